@@ -1,0 +1,1 @@
+//! Derive macros of `diptych`; see `diptych::Event`.

@@ -1,0 +1,165 @@
+//! One opaque error for the whole crate.
+//!
+//! An [`Error`] says what went wrong, where (file, line, field, epoch: in the message), and what
+//! to do about it (the remedy). Callers branch on predicates such as [`Error::is_damaged`], never
+//! on the text.
+
+use std::fmt;
+
+/// What an operation of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure an [`Error`] reports; it decides the exit code and whether to retry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The caller's input is wrong: a bad row, an unknown stream, a missing column.
+    Input,
+    /// What was asked for does not exist: a file, a view, an epoch outside `[since, upper)`.
+    Missing,
+    /// Somebody else holds it: a second writer, a sequence gap, another version.
+    Conflict,
+    /// Bytes on disk are not what was written.
+    Damaged,
+    /// The data was written by a newer format than this build reads.
+    Newer,
+    /// The disk refuses writes because it is full; reads go on.
+    Full,
+    /// The operating system failed a call.
+    Io,
+    /// A user's function panicked.
+    Panic,
+    /// A component is stopped or poisoned and serves no more.
+    Stopped,
+}
+
+/// An error with a place and a remedy.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: String,
+    remedy: Option<String>,
+    source: Option<std::io::Error>,
+}
+
+impl Error {
+    /// A failure of `kind`, described by `message` (which names the place).
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Error(Box::new(Inner { kind, message, remedy: None, source: None }))
+    }
+
+    /// An operating-system failure while doing `what` (which names the file). A full disk is told
+    /// apart from the rest.
+    pub(crate) fn io(what: impl Into<String>, source: std::io::Error) -> Self {
+        use std::io::ErrorKind::{NotFound, QuotaExceeded, StorageFull};
+        let kind = match source.kind() {
+            StorageFull | QuotaExceeded => Kind::Full,
+            NotFound => Kind::Missing,
+            _ => Kind::Io,
+        };
+        let error = Error(Box::new(Inner {
+            kind,
+            message: what.into(),
+            remedy: None,
+            source: Some(source),
+        }));
+        match kind {
+            Kind::Full => error.remedy("free some space; nothing that was acknowledged is lost"),
+            _ => error,
+        }
+    }
+
+    /// The same error with the sentence that tells the user what to do.
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The same error, with `place` put before its message.
+    pub(crate) fn within(mut self, place: impl fmt::Display) -> Self {
+        self.0.message = format!("{place}: {}", self.0.message);
+        self
+    }
+
+    /// What kind of failure this is.
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The input was wrong: fix it and call again.
+    pub fn is_input(&self) -> bool {
+        self.kind() == Kind::Input
+    }
+
+    /// The thing asked for does not exist.
+    pub fn is_missing(&self) -> bool {
+        self.kind() == Kind::Missing
+    }
+
+    /// Somebody else holds the resource, or the request contradicts what is already stored.
+    pub fn is_conflict(&self) -> bool {
+        self.kind() == Kind::Conflict
+    }
+
+    /// Bytes on disk are not what was written; a retry will not help.
+    pub fn is_damaged(&self) -> bool {
+        self.kind() == Kind::Damaged
+    }
+
+    /// The data was written by a newer release.
+    pub fn is_newer(&self) -> bool {
+        self.kind() == Kind::Newer
+    }
+
+    /// The disk is full; writes resume when space returns.
+    pub fn is_full(&self) -> bool {
+        self.kind() == Kind::Full
+    }
+
+    /// A user's function panicked; only its dataflow stopped.
+    pub fn is_panic(&self) -> bool {
+        self.kind() == Kind::Panic
+    }
+
+    /// The process exit code that reports this error: 2 input, 3 missing, 4 conflict, 5 damaged,
+    /// 6 newer format, 7 disk full, 8 operating system, 9 panic in user code, 10 stopped.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind() {
+            Kind::Input => 2,
+            Kind::Missing => 3,
+            Kind::Conflict => 4,
+            Kind::Damaged => 5,
+            Kind::Newer => 6,
+            Kind::Full => 7,
+            Kind::Io => 8,
+            Kind::Panic => 9,
+            Kind::Stopped => 10,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(source) = &self.0.source {
+            write!(f, ": {source}")?;
+        }
+        if let Some(remedy) = &self.0.remedy {
+            write!(f, " ({remedy})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,8 @@
+//! The Lambda Architecture in one Rust function.
+
+pub mod error;
+pub mod limits;
+pub mod time;
+
+pub use error::{Error, Result};
+pub use time::Epoch;

@@ -1,0 +1,2 @@
+//! The `diptych` binary: the built-in dataflows behind the command line.
+fn main() {}
