@@ -1,0 +1,31 @@
+//! The built-in dataflows: one definition per file, written with the public API only.
+
+mod bank;
+mod hashtags;
+mod orders;
+mod reachability;
+mod tweets;
+mod tweets_dedup;
+mod word_count;
+
+pub use bank::{Transfer, bank};
+pub use orders::{Customer, Order, orders};
+pub use reachability::{Edge, Root, reachability};
+pub use hashtags::hashtags;
+pub use tweets::{Tweet, tweets};
+pub use tweets_dedup::{IdentifiedTweet, tweets_dedup};
+pub use word_count::{Line, word_count};
+
+use diptych::Definition;
+
+/// All of them, by name.
+pub fn all() -> Vec<Definition> {
+    vec![
+        Definition::new("word_count", word_count),
+        Definition::new("tweets", tweets),
+        Definition::new("tweets_dedup", tweets_dedup),
+        Definition::new("bank", bank),
+        Definition::new("orders", orders),
+        Definition::new("reachability", reachability),
+    ]
+}

@@ -1,0 +1,49 @@
+//! Revenue per country and day: a fact stream joined with the latest row of a changing dimension.
+
+use diptych::{Dataflow, Date, Decimal, Event, PairsExt, Timestamp};
+
+/// Something was bought.
+#[derive(Event, Clone, Debug, PartialEq)]
+pub struct Order {
+    /// Names the order.
+    pub id: i64,
+    /// The buyer's [`Customer::id`].
+    pub customer: i64,
+    /// What was paid.
+    pub amount: Decimal<2>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What is known of a customer since `at`; the latest row counts, for old orders too.
+#[derive(Event, Clone, Debug, PartialEq)]
+pub struct Customer {
+    /// Names the customer.
+    pub id: i64,
+    /// Full name.
+    pub name: String,
+    /// Where the customer lives.
+    pub country: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// `revenue`: (country, day) -> revenue. Orders of customers nobody has heard of do not count
+/// until they are introduced.
+pub fn orders(df: &mut Dataflow) {
+    let spent = df
+        .events::<Order>("orders")
+        .map(|o| ((o.customer, o.at.date()), o.amount))
+        .sum("spent")
+        .map(|((customer, day), amount): ((i64, Date), _)| (customer, (day, amount)));
+    let country = df
+        .events::<Customer>("customers")
+        .map(|c| (c.id, (c.at, c.country.to_owned(), c.name.to_owned())))
+        .latest("customers", |(at, _, _)| *at)
+        .map(|(id, (_, country, _))| (id, country));
+    let revenue = spent
+        .join(country)
+        .map(|(_, ((day, amount), country))| ((country, day), amount))
+        .sum_values();
+    df.view("revenue", revenue).columns(&["country", "day", "revenue"]);
+}

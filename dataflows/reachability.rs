@@ -1,0 +1,42 @@
+//! Which nodes can be reached from a root? Recursion over a graph whose edges come and go.
+
+use differential_dataflow::operators::Iterate;
+use diptych::{Dataflow, Event};
+
+/// An edge appears (`diff` 1) or disappears (-1), possibly in the wrong order.
+#[derive(Event, Clone, Debug, PartialEq)]
+pub struct Edge {
+    /// Where it starts.
+    pub src: i64,
+    /// Where it ends.
+    pub dst: i64,
+    /// Added to the edge's multiplicity.
+    pub diff: i64,
+}
+
+/// A node to start from.
+#[derive(Event, Clone, Debug, PartialEq)]
+pub struct Root {
+    /// The node.
+    pub node: i64,
+}
+
+/// `reached`: (node), along edges of positive multiplicity.
+pub fn reachability(df: &mut Dataflow) {
+    let edges = df
+        .events::<Edge>("edges")
+        .weighted(|e| e.diff)
+        .map(|e| (e.src, e.dst))
+        .distinct("edges");
+    let roots = df.events::<Root>("roots").map(|r| r.node).distinct("roots");
+    let reached = roots.clone().iterate(|scope, reached| {
+        let edges = edges.enter(scope);
+        let roots = roots.enter(scope);
+        reached
+            .map(|node| (node, ()))
+            .join_map(edges, |_, (), dst| *dst)
+            .concat(roots)
+            .distinct()
+    });
+    df.view("reached", reached.map(|node| (node, ()))).columns(&["node"]);
+}

@@ -1,0 +1,189 @@
+//! Barriers that arrange: `keyed` and `collect`.
+//!
+//! Their contents are multisets of whole rows, which the operators behind want indexed anyway, so
+//! the arrangement is the state: a join reuses it, and the accumulation on disk is read from its
+//! trace. Compaction of the trace follows the input, or memory would grow with every epoch.
+
+use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::trace::implementations::ValSpine;
+use differential_dataflow::trace::{Cursor, TraceReader};
+use differential_dataflow::{AsCollection, ExchangeData};
+use timely::dataflow::operators::Input;
+use timely::dataflow::{InputHandle, Scope};
+use timely::progress::Antichain;
+
+use super::accumulate::Key;
+use super::barrier::{Barrier, Table};
+use super::collection::Collection;
+use super::front::Front;
+use super::pass::Pass;
+use crate::error::Result;
+use crate::limits;
+use crate::time::Epoch;
+
+/// The trace of a keyed arrangement.
+pub type KeyedTrace<K, V> = TraceAgent<ValSpine<K, V, Epoch, isize>>;
+
+type Update<K, V> = ((K, V), Epoch, isize);
+
+/// A barrier whose state is a differential arrangement of `(key, value)` pairs.
+pub(super) struct ArrangedBarrier<K: Key, V: Key, P> {
+    name: String,
+    signature: String,
+    front: P,
+    combiner: Table<(K, V), i64>,
+    input: InputHandle<Epoch, timely::container::CapacityContainerBuilder<Vec<Update<K, V>>>>,
+    trace: KeyedTrace<K, V>,
+}
+
+impl<K: Key, V: Key, P> ArrangedBarrier<K, V, P> {
+    /// Builds the barrier in `scope`, and the arrangement behind it.
+    pub(super) fn install<'s>(
+        scope: Scope<'s, Epoch>,
+        name: &str,
+        front: P,
+    ) -> (Self, Arranged<'s, KeyedTrace<K, V>>) {
+        let (input, stream) = scope.new_input_with_builder();
+        let collection: Collection<'s, (K, V)> = stream.as_collection();
+        let arranged = collection.arrange_by_key_named(&format!("Arrange: {name}"));
+        let barrier = ArrangedBarrier {
+            name: name.to_owned(),
+            signature: std::any::type_name::<(Self, V)>().to_owned(),
+            front,
+            combiner: Table::default(),
+            input,
+            trace: arranged.trace.clone(),
+        };
+        (barrier, arranged)
+    }
+}
+
+impl<K, V, P> Barrier for ArrangedBarrier<K, V, P>
+where
+    K: Key,
+    V: Key,
+    P: for<'a> Front<Item<'a> = (K, V)>,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    fn drive(&mut self, pass: &Pass<'_>) {
+        let combiner = &mut self.combiner;
+        self.front.drive(pass, &mut |item: (K, V), weight| {
+            *combiner.entry(item).or_insert(0) += weight;
+        });
+    }
+
+    fn pending(&self) -> usize {
+        self.combiner.len()
+    }
+
+    fn flush(&mut self) {
+        let time = *self.input.time();
+        for (item, weight) in self.combiner.drain() {
+            if weight != 0 {
+                self.input.send((item, time, weight as isize));
+            }
+        }
+        self.input.flush();
+    }
+
+    fn discard(&mut self) {
+        self.combiner.clear();
+    }
+
+    fn advance_to(&mut self, epoch: Epoch) {
+        self.flush();
+        self.input.advance_to(epoch);
+        // Readers of this handle only ever ask for contents below the input's time.
+        let frontier = Antichain::from_elem(epoch.saturating_sub(1));
+        self.trace.set_logical_compaction(frontier.borrow());
+        self.trace.set_physical_compaction(frontier.borrow());
+    }
+
+    fn dump(&mut self, frontier: Epoch, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut upper = Antichain::new();
+        self.trace.read_upper(&mut upper);
+        self.trace.advance_upper(&mut upper);
+        assert!(
+            upper.iter().all(|upper| *upper <= frontier),
+            "accumulation {:?} dumped at {frontier}, but its trace is at {upper:?}",
+            self.name,
+        );
+        let (mut cursor, storage) = self.trace.cursor();
+        let mut rows = Vec::new();
+        while let Some(key) = cursor.get_key(&storage) {
+            while let Some(value) = cursor.get_val(&storage) {
+                let mut weight = 0;
+                cursor.map_times(&storage, |_, diff| weight += *diff as i64);
+                if weight != 0 {
+                    rows.push(((key.clone(), value.clone()), weight));
+                }
+                cursor.step_val(&storage);
+            }
+            cursor.step_key(&storage);
+            if rows.len() >= limits::DUMP_ROWS {
+                super::dump::write(rows.drain(..), sink)?;
+            }
+        }
+        super::dump::write(rows.into_iter(), sink)
+    }
+
+    fn load(&mut self, block: &[u8]) -> Result<()> {
+        let entries: Vec<((K, V), i64)> = super::dump::read(&self.name, block)?;
+        for (item, weight) in entries {
+            *self.combiner.entry(item).or_insert(0) += weight;
+            if self.combiner.len() >= limits::COMBINER_KEYS_MAX {
+                self.flush();
+            }
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> usize {
+        let mut rows = 0;
+        use differential_dataflow::trace::BatchReader;
+        self.trace.map_batches(|batch| rows += batch.len());
+        rows
+    }
+}
+
+/// What [`Events::keyed`](super::Events::keyed) yields: an arrangement by key, ready to be joined.
+#[derive(Clone)]
+pub struct Keyed<'s, K: Key, V: Key> {
+    pub(super) arranged: Arranged<'s, KeyedTrace<K, V>>,
+}
+
+impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
+    /// The arrangement itself, for differential's own operators.
+    pub fn arranged(self) -> Arranged<'s, KeyedTrace<K, V>> {
+        self.arranged
+    }
+
+    /// The rows as a collection of `(key, value)`.
+    pub fn collection(self) -> Collection<'s, (K, V)> {
+        self.arranged.as_collection(|key, value| (key.clone(), value.clone()))
+    }
+
+    /// Pairs of values with equal keys, reusing both arrangements.
+    pub fn join<W: Key>(self, other: Keyed<'s, K, W>) -> Collection<'s, (K, (V, W))> {
+        self.arranged.join_core(other.arranged, |key, left, right| {
+            Some((key.clone(), (left.clone(), right.clone())))
+        })
+    }
+
+    /// Pairs of values with equal keys, where the other side is a plain collection.
+    pub fn join_collection<W: ExchangeData>(
+        self,
+        other: Collection<'s, (K, W)>,
+    ) -> Collection<'s, (K, (V, W))> {
+        self.arranged.join_core(other.arrange_by_key(), |key, left, right| {
+            Some((key.clone(), (left.clone(), right.clone())))
+        })
+    }
+}

@@ -1,0 +1,353 @@
+//! The accumulation barrier: where the linear front ends and differential begins.
+//!
+//! Rows run through the front straight into this worker's *combiner*, a hash map of partial
+//! results. When an epoch closes (or the combiner is full) its entries travel, exchanged by key,
+//! to the owner's *state*, another hash map, which emits the change of each key's row. Time is
+//! totally ordered and epochs close in order, so neither needs an arrangement, and the dump of the
+//! states of all workers *is* the accumulation on disk: it may be loaded by any worker count.
+//!
+//! Invariants:
+//! - the state holds exactly the events below its `upper`: partials of later epochs wait;
+//! - entries are dumped at F only when nothing at or beyond F was applied and nothing waits
+//!   (asserted);
+//! - the change of one epoch may reach the output as several updates of one key (one per sending
+//!   worker); they consolidate to `-old +new`.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use differential_dataflow::AsCollection;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::{Capability, Input};
+use timely::dataflow::{Scope, Stream};
+
+use super::accumulate::Accumulate;
+use super::collection::Collection;
+use super::front::Front;
+use super::pass::Pass;
+use crate::error::Result;
+use crate::limits;
+use crate::time::Epoch;
+
+/// A barrier as the engine sees it: one dynamic call per (record batch, barrier).
+pub(crate) trait Barrier {
+    /// Unique within the dataflow; names the accumulation on disk.
+    fn name(&self) -> &str;
+    /// Operator and types, for the plan's fingerprint.
+    fn signature(&self) -> &str;
+    /// Runs the front over `pass` into the combiner.
+    fn drive(&mut self, pass: &Pass<'_>);
+    /// Entries waiting in the combiner.
+    fn pending(&self) -> usize;
+    /// Sends the combiner's entries to their owners, at the input's current time.
+    fn flush(&mut self);
+    /// Throws the combiner's entries away.
+    fn discard(&mut self);
+    /// Flushes, then promises that nothing below `epoch` follows.
+    fn advance_to(&mut self, epoch: Epoch);
+    /// Gives this worker's share of the accumulation, which is complete below `frontier`, as
+    /// blocks of bytes.
+    fn dump(&mut self, frontier: Epoch, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+    /// Adds one dumped block to the combiner.
+    fn load(&mut self, block: &[u8]) -> Result<()>;
+    /// Keys this worker owns.
+    fn len(&self) -> usize;
+}
+
+/// The hasher of combiners and states.
+pub(super) type Table<K, V> = HashMap<K, V, FixedState>;
+
+/// Routes a key to its owner. Its seed differs from the tables': the keys of one owner would
+/// otherwise share the low bits that choose a table's bucket.
+pub(super) fn route<K: std::hash::Hash>(key: &K) -> u64 {
+    use std::hash::BuildHasher;
+    const SEED: u64 = 0x0d1b_7c15;
+    FixedState::with_seed(SEED).hash_one(key)
+}
+
+/// What the owner keeps.
+struct State<A: Accumulate> {
+    entries: Table<A::Key, A::Partial>,
+    /// Every event below is in `entries`.
+    upper: Epoch,
+    /// Partials of later epochs.
+    waiting: usize,
+    /// The epoch whose partials were merged into the empty state before it was complete.
+    bulk: Option<Epoch>,
+}
+
+type Entries<A> = Vec<(<A as Accumulate>::Key, <A as Accumulate>::Partial)>;
+
+/// A barrier whose owner keeps a hash map: `count`, `sum`, `distinct`, `latest`, `fold`.
+pub(super) struct HashBarrier<A: Accumulate, P> {
+    name: String,
+    signature: String,
+    accumulate: Rc<A>,
+    front: P,
+    combiner: Table<A::Key, A::Partial>,
+    input: InputHandle<Epoch, timely::container::CapacityContainerBuilder<Entries<A>>>,
+    state: Rc<RefCell<State<A>>>,
+}
+
+impl<A: Accumulate, P> HashBarrier<A, P> {
+    /// Builds the barrier in `scope`, and the collection behind it.
+    pub(super) fn install<'s>(
+        scope: Scope<'s, Epoch>,
+        name: &str,
+        accumulate: A,
+        front: P,
+    ) -> (Self, Collection<'s, A::Row>) {
+        let accumulate = Rc::new(accumulate);
+        let state = Rc::new(RefCell::new(State {
+            entries: Table::default(),
+            upper: 0,
+            waiting: 0,
+            bulk: None,
+        }));
+        let mut scope = scope;
+        let (input, stream) = scope.new_input_with_builder();
+        let output = own(stream, name, Rc::clone(&accumulate), Rc::clone(&state));
+        let barrier = HashBarrier {
+            name: name.to_owned(),
+            signature: std::any::type_name::<(A, A::Row)>().to_owned(),
+            accumulate,
+            front,
+            combiner: Table::default(),
+            input,
+            state,
+        };
+        (barrier, output)
+    }
+
+    /// Adds one item to the combiner, outside of any pass.
+    pub(super) fn add(&mut self, item: A::Item, weight: i64) {
+        let (key, partial) = self.accumulate.split(item, weight);
+        combine(&*self.accumulate, &mut self.combiner, key, partial);
+    }
+}
+
+#[inline]
+fn combine<A: Accumulate>(
+    accumulate: &A,
+    table: &mut Table<A::Key, A::Partial>,
+    key: A::Key,
+    partial: A::Partial,
+) {
+    use hashbrown::hash_map::Entry;
+    match table.entry(key) {
+        Entry::Occupied(mut entry) => accumulate.merge(entry.get_mut(), partial),
+        Entry::Vacant(entry) => {
+            entry.insert(partial);
+        }
+    }
+}
+
+impl<A, P> Barrier for HashBarrier<A, P>
+where
+    A: Accumulate,
+    P: for<'a> Front<Item<'a> = A::Item>,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    fn drive(&mut self, pass: &Pass<'_>) {
+        let (accumulate, combiner) = (&*self.accumulate, &mut self.combiner);
+        self.front.drive(pass, &mut |item: A::Item, weight| {
+            let (key, partial) = accumulate.split(item, weight);
+            combine(accumulate, combiner, key, partial);
+        });
+    }
+
+    fn pending(&self) -> usize {
+        self.combiner.len()
+    }
+
+    fn flush(&mut self) {
+        for (key, partial) in self.combiner.drain() {
+            if !self.accumulate.is_zero(&partial) {
+                self.input.send((key, partial));
+            }
+        }
+        self.input.flush();
+    }
+
+    fn discard(&mut self) {
+        self.combiner.clear();
+    }
+
+    fn advance_to(&mut self, epoch: Epoch) {
+        self.flush();
+        self.input.advance_to(epoch);
+    }
+
+    fn dump(&mut self, frontier: Epoch, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let state = self.state.borrow();
+        // `upper` may lag behind `frontier` where no event came: nothing waits, so nothing is missing.
+        assert!(
+            state.upper <= frontier && state.waiting == 0 && state.bulk.is_none(),
+            "accumulation {:?} dumped at {frontier}, but it is at {} with {} entries waiting",
+            self.name,
+            state.upper,
+            state.waiting,
+        );
+        super::dump::write(state.entries.iter(), sink)
+    }
+
+    fn load(&mut self, block: &[u8]) -> Result<()> {
+        let entries: Entries<A> = super::dump::read(&self.name, block)?;
+        for (key, partial) in entries {
+            combine(&*self.accumulate, &mut self.combiner, key, partial);
+            if self.combiner.len() >= limits::COMBINER_KEYS_MAX {
+                self.flush();
+            }
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> usize {
+        self.state.borrow().entries.len()
+    }
+}
+
+/// Partials that arrived for one epoch, and the right to emit at it.
+struct Waiting<A: Accumulate> {
+    capability: Capability<Epoch>,
+    queue: Vec<Entries<A>>,
+}
+
+/// The owner: receives partials, applies them epoch by epoch, emits changes of rows.
+fn own<'s, A: Accumulate>(
+    stream: Stream<'s, Epoch, Entries<A>>,
+    name: &str,
+    accumulate: Rc<A>,
+    state: Rc<RefCell<State<A>>>,
+) -> Collection<'s, A::Row> {
+    let pact = Exchange::new(|(key, _): &(A::Key, A::Partial)| route(key));
+    let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
+    stream
+        .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<_>>, _, _, _>(
+            pact,
+            &format!("Own: {name}"),
+            move |_capability, _info| {
+                move |(input, frontier), output| {
+                    let state = &mut *state.borrow_mut();
+                    input.for_each(|capability, entries| {
+                        let slot = waiting.entry(*capability.time()).or_insert_with(|| Waiting {
+                            capability: capability.retain(0),
+                            queue: Vec::new(),
+                        });
+                        state.waiting += entries.len();
+                        slot.queue.push(std::mem::take(entries));
+                    });
+                    let upper = frontier.frontier().first().copied().unwrap_or(Epoch::MAX);
+                    state.merge_early(&accumulate, &mut waiting, upper);
+                    while let Some(slot) = waiting.first_entry() {
+                        if *slot.key() >= upper {
+                            break;
+                        }
+                        let (epoch, slot) = slot.remove_entry();
+                        let mut session = output.session(&slot.capability);
+                        state.apply(&accumulate, epoch, slot.queue, |row, diff| {
+                            session.give((row, epoch, diff));
+                        });
+                    }
+                    if upper != Epoch::MAX {
+                        state.upper = upper;
+                    }
+                }
+            },
+        )
+        .as_collection()
+}
+
+impl<A: Accumulate> State<A> {
+    /// An empty state has no old rows to retract, so the partials of the least epoch that can
+    /// still arrive (all of history, often) are merged as they come instead of piling up.
+    fn merge_early(
+        &mut self,
+        accumulate: &A,
+        waiting: &mut BTreeMap<Epoch, Waiting<A>>,
+        upper: Epoch,
+    ) {
+        let Some(mut first) = waiting.first_entry() else { return };
+        let epoch = *first.key();
+        if epoch > upper || !(self.entries.is_empty() || self.bulk == Some(epoch)) {
+            return;
+        }
+        self.bulk = Some(epoch);
+        for entries in first.get_mut().queue.drain(..) {
+            self.waiting -= entries.len();
+            for (key, partial) in entries {
+                combine(accumulate, &mut self.entries, key, partial);
+            }
+        }
+    }
+
+    /// Applies a complete epoch and emits the change of each touched key's row.
+    fn apply(
+        &mut self,
+        accumulate: &A,
+        epoch: Epoch,
+        queue: Vec<Entries<A>>,
+        mut emit: impl FnMut(A::Row, isize),
+    ) {
+        if self.bulk.take() == Some(epoch) {
+            assert!(queue.is_empty(), "epoch {epoch} was merged early, {} remain", queue.len());
+            self.entries.retain(|_, partial| !accumulate.is_zero(partial));
+            for (key, partial) in &self.entries {
+                if let Some(row) = accumulate.row(key, partial) {
+                    emit(row, 1);
+                }
+            }
+            return;
+        }
+        for (key, partial) in queue.into_iter().flatten() {
+            self.waiting -= 1;
+            self.apply_one(accumulate, key, partial, &mut emit);
+        }
+    }
+
+    fn apply_one(
+        &mut self,
+        accumulate: &A,
+        key: A::Key,
+        partial: A::Partial,
+        emit: &mut impl FnMut(A::Row, isize),
+    ) {
+        use hashbrown::hash_map::Entry;
+        match self.entries.entry(key) {
+            Entry::Vacant(entry) => {
+                if let Some(row) = accumulate.row(entry.key(), &partial) {
+                    emit(row, 1);
+                }
+                entry.insert(partial);
+            }
+            Entry::Occupied(mut entry) => {
+                let old = accumulate.row(entry.key(), entry.get());
+                accumulate.merge(entry.get_mut(), partial);
+                let new = accumulate.row(entry.key(), entry.get());
+                if old != new {
+                    if let Some(old) = old {
+                        emit(old, -1);
+                    }
+                    if let Some(new) = new {
+                        emit(new, 1);
+                    }
+                }
+                if accumulate.is_zero(entry.get()) {
+                    entry.remove();
+                }
+            }
+        }
+    }
+}

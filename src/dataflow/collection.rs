@@ -1,0 +1,143 @@
+//! The differential rest: collections at time [`Epoch`], and sugar over differential's operators.
+//!
+//! A [`Collection`] is differential's own, so its whole API applies (join, reduce, iterate,
+//! arrangements). The law covers functions of *contents*: an operator that reads times, or goes
+//! through `.inner`, is outside it.
+
+use std::hash::Hash;
+
+use differential_dataflow::difference::{IsZero, Multiply, Semigroup};
+use differential_dataflow::{ExchangeData, VecCollection};
+use foldhash::fast::FixedState;
+
+use super::accumulate::{Summand, Total};
+use crate::time::Epoch;
+
+/// A collection of rows `D` that changes from epoch to epoch; differential's own type.
+pub type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
+
+/// Sugar on [`Collection`].
+pub trait CollectionExt<'s, D: ExchangeData>: Sized {
+    /// The `k` least rows of each group, ranked from 1.
+    ///
+    /// `split` gives the group and the row to rank; rows are ordered by their `Ord`, least first,
+    /// so put [`std::cmp::Reverse`] around what should be greatest. A row of multiplicity `m`
+    /// takes `m` ranks; rows of negative multiplicity take none.
+    ///
+    /// A change costs `O(k log n)` rows, not the size of its group `n`: groups are narrowed in
+    /// levels of ever fewer buckets (differential's own `examples/monoid-bfs` and `top-k` designs
+    /// use the same tournament).
+    fn top_k<G, R, F>(self, k: usize, split: F) -> Collection<'s, ((G, u64), R)>
+    where
+        G: ExchangeData + Hash,
+        R: ExchangeData + Hash,
+        F: Fn(D) -> (G, R) + 'static;
+}
+
+/// Sugar on collections of `(key, value)`.
+pub trait PairsExt<'s, K, V>: Sized {
+    /// How many distinct values each key has. Multiplicities must not be negative.
+    fn distinct_count(self) -> Collection<'s, (K, i64)>
+    where
+        V: Hash;
+
+    /// The exact sum of values per key, kept incrementally: a change costs one key, not its rows.
+    fn sum_values(self) -> Collection<'s, (K, V)>
+    where
+        V: Summand;
+}
+
+/// Buckets per group at each level of the tournament, widest first; each divides the one before.
+const LEVELS: [u64; 2] = [1024, 32];
+
+impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
+    fn top_k<G, R, F>(self, k: usize, split: F) -> Collection<'s, ((G, u64), R)>
+    where
+        G: ExchangeData + Hash,
+        R: ExchangeData + Hash,
+        F: Fn(D) -> (G, R) + 'static,
+    {
+        use std::hash::BuildHasher;
+        let hasher = FixedState::default();
+        let mut rows = self.map(move |row| {
+            let (group, row) = split(row);
+            let bucket = hasher.hash_one(&row);
+            ((group, bucket), row)
+        });
+        for buckets in LEVELS {
+            rows = rows
+                .map(move |((group, bucket), row)| ((group, bucket % buckets), row))
+                .reduce_named("TopK: narrow", move |_, input, output| {
+                    let mut left = k as isize;
+                    for (row, copies) in input {
+                        let taken = (*copies).clamp(0, left);
+                        if taken > 0 {
+                            output.push(((*row).clone(), taken));
+                            left -= taken;
+                        }
+                    }
+                });
+        }
+        rows.map(|((group, _), row)| (group, row))
+            .reduce_named("TopK: rank", move |_, input, output| {
+                let mut rank = 0_u64;
+                for (row, copies) in input {
+                    for _ in 0..(*copies).max(0) {
+                        if rank == k as u64 {
+                            return;
+                        }
+                        rank += 1;
+                        output.push(((rank, (*row).clone()), 1));
+                    }
+                }
+            })
+            .map(|(group, (rank, row))| ((group, rank), row))
+    }
+}
+
+impl<'s, K, V> PairsExt<'s, K, V> for Collection<'s, (K, V)>
+where
+    K: ExchangeData + Hash,
+    V: ExchangeData,
+{
+    fn distinct_count(self) -> Collection<'s, (K, i64)>
+    where
+        V: Hash,
+    {
+        use differential_dataflow::operators::{CountTotal, ThresholdTotal};
+        let keys = self.distinct_total().map(|(key, _)| key);
+        keys.count_total().map(|(key, n)| (key, n as i64))
+    }
+    fn sum_values(self) -> Collection<'s, (K, V)>
+    where
+        V: Summand,
+    {
+        use differential_dataflow::operators::CountTotal;
+        self.explode(|(key, value)| Some((key, Total { value, events: 1 })))
+            .count_total()
+            .map(|(key, total)| (key, total.value))
+    }
+}
+
+/// [`Total`] as a differential difference: sums ride where counts do.
+impl<V: Summand> IsZero for Total<V> {
+    fn is_zero(&self) -> bool {
+        self.events == 0 && self.value == V::zero()
+    }
+}
+
+impl<V: Summand> Semigroup for Total<V> {
+    fn plus_equals(&mut self, other: &Self) {
+        self.value.add(&other.value, 1);
+        self.events += other.events;
+    }
+}
+
+impl<V: Summand> Multiply<isize> for Total<V> {
+    type Output = Self;
+    fn multiply(self, copies: &isize) -> Self {
+        let mut value = V::zero();
+        value.add(&self.value, *copies as i64);
+        Total { value, events: self.events * *copies as i64 }
+    }
+}

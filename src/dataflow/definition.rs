@@ -1,0 +1,109 @@
+//! A named dataflow, before it is compiled.
+
+use std::sync::{Arc, OnceLock};
+
+use super::plan::{Plan, StreamInfo, ViewInfo};
+use super::Dataflow;
+use crate::error::{Error, Result};
+use crate::time::Epoch;
+
+/// A user's function and its name: everything a layer needs to compile it.
+#[derive(Clone)]
+pub struct Definition {
+    name: Arc<str>,
+    function: Arc<dyn Fn(&mut Dataflow<'_>) + Send + Sync>,
+}
+
+/// What a dataflow reads and publishes.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// The dataflow's name.
+    pub name: String,
+    /// Its pinned version, or a hash of the executable.
+    pub version: String,
+    /// Whether the version was pinned by the function.
+    pub pinned: bool,
+    /// The streams it reads.
+    pub streams: Vec<StreamInfo>,
+    /// Its accumulations, by name.
+    pub accumulations: Vec<String>,
+    /// The views it publishes.
+    pub views: Vec<ViewInfo>,
+    /// A hash of names and types; closures are not seen.
+    pub fingerprint: u64,
+}
+
+impl Definition {
+    /// Names a function. Names are used as directory names: letters, digits, `_` and `-`.
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        function: impl Fn(&mut Dataflow<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Definition { name: name.into(), function: Arc::new(function) }
+    }
+
+    /// The dataflow's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Draws the dataflow in `scope`.
+    pub(crate) fn draw<'s>(&self, scope: timely::dataflow::Scope<'s, Epoch>) -> Result<Plan<'s>> {
+        let mut dataflow = Dataflow::new(scope);
+        (self.function)(&mut dataflow);
+        dataflow.finish().map_err(|error| error.within(format!("dataflow {:?}", self.name)))
+    }
+
+    /// Compiles the function once, in a throw-away worker, to learn what it reads and publishes.
+    ///
+    /// Errors when the function draws something impossible, such as two views of one name.
+    pub fn describe(&self) -> Result<Description> {
+        let definition = self.clone();
+        timely::execute_directly(move |worker| {
+            let index = worker.next_dataflow_index();
+            let described = worker.dataflow(|scope| {
+                let plan = definition.draw(scope)?;
+                Ok::<_, Error>(Description::of(&definition.name, &plan))
+            });
+            worker.drop_dataflow(index);
+            described
+        })
+    }
+}
+
+impl Description {
+    pub(crate) fn of(name: &str, plan: &Plan<'_>) -> Self {
+        Description {
+            name: name.to_owned(),
+            version: plan.version.clone().unwrap_or_else(|| executable_version().to_owned()),
+            pinned: plan.version.is_some(),
+            streams: plan.streams.clone(),
+            accumulations: plan.barriers.iter().map(|barrier| barrier.name().to_owned()).collect(),
+            views: plan.views.iter().map(|(info, _)| info.clone()).collect(),
+            fingerprint: plan.fingerprint(),
+        }
+    }
+
+    /// The number of the view called `name`.
+    pub(crate) fn view(&self, name: &str) -> Result<usize> {
+        self.views.iter().position(|view| view.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.views.iter().map(|view| view.name.as_str()).collect();
+            Error::new(
+                crate::error::Kind::Missing,
+                format!("dataflow {:?} has no view {name:?}", self.name),
+            )
+            .remedy(format!("it publishes {}", known.join(", ")))
+        })
+    }
+}
+
+/// A hash of the running executable: another build is another version.
+fn executable_version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| {
+        use std::hash::BuildHasher;
+        let image = crate::io::executable_image();
+        let hash = foldhash::quality::FixedState::default().hash_one(image);
+        format!("build-{hash:016x}")
+    })
+}

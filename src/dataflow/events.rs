@@ -1,0 +1,185 @@
+//! `Events`: the user's handle on a linear recipe, and the barriers that end it.
+
+use differential_dataflow::ExchangeData;
+use std::fmt::Display;
+
+use super::accumulate::{Accumulate, Count, Distinct, DistinctBy, Fold, Key, Latest};
+use super::accumulate::{Monoid, Sum, Summand};
+use super::arranged::{ArrangedBarrier, Keyed};
+use super::barrier::HashBarrier;
+use super::collection::Collection;
+use super::front::{Concat, Filter, FlatMap, Front, Map, Or, Plain, TryMap, Weighted};
+use super::plan::Sketch;
+
+/// Events on their way to an accumulation barrier: linear operators only.
+///
+/// `Events` is a recipe, not a stream: cloning it costs nothing, and each barrier built from it
+/// runs the whole recipe itself, fused into one loop over the record batch. Closures take the item
+/// by value: right behind [`Dataflow::events`](super::Dataflow::events) that is a small `Copy` row
+/// that borrows from the log's Arrow arrays (`t.text: &str`), further on what the operator before
+/// returned. They give owned values; [`Events::flat_map`] pushes into a vector.
+///
+/// Name the type, where you must, as `Events<'s, impl Front<Item<'a> = T>>`.
+#[derive(Clone)]
+pub struct Events<'s, P> {
+    pub(super) sketch: Sketch<'s>,
+    pub(super) front: P,
+}
+
+impl<'s, P: Front> Events<'s, P> {
+    fn with<Q>(self, front: impl FnOnce(P) -> Q) -> Events<'s, Q> {
+        Events { sketch: self.sketch, front: front(self.front) }
+    }
+
+    /// One value for each item.
+    pub fn map<T, F>(self, logic: F) -> Events<'s, Map<P, F, T>>
+    where
+        T: 'static,
+        F: for<'a> Fn(P::Item<'a>) -> T + 'static,
+    {
+        self.with(|front| Map::new(front, logic))
+    }
+
+    /// Any number of values for each item: push them into the vector.
+    pub fn flat_map<T, F>(self, logic: F) -> Events<'s, FlatMap<P, F, T>>
+    where
+        T: 'static,
+        F: for<'a, 'b> Fn(P::Item<'a>, &'b mut Vec<T>) + 'static,
+    {
+        self.with(|front| FlatMap::new(front, logic))
+    }
+
+    /// The items for which `keep` holds.
+    pub fn filter<F>(self, keep: F) -> Events<'s, Filter<P, F>>
+    where
+        F: for<'a, 'b> Fn(&'b P::Item<'a>) -> bool + 'static,
+    {
+        self.with(|front| Filter::new(front, keep))
+    }
+
+    /// One value for each item that is good. Bad ones become rows of the dataflow's `errors` view,
+    /// `(epoch, stream, reason) -> n`, once, however many barriers follow.
+    pub fn try_map<T, R, F>(self, logic: F) -> Events<'s, TryMap<P, F, T>>
+    where
+        T: 'static,
+        R: Display,
+        F: for<'a> Fn(P::Item<'a>) -> Result<T, R> + 'static,
+    {
+        self.with(|front| TryMap::new(front, logic))
+    }
+
+    /// Multiplies each item's weight: -1 deletes, 0 drops. A deletion may come before what it
+    /// deletes. Accumulations without an inverse (`latest`, `distinct_by`, `fold`) do not compile
+    /// behind it.
+    pub fn weighted<F>(self, weight: F) -> Events<'s, Weighted<P, F>>
+    where
+        F: for<'a, 'b> Fn(&'b P::Item<'a>) -> i64 + 'static,
+    {
+        self.with(|front| Weighted::new(front, weight))
+    }
+
+    /// The items of both, which may come from different streams.
+    pub fn concat<Q>(self, other: Events<'s, Q>) -> Events<'s, Concat<P, Q>>
+    where
+        Q: for<'a> Front<Item<'a> = P::Item<'a>>,
+        P::Sign: Or<Q::Sign>,
+    {
+        self.with(|front| Concat::new(front, other.front))
+    }
+
+    fn accumulate<A>(self, name: &str, accumulate: A) -> Collection<'s, A::Row>
+    where
+        A: Accumulate,
+        P: for<'a> Front<Item<'a> = A::Item>,
+    {
+        let claims = self.front.clone();
+        let (barrier, rows) =
+            HashBarrier::install(self.sketch.scope(), name, accumulate, self.front);
+        self.sketch.add_barrier(&claims, Box::new(barrier));
+        rows
+    }
+
+    /// How often each item occurs: `(item, n)`, for items whose weights do not sum to zero.
+    ///
+    /// State: one entry per distinct item. `name` is unique within the dataflow and names the
+    /// accumulation on disk; so it is for every barrier.
+    pub fn count<K: Key>(self, name: &str) -> Collection<'s, (K, i64)>
+    where
+        P: for<'a> Front<Item<'a> = K>,
+    {
+        self.accumulate(name, Count::default())
+    }
+
+    /// The items whose weights sum to something positive, once each. Counts are what is kept, so
+    /// deletions work. State: one entry per distinct item.
+    pub fn distinct<K: Key>(self, name: &str) -> Collection<'s, K>
+    where
+        P: for<'a> Front<Item<'a> = K>,
+    {
+        self.accumulate(name, Distinct::default())
+    }
+
+    /// The exact sum of values per key. State: one entry per key that has events.
+    ///
+    /// Panics when a sum leaves the range of its type.
+    pub fn sum<K: Key, V: Summand>(self, name: &str) -> Collection<'s, (K, V)>
+    where
+        P: for<'a> Front<Item<'a> = (K, V)>,
+    {
+        self.accumulate(name, Sum::default())
+    }
+
+    /// The value with the greatest `order` per key; among equals the greatest value. Put a field
+    /// that breaks ties (a sequence, a source) into the order: arrival order is never read.
+    /// State: one value per key.
+    pub fn latest<K, V, O, F>(self, name: &str, order: F) -> Collection<'s, (K, V)>
+    where
+        K: Key,
+        V: ExchangeData,
+        O: Ord + 'static,
+        F: Fn(&V) -> O + 'static,
+        P: for<'a> Front<Item<'a> = (K, V), Sign = Plain>,
+    {
+        self.accumulate(name, Latest::new(order))
+    }
+
+    /// One row per id: the least, where rows of one id differ. State: one row per id, for ever.
+    pub fn distinct_by<I, V, F>(self, name: &str, id: F) -> Collection<'s, V>
+    where
+        I: Key,
+        V: ExchangeData,
+        F: Fn(&V) -> I + 'static,
+        P: for<'a> Front<Item<'a> = V, Sign = Plain>,
+    {
+        self.accumulate(name, DistinctBy::new(id))
+    }
+
+    /// A commutative [`Monoid`] per key. State: one monoid value per key.
+    pub fn fold<M, K>(self, name: &str) -> Collection<'s, (K, M)>
+    where
+        K: Key,
+        M: Monoid,
+        P: for<'a> Front<Item<'a> = (K, M::Item), Sign = Plain>,
+    {
+        self.accumulate(name, Fold::<K, M>::default())
+    }
+
+    /// All rows, with their multiplicities (negative ones too). State: every distinct row.
+    pub fn collect<D: Key>(self, name: &str) -> Collection<'s, D>
+    where
+        P: for<'a> Front<Item<'a> = D>,
+    {
+        self.map(|row| (row, ())).keyed(name).arranged.as_collection(|row, ()| row.clone())
+    }
+
+    /// All rows, arranged by key; a join reuses the arrangement. State: every distinct row.
+    pub fn keyed<K: Key, V: Key>(self, name: &str) -> Keyed<'s, K, V>
+    where
+        P: for<'a> Front<Item<'a> = (K, V)>,
+    {
+        let claims = self.front.clone();
+        let (barrier, arranged) = ArrangedBarrier::install(self.sketch.scope(), name, self.front);
+        self.sketch.add_barrier(&claims, Box::new(barrier));
+        Keyed { arranged }
+    }
+}

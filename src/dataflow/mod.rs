@@ -1,0 +1,134 @@
+//! **The one function.** What a user writes, and what both layers compile.
+//!
+//! ```text
+//! events::<E>(stream) ─► map · filter · flat_map · try_map · weighted · concat      Events
+//!                        └─ fused, linear, stateless: runs on borrowed rows
+//!        ─► count · sum · distinct · latest · fold · collect · keyed                the barrier
+//!                        └─ the only state that is persisted
+//!        ─► join · reduce · iterate · top_k · … (all of differential)               Collection
+//!        ─► view(name, rows)                                                        bytes + schema
+//! ```
+//!
+//! The type system keeps the regimes apart: [`Events`] has no join, and a [`Collection`] cannot
+//! become `Events` again. Because everything before a barrier is linear, the barrier's
+//! consolidated contents at a frontier F stand for the whole history before F: the batch layer
+//! adds it up in one go, the speed layer continues from it, and neither can tell who wrote it.
+//!
+//! ```
+//! use diptych::{Dataflow, Event};
+//!
+//! #[derive(Event, Clone, Debug)]
+//! struct Line {
+//!     text: String,
+//! }
+//!
+//! fn word_count(df: &mut Dataflow) {
+//!     let words = df
+//!         .events::<Line>("lines")
+//!         .flat_map(|line, out| out.extend(line.text.split_whitespace().map(str::to_owned)))
+//!         .count("words");
+//!     df.view("counts", words).columns(&["word", "n"]);
+//! }
+//! # let info = diptych::Definition::new("word_count", word_count).describe().unwrap();
+//! # assert_eq!(info.views[0].name, "counts");
+//! ```
+
+mod accumulate;
+mod arranged;
+mod barrier;
+mod collection;
+mod definition;
+mod dump;
+mod events;
+mod front;
+mod pass;
+mod plan;
+mod rejections;
+
+pub use accumulate::{Key, Monoid, Summand};
+pub use arranged::{Keyed, KeyedTrace};
+pub(crate) use barrier::Barrier;
+pub use collection::{Collection, CollectionExt, PairsExt};
+pub use definition::{Definition, Description};
+pub use events::Events;
+pub use front::{Front, Plain, Sign, Signed, Source};
+pub use pass::Pass;
+pub use plan::{StreamInfo, ViewInfo};
+pub(crate) use plan::{ByteCollection, Plan};
+
+use differential_dataflow::ExchangeData;
+use plan::Sketch;
+use timely::dataflow::Scope;
+
+use crate::event::Event;
+use crate::row::{Columns, RowSchema};
+use crate::time::Epoch;
+
+/// What a user's function draws on: streams in, views out.
+pub struct Dataflow<'s> {
+    sketch: Sketch<'s>,
+}
+
+impl<'s> Dataflow<'s> {
+    pub(crate) fn new(scope: Scope<'s, Epoch>) -> Self {
+        Dataflow { sketch: Sketch::new(scope) }
+    }
+
+    /// The events of a stream of the log, read in place as `E`'s borrowed rows.
+    pub fn events<E: Event>(&mut self, stream: &str) -> Events<'s, Source<E>> {
+        self.sketch.add_stream(stream, E::schema());
+        Events { sketch: self.sketch.clone(), front: Source::new(stream) }
+    }
+
+    /// Publishes rows `(key, value)` as a view. Columns are named after struct fields, or by
+    /// [`View::columns`]. Two views of one name are refused when the dataflow is compiled.
+    pub fn view<K, V>(&mut self, name: &str, rows: Collection<'s, (K, V)>) -> View<'s>
+    where
+        K: ExchangeData + Columns,
+        V: ExchangeData + Columns,
+    {
+        let info = ViewInfo { name: name.to_owned(), schema: RowSchema::of::<K, V>() };
+        let bytes =
+            rows.map(|(key, value)| (crate::row::encode(&key), crate::row::encode(&value)));
+        let index = self.sketch.views();
+        self.sketch.add_view(info, bytes);
+        View { sketch: self.sketch.clone(), index }
+    }
+
+    /// Pins the dataflow's version: a promise that accumulations written under this name and
+    /// version stay valid. Without it the version is a hash of the executable, so that a new build
+    /// never trusts old accumulations.
+    pub fn version(&mut self, version: &str) {
+        self.sketch.set_version(version);
+    }
+
+    /// The scope the dataflow is built in, for operators of timely that need it.
+    pub fn scope(&self) -> Scope<'s, Epoch> {
+        self.sketch.scope()
+    }
+
+    /// Ends the drawing. Rows rejected by fallible operators become the view `errors`.
+    pub(crate) fn finish(mut self) -> crate::Result<Plan<'s>> {
+        if self.sketch.is_fallible() {
+            let events = Events { sketch: self.sketch.clone(), front: rejections::Rejections };
+            let errors = events.count(rejections::NAME);
+            let rows = errors.map(|((epoch, stream, reason), n)| ((epoch, stream, reason), n));
+            self.view(rejections::NAME, rows).columns(&["epoch", "stream", "reason", "n"]);
+        }
+        self.sketch.finish()
+    }
+}
+
+/// A published view, to name its columns.
+pub struct View<'s> {
+    sketch: Sketch<'s>,
+    index: usize,
+}
+
+impl View<'_> {
+    /// Names the view's columns, those of the key first. The number must fit, or the dataflow is
+    /// refused when it is compiled.
+    pub fn columns(self, names: &[&str]) {
+        self.sketch.name_columns(self.index, names);
+    }
+}

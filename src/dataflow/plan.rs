@@ -1,0 +1,173 @@
+//! What a user's function drew: streams, barriers and views, while it draws and afterwards.
+
+use std::cell::RefCell;
+use std::hash::BuildHasher;
+use std::rc::Rc;
+
+use arrow_schema::SchemaRef;
+use timely::dataflow::Scope;
+
+use super::barrier::Barrier;
+use super::collection::Collection;
+use super::front::Front;
+use crate::error::{Error, Kind, Result};
+use crate::row::RowSchema;
+use crate::time::Epoch;
+
+/// A stream that a dataflow reads.
+#[derive(Clone, Debug)]
+pub struct StreamInfo {
+    /// Its name in the log.
+    pub name: String,
+    /// The columns its event type has.
+    pub schema: SchemaRef,
+}
+
+/// A view that a dataflow publishes.
+#[derive(Clone, Debug)]
+pub struct ViewInfo {
+    /// Its name, unique in the dataflow.
+    pub name: String,
+    /// Its columns.
+    pub schema: RowSchema,
+}
+
+/// The rows of a view as bytes, before they are published.
+pub(crate) type ByteCollection<'s> = Collection<'s, (Vec<u8>, Vec<u8>)>;
+
+/// The drawing so far; shared by everything the user's function holds.
+#[derive(Clone)]
+pub(super) struct Sketch<'s> {
+    scope: Scope<'s, Epoch>,
+    drawn: Rc<RefCell<Drawn<'s>>>,
+}
+
+#[derive(Default)]
+struct Drawn<'s> {
+    version: Option<String>,
+    streams: Vec<StreamInfo>,
+    barriers: Vec<Box<dyn Barrier>>,
+    views: Vec<(ViewInfo, ByteCollection<'s>)>,
+    fallible: bool,
+    error: Option<Error>,
+}
+
+/// A finished drawing on one worker.
+pub(crate) struct Plan<'s> {
+    pub(crate) version: Option<String>,
+    pub(crate) streams: Vec<StreamInfo>,
+    pub(crate) barriers: Vec<Box<dyn Barrier>>,
+    pub(crate) views: Vec<(ViewInfo, ByteCollection<'s>)>,
+}
+
+impl<'s> Sketch<'s> {
+    pub(super) fn new(scope: Scope<'s, Epoch>) -> Self {
+        Sketch { scope, drawn: Rc::default() }
+    }
+
+    pub(super) fn scope(&self) -> Scope<'s, Epoch> {
+        self.scope
+    }
+
+    pub(super) fn set_version(&self, version: &str) {
+        self.drawn.borrow_mut().version = Some(version.to_owned());
+    }
+
+    pub(super) fn add_stream(&self, name: &str, schema: SchemaRef) {
+        let mut drawn = self.drawn.borrow_mut();
+        match drawn.streams.iter().find(|stream| stream.name == name) {
+            None => drawn.streams.push(StreamInfo { name: name.to_owned(), schema }),
+            Some(known) if known.schema == schema => {}
+            Some(_) => drawn.refuse(
+                format!("stream {name:?} is read as two different event types"),
+                "read one stream with one #[derive(Event)] type".to_owned(),
+            ),
+        }
+    }
+
+    /// Adds a barrier and makes it the reporter of `front`'s unclaimed failures.
+    pub(super) fn add_barrier(&self, front: &impl Front, barrier: Box<dyn Barrier>) {
+        let mut drawn = self.drawn.borrow_mut();
+        if drawn.barriers.iter().any(|known| known.name() == barrier.name()) {
+            drawn.refuse(
+                format!("two accumulations are called {:?}", barrier.name()),
+                "give each count, sum, keyed, … of a dataflow its own name".to_owned(),
+            );
+        }
+        drawn.fallible |= front.claim(drawn.barriers.len());
+        drawn.barriers.push(barrier);
+    }
+
+    pub(super) fn add_view(&self, info: ViewInfo, rows: ByteCollection<'s>) {
+        let mut drawn = self.drawn.borrow_mut();
+        if drawn.views.iter().any(|(known, _)| known.name == info.name) {
+            drawn.refuse(
+                format!("two views are called {:?}", info.name),
+                "give each view of a dataflow its own name".to_owned(),
+            );
+        }
+        drawn.views.push((info, rows));
+    }
+
+    /// Names the columns of the view that was added as number `index`.
+    pub(super) fn name_columns(&self, index: usize, names: &[&str]) {
+        let mut drawn = self.drawn.borrow_mut();
+        let (info, _) = &mut drawn.views[index];
+        match info.schema.clone().named(names) {
+            Ok(schema) => info.schema = schema,
+            Err(error) => {
+                let error = error.within(format!("view {:?}", info.name));
+                drawn.error.get_or_insert(error);
+            }
+        }
+    }
+
+    pub(super) fn views(&self) -> usize {
+        self.drawn.borrow().views.len()
+    }
+
+    pub(super) fn is_fallible(&self) -> bool {
+        self.drawn.borrow().fallible
+    }
+
+    /// The finished plan, or the first thing that was drawn wrong.
+    pub(super) fn finish(&self) -> Result<Plan<'s>> {
+        let drawn = std::mem::take(&mut *self.drawn.borrow_mut());
+        if let Some(error) = drawn.error {
+            return Err(error);
+        }
+        if drawn.views.is_empty() {
+            return Err(Error::new(Kind::Input, "the dataflow publishes no view")
+                .remedy("end it with `df.view(\"name\", rows)`"));
+        }
+        let Drawn { version, streams, barriers, views, .. } = drawn;
+        Ok(Plan { version, streams, barriers, views })
+    }
+}
+
+impl Drawn<'_> {
+    fn refuse(&mut self, message: String, remedy: String) {
+        self.error.get_or_insert_with(|| Error::new(Kind::Input, message).remedy(remedy));
+    }
+}
+
+impl Plan<'_> {
+    /// A hash of streams, barriers and views with their types: equal plans have equal ones. It
+    /// does not see inside closures; the version stands for those.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let hasher = foldhash::quality::FixedState::default();
+        let barriers: Vec<_> =
+            self.barriers.iter().map(|barrier| (barrier.name(), barrier.signature())).collect();
+        let views: Vec<_> = self
+            .views
+            .iter()
+            .map(|(info, _)| (info.name.as_str(), format!("{:?}", info.schema)))
+            .collect();
+        let streams: Vec<_> = self
+            .streams
+            .iter()
+            .map(|stream| (stream.name.as_str(), format!("{:?}", stream.schema)))
+            .collect();
+        hasher.hash_one((barriers, views, streams))
+    }
+}

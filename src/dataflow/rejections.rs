@@ -1,0 +1,31 @@
+//! The recipe behind the `errors` view: what fallible operators rejected in this very pass.
+//!
+//! Its barrier is always the last of a dataflow, so that every other one has run when it is driven.
+
+use super::front::{Front, Signed};
+use super::pass::Pass;
+use crate::time::Epoch;
+
+/// Name of the view, and of its accumulation.
+pub(super) const NAME: &str = "errors";
+
+#[derive(Clone)]
+pub(super) struct Rejections;
+
+impl Front for Rejections {
+    type Item<'a> = (Epoch, String, String);
+    type Sign = Signed;
+
+    fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
+    where
+        S: for<'a> FnMut(Self::Item<'a>, i64),
+    {
+        for rejected in pass.take_rejected() {
+            sink((rejected.epoch, rejected.stream, rejected.reason), rejected.weight);
+        }
+    }
+
+    fn claim(&self, _barrier: usize) -> bool {
+        false
+    }
+}

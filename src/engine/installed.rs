@@ -1,0 +1,183 @@
+//! One dataflow on one worker.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use timely::dataflow::ProbeHandle;
+use timely::worker::Worker;
+
+use super::guard;
+use crate::dataflow::{Barrier, Definition, Description, Pass};
+use crate::error::{Error, Kind, Result};
+use crate::limits;
+use crate::log::Chunk;
+use crate::serving::{Publish, probe_published, publish_view};
+use crate::time::Epoch;
+
+/// A compiled dataflow on this worker: rows in, published views out.
+pub(crate) struct Installed {
+    description: Description,
+    barriers: Vec<Box<dyn Barrier>>,
+    probe: ProbeHandle<Epoch>,
+    index: usize,
+    /// The time of all inputs: no event below it may be fed any more.
+    at: Epoch,
+}
+
+impl Installed {
+    /// Compiles `definition` onto `worker`; its views go to `publisher` in `shards` shards. All
+    /// workers must install the same dataflows in the same order.
+    pub(crate) fn install(
+        worker: &mut Worker,
+        definition: &Definition,
+        shards: usize,
+        publisher: &Arc<dyn Publish>,
+    ) -> Result<Self> {
+        guard::working_on(definition.name(), 0);
+        let index = worker.next_dataflow_index();
+        let probe = ProbeHandle::new();
+        let drawn = worker.dataflow_named(definition.name(), |scope| {
+            let plan = definition.draw(scope)?;
+            let description = Description::of(definition.name(), &plan);
+            for (view, (_, rows)) in plan.views.into_iter().enumerate() {
+                let published = publish_view(rows, view, shards, Arc::clone(publisher));
+                probe_published(published, &probe);
+            }
+            Ok((description, plan.barriers))
+        });
+        match drawn {
+            Ok((description, barriers)) => {
+                Ok(Installed { description, barriers, probe, index, at: 0 })
+            }
+            Err(error) => {
+                worker.drop_dataflow(index);
+                Err(error)
+            }
+        }
+    }
+
+    /// What the dataflow reads and publishes.
+    pub(crate) fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The time of all inputs.
+    pub(crate) fn at(&self) -> Epoch {
+        self.at
+    }
+
+    /// Runs rows `range` of `chunk` through the front into the combiners.
+    ///
+    /// Errors when the chunk's columns do not fit the event type, or when the user's code
+    /// panicked; then the combiners are thrown away and the dataflow must be dropped.
+    pub(crate) fn feed(&mut self, chunk: &Chunk, range: Range<usize>) -> Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let pass = Pass::new(chunk, range);
+        let outcome = guard::in_front(|| {
+            for (index, barrier) in self.barriers.iter_mut().enumerate() {
+                pass.begin(index);
+                barrier.drive(&pass);
+            }
+        });
+        let outcome = match outcome {
+            Ok(()) => pass.finish(),
+            Err(panic) => Err(Error::new(Kind::Panic, format!("{}: {panic}", pass.place()))
+                .remedy("mend the function, or make the operator a try_map; the log is intact")),
+        };
+        outcome.map_err(|error| {
+            self.barriers.iter_mut().for_each(|barrier| barrier.discard());
+            error.within(format!("dataflow {:?}", self.description.name))
+        })
+    }
+
+    /// Flushes combiners that have grown past their bound; true when one was flushed, and the
+    /// worker should step so that owners take the entries.
+    pub(crate) fn relieve(&mut self) -> bool {
+        let mut flushed = false;
+        for barrier in &mut self.barriers {
+            if barrier.pending() >= limits::COMBINER_KEYS_MAX {
+                barrier.flush();
+                flushed = true;
+            }
+        }
+        flushed
+    }
+
+    /// Sends everything fed so far on its way and promises that nothing below `epoch` follows.
+    pub(crate) fn advance_to(&mut self, epoch: Epoch) {
+        assert!(epoch >= self.at, "inputs at {} asked to go back to {epoch}", self.at);
+        guard::working_on(&self.description.name, epoch);
+        self.at = epoch;
+        for barrier in &mut self.barriers {
+            barrier.advance_to(epoch);
+        }
+    }
+
+    /// Whether every view of every epoch below `frontier` has been published by every worker.
+    pub(crate) fn passed(&self, frontier: Epoch) -> bool {
+        !self.probe.less_than(&frontier)
+    }
+
+    /// Steps the worker until [`Installed::passed`], or until `stop` says to give up (false).
+    pub(crate) fn step_until_passed(
+        &self,
+        worker: &mut Worker,
+        frontier: Epoch,
+        mut stop: impl FnMut() -> bool,
+    ) -> bool {
+        while !self.passed(frontier) {
+            if stop() {
+                return false;
+            }
+            worker.step_or_park(Some(limits::WORKER_PARK));
+        }
+        true
+    }
+
+    /// This worker's share of every accumulation below `frontier`: `sink` gets the barrier's name
+    /// and one block of bytes at a time. Nothing at or beyond `frontier` may have been sent.
+    pub(crate) fn dump(
+        &mut self,
+        frontier: Epoch,
+        sink: &mut dyn FnMut(&str, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        assert!(self.at == frontier, "inputs are at {}, dump wanted at {frontier}", self.at);
+        for barrier in &mut self.barriers {
+            let name = barrier.name().to_owned();
+            barrier.dump(frontier, &mut |block| sink(&name, block))?;
+        }
+        Ok(())
+    }
+
+    /// Adds one dumped block of the accumulation `name`, whichever worker wrote it.
+    pub(crate) fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
+        let barrier = self.barriers.iter_mut().find(|barrier| barrier.name() == name);
+        let Some(barrier) = barrier else {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!("dataflow {:?} has no accumulation {name:?}", self.description.name),
+            )
+            .remedy("the function changed without a new version: change `df.version`"));
+        };
+        barrier.load(block)
+    }
+
+    /// Accumulations by name with the number of keys this worker owns.
+    pub(crate) fn sizes(&self) -> Vec<(String, usize)> {
+        self.barriers.iter().map(|barrier| (barrier.name().to_owned(), barrier.len())).collect()
+    }
+
+    /// Removes the dataflow from the worker, with whatever is in flight.
+    pub(crate) fn uninstall(self, worker: &mut Worker) {
+        let index = self.index;
+        drop(self);
+        worker.drop_dataflow(index);
+    }
+}
+
+/// The rows of a chunk of `rows` that worker `index` of `peers` reads: even, contiguous, disjoint.
+pub(crate) fn share(rows: usize, index: usize, peers: usize) -> Range<usize> {
+    (rows * index / peers)..(rows * (index + 1) / peers)
+}

@@ -1,0 +1,57 @@
+//! Small messages from all workers to worker 0, over the same timely mesh as the data.
+//!
+//! The batch layer uses it to learn that every worker, in every process, has written its files:
+//! a probe says that data has arrived, not that it is on disk.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use timely::dataflow::InputHandle;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Input;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::worker::Worker;
+
+type Message = (usize, Vec<u8>);
+
+/// One side of the channel on each worker.
+pub(crate) struct Reports {
+    input: InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<Message>>>,
+    received: Rc<RefCell<Vec<Message>>>,
+    index: usize,
+    peers: usize,
+}
+
+impl Reports {
+    /// Installs the channel; every worker must do so at the same place in its order of dataflows.
+    pub(crate) fn install(worker: &mut Worker) -> Self {
+        let received = Rc::new(RefCell::new(Vec::new()));
+        let sink = Rc::clone(&received);
+        let input = worker.dataflow_named("Reports", |scope| {
+            let (input, stream) = scope.new_input_with_builder();
+            stream.sink(Exchange::new(|_: &Message| 0), "Collect", move |(input, _)| {
+                input.for_each(|_, messages: &mut Vec<Message>| {
+                    sink.borrow_mut().append(messages);
+                });
+            });
+            input
+        });
+        Reports { input, received, index: worker.index(), peers: worker.peers() }
+    }
+
+    /// Sends this worker's message to worker 0.
+    pub(crate) fn send(&mut self, message: Vec<u8>) {
+        self.input.send((self.index, message));
+        self.input.flush();
+    }
+
+    /// On worker 0: the messages of all workers in their order, once all are there.
+    pub(crate) fn all(&self) -> Option<Vec<Vec<u8>>> {
+        if self.received.borrow().len() < self.peers {
+            return None;
+        }
+        let mut messages = std::mem::take(&mut *self.received.borrow_mut());
+        messages.sort();
+        Some(messages.into_iter().map(|(_, message)| message).collect())
+    }
+}
