@@ -2,6 +2,8 @@
 
 pub mod error;
 pub mod limits;
+pub mod row;
+pub mod serving;
 pub mod time;
 
 pub use error::{Error, Result};

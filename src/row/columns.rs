@@ -1,0 +1,208 @@
+//! The trait that turns a key or a value of a view into columns of ordered bytes.
+
+use super::order;
+use super::schema::{Column, ColumnType, column_name};
+use crate::error::Result;
+
+/// A type that is a fixed sequence of columns, written as bytes that sort like the values.
+///
+/// For all `a` and `b`, `a < b` exactly when `a.encode() < b.encode()` as bytes, and the encoding
+/// of the first columns is a prefix of the whole. Implementations must write exactly the columns
+/// they name, in that order.
+///
+/// ```
+/// use diptych::row::Columns;
+/// let mut small = Vec::new();
+/// ("a".to_string(), -7i64).encode(&mut small);
+/// let mut large = Vec::new();
+/// ("a".to_string(), 3i64).encode(&mut large);
+/// assert!(small < large);
+/// assert_eq!(<(String, i64)>::decode(&mut &small[..])?, ("a".to_string(), -7));
+/// # Ok::<(), diptych::Error>(())
+/// ```
+pub trait Columns: Sized {
+    /// Appends the columns of this type. `prefix` is the name of the field that holds the value,
+    /// empty at the top; name parts with [`column_name`].
+    fn columns(prefix: &str, out: &mut Vec<Column>);
+
+    /// Appends the ordered bytes of this value.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// Removes one value from the front of `bytes`. Errors, and never panics, on bytes that no
+    /// value has.
+    fn decode(bytes: &mut &[u8]) -> Result<Self>;
+}
+
+/// A [`Columns`] type that is exactly one column, which may therefore be optional.
+pub trait SingleColumn: Columns {
+    /// The type of the column.
+    fn column_type() -> ColumnType;
+}
+
+/// The ordered bytes of one value.
+pub fn encode<C: Columns>(value: &C) -> Vec<u8> {
+    let mut out = Vec::new();
+    value.encode(&mut out);
+    out
+}
+
+/// The value that all of `bytes` stands for; bytes left over are an error.
+pub fn decode<C: Columns>(mut bytes: &[u8]) -> Result<C> {
+    let value = C::decode(&mut bytes)?;
+    if bytes.is_empty() {
+        Ok(value)
+    } else {
+        Err(order::malformed(format!("{} bytes follow the last column", bytes.len())))
+    }
+}
+
+macro_rules! integer {
+    ($($type:ty => $column:ident, $flip:expr;)*) => {$(
+        single!($type, $column);
+        impl Columns for $type {
+            fn columns(prefix: &str, out: &mut Vec<Column>) {
+                out.push(Column::new(prefix, ColumnType::$column));
+            }
+            fn encode(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&(*self ^ $flip).to_be_bytes());
+            }
+            fn decode(bytes: &mut &[u8]) -> Result<Self> {
+                Ok(<$type>::from_be_bytes(order::take(bytes)?) ^ $flip)
+            }
+        }
+    )*};
+}
+
+macro_rules! single {
+    ($type:ty, $column:ident) => {
+        impl SingleColumn for $type {
+            fn column_type() -> ColumnType {
+                ColumnType::$column
+            }
+        }
+    };
+}
+
+/// Types that are written as another one.
+macro_rules! through {
+    ($($type:ty => $column:ident, $as:ty, $to:expr, $from:expr;)*) => {$(
+        single!($type, $column);
+        impl Columns for $type {
+            fn columns(prefix: &str, out: &mut Vec<Column>) {
+                out.push(Column::new(prefix, ColumnType::$column));
+            }
+            fn encode(&self, out: &mut Vec<u8>) {
+                let to: fn(&$type) -> $as = $to;
+                to(self).encode(out);
+            }
+            fn decode(bytes: &mut &[u8]) -> Result<Self> {
+                let from: fn($as) -> Result<$type> = $from;
+                from(<$as>::decode(bytes)?)
+            }
+        }
+    )*};
+}
+
+integer! {
+    u8 => U8, 0;
+    u16 => U16, 0;
+    u32 => U32, 0;
+    u64 => U64, 0;
+    i8 => I8, i8::MIN;
+    i16 => I16, i16::MIN;
+    i32 => I32, i32::MIN;
+    i64 => I64, i64::MIN;
+}
+
+through! {
+    usize => U64, u64, |value| *value as u64, |value| {
+        usize::try_from(value).map_err(|_| order::malformed(format!("{value} is no usize here")))
+    };
+    isize => I64, i64, |value| *value as i64, |value| {
+        isize::try_from(value).map_err(|_| order::malformed(format!("{value} is no isize here")))
+    };
+    f64 => F64, u64, |value| order::f64_to_ordered(*value), |bits| {
+        Ok(order::f64_from_ordered(bits))
+    };
+    f32 => F32, u32, |value| order::f32_to_ordered(*value), |bits| {
+        Ok(order::f32_from_ordered(bits))
+    };
+    bool => Bool, u8, |value| u8::from(*value), |byte| match byte {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(order::malformed(format!("byte {other:#04x} is no bool"))),
+    };
+}
+
+single!(String, String);
+impl Columns for String {
+    fn columns(prefix: &str, out: &mut Vec<Column>) {
+        out.push(Column::new(prefix, ColumnType::String));
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        order::put_bytes(self.as_bytes(), out);
+    }
+    fn decode(bytes: &mut &[u8]) -> Result<Self> {
+        order::take_string(bytes)
+    }
+}
+
+single!(Vec<u8>, Bytes);
+impl Columns for Vec<u8> {
+    fn columns(prefix: &str, out: &mut Vec<Column>) {
+        out.push(Column::new(prefix, ColumnType::Bytes));
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        order::put_bytes(self, out);
+    }
+    fn decode(bytes: &mut &[u8]) -> Result<Self> {
+        order::take_bytes(bytes)
+    }
+}
+
+impl<T: SingleColumn> Columns for Option<T> {
+    fn columns(prefix: &str, out: &mut Vec<Column>) {
+        out.push(Column { nullable: true, ..Column::new(prefix, T::column_type()) });
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            None => out.push(order::NULL),
+            Some(value) => {
+                out.push(order::PRESENT);
+                value.encode(out);
+            }
+        }
+    }
+    fn decode(bytes: &mut &[u8]) -> Result<Self> {
+        if order::take_tag(bytes)? { T::decode(bytes).map(Some) } else { Ok(None) }
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident $index:tt),*) => {
+        impl<$($name: Columns),*> Columns for ($($name,)*) {
+            #[allow(unused_variables, reason = "the empty tuple has no columns")]
+            fn columns(prefix: &str, out: &mut Vec<Column>) {
+                $($name::columns(&column_name(prefix, stringify!($index)), out);)*
+            }
+            #[allow(unused_variables, reason = "the empty tuple has no columns")]
+            fn encode(&self, out: &mut Vec<u8>) {
+                $(self.$index.encode(out);)*
+            }
+            #[allow(unused_variables, clippy::unused_unit, reason = "the empty tuple is empty")]
+            fn decode(bytes: &mut &[u8]) -> Result<Self> {
+                Ok(($($name::decode(bytes)?,)*))
+            }
+        }
+    };
+}
+
+tuple!();
+tuple!(A 0);
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
+tuple!(A 0, B 1, C 2, D 3, E 4);
+tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
+tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);

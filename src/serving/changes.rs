@@ -1,0 +1,204 @@
+//! Changes: what happened to a view, epoch by epoch.
+//!
+//! A subscriber states the first epoch it has not seen and gets every later epoch whole, in order,
+//! consolidated. It holds no lease and costs nothing between calls: one that falls behind `since`
+//! gets an error and starts again from a snapshot.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use differential_dataflow::consolidation::consolidate_updates;
+
+use super::batch::ViewBatch;
+use super::index::{Index, Shared};
+use super::state::State;
+use crate::error::{Error, Kind, Result};
+use crate::limits::CHANGES_CHUNK;
+use crate::time::Epoch;
+
+/// One change of a view. Ordered by epoch, key and value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// When.
+    pub epoch: Epoch,
+    /// The ordered bytes of the key.
+    pub key: Vec<u8>,
+    /// The ordered bytes of the value.
+    pub value: Vec<u8>,
+    /// How many more of the row there are; never zero.
+    pub diff: isize,
+}
+
+/// How far a subscriber is: it resumes from here, also in another process.
+///
+/// ```
+/// use diptych::serving::Token;
+/// let token: Token = "3@17".parse()?;
+/// assert_eq!((&*token.version, token.epoch), ("3", 17));
+/// assert_eq!(token.to_string(), "3@17");
+/// # Ok::<(), diptych::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The version of the dataflow.
+    pub version: String,
+    /// The first epoch that was not delivered.
+    pub epoch: Epoch,
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.version, self.epoch)
+    }
+}
+
+impl FromStr for Token {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let parts = text.rsplit_once('@');
+        let parts = parts.and_then(|(version, epoch)| Some((version, epoch.parse().ok()?)));
+        let (version, epoch) = parts.ok_or_else(|| {
+            Error::new(Kind::Input, format!("\"{text}\" is not a token"))
+                .remedy("give VERSION@EPOCH, as an earlier answer did")
+        })?;
+        Ok(Token { version: version.to_owned(), epoch })
+    }
+}
+
+/// A subscription to one view.
+pub struct Changes {
+    shared: Arc<Shared>,
+    view: usize,
+    from: Epoch,
+}
+
+impl Index {
+    /// The changes of a view at every epoch from `from` on, past and to come.
+    ///
+    /// # Errors
+    /// When `from` is not above `since`: what happened there was merged into one.
+    pub fn changes(&self, view: usize, from: Epoch) -> Result<Changes> {
+        let changes = Changes { shared: Arc::clone(&self.shared), view, from };
+        let state = self.shared.state.load_full();
+        changes.batches(&state).map(drop)?;
+        Ok(changes)
+    }
+
+    /// The changes from where an earlier subscription ended.
+    ///
+    /// # Errors
+    /// When the token is of another version, or older than `since`.
+    pub fn resume(&self, view: usize, token: &Token) -> Result<Changes> {
+        if token.version != self.version() {
+            return Err(other_version(&token.version, self.version()));
+        }
+        self.changes(view, token.epoch)
+    }
+}
+
+fn other_version(held: &str, serving: &str) -> Error {
+    let message = format!("a change token of version {held}, but version {serving} is served");
+    Error::new(Kind::Conflict, message)
+        .remedy("take a snapshot of the new version and subscribe from its upper")
+}
+
+impl Changes {
+    /// How far this is.
+    pub fn token(&self) -> Token {
+        Token { version: self.shared.version.to_string(), epoch: self.from }
+    }
+
+    /// The next epochs in which something changed, each whole; none when nothing changed before
+    /// `timeout`. One call gives at least one epoch and stops after about [`CHANGES_CHUNK`]
+    /// updates.
+    ///
+    /// # Errors
+    /// When the subscriber fell behind `since`, or another version serves now (all changes of this
+    /// one were delivered before).
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Vec<Change>>> {
+        let start = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(start.elapsed());
+            if self.shared.wait_beyond(self.from, left) <= self.from {
+                let index = Index { shared: Arc::clone(&self.shared) };
+                if index.is_retired() {
+                    return Err(other_version(&self.shared.version, "another"));
+                }
+                return Ok(None);
+            }
+            let state = self.shared.state.load_full();
+            let batches = self.batches(&state)?;
+            let upper = self.chunk_end(&batches, state.frontier);
+            let changes = collect(&batches, self.from, upper);
+            self.from = upper;
+            if !changes.is_empty() {
+                return Ok(Some(changes));
+            }
+        }
+    }
+
+    /// The batches that hold every update from `from` on, times told apart.
+    fn batches(&self, state: &State) -> Result<Vec<ViewBatch>> {
+        let recent: Option<Vec<_>> = (0..state.shards)
+            .map(|shard| self.shared.recent.since(self.view * state.shards + shard, self.from))
+            .collect();
+        if let Some(recent) = recent {
+            return Ok(recent.concat());
+        }
+        // Times up to `since` may have been moved to it, so the changes at `since` itself are the
+        // sum of all before; at 0 there is nothing before.
+        if self.from <= state.since && state.since > 0 {
+            return Err(self.too_old(state));
+        }
+        let batches = state.batches(self.view, state.frontier);
+        Ok(batches.filter(|batch| batch.upper_epoch() > self.from).cloned().collect())
+    }
+
+    fn too_old(&self, state: &State) -> Error {
+        let (from, since, upper) = (self.from, state.since, state.frontier);
+        let message =
+            format!("the changes at epoch {from} are gone: since is {since}, upper is {upper}");
+        Error::new(Kind::Missing, message)
+            .remedy("take a snapshot and subscribe from its upper, or recompute from the log")
+    }
+
+    /// The epoch to stop before: whole epochs, until there are enough updates.
+    fn chunk_end(&self, batches: &[ViewBatch], frontier: Epoch) -> Epoch {
+        let mut counts: BTreeMap<Epoch, usize> = BTreeMap::new();
+        for batch in batches {
+            batch.for_each(|_, _, time, _| {
+                if (self.from..frontier).contains(&time) {
+                    *counts.entry(time).or_default() += 1;
+                }
+            });
+        }
+        let mut total = 0;
+        for (epoch, count) in counts {
+            total += count;
+            if total >= CHANGES_CHUNK {
+                return epoch + 1;
+            }
+        }
+        frontier
+    }
+}
+
+/// The updates at times in `[from, upper)`, consolidated, in order.
+fn collect(batches: &[ViewBatch], from: Epoch, upper: Epoch) -> Vec<Change> {
+    let mut updates = Vec::new();
+    for batch in batches {
+        batch.for_each(|key, value, time, diff| {
+            if (from..upper).contains(&time) {
+                updates.push(((key.to_vec(), value.to_vec()), time, diff));
+            }
+        });
+    }
+    consolidate_updates(&mut updates);
+    let change = |((key, value), epoch, diff)| Change { epoch, key, value, diff };
+    let mut changes: Vec<Change> = updates.into_iter().map(change).collect();
+    changes.sort_unstable();
+    changes
+}

@@ -1,0 +1,277 @@
+//! Cutover: what readers see moves from one generation to another, at one frontier, in one swap.
+//!
+//! - A *base* `[0, F)` from a batch view fills an empty index ([`Index::install_base`]); what the
+//!   dataflow then publishes below F again is compared by digest and dropped.
+//! - A base replaces the batches of a running index below F ([`Index::replace_base`]): the same
+//!   function, so the answers must not change, which is checked by digest first.
+//! - Another version has an index of its own, and [`Serving`] moves readers over to it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::batch::ViewBatch;
+use super::digest::Digest;
+use super::index::{Index, Shared, Writer};
+use super::lease::lock;
+use super::snapshot::{Read, Snapshot, check_inside};
+use super::state::{BatchList, State};
+use crate::error::{Error, Kind, Result};
+use crate::time::Epoch;
+
+/// The batches of a base: one `[0, F)` per (view, shard), in any order; all updates at `F - 1`.
+pub type Base = Vec<(usize, usize, ViewBatch)>;
+
+/// What a restored index still has to hear again.
+pub(super) struct Restored {
+    boundary: Epoch,
+    expected: Vec<Digest>,
+    heard: Vec<Digest>,
+}
+
+/// As long as it lives, the index can be cut at its epoch: no merge crosses it.
+pub struct Pin {
+    shared: Arc<Shared>,
+    epoch: Epoch,
+}
+
+impl Pin {
+    /// The epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut writer = lock(&self.shared.writer);
+        if let Some(holders) = writer.pins.get_mut(&self.epoch) {
+            *holders -= 1;
+            if *holders == 0 {
+                writer.pins.remove(&self.epoch);
+            }
+        }
+        drop(writer);
+        self.shared.work.raise();
+    }
+}
+
+impl Index {
+    /// Fills an empty index with the views at `boundary`: readers see them at once, at the epoch
+    /// `boundary - 1`, while the dataflow catches up.
+    ///
+    /// What the dataflow publishes below the boundary is not added: it is the same contents once
+    /// more. It is compared by digest; see [`Index::base_checked`].
+    ///
+    /// # Errors
+    /// When something was published before, or the base does not cover `[0, boundary)` of every
+    /// view and shard exactly once.
+    pub fn install_base(&self, boundary: Epoch, base: Base) -> Result<()> {
+        let shared = &self.shared;
+        let base = shared.check_base(boundary, base)?;
+        shared.update(|writer, state| {
+            if state.lists.iter().any(|list| list.upper > 0) {
+                return Err(Error::new(
+                    Kind::Conflict,
+                    format!("a base at epoch {boundary} on an index that is not empty"),
+                )
+                .remedy("install the base before the dataflow publishes, or replace the base"));
+            }
+            state.lists = base;
+            state.boundary = boundary;
+            state.since = boundary - 1;
+            state.frontier = state.least_upper();
+            let views = shared.views.len();
+            let expected = (0..views).map(|view| state.digest(view, boundary)).collect();
+            let heard = vec![Digest::default(); views];
+            writer.restored = Some(Restored { boundary, expected, heard });
+            Ok(())
+        })
+    }
+
+    /// Has the dataflow repeated the installed base, and was it the same? `false` as long as it
+    /// has not published all of it; `true` also when no base was installed.
+    ///
+    /// # Errors
+    /// When a view differs: the function or its version pin is not what the batch view was made
+    /// with, or one of the two is damaged.
+    pub fn base_checked(&self) -> Result<bool> {
+        let writer = lock(&self.shared.writer);
+        let Some(restored) = &writer.restored else { return Ok(true) };
+        if writer.published.iter().any(|upper| *upper < restored.boundary) {
+            return Ok(false);
+        }
+        for (view, info) in self.shared.views.iter().enumerate() {
+            let (expected, heard) = (restored.expected[view], restored.heard[view]);
+            if expected != heard {
+                return Err(differs(&info.name, restored.boundary, expected, heard)
+                    .remedy("rebuild the batch view; give a changed function a new version"));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keeps `epoch` a place where the index can be cut, until the pin is dropped. Take it before
+    /// the recompute starts whose result will replace everything below.
+    ///
+    /// # Errors
+    /// When the epoch is not in `(since, upper]`.
+    pub fn pin(&self, epoch: Epoch) -> Result<Pin> {
+        self.shared.update(|writer, state| {
+            let last = epoch.checked_sub(1).unwrap_or(Epoch::MAX);
+            check_inside(last, state.since, state.frontier)?;
+            *writer.pins.entry(epoch).or_default() += 1;
+            Ok(Pin { shared: Arc::clone(&self.shared), epoch })
+        })
+    }
+
+    /// Puts the views as recomputed at the pinned epoch in the place of everything below it, in
+    /// one swap. Reads all views once, to check that no answer changes; readers go on meanwhile.
+    ///
+    /// Afterwards `since` is at least the last epoch of the base. Snapshots that are held go on to
+    /// answer from the batches they hold.
+    ///
+    /// # Errors
+    /// When a view's digest differs (nothing is replaced then), or the base does not cover
+    /// `[0, epoch)` of every view and shard exactly once.
+    pub fn replace_base(&self, pin: &Pin, base: Base) -> Result<()> {
+        let shared = &self.shared;
+        let at = pin.epoch;
+        assert!(Arc::ptr_eq(shared, &pin.shared), "a pin of another index");
+        let base = shared.check_base(at, base)?;
+        let fresh = State { lists: base, ..State::empty(0, shared.shards) };
+        let current = shared.state.load_full();
+        for (view, info) in shared.views.iter().enumerate() {
+            let (now, new) = (current.digest(view, at), fresh.digest(view, at));
+            if now != new {
+                return Err(differs(&info.name, at, now, new)
+                    .remedy("answers would change: install a changed function as a new version"));
+            }
+        }
+        drop(current);
+        shared.update(|_, state| {
+            for (list, base) in state.lists.iter_mut().zip(fresh.lists) {
+                let mut batches = base.batches.clone();
+                batches.extend(list.from_time(at));
+                *list = Arc::new(BatchList { upper: list.upper, batches });
+            }
+            state.since = state.since.max(at - 1);
+            state.boundary = state.boundary.max(at);
+        });
+        Ok(())
+    }
+}
+
+fn differs(view: &str, at: Epoch, one: Digest, other: Digest) -> Error {
+    let message = format!("view \"{view}\" at epoch {at}: digest {one} before, {other} after");
+    Error::new(Kind::Damaged, message)
+}
+
+impl Shared {
+    /// The base as lists, after a check that it is complete.
+    fn check_base(&self, boundary: Epoch, base: Base) -> Result<Vec<Arc<BatchList>>> {
+        let mut lists = vec![BatchList::default(); self.views.len() * self.shards];
+        for (view, shard, batch) in base {
+            let inside = view < self.views.len() && shard < self.shards;
+            let covers = (batch.lower_epoch(), batch.upper_epoch()) == (0, boundary);
+            if !inside || !covers || lists[view * self.shards + shard].upper > 0 {
+                return Err(incomplete(
+                    boundary,
+                    &format!("view {view}, shard {shard}: {batch:?}"),
+                ));
+            }
+            lists[view * self.shards + shard].push(batch, |_| false);
+        }
+        match lists.iter().position(|list| list.upper == 0) {
+            Some(at) => {
+                let (view, shard) = (at / self.shards, at % self.shards);
+                Err(incomplete(boundary, &format!("view {view}, shard {shard} is missing")))
+            }
+            None => Ok(lists.into_iter().map(Arc::new).collect()),
+        }
+    }
+}
+
+fn incomplete(boundary: Epoch, what: &str) -> Error {
+    Error::new(Kind::Conflict, format!("the base does not cover [0, {boundary}): {what}"))
+        .remedy("use a batch view of this dataflow and version, split for this many shards")
+}
+
+impl Writer {
+    /// What of a published batch is new to a restored index: nothing below its boundary.
+    pub(super) fn drop_restored(&mut self, view: usize, batch: ViewBatch) -> Option<ViewBatch> {
+        let lower = batch.lower_epoch();
+        let Some(restored) = self.restored.as_mut().filter(|base| lower < base.boundary) else {
+            return Some(batch);
+        };
+        let boundary = restored.boundary;
+        let heard = &mut restored.heard[view];
+        batch.for_each(|key, value, time, diff| {
+            if time < boundary {
+                heard.add(key, value, diff);
+            }
+        });
+        (batch.upper_epoch() > boundary).then(|| batch.since_time(boundary))
+    }
+}
+
+/// The index that serves readers now, and the moment it becomes another.
+pub struct Serving {
+    current: ArcSwap<Index>,
+}
+
+impl Serving {
+    /// Serves from `index`.
+    pub fn new(index: Index) -> Self {
+        Serving { current: ArcSwap::from_pointee(index) }
+    }
+
+    /// The index that serves now. Readers that hold it do not follow a cutover.
+    pub fn index(&self) -> Arc<Index> {
+        self.current.load_full()
+    }
+
+    /// A snapshot of the version that serves now; see [`Index::snapshot`].
+    ///
+    /// # Errors
+    /// As [`Index::snapshot`].
+    pub fn snapshot(&self, read: Read) -> Result<Snapshot> {
+        loop {
+            let index = self.current.load_full();
+            let snapshot = index.snapshot(read);
+            // Taken while a cutover ran: the version is decided by who serves afterwards.
+            if Arc::ptr_eq(&index, &self.current.load()) {
+                return snapshot;
+            }
+        }
+    }
+
+    /// Moves readers to `next`, another version of the dataflow that has caught up. The index that
+    /// served so far is retired: it moves no further, and who waits on it is told.
+    ///
+    /// # Errors
+    /// When `next` has not reached the frontier that readers have seen; nothing changes then.
+    pub fn cutover(&self, next: Index) -> Result<()> {
+        let old = self.current.load_full();
+        // Under the writers' lock the old frontier stands still.
+        let mut writer = lock(&old.shared.writer);
+        let (served, ready) = (old.frontier(), next.frontier());
+        if ready < served {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "version {} is complete up to {ready}, readers have seen version {} up to \
+                     {served}",
+                    next.version(),
+                    old.version()
+                ),
+            )
+            .remedy("let the new version catch up, then cut over again"));
+        }
+        writer.retired = true;
+        self.current.store(Arc::new(next));
+        drop(writer);
+        old.shared.moved.raise();
+        Ok(())
+    }
+}

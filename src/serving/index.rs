@@ -1,0 +1,245 @@
+//! The index: all views of one dataflow, at one frontier.
+//!
+//! Writers (workers, the merge thread, cutovers) build a new [`State`] under a lock and swap it in
+//! by one pointer; readers load the pointer and are never blocked. The frontier is the least upper
+//! bound of all (view, shard) lists, and readers see times below it only: a batch that one worker
+//! published early is invisible until every worker has published up to the same epoch.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::batch::ViewBatch;
+use super::cutover::Restored;
+use super::lease::{Leases, lock};
+use super::merge;
+use super::publish::Publish;
+use super::recent::Recent;
+use super::signal::Signal;
+use super::snapshot::{Read, Snapshot};
+use super::state::{BatchList, State};
+use crate::error::{Error, Kind, Result};
+use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH};
+use crate::row::RowSchema;
+use crate::time::Epoch;
+
+/// What an index knows of a view before any row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewInfo {
+    /// The name the dataflow published it under.
+    pub name: String,
+    /// Its columns.
+    pub schema: RowSchema,
+}
+
+/// How an index behaves.
+#[derive(Clone, Debug)]
+pub struct IndexOptions {
+    /// How many epochs below the frontier can be told apart; at least 1.
+    pub history_epochs: Epoch,
+    /// How long a snapshot lives unless its lease is renewed.
+    pub lease_length: Duration,
+}
+
+impl Default for IndexOptions {
+    fn default() -> Self {
+        IndexOptions { history_epochs: HISTORY_EPOCHS, lease_length: LEASE_LENGTH }
+    }
+}
+
+/// All views of one version of a dataflow. Clones are handles to the same index; background
+/// merging ends with the last.
+#[derive(Clone)]
+pub struct Index {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) version: Arc<str>,
+    pub(super) views: Vec<ViewInfo>,
+    pub(super) shards: usize,
+    pub(super) options: IndexOptions,
+    /// What readers see. Stored only while `writer` is locked.
+    pub(super) state: ArcSwap<State>,
+    pub(super) writer: Mutex<Writer>,
+    pub(super) leases: Leases,
+    pub(super) recent: Recent,
+    /// The frontier moved, or the index was retired.
+    pub(super) moved: Signal,
+    /// There may be something to merge.
+    pub(super) work: Arc<Signal>,
+}
+
+/// What only writers see.
+#[derive(Default)]
+pub(super) struct Writer {
+    /// Up to where each (view, shard) has been published.
+    pub(super) published: Vec<Epoch>,
+    /// Epochs that no merge may cross, and how many hold each.
+    pub(super) pins: HashMap<Epoch, usize>,
+    /// The check of a base that was installed before its dataflow ran.
+    pub(super) restored: Option<Restored>,
+    /// A later version serves readers now.
+    pub(super) retired: bool,
+}
+
+impl Index {
+    /// An empty index of a version of a dataflow, and the thread that merges its batches.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn new(
+        version: &str,
+        views: Vec<ViewInfo>,
+        shards: usize,
+        options: IndexOptions,
+    ) -> Result<Index> {
+        assert!(shards > 0, "an index needs at least one shard");
+        let state = State::empty(views.len(), shards);
+        let lists = state.lists.len();
+        let writer = Writer { published: vec![0; lists], ..Writer::default() };
+        let shared = Arc::new(Shared {
+            version: version.into(),
+            views,
+            shards,
+            options,
+            state: ArcSwap::from_pointee(state),
+            writer: Mutex::new(writer),
+            leases: Leases::default(),
+            recent: Recent::new(lists),
+            moved: Signal::default(),
+            work: Arc::default(),
+        });
+        merge::spawn(&shared)?;
+        Ok(Index { shared })
+    }
+
+    /// The version of the dataflow.
+    pub fn version(&self) -> &str {
+        &self.shared.version
+    }
+
+    /// The views, by id.
+    pub fn views(&self) -> &[ViewInfo] {
+        &self.shared.views
+    }
+
+    /// The id of the view called `name`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn view(&self, name: &str) -> Result<usize> {
+        let views = &self.shared.views;
+        views.iter().position(|view| view.name == name).ok_or_else(|| {
+            let names: Vec<_> = views.iter().map(|view| view.name.as_str()).collect();
+            Error::new(Kind::Missing, format!("there is no view called \"{name}\""))
+                .remedy(format!("the views are: {}", names.join(", ")))
+        })
+    }
+
+    /// Shards of each view.
+    pub fn shards(&self) -> usize {
+        self.shared.shards
+    }
+
+    /// The first epoch that is not complete.
+    pub fn frontier(&self) -> Epoch {
+        self.shared.state.load().frontier
+    }
+
+    /// The earliest epoch that can be asked for.
+    pub fn since(&self) -> Epoch {
+        self.shared.state.load().since
+    }
+
+    /// Where the batch layer's part ends.
+    pub fn boundary(&self) -> Epoch {
+        self.shared.state.load().boundary
+    }
+
+    /// States the boundary of an index that was filled by publishing history, not by a base.
+    pub fn set_boundary(&self, boundary: Epoch) {
+        self.shared.update(|_, state| state.boundary = boundary);
+    }
+
+    /// All views as they are at one epoch, held until the snapshot is dropped or its lease ends.
+    ///
+    /// # Errors
+    /// When the epoch is outside `[since, upper)`, or does not come before the timeout.
+    pub fn snapshot(&self, read: Read) -> Result<Snapshot> {
+        Snapshot::take(&self.shared, read)
+    }
+
+    /// Waits until the frontier is beyond `epoch`, at most for `timeout`; gives the frontier.
+    pub fn wait_beyond(&self, epoch: Epoch, timeout: Duration) -> Epoch {
+        self.shared.wait_beyond(epoch, timeout)
+    }
+
+    /// Does a later version serve readers now?
+    pub fn is_retired(&self) -> bool {
+        lock(&self.shared.writer).retired
+    }
+}
+
+impl Shared {
+    /// Changes the state under the writers' lock and swaps it in.
+    pub(super) fn update<T>(&self, change: impl FnOnce(&mut Writer, &mut State) -> T) -> T {
+        let mut writer = lock(&self.writer);
+        let mut state = State::clone(&self.state.load());
+        let before = state.frontier;
+        let result = change(&mut writer, &mut state);
+        let after = state.frontier;
+        assert!(after >= before, "the frontier went back from {before} to {after}");
+        self.state.store(Arc::new(state));
+        drop(writer);
+        if after > before {
+            self.moved.raise();
+        }
+        self.work.raise();
+        result
+    }
+
+    pub(super) fn wait_beyond(&self, epoch: Epoch, timeout: Duration) -> Epoch {
+        let frontier = || self.state.load().frontier;
+        self.moved.wait(timeout, || frontier() > epoch || lock(&self.writer).retired);
+        frontier()
+    }
+
+    fn append(&self, view: usize, shard: usize, batch: ViewBatch) {
+        let at = view * self.shards + shard;
+        self.update(|writer, state| {
+            if writer.retired {
+                // Readers have moved on; a frontier they could still see must stand still.
+                return;
+            }
+            let (lower, upper) = (batch.lower_epoch(), batch.upper_epoch());
+            let expected = std::mem::replace(&mut writer.published[at], upper);
+            assert_eq!(
+                lower, expected,
+                "view {view}, shard {shard}: published from {lower}, expected from {expected}"
+            );
+            let Some(batch) = writer.drop_restored(view, batch) else { return };
+            self.recent.push(at, &batch);
+            let mut list = BatchList::clone(&state.lists[at]);
+            list.push(batch, |epoch| writer.pins.contains_key(&epoch));
+            state.lists[at] = Arc::new(list);
+            state.frontier = state.least_upper();
+        });
+    }
+}
+
+impl Publish for Index {
+    /// Panics when the batch does not follow the one before, or the view or shard is unknown.
+    fn publish(&self, view: usize, shard: usize, batch: ViewBatch) {
+        assert!(shard < self.shared.shards, "shard {shard} of {}", self.shared.shards);
+        self.shared.append(view, shard, batch);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.work.raise();
+    }
+}

@@ -1,0 +1,125 @@
+//! Leases: how long a reader may hold on to old batches.
+//!
+//! The index keeps a table of all leases and owns what they hold. When one expires, the index
+//! takes the batches back; the reader's next call is an error. So a reader that stalls costs
+//! memory for the length of its lease, never longer.
+//!
+//! Expiry is a matter of resources and is measured on the monotonic clock; no answer depends on it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwapOption, Guard};
+
+use super::state::State;
+use crate::error::{Error, Kind, Result};
+use crate::limits::LEASES_MAX;
+use crate::time::Epoch;
+
+/// What a reader holds.
+pub(super) struct Lease {
+    id: u64,
+    /// The first epoch the reader does not see.
+    pub(super) upper: Epoch,
+    held: ArcSwapOption<State>,
+    expires: Mutex<Instant>,
+}
+
+/// All leases of an index.
+#[derive(Default)]
+pub(super) struct Leases {
+    next: AtomicU64,
+    table: Mutex<HashMap<u64, Arc<Lease>>>,
+}
+
+/// A lock whose data stay sound when a holder panics: each critical section here is one change.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lease {
+    /// What is leased; an error once the lease has expired.
+    #[inline]
+    pub(super) fn state(&self) -> Result<Held> {
+        let held = self.held.load();
+        if held.is_some() { Ok(Held(held)) } else { Err(self.expired()) }
+    }
+
+    /// Prolongs the lease to end `length` from now.
+    pub(super) fn renew(&self, length: Duration) -> Result<()> {
+        *lock(&self.expires) = Instant::now() + length;
+        self.state().map(drop)
+    }
+
+    fn expired(&self) -> Error {
+        let upper = self.upper;
+        Error::new(Kind::Missing, format!("the lease of the snapshot below epoch {upper} expired"))
+            .remedy("take a new snapshot, or renew the lease in time")
+    }
+}
+
+/// The state behind a lease, for the length of one call.
+pub(super) struct Held(Guard<Option<Arc<State>>>);
+
+impl std::ops::Deref for Held {
+    type Target = State;
+    #[inline]
+    fn deref(&self) -> &State {
+        self.0.as_deref().expect("held states are checked when they are loaded")
+    }
+}
+
+impl Leases {
+    /// A new lease on `state` as it was below `upper`.
+    ///
+    /// # Errors
+    /// When there are too many leases.
+    pub(super) fn grant(
+        &self,
+        state: Arc<State>,
+        upper: Epoch,
+        length: Duration,
+    ) -> Result<Arc<Lease>> {
+        let mut table = lock(&self.table);
+        if table.len() >= LEASES_MAX {
+            return Err(Error::new(Kind::Stopped, format!("{LEASES_MAX} snapshots are held"))
+                .remedy("drop snapshots after use, or retry when some leases have expired"));
+        }
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let held = ArcSwapOption::from(Some(state));
+        let expires = Mutex::new(Instant::now() + length);
+        let lease = Arc::new(Lease { id, upper, held, expires });
+        table.insert(id, Arc::clone(&lease));
+        Ok(lease)
+    }
+
+    /// Ends a lease early.
+    pub(super) fn release(&self, lease: &Lease) {
+        lock(&self.table).remove(&lease.id);
+        lease.held.store(None);
+    }
+
+    /// Takes back what expired leases hold.
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        lock(&self.table).retain(|_, lease| {
+            let alive = *lock(&lease.expires) > now;
+            if !alive {
+                lease.held.store(None);
+            }
+            alive
+        });
+    }
+
+    /// The earliest epoch that a lease answers at.
+    pub(super) fn earliest(&self) -> Option<Epoch> {
+        lock(&self.table).values().map(|lease| lease.upper.saturating_sub(1)).min()
+    }
+
+    /// How many leases there are.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.table).len()
+    }
+}

@@ -1,0 +1,64 @@
+//! The serving index: the views of a dataflow, in memory, for any number of readers.
+//!
+//! A view is a trace. The batch layer contributes its first batch, the speed layer the rest, and
+//! the frontier is the hinge. Workers [publish](publish_view) sealed batches into an [`Index`];
+//! a thread of its own merges them; readers take a [`Snapshot`] of all views at one epoch.
+//!
+//! Invariants:
+//! - the batches of a (view, shard) are contiguous from epoch 0, and immutable;
+//! - readers see times below the frontier only, the least upper bound over all views and shards,
+//!   and the frontier never goes back;
+//! - all that changes is one pointer to one immutable state, so a reader sees all views of one
+//!   moment or none.
+//!
+//! ```
+//! use diptych::row::{self, RowSchema};
+//! use diptych::serving::{Index, IndexOptions, Publish, Read, ViewBatch, ViewInfo};
+//!
+//! let schema = RowSchema::of::<String, i64>();
+//! let views = vec![ViewInfo { name: "counts".into(), schema }];
+//! let index = Index::new("1", views, 1, IndexOptions::default())?;
+//!
+//! // A worker publishes epoch 0, then epoch 1.
+//! let key = row::encode(&"rust".to_string());
+//! let (one, two) = (row::encode(&1i64), row::encode(&2i64));
+//! let first = vec![((key.clone(), one.clone()), 0, 1)];
+//! index.publish(0, 0, ViewBatch::from_updates(0, 1, first));
+//! let second = vec![((key.clone(), one), 1, -1), ((key.clone(), two.clone()), 1, 1)];
+//! index.publish(0, 0, ViewBatch::from_updates(1, 2, second));
+//!
+//! let now = index.snapshot(Read::Latest)?;
+//! assert_eq!(now.get(0, &key)?, [(two, 1)]);
+//! assert_eq!(now.at(0)?.get(0, &key)?, [(row::encode(&1i64), 1)]);
+//! # Ok::<(), diptych::Error>(())
+//! ```
+
+mod batch;
+mod byte_rows;
+mod changes;
+mod cutover;
+mod digest;
+mod index;
+mod lease;
+mod merge;
+mod publish;
+mod recent;
+mod route;
+mod rows;
+mod signal;
+mod snapshot;
+mod state;
+mod status;
+mod table;
+
+pub use batch::{ViewBatch, ViewBuilder, ViewCursor, ViewMerger, ViewUpdate};
+pub use byte_rows::ByteRows;
+pub use changes::{Change, Changes, Token};
+pub use cutover::{Base, Pin, Serving};
+pub use digest::Digest;
+pub use index::{Index, IndexOptions, ViewInfo};
+pub use publish::{Publish, probe_published, publish_view};
+pub use route::shard_of;
+pub use rows::{Cursor, Page, Row, Rows};
+pub use snapshot::{Read, Snapshot};
+pub use status::{IndexStatus, ViewStatus};

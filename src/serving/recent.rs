@@ -1,0 +1,63 @@
+//! The latest batches as they were published, for readers of changes.
+//!
+//! Merging moves recent updates into large batches; a subscriber at the head would have to search
+//! those for the few updates of the last epoch. This ring answers it from the original batches.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use differential_dataflow::trace::BatchReader;
+
+use super::batch::ViewBatch;
+use super::lease::lock;
+use crate::limits::RECENT_UPDATES_MAX;
+use crate::time::Epoch;
+
+/// One ring per (view, shard).
+pub(super) struct Recent(Vec<Mutex<Ring>>);
+
+#[derive(Default)]
+struct Ring {
+    batches: VecDeque<ViewBatch>,
+    updates: usize,
+    /// All updates from this time on are here; none before the first batch.
+    start: Option<Epoch>,
+}
+
+impl Recent {
+    pub(super) fn new(lists: usize) -> Self {
+        Recent((0..lists).map(|_| Mutex::default()).collect())
+    }
+
+    /// Adds the next batch of a list; forgets the oldest when there are too many updates.
+    pub(super) fn push(&self, at: usize, batch: &ViewBatch) {
+        let mut ring = lock(&self.0[at]);
+        ring.start.get_or_insert(batch.lower_epoch());
+        if batch.is_empty() {
+            return;
+        }
+        ring.updates += batch.len();
+        ring.batches.push_back(batch.clone());
+        while ring.updates > RECENT_UPDATES_MAX
+            && let Some(oldest) = ring.batches.pop_front()
+        {
+            ring.updates -= oldest.len();
+            ring.start = Some(oldest.upper_epoch());
+        }
+    }
+
+    /// The batches of a list that hold its updates from `from` on; none when some are forgotten.
+    pub(super) fn since(&self, at: usize, from: Epoch) -> Option<Vec<ViewBatch>> {
+        let ring = lock(&self.0[at]);
+        if ring.start? > from {
+            return None;
+        }
+        let newest = ring.batches.iter().rev().take_while(|batch| batch.upper_epoch() > from);
+        Some(newest.cloned().collect())
+    }
+
+    /// Heap memory in bytes, shared in part with the index itself.
+    pub(super) fn memory_bytes(&self, at: usize) -> usize {
+        lock(&self.0[at]).batches.iter().map(ViewBatch::memory_bytes).sum()
+    }
+}

@@ -1,0 +1,192 @@
+//! Rows in order, merged from all batches of all shards of a view.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::batch::ViewBatch;
+use super::snapshot::Snapshot;
+use super::state::State;
+use crate::error::Result;
+use crate::limits::SCAN_CHUNK_ROWS;
+use crate::row::{ByteRange, Columns};
+use crate::time::Epoch;
+
+/// One row of a view.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row {
+    /// The ordered bytes of the key.
+    pub key: Vec<u8>,
+    /// The ordered bytes of the value.
+    pub value: Vec<u8>,
+    /// How often the row is there; never zero.
+    pub multiplicity: isize,
+}
+
+/// The place of a row; reading goes on behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Cursor {
+    /// The place of the row `(key, value)`.
+    pub fn after(key: Vec<u8>, value: Vec<u8>) -> Self {
+        Cursor { key, value }
+    }
+
+    /// An opaque form for clients.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        crate::row::encode(&(self.key.clone(), self.value.clone()))
+    }
+
+    /// The inverse of [`Cursor::to_bytes`].
+    ///
+    /// # Errors
+    /// When the bytes are not a cursor's.
+    pub fn from_bytes(mut bytes: &[u8]) -> Result<Self> {
+        let (key, value) = <(Vec<u8>, Vec<u8>)>::decode(&mut bytes)?;
+        Ok(Cursor { key, value })
+    }
+}
+
+/// Some rows, and where the next are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The rows, in order of key and value.
+    pub rows: Vec<Row>,
+    /// Where the next page starts; none when there is none.
+    pub next: Option<Cursor>,
+}
+
+/// All rows of a range, in order. Reads a bounded number at a time and holds nothing in between,
+/// so a lease that expires on the way ends it with an error.
+pub struct Rows<'a> {
+    snapshot: &'a Snapshot,
+    view: usize,
+    range: ByteRange,
+    rows: std::vec::IntoIter<Row>,
+    next: Option<Cursor>,
+    started: bool,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, view: usize, range: ByteRange) -> Self {
+        let rows = Vec::new().into_iter();
+        Rows { snapshot, view, range, rows, next: None, started: false }
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        if let Some(row) = self.rows.next() {
+            return Some(Ok(row));
+        }
+        if self.started && self.next.is_none() {
+            return None;
+        }
+        self.started = true;
+        let cursor = self.next.take();
+        match self.snapshot.page(self.view, &self.range, cursor.as_ref(), SCAN_CHUNK_ROWS) {
+            Ok(page) => {
+                self.next = page.next;
+                self.rows = page.rows.into_iter();
+                self.rows.next().map(Ok)
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// A place in one batch.
+struct Position<'a> {
+    batch: &'a ViewBatch,
+    key: usize,
+    value: usize,
+}
+
+impl<'a> Position<'a> {
+    /// The first place in the batch that is in the range and behind the cursor.
+    fn start(batch: &'a ViewBatch, range: &ByteRange, cursor: Option<&Cursor>) -> Self {
+        let from = cursor.map_or(&range.start, |cursor| (&cursor.key).max(&range.start));
+        let key = batch.seek(0, from);
+        let mut position = Position { batch, key, value: 0 };
+        if key < batch.keys() {
+            let mut values = batch.values_of(key);
+            if let Some(cursor) = cursor.filter(|cursor| cursor.key == batch.key_at(key)) {
+                // Values are sorted: the first behind the cursor's, by halving.
+                while !values.is_empty() {
+                    let middle = values.start + values.len() / 2;
+                    if batch.value_at(middle) <= &cursor.value[..] {
+                        values.start = middle + 1;
+                    } else {
+                        values.end = middle;
+                    }
+                }
+            }
+            position.value = values.start;
+            position.settle();
+        }
+        position
+    }
+
+    /// Goes on to the next key when the values of this one are used up.
+    fn settle(&mut self) {
+        while self.key < self.batch.keys() && self.value >= self.batch.values_of(self.key).end {
+            self.key += 1;
+        }
+    }
+
+    fn row(&self, range: &ByteRange) -> Option<(&'a [u8], &'a [u8])> {
+        if self.key >= self.batch.keys() {
+            return None;
+        }
+        let key = self.batch.key_at(self.key);
+        range.is_before_end(key).then(|| (key, self.batch.value_at(self.value)))
+    }
+}
+
+/// The first `limit` rows of a range behind a cursor, at times below `upper`.
+pub(super) fn read_page(
+    state: &State,
+    view: usize,
+    range: &ByteRange,
+    cursor: Option<&Cursor>,
+    upper: Epoch,
+    limit: usize,
+) -> Page {
+    let mut places: Vec<Position<'_>> =
+        state.batches(view, upper).map(|batch| Position::start(batch, range, cursor)).collect();
+    let mut heap: BinaryHeap<_> = places
+        .iter()
+        .enumerate()
+        .filter_map(|(index, place)| place.row(range).map(|row| Reverse((row, index))))
+        .collect();
+    let mut page = Page::default();
+    while let Some(Reverse(((key, value), _))) = heap.peek().copied() {
+        if page.rows.len() == limit {
+            page.next =
+                page.rows.last().map(|row| Cursor::after(row.key.clone(), row.value.clone()));
+            break;
+        }
+        let mut multiplicity = 0;
+        while let Some(Reverse((row, index))) = heap.peek().copied()
+            && row == (key, value)
+        {
+            heap.pop();
+            let place = &mut places[index];
+            multiplicity += place.batch.multiplicity(place.value, upper);
+            place.value += 1;
+            place.settle();
+            if let Some(row) = place.row(range) {
+                heap.push(Reverse((row, index)));
+            }
+        }
+        if multiplicity != 0 {
+            page.rows.push(Row { key: key.to_vec(), value: value.to_vec(), multiplicity });
+        }
+    }
+    page
+}

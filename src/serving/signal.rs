@@ -1,0 +1,53 @@
+//! Something has happened: wake who waits.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::lease::lock;
+
+/// A condition that threads wait for; what it is, the waiter says.
+#[derive(Default)]
+pub(super) struct Signal {
+    raised: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Signal {
+    /// Lets waiters look again.
+    pub(super) fn raise(&self) {
+        *lock(&self.raised) += 1;
+        self.changed.notify_all();
+    }
+
+    /// How often the signal was raised.
+    pub(super) fn count(&self) -> u64 {
+        *lock(&self.raised)
+    }
+
+    /// Waits until `reached`, at most for `timeout`; was it reached?
+    pub(super) fn wait(&self, timeout: Duration, reached: impl Fn() -> bool) -> bool {
+        let start = Instant::now();
+        loop {
+            // Counted before the look, so that what happens after it ends the wait below.
+            let seen = self.count();
+            if reached() {
+                return true;
+            }
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            self.wait_raised(seen, left);
+        }
+    }
+
+    /// Waits until the signal has been raised more often than `seen`, at most for `timeout`.
+    pub(super) fn wait_raised(&self, seen: u64, timeout: Duration) {
+        let raised = lock(&self.raised);
+        drop(
+            self.changed
+                .wait_timeout_while(raised, timeout, |raised| *raised == seen)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+}

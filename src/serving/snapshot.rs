@@ -1,0 +1,263 @@
+//! Snapshots: all views of a dataflow at one epoch.
+//!
+//! A snapshot holds the immutable batches it was taken from, so its answers never change and never
+//! wait. It is a lease: when it is not renewed in time, the index takes the batches back and every
+//! further call is an error that says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use differential_dataflow::trace::BatchReader;
+
+use super::digest::Digest;
+use super::index::{Shared, ViewInfo};
+use super::lease::Lease;
+use super::route::{hash_key, shard_of_hash};
+use super::rows::{Cursor, Page, Rows, read_page};
+use super::state::State;
+use crate::error::{Error, Kind, Result};
+use crate::row::ByteRange;
+use crate::time::Epoch;
+
+/// Which epoch to read at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The last complete epoch.
+    Latest,
+    /// The last complete epoch, once it is at least this one; waits at most this long. With the
+    /// epoch of an acknowledged append: read your writes.
+    AtLeast(Epoch, Duration),
+    /// Exactly this epoch.
+    AsOf(Epoch),
+}
+
+/// All views at one epoch.
+pub struct Snapshot {
+    shared: Arc<Shared>,
+    pub(super) lease: Arc<Lease>,
+    since: Epoch,
+    frontier: Epoch,
+    boundary: Epoch,
+}
+
+impl Snapshot {
+    pub(super) fn take(shared: &Arc<Shared>, read: Read) -> Result<Snapshot> {
+        if let Read::AtLeast(epoch, timeout) = read
+            && shared.wait_beyond(epoch, timeout) <= epoch
+        {
+            return Err(not_yet(shared, epoch, timeout));
+        }
+        let state = shared.state.load_full();
+        let upper = match read {
+            Read::AsOf(epoch) => {
+                check_inside(epoch, state.since, state.frontier)?;
+                epoch + 1
+            }
+            _ => state.frontier,
+        };
+        Snapshot::of(shared, state, upper)
+    }
+
+    fn of(shared: &Arc<Shared>, state: Arc<State>, upper: Epoch) -> Result<Snapshot> {
+        let (since, frontier, boundary) = (state.since, state.frontier, state.boundary);
+        let lease = shared.leases.grant(state, upper, shared.options.lease_length)?;
+        Ok(Snapshot { shared: Arc::clone(shared), lease, since, frontier, boundary })
+    }
+
+    /// The same batches at another epoch of `[since, frontier)`, under a lease of its own.
+    ///
+    /// # Errors
+    /// When the epoch is outside, or the lease has expired.
+    pub fn at(&self, epoch: Epoch) -> Result<Snapshot> {
+        check_inside(epoch, self.since, self.frontier)?;
+        let state = Arc::new(State::clone(&*self.lease.state()?));
+        Snapshot::of(&self.shared, state, epoch + 1)
+    }
+
+    /// The epoch all answers are about; none when no epoch is complete yet, and all is empty.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.lease.upper.checked_sub(1)
+    }
+
+    /// The first epoch that is not in the answers.
+    pub fn upper(&self) -> Epoch {
+        self.lease.upper
+    }
+
+    /// The frontier of the index when the snapshot was taken.
+    pub fn frontier(&self) -> Epoch {
+        self.frontier
+    }
+
+    /// The earliest epoch that [`Snapshot::at`] answers at.
+    pub fn since(&self) -> Epoch {
+        self.since
+    }
+
+    /// Where the batch layer's part ended when the snapshot was taken.
+    pub fn boundary(&self) -> Epoch {
+        self.boundary
+    }
+
+    /// The version of the dataflow.
+    pub fn version(&self) -> &str {
+        &self.shared.version
+    }
+
+    /// The views, by id.
+    pub fn views(&self) -> &[ViewInfo] {
+        &self.shared.views
+    }
+
+    /// Prolongs the lease to its full length from now.
+    ///
+    /// # Errors
+    /// When it has expired already.
+    pub fn renew(&self) -> Result<()> {
+        self.lease.renew(self.shared.options.lease_length)
+    }
+
+    /// The values of a key and how often each is there: never zero times, negative only when the
+    /// dataflow retracts what it has not stated. Values are in order.
+    ///
+    /// # Errors
+    /// When the lease has expired.
+    pub fn get(&self, view: usize, key: &[u8]) -> Result<Vec<(Vec<u8>, isize)>> {
+        let mut found = Vec::new();
+        self.get_with(view, key, |value, times| found.push((value.to_vec(), times)))?;
+        Ok(found)
+    }
+
+    /// [`Snapshot::get`] without copies: calls `visit` with each value and its multiplicity.
+    ///
+    /// # Errors
+    /// When the lease has expired.
+    #[inline]
+    pub fn get_with(&self, view: usize, key: &[u8], visit: impl FnMut(&[u8], isize)) -> Result<()> {
+        let state = self.lease.state()?;
+        lookup(&state, view, key, self.lease.upper, visit);
+        Ok(())
+    }
+
+    /// The values of many keys, in the order of the keys asked for. The keys are looked up in
+    /// order of their bytes, whatever order they come in.
+    ///
+    /// # Errors
+    /// When the lease has expired.
+    pub fn multi_get<K: AsRef<[u8]>>(
+        &self,
+        view: usize,
+        keys: &[K],
+    ) -> Result<Vec<Vec<(Vec<u8>, isize)>>> {
+        let state = self.lease.state()?;
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        order.sort_unstable_by(|a, b| keys[*a].as_ref().cmp(keys[*b].as_ref()));
+        let mut found = vec![Vec::new(); keys.len()];
+        for index in order {
+            let values = &mut found[index];
+            lookup(&state, view, keys[index].as_ref(), self.lease.upper, |value, times| {
+                values.push((value.to_vec(), times));
+            });
+        }
+        Ok(found)
+    }
+
+    /// All rows of a view, in order of key and value.
+    pub fn scan(&self, view: usize) -> Rows<'_> {
+        self.range(view, ByteRange::all())
+    }
+
+    /// The rows whose key bytes start with `prefix`.
+    pub fn prefix(&self, view: usize, prefix: &[u8]) -> Rows<'_> {
+        self.range(view, ByteRange::prefix(prefix))
+    }
+
+    /// The rows whose key bytes are in `range`, in order of key and value.
+    pub fn range(&self, view: usize, range: ByteRange) -> Rows<'_> {
+        Rows::new(self, view, range)
+    }
+
+    /// At most `limit` rows of `range` that come after `cursor`, and the cursor of the next page.
+    ///
+    /// A cursor also works on another snapshot at the same epoch.
+    ///
+    /// # Errors
+    /// When the lease has expired.
+    pub fn page(
+        &self,
+        view: usize,
+        range: &ByteRange,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page> {
+        let state = self.lease.state()?;
+        Ok(read_page(&state, view, range, cursor, self.lease.upper, limit))
+    }
+
+    /// The digest of a view at this epoch. Reads the whole view.
+    ///
+    /// # Errors
+    /// When the lease has expired.
+    pub fn digest(&self, view: usize) -> Result<Digest> {
+        Ok(self.lease.state()?.digest(view, self.lease.upper))
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.shared.leases.release(&self.lease);
+    }
+}
+
+/// Visits the values of one key, in order.
+#[inline]
+fn lookup(
+    state: &State,
+    view: usize,
+    key: &[u8],
+    upper: Epoch,
+    mut visit: impl FnMut(&[u8], isize),
+) {
+    let hash = hash_key(key);
+    let list = &state.view(view)[shard_of_hash(hash, state.shards)];
+    let mut found: Vec<(&[u8], isize)> = Vec::new();
+    for batch in &list.batches {
+        if batch.lower_epoch() >= upper {
+            break;
+        }
+        if batch.is_empty() {
+            continue;
+        }
+        if let Some(position) = batch.find(key, hash) {
+            for value in batch.values_of(position) {
+                found.push((batch.value_at(value), batch.multiplicity(value, upper)));
+            }
+        }
+    }
+    found.sort_unstable_by(|a, b| a.0.cmp(b.0));
+    for values in found.chunk_by(|a, b| a.0 == b.0) {
+        let times: isize = values.iter().map(|(_, times)| times).sum();
+        if times != 0 {
+            visit(values[0].0, times);
+        }
+    }
+}
+
+pub(super) fn check_inside(epoch: Epoch, since: Epoch, upper: Epoch) -> Result<()> {
+    if (since..upper).contains(&epoch) {
+        return Ok(());
+    }
+    let remedy = if epoch < since {
+        "ask for a later epoch, or recompute this one from the log"
+    } else {
+        "wait for it with at_least, or ask for an earlier epoch"
+    };
+    let message = format!("epoch {epoch} is outside [since, upper) = [{since}, {upper})");
+    Err(Error::new(Kind::Missing, message).remedy(remedy))
+}
+
+fn not_yet(shared: &Shared, epoch: Epoch, timeout: Duration) -> Error {
+    let upper = shared.state.load().frontier;
+    let message = format!("epoch {epoch} is not complete after {timeout:?}: upper is {upper}");
+    Error::new(Kind::Missing, message).remedy("retry, wait longer, or read the latest epoch")
+}

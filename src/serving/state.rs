@@ -1,0 +1,99 @@
+//! What readers see: one immutable value, replaced whole.
+
+use std::sync::Arc;
+
+use differential_dataflow::trace::BatchReader;
+
+use super::batch::ViewBatch;
+use super::digest::Digest;
+use crate::time::Epoch;
+
+/// All views of a dataflow at one moment. Readers hold it by `Arc`; writers publish a new one.
+#[derive(Clone)]
+pub(super) struct State {
+    /// History below is the batch layer's.
+    pub(super) boundary: Epoch,
+    /// The first epoch that some (view, shard) has not completed: readers see times below only.
+    pub(super) frontier: Epoch,
+    /// The earliest time that can still be told apart.
+    pub(super) since: Epoch,
+    /// Shards of each view.
+    pub(super) shards: usize,
+    /// Batches of each (view, shard), at `view * shards + shard`.
+    pub(super) lists: Vec<Arc<BatchList>>,
+}
+
+/// The batches of one (view, shard): contiguous, from epoch 0 to `upper`, oldest first.
+#[derive(Clone, Default)]
+pub(super) struct BatchList {
+    pub(super) upper: Epoch,
+    pub(super) batches: Vec<ViewBatch>,
+}
+
+impl State {
+    pub(super) fn empty(views: usize, shards: usize) -> Self {
+        let lists = vec![Arc::new(BatchList::default()); views * shards];
+        State { boundary: 0, frontier: 0, since: 0, shards, lists }
+    }
+
+    /// The lists of the shards of one view.
+    pub(super) fn view(&self, view: usize) -> &[Arc<BatchList>] {
+        &self.lists[view * self.shards..(view + 1) * self.shards]
+    }
+
+    /// The least upper bound of all lists; a dataflow without views has seen nothing.
+    pub(super) fn least_upper(&self) -> Epoch {
+        self.lists.iter().map(|list| list.upper).min().unwrap_or(0)
+    }
+
+    /// The digest of a view's contents at times below `upper`.
+    pub(super) fn digest(&self, view: usize, upper: Epoch) -> Digest {
+        let mut digest = Digest::default();
+        for batch in self.batches(view, upper) {
+            batch.for_each(|key, value, time, diff| {
+                if time < upper {
+                    digest.add(key, value, diff);
+                }
+            });
+        }
+        digest
+    }
+
+    /// The batches of a view that hold times below `upper`.
+    pub(super) fn batches(&self, view: usize, upper: Epoch) -> impl Iterator<Item = &ViewBatch> {
+        self.view(view)
+            .iter()
+            .flat_map(|list| &list.batches)
+            .filter(move |batch| batch.lower_epoch() < upper && !batch.is_empty())
+    }
+}
+
+impl BatchList {
+    /// Appends the next batch. An empty one only moves the upper bound of the last, unless the
+    /// epoch between them is `pinned`.
+    ///
+    /// Panics when the batch does not start where the list ends.
+    pub(super) fn push(&mut self, batch: ViewBatch, pinned: impl Fn(Epoch) -> bool) {
+        let (lower, upper) = (batch.lower_epoch(), batch.upper_epoch());
+        assert_eq!(lower, self.upper, "a batch starts at {lower}, the list ends at {}", self.upper);
+        self.upper = upper;
+        match self.batches.last_mut() {
+            Some(last) if batch.is_empty() && !pinned(lower) => {
+                *last = last.with_bounds(last.lower_epoch(), upper);
+            }
+            _ => self.batches.push(batch),
+        }
+    }
+
+    /// The batches with everything below `at` taken away.
+    pub(super) fn from_time(&self, at: Epoch) -> Vec<ViewBatch> {
+        let after = self.batches.iter().filter(|batch| batch.upper_epoch() > at);
+        after
+            .map(
+                |batch| {
+                    if batch.lower_epoch() >= at { batch.clone() } else { batch.since_time(at) }
+                },
+            )
+            .collect()
+    }
+}

@@ -1,0 +1,84 @@
+//! What an index costs.
+
+use std::time::Duration;
+
+use differential_dataflow::trace::BatchReader;
+
+use super::batch::ViewBatch;
+use super::index::Index;
+use crate::time::Epoch;
+
+/// The size of one view in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewStatus {
+    /// Its name.
+    pub name: String,
+    /// Batches over all shards.
+    pub batches: usize,
+    /// Updates over all batches: the rows, and what history adds to them.
+    pub updates: usize,
+    /// Keys over all batches; a key counts once per batch that holds it.
+    pub keys: usize,
+    /// Heap memory of the batches, their hash tables included.
+    pub memory_bytes: usize,
+    /// Heap memory of the latest batches kept for readers of changes; counted again when they are
+    /// also part of the index.
+    pub recent_bytes: usize,
+}
+
+/// The size of an index, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexStatus {
+    /// The version of the dataflow.
+    pub version: String,
+    /// The earliest epoch that can be asked for.
+    pub since: Epoch,
+    /// The first epoch that is not complete.
+    pub upper: Epoch,
+    /// Where the batch layer's part ends.
+    pub boundary: Epoch,
+    /// Snapshots that are held.
+    pub leases: usize,
+    /// Each view.
+    pub views: Vec<ViewStatus>,
+}
+
+impl Index {
+    /// Sizes and frontiers. Walks the list of batches, not the batches.
+    pub fn status(&self) -> IndexStatus {
+        let state = self.shared.state.load_full();
+        let views = self.views().iter().enumerate().map(|(view, info)| {
+            let mut status = ViewStatus {
+                name: info.name.clone(),
+                batches: 0,
+                updates: 0,
+                keys: 0,
+                memory_bytes: 0,
+                recent_bytes: 0,
+            };
+            for (shard, list) in state.view(view).iter().enumerate() {
+                status.batches += list.batches.len();
+                status.updates += list.batches.iter().map(BatchReader::len).sum::<usize>();
+                status.keys += list.batches.iter().map(ViewBatch::keys).sum::<usize>();
+                let memory = list.batches.iter().map(ViewBatch::memory_bytes);
+                status.memory_bytes += memory.sum::<usize>();
+                let recent = &self.shared.recent;
+                status.recent_bytes += recent.memory_bytes(view * state.shards + shard);
+            }
+            status
+        });
+        IndexStatus {
+            version: self.version().to_owned(),
+            since: state.since,
+            upper: state.frontier,
+            boundary: state.boundary,
+            leases: self.shared.leases.count(),
+            views: views.collect(),
+        }
+    }
+
+    /// Waits until no merge is due, at most for `timeout`; is none due? For benches and tests.
+    pub fn settle(&self, timeout: Duration) -> bool {
+        self.shared.settle(timeout)
+    }
+}
