@@ -1,10 +1,14 @@
 //! The Lambda Architecture in one Rust function.
 
+extern crate self as diptych;
+
 pub mod error;
+pub mod event;
 pub mod limits;
 pub mod row;
 pub mod serving;
 pub mod time;
 
 pub use error::{Error, Result};
+pub use event::Event;
 pub use time::Epoch;
