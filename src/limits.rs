@@ -58,3 +58,16 @@ const _: () = {
     assert!(LEASE_SWEEP_INTERVAL.as_millis() < LEASE_LENGTH.as_millis());
     assert!(HISTORY_EPOCHS > 0 && CHANGES_CHUNK > 0 && SCAN_CHUNK_ROWS > 0);
 };
+
+/// Epochs that one worker may have fed before they are published. More would only queue inside
+/// timely, which has no flow control; fewer would leave workers waiting for one another.
+pub const EPOCHS_IN_FLIGHT_MAX: usize = 16;
+
+/// Bytes of events that one worker may have fed before they are published.
+pub const BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
+
+/// Epochs that wait in a worker's channel.
+pub const EPOCHS_QUEUED_MAX: usize = 64;
+
+/// How often a process that only follows a log looks for new epochs.
+pub const FOLLOW_INTERVAL: Duration = Duration::from_millis(2);

@@ -10,6 +10,8 @@ use std::marker::PhantomData;
 use differential_dataflow::ExchangeData;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Decimal;
+
 /// A key or value that can be hashed, exchanged between workers and written to disk.
 pub trait Key: ExchangeData + Hash {}
 impl<K: ExchangeData + Hash> Key for K {}
@@ -159,6 +161,19 @@ macro_rules! integer_summands {
 }
 integer_summands!(i32, i64, i128);
 
+impl<const SCALE: u8> Summand for Decimal<SCALE> {
+    fn zero() -> Self {
+        Decimal::ZERO
+    }
+    fn add(&mut self, value: &Self, weight: i64) {
+        let scaled = value.units().checked_mul(i128::from(weight)).and_then(Decimal::new);
+        let next = scaled.and_then(|scaled| self.checked_add(scaled));
+        *self = next.unwrap_or_else(|| {
+            panic!("sum overflows Decimal<{SCALE}>: {self} + {weight} * {value}")
+        });
+    }
+}
+
 impl Summand for () {
     fn zero() -> Self {}
     fn add(&mut self, (): &Self, _weight: i64) {}
@@ -183,7 +198,7 @@ tuple_summands!(A.0, B.1, C.2, D.3);
 
 /// A running sum, with the number of events in it: a key without events has no row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Total<V> {
+pub(crate) struct Total<V> {
     pub(super) value: V,
     pub(super) events: i64,
 }

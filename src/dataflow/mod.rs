@@ -54,7 +54,7 @@ pub use events::Events;
 pub use front::{Front, Plain, Sign, Signed, Source};
 pub use pass::Pass;
 pub use plan::{StreamInfo, ViewInfo};
-pub(crate) use plan::{ByteCollection, Plan};
+pub(crate) use plan::Plan;
 
 use differential_dataflow::ExchangeData;
 use plan::Sketch;

@@ -15,12 +15,16 @@
 
 mod capture;
 mod cluster;
+mod gather;
 mod guard;
 mod installed;
+mod lane;
 mod reports;
 
 pub(crate) use capture::Capture;
 pub use cluster::Cluster;
+pub(crate) use gather::Gather;
 pub(crate) use guard::abort_on_panic;
-pub(crate) use installed::Installed;
+pub(crate) use installed::share;
+pub(crate) use lane::{Feed, History, Lane};
 pub(crate) use reports::Reports;

@@ -12,12 +12,15 @@ use timely::dataflow::operators::Input;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::worker::Worker;
 
+use crate::limits;
+
 type Message = (usize, Vec<u8>);
 
 /// One side of the channel on each worker.
 pub(crate) struct Reports {
     input: InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<Message>>>,
     received: Rc<RefCell<Vec<Message>>>,
+    dataflow: usize,
     index: usize,
     peers: usize,
 }
@@ -25,6 +28,7 @@ pub(crate) struct Reports {
 impl Reports {
     /// Installs the channel; every worker must do so at the same place in its order of dataflows.
     pub(crate) fn install(worker: &mut Worker) -> Self {
+        let dataflow = worker.next_dataflow_index();
         let received = Rc::new(RefCell::new(Vec::new()));
         let sink = Rc::clone(&received);
         let input = worker.dataflow_named("Reports", |scope| {
@@ -36,7 +40,7 @@ impl Reports {
             });
             input
         });
-        Reports { input, received, index: worker.index(), peers: worker.peers() }
+        Reports { input, received, dataflow, index: worker.index(), peers: worker.peers() }
     }
 
     /// Sends this worker's message to worker 0.
@@ -53,5 +57,13 @@ impl Reports {
         let mut messages = std::mem::take(&mut *self.received.borrow_mut());
         messages.sort();
         Some(messages.into_iter().map(|(_, message)| message).collect())
+    }
+
+    /// Ends this worker's side and steps until every worker has ended its own.
+    pub(crate) fn finish(self, worker: &mut Worker) {
+        drop(self.input);
+        while worker.installed_dataflows().contains(&self.dataflow) {
+            worker.step_or_park(Some(limits::WORKER_PARK));
+        }
     }
 }

@@ -97,7 +97,7 @@ impl ViewBatch {
     }
 
     /// The same updates, said to cover `[lower, upper)`.
-    pub(super) fn with_bounds(&self, lower: Epoch, upper: Epoch) -> Self {
+    pub(crate) fn with_bounds(&self, lower: Epoch, upper: Epoch) -> Self {
         let description = Description::new(
             Antichain::from_elem(lower),
             Antichain::from_elem(upper),

@@ -1,0 +1,90 @@
+//! A dataflow on its way to the boundary F: all of history at the time `F - 1`.
+//!
+//! Both layers start here. History comes either as rows of the log (a batch run, or a first start)
+//! or as blocks of accumulations (a restore); in both cases it is fed at `F - 1`, and nothing at F
+//! or later is fed before the probe has passed `F - 1` on all workers. That cuts the published
+//! batches exactly at F.
+
+use std::sync::Arc;
+
+use timely::worker::Worker;
+
+use super::installed::Installed;
+use crate::dataflow::Definition;
+use crate::error::Result;
+use crate::log::Chunk;
+use crate::serving::Publish;
+use crate::time::Epoch;
+
+/// A piece of history.
+pub(crate) enum Feed {
+    /// Rows of the log, all of which this worker shall read.
+    Rows(Chunk),
+    /// A block of the accumulation of that name.
+    Block(String, Vec<u8>),
+}
+
+/// This worker's share of the history before the boundary.
+pub(crate) type History = Box<dyn Iterator<Item = Result<Feed>>>;
+
+/// One dataflow on one worker, and its way to the boundary.
+pub(crate) struct Lane {
+    installed: Installed,
+    boundary: Epoch,
+    history: Option<History>,
+}
+
+impl Lane {
+    /// Installs the dataflow; [`Lane::approach`] then feeds it `history`.
+    pub(crate) fn install(
+        worker: &mut Worker,
+        definition: &Definition,
+        shards: usize,
+        publisher: &Arc<dyn Publish>,
+        boundary: Epoch,
+        history: History,
+    ) -> Result<Self> {
+        let mut installed = Installed::install(worker, definition, shards, publisher)?;
+        let history = (boundary > 0).then_some(history);
+        if let Some(last) = boundary.checked_sub(1) {
+            installed.advance_to(last);
+        }
+        Ok(Lane { installed, boundary, history })
+    }
+
+    /// Feeds one more piece of history. True when the dataflow stands at the boundary: everything
+    /// below has been published by every worker. The worker must step between two calls.
+    pub(crate) fn approach(&mut self) -> Result<bool> {
+        let Some(history) = &mut self.history else {
+            return Ok(self.installed.passed(self.boundary));
+        };
+        match history.next() {
+            Some(Ok(Feed::Rows(chunk))) => {
+                self.installed.feed(&chunk, 0..chunk.rows.num_rows())?;
+                self.installed.relieve();
+            }
+            Some(Ok(Feed::Block(name, bytes))) => self.installed.load(&name, &bytes)?,
+            Some(Err(error)) => return Err(error),
+            None => {
+                self.history = None;
+                self.installed.advance_to(self.boundary);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where batch ends and speed begins.
+    pub(crate) fn boundary(&self) -> Epoch {
+        self.boundary
+    }
+
+    /// The dataflow itself.
+    pub(crate) fn installed(&mut self) -> &mut Installed {
+        &mut self.installed
+    }
+
+    /// Removes the dataflow from the worker.
+    pub(crate) fn uninstall(self, worker: &mut Worker) {
+        self.installed.uninstall(worker);
+    }
+}

@@ -1,0 +1,116 @@
+//! The thread that hands sealed epochs to the workers of its process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Thread;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender};
+
+use super::worker::Command;
+use crate::error::Result;
+use crate::limits;
+use crate::log::{Reader, Sealed};
+use crate::time::Epoch;
+
+/// Where epochs come from when the log has been read to its end.
+pub(crate) enum Tail {
+    /// From the writer in this process, right after its sync: epochs from the given one on.
+    Writer(Epoch, Receiver<Arc<Sealed>>),
+    /// Another process writes: look at the directory.
+    Follow,
+    /// Nothing follows: stop at this frontier.
+    Until(Epoch),
+}
+
+/// The driver's view of the workers.
+pub(super) struct Driver {
+    pub(super) workers: Vec<(Sender<Command>, Thread)>,
+    pub(super) reader: Arc<Reader>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Driver {
+    /// Delivers every epoch from `next` on, until told to stop or, for [`Tail::Until`], until
+    /// the end has been handed over (the workers then go on until [`Driver::leave`]).
+    pub(super) fn run(&self, mut next: Epoch, tail: &Tail) -> Result<()> {
+        match tail {
+            Tail::Until(upper) => {
+                self.replay(&mut next, *upper)?;
+            }
+            Tail::Writer(lower, epochs) => {
+                self.replay(&mut next, *lower)?;
+                self.listen(next, epochs);
+            }
+            Tail::Follow => {
+                while !self.stopped() {
+                    let upper = self.reader.upper()?;
+                    if next < upper {
+                        self.replay(&mut next, upper)?;
+                    } else {
+                        std::thread::park_timeout(limits::FOLLOW_INTERVAL);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the workers to leave.
+    pub(super) fn leave(&self) {
+        for (commands, thread) in &self.workers {
+            // A worker that has gone needs no telling.
+            let _ = commands.send(Command::Stop);
+            thread.unpark();
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    fn replay(&self, next: &mut Epoch, upper: Epoch) -> Result<()> {
+        if *next >= upper {
+            return Ok(());
+        }
+        for sealed in self.reader.epochs(*next, upper)? {
+            if !self.deliver(&Arc::new(sealed?)) {
+                break;
+            }
+            *next += 1;
+        }
+        Ok(())
+    }
+
+    fn listen(&self, next: Epoch, epochs: &Receiver<Arc<Sealed>>) {
+        let patience = Duration::from_millis(50);
+        while !self.stopped() {
+            match epochs.recv_timeout(patience) {
+                Ok(sealed) if sealed.epoch < next => {}
+                Ok(sealed) => {
+                    self.deliver(&sealed);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+    }
+
+    /// Gives an epoch to every worker; false when told to stop meanwhile.
+    fn deliver(&self, sealed: &Arc<Sealed>) -> bool {
+        for (commands, thread) in &self.workers {
+            let mut command = Command::Epoch(Arc::clone(sealed));
+            loop {
+                match commands.send_timeout(command, limits::WORKER_PARK) {
+                    Ok(()) => break,
+                    // A worker left; the stop that made it leave ends this loop.
+                    Err(SendTimeoutError::Disconnected(_)) => return false,
+                    Err(SendTimeoutError::Timeout(back)) if !self.stopped() => command = back,
+                    Err(SendTimeoutError::Timeout(_)) => return false,
+                }
+            }
+            thread.unpark();
+        }
+        true
+    }
+}

@@ -1,0 +1,244 @@
+//! The running speed layer: its threads, and how to stop them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{JoinHandle, Thread};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use timely::communication::WorkerGuards;
+use timely::worker::Worker;
+
+use super::commands::Commands;
+use super::driver::{Driver, Tail};
+use super::status::LaneStatus;
+use super::worker::{Command, Inbox, LiveLane, LiveWorker};
+use crate::dataflow::Definition;
+use crate::engine::{Cluster, Feed, History, Lane, abort_on_panic};
+use crate::error::{Error, Kind, Result};
+use crate::limits;
+use crate::log::Reader;
+use crate::serving::Publish;
+use crate::time::Epoch;
+
+/// A worker's share of something divided among `peers`: called with (index, peers).
+type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
+
+/// How a dataflow gets to its boundary.
+#[derive(Clone)]
+pub(crate) enum Start {
+    /// Feed the log's history in place, up to this frontier.
+    History(Epoch),
+    /// Load accumulations at this frontier; the function gives a worker its share of the blocks.
+    Restore(Epoch, Blocks),
+}
+
+/// One dataflow to keep live.
+#[derive(Clone)]
+pub(crate) struct LiveDataflow {
+    pub(crate) definition: Definition,
+    pub(crate) publisher: Arc<dyn Publish>,
+    pub(crate) start: Start,
+    pub(crate) status: Arc<LaneStatus>,
+}
+
+/// The running speed layer. Dropping it stops it.
+pub(crate) struct Live {
+    stop: Arc<AtomicBool>,
+    driver: Option<JoinHandle<Result<()>>>,
+    workers: Option<WorkerGuards<Result<()>>>,
+    senders: Vec<(Sender<Command>, Thread)>,
+}
+
+impl Start {
+    fn boundary(&self) -> Epoch {
+        match self {
+            Start::History(boundary) | Start::Restore(boundary, _) => *boundary,
+        }
+    }
+
+    fn history(&self, reader: &Arc<Reader>, index: usize, peers: usize) -> Result<History> {
+        match self {
+            Start::History(boundary) => history(reader, *boundary, index, peers),
+            Start::Restore(_, blocks) => Ok(blocks(index, peers)),
+        }
+    }
+}
+
+/// The rows of `[0, boundary)` that worker `index` of `peers` reads: every `peers`-th part.
+pub(crate) fn history(
+    reader: &Arc<Reader>,
+    boundary: Epoch,
+    index: usize,
+    peers: usize,
+) -> Result<History> {
+    let parts = reader.parts(0, boundary)?;
+    let mine = parts.into_iter().skip(index).step_by(peers);
+    Ok(Box::new(mine.flat_map(|part| part.into_chunks()).map(|chunk| chunk.map(Feed::Rows))))
+}
+
+impl Live {
+    /// Starts the workers of this process, and on process 0 the driver that feeds them.
+    ///
+    /// Errors when the cluster cannot be formed or a dataflow does not compile.
+    pub(crate) fn start(
+        cluster: &Cluster,
+        dataflows: Vec<LiveDataflow>,
+        reader: &Arc<Reader>,
+        tail: Tail,
+    ) -> Result<Live> {
+        let boundaries = dataflows.iter().map(|dataflow| dataflow.start.boundary());
+        let next = boundaries.min().unwrap_or(0);
+        let (ready, started) = bounded(cluster.workers);
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..cluster.workers).map(|_| bounded(limits::EPOCHS_QUEUED_MAX)).unzip();
+        let hire = Hire {
+            dataflows,
+            reader: Arc::clone(reader),
+            cluster: cluster.clone(),
+            next,
+            receivers: Mutex::new(receivers.into_iter().map(Some).collect()),
+            ready,
+        };
+        let workers = timely::execute(cluster.config(), move |worker| hire.work(worker))
+            .map_err(|error| Error::new(Kind::Io, format!("the workers cannot start: {error}")))?;
+        let mut threads = vec![None; cluster.workers];
+        for _ in 0..cluster.workers {
+            let (local, outcome) = started.recv().map_err(|_| lost_worker())?;
+            threads[local] = Some(outcome?);
+        }
+        let threads = threads.into_iter().flatten();
+        let senders: Vec<(Sender<Command>, Thread)> = senders.into_iter().zip(threads).collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let driver = cluster.is_first().then(|| {
+            let driver = Driver {
+                workers: senders.clone(),
+                reader: Arc::clone(reader),
+                stop: Arc::clone(&stop),
+            };
+            std::thread::spawn(move || driver.run(next, &tail))
+        });
+        Ok(Live { stop, driver, workers: Some(workers), senders })
+    }
+
+    /// Stops feeding, lets the workers leave and waits for them. What was fed is published first
+    /// only as far as the index says; the rest is in the log.
+    ///
+    /// Errors when the log could not be read on the way.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.halt()
+    }
+
+    /// Whether feeding has ended by itself: the log could not be read, or its end was reached.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.driver.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    /// Waits until process 0 stops the workers of this one.
+    pub(crate) fn wait(mut self) -> Result<()> {
+        self.join()
+    }
+
+    fn halt(&mut self) -> Result<()> {
+        self.stop.store(true, Ordering::Release);
+        let driven = match self.driver.take().map(JoinHandle::join) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => Err(Error::new(Kind::Stopped, "the driver of the epochs panicked")),
+            None => Ok(()),
+        };
+        for (commands, thread) in &self.senders {
+            // A worker that has left already needs no telling.
+            let _ = commands.send(Command::Stop);
+            thread.unpark();
+        }
+        self.join().and(driven)
+    }
+
+    fn join(&mut self) -> Result<()> {
+        let Some(workers) = self.workers.take() else { return Ok(()) };
+        let outcomes: Vec<_> = workers.join().into_iter().collect();
+        for outcome in outcomes {
+            outcome.map_err(|_| lost_worker())??;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // Whoever wants the outcome calls `stop`.
+        let _ = self.halt();
+    }
+}
+
+fn lost_worker() -> Error {
+    Error::new(Kind::Stopped, "a worker thread ended before its time")
+}
+
+type Started = (usize, Result<Thread>);
+
+/// What each worker thread needs to begin.
+struct Hire {
+    dataflows: Vec<LiveDataflow>,
+    reader: Arc<Reader>,
+    cluster: Cluster,
+    next: Epoch,
+    receivers: Mutex<Vec<Option<Receiver<Command>>>>,
+    ready: Sender<Started>,
+}
+
+impl Hire {
+    fn work(&self, worker: &mut Worker) -> Result<()> {
+        abort_on_panic("the speed layer");
+        let local = worker.index() % self.cluster.workers;
+        let hired = self.hire(worker, local);
+        let (mut live, outcome) = match hired {
+            Ok(live) => (live, Ok(std::thread::current())),
+            Err(error) => {
+                // Every worker compiles the same functions: all fail, and none waits for another.
+                let _ = self.ready.send((local, Err(error)));
+                return Ok(());
+            }
+        };
+        if self.ready.send((local, outcome)).is_err() {
+            return Err(lost_worker());
+        }
+        while live.turn(worker, limits::WORKER_PARK) {}
+        live.finish(worker);
+        Ok(())
+    }
+
+    fn hire(&self, worker: &mut Worker, local: usize) -> Result<LiveWorker> {
+        let several = self.cluster.processes() > 1;
+        let broadcast = several.then(|| Commands::install(worker));
+        let (index, peers) = (worker.index(), worker.peers());
+        let mut lanes = Vec::new();
+        for dataflow in &self.dataflows {
+            lanes.push(LiveLane {
+                lane: Lane::install(
+                    worker,
+                    &dataflow.definition,
+                    self.cluster.workers,
+                    &dataflow.publisher,
+                    dataflow.start.boundary(),
+                    dataflow.start.history(&self.reader, index, peers)?,
+                )?,
+                status: Arc::clone(&dataflow.status),
+                settled: false,
+            });
+        }
+        let inbox = match broadcast {
+            Some(broadcast) if !self.cluster.is_first() => {
+                let reader = Arc::clone(&self.reader);
+                Inbox::Log { broadcast, reader, sealed: self.next, next: self.next }
+            }
+            broadcast => {
+                let mut receivers = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(commands) = receivers[local].take() else {
+                    panic!("worker {local} was hired twice");
+                };
+                Inbox::Driver { commands, broadcast, first: index == 0 }
+            }
+        };
+        Ok(LiveWorker::new(lanes, inbox))
+    }
+}

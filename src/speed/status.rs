@@ -1,0 +1,29 @@
+//! Whether a live dataflow still runs; shared by its workers and whoever asks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// The fate of one dataflow: running, or failed with a reason.
+#[derive(Default)]
+pub(crate) struct LaneStatus {
+    failed: AtomicBool,
+    reason: Mutex<Option<String>>,
+}
+
+impl LaneStatus {
+    /// Records why the dataflow stops; the first reason stays.
+    pub(crate) fn fail(&self, reason: String) {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Whether workers must drop the dataflow.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Why it stopped, if it did.
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,229 @@
+//! One worker of the speed layer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, TryRecvError};
+use timely::worker::Worker;
+
+use super::commands::Commands;
+use super::status::LaneStatus;
+use crate::engine::{Lane, share};
+use crate::error::Result;
+use crate::limits;
+use crate::log::{Reader, Sealed};
+use crate::time::Epoch;
+
+/// What the driver tells a worker of its own process.
+pub(super) enum Command {
+    /// The next epoch, to be read by all workers together.
+    Epoch(Arc<Sealed>),
+    /// No more epochs: leave.
+    Stop,
+}
+
+/// Where this worker's epochs come from.
+pub(super) enum Inbox {
+    /// From the driver in this process; the first worker also broadcasts to other processes.
+    Driver { commands: Receiver<Command>, broadcast: Option<Commands>, first: bool },
+    /// Read from the log, up to what the broadcast says is sealed.
+    Log { broadcast: Commands, reader: Arc<Reader>, sealed: Epoch, next: Epoch },
+}
+
+/// A lane and the fate it shares with the same dataflow on other workers.
+pub(super) struct LiveLane {
+    pub(super) lane: Lane,
+    pub(super) status: Arc<LaneStatus>,
+    pub(super) settled: bool,
+}
+
+/// Everything one worker thread does, one turn at a time; a simulation can choose the turns.
+pub(super) struct LiveWorker {
+    lanes: Vec<Option<LiveLane>>,
+    inbox: Inbox,
+    queue: VecDeque<Command>,
+    /// Epochs fed and not yet published by everyone, with their bytes.
+    in_flight: VecDeque<(Epoch, usize)>,
+    bytes_in_flight: usize,
+}
+
+impl LiveWorker {
+    pub(super) fn new(lanes: Vec<LiveLane>, inbox: Inbox) -> Self {
+        LiveWorker {
+            lanes: lanes.into_iter().map(Some).collect(),
+            inbox,
+            queue: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            bytes_in_flight: 0,
+        }
+    }
+
+    /// Does what can be done now, then steps the worker, parking at most for `park` when idle.
+    /// False when the worker has been told to leave.
+    pub(super) fn turn(&mut self, worker: &mut Worker, park: Duration) -> bool {
+        self.drop_failed(worker);
+        if !self.approach() {
+            worker.step();
+            return true;
+        }
+        self.retire();
+        let mut busy = false;
+        while self.admits() {
+            match self.next_command() {
+                Some(Command::Epoch(sealed)) => self.feed(&sealed, worker),
+                Some(Command::Stop) => return self.leave(worker),
+                None => break,
+            }
+            busy = true;
+        }
+        if busy {
+            worker.step();
+        } else {
+            worker.step_or_park(Some(park));
+        }
+        true
+    }
+
+    /// Brings every lane to its boundary; true when all are there.
+    fn approach(&mut self) -> bool {
+        let mut all = true;
+        for live in self.lanes.iter_mut().flatten().filter(|live| !live.settled) {
+            match live.lane.approach() {
+                Ok(settled) => live.settled = settled,
+                Err(error) => live.status.fail(error.to_string()),
+            }
+            all &= live.settled;
+        }
+        all
+    }
+
+    /// Forgets epochs that every worker has published.
+    fn retire(&mut self) {
+        while let Some((epoch, bytes)) = self.in_flight.front().copied() {
+            let mut lanes = self.lanes.iter_mut().flatten();
+            if !lanes.all(|live| live.lane.installed().passed(epoch + 1)) {
+                break;
+            }
+            self.in_flight.pop_front();
+            self.bytes_in_flight -= bytes;
+        }
+    }
+
+    /// Whether one more epoch may be fed. One always may when nothing is in flight.
+    fn admits(&self) -> bool {
+        self.in_flight.is_empty()
+            || (self.in_flight.len() < limits::EPOCHS_IN_FLIGHT_MAX
+                && self.bytes_in_flight < limits::BYTES_IN_FLIGHT_MAX)
+    }
+
+    fn next_command(&mut self) -> Option<Command> {
+        if let Some(command) = self.queue.pop_front() {
+            return Some(command);
+        }
+        match self.inbox.receive(&mut self.queue) {
+            Ok(()) => self.queue.pop_front(),
+            Err(error) => {
+                // Only another process's reader fails here: the process cannot follow any more.
+                for live in self.lanes.iter().flatten() {
+                    live.status.fail(error.to_string());
+                }
+                Some(Command::Stop)
+            }
+        }
+    }
+
+    fn feed(&mut self, sealed: &Sealed, worker: &Worker) {
+        let (index, peers, epoch) = (worker.index(), worker.peers(), sealed.epoch);
+        let mut bytes = 0;
+        for live in self.lanes.iter_mut().flatten() {
+            let boundary = live.lane.boundary();
+            if epoch < boundary {
+                continue;
+            }
+            let installed = live.lane.installed();
+            assert!(epoch >= installed.at(), "epoch {epoch} fed at {}", installed.at());
+            installed.advance_to(epoch);
+            for chunk in &sealed.chunks {
+                let rows = share(chunk.rows.num_rows(), index, peers);
+                bytes += chunk.rows.get_array_memory_size();
+                if let Err(error) = installed.feed(chunk, rows) {
+                    live.status.fail(error.to_string());
+                    break;
+                }
+            }
+            // A failed lane stays at this epoch: nobody will publish it.
+            if !live.status.has_failed() {
+                installed.advance_to(epoch + 1);
+            }
+        }
+        self.in_flight.push_back((epoch, bytes));
+        self.bytes_in_flight += bytes;
+    }
+
+    /// Drops what failed here or on another worker. Dropped epochs are never published.
+    fn drop_failed(&mut self, worker: &mut Worker) {
+        for slot in &mut self.lanes {
+            if let Some(live) = slot.take_if(|live| live.status.has_failed()) {
+                live.lane.uninstall(worker);
+            }
+        }
+    }
+
+    fn leave(&mut self, worker: &mut Worker) -> bool {
+        for live in self.lanes.drain(..).flatten() {
+            live.lane.uninstall(worker);
+        }
+        false
+    }
+
+    /// Ends the broadcast, after the last turn.
+    pub(super) fn finish(self, worker: &mut Worker) {
+        if let Inbox::Driver { broadcast: Some(commands), .. }
+        | Inbox::Log { broadcast: commands, .. } = self.inbox
+        {
+            commands.finish(worker);
+        }
+    }
+}
+
+impl Inbox {
+    /// Moves what has arrived to `queue`.
+    fn receive(&mut self, queue: &mut VecDeque<Command>) -> Result<()> {
+        match self {
+            Inbox::Driver { commands, broadcast, first } => {
+                let command = match commands.try_recv() {
+                    Ok(command) => command,
+                    Err(TryRecvError::Empty) => return Ok(()),
+                    Err(TryRecvError::Disconnected) => Command::Stop,
+                };
+                if let (Some(broadcast), true) = (broadcast, *first) {
+                    broadcast.send(match &command {
+                        Command::Epoch(sealed) => Some(sealed.epoch + 1),
+                        Command::Stop => None,
+                    });
+                }
+                queue.push_back(command);
+            }
+            Inbox::Log { broadcast, reader, sealed, next } => {
+                let mut stop = false;
+                while let Some(message) = broadcast.receive() {
+                    match message {
+                        Some(upper) => *sealed = upper.max(*sealed),
+                        None => stop = true,
+                    }
+                }
+                if *next < *sealed {
+                    for epoch in reader.epochs(*next, *sealed)? {
+                        queue.push_back(Command::Epoch(Arc::new(epoch?)));
+                    }
+                    *next = *sealed;
+                }
+                if stop {
+                    queue.push_back(Command::Stop);
+                }
+            }
+        }
+        Ok(())
+    }
+}
