@@ -20,9 +20,9 @@ use std::rc::Rc;
 use differential_dataflow::AsCollection;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::InputHandle;
 use timely::dataflow::operators::{Capability, Input};
 use timely::dataflow::{Scope, Stream};
 

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::plan::{Plan, StreamInfo, ViewInfo};
 use super::Dataflow;
+use super::plan::{Plan, StreamInfo, ViewInfo};
 use crate::error::{Error, Result};
 use crate::time::Epoch;
 

@@ -6,13 +6,15 @@
 //! batches exactly at F.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use timely::worker::Worker;
 
 use super::installed::Installed;
+use super::progress::Progress;
 use crate::dataflow::Definition;
 use crate::error::Result;
-use crate::log::Chunk;
+use crate::log::{Chunk, Reader};
 use crate::serving::Publish;
 use crate::time::Epoch;
 
@@ -27,11 +29,24 @@ pub(crate) enum Feed {
 /// This worker's share of the history before the boundary.
 pub(crate) type History = Box<dyn Iterator<Item = Result<Feed>>>;
 
+/// The rows of `[0, boundary)` that worker `index` of `peers` reads: every `peers`-th part.
+pub(crate) fn history(
+    reader: &Arc<Reader>,
+    boundary: Epoch,
+    index: usize,
+    peers: usize,
+) -> Result<History> {
+    let parts = reader.parts(0, boundary)?;
+    let mine = parts.into_iter().skip(index).step_by(peers);
+    Ok(Box::new(mine.flat_map(|part| part.into_chunks()).map(|chunk| chunk.map(Feed::Rows))))
+}
+
 /// One dataflow on one worker, and its way to the boundary.
 pub(crate) struct Lane {
     installed: Installed,
     boundary: Epoch,
     history: Option<History>,
+    progress: Arc<Progress>,
 }
 
 impl Lane {
@@ -43,13 +58,14 @@ impl Lane {
         publisher: &Arc<dyn Publish>,
         boundary: Epoch,
         history: History,
+        progress: &Arc<Progress>,
     ) -> Result<Self> {
         let mut installed = Installed::install(worker, definition, shards, publisher)?;
         let history = (boundary > 0).then_some(history);
         if let Some(last) = boundary.checked_sub(1) {
             installed.advance_to(last);
         }
-        Ok(Lane { installed, boundary, history })
+        Ok(Lane { installed, boundary, history, progress: Arc::clone(progress) })
     }
 
     /// Feeds one more piece of history. True when the dataflow stands at the boundary: everything
@@ -58,9 +74,15 @@ impl Lane {
         let Some(history) = &mut self.history else {
             return Ok(self.installed.passed(self.boundary));
         };
-        match history.next() {
+        let asked = Instant::now();
+        let piece = history.next();
+        self.progress.decoded(asked.elapsed());
+        let begun = Instant::now();
+        match piece {
             Some(Ok(Feed::Rows(chunk))) => {
-                self.installed.feed(&chunk, 0..chunk.rows.num_rows())?;
+                let rows = chunk.rows.num_rows();
+                self.installed.feed(&chunk, 0..rows)?;
+                self.progress.fed(rows as u64, begun.elapsed());
                 self.installed.relieve();
             }
             Some(Ok(Feed::Block(name, bytes))) => self.installed.load(&name, &bytes)?,
@@ -71,6 +93,11 @@ impl Lane {
             }
         }
         Ok(false)
+    }
+
+    /// Whether there is more history to feed; if not, the lane waits for the other workers.
+    pub(crate) fn has_more(&self) -> bool {
+        self.history.is_some()
     }
 
     /// Where batch ends and speed begins.

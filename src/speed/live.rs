@@ -13,7 +13,7 @@ use super::driver::{Driver, Tail};
 use super::status::LaneStatus;
 use super::worker::{Command, Inbox, LiveLane, LiveWorker};
 use crate::dataflow::Definition;
-use crate::engine::{Cluster, Feed, History, Lane, abort_on_panic};
+use crate::engine::{Cluster, History, Lane, Progress, abort_on_panic, history};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Reader;
@@ -39,6 +39,7 @@ pub(crate) struct LiveDataflow {
     pub(crate) publisher: Arc<dyn Publish>,
     pub(crate) start: Start,
     pub(crate) status: Arc<LaneStatus>,
+    pub(crate) progress: Arc<Progress>,
 }
 
 /// The running speed layer. Dropping it stops it.
@@ -62,18 +63,6 @@ impl Start {
             Start::Restore(_, blocks) => Ok(blocks(index, peers)),
         }
     }
-}
-
-/// The rows of `[0, boundary)` that worker `index` of `peers` reads: every `peers`-th part.
-pub(crate) fn history(
-    reader: &Arc<Reader>,
-    boundary: Epoch,
-    index: usize,
-    peers: usize,
-) -> Result<History> {
-    let parts = reader.parts(0, boundary)?;
-    let mine = parts.into_iter().skip(index).step_by(peers);
-    Ok(Box::new(mine.flat_map(|part| part.into_chunks()).map(|chunk| chunk.map(Feed::Rows))))
 }
 
 impl Live {
@@ -221,6 +210,7 @@ impl Hire {
                     &dataflow.publisher,
                     dataflow.start.boundary(),
                     dataflow.start.history(&self.reader, index, peers)?,
+                    &dataflow.progress,
                 )?,
                 status: Arc::clone(&dataflow.status),
                 settled: false,

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use crossbeam::channel::bounded;
 
-use super::live::history;
 use super::worker::{Command, Inbox, LiveLane, LiveWorker};
 use crate::dataflow::Definition;
-use crate::engine::{Gather, Lane};
+use crate::engine::{Gather, Lane, history};
 use crate::log::Reader;
 use crate::serving::{Digest, Index, IndexOptions, Publish, Read, ViewBatch, ViewInfo};
 use crate::time::Epoch;
@@ -140,7 +139,7 @@ pub(super) fn run(
             let id = worker.index();
             let (mut live, _commands) = baton.act(id, || {
                 let history = history(&reader, boundary, id, peers).expect("the log is whole");
-                let lane = Lane::install(worker, &definition, peers, &publisher, boundary, history);
+                let lane = Lane::install(worker, &definition, peers, &publisher, boundary, history, &Arc::default());
                 let lane = lane.expect("the dataflow compiles");
                 let lane = LiveLane { lane, status: Arc::default(), settled: false };
                 let (send, commands) = bounded(upper as usize + 1);

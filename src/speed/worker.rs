@@ -64,7 +64,11 @@ impl LiveWorker {
     pub(super) fn turn(&mut self, worker: &mut Worker, park: Duration) -> bool {
         self.drop_failed(worker);
         if !self.approach() {
-            worker.step();
+            if self.lanes.iter().flatten().any(|live| live.lane.has_more()) {
+                worker.step();
+            } else {
+                worker.step_or_park(Some(park));
+            }
             return true;
         }
         self.retire();
