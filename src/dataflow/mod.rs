@@ -50,6 +50,7 @@ pub use arranged::{Keyed, KeyedTrace};
 pub(crate) use barrier::Barrier;
 pub use collection::{Collection, CollectionExt, PairsExt};
 pub use definition::{Definition, Description};
+pub(crate) use dump::Sink;
 pub use events::Events;
 pub use front::{Front, Plain, Sign, Signed, Source};
 pub use pass::Pass;

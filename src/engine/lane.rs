@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow_buffer::Buffer;
 use timely::worker::Worker;
 
 use super::installed::Installed;
@@ -23,7 +24,7 @@ pub(crate) enum Feed {
     /// Rows of the log, all of which this worker shall read.
     Rows(Chunk),
     /// A block of the accumulation of that name.
-    Block(String, Vec<u8>),
+    Block(String, Buffer),
 }
 
 /// This worker's share of the history before the boundary.

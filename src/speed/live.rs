@@ -45,7 +45,9 @@ pub(crate) struct LiveDataflow {
 /// The running speed layer. Dropping it stops it.
 pub(crate) struct Live {
     stop: Arc<AtomicBool>,
-    driver: Option<JoinHandle<Result<()>>>,
+    driver: Option<JoinHandle<()>>,
+    /// Why the driver ended early, until somebody is told.
+    failure: Arc<Mutex<Option<Error>>>,
     workers: Option<WorkerGuards<Result<()>>>,
     senders: Vec<(Sender<Command>, Thread)>,
 }
@@ -98,15 +100,21 @@ impl Live {
         let threads = threads.into_iter().flatten();
         let senders: Vec<(Sender<Command>, Thread)> = senders.into_iter().zip(threads).collect();
         let stop = Arc::new(AtomicBool::new(false));
+        let failure = Arc::default();
         let driver = cluster.is_first().then(|| {
             let driver = Driver {
                 workers: senders.clone(),
                 reader: Arc::clone(reader),
                 stop: Arc::clone(&stop),
             };
-            std::thread::spawn(move || driver.run(next, &tail))
+            let failure = Arc::clone(&failure);
+            std::thread::spawn(move || {
+                if let Err(error) = driver.run(next, &tail) {
+                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                }
+            })
         });
-        Ok(Live { stop, driver, workers: Some(workers), senders })
+        Ok(Live { stop, driver, failure, workers: Some(workers), senders })
     }
 
     /// Stops feeding, lets the workers leave and waits for them. What was fed is published first
@@ -117,9 +125,10 @@ impl Live {
         self.halt()
     }
 
-    /// Whether feeding has ended by itself: the log could not be read, or its end was reached.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.driver.as_ref().is_some_and(JoinHandle::is_finished)
+    /// Errors when feeding has ended because the log could not be read.
+    pub(crate) fn check(&self) -> Result<()> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), Err)
     }
 
     /// Waits until process 0 stops the workers of this one.
@@ -130,9 +139,8 @@ impl Live {
     fn halt(&mut self) -> Result<()> {
         self.stop.store(true, Ordering::Release);
         let driven = match self.driver.take().map(JoinHandle::join) {
-            Some(Ok(outcome)) => outcome,
             Some(Err(_)) => Err(Error::new(Kind::Stopped, "the driver of the epochs panicked")),
-            None => Ok(()),
+            Some(Ok(())) | None => self.check(),
         };
         for (commands, thread) in &self.senders {
             // A worker that has left already needs no telling.

@@ -22,3 +22,4 @@ pub(crate) use status::LaneStatus;
 
 #[cfg(test)]
 mod simulation;
+#[cfg(test)] mod perf;
