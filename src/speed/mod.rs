@@ -22,4 +22,3 @@ pub(crate) use status::LaneStatus;
 
 #[cfg(test)]
 mod simulation;
-#[cfg(test)] mod perf;
