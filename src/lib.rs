@@ -4,7 +4,9 @@ extern crate self as diptych;
 
 pub mod error;
 pub mod event;
+pub mod io;
 pub mod limits;
+pub mod log;
 pub mod time;
 
 pub use error::{Error, Result};
