@@ -1,1 +1,47 @@
 //! Derive macros of `diptych`; see `diptych::Event`.
+//!
+//! One macro, two shapes: a struct with named fields becomes an event (and may be nested in other
+//! events), an enum of unit variants becomes a field type. What a *type* may be is decided by the
+//! trait `diptych::event::Field`; this crate refuses what it can see in the tokens, because here
+//! the message can name the field.
+
+mod attributes;
+mod choice;
+mod record;
+mod shape;
+
+use proc_macro::TokenStream;
+use syn::{Data, DeriveInput, Error, Result, parse_macro_input};
+
+/// Turns a struct into an event: its Arrow schema, a borrowed row, columns and an appender.
+///
+/// For `struct Tweet` it generates `TweetRow<'a>` (a `Copy` view of one row), `TweetColumns` (the
+/// typed arrays of one record batch), `TweetAppender` (a builder of record batches) and the
+/// implementations of `Event` and `Field`. On an enum of unit variants it generates `Field` alone;
+/// the enum must be `Copy + Debug + PartialEq`, and is stored as the text of its variant's name.
+///
+/// Attributes, on a field: `#[event(default)]` (a missing column or a null is `Default::default()`),
+/// `#[event(upcast = "path::to::function")]` (how a column of an older type becomes this one),
+/// `#[event(name = "column")]` (the column's name, when it is not the field's). On a variant:
+/// `#[event(name = "text")]`. On the type: `#[event(crate = "path")]` when `diptych` is renamed.
+#[proc_macro_derive(Event, attributes(event))]
+pub fn derive_event(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
+    if !input.generics.params.is_empty() {
+        let message = format!("`{}`: an event type has no generic parameters", input.ident);
+        return Err(Error::new_spanned(&input.generics, message));
+    }
+    let path = attributes::of_type(&input.attrs)?;
+    match &input.data {
+        Data::Struct(data) => record::expand(input, data, &path),
+        Data::Enum(data) => choice::expand(input, data, &path),
+        Data::Union(_) => Err(Error::new_spanned(
+            &input.ident,
+            format!("`{}` is a union: an event is a struct or an enum", input.ident),
+        )),
+    }
+}

@@ -1,0 +1,79 @@
+//! The `#[event(...)]` attributes and where each may stand.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::meta::ParseNestedMeta;
+use syn::{Attribute, LitStr, Path, Result};
+
+/// What the attributes of a field say.
+#[derive(Default)]
+pub(crate) struct OfField {
+    /// The column's name, when it is not the field's.
+    pub(crate) name: Option<LitStr>,
+    /// A missing column or a null stands for `Default::default()`.
+    pub(crate) default: bool,
+    /// The function that turns a value of the older type into one of this type.
+    pub(crate) upcast: Option<Path>,
+}
+
+/// The path under which generated code finds the crate: `::diptych` unless said otherwise.
+pub(crate) fn of_type(attributes: &[Attribute]) -> Result<TokenStream> {
+    let mut path = quote!(::diptych);
+    each(attributes, |meta| {
+        if meta.path.is_ident("crate") {
+            let given: LitStr = meta.value()?.parse()?;
+            path = given.parse::<Path>()?.into_token_stream();
+            return Ok(());
+        }
+        Err(unknown(&meta, "crate = \"path\""))
+    })?;
+    Ok(path)
+}
+
+/// The attributes of one field of a struct.
+pub(crate) fn of_field(attributes: &[Attribute]) -> Result<OfField> {
+    let mut found = OfField::default();
+    each(attributes, |meta| {
+        if meta.path.is_ident("default") {
+            found.default = true;
+        } else if meta.path.is_ident("name") {
+            found.name = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("upcast") {
+            let given: LitStr = meta.value()?.parse()?;
+            found.upcast = Some(given.parse()?);
+        } else {
+            let allowed = "default, name = \"column\", upcast = \"path::to::function\"";
+            return Err(unknown(&meta, allowed));
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The text a variant is stored as, when it is not its name.
+pub(crate) fn of_variant(attributes: &[Attribute]) -> Result<Option<LitStr>> {
+    let mut name = None;
+    each(attributes, |meta| {
+        if meta.path.is_ident("name") {
+            name = Some(meta.value()?.parse()?);
+            return Ok(());
+        }
+        Err(unknown(&meta, "name = \"text\""))
+    })?;
+    Ok(name)
+}
+
+fn each(
+    attributes: &[Attribute],
+    mut take: impl FnMut(ParseNestedMeta<'_>) -> Result<()>,
+) -> Result<()> {
+    for attribute in attributes.iter().filter(|a| a.path().is_ident("event")) {
+        attribute.parse_nested_meta(&mut take)?;
+    }
+    Ok(())
+}
+
+fn unknown(meta: &ParseNestedMeta<'_>, allowed: &str) -> syn::Error {
+    let path = meta.path.to_token_stream();
+    meta.error(format!("unknown attribute `{path}`; allowed here: {allowed}"))
+}

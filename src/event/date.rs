@@ -1,0 +1,110 @@
+//! Days of the calendar.
+
+use chrono::{Datelike, Days, NaiveDate};
+use serde::de::{self, Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Kind};
+
+/// A day: the number of days since 1970-01-01.
+///
+/// Shown and parsed as `2016-10-01`; a day outside the years 0 to 9999 is shown as its number,
+/// which parses again. Serialised as text for people, as an `i32` otherwise.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(i32);
+
+const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("the first day of Unix time");
+
+impl Date {
+    /// The day `days` days after 1970-01-01.
+    pub const fn from_days(days: i32) -> Self {
+        Date(days)
+    }
+
+    /// Days since 1970-01-01.
+    pub const fn days(self) -> i32 {
+        self.0
+    }
+
+    fn calendar(self) -> Option<NaiveDate> {
+        let distance = Days::new(u64::from(self.0.unsigned_abs()));
+        if self.0 < 0 { EPOCH.checked_sub_days(distance) } else { EPOCH.checked_add_days(distance) }
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.calendar() {
+            Some(day) if (0..=9999).contains(&day.year()) => f.pad(&day.to_string()),
+            _ => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Date {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if let Ok(days) = text.parse::<i32>() {
+            return Ok(Date(days));
+        }
+        let shaped = text.len() == 10 && text.as_bytes()[4] == b'-';
+        let day = if shaped { text.parse::<NaiveDate>().ok() } else { None };
+        day.and_then(|day| i32::try_from((day - EPOCH).num_days()).ok()).map(Date).ok_or_else(
+            || {
+                Error::new(Kind::Input, format!("`{text}` is not a day"))
+                    .remedy("write 2016-10-01, or whole days since 1970-01-01")
+            },
+        )
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_i32(self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        } else {
+            i32::deserialize(deserializer).map(Date)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn days_are_counted_from_1970() {
+        assert_eq!("1970-01-02".parse::<Date>().ok(), Some(Date(1)));
+        assert_eq!(Date(-1).to_string(), "1969-12-31");
+        for text in ["", "2016-2-30", "2016-02-30", "2016/02/03", "20160203x"] {
+            assert!(text.parse::<Date>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn shown_and_parsed_is_the_same(days: i32) {
+            prop_assert_eq!(Date(days).to_string().parse::<Date>().ok(), Some(Date(days)));
+        }
+    }
+}

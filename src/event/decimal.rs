@@ -1,0 +1,257 @@
+//! Exact decimal numbers of a fixed scale.
+
+use arrow_schema::DataType;
+use serde::de::{self, Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
+use std::str::FromStr;
+
+use crate::error::{Error, Kind};
+
+/// The most digits a decimal has, as in Arrow's `Decimal128`.
+const DIGITS: u8 = 38;
+/// The greatest absolute value, in units of the last digit.
+const MOST: i128 = 10_i128.pow(DIGITS as u32) - 1;
+
+/// A number of at most 38 digits with `SCALE` of them behind the point: `Decimal<2>` is cents.
+///
+/// Sums are exact, so they are the same in any order, unlike those of floats. Shown with all its
+/// digits (`12.30`); parsed with at most `SCALE` digits behind the point, because rounding would
+/// lose some. Serialised as text for people, as an `i128` of units otherwise.
+///
+/// ```
+/// # use diptych::event::Decimal;
+/// let price: Decimal<2> = "2.55".parse()?;
+/// assert_eq!((price * 6).to_string(), "15.30");
+/// assert!("2.555".parse::<Decimal<2>>().is_err());
+/// # Ok::<(), diptych::Error>(())
+/// ```
+///
+/// # Panics
+/// The operators panic when a result has more than 38 digits: 10^36 units of the currency at two
+/// digits behind the point. `checked_add` does not.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal<const SCALE: u8>(i128);
+
+/// The Arrow type of a decimal column.
+pub(crate) fn data_type(scale: u8) -> DataType {
+    DataType::Decimal128(DIGITS, scale.cast_signed())
+}
+
+/// The refusal of a value of more than 38 digits.
+pub(crate) fn too_wide(units: i128, scale: u8) -> Error {
+    Error::new(Kind::Input, format!("{units}e-{scale} has more than {DIGITS} digits"))
+        .remedy("a decimal has at most 38 digits, with those behind the point")
+}
+
+impl<const SCALE: u8> Decimal<SCALE> {
+    /// Checked when the type is first used: a scale is at most the digits there are.
+    const FITS: () = assert!(SCALE <= DIGITS, "a Decimal has at most 38 digits behind the point");
+
+    /// Zero.
+    pub const ZERO: Self = Decimal(0);
+
+    /// The number of `units` of the last digit (`Decimal::<2>::new(255)` is 2.55), unless it has
+    /// more than 38 digits.
+    pub const fn new(units: i128) -> Option<Self> {
+        let () = Self::FITS;
+        if units.unsigned_abs() <= MOST.unsigned_abs() { Some(Decimal(units)) } else { None }
+    }
+
+    /// The number of units of the last digit: 255 for 2.55.
+    pub const fn units(self) -> i128 {
+        self.0
+    }
+
+    /// The sum, unless it has more than 38 digits.
+    #[must_use]
+    pub const fn checked_add(self, other: Self) -> Option<Self> {
+        // Two values of 38 digits cannot overflow 127 bits.
+        match self.0.checked_add(other.0) {
+            Some(units) => Self::new(units),
+            None => None,
+        }
+    }
+
+    /// The nearest float.
+    pub fn to_f64(self) -> f64 {
+        self.0 as f64 / 10_f64.powi(i32::from(SCALE))
+    }
+
+    /// A value that [`Decimal::new`] accepted when its column was opened.
+    #[inline]
+    pub(crate) const fn checked_at_the_door(units: i128) -> Self {
+        Decimal(units)
+    }
+
+    fn expect(result: Option<i128>, what: impl FnOnce() -> String) -> Self {
+        match result.and_then(Self::new) {
+            Some(number) => number,
+            None => panic!("{} has more than {DIGITS} digits", what()),
+        }
+    }
+}
+
+impl<const SCALE: u8> Add for Decimal<SCALE> {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self::expect(self.0.checked_add(other.0), || format!("{self} + {other}"))
+    }
+}
+
+impl<const SCALE: u8> Sub for Decimal<SCALE> {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self::expect(self.0.checked_sub(other.0), || format!("{self} - {other}"))
+    }
+}
+
+impl<const SCALE: u8> Mul<i64> for Decimal<SCALE> {
+    type Output = Self;
+
+    fn mul(self, times: i64) -> Self {
+        Self::expect(self.0.checked_mul(i128::from(times)), || format!("{self} * {times}"))
+    }
+}
+
+impl<const SCALE: u8> Neg for Decimal<SCALE> {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Decimal(-self.0)
+    }
+}
+
+impl<const SCALE: u8> AddAssign for Decimal<SCALE> {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl<const SCALE: u8> SubAssign for Decimal<SCALE> {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+impl<const SCALE: u8> Sum for Decimal<SCALE> {
+    fn sum<I: Iterator<Item = Self>>(numbers: I) -> Self {
+        numbers.fold(Self::ZERO, Add::add)
+    }
+}
+
+impl<const SCALE: u8> fmt::Display for Decimal<SCALE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one = 10_u128.pow(u32::from(SCALE));
+        let (whole, part) = (self.0.unsigned_abs() / one, self.0.unsigned_abs() % one);
+        let text = match SCALE {
+            0 => whole.to_string(),
+            _ => format!("{whole}.{part:0width$}", width = usize::from(SCALE)),
+        };
+        f.pad_integral(self.0 >= 0, "", &text)
+    }
+}
+
+impl<const SCALE: u8> fmt::Debug for Decimal<SCALE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<const SCALE: u8> FromStr for Decimal<SCALE> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse(text, SCALE).and_then(Self::new).ok_or_else(|| {
+            let message = format!("`{text}` is not a decimal of scale {SCALE}");
+            let remedy = format!("write digits, at most {SCALE} of them behind the point");
+            Error::new(Kind::Input, message).remedy(remedy)
+        })
+    }
+}
+
+/// The units of a decimal of `scale`: `None` for what is no number, loses digits, or overflows.
+pub(crate) fn parse(text: &str, scale: u8) -> Option<i128> {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let point = digits.iter().position(|&byte| byte == b'.').unwrap_or(digits.len());
+    let (whole, part) = (&digits[..point], digits.get(point + 1..).unwrap_or_default());
+    if whole.is_empty() && part.is_empty() {
+        return None;
+    }
+    let (kept, lost) = part.split_at(part.len().min(usize::from(scale)));
+    if lost.iter().any(|&byte| byte != b'0') {
+        return None;
+    }
+    let zeros = std::iter::repeat_n(&b'0', usize::from(scale) - kept.len());
+    let units = whole.iter().chain(kept).chain(zeros).try_fold(0_i128, |sum, byte| {
+        let digit = byte.is_ascii_digit().then(|| i128::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })?;
+    (units <= MOST).then_some(if negative { -units } else { units })
+}
+
+impl<const SCALE: u8> Serialize for Decimal<SCALE> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_i128(self.0)
+        }
+    }
+}
+
+impl<'de, const SCALE: u8> Deserialize<'de> for Decimal<SCALE> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return String::deserialize(deserializer)?.parse().map_err(de::Error::custom);
+        }
+        let units = i128::deserialize(deserializer)?;
+        Self::new(units).ok_or_else(|| de::Error::custom(too_wide(units, SCALE)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn digits_are_never_lost() {
+        let parse = |text: &str| text.parse::<Decimal<2>>().ok().map(Decimal::units);
+        assert_eq!(parse("2.55"), Some(255));
+        assert_eq!(parse("-.5"), Some(-50));
+        assert_eq!(parse("+7."), Some(700));
+        assert_eq!(parse("2.5500"), Some(255));
+        for text in ["", "-", ".", "2.555", "1e3", "2,5", "0x1", " 1", "1.2.3", &"9".repeat(37)] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+        assert_eq!(parse(&"9".repeat(36)).map(|units| units / 100 % 10), Some(9));
+    }
+
+    #[test]
+    #[should_panic(expected = "has more than 38 digits")]
+    fn a_sum_of_too_many_digits_panics_with_both_values() {
+        let most = Decimal::<0>::new(MOST).expect("38 digits");
+        let _ = most + Decimal::new(1).expect("one digit");
+    }
+
+    proptest! {
+        #[test]
+        fn shown_and_parsed_is_the_same(units in -MOST..=MOST) {
+            let cents = Decimal::<2>::new(units).expect("38 digits");
+            prop_assert_eq!(cents.to_string().parse::<Decimal<2>>().ok(), Some(cents));
+            let parts = Decimal::<38>::new(units).expect("38 digits");
+            prop_assert_eq!(parts.to_string().parse::<Decimal<38>>().ok(), Some(parts));
+            let whole = Decimal::<0>::new(units).expect("38 digits");
+            prop_assert_eq!(whole.to_string().parse::<Decimal<0>>().ok(), Some(whole));
+        }
+    }
+}

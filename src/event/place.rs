@@ -1,0 +1,91 @@
+//! Where in a record batch we are, for error messages, and which rows there are to speak of.
+
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
+use std::fmt;
+
+use crate::error::{Error, Kind, Result};
+
+/// A path into a record batch (`basket.items[].price`), and the rows that exist at this depth: a
+/// null inside a struct that is itself null is no value at all.
+#[derive(Debug)]
+pub struct At<'a> {
+    parent: Option<&'a At<'a>>,
+    step: Step<'a>,
+    present: Option<NullBuffer>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    Top,
+    Column(&'a str),
+    Items,
+    Same,
+}
+
+impl<'a> At<'a> {
+    /// The record batch itself.
+    pub fn top() -> Self {
+        At { parent: None, step: Step::Top, present: None }
+    }
+
+    /// The column `name` of this record batch or struct; the same rows exist.
+    pub(crate) fn column(&'a self, name: &'a str) -> At<'a> {
+        At { parent: Some(self), step: Step::Column(name), present: self.present.clone() }
+    }
+
+    /// The items of the lists of this column; all of them exist.
+    pub(crate) fn items(&'a self) -> At<'a> {
+        At { parent: Some(self), step: Step::Items, present: None }
+    }
+
+    /// The same place, with the rows that `nulls` leaves.
+    pub(crate) fn masked(&'a self, nulls: Option<&NullBuffer>) -> At<'a> {
+        let present = NullBuffer::union(self.present.as_ref(), nulls);
+        At { parent: Some(self), step: Step::Same, present }
+    }
+
+    /// Refuses a null in a row that exists.
+    pub(crate) fn refuse_nulls(&self, array: &ArrayRef) -> Result<()> {
+        let Some(nulls) = array.logical_nulls() else { return Ok(()) };
+        match (0..nulls.len()).find(|&row| nulls.is_null(row) && self.exists(row)) {
+            None => Ok(()),
+            Some(row) => Err(Error::new(
+                Kind::Input,
+                format!("column `{self}`: row {row} of the record batch is null"),
+            )
+            .remedy("make the field an Option, or give it #[event(default)]")),
+        }
+    }
+
+    /// Whether `row` exists at this depth.
+    pub(crate) fn exists(&self, row: usize) -> bool {
+        self.present.as_ref().is_none_or(|present| present.is_valid(row))
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            parent.fmt(f)?;
+        }
+        match self.step {
+            Step::Top | Step::Same => Ok(()),
+            Step::Items => f.write_str("[]"),
+            Step::Column(name) => {
+                let inside = self.parent.is_some_and(|parent| !parent.is_top());
+                write!(f, "{}{name}", if inside { "." } else { "" })
+            }
+        }
+    }
+}
+
+impl At<'_> {
+    fn is_top(&self) -> bool {
+        match self.step {
+            Step::Top => true,
+            Step::Same => self.parent.is_none_or(At::is_top),
+            Step::Column(_) | Step::Items => false,
+        }
+    }
+}
