@@ -6,9 +6,9 @@ pub mod error;
 pub mod event;
 pub mod io;
 pub mod limits;
+pub mod log;
 pub mod row;
 pub mod serving;
-pub mod log;
 pub mod time;
 
 pub use error::{Error, Result};
