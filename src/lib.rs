@@ -2,6 +2,7 @@
 
 extern crate self as diptych;
 
+pub mod batch_view;
 pub mod error;
 pub mod event;
 pub mod io;

@@ -97,3 +97,18 @@ const _: () = assert!(APPEND_BYTES_MAX <= EPOCH_BYTES_MAX, "any single append fi
 const _: () = assert!(EPOCH_BYTES_MAX <= QUEUE_BYTES_MAX, "an epoch can be gathered in the queue");
 const _: () = assert!(EPOCH_BYTES_MAX as u64 * 2 < FRAME_BYTES_MAX, "padding fits the frame");
 const _: () = assert!(PRODUCERS_MAX < REMEMBERED_MAX, "each producer keeps at least one append");
+
+/// Bytes after which a block of a view is closed: what a point read has to check and search.
+pub const BATCH_VIEW_BLOCK_BYTES: usize = 32 << 10;
+
+/// The largest block of a batch view, and so the largest row: what one read may allocate.
+pub const BATCH_VIEW_BLOCK_BYTES_MAX: usize = 64 << 20;
+
+/// The largest index of blocks of one part of a view; it is a block itself.
+pub const BATCH_VIEW_FOOTER_BYTES_MAX: u64 = BATCH_VIEW_BLOCK_BYTES_MAX as u64;
+
+/// The largest manifest of a batch view: thousands of parts and columns.
+pub const BATCH_VIEW_MANIFEST_BYTES_MAX: u64 = 16 << 20;
+
+const _: () = assert!(BATCH_VIEW_BLOCK_BYTES < BATCH_VIEW_BLOCK_BYTES_MAX);
+const _: () = assert!(BATCH_VIEW_BLOCK_BYTES_MAX <= u32::MAX as usize);
