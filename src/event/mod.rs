@@ -36,6 +36,14 @@
 //! # }
 //! ```
 //!
+//! A field of a type that cannot be stored is refused when the program is compiled:
+//! ```compile_fail,E0277
+//! #[derive(Clone)]
+//! struct Colour(u32); // does not derive Event
+//! #[derive(diptych::Event, Clone)]
+//! struct Car { colour: Colour }
+//! ```
+//!
 //! # Evolution
 //! Columns are found by name, when a record batch is opened ([`Event::columns`]), not per row:
 //! - a column the struct does not have is ignored;
