@@ -137,7 +137,10 @@ impl Shift {
             reports.abandon(worker);
             return None;
         }
-        reports.send(self.job.writer.parts_of(worker.index()));
+        match self.job.writer.parts_of(worker.index()) {
+            Ok(parts) => reports.send(parts),
+            Err(error) => self.fail(error),
+        }
         let all = reports.finish(worker);
         (worker.index() == 0).then_some(all)
     }

@@ -11,7 +11,9 @@ use super::names::{self, Identity, PartKind};
 use super::rows::put_row;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Disk, Lock, Open, replace};
-use crate::limits::{BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX};
+use crate::limits::{
+    BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX, BATCH_VIEW_MANIFEST_BYTES_MAX,
+};
 use crate::serving::Digest;
 use crate::time::Epoch;
 
@@ -25,7 +27,8 @@ pub struct BatchViewWriter {
     boundary: Epoch,
     workers: usize,
     parts: Mutex<Vec<Part>>,
-    _lock: Box<dyn Lock>,
+    /// Held by the process that finishes the batch view; those that assist it have none.
+    _lock: Option<Box<dyn Lock>>,
 }
 
 impl BatchViewWriter {
@@ -54,7 +57,56 @@ impl BatchViewWriter {
         }
         super::clean::remove_unfinished(&*disk, &dir, &files)?;
         let parts = Mutex::default();
+        let lock = Some(lock);
         Ok(BatchViewWriter { disk, dir, identity, boundary, workers, parts, _lock: lock })
+    }
+
+    /// Writes parts of a batch view that another process creates and finishes. What was written
+    /// travels there as [`BatchViewWriter::parts_of`].
+    pub fn assist(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        identity: Identity,
+        boundary: Epoch,
+        workers: usize,
+    ) -> Self {
+        let (dir, parts) = (identity.dir(root), Mutex::default());
+        BatchViewWriter { disk, dir, identity, boundary, workers, parts, _lock: None }
+    }
+
+    /// What `worker` has written here, for [`BatchViewWriter::absorb`].
+    ///
+    /// # Errors
+    /// When there is too much of it for a manifest.
+    pub fn parts_of(&self, worker: usize) -> Result<Vec<u8>> {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine: Vec<_> = parts.iter().filter(|part| part.worker == worker as u64).collect();
+        codec(BATCH_VIEW_MANIFEST_BYTES_MAX).serialize(&mine).map_err(|error| {
+            Error::new(Kind::Input, format!("the parts of worker {worker}: {error}"))
+                .remedy("use fewer or shorter names of views and accumulations")
+        })
+    }
+
+    /// Adds the parts that workers of other processes have written; those of this process are
+    /// known already.
+    ///
+    /// # Errors
+    /// When a message is not what [`BatchViewWriter::parts_of`] gives.
+    pub fn absorb(&self, messages: &[Vec<u8>]) -> Result<()> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        for message in messages {
+            let theirs: Vec<Part> =
+                codec(BATCH_VIEW_MANIFEST_BYTES_MAX).deserialize(message).map_err(|error| {
+                    Error::new(Kind::Damaged, format!("a report of written parts: {error}"))
+                        .remedy("run the same build in all processes")
+                })?;
+            for part in theirs {
+                if parts.iter().all(|known| known.file != part.file) {
+                    parts.push(part);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn begin(&self, kind: PartKind, name: &str, worker: usize) -> Result<(BlockWriter, Part)> {

@@ -27,11 +27,13 @@
 //! ```
 
 mod clock;
+mod host;
 mod random;
 mod real;
 mod sim;
 mod sim_state;
 
+pub(crate) use host::{executable_image, read_text};
 pub use clock::{Clock, RealClock, SimClock};
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
