@@ -7,6 +7,7 @@ pub mod event;
 pub mod io;
 pub mod limits;
 pub mod log;
+pub mod sources;
 pub mod time;
 
 pub use error::{Error, Result};
