@@ -253,7 +253,7 @@ fn each_type_refuses_what_it_cannot_hold() {
     for (column, cell, message) in cases {
         let mut cells: Vec<&str> =
             "2016-10-01 09:26,2016-10-01,7,cup,,2.5,0.25,1,Blue,0aff,z,,".split(',').collect();
-        let cell = format!("\"{}\"", cell.replace('"', "\"\""));
+        let cell = quoted(cell);
         cells[column] = &cell;
         let text = format!("{}\r\n{}\r\n", header.join(","), cells.join(","));
         refused::<Thing>(&file(&dir, "a.csv", text), &format!("line 2: {message}"));
@@ -381,6 +381,10 @@ fn skipped_records_go_to_the_errors_file_and_the_others_in() {
     assert_eq!(errors.len(), 2);
 }
 
+fn quoted(cell: &str) -> String {
+    format!("\"{}\"", cell.replace('"', "\"\""))
+}
+
 /// 40,000 records, every 1,000th bad when asked for.
 fn long(bad: bool) -> (String, Vec<Pair>) {
     let (mut text, mut good) = (String::from("text,n\n"), Vec::new());
@@ -388,8 +392,9 @@ fn long(bad: bool) -> (String, Vec<Pair>) {
         if bad && n % 1000 == 0 {
             text += "bad,bad\n";
         } else {
-            text += &format!("\"line\n{n}\",{n}\n");
-            good.push(pair(n, &format!("line\n{n}")));
+            let cell = format!("line\n{n}");
+            text += &[&quoted(&cell), ",", &n.to_string(), "\n"].concat();
+            good.push(pair(n, &cell));
         }
     }
     (text, good)

@@ -206,7 +206,7 @@ impl Writer for Booleans {
 
 /// Values of any length, end to end.
 struct Bytes {
-    bytes: Vec<u8>,
+    joined: Vec<u8>,
     /// The ends of the values; those of a chunk of a file stay far below 2 GiB.
     ends: Vec<usize>,
     nulls: NullBufferBuilder,
@@ -214,28 +214,28 @@ struct Bytes {
 
 impl Default for Bytes {
     fn default() -> Self {
-        Bytes { bytes: Vec::new(), ends: Vec::new(), nulls: NullBufferBuilder::new(0) }
+        Bytes { joined: Vec::new(), ends: Vec::new(), nulls: NullBufferBuilder::new(0) }
     }
 }
 
 impl Bytes {
-    /// Ends a value, which was written to `bytes`.
+    /// Ends a value, which was written to `joined`.
     fn end(&mut self, present: bool) {
-        self.ends.push(self.bytes.len());
+        self.ends.push(self.joined.len());
         self.nulls.append(present);
     }
 
     fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);
         self.nulls.truncate(rows);
-        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+        self.joined.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
     fn finish(&mut self) -> (OffsetBuffer<i32>, Buffer, Option<arrow_buffer::NullBuffer>) {
         let mut start = 0;
         let lengths = self.ends.drain(..).map(|end| end - std::mem::replace(&mut start, end));
         let offsets = OffsetBuffer::from_lengths(lengths);
-        (offsets, Buffer::from_vec(std::mem::take(&mut self.bytes)), self.nulls.finish())
+        (offsets, Buffer::from_vec(std::mem::take(&mut self.joined)), self.nulls.finish())
     }
 }
 
@@ -261,7 +261,7 @@ impl Writer for Texts {
         {
             return Err(Bad::value(text, &format!("one of {}", variants.join(", "))));
         }
-        self.bytes.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.joined.extend_from_slice(text.as_bytes());
         self.bytes.end(true);
         Ok(())
     }
@@ -295,7 +295,7 @@ impl Writer for Hexes {
         }
         for pair in pairs {
             let digit = |byte: u8| char::from(byte).to_digit(16).ok_or_else(refuse);
-            self.0.bytes.push((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
+            self.0.joined.push((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
         }
         self.0.end(true);
         Ok(())

@@ -195,7 +195,8 @@ mod tests {
             for row in rows {
                 let line = text.matches('\n').count() as u64 + 1;
                 let raw = format!("{},{}", quoted(&row[0]), quoted(&row[1]));
-                text += &format!("{raw}{end}");
+                text += &raw;
+                text += end;
                 expected.push((line, row, raw, false));
             }
             prop_assert_eq!(records(&text, step), expected);

@@ -47,7 +47,7 @@ pub(crate) struct Reading {
 enum Records {
     Ndjson(Lines),
     /// The file, its header's length, and for each column of the stream its place in the header.
-    Csv(CsvFile, usize, Vec<Option<usize>>),
+    Csv(Box<CsvFile>, usize, Vec<Option<usize>>),
 }
 
 impl Reading {
@@ -73,7 +73,7 @@ impl Reading {
                 ignored = names.iter().filter(|name| !has(name)).cloned().collect();
                 let lacking = schema.fields().iter().zip(&places).filter(|(_, at)| at.is_none());
                 absent = lacking.map(|(field, _)| field.name().clone()).collect();
-                Records::Csv(file, names.len(), places)
+                Records::Csv(Box::new(file), names.len(), places)
             }
         };
         let rows = Structs::new(schema.fields())?;

@@ -181,7 +181,9 @@ fn settle(
 /// The producer that appends this text to this stream.
 fn producer(stream: &str, digests: &[ChunkDigest]) -> String {
     let mut whole = Sha256::new();
-    digests.iter().for_each(|digest| whole.update(digest));
+    for digest in digests {
+        whole.update(digest);
+    }
     let mut id = format!("file/{stream}/");
     for byte in whole.finalize() {
         // Writing to a String cannot fail.

@@ -1,5 +1,6 @@
 //! A buffer over a reader, and records that are lines.
 
+use memchr::{memchr, memchr_iter};
 use std::io::Read;
 
 use crate::error::{Error, Kind, Result};
@@ -68,7 +69,7 @@ impl Window {
     /// Ends the record (or the white space before it) after `bytes` bytes.
     pub(crate) fn advance(&mut self, bytes: usize) {
         let passed = &self.buffer[self.start..self.start + bytes];
-        self.line += passed.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        self.line += memchr_iter(b'\n', passed).count() as u64;
         self.start += bytes;
     }
 }
@@ -104,7 +105,7 @@ impl Lines {
             let mut searched = 0;
             let (length, end) = loop {
                 let bytes = self.window.bytes();
-                match bytes[searched..].iter().position(|&byte| byte == b'\n') {
+                match memchr(b'\n', &bytes[searched..]) {
                     Some(found) => break (searched + found, searched + found + 1),
                     None => searched = bytes.len(),
                 }
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_is_refused_in_bounds() {
-        let text = std::io::Read::chain(&b"ok\n"[..], std::io::repeat(b'x'));
+        let text = Read::chain(&b"ok\n"[..], std::io::repeat(b'x'));
         let mut lines = Lines::new(Window::new(Box::new(text)));
         assert!(lines.next().expect("the first line").is_some());
         let error = lines.next().expect_err("endless").to_string();
