@@ -17,6 +17,7 @@ pub mod row;
 pub mod serving;
 mod speed;
 mod system;
+pub mod sources;
 pub mod time;
 
 pub use batch::BatchReport;

@@ -77,6 +77,7 @@ use arrow_schema::SchemaRef;
 pub use choice::Variants;
 pub use date::Date;
 pub use decimal::Decimal;
+pub(crate) use decimal::parse as parse_decimal;
 pub use diptych_derive::Event;
 pub use field::{Field, Item, Plain};
 pub use list::{List, ListIter};
@@ -114,7 +115,7 @@ pub trait Event: Sized + Clone + Send + 'static {
     ///
     /// # Panics
     /// When `index` is not below the number of rows of the record batch.
-    fn row<'a>(columns: &'a Self::Columns, index: usize) -> Self::Row<'a>;
+    fn row(columns: &Self::Columns, index: usize) -> Self::Row<'_>;
 
     /// The row as a value that owns its data: for tests, naive twins and error messages. (On a
     /// concrete type `row.into_event()` says the same without meeting `ToOwned`.)

@@ -76,7 +76,7 @@ pub(crate) fn expand(
                 #support::ChoiceColumn::read(array, at)
             }
             #[inline]
-            fn row<'a>(column: &'a Self::Column, index: usize) -> Self::Row<'a> {
+            fn row(column: &Self::Column, index: usize) -> Self::Row<'_> {
                 column.get(index)
             }
             #[inline]
