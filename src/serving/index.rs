@@ -138,12 +138,7 @@ impl Index {
     /// # Errors
     /// When there is none.
     pub fn view(&self, name: &str) -> Result<usize> {
-        let views = &self.shared.views;
-        views.iter().position(|view| view.name == name).ok_or_else(|| {
-            let names: Vec<_> = views.iter().map(|view| view.name.as_str()).collect();
-            Error::new(Kind::Missing, format!("there is no view called \"{name}\""))
-                .remedy(format!("the views are: {}", names.join(", ")))
-        })
+        find_view(&self.shared.views, name)
     }
 
     /// Shards of each view.
@@ -188,6 +183,15 @@ impl Index {
     pub fn is_retired(&self) -> bool {
         lock(&self.shared.writer).retired
     }
+}
+
+/// The position of the view called `name`, or an error that lists the views.
+pub(super) fn find_view(views: &[ViewInfo], name: &str) -> Result<usize> {
+    views.iter().position(|view| view.name == name).ok_or_else(|| {
+        let names: Vec<_> = views.iter().map(|view| view.name.as_str()).collect();
+        Error::new(Kind::Missing, format!("there is no view called \"{name}\""))
+            .remedy(format!("the views are: {}", names.join(", ")))
+    })
 }
 
 impl Shared {
