@@ -29,10 +29,8 @@ pub fn bank(df: &mut Dataflow) {
     let balance = credits.clone().join(debits.clone()).map(|(account, (c, d))| (account, c - d));
     let only_credits = credits.clone().antijoin(debits.clone().map(|(account, _)| account));
     let only_debits = debits.clone().antijoin(credits.clone().map(|(account, _)| account));
-    let outer = balance
-        .clone()
-        .concat(only_credits)
-        .concat(only_debits.map(|(account, d)| (account, -d)));
+    let outer =
+        balance.clone().concat(only_credits).concat(only_debits.map(|(account, d)| (account, -d)));
     let total = outer.clone().map(|(_, balance)| ((), balance)).sum_values();
 
     df.view("credits", credits).columns(&["account", "credits"]);

@@ -9,9 +9,9 @@ mod tweets_dedup;
 mod word_count;
 
 pub use bank::{Transfer, bank};
+pub use hashtags::hashtags;
 pub use orders::{Customer, Order, orders};
 pub use reachability::{Edge, Root, reachability};
-pub use hashtags::hashtags;
 pub use tweets::{Tweet, tweets};
 pub use tweets_dedup::{IdentifiedTweet, tweets_dedup};
 pub use word_count::{Line, word_count};

@@ -23,20 +23,13 @@ pub struct Root {
 
 /// `reached`: (node), along edges of positive multiplicity.
 pub fn reachability(df: &mut Dataflow) {
-    let edges = df
-        .events::<Edge>("edges")
-        .weighted(|e| e.diff)
-        .map(|e| (e.src, e.dst))
-        .distinct("edges");
+    let edges =
+        df.events::<Edge>("edges").weighted(|e| e.diff).map(|e| (e.src, e.dst)).distinct("edges");
     let roots = df.events::<Root>("roots").map(|r| r.node).distinct("roots");
     let reached = roots.clone().iterate(|scope, reached| {
         let edges = edges.enter(scope);
         let roots = roots.enter(scope);
-        reached
-            .map(|node| (node, ()))
-            .join_map(edges, |_, (), dst| *dst)
-            .concat(roots)
-            .distinct()
+        reached.map(|node| (node, ())).join_map(edges, |_, (), dst| *dst).concat(roots).distinct()
     });
     df.view("reached", reached.map(|node| (node, ()))).columns(&["node"]);
 }

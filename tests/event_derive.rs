@@ -155,7 +155,9 @@ fn everything() -> impl Strategy<Value = Everything> {
 
 fn append<E: Event>(events: &[E]) -> RecordBatch {
     let mut appender = E::Appender::default();
-    events.iter().for_each(|event| appender.push(event));
+    for event in events {
+        appender.push(event);
+    }
     assert_eq!(appender.len(), events.len());
     let batch = appender.finish();
     assert!(appender.is_empty());
@@ -369,6 +371,34 @@ fn nested_structs_evolve_by_name_too() {
     let first = Visit { at, place: Some(place), kind: Some(Kind::Retweet), fee: None };
     let second = Visit { at, place: None, kind: None, fee: None };
     assert_eq!(read::<Visit>(&old).expect("an older schema"), [first, second]);
+}
+
+#[test]
+fn missing_optional_columns_of_every_shape_are_none() {
+    #[derive(Event, Debug, Clone, PartialEq)]
+    struct Shapes {
+        n: i64,
+        place: Option<Place>,
+        list: Option<Vec<Place>>,
+        bytes: Option<Vec<u8>>,
+        kind: Option<Kind>,
+        #[event(default)]
+        places: Vec<Place>,
+        #[event(default)]
+        text: String,
+    }
+    let old = batch(vec![("n", Arc::new(Int64Array::from(vec![1, 2])))]);
+    let shapes = read::<Shapes>(&old).expect("an older schema");
+    let empty = Shapes {
+        n: 2,
+        place: None,
+        list: None,
+        bytes: None,
+        kind: None,
+        places: vec![],
+        text: String::new(),
+    };
+    assert_eq!(shapes, [Shapes { n: 1, ..empty.clone() }, empty]);
 }
 
 #[test]

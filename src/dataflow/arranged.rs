@@ -15,6 +15,7 @@ use timely::progress::Antichain;
 use super::accumulate::Key;
 use super::barrier::{Barrier, Table};
 use super::collection::Collection;
+use super::dump::Sink;
 use super::front::Front;
 use super::pass::Pass;
 use crate::error::Result;
@@ -106,7 +107,7 @@ where
         self.trace.set_physical_compaction(frontier.borrow());
     }
 
-    fn dump(&mut self, frontier: Epoch, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
         let mut upper = Antichain::new();
         self.trace.read_upper(&mut upper);
         self.trace.advance_upper(&mut upper);
@@ -143,13 +144,6 @@ where
             }
         }
         Ok(())
-    }
-
-    fn len(&self) -> usize {
-        let mut rows = 0;
-        use differential_dataflow::trace::BatchReader;
-        self.trace.map_batches(|batch| rows += batch.len());
-        rows
     }
 }
 

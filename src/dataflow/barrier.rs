@@ -20,14 +20,15 @@ use std::rc::Rc;
 use differential_dataflow::AsCollection;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::InputHandle;
 use timely::dataflow::operators::{Capability, Input};
 use timely::dataflow::{Scope, Stream};
 
 use super::accumulate::Accumulate;
 use super::collection::Collection;
+use super::dump::Sink;
 use super::front::Front;
 use super::pass::Pass;
 use crate::error::Result;
@@ -52,11 +53,9 @@ pub(crate) trait Barrier {
     fn advance_to(&mut self, epoch: Epoch);
     /// Gives this worker's share of the accumulation, which is complete below `frontier`, as
     /// blocks of bytes.
-    fn dump(&mut self, frontier: Epoch, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+    fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()>;
     /// Adds one dumped block to the combiner.
     fn load(&mut self, block: &[u8]) -> Result<()>;
-    /// Keys this worker owns.
-    fn len(&self) -> usize;
 }
 
 /// The hasher of combiners and states.
@@ -190,7 +189,7 @@ where
         self.input.advance_to(epoch);
     }
 
-    fn dump(&mut self, frontier: Epoch, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
         let state = self.state.borrow();
         // `upper` may lag behind `frontier` where no event came: nothing waits, so nothing is missing.
         assert!(
@@ -212,10 +211,6 @@ where
             }
         }
         Ok(())
-    }
-
-    fn len(&self) -> usize {
-        self.state.borrow().entries.len()
     }
 }
 

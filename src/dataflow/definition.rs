@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::plan::{Plan, StreamInfo, ViewInfo};
 use super::Dataflow;
+use super::plan::{Plan, StreamInfo, ViewInfo};
 use crate::error::{Error, Result};
 use crate::time::Epoch;
 
@@ -25,8 +25,8 @@ pub struct Description {
     pub pinned: bool,
     /// The streams it reads.
     pub streams: Vec<StreamInfo>,
-    /// Its accumulations, by name.
-    pub accumulations: Vec<String>,
+    /// Its accumulations: name, and operator with types as text.
+    pub accumulations: Vec<(String, String)>,
     /// The views it publishes.
     pub views: Vec<ViewInfo>,
     /// A hash of names and types; closures are not seen.
@@ -78,7 +78,11 @@ impl Description {
             version: plan.version.clone().unwrap_or_else(|| executable_version().to_owned()),
             pinned: plan.version.is_some(),
             streams: plan.streams.clone(),
-            accumulations: plan.barriers.iter().map(|barrier| barrier.name().to_owned()).collect(),
+            accumulations: plan
+                .barriers
+                .iter()
+                .map(|barrier| (barrier.name().to_owned(), barrier.signature().to_owned()))
+                .collect(),
             views: plan.views.iter().map(|(info, _)| info.clone()).collect(),
             fingerprint: plan.fingerprint(),
         }

@@ -7,6 +7,9 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 
+/// Takes a block and the number of entries in it.
+pub(crate) type Sink<'a> = dyn FnMut(&[u8], u64) -> Result<()> + 'a;
+
 fn codec() -> impl Options {
     bincode::DefaultOptions::new()
         .with_fixint_encoding()
@@ -17,14 +20,14 @@ fn codec() -> impl Options {
 /// the entries, so that a block can be filled without knowing its length beforehand.
 pub(super) fn write<T: Serialize>(
     entries: impl Iterator<Item = T>,
-    sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    sink: &mut Sink<'_>,
 ) -> Result<()> {
     const HEADER: usize = 8;
     let mut block = vec![0; HEADER];
     let mut count = 0_u64;
     let mut seal = |block: &mut Vec<u8>, count: &mut u64| {
         block[..HEADER].copy_from_slice(&count.to_le_bytes());
-        let outcome = sink(block);
+        let outcome = sink(block, *count);
         block.truncate(HEADER);
         *count = 0;
         outcome

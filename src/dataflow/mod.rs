@@ -50,11 +50,12 @@ pub use arranged::{Keyed, KeyedTrace};
 pub(crate) use barrier::Barrier;
 pub use collection::{Collection, CollectionExt, PairsExt};
 pub use definition::{Definition, Description};
+pub(crate) use dump::Sink;
 pub use events::Events;
 pub use front::{Front, Plain, Sign, Signed, Source};
 pub use pass::Pass;
-pub use plan::{StreamInfo, ViewInfo};
 pub(crate) use plan::Plan;
+pub use plan::{StreamInfo, ViewInfo};
 
 use differential_dataflow::ExchangeData;
 use plan::Sketch;
@@ -88,8 +89,7 @@ impl<'s> Dataflow<'s> {
         V: ExchangeData + Columns,
     {
         let info = ViewInfo { name: name.to_owned(), schema: RowSchema::of::<K, V>() };
-        let bytes =
-            rows.map(|(key, value)| (crate::row::encode(&key), crate::row::encode(&value)));
+        let bytes = rows.map(|(key, value)| (crate::row::encode(&key), crate::row::encode(&value)));
         let index = self.sketch.views();
         self.sketch.add_view(info, bytes);
         View { sketch: self.sketch.clone(), index }

@@ -79,7 +79,8 @@ impl<'c> Pass<'c> {
     /// refusal is kept for [`Pass::finish`]).
     pub(super) fn columns<E: Event>(&self) -> Option<Rc<E::Columns>> {
         let wanted = TypeId::of::<E>();
-        let known = self.columns.borrow().iter().find(|(id, _)| *id == wanted).map(|(_, c)| c.clone());
+        let known =
+            self.columns.borrow().iter().find(|(id, _)| *id == wanted).map(|(_, c)| c.clone());
         if let Some(columns) = known {
             return columns.downcast().ok();
         }

@@ -7,7 +7,7 @@ use timely::dataflow::ProbeHandle;
 use timely::worker::Worker;
 
 use super::guard;
-use crate::dataflow::{Barrier, Definition, Description, Pass};
+use crate::dataflow::{Barrier, Definition, Description, Pass, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Chunk;
@@ -54,11 +54,6 @@ impl Installed {
                 Err(error)
             }
         }
-    }
-
-    /// What the dataflow reads and publishes.
-    pub(crate) fn description(&self) -> &Description {
-        &self.description
     }
 
     /// The time of all inputs.
@@ -120,35 +115,16 @@ impl Installed {
         !self.probe.less_than(&frontier)
     }
 
-    /// Steps the worker until [`Installed::passed`], or until `stop` says to give up (false).
-    pub(crate) fn step_until_passed(
-        &self,
-        worker: &mut Worker,
-        frontier: Epoch,
-        mut stop: impl FnMut() -> bool,
-    ) -> bool {
-        while !self.passed(frontier) {
-            if stop() {
-                return false;
-            }
-            worker.step_or_park(Some(limits::WORKER_PARK));
-        }
-        true
-    }
-
-    /// This worker's share of every accumulation below `frontier`: `sink` gets the barrier's name
-    /// and one block of bytes at a time. Nothing at or beyond `frontier` may have been sent.
-    pub(crate) fn dump(
-        &mut self,
-        frontier: Epoch,
-        sink: &mut dyn FnMut(&str, &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    /// This worker's share of the accumulation `name` below `frontier`, block by block. Nothing at
+    /// or beyond `frontier` may have been sent.
+    ///
+    /// Panics when there is no such accumulation.
+    pub(crate) fn dump(&mut self, name: &str, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
         assert!(self.at == frontier, "inputs are at {}, dump wanted at {frontier}", self.at);
-        for barrier in &mut self.barriers {
-            let name = barrier.name().to_owned();
-            barrier.dump(frontier, &mut |block| sink(&name, block))?;
+        match self.barriers.iter_mut().find(|barrier| barrier.name() == name) {
+            Some(barrier) => barrier.dump(frontier, sink),
+            None => panic!("dataflow {:?} has no accumulation {name:?}", self.description.name),
         }
-        Ok(())
     }
 
     /// Adds one dumped block of the accumulation `name`, whichever worker wrote it.
@@ -162,11 +138,6 @@ impl Installed {
             .remedy("the function changed without a new version: change `df.version`"));
         };
         barrier.load(block)
-    }
-
-    /// Accumulations by name with the number of keys this worker owns.
-    pub(crate) fn sizes(&self) -> Vec<(String, usize)> {
-        self.barriers.iter().map(|barrier| (barrier.name().to_owned(), barrier.len())).collect()
     }
 
     /// Removes the dataflow from the worker, with whatever is in flight.

@@ -6,13 +6,16 @@
 //! batches exactly at F.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use arrow_buffer::Buffer;
 use timely::worker::Worker;
 
 use super::installed::Installed;
-use crate::dataflow::Definition;
+use super::progress::Progress;
+use crate::dataflow::{Definition, StreamInfo};
 use crate::error::Result;
-use crate::log::Chunk;
+use crate::log::{Chunk, Part, Reader};
 use crate::serving::Publish;
 use crate::time::Epoch;
 
@@ -21,17 +24,34 @@ pub(crate) enum Feed {
     /// Rows of the log, all of which this worker shall read.
     Rows(Chunk),
     /// A block of the accumulation of that name.
-    Block(String, Vec<u8>),
+    Block(String, Buffer),
 }
 
 /// This worker's share of the history before the boundary.
 pub(crate) type History = Box<dyn Iterator<Item = Result<Feed>>>;
+
+/// The rows of `streams` below `boundary` that worker `index` of `peers` reads: every `peers`-th part.
+pub(crate) fn history(
+    reader: &Arc<Reader>,
+    boundary: Epoch,
+    streams: &[StreamInfo],
+    index: usize,
+    peers: usize,
+) -> Result<History> {
+    let wanted = |part: &Part| streams.iter().any(|stream| *stream.name == **part.stream());
+    let parts = reader.parts(reader.lower(), boundary)?.into_iter().filter(wanted);
+    let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
+    // A part is a bounded number of rows: its chunks may be held while they are fed.
+    let chunks = mine.into_iter().flat_map(|part| part.chunks().collect::<Vec<_>>());
+    Ok(Box::new(chunks.map(|chunk| chunk.map(Feed::Rows))))
+}
 
 /// One dataflow on one worker, and its way to the boundary.
 pub(crate) struct Lane {
     installed: Installed,
     boundary: Epoch,
     history: Option<History>,
+    progress: Arc<Progress>,
 }
 
 impl Lane {
@@ -43,13 +63,14 @@ impl Lane {
         publisher: &Arc<dyn Publish>,
         boundary: Epoch,
         history: History,
+        progress: &Arc<Progress>,
     ) -> Result<Self> {
         let mut installed = Installed::install(worker, definition, shards, publisher)?;
         let history = (boundary > 0).then_some(history);
         if let Some(last) = boundary.checked_sub(1) {
             installed.advance_to(last);
         }
-        Ok(Lane { installed, boundary, history })
+        Ok(Lane { installed, boundary, history, progress: Arc::clone(progress) })
     }
 
     /// Feeds one more piece of history. True when the dataflow stands at the boundary: everything
@@ -58,9 +79,15 @@ impl Lane {
         let Some(history) = &mut self.history else {
             return Ok(self.installed.passed(self.boundary));
         };
-        match history.next() {
+        let asked = Instant::now();
+        let piece = history.next();
+        self.progress.decoded(asked.elapsed());
+        let begun = Instant::now();
+        match piece {
             Some(Ok(Feed::Rows(chunk))) => {
-                self.installed.feed(&chunk, 0..chunk.rows.num_rows())?;
+                let rows = chunk.rows.num_rows();
+                self.installed.feed(&chunk, 0..rows)?;
+                self.progress.fed(rows as u64, begun.elapsed());
                 self.installed.relieve();
             }
             Some(Ok(Feed::Block(name, bytes))) => self.installed.load(&name, &bytes)?,
@@ -71,6 +98,11 @@ impl Lane {
             }
         }
         Ok(false)
+    }
+
+    /// Whether there is more history to feed; if not, the lane waits for the other workers.
+    pub(crate) fn has_more(&self) -> bool {
+        self.history.is_some()
     }
 
     /// Where batch ends and speed begins.

@@ -19,6 +19,7 @@ mod gather;
 mod guard;
 mod installed;
 mod lane;
+mod progress;
 mod reports;
 
 pub(crate) use capture::Capture;
@@ -26,5 +27,6 @@ pub use cluster::Cluster;
 pub(crate) use gather::Gather;
 pub(crate) use guard::abort_on_panic;
 pub(crate) use installed::share;
-pub(crate) use lane::{Feed, History, Lane};
+pub(crate) use lane::{Feed, History, Lane, history};
+pub use progress::Progress;
 pub(crate) use reports::Reports;

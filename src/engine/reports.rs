@@ -22,7 +22,6 @@ pub(crate) struct Reports {
     received: Rc<RefCell<Vec<Message>>>,
     dataflow: usize,
     index: usize,
-    peers: usize,
 }
 
 impl Reports {
@@ -40,7 +39,7 @@ impl Reports {
             });
             input
         });
-        Reports { input, received, dataflow, index: worker.index(), peers: worker.peers() }
+        Reports { input, received, dataflow, index: worker.index() }
     }
 
     /// Sends this worker's message to worker 0.
@@ -49,21 +48,22 @@ impl Reports {
         self.input.flush();
     }
 
-    /// On worker 0: the messages of all workers in their order, once all are there.
-    pub(crate) fn all(&self) -> Option<Vec<Vec<u8>>> {
-        if self.received.borrow().len() < self.peers {
-            return None;
-        }
-        let mut messages = std::mem::take(&mut *self.received.borrow_mut());
-        messages.sort();
-        Some(messages.into_iter().map(|(_, message)| message).collect())
-    }
-
-    /// Ends this worker's side and steps until every worker has ended its own.
-    pub(crate) fn finish(self, worker: &mut Worker) {
+    /// Ends this worker's side and steps until every worker has ended its own. On worker 0: all
+    /// messages, in the order of their workers.
+    pub(crate) fn finish(self, worker: &mut Worker) -> Vec<Vec<u8>> {
         drop(self.input);
         while worker.installed_dataflows().contains(&self.dataflow) {
             worker.step_or_park(Some(limits::WORKER_PARK));
         }
+        let mut messages = std::mem::take(&mut *self.received.borrow_mut());
+        messages.sort();
+        messages.into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// Removes the channel without waiting for anybody.
+    pub(crate) fn abandon(self, worker: &mut Worker) {
+        let dataflow = self.dataflow;
+        drop(self);
+        worker.drop_dataflow(dataflow);
     }
 }

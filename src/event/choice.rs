@@ -37,7 +37,10 @@ impl<E> Clone for ChoiceColumn<E> {
 }
 
 impl<E: Variants> ChoiceColumn<E> {
-    /// Decodes `array`, refusing a text that no variant has.
+    /// Decodes `array`.
+    ///
+    /// # Errors
+    /// An input error that names the place: another type, a null, or a text that no variant has.
     pub fn read(array: ArrayRef, at: &At<'_>) -> Result<Self> {
         at.refuse_nulls(&array)?;
         let array = conform(array, &DataType::Utf8, at)?;

@@ -177,8 +177,7 @@ impl<const SCALE: u8> FromStr for Decimal<SCALE> {
 /// The units of a decimal of `scale`: `None` for what is no number, loses digits, or overflows.
 pub(crate) fn parse(text: &str, scale: u8) -> Option<i128> {
     let (negative, digits) = match text.as_bytes() {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
+        [sign @ (b'-' | b'+'), rest @ ..] => (*sign == b'-', rest),
         rest => (false, rest),
     };
     let point = digits.iter().position(|&byte| byte == b'.').unwrap_or(digits.len());

@@ -42,6 +42,7 @@ impl<'a, T: Item> List<'a, T> {
     }
 }
 
+#[expect(clippy::expl_impl_clone_on_copy, reason = "a derive would ask for `T: Clone + Copy`")]
 impl<T: Item> Clone for List<'_, T> {
     fn clone(&self) -> Self {
         *self

@@ -36,6 +36,14 @@
 //! # }
 //! ```
 //!
+//! A field of a type that cannot be stored is refused when the program is compiled:
+//! ```compile_fail,E0277
+//! #[derive(Clone)]
+//! struct Colour(u32); // does not derive Event
+//! #[derive(diptych::Event, Clone)]
+//! struct Car { colour: Colour }
+//! ```
+//!
 //! # Evolution
 //! Columns are found by name, when a record batch is opened ([`Event::columns`]), not per row:
 //! - a column the struct does not have is ignored;
@@ -69,6 +77,7 @@ use arrow_schema::SchemaRef;
 pub use choice::Variants;
 pub use date::Date;
 pub use decimal::Decimal;
+pub(crate) use decimal::parse as parse_decimal;
 pub use diptych_derive::Event;
 pub use field::{Field, Item, Plain};
 pub use list::{List, ListIter};
@@ -106,7 +115,7 @@ pub trait Event: Sized + Clone + Send + 'static {
     ///
     /// # Panics
     /// When `index` is not below the number of rows of the record batch.
-    fn row<'a>(columns: &'a Self::Columns, index: usize) -> Self::Row<'a>;
+    fn row(columns: &Self::Columns, index: usize) -> Self::Row<'_>;
 
     /// The row as a value that owns its data: for tests, naive twins and error messages. (On a
     /// concrete type `row.into_event()` says the same without meeting `ToOwned`.)

@@ -1,3 +1,170 @@
-//! stub
-pub(crate) fn executable_image() -> Vec<u8> { Vec::new() }
-pub(crate) fn read_text(p: &std::path::Path) -> crate::Result<String> { std::fs::read_to_string(p).map_err(|e| crate::Error::io(p.display().to_string(), e)) }
+//! The outside world behind seams: files, the clock, randomness.
+//!
+//! Nothing else in the crate opens a file, reads a clock or asks for random bits. Each seam is a
+//! small trait with two implementations side by side: the real one ([`RealDisk`], [`RealClock`],
+//! [`RealRandom`]) and the simulated one ([`SimDisk`], [`SimClock`], [`SimRandom`]), which can
+//! fail, lose power and jump, and is a handy in-memory disk besides.
+//!
+//! Durability follows POSIX, not what usually happens: a write lasts once [`File::sync_data`] has
+//! returned, a directory entry once [`Disk::sync_dir`] has. [`SimDisk`] takes back everything
+//! else.
+//!
+//! ```
+//! use std::path::Path;
+//! use diptych::io::{Disk, Open, SimDisk};
+//!
+//! let disk = SimDisk::new();
+//! let file = disk.open(Path::new("d/a"), Open::Create)?;
+//! file.write_at(0, b"kept")?;
+//! file.sync_data()?;
+//! disk.sync_dir(Path::new("d"))?;
+//! file.write_at(4, b" or not")?;
+//!
+//! let after = disk.crash(7); // the power fails; 7 decides what the unsynced part looks like
+//! let file = after.open(Path::new("d/a"), Open::Read)?;
+//! assert_eq!(file.read(0, 4)?, b"kept");
+//! # Ok::<(), diptych::Error>(())
+//! ```
+
+mod clock;
+mod host;
+mod random;
+mod real;
+mod sim;
+mod sim_state;
+
+pub use clock::{Clock, RealClock, SimClock};
+pub(crate) use host::{executable_image, read_text};
+pub use random::{Random, RealRandom, SimRandom};
+pub use real::RealDisk;
+pub use sim::{Fault, SimDisk};
+
+use std::path::Path;
+
+use arrow_buffer::Buffer;
+
+use crate::error::{Error, Kind, Result};
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// For reading; the file must exist.
+    Read,
+    /// For reading and writing; the file must exist.
+    Write,
+    /// For reading and writing; created if missing, emptied if not.
+    Create,
+}
+
+/// A file system, as far as this crate needs one.
+///
+/// Every error names the path. All methods may be called from any thread.
+pub trait Disk: Send + Sync + std::fmt::Debug {
+    /// Creates `dir` and its missing parents. The entry of `dir` in its parent is made durable.
+    fn create_dir(&self, dir: &Path) -> Result<()>;
+
+    /// Opens the file at `path`.
+    fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>>;
+
+    /// The whole file as one buffer, mapped where the platform allows. It stays valid after the
+    /// file is removed; the caller promises that nobody shortens or rewrites the file meanwhile.
+    fn map(&self, path: &Path) -> Result<Buffer>;
+
+    /// Gives the file at `from` the name `to`, replacing what was there, in one step.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Removes the name `path`; open handles and maps stay valid.
+    fn remove(&self, path: &Path) -> Result<()>;
+
+    /// The names of the files in `dir`, sorted. Directories in it are left out.
+    fn list(&self, dir: &Path) -> Result<Vec<String>>;
+
+    /// Makes the creations, renames and removals in `dir` durable.
+    fn sync_dir(&self, dir: &Path) -> Result<()>;
+
+    /// Takes the exclusive lock on the file at `path` (created if missing) and writes this
+    /// process's id into it; dropping the guard gives it back.
+    ///
+    /// # Errors
+    /// A conflict that names the file and the holder's process id when somebody has it.
+    fn lock(&self, path: &Path) -> Result<Box<dyn Lock>>;
+}
+
+/// An open file. Positions are explicit, so a handle can be shared.
+pub trait File: Send + Sync + std::fmt::Debug {
+    /// The length in bytes.
+    fn len(&self) -> Result<u64>;
+
+    /// Whether the file holds no byte.
+    fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Exactly `len` bytes from `offset`.
+    ///
+    /// # Errors
+    /// Damage when the file ends before `offset + len`; the caller has checked `len` against the
+    /// file's length if it came from outside.
+    fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>>;
+
+    /// Writes all of `bytes` at `offset`, extending the file as needed. After an error any part
+    /// of them may have been written.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// Cuts the file to `len` bytes.
+    fn truncate(&self, len: u64) -> Result<()>;
+
+    /// Returns when the content (and the length) is durable. After an error nothing is known of
+    /// what was written since the last success, and a second try proves nothing.
+    fn sync_data(&self) -> Result<()>;
+}
+
+/// Holds an exclusive lock until dropped.
+pub trait Lock: Send + Sync + std::fmt::Debug {}
+
+/// The whole content of the file at `path`, read and not mapped; at most `bound` bytes.
+///
+/// # Errors
+/// Missing, damage when the file is longer than `bound`, or what the disk reports.
+pub fn read_all(disk: &dyn Disk, path: &Path, bound: u64) -> Result<Vec<u8>> {
+    let file = disk.open(path, Open::Read)?;
+    let len = file.len()?;
+    if len > bound {
+        let message = format!("{} has {len} bytes, at most {bound} are expected", path.display());
+        return Err(Error::new(Kind::Damaged, message));
+    }
+    file.read(0, len as usize)
+}
+
+/// Replaces the file at `path` by one with these bytes: it holds the old or the new content after
+/// a crash at any point, and the new one once this returns.
+///
+/// # Errors
+/// What the disk reports; the old content is then still in place, unless the last step failed.
+pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".tmp");
+    let draft = Path::new(&draft);
+    let file = disk.open(draft, Open::Create)?;
+    file.write_at(0, bytes)?;
+    file.sync_data()?;
+    disk.rename(draft, path)?;
+    disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// The refusal to lock `path`, held by the process whose id is `holder`.
+fn locked(path: &Path, holder: &str) -> Error {
+    let holder = if holder.is_empty() { "unknown" } else { holder };
+    let message = format!("{} is locked by process {holder}", path.display());
+    Error::new(Kind::Conflict, message)
+        .remedy("one process writes at a time: stop it, or read only")
+}
+
+/// The refusal to read past the end of `path`.
+fn short(path: &Path, offset: u64, len: usize, has: u64) -> Error {
+    let message = format!(
+        "{} ends at byte {has}, but {len} bytes at byte {offset} are expected",
+        path.display()
+    );
+    Error::new(Kind::Damaged, message)
+}

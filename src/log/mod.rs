@@ -1,13 +1,30 @@
-//! stub
-use std::sync::Arc;
-/// Rows of one stream.
-#[derive(Clone, Debug)]
-pub struct Chunk { /// s
-pub stream: Arc<str>, /// r
-pub rows: arrow_array::RecordBatch, /// e
-pub epochs: Epochs }
-/// e
-#[derive(Clone, Debug)]
-pub enum Epochs { /// o
-One(u64), /// e
-Each(arrow_array::UInt64Array) }
+//! The master dataset: an append-only log of all streams, and the only source of time.
+
+mod append;
+mod chunk;
+mod commit;
+mod envelope;
+mod frame;
+mod frame_file;
+mod layout;
+mod manifest;
+mod mark;
+mod part;
+mod reader;
+mod recovery;
+mod replay;
+mod rows_file;
+mod schemas;
+mod sealer;
+mod segment;
+mod state;
+mod threads;
+mod view;
+mod writer;
+
+pub use append::{Ack, Append, Pending, Producer};
+pub use chunk::{Chunk, Epochs, Sealed};
+pub use part::Part;
+pub use reader::{Reader, StreamInfo};
+pub use replay::Replay;
+pub use writer::{Writer, WriterOptions};

@@ -3,6 +3,7 @@
 use super::order;
 use super::schema::{Column, ColumnType, column_name};
 use crate::error::Result;
+use crate::event::{Date, Decimal, Timestamp};
 
 /// A type that is a fixed sequence of columns, written as bytes that sort like the values.
 ///
@@ -127,11 +128,34 @@ through! {
     f32 => F32, u32, |value| order::f32_to_ordered(*value), |bits| {
         Ok(order::f32_from_ordered(bits))
     };
+    Timestamp => Timestamp, i64, |value| value.micros(), |micros| {
+        Ok(Timestamp::from_micros(micros))
+    };
+    Date => Date, i32, |value| value.days(), |days| Ok(Date::from_days(days));
     bool => Bool, u8, |value| u8::from(*value), |byte| match byte {
         0 => Ok(false),
         1 => Ok(true),
         other => Err(order::malformed(format!("byte {other:#04x} is no bool"))),
     };
+}
+
+impl<const SCALE: u8> SingleColumn for Decimal<SCALE> {
+    fn column_type() -> ColumnType {
+        ColumnType::Decimal { scale: SCALE }
+    }
+}
+
+impl<const SCALE: u8> Columns for Decimal<SCALE> {
+    fn columns(prefix: &str, out: &mut Vec<Column>) {
+        out.push(Column::new(prefix, Self::column_type()));
+    }
+    fn encode(&self, out: &mut Vec<u8>) {
+        order::put_i128(self.units(), out);
+    }
+    fn decode(bytes: &mut &[u8]) -> Result<Self> {
+        let units = order::take_i128(bytes)?;
+        Decimal::new(units).ok_or_else(|| order::malformed(format!("{units} has over 38 digits")))
+    }
 }
 
 single!(String, String);

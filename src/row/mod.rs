@@ -1,10 +1,29 @@
 #![doc = include_str!("README.md")]
+//! # In Rust
+//!
+//! [`Columns`] is the typed side, [`RowSchema`] and [`Datum`] the side that knows the schema only:
+//!
+//! ```
+//! use diptych::row::{self, RowSchema};
+//! let schema = RowSchema::of::<(u64, String), i64>().named(&["hour", "tag", "n"])?;
+//! let key = row::encode(&(7u64, "rust".to_string()));
+//! let value = row::encode(&3i64);
+//! let json = schema.json(&key, &value)?;
+//! assert_eq!(serde_json::to_string(&json).ok().as_deref(), Some(r#"{"hour":7,"tag":"rust","n":3}"#));
+//! assert_eq!(schema.parse_key(&["7", "rust"])?, key);
+//! assert!(schema.text_range(&["7"], "ru")?.contains(&key));
+//! # Ok::<(), diptych::Error>(())
+//! ```
 
 mod columns;
+mod datum;
+mod decimal;
+mod dynamic;
 mod order;
 mod range;
 mod schema;
 
 pub use columns::{Columns, SingleColumn, decode, encode};
+pub use datum::Datum;
 pub use range::ByteRange;
 pub use schema::{Column, ColumnType, RowSchema, column_name};

@@ -78,6 +78,16 @@ pub(super) fn take_tag(bytes: &mut &[u8]) -> Result<bool> {
     }
 }
 
+/// Appends the units of a decimal.
+pub(super) fn put_i128(value: i128, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(value ^ i128::MIN).to_be_bytes());
+}
+
+/// Removes the units of a decimal.
+pub(super) fn take_i128(bytes: &mut &[u8]) -> Result<i128> {
+    Ok(i128::from_be_bytes(take(bytes)?) ^ i128::MIN)
+}
+
 /// The order of `f64::total_cmp`, as an unsigned integer.
 pub(super) fn f64_to_ordered(value: f64) -> u64 {
     let bits = value.to_bits();

@@ -148,11 +148,13 @@ impl Index {
                     .remedy("answers would change: install a changed function as a new version"));
             }
         }
+        // Batches that reach over the cut are copied before the lock is taken.
+        let cut = current.lists.iter().flat_map(|list| list.cut_at(at)).collect::<Vec<_>>();
         drop(current);
         shared.update(|_, state| {
             for (list, base) in state.lists.iter_mut().zip(fresh.lists) {
                 let mut batches = base.batches.clone();
-                batches.extend(list.from_time(at));
+                batches.extend(list.from_time(at, &cut));
                 *list = Arc::new(BatchList { upper: list.upper, batches });
             }
             state.since = state.since.max(at - 1);

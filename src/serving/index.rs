@@ -21,7 +21,7 @@ use super::signal::Signal;
 use super::snapshot::{Read, Snapshot};
 use super::state::{BatchList, State};
 use crate::error::{Error, Kind, Result};
-use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH};
+use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH, RECENT_UPDATES_MAX};
 use crate::row::RowSchema;
 use crate::time::Epoch;
 
@@ -41,11 +41,18 @@ pub struct IndexOptions {
     pub history_epochs: Epoch,
     /// How long a snapshot lives unless its lease is renewed.
     pub lease_length: Duration,
+    /// How many of the latest updates of one shard of a view are kept as published, for readers
+    /// of changes; older changes are searched for in merged batches.
+    pub recent_updates: usize,
 }
 
 impl Default for IndexOptions {
     fn default() -> Self {
-        IndexOptions { history_epochs: HISTORY_EPOCHS, lease_length: LEASE_LENGTH }
+        IndexOptions {
+            history_epochs: HISTORY_EPOCHS,
+            lease_length: LEASE_LENGTH,
+            recent_updates: RECENT_UPDATES_MAX,
+        }
     }
 }
 
@@ -104,11 +111,11 @@ impl Index {
             version: version.into(),
             views,
             shards,
+            recent: Recent::new(lists, options.recent_updates),
             options,
             state: ArcSwap::from_pointee(state),
             writer: Mutex::new(writer),
             leases: Leases::default(),
-            recent: Recent::new(lists),
             moved: Signal::default(),
             work: Arc::default(),
         });
@@ -131,12 +138,7 @@ impl Index {
     /// # Errors
     /// When there is none.
     pub fn view(&self, name: &str) -> Result<usize> {
-        let views = &self.shared.views;
-        views.iter().position(|view| view.name == name).ok_or_else(|| {
-            let names: Vec<_> = views.iter().map(|view| view.name.as_str()).collect();
-            Error::new(Kind::Missing, format!("there is no view called \"{name}\""))
-                .remedy(format!("the views are: {}", names.join(", ")))
-        })
+        find_view(&self.shared.views, name)
     }
 
     /// Shards of each view.
@@ -181,6 +183,15 @@ impl Index {
     pub fn is_retired(&self) -> bool {
         lock(&self.shared.writer).retired
     }
+}
+
+/// The position of the view called `name`, or an error that lists the views.
+pub(super) fn find_view(views: &[ViewInfo], name: &str) -> Result<usize> {
+    views.iter().position(|view| view.name == name).ok_or_else(|| {
+        let names: Vec<_> = views.iter().map(|view| view.name.as_str()).collect();
+        Error::new(Kind::Missing, format!("there is no view called \"{name}\""))
+            .remedy(format!("the views are: {}", names.join(", ")))
+    })
 }
 
 impl Shared {

@@ -86,24 +86,20 @@ impl Shared {
             return None;
         }
         let writer = lock(&self.writer);
+        let taken = |one: &ViewBatch| busy.iter().any(|other| other.is_same(one));
         let mut best: Option<Pair> = None;
-        let limit = |best: &Option<Pair>| best.as_ref().map_or(size_max, |pair| pair.size() - 1);
         for (list, batches) in state.lists.iter().enumerate() {
             for two in batches.batches.windows(2) {
                 let [older, younger] = two else { continue };
                 let size = older.len() + younger.len();
-                let due = older.len() <= 2 * younger.len() || younger.is_empty();
-                let taken = |one: &ViewBatch| busy.iter().any(|other| other.is_same(one));
-                if due
-                    && (size <= limit(&best) || best.is_none() && size <= size_max)
+                if older.len() <= 2 * younger.len().max(1)
+                    && size <= size_max
+                    && best.as_ref().is_none_or(|best| size < best.size())
                     && !writer.pins.contains_key(&older.upper_epoch())
                     && !taken(older)
                     && !taken(younger)
                 {
                     best = Some(Pair { list, older: older.clone(), younger: younger.clone() });
-                }
-                if best.as_ref().is_some_and(|pair| pair.size() == 0) {
-                    break;
                 }
             }
         }
@@ -115,16 +111,16 @@ impl Shared {
     ///
     /// Readers learn of it before any batch is compacted to it.
     fn advance_since(&self) -> Epoch {
-        let mut writer = lock(&self.writer);
+        let writer = lock(&self.writer);
         let state = self.state.load_full();
-        let since = self.allowed_since(&mut writer, &state);
+        let since = self.allowed_since(&writer, &state);
         if since > state.since {
             self.state.store(Arc::new(State { since, ..State::clone(&state) }));
         }
         since
     }
 
-    fn allowed_since(&self, writer: &mut Writer, state: &State) -> Epoch {
+    fn allowed_since(&self, writer: &Writer, state: &State) -> Epoch {
         // At least one epoch stays below the frontier: times moved up to `since` must be visible.
         let history = self.options.history_epochs.max(1);
         let mut since = state.frontier.saturating_sub(history);

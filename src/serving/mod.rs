@@ -50,6 +50,7 @@ mod snapshot;
 mod state;
 mod status;
 mod table;
+mod typed;
 
 pub use batch::{ViewBatch, ViewBuilder, ViewCursor, ViewMerger, ViewUpdate};
 pub use byte_rows::ByteRows;

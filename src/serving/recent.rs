@@ -10,11 +10,13 @@ use differential_dataflow::trace::BatchReader;
 
 use super::batch::ViewBatch;
 use super::lease::lock;
-use crate::limits::RECENT_UPDATES_MAX;
 use crate::time::Epoch;
 
 /// One ring per (view, shard).
-pub(super) struct Recent(Vec<Mutex<Ring>>);
+pub(super) struct Recent {
+    rings: Vec<Mutex<Ring>>,
+    updates_max: usize,
+}
 
 #[derive(Default)]
 struct Ring {
@@ -25,20 +27,20 @@ struct Ring {
 }
 
 impl Recent {
-    pub(super) fn new(lists: usize) -> Self {
-        Recent((0..lists).map(|_| Mutex::default()).collect())
+    pub(super) fn new(lists: usize, updates_max: usize) -> Self {
+        Recent { rings: (0..lists).map(|_| Mutex::default()).collect(), updates_max }
     }
 
     /// Adds the next batch of a list; forgets the oldest when there are too many updates.
     pub(super) fn push(&self, at: usize, batch: &ViewBatch) {
-        let mut ring = lock(&self.0[at]);
+        let mut ring = lock(&self.rings[at]);
         ring.start.get_or_insert(batch.lower_epoch());
         if batch.is_empty() {
             return;
         }
         ring.updates += batch.len();
         ring.batches.push_back(batch.clone());
-        while ring.updates > RECENT_UPDATES_MAX
+        while ring.updates > self.updates_max
             && let Some(oldest) = ring.batches.pop_front()
         {
             ring.updates -= oldest.len();
@@ -48,7 +50,7 @@ impl Recent {
 
     /// The batches of a list that hold its updates from `from` on; none when some are forgotten.
     pub(super) fn since(&self, at: usize, from: Epoch) -> Option<Vec<ViewBatch>> {
-        let ring = lock(&self.0[at]);
+        let ring = lock(&self.rings[at]);
         if ring.start? > from {
             return None;
         }
@@ -58,6 +60,6 @@ impl Recent {
 
     /// Heap memory in bytes, shared in part with the index itself.
     pub(super) fn memory_bytes(&self, at: usize) -> usize {
-        lock(&self.0[at]).batches.iter().map(ViewBatch::memory_bytes).sum()
+        lock(&self.rings[at]).batches.iter().map(ViewBatch::memory_bytes).sum()
     }
 }

@@ -85,15 +85,26 @@ impl BatchList {
         }
     }
 
-    /// The batches with everything below `at` taken away.
-    pub(super) fn from_time(&self, at: Epoch) -> Vec<ViewBatch> {
+    /// Each batch that reaches over `at`, and what it holds from there on.
+    pub(super) fn cut_at(&self, at: Epoch) -> Vec<(ViewBatch, ViewBatch)> {
+        let over = |batch: &&ViewBatch| batch.lower_epoch() < at && batch.upper_epoch() > at;
+        self.batches
+            .iter()
+            .filter(over)
+            .map(|batch| (batch.clone(), batch.since_time(at)))
+            .collect()
+    }
+
+    /// The batches with everything below `at` taken away. `cut` says what is left of batches that
+    /// reach over it; others are cut now.
+    pub(super) fn from_time(&self, at: Epoch, cut: &[(ViewBatch, ViewBatch)]) -> Vec<ViewBatch> {
         let after = self.batches.iter().filter(|batch| batch.upper_epoch() > at);
         after
-            .map(
-                |batch| {
-                    if batch.lower_epoch() >= at { batch.clone() } else { batch.since_time(at) }
-                },
-            )
+            .map(|batch| match cut.iter().find(|(whole, _)| whole.is_same(batch)) {
+                _ if batch.lower_epoch() >= at => batch.clone(),
+                Some((_, rest)) => rest.with_bounds(at, batch.upper_epoch()),
+                None => batch.since_time(at),
+            })
             .collect()
     }
 }

@@ -10,9 +10,9 @@ use std::rc::Rc;
 
 use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Input;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Broadcast;
-use timely::dataflow::operators::Input;
 use timely::worker::Worker;
 
 use crate::limits;

@@ -12,8 +12,8 @@ use super::commands::Commands;
 use super::driver::{Driver, Tail};
 use super::status::LaneStatus;
 use super::worker::{Command, Inbox, LiveLane, LiveWorker};
-use crate::dataflow::Definition;
-use crate::engine::{Cluster, Feed, History, Lane, abort_on_panic};
+use crate::dataflow::{Definition, StreamInfo};
+use crate::engine::{Cluster, History, Lane, Progress, abort_on_panic, history};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Reader;
@@ -36,15 +36,19 @@ pub(crate) enum Start {
 #[derive(Clone)]
 pub(crate) struct LiveDataflow {
     pub(crate) definition: Definition,
+    pub(crate) streams: Vec<StreamInfo>,
     pub(crate) publisher: Arc<dyn Publish>,
     pub(crate) start: Start,
     pub(crate) status: Arc<LaneStatus>,
+    pub(crate) progress: Arc<Progress>,
 }
 
 /// The running speed layer. Dropping it stops it.
 pub(crate) struct Live {
     stop: Arc<AtomicBool>,
-    driver: Option<JoinHandle<Result<()>>>,
+    driver: Option<JoinHandle<()>>,
+    /// Why the driver ended early, until somebody is told.
+    failure: Arc<Mutex<Option<Error>>>,
     workers: Option<WorkerGuards<Result<()>>>,
     senders: Vec<(Sender<Command>, Thread)>,
 }
@@ -56,24 +60,18 @@ impl Start {
         }
     }
 
-    fn history(&self, reader: &Arc<Reader>, index: usize, peers: usize) -> Result<History> {
+    fn history(
+        &self,
+        reader: &Arc<Reader>,
+        streams: &[StreamInfo],
+        index: usize,
+        peers: usize,
+    ) -> Result<History> {
         match self {
-            Start::History(boundary) => history(reader, *boundary, index, peers),
+            Start::History(boundary) => history(reader, *boundary, streams, index, peers),
             Start::Restore(_, blocks) => Ok(blocks(index, peers)),
         }
     }
-}
-
-/// The rows of `[0, boundary)` that worker `index` of `peers` reads: every `peers`-th part.
-pub(crate) fn history(
-    reader: &Arc<Reader>,
-    boundary: Epoch,
-    index: usize,
-    peers: usize,
-) -> Result<History> {
-    let parts = reader.parts(0, boundary)?;
-    let mine = parts.into_iter().skip(index).step_by(peers);
-    Ok(Box::new(mine.flat_map(|part| part.into_chunks()).map(|chunk| chunk.map(Feed::Rows))))
 }
 
 impl Live {
@@ -109,15 +107,21 @@ impl Live {
         let threads = threads.into_iter().flatten();
         let senders: Vec<(Sender<Command>, Thread)> = senders.into_iter().zip(threads).collect();
         let stop = Arc::new(AtomicBool::new(false));
+        let failure = Arc::<Mutex<Option<Error>>>::default();
         let driver = cluster.is_first().then(|| {
             let driver = Driver {
                 workers: senders.clone(),
                 reader: Arc::clone(reader),
                 stop: Arc::clone(&stop),
             };
-            std::thread::spawn(move || driver.run(next, &tail))
+            let failure = Arc::clone(&failure);
+            std::thread::spawn(move || {
+                if let Err(error) = driver.run(next, &tail) {
+                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                }
+            })
         });
-        Ok(Live { stop, driver, workers: Some(workers), senders })
+        Ok(Live { stop, driver, failure, workers: Some(workers), senders })
     }
 
     /// Stops feeding, lets the workers leave and waits for them. What was fed is published first
@@ -128,9 +132,10 @@ impl Live {
         self.halt()
     }
 
-    /// Whether feeding has ended by itself: the log could not be read, or its end was reached.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.driver.as_ref().is_some_and(JoinHandle::is_finished)
+    /// Errors when feeding has ended because the log could not be read.
+    pub(crate) fn check(&self) -> Result<()> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), Err)
     }
 
     /// Waits until process 0 stops the workers of this one.
@@ -141,9 +146,8 @@ impl Live {
     fn halt(&mut self) -> Result<()> {
         self.stop.store(true, Ordering::Release);
         let driven = match self.driver.take().map(JoinHandle::join) {
-            Some(Ok(outcome)) => outcome,
             Some(Err(_)) => Err(Error::new(Kind::Stopped, "the driver of the epochs panicked")),
-            None => Ok(()),
+            Some(Ok(())) | None => self.check(),
         };
         for (commands, thread) in &self.senders {
             // A worker that has left already needs no telling.
@@ -220,7 +224,8 @@ impl Hire {
                     self.cluster.workers,
                     &dataflow.publisher,
                     dataflow.start.boundary(),
-                    dataflow.start.history(&self.reader, index, peers)?,
+                    dataflow.start.history(&self.reader, &dataflow.streams, index, peers)?,
+                    &dataflow.progress,
                 )?,
                 status: Arc::clone(&dataflow.status),
                 settled: false,

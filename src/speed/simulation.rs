@@ -1,0 +1,257 @@
+//! Deterministic schedules: worker threads pass a baton, a seed picks who takes the next turn.
+//!
+//! timely needs no patch for this: a worker only acts inside `step`, and a [`LiveWorker`] only
+//! inside `turn`. With the turns chosen by a seed, a run of several workers is reproducible, and
+//! hundreds of different interleavings can be compared: the published batches may be cut
+//! differently, but the contents may not.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use crossbeam::channel::bounded;
+
+use super::worker::{Command, Inbox, LiveLane, LiveWorker};
+use crate::dataflow::Definition;
+use crate::engine::{Gather, Lane, history};
+use crate::log::Reader;
+use crate::serving::{Digest, Index, IndexOptions, Publish, Read, ViewBatch, ViewInfo};
+use crate::time::Epoch;
+
+/// Who holds the right to act.
+#[derive(Default)]
+struct Baton {
+    state: Mutex<Holder>,
+    passed: Condvar,
+}
+
+#[derive(Default)]
+struct Holder {
+    /// The worker whose turn it is; none: the scheduler's.
+    worker: Option<usize>,
+    /// Workers that have had their last turn.
+    left: Vec<usize>,
+}
+
+impl Baton {
+    /// Gives `worker` a turn, unless it has left, and waits for its end. How many have left?
+    fn grant(&self, worker: usize) -> usize {
+        let mut state = self.state.lock().expect("no thread panicked");
+        if !state.left.contains(&worker) {
+            state.worker = Some(worker);
+            self.passed.notify_all();
+        }
+        while state.worker.is_some() {
+            state = self.passed.wait(state).expect("no thread panicked");
+        }
+        state.left.len()
+    }
+
+    /// Runs `action` as the next turn of `worker`.
+    fn act<T>(&self, worker: usize, action: impl FnOnce() -> T) -> T {
+        let mut state = self.state.lock().expect("no thread panicked");
+        while state.worker != Some(worker) {
+            state = self.passed.wait(state).expect("no thread panicked");
+        }
+        let outcome = action();
+        state.worker = None;
+        self.passed.notify_all();
+        outcome
+    }
+
+    /// `worker` takes no more turns; uses its last one.
+    fn leave(&self, worker: usize) {
+        let mut state = self.state.lock().expect("no thread panicked");
+        while state.worker != Some(worker) {
+            state = self.passed.wait(state).expect("no thread panicked");
+        }
+        state.left.push(worker);
+        state.worker = None;
+        self.passed.notify_all();
+    }
+}
+
+/// What happened in one run: every publication in order.
+type Trace = Vec<(usize, usize, Epoch, Epoch, usize)>;
+
+/// Notes publications and passes them on.
+struct Tracer {
+    inner: Gather,
+    trace: Arc<Mutex<Trace>>,
+}
+
+impl Publish for Tracer {
+    fn publish(&self, view: usize, shard: usize, batch: ViewBatch) {
+        let (lower, upper) = (batch.lower_epoch(), batch.upper_epoch());
+        let mut trace = self.trace.lock().expect("no thread panicked");
+        trace.push((view, shard, lower, upper, batch.keys()));
+        drop(trace);
+        self.inner.publish(view, shard, batch);
+    }
+}
+
+/// A small generator of pseudo-random choices (splitmix64, Steele, Lea and Flood 2014).
+struct Choices(u64);
+
+impl Choices {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+}
+
+/// What one run of a schedule gives.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    trace: Trace,
+    /// Per epoch from the boundary on, the digest of each view.
+    digests: Vec<Vec<Digest>>,
+}
+
+/// Runs `definition` on `peers` workers over the whole log, history up to `boundary` fed in place,
+/// with turns chosen by `seed`.
+pub(super) fn run(
+    definition: &Definition,
+    reader: &Arc<Reader>,
+    boundary: Epoch,
+    peers: usize,
+    seed: u64,
+) -> Outcome {
+    let described = definition.describe().expect("the dataflow compiles");
+    let views = described
+        .views
+        .iter()
+        .map(|view| ViewInfo { name: view.name.clone(), schema: view.schema.clone() });
+    let index =
+        Index::new("1", views.collect(), peers, IndexOptions::default()).expect("the index starts");
+    let trace = Arc::new(Mutex::new(Trace::new()));
+    let tracer = Tracer { inner: Gather::new(index.clone(), boundary), trace: Arc::clone(&trace) };
+    let publisher: Arc<dyn Publish> = Arc::new(tracer);
+    let upper = reader.upper().expect("the log can be read");
+
+    let baton = Arc::new(Baton::default());
+    let streams = described.streams.clone();
+    let workers = {
+        let (baton, reader) = (Arc::clone(&baton), Arc::clone(reader));
+        let (definition, index) = (definition.clone(), index.clone());
+        timely::execute(timely::Config::process(peers), move |worker| {
+            let id = worker.index();
+            let streams = &streams;
+            let (mut live, _commands) = baton.act(id, || {
+                let history =
+                    history(&reader, boundary, &streams, id, peers).expect("the log is whole");
+                let lane = Lane::install(
+                    worker,
+                    &definition,
+                    peers,
+                    &publisher,
+                    boundary,
+                    history,
+                    &Arc::default(),
+                );
+                let lane = lane.expect("the dataflow compiles");
+                let lane = LiveLane { lane, status: Arc::default(), settled: false };
+                let (send, commands) = bounded(upper as usize + 1);
+                for epoch in reader.epochs(boundary, upper).expect("the log is whole") {
+                    let epoch = Arc::new(epoch.expect("the log is whole"));
+                    send.send(Command::Epoch(epoch)).expect("there is room");
+                }
+                let inbox = Inbox::Driver { commands, broadcast: None, first: id == 0 };
+                (LiveWorker::new(vec![lane], inbox), send)
+            });
+            while baton.act(id, || {
+                live.turn(worker, Duration::ZERO);
+                index.frontier() < upper
+            }) {}
+            baton.act(id, || live.leave(worker));
+            baton.leave(id);
+        })
+        .expect("the workers start")
+    };
+    let mut choices = Choices(seed);
+    while baton.grant(choices.below(peers)) < peers {}
+    drop(workers);
+    let digests = (boundary.max(1) - 1..upper)
+        .map(|epoch| {
+            let snapshot = index.snapshot(Read::AsOf(epoch)).expect("the epoch is there");
+            (0..described.views.len())
+                .map(|view| snapshot.digest(view).expect("the lease is fresh"))
+                .collect()
+        })
+        .collect();
+    let trace = trace.lock().expect("no thread panicked").clone();
+    Outcome { trace, digests }
+}
+
+mod tests {
+    use super::*;
+    use crate::dataflows::{Transfer, Tweet, bank, tweets};
+    use crate::event::{Event, Timestamp};
+    use crate::sources::append;
+    use crate::system::System;
+
+    /// Seeds per run; `DIPTYCH_SEEDS` asks for more.
+    fn seeds() -> u64 {
+        std::env::var("DIPTYCH_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(250)
+    }
+
+    /// A log of `epochs` epochs, some of them empty.
+    fn log<E: Event>(stream: &str, epochs: Epoch, event: impl Fn(u64) -> E) -> Arc<Reader> {
+        let system = System::in_memory();
+        let writer = system.writer().expect("an empty disk takes a log");
+        for epoch in 0..epochs {
+            let events = (0..(epoch * 7 % 5) * 3).map(|i| event(epoch * 100 + i));
+            append(&writer, stream, &events.collect::<Vec<_>>()).expect("memory does not fail");
+        }
+        system.reader().expect("the log was written")
+    }
+
+    /// Every seed runs twice: equal traces; all seeds, and one worker alone: equal contents.
+    fn agree(definition: Definition, reader: &Arc<Reader>) {
+        let alone = run(&definition, reader, 0, 1, 0).digests;
+        let (boundary, mut traces) = (6, std::collections::BTreeSet::new());
+        for seed in 0..seeds() {
+            let (once, again) = (
+                run(&definition, reader, boundary, 3, seed),
+                run(&definition, reader, boundary, 3, seed),
+            );
+            assert_eq!(once, again, "seed {seed} is not reproducible");
+            assert_eq!(once.digests, alone[boundary as usize - 1..], "seed {seed} differs");
+            traces.insert(once.trace);
+        }
+        println!("{} seeds, {} different schedules", seeds(), traces.len());
+        assert!(traces.len() > seeds() as usize / 10, "the seeds do not change the schedule");
+    }
+
+    #[test]
+    fn any_interleaving_of_three_workers_gives_the_same_tweets() {
+        let tweet = |n: u64| Tweet {
+            publish_date: Timestamp::from_seconds((n as i64 * 7919) % 20_000),
+            author_id: format!("author {}", n % 5),
+            content: format!("#a #b{} and #c{}", n % 3, n % 11),
+            account_category: String::new(),
+            region: String::new(),
+            language: String::new(),
+            followers: None,
+            following: None,
+            updates: None,
+            post_type: String::new(),
+            retweet: None,
+        };
+        agree(Definition::new("tweets", tweets), &log("tweets", 14, tweet));
+    }
+
+    #[test]
+    fn any_interleaving_of_three_workers_gives_the_same_bank() {
+        let transfer = |n: u64| Transfer {
+            id: n as i64,
+            from_account: (n * 31 % 7) as i64,
+            to_account: (n * 17 % 9) as i64,
+            amount: (n % 13) as i64,
+            ts: 0,
+        };
+        agree(Definition::new("bank", bank), &log("transfers", 14, transfer));
+    }
+}

@@ -64,7 +64,11 @@ impl LiveWorker {
     pub(super) fn turn(&mut self, worker: &mut Worker, park: Duration) -> bool {
         self.drop_failed(worker);
         if !self.approach() {
-            worker.step();
+            if self.lanes.iter().flatten().any(|live| live.lane.has_more()) {
+                worker.step();
+            } else {
+                worker.step_or_park(Some(park));
+            }
             return true;
         }
         self.retire();
@@ -170,7 +174,8 @@ impl LiveWorker {
         }
     }
 
-    fn leave(&mut self, worker: &mut Worker) -> bool {
+    /// Removes what is still installed; the worker's last turn. False, as [`LiveWorker::turn`] says.
+    pub(super) fn leave(&mut self, worker: &mut Worker) -> bool {
         for live in self.lanes.drain(..).flatten() {
             live.lane.uninstall(worker);
         }

@@ -89,7 +89,7 @@ fn field(ident: &Ident, path: &TokenStream) -> TokenStream {
                 #support::ChoiceColumn::read(array, at)
             }
             #[inline]
-            fn row<'a>(column: &'a Self::Column, index: usize) -> Self::Row<'a> {
+            fn row(column: &Self::Column, index: usize) -> Self::Row<'_> {
                 column.get(index)
             }
             #[inline]

@@ -144,7 +144,7 @@ fn row(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Token
     quote! {
         #[doc = #doc]
         #[derive(Clone, Copy, Debug, PartialEq)]
-        #[allow(dead_code, reason = "generated, used or not")]
+        #[allow(dead_code, non_snake_case, reason = "generated, used or not, named by the user")]
         #vis struct #row<'a> { #(#fields),* }
 
         #[automatically_derived]
@@ -169,6 +169,7 @@ fn arrays(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> To
     quote! {
         #[doc = #doc]
         #[derive(Clone)]
+        #[allow(non_snake_case)]
         #vis struct #name { #(#fields),* }
 
         #[automatically_derived]
@@ -193,6 +194,7 @@ fn appender(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> 
     quote! {
         #[doc = #doc]
         #[derive(Default)]
+        #[allow(non_snake_case)]
         #vis struct #name { #(#fields,)* diptych_presence: #support::Presence }
 
         #[automatically_derived]
@@ -247,7 +249,7 @@ fn event(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Tok
                 #arrays::read(&#support::Source::batch(rows, &at))
             }
             #[inline]
-            fn row<'a>(columns: &'a Self::Columns, index: usize) -> Self::Row<'a> {
+            fn row(columns: &Self::Columns, index: usize) -> Self::Row<'_> {
                 <Self as #path::event::Field>::row(columns, index)
             }
             fn to_owned(row: Self::Row<'_>) -> Self {
@@ -292,7 +294,7 @@ fn field(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Tok
                 #arrays::read(&#support::Source::structure(&array, &at))
             }
             #[inline]
-            fn row<'a>(column: &'a Self::Column, index: usize) -> Self::Row<'a> {
+            fn row(column: &Self::Column, index: usize) -> Self::Row<'_> {
                 #row { #(#rows),* }
             }
             fn own(row: Self::Row<'_>) -> Self {

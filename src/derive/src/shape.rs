@@ -43,11 +43,11 @@ const REFUSED: &[(&str, &str)] = &[
 /// Refuses a type that can never be a field, naming `field`.
 pub(crate) fn check(field: &str, declared: &Type, part: &Type) -> Result<()> {
     let refuse = |hint: &str| {
-        let declared = declared.to_token_stream().to_string().replace(' ', "");
+        let declared = spelt(declared);
         let message = format!(
             "field `{field}`: `{declared}` cannot be stored in an event{hint}\nallowed: {ALLOWED}"
         );
-        Err(Error::new_spanned(declared_span(part), message))
+        Err(Error::new_spanned(part, message))
     };
     match part {
         Type::Path(path) => {
@@ -72,8 +72,11 @@ pub(crate) fn check(field: &str, declared: &Type, part: &Type) -> Result<()> {
     }
 }
 
-fn declared_span(part: &Type) -> TokenStream {
-    part.to_token_stream()
+/// The type as a person would write it, near enough.
+fn spelt(declared: &Type) -> String {
+    let text = declared.to_token_stream().to_string();
+    let pairs = [(" < ", "<"), (" >", ">"), (" ,", ","), ("& ", "&"), (" :: ", "::"), ("( ", "(")];
+    pairs.iter().fold(text, |text, (loose, tight)| text.replace(loose, tight))
 }
 
 /// The type of a field of the row struct, spelt plainly where the tokens tell what it is (so that

@@ -1,0 +1,212 @@
+//! **The batch layer**: the function over all of history `[0, F)`, as fast as possible, into a
+//! batch view on disk.
+//!
+//! Every part of the log is read by one worker of one process, in parallel; all of history is fed
+//! at the time `F - 1`, so a key costs one update however often it occurred. What is written, the
+//! accumulations and the views at F, is what the speed layer restores from, and neither can tell
+//! who wrote it.
+//!
+//! With several processes each worker writes its own files; process 0 writes the manifest when all
+//! have reported theirs as durable.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use timely::worker::Worker;
+
+use crate::batch_view::{Barrier, BatchViewWriter, Meta, ViewMeta};
+use crate::dataflow::{Definition, Description};
+use crate::engine::{Capture, Cluster, Lane, Progress, Reports, abort_on_panic, history};
+use crate::error::{Error, Kind, Result};
+use crate::limits;
+use crate::log::Reader;
+use crate::serving::Publish;
+use crate::time::Epoch;
+
+/// A batch run to be made.
+pub(crate) struct Job {
+    pub(crate) definition: Definition,
+    pub(crate) description: Description,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) boundary: Epoch,
+    pub(crate) cluster: Cluster,
+    pub(crate) progress: Arc<Progress>,
+    /// Where this process's workers write.
+    pub(crate) writer: BatchViewWriter,
+}
+
+/// What a batch run did.
+#[derive(Clone, Debug)]
+pub struct BatchReport {
+    /// The dataflow.
+    pub dataflow: String,
+    /// Its version.
+    pub version: String,
+    /// History is `[0, boundary)`.
+    pub boundary: Epoch,
+    /// Rows this process fed; all of them when there is one process.
+    pub rows: u64,
+    /// Wall-clock time from the first row to a durable batch view.
+    pub elapsed: Duration,
+    /// Time all workers of this process spent reading and checking record batches.
+    pub decoding: Duration,
+    /// Time they spent in the user's front and the combiners.
+    pub front: Duration,
+}
+
+/// Runs the job; on process 0 the batch view is durable afterwards.
+///
+/// Errors when the log is damaged, user code panics in the front, or the disk refuses; there is no
+/// batch view then.
+pub(crate) fn run(job: Job) -> Result<BatchReport> {
+    let begun = Instant::now();
+    let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
+    let meta = Meta {
+        log_identity: job.reader.identity(),
+        barriers: job
+            .description
+            .accumulations
+            .iter()
+            .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })
+            .collect(),
+        views: job
+            .description
+            .views
+            .iter()
+            .map(|view| ViewMeta { name: view.name.clone(), schema: view.schema.clone() })
+            .collect(),
+    };
+    let (progress, cluster) = (Arc::clone(&job.progress), job.cluster.clone());
+    let (dataflow, version) = (job.description.name.clone(), job.description.version.clone());
+    let boundary = job.boundary;
+    let shift =
+        Arc::new(Shift { job, capture, failed: AtomicBool::new(false), reason: Mutex::default() });
+    let workers = {
+        let shift = Arc::clone(&shift);
+        timely::execute(cluster.config(), move |worker| shift.work(worker))
+            .map_err(|error| Error::new(Kind::Io, format!("the workers cannot start: {error}")))?
+    };
+    let mut reported = Vec::new();
+    for outcome in workers.join() {
+        let messages = outcome.map_err(|_| Error::new(Kind::Stopped, "a batch worker is lost"))?;
+        reported.extend(messages.into_iter().flatten());
+    }
+    let shift = Arc::into_inner(shift).unwrap_or_else(|| panic!("a worker outlived its thread"));
+    if let Some(error) = shift.reason.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    if cluster.is_first() {
+        shift.job.writer.absorb(&reported)?;
+        shift.job.writer.finish(meta)?;
+    }
+    Ok(BatchReport {
+        dataflow,
+        version,
+        boundary,
+        rows: progress.rows(),
+        elapsed: begun.elapsed(),
+        decoding: progress.decoding(),
+        front: progress.front(),
+    })
+}
+
+/// What the workers of this process share.
+struct Shift {
+    job: Job,
+    capture: Arc<Capture>,
+    failed: AtomicBool,
+    reason: Mutex<Option<Error>>,
+}
+
+impl Shift {
+    /// One worker's whole work. Worker 0 of all gives back what the workers reported.
+    fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
+        abort_on_panic("the batch layer");
+        let mut reports = Reports::install(worker);
+        match self.compute(worker) {
+            Ok(Some(lane)) => {
+                if let Err(error) = self.write(lane, worker) {
+                    self.fail(error);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.fail(error),
+        }
+        if self.job.cluster.processes() == 1 || self.failed.load(Ordering::Acquire) {
+            // After a failure this process ends, and the others with it.
+            reports.abandon(worker);
+            return None;
+        }
+        match self.job.writer.parts_of(worker.index()) {
+            Ok(parts) => reports.send(parts),
+            Err(error) => self.fail(error),
+        }
+        let all = reports.finish(worker);
+        (worker.index() == 0).then_some(all)
+    }
+
+    /// Brings the dataflow to the boundary; none when another worker failed.
+    fn compute(&self, worker: &mut Worker) -> Result<Option<Lane>> {
+        let job = &self.job;
+        let (index, peers) = (worker.index(), worker.peers());
+        let publisher: Arc<dyn Publish> = Arc::clone(&self.capture) as Arc<dyn Publish>;
+        let mut lane = Lane::install(
+            worker,
+            &job.definition,
+            job.cluster.workers,
+            &publisher,
+            job.boundary,
+            history(&job.reader, job.boundary, &job.description.streams, index, peers)?,
+            &job.progress,
+        )?;
+        loop {
+            let outcome = lane.approach();
+            if self.failed.load(Ordering::Acquire) || outcome.is_err() {
+                lane.uninstall(worker);
+                return outcome.map(|_| None);
+            }
+            if outcome? {
+                return Ok(Some(lane));
+            }
+            if lane.has_more() {
+                worker.step();
+            } else {
+                worker.step_or_park(Some(limits::WORKER_PARK));
+            }
+        }
+    }
+
+    /// Writes this worker's part of every accumulation and view.
+    fn write(&self, mut lane: Lane, worker: &mut Worker) -> Result<()> {
+        let (job, index) = (&self.job, worker.index());
+        for (name, _) in &job.description.accumulations {
+            let mut part = job.writer.accumulation(name, index)?;
+            lane.installed()
+                .dump(name, job.boundary, &mut |block, rows| part.block(block, rows))?;
+            part.finish()?;
+        }
+        for (number, view) in job.description.views.iter().enumerate() {
+            let mut part = job.writer.view(&view.name, index)?;
+            if index < job.cluster.workers {
+                for batch in self.capture.take(number, index) {
+                    let mut outcome = Ok(());
+                    batch.for_each(|key, value, _, times| {
+                        if outcome.is_ok() {
+                            outcome = part.push(key, value, times);
+                        }
+                    });
+                    outcome?;
+                }
+            }
+            part.finish()?;
+        }
+        lane.uninstall(worker);
+        Ok(())
+    }
+
+    fn fail(&self, error: Error) {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.failed.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,124 @@
+//! Blocks: how bytes stand in a part's file, each under its own checksum.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_buffer::Buffer;
+
+use crate::error::{Error, Kind, Result};
+use crate::io::File;
+use crate::limits::BATCH_VIEW_BLOCK_BYTES_MAX;
+
+/// What every part begins with.
+pub(super) const MAGIC: [u8; 8] = *b"DPTPART1";
+/// Length and checksum before each block.
+const FRAME: usize = 8;
+
+/// Damage in a batch view, by file and offset.
+pub(super) fn damaged(path: &Path, offset: u64, what: impl std::fmt::Display) -> Error {
+    let place = path.display();
+    Error::new(Kind::Damaged, format!("{place}, byte {offset}: {what}"))
+        .remedy("use an older batch view, or rebuild this one from the log")
+}
+
+/// Writes a file of blocks from its beginning.
+pub(super) struct BlockWriter {
+    file: Box<dyn File>,
+    /// How many bytes there are.
+    pub(super) len: u64,
+    /// The checksum of all of them.
+    pub(super) crc: u32,
+    pub(super) blocks: u64,
+}
+
+impl BlockWriter {
+    pub(super) fn new(file: Box<dyn File>) -> Result<Self> {
+        let mut writer = BlockWriter { file, len: 0, crc: 0, blocks: 0 };
+        writer.put(&MAGIC)?;
+        Ok(writer)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_at(self.len, bytes)?;
+        self.len += bytes.len() as u64;
+        self.crc = crc32c::crc32c_append(self.crc, bytes);
+        Ok(())
+    }
+
+    /// Appends a block.
+    ///
+    /// # Errors
+    /// When it is too large, or the disk refuses.
+    pub(super) fn push(&mut self, block: &[u8]) -> Result<()> {
+        let len = block.len();
+        if len > BATCH_VIEW_BLOCK_BYTES_MAX {
+            return Err(Error::new(
+                Kind::Input,
+                format!("a block of {len} bytes is over {BATCH_VIEW_BLOCK_BYTES_MAX}"),
+            )
+            .remedy("write smaller blocks; a single row must fit into one"));
+        }
+        let length = (len as u32).to_le_bytes();
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&length), block).to_le_bytes();
+        // One write for frame and block: fewer calls, and the checksum of the file in one go.
+        self.put(&[&length, &crc, block].concat())?;
+        self.blocks += 1;
+        Ok(())
+    }
+
+    /// Makes the file durable.
+    pub(super) fn sync(&self) -> Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// The block at `offset`, and the offset behind it.
+pub(super) fn read_block(path: &Path, file: &Buffer, offset: u64) -> Result<(Buffer, u64)> {
+    let at = offset as usize;
+    let fail = |what: &str| Err(damaged(path, offset, what));
+    let Some(frame) = file.get(at..at + FRAME) else {
+        return fail("a block begins behind the end of the file");
+    };
+    let (length, crc) = frame.split_at(4);
+    let word = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    let len = word(length) as usize;
+    let start = at + FRAME;
+    if len > BATCH_VIEW_BLOCK_BYTES_MAX || file.len() - start < len {
+        return fail("a block ends behind the end of the file");
+    }
+    let block = file.slice_with_length(start, len);
+    if crc32c::crc32c_append(crc32c::crc32c(length), &block) != word(crc) {
+        return fail("the checksum of a block is wrong");
+    }
+    Ok((block, (start + len) as u64))
+}
+
+/// The blocks of a mapped file, in order.
+pub(super) struct BlockReader {
+    pub(super) path: Arc<Path>,
+    pub(super) file: Buffer,
+    offset: u64,
+    left: u64,
+}
+
+impl BlockReader {
+    pub(super) fn new(path: Arc<Path>, file: Buffer, blocks: u64) -> Result<Self> {
+        if file.get(..MAGIC.len()) != Some(&MAGIC) {
+            return Err(damaged(&path, 0, "this is not a part of a batch view"));
+        }
+        Ok(BlockReader { path, file, offset: MAGIC.len() as u64, left: blocks })
+    }
+}
+
+impl Iterator for BlockReader {
+    type Item = Result<Buffer>;
+
+    fn next(&mut self) -> Option<Result<Buffer>> {
+        self.left = self.left.checked_sub(1)?;
+        let block = read_block(&self.path, &self.file, self.offset);
+        Some(block.map(|(block, next)| {
+            self.offset = next;
+            block
+        }))
+    }
+}

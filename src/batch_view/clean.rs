@@ -1,0 +1,48 @@
+//! Removing batch views: those nobody finished, and those nobody needs any more.
+
+use std::path::Path;
+
+use super::names::{self, Identity};
+use crate::error::Result;
+use crate::io::Disk;
+use crate::time::Epoch;
+
+/// Removes all files that belong to no finished batch view. The caller holds the writers' lock.
+pub(super) fn remove_unfinished(disk: &dyn Disk, dir: &Path, files: &[String]) -> Result<()> {
+    let mut removed = false;
+    for file in files {
+        let Some(boundary) = names::boundary_of(file) else { continue };
+        let manifest = names::manifest(boundary);
+        let draft = *file == format!("{manifest}.tmp");
+        if draft || !files.contains(&manifest) {
+            disk.remove(&dir.join(file))?;
+            removed = true;
+        }
+    }
+    if removed { disk.sync_dir(dir) } else { Ok(()) }
+}
+
+/// Removes the finished batch views below `before`, and everything unfinished. Readers that have
+/// one open keep what they have mapped; parts they have not mapped yet are gone.
+///
+/// # Errors
+/// A conflict when somebody is writing one; what the disk reports.
+pub fn remove_before(
+    disk: &dyn Disk,
+    root: &Path,
+    identity: &Identity,
+    before: Epoch,
+) -> Result<()> {
+    let dir = identity.dir(root);
+    let _lock = disk.lock(&dir.join("lock"))?;
+    let files = disk.list(&dir)?;
+    // The manifests first, and durably: parts without one are unfinished, never half a view.
+    for file in &files {
+        let old = names::boundary_of(file).filter(|boundary| *boundary < before);
+        if old.is_some_and(|boundary| *file == names::manifest(boundary)) {
+            disk.remove(&dir.join(file))?;
+        }
+    }
+    disk.sync_dir(&dir)?;
+    remove_unfinished(disk, &dir, &disk.list(&dir)?)
+}

@@ -1,0 +1,126 @@
+//! The manifest: what a batch view consists of. Written last; without it there is no batch view.
+
+use std::path::Path;
+
+use bincode::Options;
+use serde::{Deserialize, Serialize};
+
+use super::block::damaged;
+use super::names::PartKind;
+use crate::error::{Error, Kind, Result};
+use crate::io::{Disk, read_all};
+use crate::limits::BATCH_VIEW_MANIFEST_BYTES_MAX;
+use crate::row::RowSchema;
+use crate::serving::Digest;
+use crate::time::Epoch;
+
+const MAGIC: [u8; 8] = *b"DPTVIEW\0";
+/// The newest format this build writes and reads.
+const FORMAT: u32 = 1;
+/// Magic, format, length of the body, checksum.
+const HEAD: usize = 8 + 4 + 4 + 4;
+
+/// An accumulation barrier, by name and by the types behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Barrier {
+    /// Unique in its dataflow.
+    pub name: String,
+    /// The operator and its types, as text: a restore with others is refused.
+    pub types: String,
+}
+
+/// A view and its columns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewMeta {
+    /// Unique in its dataflow.
+    pub name: String,
+    /// Its columns.
+    pub schema: RowSchema,
+}
+
+/// What the writer of a batch view states beside its contents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Which log the history came from.
+    pub log_identity: String,
+    /// The accumulations.
+    pub barriers: Vec<Barrier>,
+    /// The views.
+    pub views: Vec<ViewMeta>,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) file: String,
+    pub(super) kind: PartKind,
+    /// The accumulation or the view.
+    pub(super) name: String,
+    pub(super) worker: u64,
+    pub(super) bytes: u64,
+    pub(super) crc: u32,
+    pub(super) blocks: u64,
+    pub(super) rows: u64,
+    pub(super) digest: Digest,
+    /// Where the index of a view's blocks starts.
+    pub(super) footer: u64,
+}
+
+/// Everything there is to know of a batch view before its parts are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub(super) dataflow: String,
+    pub(super) version: String,
+    pub(super) boundary: Epoch,
+    pub(super) workers: u64,
+    pub(super) meta: Meta,
+    pub(super) parts: Vec<Part>,
+}
+
+/// How everything here that is not rows is coded.
+pub(super) fn codec(bytes_max: u64) -> impl Options {
+    bincode::options().with_fixint_encoding().with_limit(bytes_max).reject_trailing_bytes()
+}
+
+impl Manifest {
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let body = codec(BATCH_VIEW_MANIFEST_BYTES_MAX).serialize(self).map_err(|error| {
+            Error::new(Kind::Input, format!("the manifest of a batch view: {error}"))
+                .remedy("use fewer or shorter names of views, columns and accumulations")
+        })?;
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes), &body);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        bytes.extend_from_slice(&body);
+        Ok(bytes)
+    }
+
+    pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<Manifest> {
+        let bytes = read_all(disk, path, BATCH_VIEW_MANIFEST_BYTES_MAX + HEAD as u64)?;
+        let fail = |what: &str| Err(damaged(path, 0, what));
+        let Some((head, body)) = bytes.split_at_checked(HEAD) else {
+            return fail("the manifest is shorter than its head");
+        };
+        if head[..8] != MAGIC {
+            return fail("this is not the manifest of a batch view");
+        }
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        if crc32c::crc32c_append(crc32c::crc32c(&head[..HEAD - 4]), body) != word(16) {
+            return fail("the checksum of the manifest is wrong");
+        }
+        if word(8) > FORMAT {
+            let place = path.display();
+            let message = format!("{place} has format {}, this build reads {FORMAT}", word(8));
+            return Err(Error::new(Kind::Newer, message).remedy("use the newer build"));
+        }
+        if word(12) as usize != body.len() {
+            return fail("the manifest has another length than it states");
+        }
+        codec(BATCH_VIEW_MANIFEST_BYTES_MAX)
+            .deserialize(body)
+            .map_err(|error| damaged(path, HEAD as u64, error))
+    }
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("README.md")]
+
+mod block;
+mod clean;
+mod manifest;
+mod names;
+mod reader;
+mod rows;
+mod writer;
+
+pub use clean::remove_before;
+pub use manifest::{Barrier, Meta, ViewMeta};
+pub use names::Identity;
+pub use reader::{BatchView, Newest};
+pub use writer::{AccumulationWriter, BatchViewWriter, ViewWriter};

@@ -1,0 +1,337 @@
+//! Reading a batch view: the newest that is whole, its accumulations and its views.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_buffer::Buffer;
+use bincode::Options;
+
+use super::block::{BlockReader, damaged, read_block};
+use super::manifest::{Barrier, Manifest, Part, ViewMeta, codec};
+use super::names::{self, Identity, PartKind};
+use super::rows::visit_rows;
+use crate::error::{Error, Kind, Result};
+use crate::io::Disk;
+use crate::limits::BATCH_VIEW_FOOTER_BYTES_MAX;
+use crate::row::ByteRange;
+use crate::serving::{Base, Digest, Row, ViewBatch, ViewUpdate, shard_of};
+use crate::time::Epoch;
+
+/// A batch view on disk: accumulations and views at one boundary. Immutable.
+#[derive(Clone, Debug)]
+pub struct BatchView {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    manifest: Arc<Manifest>,
+}
+
+/// What [`BatchView::newest`] found.
+#[derive(Debug)]
+pub struct Newest {
+    /// The newest batch view that is whole, if any.
+    pub found: Option<BatchView>,
+    /// Newer ones that are not, each error with file and place: worth a warning.
+    pub damaged: Vec<Error>,
+}
+
+impl BatchView {
+    /// The newest batch view with a boundary of `at_most`, checked byte by byte; damaged ones are
+    /// passed over and named.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or a batch view was written by a newer release.
+    pub fn newest(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        identity: &Identity,
+        at_most: Epoch,
+    ) -> Result<Newest> {
+        let mut newest = Newest { found: None, damaged: Vec::new() };
+        for boundary in BatchView::boundaries(&*disk, root, identity)?.into_iter().rev() {
+            if boundary > at_most {
+                continue;
+            }
+            let whole = BatchView::open(Arc::clone(&disk), root, identity, boundary)
+                .and_then(|view| view.verify().map(|()| view));
+            match whole {
+                Ok(view) => {
+                    newest.found = Some(view);
+                    break;
+                }
+                Err(error) if error.is_damaged() || error.is_missing() => {
+                    newest.damaged.push(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(newest)
+    }
+
+    /// The boundaries of all finished batch views, ascending. None when there is no directory.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn boundaries(disk: &dyn Disk, root: &Path, identity: &Identity) -> Result<Vec<Epoch>> {
+        let files = match disk.list(&identity.dir(root)) {
+            Ok(files) => files,
+            Err(error) if error.is_missing() => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let finished = files.iter().filter_map(|file| {
+            names::boundary_of(file).filter(|boundary| *file == names::manifest(*boundary))
+        });
+        Ok(finished.collect())
+    }
+
+    /// The batch view at `boundary`. Reads the manifest only: parts are checked as they are read,
+    /// or all by [`BatchView::verify`].
+    ///
+    /// # Errors
+    /// When there is none, its manifest is damaged or newer, or it is of another dataflow or
+    /// version.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        identity: &Identity,
+        boundary: Epoch,
+    ) -> Result<BatchView> {
+        let dir = identity.dir(root);
+        let path = dir.join(names::manifest(boundary));
+        let manifest = Manifest::read(&*disk, &path)?;
+        let (dataflow, version) = (&manifest.dataflow, &manifest.version);
+        if (dataflow, version) != (&identity.dataflow, &identity.version) {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "{} is of dataflow \"{dataflow}\" version {version}, not of \"{}\" version {}",
+                    path.display(),
+                    identity.dataflow,
+                    identity.version
+                ),
+            )
+            .remedy("rebuild the batch view with this dataflow and version"));
+        }
+        if manifest.boundary != boundary {
+            let stated = manifest.boundary;
+            return Err(damaged(&path, 0, format!("the manifest states the boundary {stated}")));
+        }
+        Ok(BatchView { disk, dir, manifest: Arc::new(manifest) })
+    }
+
+    /// History is `[0, boundary)`.
+    pub fn boundary(&self) -> Epoch {
+        self.manifest.boundary
+    }
+
+    /// Which log the history came from.
+    pub fn log_identity(&self) -> &str {
+        &self.manifest.meta.log_identity
+    }
+
+    /// How many workers wrote it; any number can read it.
+    pub fn workers(&self) -> usize {
+        self.manifest.workers as usize
+    }
+
+    /// The accumulations.
+    pub fn barriers(&self) -> &[Barrier] {
+        &self.manifest.meta.barriers
+    }
+
+    /// The views.
+    pub fn views(&self) -> &[ViewMeta] {
+        &self.manifest.meta.views
+    }
+
+    /// The size of all parts on disk.
+    pub fn bytes(&self) -> u64 {
+        self.manifest.parts.iter().map(|part| part.bytes).sum()
+    }
+
+    /// How many rows an accumulation or a view has, and the digest of a view.
+    ///
+    /// # Errors
+    /// When there is no view `name`.
+    pub fn view_size(&self, name: &str) -> Result<(u64, Digest)> {
+        let parts = self.parts(PartKind::View, name)?;
+        Ok(parts.fold((0, Digest::default()), |(rows, digest), part| {
+            (rows + part.rows, digest.plus(part.digest))
+        }))
+    }
+
+    /// Checks length and checksum of every part, reading all bytes.
+    ///
+    /// # Errors
+    /// Damage, by file.
+    pub fn verify(&self) -> Result<()> {
+        self.manifest.parts.iter().try_for_each(|part| {
+            let (path, file) = self.map(part)?;
+            let crc = crc32c::crc32c(&file);
+            if crc == part.crc {
+                Ok(())
+            } else {
+                let stated = part.crc;
+                Err(damaged(&path, 0, format!("checksum {crc:08x}, the manifest has {stated:08x}")))
+            }
+        })
+    }
+
+    fn parts(&self, kind: PartKind, name: &str) -> Result<impl Iterator<Item = &Part>> {
+        let known = match kind {
+            PartKind::Accumulation => self.barriers().iter().any(|one| one.name == name),
+            PartKind::View => self.views().iter().any(|view| view.name == name),
+        };
+        if !known {
+            let (what, place) = (format!("{kind:?}").to_lowercase(), self.dir.display());
+            let boundary = self.boundary();
+            let message = format!("{place}, epoch {boundary}: there is no {what} \"{name}\"");
+            return Err(Error::new(Kind::Missing, message)
+                .remedy("the dataflow has changed: give it a new version, or rebuild"));
+        }
+        let mine = move |part: &&Part| part.kind == kind && part.name == name;
+        Ok(self.manifest.parts.iter().filter(mine))
+    }
+
+    /// The bytes of a part, after a look at its length.
+    fn map(&self, part: &Part) -> Result<(Arc<Path>, Buffer)> {
+        let path: Arc<Path> = self.dir.join(&part.file).into();
+        let file = self.disk.map(&path)?;
+        if file.len() as u64 == part.bytes {
+            return Ok((path, file));
+        }
+        let (found, stated) = (file.len(), part.bytes);
+        Err(damaged(&path, 0, format!("{found} bytes, the manifest has {stated}")))
+    }
+
+    /// The blocks of an accumulation that are the share of reader `reader` of `readers`: together
+    /// the readers get each block once, in as many threads as they like.
+    ///
+    /// # Errors
+    /// When there is no such accumulation or a part is damaged; the iterator's, when a block is.
+    pub fn accumulation(
+        &self,
+        name: &str,
+        reader: usize,
+        readers: usize,
+    ) -> Result<impl Iterator<Item = Result<Buffer>> + use<>> {
+        assert!(reader < readers, "reader {reader} of {readers}");
+        let parts: Result<Vec<BlockReader>> = self
+            .parts(PartKind::Accumulation, name)?
+            .map(|part| {
+                let (path, file) = self.map(part)?;
+                BlockReader::new(path, file, part.blocks)
+            })
+            .collect();
+        Ok(parts?.into_iter().flatten().skip(reader).step_by(readers))
+    }
+
+    /// Calls `visit` with every row of a view: part by part, in order within a part.
+    ///
+    /// # Errors
+    /// When there is no such view, or a part is damaged.
+    pub fn for_each_row(
+        &self,
+        name: &str,
+        mut visit: impl FnMut(&[u8], &[u8], isize),
+    ) -> Result<()> {
+        for part in self.parts(PartKind::View, name)? {
+            let (path, file) = self.map(part)?;
+            for block in BlockReader::new(Arc::clone(&path), file, part.blocks)? {
+                visit_rows(&path, &block?, |key, value, times| {
+                    visit(key, value, times);
+                    true
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A view as the base of an index: one batch `[0, boundary)` per shard, all at the last epoch.
+    ///
+    /// # Errors
+    /// When there is no such view, or a part is damaged.
+    pub fn view_batches(&self, name: &str, shards: usize) -> Result<Vec<ViewBatch>> {
+        let last = self.boundary() - 1;
+        let mut updates: Vec<Vec<ViewUpdate>> = vec![Vec::new(); shards];
+        let mut digest = Digest::default();
+        self.for_each_row(name, |key, value, times| {
+            digest.add(key, value, times);
+            updates[shard_of(key, shards)].push(((key.to_vec(), value.to_vec()), last, times));
+        })?;
+        let (_, stated) = self.view_size(name)?;
+        if digest != stated {
+            let what = format!("view \"{name}\" has digest {digest}, the manifest has {stated}");
+            return Err(damaged(&self.dir.join(names::manifest(self.boundary())), 0, what));
+        }
+        let batch = |updates| ViewBatch::from_updates(0, self.boundary(), updates);
+        Ok(updates.into_iter().map(batch).collect())
+    }
+
+    /// All views, for [`crate::serving::Index::install_base`]: views are numbered as `names` are.
+    ///
+    /// # Errors
+    /// When a view is not there, or a part is damaged.
+    pub fn base<S: AsRef<str>>(&self, names: &[S], shards: usize) -> Result<Base> {
+        let mut base = Vec::new();
+        for (view, name) in names.iter().enumerate() {
+            let batches = self.view_batches(name.as_ref(), shards)?.into_iter().enumerate();
+            base.extend(batches.map(|(shard, batch)| (view, shard, batch)));
+        }
+        Ok(base)
+    }
+
+    /// The rows of a key, read from the files: touches one or two blocks of each part.
+    ///
+    /// # Errors
+    /// When there is no such view, or what is read is damaged.
+    pub fn get(&self, name: &str, key: &[u8]) -> Result<Vec<Row>> {
+        self.range(name, &ByteRange::between(key.to_vec()..=key.to_vec()), usize::MAX)
+    }
+
+    /// The first `limit` rows of a range, in order, read from the files.
+    ///
+    /// # Errors
+    /// When there is no such view, or what is read is damaged.
+    pub fn range(&self, name: &str, range: &ByteRange, limit: usize) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for part in self.parts(PartKind::View, name)? {
+            let start = rows.len();
+            self.read_part(part, range, |key, value, multiplicity| {
+                rows.push(Row { key: key.to_vec(), value: value.to_vec(), multiplicity });
+                rows.len() - start < limit
+            })?;
+        }
+        rows.sort_unstable();
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    /// Visits the rows of a range in one part, until `visit` says stop.
+    fn read_part(
+        &self,
+        part: &Part,
+        range: &ByteRange,
+        mut visit: impl FnMut(&[u8], &[u8], isize) -> bool,
+    ) -> Result<()> {
+        let (path, file) = self.map(part)?;
+        let (footer, _) = read_block(&path, &file, part.footer)?;
+        let index: Vec<(u64, Vec<u8>)> = codec(BATCH_VIEW_FOOTER_BYTES_MAX)
+            .deserialize(&footer)
+            .map_err(|error| damaged(&path, part.footer, error))?;
+        // A block may end with the rows of the key that the next one begins with.
+        let first = index.partition_point(|(_, key)| key < &range.start).saturating_sub(1);
+        for (offset, key) in &index[first..] {
+            if !range.is_before_end(key) {
+                break;
+            }
+            let (block, _) = read_block(&path, &file, *offset)?;
+            let more = visit_rows(&path, &block, |key, value, times| {
+                range.is_before_end(key) && (!range.contains(key) || visit(key, value, times))
+            })?;
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,290 @@
+//! Writing a batch view: parts by many workers, then the manifest by one.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bincode::Options;
+
+use super::block::BlockWriter;
+use super::manifest::{Manifest, Meta, Part, codec};
+use super::names::{self, Identity, PartKind};
+use super::rows::put_row;
+use crate::error::{Error, Kind, Result};
+use crate::io::{Disk, Lock, Open, replace};
+use crate::limits::{
+    BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX, BATCH_VIEW_MANIFEST_BYTES_MAX,
+};
+use crate::serving::Digest;
+use crate::time::Epoch;
+
+/// A batch view that is being written. Workers share it; dropping it unfinished leaves files that
+/// no reader opens and the next writer removes.
+#[derive(Debug)]
+pub struct BatchViewWriter {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    identity: Identity,
+    boundary: Epoch,
+    workers: usize,
+    parts: Mutex<Vec<Part>>,
+    /// Held by the process that finishes the batch view; those that assist it have none.
+    _lock: Option<Box<dyn Lock>>,
+}
+
+impl BatchViewWriter {
+    /// Begins the batch view of `[0, boundary)`, to be written by `workers` workers. Removes what
+    /// writers of this dataflow and version left unfinished.
+    ///
+    /// # Errors
+    /// A conflict when somebody else is writing one, or there is one at this boundary already.
+    pub fn create(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        identity: Identity,
+        boundary: Epoch,
+        workers: usize,
+    ) -> Result<Self> {
+        assert!(boundary > 0, "there is no history before epoch 0");
+        let dir = identity.dir(root);
+        disk.create_dir(&dir)?;
+        let lock = disk.lock(&dir.join("lock"))?;
+        let files = disk.list(&dir)?;
+        if files.contains(&names::manifest(boundary)) {
+            let place = dir.display();
+            let message = format!("{place} has a batch view at epoch {boundary} already");
+            return Err(Error::new(Kind::Conflict, message)
+                .remedy("use it, or remove it first; batch views are never changed"));
+        }
+        super::clean::remove_unfinished(&*disk, &dir, &files)?;
+        let parts = Mutex::default();
+        let lock = Some(lock);
+        Ok(BatchViewWriter { disk, dir, identity, boundary, workers, parts, _lock: lock })
+    }
+
+    /// Writes parts of a batch view that another process creates and finishes. What was written
+    /// travels there as [`BatchViewWriter::parts_of`].
+    pub fn assist(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        identity: Identity,
+        boundary: Epoch,
+        workers: usize,
+    ) -> Self {
+        let (dir, parts) = (identity.dir(root), Mutex::default());
+        BatchViewWriter { disk, dir, identity, boundary, workers, parts, _lock: None }
+    }
+
+    /// What `worker` has written here, for [`BatchViewWriter::absorb`].
+    ///
+    /// # Errors
+    /// When there is too much of it for a manifest.
+    pub fn parts_of(&self, worker: usize) -> Result<Vec<u8>> {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine: Vec<_> = parts.iter().filter(|part| part.worker == worker as u64).collect();
+        codec(BATCH_VIEW_MANIFEST_BYTES_MAX).serialize(&mine).map_err(|error| {
+            Error::new(Kind::Input, format!("the parts of worker {worker}: {error}"))
+                .remedy("use fewer or shorter names of views and accumulations")
+        })
+    }
+
+    /// Adds the parts that workers of other processes have written; those of this process are
+    /// known already.
+    ///
+    /// # Errors
+    /// When a message is not what [`BatchViewWriter::parts_of`] gives.
+    pub fn absorb(&self, messages: &[Vec<u8>]) -> Result<()> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        for message in messages {
+            let theirs: Vec<Part> =
+                codec(BATCH_VIEW_MANIFEST_BYTES_MAX).deserialize(message).map_err(|error| {
+                    Error::new(Kind::Damaged, format!("a report of written parts: {error}"))
+                        .remedy("run the same build in all processes")
+                })?;
+            for part in theirs {
+                if parts.iter().all(|known| known.file != part.file) {
+                    parts.push(part);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&self, kind: PartKind, name: &str, worker: usize) -> Result<(BlockWriter, Part)> {
+        assert!(worker < self.workers, "worker {worker} of {}", self.workers);
+        let file = names::part(self.boundary, kind, name, worker);
+        let writer = BlockWriter::new(self.disk.open(&self.dir.join(&file), Open::Create)?)?;
+        let part = Part {
+            file,
+            kind,
+            name: name.to_owned(),
+            worker: worker as u64,
+            bytes: 0,
+            crc: 0,
+            blocks: 0,
+            rows: 0,
+            digest: Digest::default(),
+            footer: 0,
+        };
+        Ok((writer, part))
+    }
+
+    fn end(&self, writer: &BlockWriter, mut part: Part) -> Result<()> {
+        writer.sync()?;
+        (part.bytes, part.crc) = (writer.len, writer.crc);
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = parts.iter().any(|other| other.file == part.file);
+        assert!(!again, "{} was written twice", part.file);
+        parts.push(part);
+        Ok(())
+    }
+
+    /// One worker's part of an accumulation.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn accumulation(&self, name: &str, worker: usize) -> Result<AccumulationWriter<'_>> {
+        let (blocks, part) = self.begin(PartKind::Accumulation, name, worker)?;
+        Ok(AccumulationWriter { whole: self, blocks, part })
+    }
+
+    /// One worker's part of a view.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn view(&self, name: &str, worker: usize) -> Result<ViewWriter<'_>> {
+        let (blocks, part) = self.begin(PartKind::View, name, worker)?;
+        let (block, last, index) = (Vec::new(), None, Vec::new());
+        Ok(ViewWriter { whole: self, blocks, part, block, last, index })
+    }
+
+    /// Makes the batch view one: writes the manifest, and returns when all is durable.
+    ///
+    /// Panics when a worker's part of a stated accumulation or view is missing.
+    ///
+    /// # Errors
+    /// What the disk reports; there is no batch view then.
+    pub fn finish(self, meta: Meta) -> Result<()> {
+        let mut parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        parts.sort_by(|a, b| a.file.cmp(&b.file));
+        let barriers = meta.barriers.iter().map(|one| (PartKind::Accumulation, &one.name));
+        let stated = barriers.chain(meta.views.iter().map(|view| (PartKind::View, &view.name)));
+        let mut expected = 0;
+        for (kind, name) in stated {
+            for worker in 0..self.workers {
+                let file = names::part(self.boundary, kind, name, worker);
+                assert!(parts.iter().any(|part| part.file == file), "{file} was not written");
+                expected += 1;
+            }
+        }
+        assert_eq!(parts.len(), expected, "parts were written that the meta data do not state");
+        let manifest = Manifest {
+            dataflow: self.identity.dataflow,
+            version: self.identity.version,
+            boundary: self.boundary,
+            workers: self.workers as u64,
+            meta,
+            parts,
+        };
+        // The names of the parts must last before the name that makes them count.
+        self.disk.sync_dir(&self.dir)?;
+        let path = self.dir.join(names::manifest(self.boundary));
+        replace(&*self.disk, &path, &manifest.to_bytes()?)
+    }
+}
+
+/// Writes one worker's part of an accumulation: blocks of bytes that the engine understands.
+pub struct AccumulationWriter<'a> {
+    whole: &'a BatchViewWriter,
+    blocks: BlockWriter,
+    part: Part,
+}
+
+impl AccumulationWriter<'_> {
+    /// Appends a block of `rows` rows.
+    ///
+    /// # Errors
+    /// When it is larger than [`crate::limits::BATCH_VIEW_BLOCK_BYTES_MAX`], or the disk refuses.
+    pub fn block(&mut self, bytes: &[u8], rows: u64) -> Result<()> {
+        self.part.rows += rows;
+        self.blocks.push(bytes)
+    }
+
+    /// Makes the part durable.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn finish(mut self) -> Result<()> {
+        self.part.blocks = self.blocks.blocks;
+        self.whole.end(&self.blocks, self.part)
+    }
+}
+
+/// Writes one worker's part of a view: rows in order.
+pub struct ViewWriter<'a> {
+    whole: &'a BatchViewWriter,
+    blocks: BlockWriter,
+    part: Part,
+    block: Vec<u8>,
+    last: Option<(Vec<u8>, Vec<u8>)>,
+    /// Offset and first key of each block.
+    index: Vec<(u64, Vec<u8>)>,
+}
+
+impl ViewWriter<'_> {
+    /// Appends a row and how often it is there.
+    ///
+    /// Panics when the row does not come after the one before, or is there zero times.
+    ///
+    /// # Errors
+    /// When the row is too large, or the disk refuses.
+    pub fn push(&mut self, key: &[u8], value: &[u8], multiplicity: isize) -> Result<()> {
+        assert!(multiplicity != 0, "row {key:02x?}, {value:02x?} is there zero times");
+        if let Some((last_key, last_value)) = &mut self.last {
+            assert!(
+                (&last_key[..], &last_value[..]) < (key, value),
+                "row {key:02x?}, {value:02x?} comes after {last_key:02x?}, {last_value:02x?}"
+            );
+            last_key.clear();
+            last_key.extend_from_slice(key);
+            last_value.clear();
+            last_value.extend_from_slice(value);
+        } else {
+            self.last = Some((key.to_vec(), value.to_vec()));
+        }
+        if self.block.len() >= BATCH_VIEW_BLOCK_BYTES {
+            self.flush()?;
+        }
+        if self.block.is_empty() {
+            self.index.push((self.blocks.len, key.to_vec()));
+        }
+        put_row(key, value, multiplicity, &mut self.block);
+        self.part.rows += 1;
+        self.part.digest.add(key, value, multiplicity);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.blocks.push(&self.block)?;
+        self.block.clear();
+        Ok(())
+    }
+
+    /// Writes the index of blocks and makes the part durable.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn finish(mut self) -> Result<()> {
+        if !self.block.is_empty() {
+            self.flush()?;
+        }
+        self.part.blocks = self.blocks.blocks;
+        self.part.footer = self.blocks.len;
+        let footer =
+            codec(BATCH_VIEW_FOOTER_BYTES_MAX).serialize(&self.index).map_err(|error| {
+                Error::new(Kind::Input, format!("the index of {}: {error}", self.part.file))
+                    .remedy("use more workers, or shorter keys")
+            })?;
+        self.blocks.push(&footer)?;
+        self.whole.end(&self.blocks, self.part)
+    }
+}

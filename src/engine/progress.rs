@@ -1,0 +1,48 @@
+//! How far a batch run is: counted by its workers, read by whoever draws the bar.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Counters of one batch run, shared with its workers.
+#[derive(Debug, Default)]
+pub struct Progress {
+    rows: AtomicU64,
+    total: AtomicU64,
+    decode_ns: AtomicU64,
+    front_ns: AtomicU64,
+}
+
+impl Progress {
+    /// Rows fed so far, by all workers of this process.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Rows this process has to feed, as the log states them; 0 while unknown.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Time all workers spent reading and checking record batches.
+    pub fn decoding(&self) -> Duration {
+        Duration::from_nanos(self.decode_ns.load(Ordering::Relaxed))
+    }
+
+    /// Time all workers spent in the front and the combiners.
+    pub fn front(&self) -> Duration {
+        Duration::from_nanos(self.front_ns.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn expect(&self, rows: u64) {
+        self.total.store(rows, Ordering::Relaxed);
+    }
+
+    pub(crate) fn fed(&self, rows: u64, front: Duration) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.front_ns.fetch_add(front.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn decoded(&self, spent: Duration) {
+        self.decode_ns.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
+    }
+}

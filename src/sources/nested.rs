@@ -1,0 +1,320 @@
+//! Lists and objects of JSON, and so the records themselves: a record is an object, a CSV record
+//! one whose cells come in the order of the header.
+
+use arrow_array::{ArrayRef, ListArray, StructArray};
+use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
+use arrow_schema::{FieldRef, Fields};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::bad::Bad;
+use super::cells::{Writer, writer};
+use crate::error::Result;
+
+/// Appends a JSON token to `writer`, where `null` stands for a missing value.
+fn push(writer: &mut dyn Writer, nullable: bool, token: &str) -> Result<(), Bad> {
+    match token {
+        "null" if nullable => {
+            writer.null();
+            Ok(())
+        }
+        "null" => Err(Bad::record("null, where a value is required")),
+        _ => writer.json(token),
+    }
+}
+
+/// Reads `token` with `visitor`, to its end.
+fn read<'de, V: Visitor<'de>>(token: &'de str, visitor: V, list: bool) -> serde_json::Result<()> {
+    let mut tokens = serde_json::Deserializer::from_str(token);
+    if list {
+        tokens.deserialize_seq(visitor)?
+    } else {
+        tokens.deserialize_map(visitor)?
+    };
+    tokens.end()
+}
+
+/// A column of lists.
+pub(crate) struct Lists {
+    items: Box<dyn Writer>,
+    field: FieldRef,
+    /// Where each list ends among the items.
+    ends: Vec<usize>,
+    nulls: NullBufferBuilder,
+}
+
+impl Lists {
+    /// Lists of the items `field` declares.
+    pub(crate) fn new(field: &FieldRef) -> Result<Self> {
+        Ok(Lists {
+            items: writer(field)?,
+            field: Arc::clone(field),
+            ends: Vec::new(),
+            nulls: NullBufferBuilder::new(0),
+        })
+    }
+
+    fn end(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+}
+
+struct Items<'a> {
+    lists: &'a mut Lists,
+    count: usize,
+    bad: &'a mut Option<Bad>,
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while let Some(token) = items.next_element::<&RawValue>()? {
+            let nullable = self.lists.field.is_nullable();
+            if let Err(bad) = push(&mut *self.lists.items, nullable, token.get()) {
+                *self.bad = Some(bad.inside(&format!("[{}]", self.count)));
+                return Err(serde::de::Error::custom("a bad item"));
+            }
+            self.count += 1;
+        }
+        let end = self.lists.end() + self.count;
+        self.lists.ends.push(end);
+        self.lists.nulls.append_non_null();
+        Ok(())
+    }
+}
+
+impl Writer for Lists {
+    fn text(&mut self, text: &str) -> Result<(), Bad> {
+        self.json(text)
+    }
+    fn json(&mut self, token: &str) -> Result<(), Bad> {
+        let mut bad = None;
+        let items = Items { lists: self, count: 0, bad: &mut bad };
+        read(token, items, true)
+            .map_err(|_| bad.unwrap_or_else(|| Bad::value(token, "a list in JSON")))
+    }
+    fn null(&mut self) {
+        self.ends.push(self.end());
+        self.nulls.append_null();
+    }
+    fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.nulls.truncate(rows);
+        self.items.truncate(self.end());
+    }
+    fn finish(&mut self) -> ArrayRef {
+        let mut start = 0;
+        let lengths = self.ends.drain(..).map(|end| end - std::mem::replace(&mut start, end));
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        let items = self.items.finish();
+        Arc::new(ListArray::new(Arc::clone(&self.field), offsets, items, self.nulls.finish()))
+    }
+}
+
+/// A column of objects, or the columns of a stream.
+pub(crate) struct Structs {
+    columns: Vec<Box<dyn Writer>>,
+    fields: Fields,
+    names: HashMap<String, usize>,
+    /// The columns the object being read has given so far.
+    seen: Vec<bool>,
+    rows: usize,
+    nulls: NullBufferBuilder,
+}
+
+impl Structs {
+    /// Objects of `fields`.
+    pub(crate) fn new(fields: &Fields) -> Result<Self> {
+        let names = fields.iter().enumerate().map(|(index, field)| (field.name().clone(), index));
+        Ok(Structs {
+            columns: fields.iter().map(|field| writer(field)).collect::<Result<_>>()?,
+            names: names.collect(),
+            seen: vec![false; fields.len()],
+            fields: fields.clone(),
+            rows: 0,
+            nulls: NullBufferBuilder::new(0),
+        })
+    }
+
+    /// The number of whole objects.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Appends a record given as cells, one for each column; `None` for a column the file lacks.
+    /// After an error nothing of the record is left.
+    pub(crate) fn cells<'a>(
+        &mut self,
+        mut cell: impl FnMut(usize) -> Result<Option<&'a str>, Bad>,
+    ) -> Result<(), Bad> {
+        for index in 0..self.columns.len() {
+            let column = &mut self.columns[index];
+            let nullable = self.fields[index].is_nullable();
+            let pushed = match cell(index) {
+                Err(bad) => Err(bad),
+                Ok(None | Some("")) if nullable => {
+                    column.null();
+                    Ok(())
+                }
+                // A required column is in the header: that was checked.
+                Ok(text) => column.text(text.unwrap_or_default()),
+            };
+            if let Err(bad) = pushed {
+                let bad = bad.inside(self.fields[index].name());
+                self.truncate(self.rows);
+                return Err(bad);
+            }
+        }
+        self.present();
+        Ok(())
+    }
+
+    /// Appends a JSON object. After an error nothing of the object is left.
+    pub(crate) fn object(&mut self, token: &str) -> Result<(), Bad> {
+        let pushed = self.try_object(token);
+        if pushed.is_err() {
+            self.truncate(self.rows);
+        }
+        pushed
+    }
+
+    fn try_object(&mut self, token: &str) -> Result<(), Bad> {
+        self.seen.fill(false);
+        let mut bad = None;
+        read(token, Members { structs: self, bad: &mut bad }, false)
+            .map_err(|error| bad.unwrap_or_else(|| not_an_object(token, &error)))?;
+        for index in 0..self.columns.len() {
+            if self.seen[index] {
+                continue;
+            }
+            if !self.fields[index].is_nullable() {
+                return Err(Bad::record("is missing").inside(self.fields[index].name()));
+            }
+            self.columns[index].null();
+        }
+        self.present();
+        Ok(())
+    }
+
+    fn present(&mut self) {
+        self.rows += 1;
+        self.nulls.append_non_null();
+    }
+
+    /// Forgets all objects.
+    pub(crate) fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    /// The columns so far, in the order of the fields; none are left.
+    pub(crate) fn arrays(&mut self) -> Vec<ArrayRef> {
+        self.rows = 0;
+        self.nulls = NullBufferBuilder::new(0);
+        self.columns.iter_mut().map(|column| column.finish()).collect()
+    }
+}
+
+fn not_an_object(token: &str, error: &serde_json::Error) -> Bad {
+    match token.trim_ascii_start().as_bytes().first() {
+        Some(b'{') => {
+            let text = super::bad::shortened(token);
+            Bad::record(format!("`{text}` is no JSON: {error}"))
+        }
+        _ => Bad::value(token, "a JSON object"),
+    }
+}
+
+struct Members<'a> {
+    structs: &'a mut Structs,
+    bad: &'a mut Option<Bad>,
+}
+
+impl Members<'_> {
+    fn member(&mut self, index: usize, token: &str) -> Result<(), Bad> {
+        let structs = &mut *self.structs;
+        if std::mem::replace(&mut structs.seen[index], true) {
+            return Err(Bad::record("is given twice"));
+        }
+        push(&mut *structs.columns[index], structs.fields[index].is_nullable(), token)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some(known) = members.next_key_seed(Name(&self.structs.names))? {
+            let Some(index) = known else {
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let token = members.next_value::<&RawValue>()?;
+            if let Err(bad) = self.member(index, token.get()) {
+                *self.bad = Some(bad.inside(self.structs.fields[index].name()));
+                return Err(serde::de::Error::custom("a bad member"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a key as the index of its column, without making a string of it.
+struct Name<'a>(&'a HashMap<String, usize>);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Option<usize>, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Option<usize>, E> {
+        Ok(self.0.get(key).copied())
+    }
+}
+
+impl Writer for Structs {
+    fn text(&mut self, text: &str) -> Result<(), Bad> {
+        self.json(text)
+    }
+    fn json(&mut self, token: &str) -> Result<(), Bad> {
+        self.try_object(token)
+    }
+    fn null(&mut self) {
+        self.columns.iter_mut().for_each(|column| column.null());
+        self.rows += 1;
+        self.nulls.append_null();
+    }
+    fn truncate(&mut self, rows: usize) {
+        self.rows = rows;
+        self.columns.iter_mut().for_each(|column| column.truncate(rows));
+        self.nulls.truncate(rows);
+    }
+    fn finish(&mut self) -> ArrayRef {
+        let (fields, rows, nulls) = (self.fields.clone(), self.rows, self.nulls.finish());
+        match StructArray::try_new_with_length(fields, self.arrays(), nulls, rows) {
+            Ok(array) => Arc::new(array),
+            Err(error) => panic!("{rows} objects broke their own schema: {error}"),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Opening a file for the two readings: standard input kept aside, compression and format told.
+
+use flate2::read::MultiGzDecoder;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::lines::Window;
+use super::options::Format;
+use crate::error::{Error, Kind, Result};
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+
+/// A file that can be read from its beginning any number of times.
+pub(crate) struct Source {
+    path: PathBuf,
+    file: File,
+    /// Bytes of the file as it is.
+    pub(crate) bytes: u64,
+    /// How it spells its records.
+    pub(crate) format: Format,
+}
+
+impl Source {
+    /// Opens `path` (`-` is standard input), and tells its format if none is given.
+    pub(crate) fn open(path: &Path, format: Option<Format>) -> Result<Self> {
+        let failed = |error| Error::io(format!("cannot read {}", path.display()), error);
+        let file = if path.as_os_str() == "-" {
+            aside(io::stdin().lock()).map_err(failed)?
+        } else {
+            let file = File::open(path).map_err(failed)?;
+            let kind = file.metadata().map_err(failed)?;
+            if kind.is_dir() {
+                let message = format!("{} is a directory", path.display());
+                return Err(Error::new(Kind::Input, message).remedy("name its files"));
+            }
+            // A pipe is read once only.
+            if kind.is_file() { file } else { aside(file).map_err(failed)? }
+        };
+        let bytes = file.metadata().map_err(failed)?.len();
+        let mut source = Source { path: path.to_owned(), file, bytes, format: Format::Csv };
+        source.format = match format.or_else(|| by_name(path)) {
+            Some(format) => format,
+            None => source.by_first_byte()?,
+        };
+        Ok(source)
+    }
+
+    /// The path as it was given.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's text from its beginning, decompressed, and a counter of the bytes read of it.
+    pub(crate) fn window(&self) -> Result<(Window, Rc<Cell<u64>>)> {
+        let (reader, count) = self.text()?;
+        Ok((Window::new(reader), count))
+    }
+
+    fn text(&self) -> Result<(Box<dyn Read>, Rc<Cell<u64>>)> {
+        let failed = |error| Error::io(format!("cannot read {}", self.path.display()), error);
+        let mut file = self.file.try_clone().map_err(failed)?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let count = Rc::new(Cell::new(0));
+        let counted = Counted { inner: file, count: Rc::clone(&count) };
+        let (magic, whole) = peeked(counted, ZSTD.len()).map_err(failed)?;
+        let text: Box<dyn Read> = if magic.starts_with(GZIP) {
+            Box::new(Whole(MultiGzDecoder::new(io::BufReader::new(whole)), "gzip"))
+        } else if magic.starts_with(ZSTD) {
+            Box::new(Whole(zstd::Decoder::new(whole).map_err(failed)?, "zstd"))
+        } else {
+            Box::new(whole)
+        };
+        let (mark, text) = peeked(text, BYTE_ORDER_MARK.len()).map_err(failed)?;
+        let skip = if mark == BYTE_ORDER_MARK { mark.len() as u64 } else { 0 };
+        let mut text = text;
+        io::copy(&mut text.by_ref().take(skip), &mut io::sink()).map_err(failed)?;
+        Ok((Box::new(text), count))
+    }
+
+    fn by_first_byte(&self) -> Result<Format> {
+        for byte in io::BufReader::new(self.text()?.0).bytes() {
+            match byte {
+                Ok(byte) if byte.is_ascii_whitespace() => {}
+                Ok(b'{') => return Ok(Format::Ndjson),
+                Ok(_) => break,
+                Err(error) => {
+                    let message = format!("cannot read {}", self.path.display());
+                    return Err(Error::io(message, error));
+                }
+            }
+        }
+        Ok(Format::Csv)
+    }
+}
+
+/// The format a file's name says.
+fn by_name(path: &Path) -> Option<Format> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    match name.rsplit_once('.')?.1 {
+        "csv" => Some(Format::Csv),
+        "ndjson" | "jsonl" | "json" => Some(Format::Ndjson),
+        _ => None,
+    }
+}
+
+/// The whole of `reader` in an anonymous temporary file.
+fn aside(mut reader: impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut reader, &mut file)?;
+    Ok(file)
+}
+
+/// The first `count` bytes (fewer at the end of the file), and a reader from the beginning.
+fn peeked<R: Read>(mut reader: R, count: usize) -> io::Result<(Vec<u8>, impl Read + use<R>)> {
+    let mut first = Vec::new();
+    reader.by_ref().take(count as u64).read_to_end(&mut first)?;
+    Ok((first.clone(), io::Cursor::new(first).chain(reader)))
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.count.set(self.count.get() + count as u64);
+        Ok(count)
+    }
+}
+
+/// Says which compression is broken.
+struct Whole<R>(R, &'static str);
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| {
+            io::Error::new(error.kind(), format!("the {} data is not whole: {error}", self.1))
+        })
+    }
+}

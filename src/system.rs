@@ -1,0 +1,510 @@
+//! The composition root: a data directory, and both layers over it.
+//!
+//! This is the only file that knows log, batch, speed and serving together. A [`System`] is a
+//! directory with the log in `log/` and batch views in `views/`. [`System::batch`] runs the batch
+//! layer; [`System::serve`] starts the speed layer where a batch view ends (or at the log's present
+//! end, with history fed in place); both meet in an [`Index`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::{self, BatchReport, Job};
+use crate::batch_view::{BatchView, BatchViewWriter, Identity};
+use crate::dataflow::{Definition, Description};
+use crate::engine::{Cluster, Feed, Gather, History, Progress};
+use crate::error::{Error, Kind, Result};
+use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
+use crate::log::{Reader, Writer, WriterOptions};
+use crate::serving::{Index, IndexOptions, Publish, ViewInfo};
+use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
+use crate::time::Epoch;
+
+/// A data directory, and the layers over it.
+#[derive(Clone, Debug)]
+pub struct System {
+    disk: Arc<dyn Disk>,
+    root: PathBuf,
+}
+
+/// How a batch run is made.
+#[derive(Clone, Debug, Default)]
+pub struct BatchOptions {
+    /// Workers and processes.
+    pub cluster: Cluster,
+    /// History ends here; by default at the log's present end.
+    pub upto: Option<Epoch>,
+    /// Counts rows while the run goes on.
+    pub progress: Arc<Progress>,
+}
+
+/// Where the speed layer begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Boundary {
+    /// At the newest whole batch view; without one, at the log's end, with history fed in place.
+    #[default]
+    Newest,
+    /// Feed history in place up to this epoch, whatever batch views there are.
+    InPlace(Epoch),
+    /// Restore from the batch view at exactly this epoch.
+    Restore(Epoch),
+}
+
+/// How the speed layer learns of new epochs.
+#[derive(Clone, Copy, Default)]
+enum Source<'w> {
+    /// From the directory, which another process may be writing.
+    #[default]
+    Directory,
+    /// From the writer in this process, as soon as an epoch is durable.
+    Writer(&'w Writer),
+    /// Not at all beyond this epoch.
+    Until(Epoch),
+}
+
+/// How dataflows are kept live.
+#[derive(Clone, Default)]
+pub struct ServeOptions<'w> {
+    cluster: Cluster,
+    boundary: Boundary,
+    source: Source<'w>,
+    index: IndexOptions,
+}
+
+impl<'w> ServeOptions<'w> {
+    /// Workers and processes; by default one worker.
+    #[must_use]
+    pub fn cluster(mut self, cluster: Cluster) -> Self {
+        self.cluster = cluster;
+        self
+    }
+
+    /// Where the speed layer begins.
+    #[must_use]
+    pub fn boundary(mut self, boundary: Boundary) -> Self {
+        self.boundary = boundary;
+        self
+    }
+
+    /// Takes new epochs from this writer, as soon as they are durable. By default the directory is
+    /// followed, which another process may be writing.
+    #[must_use]
+    pub fn writer(mut self, writer: &'w Writer) -> Self {
+        self.source = Source::Writer(writer);
+        self
+    }
+
+    /// Reads nothing at or beyond `upper`.
+    #[must_use]
+    pub fn until(mut self, upper: Epoch) -> Self {
+        self.source = Source::Until(upper);
+        self
+    }
+
+    /// How much history the index keeps apart, and how long leases are.
+    #[must_use]
+    pub fn index(mut self, options: IndexOptions) -> Self {
+        self.index = options;
+        self
+    }
+}
+
+impl System {
+    /// The data directory at `root`; created when something is first written.
+    pub fn open(root: impl Into<PathBuf>) -> System {
+        System::with_disk(Arc::new(RealDisk), root)
+    }
+
+    /// A data directory in memory, gone with its last handle: for tests and examples.
+    pub fn in_memory() -> System {
+        System::with_disk(Arc::new(SimDisk::new()), "memory")
+    }
+
+    /// The directory `root` of any disk.
+    pub fn with_disk(disk: Arc<dyn Disk>, root: impl Into<PathBuf>) -> System {
+        System { disk, root: root.into() }
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Opens the log for appending; takes its lock.
+    ///
+    /// Errors when another process holds the lock, or the log is damaged beyond its torn tail.
+    pub fn writer(&self) -> Result<Writer> {
+        self.writer_with(Arc::new(RealClock), WriterOptions::default())
+    }
+
+    /// [`System::writer`] with a clock and options of one's own.
+    ///
+    /// Errors as there.
+    pub fn writer_with(&self, clock: Arc<dyn Clock>, options: WriterOptions) -> Result<Writer> {
+        Writer::open(Arc::clone(&self.disk), clock, &self.root.join("log"), options)
+    }
+
+    /// Opens the log for reading, without a lock, up to what is durable.
+    ///
+    /// Errors when there is no log, or it is damaged.
+    pub fn reader(&self) -> Result<Arc<Reader>> {
+        Reader::open(Arc::clone(&self.disk), &self.root.join("log")).map(Arc::new)
+    }
+
+    /// Runs the batch layer over `[0, upto)` and leaves a batch view on disk. With several
+    /// processes every one of them calls this with the same arguments but its own number.
+    ///
+    /// Errors when the log is empty or damaged, there is a batch view at that epoch already, user
+    /// code panics, or the disk refuses; there is no new batch view then.
+    pub fn batch(&self, definition: &Definition, options: &BatchOptions) -> Result<BatchReport> {
+        let description = definition.describe()?;
+        let reader = self.reader()?;
+        let boundary = history_end(&reader, options.upto)?;
+        if boundary == 0 {
+            let place = self.root.display();
+            return Err(Error::new(Kind::Input, format!("the log in {place} is empty"))
+                .remedy("append events first, for example with `ingest`"));
+        }
+        options.progress.expect(rows(&reader, &description));
+        let cluster = options.cluster.clone();
+        let identity = identity(&description);
+        let writer = if cluster.is_first() {
+            BatchViewWriter::create(
+                Arc::clone(&self.disk),
+                &self.root,
+                identity,
+                boundary,
+                cluster.peers(),
+            )?
+        } else {
+            BatchViewWriter::assist(
+                Arc::clone(&self.disk),
+                &self.root,
+                identity,
+                boundary,
+                cluster.peers(),
+            )
+        };
+        let definition = definition.clone();
+        let progress = Arc::clone(&options.progress);
+        batch::run(Job { definition, description, reader, boundary, cluster, progress, writer })
+    }
+
+    /// The newest whole batch view of a dataflow at or below `at_most`, and what was passed over.
+    ///
+    /// Errors when the directory cannot be read, or a batch view is of a newer format.
+    pub fn newest(
+        &self,
+        description: &Description,
+        at_most: Epoch,
+    ) -> Result<(Option<BatchView>, Vec<Error>)> {
+        let identity = identity(description);
+        let newest = BatchView::newest(Arc::clone(&self.disk), &self.root, &identity, at_most)?;
+        if let Some(view) = &newest.found {
+            check_types(description, view)?;
+        }
+        Ok((newest.found, newest.damaged))
+    }
+
+    /// Keeps dataflows live: restores or feeds history, then continues epoch by epoch.
+    ///
+    /// Process 0 serves; the others only work, and get handles without an index. Returns when the
+    /// workers run; [`Index::wait_beyond`] tells when the boundary has been reached.
+    ///
+    /// Errors when a dataflow does not compile, a batch view does not fit it, or the log is damaged.
+    pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
+        let reader = self.reader()?;
+        let (tail, end) = match options.source {
+            Source::Directory => (Tail::Follow, reader.upper()?),
+            Source::Until(upper) => (Tail::Until(upper), upper),
+            Source::Writer(writer) => {
+                let (lower, epochs) = writer.subscribe(crate::limits::EPOCHS_QUEUED_MAX);
+                (Tail::Writer(lower, epochs), lower)
+            }
+        };
+        let mut entries = Vec::new();
+        let mut live = Vec::new();
+        for definition in definitions {
+            let (entry, dataflow) = self.prepare(definition, &options, &reader, end)?;
+            entries.push(entry);
+            live.push(dataflow);
+        }
+        let live = Live::start(&options.cluster, live, &reader, tail)?;
+        Ok(Served { entries, live, reader })
+    }
+
+    fn prepare(
+        &self,
+        definition: &Definition,
+        options: &ServeOptions<'_>,
+        reader: &Reader,
+        end: Epoch,
+    ) -> Result<(Entry, LiveDataflow)> {
+        let description = definition.describe()?;
+        let shards = options.cluster.workers;
+        let views = description.views.iter();
+        let views = views
+            .map(|view| ViewInfo { name: view.name.clone(), schema: view.schema.clone() })
+            .collect();
+        let index = Index::new(&description.version, views, shards, options.index.clone())?;
+        let (view, passed_over) = match options.boundary {
+            Boundary::InPlace(_) => (None, Vec::new()),
+            Boundary::Newest => self.newest(&description, end)?,
+            Boundary::Restore(boundary) => {
+                let identity = identity(&description);
+                let view =
+                    BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary)?;
+                check_types(&description, &view)?;
+                (Some(view), Vec::new())
+            }
+        };
+        let (publisher, start): (Arc<dyn Publish>, Start) = match (view, options.boundary) {
+            (Some(view), _) => {
+                check_log(&view, reader)?;
+                if options.cluster.is_first() {
+                    let names: Vec<_> = description.views.iter().map(|view| &view.name).collect();
+                    index.install_base(view.boundary(), view.base(&names, shards)?)?;
+                }
+                let start = Start::Restore(view.boundary(), blocks(view, &description));
+                (Arc::new(index.clone()), start)
+            }
+            (None, Boundary::InPlace(boundary)) => {
+                (Arc::new(Gather::new(index.clone(), boundary)), Start::History(boundary))
+            }
+            (None, _) => (Arc::new(Gather::new(index.clone(), end)), Start::History(end)),
+        };
+        let status = Arc::<LaneStatus>::default();
+        let progress = Arc::<Progress>::default();
+        if let Start::History(_) = start {
+            progress.expect(rows(reader, &description));
+        }
+        let dataflow = LiveDataflow {
+            definition: definition.clone(),
+            streams: description.streams.clone(),
+            publisher,
+            start,
+            status: Arc::clone(&status),
+            progress: Arc::clone(&progress),
+        };
+        Ok((Entry { description, index, status, progress, passed_over }, dataflow))
+    }
+
+    /// The views of a dataflow at the frontier `upper`, recomputed into memory: from the newest
+    /// batch view at or below `upper`, or, when `from_scratch`, from the events alone, which makes
+    /// it an independent check of what is served.
+    ///
+    /// Errors as [`System::serve`], and when the dataflow fails on the way.
+    pub fn recompute(
+        &self,
+        definition: &Definition,
+        upper: Epoch,
+        cluster: Cluster,
+        from_scratch: bool,
+    ) -> Result<Index> {
+        let boundary = if from_scratch { Boundary::InPlace(upper) } else { Boundary::Newest };
+        let options = ServeOptions::default().cluster(cluster).boundary(boundary).until(upper);
+        let served = self.serve(std::slice::from_ref(definition), options)?;
+        let index = served.index(definition.name())?;
+        if let Some(last) = upper.checked_sub(1) {
+            served.wait_beyond(definition.name(), last)?;
+        }
+        served.stop()?;
+        Ok(index)
+    }
+}
+
+/// Dataflows that are kept live. Dropping it stops them.
+pub struct Served {
+    entries: Vec<Entry>,
+    live: Live,
+    reader: Arc<Reader>,
+}
+
+struct Entry {
+    description: Description,
+    index: Index,
+    status: Arc<LaneStatus>,
+    progress: Arc<Progress>,
+    passed_over: Vec<Error>,
+}
+
+impl Served {
+    fn entry(&self, dataflow: &str) -> Result<&Entry> {
+        let found = self.entries.iter().find(|entry| entry.description.name == dataflow);
+        found.ok_or_else(|| {
+            let known: Vec<_> = self.dataflows().collect();
+            Error::new(Kind::Missing, format!("dataflow {dataflow:?} is not served"))
+                .remedy(format!("served are {}", known.join(", ")))
+        })
+    }
+
+    /// The names of the dataflows.
+    pub fn dataflows(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.description.name.as_str())
+    }
+
+    /// The index that answers for a dataflow.
+    ///
+    /// Errors when it is not served.
+    pub fn index(&self, dataflow: &str) -> Result<Index> {
+        self.entry(dataflow).map(|entry| entry.index.clone())
+    }
+
+    /// What a dataflow reads and publishes.
+    ///
+    /// Errors when it is not served.
+    pub fn description(&self, dataflow: &str) -> Result<&Description> {
+        self.entry(dataflow).map(|entry| &entry.description)
+    }
+
+    /// How far history has been fed in place.
+    ///
+    /// Errors when the dataflow is not served.
+    pub fn progress(&self, dataflow: &str) -> Result<&Arc<Progress>> {
+        self.entry(dataflow).map(|entry| &entry.progress)
+    }
+
+    /// Why a dataflow stopped; none while it runs, or when it is not served.
+    pub fn failure(&self, dataflow: &str) -> Option<String> {
+        self.entry(dataflow).ok().and_then(|entry| entry.status.reason())
+    }
+
+    /// Batch views that were damaged and passed over at the start, as errors that name the file.
+    pub fn passed_over(&self) -> impl Iterator<Item = &Error> {
+        self.entries.iter().flat_map(|entry| &entry.passed_over)
+    }
+
+    /// The log it reads.
+    pub fn reader(&self) -> &Arc<Reader> {
+        &self.reader
+    }
+
+    /// Waits until readers of a dataflow see `epoch`.
+    ///
+    /// Errors when the dataflow, or the reading of the log, fails first; or when what was restored
+    /// is not what its batch view holds.
+    pub fn wait_beyond(&self, dataflow: &str, epoch: Epoch) -> Result<()> {
+        let entry = self.entry(dataflow)?;
+        let patience = Duration::from_millis(20);
+        while entry.index.wait_beyond(epoch, patience) <= epoch {
+            if let Some(reason) = entry.status.reason() {
+                return Err(Error::new(Kind::Panic, reason));
+            }
+            self.live.check()?;
+        }
+        while !entry.index.base_checked()? {
+            if let Some(reason) = entry.status.reason() {
+                return Err(Error::new(Kind::Panic, reason));
+            }
+            self.live.check()?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Waits until process 0 ends the computation; for the other processes.
+    ///
+    /// Errors when a worker fails.
+    pub fn wait(self) -> Result<()> {
+        self.live.wait()
+    }
+
+    /// Stops feeding and lets the workers leave. The indexes go on answering at their frontier.
+    ///
+    /// Errors when the log could not be read on the way.
+    pub fn stop(self) -> Result<()> {
+        self.live.stop()
+    }
+}
+
+fn identity(description: &Description) -> Identity {
+    Identity::new(&description.name, &description.version)
+}
+
+/// How many rows of the dataflow's streams the log has: what a batch run has to feed, or somewhat
+/// more when it ends before the log does.
+fn rows(reader: &Reader, description: &Description) -> u64 {
+    let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
+    reader.streams().iter().filter(|stream| read(&stream.name)).map(|stream| stream.rows).sum()
+}
+
+/// Where history ends: at `upto`, which must be sealed, or at the log's end.
+fn history_end(reader: &Reader, upto: Option<Epoch>) -> Result<Epoch> {
+    let upper = reader.upper()?;
+    match upto {
+        Some(upto) if upto > upper => {
+            let message = format!("epoch {upto} is beyond the log's end, {upper}");
+            Err(Error::new(Kind::Input, message).remedy("name a sealed epoch"))
+        }
+        upto => Ok(upto.unwrap_or(upper)),
+    }
+}
+
+/// Refuses a batch view whose accumulations are not of the function's types.
+fn check_types(description: &Description, view: &BatchView) -> Result<()> {
+    for barrier in view.barriers() {
+        let ours = description.accumulations.iter().find(|(name, _)| *name == barrier.name);
+        let change = match ours {
+            None => "is not in the function any more".to_owned(),
+            Some((_, types)) if *types != barrier.types => {
+                format!("was {}, and is {types}", barrier.types)
+            }
+            Some(_) => continue,
+        };
+        let (dataflow, version) = (&description.name, &description.version);
+        return Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "dataflow {dataflow:?} version {version}: accumulation {:?} {change}",
+                barrier.name
+            ),
+        )
+        .remedy("a changed function needs a new version: change `df.version`"));
+    }
+    match description.accumulations.len() > view.barriers().len() {
+        true => Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "dataflow {:?} version {} has accumulations its batch view lacks",
+                description.name, description.version
+            ),
+        )
+        .remedy("a changed function needs a new version: change `df.version`")),
+        false => Ok(()),
+    }
+}
+
+/// Refuses a batch view of another log.
+fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
+    let (stated, found) = (view.log_identity(), reader.identity());
+    if stated == found {
+        return Ok(());
+    }
+    let boundary = view.boundary();
+    Err(Error::new(
+        Kind::Conflict,
+        format!(
+            "the batch view at epoch {boundary} is of log {stated}, this directory has {found}"
+        ),
+    )
+    .remedy("the log was replaced: remove the directory `views` and run `batch` again"))
+}
+
+/// The accumulations of a batch view, to be shared out among workers.
+fn blocks(
+    view: BatchView,
+    description: &Description,
+) -> Arc<dyn Fn(usize, usize) -> History + Send + Sync> {
+    let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
+    Arc::new(move |index, peers| {
+        let (view, names) = (view.clone(), names.clone());
+        Box::new(names.into_iter().flat_map(move |name| -> History {
+            match view.accumulation(&name, index, peers) {
+                Err(error) => Box::new(std::iter::once(Err(error))),
+                Ok(blocks) => {
+                    Box::new(blocks.map(move |block| Ok(Feed::Block(name.clone(), block?))))
+                }
+            }
+        }))
+    })
+}

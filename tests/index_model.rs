@@ -1,0 +1,257 @@
+//! The index answers like a list of all updates, whatever is published, merged and replaced.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use diptych::row::{ByteRange, RowSchema};
+use diptych::serving::{
+    Change, Index, IndexOptions, Publish, Read, Row, Snapshot, ViewBatch, ViewInfo, shard_of,
+};
+use proptest::prelude::*;
+
+const VIEWS: usize = 2;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The naive twin: every update ever made.
+#[derive(Clone, Default)]
+struct Model {
+    updates: Vec<(usize, Vec<u8>, Vec<u8>, u64, isize)>,
+}
+
+impl Model {
+    fn rows(&self, view: usize, at: u64) -> BTreeMap<(Vec<u8>, Vec<u8>), isize> {
+        let mut rows = BTreeMap::new();
+        for (v, key, value, time, diff) in &self.updates {
+            if *v == view && *time <= at {
+                *rows.entry((key.clone(), value.clone())).or_default() += diff;
+            }
+        }
+        rows.retain(|_, times| *times != 0);
+        rows
+    }
+
+    fn changes(&self, view: usize, from: u64, upper: u64) -> Vec<Change> {
+        let mut sums: BTreeMap<(u64, Vec<u8>, Vec<u8>), isize> = BTreeMap::new();
+        for (v, key, value, time, diff) in &self.updates {
+            if *v == view && (from..upper).contains(time) {
+                *sums.entry((*time, key.clone(), value.clone())).or_default() += diff;
+            }
+        }
+        let changes = sums.into_iter().filter(|(_, diff)| *diff != 0);
+        changes.map(|((epoch, key, value), diff)| Change { epoch, key, value, diff }).collect()
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// One (view, shard) goes on by some epochs, with updates (key, value, epoch offset, diff).
+    Publish { list: usize, epochs: u64, updates: Vec<(u16, u8, u64, isize)> },
+    /// Waits for background merges.
+    Settle,
+    /// Recomputes everything below the frontier, less some epochs, and puts it in place.
+    Replace { back: u64 },
+    /// Reads at an epoch this far below the frontier.
+    Read { back: u64, low: u16, high: u16 },
+    /// Reads changes from this far below the frontier.
+    Changes { back: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let update = (0u16..300, 0u8..3, 0u64..3, prop_oneof![Just(1isize), Just(1), Just(-1)]);
+    let few = prop::collection::vec(update.clone(), 0..6);
+    let many = prop::collection::vec(update, 80..200);
+    let updates = prop_oneof![6 => few, 1 => many];
+    prop_oneof![
+        12 => (0usize..6, 1u64..4, updates)
+            .prop_map(|(list, epochs, updates)| Step::Publish { list, epochs, updates }),
+        1 => Just(Step::Settle),
+        1 => (0u64..4).prop_map(|back| Step::Replace { back }),
+        3 => (0u64..8, 0u16..300, 0u16..300)
+            .prop_map(|(back, low, high)| Step::Read { back, low, high }),
+        1 => (0u64..12).prop_map(|back| Step::Changes { back }),
+    ]
+}
+
+/// Keys of two lengths; the short ones are prefixes of some long ones.
+fn key(number: u16) -> Vec<u8> {
+    if number % 7 == 0 { vec![(number / 7) as u8] } else { number.to_be_bytes().to_vec() }
+}
+
+fn check_snapshot(snapshot: &Snapshot, model: &Model, low: &[u8], high: &[u8]) {
+    for view in 0..VIEWS {
+        let Some(at) = snapshot.epoch() else {
+            assert_eq!(snapshot.scan(view).count(), 0);
+            continue;
+        };
+        let expected = model.rows(view, at);
+        let row = |((key, value), times): (&(Vec<u8>, Vec<u8>), &isize)| Row {
+            key: key.clone(),
+            value: value.clone(),
+            multiplicity: *times,
+        };
+        let all: Vec<Row> = snapshot.scan(view).map(Result::unwrap).collect();
+        assert_eq!(all, expected.iter().map(row).collect::<Vec<_>>(), "scan at {at}");
+
+        let range = ByteRange::between(low.to_vec()..high.to_vec());
+        let inside = |range: &ByteRange| -> Vec<Row> {
+            expected.iter().filter(|((key, _), _)| range.contains(key)).map(row).collect()
+        };
+        let ranged: Vec<Row> = snapshot.range(view, range.clone()).map(Result::unwrap).collect();
+        assert_eq!(ranged, inside(&range), "range at {at}");
+        let prefixed: Vec<Row> = snapshot.prefix(view, &low[..1]).map(Result::unwrap).collect();
+        assert_eq!(prefixed, inside(&ByteRange::prefix(&low[..1])), "prefix at {at}");
+
+        let mut paged = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = snapshot.page(view, &range, cursor.as_ref(), 3).unwrap();
+            assert!(page.rows.len() <= 3);
+            paged.extend(page.rows);
+            let Some(next) = page.next else { break };
+            cursor = Some(diptych::serving::Cursor::from_bytes(&next.to_bytes()).unwrap());
+        }
+        assert_eq!(paged, ranged, "pages at {at}");
+
+        let keys: Vec<Vec<u8>> = (0..300).rev().step_by(11).map(key).collect();
+        let many = snapshot.multi_get(view, &keys).unwrap();
+        for (key, values) in keys.iter().zip(many) {
+            assert_eq!(values, snapshot.get(view, key).unwrap());
+            let of_key = expected.iter().filter(|((k, _), _)| k == key);
+            let expected: Vec<_> = of_key.map(|((_, v), times)| (v.clone(), *times)).collect();
+            assert_eq!(values, expected, "key {key:?} at {at}");
+        }
+    }
+}
+
+struct Run {
+    index: Index,
+    shards: usize,
+    history: u64,
+    model: Model,
+    uppers: Vec<u64>,
+    frontier: u64,
+}
+
+impl Run {
+    fn new(shards: usize, history: u64, recent: usize) -> Self {
+        let view = |name: &str| ViewInfo { name: name.into(), schema: RowSchema::default() };
+        let options = IndexOptions {
+            history_epochs: history,
+            recent_updates: recent,
+            ..IndexOptions::default()
+        };
+        let index = Index::new("1", vec![view("a"), view("b")], shards, options).unwrap();
+        let uppers = vec![0; VIEWS * shards];
+        Run { index, shards, history, model: Model::default(), uppers, frontier: 0 }
+    }
+
+    fn publish(&mut self, list: usize, epochs: u64, updates: &[(u16, u8, u64, isize)]) {
+        let list = list % self.uppers.len();
+        let (view, shard) = (list / self.shards, list % self.shards);
+        let lower = self.uppers[list];
+        let mut batch = Vec::new();
+        for (number, value, offset, diff) in updates {
+            let (key, time) = (key(*number), lower + offset % epochs);
+            if shard_of(&key, self.shards) == shard {
+                self.model.updates.push((view, key.clone(), vec![*value], time, *diff));
+                batch.push(((key, vec![*value]), time, *diff));
+            }
+        }
+        self.uppers[list] += epochs;
+        self.index.publish(view, shard, ViewBatch::from_updates(lower, lower + epochs, batch));
+        let least = self.uppers.iter().copied().min().unwrap();
+        assert_eq!(self.index.frontier(), least);
+        assert!(least >= self.frontier);
+        self.frontier = least;
+    }
+
+    fn base(&self, at: u64) -> Vec<(usize, usize, ViewBatch)> {
+        let mut base = Vec::new();
+        for view in 0..VIEWS {
+            let rows = self.model.rows(view, at - 1);
+            for shard in 0..self.shards {
+                let mine = rows.iter().filter(|((k, _), _)| shard_of(k, self.shards) == shard);
+                let updates = mine.map(|(row, times)| (row.clone(), at - 1, *times)).collect();
+                base.push((view, shard, ViewBatch::from_updates(0, at, updates)));
+            }
+        }
+        base
+    }
+
+    fn replace(&mut self, back: u64) {
+        let Some(at) = self.frontier.checked_sub(back).filter(|at| *at > 0) else { return };
+        let since = self.index.since();
+        let Ok(pin) = self.index.pin(at) else {
+            assert!(at - 1 < self.index.since(), "a pin at {at} above since {since} is refused");
+            return;
+        };
+        let mut wrong = self.base(at);
+        let extra = vec![((b"never".to_vec(), vec![]), at - 1, 1)];
+        wrong[0].2 = ViewBatch::from_updates(0, at, extra);
+        assert!(self.index.replace_base(&pin, wrong).unwrap_err().is_damaged());
+        self.index.replace_base(&pin, self.base(at)).unwrap();
+        assert!(self.index.since() >= at - 1 && self.index.boundary() >= at);
+    }
+
+    fn read(&self, back: u64, low: u16, high: u16) {
+        let (low, high) = (key(low.min(high)), key(low.max(high)));
+        let latest = self.index.snapshot(Read::Latest).unwrap();
+        check_snapshot(&latest, &self.model, &low, &high);
+        let Some(at) = self.frontier.checked_sub(back + 1) else { return };
+        match latest.at(at) {
+            Ok(snapshot) => check_snapshot(&snapshot, &self.model, &low, &high),
+            Err(error) => assert!(at < latest.since() && error.is_missing(), "{error}"),
+        }
+        match self.index.snapshot(Read::AsOf(at)) {
+            Ok(snapshot) => check_snapshot(&snapshot, &self.model, &low, &high),
+            Err(error) => {
+                assert!(at < self.index.since() && error.is_missing(), "{error}");
+                let history = self.history;
+                assert!(self.index.since() < self.frontier.max(1), "since with {history} epochs");
+            }
+        }
+    }
+
+    fn changes(&self, back: u64) {
+        let from = self.frontier.saturating_sub(back);
+        for view in 0..VIEWS {
+            let Ok(mut changes) = self.index.changes(view, from) else {
+                assert!(from <= self.index.since());
+                continue;
+            };
+            let mut all = Vec::new();
+            while let Some(some) = changes.next(Duration::ZERO).unwrap() {
+                all.extend(some);
+            }
+            assert_eq!(all, self.model.changes(view, from, self.frontier), "from {from}");
+            assert_eq!(changes.token().epoch, self.frontier.max(from));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn answers_like_the_list_of_all_updates(
+        shards in 1usize..4,
+        history in prop_oneof![1u64..4, Just(10_000)],
+        recent in prop_oneof![Just(0), 1usize..50, Just(100_000)],
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let mut run = Run::new(shards, history, recent);
+        for step in steps {
+            match step {
+                Step::Publish { list, epochs, updates } => run.publish(list, epochs, &updates),
+                Step::Settle => prop_assert!(run.index.settle(PATIENCE)),
+                Step::Replace { back } => run.replace(back),
+                Step::Read { back, low, high } => run.read(back, low, high),
+                Step::Changes { back } => run.changes(back),
+            }
+        }
+        run.read(0, 0, 299);
+        prop_assert!(run.index.settle(PATIENCE));
+        run.read(1, 50, 120);
+        run.changes(5);
+    }
+}

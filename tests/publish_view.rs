@@ -1,0 +1,164 @@
+//! What a dataflow computes is what the index answers, on any number of workers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use differential_dataflow::input::InputSession;
+use diptych::row::{self, RowSchema};
+use diptych::serving::{
+    Index, IndexOptions, Publish, Read, ViewBatch, ViewInfo, probe_published, publish_view,
+};
+use timely::dataflow::ProbeHandle;
+
+const EPOCHS: u64 = 40;
+
+/// The events of an epoch: `(word, diff)`.
+fn events(epoch: u64) -> Vec<(String, isize)> {
+    (0..epoch % 7).map(|n| (format!("w{}", (epoch * 13 + n * 5) % 11), 1)).collect()
+}
+
+fn counts(at: u64) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    for (word, diff) in (0..=at).flat_map(events) {
+        *counts.entry(word).or_default() += diff as i64;
+    }
+    counts
+}
+
+fn index(shards: usize) -> Index {
+    let schema = RowSchema::of::<String, i64>();
+    let views =
+        ["counts", "words"].map(|name| ViewInfo { name: name.into(), schema: schema.clone() });
+    Index::new("1", views.to_vec(), shards, IndexOptions::default()).unwrap()
+}
+
+/// Publishes the word counts, and the words themselves, for epochs `[from, EPOCHS)`; history
+/// before `from` is fed at `from - 1`.
+fn run(index: &Index, workers: usize, shards: usize, from: u64) {
+    let index = index.clone();
+    timely::execute(timely::Config::process(workers), move |worker| {
+        let publisher: Arc<dyn Publish> = Arc::new(index.clone());
+        let mut input = InputSession::<u64, String, isize>::new();
+        let probe = ProbeHandle::new();
+        worker.dataflow(|scope| {
+            let words = input.to_collection(scope);
+            let counts = words.clone().count().map(|(word, count): (String, isize)| {
+                (row::encode(&word), row::encode(&(count as i64)))
+            });
+            let words = words.map(|word| (row::encode(&word), Vec::new()));
+            let published = publish_view(counts, 0, shards, Arc::clone(&publisher));
+            probe_published(published, &probe);
+            probe_published(publish_view(words, 1, shards, publisher), &probe);
+        });
+        let (me, peers) = (worker.index(), worker.peers());
+        let mine = |word: &String| word.len() % peers == me;
+        if from > 0 {
+            input.advance_to(from - 1);
+            for (word, diff) in (0..from).flat_map(events).filter(|(word, _)| mine(word)) {
+                input.update(word, diff);
+            }
+            input.advance_to(from);
+            input.flush();
+            worker.step_while(|| probe.less_than(&from));
+        }
+        for epoch in from..EPOCHS {
+            for (word, diff) in events(epoch).into_iter().filter(|(word, _)| mine(word)) {
+                input.update(word, diff);
+            }
+            input.advance_to(epoch + 1);
+            input.flush();
+            if epoch % 5 == 0 {
+                worker.step_while(|| probe.less_than(&(epoch + 1)));
+                // The probe is behind the operator: published by every worker.
+                assert!(index.frontier() > epoch, "{} at {epoch}", index.frontier());
+            }
+        }
+        worker.step_while(|| probe.less_than(&EPOCHS));
+    })
+    .unwrap();
+}
+
+fn check(index: &Index, from: u64) {
+    assert_eq!(index.frontier(), EPOCHS);
+    for at in from..EPOCHS {
+        let snapshot = index.snapshot(Read::AsOf(at)).unwrap();
+        let rows = snapshot.scan(0).map(|row| {
+            let row = row.unwrap();
+            assert_eq!(row.multiplicity, 1);
+            (row::decode::<String>(&row.key).unwrap(), row::decode::<i64>(&row.value).unwrap())
+        });
+        assert_eq!(rows.collect::<BTreeMap<_, _>>(), counts(at), "counts at {at}");
+        for row in snapshot.scan(1).map(Result::unwrap) {
+            let word: String = row::decode(&row.key).unwrap();
+            assert_eq!(row.multiplicity as i64, counts(at)[&word], "{word} at {at}");
+        }
+    }
+}
+
+#[test]
+fn every_epoch_is_served() {
+    for (workers, shards) in [(1, 1), (2, 2), (3, 3), (3, 1)] {
+        let index = index(shards);
+        run(&index, workers, shards, 0);
+        check(&index, 0);
+    }
+}
+
+#[test]
+fn a_restored_index_hears_its_base_once_more_and_checks_it() {
+    let from = 17;
+    let first = index(2);
+    run(&first, 2, 2, 0);
+    let base = |wrong: bool| {
+        let snapshot = first.snapshot(Read::AsOf(from - 1)).unwrap();
+        let mut base = Vec::new();
+        for view in 0..2 {
+            let mut shards = vec![Vec::new(); 2];
+            for row in snapshot.scan(view).map(Result::unwrap) {
+                let times = row.multiplicity + isize::from(wrong && view == 1);
+                let shard = diptych::serving::shard_of(&row.key, 2);
+                shards[shard].push(((row.key, row.value), from - 1, times));
+            }
+            for (shard, rows) in shards.into_iter().enumerate() {
+                base.push((view, shard, ViewBatch::from_updates(0, from, rows)));
+            }
+        }
+        base
+    };
+
+    let restored = index(2);
+    restored.install_base(from, base(false)).unwrap();
+    assert_eq!((restored.frontier(), restored.boundary()), (from, from));
+    let snapshot = restored.snapshot(Read::Latest).unwrap();
+    assert_eq!(snapshot.digest(0).unwrap(), {
+        first.snapshot(Read::AsOf(from - 1)).unwrap().digest(0).unwrap()
+    });
+    assert!(!restored.base_checked().unwrap(), "nothing was repeated yet");
+    assert!(restored.install_base(from, base(false)).unwrap_err().is_conflict());
+    run(&restored, 2, 2, from);
+    assert!(restored.base_checked().unwrap());
+    check(&restored, from - 1);
+    let error = restored.snapshot(Read::AsOf(from - 2)).err().unwrap().to_string();
+    assert!(error.contains("[since, upper) = [16, 40)"), "{error}");
+
+    let damaged = index(2);
+    damaged.install_base(from, base(true)).unwrap();
+    run(&damaged, 2, 2, from);
+    let error = damaged.base_checked().unwrap_err();
+    assert!(error.is_damaged() && error.to_string().contains("\"words\""), "{error}");
+}
+
+#[test]
+fn a_reader_waits_for_its_write() {
+    let index = index(1);
+    let reader = index.clone();
+    let thread = std::thread::spawn(move || {
+        let snapshot = reader.snapshot(Read::AtLeast(30, Duration::from_secs(60))).unwrap();
+        assert!(snapshot.epoch().unwrap() >= 30);
+    });
+    let late = index.snapshot(Read::AtLeast(30, Duration::from_millis(5))).err().unwrap();
+    assert!(late.is_missing() && late.to_string().contains("epoch 30"), "{late}");
+    run(&index, 1, 1, 0);
+    thread.join().unwrap();
+}
