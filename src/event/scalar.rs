@@ -178,15 +178,7 @@ macro_rules! array {
     };
 }
 
-array!(
-    bool,
-    bool,
-    BooleanArray,
-    BooleanBuilder,
-    DataType::Boolean,
-    std::convert::identity,
-    |v: &bool| *v
-);
+array!(bool, bool, BooleanArray, BooleanBuilder, DataType::Boolean, identity, |v: &bool| *v);
 array!(String, &'a str, StringArray, StringBuilder, DataType::Utf8, str::to_owned, String::as_str);
 array!(
     Vec<u8>,

@@ -2,10 +2,8 @@
 
 use std::fmt::Debug;
 
-use proptest::strategy::Strategy;
-use proptest::test_runner::{
-    Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
-};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 /// How many cases to run: `each_change` usually, `long` when `DIPTYCH_LONGTEST` is set, and
 /// `DIPTYCH_CASES` overrides both.
@@ -60,13 +58,22 @@ where
         max_shrink_time: 60_000,
         ..Config::default()
     };
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(config, rng);
+    let mut runner = TestRunner::new_with_rng(config, random(seed));
     let outcome = runner.run(strategy, |case| check(&case).map_err(TestCaseError::fail));
     outcome.map_err(|error| match error {
-        TestError::Fail(reason, case) => format!("{reason}\nthe smallest case: {case:#?}"),
+        TestError::Fail(reason, case) => format!("{reason}\nthe smallest case: {case:?}"),
         TestError::Abort(reason) => format!("the case cannot be made: {reason}"),
     })
+}
+
+fn random(seed: u64) -> TestRng {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
+}
+
+/// The value that a seed stands for.
+pub(crate) fn sample<S: Strategy>(strategy: &S, seed: u64) -> S::Value {
+    let mut runner = TestRunner::new_with_rng(Config::default(), random(seed));
+    strategy.new_tree(&mut runner).expect("a value").current()
 }
