@@ -1,6 +1,8 @@
 //! Readers never see two moments at once, and their frontier never goes back, while workers
 //! publish, merges run, bases are replaced and versions change.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! What a dataflow computes is what the index answers, on any number of workers.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,8 +49,8 @@ fn run(index: &Index, workers: usize, shards: usize, from: u64) {
                 (row::encode(&word), row::encode(&(count as i64)))
             });
             let words = words.map(|word| (row::encode(&word), Vec::new()));
-            let published = publish_view(counts, 0, shards, Arc::clone(&publisher));
-            probe_published(published, &probe);
+            let stream = publish_view(counts, 0, shards, Arc::clone(&publisher));
+            probe_published(stream, &probe);
             probe_published(publish_view(words, 1, shards, publisher), &probe);
         });
         let (me, peers) = (worker.index(), worker.peers());
