@@ -190,7 +190,9 @@ fn a_spine_of_view_batches_holds_the_same_rows() {
             (arranged.trace, probe)
         });
         for epoch in 0..EPOCHS {
-            events(epoch).into_iter().for_each(|(word, diff)| input.update(word, diff));
+            for (word, diff) in events(epoch) {
+                input.update(word, diff);
+            }
             input.advance_to(epoch + 1);
             input.flush();
             worker.step_while(|| probe.less_than(&(epoch + 1)));
