@@ -2,6 +2,30 @@
 
 mod append;
 mod chunk;
+mod commit;
+mod envelope;
+mod frame;
+mod frame_file;
+pub mod inspect;
+mod layout;
+mod manifest;
+mod mark;
+mod part;
+mod reader;
+mod recovery;
+mod replay;
+mod rows_file;
+mod schemas;
+mod sealer;
+mod segment;
+mod state;
+mod threads;
+mod view;
+mod writer;
 
 pub use append::{Ack, Append, Pending, Producer};
 pub use chunk::{Chunk, Epochs, Sealed};
+pub use part::Part;
+pub use reader::{Reader, StreamInfo};
+pub use replay::Replay;
+pub use writer::{Writer, WriterOptions};

@@ -1,0 +1,235 @@
+//! Group commit: everything that waits becomes one epoch, one write, one sync.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
+use crossbeam::channel::Sender;
+
+use super::append::{Ack, Append};
+use super::chunk::{Chunk, Epochs, Sealed};
+use super::frame::{Header, encode_frame};
+use super::frame_file::{FILE_HEAD, FrameFile};
+use super::layout::Dir;
+use super::mark::{Mark, MarkWriter};
+use super::schemas::Schemas;
+use super::state::{Gathered, State, Verdict};
+use crate::error::{Error, Kind, Result};
+use crate::io::{Clock, Random};
+use crate::limits;
+use crate::time::Epoch;
+
+/// An append request and where its answer goes. The asker may be gone.
+pub(super) struct Request {
+    pub(super) append: Append,
+    pub(super) size: usize,
+    pub(super) reply: Sender<Result<Ack>>,
+}
+
+/// What became of a group.
+pub(super) enum Outcome {
+    /// Nothing was due; no epoch was spent.
+    Nothing,
+    /// This epoch is durable, and these are to be told.
+    Sealed(Arc<Sealed>, Vec<(Sender<Result<Ack>>, Ack)>),
+    /// The group was refused (the disk is full, say), the log goes on.
+    Refused,
+    /// The log must not be written any more.
+    Poisoned(Error),
+}
+
+/// The end of the log, where epochs are added.
+pub(super) struct Head {
+    pub(super) dir: Dir,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) schemas: Schemas,
+    /// Shared with those who ask what is due.
+    pub(super) state: Arc<Mutex<State>>,
+    pub(super) file: FrameFile,
+    pub(super) end: u64,
+    /// The next epoch.
+    pub(super) upper: Epoch,
+    pub(super) mark: MarkWriter,
+}
+
+impl Head {
+    /// Makes the due requests of a group one epoch. Answers all requests but those of a sealed
+    /// epoch, which are acknowledged by the caller.
+    pub(super) fn commit(&mut self, group: Vec<Request>) -> Outcome {
+        let schemas_before = self.schemas.len();
+        let mut gathered = Gathered::new();
+        let mut header = Header { clock_us: self.clock.now_us(), ..Header::default() };
+        let mut batches = BTreeMap::<u32, Vec<RecordBatch>>::new();
+        let mut waiting = Vec::new();
+        let table = Arc::clone(&self.state);
+        let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+        for request in group {
+            let found =
+                self.gather(&table, &request.append, &mut gathered, &mut header, &mut batches);
+            match found {
+                Ok(Verdict::Due) => waiting.push((request.reply, false)),
+                Ok(Verdict::Repeat(None)) => waiting.push((request.reply, true)),
+                Ok(Verdict::Repeat(Some(epoch))) => {
+                    let _ = request.reply.send(Ok(Ack { epoch, repeated: true }));
+                }
+                Err(error) => {
+                    let _ = request.reply.send(Err(error));
+                }
+            }
+        }
+        if waiting.is_empty() {
+            self.schemas.truncate(schemas_before);
+            return Outcome::Nothing;
+        }
+        let epoch = self.upper;
+        header.trimmed = table.make_room(header.producers.len(), limits::REMEMBERED_MAX);
+        header.schemas = self.schemas.stored(schemas_before);
+        let written = self.merge(batches).and_then(|batches| {
+            let frame = encode_frame(epoch, self.file.salt, &mut header, &batches)?;
+            self.file.file.write_at(self.end, &frame)?;
+            Ok((batches, frame.len() as u64))
+        });
+        let (batches, len) = match written {
+            Ok(written) => written,
+            Err(error) => return self.refuse(error, waiting, schemas_before),
+        };
+        if let Err(error) = self.make_durable(epoch, len) {
+            return poison(error, waiting);
+        }
+        if let Err(error) = table.apply(epoch, &header) {
+            unreachable!("epoch {epoch} was decided with this table: {error}");
+        }
+        let ack = |(reply, repeated)| (reply, Ack { epoch, repeated });
+        let acks = waiting.into_iter().map(ack).collect();
+        let chunks = batches.into_iter().map(|(id, rows)| self.chunk(epoch, id, rows)).collect();
+        let sealed = Sealed { epoch, clock_us: header.clock_us, chunks };
+        Outcome::Sealed(Arc::new(sealed), acks)
+    }
+
+    /// Decides about a request and, if it is due, adds it to the group.
+    fn gather(
+        &mut self,
+        table: &State,
+        append: &Append,
+        gathered: &mut Gathered,
+        header: &mut Header,
+        batches: &mut BTreeMap<u32, Vec<RecordBatch>>,
+    ) -> Result<Verdict> {
+        // Whatever can refuse the request comes before the table is touched. A schema number that
+        // is taken for a request that is then refused just gets defined without being used.
+        let numbered = append.batches.iter().filter(|(_, rows)| rows.num_rows() > 0);
+        let numbered = numbered.map(|(stream, rows)| {
+            Ok((self.schemas.number(stream, rows.schema_ref())?, rows.clone()))
+        });
+        let numbered = numbered.collect::<Result<Vec<_>>>()?;
+        table.check_offsets(&append.offsets)?;
+        if let Some(producer) = &append.producer {
+            let verdict = table.decide(gathered, producer)?;
+            if verdict != Verdict::Due {
+                return Ok(verdict);
+            }
+            let mut mark = table.mark(producer);
+            // Later marks of a producer in one frame must not go back.
+            let before = header.producers.iter().rev().find(|other| other.id == mark.id);
+            mark.kept_from = mark.kept_from.max(before.map_or(0, |other| other.kept_from));
+            header.producers.push(mark);
+        }
+        for (id, rows) in numbered {
+            batches.entry(id).or_default().push(rows);
+        }
+        header.offsets.extend(append.offsets.iter().cloned());
+        Ok(Verdict::Due)
+    }
+
+    /// One batch per schema.
+    fn merge(&self, batches: BTreeMap<u32, Vec<RecordBatch>>) -> Result<Vec<(u32, RecordBatch)>> {
+        let merge = |(id, mut rows): (u32, Vec<RecordBatch>)| {
+            let rows = match (rows.len(), self.schemas.get(id)) {
+                (1, _) => rows.swap_remove(0),
+                (_, Some(known)) => concat_batches(&known.schema, &rows)
+                    .map_err(|e| Error::new(Kind::Input, format!("{}: {e}", known.stream)))?,
+                (_, None) => unreachable!("schema {id} of {} was just found", self.schemas.len()),
+            };
+            Ok((id, rows))
+        };
+        batches.into_iter().map(merge).collect()
+    }
+
+    fn chunk(&self, epoch: Epoch, id: u32, rows: RecordBatch) -> Chunk {
+        let Some(known) = self.schemas.get(id) else {
+            unreachable!("schema {id} of {} was just written", self.schemas.len());
+        };
+        Chunk { stream: known.stream.clone(), rows, epochs: Epochs::One(epoch) }
+    }
+
+    /// Syncs the frame of `len` bytes that was just written, then says so in the mark.
+    fn make_durable(&mut self, epoch: Epoch, len: u64) -> Result<()> {
+        self.file.file.sync_data()?;
+        self.end += len;
+        self.upper = epoch + 1;
+        let mark = Mark { upper: self.upper, file: self.file.first, offset: self.end };
+        self.mark.advance(mark)
+    }
+
+    /// The frame could not be written: its beginning is cut off again.
+    fn refuse(
+        &mut self,
+        error: Error,
+        waiting: Vec<(Sender<Result<Ack>>, bool)>,
+        schemas_before: usize,
+    ) -> Outcome {
+        self.schemas.truncate(schemas_before);
+        if let Err(worse) = self.file.file.truncate(self.end) {
+            return poison(worse, waiting);
+        }
+        if !matches!(error.kind(), Kind::Full | Kind::Input) {
+            return poison(error, waiting);
+        }
+        for (reply, _) in waiting {
+            let _ = reply.send(Err(again(&error)));
+        }
+        Outcome::Refused
+    }
+
+    /// How many bytes of frames the newest file has.
+    pub(super) fn frame_bytes(&self) -> u64 {
+        self.end - FILE_HEAD
+    }
+
+    /// Starts a new frame file and returns the complete one; `None` if the disk is full and the
+    /// file goes on.
+    pub(super) fn rotate(&mut self) -> Result<Option<FrameFile>> {
+        let next = match FrameFile::create(&self.dir, self.upper, self.random.next()) {
+            Ok(next) => next,
+            Err(Ok(error)) if error.is_full() => return Ok(None),
+            Err(Ok(error) | Err(error)) => return Err(error),
+        };
+        self.end = FILE_HEAD;
+        let mark = Mark { upper: self.upper, file: next.first, offset: self.end };
+        let complete = std::mem::replace(&mut self.file, next);
+        self.mark.advance(mark)?;
+        Ok(Some(complete))
+    }
+}
+
+fn poison(error: Error, waiting: Vec<(Sender<Result<Ack>>, bool)>) -> Outcome {
+    let error = poisoned(&error);
+    for (reply, _) in waiting {
+        let _ = reply.send(Err(again(&error)));
+    }
+    Outcome::Poisoned(error)
+}
+
+/// What everybody is told after a failure that leaves the disk's content unknown.
+pub(super) fn poisoned(error: &Error) -> Error {
+    let message = format!("the log has stopped, its disk failed: {error}");
+    Error::new(Kind::Stopped, message)
+        .remedy("check the disk, then restart: recovery finds out what is durable")
+}
+
+/// The same error for one more receiver.
+pub(super) fn again(error: &Error) -> Error {
+    Error::new(error.kind(), error.to_string())
+}

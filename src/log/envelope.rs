@@ -1,0 +1,128 @@
+//! Small files written whole: a magic word, the format version, a checksum, and a bincode body.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 0..8 | `DIPTYCH` and a letter for the kind of file |
+//! | 8..12 | format version |
+//! | 12..16 | CRC32C of all other bytes of the file |
+//! | 16..24 | length of the body |
+//! | 24.. | body, bincode 1.3, fixed-width little-endian integers |
+//!
+//! The version is looked at first, since a newer format may place even the checksum elsewhere.
+
+use std::path::Path;
+
+use bincode::Options;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::layout::damaged;
+use crate::error::{Error, Kind, Result};
+
+/// The version of every file format of the log that this build writes.
+pub(super) const FORMAT: u32 = 1;
+
+const HEAD: usize = 24;
+
+/// The kinds of enveloped files.
+#[derive(Clone, Copy)]
+pub(super) enum Envelope {
+    Manifest = b'M' as isize,
+    Epochs = b'E' as isize,
+    State = b'S' as isize,
+}
+
+impl Envelope {
+    fn magic(self) -> [u8; 8] {
+        let mut magic = *b"DIPTYCH\0";
+        magic[7] = self as u8;
+        magic
+    }
+
+    /// The bytes of a file of this kind that holds `value`.
+    pub(super) fn wrap<T: Serialize>(self, value: &T) -> Result<Vec<u8>> {
+        let body = encode(value)?;
+        let mut bytes = Vec::with_capacity(HEAD + body.len());
+        bytes.extend(self.magic());
+        bytes.extend(FORMAT.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend((body.len() as u64).to_le_bytes());
+        bytes.extend(body);
+        let sum = checksum(&bytes);
+        bytes[12..16].copy_from_slice(&sum.to_le_bytes());
+        Ok(bytes)
+    }
+
+    /// The value in `bytes`, which were read from `path`.
+    pub(super) fn unwrap<T: DeserializeOwned>(self, path: &Path, bytes: &[u8]) -> Result<T> {
+        let Some((head, body)) = bytes.split_at_checked(HEAD) else {
+            return Err(damaged(path, bytes.len() as u64, "the file is cut short"));
+        };
+        if head[..8] != self.magic() {
+            return Err(damaged(path, 0, "this is not the file its name says"));
+        }
+        check_version(path, u32_at(head, 8))?;
+        if u64_at(head, 16) != body.len() as u64 {
+            let says = u64_at(head, 16);
+            let message = format!("the body has {} bytes, the head says {says}", body.len());
+            return Err(damaged(path, 16, message));
+        }
+        if u32_at(head, 12) != checksum(bytes) {
+            return Err(damaged(path, 12, "the checksum does not match"));
+        }
+        decode(body).map_err(|e| damaged(path, HEAD as u64, e))
+    }
+}
+
+/// The CRC of a whole file except the CRC itself.
+fn checksum(bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&bytes[..12]), &bytes[16..])
+}
+
+/// Refuses a format that is newer than this build's, or none at all.
+pub(super) fn check_version(path: &Path, version: u32) -> Result<()> {
+    match version {
+        FORMAT => Ok(()),
+        0 => Err(damaged(path, 8, "the format version is 0")),
+        _ => {
+            let place = path.display();
+            let message = format!("{place} has format {version}, this build reads up to {FORMAT}");
+            Err(Error::new(Kind::Newer, message).remedy("use the release that wrote it, or newer"))
+        }
+    }
+}
+
+/// bincode 1.3 with fixed-width integers and no trailing bytes.
+fn codec() -> impl Options {
+    bincode::DefaultOptions::new().with_fixint_encoding()
+}
+
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    let encoded = codec().with_limit(crate::limits::TABLE_BYTES_MAX).serialize(value);
+    encoded.map_err(|e| Error::new(Kind::Input, format!("cannot encode a table of the log: {e}")))
+}
+
+/// Decodes all of `bytes`; no allocation is larger than they could fill.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> bincode::Result<T> {
+    codec().with_limit(bytes.len() as u64).deserialize(bytes)
+}
+
+/// The little-endian number at `at`.
+///
+/// # Panics
+/// If `bytes` is shorter: callers have checked the length.
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let mut four = [0; 4];
+    four.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(four)
+}
+
+/// The little-endian number at `at`.
+///
+/// # Panics
+/// If `bytes` is shorter: callers have checked the length.
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(eight)
+}

@@ -1,0 +1,182 @@
+//! Frames: one epoch each, as the write-ahead file holds them.
+//!
+//! A frame is a head of 32 bytes, a bincode header, and one Arrow IPC record batch message per
+//! schema. Each of the three has a checksum of its own, so that a reader of one stream checks what
+//! it reads and no more. The head's checksum also covers the file's salt: bytes that merely look
+//! like a frame (a log stored inside a log) are not taken for one. See README.md for the bytes.
+
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::writer::{
+    DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, write_message,
+};
+use arrow_ipc::{Block, MetadataVersion, reader::FileDecoder};
+use arrow_schema::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{encode, u32_at, u64_at};
+use super::schemas::StoredSchema;
+use super::state::{ProducerMark, Trimmed};
+use crate::error::{Error, Kind, Result};
+use crate::limits;
+use crate::time::Epoch;
+
+/// Bytes of a frame's head.
+pub(super) const HEAD: usize = 32;
+/// Frames, headers and payloads start at multiples of this, as Arrow likes its buffers.
+pub(super) const ALIGN: usize = 64;
+
+const MAGIC: [u8; 4] = *b"DFRM";
+
+/// What a frame says besides its rows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Header {
+    pub(super) clock_us: i64,
+    /// Schemas that appear here for the first time.
+    pub(super) schemas: Vec<StoredSchema>,
+    pub(super) producers: Vec<ProducerMark>,
+    pub(super) trimmed: Vec<Trimmed>,
+    pub(super) offsets: Vec<(String, String)>,
+    pub(super) payloads: Vec<Payload>,
+}
+
+/// Where the rows of one schema are, inside the frame.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Payload {
+    pub(super) schema: u32,
+    pub(super) rows: u64,
+    /// From the first multiple of 64 behind the header.
+    pub(super) offset: u64,
+    /// Bytes of the message's metadata, prefix included.
+    pub(super) meta_len: u32,
+    /// Bytes of the message, metadata included.
+    pub(super) len: u64,
+    pub(super) crc: u32,
+}
+
+/// The first bytes of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) epoch: Epoch,
+    /// Bytes of the frame, head and padding included.
+    pub(super) len: u64,
+    pub(super) header_len: u32,
+    pub(super) header_crc: u32,
+}
+
+impl Head {
+    fn bytes(&self, salt: u64) -> [u8; HEAD] {
+        let mut bytes = [0; HEAD];
+        bytes[..4].copy_from_slice(&MAGIC);
+        bytes[8..16].copy_from_slice(&self.epoch.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.len.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.header_len.to_le_bytes());
+        bytes[28..32].copy_from_slice(&self.header_crc.to_le_bytes());
+        let sum = head_sum(&bytes, salt);
+        bytes[4..8].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    /// The head in the first 32 of `bytes`, if it is one.
+    pub(super) fn parse(bytes: &[u8], salt: u64) -> Option<Head> {
+        if bytes.len() < HEAD || bytes[..4] != MAGIC || u32_at(bytes, 4) != head_sum(bytes, salt) {
+            return None;
+        }
+        let head = Head {
+            epoch: u64_at(bytes, 8),
+            len: u64_at(bytes, 16),
+            header_len: u32_at(bytes, 24),
+            header_crc: u32_at(bytes, 28),
+        };
+        let bounded = head.header_len as usize <= limits::FRAME_HEADER_BYTES_MAX
+            && (head.payload_base()..=limits::FRAME_BYTES_MAX).contains(&head.len)
+            && head.len.is_multiple_of(ALIGN as u64);
+        bounded.then_some(head)
+    }
+
+    /// Where payload offsets count from, relative to the frame's start.
+    pub(super) fn payload_base(&self) -> u64 {
+        (HEAD as u64 + u64::from(self.header_len)).next_multiple_of(ALIGN as u64)
+    }
+}
+
+fn head_sum(bytes: &[u8], salt: u64) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), &bytes[8..HEAD])
+}
+
+/// The bytes of the frame of `epoch`. Fills in the header's payloads from `batches` (schema
+/// number and rows).
+pub(super) fn encode_frame(
+    epoch: Epoch,
+    salt: u64,
+    header: &mut Header,
+    batches: &[(u32, RecordBatch)],
+) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    for (schema, rows) in batches {
+        let offset = body.len() as u64;
+        let meta_len = encode_message(rows, &mut body)?;
+        let message = &body[offset as usize..];
+        header.payloads.push(Payload {
+            schema: *schema,
+            rows: rows.num_rows() as u64,
+            offset,
+            meta_len,
+            len: message.len() as u64,
+            crc: crc32c::crc32c(message),
+        });
+        body.resize(body.len().next_multiple_of(ALIGN), 0);
+    }
+    let encoded = encode(header)?;
+    let mut head = Head {
+        epoch,
+        len: 0,
+        header_len: encoded.len() as u32,
+        header_crc: crc32c::crc32c(&encoded),
+    };
+    head.len = head.payload_base() + body.len() as u64;
+    let over = encoded.len() > limits::FRAME_HEADER_BYTES_MAX;
+    if over || head.len > limits::FRAME_BYTES_MAX {
+        let message = format!("epoch {epoch} would take {} bytes on disk", head.len);
+        return Err(Error::new(Kind::Input, message).remedy("append it in smaller pieces"));
+    }
+    let mut frame = Vec::with_capacity(head.len as usize);
+    frame.extend(head.bytes(salt));
+    frame.extend(encoded);
+    frame.resize(head.payload_base() as usize, 0);
+    frame.extend(body);
+    Ok(frame)
+}
+
+/// Appends `rows` to `out` as one Arrow IPC message; returns the bytes of its metadata.
+fn encode_message(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<u32> {
+    let options = IpcWriteOptions::default();
+    let mut tracker = DictionaryTracker::new(true);
+    let mut context = IpcWriteContext::default();
+    let encoded = IpcDataGenerator::default().encode(rows, &mut tracker, &options, &mut context);
+    let written = encoded.and_then(|(_, data)| write_message(out, data, &options));
+    match written {
+        Ok((meta_len, _)) => Ok(meta_len as u32),
+        Err(error) => Err(Error::new(Kind::Input, format!("cannot encode rows: {error}"))),
+    }
+}
+
+/// The rows in the Arrow IPC message `message`, sharing its memory. Offsets and UTF-8 are checked
+/// by the decoder; the checksum is the caller's.
+pub(super) fn decode_message(
+    message: &Buffer,
+    meta_len: u32,
+    schema: &SchemaRef,
+) -> Result<RecordBatch, String> {
+    let body_len = message.len().checked_sub(meta_len as usize);
+    let Some(body_len) = body_len.filter(|_| meta_len >= 8) else {
+        return Err(format!("{meta_len} bytes of metadata in a message of {}", message.len()));
+    };
+    let block = Block::new(0, meta_len as i32, body_len as i64);
+    let decoder = FileDecoder::new(schema.clone(), MetadataVersion::V5);
+    match decoder.read_record_batch(&block, message) {
+        Ok(Some(rows)) => Ok(rows),
+        Ok(None) => Err("the message is empty".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}

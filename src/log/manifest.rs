@@ -1,0 +1,166 @@
+//! The manifest: which segments there are, and the length and checksum of every file in them.
+//!
+//! It is replaced whole, by rename. What it lists is durable; what it does not list is not part of
+//! the log. The checksum chain: the manifest checks itself and names the checksum of each segment's
+//! epoch file, which in turn holds the checksum of every block of rows.
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::Envelope;
+use super::layout::{Dir, MANIFEST, damaged, epochs_name, rows_name, state_name};
+use super::schemas::{Schemas, StoredSchema};
+use crate::error::{Error, Kind, Result};
+use crate::io::{Open, read_all, replace};
+use crate::limits;
+use crate::time::Epoch;
+
+/// A file's length in bytes and the CRC32C of all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sum {
+    pub(super) len: u64,
+    pub(super) crc: u32,
+}
+
+impl Sum {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Sum { len: bytes.len() as u64, crc: crc32c::crc32c(bytes) }
+    }
+}
+
+/// The rows of one schema in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RowsEntry {
+    pub(super) schema: u32,
+    pub(super) rows: u64,
+    pub(super) sum: Sum,
+}
+
+/// A sealed segment: the epochs `[lower, upper)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SegmentEntry {
+    pub(super) lower: Epoch,
+    pub(super) upper: Epoch,
+    /// The greatest clock of its epochs.
+    pub(super) clock_max: i64,
+    pub(super) epochs: Sum,
+    /// By schema number.
+    pub(super) rows: Vec<RowsEntry>,
+}
+
+/// The content of the file `MANIFEST`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    /// The first epoch the log holds.
+    pub(super) lower: Epoch,
+    /// The end of the last segment; the frame files go on from here.
+    pub(super) upper: Epoch,
+    pub(super) segments: Vec<SegmentEntry>,
+    /// All schemas defined below `upper`.
+    pub(super) schemas: Vec<StoredSchema>,
+    /// The state file at `upper`: the lower epoch in its name, and its checksum.
+    pub(super) state: Option<(Epoch, Sum)>,
+}
+
+impl Manifest {
+    pub(super) fn empty() -> Self {
+        let (segments, schemas) = (Vec::new(), Vec::new());
+        Manifest { lower: 0, upper: 0, segments, schemas, state: None }
+    }
+
+    /// Reads and checks the manifest.
+    ///
+    /// # Errors
+    /// Missing, damaged, or newer.
+    pub(super) fn load(dir: &Dir) -> Result<Self> {
+        let path = dir.file(MANIFEST);
+        let bytes = read_all(dir.disk.as_ref(), &path, limits::TABLE_BYTES_MAX)?;
+        let manifest: Manifest = Envelope::Manifest.unwrap(&path, &bytes)?;
+        let mut due = manifest.lower;
+        for segment in &manifest.segments {
+            if segment.lower != due || segment.upper <= due {
+                let (lower, upper) = (segment.lower, segment.upper);
+                let message = format!("segment [{lower}, {upper}) where {due} is due");
+                return Err(damaged(&path, 24, message));
+            }
+            due = segment.upper;
+        }
+        if due != manifest.upper {
+            let message = format!("segments end at {due}, the log at {}", manifest.upper);
+            return Err(damaged(&path, 24, message));
+        }
+        Ok(manifest)
+    }
+
+    /// Replaces the manifest on disk by this one, durably.
+    pub(super) fn store(&self, dir: &Dir) -> Result<()> {
+        let bytes = Envelope::Manifest.wrap(self)?;
+        if bytes.len() as u64 > limits::TABLE_BYTES_MAX {
+            return Err(Error::new(Kind::Input, "the log has too many segments for its manifest"));
+        }
+        replace(dir.disk.as_ref(), &dir.file(MANIFEST), &bytes)
+    }
+
+    /// The schemas it defines.
+    pub(super) fn schemas(&self, dir: &Dir) -> Result<Schemas> {
+        let mut schemas = Schemas::default();
+        let loaded = schemas.load(&self.schemas);
+        loaded.map_err(|e| damaged(&dir.file(MANIFEST), 24, e))?;
+        Ok(schemas)
+    }
+
+    /// Every file it lists, with its checksum.
+    pub(super) fn files(&self, schemas: &Schemas) -> Vec<(String, Sum)> {
+        let mut files = Vec::new();
+        for segment in &self.segments {
+            files.push((epochs_name(segment.lower), segment.epochs));
+            for entry in &segment.rows {
+                files.push((segment.rows_name(entry, schemas), entry.sum));
+            }
+        }
+        if let Some((lower, sum)) = self.state {
+            files.push((state_name(lower), sum));
+        }
+        files
+    }
+}
+
+impl SegmentEntry {
+    /// The name of a rows file. A schema the manifest does not define gives a name that no file
+    /// has, and the file is reported missing.
+    pub(super) fn rows_name(&self, entry: &RowsEntry, schemas: &Schemas) -> String {
+        let stream = schemas.get(entry.schema).map_or("?", |known| &known.stream);
+        rows_name(self.lower, stream, entry.schema)
+    }
+}
+
+/// Checks that a listed file is there with the length it should have; its content is not read.
+pub(super) fn check_len(dir: &Dir, name: &str, sum: Sum) -> Result<()> {
+    let path = dir.file(name);
+    let file = dir.disk.open(&path, Open::Read).map_err(|e| unlisted(&path, e))?;
+    let len = file.len()?;
+    if len == sum.len {
+        return Ok(());
+    }
+    let message = format!("the file has {len} bytes, MANIFEST says {}", sum.len);
+    Err(damaged(&path, len.min(sum.len), message))
+}
+
+/// The whole of a listed file, checked.
+pub(super) fn read_listed(dir: &Dir, name: &str, sum: Sum) -> Result<Vec<u8>> {
+    check_len(dir, name, sum)?;
+    let path = dir.file(name);
+    let bytes = read_all(dir.disk.as_ref(), &path, limits::TABLE_BYTES_MAX)?;
+    if Sum::of(&bytes) == sum {
+        return Ok(bytes);
+    }
+    Err(damaged(&path, 0, "the file's checksum is not the one MANIFEST has"))
+}
+
+/// A missing file that the manifest lists is damage.
+pub(super) fn unlisted(path: &std::path::Path, error: Error) -> Error {
+    if error.is_missing() {
+        damaged(path, 0, "MANIFEST lists this file, it is missing")
+    } else {
+        error
+    }
+}

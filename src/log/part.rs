@@ -1,0 +1,165 @@
+//! Parts: independent pieces of the history, for many workers to read at the same time.
+//!
+//! A part is up to `BLOCK_ROWS` consecutive rows of one schema within one segment. Rows are counted
+//! from the segment's first epoch, so a part has the same rows whether the segment is still a frame
+//! file or already sealed: two processes that ask for the same epochs get the same list of parts,
+//! even if a segment is sealed in between.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+
+use super::chunk::{Chunk, Epochs};
+use super::frame::Payload;
+use super::frame_file::FrameFile;
+use super::rows_file::RowsReader;
+use super::schemas::{Known, Schemas};
+use super::segment::Block;
+use super::view::FrameIndex;
+use crate::error::Result;
+use crate::limits;
+use crate::time::Epoch;
+
+/// A piece of the history, up to 65,536 rows of one stream under one schema.
+///
+/// It can be sent to another thread and read there, any number of times, while the log goes on.
+#[derive(Clone, Debug)]
+pub struct Part {
+    known: Known,
+    /// The epochs that were asked for; rows of others are left out.
+    lower: Epoch,
+    upper: Epoch,
+    rows: usize,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Block { file: Arc<RowsReader>, block: Block },
+    Frames { file: FrameFile, schemas: Arc<Schemas>, pieces: Vec<Piece> },
+}
+
+/// Some rows of one frame.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    epoch: Epoch,
+    payload_base: u64,
+    payload: Payload,
+    skip: usize,
+    take: usize,
+}
+
+impl Part {
+    /// The stream the rows belong to.
+    pub fn stream(&self) -> &Arc<str> {
+        &self.known.stream
+    }
+
+    /// The schema of the rows.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.known.schema
+    }
+
+    /// How many rows it has at most; those outside the epochs asked for are counted too.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The rows, in the order of the log. Checksums, offsets and UTF-8 of what is returned have
+    /// been verified. Nothing comes after an error.
+    ///
+    /// # Errors
+    /// Damage, with file and offset; whatever the disk reports.
+    pub fn chunks(&self) -> impl Iterator<Item = Result<Chunk>> + '_ {
+        let count = match &self.source {
+            Source::Block { block, .. } => usize::from(block.last >= self.lower),
+            Source::Frames { pieces, .. } => pieces.len(),
+        };
+        let mut failed = false;
+        (0..count)
+            .map_while(move |index| {
+                if failed {
+                    return None;
+                }
+                let chunk = self.chunk(index);
+                failed = chunk.is_err();
+                Some(chunk)
+            })
+            .filter_map(Result::transpose)
+    }
+
+    fn chunk(&self, index: usize) -> Result<Option<Chunk>> {
+        let chunk = match &self.source {
+            Source::Block { file, block } => file.chunk(block)?,
+            Source::Frames { file, schemas, pieces } => {
+                let piece = &pieces[index];
+                let rows = file.rows(piece.payload_base, &piece.payload, schemas)?;
+                let rows = rows.slice(piece.skip, piece.take);
+                Chunk { stream: self.known.stream.clone(), rows, epochs: Epochs::One(piece.epoch) }
+            }
+        };
+        Ok(chunk.between(self.lower, self.upper))
+    }
+
+    /// The part that is a block of a segment, unless it starts at `upper` or later.
+    pub(super) fn of_block(
+        file: &Arc<RowsReader>,
+        block: Block,
+        lower: Epoch,
+        upper: Epoch,
+    ) -> Option<Part> {
+        let (known, rows) = (file.known.clone(), block.rows as usize);
+        let source = Source::Block { file: Arc::clone(file), block };
+        (block.first < upper).then_some(Part { known, lower, upper, rows, source })
+    }
+
+    /// The parts of a frame file, in the order its segment will have them.
+    pub(super) fn of_frames(
+        index: &FrameIndex,
+        schemas: &Arc<Schemas>,
+        lower: Epoch,
+        upper: Epoch,
+    ) -> Vec<Part> {
+        // By schema: rows so far, parts so far.
+        let mut parts = BTreeMap::<u32, (usize, Vec<Part>)>::new();
+        for frame in index.frames.iter().take_while(|frame| frame.epoch < upper) {
+            for payload in &frame.payloads {
+                let Some(known) = schemas.get(payload.schema) else { continue };
+                let (before, parts) = parts.entry(payload.schema).or_default();
+                let mut skip = 0;
+                let rows = payload.rows as usize;
+                while skip < rows {
+                    let filled = *before % limits::BLOCK_ROWS;
+                    if filled == 0 {
+                        let source = Source::Frames {
+                            file: index.file.clone(),
+                            schemas: Arc::clone(schemas),
+                            pieces: Vec::new(),
+                        };
+                        parts.push(Part { known: known.clone(), lower, upper, rows: 0, source });
+                    }
+                    let take = (rows - skip).min(limits::BLOCK_ROWS - filled);
+                    let (epoch, payload_base) = (frame.epoch, frame.payload_base);
+                    let piece = Piece { epoch, payload_base, payload: *payload, skip, take };
+                    let Some(part) = parts.last_mut() else {
+                        unreachable!("row {before} lies in a part that was begun");
+                    };
+                    part.add(piece);
+                    *before += take;
+                    skip += take;
+                }
+            }
+        }
+        parts.into_values().flat_map(|(_, parts)| parts).collect()
+    }
+
+    fn add(&mut self, piece: Piece) {
+        self.rows += piece.take;
+        if let Source::Frames { pieces, .. } = &mut self.source
+            && piece.epoch >= self.lower
+        {
+            pieces.push(piece);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Reading the log while it grows: no lock, never past the durable mark.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_schema::SchemaRef;
+
+use super::layout::Dir;
+use super::part::Part;
+use super::replay::Replay;
+use super::rows_file::RowsReader;
+use super::segment::EpochTable;
+use super::view::View;
+use crate::error::{Error, Kind, Result};
+use crate::io::Disk;
+use crate::time::Epoch;
+
+/// Reads a log, from the process that writes it or from any other one.
+///
+/// It sees only what a power failure cannot take back. Its methods may be called from many
+/// threads; what they return stays readable while the log goes on and seals its segments.
+#[derive(Debug)]
+pub struct Reader {
+    dir: Dir,
+    view: Mutex<View>,
+}
+
+/// A stream and what it holds.
+#[derive(Clone, Debug)]
+pub struct StreamInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The schemas its events have had, oldest first.
+    pub schemas: Vec<SchemaRef>,
+    /// How many events it has below the reader's upper.
+    pub rows: u64,
+}
+
+impl Reader {
+    /// Opens the log in `dir` for reading.
+    ///
+    /// # Errors
+    /// Missing if there is none; damage; a newer format; whatever the disk reports.
+    pub fn open(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Reader> {
+        let dir = Dir::new(disk, dir.as_ref());
+        let view = Mutex::new(View::load(&dir)?);
+        Ok(Reader { dir, view })
+    }
+
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The view, brought up to date if it must be to answer for `[lower, upper)`.
+    fn view_of(&self, lower: Epoch, upper: Epoch) -> Result<MutexGuard<'_, View>> {
+        let mut view = self.view();
+        if upper > view.upper {
+            view.refresh(&self.dir)?;
+        }
+        if lower > upper {
+            let message = format!("the epochs [{lower}, {upper}) end before they begin");
+            return Err(Error::new(Kind::Input, message));
+        }
+        let (first, last) = (view.manifest.lower, view.upper);
+        if lower < first || upper > last {
+            let message =
+                format!("the log has the epochs [{first}, {last}), not [{lower}, {upper})");
+            return Err(Error::new(Kind::Missing, message).remedy("ask for sealed epochs"));
+        }
+        Ok(view)
+    }
+
+    /// The first epoch that is not durable yet, as the writer's mark says now. It never goes back.
+    /// (After a power failure the mark may lag behind what was acknowledged until a writer has
+    /// opened the log.)
+    ///
+    /// # Errors
+    /// Damage, or whatever the disk reports.
+    pub fn upper(&self) -> Result<Epoch> {
+        let mut view = self.view();
+        view.refresh(&self.dir)?;
+        Ok(view.upper)
+    }
+
+    /// The first epoch the log holds.
+    pub fn lower(&self) -> Epoch {
+        self.view().manifest.lower
+    }
+
+    /// The streams, sorted by name, as of the last [`upper`](Reader::upper).
+    pub fn streams(&self) -> Vec<StreamInfo> {
+        let view = self.view();
+        let mut rows = vec![0; view.schemas.len()];
+        let mut count = |schema: u32, more: u64| {
+            if let Some(rows) = rows.get_mut(schema as usize) {
+                *rows += more;
+            }
+        };
+        let sealed = view.manifest.segments.iter().flat_map(|segment| &segment.rows);
+        sealed.for_each(|entry| count(entry.schema, entry.rows));
+        let frames = view.frames.iter().flat_map(|index| &index.frames);
+        frames.flat_map(|f| &f.payloads).for_each(|p| count(p.schema, p.rows));
+        let info = |(name, ids): (Arc<str>, Vec<u32>)| StreamInfo {
+            name,
+            rows: ids.iter().map(|id| rows[*id as usize]).sum(),
+            schemas: ids
+                .iter()
+                .filter_map(|id| Some(view.schemas.get(*id)?.schema.clone()))
+                .collect(),
+        };
+        view.schemas.streams().into_iter().map(info).collect()
+    }
+
+    /// The history `[lower, upper)` in independent parts of at most 65,536 rows, for parallel
+    /// reading. The list depends on nothing but the two epochs: every process gets the same one,
+    /// so that worker `i` of `n` can take the parts `i, i + n, ...`.
+    ///
+    /// # Errors
+    /// Missing if the epochs are not all sealed or no longer held; damage; the disk's.
+    pub fn parts(&self, lower: Epoch, upper: Epoch) -> Result<Vec<Part>> {
+        let view = self.view_of(lower, upper)?;
+        let segments = view.manifest.segments.iter();
+        let segments: Vec<_> =
+            segments.filter(|s| s.lower < upper && s.upper > lower).cloned().collect();
+        let schemas = Arc::new(view.schemas.clone());
+        let frames = view.frames.iter();
+        let frames = frames.filter(|f| f.file.first < upper && f.upper() > lower);
+        let of_frames: Vec<_> =
+            frames.flat_map(|index| Part::of_frames(index, &schemas, lower, upper)).collect();
+        drop(view);
+        let mut parts = Vec::new();
+        for segment in segments {
+            let table = EpochTable::load(&self.dir, &segment)?;
+            for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
+                let file = RowsReader::new(&self.dir, &segment, entry, &schemas)?;
+                let of_block = |block: &_| Part::of_block(&file, *block, lower, upper);
+                parts.extend(blocks.iter().filter_map(of_block));
+            }
+        }
+        parts.extend(of_frames);
+        Ok(parts)
+    }
+
+    /// The epochs `[lower, upper)` one by one, empty ones too.
+    ///
+    /// # Errors
+    /// Missing if the epochs are not all sealed or no longer held; the disk's. Items are errors
+    /// where the log is damaged; nothing comes after one.
+    pub fn epochs(&self, lower: Epoch, upper: Epoch) -> Result<Replay> {
+        let view = self.view_of(lower, upper)?;
+        Ok(Replay::new(&self.dir, &view, lower, upper))
+    }
+
+    /// The wall clock when `epoch` was sealed, in microseconds since 1970 (UTC).
+    ///
+    /// # Errors
+    /// Missing if the epoch is not sealed or no longer held; damage; the disk's.
+    pub fn clock(&self, epoch: Epoch) -> Result<i64> {
+        let view = self.view_of(epoch, epoch + 1)?;
+        if let Some(index) =
+            view.frames.iter().find(|index| epoch < index.upper() && epoch >= index.file.first)
+        {
+            return Ok(index.frames[(epoch - index.file.first) as usize].clock_us);
+        }
+        let segments = &view.manifest.segments;
+        let at = segments.partition_point(|segment| segment.upper <= epoch);
+        let segment = segments[at].clone();
+        drop(view);
+        let table = EpochTable::load(&self.dir, &segment)?;
+        Ok(table.epochs[(epoch - segment.lower) as usize].clock_us)
+    }
+
+    /// The first durable epoch whose clock is at or past `clock_us`; upper if there is none.
+    /// Where the clock jumped back, later epochs may have earlier clocks.
+    ///
+    /// # Errors
+    /// Damage, or whatever the disk reports.
+    pub fn epoch_at(&self, clock_us: i64) -> Result<Epoch> {
+        let mut view = self.view();
+        view.refresh(&self.dir)?;
+        let segment = view.manifest.segments.iter().find(|s| s.clock_max >= clock_us).cloned();
+        let mut frames = view.frames.iter().flat_map(|index| &index.frames);
+        let frame = frames.find(|frame| frame.clock_us >= clock_us).map(|frame| frame.epoch);
+        let upper = view.upper;
+        drop(view);
+        let Some(segment) = segment else { return Ok(frame.unwrap_or(upper)) };
+        let table = EpochTable::load(&self.dir, &segment)?;
+        let at = table.epochs.iter().position(|record| record.clock_us >= clock_us);
+        Ok(segment.lower + at.unwrap_or(table.epochs.len()) as Epoch)
+    }
+}

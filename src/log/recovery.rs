@@ -1,0 +1,253 @@
+//! Opening a log for writing: what was acknowledged is kept, a torn tail is cut, all else refused.
+//!
+//! The rules, in the order they are applied (README.md derives them):
+//! 1. Everything the manifest lists must be there, with the length it says.
+//! 2. The frame files must continue the segments epoch by epoch. All but the newest were complete
+//!    and durable when their successor was created, so any damage in them is refused.
+//! 3. In the newest, damage below the durable mark is refused; so is damage that frames follow.
+//!    Damage in what remains is the torn end of an append nobody was told of, and is cut.
+//! 4. What is kept above the mark is written again before it is synced: after a failed sync the
+//!    page cache may hold bytes that the disk never got, and only dirty pages reach it.
+
+use super::frame_file::{FILE_HEAD, Frame, FrameFile};
+use super::layout::{Dir, MANIFEST, MARK, Name, damaged, frames_name, state_name};
+use super::manifest::{Manifest, check_len, read_listed};
+use super::mark::{Mark, MarkWriter, read_slots};
+use super::schemas::Schemas;
+use super::state::State;
+use crate::error::{Error, Kind, Result};
+use crate::io::{Open, Random};
+use crate::time::Epoch;
+
+/// How much is rewritten at once.
+const REWRITE_BYTES: u64 = 4 << 20;
+
+/// The log, ready to be appended to.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) manifest: Manifest,
+    /// As of the manifest's upper, for the sealer.
+    pub(super) sealed_schemas: Schemas,
+    pub(super) sealed_state: State,
+    /// As of `upper`.
+    pub(super) schemas: Schemas,
+    pub(super) state: State,
+    /// Complete frame files that wait to be sealed, oldest first.
+    pub(super) rotated: Vec<FrameFile>,
+    /// The newest frame file, which goes on at `end`.
+    pub(super) open: FrameFile,
+    pub(super) end: u64,
+    pub(super) upper: Epoch,
+    pub(super) mark: MarkWriter,
+}
+
+/// Recovers the log in `dir`, or creates it. The caller holds the lock.
+pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
+    let names = dir.disk.list(&dir.path)?;
+    if !names.iter().any(|name| name == MANIFEST) {
+        create(dir, &names, random)?;
+    }
+    // A rename may have been done and not be durable yet; what it replaced is removed below.
+    dir.sync()?;
+    let manifest = Manifest::load(dir)?;
+    let sealed_schemas = manifest.schemas(dir)?;
+    for (name, sum) in manifest.files(&sealed_schemas) {
+        check_len(dir, &name, sum)?;
+    }
+    let sealed_state = match manifest.state {
+        Some((lower, sum)) => {
+            let name = state_name(lower);
+            State::unwrap(&dir.file(&name), &read_listed(dir, &name, sum)?)?
+        }
+        None => State::default(),
+    };
+    let mark = read_slots(dir).map_err(|error| missing_mark(dir, error))?.mark;
+    let firsts = frame_files(dir, &manifest)?;
+    let Some(newest) = firsts.last().copied() else {
+        return Err(missing_frames(dir, manifest.upper));
+    };
+    let stale = mark.upper <= manifest.upper && !firsts.contains(&mark.file);
+    if !stale && !firsts.contains(&mark.file) {
+        return Err(missing_frames(dir, mark.file));
+    }
+    let mut scan = Scan {
+        schemas: sealed_schemas.clone(),
+        state: sealed_state.clone(),
+        due: manifest.upper,
+        mark,
+    };
+    let mut files = Vec::new();
+    let mut end = FILE_HEAD;
+    for first in firsts {
+        if first != scan.due {
+            return Err(missing_frames(dir, scan.due));
+        }
+        let how = if first == newest { Open::Write } else { Open::Read };
+        let file = FrameFile::open(dir, first, how)?;
+        end = scan.file(&file, first == newest)?;
+        files.push(file);
+    }
+    let Some(open) = files.pop() else { unreachable!("epoch {newest} names a file") };
+    let Scan { schemas, state, due: upper, .. } = scan;
+    remove_leftovers(dir, &manifest)?;
+    let mark = MarkWriter::create(dir, Mark { upper, file: open.first, offset: end })?;
+    let rotated = files;
+    Ok(Recovered {
+        manifest,
+        sealed_schemas,
+        sealed_state,
+        schemas,
+        state,
+        rotated,
+        open,
+        end,
+        upper,
+        mark,
+    })
+}
+
+/// Creates an empty log; the manifest, which makes it one, comes last.
+fn create(dir: &Dir, names: &[String], random: &dyn Random) -> Result<()> {
+    for name in names {
+        let begun = match Name::parse(name) {
+            Name::Frames(0) => dir.disk.open(&dir.file(name), Open::Read)?.len()? <= FILE_HEAD,
+            Name::Mark => read_slots(dir)?.mark.upper == 0,
+            Name::Lock | Name::Draft | Name::Other => true,
+            _ => false,
+        };
+        if !begun {
+            let message = format!("the file is missing, but {name} is there");
+            return Err(damaged(&dir.file(MANIFEST), 0, message));
+        }
+    }
+    MarkWriter::create(dir, Mark { upper: 0, file: 0, offset: FILE_HEAD })?;
+    FrameFile::create(dir, 0, random.next()).map_err(|error| error.unwrap_or_else(|e| e))?;
+    Manifest::empty().store(dir)
+}
+
+/// The first epochs of the frame files from the manifest's upper on, in order.
+pub(super) fn frame_files(dir: &Dir, manifest: &Manifest) -> Result<Vec<Epoch>> {
+    let mut firsts = Vec::new();
+    for name in dir.disk.list(&dir.path)? {
+        let Name::Frames(first) = Name::parse(&name) else { continue };
+        if first >= manifest.upper {
+            firsts.push(first);
+        } else if !manifest.segments.iter().any(|segment| segment.lower == first) {
+            let message = "the file starts inside a segment, where no frame file ever started";
+            return Err(damaged(&dir.file(&name), 0, message));
+        }
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
+}
+
+/// The frame file that starts at `first` is gone.
+pub(super) fn missing_frames(dir: &Dir, first: Epoch) -> Error {
+    let path = dir.file(&frames_name(first));
+    damaged(&path, 0, format!("the file with the epochs from {first} on is missing"))
+}
+
+fn missing_mark(dir: &Dir, error: Error) -> Error {
+    if error.is_missing() { damaged(&dir.file(MARK), 0, "the file is missing") } else { error }
+}
+
+/// The walk over the frames.
+struct Scan {
+    schemas: Schemas,
+    state: State,
+    due: Epoch,
+    mark: Mark,
+}
+
+impl Scan {
+    /// Walks a file; returns where its frames end. Repairs the tail of the newest.
+    fn file(&mut self, file: &FrameFile, newest: bool) -> Result<u64> {
+        let len = file.file.len()?;
+        let marked = self.mark.file == file.first;
+        let floor = if marked { self.mark.offset } else { FILE_HEAD };
+        if floor > len {
+            let message = format!("the file has {len} bytes, {floor} of them were durable");
+            return Err(file.damage(len, message));
+        }
+        let mut offset = FILE_HEAD;
+        loop {
+            if marked && offset == floor && self.due != self.mark.upper {
+                let (due, upper) = (self.due, self.mark.upper);
+                let message = format!("epoch {due} is due here, MARK says {upper}");
+                return Err(file.damage(offset, message));
+            }
+            if offset == len {
+                break;
+            }
+            match file.verified(offset, len, self.due) {
+                Ok(frame) => {
+                    self.take(file, &frame)?;
+                    offset = frame.end();
+                }
+                Err(error) if !error.is_damaged() => return Err(error),
+                Err(error) if !newest || offset < floor => return Err(error),
+                Err(error) => {
+                    if let Some(at) = file.later(offset, len, self.due)? {
+                        return Err(error.within(format!("a hole: frames go on at byte {at}")));
+                    }
+                    file.file.truncate(offset)?;
+                    file.file.sync_data()?;
+                    break;
+                }
+            }
+        }
+        if offset < floor {
+            return Err(file.damage(offset, format!("the durable frames end at byte {floor}")));
+        }
+        if newest {
+            rewrite(file, floor, offset)?;
+        }
+        Ok(offset)
+    }
+
+    fn take(&mut self, file: &FrameFile, frame: &Frame) -> Result<()> {
+        let Frame { epoch, offset, header, .. } = frame;
+        self.schemas.load(&header.schemas).map_err(|e| file.damage(*offset, e))?;
+        self.state.apply(*epoch, header).map_err(|e| file.damage(*offset, e))?;
+        if header.payloads.iter().any(|p| self.schemas.get(p.schema).is_none()) {
+            return Err(file.damage(*offset, "the frame uses a schema that is not defined"));
+        }
+        self.due += 1;
+        Ok(())
+    }
+}
+
+/// Writes `[from, to)` of the file again and syncs it.
+fn rewrite(file: &FrameFile, from: u64, to: u64) -> Result<()> {
+    let mut at = from;
+    while at < to {
+        let bytes = file.file.read(at, (to - at).min(REWRITE_BYTES) as usize)?;
+        file.file.write_at(at, &bytes)?;
+        at += bytes.len() as u64;
+    }
+    if from < to { file.file.sync_data() } else { Ok(()) }
+}
+
+/// Removes what an interrupted writer left: drafts, segment files that never got into the
+/// manifest, frame files and state files that a newer manifest has replaced.
+fn remove_leftovers(dir: &Dir, manifest: &Manifest) -> Result<()> {
+    for name in dir.disk.list(&dir.path)? {
+        let left = match Name::parse(&name) {
+            Name::Draft => true,
+            Name::Rows(lower) | Name::Epochs(lower) => lower >= manifest.upper,
+            Name::Frames(first) => first < manifest.upper,
+            Name::State(lower) => manifest.state.is_none_or(|(listed, _)| listed != lower),
+            Name::Manifest | Name::Mark | Name::Lock | Name::Other => false,
+        };
+        if left {
+            dir.disk.remove(&dir.file(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The log does not exist.
+pub(super) fn no_log(dir: &Dir) -> Error {
+    Error::new(Kind::Missing, format!("there is no log in {}", dir.path.display()))
+        .remedy("append something first, or name another directory")
+}

@@ -1,0 +1,60 @@
+//! Sealing: rotated frame files become segments, off the hot path.
+
+use std::collections::VecDeque;
+
+use super::frame_file::FrameFile;
+use super::layout::{Dir, frames_name, state_name};
+use super::manifest::Manifest;
+use super::schemas::Schemas;
+use super::segment::write_segment;
+use super::state::State;
+use crate::error::Result;
+use crate::time::Epoch;
+
+/// Writes segments and owns the manifest.
+#[derive(Debug)]
+pub(super) struct Sealer {
+    pub(super) dir: Dir,
+    pub(super) manifest: Manifest,
+    /// As of the manifest's upper.
+    pub(super) schemas: Schemas,
+    pub(super) state: State,
+    /// Complete frame files, oldest first.
+    pub(super) waiting: VecDeque<FrameFile>,
+}
+
+impl Sealer {
+    /// Seals all that waits; returns the upper of what is sealed.
+    ///
+    /// # Errors
+    /// A full disk leaves the rest waiting for the next call; nothing is lost by it. After any
+    /// other error the log must not be written any more.
+    pub(super) fn run(&mut self) -> Result<Epoch> {
+        while let Some(frames) = self.waiting.front().cloned() {
+            self.seal(&frames)?;
+            self.waiting.pop_front();
+        }
+        Ok(self.manifest.upper)
+    }
+
+    fn seal(&mut self, frames: &FrameFile) -> Result<()> {
+        // Copies, because a full disk may interrupt: the next try starts afresh.
+        let (mut schemas, mut state) = (self.schemas.clone(), self.state.clone());
+        let (entry, sum) = write_segment(&self.dir, frames, &mut schemas, &mut state)?;
+        self.dir.sync()?;
+        let mut manifest = self.manifest.clone();
+        let old_state = manifest.state.replace((entry.lower, sum));
+        manifest.upper = entry.upper;
+        manifest.schemas.extend(schemas.stored(manifest.schemas.len()));
+        manifest.segments.push(entry);
+        manifest.store(&self.dir)?;
+        (self.manifest, self.schemas, self.state) = (manifest, schemas, state);
+        // Only now that the manifest is durable may the frames go. What a crash leaves behind here
+        // is removed by the next recovery.
+        self.dir.disk.remove(&self.dir.file(&frames_name(frames.first)))?;
+        if let Some((lower, _)) = old_state {
+            self.dir.disk.remove(&self.dir.file(&state_name(lower)))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,240 @@
+//! Segments: a rotated frame file, written once more as columns.
+//!
+//! A segment `[lower, upper)` is one Arrow IPC file per schema, whose last column `_epoch` has each
+//! row's epoch, plus an epoch file: a record for every epoch (so that empty ones are not lost) and
+//! the place and checksum of every record batch ("block") of the Arrow files.
+
+use std::collections::BTreeMap;
+
+use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow_ipc::writer::FileWriter;
+use arrow_schema::{ArrowError, SchemaRef};
+use arrow_select::concat::concat_batches;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use super::envelope::{Envelope, u32_at};
+use super::frame_file::{FILE_HEAD, FrameFile};
+use super::layout::{Dir, damaged, epochs_name, rows_name, state_name};
+use super::manifest::{RowsEntry, SegmentEntry, Sum, read_listed};
+use super::schemas::Schemas;
+use super::state::{ProducerMark, State, Trimmed};
+use crate::error::{Error, Kind, Result};
+use crate::io::{File, Open};
+use crate::limits;
+use crate::time::Epoch;
+
+/// The content of an epoch file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct EpochTable {
+    pub(super) lower: Epoch,
+    /// One record for each epoch from `lower` on.
+    pub(super) epochs: Vec<EpochRecord>,
+    /// The blocks of each Arrow file, by schema number.
+    pub(super) blocks: Vec<(u32, Vec<Block>)>,
+}
+
+/// What a frame recorded besides its rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct EpochRecord {
+    pub(super) clock_us: i64,
+    pub(super) producers: Vec<ProducerMark>,
+    pub(super) trimmed: Vec<Trimmed>,
+    pub(super) offsets: Vec<(String, String)>,
+}
+
+/// A record batch message in an Arrow file. All blocks but the last have `BLOCK_ROWS` rows.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Block {
+    pub(super) offset: u64,
+    pub(super) meta_len: u32,
+    /// Bytes, metadata included.
+    pub(super) len: u64,
+    pub(super) rows: u32,
+    pub(super) crc: u32,
+    /// The first and the last row's epoch.
+    pub(super) first: Epoch,
+    pub(super) last: Epoch,
+}
+
+/// Writes the segment for the whole of `frames`, whose epochs end at `upper`; brings `schemas` and
+/// `state` from its beginning to its end. The manifest is the caller's. All files are durable when
+/// this returns, the directory is not.
+pub(super) fn write_segment(
+    dir: &Dir,
+    frames: &FrameFile,
+    schemas: &mut Schemas,
+    state: &mut State,
+) -> Result<(SegmentEntry, Sum)> {
+    let lower = frames.first;
+    let mut files = BTreeMap::new();
+    let mut epochs = Vec::new();
+    let mut offset = FILE_HEAD;
+    let end = frames.file.len()?;
+    while offset < end {
+        let epoch = lower + epochs.len() as Epoch;
+        let frame = frames.frame(offset, end, epoch)?;
+        let header = &frame.header;
+        schemas.load(&header.schemas).map_err(|e| frames.damage(offset, e))?;
+        state.apply(epoch, header).map_err(|e| frames.damage(offset, e))?;
+        for payload in &header.payloads {
+            let rows = frames.rows(frame.payload_base, payload, schemas)?;
+            if !files.contains_key(&payload.schema) {
+                files
+                    .insert(payload.schema, RowsFile::create(dir, lower, schemas, payload.schema)?);
+            }
+            if let Some(file) = files.get_mut(&payload.schema) {
+                file.push(epoch, rows)?;
+            }
+        }
+        offset = frame.end();
+        let header = frame.header;
+        epochs.push(EpochRecord {
+            clock_us: header.clock_us,
+            producers: header.producers,
+            trimmed: header.trimmed,
+            offsets: header.offsets,
+        });
+    }
+    let upper = lower + epochs.len() as Epoch;
+    let clock_max = epochs.iter().map(|record| record.clock_us).max().unwrap_or(i64::MIN);
+    let (mut rows, mut blocks) = (Vec::new(), Vec::new());
+    for (schema, file) in files {
+        let (entry, of_file) = file.finish(schema)?;
+        rows.push(entry);
+        blocks.push((schema, of_file));
+    }
+    let table = Envelope::Epochs.wrap(&EpochTable { lower, epochs, blocks })?;
+    let epochs = write_file(dir, &epochs_name(lower), &table)?;
+    let state = write_file(dir, &state_name(lower), &state.wrap()?)?;
+    Ok((SegmentEntry { lower, upper, clock_max, epochs, rows }, state))
+}
+
+fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<Sum> {
+    let file = dir.disk.open(&dir.file(name), Open::Create)?;
+    file.write_at(0, bytes)?;
+    file.sync_data()?;
+    Ok(Sum::of(bytes))
+}
+
+/// An Arrow file that is being written.
+struct RowsFile {
+    file: Box<dyn File>,
+    schema: SchemaRef,
+    /// Encodes into memory; what it has encoded is moved to the file block by block.
+    writer: FileWriter<Vec<u8>>,
+    sum: Sum,
+    rows: u64,
+    waiting: Vec<RecordBatch>,
+    waiting_rows: usize,
+    blocks: Vec<Block>,
+}
+
+impl RowsFile {
+    fn create(dir: &Dir, lower: Epoch, schemas: &Schemas, id: u32) -> Result<Self> {
+        let Some(known) = schemas.get(id) else {
+            unreachable!("schema {id} was used to decode rows, {} are known", schemas.len());
+        };
+        let path = dir.file(&rows_name(lower, &known.stream, id));
+        let file = dir.disk.open(&path, Open::Create)?;
+        let schema = known.sealed.clone();
+        let writer = FileWriter::try_new(Vec::new(), &schema).map_err(encoding)?;
+        let (waiting, blocks) = (Vec::new(), Vec::new());
+        let sum = Sum { len: 0, crc: 0 };
+        let mut this =
+            RowsFile { file, schema, writer, sum, rows: 0, waiting, waiting_rows: 0, blocks };
+        this.drain()?;
+        Ok(this)
+    }
+
+    /// Moves what was encoded to the file; returns its CRC and length.
+    fn drain(&mut self) -> Result<Sum> {
+        let bytes = std::mem::take(self.writer.get_mut());
+        self.file.write_at(self.sum.len, &bytes)?;
+        let sum = Sum::of(&bytes);
+        self.sum.crc = crc32c::crc32c_append(self.sum.crc, &bytes);
+        self.sum.len += sum.len;
+        Ok(sum)
+    }
+
+    fn push(&mut self, epoch: Epoch, rows: RecordBatch) -> Result<()> {
+        let epochs: ArrayRef = Arc::new(UInt64Array::from_value(epoch, rows.num_rows()));
+        let mut columns = rows.columns().to_vec();
+        columns.push(epochs);
+        let rows = RecordBatch::try_new(self.schema.clone(), columns).map_err(encoding)?;
+        self.waiting_rows += rows.num_rows();
+        self.waiting.push(rows);
+        while self.waiting_rows >= limits::BLOCK_ROWS {
+            self.write_block(limits::BLOCK_ROWS)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the first `len` of the waiting rows as one block.
+    fn write_block(&mut self, len: usize) -> Result<()> {
+        let mut block = Vec::new();
+        let mut missing = len;
+        let mut rest = Vec::new();
+        for rows in self.waiting.drain(..) {
+            let take = missing.min(rows.num_rows());
+            if take > 0 {
+                block.push(rows.slice(0, take));
+            }
+            if take < rows.num_rows() {
+                rest.push(rows.slice(take, rows.num_rows() - take));
+            }
+            missing -= take;
+        }
+        self.waiting = rest;
+        self.waiting_rows -= len;
+        let rows = concat_batches(&self.schema, &block).map_err(encoding)?;
+        let epochs = rows.columns().last().and_then(|c| c.as_any().downcast_ref::<UInt64Array>());
+        let ends = epochs.and_then(|e| Some((*e.values().first()?, *e.values().last()?)));
+        let Some((first, last)) = ends else {
+            unreachable!("a block of {len} rows has epochs, got {rows:?}");
+        };
+        self.writer.write(&rows).map_err(encoding)?;
+        // The message starts with a marker and the length of the metadata behind these 8 bytes.
+        let meta_len = 8 + u32_at(self.writer.get_ref(), 4);
+        let offset = self.sum.len;
+        let Sum { len: bytes, crc } = self.drain()?;
+        let rows = len as u32;
+        self.blocks.push(Block { offset, meta_len, len: bytes, rows, crc, first, last });
+        self.rows += len as u64;
+        Ok(())
+    }
+
+    fn finish(mut self, schema: u32) -> Result<(RowsEntry, Vec<Block>)> {
+        if self.waiting_rows > 0 {
+            self.write_block(self.waiting_rows)?;
+        }
+        self.writer.finish().map_err(encoding)?;
+        self.drain()?;
+        self.file.sync_data()?;
+        Ok((RowsEntry { schema, rows: self.rows, sum: self.sum }, self.blocks))
+    }
+}
+
+fn encoding(error: ArrowError) -> Error {
+    Error::new(Kind::Io, format!("cannot encode a segment: {error}"))
+}
+
+impl EpochTable {
+    /// The epoch file of a segment, checked against its entry in the manifest.
+    pub(super) fn load(dir: &Dir, segment: &SegmentEntry) -> Result<Self> {
+        let name = epochs_name(segment.lower);
+        let path = dir.file(&name);
+        let bytes = read_listed(dir, &name, segment.epochs)?;
+        let table: EpochTable = Envelope::Epochs.unwrap(&path, &bytes)?;
+        let epochs = segment.upper - segment.lower;
+        let of_file = |(entry, (schema, blocks)): (&RowsEntry, &(u32, Vec<Block>))| {
+            let rows: u64 = blocks.iter().map(|block| u64::from(block.rows)).sum();
+            entry.schema == *schema && entry.rows == rows
+        };
+        let same = table.lower == segment.lower
+            && table.epochs.len() as u64 == epochs
+            && table.blocks.len() == segment.rows.len()
+            && segment.rows.iter().zip(&table.blocks).all(of_file);
+        if same { Ok(table) } else { Err(damaged(&path, 24, "the table is not that of MANIFEST")) }
+    }
+}

@@ -1,0 +1,237 @@
+//! The writer's threads: one commits, one seals.
+
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, SendTimeoutError, Sender, unbounded};
+
+use super::append::{Ack, stopped};
+use super::chunk::Sealed;
+use super::commit::{Head, Outcome, Request, again, poisoned};
+use super::frame_file::FrameFile;
+use super::sealer::Sealer;
+use super::writer::Shared;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::time::Epoch;
+
+/// How long a subscriber with a full channel is waited for before looking whether the writer is
+/// closing.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A complete frame file, if there is one, and who wants to know when it is sealed.
+struct Job {
+    frames: Option<FrameFile>,
+    replies: Vec<Sender<Result<Epoch>>>,
+}
+
+/// Where rotated frame files go.
+enum Sealing {
+    Background(Sender<Job>),
+    Inline(Box<Sealer>),
+}
+
+/// Ends the subscriptions with its thread, and refuses everything if that ended in a panic.
+struct Exit(Arc<Shared>);
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(&stopped());
+        }
+        self.0.live().subscribers.clear();
+    }
+}
+
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    head: Head,
+    mut sealer: Sealer,
+    rotate_bytes: u64,
+    background: bool,
+) -> Result<Vec<JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    let sealing = if background {
+        let (jobs, inbox) = unbounded();
+        // What recovery found complete is sealed first.
+        let _ = jobs.send(Job { frames: None, replies: Vec::new() });
+        let shared = Arc::clone(shared);
+        threads.push(spawn("log-seal", move || seal_loop(&shared, sealer, &inbox))?);
+        Sealing::Background(jobs)
+    } else {
+        match sealer.run() {
+            Err(error) if !error.is_full() => return Err(error),
+            _ => Sealing::Inline(Box::new(sealer)),
+        }
+    };
+    let shared = Arc::clone(shared);
+    let commit = move || {
+        let exit = Exit(Arc::clone(&shared));
+        if let Err(error) = commit_loop(&shared, head, sealing, rotate_bytes) {
+            shared.fail(&error);
+        }
+        drop(exit);
+    };
+    // The commit thread goes first when they are joined: the sealer ends when it has ended.
+    threads.insert(0, spawn("log-commit", commit)?);
+    Ok(threads)
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(name.into()).spawn(body);
+    thread.map_err(|e| Error::io(format!("start the thread {name}"), e))
+}
+
+fn commit_loop(
+    shared: &Shared,
+    mut head: Head,
+    mut sealing: Sealing,
+    rotate_bytes: u64,
+) -> Result<()> {
+    loop {
+        let (group, replies, closing) = next_group(shared);
+        let idle = group.is_empty() && replies.is_empty();
+        if !group.is_empty() {
+            match head.commit(group) {
+                Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
+                Outcome::Nothing | Outcome::Refused => {}
+                Outcome::Poisoned(error) => return Err(error),
+            }
+        }
+        let full = head.frame_bytes() >= rotate_bytes;
+        if !replies.is_empty() || full {
+            let frames = match head.frame_bytes() {
+                0 => Ok(None),
+                _ => head.rotate(),
+            };
+            let frames = match frames {
+                Ok(frames) => frames,
+                Err(error) => {
+                    let error = poisoned(&error);
+                    answer(replies, || Err(again(&error)));
+                    return Err(error);
+                }
+            };
+            sealing.take(shared, Job { frames, replies });
+        }
+        if shared.queue().failed.is_some() {
+            return Ok(());
+        }
+        if closing && idle {
+            return head.mark.sync().map_err(|error| poisoned(&error));
+        }
+    }
+}
+
+/// Waits for requests and takes as many as fit one epoch. `closing` is true once no more come.
+fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, bool) {
+    let mut queue = shared.queue();
+    while queue.requests.is_empty() && queue.seals.is_empty() && !queue.closing {
+        queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
+    if !shared.linger.is_zero() && !queue.closing && !queue.requests.is_empty() {
+        drop(queue);
+        std::thread::sleep(shared.linger);
+        queue = shared.queue();
+    }
+    let mut group = Vec::new();
+    let mut bytes = 0;
+    while let Some(request) = queue.requests.front() {
+        if !group.is_empty() && bytes + request.size > limits::EPOCH_BYTES_MAX {
+            break;
+        }
+        bytes += request.size;
+        group.extend(queue.requests.pop_front());
+    }
+    queue.bytes = queue.bytes.saturating_sub(bytes);
+    // A seal covers what was appended before it, so it waits until the queue is empty.
+    let replies = match queue.requests.is_empty() {
+        true => std::mem::take(&mut queue.seals),
+        false => Vec::new(),
+    };
+    let closing = queue.closing && queue.requests.is_empty();
+    drop(queue);
+    shared.room.notify_all();
+    (group, replies, closing)
+}
+
+/// Tells everybody that an epoch is durable.
+fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Sender<Result<Ack>>, Ack)>) {
+    let mut live = shared.live();
+    live.upper = sealed.epoch + 1;
+    let subscribers = live.subscribers.clone();
+    drop(live);
+    for (reply, ack) in acks {
+        let _ = reply.send(Ok(ack));
+    }
+    let mut gone = Vec::new();
+    for subscriber in subscribers {
+        if !deliver(shared, &subscriber, sealed) {
+            gone.push(subscriber);
+        }
+    }
+    if !gone.is_empty() {
+        let is_gone = |s: &Sender<_>| gone.iter().any(|g| g.same_channel(s));
+        shared.live().subscribers.retain(|subscriber| !is_gone(subscriber));
+    }
+}
+
+/// Whether the subscriber took the epoch, or still can be waited for.
+fn deliver(shared: &Shared, subscriber: &Sender<Arc<Sealed>>, sealed: &Arc<Sealed>) -> bool {
+    let mut sealed = Arc::clone(sealed);
+    loop {
+        match subscriber.send_timeout(sealed, PATIENCE) {
+            Ok(()) => return true,
+            Err(SendTimeoutError::Disconnected(_)) => return false,
+            Err(SendTimeoutError::Timeout(back)) => {
+                if shared.queue().closing {
+                    return false;
+                }
+                sealed = back;
+            }
+        }
+    }
+}
+
+impl Sealing {
+    fn take(&mut self, shared: &Shared, job: Job) {
+        match self {
+            Sealing::Inline(sealer) => work(shared, sealer, job),
+            Sealing::Background(jobs) => {
+                // It fails only after the sealer has failed the queue, which refuses the replies.
+                let _ = jobs.send(job);
+            }
+        }
+    }
+}
+
+fn seal_loop(shared: &Arc<Shared>, mut sealer: Sealer, inbox: &Receiver<Job>) {
+    let _exit = Exit(Arc::clone(shared));
+    for job in inbox {
+        work(shared, &mut sealer, job);
+        if shared.queue().failed.is_some() {
+            break;
+        }
+    }
+}
+
+/// Seals what waits. A full disk leaves it waiting for the next job.
+fn work(shared: &Shared, sealer: &mut Sealer, job: Job) {
+    sealer.waiting.extend(job.frames);
+    match sealer.run() {
+        Ok(upper) => answer(job.replies, || Ok(upper)),
+        Err(error) if error.is_full() => answer(job.replies, || Err(again(&error))),
+        Err(error) => {
+            let error = poisoned(&error);
+            shared.fail(&error);
+            answer(job.replies, || Err(again(&error)));
+        }
+    }
+}
+
+fn answer(replies: Vec<Sender<Result<Epoch>>>, what: impl Fn() -> Result<Epoch>) {
+    for reply in replies {
+        let _ = reply.send(what());
+    }
+}

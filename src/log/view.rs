@@ -1,0 +1,169 @@
+//! What a reader knows of the log: the manifest, and an index of the durable frames behind it.
+
+use super::frame::Payload;
+use super::frame_file::{FILE_HEAD, FrameFile};
+use super::layout::{Dir, MANIFEST, damaged};
+use super::manifest::Manifest;
+use super::mark::{Mark, read_mark};
+use super::recovery::{frame_files, missing_frames, no_log};
+use super::schemas::Schemas;
+use crate::error::{Error, Result};
+use crate::io::Open;
+use crate::time::Epoch;
+
+/// How often a load is tried again when the writer changes the files meanwhile.
+const TRIES: usize = 20;
+
+/// The durable log at some moment.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    pub(super) manifest: Manifest,
+    pub(super) schemas: Schemas,
+    /// The frame files behind the manifest, without gaps. The open handles keep their content
+    /// readable when they are sealed and removed.
+    pub(super) frames: Vec<FrameIndex>,
+    /// The first epoch that is not durable.
+    pub(super) upper: Epoch,
+}
+
+/// The durable frames of one file.
+#[derive(Clone, Debug)]
+pub(super) struct FrameIndex {
+    pub(super) file: FrameFile,
+    /// One for each epoch from `file.first` on.
+    pub(super) frames: Vec<Indexed>,
+    end: u64,
+}
+
+/// Where an epoch's rows are in a frame file.
+#[derive(Clone, Debug)]
+pub(super) struct Indexed {
+    pub(super) epoch: Epoch,
+    pub(super) clock_us: i64,
+    pub(super) payload_base: u64,
+    pub(super) payloads: Vec<Payload>,
+}
+
+impl FrameIndex {
+    /// The epoch behind the last frame.
+    pub(super) fn upper(&self) -> Epoch {
+        self.file.first + self.frames.len() as Epoch
+    }
+
+    /// Indexes the frames up to `end`, which must be where one ends.
+    fn extend(&mut self, end: u64, schemas: &mut Schemas) -> Result<()> {
+        while self.end < end {
+            let frame = self.file.frame(self.end, end, self.upper())?;
+            let loaded = schemas.load(&frame.header.schemas);
+            loaded.map_err(|e| self.file.damage(frame.offset, e))?;
+            self.end = frame.end();
+            self.frames.push(Indexed {
+                epoch: frame.epoch,
+                clock_us: frame.header.clock_us,
+                payload_base: frame.payload_base,
+                payloads: frame.header.payloads,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl View {
+    /// Loads everything. A writer may seal and remove files at the same time, so what looks like
+    /// damage is believed only if it stays.
+    pub(super) fn load(dir: &Dir) -> Result<View> {
+        let mut tries = 0;
+        loop {
+            match Self::try_load(dir) {
+                Err(error) if tries < TRIES && (error.is_damaged() || error.is_missing()) => {
+                    // No log at all, or a writer that is creating one, are not worth waiting for.
+                    if !dir.disk.list(&dir.path)?.iter().any(|name| name == MANIFEST) {
+                        return Err(error);
+                    }
+                    tries += 1;
+                    std::thread::sleep(std::time::Duration::from_micros(50 << tries.min(6)));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn try_load(dir: &Dir) -> Result<View> {
+        // The mark first: what the others say may then be newer, never older.
+        let mark = read_mark(dir);
+        let absent = |error: Error| if error.is_missing() { no_log(dir) } else { error };
+        let manifest = Manifest::load(dir).map_err(absent)?;
+        let mark = mark.map_err(|error| missing_mark(dir, error))?;
+        let schemas = manifest.schemas(dir)?;
+        let upper = manifest.upper;
+        let mut view = View { manifest, schemas, frames: Vec::new(), upper };
+        if mark.upper > view.upper {
+            view.load_frames(dir, mark)?;
+        }
+        Ok(view)
+    }
+
+    fn load_frames(&mut self, dir: &Dir, mark: Mark) -> Result<()> {
+        for first in frame_files(dir, &self.manifest)? {
+            if first > mark.file {
+                break;
+            }
+            if first != self.upper {
+                return Err(missing_frames(dir, self.upper));
+            }
+            let file = FrameFile::open(dir, first, Open::Read)?;
+            let len = file.file.len()?;
+            let end = if first == mark.file { mark.offset } else { len };
+            if end > len {
+                let message = format!("the file has {len} bytes, {end} of them were durable");
+                return Err(file.damage(len, message));
+            }
+            let mut index = FrameIndex { file, frames: Vec::new(), end: FILE_HEAD };
+            index.extend(end, &mut self.schemas)?;
+            self.upper = index.upper();
+            self.frames.push(index);
+        }
+        self.check(dir, mark)
+    }
+
+    /// Checks that the frames end where the mark says.
+    fn check(&self, dir: &Dir, mark: Mark) -> Result<()> {
+        match self.frames.last() {
+            Some(last) if last.file.first == mark.file && self.upper == mark.upper => Ok(()),
+            Some(last) if last.file.first == mark.file => {
+                let (is, says) = (self.upper, mark.upper);
+                Err(last.file.damage(mark.offset, format!("epoch {is} is due, MARK says {says}")))
+            }
+            _ => Err(missing_frames(dir, mark.file)),
+        }
+    }
+
+    /// Brings the view up to the durable mark of now.
+    pub(super) fn refresh(&mut self, dir: &Dir) -> Result<()> {
+        let mark = read_mark(dir).map_err(|error| missing_mark(dir, error))?;
+        if mark.upper <= self.upper {
+            return Ok(());
+        }
+        if let Some(last) = self.frames.last_mut().filter(|last| last.file.first == mark.file) {
+            last.extend(mark.offset, &mut self.schemas)?;
+            self.upper = last.upper();
+            return self.check(dir, mark);
+        }
+        let fresh = View::load(dir)?;
+        if fresh.upper < self.upper {
+            let (now, before) = (fresh.upper, self.upper);
+            let message = format!("the log ends at epoch {now}, it ended at {before} before");
+            return Err(damaged(&dir.file(MANIFEST), 0, message));
+        }
+        *self = fresh;
+        Ok(())
+    }
+}
+
+fn missing_mark(dir: &Dir, error: Error) -> Error {
+    if error.is_missing() {
+        damaged(&dir.file(super::layout::MARK), 0, "the file is missing")
+    } else {
+        error
+    }
+}

@@ -1,0 +1,301 @@
+//! The one process that appends.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use super::append::{Append, Pending, stopped};
+use super::chunk::Sealed;
+use super::commit::{Head, Request, again};
+use super::layout::{Dir, LOCK};
+use super::recovery::{Recovered, recover};
+use super::sealer::Sealer;
+use super::state::State;
+use super::threads;
+use crate::error::{Error, Kind, Result};
+use crate::io::{Clock, Disk, Lock, Random, RealRandom};
+use crate::limits;
+use crate::time::Epoch;
+
+/// How a log is written. The defaults suit a server.
+#[derive(Clone, Debug)]
+pub struct WriterOptions {
+    /// How long an append waits for company before the sync starts, at most 10 ms. With zero, the
+    /// default, the company is whoever arrived during the previous sync.
+    pub linger: Duration,
+    /// Bytes of the appends that wait for the disk; further callers of
+    /// [`append`](Writer::append) wait for room.
+    pub queue_bytes: usize,
+    /// Bytes of frames after which a segment is sealed.
+    pub rotate_bytes: u64,
+    /// Seal on a thread of its own; `false` seals between two epochs, which makes the order of
+    /// disk calls repeatable.
+    pub background: bool,
+    /// Where the salt of frame files comes from.
+    pub random: Arc<dyn Random>,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        WriterOptions {
+            linger: Duration::ZERO,
+            queue_bytes: limits::QUEUE_BYTES_MAX,
+            rotate_bytes: limits::FRAME_FILE_BYTES,
+            background: true,
+            random: Arc::new(RealRandom),
+        }
+    }
+}
+
+/// Appends to a log, and holds its lock. All methods may be called from many threads.
+///
+/// Dropping it does what [`close`](Writer::close) does, without telling of errors.
+#[derive(Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    _lock: Box<dyn Lock>,
+}
+
+/// What the writer and its threads have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) queue: Mutex<Queue>,
+    /// Something was put into the queue.
+    pub(super) work: Condvar,
+    /// Something was taken out of it.
+    pub(super) room: Condvar,
+    pub(super) live: Mutex<Live>,
+    pub(super) state: Arc<Mutex<State>>,
+    pub(super) linger: Duration,
+    queue_bytes: usize,
+}
+
+/// What waits for the commit thread.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pub(super) requests: VecDeque<Request>,
+    pub(super) bytes: usize,
+    /// Who asked for a segment to be sealed.
+    pub(super) seals: Vec<Sender<Result<Epoch>>>,
+    pub(super) closing: bool,
+    /// Why nothing is accepted any more.
+    pub(super) failed: Option<Error>,
+}
+
+/// What is durable, and who wants to hear of it.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) upper: Epoch,
+    pub(super) subscribers: Vec<Sender<Arc<Sealed>>>,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Request({} bytes)", self.size)
+    }
+}
+
+impl Shared {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses everything that waits and everything that will come. The first reason stays.
+    pub(super) fn fail(&self, error: &Error) {
+        let mut queue = self.queue();
+        let failed = queue.failed.get_or_insert_with(|| again(error));
+        let reason = again(failed);
+        for request in queue.requests.drain(..) {
+            let _ = request.reply.send(Err(again(&reason)));
+        }
+        for seal in queue.seals.drain(..) {
+            let _ = seal.send(Err(again(&reason)));
+        }
+        queue.bytes = 0;
+        drop(queue);
+        self.room.notify_all();
+        self.work.notify_all();
+        self.live().subscribers.clear();
+    }
+}
+
+impl Writer {
+    /// Opens the log in `dir` for writing, and creates it if there is none. What a crash left is
+    /// recovered: acknowledged epochs are all there, a torn tail is cut.
+    ///
+    /// # Errors
+    /// A conflict if another writer holds the lock; damage, with file and offset, where the log
+    /// is not what was written; a newer format; whatever the disk reports.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        dir: impl AsRef<Path>,
+        options: WriterOptions,
+    ) -> Result<Writer> {
+        if options.linger > Duration::from_millis(limits::LINGER_MS_MAX) {
+            let message = format!("a linger of {:?} is over the limit", options.linger);
+            let remedy = format!("linger at most {} ms", limits::LINGER_MS_MAX);
+            return Err(Error::new(Kind::Input, message).remedy(remedy));
+        }
+        let dir = Dir::new(disk, dir.as_ref());
+        dir.disk.create_dir(&dir.path)?;
+        let lock = dir.disk.lock(&dir.file(LOCK))?;
+        let recovered = recover(&dir, options.random.as_ref())?;
+        let Recovered { manifest, sealed_schemas, sealed_state, rotated, upper, .. } = recovered;
+        let state = Arc::new(Mutex::new(recovered.state));
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            live: Mutex::new(Live { upper, subscribers: Vec::new() }),
+            state: Arc::clone(&state),
+            linger: options.linger,
+            queue_bytes: options.queue_bytes,
+        });
+        let sealer = Sealer {
+            dir: dir.clone(),
+            manifest,
+            schemas: sealed_schemas,
+            state: sealed_state,
+            waiting: rotated.into(),
+        };
+        let head = Head {
+            dir,
+            clock,
+            random: options.random,
+            schemas: recovered.schemas,
+            state,
+            file: recovered.open,
+            end: recovered.end,
+            upper,
+            mark: recovered.mark,
+        };
+        let rotate = options.rotate_bytes;
+        let threads = threads::start(&shared, head, sealer, rotate, options.background)?;
+        Ok(Writer { shared, threads, _lock: lock })
+    }
+
+    /// Queues an append. Waits while the queue is full; the answer comes from
+    /// [`Pending::wait`].
+    ///
+    /// # Errors
+    /// Wrong input (a name, a column type, the size), or the writer has stopped.
+    pub fn append(&self, append: Append) -> Result<Pending> {
+        let size = append.check()?;
+        let (reply, answer) = bounded(1);
+        let mut queue = self.shared.queue();
+        // A request alone may be larger than the queue: it goes when nothing else waits.
+        while queue.failed.is_none()
+            && queue.bytes > 0
+            && queue.bytes + size > self.shared.queue_bytes
+        {
+            queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if let Some(error) = &queue.failed {
+            return Err(again(error));
+        }
+        if queue.closing {
+            return Err(stopped());
+        }
+        queue.bytes += size;
+        queue.requests.push_back(Request { append, size, reply });
+        drop(queue);
+        self.shared.work.notify_one();
+        Ok(Pending(answer))
+    }
+
+    /// Seals an empty epoch (or one with whatever else waits), so that time goes on; returns it.
+    ///
+    /// # Errors
+    /// As for any append.
+    pub fn tick(&self) -> Result<Epoch> {
+        Ok(self.append(Append::default())?.wait()?.epoch)
+    }
+
+    /// The first epoch that is not durable yet.
+    pub fn upper(&self) -> Epoch {
+        self.shared.live().upper
+    }
+
+    /// Every epoch from `lower` (returned) on, in order, each after its sync. What is before
+    /// `lower` is for a [`Reader`](super::Reader).
+    ///
+    /// The channel holds `bound` epochs. While it is full the log waits, and so does everybody who
+    /// appends: that is the admission. Dropping the receiver ends the subscription. A closing
+    /// writer waits a moment only; the receiver then sees the channel end.
+    pub fn subscribe(&self, bound: usize) -> (Epoch, Receiver<Arc<Sealed>>) {
+        let (sender, receiver) = bounded(bound);
+        let mut live = self.shared.live();
+        // A failure is noted before the subscribers are dropped, so none is missed.
+        if self.shared.queue().failed.is_none() {
+            live.subscribers.push(sender);
+        }
+        (live.upper, receiver)
+    }
+
+    /// Seals everything that is durable now into segments, for other Arrow readers to open;
+    /// returns where they end. Waits until it is done.
+    ///
+    /// # Errors
+    /// The disk is full (nothing is lost, try again later), or the writer has stopped.
+    pub fn seal(&self) -> Result<Epoch> {
+        let (reply, answer) = bounded(1);
+        let mut queue = self.shared.queue();
+        if let Some(error) = &queue.failed {
+            return Err(again(error));
+        }
+        queue.seals.push(reply);
+        drop(queue);
+        self.shared.work.notify_one();
+        answer.recv().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// The last offset of every source, as committed with the events.
+    pub fn offsets(&self) -> BTreeMap<String, String> {
+        self.shared.state().offsets.clone()
+    }
+
+    /// The sequence number that is due from this producer; 0 if it never appended.
+    pub fn next_sequence(&self, producer: &str) -> u64 {
+        self.shared.state().next_sequence(producer)
+    }
+
+    /// Appends what waits, syncs, and gives the lock back.
+    ///
+    /// # Errors
+    /// Why the writer had stopped, if it had.
+    pub fn close(mut self) -> Result<()> {
+        self.stop();
+        let failed = self.shared.queue().failed.take();
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn stop(&mut self) {
+        self.shared.queue().closing = true;
+        self.shared.work.notify_all();
+        self.shared.room.notify_all();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so and has failed the queue.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
