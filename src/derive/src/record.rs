@@ -144,7 +144,7 @@ fn row(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Token
     quote! {
         #[doc = #doc]
         #[derive(Clone, Copy, Debug, PartialEq)]
-        #[allow(dead_code, non_snake_case, reason = "generated, used or not, named by the user")]
+        #[allow(dead_code, non_snake_case, reason = "generated, used or not; named as the field is")]
         #vis struct #row<'a> { #(#fields),* }
 
         #[automatically_derived]
