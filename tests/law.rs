@@ -17,6 +17,9 @@ mod run;
 #[path = "law/processes.rs"]
 mod processes;
 
+#[path = "law/found.rs"]
+mod found;
+
 use naive::generate;
 use naive::{History, cases, scaled};
 use proptest::prelude::*;

@@ -172,7 +172,7 @@ impl Expr {
             }
             Expr::DistinctCount(input) => {
                 let mut counts: BTreeMap<String, i64> = BTreeMap::new();
-                for ((key, _), _) in of(input) {
+                for ((key, _), _) in of(input).into_iter().filter(|(_, n)| *n > 0) {
                     *counts.entry(key).or_default() += 1;
                 }
                 bag(counts.into_iter().map(|pair| (pair, 1)))
