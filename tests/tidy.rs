@@ -5,7 +5,7 @@
 #[path = "tidy/source.rs"]
 mod source;
 
-use source::{Source, files, root};
+use source::{Source, files, has_extension, root};
 
 /// A part of `src/`, and the parts it must not know. `system.rs` alone knows them all.
 const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
@@ -242,7 +242,7 @@ fn no_file_names_a_machine() {
 #[test]
 fn links_lead_to_files() {
     let mut objections = Vec::new();
-    for file in files().iter().filter(|file| file.path.ends_with(".md")) {
+    for file in files().iter().filter(|file| file.is_markdown()) {
         let folder = root().join(&file.path);
         let folder = folder.parent().expect("a folder");
         for link in file.links() {
@@ -277,7 +277,7 @@ fn promises_and_tests_name_each_other() {
         let Some(number) = number else { continue };
         let tests: Vec<&str> = row
             .split(|c: char| !c.is_alphanumeric() && !"_/.".contains(c))
-            .filter(|word| word.starts_with("tests/") && word.ends_with(".rs"))
+            .filter(|word| word.starts_with("tests/") && has_extension(word, "rs"))
             .collect();
         if tests.is_empty() {
             objections.push(format!("README.md: promise {number} names no test"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use diptych::log::{Append, Writer};
+use diptych::log::{Append, Pending, Writer};
 use diptych::serving::{Index, Read};
 use diptych::{BatchOptions, Boundary, Cluster, Dataflow, Definition, ServeOptions, System};
 
@@ -94,7 +94,7 @@ impl Log {
         for epoch in from..to {
             let batches = batches(&self.history[epoch]);
             let append = Append { batches, ..Append::default() };
-            let ack = writer.append(append).and_then(|pending| pending.wait()).map_err(shown)?;
+            let ack = writer.append(append).and_then(Pending::wait).map_err(shown)?;
             equal("the epoch of an append", &ack.epoch, &(epoch as u64))?;
         }
         Ok(())

@@ -9,8 +9,13 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 /// `DIPTYCH_CASES` overrides both.
 pub(crate) fn scaled(each_change: u64, long: u64) -> u64 {
     let given = std::env::var("DIPTYCH_CASES").ok();
-    let usual = if std::env::var_os("DIPTYCH_LONGTEST").is_some() { long } else { each_change };
+    let usual = if is_long() { long } else { each_change };
     given.map_or(usual, |text| text.parse().expect("DIPTYCH_CASES is a number"))
+}
+
+/// Whether the large profile of each test shall run.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("DIPTYCH_LONGTEST").is_some()
 }
 
 /// Checks `count` cases of `strategy`, numbered from `DIPTYCH_FIRST_SEED` (0 by default), or only
@@ -26,8 +31,8 @@ pub(crate) fn cases<S: Strategy>(
     S::Value: Debug,
 {
     let number = |name: &str| {
-        let text = std::env::var(name).ok()?;
-        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+        let given = std::env::var(name).ok()?;
+        Some(given.parse::<u64>().unwrap_or_else(|_| panic!("{name}={given} is not a number")))
     };
     let first = number("DIPTYCH_FIRST_SEED").unwrap_or(0);
     let seeds = match number("DIPTYCH_SEED") {

@@ -165,7 +165,7 @@ impl Expr {
     }
 }
 
-fn keys<'s>(rows: Collection<'s, Pair>) -> Collection<'s, String> {
+fn keys(rows: Collection<'_, Pair>) -> Collection<'_, String> {
     rows.map(|(key, _)| key).distinct()
 }
 
