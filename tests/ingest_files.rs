@@ -58,12 +58,8 @@ impl AppendTo for NaiveLog {
 fn conflict() -> diptych::Error {
     let disk = SimDisk::new();
     let _first = writer(&disk);
-    let second = Writer::open(
-        Arc::new(disk.clone()),
-        Arc::new(SimClock::at(0)),
-        "log",
-        WriterOptions::default(),
-    );
+    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SimClock::at(0)));
+    let second = Writer::open(disk, clock, "log", WriterOptions::default());
     second.err().expect("a conflict")
 }
 
