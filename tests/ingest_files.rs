@@ -60,7 +60,7 @@ fn conflict() -> diptych::Error {
     let _first = writer(&disk);
     let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SimClock::at(0)));
     let second = Writer::open(disk, clock, "log", WriterOptions::default());
-    second.err().expect("a conflict")
+    second.map(drop).expect_err("a conflict")
 }
 
 fn writer(disk: &SimDisk) -> Writer {
@@ -179,7 +179,8 @@ fn a_csv_cell_is_read_by_the_type_of_its_column() {
     assert_eq!(report.epochs, Some((0, 0)));
 }
 
-const CUP_JSON: &str = r#"{"id": 7, "name": "c\u0075p", "price": 2.5, "weight": "0.25", "sold": true,
+const CUP_JSON: &str = r#"{"id": 7, "name": "c\u0075p", "price": 2.5, "weight": "0.25",
+    "sold": true,
     "on": "2016-10-01", "at": 1475313960000000, "colour": "Blue", "key": "0aff", "x": {"y": [1]},
     "tags": ["a", "b,\"c"], "size": {"depth": null, "width": 3}, "note": null}"#;
 

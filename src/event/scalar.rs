@@ -11,6 +11,7 @@ use arrow_array::types::{
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, StringArray};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
+use std::convert::identity;
 use std::sync::Arc;
 
 use super::decimal::{self, Decimal};
@@ -22,9 +23,11 @@ use crate::error::Result;
 
 /// Numbers and their like: a buffer of native values, wrapped on the way out.
 macro_rules! number {
-    ($kind:ty, $arrow:ty, $native:ty, $wrap:expr, $unwrap:expr, $data_type:expr $(, const $s:ident)?) => {
-        impl $(<const $s: u8>)? Plain for $kind {}
-        impl $(<const $s: u8>)? Field for $kind {
+    (
+        $kind:ty, $arrow:ty, $native:ty, $wrap:expr, $unwrap:expr, $data_type:expr
+    ) => {
+        impl Plain for $kind {}
+        impl Field for $kind {
             type Row<'a> = Self;
             type Column = ScalarBuffer<$native>;
             type Builder = PrimitiveBuilder<$arrow>;
@@ -63,7 +66,7 @@ macro_rules! number {
 
 macro_rules! native {
     ($($kind:ty, $arrow:ty, $data_type:ident;)*) => {
-        $(number!($kind, $arrow, $kind, std::convert::identity, std::convert::identity, DataType::$data_type);)*
+        $(number!($kind, $arrow, $kind, identity, identity, DataType::$data_type);)*
     };
 }
 
@@ -174,15 +177,7 @@ macro_rules! array {
     };
 }
 
-array!(
-    bool,
-    bool,
-    BooleanArray,
-    BooleanBuilder,
-    DataType::Boolean,
-    std::convert::identity,
-    |v: &bool| *v
-);
+array!(bool, bool, BooleanArray, BooleanBuilder, DataType::Boolean, identity, |v: &bool| *v);
 array!(String, &'a str, StringArray, StringBuilder, DataType::Utf8, str::to_owned, String::as_str);
 array!(
     Vec<u8>,
