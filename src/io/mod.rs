@@ -138,7 +138,8 @@ pub fn read_all(disk: &dyn Disk, path: &Path, bound: u64) -> Result<Vec<u8>> {
 /// a crash at any point, and the new one once this returns.
 ///
 /// # Errors
-/// What the disk reports; the old content is then still in place, unless the last step failed.
+/// What the disk reports. A full disk is reported as such only while the old content is in place:
+/// when the last steps fail, which of the two is there is unknown, and that is no case for waiting.
 pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".tmp");
@@ -146,8 +147,9 @@ pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     let file = disk.open(draft, Open::Create)?;
     file.write_at(0, bytes)?;
     file.sync_data()?;
-    disk.rename(draft, path)?;
-    disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+    let renamed = disk.rename(draft, path);
+    let synced = renamed.and_then(|()| disk.sync_dir(path.parent().unwrap_or(Path::new("."))));
+    synced.map_err(|error| Error::new(Kind::Io, format!("replace {}: {error}", path.display())))
 }
 
 /// The refusal to lock `path`, held by the process whose id is `holder`.
