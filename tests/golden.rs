@@ -3,6 +3,8 @@
 //! `tests/golden/vN` is a log as release N wrote it, and is never written again. When the format
 //! changes, `DIPTYCH_BLESS=1 cargo test --test golden` writes the directory of the new version.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod logs;
 
 use std::path::{Path, PathBuf};

@@ -57,6 +57,7 @@ pub enum Open {
 /// A file system, as far as this crate needs one.
 ///
 /// Every error names the path. All methods may be called from any thread.
+#[expect(clippy::missing_errors_doc, reason = "all methods fail with what the system reports")]
 pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Creates `dir` and its missing parents. The entry of `dir` in its parent is made durable.
     fn create_dir(&self, dir: &Path) -> Result<()>;
@@ -89,6 +90,7 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
 }
 
 /// An open file. Positions are explicit, so a handle can be shared.
+#[expect(clippy::missing_errors_doc, reason = "all methods fail with what the system reports")]
 pub trait File: Send + Sync + std::fmt::Debug {
     /// The length in bytes.
     fn len(&self) -> Result<u64>;
