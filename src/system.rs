@@ -1,9 +1,11 @@
 //! The composition root: a data directory, and both layers over it.
 //!
-//! This is the only file that knows log, batch, speed and serving together. A [`System`] is a
+//! This is the only place that knows log, batch, speed and serving together. A [`System`] is a
 //! directory with the log in `log/` and batch views in `views/`. [`System::batch`] runs the batch
 //! layer; [`System::serve`] starts the speed layer where a batch view ends (or at the log's present
 //! end, with history fed in place); both meet in an [`Index`].
+
+mod restore;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,13 +14,14 @@ use std::time::Duration;
 use crate::batch::{self, BatchReport, Job};
 use crate::batch_view::{BatchView, BatchViewWriter, Identity};
 use crate::dataflow::{Definition, Description};
-use crate::engine::{Cluster, Feed, Gather, History, Progress};
+use crate::engine::{Cluster, Gather, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
 use crate::serving::{Index, IndexOptions, Publish, ViewInfo};
 use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
 use crate::time::Epoch;
+use restore::{blocks, check_log, check_types};
 
 /// A data directory, and the layers over it.
 #[derive(Clone, Debug)]
@@ -451,73 +454,4 @@ fn history_end(reader: &Reader, upto: Option<Epoch>) -> Result<Epoch> {
         }
         upto => Ok(upto.unwrap_or(upper)),
     }
-}
-
-/// Refuses a batch view whose accumulations are not of the function's types.
-fn check_types(description: &Description, view: &BatchView) -> Result<()> {
-    for barrier in view.barriers() {
-        let ours = description.accumulations.iter().find(|(name, _)| *name == barrier.name);
-        let change = match ours {
-            None => "is not in the function any more".to_owned(),
-            Some((_, types)) if *types != barrier.types => {
-                format!("was {}, and is {types}", barrier.types)
-            }
-            Some(_) => continue,
-        };
-        let (dataflow, version) = (&description.name, &description.version);
-        return Err(Error::new(
-            Kind::Conflict,
-            format!(
-                "dataflow {dataflow:?} version {version}: accumulation {:?} {change}",
-                barrier.name
-            ),
-        )
-        .remedy("a changed function needs a new version: change `df.version`"));
-    }
-    if description.accumulations.len() > view.barriers().len() {
-        return Err(Error::new(
-            Kind::Conflict,
-            format!(
-                "dataflow {:?} version {} has accumulations its batch view lacks",
-                description.name, description.version
-            ),
-        )
-        .remedy("a changed function needs a new version: change `df.version`"));
-    }
-    Ok(())
-}
-
-/// Refuses a batch view of another log.
-fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
-    let (stated, found) = (view.log_identity(), reader.identity());
-    if stated == found {
-        return Ok(());
-    }
-    let boundary = view.boundary();
-    Err(Error::new(
-        Kind::Conflict,
-        format!(
-            "the batch view at epoch {boundary} is of log {stated}, this directory has {found}"
-        ),
-    )
-    .remedy("the log was replaced: remove the directory `views` and run `batch` again"))
-}
-
-/// The accumulations of a batch view, to be shared out among workers.
-fn blocks(
-    view: BatchView,
-    description: &Description,
-) -> Arc<dyn Fn(usize, usize) -> History + Send + Sync> {
-    let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
-    Arc::new(move |index, peers| {
-        let (view, names) = (view.clone(), names.clone());
-        Box::new(names.into_iter().flat_map(move |name| -> History {
-            match view.accumulation(&name, index, peers) {
-                Err(error) => Box::new(std::iter::once(Err(error))),
-                Ok(blocks) => {
-                    Box::new(blocks.map(move |block| Ok(Feed::Block(name.clone(), block?))))
-                }
-            }
-        }))
-    })
 }

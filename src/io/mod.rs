@@ -34,7 +34,7 @@ mod sim;
 mod sim_state;
 
 pub use clock::{Clock, RealClock, SimClock};
-pub(crate) use host::{executable_image, read_text};
+pub(crate) use host::{UserFile, executable_image, read_text, unnamed_file};
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
 pub use sim::{Fault, SimDisk};

@@ -32,9 +32,8 @@ impl Task {
         let Task { layer, directory, dataflow, seed, boundary, cluster } = self;
         let Cluster { workers, process, addresses } = cluster;
         let addresses = addresses.join(",");
-        format!(
-            "{layer}\n{directory}\n{dataflow}\n{seed}\n{boundary}\n{workers}\n{process}\n{addresses}"
-        )
+        let cluster = format!("{workers}\n{process}\n{addresses}");
+        format!("{layer}\n{directory}\n{dataflow}\n{seed}\n{boundary}\n{cluster}")
     }
 
     fn from_words(words: &str) -> Task {
