@@ -7,7 +7,7 @@ mod source;
 
 use source::{Source, files, has_extension, root};
 
-/// A part of `src/`, and the parts it must not know. `system.rs` alone knows them all.
+/// A part of `src/`, and the parts it must not know. `system/` alone knows them all.
 const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("io", &["log", "dataflow", "engine", "batch", "speed", "serving", "system"]),
     ("row", &["log", "dataflow", "engine", "batch", "speed", "serving", "system"]),

@@ -174,8 +174,7 @@ impl LiveWorker {
         }
     }
 
-    /// Removes what is still installed; the worker's last turn. False, as [`LiveWorker::turn`]
-    /// says.
+    /// Removes what is still installed; the worker's last turn. Gives false, which ends its turns.
     pub(super) fn leave(&mut self, worker: &mut Worker) -> bool {
         for live in self.lanes.drain(..).flatten() {
             live.lane.uninstall(worker);

@@ -1,10 +1,7 @@
-//! What a batch view must be to be continued from, and what it gives to each worker.
-
-use std::sync::Arc;
+//! Whether a batch view fits the function and the log it is asked to continue.
 
 use crate::batch_view::BatchView;
 use crate::dataflow::Description;
-use crate::engine::{Feed, History};
 use crate::error::{Error, Kind, Result};
 use crate::log::Reader;
 
@@ -56,23 +53,4 @@ pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
         ),
     )
     .remedy("the log was replaced: remove the directory `views` and run `batch` again"))
-}
-
-/// The accumulations of a batch view, to be shared out among workers.
-pub(super) fn blocks(
-    view: BatchView,
-    description: &Description,
-) -> Arc<dyn Fn(usize, usize) -> History + Send + Sync> {
-    let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
-    Arc::new(move |index, peers| {
-        let (view, names) = (view.clone(), names.clone());
-        Box::new(names.into_iter().flat_map(move |name| -> History {
-            match view.accumulation(&name, index, peers) {
-                Err(error) => Box::new(std::iter::once(Err(error))),
-                Ok(blocks) => {
-                    Box::new(blocks.map(move |block| Ok(Feed::Block(name.clone(), block?))))
-                }
-            }
-        }))
-    })
 }
