@@ -11,6 +11,9 @@
 
 mod naive;
 
+#[path = "law/subject.rs"]
+mod subject;
+
 #[path = "law/run.rs"]
 mod run;
 
@@ -25,7 +28,8 @@ use naive::{History, cases, scaled};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use run::{Log, Subject};
+use run::Log;
+use subject::Subject;
 
 /// One case: a dataflow, a log, and where and by whom it is computed.
 #[derive(Clone, Debug)]
@@ -174,6 +178,26 @@ fn empty_epochs() {
             log.check_restored(&system, upper / 2, 1)?;
         }
         Ok(())
+    });
+}
+
+/// All built-in dataflows in one computation over one log. Some are restored at boundaries of their
+/// own, the others fed in place; new epochs arrive meanwhile.
+#[test]
+fn all_dataflows_together() {
+    let definitions = diptych::dataflows::all();
+    let history = |definition: &diptych::Definition| generate::history(definition.name());
+    let histories: Vec<_> = definitions.iter().map(history).collect();
+    let strategy = (histories, prop::collection::vec(any::<Index>(), definitions.len()));
+    let strategy = (strategy, 1_usize..5, any::<Index>());
+    cases("law", "all_dataflows_together", scaled(12, 1_000), strategy, |case| {
+        let ((histories, boundaries), workers, present) = case;
+        let epochs = histories.iter().map(Vec::len).max().unwrap_or(0);
+        let all = |epoch: usize| histories.iter().filter_map(move |h| h.get(epoch)).flatten();
+        let mixed: History = (0..epochs).map(|epoch| all(epoch).cloned().collect()).collect();
+        let subjects = definitions.iter().map(|d| Subject::Builtin(d.name().into()));
+        let logs: Vec<_> = subjects.map(|subject| Log::new(&subject, mixed.clone())).collect();
+        run::check_together(&logs, boundaries, present.index(epochs + 1), *workers)
     });
 }
 

@@ -6,7 +6,8 @@ use diptych::dataflows::IdentifiedTweet;
 use crate::naive::History;
 use crate::naive::facts::Mark;
 use crate::naive::program::{Change, Expr, Kind, Program, Shape, Test};
-use crate::run::{Log, Subject};
+use crate::run::Log;
+use crate::subject::Subject;
 
 fn holds(subject: Subject, history: History) -> Result<(), String> {
     let log = Log::new(&subject, history);

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use diptych::{BatchOptions, Boundary, Cluster, ServeOptions, System};
 
 use crate::naive::{cases, generate};
-use crate::run::{Log, Subject};
+use crate::run::Log;
+use crate::subject::Subject;
 
 const TASK: &str = "DIPTYCH_LAW_TASK";
 const PATIENCE: Duration = Duration::from_secs(120);

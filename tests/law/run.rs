@@ -1,28 +1,15 @@
 //! Runs a dataflow over a log and compares what the index says with the twin's answers.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use diptych::log::{Append, Pending, Writer};
 use diptych::serving::{Index, Read};
-use diptych::{BatchOptions, Boundary, Cluster, Dataflow, Definition, ServeOptions, System};
+use diptych::{BatchOptions, Boundary, Cluster, Definition, ServeOptions, System};
+use proptest::sample;
 
-use crate::naive::{ByteRows, Fact, History, Program, batches, bytes_of, twins};
-
-/// A dataflow with a twin.
-#[derive(Clone)]
-pub(crate) enum Subject {
-    /// One of `dataflows/`, by name.
-    Builtin(String),
-    /// Made by chance.
-    Random(Program),
-    /// A wrong function under the name, and with the twin, of a built-in one.
-    Wrong(String, fn(&mut Dataflow<'_>)),
-}
-
-/// All views as bytes, by name.
-pub(crate) type Answers = BTreeMap<String, ByteRows>;
+use crate::naive::{ByteRows, Fact, History, batches};
+use crate::subject::{Answers, Subject};
 
 /// A log, and what every view of its subject must be at every epoch.
 pub(crate) struct Log {
@@ -30,52 +17,6 @@ pub(crate) struct Log {
     pub(crate) history: History,
     /// `answers[t]` is about the epochs up to and with `t`.
     pub(crate) answers: Vec<Answers>,
-}
-
-impl fmt::Debug for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Subject::Builtin(name) => write!(f, "{name}"),
-            Subject::Random(program) => program.fmt(f),
-            Subject::Wrong(name, _) => write!(f, "not {name}"),
-        }
-    }
-}
-
-impl Subject {
-    fn definition(&self) -> Definition {
-        match self {
-            Subject::Builtin(name) => diptych::dataflows::all()
-                .into_iter()
-                .find(|definition| definition.name() == name)
-                .unwrap_or_else(|| panic!("there is no dataflow {name}")),
-            Subject::Random(program) => {
-                let program = program.clone();
-                Definition::new("random", move |df| program.draw(df))
-            }
-            Subject::Wrong(name, function) => Definition::new(name.as_str(), *function),
-        }
-    }
-
-    fn twin(&self, history: &[Vec<Fact>]) -> Answers {
-        let epochs = history.iter().enumerate();
-        let facts: Vec<(u64, &Fact)> = epochs
-            .flat_map(|(epoch, facts)| facts.iter().map(move |fact| (epoch as u64, fact)))
-            .collect();
-        let answer = match self {
-            Subject::Builtin(name) | Subject::Wrong(name, _) => {
-                let facts: Vec<&Fact> = facts.into_iter().map(|(_, fact)| fact).collect();
-                twins::twin(name, &facts)
-            }
-            Subject::Random(program) => program.twin(&facts),
-        };
-        answer.iter().map(|(name, rows)| (name.clone(), bytes_of(rows))).collect()
-    }
-
-    /// Whether answers name epochs: those of rejected rows.
-    pub(crate) fn sees_epochs(&self) -> bool {
-        matches!(self, Subject::Random(_))
-    }
 }
 
 impl Log {
@@ -225,6 +166,42 @@ impl Log {
         self.compare(&index, before.saturating_sub(1) as u64, &what)?;
         served.stop().map_err(shown)
     }
+}
+
+/// Serves the dataflows of several logs with the same history in one computation. The first
+/// `present` epochs are there when it starts; every dataflow has a batch view at a boundary of its
+/// own among them, or none.
+pub(crate) fn check_together(
+    logs: &[Log],
+    boundaries: &[sample::Index],
+    present: usize,
+    w: usize,
+) -> Result<(), String> {
+    let system = System::in_memory();
+    let writer = system.writer().map_err(shown)?;
+    let Some(any) = logs.first() else { return Ok(()) };
+    any.append(&writer, 0, present)?;
+    let mut first = Vec::new();
+    for (log, boundary) in logs.iter().zip(boundaries) {
+        let boundary = boundary.index(present + 1);
+        if boundary > 0 {
+            log.batch(&system, boundary, 1 + boundary % 2)?;
+        }
+        // Without a batch view, all that is present is history.
+        let start = if boundary > 0 { boundary } else { present };
+        first.push(start.saturating_sub(1) as u64);
+    }
+    let definitions: Vec<_> = logs.iter().map(|log| log.definition.clone()).collect();
+    let options = ServeOptions::default().cluster(Cluster::local(w)).writer(&writer);
+    let served = system.serve(&definitions, options).map_err(shown)?;
+    any.append(&writer, present, any.history.len())?;
+    for (log, first) in logs.iter().zip(first) {
+        let name = log.definition.name();
+        let what = format!("{name} beside others from {first} on, {present} present, {w} workers");
+        served.wait_beyond(name, log.upper() - 1).map_err(|error| format!("{what}: {error}"))?;
+        log.compare(&served.index(name).map_err(shown)?, first, &what)?;
+    }
+    served.stop().map_err(shown)
 }
 
 /// All views of an index at an epoch, in one snapshot.
