@@ -18,6 +18,7 @@ use super::collection::Collection;
 use super::dump::Sink;
 use super::front::Front;
 use super::pass::Pass;
+use super::relay::relay;
 use crate::error::Result;
 use crate::limits;
 use crate::time::Epoch;
@@ -45,7 +46,7 @@ impl<K: Key, V: Key, P> ArrangedBarrier<K, V, P> {
         front: P,
     ) -> (Self, Arranged<'s, KeyedTrace<K, V>>) {
         let (input, stream) = scope.new_input_with_builder();
-        let collection: Collection<'s, (K, V)> = stream.as_collection();
+        let collection: Collection<'s, (K, V)> = relay(stream).as_collection();
         let arranged = collection.arrange_by_key_named(&format!("Arrange: {name}"));
         let barrier = ArrangedBarrier {
             name: name.to_owned(),

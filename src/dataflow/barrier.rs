@@ -31,6 +31,7 @@ use super::collection::Collection;
 use super::dump::Sink;
 use super::front::Front;
 use super::pass::Pass;
+use super::relay::relay;
 use crate::error::Result;
 use crate::limits;
 use crate::time::Epoch;
@@ -109,7 +110,7 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
             bulk: None,
         }));
         let (input, stream) = scope.new_input_with_builder();
-        let output = own(stream, name, Rc::clone(&accumulate), Rc::clone(&state));
+        let output = own(relay(stream), name, Rc::clone(&accumulate), Rc::clone(&state));
         let barrier = HashBarrier {
             name: name.to_owned(),
             signature: std::any::type_name::<(A, A::Row)>().to_owned(),

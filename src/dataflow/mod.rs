@@ -44,6 +44,7 @@ mod front;
 mod pass;
 mod plan;
 mod rejections;
+mod relay;
 
 pub use accumulate::{Key, Monoid, Summand};
 pub use arranged::{Keyed, KeyedTrace};
