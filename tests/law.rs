@@ -23,6 +23,9 @@ mod processes;
 #[path = "law/found.rs"]
 mod found;
 
+#[path = "law/large.rs"]
+mod large;
+
 use naive::generate;
 use naive::{History, cases, scaled};
 use proptest::prelude::*;

@@ -60,7 +60,7 @@ where
         cases: 1,
         failure_persistence: None,
         max_shrink_iters: 400,
-        max_shrink_time: 60_000,
+        max_shrink_time: 20_000,
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, random(seed));
