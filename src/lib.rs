@@ -1,4 +1,55 @@
-//! The Lambda Architecture in one Rust function.
+//! **The Lambda Architecture in one Rust function.** Two panels, one hinge.
+//!
+//! You write one function from event streams to views. The batch layer compiles it into a timely
+//! dataflow and runs it once over all of history; the speed layer is the same function, continuing
+//! over new epochs; the serving layer is an index over both. The law:
+//!
+//! > At every sealed epoch t, and for every s <= t:
+//! > `batch(log[..t]) == speed(batch(log[..s]), log[s..t]) ==` what readers see at t.
+//!
+//! ```
+//! use diptych::dataflows::{Line, word_count};
+//! use diptych::serving::{Index, Read};
+//! use diptych::{Boundary, Cluster, Definition, Epoch, ServeOptions, System, append};
+//!
+//! # fn main() -> diptych::Result<()> {
+//! let system = System::in_memory();
+//! let writer = system.writer()?;
+//! for text in ["to be", "or not", "to be", "that is"] {
+//!     append(&writer, "lines", &[Line { text: text.to_owned() }])?;
+//! }
+//! let counts = Definition::new("word_count", word_count);
+//! let rows = |index: &Index, t: Epoch| {
+//!     index.snapshot(Read::AsOf(t - 1))?.rows::<String, i64>("counts")
+//! };
+//! for t in 1..=4 {
+//!     let batch = system.recompute(&counts, t, Cluster::local(2), true)?;
+//!     for s in 0..=t {
+//!         let options = ServeOptions::default().boundary(Boundary::InPlace(s)).until(t);
+//!         let served = system.serve(&[counts.clone()], options)?;
+//!         served.wait_beyond("word_count", t - 1)?;
+//!         assert_eq!(rows(&batch, t)?, rows(&served.index("word_count")?, t)?);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ```text
+//!  sources ─► log (master dataset) ─┬─► batch  f over history [0,F), time collapsed ─► batch view ─┐
+//!             epochs, immutable     │          the same f, one timely dataflow                     ├─► serving
+//!             fsync before ack      └─► speed  f continues, epoch by epoch ──────────► deltas ─────┘   index
+//! ```
+//!
+//! # It is
+//! - exact: for joins, top-k, distinct and recursion, for late and out-of-order events, through
+//!   restarts; nothing waits for a watermark, a late event simply changes an old answer;
+//! - a library: a whole `main.rs` is one call with your functions;
+//! - durable: an acknowledged event is on disk, and damage is refused, never skipped.
+//!
+//! # It is not
+//! - a SQL engine, a message broker, or a replicated store: one machine's disk holds the log;
+//! - for state larger than memory: the accumulations and views of a dataflow must fit.
 
 extern crate self as diptych;
 
@@ -15,9 +66,9 @@ pub mod limits;
 pub mod log;
 pub mod row;
 pub mod serving;
+pub mod sources;
 mod speed;
 mod system;
-pub mod sources;
 pub mod time;
 
 pub use batch::BatchReport;
@@ -28,5 +79,9 @@ pub use dataflow::{
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};
 pub use event::{Date, Decimal, Event, Timestamp};
+pub use sources::append;
 pub use system::{BatchOptions, Boundary, ServeOptions, Served, System};
 pub use time::Epoch;
+
+pub use differential_dataflow;
+pub use timely;

@@ -165,7 +165,7 @@ impl System {
             return Err(Error::new(Kind::Input, format!("the log in {place} is empty"))
                 .remedy("append events first, for example with `ingest`"));
         }
-        options.progress.expect(reader.rows(0, boundary, &streams(&description))?);
+        options.progress.expect(rows(&reader, &description));
         let cluster = options.cluster.clone();
         let identity = identity(&description);
         let writer = if cluster.is_first() {
@@ -199,8 +199,7 @@ impl System {
         at_most: Epoch,
     ) -> Result<(Option<BatchView>, Vec<Error>)> {
         let identity = identity(description);
-        let newest =
-            BatchView::newest(Arc::clone(&self.disk), &self.root, &identity, at_most)?;
+        let newest = BatchView::newest(Arc::clone(&self.disk), &self.root, &identity, at_most)?;
         if let Some(view) = &newest.found {
             check_types(description, view)?;
         }
@@ -276,11 +275,12 @@ impl System {
         };
         let status = Arc::<LaneStatus>::default();
         let progress = Arc::<Progress>::default();
-        if let Start::History(boundary) = start {
-            progress.expect(reader.rows(0, boundary, &streams(&description))?);
+        if let Start::History(_) = start {
+            progress.expect(rows(reader, &description));
         }
         let dataflow = LiveDataflow {
             definition: definition.clone(),
+            streams: description.streams.clone(),
             publisher,
             start,
             status: Arc::clone(&status),
@@ -421,8 +421,11 @@ fn identity(description: &Description) -> Identity {
     Identity::new(&description.name, &description.version)
 }
 
-fn streams(description: &Description) -> Vec<&str> {
-    description.streams.iter().map(|stream| stream.name.as_str()).collect()
+/// How many rows of the dataflow's streams the log has: what a batch run has to feed, or somewhat
+/// more when it ends before the log does.
+fn rows(reader: &Reader, description: &Description) -> u64 {
+    let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
+    reader.streams().iter().filter(|stream| read(&stream.name)).map(|stream| stream.rows).sum()
 }
 
 /// Where history ends: at `upto`, which must be sealed, or at the log's end.
@@ -451,7 +454,10 @@ fn check_types(description: &Description, view: &BatchView) -> Result<()> {
         let (dataflow, version) = (&description.name, &description.version);
         return Err(Error::new(
             Kind::Conflict,
-            format!("dataflow {dataflow:?} version {version}: accumulation {:?} {change}", barrier.name),
+            format!(
+                "dataflow {dataflow:?} version {version}: accumulation {:?} {change}",
+                barrier.name
+            ),
         )
         .remedy("a changed function needs a new version: change `df.version`"));
     }
@@ -477,7 +483,9 @@ fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
     let boundary = view.boundary();
     Err(Error::new(
         Kind::Conflict,
-        format!("the batch view at epoch {boundary} is of log {stated}, this directory has {found}"),
+        format!(
+            "the batch view at epoch {boundary} is of log {stated}, this directory has {found}"
+        ),
     )
     .remedy("the log was replaced: remove the directory `views` and run `batch` again"))
 }
@@ -493,9 +501,9 @@ fn blocks(
         Box::new(names.into_iter().flat_map(move |name| -> History {
             match view.accumulation(&name, index, peers) {
                 Err(error) => Box::new(std::iter::once(Err(error))),
-                Ok(blocks) => Box::new(blocks.map(move |block| {
-                    Ok(Feed::Block(name.clone(), block?))
-                })),
+                Ok(blocks) => {
+                    Box::new(blocks.map(move |block| Ok(Feed::Block(name.clone(), block?))))
+                }
             }
         }))
     })

@@ -1,6 +1,8 @@
 //! Readers never see two moments at once, and their frontier never goes back, while workers
 //! publish, merges run, bases are replaced and versions change.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -253,4 +255,24 @@ fn subscribers_resume_by_token_and_learn_of_a_new_version() {
     let error = changes.next(Duration::from_secs(60)).unwrap_err();
     assert!(error.is_conflict(), "{error}");
     assert!(new.resume(1, &changes.token()).err().unwrap().is_conflict());
+}
+
+#[test]
+fn who_waits_for_an_epoch_is_answered_by_the_version_that_reaches_it() {
+    let mut bank = Bank::new();
+    let old = index("1");
+    bank.publish(&old, 3);
+    let serving = Arc::new(Serving::new(old.clone()));
+    let waiting = Arc::clone(&serving);
+    let thread = std::thread::spawn(move || {
+        let snapshot = waiting.snapshot(Read::AtLeast(5, Duration::from_secs(60))).unwrap();
+        (snapshot.version().to_owned(), snapshot.epoch())
+    });
+    let next = index("2");
+    Bank::new().publish(&next, 7);
+    serving.cutover(next).unwrap();
+    assert_eq!(thread.join().unwrap(), ("2".to_owned(), Some(6)));
+    // What the old version still publishes is seen by nobody.
+    bank.publish(&old, 4);
+    assert_eq!(old.frontier(), 3);
 }

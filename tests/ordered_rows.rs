@@ -1,6 +1,8 @@
 //! The bytes of rows sort like the rows, come back as they were, and mean the same with and
 //! without the Rust type.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::cmp::Ordering;
 use std::fmt::Debug;
 

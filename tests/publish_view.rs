@@ -1,5 +1,7 @@
 //! What a dataflow computes is what the index answers, on any number of workers.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,8 +49,8 @@ fn run(index: &Index, workers: usize, shards: usize, from: u64) {
                 (row::encode(&word), row::encode(&(count as i64)))
             });
             let words = words.map(|word| (row::encode(&word), Vec::new()));
-            let published = publish_view(counts, 0, shards, Arc::clone(&publisher));
-            probe_published(published, &probe);
+            let stream = publish_view(counts, 0, shards, Arc::clone(&publisher));
+            probe_published(stream, &probe);
             probe_published(publish_view(words, 1, shards, publisher), &probe);
         });
         let (me, peers) = (worker.index(), worker.peers());
@@ -161,4 +163,50 @@ fn a_reader_waits_for_its_write() {
     assert!(late.is_missing() && late.to_string().contains("epoch 30"), "{late}");
     run(&index, 1, 1, 0);
     thread.join().unwrap();
+}
+
+/// Batches of views are batches of differential: a spine holds them, and its cursor reads them.
+#[test]
+fn a_spine_of_view_batches_holds_the_same_rows() {
+    use differential_dataflow::operators::arrange::arrangement::arrange_core;
+    use differential_dataflow::trace::implementations::spine_fueled::Spine;
+    use differential_dataflow::trace::implementations::{ContainerChunker, ValBatcher};
+    use differential_dataflow::trace::{Cursor, TraceReader};
+    use diptych::serving::{ViewBuilder, ViewUpdate};
+    use timely::dataflow::channels::pact::Pipeline;
+
+    type Chunker = ContainerChunker<Vec<ViewUpdate>>;
+    type Batcher = ValBatcher<Vec<u8>, Vec<u8>, u64, isize>;
+    timely::execute_directly(|worker| {
+        let mut input = InputSession::<u64, String, isize>::new();
+        let (mut trace, probe) = worker.dataflow(|scope| {
+            let words = input.to_collection(scope);
+            let rows = words.map(|word: String| (row::encode(&word), vec![7]));
+            let arranged = arrange_core::<_, _, Chunker, Batcher, ViewBuilder, Spine<ViewBatch>>(
+                rows.inner, Pipeline, "Rows",
+            );
+            let probe = ProbeHandle::new();
+            timely::dataflow::operators::Probe::probe_with(arranged.stream, &probe);
+            (arranged.trace, probe)
+        });
+        for epoch in 0..EPOCHS {
+            for (word, diff) in events(epoch) {
+                input.update(word, diff);
+            }
+            input.advance_to(epoch + 1);
+            input.flush();
+            worker.step_while(|| probe.less_than(&(epoch + 1)));
+        }
+        let (mut cursor, storage) = trace.cursor();
+        let all = cursor.to_vec(&storage, <[u8]>::to_vec, <[u8]>::to_vec);
+        let found: BTreeMap<String, i64> = all
+            .into_iter()
+            .map(|((key, value), times)| {
+                assert_eq!(value, [7]);
+                let sum = times.iter().map(|(_, diff)| *diff as i64).sum();
+                (row::decode(&key).unwrap(), sum)
+            })
+            .collect();
+        assert_eq!(found, counts(EPOCHS - 1));
+    });
 }

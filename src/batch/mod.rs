@@ -63,7 +63,7 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
     let begun = Instant::now();
     let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
     let meta = Meta {
-        log_identity: job.reader.identity().to_owned(),
+        log_identity: job.reader.identity(),
         barriers: job
             .description
             .accumulations
@@ -80,7 +80,8 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
     let (progress, cluster) = (Arc::clone(&job.progress), job.cluster.clone());
     let (dataflow, version) = (job.description.name.clone(), job.description.version.clone());
     let boundary = job.boundary;
-    let shift = Arc::new(Shift { job, capture, failed: AtomicBool::new(false), reason: Mutex::default() });
+    let shift =
+        Arc::new(Shift { job, capture, failed: AtomicBool::new(false), reason: Mutex::default() });
     let workers = {
         let shift = Arc::clone(&shift);
         timely::execute(cluster.config(), move |worker| shift.work(worker))
@@ -156,7 +157,7 @@ impl Shift {
             job.cluster.workers,
             &publisher,
             job.boundary,
-            history(&job.reader, job.boundary, index, peers)?,
+            history(&job.reader, job.boundary, &job.description.streams, index, peers)?,
             &job.progress,
         )?;
         loop {
@@ -181,7 +182,8 @@ impl Shift {
         let (job, index) = (&self.job, worker.index());
         for (name, _) in &job.description.accumulations {
             let mut part = job.writer.accumulation(name, index)?;
-            lane.installed().dump(name, job.boundary, &mut |block, rows| part.block(block, rows))?;
+            lane.installed()
+                .dump(name, job.boundary, &mut |block, rows| part.block(block, rows))?;
             part.finish()?;
         }
         for (number, view) in job.description.views.iter().enumerate() {

@@ -8,7 +8,7 @@ use super::accumulate::{Monoid, Sum, Summand};
 use super::arranged::{ArrangedBarrier, Keyed};
 use super::barrier::HashBarrier;
 use super::collection::Collection;
-use super::front::{Concat, Filter, FlatMap, Front, Map, Or, Plain, TryMap, Weighted};
+use super::front::{Concat, Filter, FlatMap, Front, Map, OnlyAdds, Or, TryMap, Weighted};
 use super::plan::Sketch;
 
 /// Events on their way to an accumulation barrier: linear operators only.
@@ -138,7 +138,8 @@ impl<'s, P: Front> Events<'s, P> {
         V: ExchangeData,
         O: Ord + 'static,
         F: Fn(&V) -> O + 'static,
-        P: for<'a> Front<Item<'a> = (K, V), Sign = Plain>,
+        P: for<'a> Front<Item<'a> = (K, V)>,
+        P::Sign: OnlyAdds,
     {
         self.accumulate(name, Latest::new(order))
     }
@@ -149,7 +150,8 @@ impl<'s, P: Front> Events<'s, P> {
         I: Key,
         V: ExchangeData,
         F: Fn(&V) -> I + 'static,
-        P: for<'a> Front<Item<'a> = V, Sign = Plain>,
+        P: for<'a> Front<Item<'a> = V>,
+        P::Sign: OnlyAdds,
     {
         self.accumulate(name, DistinctBy::new(id))
     }
@@ -159,7 +161,8 @@ impl<'s, P: Front> Events<'s, P> {
     where
         K: Key,
         M: Monoid,
-        P: for<'a> Front<Item<'a> = (K, M::Item), Sign = Plain>,
+        P: for<'a> Front<Item<'a> = (K, M::Item)>,
+        P::Sign: OnlyAdds,
     {
         self.accumulate(name, Fold::<K, M>::default())
     }

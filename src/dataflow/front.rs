@@ -31,6 +31,16 @@ pub struct Signed;
 impl Sign for Plain {}
 impl Sign for Signed {}
 
+/// Weights that only ever add: what accumulations without an inverse need.
+#[diagnostic::on_unimplemented(
+    message = "events with a weight may be deletions, which this accumulation cannot undo",
+    label = "has no inverse",
+    note = "use `count`, `sum`, `distinct`, `collect` or `keyed` behind `weighted`, or drop \
+            `weighted` and filter"
+)]
+pub trait OnlyAdds: Sign {}
+impl OnlyAdds for Plain {}
+
 /// The sign of a union: plain only when both sides are.
 pub trait Or<Other>: Sign {
     /// The combined sign.

@@ -52,7 +52,7 @@ pub use collection::{Collection, CollectionExt, PairsExt};
 pub use definition::{Definition, Description};
 pub(crate) use dump::Sink;
 pub use events::Events;
-pub use front::{Front, Plain, Sign, Signed, Source};
+pub use front::{Front, OnlyAdds, Plain, Sign, Signed, Source};
 pub use pass::Pass;
 pub(crate) use plan::Plan;
 pub use plan::{StreamInfo, ViewInfo};

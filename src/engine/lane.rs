@@ -13,9 +13,9 @@ use timely::worker::Worker;
 
 use super::installed::Installed;
 use super::progress::Progress;
-use crate::dataflow::Definition;
+use crate::dataflow::{Definition, StreamInfo};
 use crate::error::Result;
-use crate::log::{Chunk, Reader};
+use crate::log::{Chunk, Part, Reader};
 use crate::serving::Publish;
 use crate::time::Epoch;
 
@@ -30,16 +30,20 @@ pub(crate) enum Feed {
 /// This worker's share of the history before the boundary.
 pub(crate) type History = Box<dyn Iterator<Item = Result<Feed>>>;
 
-/// The rows of `[0, boundary)` that worker `index` of `peers` reads: every `peers`-th part.
+/// The rows of `streams` below `boundary` that worker `index` of `peers` reads: every `peers`-th part.
 pub(crate) fn history(
     reader: &Arc<Reader>,
     boundary: Epoch,
+    streams: &[StreamInfo],
     index: usize,
     peers: usize,
 ) -> Result<History> {
-    let parts = reader.parts(0, boundary)?;
-    let mine = parts.into_iter().skip(index).step_by(peers);
-    Ok(Box::new(mine.flat_map(|part| part.into_chunks()).map(|chunk| chunk.map(Feed::Rows))))
+    let wanted = |part: &Part| streams.iter().any(|stream| *stream.name == **part.stream());
+    let parts = reader.parts(reader.lower(), boundary)?.into_iter().filter(wanted);
+    let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
+    // A part is a bounded number of rows: its chunks may be held while they are fed.
+    let chunks = mine.into_iter().flat_map(|part| part.chunks().collect::<Vec<_>>());
+    Ok(Box::new(chunks.map(|chunk| chunk.map(Feed::Rows))))
 }
 
 /// One dataflow on one worker, and its way to the boundary.

@@ -11,6 +11,7 @@ use arrow_array::types::{
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, StringArray};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
+use std::convert::identity;
 use std::sync::Arc;
 
 use super::decimal::{self, Decimal};
@@ -22,7 +23,10 @@ use crate::error::Result;
 
 /// Numbers and their like: a buffer of native values, wrapped on the way out.
 macro_rules! number {
-    ($kind:ty, $arrow:ty, $native:ty, $wrap:expr, $unwrap:expr, $data_type:expr $(, const $s:ident)?) => {
+    (
+        $kind:ty, $arrow:ty, $native:ty, $wrap:expr, $unwrap:expr, $data_type:expr
+        $(, const $s:ident)?
+    ) => {
         impl $(<const $s: u8>)? Plain for $kind {}
         impl $(<const $s: u8>)? Field for $kind {
             type Row<'a> = Self;
@@ -63,7 +67,7 @@ macro_rules! number {
 
 macro_rules! native {
     ($($kind:ty, $arrow:ty, $data_type:ident;)*) => {
-        $(number!($kind, $arrow, $kind, std::convert::identity, std::convert::identity, DataType::$data_type);)*
+        $(number!($kind, $arrow, $kind, identity, identity, DataType::$data_type);)*
     };
 }
 

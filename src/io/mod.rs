@@ -33,8 +33,8 @@ mod real;
 mod sim;
 mod sim_state;
 
-pub(crate) use host::{executable_image, read_text};
 pub use clock::{Clock, RealClock, SimClock};
+pub(crate) use host::{executable_image, read_text};
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
 pub use sim::{Fault, SimDisk};

@@ -50,6 +50,8 @@ pub(super) struct SegmentEntry {
 /// The content of the file `MANIFEST`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Manifest {
+    /// Drawn when the log was created: tells this log from any other.
+    pub(super) identity: u64,
     /// The first epoch the log holds.
     pub(super) lower: Epoch,
     /// The end of the last segment; the frame files go on from here.
@@ -62,9 +64,9 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    pub(super) fn empty() -> Self {
+    pub(super) fn empty(identity: u64) -> Self {
         let (segments, schemas) = (Vec::new(), Vec::new());
-        Manifest { lower: 0, upper: 0, segments, schemas, state: None }
+        Manifest { identity, lower: 0, upper: 0, segments, schemas, state: None }
     }
 
     /// Reads and checks the manifest.

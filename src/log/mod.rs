@@ -6,6 +6,7 @@ mod commit;
 mod envelope;
 mod frame;
 mod frame_file;
+pub mod inspect;
 mod layout;
 mod manifest;
 mod mark;

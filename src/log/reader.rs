@@ -87,6 +87,11 @@ impl Reader {
         self.view().manifest.lower
     }
 
+    /// Tells this log from any other: 16 hexadecimal digits, drawn when it was created.
+    pub fn identity(&self) -> String {
+        format!("{:016x}", self.view().manifest.identity)
+    }
+
     /// The streams, sorted by name, as of the last [`upper`](Reader::upper).
     pub fn streams(&self) -> Vec<StreamInfo> {
         let view = self.view();

@@ -122,7 +122,7 @@ fn create(dir: &Dir, names: &[String], random: &dyn Random) -> Result<()> {
     }
     MarkWriter::create(dir, Mark { upper: 0, file: 0, offset: FILE_HEAD })?;
     FrameFile::create(dir, 0, random.next()).map_err(|error| error.unwrap_or_else(|e| e))?;
-    Manifest::empty().store(dir)
+    Manifest::empty(random.next()).store(dir)
 }
 
 /// The first epochs of the frame files from the manifest's upper on, in order.

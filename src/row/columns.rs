@@ -29,8 +29,10 @@ pub trait Columns: Sized {
     /// Appends the ordered bytes of this value.
     fn encode(&self, out: &mut Vec<u8>);
 
-    /// Removes one value from the front of `bytes`. Errors, and never panics, on bytes that no
-    /// value has.
+    /// Removes one value from the front of `bytes`.
+    ///
+    /// # Errors
+    /// On bytes that no value has. Never panics.
     fn decode(bytes: &mut &[u8]) -> Result<Self>;
 }
 
@@ -47,7 +49,10 @@ pub fn encode<C: Columns>(value: &C) -> Vec<u8> {
     out
 }
 
-/// The value that all of `bytes` stands for; bytes left over are an error.
+/// The value that all of `bytes` stands for.
+///
+/// # Errors
+/// On bytes that no value has, and when some are left over.
 pub fn decode<C: Columns>(mut bytes: &[u8]) -> Result<C> {
     let value = C::decode(&mut bytes)?;
     if bytes.is_empty() {

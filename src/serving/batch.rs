@@ -9,11 +9,8 @@
 
 use std::sync::Arc;
 
-use differential_dataflow::trace::implementations::BatchContainer;
 use differential_dataflow::trace::implementations::ord_neu::{OrdValBatch, OrdValBuilder};
-use differential_dataflow::trace::{
-    Batch, BatchReader, Builder, Cursor, Description, Merger, Navigable,
-};
+use differential_dataflow::trace::{Batch, BatchReader, Builder, Description, Merger};
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
@@ -32,8 +29,7 @@ pub(super) type Layout = (
     Vec<isize>,
     differential_dataflow::trace::implementations::OffsetList,
 );
-type Inner = OrdValBatch<Layout>;
-type InnerCursor = <Inner as Navigable>::Cursor;
+pub(super) type Inner = OrdValBatch<Layout>;
 
 /// The updates of a view at times in `[lower, upper)`: immutable and cheap to clone.
 #[derive(Clone)]
@@ -106,6 +102,11 @@ impl ViewBatch {
         ViewBatch { body: Arc::clone(&self.body), description }
     }
 
+    /// Differential's own batch, whose description is not this one's.
+    pub(super) fn inner(&self) -> &Inner {
+        &self.body.batch
+    }
+
     /// Are these the same updates in memory?
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.body, &other.body)
@@ -153,13 +154,11 @@ impl ViewBatch {
     #[inline]
     pub(super) fn find(&self, key: &[u8], hash: u64) -> Option<usize> {
         let keys = &self.body.batch.storage.keys;
-        match &self.body.table {
-            Some(table) => table.find(keys, key, hash),
-            None => {
-                let position = self.seek(0, key);
-                (position < keys.count() && keys.row(position) == key).then_some(position)
-            }
+        if let Some(table) = &self.body.table {
+            return table.find(keys, key, hash);
         }
+        let position = self.seek(0, key);
+        (position < keys.count() && keys.row(position) == key).then_some(position)
     }
 
     /// The first position, not before `from`, whose key is not less than `key`.
@@ -242,13 +241,6 @@ impl Batch for ViewBatch {
     }
 }
 
-impl Navigable for ViewBatch {
-    type Cursor = ViewCursor;
-    fn cursor(&self) -> ViewCursor {
-        ViewCursor(self.body.batch.cursor())
-    }
-}
-
 /// Differential's merger over the shared batches.
 pub struct ViewMerger {
     merger: <Inner as Batch>::Merger,
@@ -297,67 +289,5 @@ impl Builder for ViewBuilder {
     }
 }
 
-/// Differential's cursor over a shared batch.
-pub struct ViewCursor(InnerCursor);
-
-impl Cursor for ViewCursor {
-    type Storage = ViewBatch;
-    type Key<'a> = &'a [u8];
-    type ValOwn = Vec<u8>;
-    type Val<'a> = &'a [u8];
-    type Time = Epoch;
-    type TimeGat<'a> = &'a Epoch;
-    type Diff = isize;
-    type DiffGat<'a> = &'a isize;
-    type KeyContainer = ByteRows;
-    type ValContainer = ByteRows;
-    type TimeContainer = Vec<Epoch>;
-    type DiffContainer = Vec<isize>;
-
-    fn key_valid(&self, storage: &ViewBatch) -> bool {
-        self.0.key_valid(&storage.body.batch)
-    }
-    fn val_valid(&self, storage: &ViewBatch) -> bool {
-        self.0.val_valid(&storage.body.batch)
-    }
-    fn key<'a>(&self, storage: &'a ViewBatch) -> &'a [u8] {
-        self.0.key(&storage.body.batch)
-    }
-    fn val<'a>(&self, storage: &'a ViewBatch) -> &'a [u8] {
-        self.0.val(&storage.body.batch)
-    }
-    fn get_key<'a>(&self, storage: &'a ViewBatch) -> Option<&'a [u8]> {
-        self.0.get_key(&storage.body.batch)
-    }
-    fn get_val<'a>(&self, storage: &'a ViewBatch) -> Option<&'a [u8]> {
-        self.0.get_val(&storage.body.batch)
-    }
-    fn map_times<L: FnMut(&Epoch, &isize)>(&mut self, storage: &ViewBatch, logic: L) {
-        self.0.map_times(&storage.body.batch, logic);
-    }
-    fn step_key(&mut self, storage: &ViewBatch) {
-        self.0.step_key(&storage.body.batch);
-    }
-    fn seek_key(&mut self, storage: &ViewBatch, key: &[u8]) {
-        self.0.seek_key(&storage.body.batch, key);
-    }
-    fn step_val(&mut self, storage: &ViewBatch) {
-        self.0.step_val(&storage.body.batch);
-    }
-    fn seek_val(&mut self, storage: &ViewBatch, val: &[u8]) {
-        self.0.seek_val(&storage.body.batch, val);
-    }
-    fn rewind_keys(&mut self, storage: &ViewBatch) {
-        self.0.rewind_keys(&storage.body.batch);
-    }
-    fn rewind_vals(&mut self, storage: &ViewBatch) {
-        self.0.rewind_vals(&storage.body.batch);
-    }
-}
-
-const _: () = {
-    const fn shared<T: Send + Sync + 'static>() {}
-    shared::<ViewBatch>();
-    const fn container<T: BatchContainer>() {}
-    container::<ByteRows>();
-};
+const fn assert_shared<T: Send + Sync + 'static>() {}
+const _: () = assert_shared::<ViewBatch>();

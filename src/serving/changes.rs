@@ -93,14 +93,14 @@ impl Index {
     /// When the token is of another version, or older than `since`.
     pub fn resume(&self, view: usize, token: &Token) -> Result<Changes> {
         if token.version != self.version() {
-            return Err(other_version(&token.version, self.version()));
+            let message = format!("version {} is served, the token is {token}", self.version());
+            return Err(other_version(message));
         }
         self.changes(view, token.epoch)
     }
 }
 
-fn other_version(held: &str, serving: &str) -> Error {
-    let message = format!("a change token of version {held}, but version {serving} is served");
+fn other_version(message: String) -> Error {
     Error::new(Kind::Conflict, message)
         .remedy("take a snapshot of the new version and subscribe from its upper")
 }
@@ -125,7 +125,9 @@ impl Changes {
             if self.shared.wait_beyond(self.from, left) <= self.from {
                 let index = Index { shared: Arc::clone(&self.shared) };
                 if index.is_retired() {
-                    return Err(other_version(&self.shared.version, "another"));
+                    let version = &self.shared.version;
+                    let message = format!("version {version} is not served any more");
+                    return Err(other_version(message));
                 }
                 return Ok(None);
             }

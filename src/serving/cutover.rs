@@ -154,7 +154,7 @@ impl Index {
         shared.update(|_, state| {
             for (list, base) in state.lists.iter_mut().zip(fresh.lists) {
                 let mut batches = base.batches.clone();
-                batches.extend(list.from_time(at, &cut));
+                batches.extend(list.cut_from(at, &cut));
                 *list = Arc::new(BatchList { upper: list.upper, batches });
             }
             state.since = state.since.max(at - 1);

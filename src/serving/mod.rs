@@ -36,7 +36,9 @@
 mod batch;
 mod byte_rows;
 mod changes;
+mod cursor;
 mod cutover;
+mod diff;
 mod digest;
 mod index;
 mod lease;
@@ -52,10 +54,12 @@ mod status;
 mod table;
 mod typed;
 
-pub use batch::{ViewBatch, ViewBuilder, ViewCursor, ViewMerger, ViewUpdate};
+pub use batch::{ViewBatch, ViewBuilder, ViewMerger, ViewUpdate};
 pub use byte_rows::ByteRows;
 pub use changes::{Change, Changes, Token};
+pub use cursor::ViewCursor;
 pub use cutover::{Base, Pin, Serving};
+pub use diff::Difference;
 pub use digest::Digest;
 pub use index::{Index, IndexOptions, ViewInfo};
 pub use publish::{Publish, probe_published, publish_view};

@@ -40,12 +40,12 @@ type ViewBatcher = ValBatcher<Vec<u8>, Vec<u8>, Epoch, isize>;
 /// The stream that comes back carries nothing; a probe on it says what has been published.
 ///
 /// Panics when there are more shards than workers.
-pub fn publish_view<'scope>(
-    rows: VecCollection<'scope, Epoch, (Vec<u8>, Vec<u8>), isize>,
+pub fn publish_view(
+    rows: VecCollection<'_, Epoch, (Vec<u8>, Vec<u8>), isize>,
     view: usize,
     shards: usize,
     publisher: Arc<dyn Publish>,
-) -> StreamVec<'scope, Epoch, ()> {
+) -> StreamVec<'_, Epoch, ()> {
     let worker = rows.inner.scope().index();
     let peers = rows.inner.scope().peers();
     assert!(shards <= peers, "view {view} has {shards} shards on {peers} workers");
@@ -116,10 +116,7 @@ impl Sealer {
 }
 
 /// Attaches `probe` behind a published view.
-pub fn probe_published<'scope>(
-    published: StreamVec<'scope, Epoch, ()>,
-    probe: &ProbeHandle<Epoch>,
-) {
+pub fn probe_published(published: StreamVec<'_, Epoch, ()>, probe: &ProbeHandle<Epoch>) {
     use timely::dataflow::operators::Probe;
     published.probe_with(probe);
 }

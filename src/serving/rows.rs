@@ -65,15 +65,15 @@ pub struct Rows<'a> {
     snapshot: &'a Snapshot,
     view: usize,
     range: ByteRange,
-    rows: std::vec::IntoIter<Row>,
+    buffer: std::vec::IntoIter<Row>,
     next: Option<Cursor>,
     started: bool,
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, view: usize, range: ByteRange) -> Self {
-        let rows = Vec::new().into_iter();
-        Rows { snapshot, view, range, rows, next: None, started: false }
+        let buffer = Vec::new().into_iter();
+        Rows { snapshot, view, range, buffer, next: None, started: false }
     }
 }
 
@@ -81,7 +81,7 @@ impl Iterator for Rows<'_> {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Result<Row>> {
-        if let Some(row) = self.rows.next() {
+        if let Some(row) = self.buffer.next() {
             return Some(Ok(row));
         }
         if self.started && self.next.is_none() {
@@ -92,8 +92,8 @@ impl Iterator for Rows<'_> {
         match self.snapshot.page(self.view, &self.range, cursor.as_ref(), SCAN_CHUNK_ROWS) {
             Ok(page) => {
                 self.next = page.next;
-                self.rows = page.rows.into_iter();
-                self.rows.next().map(Ok)
+                self.buffer = page.rows.into_iter();
+                self.buffer.next().map(Ok)
             }
             Err(error) => Some(Err(error)),
         }

@@ -32,7 +32,7 @@ pub(super) struct BatchList {
 
 impl State {
     pub(super) fn empty(views: usize, shards: usize) -> Self {
-        let lists = vec![Arc::new(BatchList::default()); views * shards];
+        let lists = (0..views * shards).map(|_| Arc::default()).collect();
         State { boundary: 0, frontier: 0, since: 0, shards, lists }
     }
 
@@ -97,7 +97,7 @@ impl BatchList {
 
     /// The batches with everything below `at` taken away. `cut` says what is left of batches that
     /// reach over it; others are cut now.
-    pub(super) fn from_time(&self, at: Epoch, cut: &[(ViewBatch, ViewBatch)]) -> Vec<ViewBatch> {
+    pub(super) fn cut_from(&self, at: Epoch, cut: &[(ViewBatch, ViewBatch)]) -> Vec<ViewBatch> {
         let after = self.batches.iter().filter(|batch| batch.upper_epoch() > at);
         after
             .map(|batch| match cut.iter().find(|(whole, _)| whole.is_same(batch)) {

@@ -44,7 +44,9 @@ mod nested;
 mod open;
 mod options;
 mod sink;
+mod typed;
 
 pub use ingest::ingest;
 pub use options::{FileReport, Format, IngestOptions, OnError, Phase, Progress, Report};
 pub use sink::AppendTo;
+pub use typed::append;

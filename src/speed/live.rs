@@ -12,7 +12,7 @@ use super::commands::Commands;
 use super::driver::{Driver, Tail};
 use super::status::LaneStatus;
 use super::worker::{Command, Inbox, LiveLane, LiveWorker};
-use crate::dataflow::Definition;
+use crate::dataflow::{Definition, StreamInfo};
 use crate::engine::{Cluster, History, Lane, Progress, abort_on_panic, history};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -36,6 +36,7 @@ pub(crate) enum Start {
 #[derive(Clone)]
 pub(crate) struct LiveDataflow {
     pub(crate) definition: Definition,
+    pub(crate) streams: Vec<StreamInfo>,
     pub(crate) publisher: Arc<dyn Publish>,
     pub(crate) start: Start,
     pub(crate) status: Arc<LaneStatus>,
@@ -59,9 +60,15 @@ impl Start {
         }
     }
 
-    fn history(&self, reader: &Arc<Reader>, index: usize, peers: usize) -> Result<History> {
+    fn history(
+        &self,
+        reader: &Arc<Reader>,
+        streams: &[StreamInfo],
+        index: usize,
+        peers: usize,
+    ) -> Result<History> {
         match self {
-            Start::History(boundary) => history(reader, *boundary, index, peers),
+            Start::History(boundary) => history(reader, *boundary, streams, index, peers),
             Start::Restore(_, blocks) => Ok(blocks(index, peers)),
         }
     }
@@ -100,7 +107,7 @@ impl Live {
         let threads = threads.into_iter().flatten();
         let senders: Vec<(Sender<Command>, Thread)> = senders.into_iter().zip(threads).collect();
         let stop = Arc::new(AtomicBool::new(false));
-        let failure = Arc::default();
+        let failure = Arc::<Mutex<Option<Error>>>::default();
         let driver = cluster.is_first().then(|| {
             let driver = Driver {
                 workers: senders.clone(),
@@ -217,7 +224,7 @@ impl Hire {
                     self.cluster.workers,
                     &dataflow.publisher,
                     dataflow.start.boundary(),
-                    dataflow.start.history(&self.reader, index, peers)?,
+                    dataflow.start.history(&self.reader, &dataflow.streams, index, peers)?,
                     &dataflow.progress,
                 )?,
                 status: Arc::clone(&dataflow.status),

@@ -132,14 +132,25 @@ pub(super) fn run(
     let upper = reader.upper().expect("the log can be read");
 
     let baton = Arc::new(Baton::default());
+    let streams = described.streams.clone();
     let workers = {
         let (baton, reader) = (Arc::clone(&baton), Arc::clone(reader));
         let (definition, index) = (definition.clone(), index.clone());
         timely::execute(timely::Config::process(peers), move |worker| {
             let id = worker.index();
+            let streams = &streams;
             let (mut live, _commands) = baton.act(id, || {
-                let history = history(&reader, boundary, id, peers).expect("the log is whole");
-                let lane = Lane::install(worker, &definition, peers, &publisher, boundary, history, &Arc::default());
+                let history =
+                    history(&reader, boundary, &streams, id, peers).expect("the log is whole");
+                let lane = Lane::install(
+                    worker,
+                    &definition,
+                    peers,
+                    &publisher,
+                    boundary,
+                    history,
+                    &Arc::default(),
+                );
                 let lane = lane.expect("the dataflow compiles");
                 let lane = LiveLane { lane, status: Arc::default(), settled: false };
                 let (send, commands) = bounded(upper as usize + 1);
@@ -177,29 +188,24 @@ pub(super) fn run(
 mod tests {
     use super::*;
     use crate::dataflows::{Transfer, Tweet, bank, tweets};
-    use crate::event::{Append, Event, Timestamp};
-    use crate::log::{Chunk, Epochs, Sealed};
+    use crate::event::{Event, Timestamp};
+    use crate::sources::append;
+    use crate::system::System;
 
     /// Seeds per run; `DIPTYCH_SEEDS` asks for more.
     fn seeds() -> u64 {
         std::env::var("DIPTYCH_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(250)
     }
 
-    fn sealed<E: Event>(stream: &str, epochs: Epoch, event: impl Fn(u64) -> E) -> Vec<Sealed> {
-        let mut sealed = Vec::new();
+    /// A log of `epochs` epochs, some of them empty.
+    fn log<E: Event>(stream: &str, epochs: Epoch, event: impl Fn(u64) -> E) -> Arc<Reader> {
+        let system = System::in_memory();
+        let writer = system.writer().expect("an empty disk takes a log");
         for epoch in 0..epochs {
-            let mut rows = E::Appender::default();
-            for i in 0..(epoch * 7 % 5) * 3 {
-                rows.push(&event(epoch * 100 + i));
-            }
-            let mut chunks = Vec::new();
-            if !rows.is_empty() {
-                let (rows, epochs) = (rows.finish(), Epochs::One(epoch));
-                chunks.push(Chunk { stream: stream.into(), rows, epochs });
-            }
-            sealed.push(Sealed { epoch, clock_us: 0, chunks });
+            let events = (0..(epoch * 7 % 5) * 3).map(|i| event(epoch * 100 + i));
+            append(&writer, stream, &events.collect::<Vec<_>>()).expect("memory does not fail");
         }
-        sealed
+        system.reader().expect("the log was written")
     }
 
     /// Every seed runs twice: equal traces; all seeds, and one worker alone: equal contents.
@@ -234,7 +240,7 @@ mod tests {
             post_type: String::new(),
             retweet: None,
         };
-        agree(Definition::new("tweets", tweets), &Arc::new(Reader(sealed("tweets", 14, tweet))));
+        agree(Definition::new("tweets", tweets), &log("tweets", 14, tweet));
     }
 
     #[test]
@@ -246,6 +252,6 @@ mod tests {
             amount: (n % 13) as i64,
             ts: 0,
         };
-        agree(Definition::new("bank", bank), &Arc::new(Reader(sealed("transfers", 14, transfer))));
+        agree(Definition::new("bank", bank), &log("transfers", 14, transfer));
     }
 }

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::HashSet;
-use syn::{DataEnum, DeriveInput, Error, Fields, Result, ext::IdentExt};
+use syn::{DataEnum, DeriveInput, Error, Fields, Ident, Result, ext::IdentExt};
 
 use crate::attributes;
 
@@ -37,8 +37,14 @@ pub(crate) fn expand(
         names.push(name);
     }
     let variants: Vec<_> = data.variants.iter().map(|variant| &variant.ident).collect();
-    let support = quote!(#path::event::derived);
-    Ok(quote! {
+    let listed = list(ident, path, &names, &variants);
+    let field = field(ident, path);
+    Ok(quote! { #listed #field })
+}
+
+/// Implements `Variants`: which texts there are.
+fn list(ident: &Ident, path: &TokenStream, names: &[String], variants: &[&Ident]) -> TokenStream {
+    quote! {
         #[automatically_derived]
         impl #path::event::Variants for #ident {
             const NAMES: &'static [&'static str] = &[#(#names),*];
@@ -55,6 +61,13 @@ pub(crate) fn expand(
                 }
             }
         }
+    }
+}
+
+/// Implements `Field`: the column of texts.
+fn field(ident: &Ident, path: &TokenStream) -> TokenStream {
+    let support = quote!(#path::event::derived);
+    quote! {
         #[automatically_derived]
         impl #path::event::Plain for #ident {}
         #[automatically_derived]
@@ -96,5 +109,5 @@ pub(crate) fn expand(
                 #support::ArrayBuilder::finish(builder)
             }
         }
-    })
+    }
 }

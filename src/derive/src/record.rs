@@ -144,13 +144,13 @@ fn row(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Token
     quote! {
         #[doc = #doc]
         #[derive(Clone, Copy, Debug, PartialEq)]
-        #[allow(dead_code, non_snake_case)]
+        #[allow(dead_code, non_snake_case, reason = "generated, used or not; named as the field is")]
         #vis struct #row<'a> { #(#fields),* }
 
         #[automatically_derived]
         impl #row<'_> {
             /// The row as a value that owns its data.
-            #[allow(dead_code)]
+            #[allow(dead_code, reason = "generated, used or not")]
             #vis fn into_event(self) -> #ident {
                 <#ident as #path::event::Field>::own(self)
             }

@@ -1,0 +1,57 @@
+//! How two snapshots of a view differ: what a cutover to another version changes for its readers.
+
+use super::rows::{Row, Rows};
+use super::snapshot::Snapshot;
+use crate::error::Result;
+
+/// The rows that turn one snapshot of a view into another, in order of key and value: a positive
+/// multiplicity is to be added, a negative one to be taken away.
+pub struct Difference<'a> {
+    old: std::iter::Peekable<Rows<'a>>,
+    new: std::iter::Peekable<Rows<'a>>,
+}
+
+impl Snapshot {
+    /// What changes from `view` here to `other_view` in `other`, which may be of another version.
+    /// Reads both views once, a bounded number of rows at a time.
+    pub fn difference<'a>(
+        &'a self,
+        view: usize,
+        other: &'a Snapshot,
+        other_view: usize,
+    ) -> Difference<'a> {
+        let old = self.scan(view).peekable();
+        Difference { old, new: other.scan(other_view).peekable() }
+    }
+}
+
+impl Iterator for Difference<'_> {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        loop {
+            let order = match (self.old.peek(), self.new.peek()) {
+                (None, None) => return None,
+                (Some(Ok(old)), Some(Ok(new))) => {
+                    (&old.key, &old.value).cmp(&(&new.key, &new.value))
+                }
+                // An error comes out from whichever side has it.
+                (Some(Err(_)), _) | (Some(_), None) => Less,
+                (_, Some(Err(_))) | (None, Some(_)) => Greater,
+            };
+            let gone = |row: Row| Row { multiplicity: -row.multiplicity, ..row };
+            match order {
+                Less => return self.old.next().map(|row| row.map(gone)),
+                Greater => return self.new.next(),
+                Equal => {
+                    let (old, new) = (self.old.next()?.ok()?, self.new.next()?.ok()?);
+                    let multiplicity = new.multiplicity - old.multiplicity;
+                    if multiplicity != 0 {
+                        return Some(Ok(Row { multiplicity, ..new }));
+                    }
+                }
+            }
+        }
+    }
+}

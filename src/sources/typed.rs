@@ -1,0 +1,20 @@
+//! From values of a Rust type into the log.
+
+use crate::error::Result;
+use crate::event::{Append as _, Event};
+use crate::log::{Append, Writer};
+use crate::time::Epoch;
+
+/// Appends `events` to `stream` and returns their epoch once they are durable. No events seal an
+/// empty epoch.
+///
+/// # Errors
+/// When the writer refuses (see [`crate::log::Pending::wait`]); nothing was appended then, except
+/// after a failed sync.
+pub fn append<E: Event>(writer: &Writer, stream: &str, events: &[E]) -> Result<Epoch> {
+    let mut rows = E::Appender::default();
+    events.iter().for_each(|event| rows.push(event));
+    let request =
+        if events.is_empty() { Append::default() } else { Append::rows(stream, rows.finish()) };
+    Ok(writer.append(request)?.wait()?.epoch)
+}

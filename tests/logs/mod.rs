@@ -1,0 +1,110 @@
+//! What the log's tests share: rows to append, and the log's content in a comparable form.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use diptych::io::{Disk, SimClock, SimDisk, SimRandom};
+use diptych::log::{Append, Chunk, Reader, Sealed, Writer, WriterOptions};
+use diptych::{Epoch, Result};
+
+/// Where the logs of these tests are, on whatever disk.
+pub(crate) const DIR: &str = "log";
+
+/// One event as tests see it: stream, number, text.
+pub(crate) type Event = (String, i64, String);
+
+/// The events of each epoch, sorted inside an epoch; the first element is epoch 0's.
+pub(crate) type Content = Vec<Vec<Event>>;
+
+/// Rows with the columns `n` and `text`.
+pub(crate) fn rows(events: &[(i64, &str)]) -> RecordBatch {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(events.iter().map(|e| e.0)));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(events.iter().map(|e| e.1)));
+    RecordBatch::try_from_iter([("n", numbers), ("text", texts)]).expect("equal lengths")
+}
+
+/// The same stream after its schema changed: the columns are swapped.
+pub(crate) fn rows_evolved(events: &[(i64, &str)]) -> RecordBatch {
+    rows(events).project(&[1, 0]).expect("two columns")
+}
+
+/// A request with one row.
+pub(crate) fn one(stream: &str, number: i64) -> Append {
+    Append::rows(stream, rows(&[(number, &format!("text of {number}"))]))
+}
+
+/// Options under which everything happens in a repeatable order.
+pub(crate) fn steady(rotate_bytes: u64) -> WriterOptions {
+    let random = Arc::new(SimRandom::new(7));
+    WriterOptions { rotate_bytes, background: false, random, ..WriterOptions::default() }
+}
+
+/// Opens the log in `DIR` for writing.
+pub(crate) fn open(disk: &SimDisk, options: WriterOptions) -> Result<Writer> {
+    Writer::open(Arc::new(disk.clone()), Arc::new(SimClock::at(1_000_000)), DIR, options)
+}
+
+/// The events of a chunk.
+pub(crate) fn events(chunk: &Chunk) -> Vec<Event> {
+    let numbers = chunk.rows.column_by_name("n").expect("n").as_primitive::<Int64Type>();
+    let texts = chunk.rows.column_by_name("text").expect("text").as_string::<i32>();
+    let event = |i| (chunk.stream.to_string(), numbers.value(i), texts.value(i).to_owned());
+    (0..chunk.len()).map(event).collect()
+}
+
+/// The events of an epoch, sorted.
+pub(crate) fn events_of(sealed: &Sealed) -> Vec<Event> {
+    let mut all: Vec<_> = sealed.chunks.iter().flat_map(events).collect();
+    all.sort();
+    all
+}
+
+/// The whole log by `epochs`.
+pub(crate) fn replay(reader: &Reader, lower: Epoch, upper: Epoch) -> Result<Content> {
+    let mut content = Vec::new();
+    for (sealed, epoch) in reader.epochs(lower, upper)?.zip(lower..) {
+        let sealed = sealed?;
+        assert_eq!(sealed.epoch, epoch);
+        content.push(events_of(&sealed));
+    }
+    assert_eq!(content.len() as u64, upper - lower);
+    Ok(content)
+}
+
+/// The same by `parts`.
+pub(crate) fn read_parts(reader: &Reader, lower: Epoch, upper: Epoch) -> Result<Content> {
+    let mut content = vec![Vec::new(); (upper - lower) as usize];
+    for part in reader.parts(lower, upper)? {
+        for chunk in part.chunks() {
+            let chunk = chunk?;
+            for (index, event) in events(&chunk).into_iter().enumerate() {
+                content[(chunk.epochs.at(index) - lower) as usize].push(event);
+            }
+        }
+    }
+    content.iter_mut().for_each(|events| events.sort());
+    Ok(content)
+}
+
+/// Everything a reader sees, both ways of reading compared.
+pub(crate) fn content(disk: Arc<dyn Disk>, dir: &Path) -> Result<Content> {
+    let reader = Reader::open(disk, dir)?;
+    let (lower, upper) = (reader.lower(), reader.upper()?);
+    let content = replay(&reader, lower, upper)?;
+    assert_eq!(read_parts(&reader, lower, upper)?, content, "parts and epochs differ");
+    Ok(content)
+}
+
+/// [`content`] of the log in `DIR`.
+pub(crate) fn content_of(disk: &SimDisk) -> Result<Content> {
+    content(Arc::new(disk.clone()), Path::new(DIR))
+}
+
+/// A number that environment variable `name` can raise for long runs.
+pub(crate) fn scaled(name: &str, each_change: u64) -> u64 {
+    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(each_change)
+}

@@ -1,0 +1,72 @@
+//! Runs a check over random cases, each made from one number that repeats it.
+
+use std::fmt::Debug;
+
+use proptest::strategy::Strategy;
+use proptest::test_runner::{
+    Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
+};
+
+/// How many cases to run: `each_change` usually, `long` when `DIPTYCH_LONGTEST` is set, and
+/// `DIPTYCH_CASES` overrides both.
+pub(crate) fn scaled(each_change: u64, long: u64) -> u64 {
+    let given = std::env::var("DIPTYCH_CASES").ok();
+    let usual = if std::env::var_os("DIPTYCH_LONGTEST").is_some() { long } else { each_change };
+    given.map_or(usual, |text| text.parse().expect("DIPTYCH_CASES is a number"))
+}
+
+/// Checks `count` cases of `strategy`, numbered from `DIPTYCH_FIRST_SEED` (0 by default), or only
+/// the case `DIPTYCH_SEED`. A case that fails is made smaller; then the test panics with the
+/// smallest failing case and one command that repeats it.
+pub(crate) fn cases<S: Strategy>(
+    binary: &str,
+    test: &str,
+    count: u64,
+    strategy: S,
+    check: impl Fn(&S::Value) -> Result<(), String>,
+) where
+    S::Value: Debug,
+{
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+    };
+    let first = number("DIPTYCH_FIRST_SEED").unwrap_or(0);
+    let seeds = match number("DIPTYCH_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => first..first + count,
+    };
+    for seed in seeds {
+        if let Err(failure) = one(seed, &strategy, &check) {
+            panic!(
+                "{failure}\nrepeat it with: DIPTYCH_SEED={seed} cargo test --test {binary} {test}"
+            );
+        }
+    }
+}
+
+fn one<S: Strategy>(
+    seed: u64,
+    strategy: &S,
+    check: &impl Fn(&S::Value) -> Result<(), String>,
+) -> Result<(), String>
+where
+    S::Value: Debug,
+{
+    let config = Config {
+        cases: 1,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        max_shrink_time: 60_000,
+        ..Config::default()
+    };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let outcome = runner.run(strategy, |case| check(&case).map_err(TestCaseError::fail));
+    outcome.map_err(|error| match error {
+        TestError::Fail(reason, case) => format!("{reason}\nthe smallest case: {case:#?}"),
+        TestError::Abort(reason) => format!("the case cannot be made: {reason}"),
+    })
+}

@@ -1,0 +1,175 @@
+//! Random programs: what dataflows composed by chance are made of.
+//!
+//! All rows between operators are [`Pair`]s, so that any operator fits behind any other. The
+//! scalar functions ([`Change`], [`Test`], [`Split`]) play the user's closures, which both sides
+//! call: `program_draw.rs` draws a program with the library's operators, and `program_twin.rs`
+//! interprets it over plain multisets.
+
+use diptych::Monoid;
+use serde::{Deserialize, Serialize};
+
+/// A row between operators.
+pub(crate) type Pair = (String, i64);
+
+/// A dataflow made by chance: barriers, and one expression over what they yield.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// Published as `barrier_0`, `barrier_1`, …
+    pub(crate) barriers: Vec<(Shape, Kind)>,
+    /// Published as `rest`.
+    pub(crate) rest: Expr,
+}
+
+/// A linear front.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// `marks.map.filter.map`
+    Straight(Change, Test, Change),
+    /// `marks.flat_map.map`
+    Spread(Split, Change),
+    /// `notes.try_map.filter`
+    Fallible(Test),
+    /// `marks.filter.map + notes.flat_map`
+    Both(Test, Change, Split),
+    /// `marks.weighted.map.try_map.map`
+    Signed(Change, Test, Change),
+    /// `(marks.weighted + marks).flat_map`
+    Correct(Split),
+}
+
+/// A barrier. The last three have no inverse, so they stand behind unsigned fronts only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Count,
+    Sum,
+    Distinct,
+    Collect,
+    KeyedJoin,
+    Latest,
+    DistinctBy,
+    Fold,
+}
+
+/// What is computed from the barriers.
+#[derive(Clone, Debug)]
+pub(crate) enum Expr {
+    Barrier(usize),
+    Map(Change, Box<Expr>),
+    Filter(Test, Box<Expr>),
+    FlatMap(Split, Box<Expr>),
+    Concat(Box<Expr>, Box<Expr>),
+    Minus(Box<Expr>, Box<Expr>),
+    Distinct(Box<Expr>),
+    Count(Box<Expr>),
+    Sum(Box<Expr>),
+    DistinctCount(Box<Expr>),
+    Greatest(Box<Expr>),
+    TopK(usize, bool, Box<Expr>),
+    Join(Box<Expr>, Box<Expr>),
+    Semijoin(Box<Expr>, Box<Expr>),
+    Antijoin(Box<Expr>, Box<Expr>),
+    /// Nodes reached from the keys of the second along the edges of the first.
+    Reach(Box<Expr>, Box<Expr>),
+    /// The least number of steps to each node, from the keys of the second.
+    Distance(Box<Expr>, Box<Expr>),
+}
+
+/// A function from pair to pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    Same,
+    Scale(i64),
+    Key(&'static str),
+    Swap,
+    Longer,
+}
+
+/// A predicate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Test {
+    Always,
+    Above(i64),
+    Even,
+    KeyIs(&'static str),
+}
+
+/// A function from pair to pairs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Split {
+    Twice,
+    UpTo(i64),
+    Letters,
+}
+
+/// Keeps numbers small, so that nothing overflows in either world.
+pub(crate) fn small(number: i64) -> i64 {
+    number % 1000
+}
+
+/// The node that a number stands for.
+pub(crate) fn node(number: i64) -> String {
+    ["", "a", "b", "c", "\0", "愛"][number.rem_euclid(6) as usize].to_owned()
+}
+
+impl Change {
+    pub(crate) fn of(self, (key, value): Pair) -> Pair {
+        match self {
+            Change::Same => (key, value),
+            Change::Scale(by) => (key, small(value * by)),
+            Change::Key(key) => (key.to_owned(), value),
+            Change::Swap => (node(value), key.len() as i64),
+            Change::Longer if key.len() < 20 => (format!("{key}x"), value),
+            Change::Longer => (key, value),
+        }
+    }
+}
+
+impl Test {
+    pub(crate) fn of(self, (key, value): &Pair) -> bool {
+        match self {
+            Test::Always => true,
+            Test::Above(least) => *value > least,
+            Test::Even => value % 2 == 0,
+            Test::KeyIs(wanted) => key == wanted,
+        }
+    }
+
+    /// For a fallible operator.
+    pub(crate) fn check(self, pair: Pair) -> Result<Pair, String> {
+        if self.of(&pair) { Ok(pair) } else { Err(format!("{} is refused", pair.1)) }
+    }
+}
+
+impl Split {
+    pub(crate) fn of(self, (key, value): Pair) -> Vec<Pair> {
+        match self {
+            Split::Twice => vec![(key.clone(), value), (key, value)],
+            Split::UpTo(most) => (0..value.min(most)).map(|n| (key.clone(), n)).collect(),
+            Split::Letters => key.chars().map(|c| (c.to_string(), value)).collect(),
+        }
+    }
+}
+
+/// A user's monoid: least, greatest and number of values.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Span(pub(crate) i64, pub(crate) i64, pub(crate) i64);
+
+impl Monoid for Span {
+    type Item = i64;
+    fn of(item: i64) -> Self {
+        Span(item, item, 1)
+    }
+    fn merge(&mut self, other: Self) {
+        *self = Span(self.0.min(other.0), self.1.max(other.1), self.2 + other.2);
+    }
+}
+
+/// By what `latest` orders in random programs: many values tie.
+pub(crate) fn latest_order(value: i64) -> i64 {
+    value.rem_euclid(4)
+}
+
+/// The id that `distinct_by` keeps one row of in random programs.
+pub(crate) fn distinct_id((key, value): &Pair) -> i64 {
+    key.len() as i64 * 10 + value.rem_euclid(3)
+}

@@ -1,0 +1,169 @@
+//! One twin for each built-in dataflow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diptych::dataflows::{Customer, Edge, IdentifiedTweet, Order, Transfer};
+
+use super::text::hashtags;
+use super::value::once;
+use super::{Answer, Fact, Rows, Value};
+
+/// Computes all views of the dataflow called `name` from all facts, in whatever order.
+pub(crate) fn twin(name: &str, facts: &[&Fact]) -> Answer {
+    match name {
+        "word_count" => word_count(facts),
+        "tweets" => tweets(facts),
+        "tweets_dedup" => tweets_dedup(facts),
+        "bank" => bank(facts),
+        "orders" => orders(facts),
+        "reachability" => reachability(facts),
+        _ => panic!("{name} has no naive twin: write one, and a generator"),
+    }
+}
+
+macro_rules! only {
+    ($facts:expr, $variant:ident) => {
+        $facts.iter().filter_map(|fact| match fact {
+            Fact::$variant(event) => Some(event),
+            _ => None,
+        })
+    };
+}
+
+fn answer<const N: usize>(views: [(&str, Rows); N]) -> Answer {
+    views.into_iter().map(|(name, rows)| (name.to_owned(), rows)).collect()
+}
+
+fn word_count(facts: &[&Fact]) -> Answer {
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for line in only!(facts, Line) {
+        for word in line.text.split(char::is_whitespace).filter(|word| !word.is_empty()) {
+            *counts.entry(word).or_default() += 1;
+        }
+    }
+    let rows = counts.into_iter().map(|(word, n)| vec![Value::Text(word.into()), Value::Int(n)]);
+    answer([("counts", once(rows))])
+}
+
+/// (microseconds, author, text) of messages, to the three views.
+fn tag_views(messages: &[(i64, &str, &str)]) -> Answer {
+    const HOUR: i64 = 3_600_000_000;
+    let mut by_hour: BTreeMap<i64, BTreeMap<String, i64>> = BTreeMap::new();
+    let mut authors: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (at, author, text) in messages {
+        let hour = at - at.rem_euclid(HOUR);
+        for tag in hashtags(text) {
+            *by_hour.entry(hour).or_default().entry(tag.clone()).or_default() += 1;
+            authors.entry(tag).or_default().insert(author);
+        }
+    }
+    let (mut tags_by_hour, mut top_tags) = (Vec::new(), Vec::new());
+    for (hour, tags) in by_hour {
+        let mut tags: Vec<(String, i64)> = tags.into_iter().collect();
+        for (tag, n) in &tags {
+            tags_by_hour.push(vec![Value::Micros(hour), text(tag), Value::Int(*n)]);
+        }
+        tags.sort_by(|(tag_a, a), (tag_b, b)| b.cmp(a).then(tag_a.cmp(tag_b)));
+        for (place, (tag, n)) in tags.iter().take(10).enumerate() {
+            let rank = Value::Rank(place as u64 + 1);
+            top_tags.push(vec![Value::Micros(hour), rank, text(tag), Value::Int(*n)]);
+        }
+    }
+    let tag_authors =
+        authors.iter().map(|(tag, who)| vec![text(tag), Value::Int(who.len() as i64)]);
+    answer([
+        ("tags_by_hour", once(tags_by_hour)),
+        ("top_tags", once(top_tags)),
+        ("tag_authors", once(tag_authors)),
+    ])
+}
+
+fn tweets(facts: &[&Fact]) -> Answer {
+    let messages: Vec<_> = only!(facts, Tweet)
+        .map(|t| (t.publish_date.micros(), t.author_id.as_str(), t.content.as_str()))
+        .collect();
+    tag_views(&messages)
+}
+
+fn tweets_dedup(facts: &[&Fact]) -> Answer {
+    let mut least: BTreeMap<i64, (i64, &str, &str)> = BTreeMap::new();
+    for IdentifiedTweet { id, publish_date, author_id, content } in only!(facts, IdentifiedTweet) {
+        let copy = (publish_date.micros(), author_id.as_str(), content.as_str());
+        let kept = least.entry(*id).or_insert(copy);
+        if copy < *kept {
+            *kept = copy;
+        }
+    }
+    tag_views(&least.into_values().collect::<Vec<_>>())
+}
+
+fn bank(facts: &[&Fact]) -> Answer {
+    let mut credits: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut debits: BTreeMap<i64, i64> = BTreeMap::new();
+    for Transfer { from_account, to_account, amount, .. } in only!(facts, Transfer) {
+        *credits.entry(*to_account).or_default() += amount;
+        *debits.entry(*from_account).or_default() += amount;
+    }
+    let pair = |account: i64, sum: i64| vec![Value::Int(account), Value::Int(sum)];
+    let accounts: BTreeSet<i64> = credits.keys().chain(debits.keys()).copied().collect();
+    let (mut balance, mut outer, mut total) = (Vec::new(), Vec::new(), 0);
+    for account in &accounts {
+        let (credit, debit) = (credits.get(account), debits.get(account));
+        let sum = credit.unwrap_or(&0) - debit.unwrap_or(&0);
+        if credit.is_some() && debit.is_some() {
+            balance.push(pair(*account, sum));
+        }
+        outer.push(pair(*account, sum));
+        total += sum;
+    }
+    let total = (!accounts.is_empty()).then(|| vec![Value::Int(total)]);
+    answer([
+        ("credits", once(credits.iter().map(|(account, sum)| pair(*account, *sum)))),
+        ("debits", once(debits.iter().map(|(account, sum)| pair(*account, *sum)))),
+        ("balance", once(balance)),
+        ("balance_outer", once(outer)),
+        ("total", once(total)),
+    ])
+}
+
+fn orders(facts: &[&Fact]) -> Answer {
+    const DAY: i64 = 86_400_000_000;
+    let customers: Vec<&Customer> = only!(facts, Customer).collect();
+    let country_of = |id: i64| {
+        let rows = customers.iter().filter(|customer| customer.id == id);
+        let latest = rows.max_by_key(|row| (row.at.micros(), &row.country, &row.name));
+        latest.map(|row| row.country.clone())
+    };
+    let mut revenue: BTreeMap<(String, i32), i128> = BTreeMap::new();
+    for Order { customer, amount, at, .. } in only!(facts, Order) {
+        if let Some(country) = country_of(*customer) {
+            let day = at.micros().div_euclid(DAY) as i32;
+            *revenue.entry((country, day)).or_default() += amount.units();
+        }
+    }
+    let rows = revenue
+        .into_iter()
+        .map(|((country, day), sum)| vec![text(&country), Value::Day(day), Value::Cents(sum)]);
+    answer([("revenue", once(rows))])
+}
+
+fn reachability(facts: &[&Fact]) -> Answer {
+    let mut edges: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+    for Edge { src, dst, diff } in only!(facts, Edge) {
+        *edges.entry((*src, *dst)).or_default() += diff;
+    }
+    let mut reached: BTreeSet<i64> = only!(facts, Root).map(|root| root.node).collect();
+    // As many rounds as there are edges are enough.
+    for _ in 0..edges.len() {
+        for ((src, dst), times) in &edges {
+            if *times > 0 && reached.contains(src) {
+                reached.insert(*dst);
+            }
+        }
+    }
+    answer([("reached", once(reached.iter().map(|node| vec![Value::Int(*node)])))])
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}

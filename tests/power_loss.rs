@@ -1,0 +1,173 @@
+//! Promise: acknowledged epochs survive a power failure at any moment.
+//!
+//! A simulated disk keeps what was synced and drops, reorders or tears the rest. After each of many
+//! failures the log must open and hold a prefix of what was sent that contains all that was
+//! acknowledged; it must then go on, and survive a second failure during the recovery.
+
+mod logs;
+
+use std::sync::Arc;
+
+use diptych::io::{Random, SimDisk, SimRandom};
+use diptych::log::{Append, Reader, WriterOptions};
+use logs::{Content, DIR, content_of, events, open, read_parts, replay, rows, scaled, steady};
+
+/// What was sent, epoch by epoch, and how much of it was acknowledged when the image was taken.
+struct Sent {
+    epochs: Content,
+    acked: usize,
+}
+
+fn request(random: &SimRandom, number: i64) -> Append {
+    let stream = format!("s{}", random.below(2));
+    let len = random.below(40) as i64;
+    let texts: Vec<_> =
+        (number..number + len).map(|n| (n, "x".repeat((n % 90) as usize))).collect();
+    let texts: Vec<_> = texts.iter().map(|(n, text)| (*n, text.as_str())).collect();
+    Append::rows(&stream, rows(&texts)).by("p", number as u64 / 1000)
+}
+
+fn content_sent(append: &Append) -> Vec<logs::Event> {
+    let mut all = Vec::new();
+    for (stream, rows) in &append.batches {
+        let (stream, rows) = (stream.clone(), rows.clone());
+        let epochs = diptych::log::Epochs::One(0);
+        all.extend(events(&diptych::log::Chunk { stream, rows, epochs }));
+    }
+    all.sort();
+    all
+}
+
+/// Checks a disk after a failure: a prefix, and no acknowledged epoch is missing.
+fn check(disk: &SimDisk, sent: &Sent, options: &WriterOptions, what: &str) {
+    // A reader that comes before any writer sees a prefix too, or says what is wrong with MARK.
+    match Reader::open(Arc::new(disk.clone()), DIR) {
+        Ok(reader) => {
+            let upper = reader.upper().unwrap();
+            let seen = replay(&reader, 0, upper).unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert_eq!(seen[..], sent.epochs[..seen.len()], "{what}: reader before recovery");
+        }
+        Err(error) => assert!(
+            error.to_string().contains("MARK") || error.is_missing() && sent.acked == 0,
+            "{what}: {error}"
+        ),
+    }
+    let writer = open(disk, options.clone()).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let content = content_of(disk).unwrap_or_else(|e| panic!("{what}: {e}"));
+    assert!(content.len() >= sent.acked, "{what}: {} of {} acked", content.len(), sent.acked);
+    assert_eq!(content[..], sent.epochs[..content.len()], "{what}");
+    // The producer's table is that of the recovered prefix.
+    assert_eq!(writer.next_sequence("p"), content.len() as u64, "{what}");
+}
+
+fn images(seed: u64, count: u64) {
+    let random = SimRandom::new(seed);
+    let options = steady(1 + random.below(6_000));
+    let mut disk = SimDisk::new();
+    let mut writer = open(&disk, options.clone()).unwrap();
+    let mut sent = Sent { epochs: Vec::new(), acked: 0 };
+    let mut taken = 0;
+    while taken < count {
+        let number = sent.epochs.len() as i64 * 1000;
+        let append = request(&random, number);
+        sent.epochs.push(content_sent(&append));
+        // The failure comes at some call in the middle of the append: the calls after it fail, so
+        // the image has whatever was under way.
+        let mut image = disk.kill();
+        if random.below(2) == 0 {
+            let probe = open(&image, options.clone()).unwrap();
+            let from = image.calls();
+            image.fail_at(from + random.below(30), diptych::io::Fault::Broken);
+            let acked = probe.append(append.clone()).and_then(diptych::log::Pending::wait).is_ok();
+            let seen = Sent { epochs: sent.epochs.clone(), acked: sent.acked + usize::from(acked) };
+            let crashed = image.crash(random.next());
+            check(&crashed, &seen, &options, &format!("seed {seed}, image {taken}, in an append"));
+            image = crashed;
+            taken += 1;
+            drop(probe);
+        }
+        writer.append(append).unwrap().wait().unwrap();
+        sent.acked = sent.epochs.len();
+        let crashed = disk.crash(random.next());
+        let what = format!("seed {seed}, image {taken}");
+        check(&crashed, &sent, &options, &what);
+        check(&crashed.crash(random.next()), &sent, &options, &format!("{what}, twice"));
+        taken += 1;
+        drop(image);
+        // Now and then the run goes on from the image, so that damage could add up.
+        if random.below(8) == 0 {
+            disk = crashed;
+            writer = open(&disk, options.clone()).unwrap();
+            assert_eq!(writer.upper(), sent.acked as u64);
+        }
+        if sent.epochs.len() > 60 {
+            let reader = Reader::open(Arc::new(disk.clone()), DIR).unwrap();
+            assert_eq!(read_parts(&reader, 0, reader.upper().unwrap()).unwrap(), sent.epochs);
+            disk = SimDisk::new();
+            writer = open(&disk, options.clone()).unwrap();
+            sent = Sent { epochs: Vec::new(), acked: 0 };
+        }
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_power_failure() {
+    let images_wanted = scaled("DIPTYCH_LONGTEST_IMAGES", 5_000);
+    let per_seed = 100;
+    for seed in 0..images_wanted.div_ceil(per_seed) {
+        images(seed, per_seed);
+    }
+}
+
+/// The same at every single disk call of one script, not at random ones.
+#[test]
+fn a_power_failure_after_each_disk_call_loses_nothing() {
+    let options = steady(700);
+    let script = |disk: &SimDisk| {
+        let mut sent = Sent { epochs: Vec::new(), acked: 0 };
+        let Ok(writer) = open(disk, options.clone()) else { return sent };
+        let random = SimRandom::new(3);
+        for number in 0..8 {
+            let append = request(&random, number * 1000);
+            sent.epochs.push(content_sent(&append));
+            if writer.append(append).and_then(diptych::log::Pending::wait).is_err() {
+                break;
+            }
+            sent.acked += 1;
+        }
+        sent
+    };
+    let whole = SimDisk::new();
+    assert_eq!(script(&whole).acked, 8);
+    let calls = whole.calls();
+    assert!(calls > 60, "{calls} calls: the script should seal segments");
+    for call in 0..calls {
+        let disk = SimDisk::new();
+        disk.fail_at(call, diptych::io::Fault::Broken);
+        let sent = script(&disk);
+        for seed in 0..4 {
+            check(&disk.crash(seed), &sent, &options, &format!("call {call}, seed {seed}"));
+        }
+        check(&disk.kill(), &sent, &options, &format!("call {call}, killed"));
+    }
+}
+
+/// After a failed sync the page cache may hold what the disk never got. A recovery that trusted the
+/// cache would acknowledge it by sealing the next epoch on top of it, and lose it.
+#[test]
+fn what_a_failed_sync_lost_is_written_again_before_it_counts() {
+    let disk = SimDisk::new();
+    let writer = open(&disk, steady(1 << 20)).unwrap();
+    writer.append(logs::one("s", 0)).unwrap().wait().unwrap();
+    disk.fail_at(disk.calls() + 1, diptych::io::Fault::Broken); // write, then the failing sync
+    let error = writer.append(logs::one("s", 1)).unwrap().wait().unwrap_err();
+    assert!(error.to_string().contains("restart"), "{error}");
+    drop(writer);
+    let restarted = disk.kill();
+    let writer = open(&restarted, steady(1 << 20)).unwrap();
+    assert_eq!(writer.upper(), 2, "the frame was in the page cache");
+    for seed in 0..50 {
+        let content = content_of(&restarted.crash(seed)).unwrap();
+        assert_eq!(content.len(), 2, "seed {seed}: the second epoch was given out by recovery");
+    }
+}

@@ -1,0 +1,309 @@
+//! Style is a test: who may know whom, how long things may be, what may not be written.
+//!
+//! Each test lists everything it objects to, with file and line.
+
+#[path = "tidy/source.rs"]
+mod source;
+
+use source::{Source, files, root};
+
+/// A part of `src/`, and the parts it must not know. `system.rs` alone knows them all.
+const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
+    ("io", &["log", "dataflow", "engine", "batch", "speed", "serving", "system"]),
+    ("row", &["log", "dataflow", "engine", "batch", "speed", "serving", "system"]),
+    ("event", &["log", "dataflow", "engine", "batch", "speed", "serving", "system"]),
+    ("log", &["dataflow", "engine", "batch", "speed", "serving", "servers", "system"]),
+    ("dataflow", &["engine", "batch", "speed", "serving", "servers", "system"]),
+    ("engine", &["batch", "speed", "servers", "system"]),
+    ("batch", &["speed", "servers", "system"]),
+    ("speed", &["batch", "servers", "system"]),
+    ("serving", &["log", "engine", "batch", "speed", "servers", "system"]),
+    ("servers", &["engine", "batch", "speed"]),
+    ("sources", &["dataflow", "engine", "batch", "speed", "serving", "servers"]),
+    ("sinks", &["log", "dataflow", "engine", "batch", "speed", "servers"]),
+    ("cluster", &["log", "dataflow", "batch", "speed", "serving", "servers"]),
+];
+
+/// Crates that a part must not use.
+const MUST_NOT_USE: &[(&str, &[&str])] = &[
+    ("log", &["timely", "differential_dataflow", "tokio"]),
+    ("serving", &["tokio"]),
+    ("dataflow", &["tokio"]),
+    ("engine", &["tokio"]),
+];
+
+/// The outside world, which only `io/` touches.
+const OUTSIDE_WORLD: &[&str] =
+    &["std::fs", "fs::File", "SystemTime", "rand::", "getrandom", "RandomState", "Utc::now"];
+
+/// Part names that say nothing.
+const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "manager", "helper", "helpers", "misc"];
+
+const FILE_LINES_SOFT: usize = 300;
+const FILE_LINES_HARD: usize = 500;
+const FUNCTION_LINES_MAX: usize = 70;
+const EXAMPLE_LINES_MAX: usize = 80;
+const COLUMNS_MAX: usize = 100;
+
+/// Fails with everything that was objected to.
+fn none(objections: Vec<String>) {
+    assert!(objections.is_empty(), "\n{}\n", objections.join("\n"));
+}
+
+fn rust() -> Vec<Source> {
+    files().into_iter().filter(Source::is_rust).collect()
+}
+
+#[test]
+fn parts_know_only_whom_they_may() {
+    let mut objections = Vec::new();
+    for file in rust() {
+        let Some(part) = file.part() else { continue };
+        let unwanted = MUST_NOT_KNOW.iter().filter(|(from, _)| *from == part);
+        for other in unwanted.flat_map(|(_, others)| *others) {
+            for (line, code) in file.code_outside_tests() {
+                if file.names_part(code, other) {
+                    objections.push(format!("{}:{line}: {part} knows {other}", file.path));
+                }
+            }
+        }
+        let unwanted = MUST_NOT_USE.iter().filter(|(from, _)| *from == part);
+        for other in unwanted.flat_map(|(_, others)| *others) {
+            for (line, code) in file.code() {
+                if code.contains(&format!("{other}::")) {
+                    objections.push(format!("{}:{line}: {part} uses {other}", file.path));
+                }
+            }
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn batch_and_speed_do_not_meet_even_in_tests() {
+    let mut objections = Vec::new();
+    for file in rust() {
+        let other = match file.part() {
+            Some("batch") => "speed",
+            Some("speed") => "batch",
+            _ => continue,
+        };
+        for (line, code) in file.code() {
+            if file.names_part(code, other) {
+                objections.push(format!("{}:{line}: names {other}", file.path));
+            }
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn only_io_touches_the_outside_world() {
+    let mut objections = Vec::new();
+    let all = rust();
+    let test_module = |file: &Source| {
+        let declared = format!("#[cfg(test)]\nmod {};", file.stem());
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let above = [format!("{folder}/mod.rs"), format!("{folder}/lib.rs")];
+        all.iter().any(|other| above.contains(&other.path) && other.text.contains(&declared))
+    };
+    for file in &all {
+        let inside = file.path.starts_with("src/") && !file.path.starts_with("src/derive/");
+        if !inside || file.part() == Some("io") || test_module(file) {
+            continue;
+        }
+        for (line, code) in file.code_outside_tests() {
+            for world in OUTSIDE_WORLD.iter().filter(|world| code.contains(**world)) {
+                objections.push(format!("{}:{line}: {world} belongs to src/io", file.path));
+            }
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn unsafe_code_is_announced() {
+    let keyword = ["un", "safe"].concat();
+    let mut objections = Vec::new();
+    for file in rust() {
+        let announced = file.text.contains(&format!("#![expect({keyword}_code, reason"))
+            || file.text.contains(&format!("#![expect(\n    {keyword}_code,\n    reason"));
+        for (line, code) in file.code() {
+            let uses = [" {", " fn", " impl", "(no_mangle)"].map(|end| format!("{keyword}{end}"));
+            if uses.iter().any(|used| code.contains(used)) && !announced {
+                objections.push(format!("{}:{line}: {keyword} without an announcement", file.path));
+            }
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn files_functions_and_lines_are_short() {
+    let mut objections = Vec::new();
+    for file in rust() {
+        let lines = file.text.lines().count();
+        if lines > FILE_LINES_HARD {
+            objections.push(format!("{}: {lines} lines, at most {FILE_LINES_HARD}", file.path));
+        } else if lines > FILE_LINES_SOFT {
+            println!("long: {} has {lines} lines, better {FILE_LINES_SOFT}", file.path);
+        }
+        for function in file.functions().iter().filter(|f| f.lines > FUNCTION_LINES_MAX) {
+            let (at, lines) = (function.line, function.lines);
+            objections.push(format!("{}:{at}: a function of {lines} lines", file.path));
+        }
+        for (index, line) in file.text.lines().enumerate() {
+            let columns = line.chars().count();
+            if columns > COLUMNS_MAX {
+                objections.push(format!("{}:{}: {columns} columns", file.path, index + 1));
+            }
+        }
+        let example = ["dataflows/", "examples/"].iter().any(|dir| file.path.starts_with(dir));
+        if example && lines > EXAMPLE_LINES_MAX {
+            objections.push(format!("{}: {lines} lines, at most {EXAMPLE_LINES_MAX}", file.path));
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn functions_are_found() {
+    let text = "impl A {\n    pub(crate) const fn a(\n        x: u8,\n    ) {\n        x\n    }\n}\n\
+                trait T {\n    fn none(&self);\n}\nfn b() {}\nfn c() {\n}\n";
+    let file = Source { path: "a.rs".into(), text: text.into() };
+    let found: Vec<_> = file.functions().iter().map(|f| (f.line, f.lines)).collect();
+    assert_eq!(found, [(2, 5), (12, 2)]);
+}
+
+#[test]
+fn names_say_something() {
+    let mut objections = Vec::new();
+    let empty = |word: &str| EMPTY_NAMES.contains(&word.to_lowercase().as_str());
+    for file in rust() {
+        let folders = file.path.split('/').map(|part| part.trim_end_matches(".rs"));
+        if folders.clone().any(|part| part.split(['_', '-']).any(empty)) {
+            objections.push(format!("{}: the name says nothing", file.path));
+        }
+        for name in file.types() {
+            let mut words: Vec<String> = Vec::new();
+            for c in name.chars() {
+                if c.is_uppercase() || words.is_empty() {
+                    words.push(String::new());
+                }
+                words.last_mut().expect("a word").push(c);
+            }
+            if words.iter().any(|word| empty(word)) {
+                objections.push(format!("{}: the name of {name} says nothing", file.path));
+            }
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let later = [["to", "do!("], ["unimple", "mented!("], ["#[ig", "nore"], ["db", "g!("]];
+    let mut objections = Vec::new();
+    for file in rust() {
+        for (line, code) in file.code() {
+            for word in later.iter().map(|parts| parts.concat()) {
+                if code.contains(&word) {
+                    objections.push(format!("{}:{line}: {word}", file.path));
+                }
+            }
+        }
+        for (at, _) in file.text.match_indices(&["[al", "low("].concat()) {
+            let end = file.text[at..].find(']').map_or(file.text.len(), |end| at + end);
+            if !file.text[at..end].contains("reason") {
+                let line = file.text[..at].lines().count();
+                objections.push(format!("{}:{line}: a lint is allowed for no reason", file.path));
+            }
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn no_file_names_a_machine() {
+    let places = [["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"], ["/Us", "ers/"]];
+    let mut objections = Vec::new();
+    for file in files() {
+        for (index, line) in file.text.lines().enumerate() {
+            for place in places.iter().map(|parts| parts.concat()) {
+                if line.contains(&place) {
+                    objections.push(format!("{}:{}: {place}", file.path, index + 1));
+                }
+            }
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut objections = Vec::new();
+    for file in files().iter().filter(|file| file.path.ends_with(".md")) {
+        let folder = root().join(&file.path);
+        let folder = folder.parent().expect("a folder");
+        for link in file.links() {
+            let outside = ["http://", "https://", "mailto:", "#"];
+            let path = link.split('#').next().unwrap_or_default();
+            let inside = !outside.iter().any(|scheme| link.starts_with(scheme));
+            // Items of the crate's documentation are checked by rustdoc.
+            if inside && !path.contains("::") && !folder.join(path).exists() {
+                objections.push(format!("{}: {link} leads nowhere", file.path));
+            }
+        }
+    }
+    none(objections);
+}
+
+/// Row `n` of the README's table names the tests that say `Promise n` in their first lines, and
+/// every test that says so is named by that row.
+#[test]
+fn promises_and_tests_name_each_other() {
+    let all = files();
+    let Some(readme) = all.iter().find(|file| file.path == "README.md") else {
+        println!("skipped: there is no README.md");
+        return;
+    };
+    let mut sections = readme.text.split("\n## ");
+    let table = sections.find(|section| section.starts_with("Promises\n"));
+    let table = table.expect("README.md has the heading `## Promises`");
+    let mut promised = Vec::new();
+    let mut objections = Vec::new();
+    for row in table.lines().filter(|line| line.starts_with('|')) {
+        let number = row.split('|').nth(1).map(str::trim).and_then(|n| n.parse::<u32>().ok());
+        let Some(number) = number else { continue };
+        let tests: Vec<&str> = row
+            .split(|c: char| !c.is_alphanumeric() && !"_/.".contains(c))
+            .filter(|word| word.starts_with("tests/") && word.ends_with(".rs"))
+            .collect();
+        if tests.is_empty() {
+            objections.push(format!("README.md: promise {number} names no test"));
+        }
+        promised.extend(tests.into_iter().map(|test| (number, test.to_owned())));
+    }
+    let claimed = all.iter().filter(|file| file.path.starts_with("tests/")).flat_map(claims);
+    let claimed: Vec<(u32, String)> = claimed.collect();
+    for promise in promised.iter().filter(|promise| !claimed.contains(promise)) {
+        objections
+            .push(format!("README.md: promise {} is not claimed by {}", promise.0, promise.1));
+    }
+    for claim in claimed.iter().filter(|claim| !promised.contains(claim)) {
+        objections.push(format!("{}: promise {} does not name it", claim.1, claim.0));
+    }
+    assert!(!promised.is_empty(), "the table of promises is empty");
+    none(objections);
+}
+
+/// The promises that a test's module documentation claims: `Promise 6`.
+fn claims(file: &Source) -> Vec<(u32, String)> {
+    let documentation = file.text.lines().take_while(|line| line.starts_with("//!"));
+    let text = documentation.collect::<Vec<_>>().join(" ");
+    let numbers = text.match_indices("Promise ").filter_map(|(at, word)| {
+        let rest = &text[at + word.len()..];
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    });
+    numbers.map(|number| (number, file.path.clone())).collect()
+}
