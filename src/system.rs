@@ -402,6 +402,11 @@ impl Served {
         Ok(())
     }
 
+    /// Errors when feeding has ended because the log could not be read.
+    pub fn check(&self) -> Result<()> {
+        self.live.check()
+    }
+
     /// Waits until process 0 ends the computation; for the other processes.
     ///
     /// Errors when a worker fails.

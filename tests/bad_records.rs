@@ -25,7 +25,11 @@ fn numbers(df: &mut Dataflow) {
 fn lines(epoch: Epoch, n: u64) -> Vec<Line> {
     let text = |i: u64| {
         let number = epoch * n + i;
-        if number.is_multiple_of(100) { format!("garbage {}", number % 7) } else { number.to_string() }
+        if number.is_multiple_of(100) {
+            format!("garbage {}", number % 7)
+        } else {
+            number.to_string()
+        }
     };
     (0..n).map(|i| Line { text: text(i) }).collect()
 }

@@ -14,10 +14,8 @@ pub(super) fn run(args: &FlowsArgs, catalog: &Catalog) -> Result<ExitCode> {
         Some(name) => std::slice::from_ref(catalog.get(name)?),
         None => catalog.all(),
     };
-    let mut sheet = Sheet::new(
-        args.format.format,
-        &["dataflow", "version", "kind", "name", "columns"],
-    )?;
+    let mut sheet =
+        Sheet::new(args.format.format, &["dataflow", "version", "kind", "name", "columns"])?;
     for definition in chosen {
         let description = definition.describe()?;
         let mut row = |kind: &str, name: &str, columns: String| {

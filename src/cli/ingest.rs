@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use super::args::{FileFormat, IngestArgs, OnError};
+use super::bar;
 use super::catalog::Catalog;
 use super::sheet::grouped;
-use super::bar;
 use crate::error::Result;
 use crate::log::{Ack, Append, Writer};
 use crate::sources::{self, AppendTo, FileReport, IngestOptions, Phase, Progress};

@@ -95,8 +95,7 @@ mod tests {
 
     #[test]
     fn ranges_and_prefixes() {
-        let args =
-            KeyArgs { from: Some("7,b".into()), to: Some("9".into()), ..KeyArgs::default() };
+        let args = KeyArgs { from: Some("7,b".into()), to: Some("9".into()), ..KeyArgs::default() };
         let range = of(&args);
         assert!(range.contains(&key(7, "b")) && range.contains(&key(8, "z")));
         assert!(!range.contains(&key(7, "a")) && !range.contains(&key(9, "")));

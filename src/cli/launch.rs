@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::args::ClusterArgs;
-use super::scratch::ScratchDir;
 use super::signal;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
+use crate::io::ScratchDir;
 
 /// How often the processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -59,7 +59,7 @@ pub(super) fn attach(args: &ClusterArgs) -> Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| Error::io("binding to the parent process", error.into()))?;
-    if rustix::process::getppid().is_none_or(rustix::process::Pid::is_init) {
+    if rustix::process::getppid().is_none_or(Pid::is_init) {
         return Err(Error::new(Kind::Stopped, "the process that started this one is gone"));
     }
     Ok(())

@@ -41,11 +41,9 @@ mod launch;
 mod log;
 mod percentile;
 mod query;
-mod scratch;
 mod serve;
 mod sheet;
 mod signal;
-mod stdin;
 mod verify;
 
 use std::process::ExitCode;

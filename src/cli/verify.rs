@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use super::DISAGREE;
 use super::args::VerifyArgs;
 use super::catalog::Catalog;
 use super::compare::{Comparison, compare};
 use super::sheet::Sheet;
-use super::DISAGREE;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::row::Datum;

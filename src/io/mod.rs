@@ -30,6 +30,7 @@ mod clock;
 mod host;
 mod random;
 mod real;
+mod scratch;
 mod sim;
 mod sim_state;
 
@@ -37,6 +38,7 @@ pub use clock::{Clock, RealClock, SimClock};
 pub(crate) use host::{executable_image, read_text};
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
+pub(crate) use scratch::ScratchDir;
 pub use sim::{Fault, SimDisk};
 
 use std::path::Path;

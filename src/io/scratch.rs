@@ -1,4 +1,4 @@
-//! A directory or file that is gone when its owner is.
+//! A directory that is gone when its owner is: for demonstrations and measurements.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,14 +7,14 @@ use crate::error::{Error, Result};
 
 /// A directory below the system's temporary one, removed with everything in it when dropped.
 #[derive(Debug)]
-pub(super) struct ScratchDir(PathBuf);
+pub(crate) struct ScratchDir(PathBuf);
 
 impl ScratchDir {
     /// A new directory whose name begins with `diptych-` and `what`.
     ///
     /// # Errors
     /// When it cannot be created.
-    pub(super) fn new(what: &str) -> Result<Self> {
+    pub(crate) fn new(what: &str) -> Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(format!("diptych-{what}-{process}-{count}"));
@@ -23,7 +23,7 @@ impl ScratchDir {
         Ok(ScratchDir(path))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
@@ -31,7 +31,7 @@ impl ScratchDir {
     ///
     /// # Errors
     /// What the system reports.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.0.join(name);
         std::fs::write(&path, text)
             .map_err(|error| Error::io(format!("write {}", path.display()), error))?;
