@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::args::FlowsArgs;
+use super::args::{FlowsArgs, Format};
 use super::catalog::Catalog;
 use super::sheet::Sheet;
+use crate::dataflow::{Description, StreamInfo};
 use crate::error::Result;
-use crate::row::Datum;
+use crate::row::{Column, Datum};
 
 /// Lists dataflows, the streams they read and the views they publish: one row for each.
 pub(super) fn run(args: &FlowsArgs, catalog: &Catalog) -> Result<ExitCode> {
@@ -14,8 +15,16 @@ pub(super) fn run(args: &FlowsArgs, catalog: &Catalog) -> Result<ExitCode> {
         Some(name) => std::slice::from_ref(catalog.get(name)?),
         None => catalog.all(),
     };
-    let mut sheet =
-        Sheet::new(args.format.format, &["dataflow", "version", "kind", "name", "columns"])?;
+    if args.format.format == Format::Table {
+        let mut out = Sheet::new(Format::Table, &["dataflows"])?;
+        for definition in chosen {
+            tell(&definition.describe()?, &mut out)?;
+        }
+        out.discard()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let names = ["dataflow", "version", "kind", "name", "columns"];
+    let mut sheet = Sheet::new(args.format.format, &names)?;
     for definition in chosen {
         let description = definition.describe()?;
         let mut row = |kind: &str, name: &str, columns: String| {
@@ -23,11 +32,7 @@ pub(super) fn run(args: &FlowsArgs, catalog: &Catalog) -> Result<ExitCode> {
             sheet.row(texts.into_iter().map(|text| Datum::String(text.to_owned())).collect())
         };
         for stream in &description.streams {
-            let fields = stream.schema.fields().iter().map(|field| {
-                let optional = if field.is_nullable() { "?" } else { "" };
-                format!("{}: {}{optional}", field.name(), type_name(field.data_type()))
-            });
-            row("stream", &stream.name, fields.collect::<Vec<_>>().join(", "))?;
+            row("stream", &stream.name, stream_columns(stream))?;
         }
         for view in &description.views {
             row("view", &view.name, view.schema.to_string())?;
@@ -35,6 +40,33 @@ pub(super) fn run(args: &FlowsArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
     sheet.finish()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// One dataflow for people: columns side by side would be wider than any terminal.
+fn tell(description: &Description, out: &mut Sheet) -> Result<()> {
+    out.line(&format!("{}  (version {})", description.name, description.version))?;
+    for stream in &description.streams {
+        out.line(&format!("  stream {}: {}", stream.name, stream_columns(stream)))?;
+    }
+    for view in &description.views {
+        let side = |columns: &[Column]| {
+            let columns = columns.iter();
+            let columns = columns.map(|column| format!("{}: {}", column.name, column.ty));
+            columns.collect::<Vec<_>>().join(", ")
+        };
+        let (key, value) = (side(&view.schema.key), side(&view.schema.value));
+        let arrow = if value.is_empty() { "" } else { " -> " };
+        out.line(&format!("  view {}: ({key}){arrow}{value}", view.name))?;
+    }
+    Ok(())
+}
+
+fn stream_columns(stream: &StreamInfo) -> String {
+    let columns = stream.schema.fields().iter().map(|field| {
+        let optional = if field.is_nullable() { "?" } else { "" };
+        format!("{}: {}{optional}", field.name(), type_name(field.data_type()))
+    });
+    columns.collect::<Vec<_>>().join(", ")
 }
 
 /// An Arrow type in the words that views use for theirs.

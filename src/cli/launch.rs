@@ -12,7 +12,7 @@ use super::args::ClusterArgs;
 use super::signal;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::io::ScratchDir;
+use crate::io::{ScratchDir, divert_stdout};
 
 /// How often the processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -48,11 +48,15 @@ pub(super) fn run(args: &ClusterArgs, extra: &[String]) -> Result<ExitCode> {
     members.wait()
 }
 
-/// What a started process does first: it ends with its parent.
+/// What one of several processes does first: it keeps standard output for answers, and when it was
+/// started here it ends with its parent.
 ///
 /// # Errors
 /// When the parent is gone already, or signals cannot be handled.
 pub(super) fn attach(args: &ClusterArgs) -> Result<()> {
+    if args.is_member() {
+        divert_stdout()?;
+    }
     if !args.attached {
         return Ok(());
     }

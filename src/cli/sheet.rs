@@ -1,11 +1,12 @@
 //! Rows on standard output: as a table, JSON or CSV.
 
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 
 use serde_json::{Map, Value};
 
 use super::args::Format;
 use crate::error::{Error, Result};
+use crate::io::answers;
 use crate::row::{Datum, RowSchema};
 
 /// Prints rows of named columns. A table is printed when the sheet is [finished](Sheet::finish),
@@ -14,7 +15,8 @@ pub(super) struct Sheet {
     format: Format,
     names: Vec<String>,
     rows: Vec<Vec<Datum>>,
-    out: BufWriter<Stdout>,
+    out: BufWriter<Box<dyn Write>>,
+    bold: bool,
     /// Nobody reads any more (`| head`): that is no error.
     closed: bool,
 }
@@ -26,8 +28,9 @@ impl Sheet {
     /// When standard output cannot be written.
     pub(super) fn new<S: AsRef<str>>(format: Format, names: &[S]) -> Result<Sheet> {
         let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
-        let out = BufWriter::new(io::stdout());
-        let mut sheet = Sheet { format, names, rows: Vec::new(), out, closed: false };
+        let (out, bold) = answers();
+        let out = BufWriter::new(out);
+        let mut sheet = Sheet { format, names, rows: Vec::new(), out, bold, closed: false };
         if format == Format::Csv {
             let header: Vec<_> = sheet.names.iter().map(|name| csv_field(name)).collect();
             sheet.line(&header.join(","))?;
@@ -89,7 +92,7 @@ impl Sheet {
     /// When standard output cannot be written.
     pub(super) fn finish(mut self) -> Result<()> {
         if self.format == Format::Table {
-            for line in table(&self.names, &self.rows, io::stdout().is_terminal()) {
+            for line in table(&self.names, &self.rows, self.bold) {
                 self.line(&line)?;
             }
         }
@@ -97,7 +100,20 @@ impl Sheet {
         self.settle(flushed)
     }
 
-    fn line(&mut self, line: &str) -> Result<()> {
+    /// Ends without printing a table: only lines were printed.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn discard(mut self) -> Result<()> {
+        let flushed = self.out.flush();
+        self.settle(flushed)
+    }
+
+    /// Prints a line as it is, in between.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn line(&mut self, line: &str) -> Result<()> {
         if self.closed {
             return Ok(());
         }
@@ -122,9 +138,8 @@ fn table(names: &[String], rows: &[Vec<Datum>], bold: bool) -> Vec<String> {
         rows.iter().map(|row| row.iter().map(|cell| shown(&cell.to_string())).collect()).collect();
     let right: Vec<bool> = (0..names.len())
         .map(|column| {
-            rows.first().is_some_and(|row| {
-                !matches!(row[column], Datum::String(_) | Datum::Bytes(_) | Datum::Null)
-            })
+            let cell = rows.iter().map(|row| &row[column]).find(|cell| **cell != Datum::Null);
+            cell.is_some_and(|cell| !matches!(cell, Datum::String(_) | Datum::Bytes(_)))
         })
         .collect();
     let width = |text: &String| text.chars().count();
