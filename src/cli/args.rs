@@ -362,12 +362,13 @@ pub(super) struct BenchArgs {
     pub(super) data: DataArgs,
     #[command(flatten)]
     pub(super) workers: WorkerArgs,
-    /// Live epochs to measure
-    #[arg(long, default_value = "200", value_parser = count)]
+    /// Live epochs to measure, of each size
+    #[arg(long, value_name = "N", default_value = "200", value_parser = count)]
     pub(super) epochs: u64,
-    /// Events of each live epoch; they are the last of the log
-    #[arg(long, default_value = "1000", value_parser = count)]
-    pub(super) epoch_size: u64,
+    /// Events of each live epoch; several sizes separated by commas
+    #[arg(long, value_name = "EVENTS", default_value = "1_000", value_parser = count,
+          value_delimiter = ',')]
+    pub(super) epoch_size: Vec<u64>,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -44,4 +45,10 @@ pub(crate) fn answers() -> (Box<dyn Write>, bool) {
         Some(real) => (Box::new(real), real.is_terminal()),
         None => (Box::new(std::io::stdout()), std::io::stdout().is_terminal()),
     }
+}
+
+/// Processor time that all threads of this process have spent so far.
+pub(crate) fn cpu_time() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
 }
