@@ -51,7 +51,9 @@ fn main() {
     println!("owned structs: {:.2} ns/row", elapsed * 1e9 / ROWS as f64);
 
     let start = Instant::now();
-    owned.iter().for_each(|visit| appender.push(visit));
+    for visit in &owned {
+        appender.push(visit);
+    }
     black_box(appender.finish());
     let elapsed = start.elapsed().as_secs_f64();
     println!("appended:      {:.2} ns/row", elapsed * 1e9 / ROWS as f64);

@@ -19,7 +19,7 @@ pub struct IdentifiedTweet {
 }
 
 /// The views of [`tweets`](super::tweets), each id counted once. Where copies differ, the least by
-/// (publish_date, author_id, content) counts. State: one row per id, for ever.
+/// publication, author and content counts. State: one row per id, for ever.
 pub fn tweets_dedup(df: &mut Dataflow) {
     let once = df
         .events::<IdentifiedTweet>("tweets_with_id")

@@ -2,6 +2,8 @@
 //!
 //! Assertions at compile time keep the bounds consistent with one another.
 
+use std::time::Duration;
+
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are
 /// mostly unique and a larger table only costs cache misses and memory.
 pub const COMBINER_KEYS_MAX: usize = 1 << 18;
@@ -20,8 +22,7 @@ const _: () = assert!((ACCUMULATION_BLOCK_BYTES as u64) < ACCUMULATION_BLOCK_BYT
 
 /// How long a worker with nothing to do sleeps before it looks again; whoever has work for it wakes
 /// it. Spinning would starve the other threads of a small machine.
-pub const WORKER_PARK: std::time::Duration = std::time::Duration::from_millis(5);
-use std::time::Duration;
+pub const WORKER_PARK: Duration = Duration::from_millis(5);
 
 /// Keys from which on a batch of a view gets a hash table; below, binary search touches so few
 /// cache lines that the table's memory (about 7 bytes per key) buys nothing.

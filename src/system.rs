@@ -132,29 +132,33 @@ impl System {
 
     /// Opens the log for appending; takes its lock.
     ///
-    /// Errors when another process holds the lock, or the log is damaged beyond its torn tail.
+    /// # Errors
+    /// When another process holds the lock, or the log is damaged beyond its torn tail.
     pub fn writer(&self) -> Result<Writer> {
         self.writer_with(Arc::new(RealClock), WriterOptions::default())
     }
 
     /// [`System::writer`] with a clock and options of one's own.
     ///
-    /// Errors as there.
+    /// # Errors
+    /// As there.
     pub fn writer_with(&self, clock: Arc<dyn Clock>, options: WriterOptions) -> Result<Writer> {
-        Writer::open(Arc::clone(&self.disk), clock, &self.root.join("log"), options)
+        Writer::open(Arc::clone(&self.disk), clock, self.root.join("log"), options)
     }
 
     /// Opens the log for reading, without a lock, up to what is durable.
     ///
-    /// Errors when there is no log, or it is damaged.
+    /// # Errors
+    /// When there is no log, or it is damaged.
     pub fn reader(&self) -> Result<Arc<Reader>> {
-        Reader::open(Arc::clone(&self.disk), &self.root.join("log")).map(Arc::new)
+        Reader::open(Arc::clone(&self.disk), self.root.join("log")).map(Arc::new)
     }
 
     /// Runs the batch layer over `[0, upto)` and leaves a batch view on disk. With several
     /// processes every one of them calls this with the same arguments but its own number.
     ///
-    /// Errors when the log is empty or damaged, there is a batch view at that epoch already, user
+    /// # Errors
+    /// When the log is empty or damaged, there is a batch view at that epoch already, user
     /// code panics, or the disk refuses; there is no new batch view then.
     pub fn batch(&self, definition: &Definition, options: &BatchOptions) -> Result<BatchReport> {
         let description = definition.describe()?;
@@ -192,7 +196,8 @@ impl System {
 
     /// The newest whole batch view of a dataflow at or below `at_most`, and what was passed over.
     ///
-    /// Errors when the directory cannot be read, or a batch view is of a newer format.
+    /// # Errors
+    /// When the directory cannot be read, or a batch view is of a newer format.
     pub fn newest(
         &self,
         description: &Description,
@@ -211,7 +216,8 @@ impl System {
     /// Process 0 serves; the others only work, and get handles without an index. Returns when the
     /// workers run; [`Index::wait_beyond`] tells when the boundary has been reached.
     ///
-    /// Errors when a dataflow does not compile, a batch view does not fit it, or the log is damaged.
+    /// # Errors
+    /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
     pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
         let reader = self.reader()?;
         let (tail, end) = match options.source {
@@ -293,7 +299,8 @@ impl System {
     /// batch view at or below `upper`, or, when `from_scratch`, from the events alone, which makes
     /// it an independent check of what is served.
     ///
-    /// Errors as [`System::serve`], and when the dataflow fails on the way.
+    /// # Errors
+    /// As [`System::serve`], and when the dataflow fails on the way.
     pub fn recompute(
         &self,
         definition: &Definition,
@@ -345,21 +352,24 @@ impl Served {
 
     /// The index that answers for a dataflow.
     ///
-    /// Errors when it is not served.
+    /// # Errors
+    /// When it is not served.
     pub fn index(&self, dataflow: &str) -> Result<Index> {
         self.entry(dataflow).map(|entry| entry.index.clone())
     }
 
     /// What a dataflow reads and publishes.
     ///
-    /// Errors when it is not served.
+    /// # Errors
+    /// When it is not served.
     pub fn description(&self, dataflow: &str) -> Result<&Description> {
         self.entry(dataflow).map(|entry| &entry.description)
     }
 
     /// How far history has been fed in place.
     ///
-    /// Errors when the dataflow is not served.
+    /// # Errors
+    /// When the dataflow is not served.
     pub fn progress(&self, dataflow: &str) -> Result<&Arc<Progress>> {
         self.entry(dataflow).map(|entry| &entry.progress)
     }
@@ -381,7 +391,8 @@ impl Served {
 
     /// Waits until readers of a dataflow see `epoch`.
     ///
-    /// Errors when the dataflow, or the reading of the log, fails first; or when what was restored
+    /// # Errors
+    /// When the dataflow, or the reading of the log, fails first; or when what was restored
     /// is not what its batch view holds.
     pub fn wait_beyond(&self, dataflow: &str, epoch: Epoch) -> Result<()> {
         let entry = self.entry(dataflow)?;
@@ -409,14 +420,16 @@ impl Served {
 
     /// Waits until process 0 ends the computation; for the other processes.
     ///
-    /// Errors when a worker fails.
+    /// # Errors
+    /// When a worker fails.
     pub fn wait(self) -> Result<()> {
         self.live.wait()
     }
 
     /// Stops feeding and lets the workers leave. The indexes go on answering at their frontier.
     ///
-    /// Errors when the log could not be read on the way.
+    /// # Errors
+    /// When the log could not be read on the way.
     pub fn stop(self) -> Result<()> {
         self.live.stop()
     }
@@ -466,17 +479,17 @@ fn check_types(description: &Description, view: &BatchView) -> Result<()> {
         )
         .remedy("a changed function needs a new version: change `df.version`"));
     }
-    match description.accumulations.len() > view.barriers().len() {
-        true => Err(Error::new(
+    if description.accumulations.len() > view.barriers().len() {
+        return Err(Error::new(
             Kind::Conflict,
             format!(
                 "dataflow {:?} version {} has accumulations its batch view lacks",
                 description.name, description.version
             ),
         )
-        .remedy("a changed function needs a new version: change `df.version`")),
-        false => Ok(()),
+        .remedy("a changed function needs a new version: change `df.version`"));
     }
+    Ok(())
 }
 
 /// Refuses a batch view of another log.

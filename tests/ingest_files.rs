@@ -3,12 +3,14 @@
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use diptych::event::{Date, Decimal, Event, Timestamp};
-use diptych::log::{Ack, Append};
+use diptych::io::{SimClock, SimDisk};
+use diptych::log::{Ack, Append, Reader, Writer, WriterOptions};
 use diptych::sources::{AppendTo, FileReport, Format, IngestOptions, OnError, Report, ingest};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A log in a few lines: one epoch per append, each producer's requests once and in order.
@@ -19,6 +21,8 @@ struct NaiveLog {
     /// Appends until the process "is killed".
     left: Cell<Option<usize>>,
     calls: Cell<usize>,
+    /// The requests below this are too old to be repeated.
+    forgotten: Cell<u64>,
 }
 
 impl AppendTo for NaiveLog {
@@ -35,8 +39,9 @@ impl AppendTo for NaiveLog {
             epochs.insert((producer.id, producer.sequence), epoch);
             self.appends.borrow_mut().push(append);
         }
+        let forgotten = known.is_some() && producer.sequence < self.forgotten.get();
         Ok(move || match known {
-            // An error of the crate's own making: a missing file.
+            _ if forgotten => Err(conflict()),
             _ if killed || gap => Err(killed_error()),
             Some(epoch) => Ok(Ack { epoch, repeated: true }),
             None => Ok(Ack { epoch, repeated: false }),
@@ -47,6 +52,20 @@ impl AppendTo for NaiveLog {
         let epochs = self.epochs.borrow();
         Ok(epochs.keys().filter(|(id, _)| id == producer).count() as u64)
     }
+}
+
+/// What a second writer gets.
+fn conflict() -> diptych::Error {
+    let disk = SimDisk::new();
+    let _first = writer(&disk);
+    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SimClock::at(0)));
+    let second = Writer::open(disk, clock, "log", WriterOptions::default());
+    second.map(drop).expect_err("a conflict")
+}
+
+fn writer(disk: &SimDisk) -> Writer {
+    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SimClock::at(0)));
+    Writer::open(disk, clock, "log", WriterOptions::default()).expect("a log")
 }
 
 fn killed_error() -> diptych::Error {
@@ -160,7 +179,8 @@ fn a_csv_cell_is_read_by_the_type_of_its_column() {
     assert_eq!(report.epochs, Some((0, 0)));
 }
 
-const CUP_JSON: &str = r#"{"id": 7, "name": "c\u0075p", "price": 2.5, "weight": "0.25", "sold": true,
+const CUP_JSON: &str = r#"{"id": 7, "name": "c\u0075p", "price": 2.5, "weight": "0.25",
+    "sold": true,
     "on": "2016-10-01", "at": 1475313960000000, "colour": "Blue", "key": "0aff", "x": {"y": [1]},
     "tags": ["a", "b,\"c"], "size": {"depth": null, "width": 3}, "note": null}"#;
 
@@ -429,6 +449,63 @@ fn a_run_killed_anywhere_is_completed_exactly_once_by_the_next() {
             assert_eq!(log.appends.borrow().len(), 3);
         }
     }
+}
+
+#[test]
+fn requests_the_log_no_longer_remembers_count_as_appended() {
+    let (log, dir) = (NaiveLog::default(), dir());
+    let path = file(&dir, "a.csv", long(false).0);
+    one::<Pair>(&log, &path).expect("a good file");
+    log.forgotten.set(2);
+    let report = one::<Pair>(&log, &path).expect("repeated");
+    assert!(report.already_ingested());
+    assert_eq!(report.epochs, Some((2, 2)), "as far as the log remembers");
+}
+
+/// The log itself, until the process "is killed".
+struct Dying<'a>(&'a Writer, Cell<usize>);
+
+impl AppendTo for Dying<'_> {
+    fn append(&self, append: Append) -> diptych::Result<impl FnOnce() -> diptych::Result<Ack>> {
+        let left = self.1.get().checked_sub(1).ok_or_else(killed_error)?;
+        self.1.set(left);
+        AppendTo::append(self.0, append)
+    }
+
+    fn next_sequence(&self, producer: &str) -> diptych::Result<u64> {
+        AppendTo::next_sequence(self.0, producer)
+    }
+}
+
+#[test]
+fn the_log_itself_gets_a_file_exactly_once() {
+    let (disk, dir) = (SimDisk::new(), dir());
+    let (text, expected) = long(false);
+    let paths = [file(&dir, "a.csv", text)];
+    let options = IngestOptions::default();
+    let (schema, mut repeated) = (Pair::schema(), Vec::new());
+    for left in [0, 1, 2, 3, 3] {
+        let log = writer(&disk);
+        let sink = Dying(&log, Cell::new(left));
+        match ingest(&sink, "things", &schema, &paths, &options, &mut |_| {}) {
+            Ok(report) => repeated.push(report.files[0].repeated),
+            Err(_) => assert!(left < 3),
+        }
+        log.close().expect("closed");
+    }
+    assert_eq!(repeated, [2, 3]);
+    let reader = Reader::open(Arc::new(disk), "log").expect("a log");
+    let upper = reader.upper().expect("a mark");
+    let mut events = Vec::new();
+    for part in reader.parts(0, upper).expect("parts") {
+        for chunk in part.chunks() {
+            let rows = chunk.expect("readable").rows;
+            let columns = Pair::columns(&rows).expect("the declared schema");
+            let own = |row| Pair::row(&columns, row).into_event();
+            events.extend((0..rows.num_rows()).map(own));
+        }
+    }
+    assert!(events == expected, "each event once, in order");
 }
 
 #[test]

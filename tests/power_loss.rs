@@ -4,6 +4,8 @@
 //! failures the log must open and hold a prefix of what was sent that contains all that was
 //! acknowledged; it must then go on, and survive a second failure during the recovery.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod logs;
 
 use std::sync::Arc;
@@ -79,9 +81,15 @@ fn images(seed: u64, count: u64) {
             let from = image.calls();
             image.fail_at(from + random.below(30), diptych::io::Fault::Broken);
             let acked = probe.append(append.clone()).and_then(diptych::log::Pending::wait).is_ok();
-            let seen = Sent { epochs: sent.epochs.clone(), acked: sent.acked + usize::from(acked) };
+            let so_far =
+                Sent { epochs: sent.epochs.clone(), acked: sent.acked + usize::from(acked) };
             let crashed = image.crash(random.next());
-            check(&crashed, &seen, &options, &format!("seed {seed}, image {taken}, in an append"));
+            check(
+                &crashed,
+                &so_far,
+                &options,
+                &format!("seed {seed}, image {taken}, in an append"),
+            );
             image = crashed;
             taken += 1;
             drop(probe);

@@ -57,7 +57,8 @@ pub struct BatchReport {
 
 /// Runs the job; on process 0 the batch view is durable afterwards.
 ///
-/// Errors when the log is damaged, user code panics in the front, or the disk refuses; there is no
+/// # Errors
+/// When the log is damaged, user code panics in the front, or the disk refuses; there is no
 /// batch view then.
 pub(crate) fn run(job: Job) -> Result<BatchReport> {
     let begun = Instant::now();

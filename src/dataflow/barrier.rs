@@ -108,7 +108,6 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
             waiting: 0,
             bulk: None,
         }));
-        let mut scope = scope;
         let (input, stream) = scope.new_input_with_builder();
         let output = own(stream, name, Rc::clone(&accumulate), Rc::clone(&state));
         let barrier = HashBarrier {
@@ -121,12 +120,6 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
             state,
         };
         (barrier, output)
-    }
-
-    /// Adds one item to the combiner, outside of any pass.
-    pub(super) fn add(&mut self, item: A::Item, weight: i64) {
-        let (key, partial) = self.accumulate.split(item, weight);
-        combine(&*self.accumulate, &mut self.combiner, key, partial);
     }
 }
 

@@ -56,7 +56,8 @@ impl Definition {
 
     /// Compiles the function once, in a throw-away worker, to learn what it reads and publishes.
     ///
-    /// Errors when the function draws something impossible, such as two views of one name.
+    /// # Errors
+    /// When the function draws something impossible, such as two views of one name.
     pub fn describe(&self) -> Result<Description> {
         let definition = self.clone();
         timely::execute_directly(move |worker| {
@@ -86,18 +87,6 @@ impl Description {
             views: plan.views.iter().map(|(info, _)| info.clone()).collect(),
             fingerprint: plan.fingerprint(),
         }
-    }
-
-    /// The number of the view called `name`.
-    pub(crate) fn view(&self, name: &str) -> Result<usize> {
-        self.views.iter().position(|view| view.name == name).ok_or_else(|| {
-            let known: Vec<_> = self.views.iter().map(|view| view.name.as_str()).collect();
-            Error::new(
-                crate::error::Kind::Missing,
-                format!("dataflow {:?} has no view {name:?}", self.name),
-            )
-            .remedy(format!("it publishes {}", known.join(", ")))
-        })
     }
 }
 

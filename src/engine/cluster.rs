@@ -5,7 +5,7 @@
 //! trusted peers: keep it on loopback or a private network.
 
 use std::net::{TcpListener, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::Path;
 
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
@@ -36,12 +36,13 @@ impl Cluster {
 
     /// Process `process` of those named in `hostfile`, one `host:port` a line.
     ///
-    /// Errors when the file is unreadable, has fewer than `processes` lines, or names no address.
+    /// # Errors
+    /// When the file is unreadable, has fewer than `processes` lines, or names no address.
     pub fn from_hostfile(
         workers: usize,
         processes: usize,
         process: usize,
-        hostfile: &PathBuf,
+        hostfile: &Path,
     ) -> Result<Self> {
         let name = hostfile.display();
         let text = crate::io::read_text(hostfile)?;

@@ -25,10 +25,10 @@ pub(crate) fn abort_on_panic(what: &str) {
 
 /// Notes how far the worker is, for the message of a panic.
 pub(super) fn working_on(dataflow: &str, epoch: Epoch) {
+    use std::fmt::Write;
     WORKING_ON.with_borrow_mut(|place| {
         let place = place.get_or_insert_default();
         place.clear();
-        use std::fmt::Write;
         // Writing to a String cannot fail.
         let _ = write!(place, "dataflow {dataflow:?}, epoch {epoch}");
     });
@@ -70,7 +70,10 @@ fn install_hook() {
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
-    let message = info.payload_as_str().unwrap_or("a panic without a message");
+    let payload = info.payload();
+    let message = payload.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = message.unwrap_or("a panic without a message");
     match info.location() {
         Some(at) => format!("{message} (at {at})"),
         None => message.to_owned(),

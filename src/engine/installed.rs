@@ -36,16 +36,16 @@ impl Installed {
         guard::working_on(definition.name(), 0);
         let index = worker.next_dataflow_index();
         let probe = ProbeHandle::new();
-        let drawn = worker.dataflow_named(definition.name(), |scope| {
+        let outcome = worker.dataflow_named(definition.name(), |scope| {
             let plan = definition.draw(scope)?;
             let description = Description::of(definition.name(), &plan);
             for (view, (_, rows)) in plan.views.into_iter().enumerate() {
-                let published = publish_view(rows, view, shards, Arc::clone(publisher));
-                probe_published(published, &probe);
+                let end = publish_view(rows, view, shards, Arc::clone(publisher));
+                probe_published(end, &probe);
             }
             Ok((description, plan.barriers))
         });
-        match drawn {
+        match outcome {
             Ok((description, barriers)) => {
                 Ok(Installed { description, barriers, probe, index, at: 0 })
             }

@@ -25,10 +25,9 @@ use crate::error::Result;
 macro_rules! number {
     (
         $kind:ty, $arrow:ty, $native:ty, $wrap:expr, $unwrap:expr, $data_type:expr
-        $(, const $s:ident)?
     ) => {
-        impl $(<const $s: u8>)? Plain for $kind {}
-        impl $(<const $s: u8>)? Field for $kind {
+        impl Plain for $kind {}
+        impl Field for $kind {
             type Row<'a> = Self;
             type Column = ScalarBuffer<$native>;
             type Builder = PrimitiveBuilder<$arrow>;
@@ -178,15 +177,7 @@ macro_rules! array {
     };
 }
 
-array!(
-    bool,
-    bool,
-    BooleanArray,
-    BooleanBuilder,
-    DataType::Boolean,
-    std::convert::identity,
-    |v: &bool| *v
-);
+array!(bool, bool, BooleanArray, BooleanBuilder, DataType::Boolean, identity, |v: &bool| *v);
 array!(String, &'a str, StringArray, StringBuilder, DataType::Utf8, str::to_owned, String::as_str);
 array!(
     Vec<u8>,

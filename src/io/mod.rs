@@ -61,6 +61,7 @@ pub enum Open {
 /// A file system, as far as this crate needs one.
 ///
 /// Every error names the path. All methods may be called from any thread.
+#[expect(clippy::missing_errors_doc, reason = "all methods fail with what the system reports")]
 pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Creates `dir` and its missing parents. The entry of `dir` in its parent is made durable.
     fn create_dir(&self, dir: &Path) -> Result<()>;
@@ -93,6 +94,7 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
 }
 
 /// An open file. Positions are explicit, so a handle can be shared.
+#[expect(clippy::missing_errors_doc, reason = "all methods fail with what the system reports")]
 pub trait File: Send + Sync + std::fmt::Debug {
     /// The length in bytes.
     fn len(&self) -> Result<u64>;
@@ -142,7 +144,8 @@ pub fn read_all(disk: &dyn Disk, path: &Path, bound: u64) -> Result<Vec<u8>> {
 /// a crash at any point, and the new one once this returns.
 ///
 /// # Errors
-/// What the disk reports; the old content is then still in place, unless the last step failed.
+/// What the disk reports. A full disk is reported as such only while the old content is in place:
+/// when the last steps fail, which of the two is there is unknown, and that is no case for waiting.
 pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".tmp");
@@ -150,8 +153,9 @@ pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     let file = disk.open(draft, Open::Create)?;
     file.write_at(0, bytes)?;
     file.sync_data()?;
-    disk.rename(draft, path)?;
-    disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+    let renamed = disk.rename(draft, path);
+    let synced = renamed.and_then(|()| disk.sync_dir(path.parent().unwrap_or(Path::new("."))));
+    synced.map_err(|error| Error::new(Kind::Io, format!("replace {}: {error}", path.display())))
 }
 
 /// The refusal to lock `path`, held by the process whose id is `holder`.

@@ -47,12 +47,14 @@ impl SimDisk {
 
     /// The disk as the power failure named by `seed` leaves it: what was synced, and an arbitrary
     /// part of what was not. Nothing is locked.
+    #[must_use]
     pub fn crash(&self, seed: u64) -> SimDisk {
         Self::over(self.shared().state.crash(seed))
     }
 
     /// The disk as the death of the process leaves it: everything written is there, though not
     /// durable. Nothing is locked.
+    #[must_use]
     pub fn kill(&self) -> SimDisk {
         Self::over(self.shared().state.clone())
     }

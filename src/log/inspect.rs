@@ -133,10 +133,8 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
 pub fn stat(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Stat> {
     let reader = Reader::open(Arc::clone(&disk), dir.as_ref())?;
     let (lower, upper) = (reader.lower(), reader.upper()?);
-    let clocks_us = match lower < upper {
-        true => Some((reader.clock(lower)?, reader.clock(upper - 1)?)),
-        false => None,
-    };
+    let clocks_us =
+        if lower < upper { Some((reader.clock(lower)?, reader.clock(upper - 1)?)) } else { None };
     let files = ls(Arc::clone(&disk), dir.as_ref())?;
     let of = |kinds: &'static [&str]| {
         files.iter().filter(move |file| file.listed && kinds.contains(&file.kind))

@@ -121,7 +121,10 @@ impl MarkWriter {
     pub(super) fn advance(&mut self, mark: Mark) -> Result<()> {
         self.counter += 1;
         let offset = (self.counter + 1) % 2 * SLOT_STRIDE;
-        self.file.write_at(offset, &mark.slot(self.counter))
+        let slot = mark.slot(self.counter);
+        // A write that failed may have torn the slot, which readers would take for damage. Nothing
+        // depends on this write but what they see, so it may simply be tried again.
+        self.file.write_at(offset, &slot).or_else(|_| self.file.write_at(offset, &slot))
     }
 
     pub(super) fn sync(&self) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The master dataset: an append-only log of all streams, and the only source of time.
+#![doc = include_str!("README.md")]
 
 mod append;
 mod chunk;

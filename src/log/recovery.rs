@@ -108,21 +108,28 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
 
 /// Creates an empty log; the manifest, which makes it one, comes last.
 fn create(dir: &Dir, names: &[String], random: &dyn Random) -> Result<()> {
+    check_unbegun(dir, names)?;
+    MarkWriter::create(dir, Mark { upper: 0, file: 0, offset: FILE_HEAD })?;
+    FrameFile::create(dir, 0, random.next()).map_err(|error| error.unwrap_or_else(|e| e))?;
+    Manifest::empty(random.next()).store(dir)
+}
+
+/// A directory without a manifest has no log yet: it may hold what an interrupted creation leaves,
+/// but nothing that was ever appended.
+fn check_unbegun(dir: &Dir, names: &[String]) -> Result<()> {
     for name in names {
-        let begun = match Name::parse(name) {
+        let unbegun = match Name::parse(name) {
             Name::Frames(0) => dir.disk.open(&dir.file(name), Open::Read)?.len()? <= FILE_HEAD,
             Name::Mark => read_slots(dir)?.mark.upper == 0,
             Name::Lock | Name::Draft | Name::Other => true,
             _ => false,
         };
-        if !begun {
+        if !unbegun {
             let message = format!("the file is missing, but {name} is there");
             return Err(damaged(&dir.file(MANIFEST), 0, message));
         }
     }
-    MarkWriter::create(dir, Mark { upper: 0, file: 0, offset: FILE_HEAD })?;
-    FrameFile::create(dir, 0, random.next()).map_err(|error| error.unwrap_or_else(|e| e))?;
-    Manifest::empty(random.next()).store(dir)
+    Ok(())
 }
 
 /// The first epochs of the frame files from the manifest's upper on, in order.
@@ -246,8 +253,12 @@ fn remove_leftovers(dir: &Dir, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// The log does not exist.
+/// There is no manifest: either there is no log, or it has lost it.
 pub(super) fn no_log(dir: &Dir) -> Error {
-    Error::new(Kind::Missing, format!("there is no log in {}", dir.path.display()))
-        .remedy("append something first, or name another directory")
+    let unbegun = dir.disk.list(&dir.path).and_then(|names| check_unbegun(dir, &names));
+    match unbegun {
+        Err(error) if !error.is_missing() => error,
+        _ => Error::new(Kind::Missing, format!("there is no log in {}", dir.path.display()))
+            .remedy("append something first, or name another directory"),
+    }
 }

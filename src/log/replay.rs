@@ -78,11 +78,11 @@ impl Replay {
         }
         match &mut self.segment {
             Some(segment) => segment.sealed(epoch),
-            None => self.from_frames(epoch),
+            None => self.sealed_in_frames(epoch),
         }
     }
 
-    fn from_frames(&mut self, epoch: Epoch) -> Result<Sealed> {
+    fn sealed_in_frames(&mut self, epoch: Epoch) -> Result<Sealed> {
         while self.frames.front().is_some_and(|(_, frames)| frames.is_empty()) {
             self.frames.pop_front();
         }

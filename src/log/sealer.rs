@@ -49,11 +49,11 @@ impl Sealer {
         manifest.segments.push(entry);
         manifest.store(&self.dir)?;
         (self.manifest, self.schemas, self.state) = (manifest, schemas, state);
-        // Only now that the manifest is durable may the frames go. What a crash leaves behind here
-        // is removed by the next recovery.
-        self.dir.disk.remove(&self.dir.file(&frames_name(frames.first)))?;
+        // Only now that the manifest is durable may the frames go. Whether they do does not matter
+        // to anybody: what stays is removed by the next recovery.
+        let _ = self.dir.disk.remove(&self.dir.file(&frames_name(frames.first)));
         if let Some((lower, _)) = old_state {
-            self.dir.disk.remove(&self.dir.file(&state_name(lower)))?;
+            let _ = self.dir.disk.remove(&self.dir.file(&state_name(lower)));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! the place and checksum of every record batch ("block") of the Arrow files.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow_ipc::writer::FileWriter;
@@ -79,13 +80,13 @@ pub(super) fn write_segment(
         state.apply(epoch, header).map_err(|e| frames.damage(offset, e))?;
         for payload in &header.payloads {
             let rows = frames.rows(frame.payload_base, payload, schemas)?;
-            if !files.contains_key(&payload.schema) {
-                files
-                    .insert(payload.schema, RowsFile::create(dir, lower, schemas, payload.schema)?);
-            }
-            if let Some(file) = files.get_mut(&payload.schema) {
-                file.push(epoch, rows)?;
-            }
+            let file = match files.entry(payload.schema) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    entry.insert(RowsFile::create(dir, lower, schemas, payload.schema)?)
+                }
+            };
+            file.push(epoch, rows)?;
         }
         offset = frame.end();
         let header = frame.header;

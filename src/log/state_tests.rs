@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use super::*;
 
 fn append(state: &mut State, epoch: Epoch, id: &str, sequence: u64) -> Result<Verdict> {

@@ -146,10 +146,8 @@ fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, boo
     }
     queue.bytes = queue.bytes.saturating_sub(bytes);
     // A seal covers what was appended before it, so it waits until the queue is empty.
-    let replies = match queue.requests.is_empty() {
-        true => std::mem::take(&mut queue.seals),
-        false => Vec::new(),
-    };
+    let replies =
+        if queue.requests.is_empty() { std::mem::take(&mut queue.seals) } else { Vec::new() };
     let closing = queue.closing && queue.requests.is_empty();
     drop(queue);
     shared.room.notify_all();

@@ -2,7 +2,7 @@
 
 use super::frame::Payload;
 use super::frame_file::{FILE_HEAD, FrameFile};
-use super::layout::{Dir, MANIFEST, damaged};
+use super::layout::{Dir, MANIFEST, MARK, damaged};
 use super::manifest::Manifest;
 use super::mark::{Mark, read_mark};
 use super::recovery::{frame_files, missing_frames, no_log};
@@ -12,7 +12,7 @@ use crate::io::Open;
 use crate::time::Epoch;
 
 /// How often a load is tried again when the writer changes the files meanwhile.
-const TRIES: usize = 20;
+const TRIES: usize = 100;
 
 /// The durable log at some moment.
 #[derive(Clone, Debug)]
@@ -70,22 +70,22 @@ impl FrameIndex {
 
 impl View {
     /// Loads everything. A writer may seal and remove files at the same time, so what looks like
-    /// damage is believed only if it stays.
+    /// damage is believed only if nothing has changed since the last try.
     pub(super) fn load(dir: &Dir) -> Result<View> {
-        let mut tries = 0;
-        loop {
+        let mut before = None;
+        for _ in 0..TRIES {
             match Self::try_load(dir) {
-                Err(error) if tries < TRIES && (error.is_damaged() || error.is_missing()) => {
-                    // No log at all, or a writer that is creating one, are not worth waiting for.
-                    if !dir.disk.list(&dir.path)?.iter().any(|name| name == MANIFEST) {
+                Err(error) if error.is_damaged() || error.is_missing() => {
+                    let now = (dir.disk.list(&dir.path).ok(), read_mark(dir).ok());
+                    if before.as_ref() == Some(&now) {
                         return Err(error);
                     }
-                    tries += 1;
-                    std::thread::sleep(std::time::Duration::from_micros(50 << tries.min(6)));
+                    before = Some(now);
                 }
                 other => return other,
             }
         }
+        Self::try_load(dir)
     }
 
     fn try_load(dir: &Dir) -> Result<View> {
@@ -161,9 +161,5 @@ impl View {
 }
 
 fn missing_mark(dir: &Dir, error: Error) -> Error {
-    if error.is_missing() {
-        damaged(&dir.file(super::layout::MARK), 0, "the file is missing")
-    } else {
-        error
-    }
+    if error.is_missing() { damaged(&dir.file(MARK), 0, "the file is missing") } else { error }
 }

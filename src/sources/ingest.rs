@@ -12,8 +12,8 @@ use super::open::Source;
 use super::options::{FileReport, IngestOptions, OnError, Phase, Progress, Report};
 use super::sink::AppendTo;
 use crate::error::{Error, Kind, Result};
-use crate::limits::{INGEST_IN_FLIGHT, PRODUCER_WINDOW};
-use crate::log::Append;
+use crate::limits::INGEST_IN_FLIGHT;
+use crate::log::{Ack, Append};
 
 /// Puts `paths` (`-` is standard input), each a file of records of `schema`, into `stream` of
 /// `sink`, and returns when they are durable.
@@ -122,8 +122,7 @@ impl Checked {
     ) -> Result<FileReport> {
         let Checked { source, digests, mut report } = self;
         let producer = producer(stream, &digests);
-        // What the log acknowledged so long ago that it no longer tells the epoch.
-        let forgotten = sink.next_sequence(&producer)?.saturating_sub(PRODUCER_WINDOW as u64);
+        let due = sink.next_sequence(&producer)?;
         let changed = || {
             let message = format!("{}: changed while it was read", source.path().display());
             Error::new(Kind::Conflict, message)
@@ -135,12 +134,8 @@ impl Checked {
             if digests.get(sequence as usize) != Some(&chunk.digest) {
                 return Err(changed());
             }
-            if sequence < forgotten {
-                report.repeated += 1;
-            } else {
-                let append = Append::rows(stream, reading.take()).by(&producer, sequence);
-                waiting.push_back(sink.append(append)?);
-            }
+            let append = Append::rows(stream, reading.take()).by(&producer, sequence);
+            waiting.push_back((sink.append(append)?, sequence < due));
             sequence += 1;
             rows += chunk.good;
             skipped += chunk.bad;
@@ -166,12 +161,20 @@ impl Checked {
     }
 }
 
+/// Waits for one request, which the log `has` or is to get.
 fn settle(
-    pending: Option<impl FnOnce() -> Result<crate::log::Ack>>,
+    pending: Option<(impl FnOnce() -> Result<Ack>, bool)>,
     report: &mut FileReport,
 ) -> Result<()> {
-    let Some(wait) = pending else { return Ok(()) };
-    let ack = wait()?;
+    let Some((wait, has)) = pending else { return Ok(()) };
+    let ack = match wait() {
+        // Appended so long ago that the log no longer tells its epoch.
+        Err(error) if has && error.is_conflict() => {
+            report.repeated += 1;
+            return Ok(());
+        }
+        ack => ack?,
+    };
     report.repeated += u64::from(ack.repeated);
     let (first, last) = report.epochs.unwrap_or((ack.epoch, ack.epoch));
     report.epochs = Some((first.min(ack.epoch), last.max(ack.epoch)));

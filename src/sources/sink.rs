@@ -1,7 +1,7 @@
 //! What a source appends to: the log, or a stand-in for it.
 
 use crate::error::Result;
-use crate::log::{Ack, Append};
+use crate::log::{Ack, Append, Writer};
 
 /// Takes append requests, makes them durable, and applies those of one producer once.
 pub trait AppendTo {
@@ -12,10 +12,21 @@ pub trait AppendTo {
     /// When the request is refused or the log has stopped; nothing of the request was appended.
     fn append(&self, append: Append) -> Result<impl FnOnce() -> Result<Ack>>;
 
-    /// The first sequence number that `producer` has not appended; 0 when unknown. Only lets a
-    /// source skip what the log has long acknowledged; the log's own check is what counts.
+    /// The first sequence number that `producer` has not appended. A request below it that is
+    /// refused as a conflict is one that was appended too long ago for its epoch to be known.
     ///
     /// # Errors
     /// When the log cannot say.
     fn next_sequence(&self, producer: &str) -> Result<u64>;
+}
+
+impl AppendTo for Writer {
+    fn append(&self, append: Append) -> Result<impl FnOnce() -> Result<Ack>> {
+        let pending = Writer::append(self, append)?;
+        Ok(move || pending.wait())
+    }
+
+    fn next_sequence(&self, producer: &str) -> Result<u64> {
+        Ok(Writer::next_sequence(self, producer))
+    }
 }

@@ -13,7 +13,9 @@ use crate::time::Epoch;
 /// after a failed sync.
 pub fn append<E: Event>(writer: &Writer, stream: &str, events: &[E]) -> Result<Epoch> {
     let mut rows = E::Appender::default();
-    events.iter().for_each(|event| rows.push(event));
+    for event in events {
+        rows.push(event);
+    }
     let request =
         if events.is_empty() { Append::default() } else { Append::rows(stream, rows.finish()) };
     Ok(writer.append(request)?.wait()?.epoch)

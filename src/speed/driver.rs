@@ -32,7 +32,7 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Delivers every epoch from `next` on, until told to stop or, for [`Tail::Until`], until
-    /// the end has been handed over (the workers then go on until [`Driver::leave`]).
+    /// the end has been handed over; the workers then go on until they are told to leave.
     pub(super) fn run(&self, mut next: Epoch, tail: &Tail) -> Result<()> {
         match tail {
             Tail::Until(upper) => {
@@ -56,15 +56,6 @@ impl Driver {
         Ok(())
     }
 
-    /// Tells the workers to leave.
-    pub(super) fn leave(&self) {
-        for (commands, thread) in &self.workers {
-            // A worker that has gone needs no telling.
-            let _ = commands.send(Command::Stop);
-            thread.unpark();
-        }
-    }
-
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
@@ -86,11 +77,10 @@ impl Driver {
         let patience = Duration::from_millis(50);
         while !self.stopped() {
             match epochs.recv_timeout(patience) {
-                Ok(sealed) if sealed.epoch < next => {}
-                Ok(sealed) => {
+                Ok(sealed) if sealed.epoch >= next => {
                     self.deliver(&sealed);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -103,10 +93,9 @@ impl Driver {
             loop {
                 match commands.send_timeout(command, limits::WORKER_PARK) {
                     Ok(()) => break,
-                    // A worker left; the stop that made it leave ends this loop.
-                    Err(SendTimeoutError::Disconnected(_)) => return false,
                     Err(SendTimeoutError::Timeout(back)) if !self.stopped() => command = back,
-                    Err(SendTimeoutError::Timeout(_)) => return false,
+                    // Told to stop, or a worker has left already, which only a stop makes it do.
+                    Err(_) => return false,
                 }
             }
             thread.unpark();

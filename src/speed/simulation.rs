@@ -141,7 +141,7 @@ pub(super) fn run(
             let streams = &streams;
             let (mut live, _commands) = baton.act(id, || {
                 let history =
-                    history(&reader, boundary, &streams, id, peers).expect("the log is whole");
+                    history(&reader, boundary, streams, id, peers).expect("the log is whole");
                 let lane = Lane::install(
                     worker,
                     &definition,
@@ -153,13 +153,13 @@ pub(super) fn run(
                 );
                 let lane = lane.expect("the dataflow compiles");
                 let lane = LiveLane { lane, status: Arc::default(), settled: false };
-                let (send, commands) = bounded(upper as usize + 1);
+                let (driver, commands) = bounded(upper as usize + 1);
                 for epoch in reader.epochs(boundary, upper).expect("the log is whole") {
                     let epoch = Arc::new(epoch.expect("the log is whole"));
-                    send.send(Command::Epoch(epoch)).expect("there is room");
+                    driver.send(Command::Epoch(epoch)).expect("there is room");
                 }
                 let inbox = Inbox::Driver { commands, broadcast: None, first: id == 0 };
-                (LiveWorker::new(vec![lane], inbox), send)
+                (LiveWorker::new(vec![lane], inbox), driver)
             });
             while baton.act(id, || {
                 live.turn(worker, Duration::ZERO);

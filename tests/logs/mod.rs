@@ -86,7 +86,9 @@ pub(crate) fn read_parts(reader: &Reader, lower: Epoch, upper: Epoch) -> Result<
             }
         }
     }
-    content.iter_mut().for_each(|events| events.sort());
+    for events in &mut content {
+        events.sort();
+    }
     Ok(content)
 }
 

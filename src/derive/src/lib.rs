@@ -20,10 +20,10 @@ use syn::{Data, DeriveInput, Error, Result, parse_macro_input};
 /// implementations of `Event` and `Field`. On an enum of unit variants it generates `Field` alone;
 /// the enum must be `Copy + Debug + PartialEq`, and is stored as the text of its variant's name.
 ///
-/// Attributes, on a field: `#[event(default)]` (a missing column or a null is
-/// `Default::default()`), `#[event(upcast = "path::to::function")]` (how a column of an older type
-/// becomes this one), `#[event(name = "column")]` (the column's name, when it is not the field's).
-/// On a variant: `#[event(name = "text")]`. On the type: `#[event(crate = "path")]` when `diptych` is renamed.
+/// Attributes, on a field: `#[event(default)]` (a missing column or a null is the default value),
+/// `#[event(upcast = "path::to::function")]` (how a column of an older type becomes this one),
+/// `#[event(name = "column")]` (the column's name, when it is not the field's). On a variant:
+/// `#[event(name = "text")]`. On the type: `#[event(crate = "path")]` when `diptych` is renamed.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

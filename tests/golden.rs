@@ -1,0 +1,93 @@
+//! Promise: data written by any released format version opens.
+//!
+//! `tests/golden/vN` is a log as release N wrote it, and is never written again. When the format
+//! changes, `DIPTYCH_BLESS=1 cargo test --test golden` writes the directory of the new version.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod logs;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use diptych::io::{Disk, RealDisk, SimDisk};
+use diptych::log::{Append, Reader, inspect};
+use logs::{Content, DIR, content, content_of, one, open, rows, rows_evolved, steady};
+
+fn golden(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v{version}"))
+}
+
+/// Two segments and frames behind; two streams, two schemas, an empty epoch, producers, offsets.
+fn script() -> (SimDisk, Content) {
+    let disk = SimDisk::new();
+    let writer = open(&disk, steady(1 << 40)).unwrap();
+    let mut both = Append::rows("tweets", rows(&[(1, "one"), (2, "zwei")])).by("file", 0);
+    both.batches.push(("users".into(), rows(&[(7, "Ünal")])));
+    both.offsets.push(("topic/0".into(), "42".into()));
+    writer.append(both).unwrap().wait().unwrap();
+    writer.tick().unwrap();
+    writer.seal().unwrap();
+    let evolved = Append::rows("tweets", rows_evolved(&[(3, "three")])).by("file", 1);
+    writer.append(evolved).unwrap().wait().unwrap();
+    writer.seal().unwrap();
+    writer.append(one("tweets", 4)).unwrap().wait().unwrap();
+    writer.append(one("users", 8).by("file", 2)).unwrap().wait().unwrap();
+    writer.close().unwrap();
+    let event = |stream: &str, n, text: &str| (stream.to_owned(), n, text.to_owned());
+    let content = vec![
+        vec![event("tweets", 1, "one"), event("tweets", 2, "zwei"), event("users", 7, "Ünal")],
+        vec![],
+        vec![event("tweets", 3, "three")],
+        vec![event("tweets", 4, "text of 4")],
+        vec![event("users", 8, "text of 8")],
+    ];
+    (disk, content)
+}
+
+fn bless(disk: &SimDisk) {
+    let dir = golden(1);
+    assert!(!dir.exists(), "{} is released and stays as it is", dir.display());
+    std::fs::create_dir_all(&dir).unwrap();
+    for (path, bytes) in disk.files() {
+        // The lock holds a process id and is no data.
+        if path.file_name().is_some_and(|name| name != "LOCK") {
+            std::fs::write(dir.join(path.file_name().unwrap()), bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_log_of_format_1_opens() {
+    let (disk, expected) = script();
+    if std::env::var_os("DIPTYCH_BLESS").is_some() {
+        bless(&disk);
+    }
+    assert_eq!(content_of(&disk).unwrap(), expected, "the script itself");
+
+    let dir = golden(1);
+    assert_eq!(content(Arc::new(RealDisk), &dir).unwrap(), expected, "read in place");
+    let reader = Reader::open(Arc::new(RealDisk), &dir).unwrap();
+    let schemas: Vec<_> =
+        reader.streams().iter().map(|s| (s.name.to_string(), s.schemas.len(), s.rows)).collect();
+    assert_eq!(schemas, [("tweets".into(), 2, 4), ("users".into(), 1, 2)]);
+    assert_eq!(reader.clock(4).unwrap(), 1_000_000);
+    let check = inspect::check(Arc::new(RealDisk), &dir).unwrap();
+    assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");
+    assert_eq!((check.epochs, check.rows), (5, 6));
+
+    // A copy goes on being written.
+    let copy = SimDisk::new();
+    for name in RealDisk.list(&dir).unwrap() {
+        copy.tamper(&Path::new(DIR).join(&name), Some(&std::fs::read(dir.join(&name)).unwrap()));
+    }
+    let writer = open(&copy, steady(1 << 40)).unwrap();
+    assert_eq!((writer.upper(), writer.next_sequence("file")), (5, 3));
+    assert_eq!(writer.offsets().get("topic/0").map(String::as_str), Some("42"));
+    let repeat = writer.append(one("users", 8).by("file", 2)).unwrap().wait().unwrap();
+    assert_eq!((repeat.epoch, repeat.repeated), (4, true));
+    writer.append(one("tweets", 5)).unwrap().wait().unwrap();
+    writer.seal().unwrap();
+    let content = content_of(&copy).unwrap();
+    assert_eq!((&content[..5], content.len()), (&expected[..], 6));
+}

@@ -1,0 +1,192 @@
+//! Promise: a failed sync poisons the log; a full disk refuses writes, keeps reads, and lets writes
+//! resume when space returns.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod logs;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use diptych::io::{Fault, RealClock, RealDisk, SimDisk};
+use diptych::log::{Append, Pending, Reader, Writer, WriterOptions};
+use logs::{DIR, content, content_of, one, open, rows, steady};
+
+/// Appends 0.., one row each; returns what was acknowledged and the first error.
+fn script(disk: &SimDisk, appends: i64) -> (Vec<i64>, Option<diptych::Error>, Option<Writer>) {
+    let writer = match open(disk, steady(600)) {
+        Ok(writer) => writer,
+        Err(error) => return (Vec::new(), Some(error), None),
+    };
+    let mut acked = Vec::new();
+    let mut first = None;
+    for n in 0..appends {
+        match writer.append(one("s", n)).and_then(Pending::wait) {
+            Ok(_) => acked.push(n),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    (acked, first, Some(writer))
+}
+
+fn numbers(disk: &SimDisk) -> Vec<i64> {
+    content_of(disk).unwrap().iter().flatten().map(|event| event.1).collect()
+}
+
+fn calls_of_script() -> u64 {
+    let disk = SimDisk::new();
+    let (acked, error, _writer) = script(&disk, 6);
+    assert!(error.is_none() && acked.len() == 6, "{error:?}");
+    disk.calls()
+}
+
+#[test]
+fn a_disk_that_fails_at_any_call_stops_the_log_and_loses_nothing() {
+    let calls = calls_of_script();
+    assert!(calls > 60, "{calls}");
+    let mut poisoned = 0;
+    for call in 0..calls {
+        let disk = SimDisk::new();
+        disk.fail_at(call, Fault::Broken);
+        let (acked, error, writer) = script(&disk, 6);
+        let Some(error) = error else {
+            // The failing call may be one whose result nobody was waiting for: the last sealing.
+            let failed = writer.and_then(|writer| writer.append(one("s", 99)).err());
+            assert!(failed.is_some() || acked.len() == 6, "call {call}");
+            continue;
+        };
+        if let Some(writer) = writer {
+            // Poisoned: every later append is refused with the way out.
+            let again = writer.append(one("s", 99)).and_then(Pending::wait).unwrap_err();
+            let text = again.to_string();
+            assert!(text.contains("stopped") && text.contains("restart"), "call {call}: {text}");
+            assert_eq!(again.exit_code(), 10, "call {call}: {text}");
+            let read = numbers(&disk);
+            assert!(read[..] == acked[..], "call {call}: reads go on: {read:?} {acked:?}, {error}");
+            poisoned += 1;
+        }
+        let restarted = disk.kill();
+        let writer = open(&restarted, steady(600)).unwrap_or_else(|e| panic!("call {call}: {e}"));
+        writer.append(one("s", 100)).unwrap().wait().unwrap();
+        let mut kept = numbers(&restarted);
+        assert_eq!(kept.pop(), Some(100));
+        assert!(kept.starts_with(&acked) && kept.len() <= acked.len() + 1, "call {call}: {kept:?}");
+    }
+    assert!(poisoned > 20, "{poisoned}");
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_call_refuses_or_stops_and_loses_nothing() {
+    for call in 0..calls_of_script() {
+        let disk = SimDisk::new();
+        disk.fail_at(call, Fault::Full);
+        let (acked, error, writer) = script(&disk, 6);
+        if let (Some(writer), Some(error)) = (writer, error) {
+            let next = writer.append(one("s", 100)).and_then(Pending::wait);
+            // A full disk is refused and goes on; a sync that found it full stops the log.
+            assert_eq!(next.is_ok(), error.is_full(), "call {call}: {error}, then {next:?}");
+            let read = numbers(&disk);
+            assert_eq!(read.iter().filter(|n| **n < 100).count(), acked.len(), "call {call}");
+        }
+        let restarted = disk.kill();
+        open(&restarted, steady(600)).unwrap_or_else(|e| panic!("call {call}: {e}"));
+        let kept: Vec<_> = numbers(&restarted).into_iter().filter(|n| *n < 100).collect();
+        assert!(acked.iter().all(|n| kept.contains(n)), "call {call}: {kept:?} {acked:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_appends_and_resumes_when_space_returns() {
+    let disk = SimDisk::new();
+    let writer = open(&disk, steady(1 << 40)).unwrap();
+    let mut acked = 0;
+    for round in 0..5u64 {
+        disk.set_capacity(Some(disk.used() + 2_000 + round * 333));
+        let error = loop {
+            match writer.append(one("s", acked)).and_then(Pending::wait) {
+                Ok(_) => acked += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(error.is_full(), "{error}");
+        let frames = content_of(&disk).unwrap().len();
+        assert_eq!(frames as i64, acked, "reads go on");
+        assert!(writer.append(one("s", -1)).unwrap().wait().unwrap_err().is_full());
+        disk.set_capacity(None);
+        writer.append(one("s", acked)).unwrap().wait().unwrap();
+        acked += 1;
+    }
+    // Nothing of the refused frames is left behind.
+    writer.close().unwrap();
+    let check = diptych::log::inspect::check(Arc::new(disk.clone()), DIR).unwrap();
+    assert!(check.damage.is_empty() && check.tail_bytes == 0, "{check:?}");
+    assert_eq!(numbers(&disk), (0..acked).collect::<Vec<_>>());
+}
+
+#[test]
+fn sealing_on_a_full_disk_waits_and_loses_nothing() {
+    let disk = SimDisk::new();
+    let writer = open(&disk, steady(1 << 40)).unwrap();
+    for n in 0..10 {
+        writer.append(one("s", n)).unwrap().wait().unwrap();
+    }
+    disk.set_capacity(Some(disk.used() + 100));
+    assert!(writer.seal().unwrap_err().is_full());
+    assert_eq!(numbers(&disk), (0..10).collect::<Vec<_>>());
+    disk.set_capacity(None);
+    writer.append(one("s", 10)).unwrap().wait().unwrap();
+    assert_eq!(writer.seal().unwrap(), 11);
+    assert_eq!(numbers(&disk), (0..11).collect::<Vec<_>>());
+}
+
+/// The same on a real file system: 2 MiB of tmpfs, where the machine lets us mount one.
+#[test]
+fn a_full_tmpfs_refuses_appends_and_resumes_when_space_returns() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = dir.path().join("small");
+    std::fs::create_dir(&mount).unwrap();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&mount).output();
+    if !mounted.as_ref().is_ok_and(|output| output.status.success()) {
+        println!("skipped: cannot mount a tmpfs here ({mounted:?})");
+        return;
+    }
+    let result = std::panic::catch_unwind(|| fill(&mount));
+    Command::new("umount").arg(&mount).status().expect("unmount");
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn fill(mount: &Path) {
+    let disk = Arc::new(RealDisk);
+    let ballast = mount.join("ballast");
+    std::fs::write(&ballast, vec![1; 500_000]).unwrap();
+    let dir = mount.join("log");
+    let options = WriterOptions { rotate_bytes: 1 << 40, ..WriterOptions::default() };
+    let writer = Writer::open(disk.clone(), Arc::new(RealClock), &dir, options).unwrap();
+    let big = "y".repeat(40_000);
+    let append = |n: i64| {
+        let append = Append::rows("s", rows(&[(n, &big)]));
+        writer.append(append).and_then(Pending::wait)
+    };
+    let mut acked = 0;
+    let error = loop {
+        match append(acked) {
+            Ok(_) => acked += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_full() && acked > 10, "{acked}: {error}");
+    assert_eq!(content(disk.clone(), &dir).unwrap().len() as i64, acked, "reads go on");
+    std::fs::remove_file(&ballast).unwrap();
+    for _ in 0..5 {
+        append(acked).unwrap();
+        acked += 1;
+    }
+    writer.close().unwrap();
+    let reader = Reader::open(disk.clone(), &dir).unwrap();
+    assert_eq!(reader.upper().unwrap() as i64, acked);
+    assert_eq!(content(disk, &dir).unwrap().len() as i64, acked);
+}
