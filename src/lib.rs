@@ -36,9 +36,9 @@
 //! ```
 //!
 //! ```text
-//!  sources ─► log (master dataset) ─┬─► batch  f over history [0,F), time collapsed ─► batch view ─┐
-//!             epochs, immutable     │          the same f, one timely dataflow                     ├─► serving
-//!             fsync before ack      └─► speed  f continues, epoch by epoch ──────────► deltas ─────┘   index
+//! sources ─► log ─┬─► batch  f over history [0,F), time collapsed ─► batch view ─┐
+//!       epochs,   │          the same f, one timely dataflow                     ├─► serving
+//!       immutable └─► speed  f continues, epoch by epoch ──────────► deltas ─────┘   index
 //! ```
 //!
 //! # It is

@@ -30,7 +30,8 @@ pub(crate) enum Feed {
 /// This worker's share of the history before the boundary.
 pub(crate) type History = Box<dyn Iterator<Item = Result<Feed>>>;
 
-/// The rows of `streams` below `boundary` that worker `index` of `peers` reads: every `peers`-th part.
+/// The rows of `streams` below `boundary` that worker `index` of `peers` reads: every `peers`-th
+/// part.
 pub(crate) fn history(
     reader: &Arc<Reader>,
     boundary: Epoch,

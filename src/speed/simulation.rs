@@ -185,6 +185,7 @@ pub(super) fn run(
     Outcome { trace, digests }
 }
 
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::dataflows::{Transfer, Tweet, bank, tweets};

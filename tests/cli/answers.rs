@@ -113,7 +113,7 @@ fn verify_compares_what_is_restored_with_the_events() {
     let place = two_epochs();
     place.ok("batch word_count --data D --upto 1");
     let ran = place.ok("verify word_count --data D --format csv");
-    assert!(ran.out.contains("counts,8,") && ran.out.ends_with("layers agree\n"), "{}", ran.out);
+    assert!(ran.out.contains("counts,9,") && ran.out.ends_with("layers agree\n"), "{}", ran.out);
     assert!(ran.err.contains("the batch view at F = 1 and the epochs since"), "{}", ran.err);
 }
 

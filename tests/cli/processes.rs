@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::binary::{Place, Ran};
 
 fn numbered(from: usize, to: usize) -> String {
-    (from..to).map(|n| format!("{{\"text\":\"w{} all\"}}\n", n % 500)).collect()
+    (from..to).map(|n| format!("{{\"text\":\"w{} all\"}}\n", n % 501)).collect()
 }
 
 fn halves() -> Place {

@@ -144,7 +144,7 @@ fn row(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Token
     quote! {
         #[doc = #doc]
         #[derive(Clone, Copy, Debug, PartialEq)]
-        #[allow(dead_code, non_snake_case, reason = "generated, used or not; named as the field is")]
+        #[allow(dead_code, non_snake_case, reason = "generated; named as the field is")]
         #vis struct #row<'a> { #(#fields),* }
 
         #[automatically_derived]
@@ -169,7 +169,7 @@ fn arrays(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> To
     quote! {
         #[doc = #doc]
         #[derive(Clone)]
-        #[allow(non_snake_case)]
+        #[allow(non_snake_case, reason = "named as the field is")]
         #vis struct #name { #(#fields),* }
 
         #[automatically_derived]
@@ -194,7 +194,7 @@ fn appender(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> 
     quote! {
         #[doc = #doc]
         #[derive(Default)]
-        #[allow(non_snake_case)]
+        #[allow(non_snake_case, reason = "named as the field is")]
         #vis struct #name { #(#fields,)* diptych_presence: #support::Presence }
 
         #[automatically_derived]

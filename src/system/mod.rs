@@ -5,9 +5,15 @@
 //! layer; [`System::serve`] starts the speed layer where a batch view ends (or at the log's present
 //! end, with history fed in place); both meet in an [`Index`].
 
+mod fits;
+mod options;
+mod served;
+
+pub use options::{BatchOptions, Boundary, ServeOptions};
+pub use served::Served;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::batch::{self, BatchReport, Job};
 use crate::batch_view::{BatchView, BatchViewWriter, Identity};
@@ -16,97 +22,18 @@ use crate::engine::{Cluster, Feed, Gather, History, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
-use crate::serving::{Index, IndexOptions, Publish, ViewInfo};
+use crate::serving::{Index, Publish, ViewInfo};
 use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
 use crate::time::Epoch;
+use fits::{check_log, check_types};
+use options::Source;
+use served::Entry;
 
 /// A data directory, and the layers over it.
 #[derive(Clone, Debug)]
 pub struct System {
     disk: Arc<dyn Disk>,
     root: PathBuf,
-}
-
-/// How a batch run is made.
-#[derive(Clone, Debug, Default)]
-pub struct BatchOptions {
-    /// Workers and processes.
-    pub cluster: Cluster,
-    /// History ends here; by default at the log's present end.
-    pub upto: Option<Epoch>,
-    /// Counts rows while the run goes on.
-    pub progress: Arc<Progress>,
-}
-
-/// Where the speed layer begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Boundary {
-    /// At the newest whole batch view; without one, at the log's end, with history fed in place.
-    #[default]
-    Newest,
-    /// Feed history in place up to this epoch, whatever batch views there are.
-    InPlace(Epoch),
-    /// Restore from the batch view at exactly this epoch.
-    Restore(Epoch),
-}
-
-/// How the speed layer learns of new epochs.
-#[derive(Clone, Copy, Default)]
-enum Source<'w> {
-    /// From the directory, which another process may be writing.
-    #[default]
-    Directory,
-    /// From the writer in this process, as soon as an epoch is durable.
-    Writer(&'w Writer),
-    /// Not at all beyond this epoch.
-    Until(Epoch),
-}
-
-/// How dataflows are kept live.
-#[derive(Clone, Default)]
-pub struct ServeOptions<'w> {
-    cluster: Cluster,
-    boundary: Boundary,
-    source: Source<'w>,
-    index: IndexOptions,
-}
-
-impl<'w> ServeOptions<'w> {
-    /// Workers and processes; by default one worker.
-    #[must_use]
-    pub fn cluster(mut self, cluster: Cluster) -> Self {
-        self.cluster = cluster;
-        self
-    }
-
-    /// Where the speed layer begins.
-    #[must_use]
-    pub fn boundary(mut self, boundary: Boundary) -> Self {
-        self.boundary = boundary;
-        self
-    }
-
-    /// Takes new epochs from this writer, as soon as they are durable. By default the directory is
-    /// followed, which another process may be writing.
-    #[must_use]
-    pub fn writer(mut self, writer: &'w Writer) -> Self {
-        self.source = Source::Writer(writer);
-        self
-    }
-
-    /// Reads nothing at or beyond `upper`.
-    #[must_use]
-    pub fn until(mut self, upper: Epoch) -> Self {
-        self.source = Source::Until(upper);
-        self
-    }
-
-    /// How much history the index keeps apart, and how long leases are.
-    #[must_use]
-    pub fn index(mut self, options: IndexOptions) -> Self {
-        self.index = options;
-        self
-    }
 }
 
 impl System {
@@ -320,121 +247,6 @@ impl System {
     }
 }
 
-/// Dataflows that are kept live. Dropping it stops them.
-pub struct Served {
-    entries: Vec<Entry>,
-    live: Live,
-    reader: Arc<Reader>,
-}
-
-struct Entry {
-    description: Description,
-    index: Index,
-    status: Arc<LaneStatus>,
-    progress: Arc<Progress>,
-    passed_over: Vec<Error>,
-}
-
-impl Served {
-    fn entry(&self, dataflow: &str) -> Result<&Entry> {
-        let found = self.entries.iter().find(|entry| entry.description.name == dataflow);
-        found.ok_or_else(|| {
-            let known: Vec<_> = self.dataflows().collect();
-            Error::new(Kind::Missing, format!("dataflow {dataflow:?} is not served"))
-                .remedy(format!("served are {}", known.join(", ")))
-        })
-    }
-
-    /// The names of the dataflows.
-    pub fn dataflows(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|entry| entry.description.name.as_str())
-    }
-
-    /// The index that answers for a dataflow.
-    ///
-    /// # Errors
-    /// When it is not served.
-    pub fn index(&self, dataflow: &str) -> Result<Index> {
-        self.entry(dataflow).map(|entry| entry.index.clone())
-    }
-
-    /// What a dataflow reads and publishes.
-    ///
-    /// # Errors
-    /// When it is not served.
-    pub fn description(&self, dataflow: &str) -> Result<&Description> {
-        self.entry(dataflow).map(|entry| &entry.description)
-    }
-
-    /// How far history has been fed in place.
-    ///
-    /// # Errors
-    /// When the dataflow is not served.
-    pub fn progress(&self, dataflow: &str) -> Result<&Arc<Progress>> {
-        self.entry(dataflow).map(|entry| &entry.progress)
-    }
-
-    /// Why a dataflow stopped; none while it runs, or when it is not served.
-    pub fn failure(&self, dataflow: &str) -> Option<String> {
-        self.entry(dataflow).ok().and_then(|entry| entry.status.reason())
-    }
-
-    /// Batch views that were damaged and passed over at the start, as errors that name the file.
-    pub fn passed_over(&self) -> impl Iterator<Item = &Error> {
-        self.entries.iter().flat_map(|entry| &entry.passed_over)
-    }
-
-    /// The log it reads.
-    pub fn reader(&self) -> &Arc<Reader> {
-        &self.reader
-    }
-
-    /// Waits until readers of a dataflow see `epoch`.
-    ///
-    /// # Errors
-    /// When the dataflow, or the reading of the log, fails first; or when what was restored
-    /// is not what its batch view holds.
-    pub fn wait_beyond(&self, dataflow: &str, epoch: Epoch) -> Result<()> {
-        let entry = self.entry(dataflow)?;
-        let patience = Duration::from_millis(20);
-        while entry.index.wait_beyond(epoch, patience) <= epoch {
-            if let Some(reason) = entry.status.reason() {
-                return Err(Error::new(Kind::Panic, reason));
-            }
-            self.live.check()?;
-        }
-        while !entry.index.base_checked()? {
-            if let Some(reason) = entry.status.reason() {
-                return Err(Error::new(Kind::Panic, reason));
-            }
-            self.live.check()?;
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
-
-    /// Errors when feeding has ended because the log could not be read.
-    pub fn check(&self) -> Result<()> {
-        self.live.check()
-    }
-
-    /// Waits until process 0 ends the computation; for the other processes.
-    ///
-    /// # Errors
-    /// When a worker fails.
-    pub fn wait(self) -> Result<()> {
-        self.live.wait()
-    }
-
-    /// Stops feeding and lets the workers leave. The indexes go on answering at their frontier.
-    ///
-    /// # Errors
-    /// When the log could not be read on the way.
-    pub fn stop(self) -> Result<()> {
-        self.live.stop()
-    }
-}
-
 fn identity(description: &Description) -> Identity {
     Identity::new(&description.name, &description.version)
 }
@@ -456,56 +268,6 @@ fn history_end(reader: &Reader, upto: Option<Epoch>) -> Result<Epoch> {
         }
         upto => Ok(upto.unwrap_or(upper)),
     }
-}
-
-/// Refuses a batch view whose accumulations are not of the function's types.
-fn check_types(description: &Description, view: &BatchView) -> Result<()> {
-    for barrier in view.barriers() {
-        let ours = description.accumulations.iter().find(|(name, _)| *name == barrier.name);
-        let change = match ours {
-            None => "is not in the function any more".to_owned(),
-            Some((_, types)) if *types != barrier.types => {
-                format!("was {}, and is {types}", barrier.types)
-            }
-            Some(_) => continue,
-        };
-        let (dataflow, version) = (&description.name, &description.version);
-        return Err(Error::new(
-            Kind::Conflict,
-            format!(
-                "dataflow {dataflow:?} version {version}: accumulation {:?} {change}",
-                barrier.name
-            ),
-        )
-        .remedy("a changed function needs a new version: change `df.version`"));
-    }
-    if description.accumulations.len() > view.barriers().len() {
-        return Err(Error::new(
-            Kind::Conflict,
-            format!(
-                "dataflow {:?} version {} has accumulations its batch view lacks",
-                description.name, description.version
-            ),
-        )
-        .remedy("a changed function needs a new version: change `df.version`"));
-    }
-    Ok(())
-}
-
-/// Refuses a batch view of another log.
-fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
-    let (stated, found) = (view.log_identity(), reader.identity());
-    if stated == found {
-        return Ok(());
-    }
-    let boundary = view.boundary();
-    Err(Error::new(
-        Kind::Conflict,
-        format!(
-            "the batch view at epoch {boundary} is of log {stated}, this directory has {found}"
-        ),
-    )
-    .remedy("the log was replaced: remove the directory `views` and run `batch` again"))
 }
 
 /// The accumulations of a batch view, to be shared out among workers.

@@ -1,0 +1,56 @@
+//! Whether a batch view fits the function and the log it is asked to continue.
+
+use crate::batch_view::BatchView;
+use crate::dataflow::Description;
+use crate::error::{Error, Kind, Result};
+use crate::log::Reader;
+
+/// Refuses a batch view whose accumulations are not of the function's types.
+pub(super) fn check_types(description: &Description, view: &BatchView) -> Result<()> {
+    for barrier in view.barriers() {
+        let ours = description.accumulations.iter().find(|(name, _)| *name == barrier.name);
+        let change = match ours {
+            None => "is not in the function any more".to_owned(),
+            Some((_, types)) if *types != barrier.types => {
+                format!("was {}, and is {types}", barrier.types)
+            }
+            Some(_) => continue,
+        };
+        let (dataflow, version) = (&description.name, &description.version);
+        return Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "dataflow {dataflow:?} version {version}: accumulation {:?} {change}",
+                barrier.name
+            ),
+        )
+        .remedy("a changed function needs a new version: change `df.version`"));
+    }
+    if description.accumulations.len() > view.barriers().len() {
+        return Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "dataflow {:?} version {} has accumulations its batch view lacks",
+                description.name, description.version
+            ),
+        )
+        .remedy("a changed function needs a new version: change `df.version`"));
+    }
+    Ok(())
+}
+
+/// Refuses a batch view of another log.
+pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
+    let (stated, found) = (view.log_identity(), reader.identity());
+    if stated == found {
+        return Ok(());
+    }
+    let boundary = view.boundary();
+    Err(Error::new(
+        Kind::Conflict,
+        format!(
+            "the batch view at epoch {boundary} is of log {stated}, this directory has {found}"
+        ),
+    )
+    .remedy("the log was replaced: remove the directory `views` and run `batch` again"))
+}
