@@ -55,6 +55,7 @@ extern crate self as diptych;
 
 pub mod batch;
 pub mod batch_view;
+mod cli;
 pub mod dataflow;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
@@ -72,6 +73,7 @@ mod system;
 pub mod time;
 
 pub use batch::BatchReport;
+pub use cli::main;
 pub use dataflow::{
     Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Keyed, Monoid,
     PairsExt, Summand,
