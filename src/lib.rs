@@ -81,6 +81,7 @@ pub use dataflow::{
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};
 pub use event::{Date, Decimal, Event, Timestamp};
+pub use row::Columns;
 pub use sources::append;
 pub use system::{BatchOptions, Boundary, ServeOptions, Served, System};
 pub use time::Epoch;
