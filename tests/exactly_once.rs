@@ -1,4 +1,4 @@
-//! Promise: a producer that repeats what it got no answer for appends everything exactly once.
+//! Promise 7: a producer that repeats what it got no answer for appends everything exactly once.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Promise: a torn tail is cut, a hole is refused with file and offset. Never silently shorter.
+//! Promise 6: a torn tail is cut, a hole is refused with file and offset. Never silently shorter.
 //!
 //! Files of a log are cut at every byte, flipped, zeroed, swapped, duplicated, removed and rolled
 //! back. After each of these mutations every way to open the log either reports an error that names

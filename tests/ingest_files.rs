@@ -1,12 +1,27 @@
 //! Files into the log: all or nothing, exactly once, and every refusal names line and column.
 
-mod ingesting;
-
 use diptych::event::{Date, Decimal, Event, Timestamp};
-use diptych::sources::{Format, IngestOptions, OnError, ingest};
-use ingesting::*;
+use diptych::io::SimDisk;
+use diptych::log::{Ack, Append, Reader, Writer};
+use diptych::sources::{AppendTo, Format, IngestOptions, OnError, ingest};
+use std::cell::Cell;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+
+#[path = "ingest_files/naive_log.rs"]
+mod naive_log;
+
+#[path = "ingest_files/real_files.rs"]
+mod real_files;
+
+use naive_log::{NaiveLog, dir, file, killed_error, one, run, writer};
+
+#[derive(Event, Debug, Clone, Copy, PartialEq)]
+enum Colour {
+    Red,
+    Blue,
+}
 
 #[derive(Event, Debug, Clone, PartialEq)]
 struct Size {
@@ -77,6 +92,16 @@ fn a_json_value_is_read_by_the_type_of_its_column() {
     let path = file(&dir, "a.jsonl", CUP_JSON.replace('\n', " ") + "\n");
     one::<Thing>(&log, &path).expect("a good file");
     assert_eq!(log.events::<Thing>(), [cup()]);
+}
+
+#[derive(Event, Debug, Clone, PartialEq)]
+struct Pair {
+    n: i64,
+    text: String,
+}
+
+fn pair(n: i64, text: &str) -> Pair {
+    Pair { n, text: text.into() }
 }
 
 #[test]
@@ -196,6 +221,16 @@ fn a_missing_required_column_is_named_with_the_header() {
     refused::<Pair>(&file(&dir, "c.csv", ""), "line 1: column `n` is missing");
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect("in memory");
+    encoder.finish().expect("in memory")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).expect("in memory")
+}
+
 #[test]
 fn compressed_files_are_read_and_refused_like_plain_ones() {
     let dir = dir();
@@ -268,6 +303,149 @@ fn skipped_records_go_to_the_errors_file_and_the_others_in() {
     assert_eq!(errors.len(), 2);
 }
 
+fn quoted(cell: &str) -> String {
+    format!("\"{}\"", cell.replace('"', "\"\""))
+}
+
+/// 40,000 records, every 1,000th bad when asked for.
+fn long(bad: bool) -> (String, Vec<Pair>) {
+    let (mut text, mut good) = (String::from("text,n\n"), Vec::new());
+    for n in 0..40_000 {
+        if bad && n % 1000 == 0 {
+            text += "bad,bad\n";
+        } else {
+            let cell = format!("line\n{n}");
+            text += &[&quoted(&cell), ",", &n.to_string(), "\n"].concat();
+            good.push(pair(n, &cell));
+        }
+    }
+    (text, good)
+}
+
+#[test]
+fn a_run_killed_anywhere_is_completed_exactly_once_by_the_next() {
+    let dir = dir();
+    for on_error in [OnError::Stop, OnError::Skip] {
+        let (text, expected) = long(on_error == OnError::Skip);
+        let path = file(&dir, "a.csv", &text);
+        // The same text under another name and compressed is the same file.
+        let copy = file(&dir, "copy.csv.zst", zstd(text.as_bytes()));
+        let options = IngestOptions { on_error, ..IngestOptions::default() };
+        for kill in 0..3 {
+            let log = NaiveLog::default();
+            log.left.set(Some(kill));
+            run(&log, &Pair::schema(), &[&path], &options).expect_err("killed");
+            assert_eq!(log.appends.borrow().len(), kill);
+
+            log.left.set(None);
+            let report = run(&log, &Pair::schema(), &[&copy], &options).expect("completed");
+            let report = &report.files[0];
+            assert_eq!((report.chunks, report.repeated), (3, kill as u64));
+            assert!(!report.already_ingested());
+            assert!(log.events::<Pair>() == expected, "each event once, in order");
+
+            let report = run(&log, &Pair::schema(), &[&path], &options).expect("repeated");
+            let report = &report.files[0];
+            assert!(report.already_ingested());
+            assert_eq!((report.epochs, report.rows), (Some((0, 2)), expected.len() as u64));
+            assert_eq!(log.appends.borrow().len(), 3);
+        }
+    }
+}
+
+#[test]
+fn requests_the_log_no_longer_remembers_count_as_appended() {
+    let (log, dir) = (NaiveLog::default(), dir());
+    let path = file(&dir, "a.csv", long(false).0);
+    one::<Pair>(&log, &path).expect("a good file");
+    log.forgotten.set(2);
+    let report = one::<Pair>(&log, &path).expect("repeated");
+    assert!(report.already_ingested());
+    assert_eq!(report.epochs, Some((2, 2)), "as far as the log remembers");
+}
+
+/// The log itself, until the process "is killed".
+struct Dying<'a>(&'a Writer, Cell<usize>);
+
+impl AppendTo for Dying<'_> {
+    fn append(&self, append: Append) -> diptych::Result<impl FnOnce() -> diptych::Result<Ack>> {
+        let left = self.1.get().checked_sub(1).ok_or_else(killed_error)?;
+        self.1.set(left);
+        AppendTo::append(self.0, append)
+    }
+
+    fn next_sequence(&self, producer: &str) -> diptych::Result<u64> {
+        AppendTo::next_sequence(self.0, producer)
+    }
+}
+
+#[test]
+fn the_log_itself_gets_a_file_exactly_once() {
+    let (disk, dir) = (SimDisk::new(), dir());
+    let (text, expected) = long(false);
+    let paths = [file(&dir, "a.csv", text)];
+    let options = IngestOptions::default();
+    let (schema, mut repeated) = (Pair::schema(), Vec::new());
+    for left in [0, 1, 2, 3, 3] {
+        let log = writer(&disk);
+        let sink = Dying(&log, Cell::new(left));
+        match ingest(&sink, "things", &schema, &paths, &options, &mut |_| {}) {
+            Ok(report) => repeated.push(report.files[0].repeated),
+            Err(_) => assert!(left < 3),
+        }
+        log.close().expect("closed");
+    }
+    assert_eq!(repeated, [2, 3]);
+    let reader = Reader::open(Arc::new(disk), "log").expect("a log");
+    let upper = reader.upper().expect("a mark");
+    let mut events = Vec::new();
+    for part in reader.parts(0, upper).expect("parts") {
+        for chunk in part.chunks() {
+            let rows = chunk.expect("readable").rows;
+            let columns = Pair::columns(&rows).expect("the declared schema");
+            let own = |row| Pair::row(&columns, row).into_event();
+            events.extend((0..rows.num_rows()).map(own));
+        }
+    }
+    assert!(events == expected, "each event once, in order");
+}
+
+#[test]
+fn chunks_do_not_depend_on_the_schema() {
+    #[derive(Event, Debug, Clone, PartialEq)]
+    struct Strict {
+        n: u8,
+    }
+    let (text, dir) = (long(true).0, dir());
+    let path = file(&dir, "a.csv", text);
+    let options = IngestOptions { on_error: OnError::Skip, ..IngestOptions::default() };
+    let log = NaiveLog::default();
+    run(&log, &Pair::schema(), &[&path], &options).expect("bad records are skipped");
+    // By another schema most records are bad; it is the same file all the same.
+    let report = run(&log, &Strict::schema(), &[&path], &options).expect("bad records are skipped");
+    assert!(report.files[0].already_ingested());
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_noticed_before_the_change_is_appended() {
+    let (log, dir) = (NaiveLog::default(), dir());
+    let path = file(&dir, "a.csv", long(false).0);
+    let paths = [path.clone()];
+    let mut chunks = 0;
+    let error =
+        ingest(&log, "things", &Pair::schema(), &paths, &IngestOptions::default(), &mut |_| {
+            chunks += 1;
+            if chunks == 3 {
+                let text = std::fs::read_to_string(&path).expect("readable");
+                let changed = text.replace("line\n39999", "LINE\n39999");
+                std::fs::write(&path, changed).expect("writable");
+            }
+        })
+        .expect_err("changed");
+    assert!(error.is_conflict() && error.to_string().contains("changed while"), "{error:?}");
+    assert_eq!(log.appends.borrow().len(), 2, "the chunks that did not change");
+}
+
 #[test]
 fn progress_ends_at_the_whole_file() {
     let (log, dir) = (NaiveLog::default(), dir());
@@ -301,50 +479,4 @@ fn standard_input_is_read_like_a_file() {
     let text = gzip(b"text,n\n\"a\nb\",1\nc,2\n");
     child.stdin.take().expect("piped").write_all(&text).expect("read by the child");
     assert!(child.wait().expect("a child").success());
-}
-
-#[test]
-fn real_tweets_go_in_whole() {
-    #[derive(Event, Debug, Clone, PartialEq)]
-    struct Tweet {
-        publish_date: Timestamp,
-        author_id: String,
-        region: Option<String>,
-        followers: i64,
-        retweet: bool,
-        content: String,
-    }
-    let Some(path) = real("tweets_sample_2016-10.csv.zst") else { return };
-    let log = NaiveLog::default();
-    let report = one::<Tweet>(&log, &path).expect("a real file");
-    assert_eq!((report.rows, report.absent.len()), (131_893, 0));
-    let tweets = log.events::<Tweet>();
-    assert_eq!(tweets.len(), 131_893);
-    assert!(tweets.is_sorted_by_key(|tweet| tweet.publish_date), "as the file is");
-    assert_eq!(tweets[0].publish_date.to_string(), "2016-10-01T00:00:00Z");
-    assert_eq!((tweets[0].followers, tweets[0].retweet), (10_215, false));
-    assert!(tweets[0].content.contains("#BlackLivesMatter"));
-}
-
-#[test]
-fn real_sales_add_up_to_the_cent() {
-    #[derive(Event, Debug, Clone, PartialEq)]
-    #[expect(non_snake_case, reason = "the columns' names")]
-    struct Sale {
-        InvoiceNo: String,
-        Quantity: i64,
-        InvoiceDate: Timestamp,
-        UnitPrice: Decimal<3>,
-        CustomerID: Option<u32>,
-        Description: Option<String>,
-    }
-    let Some(path) = real("retail_transactions.csv.zst") else { return };
-    let log = NaiveLog::default();
-    one::<Sale>(&log, &path).expect("a real file");
-    let sales = log.events::<Sale>();
-    assert_eq!(sales.len(), 541_909);
-    assert_eq!(sales.iter().filter(|sale| sale.CustomerID.is_none()).count(), 135_080);
-    assert_eq!(sales.iter().filter(|sale| sale.InvoiceNo.starts_with('C')).count(), 9_288);
-    let total: Decimal<3> = sales.iter().map(|sale| sale.UnitPrice * sale.Quantity).sum();
-    assert_eq!(total.to_string(), "9747747.934");
 }

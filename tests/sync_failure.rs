@@ -1,5 +1,5 @@
-//! Promise: a failed sync poisons the log; a full disk refuses writes, keeps reads, and lets writes
-//! resume when space returns.
+//! Promise 5: a failed sync poisons the log; a full disk refuses writes, keeps reads, and lets
+//! writes resume when space returns.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

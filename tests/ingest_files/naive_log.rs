@@ -1,6 +1,4 @@
-//! What the tests of file ingest share: a naive log, and files to put into it.
-
-#![allow(dead_code, reason = "each test uses its part")]
+//! A naive log, and what the tests of ingest do with it.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -10,21 +8,20 @@ use diptych::log::{Ack, Append, Writer, WriterOptions};
 use diptych::sources::{AppendTo, FileReport, IngestOptions, Report, ingest};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A log in a few lines: one epoch per append, each producer's requests once and in order.
 #[derive(Default)]
-pub(crate) struct NaiveLog {
-    pub(crate) appends: RefCell<Vec<Append>>,
-    pub(crate) epochs: RefCell<HashMap<(String, u64), u64>>,
+pub(super) struct NaiveLog {
+    pub(super) appends: RefCell<Vec<Append>>,
+    pub(super) epochs: RefCell<HashMap<(String, u64), u64>>,
     /// Appends until the process "is killed".
-    pub(crate) left: Cell<Option<usize>>,
-    pub(crate) calls: Cell<usize>,
+    pub(super) left: Cell<Option<usize>>,
+    pub(super) calls: Cell<usize>,
     /// The requests below this are too old to be repeated.
-    pub(crate) forgotten: Cell<u64>,
+    pub(super) forgotten: Cell<u64>,
 }
 
 impl AppendTo for NaiveLog {
@@ -57,7 +54,7 @@ impl AppendTo for NaiveLog {
 }
 
 /// What a second writer gets.
-pub(crate) fn conflict() -> diptych::Error {
+pub(super) fn conflict() -> diptych::Error {
     let disk = SimDisk::new();
     let _first = writer(&disk);
     let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SimClock::at(0)));
@@ -65,17 +62,17 @@ pub(crate) fn conflict() -> diptych::Error {
     second.map(drop).expect_err("a conflict")
 }
 
-pub(crate) fn writer(disk: &SimDisk) -> Writer {
+pub(super) fn writer(disk: &SimDisk) -> Writer {
     let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SimClock::at(0)));
     Writer::open(disk, clock, "log", WriterOptions::default()).expect("a log")
 }
 
-pub(crate) fn killed_error() -> diptych::Error {
+pub(super) fn killed_error() -> diptych::Error {
     "killed".parse::<Date>().expect_err("no day")
 }
 
 impl NaiveLog {
-    pub(crate) fn batches(&self) -> Vec<RecordBatch> {
+    pub(super) fn batches(&self) -> Vec<RecordBatch> {
         let appends = self.appends.borrow();
         appends
             .iter()
@@ -83,7 +80,7 @@ impl NaiveLog {
             .collect()
     }
 
-    pub(crate) fn events<E: Event>(&self) -> Vec<E> {
+    pub(super) fn events<E: Event>(&self) -> Vec<E> {
         let mut events = Vec::new();
         for batch in self.batches() {
             let columns = E::columns(&batch).expect("the declared schema");
@@ -93,7 +90,7 @@ impl NaiveLog {
     }
 }
 
-pub(crate) fn run(
+pub(super) fn run(
     log: &NaiveLog,
     schema: &SchemaRef,
     paths: &[&Path],
@@ -103,72 +100,16 @@ pub(crate) fn run(
     ingest(log, "things", schema, &paths, options, &mut |_| {})
 }
 
-pub(crate) fn one<E: Event>(log: &NaiveLog, path: &Path) -> diptych::Result<FileReport> {
+pub(super) fn one<E: Event>(log: &NaiveLog, path: &Path) -> diptych::Result<FileReport> {
     run(log, &E::schema(), &[path], &IngestOptions::default()).map(|report| report.files[0].clone())
 }
 
-pub(crate) fn file(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+pub(super) fn file(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     let path = dir.path().join(name);
     std::fs::write(&path, bytes).expect("a writable temporary directory");
     path
 }
 
-pub(crate) fn dir() -> TempDir {
+pub(super) fn dir() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
-}
-
-#[derive(Event, Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Colour {
-    Red,
-    Blue,
-}
-
-#[derive(Event, Debug, Clone, PartialEq)]
-pub(crate) struct Pair {
-    pub(crate) n: i64,
-    pub(crate) text: String,
-}
-
-pub(crate) fn pair(n: i64, text: &str) -> Pair {
-    Pair { n, text: text.into() }
-}
-
-pub(crate) fn quoted(cell: &str) -> String {
-    format!("\"{}\"", cell.replace('"', "\"\""))
-}
-
-/// 40,000 records, every 1,000th bad when asked for.
-pub(crate) fn long(bad: bool) -> (String, Vec<Pair>) {
-    let (mut text, mut good) = (String::from("text,n\n"), Vec::new());
-    for n in 0..40_000 {
-        if bad && n % 1000 == 0 {
-            text += "bad,bad\n";
-        } else {
-            let cell = format!("line\n{n}");
-            text += &[&quoted(&cell), ",", &n.to_string(), "\n"].concat();
-            good.push(pair(n, &cell));
-        }
-    }
-    (text, good)
-}
-
-/// The folder of real files, if there is one here.
-pub(crate) fn real(name: &str) -> Option<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|dir| dir.join("shared/data"));
-    let found = std::env::var_os("DIPTYCH_DATA").map(PathBuf::from).into_iter().chain(here);
-    let found = found.map(|dir| dir.join(name)).find(|path| path.exists());
-    if found.is_none() {
-        eprintln!("skipped: no shared/data/{name} here, and DIPTYCH_DATA does not name its folder");
-    }
-    found
-}
-
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).expect("in memory");
-    encoder.finish().expect("in memory")
-}
-
-pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
-    zstd::encode_all(bytes, 1).expect("in memory")
 }
