@@ -79,7 +79,7 @@ fn fill(index: &Index) -> (u64, Vec<u64>) {
 fn main() {
     let views = vec![ViewInfo { name: "bench".into(), schema: RowSchema::of::<u64, u64>() }];
     let index = Index::new("1", views, SHARDS, IndexOptions::default()).expect("an index");
-    let (epochs, mut values) = fill(&index);
+    let (epochs, values) = fill(&index);
     assert!(index.settle(Duration::from_secs(60)), "merging does not end");
     let status = index.status();
     let view = &status.views[0];
@@ -120,7 +120,11 @@ fn main() {
     assert_eq!(snapshot.scan(0).count() as u64, KEYS);
     println!("scan: {:.0} rows per cpu-second", KEYS as f64 / (cpu_seconds() - cpu));
     drop(snapshot);
+    read_beside_a_publisher(&index, epochs, values, state);
+}
 
+/// Reads while another thread publishes.
+fn read_beside_a_publisher(index: &Index, epochs: u64, mut values: Vec<u64>, mut state: u64) {
     let stop = Arc::new(AtomicBool::new(false));
     let (publisher, stopped) = (index.clone(), Arc::clone(&stop));
     let thread =

@@ -37,6 +37,7 @@ pub fn tweets_dedup(df: &mut Dataflow) {
         .flat_map(|(_, _, author, text)| {
             hashtags(&text).map(|tag| (tag, author.clone())).collect::<Vec<_>>()
         })
-        .distinct_total();
+        // Not `distinct_total`, which never takes a row back.
+        .threshold_total(|_, copies| isize::from(*copies > 0));
     super::tweets::publish(df, tags, authors);
 }

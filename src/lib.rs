@@ -39,6 +39,9 @@
 //! sources ─► log ─┬─► batch  f over history [0,F), time collapsed ─► batch view ─┐
 //!       epochs,   │          the same f, one timely dataflow                     ├─► serving
 //!       immutable └─► speed  f continues, epoch by epoch ──────────► deltas ─────┘   index
+//! sources ─► log (master dataset) ─┬─► batch  f over history [0,F) ─► batch view ─┐
+//!            epochs, immutable     │          the same f, one dataflow            ├─► serving
+//!            fsync before ack      └─► speed  f continues at F ─────► deltas ─────┘   index
 //! ```
 //!
 //! # It is
@@ -81,6 +84,7 @@ pub use dataflow::{
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};
 pub use event::{Date, Decimal, Event, Timestamp};
+pub use row::Columns;
 pub use sources::append;
 pub use system::{BatchOptions, Boundary, ServeOptions, Served, System};
 pub use time::Epoch;

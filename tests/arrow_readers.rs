@@ -1,4 +1,4 @@
-//! Promise: the history is no hostage. Any Arrow reader opens the sealed segments.
+//! The history is no hostage. Any Arrow reader opens the sealed segments.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

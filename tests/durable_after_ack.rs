@@ -1,4 +1,4 @@
-//! Promise: what was acknowledged survives `kill -9`, and nothing appears that was not sent.
+//! Promise 2: what was acknowledged survives `kill -9`, and nothing appears that was not sent.
 //!
 //! The test starts itself as a child process that appends from four threads and journals every
 //! request and every acknowledgement to a pipe, kills it at a random moment, and compares the log

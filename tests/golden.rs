@@ -1,4 +1,4 @@
-//! Promise: data written by any released format version opens.
+//! Promise 21: data written by any released format version opens.
 //!
 //! `tests/golden/vN` is a log as release N wrote it, and is never written again. When the format
 //! changes, `DIPTYCH_BLESS=1 cargo test --test golden` writes the directory of the new version.

@@ -1,119 +1,21 @@
 //! Files into the log: all or nothing, exactly once, and every refusal names line and column.
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 use diptych::event::{Date, Decimal, Event, Timestamp};
-use diptych::io::{SimClock, SimDisk};
-use diptych::log::{Ack, Append, Reader, Writer, WriterOptions};
-use diptych::sources::{AppendTo, FileReport, Format, IngestOptions, OnError, Report, ingest};
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use diptych::io::SimDisk;
+use diptych::log::{Ack, Append, Reader, Writer};
+use diptych::sources::{AppendTo, Format, IngestOptions, OnError, ingest};
+use std::cell::Cell;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use tempfile::TempDir;
 
-/// A log in a few lines: one epoch per append, each producer's requests once and in order.
-#[derive(Default)]
-struct NaiveLog {
-    appends: RefCell<Vec<Append>>,
-    epochs: RefCell<HashMap<(String, u64), u64>>,
-    /// Appends until the process "is killed".
-    left: Cell<Option<usize>>,
-    calls: Cell<usize>,
-    /// The requests below this are too old to be repeated.
-    forgotten: Cell<u64>,
-}
+#[path = "ingest_files/naive_log.rs"]
+mod naive_log;
 
-impl AppendTo for NaiveLog {
-    fn append(&self, append: Append) -> diptych::Result<impl FnOnce() -> diptych::Result<Ack>> {
-        self.calls.set(self.calls.get() + 1);
-        let killed = self.left.get() == Some(0);
-        self.left.set(self.left.get().map(|left| left.saturating_sub(1)));
-        let producer = append.producer.clone().expect("ingest names its producer");
-        let (epochs, epoch) = (&mut *self.epochs.borrow_mut(), self.appends.borrow().len() as u64);
-        let known = epochs.get(&(producer.id.clone(), producer.sequence)).copied();
-        let before = producer.sequence.checked_sub(1).map(|s| (producer.id.clone(), s));
-        let gap = before.is_some_and(|before| !epochs.contains_key(&before));
-        if !killed && !gap && known.is_none() {
-            epochs.insert((producer.id, producer.sequence), epoch);
-            self.appends.borrow_mut().push(append);
-        }
-        let forgotten = known.is_some() && producer.sequence < self.forgotten.get();
-        Ok(move || match known {
-            _ if forgotten => Err(conflict()),
-            _ if killed || gap => Err(killed_error()),
-            Some(epoch) => Ok(Ack { epoch, repeated: true }),
-            None => Ok(Ack { epoch, repeated: false }),
-        })
-    }
+#[path = "ingest_files/real_files.rs"]
+mod real_files;
 
-    fn next_sequence(&self, producer: &str) -> diptych::Result<u64> {
-        let epochs = self.epochs.borrow();
-        Ok(epochs.keys().filter(|(id, _)| id == producer).count() as u64)
-    }
-}
-
-/// What a second writer gets.
-fn conflict() -> diptych::Error {
-    let disk = SimDisk::new();
-    let _first = writer(&disk);
-    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SimClock::at(0)));
-    let second = Writer::open(disk, clock, "log", WriterOptions::default());
-    second.map(drop).expect_err("a conflict")
-}
-
-fn writer(disk: &SimDisk) -> Writer {
-    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SimClock::at(0)));
-    Writer::open(disk, clock, "log", WriterOptions::default()).expect("a log")
-}
-
-fn killed_error() -> diptych::Error {
-    "killed".parse::<Date>().expect_err("no day")
-}
-
-impl NaiveLog {
-    fn batches(&self) -> Vec<RecordBatch> {
-        let appends = self.appends.borrow();
-        appends
-            .iter()
-            .flat_map(|append| append.batches.iter().map(|(_, rows)| rows.clone()))
-            .collect()
-    }
-
-    fn events<E: Event>(&self) -> Vec<E> {
-        let mut events = Vec::new();
-        for batch in self.batches() {
-            let columns = E::columns(&batch).expect("the declared schema");
-            events.extend((0..batch.num_rows()).map(|row| E::to_owned(E::row(&columns, row))));
-        }
-        events
-    }
-}
-
-fn run(
-    log: &NaiveLog,
-    schema: &SchemaRef,
-    paths: &[&Path],
-    options: &IngestOptions,
-) -> diptych::Result<Report> {
-    let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
-    ingest(log, "things", schema, &paths, options, &mut |_| {})
-}
-
-fn one<E: Event>(log: &NaiveLog, path: &Path) -> diptych::Result<FileReport> {
-    run(log, &E::schema(), &[path], &IngestOptions::default()).map(|report| report.files[0].clone())
-}
-
-fn file(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-    let path = dir.path().join(name);
-    std::fs::write(&path, bytes).expect("a writable temporary directory");
-    path
-}
-
-fn dir() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory")
-}
+use naive_log::{NaiveLog, dir, file, killed_error, one, run, writer};
 
 #[derive(Event, Debug, Clone, Copy, PartialEq)]
 enum Colour {
@@ -577,61 +479,4 @@ fn standard_input_is_read_like_a_file() {
     let text = gzip(b"text,n\n\"a\nb\",1\nc,2\n");
     child.stdin.take().expect("piped").write_all(&text).expect("read by the child");
     assert!(child.wait().expect("a child").success());
-}
-
-/// The folder of real files, if there is one here.
-fn real(name: &str) -> Option<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|dir| dir.join("shared/data"));
-    let found = std::env::var_os("DIPTYCH_DATA").map(PathBuf::from).into_iter().chain(here);
-    let found = found.map(|dir| dir.join(name)).find(|path| path.exists());
-    if found.is_none() {
-        eprintln!("skipped: no shared/data/{name} here, and DIPTYCH_DATA does not name its folder");
-    }
-    found
-}
-
-#[test]
-fn real_tweets_go_in_whole() {
-    #[derive(Event, Debug, Clone, PartialEq)]
-    struct Tweet {
-        publish_date: Timestamp,
-        author_id: String,
-        region: Option<String>,
-        followers: i64,
-        retweet: bool,
-        content: String,
-    }
-    let Some(path) = real("tweets_sample_2016-10.csv.zst") else { return };
-    let log = NaiveLog::default();
-    let report = one::<Tweet>(&log, &path).expect("a real file");
-    assert_eq!((report.rows, report.absent.len()), (131_893, 0));
-    let tweets = log.events::<Tweet>();
-    assert_eq!(tweets.len(), 131_893);
-    assert!(tweets.is_sorted_by_key(|tweet| tweet.publish_date), "as the file is");
-    assert_eq!(tweets[0].publish_date.to_string(), "2016-10-01T00:00:00Z");
-    assert_eq!((tweets[0].followers, tweets[0].retweet), (10_215, false));
-    assert!(tweets[0].content.contains("#BlackLivesMatter"));
-}
-
-#[test]
-fn real_sales_add_up_to_the_cent() {
-    #[derive(Event, Debug, Clone, PartialEq)]
-    #[expect(non_snake_case, reason = "the columns' names")]
-    struct Sale {
-        InvoiceNo: String,
-        Quantity: i64,
-        InvoiceDate: Timestamp,
-        UnitPrice: Decimal<3>,
-        CustomerID: Option<u32>,
-        Description: Option<String>,
-    }
-    let Some(path) = real("retail_transactions.csv.zst") else { return };
-    let log = NaiveLog::default();
-    one::<Sale>(&log, &path).expect("a real file");
-    let sales = log.events::<Sale>();
-    assert_eq!(sales.len(), 541_909);
-    assert_eq!(sales.iter().filter(|sale| sale.CustomerID.is_none()).count(), 135_080);
-    assert_eq!(sales.iter().filter(|sale| sale.InvoiceNo.starts_with('C')).count(), 9_288);
-    let total: Decimal<3> = sales.iter().map(|sale| sale.UnitPrice * sale.Quantity).sum();
-    assert_eq!(total.to_string(), "9747747.934");
 }

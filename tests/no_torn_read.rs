@@ -1,5 +1,5 @@
-//! Readers never see two moments at once, and their frontier never goes back, while workers
-//! publish, merges run, bases are replaced and versions change.
+//! Promise 9: readers never see two moments at once, and their frontier never goes back, while
+//! workers publish, merges run, bases are replaced and versions change.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 

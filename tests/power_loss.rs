@@ -1,4 +1,4 @@
-//! Promise: acknowledged epochs survive a power failure at any moment.
+//! Promise 4: acknowledged epochs survive a power failure at any moment.
 //!
 //! A simulated disk keeps what was synced and drops, reorders or tears the rest. After each of many
 //! failures the log must open and hold a prefix of what was sent that contains all that was

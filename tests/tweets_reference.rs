@@ -1,13 +1,18 @@
 //! The built-in `tweets` dataflow on real messages, against a program in another language.
 //!
-//! The `diptych` binary ingests the file, computes the batch view and is asked for every view;
-//! `reference/tweets.py` computes the same from the file alone. Both must have the same rows.
+//! The file is ingested, a batch view is computed, and every view is read, once through the library
+//! and once through the command line; `reference/tweets.py` computes the same from the file alone.
+//! All must have the same rows.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use diptych::dataflows::{Tweet, tweets};
+use diptych::serving::Read;
+use diptych::sources::{IngestOptions, ingest};
+use diptych::{BatchOptions, Cluster, Definition, Event, System};
+use serde_json::{Map, Value};
 
 const FILE: &str = "tweets_sample_2016-10.csv.zst";
 const VIEWS: [&str; 3] = ["tags_by_hour", "top_tags", "tag_authors"];
@@ -24,17 +29,65 @@ fn data() -> Option<PathBuf> {
     package.ancestors().map(|above| above.join("shared/data").join(FILE)).find(|file| file.exists())
 }
 
-#[test]
-fn every_row_agrees_with_the_reference() {
+/// The file and what the reference makes of it; nothing, and a reason printed, where either is
+/// missing.
+fn expected() -> Option<(PathBuf, BTreeMap<&'static str, Rows>)> {
     let Some(file) = data() else {
         println!("skipped: no {FILE}; name its directory in DIPTYCH_DATA");
-        return;
+        return None;
     };
     if Command::new("python3").arg("--version").output().is_err() {
         println!("skipped: there is no python3 to run the reference");
-        return;
+        return None;
     }
     let expected = reference(&file);
+    Some((file, expected))
+}
+
+fn compare(view: &str, rows: &Rows, expected: &Rows) {
+    assert!(rows.len() > 1000, "{view} has only {} rows", rows.len());
+    for (row, times) in expected {
+        assert_eq!(rows.get(row), Some(times), "{view}: expected {row:?}");
+    }
+    for row in rows.keys() {
+        assert!(expected.contains_key(row), "{view}: nobody expected {row:?}");
+    }
+}
+
+#[test]
+fn the_library_agrees_with_the_reference() {
+    let Some((file, expected)) = expected() else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let system = System::open(directory.path());
+    let writer = system.writer().expect("a new log");
+    let options = IngestOptions::default();
+    ingest(&writer, "tweets", &Tweet::schema(), &[file], &options, &mut |_| {})
+        .expect("a good file");
+    writer.close().expect("a whole log");
+    let tweets = Definition::new("tweets", tweets);
+    let options = BatchOptions { cluster: Cluster::local(2), ..BatchOptions::default() };
+    let boundary = system.batch(&tweets, &options).expect("a batch view").boundary;
+    let index = system.recompute(&tweets, boundary, Cluster::local(1), false).expect("an index");
+    assert_eq!(index.boundary(), boundary, "the batch view was not used");
+    let snapshot = index.snapshot(Read::Latest).expect("a snapshot");
+    for (id, view) in index.views().iter().enumerate() {
+        let mut rows = Rows::new();
+        for row in snapshot.scan(id) {
+            let row = row.expect("a row");
+            let object = view.schema.json(&row.key, &row.value).expect("a row of the schema");
+            *rows.entry(columns(&object)).or_default() += row.multiplicity as usize;
+        }
+        compare(&view.name, &rows, &expected[view.name.as_str()]);
+    }
+}
+
+#[test]
+fn the_command_line_agrees_with_the_reference() {
+    let Some((file, expected)) = expected() else { return };
+    if !diptych(&["--help"]).contains("ingest") {
+        println!("skipped: this binary has no command line");
+        return;
+    }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let data = directory.path().join("data");
     let data = data.to_str().expect("a temporary path in UTF-8");
@@ -43,15 +96,7 @@ fn every_row_agrees_with_the_reference() {
     diptych(&["batch", "tweets", "--data", data, "-w", "2"]);
     for view in VIEWS {
         let printed = diptych(&["query", "tweets", view, "--data", data, "--format", "json"]);
-        let rows = parse(&printed, |_| true);
-        let reference = &expected[view];
-        assert!(rows.len() > 1000, "{view} has only {} rows", rows.len());
-        for (row, times) in reference {
-            assert_eq!(rows.get(row), Some(times), "{view}: expected {row:?}");
-        }
-        for row in rows.keys() {
-            assert!(reference.contains_key(row), "{view}: nobody expected {row:?}");
-        }
+        compare(view, &parse(&printed, |_| true), &expected[view]);
     }
 }
 
@@ -87,13 +132,17 @@ fn parse(printed: &str, keep: impl Fn(&Value) -> bool) -> Rows {
             row => vec![row],
         };
         for row in list.iter().filter(|row| keep(row)) {
-            let columns = row.as_object().expect("an object for each row");
-            let columns = columns.iter().filter(|(name, _)| *name != "view");
-            let mut columns: Vec<_> =
-                columns.map(|(name, value)| format!("{name}={value}")).collect();
-            columns.sort();
-            *rows.entry(columns).or_default() += 1;
+            let row = columns(row.as_object().expect("an object for each row"));
+            *rows.entry(row).or_default() += 1;
         }
     }
     rows
+}
+
+/// The columns of a row as text, in order of their names.
+fn columns(row: &Map<String, Value>) -> Vec<String> {
+    let columns = row.iter().filter(|(name, _)| *name != "view");
+    let mut columns: Vec<_> = columns.map(|(name, value)| format!("{name}={value}")).collect();
+    columns.sort();
+    columns
 }

@@ -36,7 +36,7 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
 
 /// Sugar on collections of `(key, value)`.
 pub trait PairsExt<'s, K, V>: Sized {
-    /// How many distinct values each key has. Multiplicities must not be negative.
+    /// How many distinct values each key has; values of negative multiplicity do not count.
     fn distinct_count(self) -> Collection<'s, (K, i64)>
     where
         V: Hash;
@@ -105,7 +105,10 @@ where
         V: Hash,
     {
         use differential_dataflow::operators::{CountTotal, ThresholdTotal};
-        let keys = self.distinct_total().map(|(key, _)| key);
+        // Not `distinct_total`: in differential 0.25 it never takes a row back, because it does not
+        // look at the multiplicity, which may have become zero.
+        let there = self.threshold_total(|_, copies| isize::from(*copies > 0));
+        let keys = there.map(|(key, _)| key);
         keys.count_total().map(|(key, n)| (key, n as i64))
     }
     fn sum_values(self) -> Collection<'s, (K, V)>

@@ -13,6 +13,15 @@ pub(crate) fn executable_image() -> Vec<u8> {
     std::env::current_exe().and_then(std::fs::read).unwrap_or_default()
 }
 
+/// A file that the user named, outside of any data directory: what is ingested, or where bad
+/// records are put. Plain `std`, because nothing is promised about it after a crash.
+pub(crate) use std::fs::File as UserFile;
+
+/// A file without a name, gone when it is closed.
+pub(crate) fn unnamed_file() -> std::io::Result<UserFile> {
+    tempfile::tempfile()
+}
+
 /// A text file named on the command line.
 ///
 /// # Errors

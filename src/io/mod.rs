@@ -35,6 +35,7 @@ mod sim;
 mod sim_state;
 
 pub use clock::{Clock, RealClock, SimClock};
+pub(crate) use host::{UserFile, unnamed_file};
 pub(crate) use host::{answers, cpu_time, divert_stdout, executable_image, read_text};
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;

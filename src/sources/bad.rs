@@ -1,11 +1,11 @@
 //! A value that is not what its column holds, and the file that collects such records.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::io::UserFile;
 use crate::limits::INGEST_QUOTED_CHARS;
 
 /// Why a record cannot be read.
@@ -59,7 +59,7 @@ pub(crate) fn shortened(text: &str) -> String {
 /// `FILE.errors.ndjson`: created with the first bad record, replacing that of an earlier ingest.
 pub(crate) struct ErrorsFile {
     path: PathBuf,
-    file: Option<BufWriter<File>>,
+    file: Option<BufWriter<UserFile>>,
 }
 
 impl ErrorsFile {
@@ -80,7 +80,7 @@ impl ErrorsFile {
         let entry = serde_json::json!({ "line": line, "reason": reason, "text": text });
         let written = match &mut self.file {
             Some(file) => writeln!(file, "{entry}"),
-            None => File::create(&self.path)
+            None => UserFile::create(&self.path)
                 .and_then(|file| writeln!(self.file.insert(BufWriter::new(file)), "{entry}")),
         };
         written.map_err(|error| self.failed(error))

@@ -2,7 +2,6 @@
 
 use flate2::read::MultiGzDecoder;
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -10,6 +9,7 @@ use std::rc::Rc;
 use super::lines::Window;
 use super::options::Format;
 use crate::error::{Error, Kind, Result};
+use crate::io::{UserFile, unnamed_file};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -18,7 +18,7 @@ const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 /// A file that can be read from its beginning any number of times.
 pub(crate) struct Source {
     path: PathBuf,
-    file: File,
+    file: UserFile,
     /// Bytes of the file as it is.
     pub(crate) bytes: u64,
     /// How it spells its records.
@@ -32,7 +32,7 @@ impl Source {
         let file = if path.as_os_str() == "-" {
             aside(io::stdin().lock()).map_err(failed)?
         } else {
-            let file = File::open(path).map_err(failed)?;
+            let file = UserFile::open(path).map_err(failed)?;
             let kind = file.metadata().map_err(failed)?;
             if kind.is_dir() {
                 let message = format!("{} is a directory", path.display());
@@ -110,8 +110,8 @@ fn by_name(path: &Path) -> Option<Format> {
 }
 
 /// The whole of `reader` in an anonymous temporary file.
-fn aside(mut reader: impl Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
+fn aside(mut reader: impl Read) -> io::Result<UserFile> {
+    let mut file = unnamed_file()?;
     io::copy(&mut reader, &mut file)?;
     Ok(file)
 }

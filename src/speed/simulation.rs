@@ -173,19 +173,18 @@ pub(super) fn run(
     let mut choices = Choices(seed);
     while baton.grant(choices.below(peers)) < peers {}
     drop(workers);
-    let digests = (boundary.max(1) - 1..upper)
-        .map(|epoch| {
-            let snapshot = index.snapshot(Read::AsOf(epoch)).expect("the epoch is there");
-            (0..described.views.len())
-                .map(|view| snapshot.digest(view).expect("the lease is fresh"))
-                .collect()
-        })
-        .collect();
+    let digests = (boundary.max(1) - 1..upper).map(|epoch| digests(&index, epoch)).collect();
     let trace = trace.lock().expect("no thread panicked").clone();
     Outcome { trace, digests }
 }
 
-#[cfg(test)]
+/// The digest of each view at an epoch.
+fn digests(index: &Index, epoch: Epoch) -> Vec<Digest> {
+    let snapshot = index.snapshot(Read::AsOf(epoch)).expect("the epoch is there");
+    let views = 0..index.views().len();
+    views.map(|view| snapshot.digest(view).expect("the lease is fresh")).collect()
+}
+
 mod tests {
     use super::*;
     use crate::dataflows::{Transfer, Tweet, bank, tweets};

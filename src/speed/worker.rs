@@ -174,7 +174,8 @@ impl LiveWorker {
         }
     }
 
-    /// Removes what is still installed; the worker's last turn. Gives false, which ends its turns.
+    /// Removes what is still installed; the worker's last turn. False, as [`LiveWorker::turn`]
+    /// says.
     pub(super) fn leave(&mut self, worker: &mut Worker) -> bool {
         for live in self.lanes.drain(..).flatten() {
             live.lane.uninstall(worker);

@@ -75,6 +75,14 @@ impl Served {
         self.entries.iter().flat_map(|entry| &entry.passed_over)
     }
 
+    /// Whether feeding still goes on.
+    ///
+    /// # Errors
+    /// Why it ended: the log could not be read.
+    pub fn check(&self) -> Result<()> {
+        self.live.check()
+    }
+
     /// The log it reads.
     pub fn reader(&self) -> &Arc<Reader> {
         &self.reader

@@ -2,17 +2,20 @@
 
 use std::fmt::Debug;
 
-use proptest::strategy::Strategy;
-use proptest::test_runner::{
-    Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
-};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 /// How many cases to run: `each_change` usually, `long` when `DIPTYCH_LONGTEST` is set, and
 /// `DIPTYCH_CASES` overrides both.
 pub(crate) fn scaled(each_change: u64, long: u64) -> u64 {
     let given = std::env::var("DIPTYCH_CASES").ok();
-    let usual = if std::env::var_os("DIPTYCH_LONGTEST").is_some() { long } else { each_change };
+    let usual = if is_long() { long } else { each_change };
     given.map_or(usual, |text| text.parse().expect("DIPTYCH_CASES is a number"))
+}
+
+/// Whether the large profile of each test shall run.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("DIPTYCH_LONGTEST").is_some()
 }
 
 /// Checks `count` cases of `strategy`, numbered from `DIPTYCH_FIRST_SEED` (0 by default), or only
@@ -28,8 +31,8 @@ pub(crate) fn cases<S: Strategy>(
     S::Value: Debug,
 {
     let number = |name: &str| {
-        let text = std::env::var(name).ok()?;
-        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+        let given = std::env::var(name).ok()?;
+        Some(given.parse::<u64>().unwrap_or_else(|_| panic!("{name}={given} is not a number")))
     };
     let first = number("DIPTYCH_FIRST_SEED").unwrap_or(0);
     let seeds = match number("DIPTYCH_SEED") {
@@ -60,13 +63,22 @@ where
         max_shrink_time: 60_000,
         ..Config::default()
     };
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(config, rng);
+    let mut runner = TestRunner::new_with_rng(config, random(seed));
     let outcome = runner.run(strategy, |case| check(&case).map_err(TestCaseError::fail));
     outcome.map_err(|error| match error {
-        TestError::Fail(reason, case) => format!("{reason}\nthe smallest case: {case:#?}"),
+        TestError::Fail(reason, case) => format!("{reason}\nthe smallest case: {case:?}"),
         TestError::Abort(reason) => format!("the case cannot be made: {reason}"),
     })
+}
+
+fn random(seed: u64) -> TestRng {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
+}
+
+/// The value that a seed stands for.
+pub(crate) fn sample<S: Strategy>(strategy: &S, seed: u64) -> S::Value {
+    let mut runner = TestRunner::new_with_rng(Config::default(), random(seed));
+    strategy.new_tree(&mut runner).expect("a value").current()
 }

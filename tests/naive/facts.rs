@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use diptych::Event;
-use diptych::dataflows::{
-    Customer, Edge, IdentifiedTweet, Line, Order, Root, Transfer, Tweet,
-};
+use diptych::dataflows::{Customer, Edge, IdentifiedTweet, Line, Order, Root, Transfer, Tweet};
 use diptych::event::Append;
 
 /// An event of a random program: something is noted under a key.

@@ -22,7 +22,7 @@ pub(crate) mod text;
 pub(crate) mod twins;
 pub(crate) mod value;
 
-pub(crate) use cases::{cases, scaled};
+pub(crate) use cases::{cases, is_long, scaled};
 pub(crate) use facts::{Fact, History, batches};
 pub(crate) use program::Program;
 pub(crate) use value::{Answer, ByteRows, Rows, Value, bytes_of};

@@ -114,12 +114,12 @@ pub(crate) fn node(number: i64) -> String {
 impl Change {
     pub(crate) fn of(self, (key, value): Pair) -> Pair {
         match self {
-            Change::Same => (key, value),
             Change::Scale(by) => (key, small(value * by)),
             Change::Key(key) => (key.to_owned(), value),
             Change::Swap => (node(value), key.len() as i64),
             Change::Longer if key.len() < 20 => (format!("{key}x"), value),
-            Change::Longer => (key, value),
+            // Iteration must come to an end.
+            Change::Same | Change::Longer => (key, value),
         }
     }
 }

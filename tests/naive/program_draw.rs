@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use differential_dataflow::operators::{CountTotal, Iterate};
-use diptych::dataflow::{Collection, CollectionExt, Events, Front, PairsExt, Plain};
 use diptych::Dataflow;
+use diptych::dataflow::{Collection, CollectionExt, Events, Front, PairsExt, Plain};
 
 use super::facts::{Mark, Note};
 use super::program::{Expr, Kind, Pair, Program, Shape, Span};
@@ -144,9 +144,9 @@ impl Expr {
             Expr::Concat(one, other) => of(one).concat(of(other)),
             Expr::Minus(one, other) => of(one).concat(of(other).negate()),
             Expr::Distinct(input) => of(input).distinct(),
-            Expr::Count(input) => of(input)
-                .count_total()
-                .map(|((key, value), n)| (key, small(value * 7 + n as i64))),
+            Expr::Count(input) => {
+                of(input).count_total().map(|((key, value), n)| (key, small(value * 7 + n as i64)))
+            }
             Expr::Sum(input) => of(input).sum_values().map(|(key, sum)| (key, small(sum))),
             Expr::DistinctCount(input) => of(input).distinct_count(),
             Expr::Greatest(input) => of(input).reduce(|_, input, output| {
@@ -165,7 +165,7 @@ impl Expr {
     }
 }
 
-fn keys<'s>(rows: Collection<'s, Pair>) -> Collection<'s, String> {
+fn keys(rows: Collection<'_, Pair>) -> Collection<'_, String> {
     rows.map(|(key, _)| key).distinct()
 }
 

@@ -69,9 +69,8 @@ fn expr() -> impl Strategy<Value = Expr> {
     leaf.prop_recursive(3, 8, 2, |inner| {
         let one = inner.clone().prop_map(Box::new);
         let two = (inner.clone().prop_map(Box::new), inner.prop_map(Box::new));
-        let pairwise = |make: fn(Box<Expr>, Box<Expr>) -> Expr| {
-            two.clone().prop_map(move |(a, b)| make(a, b))
-        };
+        let pairwise =
+            |make: fn(Box<Expr>, Box<Expr>) -> Expr| two.clone().prop_map(move |(a, b)| make(a, b));
         let unary = |make: fn(Box<Expr>) -> Expr| one.clone().prop_map(make);
         prop_oneof![
             (change(), one.clone()).prop_map(|(change, input)| Expr::Map(change, input)),

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::program::{
-    Expr, Kind, Pair, Program, Shape, distinct_id, latest_order, node, small,
-};
+use super::program::{Expr, Kind, Pair, Program, Shape, distinct_id, latest_order, node, small};
 use super::value::add;
 use super::{Answer, Fact, Rows, Value};
 
@@ -105,15 +103,14 @@ impl Kind {
                 let row = |((key, value), n): (&Pair, &i64)| {
                     (vec![text(key), Value::Int(*value), Value::Int(*n)], 1)
                 };
-                let pair = |((key, value), n): (&Pair, &i64)| {
-                    ((key.clone(), small(value * 7 + n)), 1)
-                };
+                let pair =
+                    |((key, value), n): (&Pair, &i64)| ((key.clone(), small(value * 7 + n)), 1);
                 (all.iter().map(row).collect(), bag(all.iter().map(pair)))
             }
             Kind::Sum => of_pairs(&sum(&all)),
-            Kind::Distinct => of_pairs(&bag(
-                all.into_iter().filter(|(_, n)| *n > 0).map(|(pair, _)| (pair, 1)),
-            )),
+            Kind::Distinct => {
+                of_pairs(&bag(all.into_iter().filter(|(_, n)| *n > 0).map(|(pair, _)| (pair, 1))))
+            }
             Kind::Collect => of_pairs(&all),
             Kind::KeyedJoin => of_pairs(&join(&all, &all)),
             Kind::Latest => {
@@ -159,23 +156,23 @@ impl Expr {
             Expr::Filter(test, input) => {
                 bag(of(input).into_iter().filter(|(pair, _)| test.of(pair)))
             }
-            Expr::FlatMap(split, input) => bag(of(input).into_iter().flat_map(|(pair, n)| {
-                split.of(pair).into_iter().map(move |pair| (pair, n))
-            })),
+            Expr::FlatMap(split, input) => bag(of(input)
+                .into_iter()
+                .flat_map(|(pair, n)| split.of(pair).into_iter().map(move |pair| (pair, n)))),
             Expr::Concat(one, other) => bag(of(one).into_iter().chain(of(other))),
             Expr::Minus(one, other) => {
                 bag(of(one).into_iter().chain(of(other).into_iter().map(|(pair, n)| (pair, -n))))
             }
             Expr::Distinct(input) => present(&of(input)),
-            Expr::Count(input) => bag(
-                of(input).into_iter().map(|((key, value), n)| ((key, small(value * 7 + n)), 1)),
-            ),
+            Expr::Count(input) => {
+                bag(of(input).into_iter().map(|((key, value), n)| ((key, small(value * 7 + n)), 1)))
+            }
             Expr::Sum(input) => {
                 bag(sum(&of(input)).into_iter().map(|((key, sum), n)| ((key, small(sum)), n)))
             }
             Expr::DistinctCount(input) => {
                 let mut counts: BTreeMap<String, i64> = BTreeMap::new();
-                for ((key, _), _) in of(input) {
+                for ((key, _), _) in of(input).into_iter().filter(|(_, n)| *n > 0) {
                     *counts.entry(key).or_default() += 1;
                 }
                 bag(counts.into_iter().map(|pair| (pair, 1)))
@@ -303,9 +300,8 @@ fn grouped(rows: &[(Pair, i64)]) -> BTreeMap<String, Vec<i64>> {
 }
 
 fn per_key(rows: &[(Pair, i64)], choose: impl Fn(Vec<i64>) -> Option<i64>) -> Bag {
-    let chosen = grouped(rows).into_iter().filter_map(|(key, values)| {
-        Some(((key, choose(values)?), 1))
-    });
+    let chosen =
+        grouped(rows).into_iter().filter_map(|(key, values)| Some(((key, choose(values)?), 1)));
     bag(chosen)
 }
 

@@ -1,9 +1,8 @@
 //! Hashtags by hand: the alphabet that texts are generated from, with what each letter is.
 
 /// Letters (L*), decimal digits (Nd) and `_`: what a hashtag may hold.
-const INSIDE: &[char] = &[
-    'a', 'b', 'Z', 'é', 'É', 'ß', 'İ', 'Σ', 'ς', 'ǅ', 'ʰ', 'ع', '愛', 'ๆ', '7', '0', '٣', '_',
-];
+const INSIDE: &[char] =
+    &['a', 'b', 'B', 'é', 'É', 'ß', 'İ', 'Σ', 'ς', 'ǅ', 'ʰ', 'ع', '愛', 'ๆ', '7', '0', '٣', '_'];
 
 /// Marks (Mn), other numbers (No, Nl), signs, emoji, spaces and `#` itself: what ends one.
 const OUTSIDE: &[char] = &[

@@ -64,7 +64,9 @@ impl Value {
 pub(crate) fn bytes_of(rows: &Rows) -> ByteRows {
     let encode = |row: &Vec<Value>| {
         let mut bytes = Vec::new();
-        row.iter().for_each(|value| value.put(&mut bytes));
+        for value in row {
+            value.put(&mut bytes);
+        }
         bytes
     };
     rows.iter().map(|(row, times)| (encode(row), *times)).collect()

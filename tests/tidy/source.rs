@@ -1,6 +1,6 @@
 //! The package's files as text, and the little of Rust's syntax that the checks need.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A text file of the package.
 pub(crate) struct Source {
@@ -46,7 +46,7 @@ pub(crate) fn files() -> Vec<Source> {
     found
 }
 
-fn relative(path: &PathBuf) -> String {
+fn relative(path: &Path) -> String {
     let below = path.strip_prefix(root()).expect("a path below the root");
     let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
     parts.join("/")
@@ -54,7 +54,11 @@ fn relative(path: &PathBuf) -> String {
 
 impl Source {
     pub(crate) fn is_rust(&self) -> bool {
-        Path::new(&self.path).extension().is_some_and(|extension| extension == "rs")
+        has_extension(&self.path, "rs")
+    }
+
+    pub(crate) fn is_markdown(&self) -> bool {
+        has_extension(&self.path, "md")
     }
 
     /// The folder below `src/`, or nothing.
@@ -145,6 +149,11 @@ impl Source {
         let starts = self.text.match_indices("](").map(|(at, _)| &self.text[at + 2..]);
         starts.filter_map(|rest| rest.split([')', ' ', '\n']).next()).collect()
     }
+}
+
+/// Does a path end with the extension?
+pub(crate) fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 fn starts_function(line: &str) -> bool {
