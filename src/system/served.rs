@@ -112,14 +112,6 @@ impl Served {
         Ok(())
     }
 
-    /// Is everything being fed?
-    ///
-    /// # Errors
-    /// When feeding has ended because the log could not be read.
-    pub fn check(&self) -> Result<()> {
-        self.live.check()
-    }
-
     /// Waits until process 0 ends the computation; for the other processes.
     ///
     /// # Errors
