@@ -63,12 +63,11 @@ fn tweet(number: usize, text: &str) -> Tweet {
     }
 }
 
-fn batch<E: Event>(lines: &[String], event: impl Fn(usize, &str) -> E) -> Append
-where
-    E: Named,
-{
+fn batch<E: Event + Named>(lines: &[String], event: impl Fn(usize, &str) -> E) -> Append {
     let mut rows = E::Appender::default();
-    lines.iter().enumerate().for_each(|(number, text)| rows.push(&event(number, text)));
+    for (number, text) in lines.iter().enumerate() {
+        rows.push(&event(number, text));
+    }
     Append::rows(E::STREAM, rows.finish())
 }
 

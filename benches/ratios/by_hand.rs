@@ -42,17 +42,19 @@ pub(crate) fn live(history: &[String], live: &[String], size: usize) -> Live {
 
 fn run(history: Vec<String>, live: Vec<String>, size: usize) -> Live {
     timely::execute_directly(move |worker| {
-        let mut probe = Handle::new();
+        let probe = Handle::new();
         let mut input = worker.dataflow::<u64, _, _>(|scope| {
             let (input, lines) = scope.new_collection::<String, isize>();
             lines
                 .flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
                 .count_total()
-                .probe_with(&mut probe);
+                .probe_with(&probe);
             input
         });
         for some in history.chunks(STEP_LINES) {
-            some.iter().for_each(|line| input.insert(line.clone()));
+            for line in some {
+                input.insert(line.clone());
+            }
             input.flush();
             worker.step();
         }
@@ -66,7 +68,9 @@ fn run(history: Vec<String>, live: Vec<String>, size: usize) -> Live {
         let (seconds, ()) = cpu(|| {
             for lines in live.chunks(size) {
                 let begun = Instant::now();
-                lines.iter().for_each(|line| input.insert(line.clone()));
+                for line in lines {
+                    input.insert(line.clone());
+                }
                 epoch += 1;
                 input.advance_to(epoch);
                 input.flush();

@@ -32,12 +32,12 @@ pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-/// What live epochs took.
+/// What live epochs took, in milliseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Live {
-    pub(crate) p50_ms: f64,
-    pub(crate) p99_ms: f64,
-    pub(crate) cpu_ms: f64,
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) cpu: f64,
 }
 
 impl Live {
@@ -47,14 +47,14 @@ impl Live {
             let rank = ((times.len() as f64 * share) as usize).min(times.len() - 1);
             times[rank].as_secs_f64() * 1e3
         };
-        Live { p50_ms: ms(0.5), p99_ms: ms(0.99), cpu_ms: cpu_s * 1e3 / times.len() as f64 }
+        Live { p50: ms(0.5), p99: ms(0.99), cpu: cpu_s * 1e3 / times.len() as f64 }
     }
 }
 
 impl fmt::Display for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Live { p50_ms, p99_ms, cpu_ms } = self;
-        write!(f, "p50 {p50_ms:.3} ms, p99 {p99_ms:.3} ms, cpu {cpu_ms:.3} ms an epoch")
+        let Live { p50, p99, cpu } = self;
+        write!(f, "p50 {p50:.3} ms, p99 {p99:.3} ms, cpu {cpu:.3} ms an epoch")
     }
 }
 

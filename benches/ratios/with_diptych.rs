@@ -135,7 +135,9 @@ impl Log {
 /// Appends an epoch and waits until it is durable.
 fn append(writer: &Writer, lines: &[String]) -> u64 {
     let mut rows = <Line as Event>::Appender::default();
-    lines.iter().for_each(|text| rows.push(&Line { text: text.clone() }));
+    for text in lines {
+        rows.push(&Line { text: text.clone() });
+    }
     let pending = writer.append(Append::rows("lines", rows.finish())).expect("accepted");
     pending.wait().expect("durable").epoch
 }

@@ -145,7 +145,9 @@ impl Input {
 /// Watches over what is served, until a signal, the deadline, the end of the input or a failure.
 fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result<()> {
     let begun = Instant::now();
-    served.passed_over().for_each(|error| eprintln!("warning: {error}"));
+    for error in served.passed_over() {
+        eprintln!("warning: {error}");
+    }
     reach_boundary(served, args)?;
     let mut status = Status::new(served, begun)?;
     let over = || signal::stopped() || args.time.is_some_and(|time| begun.elapsed() >= time);
