@@ -58,6 +58,7 @@ extern crate self as diptych;
 
 pub mod batch;
 pub mod batch_view;
+mod cli;
 pub mod dataflow;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
@@ -75,6 +76,7 @@ mod system;
 pub mod time;
 
 pub use batch::BatchReport;
+pub use cli::main;
 pub use dataflow::{
     Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Keyed, Monoid,
     PairsExt, Summand,
@@ -82,9 +84,15 @@ pub use dataflow::{
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};
 pub use event::{Date, Decimal, Event, Timestamp};
+pub use row::Columns;
 pub use sources::append;
 pub use system::{BatchOptions, Boundary, ServeOptions, Served, System};
 pub use time::Epoch;
 
 pub use differential_dataflow;
 pub use timely;
+
+/// The README's code compiles and runs as it is printed.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

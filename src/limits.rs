@@ -166,3 +166,9 @@ const _: () = assert!(
     (INGEST_CHUNK_BYTES + INGEST_RECORD_BYTES_MAX) * 8 <= APPEND_BYTES_MAX,
     "a chunk of a file fits an append"
 );
+
+/// How long a record that came through a pipe waits for company: below one fdatasync.
+pub const FOLLOW_WAIT: Duration = Duration::from_millis(1);
+
+/// Records of a pipe that are appended at once, and that wait to be.
+pub const FOLLOW_RECORDS_MAX: usize = 10_000;

@@ -1,2 +1,8 @@
 //! The `diptych` binary: the built-in dataflows behind the command line.
-fn main() {}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    diptych::main(diptych::dataflows::all())
+}

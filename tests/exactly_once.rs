@@ -23,7 +23,7 @@ struct Server {
 
 impl Server {
     fn kill(&self) {
-        let mut now = self.now.write().unwrap();
+        let Ok(mut now) = self.now.write() else { return };
         let disk = now.1.kill();
         let writer = Arc::new(open(&disk, self.options.clone()).unwrap());
         *now = (now.0 + 1, disk, writer);
@@ -67,6 +67,15 @@ fn client(server: &Server, id: u64, requests: u64, epochs: &Mutex<HashMap<(u64, 
     }
 }
 
+/// Counts down when a client ends, also when it ends in a panic.
+struct Running<'a>(&'a AtomicU64);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn retrying_clients_append_each_record_once() {
     let records = scaled("DIPTYCH_LONGTEST_RECORDS", 100_000);
@@ -82,8 +91,8 @@ fn retrying_clients_append_each_record_once() {
         for id in 0..clients {
             let (server, epochs, running) = (&server, &epochs, &running);
             scope.spawn(move || {
+                let _running = Running(running);
                 client(server, id, requests, epochs);
-                running.fetch_sub(1, Ordering::Relaxed);
             });
         }
         while running.load(Ordering::Relaxed) > 0 {

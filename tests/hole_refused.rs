@@ -63,6 +63,11 @@ fn name_of(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or("?")
 }
 
+/// All files but the lock.
+fn data_files(disk: &SimDisk) -> Vec<(PathBuf, Vec<u8>)> {
+    disk.files().into_iter().filter(|(path, _)| name_of(path) != "LOCK").collect()
+}
+
 /// What a way of opening the log made of a mutation.
 #[derive(Debug, Default)]
 struct Tally {
@@ -100,7 +105,12 @@ fn judge(files: &Files, expected: &Content, tally: &mut Tally, what: &str) {
     let check = inspect::check(Arc::new(disk.clone()), DIR);
     let clean = check.is_ok_and(|check| check.damage.is_empty());
     assert!(!(unread && clean), "{what}: check found nothing");
-    let written = open(&disk, steady(1 << 40)).and_then(|writer| {
+    let before = data_files(&disk);
+    let writer = open(&disk, steady(1 << 40));
+    if writer.is_err() {
+        assert!(data_files(&disk) == before, "{what}: refused, and yet files were changed");
+    }
+    let written = writer.and_then(|writer| {
         writer.close()?;
         content_of(&disk)
     });

@@ -226,3 +226,61 @@ fn epochs_that_are_not_sealed_are_missing() {
     assert!(reader.clock(1).unwrap_err().is_missing());
     assert_eq!(reader.epochs(0, 1).unwrap().count(), 1);
 }
+
+/// Readers follow while segments are sealed and frame files vanish under them, on a real disk.
+#[test]
+fn readers_follow_a_writer_that_seals() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn diptych::io::Disk> = Arc::new(diptych::io::RealDisk);
+    let options = diptych::log::WriterOptions { rotate_bytes: 3_000, ..Default::default() };
+    let clock = Arc::new(diptych::io::RealClock);
+    let writer = diptych::log::Writer::open(disk.clone(), clock, dir.path(), options).unwrap();
+    let count = 400;
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let reader = Reader::open(disk.clone(), dir.path()).unwrap();
+                let mut next = 0;
+                while next < count {
+                    let upper = reader.upper().unwrap();
+                    for (epoch, events) in (next..).zip(replay(&reader, next, upper).unwrap()) {
+                        assert_eq!((events.len(), events[0].1), (1, epoch as i64));
+                    }
+                    next = upper;
+                    // A reader that opens in the middle of a sealing sees at least as much.
+                    let other = Reader::open(disk.clone(), dir.path()).unwrap();
+                    assert!(other.upper().unwrap() >= upper);
+                    let content = logs::read_parts(&other, 0, upper).unwrap();
+                    let numbers = content.iter().map(|events| events[0].1 as u64);
+                    assert!(numbers.eq(0..upper), "epoch {upper}: {content:?}");
+                }
+            });
+        }
+        for n in 0..count {
+            writer.append(one("s", n as i64)).unwrap().wait().unwrap();
+        }
+    });
+    let stat = diptych::log::inspect::stat(disk, dir.path()).unwrap();
+    assert!(stat.segments > 20, "{stat:?}");
+}
+
+/// A subscriber that does not keep up holds the log up, and loses nothing.
+#[test]
+fn a_slow_subscriber_makes_appends_wait() {
+    let disk = SimDisk::new();
+    let writer = open(&disk, steady(1 << 40)).unwrap();
+    let (lower, live) = writer.subscribe(2);
+    // The third epoch is durable and acknowledged, but the log waits until it is taken.
+    for n in 0..3 {
+        let ack = writer.append(one("s", n)).unwrap().wait().unwrap();
+        assert_eq!(ack.epoch, lower + n as u64);
+    }
+    let waiting = writer.append(one("s", 3)).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(250));
+    assert_eq!(writer.upper(), 3, "the fourth append waits");
+    let taken: Vec<_> = (0..4).map(|_| live.recv().unwrap().epoch).collect();
+    assert_eq!(taken, [0, 1, 2, 3]);
+    assert_eq!(waiting.wait().unwrap().epoch, 3);
+    writer.close().unwrap();
+    assert!(live.recv().is_err(), "the subscription ends with the writer");
+}

@@ -185,7 +185,8 @@ where
 
     fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
         let state = self.state.borrow();
-        // `upper` may lag behind `frontier` where no event came: nothing waits, nothing is missing.
+        // `upper` may lag behind `frontier` where no event came: nothing waits, so nothing is
+        // missing.
         assert!(
             state.upper <= frontier && state.waiting == 0 && state.bulk.is_none(),
             "accumulation {:?} dumped at {frontier}, but it is at {} with {} entries waiting",

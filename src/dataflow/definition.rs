@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Dataflow;
 use super::plan::{Plan, StreamInfo, ViewInfo};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::time::Epoch;
 
 /// A user's function and its name: everything a layer needs to compile it.
@@ -87,6 +87,15 @@ impl Description {
             views: plan.views.iter().map(|(info, _)| info.clone()).collect(),
             fingerprint: plan.fingerprint(),
         }
+    }
+
+    /// The number of the view called `name`.
+    pub(crate) fn view(&self, name: &str) -> Result<usize> {
+        self.views.iter().position(|view| view.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.views.iter().map(|view| view.name.as_str()).collect();
+            let message = format!("dataflow {:?} has no view {name:?}", self.name);
+            Error::new(Kind::Missing, message).remedy(format!("it publishes {}", known.join(", ")))
+        })
     }
 }
 

@@ -30,13 +30,16 @@ mod clock;
 mod host;
 mod random;
 mod real;
+mod scratch;
 mod sim;
 mod sim_state;
 
 pub use clock::{Clock, RealClock, SimClock};
-pub(crate) use host::{UserFile, executable_image, read_text, unnamed_file};
+pub(crate) use host::{UserFile, unnamed_file};
+pub(crate) use host::{answers, cpu_time, divert_stdout, executable_image, read_text};
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
+pub(crate) use scratch::ScratchDir;
 pub use sim::{Fault, SimDisk};
 
 use std::path::Path;

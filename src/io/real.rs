@@ -42,17 +42,11 @@ fn failed(doing: &str, path: &Path, error: std::io::Error) -> Error {
 impl Disk for RealDisk {
     fn create_dir(&self, dir: &Path) -> Result<()> {
         fs::create_dir_all(dir).map_err(|e| failed("create", dir, e))?;
-        let mut child = dir;
         // Parents created just now need their entries synced too; the ones that were there
         // already are cheap to sync again, but two levels cover what a user names in practice.
-        for _ in 0..2 {
-            match child.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => {
-                    self.sync_dir(parent)?;
-                    child = parent;
-                }
-                _ => break,
-            }
+        for parent in dir.ancestors().skip(1).take(2) {
+            let here = parent.as_os_str().is_empty();
+            self.sync_dir(if here { Path::new(".") } else { parent })?;
         }
         Ok(())
     }

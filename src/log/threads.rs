@@ -183,7 +183,8 @@ fn deliver(shared: &Shared, subscriber: &Sender<Arc<Sealed>>, sealed: &Arc<Seale
             Ok(()) => return true,
             Err(SendTimeoutError::Disconnected(_)) => return false,
             Err(SendTimeoutError::Timeout(back)) => {
-                if shared.queue().closing {
+                let queue = shared.queue();
+                if queue.closing || queue.failed.is_some() {
                     return false;
                 }
                 sealed = back;

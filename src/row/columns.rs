@@ -21,6 +21,56 @@ use crate::event::{Date, Decimal, Timestamp};
 /// assert_eq!(<(String, i64)>::decode(&mut &small[..])?, ("a".to_string(), -7));
 /// # Ok::<(), diptych::Error>(())
 /// ```
+///
+/// `#[derive(Columns)]` makes a struct such a type: a field is a column of its name, a field that
+/// is itself a struct or a tuple has columns called `field_inner`. The order is that of the fields,
+/// as in `#[derive(Ord)]`. As a key or value of a view the struct also derives `Clone`, `Debug`,
+/// `Ord` and serde's traits (and `Hash` in front of a barrier).
+///
+/// ```
+/// use diptych::Columns;
+/// use diptych::dataflows::Line;
+/// use diptych::serving::Read;
+/// use diptych::{Dataflow, Definition, System, append};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Columns, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// struct Word {
+///     length: u64,
+///     #[columns(name = "word")]
+///     text: String,
+/// }
+///
+/// fn words(df: &mut Dataflow) {
+///     let words = df
+///         .events::<Line>("lines")
+///         .flat_map(|line, out| {
+///             let words = line.text.split_whitespace();
+///             out.extend(words.map(|w| Word { length: w.len() as u64, text: w.to_owned() }));
+///         })
+///         .count("words");
+///     df.view("words", words); // columns: length, word, value
+/// }
+///
+/// # fn main() -> diptych::Result<()> {
+/// let words = Definition::new("words", words);
+/// assert_eq!(words.describe()?.views[0].schema.to_string(), "length: u64, word: string, value: i64");
+///
+/// let system = System::in_memory();
+/// append(&system.writer()?, "lines", &[Line { text: "to be or not".into() }])?;
+/// let index = system.recompute(&words, 1, diptych::Cluster::default(), true)?;
+/// let rows = index.snapshot(Read::Latest)?.rows::<Word, i64>("words")?;
+/// let longest = rows.last().map(|((word, _), _)| word.text.as_str());
+/// assert_eq!(longest, Some("not"));
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no column of a view",
+    label = "no columns",
+    note = "allowed: u8..u64, usize, i8..i64, isize, f32, f64, Decimal<SCALE>, bool, String, \
+            Vec<u8>, Date, Timestamp, Option of one of these, tuples, and structs that derive Columns"
+)]
 pub trait Columns: Sized {
     /// Appends the columns of this type. `prefix` is the name of the field that holds the value,
     /// empty at the top; name parts with [`column_name`].
@@ -37,6 +87,11 @@ pub trait Columns: Sized {
 }
 
 /// A [`Columns`] type that is exactly one column, which may therefore be optional.
+#[diagnostic::on_unimplemented(
+    message = "`Option<{Self}>` is no column of a view: `{Self}` is not exactly one column",
+    label = "not one column",
+    note = "make each field of it an Option instead"
+)]
 pub trait SingleColumn: Columns {
     /// The type of the column.
     fn column_type() -> ColumnType;

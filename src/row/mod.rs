@@ -25,5 +25,6 @@ mod schema;
 
 pub use columns::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;
+pub use diptych_derive::Columns;
 pub use range::ByteRange;
 pub use schema::{Column, ColumnType, RowSchema, column_name};

@@ -1,5 +1,6 @@
 //! Names and types of the columns of a view.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -133,12 +134,24 @@ impl RowSchema {
         schema
     }
 
-    /// A value column that is called like one of the key's gets `value_` before its name.
+    /// A value column that is called like one of the key's gets `value_` before its name; what is
+    /// still called like an earlier column (a field `a_b` beside the field `b` of `a`) a number.
     fn tell_apart(&mut self) {
         for column in &mut self.value {
             while self.key.iter().any(|key| key.name == column.name) {
                 column.name = column_name("value", &column.name);
             }
+        }
+        let mut taken = HashSet::new();
+        for column in self.key.iter_mut().chain(&mut self.value) {
+            let mut name = column.name.clone();
+            for number in 2.. {
+                if taken.insert(name.clone()) {
+                    break;
+                }
+                name = column_name(&column.name, &number.to_string());
+            }
+            column.name = name;
         }
     }
 

@@ -38,6 +38,7 @@ mod bad;
 mod cells;
 mod csv;
 mod file;
+mod follow;
 mod ingest;
 mod lines;
 mod nested;
@@ -46,6 +47,7 @@ mod options;
 mod sink;
 mod typed;
 
+pub use follow::follow;
 pub use ingest::ingest;
 pub use options::{FileReport, Format, IngestOptions, OnError, Phase, Progress, Report};
 pub use sink::AppendTo;

@@ -185,7 +185,6 @@ fn digests(index: &Index, epoch: Epoch) -> Vec<Digest> {
     views.map(|view| snapshot.digest(view).expect("the lease is fresh")).collect()
 }
 
-#[cfg(test)]
 mod tests {
     use super::*;
     use crate::dataflows::{Transfer, Tweet, bank, tweets};

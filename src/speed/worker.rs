@@ -95,7 +95,7 @@ impl LiveWorker {
         for live in self.lanes.iter_mut().flatten().filter(|live| !live.settled) {
             match live.lane.approach() {
                 Ok(settled) => live.settled = settled,
-                Err(error) => live.status.fail(error.to_string()),
+                Err(error) => live.status.fail(&error),
             }
             all &= live.settled;
         }
@@ -130,7 +130,7 @@ impl LiveWorker {
             Err(error) => {
                 // Only another process's reader fails here: the process cannot follow any more.
                 for live in self.lanes.iter().flatten() {
-                    live.status.fail(error.to_string());
+                    live.status.fail(&error);
                 }
                 Some(Command::Stop)
             }
@@ -152,7 +152,7 @@ impl LiveWorker {
                 let rows = share(chunk.rows.num_rows(), index, peers);
                 bytes += chunk.rows.get_array_memory_size();
                 if let Err(error) = installed.feed(chunk, rows) {
-                    live.status.fail(error.to_string());
+                    live.status.fail(&error);
                     break;
                 }
             }
@@ -174,7 +174,8 @@ impl LiveWorker {
         }
     }
 
-    /// Removes what is still installed; the worker's last turn. Gives false, which ends its turns.
+    /// Removes what is still installed; the worker's last turn. False, as [`LiveWorker::turn`]
+    /// says.
     pub(super) fn leave(&mut self, worker: &mut Worker) -> bool {
         for live in self.lanes.drain(..).flatten() {
             live.lane.uninstall(worker);

@@ -1,4 +1,4 @@
-//! The `#[event(...)]` attributes and where each may stand.
+//! The `#[event(...)]` and `#[columns(...)]` attributes and where each may stand.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -17,9 +17,9 @@ pub(crate) struct OfField {
 }
 
 /// The path under which generated code finds the crate: `::diptych` unless said otherwise.
-pub(crate) fn of_type(attributes: &[Attribute]) -> Result<TokenStream> {
+pub(crate) fn of_type(attributes: &[Attribute], family: &str) -> Result<TokenStream> {
     let mut path = quote!(::diptych);
-    each(attributes, |meta| {
+    each(attributes, family, |meta| {
         if meta.path.is_ident("crate") {
             let given: LitStr = meta.value()?.parse()?;
             path = given.parse::<Path>()?.into_token_stream();
@@ -33,7 +33,7 @@ pub(crate) fn of_type(attributes: &[Attribute]) -> Result<TokenStream> {
 /// The attributes of one field of a struct.
 pub(crate) fn of_field(attributes: &[Attribute]) -> Result<OfField> {
     let mut found = OfField::default();
-    each(attributes, |meta| {
+    each(attributes, "event", |meta| {
         if meta.path.is_ident("default") {
             found.default = true;
         } else if meta.path.is_ident("name") {
@@ -52,22 +52,32 @@ pub(crate) fn of_field(attributes: &[Attribute]) -> Result<OfField> {
 
 /// The text a variant is stored as, when it is not its name.
 pub(crate) fn of_variant(attributes: &[Attribute]) -> Result<Option<LitStr>> {
+    only_name(attributes, "event", "name = \"text\"")
+}
+
+/// What a field of a row adds to its column names, when it is not the field's name.
+pub(crate) fn of_part(attributes: &[Attribute]) -> Result<Option<LitStr>> {
+    only_name(attributes, "columns", "name = \"column\"")
+}
+
+fn only_name(attributes: &[Attribute], family: &str, allowed: &str) -> Result<Option<LitStr>> {
     let mut name = None;
-    each(attributes, |meta| {
+    each(attributes, family, |meta| {
         if meta.path.is_ident("name") {
             name = Some(meta.value()?.parse()?);
             return Ok(());
         }
-        Err(unknown(&meta, "name = \"text\""))
+        Err(unknown(&meta, allowed))
     })?;
     Ok(name)
 }
 
 fn each(
     attributes: &[Attribute],
+    family: &str,
     mut take: impl FnMut(ParseNestedMeta<'_>) -> Result<()>,
 ) -> Result<()> {
-    for attribute in attributes.iter().filter(|a| a.path().is_ident("event")) {
+    for attribute in attributes.iter().filter(|a| a.path().is_ident(family)) {
         attribute.parse_nested_meta(&mut take)?;
     }
     Ok(())

@@ -1,12 +1,13 @@
-//! Derive macros of `diptych`; see `diptych::Event`.
+//! Derive macros of `diptych`; see `diptych::Event` and `diptych::Columns`.
 //!
-//! One macro, two shapes: a struct with named fields becomes an event (and may be nested in other
+//! `Event` has two shapes: a struct with named fields becomes an event (and may be nested in other
 //! events), an enum of unit variants becomes a field type. What a *type* may be is decided by the
 //! trait `diptych::event::Field`; this crate refuses what it can see in the tokens, because here
 //! the message can name the field.
 
 mod attributes;
 mod choice;
+mod columns;
 mod record;
 mod shape;
 
@@ -30,12 +31,23 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
     expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
+/// Turns a struct into (a part of) a key or a value of a view: each field is a column of its name.
+///
+/// It implements `diptych::row::Columns`, which documents it. Attributes, on a field:
+/// `#[columns(name = "column")]` (the column's name, when it is not the field's); on the type:
+/// `#[columns(crate = "path")]` when `diptych` is renamed.
+#[proc_macro_derive(Columns, attributes(columns))]
+pub fn derive_columns(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    columns::expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
 fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
     if !input.generics.params.is_empty() {
         let message = format!("`{}`: an event type has no generic parameters", input.ident);
         return Err(Error::new_spanned(&input.generics, message));
     }
-    let path = attributes::of_type(&input.attrs)?;
+    let path = attributes::of_type(&input.attrs, "event")?;
     match &input.data {
         Data::Struct(data) => record::expand(input, data, &path),
         Data::Enum(data) => choice::expand(input, data, &path),

@@ -72,6 +72,52 @@ pub(crate) fn check(field: &str, declared: &Type, part: &Type) -> Result<()> {
     }
 }
 
+/// What may stand in a row of a view, for error messages. The trait `Columns` repeats it.
+const COLUMNS: &str = "u8..u64, usize, i8..i64, isize, f32, f64, Decimal<SCALE>, bool, String, \
+    Vec<u8>, Date, Timestamp, Option of one of these, tuples, and structs that derive Columns";
+
+/// Refuses a type that can never be columns of a view, naming `field`.
+pub(crate) fn check_column(field: &str, declared: &Type, part: &Type) -> Result<()> {
+    let refuse = |hint: &str| {
+        let declared = spelt(declared);
+        let message = format!(
+            "field `{field}`: `{declared}` is no column of a view{hint}\nallowed: {COLUMNS}"
+        );
+        Err(Error::new_spanned(part, message))
+    };
+    match part {
+        Type::Path(path) => {
+            let Some(last) = path.path.segments.last() else { return refuse("") };
+            let name = last.ident.to_string();
+            let refused = REFUSED.iter().filter(|(name, _)| !["usize", "isize"].contains(name));
+            if let Some((_, instead)) = refused.into_iter().find(|(refused, _)| *refused == name) {
+                return match instead.contains("Vec") {
+                    true => refuse("; publish a row for each item instead"),
+                    false => refuse(&format!("; instead of `{name}` use {instead}")),
+                };
+            }
+            let Some(inner) = argument(last) else { return Ok(()) };
+            match name.as_str() {
+                "Option" if named(inner, "Option") => refuse("; an Option inside an Option"),
+                "Option" if matches!(inner, Type::Tuple(_)) => {
+                    refuse("; make each column an Option")
+                }
+                "Option" => check_column(field, declared, inner),
+                "Vec" if !named(inner, "u8") => refuse("; publish a row for each item instead"),
+                _ => Ok(()),
+            }
+        }
+        Type::Tuple(tuple) => {
+            tuple.elems.iter().try_for_each(|part| check_column(field, declared, part))
+        }
+        Type::Group(group) => check_column(field, declared, &group.elem),
+        Type::Paren(paren) => check_column(field, declared, &paren.elem),
+        Type::Reference(_) => refuse("; a row owns its data"),
+        Type::Array(_) | Type::Slice(_) => refuse("; use Vec<u8>, or a row for each item"),
+        _ => refuse(""),
+    }
+}
+
 /// The type as a person would write it, near enough.
 fn spelt(declared: &Type) -> String {
     let text = declared.to_token_stream().to_string();

@@ -1,0 +1,412 @@
+//! What can be typed: commands, options, units and defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::System;
+use crate::engine::Cluster;
+use crate::error::{Error, Kind, Result};
+use crate::time::Epoch;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 the layers disagree; 2 wrong input or usage; 3 something asked for is \
+missing; 4 conflict (a second writer, another version); 5 damage on disk; 6 data of a newer format; \
+7 disk full; 8 operating system; 9 panic in user code; 10 stopped.";
+
+/// The Lambda Architecture in one Rust function: batch, speed and serving layers that agree at
+/// every epoch.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the dataflows: versions, streams and views with their columns
+    Flows(FlowsArgs),
+    /// Append files (CSV, NDJSON; also .gz, .zst) to a stream, all or nothing, exactly once
+    Ingest(IngestArgs),
+    /// Run dataflows over all of history and leave batch views on disk
+    Batch(BatchArgs),
+    /// Restore dataflows (or feed history) and keep them live, epoch by epoch
+    Serve(ServeArgs),
+    /// Print rows of a view at one epoch
+    Query(QueryArgs),
+    /// Print how a view changed, epoch by epoch
+    Changes(ChangesArgs),
+    /// Check the newest batch view, and what is restored from it, against a fresh recomputation
+    Verify(VerifyArgs),
+    /// Look into the log
+    Log(LogArgs),
+    /// Measure recomputing against incremental work on this log
+    Bench(BenchArgs),
+    /// See it work: a million events through the batch layer, live ones behind them, one answer
+    Demo(DemoArgs),
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Aligned columns, for people
+    #[default]
+    Table,
+    /// One JSON object per line; its keys are the columns
+    Json,
+    /// RFC 4180 with a header line
+    Csv,
+}
+
+/// Where the data is.
+#[derive(Args, Clone, Debug)]
+pub(super) struct DataArgs {
+    /// Data directory: the log in DIR/log, batch views in DIR/views
+    #[arg(long = "data", value_name = "DIR")]
+    pub(super) dir: PathBuf,
+}
+
+impl DataArgs {
+    pub(super) fn system(&self) -> System {
+        System::open(&self.dir)
+    }
+}
+
+/// How the output looks.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct FormatArgs {
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+/// Worker threads of one process.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct WorkerArgs {
+    /// Worker threads
+    #[arg(short = 'w', long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) workers: u16,
+}
+
+impl WorkerArgs {
+    pub(super) fn cluster(self) -> Cluster {
+        Cluster::local(usize::from(self.workers))
+    }
+}
+
+/// Worker threads and processes.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ClusterArgs {
+    /// Worker threads of each process
+    #[arg(short = 'w', long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: u16,
+    /// Processes; without -p all of them are started here, on loopback
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(super) processes: u16,
+    /// The number of this process, from 0; start the others yourself, with the same arguments
+    #[arg(short = 'p', long, value_name = "I", requires = "hostfile")]
+    pub(super) process: Option<u16>,
+    /// One HOST:PORT a line, one line a process; the ports are plaintext: keep them private
+    #[arg(long, value_name = "FILE", requires = "process")]
+    hostfile: Option<PathBuf>,
+    /// Ends when the process that started it does.
+    #[arg(long, hide = true)]
+    pub(super) attached: bool,
+}
+
+impl ClusterArgs {
+    /// Must the other processes be started here?
+    pub(super) fn is_launcher(&self) -> bool {
+        self.processes > 1 && self.process.is_none()
+    }
+
+    /// Is this one of several processes?
+    pub(super) fn is_member(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// What timely is told.
+    ///
+    /// # Errors
+    /// When the hostfile is unreadable or does not name enough hosts.
+    pub(super) fn cluster(&self) -> Result<Cluster> {
+        let workers = usize::from(self.workers);
+        match (self.process, &self.hostfile) {
+            (Some(process), Some(hostfile)) if self.processes > 1 => {
+                let processes = usize::from(self.processes);
+                Cluster::from_hostfile(workers, processes, usize::from(process), hostfile)
+            }
+            (Some(process), _) if process > 0 => {
+                let message = format!("process {process} of 1: they count from 0");
+                Err(Error::new(Kind::Input, message).remedy("say how many there are with -n"))
+            }
+            _ => Ok(Cluster::local(workers)),
+        }
+    }
+}
+
+/// A length of time: `500ms`, `10s`, `2m`; a number alone is seconds.
+pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: f64 = digits.parse().map_err(|_| format!("{text:?} is no length of time"))?;
+    let seconds = match &text[digits.len()..] {
+        "ms" => number / 1e3,
+        "" | "s" => number,
+        "m" | "min" => number * 60.0,
+        "h" => number * 3600.0,
+        unit => return Err(format!("unit {unit:?} is none of ms, s, m, h")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// A count, underscores allowed: `1_000_000`.
+pub(super) fn count(text: &str) -> std::result::Result<u64, String> {
+    text.replace('_', "").parse().map_err(|_| format!("{text:?} is no count"))
+}
+
+#[derive(Args, Debug)]
+pub(super) struct FlowsArgs {
+    /// Only this dataflow
+    pub(super) dataflow: Option<String>,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct IngestArgs {
+    /// A dataflow that reads one stream, a stream, or DATAFLOW.STREAM
+    #[arg(value_name = "DATAFLOW|STREAM")]
+    pub(super) target: String,
+    /// The files; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    /// The stream, when the dataflow reads several
+    #[arg(long, value_name = "STREAM")]
+    pub(super) stream: Option<String>,
+    /// The files' format [default: by name, else by the first byte]
+    #[arg(long, value_enum)]
+    pub(super) format: Option<FileFormat>,
+    /// What becomes of a record that cannot be read
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) on_error: OnError,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FileFormat {
+    /// Comma-separated values with a header line
+    Csv,
+    /// One JSON object per line
+    Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnError {
+    /// Nothing is appended; the error names file, line and column
+    #[default]
+    Stop,
+    /// It goes to FILE.errors.ndjson, the others are appended
+    Skip,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct BatchArgs {
+    /// The dataflows
+    #[arg(required = true, value_name = "DATAFLOW")]
+    pub(super) dataflows: Vec<String>,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+    /// History ends before this epoch [default: the log's end]
+    #[arg(long, value_name = "EPOCH")]
+    pub(super) upto: Option<Epoch>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeArgs {
+    /// The dataflows
+    #[arg(required = true, value_name = "DATAFLOW")]
+    pub(super) dataflows: Vec<String>,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+    /// Append NDJSON lines from standard input to this stream, as the log's writer; without it
+    /// the directory is followed, which another process may be writing
+    #[arg(long, value_name = "STREAM")]
+    pub(super) stdin: Option<String>,
+    /// Stop after this time: 500ms, 10s, 2m [default: on Ctrl-C or SIGTERM]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(super) time: Option<Duration>,
+    /// Print this view (VIEW or DATAFLOW.VIEW) as it is in the index at the end
+    #[arg(long, value_name = "VIEW")]
+    pub(super) print: Option<String>,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+    /// Start at this epoch instead of the log's end, when history is fed in place.
+    #[arg(long, hide = true)]
+    pub(super) start: Option<Epoch>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct QueryArgs {
+    /// The dataflow
+    pub(super) dataflow: String,
+    /// One of its views
+    pub(super) view: String,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    #[command(flatten)]
+    pub(super) keys: KeyArgs,
+    /// Print at most so many rows
+    #[arg(long, value_name = "ROWS")]
+    pub(super) limit: Option<usize>,
+    /// Answer as of the end of this epoch [default: the last in the log]
+    #[arg(long, value_name = "EPOCH")]
+    pub(super) as_of: Option<Epoch>,
+    #[command(flatten)]
+    pub(super) workers: WorkerArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+/// Which rows; all by default.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct KeyArgs {
+    /// Values of the first key columns, separated by commas
+    #[arg(long, value_name = "A,B", conflicts_with_all = ["key_json", "from", "to"])]
+    pub(super) key: Option<String>,
+    /// Values of the first key columns as a JSON list
+    #[arg(long, value_name = "LIST", conflicts_with_all = ["from", "to"])]
+    pub(super) key_json: Option<String>,
+    /// Rows whose key columns begin with these values, or with greater ones
+    #[arg(long, value_name = "A,B")]
+    pub(super) from: Option<String>,
+    /// Rows before those whose key columns begin with these values
+    #[arg(long, value_name = "A,B")]
+    pub(super) to: Option<String>,
+    /// Rows whose next key column, a text, starts with this
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["from", "to"])]
+    pub(super) prefix: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ChangesArgs {
+    /// The dataflow
+    pub(super) dataflow: String,
+    /// One of its views
+    pub(super) view: String,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    /// The first epoch whose changes are printed
+    #[arg(long, value_name = "EPOCH")]
+    pub(super) from: Epoch,
+    /// Stop before this epoch [default: the log's end]
+    #[arg(long, value_name = "EPOCH")]
+    pub(super) to: Option<Epoch>,
+    #[command(flatten)]
+    pub(super) workers: WorkerArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct VerifyArgs {
+    /// The dataflow
+    pub(super) dataflow: String,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    /// Worker threads of the restored side; the recomputing side has one more
+    #[command(flatten)]
+    pub(super) workers: WorkerArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct LogArgs {
+    #[command(subcommand)]
+    pub(super) what: LogCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LogCommand {
+    /// List the files of the log
+    Ls(LogWhere),
+    /// Verify every checksum; damage is named by file and offset
+    Check(LogWhere),
+    /// Epochs, streams, rows and bytes
+    Stat(LogWhere),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct LogWhere {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct BenchArgs {
+    /// The dataflow
+    pub(super) dataflow: String,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    #[command(flatten)]
+    pub(super) workers: WorkerArgs,
+    /// Live epochs to measure, of each size
+    #[arg(long, value_name = "N", default_value = "200", value_parser = count)]
+    pub(super) epochs: u64,
+    /// Events of each live epoch; several sizes separated by commas
+    #[arg(long, value_name = "EVENTS", default_value = "1_000", value_parser = count,
+          value_delimiter = ',')]
+    pub(super) epoch_size: Vec<u64>,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// Events before the live ones
+    #[arg(long, value_name = "EVENTS", default_value = "1_000_000", value_parser = count)]
+    pub(super) history: u64,
+    /// Live events per second
+    #[arg(long, value_name = "EVENTS", default_value = "20_000", value_parser = count)]
+    pub(super) rate: u64,
+    #[command(flatten)]
+    pub(super) workers: WorkerArgs,
+    /// How long events keep coming: 500ms, 10s, 2m; Ctrl-C ends it earlier
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(super) time: Duration,
+    /// Keep the data in this directory, which has no log yet [default: a temporary one, removed]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lengths_of_time_have_units() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("soon").is_err() && duration("5y").is_err() && duration("-1s").is_err());
+    }
+}

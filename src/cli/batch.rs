@@ -1,0 +1,88 @@
+//! `batch`: the batch layer, from the command line.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::{BatchArgs, DataArgs};
+use super::bar::Watching;
+use super::catalog::Catalog;
+use super::launch;
+use super::sheet::grouped;
+use crate::batch::BatchReport;
+use crate::dataflow::Definition;
+use crate::engine::{Cluster, Progress};
+use crate::error::Result;
+use crate::system::{BatchOptions, System};
+use crate::time::Epoch;
+
+/// Runs every dataflow over `[0, upto)`, one after another.
+pub(super) fn run(args: &BatchArgs, catalog: &Catalog) -> Result<ExitCode> {
+    let definitions = catalog.select(&args.dataflows)?;
+    if args.cluster.is_launcher() {
+        // All processes must agree on where history ends, even while somebody appends.
+        let upto = args.upto.map_or_else(|| end(&args.data), Ok)?;
+        let extra = if args.upto.is_none() { upto_option(upto) } else { Vec::new() };
+        return launch::run(&args.cluster, &extra);
+    }
+    launch::attach(&args.cluster)?;
+    let (system, cluster) = (args.data.system(), args.cluster.cluster()?);
+    for definition in &definitions {
+        one(&system, definition, &cluster, args.upto)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn end(data: &DataArgs) -> Result<Epoch> {
+    data.system().reader()?.upper()
+}
+
+fn upto_option(upto: Epoch) -> Vec<String> {
+    vec!["--upto".to_owned(), upto.to_string()]
+}
+
+fn one(
+    system: &System,
+    definition: &Definition,
+    cluster: &Cluster,
+    upto: Option<Epoch>,
+) -> Result<()> {
+    let name = definition.name();
+    let end = upto.map_or_else(|| system.reader()?.upper(), Ok)?;
+    let (found, damaged) = system.newest(&definition.describe()?, end)?;
+    for error in &damaged {
+        eprintln!("warning: {error}");
+    }
+    if found.is_some_and(|view| view.boundary() == end) && end > 0 {
+        if cluster.is_first() {
+            eprintln!("{name}: there is a batch view at F = {end} already, of this version");
+        }
+        return Ok(());
+    }
+    let progress = Arc::<Progress>::default();
+    let options =
+        BatchOptions { cluster: cluster.clone(), upto: Some(end), progress: Arc::clone(&progress) };
+    let bar = cluster.is_first().then(|| Watching::start(name, &progress));
+    let report = system.batch(definition, &options);
+    drop(bar);
+    let report = report?;
+    if cluster.is_first() {
+        eprintln!("{}", describe(&report, cluster));
+    }
+    Ok(())
+}
+
+/// Frontier, rows, rate, time and the share of decoding, in one line.
+pub(super) fn describe(report: &BatchReport, cluster: &Cluster) -> String {
+    let seconds = report.elapsed.as_secs_f64().max(1e-9);
+    let rate = grouped((report.rows as f64 / seconds) as u64);
+    let busy = seconds * cluster.workers as f64;
+    let decoding = 100.0 * report.decoding.as_secs_f64() / busy;
+    let own = if cluster.processes() > 1 { " by this process" } else { "" };
+    format!(
+        "{}: batch view at F = {}, {} events{own} in {seconds:.2} s, {rate} events/s, {decoding:.0} % \
+         of the time decoding",
+        report.dataflow,
+        report.boundary,
+        grouped(report.rows)
+    )
+}

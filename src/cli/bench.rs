@@ -1,0 +1,211 @@
+//! `bench`: what is recomputing worth, on the user's own events?
+//!
+//! The log is copied to a scratch directory, its last events re-cut into epochs of the sizes asked
+//! for. The batch layer runs over what comes before; the speed layer is restored from that and gets
+//! the epochs one by one. Processor time of both, and how long an epoch takes from its
+//! acknowledgement until readers see it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::args::BenchArgs;
+use super::bar::{self, Watching};
+use super::catalog::Catalog;
+use super::percentile::percentile;
+use super::sheet::{Sheet, grouped};
+use crate::batch::BatchReport;
+use crate::dataflow::Definition;
+use crate::engine::{Cluster, Progress};
+use crate::error::{Error, Kind, Result};
+use crate::io::{ScratchDir, cpu_time};
+use crate::log::{Append, Chunk, Reader, Replay, Writer};
+use crate::row::Datum;
+use crate::serving::Index;
+use crate::system::{BatchOptions, ServeOptions, Served, System};
+
+/// Events of one request while the history is copied.
+const REQUEST: u64 = 50_000;
+
+const COLUMNS: [&str; 10] = [
+    "events",
+    "workers",
+    "batch_s",
+    "batch_cpu_s",
+    "decode_share",
+    "epoch_events",
+    "epoch_p50_ms",
+    "epoch_p99_ms",
+    "epoch_cpu_ms",
+    "recompute_vs_incremental",
+];
+
+/// What the batch layer needed.
+struct Batch {
+    report: BatchReport,
+    cpu: Duration,
+}
+
+/// Copies, runs both layers, prints one row for each epoch size.
+pub(super) fn run(args: &BenchArgs, catalog: &Catalog) -> Result<ExitCode> {
+    let definition = catalog.get(&args.dataflow)?;
+    let cluster = args.workers.cluster();
+    let reader = args.data.system().reader()?;
+    let mut events = Events::open(&reader, definition)?;
+    let live: u64 = args.epoch_size.iter().map(|size| size * args.epochs).sum();
+    let Some(history) = events.left.checked_sub(live).filter(|history| *history > 0) else {
+        let message = format!("{} events are too few for {live} live ones", grouped(events.left));
+        return Err(Error::new(Kind::Input, message)
+            .remedy("ingest more, or measure fewer --epochs of a smaller --epoch-size"));
+    };
+    let scratch = ScratchDir::new("bench")?;
+    let system = System::open(scratch.path());
+    let writer = system.writer()?;
+    copy(&mut events, &writer, history)?;
+    let batch = run_batch(&system, definition, &cluster)?;
+    let options = ServeOptions::default().cluster(cluster.clone()).writer(&writer);
+    let served = system.serve(std::slice::from_ref(definition), options)?;
+    served.wait_beyond(definition.name(), writer.upper() - 1)?;
+    let index = served.index(definition.name())?;
+    let mut sheet = Sheet::new(args.format.format, &COLUMNS)?;
+    for size in &args.epoch_size {
+        let mut times = Vec::new();
+        let before = cpu_time();
+        for _ in 0..args.epochs {
+            times.push(one_epoch(&writer, &served, &index, definition, events.take(*size)?)?);
+        }
+        let cpu = cpu_time().saturating_sub(before)
+            / u32::try_from(args.epochs.max(1)).unwrap_or(u32::MAX);
+        sheet.row(row(history, &cluster, &batch, *size, &times, cpu))?;
+    }
+    sheet.finish()?;
+    served.stop()?;
+    writer.close()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(
+    history: u64,
+    cluster: &Cluster,
+    batch: &Batch,
+    size: u64,
+    times: &[Duration],
+    cpu: Duration,
+) -> Vec<Datum> {
+    let rounded = |number: f64| Datum::F64((number * 1e3).round() / 1e3);
+    let ms = |time: Duration| rounded(time.as_secs_f64() * 1e3);
+    let seconds = batch.report.elapsed.as_secs_f64();
+    let decoding = batch.report.decoding.as_secs_f64() / (seconds * cluster.workers as f64);
+    vec![
+        Datum::UInt(history),
+        Datum::UInt(cluster.workers as u64),
+        rounded(seconds),
+        rounded(batch.cpu.as_secs_f64()),
+        rounded(decoding),
+        Datum::UInt(size),
+        ms(percentile(times, 0.5).unwrap_or_default()),
+        ms(percentile(times, 0.99).unwrap_or_default()),
+        ms(cpu),
+        rounded(batch.cpu.as_secs_f64() / cpu.as_secs_f64().max(1e-9)),
+    ]
+}
+
+fn run_batch(system: &System, definition: &Definition, cluster: &Cluster) -> Result<Batch> {
+    let progress = Arc::<Progress>::default();
+    let options =
+        BatchOptions { cluster: cluster.clone(), upto: None, progress: Arc::clone(&progress) };
+    let bar = Watching::start("batch", &progress);
+    let before = cpu_time();
+    let report = system.batch(definition, &options);
+    let cpu = cpu_time().saturating_sub(before);
+    drop(bar);
+    Ok(Batch { report: report?, cpu })
+}
+
+/// Appends an epoch and gives the time from its acknowledgement until readers see it.
+fn one_epoch(
+    writer: &Writer,
+    served: &Served,
+    index: &Index,
+    definition: &Definition,
+    chunks: Vec<Chunk>,
+) -> Result<Duration> {
+    let ack = writer.append(request(chunks))?.wait()?;
+    let acked = Instant::now();
+    if index.wait_beyond(ack.epoch, Duration::from_secs(1)) <= ack.epoch {
+        served.wait_beyond(definition.name(), ack.epoch)?;
+    }
+    Ok(acked.elapsed())
+}
+
+fn request(chunks: Vec<Chunk>) -> Append {
+    let batches = chunks.into_iter().map(|chunk| (chunk.stream, chunk.rows)).collect();
+    Append { batches, ..Append::default() }
+}
+
+/// Appends the next `events` events, a few requests under way at a time.
+fn copy(events: &mut Events, writer: &Writer, mut count: u64) -> Result<()> {
+    let bar = bar::rows("copying");
+    bar.set_length(count);
+    let mut waiting = std::collections::VecDeque::new();
+    while count > 0 {
+        let some = count.min(REQUEST);
+        waiting.push_back(writer.append(request(events.take(some)?))?);
+        while waiting.len() > 2 {
+            let Some(pending) = waiting.pop_front() else { break };
+            pending.wait()?;
+        }
+        count -= some;
+        bar.inc(some);
+    }
+    for pending in waiting {
+        pending.wait()?;
+    }
+    writer.seal()?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// The events of a dataflow's streams, in the order of the log, to be cut anew.
+struct Events {
+    streams: Vec<String>,
+    epochs: Replay,
+    /// Chunks of the epoch that was read last, in reverse.
+    chunks: Vec<Chunk>,
+    left: u64,
+}
+
+impl Events {
+    fn open(reader: &Reader, definition: &Definition) -> Result<Events> {
+        let streams = definition.describe()?.streams;
+        let streams: Vec<String> = streams.into_iter().map(|stream| stream.name).collect();
+        let epochs = reader.epochs(reader.lower(), reader.upper()?)?;
+        let known = reader.streams();
+        let mine = known.iter().filter(|stream| streams.iter().any(|name| **name == *stream.name));
+        let left = mine.map(|stream| stream.rows).sum();
+        Ok(Events { streams, epochs, chunks: Vec::new(), left })
+    }
+
+    /// The next `count` events; fewer at the end.
+    fn take(&mut self, mut count: u64) -> Result<Vec<Chunk>> {
+        let mut taken = Vec::new();
+        while count > 0 {
+            let Some(chunk) = self.chunks.pop() else {
+                let Some(sealed) = self.epochs.next().transpose()? else { break };
+                let mine = |chunk: &Chunk| self.streams.iter().any(|name| **name == *chunk.stream);
+                self.chunks = sealed.chunks.into_iter().filter(mine).collect();
+                self.chunks.reverse();
+                continue;
+            };
+            let len = chunk.len();
+            let now = len.min(usize::try_from(count).unwrap_or(usize::MAX));
+            if now < len {
+                self.chunks.push(chunk.slice(now, len - now));
+            }
+            taken.push(chunk.slice(0, now));
+            count -= now as u64;
+            self.left -= now as u64;
+        }
+        Ok(taken)
+    }
+}

@@ -1,0 +1,135 @@
+//! The dataflows of a binary, found by name; and the stream that a name stands for.
+
+use arrow_schema::SchemaRef;
+
+use crate::dataflow::{Definition, Description};
+use crate::error::{Error, Kind, Result};
+
+/// The dataflows of this binary.
+pub(super) struct Catalog(Vec<Definition>);
+
+/// A stream and the columns its event type has.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) stream: String,
+    pub(super) schema: SchemaRef,
+}
+
+impl Catalog {
+    pub(super) fn new(definitions: Vec<Definition>) -> Self {
+        Catalog(definitions)
+    }
+
+    /// All of them, in the order given.
+    pub(super) fn all(&self) -> &[Definition] {
+        &self.0
+    }
+
+    /// The dataflow called `name`.
+    ///
+    /// # Errors
+    /// When there is none; lists those there are.
+    pub(super) fn get(&self, name: &str) -> Result<&Definition> {
+        self.0.iter().find(|definition| definition.name() == name).ok_or_else(|| {
+            Error::new(Kind::Missing, format!("there is no dataflow {name:?} in this binary"))
+                .remedy(format!("it has {}", self.names()))
+        })
+    }
+
+    /// Several of them.
+    ///
+    /// # Errors
+    /// When one is unknown, or named twice.
+    pub(super) fn select(&self, names: &[String]) -> Result<Vec<Definition>> {
+        for (index, name) in names.iter().enumerate() {
+            if names[..index].contains(name) {
+                return Err(Error::new(Kind::Input, format!("dataflow {name:?} is named twice")));
+            }
+        }
+        names.iter().map(|name| self.get(name).cloned()).collect()
+    }
+
+    /// The stream that `name` stands for: that of a dataflow with one stream, a stream of any
+    /// dataflow, or `DATAFLOW.STREAM`. `stream` chooses among the streams of a dataflow.
+    ///
+    /// # Errors
+    /// When nothing is called so, or several streams are possible; lists them.
+    pub(super) fn target(&self, name: &str, stream: Option<&str>) -> Result<Target> {
+        let (dataflow, stream) = match (name.split_once('.'), stream) {
+            (Some((dataflow, stream)), None) => (dataflow, Some(stream)),
+            _ => (name, stream),
+        };
+        if self.0.iter().any(|definition| definition.name() == dataflow) {
+            return stream_of(&self.get(dataflow)?.describe()?, stream);
+        }
+        for definition in &self.0 {
+            let description = definition.describe()?;
+            if description.streams.iter().any(|info| info.name == name) {
+                return stream_of(&description, stream.or(Some(name)));
+            }
+        }
+        Err(Error::new(Kind::Missing, format!("no dataflow and no stream is called {name:?}"))
+            .remedy(format!("the dataflows are {}; see `flows` for streams", self.names())))
+    }
+
+    fn names(&self) -> String {
+        self.0.iter().map(Definition::name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn stream_of(description: &Description, stream: Option<&str>) -> Result<Target> {
+    let name = &description.name;
+    let known = || {
+        let names: Vec<_> = description.streams.iter().map(|info| info.name.as_str()).collect();
+        names.join(", ")
+    };
+    let info = match (stream, description.streams.as_slice()) {
+        (Some(stream), streams) => {
+            streams.iter().find(|info| info.name == stream).ok_or_else(|| {
+                let message = format!("dataflow {name:?} reads no stream {stream:?}");
+                Error::new(Kind::Missing, message).remedy(format!("it reads {}", known()))
+            })?
+        }
+        (None, [info]) => info,
+        (None, _) => {
+            let message = format!("dataflow {name:?} reads several streams");
+            return Err(Error::new(Kind::Input, message).remedy(format!(
+                "say which with --stream or {name}.STREAM; they are {}",
+                known()
+            )));
+        }
+    };
+    Ok(Target { stream: info.name.clone(), schema: info.schema.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> Catalog {
+        Catalog::new(crate::dataflows::all())
+    }
+
+    #[test]
+    fn a_stream_is_found_by_dataflow_by_name_or_by_both() {
+        let find = |name, stream| catalog().target(name, stream).map(|target| target.stream);
+        assert_eq!(find("word_count", None).ok().as_deref(), Some("lines"));
+        assert_eq!(find("lines", None).ok().as_deref(), Some("lines"));
+        assert_eq!(find("orders.customers", None).ok().as_deref(), Some("customers"));
+        assert_eq!(find("reachability", Some("roots")).ok().as_deref(), Some("roots"));
+    }
+
+    #[test]
+    fn what_is_unclear_is_refused_with_the_choices() {
+        let refuse = |name, stream| match catalog().target(name, stream) {
+            Ok(target) => panic!("{name} stands for {target:?}"),
+            Err(error) => error.to_string(),
+        };
+        let several = refuse("reachability", None);
+        assert!(several.contains("edges, roots") && several.contains("--stream"), "{several}");
+        let unknown = refuse("nothing", None);
+        assert!(unknown.contains("word_count, tweets"), "{unknown}");
+        let stream = refuse("orders", Some("tweets"));
+        assert!(stream.contains("orders, customers"), "{stream}");
+    }
+}

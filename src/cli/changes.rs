@@ -1,0 +1,59 @@
+//! `changes`: what happened to a view, epoch by epoch.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::args::ChangesArgs;
+use super::catalog::Catalog;
+use super::sheet::Sheet;
+use crate::error::{Error, Kind, Result};
+use crate::row::Datum;
+use crate::serving::IndexOptions;
+use crate::system::{Boundary, ServeOptions};
+use crate::time::Epoch;
+
+/// Recomputes from an epoch below `from` on, telling every epoch apart, and prints the changes.
+pub(super) fn run(args: &ChangesArgs, catalog: &Catalog) -> Result<ExitCode> {
+    let definition = catalog.get(&args.dataflow)?;
+    let description = definition.describe()?;
+    let view = description.view(&args.view)?;
+    let system = args.data.system();
+    let end = system.reader()?.upper()?;
+    let upper = args.to.unwrap_or(end);
+    if upper > end || args.from >= upper {
+        let message = format!("the log has the epochs [0, {end}), not [{}, {upper})", args.from);
+        return Err(Error::new(Kind::Missing, message).remedy("ask for sealed epochs"));
+    }
+    let (found, damaged) = system.newest(&description, args.from)?;
+    for error in &damaged {
+        eprintln!("warning: {error}");
+    }
+    let (how, boundary) = if let Some(boundary) = found.map(|view| view.boundary()) {
+        (format!("restored at F = {boundary}"), Boundary::Restore(boundary))
+    } else {
+        ("recomputed from the events".to_owned(), Boundary::InPlace(args.from))
+    };
+    eprintln!("epochs {} to {}: {how}", args.from, upper - 1);
+    let index = IndexOptions { history_epochs: upper + 1, ..IndexOptions::default() };
+    let cluster = args.workers.cluster();
+    let options =
+        ServeOptions::default().cluster(cluster).boundary(boundary).until(upper).index(index);
+    let served = system.serve(std::slice::from_ref(definition), options)?;
+    served.wait_beyond(definition.name(), upper - 1)?;
+    let index = served.index(definition.name())?;
+    served.stop()?;
+    let schema = &description.views[view].schema;
+    let mut sheet = Sheet::of_view(args.format.format, &["epoch"], schema, &["diff"])?;
+    let mut changes = index.changes(view, args.from)?;
+    while changes.token().epoch < upper && !sheet.is_closed() {
+        let Some(some) = changes.next(Duration::ZERO)? else { break };
+        for change in some.iter().filter(|change| change.epoch < upper) {
+            let mut cells = vec![Datum::UInt(change.epoch as Epoch)];
+            cells.extend(schema.decode(&change.key, &change.value)?);
+            cells.push(Datum::Int(change.diff as i64));
+            sheet.row(cells)?;
+        }
+    }
+    sheet.finish()?;
+    Ok(ExitCode::SUCCESS)
+}

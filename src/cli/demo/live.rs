@@ -1,0 +1,217 @@
+//! The live part: a generator appends, two observers time how fresh readers are, a screen reads.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use super::made_up::MadeUp;
+use super::screen::Screen;
+use super::timed_disk::TimedDisk;
+use super::{STREAM, signal};
+use crate::cli::args::DemoArgs;
+use crate::dataflow::Definition;
+use crate::dataflows::Tweet;
+use crate::error::{Error, Result};
+use crate::event::{Append as _, Event, Timestamp};
+use crate::log::{Append, Pending, Writer};
+use crate::serving::Index;
+use crate::system::{ServeOptions, Served, System};
+use crate::time::Epoch;
+
+/// How often the generator appends what is due; requests that meet share an epoch and a sync.
+const PACE: Duration = Duration::from_millis(2);
+/// Events of one request at most, when the generator is behind.
+const REQUEST_MAX: u64 = 20_000;
+/// How often failures, signals and the deadline are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// Requests between generator and observer.
+const QUEUE: usize = 1_000;
+
+/// A request on its way.
+struct Sent {
+    events: u64,
+    appended: Instant,
+    pending: Pending,
+}
+
+/// A request that is durable.
+struct Durable {
+    events: u64,
+    appended: Instant,
+    acked: Instant,
+    epoch: Epoch,
+}
+
+/// How fresh one request was.
+#[derive(Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) visible: Instant,
+    pub(super) events: u64,
+    /// From the append to readers seeing its events.
+    pub(super) append_to_visible: Duration,
+    /// From the acknowledgement on.
+    pub(super) ack_to_visible: Duration,
+}
+
+/// What the threads share.
+pub(super) struct Stage {
+    stop: AtomicBool,
+    now_us: AtomicI64,
+    samples: Mutex<Vec<Sample>>,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Stage {
+    /// The time of the newest event.
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.now_us.load(Ordering::Relaxed))
+    }
+
+    /// All samples from number `from` on.
+    pub(super) fn samples(&self, from: usize) -> Vec<Sample> {
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.get(from..).unwrap_or_default().to_vec()
+    }
+
+    fn fail(&self, error: Error) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.stop.store(true, Ordering::Release);
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}
+
+/// Restores the dataflow, keeps it live under the generated events, and gives back the index when
+/// all of them are visible.
+pub(super) fn run(
+    system: &System,
+    writer: &Writer,
+    flow: &Definition,
+    source: MadeUp,
+    args: &DemoArgs,
+    disk: &TimedDisk,
+) -> Result<Index> {
+    let begun = Instant::now();
+    let options = ServeOptions::default().cluster(args.workers.cluster()).writer(writer);
+    let served = system.serve(std::slice::from_ref(flow), options)?;
+    let index = served.index(flow.name())?;
+    if let Some(last) = writer.upper().checked_sub(1) {
+        served.wait_beyond(flow.name(), last)?;
+    }
+    let boundary = index.boundary();
+    eprintln!(
+        "speed: restored at F = {boundary} after {:.2} s, continuing live",
+        begun.elapsed().as_secs_f64()
+    );
+    let stage = Stage {
+        stop: AtomicBool::new(false),
+        now_us: AtomicI64::new(source.now().micros()),
+        samples: Mutex::default(),
+        failure: Mutex::default(),
+    };
+    let mut screen = Screen::new(&index)?;
+    thread::scope(|scope| {
+        let (sender, sent) = bounded(QUEUE);
+        let (acks, durable) = bounded(QUEUE);
+        scope.spawn(|| generate(writer, source, args.rate, &stage, sender));
+        scope.spawn(|| await_acks(&stage, sent, acks));
+        let observer = scope.spawn(|| await_visible(&stage, &index, durable));
+        let begun = Instant::now();
+        let over = || stage.stopped() || signal::stopped() || begun.elapsed() >= args.time;
+        let mut drawn = begun;
+        // The observer ends last: when all that was appended is visible, or something failed.
+        while !observer.is_finished() {
+            thread::sleep(LOOK);
+            if over() {
+                stage.stop.store(true, Ordering::Release);
+            }
+            let mut outcome = check(&served, flow.name());
+            if !stage.stopped() && drawn.elapsed() >= screen.pause() {
+                drawn = Instant::now();
+                outcome = outcome.and_then(|()| screen.draw(&index, &stage, disk));
+            }
+            if let Err(error) = outcome {
+                stage.fail(error);
+            }
+        }
+    });
+    if let Some(error) = stage.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error);
+    }
+    if let Some(last) = writer.upper().checked_sub(1) {
+        served.wait_beyond(flow.name(), last)?;
+    }
+    screen.finish(&index, &stage, disk)?;
+    served.stop()?;
+    Ok(index)
+}
+
+/// Errors when the dataflow, or the reading of the log, has failed.
+fn check(served: &Served, flow: &str) -> Result<()> {
+    served.check()?;
+    served.failure(flow).map_or(Ok(()), Err)
+}
+
+/// Appends what is due, every few milliseconds.
+fn generate(writer: &Writer, mut source: MadeUp, rate: u64, stage: &Stage, sender: Sender<Sent>) {
+    let begun = Instant::now();
+    let mut sent = 0;
+    while !stage.stopped() {
+        let due = (begun.elapsed().as_secs_f64() * rate as f64) as u64;
+        let events = (due - sent).min(REQUEST_MAX);
+        if events > 0 {
+            let mut rows = <Tweet as Event>::Appender::default();
+            (0..events).for_each(|_| rows.push(&source.tweet()));
+            let request = Append::rows(STREAM, rows.finish());
+            let appended = Instant::now();
+            match writer.append(request) {
+                // The observers go only when there is a failure to report already.
+                Ok(pending) => drop(sender.send(Sent { events, appended, pending })),
+                Err(error) => return stage.fail(error),
+            }
+            sent += events;
+            stage.now_us.store(source.now().micros(), Ordering::Relaxed);
+        }
+        thread::sleep(PACE);
+    }
+}
+
+fn await_acks(stage: &Stage, sent: Receiver<Sent>, acks: Sender<Durable>) {
+    for Sent { events, appended, pending } in sent {
+        match pending.wait() {
+            Ok(ack) => {
+                let (acked, epoch) = (Instant::now(), ack.epoch);
+                // As in `generate`.
+                let _ = acks.send(Durable { events, appended, acked, epoch });
+            }
+            Err(error) => return stage.fail(error),
+        }
+    }
+}
+
+fn await_visible(stage: &Stage, index: &Index, durable: Receiver<Durable>) {
+    for Durable { events, appended, acked, epoch } in durable {
+        while index.wait_beyond(epoch, Duration::from_millis(100)) <= epoch {
+            if stage.has_failed() {
+                return;
+            }
+        }
+        let visible = Instant::now();
+        let sample = Sample {
+            visible,
+            events,
+            append_to_visible: visible - appended,
+            ack_to_visible: visible.saturating_duration_since(acked),
+        };
+        stage.samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
+    }
+}

@@ -1,0 +1,150 @@
+//! `demo`: the whole system in half a minute.
+//!
+//! A history of made-up tweets goes into a real log, through the batch layer and into a batch view
+//! on disk; the speed layer is restored from it and continues with live events; a screen reads the
+//! index meanwhile. At the end the law is checked: what readers see must be, byte for byte, what
+//! recomputing the whole log from its first event gives.
+
+mod live;
+mod made_up;
+mod screen;
+mod timed_disk;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::args::DemoArgs;
+use super::bar::{self, Watching};
+use super::compare::compare;
+use super::sheet::grouped;
+use super::{batch, signal, verify};
+use crate::dataflow::Definition;
+use crate::dataflows::{Tweet, tweets};
+use crate::engine::{Cluster, Progress};
+use crate::error::{Error, Kind, Result};
+use crate::event::{Append as _, Event};
+use crate::io::ScratchDir;
+use crate::log::{Append, Writer};
+use crate::serving::{Index, Read};
+use crate::system::{BatchOptions, System};
+use made_up::MadeUp;
+use timed_disk::TimedDisk;
+
+/// The stream of the dataflow `tweets`.
+const STREAM: &str = "tweets";
+/// Events that are appended at once while history is written.
+const CHUNK: u64 = 20_000;
+
+/// Runs the demonstration.
+pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
+    signal::watch()?;
+    let begun = Instant::now();
+    let scratch = if args.data.is_none() { Some(ScratchDir::new("demo")?) } else { None };
+    let root = match (&args.data, &scratch) {
+        (Some(dir), _) => dir.clone(),
+        (None, Some(scratch)) => scratch.path().to_owned(),
+        (None, None) => unreachable!("without a directory there is a scratch one"),
+    };
+    let disk = Arc::new(TimedDisk::default());
+    let system = System::with_disk(Arc::clone(&disk) as Arc<_>, root);
+    let writer = system.writer()?;
+    if writer.upper() > 0 {
+        let place = system.root().display();
+        let message = format!("{place} has a log already, up to epoch {}", writer.upper());
+        return Err(Error::new(Kind::Conflict, message)
+            .remedy("give --data another directory, or leave it out"));
+    }
+    let mut source = MadeUp::new(args.history);
+    write_history(&writer, &mut source, args.history)?;
+    let flow = Definition::new("tweets", tweets);
+    if args.history > 0 {
+        run_batch(&system, &flow, &args.workers.cluster())?;
+    }
+    disk.forget();
+    let index = live::run(&system, &writer, &flow, source, args, &disk)?;
+    let code = check_law(&system, &flow, &index, args.workers.cluster().workers)?;
+    writer.close()?;
+    eprintln!("{:.0} s in all", begun.elapsed().as_secs_f64());
+    Ok(code)
+}
+
+/// Appends the history in chunks, a few of them under way at a time.
+fn write_history(writer: &Writer, source: &mut MadeUp, events: u64) -> Result<()> {
+    let begun = Instant::now();
+    let bar = bar::rows("log");
+    bar.set_length(events);
+    let mut waiting = std::collections::VecDeque::new();
+    let mut left = events;
+    while left > 0 {
+        if signal::stopped() {
+            return Err(Error::new(Kind::Stopped, "stopped before there was anything to show"));
+        }
+        let count = left.min(CHUNK);
+        let mut rows = <Tweet as Event>::Appender::default();
+        (0..count).for_each(|_| rows.push(&source.tweet()));
+        waiting.push_back(writer.append(Append::rows(STREAM, rows.finish()))?);
+        while waiting.len() > 2 {
+            let Some(pending) = waiting.pop_front() else { break };
+            pending.wait()?;
+        }
+        left -= count;
+        bar.inc(count);
+    }
+    for pending in waiting {
+        pending.wait()?;
+    }
+    bar.finish_and_clear();
+    let seconds = begun.elapsed().as_secs_f64().max(1e-9);
+    eprintln!(
+        "log: {} events in {} epochs, durable after {seconds:.2} s, {} events/s",
+        grouped(events),
+        writer.upper(),
+        grouped((events as f64 / seconds) as u64)
+    );
+    Ok(())
+}
+
+fn run_batch(system: &System, flow: &Definition, cluster: &Cluster) -> Result<()> {
+    let progress = Arc::<Progress>::default();
+    let options =
+        BatchOptions { cluster: cluster.clone(), upto: None, progress: Arc::clone(&progress) };
+    let bar = Watching::start("batch", &progress);
+    let report = system.batch(flow, &options);
+    drop(bar);
+    eprintln!("batch: {}", batch::describe(&report?, cluster));
+    Ok(())
+}
+
+/// Compares what readers see with a fresh run over the whole log, with another number of workers.
+fn check_law(
+    system: &System,
+    flow: &Definition,
+    index: &Index,
+    workers: usize,
+) -> Result<ExitCode> {
+    let live = index.snapshot(Read::Latest)?;
+    let others = if workers > 1 { workers - 1 } else { 2 };
+    let begun = Instant::now();
+    eprintln!(
+        "law: epoch {}, recomputing it from the first event on with {others} workers …",
+        live.upper().saturating_sub(1)
+    );
+    let fresh = system.recompute(flow, live.upper(), Cluster::local(others), true)?;
+    live.renew()?;
+    let comparisons = compare(&live, &fresh.snapshot(Read::Latest)?)?;
+    let rows: u64 = comparisons.iter().map(|view| view.rows).sum();
+    eprintln!(
+        "law: {} rows of {} views compared byte for byte after {:.2} s",
+        grouped(rows),
+        comparisons.len(),
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(verify::verdict(&comparisons))
+}
+
+/// Can the screen be redrawn in place?
+fn on_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}

@@ -1,0 +1,114 @@
+//! `log ls | check | stat`: the master dataset from outside.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::{LogArgs, LogCommand, LogWhere};
+use super::sheet::{Sheet, grouped};
+use crate::error::{Error, Kind, Result};
+use crate::event::Timestamp;
+use crate::io::{Disk, RealDisk};
+use crate::log::inspect;
+use crate::row::Datum;
+
+/// Runs one of the three.
+pub(super) fn run(args: &LogArgs) -> Result<ExitCode> {
+    match &args.what {
+        LogCommand::Ls(place) => list(place)?,
+        LogCommand::Check(place) => check(place)?,
+        LogCommand::Stat(place) => stat(place)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(place: &LogWhere) -> (Arc<dyn Disk>, PathBuf) {
+    (Arc::new(RealDisk), place.data.dir.join("log"))
+}
+
+fn text(text: impl Into<String>) -> Datum {
+    Datum::String(text.into())
+}
+
+fn list(place: &LogWhere) -> Result<()> {
+    let (disk, dir) = open(place);
+    let files = inspect::ls(disk, dir)?;
+    let names = ["file", "kind", "listed", "lower", "upper", "rows", "bytes"];
+    let mut sheet = Sheet::new(place.format.format, &names)?;
+    for file in files {
+        let bound = |epoch: Option<u64>| epoch.map_or(Datum::Null, Datum::UInt);
+        sheet.row(vec![
+            text(file.name),
+            text(file.kind),
+            Datum::Bool(file.listed),
+            bound(file.epochs.map(|(lower, _)| lower)),
+            bound(file.epochs.map(|(_, upper)| upper)),
+            bound(file.rows),
+            Datum::UInt(file.bytes),
+        ])?;
+    }
+    sheet.finish()
+}
+
+fn stat(place: &LogWhere) -> Result<()> {
+    let (disk, dir) = open(place);
+    let stat = inspect::stat(disk, dir)?;
+    let clock = |micros: i64| Timestamp::from_micros(micros).to_string();
+    let written = stat.clocks_us.map_or_else(
+        || "nothing written yet".to_owned(),
+        |(first, last)| format!("written {} to {}", clock(first), clock(last)),
+    );
+    eprintln!(
+        "epochs [{}, {}), {written}; {} segments of {} bytes, {} frame files of {} bytes",
+        stat.lower,
+        stat.upper,
+        stat.segments,
+        grouped(stat.segment_bytes),
+        stat.frame_files,
+        grouped(stat.frame_bytes)
+    );
+    let mut sheet = Sheet::new(place.format.format, &["stream", "rows", "schemas", "columns"])?;
+    for stream in stat.streams {
+        let newest = stream.schemas.last();
+        let columns = newest.map_or_else(String::new, |schema| {
+            let names = schema.fields().iter().map(|field| field.name().as_str());
+            names.collect::<Vec<_>>().join(", ")
+        });
+        let schemas = stream.schemas.len() as u64;
+        let name = text(stream.name.as_ref());
+        sheet.row(vec![name, Datum::UInt(stream.rows), Datum::UInt(schemas), text(columns)])?;
+    }
+    sheet.finish()
+}
+
+fn check(place: &LogWhere) -> Result<()> {
+    let (disk, dir) = open(place);
+    let found = inspect::check(disk, dir)?;
+    let mut sheet = Sheet::new(place.format.format, &["finding", "detail"])?;
+    for error in &found.damage {
+        sheet.row(vec![text("damage"), text(error.to_string())])?;
+    }
+    for name in &found.unlisted {
+        sheet.row(vec![text("not part of the log"), text(name.as_str())])?;
+    }
+    if found.tail_bytes > 0 {
+        let bytes = format!("{} bytes behind the durable mark", grouped(found.tail_bytes));
+        sheet.row(vec![text("unfinished appends"), text(bytes)])?;
+    }
+    let count = found.damage.len();
+    let verdict = if count == 0 { "whole".to_owned() } else { format!("{count} times damaged") };
+    sheet.row(vec![text("verdict"), text(verdict)])?;
+    sheet.finish()?;
+    eprintln!(
+        "checked {} files, {} bytes, {} epochs, {} events",
+        found.files,
+        grouped(found.bytes),
+        grouped(found.epochs),
+        grouped(found.rows)
+    );
+    if count == 0 {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Damaged, format!("the log in {} is damaged", place.data.dir.display()))
+        .remedy("the files and offsets are listed above: restore them from a copy"))
+}

@@ -1,0 +1,133 @@
+//! The command line: every subcommand, for any binary made with the library.
+//!
+//! A user's whole `main.rs`:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use diptych::{Dataflow, Event};
+//!
+//! #[derive(Event, Clone)]
+//! struct Line {
+//!     text: String,
+//! }
+//!
+//! fn lines(df: &mut Dataflow) {
+//!     let lines = df.events::<Line>("lines").map(|line| line.text.to_owned()).count("lines");
+//!     df.view("counts", lines).columns(&["line", "n"]);
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     diptych::main([("lines", lines)])
+//! }
+//! ```
+//!
+//! Answers go to standard output; progress, warnings and errors go to standard error, an error as
+//! `error: what and where (remedy)`. Exit codes are those of [`Error::exit_code`], 1 when the
+//! layers were found to disagree, and 0 otherwise.
+
+mod args;
+mod bar;
+mod batch;
+mod bench;
+mod catalog;
+mod changes;
+mod compare;
+mod demo;
+mod flows;
+mod ingest;
+mod key;
+mod launch;
+mod log;
+mod percentile;
+mod query;
+mod serve;
+mod sheet;
+mod signal;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::dataflow::{Dataflow, Definition};
+use crate::error::Result;
+use args::{Cli, Command};
+use catalog::Catalog;
+
+/// The exit code when the layers disagree.
+const DISAGREE: u8 = 1;
+
+impl<F> From<(&str, F)> for Definition
+where
+    F: Fn(&mut Dataflow<'_>) + Send + Sync + 'static,
+{
+    /// A function under a name.
+    fn from((name, function): (&str, F)) -> Self {
+        Definition::new(name, function)
+    }
+}
+
+/// Runs the command line of a binary whose dataflows are `definitions`: pairs of a name and a
+/// function, [`Definition`]s, or [`flows!`](crate::flows) for several functions at once.
+///
+/// ```no_run
+/// # use diptych::dataflows::{bank, word_count};
+/// # fn one() -> std::process::ExitCode {
+/// diptych::main([("word_count", word_count)])
+/// # }
+/// # fn several() -> std::process::ExitCode {
+/// diptych::main(diptych::flows![word_count, bank])
+/// # }
+/// ```
+pub fn main<D>(definitions: D) -> ExitCode
+where
+    D: IntoIterator,
+    D::Item: Into<Definition>,
+{
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed standard output is nobody's concern here.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let catalog = Catalog::new(definitions.into_iter().map(Into::into).collect());
+    match run(cli.command, &catalog) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command: Command, catalog: &Catalog) -> Result<ExitCode> {
+    match command {
+        Command::Flows(args) => flows::run(&args, catalog),
+        Command::Ingest(args) => ingest::run(&args, catalog),
+        Command::Batch(args) => batch::run(&args, catalog),
+        Command::Serve(args) => serve::run(&args, catalog),
+        Command::Query(args) => query::run(&args, catalog),
+        Command::Changes(args) => changes::run(&args, catalog),
+        Command::Verify(args) => verify::run(&args, catalog),
+        Command::Log(args) => log::run(&args),
+        Command::Bench(args) => bench::run(&args, catalog),
+        Command::Demo(args) => demo::run(&args),
+    }
+}
+
+/// Several functions as dataflows, each named after its function.
+///
+/// ```
+/// # use diptych::dataflows::{bank, word_count};
+/// let flows = diptych::flows![word_count, bank];
+/// assert_eq!(flows[1].name(), "bank");
+/// ```
+#[macro_export]
+macro_rules! flows {
+    ($($function:ident),+ $(,)?) => {
+        vec![$($crate::Definition::new(stringify!($function), $function)),+]
+    };
+}

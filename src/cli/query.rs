@@ -1,0 +1,133 @@
+//! `query`: rows of a view at one epoch.
+
+use std::process::ExitCode;
+
+use super::args::{FormatArgs, QueryArgs};
+use super::catalog::Catalog;
+use super::key;
+use super::sheet::Sheet;
+use crate::error::{Error, Kind, Result};
+use crate::row::{ByteRange, RowSchema};
+use crate::serving::{Index, Read, Row};
+use crate::time::Epoch;
+
+/// Prints the rows of a range as they come, each as often as it is there.
+pub(super) struct RowPrinter<'s> {
+    sheet: Sheet,
+    schema: &'s RowSchema,
+    left: usize,
+    /// Rows that are there fewer than zero times.
+    negative: u64,
+}
+
+impl<'s> RowPrinter<'s> {
+    pub(super) fn new(
+        format: FormatArgs,
+        schema: &'s RowSchema,
+        limit: Option<usize>,
+    ) -> Result<Self> {
+        let sheet = Sheet::of_view(format.format, &[], schema, &[])?;
+        Ok(RowPrinter { sheet, schema, left: limit.unwrap_or(usize::MAX), negative: 0 })
+    }
+
+    /// False when no more rows are wanted.
+    pub(super) fn row(&mut self, row: &Row) -> Result<bool> {
+        self.negative += u64::from(row.multiplicity < 0);
+        for _ in 0..row.multiplicity {
+            if self.left == 0 || self.sheet.is_closed() {
+                return Ok(false);
+            }
+            self.left -= 1;
+            self.sheet.row(self.schema.decode(&row.key, &row.value)?)?;
+        }
+        Ok(self.left > 0)
+    }
+
+    pub(super) fn finish(self) -> Result<()> {
+        if self.negative > 0 {
+            eprintln!(
+                "warning: {} rows are there fewer than zero times and were left out: the dataflow \
+                 retracts what it has not stated",
+                self.negative
+            );
+        }
+        self.sheet.finish()
+    }
+}
+
+/// Prints the rows of a range in an index, at `epoch` or at its latest.
+pub(super) fn print(
+    index: &Index,
+    view: usize,
+    range: ByteRange,
+    epoch: Option<Epoch>,
+    mut out: RowPrinter<'_>,
+) -> Result<()> {
+    let snapshot = index.snapshot(epoch.map_or(Read::Latest, Read::AsOf))?;
+    for row in snapshot.range(view, range) {
+        if !out.row(&row?)? {
+            break;
+        }
+    }
+    out.finish()
+}
+
+/// Answers from the batch view when it is exact, else from a computation up to the epoch.
+pub(super) fn run(args: &QueryArgs, catalog: &Catalog) -> Result<ExitCode> {
+    let definition = catalog.get(&args.dataflow)?;
+    let description = definition.describe()?;
+    let view = description.view(&args.view)?;
+    let schema = &description.views[view].schema;
+    let range = key::range(&args.keys, schema)?;
+    let system = args.data.system();
+    let reader = system.reader()?;
+    let end = reader.upper()?;
+    let upper = match args.as_of {
+        None => end,
+        Some(epoch) if epoch < end => epoch + 1,
+        Some(epoch) => {
+            let message = format!("epoch {epoch} is not in the log, which has [0, {end})");
+            return Err(Error::new(Kind::Missing, message)
+                .remedy("ask for a sealed epoch, or leave --as-of out"));
+        }
+    };
+    let mut out = RowPrinter::new(args.format, schema, args.limit)?;
+    let Some(epoch) = upper.checked_sub(1) else {
+        eprintln!("the log is empty: no epoch is complete");
+        out.finish()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (found, damaged) = system.newest(&description, upper)?;
+    for error in &damaged {
+        eprintln!("warning: {error}");
+    }
+    let found = found.filter(|view| view.log_identity() == reader.identity());
+    match found {
+        Some(files) if files.boundary() == upper => {
+            eprintln!("epoch {epoch}, boundary F = {upper}: read from the batch view");
+            let limit = args.limit.unwrap_or(usize::MAX);
+            for row in files.range(&args.view, &range, limit)? {
+                if !out.row(&row)? {
+                    break;
+                }
+            }
+            out.finish()?;
+        }
+        found => {
+            match found.map(|view| view.boundary()) {
+                Some(boundary) => eprintln!(
+                    "epoch {epoch}, boundary F = {boundary}: restored at F and replayed {} epochs",
+                    upper - boundary
+                ),
+                None => eprintln!(
+                    "epoch {epoch}, boundary F = {upper}: recomputed from the events (`batch` \
+                     leaves a batch view that is read instead)"
+                ),
+            }
+            let cluster = args.workers.cluster();
+            let index = system.recompute(definition, upper, cluster, false)?;
+            print(&index, view, range, Some(epoch), out)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,283 @@
+//! `serve`: dataflows kept live until somebody says stop.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::args::ServeArgs;
+use super::bar::Watching;
+use super::catalog::{Catalog, Target};
+use super::query::{self, RowPrinter};
+use super::sheet::grouped;
+use super::{launch, signal};
+use crate::dataflow::Definition;
+use crate::error::{Error, Kind, Result};
+use crate::log::{Append, Writer};
+use crate::row::ByteRange;
+use crate::sources;
+use crate::system::{Boundary, ServeOptions, Served, System};
+use crate::time::Epoch;
+
+/// How often the state of affairs is printed.
+const STATUS: Duration = Duration::from_secs(1);
+/// How often signals, deadline and failures are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Restores or feeds history, then follows.
+pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
+    let definitions = catalog.select(&args.dataflows)?;
+    let target = args.stdin.as_deref().map(|name| catalog.target(name, None)).transpose()?;
+    let printed = printed(args, &definitions)?;
+    let system = args.data.system();
+    if args.cluster.is_launcher() {
+        if target.is_some() {
+            // The log must be there before the other processes look for it.
+            system.writer()?.close()?;
+        }
+        let end = system.reader()?.upper()?;
+        return launch::run(&args.cluster, &["--start".to_owned(), end.to_string()]);
+    }
+    launch::attach(&args.cluster)?;
+    let cluster = args.cluster.cluster()?;
+    if !cluster.is_first() {
+        signal::ignore()?;
+        let options = ServeOptions::default().cluster(cluster);
+        let options = options.boundary(common_start(args, &system, &definitions)?);
+        return system.serve(&definitions, options)?.wait().map(|()| ExitCode::SUCCESS);
+    }
+    signal::watch()?;
+    let writer = target.as_ref().map(|_| system.writer()).transpose()?.map(Arc::new);
+    let mut options = ServeOptions::default().cluster(cluster);
+    if args.cluster.is_member() {
+        options = options.boundary(common_start(args, &system, &definitions)?);
+    }
+    if let Some(writer) = &writer {
+        options = options.writer(writer);
+    }
+    let served = system.serve(&definitions, options)?;
+    let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
+    let outcome = attend(&served, args, input);
+    if let Some((view, dataflow)) = printed {
+        let index = served.index(&dataflow)?;
+        let schema = &index.views()[view].schema;
+        query::print(
+            &index,
+            view,
+            ByteRange::all(),
+            None,
+            RowPrinter::new(args.format, schema, None)?,
+        )?;
+    }
+    let stopped = served.stop();
+    let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
+    outcome.and(stopped).and(closed).map(|()| ExitCode::SUCCESS)
+}
+
+/// The number of the view to print at the end, and its dataflow.
+fn printed(args: &ServeArgs, definitions: &[Definition]) -> Result<Option<(usize, String)>> {
+    let Some(name) = &args.print else { return Ok(None) };
+    let (dataflow, view) = match name.split_once('.') {
+        Some((dataflow, view)) => (dataflow, view),
+        None => (definitions[0].name(), name.as_str()),
+    };
+    let definition = definitions.iter().find(|definition| definition.name() == dataflow);
+    let Some(definition) = definition else {
+        let message = format!("--print {name}: dataflow {dataflow:?} is not served");
+        return Err(Error::new(Kind::Missing, message).remedy("add it to the command"));
+    };
+    Ok(Some((definition.describe()?.view(view)?, dataflow.to_owned())))
+}
+
+/// Where all processes start: each finds the same, however the log grows meanwhile.
+fn common_start(args: &ServeArgs, system: &System, flows: &[Definition]) -> Result<Boundary> {
+    let end = args.start.map_or_else(|| system.reader()?.upper(), Ok)?;
+    let mut without = Vec::new();
+    for definition in flows {
+        if system.newest(&definition.describe()?, end)?.0.is_none() {
+            without.push(definition.name());
+        }
+    }
+    match without.as_slice() {
+        [] => Ok(Boundary::Newest),
+        some if some.len() == flows.len() => Ok(Boundary::InPlace(end)),
+        some => {
+            let some = some.join(", ");
+            let message = format!("there is no batch view of {some}, but of other dataflows");
+            Err(Error::new(Kind::Conflict, message)
+                .remedy("run `batch` first, so that all processes start alike"))
+        }
+    }
+}
+
+/// Standard input on its way into the log.
+struct Input(thread::JoinHandle<Result<u64>>);
+
+impl Input {
+    fn start(target: Target, writer: Arc<Writer>) -> Input {
+        Input(thread::spawn(move || {
+            let Target { stream, schema } = target;
+            let mut waiting = std::collections::VecDeque::new();
+            let input = std::io::stdin();
+            let outcome =
+                sources::follow(input, "standard input", &schema, signal::stopped, |rows| {
+                    waiting.push_back(writer.append(Append::rows(&stream, rows))?);
+                    // A few may be on their way: they share a sync.
+                    while waiting.len() > 4 {
+                        let Some(pending) = waiting.pop_front() else { break };
+                        pending.wait()?;
+                    }
+                    Ok(())
+                });
+            for pending in waiting {
+                pending.wait()?;
+            }
+            outcome
+        }))
+    }
+
+    fn finish(self) -> Result<u64> {
+        let lost = || Error::new(Kind::Stopped, "the reader of standard input panicked");
+        self.0.join().unwrap_or_else(|_| Err(lost()))
+    }
+}
+
+/// Watches over what is served, until a signal, the deadline, the end of the input or a failure.
+fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result<()> {
+    let begun = Instant::now();
+    for error in served.passed_over() {
+        eprintln!("warning: {error}");
+    }
+    reach_boundary(served, args)?;
+    let mut status = Status::new(served, begun)?;
+    let over = || signal::stopped() || args.time.is_some_and(|time| begun.elapsed() >= time);
+    while !over() {
+        if let Some(done) = input.take_if(|input| input.0.is_finished()) {
+            let outcome = done.finish();
+            // What was accepted before a bad record is made visible, too.
+            wait_for_all(served)?;
+            let rows = outcome?;
+            eprintln!("standard input has ended after {} events", grouped(rows));
+            break;
+        }
+        status.show(served)?;
+        thread::sleep(LOOK);
+    }
+    // Without a signal the input may be blocked in its read; it has nothing to finish then.
+    if let Some(input) = input.filter(|_| signal::stopped()) {
+        input.finish()?;
+        wait_for_all(served)?;
+    }
+    failures(served)
+}
+
+/// Every dataflow at its boundary, history fed or restored.
+fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<()> {
+    for name in &args.dataflows {
+        let begun = Instant::now();
+        let index = served.index(name)?;
+        let bar = Watching::start(name, served.progress(name)?);
+        let reached = loop {
+            served.check()?;
+            let (frontier, boundary) = (index.frontier(), index.boundary());
+            if frontier > 0 && index.base_checked()? {
+                break Some((boundary, frontier));
+            }
+            // An empty log has no boundary to reach.
+            let nothing = boundary == 0 && served.reader().upper()? == 0;
+            if nothing || signal::stopped() || served.failure(name).is_some() {
+                break None;
+            }
+            index.wait_beyond(0, LOOK);
+        };
+        drop(bar);
+        let took = begun.elapsed().as_secs_f64();
+        match reached {
+            Some((boundary, _)) => eprintln!("{name}: boundary F = {boundary}, {took:.2} s"),
+            None if served.failure(name).is_none() => eprintln!("{name}: the log is empty"),
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is in the log now is visible in every dataflow that has not failed.
+fn wait_for_all(served: &Served) -> Result<()> {
+    let Some(last) = served.reader().upper()?.checked_sub(1) else { return Ok(()) };
+    let names: Vec<_> = served.dataflows().map(str::to_owned).collect();
+    for name in names.iter().filter(|name| served.failure(name).is_none()) {
+        served.wait_beyond(name, last)?;
+    }
+    Ok(())
+}
+
+/// Why the first of those that failed did.
+fn failures(served: &Served) -> Result<()> {
+    served.dataflows().find_map(|name| served.failure(name)).map_or(Ok(()), Err)
+}
+
+/// The line that is printed every second.
+struct Status {
+    shown: Instant,
+    rows: u64,
+    caught_up: Option<Epoch>,
+    begun: Instant,
+    told: Vec<String>,
+}
+
+impl Status {
+    fn new(served: &Served, begun: Instant) -> Result<Status> {
+        let caught_up = Some(served.reader().upper()?);
+        let rows = rows(served);
+        Ok(Status { shown: Instant::now(), rows, caught_up, begun, told: Vec::new() })
+    }
+
+    fn show(&mut self, served: &Served) -> Result<()> {
+        served.check()?;
+        for name in served.dataflows() {
+            if let Some(reason) = served.failure(name).filter(|_| !self.told.contains(&name.into()))
+            {
+                eprintln!("warning: dataflow {name} stops, the others go on: {reason}");
+                self.told.push(name.to_owned());
+            }
+        }
+        if self.told.len() == served.dataflows().count() {
+            return failures(served);
+        }
+        let frontier = frontier(served)?;
+        if self.caught_up.is_some_and(|end| frontier >= end) {
+            self.caught_up = None;
+            let took = self.begun.elapsed().as_secs_f64();
+            eprintln!("caught up with the log at frontier {frontier} after {took:.2} s");
+        }
+        let passed = self.shown.elapsed();
+        if passed < STATUS {
+            return Ok(());
+        }
+        self.shown = Instant::now();
+        let end = served.reader().upper()?;
+        let rows = rows(served);
+        let rate = (rows - self.rows.min(rows)) as f64 / passed.as_secs_f64();
+        self.rows = rows;
+        eprintln!(
+            "frontier {frontier}, {} epochs behind the log, {} events/s",
+            end.saturating_sub(frontier),
+            grouped(rate as u64)
+        );
+        Ok(())
+    }
+}
+
+/// The least frontier of the dataflows that have not failed.
+fn frontier(served: &Served) -> Result<Epoch> {
+    let mut least = Epoch::MAX;
+    for name in served.dataflows().filter(|name| served.failure(name).is_none()) {
+        least = least.min(served.index(name)?.frontier());
+    }
+    Ok(least)
+}
+
+/// Events in the log, of all streams.
+fn rows(served: &Served) -> u64 {
+    served.reader().streams().iter().map(|stream| stream.rows).sum()
+}

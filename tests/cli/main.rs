@@ -1,0 +1,6 @@
+//! The command line as its users meet it: the built binary, its output, messages and exit codes.
+
+mod answers;
+mod binary;
+mod processes;
+mod refusals;
