@@ -3,9 +3,9 @@
 //! timely's `InputHandle::flush` empties the handle, but not the buffers of an exchange behind it;
 //! only closing an epoch does, and then only if something was sent since the input was last
 //! scheduled. So entries that were flushed early, with a step before the epoch was closed, could
-//! stay in the exchange's buffers for ever, and hold the frontier with them. An operator's output is
-//! flushed to the end each time the operator has run: this one passes its input on, container by
-//! container, never looking at a row.
+//! stay in the exchange's buffers for ever, and hold the frontier with them. An operator's output
+//! is flushed to the end each time the operator has run: this one passes its input on, container
+//! by container, never looking at a row.
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
