@@ -54,7 +54,8 @@ use crate::event::{Date, Decimal, Timestamp};
 ///
 /// # fn main() -> diptych::Result<()> {
 /// let words = Definition::new("words", words);
-/// assert_eq!(words.describe()?.views[0].schema.to_string(), "length: u64, word: string, value: i64");
+/// let schema = &words.describe()?.views[0].schema;
+/// assert_eq!(schema.to_string(), "length: u64, word: string, value: i64");
 ///
 /// let system = System::in_memory();
 /// append(&system.writer()?, "lines", &[Line { text: "to be or not".into() }])?;
@@ -69,7 +70,8 @@ use crate::event::{Date, Decimal, Timestamp};
     message = "`{Self}` is no column of a view",
     label = "no columns",
     note = "allowed: u8..u64, usize, i8..i64, isize, f32, f64, Decimal<SCALE>, bool, String, \
-            Vec<u8>, Date, Timestamp, Option of one of these, tuples, and structs that derive Columns"
+            Vec<u8>, Date, Timestamp, Option of one of these, tuples, and structs that derive \
+            Columns"
 )]
 pub trait Columns: Sized {
     /// Appends the columns of this type. `prefix` is the name of the field that holds the value,
