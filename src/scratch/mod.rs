@@ -5,7 +5,8 @@
 //!
 //! - [`Encoded`], always there: bincode, for any serde type. Safe; reading makes each row anew.
 //! - `InPlace`, with the cargo feature `abomonation`: the bytes *are* the rows. Reading mends the
-//!   pointers and borrows, ten times cheaper than decoding (`cargo bench --bench codecs`).
+//!   pointers and borrows; measured five times cheaper than decoding (`cargo bench --bench
+//!   codecs`), which Arrow, read in place, is too.
 //!
 //! ```
 //! use diptych::scratch::{Encoded, Scratch};
@@ -25,7 +26,8 @@
 //! - *Padding is read, which is undefined.* Rows of a type with padding do not compile.
 //! - *Rows and their parts lie misaligned.* The block is aligned to 8, and only texts, whose
 //!   alignment is 1, follow the rows; types aligned to more do not compile.
-//! - *Any type may claim to be plain.* `Flat` is sealed: integers, floats, `String`, tuples of these.
+//! - *Any type may claim to be plain.* `Flat` is sealed: integers, floats, `String`, and tuples
+//!   of these.
 //! - *A heap address is written into the block.* It stays in this process's memory.
 //! - *A reference to one byte is widened to a row.* **Not mended**: it is inside the crate, and
 //!   undefined by the strict aliasing model (Stacked Borrows). Compilers of today do not exploit
