@@ -36,9 +36,6 @@
 //! ```
 //!
 //! ```text
-//! sources ─► log ─┬─► batch  f over history [0,F), time collapsed ─► batch view ─┐
-//!       epochs,   │          the same f, one timely dataflow                     ├─► serving
-//!       immutable └─► speed  f continues, epoch by epoch ──────────► deltas ─────┘   index
 //! sources ─► log (master dataset) ─┬─► batch  f over history [0,F) ─► batch view ─┐
 //!            epochs, immutable     │          the same f, one dataflow            ├─► serving
 //!            fsync before ack      └─► speed  f continues at F ─────► deltas ─────┘   index
@@ -92,3 +89,8 @@ pub use time::Epoch;
 
 pub use differential_dataflow;
 pub use timely;
+
+/// The README's code compiles and runs as it is printed.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -49,7 +49,9 @@ fn one(
     let name = definition.name();
     let end = upto.map_or_else(|| system.reader()?.upper(), Ok)?;
     let (found, damaged) = system.newest(&definition.describe()?, end)?;
-    damaged.iter().for_each(|error| eprintln!("warning: {error}"));
+    for error in &damaged {
+        eprintln!("warning: {error}");
+    }
     if found.is_some_and(|view| view.boundary() == end) && end > 0 {
         if cluster.is_first() {
             eprintln!("{name}: there is a batch view at F = {end} already, of this version");

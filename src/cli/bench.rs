@@ -74,7 +74,8 @@ pub(super) fn run(args: &BenchArgs, catalog: &Catalog) -> Result<ExitCode> {
         for _ in 0..args.epochs {
             times.push(one_epoch(&writer, &served, &index, definition, events.take(*size)?)?);
         }
-        let cpu = (cpu_time() - before) / u32::try_from(args.epochs.max(1)).unwrap_or(u32::MAX);
+        let cpu = cpu_time().saturating_sub(before)
+            / u32::try_from(args.epochs.max(1)).unwrap_or(u32::MAX);
         sheet.row(row(history, &cluster, &batch, *size, &times, cpu))?;
     }
     sheet.finish()?;
@@ -116,7 +117,7 @@ fn run_batch(system: &System, definition: &Definition, cluster: &Cluster) -> Res
     let bar = Watching::start("batch", &progress);
     let before = cpu_time();
     let report = system.batch(definition, &options);
-    let cpu = cpu_time() - before;
+    let cpu = cpu_time().saturating_sub(before);
     drop(bar);
     Ok(Batch { report: report?, cpu })
 }

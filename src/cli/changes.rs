@@ -25,17 +25,15 @@ pub(super) fn run(args: &ChangesArgs, catalog: &Catalog) -> Result<ExitCode> {
         return Err(Error::new(Kind::Missing, message).remedy("ask for sealed epochs"));
     }
     let (found, damaged) = system.newest(&description, args.from)?;
-    damaged.iter().for_each(|error| eprintln!("warning: {error}"));
-    let boundary = match found.map(|view| view.boundary()) {
-        Some(boundary) => {
-            eprintln!("epochs {} to {}: restored at F = {boundary}", args.from, upper - 1);
-            Boundary::Restore(boundary)
-        }
-        None => {
-            eprintln!("epochs {} to {}: recomputed from the events", args.from, upper - 1);
-            Boundary::InPlace(args.from)
-        }
+    for error in &damaged {
+        eprintln!("warning: {error}");
+    }
+    let (how, boundary) = if let Some(boundary) = found.map(|view| view.boundary()) {
+        (format!("restored at F = {boundary}"), Boundary::Restore(boundary))
+    } else {
+        ("recomputed from the events".to_owned(), Boundary::InPlace(args.from))
     };
+    eprintln!("epochs {} to {}: {how}", args.from, upper - 1);
     let index = IndexOptions { history_epochs: upper + 1, ..IndexOptions::default() };
     let cluster = args.workers.cluster();
     let options =

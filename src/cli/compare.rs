@@ -86,14 +86,15 @@ impl Comparison {
             self.right.add(&row.key, &row.value, row.multiplicity);
         }
         let times = |row: Option<&Row>| row.map_or(0, |row| row.multiplicity);
-        if times(a) != times(b) && self.differing.len() < SHOWN {
-            if let Some(row) = a.or(b) {
-                let cells = snapshot.views()[view].schema.decode(&row.key, &row.value)?;
-                let cells: Vec<_> = cells.iter().map(Datum::to_string).collect();
-                let (view, cells) = (&self.view, cells.join(", "));
-                let text = format!("{view} ({cells}): {} times, {} times", times(a), times(b));
-                self.differing.push(text);
-            }
+        if times(a) != times(b)
+            && self.differing.len() < SHOWN
+            && let Some(row) = a.or(b)
+        {
+            let cells = snapshot.views()[view].schema.decode(&row.key, &row.value)?;
+            let cells: Vec<_> = cells.iter().map(Datum::to_string).collect();
+            let (view, cells) = (&self.view, cells.join(", "));
+            let text = format!("{view} ({cells}): {} times, {} times", times(a), times(b));
+            self.differing.push(text);
         }
         Ok(())
     }

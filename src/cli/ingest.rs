@@ -1,5 +1,6 @@
 //! `ingest`: files into the log.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::args::{FileFormat, IngestArgs, OnError};
@@ -71,11 +72,13 @@ fn describe(file: &FileReport, stream: &str) -> String {
         format!("{path}: {rows} events in stream {stream}{epochs}")
     };
     if let (1.., Some(errors)) = (file.skipped, &file.errors) {
-        text += &format!("; {} bad records are in {}", grouped(file.skipped), errors.display());
+        let (skipped, errors) = (grouped(file.skipped), errors.display());
+        // Writing to a String cannot fail.
+        let _ = write!(text, "; {skipped} bad records are in {errors}");
     }
     for (what, columns) in [("ignored", &file.ignored), ("absent", &file.absent)] {
         if !columns.is_empty() {
-            text += &format!("\n  columns {what}: {}", columns.join(", "));
+            let _ = write!(text, "\n  columns {what}: {}", columns.join(", "));
         }
     }
     text

@@ -23,26 +23,20 @@ pub(super) fn range(args: &KeyArgs, schema: &RowSchema) -> Result<ByteRange> {
         (None, Some(json)) => from_json(json)?,
         (None, None) => Vec::new(),
     };
-    match &args.prefix {
-        Some(prefix) => schema.text_range(&values, prefix),
-        None => {
-            let bytes = schema.parse_key(&values)?;
-            let whole = values.len() == schema.key.len();
-            Ok(if whole {
-                ByteRange::between(bytes.clone()..=bytes)
-            } else {
-                ByteRange::prefix(&bytes)
-            })
-        }
+    if let Some(prefix) = &args.prefix {
+        return schema.text_range(&values, prefix);
     }
+    let bytes = schema.parse_key(&values)?;
+    let whole = values.len() == schema.key.len();
+    Ok(if whole { ByteRange::between(bytes.clone()..=bytes) } else { ByteRange::prefix(&bytes) })
 }
 
 /// The values between commas. A key of one column is taken whole, commas and all.
 fn split(text: &str, schema: &RowSchema) -> Vec<String> {
-    match schema.key.len() {
-        1 => vec![text.to_owned()],
-        _ => text.split(',').map(str::to_owned).collect(),
+    if schema.key.len() == 1 {
+        return vec![text.to_owned()];
     }
+    text.split(',').map(str::to_owned).collect()
 }
 
 /// The items of a JSON list as text; a single value stands for a list of one.

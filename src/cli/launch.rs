@@ -156,7 +156,15 @@ impl Members {
                 let _ = errors.join();
             }
         }
-        let Some(number) = first_failure else { return Ok(ExitCode::SUCCESS) };
+        let Some(number) = first_failure else {
+            if self.0.iter().all(|member| member.ended.is_some()) {
+                return Ok(ExitCode::SUCCESS);
+            }
+            let seconds = GRACE.as_secs();
+            let message = format!("not all processes ended within {seconds} s: they are killed");
+            return Err(Error::new(Kind::Stopped, message)
+                .remedy("what was acknowledged is in the log: start again"));
+        };
         let status = self.0.iter().find(|member| member.number == number);
         let status = status.and_then(|member| member.ended);
         let how = status.map_or_else(|| "was lost".to_owned(), |status| status.to_string());

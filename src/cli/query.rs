@@ -98,7 +98,9 @@ pub(super) fn run(args: &QueryArgs, catalog: &Catalog) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let (found, damaged) = system.newest(&description, upper)?;
-    damaged.iter().for_each(|error| eprintln!("warning: {error}"));
+    for error in &damaged {
+        eprintln!("warning: {error}");
+    }
     let found = found.filter(|view| view.log_identity() == reader.identity());
     match found {
         Some(files) if files.boundary() == upper => {

@@ -145,7 +145,9 @@ impl Input {
 /// Watches over what is served, until a signal, the deadline, the end of the input or a failure.
 fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result<()> {
     let begun = Instant::now();
-    served.passed_over().for_each(|error| eprintln!("warning: {error}"));
+    for error in served.passed_over() {
+        eprintln!("warning: {error}");
+    }
     reach_boundary(served, args)?;
     let mut status = Status::new(served, begun)?;
     let over = || signal::stopped() || args.time.is_some_and(|time| begun.elapsed() >= time);
@@ -209,14 +211,9 @@ fn wait_for_all(served: &Served) -> Result<()> {
     Ok(())
 }
 
-/// The reasons of those that failed, as one error.
+/// Why the first of those that failed did.
 fn failures(served: &Served) -> Result<()> {
-    let reasons: Vec<_> = served.dataflows().filter_map(|name| served.failure(name)).collect();
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(Kind::Panic, reasons.join("; "))
-        .remedy("mend the function or the event; the log and the other dataflows are unharmed"))
+    served.dataflows().find_map(|name| served.failure(name)).map_or(Ok(()), Err)
 }
 
 /// The line that is printed every second.
@@ -240,7 +237,7 @@ impl Status {
         for name in served.dataflows() {
             if let Some(reason) = served.failure(name).filter(|_| !self.told.contains(&name.into()))
             {
-                eprintln!("error: {reason} (dataflow {name} stops, the others go on)");
+                eprintln!("warning: dataflow {name} stops, the others go on: {reason}");
                 self.told.push(name.to_owned());
             }
         }

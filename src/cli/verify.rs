@@ -23,7 +23,9 @@ pub(super) fn run(args: &VerifyArgs, catalog: &Catalog) -> Result<ExitCode> {
             .remedy("append events first, for example with `ingest`"));
     }
     let (found, damaged) = system.newest(&definition.describe()?, upper)?;
-    damaged.iter().for_each(|error| eprintln!("warning: {error}"));
+    for error in &damaged {
+        eprintln!("warning: {error}");
+    }
     let from = match found.map(|view| view.boundary()) {
         Some(boundary) if boundary == upper => format!("the batch view at F = {boundary}"),
         Some(boundary) => format!("the batch view at F = {boundary} and the epochs since"),

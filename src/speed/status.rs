@@ -3,16 +3,19 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::error::{Error, Kind};
+
 /// The fate of one dataflow: running, or failed with a reason.
 #[derive(Default)]
 pub(crate) struct LaneStatus {
     failed: AtomicBool,
-    reason: Mutex<Option<String>>,
+    reason: Mutex<Option<(Kind, String)>>,
 }
 
 impl LaneStatus {
     /// Records why the dataflow stops; the first reason stays.
-    pub(crate) fn fail(&self, reason: String) {
+    pub(crate) fn fail(&self, error: &Error) {
+        let reason = (error.kind(), error.to_string());
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
         self.failed.store(true, Ordering::Release);
     }
@@ -23,7 +26,8 @@ impl LaneStatus {
     }
 
     /// Why it stopped, if it did.
-    pub(crate) fn reason(&self) -> Option<String> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn error(&self) -> Option<Error> {
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        reason.clone().map(|(kind, message)| Error::new(kind, message))
     }
 }

@@ -95,7 +95,7 @@ impl LiveWorker {
         for live in self.lanes.iter_mut().flatten().filter(|live| !live.settled) {
             match live.lane.approach() {
                 Ok(settled) => live.settled = settled,
-                Err(error) => live.status.fail(error.to_string()),
+                Err(error) => live.status.fail(&error),
             }
             all &= live.settled;
         }
@@ -130,7 +130,7 @@ impl LiveWorker {
             Err(error) => {
                 // Only another process's reader fails here: the process cannot follow any more.
                 for live in self.lanes.iter().flatten() {
-                    live.status.fail(error.to_string());
+                    live.status.fail(&error);
                 }
                 Some(Command::Stop)
             }
@@ -152,7 +152,7 @@ impl LiveWorker {
                 let rows = share(chunk.rows.num_rows(), index, peers);
                 bytes += chunk.rows.get_array_memory_size();
                 if let Err(error) = installed.feed(chunk, rows) {
-                    live.status.fail(error.to_string());
+                    live.status.fail(&error);
                     break;
                 }
             }

@@ -66,8 +66,8 @@ impl Served {
     }
 
     /// Why a dataflow stopped; none while it runs, or when it is not served.
-    pub fn failure(&self, dataflow: &str) -> Option<String> {
-        self.entry(dataflow).ok().and_then(|entry| entry.status.reason())
+    pub fn failure(&self, dataflow: &str) -> Option<Error> {
+        self.entry(dataflow).ok().and_then(|entry| entry.status.error())
     }
 
     /// Batch views that were damaged and passed over at the start, as errors that name the file.
@@ -97,14 +97,14 @@ impl Served {
         let entry = self.entry(dataflow)?;
         let patience = Duration::from_millis(20);
         while entry.index.wait_beyond(epoch, patience) <= epoch {
-            if let Some(reason) = entry.status.reason() {
-                return Err(Error::new(Kind::Panic, reason));
+            if let Some(error) = entry.status.error() {
+                return Err(error);
             }
             self.live.check()?;
         }
         while !entry.index.base_checked()? {
-            if let Some(reason) = entry.status.reason() {
-                return Err(Error::new(Kind::Panic, reason));
+            if let Some(error) = entry.status.error() {
+                return Err(error);
             }
             self.live.check()?;
             std::thread::sleep(Duration::from_millis(1));

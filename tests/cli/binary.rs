@@ -39,6 +39,13 @@ impl Place {
         command
     }
 
+    /// Writes an NDJSON file of `count` lines, each with the text that `text` gives.
+    pub(crate) fn lines(&self, name: &str, count: usize, text: impl Fn(usize) -> String) {
+        let lines: Vec<_> =
+            (0..count).map(|n| serde_json::json!({ "text": text(n) }).to_string()).collect();
+        self.file(name, &(lines.join("\n") + "\n"));
+    }
+
     /// Runs a command to its end.
     pub(crate) fn run(&self, line: &str) -> Ran {
         Ran::of(self.command(line).output().expect("the binary runs"))

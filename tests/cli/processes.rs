@@ -5,14 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::binary::{Place, Ran};
 
-fn numbered(from: usize, to: usize) -> String {
-    (from..to).map(|n| format!("{{\"text\":\"w{} all\"}}\n", n % 500)).collect()
-}
-
 fn halves() -> Place {
     let place = Place::new();
-    place.file("a.ndjson", &numbered(0, 10_000));
-    place.file("b.ndjson", &numbered(10_000, 20_000));
+    place.lines("a.ndjson", 10_000, |n| format!("w{} all", n % 500));
+    place.lines("b.ndjson", 10_000, |n| format!("w{} all", n % 501));
     place.ok("ingest lines a.ndjson --data D");
     place
 }

@@ -143,9 +143,7 @@ fn damage_in_the_middle_is_named_by_file_and_offset() {
 #[test]
 fn an_ingest_that_was_killed_is_completed_exactly_once() {
     let place = Place::new();
-    let lines: String =
-        (0..400_000).map(|n| format!("{{\"text\":\"w{} all\"}}\n", n % 1000)).collect();
-    place.file("big.ndjson", &lines);
+    place.lines("big.ndjson", 400_000, |n| format!("w{} all", n % 1000));
     let mut killed = 0;
     for round in 0..40_u64 {
         let mut ingest = place.start("ingest lines big.ndjson --data D");
@@ -178,8 +176,7 @@ fn an_ingest_that_was_killed_is_completed_exactly_once() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let place = Place::new();
-    let lines: String = (0..50_000).map(|n| format!("{{\"text\":\"word{n}\"}}\n")).collect();
-    place.file("a.ndjson", &lines);
+    place.lines("a.ndjson", 50_000, |n| format!("word{n}"));
     place.ok("ingest lines a.ndjson --data D");
     let binary = env!("CARGO_BIN_EXE_diptych");
     let script = format!(

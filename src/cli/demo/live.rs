@@ -14,7 +14,7 @@ use super::{STREAM, signal};
 use crate::cli::args::DemoArgs;
 use crate::dataflow::Definition;
 use crate::dataflows::Tweet;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::event::{Append as _, Event, Timestamp};
 use crate::log::{Append, Pending, Writer};
 use crate::serving::Index;
@@ -158,7 +158,7 @@ pub(super) fn run(
 /// Errors when the dataflow, or the reading of the log, has failed.
 fn check(served: &Served, flow: &str) -> Result<()> {
     served.check()?;
-    served.failure(flow).map_or(Ok(()), |reason| Err(Error::new(Kind::Panic, reason)))
+    served.failure(flow).map_or(Ok(()), Err)
 }
 
 /// Appends what is due, every few milliseconds.

@@ -3,6 +3,8 @@
 //! Tags and authors follow Zipf's law, some are not ASCII, the fashion changes from hour to hour,
 //! and one event in twenty is minutes to hours late.
 
+use std::fmt::Write as _;
+
 use crate::dataflows::Tweet;
 use crate::event::Timestamp;
 use crate::io::{Random, SimRandom};
@@ -146,7 +148,10 @@ impl MadeUp {
             match NAMED.get(rank) {
                 // The leaders change places every hour.
                 Some(_) => text.push_str(NAMED[(rank * 7 + hour) % NAMED.len()]),
-                None => text.push_str(&format!("tag{rank}")),
+                None => {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "tag{rank}");
+                }
             }
         }
         text

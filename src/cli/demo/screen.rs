@@ -8,13 +8,16 @@ use super::timed_disk::TimedDisk;
 use crate::cli::percentile::{ms, percentile};
 use crate::cli::sheet::grouped;
 use crate::error::Result;
+use crate::event::Timestamp;
 use crate::row::Datum;
-use crate::serving::{Index, Read};
+use crate::serving::{Index, Read, Snapshot};
 
 /// Freshness and rate are those of the last so many seconds.
 const WINDOW: Duration = Duration::from_secs(2);
 const TAGS: usize = 10;
 const BAR: u64 = 30;
+/// An hour that has just begun may have no visible event yet.
+const HOURS_BACK: usize = 6;
 
 /// The state of the screen between two pictures.
 pub(super) struct Screen {
@@ -49,17 +52,7 @@ impl Screen {
     /// When a read fails.
     pub(super) fn draw(&mut self, index: &Index, stage: &Stage, disk: &TimedDisk) -> Result<()> {
         let snapshot = index.snapshot(Read::Latest)?;
-        let hour = stage.now().hour();
-        let schema = &snapshot.views()[self.top_tags].schema;
-        let key = schema.parse_key(&[hour.to_string()])?;
-        let mut tags: Vec<Ranked> = Vec::new();
-        for row in snapshot.prefix(self.top_tags, &key).take(TAGS) {
-            let row = row?;
-            // hour, rank, tag, n
-            if let [_, _, tag, Datum::Int(n)] = &schema.decode(&row.key, &row.value)?[..] {
-                tags.push((tag.to_string(), n.unsigned_abs()));
-            }
-        }
+        let (hour, tags) = self.leaders(&snapshot, stage.now())?;
         let samples = stage.samples(0);
         let recent: Vec<_> =
             samples.iter().filter(|s| s.visible.elapsed() < WINDOW).copied().collect();
@@ -85,6 +78,28 @@ impl Screen {
             );
         }
         Ok(())
+    }
+
+    /// The top tags of the hour of `now`, or of the hour before while that has none yet.
+    fn leaders(&self, snapshot: &Snapshot, now: Timestamp) -> Result<(Timestamp, Vec<Ranked>)> {
+        let schema = &snapshot.views()[self.top_tags].schema;
+        let mut hour = now.hour();
+        for _ in 0..HOURS_BACK {
+            let key = schema.parse_key(&[hour.to_string()])?;
+            let mut tags: Vec<Ranked> = Vec::new();
+            for row in snapshot.prefix(self.top_tags, &key).take(TAGS) {
+                let row = row?;
+                // hour, rank, tag, n
+                if let [_, _, tag, Datum::Int(n)] = &schema.decode(&row.key, &row.value)?[..] {
+                    tags.push((tag.to_string(), n.unsigned_abs()));
+                }
+            }
+            if !tags.is_empty() {
+                return Ok((hour, tags));
+            }
+            hour = Timestamp::from_micros(hour.micros() - 1).hour();
+        }
+        Ok((now.hour(), Vec::new()))
     }
 
     /// Leaves the last picture, and sums the whole run up.
