@@ -12,8 +12,8 @@ use crate::time::Epoch;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the layers disagree; 2 wrong input or usage; 3 something asked for is \
-missing; 4 conflict (a second writer, another version); 5 damage on disk; 6 data of a newer format; \
-7 disk full; 8 operating system; 9 panic in user code; 10 stopped.";
+missing; 4 conflict (a second writer, another version); 5 damage on disk; 6 data of a newer \
+format; 7 disk full; 8 operating system; 9 panic in user code; 10 stopped.";
 
 /// The Lambda Architecture in one Rust function: batch, speed and serving layers that agree at
 /// every epoch.
