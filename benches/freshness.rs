@@ -45,11 +45,13 @@ fn main() -> ExitCode {
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A tweet with two tags, of an hour that many share.
+/// A tweet with two of 3,000 tags; one in twenty is one to six hours late.
 fn tweet(number: usize, text: &str) -> Tweet {
-    let tags: Vec<_> = text.split(' ').take(2).map(|word| format!("#{word}")).collect();
+    let rank = |word: &str| word.trim_start_matches("word").parse::<usize>().unwrap_or(0) % 3_000;
+    let tags = text.split(' ').take(2).map(|word| format!("#tag{}", rank(word)));
+    let late = if number.is_multiple_of(20) { 1 + number as i64 / 20 % 6 } else { 0 };
     Tweet {
-        publish_date: Timestamp::from_seconds(1_767_225_600 + (number as i64 % 24) * 3600),
+        publish_date: Timestamp::from_seconds(1_767_225_600 - late * 3600),
         author_id: format!("user{}", number % 1000),
         account_category: String::new(),
         region: "Europe".to_owned(),
@@ -59,7 +61,7 @@ fn tweet(number: usize, text: &str) -> Tweet {
         updates: None,
         post_type: String::new(),
         retweet: None,
-        content: tags.join(" "),
+        content: tags.collect::<Vec<_>>().join(" "),
     }
 }
 

@@ -66,6 +66,7 @@ pub mod io;
 pub mod limits;
 pub mod log;
 pub mod row;
+pub mod scratch;
 pub mod serving;
 pub mod sources;
 mod speed;

@@ -13,6 +13,8 @@ use diptych::{BatchOptions, Definition, ServeOptions, Served, System};
 use crate::measure::{Live, cpu, median, thread_cpu};
 
 const CHUNK: usize = 50_000;
+/// Live epochs while reads are timed; each also waits for its sync.
+const EPOCHS_PER_SECOND: u32 = 100;
 
 /// A log with the history in sealed segments.
 pub(crate) struct Log {
@@ -90,38 +92,42 @@ impl Log {
         })
     }
 
-    /// Point reads per second of the reader's own processor time, while epochs are applied.
-    pub(crate) fn reads(&self, lines: &[String], size: usize) -> f64 {
-        let keys: Vec<Vec<u8>> = lines
-            .iter()
-            .flat_map(|line| line.split_whitespace())
-            .map(|word| diptych::row::encode(&word.to_owned()))
-            .collect();
+    /// Point reads per second of the reader's own processor time, while [`EPOCHS_PER_SECOND`] are
+    /// applied. Keys are those of `lines`, each word as likely as any other, or, when `hot`, as
+    /// likely as it occurs: the most frequent words change at every epoch, and the index keeps
+    /// their past values apart.
+    pub(crate) fn reads(&self, lines: &[String], size: usize, hot: bool) -> f64 {
+        let words = lines.iter().flat_map(|line| line.split_whitespace());
+        let mut keys: Vec<_> = words.map(|word| diptych::row::encode(&word.to_owned())).collect();
+        if !hot {
+            keys.sort_unstable();
+            keys.dedup();
+            // Neighbours apart: a stride that shares no factor with the length.
+            let stride = (0..keys.len()).map(|n| n * 7919 % keys.len());
+            keys = stride.map(|at| keys[at].clone()).collect();
+        }
         self.serve(|writer, _, index| {
             let stop = AtomicBool::new(false);
             thread::scope(|scope| {
                 scope.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) {
-                        for lines in lines.chunks(size) {
-                            append(writer, lines);
-                            if stop.load(Ordering::Relaxed) {
-                                break;
-                            }
-                        }
+                    let epochs = lines.chunks(size).cycle();
+                    for lines in epochs.take_while(|_| !stop.load(Ordering::Relaxed)) {
+                        append(writer, lines);
+                        thread::sleep(Duration::from_secs(1) / EPOCHS_PER_SECOND);
                     }
                 });
                 let (mut reads, mut found) = (0_u64, 0_u64);
                 let begun = Instant::now();
+                let mut keys = keys.chunks(1_000).cycle();
                 let (seconds, ()) = thread_cpu(|| {
                     while begun.elapsed() < Duration::from_secs(3) {
-                        for some in keys.chunks(1_000) {
-                            let snapshot = index.snapshot(Read::Latest).expect("a snapshot");
-                            for key in some {
-                                let visit = |_: &[u8], _| found += 1;
-                                snapshot.get_with(0, key, visit).expect("a read");
-                            }
-                            reads += some.len() as u64;
+                        let snapshot = index.snapshot(Read::Latest).expect("a snapshot");
+                        let some = keys.next().expect("there are keys");
+                        for key in some {
+                            let visit = |_: &[u8], _| found += 1;
+                            snapshot.get_with(0, key, visit).expect("a read");
                         }
+                        reads += some.len() as u64;
                     }
                 });
                 stop.store(true, Ordering::Relaxed);

@@ -80,8 +80,7 @@ pub(super) fn describe(report: &BatchReport, cluster: &Cluster) -> String {
     let own = if cluster.processes() > 1 { " by this process" } else { "" };
     format!(
         "{}: batch view at F = {}, {} events{own} in {seconds:.2} s, {rate} events/s, \
-         {decoding:.0} % \
-         of the time decoding",
+         {decoding:.0} % of the time decoding",
         report.dataflow,
         report.boundary,
         grouped(report.rows)

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::args::{FileFormat, IngestArgs, OnError};
 use super::bar;
 use super::catalog::Catalog;
-use super::sheet::grouped;
+use super::sheet::{counted, grouped};
 use crate::error::Result;
 use crate::log::{Ack, Append, Writer};
 use crate::sources::{self, AppendTo, FileReport, IngestOptions, Phase, Progress};
@@ -61,15 +61,15 @@ pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
 
 /// What became of a file, in one or two lines.
 fn describe(file: &FileReport, stream: &str) -> String {
-    let (path, rows) = (file.path.display(), grouped(file.rows));
+    let (path, rows) = (file.path.display(), counted(file.rows, "event"));
     let mut text = if file.already_ingested() {
-        format!("{path}: nothing to do, all {rows} events are in stream {stream} already")
+        format!("{path}: nothing to do, all of it ({rows}) is in stream {stream} already")
     } else {
         let epochs = match file.epochs {
             Some((first, last)) => format!(", epochs {first} to {last}"),
             None => String::new(),
         };
-        format!("{path}: {rows} events in stream {stream}{epochs}")
+        format!("{path}: {rows} in stream {stream}{epochs}")
     };
     if let (1.., Some(errors)) = (file.skipped, &file.errors) {
         let (skipped, errors) = (grouped(file.skipped), errors.display());

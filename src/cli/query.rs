@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::args::{FormatArgs, QueryArgs};
 use super::catalog::Catalog;
 use super::key;
-use super::sheet::Sheet;
+use super::sheet::{Sheet, counted};
 use crate::error::{Error, Kind, Result};
 use crate::row::{ByteRange, RowSchema};
 use crate::serving::{Index, Read, Row};
@@ -116,8 +116,8 @@ pub(super) fn run(args: &QueryArgs, catalog: &Catalog) -> Result<ExitCode> {
         found => {
             match found.map(|view| view.boundary()) {
                 Some(boundary) => eprintln!(
-                    "epoch {epoch}, boundary F = {boundary}: restored at F and replayed {} epochs",
-                    upper - boundary
+                    "epoch {epoch}, boundary F = {boundary}: restored at F and replayed {}",
+                    counted(upper - boundary, "epoch")
                 ),
                 None => eprintln!(
                     "epoch {epoch}, boundary F = {upper}: recomputed from the events (`batch` \

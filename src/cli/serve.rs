@@ -9,7 +9,7 @@ use super::args::ServeArgs;
 use super::bar::Watching;
 use super::catalog::{Catalog, Target};
 use super::query::{self, RowPrinter};
-use super::sheet::grouped;
+use super::sheet::{counted, grouped};
 use super::{launch, signal};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
@@ -157,7 +157,7 @@ fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result
             // What was accepted before a bad record is made visible, too.
             wait_for_all(served)?;
             let rows = outcome?;
-            eprintln!("standard input has ended after {} events", grouped(rows));
+            eprintln!("standard input has ended after {}", counted(rows, "event"));
             break;
         }
         status.show(served)?;

@@ -190,6 +190,12 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 epoch`, `2 epochs`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

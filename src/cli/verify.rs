@@ -6,7 +6,7 @@ use super::DISAGREE;
 use super::args::VerifyArgs;
 use super::catalog::Catalog;
 use super::compare::{Comparison, compare};
-use super::sheet::Sheet;
+use super::sheet::{Sheet, counted};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::row::Datum;
@@ -33,9 +33,9 @@ pub(super) fn run(args: &VerifyArgs, catalog: &Catalog) -> Result<ExitCode> {
     };
     let others = Cluster::local(cluster.workers + 1);
     eprintln!(
-        "epoch {}: {from} with {} workers, against the events alone with {}",
+        "epoch {}: {from} with {}, against the events alone with {}",
         upper - 1,
-        cluster.workers,
+        counted(cluster.workers as u64, "worker"),
         others.workers
     );
     let restored = system.recompute(definition, upper, cluster, false)?;

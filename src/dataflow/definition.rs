@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::Dataflow;
 use super::plan::{Plan, StreamInfo, ViewInfo};
 use crate::error::{Error, Kind, Result};
+use crate::io::{Random as _, RealRandom};
 use crate::time::Epoch;
 
 /// A user's function and its name: everything a layer needs to compile it.
@@ -99,13 +100,12 @@ impl Description {
     }
 }
 
-/// A hash of the running executable: another build is another version.
+/// A hash of the running executable: another build is another version. Where it cannot be read,
+/// no two processes have the same version, so that none trusts what another build wrote.
 fn executable_version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
-    VERSION.get_or_init(|| {
-        use std::hash::BuildHasher;
-        let image = crate::io::executable_image();
-        let hash = foldhash::quality::FixedState::default().hash_one(image);
-        format!("build-{hash:016x}")
+    VERSION.get_or_init(|| match crate::io::executable_digest() {
+        Some(digest) => format!("build-{digest:016x}"),
+        None => format!("unknown-{:016x}", RealRandom.next()),
     })
 }

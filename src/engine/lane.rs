@@ -42,8 +42,8 @@ pub(crate) fn history(
     let wanted = |part: &Part| streams.iter().any(|stream| *stream.name == **part.stream());
     let parts = reader.parts(reader.lower(), boundary)?.into_iter().filter(wanted);
     let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
-    // A part is a bounded number of rows: its chunks may be held while they are fed.
-    let chunks = mine.into_iter().flat_map(|part| part.chunks().collect::<Vec<_>>());
+    // One chunk is in memory at a time, whatever the part.
+    let chunks = mine.into_iter().flat_map(Part::into_chunks);
     Ok(Box::new(chunks.map(|chunk| chunk.map(Feed::Rows))))
 }
 

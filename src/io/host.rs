@@ -1,16 +1,35 @@
 //! Small looks at the host that are not part of any data directory.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::error::{Error, Result};
 
-/// The bytes of the running executable; empty where the platform does not tell.
-pub(crate) fn executable_image() -> Vec<u8> {
-    // Without it all builds share one version, which a pinned version mends; nothing is lost.
-    std::env::current_exe().and_then(std::fs::read).unwrap_or_default()
+/// Bytes of an executable that are read at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// A digest of the running executable, which is read piece by piece: it may be larger than the
+/// memory a process has. None where the platform does not tell, or the file cannot be read.
+pub(crate) fn executable_digest() -> Option<u64> {
+    let mut image = std::fs::File::open(std::env::current_exe().ok()?).ok()?;
+    digest(&mut image).ok()
+}
+
+fn digest(image: &mut impl Read) -> std::io::Result<u64> {
+    let mut hash = Xxh3::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match image.read(&mut piece) {
+            Ok(0) => return Ok(hash.digest()),
+            Ok(read) => hash.update(&piece[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// A file that the user named, outside of any data directory: what is ingested, or where bad
@@ -60,4 +79,19 @@ pub(crate) fn answers() -> (Box<dyn Write>, bool) {
 pub(crate) fn cpu_time() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_does_not_depend_on_the_pieces() {
+        let image: Vec<u8> = (0..3 * PIECE_BYTES + 17).map(|byte| (byte % 251) as u8).collect();
+        let expected = xxhash_rust::xxh3::xxh3_64(&image);
+        let (head, tail) = image.split_at(100);
+        let found = [digest(&mut &image[..]), digest(&mut head.chain(tail))];
+        assert!(found.into_iter().all(|found| found.is_ok_and(|found| found == expected)));
+        assert!(digest(&mut &image[1..]).is_ok_and(|other| other != expected));
+    }
 }

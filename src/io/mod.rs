@@ -35,8 +35,8 @@ mod sim;
 mod sim_state;
 
 pub use clock::{Clock, RealClock, SimClock};
-pub(crate) use host::{UserFile, unnamed_file};
-pub(crate) use host::{answers, cpu_time, divert_stdout, executable_image, read_text};
+pub(crate) use host::{UserFile, answers, cpu_time, divert_stdout, executable_digest};
+pub(crate) use host::{read_text, unnamed_file};
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
 pub(crate) use scratch::ScratchDir;

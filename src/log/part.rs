@@ -5,6 +5,7 @@
 //! file or already sealed: two processes that ask for the same epochs get the same list of parts,
 //! even if a segment is sealed in between.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,6 +41,24 @@ enum Source {
     Frames { file: FrameFile, schemas: Arc<Schemas>, pieces: Vec<Piece> },
 }
 
+fn chunks<P: Borrow<Part>>(part: P) -> impl Iterator<Item = Result<Chunk>> {
+    let count = match &part.borrow().source {
+        Source::Block { block, .. } => usize::from(block.last >= part.borrow().lower),
+        Source::Frames { pieces, .. } => pieces.len(),
+    };
+    let mut failed = false;
+    (0..count)
+        .map_while(move |index| {
+            if failed {
+                return None;
+            }
+            let chunk = part.borrow().chunk(index);
+            failed = chunk.is_err();
+            Some(chunk)
+        })
+        .filter_map(Result::transpose)
+}
+
 /// Some rows of one frame.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
@@ -72,21 +91,12 @@ impl Part {
     /// # Errors
     /// Damage, with file and offset; whatever the disk reports.
     pub fn chunks(&self) -> impl Iterator<Item = Result<Chunk>> + '_ {
-        let count = match &self.source {
-            Source::Block { block, .. } => usize::from(block.last >= self.lower),
-            Source::Frames { pieces, .. } => pieces.len(),
-        };
-        let mut failed = false;
-        (0..count)
-            .map_while(move |index| {
-                if failed {
-                    return None;
-                }
-                let chunk = self.chunk(index);
-                failed = chunk.is_err();
-                Some(chunk)
-            })
-            .filter_map(Result::transpose)
+        chunks(self)
+    }
+
+    /// [`Part::chunks`], which keeps the part alive; one chunk is in memory at a time.
+    pub(crate) fn into_chunks(self) -> impl Iterator<Item = Result<Chunk>> {
+        chunks(self)
     }
 
     fn chunk(&self, index: usize) -> Result<Option<Chunk>> {

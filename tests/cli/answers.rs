@@ -68,7 +68,7 @@ fn a_query_says_where_its_rows_come_from() {
     place.ok("batch word_count --data D --upto 1");
     let restored = place.ok(line);
     assert!(
-        restored.err.contains("epoch 1, boundary F = 1: restored at F and replayed 1 epochs"),
+        restored.err.contains("epoch 1, boundary F = 1: restored at F and replayed 1 epoch"),
         "{}",
         restored.err
     );

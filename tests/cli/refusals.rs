@@ -59,7 +59,11 @@ fn a_bad_file_names_line_and_column_and_appends_nothing() {
     let stat = place.ok("log stat --data D");
     assert!(stat.err.contains("epochs [0, 0)"), "{}", stat.err);
     let ran = place.ok("ingest bank n.csv --data D --on-error skip");
-    assert!(ran.err.contains("1 events") && ran.err.contains("n.csv.errors.ndjson"), "{}", ran.err);
+    assert!(
+        ran.err.contains("1 event in stream") && ran.err.contains("n.csv.errors.ndjson"),
+        "{}",
+        ran.err
+    );
     let errors = std::fs::read_to_string(place.path().join("n.csv.errors.ndjson"));
     assert!(errors.is_ok_and(|text| text.contains("\"line\":3") && text.contains("many")));
     place.refused("ingest bank none.csv --data D", 3, &["none.csv"]);
@@ -80,7 +84,7 @@ fn a_second_writer_is_told_who_is_the_first() {
     drop(input);
     let ran = Ran::of(first.wait_with_output().expect("it ends"));
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.err.contains("standard input has ended after 1 events"), "{}", ran.err);
+    assert!(ran.err.contains("standard input has ended after 1 event"), "{}", ran.err);
     assert_eq!(place.counts().len(), 4);
 }
 
@@ -168,7 +172,7 @@ fn an_ingest_that_was_killed_is_completed_exactly_once() {
     assert!(killed > 0, "nothing was killed");
     place.ok("ingest lines big.ndjson --data D");
     let ran = place.ok("ingest lines big.ndjson --data D");
-    assert!(ran.err.contains("nothing to do, all 400,000 events"), "{}", ran.err);
+    assert!(ran.err.contains("nothing to do, all of it (400,000 events)"), "{}", ran.err);
     let all = place.ok("query word_count counts --data D --key all --format csv");
     assert_eq!(all.out, "word,n\nall,400000\n");
 }

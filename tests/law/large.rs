@@ -15,6 +15,8 @@ const EPOCHS: usize = 3;
 /// when written.
 const KEYS: usize = 300_000;
 
+const _: () = assert!(KEYS > diptych::limits::COMBINER_KEYS_MAX);
+
 fn holds(subject: &Subject, history: History) -> Result<(), String> {
     let log = Log::new(subject, history);
     let system = log.in_memory(EPOCHS - 1)?;
@@ -28,7 +30,6 @@ fn holds(subject: &Subject, history: History) -> Result<(), String> {
 /// Two workers once waited for ever: entries flushed early stayed in the buffers of an exchange.
 #[test]
 fn many_words() -> Result<(), String> {
-    assert!(KEYS > diptych::limits::COMBINER_KEYS_MAX, "the combiner is never full");
     let text = |line: usize| {
         let words = (0..20).map(|n| format!("w{}", (line * 20 + n) % KEYS));
         words.collect::<Vec<_>>().join(" ")

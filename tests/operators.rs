@@ -1,0 +1,257 @@
+//! Every operator of `src/dataflow` against the most obvious way to say the same, at every epoch.
+//!
+//! Facts come in random epochs; deletions may come before what they delete. The twins see the list
+//! of facts so far, and know no epochs, no workers and no increments.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use diptych::row::Columns;
+use diptych::serving::{Read, Snapshot};
+use diptych::{
+    Boundary, Cluster, CollectionExt, Dataflow, Definition, Epoch, Event, Monoid, PairsExt,
+    ServeOptions, System, append,
+};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Event, Clone, Debug)]
+struct Fact {
+    group: i64,
+    item: i64,
+    n: i64,
+    /// How many of it come, or go; what is read without signs takes each fact once.
+    weight: i64,
+}
+
+/// How many, their sum, and the greatest of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Statistics(i64, i64, i64);
+
+impl Monoid for Statistics {
+    type Item = i64;
+    fn of(n: i64) -> Self {
+        Statistics(1, n, n)
+    }
+    fn merge(&mut self, other: Self) {
+        *self = Statistics(self.0 + other.0, self.1 + other.1, self.2.max(other.2));
+    }
+}
+
+/// Ranks asked for; 40 is more than any group has, and more than the buckets of the last level.
+const RANKS: [usize; 4] = [0, 1, 3, 40];
+
+fn top_view(k: usize) -> String {
+    format!("top_{k}")
+}
+
+fn operators(df: &mut Dataflow) {
+    let facts = df.events::<Fact>("facts");
+    let plain = facts.clone().map(|f| (f.group, (f.item, f.n)));
+    let signed = facts.weighted(|f| f.weight).map(|f| (f.group, (f.item, f.n)));
+
+    let latest = plain.clone().latest("latest", |(item, _)| *item);
+    df.view("latest", latest);
+    let once = plain.clone().distinct_by("distinct_by", |(_, (item, _))| *item);
+    df.view("distinct_by", once.map(|(group, (item, n))| (item, (group, n))));
+    let folded = plain.clone().map(|(group, (_, n))| (group, n)).fold::<Statistics, i64>("fold");
+    df.view("fold", folded.map(|(group, Statistics(count, sum, max))| (group, (count, sum, max))));
+    let plain = plain.map(|(group, (item, _))| (group, item)).collect("plain");
+    df.view("distinct_count", plain.distinct_count());
+
+    df.view("count", signed.clone().count("count"));
+    df.view("distinct", signed.clone().distinct("distinct"));
+    df.view("sum", signed.clone().map(|(group, (_, n))| (group, n)).sum("sum"));
+    let rows = signed.collect("collect");
+    df.view("sum_values", rows.clone().map(|(group, (_, n))| (group, n)).sum_values());
+    for k in RANKS {
+        let top = rows.clone().top_k(k, |(group, (item, n))| (group, (Reverse(n), item)));
+        df.view(&top_view(k), top.map(|(place, (Reverse(n), item))| (place, (n, item))));
+    }
+    df.view("collect", rows);
+}
+
+/// The rows of a view that has each row once.
+fn view<K: Columns + Debug, V: Columns + Debug>(snapshot: &Snapshot, name: &str) -> Vec<(K, V)> {
+    let once = |(row, times): ((K, V), isize)| {
+        assert_eq!(times, 1, "multiplicity of {row:?} in {name}");
+        row
+    };
+    snapshot.rows::<K, V>(name).unwrap().into_iter().map(once).collect()
+}
+
+type Row = (i64, (i64, i64));
+
+/// How often each row is there: the sum of its weights, when that is not zero.
+fn multiset(facts: &[Fact]) -> BTreeMap<Row, i64> {
+    let mut rows = BTreeMap::new();
+    for f in facts {
+        *rows.entry((f.group, (f.item, f.n))).or_insert(0) += f.weight;
+    }
+    rows.retain(|_, weight| *weight != 0);
+    rows
+}
+
+/// The values of each group, in the order of the facts.
+fn groups<V>(facts: &[Fact], value: impl Fn(&Fact) -> V) -> BTreeMap<i64, Vec<V>> {
+    let mut groups = BTreeMap::<_, Vec<V>>::new();
+    for f in facts {
+        groups.entry(f.group).or_default().push(value(f));
+    }
+    groups
+}
+
+fn top(facts: &[Fact], k: usize) -> Vec<((i64, u64), (i64, i64))> {
+    let mut sorted = Vec::new();
+    for ((group, (item, n)), weight) in multiset(facts) {
+        sorted.extend((0..weight).map(|_| (group, Reverse(n), item)));
+    }
+    sorted.sort();
+    let mut ranked = Vec::new();
+    for group in sorted.iter().map(|row| row.0).collect::<BTreeSet<_>>() {
+        let of_group = sorted.iter().filter(|row| row.0 == group).take(k).zip(1..);
+        ranked.extend(of_group.map(|((_, Reverse(n), item), rank)| ((group, rank), (*n, *item))));
+    }
+    ranked
+}
+
+/// What is read without signs.
+fn check_plain(snapshot: &Snapshot, facts: &[Fact]) {
+    let latest: Vec<Row> = groups(facts, |f| (f.item, f.n))
+        .into_iter()
+        .map(|(group, rows)| (group, rows.into_iter().max().unwrap()))
+        .collect();
+    assert_eq!(view::<i64, (i64, i64)>(snapshot, "latest"), latest, "latest");
+
+    let mut least = BTreeMap::<i64, Row>::new();
+    for f in facts {
+        let row = (f.group, (f.item, f.n));
+        least.entry(f.item).and_modify(|known| *known = row.min(*known)).or_insert(row);
+    }
+    let least: Vec<_> =
+        least.into_iter().map(|(item, (group, (_, n)))| (item, (group, n))).collect();
+    assert_eq!(view::<i64, (i64, i64)>(snapshot, "distinct_by"), least, "distinct_by");
+
+    let folded: Vec<_> = groups(facts, |f| f.n)
+        .into_iter()
+        .map(|(group, n)| (group, (n.len() as i64, n.iter().sum(), *n.iter().max().unwrap())))
+        .collect();
+    assert_eq!(view::<i64, (i64, i64, i64)>(snapshot, "fold"), folded, "fold");
+
+    let items: Vec<_> = groups(facts, |f| f.item)
+        .into_iter()
+        .map(|(group, items)| (group, items.into_iter().collect::<BTreeSet<_>>().len() as i64))
+        .collect();
+    assert_eq!(view::<i64, i64>(snapshot, "distinct_count"), items, "distinct_count");
+}
+
+/// What obeys signs.
+fn check_signed(snapshot: &Snapshot, facts: &[Fact]) {
+    let rows = multiset(facts);
+    let counts: Vec<(Row, i64)> = rows.iter().map(|(row, weight)| (*row, *weight)).collect();
+    assert_eq!(view::<Row, i64>(snapshot, "count"), counts, "count");
+
+    let there: Vec<Row> = counts.iter().filter(|(_, n)| *n > 0).map(|(row, _)| *row).collect();
+    assert_eq!(view::<i64, (i64, i64)>(snapshot, "distinct"), there, "distinct");
+
+    let all: Vec<(Row, isize)> = counts.iter().map(|(row, n)| (*row, *n as isize)).collect();
+    let collected = snapshot.rows::<i64, (i64, i64)>("collect").unwrap();
+    assert_eq!(collected, all, "collect");
+
+    let sums: Vec<_> = groups(facts, |f| (f.n * f.weight, f.weight))
+        .into_iter()
+        .map(|(group, parts)| {
+            (group, parts.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1)))
+        })
+        // A key is gone when nothing is left of it: neither facts nor a sum.
+        .filter(|(_, left)| *left != (0, 0))
+        .map(|(group, (sum, _))| (group, sum))
+        .collect();
+    assert_eq!(view::<i64, i64>(snapshot, "sum"), sums, "sum");
+    assert_eq!(view::<i64, i64>(snapshot, "sum_values"), sums, "sum_values");
+
+    for k in RANKS {
+        let found = view::<(i64, u64), (i64, i64)>(snapshot, &top_view(k));
+        assert_eq!(found, top(facts, k), "the top {k}");
+    }
+}
+
+fn facts() -> impl Strategy<Value = Vec<Vec<Fact>>> {
+    let fact = (0i64..3, 0i64..4, -2i64..3, prop::sample::select(&[1i64, 1, 1, 2, -1, -1, -2, 0]))
+        .prop_map(|(group, item, n, weight)| Fact { group, item, n, weight });
+    prop::collection::vec(prop::collection::vec(fact, 0..12), 1..6)
+}
+
+/// History up to `boundary` at once, the rest epoch by epoch; every epoch is compared.
+fn check(epochs: &[Vec<Fact>], boundary: Epoch, workers: usize) {
+    let system = System::in_memory();
+    let writer = system.writer().unwrap();
+    for epoch in epochs {
+        append(&writer, "facts", epoch).unwrap();
+    }
+    let upper = epochs.len() as Epoch;
+    let boundary = boundary.min(upper);
+    let options = ServeOptions::default()
+        .cluster(Cluster::local(workers))
+        .boundary(Boundary::InPlace(boundary))
+        .until(upper);
+    let served = system.serve(&[Definition::new("operators", operators)], options).unwrap();
+    served.wait_beyond("operators", upper - 1).unwrap();
+    let index = served.index("operators").unwrap();
+    for at in boundary.saturating_sub(1)..upper {
+        let snapshot = index.snapshot(Read::AsOf(at)).unwrap();
+        let facts = epochs[..=at as usize].concat();
+        check_plain(&snapshot, &facts);
+        check_signed(&snapshot, &facts);
+    }
+    served.stop().unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn operators_mean_what_their_twins_mean(
+        epochs in facts(),
+        boundary in 0u64..6,
+        workers in 1usize..4,
+    ) {
+        check(&epochs, boundary, workers);
+    }
+}
+
+#[test]
+fn a_deletion_may_come_before_what_it_deletes() {
+    let fact = |weight| Fact { group: 1, item: 2, n: 3, weight };
+    // Below zero, back to nothing, twice there, once there.
+    let epochs = [vec![fact(-1)], vec![fact(1)], vec![fact(2)], vec![fact(-1), fact(0)]];
+    for workers in 1..4 {
+        check(&epochs, 0, workers);
+        check(&epochs, 2, workers);
+    }
+}
+
+#[test]
+fn ties_are_broken_by_the_whole_value() {
+    // One group, one order, many values: arrival order must not be read.
+    let fact = |n| Fact { group: 1, item: 7, n, weight: 1 };
+    let up: Vec<_> = (0..50).map(fact).collect();
+    let down: Vec<_> = (0..50).rev().map(fact).collect();
+    for workers in 1..4 {
+        check(&[up.clone(), vec![fact(49), fact(-1)]], 0, workers);
+        check(&[down.clone(), vec![fact(0)]], 1, workers);
+    }
+}
+
+#[test]
+fn ranks_hold_in_groups_wider_than_the_buckets() {
+    let fact = |i: i64, weight| Fact { group: i % 2, item: i, n: i * 7919 % 1009, weight };
+    let arrive: Vec<_> = (0..3000).map(|i| fact(i, 1)).collect();
+    // The greatest of them leave, so that others rise.
+    let leave: Vec<_> = (0..3000).filter(|i| i * 7919 % 1009 > 900).map(|i| fact(i, -1)).collect();
+    for workers in [1, 3] {
+        check(&[arrive.clone(), leave.clone(), arrive[..10].to_vec()], 1, workers);
+    }
+}
