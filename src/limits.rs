@@ -172,3 +172,6 @@ pub const FOLLOW_WAIT: Duration = Duration::from_millis(1);
 
 /// Records of a pipe that are appended at once, and that wait to be.
 pub const FOLLOW_RECORDS_MAX: usize = 10_000;
+
+/// Updates of a view that one worker gathers before it adds up what cancels within an epoch.
+pub const GATHERED_UPDATES: usize = 1 << 18;

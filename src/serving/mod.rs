@@ -40,6 +40,7 @@ mod cursor;
 mod cutover;
 mod diff;
 mod digest;
+mod gathered;
 mod index;
 mod lease;
 mod merge;

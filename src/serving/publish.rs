@@ -10,9 +10,8 @@
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
-use differential_dataflow::trace::implementations::{ContainerChunker, ValBatcher};
-use differential_dataflow::trace::{Batcher, Builder, Description};
-use timely::container::{CapacityContainerBuilder, ContainerBuilder, PushInto};
+use differential_dataflow::trace::{Builder, Description};
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
@@ -20,6 +19,7 @@ use timely::dataflow::{ProbeHandle, StreamVec};
 use timely::progress::Antichain;
 
 use super::batch::{ViewBatch, ViewBuilder, ViewUpdate, bound};
+use super::gathered::Gathered;
 use super::route::shard_of;
 use crate::time::Epoch;
 
@@ -32,7 +32,6 @@ pub trait Publish: Send + Sync {
 
 /// What the operator sends on: never anything.
 type Nothing = CapacityContainerBuilder<Vec<()>>;
-type ViewBatcher = ValBatcher<Vec<u8>, Vec<u8>, Epoch, isize>;
 
 /// Publishes a view: its rows are exchanged to the worker that is their shard (worker `i` is shard
 /// `i`; workers from `shards` on own none), and that worker publishes them batch by batch.
@@ -51,15 +50,10 @@ pub fn publish_view(
     assert!(shards <= peers, "view {view} has {shards} shards on {peers} workers");
     let route = Exchange::new(move |((key, _), _, _): &ViewUpdate| shard_of(key, shards) as u64);
     let name = format!("Publish view {view}");
-    rows.inner.unary_frontier::<Nothing, _, _, _>(route, &name, move |capability, info| {
-        let mut sealer = Sealer {
-            chunker: ContainerChunker::default(),
-            batcher: ViewBatcher::new(None, info.global_id),
-            capability: Some(capability),
-            last: 0,
-        };
+    rows.inner.unary_frontier::<Nothing, _, _, _>(route, &name, move |capability, _info| {
+        let mut sealer = Sealer { gathered: Gathered::default(), capability: Some(capability) };
         move |(input, frontier), _output| {
-            input.for_each(|_, updates| sealer.push(updates));
+            input.for_each(|_, updates| sealer.gathered.push(updates));
             let frontier = bound(&frontier.frontier().to_owned());
             if let Some(batch) = sealer.advance(frontier)
                 && worker < shards
@@ -73,38 +67,26 @@ pub fn publish_view(
 
 /// The state of one operator.
 struct Sealer {
-    chunker: ContainerChunker<Vec<ViewUpdate>>,
-    batcher: ViewBatcher,
+    gathered: Gathered,
     /// At the upper bound of what was published; none once the input has ended.
     capability: Option<Capability<Epoch>>,
-    /// The latest time seen: where an input that ends has its upper bound.
-    last: Epoch,
 }
 
 impl Sealer {
-    fn push(&mut self, updates: &mut Vec<ViewUpdate>) {
-        self.last = updates.iter().map(|(_, time, _)| *time).fold(self.last, Epoch::max);
-        self.chunker.push_into(updates);
-        while let Some(chunk) = self.chunker.extract() {
-            self.batcher.push_into(std::mem::take(chunk));
-        }
-    }
-
     /// The batch up to `frontier`, when that is an advance. When the input has ended, the batch
     /// ends behind its last update, and there is none if all updates were published.
     fn advance(&mut self, frontier: Option<Epoch>) -> Option<ViewBatch> {
         let lower = *self.capability.as_ref()?.time();
-        let upper = frontier.unwrap_or_else(|| lower.max(self.last + 1));
+        let upper = frontier.unwrap_or_else(|| lower.max(self.gathered.last + 1));
         if upper <= lower {
             return None;
         }
-        while let Some(chunk) = self.chunker.finish() {
-            self.batcher.push_into(std::mem::take(chunk));
-        }
-        let (mut chain, sealed) = self.batcher.seal(Antichain::from_elem(upper));
-        let since = Antichain::from_elem(0);
-        let description = Description::new(sealed.lower().clone(), sealed.upper().clone(), since);
-        Some(ViewBuilder::seal(&mut chain, description))
+        let description = Description::new(
+            Antichain::from_elem(lower),
+            Antichain::from_elem(upper),
+            Antichain::from_elem(0),
+        );
+        Some(ViewBuilder::seal(&mut vec![self.gathered.below(upper)], description))
     }
 
     fn release(&mut self, frontier: Option<Epoch>) {
