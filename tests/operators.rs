@@ -246,7 +246,7 @@ fn ties_are_broken_by_the_whole_value() {
 }
 
 #[test]
-fn ranks_hold_in_groups_wider_than_the_buckets() {
+fn ranks_hold_in_wide_groups() {
     let fact = |i: i64, weight| Fact { group: i % 2, item: i, n: i * 7919 % 1009, weight };
     let arrive: Vec<_> = (0..3000).map(|i| fact(i, 1)).collect();
     // The greatest of them leave, so that others rise.

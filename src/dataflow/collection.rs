@@ -8,7 +8,6 @@ use std::hash::Hash;
 
 use differential_dataflow::difference::{IsZero, Multiply, Semigroup};
 use differential_dataflow::{ExchangeData, VecCollection};
-use foldhash::fast::FixedState;
 
 use super::accumulate::{Summand, Total};
 use crate::time::Epoch;
@@ -24,13 +23,12 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     /// so put [`std::cmp::Reverse`] around what should be greatest. A row of multiplicity `m`
     /// takes `m` ranks; rows of negative multiplicity take none.
     ///
-    /// A change costs `O(k log n)` rows, not the size of its group `n`: groups are narrowed in
-    /// levels of ever fewer buckets (differential's own `examples/monoid-bfs` and `top-k` designs
-    /// use the same tournament).
+    /// A change costs `O(log n)` in a group of `n` rows, and a group that changed costs `O(k)` once
+    /// per epoch. State: every row of every group, kept sorted by the owner of the group.
     fn top_k<G, R, F>(self, k: usize, split: F) -> Collection<'s, ((G, u64), R)>
     where
         G: ExchangeData + Hash,
-        R: ExchangeData + Hash,
+        R: ExchangeData,
         F: Fn(D) -> (G, R) + 'static;
 }
 
@@ -47,51 +45,14 @@ pub trait PairsExt<'s, K, V>: Sized {
         V: Summand;
 }
 
-/// Buckets per group at each level of the tournament, widest first; each divides the one before.
-const LEVELS: [u64; 2] = [1024, 32];
-
 impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
     fn top_k<G, R, F>(self, k: usize, split: F) -> Collection<'s, ((G, u64), R)>
     where
         G: ExchangeData + Hash,
-        R: ExchangeData + Hash,
+        R: ExchangeData,
         F: Fn(D) -> (G, R) + 'static,
     {
-        use std::hash::BuildHasher;
-        let hasher = FixedState::default();
-        let mut rows = self.map(move |row| {
-            let (group, row) = split(row);
-            let bucket = hasher.hash_one(&row);
-            ((group, bucket), row)
-        });
-        for buckets in LEVELS {
-            rows = rows
-                .map(move |((group, bucket), row)| ((group, bucket % buckets), row))
-                .reduce_named("TopK: narrow", move |_, input, output| {
-                    let mut left = k as isize;
-                    for (row, copies) in input {
-                        let taken = (*copies).clamp(0, left);
-                        if taken > 0 {
-                            output.push(((*row).clone(), taken));
-                            left -= taken;
-                        }
-                    }
-                });
-        }
-        rows.map(|((group, _), row)| (group, row))
-            .reduce_named("TopK: rank", move |_, input, output| {
-                let mut rank = 0_u64;
-                for (row, copies) in input {
-                    for _ in 0..(*copies).max(0) {
-                        if rank == k as u64 {
-                            return;
-                        }
-                        rank += 1;
-                        output.push(((rank, (*row).clone()), 1));
-                    }
-                }
-            })
-            .map(|(group, (rank, row))| ((group, rank), row))
+        super::top_k::top_k(self.map(split), k)
     }
 }
 

@@ -45,6 +45,7 @@ mod pass;
 mod plan;
 mod rejections;
 mod relay;
+mod top_k;
 
 pub use accumulate::{Key, Monoid, Summand};
 pub use arranged::{Keyed, KeyedTrace};
