@@ -84,12 +84,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn bytes(kinds: u8, most: usize) -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(0..kinds, 0..most)
+    }
+
     proptest! {
         #[test]
         fn updates_come_out_as_differential_consolidates_them(
             updates in proptest::collection::vec(
-                ((proptest::collection::vec(0_u8..3, 0..20), proptest::collection::vec(0_u8..2, 0..3)),
-                 0_u64..3, -2_isize..3), 0..200),
+                ((bytes(3, 20), bytes(2, 3)), 0_u64..3, -2_isize..3), 0..200),
             upper in 0_u64..4,
         ) {
             let mut gathered = Gathered::default();
