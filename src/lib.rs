@@ -67,6 +67,7 @@ pub mod limits;
 pub mod log;
 pub mod row;
 pub mod scratch;
+pub mod servers;
 pub mod serving;
 pub mod sources;
 mod speed;

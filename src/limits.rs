@@ -175,3 +175,6 @@ pub const FOLLOW_RECORDS_MAX: usize = 10_000;
 
 /// Updates of a view that one worker gathers before it adds up what cancels within an epoch.
 pub const GATHERED_UPDATES: usize = 1 << 18;
+
+/// How long requests under way may take when the servers are told to stop.
+pub const SERVER_GRACE: Duration = Duration::from_secs(10);

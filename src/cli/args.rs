@@ -1,5 +1,6 @@
 //! What can be typed: commands, options, units and defaults.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::System;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
+use crate::servers::ServersOptions;
 use crate::time::Epoch;
 
 const EXIT_CODES: &str = "\
@@ -242,6 +244,8 @@ pub(super) struct ServeArgs {
     /// the directory is followed, which another process may be writing
     #[arg(long, value_name = "STREAM")]
     pub(super) stdin: Option<String>,
+    #[command(flatten)]
+    pub(super) servers: ServersArgs,
     /// Stop after this time: 500ms, 10s, 2m [default: on Ctrl-C or SIGTERM]
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(super) time: Option<Duration>,
@@ -253,6 +257,51 @@ pub(super) struct ServeArgs {
     /// Start at this epoch instead of the log's end, when history is fed in place.
     #[arg(long, hide = true)]
     pub(super) start: Option<Epoch>,
+}
+
+/// Where the servers listen, and who may come in.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ServersArgs {
+    /// Answer HTTP here, and append what is posted, as the log's writer
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+    /// Answer the Postgres protocol here (read only)
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) pg_listen: Option<SocketAddr>,
+    /// Follow the log that another process writes, and refuse appends
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// Certificate chain (PEM); both ports speak TLS then
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Tokens and passwords (TOML); read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(super) credentials: Option<PathBuf>,
+}
+
+impl ServersArgs {
+    /// Does anything listen?
+    pub(super) fn any(&self) -> bool {
+        self.listen.is_some() || self.pg_listen.is_some()
+    }
+
+    /// Do posted events go into the log?
+    pub(super) fn appends(&self) -> bool {
+        self.listen.is_some() && !self.follow
+    }
+
+    pub(super) fn options(&self) -> ServersOptions {
+        ServersOptions {
+            listen: self.listen,
+            pg_listen: self.pg_listen,
+            tls_cert: self.tls_cert.clone(),
+            tls_key: self.tls_key.clone(),
+            credentials: self.credentials.clone(),
+        }
+    }
 }
 
 #[derive(Args, Debug)]

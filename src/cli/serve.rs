@@ -15,6 +15,7 @@ use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Append, Writer};
 use crate::row::ByteRange;
+use crate::servers::Servers;
 use crate::sources;
 use crate::system::{Boundary, ServeOptions, Served, System};
 use crate::time::Epoch;
@@ -31,7 +32,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let printed = printed(args, &definitions)?;
     let system = args.data.system();
     if args.cluster.is_launcher() {
-        if target.is_some() {
+        if target.is_some() || args.servers.appends() {
             // The log must be there before the other processes look for it.
             system.writer()?.close()?;
         }
@@ -47,7 +48,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
         return system.serve(&definitions, options)?.wait().map(|()| ExitCode::SUCCESS);
     }
     signal::watch()?;
-    let writer = target.as_ref().map(|_| system.writer()).transpose()?.map(Arc::new);
+    let appends = target.is_some() || args.servers.appends();
+    let writer = appends.then(|| system.writer()).transpose()?.map(Arc::new);
     let mut options = ServeOptions::default().cluster(cluster);
     if args.cluster.is_member() {
         options = options.boundary(common_start(args, &system, &definitions)?);
@@ -57,7 +59,11 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
     let served = system.serve(&definitions, options)?;
     let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
+    let servers = start_servers(args, &system, &served, &definitions, writer.as_ref())?;
     let outcome = attend(&served, args, input);
+    if let Some(servers) = servers {
+        servers.stop();
+    }
     if let Some((view, dataflow)) = printed {
         let index = served.index(&dataflow)?;
         let schema = &index.views()[view].schema;
@@ -72,6 +78,29 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let stopped = served.stop();
     let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
     outcome.and(stopped).and(closed).map(|()| ExitCode::SUCCESS)
+}
+
+/// HTTP and Postgres, when an address was given.
+fn start_servers(
+    args: &ServeArgs,
+    system: &System,
+    served: &Served,
+    definitions: &[Definition],
+    writer: Option<&Arc<Writer>>,
+) -> Result<Option<Servers>> {
+    if !args.servers.any() {
+        return Ok(None);
+    }
+    let writer = writer.filter(|_| args.servers.appends()).cloned();
+    let site = system.site(served, definitions, writer)?;
+    let servers = Servers::start(site, &args.servers.options())?;
+    if let Some(address) = servers.http() {
+        eprintln!("HTTP at http://{address}/");
+    }
+    if let Some(address) = servers.pg() {
+        eprintln!("Postgres at {address}");
+    }
+    Ok(Some(servers))
 }
 
 /// The number of the view to print at the end, and its dataflow.
@@ -158,7 +187,9 @@ fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result
             wait_for_all(served)?;
             let rows = outcome?;
             eprintln!("standard input has ended after {}", counted(rows, "event"));
-            break;
+            if !args.servers.any() {
+                break;
+            }
         }
         status.show(served)?;
         thread::sleep(LOOK);

@@ -8,6 +8,7 @@
 mod fits;
 mod options;
 mod served;
+mod site;
 
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use served::Served;

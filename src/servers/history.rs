@@ -1,0 +1,24 @@
+//! What the index has let go: answered from the log, at the cost of a computation.
+
+use crate::error::Result;
+use crate::serving::Index;
+use crate::time::Epoch;
+
+/// Recomputes a served dataflow from its log; implemented by the composition root.
+pub trait History: Send + Sync {
+    /// All views of `dataflow` at the frontier `upper`, from the newest batch view below it, or
+    /// from the events alone when `from_scratch`. Costs a restore and a replay, or a batch run.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or the dataflow fails.
+    fn at(&self, dataflow: &str, upper: Epoch, from_scratch: bool) -> Result<Index>;
+
+    /// An index of `dataflow` in which every epoch of `[from, upper)` can be told apart.
+    ///
+    /// # Errors
+    /// As [`History::at`].
+    fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index>;
+
+    /// Why a dataflow stopped; none while it runs.
+    fn failure(&self, dataflow: &str) -> Option<crate::error::Error>;
+}

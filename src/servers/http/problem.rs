@@ -1,0 +1,68 @@
+//! Errors as RFC 9457 problem details: what, where, and the remedy.
+
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::{Error, Kind};
+
+/// An error on its way to a client.
+#[derive(Debug)]
+pub(in crate::servers) struct Problem {
+    status: StatusCode,
+    body: Body,
+}
+
+/// The problem document.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(in crate::servers) struct Body {
+    /// The kind of problem: `about:blank#` and one of input, missing, conflict, damaged, newer,
+    /// full, io, panic, stopped, unauthorized, forbidden.
+    r#type: String,
+    /// What went wrong, in two words.
+    title: String,
+    /// The HTTP status again.
+    status: u16,
+    /// What went wrong, where, and what to do about it.
+    detail: String,
+}
+
+impl Problem {
+    /// A problem that no [`Error`] stands for.
+    pub(in crate::servers) fn new(status: StatusCode, kind: &str, detail: String) -> Problem {
+        let title = status.canonical_reason().unwrap_or("error").to_owned();
+        let r#type = format!("about:blank#{kind}");
+        Problem { status, body: Body { r#type, title, status: status.as_u16(), detail } }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let (status, kind) = match error.kind() {
+            Kind::Input => (StatusCode::BAD_REQUEST, "input"),
+            Kind::Missing => (StatusCode::NOT_FOUND, "missing"),
+            Kind::Conflict => (StatusCode::CONFLICT, "conflict"),
+            Kind::Damaged => (StatusCode::INTERNAL_SERVER_ERROR, "damaged"),
+            Kind::Newer => (StatusCode::INTERNAL_SERVER_ERROR, "newer"),
+            Kind::Full => (StatusCode::INSUFFICIENT_STORAGE, "full"),
+            Kind::Io => (StatusCode::INTERNAL_SERVER_ERROR, "io"),
+            Kind::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "panic"),
+            Kind::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
+        };
+        Problem::new(status, kind, error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.body).unwrap_or_default();
+        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}
+
+pub(super) async fn no_such_path(uri: Uri) -> Problem {
+    let detail = format!("nothing is at {} (the paths are in /openapi.json)", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, "missing", detail)
+}

@@ -1,0 +1,32 @@
+//! From the index to people and programs: HTTP, SQL, the Postgres protocol, a live page.
+//!
+//! Everything here answers from a [`Site`]: the dataflows that are served, the log's writer when
+//! this process may append, and [`History`] for epochs that the index has let go. Every answer is
+//! about one epoch of one version of one dataflow, and says which; reading never blocks a worker.
+//!
+//! Servers know the serving layer's readers, the log's append and the sources' parsers. They run
+//! on a runtime of their own ([`Servers::start`]), apart from timely's workers. Calls that may
+//! wait for a disk or a computation run on its blocking threads.
+//!
+//! Invariants:
+//! - no address but loopback without TLS and credentials;
+//! - what a client can make the process keep or compute is bounded (`limits`): bodies, pages,
+//!   sockets, subscriptions, recomputations;
+//! - an error names place and remedy and never a secret.
+
+mod auth;
+mod frontiers;
+mod history;
+mod http;
+mod mode;
+mod options;
+mod pg;
+mod run;
+mod site;
+mod sql;
+
+pub use history::History;
+pub use mode::Mode;
+pub use options::ServersOptions;
+pub use run::Servers;
+pub use site::{Flow, Site, Stream};

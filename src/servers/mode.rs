@@ -1,0 +1,76 @@
+//! At which epoch to answer, and the snapshot that does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::site::{Flow, Site};
+use crate::error::{Error, Kind, Result};
+use crate::serving::{Read, Snapshot};
+use crate::time::Epoch;
+
+/// Which epoch an answer is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The last complete epoch.
+    #[default]
+    Latest,
+    /// The last complete epoch, once it is at least this one; waits at most this long.
+    AtLeast(Epoch, Duration),
+    /// Exactly this epoch; recomputed when the index has let it go.
+    AsOf(Epoch),
+    /// The last epoch whose clock is at or before this many microseconds since 1970.
+    AsOfTime(i64),
+    /// The last epoch that an independent batch run has proved.
+    Verified,
+}
+
+impl Site {
+    /// A snapshot of all views of `flow` at the epoch that `mode` names.
+    ///
+    /// # Errors
+    /// When the epoch is not there (yet), or was never proved; the error names the valid range.
+    pub async fn snapshot(&self, flow: &Flow, mode: Mode) -> Result<Arc<Snapshot>> {
+        match mode {
+            Mode::Latest => flow.serving.snapshot(Read::Latest).map(Arc::new),
+            Mode::AtLeast(epoch, patience) => {
+                let mut frontier = flow.frontier.clone();
+                // A timeout is no error here: the snapshot below names what is there instead.
+                let _ =
+                    tokio::time::timeout(patience, frontier.wait_for(|upper| *upper > epoch)).await;
+                flow.serving.snapshot(Read::AtLeast(epoch, Duration::ZERO)).map(Arc::new)
+            }
+            Mode::AsOf(epoch) => {
+                if epoch < flow.serving.index().since() {
+                    return self.recomputed(flow, epoch).await;
+                }
+                flow.serving.snapshot(Read::AsOf(epoch)).map(Arc::new)
+            }
+            Mode::AsOfTime(at) => {
+                let reader = Arc::clone(&self.reader);
+                let epoch = blocking(move || reader.epoch_at(at)).await?;
+                let frontier = flow.serving.index().frontier();
+                let epoch = epoch.min(frontier.saturating_sub(1));
+                Box::pin(self.snapshot(flow, Mode::AsOf(epoch))).await
+            }
+            Mode::Verified => flow.verified.load_full().ok_or_else(|| {
+                Error::new(Kind::Missing, format!("no epoch of {:?} is verified yet", flow.name))
+                    .remedy("ask for a verification, or read the latest epoch")
+            }),
+        }
+    }
+
+    async fn recomputed(&self, flow: &Flow, epoch: Epoch) -> Result<Arc<Snapshot>> {
+        let (history, name) = (Arc::clone(&self.history), flow.name.clone());
+        let index = blocking(move || history.at(&name, epoch + 1, false)).await?;
+        index.snapshot(Read::AsOf(epoch)).map(Arc::new)
+    }
+}
+
+/// Runs what may wait for a disk or a computation on a thread that may.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(Error::new(Kind::Stopped, format!("a request's work ended early: {error}")))
+    })
+}

@@ -1,0 +1,19 @@
+//! Where the servers listen, and who may come in.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Addresses, certificates and credentials of the servers.
+#[derive(Clone, Debug, Default)]
+pub struct ServersOptions {
+    /// HTTP listens here.
+    pub listen: Option<SocketAddr>,
+    /// The Postgres protocol listens here.
+    pub pg_listen: Option<SocketAddr>,
+    /// Certificate chain, PEM; with `tls_key` both ports speak TLS.
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Tokens and passwords; see the file format in `servers/auth`.
+    pub credentials: Option<PathBuf>,
+}

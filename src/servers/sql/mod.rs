@@ -1,0 +1,1 @@
+//! SQL over views and streams: DataFusion over the index, behind the feature `sql`.

@@ -1,0 +1,110 @@
+//! What the servers answer from, put together: the served dataflows, and recomputation.
+
+use std::sync::Arc;
+
+use super::{Boundary, ServeOptions, Served, System};
+use crate::dataflow::Definition;
+use crate::engine::Cluster;
+use crate::error::{Error, Kind, Result};
+use crate::log::Writer;
+use crate::servers::{Flow, History, Site, Stream};
+use crate::serving::{Index, IndexOptions, Serving};
+use crate::speed::LaneStatus;
+use crate::time::Epoch;
+
+impl System {
+    /// What the servers answer from: what is served, and `writer` when this process appends.
+    ///
+    /// # Errors
+    /// When two dataflows read one stream as different types, or a thread cannot be started.
+    pub fn site(
+        &self,
+        served: &Served,
+        definitions: &[Definition],
+        writer: Option<Arc<Writer>>,
+    ) -> Result<Arc<Site>> {
+        let mut flows = Vec::new();
+        let mut streams: Vec<Stream> = Vec::new();
+        for entry in &served.entries {
+            let description = &entry.description;
+            let serving = Arc::new(Serving::new(entry.index.clone()));
+            let names = description.streams.iter().map(|stream| stream.name.clone()).collect();
+            flows.push(Flow::new(&description.name, names, serving)?);
+            for stream in &description.streams {
+                match streams.iter().find(|known| known.name == stream.name) {
+                    None => streams.push(Stream {
+                        name: stream.name.clone(),
+                        schema: Arc::clone(&stream.schema),
+                    }),
+                    Some(known) if known.schema != stream.schema => {
+                        return Err(two_types(&stream.name, &description.name));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        let statuses = served.entries.iter();
+        let statuses = statuses
+            .map(|entry| (entry.description.name.clone(), Arc::clone(&entry.status)))
+            .collect();
+        let history =
+            Recompute { system: self.clone(), definitions: definitions.to_vec(), statuses };
+        let reader = Arc::clone(served.reader());
+        Ok(Arc::new(Site { flows, streams, writer, reader, history: Arc::new(history) }))
+    }
+}
+
+fn two_types(stream: &str, dataflow: &str) -> Error {
+    let message = format!(
+        "dataflow {dataflow:?} reads stream {stream:?} with other columns than \
+                           a dataflow before it: which of them should an append have?"
+    );
+    Error::new(Kind::Conflict, message)
+        .remedy("serve them in two processes, or let both read the same event type")
+}
+
+/// Recomputes from the log, on one worker.
+struct Recompute {
+    system: System,
+    definitions: Vec<Definition>,
+    statuses: Vec<(String, Arc<LaneStatus>)>,
+}
+
+impl Recompute {
+    fn definition(&self, dataflow: &str) -> Result<&Definition> {
+        let found = self.definitions.iter().find(|definition| definition.name() == dataflow);
+        found.ok_or_else(|| {
+            Error::new(Kind::Missing, format!("dataflow {dataflow:?} is not in this binary"))
+        })
+    }
+}
+
+impl History for Recompute {
+    fn at(&self, dataflow: &str, upper: Epoch, from_scratch: bool) -> Result<Index> {
+        let definition = self.definition(dataflow)?;
+        self.system.recompute(definition, upper, Cluster::local(1), from_scratch)
+    }
+
+    fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {
+        let definition = self.definition(dataflow)?;
+        let (found, _) = self.system.newest(&definition.describe()?, from)?;
+        let boundary = match found {
+            Some(view) => Boundary::Restore(view.boundary()),
+            None => Boundary::InPlace(from),
+        };
+        let index = IndexOptions { history_epochs: upper + 1, ..IndexOptions::default() };
+        let options = ServeOptions::default().boundary(boundary).until(upper).index(index);
+        let served = self.system.serve(std::slice::from_ref(definition), options)?;
+        let index = served.index(dataflow)?;
+        if let Some(last) = upper.checked_sub(1) {
+            served.wait_beyond(dataflow, last)?;
+        }
+        served.stop()?;
+        Ok(index)
+    }
+
+    fn failure(&self, dataflow: &str) -> Option<Error> {
+        let (_, status) = self.statuses.iter().find(|(name, _)| name == dataflow)?;
+        status.error()
+    }
+}
