@@ -171,6 +171,24 @@ pub(super) fn count(text: &str) -> std::result::Result<u64, String> {
     text.replace('_', "").parse().map_err(|_| format!("{text:?} is no count"))
 }
 
+/// A number of bytes: `500KB`, `2MB`, `64MiB`; a number alone is bytes. Bounded by what one append
+/// may hold.
+pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| format!("{text:?} is no number of bytes"))?;
+    let unit: u64 = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "KB" => 1_000,
+        "KiB" => 1 << 10,
+        "MB" => 1_000_000,
+        "MiB" => 1 << 20,
+        unit => return Err(format!("unit {unit:?} is none of B, KB, KiB, MB, MiB")),
+    };
+    let bytes = number.saturating_mul(unit);
+    let most = crate::limits::APPEND_BYTES_MAX as u64;
+    if bytes > most { Err(format!("{text} is above {most} bytes")) } else { Ok(bytes) }
+}
+
 #[derive(Args, Debug)]
 pub(super) struct FlowsArgs {
     /// Only this dataflow
@@ -280,6 +298,12 @@ pub(super) struct ServersArgs {
     /// Tokens and passwords (TOML); read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(super) credentials: Option<PathBuf>,
+    /// Connections that each port holds at once; more are refused
+    #[arg(long, value_name = "N", default_value_t = crate::limits::CONNECTIONS_MAX)]
+    pub(super) max_connections: usize,
+    /// The largest body of a request: 500KB, 2MB, 64MiB
+    #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = size)]
+    pub(super) max_body: u64,
 }
 
 impl ServersArgs {
@@ -300,6 +324,8 @@ impl ServersArgs {
             tls_cert: self.tls_cert.clone(),
             tls_key: self.tls_key.clone(),
             credentials: self.credentials.clone(),
+            max_connections: Some(self.max_connections),
+            max_body: Some(self.max_body),
         }
     }
 }

@@ -49,6 +49,27 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::io(path.display().to_string(), error))
 }
 
+/// What tells one content of a file from the next, short of reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    modified: Option<std::time::SystemTime>,
+    len: u64,
+    inode: u64,
+}
+
+/// The stamp of a file named on the command line; none when it cannot be looked at.
+pub(crate) fn file_stamp(path: &Path) -> Option<FileStamp> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::metadata(path).ok()?;
+    Some(FileStamp { modified: found.modified().ok(), len: found.len(), inode: found.ino() })
+}
+
+/// May others than its owner read the file?
+pub(crate) fn read_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 != 0)
+}
+
 /// Standard output as it was before [`divert_stdout`].
 static ANSWERS: OnceLock<std::fs::File> = OnceLock::new();
 

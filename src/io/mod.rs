@@ -35,8 +35,10 @@ mod sim;
 mod sim_state;
 
 pub use clock::{Clock, RealClock, SimClock};
+pub(crate) use host::{FileStamp, file_stamp, read_by_others};
 pub(crate) use host::{UserFile, answers, cpu_time, divert_stdout, executable_digest};
 pub(crate) use host::{read_text, unnamed_file};
+pub(crate) use random::secret_bytes;
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
 pub(crate) use scratch::ScratchDir;

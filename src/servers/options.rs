@@ -16,4 +16,8 @@ pub struct ServersOptions {
     pub tls_key: Option<PathBuf>,
     /// Tokens and passwords; see the file format in `servers/auth`.
     pub credentials: Option<PathBuf>,
+    /// Connections that each port holds at once [default: `limits::CONNECTIONS_MAX`].
+    pub max_connections: Option<usize>,
+    /// Bytes of an HTTP request's body [default: `limits::BODY_BYTES_MAX`].
+    pub max_body: Option<u64>,
 }

@@ -7,10 +7,10 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use super::http;
+use super::entry::Entries;
 use super::options::ServersOptions;
-use super::pg;
 use super::site::Site;
+use super::{http, pg, watched};
 use crate::error::{Error, Result};
 
 /// The servers that run. Dropping it ends them without finishing requests.
@@ -36,18 +36,22 @@ impl Servers {
             .build()
             .map_err(|error| Error::io("starting the servers' runtime", error))?;
         let (stop, stopping) = watch::channel(false);
+        let entries = Entries::open(options)?;
         let mut servers = Servers { runtime: None, stop, http: None, pg: None, tasks: Vec::new() };
         if let Some(address) = options.listen {
             let (listener, bound) = runtime.block_on(bind(address))?;
             servers.http = Some(bound);
-            let serve = http::serve(Arc::clone(&site), listener, stopping.clone());
+            let serve = http::serve(Arc::clone(&site), listener, entries.http, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
         }
         if let Some(address) = options.pg_listen {
             let (listener, bound) = runtime.block_on(bind(address))?;
             servers.pg = Some(bound);
-            let serve = pg::serve(Arc::clone(&site), listener, stopping.clone());
+            let serve = pg::serve(Arc::clone(&site), listener, entries.pg, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
+        }
+        for watched in entries.watched {
+            servers.tasks.push(runtime.spawn(watched::follow(watched, stopping.clone())));
         }
         servers.runtime = Some(runtime);
         Ok(servers)
@@ -69,9 +73,10 @@ impl Servers {
         if let Some(runtime) = self.runtime.take() {
             let tasks = std::mem::take(&mut self.tasks);
             runtime.block_on(async {
-                for task in tasks {
-                    // A task that panicked has nothing left to finish.
-                    let _ = tokio::time::timeout(crate::limits::SERVER_GRACE, task).await;
+                // A task that panicked has nothing left to finish.
+                let all = futures::future::join_all(tasks);
+                if tokio::time::timeout(crate::limits::SERVER_GRACE, all).await.is_err() {
+                    tracing::warn!("some requests were not finished in time and are cut off");
                 }
             });
             runtime.shutdown_background();
