@@ -229,6 +229,9 @@ pub(super) struct BatchArgs {
     /// History ends before this epoch [default: the log's end]
     #[arg(long, value_name = "EPOCH")]
     pub(super) upto: Option<Epoch>,
+    /// Continue the newest batch view and read only the events since, instead of all
+    #[arg(long)]
+    pub(super) incremental: bool,
 }
 
 #[derive(Args, Debug)]

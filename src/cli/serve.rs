@@ -75,7 +75,11 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
             RowPrinter::new(args.format, schema, None)?,
         )?;
     }
-    let stopped = served.stop();
+    let stopped = system.conclude(served).map(|made| {
+        for checkpoint in made.iter().filter(|checkpoint| !checkpoint.existed) {
+            eprintln!("{}: checkpoint at F = {}", checkpoint.dataflow, checkpoint.boundary);
+        }
+    });
     let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
     outcome.and(stopped).and(closed).map(|()| ExitCode::SUCCESS)
 }
