@@ -184,3 +184,9 @@ pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;
+
+/// How often a serving process looks for batch views that somebody else makes.
+pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
+
+/// Rows that are named when a rebuilt batch view differs from what is served.
+pub const DRIFT_ROWS: usize = 10;

@@ -249,6 +249,9 @@ pub(super) struct ServeArgs {
     pub(super) stdin: Option<String>,
     #[command(flatten)]
     pub(super) servers: ServersArgs,
+    /// While serving, leave a batch view whenever the newest is older than this
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) checkpoint_every: Option<Duration>,
     /// Stop after this time: 500ms, 10s, 2m [default: on Ctrl-C or SIGTERM]
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(super) time: Option<Duration>,

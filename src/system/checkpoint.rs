@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use super::served::Entry;
 use super::{Served, System, identity, meta};
-use crate::batch_view::{BatchViewWriter, remove_before};
+use crate::batch_view::{BatchView, BatchViewWriter, remove_before};
+use crate::dataflow::Description;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{BATCH_VIEWS_KEPT, SCAN_CHUNK_ROWS};
 use crate::serving::{Index, Read};
@@ -77,7 +78,7 @@ impl System {
             let writer = Arc::into_inner(writer)
                 .unwrap_or_else(|| panic!("a worker still writes a finished batch view"));
             writer.finish(meta(&entry.description, &served.reader))?;
-            self.remove_old(entry)?;
+            remove_old(self, &entry.description)?;
         }
         Ok(made)
     }
@@ -122,18 +123,15 @@ impl System {
             Ok(())
         }))
     }
+}
 
-    /// Removes batch views that are older than those to be kept.
-    pub(super) fn remove_old(&self, entry: &Entry) -> Result<()> {
-        let identity = identity(&entry.description);
-        let mut before = Epoch::MAX;
-        for _ in 0..BATCH_VIEWS_KEPT {
-            match self.newest(&entry.description, before.saturating_sub(1))?.0 {
-                Some(view) => before = view.boundary(),
-                None => return Ok(()),
-            }
-        }
-        remove_before(&*self.disk, &self.root, &identity, before)
+/// Removes batch views that are older than those to be kept.
+pub(super) fn remove_old(system: &System, description: &Description) -> Result<()> {
+    let identity = identity(description);
+    let boundaries = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
+    match boundaries.iter().rev().nth(BATCH_VIEWS_KEPT - 1) {
+        Some(before) => remove_before(&*system.disk, &system.root, &identity, *before),
+        None => Ok(()),
     }
 }
 

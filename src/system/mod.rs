@@ -8,11 +8,13 @@
 mod checkpoint;
 mod fits;
 mod options;
+mod rebuild;
 mod served;
 mod site;
 
 pub use checkpoint::Checkpoint;
 pub use options::{BatchOptions, Boundary, ServeOptions};
+pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
 
 use std::path::{Path, PathBuf};
