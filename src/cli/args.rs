@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::logs::{LogFormat, LogLevel};
 use crate::System;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::servers::ServersOptions;
+use crate::servers::auth::Role;
 use crate::time::Epoch;
 
 const EXIT_CODES: &str = "\
@@ -44,6 +46,10 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     /// Look into the log
     Log(LogArgs),
+    /// Make tokens and passwords for the credentials file
+    Token(TokenArgs),
+    /// See which settings are in force, and why
+    Config(ConfigArgs),
     /// Measure recomputing against incremental work on this log
     Bench(BenchArgs),
     /// See it work: a million events through the batch layer, live ones behind them, one answer
@@ -267,6 +273,12 @@ pub(super) struct ServeArgs {
     pub(super) stdin: Option<String>,
     #[command(flatten)]
     pub(super) servers: ServersArgs,
+    /// Settings that are not given here (TOML; its keys are the names of these options, and
+    /// `dataflows`)
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) logs: LogsArgs,
     /// While serving, leave a batch view whenever the newest is older than this
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) checkpoint_every: Option<Duration>,
@@ -281,6 +293,75 @@ pub(super) struct ServeArgs {
     /// Start at this epoch instead of the log's end, when history is fed in place.
     #[arg(long, hide = true)]
     pub(super) start: Option<Epoch>,
+}
+
+/// What the process says of itself.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct LogsArgs {
+    /// How much is said on standard error
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) log_level: LogLevel,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) what: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print the settings of `serve` with the origin of each: flag, file or default
+    Show(Box<ServeArgs>),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TokenArgs {
+    #[command(subcommand)]
+    pub(super) what: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// A token for HTTP: printed once, with the lines that let it in
+    New(NewTokenArgs),
+    /// A user of the Postgres port, with a new password or one from standard input
+    User(NewUserArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NewTokenArgs {
+    /// What it may do: read, append, admin (everything); several separated by commas
+    #[arg(long, required = true, value_delimiter = ',', value_parser = role)]
+    pub(super) role: Vec<Role>,
+    /// What logs call it
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Add the lines to this credentials file, and print the token alone
+    #[arg(long, value_name = "FILE")]
+    pub(super) into: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NewUserArgs {
+    /// The user's name
+    pub(super) name: String,
+    /// What it may do: read or admin
+    #[arg(long, default_value = "read", value_parser = role)]
+    pub(super) role: Role,
+    /// Take the password from standard input
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+    /// Add the lines to this credentials file, and print the password alone
+    #[arg(long, value_name = "FILE")]
+    pub(super) into: Option<PathBuf>,
+}
+
+fn role(name: &str) -> std::result::Result<Role, String> {
+    name.parse().map_err(|()| format!("{name:?} is none of read, append, admin"))
 }
 
 /// Where the servers listen, and who may come in.

@@ -35,7 +35,7 @@ mod sim;
 mod sim_state;
 
 pub use clock::{Clock, RealClock, SimClock};
-pub(crate) use host::{FileStamp, file_stamp, read_by_others};
+pub(crate) use host::{FileStamp, append_private, file_stamp, raise_open_files, read_by_others};
 pub(crate) use host::{UserFile, answers, cpu_time, divert_stdout, executable_digest};
 pub(crate) use host::{read_text, unnamed_file};
 pub(crate) use random::secret_bytes;

@@ -11,6 +11,7 @@ use super::options::ServersOptions;
 use super::tls::Tls;
 use super::watched::Watched;
 use crate::error::{Error, Kind, Result};
+use crate::io::raise_open_files;
 
 /// What a server puts before its answers.
 #[derive(Clone, Default)]
@@ -53,6 +54,14 @@ impl Entries {
             entries.http.gate = Some(Arc::clone(&gate));
             entries.pg.gate = Some(Arc::clone(&gate));
             entries.watched.push(gate);
+        }
+        let files = raise_open_files();
+        if files < 2 * bounds.connections as u64 {
+            tracing::warn!(
+                "this process may open {files} files, which {} connections on each port may \
+                 exhaust (raise `ulimit -n`, or lower --max-connections)",
+                bounds.connections
+            );
         }
         (entries.http.bounds, entries.pg.bounds) = (bounds, bounds);
         let ports = [("HTTP", options.listen), ("Postgres", options.pg_listen)];
