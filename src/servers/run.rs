@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -12,6 +12,10 @@ use super::options::ServersOptions;
 use super::site::Site;
 use super::{http, pg, watched};
 use crate::error::{Error, Result};
+
+/// Connections that the kernel holds until they are accepted; with the usual 128 a burst of clients
+/// waits for a second, because the kernel drops what begins one more.
+const ACCEPT_QUEUE: u32 = 4096;
 
 /// The servers that run. Dropping it ends them without finishing requests.
 pub struct Servers {
@@ -97,7 +101,12 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
         Error::io(format!("listening at {address}"), error)
             .remedy("choose another address; port 0 takes a free one")
     };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let socket = socket.map_err(failed)?;
+    // A restart need not wait for connections that are still winding down.
+    socket.set_reuseaddr(true).map_err(failed)?;
+    socket.bind(address).map_err(failed)?;
+    let listener = socket.listen(ACCEPT_QUEUE).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
