@@ -2,6 +2,7 @@
 
 mod block;
 mod clean;
+mod hostile;
 mod manifest;
 mod names;
 mod reader;
@@ -9,6 +10,7 @@ mod rows;
 mod writer;
 
 pub use clean::remove_before;
+pub(crate) use hostile::hostile;
 pub use manifest::{Barrier, Meta, ViewMeta};
 pub use names::Identity;
 pub use reader::{BatchView, Newest};

@@ -6,6 +6,7 @@ mod commit;
 mod envelope;
 mod frame;
 mod frame_file;
+mod hostile;
 pub mod inspect;
 mod layout;
 mod manifest;
@@ -25,6 +26,7 @@ mod writer;
 
 pub use append::{Ack, Append, Pending, Producer};
 pub use chunk::{Chunk, Epochs, Sealed};
+pub(crate) use hostile::hostile;
 pub use part::Part;
 pub use reader::{Reader, StreamInfo};
 pub use replay::Replay;

@@ -18,6 +18,7 @@ pub(crate) mod auth;
 mod entry;
 mod frontiers;
 mod history;
+mod hostile;
 mod http;
 mod listener;
 mod mode;
@@ -30,6 +31,7 @@ mod tls;
 mod watched;
 
 pub use history::History;
+pub(crate) use hostile::hostile;
 pub use mode::Mode;
 pub use options::ServersOptions;
 pub use run::Servers;

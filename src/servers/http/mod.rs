@@ -5,6 +5,7 @@
 
 mod health;
 mod problem;
+mod secured;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::auth::{Gate, Guard, Role};
+use super::auth::{Gate, Role};
 use super::entry::Entry;
 use super::listener;
 use super::site::Site;
@@ -31,12 +32,9 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
 fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
     let mut all = Routes::new();
     for (role, routes) in routes() {
-        // Without credentials nothing is put before the routes.
-        all = all.merge(match role.zip(gate) {
-            Some((role, gate)) => routes.layer(Guard::new(Arc::clone(gate), role)),
-            None => routes,
-        });
+        all = all.merge(secured::secured(routes, role, gate));
     }
+    secured::describe(all.get_openapi_mut());
     let (router, _description) = all.split_for_parts();
     router.fallback(problem::no_such_path).with_state(site)
 }
