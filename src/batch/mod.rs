@@ -10,7 +10,7 @@
 //! have reported theirs as durable.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
@@ -61,7 +61,6 @@ pub struct BatchReport {
 /// When the log is damaged, user code panics in the front, or the disk refuses; there is no
 /// batch view then.
 pub(crate) fn run(job: Job) -> Result<BatchReport> {
-    let begun = Instant::now();
     let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
     let meta = Meta {
         log_identity: job.reader.identity(),
@@ -81,8 +80,13 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
     let (progress, cluster) = (Arc::clone(&job.progress), job.cluster.clone());
     let (dataflow, version) = (job.description.name.clone(), job.description.version.clone());
     let boundary = job.boundary;
-    let shift =
-        Arc::new(Shift { job, capture, failed: AtomicBool::new(false), reason: Mutex::default() });
+    let shift = Arc::new(Shift {
+        job,
+        capture,
+        begun: OnceLock::new(),
+        failed: AtomicBool::new(false),
+        reason: Mutex::default(),
+    });
     let workers = {
         let shift = Arc::clone(&shift);
         timely::execute(cluster.config(), move |worker| shift.work(worker))
@@ -106,7 +110,7 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
         version,
         boundary,
         rows: progress.rows(),
-        elapsed: begun.elapsed(),
+        elapsed: shift.begun.get().map(Instant::elapsed).unwrap_or_default(),
         decoding: progress.decoding(),
         front: progress.front(),
     })
@@ -116,6 +120,8 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
 struct Shift {
     job: Job,
     capture: Arc<Capture>,
+    /// When the first worker began: the processes have met by then.
+    begun: OnceLock<Instant>,
     failed: AtomicBool,
     reason: Mutex<Option<Error>>,
 }
@@ -124,6 +130,7 @@ impl Shift {
     /// One worker's whole work. Worker 0 of all gives back what the workers reported.
     fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         abort_on_panic("the batch layer");
+        self.begun.get_or_init(Instant::now);
         let mut reports = Reports::install(worker);
         match self.compute(worker) {
             Ok(Some(lane)) => {
