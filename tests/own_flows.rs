@@ -1,7 +1,8 @@
-//! A binary of one's own: `diptych::main` with functions that panic.
+//! A binary of one's own: `diptych::main` with functions that panic, and with another build's idea
+//! of an event type.
 //!
 //! This test has no harness, because it is that binary: started with `DIPTYCH_OWN_FLOWS` it runs
-//! the command line, otherwise it starts itself and looks at what happens.
+//! the command line (with `later`: as the program that it became), otherwise it starts itself and looks at what happens.
 
 use std::process::{Command, ExitCode, Output};
 
@@ -29,17 +30,38 @@ fn careful(df: &mut Dataflow) {
     df.view("counts", places.count("counts")).columns(&["place", "n"]);
 }
 
+/// The program as it was changed later: degrees are a text now.
+mod later {
+    use diptych::{Dataflow, Event};
+
+    /// The same event, with a column of another type.
+    #[derive(Event, Clone, Debug)]
+    struct Reading {
+        place: String,
+        celsius: String,
+    }
+
+    pub(crate) fn careful(df: &mut Dataflow) {
+        let readings = df.events::<Reading>("readings");
+        let texts = readings.map(|reading| format!("{} {}", reading.place, reading.celsius));
+        df.view("counts", texts.count("texts")).columns(&["text", "n"]);
+    }
+}
+
 fn main() -> ExitCode {
-    if std::env::var_os("DIPTYCH_OWN_FLOWS").is_some() {
-        return diptych::main(diptych::flows![careless, careful]);
+    match std::env::var("DIPTYCH_OWN_FLOWS").as_deref() {
+        Ok("later") => return diptych::main([("careful", later::careful)]),
+        Ok(_) => return diptych::main(diptych::flows![careless, careful]),
+        Err(_) => {}
     }
     let place = tempfile::tempdir().expect("a temporary directory");
-    let run = |line: &str| -> Output {
+    let run_as = |build: &str, line: &str| -> Output {
         let program = std::env::current_exe().expect("this program");
         let mut command = Command::new(program);
-        command.current_dir(place.path()).env("DIPTYCH_OWN_FLOWS", "1");
+        command.current_dir(place.path()).env("DIPTYCH_OWN_FLOWS", build);
         command.args(line.split_whitespace()).output().expect("it runs")
     };
+    let run = |line: &str| run_as("first", line);
     let write = |name: &str, text: &str| {
         std::fs::write(place.path().join(name), text).expect("a file written");
     };
@@ -69,6 +91,22 @@ fn main() -> ExitCode {
     assert!(said.contains("the others go on"), "{said}");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert_eq!(printed, "place,n\nNowhere,1\nOslo,2\nRome,1\n");
+    println!("test a_column_of_another_type_is_refused ...");
+    for line in [
+        "batch careful --data D",
+        "query careful counts --data D",
+        "serve careful --data D --for 20s",
+    ] {
+        let output = run_as("later", line);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        for word in ["readings", "`celsius` is Int64", "Utf8 in the event type", "upcast"] {
+            assert!(said.contains(word), "{line}: {word:?} is not said: {said}");
+        }
+    }
+    // The first program finds everything as it was.
+    let output = run("query careful counts --data D --format csv");
+    assert_eq!(ok(&output), "place,n\nNowhere,1\nOslo,2\nRome,1\n");
     println!("test result: ok");
     ExitCode::SUCCESS
 }
