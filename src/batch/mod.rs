@@ -17,7 +17,7 @@ use timely::worker::Worker;
 
 use crate::batch_view::{Barrier, BatchViewWriter, Meta, ViewMeta};
 use crate::dataflow::{Definition, Description};
-use crate::engine::{Capture, Cluster, Lane, Progress, Reports, abort_on_panic, history};
+use crate::engine::{Capture, Cluster, Lane, Progress, Reports, abort_on_panic, agree, history};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Reader;
@@ -131,6 +131,12 @@ impl Shift {
     fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         abort_on_panic("the batch layer");
         self.begun.get_or_init(Instant::now);
+        let job = &self.job;
+        let task = format!("batch {} up to epoch {}", job.description.plan(), job.boundary);
+        if let Err(error) = agree(worker, &job.cluster, &task) {
+            self.fail(error);
+            return None;
+        }
         let mut reports = Reports::install(worker);
         match self.compute(worker) {
             Ok(Some(lane)) => {

@@ -13,6 +13,7 @@
 //! dataflow stops. A panic behind the barrier aborts the process, because a lone missing worker
 //! would leave the others waiting for ever.
 
+mod agreement;
 mod capture;
 mod cluster;
 mod gather;
@@ -22,6 +23,7 @@ mod lane;
 mod progress;
 mod reports;
 
+pub(crate) use agreement::agree;
 pub(crate) use capture::Capture;
 pub use cluster::Cluster;
 pub(crate) use gather::Gather;
