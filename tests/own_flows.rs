@@ -2,7 +2,8 @@
 //! of an event type.
 //!
 //! This test has no harness, because it is that binary: started with `DIPTYCH_OWN_FLOWS` it runs
-//! the command line (with `later`: as the program that it became), otherwise it starts itself and looks at what happens.
+//! the command line (with `later`: as the program that it became), otherwise it starts itself and
+//! looks at what happens.
 
 use std::net::TcpListener;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! **The engine**: compiles a dataflow onto timely workers, feeds it epochs, publishes its views.
 //!
 //! The engine knows neither layer. The batch layer feeds it all of history at the time `F - 1`; the
-//! speed layer feeds it one epoch after another from F on. Both use [`Installed`], so there is one
+//! speed layer feeds it one epoch after another from F on. Both use `Installed`, so there is one
 //! code path from rows to views.
 //!
 //! ```text
