@@ -416,7 +416,10 @@ pub(super) struct BenchArgs {
     #[command(flatten)]
     pub(super) data: DataArgs,
     #[command(flatten)]
-    pub(super) workers: WorkerArgs,
+    pub(super) cluster: ClusterArgs,
+    /// Where the processes of one measurement meet.
+    #[arg(long, hide = true, value_name = "DIR", requires = "process")]
+    pub(super) scratch: Option<PathBuf>,
     /// Live epochs to measure, of each size
     #[arg(long, value_name = "N", default_value = "200", value_parser = count)]
     pub(super) epochs: u64,

@@ -44,6 +44,7 @@ mod query;
 mod serve;
 mod sheet;
 mod signal;
+mod team;
 mod verify;
 
 use std::process::ExitCode;

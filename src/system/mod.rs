@@ -246,6 +246,7 @@ impl System {
         }
         let dataflow = LiveDataflow {
             definition: definition.clone(),
+            plan: description.plan(),
             streams: description.streams.clone(),
             publisher,
             start,
