@@ -42,6 +42,10 @@ pub(super) enum Command {
     Changes(ChangesArgs),
     /// Check the newest batch view, and what is restored from it, against a fresh recomputation
     Verify(VerifyArgs),
+    /// Copy log and batch views to a new directory, while they are written; ends at one epoch
+    Backup(CopyArgs),
+    /// Check a backup, and copy it to a new data directory
+    Restore(CopyArgs),
     /// Look into the log
     Log(LogArgs),
     /// Measure recomputing against incremental work on this log
@@ -399,6 +403,16 @@ pub(super) enum LogCommand {
     Check(LogWhere),
     /// Epochs, streams, rows and bytes
     Stat(LogWhere),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CopyArgs {
+    /// The data directory (backup), or the backup (restore)
+    #[arg(value_name = "FROM")]
+    pub(super) from: PathBuf,
+    /// A directory that is empty or not there
+    #[arg(value_name = "TO")]
+    pub(super) to: PathBuf,
 }
 
 #[derive(Args, Debug)]
