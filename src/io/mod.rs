@@ -36,7 +36,7 @@ mod sim_state;
 
 pub use clock::{Clock, RealClock, SimClock};
 pub(crate) use host::{UserFile, answers, cpu_time, divert_stdout, executable_digest};
-pub(crate) use host::{read_text, unnamed_file};
+pub(crate) use host::{read_text, resident_bytes, unnamed_file};
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
 pub(crate) use scratch::ScratchDir;

@@ -18,14 +18,18 @@ mod auth;
 mod frontiers;
 mod history;
 mod http;
+mod load;
 mod mode;
 mod options;
 mod pg;
+mod replays;
 mod run;
 mod site;
 mod sql;
+mod verified;
 
 pub use history::History;
+pub use load::Load;
 pub use mode::Mode;
 pub use options::ServersOptions;
 pub use run::Servers;

@@ -110,6 +110,16 @@ fn other_version(message: String) -> Error {
 }
 
 impl Changes {
+    /// The index it reads.
+    pub fn index(&self) -> Index {
+        Index { shared: Arc::clone(&self.shared) }
+    }
+
+    /// The id of its view.
+    pub fn view(&self) -> usize {
+        self.view
+    }
+
     /// How far this is.
     pub fn token(&self) -> Token {
         Token { version: self.shared.version.to_string(), epoch: self.from }

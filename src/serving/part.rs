@@ -1,10 +1,7 @@
 //! Changes in parts of bounded size, for a reader that may be slow and must not make us hold much.
 
-use std::sync::Arc;
-
 use super::batch::ViewBatch;
 use super::changes::{Change, Changes, Extent, collect};
-use super::index::Index;
 use super::rows::{Cursor, Row, merge_page};
 use crate::error::Result;
 use crate::row::ByteRange;
@@ -95,7 +92,7 @@ impl Changes {
 
     /// Has a later version taken over, and was everything of this one delivered?
     pub fn is_over(&self) -> bool {
-        let index = Index { shared: Arc::clone(&self.shared) };
+        let index = self.index();
         // In this order: a retired index stands still.
         index.is_retired() && self.large.is_none() && self.from >= index.frontier()
     }

@@ -3,8 +3,13 @@
 //! Each file gives its routes, and here they are put under the role that they need. The OpenAPI
 //! document is made from the same registration, so none can be served and not described.
 
+mod changes;
+mod exposition;
 mod health;
+mod metrics;
 mod problem;
+mod requests;
+mod verify;
 
 use std::sync::Arc;
 
@@ -17,12 +22,18 @@ use super::auth::Role;
 use super::site::Site;
 
 pub(super) use problem::Problem;
+pub(super) use requests::{Counting, Requests};
 
 type Routes = OpenApiRouter<Arc<Site>>;
 
 /// Routes, and the role they need; none is open to everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
-    vec![(None, health::routes())]
+    vec![
+        (Some(Role::Read), changes::routes()),
+        (Some(Role::Admin), verify::routes()),
+        (Some(Role::Read), metrics::routes()),
+        (None, health::routes()),
+    ]
 }
 
 /// The whole interface.
@@ -33,8 +44,9 @@ fn router(site: Arc<Site>) -> Router {
         let _ = role;
         all = all.merge(routes);
     }
-    let (router, _description) = all.split_for_parts();
-    router.fallback(problem::no_such_path).with_state(site)
+    let (router, description) = all.split_for_parts();
+    let counted = site.load.count(description.paths.paths.keys());
+    router.fallback(problem::no_such_path).layer(counted).with_state(site)
 }
 
 /// Answers requests until told to stop; then finishes those under way.
@@ -43,9 +55,11 @@ pub(super) async fn serve(
     listener: TcpListener,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let load = Arc::clone(&site);
     let stop = async move {
         // Ends with its sender, too.
         let _ = stopping.wait_for(|stop| *stop).await;
+        load.load.stop();
     };
     if let Err(error) = axum::serve(listener, router(site)).with_graceful_shutdown(stop).await {
         eprintln!("warning: the HTTP server ended: {error}");
