@@ -223,6 +223,52 @@ pub const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CONNECTIONS_MAX < LEASES_MAX, "each connection may hold a snapshot");
 const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an append");
+/// Subscriptions to changes at once. Each holds at most two chunks of [`FEED_UPDATES`] rows.
+pub const SUBSCRIPTIONS_MAX: usize = 256;
+
+/// Changes that are read for a subscriber at once, and wait for its socket.
+pub const FEED_UPDATES: usize = 4_000;
+
+/// Changes of one event. An epoch with more comes in parts.
+pub const EVENT_CHANGES: usize = 1_000;
+
+/// How long a subscriber may take nothing before it is cut.
+pub const SUBSCRIBER_STALL: Duration = Duration::from_secs(30);
+
+/// How long the token of a subscriber may lag while nothing changes.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a subscription is silent at most: proxies cut what is silent for a minute.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Recomputations from the log that run at once: each takes a worker of its own.
+pub const REPLAYS_RUNNING_MAX: usize = 1;
+
+/// Recomputations that wait for their turn; the next is refused.
+pub const REPLAYS_WAITING_MAX: usize = 8;
+
+/// Recomputed indexes in memory at once, each about the size of the views that are served.
+pub const REPLAYS_HELD_MAX: usize = 3;
+
+/// How long a recomputed index is kept for the next one who asks the same.
+pub const REPLAY_KEPT: Duration = Duration::from_secs(60);
+
+/// How long one subscriber may take to read what was replayed for it.
+pub const REPLAY_READ_TIME: Duration = Duration::from_secs(600);
+
+/// What a refused client is told to wait.
+pub const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Differing rows that a verification shows of each view.
+pub const DIFFERING_ROWS: usize = 10;
+
+const _: () = {
+    assert!(EVENT_CHANGES <= FEED_UPDATES);
+    assert!(REPLAYS_RUNNING_MAX <= REPLAYS_HELD_MAX);
+    assert!(SUBSCRIPTIONS_MAX < LEASES_MAX, "a snapshot for each subscriber");
+    assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");
+    assert!(PROGRESS_INTERVAL.as_millis() < HEARTBEAT_INTERVAL.as_millis());
+};
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;
@@ -232,3 +278,6 @@ pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
 
 /// Rows that are named when a rebuilt batch view differs from what is served.
 pub const DRIFT_ROWS: usize = 10;
+
+/// Bytes that a backup reads and writes at once.
+pub const COPY_BYTES: u64 = 4 << 20;

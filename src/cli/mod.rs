@@ -27,6 +27,7 @@
 //! layers were found to disagree, and 0 otherwise.
 
 mod args;
+mod backup;
 mod bar;
 mod batch;
 mod bench;
@@ -46,6 +47,7 @@ mod query;
 mod serve;
 mod sheet;
 mod signal;
+mod team;
 mod token;
 mod verify;
 
@@ -119,6 +121,8 @@ fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<Exit
         Command::Query(args) => query::run(&args, catalog),
         Command::Changes(args) => changes::run(&args, catalog),
         Command::Verify(args) => verify::run(&args, catalog),
+        Command::Backup(args) => backup::run(&args, catalog, "backup"),
+        Command::Restore(args) => backup::run(&args, catalog, "restored"),
         Command::Log(args) => log::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Config(ConfigArgs { what: ConfigCommand::Show(_) }) => {

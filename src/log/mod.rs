@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
 mod append;
+mod backup;
 mod chunk;
 mod commit;
 mod envelope;
@@ -25,6 +26,7 @@ mod view;
 mod writer;
 
 pub use append::{Ack, Append, Pending, Producer};
+pub use backup::Copied;
 pub use chunk::{Chunk, Epochs, Sealed};
 pub(crate) use hostile::hostile;
 pub use part::Part;

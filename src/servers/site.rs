@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::frontiers;
 use super::history::History;
+use super::load::Load;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Reader, Writer};
 use crate::serving::{Serving, Snapshot, ViewInfo};
@@ -63,6 +64,8 @@ pub struct Site {
     pub reader: Arc<Reader>,
     /// Answers for what the index has let go.
     pub history: Arc<dyn History>,
+    /// What clients have under way.
+    pub load: Load,
 }
 
 impl Site {
