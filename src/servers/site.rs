@@ -1,6 +1,7 @@
 //! What may be asked: the dataflows, the streams, the log.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use arrow_schema::SchemaRef;
@@ -63,6 +64,8 @@ pub struct Site {
     pub reader: Arc<Reader>,
     /// Answers for what the index has let go.
     pub history: Arc<dyn History>,
+    /// Since when.
+    pub started: Instant,
 }
 
 impl Site {

@@ -50,7 +50,8 @@ impl System {
         let history =
             Recompute { system: self.clone(), definitions: definitions.to_vec(), statuses };
         let reader = Arc::clone(served.reader());
-        Ok(Arc::new(Site { flows, streams, writer, reader, history: Arc::new(history) }))
+        let started = std::time::Instant::now();
+        Ok(Arc::new(Site { flows, streams, writer, reader, history: Arc::new(history), started }))
     }
 }
 

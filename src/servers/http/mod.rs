@@ -3,12 +3,22 @@
 //! Each file gives its routes, and here they are put under the role that they need. The OpenAPI
 //! document is made from the same registration, so none can be served and not described.
 
+mod answer;
+mod append;
+mod cursor;
+mod describe;
 mod health;
+mod openapi;
 mod problem;
+mod query;
+mod read;
+mod snapshot;
+mod status;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,7 +32,14 @@ type Routes = OpenApiRouter<Arc<Site>>;
 
 /// Routes, and the role they need; none is open to everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
-    vec![(None, health::routes())]
+    vec![
+        (Some(Role::Read), read::routes()),
+        (Some(Role::Append), append::routes()),
+        (Some(Role::Read), snapshot::routes()),
+        (Some(Role::Read), describe::routes()),
+        (Some(Role::Read), status::routes()),
+        (None, health::routes()),
+    ]
 }
 
 /// The whole interface.
@@ -33,8 +50,12 @@ fn router(site: Arc<Site>) -> Router {
         let _ = role;
         all = all.merge(routes);
     }
-    let (router, _description) = all.split_for_parts();
-    router.fallback(problem::no_such_path).with_state(site)
+    let description = openapi::Description::default();
+    all = all.merge(description.routes());
+    let (router, api) = all.split_for_parts();
+    description.set(&api, &site);
+    let router = router.fallback(problem::no_such_path);
+    router.method_not_allowed_fallback(problem::no_such_method).with_state(site)
 }
 
 /// Answers requests until told to stop; then finishes those under way.
@@ -47,6 +68,10 @@ pub(super) async fn serve(
         // Ends with its sender, too.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
+    let listener = listener.tap_io(|socket| {
+        // Answers are small and complete: waiting for more to send only delays them.
+        let _ = socket.set_nodelay(true);
+    });
     if let Err(error) = axum::serve(listener, router(site)).with_graceful_shutdown(stop).await {
         eprintln!("warning: the HTTP server ended: {error}");
     }
