@@ -85,7 +85,8 @@ fn the_unit_is_one() {
         Ok(checked) => {
             let said = String::from_utf8_lossy(&checked.stderr);
             // It speaks of units of this machine, too.
-            let ours: Vec<_> = said.lines().filter(|line| line.contains("diptych.service")).collect();
+            let ours: Vec<_> =
+                said.lines().filter(|line| line.contains("diptych.service")).collect();
             assert!(ours.is_empty(), "{ours:?}");
         }
     }

@@ -15,18 +15,22 @@
 //! # Ok::<(), diptych::Error>(())
 //! ```
 
+mod asked;
 mod columns;
 mod datum;
 mod decimal;
 mod dynamic;
 mod hostile;
+mod json;
 mod order;
 mod range;
 mod schema;
 
+pub use asked::values_of_json;
 pub use columns::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;
 pub use diptych_derive::Columns;
 pub(crate) use hostile::hostile;
+pub(crate) use json::write_text;
 pub use range::ByteRange;
 pub use schema::{Column, ColumnType, RowSchema, column_name};

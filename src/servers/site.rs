@@ -1,6 +1,7 @@
 //! What may be asked: the dataflows, the streams, the log.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use arrow_schema::SchemaRef;
@@ -66,6 +67,8 @@ pub struct Site {
     pub history: Arc<dyn History>,
     /// What clients have under way.
     pub load: Load,
+    /// Since when.
+    pub started: Instant,
 }
 
 impl Site {

@@ -60,6 +60,7 @@ impl System {
             reader,
             history: Arc::new(history),
             load: Load::default(),
+            started: std::time::Instant::now(),
         }))
     }
 }

@@ -3,13 +3,23 @@
 //! Each file gives its routes, and here they are put under the role that they need. The OpenAPI
 //! document is made from the same registration, so none can be served and not described.
 
+mod answer;
+mod append;
 mod changes;
+mod cursor;
+mod describe;
 mod exposition;
 mod health;
+mod hostile;
 mod metrics;
+mod openapi;
 mod problem;
+mod query;
+mod read;
 mod requests;
 mod secured;
+mod snapshot;
+mod status;
 mod verify;
 
 use std::sync::Arc;
@@ -24,6 +34,7 @@ use super::entry::Entry;
 use super::listener;
 use super::site::Site;
 
+pub(super) use hostile::hostile;
 pub(super) use problem::Problem;
 pub(super) use requests::{Counting, Requests};
 
@@ -32,6 +43,11 @@ type Routes = OpenApiRouter<Arc<Site>>;
 /// Routes, and the role they need; none is open to everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
     vec![
+        (Some(Role::Read), read::routes()),
+        (Some(Role::Append), append::routes()),
+        (Some(Role::Read), snapshot::routes()),
+        (Some(Role::Read), describe::routes()),
+        (Some(Role::Read), status::routes()),
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
         (Some(Role::Read), metrics::routes()),
@@ -46,9 +62,14 @@ fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
         all = all.merge(secured::secured(routes, role, gate));
     }
     secured::describe(all.get_openapi_mut());
-    let (router, description) = all.split_for_parts();
-    let counted = site.load.count(description.paths.paths.keys());
-    router.fallback(problem::no_such_path).layer(counted).with_state(site)
+    let description = openapi::Description::default();
+    all = all.merge(description.routes());
+    let (router, api) = all.split_for_parts();
+    description.set(&api, &site);
+    let counted = site.load.count(api.paths.paths.keys());
+    let router = router.fallback(problem::no_such_path);
+    let router = router.method_not_allowed_fallback(problem::no_such_method);
+    router.layer(counted).with_state(site)
 }
 
 /// Answers requests until told to stop; then finishes those under way.
