@@ -46,7 +46,8 @@ impl Servers {
         if let Some(address) = options.pg_listen {
             let (listener, bound) = runtime.block_on(bind(address))?;
             servers.pg = Some(bound);
-            let serve = pg::serve(Arc::clone(&site), listener, stopping.clone());
+            let access = pg::Access::default();
+            let serve = pg::serve(Arc::clone(&site), listener, access, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
         }
         servers.runtime = Some(runtime);
