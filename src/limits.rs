@@ -227,3 +227,6 @@ pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
 
 /// Rows that are named when a rebuilt batch view differs from what is served.
 pub const DRIFT_ROWS: usize = 10;
+
+/// Bytes that a backup reads and writes at once.
+pub const COPY_BYTES: u64 = 4 << 20;

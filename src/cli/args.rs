@@ -42,6 +42,10 @@ pub(super) enum Command {
     Changes(ChangesArgs),
     /// Check the newest batch view, and what is restored from it, against a fresh recomputation
     Verify(VerifyArgs),
+    /// Copy log and batch views to a new directory, while they are written; ends at one epoch
+    Backup(CopyArgs),
+    /// Check a backup, and copy it to a new data directory
+    Restore(CopyArgs),
     /// Look into the log
     Log(LogArgs),
     /// Measure recomputing against incremental work on this log
@@ -402,6 +406,16 @@ pub(super) enum LogCommand {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct CopyArgs {
+    /// The data directory (backup), or the backup (restore)
+    #[arg(value_name = "FROM")]
+    pub(super) from: PathBuf,
+    /// A directory that is empty or not there
+    #[arg(value_name = "TO")]
+    pub(super) to: PathBuf,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct LogWhere {
     #[command(flatten)]
     pub(super) data: DataArgs,
@@ -416,7 +430,10 @@ pub(super) struct BenchArgs {
     #[command(flatten)]
     pub(super) data: DataArgs,
     #[command(flatten)]
-    pub(super) workers: WorkerArgs,
+    pub(super) cluster: ClusterArgs,
+    /// Where the processes of one measurement meet.
+    #[arg(long, hide = true, value_name = "DIR", requires = "process")]
+    pub(super) scratch: Option<PathBuf>,
     /// Live epochs to measure, of each size
     #[arg(long, value_name = "N", default_value = "200", value_parser = count)]
     pub(super) epochs: u64,

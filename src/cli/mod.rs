@@ -27,6 +27,7 @@
 //! layers were found to disagree, and 0 otherwise.
 
 mod args;
+mod backup;
 mod bar;
 mod batch;
 mod bench;
@@ -44,6 +45,7 @@ mod query;
 mod serve;
 mod sheet;
 mod signal;
+mod team;
 mod verify;
 
 use std::process::ExitCode;
@@ -112,6 +114,8 @@ fn run(command: Command, catalog: &Catalog) -> Result<ExitCode> {
         Command::Query(args) => query::run(&args, catalog),
         Command::Changes(args) => changes::run(&args, catalog),
         Command::Verify(args) => verify::run(&args, catalog),
+        Command::Backup(args) => backup::run(&args, catalog, "backup"),
+        Command::Restore(args) => backup::run(&args, catalog, "restored"),
         Command::Log(args) => log::run(&args),
         Command::Bench(args) => bench::run(&args, catalog),
         Command::Demo(args) => demo::run(&args),

@@ -28,6 +28,7 @@
 
 mod clock;
 mod host;
+mod notes;
 mod random;
 mod real;
 mod scratch;
@@ -35,8 +36,9 @@ mod sim;
 mod sim_state;
 
 pub use clock::{Clock, RealClock, SimClock};
-pub(crate) use host::{UserFile, answers, cpu_time, divert_stdout, executable_digest};
-pub(crate) use host::{read_text, unnamed_file};
+pub(crate) use host::{UserFile, answers, cpu_time, cpu_time_of, divert_stdout};
+pub(crate) use host::{executable_digest, read_text, unnamed_file};
+pub(crate) use notes::Notes;
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
 pub(crate) use scratch::ScratchDir;
