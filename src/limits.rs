@@ -214,10 +214,48 @@ pub const PG_PORTALS_MAX: usize = 100;
 /// Savepoints of one transaction.
 pub const PG_SAVEPOINTS_MAX: usize = 1_000;
 
-/// Rounds of a password's verifier. More would let who writes credentials burn the server's time
-/// at each login.
-pub const SCRAM_ITERATIONS_MAX: usize = 1_000_000;
+/// Connections that one listener holds at once: below what a process may open by default (1,024 is
+/// often raised to more), and each may hold a snapshot.
+pub const CONNECTIONS_MAX: usize = 4_096;
 
+/// Bytes of a request's body unless more is allowed: 10,000 events of 200 bytes.
+pub const BODY_BYTES_MAX: u64 = 2 << 20;
+
+/// Bytes of a request's head. Keys are given in the path's query: many of them fit.
+pub const HEAD_BYTES_MAX: usize = 32 << 10;
+
+/// How long a client may take for a TLS handshake, and then for the head of a request.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// How long a connection may be silent between requests; proxies keep theirs for a minute.
+pub const IDLE_TIME: Duration = Duration::from_secs(75);
+
+/// How long a client may take no byte of an answer.
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+
+/// How long a body may take whatever its length.
+pub const BODY_START_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes a second that a body comes at, at least, from then on: slower than any modem in use.
+pub const BODY_RATE_MIN: u64 = 4 << 10;
+
+/// Requests at once on one connection of HTTP/2.
+pub const HTTP2_STREAMS_MAX: u32 = 64;
+
+/// How long, and how many bytes of, a refused body is read to no purpose but that its sender sees
+/// the answer.
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+/// See [`LINGER_TIME`].
+pub const LINGER_BYTES: usize = 4 << 20;
+
+/// A connection that is silent for so long while the server stops is closed.
+pub const STOP_QUIET: Duration = Duration::from_millis(200);
+
+/// Refusals of so long a time are told in one line.
+pub const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
+
+const _: () = assert!(CONNECTIONS_MAX < LEASES_MAX, "each connection may hold a snapshot");
+const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an append");
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;

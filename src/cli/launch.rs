@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::args::ClusterArgs;
-use super::signal;
+use super::{logs, signal};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::io::{ScratchDir, divert_stdout};
@@ -85,7 +85,11 @@ impl Member {
         let errors = child.stderr.take().map(|stderr| {
             std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(std::io::Result::ok) {
-                    eprintln!("[{number}] {line}");
+                    if logs::are_json() {
+                        eprintln!("{line}");
+                    } else {
+                        eprintln!("[{number}] {line}");
+                    }
                 }
             })
         });

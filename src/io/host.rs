@@ -49,6 +49,51 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::io(path.display().to_string(), error))
 }
 
+/// Adds `text` to the end of a file of secrets, which is made for its owner alone when missing.
+///
+/// # Errors
+/// What the system reports, with the file's name.
+pub(crate) fn append_private(path: &Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let opened = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| Error::io(path.display().to_string(), error))
+}
+
+/// What tells one content of a file from the next, short of reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    modified: Option<std::time::SystemTime>,
+    len: u64,
+    inode: u64,
+}
+
+/// The stamp of a file named on the command line; none when it cannot be looked at.
+pub(crate) fn file_stamp(path: &Path) -> Option<FileStamp> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::metadata(path).ok()?;
+    Some(FileStamp { modified: found.modified().ok(), len: found.len(), inode: found.ino() })
+}
+
+/// May others than its owner read the file?
+pub(crate) fn read_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 != 0)
+}
+
+/// Lets this process open as many files as it may ever: each connection is one. Returns how many
+/// that are.
+pub(crate) fn raise_open_files() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Refused: the old limit stays in force, and running out is told when it happens.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Standard output as it was before [`divert_stdout`].
 static ANSWERS: OnceLock<std::fs::File> = OnceLock::new();
 

@@ -14,16 +14,20 @@
 //!   sockets, subscriptions, recomputations;
 //! - an error names place and remedy and never a secret.
 
-mod auth;
+pub(crate) mod auth;
+mod entry;
 mod frontiers;
 mod history;
 mod http;
+mod listener;
 mod mode;
 mod options;
 mod pg;
 mod run;
 mod site;
 mod sql;
+mod tls;
+mod watched;
 
 pub use history::History;
 pub use mode::Mode;

@@ -13,7 +13,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::auth::Role;
+use super::auth::{Gate, Guard, Role};
+use super::entry::Entry;
+use super::listener;
 use super::site::Site;
 
 pub(super) use problem::Problem;
@@ -26,12 +28,14 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
 }
 
 /// The whole interface.
-fn router(site: Arc<Site>) -> Router {
+fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
     let mut all = Routes::new();
     for (role, routes) in routes() {
-        // Guarded by its role once credentials are configured.
-        let _ = role;
-        all = all.merge(routes);
+        // Without credentials nothing is put before the routes.
+        all = all.merge(match role.zip(gate) {
+            Some((role, gate)) => routes.layer(Guard::new(Arc::clone(gate), role)),
+            None => routes,
+        });
     }
     let (router, _description) = all.split_for_parts();
     router.fallback(problem::no_such_path).with_state(site)
@@ -41,13 +45,9 @@ fn router(site: Arc<Site>) -> Router {
 pub(super) async fn serve(
     site: Arc<Site>,
     listener: TcpListener,
-    mut stopping: watch::Receiver<bool>,
+    entry: Entry,
+    stopping: watch::Receiver<bool>,
 ) {
-    let stop = async move {
-        // Ends with its sender, too.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    if let Err(error) = axum::serve(listener, router(site)).with_graceful_shutdown(stop).await {
-        eprintln!("warning: the HTTP server ended: {error}");
-    }
+    let router = router(site, entry.gate.as_ref());
+    listener::serve(listener, router, entry.tls, entry.bounds, stopping).await;
 }

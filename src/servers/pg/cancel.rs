@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::failure::Failure;
+use crate::error::Result;
+use crate::io::secret_bytes;
 
 /// The connections that can be asked to stop what they do.
 #[derive(Default)]
@@ -37,11 +39,12 @@ pub(super) struct Guard {
 }
 
 impl Cancels {
-    /// A place for a new connection, or none when there is no randomness for its secret.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Cancel> {
-        let mut secret = [0; 4];
-        super::scram::fill_random(&mut secret)?;
-        let secret = i32::from_be_bytes(secret);
+    /// A place for a new connection.
+    ///
+    /// # Errors
+    /// When there is no randomness for its secret.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Cancel> {
+        let secret = i32::from_be_bytes(secret_bytes()?);
         let (sender, asked) = watch::channel(());
         let mut table = self.table();
         let pid = loop {
@@ -52,7 +55,7 @@ impl Cancels {
         };
         table.entries.insert(pid, (secret, sender));
         drop(table);
-        Some(Cancel { cancels: Arc::clone(self), pid, secret, asked })
+        Ok(Cancel { cancels: Arc::clone(self), pid, secret, asked })
     }
 
     /// Asks connection `pid` to stop what it does, if the secret is right. Never says whether.
@@ -90,7 +93,10 @@ impl Guard {
     ///
     /// # Errors
     /// When it is.
-    pub(super) async fn watch<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+    pub(super) async fn watch<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> std::result::Result<T, Failure> {
         let deadline = self.deadline;
         let late = async {
             match deadline {

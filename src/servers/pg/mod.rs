@@ -55,6 +55,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::entry::Entry;
 use super::site::Site;
 use super::sql::Engine;
 use crate::limits::{PG_CONNECTIONS_MAX, PG_STARTUP_TIMEOUT};
@@ -66,8 +67,6 @@ use session::Session;
 use startup::{Greeted, Refused, greet};
 use wire::Wire;
 
-pub(super) use startup::Access;
-
 /// Connections that wait for their refusal at once; more are closed without a word.
 const REFUSALS_MAX: usize = 16;
 
@@ -75,7 +74,7 @@ const REFUSALS_MAX: usize = 16;
 struct Port {
     site: Arc<Site>,
     engine: Engine,
-    access: Access,
+    entry: Entry,
     cancels: Arc<Cancels>,
     stopping: watch::Receiver<bool>,
 }
@@ -84,14 +83,14 @@ struct Port {
 pub(super) async fn serve(
     site: Arc<Site>,
     listener: TcpListener,
-    access: Access,
+    entry: Entry,
     mut stopping: watch::Receiver<bool>,
 ) {
     let engine = Engine::new(Arc::clone(&site));
-    let access = access.for_postgres();
+    let connections_max = entry.bounds.connections.min(PG_CONNECTIONS_MAX);
     let cancels = Arc::default();
-    let port = Arc::new(Port { site, engine, access, cancels, stopping: stopping.clone() });
-    let room = Arc::new(Semaphore::new(PG_CONNECTIONS_MAX));
+    let port = Arc::new(Port { site, engine, entry, cancels, stopping: stopping.clone() });
+    let room = Arc::new(Semaphore::new(connections_max));
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let mut connections = JoinSet::new();
     let stopped = async move {
@@ -119,7 +118,7 @@ pub(super) async fn serve(
             });
         } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
             connections.spawn(async move {
-                refuse(stream).await;
+                refuse(stream, connections_max).await;
                 drop(place);
             });
         }
@@ -129,11 +128,11 @@ pub(super) async fn serve(
 }
 
 /// Says that there is no room, when the client can be told soon.
-async fn refuse(stream: TcpStream) {
+async fn refuse(stream: TcpStream, connections_max: usize) {
     let mut wire = Wire::new(MaybeTls::Plain(stream), BytesMut::new());
     // The client's first packet is read so that closing does not take back the answer.
     let _ = timeout(Duration::from_secs(1), wire.fill()).await;
-    let message = format!("{PG_CONNECTIONS_MAX} clients are connected already");
+    let message = format!("{connections_max} clients are connected already");
     let failure = Failure::fatal("53300", message).hint("close some, or share them in a pool");
     wire.close(Some(&failure)).await;
 }
@@ -144,7 +143,7 @@ impl Port {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let greeting = greet(stream, peer, &self.access, &self.cancels);
+        let greeting = greet(stream, peer, &self.entry, &self.cancels);
         let mut stopping = self.stopping.clone();
         let stopped = async {
             // Ends with its sender, too.

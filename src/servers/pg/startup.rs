@@ -17,9 +17,10 @@ use super::backend;
 use super::cancel::{Cancel, Cancels};
 use super::failure::Failure;
 use super::frontend::{Body, malformed};
-use super::scram::{self, Passwords};
+use super::scram;
 use super::settings::Settings;
 use super::wire::Wire;
+use crate::servers::entry::Entry;
 
 /// Bytes of a packet before the session, as in PostgreSQL.
 const PACKET_BYTES_MAX: u32 = 10_000;
@@ -27,27 +28,6 @@ const PACKET_BYTES_MAX: u32 = 10_000;
 const CANCEL: u32 = 80_877_102;
 /// Version 3.0.
 const VERSION: u32 = 3 << 16;
-
-/// Who may come in, and how.
-#[derive(Clone, Default)]
-pub(in crate::servers) struct Access {
-    /// Finds a user's password; without it everybody is let in.
-    pub(in crate::servers) passwords: Option<Passwords>,
-    /// Speaks TLS; with it, only loopback may go without.
-    pub(in crate::servers) tls: Option<Arc<rustls::ServerConfig>>,
-}
-
-impl Access {
-    /// The same, ready for this protocol, whose clients name it in the TLS handshake.
-    pub(super) fn for_postgres(mut self) -> Access {
-        if let Some(tls) = &mut self.tls {
-            let mut own = rustls::ServerConfig::clone(tls);
-            own.alpn_protocols = vec![b"postgresql".to_vec()];
-            *tls = Arc::new(own);
-        }
-        self
-    }
-}
 
 /// A client that was let in.
 pub(super) struct Greeted {
@@ -74,17 +54,17 @@ impl From<io::Error> for Refused {
 pub(super) async fn greet(
     stream: TcpStream,
     peer: SocketAddr,
-    access: &Access,
+    entry: &Entry,
     cancels: &Arc<Cancels>,
 ) -> Result<Greeted, Refused> {
-    let (stream, packet) = negotiate(stream, access, cancels).await?;
+    let (stream, packet) = negotiate(stream, entry, cancels).await?;
     let is_plain = matches!(stream, MaybeTls::Plain(_));
     let mut wire = Wire::new(stream, BytesMut::new());
-    if access.tls.is_some() && is_plain && !peer.ip().is_loopback() {
+    if entry.tls.is_some() && is_plain && !peer.ip().is_loopback() {
         let failure = Failure::fatal("28000", "this port wants TLS from other machines");
         return Err(refused(wire, failure.hint("connect with sslmode=require or better")));
     }
-    match admit(&mut wire, &packet, access, cancels).await {
+    match admit(&mut wire, &packet, entry, cancels).await {
         Ok((settings, cancel)) => Ok(Greeted { wire, settings, cancel }),
         Err(failure) => Err(refused(wire, failure)),
     }
@@ -97,12 +77,12 @@ fn refused(wire: Wire, failure: Failure) -> Refused {
 /// Answers requests for encryption until the client names a version; gives that packet.
 async fn negotiate(
     mut stream: TcpStream,
-    access: &Access,
+    entry: &Entry,
     cancels: &Cancels,
 ) -> Result<(MaybeTls, Vec<u8>), Refused> {
     loop {
         let packet = packet(&mut stream).await?;
-        match (code(&packet), &access.tls) {
+        match (code(&packet), &entry.tls) {
             (Some(SSL), Some(tls)) => {
                 stream.write_all(b"S").await?;
                 let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(tls));
@@ -156,7 +136,7 @@ fn cancelled(packet: &[u8], cancels: &Cancels) -> Result<(), Refused> {
 async fn admit(
     wire: &mut Wire,
     packet: &[u8],
-    access: &Access,
+    entry: &Entry,
     cancels: &Arc<Cancels>,
 ) -> Result<(Settings, Cancel), Failure> {
     let (minor, mut said) = parse(packet)?;
@@ -173,12 +153,12 @@ async fn admit(
         let failure = Failure::fatal("0A000", "there is no replication here");
         return Err(failure.hint("changes of a view are streamed over HTTP"));
     }
-    if let Some(passwords) = &access.passwords {
-        scram::authenticate(wire, &user, passwords).await?;
+    if let Some(gate) = &entry.gate {
+        scram::authenticate(wire, &user, gate).await?;
     }
     wire.trust();
     let settings = Settings::new(&user, &said)?;
-    let cancel = cancels.enter().ok_or_else(|| Failure::fatal("58000", "no randomness"))?;
+    let cancel = cancels.enter()?;
     backend::rare(&Authentication::Ok, &mut wire.out);
     settings.tell(&mut wire.out);
     let key = BackendKeyData::new(cancel.pid, SecretKey::I32(cancel.secret));
