@@ -9,7 +9,6 @@ mod health;
 mod metrics;
 mod problem;
 mod requests;
-mod scratch;
 mod verify;
 
 use std::sync::Arc;
@@ -33,7 +32,6 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
         (Some(Role::Read), metrics::routes()),
-        (None, scratch::routes()),
         (None, health::routes()),
     ]
 }
