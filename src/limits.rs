@@ -183,6 +183,82 @@ pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
 /// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, and as much again in
 /// the buffers of its socket.
+/// Connections on the Postgres port; more are refused with 53300.
+pub const PG_CONNECTIONS_MAX: usize = 256;
+
+/// How long a connection on the Postgres port may take until it can ask something.
+pub const PG_STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of one message from a client on the Postgres port: a statement, or its parameters.
+pub const PG_MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// How long the rest of a message may take that has begun to come.
+pub const PG_MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a client on the Postgres port may be silent, unless its session says otherwise.
+pub const PG_IDLE_MAX: Duration = Duration::from_hours(1);
+
+/// Bytes of answers that are gathered before they are sent.
+pub const PG_OUTPUT_BYTES: usize = 64 << 10;
+
+/// How long a client may take to take what was sent.
+pub const PG_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Prepared statements of one connection.
+pub const PG_STATEMENTS_MAX: usize = 1_000;
+
+/// Bytes of the texts of one connection's prepared statements.
+pub const PG_STATEMENT_BYTES_MAX: usize = 4 << 20;
+
+/// Open portals and cursors of one connection.
+pub const PG_PORTALS_MAX: usize = 100;
+
+/// Savepoints of one transaction.
+pub const PG_SAVEPOINTS_MAX: usize = 1_000;
+
+/// Connections that one listener holds at once: below what a process may open by default (1,024 is
+/// often raised to more), and each may hold a snapshot.
+pub const CONNECTIONS_MAX: usize = 4_096;
+
+/// Bytes of a request's body unless more is allowed: 10,000 events of 200 bytes.
+pub const BODY_BYTES_MAX: u64 = 2 << 20;
+
+/// Bytes of a request's head. Keys are given in the path's query: many of them fit.
+pub const HEAD_BYTES_MAX: usize = 32 << 10;
+
+/// How long a client may take for a TLS handshake, and then for the head of a request.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// How long a connection may be silent between requests; proxies keep theirs for a minute.
+pub const IDLE_TIME: Duration = Duration::from_secs(75);
+
+/// How long a client may take no byte of an answer.
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+
+/// How long a body may take whatever its length.
+pub const BODY_START_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes a second that a body comes at, at least, from then on: slower than any modem in use.
+pub const BODY_RATE_MIN: u64 = 4 << 10;
+
+/// Requests at once on one connection of HTTP/2.
+pub const HTTP2_STREAMS_MAX: u32 = 64;
+
+/// How long, and how many bytes of, a refused body is read to no purpose but that its sender sees
+/// the answer.
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+/// See [`LINGER_TIME`].
+pub const LINGER_BYTES: usize = 4 << 20;
+
+/// A connection that is silent for so long while the server stops is closed.
+pub const STOP_QUIET: Duration = Duration::from_millis(200);
+
+/// Refusals of so long a time are told in one line.
+pub const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
+
+const _: () = assert!(CONNECTIONS_MAX < LEASES_MAX, "each connection may hold a snapshot");
+const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an append");
+/// Subscriptions to changes at once. Each holds at most two chunks of [`FEED_UPDATES`] rows.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 
 /// Changes that are read for a subscriber at once.
@@ -247,3 +323,6 @@ pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
 
 /// Rows that are named when a rebuilt batch view differs from what is served.
 pub const DRIFT_ROWS: usize = 10;
+
+/// Bytes that a backup reads and writes at once.
+pub const COPY_BYTES: u64 = 4 << 20;

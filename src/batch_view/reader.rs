@@ -132,7 +132,12 @@ impl BatchView {
             let stated = manifest.boundary;
             return Err(damaged(&path, 0, format!("the manifest states the boundary {stated}")));
         }
-        Ok(BatchView { disk, dir, manifest: Arc::new(manifest) })
+        Ok(BatchView::of(disk, dir, manifest))
+    }
+
+    /// The batch view that a manifest describes.
+    pub(super) fn of(disk: Arc<dyn Disk>, dir: PathBuf, manifest: Manifest) -> BatchView {
+        BatchView { disk, dir, manifest: Arc::new(manifest) }
     }
 
     /// History is `[0, boundary)`.
@@ -218,6 +223,22 @@ impl BatchView {
         }
         let (found, stated) = (file.len(), part.bytes);
         Err(damaged(&path, 0, format!("{found} bytes, the manifest has {stated}")))
+    }
+
+    /// Whose batch view this is.
+    pub fn identity(&self) -> Identity {
+        Identity::new(self.manifest.dataflow.as_str(), self.manifest.version.as_str())
+    }
+
+    /// The names and bytes of all parts.
+    pub(super) fn mapped_parts(&self) -> Result<Vec<(String, Buffer)>> {
+        let parts = self.manifest.parts.iter();
+        parts.map(|part| Ok((part.file.clone(), self.map(part)?.1))).collect()
+    }
+
+    /// The manifest as it is written.
+    pub(super) fn manifest_bytes(&self) -> Result<Vec<u8>> {
+        self.manifest.to_bytes()
     }
 
     /// The blocks of an accumulation that are the share of reader `reader` of `readers`: together

@@ -1,11 +1,13 @@
 #![doc = include_str!("README.md")]
 
 mod append;
+mod backup;
 mod chunk;
 mod commit;
 mod envelope;
 mod frame;
 mod frame_file;
+mod hostile;
 pub mod inspect;
 mod layout;
 mod manifest;
@@ -24,7 +26,9 @@ mod view;
 mod writer;
 
 pub use append::{Ack, Append, Pending, Producer};
+pub use backup::Copied;
 pub use chunk::{Chunk, Epochs, Sealed};
+pub(crate) use hostile::hostile;
 pub use part::Part;
 pub use reader::{Reader, StreamInfo};
 pub use replay::Replay;

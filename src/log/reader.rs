@@ -51,6 +51,11 @@ impl Reader {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where the log is.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     /// The view, brought up to date if it must be to answer for `[lower, upper)`.
     fn view_of(&self, lower: Epoch, upper: Epoch) -> Result<MutexGuard<'_, View>> {
         let mut view = self.view();

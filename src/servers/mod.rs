@@ -14,10 +14,13 @@
 //!   sockets, subscriptions, recomputations;
 //! - an error names place and remedy and never a secret.
 
-mod auth;
+pub(crate) mod auth;
+mod entry;
 mod frontiers;
 mod history;
+mod hostile;
 mod http;
+mod listener;
 mod load;
 mod mode;
 mod options;
@@ -26,9 +29,12 @@ mod replays;
 mod run;
 mod site;
 mod sql;
+mod tls;
 mod verified;
+mod watched;
 
 pub use history::History;
+pub(crate) use hostile::hostile;
 pub use load::Load;
 pub use mode::Mode;
 pub use options::ServersOptions;

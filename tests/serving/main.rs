@@ -1,5 +1,6 @@
 //! Promises of the servers, kept by the built binary and by the library's own parts.
 
+mod asking;
 mod metrics;
 mod own_writes;
 mod reachability;

@@ -9,6 +9,7 @@ mod health;
 mod metrics;
 mod problem;
 mod requests;
+mod secured;
 mod verify;
 
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::auth::Role;
+use super::auth::{Gate, Role};
+use super::entry::Entry;
+use super::listener;
 use super::site::Site;
 
 pub(super) use problem::Problem;
@@ -37,13 +40,12 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
 }
 
 /// The whole interface.
-fn router(site: Arc<Site>) -> Router {
+fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
     let mut all = Routes::new();
     for (role, routes) in routes() {
-        // Guarded by its role once credentials are configured.
-        let _ = role;
-        all = all.merge(routes);
+        all = all.merge(secured::secured(routes, role, gate));
     }
+    secured::describe(all.get_openapi_mut());
     let (router, description) = all.split_for_parts();
     let counted = site.load.count(description.paths.paths.keys());
     router.fallback(problem::no_such_path).layer(counted).with_state(site)
@@ -53,15 +55,16 @@ fn router(site: Arc<Site>) -> Router {
 pub(super) async fn serve(
     site: Arc<Site>,
     listener: TcpListener,
-    mut stopping: watch::Receiver<bool>,
+    entry: Entry,
+    stopping: watch::Receiver<bool>,
 ) {
     let load = Arc::clone(&site);
-    let stop = async move {
+    let mut told = stopping.clone();
+    tokio::spawn(async move {
         // Ends with its sender, too.
-        let _ = stopping.wait_for(|stop| *stop).await;
+        let _ = told.wait_for(|stop| *stop).await;
         load.load.stop();
-    };
-    if let Err(error) = axum::serve(listener, router(site)).with_graceful_shutdown(stop).await {
-        eprintln!("warning: the HTTP server ended: {error}");
-    }
+    });
+    let router = router(site, entry.gate.as_ref());
+    listener::serve(listener, router, entry.tls, entry.bounds, stopping).await;
 }
