@@ -181,6 +181,8 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
+/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, and as much again in
+/// the buffers of its socket.
 /// Connections on the Postgres port; more are refused with 53300.
 pub const PG_CONNECTIONS_MAX: usize = 256;
 
@@ -259,8 +261,18 @@ const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an
 /// Subscriptions to changes at once. Each holds at most two chunks of [`FEED_UPDATES`] rows.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 
-/// Changes that are read for a subscriber at once, and wait for its socket.
+/// Changes that are read for a subscriber at once.
 pub const FEED_UPDATES: usize = 4_000;
+
+/// Bytes of text that are made for a subscriber at once, as far as rows are as long as those before.
+pub const FEED_BYTES: usize = 256 << 10;
+
+/// Bytes that are given to the socket at once.
+pub const FEED_PIECE_BYTES: usize = 64 << 10;
+
+/// Reads for subscribers that take their time (searches in merged batches, pages of snapshots) at
+/// once: they share few threads, whatever the number of subscribers.
+pub const FEED_READS_MAX: usize = 2;
 
 /// Changes of one event. An epoch with more comes in parts.
 pub const EVENT_CHANGES: usize = 1_000;
@@ -296,7 +308,7 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub const DIFFERING_ROWS: usize = 10;
 
 const _: () = {
-    assert!(EVENT_CHANGES <= FEED_UPDATES);
+    assert!(EVENT_CHANGES <= FEED_UPDATES && FEED_PIECE_BYTES <= FEED_BYTES);
     assert!(REPLAYS_RUNNING_MAX <= REPLAYS_HELD_MAX);
     assert!(SUBSCRIPTIONS_MAX < LEASES_MAX, "a snapshot for each subscriber");
     assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");

@@ -106,7 +106,12 @@ impl History for Recompute {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
         };
-        let index = IndexOptions { history_epochs: upper + 1, ..IndexOptions::default() };
+        // Kept as published, they are read in the order of epochs without a search.
+        let index = IndexOptions {
+            history_epochs: upper + 1,
+            recent_updates: usize::MAX,
+            ..IndexOptions::default()
+        };
         let options = ServeOptions::default().boundary(boundary).until(upper).index(index);
         let served = self.system.serve(std::slice::from_ref(definition), options)?;
         let index = served.index(dataflow)?;
