@@ -28,6 +28,8 @@ pub const WORKER_PARK: Duration = Duration::from_millis(5);
 /// cache lines that the table's memory (about 7 bytes per key) buys nothing.
 pub const BATCH_TABLE_KEYS_MIN: usize = 64;
 
+/// How long the driver sleeps while a worker's queue is full: a small part of what the queue holds.
+pub const DRIVER_PARK: Duration = Duration::from_micros(200);
 /// Epochs below the frontier that an index can tell apart: at 100 epochs a second, the last 100
 /// seconds for `as_of` and for change tokens.
 pub const HISTORY_EPOCHS: u64 = 10_000;
@@ -178,3 +180,13 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
+
+/// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
+/// from, and one before it in case the newest is damaged.
+pub const BATCH_VIEWS_KEPT: usize = 2;
+
+/// How often a serving process looks for batch views that somebody else makes.
+pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
+
+/// Rows that are named when a rebuilt batch view differs from what is served.
+pub const DRIFT_ROWS: usize = 10;

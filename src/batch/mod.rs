@@ -6,6 +6,10 @@
 //! accumulations and the views at F, is what the speed layer restores from, and neither can tell
 //! who wrote it.
 //!
+//! A run may also continue an earlier batch view: its accumulations, and the events since, fed at
+//! the same time. Accumulations are commutative, so the result is the same to the byte; the cost
+//! follows the state and the new events.
+//!
 //! With several processes each worker writes its own files; process 0 writes the manifest when all
 //! have reported theirs as durable.
 
@@ -15,9 +19,11 @@ use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
 
-use crate::batch_view::{Barrier, BatchViewWriter, Meta, ViewMeta};
+use crate::batch_view::{BatchViewWriter, Meta};
 use crate::dataflow::{Definition, Description};
-use crate::engine::{Capture, Cluster, Lane, Progress, Reports, abort_on_panic, history};
+use crate::engine::{
+    Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, history,
+};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Reader;
@@ -30,8 +36,12 @@ pub(crate) struct Job {
     pub(crate) description: Description,
     pub(crate) reader: Arc<Reader>,
     pub(crate) boundary: Epoch,
+    /// Accumulations at an earlier boundary, to which only the events since then are added.
+    pub(crate) earlier: Option<(Epoch, Blocks)>,
     pub(crate) cluster: Cluster,
     pub(crate) progress: Arc<Progress>,
+    /// What the batch view states beside its contents.
+    pub(crate) meta: Meta,
     /// Where this process's workers write.
     pub(crate) writer: BatchViewWriter,
 }
@@ -45,6 +55,8 @@ pub struct BatchReport {
     pub version: String,
     /// History is `[0, boundary)`.
     pub boundary: Epoch,
+    /// Where the batch view that was continued ends; 0 when all events were read.
+    pub from: Epoch,
     /// Rows this process fed; all of them when there is one process.
     pub rows: u64,
     /// Wall-clock time from the first row to a durable batch view.
@@ -63,24 +75,10 @@ pub struct BatchReport {
 pub(crate) fn run(job: Job) -> Result<BatchReport> {
     let begun = Instant::now();
     let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
-    let meta = Meta {
-        log_identity: job.reader.identity(),
-        barriers: job
-            .description
-            .accumulations
-            .iter()
-            .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })
-            .collect(),
-        views: job
-            .description
-            .views
-            .iter()
-            .map(|view| ViewMeta { name: view.name.clone(), schema: view.schema.clone() })
-            .collect(),
-    };
     let (progress, cluster) = (Arc::clone(&job.progress), job.cluster.clone());
     let (dataflow, version) = (job.description.name.clone(), job.description.version.clone());
     let boundary = job.boundary;
+    let from = job.earlier.as_ref().map_or(0, |(from, _)| *from);
     let shift =
         Arc::new(Shift { job, capture, failed: AtomicBool::new(false), reason: Mutex::default() });
     let workers = {
@@ -99,12 +97,13 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
     }
     if cluster.is_first() {
         shift.job.writer.absorb(&reported)?;
-        shift.job.writer.finish(meta)?;
+        shift.job.writer.finish(shift.job.meta)?;
     }
     Ok(BatchReport {
         dataflow,
         version,
         boundary,
+        from,
         rows: progress.rows(),
         elapsed: begun.elapsed(),
         decoding: progress.decoding(),
@@ -158,7 +157,7 @@ impl Shift {
             job.cluster.workers,
             &publisher,
             job.boundary,
-            history(&job.reader, job.boundary, &job.description.streams, index, peers)?,
+            self.history(index, peers)?,
             &job.progress,
         )?;
         loop {
@@ -176,6 +175,18 @@ impl Shift {
                 worker.step_or_park(Some(limits::WORKER_PARK));
             }
         }
+    }
+
+    /// This worker's share of history: rows, or accumulations and the rows since.
+    fn history(&self, index: usize, peers: usize) -> Result<History> {
+        let job = &self.job;
+        let (from, blocks) = match &job.earlier {
+            Some((from, blocks)) => (*from, Some(blocks(index, peers))),
+            None => (0, None),
+        };
+        let range = (from, job.boundary);
+        let rows = history(&job.reader, range, &job.description.streams, (index, peers))?;
+        Ok(Box::new(blocks.into_iter().flatten().chain(rows)))
     }
 
     /// Writes this worker's part of every accumulation and view.

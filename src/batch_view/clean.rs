@@ -13,7 +13,7 @@ pub(super) fn remove_unfinished(disk: &dyn Disk, dir: &Path, files: &[String]) -
     for file in files {
         let Some(boundary) = names::boundary_of(file) else { continue };
         let manifest = names::manifest(boundary);
-        let draft = *file == format!("{manifest}.tmp");
+        let draft = *file == format!("{manifest}.tmp") || *file == names::begun(boundary);
         if draft || !files.contains(&manifest) {
             disk.remove(&dir.join(file))?;
             removed = true;

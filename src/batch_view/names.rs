@@ -62,6 +62,12 @@ pub(super) fn manifest(boundary: Epoch) -> String {
     format!("{boundary:020}.manifest")
 }
 
+/// The name of the mark that a batch view at this boundary is being made, from the moment its
+/// boundary is decided.
+pub(super) fn begun(boundary: Epoch) -> String {
+    format!("{boundary:020}.begun")
+}
+
 /// The boundary that a file belongs to; none for files of another kind.
 pub(super) fn boundary_of(file: &str) -> Option<Epoch> {
     let (digits, _) = file.split_once('.')?;

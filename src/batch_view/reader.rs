@@ -83,6 +83,23 @@ impl BatchView {
         Ok(finished.collect())
     }
 
+    /// The boundaries of batch views that somebody has begun to make and not finished; also those
+    /// that a killed process left behind. None when there is no directory.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn begun(disk: &dyn Disk, root: &Path, identity: &Identity) -> Result<Vec<Epoch>> {
+        let files = match disk.list(&identity.dir(root)) {
+            Ok(files) => files,
+            Err(error) if error.is_missing() => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let begun = files.iter().filter_map(|file| {
+            names::boundary_of(file).filter(|boundary| *file == names::begun(*boundary))
+        });
+        Ok(begun.collect())
+    }
+
     /// The batch view at `boundary`. Reads the manifest only: parts are checked as they are read,
     /// or all by [`BatchView::verify`].
     ///

@@ -56,6 +56,7 @@ impl BatchViewWriter {
                 .remedy("use it, or remove it first; batch views are never changed"));
         }
         super::clean::remove_unfinished(&*disk, &dir, &files)?;
+        drop(disk.open(&dir.join(names::begun(boundary)), Open::Create)?);
         let parts = Mutex::default();
         let lock = Some(lock);
         Ok(BatchViewWriter { disk, dir, identity, boundary, workers, parts, _lock: lock })
@@ -188,7 +189,8 @@ impl BatchViewWriter {
         // The names of the parts must last before the name that makes them count.
         self.disk.sync_dir(&self.dir)?;
         let path = self.dir.join(names::manifest(self.boundary));
-        replace(&*self.disk, &path, &manifest.to_bytes()?)
+        replace(&*self.disk, &path, &manifest.to_bytes()?)?;
+        self.disk.remove(&self.dir.join(names::begun(self.boundary)))
     }
 }
 

@@ -229,6 +229,9 @@ pub(super) struct BatchArgs {
     /// History ends before this epoch [default: the log's end]
     #[arg(long, value_name = "EPOCH")]
     pub(super) upto: Option<Epoch>,
+    /// Continue the newest batch view and read only the events since, instead of all
+    #[arg(long)]
+    pub(super) incremental: bool,
 }
 
 #[derive(Args, Debug)]
@@ -246,6 +249,9 @@ pub(super) struct ServeArgs {
     pub(super) stdin: Option<String>,
     #[command(flatten)]
     pub(super) servers: ServersArgs,
+    /// While serving, leave a batch view whenever the newest is older than this
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) checkpoint_every: Option<Duration>,
     /// Stop after this time: 500ms, 10s, 2m [default: on Ctrl-C or SIGTERM]
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(super) time: Option<Duration>,

@@ -27,7 +27,7 @@ pub(super) fn run(args: &BatchArgs, catalog: &Catalog) -> Result<ExitCode> {
     launch::attach(&args.cluster)?;
     let (system, cluster) = (args.data.system(), args.cluster.cluster()?);
     for definition in &definitions {
-        one(&system, definition, &cluster, args.upto)?;
+        one(&system, definition, &cluster, args)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -44,10 +44,10 @@ fn one(
     system: &System,
     definition: &Definition,
     cluster: &Cluster,
-    upto: Option<Epoch>,
+    args: &BatchArgs,
 ) -> Result<()> {
     let name = definition.name();
-    let end = upto.map_or_else(|| system.reader()?.upper(), Ok)?;
+    let end = args.upto.map_or_else(|| system.reader()?.upper(), Ok)?;
     let (found, damaged) = system.newest(&definition.describe()?, end)?;
     for error in &damaged {
         eprintln!("warning: {error}");
@@ -59,8 +59,12 @@ fn one(
         return Ok(());
     }
     let progress = Arc::<Progress>::default();
-    let options =
-        BatchOptions { cluster: cluster.clone(), upto: Some(end), progress: Arc::clone(&progress) };
+    let options = BatchOptions {
+        cluster: cluster.clone(),
+        upto: Some(end),
+        incremental: args.incremental,
+        progress: Arc::clone(&progress),
+    };
     let bar = cluster.is_first().then(|| Watching::start(name, &progress));
     let report = system.batch(definition, &options);
     drop(bar);
@@ -78,8 +82,9 @@ pub(super) fn describe(report: &BatchReport, cluster: &Cluster) -> String {
     let busy = seconds * cluster.workers as f64;
     let decoding = 100.0 * report.decoding.as_secs_f64() / busy;
     let own = if cluster.processes() > 1 { " by this process" } else { "" };
+    let since = if report.from > 0 { format!(" since F = {}", report.from) } else { String::new() };
     format!(
-        "{}: batch view at F = {}, {} events{own} in {seconds:.2} s, {rate} events/s, \
+        "{}: batch view at F = {}, {} events{since}{own} in {seconds:.2} s, {rate} events/s, \
          {decoding:.0} % of the time decoding",
         report.dataflow,
         report.boundary,

@@ -112,8 +112,11 @@ fn row(
 
 fn run_batch(system: &System, definition: &Definition, cluster: &Cluster) -> Result<Batch> {
     let progress = Arc::<Progress>::default();
-    let options =
-        BatchOptions { cluster: cluster.clone(), upto: None, progress: Arc::clone(&progress) };
+    let options = BatchOptions {
+        cluster: cluster.clone(),
+        progress: Arc::clone(&progress),
+        ..BatchOptions::default()
+    };
     let bar = Watching::start("batch", &progress);
     let before = cpu_time();
     let report = system.batch(definition, &options);

@@ -17,7 +17,7 @@ use crate::log::{Append, Writer};
 use crate::row::ByteRange;
 use crate::servers::Servers;
 use crate::sources;
-use crate::system::{Boundary, ServeOptions, Served, System};
+use crate::system::{Boundary, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System};
 use crate::time::Epoch;
 
 /// How often the state of affairs is printed.
@@ -59,11 +59,13 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
     let served = system.serve(&definitions, options)?;
     let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
+    let rebuilds = rebuild(args, &system, &served, &definitions)?;
     let servers = start_servers(args, &system, &served, &definitions, writer.as_ref())?;
     let outcome = attend(&served, args, input);
     if let Some(servers) = servers {
         servers.stop();
     }
+    drop(rebuilds);
     if let Some((view, dataflow)) = printed {
         let index = served.index(&dataflow)?;
         let schema = &index.views()[view].schema;
@@ -75,9 +77,39 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
             RowPrinter::new(args.format, schema, None)?,
         )?;
     }
-    let stopped = served.stop();
+    let stopped = system.conclude(served).map(|made| {
+        for checkpoint in made.iter().filter(|checkpoint| !checkpoint.existed) {
+            eprintln!("{}: checkpoint at F = {}", checkpoint.dataflow, checkpoint.boundary);
+        }
+    });
     let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
     outcome.and(stopped).and(closed).map(|()| ExitCode::SUCCESS)
+}
+
+/// Takes up newer batch views, and makes some.
+fn rebuild(
+    args: &ServeArgs,
+    system: &System,
+    served: &Served,
+    definitions: &[Definition],
+) -> Result<Rebuilds> {
+    let options =
+        RebuildOptions { checkpoint_every: args.checkpoint_every, ..RebuildOptions::default() };
+    system.rebuild_under_readers(served, definitions, options, |outcome| match outcome {
+        Rebuilt::Swapped { dataflow, boundary, took } => {
+            eprintln!("{dataflow}: the batch view at F = {boundary} is the base now ({took:.1?})");
+        }
+        Rebuilt::Drift { dataflow, boundary, rows } => {
+            eprintln!(
+                "warning: {dataflow}: the batch view at F = {boundary} DIFFERS from what is \
+                 served, which stays; run `verify` to see which of them is wrong:\n  {}",
+                rows.join("\n  ")
+            );
+        }
+        Rebuilt::Failed { dataflow, error } => {
+            eprintln!("warning: {dataflow}: no newer batch view: {error}");
+        }
+    })
 }
 
 /// HTTP and Postgres, when an address was given.

@@ -30,17 +30,19 @@ pub(crate) enum Feed {
 /// This worker's share of the history before the boundary.
 pub(crate) type History = Box<dyn Iterator<Item = Result<Feed>>>;
 
-/// The rows of `streams` below `boundary` that worker `index` of `peers` reads: every `peers`-th
+/// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
+pub(crate) type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
+
+/// The rows of `streams` in `[lower, upper)` that worker `index` of `peers` reads: every `peers`-th
 /// part.
 pub(crate) fn history(
     reader: &Arc<Reader>,
-    boundary: Epoch,
+    (lower, upper): (Epoch, Epoch),
     streams: &[StreamInfo],
-    index: usize,
-    peers: usize,
+    (index, peers): (usize, usize),
 ) -> Result<History> {
     let wanted = |part: &Part| streams.iter().any(|stream| *stream.name == **part.stream());
-    let parts = reader.parts(reader.lower(), boundary)?.into_iter().filter(wanted);
+    let parts = reader.parts(lower.max(reader.lower()), upper)?.into_iter().filter(wanted);
     let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
     // One chunk is in memory at a time, whatever the part.
     let chunks = mine.into_iter().flat_map(Part::into_chunks);

@@ -1,11 +1,11 @@
 //! The thread that hands sealed epochs to the workers of its process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::worker::Command;
 use crate::error::Result;
@@ -28,6 +28,8 @@ pub(super) struct Driver {
     pub(super) workers: Vec<(Sender<Command>, Thread)>,
     pub(super) reader: Arc<Reader>,
     pub(super) stop: Arc<AtomicBool>,
+    /// Every epoch below has been given to every worker.
+    pub(super) fed: Arc<AtomicU64>,
 }
 
 impl Driver {
@@ -86,20 +88,24 @@ impl Driver {
         }
     }
 
-    /// Gives an epoch to every worker; false when told to stop meanwhile.
+    /// Gives an epoch to every worker; false when told to stop before. No worker gets an epoch that
+    /// another does not: so they stop at the same place.
     fn deliver(&self, sealed: &Arc<Sealed>) -> bool {
+        while self.workers.iter().any(|(commands, _)| commands.is_full()) {
+            if self.stopped() {
+                return false;
+            }
+            std::thread::park_timeout(limits::DRIVER_PARK);
+        }
         for (commands, thread) in &self.workers {
-            let mut command = Command::Epoch(Arc::clone(sealed));
-            loop {
-                match commands.send_timeout(command, limits::WORKER_PARK) {
-                    Ok(()) => break,
-                    Err(SendTimeoutError::Timeout(back)) if !self.stopped() => command = back,
-                    // Told to stop, or a worker has left already, which only a stop makes it do.
-                    Err(_) => return false,
-                }
+            // Nobody else sends while this thread runs, so there is room; a worker that has left
+            // already was told to stop.
+            if commands.try_send(Command::Epoch(Arc::clone(sealed))).is_err() {
+                return false;
             }
             thread.unpark();
         }
+        self.fed.store(sealed.epoch + 1, Ordering::Release);
         true
     }
 }

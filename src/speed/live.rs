@@ -1,6 +1,6 @@
 //! The running speed layer: its threads, and how to stop them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, Thread};
 
@@ -11,17 +11,14 @@ use timely::worker::Worker;
 use super::commands::Commands;
 use super::driver::{Driver, Tail};
 use super::status::LaneStatus;
-use super::worker::{Command, Inbox, LiveLane, LiveWorker};
+use super::worker::{Command, Dump, Inbox, LiveLane, LiveWorker, Write};
 use crate::dataflow::{Definition, StreamInfo};
-use crate::engine::{Cluster, History, Lane, Progress, abort_on_panic, history};
+use crate::engine::{Blocks, Cluster, History, Lane, Progress, abort_on_panic, history};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Reader;
 use crate::serving::Publish;
 use crate::time::Epoch;
-
-/// A worker's share of something divided among `peers`: called with (index, peers).
-type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
 
 /// How a dataflow gets to its boundary.
 #[derive(Clone)]
@@ -46,6 +43,7 @@ pub(crate) struct LiveDataflow {
 /// The running speed layer. Dropping it stops it.
 pub(crate) struct Live {
     stop: Arc<AtomicBool>,
+    fed: Arc<AtomicU64>,
     driver: Option<JoinHandle<()>>,
     /// Why the driver ended early, until somebody is told.
     failure: Arc<Mutex<Option<Error>>>,
@@ -54,7 +52,8 @@ pub(crate) struct Live {
 }
 
 impl Start {
-    fn boundary(&self) -> Epoch {
+    /// Where batch ends and speed begins.
+    pub(crate) fn boundary(&self) -> Epoch {
         match self {
             Start::History(boundary) | Start::Restore(boundary, _) => *boundary,
         }
@@ -68,7 +67,7 @@ impl Start {
         peers: usize,
     ) -> Result<History> {
         match self {
-            Start::History(boundary) => history(reader, *boundary, streams, index, peers),
+            Start::History(boundary) => history(reader, (0, *boundary), streams, (index, peers)),
             Start::Restore(_, blocks) => Ok(blocks(index, peers)),
         }
     }
@@ -107,12 +106,14 @@ impl Live {
         let threads = threads.into_iter().flatten();
         let senders: Vec<(Sender<Command>, Thread)> = senders.into_iter().zip(threads).collect();
         let stop = Arc::new(AtomicBool::new(false));
+        let fed = Arc::new(AtomicU64::new(next));
         let failure = Arc::<Mutex<Option<Error>>>::default();
         let driver = cluster.is_first().then(|| {
             let driver = Driver {
                 workers: senders.clone(),
                 reader: Arc::clone(reader),
                 stop: Arc::clone(&stop),
+                fed: Arc::clone(&fed),
             };
             let failure = Arc::clone(&failure);
             std::thread::spawn(move || {
@@ -121,7 +122,7 @@ impl Live {
                 }
             })
         });
-        Ok(Live { stop, driver, failure, workers: Some(workers), senders })
+        Ok(Live { stop, fed, driver, failure, workers: Some(workers), senders })
     }
 
     /// Stops feeding, lets the workers leave and waits for them. What was fed is published first
@@ -143,12 +144,43 @@ impl Live {
         self.join()
     }
 
-    fn halt(&mut self) -> Result<()> {
+    /// Ends feeding: every worker has been given the same epochs, and goes on with those.
+    ///
+    /// Errors when the log could not be read on the way.
+    pub(crate) fn end_feeding(&mut self) -> Result<()> {
         self.stop.store(true, Ordering::Release);
-        let driven = match self.driver.take().map(JoinHandle::join) {
+        match self.driver.take().map(JoinHandle::join) {
             Some(Err(_)) => Err(Error::new(Kind::Stopped, "the driver of the epochs panicked")),
             Some(Ok(())) | None => self.check(),
-        };
+        }
+    }
+
+    /// Every epoch below has been given to every worker, unless it is below a boundary.
+    pub(crate) fn fed(&self) -> Epoch {
+        self.fed.load(Ordering::Acquire)
+    }
+
+    /// Has every worker write its share of all accumulations as they are when all that was fed is
+    /// published. Only after [`Live::end_feeding`], and in a process alone.
+    ///
+    /// Errors when a worker cannot write.
+    pub(crate) fn dump(&self, write: Write) -> Result<()> {
+        assert!(self.driver.is_none(), "epochs are still being fed");
+        let (done, outcomes) = bounded(self.senders.len());
+        let dump = Arc::new(Dump { write, done });
+        for (commands, thread) in &self.senders {
+            commands.send(Command::Dump(Arc::clone(&dump))).map_err(|_| lost_worker())?;
+            thread.unpark();
+        }
+        drop(dump);
+        for _ in &self.senders {
+            outcomes.recv().map_err(|_| lost_worker())??;
+        }
+        Ok(())
+    }
+
+    fn halt(&mut self) -> Result<()> {
+        let driven = self.end_feeding();
         for (commands, thread) in &self.senders {
             // A worker that has left already needs no telling.
             let _ = commands.send(Command::Stop);

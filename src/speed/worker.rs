@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, TryRecvError};
+use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use timely::worker::Worker;
 
 use super::commands::Commands;
 use super::status::LaneStatus;
-use crate::engine::{Lane, share};
+use crate::engine::{Installed, Lane, share};
 use crate::error::Result;
 use crate::limits;
 use crate::log::{Reader, Sealed};
@@ -19,9 +19,23 @@ use crate::time::Epoch;
 pub(super) enum Command {
     /// The next epoch, to be read by all workers together.
     Epoch(Arc<Sealed>),
+    /// When all before it is published, write every dataflow's accumulations; all workers are told
+    /// at the same place in the order of epochs.
+    Dump(Arc<Dump>),
     /// No more epochs: leave.
     Stop,
 }
+
+/// Where accumulations go.
+pub(crate) struct Dump {
+    /// Writes one worker's share of the accumulations of the dataflow with that number.
+    pub(crate) write: Write,
+    /// Told by each worker when it has written everything.
+    pub(crate) done: Sender<Result<()>>,
+}
+
+/// Called with the number of a dataflow, the index of the worker, and the dataflow there.
+pub(crate) type Write = Box<dyn Fn(usize, usize, &mut Installed) -> Result<()> + Send + Sync>;
 
 /// Where this worker's epochs come from.
 pub(super) enum Inbox {
@@ -43,6 +57,8 @@ pub(super) struct LiveWorker {
     lanes: Vec<Option<LiveLane>>,
     inbox: Inbox,
     queue: VecDeque<Command>,
+    /// What is to be written before anything more is fed.
+    dump: Option<Arc<Dump>>,
     /// Epochs fed and not yet published by everyone, with their bytes.
     in_flight: VecDeque<(Epoch, usize)>,
     bytes_in_flight: usize,
@@ -54,6 +70,7 @@ impl LiveWorker {
             lanes: lanes.into_iter().map(Some).collect(),
             inbox,
             queue: VecDeque::new(),
+            dump: None,
             in_flight: VecDeque::new(),
             bytes_in_flight: 0,
         }
@@ -72,10 +89,12 @@ impl LiveWorker {
             return true;
         }
         self.retire();
+        self.write_dump(worker.index());
         let mut busy = false;
         while self.admits() {
             match self.next_command() {
                 Some(Command::Epoch(sealed)) => self.feed(&sealed, worker),
+                Some(Command::Dump(dump)) => self.dump = Some(dump),
                 Some(Command::Stop) => return self.leave(worker),
                 None => break,
             }
@@ -114,8 +133,29 @@ impl LiveWorker {
         }
     }
 
+    /// Writes what was asked for, once all that was fed is published by everyone.
+    fn write_dump(&mut self, index: usize) {
+        let at_rest = |live: &mut LiveLane| {
+            let at = live.lane.installed().at();
+            live.lane.installed().passed(at)
+        };
+        if self.dump.is_none() || !self.lanes.iter_mut().flatten().all(at_rest) {
+            return;
+        }
+        let Some(dump) = self.dump.take() else { return };
+        let lanes = self.lanes.iter_mut().enumerate();
+        let mut lanes = lanes.filter_map(|(number, live)| Some((number, live.as_mut()?)));
+        let outcome =
+            lanes.try_for_each(|(number, live)| (dump.write)(number, index, live.lane.installed()));
+        // Who asked may have given up waiting.
+        let _ = dump.done.send(outcome);
+    }
+
     /// Whether one more epoch may be fed. One always may when nothing is in flight.
     fn admits(&self) -> bool {
+        if self.dump.is_some() {
+            return false;
+        }
         self.in_flight.is_empty()
             || (self.in_flight.len() < limits::EPOCHS_IN_FLIGHT_MAX
                 && self.bytes_in_flight < limits::BYTES_IN_FLIGHT_MAX)
@@ -204,10 +244,12 @@ impl Inbox {
                     Err(TryRecvError::Disconnected) => Command::Stop,
                 };
                 if let (Some(broadcast), true) = (broadcast, *first) {
-                    broadcast.send(match &command {
-                        Command::Epoch(sealed) => Some(sealed.epoch + 1),
-                        Command::Stop => None,
-                    });
+                    match &command {
+                        Command::Epoch(sealed) => broadcast.send(Some(sealed.epoch + 1)),
+                        Command::Stop => broadcast.send(None),
+                        // Only one process alone writes what its workers hold.
+                        Command::Dump(_) => {}
+                    }
                 }
                 queue.push_back(command);
             }

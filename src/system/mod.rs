@@ -5,21 +5,25 @@
 //! layer; [`System::serve`] starts the speed layer where a batch view ends (or at the log's present
 //! end, with history fed in place); both meet in an [`Index`].
 
+mod checkpoint;
 mod fits;
 mod options;
+mod rebuild;
 mod served;
 mod site;
 
+pub use checkpoint::Checkpoint;
 pub use options::{BatchOptions, Boundary, ServeOptions};
+pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::batch::{self, BatchReport, Job};
-use crate::batch_view::{BatchView, BatchViewWriter, Identity};
+use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta};
 use crate::dataflow::{Definition, Description};
-use crate::engine::{Cluster, Feed, Gather, History, Progress};
+use crate::engine::{Blocks, Cluster, Feed, Gather, History, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
@@ -97,7 +101,10 @@ impl System {
             return Err(Error::new(Kind::Input, format!("the log in {place} is empty"))
                 .remedy("append events first, for example with `ingest`"));
         }
-        options.progress.expect(rows(&reader, &description));
+        let earlier = self.earlier(&description, &reader, boundary, options.incremental)?;
+        if earlier.is_none() {
+            options.progress.expect(rows(&reader, &description));
+        }
         let cluster = options.cluster.clone();
         let identity = identity(&description);
         let writer = if cluster.is_first() {
@@ -119,7 +126,32 @@ impl System {
         };
         let definition = definition.clone();
         let progress = Arc::clone(&options.progress);
-        batch::run(Job { definition, description, reader, boundary, cluster, progress, writer })
+        let meta = meta(&description, &reader);
+        batch::run(Job {
+            definition,
+            description,
+            reader,
+            boundary,
+            earlier,
+            cluster,
+            progress,
+            meta,
+            writer,
+        })
+    }
+
+    /// The accumulations that an incremental batch run continues.
+    fn earlier(
+        &self,
+        description: &Description,
+        reader: &Reader,
+        boundary: Epoch,
+        wanted: bool,
+    ) -> Result<Option<(Epoch, Blocks)>> {
+        let Some(last) = boundary.checked_sub(1).filter(|_| wanted) else { return Ok(None) };
+        let Some(view) = self.newest(description, last)?.0 else { return Ok(None) };
+        check_log(&view, reader)?;
+        Ok(Some((view.boundary(), blocks(view, description))))
     }
 
     /// The newest whole batch view of a dataflow at or below `at_most`, and what was passed over.
@@ -164,7 +196,7 @@ impl System {
             live.push(dataflow);
         }
         let live = Live::start(&options.cluster, live, &reader, tail)?;
-        Ok(Served { entries, live, reader })
+        Ok(Served { entries, live, reader, cluster: options.cluster })
     }
 
     fn prepare(
@@ -220,7 +252,8 @@ impl System {
             status: Arc::clone(&status),
             progress: Arc::clone(&progress),
         };
-        Ok((Entry { description, index, status, progress, passed_over }, dataflow))
+        let boundary = dataflow.start.boundary();
+        Ok((Entry { description, index, boundary, status, progress, passed_over }, dataflow))
     }
 
     /// The views of a dataflow at the frontier `upper`, recomputed into memory: from the newest
@@ -252,6 +285,21 @@ fn identity(description: &Description) -> Identity {
     Identity::new(&description.name, &description.version)
 }
 
+/// What a batch view of the dataflow states beside its contents.
+fn meta(description: &Description, reader: &Reader) -> Meta {
+    let barriers = description.accumulations.iter();
+    let views = description.views.iter();
+    Meta {
+        log_identity: reader.identity(),
+        barriers: barriers
+            .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })
+            .collect(),
+        views: views
+            .map(|view| ViewMeta { name: view.name.clone(), schema: view.schema.clone() })
+            .collect(),
+    }
+}
+
 /// How many rows of the dataflow's streams the log has: what a batch run has to feed, or somewhat
 /// more when it ends before the log does.
 fn rows(reader: &Reader, description: &Description) -> u64 {
@@ -272,10 +320,7 @@ fn history_end(reader: &Reader, upto: Option<Epoch>) -> Result<Epoch> {
 }
 
 /// The accumulations of a batch view, to be shared out among workers.
-fn blocks(
-    view: BatchView,
-    description: &Description,
-) -> Arc<dyn Fn(usize, usize) -> History + Send + Sync> {
+fn blocks(view: BatchView, description: &Description) -> Blocks {
     let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
     Arc::new(move |index, peers| {
         let (view, names) = (view.clone(), names.clone());

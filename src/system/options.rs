@@ -14,6 +14,9 @@ pub struct BatchOptions {
     pub cluster: Cluster,
     /// History ends here; by default at the log's present end.
     pub upto: Option<Epoch>,
+    /// Continue the newest batch view below the end, and read only the events since; without one,
+    /// or by default, all events are read.
+    pub incremental: bool,
     /// Counts rows while the run goes on.
     pub progress: Arc<Progress>,
 }

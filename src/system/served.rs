@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dataflow::Description;
-use crate::engine::Progress;
+use crate::engine::{Cluster, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::log::Reader;
 use crate::serving::Index;
@@ -16,11 +16,14 @@ pub struct Served {
     pub(super) entries: Vec<Entry>,
     pub(super) live: Live,
     pub(super) reader: Arc<Reader>,
+    pub(super) cluster: Cluster,
 }
 
 pub(super) struct Entry {
     pub(super) description: Description,
     pub(super) index: Index,
+    /// Where the speed layer began.
+    pub(super) boundary: Epoch,
     pub(super) status: Arc<LaneStatus>,
     pub(super) progress: Arc<Progress>,
     pub(super) passed_over: Vec<Error>,

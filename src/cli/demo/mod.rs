@@ -108,8 +108,11 @@ fn write_history(writer: &Writer, source: &mut MadeUp, events: u64) -> Result<()
 
 fn run_batch(system: &System, flow: &Definition, cluster: &Cluster) -> Result<()> {
     let progress = Arc::<Progress>::default();
-    let options =
-        BatchOptions { cluster: cluster.clone(), upto: None, progress: Arc::clone(&progress) };
+    let options = BatchOptions {
+        cluster: cluster.clone(),
+        progress: Arc::clone(&progress),
+        ..BatchOptions::default()
+    };
     let bar = Watching::start("batch", &progress);
     let report = system.batch(flow, &options);
     drop(bar);

@@ -1,8 +1,10 @@
-//! How fresh is what readers see? `cargo bench --bench freshness [-- word_count|tweets]`
+//! How fresh is what readers see? `cargo bench --bench freshness [-- word_count|tweets|readers]`
 //!
 //! 20,000 events a second are appended to a log on disk in requests of 100, while one dataflow is
 //! live on one worker. For every request: from its append, and from its acknowledgement, until
 //! readers see its events; beside the time of one fdatasync of as many bytes on the same disk.
+//!
+//! `readers` runs `word_count` quiet and under full read load over HTTP, in turns; see its file.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,12 +15,13 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, bounded};
 use diptych::dataflows::{Line, Tweet, tweets, word_count};
 use diptych::event::{Append as _, Event};
-use diptych::log::{Append, Pending};
+use diptych::log::{Append, Pending, Writer};
 use diptych::serving::Index;
 use diptych::{Definition, ServeOptions, System, Timestamp};
 
-#[path = "ratios/lines.rs"]
+#[path = "../ratios/lines.rs"]
 mod lines;
+mod readers;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,7 +35,7 @@ const SYNCS: usize = 200;
 fn main() -> ExitCode {
     let filter: Vec<String> = std::env::args().skip(1).filter(|name| name != "--bench").collect();
     let wanted = |name: &str| filter.is_empty() || filter.iter().any(|word| word == name);
-    let lines = lines::lines(HISTORY + RATE * SECONDS);
+    let lines = lines::lines(HISTORY + RATE * SECONDS.max(readers::SECONDS));
     let mut met = true;
     if wanted("word_count") {
         let rows = |lines: &[String]| batch(lines, |_, text| Line { text: text.to_owned() });
@@ -41,6 +44,9 @@ fn main() -> ExitCode {
     if wanted("tweets") {
         met &=
             run(Definition::new("tweets", tweets), "tweets", &lines, |lines| batch(lines, tweet));
+    }
+    if wanted("readers") {
+        met &= readers::run(&lines);
     }
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -97,7 +103,7 @@ fn run(
     request: impl Fn(&[String]) -> Append + Sync,
 ) -> bool {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let (history, live) = lines.split_at(HISTORY);
+    let (history, live) = lines[..HISTORY + RATE * SECONDS].split_at(HISTORY);
     let first = request(&live[..REQUEST]);
     let bytes = first.batches.iter().map(|(_, rows)| rows.get_array_memory_size()).sum::<usize>();
     let sync = fdatasync(directory.path(), bytes);
@@ -112,9 +118,23 @@ fn run(
     served.wait_beyond(flow.name(), writer.upper() - 1).expect("restored");
     let index = served.index(flow.name()).expect("an index");
 
+    let (append, ack) = measure(&writer, &index, live, &request);
+    served.stop().expect("stopped");
+    println!("{stream}: {RATE} events/s for {SECONDS} s, {} requests", append.len());
+    report(&append, &ack, &sync)
+}
+
+/// Appends the lines at the rate, and gives the sorted times from append and from acknowledgement
+/// until readers see each request.
+fn measure(
+    writer: &Writer,
+    index: &Index,
+    live: &[String],
+    request: &(impl Fn(&[String]) -> Append + Sync),
+) -> (Vec<Duration>, Vec<Duration>) {
     let (sender, sent) = bounded::<Sent>(10_000);
     let (acks, durable) = bounded::<Durable>(10_000);
-    let (append, ack) = thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(|| {
             let begun = Instant::now();
             for (number, lines) in live.chunks(REQUEST).enumerate() {
@@ -133,11 +153,8 @@ fn run(
                 acks.send((appended, Instant::now(), epoch)).expect("the observer is there");
             }
         });
-        observe(&index, durable)
-    });
-    served.stop().expect("stopped");
-    println!("{stream}: {RATE} events/s for {SECONDS} s, {} requests", append.len());
-    report(&append, &ack, &sync)
+        observe(index, durable)
+    })
 }
 
 /// Times from append and from acknowledgement until readers see each request, sorted.
@@ -170,11 +187,13 @@ fn fdatasync(directory: &std::path::Path, bytes: usize) -> Vec<Duration> {
     times
 }
 
+/// The time in milliseconds that this share of the sorted times does not exceed.
+fn ms(times: &[Duration], share: f64) -> f64 {
+    let rank = ((times.len() as f64 * share) as usize).min(times.len() - 1);
+    times[rank].as_secs_f64() * 1e3
+}
+
 fn report(append: &[Duration], ack: &[Duration], sync: &[Duration]) -> bool {
-    let ms = |times: &[Duration], share: f64| {
-        let rank = ((times.len() as f64 * share) as usize).min(times.len() - 1);
-        times[rank].as_secs_f64() * 1e3
-    };
     for (what, times) in
         [("append to visible", append), ("ack to visible", ack), ("fdatasync", sync)]
     {

@@ -1,0 +1,174 @@
+//! Checkpoints: a batch view that the speed layer leaves.
+//!
+//! A running system makes one as an incremental batch run ([`BatchOptions::incremental`]) on
+//! workers of its own, so that no epoch waits. When serving ends there is nothing left to wait
+//! for, and the workers write what they hold: [`System::conclude`]. Nobody can tell from the files
+//! which of the two, or which layer, wrote them.
+//!
+//! [`BatchOptions::incremental`]: super::BatchOptions::incremental
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::served::Entry;
+use super::{Served, System, identity, meta};
+use crate::batch_view::{BatchView, BatchViewWriter, remove_before};
+use crate::dataflow::Description;
+use crate::error::{Error, Kind, Result};
+use crate::limits::{BATCH_VIEWS_KEPT, SCAN_CHUNK_ROWS};
+use crate::serving::{Index, Read};
+use crate::time::Epoch;
+
+/// How long published epochs may take to reach the index once every worker has passed them.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A batch view that serving left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The dataflow.
+    pub dataflow: String,
+    /// It is of `[0, boundary)`.
+    pub boundary: Epoch,
+    /// Whether it was there already.
+    pub existed: bool,
+}
+
+impl System {
+    /// Stops feeding, lets the workers finish what they were given, and has them write a batch view
+    /// of each dataflow, so that the next start costs what the state costs. The indexes go on
+    /// answering at their frontier.
+    ///
+    /// Dataflows that have failed, or have not reached their boundary, get none; nor does any when
+    /// several processes served: their state is spread.
+    ///
+    /// # Errors
+    /// When the log could not be read on the way, or the disk refuses. The workers have left then,
+    /// too, and there is no half batch view.
+    pub fn conclude(&self, mut served: Served) -> Result<Vec<Checkpoint>> {
+        let fed = served.live.end_feeding();
+        let written = fed.and_then(|()| self.checkpoint(&served));
+        served.stop().and(written)
+    }
+
+    fn checkpoint(&self, served: &Served) -> Result<Vec<Checkpoint>> {
+        if served.cluster.processes() > 1 || !served.entries.iter().all(is_settled) {
+            return Ok(Vec::new());
+        }
+        let upper = served.live.fed();
+        let mut writers = Vec::new();
+        let mut made = Vec::new();
+        for entry in &served.entries {
+            let boundary = upper.max(entry.boundary);
+            let writer = self.begin(served, entry, boundary)?;
+            if boundary > 0 && !entry.status.has_failed() {
+                let (dataflow, existed) = (entry.description.name.clone(), writer.is_none());
+                made.push(Checkpoint { dataflow, boundary, existed });
+            }
+            writers.push(writer.map(|writer| (boundary, Arc::new(writer))));
+        }
+        self.write_accumulations(served, &writers)?;
+        for (entry, writer) in served.entries.iter().zip(writers) {
+            let Some((boundary, writer)) = writer else { continue };
+            if entry.status.has_failed() {
+                // Since the writers were made: its workers have dropped it, and wrote nothing.
+                made.retain(|made| made.dataflow != entry.description.name);
+                continue;
+            }
+            write_views(&entry.index, boundary, &writer, served.cluster.workers)?;
+            let writer = Arc::into_inner(writer)
+                .unwrap_or_else(|| panic!("a worker still writes a finished batch view"));
+            writer.finish(meta(&entry.description, &served.reader))?;
+            remove_old(self, &entry.description)?;
+        }
+        Ok(made)
+    }
+
+    /// The writer of a batch view at `boundary`; none when there is nothing to write.
+    fn begin(
+        &self,
+        served: &Served,
+        entry: &Entry,
+        boundary: Epoch,
+    ) -> Result<Option<BatchViewWriter>> {
+        let there = self.newest(&entry.description, boundary)?.0;
+        let there = there.is_some_and(|view| view.boundary() == boundary);
+        if boundary == 0 || there || entry.status.has_failed() {
+            return Ok(None);
+        }
+        let (disk, identity) = (Arc::clone(&self.disk), identity(&entry.description));
+        let workers = served.cluster.workers;
+        BatchViewWriter::create(disk, &self.root, identity, boundary, workers).map(Some)
+    }
+
+    fn write_accumulations(
+        &self,
+        served: &Served,
+        writers: &[Option<(Epoch, Arc<BatchViewWriter>)>],
+    ) -> Result<()> {
+        let names = |entry: &Entry| -> Vec<String> {
+            entry.description.accumulations.iter().map(|(name, _)| name.clone()).collect()
+        };
+        let jobs: Vec<_> = writers
+            .iter()
+            .zip(&served.entries)
+            .map(|(writer, entry)| writer.clone().map(|(at, writer)| (at, writer, names(entry))))
+            .collect();
+        served.live.dump(Box::new(move |number, worker, installed| {
+            let Some((boundary, writer, names)) = &jobs[number] else { return Ok(()) };
+            for name in names {
+                let mut part = writer.accumulation(name, worker)?;
+                installed.dump(name, *boundary, &mut |block, rows| part.block(block, rows))?;
+                part.finish()?;
+            }
+            Ok(())
+        }))
+    }
+}
+
+/// Removes batch views that are older than those to be kept.
+pub(super) fn remove_old(system: &System, description: &Description) -> Result<()> {
+    let identity = identity(description);
+    let boundaries = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
+    match boundaries.iter().rev().nth(BATCH_VIEWS_KEPT - 1) {
+        Some(before) => remove_before(&*system.disk, &system.root, &identity, *before),
+        None => Ok(()),
+    }
+}
+
+/// Has the dataflow reached its boundary, or failed?
+fn is_settled(entry: &Entry) -> bool {
+    entry.status.has_failed()
+        || (entry.index.frontier() >= entry.boundary
+            && entry.index.base_checked().is_ok_and(|checked| checked))
+}
+
+/// Writes all views as they are below `boundary`: the first part has everything.
+fn write_views(
+    index: &Index,
+    boundary: Epoch,
+    writer: &BatchViewWriter,
+    workers: usize,
+) -> Result<()> {
+    let last = boundary - 1;
+    if index.wait_beyond(last, PATIENCE) <= last {
+        let message = format!("epoch {last} did not reach the index within {PATIENCE:?}");
+        return Err(Error::new(Kind::Stopped, message).remedy("the log is whole: start again"));
+    }
+    let snapshot = index.snapshot(Read::AsOf(last))?;
+    for (id, view) in index.views().iter().enumerate() {
+        for worker in 0..workers {
+            let mut part = writer.view(&view.name, worker)?;
+            if worker == 0 {
+                for (number, row) in snapshot.scan(id).enumerate() {
+                    let row = row?;
+                    part.push(&row.key, &row.value, row.multiplicity)?;
+                    if number % SCAN_CHUNK_ROWS == 0 {
+                        snapshot.renew()?;
+                    }
+                }
+            }
+            part.finish()?;
+        }
+    }
+    Ok(())
+}

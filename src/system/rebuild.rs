@@ -1,0 +1,239 @@
+//! Rebuilds under readers: a newer batch view takes its place in the index while all goes on.
+//!
+//! Whoever makes one (`diptych batch` in a process of its own, or this process, as a checkpoint),
+//! it states its boundary F' first, and the serving process pins F': no merge crosses it. When the
+//! batch view is whole, its digests are compared with what is served at F'. Equal: the base of the
+//! index is replaced, in one swap, and no answer changes. Different: one of the two is wrong; the
+//! first differing rows are reported, and what is served stays.
+//!
+//! The comparison is worth as much as the batch run is independent: one over all events
+//! recomputes everything with other workers and other epochs; an incremental one shares the
+//! accumulations it continues.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::checkpoint::remove_old;
+use super::{BatchOptions, Served, System, identity};
+use crate::batch_view::BatchView;
+use crate::dataflow::{Definition, Description};
+use crate::engine::Cluster;
+use crate::error::{Error, Result};
+use crate::limits::{DRIFT_ROWS, REBUILD_LOOK};
+use crate::serving::{Index, IndexOptions, Pin, Read};
+use crate::time::Epoch;
+
+/// How batch views are kept fresh while serving.
+#[derive(Clone, Debug)]
+pub struct RebuildOptions {
+    /// A checkpoint is made when the newest batch view is older than this, and there are new
+    /// epochs; none for never.
+    pub checkpoint_every: Option<Duration>,
+    /// How often to look for batch views that other processes make.
+    pub look: Duration,
+}
+
+impl Default for RebuildOptions {
+    fn default() -> Self {
+        RebuildOptions { checkpoint_every: None, look: REBUILD_LOOK }
+    }
+}
+
+/// What became of a newer batch view.
+#[derive(Debug)]
+pub enum Rebuilt {
+    /// It is the base of the index now.
+    Swapped {
+        /// The dataflow.
+        dataflow: String,
+        /// The new boundary.
+        boundary: Epoch,
+        /// How long comparing and swapping took, while readers went on.
+        took: Duration,
+    },
+    /// It differs from what is served, which stays.
+    Drift {
+        /// The dataflow.
+        dataflow: String,
+        /// Its boundary.
+        boundary: Epoch,
+        /// The first rows that differ, as text: view, row, times served, times rebuilt.
+        rows: Vec<String>,
+    },
+    /// It could not be made or read; what is served stays.
+    Failed {
+        /// The dataflow.
+        dataflow: String,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// The thread that looks after the batch views; dropping it ends it after what it is doing.
+pub struct Rebuilds {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl System {
+    /// Takes up newer batch views of what is served, and makes some, until the result is dropped.
+    /// `tell` hears of each, on the thread that does the work.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn rebuild_under_readers(
+        &self,
+        served: &Served,
+        definitions: &[Definition],
+        options: RebuildOptions,
+        tell: impl Fn(Rebuilt) + Send + 'static,
+    ) -> Result<Rebuilds> {
+        let stop = Arc::<AtomicBool>::default();
+        let flows = served.entries.iter().filter_map(|entry| {
+            let name = &entry.description.name;
+            let definition = definitions.iter().find(|flow| flow.name() == name)?.clone();
+            let (description, index) = (entry.description.clone(), entry.index.clone());
+            let (pins, passed) = (HashMap::new(), 0);
+            Some(Watched { definition, description, index, pins, passed, made: Instant::now() })
+        });
+        let mut flows: Vec<_> = flows.collect();
+        let (system, stopped) = (self.clone(), Arc::clone(&stop));
+        let run = move || {
+            while !stopped.load(Ordering::Acquire) {
+                for flow in &mut flows {
+                    for outcome in flow.look(&system, &options) {
+                        tell(outcome);
+                    }
+                }
+                std::thread::park_timeout(options.look);
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("rebuild".into())
+            .spawn(run)
+            .map_err(|error| Error::io("starting the thread that rebuilds", error))?;
+        Ok(Rebuilds { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Rebuilds {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic there was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A dataflow whose batch views are looked after.
+struct Watched {
+    definition: Definition,
+    description: Description,
+    index: Index,
+    pins: HashMap<Epoch, Pin>,
+    /// Batch views up to here have been taken up, or refused.
+    passed: Epoch,
+    /// When the last checkpoint was begun.
+    made: Instant,
+}
+
+impl Watched {
+    fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Rebuilt> {
+        let mut told = Vec::new();
+        if let Err(error) = self.make(system, options) {
+            told.push(self.failed(error));
+        }
+        match self.take_up(system) {
+            Ok(outcome) => told.extend(outcome),
+            Err(error) => told.push(self.failed(error)),
+        }
+        told
+    }
+
+    fn failed(&self, error: Error) -> Rebuilt {
+        Rebuilt::Failed { dataflow: self.description.name.clone(), error }
+    }
+
+    /// Makes a checkpoint when it is time.
+    fn make(&mut self, system: &System, options: &RebuildOptions) -> Result<()> {
+        let due = options.checkpoint_every.is_some_and(|every| self.made.elapsed() >= every);
+        let upto = self.index.frontier();
+        if !due || upto <= self.index.boundary() || !self.index.base_checked()? {
+            return Ok(());
+        }
+        self.made = Instant::now();
+        self.pins.insert(upto, self.index.pin(upto)?);
+        let cluster = Cluster::local(1);
+        let options =
+            BatchOptions { cluster, upto: Some(upto), incremental: true, ..Default::default() };
+        match system.batch(&self.definition, &options) {
+            Ok(_) => remove_old(system, &self.description),
+            // Another process makes one: that will do.
+            Err(error) if error.is_conflict() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Pins what is being made, and puts what is finished into the index.
+    fn take_up(&mut self, system: &System) -> Result<Option<Rebuilt>> {
+        let identity = identity(&self.description);
+        let boundary = self.index.boundary();
+        for begun in BatchView::begun(&*system.disk, &system.root, &identity)? {
+            // Outside the index's times it cannot be compared, and is of no use here.
+            if begun > boundary
+                && !self.pins.contains_key(&begun)
+                && let Ok(pin) = self.index.pin(begun)
+            {
+                self.pins.insert(begun, pin);
+            }
+        }
+        let finished = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
+        let frontier = self.index.frontier();
+        let newest = finished.into_iter().rfind(|at| *at <= frontier && *at > self.passed);
+        let Some(at) = newest.filter(|at| *at > boundary) else { return Ok(None) };
+        self.passed = at;
+        let begun = Instant::now();
+        let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
+        let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
+        let base = view.base(&names, self.index.shards())?;
+        let pin = match self.pins.remove(&at) {
+            Some(pin) => pin,
+            None => self.index.pin(at)?,
+        };
+        let dataflow = self.description.name.clone();
+        let outcome = match self.index.replace_base(&pin, base.clone()) {
+            Ok(()) => Rebuilt::Swapped { dataflow, boundary: at, took: begun.elapsed() },
+            Err(error) if error.is_damaged() => {
+                Rebuilt::Drift { dataflow, boundary: at, rows: self.differing(at, base)? }
+            }
+            Err(error) => return Err(error),
+        };
+        self.pins.retain(|pinned, _| *pinned > at);
+        Ok(Some(outcome))
+    }
+
+    /// The first rows of all views that differ between what is served and `base`.
+    fn differing(&self, at: Epoch, base: crate::serving::Base) -> Result<Vec<String>> {
+        let (version, views) = (self.index.version(), self.index.views().to_vec());
+        let rebuilt = Index::new(version, views, self.index.shards(), IndexOptions::default())?;
+        rebuilt.install_base(at, base)?;
+        let (ours, theirs) =
+            (self.index.snapshot(Read::AsOf(at - 1))?, rebuilt.snapshot(Read::Latest)?);
+        let mut rows = Vec::new();
+        for (id, view) in ours.views().iter().enumerate() {
+            for row in ours.difference(id, &theirs, id).take(DRIFT_ROWS) {
+                let row = row?;
+                let cells = view.schema.decode(&row.key, &row.value)?;
+                let cells: Vec<_> = cells.iter().map(ToString::to_string).collect();
+                let sign = if row.multiplicity > 0 { "only rebuilt" } else { "only served" };
+                rows.push(format!("{} ({}): {sign}", view.name, cells.join(", ")));
+            }
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,184 @@
+//! A rebuild is invisible to readers, unless it finds that what is served is wrong; then it is
+//! reported, and nothing changes.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use diptych::dataflows::{Line, Transfer, bank};
+use diptych::serving::Read;
+use diptych::{
+    BatchOptions, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, System, append,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const REBUILDS: usize = 100;
+
+fn quickly(checkpoint_every: Option<Duration>) -> RebuildOptions {
+    RebuildOptions { checkpoint_every, look: Duration::from_millis(2) }
+}
+
+fn transfer(id: i64) -> Transfer {
+    let (from_account, to_account) = (id % 17, (id * 7 + 3) % 19);
+    Transfer { id, from_account, to_account, amount: id % 100, ts: id }
+}
+
+/// 100 rebuilds by another computation while events arrive and two readers never pause: every
+/// answer is consistent, no frontier goes back, and every rebuild becomes the base.
+#[test]
+fn rebuilds_are_invisible() {
+    let system = System::in_memory();
+    let writer = system.writer().expect("a writer");
+    append(&writer, "transfers", &[transfer(0)]).expect("appended");
+    let flow = Definition::new("bank", bank);
+    let options = ServeOptions::default().writer(&writer);
+    let served = system.serve(std::slice::from_ref(&flow), options).expect("served");
+    served.wait_beyond("bank", 0).expect("visible");
+    let index = served.index("bank").expect("an index");
+    let (tell, told) = mpsc::channel();
+    let rebuilds = system.rebuild_under_readers(
+        &served,
+        std::slice::from_ref(&flow),
+        quickly(None),
+        move |outcome| tell.send(outcome).expect("heard"),
+    );
+    let rebuilds = rebuilds.expect("started");
+    let (stop, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut seen = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let snapshot = index.snapshot(Read::Latest).expect("a snapshot");
+                    assert!(snapshot.upper() >= seen, "{} after {seen}", snapshot.upper());
+                    seen = snapshot.upper();
+                    let total = snapshot.rows::<(), i64>("total").expect("the total");
+                    assert!(total.iter().all(|((_, sum), _)| *sum == 0), "{total:?} at {seen}");
+                    let balances = snapshot.rows::<i64, i64>("balance").expect("balances");
+                    let outer: i64 = snapshot
+                        .rows::<i64, i64>("balance_outer")
+                        .expect("the outer join")
+                        .iter()
+                        .map(|((_, sum), _)| sum)
+                        .sum();
+                    assert_eq!(outer, 0, "at {seen}, with {} balances", balances.len());
+                    reads.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut id = 1;
+        for rebuild in 0..REBUILDS {
+            let some: Vec<_> = (id..id + 50).map(transfer).collect();
+            id += 50;
+            append(&writer, "transfers", &some).expect("appended");
+            let cluster = diptych::Cluster::local(1 + rebuild % 2);
+            let options =
+                BatchOptions { cluster, incremental: rebuild % 3 > 0, ..BatchOptions::default() };
+            let report = system.batch(&flow, &options).expect("a batch view");
+            append(&writer, "transfers", &[transfer(id)]).expect("appended");
+            id += 1;
+            match told.recv_timeout(PATIENCE).expect("it is taken up") {
+                Rebuilt::Swapped { boundary, .. } => assert_eq!(boundary, report.boundary),
+                other => panic!("rebuild {rebuild}: {other:?}"),
+            }
+            assert_eq!(index.boundary(), report.boundary);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    drop(rebuilds);
+    served.stop().expect("stopped");
+    assert!(reads.load(Ordering::Relaxed) > 100, "the readers hardly read");
+}
+
+/// Counts lines, and every time it is compiled it counts one more of them.
+fn forgetful(df: &mut Dataflow<'_>) {
+    static COMPILED: AtomicI64 = AtomicI64::new(0);
+    let extra = COMPILED.fetch_add(1, Ordering::Relaxed);
+    let lines = df.events::<Line>("lines").map(move |line| (line.text.to_owned(), 1 + extra));
+    df.view("counts", lines.sum("counts")).columns(&["line", "n"]);
+    df.version("1");
+}
+
+/// A function that reads something that changes is found by the first rebuild, and named.
+#[test]
+fn a_function_that_is_not_deterministic_is_named() {
+    let system = System::in_memory();
+    let writer = system.writer().expect("a writer");
+    append(&writer, "lines", &[Line { text: "to be".into() }]).expect("appended");
+    let flow = Definition::new("forgetful", forgetful);
+    let options = ServeOptions::default().writer(&writer);
+    let served = system.serve(std::slice::from_ref(&flow), options).expect("served");
+    served.wait_beyond("forgetful", 0).expect("visible");
+    let index = served.index("forgetful").expect("an index");
+    let before = index.snapshot(Read::Latest).expect("a snapshot");
+    append(&writer, "lines", &[Line { text: "or not".into() }]).expect("appended");
+    served.wait_beyond("forgetful", 1).expect("visible");
+    let (tell, told) = mpsc::channel();
+    let rebuilds = system.rebuild_under_readers(
+        &served,
+        std::slice::from_ref(&flow),
+        quickly(None),
+        move |outcome| tell.send(outcome).expect("heard"),
+    );
+    let rebuilds = rebuilds.expect("started");
+    system.batch(&flow, &BatchOptions::default()).expect("a batch view");
+    match told.recv_timeout(PATIENCE).expect("it is looked at") {
+        Rebuilt::Drift { boundary: 2, rows, .. } => {
+            let named = |text: &str| rows.iter().any(|row| row.contains(text));
+            assert!(named("to be") && named("or not") && named("only served"), "{rows:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(index.boundary(), 1, "what is served stays");
+    let after = index.snapshot(Read::AsOf(0)).expect("a snapshot");
+    assert_eq!(before.digest(0).expect("read"), after.digest(0).expect("read"));
+    drop(rebuilds);
+    served.stop().expect("stopped");
+}
+
+/// Checkpoints are made by time, while epochs go on, and the next start continues the newest.
+#[test]
+fn checkpoints_are_made_while_serving() {
+    let system = System::in_memory();
+    let writer = system.writer().expect("a writer");
+    append(&writer, "transfers", &[transfer(0)]).expect("appended");
+    let flow = Definition::new("bank", bank);
+    let options = ServeOptions::default().writer(&writer);
+    let served = system.serve(std::slice::from_ref(&flow), options).expect("served");
+    served.wait_beyond("bank", 0).expect("visible");
+    let (tell, told) = mpsc::channel();
+    let every = Some(Duration::from_millis(5));
+    let options = quickly(every);
+    let flows = std::slice::from_ref(&flow);
+    let rebuilds = system.rebuild_under_readers(&served, flows, options, move |outcome| {
+        // Nobody listens at the end.
+        let _ = tell.send(outcome);
+    });
+    let rebuilds = rebuilds.expect("started");
+    let mut last = 0;
+    for id in 1..10 {
+        append(&writer, "transfers", &[transfer(id)]).expect("appended");
+        match told.recv_timeout(PATIENCE).expect("a checkpoint") {
+            Rebuilt::Swapped { boundary, .. } => {
+                assert!(boundary > last, "{boundary} after {last}");
+                last = boundary;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    drop(rebuilds);
+    let index = served.index("bank").expect("an index");
+    assert_eq!(index.boundary(), last);
+    served.stop().expect("stopped");
+    let again = system.serve(flows, ServeOptions::default().writer(&writer)).expect("served");
+    again.wait_beyond("bank", writer.upper() - 1).expect("visible");
+    let restored = again.index("bank").expect("an index");
+    assert!(restored.boundary() >= last, "restored at {}", restored.boundary());
+    let digests = |index: &diptych::serving::Index| {
+        let snapshot = index.snapshot(Read::Latest).expect("a snapshot");
+        (0..5).map(|view| snapshot.digest(view).expect("read")).collect::<Vec<_>>()
+    };
+    assert_eq!(digests(&restored), digests(&index));
+    again.stop().expect("stopped");
+}
