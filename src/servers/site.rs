@@ -63,6 +63,8 @@ pub struct Site {
     pub reader: Arc<Reader>,
     /// Answers for what the index has let go.
     pub history: Arc<dyn History>,
+    /// What SQL engines of this site share.
+    pub(crate) sql: super::sql::Shared,
 }
 
 impl Site {

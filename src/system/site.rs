@@ -7,7 +7,7 @@ use crate::dataflow::Definition;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Flow, History, Site, Stream};
+use crate::servers::{Flow, History, Site, SqlShared, Stream};
 use crate::serving::{Index, IndexOptions, Serving};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
@@ -50,7 +50,8 @@ impl System {
         let history =
             Recompute { system: self.clone(), definitions: definitions.to_vec(), statuses };
         let reader = Arc::clone(served.reader());
-        Ok(Arc::new(Site { flows, streams, writer, reader, history: Arc::new(history) }))
+        let (history, sql) = (Arc::new(history), SqlShared::default());
+        Ok(Arc::new(Site { flows, streams, writer, reader, history, sql }))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod health;
 mod problem;
+mod sql;
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ type Routes = OpenApiRouter<Arc<Site>>;
 
 /// Routes, and the role they need; none is open to everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
-    vec![(None, health::routes())]
+    vec![(None, health::routes()), (Some(Role::Read), sql::routes())]
 }
 
 /// The whole interface.
