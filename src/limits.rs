@@ -181,6 +181,94 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
+/// Connections that one listener holds at once: below what a process may open by default (1,024 is
+/// often raised to more), and each may hold a snapshot.
+pub const CONNECTIONS_MAX: usize = 4_096;
+
+/// Bytes of a request's body unless more is allowed: 10,000 events of 200 bytes.
+pub const BODY_BYTES_MAX: u64 = 2 << 20;
+
+/// Bytes of a request's head. Keys are given in the path's query: many of them fit.
+pub const HEAD_BYTES_MAX: usize = 32 << 10;
+
+/// How long a client may take for a TLS handshake, and then for the head of a request.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// How long a connection may be silent between requests; proxies keep theirs for a minute.
+pub const IDLE_TIME: Duration = Duration::from_secs(75);
+
+/// How long a client may take no byte of an answer.
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+
+/// How long a body may take whatever its length.
+pub const BODY_START_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes a second that a body comes at, at least, from then on: slower than any modem in use.
+pub const BODY_RATE_MIN: u64 = 4 << 10;
+
+/// Requests at once on one connection of HTTP/2.
+pub const HTTP2_STREAMS_MAX: u32 = 64;
+
+/// How long, and how many bytes of, a refused body is read to no purpose but that its sender sees
+/// the answer.
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+/// See [`LINGER_TIME`].
+pub const LINGER_BYTES: usize = 4 << 20;
+
+/// A connection that is silent for so long while the server stops is closed.
+pub const STOP_QUIET: Duration = Duration::from_millis(200);
+
+/// Refusals of so long a time are told in one line.
+pub const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
+
+const _: () = assert!(CONNECTIONS_MAX < LEASES_MAX, "each connection may hold a snapshot");
+const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an append");
+/// Subscriptions to changes at once. Each holds at most two chunks of [`FEED_UPDATES`] rows.
+pub const SUBSCRIPTIONS_MAX: usize = 256;
+
+/// Changes that are read for a subscriber at once, and wait for its socket.
+pub const FEED_UPDATES: usize = 4_000;
+
+/// Changes of one event. An epoch with more comes in parts.
+pub const EVENT_CHANGES: usize = 1_000;
+
+/// How long a subscriber may take nothing before it is cut.
+pub const SUBSCRIBER_STALL: Duration = Duration::from_secs(30);
+
+/// How long the token of a subscriber may lag while nothing changes.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a subscription is silent at most: proxies cut what is silent for a minute.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Recomputations from the log that run at once: each takes a worker of its own.
+pub const REPLAYS_RUNNING_MAX: usize = 1;
+
+/// Recomputations that wait for their turn; the next is refused.
+pub const REPLAYS_WAITING_MAX: usize = 8;
+
+/// Recomputed indexes in memory at once, each about the size of the views that are served.
+pub const REPLAYS_HELD_MAX: usize = 3;
+
+/// How long a recomputed index is kept for the next one who asks the same.
+pub const REPLAY_KEPT: Duration = Duration::from_secs(60);
+
+/// How long one subscriber may take to read what was replayed for it.
+pub const REPLAY_READ_TIME: Duration = Duration::from_secs(600);
+
+/// What a refused client is told to wait.
+pub const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Differing rows that a verification shows of each view.
+pub const DIFFERING_ROWS: usize = 10;
+
+const _: () = {
+    assert!(EVENT_CHANGES <= FEED_UPDATES);
+    assert!(REPLAYS_RUNNING_MAX <= REPLAYS_HELD_MAX);
+    assert!(SUBSCRIPTIONS_MAX < LEASES_MAX, "a snapshot for each subscriber");
+    assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");
+    assert!(PROGRESS_INTERVAL.as_millis() < HEARTBEAT_INTERVAL.as_millis());
+};
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;
@@ -242,3 +330,5 @@ const _: () = {
     assert!(SQL_INDEX_ROWS_MAX <= SQL_BLOCK_ROWS);
     assert!(SQL_QUEUE_WAIT.as_millis() < SQL_STATEMENT_TIME.as_millis());
 };
+/// Bytes that a backup reads and writes at once.
+pub const COPY_BYTES: u64 = 4 << 20;

@@ -2,6 +2,7 @@
 
 use diptych::event::{Date, Decimal, Event, Timestamp};
 use diptych::io::SimDisk;
+use diptych::limits;
 use diptych::log::{Ack, Append, Reader, Writer};
 use diptych::sources::{AppendTo, Format, IngestOptions, OnError, ingest};
 use std::cell::Cell;
@@ -350,6 +351,22 @@ fn a_run_killed_anywhere_is_completed_exactly_once_by_the_next() {
             assert_eq!((report.epochs, report.rows), (Some((0, 2)), expected.len() as u64));
             assert_eq!(log.appends.borrow().len(), 3);
         }
+    }
+}
+
+/// What follows a refused request is refused for the gap, which is nobody's concern.
+#[test]
+fn the_first_refusal_is_the_one_that_is_told() {
+    let dir = dir();
+    // More chunks than are on their way at once.
+    let rows = (limits::INGEST_IN_FLIGHT + 3) * limits::INGEST_CHUNK_RECORDS;
+    let path = file(&dir, "a.csv", format!("n,text\n{}", "1,a\n".repeat(rows)));
+    for left in 0..4 {
+        let log = NaiveLog::default();
+        log.left.set(Some(left));
+        let told = run(&log, &Pair::schema(), &[&path], &IngestOptions::default());
+        let told = told.expect_err("killed").to_string();
+        assert!(told.contains(&killed_error().to_string()), "after {left}: {told}");
     }
 }
 

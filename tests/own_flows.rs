@@ -1,9 +1,13 @@
-//! A binary of one's own: `diptych::main` with functions that panic.
+//! A binary of one's own: `diptych::main` with functions that panic, and with another build's idea
+//! of an event type.
 //!
 //! This test has no harness, because it is that binary: started with `DIPTYCH_OWN_FLOWS` it runs
-//! the command line, otherwise it starts itself and looks at what happens.
+//! the command line (with `later`: as the program that it became), otherwise it starts itself and
+//! looks at what happens.
 
-use std::process::{Command, ExitCode, Output};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, ExitCode, Output, Stdio};
 
 use diptych::{Dataflow, Event};
 
@@ -29,17 +33,35 @@ fn careful(df: &mut Dataflow) {
     df.view("counts", places.count("counts")).columns(&["place", "n"]);
 }
 
+/// The program as it was changed later: degrees are a text now.
+mod later {
+    use diptych::{Dataflow, Event};
+
+    /// The same event, with a column of another type.
+    #[derive(Event, Clone, Debug)]
+    struct Reading {
+        place: String,
+        celsius: String,
+    }
+
+    pub(crate) fn careful(df: &mut Dataflow) {
+        let readings = df.events::<Reading>("readings");
+        let texts = readings.map(|reading| format!("{} {}", reading.place, reading.celsius));
+        df.view("counts", texts.count("texts")).columns(&["text", "n"]);
+    }
+}
+
 fn main() -> ExitCode {
-    if std::env::var_os("DIPTYCH_OWN_FLOWS").is_some() {
-        return diptych::main(diptych::flows![careless, careful]);
+    match std::env::var("DIPTYCH_OWN_FLOWS").as_deref() {
+        Ok("later") => return diptych::main([("careful", later::careful)]),
+        Ok(_) => return diptych::main(diptych::flows![careless, careful]),
+        Err(_) => {}
     }
     let place = tempfile::tempdir().expect("a temporary directory");
-    let run = |line: &str| -> Output {
-        let program = std::env::current_exe().expect("this program");
-        let mut command = Command::new(program);
-        command.current_dir(place.path()).env("DIPTYCH_OWN_FLOWS", "1");
-        command.args(line.split_whitespace()).output().expect("it runs")
+    let run_as = |build: &str, line: &str| -> Output {
+        command(place.path(), build, line).output().expect("it runs")
     };
+    let run = |line: &str| run_as("first", line);
     let write = |name: &str, text: &str| {
         std::fs::write(place.path().join(name), text).expect("a file written");
     };
@@ -69,8 +91,63 @@ fn main() -> ExitCode {
     assert!(said.contains("the others go on"), "{said}");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert_eq!(printed, "place,n\nNowhere,1\nOslo,2\nRome,1\n");
+    println!("test a_column_of_another_type_is_refused ...");
+    for line in [
+        "batch careful --data D",
+        "query careful counts --data D",
+        "serve careful --data D --for 20s",
+    ] {
+        let output = run_as("later", line);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        for word in ["readings", "`celsius` is Int64", "Utf8 in the event type", "upcast"] {
+            assert!(said.contains(word), "{line}: {word:?} is not said: {said}");
+        }
+    }
+    println!("test processes_that_do_different_things_refuse ...");
+    processes_that_do_different_things_refuse(place.path());
+    // The first program finds everything as it was.
+    let output = run("query careful counts --data D --format csv");
+    assert_eq!(ok(&output), "place,n\nNowhere,1\nOslo,2\nRome,1\n");
     println!("test result: ok");
     ExitCode::SUCCESS
+}
+
+fn command(place: &Path, build: &str, line: &str) -> Command {
+    let program = std::env::current_exe().expect("this program");
+    let mut command = Command::new(program);
+    command.current_dir(place).env("DIPTYCH_OWN_FLOWS", build).args(line.split_whitespace());
+    command
+}
+
+/// Two processes of one computation, of two builds or with different arguments.
+fn processes_that_do_different_things_refuse(place: &Path) {
+    let cases = [
+        ("first", "batch careful --upto 1", "later", "batch careful --upto 1", "(plan "),
+        ("first", "batch careful --upto 1", "first", "batch careful --upto 2", "up to epoch 2"),
+        ("first", "serve careful --for 20s", "first", "batch careful --upto 1", "is to serve"),
+        ("first", "serve careless --for 20s", "first", "serve careful", "restored at epoch 1"),
+    ];
+    for (build, line, other_build, other_line, word) in cases {
+        let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let hosts = ports.each_ref().map(|port| port.local_addr().expect("an address").to_string());
+        std::fs::write(place.join("hosts"), hosts.join("\n")).expect("a file written");
+        drop(ports);
+        let start = |process: u8, build: &str, line: &str| {
+            let line = format!("{line} --data D -w 2 -n 2 --hostfile hosts -p {process}");
+            let mut command = command(place, build, &line);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts")
+        };
+        let processes = [start(0, build, line), start(1, other_build, other_line)];
+        for process in processes {
+            let output = process.wait_with_output().expect("it ends");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(4), "{line} and {other_line}: {said}");
+            for word in ["process 0 is to", "process 1 is to", "the same program", word] {
+                assert!(said.contains(word), "{line} and {other_line}: {word:?}: {said}");
+            }
+        }
+    }
 }
 
 fn ok(output: &Output) -> String {

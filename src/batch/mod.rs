@@ -14,7 +14,7 @@
 //! have reported theirs as durable.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use timely::worker::Worker;
@@ -22,7 +22,7 @@ use timely::worker::Worker;
 use crate::batch_view::{BatchViewWriter, Meta};
 use crate::dataflow::{Definition, Description};
 use crate::engine::{
-    Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, history,
+    Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree, history,
 };
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -73,14 +73,18 @@ pub struct BatchReport {
 /// When the log is damaged, user code panics in the front, or the disk refuses; there is no
 /// batch view then.
 pub(crate) fn run(job: Job) -> Result<BatchReport> {
-    let begun = Instant::now();
     let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
     let (progress, cluster) = (Arc::clone(&job.progress), job.cluster.clone());
     let (dataflow, version) = (job.description.name.clone(), job.description.version.clone());
     let boundary = job.boundary;
     let from = job.earlier.as_ref().map_or(0, |(from, _)| *from);
-    let shift =
-        Arc::new(Shift { job, capture, failed: AtomicBool::new(false), reason: Mutex::default() });
+    let shift = Arc::new(Shift {
+        job,
+        capture,
+        begun: OnceLock::new(),
+        failed: AtomicBool::new(false),
+        reason: Mutex::default(),
+    });
     let workers = {
         let shift = Arc::clone(&shift);
         timely::execute(cluster.config(), move |worker| shift.work(worker))
@@ -105,7 +109,7 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
         boundary,
         from,
         rows: progress.rows(),
-        elapsed: begun.elapsed(),
+        elapsed: shift.begun.get().map(Instant::elapsed).unwrap_or_default(),
         decoding: progress.decoding(),
         front: progress.front(),
     })
@@ -115,6 +119,8 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
 struct Shift {
     job: Job,
     capture: Arc<Capture>,
+    /// When the first worker began: the processes have met by then.
+    begun: OnceLock<Instant>,
     failed: AtomicBool,
     reason: Mutex<Option<Error>>,
 }
@@ -123,6 +129,13 @@ impl Shift {
     /// One worker's whole work. Worker 0 of all gives back what the workers reported.
     fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         abort_on_panic("the batch layer");
+        self.begun.get_or_init(Instant::now);
+        let job = &self.job;
+        let task = format!("batch {} up to epoch {}", job.description.plan(), job.boundary);
+        if let Err(error) = agree(worker, &job.cluster, &task) {
+            self.fail(error);
+            return None;
+        }
         let mut reports = Reports::install(worker);
         match self.compute(worker) {
             Ok(Some(lane)) => {

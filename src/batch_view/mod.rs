@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod backup;
 mod block;
 mod clean;
 mod manifest;

@@ -220,6 +220,22 @@ impl BatchView {
         Err(damaged(&path, 0, format!("{found} bytes, the manifest has {stated}")))
     }
 
+    /// Whose batch view this is.
+    pub fn identity(&self) -> Identity {
+        Identity::new(self.manifest.dataflow.as_str(), self.manifest.version.as_str())
+    }
+
+    /// The names and bytes of all parts.
+    pub(super) fn mapped_parts(&self) -> Result<Vec<(String, Buffer)>> {
+        let parts = self.manifest.parts.iter();
+        parts.map(|part| Ok((part.file.clone(), self.map(part)?.1))).collect()
+    }
+
+    /// The manifest as it is written.
+    pub(super) fn manifest_bytes(&self) -> Result<Vec<u8>> {
+        self.manifest.to_bytes()
+    }
+
     /// The blocks of an accumulation that are the share of reader `reader` of `readers`: together
     /// the readers get each block once, in as many threads as they like.
     ///

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::logs::{LogFormat, LogLevel};
 use crate::System;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::servers::ServersOptions;
+use crate::servers::auth::Role;
 use crate::time::Epoch;
 
 const EXIT_CODES: &str = "\
@@ -42,8 +44,16 @@ pub(super) enum Command {
     Changes(ChangesArgs),
     /// Check the newest batch view, and what is restored from it, against a fresh recomputation
     Verify(VerifyArgs),
+    /// Copy log and batch views to a new directory, while they are written; ends at one epoch
+    Backup(CopyArgs),
+    /// Check a backup, and copy it to a new data directory
+    Restore(CopyArgs),
     /// Look into the log
     Log(LogArgs),
+    /// Make tokens and passwords for the credentials file
+    Token(TokenArgs),
+    /// See which settings are in force, and why
+    Config(ConfigArgs),
     /// Measure recomputing against incremental work on this log
     Bench(BenchArgs),
     /// See it work: a million events through the batch layer, live ones behind them, one answer
@@ -171,6 +181,24 @@ pub(super) fn count(text: &str) -> std::result::Result<u64, String> {
     text.replace('_', "").parse().map_err(|_| format!("{text:?} is no count"))
 }
 
+/// A number of bytes: `500KB`, `2MB`, `64MiB`; a number alone is bytes. Bounded by what one append
+/// may hold.
+pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| format!("{text:?} is no number of bytes"))?;
+    let unit: u64 = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "KB" => 1_000,
+        "KiB" => 1 << 10,
+        "MB" => 1_000_000,
+        "MiB" => 1 << 20,
+        unit => return Err(format!("unit {unit:?} is none of B, KB, KiB, MB, MiB")),
+    };
+    let bytes = number.saturating_mul(unit);
+    let most = crate::limits::APPEND_BYTES_MAX as u64;
+    if bytes > most { Err(format!("{text} is above {most} bytes")) } else { Ok(bytes) }
+}
+
 #[derive(Args, Debug)]
 pub(super) struct FlowsArgs {
     /// Only this dataflow
@@ -249,6 +277,12 @@ pub(super) struct ServeArgs {
     pub(super) stdin: Option<String>,
     #[command(flatten)]
     pub(super) servers: ServersArgs,
+    /// Settings that are not given here (TOML; its keys are the names of these options, and
+    /// `dataflows`)
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) logs: LogsArgs,
     /// While serving, leave a batch view whenever the newest is older than this
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) checkpoint_every: Option<Duration>,
@@ -263,6 +297,75 @@ pub(super) struct ServeArgs {
     /// Start at this epoch instead of the log's end, when history is fed in place.
     #[arg(long, hide = true)]
     pub(super) start: Option<Epoch>,
+}
+
+/// What the process says of itself.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct LogsArgs {
+    /// How much is said on standard error
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) log_level: LogLevel,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) what: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print the settings of `serve` with the origin of each: flag, file or default
+    Show(Box<ServeArgs>),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TokenArgs {
+    #[command(subcommand)]
+    pub(super) what: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// A token for HTTP: printed once, with the lines that let it in
+    New(NewTokenArgs),
+    /// A user of the Postgres port, with a new password or one from standard input
+    User(NewUserArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NewTokenArgs {
+    /// What it may do: read, append, admin (everything); several separated by commas
+    #[arg(long, required = true, value_delimiter = ',', value_parser = role)]
+    pub(super) role: Vec<Role>,
+    /// What logs call it
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Add the lines to this credentials file, and print the token alone
+    #[arg(long, value_name = "FILE")]
+    pub(super) into: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NewUserArgs {
+    /// The user's name
+    pub(super) name: String,
+    /// What it may do: read or admin
+    #[arg(long, default_value = "read", value_parser = role)]
+    pub(super) role: Role,
+    /// Take the password from standard input
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+    /// Add the lines to this credentials file, and print the password alone
+    #[arg(long, value_name = "FILE")]
+    pub(super) into: Option<PathBuf>,
+}
+
+fn role(name: &str) -> std::result::Result<Role, String> {
+    name.parse().map_err(|()| format!("{name:?} is none of read, append, admin"))
 }
 
 /// Where the servers listen, and who may come in.
@@ -286,6 +389,12 @@ pub(super) struct ServersArgs {
     /// Tokens and passwords (TOML); read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(super) credentials: Option<PathBuf>,
+    /// Connections that each port holds at once; more are refused
+    #[arg(long, value_name = "N", default_value_t = crate::limits::CONNECTIONS_MAX)]
+    pub(super) max_connections: usize,
+    /// The largest body of a request: 500KB, 2MB, 64MiB
+    #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = size)]
+    pub(super) max_body: u64,
 }
 
 impl ServersArgs {
@@ -306,6 +415,8 @@ impl ServersArgs {
             tls_cert: self.tls_cert.clone(),
             tls_key: self.tls_key.clone(),
             credentials: self.credentials.clone(),
+            max_connections: Some(self.max_connections),
+            max_body: Some(self.max_body),
         }
     }
 }
@@ -402,6 +513,16 @@ pub(super) enum LogCommand {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct CopyArgs {
+    /// The data directory (backup), or the backup (restore)
+    #[arg(value_name = "FROM")]
+    pub(super) from: PathBuf,
+    /// A directory that is empty or not there
+    #[arg(value_name = "TO")]
+    pub(super) to: PathBuf,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct LogWhere {
     #[command(flatten)]
     pub(super) data: DataArgs,
@@ -416,7 +537,10 @@ pub(super) struct BenchArgs {
     #[command(flatten)]
     pub(super) data: DataArgs,
     #[command(flatten)]
-    pub(super) workers: WorkerArgs,
+    pub(super) cluster: ClusterArgs,
+    /// Where the processes of one measurement meet.
+    #[arg(long, hide = true, value_name = "DIR", requires = "process")]
+    pub(super) scratch: Option<PathBuf>,
     /// Live epochs to measure, of each size
     #[arg(long, value_name = "N", default_value = "200", value_parser = count)]
     pub(super) epochs: u64,

@@ -4,7 +4,11 @@
 //! for. The batch layer runs over what comes before; the speed layer is restored from that and gets
 //! the epochs one by one. Processor time of both, and how long an epoch takes from its
 //! acknowledgement until readers see it.
+//!
+//! With `-n` this process only starts the others: process 0 of them copies, appends, measures and
+//! prints, and all of them compute. Processor time is that of all processes.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,23 +16,27 @@ use std::time::{Duration, Instant};
 use super::args::BenchArgs;
 use super::bar::{self, Watching};
 use super::catalog::Catalog;
+use super::launch;
 use super::percentile::percentile;
 use super::sheet::{Sheet, grouped};
+use super::team::{Team, work_along};
 use crate::batch::BatchReport;
 use crate::dataflow::Definition;
 use crate::engine::{Cluster, Progress};
 use crate::error::{Error, Kind, Result};
-use crate::io::{ScratchDir, cpu_time};
+use crate::io::ScratchDir;
 use crate::log::{Append, Chunk, Reader, Replay, Writer};
 use crate::row::Datum;
 use crate::serving::Index;
-use crate::system::{BatchOptions, ServeOptions, Served, System};
+use crate::system::{BatchOptions, Boundary, ServeOptions, Served, System};
+use crate::time::Epoch;
 
 /// Events of one request while the history is copied.
 const REQUEST: u64 = 50_000;
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "events",
+    "processes",
     "workers",
     "batch_s",
     "batch_cpu_s",
@@ -43,13 +51,39 @@ const COLUMNS: [&str; 10] = [
 /// What the batch layer needed.
 struct Batch {
     report: BatchReport,
-    cpu: Duration,
+    /// None where the other processes cannot be asked.
+    cpu: Option<Duration>,
+}
+
+/// Starts the processes, or is one of them.
+pub(super) fn run(args: &BenchArgs, catalog: &Catalog) -> Result<ExitCode> {
+    let definition = catalog.get(&args.dataflow)?;
+    if args.cluster.is_launcher() {
+        let scratch = ScratchDir::new("bench")?;
+        return launch::run(&args.cluster, &["--scratch".as_ref(), scratch.path().as_os_str()]);
+    }
+    if args.cluster.is_member() && args.scratch.is_none() {
+        let message = "bench starts all its processes itself: -p and --hostfile do not fit";
+        return Err(Error::new(Kind::Input, message)
+            .remedy("leave them out and say with -n how many processes there shall be"));
+    }
+    launch::attach(&args.cluster)?;
+    let cluster = args.cluster.cluster()?;
+    match &args.scratch {
+        None => measure(args, definition, ScratchDir::new("bench")?.path(), &cluster),
+        Some(directory) if cluster.is_first() => measure(args, definition, directory, &cluster),
+        Some(directory) => work_along(directory, definition, &cluster),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Copies, runs both layers, prints one row for each epoch size.
-pub(super) fn run(args: &BenchArgs, catalog: &Catalog) -> Result<ExitCode> {
-    let definition = catalog.get(&args.dataflow)?;
-    let cluster = args.workers.cluster();
+fn measure(
+    args: &BenchArgs,
+    definition: &Definition,
+    directory: &Path,
+    cluster: &Cluster,
+) -> Result<()> {
     let reader = args.data.system().reader()?;
     let mut events = Events::open(&reader, definition)?;
     let live: u64 = args.epoch_size.iter().map(|size| size * args.epochs).sum();
@@ -58,30 +92,35 @@ pub(super) fn run(args: &BenchArgs, catalog: &Catalog) -> Result<ExitCode> {
         return Err(Error::new(Kind::Input, message)
             .remedy("ingest more, or measure fewer --epochs of a smaller --epoch-size"));
     };
-    let scratch = ScratchDir::new("bench")?;
-    let system = System::open(scratch.path());
+    let system = System::open(directory);
     let writer = system.writer()?;
     copy(&mut events, &writer, history)?;
-    let batch = run_batch(&system, definition, &cluster)?;
-    let options = ServeOptions::default().cluster(cluster.clone()).writer(&writer);
+    let (team, upto) = (Team::gather(directory, cluster)?, writer.upper());
+    let batch = run_batch(&system, definition, cluster, &team, upto)?;
+    let options = ServeOptions::default().boundary(Boundary::Restore(upto));
+    let options = options.cluster(cluster.clone()).writer(&writer);
     let served = system.serve(std::slice::from_ref(definition), options)?;
-    served.wait_beyond(definition.name(), writer.upper() - 1)?;
+    served.wait_beyond(definition.name(), upto - 1)?;
     let index = served.index(definition.name())?;
     let mut sheet = Sheet::new(args.format.format, &COLUMNS)?;
     for size in &args.epoch_size {
         let mut times = Vec::new();
-        let before = cpu_time();
+        let before = team.cpu_time();
         for _ in 0..args.epochs {
             times.push(one_epoch(&writer, &served, &index, definition, events.take(*size)?)?);
         }
-        let cpu = cpu_time().saturating_sub(before)
-            / u32::try_from(args.epochs.max(1)).unwrap_or(u32::MAX);
-        sheet.row(row(history, &cluster, &batch, *size, &times, cpu))?;
+        let epochs = u32::try_from(args.epochs.max(1)).unwrap_or(u32::MAX);
+        let cpu = spent(before, team.cpu_time()).map(|cpu| cpu / epochs);
+        sheet.row(row(history, cluster, &batch, *size, &times, cpu))?;
     }
     sheet.finish()?;
     served.stop()?;
-    writer.close()?;
-    Ok(ExitCode::SUCCESS)
+    writer.close()
+}
+
+/// Processor time between two looks; none when one of them saw nothing.
+fn spent(before: Option<Duration>, after: Option<Duration>) -> Option<Duration> {
+    Some(after?.saturating_sub(before?))
 }
 
 fn row(
@@ -90,39 +129,57 @@ fn row(
     batch: &Batch,
     size: u64,
     times: &[Duration],
-    cpu: Duration,
+    cpu: Option<Duration>,
 ) -> Vec<Datum> {
     let rounded = |number: f64| Datum::F64((number * 1e3).round() / 1e3);
     let ms = |time: Duration| rounded(time.as_secs_f64() * 1e3);
     let seconds = batch.report.elapsed.as_secs_f64();
+    // Of this process; the others read an equal share of history.
     let decoding = batch.report.decoding.as_secs_f64() / (seconds * cluster.workers as f64);
+    let ratio = |(batch, epoch): (Duration, Duration)| {
+        rounded(batch.as_secs_f64() / epoch.as_secs_f64().max(1e-9))
+    };
     vec![
         Datum::UInt(history),
+        Datum::UInt(cluster.processes() as u64),
         Datum::UInt(cluster.workers as u64),
         rounded(seconds),
-        rounded(batch.cpu.as_secs_f64()),
+        batch.cpu.map_or(Datum::Null, |cpu| rounded(cpu.as_secs_f64())),
         rounded(decoding),
         Datum::UInt(size),
         ms(percentile(times, 0.5).unwrap_or_default()),
         ms(percentile(times, 0.99).unwrap_or_default()),
-        ms(cpu),
-        rounded(batch.cpu.as_secs_f64() / cpu.as_secs_f64().max(1e-9)),
+        cpu.map_or(Datum::Null, ms),
+        batch.cpu.zip(cpu).map_or(Datum::Null, ratio),
     ]
 }
 
-fn run_batch(system: &System, definition: &Definition, cluster: &Cluster) -> Result<Batch> {
+fn run_batch(
+    system: &System,
+    definition: &Definition,
+    cluster: &Cluster,
+    team: &Team,
+    upto: Epoch,
+) -> Result<Batch> {
     let progress = Arc::<Progress>::default();
     let options = BatchOptions {
         cluster: cluster.clone(),
+        upto: Some(upto),
         progress: Arc::clone(&progress),
         ..BatchOptions::default()
     };
     let bar = Watching::start("batch", &progress);
-    let before = cpu_time();
+    let before = team.cpu_time();
+    if before.is_none() {
+        eprintln!("warning: this system does not tell the processor time of other processes");
+    }
+    team.history_is_there(upto)?;
     let report = system.batch(definition, &options);
-    let cpu = cpu_time().saturating_sub(before);
+    let cpu = spent(before, team.cpu_time());
     drop(bar);
-    Ok(Batch { report: report?, cpu })
+    let report = report?;
+    team.batch_is_there(upto)?;
+    Ok(Batch { report, cpu })
 }
 
 /// Appends an epoch and gives the time from its acknowledgement until readers see it.

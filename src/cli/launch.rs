@@ -1,6 +1,6 @@
 //! `-n N` without `-p`: all processes are started here, on loopback.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::thread::JoinHandle;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::args::ClusterArgs;
-use super::signal;
+use super::{logs, signal};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::io::{ScratchDir, divert_stdout};
@@ -32,7 +32,7 @@ struct Member {
 ///
 /// # Errors
 /// When a process cannot be started, or one fails.
-pub(super) fn run(args: &ClusterArgs, extra: &[String]) -> Result<ExitCode> {
+pub(super) fn run(args: &ClusterArgs, extra: &[impl AsRef<OsStr>]) -> Result<ExitCode> {
     signal::watch()?;
     let scratch = ScratchDir::new("hosts")?;
     let addresses = Cluster::free_addresses(usize::from(args.processes))?;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &ClusterArgs, extra: &[String]) -> Result<ExitCode> {
     let mut members = Members(Vec::new());
     for number in 0..args.processes {
         let mut options: Vec<OsString> = std::env::args_os().skip(1).collect();
-        options.extend(extra.iter().map(OsString::from));
+        options.extend(extra.iter().map(|option| option.as_ref().to_owned()));
         options.extend(["-p".into(), number.to_string().into()]);
         options.extend(["--hostfile".into(), hostfile.clone().into(), "--attached".into()]);
         members.0.push(Member::start(number, &options)?);
@@ -85,7 +85,11 @@ impl Member {
         let errors = child.stderr.take().map(|stderr| {
             std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(std::io::Result::ok) {
-                    eprintln!("[{number}] {line}");
+                    if logs::are_json() {
+                        eprintln!("{line}");
+                    } else {
+                        eprintln!("[{number}] {line}");
+                    }
                 }
             })
         });

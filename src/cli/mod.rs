@@ -27,33 +27,37 @@
 //! layers were found to disagree, and 0 otherwise.
 
 mod args;
+mod backup;
 mod bar;
 mod batch;
 mod bench;
 mod catalog;
 mod changes;
 mod compare;
+mod config;
 mod demo;
 mod flows;
 mod ingest;
 mod key;
 mod launch;
 mod log;
+mod logs;
 mod percentile;
 mod query;
 mod serve;
 mod sheet;
 mod signal;
+mod team;
+mod token;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::dataflow::{Dataflow, Definition};
-use crate::error::Result;
-use args::{Cli, Command};
+use crate::error::{Error, Result};
+use args::{Command, ConfigArgs, ConfigCommand};
 use catalog::Catalog;
+use config::{Refused, Setting};
 
 /// The exit code when the layers disagree.
 const DISAGREE: u8 = 1;
@@ -85,25 +89,29 @@ where
     D: IntoIterator,
     D::Item: Into<Definition>,
 {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
+    let (cli, settings) = match config::parse(std::env::args_os().collect()) {
+        Ok(parsed) => parsed,
+        Err(Refused::Usage(error)) => {
             // A closed standard output is nobody's concern here.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
+        Err(Refused::File(error)) => return failed(&error),
     };
     let catalog = Catalog::new(definitions.into_iter().map(Into::into).collect());
-    match run(cli.command, &catalog) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
+    run(cli.command, &catalog, &settings).unwrap_or_else(|error| failed(&error))
 }
 
-fn run(command: Command, catalog: &Catalog) -> Result<ExitCode> {
+fn failed(error: &Error) -> ExitCode {
+    if logs::are_json() {
+        tracing::error!("{error}");
+    } else {
+        eprintln!("error: {error}");
+    }
+    ExitCode::from(error.exit_code())
+}
+
+fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<ExitCode> {
     match command {
         Command::Flows(args) => flows::run(&args, catalog),
         Command::Ingest(args) => ingest::run(&args, catalog),
@@ -112,7 +120,14 @@ fn run(command: Command, catalog: &Catalog) -> Result<ExitCode> {
         Command::Query(args) => query::run(&args, catalog),
         Command::Changes(args) => changes::run(&args, catalog),
         Command::Verify(args) => verify::run(&args, catalog),
+        Command::Backup(args) => backup::run(&args, catalog, "backup"),
+        Command::Restore(args) => backup::run(&args, catalog, "restored"),
         Command::Log(args) => log::run(&args),
+        Command::Token(args) => token::run(&args),
+        Command::Config(ConfigArgs { what: ConfigCommand::Show(_) }) => {
+            config::show(settings);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Bench(args) => bench::run(&args, catalog),
         Command::Demo(args) => demo::run(&args),
     }

@@ -10,7 +10,7 @@ use super::bar::Watching;
 use super::catalog::{Catalog, Target};
 use super::query::{self, RowPrinter};
 use super::sheet::{counted, grouped};
-use super::{launch, signal};
+use super::{launch, logs, signal};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Append, Writer};
@@ -27,10 +27,15 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Restores or feeds history, then follows.
 pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
+    logs::start(args.logs);
     let definitions = catalog.select(&args.dataflows)?;
     let target = args.stdin.as_deref().map(|name| catalog.target(name, None)).transpose()?;
     let printed = printed(args, &definitions)?;
     let system = args.data.system();
+    if args.servers.any() && !args.cluster.is_member() {
+        // What would be refused after a long restore is refused before it.
+        args.servers.options().check()?;
+    }
     if args.cluster.is_launcher() {
         if target.is_some() || args.servers.appends() {
             // The log must be there before the other processes look for it.
@@ -63,7 +68,12 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let servers = start_servers(args, &system, &served, &definitions, writer.as_ref())?;
     let outcome = attend(&served, args, input);
     if let Some(servers) = servers {
+        tracing::info!("stopping: no new connections, requests under way are finished");
         servers.stop();
+        if outcome.is_ok() && writer.is_some() {
+            // What was acknowledged is part of the last epoch that is published.
+            wait_for_all(&served)?;
+        }
     }
     drop(rebuilds);
     if let Some((view, dataflow)) = printed {
@@ -79,11 +89,15 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
     let stopped = system.conclude(served).map(|made| {
         for checkpoint in made.iter().filter(|checkpoint| !checkpoint.existed) {
-            eprintln!("{}: checkpoint at F = {}", checkpoint.dataflow, checkpoint.boundary);
+            tracing::info!("{}: checkpoint at F = {}", checkpoint.dataflow, checkpoint.boundary);
         }
     });
     let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
-    outcome.and(stopped).and(closed).map(|()| ExitCode::SUCCESS)
+    outcome.and(stopped).and(closed)?;
+    if args.servers.any() {
+        tracing::info!("stopped");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Takes up newer batch views, and makes some.
@@ -97,17 +111,19 @@ fn rebuild(
         RebuildOptions { checkpoint_every: args.checkpoint_every, ..RebuildOptions::default() };
     system.rebuild_under_readers(served, definitions, options, |outcome| match outcome {
         Rebuilt::Swapped { dataflow, boundary, took } => {
-            eprintln!("{dataflow}: the batch view at F = {boundary} is the base now ({took:.1?})");
+            tracing::info!(
+                "{dataflow}: the batch view at F = {boundary} is the base now ({took:.1?})"
+            );
         }
         Rebuilt::Drift { dataflow, boundary, rows } => {
-            eprintln!(
-                "warning: {dataflow}: the batch view at F = {boundary} DIFFERS from what is \
+            tracing::warn!(
+                "{dataflow}: the batch view at F = {boundary} DIFFERS from what is \
                  served, which stays; run `verify` to see which of them is wrong:\n  {}",
                 rows.join("\n  ")
             );
         }
         Rebuilt::Failed { dataflow, error } => {
-            eprintln!("warning: {dataflow}: no newer batch view: {error}");
+            tracing::warn!("{dataflow}: no newer batch view: {error}");
         }
     })
 }
@@ -127,10 +143,10 @@ fn start_servers(
     let site = system.site(served, definitions, writer)?;
     let servers = Servers::start(site, &args.servers.options())?;
     if let Some(address) = servers.http() {
-        eprintln!("HTTP at http://{address}/");
+        tracing::info!("HTTP at http://{address}/");
     }
     if let Some(address) = servers.pg() {
-        eprintln!("Postgres at {address}");
+        tracing::info!("Postgres at {address}");
     }
     Ok(Some(servers))
 }
@@ -207,10 +223,10 @@ impl Input {
 fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result<()> {
     let begun = Instant::now();
     for error in served.passed_over() {
-        eprintln!("warning: {error}");
+        tracing::warn!("{error}");
     }
     reach_boundary(served, args)?;
-    let mut status = Status::new(served, begun)?;
+    let mut status = Status::new(served, begun, args.servers.any())?;
     let over = || signal::stopped() || args.time.is_some_and(|time| begun.elapsed() >= time);
     while !over() {
         if let Some(done) = input.take_if(|input| input.0.is_finished()) {
@@ -218,7 +234,7 @@ fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result
             // What was accepted before a bad record is made visible, too.
             wait_for_all(served)?;
             let rows = outcome?;
-            eprintln!("standard input has ended after {}", counted(rows, "event"));
+            tracing::info!("standard input has ended after {}", counted(rows, "event"));
             if !args.servers.any() {
                 break;
             }
@@ -256,8 +272,8 @@ fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<()> {
         drop(bar);
         let took = begun.elapsed().as_secs_f64();
         match reached {
-            Some((boundary, _)) => eprintln!("{name}: boundary F = {boundary}, {took:.2} s"),
-            None if served.failure(name).is_none() => eprintln!("{name}: the log is empty"),
+            Some((boundary, _)) => tracing::info!("{name}: boundary F = {boundary}, {took:.2} s"),
+            None if served.failure(name).is_none() => tracing::info!("{name}: the log is empty"),
             None => {}
         }
     }
@@ -286,13 +302,14 @@ struct Status {
     caught_up: Option<Epoch>,
     begun: Instant,
     told: Vec<String>,
+    quiet: bool,
 }
 
 impl Status {
-    fn new(served: &Served, begun: Instant) -> Result<Status> {
+    fn new(served: &Served, begun: Instant, quiet: bool) -> Result<Status> {
         let caught_up = Some(served.reader().upper()?);
         let rows = rows(served);
-        Ok(Status { shown: Instant::now(), rows, caught_up, begun, told: Vec::new() })
+        Ok(Status { shown: Instant::now(), rows, caught_up, begun, told: Vec::new(), quiet })
     }
 
     fn show(&mut self, served: &Served) -> Result<()> {
@@ -300,7 +317,7 @@ impl Status {
         for name in served.dataflows() {
             if let Some(reason) = served.failure(name).filter(|_| !self.told.contains(&name.into()))
             {
-                eprintln!("warning: dataflow {name} stops, the others go on: {reason}");
+                tracing::warn!("dataflow {name} stops, the others go on: {reason}");
                 self.told.push(name.to_owned());
             }
         }
@@ -311,7 +328,7 @@ impl Status {
         if self.caught_up.is_some_and(|end| frontier >= end) {
             self.caught_up = None;
             let took = self.begun.elapsed().as_secs_f64();
-            eprintln!("caught up with the log at frontier {frontier} after {took:.2} s");
+            tracing::info!("caught up with the log at frontier {frontier} after {took:.2} s");
         }
         let passed = self.shown.elapsed();
         if passed < STATUS {
@@ -322,11 +339,17 @@ impl Status {
         let rows = rows(served);
         let rate = (rows - self.rows.min(rows)) as f64 / passed.as_secs_f64();
         self.rows = rows;
-        eprintln!(
-            "frontier {frontier}, {} epochs behind the log, {} events/s",
-            end.saturating_sub(frontier),
+        let behind = end.saturating_sub(frontier);
+        let line = format!(
+            "frontier {frontier}, {behind} epochs behind the log, {} events/s",
             grouped(rate as u64)
         );
+        // Servers answer this at `/v1/status`, and run for months.
+        if self.quiet {
+            tracing::debug!("{line}");
+        } else {
+            tracing::info!("{line}");
+        }
         Ok(())
     }
 }

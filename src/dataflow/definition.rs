@@ -90,6 +90,12 @@ impl Description {
         }
     }
 
+    /// Name, version and fingerprint: what processes of one computation must have in common.
+    pub(crate) fn plan(&self) -> String {
+        let Description { name, version, fingerprint, .. } = self;
+        format!("{name} version {version} (plan {fingerprint:016x})")
+    }
+
     /// The number of the view called `name`.
     pub(crate) fn view(&self, name: &str) -> Result<usize> {
         self.views.iter().position(|view| view.name == name).ok_or_else(|| {

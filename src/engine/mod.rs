@@ -1,7 +1,7 @@
 //! **The engine**: compiles a dataflow onto timely workers, feeds it epochs, publishes its views.
 //!
 //! The engine knows neither layer. The batch layer feeds it all of history at the time `F - 1`; the
-//! speed layer feeds it one epoch after another from F on. Both use [`Installed`], so there is one
+//! speed layer feeds it one epoch after another from F on. Both use `Installed`, so there is one
 //! code path from rows to views.
 //!
 //! ```text
@@ -13,6 +13,7 @@
 //! dataflow stops. A panic behind the barrier aborts the process, because a lone missing worker
 //! would leave the others waiting for ever.
 
+mod agreement;
 mod capture;
 mod cluster;
 mod gather;
@@ -22,6 +23,7 @@ mod lane;
 mod progress;
 mod reports;
 
+pub(crate) use agreement::agree;
 pub(crate) use capture::Capture;
 pub use cluster::Cluster;
 pub(crate) use gather::Gather;

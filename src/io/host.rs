@@ -49,6 +49,51 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::io(path.display().to_string(), error))
 }
 
+/// Adds `text` to the end of a file of secrets, which is made for its owner alone when missing.
+///
+/// # Errors
+/// What the system reports, with the file's name.
+pub(crate) fn append_private(path: &Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let opened = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| Error::io(path.display().to_string(), error))
+}
+
+/// What tells one content of a file from the next, short of reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    modified: Option<std::time::SystemTime>,
+    len: u64,
+    inode: u64,
+}
+
+/// The stamp of a file named on the command line; none when it cannot be looked at.
+pub(crate) fn file_stamp(path: &Path) -> Option<FileStamp> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::metadata(path).ok()?;
+    Some(FileStamp { modified: found.modified().ok(), len: found.len(), inode: found.ino() })
+}
+
+/// May others than its owner read the file?
+pub(crate) fn read_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 != 0)
+}
+
+/// Lets this process open as many files as it may ever: each connection is one. Returns how many
+/// that are.
+pub(crate) fn raise_open_files() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Refused: the old limit stays in force, and running out is told when it happens.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Standard output as it was before [`divert_stdout`].
 static ANSWERS: OnceLock<std::fs::File> = OnceLock::new();
 
@@ -81,9 +126,56 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
 }
 
+/// Processor time that another process has spent so far, in the system's ticks (mostly 10 ms). None
+/// where the system does not tell, which is everywhere but on Linux, or when it has ended.
+pub(crate) fn cpu_time_of(process: u64) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    ticks(&stat).map(|ticks| {
+        let per_second = rustix::param::clock_ticks_per_second().max(1);
+        Duration::from_secs_f64(ticks as f64 / per_second as f64)
+    })
+}
+
+/// Ticks in user code and in the system: fields 14 and 15 of `/proc/PID/stat`. The second field, a
+/// name in brackets, may hold spaces and brackets itself.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let mut fields = behind_name.split_ascii_whitespace().skip(11);
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    next()?.checked_add(next()?)
+}
+
+/// Memory of this process that is resident, in bytes; none where the platform does not tell.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_stand_behind_a_name_of_any_kind() {
+        let stat = "12 (a) R 7 (b c) S 1 2 3 4 5 6 7 8 9 10 31 11 0 0 20";
+        assert_eq!(ticks(stat), Some(42));
+        assert_eq!(ticks("12 (a) S 1 2 3 4 5 6 7 8 9 10 31"), None);
+        assert_eq!(ticks(""), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn processor_time_of_a_process_is_what_it_says_itself() {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_millis(60) {}
+        let (before, told) = (cpu_time(), cpu_time_of(u64::from(std::process::id())));
+        let told = told.expect("there is /proc");
+        // Ticks are counted, not measured: a few may be missing, and other tests run meanwhile.
+        let slack = Duration::from_millis(50);
+        assert!(told + slack >= before && told <= cpu_time() + slack, "{told:?}, {before:?}");
+        assert_eq!(cpu_time_of(u64::MAX), None);
+    }
 
     #[test]
     fn a_digest_does_not_depend_on_the_pieces() {

@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::error::{Error, Kind, Result};
+
 /// A source of 64 random bits at a time. It is not meant for secrets.
 pub trait Random: Send + Sync + Debug {
     /// The next 64 bits.
@@ -13,6 +15,17 @@ pub trait Random: Send + Sync + Debug {
     fn below(&self, bound: u64) -> u64 {
         if bound == 0 { 0 } else { self.next() % bound }
     }
+}
+
+/// Random bytes for secrets, from the operating system.
+///
+/// # Errors
+/// When it has none to give.
+pub(crate) fn secret_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
+        .map_err(|_| Error::new(Kind::Io, "the system gives no random bytes"))?;
+    Ok(bytes)
 }
 
 /// Bits that differ between calls and processes: the keys the standard library draws for its hash

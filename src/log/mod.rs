@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
 mod append;
+mod backup;
 mod chunk;
 mod commit;
 mod envelope;
@@ -24,6 +25,7 @@ mod view;
 mod writer;
 
 pub use append::{Ack, Append, Pending, Producer};
+pub use backup::Copied;
 pub use chunk::{Chunk, Epochs, Sealed};
 pub use part::Part;
 pub use reader::{Reader, StreamInfo};

@@ -4,6 +4,10 @@
 //! from the segment's first epoch, so a part has the same rows whether the segment is still a frame
 //! file or already sealed: two processes that ask for the same epochs get the same list of parts,
 //! even if a segment is sealed in between.
+//!
+//! Of a sealed segment a part reads its own block. Of a frame it reads all rows of the stream,
+//! however few are its own: until a segment is sealed, every worker with a part of a frame holds
+//! that frame's rows for a moment (one epoch, `limits::EPOCH_BYTES_MAX` of requests at most).
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;

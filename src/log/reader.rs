@@ -51,6 +51,11 @@ impl Reader {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where the log is.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     /// The view, brought up to date if it must be to answer for `[lower, upper)`.
     fn view_of(&self, lower: Epoch, upper: Epoch) -> Result<MutexGuard<'_, View>> {
         let mut view = self.view();
@@ -114,6 +119,20 @@ impl Reader {
                 .collect(),
         };
         view.schemas.streams().into_iter().map(info).collect()
+    }
+
+    /// Bytes of events on disk, as of the last [`upper`](Reader::upper). Sealing changes it a
+    /// little, either way.
+    pub fn bytes(&self) -> u64 {
+        let view = self.view();
+        let sealed = view.manifest.segments.iter();
+        let sealed = sealed.map(|segment| {
+            segment.epochs.len + segment.rows.iter().map(|r| r.sum.len).sum::<u64>()
+        });
+        let frames = view.frames.iter().flat_map(|index| &index.frames);
+        let frames =
+            frames.flat_map(|frame| &frame.payloads).map(|p| p.len + u64::from(p.meta_len));
+        sealed.sum::<u64>() + frames.sum::<u64>()
     }
 
     /// The history `[lower, upper)` in independent parts of at most 65,536 rows, for parallel

@@ -45,6 +45,11 @@ pub(super) struct Indexed {
 }
 
 impl FrameIndex {
+    /// Where its last durable frame ends.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// The epoch behind the last frame.
     pub(super) fn upper(&self) -> Epoch {
         self.file.first + self.frames.len() as Epoch

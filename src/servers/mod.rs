@@ -14,18 +14,26 @@
 //!   sockets, subscriptions, recomputations;
 //! - an error names place and remedy and never a secret.
 
-mod auth;
+pub(crate) mod auth;
+mod entry;
 mod frontiers;
 mod history;
 mod http;
+mod listener;
+mod load;
 mod mode;
 mod options;
 mod pg;
+mod replays;
 mod run;
 mod site;
 mod sql;
+mod tls;
+mod verified;
+mod watched;
 
 pub use history::History;
+pub use load::Load;
 pub use mode::Mode;
 pub use options::ServersOptions;
 pub use run::Servers;

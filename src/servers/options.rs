@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::entry::Entries;
+use crate::error::Result;
+
 /// Addresses, certificates and credentials of the servers.
 #[derive(Clone, Debug, Default)]
 pub struct ServersOptions {
@@ -16,4 +19,19 @@ pub struct ServersOptions {
     pub tls_key: Option<PathBuf>,
     /// Tokens and passwords; see the file format in `servers/auth`.
     pub credentials: Option<PathBuf>,
+    /// Connections that each port holds at once [default: `limits::CONNECTIONS_MAX`].
+    pub max_connections: Option<usize>,
+    /// Bytes of an HTTP request's body [default: `limits::BODY_BYTES_MAX`].
+    pub max_body: Option<u64>,
+}
+
+impl ServersOptions {
+    /// Would servers with these options start? Nothing is listened at.
+    ///
+    /// # Errors
+    /// When a certificate or the credentials cannot be read, or an address that is not loopback
+    /// has no TLS or no credentials.
+    pub fn check(&self) -> Result<()> {
+        Entries::open(self).map(drop)
+    }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::frontiers;
 use super::history::History;
+use super::load::Load;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Reader, Writer};
 use crate::serving::{Serving, Snapshot, ViewInfo};
@@ -65,6 +66,8 @@ pub struct Site {
     pub history: Arc<dyn History>,
     /// What SQL engines of this site share.
     pub(crate) sql: super::sql::Shared,
+    /// What clients have under way.
+    pub load: Load,
 }
 
 impl Site {

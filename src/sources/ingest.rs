@@ -147,13 +147,14 @@ impl Checked {
             progress(&Progress { path, phase, bytes, bytes_total, rows, skipped });
             Ok(())
         });
-        // What was handed over is waited for, also after an error; the first error counts.
+        // What was handed over is waited for, also after an error. The first error counts: what
+        // comes behind a refused request is refused for the gap only.
         let mut settled = Ok(());
         while let Some(pending) = waiting.pop_front() {
             let result = settle(Some(pending), &mut report);
             settled = settled.and(result);
         }
-        settled.and(reading.map(drop))?;
+        reading.map(drop).and(settled)?;
         if sequence != digests.len() as u64 {
             return Err(changed());
         }

@@ -13,7 +13,7 @@ use super::driver::{Driver, Tail};
 use super::status::LaneStatus;
 use super::worker::{Command, Dump, Inbox, LiveLane, LiveWorker, Write};
 use crate::dataflow::{Definition, StreamInfo};
-use crate::engine::{Blocks, Cluster, History, Lane, Progress, abort_on_panic, history};
+use crate::engine::{Blocks, Cluster, History, Lane, Progress, abort_on_panic, agree, history};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Reader;
@@ -33,6 +33,8 @@ pub(crate) enum Start {
 #[derive(Clone)]
 pub(crate) struct LiveDataflow {
     pub(crate) definition: Definition,
+    /// Name, version and fingerprint.
+    pub(crate) plan: String,
     pub(crate) streams: Vec<StreamInfo>,
     pub(crate) publisher: Arc<dyn Publish>,
     pub(crate) start: Start,
@@ -243,7 +245,18 @@ impl Hire {
         Ok(())
     }
 
+    /// What all processes must do alike.
+    fn task(&self) -> String {
+        let dataflow = |dataflow: &LiveDataflow| match &dataflow.start {
+            Start::History(epoch) => format!("{} fed up to epoch {epoch}", dataflow.plan),
+            Start::Restore(epoch, _) => format!("{} restored at epoch {epoch}", dataflow.plan),
+        };
+        let dataflows: Vec<_> = self.dataflows.iter().map(dataflow).collect();
+        format!("serve {}", dataflows.join(", "))
+    }
+
     fn hire(&self, worker: &mut Worker, local: usize) -> Result<LiveWorker> {
+        agree(worker, &self.cluster, &self.task())?;
         let several = self.cluster.processes() > 1;
         let broadcast = several.then(|| Commands::install(worker));
         let (index, peers) = (worker.index(), worker.peers());

@@ -41,7 +41,8 @@ pub(crate) type Write = Box<dyn Fn(usize, usize, &mut Installed) -> Result<()> +
 pub(super) enum Inbox {
     /// From the driver in this process; the first worker also broadcasts to other processes.
     Driver { commands: Receiver<Command>, broadcast: Option<Commands>, first: bool },
-    /// Read from the log, up to what the broadcast says is sealed.
+    /// Read from the log, up to what the broadcast says is sealed. Each worker reads every epoch
+    /// whole and feeds its share of it, so each holds the epochs in flight in its own memory.
     Log { broadcast: Commands, reader: Arc<Reader>, sealed: Epoch, next: Epoch },
 }
 

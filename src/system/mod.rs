@@ -5,6 +5,7 @@
 //! layer; [`System::serve`] starts the speed layer where a batch view ends (or at the log's present
 //! end, with history fed in place); both meet in an [`Index`].
 
+mod backup;
 mod checkpoint;
 mod fits;
 mod options;
@@ -12,6 +13,7 @@ mod rebuild;
 mod served;
 mod site;
 
+pub use backup::Backup;
 pub use checkpoint::Checkpoint;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
@@ -246,6 +248,7 @@ impl System {
         }
         let dataflow = LiveDataflow {
             definition: definition.clone(),
+            plan: description.plan(),
             streams: description.streams.clone(),
             publisher,
             start,

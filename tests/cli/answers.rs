@@ -138,6 +138,7 @@ fn bench_compares_recomputing_with_incremental_work() {
     let rows = place.ok(line).json();
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[1]["events"], 3_000 - 440);
+    assert_eq!(rows[1]["processes"], 1);
     assert_eq!(rows[1]["epoch_events"], 100);
     assert!(rows[1]["recompute_vs_incremental"].as_f64() > Some(0.0), "{:?}", rows[1]);
     place.refused("bench word_count --data D", 2, &["too few", "--epochs"]);

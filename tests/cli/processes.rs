@@ -94,6 +94,27 @@ fn processes_can_be_started_by_hand() {
     place.refused("batch word_count --data D -n 3 --hostfile hosts -p 0", 2, &["hosts", "2 of 3"]);
 }
 
+#[test]
+fn bench_measures_all_of_its_processes() {
+    let place = halves();
+    let bench = "bench word_count --data D --epochs 3 --epoch-size 10,100 --format json";
+    let rows = place.ok(&format!("{bench} -w 2 -n 2")).json();
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        assert_eq!((&row["processes"], &row["workers"]), (&2.into(), &2.into()), "{row}");
+        assert_eq!(row["events"], 10_000 - 330);
+        for column in ["batch_s", "batch_cpu_s", "epoch_p50_ms", "epoch_cpu_ms"] {
+            assert!(row[column].as_f64() > Some(0.0), "{column}: {row}");
+        }
+    }
+    // A process that cannot go on ends all of them, and says why.
+    let bench = "bench word_count --data D --format json";
+    place.refused(&format!("{bench} -n 2 --epochs 9000"), 2, &["too few", "--epochs"]);
+    place.file("hosts", "127.0.0.1:1\n127.0.0.1:2\n");
+    let by_hand = format!("{bench} -n 2 -p 1 --hostfile hosts");
+    place.refused(&by_hand, 2, &["-p and --hostfile", "leave them out"]);
+}
+
 /// The processes that `parent` has started.
 fn children(parent: &Child) -> Vec<i32> {
     let id = parent.id();

@@ -191,3 +191,59 @@ fn a_reader_that_goes_away_is_no_error() {
     let ran = Ran::of(ran.expect("bash runs"));
     assert_eq!(ran.out, "word,n\n0\n", "{}", ran.err);
 }
+
+#[test]
+fn an_ingest_that_filled_the_disk_is_completed_exactly_once_when_there_is_space() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("D")).expect("a directory");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs", "D"])
+        .current_dir(place.path())
+        .output();
+    if !mounted.as_ref().is_ok_and(|output| output.status.success()) {
+        println!("skipped: cannot mount a tmpfs here ({mounted:?})");
+        return;
+    }
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fill_and_free(&place)));
+    let unmount = Command::new("umount").arg("D").current_dir(place.path()).status();
+    assert!(unmount.expect("umount runs").success());
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn fill_and_free(place: &Place) {
+    const EVENTS: u64 = 90_000;
+    // Of eight megabytes two are free, then four, then all; the file needs more than six.
+    let ballast = |megabytes: usize| place.path().join(format!("D/ballast{megabytes}"));
+    for megabytes in [2, 4] {
+        std::fs::write(ballast(megabytes), vec![1; megabytes << 20]).expect("ballast");
+    }
+    place.file("a.ndjson", "{\"text\":\"first all\"}\n");
+    place.ok("ingest lines a.ndjson --data D");
+    // Six appends of a megabyte each.
+    let word = |n: usize| (n as u128 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+    place.lines("big.ndjson", EVENTS as usize, |n| {
+        format!("all {:032x}{:032x}", word(n), word(n).wrapping_mul(word(n + 7)))
+    });
+    let all = || {
+        let ran = place.ok("query word_count counts --data D --key all --format json");
+        ran.json()[0]["n"].as_u64().expect("a count")
+    };
+    let (mut kept, mut partly) = (1, false);
+    for megabytes in [2, 4] {
+        place.refused("ingest lines big.ndjson --data D", 7, &["D/log/", "free some space"]);
+        let check = place.ok("log check --data D");
+        assert!(check.out.contains("whole"), "{check:?}");
+        let now = all();
+        assert!((kept..=EVENTS).contains(&now), "{now} events, and {kept} before");
+        kept = now;
+        partly |= kept > 1;
+        std::fs::remove_file(ballast(megabytes)).expect("freed");
+    }
+    assert!(partly, "each try appended nothing");
+    place.ok("ingest lines big.ndjson --data D");
+    let ran = place.ok("ingest lines big.ndjson --data D");
+    assert!(ran.err.contains("nothing to do, all of it (90,000 events)"), "{}", ran.err);
+    assert_eq!(all(), EVENTS + 1);
+}

@@ -41,7 +41,8 @@ impl AppendTo for NaiveLog {
         let forgotten = known.is_some() && producer.sequence < self.forgotten.get();
         Ok(move || match known {
             _ if forgotten => Err(conflict()),
-            _ if killed || gap => Err(killed_error()),
+            _ if gap => Err(conflict()),
+            _ if killed => Err(killed_error()),
             Some(epoch) => Ok(Ack { epoch, repeated: true }),
             None => Ok(Ack { epoch, repeated: false }),
         })

@@ -1,16 +1,23 @@
 //! Runs a check over random cases, each made from one number that repeats it.
 
 use std::fmt::Debug;
+use std::time::{Duration, Instant};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
+/// A case that takes longer is named on standard error: a stall would be one.
+const SLOW: Duration = Duration::from_secs(2);
+
 /// How many cases to run: `each_change` usually, `long` when `DIPTYCH_LONGTEST` is set, and
-/// `DIPTYCH_CASES` overrides both.
+/// `DIPTYCH_CASES` overrides both, up to `long`: one case of some tests is a sweep of hundreds of
+/// runs, and those have a small `long`.
 pub(crate) fn scaled(each_change: u64, long: u64) -> u64 {
     let given = std::env::var("DIPTYCH_CASES").ok();
     let usual = if is_long() { long } else { each_change };
-    given.map_or(usual, |text| text.parse().expect("DIPTYCH_CASES is a number"))
+    given.map_or(usual, |text| {
+        text.parse::<u64>().expect("DIPTYCH_CASES is a number").min(long.max(each_change))
+    })
 }
 
 /// Whether the large profile of each test shall run.
@@ -40,7 +47,12 @@ pub(crate) fn cases<S: Strategy>(
         None => first..first + count,
     };
     for seed in seeds {
-        if let Err(failure) = one(seed, &strategy, &check) {
+        let begun = Instant::now();
+        let outcome = one(seed, &strategy, &check);
+        if begun.elapsed() > SLOW {
+            eprintln!("{test}: case {seed} took {:.1} s", begun.elapsed().as_secs_f64());
+        }
+        if let Err(failure) = outcome {
             panic!(
                 "{failure}\nrepeat it with: DIPTYCH_SEED={seed} cargo test --test {binary} {test}"
             );

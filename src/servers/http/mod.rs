@@ -3,9 +3,14 @@
 //! Each file gives its routes, and here they are put under the role that they need. The OpenAPI
 //! document is made from the same registration, so none can be served and not described.
 
+mod changes;
+mod exposition;
 mod health;
+mod metrics;
 mod problem;
+mod requests;
 mod sql;
+mod verify;
 
 use std::sync::Arc;
 
@@ -14,41 +19,56 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::auth::Role;
+use super::auth::{Gate, Guard, Role};
+use super::entry::Entry;
+use super::listener;
 use super::site::Site;
 
 pub(super) use problem::Problem;
+pub(super) use requests::{Counting, Requests};
 
 type Routes = OpenApiRouter<Arc<Site>>;
 
 /// Routes, and the role they need; none is open to everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
-    vec![(None, health::routes()), (Some(Role::Read), sql::routes())]
+    vec![
+        (Some(Role::Read), changes::routes()),
+        (Some(Role::Admin), verify::routes()),
+        (Some(Role::Read), metrics::routes()),
+        (Some(Role::Read), sql::routes()),
+        (None, health::routes()),
+    ]
 }
 
 /// The whole interface.
-fn router(site: Arc<Site>) -> Router {
+fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
     let mut all = Routes::new();
     for (role, routes) in routes() {
-        // Guarded by its role once credentials are configured.
-        let _ = role;
-        all = all.merge(routes);
+        // Without credentials nothing is put before the routes.
+        all = all.merge(match role.zip(gate) {
+            Some((role, gate)) => routes.layer(Guard::new(Arc::clone(gate), role)),
+            None => routes,
+        });
     }
-    let (router, _description) = all.split_for_parts();
-    router.fallback(problem::no_such_path).with_state(site)
+    let (router, description) = all.split_for_parts();
+    let counted = site.load.count(description.paths.paths.keys());
+    router.fallback(problem::no_such_path).layer(counted).with_state(site)
 }
 
 /// Answers requests until told to stop; then finishes those under way.
 pub(super) async fn serve(
     site: Arc<Site>,
     listener: TcpListener,
-    mut stopping: watch::Receiver<bool>,
+    entry: Entry,
+    stopping: watch::Receiver<bool>,
 ) {
-    let stop = async move {
+    let load = Arc::clone(&site);
+    let mut told = stopping.clone();
+    tokio::spawn(async move {
         // Ends with its sender, too.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    if let Err(error) = axum::serve(listener, router(site)).with_graceful_shutdown(stop).await {
-        eprintln!("warning: the HTTP server ended: {error}");
-    }
+        let _ = told.wait_for(|stop| *stop).await;
+        load.load.stop();
+    });
+    let router = router(site, entry.gate.as_ref());
+    listener::serve(listener, router, entry.tls, entry.bounds, stopping).await;
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Kind};
+use crate::limits::RETRY_AFTER;
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -56,6 +57,13 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The document.
+    pub(in crate::servers) fn body(&self) -> &Body {
+        &self.body
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         let (status, kind) = match error.kind() {
@@ -76,7 +84,14 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.body).unwrap_or_default();
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (self.status, kind, body).into_response();
+        // What is refused for want of room may be asked again.
+        let busy = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
+        if busy.contains(&self.status) {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
+        }
+        response
     }
 }
 

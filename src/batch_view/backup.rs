@@ -1,0 +1,34 @@
+//! Copying batch views: the parts, then the manifest that makes them one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::names;
+use super::reader::BatchView;
+use crate::error::Result;
+use crate::io::{Disk, Open, replace};
+use crate::limits::COPY_BYTES;
+
+impl BatchView {
+    /// Copies this batch view below `root` of `disk`, where there is none at its boundary. Gives the
+    /// bytes of its parts.
+    ///
+    /// # Errors
+    /// What the disks report; damage when a part has not the length that was stated.
+    pub fn copy_to(&self, disk: &Arc<dyn Disk>, root: &Path) -> Result<u64> {
+        let dir = self.identity().dir(root);
+        disk.create_dir(&dir)?;
+        let mut bytes = 0;
+        for (name, part) in self.mapped_parts()? {
+            let file = disk.open(&dir.join(name), Open::Create)?;
+            for (number, some) in part.chunks(COPY_BYTES as usize).enumerate() {
+                file.write_at(number as u64 * COPY_BYTES, some)?;
+            }
+            file.sync_data()?;
+            bytes += part.len() as u64;
+        }
+        disk.sync_dir(&dir)?;
+        replace(&**disk, &dir.join(names::manifest(self.boundary())), &self.manifest_bytes()?)?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,22 @@
+//! `backup` and `restore`: a consistent data directory in another place.
+//!
+//! Both are one thing: a copy that ends at one epoch, read back and verified.
+
+use std::process::ExitCode;
+
+use super::args::CopyArgs;
+use super::catalog::Catalog;
+use super::sheet::grouped;
+use crate::error::Result;
+use crate::system::System;
+
+/// Copies, and says what is in the copy; `what` names it.
+pub(super) fn run(args: &CopyArgs, catalog: &Catalog, what: &str) -> Result<ExitCode> {
+    let copied = System::open(&args.from).backup(catalog.all(), &args.to)?;
+    let (to, bytes) = (args.to.display(), grouped(copied.bytes));
+    eprintln!("{what}: epochs up to {} in {to}, {bytes} bytes, all verified", copied.upper);
+    for (dataflow, version, boundary) in copied.batch_views {
+        eprintln!("  batch view of {dataflow} version {version} at F = {boundary}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

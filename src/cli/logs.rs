@@ -1,0 +1,105 @@
+//! What a serving process says of itself on standard error: for people, or one JSON object a line.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::args::LogsArgs;
+
+/// Libraries whose ordinary messages are about their own affairs.
+const LIBRARIES: [&str; 8] =
+    ["hyper", "hyper_util", "h2", "rustls", "tokio", "tower", "mio", "datafusion"];
+
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogLevel {
+    /// What ended the process
+    Error,
+    /// What somebody should look at
+    Warn,
+    /// Start, stop and what changed
+    #[default]
+    Info,
+    /// Every request
+    Debug,
+    /// Everything
+    Trace,
+}
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people; the journal adds the time
+    #[default]
+    Text,
+    /// One object a line: timestamp, level, message, target
+    Json,
+}
+
+/// From now on messages go to standard error as `args` say; only the first call counts. A program
+/// that has a subscriber of its own keeps it.
+pub(super) fn start(args: LogsArgs) {
+    if FORMAT.set(args.log_format).is_err() {
+        return;
+    }
+    let level = match args.log_level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let others = level.min(LevelFilter::WARN);
+    let targets = LIBRARIES.iter().map(|name| (*name, others));
+    let filter = Targets::new().with_default(level).with_targets(targets);
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    // Refused when there is a subscriber already.
+    let _ = match args.log_format {
+        LogFormat::Text => registry.with(layer.event_format(Plain)).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+    };
+}
+
+/// Are messages written as JSON?
+pub(super) fn are_json() -> bool {
+    FORMAT.get() == Some(&LogFormat::Json)
+}
+
+/// `warning: what and where (remedy)`; ordinary messages as they are.
+struct Plain;
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let level = *event.metadata().level();
+        writer.write_str(match level {
+            Level::ERROR => "error: ",
+            Level::WARN => "warning: ",
+            Level::INFO => "",
+            Level::DEBUG => "debug: ",
+            Level::TRACE => "trace: ",
+        })?;
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}

@@ -1,0 +1,82 @@
+//! The processes of one measurement, all on this machine: they meet in a scratch directory.
+//!
+//! Process 0 measures. The others leave their process ids, wait until there is a history, and then
+//! take part in the same two steps on it. When process 0 stops serving they end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::dataflow::Definition;
+use crate::engine::Cluster;
+use crate::error::Result;
+use crate::io::{Notes, cpu_time, cpu_time_of};
+use crate::system::{BatchOptions, Boundary, ServeOptions, System};
+use crate::time::Epoch;
+
+/// The note about where history ends: the log is there up to it.
+const HISTORY: &str = "history";
+/// The note that the batch view is there.
+const BATCH: &str = "batch";
+
+/// What process 0 knows of the others.
+pub(super) struct Team {
+    notes: Notes,
+    others: Vec<u64>,
+}
+
+impl Team {
+    /// Waits until the others have come to the directory.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub(super) fn gather(directory: &Path, cluster: &Cluster) -> Result<Team> {
+        let notes = Notes::new(directory);
+        let others = (1..cluster.processes()).map(|process| notes.wait(&member(process)));
+        let others = others.collect::<Result<_>>()?;
+        Ok(Team { notes, others })
+    }
+
+    /// Lets the others begin with the batch layer over `[0, upto)`.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub(super) fn history_is_there(&self, upto: Epoch) -> Result<()> {
+        self.notes.leave(HISTORY, upto)
+    }
+
+    /// Lets the others begin to serve.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub(super) fn batch_is_there(&self, boundary: Epoch) -> Result<()> {
+        self.notes.leave(BATCH, boundary)
+    }
+
+    /// Processor time that all processes have spent so far; none when one of them cannot be asked.
+    pub(super) fn cpu_time(&self) -> Option<Duration> {
+        self.others.iter().try_fold(cpu_time(), |sum, other| Some(sum + cpu_time_of(*other)?))
+    }
+}
+
+/// What the other processes do, from their start to their end.
+///
+/// # Errors
+/// When a layer fails, or the directory is gone.
+pub(super) fn work_along(
+    directory: &Path,
+    definition: &Definition,
+    cluster: &Cluster,
+) -> Result<()> {
+    let (notes, system) = (Notes::new(directory), System::open(directory));
+    notes.leave(&member(cluster.process), u64::from(std::process::id()))?;
+    let upto = Some(notes.wait(HISTORY)?);
+    let options = BatchOptions { cluster: cluster.clone(), upto, ..BatchOptions::default() };
+    system.batch(definition, &options)?;
+    let boundary = Boundary::Restore(notes.wait(BATCH)?);
+    let options = ServeOptions::default().cluster(cluster.clone()).boundary(boundary);
+    system.serve(std::slice::from_ref(definition), options)?.wait()
+}
+
+fn member(process: usize) -> String {
+    format!("process-{process}")
+}

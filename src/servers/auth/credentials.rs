@@ -1,0 +1,204 @@
+//! The credentials file, read.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::secret::{Hash, hash, parse_hash, same};
+use super::{Role, Roles, Scram};
+use crate::error::{Error, Kind, Result};
+use crate::io::{read_by_others, read_text, secret_bytes};
+
+/// Everybody who may come in.
+#[derive(Debug, Default)]
+pub(crate) struct Credentials {
+    tokens: Vec<Token>,
+    users: Vec<User>,
+}
+
+/// A token, known by its hash.
+pub(crate) struct Token {
+    /// What logs call it.
+    pub(crate) name: String,
+    hash: Hash,
+    /// What it may do.
+    pub(crate) roles: Roles,
+    /// Microseconds since 1970 from which on it is void.
+    pub(crate) expires: Option<i64>,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Token({:?})", self.name)
+    }
+}
+
+/// A user of the Postgres port.
+#[derive(Debug)]
+struct User {
+    name: String,
+    scram: Scram,
+    roles: Roles,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    token: Vec<TokenEntry>,
+    #[serde(default)]
+    user: Vec<UserEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenEntry {
+    name: String,
+    sha256: Spanned<String>,
+    roles: Vec<Spanned<String>>,
+    expires: Option<Spanned<toml::value::Datetime>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserEntry {
+    name: Spanned<String>,
+    scram: Option<Spanned<String>>,
+    password: Option<String>,
+    roles: Vec<Spanned<String>>,
+}
+
+impl Credentials {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not as the module says; names the line, and no secret.
+    pub(crate) fn read(path: &Path) -> Result<Credentials> {
+        let text = read_text(path).map_err(|error| {
+            error.remedy("make one with `diptych token new`, which prints the lines for it")
+        })?;
+        let found = Credentials::parse(&text).map_err(|error| error.within(path.display()))?;
+        if found.plain_passwords(&text) && read_by_others(path) {
+            let path = path.display();
+            tracing::warn!("{path} holds a password and others may read it: chmod 600 {path}");
+        }
+        Ok(found)
+    }
+
+    /// Reads the text of such a file.
+    ///
+    /// # Errors
+    /// As [`Credentials::read`].
+    pub(crate) fn parse(text: &str) -> Result<Credentials> {
+        let file: File = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            wrong(line, harmless(error.message()))
+        })?;
+        let at = |span: std::ops::Range<usize>| line_of(text, span.start);
+        let mut found = Credentials::default();
+        for entry in file.token {
+            let hash = parse_hash(entry.sha256.get_ref()).ok_or_else(|| {
+                wrong(at(entry.sha256.span()), "sha256 is not 64 hexadecimal digits")
+            })?;
+            let expires = entry.expires.map(|date| {
+                let micros = micros_of(*date.get_ref());
+                micros.ok_or_else(|| {
+                    let what = "expires is no time with an offset, such as 2030-01-01T00:00:00Z";
+                    wrong(at(date.span()), what)
+                })
+            });
+            let roles = roles(&entry.roles, text)?;
+            found.tokens.push(Token {
+                name: entry.name,
+                hash,
+                roles,
+                expires: expires.transpose()?,
+            });
+        }
+        for entry in file.user {
+            let line = at(entry.name.span());
+            let scram = match (entry.scram, entry.password) {
+                (Some(scram), None) => scram.get_ref().parse().map_err(|()| {
+                    wrong(at(scram.span()), "scram is no verifier as `diptych token user` prints")
+                })?,
+                (None, Some(password)) => Scram::derive(&password, &secret_bytes::<16>()?),
+                _ => return Err(wrong(line, "a user has either scram or password")),
+            };
+            let name = entry.name.into_inner();
+            if found.users.iter().any(|user| user.name == name) {
+                return Err(wrong(line, &format!("user {name:?} is there twice")));
+            }
+            found.users.push(User { name, scram, roles: roles(&entry.roles, text)? });
+        }
+        Ok(found)
+    }
+
+    /// Nobody may come in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.users.is_empty()
+    }
+
+    /// How many tokens and users there are.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.tokens.len(), self.users.len())
+    }
+
+    /// Whose token this is, whatever it may do. Every entry is compared, whether found or not.
+    pub(crate) fn token(&self, secret: &str) -> Option<&Token> {
+        let hash = hash(secret);
+        let mut found = None;
+        for token in &self.tokens {
+            if same(&token.hash, &hash) {
+                found = Some(token);
+            }
+        }
+        found
+    }
+
+    /// What the password of a user who may read is checked against; none for anybody else.
+    pub(crate) fn scram(&self, user: &str) -> Option<Scram> {
+        let found = self.users.iter().find(|known| known.name == user)?;
+        found.roles.allow(Role::Read).then(|| found.scram.clone())
+    }
+
+    fn plain_passwords(&self, text: &str) -> bool {
+        !self.users.is_empty() && text.lines().any(|line| line.trim().starts_with("password"))
+    }
+}
+
+fn roles(names: &[Spanned<String>], text: &str) -> Result<Roles> {
+    let parsed = names.iter().map(|name| {
+        name.get_ref().parse::<Role>().map_err(|()| {
+            let line = line_of(text, name.span().start);
+            wrong(line, "a role is none of \"read\", \"append\", \"admin\"")
+        })
+    });
+    parsed.collect()
+}
+
+fn wrong(line: usize, what: &str) -> Error {
+    Error::new(Kind::Input, format!("line {line}: {what}"))
+        .remedy("`diptych token new --role read` prints lines as they should be")
+}
+
+/// The line of a byte, counted from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// A parser's message, unless it may repeat a value, which may be a secret.
+fn harmless(message: &str) -> &str {
+    let known = ["unknown field", "missing field", "duplicate key"];
+    if known.iter().any(|start| message.starts_with(start)) {
+        return message;
+    }
+    "this is not TOML, or not of the type that is expected here"
+}
+
+fn micros_of(date: toml::value::Datetime) -> Option<i64> {
+    let text = date.to_string();
+    date.offset
+        .and_then(|_| chrono::DateTime::parse_from_rfc3339(&text).ok())
+        .map(|at| at.timestamp_micros())
+}

@@ -1,0 +1,146 @@
+//! Credentials in force, replaced while requests pass.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::{Credentials, Role, Scram};
+use crate::error::Result;
+use crate::io::{Clock, RealClock};
+use crate::servers::http::Problem;
+use crate::servers::watched::{Reload, Watched};
+
+/// Longer than any token made here; what is longer is not hashed.
+const TOKEN_BYTES_MAX: usize = 256;
+
+/// Who may pass. Every server has one when there are credentials.
+pub(crate) struct Gate {
+    path: PathBuf,
+    current: ArcSwap<Credentials>,
+    clock: Arc<dyn Clock>,
+    /// Requests turned away.
+    pub(crate) denied: AtomicU64,
+}
+
+impl Gate {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or lets nobody in.
+    pub(crate) fn open(path: &Path) -> Result<Arc<Gate>> {
+        let credentials = Credentials::read(path)?;
+        Ok(Arc::new(Gate::new(path, credentials, Arc::new(RealClock))))
+    }
+
+    pub(super) fn new(path: &Path, credentials: Credentials, clock: Arc<dyn Clock>) -> Gate {
+        if credentials.is_empty() {
+            let path = path.display();
+            tracing::warn!("{path} has no tokens and no users: only /healthz and /readyz answer");
+        }
+        let current = ArcSwap::from_pointee(credentials);
+        Gate { path: path.to_owned(), current, clock, denied: AtomicU64::new(0) }
+    }
+
+    /// May whoever sent these headers do what needs `role`? Says the name of the token.
+    ///
+    /// # Errors
+    /// The answer to be sent instead.
+    pub(crate) fn check(&self, headers: &HeaderMap, role: Role) -> std::result::Result<(), Denied> {
+        let outcome = self.decide(headers, role);
+        if outcome.is_err() {
+            self.denied.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    fn decide(&self, headers: &HeaderMap, role: Role) -> std::result::Result<(), Denied> {
+        let Some(secret) = bearer(headers) else { return Err(Denied::Nobody) };
+        let current = self.current.load();
+        let Some(token) = current.token(secret) else { return Err(Denied::Unknown) };
+        if token.expires.is_some_and(|end| self.clock.now_us() >= end) {
+            return Err(Denied::Expired);
+        }
+        if !token.roles.allow(role) {
+            tracing::debug!("token {:?} was used for what needs {}", token.name, role.name());
+            return Err(Denied::NotAllowed(role));
+        }
+        Ok(())
+    }
+
+    /// What the password of a user of the Postgres port is checked against; none for those who
+    /// are not there or may not read, whom a server treats like a wrong password.
+    pub(crate) fn scram(&self, user: &str) -> Option<Scram> {
+        self.current.load().scram(user)
+    }
+}
+
+impl Watched for Gate {
+    fn paths(&self) -> Vec<PathBuf> {
+        vec![self.path.clone()]
+    }
+
+    fn reload(&self) -> Result<Reload> {
+        let found = Credentials::read(&self.path)?;
+        let (tokens, users) = found.counts();
+        self.current.store(Arc::new(found));
+        let path = self.path.display();
+        Ok(Reload(format!("{path} was read again: {tokens} tokens, {users} users")))
+    }
+}
+
+/// The token of an `Authorization: Bearer …` header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = value.split_once(' ')?;
+    let secret = secret.trim();
+    let fits = !secret.is_empty() && secret.len() <= TOKEN_BYTES_MAX;
+    (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(secret)
+}
+
+/// Why a request is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// It brings no token.
+    Nobody,
+    /// Its token is not in the file, or no longer.
+    Unknown,
+    /// Its token was valid once.
+    Expired,
+    /// Its token is for something else.
+    NotAllowed(Role),
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        let unauthorized = (StatusCode::UNAUTHORIZED, "unauthorized");
+        let invalid = "Bearer realm=\"diptych\", error=\"invalid_token\"";
+        let ((status, kind), detail, challenge) = match self {
+            Denied::Nobody => (
+                unauthorized,
+                "this needs a token (send `Authorization: Bearer TOKEN`)".to_owned(),
+                "Bearer realm=\"diptych\"",
+            ),
+            Denied::Unknown => {
+                (unauthorized, "this token is not known here (any more)".to_owned(), invalid)
+            }
+            Denied::Expired => (
+                unauthorized,
+                "this token has expired (ask for a new one: `diptych token new`)".to_owned(),
+                invalid,
+            ),
+            Denied::NotAllowed(role) => (
+                (StatusCode::FORBIDDEN, "forbidden"),
+                format!("this needs a token with the role {:?}", role.name()),
+                "Bearer realm=\"diptych\", error=\"insufficient_scope\"",
+            ),
+        };
+        let mut response = Problem::new(status, kind, detail).into_response();
+        let challenge = HeaderValue::from_static(challenge);
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        response
+    }
+}

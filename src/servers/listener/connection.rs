@@ -1,0 +1,144 @@
+//! One connection, from its first byte to its end.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::front::Front;
+use super::head::{self, Head};
+use super::pulse::{Counted, Pulse, Watch};
+use super::{Shared, stopped};
+use crate::limits::{
+    HEAD_BYTES_MAX, HEAD_TIME, HTTP2_STREAMS_MAX, IDLE_TIME, STOP_QUIET, WRITE_TIME,
+};
+
+/// How often a connection is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// Bytes of answers that wait for the client of an HTTP/2 stream.
+const HTTP2_SEND_BYTES: usize = 256 << 10;
+
+/// Why a connection ended other than by itself.
+pub(super) type Ended = Result<(), String>;
+
+/// A connection of either version of HTTP, as far as it is watched.
+trait Serving: Future<Output = hyper::Result<()>> {
+    fn wind_down(self: Pin<&mut Self>);
+}
+
+impl<I, S> Serving for http1::Connection<I, S>
+where
+    http1::Connection<I, S>: Future<Output = hyper::Result<()>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = axum::body::Body>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I> Serving for http2::Connection<I, Front, TokioExecutor>
+where
+    http2::Connection<I, Front, TokioExecutor>: Future<Output = hyper::Result<()>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Serves requests until the client, a bound or the server's stop ends it.
+pub(super) async fn serve<I>(mut io: I, shared: &Arc<Shared>) -> Ended
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Some(Head { bytes, http2 }) = first_head(&mut io, shared).await? else { return Ok(()) };
+    let pulse = Arc::new(Pulse::default());
+    let front = Front::new(shared.router.clone(), Arc::clone(&pulse), shared.bounds);
+    let io = TokioIo::new(Counted::new(io, bytes, Arc::clone(&pulse)));
+    if http2 {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(HTTP2_STREAMS_MAX)
+            .max_header_list_size(HEAD_BYTES_MAX as u32)
+            .max_send_buf_size(HTTP2_SEND_BYTES)
+            .keep_alive_interval(IDLE_TIME / 2)
+            .keep_alive_timeout(WRITE_TIME)
+            .serve_connection(io, front);
+        watch(connection, pulse, true, shared).await
+    } else {
+        let connection = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_header_size(HEAD_BYTES_MAX)
+            .pipeline_flush(true)
+            .serve_connection(io, front);
+        watch(connection, pulse, false, shared).await
+    }
+}
+
+/// The first head, in time. When the server stops, only if it is on its way already.
+async fn first_head<I>(io: &mut I, shared: &Shared) -> Result<Option<Head>, String>
+where
+    I: AsyncRead + Unpin,
+{
+    let reading = tokio::time::timeout(HEAD_TIME, head::read(io));
+    let stop = stopped(shared.stopping.clone());
+    tokio::pin!(reading, stop);
+    let read = tokio::select! {
+        read = &mut reading => read,
+        () = &mut stop => {
+            match tokio::time::timeout(STOP_QUIET, reading).await {
+                Ok(read) => read,
+                Err(_) => return Ok(None),
+            }
+        }
+    };
+    match read {
+        Ok(Ok(head)) => Ok(head),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no whole head in time".to_owned()),
+    }
+}
+
+async fn watch<C: Serving>(
+    connection: C,
+    pulse: Arc<Pulse>,
+    http2: bool,
+    shared: &Arc<Shared>,
+) -> Ended {
+    let mut watch = Watch::new(Arc::clone(&pulse), http2);
+    let stop = stopped(shared.stopping.clone());
+    let ticks = tokio::time::sleep(LOOK);
+    tokio::pin!(connection, ticks, stop);
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => return ended.map_err(|error| error.to_string()),
+            () = &mut ticks => {
+                if let Some(reason) = watch.look() {
+                    return Err(reason.to_owned());
+                }
+                ticks.as_mut().reset(tokio::time::Instant::now() + LOOK);
+            }
+            () = &mut stop => break,
+        }
+    }
+    // From here on every answer closes the connection; one that is silent is closed.
+    pulse.closing.store(true, Relaxed);
+    if http2 {
+        connection.as_mut().wind_down();
+    }
+    watch.is_quiet();
+    loop {
+        match tokio::time::timeout(STOP_QUIET, &mut connection).await {
+            Ok(ended) => return ended.map_err(|error| error.to_string()),
+            Err(_) if watch.is_quiet() => connection.as_mut().wind_down(),
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What a request passes on its way to the router, and its answer on the way back.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::future::RouteFuture;
+use hyper::body::{Body as _, Incoming};
+use tower::Service;
+
+use super::Bounds;
+use super::body::{Bounded, Fate, Refused};
+use super::pulse::Pulse;
+use crate::limits::{BODY_RATE_MIN, BODY_START_TIME};
+use crate::servers::http::Problem;
+
+/// The service of one connection.
+#[derive(Clone)]
+pub(super) struct Front {
+    router: Router,
+    pulse: Arc<Pulse>,
+    bounds: Bounds,
+}
+
+impl Front {
+    pub(super) fn new(router: Router, pulse: Arc<Pulse>, bounds: Bounds) -> Front {
+        Front { router, pulse, bounds }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        self.pulse.begin();
+        let told = tracing::enabled!(tracing::Level::DEBUG).then(|| Told::of(&request));
+        let mut fate = None;
+        let request = if request.body().is_end_stream() {
+            request.map(|_| Body::empty())
+        } else {
+            // A body that announces its length is refused before a byte of it is read.
+            if request.body().size_hint().lower() > self.bounds.body {
+                return self.answer(State::Refused(Refused::TooLong), None, told);
+            }
+            let fate: &Fate = fate.insert(Fate::default());
+            request.map(|body| Body::new(Bounded::new(body, self.bounds.body, fate.clone())))
+        };
+        // Cloning is one count; calling needs a router of one's own.
+        let future = self.router.clone().call(request);
+        self.answer(State::Routed(future), fate, told)
+    }
+}
+
+impl Front {
+    fn answer(&self, state: State, fate: Option<Fate>, told: Option<Told>) -> Answer {
+        let (pulse, limit) = (Arc::clone(&self.pulse), self.bounds.body);
+        Answer { state, fate, told, pulse, limit }
+    }
+}
+
+/// An answer to come.
+pub(super) struct Answer {
+    state: State,
+    fate: Option<Fate>,
+    told: Option<Told>,
+    pulse: Arc<Pulse>,
+    limit: u64,
+}
+
+enum State {
+    Routed(RouteFuture<Infallible>),
+    Refused(Refused),
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let routed = match &mut this.state {
+            State::Routed(future) => match ready!(Pin::new(future).poll(context)) {
+                Ok(response) => Ok(response),
+                Err(never) => match never {},
+            },
+            State::Refused(why) => Err(*why),
+        };
+        // Whatever a handler made of the error that a refused body gave it.
+        let refused = this.fate.as_ref().and_then(Fate::refused);
+        let mut response = match routed {
+            Ok(response) if refused.is_none() => response,
+            Ok(_) => this.refuse(refused.unwrap_or(Refused::TooSlow)),
+            Err(why) => this.refuse(why),
+        };
+        if this.pulse.closing.load(Relaxed) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        if let Some(told) = &this.told {
+            told.answered(response.status());
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl Drop for Answer {
+    /// The client may leave before it is answered.
+    fn drop(&mut self) {
+        self.pulse.end();
+    }
+}
+
+impl Answer {
+    fn refuse(&self, why: Refused) -> Response<Body> {
+        self.pulse.refused.store(true, Relaxed);
+        let problem = match why {
+            Refused::TooLong => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "input",
+                format!(
+                    "the body has more than {} bytes (send several requests, or raise --max-body)",
+                    self.limit
+                ),
+            ),
+            Refused::TooSlow => Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "input",
+                format!(
+                    "the body came at less than {BODY_RATE_MIN} bytes a second after {} s",
+                    BODY_START_TIME.as_secs()
+                ),
+            ),
+        };
+        let mut response = problem.into_response();
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+/// What the log says of a request: neither its headers nor the values of its query.
+struct Told {
+    method: axum::http::Method,
+    path: String,
+    begun: Instant,
+}
+
+impl Told {
+    fn of(request: &Request<Incoming>) -> Told {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        Told { method, path, begun: Instant::now() }
+    }
+
+    fn answered(&self, status: StatusCode) {
+        let micros = self.begun.elapsed().as_micros();
+        tracing::debug!(
+            "{} {} {} after {micros} us",
+            self.method,
+            self.path.escape_debug(),
+            status.as_u16()
+        );
+    }
+}

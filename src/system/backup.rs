@@ -1,0 +1,60 @@
+//! Backups: a consistent data directory, copied while another process writes it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::System;
+use crate::batch_view::Identity;
+use crate::dataflow::Definition;
+use crate::error::{Error, Kind, Result};
+use crate::io::{RealDisk, RealRandom};
+use crate::log::inspect;
+use crate::time::Epoch;
+
+/// What a backup, or what was restored from one, holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// The first epoch that is not in it.
+    pub upper: Epoch,
+    /// Batch views: dataflow, version, boundary.
+    pub batch_views: Vec<(String, String, Epoch)>,
+    /// Bytes copied.
+    pub bytes: u64,
+}
+
+impl System {
+    /// Copies the log up to its last sealed epoch, and the newest whole batch view of each of the
+    /// dataflows, to the directory `to` on this machine's disk, then reads the copied log back and verifies every checksum.
+    ///
+    /// # Errors
+    /// A conflict when `to` is not empty; damage in what is copied (the copy is of no use then);
+    /// what the disks report.
+    pub fn backup(&self, definitions: &[Definition], to: &Path) -> Result<Backup> {
+        let target = System { disk: Arc::new(RealDisk), root: to.to_owned() };
+        target.disk.create_dir(to)?;
+        if let Some(name) = target.disk.list(to)?.first() {
+            let message = format!("{} is not empty: it has {name}", to.display());
+            return Err(Error::new(Kind::Conflict, message).remedy("choose a new directory"));
+        }
+        let reader = self.reader()?;
+        // Before the log: what they were made from is then in the copy.
+        let mut views = Vec::new();
+        for definition in definitions {
+            views.extend(self.newest(&definition.describe()?, Epoch::MAX)?.0);
+        }
+        let log = reader.copy_to(Arc::clone(&target.disk), &to.join("log"), &RealRandom)?;
+        let mut backup = Backup { upper: log.upper, batch_views: Vec::new(), bytes: log.bytes };
+        for view in views {
+            if view.log_identity() == reader.identity() && view.boundary() <= log.upper {
+                backup.bytes += view.copy_to(&target.disk, to)?;
+                let Identity { dataflow, version } = view.identity();
+                backup.batch_views.push((dataflow, version, view.boundary()));
+            }
+        }
+        let check = inspect::check(Arc::clone(&target.disk), to.join("log"))?;
+        match check.damage.into_iter().next() {
+            Some(error) => Err(error.within("the copy")),
+            None => Ok(backup),
+        }
+    }
+}
