@@ -7,7 +7,7 @@ use crate::dataflow::Definition;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Flow, History, Load, Site, Stream};
+use crate::servers::{Flow, History, Load, Site, SqlShared, Stream};
 use crate::serving::{Index, IndexOptions, Serving};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
@@ -59,6 +59,7 @@ impl System {
             writer,
             reader,
             history: Arc::new(history),
+            sql: SqlShared::default(),
             load: Load::default(),
         }))
     }

@@ -10,6 +10,7 @@ mod metrics;
 mod problem;
 mod requests;
 mod secured;
+mod sql;
 mod verify;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
         (Some(Role::Read), metrics::routes()),
+        (Some(Role::Read), sql::routes()),
         (None, health::routes()),
     ]
 }
