@@ -62,9 +62,12 @@ pub mod dataflows;
 pub mod engine;
 pub mod error;
 pub mod event;
+#[doc(hidden)]
+pub mod hostile;
 pub mod io;
 pub mod limits;
 pub mod log;
+mod panics;
 pub mod row;
 pub mod scratch;
 pub mod servers;

@@ -181,6 +181,39 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
+/// Connections on the Postgres port; more are refused with 53300.
+pub const PG_CONNECTIONS_MAX: usize = 256;
+
+/// How long a connection on the Postgres port may take until it can ask something.
+pub const PG_STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of one message from a client on the Postgres port: a statement, or its parameters.
+pub const PG_MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// How long the rest of a message may take that has begun to come.
+pub const PG_MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a client on the Postgres port may be silent, unless its session says otherwise.
+pub const PG_IDLE_MAX: Duration = Duration::from_hours(1);
+
+/// Bytes of answers that are gathered before they are sent.
+pub const PG_OUTPUT_BYTES: usize = 64 << 10;
+
+/// How long a client may take to take what was sent.
+pub const PG_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Prepared statements of one connection.
+pub const PG_STATEMENTS_MAX: usize = 1_000;
+
+/// Bytes of the texts of one connection's prepared statements.
+pub const PG_STATEMENT_BYTES_MAX: usize = 4 << 20;
+
+/// Open portals and cursors of one connection.
+pub const PG_PORTALS_MAX: usize = 100;
+
+/// Savepoints of one transaction.
+pub const PG_SAVEPOINTS_MAX: usize = 1_000;
+
 /// Connections that one listener holds at once: below what a process may open by default (1,024 is
 /// often raised to more), and each may hold a snapshot.
 pub const CONNECTIONS_MAX: usize = 4_096;

@@ -57,6 +57,7 @@ use crate::dataflow::{Dataflow, Definition};
 use crate::error::{Error, Result};
 use args::{Command, ConfigArgs, ConfigCommand};
 use catalog::Catalog;
+pub(crate) use config::hostile;
 use config::{Refused, Setting};
 
 /// The exit code when the layers disagree.

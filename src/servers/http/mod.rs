@@ -10,6 +10,7 @@ mod health;
 mod metrics;
 mod problem;
 mod requests;
+mod secured;
 mod verify;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::auth::{Gate, Guard, Role};
+use super::auth::{Gate, Role};
 use super::entry::Entry;
 use super::listener;
 use super::site::Site;
@@ -44,12 +45,9 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
 fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
     let mut all = Routes::new();
     for (role, routes) in routes() {
-        // Without credentials nothing is put before the routes.
-        all = all.merge(match role.zip(gate) {
-            Some((role, gate)) => routes.layer(Guard::new(Arc::clone(gate), role)),
-            None => routes,
-        });
+        all = all.merge(secured::secured(routes, role, gate));
     }
+    secured::describe(all.get_openapi_mut());
     let (router, description) = all.split_for_parts();
     let counted = site.load.count(description.paths.paths.keys());
     router.fallback(problem::no_such_path).layer(counted).with_state(site)
