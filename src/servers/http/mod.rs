@@ -5,6 +5,7 @@
 
 mod changes;
 mod exposition;
+mod graph;
 mod health;
 mod metrics;
 mod problem;
@@ -35,6 +36,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
     vec![
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
+        (Some(Role::Read), graph::routes()),
         (Some(Role::Read), metrics::routes()),
         (Some(Role::Read), sql::routes()),
         (None, health::routes()),
