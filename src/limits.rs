@@ -330,5 +330,81 @@ pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
 /// Rows that are named when a rebuilt batch view differs from what is served.
 pub const DRIFT_ROWS: usize = 10;
 
+/// Bytes of one SQL statement: room for thousands of literals, little enough that parsing it takes
+/// milliseconds.
+pub const SQL_TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// Operators of one SQL statement. Each may nest the ones before it, and planning recurses.
+pub const SQL_OPERATORS_MAX: usize = 1_000;
+
+/// Tables that one SQL statement names, repetitions included; each join nests the ones before it.
+pub const SQL_TABLES_MAX: usize = 100;
+
+/// Stack of a thread that plans SQL: statements at the bounds above fit it in a debug build.
+/// Only what is touched becomes memory.
+pub const SQL_STACK_BYTES: usize = 64 << 20;
+
+/// SQL statements that run at the same time; others wait for [`SQL_QUEUE_WAIT`].
+pub const SQL_STATEMENTS_MAX: usize = 16;
+
+/// How long a statement waits for its turn before it is refused.
+pub const SQL_QUEUE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a SQL statement may run, its client's reading included.
+pub const SQL_STATEMENT_TIME: Duration = Duration::from_secs(120);
+
+/// How long `diptych.at_least` waits for its epoch.
+pub const SQL_AT_LEAST_WAIT: Duration = Duration::from_secs(10);
+
+/// Bytes that all SQL statements together may use for joins, sorts and groups.
+pub const SQL_MEMORY_BYTES: usize = 1 << 30;
+
+/// Bytes of views kept as columns for SQL scans, beside the index. A view that would need more
+/// than this by itself is read row by row.
+pub const SQL_COLUMNS_BYTES: usize = 1 << 30;
+
+/// Rows of one block of columns, and of one record batch of an answer.
+pub const SQL_BLOCK_ROWS: usize = 8 << 10;
+
+/// Rows up to which a range of a view is read from the index and not as columns.
+pub const SQL_INDEX_ROWS_MAX: usize = 4 << 10;
+
+/// Byte ranges and keys that a statement's conditions may become; wider conditions are checked
+/// row by row.
+pub const SQL_RANGES_MAX: usize = 4 << 10;
+
+/// Rows of one answer over HTTP.
+pub const SQL_HTTP_ROWS_MAX: usize = 10_000_000;
+
+const _: () = {
+    assert!(SQL_BLOCK_ROWS.is_multiple_of(64), "a block's rows are whole words of a bit mask");
+    assert!(SQL_INDEX_ROWS_MAX <= SQL_BLOCK_ROWS);
+    assert!(SQL_QUEUE_WAIT.as_millis() < SQL_STATEMENT_TIME.as_millis());
+};
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
+/// Rows of one answer over HTTP unless another limit is given.
+pub const READ_ROWS: usize = 100;
+
+/// Rows of one answer at most: a page of some hundred kilobytes. More is for cursors and for
+/// streamed snapshots.
+pub const READ_ROWS_MAX: usize = 10_000;
+
+/// Rows that a thread which serves many connections reads without handing the work over: well
+/// below a millisecond.
+pub const READ_ROWS_INLINE: usize = 500;
+
+/// Keys of one request; they have to fit its address anyway.
+pub const READ_KEYS_MAX: usize = 1_000;
+
+/// How long a request waits for an epoch unless it says otherwise.
+pub const READ_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a request may wait for an epoch at most.
+pub const READ_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of a posted body that are parsed without handing the work to another thread.
+pub const APPEND_INLINE_BYTES: usize = 16 << 10;
+
+const _: () = assert!(READ_ROWS <= READ_ROWS_INLINE && READ_ROWS_INLINE <= READ_ROWS_MAX);
+const _: () = assert!(READ_WAIT.as_secs() <= READ_WAIT_MAX.as_secs());

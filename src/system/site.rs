@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{Boundary, ServeOptions, Served, System};
-use crate::dataflow::Definition;
-use crate::engine::Cluster;
+use crate::dataflow::{Definition, Graph};
+use crate::engine::{Cluster, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Flow, History, Load, Site, Stream};
+use crate::servers::{Flow, History, Site, Stream};
 use crate::serving::{Index, IndexOptions, Serving};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
@@ -50,17 +50,11 @@ impl System {
                 (entry.description.name.clone(), status, entry.index.shards())
             })
             .collect();
-        let history =
-            Recompute { system: self.clone(), definitions: definitions.to_vec(), statuses };
+        let profile = Arc::clone(served.live.profile());
+        let (system, definitions) = (self.clone(), definitions.to_vec());
+        let history = Recompute { system, definitions, statuses, profile };
         let reader = Arc::clone(served.reader());
-        Ok(Arc::new(Site {
-            flows,
-            streams,
-            writer,
-            reader,
-            history: Arc::new(history),
-            load: Load::default(),
-        }))
+        Ok(Site::new(flows, streams, writer, reader, Arc::new(history)))
     }
 }
 
@@ -79,6 +73,7 @@ struct Recompute {
     definitions: Vec<Definition>,
     /// How each dataflow fares, and how many workers it has.
     statuses: Vec<(String, Arc<LaneStatus>, usize)>,
+    profile: Arc<Profile>,
 }
 
 impl Recompute {
@@ -120,6 +115,12 @@ impl History for Recompute {
         }
         served.stop()?;
         Ok(index)
+    }
+
+    fn graph(&self, dataflow: &str) -> Result<Graph> {
+        self.profile.graph(dataflow).ok_or_else(|| {
+            Error::new(Kind::Missing, format!("dataflow {dataflow:?} was never installed here"))
+        })
     }
 
     fn failure(&self, dataflow: &str) -> Option<Error> {
