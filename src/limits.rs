@@ -54,6 +54,9 @@ pub const RECENT_UPDATES_MAX: usize = 100_000;
 /// Updates after which one call for changes stops: what a client has to hold at once.
 pub const CHANGES_CHUNK: usize = 10_000;
 
+/// Updates that a search for older changes gives at once, for the calls that follow: about 3 MB.
+pub const READ_AHEAD_UPDATES: usize = 32 << 10;
+
 /// Rows a scan reads before it looks at its lease again.
 pub const SCAN_CHUNK_ROWS: usize = 1_000;
 
@@ -267,10 +270,13 @@ pub const FEED_UPDATES: usize = 4_000;
 /// Bytes of text that are made for a subscriber at once, as far as rows are as long as those before.
 pub const FEED_BYTES: usize = 256 << 10;
 
+/// How long a subscriber's socket may take before what was read ahead for it is dropped.
+pub const FEED_PAUSE: Duration = Duration::from_millis(100);
+
 /// Bytes that are given to the socket at once.
 pub const FEED_PIECE_BYTES: usize = 64 << 10;
 
-/// Reads for subscribers that take their time (searches in merged batches, pages of snapshots) at
+/// Reads for subscribers that take their time (searches through merged batches) at
 /// once: they share few threads, whatever the number of subscribers.
 pub const FEED_READS_MAX: usize = 2;
 

@@ -8,6 +8,7 @@ use super::feed::{End, Feed, Next};
 use crate::error::Result;
 use crate::limits::SCAN_CHUNK_ROWS;
 use crate::row::ByteRange;
+use crate::servers::mode::blocking;
 use crate::serving::{Cursor, Index, Read, Row, Token};
 
 impl Feed {
@@ -29,7 +30,7 @@ impl Feed {
         let mut cursor = None;
         loop {
             let (held, from) = (Arc::clone(&snapshot), cursor.take());
-            let page = self.apart(move || {
+            let page = blocking(move || {
                 held.renew()?;
                 held.page(view, &ByteRange::all(), from.as_ref(), SCAN_CHUNK_ROWS)
             });
@@ -84,14 +85,13 @@ impl Feed {
             let mut cursor = None;
             loop {
                 let (left, right, from) = (Arc::clone(&old), Arc::clone(&new), cursor.take());
-                let rows: Vec<Row> = self
-                    .apart(move || {
-                        left.renew()?;
-                        right.renew()?;
-                        let rows = left.difference_behind(view, &right, other, from.as_ref());
-                        rows.take(SCAN_CHUNK_ROWS).collect()
-                    })
-                    .await?;
+                let some = self.apart(move || {
+                    left.renew()?;
+                    right.renew()?;
+                    let rows = left.difference_behind(view, &right, other, from.as_ref());
+                    rows.take(SCAN_CHUNK_ROWS).collect::<Result<Vec<Row>>>()
+                });
+                let rows = some.await?;
                 let Some(row) = rows.last() else { break };
                 cursor = Some(Cursor::after(row.key.clone(), row.value.clone()));
                 let schema = &new.views()[other].schema;
