@@ -256,6 +256,52 @@ pub const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CONNECTIONS_MAX < LEASES_MAX, "each connection may hold a snapshot");
 const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an append");
+/// Subscriptions to changes at once. Each holds at most two chunks of [`FEED_UPDATES`] rows.
+pub const SUBSCRIPTIONS_MAX: usize = 256;
+
+/// Changes that are read for a subscriber at once, and wait for its socket.
+pub const FEED_UPDATES: usize = 4_000;
+
+/// Changes of one event. An epoch with more comes in parts.
+pub const EVENT_CHANGES: usize = 1_000;
+
+/// How long a subscriber may take nothing before it is cut.
+pub const SUBSCRIBER_STALL: Duration = Duration::from_secs(30);
+
+/// How long the token of a subscriber may lag while nothing changes.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a subscription is silent at most: proxies cut what is silent for a minute.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Recomputations from the log that run at once: each takes a worker of its own.
+pub const REPLAYS_RUNNING_MAX: usize = 1;
+
+/// Recomputations that wait for their turn; the next is refused.
+pub const REPLAYS_WAITING_MAX: usize = 8;
+
+/// Recomputed indexes in memory at once, each about the size of the views that are served.
+pub const REPLAYS_HELD_MAX: usize = 3;
+
+/// How long a recomputed index is kept for the next one who asks the same.
+pub const REPLAY_KEPT: Duration = Duration::from_secs(60);
+
+/// How long one subscriber may take to read what was replayed for it.
+pub const REPLAY_READ_TIME: Duration = Duration::from_secs(600);
+
+/// What a refused client is told to wait.
+pub const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Differing rows that a verification shows of each view.
+pub const DIFFERING_ROWS: usize = 10;
+
+const _: () = {
+    assert!(EVENT_CHANGES <= FEED_UPDATES);
+    assert!(REPLAYS_RUNNING_MAX <= REPLAYS_HELD_MAX);
+    assert!(SUBSCRIPTIONS_MAX < LEASES_MAX, "a snapshot for each subscriber");
+    assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");
+    assert!(PROGRESS_INTERVAL.as_millis() < HEARTBEAT_INTERVAL.as_millis());
+};
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;
@@ -266,5 +312,56 @@ pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
 /// Rows that are named when a rebuilt batch view differs from what is served.
 pub const DRIFT_ROWS: usize = 10;
 
+/// Bytes of one SQL statement: room for thousands of literals, little enough that parsing it takes
+/// milliseconds.
+pub const SQL_TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// Operators of one SQL statement. Each may nest the ones before it, and planning recurses.
+pub const SQL_OPERATORS_MAX: usize = 1_000;
+
+/// Tables that one SQL statement names, repetitions included; each join nests the ones before it.
+pub const SQL_TABLES_MAX: usize = 100;
+
+/// Stack of a thread that plans SQL: statements at the bounds above fit it in a debug build.
+/// Only what is touched becomes memory.
+pub const SQL_STACK_BYTES: usize = 64 << 20;
+
+/// SQL statements that run at the same time; others wait for [`SQL_QUEUE_WAIT`].
+pub const SQL_STATEMENTS_MAX: usize = 16;
+
+/// How long a statement waits for its turn before it is refused.
+pub const SQL_QUEUE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a SQL statement may run, its client's reading included.
+pub const SQL_STATEMENT_TIME: Duration = Duration::from_secs(120);
+
+/// How long `diptych.at_least` waits for its epoch.
+pub const SQL_AT_LEAST_WAIT: Duration = Duration::from_secs(10);
+
+/// Bytes that all SQL statements together may use for joins, sorts and groups.
+pub const SQL_MEMORY_BYTES: usize = 1 << 30;
+
+/// Bytes of views kept as columns for SQL scans, beside the index. A view that would need more
+/// than this by itself is read row by row.
+pub const SQL_COLUMNS_BYTES: usize = 1 << 30;
+
+/// Rows of one block of columns, and of one record batch of an answer.
+pub const SQL_BLOCK_ROWS: usize = 8 << 10;
+
+/// Rows up to which a range of a view is read from the index and not as columns.
+pub const SQL_INDEX_ROWS_MAX: usize = 4 << 10;
+
+/// Byte ranges and keys that a statement's conditions may become; wider conditions are checked
+/// row by row.
+pub const SQL_RANGES_MAX: usize = 4 << 10;
+
+/// Rows of one answer over HTTP.
+pub const SQL_HTTP_ROWS_MAX: usize = 10_000_000;
+
+const _: () = {
+    assert!(SQL_BLOCK_ROWS.is_multiple_of(64), "a block's rows are whole words of a bit mask");
+    assert!(SQL_INDEX_ROWS_MAX <= SQL_BLOCK_ROWS);
+    assert!(SQL_QUEUE_WAIT.as_millis() < SQL_STATEMENT_TIME.as_millis());
+};
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;

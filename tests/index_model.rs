@@ -228,7 +228,14 @@ impl Run {
             let row = row.unwrap();
             ((row.key, row.value), row.multiplicity)
         });
-        assert!(rows.eq(expected), "from {at} to the last");
+        let rows: Vec<_> = rows.collect();
+        assert!(rows.iter().cloned().eq(expected), "from {at} to the last");
+        if let Some(((key, value), _)) = rows.first().cloned() {
+            let cursor = diptych::serving::Cursor::after(key, value);
+            let rest = older.difference_behind(0, &latest, 0, Some(&cursor));
+            let rest = rest.map(|row| row.map(|row| ((row.key, row.value), row.multiplicity)));
+            assert!(rest.map(Result::unwrap).eq(rows[1..].iter().cloned()), "behind the first");
+        }
     }
 
     fn changes(&self, back: u64) {
@@ -252,6 +259,31 @@ impl Run {
             }
             assert_eq!(all, self.model.changes(view, from, self.frontier), "from {from}");
             assert_eq!(changes.token().epoch, self.frontier.max(from));
+            self.parts(view, from, all);
+        }
+    }
+
+    /// Parts of any size are the same changes, and only whole epochs move the token.
+    fn parts(&self, view: usize, from: u64, expected: Vec<Change>) {
+        for max in [1, 3, 1_000] {
+            let Ok(mut changes) = self.index.changes(view, from) else { continue };
+            let (mut all, mut whole) = (Vec::new(), 0);
+            let end = loop {
+                match changes.part(max) {
+                    Ok(Some(part)) => {
+                        let token = changes.token().epoch;
+                        assert!(part.changes.len() <= max.max(1), "{max}: {part:?}");
+                        assert!(part.changes.iter().all(|c| (c.epoch < token) == part.complete));
+                        all.extend(part.changes);
+                        whole = if part.complete { all.len() } else { whole };
+                    }
+                    end => break end,
+                }
+            };
+            if end.is_ok() {
+                assert_eq!((whole, &all), (expected.len(), &expected), "from {from}, max {max}");
+                assert_eq!(changes.token().epoch, self.frontier.max(from));
+            }
         }
     }
 }

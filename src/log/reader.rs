@@ -121,6 +121,20 @@ impl Reader {
         view.schemas.streams().into_iter().map(info).collect()
     }
 
+    /// Bytes of events on disk, as of the last [`upper`](Reader::upper). Sealing changes it a
+    /// little, either way.
+    pub fn bytes(&self) -> u64 {
+        let view = self.view();
+        let sealed = view.manifest.segments.iter();
+        let sealed = sealed.map(|segment| {
+            segment.epochs.len + segment.rows.iter().map(|r| r.sum.len).sum::<u64>()
+        });
+        let frames = view.frames.iter().flat_map(|index| &index.frames);
+        let frames =
+            frames.flat_map(|frame| &frame.payloads).map(|p| p.len + u64::from(p.meta_len));
+        sealed.sum::<u64>() + frames.sum::<u64>()
+    }
+
     /// The history `[lower, upper)` in independent parts of at most 65,536 rows, for parallel
     /// reading. The list depends on nothing but the two epochs: every process gets the same one,
     /// so that worker `i` of `n` can take the parts `i, i + n, ...`.

@@ -15,6 +15,8 @@
 //! # Ok::<(), diptych::Error>(())
 //! ```
 
+#[cfg(feature = "sql")]
+mod arrays;
 mod columns;
 mod datum;
 mod decimal;
@@ -23,6 +25,8 @@ mod order;
 mod range;
 mod schema;
 
+#[cfg(feature = "sql")]
+pub(crate) use arrays::{RowArrays, arrow_schema};
 pub use columns::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;
 pub use diptych_derive::Columns;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::replays::Span;
 use super::site::{Flow, Site};
 use crate::error::{Error, Kind, Result};
 use crate::serving::{Read, Snapshot};
@@ -40,10 +41,12 @@ impl Site {
                 flow.serving.snapshot(Read::AtLeast(epoch, Duration::ZERO)).map(Arc::new)
             }
             Mode::AsOf(epoch) => {
-                if epoch < flow.serving.index().since() {
+                // Asked for first: `since` may move past the epoch at any moment.
+                let found = flow.serving.snapshot(Read::AsOf(epoch));
+                if found.is_err() && epoch < flow.serving.index().since() {
                     return self.recomputed(flow, epoch).await;
                 }
-                flow.serving.snapshot(Read::AsOf(epoch)).map(Arc::new)
+                found.map(Arc::new)
             }
             Mode::AsOfTime(at) => {
                 let reader = Arc::clone(&self.reader);
@@ -60,9 +63,10 @@ impl Site {
     }
 
     async fn recomputed(&self, flow: &Flow, epoch: Epoch) -> Result<Arc<Snapshot>> {
-        let (history, name) = (Arc::clone(&self.history), flow.name.clone());
-        let index = blocking(move || history.at(&name, epoch + 1, false)).await?;
-        index.snapshot(Read::AsOf(epoch)).map(Arc::new)
+        let since = flow.serving.index().since();
+        let span = Span::At(epoch + 1);
+        let mut pending = self.load.replays.ask(&self.history, &flow.name, span, since)?;
+        pending.wait().await?.index.snapshot(Read::AsOf(epoch)).map(Arc::new)
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::frontiers;
 use super::history::History;
+use super::load::Load;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Reader, Writer};
 use crate::serving::{Serving, Snapshot, ViewInfo};
@@ -63,6 +64,10 @@ pub struct Site {
     pub reader: Arc<Reader>,
     /// Answers for what the index has let go.
     pub history: Arc<dyn History>,
+    /// What SQL engines of this site share.
+    pub(crate) sql: super::sql::Shared,
+    /// What clients have under way.
+    pub load: Load,
 }
 
 impl Site {

@@ -2,7 +2,8 @@
 //!
 //! A subscriber states the first epoch it has not seen and gets every later epoch whole, in order,
 //! consolidated. It holds no lease and costs nothing between calls: one that falls behind `since`
-//! gets an error and starts again from a snapshot.
+//! gets an error and starts again from a snapshot. (Between the parts of one large epoch it does
+//! hold that epoch's batches; see [`Changes::part`].)
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,7 @@ use differential_dataflow::consolidation::consolidate_updates;
 
 use super::batch::ViewBatch;
 use super::index::{Index, Shared};
+use super::part::LargeEpoch;
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::limits::CHANGES_CHUNK;
@@ -70,9 +72,11 @@ impl FromStr for Token {
 
 /// A subscription to one view.
 pub struct Changes {
-    shared: Arc<Shared>,
-    view: usize,
-    from: Epoch,
+    pub(super) shared: Arc<Shared>,
+    pub(super) view: usize,
+    pub(super) from: Epoch,
+    /// An epoch that is being delivered in parts.
+    pub(super) large: Option<LargeEpoch>,
 }
 
 impl Index {
@@ -81,7 +85,7 @@ impl Index {
     /// # Errors
     /// When `from` is not above `since`: what happened there was merged into one.
     pub fn changes(&self, view: usize, from: Epoch) -> Result<Changes> {
-        let changes = Changes { shared: Arc::clone(&self.shared), view, from };
+        let changes = Changes { shared: Arc::clone(&self.shared), view, from, large: None };
         let state = self.shared.state.load_full();
         changes.batches(&state).map(drop)?;
         Ok(changes)
@@ -106,6 +110,16 @@ fn other_version(message: String) -> Error {
 }
 
 impl Changes {
+    /// The index it reads.
+    pub fn index(&self) -> Index {
+        Index { shared: Arc::clone(&self.shared) }
+    }
+
+    /// The id of its view.
+    pub fn view(&self) -> usize {
+        self.view
+    }
+
     /// How far this is.
     pub fn token(&self) -> Token {
         Token { version: self.shared.version.to_string(), epoch: self.from }
@@ -133,7 +147,10 @@ impl Changes {
             }
             let state = self.shared.state.load_full();
             let batches = self.batches(&state)?;
-            let upper = self.chunk_end(&batches, state.frontier);
+            let upper = match self.extent(&batches, state.frontier, CHANGES_CHUNK) {
+                Extent::Epochs(upper) => upper,
+                Extent::Large(epoch) => epoch + 1,
+            };
             let changes = collect(&batches, self.from, upper);
             self.from = upper;
             if !changes.is_empty() {
@@ -143,7 +160,7 @@ impl Changes {
     }
 
     /// The batches that hold every update from `from` on, times told apart.
-    fn batches(&self, state: &State) -> Result<Vec<ViewBatch>> {
+    pub(super) fn batches(&self, state: &State) -> Result<Vec<ViewBatch>> {
         let recent: Option<Vec<_>> = (0..state.shards)
             .map(|shard| self.shared.recent.since(self.view * state.shards + shard, self.from))
             .collect();
@@ -167,8 +184,9 @@ impl Changes {
             .remedy("take a snapshot and subscribe from its upper, or recompute from the log")
     }
 
-    /// The epoch to stop before: whole epochs, until there are enough updates.
-    fn chunk_end(&self, batches: &[ViewBatch], frontier: Epoch) -> Epoch {
+    /// Whole epochs that hold at most `max` updates together; or the next epoch with any, when
+    /// it alone has more.
+    pub(super) fn extent(&self, batches: &[ViewBatch], frontier: Epoch, max: usize) -> Extent {
         let mut counts: BTreeMap<Epoch, usize> = BTreeMap::new();
         for batch in batches {
             batch.for_each(|_, _, time, _| {
@@ -179,17 +197,28 @@ impl Changes {
         }
         let mut total = 0;
         for (epoch, count) in counts {
+            if total == 0 && count > max {
+                return Extent::Large(epoch);
+            }
             total += count;
-            if total >= CHANGES_CHUNK {
-                return epoch + 1;
+            if total > max {
+                return Extent::Epochs(epoch);
             }
         }
-        frontier
+        Extent::Epochs(frontier)
     }
 }
 
+/// What one call delivers.
+pub(super) enum Extent {
+    /// Everything below this epoch.
+    Epochs(Epoch),
+    /// Nothing before this epoch, which is too large for one call.
+    Large(Epoch),
+}
+
 /// The updates at times in `[from, upper)`, consolidated, in order.
-fn collect(batches: &[ViewBatch], from: Epoch, upper: Epoch) -> Vec<Change> {
+pub(super) fn collect(batches: &[ViewBatch], from: Epoch, upper: Epoch) -> Vec<Change> {
     let mut updates = Vec::new();
     for batch in batches {
         batch.for_each(|key, value, time, diff| {

@@ -1,6 +1,6 @@
 //! How two snapshots of a view differ: what a cutover to another version changes for its readers.
 
-use super::rows::{Row, Rows};
+use super::rows::{Cursor, Row, Rows};
 use super::snapshot::Snapshot;
 use crate::error::Result;
 
@@ -20,8 +20,20 @@ impl Snapshot {
         other: &'a Snapshot,
         other_view: usize,
     ) -> Difference<'a> {
-        let old = self.scan(view).peekable();
-        Difference { old, new: other.scan(other_view).peekable() }
+        self.difference_behind(view, other, other_view, None)
+    }
+
+    /// [`Snapshot::difference`], going on behind a row that was given before.
+    pub fn difference_behind<'a>(
+        &'a self,
+        view: usize,
+        other: &'a Snapshot,
+        other_view: usize,
+        cursor: Option<&Cursor>,
+    ) -> Difference<'a> {
+        let old = self.scan(view).behind(cursor.cloned()).peekable();
+        let new = other.scan(other_view).behind(cursor.cloned()).peekable();
+        Difference { old, new }
     }
 }
 

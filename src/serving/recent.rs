@@ -58,6 +58,11 @@ impl Recent {
         Some(newest.cloned().collect())
     }
 
+    /// Does the ring of a list hold all its updates from `from` on?
+    pub(super) fn reaches(&self, at: usize, from: Epoch) -> bool {
+        lock(&self.rings[at]).start.is_some_and(|start| start <= from)
+    }
+
     /// Heap memory in bytes, shared in part with the index itself.
     pub(super) fn memory_bytes(&self, at: usize) -> usize {
         lock(&self.rings[at]).batches.iter().map(ViewBatch::memory_bytes).sum()

@@ -75,6 +75,13 @@ impl<'a> Rows<'a> {
         let buffer = Vec::new().into_iter();
         Rows { snapshot, view, range, buffer, next: None, started: false }
     }
+
+    /// The rows behind `cursor`; all of them without one.
+    pub(super) fn behind(mut self, cursor: Option<Cursor>) -> Self {
+        self.started = cursor.is_some();
+        self.next = cursor;
+        self
+    }
 }
 
 impl Iterator for Rows<'_> {
@@ -157,8 +164,20 @@ pub(super) fn read_page(
     upper: Epoch,
     limit: usize,
 ) -> Page {
+    let times = |batch: &ViewBatch, value| batch.multiplicity(value, upper);
+    merge_page(state.batches(view, upper), range, cursor, limit, times)
+}
+
+/// The first `limit` rows of a range behind a cursor that `times` does not make vanish.
+pub(super) fn merge_page<'b>(
+    batches: impl Iterator<Item = &'b ViewBatch>,
+    range: &ByteRange,
+    cursor: Option<&Cursor>,
+    limit: usize,
+    times: impl Fn(&ViewBatch, usize) -> isize,
+) -> Page {
     let mut places: Vec<Position<'_>> =
-        state.batches(view, upper).map(|batch| Position::start(batch, range, cursor)).collect();
+        batches.map(|batch| Position::start(batch, range, cursor)).collect();
     let mut heap: BinaryHeap<_> = places
         .iter()
         .enumerate()
@@ -177,7 +196,7 @@ pub(super) fn read_page(
         {
             heap.pop();
             let place = &mut places[index];
-            multiplicity += place.batch.multiplicity(place.value, upper);
+            multiplicity += times(place.batch, place.value);
             place.value += 1;
             place.settle();
             if let Some(row) = place.row(range) {

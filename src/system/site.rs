@@ -7,7 +7,7 @@ use crate::dataflow::Definition;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Flow, History, Site, Stream};
+use crate::servers::{Flow, History, Load, Site, SqlShared, Stream};
 use crate::serving::{Index, IndexOptions, Serving};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
@@ -45,12 +45,23 @@ impl System {
         }
         let statuses = served.entries.iter();
         let statuses = statuses
-            .map(|entry| (entry.description.name.clone(), Arc::clone(&entry.status)))
+            .map(|entry| {
+                let status = Arc::clone(&entry.status);
+                (entry.description.name.clone(), status, entry.index.shards())
+            })
             .collect();
         let history =
             Recompute { system: self.clone(), definitions: definitions.to_vec(), statuses };
         let reader = Arc::clone(served.reader());
-        Ok(Arc::new(Site { flows, streams, writer, reader, history: Arc::new(history) }))
+        Ok(Arc::new(Site {
+            flows,
+            streams,
+            writer,
+            reader,
+            history: Arc::new(history),
+            sql: SqlShared::default(),
+            load: Load::default(),
+        }))
     }
 }
 
@@ -63,11 +74,12 @@ fn two_types(stream: &str, dataflow: &str) -> Error {
         .remedy("serve them in two processes, or let both read the same event type")
 }
 
-/// Recomputes from the log, on one worker.
+/// Recomputes from the log: on one worker; or on one more than serve, as an independent check.
 struct Recompute {
     system: System,
     definitions: Vec<Definition>,
-    statuses: Vec<(String, Arc<LaneStatus>)>,
+    /// How each dataflow fares, and how many workers it has.
+    statuses: Vec<(String, Arc<LaneStatus>, usize)>,
 }
 
 impl Recompute {
@@ -82,7 +94,10 @@ impl Recompute {
 impl History for Recompute {
     fn at(&self, dataflow: &str, upper: Epoch, from_scratch: bool) -> Result<Index> {
         let definition = self.definition(dataflow)?;
-        self.system.recompute(definition, upper, Cluster::local(1), from_scratch)
+        let served = self.statuses.iter().find(|(name, ..)| name == dataflow);
+        let others = served.map_or(1, |(_, _, workers)| workers + 1);
+        let cluster = Cluster::local(if from_scratch { others } else { 1 });
+        self.system.recompute(definition, upper, cluster, from_scratch)
     }
 
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {
@@ -104,7 +119,7 @@ impl History for Recompute {
     }
 
     fn failure(&self, dataflow: &str) -> Option<Error> {
-        let (_, status) = self.statuses.iter().find(|(name, _)| name == dataflow)?;
+        let (_, status, _) = self.statuses.iter().find(|(name, ..)| name == dataflow)?;
         status.error()
     }
 }

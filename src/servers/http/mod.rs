@@ -3,8 +3,14 @@
 //! Each file gives its routes, and here they are put under the role that they need. The OpenAPI
 //! document is made from the same registration, so none can be served and not described.
 
+mod changes;
+mod exposition;
 mod health;
+mod metrics;
 mod problem;
+mod requests;
+mod sql;
+mod verify;
 
 use std::sync::Arc;
 
@@ -19,12 +25,19 @@ use super::listener;
 use super::site::Site;
 
 pub(super) use problem::Problem;
+pub(super) use requests::{Counting, Requests};
 
 type Routes = OpenApiRouter<Arc<Site>>;
 
 /// Routes, and the role they need; none is open to everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
-    vec![(None, health::routes())]
+    vec![
+        (Some(Role::Read), changes::routes()),
+        (Some(Role::Admin), verify::routes()),
+        (Some(Role::Read), metrics::routes()),
+        (Some(Role::Read), sql::routes()),
+        (None, health::routes()),
+    ]
 }
 
 /// The whole interface.
@@ -37,8 +50,9 @@ fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
             None => routes,
         });
     }
-    let (router, _description) = all.split_for_parts();
-    router.fallback(problem::no_such_path).with_state(site)
+    let (router, description) = all.split_for_parts();
+    let counted = site.load.count(description.paths.paths.keys());
+    router.fallback(problem::no_such_path).layer(counted).with_state(site)
 }
 
 /// Answers requests until told to stop; then finishes those under way.
@@ -48,6 +62,13 @@ pub(super) async fn serve(
     entry: Entry,
     stopping: watch::Receiver<bool>,
 ) {
+    let load = Arc::clone(&site);
+    let mut told = stopping.clone();
+    tokio::spawn(async move {
+        // Ends with its sender, too.
+        let _ = told.wait_for(|stop| *stop).await;
+        load.load.stop();
+    });
     let router = router(site, entry.gate.as_ref());
     listener::serve(listener, router, entry.tls, entry.bounds, stopping).await;
 }

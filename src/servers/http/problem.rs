@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Kind};
+use crate::limits::RETRY_AFTER;
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -27,6 +28,12 @@ pub(in crate::servers) struct Body {
     status: u16,
     /// What went wrong, where, and what to do about it.
     detail: String,
+    /// The SQLSTATE of a statement's error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sqlstate: Option<&'static str>,
+    /// The character of the statement the error is about, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<usize>,
 }
 
 impl Problem {
@@ -34,7 +41,26 @@ impl Problem {
     pub(in crate::servers) fn new(status: StatusCode, kind: &str, detail: String) -> Problem {
         let title = status.canonical_reason().unwrap_or("error").to_owned();
         let r#type = format!("about:blank#{kind}");
-        Problem { status, body: Body { r#type, title, status: status.as_u16(), detail } }
+        let (status_code, sqlstate, position) = (status.as_u16(), None, None);
+        let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
+        Problem { status, body }
+    }
+
+    /// The same problem of a SQL statement.
+    pub(in crate::servers) fn sqlstate(
+        mut self,
+        sqlstate: &'static str,
+        position: Option<usize>,
+    ) -> Problem {
+        (self.body.sqlstate, self.body.position) = (Some(sqlstate), position);
+        self
+    }
+}
+
+impl Problem {
+    /// The document.
+    pub(in crate::servers) fn body(&self) -> &Body {
+        &self.body
     }
 }
 
@@ -58,7 +84,14 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.body).unwrap_or_default();
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (self.status, kind, body).into_response();
+        // What is refused for want of room may be asked again.
+        let busy = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
+        if busy.contains(&self.status) {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
+        }
+        response
     }
 }
 

@@ -27,6 +27,10 @@ pub(in crate::servers) enum ScalarValue {
     Decimal128(Option<i128>, u8, i8),
 }
 
+/// Nothing to share.
+#[derive(Default)]
+pub(crate) struct Shared;
+
 /// Refuses.
 #[derive(Clone)]
 pub(in crate::servers) struct Engine;

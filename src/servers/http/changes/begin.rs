@@ -1,0 +1,117 @@
+//! How a copy of a view begins, and what another version does to it.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::feed::{End, Feed, Next};
+use crate::error::Result;
+use crate::limits::SCAN_CHUNK_ROWS;
+use crate::row::ByteRange;
+use crate::servers::mode::blocking;
+use crate::serving::{Cursor, Index, Read, Snapshot, Token};
+
+impl Feed {
+    /// All rows at one epoch, a bounded number at a time; then what changes from there on.
+    pub(super) async fn snapshot(&mut self, reason: &str) -> Result<Next, End> {
+        let index = self.served().await?;
+        let view = index.view(&self.view)?;
+        let snapshot = Arc::new(index.snapshot(Read::Latest)?);
+        let epoch = snapshot.epoch();
+        let told = json!({
+            "dataflow": self.flow().name,
+            "view": self.view,
+            "version": index.version(),
+            "epoch": epoch,
+            "reason": reason,
+        });
+        self.say("reset", None, &told).await?;
+        let schema = index.views()[view].schema.clone();
+        let mut cursor = None;
+        loop {
+            let (held, from) = (Arc::clone(&snapshot), cursor.take());
+            let page = blocking(move || {
+                held.renew()?;
+                held.page(view, &ByteRange::all(), from.as_ref(), SCAN_CHUNK_ROWS)
+            });
+            let page = page.await?;
+            if !page.rows.is_empty() {
+                self.events.snapshot(&schema, epoch, &page.rows)?;
+                self.flush().await?;
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let token = Token { version: index.version().to_owned(), epoch: snapshot.upper() };
+        self.events.complete(epoch, &token);
+        self.flush().await?;
+        // The lease has kept these epochs apart until now.
+        Ok(Next::Live(index.changes(view, snapshot.upper())?))
+    }
+
+    /// The index that answers; not before it has its history.
+    async fn served(&mut self) -> Result<Arc<Index>, End> {
+        loop {
+            let index = self.flow().serving.index();
+            if index.frontier() > 0 || self.site.reader.upper()? == 0 {
+                return Ok(index);
+            }
+            self.wait_beyond(0).await?;
+        }
+    }
+
+    /// Another version serves: the difference of both at the epoch where the old one stands still.
+    pub(super) async fn cutover(&mut self, old: &Index, view: usize) -> Result<Next, End> {
+        let new = self.flow().serving.index();
+        let other = new.view(&self.view)?;
+        let (from, to) = (old.version(), new.version());
+        let at = old.frontier();
+        let snapshots = at.checked_sub(1).map(|last| {
+            let old = old.snapshot(Read::Latest)?;
+            Ok((last, Arc::new(old), Arc::new(new.snapshot(Read::AsOf(last))?)))
+        });
+        let snapshots: Result<Option<_>> = snapshots.transpose();
+        let same = old.views()[view].schema == new.views()[other].schema;
+        // Taken while the snapshot holds its epoch.
+        let (Ok(snapshots), Ok(changes), true) = (snapshots, new.changes(other, at), same) else {
+            return Ok(Next::Snapshot(format!("version {to} serves instead of {from}")));
+        };
+        let token = Token { version: to.to_owned(), epoch: at };
+        let epoch = at.checked_sub(1);
+        self.say("version", None, &json!({ "from": from, "to": to, "epoch": epoch })).await?;
+        if let Some((last, old, new)) = snapshots {
+            let mut cursor = None;
+            loop {
+                let rows = differing(view, &old, other, &new, cursor.take()).await?;
+                let Some(row) = rows.last() else { break };
+                cursor = Some(Cursor::after(row.key.clone(), row.value.clone()));
+                let schema = &new.views()[other].schema;
+                self.events.part(schema, last, &rows)?;
+                self.flush().await?;
+            }
+        }
+        self.events.complete(epoch, &token);
+        self.flush().await?;
+        Ok(Next::Live(changes))
+    }
+}
+
+/// Some rows of the difference behind a cursor.
+async fn differing(
+    view: usize,
+    old: &Arc<Snapshot>,
+    other: usize,
+    new: &Arc<Snapshot>,
+    cursor: Option<Cursor>,
+) -> Result<Vec<crate::serving::Row>> {
+    let (old, new) = (Arc::clone(old), Arc::clone(new));
+    blocking(move || {
+        old.renew()?;
+        new.renew()?;
+        let rows = old.difference_behind(view, &new, other, cursor.as_ref());
+        rows.take(SCAN_CHUNK_ROWS).collect()
+    })
+    .await
+}

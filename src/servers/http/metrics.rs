@@ -1,0 +1,182 @@
+//! `/metrics`, for Prometheus.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::exposition::Exposition;
+use super::{Problem, Routes};
+use crate::error::Result;
+use crate::io::{Clock, RealClock, cpu_time, resident_bytes};
+use crate::servers::mode::blocking;
+use crate::servers::site::Site;
+use crate::serving::{IndexStatus, ViewStatus};
+use crate::time::Epoch;
+
+pub(super) fn routes() -> Routes {
+    OpenApiRouter::new().routes(routes!(metrics))
+}
+
+/// Frontiers, lag, sizes, requests, in the text format of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses(
+    (status = 200, description = "Samples", body = String, content_type = "text/plain")))]
+async fn metrics(State(site): State<Arc<Site>>) -> Result<impl IntoResponse, Problem> {
+    let text = blocking(move || exposed(&site)).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+}
+
+fn exposed(site: &Site) -> Result<String> {
+    let mut text = Exposition::default();
+    let version = env!("CARGO_PKG_VERSION");
+    text.gauge("diptych_build_info", "Always 1; its label is the version of the library.")
+        .sample(&[("version", version)], 1);
+    let end = site.reader.upper()?;
+    let flows: Vec<Looked> = site.flows.iter().map(|flow| Looked::at(site, flow, end)).collect();
+    frontiers(&mut text, &flows, end);
+    views(&mut text, &flows);
+    log(&mut text, site);
+    clients(&mut text, site);
+    process(&mut text);
+    Ok(text.finish())
+}
+
+/// A dataflow at the moment of the scrape.
+struct Looked {
+    name: String,
+    status: IndexStatus,
+    verified: Option<Epoch>,
+    runs: bool,
+    lag_seconds: f64,
+    lag_epochs: Epoch,
+}
+
+impl Looked {
+    fn at(site: &Site, flow: &crate::servers::Flow, end: Epoch) -> Looked {
+        let status = flow.serving.index().status();
+        let lag_epochs = end.saturating_sub(status.upper);
+        // How long the first epoch that is not visible has been durable.
+        let waits = (lag_epochs > 0).then(|| site.reader.clock(status.upper).ok()).flatten();
+        let lag_us = waits.map_or(0, |since| RealClock.now_us().saturating_sub(since).max(0));
+        Looked {
+            name: flow.name.clone(),
+            verified: flow.verified.load().as_ref().map(|snapshot| snapshot.upper()),
+            runs: site.history.failure(&flow.name).is_none(),
+            lag_seconds: lag_us as f64 / 1e6,
+            lag_epochs,
+            status,
+        }
+    }
+}
+
+fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
+    text.gauge("diptych_log_upper_epoch", "First epoch that is not durable.").sample(&[], end);
+    type Figure = fn(&Looked) -> Option<f64>;
+    let families: [(&'static str, &str, Figure); 8] = [
+        ("diptych_dataflow_up", "Whether the dataflow runs.", |flow| {
+            Some(f64::from(u8::from(flow.runs)))
+        }),
+        ("diptych_since_epoch", "First epoch that memory answers at.", |flow| {
+            Some(flow.status.since as f64)
+        }),
+        ("diptych_upper_epoch", "First epoch that is not complete.", |flow| {
+            Some(flow.status.upper as f64)
+        }),
+        ("diptych_boundary_epoch", "Where the batch layer's part ends.", |flow| {
+            Some(flow.status.boundary as f64)
+        }),
+        ("diptych_verified_epoch", "First epoch that is not verified.", |flow| {
+            flow.verified.map(|epoch| epoch as f64)
+        }),
+        ("diptych_lag_epochs", "Durable epochs that are not visible.", |flow| {
+            Some(flow.lag_epochs as f64)
+        }),
+        ("diptych_lag_seconds", "Age of the first durable epoch that is not visible.", |flow| {
+            Some(flow.lag_seconds)
+        }),
+        ("diptych_leases", "Snapshots that are held.", |flow| Some(flow.status.leases as f64)),
+    ];
+    for (name, help, figure) in families {
+        let mut family = text.gauge(name, help);
+        for flow in flows {
+            if let Some(value) = figure(flow) {
+                family.sample(&[("dataflow", &flow.name)], value);
+            }
+        }
+    }
+}
+
+fn views(text: &mut Exposition, flows: &[Looked]) {
+    type Figure = fn(&ViewStatus) -> usize;
+    let families: [(&'static str, &str, Figure); 5] = [
+        ("diptych_view_updates", "Rows of the view, and what history adds.", |view| view.updates),
+        ("diptych_view_keys", "Keys of the view; one counts once per batch.", |view| view.keys),
+        ("diptych_view_batches", "Batches the view is in.", |view| view.batches),
+        ("diptych_view_memory_bytes", "Heap memory of the view.", |view| view.memory_bytes),
+        (
+            "diptych_view_recent_bytes",
+            "Heap memory of the latest changes, shared in part with the view.",
+            |view| view.recent_bytes,
+        ),
+    ];
+    for (name, help, figure) in families {
+        let mut family = text.gauge(name, help);
+        for flow in flows {
+            for view in &flow.status.views {
+                let labels = [("dataflow", &*flow.name), ("view", &*view.name)];
+                family.sample(&labels, figure(view));
+            }
+        }
+    }
+}
+
+fn log(text: &mut Exposition, site: &Site) {
+    let mut events = text.counter("diptych_log_events_total", "Events in the log.");
+    for stream in site.reader.streams() {
+        events.sample(&[("stream", &stream.name)], stream.rows);
+    }
+    text.gauge("diptych_log_bytes", "Events on disk.").sample(&[], site.reader.bytes());
+}
+
+fn clients(text: &mut Exposition, site: &Site) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let load = &site.load;
+    if let Some(requests) = load.requests.get() {
+        let mut total = text.counter("diptych_http_requests_total", "Answers over HTTP.");
+        for route in requests.routes() {
+            for (status, count) in route.statuses() {
+                total.sample(&[("path", route.path()), ("status", &status.to_string())], count);
+            }
+        }
+        let help = "Time from a request to the head of its answer.";
+        let mut times = text.histogram("diptych_http_request_duration_seconds", help);
+        for route in requests.routes() {
+            let (bounded, count, sum) = route.latencies();
+            if count > 0 {
+                times.distribution(&[("path", route.path())], &bounded, count, sum);
+            }
+        }
+    }
+    let subscriptions = &load.subscriptions;
+    text.gauge("diptych_subscriptions", "Subscriptions to changes.")
+        .sample(&[], subscriptions.count());
+    text.counter("diptych_subscription_changes_total", "Changes delivered to subscriptions.")
+        .sample(&[], subscriptions.changes.load(Relaxed));
+    text.counter("diptych_subscriptions_stalled_total", "Subscriptions cut: they took nothing.")
+        .sample(&[], subscriptions.stalled.load(Relaxed));
+    let replays = load.replays.counts();
+    text.gauge("diptych_replays", "Recomputations for clients.")
+        .sample(&[("state", "running")], replays.running)
+        .sample(&[("state", "waiting")], replays.waiting)
+        .sample(&[("state", "held")], replays.held);
+}
+
+fn process(text: &mut Exposition) {
+    if let Some(bytes) = resident_bytes() {
+        text.gauge("process_resident_memory_bytes", "Resident memory.").sample(&[], bytes);
+    }
+    text.counter("process_cpu_seconds_total", "Processor time of all threads.")
+        .sample(&[], cpu_time().as_secs_f64());
+}

@@ -1,0 +1,88 @@
+//! What clients make the process keep and compute, in bounds and counted.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::watch;
+
+use super::http::{Counting, Requests};
+use super::replays::Replays;
+use crate::error::{Error, Kind, Result};
+use crate::limits::SUBSCRIPTIONS_MAX;
+
+/// What clients have under way.
+pub struct Load {
+    pub(super) replays: Replays,
+    pub(super) subscriptions: Arc<Subscriptions>,
+    /// Counted answers, once there is a router.
+    pub(super) requests: OnceLock<Arc<Requests>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Load {
+            replays: Replays::default(),
+            subscriptions: Arc::default(),
+            requests: OnceLock::new(),
+            stopping: watch::Sender::new(false),
+        }
+    }
+}
+
+impl Load {
+    /// Counts answers by these paths from now on.
+    pub(super) fn count<'p>(&self, paths: impl Iterator<Item = &'p String>) -> Counting {
+        Counting(Arc::clone(self.requests.get_or_init(|| Arc::new(Requests::new(paths)))))
+    }
+
+    /// Tells what would never end by itself to end.
+    pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Becomes true when the servers stop.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+}
+
+/// Subscriptions to changes: how many there are, and what became of others.
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    open: AtomicUsize,
+    /// Changes delivered.
+    pub(super) changes: AtomicU64,
+    /// Readers cut because they took nothing.
+    pub(super) stalled: AtomicU64,
+}
+
+/// One subscription; its place is free when it is dropped.
+pub(super) struct Subscription(pub(super) Arc<Subscriptions>);
+
+impl Subscriptions {
+    /// One more.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub(super) fn open(self: &Arc<Self>) -> Result<Subscription> {
+        let taken = self.open.fetch_add(1, Relaxed);
+        let one = Subscription(Arc::clone(self));
+        if taken >= SUBSCRIPTIONS_MAX {
+            let message = format!("{SUBSCRIPTIONS_MAX} subscriptions are open, which is the limit");
+            return Err(Error::new(Kind::Stopped, message).remedy("close one, or retry later"));
+        }
+        Ok(one)
+    }
+
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,248 @@
+//! Recomputations on behalf of clients: queued, capped, shared.
+//!
+//! A recomputation costs a worker and a copy of the views, whoever asks for it. So few run at once,
+//! few wait, and the next is refused before anything was spent on it; few results are in memory at
+//! once, and those who ask the same get the same one. A run that nobody waits for any more is not
+//! begun.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::history::History;
+use super::mode::blocking;
+use crate::error::{Error, Kind, Result};
+use crate::limits::{
+    REPLAY_KEPT, REPLAYS_HELD_MAX, REPLAYS_RUNNING_MAX, REPLAYS_WAITING_MAX, RETRY_AFTER,
+};
+use crate::serving::Index;
+use crate::time::Epoch;
+
+/// What is recomputed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span {
+    /// All views at a frontier, by the shortest way.
+    At(Epoch),
+    /// All views at a frontier, from the events alone.
+    Scratch(Epoch),
+    /// Every epoch of `[from, upper)`.
+    Between(Epoch, Epoch),
+}
+
+impl Span {
+    /// Does this answer what `wanted` asks? Changes of more epochs are as good, as long as they
+    /// end where the served index still goes on, above `since`.
+    fn covers(self, wanted: Span, since: Epoch) -> bool {
+        match (self, wanted) {
+            (Span::Between(from, upper), Span::Between(wanted, _)) => {
+                from <= wanted && wanted < upper && upper > since
+            }
+            _ => self == wanted,
+        }
+    }
+}
+
+/// A recomputed index, as long as somebody reads it.
+pub(super) struct Replayed {
+    pub(super) index: Index,
+    pub(super) span: Span,
+    _held: OwnedSemaphorePermit,
+}
+
+type Outcome = std::result::Result<Arc<Replayed>, (Kind, String)>;
+
+/// A result to come.
+#[derive(Clone)]
+pub(super) struct Pending(watch::Receiver<Option<Outcome>>);
+
+impl Pending {
+    /// The result, once it is there. May be dropped and called again.
+    ///
+    /// # Errors
+    /// Why the recomputation failed.
+    pub(super) async fn wait(&mut self) -> Result<Arc<Replayed>> {
+        match self.0.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(Ok(replayed))) => Ok(Arc::clone(replayed)),
+            Ok(Some(Err((kind, message)))) => Err(Error::new(*kind, message.clone())),
+            _ => Err(Error::new(Kind::Stopped, "the recomputation was given up")),
+        }
+    }
+}
+
+/// How many there are of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) running: usize,
+    pub(super) waiting: usize,
+    pub(super) held: usize,
+}
+
+/// All recomputations of a process.
+#[derive(Clone)]
+pub(super) struct Replays(Arc<Shared>);
+
+struct Shared {
+    /// Runs that were admitted and are not finished.
+    admitted: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+    held: Arc<Semaphore>,
+    known: Mutex<Vec<Known>>,
+}
+
+/// A run or its result, for others who ask the same.
+struct Known {
+    dataflow: String,
+    span: Span,
+    pending: Pending,
+    used: Instant,
+}
+
+impl Default for Replays {
+    fn default() -> Self {
+        let permits = |most| Arc::new(Semaphore::new(most));
+        Replays(Arc::new(Shared {
+            admitted: permits(REPLAYS_RUNNING_MAX + REPLAYS_WAITING_MAX),
+            running: permits(REPLAYS_RUNNING_MAX),
+            held: permits(REPLAYS_HELD_MAX),
+            known: Mutex::default(),
+        }))
+    }
+}
+
+impl Replays {
+    /// Takes a place in the queue, or joins one who asks the same. `since` is that of the served
+    /// index.
+    ///
+    /// # Errors
+    /// When the queue is full.
+    pub(super) fn ask(
+        &self,
+        history: &Arc<dyn History>,
+        dataflow: &str,
+        span: Span,
+        since: Epoch,
+    ) -> Result<Pending> {
+        let mut known = self.known();
+        for one in known.iter_mut() {
+            let failed = matches!(&*one.pending.0.borrow(), Some(Err(_)));
+            if one.dataflow == dataflow && !failed && one.span.covers(span, since) {
+                one.used = Instant::now();
+                return Ok(one.pending.clone());
+            }
+        }
+        let admitted = Arc::clone(&self.0.admitted).try_acquire_owned().map_err(|_| full())?;
+        let (done, pending) = watch::channel(None);
+        let pending = Pending(pending);
+        known.push(Known {
+            dataflow: dataflow.to_owned(),
+            span,
+            pending: pending.clone(),
+            used: Instant::now(),
+        });
+        drop(known);
+        let run = Run {
+            replays: self.clone(),
+            history: Arc::clone(history),
+            dataflow: dataflow.to_owned(),
+            span,
+            done,
+        };
+        tokio::spawn(run.go(admitted));
+        Ok(pending)
+    }
+
+    /// How many there are.
+    pub(super) fn counts(&self) -> Counts {
+        let running = REPLAYS_RUNNING_MAX - self.0.running.available_permits();
+        let admitted =
+            REPLAYS_RUNNING_MAX + REPLAYS_WAITING_MAX - self.0.admitted.available_permits();
+        let held = REPLAYS_HELD_MAX - self.0.held.available_permits();
+        Counts { running, waiting: admitted.saturating_sub(running), held }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Known>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets failures, and results that nobody reads and nobody asked for lately (or at all,
+    /// when their place is `needed`).
+    fn sweep(&self, needed: bool) {
+        self.known().retain(|one| match &*one.pending.0.borrow() {
+            None => true,
+            Some(Err(_)) => false,
+            Some(Ok(replayed)) => {
+                let idle = Arc::strong_count(replayed) == 1;
+                !(idle && (needed || one.used.elapsed() > REPLAY_KEPT))
+            }
+        });
+    }
+}
+
+fn full() -> Error {
+    let message = format!("{REPLAYS_WAITING_MAX} recomputations wait already");
+    let remedy = format!("retry after {} seconds, or ask for a later epoch", RETRY_AFTER.as_secs());
+    Error::new(Kind::Stopped, message).remedy(remedy)
+}
+
+/// One recomputation, apart from the requests that wait for it.
+struct Run {
+    replays: Replays,
+    history: Arc<dyn History>,
+    dataflow: String,
+    span: Span,
+    done: watch::Sender<Option<Outcome>>,
+}
+
+impl Run {
+    async fn go(self, admitted: OwnedSemaphorePermit) {
+        let outcome = self.compute(admitted).await;
+        let outcome = outcome.map_err(|error| (error.kind(), error.to_string()));
+        let failed = outcome.is_err();
+        self.done.send_replace(Some(outcome));
+        while !failed && self.is_known() {
+            tokio::time::sleep(REPLAY_KEPT / 4).await;
+            self.replays.sweep(false);
+        }
+        self.replays.sweep(false);
+    }
+
+    fn is_known(&self) -> bool {
+        let known = self.replays.known();
+        known.iter().any(|one| one.span == self.span && one.dataflow == self.dataflow)
+    }
+
+    async fn compute(&self, admitted: OwnedSemaphorePermit) -> Result<Arc<Replayed>> {
+        let stopped = |_| Error::new(Kind::Stopped, "the servers stop");
+        let running = Arc::clone(&self.replays.0.running).acquire_owned().await.map_err(stopped)?;
+        let held = self.room().await.map_err(stopped)?;
+        // One receiver is the table's.
+        if self.done.receiver_count() <= 1 {
+            return Err(Error::new(Kind::Stopped, "nobody waits for it any more"));
+        }
+        let (history, dataflow, span) =
+            (Arc::clone(&self.history), self.dataflow.clone(), self.span);
+        let index = blocking(move || {
+            // Not before it ends, even when this task ends earlier.
+            let _permits = (admitted, running);
+            match span {
+                Span::At(upper) => history.at(&dataflow, upper, false),
+                Span::Scratch(upper) => history.at(&dataflow, upper, true),
+                Span::Between(from, upper) => history.between(&dataflow, from, upper),
+            }
+        });
+        Ok(Arc::new(Replayed { index: index.await?, span, _held: held }))
+    }
+
+    /// Room for one more result: results that nobody reads make way at once.
+    async fn room(&self) -> std::result::Result<OwnedSemaphorePermit, tokio::sync::AcquireError> {
+        let look = std::time::Duration::from_millis(200);
+        loop {
+            let acquire = Arc::clone(&self.replays.0.held).acquire_owned();
+            if let Ok(room) = tokio::time::timeout(look, acquire).await {
+                return room;
+            }
+            self.replays.sweep(true);
+        }
+    }
+}

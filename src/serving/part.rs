@@ -1,0 +1,99 @@
+//! Changes in parts of bounded size, for a reader that may be slow and must not make us hold much.
+
+use super::batch::ViewBatch;
+use super::changes::{Change, Changes, Extent, collect};
+use super::rows::{Cursor, Row, merge_page};
+use crate::error::Result;
+use crate::row::ByteRange;
+use crate::time::Epoch;
+
+/// Some changes, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The changes; of one epoch only when it is not `complete`. The part that completes a large
+    /// epoch may be empty.
+    pub changes: Vec<Change>,
+    /// Were all epochs of these changes delivered whole with this part? Otherwise the next part is
+    /// of the same epoch, and the [token](Changes::token) stays at it.
+    pub complete: bool,
+}
+
+/// An epoch with more changes than one part holds.
+pub(super) struct LargeEpoch {
+    epoch: Epoch,
+    batches: Vec<ViewBatch>,
+    behind: Option<Cursor>,
+}
+
+impl Changes {
+    /// The next changes: whole epochs, or a part of an epoch that alone has more than `max`
+    /// updates. None when nothing changed up to the frontier, which the token is at then. Never
+    /// waits.
+    ///
+    /// Between the parts of one epoch its batches are held, whatever the index lets go meanwhile.
+    ///
+    /// # Errors
+    /// When the subscriber fell behind `since`; not between the parts of an epoch.
+    pub fn part(&mut self, max: usize) -> Result<Option<Part>> {
+        loop {
+            if self.large.is_some() {
+                match self.large_part(max) {
+                    Some(part) => return Ok(Some(part)),
+                    None => continue,
+                }
+            }
+            let state = self.shared.state.load_full();
+            if state.frontier <= self.from {
+                return Ok(None);
+            }
+            let batches = self.batches(&state)?;
+            match self.extent(&batches, state.frontier, max) {
+                Extent::Epochs(upper) => {
+                    let changes = collect(&batches, self.from, upper);
+                    self.from = upper;
+                    if !changes.is_empty() {
+                        return Ok(Some(Part { changes, complete: true }));
+                    }
+                }
+                Extent::Large(epoch) => {
+                    self.from = epoch;
+                    self.large = Some(LargeEpoch { epoch, batches, behind: None });
+                }
+            }
+        }
+    }
+
+    /// The next part of the large epoch; none when its updates cancelled to nothing.
+    fn large_part(&mut self, max: usize) -> Option<Part> {
+        let large = self.large.as_mut()?;
+        let epoch = large.epoch;
+        let at_epoch = |batch: &ViewBatch, value| {
+            batch.updates_of(value).filter(|(time, _)| *time == epoch).map(|(_, diff)| diff).sum()
+        };
+        let batches = large.batches.iter().filter(|batch| batch.keys() > 0);
+        let page = merge_page(batches, &ByteRange::all(), large.behind.as_ref(), max, at_epoch);
+        let (complete, first) = (page.next.is_none(), large.behind.is_none());
+        large.behind = page.next;
+        if complete {
+            self.large = None;
+            self.from = epoch + 1;
+        }
+        let change =
+            |row: Row| Change { epoch, key: row.key, value: row.value, diff: row.multiplicity };
+        let changes: Vec<Change> = page.rows.into_iter().map(change).collect();
+        (!first || !complete || !changes.is_empty()).then_some(Part { changes, complete })
+    }
+
+    /// Is everything from here on among the latest updates, so that the next part costs little?
+    pub fn is_recent(&self) -> bool {
+        let lists = self.view * self.shared.shards..(self.view + 1) * self.shared.shards;
+        lists.into_iter().all(|at| self.shared.recent.reaches(at, self.from))
+    }
+
+    /// Has a later version taken over, and was everything of this one delivered?
+    pub fn is_over(&self) -> bool {
+        let index = self.index();
+        // In this order: a retired index stands still.
+        index.is_retired() && self.large.is_none() && self.from >= index.frontier()
+    }
+}
