@@ -10,19 +10,17 @@
 //! here are there, and empty.
 
 mod columns;
-mod describe;
 mod functions;
 mod information;
 mod objects;
 mod rewrite;
 mod tables;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::Result;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::ScalarUDF;
 
 use objects::Objects;
@@ -55,15 +53,11 @@ impl Catalog {
 
 #[async_trait]
 impl SchemaProvider for Catalog {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn table_names(&self) -> Vec<String> {
         columns::tables().map(|table| table.name.to_owned()).collect()
     }
 
-    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
         tables::table(name, &self.0)
     }
 

@@ -145,7 +145,9 @@ impl Objects {
         match name.split_once('.') {
             Some((schema, name)) => {
                 let (schema, name) = (plain(schema), plain(name));
-                self.relations.iter().find(|known| known.schema_name == schema && known.name == name)
+                self.relations
+                    .iter()
+                    .find(|known| known.schema_name == schema && known.name == name)
             }
             None => {
                 let name = plain(name);
@@ -186,7 +188,8 @@ impl Relation {
 
     /// What makes that index.
     pub(super) fn index_definition(&self) -> String {
-        let columns: Vec<_> = self.columns[..self.key].iter().map(|column| quoted(&column.name)).collect();
+        let columns: Vec<_> =
+            self.columns[..self.key].iter().map(|column| quoted(&column.name)).collect();
         format!(
             "CREATE INDEX {} ON {}.{} USING btree ({})",
             quoted(&self.index_name()),
