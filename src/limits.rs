@@ -181,6 +181,8 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
+/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, and as much again in
+/// the buffers of its socket.
 /// Connections on the Postgres port; more are refused with 53300.
 pub const PG_CONNECTIONS_MAX: usize = 256;
 
@@ -259,8 +261,18 @@ const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an
 /// Subscriptions to changes at once. Each holds at most two chunks of [`FEED_UPDATES`] rows.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 
-/// Changes that are read for a subscriber at once, and wait for its socket.
+/// Changes that are read for a subscriber at once.
 pub const FEED_UPDATES: usize = 4_000;
+
+/// Bytes of text that are made for a subscriber at once, as far as rows are as long as those before.
+pub const FEED_BYTES: usize = 256 << 10;
+
+/// Bytes that are given to the socket at once.
+pub const FEED_PIECE_BYTES: usize = 64 << 10;
+
+/// Reads for subscribers that take their time (searches in merged batches, pages of snapshots) at
+/// once: they share few threads, whatever the number of subscribers.
+pub const FEED_READS_MAX: usize = 2;
 
 /// Changes of one event. An epoch with more comes in parts.
 pub const EVENT_CHANGES: usize = 1_000;
@@ -296,7 +308,7 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub const DIFFERING_ROWS: usize = 10;
 
 const _: () = {
-    assert!(EVENT_CHANGES <= FEED_UPDATES);
+    assert!(EVENT_CHANGES <= FEED_UPDATES && FEED_PIECE_BYTES <= FEED_BYTES);
     assert!(REPLAYS_RUNNING_MAX <= REPLAYS_HELD_MAX);
     assert!(SUBSCRIPTIONS_MAX < LEASES_MAX, "a snapshot for each subscriber");
     assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");
@@ -365,3 +377,28 @@ const _: () = {
 };
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
+/// Rows of one answer over HTTP unless another limit is given.
+pub const READ_ROWS: usize = 100;
+
+/// Rows of one answer at most: a page of some hundred kilobytes. More is for cursors and for
+/// streamed snapshots.
+pub const READ_ROWS_MAX: usize = 10_000;
+
+/// Rows that a thread which serves many connections reads without handing the work over: well
+/// below a millisecond.
+pub const READ_ROWS_INLINE: usize = 500;
+
+/// Keys of one request; they have to fit its address anyway.
+pub const READ_KEYS_MAX: usize = 1_000;
+
+/// How long a request waits for an epoch unless it says otherwise.
+pub const READ_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a request may wait for an epoch at most.
+pub const READ_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of a posted body that are parsed without handing the work to another thread.
+pub const APPEND_INLINE_BYTES: usize = 16 << 10;
+
+const _: () = assert!(READ_ROWS <= READ_ROWS_INLINE && READ_ROWS_INLINE <= READ_ROWS_MAX);
+const _: () = assert!(READ_WAIT.as_secs() <= READ_WAIT_MAX.as_secs());
