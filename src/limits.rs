@@ -251,7 +251,7 @@ pub const HTTP2_STREAMS_MAX: u32 = 64;
 /// the answer.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// See [`LINGER_TIME`].
-pub const LINGER_BYTES: usize = 4 << 20;
+pub const LINGER_BYTES: usize = 256 << 20;
 
 /// A connection that is silent for so long while the server stops is closed.
 pub const STOP_QUIET: Duration = Duration::from_millis(200);
