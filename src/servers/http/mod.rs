@@ -7,6 +7,7 @@ mod changes;
 mod exposition;
 mod health;
 mod metrics;
+mod page;
 mod problem;
 mod requests;
 mod verify;
@@ -35,6 +36,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Admin), verify::routes()),
         (Some(Role::Read), metrics::routes()),
         (None, health::routes()),
+        (None, page::routes()),
     ]
 }
 
