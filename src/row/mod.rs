@@ -15,16 +15,22 @@
 //! # Ok::<(), diptych::Error>(())
 //! ```
 
+#[cfg(feature = "sql")]
+mod arrays;
 mod columns;
 mod datum;
 mod decimal;
 mod dynamic;
+mod hostile;
 mod order;
 mod range;
 mod schema;
 
+#[cfg(feature = "sql")]
+pub(crate) use arrays::{RowArrays, arrow_schema};
 pub use columns::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;
 pub use diptych_derive::Columns;
+pub(crate) use hostile::hostile;
 pub use range::ByteRange;
 pub use schema::{Column, ColumnType, RowSchema, column_name};

@@ -18,6 +18,7 @@ pub(crate) mod auth;
 mod entry;
 mod frontiers;
 mod history;
+mod hostile;
 mod http;
 mod listener;
 mod load;
@@ -33,8 +34,10 @@ mod verified;
 mod watched;
 
 pub use history::History;
+pub(crate) use hostile::hostile;
 pub use load::Load;
 pub use mode::Mode;
 pub use options::ServersOptions;
 pub use run::Servers;
 pub use site::{Flow, Site, Stream};
+pub(crate) use sql::Shared as SqlShared;

@@ -64,6 +64,8 @@ pub struct Site {
     pub reader: Arc<Reader>,
     /// Answers for what the index has let go.
     pub history: Arc<dyn History>,
+    /// What SQL engines of this site share.
+    pub(crate) sql: super::sql::Shared,
     /// What clients have under way.
     pub load: Load,
 }

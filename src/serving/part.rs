@@ -46,8 +46,11 @@ impl Changes {
             if state.frontier <= self.from {
                 return Ok(None);
             }
-            let batches = self.batches(&state)?;
-            match self.extent(&batches, state.frontier, max) {
+            let (batches, upper) = match self.recent(&state, max) {
+                Some(recent) => recent,
+                None => (self.batches(&state)?, state.frontier),
+            };
+            match self.extent(&batches, upper, max) {
                 Extent::Epochs(upper) => {
                     let changes = collect(&batches, self.from, upper);
                     self.from = upper;

@@ -5,11 +5,14 @@
 
 mod changes;
 mod exposition;
+mod graph;
 mod health;
 mod metrics;
 mod page;
 mod problem;
 mod requests;
+mod secured;
+mod sql;
 mod verify;
 
 use std::sync::Arc;
@@ -19,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::auth::{Gate, Guard, Role};
+use super::auth::{Gate, Role};
 use super::entry::Entry;
 use super::listener;
 use super::site::Site;
@@ -34,7 +37,9 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
     vec![
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
+        (Some(Role::Read), graph::routes()),
         (Some(Role::Read), metrics::routes()),
+        (Some(Role::Read), sql::routes()),
         (None, health::routes()),
         (None, page::routes()),
     ]
@@ -44,12 +49,9 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
 fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
     let mut all = Routes::new();
     for (role, routes) in routes() {
-        // Without credentials nothing is put before the routes.
-        all = all.merge(match role.zip(gate) {
-            Some((role, gate)) => routes.layer(Guard::new(Arc::clone(gate), role)),
-            None => routes,
-        });
+        all = all.merge(secured::secured(routes, role, gate));
     }
+    secured::describe(all.get_openapi_mut());
     let (router, description) = all.split_for_parts();
     let counted = site.load.count(description.paths.paths.keys());
     router.fallback(problem::no_such_path).layer(counted).with_state(site)

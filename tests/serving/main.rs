@@ -1,0 +1,13 @@
+//! Promises of the servers, kept by the built binary and by the library's own parts.
+
+mod asking;
+mod metrics;
+mod own_writes;
+mod reachability;
+mod recomputed;
+mod resume;
+mod server;
+mod site;
+mod stalled;
+mod subscriber;
+mod verified;
