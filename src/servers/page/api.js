@@ -20,10 +20,6 @@ export function onTokenNeeded(handler) {
   ask = handler;
 }
 
-export function forgetToken() {
-  sessionStorage.removeItem(KEY);
-}
-
 async function needToken(used) {
   if (sessionStorage.getItem(KEY) !== used) return;
   // However many requests were refused, the user is asked once.
