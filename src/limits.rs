@@ -377,3 +377,28 @@ const _: () = {
 };
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
+/// Rows of one answer over HTTP unless another limit is given.
+pub const READ_ROWS: usize = 100;
+
+/// Rows of one answer at most: a page of some hundred kilobytes. More is for cursors and for
+/// streamed snapshots.
+pub const READ_ROWS_MAX: usize = 10_000;
+
+/// Rows that a thread which serves many connections reads without handing the work over: well
+/// below a millisecond.
+pub const READ_ROWS_INLINE: usize = 500;
+
+/// Keys of one request; they have to fit its address anyway.
+pub const READ_KEYS_MAX: usize = 1_000;
+
+/// How long a request waits for an epoch unless it says otherwise.
+pub const READ_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a request may wait for an epoch at most.
+pub const READ_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of a posted body that are parsed without handing the work to another thread.
+pub const APPEND_INLINE_BYTES: usize = 16 << 10;
+
+const _: () = assert!(READ_ROWS <= READ_ROWS_INLINE && READ_ROWS_INLINE <= READ_ROWS_MAX);
+const _: () = assert!(READ_WAIT.as_secs() <= READ_WAIT_MAX.as_secs());

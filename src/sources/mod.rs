@@ -35,6 +35,7 @@
 //! the empty text in a column of text, and else an error; so is a key missing in a JSON object.
 
 mod bad;
+mod body;
 mod cells;
 mod csv;
 mod file;
@@ -47,6 +48,7 @@ mod options;
 mod sink;
 mod typed;
 
+pub(crate) use body::{Spelling, parse};
 pub use follow::follow;
 pub use ingest::ingest;
 pub use options::{FileReport, Format, IngestOptions, OnError, Phase, Progress, Report};

@@ -7,7 +7,7 @@ use crate::dataflow::{Definition, Graph};
 use crate::engine::{Cluster, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Flow, History, Load, Site, SqlShared, Stream};
+use crate::servers::{Flow, History, Site, Stream};
 use crate::serving::{Index, IndexOptions, Serving};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
@@ -54,15 +54,7 @@ impl System {
         let (system, definitions) = (self.clone(), definitions.to_vec());
         let history = Recompute { system, definitions, statuses, profile };
         let reader = Arc::clone(served.reader());
-        Ok(Arc::new(Site {
-            flows,
-            streams,
-            writer,
-            reader,
-            history: Arc::new(history),
-            sql: SqlShared::default(),
-            load: Load::default(),
-        }))
+        Ok(Site::new(flows, streams, writer, reader, Arc::new(history)))
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use diptych::dataflow::Graph;
 use diptych::row::{self, RowSchema};
-use diptych::servers::{Flow, History, Load, Servers, ServersOptions, Site};
+use diptych::servers::{Flow, History, Servers, ServersOptions, Site};
 use diptych::serving::{Index, IndexOptions, Publish, Serving, ViewBatch, ViewInfo};
 use diptych::{Epoch, Error, Result, System};
 
@@ -98,6 +99,10 @@ impl History for Gated {
         Ok(self.run(from, upper))
     }
 
+    fn graph(&self, _: &str) -> Result<Graph> {
+        Ok(Graph::default())
+    }
+
     fn failure(&self, _: &str) -> Option<Error> {
         None
     }
@@ -122,14 +127,9 @@ impl Local {
         let gated = Arc::new(Gated::default());
         let system = System::in_memory();
         system.writer().expect("a log").close().expect("an end");
-        let site = Arc::new(Site {
-            flows: vec![flow],
-            streams: Vec::new(),
-            writer: None,
-            reader: system.reader().expect("a log"),
-            history: Arc::clone(&gated) as Arc<dyn History>,
-            load: Load::default(),
-        });
+        let reader = system.reader().expect("a log");
+        let history = Arc::clone(&gated) as Arc<dyn History>;
+        let site = Site::new(vec![flow], Vec::new(), None, reader, history);
         let listen = Some("127.0.0.1:0".parse().expect("an address"));
         let options = ServersOptions { listen, ..ServersOptions::default() };
         let servers = Servers::start(Arc::clone(&site), &options).expect("servers");
