@@ -14,6 +14,7 @@ mod health;
 mod hostile;
 mod metrics;
 mod openapi;
+mod page;
 mod problem;
 mod query;
 mod read;
@@ -56,6 +57,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Read), describe::routes()),
         (Some(Role::Read), status::routes()),
         (None, health::routes()),
+        (None, page::routes()),
     ]
 }
 
