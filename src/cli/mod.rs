@@ -36,6 +36,7 @@ mod changes;
 mod compare;
 mod config;
 mod demo;
+mod diff;
 mod flows;
 mod ingest;
 mod key;
@@ -121,6 +122,7 @@ fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<Exit
         Command::Query(args) => query::run(&args, catalog),
         Command::Changes(args) => changes::run(&args, catalog),
         Command::Verify(args) => verify::run(&args, catalog),
+        Command::Diff(args) => diff::run(&args, catalog),
         Command::Backup(args) => backup::run(&args, catalog, "backup"),
         Command::Restore(args) => backup::run(&args, catalog, "restored"),
         Command::Log(args) => log::run(&args),

@@ -15,6 +15,8 @@
 //! # Ok::<(), diptych::Error>(())
 //! ```
 
+#[cfg(feature = "sql")]
+mod arrays;
 mod asked;
 mod columns;
 mod datum;
@@ -26,6 +28,8 @@ mod order;
 mod range;
 mod schema;
 
+#[cfg(feature = "sql")]
+pub(crate) use arrays::{RowArrays, arrow_schema};
 pub use asked::values_of_json;
 pub use columns::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;

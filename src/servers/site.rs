@@ -65,6 +65,8 @@ pub struct Site {
     pub reader: Arc<Reader>,
     /// Answers for what the index has let go.
     pub history: Arc<dyn History>,
+    /// What SQL engines of this site share.
+    pub(crate) sql: super::sql::Shared,
     /// What clients have under way.
     pub load: Load,
     /// Since when.
@@ -72,6 +74,18 @@ pub struct Site {
 }
 
 impl Site {
+    /// A site that begins now.
+    pub fn new(
+        flows: Vec<Flow>,
+        streams: Vec<Stream>,
+        writer: Option<Arc<Writer>>,
+        reader: Arc<Reader>,
+        history: Arc<dyn History>,
+    ) -> Arc<Site> {
+        let (sql, load, started) = (super::sql::Shared::default(), Load::default(), Instant::now());
+        Arc::new(Site { flows, streams, writer, reader, history, sql, load, started })
+    }
+
     /// The dataflow called `name`.
     ///
     /// # Errors

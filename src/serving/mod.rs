@@ -36,6 +36,8 @@
 mod batch;
 mod byte_rows;
 mod changes;
+#[cfg(feature = "sql")]
+mod columnar;
 mod cursor;
 mod cutover;
 mod diff;
@@ -60,6 +62,8 @@ mod typed;
 pub use batch::{ViewBatch, ViewBuilder, ViewMerger, ViewUpdate};
 pub use byte_rows::ByteRows;
 pub use changes::{Change, Changes, Token};
+#[cfg(feature = "sql")]
+pub(crate) use columnar::WeakBatch;
 pub use cursor::ViewCursor;
 pub use cutover::{Base, Pin, Serving};
 pub use diff::Difference;

@@ -141,8 +141,8 @@ mod tests {
         assert_eq!(ids(&list, Spelling::Json).expect("records"), [1, 2]);
         let table = "ts,id,amount,to_account,from_account\n4,1,3,2,1\n4,2,3,2,1\n";
         assert_eq!(ids(table, Spelling::Csv).expect("records"), [1, 2]);
-        assert_eq!(ids("[]", Spelling::Json).expect("records"), []);
-        assert_eq!(ids("", Spelling::Ndjson).expect("records"), []);
+        assert_eq!(ids("[]", Spelling::Json).expect("records"), Vec::<i64>::new());
+        assert_eq!(ids("", Spelling::Ndjson).expect("records"), Vec::<i64>::new());
     }
 
     #[test]

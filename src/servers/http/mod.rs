@@ -9,16 +9,19 @@ mod changes;
 mod cursor;
 mod describe;
 mod exposition;
+mod graph;
 mod health;
 mod hostile;
 mod metrics;
 mod openapi;
+mod page;
 mod problem;
 mod query;
 mod read;
 mod requests;
 mod secured;
 mod snapshot;
+mod sql;
 mod status;
 mod verify;
 
@@ -43,15 +46,18 @@ type Routes = OpenApiRouter<Arc<Site>>;
 /// Routes, and the role they need; none is open to everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
     vec![
+        (Some(Role::Read), changes::routes()),
+        (Some(Role::Admin), verify::routes()),
+        (Some(Role::Read), graph::routes()),
+        (Some(Role::Read), metrics::routes()),
+        (Some(Role::Read), sql::routes()),
         (Some(Role::Read), read::routes()),
         (Some(Role::Append), append::routes()),
         (Some(Role::Read), snapshot::routes()),
         (Some(Role::Read), describe::routes()),
         (Some(Role::Read), status::routes()),
-        (Some(Role::Read), changes::routes()),
-        (Some(Role::Admin), verify::routes()),
-        (Some(Role::Read), metrics::routes()),
         (None, health::routes()),
+        (None, page::routes()),
     ]
 }
 
@@ -61,9 +67,9 @@ fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
     for (role, routes) in routes() {
         all = all.merge(secured::secured(routes, role, gate));
     }
-    secured::describe(all.get_openapi_mut());
     let description = openapi::Description::default();
     all = all.merge(description.routes());
+    secured::describe(all.get_openapi_mut());
     let (router, api) = all.split_for_parts();
     description.set(&api, &site);
     let counted = site.load.count(api.paths.paths.keys());

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::routes;
@@ -24,7 +25,7 @@ impl Description {
             let text = text.get().cloned().unwrap_or_default();
             async move { ([(header::CONTENT_TYPE, "application/json")], text).into_response() }
         };
-        let (schemas, paths, _): (_, _, axum::routing::MethodRouter<Arc<Site>>) = routes!(openapi);
+        let (schemas, paths, _): (_, _, MethodRouter<Arc<Site>>) = routes!(openapi);
         Routes::new().routes((schemas, paths, axum::routing::get(serve)))
     }
 
@@ -63,7 +64,8 @@ fn described(api: &OpenApi, site: &Site) -> Value {
     for operation in
         paths.values_mut().filter_map(Value::as_object_mut).flat_map(|o| o.values_mut())
     {
-        let Some(parameters) = operation["parameters"].as_array_mut() else { continue };
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        let Some(parameters) = parameters else { continue };
         for parameter in parameters.iter_mut().filter(|parameter| parameter["in"] == "path") {
             let names = match parameter["name"].as_str() {
                 Some("dataflow") => &flows,

@@ -28,6 +28,12 @@ pub(in crate::servers) struct Body {
     status: u16,
     /// What went wrong, where, and what to do about it.
     detail: String,
+    /// The SQLSTATE of a statement's error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sqlstate: Option<&'static str>,
+    /// The character of the statement the error is about, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<usize>,
 }
 
 impl Problem {
@@ -35,7 +41,19 @@ impl Problem {
     pub(in crate::servers) fn new(status: StatusCode, kind: &str, detail: String) -> Problem {
         let title = status.canonical_reason().unwrap_or("error").to_owned();
         let r#type = format!("about:blank#{kind}");
-        Problem { status, body: Body { r#type, title, status: status.as_u16(), detail } }
+        let (status_code, sqlstate, position) = (status.as_u16(), None, None);
+        let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
+        Problem { status, body }
+    }
+
+    /// The same problem of a SQL statement.
+    pub(in crate::servers) fn sqlstate(
+        mut self,
+        sqlstate: &'static str,
+        position: Option<usize>,
+    ) -> Problem {
+        (self.body.sqlstate, self.body.position) = (Some(sqlstate), position);
+        self
     }
 }
 
