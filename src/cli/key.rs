@@ -18,11 +18,7 @@ pub(super) fn range(args: &KeyArgs, schema: &RowSchema) -> Result<ByteRange> {
         let start = bound(&args.from)?.unwrap_or_default();
         return Ok(ByteRange { start, end: bound(&args.to)? });
     }
-    let values = match (&args.key, &args.key_json) {
-        (Some(text), _) => split(text, schema),
-        (None, Some(json)) => from_json(json)?,
-        (None, None) => Vec::new(),
-    };
+    let values = values(args, schema)?;
     if let Some(prefix) = &args.prefix {
         return schema.text_range(&values, prefix);
     }
@@ -31,8 +27,20 @@ pub(super) fn range(args: &KeyArgs, schema: &RowSchema) -> Result<ByteRange> {
     Ok(if whole { ByteRange::between(bytes.clone()..=bytes) } else { ByteRange::prefix(&bytes) })
 }
 
+/// The values of the first key columns that were given.
+///
+/// # Errors
+/// When a JSON list is none.
+pub(super) fn values(args: &KeyArgs, schema: &RowSchema) -> Result<Vec<String>> {
+    Ok(match (&args.key, &args.key_json) {
+        (Some(text), _) => split(text, schema),
+        (None, Some(json)) => from_json(json)?,
+        (None, None) => Vec::new(),
+    })
+}
+
 /// The values between commas. A key of one column is taken whole, commas and all.
-fn split(text: &str, schema: &RowSchema) -> Vec<String> {
+pub(super) fn split(text: &str, schema: &RowSchema) -> Vec<String> {
     if schema.key.len() == 1 {
         return vec![text.to_owned()];
     }

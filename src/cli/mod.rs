@@ -27,6 +27,7 @@
 //! layers were found to disagree, and 0 otherwise.
 
 mod args;
+mod asking;
 mod backup;
 mod bar;
 mod batch;
@@ -43,12 +44,15 @@ mod launch;
 mod log;
 mod logs;
 mod percentile;
+mod place;
 mod query;
+mod remote;
 mod serve;
 mod sheet;
 mod signal;
 mod team;
 mod token;
+mod top;
 mod verify;
 
 use std::process::ExitCode;
@@ -120,6 +124,7 @@ fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<Exit
         Command::Serve(args) => serve::run(&args, catalog),
         Command::Query(args) => query::run(&args, catalog),
         Command::Changes(args) => changes::run(&args, catalog),
+        Command::Top(args) => top::run(&args),
         Command::Verify(args) => verify::run(&args, catalog),
         Command::Backup(args) => backup::run(&args, catalog, "backup"),
         Command::Restore(args) => backup::run(&args, catalog, "restored"),

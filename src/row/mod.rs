@@ -21,6 +21,7 @@ mod decimal;
 mod dynamic;
 mod hostile;
 mod order;
+mod parsed;
 mod range;
 mod schema;
 
