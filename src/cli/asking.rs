@@ -78,7 +78,7 @@ impl ChangesArgs {
     ///
     /// # Errors
     /// When it was left out.
-    pub(super) fn from_epoch(&self) -> Result<Epoch> {
+    pub(super) fn first(&self) -> Result<Epoch> {
         self.from.as_deref().and_then(epoch_of).ok_or_else(|| {
             Error::new(Kind::Input, "no first epoch is given").remedy("give one with --from EPOCH")
         })

@@ -33,7 +33,7 @@ fn local(args: &ChangesArgs, catalog: &Catalog, system: &System) -> Result<ExitC
     let definition = catalog.get(&args.dataflow)?;
     let description = definition.describe()?;
     let view = description.view(&args.view)?;
-    let from = args.from_epoch()?;
+    let from = args.first()?;
     let end = system.reader()?.upper()?;
     let upper = args.to.unwrap_or(end);
     if upper > end || from >= upper {

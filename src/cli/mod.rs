@@ -124,7 +124,7 @@ fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<Exit
         Command::Serve(args) => serve::run(&args, catalog),
         Command::Query(args) => query::run(&args, catalog),
         Command::Changes(args) => changes::run(&args, catalog),
-        Command::Top(args) => top::run(&args),
+        Command::Top(args) => top::run(&args, catalog),
         Command::Verify(args) => verify::run(&args, catalog),
         Command::Backup(args) => backup::run(&args, catalog, "backup"),
         Command::Restore(args) => backup::run(&args, catalog, "restored"),

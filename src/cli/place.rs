@@ -17,7 +17,7 @@ pub(super) struct PlaceArgs {
     /// Ask this server instead: http://HOST:PORT, or https://…
     #[arg(long, value_name = "URL", conflicts_with = "dir")]
     server: Option<String>,
-    /// The token to show the server, alone in a file [default: DIPTYCH_TOKEN, if it is set]
+    /// The token to show the server, alone in a file [default: the variable `DIPTYCH_TOKEN`]
     #[arg(long, value_name = "FILE", requires = "server")]
     token_file: Option<PathBuf>,
     /// Trust servers whose certificates are signed by one of these (PEM), and no others

@@ -82,7 +82,7 @@ pub(in crate::cli) fn run(args: &ChangesArgs, remote: &Remote) -> Result<ExitCod
 fn upper(args: &ChangesArgs, remote: &Remote) -> Result<Epoch> {
     let status = remote.get("/v1/status", &[])?;
     let end = status["log"]["upper"].as_u64().unwrap_or(0);
-    let from = args.from_epoch()?;
+    let from = args.first()?;
     let upper = args.to.unwrap_or(end);
     if upper > end || from >= upper {
         return Err(super::super::changes::not_sealed(from, upper, end));

@@ -130,6 +130,14 @@ impl Remote {
         Err(refused::refused(&url, response, self.token.is_some()))
     }
 
+    /// The operators of a dataflow.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn graph(&self, dataflow: &str) -> Result<Value> {
+        self.get(&format!("/v1/dataflows/{}/graph", encoded(dataflow)), &[])
+    }
+
     /// The columns of a view.
     fn schema(&self, dataflow: &str, view: &str) -> Result<RowSchema> {
         let path = format!("/v1/dataflows/{}", encoded(dataflow));
