@@ -22,6 +22,11 @@ pub(super) fn unreachable(base: &str, error: &ureq::Error) -> Error {
             (io.to_string(), UNTRUSTED)
         }
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => (error.to_string(), UNTRUSTED),
+        ureq::Error::Io(io)
+            if io.kind() == ErrorKind::UnexpectedEof && base.starts_with("https") =>
+        {
+            ("the connection was closed".to_owned(), UNTRUSTED)
+        }
         ureq::Error::HostNotFound => {
             ("there is no such host".to_owned(), "check the name in the address")
         }

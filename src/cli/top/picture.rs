@@ -119,7 +119,7 @@ impl Picture {
             let fresh = seen.map(millis);
             let cells = vec![
                 flow.name.clone(),
-                flow.version.chars().take(8).collect(),
+                version(&flow.version),
                 short(flow.boundary),
                 short(flow.since),
                 short(flow.upper),
@@ -140,10 +140,10 @@ impl Picture {
                 ("SINCE", -6),
                 ("UPPER", -6),
                 ("VERIFIED", -8),
-                ("LAG", -5),
+                ("LAG", -4),
                 ("BEHIND", -7),
                 ("EVENTS/S", -8),
-                ("EPOCHS/S", -8),
+                ("EP/S", -6),
             ],
             rows: self.now.flows.iter().map(row).collect(),
         }
@@ -224,7 +224,7 @@ impl Picture {
                 files.views.iter().map(|(name, rows)| format!("{name} {}", short(*rows))).collect();
             let cells = vec![
                 files.dataflow.clone(),
-                files.version.chars().take(8).collect(),
+                version(&files.version),
                 grouped(files.boundary),
                 bytes(files.bytes),
                 views.join(", "),
@@ -287,6 +287,11 @@ impl Section {
         });
         Table::new(rows.collect::<Vec<_>>(), widths.collect::<Vec<_>>()).header(head)
     }
+}
+
+/// The beginning of a version; that it is a build's hash goes without saying.
+fn version(text: &str) -> String {
+    text.strip_prefix("build-").unwrap_or(text).chars().take(8).collect()
 }
 
 fn per_second(before: u64, now: u64, seconds: f64) -> f64 {
