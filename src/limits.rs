@@ -54,6 +54,9 @@ pub const RECENT_UPDATES_MAX: usize = 100_000;
 /// Updates after which one call for changes stops: what a client has to hold at once.
 pub const CHANGES_CHUNK: usize = 10_000;
 
+/// Updates that a search for older changes gives at once, for the calls that follow: about 3 MB.
+pub const READ_AHEAD_UPDATES: usize = 32 << 10;
+
 /// Rows a scan reads before it looks at its lease again.
 pub const SCAN_CHUNK_ROWS: usize = 1_000;
 
@@ -181,6 +184,8 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
+/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, and as much again in
+/// the buffers of its socket.
 /// Connections on the Postgres port; more are refused with 53300.
 pub const PG_CONNECTIONS_MAX: usize = 256;
 
@@ -246,7 +251,7 @@ pub const HTTP2_STREAMS_MAX: u32 = 64;
 /// the answer.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// See [`LINGER_TIME`].
-pub const LINGER_BYTES: usize = 4 << 20;
+pub const LINGER_BYTES: usize = 256 << 20;
 
 /// A connection that is silent for so long while the server stops is closed.
 pub const STOP_QUIET: Duration = Duration::from_millis(200);
@@ -259,8 +264,21 @@ const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an
 /// Subscriptions to changes at once. Each holds at most two chunks of [`FEED_UPDATES`] rows.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 
-/// Changes that are read for a subscriber at once, and wait for its socket.
+/// Changes that are read for a subscriber at once.
 pub const FEED_UPDATES: usize = 4_000;
+
+/// Bytes of text that are made for a subscriber at once, as far as rows are as long as those before.
+pub const FEED_BYTES: usize = 256 << 10;
+
+/// How long a subscriber's socket may take before what was read ahead for it is dropped.
+pub const FEED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes that are given to the socket at once.
+pub const FEED_PIECE_BYTES: usize = 64 << 10;
+
+/// Reads for subscribers that take their time (searches through merged batches) at
+/// once: they share few threads, whatever the number of subscribers.
+pub const FEED_READS_MAX: usize = 2;
 
 /// Changes of one event. An epoch with more comes in parts.
 pub const EVENT_CHANGES: usize = 1_000;
@@ -296,7 +314,7 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub const DIFFERING_ROWS: usize = 10;
 
 const _: () = {
-    assert!(EVENT_CHANGES <= FEED_UPDATES);
+    assert!(EVENT_CHANGES <= FEED_UPDATES && FEED_PIECE_BYTES <= FEED_BYTES);
     assert!(REPLAYS_RUNNING_MAX <= REPLAYS_HELD_MAX);
     assert!(SUBSCRIPTIONS_MAX < LEASES_MAX, "a snapshot for each subscriber");
     assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");
@@ -312,6 +330,57 @@ pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
 /// Rows that are named when a rebuilt batch view differs from what is served.
 pub const DRIFT_ROWS: usize = 10;
 
+/// Bytes of one SQL statement: room for thousands of literals, little enough that parsing it takes
+/// milliseconds.
+pub const SQL_TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// Operators of one SQL statement. Each may nest the ones before it, and planning recurses.
+pub const SQL_OPERATORS_MAX: usize = 1_000;
+
+/// Tables that one SQL statement names, repetitions included; each join nests the ones before it.
+pub const SQL_TABLES_MAX: usize = 100;
+
+/// Stack of a thread that plans SQL: statements at the bounds above fit it in a debug build.
+/// Only what is touched becomes memory.
+pub const SQL_STACK_BYTES: usize = 64 << 20;
+
+/// SQL statements that run at the same time; others wait for [`SQL_QUEUE_WAIT`].
+pub const SQL_STATEMENTS_MAX: usize = 16;
+
+/// How long a statement waits for its turn before it is refused.
+pub const SQL_QUEUE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a SQL statement may run, its client's reading included.
+pub const SQL_STATEMENT_TIME: Duration = Duration::from_secs(120);
+
+/// How long `diptych.at_least` waits for its epoch.
+pub const SQL_AT_LEAST_WAIT: Duration = Duration::from_secs(10);
+
+/// Bytes that all SQL statements together may use for joins, sorts and groups.
+pub const SQL_MEMORY_BYTES: usize = 1 << 30;
+
+/// Bytes of views kept as columns for SQL scans, beside the index. A view that would need more
+/// than this by itself is read row by row.
+pub const SQL_COLUMNS_BYTES: usize = 1 << 30;
+
+/// Rows of one block of columns, and of one record batch of an answer.
+pub const SQL_BLOCK_ROWS: usize = 8 << 10;
+
+/// Rows up to which a range of a view is read from the index and not as columns.
+pub const SQL_INDEX_ROWS_MAX: usize = 4 << 10;
+
+/// Byte ranges and keys that a statement's conditions may become; wider conditions are checked
+/// row by row.
+pub const SQL_RANGES_MAX: usize = 4 << 10;
+
+/// Rows of one answer over HTTP.
+pub const SQL_HTTP_ROWS_MAX: usize = 10_000_000;
+
+const _: () = {
+    assert!(SQL_BLOCK_ROWS.is_multiple_of(64), "a block's rows are whole words of a bit mask");
+    assert!(SQL_INDEX_ROWS_MAX <= SQL_BLOCK_ROWS);
+    assert!(SQL_QUEUE_WAIT.as_millis() < SQL_STATEMENT_TIME.as_millis());
+};
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
 /// How long a client of ours waits for a connection.
@@ -325,3 +394,28 @@ pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 
 /// Rows that a client of ours asks for at once: the most that a server gives.
 pub const REMOTE_PAGE_ROWS: usize = 10_000;
+/// Rows of one answer over HTTP unless another limit is given.
+pub const READ_ROWS: usize = 100;
+
+/// Rows of one answer at most: a page of some hundred kilobytes. More is for cursors and for
+/// streamed snapshots.
+pub const READ_ROWS_MAX: usize = 10_000;
+
+/// Rows that a thread which serves many connections reads without handing the work over: well
+/// below a millisecond.
+pub const READ_ROWS_INLINE: usize = 500;
+
+/// Keys of one request; they have to fit its address anyway.
+pub const READ_KEYS_MAX: usize = 1_000;
+
+/// How long a request waits for an epoch unless it says otherwise.
+pub const READ_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a request may wait for an epoch at most.
+pub const READ_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of a posted body that are parsed without handing the work to another thread.
+pub const APPEND_INLINE_BYTES: usize = 16 << 10;
+
+const _: () = assert!(READ_ROWS <= READ_ROWS_INLINE && READ_ROWS_INLINE <= READ_ROWS_MAX);
+const _: () = assert!(READ_WAIT.as_secs() <= READ_WAIT_MAX.as_secs());

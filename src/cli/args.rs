@@ -48,6 +48,8 @@ pub(super) enum Command {
     Top(TopArgs),
     /// Check the newest batch view, and what is restored from it, against a fresh recomputation
     Verify(VerifyArgs),
+    /// Compare two versions of a dataflow over this log, row by row (exit code 1 when they differ)
+    Diff(DiffArgs),
     /// Copy log and batch views to a new directory, while they are written; ends at one epoch
     Backup(CopyArgs),
     /// Check a backup, and copy it to a new data directory
@@ -432,6 +434,29 @@ pub(super) struct VerifyArgs {
     #[command(flatten)]
     pub(super) data: DataArgs,
     /// Worker threads of the restored side; the recomputing side has one more
+    #[command(flatten)]
+    pub(super) workers: WorkerArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DiffArgs {
+    /// Before: DATAFLOW of this binary, DATAFLOW@VERSION of a batch view that is there, or
+    /// BINARY:DATAFLOW of another binary made with the library
+    #[arg(value_name = "BEFORE")]
+    pub(super) left: String,
+    /// After, as well
+    #[arg(value_name = "AFTER")]
+    pub(super) right: String,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    /// Compare below this epoch [default: the log's end]
+    #[arg(long, value_name = "EPOCH")]
+    pub(super) upto: Option<Epoch>,
+    /// Show so many differing keys of each view
+    #[arg(long, value_name = "KEYS", default_value_t = 10)]
+    pub(super) samples: usize,
     #[command(flatten)]
     pub(super) workers: WorkerArgs,
     #[command(flatten)]

@@ -37,6 +37,7 @@ mod changes;
 mod compare;
 mod config;
 mod demo;
+mod diff;
 mod flows;
 mod ingest;
 mod key;
@@ -126,6 +127,7 @@ fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<Exit
         Command::Changes(args) => changes::run(&args, catalog),
         Command::Top(args) => top::run(&args, catalog),
         Command::Verify(args) => verify::run(&args, catalog),
+        Command::Diff(args) => diff::run(&args, catalog),
         Command::Backup(args) => backup::run(&args, catalog, "backup"),
         Command::Restore(args) => backup::run(&args, catalog, "restored"),
         Command::Log(args) => log::run(&args),

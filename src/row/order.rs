@@ -45,8 +45,14 @@ pub(super) fn put_bytes_prefix(value: &[u8], out: &mut Vec<u8>) {
 /// Removes one text or bytes column.
 pub(super) fn take_bytes(bytes: &mut &[u8]) -> Result<Vec<u8>> {
     let mut value = Vec::new();
+    take_bytes_onto(bytes, &mut value)?;
+    Ok(value)
+}
+
+/// Removes one text or bytes column and appends it to `value`.
+pub(super) fn take_bytes_onto(bytes: &mut &[u8], value: &mut Vec<u8>) -> Result<()> {
     loop {
-        let Some(zero) = bytes.iter().position(|byte| *byte == 0) else {
+        let Some(zero) = memchr::memchr(0, bytes) else {
             return Err(malformed("a text or bytes column has no end"));
         };
         value.extend_from_slice(&bytes[..zero]);
@@ -54,7 +60,7 @@ pub(super) fn take_bytes(bytes: &mut &[u8]) -> Result<Vec<u8>> {
         *bytes = bytes.get(zero + 2..).unwrap_or_default();
         match mark {
             Some(ESCAPED) => value.push(0),
-            Some(0) => return Ok(value),
+            Some(0) => return Ok(()),
             other => {
                 let found = other.map_or("the end".into(), |byte| format!("byte {byte:#04x}"));
                 return Err(malformed(format!("a zero byte in a text column meets {found}")));

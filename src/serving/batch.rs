@@ -38,7 +38,7 @@ pub struct ViewBatch {
     description: Description<Epoch>,
 }
 
-struct Body {
+pub(super) struct Body {
     batch: Inner,
     table: Option<KeyTable>,
 }
@@ -105,6 +105,18 @@ impl ViewBatch {
     /// Differential's own batch, whose description is not this one's.
     pub(super) fn inner(&self) -> &Inner {
         &self.body.batch
+    }
+
+    /// Where the updates are in memory.
+    #[cfg(feature = "sql")]
+    pub(super) fn body_address(&self) -> *const Body {
+        Arc::as_ptr(&self.body)
+    }
+
+    /// The updates, held weakly.
+    #[cfg(feature = "sql")]
+    pub(super) fn body_weak(&self) -> std::sync::Weak<Body> {
+        Arc::downgrade(&self.body)
     }
 
     /// Are these the same updates in memory?

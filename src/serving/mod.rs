@@ -36,12 +36,15 @@
 mod batch;
 mod byte_rows;
 mod changes;
+#[cfg(feature = "sql")]
+mod columnar;
 mod cursor;
 mod cutover;
 mod diff;
 mod digest;
 mod gathered;
 mod index;
+mod latest;
 mod lease;
 mod merge;
 mod part;
@@ -59,11 +62,14 @@ mod typed;
 pub use batch::{ViewBatch, ViewBuilder, ViewMerger, ViewUpdate};
 pub use byte_rows::ByteRows;
 pub use changes::{Change, Changes, Token};
+#[cfg(feature = "sql")]
+pub(crate) use columnar::WeakBatch;
 pub use cursor::ViewCursor;
 pub use cutover::{Base, Pin, Serving};
 pub use diff::Difference;
 pub use digest::Digest;
 pub use index::{Index, IndexOptions, ViewInfo};
+pub use latest::Latest;
 pub use part::Part;
 pub use publish::{Publish, probe_published, publish_view};
 pub use route::shard_of;

@@ -59,6 +59,15 @@ impl State {
         digest
     }
 
+    #[cfg(feature = "sql")]
+    /// The batches of each shard of a view that hold times below `upper`, oldest first.
+    pub(super) fn batches_by_shard(&self, view: usize, upper: Epoch) -> Vec<Vec<ViewBatch>> {
+        let wanted = |batch: &&ViewBatch| batch.lower_epoch() < upper && !batch.is_empty();
+        let of_shard =
+            |list: &Arc<BatchList>| list.batches.iter().filter(wanted).cloned().collect();
+        self.view(view).iter().map(of_shard).collect()
+    }
+
     /// The batches of a view that hold times below `upper`.
     pub(super) fn batches(&self, view: usize, upper: Epoch) -> impl Iterator<Item = &ViewBatch> {
         self.view(view)

@@ -7,7 +7,7 @@ use crate::dataflow::{Definition, Graph};
 use crate::engine::{Cluster, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Flow, History, Load, Site, Stream};
+use crate::servers::{Flow, History, Site, Stream};
 use crate::serving::{Index, IndexOptions, Serving};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
@@ -54,14 +54,7 @@ impl System {
         let (system, definitions) = (self.clone(), definitions.to_vec());
         let history = Recompute { system, definitions, statuses, profile };
         let reader = Arc::clone(served.reader());
-        Ok(Arc::new(Site {
-            flows,
-            streams,
-            writer,
-            reader,
-            history: Arc::new(history),
-            load: Load::default(),
-        }))
+        Ok(Site::new(flows, streams, writer, reader, Arc::new(history)))
     }
 }
 
@@ -108,7 +101,12 @@ impl History for Recompute {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
         };
-        let index = IndexOptions { history_epochs: upper + 1, ..IndexOptions::default() };
+        // Kept as published, they are read in the order of epochs without a search.
+        let index = IndexOptions {
+            history_epochs: upper + 1,
+            recent_updates: usize::MAX,
+            ..IndexOptions::default()
+        };
         let options = ServeOptions::default().boundary(boundary).until(upper).index(index);
         let served = self.system.serve(std::slice::from_ref(definition), options)?;
         let index = served.index(dataflow)?;

@@ -50,17 +50,18 @@ pub(in crate::cli) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode>
 
 /// Which rows, as parameters. Values travel as JSON lists, whatever is in them.
 fn asked(args: &QueryArgs, schema: &RowSchema) -> Result<Vec<(&'static str, String)>> {
-    let list = |values: Vec<String>| Value::from(values).to_string();
+    let list = |values: &[&str]| Value::from(values).to_string();
     let keys = &args.keys;
     let mut asked = Vec::new();
     for (name, bound) in [("from", &keys.from), ("to", &keys.to)] {
         if let Some(text) = bound {
-            asked.push((name, list(key::split(text, schema))));
+            asked.push((name, list(&schema.split_key(text))));
         }
     }
     let values = key::values(keys, schema)?;
     if !values.is_empty() {
-        asked.push(("key", list(values)));
+        let values: Vec<_> = values.iter().map(String::as_str).collect();
+        asked.push(("key", list(&values)));
     }
     if let Some(prefix) = &keys.prefix {
         asked.push(("prefix", prefix.clone()));

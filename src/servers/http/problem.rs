@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem details: what, where, and the remedy.
 
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -28,6 +28,12 @@ pub(in crate::servers) struct Body {
     status: u16,
     /// What went wrong, where, and what to do about it.
     detail: String,
+    /// The SQLSTATE of a statement's error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sqlstate: Option<&'static str>,
+    /// The character of the statement the error is about, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<usize>,
 }
 
 impl Problem {
@@ -35,7 +41,19 @@ impl Problem {
     pub(in crate::servers) fn new(status: StatusCode, kind: &str, detail: String) -> Problem {
         let title = status.canonical_reason().unwrap_or("error").to_owned();
         let r#type = format!("about:blank#{kind}");
-        Problem { status, body: Body { r#type, title, status: status.as_u16(), detail } }
+        let (status_code, sqlstate, position) = (status.as_u16(), None, None);
+        let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
+        Problem { status, body }
+    }
+
+    /// The same problem of a SQL statement.
+    pub(in crate::servers) fn sqlstate(
+        mut self,
+        sqlstate: &'static str,
+        position: Option<usize>,
+    ) -> Problem {
+        (self.body.sqlstate, self.body.position) = (Some(sqlstate), position);
+        self
     }
 }
 
@@ -80,4 +98,9 @@ impl IntoResponse for Problem {
 pub(super) async fn no_such_path(uri: Uri) -> Problem {
     let detail = format!("nothing is at {} (the paths are in /openapi.json)", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "missing", detail)
+}
+
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{method} is not what {} answers (see /openapi.json)", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "input", detail)
 }

@@ -20,6 +20,8 @@
 mod backend;
 mod binary;
 mod cancel;
+#[cfg(feature = "sql")]
+mod catalog;
 mod column;
 mod command;
 mod connection;
@@ -155,7 +157,7 @@ impl Port {
         };
         match greeted {
             Ok(Ok(Greeted { wire, settings, cancel })) => {
-                let planner = Planner::new(Arc::clone(&self.site), self.engine.session());
+                let planner = Planner::new(&self.site, &self.engine, &settings);
                 let session = Session::new(settings, cancel, planner);
                 let stopping = self.stopping.clone();
                 Connection { wire, session, stopping, is_skipping: false }.run().await;

@@ -267,11 +267,14 @@ impl Session {
             }
             Command::Commit => {
                 self.leave();
-                self.transaction.commit(&mut self.settings, out)
+                let tag = self.transaction.commit(&mut self.settings, out);
+                self.share();
+                tag
             }
             Command::Rollback => {
                 self.leave();
                 self.transaction.rollback(&mut self.settings, out);
+                self.share();
                 "ROLLBACK"
             }
             Command::Savepoint(name) => self.transaction.save(name).map(|()| "SAVEPOINT")?,
@@ -326,13 +329,23 @@ impl Session {
     fn set(&mut self, name: &str, value: Option<&str>, out: &mut BytesMut) -> Result<(), Failure> {
         match self.sql.set(name, value) {
             Some(set) => Ok(set?),
-            None => self.settings.set(name, value, out),
+            None => {
+                self.settings.set(name, value, out)?;
+                self.share();
+                Ok(())
+            }
         }
     }
 
     fn reset(&mut self, out: &mut BytesMut) {
         self.sql.reset();
         self.settings.reset(out);
+        self.share();
+    }
+
+    /// Tells the planner what it has to know of the settings.
+    fn share(&self) {
+        self.sql.share("search_path", self.settings.get("search_path").unwrap_or_default());
     }
 
     fn show(&self, name: &str) -> Result<(String, String), Failure> {
@@ -347,9 +360,10 @@ impl Session {
 
     fn show_all(&self) -> Done {
         let row = |name: &str, value, about: &str| vec![name.to_owned(), value, about.to_owned()];
-        let as_of = self.sql.show("as_of").unwrap_or_default();
+        let own = |name| self.sql.show(name).unwrap_or_default();
         let own = [
-            row("as_of", as_of, "The epoch that statements answer at"),
+            row("as_of", own("as_of"), "The epoch, instant or 'verified' that is answered at"),
+            row("at_least", own("at_least"), "The epoch that statements wait for"),
             row("epoch", self.last_read.clone(), "What the last answer was about"),
         ];
         let rest =

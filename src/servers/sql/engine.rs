@@ -1,70 +1,158 @@
-//! Sessions over the index.
+//! What all sessions of a site share: threads, memory, turns, decoded columns, DataFusion's state.
+//!
+//! Statements are planned and run on threads of their own, so that a long one never holds up the
+//! servers' other requests. All of them together may use so much memory; so many may run at the
+//! same time.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use arrow_schema::{DataType, SchemaRef};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Answer, ScalarValue, SqlError};
+use super::SqlError;
+use super::catalog::{CATALOG, PUBLIC, Tables};
+use super::columns::ColumnCache;
+use super::fault;
+use super::session::Session;
+use crate::limits;
 use crate::servers::site::Site;
 
-/// Refuses.
+/// Answers SQL from a site. Clones share everything, and so do engines of one site.
 #[derive(Clone)]
-pub(in crate::servers) struct Engine;
+pub(in crate::servers) struct Engine {
+    pub(super) site: Arc<Site>,
+    pub(super) core: Arc<Core>,
+}
+
+/// The place for what engines of a site share, in the site; made by the first of them.
+#[derive(Default)]
+pub(crate) struct Shared(OnceLock<Arc<Core>>);
+
+/// See [`Shared`]. It does not know the site, which holds it.
+pub(super) struct Core {
+    pub(super) tables: Arc<Tables>,
+    pub(super) columns: Arc<ColumnCache>,
+    turns: Arc<Semaphore>,
+    ready: OnceLock<Result<Ready, SqlError>>,
+}
+
+/// What may fail to be made.
+struct Ready {
+    state: SessionState,
+    threads: Threads,
+}
+
+/// A runtime that can be dropped on any thread.
+struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
 
 impl Engine {
-    /// Of any site.
-    pub(in crate::servers) fn new(_site: Arc<Site>) -> Engine {
-        Engine
+    /// The engine of `site`. Nothing is started before the first statement.
+    pub(in crate::servers) fn new(site: Arc<Site>) -> Engine {
+        let core = site.sql.0.get_or_init(|| {
+            Arc::new(Core {
+                tables: Arc::new(Tables::of(&site)),
+                columns: Arc::default(),
+                turns: Arc::new(Semaphore::new(limits::SQL_STATEMENTS_MAX)),
+                ready: OnceLock::new(),
+            })
+        });
+        let core = Arc::clone(core);
+        Engine { site, core }
     }
 
-    /// A session that refuses.
+    /// A session with settings of its own.
     pub(in crate::servers) fn session(&self) -> Session {
-        Session
+        Session::new(self.clone())
     }
 }
 
-/// Refuses.
-#[derive(Clone)]
-pub(in crate::servers) struct Session;
-
-impl Session {
-    /// Always an error.
-    pub(in crate::servers) async fn prepare(&self, _sql: &str) -> Result<Prepared, SqlError> {
-        Err(refusal())
+impl Core {
+    fn ready(&self) -> Result<&Ready, SqlError> {
+        self.ready.get_or_init(Ready::new).as_ref().map_err(Clone::clone)
     }
 
-    /// Always an error.
-    pub(in crate::servers) fn set(&self, _name: &str, _value: &str) -> Result<(), SqlError> {
-        Err(refusal())
+    /// DataFusion's state before a session adds its catalog.
+    pub(super) fn state(&self) -> Result<SessionState, SqlError> {
+        Ok(self.ready()?.state.clone())
     }
 
-    /// Never set.
-    pub(in crate::servers) fn as_of(&self) -> Option<String> {
-        None
+    /// The threads that statements run on.
+    pub(super) fn threads(&self) -> Result<Handle, SqlError> {
+        match &self.ready()?.threads.0 {
+            Some(runtime) => Ok(runtime.handle().clone()),
+            None => unreachable!("the runtime is taken when it is dropped"),
+        }
     }
-}
 
-/// There is none.
-#[derive(Clone)]
-pub(in crate::servers) struct Prepared {
-    /// See the module of the same name with the feature.
-    pub(in crate::servers) parameter_types: Vec<Option<DataType>>,
-    /// The columns of the answer.
-    pub(in crate::servers) schema: Option<SchemaRef>,
-    /// The command's tag.
-    pub(in crate::servers) tag: &'static str,
-}
+    /// Waits for a turn to run a statement.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlError> {
+        self.turn_within(limits::SQL_QUEUE_WAIT).await
+    }
 
-impl Prepared {
-    /// Always an error.
-    pub(in crate::servers) async fn execute(
-        &self,
-        _parameters: Vec<ScalarValue>,
-    ) -> Result<Answer, SqlError> {
-        Err(refusal())
+    async fn turn_within(&self, wait: Duration) -> Result<OwnedSemaphorePermit, SqlError> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        match tokio::time::timeout(wait, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => {
+                let most = limits::SQL_STATEMENTS_MAX;
+                let message = format!(
+                    "{most} statements are running (retry in a moment, or read views over HTTP)"
+                );
+                Err(SqlError::new("53300", message))
+            }
+        }
     }
 }
 
-fn refusal() -> SqlError {
-    SqlError::new("0A000", "SQL does not answer yet")
+impl Ready {
+    fn new() -> Result<Ready, SqlError> {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let mut config = SessionConfig::new()
+            .with_target_partitions(cores)
+            .with_batch_size(limits::SQL_BLOCK_ROWS)
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(CATALOG, PUBLIC)
+            .with_information_schema(true);
+        let options = config.options_mut();
+        options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+        options.sql_parser.parse_float_as_decimal = true;
+        options.sql_parser.map_string_types_to_utf8view = false;
+        options.execution.time_zone = Some("+00:00".to_owned());
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        let memory = Arc::new(GreedyMemoryPool::new(limits::SQL_MEMORY_BYTES));
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(memory)
+            .with_disk_manager_builder(disk)
+            .build_arc()
+            .map_err(|error| fault::of("", &error))?;
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(environment)
+            .with_default_features()
+            .build();
+        let threads = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(cores)
+            .thread_name("sql")
+            .thread_stack_size(limits::SQL_STACK_BYTES)
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                SqlError::new("58030", format!("starting threads for SQL: {error}"))
+            })?;
+        Ok(Ready { state, threads: Threads(Some(threads)) })
+    }
 }

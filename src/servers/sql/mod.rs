@@ -6,20 +6,57 @@
 //!
 //! Without the feature the same types exist and every statement is refused with the remedy.
 
-mod answer;
-mod error;
-
 #[cfg(not(feature = "sql"))]
 mod absent;
 #[cfg(feature = "sql")]
+mod access;
+mod answer;
+#[cfg(feature = "sql")]
+mod catalog;
+#[cfg(feature = "sql")]
+mod columns;
+#[cfg(feature = "sql")]
 mod engine;
+mod error;
+#[cfg(feature = "sql")]
+mod fault;
+#[cfg(feature = "sql")]
+mod image;
+#[cfg(feature = "sql")]
+mod index_rows;
+#[cfg(feature = "sql")]
+mod pins;
+#[cfg(feature = "sql")]
+mod prepared;
+#[cfg(feature = "sql")]
+mod reading;
+#[cfg(feature = "sql")]
+mod session;
+#[cfg(feature = "sql")]
+mod statement;
+#[cfg(feature = "sql")]
+mod stream_table;
+#[cfg(feature = "sql")]
+mod task;
+#[cfg(feature = "sql")]
+mod view_scan;
+#[cfg(feature = "sql")]
+mod view_table;
 
 pub(in crate::servers) use answer::{Answer, Notices, ReadAt};
 pub(in crate::servers) use error::SqlError;
 
 #[cfg(not(feature = "sql"))]
+pub(crate) use absent::Shared;
+#[cfg(not(feature = "sql"))]
 pub(in crate::servers) use absent::{Engine, Prepared, ScalarValue, Session};
 #[cfg(feature = "sql")]
 pub(in crate::servers) use datafusion::common::ScalarValue;
 #[cfg(feature = "sql")]
-pub(in crate::servers) use engine::{Engine, Prepared, Session};
+pub(in crate::servers) use engine::Engine;
+#[cfg(feature = "sql")]
+pub(crate) use engine::Shared;
+#[cfg(feature = "sql")]
+pub(in crate::servers) use prepared::Prepared;
+#[cfg(feature = "sql")]
+pub(in crate::servers) use session::Session;
