@@ -78,7 +78,6 @@ where
         let connection = http1::Builder::new()
             .header_read_timeout(None)
             .max_header_size(HEAD_BYTES_MAX)
-            .pipeline_flush(true)
             .serve_connection(io, front);
         watch(connection, pulse, false, shared).await
     }
