@@ -383,6 +383,17 @@ const _: () = {
 };
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
+/// How long a client of ours waits for a connection.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a client of ours waits for an answer: old epochs are replayed first.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(600);
+
+/// Bytes of one answer that a client of ours takes: a page of [`REMOTE_PAGE_ROWS`] rows.
+pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
+
+/// Rows that a client of ours asks for at once: the most that a server gives.
+pub const REMOTE_PAGE_ROWS: usize = 10_000;
 /// Rows of one answer over HTTP unless another limit is given.
 pub const READ_ROWS: usize = 100;
 
