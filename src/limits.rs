@@ -54,8 +54,8 @@ pub const RECENT_UPDATES_MAX: usize = 100_000;
 /// Updates after which one call for changes stops: what a client has to hold at once.
 pub const CHANGES_CHUNK: usize = 10_000;
 
-/// Updates that a search for older changes gives at once, for the calls that follow: about 3 MB.
-pub const READ_AHEAD_UPDATES: usize = 32 << 10;
+/// Updates that a search for older changes gives at once, for the calls that follow: about 1 MB.
+pub const READ_AHEAD_UPDATES: usize = 8 << 10;
 
 /// Rows a scan reads before it looks at its lease again.
 pub const SCAN_CHUNK_ROWS: usize = 1_000;
@@ -184,8 +184,8 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
-/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, and as much again in
-/// the buffers of its socket.
+/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, as much again in the
+/// buffers of its socket, and [`READ_AHEAD_UPDATES`] while it catches up: 1 to 2 MB.
 /// Connections on the Postgres port; more are refused with 53300.
 pub const PG_CONNECTIONS_MAX: usize = 256;
 
