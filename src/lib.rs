@@ -62,9 +62,12 @@ pub mod dataflows;
 pub mod engine;
 pub mod error;
 pub mod event;
+#[doc(hidden)]
+pub mod hostile;
 pub mod io;
 pub mod limits;
 pub mod log;
+mod panics;
 pub mod row;
 pub mod scratch;
 pub mod servers;
@@ -85,7 +88,10 @@ pub use error::{Error, Result};
 pub use event::{Date, Decimal, Event, Timestamp};
 pub use row::Columns;
 pub use sources::append;
-pub use system::{Backup, BatchOptions, Boundary, Checkpoint, RebuildOptions, Rebuilds, Rebuilt};
+pub use system::{
+    Backup, BatchOptions, Boundary, Checkpoint, KeyDiff, RebuildOptions, Rebuilds, Rebuilt,
+    ViewDiff, diff,
+};
 pub use system::{ServeOptions, Served, System};
 pub use time::Epoch;
 

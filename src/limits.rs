@@ -54,6 +54,9 @@ pub const RECENT_UPDATES_MAX: usize = 100_000;
 /// Updates after which one call for changes stops: what a client has to hold at once.
 pub const CHANGES_CHUNK: usize = 10_000;
 
+/// Updates that a search for older changes gives at once, for the calls that follow: about 3 MB.
+pub const READ_AHEAD_UPDATES: usize = 32 << 10;
+
 /// Rows a scan reads before it looks at its lease again.
 pub const SCAN_CHUNK_ROWS: usize = 1_000;
 
@@ -181,6 +184,41 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
+/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, and as much again in
+/// the buffers of its socket.
+/// Connections on the Postgres port; more are refused with 53300.
+pub const PG_CONNECTIONS_MAX: usize = 256;
+
+/// How long a connection on the Postgres port may take until it can ask something.
+pub const PG_STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of one message from a client on the Postgres port: a statement, or its parameters.
+pub const PG_MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// How long the rest of a message may take that has begun to come.
+pub const PG_MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a client on the Postgres port may be silent, unless its session says otherwise.
+pub const PG_IDLE_MAX: Duration = Duration::from_hours(1);
+
+/// Bytes of answers that are gathered before they are sent.
+pub const PG_OUTPUT_BYTES: usize = 64 << 10;
+
+/// How long a client may take to take what was sent.
+pub const PG_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Prepared statements of one connection.
+pub const PG_STATEMENTS_MAX: usize = 1_000;
+
+/// Bytes of the texts of one connection's prepared statements.
+pub const PG_STATEMENT_BYTES_MAX: usize = 4 << 20;
+
+/// Open portals and cursors of one connection.
+pub const PG_PORTALS_MAX: usize = 100;
+
+/// Savepoints of one transaction.
+pub const PG_SAVEPOINTS_MAX: usize = 1_000;
+
 /// Connections that one listener holds at once: below what a process may open by default (1,024 is
 /// often raised to more), and each may hold a snapshot.
 pub const CONNECTIONS_MAX: usize = 4_096;
@@ -213,7 +251,7 @@ pub const HTTP2_STREAMS_MAX: u32 = 64;
 /// the answer.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// See [`LINGER_TIME`].
-pub const LINGER_BYTES: usize = 4 << 20;
+pub const LINGER_BYTES: usize = 256 << 20;
 
 /// A connection that is silent for so long while the server stops is closed.
 pub const STOP_QUIET: Duration = Duration::from_millis(200);
@@ -226,8 +264,21 @@ const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an
 /// Subscriptions to changes at once. Each holds at most two chunks of [`FEED_UPDATES`] rows.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 
-/// Changes that are read for a subscriber at once, and wait for its socket.
+/// Changes that are read for a subscriber at once.
 pub const FEED_UPDATES: usize = 4_000;
+
+/// Bytes of text that are made for a subscriber at once, as far as rows are as long as those before.
+pub const FEED_BYTES: usize = 256 << 10;
+
+/// How long a subscriber's socket may take before what was read ahead for it is dropped.
+pub const FEED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes that are given to the socket at once.
+pub const FEED_PIECE_BYTES: usize = 64 << 10;
+
+/// Reads for subscribers that take their time (searches through merged batches) at
+/// once: they share few threads, whatever the number of subscribers.
+pub const FEED_READS_MAX: usize = 2;
 
 /// Changes of one event. An epoch with more comes in parts.
 pub const EVENT_CHANGES: usize = 1_000;
@@ -263,7 +314,7 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub const DIFFERING_ROWS: usize = 10;
 
 const _: () = {
-    assert!(EVENT_CHANGES <= FEED_UPDATES);
+    assert!(EVENT_CHANGES <= FEED_UPDATES && FEED_PIECE_BYTES <= FEED_BYTES);
     assert!(REPLAYS_RUNNING_MAX <= REPLAYS_HELD_MAX);
     assert!(SUBSCRIPTIONS_MAX < LEASES_MAX, "a snapshot for each subscriber");
     assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");
@@ -332,3 +383,39 @@ const _: () = {
 };
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
+/// How long a client of ours waits for a connection.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a client of ours waits for an answer: old epochs are replayed first.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(600);
+
+/// Bytes of one answer that a client of ours takes: a page of [`REMOTE_PAGE_ROWS`] rows.
+pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
+
+/// Rows that a client of ours asks for at once: the most that a server gives.
+pub const REMOTE_PAGE_ROWS: usize = 10_000;
+/// Rows of one answer over HTTP unless another limit is given.
+pub const READ_ROWS: usize = 100;
+
+/// Rows of one answer at most: a page of some hundred kilobytes. More is for cursors and for
+/// streamed snapshots.
+pub const READ_ROWS_MAX: usize = 10_000;
+
+/// Rows that a thread which serves many connections reads without handing the work over: well
+/// below a millisecond.
+pub const READ_ROWS_INLINE: usize = 500;
+
+/// Keys of one request; they have to fit its address anyway.
+pub const READ_KEYS_MAX: usize = 1_000;
+
+/// How long a request waits for an epoch unless it says otherwise.
+pub const READ_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a request may wait for an epoch at most.
+pub const READ_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of a posted body that are parsed without handing the work to another thread.
+pub const APPEND_INLINE_BYTES: usize = 16 << 10;
+
+const _: () = assert!(READ_ROWS <= READ_ROWS_INLINE && READ_ROWS_INLINE <= READ_ROWS_MAX);
+const _: () = assert!(READ_WAIT.as_secs() <= READ_WAIT_MAX.as_secs());

@@ -82,19 +82,24 @@ pub(super) fn codec(bytes_max: u64) -> impl Options {
     bincode::options().with_fixint_encoding().with_limit(bytes_max).reject_trailing_bytes()
 }
 
+/// The bytes of a manifest with this body.
+pub(super) fn seal(body: &[u8]) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes), body);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
 impl Manifest {
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let body = codec(BATCH_VIEW_MANIFEST_BYTES_MAX).serialize(self).map_err(|error| {
             Error::new(Kind::Input, format!("the manifest of a batch view: {error}"))
                 .remedy("use fewer or shorter names of views, columns and accumulations")
         })?;
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes), &body);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes.extend_from_slice(&body);
-        Ok(bytes)
+        Ok(seal(&body))
     }
 
     pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<Manifest> {

@@ -3,6 +3,7 @@
 mod backup;
 mod block;
 mod clean;
+mod hostile;
 mod manifest;
 mod names;
 mod reader;
@@ -10,6 +11,7 @@ mod rows;
 mod writer;
 
 pub use clean::remove_before;
+pub(crate) use hostile::hostile;
 pub use manifest::{Barrier, Meta, ViewMeta};
 pub use names::Identity;
 pub use reader::{BatchView, Newest};

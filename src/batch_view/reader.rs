@@ -132,7 +132,12 @@ impl BatchView {
             let stated = manifest.boundary;
             return Err(damaged(&path, 0, format!("the manifest states the boundary {stated}")));
         }
-        Ok(BatchView { disk, dir, manifest: Arc::new(manifest) })
+        Ok(BatchView::of(disk, dir, manifest))
+    }
+
+    /// The batch view that a manifest describes.
+    pub(super) fn of(disk: Arc<dyn Disk>, dir: PathBuf, manifest: Manifest) -> BatchView {
+        BatchView { disk, dir, manifest: Arc::new(manifest) }
     }
 
     /// History is `[0, boundary)`.

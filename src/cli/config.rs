@@ -13,6 +13,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
@@ -265,6 +266,17 @@ pub(super) fn show(settings: &[Setting]) {
             None => println!("# {name} is not set"),
         }
     }
+}
+
+/// The parser of these files, for [`crate::hostile`].
+pub(crate) fn hostile() -> Vec<crate::hostile::Decoder> {
+    let file = b"dataflows = [\"a\", 'b']\ndata = \"D\"\nworkers = 2\nfollow = true\n".to_vec();
+    let run = |bytes: &[u8]| {
+        static COMMAND: OnceLock<Command> = OnceLock::new();
+        let command = COMMAND.get_or_init(|| command(COMMANDS[0]));
+        drop(parse_file(&String::from_utf8_lossy(bytes), command));
+    };
+    vec![crate::hostile::Decoder::new("settings", vec![file], run)]
 }
 
 /// The name that a misspelt one was meant to be.

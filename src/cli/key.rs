@@ -1,10 +1,8 @@
 //! Which rows of a view were asked for, as bytes.
 
-use serde_json::Value;
-
 use super::args::KeyArgs;
-use crate::error::{Error, Kind, Result};
-use crate::row::{ByteRange, RowSchema};
+use crate::error::Result;
+use crate::row::{ByteRange, RowSchema, values_of_json};
 
 /// The range of keys that the options stand for; everything without options.
 ///
@@ -12,51 +10,25 @@ use crate::row::{ByteRange, RowSchema};
 /// When there are too many values, or one is not of its column's type; names the column.
 pub(super) fn range(args: &KeyArgs, schema: &RowSchema) -> Result<ByteRange> {
     if args.from.is_some() || args.to.is_some() {
-        let bound = |text: &Option<String>| {
-            text.as_deref().map(|text| schema.parse_key(&split(text, schema))).transpose()
-        };
-        let start = bound(&args.from)?.unwrap_or_default();
-        return Ok(ByteRange { start, end: bound(&args.to)? });
+        return schema.range_of_text(args.from.as_deref(), args.to.as_deref());
     }
-    let values = match (&args.key, &args.key_json) {
-        (Some(text), _) => split(text, schema),
-        (None, Some(json)) => from_json(json)?,
+    let values = values(args, schema)?;
+    match &args.prefix {
+        Some(prefix) => schema.text_range(&values, prefix),
+        None => schema.range_of_values(&values),
+    }
+}
+
+/// The values of the first key columns that were given.
+///
+/// # Errors
+/// When a JSON list is none.
+pub(super) fn values(args: &KeyArgs, schema: &RowSchema) -> Result<Vec<String>> {
+    Ok(match (&args.key, &args.key_json) {
+        (Some(text), _) => schema.split_key(text).into_iter().map(str::to_owned).collect(),
+        (None, Some(json)) => values_of_json(json).map_err(|error| error.within("--key-json"))?,
         (None, None) => Vec::new(),
-    };
-    if let Some(prefix) = &args.prefix {
-        return schema.text_range(&values, prefix);
-    }
-    let bytes = schema.parse_key(&values)?;
-    let whole = values.len() == schema.key.len();
-    Ok(if whole { ByteRange::between(bytes.clone()..=bytes) } else { ByteRange::prefix(&bytes) })
-}
-
-/// The values between commas. A key of one column is taken whole, commas and all.
-fn split(text: &str, schema: &RowSchema) -> Vec<String> {
-    if schema.key.len() == 1 {
-        return vec![text.to_owned()];
-    }
-    text.split(',').map(str::to_owned).collect()
-}
-
-/// The items of a JSON list as text; a single value stands for a list of one.
-fn from_json(json: &str) -> Result<Vec<String>> {
-    let parsed: Value = serde_json::from_str(json).map_err(|error| {
-        Error::new(Kind::Input, format!("--key-json {json}: {error}"))
-            .remedy("give a list such as [\"2016-10-01T09:00:00Z\", 1]")
-    })?;
-    let items = match parsed {
-        Value::Array(items) => items,
-        item => vec![item],
-    };
-    let text = |item: Value| match item {
-        Value::String(text) => Ok(text),
-        Value::Null => Ok("\\N".to_owned()),
-        Value::Number(_) | Value::Bool(_) => Ok(item.to_string()),
-        other => Err(Error::new(Kind::Input, format!("--key-json: {other} is no column's value"))
-            .remedy("give texts, numbers, true, false or null")),
-    };
-    items.into_iter().map(text).collect()
+    })
 }
 
 #[cfg(test)]

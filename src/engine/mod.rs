@@ -20,6 +20,7 @@ mod gather;
 mod guard;
 mod installed;
 mod lane;
+mod profile;
 mod progress;
 mod reports;
 
@@ -30,5 +31,6 @@ pub(crate) use gather::Gather;
 pub(crate) use guard::abort_on_panic;
 pub(crate) use installed::{Installed, share};
 pub(crate) use lane::{Blocks, Feed, History, Lane, history};
+pub(crate) use profile::Profile;
 pub use progress::Progress;
 pub(crate) use reports::Reports;

@@ -102,6 +102,29 @@ impl Pending {
     }
 }
 
+/// Where the answer to a request goes. Dropped unanswered it says that the writer has stopped.
+pub(crate) struct Reply(Option<Box<dyn FnOnce(Result<Ack>) + Send>>);
+
+impl Reply {
+    pub(crate) fn new(then: impl FnOnce(Result<Ack>) + Send + 'static) -> Reply {
+        Reply(Some(Box::new(then)))
+    }
+
+    pub(crate) fn send(mut self, answer: Result<Ack>) {
+        if let Some(then) = self.0.take() {
+            then(answer);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then(Err(stopped()));
+        }
+    }
+}
+
 /// The writer stopped before it answered.
 pub(crate) fn stopped() -> Error {
     Error::new(Kind::Stopped, "the log's writer has stopped").remedy("restart the process")

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
-use crossbeam::channel::Sender;
 
-use super::append::{Ack, Append};
+use super::append::{Ack, Append, Reply};
 use super::chunk::{Chunk, Epochs, Sealed};
 use super::frame::{Header, encode_frame};
 use super::frame_file::{FILE_HEAD, FrameFile};
@@ -24,7 +23,7 @@ use crate::time::Epoch;
 pub(super) struct Request {
     pub(super) append: Append,
     pub(super) size: usize,
-    pub(super) reply: Sender<Result<Ack>>,
+    pub(super) reply: Reply,
 }
 
 /// What became of a group.
@@ -32,7 +31,7 @@ pub(super) enum Outcome {
     /// Nothing was due; no epoch was spent.
     Nothing,
     /// This epoch is durable, and these are to be told.
-    Sealed(Arc<Sealed>, Vec<(Sender<Result<Ack>>, Ack)>),
+    Sealed(Arc<Sealed>, Vec<(Reply, Ack)>),
     /// The group was refused (the disk is full, say), the log goes on.
     Refused,
     /// The log must not be written any more.
@@ -72,10 +71,10 @@ impl Head {
                 Ok(Verdict::Due) => waiting.push((request.reply, false)),
                 Ok(Verdict::Repeat(None)) => waiting.push((request.reply, true)),
                 Ok(Verdict::Repeat(Some(epoch))) => {
-                    let _ = request.reply.send(Ok(Ack { epoch, repeated: true }));
+                    request.reply.send(Ok(Ack { epoch, repeated: true }));
                 }
                 Err(error) => {
-                    let _ = request.reply.send(Err(error));
+                    request.reply.send(Err(error));
                 }
             }
         }
@@ -177,7 +176,7 @@ impl Head {
     fn refuse(
         &mut self,
         error: Error,
-        waiting: Vec<(Sender<Result<Ack>>, bool)>,
+        waiting: Vec<(Reply, bool)>,
         schemas_before: usize,
     ) -> Outcome {
         self.schemas.truncate(schemas_before);
@@ -188,7 +187,7 @@ impl Head {
             return poison(error, waiting);
         }
         for (reply, _) in waiting {
-            let _ = reply.send(Err(again(&error)));
+            reply.send(Err(again(&error)));
         }
         Outcome::Refused
     }
@@ -214,10 +213,10 @@ impl Head {
     }
 }
 
-fn poison(error: Error, waiting: Vec<(Sender<Result<Ack>>, bool)>) -> Outcome {
+fn poison(error: Error, waiting: Vec<(Reply, bool)>) -> Outcome {
     let error = poisoned(&error);
     for (reply, _) in waiting {
-        let _ = reply.send(Err(again(&error)));
+        reply.send(Err(again(&error)));
     }
     Outcome::Poisoned(error)
 }

@@ -41,7 +41,11 @@ impl Envelope {
 
     /// The bytes of a file of this kind that holds `value`.
     pub(super) fn wrap<T: Serialize>(self, value: &T) -> Result<Vec<u8>> {
-        let body = encode(value)?;
+        Ok(self.seal(&encode(value)?))
+    }
+
+    /// The bytes of a file of this kind with this body.
+    pub(super) fn seal(self, body: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD + body.len());
         bytes.extend(self.magic());
         bytes.extend(FORMAT.to_le_bytes());
@@ -50,7 +54,7 @@ impl Envelope {
         bytes.extend(body);
         let sum = checksum(&bytes);
         bytes[12..16].copy_from_slice(&sum.to_le_bytes());
-        Ok(bytes)
+        bytes
     }
 
     /// The value in `bytes`, which were read from `path`.

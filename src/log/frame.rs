@@ -19,6 +19,7 @@ use super::schemas::StoredSchema;
 use super::state::{ProducerMark, Trimmed};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
+use crate::panics::caught;
 use crate::time::Epoch;
 
 /// Bytes of a frame's head.
@@ -100,6 +101,13 @@ impl Head {
     }
 }
 
+/// Gives the head in the first 32 of `bytes` the checksum that it should have.
+pub(super) fn reseal(bytes: &mut [u8], salt: u64) {
+    let sum = head_sum(bytes, salt);
+    bytes[..4].copy_from_slice(&MAGIC);
+    bytes[4..8].copy_from_slice(&sum.to_le_bytes());
+}
+
 fn head_sum(bytes: &[u8], salt: u64) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), &bytes[8..HEAD])
 }
@@ -174,7 +182,8 @@ pub(super) fn decode_message(
     };
     let block = Block::new(0, meta_len as i32, body_len as i64);
     let decoder = FileDecoder::new(schema.clone(), MetadataVersion::V5);
-    match decoder.read_record_batch(&block, message) {
+    // Arrow panics on some of what a checksum cannot vouch for.
+    match caught(|| decoder.read_record_batch(&block, message))? {
         Ok(Some(rows)) => Ok(rows),
         Ok(None) => Err("the message is empty".into()),
         Err(error) => Err(error.to_string()),

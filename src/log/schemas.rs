@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::append::{EPOCH_COLUMN, check_stream};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
+use crate::panics::caught;
 
 /// A schema as it stands on disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -118,7 +119,9 @@ impl Schemas {
                 return Err(format!("schema {} is defined where {expected} is due", one.id));
             }
             check_stream(&one.stream).map_err(|e| e.to_string())?;
-            let schema = try_schema_from_flatbuffer_bytes(&one.ipc);
+            // Arrow panics on some of what a checksum cannot vouch for.
+            let schema = caught(|| try_schema_from_flatbuffer_bytes(&one.ipc))
+                .map_err(|said| format!("schema {}: {said}", one.id))?;
             let schema = schema.map_err(|e| format!("schema {}: {e}", one.id))?;
             self.push(one.stream.as_str().into(), Arc::new(schema));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, SendTimeoutError, Sender, unbounded};
 
-use super::append::{Ack, stopped};
+use super::append::{Ack, Reply, stopped};
 use super::chunk::Sealed;
 use super::commit::{Head, Outcome, Request, again, poisoned};
 use super::frame_file::FrameFile;
@@ -155,13 +155,13 @@ fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, boo
 }
 
 /// Tells everybody that an epoch is durable.
-fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Sender<Result<Ack>>, Ack)>) {
+fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Reply, Ack)>) {
     let mut live = shared.live();
     live.upper = sealed.epoch + 1;
     let subscribers = live.subscribers.clone();
     drop(live);
     for (reply, ack) in acks {
-        let _ = reply.send(Ok(ack));
+        reply.send(Ok(ack));
     }
     let mut gone = Vec::new();
     for subscriber in subscribers {

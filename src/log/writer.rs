@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::append::{Append, Pending, stopped};
+use super::append::{Ack, Append, Pending, Reply, stopped};
 use super::chunk::Sealed;
 use super::commit::{Head, Request, again};
 use super::layout::{Dir, LOCK};
@@ -118,14 +118,15 @@ impl Shared {
         let mut queue = self.queue();
         let failed = queue.failed.get_or_insert_with(|| again(error));
         let reason = again(failed);
-        for request in queue.requests.drain(..) {
-            let _ = request.reply.send(Err(again(&reason)));
-        }
+        let refused: Vec<Request> = queue.requests.drain(..).collect();
         for seal in queue.seals.drain(..) {
             let _ = seal.send(Err(again(&reason)));
         }
         queue.bytes = 0;
         drop(queue);
+        for request in refused {
+            request.reply.send(Err(again(&reason)));
+        }
         self.room.notify_all();
         self.work.notify_all();
         self.live().subscribers.clear();
@@ -195,26 +196,55 @@ impl Writer {
     /// Wrong input (a name, a column type, the size), or the writer has stopped.
     pub fn append(&self, append: Append) -> Result<Pending> {
         let size = append.check()?;
-        let (reply, answer) = bounded(1);
+        let (sender, answer) = bounded(1);
         let mut queue = self.shared.queue();
-        // A request alone may be larger than the queue: it goes when nothing else waits.
-        while queue.failed.is_none()
-            && queue.bytes > 0
-            && queue.bytes + size > self.shared.queue_bytes
-        {
+        while self.is_full(&queue, size) {
             queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
+        // The asker may be gone.
+        let reply = Reply::new(move |ack| drop(sender.send(ack)));
+        self.enqueue(queue, Request { append, size, reply })?;
+        Ok(Pending(answer))
+    }
+
+    /// Queues an append, unless the queue is full, and never waits: `then` is called with the
+    /// answer, by the thread that commits, which it must not hold up. Gives the append back when
+    /// the queue is full.
+    ///
+    /// # Errors
+    /// As [`append`](Writer::append); `then` may be called with the same error, too.
+    pub fn offer(
+        &self,
+        append: Append,
+        then: impl FnOnce(Result<Ack>) + Send + 'static,
+    ) -> Result<Option<Append>> {
+        let size = append.check()?;
+        let queue = self.shared.queue();
+        if self.is_full(&queue, size) {
+            return Ok(Some(append));
+        }
+        self.enqueue(queue, Request { append, size, reply: Reply::new(then) })?;
+        Ok(None)
+    }
+
+    /// Must a request of `size` bytes wait? One alone may be larger than the queue: it goes when
+    /// nothing else waits.
+    fn is_full(&self, queue: &Queue, size: usize) -> bool {
+        queue.failed.is_none() && queue.bytes > 0 && queue.bytes + size > self.shared.queue_bytes
+    }
+
+    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, request: Request) -> Result<()> {
         if let Some(error) = &queue.failed {
             return Err(again(error));
         }
         if queue.closing {
             return Err(stopped());
         }
-        queue.bytes += size;
-        queue.requests.push_back(Request { append, size, reply });
+        queue.bytes += request.size;
+        queue.requests.push_back(request);
         drop(queue);
         self.shared.work.notify_one();
-        Ok(Pending(answer))
+        Ok(())
     }
 
     /// Seals an empty epoch (or one with whatever else waits), so that time goes on; returns it.

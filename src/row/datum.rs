@@ -59,7 +59,7 @@ impl Datum {
         Datum::decode_present(column.ty, bytes).map_err(place)
     }
 
-    fn decode_present(ty: ColumnType, bytes: &mut &[u8]) -> Result<Datum> {
+    pub(super) fn decode_present(ty: ColumnType, bytes: &mut &[u8]) -> Result<Datum> {
         Ok(match ty {
             ColumnType::U8 => Datum::UInt(u8::decode(bytes)?.into()),
             ColumnType::U16 => Datum::UInt(u16::decode(bytes)?.into()),

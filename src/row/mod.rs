@@ -17,18 +17,25 @@
 
 #[cfg(feature = "sql")]
 mod arrays;
+mod asked;
 mod columns;
 mod datum;
 mod decimal;
 mod dynamic;
+mod hostile;
+mod json;
 mod order;
+mod parsed;
 mod range;
 mod schema;
 
 #[cfg(feature = "sql")]
 pub(crate) use arrays::{RowArrays, arrow_schema};
+pub use asked::values_of_json;
 pub use columns::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;
 pub use diptych_derive::Columns;
+pub(crate) use hostile::hostile;
+pub(crate) use json::write_text;
 pub use range::ByteRange;
 pub use schema::{Column, ColumnType, RowSchema, column_name};

@@ -1,5 +1,6 @@
 //! What the index has let go: answered from the log, at the cost of a computation.
 
+use crate::dataflow::Graph;
 use crate::error::Result;
 use crate::serving::Index;
 use crate::time::Epoch;
@@ -18,6 +19,12 @@ pub trait History: Send + Sync {
     /// # Errors
     /// As [`History::at`].
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index>;
+
+    /// The operators of `dataflow`, and what they have done in this process.
+    ///
+    /// # Errors
+    /// When it was never installed here.
+    fn graph(&self, dataflow: &str) -> Result<Graph>;
 
     /// Why a dataflow stopped; none while it runs.
     fn failure(&self, dataflow: &str) -> Option<crate::error::Error>;

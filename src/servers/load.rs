@@ -3,17 +3,19 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::http::{Counting, Requests};
 use super::replays::Replays;
 use crate::error::{Error, Kind, Result};
-use crate::limits::SUBSCRIPTIONS_MAX;
+use crate::limits::{FEED_READS_MAX, SUBSCRIPTIONS_MAX};
 
 /// What clients have under way.
 pub struct Load {
     pub(super) replays: Replays,
     pub(super) subscriptions: Arc<Subscriptions>,
+    /// Turns of reads for subscribers that take their time.
+    pub(super) reads: Arc<Semaphore>,
     /// Counted answers, once there is a router.
     pub(super) requests: OnceLock<Arc<Requests>>,
     stopping: watch::Sender<bool>,
@@ -24,6 +26,7 @@ impl Default for Load {
         Load {
             replays: Replays::default(),
             subscriptions: Arc::default(),
+            reads: Arc::new(Semaphore::new(FEED_READS_MAX)),
             requests: OnceLock::new(),
             stopping: watch::Sender::new(false),
         }

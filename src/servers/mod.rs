@@ -18,6 +18,7 @@ pub(crate) mod auth;
 mod entry;
 mod frontiers;
 mod history;
+mod hostile;
 mod http;
 mod listener;
 mod load;
@@ -33,6 +34,7 @@ mod verified;
 mod watched;
 
 pub use history::History;
+pub(crate) use hostile::hostile;
 pub use load::Load;
 pub use mode::Mode;
 pub use options::ServersOptions;

@@ -165,6 +165,10 @@ impl Replays {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn knows(&self, dataflow: &str, span: Span) -> bool {
+        self.known().iter().any(|one| one.span == span && one.dataflow == dataflow)
+    }
+
     /// Forgets failures, and results that nobody reads and nobody asked for lately (or at all,
     /// when their place is `needed`).
     fn sweep(&self, needed: bool) {
@@ -200,16 +204,14 @@ impl Run {
         let outcome = outcome.map_err(|error| (error.kind(), error.to_string()));
         let failed = outcome.is_err();
         self.done.send_replace(Some(outcome));
-        while !failed && self.is_known() {
+        let Run { replays, dataflow, span, done, .. } = self;
+        // It would keep the result alive: that is up to the table and to those who read it.
+        drop(done);
+        while !failed && replays.knows(&dataflow, span) {
             tokio::time::sleep(REPLAY_KEPT / 4).await;
-            self.replays.sweep(false);
+            replays.sweep(false);
         }
-        self.replays.sweep(false);
-    }
-
-    fn is_known(&self) -> bool {
-        let known = self.replays.known();
-        known.iter().any(|one| one.span == self.span && one.dataflow == self.dataflow)
+        replays.sweep(false);
     }
 
     async fn compute(&self, admitted: OwnedSemaphorePermit) -> Result<Arc<Replayed>> {

@@ -1,6 +1,7 @@
 //! What may be asked: the dataflows, the streams, the log.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use arrow_schema::SchemaRef;
@@ -68,9 +69,23 @@ pub struct Site {
     pub(crate) sql: super::sql::Shared,
     /// What clients have under way.
     pub load: Load,
+    /// Since when.
+    pub started: Instant,
 }
 
 impl Site {
+    /// A site that begins now.
+    pub fn new(
+        flows: Vec<Flow>,
+        streams: Vec<Stream>,
+        writer: Option<Arc<Writer>>,
+        reader: Arc<Reader>,
+        history: Arc<dyn History>,
+    ) -> Arc<Site> {
+        let (sql, load, started) = (super::sql::Shared::default(), Load::default(), Instant::now());
+        Arc::new(Site { flows, streams, writer, reader, history, sql, load, started })
+    }
+
     /// The dataflow called `name`.
     ///
     /// # Errors

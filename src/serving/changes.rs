@@ -15,7 +15,7 @@ use differential_dataflow::consolidation::consolidate_updates;
 
 use super::batch::ViewBatch;
 use super::index::{Index, Shared};
-use super::part::LargeEpoch;
+use super::part::{Ahead, LargeEpoch};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::limits::CHANGES_CHUNK;
@@ -77,6 +77,8 @@ pub struct Changes {
     pub(super) from: Epoch,
     /// An epoch that is being delivered in parts.
     pub(super) large: Option<LargeEpoch>,
+    /// Changes from here on, of whole epochs.
+    pub(super) ahead: Option<Ahead>,
 }
 
 impl Index {
@@ -85,7 +87,8 @@ impl Index {
     /// # Errors
     /// When `from` is not above `since`: what happened there was merged into one.
     pub fn changes(&self, view: usize, from: Epoch) -> Result<Changes> {
-        let changes = Changes { shared: Arc::clone(&self.shared), view, from, large: None };
+        let changes =
+            Changes { shared: Arc::clone(&self.shared), view, from, large: None, ahead: None };
         let state = self.shared.state.load_full();
         changes.batches(&state).map(drop)?;
         Ok(changes)
@@ -161,11 +164,8 @@ impl Changes {
 
     /// The batches that hold every update from `from` on, times told apart.
     pub(super) fn batches(&self, state: &State) -> Result<Vec<ViewBatch>> {
-        let recent: Option<Vec<_>> = (0..state.shards)
-            .map(|shard| self.shared.recent.since(self.view * state.shards + shard, self.from))
-            .collect();
-        if let Some(recent) = recent {
-            return Ok(recent.concat());
+        if let Some((batches, _)) = self.recent(state, usize::MAX) {
+            return Ok(batches);
         }
         // Times up to `since` may have been moved to it, so the changes at `since` itself are the
         // sum of all before; at 0 there is nothing before.
@@ -174,6 +174,19 @@ impl Changes {
         }
         let batches = state.batches(self.view, state.frontier);
         Ok(batches.filter(|batch| batch.upper_epoch() > self.from).cloned().collect())
+    }
+
+    /// Batches as they were published, with at least `enough` updates of each shard from `from`
+    /// on, and where they end; none when they are not kept any more.
+    pub(super) fn recent(&self, state: &State, enough: usize) -> Option<(Vec<ViewBatch>, Epoch)> {
+        let (mut batches, mut upper) = (Vec::new(), state.frontier);
+        for shard in 0..state.shards {
+            let at = self.view * state.shards + shard;
+            let (some, end) = self.shared.recent.some_since(at, self.from, enough)?;
+            batches.extend(some);
+            upper = upper.min(end.unwrap_or(upper));
+        }
+        Some((batches, upper))
     }
 
     fn too_old(&self, state: &State) -> Error {

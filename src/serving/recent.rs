@@ -48,14 +48,29 @@ impl Recent {
         }
     }
 
-    /// The batches of a list that hold its updates from `from` on; none when some are forgotten.
-    pub(super) fn since(&self, at: usize, from: Epoch) -> Option<Vec<ViewBatch>> {
+    /// The first batches of a list that hold updates from `from` on, until there are `enough`, and
+    /// where they end: none when they are all there are. None at all when some are forgotten.
+    pub(super) fn some_since(
+        &self,
+        at: usize,
+        from: Epoch,
+        enough: usize,
+    ) -> Option<(Vec<ViewBatch>, Option<Epoch>)> {
         let ring = lock(&self.rings[at]);
         if ring.start? > from {
             return None;
         }
-        let newest = ring.batches.iter().rev().take_while(|batch| batch.upper_epoch() > from);
-        Some(newest.cloned().collect())
+        let first = ring.batches.partition_point(|batch| batch.upper_epoch() <= from);
+        let (mut found, mut updates) = (Vec::new(), 0);
+        for batch in ring.batches.range(first..) {
+            if updates > enough {
+                let end = found.last().map(ViewBatch::upper_epoch);
+                return Some((found, end));
+            }
+            updates += batch.len();
+            found.push(batch.clone());
+        }
+        Some((found, None))
     }
 
     /// Does the ring of a list hold all its updates from `from` on?

@@ -211,13 +211,21 @@ impl Drop for Snapshot {
 
 /// Visits the values of one key, in order.
 #[inline]
-fn lookup(
+fn lookup(state: &State, view: usize, key: &[u8], upper: Epoch, visit: impl FnMut(&[u8], isize)) {
+    values_of(state, view, key, upper, usize::MAX, visit);
+}
+
+/// Visits the values of one key, in order; none, and false, when there are more than `most` of
+/// them in all batches.
+#[inline]
+pub(super) fn values_of(
     state: &State,
     view: usize,
     key: &[u8],
     upper: Epoch,
+    most: usize,
     mut visit: impl FnMut(&[u8], isize),
-) {
+) -> bool {
     let hash = hash_key(key);
     let list = &state.view(view)[shard_of_hash(hash, state.shards)];
     let mut found: Vec<(&[u8], isize)> = Vec::new();
@@ -229,7 +237,11 @@ fn lookup(
             continue;
         }
         if let Some(position) = batch.find(key, hash) {
-            for value in batch.values_of(position) {
+            let values = batch.values_of(position);
+            if found.len() + values.len() > most {
+                return false;
+            }
+            for value in values {
                 found.push((batch.value_at(value), batch.multiplicity(value, upper)));
             }
         }
@@ -241,6 +253,7 @@ fn lookup(
             visit(values[0].0, times);
         }
     }
+    true
 }
 
 pub(super) fn check_inside(epoch: Epoch, since: Epoch, upper: Epoch) -> Result<()> {

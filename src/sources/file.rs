@@ -135,7 +135,11 @@ impl Reading {
 }
 
 /// For each column of the stream its place in the header.
-fn places(names: &[String], stream: &str, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
+pub(super) fn places(
+    names: &[String],
+    stream: &str,
+    schema: &SchemaRef,
+) -> Result<Vec<Option<usize>>> {
     let refuse = |message: String, remedy: &str| {
         let header = names.join(", ");
         let message = format!("line 1: {message}; the header is: {header}");
@@ -160,7 +164,7 @@ fn places(names: &[String], stream: &str, schema: &SchemaRef) -> Result<Vec<Opti
     Ok(places)
 }
 
-fn object(rows: &mut Structs, raw: &[u8]) -> Result<(), Bad> {
+pub(super) fn object(rows: &mut Structs, raw: &[u8]) -> Result<(), Bad> {
     match std::str::from_utf8(raw) {
         Ok(text) => rows.object(text),
         Err(error) => {
@@ -169,7 +173,7 @@ fn object(rows: &mut Structs, raw: &[u8]) -> Result<(), Bad> {
     }
 }
 
-fn row(
+pub(super) fn row(
     rows: &mut Structs,
     record: &CsvRecord<'_>,
     width: usize,

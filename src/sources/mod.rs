@@ -35,10 +35,12 @@
 //! the empty text in a column of text, and else an error; so is a key missing in a JSON object.
 
 mod bad;
+mod body;
 mod cells;
 mod csv;
 mod file;
 mod follow;
+mod hostile;
 mod ingest;
 mod lines;
 mod nested;
@@ -47,7 +49,9 @@ mod options;
 mod sink;
 mod typed;
 
+pub(crate) use body::{Spelling, parse};
 pub use follow::follow;
+pub(crate) use hostile::hostile;
 pub use ingest::ingest;
 pub use options::{FileReport, Format, IngestOptions, OnError, Phase, Progress, Report};
 pub use sink::AppendTo;

@@ -13,7 +13,9 @@ use super::driver::{Driver, Tail};
 use super::status::LaneStatus;
 use super::worker::{Command, Dump, Inbox, LiveLane, LiveWorker, Write};
 use crate::dataflow::{Definition, StreamInfo};
-use crate::engine::{Blocks, Cluster, History, Lane, Progress, abort_on_panic, agree, history};
+use crate::engine::{
+    Blocks, Cluster, History, Lane, Profile, Progress, abort_on_panic, agree, history,
+};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Reader;
@@ -49,6 +51,7 @@ pub(crate) struct Live {
     driver: Option<JoinHandle<()>>,
     /// Why the driver ended early, until somebody is told.
     failure: Arc<Mutex<Option<Error>>>,
+    profile: Arc<Profile>,
     workers: Option<WorkerGuards<Result<()>>>,
     senders: Vec<(Sender<Command>, Thread)>,
 }
@@ -90,7 +93,9 @@ impl Live {
         let (ready, started) = bounded(cluster.workers);
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..cluster.workers).map(|_| bounded(limits::EPOCHS_QUEUED_MAX)).unzip();
+        let profile = Arc::<Profile>::default();
         let hire = Hire {
+            profile: Arc::clone(&profile),
             dataflows,
             reader: Arc::clone(reader),
             cluster: cluster.clone(),
@@ -124,7 +129,7 @@ impl Live {
                 }
             })
         });
-        Ok(Live { stop, fed, driver, failure, workers: Some(workers), senders })
+        Ok(Live { stop, fed, driver, failure, profile, workers: Some(workers), senders })
     }
 
     /// Stops feeding, lets the workers leave and waits for them. What was fed is published first
@@ -155,6 +160,11 @@ impl Live {
             Some(Err(_)) => Err(Error::new(Kind::Stopped, "the driver of the epochs panicked")),
             Some(Ok(())) | None => self.check(),
         }
+    }
+
+    /// What the operators of the dataflows do.
+    pub(crate) fn profile(&self) -> &Arc<Profile> {
+        &self.profile
     }
 
     /// Every epoch below has been given to every worker, unless it is below a boundary.
@@ -216,6 +226,7 @@ type Started = (usize, Result<Thread>);
 
 /// What each worker thread needs to begin.
 struct Hire {
+    profile: Arc<Profile>,
     dataflows: Vec<LiveDataflow>,
     reader: Arc<Reader>,
     cluster: Cluster,
@@ -257,6 +268,7 @@ impl Hire {
 
     fn hire(&self, worker: &mut Worker, local: usize) -> Result<LiveWorker> {
         agree(worker, &self.cluster, &self.task())?;
+        self.profile.watch(worker);
         let several = self.cluster.processes() > 1;
         let broadcast = several.then(|| Commands::install(worker));
         let (index, peers) = (worker.index(), worker.peers());

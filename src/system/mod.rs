@@ -7,6 +7,7 @@
 
 mod backup;
 mod checkpoint;
+mod diff;
 mod fits;
 mod options;
 mod rebuild;
@@ -15,6 +16,7 @@ mod site;
 
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
+pub use diff::{KeyDiff, ViewDiff, diff};
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{Boundary, ServeOptions, Served, System};
-use crate::dataflow::Definition;
-use crate::engine::Cluster;
+use crate::dataflow::{Definition, Graph};
+use crate::engine::{Cluster, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Flow, History, Load, Site, SqlShared, Stream};
+use crate::servers::{Flow, History, Site, Stream};
 use crate::serving::{Index, IndexOptions, Serving};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
@@ -50,18 +50,11 @@ impl System {
                 (entry.description.name.clone(), status, entry.index.shards())
             })
             .collect();
-        let history =
-            Recompute { system: self.clone(), definitions: definitions.to_vec(), statuses };
+        let profile = Arc::clone(served.live.profile());
+        let (system, definitions) = (self.clone(), definitions.to_vec());
+        let history = Recompute { system, definitions, statuses, profile };
         let reader = Arc::clone(served.reader());
-        Ok(Arc::new(Site {
-            flows,
-            streams,
-            writer,
-            reader,
-            history: Arc::new(history),
-            sql: SqlShared::default(),
-            load: Load::default(),
-        }))
+        Ok(Site::new(flows, streams, writer, reader, Arc::new(history)))
     }
 }
 
@@ -80,6 +73,7 @@ struct Recompute {
     definitions: Vec<Definition>,
     /// How each dataflow fares, and how many workers it has.
     statuses: Vec<(String, Arc<LaneStatus>, usize)>,
+    profile: Arc<Profile>,
 }
 
 impl Recompute {
@@ -107,7 +101,12 @@ impl History for Recompute {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
         };
-        let index = IndexOptions { history_epochs: upper + 1, ..IndexOptions::default() };
+        // Kept as published, they are read in the order of epochs without a search.
+        let index = IndexOptions {
+            history_epochs: upper + 1,
+            recent_updates: usize::MAX,
+            ..IndexOptions::default()
+        };
         let options = ServeOptions::default().boundary(boundary).until(upper).index(index);
         let served = self.system.serve(std::slice::from_ref(definition), options)?;
         let index = served.index(dataflow)?;
@@ -116,6 +115,12 @@ impl History for Recompute {
         }
         served.stop()?;
         Ok(index)
+    }
+
+    fn graph(&self, dataflow: &str) -> Result<Graph> {
+        self.profile.graph(dataflow).ok_or_else(|| {
+            Error::new(Kind::Missing, format!("dataflow {dataflow:?} was never installed here"))
+        })
     }
 
     fn failure(&self, dataflow: &str) -> Option<Error> {

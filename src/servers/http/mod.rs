@@ -3,13 +3,26 @@
 //! Each file gives its routes, and here they are put under the role that they need. The OpenAPI
 //! document is made from the same registration, so none can be served and not described.
 
+mod answer;
+mod append;
 mod changes;
+mod cursor;
+mod describe;
 mod exposition;
+mod graph;
 mod health;
+mod hostile;
 mod metrics;
+mod openapi;
+mod page;
 mod problem;
+mod query;
+mod read;
 mod requests;
+mod secured;
+mod snapshot;
 mod sql;
+mod status;
 mod verify;
 
 use std::sync::Arc;
@@ -19,11 +32,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::auth::{Gate, Guard, Role};
+use super::auth::{Gate, Role};
 use super::entry::Entry;
 use super::listener;
 use super::site::Site;
 
+pub(super) use hostile::hostile;
 pub(super) use problem::Problem;
 pub(super) use requests::{Counting, Requests};
 
@@ -34,9 +48,16 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
     vec![
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
+        (Some(Role::Read), graph::routes()),
         (Some(Role::Read), metrics::routes()),
         (Some(Role::Read), sql::routes()),
+        (Some(Role::Read), read::routes()),
+        (Some(Role::Append), append::routes()),
+        (Some(Role::Read), snapshot::routes()),
+        (Some(Role::Read), describe::routes()),
+        (Some(Role::Read), status::routes()),
         (None, health::routes()),
+        (None, page::routes()),
     ]
 }
 
@@ -44,15 +65,17 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
 fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
     let mut all = Routes::new();
     for (role, routes) in routes() {
-        // Without credentials nothing is put before the routes.
-        all = all.merge(match role.zip(gate) {
-            Some((role, gate)) => routes.layer(Guard::new(Arc::clone(gate), role)),
-            None => routes,
-        });
+        all = all.merge(secured::secured(routes, role, gate));
     }
-    let (router, description) = all.split_for_parts();
-    let counted = site.load.count(description.paths.paths.keys());
-    router.fallback(problem::no_such_path).layer(counted).with_state(site)
+    let description = openapi::Description::default();
+    all = all.merge(description.routes());
+    secured::describe(all.get_openapi_mut());
+    let (router, api) = all.split_for_parts();
+    description.set(&api, &site);
+    let counted = site.load.count(api.paths.paths.keys());
+    let router = router.fallback(problem::no_such_path);
+    let router = router.method_not_allowed_fallback(problem::no_such_method);
+    router.layer(counted).with_state(site)
 }
 
 /// Answers requests until told to stop; then finishes those under way.

@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem details: what, where, and the remedy.
 
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -98,4 +98,9 @@ impl IntoResponse for Problem {
 pub(super) async fn no_such_path(uri: Uri) -> Problem {
     let detail = format!("nothing is at {} (the paths are in /openapi.json)", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "missing", detail)
+}
+
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{method} is not what {} answers (see /openapi.json)", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "input", detail)
 }

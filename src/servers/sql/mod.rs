@@ -27,6 +27,8 @@ mod image;
 #[cfg(feature = "sql")]
 mod index_rows;
 #[cfg(feature = "sql")]
+mod pins;
+#[cfg(feature = "sql")]
 mod prepared;
 #[cfg(feature = "sql")]
 mod reading;

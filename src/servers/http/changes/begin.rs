@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::limits::SCAN_CHUNK_ROWS;
 use crate::row::ByteRange;
 use crate::servers::mode::blocking;
-use crate::serving::{Cursor, Index, Read, Snapshot, Token};
+use crate::serving::{Cursor, Index, Read, Row, Token};
 
 impl Feed {
     /// All rows at one epoch, a bounded number at a time; then what changes from there on.
@@ -84,7 +84,14 @@ impl Feed {
         if let Some((last, old, new)) = snapshots {
             let mut cursor = None;
             loop {
-                let rows = differing(view, &old, other, &new, cursor.take()).await?;
+                let (left, right, from) = (Arc::clone(&old), Arc::clone(&new), cursor.take());
+                let some = self.apart(move || {
+                    left.renew()?;
+                    right.renew()?;
+                    let rows = left.difference_behind(view, &right, other, from.as_ref());
+                    rows.take(SCAN_CHUNK_ROWS).collect::<Result<Vec<Row>>>()
+                });
+                let rows = some.await?;
                 let Some(row) = rows.last() else { break };
                 cursor = Some(Cursor::after(row.key.clone(), row.value.clone()));
                 let schema = &new.views()[other].schema;
@@ -96,22 +103,4 @@ impl Feed {
         self.flush().await?;
         Ok(Next::Live(changes))
     }
-}
-
-/// Some rows of the difference behind a cursor.
-async fn differing(
-    view: usize,
-    old: &Arc<Snapshot>,
-    other: usize,
-    new: &Arc<Snapshot>,
-    cursor: Option<Cursor>,
-) -> Result<Vec<crate::serving::Row>> {
-    let (old, new) = (Arc::clone(old), Arc::clone(new));
-    blocking(move || {
-        old.renew()?;
-        new.renew()?;
-        let rows = old.difference_behind(view, &new, other, cursor.as_ref());
-        rows.take(SCAN_CHUNK_ROWS).collect()
-    })
-    .await
 }

@@ -25,7 +25,15 @@ struct Item<'a> {
 impl Events {
     /// The text so far.
     pub(super) fn take(&mut self) -> Bytes {
-        Bytes::from(std::mem::take(&mut self.0))
+        let mut text = std::mem::take(&mut self.0);
+        // It may wait for a slow socket.
+        text.shrink_to_fit();
+        Bytes::from(text)
+    }
+
+    /// Bytes so far.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// A line that only keeps the connection awake, or tells a person something.

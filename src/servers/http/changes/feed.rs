@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::events::Events;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{
-    FEED_UPDATES, HEARTBEAT_INTERVAL, PROGRESS_INTERVAL, RETRY_AFTER, SUBSCRIBER_STALL,
+    EVENT_CHANGES, FEED_BYTES, FEED_PAUSE, FEED_PIECE_BYTES, FEED_UPDATES, HEARTBEAT_INTERVAL,
+    PROGRESS_INTERVAL, RETRY_AFTER, SUBSCRIBER_STALL,
 };
 use crate::row::RowSchema;
 use crate::servers::http::Problem;
@@ -69,6 +70,8 @@ pub(super) struct Feed {
     spoke: Instant,
     /// A large epoch is being delivered.
     begun: bool,
+    /// About how long a row is as text.
+    row_bytes: usize,
 }
 
 impl Feed {
@@ -83,7 +86,7 @@ impl Feed {
         let frontier = site.flows[flow].frontier.clone();
         let stopping = site.load.stopping();
         let (events, spoke) = (Events::default(), Instant::now());
-        let (told, begun) = (0, false);
+        let (told, begun, row_bytes) = (0, false, FEED_BYTES / EVENT_CHANGES);
         let feed = Feed {
             site,
             flow,
@@ -96,6 +99,7 @@ impl Feed {
             told,
             spoke,
             begun,
+            row_bytes,
         };
         (feed, reader)
     }
@@ -132,10 +136,10 @@ impl Feed {
         self.told = changes.token().epoch;
         loop {
             let from = changes.token().epoch;
-            let (part, rest) = read(changes).await?;
+            let (part, rest) = self.read(changes).await?;
             changes = rest;
             match part {
-                Ok(Some(part)) => self.deliver(&schema, part, &changes.token()).await?,
+                Ok(Some(part)) => self.deliver(&schema, part, &mut changes).await?,
                 Ok(None) if changes.is_over() => return self.cutover(&index, view).await,
                 Ok(None) => self.wait(&changes.token()).await?,
                 Err(error) if error.is_missing() => return Ok(self.behind(&index, from)?),
@@ -177,10 +181,10 @@ impl Feed {
                 let remedy = "connect again with the last token";
                 return Err(Error::new(Kind::Stopped, message).remedy(remedy).into());
             }
-            let (part, rest) = read(changes).await?;
+            let (part, rest) = self.read(changes).await?;
             changes = rest;
             match part? {
-                Some(part) => self.deliver(&schema, part, &changes.token()).await?,
+                Some(part) => self.deliver(&schema, part, &mut changes).await?,
                 None => break,
             }
         }
@@ -197,9 +201,43 @@ impl Feed {
         Ok(Next::Replay(pending, from))
     }
 
+    /// The next part: at once when it is among the latest updates, else on a thread that may take
+    /// its time.
+    async fn read(&self, mut changes: Changes) -> Result<(Result<Option<Part>>, Changes)> {
+        let most = (FEED_BYTES / self.row_bytes.max(1)).clamp(FEED_UPDATES / 100, FEED_UPDATES);
+        if changes.is_at_hand() {
+            let part = changes.part(most);
+            return Ok((part, changes));
+        }
+        self.apart(move || {
+            let part = changes.part(most);
+            Ok((part, changes))
+        })
+        .await
+    }
+
+    /// Runs a read that may take its time when it is its turn.
+    pub(super) async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let turn = Arc::clone(&self.site.load.reads).acquire_owned().await;
+        blocking(move || {
+            let _turn = turn;
+            work()
+        })
+        .await
+    }
+
     /// Sends changes; an id goes with each epoch that is whole.
-    async fn deliver(&mut self, schema: &RowSchema, part: Part, token: &Token) -> Result<(), End> {
+    async fn deliver(
+        &mut self,
+        schema: &RowSchema,
+        part: Part,
+        source: &mut Changes,
+    ) -> Result<(), End> {
         let Part { changes, complete } = part;
+        let token = &source.token();
         self.place.0.changes.fetch_add(changes.len() as u64, Relaxed);
         let token_of = |epoch: Epoch| Token { epoch: epoch + 1, ..token.clone() };
         for epoch in changes.chunk_by(|a, b| a.epoch == b.epoch) {
@@ -210,10 +248,14 @@ impl Feed {
             self.events.complete(token.epoch.checked_sub(1), token);
         }
         self.begun = !complete;
+        if !changes.is_empty() {
+            self.row_bytes = self.events.len() / changes.len();
+        }
         if complete {
             self.told = changes.last().map_or(token.epoch, |change| change.epoch + 1);
         }
-        self.flush().await
+        drop(changes);
+        self.hand_over(Some(source)).await
     }
 
     /// Waits until there may be more, and lets the reader know that all is well meanwhile.
@@ -258,23 +300,35 @@ impl Feed {
 
     /// Gives the socket what there is, when it has taken what came before.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
-        let bytes = self.events.take();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let sent = tokio::select! {
-            sent = timeout(SUBSCRIBER_STALL, self.socket.send(bytes)) => sent,
-            _ = self.stopping.wait_for(|stop| *stop) => return Err(End::Gone),
-        };
-        self.spoke = Instant::now();
-        match sent {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_) => {
-                self.place.0.stalled.fetch_add(1, Relaxed);
-                Err(End::Gone)
+        self.hand_over(None).await
+    }
+
+    /// [`Feed::flush`]; when the socket pauses, what was read ahead is let go.
+    async fn hand_over(&mut self, mut source: Option<&mut Changes>) -> Result<(), End> {
+        let mut bytes = self.events.take();
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(FEED_PIECE_BYTES));
+            let mut room = timeout(FEED_PAUSE, self.socket.reserve()).await;
+            if room.is_err() {
+                if let Some(source) = source.take() {
+                    source.relax();
+                }
+                room = tokio::select! {
+                    room = timeout(SUBSCRIBER_STALL, self.socket.reserve()) => room,
+                    _ = self.stopping.wait_for(|stop| *stop) => return Err(End::Gone),
+                };
+            }
+            self.spoke = Instant::now();
+            match room {
+                Ok(Ok(room)) => room.send(piece),
+                Ok(Err(_)) => return Err(End::Gone),
+                Err(_) => {
+                    self.place.0.stalled.fetch_add(1, Relaxed);
+                    return Err(End::Gone);
+                }
             }
         }
+        Ok(())
     }
 
     /// Waits a moment for the frontier to pass `epoch`; a heartbeat is sent meanwhile.
@@ -294,20 +348,6 @@ async fn left(socket: &mpsc::Sender<Bytes>, stopping: &mut watch::Receiver<bool>
         // Ends with its sender, too.
         _ = stopping.wait_for(|stop| *stop) => {}
     }
-}
-
-/// The next part: at once when it is among the latest updates, else on a thread that may take its
-/// time.
-async fn read(mut changes: Changes) -> Result<(Result<Option<Part>>, Changes)> {
-    if changes.is_recent() {
-        let part = changes.part(FEED_UPDATES);
-        return Ok((part, changes));
-    }
-    blocking(move || {
-        let part = changes.part(FEED_UPDATES);
-        Ok((part, changes))
-    })
-    .await
 }
 
 /// Longer than a heartbeat is late.

@@ -1,0 +1,118 @@
+//! The decoders of batch views, for [`crate::hostile`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::manifest::{Manifest, Meta, Part, ViewMeta, seal};
+use super::names::{Identity, PartKind};
+use super::reader::BatchView;
+use super::rows::{put_row, visit_rows};
+use crate::hostile::Decoder;
+use crate::io::{Disk, SimDisk, replace};
+use crate::row::{ByteRange, RowSchema, encode};
+use crate::serving::Digest;
+
+const ROOT: &str = "data";
+const VIEW: &str = "counts";
+
+/// Manifests, rows of blocks, and the index of a view's blocks.
+pub(crate) fn hostile() -> Vec<Decoder> {
+    vec![
+        Decoder::new("batch view: manifest", vec![manifest_body()], run_manifest),
+        Decoder::new("batch view: rows of a block", vec![block()], run_rows),
+        Decoder::new("batch view: a part", vec![part()], run_part),
+    ]
+}
+
+fn block() -> Vec<u8> {
+    let mut block = Vec::new();
+    for (word, count) in [("be", 2_i64), ("or", 1), ("to", 2)] {
+        put_row(&encode(&word.to_owned()), &encode(&count), 1, &mut block);
+    }
+    block
+}
+
+/// Two blocks as they are framed, the second of which is the index of the first.
+fn part() -> Vec<u8> {
+    let index = vec![(8_u64, encode(&"be".to_owned()))];
+    let index = bincode::Options::serialize(super::manifest::codec(u64::MAX), &index);
+    let index = index.unwrap_or_else(|error| panic!("a sample: {error}"));
+    let mut bytes = Vec::new();
+    for block in [block(), index] {
+        bytes.extend_from_slice(&(block.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&block);
+    }
+    bytes
+}
+
+fn manifest() -> Manifest {
+    let schema = RowSchema::of::<String, i64>();
+    let meta = Meta {
+        log_identity: "1".into(),
+        barriers: Vec::new(),
+        views: vec![ViewMeta { name: VIEW.into(), schema }],
+    };
+    let part = Part {
+        file: "part".into(),
+        kind: PartKind::View,
+        name: VIEW.into(),
+        worker: 0,
+        bytes: 0,
+        crc: 0,
+        blocks: 1,
+        rows: 3,
+        digest: Digest::default(),
+        footer: 0,
+    };
+    let (dataflow, version) = ("word_count".into(), "1".into());
+    Manifest { dataflow, version, boundary: 1, workers: 1, meta, parts: vec![part] }
+}
+
+fn manifest_body() -> Vec<u8> {
+    let bytes = manifest().to_bytes().unwrap_or_else(|error| panic!("a sample: {error}"));
+    bytes[20..].to_vec()
+}
+
+fn put(name: &str, bytes: &[u8]) -> Arc<dyn Disk> {
+    let disk = SimDisk::new();
+    let path = Identity::new("word_count", "1").dir(Path::new(ROOT)).join(name);
+    replace(&disk, &path, bytes).unwrap_or_else(|error| panic!("a disk in memory: {error}"));
+    Arc::new(disk)
+}
+
+fn run_manifest(bytes: &[u8]) {
+    let identity = Identity::new("word_count", "1");
+    let disk = put(&super::names::manifest(1), &seal(bytes));
+    let Ok(view) = BatchView::open(disk, Path::new(ROOT), &identity, 1) else { return };
+    drop(view.verify());
+    drop(view.view_size(VIEW));
+    drop(view.get(VIEW, &encode(&"to".to_owned())));
+}
+
+fn run_rows(bytes: &[u8]) {
+    drop(visit_rows(Path::new(ROOT), bytes, |_, _, _| true));
+}
+
+/// Blocks whose checksums are right; the last one is taken for the index.
+fn run_part(bytes: &[u8]) {
+    let mut file = super::block::MAGIC.to_vec();
+    let (mut rest, mut footer) = (bytes, 0);
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let len = (u32::from_le_bytes(*length) as usize).min(tail.len());
+        footer = file.len() as u64;
+        file.extend_from_slice(length);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(length), &tail[..len]);
+        file.extend_from_slice(&crc.to_le_bytes());
+        file.extend_from_slice(&tail[..len]);
+        rest = &tail[len..];
+    }
+    let mut manifest = manifest();
+    manifest.parts[0].bytes = file.len() as u64;
+    manifest.parts[0].footer = footer;
+    let disk = put("part", &file);
+    let dir = Identity::new("word_count", "1").dir(Path::new(ROOT));
+    let view = BatchView::of(disk, dir, manifest);
+    drop(view.get(VIEW, &encode(&"to".to_owned())));
+    drop(view.range(VIEW, &ByteRange::all(), 100));
+    drop(view.for_each_row(VIEW, |_, _, _| ()));
+}

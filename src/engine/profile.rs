@@ -1,0 +1,237 @@
+//! What the operators of a process do, from the logs that timely and differential keep.
+//!
+//! Each worker has its own figures; a buffer of events at a time is added to them, at the end of
+//! each step at the latest. Readers add the workers up. Workers install the same dataflows in the
+//! same order, so an operator has the same address on each of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use differential_dataflow::logging::{DifferentialEvent, DifferentialEventBuilder};
+use timely::logging::{ChannelsEvent, MessagesEvent, StartStop, TimelyEvent, TimelyEventBuilder};
+use timely::worker::Worker;
+
+use crate::dataflow::{Graph, GraphChannel, GraphOperator};
+
+/// The figures of all workers of a process.
+#[derive(Default)]
+pub(crate) struct Profile {
+    workers: Mutex<Vec<Arc<Mutex<Figures>>>>,
+}
+
+/// What one worker has done. Operators and channels share one range of small numbers.
+#[derive(Default)]
+struct Figures {
+    operators: Vec<Operator>,
+    channels: Vec<Channel>,
+    /// Operators that are running, the innermost last.
+    running: Vec<Running>,
+}
+
+#[derive(Clone, Default)]
+struct Operator {
+    /// Empty while it has not been introduced.
+    address: Vec<usize>,
+    name: String,
+    busy: Duration,
+    /// Updates in its arrangement; a worker may log a removal before the addition.
+    held: i64,
+}
+
+#[derive(Clone, Default)]
+struct Channel {
+    edge: Option<Edge>,
+    sent: i64,
+    received: i64,
+}
+
+/// Scope, source and target, with their ports.
+type Edge = (Vec<usize>, (usize, usize), (usize, usize));
+
+struct Running {
+    id: usize,
+    since: Duration,
+    /// Time of the operators inside.
+    inside: Duration,
+}
+
+impl Profile {
+    /// Keeps figures of everything that is installed on `worker` from now on.
+    pub(crate) fn watch(&self, worker: &Worker) {
+        let figures = Arc::<Mutex<Figures>>::default();
+        // A worker without a clock keeps no logs.
+        let Some(mut register) = worker.log_register() else { return };
+        let timely = Arc::clone(&figures);
+        register.insert::<TimelyEventBuilder, _>("timely", move |_, events| {
+            let Some(events) = events else { return };
+            let mut figures = timely.lock().unwrap_or_else(PoisonError::into_inner);
+            for (at, event) in events.drain(..) {
+                figures.timely(at, event);
+            }
+        });
+        let held = Arc::clone(&figures);
+        let name = "differential/arrange";
+        register.insert::<DifferentialEventBuilder, _>(name, move |_, events| {
+            let Some(events) = events else { return };
+            let mut figures = held.lock().unwrap_or_else(PoisonError::into_inner);
+            for (_, event) in events.drain(..) {
+                figures.differential(&event);
+            }
+        });
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(figures);
+    }
+
+    /// The dataflow of that name, if one was installed.
+    pub(crate) fn graph(&self, dataflow: &str) -> Option<Graph> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut sum = Sum::default();
+        for figures in &workers {
+            sum.add(&figures.lock().unwrap_or_else(PoisonError::into_inner), dataflow);
+        }
+        (!sum.operators.is_empty()).then(|| sum.graph(workers.len()))
+    }
+}
+
+impl Figures {
+    fn timely(&mut self, at: Duration, event: TimelyEvent) {
+        match event {
+            TimelyEvent::Operates(event) => {
+                let operator = slot(&mut self.operators, event.id);
+                (operator.address, operator.name) = (event.addr, event.name);
+            }
+            TimelyEvent::Channels(ChannelsEvent { id, scope_addr, source, target, .. }) => {
+                slot(&mut self.channels, id).edge = Some((scope_addr, source, target));
+            }
+            TimelyEvent::Messages(MessagesEvent { is_send, channel, record_count, .. }) => {
+                let channel = slot(&mut self.channels, channel);
+                *(if is_send { &mut channel.sent } else { &mut channel.received }) += record_count;
+            }
+            TimelyEvent::Schedule(event) => match event.start_stop {
+                StartStop::Start => {
+                    self.running.push(Running { id: event.id, since: at, inside: Duration::ZERO });
+                }
+                StartStop::Stop => self.stopped(event.id, at),
+            },
+            _ => {}
+        }
+    }
+
+    fn stopped(&mut self, id: usize, at: Duration) {
+        let Some(Running { since, inside, .. }) = self.running.pop_if(|last| last.id == id) else {
+            return;
+        };
+        let spent = at.saturating_sub(since);
+        slot(&mut self.operators, id).busy += spent.saturating_sub(inside);
+        if let Some(around) = self.running.last_mut() {
+            around.inside += spent;
+        }
+    }
+
+    fn differential(&mut self, event: &DifferentialEvent) {
+        let (operator, more, fewer) = match event {
+            DifferentialEvent::Batch(event) => (event.operator, event.length, 0),
+            DifferentialEvent::Drop(event) => (event.operator, 0, event.length),
+            DifferentialEvent::Merge(event) => match event.complete {
+                Some(length) => (event.operator, length, event.length1 + event.length2),
+                None => return,
+            },
+            _ => return,
+        };
+        slot(&mut self.operators, operator).held += more as i64 - fewer as i64;
+    }
+}
+
+/// The entry numbered `id`, which need not be there yet.
+fn slot<T: Clone + Default>(list: &mut Vec<T>, id: usize) -> &mut T {
+    if list.len() <= id {
+        list.resize(id + 1, T::default());
+    }
+    &mut list[id]
+}
+
+/// The figures of several workers, by address.
+#[derive(Default)]
+struct Sum {
+    operators: BTreeMap<Vec<usize>, (usize, Operator)>,
+    channels: BTreeMap<usize, Channel>,
+}
+
+impl Sum {
+    /// Adds what `figures` have of the dataflow called `name`.
+    fn add(&mut self, figures: &Figures, name: &str) {
+        let named = |operator: &&Operator| operator.address.len() == 1 && operator.name == name;
+        // Dataflows of the engine's own come before those that are served.
+        let Some(root) = figures.operators.iter().rfind(named).map(|root| root.address[0]) else {
+            return;
+        };
+        for (id, operator) in figures.operators.iter().enumerate() {
+            if operator.address.first() == Some(&root) {
+                let first = || (id, Operator { busy: Duration::ZERO, held: 0, ..operator.clone() });
+                let (_, sum) = self.operators.entry(operator.address.clone()).or_insert_with(first);
+                sum.busy += operator.busy;
+                sum.held += operator.held;
+            }
+        }
+        for (id, channel) in figures.channels.iter().enumerate() {
+            let Some((scope, ..)) = &channel.edge else { continue };
+            if scope.first() == Some(&root) {
+                let sum = self.channels.entry(id).or_default();
+                sum.edge.clone_from(&channel.edge);
+                sum.sent += channel.sent;
+                sum.received += channel.received;
+            }
+        }
+    }
+
+    fn graph(&self, workers: usize) -> Graph {
+        let mut arrived = BTreeMap::<usize, i64>::new();
+        let mut left = BTreeMap::<usize, i64>::new();
+        let mut channels = Vec::new();
+        for channel in self.channels.values() {
+            let Some((scope, source, target)) = &channel.edge else { continue };
+            let (Some(from), Some(to)) = (self.id(scope, source.0), self.id(scope, target.0))
+            else {
+                continue;
+            };
+            // At a scope's border, its input is seen from inside as what sends, and the other way
+            // round: those records are counted outside.
+            if source.0 > 0 {
+                *left.entry(from).or_default() += channel.sent;
+            }
+            if target.0 > 0 {
+                *arrived.entry(to).or_default() += channel.received;
+            }
+            let (from, to) = ((from, source.1), (to, target.1));
+            channels.push(GraphChannel { from, to, records: whole(channel.sent) });
+        }
+        let operators = self.operators.iter().map(|(address, (id, operator))| {
+            let around =
+                (1..address.len()).filter_map(|depth| self.operators.get(&address[..depth]));
+            GraphOperator {
+                id: *id,
+                name: operator.name.clone(),
+                scope: around.map(|(id, _)| *id).collect(),
+                records_in: whole(arrived.get(id).copied().unwrap_or(0)),
+                records_out: whole(left.get(id).copied().unwrap_or(0)),
+                busy: operator.busy,
+                records_held: whole(operator.held),
+            }
+        });
+        Graph { workers, operators: operators.collect(), channels }
+    }
+
+    /// The operator with that number in a scope; 0 is the scope's own border.
+    fn id(&self, scope: &[usize], number: usize) -> Option<usize> {
+        let mut address = scope.to_vec();
+        if number > 0 {
+            address.push(number);
+        }
+        self.operators.get(&address).map(|(id, _)| *id)
+    }
+}
+
+/// A count; one that is caught between two buffers may look negative.
+fn whole(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}

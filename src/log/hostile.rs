@@ -1,0 +1,182 @@
+//! The decoders of the log, for [`crate::hostile`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow_buffer::Buffer;
+use arrow_schema::SchemaRef;
+
+use super::envelope::{Envelope, decode, encode};
+use super::frame::{HEAD, Head, Header, decode_message, encode_frame};
+use super::layout::{Dir, MANIFEST, MARK};
+use super::manifest::{Manifest, RowsEntry, SegmentEntry, Sum};
+use super::mark::{Mark, MarkWriter, read_slots};
+use super::schemas::Schemas;
+use super::segment::{Block, EpochRecord, EpochTable};
+use super::state::{ProducerMark, State, Trimmed};
+use crate::hostile::Decoder;
+use crate::io::{SimDisk, replace};
+
+const SALT: u64 = 7;
+const PLACE: &str = "log";
+
+/// Frames, messages, tables and marks.
+pub(crate) fn hostile() -> Vec<Decoder> {
+    let frame = frame();
+    let head = Head::parse(&frame, SALT).map_or(0, |head| head.header_len as usize);
+    let header = frame[HEAD..HEAD + head].to_vec();
+    vec![
+        Decoder::new("log: head of a frame", vec![frame[..HEAD].to_vec()], run_head),
+        Decoder::new("log: header of a frame", vec![header], run_header),
+        Decoder::new("log: rows of a frame", vec![message()], run_message),
+        Decoder::new("log: manifest", vec![sample(&manifest())], run_manifest),
+        Decoder::new("log: mark", vec![mark()], run_mark),
+        Decoder::new("log: epochs of a segment", vec![sample(&table())], run_table),
+        Decoder::new("log: state", vec![state()], run_state),
+    ]
+}
+
+/// The body of a small file, which is what a checksum does not protect from its author.
+fn sample<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    encode(value).unwrap_or_else(|error| panic!("a sample: {error}"))
+}
+
+fn rows() -> RecordBatch {
+    let text: ArrayRef = Arc::new(StringArray::from(vec![Some("to be"), None, Some("or not")]));
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let lists = ListArray::from_iter_primitive::<arrow_array::types::Int32Type, _, _>([
+        Some(vec![Some(1), None]),
+        None,
+        Some(vec![]),
+    ]);
+    let columns = [("text", text), ("n", numbers), ("list", Arc::new(lists))];
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)))
+        .unwrap_or_else(|error| panic!("sample rows: {error}"))
+}
+
+fn schemas() -> (Schemas, SchemaRef) {
+    let (mut schemas, schema) = (Schemas::default(), rows().schema());
+    schemas.number("lines", &schema).unwrap_or_else(|error| panic!("a sample: {error}"));
+    (schemas, schema)
+}
+
+fn header() -> Header {
+    Header {
+        clock_us: 1,
+        schemas: schemas().0.stored(0),
+        producers: vec![ProducerMark { id: "a".into(), sequence: 0, kept_from: 0 }],
+        trimmed: vec![Trimmed { id: "b".into(), kept_from: 1 }],
+        offsets: vec![("source".into(), "17".into())],
+        payloads: Vec::new(),
+    }
+}
+
+fn frame() -> Vec<u8> {
+    encode_frame(3, SALT, &mut header(), &[(0, rows())])
+        .unwrap_or_else(|error| panic!("a sample: {error}"))
+}
+
+fn manifest() -> Manifest {
+    let sum = Sum::of(b"x");
+    let rows = vec![RowsEntry { schema: 0, rows: 3, sum }];
+    let segment = SegmentEntry { lower: 0, upper: 2, clock_max: 1, epochs: sum, rows };
+    let mut manifest = Manifest::empty(5);
+    (manifest.segments, manifest.upper) = (vec![segment], 2);
+    (manifest.schemas, manifest.state) = (schemas().0.stored(0), Some((0, sum)));
+    manifest
+}
+
+fn table() -> EpochTable {
+    let Header { producers, trimmed, offsets, .. } = header();
+    let record = EpochRecord { clock_us: 1, producers, trimmed, offsets };
+    let block = Block { offset: 0, meta_len: 8, len: 64, rows: 3, crc: 0, first: 0, last: 1 };
+    EpochTable { lower: 0, epochs: vec![record.clone(), record], blocks: vec![(0, vec![block])] }
+}
+
+fn state() -> Vec<u8> {
+    let mut state = State::default();
+    let applied = state.apply(0, &Header { trimmed: Vec::new(), ..header() });
+    applied.unwrap_or_else(|error| panic!("a sample: {error}"));
+    let wrapped = state.wrap().unwrap_or_else(|error| panic!("a sample: {error}"));
+    wrapped[24..].to_vec()
+}
+
+fn message() -> Vec<u8> {
+    let frame = frame();
+    let Some(head) = Head::parse(&frame, SALT) else { panic!("a sample that is no frame") };
+    let header: Header = decode(&frame[HEAD..HEAD + head.header_len as usize])
+        .unwrap_or_else(|error| panic!("a sample: {error}"));
+    let payload = header.payloads[0];
+    let start = head.payload_base() as usize + payload.offset as usize;
+    let mut bytes = payload.meta_len.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&frame[start..start + payload.len as usize]);
+    bytes
+}
+
+fn mark() -> Vec<u8> {
+    let dir = dir();
+    let written = MarkWriter::create(&dir, Mark { upper: 3, file: 0, offset: 4096 });
+    drop(written.unwrap_or_else(|error| panic!("a sample: {error}")));
+    read(&dir, MARK)
+}
+
+fn dir() -> Dir {
+    Dir::new(Arc::new(SimDisk::new()), Path::new(PLACE))
+}
+
+fn read(dir: &Dir, name: &str) -> Vec<u8> {
+    crate::io::read_all(dir.disk.as_ref(), &dir.file(name), u64::MAX)
+        .unwrap_or_else(|error| panic!("a sample: {error}"))
+}
+
+fn put(name: &str, bytes: &[u8]) -> Dir {
+    let dir = dir();
+    replace(dir.disk.as_ref(), &dir.file(name), bytes)
+        .unwrap_or_else(|error| panic!("a disk in memory: {error}"));
+    dir
+}
+
+fn run_head(bytes: &[u8]) {
+    let mut bytes = bytes.to_vec();
+    let _ = Head::parse(&bytes, SALT);
+    if bytes.len() >= HEAD {
+        super::frame::reseal(&mut bytes, SALT);
+        let _ = Head::parse(&bytes, SALT);
+    }
+}
+
+fn run_header(bytes: &[u8]) {
+    let Ok(header) = decode::<Header>(bytes) else { return };
+    drop(State::default().apply(1, &header));
+    drop(Schemas::default().load(&header.schemas));
+}
+
+fn run_message(bytes: &[u8]) {
+    let Some((meta_len, message)) = bytes.split_first_chunk() else { return };
+    let meta_len = u32::from_le_bytes(*meta_len);
+    drop(decode_message(&Buffer::from(message), meta_len, &rows().schema()));
+}
+
+fn run_manifest(bytes: &[u8]) {
+    let dir = put(MANIFEST, &Envelope::Manifest.seal(bytes));
+    let Ok(manifest) = Manifest::load(&dir) else { return };
+    let Ok(schemas) = manifest.schemas(&dir) else { return };
+    drop(manifest.files(&schemas));
+}
+
+fn run_mark(bytes: &[u8]) {
+    drop(read_slots(&put(MARK, bytes)));
+}
+
+fn run_table(bytes: &[u8]) {
+    let sealed = Envelope::Epochs.seal(bytes);
+    let mut segment = manifest().segments.remove(0);
+    segment.epochs = Sum::of(&sealed);
+    let dir = put(&super::layout::epochs_name(0), &sealed);
+    drop(EpochTable::load(&dir, &segment));
+}
+
+fn run_state(bytes: &[u8]) {
+    drop(State::unwrap(Path::new(PLACE), &Envelope::State.seal(bytes)));
+}

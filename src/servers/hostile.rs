@@ -1,0 +1,31 @@
+//! The parsers of the servers, for [`crate::hostile`]. Requests come through a socket, too: see
+//! the test.
+
+use super::auth::{Credentials, Role, Scram, new_token, new_user};
+use crate::hostile::Decoder;
+use crate::serving::{Cursor, Token};
+
+/// Cursors, tokens, credentials and verifiers.
+pub(crate) fn hostile() -> Vec<Decoder> {
+    let sample = |made: crate::error::Result<super::auth::NewToken>| {
+        made.unwrap_or_else(|error| panic!("a sample: {error}")).lines.into_bytes()
+    };
+    let token = sample(new_token("a", &Role::ALL));
+    let user = sample(new_user("b", Some("secret".into()), Role::Read));
+    let scram = Scram::derive("secret", b"salt").to_string().into_bytes();
+    let place = crate::row::encode(&(vec![0_u8, 1, 0], b"to".to_vec()));
+    let mut all = super::http::hostile();
+    all.extend([
+        Decoder::new("cursor", vec![place], |bytes| drop(Cursor::from_bytes(bytes))),
+        Decoder::new("token of changes", vec![b"build-1@17".to_vec()], |bytes| {
+            drop(String::from_utf8_lossy(bytes).parse::<Token>());
+        }),
+        Decoder::new("credentials", vec![token, user], |bytes| {
+            drop(Credentials::parse(&String::from_utf8_lossy(bytes)));
+        }),
+        Decoder::new("verifier", vec![scram], |bytes| {
+            drop(String::from_utf8_lossy(bytes).parse::<Scram>());
+        }),
+    ]);
+    all
+}

@@ -1,0 +1,81 @@
+//! Answers as JSON text, written from bytes: what each says first, and its rows.
+
+use std::io::Write;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::error::Result;
+use crate::row::{RowSchema, write_text};
+use crate::serving::Snapshot;
+use crate::time::Epoch;
+
+/// What an answer is about.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) flow: &'a str,
+    pub(super) version: &'a str,
+    pub(super) epoch: Option<Epoch>,
+    pub(super) boundary: Epoch,
+}
+
+impl<'a> About<'a> {
+    pub(super) fn of(flow: &'a str, snapshot: &'a Snapshot) -> About<'a> {
+        let (version, boundary) = (snapshot.version(), snapshot.boundary());
+        About { flow, version, epoch: snapshot.epoch(), boundary }
+    }
+
+    /// Appends `{"dataflow":…,"version":…,"epoch":…,"boundary":…`: the object is left open.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"dataflow\":");
+        write_text(self.flow, out);
+        out.extend_from_slice(b",\"version\":");
+        write_text(self.version, out);
+        out.extend_from_slice(b",\"epoch\":");
+        // Writing to a vector cannot fail.
+        let _ = match self.epoch {
+            Some(epoch) => write!(out, "{epoch}"),
+            None => write!(out, "null"),
+        };
+        let _ = write!(out, ",\"boundary\":{}", self.boundary);
+    }
+}
+
+/// Appends a row; one that is there more or less often than once says so in `_times`.
+pub(super) fn write_row(
+    schema: &RowSchema,
+    key: &[u8],
+    value: &[u8],
+    times: isize,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let more = |out: &mut Vec<u8>| {
+        if times != 1 {
+            let comma = if out.last() == Some(&b'{') { "" } else { "," };
+            // Writing to a vector cannot fail.
+            let _ = write!(out, "{comma}\"_times\":{times}");
+        }
+    };
+    schema.write_json(key, value, more, out)
+}
+
+/// The JSON text as a response.
+pub(super) fn json(text: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(Bytes::from(text)));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// `value` as a response.
+pub(super) fn json_of(value: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(text) => json(text),
+        Err(error) => {
+            let detail = format!("an answer could not be written as JSON: {error}");
+            let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
+            super::Problem::new(status, "input", detail).into_response()
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Reading a view: by key, by keys, by range, by prefix, page by page.
+//!
+//! A read of one key at the latest epoch is what servers are measured by, so it goes a shorter way:
+//! no lease, and the answer is written straight from the index's bytes.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::answer::{About, json, write_row};
+use super::cursor::Place;
+use super::query::{Query, segment};
+use super::{Problem, Routes, problem};
+use crate::error::{Error, Kind, Result};
+use crate::limits::{READ_KEYS_MAX, READ_ROWS, READ_ROWS_INLINE, READ_ROWS_MAX};
+use crate::row::{ByteRange, RowSchema, values_of_json};
+use crate::servers::mode::{Mode, blocking};
+use crate::servers::site::{Flow, Site};
+use crate::serving::{Latest, Page, Snapshot, ViewInfo};
+
+pub(super) fn routes() -> Routes {
+    OpenApiRouter::new().routes(routes!(read))
+}
+
+/// Rows of a view at one epoch.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "answers are written by hand; this describes them")]
+struct Rows {
+    /// The dataflow.
+    dataflow: String,
+    /// Its version.
+    version: String,
+    /// The epoch of the rows; null when no epoch is complete yet.
+    epoch: Option<u64>,
+    /// Where the batch layer's part ends, and the speed layer's begins.
+    boundary: u64,
+    /// One object per row, a member per column, in order of key and value; a row that is there
+    /// more or less often than once has the member `_times`. Of several keys the rows come in the
+    /// order of the keys.
+    #[schema(value_type = Vec<Object>)]
+    rows: Vec<()>,
+    /// Give it back to read on at the same epoch; null at the end.
+    #[schema(required)]
+    cursor: Option<String>,
+}
+
+const KNOWN: &[&str] =
+    &["key", "from", "to", "prefix", "limit", "cursor", "at_least", "timeout", "as_of", "mode"];
+
+/// Reads rows of a view at one epoch.
+///
+/// The values of a key stand between commas; a key of one column is taken whole; a JSON list says
+/// the same (`key=["a,b",1]`). A key may be begun: `key=2016` reads all keys whose first value is
+/// 2016.
+#[utoipa::path(get, path = "/v1/dataflows/{dataflow}/views/{view}", tag = "views",
+    params(
+        ("dataflow" = String, Path, description = "A served dataflow"),
+        ("view" = String, Path, description = "One of its views"),
+        ("key" = Option<Vec<String>>, Query, description = "A key; several are looked up in one go",
+         explode = true, style = Form),
+        ("from" = Option<String>, Query, description = "The first key of a range"),
+        ("to" = Option<String>, Query, description = "The key behind the range"),
+        ("prefix" = Option<String>, Query,
+         description = "How the text column behind the values of `key` begins"),
+        ("limit" = Option<u64>, Query, description = "Rows at most", minimum = 1, maximum = 10000),
+        ("cursor" = Option<String>, Query, description = "Where the page before ended"),
+        ("at_least" = Option<u64>, Query,
+         description = "Wait until this epoch is complete: with the epoch of an append, read your \
+                        writes"),
+        ("timeout" = Option<String>, Query, pattern = "^[0-9]+(ms|s|m)?$",
+         description = "How long to wait at most; 10s by default, at most 60s"),
+        ("as_of" = Option<String>, Query,
+         description = "Exactly this epoch, or the last one at this time (RFC 3339)"),
+        ("mode" = Option<String>, Query, pattern = "^(latest|verified)$",
+         description = "`verified`: the last epoch that an independent batch run has proved"),
+    ),
+    responses(
+        (status = 200, description = "The rows", body = Rows),
+        (status = 400, description = "A parameter is wrong; it is named", body = problem::Body,
+         content_type = "application/problem+json"),
+        (status = 404, description = "No such dataflow, view or epoch", body = problem::Body,
+         content_type = "application/problem+json"),
+        (status = 409, description = "The log contradicts the request", body = problem::Body,
+         content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = problem::Body,
+         content_type = "application/problem+json"),
+    ))]
+async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
+    let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?);
+    let flow = site.flow(&dataflow)?;
+    // The shortest question: nothing but one key.
+    if let Some(text) = uri.query().and_then(|query| query.strip_prefix("key="))
+        && !text.bytes().any(|byte| matches!(byte, b'&' | b'%' | b'+' | b'['))
+    {
+        let index = flow.serving.index();
+        let (id, info) = find(index.views(), &view)?;
+        let mut key = Vec::with_capacity(text.len() + 16);
+        if info.schema.key_of_text(text, &mut key)? {
+            let mut rows = Answer::new(&info.schema, READ_ROWS);
+            if rows.latest(flow, &index.latest(), id, &key)? {
+                return Ok(rows.finish(None));
+            }
+        }
+    }
+    let query = Query::of(&uri, KNOWN)?;
+    let mode = query.mode()?;
+    let limit = query.limit(READ_ROWS, READ_ROWS_MAX)?;
+    let (_, info) = find(&flow.views, &view)?;
+    match asked(&query, &info.schema)? {
+        Asked::Keys(keys) => {
+            let snapshot = site.snapshot(flow, mode).await?;
+            Ok(read_keys(flow, &snapshot, &view, &keys, limit)?)
+        }
+        Asked::Range(range) => read_range(&site, flow, &view, &query, mode, range, limit).await,
+    }
+}
+
+fn find<'v>(views: &'v [ViewInfo], name: &str) -> Result<(usize, &'v ViewInfo)> {
+    views.iter().enumerate().find(|(_, view)| view.name == name).ok_or_else(|| {
+        let names: Vec<_> = views.iter().map(|view| view.name.as_str()).collect();
+        Error::new(Kind::Missing, format!("there is no view called {name:?}"))
+            .remedy(format!("the views are {}", names.join(", ")))
+    })
+}
+
+/// Which rows.
+enum Asked {
+    /// Those of several whole keys.
+    Keys(Vec<Vec<u8>>),
+    Range(ByteRange),
+}
+
+fn asked(query: &Query<'_>, schema: &RowSchema) -> Result<Asked> {
+    let keys: Vec<&str> = query.all("key").collect();
+    let (from, to, prefix) = (query.one("from")?, query.one("to")?, query.one("prefix")?);
+    let ranged = from.is_some() || to.is_some();
+    if ranged && (prefix.is_some() || !keys.is_empty()) || prefix.is_some() && keys.len() > 1 {
+        let message =
+            "several ways to say which rows: key, from and to, or prefix (behind one key)";
+        return Err(Error::new(Kind::Input, message).remedy("give one of them"));
+    }
+    if ranged {
+        let bound = |text: Option<&str>| text.map(|text| key_prefix(schema, text)).transpose();
+        let start = bound(from)?.unwrap_or_default();
+        return Ok(Asked::Range(ByteRange { start, end: bound(to)? }));
+    }
+    match (keys.as_slice(), prefix) {
+        ([], None) => Ok(Asked::Range(ByteRange::all())),
+        (keys, Some(prefix)) => {
+            let values = keys.first().map(|text| values(schema, text)).transpose()?;
+            schema.text_range(&values.unwrap_or_default(), prefix).map(Asked::Range)
+        }
+        ([text], None) => schema.range_of_values(&values(schema, text)?).map(Asked::Range),
+        (keys, None) => whole_keys(schema, keys).map(Asked::Keys),
+    }
+}
+
+fn whole_keys(schema: &RowSchema, keys: &[&str]) -> Result<Vec<Vec<u8>>> {
+    if keys.len() > READ_KEYS_MAX {
+        let message = format!("{} keys, of at most {READ_KEYS_MAX}", keys.len());
+        return Err(Error::new(Kind::Input, message).remedy("ask in several requests"));
+    }
+    let whole = |text: &&str| {
+        let values = values(schema, text)?;
+        if values.len() < schema.key.len() {
+            let message =
+                format!("key {text:?} has {} of {} values", values.len(), schema.key.len());
+            return Err(Error::new(Kind::Input, message)
+                .remedy("give whole keys, or one key that is begun"));
+        }
+        schema.parse_key(&values)
+    };
+    keys.iter().map(whole).collect()
+}
+
+/// The values of a key: a JSON list, or text between commas.
+fn values(schema: &RowSchema, text: &str) -> Result<Vec<String>> {
+    if text.starts_with('[') && text.ends_with(']') {
+        return values_of_json(text);
+    }
+    Ok(schema.split_key(text).into_iter().map(str::to_owned).collect())
+}
+
+fn key_prefix(schema: &RowSchema, text: &str) -> Result<Vec<u8>> {
+    schema.parse_key(&values(schema, text)?)
+}
+
+/// An answer on its way.
+struct Answer<'s> {
+    schema: &'s RowSchema,
+    text: Vec<u8>,
+    left: usize,
+    first: bool,
+}
+
+impl<'s> Answer<'s> {
+    fn new(schema: &'s RowSchema, limit: usize) -> Self {
+        Answer { schema, text: Vec::with_capacity(256), left: limit, first: true }
+    }
+
+    fn begin(&mut self, about: About<'_>) {
+        about.write(&mut self.text);
+        self.text.extend_from_slice(b",\"rows\":[");
+    }
+
+    fn row(&mut self, key: &[u8], value: &[u8], times: isize) -> Result<()> {
+        if !std::mem::take(&mut self.first) {
+            self.text.push(b',');
+        }
+        self.left = self.left.saturating_sub(1);
+        write_row(self.schema, key, value, times, &mut self.text)
+    }
+
+    /// All rows of a key; false when there may be more than the limit.
+    fn latest(&mut self, flow: &Flow, at: &Latest<'_>, view: usize, key: &[u8]) -> Result<bool> {
+        let (version, epoch, boundary) = (at.version(), at.epoch(), at.boundary());
+        self.begin(About { flow: &flow.name, version, epoch, boundary });
+        let mut outcome = Ok(());
+        let few = at.get_with(view, key, self.left, |value, times| {
+            if outcome.is_ok() {
+                outcome = self.row(key, value, times);
+            }
+        });
+        outcome.map(|()| few)
+    }
+
+    fn finish(mut self, cursor: Option<Place>) -> Response {
+        match cursor {
+            None => self.text.extend_from_slice(b"],\"cursor\":null}"),
+            Some(place) => {
+                self.text.extend_from_slice(b"],\"cursor\":\"");
+                self.text.extend_from_slice(place.to_text().as_bytes());
+                self.text.extend_from_slice(b"\"}");
+            }
+        }
+        json(self.text)
+    }
+}
+
+fn read_keys(
+    flow: &Flow,
+    snapshot: &Snapshot,
+    view: &str,
+    keys: &[Vec<u8>],
+    limit: usize,
+) -> Result<Response> {
+    let (id, info) = find(snapshot.views(), view)?;
+    let mut answer = Answer::new(&info.schema, limit);
+    answer.begin(About::of(&flow.name, snapshot));
+    let found = snapshot.multi_get(id, keys)?;
+    let rows: usize = found.iter().map(Vec::len).sum();
+    if rows > limit {
+        let message = format!("{} keys have {rows} rows, over the limit of {limit}", keys.len());
+        return Err(Error::new(Kind::Input, message).remedy("ask for fewer keys or more rows"));
+    }
+    for (key, values) in keys.iter().zip(&found) {
+        for (value, times) in values {
+            answer.row(key, value, *times)?;
+        }
+    }
+    Ok(answer.finish(None))
+}
+
+async fn read_range(
+    site: &Site,
+    flow: &Flow,
+    view: &str,
+    query: &Query<'_>,
+    mode: Mode,
+    range: ByteRange,
+    limit: usize,
+) -> Result<Response, Problem> {
+    let place = query.one("cursor")?.map(Place::from_text).transpose()?;
+    let snapshot = match &place {
+        Some(place) if mode == Mode::Latest => resume(flow, place)?,
+        _ => site.snapshot(flow, mode).await?,
+    };
+    if let Some(place) = &place {
+        place.check(&flow.name, view, &snapshot)?;
+    }
+    let (id, _) = find(snapshot.views(), view)?;
+    let (flow, view) = (flow.name.clone(), view.to_owned());
+    let work = move || {
+        let after = place.as_ref().map(|place| &place.cursor);
+        let page = snapshot.page(id, &range, after, limit)?;
+        page_answer(&flow, &view, &snapshot, id, page)
+    };
+    // A few rows are read at once; many would hold up the other requests of this thread.
+    Ok(if limit <= READ_ROWS_INLINE { work()? } else { blocking(work).await? })
+}
+
+/// A snapshot at the epoch of the page before.
+fn resume(flow: &Flow, place: &Place) -> Result<Arc<Snapshot>> {
+    use crate::serving::Read;
+    flow.serving.snapshot(Read::AsOf(place.epoch)).map(Arc::new).map_err(|error| {
+        let (epoch, since) = (place.epoch, flow.serving.index().since());
+        if epoch >= since {
+            return error;
+        }
+        let message =
+            format!("the index has let go of the cursor's epoch {epoch}: since is {since}");
+        let remedy = format!("start again without it, or pay for a replay with as_of={epoch}");
+        Error::new(Kind::Missing, message).remedy(remedy)
+    })
+}
+
+fn page_answer(
+    flow: &str,
+    view: &str,
+    snapshot: &Snapshot,
+    id: usize,
+    page: Page,
+) -> Result<Response> {
+    let mut answer = Answer::new(&snapshot.views()[id].schema, page.rows.len());
+    answer.begin(About::of(flow, snapshot));
+    for row in &page.rows {
+        answer.row(&row.key, &row.value, row.multiplicity)?;
+    }
+    Ok(answer.finish(page.next.map(|next| Place::new(flow, view, snapshot, next))))
+}

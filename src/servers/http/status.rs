@@ -1,0 +1,159 @@
+//! How far everything is, and what it takes.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::answer::json_of;
+use super::query::Query;
+use super::{Problem, Routes, problem};
+use crate::error::Result;
+use crate::servers::mode::blocking;
+use crate::servers::site::{Flow, Site};
+use crate::serving::IndexStatus;
+use crate::time::Epoch;
+
+pub(super) fn routes() -> Routes {
+    OpenApiRouter::new().routes(routes!(status))
+}
+
+/// The process.
+#[derive(Serialize, ToSchema)]
+struct Status {
+    /// Since when the servers run.
+    uptime_seconds: f64,
+    /// The master dataset.
+    log: LogStatus,
+    /// What is served.
+    dataflows: Vec<FlowStatus>,
+}
+
+/// The log.
+#[derive(Serialize, ToSchema)]
+struct LogStatus {
+    /// The first epoch it holds.
+    lower: Epoch,
+    /// The first epoch that is not durable yet.
+    upper: Epoch,
+    /// Does this process append to it?
+    appends: bool,
+    /// The streams in it.
+    streams: Vec<StreamStatus>,
+}
+
+/// A stream in the log.
+#[derive(Serialize, ToSchema)]
+struct StreamStatus {
+    /// Its name.
+    stream: String,
+    /// Events in it.
+    rows: u64,
+}
+
+/// A dataflow.
+#[derive(Serialize, ToSchema)]
+struct FlowStatus {
+    /// Its name.
+    dataflow: String,
+    /// Its version.
+    version: String,
+    /// The last complete epoch; null when there is none yet.
+    #[schema(required)]
+    epoch: Option<Epoch>,
+    /// The earliest epoch that the index answers at.
+    since: Epoch,
+    /// The first epoch that is not complete.
+    upper: Epoch,
+    /// Where the batch layer's part ends.
+    boundary: Epoch,
+    /// Epochs in the log that readers do not see yet.
+    lag: u64,
+    /// The last epoch that an independent batch run has proved; null when there is none.
+    #[schema(required)]
+    verified: Option<Epoch>,
+    /// Why it stopped; null while it runs.
+    #[schema(required)]
+    failure: Option<String>,
+    /// Snapshots that readers hold.
+    leases: usize,
+    /// The streams it reads.
+    streams: Vec<String>,
+    /// Its views.
+    views: Vec<ViewStatus>,
+}
+
+/// A view in memory.
+#[derive(Serialize, ToSchema)]
+struct ViewStatus {
+    /// Its name.
+    view: String,
+    /// Its rows, and what history adds to them.
+    rows: usize,
+    /// Its keys; one counts once in each batch that holds it.
+    keys: usize,
+    /// Immutable batches that hold it.
+    batches: usize,
+    /// Memory of the batches.
+    bytes: usize,
+    /// Memory of the latest changes, kept for who follows them.
+    recent_bytes: usize,
+}
+
+/// How far every dataflow is, and what it takes.
+#[utoipa::path(get, path = "/v1/status", tag = "status",
+    responses(
+        (status = 200, description = "The status", body = Status),
+        (status = 400, description = "A parameter is wrong", body = problem::Body,
+         content_type = "application/problem+json"),
+        (status = 500, description = "The log cannot be read", body = problem::Body,
+         content_type = "application/problem+json"),
+    ))]
+async fn status(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri, &[])?;
+    let reader = Arc::clone(&site.reader);
+    let log = blocking(move || {
+        let upper = reader.upper()?;
+        Ok((reader.lower(), upper, reader.streams()))
+    });
+    let (lower, upper, streams) = log.await?;
+    let streams = streams.into_iter();
+    let streams =
+        streams.map(|info| StreamStatus { stream: info.name.to_string(), rows: info.rows });
+    let log =
+        LogStatus { lower, upper, appends: site.writer.is_some(), streams: streams.collect() };
+    let dataflows = site.flows.iter().map(|flow| flow_status(&site, flow, upper)).collect();
+    let uptime_seconds = site.started.elapsed().as_secs_f64();
+    Ok(json_of(&Status { uptime_seconds, log, dataflows }))
+}
+
+fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
+    let IndexStatus { version, since, upper, boundary, leases, views } =
+        flow.serving.index().status();
+    let views = views.into_iter().map(|view| ViewStatus {
+        view: view.name,
+        rows: view.updates,
+        keys: view.keys,
+        batches: view.batches,
+        bytes: view.memory_bytes,
+        recent_bytes: view.recent_bytes,
+    });
+    FlowStatus {
+        dataflow: flow.name.clone(),
+        version,
+        epoch: upper.checked_sub(1),
+        since,
+        upper,
+        boundary,
+        lag: end.saturating_sub(upper),
+        verified: flow.verified.load().as_ref().and_then(|snapshot| snapshot.epoch()),
+        failure: site.history.failure(&flow.name).map(|error| error.to_string()),
+        leases,
+        streams: flow.streams.clone(),
+        views: views.collect(),
+    }
+}

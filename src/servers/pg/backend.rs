@@ -1,0 +1,131 @@
+//! Messages to the client. The frequent ones are written in place; the rest by `pgwire`.
+
+use bytes::{BufMut, BytesMut};
+use pgwire::messages::Message;
+
+use super::kinds::Field;
+
+/// Appends a message of type `tag` whose body is what `body` appends.
+pub(super) fn message(tag: u8, out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {
+    out.put_u8(tag);
+    let start = out.len();
+    out.put_i32(0);
+    body(out);
+    let length = (out.len() - start) as i32;
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+/// Appends a message that has no body.
+pub(super) fn bare(tag: u8, out: &mut BytesMut) {
+    message(tag, out, |_| {});
+}
+
+/// Appends a text and its end. A zero byte inside would end it early, so none is written.
+pub(super) fn put_cstring(text: &str, out: &mut BytesMut) {
+    if text.contains('\0') {
+        out.put_slice(text.replace('\0', "\u{fffd}").as_bytes());
+    } else {
+        out.put_slice(text.as_bytes());
+    }
+    out.put_u8(0);
+}
+
+/// Appends a rare message in `pgwire`'s own words.
+pub(super) fn rare(message: &impl Message, out: &mut BytesMut) {
+    // It can only refuse messages that are too long, and the rare ones are a few words.
+    let encoded = message.encode(out);
+    assert!(encoded.is_ok(), "a message of a few words: {encoded:?}");
+}
+
+/// Parse was done.
+pub(super) fn parse_complete(out: &mut BytesMut) {
+    bare(b'1', out);
+}
+
+/// Bind was done.
+pub(super) fn bind_complete(out: &mut BytesMut) {
+    bare(b'2', out);
+}
+
+/// Close was done.
+pub(super) fn close_complete(out: &mut BytesMut) {
+    bare(b'3', out);
+}
+
+/// There are no columns to describe.
+pub(super) fn no_data(out: &mut BytesMut) {
+    bare(b'n', out);
+}
+
+/// There was nothing to do.
+pub(super) fn empty_query(out: &mut BytesMut) {
+    bare(b'I', out);
+}
+
+/// The row limit was reached; the next Execute goes on.
+pub(super) fn portal_suspended(out: &mut BytesMut) {
+    bare(b's', out);
+}
+
+/// A statement ended well.
+pub(super) fn command_complete(tag: &str, out: &mut BytesMut) {
+    message(b'C', out, |out| put_cstring(tag, out));
+}
+
+/// A statement with rows ended well.
+pub(super) fn rows_complete(tag: &str, rows: u64, out: &mut BytesMut) {
+    let mut digits = [0; 20];
+    message(b'C', out, |out| {
+        out.put_slice(tag.as_bytes());
+        out.put_u8(b' ');
+        out.put_slice(super::text::digits(rows, &mut digits));
+        out.put_u8(0);
+    });
+}
+
+/// The client may go on.
+pub(super) fn ready(status: u8, out: &mut BytesMut) {
+    message(b'Z', out, |out| out.put_u8(status));
+}
+
+/// The types of a statement's parameters.
+pub(super) fn parameter_description(oids: &[u32], out: &mut BytesMut) {
+    message(b't', out, |out| {
+        out.put_u16(oids.len() as u16);
+        oids.iter().for_each(|oid| out.put_u32(*oid));
+    });
+}
+
+/// The columns of an answer, in `formats` (see [`format_of`]).
+pub(super) fn row_description(fields: &[Field], formats: &[i16], out: &mut BytesMut) {
+    message(b'T', out, |out| {
+        out.put_u16(fields.len() as u16);
+        for (at, field) in fields.iter().enumerate() {
+            put_cstring(&field.name, out);
+            // No table and no column number: views have none that a client could use.
+            out.put_i32(0);
+            out.put_i16(0);
+            out.put_u32(field.kind.oid);
+            out.put_i16(field.kind.size);
+            out.put_i32(field.kind.modifier);
+            out.put_i16(format_of(formats, at));
+        }
+    });
+}
+
+/// The format of column `at`: none given is text, one given is for all.
+pub(super) fn format_of(formats: &[i16], at: usize) -> i16 {
+    match formats {
+        [] => 0,
+        [all] => *all,
+        each => each.get(at).copied().unwrap_or_default(),
+    }
+}
+
+/// What a client learns about the server without asking.
+pub(super) fn parameter_status(name: &str, value: &str, out: &mut BytesMut) {
+    message(b'S', out, |out| {
+        put_cstring(name, out);
+        put_cstring(value, out);
+    });
+}

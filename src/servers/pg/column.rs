@@ -1,0 +1,380 @@
+//! Columns of a record batch on their way to the client: typed once per batch, then written row by
+//! row in text or binary.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Date64Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType,
+    DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int64Type,
+    IntervalDayTimeType, IntervalMonthDayNanoType, IntervalYearMonthType, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_array::{RecordBatch, types::ArrowPrimitiveType};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::{ArrowError, DataType, IntervalUnit, TimeUnit};
+use bytes::{BufMut, BytesMut};
+
+use super::backend;
+use super::failure::Failure;
+use super::kinds::{Kind, oid};
+use super::{binary, text};
+
+/// A batch whose columns are ready to be written.
+pub(super) struct Rows {
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+struct Column {
+    values: Values,
+    kind: Kind,
+    is_binary: bool,
+    nulls: Option<arrow_buffer::NullBuffer>,
+}
+
+/// What a column holds; widths that PostgreSQL does not tell apart are one.
+enum Values {
+    Bool(BooleanArray),
+    Int(PrimitiveArray<Int64Type>),
+    UInt(PrimitiveArray<UInt64Type>),
+    Float(PrimitiveArray<Float32Type>),
+    Double(PrimitiveArray<Float64Type>),
+    Decimal(PrimitiveArray<Decimal128Type>, i8),
+    /// A decimal of more digits, written out.
+    Digits(StringArray),
+    Text(StringArray),
+    Bytes(BinaryArray),
+    /// Days since 1970.
+    Date(PrimitiveArray<Int64Type>),
+    /// Microseconds since 1970, and whether they are instants.
+    Timestamp(PrimitiveArray<Int64Type>, bool),
+    /// Microseconds since midnight.
+    Time(PrimitiveArray<Int64Type>),
+    /// Months, days, microseconds.
+    Interval(Vec<(i32, i32, i64)>),
+    /// For each row its elements; one type for all.
+    List(Vec<Rows>, u32),
+}
+
+impl Rows {
+    /// The batch, its columns written in `formats`.
+    ///
+    /// # Errors
+    /// When a column cannot be shown.
+    pub(super) fn new(batch: &RecordBatch, formats: &[i16]) -> Result<Rows, Failure> {
+        let schema = batch.schema();
+        let column = |(at, field): (usize, &std::sync::Arc<arrow_schema::Field>)| {
+            let is_binary = backend::format_of(formats, at) == 1;
+            Column::new(batch.column(at), Kind::of_field(field), is_binary)
+        };
+        let columns = schema.fields().iter().enumerate().map(column).collect::<Result<_, _>>();
+        Ok(Rows { columns: columns.map_err(unshown)?, rows: batch.num_rows() })
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Appends row `at` as a message.
+    pub(super) fn write(&self, at: usize, out: &mut BytesMut) {
+        backend::message(b'D', out, |out| {
+            out.put_u16(self.columns.len() as u16);
+            for column in &self.columns {
+                column.field(at, out);
+            }
+        });
+    }
+
+    /// Calls `write` for each column of row `at`: the text, or none.
+    pub(super) fn texts(&self, at: usize, mut write: impl FnMut(usize, Option<&[u8]>)) {
+        let mut room = BytesMut::new();
+        for (number, column) in self.columns.iter().enumerate() {
+            room.clear();
+            if column.is_null(at) {
+                write(number, None);
+            } else {
+                column.value(at, &mut room);
+                write(number, Some(&room));
+            }
+        }
+    }
+}
+
+fn unshown(error: ArrowError) -> Failure {
+    Failure::new("XX000", format!("a column cannot be shown: {error}"))
+}
+
+/// Appends a length and what `value` appends.
+pub(super) fn sized(out: &mut BytesMut, value: impl FnOnce(&mut BytesMut)) {
+    let start = out.len();
+    out.put_i32(0);
+    value(out);
+    let length = (out.len() - start - 4) as i32;
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+/// Appends the length that stands for no value.
+pub(super) fn null(out: &mut BytesMut) {
+    out.put_i32(-1);
+}
+
+impl Column {
+    fn new(array: &ArrayRef, kind: Kind, is_binary: bool) -> Result<Column, ArrowError> {
+        let array = match array.data_type() {
+            DataType::Dictionary(_, values) => &arrow_cast::cast(array, values)?,
+            _ => array,
+        };
+        let nulls = array.logical_nulls();
+        Ok(Column { values: Values::new(array, kind, is_binary)?, kind, is_binary, nulls })
+    }
+
+    fn is_null(&self, at: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(at))
+    }
+
+    fn field(&self, at: usize, out: &mut BytesMut) {
+        if self.is_null(at) {
+            null(out);
+        } else {
+            sized(out, |out| self.value(at, out));
+        }
+    }
+
+    fn value(&self, at: usize, out: &mut BytesMut) {
+        match (&self.values, self.is_binary) {
+            (Values::Bool(values), false) => text::boolean(values.value(at), out),
+            (Values::Bool(values), true) => out.put_u8(values.value(at).into()),
+            (Values::Int(values), false) => text::integer(values.value(at), out),
+            (Values::Int(values), true) => integer(values.value(at), self.kind, out),
+            (Values::UInt(values), false) => text::unsigned(values.value(at), out),
+            (Values::UInt(values), true) => binary::numeric(&values.value(at).to_string(), out),
+            (Values::Float(values), false) => text::single(values.value(at), out),
+            (Values::Float(values), true) => out.put_f32(values.value(at)),
+            (Values::Double(values), false) => text::double(values.value(at), out),
+            (Values::Double(values), true) => out.put_f64(values.value(at)),
+            (Values::Decimal(values, scale), is_binary) => {
+                decimal(values.value(at), *scale, is_binary, out);
+            }
+            (Values::Digits(values), true) => binary::numeric(values.value(at), out),
+            (Values::Text(values) | Values::Digits(values), _) => {
+                out.put_slice(values.value(at).as_bytes());
+            }
+            (Values::Bytes(values), false) => text::bytea(values.value(at), out),
+            (Values::Bytes(values), true) => out.put_slice(values.value(at)),
+            (Values::Date(values), false) => text::date(values.value(at), out),
+            (Values::Date(values), true) => binary::date(values.value(at), out),
+            (Values::Timestamp(values, zone), false) => {
+                text::timestamp(values.value(at), *zone, out)
+            }
+            (Values::Timestamp(values, _), true) => binary::timestamp(values.value(at), out),
+            (Values::Time(values), false) => text::time(values.value(at), out),
+            (Values::Time(values), true) => out.put_i64(values.value(at)),
+            (Values::Interval(values), is_binary) => {
+                let (months, days, micros) = values[at];
+                let write = if is_binary { binary::interval } else { text::interval };
+                write(months, days, micros, out);
+            }
+            (Values::List(lists, _), false) => list_text(&lists[at], out),
+            (Values::List(lists, element), true) => list_binary(&lists[at], *element, out),
+        }
+    }
+}
+
+/// Appends an integer in the width of its type.
+fn integer(value: i64, kind: Kind, out: &mut BytesMut) {
+    match kind.size {
+        2 => out.put_i16(value as i16),
+        4 => out.put_i32(value as i32),
+        _ => out.put_i64(value),
+    }
+}
+
+/// Appends `units / 10^scale`.
+pub(super) fn decimal(units: i128, scale: i8, is_binary: bool, out: &mut BytesMut) {
+    if is_binary {
+        let mut digits = BytesMut::new();
+        text::numeric(units, scale, &mut digits);
+        // Digits are text.
+        binary::numeric(std::str::from_utf8(&digits).unwrap_or("0"), out);
+    } else {
+        text::numeric(units, scale, out);
+    }
+}
+
+impl Values {
+    #[expect(clippy::too_many_lines, reason = "one line per type")]
+    fn new(array: &ArrayRef, kind: Kind, is_binary: bool) -> Result<Values, ArrowError> {
+        use DataType as D;
+        let cast = |to: &DataType| arrow_cast::cast(array, to);
+        let ints = || Ok(Values::Int(cast(&D::Int64)?.as_primitive().clone()));
+        Ok(match array.data_type() {
+            D::Boolean => Values::Bool(array.as_boolean().clone()),
+            D::Int64 => Values::Int(array.as_primitive().clone()),
+            D::Int8 | D::Int16 | D::Int32 | D::UInt8 | D::UInt16 | D::UInt32 => return ints(),
+            D::UInt64 => Values::UInt(array.as_primitive().clone()),
+            D::Float16 | D::Float32 => Values::Float(cast(&D::Float32)?.as_primitive().clone()),
+            D::Float64 => Values::Double(array.as_primitive().clone()),
+            D::Decimal128(_, scale) => Values::Decimal(array.as_primitive().clone(), *scale),
+            D::Decimal32(precision, scale) | D::Decimal64(precision, scale) => {
+                let wide = cast(&D::Decimal128(*precision, *scale))?;
+                Values::Decimal(wide.as_primitive().clone(), *scale)
+            }
+            D::Decimal256(..) => Values::Digits(cast(&D::Utf8)?.as_string().clone()),
+            D::Utf8 => Values::Text(array.as_string().clone()),
+            D::LargeUtf8 | D::Utf8View => Values::Text(cast(&D::Utf8)?.as_string().clone()),
+            D::Binary => Values::Bytes(array.as_binary().clone()),
+            D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => {
+                Values::Bytes(cast(&D::Binary)?.as_binary().clone())
+            }
+            D::Date32 => {
+                Values::Date(array.as_primitive::<Date32Type>().unary::<_, Int64Type>(i64::from))
+            }
+            D::Date64 => Values::Date(
+                array.as_primitive::<Date64Type>().unary(|ms| ms.div_euclid(86_400_000)),
+            ),
+            D::Timestamp(unit, zone) => Values::Timestamp(timestamps(array, *unit), zone.is_some()),
+            D::Time32(_) | D::Time64(_) => Values::Time(times(array)),
+            D::Interval(unit) => Values::Interval(intervals(array, *unit)),
+            D::Duration(unit) => Values::Interval(durations(array, *unit)),
+            D::List(_) | D::LargeList(_) | D::FixedSizeList(..) if kind.oid != oid::TEXT => {
+                return lists(array, is_binary);
+            }
+            _ => Values::Text(shown(array)?),
+        })
+    }
+}
+
+fn micros<T: ArrowPrimitiveType<Native = i64>>(
+    array: &ArrayRef,
+    change: impl Fn(i64) -> i64,
+) -> PrimitiveArray<Int64Type> {
+    array.as_primitive::<T>().unary(change)
+}
+
+fn timestamps(array: &ArrayRef, unit: TimeUnit) -> PrimitiveArray<Int64Type> {
+    match unit {
+        TimeUnit::Second => micros::<TimestampSecondType>(array, |s| s.saturating_mul(1_000_000)),
+        TimeUnit::Millisecond => {
+            micros::<TimestampMillisecondType>(array, |ms| ms.saturating_mul(1_000))
+        }
+        TimeUnit::Microsecond => micros::<TimestampMicrosecondType>(array, |us| us),
+        TimeUnit::Nanosecond => micros::<TimestampNanosecondType>(array, |ns| ns.div_euclid(1_000)),
+    }
+}
+
+fn times(array: &ArrayRef) -> PrimitiveArray<Int64Type> {
+    match array.data_type() {
+        DataType::Time32(TimeUnit::Second) => {
+            array.as_primitive::<Time32SecondType>().unary(|seconds| i64::from(seconds) * 1_000_000)
+        }
+        DataType::Time32(_) => {
+            array.as_primitive::<Time32MillisecondType>().unary(|ms| i64::from(ms) * 1_000)
+        }
+        DataType::Time64(TimeUnit::Nanosecond) => {
+            micros::<Time64NanosecondType>(array, |ns| ns / 1_000)
+        }
+        _ => micros::<Time64MicrosecondType>(array, |us| us),
+    }
+}
+
+fn intervals(array: &ArrayRef, unit: IntervalUnit) -> Vec<(i32, i32, i64)> {
+    match unit {
+        IntervalUnit::YearMonth => {
+            let months = array.as_primitive::<IntervalYearMonthType>().values();
+            months.iter().map(|months| (*months, 0, 0)).collect()
+        }
+        IntervalUnit::DayTime => {
+            let parts = array.as_primitive::<IntervalDayTimeType>().values();
+            parts.iter().map(|at| (0, at.days, i64::from(at.milliseconds) * 1_000)).collect()
+        }
+        IntervalUnit::MonthDayNano => {
+            let parts = array.as_primitive::<IntervalMonthDayNanoType>().values();
+            parts.iter().map(|at| (at.months, at.days, at.nanoseconds / 1_000)).collect()
+        }
+    }
+}
+
+fn durations(array: &ArrayRef, unit: TimeUnit) -> Vec<(i32, i32, i64)> {
+    let micros = match unit {
+        TimeUnit::Second => micros::<DurationSecondType>(array, |s| s.saturating_mul(1_000_000)),
+        TimeUnit::Millisecond => {
+            micros::<DurationMillisecondType>(array, |ms| ms.saturating_mul(1_000))
+        }
+        TimeUnit::Microsecond => micros::<DurationMicrosecondType>(array, |us| us),
+        TimeUnit::Nanosecond => micros::<DurationNanosecondType>(array, |ns| ns / 1_000),
+    };
+    micros.values().iter().map(|micros| (0, 0, *micros)).collect()
+}
+
+fn lists(array: &ArrayRef, is_binary: bool) -> Result<Values, ArrowError> {
+    let (DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)) =
+        array.data_type()
+    else {
+        return Err(ArrowError::CastError("an array that is no list".into()));
+    };
+    let kind = Kind::of_field(item);
+    let wide = arrow_cast::cast(array, &DataType::LargeList(item.clone()))?;
+    let wide = wide.as_list::<i64>();
+    let list = |at: usize| {
+        let elements = wide.value(at);
+        let rows = elements.len();
+        Ok(Rows { columns: vec![Column::new(&elements, kind, is_binary)?], rows })
+    };
+    let lists = (0..wide.len()).map(list).collect::<Result<_, ArrowError>>()?;
+    Ok(Values::List(lists, kind.oid))
+}
+
+/// Appends `{a,"b c",NULL}`.
+fn list_text(list: &Rows, out: &mut BytesMut) {
+    out.put_u8(b'{');
+    for at in 0..list.rows {
+        if at > 0 {
+            out.put_u8(b',');
+        }
+        list.texts(at, |_, text| match text {
+            None => out.put_slice(b"NULL"),
+            Some(text) => element(text, out),
+        });
+    }
+    out.put_u8(b'}');
+}
+
+fn element(text: &[u8], out: &mut BytesMut) {
+    let special = |byte: &u8| b"{},\"\\".contains(byte) || byte.is_ascii_whitespace();
+    if !text.is_empty() && !text.iter().any(special) && !text.eq_ignore_ascii_case(b"null") {
+        return out.put_slice(text);
+    }
+    out.put_u8(b'"');
+    for byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.put_u8(b'\\');
+        }
+        out.put_u8(*byte);
+    }
+    out.put_u8(b'"');
+}
+
+fn list_binary(list: &Rows, element: u32, out: &mut BytesMut) {
+    let has_nulls = (0..list.rows).any(|at| list.columns.iter().any(|column| column.is_null(at)));
+    out.put_i32(i32::from(list.rows > 0));
+    out.put_i32(has_nulls.into());
+    out.put_u32(element);
+    if list.rows > 0 {
+        out.put_i32(list.rows as i32);
+        // Where counting starts.
+        out.put_i32(1);
+    }
+    for at in 0..list.rows {
+        list.columns.iter().for_each(|column| column.field(at, out));
+    }
+}
+
+/// What PostgreSQL has no type for, as Arrow shows it.
+fn shown(array: &ArrayRef) -> Result<StringArray, ArrowError> {
+    let options = FormatOptions::default();
+    let formatter = ArrayFormatter::try_new(array, &options)?;
+    let show = |at| formatter.value(at).try_to_string();
+    (0..array.len()).map(show).collect::<Result<Vec<_>, _>>().map(StringArray::from)
+}

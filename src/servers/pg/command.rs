@@ -1,0 +1,440 @@
+//! What a statement is, by its first words: a command of the session, a COPY, a write, which is
+//! refused, or a query, which is for the planner.
+
+use super::failure::Failure;
+use super::statements::{name, value, words};
+
+/// A statement, as far as its first words tell.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    Command(Command),
+    Copy(Copy),
+    Query,
+}
+
+/// Something about the session.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Command {
+    Begin(&'static str),
+    Commit,
+    Rollback,
+    Savepoint(String),
+    Release(String),
+    RollbackTo(String),
+    Set {
+        name: String,
+        value: Option<String>,
+        is_local: bool,
+    },
+    ResetAll,
+    Show(String),
+    ShowAll,
+    Discard(&'static str),
+    /// A prepared statement, or all.
+    Deallocate(Option<String>),
+    Declare {
+        cursor: String,
+        sql: String,
+    },
+    Fetch {
+        cursor: String,
+        rows: Option<u64>,
+        is_sent: bool,
+    },
+    /// A cursor, or all.
+    Close(Option<String>),
+    /// Done by doing nothing; its tag.
+    Nothing(&'static str),
+}
+
+/// COPY … TO STDOUT.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Copy {
+    /// What is copied.
+    pub(super) sql: String,
+    pub(super) options: CopyOptions,
+}
+
+/// How COPY writes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CopyOptions {
+    pub(super) is_csv: bool,
+    pub(super) has_header: bool,
+    pub(super) delimiter: u8,
+    pub(super) null: String,
+}
+
+/// Words that start a write.
+const WRITES: &[&str] = &[
+    "insert",
+    "update",
+    "delete",
+    "merge",
+    "create",
+    "drop",
+    "alter",
+    "truncate",
+    "grant",
+    "revoke",
+    "vacuum",
+    "analyze",
+    "reindex",
+    "cluster",
+    "refresh",
+    "comment",
+    "lock",
+    "import",
+    "reassign",
+    "security",
+    "checkpoint",
+    "load",
+    "call",
+    "do",
+];
+
+/// What `sql`, which has at least one word, is.
+///
+/// # Errors
+/// When it writes, or is a command that is not understood.
+pub(super) fn kind(sql: &str) -> Result<Kind, Failure> {
+    let mut words = Words::new(sql);
+    let first = words.next();
+    let command = match first.as_str() {
+        "begin" => Command::Begin("BEGIN"),
+        "start" => Command::Begin("START TRANSACTION"),
+        "commit" | "end" => {
+            words.refuse("prepared", "two-phase commit")?;
+            Command::Commit
+        }
+        "rollback" | "abort" => rollback(&mut words)?,
+        "savepoint" => Command::Savepoint(words.name()?),
+        "release" => {
+            words.skip("savepoint");
+            Command::Release(words.name()?)
+        }
+        "set" => return set(&mut words).map(Kind::Command),
+        "reset" => reset(&mut words)?,
+        "show" => match show(&mut words) {
+            Some(command) => command,
+            None => return Ok(Kind::Query),
+        },
+        "discard" => discard(&words.next())?,
+        "deallocate" => {
+            words.skip("prepare");
+            Command::Deallocate(words.name_or_all()?)
+        }
+        "declare" => declare(sql, &mut words)?,
+        "fetch" => fetch(&mut words, true)?,
+        "move" => fetch(&mut words, false)?,
+        "close" => Command::Close(words.name_or_all()?),
+        "unlisten" => Command::Nothing("UNLISTEN"),
+        "listen" | "notify" => {
+            let failure = Failure::new("0A000", "there are no notifications here");
+            return Err(failure.hint("changes of a view are streamed over HTTP"));
+        }
+        "prepare" | "execute" => {
+            let failure = Failure::new("0A000", "PREPARE and EXECUTE are not understood as SQL");
+            return Err(failure.hint("prepare in the protocol, as every driver does"));
+        }
+        "copy" => return super::copy::parse(sql).map(Kind::Copy),
+        _ if WRITES.contains(&first.as_str()) => return Err(read_only(&first)),
+        _ => return Ok(Kind::Query),
+    };
+    Ok(Kind::Command(command))
+}
+
+/// The refusal of a write.
+pub(super) fn read_only(command: &str) -> Failure {
+    let command = command.to_uppercase();
+    Failure::new("25006", format!("cannot execute {command}: views are read only"))
+        .hint("views follow from events: append those with POST /v1/streams/{stream}")
+}
+
+/// Does it end a transaction that has failed?
+pub(super) fn ends_transaction(kind: &Kind) -> bool {
+    use Command::{Commit, Rollback, RollbackTo};
+    matches!(kind, Kind::Command(Commit | Rollback | RollbackTo(_)))
+}
+
+/// The words of a statement, one after another, in small letters.
+struct Words<'a> {
+    rest: Vec<&'a str>,
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    fn new(sql: &'a str) -> Words<'a> {
+        Words { rest: words(sql).collect(), at: 0 }
+    }
+
+    fn peek(&self) -> String {
+        self.rest.get(self.at).map(|word| word.to_ascii_lowercase()).unwrap_or_default()
+    }
+
+    fn next(&mut self) -> String {
+        let word = self.peek();
+        self.at += 1;
+        word
+    }
+
+    /// The next word as it is written.
+    fn raw(&mut self) -> &'a str {
+        self.at += 1;
+        self.rest.get(self.at - 1).copied().unwrap_or_default()
+    }
+
+    fn skip(&mut self, word: &str) -> bool {
+        let found = self.peek() == word;
+        self.at += usize::from(found);
+        found
+    }
+
+    fn name(&mut self) -> Result<String, Failure> {
+        let word = self.raw();
+        if word.is_empty() { Err(cut()) } else { Ok(name(word)) }
+    }
+
+    fn name_or_all(&mut self) -> Result<Option<String>, Failure> {
+        if self.peek() == "all" { Ok(None) } else { self.name().map(Some) }
+    }
+
+    fn refuse(&self, word: &str, what: &str) -> Result<(), Failure> {
+        if self.peek() == word {
+            return Err(Failure::new("0A000", format!("there is no {what} here")));
+        }
+        Ok(())
+    }
+}
+
+fn cut() -> Failure {
+    Failure::new("42601", "the statement ends too early")
+}
+
+fn rollback(words: &mut Words) -> Result<Command, Failure> {
+    words.refuse("prepared", "two-phase commit")?;
+    if !words.skip("work") {
+        words.skip("transaction");
+    }
+    if !words.skip("to") {
+        return Ok(Command::Rollback);
+    }
+    words.skip("savepoint");
+    words.name().map(Command::RollbackTo)
+}
+
+fn set(words: &mut Words) -> Result<Command, Failure> {
+    let is_local = words.skip("local");
+    if words.skip("session") && words.skip("characteristics") {
+        return Ok(Command::Nothing("SET"));
+    }
+    let set = |name: &str, value| Ok(Command::Set { name: name.to_owned(), value, is_local });
+    match words.peek().as_str() {
+        // Whatever is asked of transactions is less than what they do here.
+        "transaction" | "constraints" => Ok(Command::Nothing("SET")),
+        "authorization" => {
+            words.next();
+            set("session_authorization", given(words)?)
+        }
+        "time" => {
+            words.next();
+            words.skip("zone");
+            let zone = given(words)?;
+            set("TimeZone", zone.filter(|zone| !zone.eq_ignore_ascii_case("local")))
+        }
+        "names" => {
+            words.next();
+            set("client_encoding", given(words)?)
+        }
+        "schema" => {
+            words.next();
+            set("search_path", given(words)?)
+        }
+        "role" => {
+            words.next();
+            words.skip("to");
+            words.skip("=");
+            set("role", given(words)?)
+        }
+        _ => {
+            let mut name = String::new();
+            while !words.skip("to") && !words.skip("=") {
+                if words.peek().is_empty() {
+                    return Err(cut());
+                }
+                name.push_str(&super::statements::name(words.raw()));
+            }
+            let value = given(words)?;
+            set(&name, value)
+        }
+    }
+}
+
+/// What is left, as the value of a setting; none for DEFAULT.
+fn given(words: &mut Words) -> Result<Option<String>, Failure> {
+    let mut text = String::new();
+    let mut is_default = false;
+    let mut count = 0;
+    loop {
+        let word = words.raw();
+        match word {
+            "" if count == 0 => return Err(cut()),
+            "" => return Ok((!is_default || count > 1).then_some(text)),
+            "," => text.push_str(", "),
+            word => text.push_str(&value(word)),
+        }
+        is_default |= word.eq_ignore_ascii_case("default");
+        count += 1;
+    }
+}
+
+fn reset(words: &mut Words) -> Result<Command, Failure> {
+    let name = match words.peek().as_str() {
+        "all" => return Ok(Command::ResetAll),
+        "session" => "session_authorization".to_owned(),
+        "time" => "TimeZone".to_owned(),
+        _ => dotted(words)?,
+    };
+    Ok(Command::Set { name, value: None, is_local: false })
+}
+
+/// A name with points in it.
+fn dotted(words: &mut Words) -> Result<String, Failure> {
+    let mut found = words.name()?;
+    while !words.peek().is_empty() {
+        found.push_str(&name(words.raw()));
+    }
+    Ok(found)
+}
+
+fn show(words: &mut Words) -> Option<Command> {
+    Some(match words.peek().as_str() {
+        "all" => Command::ShowAll,
+        "time" => Command::Show("TimeZone".into()),
+        "session" => Command::Show("session_authorization".into()),
+        "transaction" => Command::Show("transaction_isolation".into()),
+        // These are questions about tables.
+        "" | "tables" | "columns" | "functions" | "create" | "databases" | "schemas" => {
+            return None;
+        }
+        _ => Command::Show(dotted(words).ok()?),
+    })
+}
+
+fn discard(what: &str) -> Result<Command, Failure> {
+    Ok(Command::Discard(match what {
+        "all" => "DISCARD ALL",
+        "plans" => "DISCARD PLANS",
+        "sequences" => "DISCARD SEQUENCES",
+        "temp" | "temporary" => "DISCARD TEMP",
+        _ => return Err(Failure::new("42601", format!("cannot discard {what:?}"))),
+    }))
+}
+
+/// DECLARE name … CURSOR … FOR query.
+fn declare(sql: &str, words: &mut Words) -> Result<Command, Failure> {
+    let cursor = words.name()?;
+    loop {
+        match words.next().as_str() {
+            "" => return Err(cut()),
+            "for" => break,
+            "binary" => {
+                let failure = Failure::new("0A000", "cursors have no binary format here");
+                return Err(failure.hint("leave out BINARY"));
+            }
+            _ => {}
+        }
+    }
+    let query = words.rest.get(words.at).ok_or_else(cut)?;
+    // The word is a part of the statement, so it starts where the two differ.
+    let start = query.as_ptr() as usize - sql.as_ptr() as usize;
+    Ok(Command::Declare { cursor, sql: sql[start..].to_owned() })
+}
+
+fn fetch(words: &mut Words, is_sent: bool) -> Result<Command, Failure> {
+    words.skip("forward");
+    let rows = match words.peek().as_str() {
+        "next" => Some(1),
+        "all" => None,
+        "prior" | "first" | "last" | "absolute" | "relative" | "backward" | "-" => {
+            let failure = Failure::new("55000", "cursors only go forward here");
+            return Err(failure.hint("ask with ORDER BY for the order you want to read in"));
+        }
+        number => match number.parse() {
+            Ok(number) => Some(number),
+            Err(_) => {
+                words.at -= 1;
+                Some(1)
+            }
+        },
+    };
+    words.at += 1;
+    if !words.skip("from") {
+        words.skip("in");
+    }
+    Ok(Command::Fetch { cursor: words.name()?, rows, is_sent })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(sql: &str) -> Command {
+        match kind(sql) {
+            Ok(Kind::Command(command)) => command,
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+
+    fn set(name: &str, value: Option<&str>) -> Command {
+        let value = value.map(str::to_owned);
+        Command::Set { name: name.to_owned(), value, is_local: false }
+    }
+
+    #[test]
+    fn commands_are_known_by_their_words() {
+        assert_eq!(command("BEGIN ISOLATION LEVEL SERIALIZABLE"), Command::Begin("BEGIN"));
+        assert_eq!(
+            command("/* a */ rollback work to savepoint \"S\""),
+            Command::RollbackTo("S".into())
+        );
+        assert_eq!(command("ABORT"), Command::Rollback);
+        assert_eq!(command("set datestyle to 'ISO', MDY"), set("datestyle", Some("ISO, MDY")));
+        assert_eq!(command("SET my.own = -1"), set("my.own", Some("-1")));
+        assert_eq!(command("set x to default"), set("x", None));
+        assert_eq!(command("SET TIME ZONE 'UTC'"), set("TimeZone", Some("UTC")));
+        assert_eq!(
+            command("set session characteristics as transaction read write"),
+            Command::Nothing("SET")
+        );
+        assert_eq!(command("show my.own"), Command::Show("my.own".into()));
+        assert_eq!(command("DEALLOCATE PREPARE \"a\""), Command::Deallocate(Some("a".into())));
+        let sql = "select 1 for x".into();
+        assert_eq!(
+            command("declare C no scroll cursor with hold for select 1 for x"),
+            Command::Declare { cursor: "c".into(), sql }
+        );
+        let fetch = |rows| Command::Fetch { cursor: "c".into(), rows, is_sent: true };
+        assert_eq!(command("FETCH FORWARD 10 FROM c"), fetch(Some(10)));
+        assert_eq!(command("fetch c"), fetch(Some(1)));
+        assert_eq!(command("fetch all in \"c\""), fetch(None));
+        assert_eq!(kind("show tables").ok(), Some(Kind::Query));
+        assert_eq!(kind("(select 1)").ok(), Some(Kind::Query));
+    }
+
+    #[test]
+    fn writes_and_half_statements_are_refused() {
+        for sql in [
+            "insert into x values (1)",
+            "DROP TABLE x",
+            "set x",
+            "fetch prior from c",
+            "declare c cursor",
+            "savepoint",
+            "set x to",
+            "listen x",
+            "copy x from stdin",
+        ] {
+            assert!(kind(sql).is_err(), "{sql}");
+        }
+    }
+}

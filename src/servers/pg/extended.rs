@@ -1,0 +1,234 @@
+//! The extended protocol: statements are prepared, bound to parameters, described and executed,
+//! each by a message of its own.
+
+use std::sync::Arc;
+
+use super::backend;
+use super::command::Command;
+use super::connection::Connection;
+use super::copy;
+use super::failure::Failure;
+use super::frontend::{Bind, Parse, Target};
+use super::portal::{Sent, Source, Style, Trouble, describe};
+use super::session::{Done, Plan, Portal, Prepared, Progress, no_cursor, no_statement};
+use super::statements;
+use super::value::Value;
+
+impl Connection {
+    pub(super) async fn parse(&mut self, parse: Parse) -> Result<(), Failure> {
+        let sql = match statements::split(&parse.sql).as_slice() {
+            [] => "",
+            [one] => one.sql,
+            _ => {
+                let message = "cannot insert multiple commands into a prepared statement";
+                return Err(Failure::new("42601", message).hint("send them one by one"));
+            }
+        };
+        let before = sql.as_ptr() as usize - parse.sql.as_ptr() as usize;
+        let before = parse.sql.get(..before).map_or(0, |text| text.chars().count());
+        let mut guard = self.session.guard();
+        let prepared = self.session.prepare(sql, &parse.types, &mut guard).await;
+        let prepared = prepared.map_err(|failure| failure.behind(before))?;
+        self.session.keep(parse.name, prepared)?;
+        backend::parse_complete(&mut self.wire.out);
+        Ok(())
+    }
+
+    pub(super) fn bind(&mut self, bind: Bind) -> Result<(), Failure> {
+        let prepared = self.session.statements.get(&bind.statement);
+        let prepared = prepared.ok_or_else(|| no_statement(&bind.statement))?;
+        let wanted = prepared.parameters.len();
+        if bind.parameters.len() != wanted {
+            let given = bind.parameters.len();
+            let message = format!("{given} parameters are bound, the statement has {wanted}");
+            return Err(Failure::new("08P01", message));
+        }
+        let columns = prepared.fields.as_ref().map_or(0, Vec::len);
+        check_formats(&bind.parameter_formats, wanted, "parameters")?;
+        check_formats(&bind.formats, columns, "columns")?;
+        let value = |(at, bytes): (usize, &Option<Vec<u8>>)| {
+            let format = backend::format_of(&bind.parameter_formats, at);
+            Value::parse(prepared.parameters[at], format, bytes.as_deref())
+        };
+        let values = bind.parameters.iter().enumerate().map(value).collect::<Result<_, _>>()?;
+        let prepared = Arc::clone(prepared);
+        let progress = Progress::Fresh;
+        let portal = Portal { prepared, values, formats: bind.formats, progress };
+        self.session.open(bind.portal, portal)?;
+        backend::bind_complete(&mut self.wire.out);
+        Ok(())
+    }
+
+    pub(super) fn describe(&mut self, target: &Target) -> Result<(), Failure> {
+        let out = &mut self.wire.out;
+        match target {
+            Target::Statement(name) => {
+                let prepared = self.session.statements.get(name);
+                let prepared = prepared.ok_or_else(|| no_statement(name))?;
+                backend::parameter_description(&prepared.parameters, out);
+                describe(prepared.fields.as_deref(), &[], out);
+            }
+            Target::Portal(name) => {
+                let portal = self.session.cursor(name)?;
+                describe(portal.prepared.fields.as_deref(), &portal.formats, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closing what is not there is no error.
+    pub(super) fn close(&mut self, target: &Target) {
+        match target {
+            Target::Statement(name) => drop(self.session.statements.remove(name)),
+            Target::Portal(name) => drop(self.session.portals.remove(name)),
+        }
+        backend::close_complete(&mut self.wire.out);
+    }
+
+    pub(super) async fn execute(&mut self, name: String, rows_max: u64) -> Result<(), Trouble> {
+        // Taken out while it runs: what it does may close portals.
+        let mut portal = self.session.portals.remove(&name).ok_or_else(|| no_cursor(&name))?;
+        let outcome = self.run_portal(&mut portal, rows_max).await;
+        let ends =
+            matches!(&portal.prepared.plan, Plan::Command(Command::Commit | Command::Rollback));
+        if outcome.is_ok() && !ends {
+            self.session.portals.insert(name, portal);
+        }
+        outcome
+    }
+
+    async fn run_portal(&mut self, portal: &mut Portal, rows_max: u64) -> Result<(), Trouble> {
+        let prepared = Arc::clone(&portal.prepared);
+        if !matches!(&prepared.plan, Plan::Command(command) if ends(command)) {
+            self.session.transaction.check()?;
+        }
+        if let (Plan::Point(point), Progress::Fresh, 0) =
+            (&prepared.plan, &portal.progress, rows_max)
+        {
+            let out = &mut self.wire.out;
+            let (values, formats) = (&portal.values, &portal.formats);
+            if let Some(rows) = self.session.point(point, values, formats, out).await? {
+                backend::rows_complete("SELECT", rows, out);
+                portal.progress = Progress::Done;
+                return Ok(());
+            }
+        }
+        let mut guard = self.session.guard();
+        match (&prepared.plan, std::mem::replace(&mut portal.progress, Progress::Done)) {
+            (Plan::Empty, _) => backend::empty_query(&mut self.wire.out),
+            (_, Progress::Done) => backend::rows_complete("SELECT", 0, &mut self.wire.out),
+            (Plan::Command(Command::Fetch { cursor, rows, is_sent }), _) => {
+                self.fetch(cursor, *rows, *is_sent, &portal.formats).await?;
+            }
+            (Plan::Command(command), Progress::Fresh) => {
+                match self.session.command(command, &mut guard, &mut self.wire.out).await? {
+                    Done::Tag(tag) => backend::command_complete(&tag, &mut self.wire.out),
+                    Done::Table(_, source) => self.send(portal, source, rows_max).await?,
+                }
+            }
+            (Plan::Copy(_, options), _) => {
+                let values = std::mem::take(&mut portal.values);
+                self.copy_out(&prepared, values, options).await?;
+            }
+            (_, Progress::Fresh) => {
+                let values = std::mem::take(&mut portal.values);
+                let out = &mut self.wire.out;
+                let source = self.session.start(&prepared, values, &mut guard, out).await?;
+                self.send(portal, source, rows_max).await?;
+            }
+            (_, Progress::Running(source)) => self.send(portal, source, rows_max).await?,
+        }
+        Ok(())
+    }
+
+    /// Sends rows of a portal, and how far that came.
+    async fn send(
+        &mut self,
+        portal: &mut Portal,
+        mut source: Source,
+        rows_max: u64,
+    ) -> Result<(), Trouble> {
+        let mut guard = self.session.guard();
+        let style = Style::Rows(&portal.formats);
+        let sent = source.send(rows_max, style, &mut self.wire, &mut guard).await?;
+        if sent.is_end {
+            done(portal.prepared.tag(), &sent, &mut self.wire.out);
+        } else {
+            portal.progress = Progress::Running(source);
+            backend::portal_suspended(&mut self.wire.out);
+        }
+        Ok(())
+    }
+
+    /// FETCH and MOVE: rows of another portal.
+    pub(super) async fn fetch(
+        &mut self,
+        cursor: &str,
+        rows: Option<u64>,
+        is_sent: bool,
+        formats: &[i16],
+    ) -> Result<(), Trouble> {
+        let tag = if is_sent { "FETCH" } else { "MOVE" };
+        let mut guard = self.session.guard();
+        let portal = self.session.portals.get_mut(cursor).ok_or_else(|| no_cursor(cursor))?;
+        let rows_max = rows.unwrap_or_default();
+        let (Progress::Running(source), true) = (&mut portal.progress, rows != Some(0)) else {
+            backend::rows_complete(tag, 0, &mut self.wire.out);
+            return Ok(());
+        };
+        let sent = if is_sent {
+            source.send(rows_max, Style::Rows(formats), &mut self.wire, &mut guard).await?
+        } else {
+            source.pass(rows_max, &mut guard).await?
+        };
+        if sent.is_end {
+            portal.progress = Progress::Done;
+        }
+        backend::rows_complete(tag, sent.rows, &mut self.wire.out);
+        Ok(())
+    }
+
+    /// COPY … TO STDOUT.
+    pub(super) async fn copy_out(
+        &mut self,
+        prepared: &Prepared,
+        values: Vec<Value>,
+        options: &super::command::CopyOptions,
+    ) -> Result<(), Trouble> {
+        let mut guard = self.session.guard();
+        let out = &mut self.wire.out;
+        let mut source = self.session.start(prepared, values, &mut guard, out).await?;
+        let Plan::Copy(planned, _) = &prepared.plan else {
+            return Err(Failure::new("XX000", "no COPY").into());
+        };
+        let fields = planned.schema.as_ref().map(super::kinds::fields).unwrap_or_default();
+        options.begin(&fields, out);
+        let sent = source.send(0, Style::Copy(options), &mut self.wire, &mut guard).await?;
+        copy::end(sent.rows, &mut self.wire.out);
+        Ok(())
+    }
+}
+
+fn ends(command: &Command) -> bool {
+    matches!(command, Command::Commit | Command::Rollback | Command::RollbackTo(_))
+}
+
+/// Says that all rows were sent.
+pub(super) fn done(tag: &str, sent: &Sent, out: &mut bytes::BytesMut) {
+    if tag == "SELECT" {
+        backend::rows_complete(tag, sent.rows, out);
+    } else {
+        backend::command_complete(tag, out);
+    }
+}
+
+fn check_formats(formats: &[i16], count: usize, of: &str) -> Result<(), Failure> {
+    if formats.len() > 1 && formats.len() != count {
+        let message = format!("{} formats are given for {count} {of}", formats.len());
+        return Err(Failure::new("08P01", message));
+    }
+    match formats.iter().find(|format| !matches!(format, 0 | 1)) {
+        Some(format) => Err(Failure::new("08P01", format!("there is no format {format}"))),
+        None => Ok(()),
+    }
+}

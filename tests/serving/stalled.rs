@@ -1,0 +1,67 @@
+//! Subscribers that read nothing: memory stays where it is, others are served, and they are cut.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::server::Server;
+use super::subscriber::Subscriber;
+
+const STALLED: usize = 40;
+const PATH: &str = "/v1/dataflows/word_count/views/counts/changes";
+/// What all of them together may cost; the text they asked for is a thousand MiB.
+const GROWTH_KIB: u64 = 64 << 10;
+
+fn metric(server: &Server, name: &str) -> f64 {
+    let mut response = ureq::get(server.url("/metrics")).call().expect("metrics");
+    let text = response.body_mut().read_to_string().expect("text");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("a number")
+}
+
+#[test]
+fn subscribers_that_read_nothing_cost_nothing_and_are_cut() {
+    let data = tempfile::tempdir().expect("a directory");
+    let data = data.path().to_str().expect("a path");
+    let server = Server::start(&["word_count", "--data", data]);
+    let mut last = 0;
+    for epoch in 0..100 {
+        let words = (0..3_000).fold(String::new(), |mut text, word| {
+            let _ = write!(text, " word-{epoch}-{word}");
+            text
+        });
+        last = server.append("lines", &format!("{{\"text\":\"{words}\"}}")).expect("an append");
+    }
+    server.get(&format!("/v1/dataflows/word_count/views/counts?key=x&at_least={last}"));
+    let before = server.rss_kib();
+    let address = server.url("").trim_start_matches("http://").to_owned();
+    let mut stalled = Vec::new();
+    for number in 0..STALLED {
+        // Half ask for the snapshot (18 MB of text), half for every epoch since the first.
+        let query = if number % 2 == 0 { "" } else { "?from=0" };
+        let mut socket = TcpStream::connect(&address).expect("a connection");
+        write!(socket, "GET {PATH}{query} HTTP/1.1\r\nhost: x\r\n\r\n").expect("a request");
+        stalled.push(socket);
+    }
+    let begun = Instant::now();
+    let mut most = 0;
+    while begun.elapsed() < Duration::from_secs(5) {
+        most = most.max(server.rss_kib());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(metric(&server, "diptych_subscriptions"), STALLED as f64);
+    assert!(most < before + GROWTH_KIB, "{before} KiB before, {most} KiB with stalled readers");
+    // A good one is served meanwhile, and appends go on.
+    let mut good = Subscriber::default();
+    let epoch = server.append("lines", "{\"text\":\"one more\"}").expect("an append");
+    good.follow(&server.url(PATH), u64::MAX, |good| good.upper() > epoch);
+    assert_eq!(good.rows.len(), 300_002);
+    while metric(&server, "diptych_subscriptions") > 0.0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "they are still there");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert!(begun.elapsed() > Duration::from_secs(20), "a pause is no stall");
+    assert_eq!(metric(&server, "diptych_subscriptions_stalled_total"), STALLED as f64);
+    println!("{STALLED} stalled readers: {before} KiB before, {most} KiB at most");
+}
