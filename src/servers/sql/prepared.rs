@@ -258,6 +258,8 @@ fn rows(receiver: mpsc::Receiver<Result<RecordBatch, SqlError>>, task: Ending<()
         let batch = receiver.recv().await?;
         Some((batch, (receiver, task)))
     })
+    // It may be asked again after its end.
+    .fuse()
     .boxed()
 }
 
