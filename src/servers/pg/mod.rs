@@ -17,6 +17,8 @@
 //! `pgwire` writes the rare messages and does SCRAM's arithmetic; messages from clients are read
 //! here, because its decoder trusts their lengths.
 
+#[cfg(feature = "sql")]
+mod any;
 mod backend;
 mod binary;
 mod cancel;
@@ -30,6 +32,8 @@ mod extended;
 mod failure;
 mod frontend;
 mod kinds;
+#[cfg(feature = "sql")]
+mod names;
 mod planner;
 mod point;
 mod portal;

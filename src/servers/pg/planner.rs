@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use arrow_schema::DataType;
+
 #[cfg(feature = "sql")]
 use super::catalog::Catalog;
 use super::settings::Settings;
@@ -17,6 +19,15 @@ pub(super) struct Planner {
     session: Session,
     #[cfg(feature = "sql")]
     catalog: Catalog,
+}
+
+/// A statement that the planner understands.
+pub(super) struct Planned {
+    pub(super) statement: Prepared,
+    /// The types of its parameters, as far as it tells.
+    pub(super) wanted: Vec<Option<DataType>>,
+    /// The names of its columns, where they are not the planner's.
+    pub(super) names: Option<Vec<String>>,
 }
 
 /// Settings of the planner, and a short name for each.
@@ -40,15 +51,46 @@ impl Planner {
         }
     }
 
-    /// See [`Session::prepare`].
-    pub(super) async fn prepare(&self, sql: &str) -> Result<Prepared, SqlError> {
-        #[cfg(feature = "sql")]
-        if let Some(rewritten) = self.catalog.rewrite(sql) {
-            // Places in what was rewritten say nothing to who wrote the query.
-            let failed = |error| SqlError { position: None, ..error };
-            return self.session.prepare(&rewritten).await.map_err(failed);
+    /// Understands `sql`, and says what its columns are called.
+    #[cfg(feature = "sql")]
+    pub(super) async fn prepare(&self, sql: &str) -> Result<Planned, SqlError> {
+        let (names, told_apart) = super::names::names(sql).unwrap_or_default();
+        let asked = told_apart.as_deref().unwrap_or(sql);
+        let mut statement = self.ask(asked, told_apart.is_some()).await?;
+        let mut wanted = statement.parameter_types.clone();
+        if let Some((scalars, lists)) = super::any::scalars(asked) {
+            let scalars = self.ask(&scalars, true).await?;
+            for number in lists {
+                let element = scalars.parameter_types.get(number).cloned().flatten();
+                if let Some((known, element)) = wanted.get_mut(number).zip(element) {
+                    *known = Some(super::any::list_of(element));
+                }
+            }
         }
-        self.session.prepare(sql).await
+        // Values are converted before they come to the planner, and some are not: a number that
+        // no column of its type can hold is compared as it is.
+        statement.parameter_types = vec![None; wanted.len()];
+        let columns = statement.schema.as_ref().map(|schema| schema.fields().len());
+        let names = names.filter(|names| Some(names.len()) == columns);
+        Ok(Planned { statement, wanted, names })
+    }
+
+    #[cfg(feature = "sql")]
+    async fn ask(&self, sql: &str, is_rewritten: bool) -> Result<Prepared, SqlError> {
+        // Places in what was rewritten say nothing to who wrote the query.
+        let unplaced = |error| SqlError { position: None, ..error };
+        match self.catalog.rewrite(sql) {
+            Some(rewritten) => self.session.prepare(&rewritten).await.map_err(unplaced),
+            None if is_rewritten => self.session.prepare(sql).await.map_err(unplaced),
+            None => self.session.prepare(sql).await,
+        }
+    }
+
+    /// Always an error.
+    #[cfg(not(feature = "sql"))]
+    pub(super) async fn prepare(&self, sql: &str) -> Result<Planned, SqlError> {
+        let statement = self.session.prepare(sql).await?;
+        Ok(Planned { statement, wanted: Vec::new(), names: None })
     }
 
     /// From now on all statements answer at one epoch of each dataflow.

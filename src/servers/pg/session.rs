@@ -11,7 +11,7 @@ use super::cancel::{Cancel, Guard};
 use super::command::{self, Command, CopyOptions, Kind};
 use super::failure::{Failure, write_warning};
 use super::kinds::{self, Field, oid};
-use super::planner::Planner;
+use super::planner::{Planned, Planner};
 use super::point::{Point, Scan};
 use super::portal::{Feed, Source, Trouble, texts};
 use super::settings::Settings;
@@ -215,8 +215,9 @@ impl Session {
         let scalars = values.into_iter().zip(wanted).map(|(value, wanted)| value.scalar(wanted));
         let scalars = scalars.collect::<Result<_, _>>()?;
         let answer = guard.watch(planned.execute(scalars)).await??;
+        let of = |fields: &[Field]| fields.iter().map(|field| field.kind).collect::<Vec<_>>();
         if let Some(fields) = &prepared.fields
-            && kinds::fields(&answer.schema) != *fields
+            && of(&kinds::fields(&answer.schema)) != of(fields)
         {
             let failure = Failure::new("0A000", "cached plan must not change result type");
             return Err(failure.hint("a new version serves: prepare the statement again"));
@@ -446,19 +447,22 @@ impl Prepared {
     }
 
     fn planned(
-        planned: sql::Prepared,
+        planned: Planned,
         types: &[u32],
         plan: impl FnOnce(sql::Prepared) -> Plan,
     ) -> Prepared {
-        let wanted = planned.parameter_types.clone();
+        let Planned { statement, wanted, names } = planned;
         let parameter = |(at, wanted): (usize, &Option<DataType>)| {
             let stated = types.get(at).copied().filter(|oid| !matches!(*oid, 0 | oid::UNKNOWN));
             stated
                 .unwrap_or_else(|| wanted.as_ref().map_or(oid::TEXT, |ty| kinds::Kind::of(ty).oid))
         };
         let parameters = wanted.iter().enumerate().map(parameter).collect();
-        let fields = planned.schema.as_ref().map(kinds::fields);
-        Prepared { plan: plan(planned), parameters, wanted, fields, bytes: 0 }
+        let mut fields = statement.schema.as_ref().map(kinds::fields);
+        for (field, name) in fields.iter_mut().flatten().zip(names.unwrap_or_default()) {
+            field.name = name;
+        }
+        Prepared { plan: plan(statement), parameters, wanted, fields, bytes: 0 }
     }
 }
 

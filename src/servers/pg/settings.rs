@@ -243,6 +243,9 @@ fn unknown(name: &str) -> Failure {
 }
 
 fn checked(name: &str, value: &str, rule: Rule, out: &mut BytesMut) -> Result<String, Failure> {
+    // Some drivers send a value in the quotes that SET would want.
+    let bare = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+    let value = bare.unwrap_or(value);
     let refuse = |why: String| {
         Failure::new("22023", format!("\"{name}\" cannot be \"{value}\" here")).hint(why)
     };

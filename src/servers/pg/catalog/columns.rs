@@ -114,7 +114,7 @@ impl Table {
         let field = |(name, of): &(&str, &str)| {
             let field = Field::new(*name, data_type(of), true);
             match *of {
-                "oid" | "name" | "char" | "regproc" => {
+                "oid" | "name" | "char" => {
                     let named = HashMap::from([(TYPE_KEY.to_owned(), (*of).to_owned())]);
                     field.with_metadata(named)
                 }

@@ -218,6 +218,10 @@ fn relation_number(objects: &Objects, values: &[ScalarValue]) -> Cell {
     text(values, 0).and_then(|name| objects.named(&name)).map(|found| found.oid).into()
 }
 
+fn type_number(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    text(values, 0).and_then(|name| objects.type_named(&name)).map(|found| found.oid).into()
+}
+
 fn schema_name(objects: &Objects, values: &[ScalarValue]) -> Cell {
     let schema = int(values, 0).and_then(|oid| objects.schema(oid));
     schema.map(|schema| schema.name.as_str()).into()
@@ -246,6 +250,26 @@ fn quote_literal(_: &Objects, values: &[ScalarValue]) -> Cell {
     text(values, 0).map(|text| format!("'{}'", text.replace('\'', "''"))).into()
 }
 
+fn like_pattern(_: &Objects, values: &[ScalarValue]) -> Cell {
+    let (Some(pattern), Some(escape)) = (text(values, 0), text(values, 1)) else {
+        return Cell::Null;
+    };
+    let escape = escape.chars().next();
+    let (mut written, mut rest) = (String::new(), pattern.chars());
+    while let Some(c) = rest.next() {
+        if Some(c) == escape {
+            written.push('\\');
+            written.extend(rest.next());
+        } else {
+            if c == '\\' {
+                written.push('\\');
+            }
+            written.push(c);
+        }
+    }
+    written.into()
+}
+
 fn pretty_size(_: &Objects, values: &[ScalarValue]) -> Cell {
     int(values, 0).map(|bytes| format!("{bytes} bytes")).into()
 }
@@ -267,6 +291,7 @@ const KNOWN: &[Known] = &[
     ("obj_description", "text", nothing),
     ("col_description", "text", nothing),
     ("shobj_description", "text", nothing),
+    ("getdatabaseencoding", "text", |_, _| "UTF8".into()),
     ("has_table_privilege", "bool", may),
     ("has_any_column_privilege", "bool", may),
     ("has_column_privilege", "bool", may),
@@ -318,8 +343,10 @@ const KNOWN: &[Known] = &[
     ("pg_database_size", "int8", zero),
     ("pg_type_is_visible", "bool", yes),
     ("to_regclass", "int8", relation_number),
+    ("to_regtype", "int8", type_number),
     ("txid_current", "int8", zero),
     // What casts become; see `rewrite`.
     (super::rewrite::RELATION_NAME, "text", relation_name),
     (super::rewrite::SCHEMA_NAME, "text", schema_name),
+    (super::rewrite::LIKE_PATTERN, "text", like_pattern),
 ];

@@ -183,7 +183,7 @@ impl Relation {
 
     /// The name of that index.
     pub(super) fn index_name(&self) -> String {
-        format!("{}_key", self.name)
+        format!("{}_idx", self.name)
     }
 
     /// What makes that index.
@@ -266,7 +266,11 @@ fn of_stream(schema: &SchemaRef) -> Vec<Column> {
     let column = |(Field { name, kind }, field): (Field, &std::sync::Arc<arrow_schema::Field>)| {
         Column { name, kind, is_nullable: field.is_nullable() }
     };
-    fields.into_iter().zip(schema.fields()).map(column).collect()
+    let mut columns: Vec<Column> = fields.into_iter().zip(schema.fields()).map(column).collect();
+    // The planner shows it behind the columns of the events.
+    let kind = Kind::of(&arrow_schema::DataType::UInt64);
+    columns.push(Column { name: "_epoch".to_owned(), kind, is_nullable: false });
+    columns
 }
 
 fn types() -> Vec<Type> {

@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg,
     FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart,
-    Query, SelectItem, SetExpr, Statement, TableAlias, TableFactor, Value as Literal, VisitMut,
-    VisitorMut,
+    Query, SelectItem, SetExpr, Statement, TableAlias, TableFactor, Value as Literal,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -23,9 +23,12 @@ pub(super) const RELATION_NAME: &str = "diptych_relation_name";
 /// The function that gives the name of a schema.
 pub(super) const SCHEMA_NAME: &str = "diptych_schema_name";
 
+/// The function that makes of a pattern with another escape one with backslashes.
+pub(super) const LIKE_PATTERN: &str = "diptych_like_pattern";
+
 /// Words of which a query on the catalog has at least one.
 const SIGNS: &[&str] =
-    &["pg_", "information_schema", "::reg", "regclass", "operator(", "::oid", "::name"];
+    &["pg_", "information_schema", "::reg", "regclass", "operator(", "::oid", "::name", "escape"];
 
 /// What `sql` says; none when it is not about the catalog, or not understood here either.
 pub(super) fn rewrite(sql: &str, objects: &Objects) -> Option<String> {
@@ -110,6 +113,10 @@ impl Rewriter<'_> {
                     return cast;
                 }
                 cast
+            }
+            Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+                escaped(pattern, escape_char);
+                None
             }
             Expr::TypedString(typed) => {
                 let word = literal(&Expr::Value(typed.value.clone()))?;
@@ -242,6 +249,21 @@ fn one_row(query: &mut Query) {
         *expr = call("max", vec![std::mem::replace(expr, null())]);
         query.order_by = None;
     }
+}
+
+/// The planner escapes by backslash.
+fn escaped(pattern: &mut Box<Expr>, escape: &mut Option<ValueWithSpan>) {
+    let Some(Literal::SingleQuotedString(character)) = escape.as_ref().map(|found| &found.value)
+    else {
+        return;
+    };
+    if character == "\\" {
+        return;
+    }
+    let character = Literal::SingleQuotedString(character.clone()).with_empty_span();
+    let written = std::mem::replace(&mut **pattern, null());
+    **pattern = call(LIKE_PATTERN, vec![written, Expr::Value(character)]);
+    *escape = None;
 }
 
 fn is_aggregate(written: &str) -> bool {

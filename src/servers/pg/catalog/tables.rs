@@ -111,15 +111,6 @@ fn rows(name: &str, objects: &Objects) -> Vec<Row> {
             })
             .collect(),
         "pg_language" => vec![vec![("oid", 14u32.into()), ("lanname", "sql".into())]],
-        "pg_collation" => vec![vec![
-            ("oid", 100u32.into()),
-            ("collname", "default".into()),
-            ("collnamespace", PG_CATALOG.into()),
-            ("collowner", OWNER.into()),
-            ("collprovider", "d".into()),
-            ("collencoding", (-1i64).into()),
-            ("collisdeterministic", true.into()),
-        ]],
         "pg_timezone_names" => vec![vec![
             ("name", "UTC".into()),
             ("abbrev", "UTC".into()),
