@@ -26,6 +26,7 @@
 //! `error: what and where (remedy)`. Exit codes are those of [`Error::exit_code`], 1 when the
 //! layers were found to disagree, and 0 otherwise.
 
+mod admission;
 mod args;
 mod asking;
 mod backup;

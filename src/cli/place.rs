@@ -18,10 +18,10 @@ pub(super) struct PlaceArgs {
     #[arg(long, value_name = "URL", conflicts_with = "dir")]
     server: Option<String>,
     /// The token to show the server, alone in a file [default: the variable `DIPTYCH_TOKEN`]
-    #[arg(long, value_name = "FILE", requires = "server")]
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     token_file: Option<PathBuf>,
     /// Trust servers whose certificates are signed by one of these (PEM), and no others
-    #[arg(long, value_name = "FILE", requires = "server")]
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     ca: Option<PathBuf>,
 }
 

@@ -231,7 +231,7 @@ fn own<'s, A: Accumulate>(
             pact,
             &format!("Own: {name}"),
             move |_capability, info| {
-                let mut held = Held::new(&scope.worker(), info.global_id);
+                let mut held = Held::new(scope.worker(), info.global_id);
                 move |(input, frontier), output| {
                     let state = &mut *state.borrow_mut();
                     input.for_each(|capability, entries| {

@@ -27,10 +27,10 @@ fn served() -> (Place, Server) {
 
 /// Appends an epoch of so many lines and waits until it can be read.
 fn append(server: &Server, lines: usize) {
-    let text: String = (0..lines).map(|n| format!("{{\"text\":\"all x{n}\"}}\n")).collect();
+    let text: Vec<_> = (0..lines).map(|n| format!("{{\"text\":\"all x{n}\"}}")).collect();
     let mut answer = ureq::post(server.url("/v1/streams/lines"))
         .header("content-type", "application/x-ndjson")
-        .send(text)
+        .send(text.join("\n"))
         .expect("an append");
     let text = answer.body_mut().read_to_string().expect("an answer");
     let answer: Value = serde_json::from_str(&text).expect("JSON");
@@ -206,7 +206,7 @@ fn what_no_server_answers_is_said_with_a_remedy() {
     place.refused(&query(&format!("--server {tls}")), 8, &["without TLS", "http://"]);
     place.refused(&query(&format!("--server {url} --data D")), 2, &["cannot be used with"]);
     place.refused(&query(""), 2, &["--data"]);
-    place.refused(&query("--data D --ca F"), 2, &["--server"]);
+    place.refused(&query("--data D --ca F"), 2, &["cannot be used with"]);
     place.refused(&query(&format!("--server {url} --ca none.pem")), 3, &["none.pem"]);
     let unknown = format!("query bank total --server {url}");
     place.refused(&unknown, 3, &["\"bank\" is not served here", "served are word_count"]);
