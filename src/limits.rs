@@ -267,7 +267,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 256;
 /// Changes that are read for a subscriber at once.
 pub const FEED_UPDATES: usize = 4_000;
 
-/// Bytes of text that are made for a subscriber at once, as far as rows are as long as those before.
+/// Bytes of text that are made for a subscriber at once, as far as rows are as long as those
+/// before.
 pub const FEED_BYTES: usize = 256 << 10;
 
 /// How long a subscriber's socket may take before what was read ahead for it is dropped.

@@ -1,7 +1,6 @@
 //! The files for operating a server fit the server: the dashboard asks for metrics that are there,
 //! the settings are settings, the unit is one.
 
-#[expect(dead_code, reason = "shared with tests that stop and kill their servers")]
 #[path = "serving/server.rs"]
 mod server;
 

@@ -1,7 +1,6 @@
 //! A server that is told to stop under load loses no request and no acknowledged event, leaves a
 //! checkpoint, and exits with 0; told twice it exits at once.
 
-#[expect(dead_code, reason = "shared with tests that kill their servers")]
 #[path = "serving/server.rs"]
 mod server;
 

@@ -5,7 +5,6 @@
 //! half a head, a body byte by byte, or nothing cost the server at most 16 MiB and the good client
 //! at most a factor of five; then the server closes them by itself.
 
-#[expect(dead_code, reason = "shared with tests that stop and kill their servers")]
 #[path = "serving/server.rs"]
 mod server;
 

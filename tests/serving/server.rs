@@ -1,5 +1,7 @@
 //! A server of the tests: the binary, on free ports, ended with the test.
 
+#![allow(dead_code, reason = "several test binaries share it; each uses what it needs")]
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a server may take to say where it listens.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `diptych serve … --listen 127.0.0.1:0`, killed when dropped.
 pub(crate) struct Server {
