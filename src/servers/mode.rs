@@ -39,9 +39,10 @@ impl Site {
                     self.check_sealed(epoch).await?;
                 }
                 let mut frontier = flow.frontier.clone();
-                // A timeout is no error here: the snapshot below names what is there instead.
-                let _ =
-                    tokio::time::timeout(patience, frontier.wait_for(|upper| *upper > epoch)).await;
+                let seen = frontier.wait_for(|upper| *upper > epoch);
+                if tokio::time::timeout(patience, seen).await.is_err() {
+                    return Err(not_in_time(flow, epoch, patience));
+                }
                 flow.serving.snapshot(Read::AtLeast(epoch, Duration::ZERO)).map(Arc::new)
             }
             Mode::AsOf(epoch) => {
@@ -54,9 +55,13 @@ impl Site {
             }
             Mode::AsOfTime(at) => {
                 let reader = Arc::clone(&self.reader);
-                let epoch = blocking(move || reader.epoch_at(at)).await?;
-                let frontier = flow.serving.index().frontier();
-                let epoch = epoch.min(frontier.saturating_sub(1));
+                // The first epoch that is later, and so the one before it.
+                let later = blocking(move || reader.epoch_at(at.saturating_add(1))).await?;
+                let later = later.min(flow.serving.index().frontier());
+                let Some(epoch) = later.checked_sub(1) else {
+                    return Err(Error::new(Kind::Missing, "no epoch is as old as that time")
+                        .remedy("ask for a later time, or for an epoch by its number"));
+                };
                 Box::pin(self.snapshot(flow, Mode::AsOf(epoch))).await
             }
             Mode::Verified => flow.verified.load_full().ok_or_else(|| {
@@ -86,6 +91,16 @@ impl Site {
         let mut pending = self.load.replays.ask(&self.history, &flow.name, span, since)?;
         pending.wait().await?.index.snapshot(Read::AsOf(epoch)).map(Arc::new)
     }
+}
+
+fn not_in_time(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
+    let upper = flow.serving.index().frontier();
+    let message = format!(
+        "readers of {:?} do not see epoch {epoch} after {patience:?}: upper is {upper}",
+        flow.name
+    );
+    Error::new(Kind::Missing, message)
+        .remedy("ask again, with a longer timeout, or read the latest epoch")
 }
 
 /// Runs what may wait for a disk or a computation on a thread that may.

@@ -130,3 +130,101 @@ fn a_cursor_of_another_view_or_epoch_is_refused() {
     assert_eq!(next["epoch"], json!(epoch), "{next}");
     assert_eq!(next["rows"].as_array().map(Vec::len), Some(2), "{next}");
 }
+
+/// An instant stands for the last epoch that was sealed by then.
+#[test]
+fn a_time_stands_for_the_last_epoch_before_it() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = server(&data, "word_count");
+    let epoch = server.append("lines", "{\"text\":\"a\"}").expect("an append");
+    server.get(&format!("{VIEW}?at_least={epoch}"));
+    let (status, detail) = refused(&server, &format!("{VIEW}?as_of=2001-01-01T00:00:00Z"));
+    assert_eq!(status, 404, "{detail}");
+    assert!(detail.contains("as old as"), "{detail}");
+    // Between the two appends, by this process's clock, which is the server's.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let between = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let between = between.expect("after 1970").as_micros();
+    let time = diptych::Timestamp::from_micros(i64::try_from(between).expect("a time"));
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let later = server.append("lines", "{\"text\":\"a\"}").expect("an append");
+    server.get(&format!("{VIEW}?at_least={later}"));
+    let answer = server.get(&format!("{VIEW}?key=a&as_of={time}"));
+    assert_eq!(answer["epoch"], json!(epoch), "{answer}");
+    assert_eq!(answer["rows"], json!([{ "word": "a", "n": 1 }]));
+    let answer = server.get(&format!("{VIEW}?key=a&as_of=2099-01-01T00:00:00Z"));
+    assert_eq!(answer["epoch"], json!(later), "{answer}");
+}
+
+/// As lines a snapshot has every row of every view, and says when it is whole.
+#[test]
+fn a_snapshot_as_lines_is_whole() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = server(&data, "word_count");
+    let words: Vec<String> = (0..5_000).map(|n| format!("w{n:04}")).collect();
+    let epoch = server.append("lines", &json!({ "text": words.join(" ") }).to_string());
+    let epoch = epoch.expect("an append");
+    let path = format!("/v1/dataflows/word_count/snapshot?format=ndjson&at_least={epoch}");
+    let mut response = ureq::get(server.url(&path)).call().expect("an answer");
+    assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+    let text = response.body_mut().read_to_string().expect("text");
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&lines[0]["dataflow"], &lines[0]["epoch"]), (&json!("word_count"), &json!(epoch)));
+    let rows = &lines[1..lines.len() - 1];
+    let found: Vec<_> = rows.iter().map(|line| line["row"]["word"].as_str()).collect();
+    assert_eq!(found, words.iter().map(|word| Some(word.as_str())).collect::<Vec<_>>());
+    assert!(rows.iter().all(|line| line["view"] == "counts"));
+    assert_eq!(lines.last(), Some(&json!({ "end": true, "rows": 5_000 })));
+    // As one object: the first rows of each view, and where they go on.
+    let path = format!("/v1/dataflows/word_count/snapshot?limit=3&at_least={epoch}");
+    let answer = server.get(&path);
+    let cursor = answer["views"]["counts"]["cursor"].as_str().expect("a cursor");
+    let next = server.get(&format!("{VIEW}?limit=1&cursor={cursor}"));
+    assert_eq!(next["rows"], json!([{ "word": "w0003", "n": 1 }]));
+}
+
+/// Values with commas, percent signs, quotes and no letters at all.
+#[test]
+fn keys_are_any_text() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = server(&data, "word_count");
+    let words = ["a,b", "50%", "\"x\"", "é", "[1]", "a+b", "a&b=c"];
+    let epoch = server.append("lines", &json!({ "text": words.join(" ") }).to_string());
+    let epoch = epoch.expect("an append");
+    let encoded =
+        |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+    for word in words {
+        let list = encoded(&json!([word]).to_string());
+        let plain = encoded(word);
+        let asked = if word.starts_with('[') { vec![list] } else { vec![list, plain] };
+        for key in asked {
+            let answer = server.get(&format!("{VIEW}?at_least={epoch}&key={key}"));
+            assert_eq!(answer["rows"], json!([{ "word": word, "n": 1 }]), "{key}");
+            let answer = server.get(&format!("{VIEW}?key={key}"));
+            assert_eq!(answer["rows"], json!([{ "word": word, "n": 1 }]), "{key}");
+        }
+    }
+}
+
+#[test]
+fn what_is_served_is_described() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = server(&data, "bank");
+    let flows = server.get("/v1/dataflows");
+    assert_eq!(flows["dataflows"][0], server.get("/v1/dataflows/bank"));
+    let view = &flows["dataflows"][0]["views"][0];
+    assert_eq!(view["view"], "credits");
+    let key = json!([{ "name": "account", "type": "i64", "nullable": false }]);
+    assert_eq!(view["key"], key);
+    let streams = server.get("/v1/streams");
+    assert_eq!(streams["streams"][0]["stream"], "transfers");
+    assert_eq!(streams["streams"][0]["columns"][1]["name"], "from_account");
+    let status = server.get("/v1/status");
+    let flow = &status["dataflows"][0];
+    for number in ["since", "upper", "boundary", "lag", "leases"] {
+        assert!(flow[number].is_u64(), "{number}: {status}");
+    }
+    assert_eq!(flow["views"].as_array().map(Vec::len), Some(5), "{status}");
+    assert!(status["uptime_seconds"].is_f64() && status["log"]["upper"].is_u64(), "{status}");
+}
