@@ -176,11 +176,13 @@ fn a_token_is_asked_for() {
         .args(["token", "new", "--role", "read", "--name", "page"])
         .output()
         .expect("the binary starts");
-    let said = [token.stdout.clone(), token.stderr].concat();
-    let said = String::from_utf8(said).expect("text");
-    let secret = said.lines().find(|line| line.starts_with("diptych_")).expect("a token");
+    let secret = String::from_utf8(token.stdout).expect("text");
+    let secret = secret.trim();
+    let said = String::from_utf8(token.stderr).expect("text");
+    let entry = said.split_once("[[token]]").expect("an entry").1;
+    let entry = entry.split_once("\n\n").expect("an empty line").0;
     let file = data.path().join("credentials.toml");
-    std::fs::write(&file, token.stdout).expect("a file");
+    std::fs::write(&file, format!("[[token]]{entry}\n")).expect("a file");
     let dataset = data.path().join("data");
     let server = served(&dataset, &["--credentials", file.to_str().expect("a path of text")]);
     page.open(&server.url("/"), 1280);

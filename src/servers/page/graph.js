@@ -194,7 +194,10 @@ export class Graph {
   table(total) {
     const columns = [
       { name: 'Operator', key: true },
-      { name: 'In', numeric: true }, { name: 'Out', numeric: true }, { name: 'Held', numeric: true }, { name: 'Time', numeric: true },
+      { name: 'In', numeric: true },
+      { name: 'Out', numeric: true },
+      { name: 'Held', numeric: true },
+      { name: 'Time', numeric: true },
     ];
     const scopes = new Set(this.graph.operators.map((one) => one.parent));
     const leaves = this.graph.operators.filter((one) => !scopes.has(one.id));
