@@ -40,7 +40,8 @@ fn shows(cells: &[&str]) -> String {
     let cells = json!(cells);
     format!(
         "[...document.querySelectorAll('#rows tbody tr')].some((row) => \
-         JSON.stringify([...row.cells].map((cell) => cell.textContent)) === JSON.stringify({cells}))"
+         JSON.stringify([...row.cells].map((one) => one.textContent)) === \
+         JSON.stringify({cells}))"
     )
 }
 
