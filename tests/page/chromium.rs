@@ -58,9 +58,15 @@ impl Chromium {
                 }
             }
         });
-        let (complaints, _profile) = (Vec::new(), profile);
-        let mut chromium =
-            Chromium { child, input, messages, session: None, last: 0, complaints, _profile };
+        let mut chromium = Chromium {
+            child,
+            input,
+            messages,
+            session: None,
+            last: 0,
+            complaints: Vec::new(),
+            _profile: profile,
+        };
         chromium.begin();
         Some(chromium)
     }

@@ -59,9 +59,9 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
 impl File {
     fn new(name: &'static str, text: &'static str) -> File {
         let digest = Sha256::digest(text);
-        let digits: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let number = digest.iter().take(12).fold(0_u128, |all, byte| all << 8 | u128::from(*byte));
         // Hexadecimal digits between quotes are a header's value.
-        let tag = HeaderValue::try_from(format!("\"{digits}\""));
+        let tag = HeaderValue::try_from(format!("\"{number:024x}\""));
         File { name, text, tag: tag.unwrap_or(HeaderValue::from_static("\"\"")) }
     }
 
