@@ -1,7 +1,7 @@
 //! The page at `/`: files that are part of the binary.
 //!
-//! Anybody may load it, because it holds no data: what it shows it asks for over the interface, with
-//! the token that its user gives it. It loads nothing from anywhere else, and its policy says so.
+//! Anybody may load it, because it holds no data: what it shows it asks for over the interface,
+//! with the token that its user gives it. It loads nothing from anywhere else, and its policy says so.
 
 use std::sync::LazyLock;
 
@@ -59,9 +59,9 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
 impl File {
     fn new(name: &'static str, text: &'static str) -> File {
         let digest = Sha256::digest(text);
-        let digits: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let number = digest.iter().take(12).fold(0_u128, |all, byte| all << 8 | u128::from(*byte));
         // Hexadecimal digits between quotes are a header's value.
-        let tag = HeaderValue::try_from(format!("\"{digits}\""));
+        let tag = HeaderValue::try_from(format!("\"{number:024x}\""));
         File { name, text, tag: tag.unwrap_or(HeaderValue::from_static("\"\"")) }
     }
 

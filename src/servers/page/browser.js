@@ -29,7 +29,7 @@ export function table(columns, rows, values) {
 
 /** Is a type of column, of the row schema or of Arrow, one of numbers? */
 export function numeric(type) {
-  return /^(u|i|f|uint|int|float|decimal)\d*/i.test(type) && !/^interval/i.test(type);
+  return /^([uif]\d|u?int\d|float\d|decimal)/i.test(type);
 }
 
 /** The parameters that say which rows: `be` begins the first key column, `a,be` the second. */
@@ -77,8 +77,8 @@ export class Browser {
     byId('prefix').value = '';
     const key = view.key.map((column) => column.name);
     const how = view.key[0]?.type === 'string' ? 'starts with' : 'is';
-    byId('prefix-label').textContent = key.length > 0 ? `${key.join(', ')} ${how}` : 'No key';
-    byId('prefix').disabled = key.length === 0;
+    byId('prefix-label').textContent = `${key.join(', ')} ${how}`;
+    byId('prefix').parentElement.hidden = key.length === 0;
     byId('rows').replaceChildren();
     this.latest();
   }

@@ -165,6 +165,8 @@ export class Graph {
     byId('graph').replaceChildren(s('svg', {
       width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': 'Operators',
     }, drawnEdges.map((edge) => edge.path), [...drawnNodes.values()].map((parts) => parts.node)));
+    // What it begins with is in the middle.
+    byId('graph').scrollLeft = (width - room) / 2;
     return { shape, nodes: drawnNodes, edges: drawnEdges };
   }
 
@@ -191,8 +193,11 @@ export class Graph {
 
   table(total) {
     const columns = [
-      { name: 'Operator', key: true }, { name: 'In', numeric: true }, { name: 'Out', numeric: true },
-      { name: 'Held', numeric: true }, { name: 'Time', numeric: true },
+      { name: 'Operator', key: true },
+      { name: 'In', numeric: true },
+      { name: 'Out', numeric: true },
+      { name: 'Held', numeric: true },
+      { name: 'Time', numeric: true },
     ];
     const scopes = new Set(this.graph.operators.map((one) => one.parent));
     const leaves = this.graph.operators.filter((one) => !scopes.has(one.id));

@@ -117,7 +117,7 @@ function laned(status, flow, width) {
   const x = (epoch) => labels + (room * Math.min(epoch, end)) / Math.max(end, 1);
   const lanes = [
     ['Log', 'log', 'log', lower, end, 'upper'],
-    ['Batch', 'batch', 'boundary', 0, boundary, 'boundary F'],
+    ['Batch', 'batch', 'boundary', 0, boundary, width < NARROW ? 'F' : 'boundary F'],
     ['Speed', 'speed', 'upper', boundary, upper, 'upper'],
     ['Readable', 'serving', 'since', since, upper, 'since'],
   ];
@@ -147,8 +147,8 @@ function laned(status, flow, width) {
       { class: 'mono', 'data-frontier': 'verified', 'data-value': verified ?? '' }),
   ]);
   const height = y + 20;
-  const said = `Epochs of the log: [${lower}, ${end}); batch layer: [0, ${boundary}); speed layer: ` +
-    `[${boundary}, ${upper}); readable: [${since}, ${upper}); ` +
+  const said = `Epochs of the log: [${lower}, ${end}); batch layer: [0, ${boundary}); ` +
+    `speed layer: [${boundary}, ${upper}); readable: [${since}, ${upper}); ` +
     (verified === null ? 'not verified yet' : `verified at ${verified}`);
   return s('svg', {
     role: 'img', width, height, viewBox: `0 0 ${width} ${height}`, 'aria-label': said,

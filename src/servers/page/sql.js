@@ -71,7 +71,8 @@ export function sqlBox() {
       run();
     }
   });
-  const plain = (name) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replace(/"/g, '""')}"`);
+  const quoted = (name) => `"${name.replace(/"/g, '""')}"`;
+  const plain = (name) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : quoted(name));
   return {
     /** Suggests a statement about a view. */
     suggest(dataflow, view) {
