@@ -59,7 +59,7 @@ fn subscribers_that_read_nothing_cost_nothing_and_are_cut() {
     assert_eq!(good.rows.len(), 300_002);
     while metric(&server, "diptych_subscriptions") > 0.0 {
         most = most.max(server.rss_kib());
-        assert!(begun.elapsed() < Duration::from_secs(60), "they are still there");
+        assert!(begun.elapsed() < Duration::from_mins(1), "they are still there");
         std::thread::sleep(Duration::from_millis(500));
     }
     assert!(begun.elapsed() > Duration::from_secs(20), "a pause is no stall");

@@ -33,7 +33,7 @@ struct Column {
     nulls: Option<arrow_buffer::NullBuffer>,
 }
 
-/// What a column holds; widths that PostgreSQL does not tell apart are one.
+/// What a column holds; widths that `PostgreSQL` does not tell apart are one.
 enum Values {
     Bool(BooleanArray),
     Int(PrimitiveArray<Int64Type>),
@@ -166,7 +166,7 @@ impl Column {
             (Values::Date(values), false) => text::date(values.value(at), out),
             (Values::Date(values), true) => binary::date(values.value(at), out),
             (Values::Timestamp(values, zone), false) => {
-                text::timestamp(values.value(at), *zone, out)
+                text::timestamp(values.value(at), *zone, out);
             }
             (Values::Timestamp(values, _), true) => binary::timestamp(values.value(at), out),
             (Values::Time(values), false) => text::time(values.value(at), out),
@@ -371,7 +371,7 @@ fn list_binary(list: &Rows, element: u32, out: &mut BytesMut) {
     }
 }
 
-/// What PostgreSQL has no type for, as Arrow shows it.
+/// What `PostgreSQL` has no type for, as Arrow shows it.
 fn shown(array: &ArrayRef) -> Result<StringArray, ArrowError> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(array, &options)?;

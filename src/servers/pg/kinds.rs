@@ -1,7 +1,7 @@
-//! Which PostgreSQL type a column is sent as.
+//! Which `PostgreSQL` type a column is sent as.
 //!
 //! Every value arrives exactly: unsigned integers go one size up, 64-bit ones as `numeric`. What
-//! PostgreSQL has no type for (structs, maps, lists of lists) is sent as text. A field's metadata may name
+//! `PostgreSQL` has no type for (structs, maps, lists of lists) is sent as text. A field's metadata may name
 //! another type of the same shape; the catalog uses that for `oid`, `name` and `"char"`.
 
 use arrow_schema::{DataType, Field as ArrowField, IntervalUnit, SchemaRef};
@@ -26,7 +26,7 @@ pub(super) struct Field {
     pub(super) kind: Kind,
 }
 
-/// Type numbers of PostgreSQL; they never change.
+/// Type numbers of `PostgreSQL`; they never change.
 pub(super) mod oid {
     pub(in super::super) const BOOL: u32 = 16;
     pub(in super::super) const BYTEA: u32 = 17;
@@ -86,8 +86,9 @@ impl Kind {
             D::Timestamp(_, None) => Kind::fixed(oid::TIMESTAMP, 8),
             D::Timestamp(_, Some(_)) => Kind::fixed(oid::TIMESTAMPTZ, 8),
             D::Time32(_) | D::Time64(_) => Kind::fixed(oid::TIME, 8),
-            D::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime)
-            | D::Interval(IntervalUnit::MonthDayNano)
+            D::Interval(
+                IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano,
+            )
             | D::Duration(_) => Kind::fixed(oid::INTERVAL, 16),
             D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => {
                 Kind::varying(oid::BYTEA)

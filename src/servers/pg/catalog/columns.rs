@@ -1,4 +1,4 @@
-//! The columns of the catalog's tables, as PostgreSQL 16 has them, and batches of their rows.
+//! The columns of the catalog's tables, as `PostgreSQL` 16 has them, and batches of their rows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};

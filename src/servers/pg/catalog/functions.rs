@@ -1,4 +1,4 @@
-//! The functions that PostgreSQL's clients call on the catalog.
+//! The functions that `PostgreSQL`'s clients call on the catalog.
 //!
 //! They are asked about a few rows at a time, so they are computed value by value.
 
@@ -194,7 +194,7 @@ fn index_definition(objects: &Objects, values: &[ScalarValue]) -> Cell {
         Some(at) => {
             let at = usize::try_from(at - 1).unwrap_or(usize::MAX);
             let column = relation.columns[..relation.key].get(at);
-            column.map_or("".into(), |column| quoted(&column.name)).into()
+            column.map_or(String::new(), |column| quoted(&column.name)).into()
         }
     }
 }

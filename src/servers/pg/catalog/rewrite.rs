@@ -1,6 +1,6 @@
 //! Queries on the catalog in words that the planner understands.
 //!
-//! Names lose the schema that they need not have, operators and types of PostgreSQL become those of
+//! Names lose the schema that they need not have, operators and types of `PostgreSQL` become those of
 //! SQL, names cast to `regclass` become their numbers, and a subquery on a table that is always
 //! empty becomes what it gives.
 
@@ -164,7 +164,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// What `expr` cast to a type of PostgreSQL's own is.
+    /// What `expr` cast to a type of `PostgreSQL`'s own is.
     fn cast(&self, expr: &mut Box<Expr>, to: &str) -> Option<Expr> {
         if let Some(word) = literal(expr)
             && let Some(number) = self.number(to, &word)
