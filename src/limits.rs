@@ -251,7 +251,7 @@ pub const HTTP2_STREAMS_MAX: u32 = 64;
 /// the answer.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// See [`LINGER_TIME`].
-pub const LINGER_BYTES: usize = 4 << 20;
+pub const LINGER_BYTES: usize = 256 << 20;
 
 /// A connection that is silent for so long while the server stops is closed.
 pub const STOP_QUIET: Duration = Duration::from_millis(200);
@@ -267,7 +267,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 256;
 /// Changes that are read for a subscriber at once.
 pub const FEED_UPDATES: usize = 4_000;
 
-/// Bytes of text that are made for a subscriber at once, as far as rows are as long as those before.
+/// Bytes of text that are made for a subscriber at once, as far as rows are as long as those
+/// before.
 pub const FEED_BYTES: usize = 256 << 10;
 
 /// How long a subscriber's socket may take before what was read ahead for it is dropped.
@@ -385,6 +386,17 @@ const _: () = {
 };
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
+/// How long a client of ours waits for a connection.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a client of ours waits for an answer: old epochs are replayed first.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(600);
+
+/// Bytes of one answer that a client of ours takes: a page of [`REMOTE_PAGE_ROWS`] rows.
+pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
+
+/// Rows that a client of ours asks for at once: the most that a server gives.
+pub const REMOTE_PAGE_ROWS: usize = 10_000;
 /// Rows of one answer over HTTP unless another limit is given.
 pub const READ_ROWS: usize = 100;
 

@@ -8,7 +8,6 @@
 mod counted;
 #[path = "hostile_bytes/mutate.rs"]
 mod mutate;
-#[expect(dead_code, reason = "shared with tests that stop and kill their servers")]
 #[path = "serving/server.rs"]
 mod server;
 

@@ -5,7 +5,6 @@
 //! half a head, a body byte by byte, or nothing cost the server at most 16 MiB and the good client
 //! at most a factor of five; then the server closes them by itself.
 
-#[expect(dead_code, reason = "shared with tests that stop and kill their servers")]
 #[path = "serving/server.rs"]
 mod server;
 
@@ -21,7 +20,7 @@ const READS: usize = 3_000;
 const NOISE: Duration = Duration::from_micros(500);
 const RSS_MIB_MAX: u64 = 16;
 /// Bytes of a refused body that may be sent before its sender notices.
-const SENT_MAX: u64 = 32 << 20;
+const SENT_MAX: u64 = 128 << 20;
 
 fn start(data: &std::path::Path) -> (Server, SocketAddr) {
     // Each slow socket is a file of this process, too.

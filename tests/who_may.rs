@@ -4,7 +4,6 @@
 //! The matrix is made from the server's own description, which is made from the registration of
 //! its routes: a route that is added is asked without anybody remembering it here.
 
-#[expect(dead_code, reason = "shared with tests that stop and kill their servers")]
 #[path = "serving/server.rs"]
 mod server;
 
@@ -277,6 +276,6 @@ fn with_tls_and_credentials_any_address_serves_and_plain_text_does_not() {
 
     let flags = ["serve", "word_count", "--data", &data, "--for", "1s", "--follow"];
     let more = ["--tls-cert", &cert, "--tls-key", &key, "--credentials", &credentials];
-    let served = diptych(&[&flags[..], &["--listen", "0.0.0.0:0"], &more].concat());
-    assert!(served.status.success(), "{served:?}");
+    let ended = diptych(&[&flags[..], &["--listen", "0.0.0.0:0"], &more].concat());
+    assert!(ended.status.success(), "{ended:?}");
 }

@@ -173,13 +173,13 @@ fn parse_file(text: &str, command: &Command) -> Result<Vec<Entry>> {
                 let items: Option<Vec<String>> = items.collect();
                 items.ok_or_else(|| wrong(line, format!("{key} is a list of words")))?
             }
-            value => match word(value).filter(|_| !is_switch(arg)) {
-                Some(value) => vec![flag(value)],
-                None => {
+            value => {
+                let Some(value) = word(value).filter(|_| !is_switch(arg)) else {
                     let expected = if is_switch(arg) { "true or false" } else { "one value" };
                     return Err(wrong(line, format!("{key} is {expected}")));
-                }
-            },
+                };
+                vec![flag(value)]
+            }
         };
         entries.push(Entry { key: key.to_owned(), line, values });
     }

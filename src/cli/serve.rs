@@ -67,14 +67,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let rebuilds = rebuild(args, &system, &served, &definitions)?;
     let servers = start_servers(args, &system, &served, &definitions, writer.as_ref())?;
     let outcome = attend(&served, args, input);
-    if let Some(servers) = servers {
-        tracing::info!("stopping: no new connections, requests under way are finished");
-        servers.stop();
-        if outcome.is_ok() && writer.is_some() {
-            // What was acknowledged is part of the last epoch that is published.
-            wait_for_all(&served)?;
-        }
-    }
+    let outcome = outcome.and(servers.map_or(Ok(()), |servers| stop_servers(servers, &served)));
     drop(rebuilds);
     if let Some((view, dataflow)) = printed {
         let index = served.index(&dataflow)?;
@@ -128,6 +121,13 @@ fn rebuild(
     })
 }
 
+/// What was asked is answered, and what was acknowledged is part of the last epoch.
+fn stop_servers(servers: Servers, served: &Served) -> Result<()> {
+    tracing::info!("stopping: no new connections, requests under way are finished");
+    servers.stop();
+    wait_for_all(served)
+}
+
 /// HTTP and Postgres, when an address was given.
 fn start_servers(
     args: &ServeArgs,
@@ -143,7 +143,8 @@ fn start_servers(
     let site = system.site(served, definitions, writer)?;
     let servers = Servers::start(site, &args.servers.options())?;
     if let Some(address) = servers.http() {
-        tracing::info!("HTTP at http://{address}/");
+        let scheme = if args.servers.tls_cert.is_some() { "https" } else { "http" };
+        tracing::info!("HTTP at {scheme}://{address}/");
     }
     if let Some(address) = servers.pg() {
         tracing::info!("Postgres at {address}");

@@ -15,7 +15,8 @@ pub enum Mode {
     /// The last complete epoch.
     #[default]
     Latest,
-    /// The last complete epoch, once it is at least this one; waits at most this long.
+    /// The last complete epoch, once it is at least this one, which must be in the log already;
+    /// waits at most this long.
     AtLeast(Epoch, Duration),
     /// Exactly this epoch; recomputed when the index has let it go.
     AsOf(Epoch),
@@ -34,10 +35,14 @@ impl Site {
         match mode {
             Mode::Latest => flow.serving.snapshot(Read::Latest).map(Arc::new),
             Mode::AtLeast(epoch, patience) => {
+                if flow.serving.index().frontier() <= epoch {
+                    self.check_sealed(epoch).await?;
+                }
                 let mut frontier = flow.frontier.clone();
-                // A timeout is no error here: the snapshot below names what is there instead.
-                let _ =
-                    tokio::time::timeout(patience, frontier.wait_for(|upper| *upper > epoch)).await;
+                let seen = frontier.wait_for(|upper| *upper > epoch);
+                if tokio::time::timeout(patience, seen).await.is_err() {
+                    return Err(not_in_time(flow, epoch, patience));
+                }
                 flow.serving.snapshot(Read::AtLeast(epoch, Duration::ZERO)).map(Arc::new)
             }
             Mode::AsOf(epoch) => {
@@ -50,9 +55,13 @@ impl Site {
             }
             Mode::AsOfTime(at) => {
                 let reader = Arc::clone(&self.reader);
-                let epoch = blocking(move || reader.epoch_at(at)).await?;
-                let frontier = flow.serving.index().frontier();
-                let epoch = epoch.min(frontier.saturating_sub(1));
+                // The first epoch that is later, and so the one before it.
+                let later = blocking(move || reader.epoch_at(at.saturating_add(1))).await?;
+                let later = later.min(flow.serving.index().frontier());
+                let Some(epoch) = later.checked_sub(1) else {
+                    return Err(Error::new(Kind::Missing, "no epoch is as old as that time")
+                        .remedy("ask for a later time, or for an epoch by its number"));
+                };
                 Box::pin(self.snapshot(flow, Mode::AsOf(epoch))).await
             }
             Mode::Verified => flow.verified.load_full().ok_or_else(|| {
@@ -62,12 +71,36 @@ impl Site {
         }
     }
 
+    /// Refuses to wait for an epoch that nobody was told of.
+    async fn check_sealed(&self, epoch: Epoch) -> Result<()> {
+        let reader = Arc::clone(&self.reader);
+        let upper = blocking(move || reader.upper()).await?;
+        if epoch < upper {
+            return Ok(());
+        }
+        let message =
+            format!("epoch {epoch} is not in the log, which has the epochs up to {upper}");
+        Err(Error::new(Kind::Missing, message).remedy(
+            "at_least takes the epoch of an acknowledged append; what is to come is in `changes`",
+        ))
+    }
+
     async fn recomputed(&self, flow: &Flow, epoch: Epoch) -> Result<Arc<Snapshot>> {
         let since = flow.serving.index().since();
         let span = Span::At(epoch + 1);
         let mut pending = self.load.replays.ask(&self.history, &flow.name, span, since)?;
         pending.wait().await?.index.snapshot(Read::AsOf(epoch)).map(Arc::new)
     }
+}
+
+fn not_in_time(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
+    let upper = flow.serving.index().frontier();
+    let message = format!(
+        "readers of {:?} do not see epoch {epoch} after {patience:?}: upper is {upper}",
+        flow.name
+    );
+    Error::new(Kind::Missing, message)
+        .remedy("ask again, with a longer timeout, or read the latest epoch")
 }
 
 /// Runs what may wait for a disk or a computation on a thread that may.

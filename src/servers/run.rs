@@ -43,13 +43,21 @@ impl Servers {
         let entries = Entries::open(options)?;
         let mut servers = Servers { runtime: None, stop, http: None, pg: None, tasks: Vec::new() };
         if let Some(address) = options.listen {
-            let (listener, bound) = runtime.block_on(bind(address))?;
+            let (listener, bound) = {
+                // Sockets belong to a runtime.
+                let _inside = runtime.enter();
+                bind(address)?
+            };
             servers.http = Some(bound);
             let serve = http::serve(Arc::clone(&site), listener, entries.http, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
         }
         if let Some(address) = options.pg_listen {
-            let (listener, bound) = runtime.block_on(bind(address))?;
+            let (listener, bound) = {
+                // Sockets belong to a runtime.
+                let _inside = runtime.enter();
+                bind(address)?
+            };
             servers.pg = Some(bound);
             let serve = pg::serve(Arc::clone(&site), listener, entries.pg, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
@@ -96,7 +104,7 @@ impl Drop for Servers {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
     let failed = |error| {
         Error::io(format!("listening at {address}"), error)
             .remedy("choose another address; port 0 takes a free one")

@@ -1,5 +1,7 @@
 //! A server of the tests: the binary, on free ports, ended with the test.
 
+#![allow(dead_code, reason = "several test binaries share it; each uses what it needs")]
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a server may take to say where it listens.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `diptych serve … --listen 127.0.0.1:0`, killed when dropped.
 pub(crate) struct Server {
@@ -56,10 +58,15 @@ impl Server {
 
     /// SIGTERM, and how it ended.
     pub(crate) fn stop(mut self) -> ExitStatus {
+        self.signal();
+        self.child.wait().expect("an end")
+    }
+
+    /// SIGTERM.
+    pub(crate) fn signal(&self) {
         let id = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         let signal = rustix::process::Signal::TERM;
         rustix::process::kill_process(id.expect("a process"), signal).expect("a signal");
-        self.child.wait().expect("an end")
     }
 
     /// SIGKILL.

@@ -10,12 +10,12 @@ use pgwire::api::auth::sasl::scram::gen_salted_password;
 use ring::hmac;
 use sha2::{Digest, Sha256};
 
-/// How often a password is hashed when the verifier is made here; PostgreSQL's default.
+/// How often a password is hashed when the verifier is made here; the default of `PostgreSQL`.
 const ITERATIONS: u32 = 4096;
 /// More than this many iterations in a file is a mistake: each login would take seconds.
 const ITERATIONS_MAX: u32 = 10_000_000;
 
-/// A verifier, as PostgreSQL stores it: `SCRAM-SHA-256$iterations:salt$stored_key:server_key`.
+/// A verifier, as `PostgreSQL` stores it: `SCRAM-SHA-256$iterations:salt$stored_key:server_key`.
 /// Who reads it cannot log in with it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Scram {
