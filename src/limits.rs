@@ -304,10 +304,10 @@ pub const REPLAYS_WAITING_MAX: usize = 8;
 pub const REPLAYS_HELD_MAX: usize = 3;
 
 /// How long a recomputed index is kept for the next one who asks the same.
-pub const REPLAY_KEPT: Duration = Duration::from_secs(60);
+pub const REPLAY_KEPT: Duration = Duration::from_mins(1);
 
 /// How long one subscriber may take to read what was replayed for it.
-pub const REPLAY_READ_TIME: Duration = Duration::from_secs(600);
+pub const REPLAY_READ_TIME: Duration = Duration::from_mins(10);
 
 /// What a refused client is told to wait.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);

@@ -131,7 +131,7 @@ fn a_reader_that_falls_behind_is_moved_to_a_replay() {
     });
     std::thread::sleep(Duration::from_millis(200));
     site::publish(&index, upper);
-    assert!(index.settle(Duration::from_secs(60)));
+    assert!(index.settle(Duration::from_mins(1)));
     go.send(()).expect("a reader");
     let subscriber = reader.join().expect("a reader");
     assert!(subscriber.rows == site::rows("1", upper), "{:?}", subscriber.seen);

@@ -121,7 +121,7 @@ impl Local {
     pub(crate) fn start(history: Epoch, epochs: Epoch) -> Local {
         let index = index("1", "key", history, 100);
         publish(&index, epochs);
-        assert!(index.settle(Duration::from_secs(60)));
+        assert!(index.settle(Duration::from_mins(1)));
         let serving = Arc::new(Serving::new(index.clone()));
         let flow = Flow::new("flow", Vec::new(), serving).expect("a thread");
         let gated = Arc::new(Gated::default());
