@@ -284,8 +284,9 @@ pub const FEED_READS_MAX: usize = 2;
 /// Changes of one event. An epoch with more comes in parts.
 pub const EVENT_CHANGES: usize = 1_000;
 
-/// How long a subscriber may take nothing before it is cut.
-pub const SUBSCRIBER_STALL: Duration = Duration::from_secs(30);
+/// How long a subscriber may take nothing before it is cut: less than [`WRITE_TIME`], which ends
+/// its connection, so that the cut is counted as what it is.
+pub const SUBSCRIBER_STALL: Duration = Duration::from_secs(20);
 
 /// How long the token of a subscriber may lag while nothing changes.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -318,6 +319,7 @@ const _: () = {
     assert!(EVENT_CHANGES <= FEED_UPDATES && FEED_PIECE_BYTES <= FEED_BYTES);
     assert!(REPLAYS_RUNNING_MAX <= REPLAYS_HELD_MAX);
     assert!(SUBSCRIPTIONS_MAX < LEASES_MAX, "a snapshot for each subscriber");
+    assert!(SUBSCRIBER_STALL.as_secs() < WRITE_TIME.as_secs());
     assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");
     assert!(PROGRESS_INTERVAL.as_millis() < HEARTBEAT_INTERVAL.as_millis());
 };

@@ -72,8 +72,8 @@ impl Looked {
 }
 
 fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
-    text.gauge("diptych_log_upper_epoch", "First epoch that is not durable.").sample(&[], end);
     type Figure = fn(&Looked) -> Option<f64>;
+    text.gauge("diptych_log_upper_epoch", "First epoch that is not durable.").sample(&[], end);
     let families: [(&'static str, &str, Figure); 8] = [
         ("diptych_dataflow_up", "Whether the dataflow runs.", |flow| {
             Some(f64::from(u8::from(flow.runs)))

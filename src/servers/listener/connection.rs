@@ -75,6 +75,7 @@ where
             .serve_connection(io, front);
         watch(connection, pulse, true, shared).await
     } else {
+        // Not `pipeline_flush`: with it hyper keeps all that a body has, however slow its reader.
         let connection = http1::Builder::new()
             .header_read_timeout(None)
             .max_header_size(HEAD_BYTES_MAX)

@@ -81,13 +81,13 @@ impl Feed {
             let mut cursor = None;
             loop {
                 let (left, right, from) = (Arc::clone(&old), Arc::clone(&new), cursor.take());
-                let some = self.apart(move || {
+                let found = self.apart(move || {
                     left.renew()?;
                     right.renew()?;
                     let rows = left.difference_behind(view, &right, other, from.as_ref());
                     rows.take(SCAN_CHUNK_ROWS).collect::<Result<Vec<Row>>>()
                 });
-                let rows = some.await?;
+                let rows = found.await?;
                 let Some(row) = rows.last() else { break };
                 cursor = Some(Cursor::after(row.key.clone(), row.value.clone()));
                 let schema = &new.views()[other].schema;
