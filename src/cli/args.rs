@@ -11,8 +11,11 @@ use crate::System;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::servers::ServersOptions;
-use crate::servers::auth::Role;
 use crate::time::Epoch;
+
+pub(super) use super::admission::{TokenArgs, TokenCommand};
+pub(super) use super::asking::{ChangesArgs, KeyArgs, QueryArgs, TopArgs, epoch_of};
+pub(super) use super::log::LogArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the layers disagree; 2 wrong input or usage; 3 something asked for is \
@@ -42,6 +45,8 @@ pub(super) enum Command {
     Query(QueryArgs),
     /// Print how a view changed, epoch by epoch
     Changes(ChangesArgs),
+    /// Watch a server or a data directory: epochs, lag, rates, memory, operators
+    Top(TopArgs),
     /// Check the newest batch view, and what is restored from it, against a fresh recomputation
     Verify(VerifyArgs),
     /// Compare two versions of a dataflow over this log, row by row (exit code 1 when they differ)
@@ -324,52 +329,6 @@ pub(super) enum ConfigCommand {
     Show(Box<ServeArgs>),
 }
 
-#[derive(Args, Debug)]
-pub(super) struct TokenArgs {
-    #[command(subcommand)]
-    pub(super) what: TokenCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum TokenCommand {
-    /// A token for HTTP: printed once, with the lines that let it in
-    New(NewTokenArgs),
-    /// A user of the Postgres port, with a new password or one from standard input
-    User(NewUserArgs),
-}
-
-#[derive(Args, Debug)]
-pub(super) struct NewTokenArgs {
-    /// What it may do: read, append, admin (everything); several separated by commas
-    #[arg(long, required = true, value_delimiter = ',', value_parser = role)]
-    pub(super) role: Vec<Role>,
-    /// What logs call it
-    #[arg(long)]
-    pub(super) name: Option<String>,
-    /// Add the lines to this credentials file, and print the token alone
-    #[arg(long, value_name = "FILE")]
-    pub(super) into: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct NewUserArgs {
-    /// The user's name
-    pub(super) name: String,
-    /// What it may do: read or admin
-    #[arg(long, default_value = "read", value_parser = role)]
-    pub(super) role: Role,
-    /// Take the password from standard input
-    #[arg(long)]
-    pub(super) password_stdin: bool,
-    /// Add the lines to this credentials file, and print the password alone
-    #[arg(long, value_name = "FILE")]
-    pub(super) into: Option<PathBuf>,
-}
-
-fn role(name: &str) -> std::result::Result<Role, String> {
-    name.parse().map_err(|()| format!("{name:?} is none of read, append, admin"))
-}
-
 /// Where the servers listen, and who may come in.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ServersArgs {
@@ -424,68 +383,6 @@ impl ServersArgs {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct QueryArgs {
-    /// The dataflow
-    pub(super) dataflow: String,
-    /// One of its views
-    pub(super) view: String,
-    #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) keys: KeyArgs,
-    /// Print at most so many rows
-    #[arg(long, value_name = "ROWS")]
-    pub(super) limit: Option<usize>,
-    /// Answer as of the end of this epoch [default: the last in the log]
-    #[arg(long, value_name = "EPOCH")]
-    pub(super) as_of: Option<Epoch>,
-    #[command(flatten)]
-    pub(super) workers: WorkerArgs,
-    #[command(flatten)]
-    pub(super) format: FormatArgs,
-}
-
-/// Which rows; all by default.
-#[derive(Args, Clone, Debug, Default)]
-pub(super) struct KeyArgs {
-    /// Values of the first key columns, separated by commas
-    #[arg(long, value_name = "A,B", conflicts_with_all = ["key_json", "from", "to"])]
-    pub(super) key: Option<String>,
-    /// Values of the first key columns as a JSON list
-    #[arg(long, value_name = "LIST", conflicts_with_all = ["from", "to"])]
-    pub(super) key_json: Option<String>,
-    /// Rows whose key columns begin with these values, or with greater ones
-    #[arg(long, value_name = "A,B")]
-    pub(super) from: Option<String>,
-    /// Rows before those whose key columns begin with these values
-    #[arg(long, value_name = "A,B")]
-    pub(super) to: Option<String>,
-    /// Rows whose next key column, a text, starts with this
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["from", "to"])]
-    pub(super) prefix: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct ChangesArgs {
-    /// The dataflow
-    pub(super) dataflow: String,
-    /// One of its views
-    pub(super) view: String,
-    #[command(flatten)]
-    pub(super) data: DataArgs,
-    /// The first epoch whose changes are printed
-    #[arg(long, value_name = "EPOCH")]
-    pub(super) from: Epoch,
-    /// Stop before this epoch [default: the log's end]
-    #[arg(long, value_name = "EPOCH")]
-    pub(super) to: Option<Epoch>,
-    #[command(flatten)]
-    pub(super) workers: WorkerArgs,
-    #[command(flatten)]
-    pub(super) format: FormatArgs,
-}
-
-#[derive(Args, Debug)]
 pub(super) struct VerifyArgs {
     /// The dataflow
     pub(super) dataflow: String,
@@ -522,22 +419,6 @@ pub(super) struct DiffArgs {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct LogArgs {
-    #[command(subcommand)]
-    pub(super) what: LogCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum LogCommand {
-    /// List the files of the log
-    Ls(LogWhere),
-    /// Verify every checksum; damage is named by file and offset
-    Check(LogWhere),
-    /// Epochs, streams, rows and bytes
-    Stat(LogWhere),
-}
-
-#[derive(Args, Debug)]
 pub(super) struct CopyArgs {
     /// The data directory (backup), or the backup (restore)
     #[arg(value_name = "FROM")]
@@ -545,14 +426,6 @@ pub(super) struct CopyArgs {
     /// A directory that is empty or not there
     #[arg(value_name = "TO")]
     pub(super) to: PathBuf,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct LogWhere {
-    #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) format: FormatArgs,
 }
 
 #[derive(Args, Debug)]

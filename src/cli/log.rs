@@ -4,13 +4,39 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::args::{LogArgs, LogCommand, LogWhere};
+use clap::{Args, Subcommand};
+
+use super::args::{DataArgs, FormatArgs};
 use super::sheet::{Sheet, grouped};
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
 use crate::io::{Disk, RealDisk};
 use crate::log::inspect;
 use crate::row::Datum;
+
+#[derive(Args, Debug)]
+pub(super) struct LogArgs {
+    #[command(subcommand)]
+    pub(super) what: LogCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LogCommand {
+    /// List the files of the log
+    Ls(LogWhere),
+    /// Verify every checksum; damage is named by file and offset
+    Check(LogWhere),
+    /// Epochs, streams, rows and bytes
+    Stat(LogWhere),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct LogWhere {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
 
 /// Runs one of the three.
 pub(super) fn run(args: &LogArgs) -> Result<ExitCode> {

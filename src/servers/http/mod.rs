@@ -11,8 +11,10 @@ mod describe;
 mod exposition;
 mod graph;
 mod health;
+mod hostile;
 mod metrics;
 mod openapi;
+mod page;
 mod problem;
 mod query;
 mod read;
@@ -35,6 +37,7 @@ use super::entry::Entry;
 use super::listener;
 use super::site::Site;
 
+pub(super) use hostile::hostile;
 pub(super) use problem::Problem;
 pub(super) use requests::{Counting, Requests};
 
@@ -54,6 +57,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Read), describe::routes()),
         (Some(Role::Read), status::routes()),
         (None, health::routes()),
+        (None, page::routes()),
     ]
 }
 

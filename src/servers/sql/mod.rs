@@ -13,6 +13,8 @@ mod access;
 mod answer;
 #[cfg(feature = "sql")]
 mod catalog;
+#[cfg(all(test, feature = "sql"))]
+mod columnar_tests;
 #[cfg(feature = "sql")]
 mod columns;
 #[cfg(feature = "sql")]
