@@ -34,9 +34,11 @@ pub(super) mod oid {
     pub(in super::super) const NAME: u32 = 19;
     pub(in super::super) const INT8: u32 = 20;
     pub(in super::super) const INT2: u32 = 21;
+    pub(in super::super) const INT2VECTOR: u32 = 22;
     pub(in super::super) const INT4: u32 = 23;
     pub(in super::super) const TEXT: u32 = 25;
     pub(in super::super) const OID: u32 = 26;
+    pub(in super::super) const OIDVECTOR: u32 = 30;
     pub(in super::super) const JSON: u32 = 114;
     pub(in super::super) const FLOAT4: u32 = 700;
     pub(in super::super) const FLOAT8: u32 = 701;
@@ -106,12 +108,20 @@ impl Kind {
 
     /// The type of a field: the one its metadata names, or its Arrow type's.
     pub(super) fn of_field(field: &ArrowField) -> Kind {
-        match field.metadata().get(TYPE_KEY).map(String::as_str) {
-            Some("oid") => Kind::fixed(oid::OID, 4),
-            Some("name") => Kind::fixed(oid::NAME, 64),
-            Some("char") => Kind::fixed(oid::CHAR, 1),
-            _ => Kind::of(field.data_type()),
-        }
+        let named = field.metadata().get(TYPE_KEY).and_then(|name| Kind::of_name(name));
+        named.unwrap_or_else(|| Kind::of(field.data_type()))
+    }
+
+    /// The type that a field's metadata calls so.
+    pub(super) fn of_name(name: &str) -> Option<Kind> {
+        Some(match name {
+            "oid" => Kind::fixed(oid::OID, 4),
+            "name" => Kind::fixed(oid::NAME, 64),
+            "char" => Kind::fixed(oid::CHAR, 1),
+            "int2vector" => Kind::varying(oid::INT2VECTOR),
+            "oidvector" => Kind::varying(oid::OIDVECTOR),
+            _ => return None,
+        })
     }
 
     /// The type of a view's column.
