@@ -13,6 +13,7 @@ mod graph;
 mod health;
 mod metrics;
 mod openapi;
+mod page;
 mod problem;
 mod query;
 mod read;
@@ -54,6 +55,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Read), describe::routes()),
         (Some(Role::Read), status::routes()),
         (None, health::routes()),
+        (None, page::routes()),
     ]
 }
 
