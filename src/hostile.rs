@@ -25,6 +25,7 @@ pub fn decoders() -> Vec<Decoder> {
     let mut all = crate::log::hostile();
     all.extend(crate::batch_view::hostile());
     all.extend(crate::row::hostile());
+    all.extend(crate::sources::hostile());
     all.extend(crate::servers::hostile());
     all.extend(crate::cli::hostile());
     all

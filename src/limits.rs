@@ -54,6 +54,9 @@ pub const RECENT_UPDATES_MAX: usize = 100_000;
 /// Updates after which one call for changes stops: what a client has to hold at once.
 pub const CHANGES_CHUNK: usize = 10_000;
 
+/// Updates that a search for older changes gives at once, for the calls that follow: about 1 MB.
+pub const READ_AHEAD_UPDATES: usize = 8 << 10;
+
 /// Rows a scan reads before it looks at its lease again.
 pub const SCAN_CHUNK_ROWS: usize = 1_000;
 
@@ -181,8 +184,8 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
-/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, and as much again in
-/// the buffers of its socket.
+/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, as much again in the
+/// buffers of its socket, and [`READ_AHEAD_UPDATES`] while it catches up: 1 to 2 MB.
 /// Connections on the Postgres port; more are refused with 53300.
 pub const PG_CONNECTIONS_MAX: usize = 256;
 
@@ -248,7 +251,7 @@ pub const HTTP2_STREAMS_MAX: u32 = 64;
 /// the answer.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// See [`LINGER_TIME`].
-pub const LINGER_BYTES: usize = 4 << 20;
+pub const LINGER_BYTES: usize = 256 << 20;
 
 /// A connection that is silent for so long while the server stops is closed.
 pub const STOP_QUIET: Duration = Duration::from_millis(200);
@@ -267,10 +270,13 @@ pub const FEED_UPDATES: usize = 4_000;
 /// Bytes of text that are made for a subscriber at once, as far as rows are as long as those before.
 pub const FEED_BYTES: usize = 256 << 10;
 
+/// How long a subscriber's socket may take before what was read ahead for it is dropped.
+pub const FEED_PAUSE: Duration = Duration::from_millis(100);
+
 /// Bytes that are given to the socket at once.
 pub const FEED_PIECE_BYTES: usize = 64 << 10;
 
-/// Reads for subscribers that take their time (searches in merged batches, pages of snapshots) at
+/// Reads for subscribers that take their time (searches through merged batches) at
 /// once: they share few threads, whatever the number of subscribers.
 pub const FEED_READS_MAX: usize = 2;
 
@@ -377,6 +383,17 @@ const _: () = {
 };
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
+/// How long a client of ours waits for a connection.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a client of ours waits for an answer: old epochs are replayed first.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(600);
+
+/// Bytes of one answer that a client of ours takes: a page of [`REMOTE_PAGE_ROWS`] rows.
+pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
+
+/// Rows that a client of ours asks for at once: the most that a server gives.
+pub const REMOTE_PAGE_ROWS: usize = 10_000;
 /// Rows of one answer over HTTP unless another limit is given.
 pub const READ_ROWS: usize = 100;
 

@@ -21,7 +21,7 @@ const READS: usize = 3_000;
 const NOISE: Duration = Duration::from_micros(500);
 const RSS_MIB_MAX: u64 = 16;
 /// Bytes of a refused body that may be sent before its sender notices.
-const SENT_MAX: u64 = 32 << 20;
+const SENT_MAX: u64 = 128 << 20;
 
 fn start(data: &std::path::Path) -> (Server, SocketAddr) {
     // Each slow socket is a file of this process, too.

@@ -14,6 +14,8 @@ use crate::servers::ServersOptions;
 use crate::servers::auth::Role;
 use crate::time::Epoch;
 
+pub(super) use super::asking::{ChangesArgs, KeyArgs, QueryArgs, TopArgs, epoch_of};
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the layers disagree; 2 wrong input or usage; 3 something asked for is \
 missing; 4 conflict (a second writer, another version); 5 damage on disk; 6 data of a newer \
@@ -42,6 +44,8 @@ pub(super) enum Command {
     Query(QueryArgs),
     /// Print how a view changed, epoch by epoch
     Changes(ChangesArgs),
+    /// Watch a server or a data directory: epochs, lag, rates, memory, operators
+    Top(TopArgs),
     /// Check the newest batch view, and what is restored from it, against a fresh recomputation
     Verify(VerifyArgs),
     /// Compare two versions of a dataflow over this log, row by row (exit code 1 when they differ)
@@ -421,68 +425,6 @@ impl ServersArgs {
             max_body: Some(self.max_body),
         }
     }
-}
-
-#[derive(Args, Debug)]
-pub(super) struct QueryArgs {
-    /// The dataflow
-    pub(super) dataflow: String,
-    /// One of its views
-    pub(super) view: String,
-    #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) keys: KeyArgs,
-    /// Print at most so many rows
-    #[arg(long, value_name = "ROWS")]
-    pub(super) limit: Option<usize>,
-    /// Answer as of the end of this epoch [default: the last in the log]
-    #[arg(long, value_name = "EPOCH")]
-    pub(super) as_of: Option<Epoch>,
-    #[command(flatten)]
-    pub(super) workers: WorkerArgs,
-    #[command(flatten)]
-    pub(super) format: FormatArgs,
-}
-
-/// Which rows; all by default.
-#[derive(Args, Clone, Debug, Default)]
-pub(super) struct KeyArgs {
-    /// Values of the first key columns, separated by commas
-    #[arg(long, value_name = "A,B", conflicts_with_all = ["key_json", "from", "to"])]
-    pub(super) key: Option<String>,
-    /// Values of the first key columns as a JSON list
-    #[arg(long, value_name = "LIST", conflicts_with_all = ["from", "to"])]
-    pub(super) key_json: Option<String>,
-    /// Rows whose key columns begin with these values, or with greater ones
-    #[arg(long, value_name = "A,B")]
-    pub(super) from: Option<String>,
-    /// Rows before those whose key columns begin with these values
-    #[arg(long, value_name = "A,B")]
-    pub(super) to: Option<String>,
-    /// Rows whose next key column, a text, starts with this
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["from", "to"])]
-    pub(super) prefix: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct ChangesArgs {
-    /// The dataflow
-    pub(super) dataflow: String,
-    /// One of its views
-    pub(super) view: String,
-    #[command(flatten)]
-    pub(super) data: DataArgs,
-    /// The first epoch whose changes are printed
-    #[arg(long, value_name = "EPOCH")]
-    pub(super) from: Epoch,
-    /// Stop before this epoch [default: the log's end]
-    #[arg(long, value_name = "EPOCH")]
-    pub(super) to: Option<Epoch>,
-    #[command(flatten)]
-    pub(super) workers: WorkerArgs,
-    #[command(flatten)]
-    pub(super) format: FormatArgs,
 }
 
 #[derive(Args, Debug)]

@@ -5,35 +5,50 @@ use std::time::Duration;
 
 use super::args::ChangesArgs;
 use super::catalog::Catalog;
+use super::place::Place;
+use super::remote;
 use super::sheet::Sheet;
 use crate::error::{Error, Kind, Result};
 use crate::row::Datum;
 use crate::serving::IndexOptions;
-use crate::system::{Boundary, ServeOptions};
+use crate::system::{Boundary, ServeOptions, System};
 use crate::time::Epoch;
 
-/// Recomputes from an epoch below `from` on, telling every epoch apart, and prints the changes.
+/// Computes the changes from a data directory, or has a server send them.
 pub(super) fn run(args: &ChangesArgs, catalog: &Catalog) -> Result<ExitCode> {
+    match args.place.place()? {
+        Place::Data(system) => local(args, catalog, &system),
+        Place::Server(server) => remote::changes(args, &server),
+    }
+}
+
+/// Epochs were asked for that the log does not have.
+pub(super) fn not_sealed(from: Epoch, upper: Epoch, end: Epoch) -> Error {
+    let message = format!("the log has the epochs [0, {end}), not [{from}, {upper})");
+    Error::new(Kind::Missing, message).remedy("ask for sealed epochs")
+}
+
+/// Recomputes from an epoch below `from` on, telling every epoch apart, and prints the changes.
+fn local(args: &ChangesArgs, catalog: &Catalog, system: &System) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let description = definition.describe()?;
     let view = description.view(&args.view)?;
-    let system = args.data.system();
+    let from = args.first()?;
     let end = system.reader()?.upper()?;
     let upper = args.to.unwrap_or(end);
-    if upper > end || args.from >= upper {
-        let message = format!("the log has the epochs [0, {end}), not [{}, {upper})", args.from);
-        return Err(Error::new(Kind::Missing, message).remedy("ask for sealed epochs"));
+    if upper > end || from >= upper {
+        return Err(not_sealed(from, upper, end));
     }
-    let (found, damaged) = system.newest(&description, args.from)?;
+    let (found, damaged) = system.newest(&description, from)?;
     for error in &damaged {
         eprintln!("warning: {error}");
     }
     let (how, boundary) = if let Some(boundary) = found.map(|view| view.boundary()) {
         (format!("restored at F = {boundary}"), Boundary::Restore(boundary))
     } else {
-        ("recomputed from the events".to_owned(), Boundary::InPlace(args.from))
+        ("recomputed from the events".to_owned(), Boundary::InPlace(from))
     };
-    eprintln!("epochs {} to {}: {how}", args.from, upper - 1);
+    eprintln!("epochs {} to {}: {how}", from, upper - 1);
     let index = IndexOptions { history_epochs: upper + 1, ..IndexOptions::default() };
     let cluster = args.workers.cluster();
     let options =
@@ -44,7 +59,7 @@ pub(super) fn run(args: &ChangesArgs, catalog: &Catalog) -> Result<ExitCode> {
     served.stop()?;
     let schema = &description.views[view].schema;
     let mut sheet = Sheet::of_view(args.format.format, &["epoch"], schema, &["diff"])?;
-    let mut changes = index.changes(view, args.from)?;
+    let mut changes = index.changes(view, from)?;
     while changes.token().epoch < upper && !sheet.is_closed() {
         let Some(some) = changes.next(Duration::ZERO)? else { break };
         for change in some.iter().filter(|change| change.epoch < upper) {

@@ -1,10 +1,12 @@
 //! Files and flags together.
 
+use std::io::Write;
+
 use super::*;
 
 fn parsed(file: &str, flags: &str) -> Result<Vec<Setting>, String> {
-    let scratch = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(scratch.path(), file).expect("written");
+    let mut scratch = tempfile::NamedTempFile::new().expect("a file");
+    scratch.write_all(file.as_bytes()).expect("written");
     let flags = flags.replace("FILE", &scratch.path().display().to_string());
     let args = flags.split(' ').map(OsString::from);
     let args = std::iter::once(OsString::from("diptych")).chain(args).collect();

@@ -12,15 +12,23 @@ pub(super) fn range(args: &KeyArgs, schema: &RowSchema) -> Result<ByteRange> {
     if args.from.is_some() || args.to.is_some() {
         return schema.range_of_text(args.from.as_deref(), args.to.as_deref());
     }
-    let values = match (&args.key, &args.key_json) {
-        (Some(text), _) => schema.split_key(text).into_iter().map(str::to_owned).collect(),
-        (None, Some(json)) => values_of_json(json).map_err(|error| error.within("--key-json"))?,
-        (None, None) => Vec::new(),
-    };
+    let values = values(args, schema)?;
     match &args.prefix {
         Some(prefix) => schema.text_range(&values, prefix),
         None => schema.range_of_values(&values),
     }
+}
+
+/// The values of the first key columns that were given.
+///
+/// # Errors
+/// When a JSON list is none.
+pub(super) fn values(args: &KeyArgs, schema: &RowSchema) -> Result<Vec<String>> {
+    Ok(match (&args.key, &args.key_json) {
+        (Some(text), _) => schema.split_key(text).into_iter().map(str::to_owned).collect(),
+        (None, Some(json)) => values_of_json(json).map_err(|error| error.within("--key-json"))?,
+        (None, None) => Vec::new(),
+    })
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@
 //! layers were found to disagree, and 0 otherwise.
 
 mod args;
+mod asking;
 mod backup;
 mod bar;
 mod batch;
@@ -44,12 +45,15 @@ mod launch;
 mod log;
 mod logs;
 mod percentile;
+mod place;
 mod query;
+mod remote;
 mod serve;
 mod sheet;
 mod signal;
 mod team;
 mod token;
+mod top;
 mod verify;
 
 use std::process::ExitCode;
@@ -121,6 +125,7 @@ fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<Exit
         Command::Serve(args) => serve::run(&args, catalog),
         Command::Query(args) => query::run(&args, catalog),
         Command::Changes(args) => changes::run(&args, catalog),
+        Command::Top(args) => top::run(&args, catalog),
         Command::Verify(args) => verify::run(&args, catalog),
         Command::Diff(args) => diff::run(&args, catalog),
         Command::Backup(args) => backup::run(&args, catalog, "backup"),

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use super::args::{FormatArgs, QueryArgs};
 use super::catalog::Catalog;
 use super::key;
+use super::place::Place;
+use super::remote;
 use super::sheet::{Sheet, counted};
+use crate::System;
 use crate::error::{Error, Kind, Result};
-use crate::row::{ByteRange, RowSchema};
+use crate::row::{ByteRange, Datum, RowSchema};
 use crate::serving::{Index, Read, Row};
 use crate::time::Epoch;
 
@@ -32,13 +35,19 @@ impl<'s> RowPrinter<'s> {
 
     /// False when no more rows are wanted.
     pub(super) fn row(&mut self, row: &Row) -> Result<bool> {
-        self.negative += u64::from(row.multiplicity < 0);
-        for _ in 0..row.multiplicity {
+        let cells = self.schema.decode(&row.key, &row.value)?;
+        self.cells(cells, row.multiplicity)
+    }
+
+    /// The same, of a row whose cells are known.
+    pub(super) fn cells(&mut self, cells: Vec<Datum>, times: isize) -> Result<bool> {
+        self.negative += u64::from(times < 0);
+        for _ in 0..times {
             if self.left == 0 || self.sheet.is_closed() {
                 return Ok(false);
             }
             self.left -= 1;
-            self.sheet.row(self.schema.decode(&row.key, &row.value)?)?;
+            self.sheet.row(cells.clone())?;
         }
         Ok(self.left > 0)
     }
@@ -72,14 +81,21 @@ pub(super) fn print(
     out.finish()
 }
 
-/// Answers from the batch view when it is exact, else from a computation up to the epoch.
+/// Answers from a data directory, or has a server answer.
 pub(super) fn run(args: &QueryArgs, catalog: &Catalog) -> Result<ExitCode> {
+    match args.place.place()? {
+        Place::Data(system) => local(args, catalog, &system),
+        Place::Server(server) => remote::query(args, &server),
+    }
+}
+
+/// Answers from the batch view when it is exact, else from a computation up to the epoch.
+fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let description = definition.describe()?;
     let view = description.view(&args.view)?;
     let schema = &description.views[view].schema;
     let range = key::range(&args.keys, schema)?;
-    let system = args.data.system();
     let reader = system.reader()?;
     let end = reader.upper()?;
     let upper = match args.as_of {

@@ -86,6 +86,15 @@ impl Sheet {
         self.closed
     }
 
+    /// Hands on what is printed so far; the rows of a table are kept.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let flushed = self.out.flush();
+        self.settle(flushed)
+    }
+
     /// Prints what was kept.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ use super::accumulate::Accumulate;
 use super::collection::Collection;
 use super::dump::Sink;
 use super::front::Front;
+use super::held::Held;
 use super::pass::Pass;
 use super::relay::relay;
 use crate::error::Result;
@@ -224,11 +225,13 @@ fn own<'s, A: Accumulate>(
 ) -> Collection<'s, A::Row> {
     let pact = Exchange::new(|(key, _): &(A::Key, A::Partial)| route(key));
     let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
+    let scope = stream.scope();
     stream
         .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<_>>, _, _, _>(
             pact,
             &format!("Own: {name}"),
-            move |_capability, _info| {
+            move |_capability, info| {
+                let mut held = Held::new(&scope.worker(), info.global_id);
                 move |(input, frontier), output| {
                     let state = &mut *state.borrow_mut();
                     input.for_each(|capability, entries| {
@@ -254,6 +257,7 @@ fn own<'s, A: Accumulate>(
                     if upper != Epoch::MAX {
                         state.upper = upper;
                     }
+                    held.tell(state.entries.len());
                 }
             },
         )

@@ -42,6 +42,7 @@ mod dump;
 mod events;
 mod front;
 mod graph;
+mod held;
 mod pass;
 mod plan;
 mod rejections;

@@ -25,6 +25,7 @@ mod dynamic;
 mod hostile;
 mod json;
 mod order;
+mod parsed;
 mod range;
 mod schema;
 

@@ -15,7 +15,8 @@ pub enum Mode {
     /// The last complete epoch.
     #[default]
     Latest,
-    /// The last complete epoch, once it is at least this one; waits at most this long.
+    /// The last complete epoch, once it is at least this one, which must be in the log already;
+    /// waits at most this long.
     AtLeast(Epoch, Duration),
     /// Exactly this epoch; recomputed when the index has let it go.
     AsOf(Epoch),
@@ -34,6 +35,9 @@ impl Site {
         match mode {
             Mode::Latest => flow.serving.snapshot(Read::Latest).map(Arc::new),
             Mode::AtLeast(epoch, patience) => {
+                if flow.serving.index().frontier() <= epoch {
+                    self.check_sealed(epoch).await?;
+                }
                 let mut frontier = flow.frontier.clone();
                 // A timeout is no error here: the snapshot below names what is there instead.
                 let _ =
@@ -60,6 +64,20 @@ impl Site {
                     .remedy("ask for a verification, or read the latest epoch")
             }),
         }
+    }
+
+    /// Refuses to wait for an epoch that nobody was told of.
+    async fn check_sealed(&self, epoch: Epoch) -> Result<()> {
+        let reader = Arc::clone(&self.reader);
+        let upper = blocking(move || reader.upper()).await?;
+        if epoch < upper {
+            return Ok(());
+        }
+        let message =
+            format!("epoch {epoch} is not in the log, which has the epochs up to {upper}");
+        Err(Error::new(Kind::Missing, message).remedy(
+            "at_least takes the epoch of an acknowledged append; what is to come is in `changes`",
+        ))
     }
 
     async fn recomputed(&self, flow: &Flow, epoch: Epoch) -> Result<Arc<Snapshot>> {

@@ -1,6 +1,6 @@
 //! Certificates that are whole, and that are not.
 
-use std::fs;
+use std::io::Write;
 
 use super::*;
 
@@ -15,7 +15,9 @@ impl Made {
 
     fn put(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
-        fs::write(&path, text).expect("written");
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder).expect("a file");
+        file.write_all(text.as_bytes()).expect("written");
+        file.persist(&path).expect("a name");
         path
     }
 

@@ -15,7 +15,7 @@ use differential_dataflow::consolidation::consolidate_updates;
 
 use super::batch::ViewBatch;
 use super::index::{Index, Shared};
-use super::part::LargeEpoch;
+use super::part::{Ahead, LargeEpoch};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::limits::CHANGES_CHUNK;
@@ -77,6 +77,8 @@ pub struct Changes {
     pub(super) from: Epoch,
     /// An epoch that is being delivered in parts.
     pub(super) large: Option<LargeEpoch>,
+    /// Changes from here on, of whole epochs.
+    pub(super) ahead: Option<Ahead>,
 }
 
 impl Index {
@@ -85,7 +87,8 @@ impl Index {
     /// # Errors
     /// When `from` is not above `since`: what happened there was merged into one.
     pub fn changes(&self, view: usize, from: Epoch) -> Result<Changes> {
-        let changes = Changes { shared: Arc::clone(&self.shared), view, from, large: None };
+        let changes =
+            Changes { shared: Arc::clone(&self.shared), view, from, large: None, ahead: None };
         let state = self.shared.state.load_full();
         changes.batches(&state).map(drop)?;
         Ok(changes)

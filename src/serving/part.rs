@@ -1,9 +1,12 @@
 //! Changes in parts of bounded size, for a reader that may be slow and must not make us hold much.
 
+use std::collections::VecDeque;
+
 use super::batch::ViewBatch;
 use super::changes::{Change, Changes, Extent, collect};
 use super::rows::{Cursor, Row, merge_page};
 use crate::error::Result;
+use crate::limits::READ_AHEAD_UPDATES;
 use crate::row::ByteRange;
 use crate::time::Epoch;
 
@@ -25,12 +28,20 @@ pub(super) struct LargeEpoch {
     behind: Option<Cursor>,
 }
 
+/// Changes of whole epochs that were read before they were asked for.
+pub(super) struct Ahead {
+    changes: VecDeque<Change>,
+    /// Where they end.
+    upper: Epoch,
+}
+
 impl Changes {
     /// The next changes: whole epochs, or a part of an epoch that alone has more than `max`
     /// updates. None when nothing changed up to the frontier, which the token is at then. Never
     /// waits.
     ///
-    /// Between the parts of one epoch its batches are held, whatever the index lets go meanwhile.
+    /// What takes a search through merged batches is read ahead, some parts at a time. Between the
+    /// parts of one epoch its batches are held, whatever the index lets go meanwhile.
     ///
     /// # Errors
     /// When the subscriber fell behind `since`; not between the parts of an epoch.
@@ -42,28 +53,66 @@ impl Changes {
                     None => continue,
                 }
             }
+            if let Some(ahead) = self.ahead.take() {
+                if let Some(part) = self.next_ahead(ahead, max)? {
+                    return Ok(Some(part));
+                }
+                continue;
+            }
             let state = self.shared.state.load_full();
             if state.frontier <= self.from {
                 return Ok(None);
             }
-            let (batches, upper) = match self.recent(&state, max) {
-                Some(recent) => recent,
-                None => (self.batches(&state)?, state.frontier),
+            let recent = self.recent(&state, max);
+            let (most, (batches, upper)) = match recent {
+                Some(recent) => (max, recent),
+                // A search through everything: worth more than one part.
+                None => (max.max(READ_AHEAD_UPDATES), (self.batches(&state)?, state.frontier)),
             };
-            match self.extent(&batches, upper, max) {
+            match self.extent(&batches, upper, most) {
                 Extent::Epochs(upper) => {
-                    let changes = collect(&batches, self.from, upper);
-                    self.from = upper;
-                    if !changes.is_empty() {
-                        return Ok(Some(Part { changes, complete: true }));
-                    }
+                    let changes = collect(&batches, self.from, upper).into();
+                    self.ahead = Some(Ahead { changes, upper });
                 }
-                Extent::Large(epoch) => {
-                    self.from = epoch;
-                    self.large = Some(LargeEpoch { epoch, batches, behind: None });
-                }
+                Extent::Large(epoch) => self.begin_large(epoch, batches),
             }
         }
+    }
+
+    /// Whole epochs of what was read ahead; none when there is nothing, or when the next epoch is
+    /// too large for one part.
+    fn next_ahead(&mut self, mut ahead: Ahead, max: usize) -> Result<Option<Part>> {
+        let mut count = 0;
+        let mut rest = ahead.changes.make_contiguous().chunk_by(|a, b| a.epoch == b.epoch);
+        let mut next = rest.next();
+        while let Some(epoch) = next {
+            if count > 0 && count + epoch.len() > max {
+                break;
+            }
+            if epoch.len() > max {
+                let epoch = epoch[0].epoch;
+                let batches = self.batches(&self.shared.state.load_full())?;
+                self.begin_large(epoch, batches);
+                return Ok(None);
+            }
+            count += epoch.len();
+            next = rest.next();
+        }
+        let goes_on = next.map(|epoch| epoch[0].epoch);
+        self.from = goes_on.unwrap_or(ahead.upper);
+        let changes: Vec<Change> = ahead.changes.drain(..count).collect();
+        self.ahead = goes_on.map(|_| ahead);
+        Ok((!changes.is_empty()).then_some(Part { changes, complete: true }))
+    }
+
+    fn begin_large(&mut self, epoch: Epoch, batches: Vec<ViewBatch>) {
+        self.from = epoch;
+        self.large = Some(LargeEpoch { epoch, batches, behind: None });
+    }
+
+    /// Lets go of what was read ahead, which will be read again: for a reader that pauses.
+    pub fn relax(&mut self) {
+        self.ahead = None;
     }
 
     /// The next part of the large epoch; none when its updates cancelled to nothing.
@@ -87,8 +136,12 @@ impl Changes {
         (!first || !complete || !changes.is_empty()).then_some(Part { changes, complete })
     }
 
-    /// Is everything from here on among the latest updates, so that the next part costs little?
-    pub fn is_recent(&self) -> bool {
+    /// Does the next part cost little: was it read ahead, or is everything from here on among the
+    /// latest updates?
+    pub fn is_at_hand(&self) -> bool {
+        if self.ahead.is_some() {
+            return true;
+        }
         let lists = self.view * self.shared.shards..(self.view + 1) * self.shared.shards;
         lists.into_iter().all(|at| self.shared.recent.reaches(at, self.from))
     }
@@ -97,6 +150,9 @@ impl Changes {
     pub fn is_over(&self) -> bool {
         let index = self.index();
         // In this order: a retired index stands still.
-        index.is_retired() && self.large.is_none() && self.from >= index.frontier()
+        index.is_retired()
+            && self.large.is_none()
+            && self.ahead.is_none()
+            && self.from >= index.frontier()
     }
 }

@@ -73,7 +73,7 @@ fn lines(mut rest: &[u8], rows: &mut Structs) -> Result<()> {
 }
 
 fn table(body: &[u8], stream: &str, schema: &SchemaRef, rows: &mut Structs) -> Result<()> {
-    let mut file = CsvFile::new(Window::new(Box::new(std::io::Cursor::new(body.to_vec()))));
+    let mut file = CsvFile::new(Window::over(body.to_vec()));
     let names: Vec<String> = match file.next()? {
         None => Vec::new(),
         Some(header) => (0..header.len())

@@ -28,6 +28,13 @@ impl Window {
         Window { reader, buffer: Vec::new(), start: 0, filled: 0, at_end: false, line: 1 }
     }
 
+    /// The window over bytes that are all there, however long a record of them is.
+    pub(crate) fn over(bytes: Vec<u8>) -> Self {
+        let filled = bytes.len();
+        let reader = Box::new(std::io::empty());
+        Window { reader, buffer: bytes, start: 0, filled, at_end: true, line: 1 }
+    }
+
     /// The bytes from the start of the record on.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.filled]

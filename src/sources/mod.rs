@@ -40,6 +40,7 @@ mod cells;
 mod csv;
 mod file;
 mod follow;
+mod hostile;
 mod ingest;
 mod lines;
 mod nested;
@@ -50,6 +51,7 @@ mod typed;
 
 pub(crate) use body::{Spelling, parse};
 pub use follow::follow;
+pub(crate) use hostile::hostile;
 pub use ingest::ingest;
 pub use options::{FileReport, Format, IngestOptions, OnError, Phase, Progress, Report};
 pub use sink::AppendTo;

@@ -4,3 +4,7 @@ mod answers;
 mod binary;
 mod processes;
 mod refusals;
+#[path = "../serving/server.rs"]
+#[expect(dead_code, reason = "other tests of servers stop and measure them, too")]
+mod server;
+mod servers;

@@ -1,9 +1,12 @@
 //! Promises of the servers, kept by the built binary and by the library's own parts.
 
+mod appends;
 mod asking;
 mod metrics;
+mod openapi;
 mod own_writes;
 mod reachability;
+mod reads;
 mod recomputed;
 mod resume;
 mod server;

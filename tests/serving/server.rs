@@ -56,10 +56,15 @@ impl Server {
 
     /// SIGTERM, and how it ended.
     pub(crate) fn stop(mut self) -> ExitStatus {
+        self.signal();
+        self.child.wait().expect("an end")
+    }
+
+    /// SIGTERM.
+    pub(crate) fn signal(&self) {
         let id = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         let signal = rustix::process::Signal::TERM;
         rustix::process::kill_process(id.expect("a process"), signal).expect("a signal");
-        self.child.wait().expect("an end")
     }
 
     /// SIGKILL.

@@ -10,8 +10,8 @@ use super::subscriber::Subscriber;
 
 const STALLED: usize = 40;
 const PATH: &str = "/v1/dataflows/word_count/views/counts/changes";
-/// What all of them together may cost; the text they asked for is a thousand MiB.
-const GROWTH_KIB: u64 = 64 << 10;
+/// What all of them together may cost: 2 MiB each. The text they asked for is a thousand MiB.
+const GROWTH_KIB: u64 = STALLED as u64 * (2 << 10);
 
 fn metric(server: &Server, name: &str) -> f64 {
     let mut response = ureq::get(server.url("/metrics")).call().expect("metrics");
@@ -58,10 +58,12 @@ fn subscribers_that_read_nothing_cost_nothing_and_are_cut() {
     good.follow(&server.url(PATH), u64::MAX, |good| good.upper() > epoch);
     assert_eq!(good.rows.len(), 300_002);
     while metric(&server, "diptych_subscriptions") > 0.0 {
+        most = most.max(server.rss_kib());
         assert!(begun.elapsed() < Duration::from_secs(60), "they are still there");
         std::thread::sleep(Duration::from_millis(500));
     }
     assert!(begun.elapsed() > Duration::from_secs(20), "a pause is no stall");
     assert_eq!(metric(&server, "diptych_subscriptions_stalled_total"), STALLED as f64);
+    assert!(most < before + 2 * GROWTH_KIB, "{before} KiB before, {most} KiB later");
     println!("{STALLED} stalled readers: {before} KiB before, {most} KiB at most");
 }

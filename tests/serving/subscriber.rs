@@ -47,7 +47,7 @@ impl Subscriber {
         mut enough: impl FnMut(&Subscriber) -> bool,
     ) -> u16 {
         self.buffered.clear();
-        let patience = Duration::from_secs(30);
+        let patience = Duration::from_secs(120);
         let Ok(response) = get(url, self.token.as_deref(), patience) else { return 0 };
         let status = response.status().as_u16();
         if status != 200 {

@@ -35,7 +35,9 @@ mod secret;
 mod tests;
 
 pub(crate) use credentials::Credentials;
-pub(crate) use gate::{Denied, Gate};
+#[cfg(test)]
+pub(crate) use gate::Denied;
+pub(crate) use gate::Gate;
 pub(crate) use guard::Guard;
 pub(crate) use scram::Scram;
 pub(crate) use secret::{NewToken, new_token, new_user};

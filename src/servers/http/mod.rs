@@ -11,6 +11,7 @@ mod describe;
 mod exposition;
 mod graph;
 mod health;
+mod hostile;
 mod metrics;
 mod openapi;
 mod page;
@@ -36,6 +37,7 @@ use super::entry::Entry;
 use super::listener;
 use super::site::Site;
 
+pub(super) use hostile::hostile;
 pub(super) use problem::Problem;
 pub(super) use requests::{Counting, Requests};
 

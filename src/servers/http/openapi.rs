@@ -64,7 +64,8 @@ fn described(api: &OpenApi, site: &Site) -> Value {
     for operation in
         paths.values_mut().filter_map(Value::as_object_mut).flat_map(|o| o.values_mut())
     {
-        let Some(parameters) = operation["parameters"].as_array_mut() else { continue };
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        let Some(parameters) = parameters else { continue };
         for parameter in parameters.iter_mut().filter(|parameter| parameter["in"] == "path") {
             let names = match parameter["name"].as_str() {
                 Some("dataflow") => &flows,

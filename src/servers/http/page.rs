@@ -3,7 +3,7 @@
 //! Anybody may load it, because it holds no data: what it shows it asks for over the interface, with
 //! the token that its user gives it. It loads nothing from anywhere else, and its policy says so.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -121,7 +121,7 @@ async fn page(headers: HeaderMap) -> Result<Response, Problem> {
         (status = 304, description = "The copy is still good"),
         (status = 404, description = "No such file", body = problem::Body,
          content_type = "application/problem+json")))]
-async fn file(Path(name): Path<Arc<str>>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     named(&name, &headers)
 }
 

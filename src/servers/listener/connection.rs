@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::front::Front;
-use super::head::{self, Head};
+use super::head::Start;
 use super::pulse::{Counted, Pulse, Watch};
 use super::{Shared, stopped};
 use crate::limits::{
-    HEAD_BYTES_MAX, HEAD_TIME, HTTP2_STREAMS_MAX, IDLE_TIME, STOP_QUIET, WRITE_TIME,
+    BODY_START_TIME, HEAD_BYTES_MAX, HEAD_TIME, HTTP2_STREAMS_MAX, IDLE_TIME, STOP_QUIET,
+    WRITE_TIME,
 };
 
 /// How often a connection is looked at.
@@ -57,10 +59,11 @@ pub(super) async fn serve<I>(mut io: I, shared: &Arc<Shared>) -> Ended
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Some(Head { bytes, http2 }) = first_head(&mut io, shared).await? else { return Ok(()) };
+    let Some(start) = start(&mut io, shared).await? else { return Ok(()) };
+    let http2 = start.is_http2();
     let pulse = Arc::new(Pulse::default());
     let front = Front::new(shared.router.clone(), Arc::clone(&pulse), shared.bounds);
-    let io = TokioIo::new(Counted::new(io, bytes, Arc::clone(&pulse)));
+    let io = TokioIo::new(Counted::new(io, start.bytes, Arc::clone(&pulse)));
     if http2 {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -75,34 +78,59 @@ where
         let connection = http1::Builder::new()
             .header_read_timeout(None)
             .max_header_size(HEAD_BYTES_MAX)
-            .pipeline_flush(true)
             .serve_connection(io, front);
         watch(connection, pulse, false, shared).await
     }
 }
 
-/// The first head, in time. When the server stops, only if it is on its way already.
-async fn first_head<I>(io: &mut I, shared: &Shared) -> Result<Option<Head>, String>
+/// The first request, as far as it is waited for. When the server stops, only if it is on its way
+/// already.
+async fn start<I>(io: &mut I, shared: &Shared) -> Result<Option<Start>, String>
 where
-    I: AsyncRead + Unpin,
+    I: AsyncRead + AsyncWrite + Unpin,
 {
-    let reading = tokio::time::timeout(HEAD_TIME, head::read(io));
+    let mut start = Start::new(shared.bounds.body);
     let stop = stopped(shared.stopping.clone());
-    tokio::pin!(reading, stop);
-    let read = tokio::select! {
-        read = &mut reading => read,
-        () = &mut stop => {
-            match tokio::time::timeout(STOP_QUIET, reading).await {
+    let there = {
+        let reading = timeout(HEAD_TIME, start.head(io));
+        tokio::pin!(reading, stop);
+        tokio::select! {
+            read = &mut reading => read,
+            () = &mut stop => match timeout(STOP_QUIET, reading).await {
                 Ok(read) => read,
                 Err(_) => return Ok(None),
             }
         }
     };
-    match read {
-        Ok(Ok(head)) => Ok(head),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no whole head in time".to_owned()),
+    match there {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => return Ok(None),
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err("no whole head in time".to_owned()),
     }
+    match timeout(BODY_START_TIME, start.body(io)).await {
+        Ok(Ok(())) => Ok(Some(start)),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => {
+            // Whoever does not read this has had it written to a buffer.
+            let _ = timeout(STOP_QUIET, io.write_all(too_slow().as_bytes())).await;
+            Err("no body in time".to_owned())
+        }
+    }
+}
+
+/// The answer to a body that does not come.
+fn too_slow() -> String {
+    let body = format!(
+        "{{\"type\":\"about:blank#input\",\"title\":\"Request Timeout\",\"status\":408,\
+         \"detail\":\"the body did not come within {} s\"}}",
+        BODY_START_TIME.as_secs()
+    );
+    format!(
+        "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 async fn watch<C: Serving>(
@@ -135,7 +163,7 @@ async fn watch<C: Serving>(
     }
     watch.is_quiet();
     loop {
-        match tokio::time::timeout(STOP_QUIET, &mut connection).await {
+        match timeout(STOP_QUIET, &mut connection).await {
             Ok(ended) => return ended.map_err(|error| error.to_string()),
             Err(_) if watch.is_quiet() => connection.as_mut().wind_down(),
             Err(_) => {}

@@ -1,9 +1,9 @@
 //! Accepts connections and serves HTTP on them, in bounds.
 //!
 //! What a client can hold is bounded before it has proved anything: a connection costs a task and
-//! less than a kilobyte until the head of its first request is there; then hyper gets it, with a
-//! watch that costs nothing per request: counters that the connection moves ([`Pulse`]) and a timer
-//! that looks at them every second.
+//! less than a kilobyte until its first request is there, a small body included. Then hyper gets
+//! it, at some 20 KiB, with a watch that costs nothing per request: counters that the connection
+//! moves (`Pulse`) and a timer that looks at them every second.
 //!
 //! | who | gets |
 //! |---|---|

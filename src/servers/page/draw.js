@@ -8,7 +8,7 @@ function filled(element, attributes, children) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -45,6 +45,11 @@ export function short(value) {
   return (value < 0 ? '-' : '') + scaled.toFixed(digits) + units[unit];
 }
 
+/** Bytes in the unit that fits. */
+export function bytes(value) {
+  return value < 1000 ? `${value} B` : short(value).replace(/([a-zA-Z])$/, ' $1B');
+}
+
 /** Seconds in the unit that fits. */
 export function duration(seconds) {
   if (seconds === 0) return '0 s';
@@ -59,7 +64,10 @@ export function duration(seconds) {
 export function fitted(text, x, y, room, size, attributes) {
   // A digit of the number font takes 0.6 of its size.
   const fits = Math.min(size, room / (0.6 * Math.max(text.length, 1)));
-  return s('text', { x, y, 'font-size': fits.toFixed(2), ...attributes }, text);
+  const element = s('text', { x, y, ...attributes }, text);
+  // The style sheet would win over an attribute.
+  element.style.fontSize = `${fits.toFixed(2)}px`;
+  return element;
 }
 
 /** Calls `draw(width)` now and whenever the width changes. */

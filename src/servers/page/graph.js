@@ -7,8 +7,9 @@ import { layered } from './layers.js';
 
 const WIDTH = 168;
 const HEIGHT = 58;
-const GAP_X = 20;
-const GAP_Y = 46;
+/** Between operators of a layer, and between layers. */
+const GAP = 18;
+const FLOW = 34;
 /** More operators than this in one scope are shown as a table only. */
 const NODES_MAX = 300;
 
@@ -109,14 +110,18 @@ export class Graph {
 
   /** Drawn once per scope; after that only figures change, so that the focus stays. */
   picture(scope, nodes, edges, total, parents) {
-    const shape = JSON.stringify([scope.id, nodes.map((n) => n.id), edges.map((e) => [e.from, e.to])]);
+    const wide = byId('graph').clientWidth;
+    const ends = edges.map((edge) => [edge.from, edge.to]);
+    const shape = JSON.stringify([wide, scope.id, nodes.map((one) => one.id), ends]);
     if (this.drawing?.shape !== shape) this.drawing = this.layout(shape, nodes, edges, parents);
     const most = Math.max(1, ...nodes.map((one) => total.get(one.id)));
     for (const one of nodes) {
       const parts = this.drawing.nodes.get(one.id);
       const busy = total.get(one.id);
       const held = one.records_held > 0 ? `, holds ${short(one.records_held)}` : '';
-      parts.records.textContent = `${short(one.records_in)} in, ${short(one.records_out)} out${held}`;
+      const records = `${short(one.records_in)} in, ${short(one.records_out)} out${held}`;
+      parts.records.textContent = records;
+      parts.records.style.fontSize = `${Math.min(11, (WIDTH - 18) / (0.55 * records.length))}px`;
       parts.time.textContent = duration(busy / 1e9);
       parts.heat.setAttribute('width', ((WIDTH - 2) * busy) / most);
       parts.node.setAttribute('aria-label', `${one.name}: ${one.records_in} records in, ` +
@@ -131,19 +136,27 @@ export class Graph {
 
   layout(shape, nodes, edges, parents) {
     const { layers, back } = layered(nodes.map((one) => one.id), edges);
+    // From left to right where that fits, else from top to bottom.
+    const room = byId('graph').clientWidth;
+    const across = layers.length * (WIDTH + FLOW) - FLOW + 4 <= room;
     const widest = Math.max(...layers.map((row) => row.length), 1);
-    const width = widest * (WIDTH + GAP_X);
-    const height = layers.length * (HEIGHT + GAP_Y) - GAP_Y + 8;
+    const [size, breadth] = across ? [HEIGHT, WIDTH] : [WIDTH, HEIGHT];
+    const side = widest * (size + GAP) - GAP + 4;
+    const long = layers.length * (breadth + FLOW) - FLOW + 4;
     const place = new Map();
-    layers.forEach((row, number) => row.forEach((id, n) => place.set(id, {
-      x: (width - row.length * (WIDTH + GAP_X) + GAP_X) / 2 + n * (WIDTH + GAP_X),
-      y: 2 + number * (HEIGHT + GAP_Y),
-    })));
+    layers.forEach((row, number) => row.forEach((id, n) => {
+      const along = 2 + number * (breadth + FLOW);
+      const beside = (side - row.length * (size + GAP) + GAP) / 2 + n * (size + GAP);
+      place.set(id, across ? { x: along, y: beside } : { x: beside, y: along });
+    }));
+    // Room for what flows back around the side.
+    const margin = back.size > 0 ? GAP : 0;
+    const [width, height] = across ? [long, side + margin] : [side + margin, long];
     const drawnEdges = edges.map((edge) => {
       const title = s('title');
       const [a, b] = [place.get(edge.from), place.get(edge.to)];
       const path = s('path', {
-        class: back.has(edge) ? 'channel back' : 'channel', d: curve(a, b, back.has(edge)),
+        class: back.has(edge) ? 'channel back' : 'channel', d: curve(a, b, across, back.has(edge)),
       }, title);
       return { path, title };
     });
@@ -191,11 +204,18 @@ export class Graph {
   }
 }
 
-/** From the foot of one operator to the head of another; against the flow, around the side. */
-function curve(a, b, back) {
+/** From one operator to the next; against the flow, around the side. */
+function curve(a, b, across, back) {
+  if (across) {
+    const [x, y, u, v] = [a.x + WIDTH, a.y + HEIGHT / 2, b.x, b.y + HEIGHT / 2];
+    if (!back) return `M${x} ${y}C${(x + u) / 2} ${y} ${(x + u) / 2} ${v} ${u} ${v}`;
+    const side = Math.max(a.y, b.y) + HEIGHT + GAP / 2;
+    return `M${x} ${y}C${x + 24} ${y} ${x + 24} ${side} ${x} ${side}` +
+      `L${u} ${side}C${u - 24} ${side} ${u - 24} ${v} ${u} ${v}`;
+  }
   const [x, y, u, v] = [a.x + WIDTH / 2, a.y + HEIGHT, b.x + WIDTH / 2, b.y];
   if (!back) return `M${x} ${y}C${x} ${(y + v) / 2} ${u} ${(y + v) / 2} ${u} ${v}`;
-  const side = Math.max(a.x, b.x) + WIDTH + GAP_X / 2;
-  return `M${x} ${y}C${x} ${y + 30} ${side} ${y + 30} ${side} ${y}` +
-    `L${side} ${v}C${side} ${v - 30} ${u} ${v - 30} ${u} ${v}`;
+  const side = Math.max(a.x, b.x) + WIDTH + GAP / 2;
+  return `M${x} ${y}C${x} ${y + 24} ${side} ${y + 24} ${side} ${y}` +
+    `L${side} ${v}C${side} ${v - 24} ${u} ${v - 24} ${u} ${v}`;
 }

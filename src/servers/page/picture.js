@@ -1,6 +1,6 @@
 // The Lambda picture: where the log, both layers and the index are.
 
-import { byId, drawn, fitted, grouped, s } from './draw.js';
+import { byId, bytes, drawn, fitted, grouped, s } from './draw.js';
 
 const NARROW = 620;
 
@@ -9,7 +9,7 @@ function facts(status, flow) {
   const log = status.log;
   const streams = log.streams.filter((stream) => flow.streams.includes(stream.stream));
   const events = streams.reduce((sum, stream) => sum + Number(stream.rows), 0);
-  const rows = flow.views.reduce((sum, view) => sum + Number(view.rows), 0);
+  const memory = flow.views.reduce((sum, view) => sum + view.bytes, 0);
   const views = flow.views.length === 1 ? '1 view' : `${flow.views.length} views`;
   const names = streams.map((stream) => stream.stream).join(', ');
   const speed = flow.upper - flow.boundary;
@@ -33,7 +33,7 @@ function facts(status, flow) {
       name: 'Serving index',
       main: flow.epoch === null ? 'no epoch yet' : `epoch ${grouped(flow.epoch)}`,
       notes: [
-        `${grouped(rows)} rows in ${views}`,
+        `${views}, ${bytes(memory)}`,
         flow.verified === null ? 'not verified yet' : `verified at ${grouped(flow.verified)}`,
       ],
     },
@@ -152,7 +152,7 @@ function laned(status, flow, width) {
     (verified === null ? 'not verified yet' : `verified at ${verified}`);
   return s('svg', {
     role: 'img', width, height, viewBox: `0 0 ${width} ${height}`, 'aria-label': said,
-  }, parts.flat());
+  }, parts);
 }
 
 /** Draws into the page; gives the function that takes what is new. */

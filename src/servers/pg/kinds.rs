@@ -35,7 +35,6 @@ pub(super) mod oid {
     pub(in super::super) const INT8: u32 = 20;
     pub(in super::super) const INT2: u32 = 21;
     pub(in super::super) const INT4: u32 = 23;
-    pub(in super::super) const REGPROC: u32 = 24;
     pub(in super::super) const TEXT: u32 = 25;
     pub(in super::super) const OID: u32 = 26;
     pub(in super::super) const JSON: u32 = 114;
@@ -108,7 +107,6 @@ impl Kind {
     pub(super) fn of_field(field: &ArrowField) -> Kind {
         match field.metadata().get(TYPE_KEY).map(String::as_str) {
             Some("oid") => Kind::fixed(oid::OID, 4),
-            Some("regproc") => Kind::fixed(oid::REGPROC, 4),
             Some("name") => Kind::fixed(oid::NAME, 64),
             Some("char") => Kind::fixed(oid::CHAR, 1),
             _ => Kind::of(field.data_type()),

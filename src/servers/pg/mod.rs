@@ -17,9 +17,13 @@
 //! `pgwire` writes the rare messages and does SCRAM's arithmetic; messages from clients are read
 //! here, because its decoder trusts their lengths.
 
+#[cfg(feature = "sql")]
+mod any;
 mod backend;
 mod binary;
 mod cancel;
+#[cfg(feature = "sql")]
+mod catalog;
 mod column;
 mod command;
 mod connection;
@@ -28,6 +32,8 @@ mod extended;
 mod failure;
 mod frontend;
 mod kinds;
+#[cfg(feature = "sql")]
+mod names;
 mod planner;
 mod point;
 mod portal;
@@ -155,7 +161,7 @@ impl Port {
         };
         match greeted {
             Ok(Ok(Greeted { wire, settings, cancel })) => {
-                let planner = Planner::new(Arc::clone(&self.site), self.engine.session());
+                let planner = Planner::new(&self.site, &self.engine, &settings);
                 let session = Session::new(settings, cancel, planner);
                 let stopping = self.stopping.clone();
                 Connection { wire, session, stopping, is_skipping: false }.run().await;

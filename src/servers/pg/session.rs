@@ -11,7 +11,7 @@ use super::cancel::{Cancel, Guard};
 use super::command::{self, Command, CopyOptions, Kind};
 use super::failure::{Failure, write_warning};
 use super::kinds::{self, Field, oid};
-use super::planner::Planner;
+use super::planner::{Planned, Planner};
 use super::point::{Point, Scan};
 use super::portal::{Feed, Source, Trouble, texts};
 use super::settings::Settings;
@@ -215,8 +215,9 @@ impl Session {
         let scalars = values.into_iter().zip(wanted).map(|(value, wanted)| value.scalar(wanted));
         let scalars = scalars.collect::<Result<_, _>>()?;
         let answer = guard.watch(planned.execute(scalars)).await??;
+        let of = |fields: &[Field]| fields.iter().map(|field| field.kind).collect::<Vec<_>>();
         if let Some(fields) = &prepared.fields
-            && kinds::fields(&answer.schema) != *fields
+            && of(&kinds::fields(&answer.schema)) != of(fields)
         {
             let failure = Failure::new("0A000", "cached plan must not change result type");
             return Err(failure.hint("a new version serves: prepare the statement again"));
@@ -267,11 +268,14 @@ impl Session {
             }
             Command::Commit => {
                 self.leave();
-                self.transaction.commit(&mut self.settings, out)
+                let tag = self.transaction.commit(&mut self.settings, out);
+                self.share();
+                tag
             }
             Command::Rollback => {
                 self.leave();
                 self.transaction.rollback(&mut self.settings, out);
+                self.share();
                 "ROLLBACK"
             }
             Command::Savepoint(name) => self.transaction.save(name).map(|()| "SAVEPOINT")?,
@@ -326,13 +330,23 @@ impl Session {
     fn set(&mut self, name: &str, value: Option<&str>, out: &mut BytesMut) -> Result<(), Failure> {
         match self.sql.set(name, value) {
             Some(set) => Ok(set?),
-            None => self.settings.set(name, value, out),
+            None => {
+                self.settings.set(name, value, out)?;
+                self.share();
+                Ok(())
+            }
         }
     }
 
     fn reset(&mut self, out: &mut BytesMut) {
         self.sql.reset();
         self.settings.reset(out);
+        self.share();
+    }
+
+    /// Tells the planner what it has to know of the settings.
+    fn share(&self) {
+        self.sql.share("search_path", self.settings.get("search_path").unwrap_or_default());
     }
 
     fn show(&self, name: &str) -> Result<(String, String), Failure> {
@@ -347,9 +361,10 @@ impl Session {
 
     fn show_all(&self) -> Done {
         let row = |name: &str, value, about: &str| vec![name.to_owned(), value, about.to_owned()];
-        let as_of = self.sql.show("as_of").unwrap_or_default();
+        let own = |name| self.sql.show(name).unwrap_or_default();
         let own = [
-            row("as_of", as_of, "The epoch that statements answer at"),
+            row("as_of", own("as_of"), "The epoch, instant or 'verified' that is answered at"),
+            row("at_least", own("at_least"), "The epoch that statements wait for"),
             row("epoch", self.last_read.clone(), "What the last answer was about"),
         ];
         let rest =
@@ -432,19 +447,22 @@ impl Prepared {
     }
 
     fn planned(
-        planned: sql::Prepared,
+        planned: Planned,
         types: &[u32],
         plan: impl FnOnce(sql::Prepared) -> Plan,
     ) -> Prepared {
-        let wanted = planned.parameter_types.clone();
+        let Planned { statement, wanted, names } = planned;
         let parameter = |(at, wanted): (usize, &Option<DataType>)| {
             let stated = types.get(at).copied().filter(|oid| !matches!(*oid, 0 | oid::UNKNOWN));
             stated
                 .unwrap_or_else(|| wanted.as_ref().map_or(oid::TEXT, |ty| kinds::Kind::of(ty).oid))
         };
         let parameters = wanted.iter().enumerate().map(parameter).collect();
-        let fields = planned.schema.as_ref().map(kinds::fields);
-        Prepared { plan: plan(planned), parameters, wanted, fields, bytes: 0 }
+        let mut fields = statement.schema.as_ref().map(kinds::fields);
+        for (field, name) in fields.iter_mut().flatten().zip(names.unwrap_or_default()) {
+            field.name = name;
+        }
+        Prepared { plan: plan(statement), parameters, wanted, fields, bytes: 0 }
     }
 }
 

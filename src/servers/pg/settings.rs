@@ -14,7 +14,11 @@ use super::failure::{Failure, write_warning};
 pub(super) const SERVER_VERSION: &str = concat!("16.0 (Diptych ", env!("CARGO_PKG_VERSION"), ")");
 
 /// The only database there is.
+#[cfg(feature = "sql")]
 pub(super) const DATABASE: &str = "diptych";
+
+/// Where names are looked up at first: everywhere.
+pub(super) const SEARCH_PATH: &str = "\"$user\", public";
 
 /// What may be done with a setting.
 #[derive(Clone, Copy, PartialEq)]
@@ -73,7 +77,7 @@ const KNOWN: &[Known] = &[
     ("password_encryption", "scram-sha-256", Rule::Free, false),
     ("role", "none", Rule::Free, false),
     ("row_security", "on", Rule::Free, false),
-    ("search_path", "\"$user\", public", Rule::Free, true),
+    ("search_path", SEARCH_PATH, Rule::Free, true),
     ("server_encoding", "UTF8", Rule::Fixed, true),
     ("server_version", SERVER_VERSION, Rule::Fixed, true),
     ("server_version_num", "160000", Rule::Fixed, false),
@@ -239,6 +243,9 @@ fn unknown(name: &str) -> Failure {
 }
 
 fn checked(name: &str, value: &str, rule: Rule, out: &mut BytesMut) -> Result<String, Failure> {
+    // Some drivers send a value in the quotes that SET would want.
+    let bare = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+    let value = bare.unwrap_or(value);
     let refuse = |why: String| {
         Failure::new("22023", format!("\"{name}\" cannot be \"{value}\" here")).hint(why)
     };

@@ -350,6 +350,14 @@ fn cast(scalar: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, F
             Failure::new("0A000", format!("no parameter can be of type {wanted}: {error}"))
         });
     }
+    let is_whole = |of: &DataType| of.is_integer() || matches!(of, DataType::Decimal128(..));
+    if scalar.cast_to(wanted).is_err()
+        && wanted.is_unsigned_integer()
+        && is_whole(&scalar.data_type())
+    {
+        // No such value is in the column; it is greater or less than all of them.
+        return Ok(scalar);
+    }
     scalar.cast_to(wanted).map_err(|_| {
         let shown: String = scalar.to_string().chars().take(60).collect();
         Failure::new("22P02", format!("\"{shown}\" is not a value of type {wanted}"))

@@ -6,6 +6,7 @@ use arrow_schema::{DataType, SchemaRef};
 
 use super::{Answer, SqlError};
 use crate::servers::site::Site;
+use crate::serving::Snapshot;
 
 /// A parameter of a statement; the part of DataFusion's type that clients send.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +61,22 @@ impl Session {
     /// Always an error.
     pub(in crate::servers) fn set(&self, _name: &str, _value: &str) -> Result<(), SqlError> {
         Err(refusal())
+    }
+
+    /// There is nothing that would read.
+    pub(in crate::servers) fn begin(&self) {}
+
+    /// There is nothing that would read.
+    pub(in crate::servers) fn end(&self) {}
+
+    /// Always an error.
+    pub(in crate::servers) async fn snapshot(&self, _: usize) -> Result<Arc<Snapshot>, SqlError> {
+        Err(refusal())
+    }
+
+    /// None is set.
+    pub(in crate::servers) fn setting(&self, _name: &str) -> Option<String> {
+        None
     }
 
     /// Never set.

@@ -21,7 +21,7 @@ pub(super) fn of(sql: &str, error: &DataFusionError) -> SqlError {
                 SchemaError::AmbiguousReference { .. } => "42702",
                 _ => "42701",
             };
-            SqlError::new(state, schema.to_string())
+            SqlError::new(state, message_of(schema))
         }
         E::ArrowError(arrow, _) => of_arrow(sql, arrow),
         E::External(inner) => match inner.downcast_ref::<SqlError>() {
@@ -42,6 +42,14 @@ pub(super) fn of(sql: &str, error: &DataFusionError) -> SqlError {
         E::IoError(error) => SqlError::new("58030", error.to_string()),
         other => SqlError::new("XX000", first_line(&other.to_string())),
     }
+}
+
+fn message_of(error: &SchemaError) -> String {
+    let SchemaError::FieldNotFound { field, valid_fields } = error else {
+        return error.to_string();
+    };
+    let known: Vec<_> = valid_fields.iter().map(|field| field.quoted_flat_name()).collect();
+    format!("column {} is not known (the columns are {})", field.flat_name(), known.join(", "))
 }
 
 fn first_line(message: &str) -> String {

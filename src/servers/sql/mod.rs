@@ -13,6 +13,8 @@ mod access;
 mod answer;
 #[cfg(feature = "sql")]
 mod catalog;
+#[cfg(all(test, feature = "sql"))]
+mod columnar_tests;
 #[cfg(feature = "sql")]
 mod columns;
 #[cfg(feature = "sql")]
@@ -24,6 +26,8 @@ mod fault;
 mod image;
 #[cfg(feature = "sql")]
 mod index_rows;
+#[cfg(feature = "sql")]
+mod pins;
 #[cfg(feature = "sql")]
 mod prepared;
 #[cfg(feature = "sql")]

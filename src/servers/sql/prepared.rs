@@ -135,7 +135,8 @@ impl Prepared {
         let engine = &self.session.engine;
         let columns = Arc::clone(&engine.core.columns);
         let mode = self.session.mode()?;
-        let (reading, epochs) = Reading::of(&engine.site, &plan, mode, columns).await?;
+        let pins = &self.session.pins;
+        let (reading, epochs) = Reading::of(&engine.site, &plan, mode, columns, pins).await?;
         let reading = Arc::new(reading);
         let mut state = self.session.state()?;
         state.config_mut().set_extension(Arc::clone(&reading));
@@ -257,6 +258,8 @@ fn rows(receiver: mpsc::Receiver<Result<RecordBatch, SqlError>>, task: Ending<()
         let batch = receiver.recv().await?;
         Some((batch, (receiver, task)))
     })
+    // It may be asked again after its end.
+    .fuse()
     .boxed()
 }
 

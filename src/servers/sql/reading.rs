@@ -11,6 +11,7 @@ use super::SqlError;
 use super::answer::{Notices, ReadAt};
 use super::columns::ColumnCache;
 use super::fault;
+use super::pins::Pins;
 use super::stream_table::StreamTable;
 use super::view_table::ViewTable;
 use crate::servers::mode::{Mode, blocking};
@@ -54,11 +55,17 @@ impl Reading {
         plan: &LogicalPlan,
         mode: Mode,
         columns: Arc<ColumnCache>,
+        pins: &Pins,
     ) -> Result<(Reading, Vec<ReadAt>), SqlError> {
         let (read, streams) =
             tables(plan, site.flows.len()).map_err(|error| fault::of("", &error))?;
+        let pinned = pins.held(site, mode).await;
         let mut snapshots = Vec::new();
-        for (flow, wanted) in site.flows.iter().zip(read) {
+        for (number, (flow, wanted)) in site.flows.iter().zip(read).enumerate() {
+            if let Some(pinned) = pinned.as_ref().filter(|_| wanted) {
+                snapshots.push(Some(pinned[number].clone()?));
+                continue;
+            }
             snapshots.push(if wanted {
                 let snapshot = site.snapshot(flow, mode).await;
                 Some(snapshot.map_err(|error| fault::of_own(&error))?)
@@ -67,7 +74,10 @@ impl Reading {
             });
         }
         align(&mut snapshots);
-        let least = snapshots.iter().flatten().map(|snapshot| snapshot.upper()).min();
+        let least = match &pinned {
+            Some(pinned) => pinned.iter().flatten().map(|snapshot| snapshot.upper()).min(),
+            None => snapshots.iter().flatten().map(|snapshot| snapshot.upper()).min(),
+        };
         let mut epochs: Vec<ReadAt> = site
             .flows
             .iter()
@@ -109,7 +119,7 @@ impl Reading {
 }
 
 /// Brings all snapshots to the epoch of the one that is behind, where they reach back to it.
-fn align(snapshots: &mut [Option<Arc<Snapshot>>]) {
+pub(super) fn align(snapshots: &mut [Option<Arc<Snapshot>>]) {
     let least = snapshots.iter().flatten().map(|snapshot| snapshot.upper()).min();
     let Some(epoch) = least.and_then(|upper| upper.checked_sub(1)) else { return };
     for snapshot in snapshots.iter_mut().flatten().filter(|one| one.upper() > epoch + 1) {

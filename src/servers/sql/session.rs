@@ -10,12 +10,14 @@ use datafusion::logical_expr::ScalarUDF;
 use super::SqlError;
 use super::catalog::Catalog;
 use super::engine::Engine;
+use super::pins::Pins;
 use super::prepared::Prepared;
 use super::statement;
 use super::task;
 use crate::event::Timestamp;
 use crate::limits;
 use crate::servers::mode::Mode;
+use crate::serving::Snapshot;
 use crate::time::Epoch;
 
 /// Settings that change what is read.
@@ -59,6 +61,7 @@ pub(in crate::servers) struct Session {
     pub(super) engine: Engine,
     catalog: Catalog,
     functions: Arc<Mutex<Vec<ScalarUDF>>>,
+    pub(super) pins: Arc<Pins>,
 }
 
 impl Settings {
@@ -141,18 +144,16 @@ impl Session {
     pub(super) fn new(engine: Engine) -> Session {
         let tables = Arc::clone(&engine.core.tables);
         let catalog = Catalog { tables, settings: Arc::default(), extra: Arc::default() };
-        Session { engine, catalog, functions: Arc::default() }
+        Session { engine, catalog, functions: Arc::default(), pins: Arc::default() }
     }
 
     /// Adds a schema of tables, such as `pg_catalog`, to this session.
-    #[expect(dead_code, reason = "for the Postgres port's catalog")]
     pub(in crate::servers) fn add_schema(&self, name: &str, schema: Arc<dyn SchemaProvider>) {
         let mut extra = self.catalog.extra.lock().unwrap_or_else(PoisonError::into_inner);
         extra.insert(name.to_owned(), schema);
     }
 
     /// Adds a function to this session.
-    #[expect(dead_code, reason = "for the Postgres port's catalog")]
     pub(in crate::servers) fn add_function(&self, function: ScalarUDF) {
         self.functions.lock().unwrap_or_else(PoisonError::into_inner).push(function);
     }
@@ -181,7 +182,43 @@ impl Session {
     /// # Errors
     /// When there is no such setting, or it does not take the value.
     pub(in crate::servers) fn set(&self, name: &str, value: &str) -> Result<(), SqlError> {
-        self.settings().set(&name.to_lowercase(), value)
+        let name = name.to_lowercase();
+        self.settings().set(&name, value)?;
+        if matches!(name.as_str(), AS_OF | AT_LEAST) {
+            self.pins.move_on();
+        }
+        Ok(())
+    }
+
+    /// From here to [`Session::end`] all statements answer at one epoch, that of the first.
+    pub(in crate::servers) fn begin(&self) {
+        self.pins.ask();
+    }
+
+    /// Each statement answers at the epoch of its moment again.
+    pub(in crate::servers) fn end(&self) {
+        self.pins.drop_all();
+    }
+
+    /// The snapshot that a statement about dataflow number `flow` would read now.
+    ///
+    /// # Errors
+    /// When the epoch that the session asks for is not there.
+    pub(in crate::servers) async fn snapshot(
+        &self,
+        flow: usize,
+    ) -> Result<Arc<Snapshot>, SqlError> {
+        let (site, mode) = (&self.engine.site, self.mode()?);
+        if let Some(pinned) = self.pins.held(site, mode).await {
+            return pinned[flow].clone();
+        }
+        let snapshot = site.snapshot(&site.flows[flow], mode).await;
+        snapshot.map_err(|error| super::fault::of_own(&error))
+    }
+
+    /// The value of the setting called `name`, when there is one.
+    pub(in crate::servers) fn setting(&self, name: &str) -> Option<String> {
+        self.settings().get(&name.to_lowercase())
     }
 
     /// `RESET name`; `all` for everything.

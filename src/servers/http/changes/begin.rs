@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::feed::{End, Feed, Next};
 use crate::error::Result;
-use crate::limits::SCAN_CHUNK_ROWS;
+use crate::limits::{READ_ROWS_INLINE, SCAN_CHUNK_ROWS};
 use crate::row::ByteRange;
 use crate::serving::{Cursor, Index, Read, Row, Token};
 
@@ -15,7 +15,7 @@ impl Feed {
     pub(super) async fn snapshot(&mut self, reason: &str) -> Result<Next, End> {
         let index = self.served().await?;
         let view = index.view(&self.view)?;
-        let snapshot = Arc::new(index.snapshot(Read::Latest)?);
+        let snapshot = index.snapshot(Read::Latest)?;
         let epoch = snapshot.epoch();
         let told = json!({
             "dataflow": self.flow().name,
@@ -28,12 +28,9 @@ impl Feed {
         let schema = index.views()[view].schema.clone();
         let mut cursor = None;
         loop {
-            let (held, from) = (Arc::clone(&snapshot), cursor.take());
-            let page = self.apart(move || {
-                held.renew()?;
-                held.page(view, &ByteRange::all(), from.as_ref(), SCAN_CHUNK_ROWS)
-            });
-            let page = page.await?;
+            snapshot.renew()?;
+            // Short enough for a thread that serves many.
+            let page = snapshot.page(view, &ByteRange::all(), cursor.as_ref(), READ_ROWS_INLINE)?;
             if !page.rows.is_empty() {
                 self.events.snapshot(&schema, epoch, &page.rows)?;
                 self.flush().await?;
@@ -84,14 +81,13 @@ impl Feed {
             let mut cursor = None;
             loop {
                 let (left, right, from) = (Arc::clone(&old), Arc::clone(&new), cursor.take());
-                let rows: Vec<Row> = self
-                    .apart(move || {
-                        left.renew()?;
-                        right.renew()?;
-                        let rows = left.difference_behind(view, &right, other, from.as_ref());
-                        rows.take(SCAN_CHUNK_ROWS).collect()
-                    })
-                    .await?;
+                let some = self.apart(move || {
+                    left.renew()?;
+                    right.renew()?;
+                    let rows = left.difference_behind(view, &right, other, from.as_ref());
+                    rows.take(SCAN_CHUNK_ROWS).collect::<Result<Vec<Row>>>()
+                });
+                let rows = some.await?;
                 let Some(row) = rows.last() else { break };
                 cursor = Some(Cursor::after(row.key.clone(), row.value.clone()));
                 let schema = &new.views()[other].schema;

@@ -115,8 +115,7 @@ impl Events {
             let comma = if place > 0 { "," } else { "" };
             self.0
                 .extend_from_slice(format!("{comma}{{\"diff\":{},\"row\":", item.diff).as_bytes());
-            let row = schema.json(item.key, item.value)?;
-            let _ = serde_json::to_writer(&mut self.0, &row);
+            schema.write_json(item.key, item.value, |_| {}, &mut self.0)?;
             self.0.push(b'}');
         }
         self.0.extend_from_slice(b"]}");

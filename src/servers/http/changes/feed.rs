@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::events::Events;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{
-    EVENT_CHANGES, FEED_BYTES, FEED_PIECE_BYTES, FEED_UPDATES, HEARTBEAT_INTERVAL,
+    EVENT_CHANGES, FEED_BYTES, FEED_PAUSE, FEED_PIECE_BYTES, FEED_UPDATES, HEARTBEAT_INTERVAL,
     PROGRESS_INTERVAL, RETRY_AFTER, SUBSCRIBER_STALL,
 };
 use crate::row::RowSchema;
@@ -139,7 +139,7 @@ impl Feed {
             let (part, rest) = self.read(changes).await?;
             changes = rest;
             match part {
-                Ok(Some(part)) => self.deliver(&schema, part, &changes.token()).await?,
+                Ok(Some(part)) => self.deliver(&schema, part, &mut changes).await?,
                 Ok(None) if changes.is_over() => return self.cutover(&index, view).await,
                 Ok(None) => self.wait(&changes.token()).await?,
                 Err(error) if error.is_missing() => return Ok(self.behind(&index, from)?),
@@ -184,7 +184,7 @@ impl Feed {
             let (part, rest) = self.read(changes).await?;
             changes = rest;
             match part? {
-                Some(part) => self.deliver(&schema, part, &changes.token()).await?,
+                Some(part) => self.deliver(&schema, part, &mut changes).await?,
                 None => break,
             }
         }
@@ -205,7 +205,7 @@ impl Feed {
     /// its time.
     async fn read(&self, mut changes: Changes) -> Result<(Result<Option<Part>>, Changes)> {
         let most = (FEED_BYTES / self.row_bytes.max(1)).clamp(FEED_UPDATES / 100, FEED_UPDATES);
-        if changes.is_recent() {
+        if changes.is_at_hand() {
             let part = changes.part(most);
             return Ok((part, changes));
         }
@@ -230,8 +230,14 @@ impl Feed {
     }
 
     /// Sends changes; an id goes with each epoch that is whole.
-    async fn deliver(&mut self, schema: &RowSchema, part: Part, token: &Token) -> Result<(), End> {
+    async fn deliver(
+        &mut self,
+        schema: &RowSchema,
+        part: Part,
+        source: &mut Changes,
+    ) -> Result<(), End> {
         let Part { changes, complete } = part;
+        let token = &source.token();
         self.place.0.changes.fetch_add(changes.len() as u64, Relaxed);
         let token_of = |epoch: Epoch| Token { epoch: epoch + 1, ..token.clone() };
         for epoch in changes.chunk_by(|a, b| a.epoch == b.epoch) {
@@ -249,7 +255,7 @@ impl Feed {
             self.told = changes.last().map_or(token.epoch, |change| change.epoch + 1);
         }
         drop(changes);
-        self.flush().await
+        self.hand_over(Some(source)).await
     }
 
     /// Waits until there may be more, and lets the reader know that all is well meanwhile.
@@ -294,16 +300,27 @@ impl Feed {
 
     /// Gives the socket what there is, when it has taken what came before.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
+        self.hand_over(None).await
+    }
+
+    /// [`Feed::flush`]; when the socket pauses, what was read ahead is let go.
+    async fn hand_over(&mut self, mut source: Option<&mut Changes>) -> Result<(), End> {
         let mut bytes = self.events.take();
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(FEED_PIECE_BYTES));
-            let sent = tokio::select! {
-                sent = timeout(SUBSCRIBER_STALL, self.socket.send(piece)) => sent,
-                _ = self.stopping.wait_for(|stop| *stop) => return Err(End::Gone),
-            };
+            let mut room = timeout(FEED_PAUSE, self.socket.reserve()).await;
+            if room.is_err() {
+                if let Some(source) = source.take() {
+                    source.relax();
+                }
+                room = tokio::select! {
+                    room = timeout(SUBSCRIBER_STALL, self.socket.reserve()) => room,
+                    _ = self.stopping.wait_for(|stop| *stop) => return Err(End::Gone),
+                };
+            }
             self.spoke = Instant::now();
-            match sent {
-                Ok(Ok(())) => {}
+            match room {
+                Ok(Ok(room)) => room.send(piece),
                 Ok(Err(_)) => return Err(End::Gone),
                 Err(_) => {
                     self.place.0.stalled.fetch_add(1, Relaxed);

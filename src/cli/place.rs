@@ -1,0 +1,50 @@
+//! Where a command finds its answers: a data directory, or a server.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::remote::Remote;
+use crate::System;
+use crate::error::{Error, Kind, Result};
+
+/// A data directory, or a server and what it takes to be let in.
+#[derive(Args, Clone, Debug)]
+pub(super) struct PlaceArgs {
+    /// Data directory: the log in DIR/log, batch views in DIR/views
+    #[arg(long = "data", value_name = "DIR", required_unless_present = "server")]
+    dir: Option<PathBuf>,
+    /// Ask this server instead: http://HOST:PORT, or https://…
+    #[arg(long, value_name = "URL", conflicts_with = "dir")]
+    server: Option<String>,
+    /// The token to show the server, alone in a file [default: the variable `DIPTYCH_TOKEN`]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    token_file: Option<PathBuf>,
+    /// Trust servers whose certificates are signed by one of these (PEM), and no others
+    #[arg(long, value_name = "FILE", requires = "server")]
+    ca: Option<PathBuf>,
+}
+
+/// One of the two.
+pub(super) enum Place {
+    Data(System),
+    Server(Remote),
+}
+
+impl PlaceArgs {
+    /// What was named.
+    ///
+    /// # Errors
+    /// When the address, the token or the certificates cannot be used.
+    pub(super) fn place(&self) -> Result<Place> {
+        match (&self.dir, &self.server) {
+            (Some(dir), None) => Ok(Place::Data(System::open(dir))),
+            (None, Some(url)) => {
+                let (token, ca) = (self.token_file.as_deref(), self.ca.as_deref());
+                Remote::new(url, token, ca).map(Place::Server)
+            }
+            _ => Err(Error::new(Kind::Input, "neither a data directory nor a server is named")
+                .remedy("give --data DIR or --server URL")),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `changes --server`: what happened to a view, and what happens from now on.
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+
+use super::events::{self, Event};
+use super::{Remote, cells};
+use crate::cli::args::{ChangesArgs, Format};
+use crate::cli::sheet::Sheet;
+use crate::cli::signal;
+use crate::error::{Error, Kind, Result};
+use crate::limits::PROGRESS_INTERVAL;
+use crate::row::{Datum, RowSchema};
+use crate::time::Epoch;
+
+/// How often a signal is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Changes on their way from the server to standard output.
+struct Follower<'s> {
+    schema: &'s RowSchema,
+    sheet: Sheet,
+    /// Of an epoch that is not complete yet.
+    pending: Vec<Vec<Datum>>,
+    /// Everything before it has been printed.
+    token: Option<String>,
+    /// Where to stop; none when it goes on and on.
+    upper: Option<Epoch>,
+}
+
+/// Prints changes up to the log's end, or until interrupted.
+pub(in crate::cli) fn run(args: &ChangesArgs, remote: &Remote) -> Result<ExitCode> {
+    let schema = remote.schema(&args.dataflow, &args.view)?;
+    let path = format!("{}/changes", Remote::view_path(&args.dataflow, &args.view));
+    let from = args.from.as_deref();
+    let upper = if args.follow { None } else { Some(upper(args, remote)?) };
+    if args.follow {
+        signal::watch()?;
+    }
+    let format = match args.format.format {
+        // The widths of a table depend on all its rows.
+        Format::Table if args.follow => Format::Json,
+        format => format,
+    };
+    let mut events = events::open(remote, &path, from)?;
+    let sheet = Sheet::of_view(format, &["epoch"], &schema, &["diff"])?;
+    let token = from.map(str::to_owned);
+    let mut follower = Follower { schema: &schema, sheet, pending: Vec::new(), token, upper };
+    while !signal::stopped() && !follower.sheet.is_closed() {
+        match events.recv_timeout(LOOK) {
+            Ok(Ok(event)) => {
+                if follower.take(&event)? {
+                    break;
+                }
+            }
+            Ok(Err(error)) if args.follow && comes_back(&error) => {
+                eprintln!("warning: {error}; connecting again");
+                follower.pending.clear();
+                match again(remote, &path, follower.token.as_deref())? {
+                    Some(other) => events = other,
+                    None => break,
+                }
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::new(Kind::Stopped, "the reader of the events has ended"));
+            }
+        }
+    }
+    if let Some(token) = follower.token.filter(|_| args.follow) {
+        eprintln!("go on with --from {token}");
+    }
+    follower.sheet.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The end of what was asked for, if the log has it.
+fn upper(args: &ChangesArgs, remote: &Remote) -> Result<Epoch> {
+    let status = remote.get("/v1/status", &[])?;
+    let end = status["log"]["upper"].as_u64().unwrap_or(0);
+    let from = args.first()?;
+    let upper = args.to.unwrap_or(end);
+    if upper > end || from >= upper {
+        return Err(super::super::changes::not_sealed(from, upper, end));
+    }
+    eprintln!("epochs {from} to {}: read from {}", upper - 1, remote.base());
+    Ok(upper)
+}
+
+/// May the same request be answered later?
+fn comes_back(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Io | Kind::Stopped)
+}
+
+/// Connects until it works; none when told to stop meanwhile.
+fn again(
+    remote: &Remote,
+    path: &str,
+    token: Option<&str>,
+) -> Result<Option<Receiver<Result<Event>>>> {
+    loop {
+        let begun = Instant::now();
+        while begun.elapsed() < PROGRESS_INTERVAL {
+            if signal::stopped() {
+                return Ok(None);
+            }
+            sleep(LOOK);
+        }
+        match events::open(remote, path, token) {
+            Ok(events) => return Ok(Some(events)),
+            Err(error) if comes_back(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Follower<'_> {
+    /// Takes an event; what it completes is printed. True at the end of what was asked for.
+    fn take(&mut self, event: &Event) -> Result<bool> {
+        let reason = event.data["reason"].as_str().unwrap_or("no reason is given");
+        match event.name.as_str() {
+            "reset" if self.upper.is_some() => {
+                return Err(Error::new(Kind::Conflict, format!("nothing goes on here: {reason}"))
+                    .remedy("ask for epochs by their numbers, or follow"));
+            }
+            "reset" => {
+                self.pending.clear();
+                if self.token.is_some() {
+                    eprintln!("warning: {reason}: all rows follow, forget those before");
+                }
+            }
+            "replay" => eprintln!("the server replays its log first: {}", event.data),
+            "version" => eprintln!("warning: another version takes over: {}", event.data),
+            _ => self.rows(event)?,
+        }
+        let Some(token) = &event.id else { return Ok(false) };
+        for cells in self.pending.drain(..) {
+            self.sheet.row(cells)?;
+        }
+        self.sheet.flush()?;
+        self.token = Some(token.clone());
+        let next = super::super::args::epoch_of(token).unwrap_or(0);
+        Ok(self.upper.is_some_and(|upper| next >= upper))
+    }
+
+    fn rows(&mut self, event: &Event) -> Result<()> {
+        let epoch = event.data["epoch"].as_u64();
+        let beyond = |epoch: Epoch| self.upper.is_some_and(|upper| epoch >= upper);
+        let Some(epoch) = epoch.filter(|epoch| !beyond(*epoch)) else { return Ok(()) };
+        for list in [&event.data["rows"], &event.data["changes"]] {
+            for item in list.as_array().map(Vec::as_slice).unwrap_or_default() {
+                let mut cells = cells(self.schema, &item["row"])?;
+                cells.insert(0, Datum::UInt(epoch));
+                cells.push(Datum::Int(item["diff"].as_i64().unwrap_or(0)));
+                self.pending.push(cells);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! Commands that ask a running server, over HTTP.
+//!
+//! What is printed is what the same command prints from a data directory: rows come as JSON, and
+//! become values of their columns' types again. The dataflow need not be in this binary.
+
+mod changes;
+mod events;
+mod query;
+mod refused;
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::{Response, Uri};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body};
+
+use crate::error::{Error, Kind, Result};
+use crate::io::read_text;
+use crate::limits::{ANSWER_BYTES_MAX, ANSWER_WAIT, CONNECT_WAIT, HEARTBEAT_INTERVAL};
+use crate::row::{Column, Datum, RowSchema};
+
+pub(super) use changes::run as changes;
+pub(super) use query::run as query;
+
+/// Where a token may be, if no file is named.
+const TOKEN_VARIABLE: &str = "DIPTYCH_TOKEN";
+
+/// A server.
+pub(super) struct Remote {
+    agent: Agent,
+    base: String,
+    token: Option<String>,
+}
+
+impl Remote {
+    /// The server at `url`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address is none, a file cannot be read, or a token would be sent in the clear.
+    pub(super) fn new(url: &str, token: Option<&Path>, ca: Option<&Path>) -> Result<Remote> {
+        let base = url.trim_end_matches('/').to_owned();
+        let uri: Option<Uri> = base.parse().ok();
+        let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+        let whole = |uri: &Uri| uri.host().is_some() && matches!(uri.path(), "" | "/");
+        let Some(uri) = uri.filter(|uri| known(uri) && whole(uri) && uri.query().is_none()) else {
+            return Err(Error::new(Kind::Input, format!("{url:?} is no server's address"))
+                .remedy("write http://HOST:PORT, as `serve --listen` prints it"));
+        };
+        let token = match token {
+            Some(file) => Some(read_text(file)?.trim().to_owned()),
+            None => std::env::var(TOKEN_VARIABLE).ok(),
+        };
+        let token = token.filter(|token| !token.is_empty());
+        if token.is_some() && uri.scheme_str() == Some("http") && !is_loopback(&uri) {
+            let message = format!("{base}: the token would travel unencrypted");
+            return Err(Error::new(Kind::Input, message)
+                .remedy("write https://, and serve with --tls-cert and --tls-key"));
+        }
+        let mut tls = TlsConfig::builder();
+        if let Some(file) = ca {
+            tls = tls.root_certs(RootCerts::new_with_certs(&certificates(file)?));
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .user_agent(concat!("diptych/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(CONNECT_WAIT))
+            .max_redirects(0)
+            .proxy(None)
+            .tls_config(tls.build());
+        Ok(Remote { agent: config.build().into(), base, token })
+    }
+
+    /// Its address.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What is at `path`, as JSON.
+    ///
+    /// # Errors
+    /// When the server is not there, or refuses; says why and what to do.
+    pub(super) fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value> {
+        let text = self.text(path, parameters)?;
+        serde_json::from_str(&text).map_err(|error| {
+            let message = format!("{}{path}: the answer is no JSON: {error}", self.base);
+            Error::new(Kind::Input, message).remedy("is there another kind of server?")
+        })
+    }
+
+    /// What is at `path`, as text.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn text(&self, path: &str, parameters: &[(&str, String)]) -> Result<String> {
+        let mut response = self.response(path, parameters, None, ANSWER_WAIT)?;
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
+        body.read_to_string().map_err(|error| refused::unreachable(&self.base, &error))
+    }
+
+    /// A response that is accepted.
+    fn response(
+        &self,
+        path: &str,
+        parameters: &[(&str, String)],
+        last_event: Option<&str>,
+        silence: Duration,
+    ) -> Result<Response<Body>> {
+        let mut url = format!("{}{path}", self.base);
+        for (place, (name, value)) in parameters.iter().enumerate() {
+            url.push(if place == 0 { '?' } else { '&' });
+            url.push_str(name);
+            url.push('=');
+            url.push_str(&encoded(value));
+        }
+        let mut request = self.agent.get(&url).config().timeout_per_read(Some(silence)).build();
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(id) = last_event {
+            request = request.header("last-event-id", id);
+        }
+        let response = request.call().map_err(|error| refused::unreachable(&self.base, &error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(refused::refused(&url, response, self.token.is_some()))
+    }
+
+    /// The operators of a dataflow.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn graph(&self, dataflow: &str) -> Result<Value> {
+        self.get(&format!("/v1/dataflows/{}/graph", encoded(dataflow)), &[])
+    }
+
+    /// The columns of a view.
+    fn schema(&self, dataflow: &str, view: &str) -> Result<RowSchema> {
+        let path = format!("/v1/dataflows/{}", encoded(dataflow));
+        let described = self.get(&path, &[])?;
+        let views = described["views"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let Some(found) = views.iter().find(|known| known["view"] == view) else {
+            let names: Vec<_> = views.iter().filter_map(|view| view["view"].as_str()).collect();
+            let message = format!("dataflow {dataflow:?} has no view called {view:?}");
+            return Err(Error::new(Kind::Missing, message)
+                .remedy(format!("the views are {}", names.join(", "))));
+        };
+        let schema = || {
+            let key = found["key"].as_array()?.iter().map(column).collect::<Option<_>>()?;
+            let value = found["value"].as_array()?.iter().map(column).collect::<Option<_>>()?;
+            Some(RowSchema { key, value })
+        };
+        schema().ok_or_else(|| {
+            let message =
+                format!("{}{path}: view {view:?} has columns of unknown types", self.base);
+            Error::new(Kind::Newer, message).remedy("use the release that the server is of")
+        })
+    }
+
+    fn view_path(dataflow: &str, view: &str) -> String {
+        format!("/v1/dataflows/{}/views/{}", encoded(dataflow), encoded(view))
+    }
+}
+
+fn column(described: &Value) -> Option<Column> {
+    Some(Column {
+        name: described["name"].as_str()?.to_owned(),
+        ty: described["type"].as_str()?.parse().ok()?,
+        nullable: described["nullable"].as_bool()?,
+    })
+}
+
+/// The values of a row, in the order of its columns.
+fn cells(schema: &RowSchema, row: &Value) -> Result<Vec<Datum>> {
+    let cell = |column: &Column| match row.get(&column.name) {
+        Some(value) => Datum::from_json(column, value),
+        None => Err(Error::new(Kind::Input, format!("a row has no column {:?}", column.name))
+            .remedy("the view has changed: ask again")),
+    };
+    schema.columns().map(cell).collect()
+}
+
+fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The certificates in a file.
+fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>> {
+    let text = read_text(file)?;
+    let refuse = || {
+        let message = format!("{} holds no certificate in PEM", file.display());
+        Error::new(Kind::Input, message).remedy("give the certificates of who signed the server's")
+    };
+    let mut found = Vec::new();
+    for item in parse_pem(text.as_bytes()) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| refuse())? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() { Err(refuse()) } else { Ok(found) }
+}
+
+/// Text in a path or behind a question mark.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// A silent stream is a dead one: heartbeats come more often than this.
+const SILENCE: Duration = Duration::from_secs(3 * HEARTBEAT_INTERVAL.as_secs());

@@ -1,0 +1,125 @@
+//! `top`: a server or a data directory, watched once a second.
+//!
+//! Nothing is measured here: a server says how it fares at `/v1/status`, `/metrics` and with the
+//! graphs of its dataflows, and rates are differences of what it says.
+
+mod picture;
+mod sample;
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
+
+use super::asking::TopArgs;
+use super::catalog::Catalog;
+use super::place::Place;
+use super::signal;
+use crate::error::{Error, Kind, Result};
+use crate::io::answers;
+use picture::Picture;
+use sample::Sample;
+
+/// How often there is a new picture.
+const REFRESH: Duration = Duration::from_secs(1);
+/// Between the two samples of a single picture.
+const APART: Duration = Duration::from_millis(400);
+/// How long to wait for a key at most: signals are looked for in between.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Draws until told to leave, or once.
+pub(super) fn run(args: &TopArgs, catalog: &Catalog) -> Result<ExitCode> {
+    let place = args.place.place()?;
+    let catalog = Catalog::new(catalog.all().to_vec());
+    let look = move || match &place {
+        Place::Data(system) => Sample::of_data(system, &catalog),
+        Place::Server(server) => Sample::of_server(server),
+    };
+    let first = look()?;
+    if args.once {
+        sleep(APART);
+        let picture = Picture { before: Some(first), now: look()?, trouble: None };
+        return print(&picture.lines()?.join("\n")).map(|()| ExitCode::SUCCESS);
+    }
+    if !answers().1 {
+        return Err(Error::new(Kind::Input, "standard output is no terminal")
+            .remedy("print one picture with --once"));
+    }
+    signal::watch()?;
+    // A server that hangs must not hang the keys: nobody waits for this thread.
+    let (told, samples) = sync_channel(0);
+    std::thread::spawn(move || {
+        loop {
+            sleep(REFRESH);
+            if told.send(look()).is_err() {
+                return;
+            }
+        }
+    });
+    // It gives the terminal back on a panic, too.
+    let outcome = ratatui::try_init()
+        .map_err(|error| Error::io("taking over the terminal", error))
+        .and_then(|mut terminal| watch(&mut terminal, first, &samples));
+    let restored = ratatui::try_restore();
+    outcome?;
+    restored.map_err(|error| Error::io("giving back the terminal", error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(text: &str) -> Result<()> {
+    match writeln!(answers().0, "{text}") {
+        // Nobody reads any more (`| head`).
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Error::io("writing to standard output", error)),
+    }
+}
+
+/// Draws each sample that comes, until a key or a signal says to leave.
+fn watch(
+    terminal: &mut DefaultTerminal,
+    first: Sample,
+    samples: &Receiver<Result<Sample>>,
+) -> Result<()> {
+    let mut picture = Picture { before: None, now: first, trouble: None };
+    let drawing = |error| Error::io("drawing", error);
+    let mut due = Instant::now();
+    while !signal::stopped() {
+        while let Ok(next) = samples.try_recv() {
+            match next {
+                Ok(sample) => {
+                    picture.before = Some(std::mem::replace(&mut picture.now, sample));
+                    picture.trouble = None;
+                }
+                Err(error) => picture.trouble = Some(error.to_string()),
+            }
+            due = Instant::now();
+        }
+        if due <= Instant::now() {
+            terminal.draw(|frame| picture.draw(frame)).map_err(drawing)?;
+            due = Instant::now() + REFRESH;
+        }
+        if !event::poll(LOOK).map_err(drawing)? {
+            continue;
+        }
+        match event::read().map_err(drawing)? {
+            Event::Key(key) if leaves(key) => return Ok(()),
+            Event::Resize(..) => due = Instant::now(),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// In raw mode Ctrl-C is a key like any other.
+fn leaves(key: KeyEvent) -> bool {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Char('q') | KeyCode::Esc => true,
+        KeyCode::Char('c' | 'd') => control,
+        _ => false,
+    }
+}

@@ -1,0 +1,360 @@
+//! One picture: a head, and sections of rows under it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use ratatui::backend::TestBackend;
+use ratatui::layout::{Alignment, Constraint, Layout};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Text};
+use ratatui::widgets::{Cell, Paragraph, Row, Table};
+use ratatui::{Frame, Terminal};
+
+use super::sample::{Flow, Sample};
+use crate::cli::sheet::grouped;
+use crate::error::{Error, Kind, Result};
+
+/// The width of a picture that is printed.
+const COLUMNS: u16 = 80;
+/// Operators that are worth a line: the busiest.
+const OPERATORS: usize = 12;
+/// What is not known.
+const UNKNOWN: &str = "-";
+
+/// A sample, and one before it for the rates.
+pub(super) struct Picture {
+    pub(super) before: Option<Sample>,
+    pub(super) now: Sample,
+    /// Why there is no newer sample.
+    pub(super) trouble: Option<String>,
+}
+
+/// Rows under headings. A heading says how wide its column is, negative to the right; 0 takes
+/// what is left.
+struct Section {
+    headings: Vec<(&'static str, i16)>,
+    rows: Vec<(Vec<String>, Style)>,
+}
+
+impl Picture {
+    /// Draws it as large as the screen is; what does not fit is left out at the end.
+    pub(super) fn draw(&self, frame: &mut Frame<'_>) {
+        let head = self.head();
+        let sections = self.sections();
+        let lines = |count: usize| Constraint::Length(u16::try_from(count).unwrap_or(u16::MAX));
+        let heights = std::iter::once(lines(head.len()))
+            .chain(sections.iter().map(|section| lines(section.rows.len() + 2)));
+        let heights: Vec<_> = heights.collect();
+        let mut top = frame.area();
+        frame.render_widget(Paragraph::new(head), top);
+        for (section, height) in sections.iter().zip(heights.windows(2)) {
+            let [_, rest] = Layout::vertical([height[0], Constraint::Fill(1)]).areas(top);
+            top = rest;
+            if top.height > 2 {
+                frame.render_widget(section.table(), top);
+            }
+        }
+    }
+
+    /// The picture as plain lines, all of them.
+    ///
+    /// # Errors
+    /// Never on any known system: it is drawn in memory.
+    pub(super) fn lines(&self) -> Result<Vec<String>> {
+        let rows: usize = self.sections().iter().map(|section| section.rows.len() + 2).sum();
+        let height = u16::try_from(self.head().len() + rows).unwrap_or(u16::MAX);
+        let refuse = |error: Infallible| Error::new(Kind::Io, format!("drawing: {error}"));
+        let mut terminal = Terminal::new(TestBackend::new(COLUMNS, height)).map_err(refuse)?;
+        terminal.draw(|frame| self.draw(frame)).map_err(refuse)?;
+        let buffer = terminal.backend().buffer();
+        let line = |y: u16| {
+            let cells = (0..COLUMNS).filter_map(|x| buffer.cell((x, y)));
+            let text: String = cells.map(ratatui::buffer::Cell::symbol).collect();
+            text.trim_end().to_owned()
+        };
+        Ok((0..height).map(line).collect())
+    }
+
+    fn head(&self) -> Vec<Line<'static>> {
+        let now = &self.now;
+        let mut facts = vec![now.place.clone()];
+        facts.extend(now.uptime.map(|time| format!("up {}", lasting(time))));
+        facts.extend(now.resident.map(|size| format!("memory {}", bytes(size))));
+        if now.reads.is_some() {
+            let rate = self.rate(|sample| sample.reads.unwrap_or(0));
+            facts.push(format!("reads/s {}", rate_text(rate)));
+        }
+        let mut log = vec![format!("log [{}, {})", grouped(now.lower), grouped(now.upper))];
+        log.push(format!("{} events", grouped(now.events())));
+        log.extend(now.log_bytes.map(bytes));
+        log.push(format!("events/s {}", rate_text(self.rate(Sample::events))));
+        log.push(format!("epochs/s {}", rate_text(self.rate(|sample| sample.upper))));
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let mut lines = vec![Line::styled(facts.join("   "), bold), Line::raw(log.join("   "))];
+        let red = Style::new().fg(Color::Red);
+        for flow in &now.flows {
+            if let Some(failure) = &flow.failure {
+                lines.push(Line::styled(format!("{} stopped: {failure}", flow.name), red));
+            }
+        }
+        if let Some(trouble) = &self.trouble {
+            lines.push(Line::styled(trouble.clone(), red));
+        }
+        lines.push(Line::raw(""));
+        lines
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let sections = if self.now.flows.is_empty() {
+            vec![self.streams(), self.files()]
+        } else {
+            vec![self.flows(), self.operators(), self.views()]
+        };
+        sections.into_iter().filter(|section| !section.rows.is_empty()).collect()
+    }
+
+    fn flows(&self) -> Section {
+        let row = |flow: &Flow| {
+            let seen = flow.lag_seconds.filter(|_| flow.upper > 0);
+            let fresh = seen.map(millis);
+            let cells = vec![
+                flow.name.clone(),
+                version(&flow.version),
+                short(flow.boundary),
+                short(flow.since),
+                short(flow.upper),
+                flow.verified.map_or_else(|| UNKNOWN.to_owned(), short),
+                short(flow.lag),
+                fresh.unwrap_or_else(|| UNKNOWN.to_owned()),
+                rate_text(self.flow_rate(flow, |flow| flow.events)),
+                rate_text(self.flow_rate(flow, |flow| flow.upper)),
+            ];
+            let failed = flow.failure.is_some();
+            (cells, if failed { Style::new().fg(Color::Red) } else { Style::new() })
+        };
+        Section {
+            headings: vec![
+                ("DATAFLOW", 0),
+                ("VERSION", 8),
+                ("F", -6),
+                ("SINCE", -6),
+                ("UPPER", -6),
+                ("VERIFIED", -8),
+                ("LAG", -4),
+                ("BEHIND", -7),
+                ("EVENTS/S", -8),
+                ("EP/S", -6),
+            ],
+            rows: self.now.flows.iter().map(row).collect(),
+        }
+    }
+
+    fn views(&self) -> Section {
+        let views = self.now.flows.iter().flat_map(|flow| {
+            flow.views.iter().map(|(view, rows, size)| {
+                let cells = vec![flow.name.clone(), view.clone(), grouped(*rows), bytes(*size)];
+                (cells, Style::new())
+            })
+        });
+        Section {
+            headings: vec![("DATAFLOW", 20), ("VIEW", 0), ("ROWS", -15), ("MEMORY", -10)],
+            rows: views.collect(),
+        }
+    }
+
+    /// The operators that were busiest since the sample before, or ever when there is none.
+    fn operators(&self) -> Section {
+        let mut all = Vec::new();
+        for flow in &self.now.flows {
+            let before = self.flow_before(flow);
+            for operator in &flow.operators {
+                let known = before
+                    .and_then(|flow| flow.operators.iter().find(|other| other.id == operator.id));
+                let busy =
+                    known.map_or(operator.busy, |known| operator.busy.saturating_sub(known.busy));
+                all.push((busy, flow, operator));
+            }
+        }
+        all.sort_by_key(|(busy, _, operator)| std::cmp::Reverse((*busy, operator.busy)));
+        let rows = all.iter().take(OPERATORS).map(|(busy, flow, operator)| {
+            let share = self.seconds().map_or_else(
+                || UNKNOWN.to_owned(),
+                |seconds| format!("{:.1}%", busy.as_secs_f64() / seconds * 100.0),
+            );
+            let cells = vec![
+                flow.name.clone(),
+                operator.name.clone(),
+                share,
+                millis(operator.busy.as_secs_f64()),
+                short(operator.records_in),
+                short(operator.records_held),
+            ];
+            (cells, Style::new())
+        });
+        Section {
+            headings: vec![
+                ("DATAFLOW", 14),
+                ("OPERATOR", 0),
+                ("BUSY", -6),
+                ("BUSY EVER", -9),
+                ("RECORDS", -9),
+                ("HELD", -9),
+            ],
+            rows: rows.collect(),
+        }
+    }
+
+    fn streams(&self) -> Section {
+        let rows = self.now.streams.iter().map(|(name, rows)| {
+            let before = self.before.as_ref().and_then(|before| {
+                before.streams.iter().find(|(other, _)| other == name).map(|(_, rows)| *rows)
+            });
+            let rate = before.zip(self.seconds()).map(|(before, s)| per_second(before, *rows, s));
+            (vec![name.clone(), grouped(*rows), rate_text(rate)], Style::new())
+        });
+        Section {
+            headings: vec![("STREAM", 0), ("EVENTS", -15), ("EVENTS/S", -10)],
+            rows: rows.collect(),
+        }
+    }
+
+    fn files(&self) -> Section {
+        let rows = self.now.files.iter().map(|files| {
+            let views: Vec<_> =
+                files.views.iter().map(|(name, rows)| format!("{name} {}", short(*rows))).collect();
+            let cells = vec![
+                files.dataflow.clone(),
+                version(&files.version),
+                grouped(files.boundary),
+                bytes(files.bytes),
+                views.join(", "),
+            ];
+            (cells, Style::new())
+        });
+        Section {
+            headings: vec![
+                ("BATCH VIEW", 16),
+                ("VERSION", 8),
+                ("F", -10),
+                ("SIZE", -10),
+                ("ROWS OF VIEWS", 0),
+            ],
+            rows: rows.collect(),
+        }
+    }
+
+    /// Between the two samples.
+    fn seconds(&self) -> Option<f64> {
+        let before = self.before.as_ref()?;
+        let seconds = self.now.taken.duration_since(before.taken).as_secs_f64();
+        (seconds > 0.0).then_some(seconds)
+    }
+
+    fn rate(&self, figure: impl Fn(&Sample) -> u64) -> Option<f64> {
+        let before = figure(self.before.as_ref()?);
+        Some(per_second(before, figure(&self.now), self.seconds()?))
+    }
+
+    fn flow_before(&self, flow: &Flow) -> Option<&Flow> {
+        let same = |other: &&Flow| other.name == flow.name && other.version == flow.version;
+        self.before.as_ref()?.flows.iter().find(same)
+    }
+
+    fn flow_rate(&self, flow: &Flow, figure: impl Fn(&Flow) -> u64) -> Option<f64> {
+        let before = figure(self.flow_before(flow)?);
+        Some(per_second(before, figure(flow), self.seconds()?))
+    }
+}
+
+impl Section {
+    fn table(&self) -> Table<'static> {
+        let cell = |text: &str, (_, width): &(&str, i16)| {
+            // What would drive the terminal is no text.
+            let text: String =
+                text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+            let side = if *width < 0 { Alignment::Right } else { Alignment::Left };
+            Cell::from(Text::from(text).alignment(side))
+        };
+        let head = self.headings.iter().map(|heading| cell(heading.0, heading));
+        let head = Row::new(head).style(Style::new().add_modifier(Modifier::BOLD));
+        let rows = self.rows.iter().map(|(cells, style)| {
+            let cells = cells.iter().zip(&self.headings).map(|(text, heading)| cell(text, heading));
+            Row::new(cells).style(*style)
+        });
+        let widths = self.headings.iter().map(|(_, width)| match width {
+            0 => Constraint::Fill(1),
+            width => Constraint::Length(width.unsigned_abs()),
+        });
+        Table::new(rows.collect::<Vec<_>>(), widths.collect::<Vec<_>>()).header(head)
+    }
+}
+
+/// The beginning of a version; that it is a build's hash goes without saying.
+fn version(text: &str) -> String {
+    text.strip_prefix("build-").unwrap_or(text).chars().take(8).collect()
+}
+
+fn per_second(before: u64, now: u64, seconds: f64) -> f64 {
+    now.saturating_sub(before) as f64 / seconds
+}
+
+fn rate_text(rate: Option<f64>) -> String {
+    match rate {
+        None => UNKNOWN.to_owned(),
+        Some(rate) if rate > 0.0 && rate < 10.0 => format!("{rate:.1}"),
+        Some(rate) => short(rate as u64),
+    }
+}
+
+/// A count in at most six characters.
+fn short(count: u64) -> String {
+    let scaled = |unit: f64, name: &str| format!("{:.1}{name}", count as f64 / unit);
+    match count {
+        0..=99_999 => count.to_string(),
+        100_000..=999_999 => scaled(1e3, "k"),
+        1_000_000..=999_949_999 => scaled(1e6, "M"),
+        _ => scaled(1e9, "G"),
+    }
+}
+
+fn bytes(size: u64) -> String {
+    let scaled =
+        |power: i32, name: &str| format!("{:.1} {name}", size as f64 / 1024f64.powi(power));
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..0x10_0000 => scaled(1, "KiB"),
+        0x10_0000..0x4000_0000 => scaled(2, "MiB"),
+        _ => scaled(3, "GiB"),
+    }
+}
+
+fn millis(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.0}ms", seconds * 1e3) } else { format!("{seconds:.1}s") }
+}
+
+fn lasting(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short() {
+        let counts = [7, 99_999, 123_456, 4_500_000, 999_949_999, 7_000_000_000].map(short);
+        assert_eq!(counts, ["7", "99999", "123.5k", "4.5M", "999.9M", "7.0G"]);
+        assert_eq!([0, 2048, 3 << 20].map(bytes), ["0 B", "2.0 KiB", "3.0 MiB"]);
+        assert_eq!([0.0421, 2.5].map(millis), ["42ms", "2.5s"]);
+        assert_eq!(lasting(Duration::from_secs(3725)), "1h02m");
+        assert_eq!(
+            [None, Some(0.0), Some(2.5), Some(1234.5)].map(rate_text),
+            ["-", "0", "2.5", "1234"]
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! What there is to see, at one moment, of a server or a data directory.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::System;
+use crate::cli::catalog::Catalog;
+use crate::cli::remote::Remote;
+use crate::error::Result;
+use crate::time::Epoch;
+
+/// Paths that are reads, as the server counts them.
+const READS: [&str; 3] =
+    ["/v1/dataflows/{dataflow}/views/{view}", "/v1/dataflows/{dataflow}/snapshot", "/v1/sql"];
+
+/// Everything at one moment.
+pub(super) struct Sample {
+    pub(super) taken: Instant,
+    /// What is looked at.
+    pub(super) place: String,
+    pub(super) uptime: Option<Duration>,
+    pub(super) lower: Epoch,
+    pub(super) upper: Epoch,
+    /// Bytes of events on disk.
+    pub(super) log_bytes: Option<u64>,
+    /// Resident memory of the server.
+    pub(super) resident: Option<u64>,
+    /// Answers so far; none when nobody counts them.
+    pub(super) reads: Option<u64>,
+    /// Streams with their rows.
+    pub(super) streams: Vec<(String, u64)>,
+    pub(super) flows: Vec<Flow>,
+    pub(super) files: Vec<Files>,
+}
+
+/// A dataflow that is served.
+pub(super) struct Flow {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) boundary: Epoch,
+    pub(super) since: Epoch,
+    pub(super) upper: Epoch,
+    pub(super) verified: Option<Epoch>,
+    /// Durable epochs that readers do not see yet.
+    pub(super) lag: u64,
+    /// How long the first of them has been durable, in seconds.
+    pub(super) lag_seconds: Option<f64>,
+    pub(super) failure: Option<String>,
+    /// Events in the streams that it reads.
+    pub(super) events: u64,
+    /// Name, rows and bytes.
+    pub(super) views: Vec<(String, u64, u64)>,
+    pub(super) operators: Vec<Operator>,
+}
+
+/// An operator of a dataflow.
+pub(super) struct Operator {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) busy: Duration,
+    pub(super) records_in: u64,
+    pub(super) records_held: u64,
+}
+
+/// A batch view on disk.
+pub(super) struct Files {
+    pub(super) dataflow: String,
+    pub(super) version: String,
+    pub(super) boundary: Epoch,
+    pub(super) bytes: u64,
+    /// Name and rows.
+    pub(super) views: Vec<(String, u64)>,
+}
+
+impl Sample {
+    /// What a server says of itself.
+    ///
+    /// # Errors
+    /// When it gives no answer.
+    pub(super) fn of_server(server: &Remote) -> Result<Sample> {
+        let taken = Instant::now();
+        let status = server.get("/v1/status", &[])?;
+        let metrics = server.text("/metrics", &[])?;
+        let log = &status["log"];
+        let streams: Vec<_> = list(&log["streams"])
+            .filter_map(|stream| {
+                Some((stream["stream"].as_str()?.to_owned(), stream["rows"].as_u64()?))
+            })
+            .collect();
+        let mut flows = Vec::new();
+        for flow in list(&status["dataflows"]) {
+            let mut flow = Flow::of(flow, &streams);
+            flow.lag_seconds = metric(&metrics, "diptych_lag_seconds", |labels| {
+                label(labels, "dataflow") == Some(&flow.name)
+            });
+            flow.operators = operators(server, &flow.name)?;
+            flows.push(flow);
+        }
+        let reads = metric(&metrics, "diptych_http_requests_total", |labels| {
+            label(labels, "path").is_some_and(|path| READS.contains(&path))
+        });
+        Ok(Sample {
+            taken,
+            place: server.base().to_owned(),
+            uptime: status["uptime_seconds"]
+                .as_f64()
+                .and_then(|s| Duration::try_from_secs_f64(s).ok()),
+            lower: log["lower"].as_u64().unwrap_or(0),
+            upper: log["upper"].as_u64().unwrap_or(0),
+            log_bytes: metric(&metrics, "diptych_log_bytes", |_| true).map(|bytes| bytes as u64),
+            resident: metric(&metrics, "process_resident_memory_bytes", |_| true)
+                .map(|bytes| bytes as u64),
+            reads: reads.map(|count| count as u64),
+            streams,
+            flows,
+            files: Vec::new(),
+        })
+    }
+
+    /// What is in a data directory: the log, and the newest batch view of each known dataflow.
+    ///
+    /// # Errors
+    /// When there is no log, or it is damaged.
+    pub(super) fn of_data(system: &System, catalog: &Catalog) -> Result<Sample> {
+        let taken = Instant::now();
+        let reader = system.reader()?;
+        let upper = reader.upper()?;
+        let mut files = Vec::new();
+        for definition in catalog.all() {
+            let Some(found) = system.newest(&definition.describe()?, upper)?.0 else { continue };
+            let identity = found.identity();
+            let mut views = Vec::new();
+            for view in found.views() {
+                views.push((view.name.clone(), found.view_size(&view.name)?.0));
+            }
+            files.push(Files {
+                dataflow: identity.dataflow,
+                version: identity.version,
+                boundary: found.boundary(),
+                bytes: found.bytes(),
+                views,
+            });
+        }
+        let streams = reader.streams().into_iter();
+        Ok(Sample {
+            taken,
+            place: system.root().display().to_string(),
+            uptime: None,
+            lower: reader.lower(),
+            upper,
+            log_bytes: Some(reader.bytes()),
+            resident: None,
+            reads: None,
+            streams: streams.map(|stream| (stream.name.to_string(), stream.rows)).collect(),
+            flows: Vec::new(),
+            files,
+        })
+    }
+
+    /// Events in all streams.
+    pub(super) fn events(&self) -> u64 {
+        self.streams.iter().map(|(_, rows)| rows).sum()
+    }
+}
+
+impl Flow {
+    fn of(status: &Value, streams: &[(String, u64)]) -> Flow {
+        let text = |name: &str| status[name].as_str().unwrap_or_default().to_owned();
+        let epoch = |name: &str| status[name].as_u64().unwrap_or(0);
+        let read = |name: &str| list(&status["streams"]).any(|stream| stream == name);
+        let views = list(&status["views"]).map(|view| {
+            let number = |name: &str| view[name].as_u64().unwrap_or(0);
+            let name = view["view"].as_str().unwrap_or_default().to_owned();
+            (name, number("rows"), number("bytes") + number("recent_bytes"))
+        });
+        Flow {
+            name: text("dataflow"),
+            version: text("version"),
+            boundary: epoch("boundary"),
+            since: epoch("since"),
+            upper: epoch("upper"),
+            verified: status["verified"].as_u64(),
+            lag: epoch("lag"),
+            lag_seconds: None,
+            failure: status["failure"].as_str().map(str::to_owned),
+            events: streams.iter().filter(|(name, _)| read(name)).map(|(_, rows)| rows).sum(),
+            views: views.collect(),
+            operators: Vec::new(),
+        }
+    }
+}
+
+/// The operators of a dataflow, without the scopes around them.
+fn operators(server: &Remote, dataflow: &str) -> Result<Vec<Operator>> {
+    let graph = server.graph(dataflow)?;
+    let operators = list(&graph["operators"]).filter_map(|operator| {
+        operator["parent"].as_u64()?;
+        Some(Operator {
+            id: operator["id"].as_u64()?,
+            name: operator["name"].as_str()?.to_owned(),
+            busy: Duration::from_nanos(operator["busy_ns"].as_u64()?),
+            records_in: operator["records_in"].as_u64()?,
+            records_held: operator["records_held"].as_u64()?,
+        })
+    });
+    Ok(operators.collect())
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().map(Vec::as_slice).unwrap_or_default().iter()
+}
+
+/// The sum of the samples of a metric whose labels are wanted; none when there is none.
+fn metric(text: &str, name: &str, wanted: impl Fn(&str) -> bool) -> Option<f64> {
+    let samples = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let (labels, value) = rest.rsplit_once(' ')?;
+        let labels = match labels {
+            "" => "",
+            some => some.strip_prefix('{')?.strip_suffix('}')?,
+        };
+        wanted(labels).then(|| value.parse::<f64>().ok()).flatten()
+    });
+    samples.reduce(|sum, value| sum + value)
+}
+
+/// The value of a label. Names of dataflows and paths need no escapes to be found.
+fn label<'l>(labels: &'l str, name: &str) -> Option<&'l str> {
+    let rest = labels.split_once(&format!("{name}=\""))?.1;
+    rest.split_once('"').map(|(value, _)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_summed_by_label() {
+        let text = "# TYPE hits counter\nhits{path=\"/a/{b}\",status=\"200\"} 2\n\
+                    hits{path=\"/a/{b}\",status=\"404\"} 1\nhits{path=\"/c\",status=\"200\"} 7\n\
+                    hits_more 9\nsize 4.5\n";
+        let hits = |path| metric(text, "hits", |labels| label(labels, "path") == Some(path));
+        assert_eq!(hits("/a/{b}"), Some(3.0));
+        assert_eq!(hits("/d"), None);
+        assert_eq!(metric(text, "size", |_| true), Some(4.5));
+    }
+}

@@ -1,0 +1,149 @@
+//! Values and types from the text and JSON that this crate itself writes.
+
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use super::{Column, ColumnType, Datum};
+use crate::error::{Error, Kind, Result};
+
+impl FromStr for ColumnType {
+    type Err = Error;
+
+    /// The type that `Display` shows as `text`.
+    fn from_str(text: &str) -> Result<ColumnType> {
+        use ColumnType as T;
+        let simple = [
+            (T::U8, "u8"),
+            (T::U16, "u16"),
+            (T::U32, "u32"),
+            (T::U64, "u64"),
+            (T::I8, "i8"),
+            (T::I16, "i16"),
+            (T::I32, "i32"),
+            (T::I64, "i64"),
+            (T::F32, "f32"),
+            (T::F64, "f64"),
+            (T::Bool, "bool"),
+            (T::String, "string"),
+            (T::Bytes, "bytes"),
+            (T::Timestamp, "timestamp"),
+            (T::Date, "date"),
+        ];
+        if let Some((ty, _)) = simple.into_iter().find(|(_, name)| *name == text) {
+            return Ok(ty);
+        }
+        let scale = text.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')'));
+        scale.and_then(|digits| digits.parse().ok()).map(|scale| T::Decimal { scale }).ok_or_else(
+            || {
+                Error::new(Kind::Newer, format!("{text:?} is no type of a column"))
+                    .remedy("use the release that wrote it")
+            },
+        )
+    }
+}
+
+impl Datum {
+    /// The value of `column` that [`Datum::to_json`] shows as `value`.
+    ///
+    /// # Errors
+    /// When it is none of the column's type.
+    pub fn from_json(column: &Column, value: &Value) -> Result<Datum> {
+        let datum = match (value, column.ty) {
+            (Value::Null, _) => column.nullable.then_some(Datum::Null),
+            (Value::Bool(b), ColumnType::Bool) => Some(Datum::Bool(*b)),
+            (Value::String(text), ColumnType::String) => Some(Datum::String(text.clone())),
+            (Value::String(text), _) => {
+                let present = Column { nullable: false, ..column.clone() };
+                return Datum::parse(&present, text);
+            }
+            (Value::Number(number), ColumnType::F32) => {
+                number.as_f64().map(|x| Datum::F32(x as f32))
+            }
+            (Value::Number(number), ColumnType::F64) => number.as_f64().map(Datum::F64),
+            (Value::Number(number), _) => return Datum::parse(column, &number.to_string()),
+            _ => None,
+        };
+        datum.ok_or_else(|| {
+            let Column { name, ty, .. } = column;
+            Error::new(Kind::Input, format!("column \"{name}\" holds {ty}, not {value}"))
+                .remedy("give a value of the column's type")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Date, Timestamp};
+    use proptest::prelude::*;
+
+    const TYPES: [ColumnType; 16] = [
+        ColumnType::U8,
+        ColumnType::U16,
+        ColumnType::U32,
+        ColumnType::U64,
+        ColumnType::I8,
+        ColumnType::I16,
+        ColumnType::I32,
+        ColumnType::I64,
+        ColumnType::F32,
+        ColumnType::F64,
+        ColumnType::Bool,
+        ColumnType::String,
+        ColumnType::Bytes,
+        ColumnType::Decimal { scale: 3 },
+        ColumnType::Timestamp,
+        ColumnType::Date,
+    ];
+
+    fn value() -> impl Strategy<Value = (ColumnType, Datum)> {
+        prop_oneof![
+            any::<u64>().prop_map(|n| (ColumnType::U64, Datum::UInt(n))),
+            any::<i64>().prop_map(|n| (ColumnType::I64, Datum::Int(n))),
+            any::<f32>().prop_map(|x| (ColumnType::F32, Datum::F32(x))),
+            any::<f64>().prop_map(|x| (ColumnType::F64, Datum::F64(x))),
+            any::<bool>().prop_map(|b| (ColumnType::Bool, Datum::Bool(b))),
+            any::<String>().prop_map(|text| (ColumnType::String, Datum::String(text))),
+            Just((ColumnType::String, Datum::String("\\N".to_owned()))),
+            any::<Vec<u8>>().prop_map(|bytes| (ColumnType::Bytes, Datum::Bytes(bytes))),
+            any::<i128>().prop_map(|units| {
+                (ColumnType::Decimal { scale: 2 }, Datum::Decimal { units, scale: 2 })
+            }),
+            (0..4_000_000_000_000_000i64).prop_map(|us| {
+                (ColumnType::Timestamp, Datum::Timestamp(Timestamp::from_micros(us)))
+            }),
+            (0..40_000i32).prop_map(|days| (ColumnType::Date, Datum::Date(Date::from_days(days)))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_again((ty, datum) in value(), nullable: bool, absent: bool) {
+            let column = Column { name: "c".into(), ty, nullable };
+            let datum = if nullable && absent { Datum::Null } else { datum };
+            let text = datum.to_json().to_string();
+            let value: Value = serde_json::from_str(&text).expect("JSON");
+            let read = Datum::from_json(&column, &value).expect("a value");
+            prop_assert_eq!(read.to_json(), datum.to_json());
+            prop_assert_eq!(read.to_string(), datum.to_string());
+        }
+    }
+
+    #[test]
+    fn types_are_read_as_they_are_shown() {
+        for ty in TYPES {
+            assert_eq!(ty.to_string().parse::<ColumnType>().expect("a type"), ty);
+        }
+        assert!("decimal(x)".parse::<ColumnType>().is_err());
+    }
+
+    #[test]
+    fn another_type_is_refused() {
+        let column = Column::new("n", ColumnType::U8);
+        for value in [Value::from(256), Value::from(-1), Value::from(true), Value::Null] {
+            let error = Datum::from_json(&column, &value).expect_err("no u8").to_string();
+            assert!(error.contains("\"n\""), "{error}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The columns of the catalog's tables, as PostgreSQL 16 has them, and batches of their rows.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use arrow_array::builder::{Int64Builder, ListBuilder, StringBuilder};
+use arrow_array::{
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
+    RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+
+use super::super::kinds::TYPE_KEY;
+
+/// A table of the catalog.
+pub(super) struct Table {
+    /// Those of `information_schema` have that and a point before their name.
+    pub(super) name: &'static str,
+    pub(super) columns: Vec<(&'static str, &'static str)>,
+}
+
+/// A value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cell {
+    Null,
+    Int(i64),
+    Bool(bool),
+    Text(String),
+    Ints(Vec<i64>),
+}
+
+impl From<i64> for Cell {
+    fn from(value: i64) -> Cell {
+        Cell::Int(value)
+    }
+}
+
+impl From<u32> for Cell {
+    fn from(value: u32) -> Cell {
+        Cell::Int(value.into())
+    }
+}
+
+impl From<bool> for Cell {
+    fn from(value: bool) -> Cell {
+        Cell::Bool(value)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(value: &str) -> Cell {
+        Cell::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(value: String) -> Cell {
+        Cell::Text(value)
+    }
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Cell {
+        value.map_or(Cell::Null, Into::into)
+    }
+}
+
+/// The values of a row that say something; the others are zero, false or absent.
+pub(super) type Row = Vec<(&'static str, Cell)>;
+
+const PG_CATALOG: &str = include_str!("pg_catalog.txt");
+const INFORMATION_SCHEMA: &str = include_str!("information_schema.txt");
+
+/// All tables.
+pub(super) fn tables() -> impl Iterator<Item = &'static Table> {
+    known().0.iter()
+}
+
+/// The table called `name`.
+pub(super) fn table(name: &str) -> Option<&'static Table> {
+    let (tables, places) = known();
+    places.get(name).map(|at| &tables[*at])
+}
+
+fn known() -> &'static (Vec<Table>, HashMap<&'static str, usize>) {
+    static KNOWN: OnceLock<(Vec<Table>, HashMap<&'static str, usize>)> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let mut tables = parse(PG_CATALOG);
+        tables.extend(parse(INFORMATION_SCHEMA));
+        let places = tables.iter().enumerate().map(|(at, table)| (table.name, at)).collect();
+        (tables, places)
+    })
+}
+
+/// A name and its columns; lines that begin with a space belong to the table before.
+fn parse(text: &'static str) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        if !line.starts_with(' ') {
+            let name = words.next().unwrap_or_default();
+            tables.push(Table { name, columns: Vec::new() });
+        }
+        if let Some(table) = tables.last_mut() {
+            table.columns.extend(words.filter_map(|word| word.split_once(':')));
+        }
+    }
+    tables
+}
+
+impl Table {
+    /// The columns as Arrow's.
+    pub(super) fn schema(&self) -> SchemaRef {
+        let field = |(name, of): &(&str, &str)| {
+            let field = Field::new(*name, data_type(of), true);
+            match *of {
+                "oid" | "name" | "char" => {
+                    let named = HashMap::from([(TYPE_KEY.to_owned(), (*of).to_owned())]);
+                    field.with_metadata(named)
+                }
+                _ => field,
+            }
+        };
+        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+    }
+
+    /// These rows of the table.
+    ///
+    /// # Errors
+    /// When a value is not of its column's type.
+    pub(super) fn batch(&self, rows: &[Row]) -> Result<RecordBatch, ArrowError> {
+        let column = |(name, of): &(&'static str, &'static str)| {
+            let cell = |row: &Row| {
+                let found = row.iter().find(|(column, _)| column == name);
+                found.map_or_else(|| usual(of), |(_, cell)| cell.clone())
+            };
+            array(of, rows.iter().map(cell).collect())
+        };
+        let columns = self.columns.iter().map(column).collect();
+        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        RecordBatch::try_new_with_options(self.schema(), columns, &options)
+    }
+}
+
+fn data_type(of: &str) -> DataType {
+    let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
+    match of {
+        "oid" | "int8" => DataType::Int64,
+        "int2" => DataType::Int16,
+        "int4" => DataType::Int32,
+        "bool" => DataType::Boolean,
+        "float4" => DataType::Float32,
+        "float8" => DataType::Float64,
+        "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+        "int2s" | "oids" => list(DataType::Int64),
+        "texts" => list(DataType::Utf8),
+        _ => DataType::Utf8,
+    }
+}
+
+/// What stands in a column that a row says nothing about.
+fn usual(of: &str) -> Cell {
+    match of {
+        "oid" | "int2" | "int4" | "int8" | "float4" | "float8" => Cell::Int(0),
+        "bool" => Cell::Bool(false),
+        "char" | "regproc" => Cell::Text("-".into()),
+        _ => Cell::Null,
+    }
+}
+
+fn array(of: &str, cells: Vec<Cell>) -> ArrayRef {
+    let int = |cell: &Cell| if let Cell::Int(value) = cell { Some(*value) } else { None };
+    let ints = cells.iter().map(int);
+    match data_type(of) {
+        DataType::Int64 => Arc::new(ints.collect::<Int64Array>()),
+        DataType::Int32 => {
+            Arc::new(ints.map(|value| value.map(|value| value as i32)).collect::<Int32Array>())
+        }
+        DataType::Int16 => {
+            Arc::new(ints.map(|value| value.map(|value| value as i16)).collect::<Int16Array>())
+        }
+        DataType::Float32 => {
+            Arc::new(ints.map(|value| value.map(|value| value as f32)).collect::<Float32Array>())
+        }
+        DataType::Float64 => {
+            Arc::new(ints.map(|value| value.map(|value| value as f64)).collect::<Float64Array>())
+        }
+        DataType::Timestamp(..) => {
+            Arc::new(ints.collect::<TimestampMicrosecondArray>().with_timezone("+00:00"))
+        }
+        DataType::Boolean => {
+            let bool = |cell: &Cell| if let Cell::Bool(value) = cell { Some(*value) } else { None };
+            Arc::new(cells.iter().map(bool).collect::<BooleanArray>())
+        }
+        DataType::List(item) if *item.data_type() == DataType::Int64 => {
+            let mut lists = ListBuilder::new(Int64Builder::new());
+            for cell in &cells {
+                if let Cell::Ints(values) = cell {
+                    values.iter().for_each(|value| lists.values().append_value(*value));
+                }
+                lists.append(matches!(cell, Cell::Ints(_)));
+            }
+            Arc::new(lists.finish())
+        }
+        DataType::List(_) => {
+            let mut lists = ListBuilder::new(StringBuilder::new());
+            cells.iter().for_each(|_| lists.append(false));
+            Arc::new(lists.finish())
+        }
+        _ => {
+            let text = |cell: &Cell| match cell {
+                Cell::Text(text) => Some(text.clone()),
+                _ => None,
+            };
+            Arc::new(cells.iter().map(text).collect::<StringArray>())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_can_be_made() {
+        for table in tables() {
+            let batch = table.batch(&[Vec::new()]).expect(table.name);
+            assert_eq!(batch.num_rows(), 1, "{}", table.name);
+            assert_eq!(batch.num_columns(), table.columns.len());
+        }
+        assert!(table("pg_class").is_some_and(|table| table.columns.len() == 33));
+        assert!(table("information_schema.columns").is_some());
+    }
+}

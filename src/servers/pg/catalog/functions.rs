@@ -1,0 +1,352 @@
+//! The functions that PostgreSQL's clients call on the catalog.
+//!
+//! They are asked about a few rows at a time, so they are computed value by value.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
+    Volatility,
+};
+
+use super::super::settings::{DATABASE as NAME, SERVER_VERSION};
+use super::columns::Cell;
+use super::objects::{OWNER, Objects, USER, quoted};
+use super::tables::definition;
+
+/// What a function gives.
+type Compute = fn(&Objects, &[ScalarValue]) -> Cell;
+
+/// Name, type (see [`data_type`]), computation.
+type Known = (&'static str, &'static str, Compute);
+
+/// All functions, for one session.
+pub(super) fn all(objects: &Arc<Objects>) -> Vec<ScalarUDF> {
+    let function = |(name, of, compute): &Known| {
+        let any = vec![TypeSignature::Nullary, TypeSignature::VariadicAny];
+        let signature = Signature::new(TypeSignature::OneOf(any), Volatility::Stable);
+        let objects = Arc::clone(objects);
+        ScalarUDF::from(Function { name, of: data_type(of), compute: *compute, signature, objects })
+    };
+    KNOWN.iter().map(function).collect()
+}
+
+#[derive(Debug)]
+struct Function {
+    name: &'static str,
+    of: DataType,
+    compute: Compute,
+    signature: Signature,
+    objects: Arc<Objects>,
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && Arc::ptr_eq(&self.objects, &other.objects)
+    }
+}
+
+impl Eq for Function {}
+
+impl Hash for Function {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.of.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let rows = if is_constant { 1 } else { args.number_rows };
+        let mut found = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let value = |arg: &ColumnarValue| match arg {
+                ColumnarValue::Scalar(value) => Ok(value.clone()),
+                ColumnarValue::Array(values) => ScalarValue::try_from_array(values, row),
+            };
+            let values = args.args.iter().map(value).collect::<Result<Vec<_>>>()?;
+            found.push(self.scalar((self.compute)(&self.objects, &values))?);
+        }
+        if is_constant && let Some(value) = found.pop() {
+            return Ok(ColumnarValue::Scalar(value));
+        }
+        if found.is_empty() {
+            return Ok(ColumnarValue::Array(arrow_array::new_empty_array(&self.of)));
+        }
+        ScalarValue::iter_to_array(found).map(ColumnarValue::Array)
+    }
+}
+
+impl Function {
+    fn scalar(&self, cell: Cell) -> Result<ScalarValue> {
+        match cell {
+            Cell::Bool(value) => Ok(ScalarValue::Boolean(Some(value))),
+            Cell::Int(value) => ScalarValue::Int64(Some(value)).cast_to(&self.of),
+            Cell::Text(text) => ScalarValue::Utf8(Some(text)).cast_to(&self.of),
+            Cell::Null | Cell::Ints(_) => ScalarValue::try_from(&self.of),
+        }
+    }
+}
+
+fn data_type(of: &str) -> DataType {
+    match of {
+        "bool" => DataType::Boolean,
+        "int4" => DataType::Int32,
+        "int8" => DataType::Int64,
+        "texts" => {
+            DataType::List(Arc::new(arrow_schema::Field::new_list_field(DataType::Utf8, true)))
+        }
+        _ => DataType::Utf8,
+    }
+}
+
+/// An argument as a number.
+fn int(values: &[ScalarValue], at: usize) -> Option<i64> {
+    match values.get(at)?.cast_to(&DataType::Int64).ok()? {
+        ScalarValue::Int64(value) => value,
+        _ => None,
+    }
+}
+
+/// An argument as text.
+fn text(values: &[ScalarValue], at: usize) -> Option<String> {
+    match values.get(at)?.cast_to(&DataType::Utf8).ok()? {
+        ScalarValue::Utf8(text) => text,
+        _ => None,
+    }
+}
+
+fn yes(_: &Objects, _: &[ScalarValue]) -> Cell {
+    Cell::Bool(true)
+}
+
+fn no(_: &Objects, _: &[ScalarValue]) -> Cell {
+    Cell::Bool(false)
+}
+
+fn nothing(_: &Objects, _: &[ScalarValue]) -> Cell {
+    Cell::Null
+}
+
+fn zero(_: &Objects, _: &[ScalarValue]) -> Cell {
+    Cell::Int(0)
+}
+
+fn user(objects: &Objects, _: &[ScalarValue]) -> Cell {
+    objects.user.as_str().into()
+}
+
+fn user_by_id(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    match int(values, 0) {
+        Some(id) if id == i64::from(OWNER) => NAME.into(),
+        Some(id) if id == i64::from(USER) => objects.user.as_str().into(),
+        Some(id) => format!("unknown (OID={id})").into(),
+        None => Cell::Null,
+    }
+}
+
+/// Only reading is allowed to anybody.
+fn may(_: &Objects, values: &[ScalarValue]) -> Cell {
+    let Some(right) = text(values, values.len().saturating_sub(1)) else { return Cell::Null };
+    let reads = ["select", "usage", "connect", "execute", "member", "set"];
+    let mut rights = right.split(',').map(|right| right.trim().to_ascii_lowercase());
+    rights.any(|right| reads.contains(&right.as_str())).into()
+}
+
+fn is_visible(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    let oid = int(values, 0);
+    let relation = oid.and_then(|oid| objects.relation(oid).or_else(|| objects.indexed(oid)));
+    relation.is_some_and(|relation| relation.is_visible).into()
+}
+
+fn format_type(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    let Some(oid) = int(values, 0) else { return Cell::Null };
+    let Some(of) = objects.type_of(oid) else { return "???".into() };
+    match int(values, 1) {
+        Some(modifier) if modifier >= 4 && of.name() == "numeric" => {
+            let (precision, scale) = ((modifier - 4) >> 16, (modifier - 4) & 0xffff);
+            format!("numeric({precision},{scale})").into()
+        }
+        _ => of.long_name().into(),
+    }
+}
+
+fn index_definition(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    let relation = int(values, 0).and_then(|oid| objects.indexed(oid));
+    let Some(relation) = relation else { return Cell::Null };
+    match int(values, 1) {
+        None | Some(0) => relation.index_definition().into(),
+        Some(at) => {
+            let at = usize::try_from(at - 1).unwrap_or(usize::MAX);
+            let column = relation.columns[..relation.key].get(at);
+            column.map_or("".into(), |column| quoted(&column.name)).into()
+        }
+    }
+}
+
+fn view_definition(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    let by_number = int(values, 0).and_then(|oid| objects.relation(oid));
+    let found = by_number.or_else(|| text(values, 0).and_then(|name| objects.named(&name)));
+    found.filter(|found| !found.is_stream).map(definition).into()
+}
+
+fn relation_name(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    let Some(oid) = int(values, 0) else { return Cell::Null };
+    match (objects.relation(oid), objects.indexed(oid)) {
+        (Some(relation), _) => relation.written().into(),
+        (None, Some(relation)) => relation.index_name().into(),
+        (None, None) => oid.to_string().into(),
+    }
+}
+
+fn relation_number(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    text(values, 0).and_then(|name| objects.named(&name)).map(|found| found.oid).into()
+}
+
+fn type_number(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    text(values, 0).and_then(|name| objects.type_named(&name)).map(|found| found.oid).into()
+}
+
+fn schema_name(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    let schema = int(values, 0).and_then(|oid| objects.schema(oid));
+    schema.map(|schema| schema.name.as_str()).into()
+}
+
+fn setting(objects: &Objects, values: &[ScalarValue]) -> Cell {
+    let Some(name) = text(values, 0) else { return Cell::Null };
+    let found = objects.settings.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
+    found.map(|(_, value)| value.as_str()).into()
+}
+
+/// What it is set to is what the caller gets; what it was set to in the session stays.
+fn set_config(_: &Objects, values: &[ScalarValue]) -> Cell {
+    text(values, 1).into()
+}
+
+fn encoding(_: &Objects, values: &[ScalarValue]) -> Cell {
+    if int(values, 0) == Some(6) { "UTF8".into() } else { "".into() }
+}
+
+fn quote_ident(_: &Objects, values: &[ScalarValue]) -> Cell {
+    text(values, 0).map(|name| quoted(&name)).into()
+}
+
+fn quote_literal(_: &Objects, values: &[ScalarValue]) -> Cell {
+    text(values, 0).map(|text| format!("'{}'", text.replace('\'', "''"))).into()
+}
+
+fn like_pattern(_: &Objects, values: &[ScalarValue]) -> Cell {
+    let (Some(pattern), Some(escape)) = (text(values, 0), text(values, 1)) else {
+        return Cell::Null;
+    };
+    let escape = escape.chars().next();
+    let (mut written, mut rest) = (String::new(), pattern.chars());
+    while let Some(c) = rest.next() {
+        if Some(c) == escape {
+            written.push('\\');
+            written.extend(rest.next());
+        } else {
+            if c == '\\' {
+                written.push('\\');
+            }
+            written.push(c);
+        }
+    }
+    written.into()
+}
+
+fn pretty_size(_: &Objects, values: &[ScalarValue]) -> Cell {
+    int(values, 0).map(|bytes| format!("{bytes} bytes")).into()
+}
+
+const KNOWN: &[Known] = &[
+    ("version", "text", |_, _| format!("PostgreSQL {SERVER_VERSION}").into()),
+    ("current_database", "text", |_, _| NAME.into()),
+    ("current_catalog", "text", |_, _| NAME.into()),
+    ("current_schema", "text", |_, _| "public".into()),
+    ("current_user", "text", user),
+    ("session_user", "text", user),
+    ("user", "text", user),
+    ("current_role", "text", user),
+    ("current_setting", "text", setting),
+    ("set_config", "text", set_config),
+    ("format_type", "text", format_type),
+    ("quote_ident", "text", quote_ident),
+    ("quote_literal", "text", quote_literal),
+    ("obj_description", "text", nothing),
+    ("col_description", "text", nothing),
+    ("shobj_description", "text", nothing),
+    ("getdatabaseencoding", "text", |_, _| "UTF8".into()),
+    ("has_table_privilege", "bool", may),
+    ("has_any_column_privilege", "bool", may),
+    ("has_column_privilege", "bool", may),
+    ("has_schema_privilege", "bool", may),
+    ("has_database_privilege", "bool", may),
+    ("has_function_privilege", "bool", may),
+    ("has_type_privilege", "bool", may),
+    ("pg_has_role", "bool", may),
+    ("inet_server_addr", "text", nothing),
+    ("inet_client_addr", "text", nothing),
+    ("pg_advisory_unlock_all", "text", nothing),
+    ("pg_backend_pid", "int4", zero),
+    ("pg_char_to_encoding", "int4", |_, _| Cell::Int(6)),
+    ("pg_client_encoding", "text", |_, _| "UTF8".into()),
+    ("pg_encoding_to_char", "text", encoding),
+    ("pg_function_is_visible", "bool", yes),
+    ("pg_collation_is_visible", "bool", yes),
+    ("pg_get_constraintdef", "text", nothing),
+    ("pg_get_expr", "text", nothing),
+    ("pg_get_function_arguments", "text", nothing),
+    ("pg_get_function_identity_arguments", "text", nothing),
+    ("pg_get_function_result", "text", nothing),
+    ("pg_get_functiondef", "text", nothing),
+    ("pg_get_indexdef", "text", index_definition),
+    ("pg_get_partition_constraintdef", "text", nothing),
+    ("pg_get_partkeydef", "text", nothing),
+    ("pg_get_ruledef", "text", nothing),
+    ("pg_get_serial_sequence", "text", nothing),
+    ("pg_get_statisticsobjdef_columns", "text", nothing),
+    ("pg_get_triggerdef", "text", nothing),
+    ("pg_get_userbyid", "text", user_by_id),
+    ("pg_get_viewdef", "text", view_definition),
+    ("pg_indexes_size", "int8", zero),
+    ("pg_is_in_recovery", "bool", no),
+    ("pg_is_other_temp_schema", "bool", no),
+    ("pg_my_temp_schema", "int8", zero),
+    ("pg_opclass_is_visible", "bool", yes),
+    ("pg_operator_is_visible", "bool", yes),
+    ("pg_relation_filenode", "int8", nothing),
+    ("pg_relation_is_publishable", "bool", no),
+    ("pg_relation_is_updatable", "int4", zero),
+    ("pg_relation_size", "int8", zero),
+    ("pg_size_pretty", "text", pretty_size),
+    ("pg_statistics_obj_is_visible", "bool", yes),
+    ("pg_table_is_visible", "bool", is_visible),
+    ("pg_table_size", "int8", zero),
+    ("pg_tablespace_location", "text", nothing),
+    ("pg_total_relation_size", "int8", zero),
+    ("pg_database_size", "int8", zero),
+    ("pg_type_is_visible", "bool", yes),
+    ("to_regclass", "int8", relation_number),
+    ("to_regtype", "int8", type_number),
+    ("txid_current", "int8", zero),
+    // What casts become; see `rewrite`.
+    (super::rewrite::RELATION_NAME, "text", relation_name),
+    (super::rewrite::SCHEMA_NAME, "text", schema_name),
+    (super::rewrite::LIKE_PATTERN, "text", like_pattern),
+];

@@ -1,0 +1,372 @@
+//! Queries on the catalog in words that the planner understands.
+//!
+//! Names lose the schema that they need not have, operators and types of PostgreSQL become those of
+//! SQL, names cast to `regclass` become their numbers, and a subquery on a table that is always
+//! empty becomes what it gives.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart,
+    Query, SelectItem, SetExpr, Statement, TableAlias, TableFactor, Value as Literal,
+    ValueWithSpan, VisitMut, VisitorMut,
+};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::objects::Objects;
+use super::{columns, tables};
+
+/// The function that gives the name of a relation.
+pub(super) const RELATION_NAME: &str = "diptych_relation_name";
+/// The function that gives the name of a schema.
+pub(super) const SCHEMA_NAME: &str = "diptych_schema_name";
+
+/// The function that makes of a pattern with another escape one with backslashes.
+pub(super) const LIKE_PATTERN: &str = "diptych_like_pattern";
+
+/// Words of which a query on the catalog has at least one.
+const SIGNS: &[&str] =
+    &["pg_", "information_schema", "::reg", "regclass", "operator(", "::oid", "::name", "escape"];
+
+/// What `sql` says; none when it is not about the catalog, or not understood here either.
+pub(super) fn rewrite(sql: &str, objects: &Objects) -> Option<String> {
+    let small = sql.to_ascii_lowercase();
+    if !SIGNS.iter().any(|sign| small.contains(sign)) {
+        return None;
+    }
+    let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?;
+    let [statement @ (Statement::Query(_) | Statement::Explain { .. })] = statements.as_mut_slice()
+    else {
+        return None;
+    };
+    let _ = statement.visit(&mut Rewriter { objects });
+    Some(statement.to_string())
+}
+
+struct Rewriter<'a> {
+    objects: &'a Objects,
+}
+
+impl VisitorMut for Rewriter<'_> {
+    type Break = ();
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let TableFactor::Table { name, alias, .. } = factor else {
+            return ControlFlow::Continue(());
+        };
+        let parts: Vec<String> =
+            name.0.iter().filter_map(|part| part.as_ident().map(folded)).collect();
+        let known = match parts.as_slice() {
+            [schema, table] if schema == "information_schema" => format!("{schema}.{table}"),
+            [schema, table] if schema == "pg_catalog" => table.clone(),
+            [table] if table.starts_with("pg_") && self.objects.named(table).is_none() => {
+                table.clone()
+            }
+            _ => return ControlFlow::Continue(()),
+        };
+        if columns::table(&known).is_some() {
+            *name = ObjectName(vec![
+                ObjectNamePart::Identifier(Ident::new("pg_catalog")),
+                ObjectNamePart::Identifier(Ident::with_quote('"', &known)),
+            ]);
+            let last = parts.last().cloned().unwrap_or_default();
+            alias.get_or_insert_with(|| TableAlias {
+                explicit: true,
+                name: Ident::with_quote('"', last),
+                columns: Vec::new(),
+                at: None,
+            });
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some(other) = self.expression(expr) {
+            *expr = other;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Rewriter<'_> {
+    /// What stands for `expr`; none when it stands for itself.
+    fn expression(&self, expr: &mut Expr) -> Option<Expr> {
+        match expr {
+            Expr::Collate { expr, .. } => Some(std::mem::replace(expr, null())),
+            Expr::CompoundIdentifier(parts) => {
+                let schema = parts.first().map(folded)?;
+                let is_schema = matches!(schema.as_str(), "pg_catalog" | "information_schema");
+                (is_schema && parts.len() > 2)
+                    .then(|| Expr::CompoundIdentifier(parts[1..].to_vec()))
+            }
+            Expr::BinaryOp { op, .. } => {
+                if let BinaryOperator::PGCustomBinaryOperator(words) = op {
+                    *op = operator(words.last()?)?;
+                }
+                None
+            }
+            Expr::Cast { expr, data_type, kind, .. } => {
+                let cast = self.cast(expr, &type_name(data_type)?);
+                if cast.is_some() && *kind == CastKind::DoubleColon {
+                    return cast;
+                }
+                cast
+            }
+            Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+                escaped(pattern, escape_char);
+                None
+            }
+            Expr::TypedString(typed) => {
+                let word = literal(&Expr::Value(typed.value.clone()))?;
+                self.number(&type_name(&typed.data_type)?, &word)
+            }
+            Expr::Function(function) => Self::function(function),
+            Expr::Exists { subquery, negated } => {
+                self.is_empty(subquery).then(|| boolean(*negated))
+            }
+            Expr::Subquery(query) if self.is_empty(query) => Some(null()),
+            Expr::Subquery(query) => {
+                one_row(query);
+                None
+            }
+            Expr::InSubquery { subquery, negated, .. } if self.is_empty(subquery) => {
+                Some(boolean(*negated))
+            }
+            _ => None,
+        }
+    }
+
+    fn function(function: &mut Function) -> Option<Expr> {
+        let name = function.name.0.last().and_then(|part| part.as_ident()).map(folded)?;
+        if function.name.0.len() > 1 {
+            let schema = function.name.0.first().and_then(|part| part.as_ident()).map(folded)?;
+            if schema == "pg_catalog" || schema == "information_schema" {
+                function.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(&name))]);
+            }
+        }
+        match name.as_str() {
+            // Members of roles, expressions of indexes: there are none.
+            "array" => matches!(function.args, FunctionArguments::Subquery(_)).then(|| {
+                let item = Box::new(DataType::Text);
+                let list = DataType::Array(ArrayElemTypeDef::SquareBracket(item, None));
+                cast_to(null(), list)
+            }),
+            // Both forms are one to the planner.
+            "current_schemas" => {
+                let names = ["public", "pg_catalog"].map(|name| {
+                    Expr::Value(Literal::SingleQuotedString(name.to_owned()).with_empty_span())
+                });
+                Some(call("make_array", names.to_vec()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What `expr` cast to a type of PostgreSQL's own is.
+    fn cast(&self, expr: &mut Box<Expr>, to: &str) -> Option<Expr> {
+        if let Some(word) = literal(expr)
+            && let Some(number) = self.number(to, &word)
+        {
+            return Some(number);
+        }
+        let inner = || (**expr).clone();
+        Some(match to {
+            "oid" | "xid" | "cid" => match inner() {
+                // The name of a number, as a number.
+                Expr::Function(function) if function.name.to_string() == RELATION_NAME => {
+                    only_argument(function)?
+                }
+                inner => cast_to(inner, DataType::BigInt(None)),
+            },
+            "name" | "char" | "regproc" | "regprocedure" | "sql_identifier" | "character_data"
+            | "yes_or_no" | "aclitem" | "cstring" => cast_to(inner(), DataType::Text),
+            "cardinal_number" => cast_to(inner(), DataType::Integer(None)),
+            "regclass" => call(RELATION_NAME, vec![inner()]),
+            "regnamespace" => call(SCHEMA_NAME, vec![inner()]),
+            "regtype" => call("format_type", vec![inner(), null()]),
+            "regrole" => call("pg_get_userbyid", vec![inner()]),
+            "int2vector" | "oidvector" | "anyarray" => inner(),
+            "text" => match inner() {
+                inner @ Expr::Function(_) => cast_to(inner, DataType::Text),
+                _ => return None,
+            },
+            "int4" | "int2" | "int8" | "bool" | "float8" | "numeric" => {
+                cast_to(inner(), plain(to)?)
+            }
+            _ => return None,
+        })
+    }
+
+    /// The number of what is called `word`.
+    fn number(&self, of: &str, word: &str) -> Option<Expr> {
+        let digits = word.parse::<i64>().ok();
+        let found = match of {
+            "regclass" => self.objects.named(word).map(|found| found.oid.into()),
+            "regtype" => self.objects.type_named(word).map(|found| found.oid.into()),
+            "regnamespace" => {
+                let schema = self.objects.schemas.iter().find(|known| known.name == word);
+                schema.map(|found| found.oid.into())
+            }
+            "oid" => None,
+            _ => return None,
+        };
+        // A table that PostgreSQL has and that is named here only to be compared with.
+        let absent = (of == "regclass" && word.contains("pg_")).then_some(0);
+        let number = digits.or(found).or(absent)?;
+        Some(Expr::Value(Literal::Number(number.to_string(), false).with_empty_span()))
+    }
+
+    /// Is the query one on a table that is always empty?
+    fn is_empty(&self, query: &Query) -> bool {
+        let SetExpr::Select(select) = query.body.as_ref() else { return false };
+        let is_aggregate = select.projection.iter().any(|item| is_aggregate(&item.to_string()));
+        let Some(from) = select.from.first().filter(|_| !is_aggregate) else { return false };
+        let TableFactor::Table { name, .. } = &from.relation else { return false };
+        let Some(table) = name.0.last().and_then(|part| part.as_ident()) else { return false };
+        name.0
+            .first()
+            .and_then(|part| part.as_ident())
+            .is_some_and(|part| part.value == "pg_catalog")
+            && tables::is_empty(&table.value, self.objects)
+    }
+}
+
+/// The planner wants to see that a subquery gives one row at most; here it does, so the greatest
+/// of its rows is the one.
+fn one_row(query: &mut Query) {
+    if query.limit_clause.is_some() {
+        return;
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] =
+        select.projection.as_mut_slice()
+    else {
+        return;
+    };
+    if !select.from.is_empty() && !is_aggregate(&expr.to_string()) {
+        *expr = call("max", vec![std::mem::replace(expr, null())]);
+        query.order_by = None;
+    }
+}
+
+/// The planner escapes by backslash.
+fn escaped(pattern: &mut Box<Expr>, escape: &mut Option<ValueWithSpan>) {
+    let Some(Literal::SingleQuotedString(character)) = escape.as_ref().map(|found| &found.value)
+    else {
+        return;
+    };
+    if character == "\\" {
+        return;
+    }
+    let character = Literal::SingleQuotedString(character.clone()).with_empty_span();
+    let written = std::mem::replace(&mut **pattern, null());
+    **pattern = call(LIKE_PATTERN, vec![written, Expr::Value(character)]);
+    *escape = None;
+}
+
+fn is_aggregate(written: &str) -> bool {
+    let written = written.to_ascii_lowercase();
+    ["count(", "max(", "min(", "sum(", "avg(", "string_agg(", "array_agg(", "bool_or(", "bool_and("]
+        .iter()
+        .any(|name| written.contains(name))
+}
+
+fn operator(word: &str) -> Option<BinaryOperator> {
+    Some(match word {
+        "=" => BinaryOperator::Eq,
+        "<>" => BinaryOperator::NotEq,
+        "<" => BinaryOperator::Lt,
+        ">" => BinaryOperator::Gt,
+        "<=" => BinaryOperator::LtEq,
+        ">=" => BinaryOperator::GtEq,
+        "+" => BinaryOperator::Plus,
+        "-" => BinaryOperator::Minus,
+        "||" => BinaryOperator::StringConcat,
+        "~" => BinaryOperator::PGRegexMatch,
+        "~*" => BinaryOperator::PGRegexIMatch,
+        "!~" => BinaryOperator::PGRegexNotMatch,
+        "!~*" => BinaryOperator::PGRegexNotIMatch,
+        "~~" => BinaryOperator::PGLikeMatch,
+        "!~~" => BinaryOperator::PGNotLikeMatch,
+        _ => return None,
+    })
+}
+
+/// The last part of a type's name, in small letters.
+fn type_name(data_type: &DataType) -> Option<String> {
+    match data_type {
+        DataType::Custom(name, _) => name.0.last().and_then(|part| part.as_ident()).map(folded),
+        DataType::Regclass => Some("regclass".to_owned()),
+        DataType::Text => Some("text".to_owned()),
+        DataType::Char(None) if data_type.to_string().contains('"') => Some("char".to_owned()),
+        _ => None,
+    }
+}
+
+fn plain(name: &str) -> Option<DataType> {
+    Some(match name {
+        "int2" => DataType::SmallInt(None),
+        "int4" => DataType::Integer(None),
+        "int8" => DataType::BigInt(None),
+        "bool" => DataType::Boolean,
+        "float8" => DataType::DoublePrecision,
+        _ => return None,
+    })
+}
+
+fn folded(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_ascii_lowercase(),
+    }
+}
+
+fn literal(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Literal::SingleQuotedString(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn null() -> Expr {
+    Expr::Value(Literal::Null.with_empty_span())
+}
+
+fn boolean(value: bool) -> Expr {
+    Expr::Value(Literal::Boolean(value).with_empty_span())
+}
+
+fn cast_to(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let args = arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)));
+    Expr::Function(Function {
+        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+fn only_argument(function: Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = function.args else { return None };
+    match list.args.into_iter().next()? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    }
+}

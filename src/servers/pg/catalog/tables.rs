@@ -1,0 +1,260 @@
+//! The rows of `pg_catalog`.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::Result;
+use datafusion::datasource::MemTable;
+
+use super::super::settings::DATABASE as NAME;
+use super::columns::{self, Cell, Row};
+use super::information;
+use super::objects::{DATABASE, OWNER, Objects, PG_CATALOG, Relation, Type, USER};
+
+/// The b-tree's number among the access methods.
+const BTREE: u32 = 403;
+
+/// The table called `name`, with its rows of now.
+pub(super) fn table(name: &str, objects: &Objects) -> Result<Option<Arc<dyn TableProvider>>> {
+    let Some(table) = columns::table(name) else { return Ok(None) };
+    let batch = table.batch(&rows(name, objects))?;
+    Ok(Some(Arc::new(MemTable::try_new(table.schema(), vec![vec![batch]])?)))
+}
+
+/// Has this table any rows?
+pub(super) fn is_empty(name: &str, objects: &Objects) -> bool {
+    rows(name, objects).is_empty()
+}
+
+fn rows(name: &str, objects: &Objects) -> Vec<Row> {
+    let relations = objects.relations.iter();
+    match name {
+        "pg_namespace" => objects
+            .schemas
+            .iter()
+            .map(|schema| {
+                vec![
+                    ("oid", schema.oid.into()),
+                    ("nspname", schema.name.as_str().into()),
+                    ("nspowner", OWNER.into()),
+                ]
+            })
+            .collect(),
+        "pg_class" => {
+            relations.clone().map(class).chain(relations.filter_map(index_class)).collect()
+        }
+        "pg_attribute" => relations.flat_map(|relation| attributes(relation, objects)).collect(),
+        "pg_index" => relations.filter_map(index).collect(),
+        "pg_type" => objects.types.iter().map(type_row).collect(),
+        "pg_am" => vec![
+            vec![("oid", 2u32.into()), ("amname", "heap".into()), ("amtype", "t".into())],
+            vec![("oid", BTREE.into()), ("amname", "btree".into()), ("amtype", "i".into())],
+        ],
+        "pg_database" => vec![vec![
+            ("oid", DATABASE.into()),
+            ("datname", NAME.into()),
+            ("datdba", OWNER.into()),
+            ("encoding", 6i64.into()),
+            ("datlocprovider", "c".into()),
+            ("datallowconn", true.into()),
+            ("datconnlimit", (-1i64).into()),
+            ("datcollate", "C".into()),
+            ("datctype", "C.UTF-8".into()),
+            ("dattablespace", 1663u32.into()),
+        ]],
+        "pg_tablespace" => vec![vec![
+            ("oid", 1663u32.into()),
+            ("spcname", "pg_default".into()),
+            ("spcowner", OWNER.into()),
+        ]],
+        "pg_roles" => users(objects).map(|(oid, name)| role(oid, &name)).collect(),
+        "pg_user" | "pg_shadow" => users(objects)
+            .map(|(oid, name)| {
+                vec![
+                    ("usename", name.into()),
+                    ("usesysid", oid.into()),
+                    ("passwd", "********".into()),
+                ]
+            })
+            .collect(),
+        "pg_settings" => objects.settings.iter().map(setting).collect(),
+        "pg_views" => relations
+            .filter(|relation| !relation.is_stream)
+            .map(|relation| {
+                vec![
+                    ("schemaname", relation.schema_name.as_str().into()),
+                    ("viewname", relation.name.as_str().into()),
+                    ("viewowner", NAME.into()),
+                    ("definition", definition(relation).into()),
+                ]
+            })
+            .collect(),
+        "pg_tables" => relations
+            .filter(|relation| relation.is_stream)
+            .map(|relation| {
+                vec![
+                    ("schemaname", relation.schema_name.as_str().into()),
+                    ("tablename", relation.name.as_str().into()),
+                    ("tableowner", NAME.into()),
+                ]
+            })
+            .collect(),
+        "pg_indexes" => relations
+            .filter(|relation| relation.key > 0)
+            .map(|relation| {
+                vec![
+                    ("schemaname", relation.schema_name.as_str().into()),
+                    ("tablename", relation.name.as_str().into()),
+                    ("indexname", relation.index_name().into()),
+                    ("indexdef", relation.index_definition().into()),
+                ]
+            })
+            .collect(),
+        "pg_language" => vec![vec![("oid", 14u32.into()), ("lanname", "sql".into())]],
+        "pg_timezone_names" => vec![vec![
+            ("name", "UTC".into()),
+            ("abbrev", "UTC".into()),
+            ("utc_offset", "00:00:00".into()),
+        ]],
+        _ => information::rows(name, objects),
+    }
+}
+
+/// What a view is made by, as its definition.
+pub(super) fn definition(relation: &Relation) -> String {
+    format!(" -- kept by dataflow {}", relation.schema_name)
+}
+
+fn users(objects: &Objects) -> impl Iterator<Item = (u32, String)> {
+    let own = (objects.user != NAME).then(|| (USER, objects.user.clone()));
+    [(OWNER, NAME.to_owned())].into_iter().chain(own)
+}
+
+fn role(oid: u32, name: &str) -> Row {
+    vec![
+        ("oid", oid.into()),
+        ("rolname", name.into()),
+        ("rolinherit", true.into()),
+        ("rolcanlogin", true.into()),
+        ("rolconnlimit", (-1i64).into()),
+        ("rolpassword", "********".into()),
+    ]
+}
+
+fn setting((name, value): &(String, String)) -> Row {
+    vec![
+        ("name", name.as_str().into()),
+        ("setting", value.as_str().into()),
+        ("category", "Session".into()),
+        ("context", "user".into()),
+        ("vartype", "string".into()),
+        ("source", "session".into()),
+        ("boot_val", value.as_str().into()),
+        ("reset_val", value.as_str().into()),
+    ]
+}
+
+fn class(relation: &Relation) -> Row {
+    vec![
+        ("oid", relation.oid.into()),
+        ("relname", relation.name.as_str().into()),
+        ("relnamespace", relation.schema.into()),
+        ("relowner", OWNER.into()),
+        ("relam", if relation.is_stream { 2u32 } else { 0 }.into()),
+        ("reltuples", (-1i64).into()),
+        ("relhasindex", (relation.key > 0).into()),
+        ("relpersistence", "p".into()),
+        ("relkind", if relation.is_stream { "r" } else { "v" }.into()),
+        ("relnatts", (relation.columns.len() as i64).into()),
+        ("relispopulated", true.into()),
+        ("relreplident", "n".into()),
+    ]
+}
+
+fn index_class(relation: &Relation) -> Option<Row> {
+    Some(vec![
+        ("oid", relation.index()?.into()),
+        ("relname", relation.index_name().into()),
+        ("relnamespace", relation.schema.into()),
+        ("relowner", OWNER.into()),
+        ("relam", BTREE.into()),
+        ("relpersistence", "p".into()),
+        ("relkind", "i".into()),
+        ("relnatts", (relation.key as i64).into()),
+        ("relispopulated", true.into()),
+        ("relreplident", "n".into()),
+    ])
+}
+
+fn index(relation: &Relation) -> Option<Row> {
+    let columns = (1..=relation.key as i64).collect::<Vec<_>>();
+    let zeros = vec![0; relation.key];
+    Some(vec![
+        ("indexrelid", relation.index()?.into()),
+        ("indrelid", relation.oid.into()),
+        ("indnatts", (relation.key as i64).into()),
+        ("indnkeyatts", (relation.key as i64).into()),
+        ("indimmediate", true.into()),
+        ("indisvalid", true.into()),
+        ("indisready", true.into()),
+        ("indislive", true.into()),
+        ("indkey", Cell::Ints(columns)),
+        ("indcollation", Cell::Ints(zeros.clone())),
+        ("indclass", Cell::Ints(zeros.clone())),
+        ("indoption", Cell::Ints(zeros)),
+    ])
+}
+
+fn attributes(relation: &Relation, objects: &Objects) -> Vec<Row> {
+    let attribute = |(at, column): (usize, &super::objects::Column)| {
+        let described = objects.type_of(column.kind.oid.into());
+        let word = |at: usize| described.and_then(|of| of.words.get(at)).copied();
+        vec![
+            ("attrelid", relation.oid.into()),
+            ("attname", column.name.as_str().into()),
+            ("atttypid", column.kind.oid.into()),
+            ("attstattarget", (-1i64).into()),
+            ("attlen", i64::from(column.kind.size).into()),
+            ("attnum", (at as i64 + 1).into()),
+            ("attcacheoff", (-1i64).into()),
+            ("atttypmod", i64::from(column.kind.modifier).into()),
+            ("attbyval", (word(3) == Some("t")).into()),
+            ("attalign", word(14).unwrap_or("i").into()),
+            ("attstorage", word(15).unwrap_or("x").into()),
+            ("attcompression", "".into()),
+            ("attnotnull", (!column.is_nullable).into()),
+            ("attidentity", "".into()),
+            ("attgenerated", "".into()),
+            ("attislocal", true.into()),
+        ]
+    };
+    relation.columns.iter().enumerate().map(attribute).collect()
+}
+
+fn type_row(of: &Type) -> Row {
+    let text = |at: usize| Cell::from(of.words.get(at).copied());
+    let number = |at: usize| Cell::from(of.words.get(at).and_then(|word| word.parse::<i64>().ok()));
+    let is = |at: usize| Cell::Bool(of.words.get(at) == Some(&"t"));
+    vec![
+        ("oid", of.oid.into()),
+        ("typname", text(1)),
+        ("typnamespace", PG_CATALOG.into()),
+        ("typowner", OWNER.into()),
+        ("typlen", number(2)),
+        ("typbyval", is(3)),
+        ("typtype", text(4)),
+        ("typcategory", text(5)),
+        ("typispreferred", is(6)),
+        ("typisdefined", true.into()),
+        ("typdelim", text(7)),
+        ("typelem", number(8)),
+        ("typarray", number(9)),
+        ("typinput", text(10)),
+        ("typoutput", text(11)),
+        ("typreceive", text(12)),
+        ("typsend", text(13)),
+        ("typalign", text(14)),
+        ("typstorage", text(15)),
+        ("typtypmod", (-1i64).into()),
+    ]
+}

@@ -1,0 +1,13 @@
+//! The Postgres port, asked by the clients people use: tokio-postgres, psql, psycopg 3, asyncpg,
+//! node's pg; and by bytes that no client sends.
+
+#[path = "pg/clients.rs"]
+mod clients;
+#[path = "pg/driver.rs"]
+mod driver;
+#[path = "pg/flows.rs"]
+mod flows;
+#[path = "pg/hostile.rs"]
+mod hostile;
+#[path = "pg/served.rs"]
+mod served;
