@@ -3,7 +3,7 @@
 #[path = "page/chromium.rs"]
 mod chromium;
 #[path = "serving/server.rs"]
-#[expect(dead_code, reason = "other tests of servers need more of it")]
+#[allow(dead_code, reason = "other tests of servers need more of it")]
 mod server;
 
 use std::path::Path;

@@ -66,7 +66,7 @@ impl System {
             }
             writers.push(writer.map(|writer| (boundary, Arc::new(writer))));
         }
-        self.write_accumulations(served, &writers)?;
+        Self::write_accumulations(served, &writers)?;
         for (entry, writer) in served.entries.iter().zip(writers) {
             let Some((boundary, writer)) = writer else { continue };
             if entry.status.has_failed() {
@@ -101,7 +101,6 @@ impl System {
     }
 
     fn write_accumulations(
-        &self,
         served: &Served,
         writers: &[Option<(Epoch, Arc<BatchViewWriter>)>],
     ) -> Result<()> {

@@ -5,6 +5,6 @@ mod binary;
 mod processes;
 mod refusals;
 #[path = "../serving/server.rs"]
-#[expect(dead_code, reason = "other tests of servers stop and measure them, too")]
+#[allow(dead_code, reason = "other tests of servers stop and measure them, too")]
 mod server;
 mod servers;

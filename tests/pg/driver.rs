@@ -150,7 +150,7 @@ async fn values_arrive_as_their_types() {
     assert_eq!(row.get::<_, Option<i16>>(1), Some(259 - 1000));
     assert_eq!(row.get::<_, Option<bool>>(2), Some(false));
     assert!(row.get::<_, f64>(3).is_nan());
-    assert_eq!(row.get::<_, f32>(4), (7.0f32 / 8.0).exp2());
+    assert_eq!(row.get::<_, f32>(4).to_bits(), (7.0f32 / 8.0).exp2().to_bits());
     assert_eq!(row.get::<_, Option<String>>(5), None);
     assert_eq!(row.get::<_, Vec<u8>>(6), [0, 0, 7]);
     assert_eq!(row.columns()[7].type_(), &Type::NUMERIC);

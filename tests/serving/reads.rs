@@ -193,7 +193,7 @@ fn keys_are_any_text() {
     let epoch = server.append("lines", &json!({ "text": words.join(" ") }).to_string());
     let epoch = epoch.expect("an append");
     let encoded =
-        |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+        |text: &str| text.bytes().fold(String::new(), |all, byte| all + &format!("%{byte:02X}"));
     for word in words {
         let list = encoded(&json!([word]).to_string());
         let plain = encoded(word);

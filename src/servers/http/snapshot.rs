@@ -186,6 +186,7 @@ impl Lines {
     }
 
     /// The next bytes, as much as a page; none after the last line.
+    #[expect(clippy::unused_async, reason = "a stream asks for a future; reading is quick")]
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Lines)> {
         if self.over {
             return None;

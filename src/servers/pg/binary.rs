@@ -78,14 +78,16 @@ pub(super) fn parse_numeric(bytes: &[u8]) -> Option<String> {
     if groups.iter().any(|group| !(0..10_000).contains(&i16::from_be_bytes(*group))) {
         return None;
     }
-    let whole: String = (0..=weight).map(|at| format!("{:04}", group(at))).collect();
+    let groups_of = |places: std::ops::RangeInclusive<i32>| {
+        places.fold(String::new(), |text, at| text + &format!("{:04}", group(at)))
+    };
+    let whole = groups_of(0..=weight);
     let whole = whole.trim_start_matches('0');
     text.push_str(if whole.is_empty() { "0" } else { whole });
     if scale > 0 {
         // The group of 10^-4 is the first behind that of 10^0, even when neither is sent.
-        let part: String = (0..i32::from(scale.div_ceil(4)))
-            .map(|at| format!("{:04}", group(at + weight + 1)))
-            .collect();
+        let count = i32::from(scale.div_ceil(4));
+        let part = groups_of(weight + 1..=weight + count);
         text.push('.');
         text.push_str(&part[..usize::from(scale)]);
     }

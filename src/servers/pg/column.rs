@@ -207,7 +207,6 @@ pub(super) fn decimal(units: i128, scale: i8, is_binary: bool, out: &mut BytesMu
 }
 
 impl Values {
-    #[expect(clippy::too_many_lines, reason = "one line per type")]
     fn new(array: &ArrayRef, kind: Kind, is_binary: bool) -> Result<Values, ArrowError> {
         use DataType as D;
         let cast = |to: &DataType| arrow_cast::cast(array, to);

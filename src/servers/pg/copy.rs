@@ -99,7 +99,7 @@ impl CopyOptions {
             fields.iter().for_each(|_| out.put_i16(0));
         });
         if self.has_header {
-            self.line(out, |out| {
+            Self::line(out, |out| {
                 for (at, field) in fields.iter().enumerate() {
                     self.field(at, Some(field.name.as_bytes()), out);
                 }
@@ -109,10 +109,10 @@ impl CopyOptions {
 
     /// Writes a row.
     pub(super) fn row(&self, rows: &Rows, at: usize, out: &mut BytesMut) {
-        self.line(out, |out| rows.texts(at, |number, text| self.field(number, text, out)));
+        Self::line(out, |out| rows.texts(at, |number, text| self.field(number, text, out)));
     }
 
-    fn line(&self, out: &mut BytesMut, fields: impl FnOnce(&mut BytesMut)) {
+    fn line(out: &mut BytesMut, fields: impl FnOnce(&mut BytesMut)) {
         backend::message(b'd', out, |out| {
             fields(out);
             out.put_u8(b'\n');

@@ -74,6 +74,7 @@ fn is_all(query: &Query, select: &Select, selection: &Expr) -> bool {
 }
 
 /// A constant limit; none inside when there is no limit.
+#[expect(clippy::option_option, reason = "no limit is an answer, no constant is none")]
 fn limit(query: &Query) -> Option<Option<u64>> {
     match &query.limit_clause {
         None => Some(None),
