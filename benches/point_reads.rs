@@ -80,7 +80,7 @@ fn main() {
     let views = vec![ViewInfo { name: "bench".into(), schema: RowSchema::of::<u64, u64>() }];
     let index = Index::new("1", views, SHARDS, IndexOptions::default()).expect("an index");
     let (epochs, values) = fill(&index);
-    assert!(index.settle(Duration::from_secs(60)), "merging does not end");
+    assert!(index.settle(Duration::from_mins(1)), "merging does not end");
     let status = index.status();
     let view = &status.views[0];
     println!(

@@ -36,7 +36,7 @@ pub const HISTORY_EPOCHS: u64 = 10_000;
 
 /// How long a snapshot lives unless it is renewed: longer than any page of a scan takes, short
 /// enough that an abandoned reader's batches are soon free.
-pub const LEASE_LENGTH: Duration = Duration::from_secs(60);
+pub const LEASE_LENGTH: Duration = Duration::from_mins(1);
 
 /// How often expired leases are looked for when nothing else happens.
 pub const LEASE_SWEEP_INTERVAL: Duration = Duration::from_millis(200);
@@ -196,7 +196,7 @@ pub const PG_STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 pub const PG_MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// How long the rest of a message may take that has begun to come.
-pub const PG_MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+pub const PG_MESSAGE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long a client on the Postgres port may be silent, unless its session says otherwise.
 pub const PG_IDLE_MAX: Duration = Duration::from_hours(1);
@@ -205,7 +205,7 @@ pub const PG_IDLE_MAX: Duration = Duration::from_hours(1);
 pub const PG_OUTPUT_BYTES: usize = 64 << 10;
 
 /// How long a client may take to take what was sent.
-pub const PG_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+pub const PG_WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Prepared statements of one connection.
 pub const PG_STATEMENTS_MAX: usize = 1_000;
@@ -354,7 +354,7 @@ pub const SQL_STATEMENTS_MAX: usize = 16;
 pub const SQL_QUEUE_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a SQL statement may run, its client's reading included.
-pub const SQL_STATEMENT_TIME: Duration = Duration::from_secs(120);
+pub const SQL_STATEMENT_TIME: Duration = Duration::from_mins(2);
 
 /// How long `diptych.at_least` waits for its epoch.
 pub const SQL_AT_LEAST_WAIT: Duration = Duration::from_secs(10);
@@ -390,7 +390,7 @@ pub const COPY_BYTES: u64 = 4 << 20;
 pub const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a client of ours waits for an answer: old epochs are replayed first.
-pub const ANSWER_WAIT: Duration = Duration::from_secs(600);
+pub const ANSWER_WAIT: Duration = Duration::from_mins(10);
 
 /// Bytes of one answer that a client of ours takes: a page of [`REMOTE_PAGE_ROWS`] rows.
 pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
@@ -415,7 +415,7 @@ pub const READ_KEYS_MAX: usize = 1_000;
 pub const READ_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a request may wait for an epoch at most.
-pub const READ_WAIT_MAX: Duration = Duration::from_secs(60);
+pub const READ_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Bytes of a posted body that are parsed without handing the work to another thread.
 pub const APPEND_INLINE_BYTES: usize = 16 << 10;

@@ -240,7 +240,7 @@ fn subscribers_resume_by_token_and_learn_of_a_new_version() {
     let waiting = old.clone();
     let thread = std::thread::spawn(move || {
         let mut changes = waiting.resume(1, &token).unwrap();
-        let next = changes.next(Duration::from_secs(60)).unwrap().unwrap();
+        let next = changes.next(Duration::from_mins(1)).unwrap().unwrap();
         (next, changes)
     });
     bank.publish(&old, 1);
@@ -252,7 +252,7 @@ fn subscribers_resume_by_token_and_learn_of_a_new_version() {
     again.publish(&new, 11);
     let serving = Serving::new(old);
     serving.cutover(new.clone()).unwrap();
-    let error = changes.next(Duration::from_secs(60)).unwrap_err();
+    let error = changes.next(Duration::from_mins(1)).unwrap_err();
     assert!(error.is_conflict(), "{error}");
     assert!(new.resume(1, &changes.token()).err().unwrap().is_conflict());
 }
@@ -265,7 +265,7 @@ fn who_waits_for_an_epoch_is_answered_by_the_version_that_reaches_it() {
     let serving = Arc::new(Serving::new(old.clone()));
     let waiting = Arc::clone(&serving);
     let thread = std::thread::spawn(move || {
-        let snapshot = waiting.snapshot(Read::AtLeast(5, Duration::from_secs(60))).unwrap();
+        let snapshot = waiting.snapshot(Read::AtLeast(5, Duration::from_mins(1))).unwrap();
         (snapshot.version().to_owned(), snapshot.epoch())
     });
     let next = index("2");

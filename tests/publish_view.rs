@@ -156,7 +156,7 @@ fn a_reader_waits_for_its_write() {
     let index = index(1);
     let reader = index.clone();
     let thread = std::thread::spawn(move || {
-        let snapshot = reader.snapshot(Read::AtLeast(30, Duration::from_secs(60))).unwrap();
+        let snapshot = reader.snapshot(Read::AtLeast(30, Duration::from_mins(1))).unwrap();
         assert!(snapshot.epoch().unwrap() >= 30);
     });
     let late = index.snapshot(Read::AtLeast(30, Duration::from_millis(5))).err().unwrap();

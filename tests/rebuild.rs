@@ -54,7 +54,7 @@ fn rebuilds_are_invisible() {
                     assert!(snapshot.upper() >= seen, "{} after {seen}", snapshot.upper());
                     seen = snapshot.upper();
                     let total = snapshot.rows::<(), i64>("total").expect("the total");
-                    assert!(total.iter().all(|((_, sum), _)| *sum == 0), "{total:?} at {seen}");
+                    assert!(total.iter().all(|(((), sum), _)| *sum == 0), "{total:?} at {seen}");
                     let balances = snapshot.rows::<i64, i64>("balance").expect("balances");
                     let outer: i64 = snapshot
                         .rows::<i64, i64>("balance_outer")

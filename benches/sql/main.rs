@@ -1,7 +1,7 @@
-//! Full-view aggregates by SQL against DuckDB on the same rows.
+//! Full-view aggregates by SQL against `DuckDB` on the same rows.
 //! `cargo bench --bench sql --features sql [-- ROWS]`
 //!
-//! A view of a million rows is asked over HTTP; DuckDB has the same rows in a table in memory and
+//! A view of a million rows is asked over HTTP; `DuckDB` has the same rows in a table in memory and
 //! is asked in its process, with one thread and with two. Then a hundred epochs of a thousand
 //! updates each are applied, and all is asked again. The median of eleven answers each; the first
 //! one of Diptych, which decodes columns, is printed beside it.
@@ -137,7 +137,7 @@ fn ask(url: &str, question: &str, accept: &str) -> String {
     answer.body_mut().with_config().limit(u64::MAX).read_to_string().expect("a body")
 }
 
-/// DuckDB's median milliseconds: all questions with one thread, then with two.
+/// `DuckDB`'s median milliseconds: all questions with one thread, then with two.
 fn duckdb(csv: &str) -> Option<Vec<f64>> {
     let script = format!(
         "import sys, time, tempfile, statistics\n\

@@ -26,7 +26,7 @@ fn wait_for(place: &Place, name: &str, word: &str) {
         if text.contains(word) {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{word:?} is not in {text}");
+        assert!(begun.elapsed() < Duration::from_mins(1), "{word:?} is not in {text}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -158,7 +158,7 @@ fn an_ingest_that_was_killed_is_completed_exactly_once() {
                 break false;
             }
             let stat = place.run("log stat --data D --format csv");
-            if stat.out.contains("lines,") || begun.elapsed() > Duration::from_secs(60) {
+            if stat.out.contains("lines,") || begun.elapsed() > Duration::from_mins(1) {
                 break true;
             }
         };

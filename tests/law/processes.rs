@@ -14,7 +14,7 @@ use crate::run::Log;
 use crate::subject::Subject;
 
 const TASK: &str = "DIPTYCH_LAW_TASK";
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a process has to do, written as words.
 #[derive(Clone, Debug)]

@@ -232,10 +232,13 @@ async fn what_fails_says_why_and_harms_nothing() {
     let error = client.simple_query("SELECT 1; SELECT é, wrong FROM counts").await;
     let error = error.expect_err("no such column");
     let place = error.as_db_error().and_then(|error| error.position().cloned());
-    println!("the position of a wrong column: {place:?}");
+    assert!(place.is_none_or(|place| {
+        place == tokio_postgres::error::ErrorPosition::Original(18)
+            || place == tokio_postgres::error::ErrorPosition::Original(21)
+    }));
     let error = client.simple_query("SELECT 1; SELEC 2").await.expect_err("no such word");
     let place = error.as_db_error().and_then(|error| error.position().cloned());
-    assert_eq!(place, Some(tokio_postgres::error::ErrorPosition::Original(12)));
+    assert_eq!(place, Some(tokio_postgres::error::ErrorPosition::Original(11)));
     let error = client.query("SELECT 1; SELECT 2", &[]).await.expect_err("two in one");
     assert_eq!(state(&error), "42601");
     let error = client.query("SELECT n FROM counts WHERE word = $1", &[&1i64]).await;
@@ -333,6 +336,7 @@ async fn a_statement_can_be_cancelled_or_time_out() {
     client.batch_execute("SET statement_timeout = 300").await.expect("set");
     let error = client.query(long, &[]).await.expect_err("late");
     assert_eq!(state(&error), "57014");
+    client.batch_execute("RESET statement_timeout").await.expect("reset");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(number(&client, "SELECT 1").await, 1);
 }

@@ -35,7 +35,7 @@ with psycopg.connect(autocommit=True) as conn:
         ("by_price WHERE price", decimal.Decimal("-18518.50"), 0),
         ("by_price WHERE price", decimal.Decimal("0"), 1),
         ("by_raw WHERE raw", b"\x00\x00\x07", 1),
-        ("often WHERE tiny", -3, 15),
+        ("often WHERE tiny", -3, 14),
     ]:
         for binary in [False, True]:
             for _ in range(3):

@@ -1,4 +1,4 @@
-//! DuckDB, through its Python package, on the rows that the server has.
+//! `DuckDB`, through its Python package, on the rows that the server has.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -58,11 +58,11 @@ for q in work['questions']:
 json.dump(out, sys.stdout)
 "#;
 
-/// The rows of a site, ready for DuckDB.
+/// The rows of a site, ready for `DuckDB`.
 pub(crate) struct DuckDb(Vec<Value>);
 
 impl DuckDb {
-    /// None where there is no DuckDB.
+    /// None where there is no `DuckDB`.
     pub(crate) fn of(site: &Site) -> Option<DuckDb> {
         let found = Command::new("python3").args(["-c", "import duckdb"]).output().ok()?;
         if !found.status.success() {
@@ -75,7 +75,7 @@ impl DuckDb {
         Some(DuckDb(site.tables().into_iter().map(table).collect()))
     }
 
-    /// What DuckDB answers, or why not.
+    /// What `DuckDB` answers, or why not.
     pub(crate) fn answers(&self, questions: &[&str]) -> Vec<Result<Vec<Vec<String>>, String>> {
         let work = json!({ "tables": self.0, "questions": questions }).to_string();
         let mut python = Command::new("python3")

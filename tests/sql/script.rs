@@ -29,7 +29,7 @@ pub(crate) struct Record {
     pub(crate) sql: String,
     pub(crate) sorted: bool,
     pub(crate) expect: Expect,
-    /// What DuckDB is asked, when it is spelt in another way.
+    /// What `DuckDB` is asked, when it is spelt in another way.
     pub(crate) other: Option<String>,
 }
 

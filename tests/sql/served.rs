@@ -30,7 +30,7 @@ pub(crate) struct Site {
     _directory: tempfile::TempDir,
 }
 
-/// A table as DuckDB gets it.
+/// A table as `DuckDB` gets it.
 pub(crate) struct Table {
     pub(crate) schema: String,
     pub(crate) name: String,
@@ -50,7 +50,7 @@ fn below(seed: u64, bound: u64) -> i64 {
 
 fn sample(id: u32) -> Sample {
     let seed = u64::from(id) * 16;
-    let maybe = |salt: u64| mixed(seed + salt) % 5 > 0;
+    let maybe = |salt: u64| !mixed(seed + salt).is_multiple_of(5);
     let micros = (NEW_YEAR + below(seed + 1, 400_000)) * 1_000_000 + below(seed + 2, 3) * 250_000;
     Sample {
         id,
@@ -277,7 +277,7 @@ pub(crate) fn give_up(url: &str, sql: &str, after: std::time::Duration) {
     assert!(sent.is_err(), "it was answered");
 }
 
-/// A value as DuckDB's reader takes it.
+/// A value as `DuckDB`'s reader takes it.
 fn plain(value: &diptych::row::Datum) -> Value {
     let json = value.to_json();
     match json {

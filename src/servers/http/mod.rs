@@ -1,6 +1,6 @@
 //! The HTTP interface: one router, one file per kind of request, one description of it all.
 //!
-//! Each file gives its routes, and here they are put under the role that they need. The OpenAPI
+//! Each file gives its routes, and here they are put under the role that they need. The `OpenAPI`
 //! document is made from the same registration, so none can be served and not described.
 
 mod answer;

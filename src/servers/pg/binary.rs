@@ -1,4 +1,4 @@
-//! Values as PostgreSQL sends them in binary: big-endian, times from the year 2000.
+//! Values as `PostgreSQL` sends them in binary: big-endian, times from the year 2000.
 
 use bytes::{BufMut, BytesMut};
 

@@ -33,7 +33,7 @@ struct Column {
     nulls: Option<arrow_buffer::NullBuffer>,
 }
 
-/// What a column holds; widths that PostgreSQL does not tell apart are one.
+/// What a column holds; widths that `PostgreSQL` does not tell apart are one.
 enum Values {
     Bool(BooleanArray),
     Int(PrimitiveArray<Int64Type>),
@@ -166,7 +166,7 @@ impl Column {
             (Values::Date(values), false) => text::date(values.value(at), out),
             (Values::Date(values), true) => binary::date(values.value(at), out),
             (Values::Timestamp(values, zone), false) => {
-                text::timestamp(values.value(at), *zone, out)
+                text::timestamp(values.value(at), *zone, out);
             }
             (Values::Timestamp(values, _), true) => binary::timestamp(values.value(at), out),
             (Values::Time(values), false) => text::time(values.value(at), out),
@@ -176,7 +176,10 @@ impl Column {
                 let write = if is_binary { binary::interval } else { text::interval };
                 write(months, days, micros, out);
             }
-            (Values::List(lists, _), false) => list_text(&lists[at], out),
+            (Values::List(lists, _), false) => match self.kind.oid {
+                oid::INT2VECTOR | oid::OIDVECTOR => vector_text(&lists[at], out),
+                _ => list_text(&lists[at], out),
+            },
             (Values::List(lists, element), true) => list_binary(&lists[at], *element, out),
         }
     }
@@ -239,7 +242,7 @@ impl Values {
             D::Interval(unit) => Values::Interval(intervals(array, *unit)),
             D::Duration(unit) => Values::Interval(durations(array, *unit)),
             D::List(_) | D::LargeList(_) | D::FixedSizeList(..) if kind.oid != oid::TEXT => {
-                return lists(array, is_binary);
+                return lists(array, kind, is_binary);
             }
             _ => Values::Text(shown(array)?),
         })
@@ -308,13 +311,16 @@ fn durations(array: &ArrayRef, unit: TimeUnit) -> Vec<(i32, i32, i64)> {
     micros.values().iter().map(|micros| (0, 0, *micros)).collect()
 }
 
-fn lists(array: &ArrayRef, is_binary: bool) -> Result<Values, ArrowError> {
+fn lists(array: &ArrayRef, of: Kind, is_binary: bool) -> Result<Values, ArrowError> {
     let (DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)) =
         array.data_type()
     else {
         return Err(ArrowError::CastError("an array that is no list".into()));
     };
-    let kind = Kind::of_field(item);
+    let kind = match of.oid {
+        oid::OIDVECTOR => Kind::of_name("oid").unwrap_or(of),
+        _ => Kind::of_field(item),
+    };
     let wide = arrow_cast::cast(array, &DataType::LargeList(item.clone()))?;
     let wide = wide.as_list::<i64>();
     let list = |at: usize| {
@@ -339,6 +345,16 @@ fn list_text(list: &Rows, out: &mut BytesMut) {
         });
     }
     out.put_u8(b'}');
+}
+
+/// Appends `1 2 3`.
+fn vector_text(list: &Rows, out: &mut BytesMut) {
+    for at in 0..list.rows {
+        if at > 0 {
+            out.put_u8(b' ');
+        }
+        list.texts(at, |_, text| out.put_slice(text.unwrap_or_default()));
+    }
 }
 
 fn element(text: &[u8], out: &mut BytesMut) {
@@ -371,7 +387,7 @@ fn list_binary(list: &Rows, element: u32, out: &mut BytesMut) {
     }
 }
 
-/// What PostgreSQL has no type for, as Arrow shows it.
+/// What `PostgreSQL` has no type for, as Arrow shows it.
 fn shown(array: &ArrayRef) -> Result<StringArray, ArrowError> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(array, &options)?;

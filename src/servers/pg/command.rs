@@ -359,13 +359,14 @@ fn fetch(words: &mut Words, is_sent: bool) -> Result<Command, Failure> {
             let failure = Failure::new("55000", "cursors only go forward here");
             return Err(failure.hint("ask with ORDER BY for the order you want to read in"));
         }
-        number => match number.parse() {
-            Ok(number) => Some(number),
-            Err(_) => {
+        number => {
+            if let Ok(number) = number.parse() {
+                Some(number)
+            } else {
                 words.at -= 1;
                 Some(1)
             }
-        },
+        }
     };
     words.at += 1;
     if !words.skip("from") {

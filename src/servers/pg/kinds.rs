@@ -1,7 +1,7 @@
-//! Which PostgreSQL type a column is sent as.
+//! Which `PostgreSQL` type a column is sent as.
 //!
 //! Every value arrives exactly: unsigned integers go one size up, 64-bit ones as `numeric`. What
-//! PostgreSQL has no type for (structs, maps, lists of lists) is sent as text. A field's metadata may name
+//! `PostgreSQL` has no type for (structs, maps, lists of lists) is sent as text. A field's metadata may name
 //! another type of the same shape; the catalog uses that for `oid`, `name` and `"char"`.
 
 use arrow_schema::{DataType, Field as ArrowField, IntervalUnit, SchemaRef};
@@ -26,7 +26,7 @@ pub(super) struct Field {
     pub(super) kind: Kind,
 }
 
-/// Type numbers of PostgreSQL; they never change.
+/// Type numbers of `PostgreSQL`; they never change.
 pub(super) mod oid {
     pub(in super::super) const BOOL: u32 = 16;
     pub(in super::super) const BYTEA: u32 = 17;
@@ -34,9 +34,11 @@ pub(super) mod oid {
     pub(in super::super) const NAME: u32 = 19;
     pub(in super::super) const INT8: u32 = 20;
     pub(in super::super) const INT2: u32 = 21;
+    pub(in super::super) const INT2VECTOR: u32 = 22;
     pub(in super::super) const INT4: u32 = 23;
     pub(in super::super) const TEXT: u32 = 25;
     pub(in super::super) const OID: u32 = 26;
+    pub(in super::super) const OIDVECTOR: u32 = 30;
     pub(in super::super) const JSON: u32 = 114;
     pub(in super::super) const FLOAT4: u32 = 700;
     pub(in super::super) const FLOAT8: u32 = 701;
@@ -86,8 +88,9 @@ impl Kind {
             D::Timestamp(_, None) => Kind::fixed(oid::TIMESTAMP, 8),
             D::Timestamp(_, Some(_)) => Kind::fixed(oid::TIMESTAMPTZ, 8),
             D::Time32(_) | D::Time64(_) => Kind::fixed(oid::TIME, 8),
-            D::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime)
-            | D::Interval(IntervalUnit::MonthDayNano)
+            D::Interval(
+                IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano,
+            )
             | D::Duration(_) => Kind::fixed(oid::INTERVAL, 16),
             D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => {
                 Kind::varying(oid::BYTEA)
@@ -105,12 +108,20 @@ impl Kind {
 
     /// The type of a field: the one its metadata names, or its Arrow type's.
     pub(super) fn of_field(field: &ArrowField) -> Kind {
-        match field.metadata().get(TYPE_KEY).map(String::as_str) {
-            Some("oid") => Kind::fixed(oid::OID, 4),
-            Some("name") => Kind::fixed(oid::NAME, 64),
-            Some("char") => Kind::fixed(oid::CHAR, 1),
-            _ => Kind::of(field.data_type()),
-        }
+        let named = field.metadata().get(TYPE_KEY).and_then(|name| Kind::of_name(name));
+        named.unwrap_or_else(|| Kind::of(field.data_type()))
+    }
+
+    /// The type that a field's metadata calls so.
+    pub(super) fn of_name(name: &str) -> Option<Kind> {
+        Some(match name {
+            "oid" => Kind::fixed(oid::OID, 4),
+            "name" => Kind::fixed(oid::NAME, 64),
+            "char" => Kind::fixed(oid::CHAR, 1),
+            "int2vector" => Kind::varying(oid::INT2VECTOR),
+            "oidvector" => Kind::varying(oid::OIDVECTOR),
+            _ => return None,
+        })
     }
 
     /// The type of a view's column.

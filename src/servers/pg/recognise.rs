@@ -53,7 +53,7 @@ pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<P
     bound.conditions(selection, &table)?;
     let (fields, columns) = table.projected(&select.projection)?;
     let (key, parameters) = bound.finish()?;
-    Some(Plan { flow, view, fields, columns, key, parameters, limit, schema })
+    Some(Plan { flow, view, schema, key, parameters, fields, columns, limit })
 }
 
 /// Is there nothing in the query but what is looked at here?
@@ -88,7 +88,7 @@ fn limit(query: &Query) -> Option<Option<u64>> {
     }
 }
 
-/// A name as PostgreSQL reads it.
+/// A name as `PostgreSQL` reads it.
 fn folded(ident: &Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),

@@ -88,12 +88,11 @@ fn secret(scram: Scram) -> ScramSecret {
 /// A secret that nothing proves to know; its salt is the same each time.
 fn nobody(user: &str) -> Result<ScramSecret, Failure> {
     static PEPPER: OnceLock<[u8; 32]> = OnceLock::new();
-    let pepper = match PEPPER.get() {
-        Some(pepper) => pepper,
-        None => {
-            let drawn = secret_bytes()?;
-            PEPPER.get_or_init(|| drawn)
-        }
+    let pepper = if let Some(pepper) = PEPPER.get() {
+        pepper
+    } else {
+        let drawn = secret_bytes()?;
+        PEPPER.get_or_init(|| drawn)
     };
     let salted = |what: &[u8]| Sha256::new().chain_update(pepper).chain_update(what).finalize();
     let salt = salted(user.as_bytes())[..16].to_vec();

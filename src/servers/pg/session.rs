@@ -125,16 +125,20 @@ impl Session {
                     })
                 }
             }
-            Kind::Query => match Point::recognise(sql, types, &self.sql) {
-                Some(point) => Prepared {
-                    parameters: point.parameters().to_vec(),
-                    ..Prepared::simple(Plan::Point(point.clone()), Some(point.fields().to_vec()))
-                },
-                None => {
+            Kind::Query => {
+                if let Some(point) = Point::recognise(sql, types, &self.sql) {
+                    Prepared {
+                        parameters: point.parameters().to_vec(),
+                        ..Prepared::simple(
+                            Plan::Point(point.clone()),
+                            Some(point.fields().to_vec()),
+                        )
+                    }
+                } else {
                     let prepared = guard.watch(self.sql.prepare(sql)).await??;
                     Prepared::planned(prepared, types, Plan::Query)
                 }
-            },
+            }
         };
         Ok(Prepared { bytes, ..prepared })
     }
@@ -328,13 +332,12 @@ impl Session {
     }
 
     fn set(&mut self, name: &str, value: Option<&str>, out: &mut BytesMut) -> Result<(), Failure> {
-        match self.sql.set(name, value) {
-            Some(set) => Ok(set?),
-            None => {
-                self.settings.set(name, value, out)?;
-                self.share();
-                Ok(())
-            }
+        if let Some(set) = self.sql.set(name, value) {
+            Ok(set?)
+        } else {
+            self.settings.set(name, value, out)?;
+            self.share();
+            Ok(())
         }
     }
 

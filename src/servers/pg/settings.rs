@@ -1,4 +1,4 @@
-//! What clients set and show: the settings of PostgreSQL that drivers send, with the values that
+//! What clients set and show: the settings of `PostgreSQL` that drivers send, with the values that
 //! are true here. Those that change nothing are taken and kept; those that would promise something
 //! that is not done are refused.
 
@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use super::backend;
 use super::failure::{Failure, write_warning};
 
-/// The version of PostgreSQL whose dialect and catalog clients may expect, and ours.
+/// The version of `PostgreSQL` whose dialect and catalog clients may expect, and ours.
 pub(super) const SERVER_VERSION: &str = concat!("16.0 (Diptych ", env!("CARGO_PKG_VERSION"), ")");
 
 /// The only database there is.

@@ -22,7 +22,7 @@ use super::settings::Settings;
 use super::wire::Wire;
 use crate::servers::entry::Entry;
 
-/// Bytes of a packet before the session, as in PostgreSQL.
+/// Bytes of a packet before the session, as in `PostgreSQL`.
 const PACKET_BYTES_MAX: u32 = 10_000;
 /// What a cancel request says instead of a version.
 const CANCEL: u32 = 80_877_102;

@@ -130,7 +130,7 @@ fn dollar_quoted(text: &str) -> usize {
     }
 }
 
-/// A name as PostgreSQL reads it: small letters unless it is quoted.
+/// A name as `PostgreSQL` reads it: small letters unless it is quoted.
 pub(super) fn name(word: &str) -> String {
     match word.strip_prefix('"').and_then(|word| word.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),

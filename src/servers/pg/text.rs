@@ -1,4 +1,4 @@
-//! Values as PostgreSQL writes them in text.
+//! Values as `PostgreSQL` writes them in text.
 
 use std::fmt::Write;
 
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn values_look_as_in_postgres() {
-        let double = |value| written(|out| super::double(value, out));
+        let double = |value| written(|out| double(value, out));
         assert_eq!(double(1.5), "1.5");
         assert_eq!(double(100_000_000_000_000.0), "100000000000000");
         assert_eq!(double(1e15), "1e+15");

@@ -92,12 +92,11 @@ impl Value {
             }
             (C::Decimal { scale }, value) => {
                 let (units, own) = value.units()?;
-                let units = match scale.checked_sub(own) {
-                    Some(more) => units.checked_mul(10i128.checked_pow(more.into())?)?,
-                    None => {
-                        let fewer = 10i128.checked_pow((own - scale).into())?;
-                        (units % fewer == 0).then_some(units / fewer)?
-                    }
+                let units = if let Some(more) = scale.checked_sub(own) {
+                    units.checked_mul(10i128.checked_pow(more.into())?)?
+                } else {
+                    let fewer = 10i128.checked_pow((own - scale).into())?;
+                    (units % fewer == 0).then_some(units / fewer)?
                 };
                 Some(Datum::Decimal { units, scale })
             }

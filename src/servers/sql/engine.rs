@@ -1,4 +1,4 @@
-//! What all sessions of a site share: threads, memory, turns, decoded columns, DataFusion's state.
+//! What all sessions of a site share: threads, memory, turns, decoded columns, `DataFusion`'s state.
 //!
 //! Statements are planned and run on threads of their own, so that a long one never holds up the
 //! servers' other requests. All of them together may use so much memory; so many may run at the
@@ -85,7 +85,7 @@ impl Core {
         self.ready.get_or_init(Ready::new).as_ref().map_err(Clone::clone)
     }
 
-    /// DataFusion's state before a session adds its catalog.
+    /// `DataFusion`'s state before a session adds its catalog.
     pub(super) fn state(&self) -> Result<SessionState, SqlError> {
         Ok(self.ready()?.state.clone())
     }
@@ -105,15 +105,14 @@ impl Core {
 
     async fn turn_within(&self, wait: Duration) -> Result<OwnedSemaphorePermit, SqlError> {
         let turn = Arc::clone(&self.turns).acquire_owned();
-        match tokio::time::timeout(wait, turn).await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => {
-                let most = limits::SQL_STATEMENTS_MAX;
-                let message = format!(
-                    "{most} statements are running (retry in a moment, or read views over HTTP)"
-                );
-                Err(SqlError::new("53300", message))
-            }
+        if let Ok(Ok(turn)) = tokio::time::timeout(wait, turn).await {
+            Ok(turn)
+        } else {
+            let most = limits::SQL_STATEMENTS_MAX;
+            let message = format!(
+                "{most} statements are running (retry in a moment, or read views over HTTP)"
+            );
+            Err(SqlError::new("53300", message))
         }
     }
 }

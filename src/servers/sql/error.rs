@@ -5,7 +5,7 @@ use std::fmt;
 /// An error of a statement.
 #[derive(Clone, Debug)]
 pub(in crate::servers) struct SqlError {
-    /// Five characters after the SQL standard and PostgreSQL's additions.
+    /// Five characters after the SQL standard and `PostgreSQL`'s additions.
     pub(in crate::servers) sqlstate: &'static str,
     /// What is wrong, and the remedy in parentheses.
     pub(in crate::servers) message: String,

@@ -1,4 +1,4 @@
-//! DataFusion's errors as SQLSTATEs.
+//! `DataFusion`'s errors as SQLSTATEs.
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::SchemaError;
@@ -48,7 +48,8 @@ fn message_of(error: &SchemaError) -> String {
     let SchemaError::FieldNotFound { field, valid_fields } = error else {
         return error.to_string();
     };
-    let known: Vec<_> = valid_fields.iter().map(|field| field.quoted_flat_name()).collect();
+    let known: Vec<_> =
+        valid_fields.iter().map(datafusion::prelude::Column::quoted_flat_name).collect();
     format!("column {} is not known (the columns are {})", field.flat_name(), known.join(", "))
 }
 

@@ -1,4 +1,4 @@
-//! SQL over views and streams: DataFusion over the index, behind the feature `sql`.
+//! SQL over views and streams: `DataFusion` over the index, behind the feature `sql`.
 //!
 //! One [`Engine`] per [`Site`]; a [`Session`] per connection or request; a [`Prepared`] statement
 //! is executed any number of times, each time at the epoch of that moment, and gives an [`Answer`]
@@ -45,7 +45,7 @@ mod view_scan;
 #[cfg(feature = "sql")]
 mod view_table;
 
-pub(in crate::servers) use answer::{Answer, Notices, ReadAt};
+pub(in crate::servers) use answer::{Notices, ReadAt};
 pub(in crate::servers) use error::SqlError;
 
 #[cfg(not(feature = "sql"))]

@@ -25,7 +25,7 @@ const AS_OF: &str = "diptych.as_of";
 const AT_LEAST: &str = "diptych.at_least";
 const SEARCH_PATH: &str = "search_path";
 
-/// PostgreSQL's settings that clients set by themselves; kept, shown, and without effect.
+/// `PostgreSQL`'s settings that clients set by themselves; kept, shown, and without effect.
 const KEPT: &[(&str, &str)] = &[
     ("application_name", ""),
     ("bytea_output", "hex"),
@@ -256,7 +256,7 @@ impl Session {
         self.settings().mode()
     }
 
-    /// DataFusion's state with this session's tables and functions.
+    /// `DataFusion`'s state with this session's tables and functions.
     pub(super) fn state(&self) -> Result<SessionState, SqlError> {
         let mut state = self.engine.core.state()?;
         state.register_catalog_list(Arc::new(self.catalog.clone()));

@@ -1,4 +1,4 @@
-//! A view as a table of DataFusion.
+//! A view as a table of `DataFusion`.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl ViewTable {
     }
 }
 
-/// An error of this crate on its way through DataFusion.
+/// An error of this crate on its way through `DataFusion`.
 pub(super) fn external(error: crate::error::Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }

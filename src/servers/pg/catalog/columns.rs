@@ -1,4 +1,4 @@
-//! The columns of the catalog's tables, as PostgreSQL 16 has them, and batches of their rows.
+//! The columns of the catalog's tables, as `PostgreSQL` 16 has them, and batches of their rows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -114,7 +114,7 @@ impl Table {
         let field = |(name, of): &(&str, &str)| {
             let field = Field::new(*name, data_type(of), true);
             match *of {
-                "oid" | "name" | "char" => {
+                "oid" | "name" | "char" | "int2vector" | "oidvector" => {
                     let named = HashMap::from([(TYPE_KEY.to_owned(), (*of).to_owned())]);
                     field.with_metadata(named)
                 }
@@ -152,7 +152,8 @@ fn data_type(of: &str) -> DataType {
         "float4" => DataType::Float32,
         "float8" => DataType::Float64,
         "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
-        "int2s" | "oids" => list(DataType::Int64),
+        "int2s" | "int2vector" => list(DataType::Int16),
+        "oids" | "oidvector" => list(DataType::Int64),
         "texts" => list(DataType::Utf8),
         _ => DataType::Utf8,
     }
@@ -192,15 +193,12 @@ fn array(of: &str, cells: Vec<Cell>) -> ArrayRef {
             let bool = |cell: &Cell| if let Cell::Bool(value) = cell { Some(*value) } else { None };
             Arc::new(cells.iter().map(bool).collect::<BooleanArray>())
         }
-        DataType::List(item) if *item.data_type() == DataType::Int64 => {
-            let mut lists = ListBuilder::new(Int64Builder::new());
-            for cell in &cells {
-                if let Cell::Ints(values) = cell {
-                    values.iter().for_each(|value| lists.values().append_value(*value));
-                }
-                lists.append(matches!(cell, Cell::Ints(_)));
-            }
-            Arc::new(lists.finish())
+        DataType::List(item) if *item.data_type() == DataType::Int64 => lists(&cells),
+        DataType::List(item) if *item.data_type() == DataType::Int16 => {
+            let of = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
+            let wide = lists(&cells);
+            // Numbers of columns are small.
+            arrow_cast::cast(&wide, &of(DataType::Int16)).unwrap_or(wide)
         }
         DataType::List(_) => {
             let mut lists = ListBuilder::new(StringBuilder::new());
@@ -215,6 +213,17 @@ fn array(of: &str, cells: Vec<Cell>) -> ArrayRef {
             Arc::new(cells.iter().map(text).collect::<StringArray>())
         }
     }
+}
+
+fn lists(cells: &[Cell]) -> ArrayRef {
+    let mut lists = ListBuilder::new(Int64Builder::new());
+    for cell in cells {
+        if let Cell::Ints(values) = cell {
+            values.iter().for_each(|value| lists.values().append_value(*value));
+        }
+        lists.append(matches!(cell, Cell::Ints(_)));
+    }
+    Arc::new(lists.finish())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The functions that PostgreSQL's clients call on the catalog.
+//! The functions that `PostgreSQL`'s clients call on the catalog.
 //!
 //! They are asked about a few rows at a time, so they are computed value by value.
 
@@ -194,7 +194,7 @@ fn index_definition(objects: &Objects, values: &[ScalarValue]) -> Cell {
         Some(at) => {
             let at = usize::try_from(at - 1).unwrap_or(usize::MAX);
             let column = relation.columns[..relation.key].get(at);
-            column.map_or("".into(), |column| quoted(&column.name)).into()
+            column.map_or(String::new(), |column| quoted(&column.name)).into()
         }
     }
 }
@@ -330,6 +330,12 @@ const KNOWN: &[Known] = &[
     ("pg_my_temp_schema", "int8", zero),
     ("pg_opclass_is_visible", "bool", yes),
     ("pg_operator_is_visible", "bool", yes),
+    ("pg_opfamily_is_visible", "bool", yes),
+    ("pg_conversion_is_visible", "bool", yes),
+    ("pg_ts_config_is_visible", "bool", yes),
+    ("pg_ts_dict_is_visible", "bool", yes),
+    ("pg_ts_parser_is_visible", "bool", yes),
+    ("pg_ts_template_is_visible", "bool", yes),
     ("pg_relation_filenode", "int8", nothing),
     ("pg_relation_is_publishable", "bool", no),
     ("pg_relation_is_updatable", "int4", zero),

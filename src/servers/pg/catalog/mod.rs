@@ -1,4 +1,4 @@
-//! The catalog that PostgreSQL's clients ask: `pg_catalog` and `information_schema`, as tables.
+//! The catalog that `PostgreSQL`'s clients ask: `pg_catalog` and `information_schema`, as tables.
 //!
 //! Clients look there for tables and types, each in its own way, with queries that the planner
 //! does not understand as they are. So there are three parts: `objects` (what there is, and its
@@ -6,7 +6,7 @@
 //! (what a query must say instead, so that the planner understands it).
 //!
 //! A dataflow is a schema; its views are views (`\dv`), with their key shown as an index. Streams
-//! are the tables of the schema `streams`. Tables that PostgreSQL has and that could only be empty
+//! are the tables of the schema `streams`. Tables that `PostgreSQL` has and that could only be empty
 //! here are there, and empty.
 
 mod columns;

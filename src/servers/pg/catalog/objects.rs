@@ -6,14 +6,14 @@ use super::super::kinds::{self, Field, Kind};
 use crate::row::RowSchema;
 use crate::servers::site::Site;
 
-/// Numbers below are PostgreSQL's own.
+/// Numbers below are `PostgreSQL`'s own.
 const FIRST: u32 = 16_384;
 /// Schemas have numbers from here on.
 const RELATIONS: u32 = FIRST + 10_000;
 /// The index of a relation has its relation's number and this.
 const INDEX: u32 = 1_000_000;
 
-/// PostgreSQL's own schemas.
+/// `PostgreSQL`'s own schemas.
 pub(super) const PG_CATALOG: u32 = 11;
 pub(super) const PUBLIC: u32 = 2_200;
 pub(super) const INFORMATION_SCHEMA: u32 = 13_200;
@@ -142,17 +142,12 @@ impl Objects {
     /// The relation called `name`, with or without its schema.
     pub(super) fn named(&self, name: &str) -> Option<&Relation> {
         let plain = |part: &str| super::super::statements::name(part.trim());
-        match name.split_once('.') {
-            Some((schema, name)) => {
-                let (schema, name) = (plain(schema), plain(name));
-                self.relations
-                    .iter()
-                    .find(|known| known.schema_name == schema && known.name == name)
-            }
-            None => {
-                let name = plain(name);
-                self.relations.iter().find(|known| known.is_visible && known.name == name)
-            }
+        if let Some((schema, name)) = name.split_once('.') {
+            let (schema, name) = (plain(schema), plain(name));
+            self.relations.iter().find(|known| known.schema_name == schema && known.name == name)
+        } else {
+            let name = plain(name);
+            self.relations.iter().find(|known| known.is_visible && known.name == name)
         }
     }
 

@@ -1,16 +1,17 @@
 //! Queries on the catalog in words that the planner understands.
 //!
-//! Names lose the schema that they need not have, operators and types of PostgreSQL become those of
+//! Names lose the schema that they need not have, operators and types of `PostgreSQL` become those of
 //! SQL, names cast to `regclass` become their numbers, and a subquery on a table that is always
 //! empty becomes what it gives.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg,
     FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart,
-    Query, SelectItem, SetExpr, Statement, TableAlias, TableFactor, Value as Literal,
-    ValueWithSpan, VisitMut, VisitorMut,
+    Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableFactor, Value as Literal,
+    ValueWithSpan, VisitMut, VisitorMut, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -41,8 +42,56 @@ pub(super) fn rewrite(sql: &str, objects: &Objects) -> Option<String> {
     else {
         return None;
     };
+    let asked = parameters(statement);
     let _ = statement.visit(&mut Rewriter { objects });
+    keep(statement, &asked);
     Some(statement.to_string())
+}
+
+/// The parameters of a statement.
+fn parameters(statement: &Statement) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let _ = visit_expressions(statement, |expr| {
+        if let Expr::Value(value) = expr
+            && let Literal::Placeholder(name) = &value.value
+        {
+            found.insert(name.clone());
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    found
+}
+
+/// Puts parameters back that went with what was left out: they are bound all the same.
+fn keep(statement: &mut Statement, asked: &BTreeSet<String>) {
+    let left = parameters(statement);
+    let Statement::Query(query) = statement else { return };
+    let mut body = query.body.as_mut();
+    let select = loop {
+        body = match body {
+            SetExpr::Select(select) => break select,
+            SetExpr::Query(query) => query.body.as_mut(),
+            SetExpr::SetOperation { left, .. } => left.as_mut(),
+            _ => return,
+        };
+    };
+    for name in asked.difference(&left) {
+        let value = Expr::Value(Literal::Placeholder(name.clone()).with_empty_span());
+        let value = Box::new(Expr::IsNull(Box::new(cast_to(value, DataType::Text))));
+        let always = Expr::Nested(Box::new(Expr::BinaryOp {
+            left: value,
+            op: BinaryOperator::Or,
+            right: Box::new(boolean(true)),
+        }));
+        select.selection = Some(match select.selection.take() {
+            None => always,
+            Some(other) => Expr::BinaryOp {
+                left: Box::new(Expr::Nested(Box::new(other))),
+                op: BinaryOperator::And,
+                right: Box::new(always),
+            },
+        });
+    }
 }
 
 struct Rewriter<'a> {
@@ -82,6 +131,31 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
 
+    /// Nobody sees what a select without rows would have computed.
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        if select.from.iter().any(|from| self.is_always_empty(&from.relation))
+            && !select.projection.iter().any(|item| is_aggregate(&item.to_string()))
+        {
+            for (at, item) in select.projection.iter_mut().enumerate() {
+                let nothing = cast_to(null(), DataType::Text);
+                let alias = match item {
+                    // What is only passed on keeps its type.
+                    SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+                    | SelectItem::ExprWithAlias {
+                        expr: Expr::Identifier(_) | Expr::CompoundIdentifier(_),
+                        ..
+                    } => continue,
+                    SelectItem::UnnamedExpr(_) => Ident::with_quote('"', format!("nothing {at}")),
+                    SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
+                    _ => continue,
+                };
+                *item = SelectItem::ExprWithAlias { expr: nothing, alias };
+            }
+            select.selection = Some(boolean(false));
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Some(other) = self.expression(expr) {
             *expr = other;
@@ -96,6 +170,10 @@ impl Rewriter<'_> {
         match expr {
             Expr::Collate { expr, .. } => Some(std::mem::replace(expr, null())),
             Expr::CompoundIdentifier(parts) => {
+                if parts.last().map(folded)? == "tableoid" {
+                    // Only descriptions are looked up by it, and there are none.
+                    return Some(Expr::Value(Literal::Number("0".into(), false).with_empty_span()));
+                }
                 let schema = parts.first().map(folded)?;
                 let is_schema = matches!(schema.as_str(), "pg_catalog" | "information_schema");
                 (is_schema && parts.len() > 2)
@@ -153,6 +231,20 @@ impl Rewriter<'_> {
                 let list = DataType::Array(ArrayElemTypeDef::SquareBracket(item, None));
                 cast_to(null(), list)
             }),
+            // Those of a list that counts from 0, as keys of indexes do.
+            "generate_subscripts" => {
+                let list = first_argument(function)?;
+                let number = |digits: &str| {
+                    Expr::Value(Literal::Number(digits.to_owned(), false).with_empty_span())
+                };
+                let length = cast_to(call("cardinality", vec![list]), DataType::BigInt(None));
+                let last = Expr::BinaryOp {
+                    left: Box::new(length),
+                    op: BinaryOperator::Minus,
+                    right: Box::new(number("1")),
+                };
+                Some(call("unnest", vec![call("generate_series", vec![number("0"), last])]))
+            }
             // Both forms are one to the planner.
             "current_schemas" => {
                 let names = ["public", "pg_catalog"].map(|name| {
@@ -164,7 +256,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// What `expr` cast to a type of PostgreSQL's own is.
+    /// What `expr` cast to a type of `PostgreSQL`'s own is.
     fn cast(&self, expr: &mut Box<Expr>, to: &str) -> Option<Expr> {
         if let Some(word) = literal(expr)
             && let Some(number) = self.number(to, &word)
@@ -176,7 +268,7 @@ impl Rewriter<'_> {
             "oid" | "xid" | "cid" => match inner() {
                 // The name of a number, as a number.
                 Expr::Function(function) if function.name.to_string() == RELATION_NAME => {
-                    only_argument(function)?
+                    first_argument(&function)?
                 }
                 inner => cast_to(inner, DataType::BigInt(None)),
             },
@@ -222,13 +314,18 @@ impl Rewriter<'_> {
     fn is_empty(&self, query: &Query) -> bool {
         let SetExpr::Select(select) = query.body.as_ref() else { return false };
         let is_aggregate = select.projection.iter().any(|item| is_aggregate(&item.to_string()));
-        let Some(from) = select.from.first().filter(|_| !is_aggregate) else { return false };
-        let TableFactor::Table { name, .. } = &from.relation else { return false };
+        !is_aggregate && select.from.iter().any(|from| self.is_always_empty(&from.relation))
+    }
+
+    /// Is it a table of the catalog that never has a row?
+    fn is_always_empty(&self, factor: &TableFactor) -> bool {
+        let TableFactor::Table { name, .. } = factor else { return false };
         let Some(table) = name.0.last().and_then(|part| part.as_ident()) else { return false };
         name.0
             .first()
             .and_then(|part| part.as_ident())
             .is_some_and(|part| part.value == "pg_catalog")
+            && columns::table(&table.value).is_some()
             && tables::is_empty(&table.value, self.objects)
     }
 }
@@ -266,8 +363,18 @@ fn escaped(pattern: &mut Box<Expr>, escape: &mut Option<ValueWithSpan>) {
     *escape = None;
 }
 
+/// Does an expression compute one value of many rows? Those of its own subqueries do not count.
 fn is_aggregate(written: &str) -> bool {
-    let written = written.to_ascii_lowercase();
+    let mut written = written.to_ascii_lowercase();
+    while let Some(start) = written.find("(select ") {
+        let mut depth = 0;
+        let end = written[start..].find(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            depth == 0
+        });
+        let end = end.map_or(written.len(), |end| start + end + 1);
+        written.replace_range(start..end, "");
+    }
     ["count(", "max(", "min(", "sum(", "avg(", "string_agg(", "array_agg(", "bool_or(", "bool_and("]
         .iter()
         .any(|name| written.contains(name))
@@ -363,10 +470,10 @@ fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     })
 }
 
-fn only_argument(function: Function) -> Option<Expr> {
-    let FunctionArguments::List(list) = function.args else { return None };
-    match list.args.into_iter().next()? {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+fn first_argument(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.first()? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
         _ => None,
     }
 }
