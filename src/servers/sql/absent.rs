@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, SchemaRef};
 
-use super::{Answer, SqlError};
+use super::SqlError;
+use super::answer::Answer;
 use crate::servers::site::Site;
 use crate::serving::Snapshot;
 
