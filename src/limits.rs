@@ -351,7 +351,7 @@ pub const SQL_STATEMENTS_MAX: usize = 16;
 pub const SQL_QUEUE_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a SQL statement may run, its client's reading included.
-pub const SQL_STATEMENT_TIME: Duration = Duration::from_secs(120);
+pub const SQL_STATEMENT_TIME: Duration = Duration::from_mins(2);
 
 /// How long `diptych.at_least` waits for its epoch.
 pub const SQL_AT_LEAST_WAIT: Duration = Duration::from_secs(10);

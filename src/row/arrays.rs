@@ -293,7 +293,7 @@ impl Values {
             Values::Decimal(values, scale) => {
                 let array = Decimal128Array::new(ScalarBuffer::from(values), nulls);
                 let array = array.with_precision_and_scale(PRECISION, scale as i8);
-                Arc::new(array.map_err(|error| malformed(error))?)
+                Arc::new(array.map_err(malformed)?)
             }
             Values::Text { bytes, ends, utf8 } => {
                 let mut offsets = Vec::with_capacity(ends.len() + 1);
@@ -303,7 +303,7 @@ impl Values {
                 let bytes = Buffer::from_vec(bytes);
                 if utf8 {
                     let array = StringArray::try_new(offsets, bytes, nulls);
-                    Arc::new(array.map_err(|error| malformed(error))?)
+                    Arc::new(array.map_err(malformed)?)
                 } else {
                     Arc::new(BinaryArray::new(offsets, bytes, nulls))
                 }

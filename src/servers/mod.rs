@@ -40,4 +40,3 @@ pub use mode::Mode;
 pub use options::ServersOptions;
 pub use run::Servers;
 pub use site::{Flow, Site, Stream};
-pub(crate) use sql::Shared as SqlShared;

@@ -50,7 +50,7 @@ fn below(seed: u64, bound: u64) -> i64 {
 
 fn sample(id: u32) -> Sample {
     let seed = u64::from(id) * 16;
-    let maybe = |salt: u64| mixed(seed + salt) % 5 > 0;
+    let maybe = |salt: u64| !mixed(seed + salt).is_multiple_of(5);
     let micros = (NEW_YEAR + below(seed + 1, 400_000)) * 1_000_000 + below(seed + 2, 3) * 250_000;
     Sample {
         id,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, SchemaRef};
 
-use super::{Answer, SqlError};
+use super::SqlError;
+use super::answer::Answer;
 use crate::servers::site::Site;
 use crate::serving::Snapshot;
 
 /// A parameter of a statement; the part of DataFusion's type that clients send.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the names are Arrow's")]
 pub(in crate::servers) enum ScalarValue {
     Null,
     Boolean(Option<bool>),
@@ -76,11 +76,6 @@ impl Session {
 
     /// None is set.
     pub(in crate::servers) fn setting(&self, _name: &str) -> Option<String> {
-        None
-    }
-
-    /// Never set.
-    pub(in crate::servers) fn as_of(&self) -> Option<String> {
         None
     }
 }

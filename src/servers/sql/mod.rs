@@ -1,12 +1,12 @@
-//! SQL over views and streams: DataFusion over the index, behind the feature `sql`.
+#![doc = include_str!("README.md")]
+//! # In Rust
 //!
-//! One [`Engine`] per [`Site`]; a [`Session`] per connection or request; a [`Prepared`] statement
-//! is executed any number of times, each time at the epoch of that moment, and gives an [`Answer`]
-//! that says which epochs it is about. All of it is read only.
-//!
-//! Without the feature the same types exist and every statement is refused with the remedy.
+//! One [`Engine`] per site; a [`Session`] per connection or request; a [`Prepared`] statement is
+//! executed any number of times, each time at the epoch of that moment. Without the feature the same
+//! types exist and every statement is refused with the remedy.
 
 #[cfg(not(feature = "sql"))]
+#[expect(dead_code, reason = "the whole interface, whatever its users need of it")]
 mod absent;
 #[cfg(feature = "sql")]
 mod access;
@@ -45,7 +45,7 @@ mod view_scan;
 #[cfg(feature = "sql")]
 mod view_table;
 
-pub(in crate::servers) use answer::{Answer, Notices, ReadAt};
+pub(in crate::servers) use answer::{Notices, ReadAt};
 pub(in crate::servers) use error::SqlError;
 
 #[cfg(not(feature = "sql"))]

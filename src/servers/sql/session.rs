@@ -246,11 +246,6 @@ impl Session {
         Ok(vec![(name.to_owned(), value)])
     }
 
-    /// What `diptych.as_of` is set to.
-    pub(in crate::servers) fn as_of(&self) -> Option<String> {
-        self.settings().0.get(AS_OF).cloned()
-    }
-
     /// At which epoch the session reads.
     pub(super) fn mode(&self) -> Result<Mode, SqlError> {
         self.settings().mode()
