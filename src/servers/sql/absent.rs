@@ -30,7 +30,7 @@ pub(in crate::servers) enum ScalarValue {
 
 /// Nothing to share.
 #[derive(Default)]
-pub(crate) struct Shared;
+pub(crate) struct Shared {}
 
 /// Refuses.
 #[derive(Clone)]
