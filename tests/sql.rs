@@ -223,7 +223,7 @@ fn what_would_nest_too_deeply_is_refused_or_answered() {
 }
 
 fn cross_joins(n: usize) -> String {
-    (1..=n).fold(String::new(), |sql, at| sql + &format!(" CROSS JOIN bank.total a{at}"))
+    (1..=n).fold(String::new(), |text, at| text + &format!(" CROSS JOIN bank.total a{at}"))
 }
 
 #[test]

@@ -66,6 +66,7 @@ pub struct Site {
     /// Answers for what the index has let go.
     pub history: Arc<dyn History>,
     /// What SQL engines of this site share.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "there is no SQL"))]
     pub(crate) sql: super::sql::Shared,
     /// What clients have under way.
     pub load: Load,

@@ -104,7 +104,9 @@ impl ViewBatch {
     pub(crate) fn rows_shared_with(&self, other: &ViewBatch) -> Vec<(u32, u32)> {
         if self.keys() > other.keys() {
             let mut shared = other.rows_shared_with(self);
-            shared.iter_mut().for_each(|pair| *pair = (pair.1, pair.0));
+            for pair in &mut shared {
+                *pair = (pair.1, pair.0);
+            }
             return shared;
         }
         let mut shared = Vec::new();

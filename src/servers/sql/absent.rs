@@ -11,7 +11,6 @@ use crate::serving::Snapshot;
 
 /// A parameter of a statement; the part of DataFusion's type that clients send.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the names are Arrow's")]
 pub(in crate::servers) enum ScalarValue {
     Null,
     Boolean(Option<bool>),
@@ -31,7 +30,7 @@ pub(in crate::servers) enum ScalarValue {
 
 /// Nothing to share.
 #[derive(Default)]
-pub(crate) struct Shared;
+pub(crate) struct Shared {}
 
 /// Refuses.
 #[derive(Clone)]
@@ -77,11 +76,6 @@ impl Session {
 
     /// None is set.
     pub(in crate::servers) fn setting(&self, _name: &str) -> Option<String> {
-        None
-    }
-
-    /// Never set.
-    pub(in crate::servers) fn as_of(&self) -> Option<String> {
         None
     }
 }

@@ -38,6 +38,7 @@ pub(in crate::servers) struct Notices(Arc<Mutex<Vec<String>>>);
 
 impl Notices {
     /// Adds a warning, unless it was given before.
+    #[cfg(feature = "sql")]
     pub(in crate::servers) fn add(&self, notice: String) {
         let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !notices.contains(&notice) {

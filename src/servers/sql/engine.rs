@@ -106,14 +106,12 @@ impl Core {
     async fn turn_within(&self, wait: Duration) -> Result<OwnedSemaphorePermit, SqlError> {
         let turn = Arc::clone(&self.turns).acquire_owned();
         if let Ok(Ok(turn)) = tokio::time::timeout(wait, turn).await {
-            Ok(turn)
-        } else {
-            let most = limits::SQL_STATEMENTS_MAX;
-            let message = format!(
-                "{most} statements are running (retry in a moment, or read views over HTTP)"
-            );
-            Err(SqlError::new("53300", message))
+            return Ok(turn);
         }
+        let most = limits::SQL_STATEMENTS_MAX;
+        let message =
+            format!("{most} statements are running (retry in a moment, or read views over HTTP)");
+        Err(SqlError::new("53300", message))
     }
 }
 
@@ -147,11 +145,21 @@ impl Ready {
             .worker_threads(cores)
             .thread_name("sql")
             .thread_stack_size(limits::SQL_STACK_BYTES)
+            .on_thread_start(yield_to_workers)
             .enable_all()
             .build()
             .map_err(|error| {
                 SqlError::new("58030", format!("starting threads for SQL: {error}"))
             })?;
         Ok(Ready { state, threads: Threads(Some(threads)) })
+    }
+}
+
+/// A long statement must not take the cores from the workers, who keep the views fresh: on Linux
+/// a thread has a priority of its own.
+fn yield_to_workers() {
+    if cfg!(target_os = "linux") {
+        // Lowering one's own priority is always allowed; without it all is slower, never wrong.
+        let _ = rustix::process::nice(5);
     }
 }

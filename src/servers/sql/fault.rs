@@ -1,7 +1,7 @@
 //! `DataFusion`'s errors as SQLSTATEs.
 
 use datafusion::arrow::error::ArrowError;
-use datafusion::common::SchemaError;
+use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 
 use super::SqlError;
@@ -48,8 +48,7 @@ fn message_of(error: &SchemaError) -> String {
     let SchemaError::FieldNotFound { field, valid_fields } = error else {
         return error.to_string();
     };
-    let known: Vec<_> =
-        valid_fields.iter().map(datafusion::prelude::Column::quoted_flat_name).collect();
+    let known: Vec<_> = valid_fields.iter().map(Column::quoted_flat_name).collect();
     format!("column {} is not known (the columns are {})", field.flat_name(), known.join(", "))
 }
 

@@ -1,12 +1,17 @@
-//! SQL over views and streams: `DataFusion` over the index, behind the feature `sql`.
+#![doc = include_str!("README.md")]
+//! # In Rust
 //!
-//! One [`Engine`] per [`Site`]; a [`Session`] per connection or request; a [`Prepared`] statement
-//! is executed any number of times, each time at the epoch of that moment, and gives an [`Answer`]
-//! that says which epochs it is about. All of it is read only.
-//!
-//! Without the feature the same types exist and every statement is refused with the remedy.
+//! One [`Engine`] per site; a [`Session`] per connection or request; a [`Prepared`] statement is
+//! executed any number of times, each time at the epoch of that moment. Without the feature the same
+//! types exist and every statement is refused with the remedy.
 
 #[cfg(not(feature = "sql"))]
+#[expect(
+    dead_code,
+    clippy::unused_async,
+    clippy::unused_self,
+    reason = "the interface of what is there with the feature"
+)]
 mod absent;
 #[cfg(feature = "sql")]
 mod access;
