@@ -70,7 +70,11 @@ fn found(lines: &[String]) -> Result<(ViewDiff, Changes), diptych::Error> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn a_planted_bug_is_listed_row_for_row(
         lines in proptest::collection::vec("([aAbB]{1,2}|[a-c]{3,5}| ){0,6}", 1..12),

@@ -3,7 +3,6 @@
 #[path = "page/chromium.rs"]
 mod chromium;
 #[path = "serving/server.rs"]
-#[allow(dead_code, reason = "other tests of servers need more of it")]
 mod server;
 
 use std::path::Path;

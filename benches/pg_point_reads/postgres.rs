@@ -63,8 +63,8 @@ impl Postgres {
                 if command.status().expect("psql runs").success() {
                     break;
                 }
-                assert!(begun.elapsed() < Duration::from_secs(120), "PostgreSQL does not answer");
-                std::thread::sleep(Duration::from_millis(200));
+                assert!(begun.elapsed() < Duration::from_mins(2), "PostgreSQL does not answer");
+                std::thread::sleep(Duration::from_millis(250));
             }
         }
     }

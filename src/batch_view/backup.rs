@@ -10,8 +10,8 @@ use crate::io::{Disk, Open, replace};
 use crate::limits::COPY_BYTES;
 
 impl BatchView {
-    /// Copies this batch view below `root` of `disk`, where there is none at its boundary. Gives the
-    /// bytes of its parts.
+    /// Copies this batch view below `root` of `disk`, where there is none at its boundary. Gives
+    /// the bytes of its parts.
     ///
     /// # Errors
     /// What the disks report; damage when a part has not the length that was stated.

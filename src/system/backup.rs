@@ -24,7 +24,8 @@ pub struct Backup {
 
 impl System {
     /// Copies the log up to its last sealed epoch, and the newest whole batch view of each of the
-    /// dataflows, to the directory `to` on this machine's disk, then reads the copied log back and verifies every checksum.
+    /// dataflows, to the directory `to` on this machine's disk, then reads the copied log back and
+    /// verifies every checksum.
     ///
     /// # Errors
     /// A conflict when `to` is not empty; damage in what is copied (the copy is of no use then);

@@ -5,6 +5,5 @@ mod binary;
 mod processes;
 mod refusals;
 #[path = "../serving/server.rs"]
-#[allow(dead_code, reason = "other tests of servers stop and measure them, too")]
 mod server;
 mod servers;

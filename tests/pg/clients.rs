@@ -79,33 +79,9 @@ fn psql() {
         assert!(answer.contains(expected), "{command}: {answer}");
         assert!(!answer.contains("ERROR"), "{command}: {answer}");
     }
-    for command in [
-        "\\df",
-        "\\dT",
-        "\\dx",
-        "\\dp",
-        "\\db",
-        "\\ds",
-        "\\dm",
-        "\\dD",
-        "\\dC",
-        "\\do",
-        "\\dF",
-        "\\des",
-        "\\dRp",
-        "\\dy",
-        "\\drds",
-        "\\dA",
-        "\\l+",
-        "\\dn+",
-        "\\d *.*",
-        "\\dconfig",
-        "\\dO",
-        "\\dL",
-        "\\dE",
-        "\\dP",
-        "\\dd",
-    ] {
+    let others = "\\df;\\dT;\\dx;\\dp;\\db;\\ds;\\dm;\\dD;\\dC;\\do;\\dF;\\des;\
+                  \\dRp;\\dy;\\drds;\\dA;\\l+;\\dn+;\\d *.*;\\dconfig;\\dO;\\dL;\\dE;\\dP;\\dd";
+    for command in others.split(';') {
         let answer = ask(command);
         assert!(!answer.contains("ERROR"), "{command}: {answer}");
     }

@@ -75,7 +75,10 @@ fn rows_by_key_range_prefix_and_page() {
 fn all_views_in_one_snapshot() {
     let data = tempfile::tempdir().expect("a directory");
     let server = server(&data, "bank");
-    let transfer = |id: i64| json!({ "id": id, "from_account": id % 3, "to_account": 7, "amount": id, "ts": 0 });
+    let transfer = |id: i64| {
+        let from = id % 3;
+        json!({ "id": id, "from_account": from, "to_account": 7, "amount": id, "ts": 0 })
+    };
     for id in 1..30 {
         server.append("transfers", &transfer(id).to_string()).expect("an append");
         let all = server.get("/v1/dataflows/bank/snapshot");

@@ -1,7 +1,8 @@
 //! The page at `/`: files that are part of the binary.
 //!
 //! Anybody may load it, because it holds no data: what it shows it asks for over the interface,
-//! with the token that its user gives it. It loads nothing from anywhere else, and its policy says so.
+//! with the token that its user gives it. It loads nothing from anywhere else, and its policy says
+//! so.
 
 use std::sync::LazyLock;
 

@@ -1,8 +1,8 @@
 //! Which `PostgreSQL` type a column is sent as.
 //!
 //! Every value arrives exactly: unsigned integers go one size up, 64-bit ones as `numeric`. What
-//! `PostgreSQL` has no type for (structs, maps, lists of lists) is sent as text. A field's metadata may name
-//! another type of the same shape; the catalog uses that for `oid`, `name` and `"char"`.
+//! `PostgreSQL` has no type for (structs, maps, lists of lists) is sent as text. A field's metadata
+//! may name another type of the same shape; the catalog uses that for `oid`, `name` and `"char"`.
 
 use arrow_schema::{DataType, Field as ArrowField, IntervalUnit, SchemaRef};
 

@@ -1,6 +1,7 @@
 //! What columns without a name are called: as `PostgreSQL` calls them.
 //!
-//! `PostgreSQL` calls a column after its function or type, and lets two be called alike. The planner
+//! `PostgreSQL` calls a column after its function or type, and lets two be called alike. The
+//! planner
 //! calls it after the whole expression and refuses two that are alike: then the later ones get
 //! names of their own for it, which no client sees.
 

@@ -251,9 +251,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn days_and_instants_are_those_of_the_calendar(micros in -60_000_000_000_000_000i64..250_000_000_000_000_000) {
+        fn days_and_instants_are_those_of_the_calendar(
+            micros in -60_000_000_000_000_000i64..250_000_000_000_000_000,
+        ) {
             let days = micros.div_euclid(DAY) as i32;
-            prop_assert_eq!(written(|out| date(days.into(), out)), Date::from_days(days).to_string());
+            let day = Date::from_days(days).to_string();
+            prop_assert_eq!(written(|out| date(days.into(), out)), day);
             let shown = written(|out| timestamp(micros, false, out));
             let parsed: Timestamp = shown.parse().expect("a timestamp");
             prop_assert_eq!(parsed.micros(), micros);

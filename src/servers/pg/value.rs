@@ -437,7 +437,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_a_value_or_a_failure(
-            oid in prop::sample::select(vec![16, 17, 20, 21, 23, 25, 700, 1007, 1009, 1082, 1184, 1700]),
+            oid in prop::sample::select(
+                vec![16, 17, 20, 21, 23, 25, 700, 1007, 1009, 1082, 1184, 1700],
+            ),
             format in 0i16..3,
             bytes in prop::collection::vec(any::<u8>(), 0..40),
         ) {

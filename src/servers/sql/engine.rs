@@ -1,4 +1,5 @@
-//! What all sessions of a site share: threads, memory, turns, decoded columns, `DataFusion`'s state.
+//! What all sessions of a site share: threads, memory, turns, decoded columns, `DataFusion`'s
+//! state.
 //!
 //! Statements are planned and run on threads of their own, so that a long one never holds up the
 //! servers' other requests. All of them together may use so much memory; so many may run at the

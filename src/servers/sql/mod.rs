@@ -2,8 +2,8 @@
 //! # In Rust
 //!
 //! One [`Engine`] per site; a [`Session`] per connection or request; a [`Prepared`] statement is
-//! executed any number of times, each time at the epoch of that moment. Without the feature the same
-//! types exist and every statement is refused with the remedy.
+//! executed any number of times, each time at the epoch of that moment. Without the feature the
+//! same types exist and every statement is refused with the remedy.
 
 #[cfg(not(feature = "sql"))]
 #[expect(

@@ -6,8 +6,8 @@
 //! (what a query must say instead, so that the planner understands it).
 //!
 //! A dataflow is a schema; its views are views (`\dv`), with their key shown as an index. Streams
-//! are the tables of the schema `streams`. Tables that `PostgreSQL` has and that could only be empty
-//! here are there, and empty.
+//! are the tables of the schema `streams`. Tables that `PostgreSQL` has and that could only be
+//! empty here are there, and empty.
 
 mod columns;
 mod functions;

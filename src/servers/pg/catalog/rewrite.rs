@@ -1,7 +1,7 @@
 //! Queries on the catalog in words that the planner understands.
 //!
-//! Names lose the schema that they need not have, operators and types of `PostgreSQL` become those of
-//! SQL, names cast to `regclass` become their numbers, and a subquery on a table that is always
+//! Names lose the schema that they need not have, operators and types of `PostgreSQL` become those
+//! of SQL, names cast to `regclass` become their numbers, and a subquery on a table that is always
 //! empty becomes what it gives.
 
 use std::collections::BTreeSet;
