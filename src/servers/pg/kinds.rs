@@ -125,6 +125,7 @@ impl Kind {
     }
 
     /// The type of a view's column.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
     pub(super) fn of_column(column: &Column) -> Kind {
         match column.ty {
             ColumnType::U8 | ColumnType::I8 | ColumnType::I16 => Kind::fixed(oid::INT2, 2),

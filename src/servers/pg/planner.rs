@@ -8,6 +8,7 @@ use arrow_schema::DataType;
 #[cfg(feature = "sql")]
 use super::catalog::Catalog;
 use super::settings::Settings;
+#[cfg(feature = "sql")]
 use crate::row::RowSchema;
 use crate::servers::site::{Flow, Site};
 use crate::servers::sql::{Engine, Prepared, Session, SqlError};

@@ -36,6 +36,7 @@ pub(super) struct Plan {
 
 /// One side of an equality.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
 pub(super) enum Operand {
     Constant(Value),
     /// Counted from 0.
