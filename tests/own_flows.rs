@@ -92,6 +92,8 @@ fn main() -> ExitCode {
     let printed = String::from_utf8_lossy(&output.stdout);
     assert_eq!(printed, "place,n\nNowhere,1\nOslo,2\nRome,1\n");
     println!("test a_column_of_another_type_is_refused ...");
+    // The checkpoints of `serve` would be refused before the events are read.
+    std::fs::remove_dir_all(place.path().join("D/views/careful")).expect("there are batch views");
     for line in [
         "batch careful --data D",
         "query careful counts --data D",

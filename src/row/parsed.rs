@@ -107,7 +107,8 @@ mod tests {
             any::<String>().prop_map(|text| (ColumnType::String, Datum::String(text))),
             Just((ColumnType::String, Datum::String("\\N".to_owned()))),
             any::<Vec<u8>>().prop_map(|bytes| (ColumnType::Bytes, Datum::Bytes(bytes))),
-            any::<i128>().prop_map(|units| {
+            // 38 digits are what a decimal column holds.
+            (1 - 10_i128.pow(38)..10_i128.pow(38)).prop_map(|units| {
                 (ColumnType::Decimal { scale: 2 }, Datum::Decimal { units, scale: 2 })
             }),
             (0..4_000_000_000_000_000i64).prop_map(|us| {

@@ -125,6 +125,7 @@ fn a_cursor_of_another_view_or_epoch_is_refused() {
     let page = server.get(&format!("{VIEW}?limit=1&at_least={epoch}"));
     let cursor = page["cursor"].as_str().expect("a cursor").to_owned();
     let later = server.append("lines", "{\"text\":\"d\"}").expect("an append");
+    server.get(&format!("{VIEW}?limit=1&at_least={later}"));
     let (status, detail) = refused(&server, &format!("{VIEW}?as_of={later}&cursor={cursor}"));
     assert_eq!(status, 400, "{detail}");
     assert!(detail.contains("epoch"), "{detail}");
