@@ -242,3 +242,14 @@ fn statements_that_nobody_waits_for_end() {
     assert_eq!(status, 200, "{answer}");
     assert!(begun.elapsed().as_secs() < 20, "it took {:?}", begun.elapsed());
 }
+
+#[test]
+fn what_needs_too_much_memory_is_refused() {
+    let site = Site::start();
+    let greedy = "SELECT r FROM (SELECT repeat(word, 30000) AS r FROM word_count.counts) \
+                  ORDER BY r DESC LIMIT 1000000";
+    let (status, answer) = site.sql(greedy);
+    assert_eq!((status, answer["sqlstate"].as_str()), (503, Some("53200")), "{answer}");
+    let (status, answer) = site.sql("SELECT count(*) FROM word_count.counts");
+    assert_eq!(status, 200, "{answer}");
+}

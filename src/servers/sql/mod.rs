@@ -32,6 +32,8 @@ mod image;
 #[cfg(feature = "sql")]
 mod index_rows;
 #[cfg(feature = "sql")]
+mod life;
+#[cfg(feature = "sql")]
 mod pins;
 #[cfg(feature = "sql")]
 mod prepared;

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Notices, ReadAt};
+use super::life::{self, Ends, Life, too_long};
 use super::reading::Reading;
 use super::session::Session;
 use super::statement::{Statement, read_only};
@@ -92,10 +93,12 @@ impl Prepared {
                 let core = &self.session.engine.core;
                 let turn = core.turn().await?;
                 let threads = core.threads()?;
-                let until = Instant::now() + limits::SQL_STATEMENT_TIME;
+                let life = Life::new();
+                let ends = Ends(Arc::clone(&life));
+                let until = Instant::from_std(life.until);
                 let this = self.clone();
                 let started = task::run(&threads, async move {
-                    match tokio::time::timeout_at(until, this.start(parameters)).await {
+                    match tokio::time::timeout_at(until, this.start(parameters, life)).await {
                         Ok(started) => started,
                         Err(_) => Err(too_long()),
                     }
@@ -106,7 +109,7 @@ impl Prepared {
                 let sql = self.sql().to_owned();
                 let work = drive(sql, plan, state, reading, until, sender, turn);
                 let task = Ending(threads.spawn(work));
-                Ok(Answer { schema, rows: rows(receiver, task), epochs, notices })
+                Ok(Answer { schema, rows: rows(receiver, (task, ends)), epochs, notices })
             }
         }
     }
@@ -122,6 +125,7 @@ impl Prepared {
     async fn start(
         self,
         parameters: Vec<ScalarValue>,
+        life: Arc<Life>,
     ) -> Result<(Arc<dyn ExecutionPlan>, SessionState, Arc<Reading>, Vec<ReadAt>), SqlError> {
         let Work::Plan { sql, plan } = &*self.work else {
             unreachable!("only plans are started");
@@ -142,6 +146,7 @@ impl Prepared {
         state.config_mut().set_extension(Arc::clone(&reading));
         state.mark_start_execution();
         let plan = state.create_physical_plan(&plan).await;
+        let plan = plan.and_then(|plan| life::bind(plan, &life));
         let plan = plan.map_err(|error| fault::of(sql, &error))?;
         Ok((plan, state, reading, epochs))
     }
@@ -253,7 +258,7 @@ async fn drive(
     }
 }
 
-fn rows(receiver: mpsc::Receiver<Result<RecordBatch, SqlError>>, task: Ending<()>) -> Rows {
+fn rows(receiver: mpsc::Receiver<Result<RecordBatch, SqlError>>, task: (Ending<()>, Ends)) -> Rows {
     stream::unfold((receiver, task), |(mut receiver, task)| async move {
         let batch = receiver.recv().await?;
         Some((batch, (receiver, task)))
@@ -261,11 +266,6 @@ fn rows(receiver: mpsc::Receiver<Result<RecordBatch, SqlError>>, task: Ending<()
     // It may be asked again after its end.
     .fuse()
     .boxed()
-}
-
-fn too_long() -> SqlError {
-    let most = limits::SQL_STATEMENT_TIME.as_secs();
-    SqlError::new("57014", format!("the statement took longer than {most} s (read less at once)"))
 }
 
 fn nothing() -> Answer {
