@@ -55,7 +55,9 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     signal::watch()?;
     let appends = target.is_some() || args.servers.appends();
     let writer = appends.then(|| system.writer()).transpose()?.map(Arc::new);
-    let mut options = ServeOptions::default().cluster(cluster);
+    // Only over HTTP can somebody ask what the operators do.
+    let profiled = args.servers.listen.is_some();
+    let mut options = ServeOptions::default().cluster(cluster).profiled(profiled);
     if args.cluster.is_member() {
         options = options.boundary(common_start(args, &system, &definitions)?);
     }

@@ -51,7 +51,7 @@ pub(crate) struct Live {
     driver: Option<JoinHandle<()>>,
     /// Why the driver ended early, until somebody is told.
     failure: Arc<Mutex<Option<Error>>>,
-    profile: Arc<Profile>,
+    profile: Option<Arc<Profile>>,
     workers: Option<WorkerGuards<Result<()>>>,
     senders: Vec<(Sender<Command>, Thread)>,
 }
@@ -79,7 +79,8 @@ impl Start {
 }
 
 impl Live {
-    /// Starts the workers of this process, and on process 0 the driver that feeds them.
+    /// Starts the workers of this process, and on process 0 the driver that feeds them; what their
+    /// operators do is kept in `profile`, if there is one.
     ///
     /// Errors when the cluster cannot be formed or a dataflow does not compile.
     pub(crate) fn start(
@@ -87,15 +88,15 @@ impl Live {
         dataflows: Vec<LiveDataflow>,
         reader: &Arc<Reader>,
         tail: Tail,
+        profile: Option<Arc<Profile>>,
     ) -> Result<Live> {
         let boundaries = dataflows.iter().map(|dataflow| dataflow.start.boundary());
         let next = boundaries.min().unwrap_or(0);
         let (ready, started) = bounded(cluster.workers);
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..cluster.workers).map(|_| bounded(limits::EPOCHS_QUEUED_MAX)).unzip();
-        let profile = Arc::<Profile>::default();
         let hire = Hire {
-            profile: Arc::clone(&profile),
+            profile: profile.clone(),
             dataflows,
             reader: Arc::clone(reader),
             cluster: cluster.clone(),
@@ -162,9 +163,9 @@ impl Live {
         }
     }
 
-    /// What the operators of the dataflows do.
-    pub(crate) fn profile(&self) -> &Arc<Profile> {
-        &self.profile
+    /// What the operators of the dataflows do, if it was to be known.
+    pub(crate) fn profile(&self) -> Option<&Arc<Profile>> {
+        self.profile.as_ref()
     }
 
     /// Every epoch below has been given to every worker, unless it is below a boundary.
@@ -226,7 +227,7 @@ type Started = (usize, Result<Thread>);
 
 /// What each worker thread needs to begin.
 struct Hire {
-    profile: Arc<Profile>,
+    profile: Option<Arc<Profile>>,
     dataflows: Vec<LiveDataflow>,
     reader: Arc<Reader>,
     cluster: Cluster,
@@ -268,7 +269,9 @@ impl Hire {
 
     fn hire(&self, worker: &mut Worker, local: usize) -> Result<LiveWorker> {
         agree(worker, &self.cluster, &self.task())?;
-        self.profile.watch(worker);
+        if let Some(profile) = &self.profile {
+            profile.watch(worker);
+        }
         let several = self.cluster.processes() > 1;
         let broadcast = several.then(|| Commands::install(worker));
         let (index, peers) = (worker.index(), worker.peers());

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::batch::{self, BatchReport, Job};
 use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta};
 use crate::dataflow::{Definition, Description};
-use crate::engine::{Blocks, Cluster, Feed, Gather, History, Progress};
+use crate::engine::{Blocks, Cluster, Feed, Gather, History, Profile, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
@@ -199,7 +199,8 @@ impl System {
             entries.push(entry);
             live.push(dataflow);
         }
-        let live = Live::start(&options.cluster, live, &reader, tail)?;
+        let profile = options.profiled.then(Arc::<Profile>::default);
+        let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
         Ok(Served { entries, live, reader, cluster: options.cluster })
     }
 

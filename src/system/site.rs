@@ -50,7 +50,7 @@ impl System {
                 (entry.description.name.clone(), status, entry.index.shards())
             })
             .collect();
-        let profile = Arc::clone(served.live.profile());
+        let profile = served.live.profile().cloned();
         let (system, definitions) = (self.clone(), definitions.to_vec());
         let history = Recompute { system, definitions, statuses, profile };
         let reader = Arc::clone(served.reader());
@@ -73,7 +73,7 @@ struct Recompute {
     definitions: Vec<Definition>,
     /// How each dataflow fares, and how many workers it has.
     statuses: Vec<(String, Arc<LaneStatus>, usize)>,
-    profile: Arc<Profile>,
+    profile: Option<Arc<Profile>>,
 }
 
 impl Recompute {
@@ -118,7 +118,12 @@ impl History for Recompute {
     }
 
     fn graph(&self, dataflow: &str) -> Result<Graph> {
-        self.profile.graph(dataflow).ok_or_else(|| {
+        let Some(profile) = &self.profile else {
+            let message = format!("no figures are kept of the operators of {dataflow:?}");
+            return Err(Error::new(Kind::Missing, message)
+                .remedy("serve it with ServeOptions::profiled, as `serve --listen` does"));
+        };
+        profile.graph(dataflow).ok_or_else(|| {
             Error::new(Kind::Missing, format!("dataflow {dataflow:?} was never installed here"))
         })
     }
@@ -126,5 +131,28 @@ impl History for Recompute {
     fn failure(&self, dataflow: &str) -> Option<Error> {
         let (_, status, _) = self.statuses.iter().find(|(name, ..)| name == dataflow)?;
         status.error()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_operators_are_kept_when_asked_for() {
+        let system = System::in_memory();
+        let flows = [Definition::new("word_count", crate::dataflows::word_count)];
+        let writer = system.writer().expect("a writer");
+        let graph = |profiled| {
+            let options = ServeOptions::default().writer(&writer).profiled(profiled);
+            let served = system.serve(&flows, options).expect("served");
+            let site = system.site(&served, &flows, None).expect("a site");
+            site.history.graph("word_count")
+        };
+        let error = graph(false).map(|_| ()).expect_err("nothing is kept");
+        assert!(error.to_string().contains("ServeOptions::profiled"), "{error}");
+        let names: Vec<_> =
+            graph(true).expect("a graph").operators.into_iter().map(|one| one.name).collect();
+        assert!(names.iter().any(|name| name == "Own: words"), "{names:?}");
     }
 }
