@@ -98,7 +98,9 @@ fn filled(path: &str) -> String {
         let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
         name.map_or(part, |name| values.get(name.trim_start_matches('*')).unwrap_or(&"x"))
     });
-    parts.collect::<Vec<_>>().join("/")
+    let filled = parts.collect::<Vec<_>>().join("/");
+    // Asked in the one form that has a shortcut past the router: it must be none past the gate.
+    if path.ends_with("/views/{view}") { filled + "?key=to" } else { filled }
 }
 
 fn agent() -> ureq::Agent {

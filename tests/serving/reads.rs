@@ -232,3 +232,33 @@ fn what_is_served_is_described() {
     assert_eq!(flow["views"].as_array().map(Vec::len), Some(5), "{status}");
     assert!(status["uptime_seconds"].is_f64() && status["log"]["upper"].is_u64(), "{status}");
 }
+
+/// One key at the latest epoch goes a shorter way than the same question with a limit.
+#[test]
+fn the_short_way_and_the_long_way_say_the_same() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = server(&data, "bank");
+    for id in 0..20 {
+        let transfer =
+            json!({ "id": id, "from_account": id % 3, "to_account": 7, "amount": id, "ts": 0 });
+        server.append("transfers", &transfer.to_string()).expect("an append");
+    }
+    let upper = server.append("transfers", "").expect("an append of nothing");
+    server.get(&format!("/v1/dataflows/bank/views/total?at_least={upper}"));
+    for (view, key) in
+        [("credits", "7"), ("debits", "-1"), ("debits", "1"), ("debits", "one"), ("none", "1")]
+    {
+        let path = format!("/v1/dataflows/bank/views/{view}?key={key}");
+        let answers = ["", "&limit=100"].map(|more| {
+            let config = ureq::get(server.url(&format!("{path}{more}"))).config();
+            let mut response =
+                config.http_status_as_error(false).build().call().expect("an answer");
+            let text = response.body_mut().read_to_string().expect("text");
+            (response.status(), response.headers()["content-type"].clone(), text)
+        });
+        assert_eq!(answers[0], answers[1], "{path}");
+    }
+    let head = ureq::head(server.url("/v1/dataflows/bank/views/credits?key=7"));
+    let head = head.call().expect("an answer");
+    assert!(head.headers()["content-length"].to_str().is_ok_and(|length| length != "0"));
+}

@@ -20,6 +20,7 @@ mod query;
 mod read;
 mod requests;
 mod secured;
+mod shortcut;
 mod snapshot;
 mod sql;
 mod status;
@@ -27,7 +28,6 @@ mod verify;
 
 use std::sync::Arc;
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
@@ -40,6 +40,9 @@ use super::site::Site;
 pub(super) use hostile::hostile;
 pub(super) use problem::Problem;
 pub(super) use requests::{Counting, Requests};
+pub(super) use shortcut::App;
+
+use shortcut::Shortcut;
 
 type Routes = OpenApiRouter<Arc<Site>>;
 
@@ -62,7 +65,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
 }
 
 /// The whole interface.
-fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
+fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> App {
     let mut all = Routes::new();
     for (role, routes) in routes() {
         all = all.merge(secured::secured(routes, role, gate));
@@ -75,7 +78,11 @@ fn router(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> Router {
     let counted = site.load.count(api.paths.paths.keys());
     let router = router.fallback(problem::no_such_path);
     let router = router.method_not_allowed_fallback(problem::no_such_method);
-    router.layer(counted).with_state(site)
+    let requests = Arc::clone(&counted.0);
+    let place = requests.place(read::PATH);
+    let shortcut = Shortcut { site: Arc::clone(&site), requests, place };
+    let shortcut = gate.is_none().then(|| Arc::new(shortcut));
+    App { router: router.layer(counted).with_state(site), shortcut }
 }
 
 /// Answers requests until told to stop; then finishes those under way.
@@ -92,6 +99,6 @@ pub(super) async fn serve(
         let _ = told.wait_for(|stop| *stop).await;
         load.load.stop();
     });
-    let router = router(site, entry.gate.as_ref());
-    listener::serve(listener, router, entry.tls, entry.bounds, stopping).await;
+    let app = app(site, entry.gate.as_ref());
+    listener::serve(listener, app, entry.tls, entry.bounds, stopping).await;
 }

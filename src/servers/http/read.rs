@@ -48,6 +48,9 @@ struct Rows {
     cursor: Option<String>,
 }
 
+/// The path, as it is described and counted.
+pub(super) const PATH: &str = "/v1/dataflows/{dataflow}/views/{view}";
+
 const KNOWN: &[&str] =
     &["key", "from", "to", "prefix", "limit", "cursor", "at_least", "timeout", "as_of", "mode"];
 
@@ -92,19 +95,10 @@ const KNOWN: &[&str] =
 async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
     let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?);
     let flow = site.flow(&dataflow)?;
-    // The shortest question: nothing but one key.
-    if let Some(text) = uri.query().and_then(|query| query.strip_prefix("key="))
-        && !text.bytes().any(|byte| matches!(byte, b'&' | b'%' | b'+' | b'['))
+    if let Some(key) = uri.query().and_then(|query| query.strip_prefix("key="))
+        && let Some(answer) = point(flow, &view, key)?
     {
-        let index = flow.serving.index();
-        let (id, info) = find(index.views(), &view)?;
-        let mut key = Vec::with_capacity(text.len() + 16);
-        if info.schema.key_of_text(text, &mut key)? {
-            let mut rows = Answer::new(&info.schema, READ_ROWS);
-            if rows.latest(flow, &index.latest(), id, &key)? {
-                return Ok(rows.finish(None));
-            }
-        }
+        return Ok(answer);
     }
     let query = Query::of(&uri, KNOWN)?;
     let mode = query.mode()?;
@@ -117,6 +111,23 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
         }
         Asked::Range(range) => read_range(&site, flow, &view, &query, mode, range, limit).await,
     }
+}
+
+/// The rows of one key at the latest epoch; none when `text` is more than one whole key, or has to
+/// be decoded, or has many rows.
+pub(super) fn point(flow: &Flow, view: &str, text: &str) -> Result<Option<Response>> {
+    if text.bytes().any(|byte| matches!(byte, b'&' | b'%' | b'+' | b'[')) {
+        return Ok(None);
+    }
+    let index = flow.serving.index();
+    let (id, info) = find(index.views(), view)?;
+    let mut key = Vec::with_capacity(text.len() + 16);
+    if !info.schema.key_of_text(text, &mut key)? {
+        return Ok(None);
+    }
+    let mut answer = Answer::new(&info.schema, READ_ROWS);
+    let whole = answer.latest(flow, &index.latest(), id, &key)?;
+    Ok(whole.then(|| answer.finish(None)))
 }
 
 fn find<'v>(views: &'v [ViewInfo], name: &str) -> Result<(usize, &'v ViewInfo)> {

@@ -91,7 +91,12 @@ impl Requests {
         self.0.iter()
     }
 
-    fn place(&self, path: &str) -> usize {
+    /// Counts an answer that came past the layer.
+    pub(super) fn count(&self, place: usize, status: u16, took: Duration) {
+        self.0[place].count(status, took);
+    }
+
+    pub(super) fn place(&self, path: &str) -> usize {
         self.0.iter().position(|route| route.path == path).unwrap_or(0)
     }
 }

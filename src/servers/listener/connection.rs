@@ -62,7 +62,7 @@ where
     let Some(start) = start(&mut io, shared).await? else { return Ok(()) };
     let http2 = start.is_http2();
     let pulse = Arc::new(Pulse::default());
-    let front = Front::new(shared.router.clone(), Arc::clone(&pulse), shared.bounds);
+    let front = Front::new(shared.app.clone(), Arc::clone(&pulse), shared.bounds);
     let io = TokioIo::new(Counted::new(io, start.bytes, Arc::clone(&pulse)));
     if http2 {
         let connection = http2::Builder::new(TokioExecutor::new())

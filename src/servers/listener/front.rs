@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
@@ -19,19 +18,19 @@ use super::Bounds;
 use super::body::{Bounded, Fate, Refused};
 use super::pulse::Pulse;
 use crate::limits::{BODY_RATE_MIN, BODY_START_TIME};
-use crate::servers::http::Problem;
+use crate::servers::http::{App, Problem};
 
 /// The service of one connection.
 #[derive(Clone)]
 pub(super) struct Front {
-    router: Router,
+    app: App,
     pulse: Arc<Pulse>,
     bounds: Bounds,
 }
 
 impl Front {
-    pub(super) fn new(router: Router, pulse: Arc<Pulse>, bounds: Bounds) -> Front {
-        Front { router, pulse, bounds }
+    pub(super) fn new(app: App, pulse: Arc<Pulse>, bounds: Bounds) -> Front {
+        Front { app, pulse, bounds }
     }
 }
 
@@ -45,6 +44,9 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         let told = tracing::enabled!(tracing::Level::DEBUG).then(|| Told::of(&request));
         let mut fate = None;
         let request = if request.body().is_end_stream() {
+            if let Some(response) = self.app.shortcut(&request) {
+                return self.answer(State::Ready(Some(response)), None, told);
+            }
             request.map(|_| Body::empty())
         } else {
             // A body that announces its length is refused before a byte of it is read.
@@ -55,7 +57,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             request.map(|body| Body::new(Bounded::new(body, self.bounds.body, fate.clone())))
         };
         // Cloning is one count; calling needs a router of one's own.
-        let future = self.router.clone().call(request);
+        let future = self.app.router.clone().call(request);
         self.answer(State::Routed(future), fate, told)
     }
 }
@@ -80,6 +82,8 @@ pub(super) struct Answer {
 enum State {
     Routed(RouteFuture<Infallible>),
     Refused(Refused),
+    /// Taken when it is given out.
+    Ready(Option<Response<Body>>),
 }
 
 impl Future for Answer {
@@ -93,6 +97,7 @@ impl Future for Answer {
                 Err(never) => match never {},
             },
             State::Refused(why) => Err(*why),
+            State::Ready(response) => Ok(response.take().unwrap_or_default()),
         };
         // Whatever a handler made of the error that a refused body gave it.
         let refused = this.fate.as_ref().and_then(Fate::refused);

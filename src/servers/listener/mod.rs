@@ -28,13 +28,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use futures::FutureExt;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::http::App;
 use crate::limits;
 
 /// How long a connection that cannot be accepted for want of descriptors is left alone.
@@ -61,7 +61,7 @@ impl Default for Bounds {
 
 /// What all connections of a listener share.
 struct Shared {
-    router: Router,
+    app: App,
     bounds: Bounds,
     tls: Option<TlsAcceptor>,
     stopping: watch::Receiver<bool>,
@@ -69,11 +69,11 @@ struct Shared {
     refused: AtomicU64,
 }
 
-/// Serves `router` on the connections of `listener` until told to stop; then finishes what is under
+/// Serves `app` on the connections of `listener` until told to stop; then finishes what is under
 /// way. Whoever calls it bounds the time for that.
 pub(super) async fn serve(
     listener: TcpListener,
-    router: Router,
+    app: App,
     tls: Option<Arc<ServerConfig>>,
     bounds: Bounds,
     stopping: watch::Receiver<bool>,
@@ -82,7 +82,7 @@ pub(super) async fn serve(
     let tls = tls.map(TlsAcceptor::from);
     let refused = AtomicU64::new(0);
     let stop = stopped(stopping.clone());
-    let shared = Arc::new(Shared { router, bounds, tls, stopping, room, refused });
+    let shared = Arc::new(Shared { app, bounds, tls, stopping, room, refused });
     tokio::pin!(stop);
     let report = tokio::spawn(report(Arc::clone(&shared)));
     loop {
