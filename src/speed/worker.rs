@@ -148,8 +148,11 @@ impl LiveWorker {
         let mut lanes = lanes.filter_map(|(number, live)| Some((number, live.as_mut()?)));
         let outcome =
             lanes.try_for_each(|(number, live)| (dump.write)(number, index, live.lane.installed()));
+        // Who waits for the last outcome finds that nobody holds what was written to any more.
+        let done = dump.done.clone();
+        drop(dump);
         // Who asked may have given up waiting.
-        let _ = dump.done.send(outcome);
+        let _ = done.send(outcome);
     }
 
     /// Whether one more epoch may be fed. One always may when nothing is in flight.

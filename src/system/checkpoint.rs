@@ -171,3 +171,39 @@ fn write_views(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::{Cluster, ServeOptions, System};
+
+    /// Takes its time to be dropped, as threads may at any point.
+    struct Slow(Arc<()>);
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn no_worker_holds_what_it_has_written() {
+        let system = System::in_memory();
+        system.writer().and_then(|writer| writer.close()).expect("an empty log");
+        let flow = crate::dataflows::all().into_iter().find(|flow| flow.name() == "bank");
+        let options = ServeOptions::default().cluster(Cluster::local(2));
+        let mut served = system.serve(&[flow.expect("built in")], options).expect("served");
+        served.live.end_feeding().expect("fed");
+        let held = Arc::new(());
+        let slow = Slow(Arc::clone(&held));
+        let write = Box::new(move |_, _, _: &mut _| {
+            assert!(Arc::strong_count(&slow.0) > 1);
+            Ok(())
+        });
+        served.live.dump(write).expect("written");
+        assert_eq!(Arc::strong_count(&held), 1, "a worker still holds it");
+        served.stop().expect("stopped");
+    }
+}
