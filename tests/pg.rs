@@ -5,7 +5,7 @@
 mod clients;
 #[path = "pg/driver.rs"]
 mod driver;
-#[path = "pg/flows.rs"]
+#[path = "sql/flows.rs"]
 mod flows;
 #[path = "pg/hostile.rs"]
 mod hostile;

@@ -7,9 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use diptych::dataflows::{Line, Transfer, bank};
+use diptych::event::Event;
+use diptych::log::Writer;
 use diptych::serving::Read;
 use diptych::{
-    BatchOptions, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, System, append,
+    BatchOptions, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, Served, System,
+    append,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,17 +27,23 @@ fn transfer(id: i64) -> Transfer {
     Transfer { id, from_account, to_account, amount: id % 100, ts: id }
 }
 
+/// A log in memory with its writer, and `flow` served over it, with the first `event` visible.
+fn serving<E: Event>(flow: &Definition, (stream, event): (&str, E)) -> (System, Writer, Served) {
+    let system = System::in_memory();
+    let writer = system.writer().expect("a writer");
+    append(&writer, stream, &[event]).expect("appended");
+    let options = ServeOptions::default().writer(&writer);
+    let served = system.serve(std::slice::from_ref(flow), options).expect("served");
+    served.wait_beyond(flow.name(), 0).expect("visible");
+    (system, writer, served)
+}
+
 /// 100 rebuilds by another computation while events arrive and two readers never pause: every
 /// answer is consistent, no frontier goes back, and every rebuild becomes the base.
 #[test]
 fn rebuilds_are_invisible() {
-    let system = System::in_memory();
-    let writer = system.writer().expect("a writer");
-    append(&writer, "transfers", &[transfer(0)]).expect("appended");
     let flow = Definition::new("bank", bank);
-    let options = ServeOptions::default().writer(&writer);
-    let served = system.serve(std::slice::from_ref(&flow), options).expect("served");
-    served.wait_beyond("bank", 0).expect("visible");
+    let (system, writer, served) = serving(&flow, ("transfers", transfer(0)));
     let index = served.index("bank").expect("an index");
     let (tell, told) = mpsc::channel();
     let rebuilds = system.rebuild_under_readers(
@@ -103,13 +112,8 @@ fn forgetful(df: &mut Dataflow<'_>) {
 /// A function that reads something that changes is found by the first rebuild, and named.
 #[test]
 fn a_function_that_is_not_deterministic_is_named() {
-    let system = System::in_memory();
-    let writer = system.writer().expect("a writer");
-    append(&writer, "lines", &[Line { text: "to be".into() }]).expect("appended");
     let flow = Definition::new("forgetful", forgetful);
-    let options = ServeOptions::default().writer(&writer);
-    let served = system.serve(std::slice::from_ref(&flow), options).expect("served");
-    served.wait_beyond("forgetful", 0).expect("visible");
+    let (system, writer, served) = serving(&flow, ("lines", Line { text: "to be".into() }));
     let index = served.index("forgetful").expect("an index");
     let before = index.snapshot(Read::Latest).expect("a snapshot");
     append(&writer, "lines", &[Line { text: "or not".into() }]).expect("appended");
@@ -140,13 +144,8 @@ fn a_function_that_is_not_deterministic_is_named() {
 /// Checkpoints are made by time, while epochs go on, and the next start continues the newest.
 #[test]
 fn checkpoints_are_made_while_serving() {
-    let system = System::in_memory();
-    let writer = system.writer().expect("a writer");
-    append(&writer, "transfers", &[transfer(0)]).expect("appended");
     let flow = Definition::new("bank", bank);
-    let options = ServeOptions::default().writer(&writer);
-    let served = system.serve(std::slice::from_ref(&flow), options).expect("served");
-    served.wait_beyond("bank", 0).expect("visible");
+    let (system, writer, served) = serving(&flow, ("transfers", transfer(0)));
     let (tell, told) = mpsc::channel();
     let every = Some(Duration::from_millis(5));
     let options = quickly(every);

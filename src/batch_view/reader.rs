@@ -72,15 +72,7 @@ impl BatchView {
     /// # Errors
     /// When the directory cannot be read.
     pub fn boundaries(disk: &dyn Disk, root: &Path, identity: &Identity) -> Result<Vec<Epoch>> {
-        let files = match disk.list(&identity.dir(root)) {
-            Ok(files) => files,
-            Err(error) if error.is_missing() => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let finished = files.iter().filter_map(|file| {
-            names::boundary_of(file).filter(|boundary| *file == names::manifest(*boundary))
-        });
-        Ok(finished.collect())
+        BatchView::listed(disk, root, identity, names::manifest)
     }
 
     /// The boundaries of batch views that somebody has begun to make and not finished; also those
@@ -89,15 +81,25 @@ impl BatchView {
     /// # Errors
     /// When the directory cannot be read.
     pub fn begun(disk: &dyn Disk, root: &Path, identity: &Identity) -> Result<Vec<Epoch>> {
+        BatchView::listed(disk, root, identity, names::begun)
+    }
+
+    /// The boundaries for which there is the file that `name` says.
+    fn listed(
+        disk: &dyn Disk,
+        root: &Path,
+        identity: &Identity,
+        name: fn(Epoch) -> String,
+    ) -> Result<Vec<Epoch>> {
         let files = match disk.list(&identity.dir(root)) {
             Ok(files) => files,
             Err(error) if error.is_missing() => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let begun = files.iter().filter_map(|file| {
-            names::boundary_of(file).filter(|boundary| *file == names::begun(*boundary))
+        let listed = files.iter().filter_map(|file| {
+            names::boundary_of(file).filter(|boundary| *file == name(*boundary))
         });
-        Ok(begun.collect())
+        Ok(listed.collect())
     }
 
     /// The batch view at `boundary`. Reads the manifest only: parts are checked as they are read,

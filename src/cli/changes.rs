@@ -10,8 +10,7 @@ use super::remote;
 use super::sheet::Sheet;
 use crate::error::{Error, Kind, Result};
 use crate::row::Datum;
-use crate::serving::IndexOptions;
-use crate::system::{Boundary, ServeOptions, System};
+use crate::system::{Boundary, System};
 use crate::time::Epoch;
 
 /// Computes the changes from a data directory, or has a server send them.
@@ -49,14 +48,7 @@ fn local(args: &ChangesArgs, catalog: &Catalog, system: &System) -> Result<ExitC
         ("recomputed from the events".to_owned(), Boundary::InPlace(from))
     };
     eprintln!("epochs {} to {}: {how}", from, upper - 1);
-    let index = IndexOptions { history_epochs: upper + 1, ..IndexOptions::default() };
-    let cluster = args.workers.cluster();
-    let options =
-        ServeOptions::default().cluster(cluster).boundary(boundary).until(upper).index(index);
-    let served = system.serve(std::slice::from_ref(definition), options)?;
-    served.wait_beyond(definition.name(), upper - 1)?;
-    let index = served.index(definition.name())?;
-    served.stop()?;
+    let index = system.recompute_changes(definition, boundary, upper, args.workers.cluster())?;
     let schema = &description.views[view].schema;
     let mut sheet = Sheet::of_view(args.format.format, &["epoch"], schema, &["diff"])?;
     let mut changes = index.changes(view, from)?;

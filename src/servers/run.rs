@@ -43,21 +43,13 @@ impl Servers {
         let entries = Entries::open(options)?;
         let mut servers = Servers { runtime: None, stop, http: None, pg: None, tasks: Vec::new() };
         if let Some(address) = options.listen {
-            let (listener, bound) = {
-                // Sockets belong to a runtime.
-                let _inside = runtime.enter();
-                bind(address)?
-            };
+            let (listener, bound) = bind(&runtime, address)?;
             servers.http = Some(bound);
             let serve = http::serve(Arc::clone(&site), listener, entries.http, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
         }
         if let Some(address) = options.pg_listen {
-            let (listener, bound) = {
-                // Sockets belong to a runtime.
-                let _inside = runtime.enter();
-                bind(address)?
-            };
+            let (listener, bound) = bind(&runtime, address)?;
             servers.pg = Some(bound);
             let serve = pg::serve(Arc::clone(&site), listener, entries.pg, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
@@ -104,11 +96,13 @@ impl Drop for Servers {
     }
 }
 
-fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+fn bind(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
     let failed = |error| {
         Error::io(format!("listening at {address}"), error)
             .remedy("choose another address; port 0 takes a free one")
     };
+    // Sockets belong to a runtime.
+    let _inside = runtime.enter();
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let socket = socket.map_err(failed)?;
     // A restart need not wait for connections that are still winding down.

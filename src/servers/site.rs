@@ -92,7 +92,12 @@ impl Site {
     /// # Errors
     /// When it is not served; lists those that are.
     pub fn flow(&self, name: &str) -> Result<&Flow> {
-        self.flows.iter().find(|flow| flow.name == name).ok_or_else(|| {
+        self.number(name).map(|number| &self.flows[number])
+    }
+
+    /// The place of the dataflow called `name` among those served.
+    pub(super) fn number(&self, name: &str) -> Result<usize> {
+        self.flows.iter().position(|flow| flow.name == name).ok_or_else(|| {
             let known: Vec<_> = self.flows.iter().map(|flow| flow.name.as_str()).collect();
             Error::new(Kind::Missing, format!("dataflow {name:?} is not served here"))
                 .remedy(format!("served are {}", known.join(", ")))

@@ -99,7 +99,7 @@ pub fn diff(left: &BatchView, right: &BatchView, samples: usize) -> Result<Vec<V
 }
 
 /// A batch view as an index, to be read in order.
-fn contents(view: &BatchView) -> Result<Snapshot> {
+pub(super) fn contents(view: &BatchView) -> Result<Snapshot> {
     let info = |meta: &crate::batch_view::ViewMeta| ViewInfo {
         name: meta.name.clone(),
         schema: meta.schema.clone(),

@@ -31,7 +31,7 @@ use crate::engine::{Blocks, Cluster, Feed, Gather, History, Profile, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
-use crate::serving::{Index, Publish, ViewInfo};
+use crate::serving::{Index, IndexOptions, Publish, ViewInfo};
 use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
 use crate::time::Epoch;
 use fits::{check_log, check_types};
@@ -277,6 +277,37 @@ impl System {
     ) -> Result<Index> {
         let boundary = if from_scratch { Boundary::InPlace(upper) } else { Boundary::Newest };
         let options = ServeOptions::default().cluster(cluster).boundary(boundary).until(upper);
+        self.run_until(definition, upper, options)
+    }
+
+    /// As [`System::recompute`], with the changes of every epoch in `[boundary, upper)` kept apart:
+    /// [`Index::changes`] gives them all.
+    ///
+    /// # Errors
+    /// As [`System::recompute`].
+    pub(crate) fn recompute_changes(
+        &self,
+        definition: &Definition,
+        boundary: Boundary,
+        upper: Epoch,
+        cluster: Cluster,
+    ) -> Result<Index> {
+        // Kept as published, they are read in the order of epochs without a search.
+        let index = IndexOptions {
+            history_epochs: upper + 1,
+            recent_updates: usize::MAX,
+            ..IndexOptions::default()
+        };
+        let options = ServeOptions::default().cluster(cluster).boundary(boundary);
+        self.run_until(definition, upper, options.until(upper).index(index))
+    }
+
+    fn run_until(
+        &self,
+        definition: &Definition,
+        upper: Epoch,
+        options: ServeOptions<'_>,
+    ) -> Result<Index> {
         let served = self.serve(std::slice::from_ref(definition), options)?;
         let index = served.index(definition.name())?;
         if let Some(last) = upper.checked_sub(1) {

@@ -17,13 +17,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
+use super::diff::contents;
 use super::{BatchOptions, Served, System, identity};
 use crate::batch_view::BatchView;
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Result};
 use crate::limits::{DRIFT_ROWS, REBUILD_LOOK};
-use crate::serving::{Index, IndexOptions, Pin, Read};
+use crate::serving::{Index, Pin, Read};
 use crate::time::Epoch;
 
 /// How batch views are kept fresh while serving.
@@ -206,10 +207,10 @@ impl Watched {
             None => self.index.pin(at)?,
         };
         let dataflow = self.description.name.clone();
-        let outcome = match self.index.replace_base(&pin, base.clone()) {
+        let outcome = match self.index.replace_base(&pin, base) {
             Ok(()) => Rebuilt::Swapped { dataflow, boundary: at, took: begun.elapsed() },
             Err(error) if error.is_damaged() => {
-                Rebuilt::Drift { dataflow, boundary: at, rows: self.differing(at, base)? }
+                Rebuilt::Drift { dataflow, boundary: at, rows: self.differing(&view)? }
             }
             Err(error) => return Err(error),
         };
@@ -217,13 +218,10 @@ impl Watched {
         Ok(Some(outcome))
     }
 
-    /// The first rows of all views that differ between what is served and `base`.
-    fn differing(&self, at: Epoch, base: crate::serving::Base) -> Result<Vec<String>> {
-        let (version, views) = (self.index.version(), self.index.views().to_vec());
-        let rebuilt = Index::new(version, views, self.index.shards(), IndexOptions::default())?;
-        rebuilt.install_base(at, base)?;
-        let (ours, theirs) =
-            (self.index.snapshot(Read::AsOf(at - 1))?, rebuilt.snapshot(Read::Latest)?);
+    /// The first rows of all views that differ between what is served and `rebuilt`.
+    fn differing(&self, rebuilt: &BatchView) -> Result<Vec<String>> {
+        let ours = self.index.snapshot(Read::AsOf(rebuilt.boundary() - 1))?;
+        let theirs = contents(rebuilt)?;
         let mut rows = Vec::new();
         for (id, view) in ours.views().iter().enumerate() {
             for row in ours.difference(id, &theirs, id).take(DRIFT_ROWS) {

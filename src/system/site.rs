@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Boundary, ServeOptions, Served, System};
+use super::{Boundary, Served, System};
 use crate::dataflow::{Definition, Graph};
 use crate::engine::{Cluster, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
 use crate::servers::{Flow, History, Site, Stream};
-use crate::serving::{Index, IndexOptions, Serving};
+use crate::serving::{Index, Serving};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
 
@@ -101,20 +101,7 @@ impl History for Recompute {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
         };
-        // Kept as published, they are read in the order of epochs without a search.
-        let index = IndexOptions {
-            history_epochs: upper + 1,
-            recent_updates: usize::MAX,
-            ..IndexOptions::default()
-        };
-        let options = ServeOptions::default().boundary(boundary).until(upper).index(index);
-        let served = self.system.serve(std::slice::from_ref(definition), options)?;
-        let index = served.index(dataflow)?;
-        if let Some(last) = upper.checked_sub(1) {
-            served.wait_beyond(dataflow, last)?;
-        }
-        served.stop()?;
-        Ok(index)
+        self.system.recompute_changes(definition, boundary, upper, Cluster::local(1))
     }
 
     fn graph(&self, dataflow: &str) -> Result<Graph> {
@@ -137,6 +124,7 @@ impl History for Recompute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ServeOptions;
 
     #[test]
     fn figures_of_operators_are_kept_when_asked_for() {

@@ -9,7 +9,7 @@ async def main():
     pool = await asyncpg.create_pool(min_size=2, max_size=4, ssl=False)
     async with pool.acquire() as conn:
         assert await conn.fetchval("SELECT n FROM counts WHERE word = $1", "often") == 3000
-        row = await conn.fetchrow("SELECT * FROM types.samples WHERE id = $1", 7)
+        row = await conn.fetchrow("SELECT * FROM types.samples WHERE key = $1", 7)
         assert row["tiny"] == -3 and row["name"] is None and row["raw"] == b"\x00\x00\x07", row
         assert row["price"] == decimal.Decimal("-17653.35"), row
         assert (await conn.fetch("SELECT word FROM counts WHERE word = ANY($1)", ["w1", "w2"]))

@@ -53,8 +53,8 @@ async fn number(client: &Client, sql: &str) -> i64 {
 async fn a_point_read_and_the_planner_give_the_same_bytes() {
     let site = Site::start();
     let client = site.client().await;
-    let point = client.prepare("SELECT * FROM types.samples WHERE id = $1").await.expect("point");
-    let planned = "SELECT * FROM types.samples WHERE id = $1 AND id >= 0";
+    let point = client.prepare("SELECT * FROM types.samples WHERE key = $1").await.expect("point");
+    let planned = "SELECT * FROM types.samples WHERE key = $1 AND key >= 0";
     let planned = client.prepare(planned).await.expect("planned");
     let columns = |columns: &[tokio_postgres::Column]| {
         columns.iter().map(|c| (c.name().to_owned(), c.type_().oid())).collect::<Vec<_>>()
@@ -68,9 +68,9 @@ async fn a_point_read_and_the_planner_give_the_same_bytes() {
             let of_planner = client.query(&planned, &[&id]).await.expect("an answer");
             let rows = |rows: &[Row]| rows.iter().map(raw).collect::<Vec<_>>();
             assert_eq!(rows(&of_point), rows(&of_planner), "id {id}");
-            let sql = format!("SELECT * FROM types.samples WHERE id = {id}");
+            let sql = format!("SELECT * FROM types.samples WHERE key = {id}");
             let of_point = texts(&client, &sql).await;
-            let of_planner = texts(&client, &format!("{sql} AND id >= 0")).await;
+            let of_planner = texts(&client, &format!("{sql} AND key >= 0")).await;
             assert_eq!(of_point, of_planner, "id {id}");
         }
     }
@@ -144,7 +144,7 @@ async fn values_arrive_as_their_types() {
     let site = Site::start();
     let client = site.client().await;
     let sql = "SELECT tiny, small, flag, ratio, single, name, raw, wide FROM types.samples \
-               WHERE id = $1";
+               WHERE key = $1";
     let row = client.query_one(sql, &[&7i64]).await.expect("a row");
     assert_eq!(row.get::<_, i16>(0), -3);
     assert_eq!(row.get::<_, Option<i16>>(1), Some(259 - 1000));
@@ -154,7 +154,7 @@ async fn values_arrive_as_their_types() {
     assert_eq!(row.get::<_, Option<String>>(5), None);
     assert_eq!(row.get::<_, Vec<u8>>(6), [0, 0, 7]);
     assert_eq!(row.columns()[7].type_(), &Type::NUMERIC);
-    let row = client.query_one("SELECT at FROM types.samples WHERE id = $1", &[&2i64]).await;
+    let row = client.query_one("SELECT at FROM types.samples WHERE key = $1", &[&2i64]).await;
     let at: std::time::SystemTime = row.expect("a row").get(0);
     let micros = 2 * 86_400_123_456u64;
     let expected = std::time::UNIX_EPOCH + Duration::from_micros(micros);

@@ -12,7 +12,7 @@ async function main() {
     const found = await client.query({ ...named, values: [word] });
     assert.strictEqual(found.rowCount, 1);
   }
-  const sample = await client.query("SELECT * FROM types.samples WHERE id = $1", [7]);
+  const sample = await client.query("SELECT * FROM types.samples WHERE key = $1", [7]);
   assert.strictEqual(sample.rows[0].tiny, -3);
   assert.strictEqual(sample.rows[0].price, "-17653.35");
   assert.deepStrictEqual([...sample.rows[0].raw], [0, 0, 7]);

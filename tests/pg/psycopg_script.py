@@ -16,21 +16,21 @@ with psycopg.connect(autocommit=True) as conn:
         return a == b or (isinstance(a, float) and (
             math.isnan(a) and math.isnan(b) or math.isclose(a, b, rel_tol=1e-6)))
 
-    for sql in ["SELECT * FROM types.samples ORDER BY id", "SELECT * FROM types.by_at",
+    for sql in ["SELECT * FROM types.samples ORDER BY key", "SELECT * FROM types.by_at",
                 "SELECT * FROM pg_type", "SELECT array_agg(word) FROM counts WHERE n > 1",
                 "SELECT make_array(1, 2, NULL), make_array('a', 'b,c', '')"]:
         text, binary = rows(False, sql), rows(True, sql)
         assert len(text) == len(binary)
         for one, other in zip(text, binary):
             assert all(map(same, one, other)), (sql, one, other)
-    first = rows(True, "SELECT price, day, at, raw, flag, name FROM types.samples WHERE id = %s", 6)[0]
+    first = rows(True, "SELECT price, day, at, raw, flag, name FROM types.samples WHERE key = %s", 6)[0]
     assert isinstance(first[0], decimal.Decimal) and first[0] == decimal.Decimal("-17776.80")
     assert isinstance(first[1], datetime.date) and isinstance(first[3], bytes)
     assert first[2] is None, first[2]
 
     # Parameters find rows by keys of every type, also prepared.
     for key, value, expected in [
-        ("samples WHERE id", 7, 1),
+        ("samples WHERE key", 7, 1),
         ("by_day WHERE day", datetime.date(2026, 1, 1), 1),
         ("by_price WHERE price", decimal.Decimal("-18518.50"), 0),
         ("by_price WHERE price", decimal.Decimal("0"), 1),

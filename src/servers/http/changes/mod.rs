@@ -61,8 +61,7 @@ async fn changes(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let name = site.flow(&dataflow)?.name.clone();
-    let flow = site.flows.iter().position(|flow| flow.name == name).unwrap_or_default();
+    let flow = site.number(&dataflow)?;
     site.flows[flow].serving.index().view(&view)?;
     let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
     let from = header.filter(|id| !id.is_empty()).or(asked.from.as_deref());
