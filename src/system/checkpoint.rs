@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn no_worker_holds_what_it_has_written() {
         let system = System::in_memory();
-        system.writer().and_then(|writer| writer.close()).expect("an empty log");
+        system.writer().and_then(crate::log::Writer::close).expect("an empty log");
         let flow = crate::dataflows::all().into_iter().find(|flow| flow.name() == "bank");
         let options = ServeOptions::default().cluster(Cluster::local(2));
         let mut served = system.serve(&[flow.expect("built in")], options).expect("served");

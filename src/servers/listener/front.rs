@@ -78,7 +78,6 @@ pub(super) struct Answer {
     limit: u64,
 }
 
-#[expect(clippy::large_enum_variant, reason = "the large one is that of nearly all requests")]
 enum State {
     Routed(RouteFuture<Infallible>),
     Refused(Refused),
