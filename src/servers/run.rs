@@ -34,7 +34,6 @@ impl Servers {
     /// or the credentials cannot be read. Nothing listens then.
     pub fn start(site: Arc<Site>, options: &ServersOptions) -> Result<Servers> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
             .thread_name("servers")
             .enable_all()
             .build()
