@@ -328,7 +328,8 @@ fn many_epochs_are_few_batches() {
     }
     assert!(run.index.settle(PATIENCE));
     let status = run.index.status();
-    for view in &status.views {
+    for (id, view) in status.views.iter().enumerate() {
+        assert_eq!(view.rows, run.model.rows(id, 2_000).values().sum::<isize>(), "{view:?}");
         // Sizes at least double from one batch to the next.
         assert!(view.batches <= 2 * 12, "{view:?}");
         assert!(view.updates < 2_000, "history below since is merged: {view:?}");

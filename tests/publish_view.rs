@@ -49,9 +49,9 @@ fn run(index: &Index, workers: usize, shards: usize, from: u64) {
                 (row::encode(&word), row::encode(&(count as i64)))
             });
             let words = words.map(|word| (row::encode(&word), Vec::new()));
-            let stream = publish_view(counts, 0, shards, Arc::clone(&publisher));
+            let stream = publish_view(counts, (0, "counts"), shards, Arc::clone(&publisher));
             probe_published(stream, &probe);
-            probe_published(publish_view(words, 1, shards, publisher), &probe);
+            probe_published(publish_view(words, (1, "words"), shards, publisher), &probe);
         });
         let (me, peers) = (worker.index(), worker.peers());
         let mine = |word: &String| word.len() % peers == me;

@@ -258,6 +258,9 @@ fn with_tls_and_credentials_any_address_serves_and_plain_text_does_not() {
     let secret = token(Path::new(&at("credentials.toml")), "read");
     let (data, cert, key, credentials) =
         (at("data"), at("cert.pem"), at("key.pem"), at("credentials.toml"));
+    fs::write(at("lines.ndjson"), "{\"text\":\"to be\"}\n").expect("written");
+    let ingested = diptych(&["ingest", "lines", &at("lines.ndjson"), "--data", &data]);
+    assert!(ingested.status.success(), "{ingested:?}");
     let server = Server::start(&[
         "word_count",
         "--data",
@@ -275,6 +278,19 @@ fn with_tls_and_credentials_any_address_serves_and_plain_text_does_not() {
     let answer = agent.get(&secure).header("authorization", &format!("Bearer {secret}")).call();
     assert_eq!(answer.expect("an answer").status(), 200);
     assert!(ureq::get(server.url("/readyz").replace("https://", "http://")).call().is_err());
+    let secure = secure.replace("/readyz", "").replace("127.0.0.1", "localhost");
+    let query = ["query", "word_count", "counts", "--server", &secure];
+    fs::write(at("token"), &secret).expect("written");
+    for (flags, code, says) in [
+        (&[][..], 8, "--ca FILE"),
+        (&["--ca", &cert], 2, "--token-file FILE"),
+        (&["--ca", &cert, "--token-file", &at("token")], 0, "read from https://localhost"),
+    ] {
+        let asked = diptych(&[&query, flags].concat());
+        let said = String::from_utf8_lossy(&asked.stderr);
+        assert_eq!(asked.status.code(), Some(code), "{flags:?}: {said}");
+        assert!(said.contains(says), "{flags:?}: {said}");
+    }
 
     let flags = ["serve", "word_count", "--data", &data, "--for", "1s", "--follow"];
     let more = ["--tls-cert", &cert, "--tls-key", &key, "--credentials", &credentials];

@@ -39,7 +39,8 @@ impl Installed {
         let outcome = worker.dataflow_named(definition.name(), |scope| {
             let plan = definition.draw(scope)?;
             let description = Description::of(definition.name(), &plan);
-            for (view, (_, rows)) in plan.views.into_iter().enumerate() {
+            for (view, (info, rows)) in plan.views.into_iter().enumerate() {
+                let view = (view, info.name.as_str());
                 let end = publish_view(rows, view, shards, Arc::clone(publisher));
                 probe_published(end, &probe);
             }

@@ -41,6 +41,8 @@ pub struct ViewBatch {
 pub(super) struct Body {
     batch: Inner,
     table: Option<KeyTable>,
+    /// The sum of all differences.
+    rows: isize,
 }
 
 /// The only element of a frontier of a totally ordered time; none when the frontier is empty.
@@ -53,7 +55,17 @@ impl ViewBatch {
         let none = || Antichain::from_elem(0);
         batch.description = Description::new(none(), none(), none());
         let table = KeyTable::build(&batch.storage.keys);
-        ViewBatch { body: Arc::new(Body { batch, table }), description }
+        // An update that stands alone is stored where its neighbour is: so, by value.
+        let (values, updates) = (&batch.storage.vals.vals, &batch.storage.upds);
+        let of = |value| updates.bounds(value);
+        let diffs = (0..values.count()).flat_map(|value| &updates.diffs[of(value).0..of(value).1]);
+        let rows = diffs.sum();
+        ViewBatch { body: Arc::new(Body { batch, table, rows }), description }
+    }
+
+    /// How many rows more there are after the batch than before, each as often as it is there.
+    pub fn added_rows(&self) -> isize {
+        self.body.rows
     }
 
     /// A batch of `updates`, in any order, all with times in `[lower, upper)`.

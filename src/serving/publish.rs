@@ -39,17 +39,17 @@ type Nothing = CapacityContainerBuilder<Vec<()>>;
 /// The stream that comes back carries nothing; a probe on it says what has been published.
 ///
 /// Panics when there are more shards than workers.
-pub fn publish_view(
-    rows: VecCollection<'_, Epoch, (Vec<u8>, Vec<u8>), isize>,
-    view: usize,
+pub fn publish_view<'s>(
+    rows: VecCollection<'s, Epoch, (Vec<u8>, Vec<u8>), isize>,
+    (view, name): (usize, &str),
     shards: usize,
     publisher: Arc<dyn Publish>,
-) -> StreamVec<'_, Epoch, ()> {
+) -> StreamVec<'s, Epoch, ()> {
     let worker = rows.inner.scope().index();
     let peers = rows.inner.scope().peers();
     assert!(shards <= peers, "view {view} has {shards} shards on {peers} workers");
     let route = Exchange::new(move |((key, _), _, _): &ViewUpdate| shard_of(key, shards) as u64);
-    let name = format!("Publish view {view}");
+    let name = format!("Publish: {name}");
     rows.inner.unary_frontier::<Nothing, _, _, _>(route, &name, move |capability, _info| {
         let mut sealer = Sealer { gathered: Gathered::default(), capability: Some(capability) };
         move |(input, frontier), _output| {

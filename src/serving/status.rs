@@ -15,6 +15,8 @@ pub struct ViewStatus {
     pub name: String,
     /// Batches over all shards.
     pub batches: usize,
+    /// Rows, each as often as it is there.
+    pub rows: isize,
     /// Updates over all batches: the rows, and what history adds to them.
     pub updates: usize,
     /// Keys over all batches; a key counts once per batch that holds it.
@@ -51,6 +53,7 @@ impl Index {
             let mut status = ViewStatus {
                 name: info.name.clone(),
                 batches: 0,
+                rows: 0,
                 updates: 0,
                 keys: 0,
                 memory_bytes: 0,
@@ -58,6 +61,7 @@ impl Index {
             };
             for (shard, list) in state.view(view).iter().enumerate() {
                 status.batches += list.batches.len();
+                status.rows += list.batches.iter().map(ViewBatch::added_rows).sum::<isize>();
                 status.updates += list.batches.iter().map(BatchReader::len).sum::<usize>();
                 status.keys += list.batches.iter().map(ViewBatch::keys).sum::<usize>();
                 let memory = list.batches.iter().map(ViewBatch::memory_bytes);

@@ -18,6 +18,10 @@ pub(super) fn unreachable(base: &str, error: &ureq::Error) -> Error {
             "nobody listens there".to_owned(),
             "start `serve … --listen HOST:PORT`, or give the address that it printed",
         ),
+        ureq::Error::Io(io) if io.to_string().contains("CaUsedAsEndEntity") => (
+            "its certificate is that of an authority".to_owned(),
+            "make one with -addext basicConstraints=critical,CA:FALSE, or have it signed",
+        ),
         ureq::Error::Io(io) if io.kind() == ErrorKind::InvalidData && base.starts_with("https") => {
             (io.to_string(), UNTRUSTED)
         }

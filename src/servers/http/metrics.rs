@@ -109,16 +109,19 @@ fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
 }
 
 fn views(text: &mut Exposition, flows: &[Looked]) {
-    type Figure = fn(&ViewStatus) -> usize;
-    let families: [(&'static str, &str, Figure); 5] = [
-        ("diptych_view_updates", "Rows of the view, and what history adds.", |view| view.updates),
-        ("diptych_view_keys", "Keys of the view; one counts once per batch.", |view| view.keys),
-        ("diptych_view_batches", "Batches the view is in.", |view| view.batches),
-        ("diptych_view_memory_bytes", "Heap memory of the view.", |view| view.memory_bytes),
+    type Figure = fn(&ViewStatus) -> f64;
+    let families: [(&'static str, &str, Figure); 6] = [
+        ("diptych_view_rows", "Rows of the view.", |view| view.rows as f64),
+        ("diptych_view_updates", "Rows, and what history adds.", |view| view.updates as f64),
+        ("diptych_view_keys", "Keys of the view; one counts once per batch.", |view| {
+            view.keys as f64
+        }),
+        ("diptych_view_batches", "Batches the view is in.", |view| view.batches as f64),
+        ("diptych_view_memory_bytes", "Heap memory of the view.", |view| view.memory_bytes as f64),
         (
             "diptych_view_recent_bytes",
             "Heap memory of the latest changes, shared in part with the view.",
-            |view| view.recent_bytes,
+            |view| view.recent_bytes as f64,
         ),
     ];
     for (name, help, figure) in families {

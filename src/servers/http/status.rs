@@ -92,8 +92,10 @@ struct FlowStatus {
 struct ViewStatus {
     /// Its name.
     view: String,
-    /// Its rows, and what history adds to them.
-    rows: usize,
+    /// Its rows, each as often as it is there.
+    rows: isize,
+    /// Updates in memory: the rows, and what history adds to them.
+    updates: usize,
     /// Its keys; one counts once in each batch that holds it.
     keys: usize,
     /// Immutable batches that hold it.
@@ -136,7 +138,8 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         flow.serving.index().status();
     let views = views.into_iter().map(|view| ViewStatus {
         view: view.name,
-        rows: view.updates,
+        rows: view.rows,
+        updates: view.updates,
         keys: view.keys,
         batches: view.batches,
         bytes: view.memory_bytes,

@@ -189,7 +189,7 @@ export class Browser {
     rows.scrollTop = place;
     rows.dataset.epoch = answer.epoch ?? '';
     const count = answer.rows.length === 1 ? '1 row' : `${answer.rows.length} rows`;
-    const epoch = answer.epoch === null ? 'before the first epoch' : `at epoch ${answer.epoch}`;
+    const epoch = answer.epoch === null ? 'before the first epoch' : `at epoch ${grouped(answer.epoch)}`;
     this.say(`${count}${answer.cursor ? ', more follow' : ''}, ${epoch}`, false, quietly);
     this.buttons();
   }

@@ -15,7 +15,7 @@ function say(words, bad = false) {
 /** The epochs of an answer in words. */
 function epochs(list) {
   return list.map(({ dataflow, epoch }) =>
-    `${dataflow} ${epoch === undefined || epoch === null ? 'empty' : `at epoch ${epoch}`}`);
+    `${dataflow} ${epoch === undefined || epoch === null ? 'empty' : `at epoch ${grouped(epoch)}`}`);
 }
 
 function show(answer, seconds) {
