@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde_json::Value;
 
 use super::order;
@@ -191,10 +192,8 @@ impl Datum {
 }
 
 fn parse_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    pairs.iter().map(|[a, b]| Some((digit(*a)? * 16 + digit(*b)?) as u8)).collect()
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()
 }
 
 impl fmt::Display for Datum {
@@ -208,7 +207,7 @@ impl fmt::Display for Datum {
             Datum::F64(x) => write!(f, "{x}"),
             Datum::Decimal { units, scale } => f.write_str(&decimal::show(*units, *scale)),
             Datum::String(text) => f.write_str(text),
-            Datum::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Datum::Bytes(bytes) => f.write_str(&HEXLOWER.encode(bytes)),
             Datum::Timestamp(at) => write!(f, "{at}"),
             Datum::Date(day) => write!(f, "{day}"),
         }

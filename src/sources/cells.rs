@@ -11,6 +11,7 @@ use arrow_array::types::{
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
 use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, TimeUnit};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -288,15 +289,10 @@ struct Hexes(Bytes);
 
 impl Writer for Hexes {
     fn text(&mut self, text: &str) -> Result<(), Bad> {
-        let refuse = || Bad::value(text, "an even number of hexadecimal digits");
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if !rest.is_empty() {
-            return Err(refuse());
-        }
-        for pair in pairs {
-            let digit = |byte: u8| char::from(byte).to_digit(16).ok_or_else(refuse);
-            self.0.joined.push((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
-        }
+        let bytes = HEXLOWER_PERMISSIVE
+            .decode(text.as_bytes())
+            .map_err(|_| Bad::value(text, "an even number of hexadecimal digits"))?;
+        self.0.joined.extend_from_slice(&bytes);
         self.0.end(true);
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! The two readings: check everything, then append everything.
 
 use arrow_schema::SchemaRef;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::bad::{ErrorsFile, shortened};
@@ -188,10 +188,5 @@ fn producer(stream: &str, digests: &[ChunkDigest]) -> String {
     for digest in digests {
         whole.update(digest);
     }
-    let mut id = format!("file/{stream}/");
-    for byte in whole.finalize() {
-        // Writing to a String cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
+    format!("file/{stream}/{}", HEXLOWER.encode(&whole.finalize()))
 }

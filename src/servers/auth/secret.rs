@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 
 use super::{Role, Scram};
@@ -32,7 +33,7 @@ pub(crate) fn new_token(name: &str, roles: &[Role]) -> Result<NewToken> {
     let secret = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret_bytes::<32>()?));
     let mut lines = format!("[[token]]\nname = {}\n", quoted(name));
     // Writing to a string cannot fail.
-    let _ = writeln!(lines, "sha256 = \"{}\"", hex(&hash(&secret)));
+    let _ = writeln!(lines, "sha256 = \"{}\"", HEXLOWER.encode(&hash(&secret)));
     let _ = writeln!(lines, "roles = [{}]", listed(roles));
     Ok(NewToken { secret, lines })
 }
@@ -68,23 +69,9 @@ pub(super) fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-fn hex(hash: &Hash) -> String {
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// A hash written as 64 hexadecimal digits.
 pub(super) fn parse_hash(text: &str) -> Option<Hash> {
-    let mut hash = Hash::default();
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(hash)
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 /// Equality in a time that depends on no byte.

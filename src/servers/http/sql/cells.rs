@@ -7,6 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType};
+use data_encoding::HEXLOWER;
 
 const OPTIONS: FormatOptions<'static> = FormatOptions::new();
 
@@ -149,9 +150,7 @@ fn hex(array: &ArrayRef, row: usize, out: &mut Vec<u8>) {
         DataType::LargeBinary => array.as_binary::<i64>().value(row),
         _ => array.as_binary_view().value(row),
     };
-    for byte in bytes {
-        let _ = write!(out, "{byte:02x}");
-    }
+    out.extend_from_slice(HEXLOWER.encode(bytes).as_bytes());
 }
 
 /// A text as JSON.
