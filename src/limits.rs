@@ -28,6 +28,10 @@ pub const WORKER_PARK: Duration = Duration::from_millis(5);
 /// cache lines that the table's memory (about 7 bytes per key) buys nothing.
 pub const BATCH_TABLE_KEYS_MIN: usize = 64;
 
+/// Values from which on a batch notes which are left of a key; below, looking at them all costs no
+/// more than looking that up.
+pub const SETTLED_VALUES_MIN: usize = 8;
+
 /// How long the driver sleeps while a worker's queue is full: a small part of what the queue holds.
 pub const DRIVER_PARK: Duration = Duration::from_micros(200);
 /// Epochs below the frontier that an index can tell apart: at 100 epochs a second, the last 100

@@ -338,3 +338,35 @@ fn many_epochs_are_few_batches() {
     assert!(status.since >= 1_800 && status.since < 2_000, "{status:?}");
     run.read(50, 3, 200);
 }
+
+/// Keys with a new value at every epoch: read at the end, where all but the last cancel out, and
+/// inside of history, where they do not.
+#[test]
+fn a_key_that_changes_at_every_epoch() {
+    let mut run = Run::new(2, 200, 1_000);
+    for epoch in 0..700u64 {
+        for list in 0..run.uppers.len() {
+            let mut updates = Vec::new();
+            for key in [3, 5, 80, 81] {
+                let every = u64::from(key) % 4 + 1;
+                if epoch % every == 0 {
+                    let value = |epoch: u64| (epoch * 7 % 251) as u8;
+                    updates.push((key, value(epoch), 0, 1));
+                    if epoch >= every {
+                        updates.push((key, value(epoch - every), 0, -1));
+                    }
+                }
+            }
+            run.publish(list, 1, &updates);
+        }
+        if epoch % 50 == 49 {
+            for back in [0, 1, 3, 60] {
+                run.read(back, 0, 299);
+            }
+        }
+    }
+    assert!(run.index.settle(PATIENCE));
+    for back in [0, 1, 2, 30, 150, 199] {
+        run.read(back, 0, 299);
+    }
+}

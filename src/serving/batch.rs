@@ -15,6 +15,7 @@ use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
 use super::byte_rows::ByteRows;
+use super::settled::Settled;
 use super::table::KeyTable;
 use crate::time::Epoch;
 
@@ -41,8 +42,7 @@ pub struct ViewBatch {
 pub(super) struct Body {
     batch: Inner,
     table: Option<KeyTable>,
-    /// The sum of all differences.
-    rows: isize,
+    settled: Settled,
 }
 
 /// The only element of a frontier of a totally ordered time; none when the frontier is empty.
@@ -55,17 +55,13 @@ impl ViewBatch {
         let none = || Antichain::from_elem(0);
         batch.description = Description::new(none(), none(), none());
         let table = KeyTable::build(&batch.storage.keys);
-        // An update that stands alone is stored where its neighbour is: so, by value.
-        let (values, updates) = (&batch.storage.vals.vals, &batch.storage.upds);
-        let of = |value| updates.bounds(value);
-        let diffs = (0..values.count()).flat_map(|value| &updates.diffs[of(value).0..of(value).1]);
-        let rows = diffs.sum();
-        ViewBatch { body: Arc::new(Body { batch, table, rows }), description }
+        let settled = Settled::of(&batch);
+        ViewBatch { body: Arc::new(Body { batch, table, settled }), description }
     }
 
     /// How many rows more there are after the batch than before, each as often as it is there.
     pub fn added_rows(&self) -> isize {
-        self.body.rows
+        self.body.settled.rows()
     }
 
     /// A batch of `updates`, in any order, all with times in `[lower, upper)`.
@@ -174,6 +170,13 @@ impl ViewBatch {
         self.updates_of(value).filter(|(time, _)| *time < upper).map(|(_, diff)| diff).sum()
     }
 
+    /// The values that are left of a key that changed often, as positions and multiplicities, for
+    /// readers at times below `upper`; none when there is no shorter way than looking at them all.
+    #[inline]
+    pub(super) fn settled(&self, position: usize, upper: Epoch) -> Option<&[(usize, isize)]> {
+        self.body.settled.left(position, upper)
+    }
+
     /// The position of `key`, whose hash is `hash`.
     #[inline]
     pub(super) fn find(&self, key: &[u8], hash: u64) -> Option<usize> {
@@ -235,6 +238,7 @@ impl ViewBatch {
             + offsets(&storage.upds.offs)
             + storage.upds.times.capacity() * 8
             + storage.upds.diffs.capacity() * 8
+            + self.body.settled.memory_bytes()
             + self.body.table.as_ref().map_or(0, KeyTable::memory_bytes)
     }
 }

@@ -52,6 +52,7 @@ mod publish;
 mod recent;
 mod route;
 mod rows;
+mod settled;
 mod signal;
 mod snapshot;
 mod state;

@@ -16,6 +16,7 @@ use super::route::{hash_key, shard_of_hash};
 use super::rows::{Cursor, Page, Rows, read_page};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
+use crate::limits::SETTLED_VALUES_MIN;
 use crate::row::ByteRange;
 use crate::time::Epoch;
 
@@ -238,8 +239,15 @@ pub(super) fn values_of(
         }
         if let Some(position) = batch.find(key, hash) {
             let values = batch.values_of(position);
-            if found.len() + values.len() > most {
+            let settled = (values.len() >= SETTLED_VALUES_MIN)
+                .then(|| batch.settled(position, upper))
+                .flatten();
+            if found.len() + settled.map_or(values.len(), <[_]>::len) > most {
                 return false;
+            }
+            if let Some(settled) = settled {
+                found.extend(settled.iter().map(|(at, times)| (batch.value_at(*at), *times)));
+                continue;
             }
             for value in values {
                 found.push((batch.value_at(value), batch.multiplicity(value, upper)));

@@ -1,0 +1,79 @@
+//! What is left of keys that changed often.
+//!
+//! A key whose value changes at every epoch has two updates for each epoch of history: the old
+//! value goes, the new one comes. All but one or two cancel out, and a reader behind all of them
+//! need not look at the rest. So each batch notes, for its keys with many values, those that are
+//! left once all its updates count: reading such a key costs the same however long history is.
+//!
+//! A reader at an epoch inside the batch still looks at every value of the key.
+
+use crate::limits::SETTLED_VALUES_MIN;
+use crate::time::Epoch;
+
+use super::batch::Inner;
+
+/// The sums over all updates of a batch.
+pub(super) struct Settled {
+    /// The sum of all differences.
+    rows: isize,
+    /// The first time behind all updates.
+    times_upper: Epoch,
+    /// The positions of keys with many values, ascending, and where what is left of each begins.
+    keys: Vec<(usize, usize)>,
+    /// Positions of values, and how often each is there.
+    left: Vec<(usize, isize)>,
+}
+
+impl Settled {
+    /// Looks at every update of a batch.
+    pub(super) fn of(batch: &Inner) -> Settled {
+        let storage = &batch.storage;
+        let times_upper = storage.upds.times.iter().max().map_or(0, |last| last + 1);
+        let (keys, left) = (Vec::new(), Vec::new());
+        let mut settled = Settled { rows: 0, times_upper, keys, left };
+        // An update that stands alone is stored where its neighbour is: so, by value.
+        let sum = |value| {
+            let (start, end) = storage.upds.bounds(value);
+            storage.upds.diffs[start..end].iter().sum::<isize>()
+        };
+        for key in 0..storage.keys.count() {
+            let (start, end) = storage.vals.bounds(key);
+            let often = end - start >= SETTLED_VALUES_MIN;
+            if often {
+                settled.keys.push((key, settled.left.len()));
+            }
+            for value in start..end {
+                let times = sum(value);
+                settled.rows += times;
+                if often && times != 0 {
+                    settled.left.push((value, times));
+                }
+            }
+        }
+        settled.keys.shrink_to_fit();
+        settled.left.shrink_to_fit();
+        settled
+    }
+
+    /// The sum of all differences.
+    pub(super) fn rows(&self) -> isize {
+        self.rows
+    }
+
+    /// The positions and multiplicities of the values of a key, for readers at times below `upper`;
+    /// none when the key has few values, or the batch has updates beyond.
+    pub(super) fn left(&self, key: usize, upper: Epoch) -> Option<&[(usize, isize)]> {
+        if self.keys.is_empty() || self.times_upper > upper {
+            return None;
+        }
+        let place = self.keys.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        let end = self.keys.get(place + 1).map_or(self.left.len(), |(_, start)| *start);
+        Some(&self.left[self.keys[place].1..end])
+    }
+
+    /// Heap memory in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<(usize, usize)>()
+            + self.left.capacity() * size_of::<(usize, isize)>()
+    }
+}
