@@ -34,7 +34,7 @@ use crate::log::{Reader, Writer, WriterOptions};
 use crate::serving::{Index, IndexOptions, Publish, ViewInfo};
 use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
 use crate::time::Epoch;
-use fits::{check_log, check_types};
+use fits::{beyond_log, check_log, check_types};
 use options::Source;
 use served::Entry;
 
@@ -175,6 +175,16 @@ impl System {
         Ok((newest.found, newest.damaged))
     }
 
+    /// Batch views of epochs that the log does not have.
+    fn beyond(&self, description: &Description, reader: &Reader) -> Result<Vec<Error>> {
+        let identity = identity(description);
+        let boundaries = BatchView::boundaries(&*self.disk, &self.root, &identity)?;
+        // Later than the list: a batch view may be finished at any moment, and is of the log.
+        let upper = reader.upper()?;
+        let beyond = boundaries.into_iter().filter(|boundary| *boundary > upper);
+        Ok(beyond.map(|boundary| beyond_log(&identity.dir(&self.root), boundary, upper)).collect())
+    }
+
     /// Keeps dataflows live: restores or feeds history, then continues epoch by epoch.
     ///
     /// Process 0 serves; the others only work, and get handles without an index. Returns when the
@@ -220,7 +230,13 @@ impl System {
         let index = Index::new(&description.version, views, shards, options.index.clone())?;
         let (view, passed_over) = match options.boundary {
             Boundary::InPlace(_) => (None, Vec::new()),
-            Boundary::Newest => self.newest(&description, end)?,
+            Boundary::Newest => {
+                let (found, mut passed_over) = self.newest(&description, end)?;
+                if !matches!(options.source, Source::Until(_)) {
+                    passed_over.extend(self.beyond(&description, reader)?);
+                }
+                (found, passed_over)
+            }
             Boundary::Restore(boundary) => {
                 let identity = identity(&description);
                 let view =
