@@ -18,6 +18,7 @@ use diptych::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(1);
 /// Long enough that a thread which looks every millisecond has looked.
 const A_WHILE: Duration = Duration::from_millis(100);
 const ROOT: &str = "data";
@@ -94,7 +95,7 @@ struct Serving {
 }
 
 impl Serving {
-    fn start(checkpoint_every: Option<Duration>) -> Serving {
+    fn start() -> Serving {
         let disk = SimDisk::new();
         let system = system(&disk);
         let writer = system.writer().expect("a writer");
@@ -108,7 +109,7 @@ impl Serving {
         let index = served.index("bank").expect("an index");
         assert_eq!(index.boundary(), 1);
         let (tell, told) = mpsc::channel();
-        let options = RebuildOptions { checkpoint_every, look: Duration::from_millis(1) };
+        let options = RebuildOptions { checkpoint_every: None, look: LOOK };
         let rebuilds = system.rebuild_under_readers(&served, &flows, options, move |outcome| {
             // Nobody listens at the end.
             let _ = tell.send(outcome);
@@ -164,7 +165,7 @@ fn says(error: &Error, words: &[&str]) {
 
 #[test]
 fn another_version_is_refused_by_name() {
-    let serving = Serving::start(None);
+    let serving = Serving::start();
     let (before, stranger) = (serving.answers(), made(&serving.disk, "2"));
     put(&serving.disk, &stranger);
     let error = serving.refusal();
@@ -179,7 +180,7 @@ fn another_version_is_refused_by_name() {
 
 #[test]
 fn another_log_is_refused_by_name() {
-    let serving = Serving::start(None);
+    let serving = Serving::start();
     let (before, stranger) = (serving.answers(), made_of_another_log(2));
     put(&serving.disk, &stranger);
     let identity = system(&serving.disk).reader().expect("a log").identity();
@@ -216,7 +217,7 @@ fn a_batch_view_beyond_the_log_is_passed_over_and_named() {
 
 #[test]
 fn a_half_written_one_is_not_there() {
-    let serving = Serving::start(None);
+    let serving = Serving::start();
     let before = serving.answers();
     let mut half = made(&serving.disk, "1");
     half.retain(|(name, _)| !name.ends_with("manifest"));
@@ -235,7 +236,7 @@ fn a_half_written_one_is_not_there() {
 
 #[test]
 fn a_cut_one_is_passed_over_and_named() {
-    let serving = Serving::start(None);
+    let serving = Serving::start();
     let before = serving.answers();
     let mut cut = made(&serving.disk, "1");
     let part = cut.iter_mut().find(|(name, _)| name.contains("view.balance."));
@@ -260,15 +261,15 @@ fn a_cut_one_is_passed_over_and_named() {
 /// when there is space again.
 #[test]
 fn a_full_disk_during_a_checkpoint_changes_nothing() {
-    let serving = Serving::start(None);
+    let mut serving = Serving::start();
+    drop(serving.rebuilds.take());
     let Serving { disk, writer, index, .. } = &serving;
     let before = serving.answers();
     let flows = [flow("1")];
     let (tell, told) = mpsc::channel();
-    let options = RebuildOptions {
-        checkpoint_every: Some(Duration::from_millis(5)),
-        look: Duration::from_millis(1),
-    };
+    // Between two tries there is time for an append.
+    let checkpoint_every = Some(Duration::from_millis(200));
+    let options = RebuildOptions { checkpoint_every, look: LOOK };
     // Some thousand bytes for a log that gets hundreds; a checkpoint takes tens of thousands.
     disk.set_capacity(Some(disk.used() + 6_000));
     let system = system(disk);
@@ -305,7 +306,7 @@ fn a_full_disk_during_a_checkpoint_changes_nothing() {
 /// the next start gives the same answers.
 #[test]
 fn a_full_disk_at_the_end_costs_the_checkpoint_only() {
-    let mut serving = Serving::start(None);
+    let mut serving = Serving::start();
     let before = serving.answers();
     drop(serving.rebuilds.take());
     let Serving { disk, writer, served, .. } = serving;

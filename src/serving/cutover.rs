@@ -199,7 +199,24 @@ fn incomplete(boundary: Epoch, what: &str) -> Error {
         .remedy("use a batch view of this dataflow and version, split for this many shards")
 }
 
+impl Restored {
+    /// Where the base ends.
+    pub(super) fn boundary(&self) -> Epoch {
+        self.boundary
+    }
+}
+
 impl Writer {
+    /// Adds to what the dataflow has repeated of a view.
+    ///
+    /// Panics when there is no base to be repeated.
+    pub(super) fn hear(&mut self, view: usize, digest: Digest) {
+        let Some(restored) = &mut self.restored else {
+            panic!("view {view}: {digest} repeats a base that was never installed")
+        };
+        restored.heard[view] = restored.heard[view].plus(digest);
+    }
+
     /// What of a published batch is new to a restored index: nothing below its boundary.
     pub(super) fn drop_restored(&mut self, view: usize, batch: ViewBatch) -> Option<ViewBatch> {
         let lower = batch.lower_epoch();
