@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use killed::{Journal, Orders, check, command, follow, run, scaled, work_if_child};
 
+/// Kills at once: each waits for the disk most of its time.
+const SIDE_BY_SIDE: usize = 6;
 const NAME: &str = "a_kill_at_any_call_loses_nothing";
 
 fn orders(dir: &tempfile::TempDir, script: u64) -> Orders {
@@ -42,7 +44,7 @@ fn a_kill_at_any_call_loses_nothing() {
         let kills: Vec<_> = before.chain(quiet.writes.iter().map(|at| (*at, true))).collect();
         let (next, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
-            for _ in 0..2 {
+            for _ in 0..SIDE_BY_SIDE {
                 scope.spawn(|| {
                     while let Some((at, torn)) = kills.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if !kill_at(script, *at, *torn) {

@@ -292,8 +292,8 @@ fn a_full_disk_during_a_checkpoint_changes_nothing() {
     }
     assert_eq!((index.boundary(), serving.answers()), (1, before.clone()));
     disk.set_capacity(None);
-    let swapped = std::iter::from_fn(|| told.recv_timeout(PATIENCE).ok())
-        .find_map(|outcome| match outcome {
+    let swapped =
+        std::iter::from_fn(|| told.recv_timeout(PATIENCE).ok()).find_map(|outcome| match outcome {
             Rebuilt::Swapped { boundary, .. } => Some(boundary),
             Rebuilt::Failed { error, .. } if error.is_full() => None,
             other => panic!("{other:?}"),

@@ -82,7 +82,10 @@ fn main() -> ExitCode {
     let counts = histories(&sizes);
     let tweets = states();
     let json = |rows: &[Row]| rows.iter().map(Row::json).collect::<Vec<_>>();
-    println!("{}", serde_json::json!({ "word_count": json(&counts), "tweets_dedup": json(&tweets) }));
+    println!(
+        "{}",
+        serde_json::json!({ "word_count": json(&counts), "tweets_dedup": json(&tweets) })
+    );
     draw(&counts, &tweets);
     conclude(&counts)
 }
@@ -170,11 +173,7 @@ fn grow(
     writer.close().expect("closed");
 }
 
-fn append<E: Event>(
-    writer: &Writer,
-    stream: &str,
-    events: impl Iterator<Item = E>,
-) -> Pending {
+fn append<E: Event>(writer: &Writer, stream: &str, events: impl Iterator<Item = E>) -> Pending {
     use diptych::event::Append as _;
     let mut rows = E::Appender::default();
     events.for_each(|event| rows.push(&event));
@@ -228,9 +227,8 @@ fn draw(counts: &[Row], tweets: &[Row]) {
     let events = |rows: &[Row], y: fn(&Row) -> f64| {
         rows.iter().map(|row| (row.events as f64 / 1e6, y(row))).collect()
     };
-    let state = |y: fn(&Row) -> f64| {
-        tweets.iter().map(|row| (row.state as f64 / 1e6, y(row))).collect()
-    };
+    let state =
+        |y: fn(&Row) -> f64| tweets.iter().map(|row| (row.state as f64 / 1e6, y(row))).collect();
     let plots = [
         Plot {
             title: "word_count: 50,000 keys, ever more events",

@@ -92,7 +92,8 @@ fn draw(plot: &Plot, out: &mut String) {
     let y = Axis::new(points.map(|point| point.1), plot.logarithmic, FRAME.1);
     let (width, height) = FRAME;
     let mut text = |x: f64, y: f64, anchor: &str, text: &str| {
-        let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>");
+        let _ =
+            writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>");
     };
     text(width / 2.0, -30.0, "middle", plot.title);
     text(width / 2.0, height + 45.0, "middle", plot.x);
@@ -132,7 +133,8 @@ fn draw(plot: &Plot, out: &mut String) {
             joined.join(" ")
         );
         for (x, y) in path {
-            let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
+            let _ =
+                writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
         }
     }
 }

@@ -6,7 +6,7 @@
 //!   ▲                        │ SIGKILL                    │
 //!   └── its journal ─────────┘ ── compared with ──────────┘
 //! ```
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses some of it")]
 
 mod check;
 mod child;
@@ -83,8 +83,7 @@ pub(crate) fn follow(
 ) -> Ended {
     let mut pipe = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut begun: Vec<(String, Instant)> = Vec::new();
-    let mut ended =
-        Ended { killed: false, phases: Vec::new(), calls: None, writes: Vec::new() };
+    let mut ended = Ended { killed: false, phases: Vec::new(), calls: None, writes: Vec::new() };
     let mut line = String::new();
     // A line that the kill has cut has no end.
     while pipe.read_line(&mut line).is_ok_and(|read| read > 0) && line.ends_with('\n') {
