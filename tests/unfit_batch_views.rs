@@ -1,6 +1,6 @@
 //! A batch view that does not fit (of another version, of another log, half written, cut, or one
-//! for which there was no space) is refused with place and remedy, at the start and beside a server;
-//! what is served stays.
+//! for which there was no space) is refused with place and remedy, at the start and beside a
+//! server; what is served stays.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What the tests that kill share: a process to be killed, and the comparison of what it leaves with
-//! its own journal and with everything recomputed by hand.
+//! What the tests that kill share: a process to be killed, and the comparison of what it leaves
+//! with its own journal and with everything recomputed by hand.
 //!
 //! ```text
 //! test ── orders ──► the same binary, as a child ──► a directory
