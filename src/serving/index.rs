@@ -22,7 +22,7 @@ use super::signal::Signal;
 use super::snapshot::{Read, Snapshot};
 use super::state::{BatchList, State};
 use crate::error::{Error, Kind, Result};
-use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH, RECENT_UPDATES_MAX};
+use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH, LEASE_SWEEP_INTERVAL, RECENT_UPDATES_MAX};
 use crate::row::RowSchema;
 use crate::time::Epoch;
 
@@ -221,6 +221,10 @@ impl Shared {
 
     fn append(&self, view: usize, shard: usize, batch: ViewBatch) {
         let at = view * self.shards + shard;
+        // Batches lie behind the base. The restored dataflow is seldom faster than it.
+        while lock(&self.writer).expects_base() {
+            self.moved.wait(LEASE_SWEEP_INTERVAL, || !lock(&self.writer).expects_base());
+        }
         self.update(|writer, state| {
             if writer.retired {
                 // Readers have moved on; a frontier they could still see must stand still.

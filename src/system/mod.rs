@@ -188,7 +188,8 @@ impl System {
     /// Keeps dataflows live: restores or feeds history, then continues epoch by epoch.
     ///
     /// Process 0 serves; the others only work, and get handles without an index. Returns when the
-    /// workers run; [`Index::wait_beyond`] tells when the boundary has been reached.
+    /// workers run and what is restored answers, as of its batch view; [`Served::wait_beyond`]
+    /// tells when the log's end has been reached.
     ///
     /// # Errors
     /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
@@ -202,15 +203,25 @@ impl System {
                 (Tail::Writer(lower, epochs), lower)
             }
         };
-        let mut entries = Vec::new();
-        let mut live = Vec::new();
+        let (mut entries, mut live, mut bases) = (Vec::new(), Vec::new(), Vec::new());
         for definition in definitions {
-            let (entry, dataflow) = self.prepare(definition, &options, &reader, end)?;
+            let (entry, dataflow, base) = self.prepare(definition, &options, &reader, end)?;
             entries.push(entry);
             live.push(dataflow);
+            bases.push(base);
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
         let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
+        // The workers restore the accumulations meanwhile.
+        let installed = entries.iter().zip(bases).try_for_each(|(entry, base)| match base {
+            Some(view) => install_base(entry, &view),
+            None => Ok(()),
+        });
+        if let Err(error) = installed {
+            // A worker may wait for a base.
+            entries.iter().for_each(|entry| entry.index.give_up_base());
+            return Err(error);
+        }
         Ok(Served { entries, live, reader, cluster: options.cluster })
     }
 
@@ -220,7 +231,7 @@ impl System {
         options: &ServeOptions<'_>,
         reader: &Reader,
         end: Epoch,
-    ) -> Result<(Entry, LiveDataflow)> {
+    ) -> Result<(Entry, LiveDataflow, Option<BatchView>)> {
         let description = definition.describe()?;
         let shards = options.cluster.workers;
         let views = description.views.iter();
@@ -245,12 +256,12 @@ impl System {
                 (Some(view), Vec::new())
             }
         };
+        let base = view.clone().filter(|_| options.cluster.is_first());
         let (publisher, start): (Arc<dyn Publish>, Start) = match (view, options.boundary) {
             (Some(view), _) => {
                 check_log(&view, reader)?;
-                if options.cluster.is_first() {
-                    let names: Vec<_> = description.views.iter().map(|view| &view.name).collect();
-                    index.install_base(view.boundary(), view.base(&names, shards)?)?;
+                if base.is_some() {
+                    index.expect_base(view.boundary());
                 }
                 let start = Start::Restore(view.boundary(), blocks(view, &description));
                 (Arc::new(index.clone()), start)
@@ -275,7 +286,8 @@ impl System {
             progress: Arc::clone(&progress),
         };
         let boundary = dataflow.start.boundary();
-        Ok((Entry { description, index, boundary, status, progress, passed_over }, dataflow))
+        let entry = Entry { description, index, boundary, status, progress, passed_over };
+        Ok((entry, dataflow, base))
     }
 
     /// The views of a dataflow at the frontier `upper`, recomputed into memory: from the newest
@@ -332,6 +344,13 @@ impl System {
         served.stop()?;
         Ok(index)
     }
+}
+
+/// Puts the views of a batch view into the index that expects them: readers have answers.
+fn install_base(entry: &Entry, view: &BatchView) -> Result<()> {
+    let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
+    let base = view.base(&names, entry.index.shards())?;
+    entry.index.install_base(view.boundary(), base)
 }
 
 fn identity(description: &Description) -> Identity {
