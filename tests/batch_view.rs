@@ -220,7 +220,8 @@ fn what_is_not_finished_is_not_there() {
     for call in calls {
         let disk = SimDisk::new();
         write(Arc::new(disk.clone()), 5, 1, &rows(5)).unwrap();
-        disk.fail_at(call, Fault::Broken);
+        // And every call after it: a process that dies cannot clean up.
+        (call..call + 1_000).for_each(|call| disk.fail_at(call, Fault::Broken));
         let result = write(Arc::new(disk.clone()), 8, 2, &rows(9));
         for image in [disk.kill(), disk.crash(call), disk.crash(call + 1_000)] {
             let (found, damaged) = newest(&image);
@@ -242,6 +243,27 @@ fn what_is_not_finished_is_not_there() {
         }
     }
     assert!(unfinished > 20, "{unfinished} images were unfinished");
+}
+
+#[test]
+fn a_failure_leaves_nothing_behind() {
+    let disk = SimDisk::new();
+    write(Arc::new(disk.clone()), 5, 1, &rows(5)).unwrap();
+    let before = disk.files();
+    let calls = {
+        let other = disk.kill();
+        write(Arc::new(other.clone()), 8, 2, &rows(9)).unwrap();
+        // The last three make it count, and remove the mark that it was begun.
+        other.calls() - 3
+    };
+    assert!(calls > 20, "{calls}");
+    for call in 0..calls {
+        let disk = disk.kill();
+        disk.fail_at(call, Fault::Full);
+        let error = write(Arc::new(disk.clone()), 8, 2, &rows(9)).unwrap_err();
+        assert!(error.is_full(), "call {call}: {error}");
+        assert_eq!(disk.files(), before, "call {call}");
+    }
 }
 
 #[test]

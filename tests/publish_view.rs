@@ -9,7 +9,7 @@ use std::time::Duration;
 use differential_dataflow::input::InputSession;
 use diptych::row::{self, RowSchema};
 use diptych::serving::{
-    Index, IndexOptions, Publish, Read, ViewBatch, ViewInfo, probe_published, publish_view,
+    Digest, Index, IndexOptions, Publish, Read, ViewBatch, ViewInfo, probe_published, publish_view,
 };
 use timely::dataflow::ProbeHandle;
 
@@ -144,11 +144,45 @@ fn a_restored_index_hears_its_base_once_more_and_checks_it() {
     let error = restored.snapshot(Read::AsOf(from - 2)).err().unwrap().to_string();
     assert!(error.contains("[since, upper) = [16, 40)"), "{error}");
 
+    // The same, with a base that comes when the dataflow is under way, or done with history.
+    for late in [0, 50] {
+        let restored = index(2);
+        restored.expect_base(from);
+        std::thread::scope(|scope| {
+            let other = restored.clone();
+            let running = scope.spawn(move || run(&other, 2, 2, from));
+            std::thread::sleep(Duration::from_millis(late));
+            assert_eq!(restored.frontier(), 0);
+            assert!(!restored.base_checked().unwrap());
+            restored.install_base(from, base(false)).unwrap();
+            running.join().unwrap();
+        });
+        assert!(restored.base_checked().unwrap());
+        check(&restored, from - 1);
+    }
+
     let damaged = index(2);
     damaged.install_base(from, base(true)).unwrap();
     run(&damaged, 2, 2, from);
     let error = damaged.base_checked().unwrap_err();
     assert!(error.is_damaged() && error.to_string().contains("\"words\""), "{error}");
+}
+
+#[test]
+fn nobody_waits_for_a_base_that_was_given_up() {
+    let index = index(1);
+    index.expect_base(5);
+    let other = index.clone();
+    let waiting = std::thread::spawn(move || {
+        let row = ((b"k".to_vec(), b"v".to_vec()), 6, 1);
+        other.repeat(0, 0, (0, 5), Digest::default());
+        other.publish(0, 0, ViewBatch::from_updates(5, 8, vec![row]));
+    });
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(!waiting.is_finished(), "it does not wait for the base");
+    index.give_up_base();
+    waiting.join().unwrap();
+    assert_eq!(index.frontier(), 0);
 }
 
 #[test]

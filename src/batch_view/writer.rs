@@ -17,8 +17,9 @@ use crate::limits::{
 use crate::serving::Digest;
 use crate::time::Epoch;
 
-/// A batch view that is being written. Workers share it; dropping it unfinished leaves files that
-/// no reader opens and the next writer removes.
+/// A batch view that is being written. Workers share it; dropping it unfinished removes its files,
+/// for the disk may be full of them. What a killed writer leaves no reader opens, and the next
+/// writer removes.
 #[derive(Debug)]
 pub struct BatchViewWriter {
     disk: Arc<dyn Disk>,
@@ -28,7 +29,7 @@ pub struct BatchViewWriter {
     workers: usize,
     parts: Mutex<Vec<Part>>,
     /// Held by the process that finishes the batch view; those that assist it have none.
-    _lock: Option<Box<dyn Lock>>,
+    lock: Option<Box<dyn Lock>>,
 }
 
 impl BatchViewWriter {
@@ -59,7 +60,7 @@ impl BatchViewWriter {
         drop(disk.open(&dir.join(names::begun(boundary)), Open::Create)?);
         let parts = Mutex::default();
         let lock = Some(lock);
-        Ok(BatchViewWriter { disk, dir, identity, boundary, workers, parts, _lock: lock })
+        Ok(BatchViewWriter { disk, dir, identity, boundary, workers, parts, lock })
     }
 
     /// Writes parts of a batch view that another process creates and finishes. What was written
@@ -72,7 +73,7 @@ impl BatchViewWriter {
         workers: usize,
     ) -> Self {
         let (dir, parts) = (identity.dir(root), Mutex::default());
-        BatchViewWriter { disk, dir, identity, boundary, workers, parts, _lock: None }
+        BatchViewWriter { disk, dir, identity, boundary, workers, parts, lock: None }
     }
 
     /// What `worker` has written here, for [`BatchViewWriter::absorb`].
@@ -165,7 +166,8 @@ impl BatchViewWriter {
     /// # Errors
     /// What the disk reports; there is no batch view then.
     pub fn finish(self, meta: Meta) -> Result<()> {
-        let mut parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut parts =
+            std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
         parts.sort_by(|a, b| a.file.cmp(&b.file));
         let barriers = meta.barriers.iter().map(|one| (PartKind::Accumulation, &one.name));
         let stated = barriers.chain(meta.views.iter().map(|view| (PartKind::View, &view.name)));
@@ -179,8 +181,8 @@ impl BatchViewWriter {
         }
         assert_eq!(parts.len(), expected, "parts were written that the meta data do not state");
         let manifest = Manifest {
-            dataflow: self.identity.dataflow,
-            version: self.identity.version,
+            dataflow: self.identity.dataflow.clone(),
+            version: self.identity.version.clone(),
             boundary: self.boundary,
             workers: self.workers as u64,
             meta,
@@ -191,6 +193,18 @@ impl BatchViewWriter {
         let path = self.dir.join(names::manifest(self.boundary));
         replace(&*self.disk, &path, &manifest.to_bytes()?)?;
         self.disk.remove(&self.dir.join(names::begun(self.boundary)))
+    }
+}
+
+impl Drop for BatchViewWriter {
+    fn drop(&mut self) {
+        if self.lock.is_none() {
+            return;
+        }
+        // Finished, there is nothing to remove. What cannot be removed is left to the next writer.
+        if let Ok(files) = self.disk.list(&self.dir) {
+            let _ = super::clean::remove_unfinished(&*self.disk, &self.dir, &files);
+        }
     }
 }
 

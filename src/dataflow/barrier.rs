@@ -34,7 +34,6 @@ use super::held::Held;
 use super::pass::Pass;
 use super::relay::relay;
 use crate::error::Result;
-use crate::limits;
 use crate::time::Epoch;
 
 /// A barrier as the engine sees it: one dynamic call per (record batch, barrier).
@@ -56,7 +55,7 @@ pub(crate) trait Barrier {
     /// Gives this worker's share of the accumulation, which is complete below `frontier`, as
     /// blocks of bytes.
     fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()>;
-    /// Adds one dumped block to the combiner.
+    /// Sends one dumped block on its way to the owners, at the input's current time.
     fn load(&mut self, block: &[u8]) -> Result<()>;
 }
 
@@ -200,12 +199,8 @@ where
 
     fn load(&mut self, block: &[u8]) -> Result<()> {
         let entries: Entries<A> = super::dump::read(&self.name, block)?;
-        for (key, partial) in entries {
-            combine(&*self.accumulate, &mut self.combiner, key, partial);
-            if self.combiner.len() >= limits::COMBINER_KEYS_MAX {
-                self.flush();
-            }
-        }
+        // Nearly every key is there once, so there is nothing to combine on the way to its owner.
+        entries.into_iter().for_each(|entry| self.input.send(entry));
         Ok(())
     }
 }

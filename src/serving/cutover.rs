@@ -25,7 +25,8 @@ pub type Base = Vec<(usize, usize, ViewBatch)>;
 /// What a restored index still has to hear again.
 pub(super) struct Restored {
     boundary: Epoch,
-    expected: Vec<Digest>,
+    /// None until the base is there.
+    expected: Option<Vec<Digest>>,
     heard: Vec<Digest>,
 }
 
@@ -57,6 +58,28 @@ impl Drop for Pin {
 }
 
 impl Index {
+    /// Says that an empty index will get a base at `boundary`, so that its dataflow may already be
+    /// restored meanwhile. Whoever publishes beyond the boundary waits for the base; it must come
+    /// by [`Index::install_base`], or never: [`Index::give_up_base`].
+    ///
+    /// # Panics
+    /// When there is a base, or something was published.
+    pub fn expect_base(&self, boundary: Epoch) {
+        let views = self.shared.views.len();
+        let mut writer = lock(&self.shared.writer);
+        let untouched = writer.published.iter().all(|upper| *upper == 0);
+        assert!(untouched && writer.restored.is_none(), "a base at {boundary} comes too late");
+        let heard = vec![Digest::default(); views];
+        writer.restored = Some(Restored { boundary, expected: None, heard });
+    }
+
+    /// The base that was expected does not come: what is published from now on is dropped, and the
+    /// index stays empty.
+    pub fn give_up_base(&self) {
+        lock(&self.shared.writer).retired = true;
+        self.shared.moved.raise();
+    }
+
     /// Fills an empty index with the views at `boundary`: readers see them at once, at the epoch
     /// `boundary - 1`, while the dataflow catches up.
     ///
@@ -83,8 +106,12 @@ impl Index {
             state.frontier = state.least_upper();
             let views = shared.views.len();
             let expected = (0..views).map(|view| state.digest(view, boundary)).collect();
-            let heard = vec![Digest::default(); views];
-            writer.restored = Some(Restored { boundary, expected, heard });
+            let heard = match writer.restored.take() {
+                Some(early) if early.boundary == boundary => early.heard,
+                Some(early) => panic!("a base at {boundary}, expected at {}", early.boundary),
+                None => vec![Digest::default(); views],
+            };
+            writer.restored = Some(Restored { boundary, expected: Some(expected), heard });
             Ok(())
         })
     }
@@ -98,11 +125,12 @@ impl Index {
     pub fn base_checked(&self) -> Result<bool> {
         let writer = lock(&self.shared.writer);
         let Some(restored) = &writer.restored else { return Ok(true) };
+        let Some(expected) = &restored.expected else { return Ok(false) };
         if writer.published.iter().any(|upper| *upper < restored.boundary) {
             return Ok(false);
         }
         for (view, info) in self.shared.views.iter().enumerate() {
-            let (expected, heard) = (restored.expected[view], restored.heard[view]);
+            let (expected, heard) = (expected[view], restored.heard[view]);
             if expected != heard {
                 return Err(differs(&info.name, restored.boundary, expected, heard)
                     .remedy("rebuild the batch view; give a changed function a new version"));
@@ -199,7 +227,29 @@ fn incomplete(boundary: Epoch, what: &str) -> Error {
         .remedy("use a batch view of this dataflow and version, split for this many shards")
 }
 
+impl Restored {
+    /// Where the base ends.
+    pub(super) fn boundary(&self) -> Epoch {
+        self.boundary
+    }
+}
+
 impl Writer {
+    /// Is there a base to come?
+    pub(super) fn expects_base(&self) -> bool {
+        !self.retired && self.restored.as_ref().is_some_and(|base| base.expected.is_none())
+    }
+
+    /// Adds to what the dataflow has repeated of a view.
+    ///
+    /// Panics when there is no base to be repeated.
+    pub(super) fn hear(&mut self, view: usize, digest: Digest) {
+        let Some(restored) = &mut self.restored else {
+            panic!("view {view}: {digest} repeats a base that was never installed")
+        };
+        restored.heard[view] = restored.heard[view].plus(digest);
+    }
+
     /// What of a published batch is new to a restored index: nothing below its boundary.
     pub(super) fn drop_restored(&mut self, view: usize, batch: ViewBatch) -> Option<ViewBatch> {
         let lower = batch.lower_epoch();

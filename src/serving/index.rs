@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 
 use super::batch::ViewBatch;
 use super::cutover::Restored;
+use super::digest::Digest;
 use super::lease::{Leases, lock};
 use super::merge;
 use super::publish::Publish;
@@ -21,7 +22,7 @@ use super::signal::Signal;
 use super::snapshot::{Read, Snapshot};
 use super::state::{BatchList, State};
 use crate::error::{Error, Kind, Result};
-use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH, RECENT_UPDATES_MAX};
+use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH, LEASE_SWEEP_INTERVAL, RECENT_UPDATES_MAX};
 use crate::row::RowSchema;
 use crate::time::Epoch;
 
@@ -220,17 +221,16 @@ impl Shared {
 
     fn append(&self, view: usize, shard: usize, batch: ViewBatch) {
         let at = view * self.shards + shard;
+        // Batches lie behind the base. The restored dataflow is seldom faster than it.
+        while lock(&self.writer).expects_base() {
+            self.moved.wait(LEASE_SWEEP_INTERVAL, || !lock(&self.writer).expects_base());
+        }
         self.update(|writer, state| {
             if writer.retired {
                 // Readers have moved on; a frontier they could still see must stand still.
                 return;
             }
-            let (lower, upper) = (batch.lower_epoch(), batch.upper_epoch());
-            let expected = std::mem::replace(&mut writer.published[at], upper);
-            assert_eq!(
-                lower, expected,
-                "view {view}, shard {shard}: published from {lower}, expected from {expected}"
-            );
+            writer.passed(at, (batch.lower_epoch(), batch.upper_epoch()));
             let Some(batch) = writer.drop_restored(view, batch) else { return };
             self.recent.push(at, &batch);
             let mut list = BatchList::clone(&state.lists[at]);
@@ -241,11 +241,36 @@ impl Shared {
     }
 }
 
+impl Writer {
+    /// Notes that a (view, shard) was published for these times.
+    fn passed(&mut self, list: usize, (lower, upper): (Epoch, Epoch)) {
+        let expected = std::mem::replace(&mut self.published[list], upper);
+        assert_eq!(
+            lower, expected,
+            "list {list}: published from {lower}, expected from {expected}"
+        );
+    }
+}
+
 impl Publish for Index {
     /// Panics when the batch does not follow the one before, or the view or shard is unknown.
     fn publish(&self, view: usize, shard: usize, batch: ViewBatch) {
         assert!(shard < self.shared.shards, "shard {shard} of {}", self.shared.shards);
         self.shared.append(view, shard, batch);
+    }
+
+    fn known_below(&self) -> Epoch {
+        lock(&self.shared.writer).restored.as_ref().map_or(0, Restored::boundary)
+    }
+
+    fn repeat(&self, view: usize, shard: usize, times: (Epoch, Epoch), digest: Digest) {
+        assert!(shard < self.shared.shards, "shard {shard} of {}", self.shared.shards);
+        self.shared.update(|writer, _| {
+            if !writer.retired {
+                writer.passed(view * self.shared.shards + shard, times);
+                writer.hear(view, digest);
+            }
+        });
     }
 }
 

@@ -4,6 +4,9 @@
 //! no trace: each sealed batch goes to the publisher. Every advance of the frontier is published,
 //! also when nothing changed, so the batches of a (view, shard) are contiguous from epoch 0.
 //!
+//! What a restored dataflow repeats below its boundary is not made into batches, which nobody would
+//! read: it is added to a digest, unsorted.
+//!
 //! The operator gives its capability up only after it has published, so a probe behind it means:
 //! published by every worker.
 
@@ -19,6 +22,7 @@ use timely::dataflow::{ProbeHandle, StreamVec};
 use timely::progress::Antichain;
 
 use super::batch::{ViewBatch, ViewBuilder, ViewUpdate, bound};
+use super::digest::Digest;
 use super::gathered::Gathered;
 use super::route::shard_of;
 use crate::time::Epoch;
@@ -28,6 +32,18 @@ pub trait Publish: Send + Sync {
     /// Takes the next batch of a (view, shard). Its lower bound is the upper bound of the one
     /// before, 0 for the first. Called on the worker's thread: must be quick.
     fn publish(&self, view: usize, shard: usize, batch: ViewBatch);
+
+    /// Everything below this epoch is there already, from a base: of what the dataflow repeats only
+    /// the digest is wanted, by [`Publish::repeat`].
+    fn known_below(&self) -> Epoch {
+        0
+    }
+
+    /// Takes the digest of the updates at the times `[lower, upper)`, below
+    /// [`Publish::known_below`], in the place of a batch.
+    fn repeat(&self, view: usize, shard: usize, (lower, upper): (Epoch, Epoch), digest: Digest) {
+        panic!("view {view}, shard {shard}: {digest} of [{lower}, {upper}) was not asked for");
+    }
 }
 
 /// What the operator sends on: never anything.
@@ -51,14 +67,24 @@ pub fn publish_view<'s>(
     let route = Exchange::new(move |((key, _), _, _): &ViewUpdate| shard_of(key, shards) as u64);
     let name = format!("Publish: {name}");
     rows.inner.unary_frontier::<Nothing, _, _, _>(route, &name, move |capability, _info| {
-        let mut sealer = Sealer { gathered: Gathered::default(), capability: Some(capability) };
+        let mut sealer = Sealer {
+            gathered: Gathered::default(),
+            capability: Some(capability),
+            known: publisher.known_below(),
+            repeated: Digest::default(),
+        };
         move |(input, frontier), _output| {
-            input.for_each(|_, updates| sealer.gathered.push(updates));
+            input.for_each(|_, updates| sealer.push(updates));
             let frontier = bound(&frontier.frontier().to_owned());
-            if let Some(batch) = sealer.advance(frontier)
-                && worker < shards
-            {
-                publisher.publish(view, worker, batch);
+            if let Some((lower, upper)) = sealer.closed(frontier) {
+                let new = lower.max(sealer.known.min(upper));
+                if lower < new && worker < shards {
+                    let digest = std::mem::take(&mut sealer.repeated);
+                    publisher.repeat(view, worker, (lower, new), digest);
+                }
+                if new < upper && worker < shards {
+                    publisher.publish(view, worker, sealer.seal(new, upper));
+                }
             }
             sealer.release(frontier);
         }
@@ -70,23 +96,43 @@ struct Sealer {
     gathered: Gathered,
     /// At the upper bound of what was published; none once the input has ended.
     capability: Option<Capability<Epoch>>,
+    /// What is below is sorted by nobody: its digest is all that is wanted.
+    known: Epoch,
+    /// The digest of what has come from below `known`.
+    repeated: Digest,
 }
 
 impl Sealer {
-    /// The batch up to `frontier`, when that is an advance. When the input has ended, the batch
-    /// ends behind its last update, and there is none if all updates were published.
-    fn advance(&mut self, frontier: Option<Epoch>) -> Option<ViewBatch> {
+    fn push(&mut self, updates: &mut Vec<ViewUpdate>) {
+        let Sealer { gathered, capability, known, repeated } = self;
+        if capability.as_ref().is_some_and(|capability| capability.time() < known) {
+            updates.retain(|((key, value), time, diff)| {
+                if time < known {
+                    gathered.last = gathered.last.max(*time);
+                    repeated.add(key, value, *diff);
+                }
+                time >= known
+            });
+        }
+        gathered.push(updates);
+    }
+
+    /// The times that are complete up to `frontier`, when that is an advance. When the input has
+    /// ended, they end behind the last update, and there are none if all updates were published.
+    fn closed(&self, frontier: Option<Epoch>) -> Option<(Epoch, Epoch)> {
         let lower = *self.capability.as_ref()?.time();
         let upper = frontier.unwrap_or_else(|| lower.max(self.gathered.last + 1));
-        if upper <= lower {
-            return None;
-        }
+        (upper > lower).then_some((lower, upper))
+    }
+
+    /// The batch of the times `[lower, upper)`.
+    fn seal(&mut self, lower: Epoch, upper: Epoch) -> ViewBatch {
         let description = Description::new(
             Antichain::from_elem(lower),
             Antichain::from_elem(upper),
             Antichain::from_elem(0),
         );
-        Some(ViewBuilder::seal(&mut vec![self.gathered.below(upper)], description))
+        ViewBuilder::seal(&mut vec![self.gathered.below(upper)], description)
     }
 
     fn release(&mut self, frontier: Option<Epoch>) {

@@ -44,7 +44,8 @@ impl Settled {
             }
             for value in start..end {
                 let times = sum(value);
-                settled.rows += times;
+                // A row may be there as often as the number allows.
+                settled.rows = settled.rows.saturating_add(times);
                 if often && times != 0 {
                     settled.left.push((value, times));
                 }

@@ -61,7 +61,8 @@ impl Index {
             };
             for (shard, list) in state.view(view).iter().enumerate() {
                 status.batches += list.batches.len();
-                status.rows += list.batches.iter().map(ViewBatch::added_rows).sum::<isize>();
+                let added = list.batches.iter().map(ViewBatch::added_rows);
+                status.rows = added.fold(status.rows, isize::saturating_add);
                 status.updates += list.batches.iter().map(BatchReader::len).sum::<usize>();
                 status.keys += list.batches.iter().map(ViewBatch::keys).sum::<usize>();
                 let memory = list.batches.iter().map(ViewBatch::memory_bytes);

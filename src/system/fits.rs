@@ -1,9 +1,12 @@
 //! Whether a batch view fits the function and the log it is asked to continue.
 
+use std::path::Path;
+
 use crate::batch_view::BatchView;
 use crate::dataflow::Description;
 use crate::error::{Error, Kind, Result};
 use crate::log::Reader;
+use crate::time::Epoch;
 
 /// Refuses a batch view whose accumulations are not of the function's types.
 pub(super) fn check_types(description: &Description, view: &BatchView) -> Result<()> {
@@ -53,4 +56,16 @@ pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
         ),
     )
     .remedy("the log was replaced: remove the directory `views` and run `batch` again"))
+}
+
+/// A batch view in `dir` at a boundary that the log, which ends at `upper`, has not reached: worth
+/// a warning.
+pub(super) fn beyond_log(dir: &Path, boundary: Epoch, upper: Epoch) -> Error {
+    let place = dir.display();
+    let message = format!(
+        "{place} has a batch view at epoch {boundary}, but the log ends at {upper}: it is \
+         passed over"
+    );
+    Error::new(Kind::Conflict, message)
+        .remedy("the log was replaced, or lost its end: remove that batch view")
 }

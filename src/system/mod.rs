@@ -34,7 +34,7 @@ use crate::log::{Reader, Writer, WriterOptions};
 use crate::serving::{Index, IndexOptions, Publish, ViewInfo};
 use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
 use crate::time::Epoch;
-use fits::{check_log, check_types};
+use fits::{beyond_log, check_log, check_types};
 use options::Source;
 use served::Entry;
 
@@ -175,10 +175,21 @@ impl System {
         Ok((newest.found, newest.damaged))
     }
 
+    /// Batch views of epochs that the log does not have.
+    fn beyond(&self, description: &Description, reader: &Reader) -> Result<Vec<Error>> {
+        let identity = identity(description);
+        let boundaries = BatchView::boundaries(&*self.disk, &self.root, &identity)?;
+        // Later than the list: a batch view may be finished at any moment, and is of the log.
+        let upper = reader.upper()?;
+        let beyond = boundaries.into_iter().filter(|boundary| *boundary > upper);
+        Ok(beyond.map(|boundary| beyond_log(&identity.dir(&self.root), boundary, upper)).collect())
+    }
+
     /// Keeps dataflows live: restores or feeds history, then continues epoch by epoch.
     ///
     /// Process 0 serves; the others only work, and get handles without an index. Returns when the
-    /// workers run; [`Index::wait_beyond`] tells when the boundary has been reached.
+    /// workers run and what is restored answers, as of its batch view; [`Served::wait_beyond`]
+    /// tells when the log's end has been reached.
     ///
     /// # Errors
     /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
@@ -192,15 +203,25 @@ impl System {
                 (Tail::Writer(lower, epochs), lower)
             }
         };
-        let mut entries = Vec::new();
-        let mut live = Vec::new();
+        let (mut entries, mut live, mut bases) = (Vec::new(), Vec::new(), Vec::new());
         for definition in definitions {
-            let (entry, dataflow) = self.prepare(definition, &options, &reader, end)?;
+            let (entry, dataflow, base) = self.prepare(definition, &options, &reader, end)?;
             entries.push(entry);
             live.push(dataflow);
+            bases.push(base);
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
         let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
+        // The workers restore the accumulations meanwhile.
+        let installed = entries.iter().zip(bases).try_for_each(|(entry, base)| match base {
+            Some(view) => install_base(entry, &view),
+            None => Ok(()),
+        });
+        if let Err(error) = installed {
+            // A worker may wait for a base.
+            entries.iter().for_each(|entry| entry.index.give_up_base());
+            return Err(error);
+        }
         Ok(Served { entries, live, reader, cluster: options.cluster })
     }
 
@@ -210,7 +231,7 @@ impl System {
         options: &ServeOptions<'_>,
         reader: &Reader,
         end: Epoch,
-    ) -> Result<(Entry, LiveDataflow)> {
+    ) -> Result<(Entry, LiveDataflow, Option<BatchView>)> {
         let description = definition.describe()?;
         let shards = options.cluster.workers;
         let views = description.views.iter();
@@ -220,7 +241,13 @@ impl System {
         let index = Index::new(&description.version, views, shards, options.index.clone())?;
         let (view, passed_over) = match options.boundary {
             Boundary::InPlace(_) => (None, Vec::new()),
-            Boundary::Newest => self.newest(&description, end)?,
+            Boundary::Newest => {
+                let (found, mut passed_over) = self.newest(&description, end)?;
+                if !matches!(options.source, Source::Until(_)) {
+                    passed_over.extend(self.beyond(&description, reader)?);
+                }
+                (found, passed_over)
+            }
             Boundary::Restore(boundary) => {
                 let identity = identity(&description);
                 let view =
@@ -229,12 +256,12 @@ impl System {
                 (Some(view), Vec::new())
             }
         };
+        let base = view.clone().filter(|_| options.cluster.is_first());
         let (publisher, start): (Arc<dyn Publish>, Start) = match (view, options.boundary) {
             (Some(view), _) => {
                 check_log(&view, reader)?;
-                if options.cluster.is_first() {
-                    let names: Vec<_> = description.views.iter().map(|view| &view.name).collect();
-                    index.install_base(view.boundary(), view.base(&names, shards)?)?;
+                if base.is_some() {
+                    index.expect_base(view.boundary());
                 }
                 let start = Start::Restore(view.boundary(), blocks(view, &description));
                 (Arc::new(index.clone()), start)
@@ -259,7 +286,8 @@ impl System {
             progress: Arc::clone(&progress),
         };
         let boundary = dataflow.start.boundary();
-        Ok((Entry { description, index, boundary, status, progress, passed_over }, dataflow))
+        let entry = Entry { description, index, boundary, status, progress, passed_over };
+        Ok((entry, dataflow, base))
     }
 
     /// The views of a dataflow at the frontier `upper`, recomputed into memory: from the newest
@@ -316,6 +344,13 @@ impl System {
         served.stop()?;
         Ok(index)
     }
+}
+
+/// Puts the views of a batch view into the index that expects them: readers have answers.
+fn install_base(entry: &Entry, view: &BatchView) -> Result<()> {
+    let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
+    let base = view.base(&names, entry.index.shards())?;
+    entry.index.install_base(view.boundary(), base)
 }
 
 fn identity(description: &Description) -> Identity {

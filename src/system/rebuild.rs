@@ -18,12 +18,14 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
 use super::diff::contents;
+use super::fits::check_log;
 use super::{BatchOptions, Served, System, identity};
 use crate::batch_view::BatchView;
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Result};
 use crate::limits::{DRIFT_ROWS, REBUILD_LOOK};
+use crate::log::Reader;
 use crate::serving::{Index, Pin, Read};
 use crate::time::Epoch;
 
@@ -97,8 +99,9 @@ impl System {
             let name = &entry.description.name;
             let definition = definitions.iter().find(|flow| flow.name() == name)?.clone();
             let (description, index) = (entry.description.clone(), entry.index.clone());
-            let (pins, passed) = (HashMap::new(), 0);
-            Some(Watched { definition, description, index, pins, passed, made: Instant::now() })
+            let reader = Arc::clone(&served.reader);
+            let (pins, passed, made) = (HashMap::new(), 0, Instant::now());
+            Some(Watched { definition, description, reader, index, pins, passed, made })
         });
         let mut flows: Vec<_> = flows.collect();
         let (system, stopped) = (self.clone(), Arc::clone(&stop));
@@ -135,6 +138,7 @@ impl Drop for Rebuilds {
 struct Watched {
     definition: Definition,
     description: Description,
+    reader: Arc<Reader>,
     index: Index,
     pins: HashMap<Epoch, Pin>,
     /// Batch views up to here have been taken up, or refused.
@@ -200,6 +204,7 @@ impl Watched {
         self.passed = at;
         let begun = Instant::now();
         let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
+        check_log(&view, &self.reader)?;
         let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
         let base = view.base(&names, self.index.shards())?;
         let pin = match self.pins.remove(&at) {

@@ -30,6 +30,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
 fn epochs_that_are_not_there_are_refused() {
     let place = one_line();
     place.refused("query word_count counts --data D --as-of 1", 3, &["epoch 1", "[0, 1)"]);
+    place.refused("query word_count counts --data D --as-of=-1", 2, &["--as-of", "-1"]);
     place.refused("changes word_count counts --data D --from 5", 3, &["[0, 1)", "sealed"]);
     place.refused("batch word_count --data D --upto 9", 2, &["epoch 9", "sealed epoch"]);
     let empty = Place::new();

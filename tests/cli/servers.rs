@@ -180,7 +180,8 @@ fn top_prints_a_picture_of_both() {
     let flow: Vec<_> = flow[0].split_whitespace().collect();
     assert_eq!((flow[0], flow[2], flow[4], flow[5], flow[6]), ("word_count", "2", "4", "-", "0"));
     assert!(line("Own: words").len() >= 6, "{picture}");
-    assert_eq!(line("counts")[..2], ["word_count", "counts"]);
+    let view = |line: &str| line.split_whitespace().take(2).eq(["word_count", "counts"]);
+    assert!(picture.lines().any(view), "{picture}");
     assert!(picture.lines().all(|line| line.chars().count() <= 80), "{picture}");
     drop(server);
     place.ok("batch word_count --data D");

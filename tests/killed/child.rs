@@ -1,0 +1,155 @@
+//! The process that is killed: it recovers, appends, checkpoints, swaps, seals and concludes, and
+//! says on standard output what it sends and what was acknowledged.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use diptych::dataflows::Transfer;
+use diptych::io::RealClock;
+use diptych::log::{Writer, WriterOptions};
+use diptych::{
+    BatchOptions, Cluster, Definition, PairsExt, RebuildOptions, Rebuilt, ServeOptions, System,
+    append,
+};
+
+use super::disk::KillDisk;
+
+/// Where a child finds its orders.
+pub(super) const ORDERS: &str = "DIPTYCH_TEST_CHILD";
+pub(crate) const FLOW: &str = "ledger";
+pub(crate) const VERSION: &str = "1";
+pub(crate) const STREAM: &str = "transfers";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a child is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Orders {
+    pub(crate) dir: PathBuf,
+    /// The number of its first transfer.
+    pub(crate) first: i64,
+    /// It has one worker or two, and rotates earlier or later.
+    pub(crate) script: u64,
+    /// At which call to die, if at any, and whether in the middle of it.
+    pub(crate) at: Option<u64>,
+    pub(crate) torn: bool,
+}
+
+impl Orders {
+    pub(super) fn text(&self) -> String {
+        let at = self.at.map_or("-".to_owned(), |at| at.to_string());
+        format!("{} {} {at} {} {}", self.first, self.script, self.torn, self.dir.display())
+    }
+
+    fn parse(text: &str) -> Orders {
+        let words: Vec<&str> = text.splitn(5, ' ').collect();
+        let [first, script, at, torn, dir] = words[..] else { panic!("orders {text:?}") };
+        Orders {
+            dir: dir.into(),
+            first: first.parse().expect("a number"),
+            script: script.parse().expect("a number"),
+            at: at.parse().ok(),
+            torn: torn == "true",
+        }
+    }
+}
+
+/// One line, in one write, so that a kill leaves the whole line or nothing.
+fn say(line: impl Display) {
+    std::io::stdout().write_all(format!("\n{line}\n").as_bytes()).expect("the pipe");
+}
+
+/// Sums by account, and their sum.
+pub(crate) fn flow() -> Definition {
+    Definition::new(FLOW, |df| {
+        df.version(VERSION);
+        let transfers = df.events::<Transfer>(STREAM);
+        let credits = transfers.map(|t| (t.to_account, t.amount)).sum("credits");
+        let total = credits.clone().map(|(_, sum)| ((), sum)).sum_values();
+        df.view("credits", credits).columns(&["account", "sum"]);
+        df.view("total", total).columns(&["sum"]);
+    })
+}
+
+/// The transfer of that number. Amounts are positive, so each account keeps its row.
+pub(crate) fn transfer(id: i64) -> Transfer {
+    let to_account = id * 7 % 23;
+    Transfer { id, from_account: id % 17, to_account, amount: 1 + id % 100, ts: 0 }
+}
+
+/// Does what a child is told, if this process is one; it does not return then.
+pub(crate) fn work_if_child() {
+    let Ok(text) = std::env::var(ORDERS) else { return };
+    let orders = Orders::parse(&text);
+    let disk = KillDisk::new(orders.at, orders.torn);
+    work(&System::with_disk(Arc::new(disk.clone()), &orders.dir), &orders);
+    let made = disk.made();
+    let writes: Vec<_> = made.writes.iter().map(u64::to_string).collect();
+    say(format!("writes {}", writes.join(" ")));
+    say(format!("calls {} {}", made.calls, made.locks));
+    std::process::exit(0);
+}
+
+fn work(system: &System, orders: &Orders) {
+    let rotate_bytes = 1_500 + 700 * (orders.script / 2);
+    let options = WriterOptions { rotate_bytes, background: false, ..WriterOptions::default() };
+    say("phase recover");
+    let writer = system.writer_with(Arc::new(RealClock), options);
+    let writer = writer.expect("the log opens after any kill");
+    let (flow, cluster) = (flow(), Cluster::local(1 + orders.script as usize % 2));
+    let flows = std::slice::from_ref(&flow);
+    let options = ServeOptions::default().writer(&writer).cluster(cluster.clone());
+    let served = system.serve(flows, options).expect("restored after any kill");
+    let visible = |writer: &Writer| {
+        if let Some(last) = writer.upper().checked_sub(1) {
+            served.wait_beyond(FLOW, last).expect("visible");
+        }
+    };
+    visible(&writer);
+    let mut ids = orders.first..;
+    say("phase append");
+    append_some(&writer, &mut ids);
+    visible(&writer);
+    say("phase checkpoint");
+    let incremental = !orders.script.is_multiple_of(3);
+    let options = BatchOptions { cluster, incremental, ..BatchOptions::default() };
+    let report = system.batch(&flow, &options).expect("a batch view");
+    say("phase swap");
+    let (tell, told) = mpsc::channel();
+    let options = RebuildOptions { checkpoint_every: None, look: Duration::from_millis(1) };
+    let rebuilds = system.rebuild_under_readers(&served, flows, options, move |outcome| {
+        // Nobody listens when one was heard.
+        let _ = tell.send(outcome);
+    });
+    let rebuilds = rebuilds.expect("a thread");
+    match told.recv_timeout(PATIENCE) {
+        Ok(Rebuilt::Swapped { boundary, .. }) => assert_eq!(boundary, report.boundary),
+        other => panic!("{other:?}"),
+    }
+    drop(rebuilds);
+    say("phase append");
+    append_some(&writer, &mut ids);
+    say("phase seal");
+    writer.seal().expect("sealed");
+    append_some(&writer, &mut ids);
+    visible(&writer);
+    say("phase conclude");
+    system.conclude(served).expect("concluded");
+    writer.close().expect("closed");
+}
+
+/// Three epochs of one to three transfers, one after another.
+fn append_some(writer: &Writer, ids: &mut impl Iterator<Item = i64>) {
+    for count in 1..=3 {
+        let some: Vec<_> = ids.by_ref().take(count).map(transfer).collect();
+        for transfer in &some {
+            say(format!("sent {}", transfer.id));
+        }
+        let epoch = append(writer, STREAM, &some).expect("acknowledged");
+        for transfer in &some {
+            say(format!("ack {} {epoch}", transfer.id));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What the tests that kill share: a process to be killed, and the comparison of what it leaves
+//! with its own journal and with everything recomputed by hand.
+//!
+//! ```text
+//! test ── orders ──► the same binary, as a child ──► a directory
+//!   ▲                        │ SIGKILL                    │
+//!   └── its journal ─────────┘ ── compared with ──────────┘
+//! ```
+#![allow(dead_code, unused_imports, reason = "each test file uses some of it")]
+
+mod check;
+mod child;
+mod disk;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(crate) use check::{check, check_by_reader};
+pub(crate) use child::{Orders, work_if_child};
+
+/// What children sent, and what was acknowledged to them.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) sent: BTreeSet<i64>,
+    /// Transfers and their epochs.
+    pub(crate) acked: BTreeSet<(i64, u64)>,
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) killed: bool,
+    /// How long each phase of its work took, in order.
+    pub(crate) phases: Vec<(String, Duration)>,
+    /// The calls that changed the disk, and how many of them took a lock; none when it was killed.
+    pub(crate) calls: Option<(u64, u64)>,
+    /// Which of the calls were writes.
+    pub(crate) writes: Vec<u64>,
+}
+
+impl Ended {
+    /// How long a phase took; the first one of that name.
+    pub(crate) fn phase(&self, name: &str) -> Duration {
+        let found = self.phases.iter().find(|(phase, _)| phase == name);
+        found.unwrap_or_else(|| panic!("no phase {name:?} in {:?}", self.phases)).1
+    }
+}
+
+/// A number that environment variable `name` can raise for long runs.
+pub(crate) fn scaled(name: &str, each_change: u64) -> u64 {
+    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(each_change)
+}
+
+/// The command that runs this test binary's test `test` as a child with these orders.
+pub(crate) fn command(test: &str, orders: &Orders) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this binary"));
+    command.args([test, "--exact", "--nocapture"]).env(child::ORDERS, orders.text());
+    command
+}
+
+/// Runs a child to its end, whoever brings it; it may be killed so long after it has said that it
+/// begins a phase.
+pub(crate) fn run(
+    test: &str,
+    orders: &Orders,
+    journal: &mut Journal,
+    kill: Option<(&str, Duration)>,
+) -> Ended {
+    let mut command = command(test, orders);
+    let child = command.stdout(Stdio::piped()).spawn().expect("this binary starts");
+    follow(child, journal, kill, &format!("{orders:?}"))
+}
+
+/// Reads what a child says until it ends, into the journal.
+pub(crate) fn follow(
+    mut child: Child,
+    journal: &mut Journal,
+    kill: Option<(&str, Duration)>,
+    what: &str,
+) -> Ended {
+    let mut pipe = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut begun: Vec<(String, Instant)> = Vec::new();
+    let mut ended = Ended { killed: false, phases: Vec::new(), calls: None, writes: Vec::new() };
+    let mut line = String::new();
+    // A line that the kill has cut has no end.
+    while pipe.read_line(&mut line).is_ok_and(|read| read > 0) && line.ends_with('\n') {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |word: &str| word.parse().expect("a number");
+        match words[..] {
+            ["sent", id] => drop(journal.sent.insert(id.parse().expect("a number"))),
+            ["ack", id, epoch] => {
+                journal.acked.insert((id.parse().expect("a number"), number(epoch)));
+            }
+            ["writes", ref writes @ ..] => {
+                ended.writes = writes.iter().map(|word| number(word)).collect();
+            }
+            ["calls", calls, locks] => ended.calls = Some((number(calls), number(locks))),
+            ["phase", name] => {
+                begun.push((name.to_owned(), Instant::now()));
+                if let Some((_, delay)) = kill.filter(|(phase, _)| *phase == name) {
+                    std::thread::sleep(delay);
+                    // It may have ended by itself.
+                    let _ = child.kill();
+                }
+            }
+            _ => {}
+        }
+        line.clear();
+    }
+    let status = child.wait().expect("an end");
+    ended.killed = status.signal() == Some(9);
+    assert!(ended.killed || status.success(), "the child failed: {status}; {what}");
+    begun.push((String::new(), Instant::now()));
+    let took = |two: &[(String, Instant)]| (two[0].0.clone(), two[1].1 - two[0].1);
+    ended.phases = begun.windows(2).map(took).collect();
+    ended
+}

@@ -1,0 +1,330 @@
+//! A batch view that does not fit (of another version, of another log, half written, cut, or one
+//! for which there was no space) is refused with place and remedy, at the start and beside a
+//! server; what is served stays.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use diptych::batch_view::Identity;
+use diptych::dataflows::{Transfer, bank};
+use diptych::io::SimDisk;
+use diptych::log::Writer;
+use diptych::serving::{Index, Read};
+use diptych::{
+    BatchOptions, Definition, Error, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
+    System, append,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(1);
+/// Long enough that a thread which looks every millisecond has looked.
+const A_WHILE: Duration = Duration::from_millis(100);
+const ROOT: &str = "data";
+
+fn flow(version: &'static str) -> Definition {
+    Definition::new("bank", move |df| {
+        df.version(version);
+        bank(df);
+    })
+}
+
+fn transfers(from: i64, count: i64) -> Vec<Transfer> {
+    let one = |id| Transfer { id, from_account: id, to_account: id + 7, amount: id % 13, ts: 0 };
+    (from..from + count).map(one).collect()
+}
+
+fn system(disk: &SimDisk) -> System {
+    System::with_disk(Arc::new(disk.clone()), ROOT)
+}
+
+fn dir(version: &str) -> PathBuf {
+    Identity::new("bank", version).dir(Path::new(ROOT))
+}
+
+/// The files of batch views of a version, by name.
+fn files(disk: &SimDisk, version: &str) -> Vec<(String, Vec<u8>)> {
+    let dir = dir(version);
+    let inside = disk.files().into_iter().filter(|(path, _)| path.parent() == Some(&*dir));
+    let name = |path: PathBuf| path.file_name().and_then(|n| n.to_str()).expect("UTF-8").to_owned();
+    let named = inside.map(|(path, content)| (name(path), content));
+    named.filter(|(name, _)| name != "lock").collect()
+}
+
+/// Puts files where batch views of version 1 are.
+fn put(disk: &SimDisk, files: &[(String, Vec<u8>)]) {
+    // The name that makes the others count comes last.
+    let (manifests, parts): (Vec<_>, Vec<_>) =
+        files.iter().partition(|(name, _)| name.ends_with("manifest"));
+    for (name, content) in parts.into_iter().chain(manifests) {
+        disk.tamper(&dir("1").join(name), Some(content));
+    }
+}
+
+/// What batch views a run over the present log leaves, without leaving them here.
+fn made(disk: &SimDisk, version: &'static str) -> Vec<(String, Vec<u8>)> {
+    let elsewhere = disk.kill();
+    let made = system(&elsewhere).batch(&flow(version), &BatchOptions::default());
+    let boundary = made.expect("a batch view").boundary;
+    let mut files = files(&elsewhere, version);
+    files.retain(|(name, _)| name.starts_with(&format!("{boundary:020}.")));
+    assert!(files.len() > 5, "{files:?}");
+    files
+}
+
+/// The same, of another log that has as many epochs.
+fn made_of_another_log(epochs: u64) -> Vec<(String, Vec<u8>)> {
+    let other = SimDisk::new();
+    let writer = system(&other).writer().expect("a writer");
+    for epoch in 0..epochs as i64 {
+        append(&writer, "transfers", &transfers(epoch * 5, 3)).expect("appended");
+    }
+    writer.close().expect("closed");
+    made(&other, "1")
+}
+
+/// A server that looks every millisecond, over a log of two epochs with a batch view of the first.
+struct Serving {
+    disk: SimDisk,
+    writer: Writer,
+    served: Served,
+    index: Index,
+    told: Receiver<Rebuilt>,
+    rebuilds: Option<Rebuilds>,
+}
+
+impl Serving {
+    fn start() -> Serving {
+        let disk = SimDisk::new();
+        let system = system(&disk);
+        let writer = system.writer().expect("a writer");
+        append(&writer, "transfers", &transfers(0, 20)).expect("appended");
+        system.batch(&flow("1"), &BatchOptions::default()).expect("a batch view");
+        append(&writer, "transfers", &transfers(20, 200)).expect("appended");
+        let flows = [flow("1")];
+        let served = system.serve(&flows, ServeOptions::default().writer(&writer));
+        let served = served.expect("served");
+        served.wait_beyond("bank", 1).expect("visible");
+        let index = served.index("bank").expect("an index");
+        assert_eq!(index.boundary(), 1);
+        let (tell, told) = mpsc::channel();
+        let options = RebuildOptions { checkpoint_every: None, look: LOOK };
+        let rebuilds = system.rebuild_under_readers(&served, &flows, options, move |outcome| {
+            // Nobody listens at the end.
+            let _ = tell.send(outcome);
+        });
+        let rebuilds = Some(rebuilds.expect("a thread"));
+        Serving { disk, writer, served, index, told, rebuilds }
+    }
+
+    /// Digests of all views at epoch 1.
+    fn answers(&self) -> Vec<String> {
+        let snapshot = self.index.snapshot(Read::AsOf(1)).expect("a snapshot");
+        (0..5).map(|view| snapshot.digest(view).expect("read").to_string()).collect()
+    }
+
+    /// The next outcome, which must be a refusal.
+    fn refusal(&self) -> Error {
+        match self.told.recv_timeout(PATIENCE).expect("it is told") {
+            Rebuilt::Failed { error, .. } => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What was refused is told once, changes nothing, and is no obstacle to what comes after it.
+    fn goes_on(mut self, before: &[String]) {
+        std::thread::sleep(A_WHILE);
+        assert!(self.told.try_recv().is_err(), "told again");
+        assert_eq!(self.index.boundary(), 1, "what is served stays");
+        assert_eq!(self.answers(), before);
+        append(&self.writer, "transfers", &transfers(500, 3)).expect("appended");
+        let made = system(&self.disk).batch(&flow("1"), &BatchOptions::default());
+        let boundary = made.expect("a batch view").boundary;
+        match self.told.recv_timeout(PATIENCE).expect("it is taken up") {
+            Rebuilt::Swapped { boundary: swapped, .. } => assert_eq!(swapped, boundary),
+            other => panic!("{other:?}"),
+        }
+        drop(self.rebuilds.take());
+        self.served.stop().expect("stopped");
+    }
+}
+
+/// How a start on this disk is refused.
+fn refused(disk: &SimDisk) -> Error {
+    match system(disk).serve(&[flow("1")], ServeOptions::default()) {
+        Ok(_) => panic!("it was started"),
+        Err(error) => error,
+    }
+}
+
+fn says(error: &Error, words: &[&str]) {
+    let text = error.to_string();
+    assert!(words.iter().all(|word| text.contains(word)), "{text}: {words:?}");
+}
+
+#[test]
+fn another_version_is_refused_by_name() {
+    let serving = Serving::start();
+    let (before, stranger) = (serving.answers(), made(&serving.disk, "2"));
+    put(&serving.disk, &stranger);
+    let error = serving.refusal();
+    assert!(error.is_conflict(), "{error}");
+    says(&error, &["2.manifest", "version 2, not of \"bank\" version 1", "rebuild the batch view"]);
+    let start = serving.disk.kill();
+    serving.goes_on(&before);
+    let error = refused(&start);
+    assert!(error.is_conflict(), "{error}");
+    says(&error, &["2.manifest", "version 2, not of \"bank\" version 1", "rebuild the batch view"]);
+}
+
+#[test]
+fn another_log_is_refused_by_name() {
+    let serving = Serving::start();
+    let (before, stranger) = (serving.answers(), made_of_another_log(2));
+    put(&serving.disk, &stranger);
+    let identity = system(&serving.disk).reader().expect("a log").identity();
+    let words = ["the batch view at epoch 2 is of log", &identity, "the log was replaced"];
+    let error = serving.refusal();
+    assert!(error.is_conflict(), "{error}");
+    says(&error, &words);
+    let start = serving.disk.kill();
+    serving.goes_on(&before);
+    says(&refused(&start), &words);
+}
+
+/// A log that was replaced by a shorter one: the old batch views are named, and not used.
+#[test]
+fn a_batch_view_beyond_the_log_is_passed_over_and_named() {
+    let disk = SimDisk::new();
+    put(&disk, &made_of_another_log(9));
+    let system = system(&disk);
+    let writer = system.writer().expect("a writer");
+    append(&writer, "transfers", &transfers(0, 20)).expect("appended");
+    let served = system.serve(&[flow("1")], ServeOptions::default()).expect("served");
+    let named: Vec<_> = served.passed_over().map(ToString::to_string).collect();
+    let [named] = &named[..] else { panic!("{named:?}") };
+    let place = dir("1").display().to_string();
+    for word in [place.as_str(), "epoch 9", "ends at 1", "remove that batch view"] {
+        assert!(named.contains(word), "{named}: {word}");
+    }
+    served.wait_beyond("bank", 0).expect("recomputed");
+    let index = served.index("bank").expect("an index");
+    let total = index.snapshot(Read::Latest).expect("a snapshot").rows::<(), i64>("total");
+    assert_eq!(total.expect("the rows"), [(((), 0), 1)]);
+    served.stop().expect("stopped");
+}
+
+#[test]
+fn a_half_written_one_is_not_there() {
+    let serving = Serving::start();
+    let before = serving.answers();
+    let mut half = made(&serving.disk, "1");
+    half.retain(|(name, _)| !name.ends_with("manifest"));
+    half.pop();
+    let begun = format!("{:020}.begun", 2);
+    put(&serving.disk, &[(begun, Vec::new())]);
+    put(&serving.disk, &half);
+    let start = serving.disk.kill();
+    serving.goes_on(&before);
+    let served = system(&start).serve(&[flow("1")], ServeOptions::default()).expect("served");
+    assert_eq!(served.passed_over().count(), 0);
+    served.wait_beyond("bank", 1).expect("visible");
+    assert_eq!(served.index("bank").expect("an index").boundary(), 1);
+    served.stop().expect("stopped");
+}
+
+#[test]
+fn a_cut_one_is_passed_over_and_named() {
+    let serving = Serving::start();
+    let before = serving.answers();
+    let mut cut = made(&serving.disk, "1");
+    let part = cut.iter_mut().find(|(name, _)| name.contains("view.balance."));
+    let (name, content) = part.expect("a part");
+    content.truncate(content.len() / 2);
+    let name = name.clone();
+    put(&serving.disk, &cut);
+    let error = serving.refusal();
+    assert!(error.is_damaged(), "{error}");
+    says(&error, &[&name, "use an older batch view, or rebuild"]);
+    let start = serving.disk.kill();
+    serving.goes_on(&before);
+    let served = system(&start).serve(&[flow("1")], ServeOptions::default()).expect("served");
+    let named: Vec<_> = served.passed_over().map(ToString::to_string).collect();
+    assert!(named.len() == 1 && named[0].contains(&name), "{named:?}");
+    served.wait_beyond("bank", 1).expect("visible");
+    assert_eq!(served.index("bank").expect("an index").boundary(), 1, "the one before it");
+    served.stop().expect("stopped");
+}
+
+/// A checkpoint that finds no space is told, and gives back what it took: appends go on. It is made
+/// when there is space again.
+#[test]
+fn a_full_disk_during_a_checkpoint_changes_nothing() {
+    let mut serving = Serving::start();
+    drop(serving.rebuilds.take());
+    let Serving { disk, writer, index, .. } = &serving;
+    let before = serving.answers();
+    let flows = [flow("1")];
+    let (tell, told) = mpsc::channel();
+    // Between two tries there is time for an append.
+    let checkpoint_every = Some(Duration::from_millis(200));
+    let options = RebuildOptions { checkpoint_every, look: LOOK };
+    // Some thousand bytes for a log that gets hundreds; a checkpoint takes tens of thousands.
+    disk.set_capacity(Some(disk.used() + 6_000));
+    let system = system(disk);
+    let rebuilds = system.rebuild_under_readers(&serving.served, &flows, options, move |outcome| {
+        // Nobody listens at the end.
+        let _ = tell.send(outcome);
+    });
+    let rebuilds = rebuilds.expect("a thread");
+    for try_number in 0..3 {
+        match told.recv_timeout(PATIENCE).expect("it is told") {
+            Rebuilt::Failed { error, .. } => {
+                assert!(error.is_full(), "{error}");
+                says(&error, &["views/bank/1", "free some space"]);
+            }
+            other => panic!("{other:?}"),
+        }
+        let some = transfers(1_000 + try_number, 1);
+        let epoch = append(writer, "transfers", &some).expect("the log has the space again");
+        serving.served.wait_beyond("bank", epoch).expect("visible");
+    }
+    assert_eq!((index.boundary(), serving.answers()), (1, before.clone()));
+    disk.set_capacity(None);
+    let swapped =
+        std::iter::from_fn(|| told.recv_timeout(PATIENCE).ok()).find_map(|outcome| match outcome {
+            Rebuilt::Swapped { boundary, .. } => Some(boundary),
+            Rebuilt::Failed { error, .. } if error.is_full() => None,
+            other => panic!("{other:?}"),
+        });
+    assert!(swapped.is_some_and(|boundary| boundary > 1), "{swapped:?}");
+    drop(rebuilds);
+}
+
+/// The checkpoint of a server that ends finds no space: that is told, the log has everything, and
+/// the next start gives the same answers.
+#[test]
+fn a_full_disk_at_the_end_costs_the_checkpoint_only() {
+    let mut serving = Serving::start();
+    let before = serving.answers();
+    drop(serving.rebuilds.take());
+    let Serving { disk, writer, served, .. } = serving;
+    disk.set_capacity(Some(disk.used() + 6_000));
+    let error = system(&disk).conclude(served).expect_err("there is no space");
+    assert!(error.is_full(), "{error}");
+    says(&error, &["views/bank/1", "free some space"]);
+    let names: Vec<_> = files(&disk, "1").into_iter().map(|(name, _)| name).collect();
+    assert!(names.iter().all(|name| name.starts_with(&format!("{:020}.", 1))), "{names:?}");
+    append(&writer, "transfers", &transfers(3_000, 1)).expect("the log has the space again");
+    writer.close().expect("closed");
+    disk.set_capacity(None);
+    let served = system(&disk).serve(&[flow("1")], ServeOptions::default()).expect("served");
+    served.wait_beyond("bank", 2).expect("visible");
+    let index = served.index("bank").expect("an index");
+    let snapshot = index.snapshot(Read::AsOf(1)).expect("a snapshot");
+    let after: Vec<_> =
+        (0..5).map(|view| snapshot.digest(view).expect("read").to_string()).collect();
+    assert_eq!(after, before);
+    served.stop().expect("stopped");
+}
