@@ -15,6 +15,7 @@
 //! - an error names place and remedy and never a secret.
 
 pub(crate) mod auth;
+mod deployed;
 mod entry;
 mod frontiers;
 mod history;
@@ -33,6 +34,7 @@ mod tls;
 mod verified;
 mod watched;
 
+pub use deployed::Deployed;
 pub use history::History;
 pub(crate) use hostile::hostile;
 pub use load::Load;

@@ -21,6 +21,32 @@ pub(crate) enum Tail {
     Follow,
     /// Nothing follows: stop at this frontier.
     Until(Epoch),
+    /// As `Follow`, until the dataflow is let in; then from the writer in this process.
+    Join(Arc<Join>),
+}
+
+/// What subscribes to the writer of this process.
+type Subscribe = Box<dyn Fn() -> (Epoch, Receiver<Arc<Sealed>>) + Send + Sync>;
+
+/// A writer that a dataflow may listen to once it has caught up: who listens holds the log up, so
+/// nobody may who is far behind.
+pub(crate) struct Join {
+    let_in: AtomicBool,
+    subscribe: Subscribe,
+}
+
+impl Join {
+    /// Not let in yet.
+    pub(crate) fn new(
+        subscribe: impl Fn() -> (Epoch, Receiver<Arc<Sealed>>) + Send + Sync + 'static,
+    ) -> Join {
+        Join { let_in: AtomicBool::new(false), subscribe: Box::new(subscribe) }
+    }
+
+    /// From now on epochs come from the writer.
+    pub(crate) fn let_in(&self) {
+        self.let_in.store(true, Ordering::Release);
+    }
 }
 
 /// The driver's view of the workers.
@@ -44,15 +70,28 @@ impl Driver {
                 self.replay(&mut next, *lower)?;
                 self.listen(next, epochs);
             }
-            Tail::Follow => {
-                while !self.stopped() {
-                    let upper = self.reader.upper()?;
-                    if next < upper {
-                        self.replay(&mut next, upper)?;
-                    } else {
-                        std::thread::park_timeout(limits::FOLLOW_INTERVAL);
-                    }
+            Tail::Follow => self.follow(&mut next, || false)?,
+            Tail::Join(join) => {
+                self.follow(&mut next, || join.let_in.load(Ordering::Acquire))?;
+                if !self.stopped() {
+                    let (lower, epochs) = (join.subscribe)();
+                    self.replay(&mut next, lower)?;
+                    self.listen(next, &epochs);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the directory until told to stop, or `enough`.
+    fn follow(&self, next: &mut Epoch, enough: impl Fn() -> bool) -> Result<()> {
+        while !self.stopped() && !enough() {
+            let upper = self.reader.upper()?;
+            let before = *next;
+            self.replay(next, upper)?;
+            if *next == before {
+                // Nothing new, or nobody to take it.
+                std::thread::park_timeout(limits::FOLLOW_INTERVAL);
             }
         }
         Ok(())

@@ -7,6 +7,8 @@
 
 mod backup;
 mod checkpoint;
+mod current;
+mod deploy;
 mod diff;
 mod fits;
 mod options;
@@ -16,7 +18,9 @@ mod site;
 
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
-pub use diff::{KeyDiff, ViewDiff, diff};
+pub use deploy::DeployOptions;
+pub use crate::serving::{KeyDiff, ViewDiff};
+pub use diff::diff;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
@@ -31,9 +35,10 @@ use crate::engine::{Blocks, Cluster, Feed, Gather, History, Profile, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
-use crate::serving::{Index, IndexOptions, Publish, ViewInfo};
-use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
+use crate::serving::{Index, IndexOptions, Publish, Serving, ViewInfo};
+use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail, Trial};
 use crate::time::Epoch;
+use current::{Current, Running};
 use fits::{check_log, check_types};
 use options::Source;
 use served::Entry;
@@ -138,6 +143,7 @@ impl System {
             boundary,
             earlier,
             cluster,
+            on_trial: options.on_trial,
             progress,
             meta,
             writer,
@@ -183,6 +189,15 @@ impl System {
     /// # Errors
     /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
     pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
+        self.serve_on(definitions, options, Trial::default())
+    }
+
+    fn serve_on(
+        &self,
+        definitions: &[Definition],
+        options: ServeOptions<'_>,
+        trial: Trial,
+    ) -> Result<Served> {
         let reader = self.reader()?;
         let (tail, end) = match options.source {
             Source::Directory => (Tail::Follow, reader.upper()?),
@@ -191,6 +206,7 @@ impl System {
                 let (lower, epochs) = writer.subscribe(crate::limits::EPOCHS_QUEUED_MAX);
                 (Tail::Writer(lower, epochs), lower)
             }
+            Source::Join(ref join) => (Tail::Join(Arc::clone(join)), reader.upper()?),
         };
         let mut entries = Vec::new();
         let mut live = Vec::new();
@@ -200,8 +216,19 @@ impl System {
             live.push(dataflow);
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
-        let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
-        Ok(Served { entries, live, reader, cluster: options.cluster })
+        let live = Live::start(&options.cluster, live, &reader, tail, profile, trial)?;
+        let running = entries.iter().zip(definitions);
+        let running = running.map(|(entry, definition)| Running {
+            definition: definition.clone(),
+            description: entry.description.clone(),
+            serving: Arc::new(Serving::new(entry.index.clone())),
+            status: Arc::clone(&entry.status),
+            shards: options.cluster.workers,
+            processes: options.cluster.processes(),
+            profile: live.profile().cloned(),
+        });
+        let current = Current::new(running.collect());
+        Ok(Served { entries, live, reader, cluster: options.cluster, current })
     }
 
     fn prepare(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::engine::{Cluster, Progress};
 use crate::log::Writer;
 use crate::serving::IndexOptions;
+use crate::speed::Join;
 use crate::time::Epoch;
 
 /// How a batch run is made.
@@ -17,6 +18,9 @@ pub struct BatchOptions {
     /// Continue the newest batch view below the end, and read only the events since; without one,
     /// or by default, all events are read.
     pub incremental: bool,
+    /// A panic anywhere in the function ends the run with an error and not the process, which has
+    /// others to serve. (One in the linear front always does.)
+    pub on_trial: bool,
     /// Counts rows while the run goes on.
     pub progress: Arc<Progress>,
 }
@@ -34,7 +38,7 @@ pub enum Boundary {
 }
 
 /// How the speed layer learns of new epochs.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) enum Source<'w> {
     /// From the directory, which another process may be writing.
     #[default]
@@ -43,6 +47,8 @@ pub(super) enum Source<'w> {
     Writer(&'w Writer),
     /// Not at all beyond this epoch.
     Until(Epoch),
+    /// From the directory, and from the writer in this process once let in.
+    Join(Arc<Join>),
 }
 
 /// How dataflows are kept live.
