@@ -438,3 +438,6 @@ pub const CUTOVER_PATIENCE: Duration = Duration::from_secs(10);
 pub const DEPLOY_CATCH_UP: Duration = Duration::from_mins(10);
 
 const _: () = assert!(CUTOVER_HOLD.as_millis() < CUTOVER_PATIENCE.as_millis());
+
+/// Keys of each view whose rows one answer about a deployment gives.
+pub const DEPLOY_SAMPLES_MAX: usize = 1_000;

@@ -67,7 +67,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let served = system.serve(&definitions, options)?;
     let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
     let rebuilds = rebuild(args, &system, &served, &definitions)?;
-    let servers = start_servers(args, &system, &served, &definitions, writer.as_ref())?;
+    // What is not served from the start may be deployed.
+    let servers = start_servers(args, &system, &served, catalog.all(), writer.as_ref())?;
     let outcome = attend(&served, args, input);
     let outcome = outcome.and(servers.map_or(Ok(()), |servers| stop_servers(servers, &served)));
     drop(rebuilds);
@@ -286,7 +287,7 @@ fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<()> {
 /// What is in the log now is visible in every dataflow that has not failed.
 fn wait_for_all(served: &Served) -> Result<()> {
     let Some(last) = served.reader().upper()?.checked_sub(1) else { return Ok(()) };
-    let names: Vec<_> = served.dataflows().map(str::to_owned).collect();
+    let names: Vec<_> = served.dataflows().collect();
     for name in names.iter().filter(|name| served.failure(name).is_none()) {
         served.wait_beyond(name, last)?;
     }
@@ -295,7 +296,7 @@ fn wait_for_all(served: &Served) -> Result<()> {
 
 /// Why the first of those that failed did.
 fn failures(served: &Served) -> Result<()> {
-    served.dataflows().find_map(|name| served.failure(name)).map_or(Ok(()), Err)
+    served.dataflows().find_map(|name| served.failure(&name)).map_or(Ok(()), Err)
 }
 
 /// The line that is printed every second.
@@ -318,10 +319,9 @@ impl Status {
     fn show(&mut self, served: &Served) -> Result<()> {
         served.check()?;
         for name in served.dataflows() {
-            if let Some(reason) = served.failure(name).filter(|_| !self.told.contains(&name.into()))
-            {
+            if let Some(reason) = served.failure(&name).filter(|_| !self.told.contains(&name)) {
                 tracing::warn!("dataflow {name} stops, the others go on: {reason}");
-                self.told.push(name.to_owned());
+                self.told.push(name);
             }
         }
         if self.told.len() == served.dataflows().count() {
@@ -361,7 +361,7 @@ impl Status {
 fn frontier(served: &Served) -> Result<Epoch> {
     let mut least = Epoch::MAX;
     for name in served.dataflows().filter(|name| served.failure(name).is_none()) {
-        least = least.min(served.index(name)?.frontier());
+        least = least.min(served.index(&name)?.frontier());
     }
     Ok(least)
 }

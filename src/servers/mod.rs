@@ -18,6 +18,7 @@ pub(crate) mod auth;
 mod deployed;
 mod entry;
 mod frontiers;
+mod grown;
 mod history;
 mod hostile;
 mod http;
@@ -35,6 +36,7 @@ mod verified;
 mod watched;
 
 pub use deployed::Deployed;
+pub use grown::Grown;
 pub use history::History;
 pub(crate) use hostile::hostile;
 pub use load::Load;

@@ -7,6 +7,7 @@ mod answer;
 mod append;
 mod changes;
 mod cursor;
+mod deploy;
 mod describe;
 mod exposition;
 mod graph;
@@ -51,6 +52,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
     vec![
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
+        (Some(Role::Admin), deploy::routes()),
         (Some(Role::Read), graph::routes()),
         (Some(Role::Read), metrics::routes()),
         (Some(Role::Read), sql::routes()),
