@@ -318,6 +318,8 @@ impl Status {
 
     fn show(&mut self, served: &Served) -> Result<()> {
         served.check()?;
+        // What was mended by a deployment may fail again.
+        self.told.retain(|name| served.failure(name).is_some());
         for name in served.dataflows() {
             if let Some(reason) = served.failure(&name).filter(|_| !self.told.contains(&name)) {
                 tracing::warn!("dataflow {name} stops, the others go on: {reason}");
