@@ -201,7 +201,7 @@ fn twenty_deployments_are_whole() {
             check_difference(&deployed, &lines);
             // Readers see some of it before the next.
             let reads = seen[version as usize].load(Ordering::Relaxed);
-            while seen[version as usize].load(Ordering::Relaxed) < reads + 3 {
+            while seen[version as usize].load(Ordering::Relaxed) < reads + 50 {
                 thread::sleep(Duration::from_millis(1));
             }
         }
@@ -356,7 +356,7 @@ fn versions_are_exchanged_over_http() {
     assert_eq!(counts.iter().sum::<u64>(), expected.len() as u64, "{deployed}");
     let subscriber = reader.join().expect("a subscriber");
     assert_eq!((subscriber.seen["version"], subscriber.seen["reset"]), (1, 1));
-    assert_eq!(subscriber.rows.len(), lines.counts(2, 0).len());
+    assert_eq!(subscriber.sorted().len(), lines.counts(2, 0).len());
 
     let (status, deployed) = post("wide/deploy");
     assert_eq!((status, &deployed["from"]), (200, &Value::Null), "{deployed}");
@@ -365,8 +365,8 @@ fn versions_are_exchanged_over_http() {
         .header("content-type", "application/x-ndjson")
         .send("{\"text\":\"1234567890123456789\"}\n")
         .expect("appended");
-    let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().expect("text"))
-        .expect("JSON");
+    let answer: Value =
+        serde_json::from_str(&answer.body_mut().read_to_string().expect("text")).expect("JSON");
     assert_eq!(answer["visible"], true, "{answer}");
     let (_, row) = ask("GET", &format!("{base}/wide/views/lengths?key=19"));
     assert_eq!(row["rows"][0]["n"], 1, "{row}");

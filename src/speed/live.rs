@@ -283,9 +283,9 @@ impl Hire {
             while live.turn(worker, limits::WORKER_PARK) {}
         } else {
             let mut turn = || live.turn(worker, limits::WORKER_PARK);
-            while on_trial(|| self.trial.is_on(), &mut turn).unwrap_or_else(|panic| self.lose(&panic))
-            {
-            }
+            while on_trial(|| self.trial.is_on(), &mut turn)
+                .unwrap_or_else(|panic| self.lose(&panic))
+            {}
         }
         live.finish(worker);
         Ok(())

@@ -181,9 +181,10 @@ impl Candidate {
                 Boundary::Restore(at)
             }
         };
-        let join = options.writer.clone().map(|writer| {
-            Arc::new(Join::new(move || writer.subscribe(EPOCHS_QUEUED_MAX)))
-        });
+        let join = options
+            .writer
+            .clone()
+            .map(|writer| Arc::new(Join::new(move || writer.subscribe(EPOCHS_QUEUED_MAX))));
         let mut serve = ServeOptions::default()
             .cluster(options.cluster.clone())
             .boundary(start)
@@ -206,17 +207,19 @@ impl Candidate {
         old: Option<&Index>,
         options: &DeployOptions,
     ) -> Result<Deployed, Failed> {
-        let outcome = self.catch_up(old, options.catch_up).and_then(|()| self.compare(old, options));
+        let outcome =
+            self.catch_up(old, options.catch_up).and_then(|()| self.compare(old, options));
         let (epoch, views) = match outcome {
             Ok(compared) => compared,
             Err(error) => return Err((Box::new(self), error)),
         };
         let running = self.served.current.all().remove(0);
         let serving = before.map_or(&running.serving, |before| &before.serving);
-        let streams = running.description.streams.iter().map(|stream| Stream {
-            name: stream.name.clone(),
-            schema: Arc::clone(&stream.schema),
-        });
+        let streams = running
+            .description
+            .streams
+            .iter()
+            .map(|stream| Stream { name: stream.name.clone(), schema: Arc::clone(&stream.schema) });
         let mut deployed = Deployed {
             dataflow: running.description.name.clone(),
             from: old.map(|old| old.version().to_owned()),
@@ -287,7 +290,8 @@ impl Candidate {
         let Some(last) = old.frontier().min(self.index.frontier()).checked_sub(1) else {
             return Ok((None, Vec::new()));
         };
-        let (left, right) = (old.snapshot(Read::AsOf(last))?, self.index.snapshot(Read::AsOf(last))?);
+        let (left, right) =
+            (old.snapshot(Read::AsOf(last))?, self.index.snapshot(Read::AsOf(last))?);
         Ok((Some(last), view_diffs(&left, &right, options.samples)?))
     }
 

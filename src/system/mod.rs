@@ -16,10 +16,10 @@ mod rebuild;
 mod served;
 mod site;
 
+pub use crate::serving::{KeyDiff, ViewDiff};
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
 pub use deploy::DeployOptions;
-pub use crate::serving::{KeyDiff, ViewDiff};
 pub use diff::diff;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};

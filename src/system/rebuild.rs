@@ -94,9 +94,10 @@ impl System {
         tell: impl Fn(Rebuilt) + Send + 'static,
     ) -> Result<Rebuilds> {
         let stop = Arc::<AtomicBool>::default();
-        let from_start = served.entries.iter().filter(|entry| {
-            definitions.iter().all(|flow| flow.name() != entry.description.name)
-        });
+        let from_start = served
+            .entries
+            .iter()
+            .filter(|entry| definitions.iter().all(|flow| flow.name() != entry.description.name));
         // Indexes that are somebody else's matter.
         let left_out: Vec<Index> = from_start.map(|entry| entry.index.clone()).collect();
         let current = Arc::clone(&served.current);

@@ -100,8 +100,7 @@ impl Recompute {
                     (Some(_), _) => format!("there are several versions of {dataflow:?} here"),
                 };
                 let kind = if found.is_some() { Kind::Input } else { Kind::Missing };
-                Err(Error::new(kind, message)
-                    .remedy(format!("name one of: {}", names.join(", "))))
+                Err(Error::new(kind, message).remedy(format!("name one of: {}", names.join(", "))))
             }
         }
     }
