@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::deployed::Deployed;
 use super::frontiers;
 use super::grown::Grown;
+use super::handover::Handover;
 use super::history::History;
 use super::load::Load;
 use crate::error::{Error, Kind, Result};
@@ -76,6 +77,7 @@ pub struct Site {
     /// What SQL engines of this site share.
     #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "there is no SQL"))]
     pub(crate) sql: super::sql::Shared,
+    pub(super) handover: Handover,
     /// What clients have under way.
     pub load: Load,
     /// Since when.
@@ -93,7 +95,8 @@ impl Site {
     ) -> Arc<Site> {
         let (flows, streams) = (Grown::new(flows), Grown::new(streams));
         let (sql, load, started) = (super::sql::Shared::default(), Load::default(), Instant::now());
-        Arc::new(Site { flows, streams, writer, reader, history, sql, load, started })
+        let handover = Handover::default();
+        Arc::new(Site { flows, streams, writer, reader, history, sql, handover, load, started })
     }
 
     /// Answers for what was deployed, too.

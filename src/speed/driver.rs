@@ -25,11 +25,11 @@ pub(crate) enum Tail {
     Join(Arc<Join>),
 }
 
-/// What subscribes to the writer of this process.
-type Subscribe = Box<dyn Fn() -> (Epoch, Receiver<Arc<Sealed>>) + Send + Sync>;
+/// Subscribes to the writer of this process, if there is one.
+type Subscribe = Box<dyn Fn() -> Option<(Epoch, Receiver<Arc<Sealed>>)> + Send + Sync>;
 
-/// A writer that a dataflow may listen to once it has caught up: who listens holds the log up, so
-/// nobody may who is far behind.
+/// A writer that may be listened to once a dataflow has caught up: who listens holds the log up, so
+/// nobody may who is far behind. When that writer closes, the directory is followed again.
 pub(crate) struct Join {
     let_in: AtomicBool,
     subscribe: Subscribe,
@@ -38,12 +38,12 @@ pub(crate) struct Join {
 impl Join {
     /// Not let in yet.
     pub(crate) fn new(
-        subscribe: impl Fn() -> (Epoch, Receiver<Arc<Sealed>>) + Send + Sync + 'static,
+        subscribe: impl Fn() -> Option<(Epoch, Receiver<Arc<Sealed>>)> + Send + Sync + 'static,
     ) -> Join {
         Join { let_in: AtomicBool::new(false), subscribe: Box::new(subscribe) }
     }
 
-    /// From now on epochs come from the writer.
+    /// From now on epochs come from the writer, until it closes.
     pub(crate) fn let_in(&self) {
         self.let_in.store(true, Ordering::Release);
     }
@@ -72,11 +72,14 @@ impl Driver {
             }
             Tail::Follow => self.follow(&mut next, || false)?,
             Tail::Join(join) => {
-                self.follow(&mut next, || join.let_in.load(Ordering::Acquire))?;
-                if !self.stopped() {
-                    let (lower, epochs) = (join.subscribe)();
-                    self.replay(&mut next, lower)?;
-                    self.listen(next, &epochs);
+                while !self.stopped() {
+                    self.follow(&mut next, || join.let_in.swap(false, Ordering::AcqRel))?;
+                    if !self.stopped()
+                        && let Some((lower, epochs)) = (join.subscribe)()
+                    {
+                        self.replay(&mut next, lower)?;
+                        next = self.listen(next, &epochs);
+                    }
                 }
             }
         }
@@ -114,17 +117,20 @@ impl Driver {
         Ok(())
     }
 
-    fn listen(&self, next: Epoch, epochs: &Receiver<Arc<Sealed>>) {
+    /// Delivers what comes until told to stop, or the writer closes; gives the next epoch.
+    fn listen(&self, mut next: Epoch, epochs: &Receiver<Arc<Sealed>>) -> Epoch {
         let patience = Duration::from_millis(50);
         while !self.stopped() {
             match epochs.recv_timeout(patience) {
                 Ok(sealed) if sealed.epoch >= next => {
                     self.deliver(&sealed);
+                    next = sealed.epoch + 1;
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        next
     }
 
     /// Gives an epoch to every worker; false when told to stop before. No worker gets an epoch that

@@ -121,6 +121,11 @@ impl Current {
         std::mem::take(&mut *lock(&self.successors)).into_iter().map(|one| one.served).collect()
     }
 
+    /// Does something to all that was deployed and still runs.
+    pub(super) fn each_deployed(&self, action: impl Fn(&Served)) {
+        lock(&self.successors).iter().for_each(|one| action(&one.served));
+    }
+
     /// Whether everything that was deployed is still fed.
     ///
     /// # Errors

@@ -15,18 +15,16 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
 use super::current::{Current, Running};
-use super::{BatchOptions, Boundary, ServeOptions, Served, System, options::Source};
+use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::limits::{
-    CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP, EPOCHS_QUEUED_MAX,
-};
+use crate::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
 use crate::log::Writer;
 use crate::panics::caught;
 use crate::servers::{Deployed, Stream};
 use crate::serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
-use crate::speed::{Join, Trial};
+use crate::speed::Trial;
 use crate::time::Epoch;
 
 /// How a version is deployed.
@@ -153,7 +151,7 @@ struct Candidate {
     served: Served,
     index: Index,
     trial: Trial,
-    join: Option<Arc<Join>>,
+    late: Option<LateWriter>,
 }
 
 /// What a failed candidate leaves.
@@ -181,22 +179,19 @@ impl Candidate {
                 Boundary::Restore(at)
             }
         };
-        let join = options
-            .writer
-            .clone()
-            .map(|writer| Arc::new(Join::new(move || writer.subscribe(EPOCHS_QUEUED_MAX))));
+        let late = options.writer.is_some().then(LateWriter::new);
         let mut serve = ServeOptions::default()
             .cluster(options.cluster.clone())
             .boundary(start)
             .index(options.index.clone())
             .profiled(options.profiled);
-        if let Some(join) = &join {
-            serve.source = Source::Join(Arc::clone(join));
+        if let Some(late) = &late {
+            serve = serve.late_writer(late);
         }
         let trial = Trial::begin();
         let served = system.serve_on(std::slice::from_ref(definition), serve, trial.clone())?;
         let index = served.index(definition.name())?;
-        Ok(Candidate { served, index, trial, join })
+        Ok(Candidate { served, index, trial, late })
     }
 
     /// Catches up, compares, and takes over if that is wanted.
@@ -236,7 +231,7 @@ impl Candidate {
             let _ = self.served.stop();
             return Ok(deployed);
         }
-        match self.cut_over(&deployed, before.is_some()) {
+        match self.cut_over(&deployed, before.is_some(), options) {
             Ok(frontier) => deployed.frontier = Some(frontier),
             Err(error) => return Err((Box::new(self), error)),
         }
@@ -296,9 +291,14 @@ impl Candidate {
     }
 
     /// Moves readers over. Gives the frontier that they see first.
-    fn cut_over(&self, deployed: &Deployed, replaces: bool) -> Result<Epoch> {
-        if let Some(join) = &self.join {
-            join.let_in();
+    fn cut_over(
+        &self,
+        deployed: &Deployed,
+        replaces: bool,
+        options: &DeployOptions,
+    ) -> Result<Epoch> {
+        if let (Some(late), Some(writer)) = (&self.late, &options.writer) {
+            late.give(writer);
         }
         let deadline = Instant::now() + CUTOVER_PATIENCE;
         let frontier = loop {

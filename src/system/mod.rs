@@ -21,6 +21,7 @@ pub use backup::Backup;
 pub use checkpoint::Checkpoint;
 pub use deploy::DeployOptions;
 pub use diff::diff;
+pub(crate) use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
@@ -206,7 +207,11 @@ impl System {
                 let (lower, epochs) = writer.subscribe(crate::limits::EPOCHS_QUEUED_MAX);
                 (Tail::Writer(lower, epochs), lower)
             }
-            Source::Join(ref join) => (Tail::Join(Arc::clone(join)), reader.upper()?),
+            Source::Join(ref late) => (Tail::Join(Arc::clone(&late.join)), reader.upper()?),
+        };
+        let late = match &options.source {
+            Source::Join(late) => Some(late.clone()),
+            _ => None,
         };
         let mut entries = Vec::new();
         let mut live = Vec::new();
@@ -228,7 +233,7 @@ impl System {
             profile: live.profile().cloned(),
         });
         let current = Current::new(running.collect());
-        Ok(Served { entries, live, reader, cluster: options.cluster, current })
+        Ok(Served { entries, live, reader, cluster: options.cluster, late, current })
     }
 
     fn prepare(

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::current::Current;
+use super::options::LateWriter;
 use crate::dataflow::Description;
 use crate::engine::{Cluster, Progress};
 use crate::error::{Error, Kind, Result};
-use crate::log::Reader;
+use crate::log::{Reader, Writer};
 use crate::serving::{Index, Serving};
 use crate::speed::{LaneStatus, Live};
 use crate::time::Epoch;
@@ -18,6 +19,8 @@ pub struct Served {
     pub(super) live: Live,
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
+    /// The writer that is not there from the start, or not for ever.
+    pub(super) late: Option<LateWriter>,
     /// Which version of each serves: the one of the start, or one deployed since.
     pub(super) current: Arc<Current>,
 }
@@ -123,6 +126,19 @@ impl Served {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
+    }
+
+    /// From now on epochs come from `writer`, as soon as they are durable.
+    pub(crate) fn give_writer(&self, writer: &Arc<Writer>) {
+        self.late.iter().for_each(|late| late.give(writer));
+        self.current.each_deployed(|served| served.give_writer(writer));
+    }
+
+    /// The writer is about to close: nothing here holds it any more. What others then append is
+    /// read from the directory.
+    pub(crate) fn release_writer(&self) {
+        self.late.iter().for_each(LateWriter::release);
+        self.current.each_deployed(Served::release_writer);
     }
 
     /// Waits until process 0 ends the computation; for the other processes.
