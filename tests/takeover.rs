@@ -1,5 +1,5 @@
 //! A new binary takes over from a running server: clients that append and read all the time notice
-//! nothing, no event is lost or doubled, and when the new process dies half way the old one goes on.
+//! nothing, no event is lost or doubled, and when the new process dies half way the old goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_diptych");
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process whose standard error is heard; killed when dropped.
 struct Process {

@@ -76,9 +76,10 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     let mut differs = false;
     for definition in &definitions {
         let there = versions.iter().find(|(name, _)| name == definition.name());
-        match there {
-            Some((name, version)) => differs |= compare(&remote, &served, name, version, args)?,
-            None => tracing::info!("{}: it is new, nothing is compared", definition.name()),
+        if let Some((name, version)) = there {
+            differs |= compare(&remote, &served, name, version, args)?;
+        } else {
+            tracing::info!("{}: it is new, nothing is compared", definition.name());
         }
     }
     if args.diff_only {
