@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_diptych");
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -108,19 +108,22 @@ struct Load {
     over: AtomicBool,
     acknowledged: Mutex<BTreeSet<String>>,
     wrong: Mutex<Vec<String>>,
+    /// How long the slowest answer took.
+    longest: Mutex<Duration>,
 }
 
 impl Load {
     fn new(address: &str) -> Load {
         let address = address.trim_start_matches("http://").parse().expect("an address");
-        let (acknowledged, wrong) = (Mutex::default(), Mutex::default());
-        Load { address, over: AtomicBool::new(false), acknowledged, wrong }
+        let (acknowledged, wrong, longest) = Default::default();
+        Load { address, over: AtomicBool::new(false), acknowledged, wrong, longest }
     }
 
     /// Makes one request after the other, on one connection as long as it is kept.
     fn client(&self, request: impl Fn(usize) -> String, mut answered: impl FnMut(usize, &str)) {
         let mut asked = 0;
         while !self.over.load(Ordering::Relaxed) {
+            let mut begun = Instant::now();
             let mut stream = match TcpStream::connect(self.address) {
                 Ok(stream) => stream,
                 Err(error) => return self.wrong(format!("not connected: {error}")),
@@ -132,6 +135,9 @@ impl Load {
                 match ask(&mut stream, &request(asked)) {
                     Ok((200, body, keeps)) => {
                         answered(asked, &body);
+                        let mut longest = self.longest.lock().expect("a lock");
+                        *longest = begun.elapsed().max(*longest);
+                        begun = Instant::now();
                         kept = keeps;
                     }
                     Ok((status, body, _)) => return self.wrong(format!("{status}: {body}")),
@@ -159,6 +165,24 @@ impl Load {
         self.client(request, |asked, _| {
             assert!(self.acknowledged.lock().expect("a lock").insert(word(asked)));
         });
+    }
+
+    /// Appends a few words, each acknowledged.
+    fn during_appends(&self, number: usize, words: usize) {
+        thread::scope(|scope| {
+            scope.spawn(|| self.appends(number));
+            while self.acknowledged.lock().expect("a lock").len() < words {
+                thread::sleep(Duration::from_millis(1));
+                assert!(self.wrong.lock().expect("a lock").is_empty());
+            }
+            self.over.store(true, Ordering::Relaxed);
+        });
+        let wrong = self.wrong.lock().expect("a lock");
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    fn into_acknowledged(self) -> BTreeSet<String> {
+        self.acknowledged.into_inner().expect("a lock")
     }
 
     fn reads(&self) {
@@ -252,6 +276,7 @@ fn a_takeover_is_not_noticed() {
     });
     running.terminate();
     load.check(data);
+    println!("the slowest answer took {:?}", load.longest.lock().expect("a lock"));
 }
 
 #[test]
@@ -291,4 +316,53 @@ fn the_old_process_goes_on_when_the_new_one_dies() {
     old.ends();
     new.terminate();
     load.check(data);
+}
+
+/// Whenever the new process is killed, before it has the log, between, or once it serves: whoever
+/// is left or started next has every event once.
+#[test]
+fn killed_at_any_moment_nothing_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("D");
+    let data = data.to_str().expect("a path");
+    let another = another_binary(folder.path());
+    let start = |listen: &str| {
+        let serve = ["serve", "word_count", "--data", data, "--listen", listen];
+        let process = Process::start(Path::new(BINARY), &serve);
+        let url = process.says("HTTP at ");
+        (process, url)
+    };
+    let (mut old, url) = start("127.0.0.1:0");
+    let load = Load::new(&url);
+    let listen = load.address.to_string();
+    let deploy = ["deploy", "word_count", "--data", data, "--listen", &listen, "--yes"];
+    let (mut went_on, mut took_over) = (0, 0);
+    // The old process finishes requests for about 200 ms; then it is a matter of milliseconds.
+    let delays = [0, 60, 120].into_iter().chain((180..250).step_by(7));
+    for (round, delay) in delays.enumerate() {
+        let round_of = Load::new(&url);
+        round_of.during_appends(round, 10);
+        load.acknowledged.lock().expect("a lock").extend(round_of.into_acknowledged());
+        let mut idle = TcpStream::connect(load.address).expect("connected");
+        let request = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+        assert_eq!(ask(&mut idle, request).expect("an answer").0, 200);
+        let new = Process::start(&another, &deploy);
+        old.says("handing over");
+        thread::sleep(Duration::from_millis(delay));
+        new.kill();
+        let line = old.said.recv_timeout(PATIENCE).expect("what became of it");
+        if line.starts_with("warning: the successor is gone") {
+            old.says("HTTP at ");
+            went_on += 1;
+        } else {
+            assert_eq!(line, "the successor serves");
+            old.ends();
+            old = start(&listen).0;
+            took_over += 1;
+        }
+    }
+    old.terminate();
+    load.check(data);
+    println!("went on {went_on} times, was taken over {took_over} times");
+    assert!(went_on > 0, "never killed in time");
 }
