@@ -27,7 +27,7 @@ type Odd = ((Option<String>, u64), (Vec<u8>, i64, Timestamp));
 
 fn odd(line: &str) -> Odd {
     let len = line.len() as u64;
-    let text = (len % 3 > 0).then(|| format!("\"{line}\"\u{1F600}\n"));
+    let text = (!len.is_multiple_of(3)).then(|| format!("\"{line}\"\u{1F600}\n"));
     let at = Timestamp::from_micros(-1_000_000 * line.len() as i64 - 1);
     ((text, u64::MAX - len), (vec![0, 255, line.len() as u8], i64::MIN + line.len() as i64, at))
 }
