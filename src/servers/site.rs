@@ -130,6 +130,7 @@ impl Site {
             flow.streams.store(Arc::new(names));
             // What was proved of the other version is not proved of this one.
             flow.verified.store(None);
+            self.load.replays.outdate(&deployed.dataflow);
             return Ok(());
         }
         let flow = Flow::new(&deployed.dataflow, names, Arc::clone(&deployed.serving))?;

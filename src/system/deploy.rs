@@ -66,6 +66,38 @@ impl System {
     /// beside all others when there is none: recomputed, caught up, compared, cut over at one
     /// frontier. Readers of [`Served::serving`] go on all the while.
     ///
+    /// ```
+    /// use diptych::dataflows::{Line, word_count};
+    /// use diptych::serving::Read;
+    /// use diptych::{Dataflow, Definition, DeployOptions, ServeOptions, System, append};
+    ///
+    /// fn folded(df: &mut Dataflow) {
+    ///     let lines = df.events::<Line>("lines").flat_map(|line, out| {
+    ///         out.extend(line.text.split_whitespace().map(str::to_lowercase));
+    ///     });
+    ///     df.view("counts", lines.count("words")).columns(&["word", "n"]);
+    ///     df.version("folded");
+    /// }
+    ///
+    /// # fn main() -> diptych::Result<()> {
+    /// let system = System::in_memory();
+    /// let writer = system.writer()?;
+    /// append(&writer, "lines", &[Line { text: "To be or not to be".into() }])?;
+    /// let options = ServeOptions::default().writer(&writer);
+    /// let served = system.serve(&[Definition::new("word_count", word_count)], options)?;
+    /// served.wait_beyond("word_count", 0)?;
+    /// let readers = served.serving("word_count")?;
+    ///
+    /// let new = Definition::new("word_count", folded);
+    /// let deployed = system.deploy(&served, &new, &DeployOptions::default())?;
+    /// // "To" is gone, "to" has one more.
+    /// assert_eq!((deployed.views[0].removed, deployed.views[0].changed), (1, 1));
+    /// let counts = readers.snapshot(Read::Latest)?.rows::<String, i64>("counts")?;
+    /// assert!(counts.contains(&(("to".to_owned(), 2), 1)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When this version serves already, reads a stream with other columns than are served, cannot
     /// be computed (user code panics, the disk refuses) or does not catch up in time; or when
