@@ -1,7 +1,7 @@
 //! A successor takes over lock and listeners: asked for over HTTP, done by who runs the servers.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
 
 use super::site::Site;
 use crate::error::{Error, Kind, Result};
@@ -16,6 +16,8 @@ pub(super) struct Handover {
     /// Where successors wait; unset when this process cannot hand over.
     place: OnceLock<PathBuf>,
     asked: Mutex<Option<Link>>,
+    /// Held while a version is deployed here: it holds the log's writer, too.
+    deploying: Mutex<()>,
 }
 
 impl Site {
@@ -29,6 +31,23 @@ impl Site {
     /// The successor that asks this process to hand over, once.
     pub(crate) fn successor(&self) -> Option<Link> {
         self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Runs a deployment; this process does not hand over meanwhile.
+    ///
+    /// # Errors
+    /// When another is under way; what it reports.
+    pub(super) fn deploying<T>(&self, deploy: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _held = match self.handover.deploying.try_lock() {
+            Ok(held) => held,
+            // It guards nothing that a panic could leave half done.
+            Err(TryLockError::Poisoned(held)) => held.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(Kind::Conflict, "another deployment is under way")
+                    .remedy("wait until it has ended"));
+            }
+        };
+        deploy()
     }
 
     /// Asks this process to hand over to the successor that waits under `name`.
@@ -47,6 +66,10 @@ impl Site {
             return Err(Error::new(Kind::Conflict, message).remedy("stop it and start the other"));
         };
         let mut asked = self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(TryLockError::WouldBlock) = self.handover.deploying.try_lock() {
+            let message = "a version is being deployed in this process";
+            return Err(Error::new(Kind::Conflict, message).remedy("try again when it serves"));
+        }
         if asked.is_some() {
             let message = "another successor is about to take over";
             return Err(Error::new(Kind::Conflict, message).remedy("wait for it, then try again"));

@@ -109,11 +109,14 @@ async fn deploy(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<Deployme
         samples => samples.unwrap_or(10),
     };
     let deployed = blocking(move || {
-        let deployed = site.history.deploy(&dataflow, version.as_deref(), diff_only, samples)?;
-        if deployed.frontier.is_some() {
-            site.deployed(&deployed)?;
-        }
-        Ok(deployed)
+        site.deploying(|| {
+            let version = version.as_deref();
+            let deployed = site.history.deploy(&dataflow, version, diff_only, samples)?;
+            if deployed.frontier.is_some() {
+                site.deployed(&deployed)?;
+            }
+            Ok(deployed)
+        })
     });
     Ok(Json(shown(&deployed.await?)?))
 }
