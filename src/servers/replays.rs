@@ -96,6 +96,8 @@ struct Known {
     span: Span,
     pending: Pending,
     used: Instant,
+    /// It is of a version that serves no more: for those who wait for it only.
+    stale: bool,
 }
 
 impl Default for Replays {
@@ -126,7 +128,8 @@ impl Replays {
         let mut known = self.known();
         for one in known.iter_mut() {
             let failed = matches!(&*one.pending.0.borrow(), Some(Err(_)));
-            if one.dataflow == dataflow && !failed && one.span.covers(span, since) {
+            let fits = one.dataflow == dataflow && !one.stale && one.span.covers(span, since);
+            if fits && !failed {
                 one.used = Instant::now();
                 return Ok(one.pending.clone());
             }
@@ -139,6 +142,7 @@ impl Replays {
             span,
             pending: pending.clone(),
             used: Instant::now(),
+            stale: false,
         });
         drop(known);
         let run = Run {
@@ -150,6 +154,12 @@ impl Replays {
         };
         tokio::spawn(run.go(admitted));
         Ok(pending)
+    }
+
+    /// Another version of `dataflow` serves: nobody gets what was recomputed of the one before.
+    pub(super) fn outdate(&self, dataflow: &str) {
+        let mut known = self.known();
+        known.iter_mut().filter(|one| one.dataflow == dataflow).for_each(|one| one.stale = true);
     }
 
     /// How many there are.

@@ -7,6 +7,7 @@
 //! - Another version has an index of its own, and [`Serving`] moves readers over to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -304,10 +305,20 @@ impl Serving {
     /// # Errors
     /// When `next` has not reached the frontier that readers have seen; nothing changes then.
     pub fn cutover(&self, next: Index) -> Result<()> {
+        self.cutover_within(next, Duration::ZERO).map(drop)
+    }
+
+    /// [`Serving::cutover`]; the index that serves is held where it stands for up to `hold`, so
+    /// that `next` can reach it however fast both move. Gives the frontier that readers see first.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cutover_within(&self, next: Index, hold: Duration) -> Result<Epoch> {
         let old = self.current.load_full();
         // Under the writers' lock the old frontier stands still.
         let mut writer = lock(&old.shared.writer);
-        let (served, ready) = (old.frontier(), next.frontier());
+        let served = old.frontier();
+        let ready = served.checked_sub(1).map_or(0, |last| next.wait_beyond(last, hold));
         if ready < served {
             return Err(Error::new(
                 Kind::Conflict,
@@ -320,10 +331,11 @@ impl Serving {
             )
             .remedy("let the new version catch up, then cut over again"));
         }
+        let frontier = next.frontier();
         writer.retired = true;
         self.current.store(Arc::new(next));
         drop(writer);
         old.shared.moved.raise();
-        Ok(())
+        Ok(frontier)
     }
 }

@@ -59,6 +59,7 @@ mod state;
 mod status;
 mod table;
 mod typed;
+mod view_diff;
 
 pub use batch::{ViewBatch, ViewBuilder, ViewMerger, ViewUpdate};
 pub use byte_rows::ByteRows;
@@ -77,3 +78,4 @@ pub use route::shard_of;
 pub use rows::{Cursor, Page, Row, Rows};
 pub use snapshot::{Read, Snapshot};
 pub use status::{IndexStatus, ViewStatus};
+pub use view_diff::{KeyDiff, ViewDiff, view_diffs};

@@ -7,6 +7,8 @@
 
 mod backup;
 mod checkpoint;
+mod current;
+mod deploy;
 mod diff;
 mod fits;
 mod options;
@@ -14,9 +16,12 @@ mod rebuild;
 mod served;
 mod site;
 
+pub use crate::serving::{KeyDiff, ViewDiff};
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
-pub use diff::{KeyDiff, ViewDiff, diff};
+pub use deploy::DeployOptions;
+pub use diff::diff;
+pub(crate) use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
@@ -31,9 +36,10 @@ use crate::engine::{Blocks, Cluster, Feed, Gather, History, Profile, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
-use crate::serving::{Index, IndexOptions, Publish, ViewInfo};
-use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
+use crate::serving::{Index, IndexOptions, Publish, Serving, ViewInfo};
+use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail, Trial};
 use crate::time::Epoch;
+use current::{Current, Running};
 use fits::{beyond_log, check_log, check_types};
 use options::Source;
 use served::Entry;
@@ -138,6 +144,7 @@ impl System {
             boundary,
             earlier,
             cluster,
+            on_trial: options.on_trial,
             progress,
             meta,
             writer,
@@ -194,6 +201,15 @@ impl System {
     /// # Errors
     /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
     pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
+        self.serve_on(definitions, options, Trial::default())
+    }
+
+    fn serve_on(
+        &self,
+        definitions: &[Definition],
+        options: ServeOptions<'_>,
+        trial: Trial,
+    ) -> Result<Served> {
         let reader = self.reader()?;
         let (tail, end) = match options.source {
             Source::Directory => (Tail::Follow, reader.upper()?),
@@ -202,6 +218,11 @@ impl System {
                 let (lower, epochs) = writer.subscribe(crate::limits::EPOCHS_QUEUED_MAX);
                 (Tail::Writer(lower, epochs), lower)
             }
+            Source::Join(ref late) => (Tail::Join(Arc::clone(&late.join)), reader.upper()?),
+        };
+        let late = match &options.source {
+            Source::Join(late) => Some(late.clone()),
+            _ => None,
         };
         let (mut entries, mut live, mut bases) = (Vec::new(), Vec::new(), Vec::new());
         for definition in definitions {
@@ -211,7 +232,7 @@ impl System {
             bases.push(base);
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
-        let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
+        let live = Live::start(&options.cluster, live, &reader, tail, profile, trial)?;
         // The workers restore the accumulations meanwhile.
         let installed = entries.iter().zip(bases).try_for_each(|(entry, base)| match base {
             Some(view) => install_base(entry, &view),
@@ -222,7 +243,18 @@ impl System {
             entries.iter().for_each(|entry| entry.index.give_up_base());
             return Err(error);
         }
-        Ok(Served { entries, live, reader, cluster: options.cluster })
+        let running = entries.iter().zip(definitions);
+        let running = running.map(|(entry, definition)| Running {
+            definition: definition.clone(),
+            description: entry.description.clone(),
+            serving: Arc::new(Serving::new(entry.index.clone())),
+            status: Arc::clone(&entry.status),
+            shards: options.cluster.workers,
+            processes: options.cluster.processes(),
+            profile: live.profile().cloned(),
+        });
+        let current = Current::new(running.collect());
+        Ok(Served { entries, live, reader, cluster: options.cluster, late, current })
     }
 
     fn prepare(

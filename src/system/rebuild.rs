@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
+use super::current::Running;
 use super::diff::contents;
 use super::fits::check_log;
 use super::{BatchOptions, Served, System, identity};
@@ -82,8 +83,8 @@ pub struct Rebuilds {
 }
 
 impl System {
-    /// Takes up newer batch views of what is served, and makes some, until the result is dropped.
-    /// `tell` hears of each, on the thread that does the work.
+    /// Takes up newer batch views of what is served, and makes some, until the result is dropped;
+    /// also of what is deployed meanwhile. `tell` hears of each, on the thread that does the work.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -95,18 +96,26 @@ impl System {
         tell: impl Fn(Rebuilt) + Send + 'static,
     ) -> Result<Rebuilds> {
         let stop = Arc::<AtomicBool>::default();
-        let flows = served.entries.iter().filter_map(|entry| {
-            let name = &entry.description.name;
-            let definition = definitions.iter().find(|flow| flow.name() == name)?.clone();
-            let (description, index) = (entry.description.clone(), entry.index.clone());
-            let reader = Arc::clone(&served.reader);
-            let (pins, passed, made) = (HashMap::new(), 0, Instant::now());
-            Some(Watched { definition, description, reader, index, pins, passed, made })
-        });
-        let mut flows: Vec<_> = flows.collect();
+        let from_start = served
+            .entries
+            .iter()
+            .filter(|entry| definitions.iter().all(|flow| flow.name() != entry.description.name));
+        // Indexes that are somebody else's matter.
+        let left_out: Vec<Index> = from_start.map(|entry| entry.index.clone()).collect();
+        let current = Arc::clone(&served.current);
+        let reader = Arc::clone(&served.reader);
         let (system, stopped) = (self.clone(), Arc::clone(&stop));
         let run = move || {
+            let mut flows: Vec<Watched> = Vec::new();
             while !stopped.load(Ordering::Acquire) {
+                flows.retain(|flow| !flow.index.is_retired());
+                for running in current.all() {
+                    let index = running.index();
+                    let same = |other: &Index| other.is_same(&index);
+                    if !left_out.iter().any(same) && !flows.iter().any(|flow| same(&flow.index)) {
+                        flows.push(Watched::new(running, Arc::clone(&reader)));
+                    }
+                }
                 for flow in &mut flows {
                     for outcome in flow.look(&system, &options) {
                         tell(outcome);
@@ -148,6 +157,13 @@ struct Watched {
 }
 
 impl Watched {
+    fn new(running: Running, reader: Arc<Reader>) -> Watched {
+        let index = Index::clone(&running.index());
+        let Running { definition, description, .. } = running;
+        let (pins, passed, made) = (HashMap::new(), 0, Instant::now());
+        Watched { definition, description, reader, index, pins, passed, made }
+    }
+
     fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Rebuilt> {
         let mut told = Vec::new();
         if let Err(error) = self.make(system, options) {

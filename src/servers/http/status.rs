@@ -156,7 +156,7 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         verified: flow.verified.load().as_ref().and_then(|snapshot| snapshot.epoch()),
         failure: site.history.failure(&flow.name).map(|error| error.to_string()),
         leases,
-        streams: flow.streams.clone(),
+        streams: flow.streams().to_vec(),
         views: views.collect(),
     }
 }
