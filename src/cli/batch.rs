@@ -64,6 +64,7 @@ fn one(
         upto: Some(end),
         incremental: args.incremental,
         progress: Arc::clone(&progress),
+        ..BatchOptions::default()
     };
     let bar = cluster.is_first().then(|| Watching::start(name, &progress));
     let report = system.batch(definition, &options);

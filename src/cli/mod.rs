@@ -35,7 +35,6 @@ mod batch;
 mod bench;
 mod catalog;
 mod changes;
-mod compare;
 mod config;
 mod demo;
 mod diff;

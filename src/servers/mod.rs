@@ -33,7 +33,7 @@ mod tls;
 mod verified;
 mod watched;
 
-pub use history::History;
+pub use history::{History, Rebuild};
 pub(crate) use hostile::hostile;
 pub use load::Load;
 pub use mode::Mode;

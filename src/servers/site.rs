@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use arc_swap::ArcSwapOption;
 use arrow_schema::SchemaRef;
 use tokio::sync::watch;
 
@@ -12,7 +11,7 @@ use super::history::History;
 use super::load::Load;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Reader, Writer};
-use crate::serving::{Serving, Snapshot, ViewInfo};
+use crate::serving::{Serving, Verified, ViewInfo};
 use crate::time::Epoch;
 
 /// A stream that a served dataflow reads.
@@ -36,8 +35,8 @@ pub struct Flow {
     pub serving: Arc<Serving>,
     /// Its frontier, for tasks that wait.
     pub(super) frontier: watch::Receiver<Epoch>,
-    /// The last snapshot that an independent batch run has proved.
-    pub(super) verified: ArcSwapOption<Snapshot>,
+    /// What independent batch runs have proved.
+    pub(super) verified: Arc<Verified>,
 }
 
 impl Flow {
@@ -48,8 +47,14 @@ impl Flow {
     pub fn new(name: &str, streams: Vec<String>, serving: Arc<Serving>) -> Result<Flow> {
         let views = serving.index().views().to_vec();
         let frontier = frontiers::follow(name, &serving)?;
-        let verified = ArcSwapOption::empty();
+        let verified = Arc::default();
         Ok(Flow { name: name.to_owned(), streams, views, serving, frontier, verified })
+    }
+
+    /// The same dataflow, with verifications that others make, too.
+    #[must_use]
+    pub fn with_verified(self, verified: Arc<Verified>) -> Flow {
+        Flow { verified, ..self }
     }
 }
 

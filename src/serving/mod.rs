@@ -38,6 +38,7 @@ mod byte_rows;
 mod changes;
 #[cfg(feature = "sql")]
 mod columnar;
+mod compare;
 mod cursor;
 mod cutover;
 mod diff;
@@ -58,12 +59,14 @@ mod state;
 mod status;
 mod table;
 mod typed;
+mod verified;
 
 pub use batch::{ViewBatch, ViewBuilder, ViewMerger, ViewUpdate};
 pub use byte_rows::ByteRows;
 pub use changes::{Change, Changes, Token};
 #[cfg(feature = "sql")]
 pub(crate) use columnar::WeakBatch;
+pub use compare::{Compared, Differing, compare};
 pub use cursor::ViewCursor;
 pub use cutover::{Base, Pin, Serving};
 pub use diff::Difference;
@@ -76,3 +79,4 @@ pub use route::shard_of;
 pub use rows::{Cursor, Page, Row, Rows};
 pub use snapshot::{Read, Snapshot};
 pub use status::{IndexStatus, ViewStatus};
+pub use verified::{Verdict, Verified, VerifiedStatus};

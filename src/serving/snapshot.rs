@@ -16,6 +16,7 @@ use super::route::{hash_key, shard_of_hash};
 use super::rows::{Cursor, Page, Rows, read_page};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
+use crate::limits::LEASE_KEPT;
 use crate::row::ByteRange;
 use crate::time::Epoch;
 
@@ -115,6 +116,15 @@ impl Snapshot {
     /// When it has expired already.
     pub fn renew(&self) -> Result<()> {
         self.lease.renew(self.shared.options.lease_length)
+    }
+
+    /// Prolongs the lease until the snapshot is dropped. For those who surely drop it: what it
+    /// holds is not given back otherwise.
+    ///
+    /// # Errors
+    /// When it has expired already.
+    pub fn keep(&self) -> Result<()> {
+        self.lease.renew(LEASE_KEPT)
     }
 
     /// The values of a key and how often each is there: never zero times, negative only when the

@@ -7,12 +7,14 @@
 
 mod backup;
 mod checkpoint;
+mod desk;
 mod diff;
 mod fits;
 mod options;
 mod rebuild;
 mod served;
 mod site;
+mod verify;
 
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
@@ -20,9 +22,11 @@ pub use diff::{KeyDiff, ViewDiff, diff};
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
+pub use verify::{Verification, Verifications};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::batch::{self, BatchReport, Job};
 use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta};
@@ -141,6 +145,7 @@ impl System {
             progress,
             meta,
             writer,
+            stop: Arc::clone(&options.stop),
         })
     }
 
@@ -201,7 +206,8 @@ impl System {
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
         let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
-        Ok(Served { entries, live, reader, cluster: options.cluster })
+        let desk = Arc::default();
+        Ok(Served { entries, live, reader, cluster: options.cluster, desk })
     }
 
     fn prepare(
@@ -259,7 +265,10 @@ impl System {
             progress: Arc::clone(&progress),
         };
         let boundary = dataflow.start.boundary();
-        Ok((Entry { description, index, boundary, status, progress, passed_over }, dataflow))
+        let verified = Arc::default();
+        let entry =
+            Entry { description, index, boundary, status, progress, passed_over, verified };
+        Ok((entry, dataflow))
     }
 
     /// The views of a dataflow at the frontier `upper`, recomputed into memory: from the newest
@@ -277,7 +286,22 @@ impl System {
     ) -> Result<Index> {
         let boundary = if from_scratch { Boundary::InPlace(upper) } else { Boundary::Newest };
         let options = ServeOptions::default().cluster(cluster).boundary(boundary).until(upper);
-        self.run_until(definition, upper, options)
+        self.run_until(definition, upper, options, &AtomicBool::new(false))
+    }
+
+    /// [`System::recompute`] from the events alone, given up when `stop` becomes true.
+    ///
+    /// # Errors
+    /// As there, and when it was given up.
+    pub(crate) fn recompute_unless(
+        &self,
+        definition: &Definition,
+        upper: Epoch,
+        cluster: Cluster,
+        stop: &AtomicBool,
+    ) -> Result<Index> {
+        let options = ServeOptions::default().cluster(cluster).boundary(Boundary::InPlace(upper));
+        self.run_until(definition, upper, options.until(upper), stop)
     }
 
     /// As [`System::recompute`], with the changes of every epoch in `[boundary, upper)` kept apart:
@@ -299,7 +323,8 @@ impl System {
             ..IndexOptions::default()
         };
         let options = ServeOptions::default().cluster(cluster).boundary(boundary);
-        self.run_until(definition, upper, options.until(upper).index(index))
+        let options = options.until(upper).index(index);
+        self.run_until(definition, upper, options, &AtomicBool::new(false))
     }
 
     fn run_until(
@@ -307,11 +332,12 @@ impl System {
         definition: &Definition,
         upper: Epoch,
         options: ServeOptions<'_>,
+        stop: &AtomicBool,
     ) -> Result<Index> {
         let served = self.serve(std::slice::from_ref(definition), options)?;
         let index = served.index(definition.name())?;
         if let Some(last) = upper.checked_sub(1) {
-            served.wait_beyond(definition.name(), last)?;
+            served.wait_beyond_unless(definition.name(), last, stop)?;
         }
         served.stop()?;
         Ok(index)

@@ -1,6 +1,7 @@
 //! How the layers are asked to run.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::engine::{Cluster, Progress};
 use crate::log::Writer;
@@ -19,6 +20,8 @@ pub struct BatchOptions {
     pub incremental: bool,
     /// Counts rows while the run goes on.
     pub progress: Arc<Progress>,
+    /// When it becomes true the run is given up: an error, and no new batch view.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Where the speed layer begins.

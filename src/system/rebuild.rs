@@ -6,6 +6,8 @@
 //! index is replaced, in one swap, and no answer changes. Different: one of the two is wrong; the
 //! first differing rows are reported, and what is served stays.
 //!
+//! A rebuild from all events can also be asked for: the same thread makes it, when it is its turn.
+//!
 //! The comparison is worth as much as the batch run is independent: one over all events
 //! recomputes everything with other workers and other epochs; an incremental one shares the
 //! accumulations it continues.
@@ -17,13 +19,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
+use super::desk::Desk;
 use super::diff::contents;
 use super::{BatchOptions, Served, System, identity};
 use crate::batch_view::BatchView;
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::limits::{DRIFT_ROWS, REBUILD_LOOK};
+use crate::servers::Rebuild;
 use crate::serving::{Index, Pin, Read};
 use crate::time::Epoch;
 
@@ -73,9 +77,10 @@ pub enum Rebuilt {
     },
 }
 
-/// The thread that looks after the batch views; dropping it ends it after what it is doing.
+/// The thread that looks after the batch views; dropping it gives up what it is making and ends it.
 pub struct Rebuilds {
     stop: Arc<AtomicBool>,
+    desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -97,26 +102,42 @@ impl System {
             let name = &entry.description.name;
             let definition = definitions.iter().find(|flow| flow.name() == name)?.clone();
             let (description, index) = (entry.description.clone(), entry.index.clone());
-            let (pins, passed) = (HashMap::new(), 0);
-            Some(Watched { definition, description, index, pins, passed, made: Instant::now() })
+            let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(&stop));
+            let made = Instant::now();
+            Some(Watched { definition, description, index, pins, passed, made, stop })
         });
         let mut flows: Vec<_> = flows.collect();
-        let (system, stopped) = (self.clone(), Arc::clone(&stop));
+        let (system, stopped, desk) = (self.clone(), Arc::clone(&stop), Arc::clone(&served.desk));
+        desk.attend(true);
+        let told = Arc::clone(&stop);
+        let tell = move |outcome: Rebuilt| {
+            // What was given up at the end is no failure.
+            let over = told.load(Ordering::Acquire);
+            if !(over && matches!(outcome, Rebuilt::Failed { .. })) {
+                tell(outcome);
+            }
+        };
         let run = move || {
             while !stopped.load(Ordering::Acquire) {
                 for flow in &mut flows {
-                    for outcome in flow.look(&system, &options) {
-                        tell(outcome);
-                    }
+                    flow.look(&system, &options).into_iter().for_each(&tell);
                 }
-                std::thread::park_timeout(options.look);
+                let Some(ask) = desk.next(options.look) else { continue };
+                let asked = flows.iter_mut().find(|flow| flow.description.name == ask.dataflow);
+                let outcome = asked.map_or_else(|| Err(unknown(&ask.dataflow)), |flow| {
+                    let outcome = flow.rebuild(&system);
+                    tell(flow.rebuilt(outcome.as_ref().cloned().map_err(repeated)));
+                    outcome
+                });
+                ask.answer(outcome);
             }
+            desk.attend(false);
         };
         let thread = std::thread::Builder::new()
             .name("rebuild".into())
             .spawn(run)
             .map_err(|error| Error::io("starting the thread that rebuilds", error))?;
-        Ok(Rebuilds { stop, thread: Some(thread) })
+        Ok(Rebuilds { stop, desk: Arc::clone(&served.desk), thread: Some(thread) })
     }
 }
 
@@ -124,7 +145,7 @@ impl Drop for Rebuilds {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
+            self.desk.wake();
             // A panic there was reported when it happened.
             let _ = thread.join();
         }
@@ -141,23 +162,63 @@ struct Watched {
     passed: Epoch,
     /// When the last checkpoint was begun.
     made: Instant,
+    /// Whether batch runs are to be given up.
+    stop: Arc<AtomicBool>,
 }
 
 impl Watched {
     fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Rebuilt> {
         let mut told = Vec::new();
         if let Err(error) = self.make(system, options) {
-            told.push(self.failed(error));
+            told.push(self.rebuilt(Err(error)));
         }
-        match self.take_up(system) {
-            Ok(outcome) => told.extend(outcome),
-            Err(error) => told.push(self.failed(error)),
-        }
+        let outcome = self.take_up(system).transpose();
+        told.extend(outcome.map(|outcome| self.rebuilt(outcome)));
         told
     }
 
-    fn failed(&self, error: Error) -> Rebuilt {
-        Rebuilt::Failed { dataflow: self.description.name.clone(), error }
+    /// What is told of an outcome.
+    fn rebuilt(&self, outcome: Result<Rebuild>) -> Rebuilt {
+        let dataflow = self.description.name.clone();
+        match outcome {
+            Ok(Rebuild::Swapped { boundary, took }) => Rebuilt::Swapped { dataflow, boundary, took },
+            Ok(Rebuild::Drift { boundary, rows }) => Rebuilt::Drift { dataflow, boundary, rows },
+            Err(error) => Rebuilt::Failed { dataflow, error },
+        }
+    }
+
+    /// Makes a batch view from all events, as far as they are visible, and takes it up.
+    fn rebuild(&mut self, system: &System) -> Result<Rebuild> {
+        let upto = self.index.frontier();
+        if upto == 0 || !self.index.base_checked()? {
+            let error = Error::new(Kind::Conflict, "the dataflow has not reached its boundary");
+            return Err(error.remedy("ask again when it has; /readyz says so"));
+        }
+        let there = BatchView::boundaries(&*system.disk, &system.root, &identity(&self.description));
+        if there?.contains(&upto) {
+            let message = format!("there is a batch view at F = {upto}, and no epoch since");
+            return Err(Error::new(Kind::Conflict, message)
+                .remedy("rebuild after the next epoch; `verify` recomputes and writes nothing"));
+        }
+        self.pins.insert(upto, self.index.pin(upto)?);
+        let made = self.batch(system, upto, false);
+        if made.is_err() {
+            self.pins.remove(&upto);
+        }
+        made?;
+        // Also when what is served was fed in place up to here, and has no batch view.
+        let outcome = self.swap(system, upto)?;
+        if let Rebuild::Swapped { .. } = outcome {
+            remove_old(system, &self.description)?;
+        }
+        Ok(outcome)
+    }
+
+    fn batch(&self, system: &System, upto: Epoch, incremental: bool) -> Result<()> {
+        let (cluster, stop) = (Cluster::local(1), Arc::clone(&self.stop));
+        let upto = Some(upto);
+        let options = BatchOptions { cluster, upto, incremental, stop, ..Default::default() };
+        system.batch(&self.definition, &options).map(drop)
     }
 
     /// Makes a checkpoint when it is time.
@@ -169,11 +230,8 @@ impl Watched {
         }
         self.made = Instant::now();
         self.pins.insert(upto, self.index.pin(upto)?);
-        let cluster = Cluster::local(1);
-        let options =
-            BatchOptions { cluster, upto: Some(upto), incremental: true, ..Default::default() };
-        match system.batch(&self.definition, &options) {
-            Ok(_) => remove_old(system, &self.description),
+        match self.batch(system, upto, true) {
+            Ok(()) => remove_old(system, &self.description),
             // Another process makes one: that will do.
             Err(error) if error.is_conflict() => Ok(()),
             Err(error) => Err(error),
@@ -181,7 +239,7 @@ impl Watched {
     }
 
     /// Pins what is being made, and puts what is finished into the index.
-    fn take_up(&mut self, system: &System) -> Result<Option<Rebuilt>> {
+    fn take_up(&mut self, system: &System) -> Result<Option<Rebuild>> {
         let identity = identity(&self.description);
         let boundary = self.index.boundary();
         for begun in BatchView::begun(&*system.disk, &system.root, &identity)? {
@@ -196,9 +254,14 @@ impl Watched {
         let finished = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
         let frontier = self.index.frontier();
         let newest = finished.into_iter().rfind(|at| *at <= frontier && *at > self.passed);
-        let Some(at) = newest.filter(|at| *at > boundary) else { return Ok(None) };
+        newest.filter(|at| *at > boundary).map(|at| self.swap(system, at)).transpose()
+    }
+
+    /// Puts the batch view at `at` into the index, if it is what is served there.
+    fn swap(&mut self, system: &System, at: Epoch) -> Result<Rebuild> {
         self.passed = at;
         let begun = Instant::now();
+        let identity = identity(&self.description);
         let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
         let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
         let base = view.base(&names, self.index.shards())?;
@@ -206,16 +269,15 @@ impl Watched {
             Some(pin) => pin,
             None => self.index.pin(at)?,
         };
-        let dataflow = self.description.name.clone();
         let outcome = match self.index.replace_base(&pin, base) {
-            Ok(()) => Rebuilt::Swapped { dataflow, boundary: at, took: begun.elapsed() },
+            Ok(()) => Rebuild::Swapped { boundary: at, took: begun.elapsed() },
             Err(error) if error.is_damaged() => {
-                Rebuilt::Drift { dataflow, boundary: at, rows: self.differing(&view)? }
+                Rebuild::Drift { boundary: at, rows: self.differing(&view)? }
             }
             Err(error) => return Err(error),
         };
         self.pins.retain(|pinned, _| *pinned > at);
-        Ok(Some(outcome))
+        Ok(outcome)
     }
 
     /// The first rows of all views that differ between what is served and `rebuilt`.
@@ -234,4 +296,14 @@ impl Watched {
         }
         Ok(rows)
     }
+}
+
+fn unknown(dataflow: &str) -> Error {
+    let message = format!("no batch views are made of dataflow {dataflow:?} here");
+    Error::new(Kind::Missing, message).remedy("name a dataflow that is served")
+}
+
+/// The same error, for somebody else.
+fn repeated(error: &Error) -> Error {
+    Error::new(error.kind(), error.to_string())
 }

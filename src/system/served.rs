@@ -1,13 +1,15 @@
 //! Dataflows that are kept live, and their indexes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::desk::Desk;
 use crate::dataflow::Description;
 use crate::engine::{Cluster, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::log::Reader;
-use crate::serving::Index;
+use crate::serving::{Index, Verified};
 use crate::speed::{LaneStatus, Live};
 use crate::time::Epoch;
 
@@ -17,6 +19,8 @@ pub struct Served {
     pub(super) live: Live,
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
+    /// Where rebuilds are asked for.
+    pub(super) desk: Arc<Desk>,
 }
 
 pub(super) struct Entry {
@@ -27,6 +31,7 @@ pub(super) struct Entry {
     pub(super) status: Arc<LaneStatus>,
     pub(super) progress: Arc<Progress>,
     pub(super) passed_over: Vec<Error>,
+    pub(super) verified: Arc<Verified>,
 }
 
 impl Served {
@@ -97,19 +102,30 @@ impl Served {
     /// When the dataflow, or the reading of the log, fails first; or when what was restored
     /// is not what its batch view holds.
     pub fn wait_beyond(&self, dataflow: &str, epoch: Epoch) -> Result<()> {
+        self.wait_beyond_unless(dataflow, epoch, &AtomicBool::new(false))
+    }
+
+    /// [`Served::wait_beyond`]; when `stop` becomes true the dataflow is given up.
+    pub(super) fn wait_beyond_unless(
+        &self,
+        dataflow: &str,
+        epoch: Epoch,
+        stop: &AtomicBool,
+    ) -> Result<()> {
         let entry = self.entry(dataflow)?;
+        let check = || {
+            if stop.load(Ordering::Acquire) {
+                // Its workers leave it where it is: it may be far from its boundary.
+                entry.status.fail(&Error::new(Kind::Stopped, "it was given up"));
+            }
+            entry.status.error().map_or_else(|| self.live.check(), Err)
+        };
         let patience = Duration::from_millis(20);
         while entry.index.wait_beyond(epoch, patience) <= epoch {
-            if let Some(error) = entry.status.error() {
-                return Err(error);
-            }
-            self.live.check()?;
+            check()?;
         }
         while !entry.index.base_checked()? {
-            if let Some(error) = entry.status.error() {
-                return Err(error);
-            }
-            self.live.check()?;
+            check()?;
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())

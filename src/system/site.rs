@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::desk::Desk;
 use super::{Boundary, Served, System};
 use crate::dataflow::{Definition, Graph};
 use crate::engine::{Cluster, Profile};
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Flow, History, Site, Stream};
+use crate::servers::{Flow, History, Rebuild, Site, Stream};
 use crate::serving::{Index, Serving};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
@@ -29,7 +30,8 @@ impl System {
             let description = &entry.description;
             let serving = Arc::new(Serving::new(entry.index.clone()));
             let names = description.streams.iter().map(|stream| stream.name.clone()).collect();
-            flows.push(Flow::new(&description.name, names, serving)?);
+            let flow = Flow::new(&description.name, names, serving)?;
+            flows.push(flow.with_verified(Arc::clone(&entry.verified)));
             for stream in &description.streams {
                 match streams.iter().find(|known| known.name == stream.name) {
                     None => streams.push(Stream {
@@ -52,7 +54,8 @@ impl System {
             .collect();
         let profile = served.live.profile().cloned();
         let (system, definitions) = (self.clone(), definitions.to_vec());
-        let history = Recompute { system, definitions, statuses, profile };
+        let desk = Arc::clone(&served.desk);
+        let history = Recompute { system, definitions, statuses, profile, desk };
         let reader = Arc::clone(served.reader());
         Ok(Site::new(flows, streams, writer, reader, Arc::new(history)))
     }
@@ -74,6 +77,7 @@ struct Recompute {
     /// How each dataflow fares, and how many workers it has.
     statuses: Vec<(String, Arc<LaneStatus>, usize)>,
     profile: Option<Arc<Profile>>,
+    desk: Arc<Desk>,
 }
 
 impl Recompute {
@@ -113,6 +117,11 @@ impl History for Recompute {
         profile.graph(dataflow).ok_or_else(|| {
             Error::new(Kind::Missing, format!("dataflow {dataflow:?} was never installed here"))
         })
+    }
+
+    fn rebuild(&self, dataflow: &str) -> Result<Rebuild> {
+        self.definition(dataflow)?;
+        self.desk.ask(dataflow)
     }
 
     fn failure(&self, dataflow: &str) -> Option<Error> {

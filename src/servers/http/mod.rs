@@ -18,6 +18,7 @@ mod page;
 mod problem;
 mod query;
 mod read;
+mod rebuild;
 mod requests;
 mod secured;
 mod shortcut;
@@ -51,6 +52,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
     vec![
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
+        (Some(Role::Admin), rebuild::routes()),
         (Some(Role::Read), graph::routes()),
         (Some(Role::Read), metrics::routes()),
         (Some(Role::Read), sql::routes()),
