@@ -33,6 +33,7 @@ mod backup;
 mod bar;
 mod batch;
 mod bench;
+mod blame;
 mod catalog;
 mod changes;
 mod config;

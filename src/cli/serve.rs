@@ -10,7 +10,7 @@ use super::bar::Watching;
 use super::catalog::{Catalog, Target};
 use super::query::{self, RowPrinter};
 use super::sheet::{counted, grouped};
-use super::{launch, logs, signal};
+use super::{launch, logs, signal, verify};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Append, Writer};
@@ -18,6 +18,7 @@ use crate::row::ByteRange;
 use crate::servers::Servers;
 use crate::sources;
 use crate::system::{Boundary, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System};
+use crate::system::Verifications;
 use crate::time::Epoch;
 
 /// How often the state of affairs is printed.
@@ -67,10 +68,11 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let served = system.serve(&definitions, options)?;
     let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
     let rebuilds = rebuild(args, &system, &served, &definitions)?;
+    let verifications = verify(args, &system, &served, &definitions)?;
     let servers = start_servers(args, &system, &served, &definitions, writer.as_ref())?;
     let outcome = attend(&served, args, input);
     let outcome = outcome.and(servers.map_or(Ok(()), |servers| stop_servers(servers, &served)));
-    drop(rebuilds);
+    drop((rebuilds, verifications));
     if let Some((view, dataflow)) = printed {
         let index = served.index(&dataflow)?;
         let schema = &index.views()[view].schema;
@@ -121,6 +123,17 @@ fn rebuild(
             tracing::warn!("{dataflow}: no newer batch view: {error}");
         }
     })
+}
+
+/// Recomputes what is served, and compares, when that is asked for.
+fn verify(
+    args: &ServeArgs,
+    system: &System,
+    served: &Served,
+    definitions: &[Definition],
+) -> Result<Option<Verifications>> {
+    let start = |every| system.verify_in_background(served, definitions, every, verify::tell);
+    args.verify.map(start).transpose()
 }
 
 /// What was asked is answered, and what was acknowledged is part of the last epoch.
