@@ -9,6 +9,7 @@ use std::time::Duration;
 use diptych::dataflows::{Line, Transfer, bank};
 use diptych::event::Event;
 use diptych::log::Writer;
+use diptych::servers::Rebuild;
 use diptych::serving::Read;
 use diptych::{
     BatchOptions, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, Served, System,
@@ -180,4 +181,34 @@ fn checkpoints_are_made_while_serving() {
     };
     assert_eq!(digests(&restored), digests(&index));
     again.stop().expect("stopped");
+}
+
+/// Who asks for a rebuild hears what became of it; and nobody is there to ask when nobody is.
+#[test]
+fn who_asks_for_a_rebuild_is_told() {
+    let flow = Definition::new("forgetful", forgetful);
+    let (system, _writer, served) = serving(&flow, ("lines", Line { text: "to be".into() }));
+    let flows = std::slice::from_ref(&flow);
+    let site = system.site(&served, flows, None).expect("a site");
+    let rebuild = || site.history.rebuild("forgetful");
+    assert!(rebuild().is_err_and(|error| error.is_conflict()), "nobody is there");
+    let (tell, told) = mpsc::channel();
+    let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), move |outcome| {
+        tell.send(outcome).expect("heard");
+    });
+    let rebuilds = rebuilds.expect("started");
+    match rebuild() {
+        Ok(Rebuild::Drift { boundary: 1, rows }) => {
+            assert!(rows.iter().any(|row| row.contains("to be")), "{rows:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(told.recv_timeout(PATIENCE), Ok(Rebuilt::Drift { boundary: 1, .. })));
+    let again = rebuild().expect_err("there is one at that epoch");
+    assert!(again.is_conflict() && again.to_string().contains("no epoch since"), "{again}");
+    assert!(matches!(told.recv_timeout(PATIENCE), Ok(Rebuilt::Failed { .. })));
+    assert!(site.history.rebuild("bank").is_err_and(|error| error.is_missing()));
+    drop(rebuilds);
+    assert!(rebuild().is_err_and(|error| error.is_conflict()), "nobody is there any more");
+    served.stop().expect("stopped");
 }
