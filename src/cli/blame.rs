@@ -64,15 +64,15 @@ pub(super) fn print(comparisons: &[Compared]) -> Result<()> {
 }
 
 /// Looks for the first epoch at which both sides differ, and prints it with its rows and events.
-/// They differ by `comparisons` at the end; one recomputation of all took `took`.
+/// They differ by `comparisons` at `last`; one recomputation of all took `took`.
 pub(super) fn search(
     system: &System,
     flow: &Definition,
     sides: &Sides,
+    last: Epoch,
     comparisons: Vec<Compared>,
     took: Duration,
 ) -> Result<()> {
-    let last = system.reader()?.upper()?.saturating_sub(1);
     let first = sides.first();
     let steps = u64::from((last.saturating_sub(first) + 1).next_power_of_two().trailing_zeros());
     eprintln!(

@@ -17,8 +17,9 @@ use crate::log::{Append, Writer};
 use crate::row::ByteRange;
 use crate::servers::Servers;
 use crate::sources;
-use crate::system::{Boundary, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System};
-use crate::system::Verifications;
+use crate::system::{
+    Boundary, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System, Verifications,
+};
 use crate::time::Epoch;
 
 /// How often the state of affairs is printed.

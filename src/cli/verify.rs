@@ -170,7 +170,7 @@ impl Case<'_> {
         let comparisons = compared(&restored?, fresh)?;
         if let Some(boundary) = self.boundary.filter(|_| !self.args.no_search) {
             let sides = Sides::Stored { from: boundary, cluster, others };
-            blame::search(&self.system, self.definition, &sides, comparisons, took)?;
+            self.search(&sides, comparisons, took)?;
         }
         Ok(ExitCode::from(DISAGREE))
     }
@@ -192,9 +192,13 @@ impl Case<'_> {
         blame::print(&comparisons)?;
         if !self.args.no_search {
             let sides = Sides::Recomputed { one: one.clone(), other: other.clone() };
-            blame::search(&self.system, self.definition, &sides, comparisons, took)?;
+            self.search(&sides, comparisons, took)?;
         }
         Ok(())
+    }
+
+    fn search(&self, sides: &Sides, found: Vec<Compared>, took: Duration) -> Result<()> {
+        blame::search(&self.system, self.definition, sides, self.upper - 1, found, took)
     }
 
     fn recompute(&self, cluster: &Cluster) -> Result<Index> {

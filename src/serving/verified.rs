@@ -125,7 +125,7 @@ mod tests {
         let schema = RowSchema::of::<u64, i64>();
         let views = vec![ViewInfo { name: "all".into(), schema }];
         let options =
-            IndexOptions { lease_length: Duration::from_millis(20), ..IndexOptions::default() };
+            IndexOptions { lease_length: Duration::from_millis(100), ..IndexOptions::default() };
         let index = Index::new("1", views, 1, options).expect("an index");
         for epoch in 0..epochs {
             let value = if epoch + 1 == epochs { last } else { 0 };
