@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use diptych::dataflows::Line;
-use diptych::{CollectionExt, Dataflow};
+use diptych::Dataflow;
 
 /// Nanoseconds since 1970.
 fn now() -> i64 {
@@ -40,9 +40,9 @@ fn asked(df: &mut Dataflow) {
 /// Is what it was, or has become another under its old version.
 fn careless(df: &mut Dataflow) {
     let later = std::env::var("DIPTYCH_AT_FAULT").is_ok_and(|build| build == "later");
-    let lines = df.events::<Line>("lines").map(move |line| {
-        if later { line.text.to_lowercase() } else { line.text.to_owned() }
-    });
+    let lines = df
+        .events::<Line>("lines")
+        .map(move |line| if later { line.text.to_lowercase() } else { line.text.to_owned() });
     df.view("counts", lines.count("lines")).columns(&["line", "n"]);
     df.version("1");
 }
@@ -74,7 +74,10 @@ fn main() -> ExitCode {
     println!("test the_same_when_it_was_restored ...");
     run(place, "first", "batch clocked --upto 10 --data D", 0);
     let restored = run(place, "first", "verify clocked --data D -w 2", 1);
-    says(&restored, &[&found[..], &[event, "the batch view at F = 10", "layers DISAGREE"]].concat());
+    says(
+        &restored,
+        &[&found[..], &[event, "the batch view at F = 10", "layers DISAGREE"]].concat(),
+    );
     let quick = run(place, "first", "verify clocked --data D --no-search", 1);
     says(&quick, &found[..2]);
     assert!(!quick.contains("epoch 7 differs"), "{quick}");

@@ -103,9 +103,8 @@ impl Verified {
 
     /// Called with the status locked: one at a time.
     fn keep(&self, fresh: Snapshot) -> Result<()> {
-        let earlier = |one: &Snapshot| {
-            one.upper() <= fresh.upper() || one.version() != fresh.version()
-        };
+        let earlier =
+            |one: &Snapshot| one.upper() <= fresh.upper() || one.version() != fresh.version();
         if self.proved.load().as_ref().is_none_or(|one| earlier(one)) {
             fresh.keep()?;
             self.proved.store(Some(Arc::new(fresh)));

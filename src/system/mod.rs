@@ -266,8 +266,7 @@ impl System {
         };
         let boundary = dataflow.start.boundary();
         let verified = Arc::default();
-        let entry =
-            Entry { description, index, boundary, status, progress, passed_over, verified };
+        let entry = Entry { description, index, boundary, status, progress, passed_over, verified };
         Ok((entry, dataflow))
     }
 

@@ -124,11 +124,14 @@ impl System {
                 }
                 let Some(ask) = desk.next(options.look) else { continue };
                 let asked = flows.iter_mut().find(|flow| flow.description.name == ask.dataflow);
-                let outcome = asked.map_or_else(|| Err(unknown(&ask.dataflow)), |flow| {
-                    let outcome = flow.rebuild(&system);
-                    tell(flow.rebuilt(outcome.as_ref().cloned().map_err(repeated)));
-                    outcome
-                });
+                let outcome = asked.map_or_else(
+                    || Err(unknown(&ask.dataflow)),
+                    |flow| {
+                        let outcome = flow.rebuild(&system);
+                        tell(flow.rebuilt(outcome.as_ref().cloned().map_err(repeated)));
+                        outcome
+                    },
+                );
                 ask.answer(outcome);
             }
             desk.attend(false);
@@ -181,7 +184,9 @@ impl Watched {
     fn rebuilt(&self, outcome: Result<Rebuild>) -> Rebuilt {
         let dataflow = self.description.name.clone();
         match outcome {
-            Ok(Rebuild::Swapped { boundary, took }) => Rebuilt::Swapped { dataflow, boundary, took },
+            Ok(Rebuild::Swapped { boundary, took }) => {
+                Rebuilt::Swapped { dataflow, boundary, took }
+            }
             Ok(Rebuild::Drift { boundary, rows }) => Rebuilt::Drift { dataflow, boundary, rows },
             Err(error) => Rebuilt::Failed { dataflow, error },
         }
@@ -194,7 +199,8 @@ impl Watched {
             let error = Error::new(Kind::Conflict, "the dataflow has not reached its boundary");
             return Err(error.remedy("ask again when it has; /readyz says so"));
         }
-        let there = BatchView::boundaries(&*system.disk, &system.root, &identity(&self.description));
+        let there =
+            BatchView::boundaries(&*system.disk, &system.root, &identity(&self.description));
         if there?.contains(&upto) {
             let message = format!("there is a batch view at F = {upto}, and no epoch since");
             return Err(Error::new(Kind::Conflict, message)

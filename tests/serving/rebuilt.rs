@@ -28,11 +28,17 @@ fn a_rebuild_becomes_the_base_of_what_is_served() {
         assert_eq!(answer["boundary"], last + 1);
         assert_eq!(answer["differing"], serde_json::json!([]));
         let now = server.get(counts);
-        assert_eq!((&now["boundary"], &now["rows"][0]["n"]), (&(last + 1).into(), &(2 * round).into()));
+        assert_eq!(
+            (&now["boundary"], &now["rows"][0]["n"]),
+            (&(last + 1).into(), &(2 * round).into())
+        );
     }
     let (status, again) = rebuild(&server, asked);
     assert_eq!(status, 409);
-    assert!(again["detail"].as_str().is_some_and(|text| text.contains("no epoch since")), "{again}");
+    assert!(
+        again["detail"].as_str().is_some_and(|text| text.contains("no epoch since")),
+        "{again}"
+    );
     assert_eq!(rebuild(&server, "").0, 400);
     assert_eq!(rebuild(&server, "?dataflow=bank").0, 404);
     assert!(server.stop().success());
