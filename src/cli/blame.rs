@@ -2,10 +2,10 @@
 //!
 //! The epochs are bisected: at each, both sides are computed again and compared. Of a function
 //! that is not deterministic this finds an epoch at which two runs did differ while they did not
-//! at the one before it; another run may differ elsewhere. The events shown are those of that epoch
-//! that have a differing key in a column, as a whole or as a word of a text. A key that the function
-//! makes of several columns is not recognised: then the first events of the epoch are shown, and it
-//! is said so.
+//! at the one before it; another run may differ elsewhere. The events shown are those of that
+//! epoch that have a differing key in a column, as a whole or as a word of a text. A key that the
+//! function makes of several columns is not recognised: then the first events of the epoch are
+//! shown, and it is said so.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

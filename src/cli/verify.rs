@@ -138,12 +138,13 @@ impl Case<'_> {
         if let Ok(restored) = &restored {
             let comparisons = compared(restored, &fresh)?;
             report(&comparisons, self.args)?;
-            let code = verdict(&comparisons)?;
-            if comparisons.iter().all(Compared::agrees) {
-                return Ok(code);
-            }
-            if self.boundary.is_none() {
+            if self.boundary.is_none() && !comparisons.iter().all(Compared::agrees) {
+                println!("layers DISAGREE");
                 self.blame_function(&cluster, &others, comparisons, took)?;
+                return Ok(ExitCode::from(DISAGREE));
+            }
+            let code = verdict(&comparisons)?;
+            if code == ExitCode::SUCCESS {
                 return Ok(code);
             }
         }

@@ -50,7 +50,7 @@ fn verified_frontiers_are_published_under_load() {
                 server.append("lines", "{\"text\":\"a\"}").expect("an append");
             }
         });
-        while seen.len() < 5 && begun.elapsed() < Duration::from_secs(60) {
+        while seen.len() < 5 && begun.elapsed() < Duration::from_mins(1) {
             let status = server.get("/v1/status");
             if let Some(epoch) = status["dataflows"][0]["verified"].as_u64()
                 && seen.last() != Some(&epoch)
