@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diptych::dataflows::{Line, Transfer, bank};
 use diptych::event::Event;
@@ -13,7 +13,7 @@ use diptych::servers::Rebuild;
 use diptych::serving::Read;
 use diptych::{
     BatchOptions, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, Served, System,
-    append,
+    Verification, append,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -210,5 +210,78 @@ fn who_asks_for_a_rebuild_is_told() {
     assert!(site.history.rebuild("bank").is_err_and(|error| error.is_missing()));
     drop(rebuilds);
     assert!(rebuild().is_err_and(|error| error.is_conflict()), "nobody is there any more");
+    served.stop().expect("stopped");
+}
+
+/// What a function does to a line: nothing, stop for a moment, or panic.
+static MOOD: AtomicI64 = AtomicI64::new(CALM);
+const CALM: i64 = 0;
+const SLOW: i64 = 1;
+const CROSS: i64 = 2;
+
+fn moody(df: &mut Dataflow<'_>) {
+    let lines = df.events::<Line>("lines").map(|line| {
+        match MOOD.load(Ordering::Relaxed) {
+            SLOW => thread::sleep(Duration::from_millis(2)),
+            mood => assert_ne!(mood, CROSS, "not in the mood"),
+        }
+        line.text.to_owned()
+    });
+    df.view("counts", lines.count("counts")).columns(&["line", "n"]);
+    df.version("1");
+}
+
+/// A rebuild that fails leaves everything as it was, and the next succeeds; one that is under way
+/// when all ends is given up, and so is a verification.
+#[test]
+fn what_fails_or_is_given_up_leaves_nothing_behind() {
+    let flow = Definition::new("moody", moody);
+    let (system, writer, served) = serving(&flow, ("lines", Line { text: "to be".into() }));
+    for _ in 0..500 {
+        let line = || Line { text: "or not".into() };
+        append(&writer, "lines", &[(); 20].map(|()| line())).expect("appended");
+    }
+    served.wait_beyond("moody", 500).expect("visible");
+    let flows = std::slice::from_ref(&flow);
+    let site = system.site(&served, flows, None).expect("a site");
+    let rebuild = || site.history.rebuild("moody");
+    let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), drop);
+    let rebuilds = rebuilds.expect("started");
+    let (tell, told) = mpsc::channel();
+    let verify = || {
+        let tell = tell.clone();
+        // Nobody listens at the end.
+        let told = move |found: Verification| drop(tell.send(found.outcome.map(|v| v.agrees())));
+        system.verify_in_background(&served, flows, Duration::from_millis(1), told)
+    };
+    let verifications = verify().expect("started");
+    assert!(matches!(told.recv_timeout(PATIENCE), Ok(Ok(true))));
+    MOOD.store(CROSS, Ordering::Relaxed);
+    let error = rebuild().expect_err("it panics");
+    assert!(error.is_panic() && error.to_string().contains("not in the mood"), "{error}");
+    let panicked = |found| matches!(found, Err(error) if diptych::Error::is_panic(&error));
+    while !panicked(told.recv_timeout(PATIENCE).expect("a verification")) {}
+    drop(verifications);
+    let described = flow.describe().expect("it compiles");
+    assert!(system.newest(&described, u64::MAX).expect("read").0.is_none());
+    MOOD.store(CALM, Ordering::Relaxed);
+    assert!(matches!(rebuild(), Ok(Rebuild::Swapped { boundary: 501, .. })));
+    append(&writer, "lines", &[Line { text: "that is".into() }]).expect("appended");
+    served.wait_beyond("moody", 501).expect("visible");
+    // 10,001 lines take more than 20 seconds from now on.
+    MOOD.store(SLOW, Ordering::Relaxed);
+    let verifications = verify().expect("started");
+    thread::scope(|scope| {
+        let asked = scope.spawn(rebuild);
+        thread::sleep(Duration::from_millis(300));
+        let begun = Instant::now();
+        drop((rebuilds, verifications));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert!(asked.join().expect("no panic").is_err());
+    });
+    MOOD.store(CALM, Ordering::Relaxed);
+    assert_eq!(served.index("moody").expect("an index").boundary(), 501);
+    append(&writer, "lines", &[Line { text: "the question".into() }]).expect("appended");
+    served.wait_beyond("moody", 502).expect("it goes on");
     served.stop().expect("stopped");
 }

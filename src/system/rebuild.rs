@@ -22,7 +22,7 @@ use super::checkpoint::remove_old;
 use super::desk::Desk;
 use super::diff::contents;
 use super::{BatchOptions, Served, System, identity};
-use crate::batch_view::BatchView;
+use crate::batch_view::{BatchView, remove_before};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -206,12 +206,7 @@ impl Watched {
             return Err(Error::new(Kind::Conflict, message)
                 .remedy("rebuild after the next epoch; `verify` recomputes and writes nothing"));
         }
-        self.pins.insert(upto, self.index.pin(upto)?);
-        let made = self.batch(system, upto, false);
-        if made.is_err() {
-            self.pins.remove(&upto);
-        }
-        made?;
+        self.batch(system, upto, false)?;
         // Also when what is served was fed in place up to here, and has no batch view.
         let outcome = self.swap(system, upto)?;
         if let Rebuild::Swapped { .. } = outcome {
@@ -220,11 +215,23 @@ impl Watched {
         Ok(outcome)
     }
 
-    fn batch(&self, system: &System, upto: Epoch, incremental: bool) -> Result<()> {
+    /// Pins `upto` and makes a batch view there, beside what runs.
+    fn batch(&mut self, system: &System, upto: Epoch, incremental: bool) -> Result<()> {
+        self.pins.insert(upto, self.index.pin(upto)?);
         let (cluster, stop) = (Cluster::local(1), Arc::clone(&self.stop));
-        let upto = Some(upto);
-        let options = BatchOptions { cluster, upto, incremental, stop, ..Default::default() };
-        system.batch(&self.definition, &options).map(drop)
+        let range = Some(upto);
+        let options =
+            BatchOptions { cluster, upto: range, incremental, stop, ..Default::default() };
+        let made = system.batch(&self.definition, &options);
+        if let Err(error) = &made {
+            self.pins.remove(&upto);
+            if !error.is_conflict() {
+                // What is left of it would be pinned again. The next writer removes it, too.
+                let identity = identity(&self.description);
+                let _ = remove_before(&*system.disk, &system.root, &identity, 0);
+            }
+        }
+        made.map(drop)
     }
 
     /// Makes a checkpoint when it is time.
@@ -235,7 +242,6 @@ impl Watched {
             return Ok(());
         }
         self.made = Instant::now();
-        self.pins.insert(upto, self.index.pin(upto)?);
         match self.batch(system, upto, true) {
             Ok(()) => remove_old(system, &self.description),
             // Another process makes one: that will do.
