@@ -87,10 +87,11 @@ pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};
 pub use event::{Date, Decimal, Event, Timestamp};
 pub use row::Columns;
+pub use servers::Deployed;
 pub use sources::append;
 pub use system::{
-    Backup, BatchOptions, Boundary, Checkpoint, KeyDiff, RebuildOptions, Rebuilds, Rebuilt,
-    ViewDiff, diff,
+    Backup, BatchOptions, Boundary, Checkpoint, DeployOptions, KeyDiff, RebuildOptions, Rebuilds,
+    Rebuilt, ViewDiff, diff,
 };
 pub use system::{ServeOptions, Served, System, Verification, Verifications};
 pub use time::Epoch;

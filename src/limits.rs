@@ -428,3 +428,22 @@ pub const APPEND_INLINE_BYTES: usize = 16 << 10;
 
 const _: () = assert!(READ_ROWS <= READ_ROWS_INLINE && READ_ROWS_INLINE <= READ_ROWS_MAX);
 const _: () = assert!(READ_WAIT.as_secs() <= READ_WAIT_MAX.as_secs());
+
+/// Epochs that a new version may be behind the one that serves when it is compared and let in: few
+/// enough that it makes up for them while the old one is held.
+pub const CUTOVER_BEHIND: u64 = 8;
+
+/// How long the version that serves may be held at its frontier so that a new one reaches it: its
+/// readers see the last epoch that long, which nobody notices.
+pub const CUTOVER_HOLD: Duration = Duration::from_millis(100);
+
+/// How long moments to cut over are looked for before a deployment is given up.
+pub const CUTOVER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a new version may take to catch up with the log behind its batch view.
+pub const DEPLOY_CATCH_UP: Duration = Duration::from_mins(10);
+
+const _: () = assert!(CUTOVER_HOLD.as_millis() < CUTOVER_PATIENCE.as_millis());
+
+/// Keys of each view whose rows one answer about a deployment gives.
+pub const DEPLOY_SAMPLES_MAX: usize = 1_000;

@@ -46,17 +46,43 @@ fn install_hook() {
             let place = WORKING_ON.with_borrow(Clone::clone);
             match place {
                 None => default(info),
-                Some(place) => {
-                    eprintln!("error: a worker panicked in {place}: {}", describe(info));
-                    eprintln!(
-                        "the process stops, because its other workers would wait for ever; what \
-                         was acknowledged is in the log: mend the function and start again"
-                    );
-                    std::process::abort();
-                }
+                Some(place) => abort(&place, &describe(info)),
             }
         }));
     });
+}
+
+fn abort(place: &str, panic: &str) -> ! {
+    eprintln!("error: a worker panicked in {place}: {panic}");
+    eprintln!(
+        "the process stops, because its other workers would wait for ever; what was acknowledged \
+         is in the log: mend the function and start again"
+    );
+    std::process::abort();
+}
+
+/// A worker of a computation that may be lost without harm: nobody reads from it yet.
+///
+/// Runs `logic`; a panic comes back as its message while `on_trial` says so. Afterwards it ends the
+/// process, as [`abort_on_panic`] says. The caller gives up the computation, and ends this thread by
+/// [`end_thread`].
+pub(crate) fn on_trial<T>(
+    on_trial: impl Fn() -> bool,
+    logic: impl FnOnce() -> T,
+) -> Result<T, String> {
+    caught(logic).map_err(|panic| {
+        let place = WORKING_ON.with_borrow(Clone::clone).unwrap_or_default();
+        if on_trial() {
+            return format!("{place}: {panic}");
+        }
+        abort(&place, &panic)
+    })
+}
+
+/// Ends this thread by unwinding, without a word: what it was doing cannot be gone on with.
+pub(crate) fn end_thread(why: &str) -> ! {
+    WORKING_ON.set(None);
+    std::panic::resume_unwind(Box::new(why.to_owned()))
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> String {

@@ -252,7 +252,7 @@ fn what_fails_or_is_given_up_leaves_nothing_behind() {
         let tell = tell.clone();
         // Nobody listens at the end.
         let told = move |found: Verification| drop(tell.send(found.outcome.map(|v| v.agrees())));
-        system.verify_in_background(&served, flows, Duration::from_millis(1), told)
+        system.verify_in_background(&served, Duration::from_millis(1), told)
     };
     let verifications = verify().expect("started");
     assert!(matches!(told.recv_timeout(PATIENCE), Ok(Ok(true))));

@@ -22,7 +22,8 @@ use timely::worker::Worker;
 use crate::batch_view::{BatchViewWriter, Meta};
 use crate::dataflow::{Definition, Description};
 use crate::engine::{
-    Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree, history,
+    Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree, end_thread,
+    history, on_trial,
 };
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -39,6 +40,8 @@ pub(crate) struct Job {
     /// Accumulations at an earlier boundary, to which only the events since then are added.
     pub(crate) earlier: Option<(Epoch, Blocks)>,
     pub(crate) cluster: Cluster,
+    /// A panic anywhere in the function ends the run and not the process, which serves others.
+    pub(crate) on_trial: bool,
     pub(crate) progress: Arc<Progress>,
     /// What the batch view states beside its contents.
     pub(crate) meta: Meta,
@@ -92,15 +95,16 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
         timely::execute(cluster.config(), move |worker| shift.work(worker))
             .map_err(|error| Error::new(Kind::Io, format!("the workers cannot start: {error}")))?
     };
+    let outcomes: Vec<_> = workers.join().into_iter().collect();
+    if let Some(error) = shift.reason.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error);
+    }
     let mut reported = Vec::new();
-    for outcome in workers.join() {
+    for outcome in outcomes {
         let messages = outcome.map_err(|_| Error::new(Kind::Stopped, "a batch worker is lost"))?;
         reported.extend(messages.into_iter().flatten());
     }
     let shift = Arc::into_inner(shift).unwrap_or_else(|| panic!("a worker outlived its thread"));
-    if let Some(error) = shift.reason.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(error);
-    }
     if cluster.is_first() {
         shift.job.writer.absorb(&reported)?;
         shift.job.writer.finish(shift.job.meta)?;
@@ -128,9 +132,20 @@ struct Shift {
 }
 
 impl Shift {
-    /// One worker's whole work. Worker 0 of all gives back what the workers reported.
     fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         abort_on_panic("the batch layer");
+        if !self.job.on_trial {
+            return self.labour(worker);
+        }
+        on_trial(|| true, || self.labour(worker)).unwrap_or_else(|panic| {
+            let remedy = "mend the function; the log is intact";
+            self.fail(Error::new(Kind::Panic, panic.clone()).remedy(remedy));
+            end_thread(&panic)
+        })
+    }
+
+    /// One worker's whole work. Worker 0 of all gives back what the workers reported.
+    fn labour(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         self.begun.get_or_init(Instant::now);
         let job = &self.job;
         let task = format!("batch {} up to epoch {}", job.description.plan(), job.boundary);

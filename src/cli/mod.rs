@@ -40,6 +40,7 @@ mod config;
 mod demo;
 mod diff;
 mod flows;
+mod hosting;
 mod ingest;
 mod key;
 mod launch;

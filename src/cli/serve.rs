@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 use super::args::ServeArgs;
 use super::bar::Watching;
 use super::catalog::{Catalog, Target};
+use super::hosting::Hosting;
 use super::query::{self, RowPrinter};
 use super::sheet::{counted, grouped};
 use super::{launch, logs, signal, verify};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
+use crate::io::Link;
 use crate::log::{Append, Writer};
 use crate::row::ByteRange;
-use crate::servers::Servers;
+use crate::servers::{Listeners, Site};
 use crate::sources;
 use crate::system::{
-    Boundary, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System, Verifications,
+    Boundary, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System,
+    Verifications,
 };
 use crate::time::Epoch;
 
@@ -63,17 +66,32 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     if args.cluster.is_member() {
         options = options.boundary(common_start(args, &system, &definitions)?);
     }
+    let late = LateWriter::new();
     if let Some(writer) = &writer {
-        options = options.writer(writer);
+        late.give(writer);
+        options = options.late_writer(&late);
     }
     let served = system.serve(&definitions, options)?;
+    drop(late);
+    let alone = !args.cluster.is_member() && args.servers.appends();
+    let may_hand_over = alone && target.is_none() && printed.is_none();
     let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
-    let rebuilds = rebuild(args, &system, &served, &definitions)?;
-    let verifications = verify(args, &system, &served, &definitions)?;
-    let servers = start_servers(args, &system, &served, &definitions, writer.as_ref())?;
-    let outcome = attend(&served, args, input);
-    let outcome = outcome.and(servers.map_or(Ok(()), |servers| stop_servers(servers, &served)));
-    drop((rebuilds, verifications));
+    let mut hosting = Hosting { args, catalog, system: &system, served, writer, may_hand_over };
+    let outcome = hosting.run(input, Listeners::default(), || Ok(()));
+    conclude(hosting, outcome, printed)
+}
+
+/// Prints what was asked for, leaves checkpoints, closes the log.
+pub(super) fn conclude(
+    hosting: Hosting<'_>,
+    outcome: Result<bool>,
+    printed: Option<(usize, String)>,
+) -> Result<ExitCode> {
+    let Hosting { args, system, served, writer, .. } = hosting;
+    if let Ok(true) = outcome {
+        // Another process serves, and has the log.
+        return served.stop().map(|()| ExitCode::SUCCESS);
+    }
     if let Some((view, dataflow)) = printed {
         let index = served.index(&dataflow)?;
         let schema = &index.views()[view].schema;
@@ -99,7 +117,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
 }
 
 /// Takes up newer batch views, and makes some.
-fn rebuild(
+pub(super) fn rebuild(
     args: &ServeArgs,
     system: &System,
     served: &Served,
@@ -127,45 +145,13 @@ fn rebuild(
 }
 
 /// Recomputes what is served, and compares, when that is asked for.
-fn verify(
+pub(super) fn verify(
     args: &ServeArgs,
     system: &System,
     served: &Served,
-    definitions: &[Definition],
 ) -> Result<Option<Verifications>> {
-    let start = |every| system.verify_in_background(served, definitions, every, verify::tell);
+    let start = |every| system.verify_in_background(served, every, verify::tell);
     args.verify.map(start).transpose()
-}
-
-/// What was asked is answered, and what was acknowledged is part of the last epoch.
-fn stop_servers(servers: Servers, served: &Served) -> Result<()> {
-    tracing::info!("stopping: no new connections, requests under way are finished");
-    servers.stop();
-    wait_for_all(served)
-}
-
-/// HTTP and Postgres, when an address was given.
-fn start_servers(
-    args: &ServeArgs,
-    system: &System,
-    served: &Served,
-    definitions: &[Definition],
-    writer: Option<&Arc<Writer>>,
-) -> Result<Option<Servers>> {
-    if !args.servers.any() {
-        return Ok(None);
-    }
-    let writer = writer.filter(|_| args.servers.appends()).cloned();
-    let site = system.site(served, definitions, writer)?;
-    let servers = Servers::start(site, &args.servers.options())?;
-    if let Some(address) = servers.http() {
-        let scheme = if args.servers.tls_cert.is_some() { "https" } else { "http" };
-        tracing::info!("HTTP at {scheme}://{address}/");
-    }
-    if let Some(address) = servers.pg() {
-        tracing::info!("Postgres at {address}");
-    }
-    Ok(Some(servers))
 }
 
 /// The number of the view to print at the end, and its dataflow.
@@ -205,7 +191,7 @@ fn common_start(args: &ServeArgs, system: &System, flows: &[Definition]) -> Resu
 }
 
 /// Standard input on its way into the log.
-struct Input(thread::JoinHandle<Result<u64>>);
+pub(super) struct Input(thread::JoinHandle<Result<u64>>);
 
 impl Input {
     fn start(target: Target, writer: Arc<Writer>) -> Input {
@@ -237,7 +223,13 @@ impl Input {
 }
 
 /// Watches over what is served, until a signal, the deadline, the end of the input or a failure.
-fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result<()> {
+/// Gives the successor that asks to take over, if that ended it.
+pub(super) fn attend(
+    served: &Served,
+    args: &ServeArgs,
+    mut input: Option<Input>,
+    site: Option<&Site>,
+) -> Result<Option<Link>> {
     let begun = Instant::now();
     for error in served.passed_over() {
         tracing::warn!("{error}");
@@ -246,6 +238,9 @@ fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result
     let mut status = Status::new(served, begun, args.servers.any())?;
     let over = || signal::stopped() || args.time.is_some_and(|time| begun.elapsed() >= time);
     while !over() {
+        if let Some(successor) = site.and_then(Site::successor) {
+            return Ok(Some(successor));
+        }
         if let Some(done) = input.take_if(|input| input.0.is_finished()) {
             let outcome = done.finish();
             // What was accepted before a bad record is made visible, too.
@@ -264,7 +259,7 @@ fn attend(served: &Served, args: &ServeArgs, mut input: Option<Input>) -> Result
         input.finish()?;
         wait_for_all(served)?;
     }
-    failures(served)
+    failures(served).map(|()| None)
 }
 
 /// Every dataflow at its boundary, history fed or restored.
@@ -298,9 +293,9 @@ fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<()> {
 }
 
 /// What is in the log now is visible in every dataflow that has not failed.
-fn wait_for_all(served: &Served) -> Result<()> {
+pub(super) fn wait_for_all(served: &Served) -> Result<()> {
     let Some(last) = served.reader().upper()?.checked_sub(1) else { return Ok(()) };
-    let names: Vec<_> = served.dataflows().map(str::to_owned).collect();
+    let names: Vec<_> = served.dataflows().collect();
     for name in names.iter().filter(|name| served.failure(name).is_none()) {
         served.wait_beyond(name, last)?;
     }
@@ -309,7 +304,7 @@ fn wait_for_all(served: &Served) -> Result<()> {
 
 /// Why the first of those that failed did.
 fn failures(served: &Served) -> Result<()> {
-    served.dataflows().find_map(|name| served.failure(name)).map_or(Ok(()), Err)
+    served.dataflows().find_map(|name| served.failure(&name)).map_or(Ok(()), Err)
 }
 
 /// The line that is printed every second.
@@ -331,11 +326,12 @@ impl Status {
 
     fn show(&mut self, served: &Served) -> Result<()> {
         served.check()?;
+        // What was mended by a deployment may fail again.
+        self.told.retain(|name| served.failure(name).is_some());
         for name in served.dataflows() {
-            if let Some(reason) = served.failure(name).filter(|_| !self.told.contains(&name.into()))
-            {
+            if let Some(reason) = served.failure(&name).filter(|_| !self.told.contains(&name)) {
                 tracing::warn!("dataflow {name} stops, the others go on: {reason}");
-                self.told.push(name.to_owned());
+                self.told.push(name);
             }
         }
         if self.told.len() == served.dataflows().count() {
@@ -375,7 +371,7 @@ impl Status {
 fn frontier(served: &Served) -> Result<Epoch> {
     let mut least = Epoch::MAX;
     for name in served.dataflows().filter(|name| served.failure(name).is_none()) {
-        least = least.min(served.index(name)?.frontier());
+        least = least.min(served.index(&name)?.frontier());
     }
     Ok(least)
 }

@@ -9,7 +9,7 @@ use crate::time::Epoch;
 
 /// Declares this thread a worker: from now on a panic behind the barrier aborts the process.
 /// `what` names the dataflow.
-pub(crate) use panics::abort_on_panic;
+pub(crate) use panics::{abort_on_panic, end_thread, on_trial};
 
 /// Notes how far the worker is, for the message of a panic.
 pub(super) fn working_on(dataflow: &str, epoch: Epoch) {

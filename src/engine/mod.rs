@@ -28,7 +28,7 @@ pub(crate) use agreement::agree;
 pub(crate) use capture::Capture;
 pub use cluster::Cluster;
 pub(crate) use gather::Gather;
-pub(crate) use guard::abort_on_panic;
+pub(crate) use guard::{abort_on_panic, end_thread, on_trial};
 pub(crate) use installed::{Installed, share};
 pub(crate) use lane::{Blocks, Feed, History, Lane, history};
 pub(crate) use profile::Profile;

@@ -27,6 +27,7 @@
 //! ```
 
 mod clock;
+mod handover;
 mod host;
 mod notes;
 mod random;
@@ -36,6 +37,7 @@ mod sim;
 mod sim_state;
 
 pub use clock::{Clock, RealClock, SimClock};
+pub(crate) use handover::{Link, Waiting};
 pub(crate) use host::{FileStamp, append_private, file_stamp, raise_open_files, read_by_others};
 pub(crate) use host::{UserFile, answers, cpu_time, cpu_time_of, divert_stdout};
 pub(crate) use host::{executable_digest, read_text, resident_bytes, unnamed_file};

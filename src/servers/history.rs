@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::deployed::Deployed;
 use crate::dataflow::Graph;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::serving::Index;
 use crate::time::Epoch;
 
@@ -56,5 +57,23 @@ pub trait History: Send + Sync {
     fn graph(&self, dataflow: &str) -> Result<Graph>;
 
     /// Why a dataflow stopped; none while it runs.
-    fn failure(&self, dataflow: &str) -> Option<crate::error::Error>;
+    fn failure(&self, dataflow: &str) -> Option<Error>;
+
+    /// Computes another version of `dataflow` beside the one that serves, compares them, and has
+    /// it serve unless `diff_only`. Without a `version`, the one that alone does not serve.
+    ///
+    /// # Errors
+    /// When there is no such version, it does not fit, cannot be computed or does not catch up;
+    /// what serves stays as it is.
+    fn deploy(
+        &self,
+        dataflow: &str,
+        version: Option<&str>,
+        diff_only: bool,
+        samples: usize,
+    ) -> Result<Deployed> {
+        let _ = (version, diff_only, samples);
+        let message = format!("there is one version of {dataflow:?} here");
+        Err(Error::new(Kind::Missing, message).remedy("start the binary that has the other"))
+    }
 }

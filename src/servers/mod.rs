@@ -15,8 +15,11 @@
 //! - an error names place and remedy and never a secret.
 
 pub(crate) mod auth;
+mod deployed;
 mod entry;
 mod frontiers;
+mod grown;
+mod handover;
 mod history;
 mod hostile;
 mod http;
@@ -33,10 +36,13 @@ mod tls;
 mod verified;
 mod watched;
 
+pub use deployed::Deployed;
+pub use grown::Grown;
+pub(crate) use handover::NAME_LEN;
 pub use history::{History, Rebuild};
 pub(crate) use hostile::hostile;
 pub use load::Load;
 pub use mode::Mode;
 pub use options::ServersOptions;
-pub use run::Servers;
+pub use run::{Listeners, Servers};
 pub use site::{Flow, Site, Stream};

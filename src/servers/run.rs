@@ -17,12 +17,22 @@ use crate::error::{Error, Result};
 /// waits for a second, because the kernel drops what begins one more.
 const ACCEPT_QUEUE: u32 = 4096;
 
+/// Sockets that listen already, and pass to another process with what waits in them.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// For HTTP.
+    pub http: Option<std::net::TcpListener>,
+    /// For the Postgres protocol.
+    pub pg: Option<std::net::TcpListener>,
+}
+
 /// The servers that run. Dropping it ends them without finishing requests.
 pub struct Servers {
     runtime: Option<Runtime>,
     stop: watch::Sender<bool>,
     http: Option<SocketAddr>,
     pg: Option<SocketAddr>,
+    listeners: Listeners,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -33,6 +43,18 @@ impl Servers {
     /// When an address is taken or may not be used without TLS and credentials, or a certificate
     /// or the credentials cannot be read. Nothing listens then.
     pub fn start(site: Arc<Site>, options: &ServersOptions) -> Result<Servers> {
+        Servers::start_on(site, options, Listeners::default())
+    }
+
+    /// [`Servers::start`]; what listens already is used in the place of a socket of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_on(
+        site: Arc<Site>,
+        options: &ServersOptions,
+        given: Listeners,
+    ) -> Result<Servers> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("servers")
             .enable_all()
@@ -40,16 +62,17 @@ impl Servers {
             .map_err(|error| Error::io("starting the servers' runtime", error))?;
         let (stop, stopping) = watch::channel(false);
         let entries = Entries::open(options)?;
-        let mut servers = Servers { runtime: None, stop, http: None, pg: None, tasks: Vec::new() };
+        let (listeners, tasks) = (Listeners::default(), Vec::new());
+        let mut servers = Servers { runtime: None, stop, http: None, pg: None, listeners, tasks };
         if let Some(address) = options.listen {
-            let (listener, bound) = bind(&runtime, address)?;
-            servers.http = Some(bound);
+            let (listener, bound, kept) = listen(&runtime, address, given.http)?;
+            (servers.http, servers.listeners.http) = (Some(bound), Some(kept));
             let serve = http::serve(Arc::clone(&site), listener, entries.http, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
         }
         if let Some(address) = options.pg_listen {
-            let (listener, bound) = bind(&runtime, address)?;
-            servers.pg = Some(bound);
+            let (listener, bound, kept) = listen(&runtime, address, given.pg)?;
+            (servers.pg, servers.listeners.pg) = (Some(bound), Some(kept));
             let serve = pg::serve(Arc::clone(&site), listener, entries.pg, stopping.clone());
             servers.tasks.push(runtime.spawn(serve));
         }
@@ -70,8 +93,23 @@ impl Servers {
         self.pg
     }
 
+    /// The sockets that it listens at; they outlive it with what waits in them.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn listeners(&self) -> Result<Listeners> {
+        let again = |socket: &Option<std::net::TcpListener>| {
+            let again = socket.as_ref().map(std::net::TcpListener::try_clone).transpose();
+            again.map_err(|error| Error::io("keeping a listening socket", error))
+        };
+        let Listeners { http, pg } = &self.listeners;
+        Ok(Listeners { http: again(http)?, pg: again(pg)? })
+    }
+
     /// Stops accepting, lets requests under way finish within the grace time, and ends.
     pub fn stop(mut self) {
+        // Where nobody else keeps them, the sockets close with the last accept.
+        self.listeners = Listeners::default();
         self.stop.send_replace(true);
         if let Some(runtime) = self.runtime.take() {
             let tasks = std::mem::take(&mut self.tasks);
@@ -95,7 +133,27 @@ impl Drop for Servers {
     }
 }
 
-fn bind(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+/// A socket that listens: the one that is given, or a new one. It comes twice: to accept from, and
+/// to keep.
+fn listen(
+    runtime: &Runtime,
+    address: SocketAddr,
+    given: Option<std::net::TcpListener>,
+) -> Result<(TcpListener, SocketAddr, std::net::TcpListener)> {
+    let failed = |error| Error::io(format!("listening at {address}"), error);
+    let socket = match given {
+        Some(socket) => socket,
+        None => bind(runtime, address)?.into_std().map_err(failed)?,
+    };
+    let bound = socket.local_addr().map_err(failed)?;
+    let again = socket.try_clone().map_err(failed)?;
+    again.set_nonblocking(true).map_err(failed)?;
+    // Sockets belong to a runtime.
+    let _inside = runtime.enter();
+    Ok((TcpListener::from_std(again).map_err(failed)?, bound, socket))
+}
+
+fn bind(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener> {
     let failed = |error| {
         Error::io(format!("listening at {address}"), error)
             .remedy("choose another address; port 0 takes a free one")
@@ -107,7 +165,5 @@ fn bind(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAd
     // A restart need not wait for connections that are still winding down.
     socket.set_reuseaddr(true).map_err(failed)?;
     socket.bind(address).map_err(failed)?;
-    let listener = socket.listen(ACCEPT_QUEUE).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    socket.listen(ACCEPT_QUEUE).map_err(failed)
 }

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use arrow_schema::SchemaRef;
 use tokio::sync::watch;
 
+use super::deployed::Deployed;
 use super::frontiers;
+use super::grown::Grown;
+use super::handover::Handover;
 use super::history::History;
 use super::load::Load;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Reader, Writer};
-use crate::serving::{Serving, Verified, ViewInfo};
+use crate::serving::{Serving, ViewInfo};
 use crate::time::Epoch;
 
 /// A stream that a served dataflow reads.
@@ -27,16 +31,15 @@ pub struct Stream {
 pub struct Flow {
     /// Its name.
     pub name: String,
-    /// The streams it reads.
-    pub streams: Vec<String>,
-    /// The views it publishes, by id.
+    /// The streams that the version that serves reads.
+    pub(super) streams: ArcSwap<Vec<String>>,
+    /// The views that it published at the start, by id: what SQL knows. What another version
+    /// publishes is in its index.
     pub views: Vec<ViewInfo>,
     /// What answers.
     pub serving: Arc<Serving>,
     /// Its frontier, for tasks that wait.
     pub(super) frontier: watch::Receiver<Epoch>,
-    /// What independent batch runs have proved.
-    pub(super) verified: Arc<Verified>,
 }
 
 impl Flow {
@@ -47,23 +50,22 @@ impl Flow {
     pub fn new(name: &str, streams: Vec<String>, serving: Arc<Serving>) -> Result<Flow> {
         let views = serving.index().views().to_vec();
         let frontier = frontiers::follow(name, &serving)?;
-        let verified = Arc::default();
-        Ok(Flow { name: name.to_owned(), streams, views, serving, frontier, verified })
+        let streams = ArcSwap::from_pointee(streams);
+        Ok(Flow { name: name.to_owned(), streams, views, serving, frontier })
     }
 
-    /// The same dataflow, with verifications that others make, too.
-    #[must_use]
-    pub fn with_verified(self, verified: Arc<Verified>) -> Flow {
-        Flow { verified, ..self }
+    /// The streams that the version that serves reads.
+    pub fn streams(&self) -> Arc<Vec<String>> {
+        self.streams.load_full()
     }
 }
 
 /// Everything the servers answer from.
 pub struct Site {
-    /// The dataflows, in the order given.
-    pub flows: Vec<Flow>,
+    /// The dataflows, in the order given; then those deployed since.
+    pub flows: Grown<Flow>,
     /// Their streams, each once.
-    pub streams: Vec<Stream>,
+    pub streams: Grown<Stream>,
     /// Takes appends; none in a process that only follows the log.
     pub writer: Option<Arc<Writer>>,
     /// The log.
@@ -73,6 +75,7 @@ pub struct Site {
     /// What SQL engines of this site share.
     #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "there is no SQL"))]
     pub(crate) sql: super::sql::Shared,
+    pub(super) handover: Handover,
     /// What clients have under way.
     pub load: Load,
     /// Since when.
@@ -88,8 +91,34 @@ impl Site {
         reader: Arc<Reader>,
         history: Arc<dyn History>,
     ) -> Arc<Site> {
+        let (flows, streams) = (Grown::new(flows), Grown::new(streams));
         let (sql, load, started) = (super::sql::Shared::default(), Load::default(), Instant::now());
-        Arc::new(Site { flows, streams, writer, reader, history, sql, load, started })
+        let handover = Handover::default();
+        Arc::new(Site { flows, streams, writer, reader, history, sql, handover, load, started })
+    }
+
+    /// Answers for what was deployed, too.
+    ///
+    /// # Errors
+    /// When there is no room for more dataflows or streams, or a thread cannot be started.
+    pub fn deployed(&self, deployed: &Deployed) -> Result<()> {
+        let full = || {
+            let message = format!("there is no room for dataflow {:?}", deployed.dataflow);
+            Error::new(Kind::Stopped, message).remedy("restart the process")
+        };
+        for stream in &deployed.streams {
+            if !self.streams.add(stream.clone(), |known| known.name == stream.name) {
+                return Err(full());
+            }
+        }
+        let names: Vec<_> = deployed.streams.iter().map(|stream| stream.name.clone()).collect();
+        if let Some(flow) = self.flows.iter().find(|flow| flow.name == deployed.dataflow) {
+            flow.streams.store(Arc::new(names));
+            return Ok(());
+        }
+        let flow = Flow::new(&deployed.dataflow, names, Arc::clone(&deployed.serving))?;
+        let known = |flow: &Flow| flow.name == deployed.dataflow;
+        if self.flows.add(flow, known) { Ok(()) } else { Err(full()) }
     }
 
     /// The dataflow called `name`.

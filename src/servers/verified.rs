@@ -28,7 +28,7 @@ impl Site {
         let span = Span::Scratch(served.upper());
         let asked = self.load.replays.ask(&self.history, &flow.name, span, served.since());
         let replayed = asked?.wait().await?;
-        let verified = Arc::clone(&flow.verified);
-        blocking(move || verified.judge(&served, &replayed.index, begun)).await
+        let serving = Arc::clone(&flow.serving);
+        blocking(move || serving.verified().judge(&served, &replayed.index, begun)).await
     }
 }

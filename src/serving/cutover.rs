@@ -7,6 +7,7 @@
 //! - Another version has an index of its own, and [`Serving`] moves readers over to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -16,6 +17,7 @@ use super::index::{Index, Shared, Writer};
 use super::lease::lock;
 use super::snapshot::{Read, Snapshot, check_inside};
 use super::state::{BatchList, State};
+use super::verified::Verified;
 use crate::error::{Error, Kind, Result};
 use crate::time::Epoch;
 
@@ -220,12 +222,18 @@ impl Writer {
 /// The index that serves readers now, and the moment it becomes another.
 pub struct Serving {
     current: ArcSwap<Index>,
+    verified: Verified,
 }
 
 impl Serving {
     /// Serves from `index`.
     pub fn new(index: Index) -> Self {
-        Serving { current: ArcSwap::from_pointee(index) }
+        Serving { current: ArcSwap::from_pointee(index), verified: Verified::default() }
+    }
+
+    /// What verifications of the version that serves have proved.
+    pub fn verified(&self) -> &Verified {
+        &self.verified
     }
 
     /// The index that serves now. Readers that hold it do not follow a cutover.
@@ -254,10 +262,20 @@ impl Serving {
     /// # Errors
     /// When `next` has not reached the frontier that readers have seen; nothing changes then.
     pub fn cutover(&self, next: Index) -> Result<()> {
+        self.cutover_within(next, Duration::ZERO).map(drop)
+    }
+
+    /// [`Serving::cutover`]; the index that serves is held where it stands for up to `hold`, so
+    /// that `next` can reach it however fast both move. Gives the frontier that readers see first.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn cutover_within(&self, next: Index, hold: Duration) -> Result<Epoch> {
         let old = self.current.load_full();
         // Under the writers' lock the old frontier stands still.
         let mut writer = lock(&old.shared.writer);
-        let (served, ready) = (old.frontier(), next.frontier());
+        let served = old.frontier();
+        let ready = served.checked_sub(1).map_or(0, |last| next.wait_beyond(last, hold));
         if ready < served {
             return Err(Error::new(
                 Kind::Conflict,
@@ -270,10 +288,12 @@ impl Serving {
             )
             .remedy("let the new version catch up, then cut over again"));
         }
+        let frontier = next.frontier();
         writer.retired = true;
         self.current.store(Arc::new(next));
+        self.verified.clear();
         drop(writer);
         old.shared.moved.raise();
-        Ok(())
+        Ok(frontier)
     }
 }

@@ -179,6 +179,11 @@ impl Index {
         self.shared.wait_beyond(epoch, timeout)
     }
 
+    /// Are both handles to one index?
+    pub fn is_same(&self, other: &Index) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Does a later version serve readers now?
     pub fn is_retired(&self) -> bool {
         lock(&self.shared.writer).retired

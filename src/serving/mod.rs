@@ -60,6 +60,7 @@ mod status;
 mod table;
 mod typed;
 mod verified;
+mod view_diff;
 
 pub use batch::{ViewBatch, ViewBuilder, ViewMerger, ViewUpdate};
 pub use byte_rows::ByteRows;
@@ -80,3 +81,4 @@ pub use rows::{Cursor, Page, Row, Rows};
 pub use snapshot::{Read, Snapshot};
 pub use status::{IndexStatus, ViewStatus};
 pub use verified::{Verdict, Verified, VerifiedStatus};
+pub use view_diff::{KeyDiff, ViewDiff, view_diffs};

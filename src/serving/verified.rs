@@ -101,6 +101,13 @@ impl Verified {
         Ok(verdict)
     }
 
+    /// Another version serves: what was proved is of no use any more.
+    pub(super) fn clear(&self) {
+        let mut status = lock(&self.status);
+        status.differs_at = None;
+        self.proved.store(None);
+    }
+
     /// Called with the status locked: one at a time.
     fn keep(&self, fresh: Snapshot) -> Result<()> {
         let earlier =

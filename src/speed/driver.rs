@@ -21,6 +21,32 @@ pub(crate) enum Tail {
     Follow,
     /// Nothing follows: stop at this frontier.
     Until(Epoch),
+    /// As `Follow`, until the dataflow is let in; then from the writer in this process.
+    Join(Arc<Join>),
+}
+
+/// Subscribes to the writer of this process, if there is one.
+type Subscribe = Box<dyn Fn() -> Option<(Epoch, Receiver<Arc<Sealed>>)> + Send + Sync>;
+
+/// A writer that may be listened to once a dataflow has caught up: who listens holds the log up, so
+/// nobody may who is far behind. When that writer closes, the directory is followed again.
+pub(crate) struct Join {
+    let_in: AtomicBool,
+    subscribe: Subscribe,
+}
+
+impl Join {
+    /// Not let in yet.
+    pub(crate) fn new(
+        subscribe: impl Fn() -> Option<(Epoch, Receiver<Arc<Sealed>>)> + Send + Sync + 'static,
+    ) -> Join {
+        Join { let_in: AtomicBool::new(false), subscribe: Box::new(subscribe) }
+    }
+
+    /// From now on epochs come from the writer, until it closes.
+    pub(crate) fn let_in(&self) {
+        self.let_in.store(true, Ordering::Release);
+    }
 }
 
 /// The driver's view of the workers.
@@ -44,15 +70,31 @@ impl Driver {
                 self.replay(&mut next, *lower)?;
                 self.listen(next, epochs);
             }
-            Tail::Follow => {
+            Tail::Follow => self.follow(&mut next, || false)?,
+            Tail::Join(join) => {
                 while !self.stopped() {
-                    let upper = self.reader.upper()?;
-                    if next < upper {
-                        self.replay(&mut next, upper)?;
-                    } else {
-                        std::thread::park_timeout(limits::FOLLOW_INTERVAL);
+                    self.follow(&mut next, || join.let_in.swap(false, Ordering::AcqRel))?;
+                    if !self.stopped()
+                        && let Some((lower, epochs)) = (join.subscribe)()
+                    {
+                        self.replay(&mut next, lower)?;
+                        next = self.listen(next, &epochs);
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the directory until told to stop, or `enough`.
+    fn follow(&self, next: &mut Epoch, enough: impl Fn() -> bool) -> Result<()> {
+        while !self.stopped() && !enough() {
+            let upper = self.reader.upper()?;
+            let before = *next;
+            self.replay(next, upper)?;
+            if *next == before {
+                // Nothing new, or nobody to take it.
+                std::thread::park_timeout(limits::FOLLOW_INTERVAL);
             }
         }
         Ok(())
@@ -75,17 +117,20 @@ impl Driver {
         Ok(())
     }
 
-    fn listen(&self, next: Epoch, epochs: &Receiver<Arc<Sealed>>) {
+    /// Delivers what comes until told to stop, or the writer closes; gives the next epoch.
+    fn listen(&self, mut next: Epoch, epochs: &Receiver<Arc<Sealed>>) -> Epoch {
         let patience = Duration::from_millis(50);
         while !self.stopped() {
             match epochs.recv_timeout(patience) {
                 Ok(sealed) if sealed.epoch >= next => {
                     self.deliver(&sealed);
+                    next = sealed.epoch + 1;
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        next
     }
 
     /// Gives an epoch to every worker; false when told to stop before. No worker gets an epoch that

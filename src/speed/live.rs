@@ -14,7 +14,8 @@ use super::status::LaneStatus;
 use super::worker::{Command, Dump, Inbox, LiveLane, LiveWorker, Write};
 use crate::dataflow::{Definition, StreamInfo};
 use crate::engine::{
-    Blocks, Cluster, History, Lane, Profile, Progress, abort_on_panic, agree, history,
+    Blocks, Cluster, History, Lane, Profile, Progress, abort_on_panic, agree, end_thread, history,
+    on_trial,
 };
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -29,6 +30,29 @@ pub(crate) enum Start {
     History(Epoch),
     /// Load accumulations at this frontier; the function gives a worker its share of the blocks.
     Restore(Epoch, Blocks),
+}
+
+/// Whether dataflows are on trial: nobody reads from them, and a panic anywhere in them ends them
+/// and not the process.
+#[derive(Clone, Default)]
+pub(crate) struct Trial(Option<Arc<AtomicBool>>);
+
+impl Trial {
+    /// On trial until [`Trial::pass`].
+    pub(crate) fn begin() -> Trial {
+        Trial(Some(Arc::new(AtomicBool::new(true))))
+    }
+
+    /// From now on readers depend on them.
+    pub(crate) fn pass(&self) {
+        if let Some(on) = &self.0 {
+            on.store(false, Ordering::Release);
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.as_ref().is_some_and(|on| on.load(Ordering::Acquire))
+    }
 }
 
 /// One dataflow to keep live.
@@ -80,7 +104,7 @@ impl Start {
 
 impl Live {
     /// Starts the workers of this process, and on process 0 the driver that feeds them; what their
-    /// operators do is kept in `profile`, if there is one.
+    /// operators do is kept in `profile`, if there is one. `trial` says whether they are on trial.
     ///
     /// Errors when the cluster cannot be formed or a dataflow does not compile.
     pub(crate) fn start(
@@ -89,6 +113,7 @@ impl Live {
         reader: &Arc<Reader>,
         tail: Tail,
         profile: Option<Arc<Profile>>,
+        trial: Trial,
     ) -> Result<Live> {
         let boundaries = dataflows.iter().map(|dataflow| dataflow.start.boundary());
         let next = boundaries.min().unwrap_or(0);
@@ -97,6 +122,7 @@ impl Live {
             (0..cluster.workers).map(|_| bounded(limits::EPOCHS_QUEUED_MAX)).unzip();
         let hire = Hire {
             profile: profile.clone(),
+            trial,
             dataflows,
             reader: Arc::clone(reader),
             cluster: cluster.clone(),
@@ -228,6 +254,7 @@ type Started = (usize, Result<Thread>);
 /// What each worker thread needs to begin.
 struct Hire {
     profile: Option<Arc<Profile>>,
+    trial: Trial,
     dataflows: Vec<LiveDataflow>,
     reader: Arc<Reader>,
     cluster: Cluster,
@@ -252,9 +279,23 @@ impl Hire {
         if self.ready.send((local, outcome)).is_err() {
             return Err(lost_worker());
         }
-        while live.turn(worker, limits::WORKER_PARK) {}
+        if self.trial.0.is_none() {
+            while live.turn(worker, limits::WORKER_PARK) {}
+        } else {
+            let mut turn = || live.turn(worker, limits::WORKER_PARK);
+            while on_trial(|| self.trial.is_on(), &mut turn)
+                .unwrap_or_else(|panic| self.lose(&panic))
+            {}
+        }
         live.finish(worker);
         Ok(())
+    }
+
+    /// A worker of dataflows on trial has panicked: they end, the process does not.
+    fn lose(&self, panic: &str) -> ! {
+        let error = Error::new(Kind::Panic, panic).remedy("mend the function; the log is intact");
+        self.dataflows.iter().for_each(|dataflow| dataflow.status.fail(&error));
+        end_thread(panic)
     }
 
     /// What all processes must do alike.

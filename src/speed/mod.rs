@@ -16,8 +16,8 @@ mod live;
 mod status;
 mod worker;
 
-pub(crate) use driver::Tail;
-pub(crate) use live::{Live, LiveDataflow, Start};
+pub(crate) use driver::{Join, Tail};
+pub(crate) use live::{Live, LiveDataflow, Start, Trial};
 pub(crate) use status::LaneStatus;
 
 #[cfg(test)]

@@ -20,6 +20,11 @@ impl LaneStatus {
         self.failed.store(true, Ordering::Release);
     }
 
+    /// Another version serves: the workers drop the dataflow, which has not failed.
+    pub(crate) fn retire(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
     /// Whether workers must drop the dataflow.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)

@@ -45,9 +45,18 @@ impl System {
     /// When the log could not be read on the way, or the disk refuses. The workers have left then,
     /// too, and there is no half batch view.
     pub fn conclude(&self, mut served: Served) -> Result<Vec<Checkpoint>> {
+        let mut made = Vec::new();
+        let mut outcome = Ok(());
+        for deployed in served.current.take() {
+            match self.conclude(deployed) {
+                Ok(some) => made.extend(some),
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
         let fed = served.live.end_feeding();
         let written = fed.and_then(|()| self.checkpoint(&served));
-        served.stop().and(written)
+        made.extend(served.stop().and(written)?);
+        outcome.map(|()| made)
     }
 
     fn checkpoint(&self, served: &Served) -> Result<Vec<Checkpoint>> {

@@ -7,6 +7,8 @@
 
 mod backup;
 mod checkpoint;
+mod current;
+mod deploy;
 mod desk;
 mod diff;
 mod fits;
@@ -16,9 +18,12 @@ mod served;
 mod site;
 mod verify;
 
+pub use crate::serving::{KeyDiff, ViewDiff};
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
-pub use diff::{KeyDiff, ViewDiff, diff};
+pub use deploy::DeployOptions;
+pub use diff::diff;
+pub(crate) use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
@@ -35,9 +40,10 @@ use crate::engine::{Blocks, Cluster, Feed, Gather, History, Profile, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
-use crate::serving::{Index, IndexOptions, Publish, ViewInfo};
-use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
+use crate::serving::{Index, IndexOptions, Publish, Serving, ViewInfo};
+use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail, Trial};
 use crate::time::Epoch;
+use current::{Current, Running};
 use fits::{check_log, check_types};
 use options::Source;
 use served::Entry;
@@ -142,6 +148,7 @@ impl System {
             boundary,
             earlier,
             cluster,
+            on_trial: options.on_trial,
             progress,
             meta,
             writer,
@@ -188,6 +195,15 @@ impl System {
     /// # Errors
     /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
     pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
+        self.serve_on(definitions, options, Trial::default())
+    }
+
+    fn serve_on(
+        &self,
+        definitions: &[Definition],
+        options: ServeOptions<'_>,
+        trial: Trial,
+    ) -> Result<Served> {
         let reader = self.reader()?;
         let (tail, end) = match options.source {
             Source::Directory => (Tail::Follow, reader.upper()?),
@@ -196,6 +212,11 @@ impl System {
                 let (lower, epochs) = writer.subscribe(crate::limits::EPOCHS_QUEUED_MAX);
                 (Tail::Writer(lower, epochs), lower)
             }
+            Source::Join(ref late) => (Tail::Join(Arc::clone(&late.join)), reader.upper()?),
+        };
+        let late = match &options.source {
+            Source::Join(late) => Some(late.clone()),
+            _ => None,
         };
         let mut entries = Vec::new();
         let mut live = Vec::new();
@@ -205,9 +226,19 @@ impl System {
             live.push(dataflow);
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
-        let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
-        let desk = Arc::default();
-        Ok(Served { entries, live, reader, cluster: options.cluster, desk })
+        let live = Live::start(&options.cluster, live, &reader, tail, profile, trial)?;
+        let running = entries.iter().zip(definitions);
+        let running = running.map(|(entry, definition)| Running {
+            definition: definition.clone(),
+            description: entry.description.clone(),
+            serving: Arc::new(Serving::new(entry.index.clone())),
+            status: Arc::clone(&entry.status),
+            shards: options.cluster.workers,
+            processes: options.cluster.processes(),
+            profile: live.profile().cloned(),
+        });
+        let (current, desk) = (Current::new(running.collect()), Arc::default());
+        Ok(Served { entries, live, reader, cluster: options.cluster, late, current, desk })
     }
 
     fn prepare(
@@ -265,9 +296,7 @@ impl System {
             progress: Arc::clone(&progress),
         };
         let boundary = dataflow.start.boundary();
-        let verified = Arc::default();
-        let entry = Entry { description, index, boundary, status, progress, passed_over, verified };
-        Ok((entry, dataflow))
+        Ok((Entry { description, index, boundary, status, progress, passed_over }, dataflow))
     }
 
     /// The views of a dataflow at the frontier `upper`, recomputed into memory: from the newest

@@ -1,11 +1,12 @@
 //! How the layers are asked to run.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::{Cluster, Progress};
 use crate::log::Writer;
 use crate::serving::IndexOptions;
+use crate::speed::Join;
 use crate::time::Epoch;
 
 /// How a batch run is made.
@@ -18,6 +19,9 @@ pub struct BatchOptions {
     /// Continue the newest batch view below the end, and read only the events since; without one,
     /// or by default, all events are read.
     pub incremental: bool,
+    /// A panic anywhere in the function ends the run with an error and not the process, which has
+    /// others to serve. (One in the linear front always does.)
+    pub on_trial: bool,
     /// Counts rows while the run goes on.
     pub progress: Arc<Progress>,
     /// When it becomes true the run is given up: an error, and no new batch view.
@@ -37,7 +41,7 @@ pub enum Boundary {
 }
 
 /// How the speed layer learns of new epochs.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) enum Source<'w> {
     /// From the directory, which another process may be writing.
     #[default]
@@ -46,6 +50,41 @@ pub(super) enum Source<'w> {
     Writer(&'w Writer),
     /// Not at all beyond this epoch.
     Until(Epoch),
+    /// From the directory, and from the writer in this process once let in.
+    Join(LateWriter),
+}
+
+/// A writer that this process does not have yet, or not for ever: another process may hold the lock
+/// of the log before, or after.
+#[derive(Clone)]
+pub(crate) struct LateWriter {
+    slot: Arc<Mutex<Option<Arc<Writer>>>>,
+    pub(super) join: Arc<Join>,
+}
+
+impl LateWriter {
+    /// Not there yet: the directory is followed.
+    pub(crate) fn new() -> LateWriter {
+        let slot = Arc::<Mutex<Option<Arc<Writer>>>>::default();
+        let place = Arc::clone(&slot);
+        let join = Join::new(move || {
+            let writer = place.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.as_ref().map(|writer| writer.subscribe(crate::limits::EPOCHS_QUEUED_MAX))
+        });
+        LateWriter { slot, join: Arc::new(join) }
+    }
+
+    /// It is there: epochs come from it from now on, as soon as they are durable.
+    pub(crate) fn give(&self, writer: &Arc<Writer>) {
+        let writer = Some(Arc::clone(writer));
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = writer;
+        self.join.let_in();
+    }
+
+    /// It is about to close. When it has, the directory is followed again.
+    pub(crate) fn release(&self) {
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// How dataflows are kept live.
@@ -78,6 +117,12 @@ impl<'w> ServeOptions<'w> {
     #[must_use]
     pub fn writer(mut self, writer: &'w Writer) -> Self {
         self.source = Source::Writer(writer);
+        self
+    }
+
+    /// Follows the directory until `writer` is there.
+    pub(crate) fn late_writer(mut self, writer: &LateWriter) -> Self {
+        self.source = Source::Join(writer.clone());
         self
     }
 

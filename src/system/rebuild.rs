@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
+use super::current::Running;
 use super::desk::Desk;
 use super::diff::contents;
 use super::{BatchOptions, Served, System, identity};
@@ -85,8 +86,8 @@ pub struct Rebuilds {
 }
 
 impl System {
-    /// Takes up newer batch views of what is served, and makes some, until the result is dropped.
-    /// `tell` hears of each, on the thread that does the work.
+    /// Takes up newer batch views of what is served, and makes some, until the result is dropped;
+    /// also of what is deployed meanwhile. `tell` hears of each, on the thread that does the work.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -98,15 +99,13 @@ impl System {
         tell: impl Fn(Rebuilt) + Send + 'static,
     ) -> Result<Rebuilds> {
         let stop = Arc::<AtomicBool>::default();
-        let flows = served.entries.iter().filter_map(|entry| {
-            let name = &entry.description.name;
-            let definition = definitions.iter().find(|flow| flow.name() == name)?.clone();
-            let (description, index) = (entry.description.clone(), entry.index.clone());
-            let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(&stop));
-            let made = Instant::now();
-            Some(Watched { definition, description, index, pins, passed, made, stop })
-        });
-        let mut flows: Vec<_> = flows.collect();
+        let from_start = served
+            .entries
+            .iter()
+            .filter(|entry| definitions.iter().all(|flow| flow.name() != entry.description.name));
+        // Indexes that are somebody else's matter.
+        let left_out: Vec<Index> = from_start.map(|entry| entry.index.clone()).collect();
+        let current = Arc::clone(&served.current);
         let (system, stopped, desk) = (self.clone(), Arc::clone(&stop), Arc::clone(&served.desk));
         desk.attend(true);
         let told = Arc::clone(&stop);
@@ -118,7 +117,16 @@ impl System {
             }
         };
         let run = move || {
+            let mut flows: Vec<Watched> = Vec::new();
             while !stopped.load(Ordering::Acquire) {
+                flows.retain(|flow| !flow.index.is_retired());
+                for running in current.all() {
+                    let index = running.index();
+                    let same = |other: &Index| other.is_same(&index);
+                    if !left_out.iter().any(same) && !flows.iter().any(|flow| same(&flow.index)) {
+                        flows.push(Watched::new(running, &stopped));
+                    }
+                }
                 for flow in &mut flows {
                     flow.look(&system, &options).into_iter().for_each(&tell);
                 }
@@ -170,6 +178,14 @@ struct Watched {
 }
 
 impl Watched {
+    fn new(running: Running, stop: &Arc<AtomicBool>) -> Watched {
+        let index = Index::clone(&running.index());
+        let Running { definition, description, .. } = running;
+        let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(stop));
+        let made = Instant::now();
+        Watched { definition, description, index, pins, passed, made, stop }
+    }
+
     fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Rebuilt> {
         let mut told = Vec::new();
         if let Err(error) = self.make(system, options) {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::current::Current;
 use super::desk::Desk;
+use super::options::LateWriter;
 use crate::dataflow::Description;
 use crate::engine::{Cluster, Progress};
 use crate::error::{Error, Kind, Result};
-use crate::log::Reader;
-use crate::serving::{Index, Verified};
+use crate::log::{Reader, Writer};
+use crate::serving::{Index, Serving};
 use crate::speed::{LaneStatus, Live};
 use crate::time::Epoch;
 
@@ -21,8 +23,13 @@ pub struct Served {
     pub(super) cluster: Cluster,
     /// Where rebuilds are asked for.
     pub(super) desk: Arc<Desk>,
+    /// The writer that is not there from the start, or not for ever.
+    pub(super) late: Option<LateWriter>,
+    /// Which version of each serves: the one of the start, or one deployed since.
+    pub(super) current: Arc<Current>,
 }
 
+/// A dataflow, and its version of the start.
 pub(super) struct Entry {
     pub(super) description: Description,
     pub(super) index: Index,
@@ -31,51 +38,54 @@ pub(super) struct Entry {
     pub(super) status: Arc<LaneStatus>,
     pub(super) progress: Arc<Progress>,
     pub(super) passed_over: Vec<Error>,
-    pub(super) verified: Arc<Verified>,
 }
 
 impl Served {
-    fn entry(&self, dataflow: &str) -> Result<&Entry> {
-        let found = self.entries.iter().find(|entry| entry.description.name == dataflow);
-        found.ok_or_else(|| {
-            let known: Vec<_> = self.dataflows().collect();
-            Error::new(Kind::Missing, format!("dataflow {dataflow:?} is not served"))
-                .remedy(format!("served are {}", known.join(", ")))
-        })
+    /// The names of the dataflows, those deployed since the start included.
+    pub fn dataflows(&self) -> impl Iterator<Item = String> {
+        self.current.names().into_iter()
     }
 
-    /// The names of the dataflows.
-    pub fn dataflows(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|entry| entry.description.name.as_str())
-    }
-
-    /// The index that answers for a dataflow.
+    /// The index that answers for a dataflow now. It does not follow a deployment; see
+    /// [`Served::serving`].
     ///
     /// # Errors
     /// When it is not served.
     pub fn index(&self, dataflow: &str) -> Result<Index> {
-        self.entry(dataflow).map(|entry| entry.index.clone())
+        self.current.get(dataflow).map(|running| Index::clone(&running.index()))
     }
 
-    /// What a dataflow reads and publishes.
+    /// What answers for a dataflow, whichever version of it serves.
     ///
     /// # Errors
     /// When it is not served.
-    pub fn description(&self, dataflow: &str) -> Result<&Description> {
-        self.entry(dataflow).map(|entry| &entry.description)
+    pub fn serving(&self, dataflow: &str) -> Result<Arc<Serving>> {
+        self.current.get(dataflow).map(|running| running.serving)
     }
 
-    /// How far history has been fed in place.
+    /// What the version of a dataflow that serves reads and publishes.
     ///
     /// # Errors
-    /// When the dataflow is not served.
+    /// When it is not served.
+    pub fn description(&self, dataflow: &str) -> Result<Description> {
+        self.current.get(dataflow).map(|running| running.description)
+    }
+
+    /// How far history has been fed in place, at the start.
+    ///
+    /// # Errors
+    /// When the dataflow was not served from the start.
     pub fn progress(&self, dataflow: &str) -> Result<&Arc<Progress>> {
-        self.entry(dataflow).map(|entry| &entry.progress)
+        let found = self.entries.iter().find(|entry| entry.description.name == dataflow);
+        found.map(|entry| &entry.progress).ok_or_else(|| {
+            let message = format!("dataflow {dataflow:?} was not served from the start");
+            Error::new(Kind::Missing, message).remedy("it restored a batch view")
+        })
     }
 
     /// Why a dataflow stopped; none while it runs, or when it is not served.
     pub fn failure(&self, dataflow: &str) -> Option<Error> {
-        self.entry(dataflow).ok().and_then(|entry| entry.status.error())
+        self.current.find(dataflow).and_then(|running| running.status.error())
     }
 
     /// Batch views that were damaged and passed over at the start, as errors that name the file.
@@ -88,7 +98,8 @@ impl Served {
     /// # Errors
     /// Why it ended: the log could not be read.
     pub fn check(&self) -> Result<()> {
-        self.live.check()
+        self.live.check()?;
+        self.current.check()
     }
 
     /// The log it reads.
@@ -112,23 +123,40 @@ impl Served {
         epoch: Epoch,
         stop: &AtomicBool,
     ) -> Result<()> {
-        let entry = self.entry(dataflow)?;
-        let check = || {
+        let patience = Duration::from_millis(20);
+        loop {
+            // Another version may serve by now.
+            let running = self.current.get(dataflow)?;
+            let index = running.index();
+            let seen = index.wait_beyond(epoch, patience) > epoch;
+            if seen && index.base_checked()? {
+                return Ok(());
+            }
             if stop.load(Ordering::Acquire) {
                 // Its workers leave it where it is: it may be far from its boundary.
-                entry.status.fail(&Error::new(Kind::Stopped, "it was given up"));
+                running.status.fail(&Error::new(Kind::Stopped, "it was given up"));
             }
-            entry.status.error().map_or_else(|| self.live.check(), Err)
-        };
-        let patience = Duration::from_millis(20);
-        while entry.index.wait_beyond(epoch, patience) <= epoch {
-            check()?;
+            if let Some(error) = running.status.error() {
+                return Err(error);
+            }
+            self.check()?;
+            if seen {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
-        while !entry.index.base_checked()? {
-            check()?;
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
+    }
+
+    /// From now on epochs come from `writer`, as soon as they are durable.
+    pub(crate) fn give_writer(&self, writer: &Arc<Writer>) {
+        self.late.iter().for_each(|late| late.give(writer));
+        self.current.each_deployed(|served| served.give_writer(writer));
+    }
+
+    /// The writer is about to close: nothing here holds it any more. What others then append is
+    /// read from the directory.
+    pub(crate) fn release_writer(&self) {
+        self.late.iter().for_each(LateWriter::release);
+        self.current.each_deployed(Served::release_writer);
     }
 
     /// Waits until process 0 ends the computation; for the other processes.
@@ -144,6 +172,8 @@ impl Served {
     /// # Errors
     /// When the log could not be read on the way.
     pub fn stop(self) -> Result<()> {
-        self.live.stop()
+        let deployed = self.current.take();
+        let deployed = deployed.into_iter().map(Served::stop).fold(Ok(()), Result::and);
+        self.live.stop().and(deployed)
     }
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use super::current::{Current, Running};
+use super::deploy::deploy;
 use super::desk::Desk;
-use super::{Boundary, Served, System};
+use super::{Boundary, DeployOptions, Served, System};
 use crate::dataflow::{Definition, Graph};
-use crate::engine::{Cluster, Profile};
+use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Flow, History, Rebuild, Site, Stream};
-use crate::serving::{Index, Serving};
-use crate::speed::LaneStatus;
+use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream};
+use crate::serving::Index;
 use crate::time::Epoch;
 
 impl System {
@@ -26,12 +27,10 @@ impl System {
     ) -> Result<Arc<Site>> {
         let mut flows = Vec::new();
         let mut streams: Vec<Stream> = Vec::new();
-        for entry in &served.entries {
-            let description = &entry.description;
-            let serving = Arc::new(Serving::new(entry.index.clone()));
+        for running in served.current.all() {
+            let description = &running.description;
             let names = description.streams.iter().map(|stream| stream.name.clone()).collect();
-            let flow = Flow::new(&description.name, names, serving)?;
-            flows.push(flow.with_verified(Arc::clone(&entry.verified)));
+            flows.push(Flow::new(&description.name, names, Arc::clone(&running.serving))?);
             for stream in &description.streams {
                 match streams.iter().find(|known| known.name == stream.name) {
                     None => streams.push(Stream {
@@ -45,17 +44,15 @@ impl System {
                 }
             }
         }
-        let statuses = served.entries.iter();
-        let statuses = statuses
-            .map(|entry| {
-                let status = Arc::clone(&entry.status);
-                (entry.description.name.clone(), status, entry.index.shards())
-            })
-            .collect();
-        let profile = served.live.profile().cloned();
-        let (system, definitions) = (self.clone(), definitions.to_vec());
-        let desk = Arc::clone(&served.desk);
-        let history = Recompute { system, definitions, statuses, profile, desk };
+        let history = Recompute {
+            system: self.clone(),
+            definitions: definitions.to_vec(),
+            current: Arc::clone(&served.current),
+            desk: Arc::clone(&served.desk),
+            writer: writer.clone(),
+            cluster: Cluster::local(served.cluster.workers),
+            profiled: served.live.profile().is_some(),
+        };
         let reader = Arc::clone(served.reader());
         Ok(Site::new(flows, streams, writer, reader, Arc::new(history)))
     }
@@ -73,43 +70,64 @@ fn two_types(stream: &str, dataflow: &str) -> Error {
 /// Recomputes from the log: on one worker; or on one more than serve, as an independent check.
 struct Recompute {
     system: System,
+    /// All that may be deployed.
     definitions: Vec<Definition>,
-    /// How each dataflow fares, and how many workers it has.
-    statuses: Vec<(String, Arc<LaneStatus>, usize)>,
-    profile: Option<Arc<Profile>>,
+    current: Arc<Current>,
     desk: Arc<Desk>,
+    writer: Option<Arc<Writer>>,
+    /// The workers of what is deployed.
+    cluster: Cluster,
+    profiled: bool,
 }
 
 impl Recompute {
-    fn definition(&self, dataflow: &str) -> Result<&Definition> {
-        let found = self.definitions.iter().find(|definition| definition.name() == dataflow);
-        found.ok_or_else(|| {
-            Error::new(Kind::Missing, format!("dataflow {dataflow:?} is not in this binary"))
-        })
+    /// The version of `dataflow` to deploy: the one asked for, or the only one that does not serve.
+    fn choose(&self, dataflow: &str, version: Option<&str>) -> Result<&Definition> {
+        let serves = self.current.find(dataflow).map(|running| running.description.version);
+        let mut known = Vec::new();
+        for definition in self.definitions.iter().filter(|one| one.name() == dataflow) {
+            known.push((definition.describe()?.version, definition));
+        }
+        let mut fit = known.iter().filter(|(known, _)| match version {
+            Some(version) => known == version,
+            None => serves.as_ref() != Some(known),
+        });
+        match (fit.next(), fit.next()) {
+            (Some((_, definition)), None) => Ok(definition),
+            (found, _) => {
+                let names: Vec<_> = known.iter().map(|(version, _)| version.as_str()).collect();
+                let which = version.map_or_else(String::new, |version| format!(" {version:?}"));
+                let message = match (found, names.is_empty()) {
+                    (_, true) => format!("dataflow {dataflow:?} is not in this binary"),
+                    (None, _) => format!("there is no other version{which} of {dataflow:?} here"),
+                    (Some(_), _) => format!("there are several versions of {dataflow:?} here"),
+                };
+                let kind = if found.is_some() { Kind::Input } else { Kind::Missing };
+                Err(Error::new(kind, message).remedy(format!("name one of: {}", names.join(", "))))
+            }
+        }
     }
 }
 
 impl History for Recompute {
     fn at(&self, dataflow: &str, upper: Epoch, from_scratch: bool) -> Result<Index> {
-        let definition = self.definition(dataflow)?;
-        let served = self.statuses.iter().find(|(name, ..)| name == dataflow);
-        let others = served.map_or(1, |(_, _, workers)| workers + 1);
-        let cluster = Cluster::local(if from_scratch { others } else { 1 });
-        self.system.recompute(definition, upper, cluster, from_scratch)
+        let running = self.current.get(dataflow)?;
+        let cluster = Cluster::local(if from_scratch { running.shards + 1 } else { 1 });
+        self.system.recompute(&running.definition, upper, cluster, from_scratch)
     }
 
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {
-        let definition = self.definition(dataflow)?;
-        let (found, _) = self.system.newest(&definition.describe()?, from)?;
+        let Running { definition, description, .. } = self.current.get(dataflow)?;
+        let (found, _) = self.system.newest(&description, from)?;
         let boundary = match found {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
         };
-        self.system.recompute_changes(definition, boundary, upper, Cluster::local(1))
+        self.system.recompute_changes(&definition, boundary, upper, Cluster::local(1))
     }
 
     fn graph(&self, dataflow: &str) -> Result<Graph> {
-        let Some(profile) = &self.profile else {
+        let Some(profile) = self.current.get(dataflow)?.profile else {
             let message = format!("no figures are kept of the operators of {dataflow:?}");
             return Err(Error::new(Kind::Missing, message)
                 .remedy("serve it with ServeOptions::profiled, as `serve --listen` does"));
@@ -120,13 +138,31 @@ impl History for Recompute {
     }
 
     fn rebuild(&self, dataflow: &str) -> Result<Rebuild> {
-        self.definition(dataflow)?;
+        self.current.get(dataflow)?;
         self.desk.ask(dataflow)
     }
 
     fn failure(&self, dataflow: &str) -> Option<Error> {
-        let (_, status, _) = self.statuses.iter().find(|(name, ..)| name == dataflow)?;
-        status.error()
+        self.current.find(dataflow)?.status.error()
+    }
+
+    fn deploy(
+        &self,
+        dataflow: &str,
+        version: Option<&str>,
+        diff_only: bool,
+        samples: usize,
+    ) -> Result<Deployed> {
+        let definition = self.choose(dataflow, version)?;
+        let options = DeployOptions {
+            cluster: self.cluster.clone(),
+            writer: self.writer.clone(),
+            samples,
+            diff_only,
+            profiled: self.profiled,
+            ..DeployOptions::default()
+        };
+        deploy(&self.system, &self.current, definition, &options)
     }
 }
 

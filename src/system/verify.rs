@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::current::Running;
 use super::{Served, System};
 use crate::batch_view::BatchView;
-use crate::dataflow::{Definition, Description};
+use crate::dataflow::Description;
 use crate::engine::Cluster;
 use crate::error::{Error, Result};
 use crate::log::inspect;
-use crate::serving::{Index, Read, Verdict, Verified};
-use crate::speed::LaneStatus;
+use crate::serving::{Read, Verdict};
 
 /// What became of the verification of one dataflow.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Verifications {
 }
 
 impl System {
-    /// Verifies what is served, one dataflow after another, until the result is dropped: `every`
+    /// Verifies the versions that serve, one dataflow after another, until the result is dropped: `every`
     /// is the pause before the first round and between two. `tell` hears of each verification, on
     /// the thread that does the work.
     ///
@@ -47,27 +47,20 @@ impl System {
     pub fn verify_in_background(
         &self,
         served: &Served,
-        definitions: &[Definition],
         every: Duration,
         tell: impl Fn(Verification) + Send + 'static,
     ) -> Result<Verifications> {
-        let flows = served.entries.iter().filter_map(|entry| {
-            let name = entry.description.name.as_str();
-            let definition = definitions.iter().find(|flow| flow.name() == name)?.clone();
-            let (index, status) = (entry.index.clone(), Arc::clone(&entry.status));
-            Some(Watched { definition, index, status, verified: Arc::clone(&entry.verified) })
-        });
-        let flows: Vec<_> = flows.collect();
-        let (system, stop) = (self.clone(), Arc::<AtomicBool>::default());
+        let (system, current) = (self.clone(), Arc::clone(&served.current));
+        let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
         let run = move || {
             while pause(every, &stopped) {
-                for flow in &flows {
-                    let outcome = flow.verify(&system, &stopped);
+                for running in current.all() {
+                    let outcome = verify(&running, &system, &stopped);
                     if stopped.load(Ordering::Acquire) {
                         return;
                     }
-                    let dataflow = flow.definition.name().to_owned();
+                    let dataflow = running.name().to_owned();
                     if let Some(outcome) = outcome.transpose() {
                         tell(Verification { dataflow, outcome });
                     }
@@ -132,25 +125,15 @@ fn pause(length: Duration, stop: &AtomicBool) -> bool {
     false
 }
 
-/// A dataflow that is verified.
-struct Watched {
-    definition: Definition,
-    index: Index,
-    status: Arc<LaneStatus>,
-    verified: Arc<Verified>,
-}
-
-impl Watched {
-    /// None when there is nothing to verify: no epoch yet, or the dataflow has stopped.
-    fn verify(&self, system: &System, stop: &AtomicBool) -> Result<Option<Verdict>> {
-        let begun = Instant::now();
-        let served = self.index.snapshot(Read::Latest)?;
-        if served.epoch().is_none() || self.status.has_failed() {
-            return Ok(None);
-        }
-        served.keep()?;
-        let cluster = Cluster::local(self.index.shards() + 1);
-        let fresh = system.recompute_unless(&self.definition, served.upper(), cluster, stop)?;
-        self.verified.judge(&served, &fresh, begun).map(Some)
+/// None when there is nothing to verify: no epoch yet, or the dataflow has stopped.
+fn verify(running: &Running, system: &System, stop: &AtomicBool) -> Result<Option<Verdict>> {
+    let begun = Instant::now();
+    let served = running.serving.snapshot(Read::Latest)?;
+    if served.epoch().is_none() || running.status.has_failed() {
+        return Ok(None);
     }
+    served.keep()?;
+    let cluster = Cluster::local(running.shards + 1);
+    let fresh = system.recompute_unless(&running.definition, served.upper(), cluster, stop)?;
+    running.serving.verified().judge(&served, &fresh, begun).map(Some)
 }

@@ -191,7 +191,7 @@ fn stopped() -> Error {
 /// Waits until readers see `epoch`; the dataflows that read `stream` where they still do not.
 async fn behind(site: &Site, stream: &str, epoch: Epoch, deadline: Instant) -> Vec<String> {
     let mut behind = Vec::new();
-    for flow in site.flows.iter().filter(|flow| flow.streams.iter().any(|name| name == stream)) {
+    for flow in site.flows.iter().filter(|flow| flow.streams().iter().any(|name| name == stream)) {
         let mut frontier = flow.frontier.clone();
         let seen = frontier.wait_for(|upper| *upper > epoch);
         // One that has failed gets nowhere: that is said when the time is up.

@@ -133,7 +133,7 @@ async fn streams(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Pr
             r#type: field.data_type().to_string(),
             nullable: field.is_nullable(),
         });
-        let readers = site.flows.iter().filter(|flow| flow.streams.contains(&stream.name));
+        let readers = site.flows.iter().filter(|flow| flow.streams().contains(&stream.name));
         StreamColumns {
             stream: stream.name.clone(),
             columns: columns.collect(),
@@ -162,7 +162,7 @@ fn describe(flow: &Flow) -> DataflowInfo {
         version,
         epoch: latest.epoch(),
         boundary: latest.boundary(),
-        streams: flow.streams.clone(),
+        streams: flow.streams().to_vec(),
         views: views.collect(),
     }
 }

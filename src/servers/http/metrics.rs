@@ -64,8 +64,8 @@ impl Looked {
         let lag_us = waits.map_or(0, |since| RealClock.now_us().saturating_sub(since).max(0));
         Looked {
             name: flow.name.clone(),
-            verified: flow.verified.snapshot().map(|snapshot| snapshot.upper()),
-            verifications: flow.verified.status(),
+            verified: flow.serving.verified().snapshot().map(|snapshot| snapshot.upper()),
+            verifications: flow.serving.verified().status(),
             runs: site.history.failure(&flow.name).is_none(),
             lag_seconds: lag_us as f64 / 1e6,
             lag_epochs,

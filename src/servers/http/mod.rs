@@ -7,9 +7,11 @@ mod answer;
 mod append;
 mod changes;
 mod cursor;
+mod deploy;
 mod describe;
 mod exposition;
 mod graph;
+mod handover;
 mod health;
 mod hostile;
 mod metrics;
@@ -53,6 +55,8 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
         (Some(Role::Admin), rebuild::routes()),
+        (Some(Role::Admin), deploy::routes()),
+        (Some(Role::Admin), handover::routes()),
         (Some(Role::Read), graph::routes()),
         (Some(Role::Read), metrics::routes()),
         (Some(Role::Read), sql::routes()),

@@ -103,7 +103,8 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
     let query = Query::of(&uri, KNOWN)?;
     let mode = query.mode()?;
     let limit = query.limit(READ_ROWS, READ_ROWS_MAX)?;
-    let (_, info) = find(&flow.views, &view)?;
+    let index = flow.serving.index();
+    let (_, info) = find(index.views(), &view)?;
     match asked(&query, &info.schema)? {
         Asked::Keys(keys) => {
             let snapshot = site.snapshot(flow, mode).await?;

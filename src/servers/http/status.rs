@@ -157,11 +157,11 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         upper,
         boundary,
         lag: end.saturating_sub(upper),
-        verified: flow.verified.snapshot().and_then(|snapshot| snapshot.epoch()),
-        differs_at: flow.verified.status().differs_at,
+        verified: flow.serving.verified().snapshot().and_then(|snapshot| snapshot.epoch()),
+        differs_at: flow.serving.verified().status().differs_at,
         failure: site.history.failure(&flow.name).map(|error| error.to_string()),
         leases,
-        streams: flow.streams.clone(),
+        streams: flow.streams().to_vec(),
         views: views.collect(),
     }
 }

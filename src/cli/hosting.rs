@@ -1,0 +1,168 @@
+//! What `serve` and `deploy` do once dataflows are live: answer, until told to stop or to hand
+//! over to a successor.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::args::ServeArgs;
+use super::catalog::Catalog;
+use super::serve::{Input, attend, rebuild, verify, wait_for_all};
+use crate::error::{Error, Kind, Result};
+use crate::io::Link;
+use crate::log::Writer;
+use crate::servers::{Listeners, Servers, Site};
+use crate::system::{Served, System};
+
+/// How long requests that are cut off may hold the log's writer, and how long a lock that a dead
+/// process held may stay.
+const RELEASE: Duration = Duration::from_secs(10);
+/// How often either is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Live dataflows, and all it takes to answer from them.
+pub(super) struct Hosting<'a> {
+    pub(super) args: &'a ServeArgs,
+    pub(super) catalog: &'a Catalog,
+    pub(super) system: &'a System,
+    pub(super) served: Served,
+    pub(super) writer: Option<Arc<Writer>>,
+    /// May a successor take over?
+    pub(super) may_hand_over: bool,
+}
+
+/// The servers, and what they answer from.
+struct Open {
+    servers: Servers,
+    site: Arc<Site>,
+}
+
+impl Hosting<'_> {
+    /// Answers until told to stop; `open` is called once when it does. When a successor has taken
+    /// over there is nothing left to be written: `handed_over` says so.
+    ///
+    /// # Errors
+    /// What ended it. What is served is still there, and is to be concluded.
+    pub(super) fn run(
+        &mut self,
+        mut input: Option<Input>,
+        mut given: Listeners,
+        open: impl FnOnce() -> Result<()>,
+    ) -> Result<bool> {
+        let definitions = self.catalog.select(&self.args.dataflows)?;
+        let rebuilds = rebuild(self.args, self.system, &self.served, &definitions)?;
+        let verifications = verify(self.args, self.system, &self.served)?;
+        let mut open = Some(open);
+        let outcome = loop {
+            let opened = self.open(std::mem::take(&mut given))?;
+            if let Some(open) = open.take() {
+                open()?;
+            }
+            let site = opened.as_ref().map(|open| &*open.site);
+            let outcome = attend(&self.served, self.args, input.take(), site);
+            match (outcome, opened) {
+                (Ok(Some(link)), Some(opened)) => match self.hand_over(link, opened)? {
+                    None => break Ok(true),
+                    Some(kept) => given = kept,
+                },
+                (outcome, opened) => {
+                    let stopped = opened.map_or(Ok(()), |open| self.close(open));
+                    break outcome.and(stopped).map(|()| false);
+                }
+            }
+        };
+        drop((rebuilds, verifications));
+        outcome
+    }
+
+    /// HTTP and Postgres, when an address was given.
+    fn open(&self, given: Listeners) -> Result<Option<Open>> {
+        let servers = &self.args.servers;
+        if !servers.any() {
+            return Ok(None);
+        }
+        let writer = self.writer.as_ref().filter(|_| servers.appends()).cloned();
+        // What is not served from the start may be deployed.
+        let site = self.system.site(&self.served, self.catalog.all(), writer)?;
+        if self.may_hand_over {
+            site.allow_handover(self.system.root());
+        }
+        let opened = Servers::start_on(Arc::clone(&site), &servers.options(), given)?;
+        if let Some(address) = opened.http() {
+            let scheme = if servers.tls_cert.is_some() { "https" } else { "http" };
+            tracing::info!("HTTP at {scheme}://{address}/");
+        }
+        if let Some(address) = opened.pg() {
+            tracing::info!("Postgres at {address}");
+        }
+        Ok(Some(Open { servers: opened, site }))
+    }
+
+    /// What was asked is answered, and what was acknowledged is part of the last epoch.
+    fn close(&self, open: Open) -> Result<()> {
+        tracing::info!("stopping: no new connections, requests under way are finished");
+        drop(open.site);
+        open.servers.stop();
+        wait_for_all(&self.served)
+    }
+
+    /// Passes the sockets, finishes what is under way, releases the log. Gives the sockets back
+    /// when the successor is gone before it served: this process goes on.
+    fn hand_over(&mut self, link: Link, open: Open) -> Result<Option<Listeners>> {
+        let kept = open.servers.listeners()?;
+        tracing::info!("handing over to a successor: requests under way are finished");
+        // One that cannot be reached any more is gone, and will not succeed.
+        let passed = link.pass(kept.http.as_ref(), kept.pg.as_ref());
+        drop(open.site);
+        open.servers.stop();
+        if passed.is_ok() {
+            self.release()?;
+            if link.succeeded() {
+                tracing::info!("the successor serves");
+                return Ok(None);
+            }
+        }
+        tracing::warn!("the successor is gone before it served: this process goes on");
+        if self.writer.is_none() {
+            let writer = retry(RELEASE, || self.system.writer())?;
+            let writer = Arc::new(writer);
+            self.served.give_writer(&writer);
+            self.writer = Some(writer);
+        }
+        Ok(Some(kept))
+    }
+
+    /// Makes the last epoch durable and releases the lock of the log.
+    fn release(&mut self) -> Result<()> {
+        self.served.release_writer();
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        let deadline = Instant::now() + RELEASE;
+        loop {
+            match Arc::try_unwrap(writer) {
+                Ok(writer) => return writer.close(),
+                // A request that was cut off still holds it.
+                Err(shared) if Instant::now() < deadline => writer = shared,
+                Err(_) => {
+                    let message = "requests that were cut off still hold the log";
+                    return Err(Error::new(Kind::Stopped, message)
+                        .remedy("the end of this process releases it for its successor"));
+                }
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Tries until it is not a conflict any more.
+///
+/// # Errors
+/// Any other error; the conflict, when it lasts for `patience`.
+pub(super) fn retry<T>(patience: Duration, attempt: impl Fn() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match attempt() {
+            Err(error) if error.is_conflict() && Instant::now() < deadline => {}
+            outcome => return outcome,
+        }
+        std::thread::sleep(LOOK);
+    }
+}

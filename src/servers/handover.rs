@@ -1,0 +1,57 @@
+//! A successor takes over lock and listeners: asked for over HTTP, done by who runs the servers.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::site::Site;
+use crate::error::{Error, Kind, Result};
+use crate::io::Link;
+
+/// Characters of a successor's name: 128 random bits as hexadecimal digits.
+pub(crate) const NAME_LEN: usize = 32;
+
+/// Whether this process may hand over, and whether it was asked to.
+#[derive(Default)]
+pub(super) struct Handover {
+    /// Where successors wait; unset when this process cannot hand over.
+    place: OnceLock<PathBuf>,
+    asked: Mutex<Option<Link>>,
+}
+
+impl Site {
+    /// From now on a successor that waits in the data directory `root` may ask this process to hand
+    /// over. Whoever allows it looks for [`Site::successor`] and does it.
+    pub(crate) fn allow_handover(&self, root: &Path) {
+        // Allowed once is allowed.
+        let _ = self.handover.place.set(root.to_owned());
+    }
+
+    /// The successor that asks this process to hand over, once.
+    pub(crate) fn successor(&self) -> Option<Link> {
+        self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Asks this process to hand over to the successor that waits under `name`.
+    ///
+    /// # Errors
+    /// When it cannot, was asked already, or nobody waits under that name.
+    pub(super) fn hand_over(&self, name: &str) -> Result<()> {
+        let digits = name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if name.len() != NAME_LEN || !digits {
+            let message = "parameter successor is no name of a successor";
+            return Err(Error::new(Kind::Input, message).remedy("it is for `deploy` to give"));
+        }
+        let Some(place) = self.handover.place.get() else {
+            let message = "this process cannot hand over: it does not hold the log alone, or reads \
+                           standard input";
+            return Err(Error::new(Kind::Conflict, message).remedy("stop it and start the other"));
+        };
+        let mut asked = self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.is_some() {
+            let message = "another successor is about to take over";
+            return Err(Error::new(Kind::Conflict, message).remedy("wait for it, then try again"));
+        }
+        *asked = Some(Link::find(place, name)?);
+        Ok(())
+    }
+}

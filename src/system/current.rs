@@ -1,0 +1,136 @@
+//! Which version of each dataflow serves now: changed by a deployment, looked up by all who ask.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Served;
+use crate::dataflow::{Definition, Description};
+use crate::engine::Profile;
+use crate::error::{Error, Kind, Result};
+use crate::serving::{Index, Serving};
+use crate::speed::LaneStatus;
+
+/// The dataflows that are served, in the order in which they came.
+#[derive(Default)]
+pub(super) struct Current {
+    running: Mutex<Vec<Running>>,
+    /// What was deployed since the start, to be stopped with the rest.
+    successors: Mutex<Vec<Successor>>,
+    deploying: Mutex<()>,
+}
+
+/// The version of a dataflow that serves.
+#[derive(Clone)]
+pub(super) struct Running {
+    pub(super) definition: Definition,
+    pub(super) description: Description,
+    /// What readers read from, whichever version serves.
+    pub(super) serving: Arc<Serving>,
+    pub(super) status: Arc<LaneStatus>,
+    pub(super) shards: usize,
+    pub(super) processes: usize,
+    pub(super) profile: Option<Arc<Profile>>,
+}
+
+struct Successor {
+    dataflow: String,
+    served: Served,
+}
+
+impl Running {
+    pub(super) fn name(&self) -> &str {
+        &self.description.name
+    }
+
+    /// The index that answers now.
+    pub(super) fn index(&self) -> Arc<Index> {
+        self.serving.index()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each critical section here is one change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Current {
+    /// What is served from the start.
+    pub(super) fn new(running: Vec<Running>) -> Arc<Current> {
+        Arc::new(Current { running: Mutex::new(running), ..Current::default() })
+    }
+
+    /// Everything that is served.
+    pub(super) fn all(&self) -> Vec<Running> {
+        lock(&self.running).clone()
+    }
+
+    /// The names of the dataflows.
+    pub(super) fn names(&self) -> Vec<String> {
+        lock(&self.running).iter().map(|one| one.name().to_owned()).collect()
+    }
+
+    /// The version of a dataflow that serves, if it is served.
+    pub(super) fn find(&self, dataflow: &str) -> Option<Running> {
+        lock(&self.running).iter().find(|one| one.name() == dataflow).cloned()
+    }
+
+    /// The version of a dataflow that serves.
+    ///
+    /// # Errors
+    /// When it is not served; lists those that are.
+    pub(super) fn get(&self, dataflow: &str) -> Result<Running> {
+        self.find(dataflow).ok_or_else(|| {
+            Error::new(Kind::Missing, format!("dataflow {dataflow:?} is not served"))
+                .remedy(format!("served are {}", self.names().join(", ")))
+        })
+    }
+
+    /// Deployments come one after another.
+    ///
+    /// # Errors
+    /// When one is under way.
+    pub(super) fn turn(&self) -> Result<MutexGuard<'_, ()>> {
+        use std::sync::TryLockError::{Poisoned, WouldBlock};
+        match self.deploying.try_lock() {
+            Ok(turn) => Ok(turn),
+            // It holds nothing that a panic could leave half done.
+            Err(Poisoned(turn)) => Ok(turn.into_inner()),
+            Err(WouldBlock) => Err(Error::new(Kind::Conflict, "another deployment is under way")
+                .remedy("wait until it has ended")),
+        }
+    }
+
+    /// `running` serves from now on, kept live by `served`. Gives what had kept its predecessor
+    /// live, if that was deployed, too; a predecessor of the start is told to leave.
+    pub(super) fn succeed(&self, running: Running, served: Served) -> Option<Served> {
+        let dataflow = running.name().to_owned();
+        let mut all = lock(&self.running);
+        match all.iter_mut().find(|one| one.name() == dataflow) {
+            Some(one) => std::mem::replace(one, running).status.retire(),
+            None => all.push(running),
+        }
+        drop(all);
+        let mut successors = lock(&self.successors);
+        let before = successors.iter().position(|one| one.dataflow == dataflow);
+        let before = before.map(|at| successors.swap_remove(at).served);
+        successors.push(Successor { dataflow, served });
+        before
+    }
+
+    /// What was deployed and still runs; whoever takes it stops it.
+    pub(super) fn take(&self) -> Vec<Served> {
+        std::mem::take(&mut *lock(&self.successors)).into_iter().map(|one| one.served).collect()
+    }
+
+    /// Does something to all that was deployed and still runs.
+    pub(super) fn each_deployed(&self, action: impl Fn(&Served)) {
+        lock(&self.successors).iter().for_each(|one| action(&one.served));
+    }
+
+    /// Whether everything that was deployed is still fed.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(super) fn check(&self) -> Result<()> {
+        lock(&self.successors).iter().try_for_each(|one| one.served.live.check())
+    }
+}

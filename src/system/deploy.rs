@@ -1,0 +1,342 @@
+//! Deployments: another version of a served dataflow takes over, whole, at one frontier.
+//!
+//! The new version is recomputed beside the one that serves, in workers of its own: a batch view of
+//! it is made, or continued, then it follows the same log until it has caught up. What would change
+//! for readers is told row by row; then all its views are cut over in one swap
+//! ([`Serving::cutover_within`]). Who reads the old version goes on until the lease ends; its
+//! workers leave. A new dataflow over old streams is the same without a predecessor, and going back
+//! is the same with the older function.
+//!
+//! Until the swap nothing is changed for anybody: a version that panics, differs from its own batch
+//! view or does not catch up is dropped, and the error says why.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::checkpoint::remove_old;
+use super::current::{Current, Running};
+use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
+use crate::dataflow::{Definition, Description};
+use crate::engine::Cluster;
+use crate::error::{Error, Kind, Result};
+use crate::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
+use crate::log::Writer;
+use crate::panics::caught;
+use crate::servers::{Deployed, Stream};
+use crate::serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
+use crate::speed::Trial;
+use crate::time::Epoch;
+
+/// How a version is deployed.
+#[derive(Clone)]
+pub struct DeployOptions {
+    /// The workers of the new version; not those of other processes.
+    pub cluster: Cluster,
+    /// The writer of this process: once it has caught up, the new version gets epochs from it as
+    /// soon as they are durable. Without one it looks at the directory.
+    pub writer: Option<Arc<Writer>>,
+    /// Keys of each view whose rows are given where the versions differ.
+    pub samples: usize,
+    /// Compare, and leave the old version serving.
+    pub diff_only: bool,
+    /// How long catching up with what serves may take, once there is a batch view.
+    pub catch_up: Duration,
+    /// How the new version's index behaves.
+    pub index: IndexOptions,
+    /// Keeps figures of what each operator does; see [`ServeOptions::profiled`].
+    pub profiled: bool,
+}
+
+impl Default for DeployOptions {
+    fn default() -> Self {
+        DeployOptions {
+            cluster: Cluster::default(),
+            writer: None,
+            samples: 10,
+            diff_only: false,
+            catch_up: DEPLOY_CATCH_UP,
+            index: IndexOptions::default(),
+            profiled: false,
+        }
+    }
+}
+
+impl System {
+    /// Has `definition` serve in the place of the version of the same dataflow that is `served`, or
+    /// beside all others when there is none: recomputed, caught up, compared, cut over at one
+    /// frontier. Readers of [`Served::serving`] go on all the while.
+    ///
+    /// # Errors
+    /// When this version serves already, reads a stream with other columns than are served, cannot
+    /// be computed (user code panics, the disk refuses) or does not catch up in time; or when
+    /// another deployment is under way. What is served stays as it is then.
+    pub fn deploy(
+        &self,
+        served: &Served,
+        definition: &Definition,
+        options: &DeployOptions,
+    ) -> Result<Deployed> {
+        deploy(self, &served.current, definition, options)
+    }
+}
+
+/// See [`System::deploy`].
+pub(super) fn deploy(
+    system: &System,
+    current: &Current,
+    definition: &Definition,
+    options: &DeployOptions,
+) -> Result<Deployed> {
+    let _turn = current.turn()?;
+    let description = described(definition)?;
+    let (dataflow, version) = (description.name.clone(), description.version.clone());
+    let place = |error: Error| error.within(format!("deploying {dataflow} version {version}"));
+    let before = current.find(&dataflow);
+    check(&description, before.as_ref(), &current.all(), options).map_err(place)?;
+    let old = before.as_ref().map(Running::index);
+    let candidate = Candidate::start(system, definition, &description, old.as_deref(), options);
+    let candidate = candidate.map_err(place)?;
+    match candidate.compare_and_cut(current, before.as_ref(), old.as_deref(), options) {
+        Ok(deployed) => Ok(deployed),
+        Err((candidate, error)) => {
+            // What it was computed for has failed; how it ends does not matter any more.
+            let _ = candidate.served.stop();
+            Err(place(error))
+        }
+    }
+}
+
+/// What the function reads and publishes; drawing it is user code, too.
+fn described(definition: &Definition) -> Result<Description> {
+    caught(|| definition.describe()).unwrap_or_else(|panic| {
+        let message = format!("dataflow {:?} panics while it is drawn: {panic}", definition.name());
+        Err(Error::new(Kind::Panic, message).remedy("mend the function"))
+    })
+}
+
+/// Refuses what could not serve in the place of `before`, beside all that is `running`.
+fn check(
+    description: &Description,
+    before: Option<&Running>,
+    running: &[Running],
+    options: &DeployOptions,
+) -> Result<()> {
+    if before.is_some_and(|before| *before.index().version() == description.version) {
+        return Err(Error::new(Kind::Conflict, "this version serves already")
+            .remedy("change `df.version` together with the function"));
+    }
+    let spread = running.iter().any(|one| one.processes > 1) || options.cluster.processes() > 1;
+    if spread {
+        let message = "versions cannot be exchanged while several processes serve";
+        return Err(Error::new(Kind::Conflict, message)
+            .remedy("stop them, and start the new version; its batch view may be made before"));
+    }
+    let known = || running.iter().flat_map(|one| &one.description.streams);
+    let other = description.streams.iter().find(|stream| {
+        known().any(|known| known.name == stream.name && known.schema != stream.schema)
+    });
+    match other {
+        Some(stream) => {
+            let message =
+                format!("it reads stream {:?} with other columns than are served", stream.name);
+            Err(Error::new(Kind::Conflict, message)
+                .remedy("an append can have one type: restart with the new version"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A version that is computed beside what serves; nobody reads from it.
+struct Candidate {
+    served: Served,
+    index: Index,
+    trial: Trial,
+    late: Option<LateWriter>,
+}
+
+/// What a failed candidate leaves.
+type Failed = (Box<Candidate>, Error);
+
+impl Candidate {
+    /// Computes history into a batch view, and follows the log from there.
+    fn start(
+        system: &System,
+        definition: &Definition,
+        description: &Description,
+        old: Option<&Index>,
+        options: &DeployOptions,
+    ) -> Result<Candidate> {
+        let boundary = match old.map(Index::frontier) {
+            // Both can then be compared, however far apart they are, and also when the old version
+            // stands still.
+            Some(frontier) if frontier > 0 => frontier,
+            _ => system.reader()?.upper()?,
+        };
+        let start = match boundary {
+            0 => Boundary::InPlace(0),
+            at => {
+                make_batch_view(system, definition, description, at, options)?;
+                Boundary::Restore(at)
+            }
+        };
+        let late = options.writer.is_some().then(LateWriter::new);
+        let mut serve = ServeOptions::default()
+            .cluster(options.cluster.clone())
+            .boundary(start)
+            .index(options.index.clone())
+            .profiled(options.profiled);
+        if let Some(late) = &late {
+            serve = serve.late_writer(late);
+        }
+        let trial = Trial::begin();
+        let served = system.serve_on(std::slice::from_ref(definition), serve, trial.clone())?;
+        let index = served.index(definition.name())?;
+        Ok(Candidate { served, index, trial, late })
+    }
+
+    /// Catches up, compares, and takes over if that is wanted.
+    fn compare_and_cut(
+        self,
+        current: &Current,
+        before: Option<&Running>,
+        old: Option<&Index>,
+        options: &DeployOptions,
+    ) -> Result<Deployed, Failed> {
+        let outcome =
+            self.catch_up(old, options.catch_up).and_then(|()| self.compare(old, options));
+        let (epoch, views) = match outcome {
+            Ok(compared) => compared,
+            Err(error) => return Err((Box::new(self), error)),
+        };
+        let running = self.served.current.all().remove(0);
+        let serving = before.map_or(&running.serving, |before| &before.serving);
+        let streams = running
+            .description
+            .streams
+            .iter()
+            .map(|stream| Stream { name: stream.name.clone(), schema: Arc::clone(&stream.schema) });
+        let mut deployed = Deployed {
+            dataflow: running.description.name.clone(),
+            from: old.map(|old| old.version().to_owned()),
+            version: running.description.version.clone(),
+            epoch,
+            views,
+            before: old.map_or_else(Vec::new, |old| old.views().to_vec()),
+            frontier: None,
+            serving: Arc::clone(serving),
+            streams: streams.collect(),
+        };
+        if options.diff_only {
+            // It was told all there is to tell.
+            let _ = self.served.stop();
+            return Ok(deployed);
+        }
+        match self.cut_over(&deployed, before.is_some(), options) {
+            Ok(frontier) => deployed.frontier = Some(frontier),
+            Err(error) => return Err((Box::new(self), error)),
+        }
+        let running = Running { serving: Arc::clone(&deployed.serving), ..running };
+        if let Some(predecessor) = current.succeed(running, self.served)
+            && let Err(error) = predecessor.stop()
+        {
+            tracing::warn!("{}: the old version did not end well: {error}", deployed.dataflow);
+        }
+        Ok(deployed)
+    }
+
+    /// Errors when the candidate cannot serve.
+    fn check(&self) -> Result<bool> {
+        for running in self.served.current.all() {
+            running.status.error().map_or(Ok(()), Err)?;
+        }
+        self.served.check()?;
+        self.index.base_checked()
+    }
+
+    /// Waits until the candidate is nearly where the old version is, or where the log was.
+    fn catch_up(&self, old: Option<&Index>, patience: Duration) -> Result<()> {
+        let end = self.served.reader.upper()?;
+        let deadline = Instant::now() + patience;
+        loop {
+            let checked = self.check()?;
+            let (here, there) = (self.index.frontier(), old.map_or(end, Index::frontier));
+            if checked && here.saturating_add(CUTOVER_BEHIND) >= there && here >= end.min(there) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let message = format!(
+                    "it does not catch up within {patience:?}: it is complete up to {here}, what \
+                     serves up to {there}"
+                );
+                return Err(Error::new(Kind::Stopped, message)
+                    .remedy("give it more workers or more time, or append less meanwhile"));
+            }
+            self.index.wait_beyond(here, Duration::from_millis(5));
+        }
+    }
+
+    /// What changes for readers, at the last epoch that both versions have.
+    fn compare(
+        &self,
+        old: Option<&Index>,
+        options: &DeployOptions,
+    ) -> Result<(Option<Epoch>, Vec<ViewDiff>)> {
+        let Some(old) = old else { return Ok((None, Vec::new())) };
+        let Some(last) = old.frontier().min(self.index.frontier()).checked_sub(1) else {
+            return Ok((None, Vec::new()));
+        };
+        let (left, right) =
+            (old.snapshot(Read::AsOf(last))?, self.index.snapshot(Read::AsOf(last))?);
+        Ok((Some(last), view_diffs(&left, &right, options.samples)?))
+    }
+
+    /// Moves readers over. Gives the frontier that they see first.
+    fn cut_over(
+        &self,
+        deployed: &Deployed,
+        replaces: bool,
+        options: &DeployOptions,
+    ) -> Result<Epoch> {
+        if let (Some(late), Some(writer)) = (&self.late, &options.writer) {
+            late.give(writer);
+        }
+        let deadline = Instant::now() + CUTOVER_PATIENCE;
+        let frontier = loop {
+            self.check()?;
+            if !replaces {
+                break self.index.frontier();
+            }
+            match deployed.serving.cutover_within(self.index.clone(), CUTOVER_HOLD) {
+                Ok(frontier) => break frontier,
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                // The old version goes on for a moment, so that nobody waits long.
+                Err(_) => std::thread::sleep(CUTOVER_HOLD / 4),
+            }
+        };
+        self.trial.pass();
+        Ok(frontier)
+    }
+}
+
+/// A batch view of the version at `boundary`, made if there is none.
+fn make_batch_view(
+    system: &System,
+    definition: &Definition,
+    description: &Description,
+    boundary: Epoch,
+    options: &DeployOptions,
+) -> Result<()> {
+    let (found, _) = system.newest(description, boundary)?;
+    if found.is_some_and(|view| view.boundary() == boundary) {
+        return Ok(());
+    }
+    let batch = BatchOptions {
+        cluster: options.cluster.clone(),
+        upto: Some(boundary),
+        incremental: true,
+        on_trial: true,
+        ..BatchOptions::default()
+    };
+    system.batch(definition, &batch)?;
+    remove_old(system, description)
+}
