@@ -38,9 +38,9 @@ pub struct Verifications {
 }
 
 impl System {
-    /// Verifies the versions that serve, one dataflow after another, until the result is dropped: `every`
-    /// is the pause before the first round and between two. `tell` hears of each verification, on
-    /// the thread that does the work.
+    /// Verifies the versions that serve, one dataflow after another, until the result is dropped:
+    /// `every` is the pause before the first round and between two. `tell` hears of each
+    /// verification, on the thread that does the work.
     ///
     /// # Errors
     /// When the thread cannot be started.
