@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const REBUILDS: usize = 100;
 
 fn quickly(checkpoint_every: Option<Duration>) -> RebuildOptions {
-    RebuildOptions { checkpoint_every, look: Duration::from_millis(2) }
+    RebuildOptions { checkpoint_every, look: Duration::from_millis(2), accept: false }
 }
 
 fn transfer(id: i64) -> Transfer {
@@ -190,7 +190,7 @@ fn who_asks_for_a_rebuild_is_told() {
     let (system, _writer, served) = serving(&flow, ("lines", Line { text: "to be".into() }));
     let flows = std::slice::from_ref(&flow);
     let site = system.site(&served, flows, None).expect("a site");
-    let rebuild = || site.history.rebuild("forgetful");
+    let rebuild = || site.history.rebuild("forgetful", false);
     assert!(rebuild().is_err_and(|error| error.is_conflict()), "nobody is there");
     let (tell, told) = mpsc::channel();
     let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), move |outcome| {
@@ -207,7 +207,7 @@ fn who_asks_for_a_rebuild_is_told() {
     let again = rebuild().expect_err("there is one at that epoch");
     assert!(again.is_conflict() && again.to_string().contains("no epoch since"), "{again}");
     assert!(matches!(told.recv_timeout(PATIENCE), Ok(Rebuilt::Failed { .. })));
-    assert!(site.history.rebuild("bank").is_err_and(|error| error.is_missing()));
+    assert!(site.history.rebuild("bank", false).is_err_and(|error| error.is_missing()));
     drop(rebuilds);
     assert!(rebuild().is_err_and(|error| error.is_conflict()), "nobody is there any more");
     served.stop().expect("stopped");
@@ -244,7 +244,7 @@ fn what_fails_or_is_given_up_leaves_nothing_behind() {
     served.wait_beyond("moody", 500).expect("visible");
     let flows = std::slice::from_ref(&flow);
     let site = system.site(&served, flows, None).expect("a site");
-    let rebuild = || site.history.rebuild("moody");
+    let rebuild = || site.history.rebuild("moody", false);
     let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), drop);
     let rebuilds = rebuilds.expect("started");
     let (tell, told) = mpsc::channel();
@@ -284,4 +284,97 @@ fn what_fails_or_is_given_up_leaves_nothing_behind() {
     append(&writer, "lines", &[Line { text: "the question".into() }]).expect("appended");
     served.wait_beyond("moody", 502).expect("it goes on");
     served.stop().expect("stopped");
+}
+
+/// What a line counts for.
+static WORTH: AtomicI64 = AtomicI64::new(5);
+
+fn worth(df: &mut Dataflow<'_>) {
+    let lines = df.events::<Line>("lines");
+    let lines = lines.map(|line| (line.text.to_owned(), WORTH.load(Ordering::Relaxed)));
+    let sums = lines.sum("sums");
+    let lines = sums.clone().map(|(_, n)| ((), n));
+    df.view("sums", sums).columns(&["line", "n"]);
+    df.view(
+        "total",
+        lines.reduce(|_, rows, out| {
+            out.push((rows.iter().map(|(n, times)| **n * *times as i64).sum::<i64>(), 1));
+        }),
+    )
+    .columns(&["total"]);
+    df.version("1");
+}
+
+/// A batch view that differs serves when it is accepted: all its views at one frontier, what comes
+/// later counted from it and not from what ran before, who followed the old answers sent to begin
+/// again, also after a restart.
+#[test]
+fn what_is_accepted_serves_and_goes_on_from_there() {
+    let flow = Definition::new("worth", worth);
+    let line = || Line { text: "to be".into() };
+    let (system, writer, served) = serving(&flow, ("lines", line()));
+    append(&writer, "lines", &[line()]).expect("appended");
+    served.wait_beyond("worth", 1).expect("visible");
+    // Mended, under its old version.
+    WORTH.store(1, Ordering::Relaxed);
+    let flows = std::slice::from_ref(&flow);
+    let site = system.site(&served, flows, None).expect("a site");
+    let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), drop);
+    let rebuilds = rebuilds.expect("started");
+    let (stop, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+    let both = |snapshot: &diptych::serving::Snapshot| {
+        let sums = snapshot.rows::<String, i64>("sums").expect("sums");
+        let total = snapshot.rows::<(), i64>("total").expect("the total");
+        let sum = sums.iter().map(|((_, n), times)| n * *times as i64).sum::<i64>();
+        assert_eq!(total.iter().map(|((_, n), _)| *n).sum::<i64>(), sum, "two answers");
+        (snapshot.upper(), sum)
+    };
+    let serving = served.serving("worth").expect("it serves");
+    let old = serving.index();
+    let old_token = old.changes(0, 2).expect("changes").token();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut seen = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let (upper, _) = both(&serving.snapshot(Read::Latest).expect("a snapshot"));
+                assert!(upper >= seen, "{upper} after {seen}");
+                seen = upper;
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let drift = site.history.rebuild("worth", false);
+        assert!(matches!(drift, Ok(Rebuild::Drift { boundary: 2, .. })), "{drift:?}");
+        assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (2, 10));
+        // One that comes between the two is counted, too.
+        append(&writer, "lines", &[line()]).expect("appended");
+        served.wait_beyond("worth", 2).expect("visible");
+        assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (3, 11));
+        match site.history.rebuild("worth", true) {
+            Ok(Rebuild::Accepted { boundary: 3, frontier: 3, rows }) => {
+                assert!(rows.iter().any(|row| row.contains("to be, 11")), "{rows:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (3, 3));
+        append(&writer, "lines", &[line()]).expect("appended");
+        served.wait_beyond("worth", 3).expect("it goes on");
+        assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (4, 4));
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(reads.load(Ordering::Relaxed) > 0 && old.is_retired());
+    assert_eq!(old_token.to_string(), "1@2");
+    let refuses = |index: &diptych::serving::Index, token| index.resume(0, token).is_err();
+    let new = serving.index();
+    let new_token = new.changes(0, 4).expect("changes").token();
+    assert_eq!(new_token.to_string(), "1~3@4");
+    assert!(refuses(&new, &old_token) && !refuses(&new, &new_token));
+    drop(rebuilds);
+    let made = system.conclude(served).expect("concluded");
+    assert!(made.iter().any(|made| made.boundary == 4), "{made:?}");
+    let again = system.serve(flows, ServeOptions::default().writer(&writer)).expect("served");
+    again.wait_beyond("worth", 3).expect("visible");
+    let restored = again.index("worth").expect("an index");
+    assert_eq!(both(&restored.snapshot(Read::Latest).expect("a snapshot")), (4, 4));
+    assert!(refuses(&restored, &old_token) && !refuses(&restored, &new_token));
+    again.stop().expect("stopped");
 }

@@ -298,6 +298,9 @@ pub(super) struct ServeArgs {
     /// While serving, leave a batch view whenever the newest is older than this
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) checkpoint_every: Option<Duration>,
+    /// Have a newer batch view that differs from what is served take its place
+    #[arg(long)]
+    pub(super) accept: bool,
     /// While serving, recompute every dataflow from the events alone and compare, with this pause
     #[arg(long, value_name = "every=TIME", value_parser = every)]
     pub(super) verify: Option<Duration>,

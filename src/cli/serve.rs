@@ -123,8 +123,11 @@ pub(super) fn rebuild(
     served: &Served,
     definitions: &[Definition],
 ) -> Result<Rebuilds> {
-    let options =
-        RebuildOptions { checkpoint_every: args.checkpoint_every, ..RebuildOptions::default() };
+    let options = RebuildOptions {
+        checkpoint_every: args.checkpoint_every,
+        accept: args.accept,
+        ..RebuildOptions::default()
+    };
     system.rebuild_under_readers(served, definitions, options, |outcome| match outcome {
         Rebuilt::Swapped { dataflow, boundary, took } => {
             tracing::info!(
@@ -135,6 +138,13 @@ pub(super) fn rebuild(
             tracing::warn!(
                 "{dataflow}: the batch view at F = {boundary} DIFFERS from what is \
                  served, which stays; run `verify` to see which of them is wrong:\n  {}",
+                rows.join("\n  ")
+            );
+        }
+        Rebuilt::Accepted { dataflow, boundary, frontier, rows } => {
+            tracing::warn!(
+                "{dataflow}: the batch view at F = {boundary} differed from what was served, and \
+                 serves from frontier {frontier} on, as it was told to:\n  {}",
                 rows.join("\n  ")
             );
         }

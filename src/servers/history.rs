@@ -25,6 +25,15 @@ pub enum Rebuild {
         /// The first rows that differ, as text.
         rows: Vec<String>,
     },
+    /// It differed, and serves now, with what came since.
+    Accepted {
+        /// Its boundary.
+        boundary: Epoch,
+        /// The first frontier at which readers see it.
+        frontier: Epoch,
+        /// The first rows that differ, as text.
+        rows: Vec<String>,
+    },
 }
 
 /// Recomputes a served dataflow from its log; implemented by the composition root.
@@ -43,12 +52,12 @@ pub trait History: Send + Sync {
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index>;
 
     /// Makes a batch view of `dataflow` from all events, by workers of its own, and puts it in the
-    /// place of what is served below its boundary. Costs a batch run, and waits for its turn.
+    /// place of what is served below its boundary; when it differs, only if `accept`. Costs a batch run, and waits for its turn.
     ///
     /// # Errors
     /// When too many wait already, nothing is complete yet, there is a batch view at that epoch, or
     /// the dataflow fails.
-    fn rebuild(&self, dataflow: &str) -> Result<Rebuild>;
+    fn rebuild(&self, dataflow: &str, accept: bool) -> Result<Rebuild>;
 
     /// The operators of `dataflow`, and what they have done in this process.
     ///

@@ -105,6 +105,11 @@ impl Snapshot {
         &self.shared.version
     }
 
+    /// See [`Index::generation`](super::Index::generation).
+    pub fn generation(&self) -> &str {
+        &self.shared.generation
+    }
+
     /// The views, by id.
     pub fn views(&self) -> &[ViewInfo] {
         &self.shared.views

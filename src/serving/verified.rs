@@ -82,8 +82,8 @@ impl Verified {
             return Err(error.remedy("append events first"));
         };
         let version = served.version().to_owned();
-        if fresh.version() != version {
-            let message = format!("version {} took over meanwhile", fresh.version());
+        if fresh.generation() != served.generation() {
+            let message = format!("version {} took over meanwhile", fresh.generation());
             return Err(Error::new(Kind::Stopped, message).remedy("verify again"));
         }
         let fresh = fresh.snapshot(Read::AsOf(epoch))?;
@@ -111,7 +111,7 @@ impl Verified {
     /// Called with the status locked: one at a time.
     fn keep(&self, fresh: Snapshot) -> Result<()> {
         let earlier =
-            |one: &Snapshot| one.upper() <= fresh.upper() || one.version() != fresh.version();
+            |one: &Snapshot| one.upper() <= fresh.upper() || one.generation() != fresh.generation();
         if self.proved.load().as_ref().is_none_or(|one| earlier(one)) {
             fresh.keep()?;
             self.proved.store(Some(Arc::new(fresh)));

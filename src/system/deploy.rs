@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::remove_old;
 use super::current::{Current, Running};
 use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
+use crate::batch_view::{lineage, set_lineage};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -106,6 +107,48 @@ pub(super) fn deploy(
     }
 }
 
+/// Has the batch view at `boundary` serve in the place of what the same version serves, though they
+/// differ: restored and caught up in workers of its own, because the accumulations that run now are
+/// of another history, and cut over at one frontier. Gives that.
+pub(super) fn accept(
+    system: &System,
+    current: &Current,
+    definition: &Definition,
+    boundary: Epoch,
+    writer: Option<Arc<Writer>>,
+) -> Result<Epoch> {
+    let _turn = current.turn()?;
+    let before = current.get(definition.name())?;
+    if before.processes > 1 {
+        let message = "a batch view cannot be accepted while several processes serve";
+        return Err(Error::new(Kind::Conflict, message).remedy("stop them, and start again"));
+    }
+    let (old, shards) = (before.index(), before.shards);
+    let options = DeployOptions {
+        cluster: Cluster::local(shards),
+        writer,
+        profiled: before.profile.is_some(),
+        ..DeployOptions::default()
+    };
+    let (disk, identity) = (&*system.disk, super::identity(&before.description));
+    // Before anybody sees a row of it: a restart finds its batch view, too.
+    let known = lineage(disk, &system.root, &identity)?;
+    set_lineage(disk, &system.root, &identity, Some(boundary))?;
+    let start = Boundary::Restore(boundary);
+    let outcome = Candidate::restore(system, definition, start, &options).and_then(|candidate| {
+        let cut = candidate.compare_and_cut(current, Some(&before), Some(&old), &options);
+        cut.map_err(|(candidate, error)| {
+            // What it was restored for has failed; how it ends does not matter any more.
+            let _ = candidate.served.stop();
+            error
+        })
+    });
+    if outcome.is_err() {
+        set_lineage(disk, &system.root, &identity, known)?;
+    }
+    Ok(outcome?.frontier.unwrap_or(boundary))
+}
+
 /// What the function reads and publishes; drawing it is user code, too.
 fn described(definition: &Definition) -> Result<Description> {
     caught(|| definition.describe()).unwrap_or_else(|panic| {
@@ -179,6 +222,16 @@ impl Candidate {
                 Boundary::Restore(at)
             }
         };
+        Candidate::restore(system, definition, start, options)
+    }
+
+    /// Follows the log from where it starts.
+    fn restore(
+        system: &System,
+        definition: &Definition,
+        start: Boundary,
+        options: &DeployOptions,
+    ) -> Result<Candidate> {
         let late = options.writer.is_some().then(LateWriter::new);
         let mut serve = ServeOptions::default()
             .cluster(options.cluster.clone())

@@ -19,6 +19,8 @@ pub(super) struct Desk {
 /// Somebody wants a batch view made from all events.
 pub(super) struct Ask {
     pub(super) dataflow: String,
+    /// Shall it serve though it differs?
+    pub(super) accept: bool,
     answer: Sender<Result<Rebuild>>,
 }
 
@@ -42,13 +44,13 @@ impl Desk {
     ///
     /// # Errors
     /// When nobody is there to do it, too many wait, or it failed.
-    pub(super) fn ask(&self, dataflow: &str) -> Result<Rebuild> {
+    pub(super) fn ask(&self, dataflow: &str, accept: bool) -> Result<Rebuild> {
         if !self.is_attended() {
             let error = Error::new(Kind::Conflict, "nobody makes batch views in this process");
             return Err(error.remedy("call System::rebuild_under_readers, as `serve` does"));
         }
         let (answer, answered) = bounded(1);
-        let ask = Ask { dataflow: dataflow.to_owned(), answer };
+        let ask = Ask { dataflow: dataflow.to_owned(), accept, answer };
         if let Err(TrySendError::Full(_)) = self.asks.try_send(Some(ask)) {
             let message = format!("{REBUILDS_WAITING_MAX} rebuilds wait already");
             return Err(Error::new(Kind::Stopped, message).remedy("retry when one is done"));
@@ -90,21 +92,21 @@ mod tests {
     #[test]
     fn who_asks_is_answered_refused_or_sent_away() {
         let desk = Desk::default();
-        assert!(desk.ask("a").is_err_and(|error| error.is_conflict()), "nobody is there");
+        assert!(desk.ask("a", false).is_err_and(|error| error.is_conflict()), "nobody is there");
         desk.attend(true);
         std::thread::scope(|scope| {
-            let one = scope.spawn(|| desk.ask("a"));
+            let one = scope.spawn(|| desk.ask("a", false));
             let ask = desk.next(Duration::from_secs(10)).expect("somebody asks");
             assert_eq!(ask.dataflow, "a");
             ask.answer(Ok(Rebuild::Drift { boundary: 7, rows: Vec::new() }));
             let outcome = one.join().expect("no panic");
             assert!(matches!(outcome, Ok(Rebuild::Drift { boundary: 7, .. })));
             let left: Vec<_> =
-                (0..REBUILDS_WAITING_MAX).map(|_| scope.spawn(|| desk.ask("b"))).collect();
+                (0..REBUILDS_WAITING_MAX).map(|_| scope.spawn(|| desk.ask("b", false))).collect();
             while !desk.asks.is_full() {
                 std::thread::yield_now();
             }
-            let refused = desk.ask("b").expect_err("too many");
+            let refused = desk.ask("b", false).expect_err("too many");
             assert!(refused.to_string().contains("wait already"), "{refused}");
             desk.attend(false);
             for one in left {

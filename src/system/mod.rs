@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::batch::{self, BatchReport, Job};
-use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta};
+use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta, lineage};
 use crate::dataflow::{Definition, Description};
 use crate::engine::{Blocks, Cluster, Feed, Gather, History, Profile, Progress};
 use crate::error::{Error, Kind, Result};
@@ -254,7 +254,9 @@ impl System {
         let views = views
             .map(|view| ViewInfo { name: view.name.clone(), schema: view.schema.clone() })
             .collect();
-        let index = Index::new(&description.version, views, shards, options.index.clone())?;
+        let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
+        let index = IndexOptions { lineage, ..options.index.clone() };
+        let index = Index::new(&description.version, views, shards, index)?;
         let (view, passed_over) = match options.boundary {
             Boundary::InPlace(_) => (None, Vec::new()),
             Boundary::Newest => self.newest(&description, end)?,

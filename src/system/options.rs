@@ -81,6 +81,11 @@ impl LateWriter {
         self.join.let_in();
     }
 
+    /// The writer, while it is there.
+    pub(super) fn writer(&self) -> Option<Arc<Writer>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// It is about to close. When it has, the directory is followed again.
     pub(crate) fn release(&self) {
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -20,9 +20,10 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
 use super::current::Running;
+use super::deploy::accept;
 use super::desk::Desk;
 use super::diff::contents;
-use super::{BatchOptions, Served, System, identity};
+use super::{BatchOptions, LateWriter, Served, System, identity};
 use crate::batch_view::{BatchView, remove_before};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
@@ -40,11 +41,13 @@ pub struct RebuildOptions {
     pub checkpoint_every: Option<Duration>,
     /// How often to look for batch views that other processes make.
     pub look: Duration,
+    /// Has a batch view that differs from what is served take its place.
+    pub accept: bool,
 }
 
 impl Default for RebuildOptions {
     fn default() -> Self {
-        RebuildOptions { checkpoint_every: None, look: REBUILD_LOOK }
+        RebuildOptions { checkpoint_every: None, look: REBUILD_LOOK, accept: false }
     }
 }
 
@@ -67,6 +70,17 @@ pub enum Rebuilt {
         /// Its boundary.
         boundary: Epoch,
         /// The first rows that differ, as text: view, row, times served, times rebuilt.
+        rows: Vec<String>,
+    },
+    /// It differed from what was served, and was accepted: it serves, and what came since.
+    Accepted {
+        /// The dataflow.
+        dataflow: String,
+        /// Its boundary.
+        boundary: Epoch,
+        /// The first frontier at which readers see it.
+        frontier: Epoch,
+        /// The first rows that differ, as text.
         rows: Vec<String>,
     },
     /// It could not be made or read; what is served stays.
@@ -116,6 +130,16 @@ impl System {
                 tell(outcome);
             }
         };
+        let late = served.late.clone();
+        let place = (self.clone(), Arc::clone(&served.current));
+        let settle = move |flow: &Watched, outcome: Result<Rebuild>, wanted: bool| match outcome {
+            Ok(Rebuild::Drift { boundary, rows }) if wanted => {
+                let writer = late.as_ref().and_then(LateWriter::writer);
+                let accepted = accept(&place.0, &place.1, &flow.definition, boundary, writer);
+                accepted.map(|frontier| Rebuild::Accepted { boundary, frontier, rows })
+            }
+            outcome => outcome,
+        };
         let run = move || {
             let mut flows: Vec<Watched> = Vec::new();
             while !stopped.load(Ordering::Acquire) {
@@ -128,14 +152,18 @@ impl System {
                     }
                 }
                 for flow in &mut flows {
-                    flow.look(&system, &options).into_iter().for_each(&tell);
+                    for outcome in flow.look(&system, &options) {
+                        let outcome = settle(flow, outcome, options.accept);
+                        tell(flow.rebuilt(outcome));
+                    }
                 }
                 let Some(ask) = desk.next(options.look) else { continue };
                 let asked = flows.iter_mut().find(|flow| flow.description.name == ask.dataflow);
                 let outcome = asked.map_or_else(
                     || Err(unknown(&ask.dataflow)),
                     |flow| {
-                        let outcome = flow.rebuild(&system);
+                        let outcome = flow.rebuild(&system, ask.accept);
+                        let outcome = settle(flow, outcome, ask.accept || options.accept);
                         tell(flow.rebuilt(outcome.as_ref().cloned().map_err(repeated)));
                         outcome
                     },
@@ -186,14 +214,9 @@ impl Watched {
         Watched { definition, description, index, pins, passed, made, stop }
     }
 
-    fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Rebuilt> {
-        let mut told = Vec::new();
-        if let Err(error) = self.make(system, options) {
-            told.push(self.rebuilt(Err(error)));
-        }
-        let outcome = self.take_up(system).transpose();
-        told.extend(outcome.map(|outcome| self.rebuilt(outcome)));
-        told
+    fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Result<Rebuild>> {
+        let failed = self.make(system, options).err().map(Err);
+        failed.into_iter().chain(self.take_up(system).transpose()).collect()
     }
 
     /// What is told of an outcome.
@@ -204,12 +227,15 @@ impl Watched {
                 Rebuilt::Swapped { dataflow, boundary, took }
             }
             Ok(Rebuild::Drift { boundary, rows }) => Rebuilt::Drift { dataflow, boundary, rows },
+            Ok(Rebuild::Accepted { boundary, frontier, rows }) => {
+                Rebuilt::Accepted { dataflow, boundary, frontier, rows }
+            }
             Err(error) => Rebuilt::Failed { dataflow, error },
         }
     }
 
     /// Makes a batch view from all events, as far as they are visible, and takes it up.
-    fn rebuild(&mut self, system: &System) -> Result<Rebuild> {
+    fn rebuild(&mut self, system: &System, accept: bool) -> Result<Rebuild> {
         let upto = self.index.frontier();
         if upto == 0 || !self.index.base_checked()? {
             let error = Error::new(Kind::Conflict, "the dataflow has not reached its boundary");
@@ -217,12 +243,15 @@ impl Watched {
         }
         let there =
             BatchView::boundaries(&*system.disk, &system.root, &identity(&self.description));
-        if there?.contains(&upto) {
+        let there = there?.contains(&upto);
+        if there && !accept {
             let message = format!("there is a batch view at F = {upto}, and no epoch since");
             return Err(Error::new(Kind::Conflict, message)
                 .remedy("rebuild after the next epoch; `verify` recomputes and writes nothing"));
         }
-        self.batch(system, upto, false)?;
+        if !there {
+            self.batch(system, upto, false)?;
+        }
         // Also when what is served was fed in place up to here, and has no batch view.
         let outcome = self.swap(system, upto)?;
         if let Rebuild::Swapped { .. } = outcome {

@@ -137,9 +137,9 @@ impl History for Recompute {
         })
     }
 
-    fn rebuild(&self, dataflow: &str) -> Result<Rebuild> {
+    fn rebuild(&self, dataflow: &str, accept: bool) -> Result<Rebuild> {
         self.current.get(dataflow)?;
-        self.desk.ask(dataflow)
+        self.desk.ask(dataflow, accept)
     }
 
     fn failure(&self, dataflow: &str) -> Option<Error> {

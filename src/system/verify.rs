@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::current::Running;
 use super::{Served, System};
-use crate::batch_view::BatchView;
+use crate::batch_view::{BatchView, lineage};
 use crate::dataflow::Description;
 use crate::engine::Cluster;
 use crate::error::{Error, Result};
@@ -87,6 +87,7 @@ impl System {
             damage = log()?.damage;
         }
         let identity = super::identity(description);
+        damage.extend(lineage(&*self.disk, &self.root, &identity).err());
         let boundaries = || BatchView::boundaries(&*self.disk, &self.root, &identity);
         for boundary in boundaries()? {
             let view = BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary);

@@ -99,7 +99,7 @@ impl History for Gated {
         Ok(self.run(from, upper))
     }
 
-    fn rebuild(&self, _: &str) -> Result<Rebuild> {
+    fn rebuild(&self, _: &str, _: bool) -> Result<Rebuild> {
         Ok(Rebuild::Swapped { boundary: 0, took: Duration::ZERO })
     }
 
