@@ -52,7 +52,8 @@ pub trait History: Send + Sync {
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index>;
 
     /// Makes a batch view of `dataflow` from all events, by workers of its own, and puts it in the
-    /// place of what is served below its boundary; when it differs, only if `accept`. Costs a batch run, and waits for its turn.
+    /// place of what is served below its boundary; when it differs, only if `accept`. Costs a
+    /// batch run, and waits for its turn.
     ///
     /// # Errors
     /// When too many wait already, nothing is complete yet, there is a batch view at that epoch, or

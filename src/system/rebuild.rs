@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
-use super::current::Running;
+use super::current::{Current, Running};
 use super::deploy::accept;
 use super::desk::Desk;
 use super::diff::contents;
@@ -119,62 +119,20 @@ impl System {
             .filter(|entry| definitions.iter().all(|flow| flow.name() != entry.description.name));
         // Indexes that are somebody else's matter.
         let left_out: Vec<Index> = from_start.map(|entry| entry.index.clone()).collect();
-        let current = Arc::clone(&served.current);
-        let (system, stopped, desk) = (self.clone(), Arc::clone(&stop), Arc::clone(&served.desk));
-        desk.attend(true);
-        let told = Arc::clone(&stop);
-        let tell = move |outcome: Rebuilt| {
-            // What was given up at the end is no failure.
-            let over = told.load(Ordering::Acquire);
-            if !(over && matches!(outcome, Rebuilt::Failed { .. })) {
-                tell(outcome);
-            }
-        };
-        let late = served.late.clone();
-        let place = (self.clone(), Arc::clone(&served.current));
-        let settle = move |flow: &Watched, outcome: Result<Rebuild>, wanted: bool| match outcome {
-            Ok(Rebuild::Drift { boundary, rows }) if wanted => {
-                let writer = late.as_ref().and_then(LateWriter::writer);
-                let accepted = accept(&place.0, &place.1, &flow.definition, boundary, writer);
-                accepted.map(|frontier| Rebuild::Accepted { boundary, frontier, rows })
-            }
-            outcome => outcome,
-        };
-        let run = move || {
-            let mut flows: Vec<Watched> = Vec::new();
-            while !stopped.load(Ordering::Acquire) {
-                flows.retain(|flow| !flow.index.is_retired());
-                for running in current.all() {
-                    let index = running.index();
-                    let same = |other: &Index| other.is_same(&index);
-                    if !left_out.iter().any(same) && !flows.iter().any(|flow| same(&flow.index)) {
-                        flows.push(Watched::new(running, &stopped));
-                    }
-                }
-                for flow in &mut flows {
-                    for outcome in flow.look(&system, &options) {
-                        let outcome = settle(flow, outcome, options.accept);
-                        tell(flow.rebuilt(outcome));
-                    }
-                }
-                let Some(ask) = desk.next(options.look) else { continue };
-                let asked = flows.iter_mut().find(|flow| flow.description.name == ask.dataflow);
-                let outcome = asked.map_or_else(
-                    || Err(unknown(&ask.dataflow)),
-                    |flow| {
-                        let outcome = flow.rebuild(&system, ask.accept);
-                        let outcome = settle(flow, outcome, ask.accept || options.accept);
-                        tell(flow.rebuilt(outcome.as_ref().cloned().map_err(repeated)));
-                        outcome
-                    },
-                );
-                ask.answer(outcome);
-            }
-            desk.attend(false);
+        served.desk.attend(true);
+        let keeper = Keeper {
+            system: self.clone(),
+            current: Arc::clone(&served.current),
+            late: served.late.clone(),
+            desk: Arc::clone(&served.desk),
+            left_out,
+            stop: Arc::clone(&stop),
+            options,
+            tell,
         };
         let thread = std::thread::Builder::new()
             .name("rebuild".into())
-            .spawn(run)
+            .spawn(move || keeper.run())
             .map_err(|error| Error::io("starting the thread that rebuilds", error))?;
         Ok(Rebuilds { stop, desk: Arc::clone(&served.desk), thread: Some(thread) })
     }
@@ -187,6 +145,78 @@ impl Drop for Rebuilds {
             self.desk.wake();
             // A panic there was reported when it happened.
             let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread that looks after the batch views works with.
+struct Keeper<T> {
+    system: System,
+    current: Arc<Current>,
+    late: Option<LateWriter>,
+    desk: Arc<Desk>,
+    left_out: Vec<Index>,
+    stop: Arc<AtomicBool>,
+    options: RebuildOptions,
+    tell: T,
+}
+
+impl<T: Fn(Rebuilt)> Keeper<T> {
+    fn run(self) {
+        let mut flows: Vec<Watched> = Vec::new();
+        while !self.stop.load(Ordering::Acquire) {
+            self.meet(&mut flows);
+            for flow in &mut flows {
+                for outcome in flow.look(&self.system, &self.options) {
+                    self.report(flow.rebuilt(self.settle(flow, outcome, self.options.accept)));
+                }
+            }
+            let Some(ask) = self.desk.next(self.options.look) else { continue };
+            let asked = flows.iter_mut().find(|flow| flow.description.name == ask.dataflow);
+            let outcome = match asked {
+                None => Err(unknown(&ask.dataflow)),
+                Some(flow) => {
+                    let outcome = flow.rebuild(&self.system, ask.accept);
+                    let outcome = self.settle(flow, outcome, ask.accept || self.options.accept);
+                    self.report(flow.rebuilt(outcome.as_ref().cloned().map_err(repeated)));
+                    outcome
+                }
+            };
+            ask.answer(outcome);
+        }
+        self.desk.attend(false);
+    }
+
+    /// Looks after the versions that serve now.
+    fn meet(&self, flows: &mut Vec<Watched>) {
+        flows.retain(|flow| !flow.index.is_retired());
+        for running in self.current.all() {
+            let index = running.index();
+            let same = |other: &Index| other.is_same(&index);
+            if !self.left_out.iter().any(same) && !flows.iter().any(|flow| same(&flow.index)) {
+                flows.push(Watched::new(running, &self.stop));
+            }
+        }
+    }
+
+    /// Has what differs serve, when that is wanted.
+    fn settle(&self, flow: &Watched, outcome: Result<Rebuild>, wanted: bool) -> Result<Rebuild> {
+        match outcome {
+            Ok(Rebuild::Drift { boundary, rows }) if wanted => {
+                let writer = self.late.as_ref().and_then(LateWriter::writer);
+                let (system, current) = (&self.system, &self.current);
+                let frontier = accept(system, current, &flow.definition, boundary, writer)?;
+                Ok(Rebuild::Accepted { boundary, frontier, rows })
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn report(&self, outcome: Rebuilt) {
+        // What was given up at the end is no failure.
+        let over = self.stop.load(Ordering::Acquire);
+        if !(over && matches!(outcome, Rebuilt::Failed { .. })) {
+            (self.tell)(outcome);
         }
     }
 }
