@@ -64,8 +64,8 @@ fn abort(place: &str, panic: &str) -> ! {
 /// A worker of a computation that may be lost without harm: nobody reads from it yet.
 ///
 /// Runs `logic`; a panic comes back as its message while `on_trial` says so. Afterwards it ends the
-/// process, as [`abort_on_panic`] says. The caller gives up the computation, and ends this thread by
-/// [`end_thread`].
+/// process, as [`abort_on_panic`] says. The caller gives the computation up and ends this thread
+/// by [`end_thread`].
 pub(crate) fn on_trial<T>(
     on_trial: impl Fn() -> bool,
     logic: impl FnOnce() -> T,

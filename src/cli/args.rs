@@ -15,6 +15,7 @@ use crate::time::Epoch;
 
 pub(super) use super::admission::{TokenArgs, TokenCommand};
 pub(super) use super::asking::{ChangesArgs, KeyArgs, QueryArgs, TopArgs, epoch_of};
+pub(super) use super::deploy::DeployArgs;
 pub(super) use super::log::LogArgs;
 pub(super) use super::verify::{VerifyArgs, every};
 
@@ -56,6 +57,9 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     /// Compare two versions of a dataflow over this log, row by row (exit code 1 when they differ)
     Diff(DiffArgs),
+    /// Take over from a running server with this binary, without a refused request, after a look at
+    /// what changes
+    Deploy(Box<DeployArgs>),
     /// Copy log and batch views to a new directory, while they are written; ends at one epoch
     Backup(CopyArgs),
     /// Check a backup, and copy it to a new data directory

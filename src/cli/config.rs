@@ -25,7 +25,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::read_text;
 
 /// The commands whose flags a file may give.
-const COMMANDS: [&[&str]; 2] = [&["serve"], &["config", "show"]];
+const COMMANDS: [&[&str]; 3] = [&["serve"], &["deploy"], &["config", "show"]];
 /// The one argument without a flag.
 const DATAFLOWS: &str = "dataflows";
 /// Keys that would make no sense in the file.

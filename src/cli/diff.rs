@@ -6,13 +6,13 @@ use std::process::{Command, ExitCode, Stdio};
 use serde_json::{Value, json};
 
 use super::DISAGREE;
-use super::args::{DiffArgs, Format};
+use super::args::{DiffArgs, Format, FormatArgs};
 use super::catalog::Catalog;
 use super::sheet::{Sheet, grouped};
 use crate::batch_view::BatchView;
 use crate::error::{Error, Kind, Result};
 use crate::row::{Datum, RowSchema};
-use crate::serving::Row;
+use crate::serving::{Row, ViewInfo};
 use crate::system::{BatchOptions, System, ViewDiff, diff};
 use crate::time::Epoch;
 
@@ -39,7 +39,11 @@ pub(super) fn run(args: &DiffArgs, catalog: &Catalog) -> Result<ExitCode> {
         other.version
     );
     let views = diff(&left, &right, args.samples)?;
-    print(&views, &left, args)?;
+    let before = left.views().iter();
+    let before: Vec<_> = before
+        .map(|meta| ViewInfo { name: meta.name.clone(), schema: meta.schema.clone() })
+        .collect();
+    print(&views, &before, args.format, None)?;
     let same = views.iter().all(ViewDiff::is_empty);
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(DISAGREE) })
 }
@@ -114,10 +118,16 @@ fn by_another(binary: &Path, dataflow: &str, data: &Path, upto: Epoch) -> Result
     })
 }
 
-fn print(views: &[ViewDiff], left: &BatchView, args: &DiffArgs) -> Result<()> {
+/// How views differ from those before; in JSON the dataflow is named.
+pub(super) fn print(
+    views: &[ViewDiff],
+    before: &[ViewInfo],
+    format: FormatArgs,
+    dataflow: Option<&str>,
+) -> Result<()> {
     let names = ["view", "added", "removed", "changed", "note"];
-    let mut sheet = match args.format.format {
-        Format::Json => return print_json(views, left),
+    let mut sheet = match format.format {
+        Format::Json => return print_json(views, before, dataflow),
         format => Sheet::new(format, &names)?,
     };
     for view in views {
@@ -133,7 +143,7 @@ fn print(views: &[ViewDiff], left: &BatchView, args: &DiffArgs) -> Result<()> {
     for view in views.iter().filter(|view| !view.samples.is_empty()) {
         let total = view.added + view.removed + view.changed;
         println!("{}: {} of {} differences", view.view, view.samples.len(), grouped(total));
-        let schema = schema(left, &view.view);
+        let schema = schema(before, &view.view);
         for key in &view.samples {
             for (sign, rows) in [("-", &key.before), ("+", &key.after)] {
                 for row in rows {
@@ -150,9 +160,9 @@ fn times(row: &Row) -> String {
 }
 
 /// One JSON object a view, its samples in it.
-fn print_json(views: &[ViewDiff], left: &BatchView) -> Result<()> {
+fn print_json(views: &[ViewDiff], before: &[ViewInfo], dataflow: Option<&str>) -> Result<()> {
     for view in views {
-        let schema = schema(left, &view.view);
+        let schema = schema(before, &view.view);
         let rows = |rows: &[Row]| -> Result<Vec<Value>> {
             rows.iter().map(|row| object(schema, row)).collect()
         };
@@ -161,17 +171,20 @@ fn print_json(views: &[ViewDiff], left: &BatchView) -> Result<()> {
             .iter()
             .map(|key| Ok(json!({"before": rows(&key.before)?, "after": rows(&key.after)?})))
             .collect();
-        let line = json!({
+        let mut line = json!({
             "view": view.view, "added": view.added, "removed": view.removed,
             "changed": view.changed, "note": view.incomparable, "samples": samples?,
         });
+        if let Some(dataflow) = dataflow {
+            line["dataflow"] = dataflow.into();
+        }
         println!("{line}");
     }
     Ok(())
 }
 
-fn schema<'v>(left: &'v BatchView, view: &str) -> Option<&'v RowSchema> {
-    left.views().iter().find(|meta| meta.name == view).map(|meta| &meta.schema)
+fn schema<'v>(before: &'v [ViewInfo], view: &str) -> Option<&'v RowSchema> {
+    before.iter().find(|info| info.name == view).map(|info| &info.schema)
 }
 
 fn object(schema: Option<&RowSchema>, row: &Row) -> Result<Value> {

@@ -38,6 +38,7 @@ mod catalog;
 mod changes;
 mod config;
 mod demo;
+mod deploy;
 mod diff;
 mod flows;
 mod hosting;
@@ -130,6 +131,7 @@ fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<Exit
         Command::Top(args) => top::run(&args, catalog),
         Command::Verify(args) => verify::run(&args, catalog),
         Command::Diff(args) => diff::run(&args, catalog),
+        Command::Deploy(args) => deploy::run(&args, catalog),
         Command::Backup(args) => backup::run(&args, catalog, "backup"),
         Command::Restore(args) => backup::run(&args, catalog, "restored"),
         Command::Log(args) => log::run(&args),

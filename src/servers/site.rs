@@ -54,6 +54,18 @@ impl Flow {
         Ok(Flow { name: name.to_owned(), streams, views, serving, frontier })
     }
 
+    /// Refuses a snapshot of a version with other views than SQL knows.
+    #[cfg(feature = "sql")]
+    pub(super) fn check_known(&self, snapshot: &Snapshot) -> Result<()> {
+        if snapshot.views() == self.views {
+            return Ok(());
+        }
+        let (name, version) = (&self.name, snapshot.version());
+        let message = format!("version {version} of {name:?} has other views than SQL knows");
+        Err(Error::new(Kind::Conflict, message)
+            .remedy("read it over HTTP; SQL knows it when the process has been restarted"))
+    }
+
     /// The streams that the version that serves reads.
     pub fn streams(&self) -> Arc<Vec<String>> {
         self.streams.load_full()

@@ -7,6 +7,7 @@ mod changes;
 mod events;
 mod query;
 mod refused;
+mod whole;
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -101,6 +102,44 @@ impl Remote {
         body.read_to_string().map_err(|error| refused::unreachable(&self.base, &error))
     }
 
+    /// Asks for something to be done.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn post(&self, path: &str, parameters: &[(&str, String)]) -> Result<()> {
+        let url = self.url(path, parameters);
+        let request = self.agent.post(&url).config().timeout_global(Some(ANSWER_WAIT)).build();
+        let request = match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        };
+        let sent = request.send_empty();
+        let response = sent.map_err(|error| refused::unreachable(&self.base, &error))?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(refused::refused(&url, response, self.token.is_some()))
+    }
+
+    fn url(&self, path: &str, parameters: &[(&str, String)]) -> String {
+        let mut url = format!("{}{path}", self.base);
+        for (place, (name, value)) in parameters.iter().enumerate() {
+            url.push(if place == 0 { '?' } else { '&' });
+            url.push_str(name);
+            url.push('=');
+            url.push_str(&encoded(value));
+        }
+        url
+    }
+
+    /// What the server says of a dataflow.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn described(&self, dataflow: &str) -> Result<Value> {
+        self.get(&format!("/v1/dataflows/{}", encoded(dataflow)), &[])
+    }
+
     /// A response that is accepted.
     fn response(
         &self,
@@ -109,13 +148,7 @@ impl Remote {
         last_event: Option<&str>,
         silence: Duration,
     ) -> Result<Response<Body>> {
-        let mut url = format!("{}{path}", self.base);
-        for (place, (name, value)) in parameters.iter().enumerate() {
-            url.push(if place == 0 { '?' } else { '&' });
-            url.push_str(name);
-            url.push('=');
-            url.push_str(&encoded(value));
-        }
+        let url = self.url(path, parameters);
         let mut request = self.agent.get(&url).config().timeout_per_read(Some(silence)).build();
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));

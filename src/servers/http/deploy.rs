@@ -73,7 +73,7 @@ struct KeyChange {
 /// beside the one that serves, compared with it row by row, and all its views are cut over at one
 /// frontier. Asked for with the older version, it goes back.
 ///
-/// Costs an incremental batch run. Readers go on meanwhile; when it fails, nothing changes for them.
+/// Costs an incremental batch run. Readers go on meanwhile; when it fails, nothing changes.
 #[utoipa::path(post, path = "/v1/dataflows/{dataflow}/deploy", tag = "dataflows",
     params(
         ("dataflow" = String, Path, description = "The dataflow; it need not be served yet"),

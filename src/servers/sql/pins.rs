@@ -57,7 +57,9 @@ impl Pins {
         }
         let (mut snapshots, mut errors) = (Vec::new(), Vec::new());
         for flow in &site.flows {
-            let taken = site.snapshot(flow, mode).await.map_err(|error| fault::of_own(&error));
+            let taken = site.snapshot(flow, mode).await;
+            let taken = taken.and_then(|taken| flow.check_known(&taken).map(|()| taken));
+            let taken = taken.map_err(|error| fault::of_own(&error));
             let (snapshot, error) = match taken {
                 Ok(snapshot) => (Some(snapshot), None),
                 Err(error) => (None, Some(error)),

@@ -68,6 +68,7 @@ impl Reading {
             }
             snapshots.push(if wanted {
                 let snapshot = site.snapshot(flow, mode).await;
+                let snapshot = snapshot.and_then(|taken| flow.check_known(&taken).map(|()| taken));
                 Some(snapshot.map_err(|error| fault::of_own(&error))?)
             } else {
                 None

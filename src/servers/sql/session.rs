@@ -212,7 +212,9 @@ impl Session {
         if let Some(pinned) = self.pins.held(site, mode).await {
             return pinned[flow].clone();
         }
-        let snapshot = site.snapshot(&site.flows[flow], mode).await;
+        let served = &site.flows[flow];
+        let snapshot = site.snapshot(served, mode).await;
+        let snapshot = snapshot.and_then(|taken| served.check_known(&taken).map(|()| taken));
         snapshot.map_err(|error| super::fault::of_own(&error))
     }
 

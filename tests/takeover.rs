@@ -1,0 +1,368 @@
+//! A new binary takes over from a running server: clients that append and read all the time notice
+//! nothing, no event is lost or doubled, and when the new process dies half way the old goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_diptych");
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A process whose standard error is heard; killed when dropped.
+struct Process {
+    child: Child,
+    said: mpsc::Receiver<String>,
+}
+
+impl Process {
+    fn start(binary: &Path, args: &[&str]) -> Process {
+        let mut child = Command::new(binary)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let (tell, said) = mpsc::channel();
+        let stderr = child.stderr.take().expect("standard error");
+        let id = child.id();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                eprintln!("  {id}: {line}");
+                // Nobody may listen any more.
+                let _ = tell.send(line);
+            }
+        });
+        Process { child, said }
+    }
+
+    /// Waits for a line that begins so; gives what follows.
+    fn says(&self, beginning: &str) -> String {
+        loop {
+            let line = self.said.recv_timeout(PATIENCE).expect(beginning);
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.trim_end_matches('/').to_owned();
+            }
+        }
+    }
+
+    fn kill(mut self) {
+        self.child.kill().expect("a signal");
+        self.child.wait().expect("an end");
+    }
+
+    /// Waits for the end: a success.
+    fn ends(mut self) {
+        let status = self.child.wait().expect("an end");
+        assert!(status.success(), "{status}");
+    }
+
+    fn terminate(self) {
+        let id = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let signal = rustix::process::Signal::TERM;
+        rustix::process::kill_process(id.expect("a process"), signal).expect("a signal");
+        self.ends();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request and its answer on a connection: status, body, and whether the connection is kept.
+fn ask(stream: &mut TcpStream, request: &str) -> Result<(u16, String, bool), String> {
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let mut text = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => return Err(format!("closed after {} bytes", text.len())),
+            Ok(read) => text.extend_from_slice(&piece[..read]),
+            Err(error) => return Err(error.to_string()),
+        }
+        let shown = String::from_utf8_lossy(&text);
+        let Some((head, body)) = shown.split_once("\r\n\r\n") else { continue };
+        let head = head.to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.expect("a length").parse().expect("a number");
+        if body.len() >= length {
+            let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
+            return Ok((status, body.to_owned(), !head.contains("connection: close")));
+        }
+    }
+}
+
+/// Clients that never pause, and what went wrong.
+struct Load {
+    address: SocketAddr,
+    over: AtomicBool,
+    acknowledged: Mutex<BTreeSet<String>>,
+    wrong: Mutex<Vec<String>>,
+    /// How long the slowest answer took.
+    longest: Mutex<Duration>,
+}
+
+impl Load {
+    fn new(address: &str) -> Load {
+        let address = address.trim_start_matches("http://").parse().expect("an address");
+        let (acknowledged, wrong, longest) = Default::default();
+        Load { address, over: AtomicBool::new(false), acknowledged, wrong, longest }
+    }
+
+    /// Makes one request after the other, on one connection as long as it is kept.
+    fn client(&self, request: impl Fn(usize) -> String, mut answered: impl FnMut(usize, &str)) {
+        let mut asked = 0;
+        while !self.over.load(Ordering::Relaxed) {
+            let mut begun = Instant::now();
+            let mut stream = match TcpStream::connect(self.address) {
+                Ok(stream) => stream,
+                Err(error) => return self.wrong(format!("not connected: {error}")),
+            };
+            stream.set_nodelay(true).expect("an option");
+            stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+            let mut kept = true;
+            while kept && !self.over.load(Ordering::Relaxed) {
+                match ask(&mut stream, &request(asked)) {
+                    Ok((200, body, keeps)) => {
+                        answered(asked, &body);
+                        let mut longest = self.longest.lock().expect("a lock");
+                        *longest = begun.elapsed().max(*longest);
+                        begun = Instant::now();
+                        kept = keeps;
+                    }
+                    Ok((status, body, _)) => return self.wrong(format!("{status}: {body}")),
+                    Err(error) => return self.wrong(format!("request {asked}: {error}")),
+                }
+                asked += 1;
+            }
+        }
+    }
+
+    fn wrong(&self, what: String) {
+        self.wrong.lock().expect("a lock").push(what);
+    }
+
+    fn appends(&self, number: usize) {
+        let word = |asked: usize| format!("c{number}n{asked}");
+        let request = |asked| {
+            let body = format!("{{\"text\": \"{}\"}}\n", word(asked));
+            let length = body.len();
+            format!(
+                "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: \
+                 application/x-ndjson\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
+        };
+        self.client(request, |asked, _| {
+            assert!(self.acknowledged.lock().expect("a lock").insert(word(asked)));
+        });
+    }
+
+    /// Appends a few words, each acknowledged.
+    fn during_appends(&self, number: usize, words: usize) {
+        thread::scope(|scope| {
+            scope.spawn(|| self.appends(number));
+            while self.acknowledged.lock().expect("a lock").len() < words {
+                thread::sleep(Duration::from_millis(1));
+                assert!(self.wrong.lock().expect("a lock").is_empty());
+            }
+            self.over.store(true, Ordering::Relaxed);
+        });
+        let wrong = self.wrong.lock().expect("a lock");
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    fn into_acknowledged(self) -> BTreeSet<String> {
+        self.acknowledged.into_inner().expect("a lock")
+    }
+
+    fn reads(&self) {
+        let mut seen = 0;
+        let request = |_| {
+            "GET /v1/dataflows/word_count/views/counts?key=c0n0 HTTP/1.1\r\nhost: a\r\n\r\n".into()
+        };
+        self.client(request, |_, body| {
+            let answer: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            let epoch = answer["epoch"].as_u64().unwrap_or(0);
+            assert!(epoch >= seen, "{epoch} after {seen}");
+            seen = epoch;
+        });
+    }
+
+    /// Runs `work` while 3 clients append and 2 read.
+    fn during(&self, work: impl FnOnce()) {
+        thread::scope(|scope| {
+            for number in 0..3 {
+                scope.spawn(move || self.appends(number));
+            }
+            scope.spawn(|| self.reads());
+            scope.spawn(|| self.reads());
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            self.over.store(true, Ordering::Relaxed);
+            if let Err(panic) = outcome {
+                std::panic::resume_unwind(panic);
+            }
+        });
+        let wrong = self.wrong.lock().expect("a lock");
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    /// Every acknowledged word is in the data once, and no other.
+    fn check(&self, data: &str) {
+        let read = Command::new(BINARY)
+            .args(["query", "word_count", "counts", "--data", data, "--format", "csv"])
+            .output()
+            .expect("the binary runs");
+        let rows = String::from_utf8(read.stdout).expect("text");
+        let rows = rows.lines().skip(1).filter_map(|line| line.split_once(','));
+        let found: BTreeMap<String, String> =
+            rows.map(|(word, n)| (word.to_owned(), n.to_owned())).collect();
+        let acknowledged = self.acknowledged.lock().expect("a lock");
+        let doubled: Vec<_> = found.iter().filter(|(_, n)| *n != "1").collect();
+        let lost: Vec<_> = acknowledged.iter().filter(|word| !found.contains_key(*word)).collect();
+        let made_up: Vec<_> = found.keys().filter(|word| !acknowledged.contains(*word)).collect();
+        assert!(
+            doubled.is_empty() && lost.is_empty() && made_up.is_empty(),
+            "doubled {doubled:?}, lost {lost:?}, made up {made_up:?}"
+        );
+        println!("{} events, each once", found.len());
+        assert!(found.len() > 50, "the clients hardly appended");
+    }
+}
+
+/// The same program as another executable: its dataflows are of another version.
+fn another_binary(folder: &Path) -> PathBuf {
+    let path = folder.join("another");
+    std::fs::copy(BINARY, &path).expect("copied");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).expect("opened");
+    file.write_all(b"another").expect("written");
+    path
+}
+
+fn pause() {
+    thread::sleep(Duration::from_millis(300));
+}
+
+#[test]
+fn a_takeover_is_not_noticed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("D");
+    let data = data.to_str().expect("a path");
+    let another = another_binary(folder.path());
+    let binary = Path::new(BINARY);
+    let mut running =
+        Process::start(binary, &["serve", "word_count", "--data", data, "--listen", "127.0.0.1:0"]);
+    let url = running.says("HTTP at ");
+    let load = Load::new(&url);
+    let listen = load.address.to_string();
+    load.during(|| {
+        pause();
+        for binary in [&*another, binary, &*another] {
+            let args = ["deploy", "word_count", "--data", data, "--listen", &listen, "--yes"];
+            let next = Process::start(binary, &args);
+            next.says("HTTP at ");
+            std::mem::replace(&mut running, next).ends();
+            pause();
+        }
+    });
+    running.terminate();
+    load.check(data);
+    println!("the slowest answer took {:?}", load.longest.lock().expect("a lock"));
+}
+
+#[test]
+fn the_old_process_goes_on_when_the_new_one_dies() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("D");
+    let data = data.to_str().expect("a path");
+    let another = another_binary(folder.path());
+    let serve = ["serve", "word_count", "--data", data, "--listen", "127.0.0.1:0"];
+    let old = Process::start(Path::new(BINARY), &serve);
+    let url = old.says("HTTP at ");
+    let load = Load::new(&url);
+    let listen = load.address.to_string();
+    let deploy = ["deploy", "word_count", "--data", data, "--listen", &listen, "--yes"];
+    load.during(|| {
+        pause();
+        // Before it asks.
+        let new = Process::start(&another, &deploy);
+        new.says("word_count: caught up");
+        new.kill();
+        for _ in 0..3 {
+            // While the old one finishes requests: a silent connection holds it up.
+            let mut idle = TcpStream::connect(load.address).expect("connected");
+            let request = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+            assert_eq!(ask(&mut idle, request).expect("an answer").0, 200);
+            let new = Process::start(&another, &deploy);
+            old.says("handing over");
+            new.kill();
+            old.says("warning: the successor is gone");
+            old.says("HTTP at ");
+            pause();
+        }
+    });
+    // Nothing is in the way of the next.
+    let new = Process::start(&another, &deploy);
+    new.says("HTTP at ");
+    old.ends();
+    new.terminate();
+    load.check(data);
+}
+
+/// Whenever the new process is killed, before it has the log, between, or once it serves: whoever
+/// is left or started next has every event once.
+#[test]
+fn killed_at_any_moment_nothing_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("D");
+    let data = data.to_str().expect("a path");
+    let another = another_binary(folder.path());
+    let start = |listen: &str| {
+        let serve = ["serve", "word_count", "--data", data, "--listen", listen];
+        let process = Process::start(Path::new(BINARY), &serve);
+        let url = process.says("HTTP at ");
+        (process, url)
+    };
+    let (mut old, url) = start("127.0.0.1:0");
+    let load = Load::new(&url);
+    let listen = load.address.to_string();
+    let deploy = ["deploy", "word_count", "--data", data, "--listen", &listen, "--yes"];
+    let (mut went_on, mut took_over) = (0, 0);
+    // The old process finishes requests for about 200 ms; then it is a matter of milliseconds.
+    let delays = [0, 60, 120].into_iter().chain((180..250).step_by(7));
+    for (round, delay) in delays.enumerate() {
+        let round_of = Load::new(&url);
+        round_of.during_appends(round, 10);
+        load.acknowledged.lock().expect("a lock").extend(round_of.into_acknowledged());
+        let mut idle = TcpStream::connect(load.address).expect("connected");
+        let request = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+        assert_eq!(ask(&mut idle, request).expect("an answer").0, 200);
+        let new = Process::start(&another, &deploy);
+        old.says("handing over");
+        thread::sleep(Duration::from_millis(delay));
+        new.kill();
+        let line = old.said.recv_timeout(PATIENCE).expect("what became of it");
+        if line.starts_with("warning: the successor is gone") {
+            old.says("HTTP at ");
+            went_on += 1;
+        } else {
+            assert_eq!(line, "the successor serves");
+            old.ends();
+            old = start(&listen).0;
+            took_over += 1;
+        }
+    }
+    old.terminate();
+    load.check(data);
+    println!("went on {went_on} times, was taken over {took_over} times");
+    assert!(went_on > 0, "never killed in time");
+}
