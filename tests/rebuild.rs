@@ -297,7 +297,7 @@ fn worth(df: &mut Dataflow<'_>) {
     df.view("sums", sums).columns(&["line", "n"]);
     df.view(
         "total",
-        lines.reduce(|_, rows, out| {
+        lines.reduce(|(), rows, out| {
             out.push((rows.iter().map(|(n, times)| **n * *times as i64).sum::<i64>(), 1));
         }),
     )
@@ -326,7 +326,7 @@ fn what_is_accepted_serves_and_goes_on_from_there() {
         let sums = snapshot.rows::<String, i64>("sums").expect("sums");
         let total = snapshot.rows::<(), i64>("total").expect("the total");
         let sum = sums.iter().map(|((_, n), times)| n * *times as i64).sum::<i64>();
-        assert_eq!(total.iter().map(|((_, n), _)| *n).sum::<i64>(), sum, "two answers");
+        assert_eq!(total.iter().map(|(((), n), _)| *n).sum::<i64>(), sum, "two answers");
         (snapshot.upper(), sum)
     };
     let serving = served.serving("worth").expect("it serves");

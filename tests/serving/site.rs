@@ -22,9 +22,20 @@ pub(crate) fn index(
     history_epochs: Epoch,
     recent_updates: usize,
 ) -> Index {
+    descended(version, key, (history_epochs, recent_updates), None)
+}
+
+/// The same, since a batch view was accepted at that boundary.
+pub(crate) fn descended(
+    version: &str,
+    key: &str,
+    (history_epochs, recent_updates): (Epoch, usize),
+    lineage: Option<Epoch>,
+) -> Index {
     let schema = RowSchema::of::<u64, String>().named(&[key, "text"]).expect("two names");
     let views = vec![ViewInfo { name: "all".to_owned(), schema }];
-    let options = IndexOptions { history_epochs, recent_updates, ..IndexOptions::default() };
+    let options =
+        IndexOptions { history_epochs, recent_updates, lineage, ..IndexOptions::default() };
     Index::new(version, views, 1, options).expect("an index")
 }
 
