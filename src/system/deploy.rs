@@ -11,6 +11,7 @@
 //! view or does not catch up is dropped, and the error says why.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
@@ -46,6 +47,8 @@ pub struct DeployOptions {
     pub index: IndexOptions,
     /// Keeps figures of what each operator does; see [`ServeOptions::profiled`].
     pub profiled: bool,
+    /// When it becomes true before the cutover, it is given up.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for DeployOptions {
@@ -58,6 +61,7 @@ impl Default for DeployOptions {
             catch_up: DEPLOY_CATCH_UP,
             index: IndexOptions::default(),
             profiled: false,
+            stop: Arc::default(),
         }
     }
 }
@@ -115,7 +119,7 @@ pub(super) fn accept(
     current: &Current,
     definition: &Definition,
     boundary: Epoch,
-    writer: Option<Arc<Writer>>,
+    (writer, stop): (Option<Arc<Writer>>, Arc<AtomicBool>),
 ) -> Result<Epoch> {
     let _turn = current.turn()?;
     let before = current.get(definition.name())?;
@@ -127,6 +131,7 @@ pub(super) fn accept(
     let options = DeployOptions {
         cluster: Cluster::local(shards),
         writer,
+        stop,
         profiled: before.profile.is_some(),
         ..DeployOptions::default()
     };
@@ -255,8 +260,7 @@ impl Candidate {
         old: Option<&Index>,
         options: &DeployOptions,
     ) -> Result<Deployed, Failed> {
-        let outcome =
-            self.catch_up(old, options.catch_up).and_then(|()| self.compare(old, options));
+        let outcome = self.catch_up(old, options).and_then(|()| self.compare(old, options));
         let (epoch, views) = match outcome {
             Ok(compared) => compared,
             Err(error) => return Err((Box::new(self), error)),
@@ -307,7 +311,8 @@ impl Candidate {
     }
 
     /// Waits until the candidate is nearly where the old version is, or where the log was.
-    fn catch_up(&self, old: Option<&Index>, patience: Duration) -> Result<()> {
+    fn catch_up(&self, old: Option<&Index>, options: &DeployOptions) -> Result<()> {
+        let patience = options.catch_up;
         let end = self.served.reader.upper()?;
         let deadline = Instant::now() + patience;
         loop {
@@ -315,6 +320,9 @@ impl Candidate {
             let (here, there) = (self.index.frontier(), old.map_or(end, Index::frontier));
             if checked && here.saturating_add(CUTOVER_BEHIND) >= there && here >= end.min(there) {
                 return Ok(());
+            }
+            if options.stop.load(Ordering::Acquire) {
+                return Err(Error::new(Kind::Stopped, "it was given up"));
             }
             if Instant::now() >= deadline {
                 let message = format!(
@@ -388,6 +396,7 @@ fn make_batch_view(
         upto: Some(boundary),
         incremental: true,
         on_trial: true,
+        stop: Arc::clone(&options.stop),
         ..BatchOptions::default()
     };
     system.batch(definition, &batch)?;

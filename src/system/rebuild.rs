@@ -205,7 +205,8 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
             Ok(Rebuild::Drift { boundary, rows }) if wanted => {
                 let writer = self.late.as_ref().and_then(LateWriter::writer);
                 let (system, current) = (&self.system, &self.current);
-                let frontier = accept(system, current, &flow.definition, boundary, writer)?;
+                let source = (writer, Arc::clone(&self.stop));
+                let frontier = accept(system, current, &flow.definition, boundary, source)?;
                 Ok(Rebuild::Accepted { boundary, frontier, rows })
             }
             outcome => outcome,
