@@ -42,6 +42,9 @@ pub const HISTORY_EPOCHS: u64 = 10_000;
 /// enough that an abandoned reader's batches are soon free.
 pub const LEASE_LENGTH: Duration = Duration::from_mins(1);
 
+/// The lease of a snapshot that ends with its holder and not by itself: a century.
+pub const LEASE_KEPT: Duration = Duration::from_hours(24 * 36_525);
+
 /// How often expired leases are looked for when nothing else happens.
 pub const LEASE_SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -333,6 +336,9 @@ pub const BATCH_VIEWS_KEPT: usize = 2;
 
 /// How often a serving process looks for batch views that somebody else makes.
 pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
+
+/// Rebuilds that wait to be made, one after another; the next is refused.
+pub const REBUILDS_WAITING_MAX: usize = 4;
 
 /// Rows that are named when a rebuilt batch view differs from what is served.
 pub const DRIFT_ROWS: usize = 10;

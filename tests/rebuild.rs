@@ -4,22 +4,23 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diptych::dataflows::{Line, Transfer, bank};
 use diptych::event::Event;
 use diptych::log::Writer;
+use diptych::servers::Rebuild;
 use diptych::serving::Read;
 use diptych::{
     BatchOptions, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, Served, System,
-    append,
+    Verification, append,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const REBUILDS: usize = 100;
 
 fn quickly(checkpoint_every: Option<Duration>) -> RebuildOptions {
-    RebuildOptions { checkpoint_every, look: Duration::from_millis(2) }
+    RebuildOptions { checkpoint_every, look: Duration::from_millis(2), accept: false }
 }
 
 fn transfer(id: i64) -> Transfer {
@@ -179,5 +180,201 @@ fn checkpoints_are_made_while_serving() {
         (0..5).map(|view| snapshot.digest(view).expect("read")).collect::<Vec<_>>()
     };
     assert_eq!(digests(&restored), digests(&index));
+    again.stop().expect("stopped");
+}
+
+/// Who asks for a rebuild hears what became of it; and nobody is there to ask when nobody is.
+#[test]
+fn who_asks_for_a_rebuild_is_told() {
+    let flow = Definition::new("forgetful", forgetful);
+    let (system, _writer, served) = serving(&flow, ("lines", Line { text: "to be".into() }));
+    let flows = std::slice::from_ref(&flow);
+    let site = system.site(&served, flows, None).expect("a site");
+    let rebuild = || site.history.rebuild("forgetful", false);
+    assert!(rebuild().is_err_and(|error| error.is_conflict()), "nobody is there");
+    let (tell, told) = mpsc::channel();
+    let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), move |outcome| {
+        tell.send(outcome).expect("heard");
+    });
+    let rebuilds = rebuilds.expect("started");
+    match rebuild() {
+        Ok(Rebuild::Drift { boundary: 1, rows }) => {
+            assert!(rows.iter().any(|row| row.contains("to be")), "{rows:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(told.recv_timeout(PATIENCE), Ok(Rebuilt::Drift { boundary: 1, .. })));
+    let again = rebuild().expect_err("there is one at that epoch");
+    assert!(again.is_conflict() && again.to_string().contains("no epoch since"), "{again}");
+    assert!(matches!(told.recv_timeout(PATIENCE), Ok(Rebuilt::Failed { .. })));
+    assert!(site.history.rebuild("bank", false).is_err_and(|error| error.is_missing()));
+    drop(rebuilds);
+    assert!(rebuild().is_err_and(|error| error.is_conflict()), "nobody is there any more");
+    served.stop().expect("stopped");
+}
+
+/// What a function does to a line: nothing, stop for a moment, or panic.
+static MOOD: AtomicI64 = AtomicI64::new(CALM);
+const CALM: i64 = 0;
+const SLOW: i64 = 1;
+const CROSS: i64 = 2;
+
+fn moody(df: &mut Dataflow<'_>) {
+    let lines = df.events::<Line>("lines").map(|line| {
+        match MOOD.load(Ordering::Relaxed) {
+            SLOW => thread::sleep(Duration::from_millis(2)),
+            mood => assert_ne!(mood, CROSS, "not in the mood"),
+        }
+        line.text.to_owned()
+    });
+    df.view("counts", lines.count("counts")).columns(&["line", "n"]);
+    df.version("1");
+}
+
+/// A rebuild that fails leaves everything as it was, and the next succeeds; one that is under way
+/// when all ends is given up, and so is a verification.
+#[test]
+fn what_fails_or_is_given_up_leaves_nothing_behind() {
+    let flow = Definition::new("moody", moody);
+    let (system, writer, served) = serving(&flow, ("lines", Line { text: "to be".into() }));
+    for _ in 0..500 {
+        let line = || Line { text: "or not".into() };
+        append(&writer, "lines", &[(); 20].map(|()| line())).expect("appended");
+    }
+    served.wait_beyond("moody", 500).expect("visible");
+    let flows = std::slice::from_ref(&flow);
+    let site = system.site(&served, flows, None).expect("a site");
+    let rebuild = || site.history.rebuild("moody", false);
+    let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), drop);
+    let rebuilds = rebuilds.expect("started");
+    let (tell, told) = mpsc::channel();
+    let verify = || {
+        let tell = tell.clone();
+        // Nobody listens at the end.
+        let told = move |found: Verification| drop(tell.send(found.outcome.map(|v| v.agrees())));
+        system.verify_in_background(&served, Duration::from_millis(1), told)
+    };
+    let verifications = verify().expect("started");
+    assert!(matches!(told.recv_timeout(PATIENCE), Ok(Ok(true))));
+    MOOD.store(CROSS, Ordering::Relaxed);
+    let error = rebuild().expect_err("it panics");
+    assert!(error.is_panic() && error.to_string().contains("not in the mood"), "{error}");
+    let panicked = |found| matches!(found, Err(error) if diptych::Error::is_panic(&error));
+    while !panicked(told.recv_timeout(PATIENCE).expect("a verification")) {}
+    drop(verifications);
+    let described = flow.describe().expect("it compiles");
+    assert!(system.newest(&described, u64::MAX).expect("read").0.is_none());
+    MOOD.store(CALM, Ordering::Relaxed);
+    assert!(matches!(rebuild(), Ok(Rebuild::Swapped { boundary: 501, .. })));
+    append(&writer, "lines", &[Line { text: "that is".into() }]).expect("appended");
+    served.wait_beyond("moody", 501).expect("visible");
+    // 10,001 lines take more than 20 seconds from now on.
+    MOOD.store(SLOW, Ordering::Relaxed);
+    let verifications = verify().expect("started");
+    thread::scope(|scope| {
+        let asked = scope.spawn(rebuild);
+        thread::sleep(Duration::from_millis(300));
+        let begun = Instant::now();
+        drop((rebuilds, verifications));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert!(asked.join().expect("no panic").is_err());
+    });
+    MOOD.store(CALM, Ordering::Relaxed);
+    assert_eq!(served.index("moody").expect("an index").boundary(), 501);
+    append(&writer, "lines", &[Line { text: "the question".into() }]).expect("appended");
+    served.wait_beyond("moody", 502).expect("it goes on");
+    served.stop().expect("stopped");
+}
+
+/// What a line counts for.
+static WORTH: AtomicI64 = AtomicI64::new(5);
+
+fn worth(df: &mut Dataflow<'_>) {
+    let lines = df.events::<Line>("lines");
+    let lines = lines.map(|line| (line.text.to_owned(), WORTH.load(Ordering::Relaxed)));
+    let sums = lines.sum("sums");
+    let lines = sums.clone().map(|(_, n)| ((), n));
+    df.view("sums", sums).columns(&["line", "n"]);
+    df.view(
+        "total",
+        lines.reduce(|(), rows, out| {
+            out.push((rows.iter().map(|(n, times)| **n * *times as i64).sum::<i64>(), 1));
+        }),
+    )
+    .columns(&["total"]);
+    df.version("1");
+}
+
+/// A batch view that differs serves when it is accepted: all its views at one frontier, what comes
+/// later counted from it and not from what ran before, who followed the old answers sent to begin
+/// again, also after a restart.
+#[test]
+fn what_is_accepted_serves_and_goes_on_from_there() {
+    let flow = Definition::new("worth", worth);
+    let line = || Line { text: "to be".into() };
+    let (system, writer, served) = serving(&flow, ("lines", line()));
+    append(&writer, "lines", &[line()]).expect("appended");
+    served.wait_beyond("worth", 1).expect("visible");
+    // Mended, under its old version.
+    WORTH.store(1, Ordering::Relaxed);
+    let flows = std::slice::from_ref(&flow);
+    let site = system.site(&served, flows, None).expect("a site");
+    let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), drop);
+    let rebuilds = rebuilds.expect("started");
+    let (stop, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+    let both = |snapshot: &diptych::serving::Snapshot| {
+        let sums = snapshot.rows::<String, i64>("sums").expect("sums");
+        let total = snapshot.rows::<(), i64>("total").expect("the total");
+        let sum = sums.iter().map(|((_, n), times)| n * *times as i64).sum::<i64>();
+        assert_eq!(total.iter().map(|(((), n), _)| *n).sum::<i64>(), sum, "two answers");
+        (snapshot.upper(), sum)
+    };
+    let serving = served.serving("worth").expect("it serves");
+    let old = serving.index();
+    let old_token = old.changes(0, 2).expect("changes").token();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut seen = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let (upper, _) = both(&serving.snapshot(Read::Latest).expect("a snapshot"));
+                assert!(upper >= seen, "{upper} after {seen}");
+                seen = upper;
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let drift = site.history.rebuild("worth", false);
+        assert!(matches!(drift, Ok(Rebuild::Drift { boundary: 2, .. })), "{drift:?}");
+        assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (2, 10));
+        // One that comes between the two is counted, too.
+        append(&writer, "lines", &[line()]).expect("appended");
+        served.wait_beyond("worth", 2).expect("visible");
+        assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (3, 11));
+        match site.history.rebuild("worth", true) {
+            Ok(Rebuild::Accepted { boundary: 3, frontier: 3, rows }) => {
+                assert!(rows.iter().any(|row| row.contains("to be, 11")), "{rows:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (3, 3));
+        append(&writer, "lines", &[line()]).expect("appended");
+        served.wait_beyond("worth", 3).expect("it goes on");
+        assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (4, 4));
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(reads.load(Ordering::Relaxed) > 0 && old.is_retired());
+    assert_eq!(old_token.to_string(), "1@2");
+    let refuses = |index: &diptych::serving::Index, token| index.resume(0, token).is_err();
+    let new = serving.index();
+    let new_token = new.changes(0, 4).expect("changes").token();
+    assert_eq!(new_token.to_string(), "1~3@4");
+    assert!(refuses(&new, &old_token) && !refuses(&new, &new_token));
+    drop(rebuilds);
+    let made = system.conclude(served).expect("concluded");
+    assert!(made.iter().any(|made| made.boundary == 4), "{made:?}");
+    let again = system.serve(flows, ServeOptions::default().writer(&writer)).expect("served");
+    again.wait_beyond("worth", 3).expect("visible");
+    let restored = again.index("worth").expect("an index");
+    assert_eq!(both(&restored.snapshot(Read::Latest).expect("a snapshot")), (4, 4));
+    assert!(refuses(&restored, &old_token) && !refuses(&restored, &new_token));
     again.stop().expect("stopped");
 }

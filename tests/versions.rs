@@ -169,6 +169,7 @@ fn twenty_deployments_are_whole() {
     let rebuilds = RebuildOptions {
         checkpoint_every: Some(Duration::from_millis(200)),
         look: Duration::from_millis(20),
+        ..RebuildOptions::default()
     };
     let rebuilds = system.rebuild_under_readers(&served, &[tally(1)], rebuilds, |_| {});
     let (stop, seen) = (AtomicBool::new(false), <[AtomicUsize; 4]>::default());

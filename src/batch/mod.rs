@@ -47,6 +47,8 @@ pub(crate) struct Job {
     pub(crate) meta: Meta,
     /// Where this process's workers write.
     pub(crate) writer: BatchViewWriter,
+    /// When it becomes true the run is given up.
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 /// What a batch run did.
@@ -190,6 +192,9 @@ impl Shift {
         )?;
         loop {
             let outcome = lane.approach();
+            if self.job.stop.load(Ordering::Acquire) {
+                self.fail(Error::new(Kind::Stopped, "the batch run was given up"));
+            }
             if self.failed.load(Ordering::Acquire) || outcome.is_err() {
                 lane.uninstall(worker);
                 return outcome.map(|_| None);

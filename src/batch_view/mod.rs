@@ -4,6 +4,7 @@ mod backup;
 mod block;
 mod clean;
 mod hostile;
+mod lineage;
 mod manifest;
 mod names;
 mod reader;
@@ -12,6 +13,7 @@ mod writer;
 
 pub use clean::remove_before;
 pub(crate) use hostile::hostile;
+pub use lineage::{lineage, set_lineage};
 pub use manifest::{Barrier, Meta, ViewMeta};
 pub use names::Identity;
 pub use reader::{BatchView, Newest};

@@ -17,6 +17,7 @@ pub(super) use super::admission::{TokenArgs, TokenCommand};
 pub(super) use super::asking::{ChangesArgs, KeyArgs, QueryArgs, TopArgs, epoch_of};
 pub(super) use super::deploy::DeployArgs;
 pub(super) use super::log::LogArgs;
+pub(super) use super::verify::{VerifyArgs, every};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the layers disagree; 2 wrong input or usage; 3 something asked for is \
@@ -48,7 +49,11 @@ pub(super) enum Command {
     Changes(ChangesArgs),
     /// Watch a server or a data directory: epochs, lag, rates, memory, operators
     Top(TopArgs),
-    /// Check the newest batch view, and what is restored from it, against a fresh recomputation
+    /// Check all files, and what is restored from them against a fresh recomputation
+    ///
+    /// Names damaged files, batch views that are wrong, and functions that are not deterministic.
+    /// It runs the same function on the same engine: a bug that does the same every time is not
+    /// found by it (`diff` compares two functions).
     Verify(VerifyArgs),
     /// Compare two versions of a dataflow over this log, row by row (exit code 1 when they differ)
     Diff(DiffArgs),
@@ -297,6 +302,12 @@ pub(super) struct ServeArgs {
     /// While serving, leave a batch view whenever the newest is older than this
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) checkpoint_every: Option<Duration>,
+    /// Have a newer batch view that differs from what is served take its place
+    #[arg(long)]
+    pub(super) accept: bool,
+    /// While serving, recompute every dataflow from the events alone and compare, with this pause
+    #[arg(long, value_name = "every=TIME", value_parser = every)]
+    pub(super) verify: Option<Duration>,
     /// Stop after this time: 500ms, 10s, 2m [default: on Ctrl-C or SIGTERM]
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(super) time: Option<Duration>,
@@ -384,19 +395,6 @@ impl ServersArgs {
             max_body: Some(self.max_body),
         }
     }
-}
-
-#[derive(Args, Debug)]
-pub(super) struct VerifyArgs {
-    /// The dataflow
-    pub(super) dataflow: String,
-    #[command(flatten)]
-    pub(super) data: DataArgs,
-    /// Worker threads of the restored side; the recomputing side has one more
-    #[command(flatten)]
-    pub(super) workers: WorkerArgs,
-    #[command(flatten)]
-    pub(super) format: FormatArgs,
 }
 
 #[derive(Args, Debug)]

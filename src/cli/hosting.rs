@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::args::ServeArgs;
 use super::catalog::Catalog;
-use super::serve::{Input, attend, rebuild, wait_for_all};
+use super::serve::{Input, attend, rebuild, verify, wait_for_all};
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
 use crate::log::Writer;
@@ -50,6 +50,7 @@ impl Hosting<'_> {
     ) -> Result<bool> {
         let definitions = self.catalog.select(&self.args.dataflows)?;
         let rebuilds = rebuild(self.args, self.system, &self.served, &definitions)?;
+        let verifications = verify(self.args, self.system, &self.served)?;
         let mut open = Some(open);
         let outcome = loop {
             let opened = self.open(std::mem::take(&mut given))?;
@@ -69,7 +70,7 @@ impl Hosting<'_> {
                 }
             }
         };
-        drop(rebuilds);
+        drop((rebuilds, verifications));
         outcome
     }
 

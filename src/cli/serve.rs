@@ -11,7 +11,7 @@ use super::catalog::{Catalog, Target};
 use super::hosting::Hosting;
 use super::query::{self, RowPrinter};
 use super::sheet::{counted, grouped};
-use super::{launch, logs, signal};
+use super::{launch, logs, signal, verify};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
@@ -21,6 +21,7 @@ use crate::servers::{Listeners, Site};
 use crate::sources;
 use crate::system::{
     Boundary, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System,
+    Verifications,
 };
 use crate::time::Epoch;
 
@@ -122,8 +123,11 @@ pub(super) fn rebuild(
     served: &Served,
     definitions: &[Definition],
 ) -> Result<Rebuilds> {
-    let options =
-        RebuildOptions { checkpoint_every: args.checkpoint_every, ..RebuildOptions::default() };
+    let options = RebuildOptions {
+        checkpoint_every: args.checkpoint_every,
+        accept: args.accept,
+        ..RebuildOptions::default()
+    };
     system.rebuild_under_readers(served, definitions, options, |outcome| match outcome {
         Rebuilt::Swapped { dataflow, boundary, took } => {
             tracing::info!(
@@ -137,10 +141,27 @@ pub(super) fn rebuild(
                 rows.join("\n  ")
             );
         }
+        Rebuilt::Accepted { dataflow, boundary, frontier, rows } => {
+            tracing::warn!(
+                "{dataflow}: the batch view at F = {boundary} differed from what was served, and \
+                 serves from frontier {frontier} on, as it was told to:\n  {}",
+                rows.join("\n  ")
+            );
+        }
         Rebuilt::Failed { dataflow, error } => {
             tracing::warn!("{dataflow}: no newer batch view: {error}");
         }
     })
+}
+
+/// Recomputes what is served, and compares, when that is asked for.
+pub(super) fn verify(
+    args: &ServeArgs,
+    system: &System,
+    served: &Served,
+) -> Result<Option<Verifications>> {
+    let start = |every| system.verify_in_background(served, every, verify::tell);
+    args.verify.map(start).transpose()
 }
 
 /// The number of the view to print at the end, and its dataflow.

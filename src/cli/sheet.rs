@@ -172,7 +172,7 @@ fn table(names: &[String], rows: &[Vec<Datum>], bold: bool) -> Vec<String> {
 }
 
 /// A cell without what would break its line or drive the terminal.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 

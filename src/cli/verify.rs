@@ -1,73 +1,251 @@
 //! `verify`: the law, on the user's own data.
+//!
+//! What is restored is compared with a recomputation from the events alone. When they differ, a
+//! second recomputation by yet another number of workers tells whose fault it is: two that differ
+//! from each other are of a function that is not deterministic; two that agree say that what was
+//! stored is wrong. It shares the user's function and the engine with what it verifies, so a bug
+//! that does the same every time is not found by it.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
 
 use super::DISAGREE;
-use super::args::VerifyArgs;
+use super::args::{DataArgs, FormatArgs, WorkerArgs, duration};
+use super::blame::{self, Sides};
 use super::catalog::Catalog;
-use super::compare::{Comparison, compare};
 use super::sheet::{Sheet, counted};
+use crate::dataflow::Definition;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::row::Datum;
-use crate::serving::Read;
+use crate::serving::{Compared, Index, Read, compare};
+use crate::system::{System, Verification};
+use crate::time::Epoch;
+
+#[derive(Args, Debug)]
+pub(super) struct VerifyArgs {
+    /// The dataflow
+    pub(super) dataflow: String,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    /// Worker threads of the restored side; the recomputing side has one more
+    #[command(flatten)]
+    pub(super) workers: WorkerArgs,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+    /// When something differs, do not look for the first epoch at which it does
+    #[arg(long)]
+    pub(super) no_search: bool,
+}
+
+/// `every=1h`.
+pub(super) fn every(text: &str) -> std::result::Result<Duration, String> {
+    let length = text.strip_prefix("every=").ok_or("it is said as every=1h")?;
+    match duration(length)? {
+        Duration::ZERO => Err("a processor would do nothing else".to_owned()),
+        length => Ok(length),
+    }
+}
+
+/// Says what a verification in the background found.
+pub(super) fn tell(Verification { dataflow, outcome }: Verification) {
+    let verdict = match outcome {
+        Ok(verdict) => verdict,
+        Err(error) => return tracing::warn!("{dataflow}: it could not be verified: {error}"),
+    };
+    let (epoch, took) = (verdict.epoch, verdict.took);
+    if verdict.agrees() {
+        let views = counted(verdict.views.len() as u64, "view");
+        return tracing::info!("{dataflow}: {views} verified at epoch {epoch} ({took:.1?})");
+    }
+    for view in verdict.views.iter().filter(|view| !view.agrees()) {
+        let (name, served, recomputed) = (&view.view.name, view.left, view.right);
+        let rows = view.texts().unwrap_or_else(|error| vec![error.to_string()]);
+        tracing::warn!(
+            "{dataflow}: view {name} at epoch {epoch} is NOT what the events say: digest {served} \
+             served, {recomputed} recomputed; run `verify {dataflow}` to see why; the first rows \
+             (served, recomputed):\n  {}",
+            rows.join("\n  ")
+        );
+    }
+}
 
 /// Compares what is restored from the newest batch view with a recomputation from the events
 /// alone, by one more worker.
 pub(super) fn run(args: &VerifyArgs, catalog: &Catalog) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
-    let (system, cluster) = (args.data.system(), args.workers.cluster());
+    let (system, description) = (args.data.system(), definition.describe()?);
     let upper = system.reader()?.upper()?;
     if upper == 0 {
         return Err(Error::new(Kind::Missing, "the log is empty: there is nothing to verify")
             .remedy("append events first, for example with `ingest`"));
     }
-    let (found, damaged) = system.newest(&definition.describe()?, upper)?;
+    let damaged = system.check_files(&description)?;
     for error in &damaged {
         eprintln!("warning: {error}");
     }
-    let from = match found.map(|view| view.boundary()) {
-        Some(boundary) if boundary == upper => format!("the batch view at F = {boundary}"),
-        Some(boundary) => format!("the batch view at F = {boundary} and the epochs since"),
-        None => "the events (there is no batch view of this version)".to_owned(),
-    };
-    let others = Cluster::local(cluster.workers + 1);
-    eprintln!(
-        "epoch {}: {from} with {}, against the events alone with {}",
-        upper - 1,
-        counted(cluster.workers as u64, "worker"),
-        others.workers
-    );
-    let restored = system.recompute(definition, upper, cluster, false)?;
-    let fresh = system.recompute(definition, upper, others, true)?;
-    let (left, right) = (restored.snapshot(Read::Latest)?, fresh.snapshot(Read::Latest)?);
-    report(&compare(&left, &right)?, args)
+    let boundary = system.newest(&description, upper)?.0.map(|view| view.boundary());
+    let case = Case { args, system, definition, boundary, upper };
+    let code = case.run()?;
+    if damaged.is_empty() {
+        return Ok(code);
+    }
+    let count = counted(damaged.len() as u64, "file");
+    Err(Error::new(Kind::Damaged, format!("{count} damaged, named above")).remedy(
+        "restore the log from a copy; batch views can be removed, and are made again by `batch`",
+    ))
 }
 
-fn report(comparisons: &[Comparison], args: &VerifyArgs) -> Result<ExitCode> {
+/// What is verified.
+struct Case<'a> {
+    args: &'a VerifyArgs,
+    system: System,
+    definition: &'a Definition,
+    /// The boundary of the batch view that is restored from.
+    boundary: Option<Epoch>,
+    upper: Epoch,
+}
+
+impl Case<'_> {
+    fn run(&self) -> Result<ExitCode> {
+        let (upper, cluster) = (self.upper, self.args.workers.cluster());
+        let from = match self.boundary {
+            Some(boundary) if boundary == upper => format!("the batch view at F = {boundary}"),
+            Some(boundary) => format!("the batch view at F = {boundary} and the epochs since"),
+            None => "the events (there is no batch view of this version)".to_owned(),
+        };
+        let others = Cluster::local(cluster.workers + 1);
+        eprintln!(
+            "epoch {}: {from} with {}, against the events alone with {}",
+            upper - 1,
+            counted(cluster.workers as u64, "worker"),
+            others.workers
+        );
+        let restored = self.system.recompute(self.definition, upper, cluster.clone(), false);
+        let begun = Instant::now();
+        let fresh = match &restored {
+            // Its accumulations do not give the views that were written beside them.
+            Err(error) if error.is_damaged() && self.boundary.is_some() => {
+                eprintln!("warning: {error}");
+                self.recompute(&others)?
+            }
+            Err(_) => return restored.map(|_| ExitCode::SUCCESS),
+            Ok(_) => self.recompute(&others)?,
+        };
+        let took = begun.elapsed();
+        if let Ok(restored) = &restored {
+            let comparisons = compared(restored, &fresh)?;
+            report(&comparisons, self.args)?;
+            if self.boundary.is_none() && !comparisons.iter().all(Compared::agrees) {
+                println!("layers DISAGREE");
+                self.blame_function(&cluster, &others, comparisons, took)?;
+                return Ok(ExitCode::from(DISAGREE));
+            }
+            let code = verdict(&comparisons)?;
+            if code == ExitCode::SUCCESS {
+                return Ok(code);
+            }
+        }
+        self.explain(restored, &fresh, took)
+    }
+
+    /// Whose fault is it that what is restored is not `fresh`, or is refused?
+    fn explain(&self, restored: Result<Index>, fresh: &Index, took: Duration) -> Result<ExitCode> {
+        let cluster = self.args.workers.cluster();
+        let (others, third) =
+            (Cluster::local(cluster.workers + 1), Cluster::local(cluster.workers + 2));
+        eprintln!("recomputing once more, with {} workers, to see why", third.workers);
+        let again = self.recompute(&third)?;
+        let between = compared(fresh, &again)?;
+        if !between.iter().all(Compared::agrees) {
+            self.blame_function(&others, &third, between, took)?;
+            return Ok(ExitCode::from(DISAGREE));
+        }
+        println!(
+            "two recomputations from the events agree with each other: what was stored is wrong, \
+             or the function depends on something else that has changed since (the date, a file, \
+             its code under the same version)"
+        );
+        let comparisons = compared(&restored?, fresh)?;
+        if let Some(boundary) = self.boundary.filter(|_| !self.args.no_search) {
+            let sides = Sides::Stored { from: boundary, cluster, others };
+            self.search(&sides, comparisons, took)?;
+        }
+        Ok(ExitCode::from(DISAGREE))
+    }
+
+    fn blame_function(
+        &self,
+        one: &Cluster,
+        other: &Cluster,
+        comparisons: Vec<Compared>,
+        took: Duration,
+    ) -> Result<()> {
+        println!(
+            "the function is not deterministic: two recomputations from the same events differ at \
+             epoch {}; the first differing rows ({}, {}):",
+            self.upper - 1,
+            counted(one.workers as u64, "worker"),
+            counted(other.workers as u64, "worker")
+        );
+        blame::print(&comparisons)?;
+        if !self.args.no_search {
+            let sides = Sides::Recomputed { one: one.clone(), other: other.clone() };
+            self.search(&sides, comparisons, took)?;
+        }
+        Ok(())
+    }
+
+    fn search(&self, sides: &Sides, found: Vec<Compared>, took: Duration) -> Result<()> {
+        blame::search(&self.system, self.definition, sides, self.upper - 1, found, took)
+    }
+
+    fn recompute(&self, cluster: &Cluster) -> Result<Index> {
+        self.system.recompute(self.definition, self.upper, cluster.clone(), true)
+    }
+}
+
+fn compared(left: &Index, right: &Index) -> Result<Vec<Compared>> {
+    compare(&left.snapshot(Read::Latest)?, &right.snapshot(Read::Latest)?)
+}
+
+fn report(comparisons: &[Compared], args: &VerifyArgs) -> Result<()> {
     let mut sheet = Sheet::new(args.format.format, &["view", "rows", "digest", "verdict"])?;
     for view in comparisons {
         let verdict = if view.agrees() { "agrees" } else { "DIFFERS" };
         sheet.row(vec![
-            Datum::String(view.view.clone()),
+            Datum::String(view.view.name.clone()),
             Datum::UInt(view.rows),
             Datum::String(view.left.to_string()),
             Datum::String(verdict.to_owned()),
         ])?;
     }
-    sheet.finish()?;
-    Ok(verdict(comparisons))
+    sheet.finish()
 }
 
 /// Says whether the layers agree, and shows the first rows that differ.
-pub(super) fn verdict(comparisons: &[Comparison]) -> ExitCode {
-    if comparisons.iter().all(Comparison::agrees) {
+pub(super) fn verdict(comparisons: &[Compared]) -> Result<ExitCode> {
+    if comparisons.iter().all(Compared::agrees) {
         println!("layers agree");
-        return ExitCode::SUCCESS;
+        return Ok(ExitCode::SUCCESS);
     }
     println!("layers DISAGREE; the first differing rows (restored or live, recomputed):");
-    for row in comparisons.iter().flat_map(|view| &view.differing) {
-        println!("  {row}");
+    blame::print(comparisons)?;
+    Ok(ExitCode::from(DISAGREE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_often_is_said() {
+        assert_eq!(every("every=1h"), Ok(Duration::from_hours(1)));
+        assert_eq!(every("every=250ms"), Ok(Duration::from_millis(250)));
+        for wrong in ["1h", "every=", "every=soon", "every=0s"] {
+            assert!(every(wrong).is_err(), "{wrong}");
+        }
     }
-    ExitCode::from(DISAGREE)
 }

@@ -62,9 +62,9 @@ impl<T> Index<usize> for Grown<T> {
     }
 }
 
-impl<'g, T> IntoIterator for &'g Grown<T> {
+impl<'g, T: Send + Sync> IntoIterator for &'g Grown<T> {
     type Item = &'g T;
-    type IntoIter = Box<dyn Iterator<Item = &'g T> + 'g>;
+    type IntoIter = Box<dyn Iterator<Item = &'g T> + Send + 'g>;
 
     fn into_iter(self) -> Self::IntoIter {
         Box::new(self.iter())

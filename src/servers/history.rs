@@ -1,10 +1,40 @@
 //! What the index has let go: answered from the log, at the cost of a computation.
 
+use std::time::Duration;
+
 use super::deployed::Deployed;
 use crate::dataflow::Graph;
 use crate::error::{Error, Kind, Result};
 use crate::serving::Index;
 use crate::time::Epoch;
+
+/// What became of a batch view that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rebuild {
+    /// It is what was served, and is the base of the index now.
+    Swapped {
+        /// Its boundary.
+        boundary: Epoch,
+        /// How long comparing and swapping took, while readers went on.
+        took: Duration,
+    },
+    /// It differs from what is served, which stays.
+    Drift {
+        /// Its boundary.
+        boundary: Epoch,
+        /// The first rows that differ, as text.
+        rows: Vec<String>,
+    },
+    /// It differed, and serves now, with what came since.
+    Accepted {
+        /// Its boundary.
+        boundary: Epoch,
+        /// The first frontier at which readers see it.
+        frontier: Epoch,
+        /// The first rows that differ, as text.
+        rows: Vec<String>,
+    },
+}
 
 /// Recomputes a served dataflow from its log; implemented by the composition root.
 pub trait History: Send + Sync {
@@ -20,6 +50,15 @@ pub trait History: Send + Sync {
     /// # Errors
     /// As [`History::at`].
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index>;
+
+    /// Makes a batch view of `dataflow` from all events, by workers of its own, and puts it in the
+    /// place of what is served below its boundary; when it differs, only if `accept`. Costs a
+    /// batch run, and waits for its turn.
+    ///
+    /// # Errors
+    /// When too many wait already, nothing is complete yet, there is a batch view at that epoch, or
+    /// the dataflow fails.
+    fn rebuild(&self, dataflow: &str, accept: bool) -> Result<Rebuild>;
 
     /// The operators of `dataflow`, and what they have done in this process.
     ///

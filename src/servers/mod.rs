@@ -39,7 +39,7 @@ mod watched;
 pub use deployed::Deployed;
 pub use grown::Grown;
 pub(crate) use handover::NAME_LEN;
-pub use history::History;
+pub use history::{History, Rebuild};
 pub(crate) use hostile::hostile;
 pub use load::Load;
 pub use mode::Mode;

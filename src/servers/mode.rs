@@ -64,7 +64,7 @@ impl Site {
                 };
                 Box::pin(self.snapshot(flow, Mode::AsOf(epoch))).await
             }
-            Mode::Verified => flow.verified.load_full().ok_or_else(|| {
+            Mode::Verified => flow.serving.verified().snapshot().ok_or_else(|| {
                 Error::new(Kind::Missing, format!("no epoch of {:?} is verified yet", flow.name))
                     .remedy("ask for a verification, or read the latest epoch")
             }),

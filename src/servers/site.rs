@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use arrow_schema::SchemaRef;
 use tokio::sync::watch;
 
@@ -15,7 +15,7 @@ use super::history::History;
 use super::load::Load;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Reader, Writer};
-use crate::serving::{Serving, Snapshot, ViewInfo};
+use crate::serving::{Serving, ViewInfo};
 use crate::time::Epoch;
 
 /// A stream that a served dataflow reads.
@@ -40,8 +40,6 @@ pub struct Flow {
     pub serving: Arc<Serving>,
     /// Its frontier, for tasks that wait.
     pub(super) frontier: watch::Receiver<Epoch>,
-    /// The last snapshot that an independent batch run has proved.
-    pub(super) verified: ArcSwapOption<Snapshot>,
 }
 
 impl Flow {
@@ -52,8 +50,8 @@ impl Flow {
     pub fn new(name: &str, streams: Vec<String>, serving: Arc<Serving>) -> Result<Flow> {
         let views = serving.index().views().to_vec();
         let frontier = frontiers::follow(name, &serving)?;
-        let (streams, verified) = (ArcSwap::from_pointee(streams), ArcSwapOption::empty());
-        Ok(Flow { name: name.to_owned(), streams, views, serving, frontier, verified })
+        let streams = ArcSwap::from_pointee(streams);
+        Ok(Flow { name: name.to_owned(), streams, views, serving, frontier })
     }
 
     /// Refuses a snapshot of a version with other views than SQL knows.
@@ -128,8 +126,6 @@ impl Site {
         let names: Vec<_> = deployed.streams.iter().map(|stream| stream.name.clone()).collect();
         if let Some(flow) = self.flows.iter().find(|flow| flow.name == deployed.dataflow) {
             flow.streams.store(Arc::new(names));
-            // What was proved of the other version is not proved of this one.
-            flow.verified.store(None);
             self.load.replays.outdate(&deployed.dataflow);
             return Ok(());
         }

@@ -99,8 +99,8 @@ impl Index {
     /// # Errors
     /// When the token is of another version, or older than `since`.
     pub fn resume(&self, view: usize, token: &Token) -> Result<Changes> {
-        if token.version != self.version() {
-            let message = format!("version {} is served, the token is {token}", self.version());
+        if token.version != self.generation() {
+            let message = format!("version {} is served, the token is {token}", self.generation());
             return Err(other_version(message));
         }
         self.changes(view, token.epoch)
@@ -125,7 +125,7 @@ impl Changes {
 
     /// How far this is.
     pub fn token(&self) -> Token {
-        Token { version: self.shared.version.to_string(), epoch: self.from }
+        Token { version: self.shared.generation.to_string(), epoch: self.from }
     }
 
     /// The next epochs in which something changed, each whole; none when nothing changed before

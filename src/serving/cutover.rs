@@ -17,6 +17,7 @@ use super::index::{Index, Shared, Writer};
 use super::lease::lock;
 use super::snapshot::{Read, Snapshot, check_inside};
 use super::state::{BatchList, State};
+use super::verified::Verified;
 use crate::error::{Error, Kind, Result};
 use crate::time::Epoch;
 
@@ -271,12 +272,18 @@ impl Writer {
 /// The index that serves readers now, and the moment it becomes another.
 pub struct Serving {
     current: ArcSwap<Index>,
+    verified: Verified,
 }
 
 impl Serving {
     /// Serves from `index`.
     pub fn new(index: Index) -> Self {
-        Serving { current: ArcSwap::from_pointee(index) }
+        Serving { current: ArcSwap::from_pointee(index), verified: Verified::default() }
+    }
+
+    /// What verifications of the version that serves have proved.
+    pub fn verified(&self) -> &Verified {
+        &self.verified
     }
 
     /// The index that serves now. Readers that hold it do not follow a cutover.
@@ -334,6 +341,7 @@ impl Serving {
         let frontier = next.frontier();
         writer.retired = true;
         self.current.store(Arc::new(next));
+        self.verified.clear();
         drop(writer);
         old.shared.moved.raise();
         Ok(frontier)

@@ -45,6 +45,9 @@ pub struct IndexOptions {
     /// How many of the latest updates of one shard of a view are kept as published, for readers
     /// of changes; older changes are searched for in merged batches.
     pub recent_updates: usize,
+    /// The boundary of the last batch view that was accepted though it differed: tokens of before
+    /// are of another generation.
+    pub lineage: Option<Epoch>,
 }
 
 impl Default for IndexOptions {
@@ -53,6 +56,7 @@ impl Default for IndexOptions {
             history_epochs: HISTORY_EPOCHS,
             lease_length: LEASE_LENGTH,
             recent_updates: RECENT_UPDATES_MAX,
+            lineage: None,
         }
     }
 }
@@ -66,6 +70,7 @@ pub struct Index {
 
 pub(super) struct Shared {
     pub(super) version: Arc<str>,
+    pub(super) generation: Arc<str>,
     pub(super) views: Vec<ViewInfo>,
     pub(super) shards: usize,
     pub(super) options: IndexOptions,
@@ -110,6 +115,7 @@ impl Index {
         let writer = Writer { published: vec![0; lists], ..Writer::default() };
         let shared = Arc::new(Shared {
             version: version.into(),
+            generation: generation(version, options.lineage).into(),
             views,
             shards,
             recent: Recent::new(lists, options.recent_updates),
@@ -127,6 +133,12 @@ impl Index {
     /// The version of the dataflow.
     pub fn version(&self) -> &str {
         &self.shared.version
+    }
+
+    /// The version, and since when its answers are others than they were: what places in its
+    /// changes and pages are of.
+    pub fn generation(&self) -> &str {
+        &self.shared.generation
     }
 
     /// The views, by id.
@@ -189,6 +201,10 @@ impl Index {
     pub fn is_retired(&self) -> bool {
         lock(&self.shared.writer).retired
     }
+}
+
+fn generation(version: &str, lineage: Option<Epoch>) -> String {
+    lineage.map_or_else(|| version.to_owned(), |boundary| format!("{version}~{boundary}"))
 }
 
 /// The position of the view called `name`, or an error that lists the views.

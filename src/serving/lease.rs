@@ -47,9 +47,11 @@ impl Lease {
         if held.is_some() { Ok(Held(held)) } else { Err(self.expired()) }
     }
 
-    /// Prolongs the lease to end `length` from now.
+    /// Prolongs the lease to end `length` from now, or later if it does anyhow.
     pub(super) fn renew(&self, length: Duration) -> Result<()> {
-        *lock(&self.expires) = Instant::now() + length;
+        let mut expires = lock(&self.expires);
+        *expires = (*expires).max(Instant::now() + length);
+        drop(expires);
         self.state().map(drop)
     }
 

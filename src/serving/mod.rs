@@ -38,6 +38,7 @@ mod byte_rows;
 mod changes;
 #[cfg(feature = "sql")]
 mod columnar;
+mod compare;
 mod cursor;
 mod cutover;
 mod diff;
@@ -59,6 +60,7 @@ mod state;
 mod status;
 mod table;
 mod typed;
+mod verified;
 mod view_diff;
 
 pub use batch::{ViewBatch, ViewBuilder, ViewMerger, ViewUpdate};
@@ -66,6 +68,7 @@ pub use byte_rows::ByteRows;
 pub use changes::{Change, Changes, Token};
 #[cfg(feature = "sql")]
 pub(crate) use columnar::WeakBatch;
+pub use compare::{Compared, Differing, compare};
 pub use cursor::ViewCursor;
 pub use cutover::{Base, Pin, Serving};
 pub use diff::Difference;
@@ -78,4 +81,5 @@ pub use route::shard_of;
 pub use rows::{Cursor, Page, Row, Rows};
 pub use snapshot::{Read, Snapshot};
 pub use status::{IndexStatus, ViewStatus};
+pub use verified::{Verdict, Verified, VerifiedStatus};
 pub use view_diff::{KeyDiff, ViewDiff, view_diffs};

@@ -16,7 +16,7 @@ use super::route::{hash_key, shard_of_hash};
 use super::rows::{Cursor, Page, Rows, read_page};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
-use crate::limits::SETTLED_VALUES_MIN;
+use crate::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
 use crate::row::ByteRange;
 use crate::time::Epoch;
 
@@ -105,6 +105,11 @@ impl Snapshot {
         &self.shared.version
     }
 
+    /// See [`Index::generation`](super::Index::generation).
+    pub fn generation(&self) -> &str {
+        &self.shared.generation
+    }
+
     /// The views, by id.
     pub fn views(&self) -> &[ViewInfo] {
         &self.shared.views
@@ -116,6 +121,15 @@ impl Snapshot {
     /// When it has expired already.
     pub fn renew(&self) -> Result<()> {
         self.lease.renew(self.shared.options.lease_length)
+    }
+
+    /// Prolongs the lease until the snapshot is dropped. For those who surely drop it: what it
+    /// holds is not given back otherwise.
+    ///
+    /// # Errors
+    /// When it has expired already.
+    pub fn keep(&self) -> Result<()> {
+        self.lease.renew(LEASE_KEPT)
     }
 
     /// The values of a key and how often each is there: never zero times, negative only when the

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::System;
-use crate::batch_view::Identity;
+use crate::batch_view::{Identity, lineage, set_lineage};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::{RealDisk, RealRandom};
@@ -48,7 +48,11 @@ impl System {
         for view in views {
             if view.log_identity() == reader.identity() && view.boundary() <= log.upper {
                 backup.bytes += view.copy_to(&target.disk, to)?;
-                let Identity { dataflow, version } = view.identity();
+                let identity = view.identity();
+                if let Some(boundary) = lineage(&*self.disk, &self.root, &identity)? {
+                    set_lineage(&*target.disk, to, &identity, Some(boundary))?;
+                }
+                let Identity { dataflow, version } = identity;
                 backup.batch_views.push((dataflow, version, view.boundary()));
             }
         }

@@ -11,11 +11,13 @@
 //! view or does not catch up is dropped, and the error says why.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
 use super::current::{Current, Running};
 use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
+use crate::batch_view::{lineage, set_lineage};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -45,6 +47,8 @@ pub struct DeployOptions {
     pub index: IndexOptions,
     /// Keeps figures of what each operator does; see [`ServeOptions::profiled`].
     pub profiled: bool,
+    /// When it becomes true before the cutover, it is given up.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for DeployOptions {
@@ -57,6 +61,7 @@ impl Default for DeployOptions {
             catch_up: DEPLOY_CATCH_UP,
             index: IndexOptions::default(),
             profiled: false,
+            stop: Arc::default(),
         }
     }
 }
@@ -138,6 +143,49 @@ pub(super) fn deploy(
     }
 }
 
+/// Has the batch view at `boundary` serve in the place of what the same version serves, though they
+/// differ: restored and caught up in workers of its own, because the accumulations that run now are
+/// of another history, and cut over at one frontier. Gives that.
+pub(super) fn accept(
+    system: &System,
+    current: &Current,
+    definition: &Definition,
+    boundary: Epoch,
+    (writer, stop): (Option<Arc<Writer>>, Arc<AtomicBool>),
+) -> Result<Epoch> {
+    let _turn = current.turn()?;
+    let before = current.get(definition.name())?;
+    if before.processes > 1 {
+        let message = "a batch view cannot be accepted while several processes serve";
+        return Err(Error::new(Kind::Conflict, message).remedy("stop them, and start again"));
+    }
+    let (old, shards) = (before.index(), before.shards);
+    let options = DeployOptions {
+        cluster: Cluster::local(shards),
+        writer,
+        stop,
+        profiled: before.profile.is_some(),
+        ..DeployOptions::default()
+    };
+    let (disk, identity) = (&*system.disk, super::identity(&before.description));
+    // Before anybody sees a row of it: a restart finds its batch view, too.
+    let known = lineage(disk, &system.root, &identity)?;
+    set_lineage(disk, &system.root, &identity, Some(boundary))?;
+    let start = Boundary::Restore(boundary);
+    let outcome = Candidate::restore(system, definition, start, &options).and_then(|candidate| {
+        let cut = candidate.compare_and_cut(current, Some(&before), Some(&old), &options);
+        cut.map_err(|(candidate, error)| {
+            // What it was restored for has failed; how it ends does not matter any more.
+            let _ = candidate.served.stop();
+            error
+        })
+    });
+    if outcome.is_err() {
+        set_lineage(disk, &system.root, &identity, known)?;
+    }
+    Ok(outcome?.frontier.unwrap_or(boundary))
+}
+
 /// What the function reads and publishes; drawing it is user code, too.
 fn described(definition: &Definition) -> Result<Description> {
     caught(|| definition.describe()).unwrap_or_else(|panic| {
@@ -211,6 +259,16 @@ impl Candidate {
                 Boundary::Restore(at)
             }
         };
+        Candidate::restore(system, definition, start, options)
+    }
+
+    /// Follows the log from where it starts.
+    fn restore(
+        system: &System,
+        definition: &Definition,
+        start: Boundary,
+        options: &DeployOptions,
+    ) -> Result<Candidate> {
         let late = options.writer.is_some().then(LateWriter::new);
         let mut serve = ServeOptions::default()
             .cluster(options.cluster.clone())
@@ -234,8 +292,7 @@ impl Candidate {
         old: Option<&Index>,
         options: &DeployOptions,
     ) -> Result<Deployed, Failed> {
-        let outcome =
-            self.catch_up(old, options.catch_up).and_then(|()| self.compare(old, options));
+        let outcome = self.catch_up(old, options).and_then(|()| self.compare(old, options));
         let (epoch, views) = match outcome {
             Ok(compared) => compared,
             Err(error) => return Err((Box::new(self), error)),
@@ -286,7 +343,8 @@ impl Candidate {
     }
 
     /// Waits until the candidate is nearly where the old version is, or where the log was.
-    fn catch_up(&self, old: Option<&Index>, patience: Duration) -> Result<()> {
+    fn catch_up(&self, old: Option<&Index>, options: &DeployOptions) -> Result<()> {
+        let patience = options.catch_up;
         let end = self.served.reader.upper()?;
         let deadline = Instant::now() + patience;
         loop {
@@ -294,6 +352,9 @@ impl Candidate {
             let (here, there) = (self.index.frontier(), old.map_or(end, Index::frontier));
             if checked && here.saturating_add(CUTOVER_BEHIND) >= there && here >= end.min(there) {
                 return Ok(());
+            }
+            if options.stop.load(Ordering::Acquire) {
+                return Err(Error::new(Kind::Stopped, "it was given up"));
             }
             if Instant::now() >= deadline {
                 let message = format!(
@@ -367,6 +428,7 @@ fn make_batch_view(
         upto: Some(boundary),
         incremental: true,
         on_trial: true,
+        stop: Arc::clone(&options.stop),
         ..BatchOptions::default()
     };
     system.batch(definition, &batch)?;

@@ -9,12 +9,14 @@ mod backup;
 mod checkpoint;
 mod current;
 mod deploy;
+mod desk;
 mod diff;
 mod fits;
 mod options;
 mod rebuild;
 mod served;
 mod site;
+mod verify;
 
 pub use crate::serving::{KeyDiff, ViewDiff};
 pub use backup::Backup;
@@ -25,12 +27,14 @@ pub(crate) use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
+pub use verify::{Verification, Verifications};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::batch::{self, BatchReport, Job};
-use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta};
+use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta, lineage};
 use crate::dataflow::{Definition, Description};
 use crate::engine::{Blocks, Cluster, Feed, Gather, History, Profile, Progress};
 use crate::error::{Error, Kind, Result};
@@ -148,6 +152,7 @@ impl System {
             progress,
             meta,
             writer,
+            stop: Arc::clone(&options.stop),
         })
     }
 
@@ -253,8 +258,8 @@ impl System {
             processes: options.cluster.processes(),
             profile: live.profile().cloned(),
         });
-        let current = Current::new(running.collect());
-        Ok(Served { entries, live, reader, cluster: options.cluster, late, current })
+        let (current, desk) = (Current::new(running.collect()), Arc::default());
+        Ok(Served { entries, live, reader, cluster: options.cluster, late, current, desk })
     }
 
     fn prepare(
@@ -270,7 +275,9 @@ impl System {
         let views = views
             .map(|view| ViewInfo { name: view.name.clone(), schema: view.schema.clone() })
             .collect();
-        let index = Index::new(&description.version, views, shards, options.index.clone())?;
+        let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
+        let index = IndexOptions { lineage, ..options.index.clone() };
+        let index = Index::new(&description.version, views, shards, index)?;
         let (view, passed_over) = match options.boundary {
             Boundary::InPlace(_) => (None, Vec::new()),
             Boundary::Newest => {
@@ -337,7 +344,22 @@ impl System {
     ) -> Result<Index> {
         let boundary = if from_scratch { Boundary::InPlace(upper) } else { Boundary::Newest };
         let options = ServeOptions::default().cluster(cluster).boundary(boundary).until(upper);
-        self.run_until(definition, upper, options)
+        self.run_until(definition, upper, options, &AtomicBool::new(false))
+    }
+
+    /// [`System::recompute`] from the events alone, given up when `stop` becomes true.
+    ///
+    /// # Errors
+    /// As there, and when it was given up.
+    pub(crate) fn recompute_unless(
+        &self,
+        definition: &Definition,
+        upper: Epoch,
+        cluster: Cluster,
+        stop: &AtomicBool,
+    ) -> Result<Index> {
+        let options = ServeOptions::default().cluster(cluster).boundary(Boundary::InPlace(upper));
+        self.run_until(definition, upper, options.until(upper), stop)
     }
 
     /// As [`System::recompute`], with the changes of every epoch in `[boundary, upper)` kept apart:
@@ -359,7 +381,8 @@ impl System {
             ..IndexOptions::default()
         };
         let options = ServeOptions::default().cluster(cluster).boundary(boundary);
-        self.run_until(definition, upper, options.until(upper).index(index))
+        let options = options.until(upper).index(index);
+        self.run_until(definition, upper, options, &AtomicBool::new(false))
     }
 
     fn run_until(
@@ -367,11 +390,12 @@ impl System {
         definition: &Definition,
         upper: Epoch,
         options: ServeOptions<'_>,
+        stop: &AtomicBool,
     ) -> Result<Index> {
         let served = self.serve(std::slice::from_ref(definition), options)?;
         let index = served.index(definition.name())?;
         if let Some(last) = upper.checked_sub(1) {
-            served.wait_beyond(definition.name(), last)?;
+            served.wait_beyond_unless(definition.name(), last, stop)?;
         }
         served.stop()?;
         Ok(index)

@@ -1,5 +1,6 @@
 //! How the layers are asked to run.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::{Cluster, Progress};
@@ -23,6 +24,8 @@ pub struct BatchOptions {
     pub on_trial: bool,
     /// Counts rows while the run goes on.
     pub progress: Arc<Progress>,
+    /// When it becomes true the run is given up: an error, and no new batch view.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Where the speed layer begins.
@@ -76,6 +79,11 @@ impl LateWriter {
         let writer = Some(Arc::clone(writer));
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = writer;
         self.join.let_in();
+    }
+
+    /// The writer, while it is there.
+    pub(super) fn writer(&self) -> Option<Arc<Writer>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// It is about to close. When it has, the directory is followed again.

@@ -6,6 +6,8 @@
 //! index is replaced, in one swap, and no answer changes. Different: one of the two is wrong; the
 //! first differing rows are reported, and what is served stays.
 //!
+//! A rebuild from all events can also be asked for: the same thread makes it, when it is its turn.
+//!
 //! The comparison is worth as much as the batch run is independent: one over all events
 //! recomputes everything with other workers and other epochs; an incremental one shares the
 //! accumulations it continues.
@@ -17,16 +19,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
-use super::current::Running;
+use super::current::{Current, Running};
+use super::deploy::accept;
+use super::desk::Desk;
 use super::diff::contents;
 use super::fits::check_log;
-use super::{BatchOptions, Served, System, identity};
-use crate::batch_view::BatchView;
+use super::{BatchOptions, LateWriter, Served, System, identity};
+use crate::batch_view::{BatchView, remove_before};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::limits::{DRIFT_ROWS, REBUILD_LOOK};
 use crate::log::Reader;
+use crate::servers::Rebuild;
 use crate::serving::{Index, Pin, Read};
 use crate::time::Epoch;
 
@@ -38,11 +43,13 @@ pub struct RebuildOptions {
     pub checkpoint_every: Option<Duration>,
     /// How often to look for batch views that other processes make.
     pub look: Duration,
+    /// Has a batch view that differs from what is served take its place.
+    pub accept: bool,
 }
 
 impl Default for RebuildOptions {
     fn default() -> Self {
-        RebuildOptions { checkpoint_every: None, look: REBUILD_LOOK }
+        RebuildOptions { checkpoint_every: None, look: REBUILD_LOOK, accept: false }
     }
 }
 
@@ -67,6 +74,17 @@ pub enum Rebuilt {
         /// The first rows that differ, as text: view, row, times served, times rebuilt.
         rows: Vec<String>,
     },
+    /// It differed from what was served, and was accepted: it serves, and what came since.
+    Accepted {
+        /// The dataflow.
+        dataflow: String,
+        /// Its boundary.
+        boundary: Epoch,
+        /// The first frontier at which readers see it.
+        frontier: Epoch,
+        /// The first rows that differ, as text.
+        rows: Vec<String>,
+    },
     /// It could not be made or read; what is served stays.
     Failed {
         /// The dataflow.
@@ -76,9 +94,10 @@ pub enum Rebuilt {
     },
 }
 
-/// The thread that looks after the batch views; dropping it ends it after what it is doing.
+/// The thread that looks after the batch views; dropping it gives up what it is making and ends it.
 pub struct Rebuilds {
     stop: Arc<AtomicBool>,
+    desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -102,33 +121,23 @@ impl System {
             .filter(|entry| definitions.iter().all(|flow| flow.name() != entry.description.name));
         // Indexes that are somebody else's matter.
         let left_out: Vec<Index> = from_start.map(|entry| entry.index.clone()).collect();
-        let current = Arc::clone(&served.current);
-        let reader = Arc::clone(&served.reader);
-        let (system, stopped) = (self.clone(), Arc::clone(&stop));
-        let run = move || {
-            let mut flows: Vec<Watched> = Vec::new();
-            while !stopped.load(Ordering::Acquire) {
-                flows.retain(|flow| !flow.index.is_retired());
-                for running in current.all() {
-                    let index = running.index();
-                    let same = |other: &Index| other.is_same(&index);
-                    if !left_out.iter().any(same) && !flows.iter().any(|flow| same(&flow.index)) {
-                        flows.push(Watched::new(running, Arc::clone(&reader)));
-                    }
-                }
-                for flow in &mut flows {
-                    for outcome in flow.look(&system, &options) {
-                        tell(outcome);
-                    }
-                }
-                std::thread::park_timeout(options.look);
-            }
+        served.desk.attend(true);
+        let keeper = Keeper {
+            system: self.clone(),
+            current: Arc::clone(&served.current),
+            late: served.late.clone(),
+            desk: Arc::clone(&served.desk),
+            reader: Arc::clone(&served.reader),
+            left_out,
+            stop: Arc::clone(&stop),
+            options,
+            tell,
         };
         let thread = std::thread::Builder::new()
             .name("rebuild".into())
-            .spawn(run)
+            .spawn(move || keeper.run())
             .map_err(|error| Error::io("starting the thread that rebuilds", error))?;
-        Ok(Rebuilds { stop, thread: Some(thread) })
+        Ok(Rebuilds { stop, desk: Arc::clone(&served.desk), thread: Some(thread) })
     }
 }
 
@@ -136,9 +145,83 @@ impl Drop for Rebuilds {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
+            self.desk.wake();
             // A panic there was reported when it happened.
             let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread that looks after the batch views works with.
+struct Keeper<T> {
+    system: System,
+    current: Arc<Current>,
+    reader: Arc<Reader>,
+    late: Option<LateWriter>,
+    desk: Arc<Desk>,
+    left_out: Vec<Index>,
+    stop: Arc<AtomicBool>,
+    options: RebuildOptions,
+    tell: T,
+}
+
+impl<T: Fn(Rebuilt)> Keeper<T> {
+    fn run(self) {
+        let mut flows: Vec<Watched> = Vec::new();
+        while !self.stop.load(Ordering::Acquire) {
+            self.meet(&mut flows);
+            for flow in &mut flows {
+                for outcome in flow.look(&self.system, &self.options) {
+                    self.report(flow.rebuilt(self.settle(flow, outcome, self.options.accept)));
+                }
+            }
+            let Some(ask) = self.desk.next(self.options.look) else { continue };
+            let asked = flows.iter_mut().find(|flow| flow.description.name == ask.dataflow);
+            let outcome = match asked {
+                None => Err(unknown(&ask.dataflow)),
+                Some(flow) => {
+                    let outcome = flow.rebuild(&self.system, ask.accept);
+                    let outcome = self.settle(flow, outcome, ask.accept || self.options.accept);
+                    self.report(flow.rebuilt(outcome.as_ref().cloned().map_err(repeated)));
+                    outcome
+                }
+            };
+            ask.answer(outcome);
+        }
+        self.desk.attend(false);
+    }
+
+    /// Looks after the versions that serve now.
+    fn meet(&self, flows: &mut Vec<Watched>) {
+        flows.retain(|flow| !flow.index.is_retired());
+        for running in self.current.all() {
+            let index = running.index();
+            let same = |other: &Index| other.is_same(&index);
+            if !self.left_out.iter().any(same) && !flows.iter().any(|flow| same(&flow.index)) {
+                flows.push(Watched::new(running, &self.reader, &self.stop));
+            }
+        }
+    }
+
+    /// Has what differs serve, when that is wanted.
+    fn settle(&self, flow: &Watched, outcome: Result<Rebuild>, wanted: bool) -> Result<Rebuild> {
+        match outcome {
+            Ok(Rebuild::Drift { boundary, rows }) if wanted => {
+                let writer = self.late.as_ref().and_then(LateWriter::writer);
+                let (system, current) = (&self.system, &self.current);
+                let source = (writer, Arc::clone(&self.stop));
+                let frontier = accept(system, current, &flow.definition, boundary, source)?;
+                Ok(Rebuild::Accepted { boundary, frontier, rows })
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn report(&self, outcome: Rebuilt) {
+        // What was given up at the end is no failure.
+        let over = self.stop.load(Ordering::Acquire);
+        if !(over && matches!(outcome, Rebuilt::Failed { .. })) {
+            (self.tell)(outcome);
         }
     }
 }
@@ -154,30 +237,82 @@ struct Watched {
     passed: Epoch,
     /// When the last checkpoint was begun.
     made: Instant,
+    /// Whether batch runs are to be given up.
+    stop: Arc<AtomicBool>,
 }
 
 impl Watched {
-    fn new(running: Running, reader: Arc<Reader>) -> Watched {
+    fn new(running: Running, reader: &Arc<Reader>, stop: &Arc<AtomicBool>) -> Watched {
         let index = Index::clone(&running.index());
         let Running { definition, description, .. } = running;
-        let (pins, passed, made) = (HashMap::new(), 0, Instant::now());
-        Watched { definition, description, reader, index, pins, passed, made }
+        let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(stop));
+        let (reader, made) = (Arc::clone(reader), Instant::now());
+        Watched { definition, description, reader, index, pins, passed, made, stop }
     }
 
-    fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Rebuilt> {
-        let mut told = Vec::new();
-        if let Err(error) = self.make(system, options) {
-            told.push(self.failed(error));
-        }
-        match self.take_up(system) {
-            Ok(outcome) => told.extend(outcome),
-            Err(error) => told.push(self.failed(error)),
-        }
-        told
+    fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Result<Rebuild>> {
+        let failed = self.make(system, options).err().map(Err);
+        failed.into_iter().chain(self.take_up(system).transpose()).collect()
     }
 
-    fn failed(&self, error: Error) -> Rebuilt {
-        Rebuilt::Failed { dataflow: self.description.name.clone(), error }
+    /// What is told of an outcome.
+    fn rebuilt(&self, outcome: Result<Rebuild>) -> Rebuilt {
+        let dataflow = self.description.name.clone();
+        match outcome {
+            Ok(Rebuild::Swapped { boundary, took }) => {
+                Rebuilt::Swapped { dataflow, boundary, took }
+            }
+            Ok(Rebuild::Drift { boundary, rows }) => Rebuilt::Drift { dataflow, boundary, rows },
+            Ok(Rebuild::Accepted { boundary, frontier, rows }) => {
+                Rebuilt::Accepted { dataflow, boundary, frontier, rows }
+            }
+            Err(error) => Rebuilt::Failed { dataflow, error },
+        }
+    }
+
+    /// Makes a batch view from all events, as far as they are visible, and takes it up.
+    fn rebuild(&mut self, system: &System, accept: bool) -> Result<Rebuild> {
+        let upto = self.index.frontier();
+        if upto == 0 || !self.index.base_checked()? {
+            let error = Error::new(Kind::Conflict, "the dataflow has not reached its boundary");
+            return Err(error.remedy("ask again when it has; /readyz says so"));
+        }
+        let there =
+            BatchView::boundaries(&*system.disk, &system.root, &identity(&self.description));
+        let there = there?.contains(&upto);
+        if there && !accept {
+            let message = format!("there is a batch view at F = {upto}, and no epoch since");
+            return Err(Error::new(Kind::Conflict, message)
+                .remedy("rebuild after the next epoch; `verify` recomputes and writes nothing"));
+        }
+        if !there {
+            self.batch(system, upto, false)?;
+        }
+        // Also when what is served was fed in place up to here, and has no batch view.
+        let outcome = self.swap(system, upto)?;
+        if let Rebuild::Swapped { .. } = outcome {
+            remove_old(system, &self.description)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Pins `upto` and makes a batch view there, beside what runs.
+    fn batch(&mut self, system: &System, upto: Epoch, incremental: bool) -> Result<()> {
+        self.pins.insert(upto, self.index.pin(upto)?);
+        let (cluster, stop) = (Cluster::local(1), Arc::clone(&self.stop));
+        let range = Some(upto);
+        let options =
+            BatchOptions { cluster, upto: range, incremental, stop, ..Default::default() };
+        let made = system.batch(&self.definition, &options);
+        if let Err(error) = &made {
+            self.pins.remove(&upto);
+            if !error.is_conflict() {
+                // What is left of it would be pinned again. The next writer removes it, too.
+                let identity = identity(&self.description);
+                let _ = remove_before(&*system.disk, &system.root, &identity, 0);
+            }
+        }
+        made.map(drop)
     }
 
     /// Makes a checkpoint when it is time.
@@ -188,12 +323,8 @@ impl Watched {
             return Ok(());
         }
         self.made = Instant::now();
-        self.pins.insert(upto, self.index.pin(upto)?);
-        let cluster = Cluster::local(1);
-        let options =
-            BatchOptions { cluster, upto: Some(upto), incremental: true, ..Default::default() };
-        match system.batch(&self.definition, &options) {
-            Ok(_) => remove_old(system, &self.description),
+        match self.batch(system, upto, true) {
+            Ok(()) => remove_old(system, &self.description),
             // Another process makes one: that will do.
             Err(error) if error.is_conflict() => Ok(()),
             Err(error) => Err(error),
@@ -201,7 +332,7 @@ impl Watched {
     }
 
     /// Pins what is being made, and puts what is finished into the index.
-    fn take_up(&mut self, system: &System) -> Result<Option<Rebuilt>> {
+    fn take_up(&mut self, system: &System) -> Result<Option<Rebuild>> {
         let identity = identity(&self.description);
         let boundary = self.index.boundary();
         for begun in BatchView::begun(&*system.disk, &system.root, &identity)? {
@@ -216,9 +347,14 @@ impl Watched {
         let finished = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
         let frontier = self.index.frontier();
         let newest = finished.into_iter().rfind(|at| *at <= frontier && *at > self.passed);
-        let Some(at) = newest.filter(|at| *at > boundary) else { return Ok(None) };
+        newest.filter(|at| *at > boundary).map(|at| self.swap(system, at)).transpose()
+    }
+
+    /// Puts the batch view at `at` into the index, if it is what is served there.
+    fn swap(&mut self, system: &System, at: Epoch) -> Result<Rebuild> {
         self.passed = at;
         let begun = Instant::now();
+        let identity = identity(&self.description);
         let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
         check_log(&view, &self.reader)?;
         let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
@@ -227,16 +363,15 @@ impl Watched {
             Some(pin) => pin,
             None => self.index.pin(at)?,
         };
-        let dataflow = self.description.name.clone();
         let outcome = match self.index.replace_base(&pin, base) {
-            Ok(()) => Rebuilt::Swapped { dataflow, boundary: at, took: begun.elapsed() },
+            Ok(()) => Rebuild::Swapped { boundary: at, took: begun.elapsed() },
             Err(error) if error.is_damaged() => {
-                Rebuilt::Drift { dataflow, boundary: at, rows: self.differing(&view)? }
+                Rebuild::Drift { boundary: at, rows: self.differing(&view)? }
             }
             Err(error) => return Err(error),
         };
         self.pins.retain(|pinned, _| *pinned > at);
-        Ok(Some(outcome))
+        Ok(outcome)
     }
 
     /// The first rows of all views that differ between what is served and `rebuilt`.
@@ -255,4 +390,14 @@ impl Watched {
         }
         Ok(rows)
     }
+}
+
+fn unknown(dataflow: &str) -> Error {
+    let message = format!("no batch views are made of dataflow {dataflow:?} here");
+    Error::new(Kind::Missing, message).remedy("name a dataflow that is served")
+}
+
+/// The same error, for somebody else.
+fn repeated(error: &Error) -> Error {
+    Error::new(error.kind(), error.to_string())
 }

@@ -1,9 +1,11 @@
 //! Dataflows that are kept live, and their indexes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::current::Current;
+use super::desk::Desk;
 use super::options::LateWriter;
 use crate::dataflow::Description;
 use crate::engine::{Cluster, Progress};
@@ -19,6 +21,8 @@ pub struct Served {
     pub(super) live: Live,
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
+    /// Where rebuilds are asked for.
+    pub(super) desk: Arc<Desk>,
     /// The writer that is not there from the start, or not for ever.
     pub(super) late: Option<LateWriter>,
     /// Which version of each serves: the one of the start, or one deployed since.
@@ -109,6 +113,16 @@ impl Served {
     /// When the dataflow, or the reading of the log, fails first; or when what was restored
     /// is not what its batch view holds.
     pub fn wait_beyond(&self, dataflow: &str, epoch: Epoch) -> Result<()> {
+        self.wait_beyond_unless(dataflow, epoch, &AtomicBool::new(false))
+    }
+
+    /// [`Served::wait_beyond`]; when `stop` becomes true the dataflow is given up.
+    pub(super) fn wait_beyond_unless(
+        &self,
+        dataflow: &str,
+        epoch: Epoch,
+        stop: &AtomicBool,
+    ) -> Result<()> {
         let patience = Duration::from_millis(20);
         loop {
             // Another version may serve by now.
@@ -117,6 +131,10 @@ impl Served {
             let seen = index.wait_beyond(epoch, patience) > epoch;
             if seen && index.base_checked()? {
                 return Ok(());
+            }
+            if stop.load(Ordering::Acquire) {
+                // Its workers leave it where it is: it may be far from its boundary.
+                running.status.fail(&Error::new(Kind::Stopped, "it was given up"));
             }
             if let Some(error) = running.status.error() {
                 return Err(error);

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::current::{Current, Running};
 use super::deploy::deploy;
+use super::desk::Desk;
 use super::{Boundary, DeployOptions, Served, System};
 use crate::dataflow::{Definition, Graph};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::log::Writer;
-use crate::servers::{Deployed, Flow, History, Site, Stream};
+use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream};
 use crate::serving::Index;
 use crate::time::Epoch;
 
@@ -47,6 +48,7 @@ impl System {
             system: self.clone(),
             definitions: definitions.to_vec(),
             current: Arc::clone(&served.current),
+            desk: Arc::clone(&served.desk),
             writer: writer.clone(),
             cluster: Cluster::local(served.cluster.workers),
             profiled: served.live.profile().is_some(),
@@ -71,6 +73,7 @@ struct Recompute {
     /// All that may be deployed.
     definitions: Vec<Definition>,
     current: Arc<Current>,
+    desk: Arc<Desk>,
     writer: Option<Arc<Writer>>,
     /// The workers of what is deployed.
     cluster: Cluster,
@@ -132,6 +135,11 @@ impl History for Recompute {
         profile.graph(dataflow).ok_or_else(|| {
             Error::new(Kind::Missing, format!("dataflow {dataflow:?} was never installed here"))
         })
+    }
+
+    fn rebuild(&self, dataflow: &str, accept: bool) -> Result<Rebuild> {
+        self.current.get(dataflow)?;
+        self.desk.ask(dataflow, accept)
     }
 
     fn failure(&self, dataflow: &str) -> Option<Error> {

@@ -118,7 +118,7 @@ fn work(system: &System, orders: &Orders) {
     let report = system.batch(&flow, &options).expect("a batch view");
     say("phase swap");
     let (tell, told) = mpsc::channel();
-    let options = RebuildOptions { checkpoint_every: None, look: Duration::from_millis(1) };
+    let options = RebuildOptions { look: Duration::from_millis(1), ..RebuildOptions::default() };
     let rebuilds = system.rebuild_under_readers(&served, flows, options, move |outcome| {
         // Nobody listens when one was heard.
         let _ = tell.send(outcome);

@@ -7,6 +7,7 @@ mod openapi;
 mod own_writes;
 mod reachability;
 mod reads;
+mod rebuilt;
 mod recomputed;
 mod resume;
 mod server;

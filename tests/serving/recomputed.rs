@@ -180,3 +180,37 @@ fn a_cutover_is_one_difference_or_a_new_beginning() {
     assert_eq!(old.rows, subscriber.rows);
     assert_eq!(old.seen["reset"], 1);
 }
+
+#[test]
+fn what_was_accepted_is_no_continuation_of_what_was_before() {
+    let local = Local::start(100, 30);
+    let serving = &local.site.flows[0].serving;
+    let url = local.changes();
+    let (tell, told) = mpsc::channel();
+    let follow = |mut subscriber: Subscriber| {
+        let (url, tell) = (url.clone(), tell.clone());
+        std::thread::spawn(move || {
+            subscriber.follow(&url, u64::MAX, |one| {
+                let token = one.token.clone().unwrap_or_default();
+                // Nobody listens once the test has seen enough.
+                let _ = tell.send(token.clone());
+                token == "1~38@45"
+            });
+            subscriber
+        })
+    };
+    let reader = follow(Subscriber::default());
+    let patience = Duration::from_secs(30);
+    while told.recv_timeout(patience).expect("an event") != "1@30" {}
+    // The same version, of another history.
+    let next = site::descended("1", "key", (100, 100), Some(38));
+    site::publish(&next, 40);
+    serving.cutover(next.clone()).expect("it has caught up");
+    site::publish(&next, 45);
+    let reader = reader.join().expect("a reader");
+    assert_eq!(reader.rows, site::rows("1", 45));
+    assert_eq!((reader.seen["version"], reader.seen["reset"]), (1, 1));
+    // Who was there before, and comes back, begins again.
+    let back = follow(at("1", 35)).join().expect("a reader");
+    assert_eq!((back.rows, back.seen["reset"]), (site::rows("1", 45), 1));
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use diptych::dataflow::Graph;
 use diptych::row::{self, RowSchema};
-use diptych::servers::{Flow, History, Servers, ServersOptions, Site};
+use diptych::servers::{Flow, History, Rebuild, Servers, ServersOptions, Site};
 use diptych::serving::{Index, IndexOptions, Publish, Serving, ViewBatch, ViewInfo};
 use diptych::{Epoch, Error, Result, System};
 
@@ -22,9 +22,20 @@ pub(crate) fn index(
     history_epochs: Epoch,
     recent_updates: usize,
 ) -> Index {
+    descended(version, key, (history_epochs, recent_updates), None)
+}
+
+/// The same, since a batch view was accepted at that boundary.
+pub(crate) fn descended(
+    version: &str,
+    key: &str,
+    (history_epochs, recent_updates): (Epoch, usize),
+    lineage: Option<Epoch>,
+) -> Index {
     let schema = RowSchema::of::<u64, String>().named(&[key, "text"]).expect("two names");
     let views = vec![ViewInfo { name: "all".to_owned(), schema }];
-    let options = IndexOptions { history_epochs, recent_updates, ..IndexOptions::default() };
+    let options =
+        IndexOptions { history_epochs, recent_updates, lineage, ..IndexOptions::default() };
     Index::new(version, views, 1, options).expect("an index")
 }
 
@@ -97,6 +108,10 @@ impl History for Gated {
 
     fn between(&self, _: &str, from: Epoch, upper: Epoch) -> Result<Index> {
         Ok(self.run(from, upper))
+    }
+
+    fn rebuild(&self, _: &str, _: bool) -> Result<Rebuild> {
+        Ok(Rebuild::Swapped { boundary: 0, took: Duration::ZERO })
     }
 
     fn graph(&self, _: &str) -> Result<Graph> {

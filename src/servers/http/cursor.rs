@@ -26,7 +26,7 @@ pub(super) struct Place {
 impl Place {
     /// Behind `cursor` in a view of `snapshot`.
     pub(super) fn new(flow: &str, view: &str, snapshot: &Snapshot, cursor: Cursor) -> Place {
-        let owner = owner(flow, view, snapshot.version());
+        let owner = owner(flow, view, snapshot.generation());
         Place { owner, epoch: snapshot.epoch().unwrap_or_default(), cursor }
     }
 
@@ -62,8 +62,8 @@ impl Place {
     /// # Errors
     /// When it is one of another view, version or epoch; says which.
     pub(super) fn check(&self, flow: &str, view: &str, snapshot: &Snapshot) -> Result<()> {
-        if self.owner != owner(flow, view, snapshot.version()) {
-            let version = snapshot.version();
+        if self.owner != owner(flow, view, snapshot.generation()) {
+            let version = snapshot.generation();
             let message = format!("the cursor is not one of view {view} in version {version}");
             return Err(Error::new(Kind::Input, message)
                 .remedy("give the cursor to the view it came from, or start again without it"));

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::io::{Clock, RealClock, cpu_time, resident_bytes};
 use crate::servers::mode::blocking;
 use crate::servers::site::Site;
-use crate::serving::{IndexStatus, ViewStatus};
+use crate::serving::{IndexStatus, VerifiedStatus, ViewStatus};
 use crate::time::Epoch;
 
 pub(super) fn routes() -> Routes {
@@ -36,6 +36,7 @@ fn exposed(site: &Site) -> Result<String> {
     let end = site.reader.upper()?;
     let flows: Vec<Looked> = site.flows.iter().map(|flow| Looked::at(site, flow, end)).collect();
     frontiers(&mut text, &flows, end);
+    verifications(&mut text, &flows);
     views(&mut text, &flows);
     log(&mut text, site);
     clients(&mut text, site);
@@ -48,6 +49,7 @@ struct Looked {
     name: String,
     status: IndexStatus,
     verified: Option<Epoch>,
+    verifications: VerifiedStatus,
     runs: bool,
     lag_seconds: f64,
     lag_epochs: Epoch,
@@ -62,7 +64,8 @@ impl Looked {
         let lag_us = waits.map_or(0, |since| RealClock.now_us().saturating_sub(since).max(0));
         Looked {
             name: flow.name.clone(),
-            verified: flow.verified.load().as_ref().map(|snapshot| snapshot.upper()),
+            verified: flow.serving.verified().snapshot().map(|snapshot| snapshot.upper()),
+            verifications: flow.serving.verified().status(),
             runs: site.history.failure(&flow.name).is_none(),
             lag_seconds: lag_us as f64 / 1e6,
             lag_epochs,
@@ -105,6 +108,25 @@ fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
                 family.sample(&[("dataflow", &flow.name)], value);
             }
         }
+    }
+}
+
+fn verifications(text: &mut Exposition, flows: &[Looked]) {
+    let help = "Recomputations that were compared with what is served.";
+    let mut family = text.counter("diptych_verifications_total", help);
+    for flow in flows {
+        family.sample(&[("dataflow", &flow.name)], flow.verifications.total);
+    }
+    let help = "Of these, those that differed.";
+    let mut family = text.counter("diptych_verifications_differed_total", help);
+    for flow in flows {
+        family.sample(&[("dataflow", &flow.name)], flow.verifications.differed);
+    }
+    let help = "How long the last verification took.";
+    let mut family = text.gauge("diptych_verification_seconds", help);
+    for flow in flows.iter().filter(|flow| flow.verifications.total > 0) {
+        let seconds = flow.verifications.took.as_secs_f64();
+        family.sample(&[("dataflow", &flow.name)], seconds);
     }
 }
 

@@ -20,6 +20,7 @@ mod page;
 mod problem;
 mod query;
 mod read;
+mod rebuild;
 mod requests;
 mod secured;
 mod shortcut;
@@ -53,6 +54,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
     vec![
         (Some(Role::Read), changes::routes()),
         (Some(Role::Admin), verify::routes()),
+        (Some(Role::Admin), rebuild::routes()),
         (Some(Role::Admin), deploy::routes()),
         (Some(Role::Admin), handover::routes()),
         (Some(Role::Read), graph::routes()),

@@ -65,7 +65,7 @@ fn described(api: &OpenApi, site: &Site) -> Value {
     {
         let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
         let Some(parameters) = parameters else { continue };
-        for parameter in parameters.iter_mut().filter(|parameter| parameter["in"] == "path") {
+        for parameter in parameters.iter_mut().filter(|parameter| parameter["required"] == true) {
             let names = match parameter["name"].as_str() {
                 Some("dataflow") => &flows,
                 Some("view") => &views,

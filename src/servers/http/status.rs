@@ -76,6 +76,10 @@ struct FlowStatus {
     /// The last epoch that an independent batch run has proved; null when there is none.
     #[schema(required)]
     verified: Option<Epoch>,
+    /// The epoch at which the last verification found that what is served is not what the events
+    /// say; null when it found none.
+    #[schema(required)]
+    differs_at: Option<Epoch>,
     /// Why it stopped; null while it runs.
     #[schema(required)]
     failure: Option<String>,
@@ -153,7 +157,8 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         upper,
         boundary,
         lag: end.saturating_sub(upper),
-        verified: flow.verified.load().as_ref().and_then(|snapshot| snapshot.epoch()),
+        verified: flow.serving.verified().snapshot().and_then(|snapshot| snapshot.epoch()),
+        differs_at: flow.serving.verified().status().differs_at,
         failure: site.history.failure(&flow.name).map(|error| error.to_string()),
         leases,
         streams: flow.streams().to_vec(),

@@ -12,8 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Problem, Routes};
 use crate::error::Result;
 use crate::servers::site::Site;
-use crate::servers::verified::{Compared, Verdict};
-use crate::serving::ViewInfo;
+use crate::serving::Compared;
 use crate::time::Epoch;
 
 pub(super) fn routes() -> Routes {
@@ -73,29 +72,28 @@ async fn verify(
     Path(dataflow): Path<String>,
 ) -> Result<Json<Verification>, Problem> {
     let flow = site.flow(&dataflow)?;
-    let Verdict { epoch, version, views } = site.verify(flow).await?;
-    let infos = flow.serving.index().views().to_vec();
-    let agrees = views.iter().all(Compared::agrees);
-    let views = infos.iter().zip(&views).map(|(info, view)| shown(info, view));
-    let views = views.collect::<Result<_>>()?;
-    Ok(Json(Verification { dataflow, version, epoch, verdict: verdict(agrees), views }))
+    let found = site.verify(flow).await?;
+    let verdict = verdict(found.agrees());
+    let views = found.views.iter().map(shown).collect::<Result<_>>()?;
+    let (version, epoch) = (found.version, found.epoch);
+    Ok(Json(Verification { dataflow, version, epoch, verdict, views }))
 }
 
 fn verdict(agrees: bool) -> &'static str {
     if agrees { "agrees" } else { "differs" }
 }
 
-fn shown(info: &ViewInfo, compared: &Compared) -> Result<VerifiedView> {
+fn shown(compared: &Compared) -> Result<VerifiedView> {
     let rows = compared.differing.iter().map(|row| {
-        let shown = info.schema.json(&row.key, &row.value)?;
-        Ok(DifferingRow { diff: row.multiplicity as i64, row: shown })
+        let shown = compared.view.schema.json(&row.key, &row.value)?;
+        Ok(DifferingRow { diff: (row.right - row.left) as i64, row: shown })
     });
     Ok(VerifiedView {
-        view: info.name.clone(),
+        view: compared.view.name.clone(),
         verdict: verdict(compared.agrees()),
         rows: compared.rows,
-        served_digest: compared.served.to_string(),
-        recomputed_digest: compared.recomputed.to_string(),
+        served_digest: compared.left.to_string(),
+        recomputed_digest: compared.right.to_string(),
         differing: rows.collect::<Result<_>>()?,
     })
 }

@@ -40,7 +40,7 @@ impl Feed {
                 break;
             }
         }
-        let token = Token { version: index.version().to_owned(), epoch: snapshot.upper() };
+        let token = Token { version: index.generation().to_owned(), epoch: snapshot.upper() };
         self.events.complete(epoch, &token);
         self.flush().await?;
         // The lease has kept these epochs apart until now.
@@ -62,7 +62,7 @@ impl Feed {
     pub(super) async fn cutover(&mut self, old: &Index, view: usize) -> Result<Next, End> {
         let new = self.flow().serving.index();
         let other = new.view(&self.view)?;
-        let (from, to) = (old.version(), new.version());
+        let (from, to) = (old.generation(), new.generation());
         let at = old.frontier();
         let snapshots = at.checked_sub(1).map(|last| {
             let old = old.snapshot(Read::Latest)?;

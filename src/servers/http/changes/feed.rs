@@ -169,8 +169,8 @@ impl Feed {
             return Err(Error::new(Kind::Stopped, "the replay tells no epochs apart").into());
         };
         let index = &replayed.index;
-        if index.version() != live.version() {
-            return Ok(Next::Snapshot(format!("version {} is served", live.version())));
+        if index.generation() != live.generation() {
+            return Ok(Next::Snapshot(format!("version {} is served", live.generation())));
         }
         let mut changes = index.changes(index.view(&self.view)?, from)?;
         let schema = index.views()[changes.view()].schema.clone();

@@ -93,11 +93,11 @@ fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Next> {
     let flow = &site.flows[flow];
     let index = flow.serving.index();
     let token = match from.parse() {
-        Ok(epoch) => Token { version: index.version().to_owned(), epoch },
+        Ok(epoch) => Token { version: index.generation().to_owned(), epoch },
         Err(_) => from.parse::<Token>()?,
     };
-    if token.version != index.version() {
-        let (theirs, ours) = (token.version, index.version());
+    if token.version != index.generation() {
+        let (theirs, ours) = (token.version, index.generation());
         return Ok(Next::Snapshot(format!("the token is of version {theirs}, served is {ours}")));
     }
     let (epoch, end) = (token.epoch, site.reader.upper()?.max(index.frontier()));

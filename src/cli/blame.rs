@@ -1,0 +1,243 @@
+//! Where a difference begins, and which events are behind it, as far as that can be found.
+//!
+//! The epochs are bisected: at each, both sides are computed again and compared. Of a function
+//! that is not deterministic this finds an epoch at which two runs did differ while they did not
+//! at the one before it; another run may differ elsewhere. The events shown are those of that
+//! epoch that have a differing key in a column, as a whole or as a word of a text. A key that the
+//! function makes of several columns is not recognised: then the first events of the epoch are
+//! shown, and it is said so.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+
+use super::sheet::{counted, shown};
+use crate::dataflow::{Definition, Description};
+use crate::engine::Cluster;
+use crate::error::{Error, Kind, Result};
+use crate::log::Chunk;
+use crate::serving::{Compared, Read, compare};
+use crate::system::System;
+use crate::time::Epoch;
+
+/// Events that are shown at most.
+const EVENTS_SHOWN: usize = 5;
+
+/// What differs.
+pub(super) enum Sides {
+    /// Two recomputations from the events alone.
+    Recomputed { one: Cluster, other: Cluster },
+    /// What is restored from the batch view at `from`, and a recomputation.
+    Stored { from: Epoch, cluster: Cluster, others: Cluster },
+}
+
+impl Sides {
+    /// The first epoch that can be asked about.
+    fn first(&self) -> Epoch {
+        match self {
+            Sides::Recomputed { .. } => 0,
+            Sides::Stored { from, .. } => from - 1,
+        }
+    }
+
+    fn at(&self, system: &System, flow: &Definition, epoch: Epoch) -> Result<Vec<Compared>> {
+        let (one, other, stored) = match self {
+            Sides::Recomputed { one, other } => (one, other, false),
+            Sides::Stored { cluster, others, .. } => (cluster, others, true),
+        };
+        let left = system.recompute(flow, epoch + 1, one.clone(), !stored)?;
+        let right = system.recompute(flow, epoch + 1, other.clone(), true)?;
+        compare(&left.snapshot(Read::Latest)?, &right.snapshot(Read::Latest)?)
+    }
+}
+
+/// Prints the differing rows.
+pub(super) fn print(comparisons: &[Compared]) -> Result<()> {
+    for view in comparisons {
+        for row in view.texts()? {
+            println!("  {}", shown(&row));
+        }
+    }
+    Ok(())
+}
+
+/// Looks for the first epoch at which both sides differ, and prints it with its rows and events.
+/// They differ by `comparisons` at `last`; one recomputation of all took `took`.
+pub(super) fn search(
+    system: &System,
+    flow: &Definition,
+    sides: &Sides,
+    last: Epoch,
+    comparisons: Vec<Compared>,
+    took: Duration,
+) -> Result<()> {
+    let first = sides.first();
+    let steps = u64::from((last.saturating_sub(first) + 1).next_power_of_two().trailing_zeros());
+    eprintln!(
+        "looking for the first epoch that differs, among {}: at most {} two computations, each of \
+         at most about {took:.1?} (--no-search leaves this out)",
+        counted(last.saturating_sub(first) + 1, "epoch"),
+        counted(steps, "time"),
+    );
+    let (begun, mut runs) = (Instant::now(), 0);
+    let (epoch, views) = bisect(first, last, comparisons, |epoch| {
+        runs += 2;
+        sides.at(system, flow, epoch)
+    })?;
+    let cost = format!("{}, {:.1?}", counted(runs, "computation"), begun.elapsed());
+    match sides {
+        Sides::Stored { from, .. } if epoch + 1 == *from => {
+            println!("the batch view at F = {from} differs already ({cost}):");
+        }
+        _ if epoch == first => println!("epoch {epoch}, the first, differs already ({cost}):"),
+        _ => println!(
+            "epoch {epoch} differs, when epoch {} did not ({cost}); the first rows:",
+            epoch - 1
+        ),
+    }
+    print(&views)?;
+    match sides {
+        // Any event below may be the one.
+        Sides::Stored { from, .. } if epoch + 1 == *from => Ok(()),
+        _ => events(system, &flow.describe()?, epoch, &views),
+    }
+}
+
+/// The least epoch of `[first, last]` at which something differs, when all later ones do, too;
+/// and what. It differs by `found` at `last`.
+fn bisect(
+    first: Epoch,
+    last: Epoch,
+    found: Vec<Compared>,
+    mut at: impl FnMut(Epoch) -> Result<Vec<Compared>>,
+) -> Result<(Epoch, Vec<Compared>)> {
+    let (mut low, mut high, mut found) = (first, last, found);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let compared = at(middle)?;
+        if compared.iter().all(Compared::agrees) {
+            low = middle + 1;
+        } else {
+            (high, found) = (middle, compared);
+        }
+    }
+    Ok((high, found))
+}
+
+/// Prints the events of an epoch that have a differing key in them; or else its first ones.
+fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared]) -> Result<()> {
+    let keys = keys(views)?;
+    let (mut all, mut mentioning, mut others) = (0, Vec::new(), Vec::new());
+    for sealed in system.reader()?.epochs(epoch, epoch + 1)? {
+        for chunk in sealed?.chunks {
+            if flow.streams.iter().any(|stream| *stream.name == *chunk.stream) {
+                all += chunk.len();
+                sort_out(&chunk, &keys, &mut mentioning, &mut others)?;
+            }
+        }
+    }
+    let (stated, events) = if mentioning.is_empty() {
+        ("none has a differing key in a column, the first are", others)
+    } else {
+        ("those with a differing key in a column, at most the first few, are", mentioning)
+    };
+    println!("the epoch has {}; {stated}:", counted(all as u64, "event"));
+    for event in events {
+        println!("  {}", shown(&event));
+    }
+    Ok(())
+}
+
+/// The cells of the keys that differ.
+fn keys(views: &[Compared]) -> Result<BTreeSet<String>> {
+    let mut keys = BTreeSet::new();
+    for view in views {
+        for row in &view.differing {
+            let cells = view.view.schema.decode(&row.key, &row.value)?;
+            let cells = cells.iter().take(view.view.schema.key.len()).map(ToString::to_string);
+            keys.extend(cells.filter(|cell| !cell.is_empty()));
+        }
+    }
+    Ok(keys)
+}
+
+/// Puts the first events of a chunk where they belong.
+fn sort_out(
+    chunk: &Chunk,
+    keys: &BTreeSet<String>,
+    mentioning: &mut Vec<String>,
+    others: &mut Vec<String>,
+) -> Result<()> {
+    let cells = Cells::of(&chunk.rows)?;
+    for row in 0..chunk.len() {
+        if mentioning.len() >= EVENTS_SHOWN {
+            break;
+        }
+        let texts = cells.row(row);
+        let named = |text: &String| {
+            keys.contains(text) || text.split_whitespace().any(|word| keys.contains(word))
+        };
+        let place = if texts.iter().any(named) { &mut *mentioning } else { &mut *others };
+        if place.len() < EVENTS_SHOWN {
+            let schema = chunk.rows.schema_ref();
+            let names = schema.fields().iter().map(|field| field.name());
+            let texts = names.zip(&texts).map(|(name, text)| format!("{name} = {text}"));
+            place.push(format!("{}: {}", chunk.stream, texts.collect::<Vec<_>>().join(", ")));
+        }
+    }
+    Ok(())
+}
+
+/// The columns of a batch, to be read as text.
+struct Cells<'a>(Vec<ArrayFormatter<'a>>);
+
+impl<'a> Cells<'a> {
+    fn of(rows: &'a RecordBatch) -> Result<Cells<'a>> {
+        let options = FormatOptions::default().with_null("null");
+        let formatters = rows.columns().iter().map(|column| {
+            ArrayFormatter::try_new(column.as_ref(), &options)
+                .map_err(|error| Error::new(Kind::Input, format!("showing an event: {error}")))
+        });
+        formatters.collect::<Result<_>>().map(Cells)
+    }
+
+    fn row(&self, row: usize) -> Vec<String> {
+        // What cannot be shown is no key either.
+        self.0.iter().map(|cells| cells.value(row).try_to_string().unwrap_or_default()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::RowSchema;
+    use crate::serving::{Differing, Digest, ViewInfo};
+
+    fn compared(differs: bool) -> Vec<Compared> {
+        let view = ViewInfo { name: "v".into(), schema: RowSchema::of::<u64, u64>() };
+        let row = Differing { key: vec![0; 8], value: vec![0; 8], left: 1, right: 0 };
+        let differing = if differs { vec![row] } else { Vec::new() };
+        let (left, right) = (Digest::default(), Digest::default());
+        vec![Compared { view, rows: 0, left, right, differing }]
+    }
+
+    #[test]
+    fn the_first_that_differs_is_found_in_few_steps() {
+        for last in 0..40 {
+            for first in 0..=last {
+                for culprit in first..=last {
+                    let mut steps = 0;
+                    let found = bisect(first, last, compared(true), |epoch| {
+                        steps += 1;
+                        Ok(compared(epoch >= culprit))
+                    });
+                    let (epoch, views) = found.expect("no error");
+                    assert_eq!(epoch, culprit);
+                    assert!(!views[0].agrees() && steps <= 6, "{steps} steps to {last}");
+                }
+            }
+        }
+    }
+}
