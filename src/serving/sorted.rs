@@ -10,9 +10,9 @@ use crate::time::Epoch;
 /// Rows that are handed to the builder at once: few enough to stay in the processor's cache.
 const CHUNK_ROWS: usize = 512;
 
-/// Builds the batch `[0, boundary)` of one shard of a view, all of it at the last epoch. Rows should
-/// come in order, each once; for each place where they do not, another batch is built, and in the
-/// end all of them are sorted.
+/// Builds the batch `[0, boundary)` of one shard of a view, all of it at the last epoch. Rows
+/// should come in order, each once; for each place where they do not, another batch is built, and
+/// in the end all of them are sorted.
 pub struct BaseBuilder {
     boundary: Epoch,
     building: Option<ViewBuilder>,
