@@ -8,6 +8,7 @@ use std::time::Instant;
 use diptych::dataflows::{tweets_dedup, word_count};
 use diptych::serving::Read;
 use diptych::{Boundary, Definition, ServeOptions, System};
+use rustix::time::{ClockId, clock_gettime};
 
 /// What the process is told.
 const FLAG: &str = "--start";
@@ -28,6 +29,8 @@ pub(crate) struct Started {
     pub(crate) answering: f64,
     /// Until they saw the last epoch of the log, and it was checked.
     pub(crate) served: f64,
+    /// Processor time of all threads until then.
+    pub(crate) cpu: f64,
     /// Rows and digest of each view.
     pub(crate) digests: String,
     /// Keys of the first view.
@@ -62,9 +65,10 @@ pub(crate) fn start(name: &str, directory: &Path, start: Start) -> Started {
         pipe.read_line(&mut line).expect("a line");
         (begun.elapsed().as_secs_f64(), line.trim_end().to_owned())
     };
-    let (answering, served, (_, keys), (_, digests)) = (line().0, line().0, line(), line());
+    let (answering, (served, cpu), (_, keys), (_, digests)) = (line().0, line(), line(), line());
+    let cpu = cpu.parse().expect("seconds");
     assert!(child.wait().expect("an end").success(), "{start:?} of {name}");
-    Started { answering, served, digests, keys: keys.parse().expect("a number") }
+    Started { answering, served, cpu, digests, keys: keys.parse().expect("a number") }
 }
 
 /// Does what [`start`] asks, if this process was started by it.
@@ -90,7 +94,8 @@ pub(crate) fn work_if_started() -> bool {
     assert_eq!(index.frontier() > 0, boundary == Boundary::Newest, "who answers at once");
     say("answering");
     served.wait_beyond(name, writer.upper() - 1).expect("caught up");
-    say("served");
+    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+    say(&(cpu.tv_sec as f64 + cpu.tv_nsec as f64 * 1e-9).to_string());
     let snapshot = index.snapshot(Read::Latest).expect("a snapshot");
     let rows = |view| snapshot.scan(view).count();
     say(&rows(0).to_string());

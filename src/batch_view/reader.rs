@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Disk;
 use crate::limits::BATCH_VIEW_FOOTER_BYTES_MAX;
 use crate::row::ByteRange;
-use crate::serving::{Base, Digest, Row, ViewBatch, ViewUpdate, shard_of};
+use crate::serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
 use crate::time::Epoch;
 
 /// A batch view on disk: accumulations and views at one boundary. Immutable.
@@ -291,20 +291,18 @@ impl BatchView {
     /// # Errors
     /// When there is no such view, or a part is damaged.
     pub fn view_batches(&self, name: &str, shards: usize) -> Result<Vec<ViewBatch>> {
-        let last = self.boundary() - 1;
-        let mut updates: Vec<Vec<ViewUpdate>> = vec![Vec::new(); shards];
+        let mut builders: Vec<_> = (0..shards).map(|_| BaseBuilder::new(self.boundary())).collect();
         let mut digest = Digest::default();
         self.for_each_row(name, |key, value, times| {
             digest.add(key, value, times);
-            updates[shard_of(key, shards)].push(((key.to_vec(), value.to_vec()), last, times));
+            builders[shard_of(key, shards)].push(key, value, times);
         })?;
         let (_, stated) = self.view_size(name)?;
         if digest != stated {
             let what = format!("view \"{name}\" has digest {digest}, the manifest has {stated}");
             return Err(damaged(&self.dir.join(names::manifest(self.boundary())), 0, what));
         }
-        let batch = |updates| ViewBatch::from_updates(0, self.boundary(), updates);
-        Ok(updates.into_iter().map(batch).collect())
+        Ok(builders.into_iter().map(BaseBuilder::done).collect())
     }
 
     /// All views, for [`crate::serving::Index::install_base`]: views are numbered as `names` are.
