@@ -109,7 +109,7 @@ impl Serving {
         let index = served.index("bank").expect("an index");
         assert_eq!(index.boundary(), 1);
         let (tell, told) = mpsc::channel();
-        let options = RebuildOptions { checkpoint_every: None, look: LOOK };
+        let options = RebuildOptions { look: LOOK, ..RebuildOptions::default() };
         let rebuilds = system.rebuild_under_readers(&served, &flows, options, move |outcome| {
             // Nobody listens at the end.
             let _ = tell.send(outcome);
@@ -269,7 +269,7 @@ fn a_full_disk_during_a_checkpoint_changes_nothing() {
     let (tell, told) = mpsc::channel();
     // Between two tries there is time for an append.
     let checkpoint_every = Some(Duration::from_millis(200));
-    let options = RebuildOptions { checkpoint_every, look: LOOK };
+    let options = RebuildOptions { checkpoint_every, look: LOOK, ..RebuildOptions::default() };
     // Some thousand bytes for a log that gets hundreds; a checkpoint takes tens of thousands.
     disk.set_capacity(Some(disk.used() + 6_000));
     let system = system(disk);
