@@ -56,7 +56,7 @@ impl Flow {
 
     /// Refuses a snapshot of a version with other views than SQL knows.
     #[cfg(feature = "sql")]
-    pub(super) fn check_known(&self, snapshot: &Snapshot) -> Result<()> {
+    pub(super) fn check_known(&self, snapshot: &crate::serving::Snapshot) -> Result<()> {
         if snapshot.views() == self.views {
             return Ok(());
         }
