@@ -199,7 +199,9 @@ fn a_token_is_asked_for() {
     assert_eq!(page.eval("document.getElementById('login').open"), json!(false));
     assert_eq!(page.eval("location.href.includes('token')"), json!(false));
     // It lives as long as the tab, and no longer.
-    page.eval("location.reload()");
+    page.eval("window.before = true");
+    page.call("Page.reload", &json!({}));
+    page.until("window.before === undefined");
     page.until("document.getElementById('health').textContent === 'live'");
     assert_eq!(page.eval("Object.keys(localStorage).length"), json!(0));
 }

@@ -84,6 +84,11 @@ impl Chromium {
 
     /// Sends a command and waits for its result.
     pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.ask(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Sends a command and waits for its result, or for the browser's refusal.
+    fn ask(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -96,8 +101,8 @@ impl Chromium {
             let message = self.messages.recv_timeout(PATIENCE);
             let mut message = message.unwrap_or_else(|error| panic!("{method}: {error}"));
             if message["id"] == json!(self.last) {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].take();
+                let refused = message["error"].take();
+                return if refused.is_null() { Ok(message["result"].take()) } else { Err(refused) };
             }
             self.notice(&message);
         }
@@ -150,7 +155,12 @@ impl Chromium {
         let begun = Instant::now();
         // While a page is being loaded there is nothing to ask.
         let asked = format!("(() => {{ try {{ return !!({expression}) }} catch {{}} }})()");
-        while self.eval(&asked) != json!(true) {
+        let asked = json!({ "expression": asked, "returnByValue": true });
+        // The browser refuses what is asked of a page that it is just leaving.
+        while !self
+            .ask("Runtime.evaluate", &asked)
+            .is_ok_and(|answer| answer["result"]["value"] == json!(true))
+        {
             if begun.elapsed() > PATIENCE {
                 let text = self.eval("document.body?.innerText");
                 panic!("never: {expression}\n{}", text.as_str().unwrap_or_default());
