@@ -1,11 +1,13 @@
 //! A server that is told to stop under load loses no request and no acknowledged event, leaves a
 //! checkpoint, and exits with 0; told twice it exits at once.
 
+#[path = "serving/connection.rs"]
+mod connection;
 #[path = "serving/server.rs"]
 mod server;
 
 use std::collections::HashSet;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,27 +37,10 @@ enum Answer {
 }
 
 fn ask(stream: &mut TcpStream, request: &str) -> Answer {
-    if let Err(error) = stream.write_all(request.as_bytes()) {
-        return Answer::None(error.to_string());
-    }
-    let mut text = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        match stream.read(&mut piece) {
-            Ok(0) => return Answer::None(format!("closed after {} bytes", text.len())),
-            Ok(read) => text.extend_from_slice(&piece[..read]),
-            Err(error) => return Answer::None(error.to_string()),
-        }
-        let shown = String::from_utf8_lossy(&text);
-        let Some((head, body)) = shown.split_once("\r\n\r\n") else { continue };
-        let head = head.to_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let length: usize = length.expect("a length").parse().expect("a number");
-        if body.len() >= length {
-            let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-            let closing = head.contains("connection: close");
-            return if closing { Answer::Closing(status) } else { Answer::Kept(status) };
-        }
+    match connection::ask(stream, request) {
+        Ok((status, _, true)) => Answer::Kept(status),
+        Ok((status, _, false)) => Answer::Closing(status),
+        Err(error) => Answer::None(error),
     }
 }
 

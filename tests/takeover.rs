@@ -1,8 +1,11 @@
 //! A new binary takes over from a running server: clients that append and read all the time notice
 //! nothing, no event is lost or doubled, and when the new process dies half way the old goes on.
 
+#[path = "serving/connection.rs"]
+mod connection;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use connection::ask;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_diptych");
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -76,29 +81,6 @@ impl Drop for Process {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// One request and its answer on a connection: status, body, and whether the connection is kept.
-fn ask(stream: &mut TcpStream, request: &str) -> Result<(u16, String, bool), String> {
-    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-    let mut text = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        match stream.read(&mut piece) {
-            Ok(0) => return Err(format!("closed after {} bytes", text.len())),
-            Ok(read) => text.extend_from_slice(&piece[..read]),
-            Err(error) => return Err(error.to_string()),
-        }
-        let shown = String::from_utf8_lossy(&text);
-        let Some((head, body)) = shown.split_once("\r\n\r\n") else { continue };
-        let head = head.to_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let length: usize = length.expect("a length").parse().expect("a number");
-        if body.len() >= length {
-            let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-            return Ok((status, body.to_owned(), !head.contains("connection: close")));
-        }
     }
 }
 

@@ -177,6 +177,12 @@ impl ViewBatch {
         self.body.settled.left(position, upper)
     }
 
+    /// The first time behind all updates.
+    #[cfg(feature = "sql")]
+    pub(super) fn settled_before(&self) -> Epoch {
+        self.body.settled.times_upper()
+    }
+
     /// The position of `key`, whose hash is `hash`.
     #[inline]
     pub(super) fn find(&self, key: &[u8], hash: u64) -> Option<usize> {

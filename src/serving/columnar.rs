@@ -56,8 +56,7 @@ impl ViewBatch {
 
     /// The first time behind all updates.
     pub(crate) fn times_upper(&self) -> Epoch {
-        let times = &self.inner().storage.upds.times;
-        times.iter().max().map_or(0, |last| last + 1)
+        self.settled_before()
     }
 
     /// The multiplicity that this batch gives the row at a position, at times below `upper`.

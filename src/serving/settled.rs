@@ -61,6 +61,12 @@ impl Settled {
         self.rows
     }
 
+    /// The first time behind all updates.
+    #[cfg(feature = "sql")]
+    pub(super) fn times_upper(&self) -> Epoch {
+        self.times_upper
+    }
+
     /// The positions and multiplicities of the values of a key, for readers at times below `upper`;
     /// none when the key has few values, or the batch has updates beyond.
     pub(super) fn left(&self, key: usize, upper: Epoch) -> Option<&[(usize, isize)]> {
