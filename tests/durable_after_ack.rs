@@ -69,7 +69,7 @@ fn acknowledged_appends_survive_kill_9() {
     let log = dir.path().join("log");
     let random = SimRandom::new(5);
     let (mut sent, mut acked) = (BTreeSet::new(), BTreeSet::new());
-    for cycle in 0..scaled("DIPTYCH_LONGTEST_KILLS", 50) {
+    for cycle in 0..scaled(50, 1_000) {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args([NAME, "--exact", "--nocapture"])
             .env("DIPTYCH_TEST_CHILD", &log)

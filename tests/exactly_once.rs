@@ -78,7 +78,7 @@ impl Drop for Running<'_> {
 
 #[test]
 fn retrying_clients_append_each_record_once() {
-    let records = scaled("DIPTYCH_LONGTEST_RECORDS", 100_000);
+    let records = scaled(100_000, 1_000_000);
     let (clients, options) =
         (4, WriterOptions { rotate_bytes: 200_000, ..WriterOptions::default() });
     let requests = records.div_ceil(clients * ROWS as u64);

@@ -1,6 +1,8 @@
 //! A flipped byte in any file that answers rest on, of the log's segments or of a batch view, is
 //! named by `verify` or refused at open, with the file's name.
 
+mod scale;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -9,13 +11,6 @@ use diptych::io::{Random, SimRandom};
 use diptych::{System, append};
 
 const EPOCHS: usize = 6;
-
-/// How many bytes are flipped; more in long runs.
-fn flips() -> u64 {
-    let given = std::env::var("DIPTYCH_CASES").ok();
-    let usual = if std::env::var_os("DIPTYCH_LONGTEST").is_some() { 2_000 } else { 200 };
-    given.map_or(usual, |text| text.parse().expect("DIPTYCH_CASES is a number"))
-}
 
 fn diptych(data: &Path, line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_diptych"));
@@ -80,7 +75,7 @@ fn a_flipped_byte_is_named() {
     let files = files(&data);
     let random = SimRandom::new(seed);
     let below = |most: usize| (random.next() % most as u64) as usize;
-    let (mut named, flips) = (0, flips());
+    let (mut named, flips) = (0, scale::scaled(200, 2_000));
     for flip in 0..flips {
         let kind = &files[below(files.len())];
         let path = &kind[below(kind.len())];

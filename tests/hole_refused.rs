@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use diptych::io::{Random, SimDisk, SimRandom};
 use diptych::log::{Append, inspect};
-use logs::{Content, DIR, content_of, open, rows, scaled, steady};
+use logs::{Content, DIR, content_of, is_long, open, rows, scaled, steady};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -121,7 +121,7 @@ fn judge(files: &Files, expected: &Content, tally: &mut Tally, what: &str) {
 fn a_file_cut_at_any_byte_is_detected() {
     let sample = sample();
     let mut tally = Tally::default();
-    let all = scaled("DIPTYCH_LONGTEST", 0) > 0;
+    let all = is_long();
     let mut cuts = 0;
     for (path, content) in &sample.files {
         // MARK is mostly padding, the Arrow files are one check of their length: some of their
@@ -147,7 +147,7 @@ fn any_flipped_bit_is_detected_or_changes_nothing() {
     let sample = sample();
     let random = SimRandom::new(11);
     let mut tally = Tally::default();
-    let count = scaled("DIPTYCH_LONGTEST_MUTATIONS", 13_000);
+    let count = scaled(13_000, 300_000);
     let paths: Vec<_> = sample.files.keys().collect();
     for case in 0..count {
         let path = paths[random.below(paths.len() as u64) as usize];

@@ -33,7 +33,7 @@ fn directory() -> tempfile::TempDir {
 #[test]
 fn a_kill_at_any_call_loses_nothing() {
     work_if_child();
-    for script in 0..scaled("DIPTYCH_LONGTEST_SCRIPTS", 1) {
+    for script in 0..scaled(1, 5) {
         let dir = directory();
         let mut journal = Journal::default();
         let quiet = run(NAME, &orders(&dir, script), &mut journal, None);

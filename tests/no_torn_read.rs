@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod scale;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -125,7 +127,7 @@ fn recomputed(index: &Index, at: u64) -> Vec<(usize, usize, ViewBatch)> {
 
 #[test]
 fn cutovers_under_readers_tear_nothing() {
-    let cutovers: u64 = if std::env::var_os("DIPTYCH_LONGTEST").is_some() { 1_000 } else { 100 };
+    let cutovers = scale::scaled(100, 1_000);
     let mut bank = Bank::new();
     let first = index("1");
     bank.publish(&first, 1);

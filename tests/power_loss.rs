@@ -120,7 +120,7 @@ fn images(seed: u64, count: u64) {
 
 #[test]
 fn what_was_acknowledged_survives_a_power_failure() {
-    let images_wanted = scaled("DIPTYCH_LONGTEST_IMAGES", 5_000);
+    let images_wanted = scaled(5_000, 200_000);
     let per_seed = 100;
     for seed in 0..images_wanted.div_ceil(per_seed) {
         images(seed, per_seed);

@@ -86,13 +86,13 @@ fn kills_in(test: &'static str, phase: &str, cycles: u64, seed: u64) {
 #[test]
 fn kills_in_a_checkpoint() {
     work_if_child();
-    kills_in("kills_in_a_checkpoint", "checkpoint", scaled("DIPTYCH_LONGTEST_CYCLES", 34), 1);
+    kills_in("kills_in_a_checkpoint", "checkpoint", scaled(34, 340), 1);
 }
 
 #[test]
 fn kills_in_a_swap() {
     work_if_child();
-    kills_in("kills_in_a_swap", "swap", scaled("DIPTYCH_LONGTEST_CYCLES", 33), 2);
+    kills_in("kills_in_a_swap", "swap", scaled(33, 330), 2);
 }
 
 /// Between two recoveries that are killed a child is killed while it appends, or makes the
@@ -104,7 +104,7 @@ fn kills_in_recovery() {
     let orders = lineage.orders();
     let ended = lineage.run(&orders, None);
     let usual = |phase: &str| ended.phase(phase);
-    let (cycles, mut killed) = (scaled("DIPTYCH_LONGTEST_CYCLES", 33), 0);
+    let (cycles, mut killed) = (scaled(33, 330), 0);
     for cycle in 0..cycles {
         if cycle % 3 == 0 {
             let phase = if cycle % 2 == 0 { "append" } else { "conclude" };
@@ -127,7 +127,7 @@ fn double_kills() {
         let orders = lineage.orders();
         lineage.run(&orders, None).calls.expect("nobody killed it").0
     };
-    let (cycles, mut twice) = (scaled("DIPTYCH_LONGTEST_DOUBLE_KILLS", 20), 0);
+    let (cycles, mut twice) = (scaled(20, 500), 0);
     for cycle in 0..cycles {
         let mut lineage = Lineage::new(test, 100 + cycle);
         let random = SimRandom::new(cycle);

@@ -11,11 +11,22 @@ use std::sync::Arc;
 
 use diptych::io::{Fault, RealClock, RealDisk, SimDisk};
 use diptych::log::{Append, Pending, Reader, Writer, WriterOptions};
-use logs::{DIR, content, content_of, one, open, rows, steady};
+use logs::{DIR, content, content_of, one, open, rows, scaled, steady};
+
+/// The scripts: how many rows are appended, one in each epoch, and how many bytes fill a frame file.
+/// The first one runs on each change.
+const SCRIPTS: [(i64, u64); 5] = [(6, 600), (9, 300), (12, 900), (5, 1 << 20), (20, 450)];
+
+fn scripts() -> &'static [(i64, u64)] {
+    &SCRIPTS[..scaled(1, 5) as usize]
+}
 
 /// Appends 0.., one row each; returns what was acknowledged and the first error.
-fn script(disk: &SimDisk, appends: i64) -> (Vec<i64>, Option<diptych::Error>, Option<Writer>) {
-    let writer = match open(disk, steady(600)) {
+fn run_script(
+    disk: &SimDisk,
+    (appends, rotate): (i64, u64),
+) -> (Vec<i64>, Option<diptych::Error>, Option<Writer>) {
+    let writer = match open(disk, steady(rotate)) {
         Ok(writer) => writer,
         Err(error) => return (Vec::new(), Some(error), None),
     };
@@ -34,66 +45,79 @@ fn numbers(disk: &SimDisk) -> Vec<i64> {
     content_of(disk).unwrap().iter().flatten().map(|event| event.1).collect()
 }
 
-fn calls_of_script() -> u64 {
+fn calls_of(script: (i64, u64)) -> u64 {
     let disk = SimDisk::new();
-    let (acked, error, _writer) = script(&disk, 6);
-    assert!(error.is_none() && acked.len() == 6, "{error:?}");
+    let (acked, error, _writer) = run_script(&disk, script);
+    assert!(error.is_none() && acked.len() == script.0 as usize, "{error:?}");
     disk.calls()
 }
 
 #[test]
 fn a_disk_that_fails_at_any_call_stops_the_log_and_loses_nothing() {
-    let calls = calls_of_script();
-    assert!(calls > 60, "{calls}");
-    let mut poisoned = 0;
-    for call in 0..calls {
-        let disk = SimDisk::new();
-        disk.fail_at(call, Fault::Broken);
-        let (acked, error, writer) = script(&disk, 6);
-        let Some(error) = error else {
-            // The failing call may be one whose result nobody was waiting for: the last sealing.
-            let failed = writer.and_then(|writer| writer.append(one("s", 99)).err());
-            assert!(failed.is_some() || acked.len() == 6, "call {call}");
-            continue;
-        };
-        if let Some(writer) = writer {
-            // Poisoned: every later append is refused with the way out.
-            let again = writer.append(one("s", 99)).and_then(Pending::wait).unwrap_err();
-            let text = again.to_string();
-            assert!(text.contains("stopped") && text.contains("restart"), "call {call}: {text}");
-            assert_eq!(again.exit_code(), 10, "call {call}: {text}");
-            let read = numbers(&disk);
-            assert!(read[..] == acked[..], "call {call}: reads go on: {read:?} {acked:?}, {error}");
-            poisoned += 1;
-        }
-        let restarted = disk.kill();
-        let writer = open(&restarted, steady(600)).unwrap_or_else(|e| panic!("call {call}: {e}"));
-        writer.append(one("s", 100)).unwrap().wait().unwrap();
-        let mut kept = numbers(&restarted);
-        assert_eq!(kept.pop(), Some(100));
-        assert!(kept.starts_with(&acked) && kept.len() <= acked.len() + 1, "call {call}: {kept:?}");
+    for script in scripts() {
+        let calls = calls_of(*script);
+        let poisoned = (0..calls).filter(|call| fails_at(*script, *call)).count();
+        println!("{script:?}: {calls} calls, {poisoned} stopped a log that was open");
+        assert!(poisoned > 20, "{poisoned} of {calls}");
     }
-    assert!(poisoned > 20, "{poisoned}");
+}
+
+/// Whether it stopped a log that was open.
+fn fails_at(script: (i64, u64), call: u64) -> bool {
+    let what = format!("script {script:?}, call {call}");
+    let disk = SimDisk::new();
+    disk.fail_at(call, Fault::Broken);
+    let (acked, error, writer) = run_script(&disk, script);
+    let Some(error) = error else {
+        // The failing call may be one whose result nobody was waiting for: the last sealing.
+        let failed = writer.and_then(|writer| writer.append(one("s", 99)).err());
+        assert!(failed.is_some() || acked.len() as i64 == script.0, "{what}");
+        return false;
+    };
+    let open_then = writer.is_some();
+    if let Some(writer) = writer {
+        // Poisoned: every later append is refused with the way out.
+        let again = writer.append(one("s", 99)).and_then(Pending::wait).unwrap_err();
+        let text = again.to_string();
+        assert!(text.contains("stopped") && text.contains("restart"), "{what}: {text}");
+        assert_eq!(again.exit_code(), 10, "{what}: {text}");
+        let read = numbers(&disk);
+        assert!(read[..] == acked[..], "{what}: reads go on: {read:?} {acked:?}, {error}");
+    }
+    let restarted = disk.kill();
+    let writer = open(&restarted, steady(script.1)).unwrap_or_else(|e| panic!("{what}: {e}"));
+    writer.append(one("s", 100)).unwrap().wait().unwrap();
+    let mut kept = numbers(&restarted);
+    assert_eq!(kept.pop(), Some(100));
+    assert!(kept.starts_with(&acked) && kept.len() <= acked.len() + 1, "{what}: {kept:?}");
+    open_then
 }
 
 #[test]
 fn a_disk_that_is_full_at_any_call_refuses_or_stops_and_loses_nothing() {
-    for call in 0..calls_of_script() {
-        let disk = SimDisk::new();
-        disk.fail_at(call, Fault::Full);
-        let (acked, error, writer) = script(&disk, 6);
-        if let (Some(writer), Some(error)) = (writer, error) {
-            let next = writer.append(one("s", 100)).and_then(Pending::wait);
-            // A full disk is refused and goes on; a sync that found it full stops the log.
-            assert_eq!(next.is_ok(), error.is_full(), "call {call}: {error}, then {next:?}");
-            let read = numbers(&disk);
-            assert_eq!(read.iter().filter(|n| **n < 100).count(), acked.len(), "call {call}");
+    for script in scripts() {
+        for call in 0..calls_of(*script) {
+            is_full_at(*script, call);
         }
-        let restarted = disk.kill();
-        open(&restarted, steady(600)).unwrap_or_else(|e| panic!("call {call}: {e}"));
-        let kept: Vec<_> = numbers(&restarted).into_iter().filter(|n| *n < 100).collect();
-        assert!(acked.iter().all(|n| kept.contains(n)), "call {call}: {kept:?} {acked:?}");
     }
+}
+
+fn is_full_at(script: (i64, u64), call: u64) {
+    let what = format!("script {script:?}, call {call}");
+    let disk = SimDisk::new();
+    disk.fail_at(call, Fault::Full);
+    let (acked, error, writer) = run_script(&disk, script);
+    if let (Some(writer), Some(error)) = (writer, error) {
+        let next = writer.append(one("s", 100)).and_then(Pending::wait);
+        // A full disk is refused and goes on; a sync that found it full stops the log.
+        assert_eq!(next.is_ok(), error.is_full(), "{what}: {error}, then {next:?}");
+        let read = numbers(&disk);
+        assert_eq!(read.iter().filter(|n| **n < 100).count(), acked.len(), "{what}");
+    }
+    let restarted = disk.kill();
+    open(&restarted, steady(script.1)).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let kept: Vec<_> = numbers(&restarted).into_iter().filter(|n| *n < 100).collect();
+    assert!(acked.iter().all(|n| kept.contains(n)), "{what}: {kept:?} {acked:?}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! How fresh is what readers see? `cargo bench --bench freshness [-- word_count|tweets|readers]`
+//! How fresh is what readers see? `cargo bench --bench freshness [-- word_count|tweets|readers|rebuilds]`
 //!
 //! 20,000 events a second are appended to a log on disk in requests of 100, while one dataflow is
 //! live on one worker. For every request: from its append, and from its acknowledgement, until
 //! readers see its events; beside the time of one fdatasync of as many bytes on the same disk.
 //!
-//! `readers` runs `word_count` quiet and under full read load over HTTP, in turns; see its file.
+//! `readers` runs `word_count` quiet and under full read load over HTTP, in turns, `rebuilds` quiet
+//! and beside recomputations of all of history; see their files.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -22,6 +23,7 @@ use diptych::{Definition, ServeOptions, System, Timestamp};
 #[path = "../ratios/lines.rs"]
 mod lines;
 mod readers;
+mod rebuilds;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -35,7 +37,7 @@ const SYNCS: usize = 200;
 fn main() -> ExitCode {
     let filter: Vec<String> = std::env::args().skip(1).filter(|name| name != "--bench").collect();
     let wanted = |name: &str| filter.is_empty() || filter.iter().any(|word| word == name);
-    let lines = lines::lines(HISTORY + RATE * SECONDS.max(readers::SECONDS));
+    let lines = lines::lines(HISTORY + RATE * SECONDS.max(readers::SECONDS.max(rebuilds::SECONDS)));
     let mut met = true;
     if wanted("word_count") {
         let rows = |lines: &[String]| batch(lines, |_, text| Line { text: text.to_owned() });
@@ -47,6 +49,9 @@ fn main() -> ExitCode {
     }
     if wanted("readers") {
         met &= readers::run(&lines);
+    }
+    if wanted("rebuilds") {
+        met &= rebuilds::run(&lines);
     }
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

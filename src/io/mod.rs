@@ -26,6 +26,7 @@
 //! # Ok::<(), diptych::Error>(())
 //! ```
 
+mod beside;
 mod clock;
 mod handover;
 mod host;
@@ -36,6 +37,7 @@ mod scratch;
 mod sim;
 mod sim_state;
 
+pub(crate) use beside::{beside, give_way};
 pub use clock::{Clock, RealClock, SimClock};
 pub(crate) use handover::{Link, Waiting};
 pub(crate) use host::{FileStamp, append_private, file_stamp, raise_open_files, read_by_others};

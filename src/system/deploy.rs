@@ -21,6 +21,7 @@ use crate::batch_view::{lineage, set_lineage};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
+use crate::io::beside;
 use crate::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
 use crate::log::Writer;
 use crate::panics::caught;
@@ -431,6 +432,6 @@ fn make_batch_view(
         stop: Arc::clone(&options.stop),
         ..BatchOptions::default()
     };
-    system.batch(definition, &batch)?;
+    beside(|| system.batch(definition, &batch))?;
     remove_old(system, description)
 }

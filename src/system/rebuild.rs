@@ -29,6 +29,7 @@ use crate::batch_view::{BatchView, remove_before};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
+use crate::io::beside;
 use crate::limits::{DRIFT_ROWS, REBUILD_LOOK};
 use crate::log::Reader;
 use crate::servers::Rebuild;
@@ -303,7 +304,7 @@ impl Watched {
         let range = Some(upto);
         let options =
             BatchOptions { cluster, upto: range, incremental, stop, ..Default::default() };
-        let made = system.batch(&self.definition, &options);
+        let made = beside(|| system.batch(&self.definition, &options));
         if let Err(error) = &made {
             self.pins.remove(&upto);
             if !error.is_conflict() {
@@ -358,7 +359,7 @@ impl Watched {
         let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
         check_log(&view, &self.reader)?;
         let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
-        let base = view.base(&names, self.index.shards())?;
+        let base = beside(|| view.base(&names, self.index.shards()))?;
         let pin = match self.pins.remove(&at) {
             Some(pin) => pin,
             None => self.index.pin(at)?,

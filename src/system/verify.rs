@@ -19,6 +19,7 @@ use crate::batch_view::{BatchView, lineage};
 use crate::dataflow::Description;
 use crate::engine::Cluster;
 use crate::error::{Error, Result};
+use crate::io::give_way;
 use crate::log::inspect;
 use crate::serving::{Read, Verdict};
 
@@ -54,6 +55,7 @@ impl System {
         let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
         let run = move || {
+            give_way();
             while pause(every, &stopped) {
                 for running in current.all() {
                     let outcome = verify(&running, &system, &stopped);

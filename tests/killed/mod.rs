@@ -11,6 +11,8 @@
 mod check;
 mod child;
 mod disk;
+#[path = "../scale/mod.rs"]
+mod scale;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use check::{check, check_by_reader};
 pub(crate) use child::{Orders, work_if_child};
+pub(crate) use scale::scaled;
 
 /// What children sent, and what was acknowledged to them.
 #[derive(Debug, Default)]
@@ -47,11 +50,6 @@ impl Ended {
         let found = self.phases.iter().find(|(phase, _)| phase == name);
         found.unwrap_or_else(|| panic!("no phase {name:?} in {:?}", self.phases)).1
     }
-}
-
-/// A number that environment variable `name` can raise for long runs.
-pub(crate) fn scaled(name: &str, each_change: u64) -> u64 {
-    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(each_change)
 }
 
 /// The command that runs this test binary's test `test` as a child with these orders.

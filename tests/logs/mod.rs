@@ -1,5 +1,8 @@
 //! What the log's tests share: rows to append, and the log's content in a comparable form.
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses some of it")]
+
+#[path = "../scale/mod.rs"]
+mod scale;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +13,8 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use diptych::io::{Disk, SimClock, SimDisk, SimRandom};
 use diptych::log::{Append, Chunk, Reader, Sealed, Writer, WriterOptions};
 use diptych::{Epoch, Result};
+
+pub(crate) use scale::{is_long, scaled};
 
 /// Where the logs of these tests are, on whatever disk.
 pub(crate) const DIR: &str = "log";
@@ -104,9 +109,4 @@ pub(crate) fn content(disk: Arc<dyn Disk>, dir: &Path) -> Result<Content> {
 /// [`content`] of the log in `DIR`.
 pub(crate) fn content_of(disk: &SimDisk) -> Result<Content> {
     content(Arc::new(disk.clone()), Path::new(DIR))
-}
-
-/// A number that environment variable `name` can raise for long runs.
-pub(crate) fn scaled(name: &str, each_change: u64) -> u64 {
-    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(each_change)
 }

@@ -9,22 +9,6 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 /// A case that takes longer is named on standard error: a stall would be one.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// How many cases to run: `each_change` usually, `long` when `DIPTYCH_LONGTEST` is set, and
-/// `DIPTYCH_CASES` overrides both, up to `long`: one case of some tests is a sweep of hundreds of
-/// runs, and those have a small `long`.
-pub(crate) fn scaled(each_change: u64, long: u64) -> u64 {
-    let given = std::env::var("DIPTYCH_CASES").ok();
-    let usual = if is_long() { long } else { each_change };
-    given.map_or(usual, |text| {
-        text.parse::<u64>().expect("DIPTYCH_CASES is a number").min(long.max(each_change))
-    })
-}
-
-/// Whether the large profile of each test shall run.
-pub(crate) fn is_long() -> bool {
-    std::env::var_os("DIPTYCH_LONGTEST").is_some()
-}
-
 /// Checks `count` cases of `strategy`, numbered from `DIPTYCH_FIRST_SEED` (0 by default), or only
 /// the case `DIPTYCH_SEED`. A case that fails is made smaller; then the test panics with the
 /// smallest failing case and one command that repeats it.

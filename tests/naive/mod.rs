@@ -18,11 +18,14 @@ pub(crate) mod program;
 mod program_draw;
 pub(crate) mod program_strategy;
 mod program_twin;
+#[path = "../scale/mod.rs"]
+mod scale;
 pub(crate) mod text;
 pub(crate) mod twins;
 pub(crate) mod value;
 
-pub(crate) use cases::{cases, is_long, scaled};
+pub(crate) use cases::cases;
 pub(crate) use facts::{Fact, History, batches};
 pub(crate) use program::Program;
+pub(crate) use scale::{is_long, scaled};
 pub(crate) use value::{Answer, ByteRows, Rows, Value, bytes_of};

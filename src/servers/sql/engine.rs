@@ -146,21 +146,12 @@ impl Ready {
             .worker_threads(cores)
             .thread_name("sql")
             .thread_stack_size(limits::SQL_STACK_BYTES)
-            .on_thread_start(yield_to_workers)
+            .on_thread_start(crate::io::give_way)
             .enable_all()
             .build()
             .map_err(|error| {
                 SqlError::new("58030", format!("starting threads for SQL: {error}"))
             })?;
         Ok(Ready { state, threads: Threads(Some(threads)) })
-    }
-}
-
-/// A long statement must not take the cores from the workers, who keep the views fresh: on Linux
-/// a thread has a priority of its own.
-fn yield_to_workers() {
-    if cfg!(target_os = "linux") {
-        // Lowering one's own priority is always allowed; without it all is slower, never wrong.
-        let _ = rustix::process::nice(5);
     }
 }
