@@ -4,6 +4,7 @@ mod bank;
 mod hashtags;
 mod orders;
 mod reachability;
+mod retail;
 mod tweets;
 mod tweets_dedup;
 mod word_count;
@@ -12,6 +13,7 @@ pub use bank::{Transfer, bank};
 pub use hashtags::hashtags;
 pub use orders::{Customer, Order, orders};
 pub use reachability::{Edge, Root, reachability};
+pub use retail::{InvoiceLine, retail};
 pub use tweets::{Tweet, tweets};
 pub use tweets_dedup::{IdentifiedTweet, tweets_dedup};
 pub use word_count::{Line, word_count};
@@ -27,5 +29,6 @@ pub fn all() -> Vec<Definition> {
         Definition::new("bank", bank),
         Definition::new("orders", orders),
         Definition::new("reachability", reachability),
+        Definition::new("retail", retail),
     ]
 }

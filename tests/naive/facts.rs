@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use diptych::Event;
-use diptych::dataflows::{Customer, Edge, IdentifiedTweet, Line, Order, Root, Transfer, Tweet};
+use diptych::dataflows::{
+    Customer, Edge, IdentifiedTweet, InvoiceLine, Line, Order, Root, Transfer, Tweet,
+};
 use diptych::event::Append;
 
 /// An event of a random program: something is noted under a key.
@@ -83,6 +85,7 @@ facts! {
     Customer in "customers",
     Edge in "edges",
     Root in "roots",
+    InvoiceLine in "invoice_lines",
     Mark in "marks",
     Note in "notes",
 }

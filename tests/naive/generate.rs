@@ -1,6 +1,8 @@
 //! Random histories: late, repeated and out-of-order facts, ties, empty epochs, odd texts.
 
-use diptych::dataflows::{Customer, Edge, IdentifiedTweet, Line, Order, Root, Transfer, Tweet};
+use diptych::dataflows::{
+    Customer, Edge, IdentifiedTweet, InvoiceLine, Line, Order, Root, Transfer, Tweet,
+};
 use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
@@ -20,6 +22,7 @@ pub(crate) fn history(name: &str) -> BoxedStrategy<History> {
         "bank" => epochs(transfer()),
         "orders" => epochs(prop_oneof![3 => order(), 2 => customer()]),
         "reachability" => epochs(prop_oneof![6 => edge(), 1 => root()]),
+        "retail" => epochs(invoice_line()),
         _ => panic!("{name} has no generator"),
     }
 }
@@ -140,6 +143,21 @@ fn edge() -> impl Strategy<Value = Fact> + Clone {
 
 fn root() -> impl Strategy<Value = Fact> + Clone {
     (0_i64..8).prop_map(|node| Root { node }.into())
+}
+
+/// Few products, customers and countries; cancellations, and lines of nobody.
+fn invoice_line() -> impl Strategy<Value = Fact> + Clone {
+    let invoice = select(vec!["1", "2", "3", "C1", "C4"]);
+    let product = select(vec!["a", "b", "B", "10", "c", "d", "e", "f", "g", "h", "i", "j", "k"]);
+    let people = (select(vec!["", "1.0", "2.0"]), select(vec!["", "FR", "Österreich"]));
+    (invoice, product, -4_i64..6, time(), -20_i128..5_000, people).prop_map(
+        |(invoice, product, quantity, at, price, (customer, country))| {
+            let price = Decimal::new(price).expect("few digits");
+            let (invoice, product) = (invoice.into(), product.into());
+            let (customer, country) = (customer.into(), country.into());
+            InvoiceLine { invoice, product, quantity, at, price, customer, country }.into()
+        },
+    )
 }
 
 /// Histories for random programs.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::{Customer, Edge, IdentifiedTweet, Order, Transfer};
+use diptych::dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Order, Transfer};
 
 use super::text::hashtags;
 use super::value::once;
@@ -26,6 +26,7 @@ pub(crate) fn twin(name: &str, facts: &[&Fact]) -> Answer {
         "bank" => bank(only!(facts, Transfer).cloned()),
         "orders" => orders(facts),
         "reachability" => reachability(facts),
+        "retail" => retail(facts),
         _ => panic!("{name} has no naive twin: write one, and a generator"),
     }
 }
@@ -144,7 +145,7 @@ fn orders(facts: &[&Fact]) -> Answer {
     }
     let rows = revenue
         .into_iter()
-        .map(|((country, day), sum)| vec![text(&country), Value::Day(day), Value::Cents(sum)]);
+        .map(|((country, day), sum)| vec![text(&country), Value::Day(day), Value::Digits(sum)]);
     answer([("revenue", once(rows))])
 }
 
@@ -163,6 +164,54 @@ fn reachability(facts: &[&Fact]) -> Answer {
         }
     }
     answer([("reached", once(reached.iter().map(|node| vec![Value::Int(*node)])))])
+}
+
+fn retail(facts: &[&Fact]) -> Answer {
+    const HOUR: i64 = 3_600_000_000;
+    let mut hours: BTreeMap<(&str, i64), i128> = BTreeMap::new();
+    let mut sold: BTreeMap<&str, BTreeMap<&str, (i64, i128)>> = BTreeMap::new();
+    let mut products: BTreeMap<&str, (i64, i128)> = BTreeMap::new();
+    let mut customers: BTreeMap<&str, (BTreeSet<&str>, i128)> = BTreeMap::new();
+    for line in only!(facts, InvoiceLine) {
+        let InvoiceLine { invoice, product, quantity, at, price, customer, country } = line;
+        let revenue = price.units() * i128::from(*quantity);
+        let hour = at.micros() - at.micros().rem_euclid(HOUR);
+        *hours.entry((country, hour)).or_default() += revenue;
+        let here = sold.entry(country).or_default().entry(product).or_default();
+        for total in [here, products.entry(product).or_default()] {
+            *total = (total.0 + quantity, total.1 + revenue);
+        }
+        if !customer.is_empty() {
+            let (invoices, spent) = customers.entry(customer).or_default();
+            invoices.insert(invoice);
+            *spent += revenue;
+        }
+    }
+    let mut top = Vec::new();
+    for (country, products) in &sold {
+        let mut products: Vec<_> = products.iter().collect();
+        products.sort_by_key(|(product, (_, revenue))| (-revenue, *product));
+        for (place, (product, (_, revenue))) in products.iter().take(10).enumerate() {
+            let rank = Value::Rank(place as u64 + 1);
+            top.push(vec![text(country), rank, text(product), Value::Digits(*revenue)]);
+        }
+    }
+    let digits = |units: &i128| Value::Digits(*units);
+    let hours = hours.iter();
+    answer([
+        ("revenue", once(hours.map(|((c, h), r)| vec![text(c), Value::Micros(*h), digits(r)]))),
+        (
+            "products",
+            once(products.iter().map(|(p, (n, r))| vec![text(p), Value::Int(*n), digits(r)])),
+        ),
+        ("top_products", once(top)),
+        (
+            "customers",
+            once(customers.iter().map(|(who, (invoices, spent))| {
+                vec![text(who), Value::Int(invoices.len() as i64), digits(spent)]
+            })),
+        ),
+    ])
 }
 
 fn text(text: &str) -> Value {

@@ -15,8 +15,8 @@ pub(crate) enum Value {
     Micros(i64),
     /// A `Date`, in days since 1970.
     Day(i32),
-    /// A `Decimal<2>`, in its last digit.
-    Cents(i128),
+    /// A decimal, in its last digit.
+    Digits(i128),
 }
 
 /// A view: each row with its multiplicity, which is never zero.
@@ -42,8 +42,8 @@ impl Value {
                 let flipped = (i64::from(*days) + (1_i64 << 31)) as u32;
                 out.extend(flipped.to_be_bytes());
             }
-            Value::Cents(cents) => {
-                let mut bytes = cents.to_be_bytes();
+            Value::Digits(digits) => {
+                let mut bytes = digits.to_be_bytes();
                 bytes[0] ^= 0x80;
                 out.extend(bytes);
             }

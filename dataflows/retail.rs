@@ -1,0 +1,67 @@
+//! A shop: revenue per country and hour, the best products of each country, what customers spent.
+//!
+//! The columns are those of the "Online Retail" data set (Chen, Sain and Guo, 2012), so that its
+//! file can be ingested as it is. A cancellation is a line of its own with a negative quantity: a
+//! negative fact, which every sum takes back without being told.
+
+use std::cmp::Reverse;
+
+use differential_dataflow::operators::CountTotal;
+use diptych::{CollectionExt, Dataflow, Decimal, Event, PairsExt, Timestamp};
+
+/// One line of an invoice, or of the cancellation of one.
+#[derive(Event, Clone, Debug, PartialEq)]
+pub struct InvoiceLine {
+    /// Names the invoice; a cancellation's begins with `C`.
+    #[event(name = "InvoiceNo")]
+    pub invoice: String,
+    /// Names the product.
+    #[event(name = "StockCode")]
+    pub product: String,
+    /// How many; negative when they came back.
+    #[event(name = "Quantity")]
+    pub quantity: i64,
+    /// When.
+    #[event(name = "InvoiceDate")]
+    pub at: Timestamp,
+    /// What one costs.
+    #[event(name = "UnitPrice")]
+    pub price: Decimal<3>,
+    /// Who bought; empty when nobody knows.
+    #[event(name = "CustomerID")]
+    pub customer: String,
+    /// Where the customer lives.
+    #[event(name = "Country")]
+    pub country: String,
+}
+
+/// `revenue`: (country, hour) -> revenue, `products`: (product) -> sold, revenue, `top_products`:
+/// (country, rank) -> product, revenue, and `customers`: (customer) -> invoices, revenue.
+pub fn retail(df: &mut Dataflow) {
+    let lines = df.events::<InvoiceLine>("invoice_lines");
+    let revenue = lines
+        .clone()
+        .map(|l| ((l.country.to_owned(), l.at.hour()), l.price * l.quantity))
+        .sum("revenue");
+    let sold = lines
+        .clone()
+        .map(|l| ((l.country.to_owned(), l.product.to_owned()), (l.quantity, l.price * l.quantity)))
+        .sum("sold");
+    let known = lines.filter(|l| !l.customer.is_empty());
+    let spent = known.clone().map(|l| (l.customer.to_owned(), l.price * l.quantity)).sum("spent");
+    let invoices = known
+        .map(|l| (l.customer.to_owned(), l.invoice.to_owned()))
+        .distinct("invoices")
+        .map(|(customer, _)| customer)
+        .count_total()
+        .map(|(customer, n)| (customer, n as i64));
+
+    let products = sold.clone().map(|((_, product), sold)| (product, sold)).sum_values();
+    let top = sold
+        .top_k(10, |((country, product), (_, revenue))| (country, (Reverse(revenue), product)))
+        .map(|(place, (Reverse(revenue), product))| (place, (product, revenue)));
+    df.view("revenue", revenue).columns(&["country", "hour", "revenue"]);
+    df.view("products", products).columns(&["product", "sold", "revenue"]);
+    df.view("top_products", top).columns(&["country", "rank", "product", "revenue"]);
+    df.view("customers", invoices.join(spent)).columns(&["customer", "invoices", "revenue"]);
+}
