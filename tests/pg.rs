@@ -3,6 +3,8 @@
 
 #[path = "pg/clients.rs"]
 mod clients;
+#[path = "pg/deployed.rs"]
+mod deployed;
 #[path = "pg/driver.rs"]
 mod driver;
 #[path = "sql/flows.rs"]

@@ -58,7 +58,7 @@ fn a_disk_that_fails_at_any_call_stops_the_log_and_loses_nothing() {
         let calls = calls_of(*script);
         let poisoned = (0..calls).filter(|call| fails_at(*script, *call)).count();
         println!("{script:?}: {calls} calls, {poisoned} stopped a log that was open");
-        assert!(poisoned > 20, "{poisoned} of {calls}");
+        assert!(poisoned as u64 * 4 > calls, "{poisoned} of {calls}");
     }
 }
 

@@ -15,7 +15,7 @@ use super::history::History;
 use super::load::Load;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Reader, Writer};
-use crate::serving::{Serving, ViewInfo};
+use crate::serving::Serving;
 use crate::time::Epoch;
 
 /// A stream that a served dataflow reads.
@@ -33,10 +33,7 @@ pub struct Flow {
     pub name: String,
     /// The streams that the version that serves reads.
     pub(super) streams: ArcSwap<Vec<String>>,
-    /// The views that it published at the start, by id: what SQL knows. What another version
-    /// publishes is in its index.
-    pub views: Vec<ViewInfo>,
-    /// What answers.
+    /// What answers; the views of the version that serves are in its index.
     pub serving: Arc<Serving>,
     /// Its frontier, for tasks that wait.
     pub(super) frontier: watch::Receiver<Epoch>,
@@ -48,22 +45,9 @@ impl Flow {
     /// # Errors
     /// When the thread that follows its frontier cannot be started.
     pub fn new(name: &str, streams: Vec<String>, serving: Arc<Serving>) -> Result<Flow> {
-        let views = serving.index().views().to_vec();
         let frontier = frontiers::follow(name, &serving)?;
         let streams = ArcSwap::from_pointee(streams);
-        Ok(Flow { name: name.to_owned(), streams, views, serving, frontier })
-    }
-
-    /// Refuses a snapshot of a version with other views than SQL knows.
-    #[cfg(feature = "sql")]
-    pub(super) fn check_known(&self, snapshot: &crate::serving::Snapshot) -> Result<()> {
-        if snapshot.views() == self.views {
-            return Ok(());
-        }
-        let (name, version) = (&self.name, snapshot.version());
-        let message = format!("version {version} of {name:?} has other views than SQL knows");
-        Err(Error::new(Kind::Conflict, message)
-            .remedy("read it over HTTP; SQL knows it when the process has been restarted"))
+        Ok(Flow { name: name.to_owned(), streams, serving, frontier })
     }
 
     /// The streams that the version that serves reads.

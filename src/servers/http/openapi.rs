@@ -55,8 +55,9 @@ fn described(api: &OpenApi, site: &Site) -> Value {
     });
     let flows: Vec<_> = site.flows.iter().map(|flow| flow.name.as_str()).collect();
     let streams: Vec<_> = site.streams.iter().map(|stream| stream.name.as_str()).collect();
-    let mut views: Vec<_> =
-        site.flows.iter().flat_map(|flow| &flow.views).map(|view| view.name.as_str()).collect();
+    let indexes: Vec<_> = site.flows.iter().map(|flow| flow.serving.index()).collect();
+    let views = indexes.iter().flat_map(|index| index.views());
+    let mut views: Vec<_> = views.map(|view| view.name.as_str()).collect();
     views.sort_unstable();
     views.dedup();
     let Some(paths) = api["paths"].as_object_mut() else { return api };

@@ -108,9 +108,13 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
     match asked(&query, &info.schema)? {
         Asked::Keys(keys) => {
             let snapshot = site.snapshot(flow, mode).await?;
+            still(&snapshot, &view, &info.schema)?;
             Ok(read_keys(flow, &snapshot, &view, &keys, limit)?)
         }
-        Asked::Range(range) => read_range(&site, flow, &view, &query, mode, range, limit).await,
+        Asked::Range(range) => {
+            let range = (range, &info.schema);
+            read_range(&site, flow, &view, &query, mode, range, limit).await
+        }
     }
 }
 
@@ -253,6 +257,17 @@ impl<'s> Answer<'s> {
     }
 }
 
+/// The view's number, if its columns are those by which the keys were read: another version may have
+/// taken over since.
+fn still(snapshot: &Snapshot, view: &str, schema: &RowSchema) -> Result<usize> {
+    let (id, info) = find(snapshot.views(), view)?;
+    if info.schema.key == schema.key {
+        return Ok(id);
+    }
+    let message = format!("view {view:?} has got other keys: another version serves");
+    Err(Error::new(Kind::Stopped, message).remedy("ask again"))
+}
+
 fn read_keys(
     flow: &Flow,
     snapshot: &Snapshot,
@@ -283,7 +298,7 @@ async fn read_range(
     view: &str,
     query: &Query<'_>,
     mode: Mode,
-    range: ByteRange,
+    (range, schema): (ByteRange, &RowSchema),
     limit: usize,
 ) -> Result<Response, Problem> {
     let place = query.one("cursor")?.map(Place::from_text).transpose()?;
@@ -294,7 +309,7 @@ async fn read_range(
     if let Some(place) = &place {
         place.check(&flow.name, view, &snapshot)?;
     }
-    let (id, _) = find(snapshot.views(), view)?;
+    let id = still(&snapshot, view, schema)?;
     let (flow, view) = (flow.name.clone(), view.to_owned());
     let work = move || {
         let after = place.as_ref().map(|place| &place.cursor);

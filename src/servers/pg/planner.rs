@@ -131,12 +131,13 @@ impl Planner {
             if dataflow.is_some_and(|dataflow| *dataflow != flow.name) {
                 continue;
             }
-            if let Some(at) = flow.views.iter().position(|known| known.name == *view) {
+            let index = flow.serving.index();
+            if let Some(at) = index.views().iter().position(|known| known.name == *view) {
                 if found.is_some() {
                     // Which of them is meant is for the planner to ask.
                     return None;
                 }
-                found = Some((number, at, Arc::new(flow.views[at].schema.clone())));
+                found = Some((number, at, Arc::new(index.views()[at].schema.clone())));
             }
         }
         found

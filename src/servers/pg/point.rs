@@ -24,6 +24,8 @@ pub(super) struct Point(Arc<Plan>);
 pub(super) struct Plan {
     pub(super) flow: usize,
     pub(super) view: usize,
+    /// The view's name: another version may have another view in its place.
+    pub(super) name: String,
     pub(super) schema: Arc<RowSchema>,
     /// What the first columns of the key are equal to.
     pub(super) key: Vec<Operand>,
@@ -99,7 +101,7 @@ impl Point {
     /// Is the view still what it was when the read was recognised?
     fn check(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         let found = snapshot.views().get(self.0.view);
-        if found.is_some_and(|view| view.schema == *self.0.schema) {
+        if found.is_some_and(|view| view.name == self.0.name && view.schema == *self.0.schema) {
             return Ok(());
         }
         let failure = Failure::new("0A000", "cached plan must not change result type");

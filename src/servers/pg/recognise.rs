@@ -53,7 +53,8 @@ pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<P
     bound.conditions(selection, &table)?;
     let (fields, columns) = table.projected(&select.projection)?;
     let (key, parameters) = bound.finish()?;
-    Some(Plan { flow, view, schema, key, parameters, fields, columns, limit })
+    let name = parts.last()?.clone();
+    Some(Plan { flow, view, name, schema, key, parameters, fields, columns, limit })
 }
 
 /// Is there nothing in the query but what is looked at here?

@@ -14,6 +14,7 @@ use super::session::Settings;
 use super::stream_table::StreamTable;
 use super::view_table::ViewTable;
 use crate::servers::site::Site;
+use crate::serving::Index;
 
 /// The only catalog, and the name of the database.
 pub(super) const CATALOG: &str = "diptych";
@@ -26,14 +27,22 @@ type Table = Arc<dyn TableProvider>;
 
 /// The tables of a site, by schema.
 #[derive(Debug)]
-pub(super) struct Tables(Vec<(String, BTreeMap<String, Table>)>);
+pub(super) struct Tables {
+    schemas: Vec<(String, BTreeMap<String, Table>)>,
+    /// What served when they were made: each dataflow's generation.
+    generations: Vec<String>,
+    streams: usize,
+}
 
 impl Tables {
     /// Views and streams of `site`.
     pub(super) fn of(site: &Site) -> Tables {
         let mut schemas: Vec<(String, BTreeMap<String, Table>)> = Vec::new();
+        let mut generations = Vec::new();
         for (number, flow) in site.flows.iter().enumerate() {
-            let views = flow.views.iter().enumerate().map(|(view, info)| {
+            let index = flow.serving.index();
+            generations.push(index.generation().to_owned());
+            let views = index.views().iter().enumerate().map(|(view, info)| {
                 let name = format!("{}.{}", flow.name, info.name);
                 let table = ViewTable::new(number, view, name, info.schema.clone());
                 (info.name.clone(), Arc::new(table) as Table)
@@ -44,12 +53,23 @@ impl Tables {
             let table = StreamTable::new(stream, &site.reader);
             (stream.name.clone(), Arc::new(table) as Table)
         });
-        schemas.push((STREAMS.to_owned(), streams.collect()));
-        Tables(schemas)
+        let raw: BTreeMap<_, _> = streams.collect();
+        let streams = raw.len();
+        schemas.push((STREAMS.to_owned(), raw));
+        Tables { schemas, generations, streams }
+    }
+
+    /// Are they those of what `site` serves now? Deployments change that.
+    pub(super) fn are_of(&self, site: &Site) -> bool {
+        let flows = site.flows.iter().map(|flow| flow.serving.index());
+        let same = |(index, known): (Arc<Index>, &String)| index.generation() == known;
+        site.flows.len() == self.generations.len()
+            && site.streams.len() == self.streams
+            && flows.zip(&self.generations).all(same)
     }
 
     fn schema(&self, name: &str) -> Option<&BTreeMap<String, Table>> {
-        self.0.iter().find(|(schema, _)| schema == name).map(|(_, tables)| tables)
+        self.schemas.iter().find(|(schema, _)| schema == name).map(|(_, tables)| tables)
     }
 
     /// All tables as `schema.table`.
@@ -57,7 +77,7 @@ impl Tables {
         let of = |(schema, tables): &(String, BTreeMap<String, Table>)| {
             tables.keys().map(|table| format!("{schema}.{table}")).collect::<Vec<_>>()
         };
-        self.0.iter().flat_map(of).collect::<Vec<_>>().join(", ")
+        self.schemas.iter().flat_map(of).collect::<Vec<_>>().join(", ")
     }
 
     fn unknown(&self, name: &str) -> DataFusionError {
@@ -73,7 +93,8 @@ impl Tables {
                 return Ok(Arc::clone(table));
             }
         }
-        let found: Vec<_> = self.0.iter().filter(|(_, tables)| tables.contains_key(name)).collect();
+        let found: Vec<_> =
+            self.schemas.iter().filter(|(_, tables)| tables.contains_key(name)).collect();
         let views: Vec<_> = found.iter().filter(|(schema, _)| schema != STREAMS).collect();
         match (&views[..], &found[..]) {
             ([(_, tables)], _) | ([], [(_, tables)]) => Ok(Arc::clone(&tables[name])),
@@ -123,7 +144,7 @@ impl CatalogProviderList for Catalog {
 impl CatalogProvider for Catalog {
     fn schema_names(&self) -> Vec<String> {
         let extra = self.extra.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = self.tables.0.iter().map(|(name, _)| name.clone());
+        let own = self.tables.schemas.iter().map(|(name, _)| name.clone());
         own.chain(extra.keys().cloned()).collect()
     }
 

@@ -8,6 +8,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -37,7 +38,7 @@ pub(crate) struct Shared(OnceLock<Arc<Core>>);
 
 /// See [`Shared`]. It does not know the site, which holds it.
 pub(super) struct Core {
-    pub(super) tables: Arc<Tables>,
+    tables: ArcSwap<Tables>,
     pub(super) columns: Arc<ColumnCache>,
     turns: Arc<Semaphore>,
     ready: OnceLock<Result<Ready, SqlError>>,
@@ -65,7 +66,7 @@ impl Engine {
     pub(in crate::servers) fn new(site: Arc<Site>) -> Engine {
         let core = site.sql.0.get_or_init(|| {
             Arc::new(Core {
-                tables: Arc::new(Tables::of(&site)),
+                tables: ArcSwap::from_pointee(Tables::of(&site)),
                 columns: Arc::default(),
                 turns: Arc::new(Semaphore::new(limits::SQL_STATEMENTS_MAX)),
                 ready: OnceLock::new(),
@@ -73,6 +74,18 @@ impl Engine {
         });
         let core = Arc::clone(core);
         Engine { site, core }
+    }
+
+    /// The tables of the versions that serve now.
+    pub(super) fn tables(&self) -> Arc<Tables> {
+        let known = self.core.tables.load_full();
+        if known.are_of(&self.site) {
+            return known;
+        }
+        // Whoever comes last stores what was served last, or makes them once more.
+        let tables = Arc::new(Tables::of(&self.site));
+        self.core.tables.store(Arc::clone(&tables));
+        tables
     }
 
     /// A session with settings of its own.

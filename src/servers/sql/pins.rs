@@ -12,7 +12,16 @@ use crate::servers::site::Site;
 use crate::serving::Snapshot;
 
 /// A snapshot of each dataflow, or why there is none.
-type Held = Arc<Vec<Result<Arc<Snapshot>, SqlError>>>;
+pub(super) type Held = Arc<Vec<Result<Arc<Snapshot>, SqlError>>>;
+
+/// What the transaction reads of dataflow number `flow`.
+pub(super) fn of(held: &Held, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
+    let later = || {
+        let message = "the dataflow is served since this transaction began (begin another one)";
+        SqlError::new("55000", message)
+    };
+    held.get(flow).cloned().unwrap_or_else(|| Err(later()))
+}
 
 /// The snapshots of a session's transaction.
 #[derive(Default)]
@@ -58,7 +67,6 @@ impl Pins {
         let (mut snapshots, mut errors) = (Vec::new(), Vec::new());
         for flow in &site.flows {
             let taken = site.snapshot(flow, mode).await;
-            let taken = taken.and_then(|taken| flow.check_known(&taken).map(|()| taken));
             let taken = taken.map_err(|error| fault::of_own(&error));
             let (snapshot, error) = match taken {
                 Ok(snapshot) => (Some(snapshot), None),

@@ -11,7 +11,7 @@ use super::SqlError;
 use super::answer::{Notices, ReadAt};
 use super::columns::ColumnCache;
 use super::fault;
-use super::pins::Pins;
+use super::pins::{self, Pins};
 use super::stream_table::StreamTable;
 use super::view_table::ViewTable;
 use crate::servers::mode::{Mode, blocking};
@@ -63,12 +63,11 @@ impl Reading {
         let mut snapshots = Vec::new();
         for (number, (flow, wanted)) in site.flows.iter().zip(read).enumerate() {
             if let Some(pinned) = pinned.as_ref().filter(|_| wanted) {
-                snapshots.push(Some(pinned[number].clone()?));
+                snapshots.push(Some(pins::of(pinned, number)?));
                 continue;
             }
             snapshots.push(if wanted {
                 let snapshot = site.snapshot(flow, mode).await;
-                let snapshot = snapshot.and_then(|taken| flow.check_known(&taken).map(|()| taken));
                 Some(snapshot.map_err(|error| fault::of_own(&error))?)
             } else {
                 None

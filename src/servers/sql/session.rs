@@ -10,7 +10,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::SqlError;
 use super::catalog::Catalog;
 use super::engine::Engine;
-use super::pins::Pins;
+use super::pins::{self, Pins};
 use super::prepared::Prepared;
 use super::statement;
 use super::task;
@@ -142,7 +142,7 @@ fn at_least(value: &str) -> Result<Epoch, SqlError> {
 
 impl Session {
     pub(super) fn new(engine: Engine) -> Session {
-        let tables = Arc::clone(&engine.core.tables);
+        let tables = engine.tables();
         let catalog = Catalog { tables, settings: Arc::default(), extra: Arc::default() };
         Session { engine, catalog, functions: Arc::default(), pins: Arc::default() }
     }
@@ -210,11 +210,9 @@ impl Session {
     ) -> Result<Arc<Snapshot>, SqlError> {
         let (site, mode) = (&self.engine.site, self.mode()?);
         if let Some(pinned) = self.pins.held(site, mode).await {
-            return pinned[flow].clone();
+            return pins::of(&pinned, flow);
         }
-        let served = &site.flows[flow];
-        let snapshot = site.snapshot(served, mode).await;
-        let snapshot = snapshot.and_then(|taken| served.check_known(&taken).map(|()| taken));
+        let snapshot = site.snapshot(&site.flows[flow], mode).await;
         snapshot.map_err(|error| super::fault::of_own(&error))
     }
 
@@ -256,7 +254,8 @@ impl Session {
     /// `DataFusion`'s state with this session's tables and functions.
     pub(super) fn state(&self) -> Result<SessionState, SqlError> {
         let mut state = self.engine.core.state()?;
-        state.register_catalog_list(Arc::new(self.catalog.clone()));
+        let tables = self.engine.tables();
+        state.register_catalog_list(Arc::new(Catalog { tables, ..self.catalog.clone() }));
         let functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
         for function in functions.iter() {
             use datafusion::execution::FunctionRegistry;

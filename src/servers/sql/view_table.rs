@@ -10,6 +10,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::SqlError;
 use super::access::{self, Access};
 use super::image::Image;
 use super::reading::Reading;
@@ -88,6 +89,7 @@ impl TableProvider for ViewTable {
             let message = format!("{} is scanned without a snapshot", self.name);
             return Err(DataFusionError::Internal(message));
         };
+        self.check(snapshot)?;
         let wanted: Vec<usize> = match projection {
             Some(wanted) => wanted.clone(),
             None => (0..self.schema.fields().len()).collect(),
@@ -109,6 +111,19 @@ impl TableProvider for ViewTable {
 }
 
 impl ViewTable {
+    /// Is the view still what it was when the statement was planned?
+    fn check(&self, snapshot: &Snapshot) -> PlanResult<()> {
+        let found = snapshot.views().get(self.view);
+        let named =
+            |name: &str| self.name.strip_suffix(name).is_some_and(|flow| flow.ends_with('.'));
+        if found.is_some_and(|info| named(&info.name) && info.schema == self.rows) {
+            return Ok(());
+        }
+        let message = "cached plan must not change result type (another version serves: prepare \
+                       the statement again, or begin another transaction)";
+        Err(DataFusionError::External(Box::new(SqlError::new("0A000", message))))
+    }
+
     /// Few rows come from the index, many as columns.
     fn source(
         &self,

@@ -27,7 +27,7 @@ use objects::Objects;
 
 use crate::servers::site::Site;
 
-/// A session's catalog.
+/// A session's catalog: of the versions that served when it began.
 #[derive(Clone, Debug)]
 pub(super) struct Catalog(Arc<Objects>);
 

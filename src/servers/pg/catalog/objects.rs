@@ -88,7 +88,7 @@ impl Objects {
             settings,
         };
         for flow in &site.flows {
-            for view in &flow.views {
+            for view in flow.serving.index().views() {
                 let columns = of_view(&view.schema);
                 objects.add(&flow.name, &view.name, columns, view.schema.key.len());
             }
