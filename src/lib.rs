@@ -62,6 +62,7 @@ pub mod dataflows;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod folds;
 #[doc(hidden)]
 pub mod hostile;
 pub mod io;
