@@ -82,7 +82,7 @@ pub use batch::BatchReport;
 pub use cli::main;
 pub use dataflow::{
     Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Keyed, Monoid,
-    PairsExt, Summand,
+    OrderedExt, PairsExt, PanesExt, Summand, TimedExt, Window, Windows,
 };
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};

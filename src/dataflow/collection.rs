@@ -39,6 +39,13 @@ pub trait PairsExt<'s, K, V>: Sized {
     where
         V: Hash;
 
+    /// `(key, (value, found))`: each row with every row of `other` under its key, and with none where
+    /// there is none: what is known of something beside all that happened to it.
+    fn left_join<W>(self, other: Collection<'s, (K, W)>) -> Collection<'s, (K, (V, Option<W>))>
+    where
+        V: Hash,
+        W: ExchangeData + Hash;
+
     /// The exact sum of values per key, kept incrementally: a change costs one key, not its rows.
     fn sum_values(self) -> Collection<'s, (K, V)>
     where
@@ -71,6 +78,18 @@ where
         let there = self.threshold_total(|_, copies| isize::from(*copies > 0));
         let keys = there.map(|(key, _)| key);
         keys.count_total().map(|(key, n)| (key, n as i64))
+    }
+    fn left_join<W>(self, other: Collection<'s, (K, W)>) -> Collection<'s, (K, (V, Option<W>))>
+    where
+        V: Hash,
+        W: ExchangeData + Hash,
+    {
+        use differential_dataflow::operators::ThresholdTotal;
+        let known = other.clone().map(|(key, _)| key);
+        let known = known.threshold_total(|_, copies| isize::from(*copies > 0));
+        let alone = self.clone().antijoin(known).map(|(key, value)| (key, (value, None)));
+        let found = self.join(other).map(|(key, (value, found))| (key, (value, Some(found))));
+        found.concat(alone)
     }
     fn sum_values(self) -> Collection<'s, (K, V)>
     where

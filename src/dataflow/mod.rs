@@ -47,6 +47,7 @@ mod pass;
 mod plan;
 mod rejections;
 mod relay;
+mod timed;
 mod top_k;
 
 pub use accumulate::{Key, Monoid, Summand};
@@ -61,6 +62,7 @@ pub use graph::{Graph, GraphChannel, GraphOperator};
 pub use pass::Pass;
 pub(crate) use plan::Plan;
 pub use plan::{StreamInfo, ViewInfo};
+pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
 
 use differential_dataflow::ExchangeData;
 use plan::Sketch;

@@ -1,0 +1,211 @@
+//! Event time behind the barrier: sessions, joins by time, funnels, running sums.
+//!
+//! All of these are functions of contents: rows carry their times as data, and no clock and no
+//! order of arrival is read. So a late row changes old answers, in the next epoch, in both layers.
+//! Times are [`Timestamp`]s, or whatever else the rows are ordered by where no span is measured.
+//!
+//! An operator here that looks along the rows of a key (all but [`TimedExt::interval_join`]) reads
+//! them all again when one of them changes: keys should be many, and their rows few.
+
+mod along;
+mod interval_join;
+mod window;
+
+use std::hash::Hash;
+use std::time::Duration;
+
+use differential_dataflow::ExchangeData;
+
+pub use window::{Window, Windows};
+
+use super::Summand;
+use super::collection::{Collection, PairsExt};
+use crate::event::Timestamp;
+
+/// Rows of a key in the order of their times.
+pub trait TimedExt<'s, K, V>: Sized {
+    /// `((key, start), (at, value))`: each row with the start of its session.
+    ///
+    /// Two rows of a key that are at most `gap` apart are in one session. A session that grows at
+    /// its end keeps its name, so its other rows stay as they are; a late row may make one of two.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use diptych::dataflows::InvoiceLine;
+    /// use diptych::{Collection, Dataflow, PairsExt, TimedExt};
+    ///
+    /// /// How many lines each visit of a customer has; half an hour of silence ends one.
+    /// fn visits(df: &mut Dataflow) {
+    ///     let lines = df
+    ///         .events::<InvoiceLine>("invoice_lines")
+    ///         .map(|l| (l.customer.to_owned(), (l.at, l.product.to_owned())))
+    ///         .collect("lines");
+    ///     let visits = lines.sessions(Duration::from_secs(1800));
+    ///     df.view("visits", visits.map(|(visit, _)| (visit, 1_i64)).sum_values());
+    /// }
+    /// # diptych::Definition::new("visits", visits).describe().unwrap();
+    /// ```
+    ///
+    /// # Panics
+    /// When `gap` is longer than 292,000 years.
+    fn sessions(self, gap: Duration) -> Collection<'s, ((K, Timestamp), (Timestamp, V))>;
+
+    /// `(key, (at, value, found))`: each row with the latest row of `other` that is not after it,
+    /// under the same key; the greatest of those at one time. None where there is no such row.
+    ///
+    /// ```
+    /// use diptych::dataflows::{Customer, Order};
+    /// use diptych::{Dataflow, PairsExt, TimedExt};
+    ///
+    /// /// Revenue by the country where the customer lived *then*.
+    /// fn revenue(df: &mut Dataflow) {
+    ///     let orders = df.events::<Order>("orders");
+    ///     let orders = orders.map(|o| (o.customer, (o.at, o.amount))).collect("orders");
+    ///     let lived = df.events::<Customer>("customers");
+    ///     let lived = lived.map(|c| (c.id, (c.at, c.country.to_owned()))).collect("lived");
+    ///     let revenue = orders.as_of_join(lived).map(|(_, (_, amount, country))| (country, amount));
+    ///     df.view("revenue", revenue.sum_values());
+    /// }
+    /// # diptych::Definition::new("revenue", revenue).describe().unwrap();
+    /// ```
+    fn as_of_join<W>(
+        self,
+        other: Collection<'s, (K, (Timestamp, W))>,
+    ) -> Collection<'s, (K, (Timestamp, V, Option<W>))>
+    where
+        W: ExchangeData + Hash;
+
+    /// `(key, ((at, value), (at, value)))`: each row with every row of `other` under the same key
+    /// that is at most `before` earlier and at most `after` later. Costs what the rows of three
+    /// such spans cost, not those of the key.
+    ///
+    /// # Panics
+    /// When both spans together are zero, or longer than 292,000 years.
+    #[expect(clippy::type_complexity, reason = "a pair of rows is a pair of rows")]
+    fn interval_join<W>(
+        self,
+        other: Collection<'s, (K, (Timestamp, W))>,
+        before: Duration,
+        after: Duration,
+    ) -> Collection<'s, (K, ((Timestamp, V), (Timestamp, W)))>
+    where
+        W: ExchangeData + Hash;
+
+    /// `(key, (start, reached))`: how far each session of a key got in a funnel.
+    ///
+    /// `step` says which step a row is (0 is the first; none for rows that are no step). A step
+    /// counts once all before it have been taken, in the order of their times; rows at one time are
+    /// taken in the order of their values. Sessions that never took the first have reached 0.
+    ///
+    /// # Panics
+    /// As [`TimedExt::sessions`].
+    fn funnel<F>(self, gap: Duration, step: F) -> Collection<'s, (K, (Timestamp, u64))>
+    where
+        F: Fn(&V) -> Option<u64> + 'static;
+}
+
+impl<'s, K, V> TimedExt<'s, K, V> for Collection<'s, (K, (Timestamp, V))>
+where
+    K: ExchangeData + Hash,
+    V: ExchangeData + Hash,
+{
+    fn sessions(self, gap: Duration) -> Collection<'s, ((K, Timestamp), (Timestamp, V))> {
+        along::sessions(self, micros(gap))
+    }
+
+    fn as_of_join<W>(
+        self,
+        other: Collection<'s, (K, (Timestamp, W))>,
+    ) -> Collection<'s, (K, (Timestamp, V, Option<W>))>
+    where
+        W: ExchangeData + Hash,
+    {
+        along::as_of_join(self, other)
+    }
+
+    fn interval_join<W>(
+        self,
+        other: Collection<'s, (K, (Timestamp, W))>,
+        before: Duration,
+        after: Duration,
+    ) -> Collection<'s, (K, ((Timestamp, V), (Timestamp, W)))>
+    where
+        W: ExchangeData + Hash,
+    {
+        interval_join::interval_join(self, other, micros(before), micros(after))
+    }
+
+    fn funnel<F>(self, gap: Duration, step: F) -> Collection<'s, (K, (Timestamp, u64))>
+    where
+        F: Fn(&V) -> Option<u64> + 'static,
+    {
+        along::funnel(self, micros(gap), step)
+    }
+}
+
+/// Values of a key in some order.
+pub trait OrderedExt<'s, K, O, V>: Sized {
+    /// `(key, (order, value, running))`: each row with the sum of all values of the key up to it,
+    /// itself included; rows of one order are all included in each of them.
+    fn running_sum(self) -> Collection<'s, (K, (O, V, V))>;
+}
+
+impl<'s, K, O, V> OrderedExt<'s, K, O, V> for Collection<'s, (K, (O, V))>
+where
+    K: ExchangeData + Hash,
+    O: ExchangeData + Hash,
+    V: Summand + Hash,
+{
+    fn running_sum(self) -> Collection<'s, (K, (O, V, V))> {
+        along::running_sum(self)
+    }
+}
+
+/// Sums of panes, such as a count for each minute.
+pub trait PanesExt<'s, K, V>: Sized {
+    /// `((window, key), sum)`: the sums of all panes in each of `windows`.
+    ///
+    /// A pane is named by its start, and lies in the windows that its start lies in: the windows'
+    /// step should be a multiple of the panes' width. Each event is then counted once, in its pane,
+    /// and a window costs one row for each pane and key, however many events there are.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use diptych::dataflows::Tweet;
+    /// use diptych::{Dataflow, PanesExt, Windows};
+    ///
+    /// /// Tweets of the last hour, every five minutes.
+    /// fn rates(df: &mut Dataflow) {
+    ///     let minutes = |n| Duration::from_secs(60 * n);
+    ///     let panes = Windows::tumbling(minutes(5));
+    ///     let counts = df
+    ///         .events::<Tweet>("tweets")
+    ///         .map(move |t| (panes.at(t.publish_date).start, t.language.to_owned()))
+    ///         .count("panes")
+    ///         .map(|((pane, language), n)| ((pane, language), n));
+    ///     df.view("rates", counts.slide(Windows::hopping(minutes(60), minutes(5))));
+    /// }
+    /// # diptych::Definition::new("rates", rates).describe().unwrap();
+    /// ```
+    fn slide(self, windows: Windows) -> Collection<'s, ((Window, K), V)>;
+}
+
+impl<'s, K, V> PanesExt<'s, K, V> for Collection<'s, ((Timestamp, K), V)>
+where
+    K: ExchangeData + Hash,
+    V: Summand,
+{
+    fn slide(self, windows: Windows) -> Collection<'s, ((Window, K), V)> {
+        self.flat_map(move |((pane, key), value)| {
+            windows.of(pane).map(move |window| ((window, key.clone()), value.clone()))
+        })
+        .sum_values()
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    match i64::try_from(span.as_micros()) {
+        Ok(micros) => micros,
+        Err(_) => panic!("a span of {span:?} is longer than all of time: write a shorter one"),
+    }
+}
