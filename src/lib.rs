@@ -81,8 +81,8 @@ pub mod time;
 pub use batch::BatchReport;
 pub use cli::main;
 pub use dataflow::{
-    Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Keyed, Monoid,
-    OrderedExt, PairsExt, PanesExt, Summand, TimedExt, Window, Windows,
+    Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Inside, Keyed,
+    Monoid, OrderedExt, PairsExt, PanesExt, Summand, TimedExt, Window, Windows,
 };
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};

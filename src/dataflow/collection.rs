@@ -8,12 +8,16 @@ use std::hash::Hash;
 
 use differential_dataflow::difference::{IsZero, Multiply, Semigroup};
 use differential_dataflow::{ExchangeData, VecCollection};
+use timely::order::Product;
 
 use super::accumulate::{Summand, Total};
 use crate::time::Epoch;
 
 /// A collection of rows `D` that changes from epoch to epoch; differential's own type.
 pub type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
+
+/// A collection inside [`CollectionExt::grow`]: its times count the rounds, too.
+pub type Inside<'i, D> = VecCollection<'i, Product<Epoch, u64>, D, isize>;
 
 /// Sugar on [`Collection`].
 pub trait CollectionExt<'s, D: ExchangeData>: Sized {
@@ -30,6 +34,32 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
         G: ExchangeData + Hash,
         R: ExchangeData,
         F: Fn(D) -> (G, R) + 'static;
+
+    /// What these rows grow to: `logic` is applied to what there is, with `with` beside it, and
+    /// what it gives is added, until nothing is new. Each row is there once.
+    ///
+    /// It is differential's `iterate` for what only grows from round to round. It also shrinks
+    /// again when the rows, or `with`, do: what depended on them goes, exactly.
+    ///
+    /// ```
+    /// use diptych::dataflows::{Edge, Root};
+    /// use diptych::{CollectionExt, Dataflow};
+    ///
+    /// fn reachable(df: &mut Dataflow) {
+    ///     let edges = df.events::<Edge>("edges").weighted(|e| e.diff).map(|e| (e.src, e.dst));
+    ///     let roots = df.events::<Root>("roots").map(|r| r.node).distinct("roots");
+    ///     let reached = roots.grow(edges.distinct("edges"), |reached, edges| {
+    ///         reached.map(|node| (node, ())).join_map(edges, |_, (), dst| *dst)
+    ///     });
+    ///     df.view("reached", reached.map(|node| (node, ())));
+    /// }
+    /// # diptych::Definition::new("reachable", reachable).describe().unwrap();
+    /// ```
+    fn grow<E, F>(self, with: Collection<'s, E>, logic: F) -> Collection<'s, D>
+    where
+        D: Hash,
+        E: ExchangeData,
+        for<'i> F: FnOnce(Inside<'i, D>, Inside<'i, E>) -> Inside<'i, D>;
 }
 
 /// Sugar on collections of `(key, value)`.
@@ -60,6 +90,20 @@ impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
         F: Fn(D) -> (G, R) + 'static,
     {
         super::top_k::top_k(self.map(split), k)
+    }
+    fn grow<E, F>(self, with: Collection<'s, E>, logic: F) -> Collection<'s, D>
+    where
+        D: Hash,
+        E: ExchangeData,
+        for<'i> F: FnOnce(Inside<'i, D>, Inside<'i, E>) -> Inside<'i, D>,
+    {
+        use differential_dataflow::operators::Iterate;
+        let start = self.clone();
+        self.iterate(|scope, grown| {
+            let (with, start) = (with.enter(scope), start.enter(scope));
+            // `distinct` consolidates: without it, rows that cancel would go round for ever.
+            logic(grown, with).concat(start).distinct()
+        })
     }
 }
 

@@ -53,7 +53,7 @@ mod top_k;
 pub use accumulate::{Key, Monoid, Summand};
 pub use arranged::{Keyed, KeyedTrace};
 pub(crate) use barrier::Barrier;
-pub use collection::{Collection, CollectionExt, PairsExt};
+pub use collection::{Collection, CollectionExt, Inside, PairsExt};
 pub use definition::{Definition, Description};
 pub(crate) use dump::Sink;
 pub use events::Events;

@@ -176,7 +176,7 @@ pub trait PanesExt<'s, K, V>: Sized {
     ///
     /// /// Tweets of the last hour, every five minutes.
     /// fn rates(df: &mut Dataflow) {
-    ///     let minutes = |n| Duration::from_secs(60 * n);
+    ///     let minutes = |n: u64| Duration::from_secs(60 * n);
     ///     let panes = Windows::tumbling(minutes(5));
     ///     let counts = df
     ///         .events::<Tweet>("tweets")
