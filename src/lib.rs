@@ -76,6 +76,7 @@ pub mod serving;
 pub mod sources;
 mod speed;
 mod system;
+pub mod testing;
 pub mod time;
 
 pub use batch::BatchReport;

@@ -49,6 +49,14 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::io(path.display().to_string(), error))
 }
 
+/// Writes a text file that the user has named, in place of what was there.
+///
+/// # Errors
+/// What the system reports, with the file's name.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|error| Error::io(path.display().to_string(), error))
+}
+
 /// Adds `text` to the end of a file of secrets, which is made for its owner alone when missing.
 ///
 /// # Errors

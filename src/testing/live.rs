@@ -1,0 +1,147 @@
+//! A dataflow, fed by hand.
+
+use std::sync::Arc;
+
+use super::story::Batches;
+use crate::dataflow::Definition;
+use crate::engine::Cluster;
+use crate::error::{Error, Kind, Result};
+use crate::event::Event;
+use crate::log::{Append, Writer};
+use crate::row::Columns;
+use crate::serving::{Index, Read, Snapshot};
+use crate::system::{BatchOptions, Boundary, ServeOptions, Served, System};
+use crate::time::Epoch;
+
+/// One dataflow, live in memory. What is fed is visible when the call returns.
+pub struct Live {
+    definition: Definition,
+    system: System,
+    writer: Arc<Writer>,
+    /// None only while it restarts.
+    served: Option<Served>,
+    index: Index,
+}
+
+impl Live {
+    /// Serves a dataflow over an empty log, with one worker.
+    ///
+    /// # Errors
+    /// When the function draws something impossible, such as two views of one name.
+    pub fn start(dataflow: impl Into<Definition>) -> Result<Live> {
+        let (definition, system) = (dataflow.into(), System::in_memory());
+        let writer = Arc::new(system.writer()?);
+        let (served, index) = serve(&system, &definition, &writer, 1, Boundary::Newest)?;
+        Ok(Live { definition, system, writer, served: Some(served), index })
+    }
+
+    /// Appends events as an epoch of their own, and waits until they are visible. No events make an
+    /// empty epoch. Gives the epoch.
+    ///
+    /// # Errors
+    /// When the stream is not read as this type, or the dataflow fails on them.
+    pub fn feed<E: Event>(&mut self, stream: &str, events: &[E]) -> Result<Epoch> {
+        let epoch = crate::sources::append(&self.writer, stream, events)?;
+        self.wait(epoch)
+    }
+
+    /// Appends several streams' rows as one epoch.
+    pub(super) fn feed_batches(&mut self, batches: &Batches) -> Result<Epoch> {
+        let append = Append { batches: batches.clone(), ..Append::default() };
+        // As a client that retries: the second is not applied.
+        let append = append.by("story", self.writer.next_sequence("story"));
+        let first = self.writer.append(append.clone())?.wait()?;
+        let again = self.writer.append(append)?.wait()?;
+        if !again.repeated || again.epoch != first.epoch {
+            let message = format!("a repeated append became epoch {}", again.epoch);
+            return Err(Error::new(Kind::Damaged, message));
+        }
+        self.wait(first.epoch)
+    }
+
+    fn wait(&self, epoch: Epoch) -> Result<Epoch> {
+        match &self.served {
+            Some(served) => served.wait_beyond(self.definition.name(), epoch)?,
+            None => unreachable!("it restarts within one call"),
+        }
+        Ok(epoch)
+    }
+
+    /// The rows of a view now, each as often as it is there.
+    ///
+    /// # Errors
+    /// When there is no such view, or its columns are not `K` and `V`.
+    pub fn rows<K: Columns, V: Columns>(&self, view: &str) -> Result<Vec<(K, V)>> {
+        typed(&self.index.snapshot(Read::Latest)?, view)
+    }
+
+    /// The rows of a view as they were at `epoch`.
+    ///
+    /// # Errors
+    /// As [`Live::rows`], and for epochs before the last restart.
+    pub fn rows_at<K: Columns, V: Columns>(&self, epoch: Epoch, view: &str) -> Result<Vec<(K, V)>> {
+        if epoch < self.index.since() {
+            let upper = epoch + 1;
+            let then = self.system.recompute(&self.definition, upper, Cluster::local(1), true)?;
+            return typed(&then.snapshot(Read::Latest)?, view);
+        }
+        typed(&self.index.snapshot(Read::AsOf(epoch))?, view)
+    }
+
+    /// All views now, or at an epoch; to compare, to scan, to take digests of.
+    ///
+    /// # Errors
+    /// For epochs that are not there.
+    pub fn snapshot(&self, read: Read) -> Result<Snapshot> {
+        self.index.snapshot(read)
+    }
+
+    /// Stops, and goes on from a batch view with so many workers: as after an upgrade of the
+    /// machine.
+    ///
+    /// # Errors
+    /// When the batch view cannot be made: the function panics, or nothing was fed.
+    pub fn restart(&mut self, workers: usize) -> Result<()> {
+        if let Some(served) = self.served.take() {
+            served.stop()?;
+        }
+        let options = BatchOptions { cluster: Cluster::local(workers), ..BatchOptions::default() };
+        let start = match self.writer.upper() {
+            0 => Boundary::Newest,
+            _ => Boundary::Restore(self.system.batch(&self.definition, &options)?.boundary),
+        };
+        let (system, definition) = (&self.system, &self.definition);
+        let (served, index) = serve(system, definition, &self.writer, workers, start)?;
+        (self.served, self.index) = (Some(served), index);
+        match self.writer.upper() {
+            0 => Ok(()),
+            upper => self.wait(upper - 1).map(drop),
+        }
+    }
+}
+
+fn serve(
+    system: &System,
+    definition: &Definition,
+    writer: &Writer,
+    workers: usize,
+    boundary: Boundary,
+) -> Result<(Served, Index)> {
+    let options =
+        ServeOptions::default().writer(writer).cluster(Cluster::local(workers)).boundary(boundary);
+    let served = system.serve(std::slice::from_ref(definition), options)?;
+    let index = served.index(definition.name())?;
+    Ok((served, index))
+}
+
+fn typed<K: Columns, V: Columns>(snapshot: &Snapshot, view: &str) -> Result<Vec<(K, V)>> {
+    let mut rows = Vec::new();
+    let number = snapshot.view(view)?;
+    for row in snapshot.scan(number) {
+        let row = row?;
+        for _ in 0..row.multiplicity.max(0) {
+            rows.push((crate::row::decode(&row.key)?, crate::row::decode(&row.value)?));
+        }
+    }
+    Ok(rows)
+}

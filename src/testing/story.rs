@@ -1,0 +1,170 @@
+//! What happened, epoch by epoch.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, UInt64Array};
+use arrow_cast::display::array_value_to_string;
+use arrow_select::take::take_record_batch;
+
+use crate::error::{Error, Kind, Result};
+use crate::event::{Append as _, Event};
+
+/// Rows of streams.
+pub(super) type Batches = Vec<(Arc<str>, RecordBatch)>;
+
+/// A history for tests: the events of each epoch, of one stream or of several.
+///
+/// ```
+/// use diptych::dataflows::{Edge, Root};
+/// use diptych::testing::Story;
+///
+/// let story = Story::default()
+///     .epoch()
+///     .with("roots", &[Root { node: 1 }])
+///     .with("edges", &[Edge { src: 1, dst: 2, diff: 1 }])
+///     .epoch() // an empty one
+///     .epoch()
+///     .with("edges", &[Edge { src: 1, dst: 2, diff: -1 }]);
+/// assert_eq!(story.epochs(), 3);
+/// ```
+#[derive(Clone, Default)]
+pub struct Story(Vec<Batches>);
+
+impl Story {
+    /// The events of one stream, epoch by epoch.
+    pub fn of<E: Event>(stream: &str, epochs: &[Vec<E>]) -> Story {
+        let each = |story: Story, events: &Vec<E>| story.epoch().with(stream, events);
+        epochs.iter().fold(Story::default(), each)
+    }
+
+    /// Begins another epoch, with nothing in it.
+    #[must_use]
+    pub fn epoch(mut self) -> Story {
+        self.0.push(Vec::new());
+        self
+    }
+
+    /// Adds events of a stream to the last epoch; to a first one if there is none.
+    #[must_use]
+    pub fn with<E: Event>(mut self, stream: &str, events: &[E]) -> Story {
+        if self.0.is_empty() {
+            self = self.epoch();
+        }
+        if let (Some(last), false) = (self.0.last_mut(), events.is_empty()) {
+            last.push((stream.into(), rows(events)));
+        }
+        self
+    }
+
+    /// How many epochs.
+    pub fn epochs(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn parts(&self) -> &[Batches] {
+        &self.0
+    }
+
+    /// The same epochs, the events of each from the last to the first.
+    pub(super) fn reversed(&self) -> Result<Story> {
+        let mut story = self.clone();
+        for batches in &mut story.0 {
+            for (_, rows) in batches.iter_mut() {
+                *rows = taken(rows, (0..rows.num_rows() as u64).rev().collect())?;
+            }
+            batches.reverse();
+        }
+        Ok(story)
+    }
+
+    /// The same epochs, the events of each in another order.
+    pub(super) fn shuffled(&self, chance: &mut Chance) -> Result<Story> {
+        let mut story = self.clone();
+        for batches in &mut story.0 {
+            for (_, rows) in batches.iter_mut() {
+                let mut order: Vec<u64> = (0..rows.num_rows() as u64).collect();
+                chance.shuffle(&mut order);
+                *rows = taken(rows, order)?;
+            }
+            chance.shuffle(batches);
+        }
+        Ok(story)
+    }
+
+    /// The same events, each in an epoch drawn anew: some come early, some late.
+    pub(super) fn recut(&self, chance: &mut Chance) -> Result<Story> {
+        let epochs = chance.below(self.0.len() as u64 + 2) + 1;
+        let mut story = Story((0..epochs).map(|_| Vec::new()).collect());
+        for (stream, rows) in self.0.iter().flatten() {
+            let mut places = vec![Vec::new(); story.0.len()];
+            for row in 0..rows.num_rows() as u64 {
+                places[chance.below(epochs) as usize].push(row);
+            }
+            for (batches, order) in story.0.iter_mut().zip(places) {
+                if !order.is_empty() {
+                    batches.push((Arc::clone(stream), taken(rows, order)?));
+                }
+            }
+        }
+        Ok(story)
+    }
+}
+
+fn rows<E: Event>(events: &[E]) -> RecordBatch {
+    let mut rows = E::Appender::default();
+    for event in events {
+        rows.push(event);
+    }
+    rows.finish()
+}
+
+fn taken(rows: &RecordBatch, order: Vec<u64>) -> Result<RecordBatch> {
+    take_record_batch(rows, &UInt64Array::from(order))
+        .map_err(|error| Error::new(Kind::Input, format!("putting events in order: {error}")))
+}
+
+impl fmt::Debug for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (epoch, batches) in self.0.iter().enumerate() {
+            write!(f, "\nepoch {epoch}:")?;
+            if batches.is_empty() {
+                write!(f, " nothing")?;
+            }
+            for (stream, rows) in batches {
+                let schema = rows.schema();
+                for row in 0..rows.num_rows() {
+                    let columns = schema.fields().iter().zip(rows.columns());
+                    let cells = columns.map(|(field, column)| {
+                        let text = array_value_to_string(column, row);
+                        format!("{}: {}", field.name(), text.unwrap_or_else(|e| e.to_string()))
+                    });
+                    write!(f, "\n  {stream} {{{}}}", cells.collect::<Vec<_>>().join(", "))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Marsaglia's xorshift: chance enough to shuffle, and the same for the same seed.
+pub(super) struct Chance(u64);
+
+impl Chance {
+    pub(super) fn new(seed: u64) -> Chance {
+        Chance(seed | 1)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 8) % bound
+    }
+
+    fn shuffle<T>(&mut self, list: &mut [T]) {
+        for end in (1..list.len()).rev() {
+            list.swap(end, self.below(end as u64 + 1) as usize);
+        }
+    }
+}
