@@ -49,7 +49,7 @@ fn timed(df: &mut Dataflow) {
     let right = facts.filter(|f| f.side == 1).map(|f| (f.key, (f.at, f.n))).collect("right");
     let sessions = left.clone().sessions(micros(GAP));
     df.view("sessions", sessions.map(|((key, start), (at, n))| ((key, start), (at, n))));
-    df.view("as_of", left.clone().as_of_join(right.clone()));
+    df.view("as_of", left.clone().asof_join(right.clone()));
     df.view("near", left.clone().interval_join(right.clone(), micros(BEFORE), micros(AFTER)));
     df.view("funnel", left.clone().funnel(micros(GAP), |n| step(*n)));
     df.view("running", left.clone().running_sum());

@@ -17,7 +17,10 @@ const HASHES: u64 = 7;
 
 impl<const BITS: u32> Bloom<BITS> {
     const WORDS: usize = {
-        assert!(BITS > 0 && BITS % 64 == 0, "Bloom<BITS> has BITS bits: write a multiple of 64");
+        assert!(
+            BITS > 0 && BITS.is_multiple_of(64),
+            "Bloom<BITS> has BITS bits: write a multiple of 64"
+        );
         BITS as usize / 64
     };
 

@@ -105,9 +105,12 @@ impl<T: Exact> Mean<T> {
         let scaled = (i32::from(SCALE) - i32::from(T::SCALE)).unsigned_abs();
         let power = 10_i128.checked_pow(scaled);
         let (sum, count) = (self.sum, i128::from(self.count));
-        let parts = power.and_then(|power| match SCALE >= T::SCALE {
-            true => Some((sum.checked_mul(power)?, count)),
-            false => Some((sum, count.checked_mul(power)?)),
+        let parts = power.and_then(|power| {
+            if SCALE >= T::SCALE {
+                Some((sum.checked_mul(power)?, count))
+            } else {
+                Some((sum, count.checked_mul(power)?))
+            }
         });
         let units = parts.map(|(sum, count)| {
             let half = if sum < 0 { -(count / 2) } else { count / 2 };

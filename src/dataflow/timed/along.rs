@@ -79,7 +79,7 @@ enum Side<V, W> {
     Asks(V),
 }
 
-pub(super) fn as_of_join<'s, K, V, W>(
+pub(super) fn asof_join<'s, K, V, W>(
     rows: Collection<'s, (K, (Timestamp, V))>,
     other: Collection<'s, (K, (Timestamp, W))>,
 ) -> Collection<'s, (K, (Timestamp, V, Option<W>))>

@@ -63,12 +63,12 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///     let orders = orders.map(|o| (o.customer, (o.at, o.amount))).collect("orders");
     ///     let lived = df.events::<Customer>("customers");
     ///     let lived = lived.map(|c| (c.id, (c.at, c.country.to_owned()))).collect("lived");
-    ///     let revenue = orders.as_of_join(lived).map(|(_, (_, amount, country))| (country, amount));
+    ///     let revenue = orders.asof_join(lived).map(|(_, (_, amount, country))| (country, amount));
     ///     df.view("revenue", revenue.sum_values());
     /// }
     /// # diptych::Definition::new("revenue", revenue).describe().unwrap();
     /// ```
-    fn as_of_join<W>(
+    fn asof_join<W>(
         self,
         other: Collection<'s, (K, (Timestamp, W))>,
     ) -> Collection<'s, (K, (Timestamp, V, Option<W>))>
@@ -113,14 +113,14 @@ where
         along::sessions(self, micros(gap))
     }
 
-    fn as_of_join<W>(
+    fn asof_join<W>(
         self,
         other: Collection<'s, (K, (Timestamp, W))>,
     ) -> Collection<'s, (K, (Timestamp, V, Option<W>))>
     where
         W: ExchangeData + Hash,
     {
-        along::as_of_join(self, other)
+        along::asof_join(self, other)
     }
 
     fn interval_join<W>(
@@ -204,8 +204,8 @@ where
 }
 
 fn micros(span: Duration) -> i64 {
-    match i64::try_from(span.as_micros()) {
-        Ok(micros) => micros,
-        Err(_) => panic!("a span of {span:?} is longer than all of time: write a shorter one"),
-    }
+    let Ok(micros) = i64::try_from(span.as_micros()) else {
+        panic!("a span of {span:?} is longer than all of time: write a shorter one");
+    };
+    micros
 }
