@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::logs::{LogFormat, LogLevel};
+use super::new::NewArgs;
 use crate::System;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -35,6 +36,8 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Make a project with a dataflow of your own, its tests, a bench and what it takes to ship it
+    New(NewArgs),
     /// List the dataflows: versions, streams and views with their columns
     Flows(FlowsArgs),
     /// Append files (CSV, NDJSON; also .gz, .zst) to a stream, all or nothing, exactly once

@@ -47,6 +47,7 @@ mod key;
 mod launch;
 mod log;
 mod logs;
+mod new;
 mod percentile;
 mod place;
 mod query;
@@ -122,6 +123,7 @@ fn failed(error: &Error) -> ExitCode {
 
 fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<ExitCode> {
     match command {
+        Command::New(args) => new::run(&args),
         Command::Flows(args) => flows::run(&args, catalog),
         Command::Ingest(args) => ingest::run(&args, catalog),
         Command::Batch(args) => batch::run(&args, catalog),
