@@ -90,8 +90,8 @@ pub use row::Columns;
 pub use servers::Deployed;
 pub use sources::append;
 pub use system::{
-    Backup, BatchOptions, Boundary, Checkpoint, DeployOptions, KeyDiff, RebuildOptions, Rebuilds,
-    Rebuilt, ViewDiff, diff,
+    Backup, BatchOptions, Boundary, Checkpoint, DeployOptions, FirstAnswers, KeyDiff,
+    RebuildOptions, Rebuilds, Rebuilt, ViewDiff, diff,
 };
 pub use system::{ServeOptions, Served, System, Verification, Verifications};
 pub use time::Epoch;

@@ -316,6 +316,10 @@ pub const REPLAY_KEPT: Duration = Duration::from_mins(1);
 /// How long one subscriber may take to read what was replayed for it.
 pub const REPLAY_READ_TIME: Duration = Duration::from_mins(10);
 
+/// How long clients may wait unanswered while another process takes over; then they are told to
+/// come back. Most takeovers take a tenth of it.
+pub const TAKEOVER_UNNOTICED: Duration = Duration::from_secs(2);
+
 /// What a refused client is told to wait.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 

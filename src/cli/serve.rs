@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::args::ServeArgs;
 use super::bar::Watching;
 use super::catalog::{Catalog, Target};
-use super::hosting::Hosting;
+use super::hosting::{Hosting, Open};
 use super::query::{self, RowPrinter};
 use super::sheet::{counted, grouped};
 use super::{launch, logs, signal, verify};
@@ -71,13 +71,23 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
         late.give(writer);
         options = options.late_writer(&late);
     }
+    // Answers, if older ones, before anything is loaded.
+    let answers = args.servers.any() && !args.cluster.is_member();
+    let first = answers.then(|| system.first_answers(&definitions, &options)).transpose()?;
+    let mut opened = None;
+    if let Some(first) = &first {
+        let writer = writer.as_ref().filter(|_| args.servers.appends()).cloned();
+        let site = first.site(&system, catalog.all(), writer)?;
+        opened = Some(Open::start(site, args, Listeners::default())?);
+        options = options.relieving(first);
+    }
     let served = system.serve(&definitions, options)?;
     drop(late);
     let alone = !args.cluster.is_member() && args.servers.appends();
     let may_hand_over = alone && target.is_none() && printed.is_none();
     let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
     let mut hosting = Hosting { args, catalog, system: &system, served, writer, may_hand_over };
-    let outcome = hosting.run(input, Listeners::default(), || Ok(()));
+    let outcome = hosting.run(input, opened, Listeners::default(), || Ok(()));
     conclude(hosting, outcome, printed)
 }
 
@@ -276,10 +286,10 @@ pub(super) fn attend(
 fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<()> {
     for name in &args.dataflows {
         let begun = Instant::now();
-        let index = served.index(name)?;
         let bar = Watching::start(name, served.progress(name)?);
         let reached = loop {
             served.check()?;
+            let index = served.index(name)?;
             let (frontier, boundary) = (index.frontier(), index.boundary());
             if frontier > 0 && index.base_checked()? {
                 break Some((boundary, frontier));

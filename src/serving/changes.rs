@@ -169,7 +169,8 @@ impl Changes {
         }
         // Times up to `since` may have been moved to it, so the changes at `since` itself are the
         // sum of all before; at 0 there is nothing before.
-        if self.from <= state.since && state.since > 0 {
+        let nothing_before = state.since == 0 && state.stored.is_none();
+        if self.from <= state.since && !nothing_before {
             return Err(self.too_old(state));
         }
         let batches = state.batches(self.view, state.frontier);

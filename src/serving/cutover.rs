@@ -119,12 +119,16 @@ impl Index {
     }
 
     /// Has the dataflow repeated the installed base, and was it the same? `false` as long as it
-    /// has not published all of it; `true` also when no base was installed.
+    /// has not published all of it, and for stored views; `true` also when no base was installed.
     ///
     /// # Errors
     /// When a view differs: the function or its version pin is not what the batch view was made
     /// with, or one of the two is damaged.
     pub fn base_checked(&self) -> Result<bool> {
+        if self.is_stored() {
+            // The dataflow behind it has an index of its own.
+            return Ok(false);
+        }
         let writer = lock(&self.shared.writer);
         let Some(restored) = &writer.restored else { return Ok(true) };
         let Some(expected) = &restored.expected else { return Ok(false) };

@@ -6,6 +6,7 @@
 //! published early is invisible until every worker has published up to the same epoch.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ pub(super) struct Shared {
     pub(super) moved: Signal,
     /// There may be something to merge.
     pub(super) work: Arc<Signal>,
+    /// As long as the frontier is below, answers are said to be stale.
+    pub(super) fresh_from: AtomicU64,
 }
 
 /// What only writers see.
@@ -125,6 +128,7 @@ impl Index {
             leases: Leases::default(),
             moved: Signal::default(),
             work: Arc::default(),
+            fresh_from: AtomicU64::new(0),
         });
         merge::spawn(&shared)?;
         Ok(Index { shared })
@@ -177,6 +181,17 @@ impl Index {
     /// States the boundary of an index that was filled by publishing history, not by a base.
     pub fn set_boundary(&self, boundary: Epoch) {
         self.shared.update(|_, state| state.boundary = boundary);
+    }
+
+    /// Says that answers are stale as long as the frontier is below `epoch`: the end of the log
+    /// when the process was started, which the dataflow is yet to reach.
+    pub fn fresh_from(&self, epoch: Epoch) {
+        self.shared.fresh_from.store(epoch, Ordering::Release);
+    }
+
+    /// Is the dataflow still catching up with what was in the log when the process was started?
+    pub fn is_stale(&self) -> bool {
+        self.shared.is_stale(self.frontier())
     }
 
     /// All views as they are at one epoch, held until the snapshot is dropped or its lease ends.
@@ -232,6 +247,10 @@ impl Shared {
         }
         self.work.raise();
         result
+    }
+
+    pub(super) fn is_stale(&self, frontier: Epoch) -> bool {
+        frontier < self.fresh_from.load(Ordering::Acquire)
     }
 
     pub(super) fn wait_beyond(&self, epoch: Epoch, timeout: Duration) -> Epoch {

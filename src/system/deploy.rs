@@ -25,7 +25,7 @@ use crate::io::beside;
 use crate::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
 use crate::log::Writer;
 use crate::panics::caught;
-use crate::servers::{Deployed, Stream};
+use crate::servers::{Deployed, Stream, Turn};
 use crate::serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
 use crate::speed::Trial;
 use crate::time::Epoch;
@@ -114,18 +114,19 @@ impl System {
         definition: &Definition,
         options: &DeployOptions,
     ) -> Result<Deployed> {
-        deploy(self, &served.current, definition, options)
+        let turn = served.current.turn()?;
+        deploy(self, &served.current, definition, options, &turn)
     }
 }
 
-/// See [`System::deploy`].
+/// See [`System::deploy`]; for who has the turn.
 pub(super) fn deploy(
     system: &System,
     current: &Current,
     definition: &Definition,
     options: &DeployOptions,
+    _turn: &Turn,
 ) -> Result<Deployed> {
-    let _turn = current.turn()?;
     let description = described(definition)?;
     let (dataflow, version) = (description.name.clone(), description.version.clone());
     let place = |error: Error| error.within(format!("deploying {dataflow} version {version}"));

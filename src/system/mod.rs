@@ -11,6 +11,7 @@ mod current;
 mod deploy;
 mod desk;
 mod diff;
+mod first;
 mod fits;
 mod options;
 mod rebuild;
@@ -23,6 +24,7 @@ pub use backup::Backup;
 pub use checkpoint::Checkpoint;
 pub use deploy::DeployOptions;
 pub use diff::diff;
+pub use first::FirstAnswers;
 pub(crate) use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
@@ -44,6 +46,7 @@ use crate::serving::{Index, IndexOptions, Publish, Serving, ViewInfo};
 use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail, Trial};
 use crate::time::Epoch;
 use current::{Current, Running};
+use first::Relief;
 use fits::{beyond_log, check_log, check_types};
 use options::Source;
 use served::Entry;
@@ -252,14 +255,20 @@ impl System {
         let running = running.map(|(entry, definition)| Running {
             definition: definition.clone(),
             description: entry.description.clone(),
-            serving: Arc::new(Serving::new(entry.index.clone())),
+            serving: serving(options.relieves, entry),
             status: Arc::clone(&entry.status),
             shards: options.cluster.workers,
             processes: options.cluster.processes(),
             profile: live.profile().cloned(),
         });
-        let (current, desk) = (Current::new(running.collect()), Arc::default());
-        Ok(Served { entries, live, reader, cluster: options.cluster, late, current, desk })
+        let running: Vec<_> = running.collect();
+        let (current, desk) = match options.relieves {
+            Some(first) => first.begin(running.clone()),
+            None => (Current::new(running.clone()), Arc::default()),
+        };
+        // From here on readers may see what is in the index, and no epoch before what they saw.
+        let relief = Relief::of(running.iter().zip(entries.iter().map(|entry| &entry.index)))?;
+        Ok(Served { entries, live, reader, cluster: options.cluster, late, current, desk, relief })
     }
 
     fn prepare(
@@ -278,6 +287,7 @@ impl System {
         let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
         let index = IndexOptions { lineage, ..options.index.clone() };
         let index = Index::new(&description.version, views, shards, index)?;
+        index.fresh_from(end);
         let (view, passed_over) = match options.boundary {
             Boundary::InPlace(_) => (None, Vec::new()),
             Boundary::Newest => {
@@ -400,6 +410,12 @@ impl System {
         served.stop()?;
         Ok(index)
     }
+}
+
+/// What readers of a dataflow read from.
+fn serving(first: Option<&FirstAnswers>, entry: &Entry) -> Arc<Serving> {
+    let known = first.and_then(|first| first.serving(&entry.description.name).ok());
+    known.unwrap_or_else(|| Arc::new(Serving::new(entry.index.clone())))
 }
 
 /// Puts the views of a batch view into the index that expects them: readers have answers.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::current::Current;
 use super::desk::Desk;
+use super::first::Relief;
 use super::options::LateWriter;
 use crate::dataflow::Description;
 use crate::engine::{Cluster, Progress};
@@ -27,6 +28,8 @@ pub struct Served {
     pub(super) late: Option<LateWriter>,
     /// Which version of each serves: the one of the start, or one deployed since.
     pub(super) current: Arc<Current>,
+    /// Moves readers over from what answered first.
+    pub(super) relief: Relief,
 }
 
 /// A dataflow, and its version of the start.
@@ -172,6 +175,7 @@ impl Served {
     /// # Errors
     /// When the log could not be read on the way.
     pub fn stop(self) -> Result<()> {
+        drop(self.relief);
         let deployed = self.current.take();
         let deployed = deployed.into_iter().map(Served::stop).fold(Ok(()), Result::and);
         self.live.stop().and(deployed)

@@ -9,10 +9,20 @@ use super::{Boundary, DeployOptions, Served, System};
 use crate::dataflow::{Definition, Graph};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::log::Writer;
-use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream};
+use crate::log::{Reader, Writer};
+use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream, Turn};
 use crate::serving::Index;
 use crate::time::Epoch;
+
+/// What a site is made of.
+pub(super) struct Parts {
+    pub(super) current: Arc<Current>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) reader: Arc<Reader>,
+    /// The workers of what is deployed.
+    pub(super) cluster: Cluster,
+    pub(super) profiled: bool,
+}
 
 impl System {
     /// What the servers answer from: what is served, and `writer` when this process appends.
@@ -25,9 +35,27 @@ impl System {
         definitions: &[Definition],
         writer: Option<Arc<Writer>>,
     ) -> Result<Arc<Site>> {
+        let parts = Parts {
+            current: Arc::clone(&served.current),
+            desk: Arc::clone(&served.desk),
+            reader: Arc::clone(served.reader()),
+            cluster: Cluster::local(served.cluster.workers),
+            profiled: served.live.profile().is_some(),
+        };
+        self.site_of(parts, definitions, writer)
+    }
+
+    /// See [`System::site`].
+    pub(super) fn site_of(
+        &self,
+        parts: Parts,
+        definitions: &[Definition],
+        writer: Option<Arc<Writer>>,
+    ) -> Result<Arc<Site>> {
+        let Parts { current, desk, reader, cluster, profiled } = parts;
         let mut flows = Vec::new();
         let mut streams: Vec<Stream> = Vec::new();
-        for running in served.current.all() {
+        for running in current.all() {
             let description = &running.description;
             let names = description.streams.iter().map(|stream| stream.name.clone()).collect();
             flows.push(Flow::new(&description.name, names, Arc::clone(&running.serving))?);
@@ -47,13 +75,12 @@ impl System {
         let history = Recompute {
             system: self.clone(),
             definitions: definitions.to_vec(),
-            current: Arc::clone(&served.current),
-            desk: Arc::clone(&served.desk),
+            current,
+            desk,
             writer: writer.clone(),
-            cluster: Cluster::local(served.cluster.workers),
-            profiled: served.live.profile().is_some(),
+            cluster,
+            profiled,
         };
-        let reader = Arc::clone(served.reader());
         Ok(Site::new(flows, streams, writer, reader, Arc::new(history)))
     }
 }
@@ -146,12 +173,17 @@ impl History for Recompute {
         self.current.find(dataflow)?.status.error()
     }
 
+    fn turn(&self) -> Result<Turn> {
+        self.current.turn()
+    }
+
     fn deploy(
         &self,
         dataflow: &str,
         version: Option<&str>,
         diff_only: bool,
         samples: usize,
+        turn: &Turn,
     ) -> Result<Deployed> {
         let definition = self.choose(dataflow, version)?;
         let options = DeployOptions {
@@ -162,7 +194,7 @@ impl History for Recompute {
             profiled: self.profiled,
             ..DeployOptions::default()
         };
-        deploy(&self.system, &self.current, definition, &options)
+        deploy(&self.system, &self.current, definition, &options, turn)
     }
 }
 

@@ -51,13 +51,15 @@ struct Looked {
     verified: Option<Epoch>,
     verifications: VerifiedStatus,
     runs: bool,
+    stale: bool,
     lag_seconds: f64,
     lag_epochs: Epoch,
 }
 
 impl Looked {
     fn at(site: &Site, flow: &crate::servers::Flow, end: Epoch) -> Looked {
-        let status = flow.serving.index().status();
+        let index = flow.serving.index();
+        let (status, stale) = (index.status(), index.is_stale());
         let lag_epochs = end.saturating_sub(status.upper);
         // How long the first epoch that is not visible has been durable.
         let waits = (lag_epochs > 0).then(|| site.reader.clock(status.upper).ok()).flatten();
@@ -68,6 +70,7 @@ impl Looked {
             verifications: flow.serving.verified().status(),
             runs: site.history.failure(&flow.name).is_none(),
             lag_seconds: lag_us as f64 / 1e6,
+            stale,
             lag_epochs,
             status,
         }
@@ -77,7 +80,7 @@ impl Looked {
 fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
     type Figure = fn(&Looked) -> Option<f64>;
     text.gauge("diptych_log_upper_epoch", "First epoch that is not durable.").sample(&[], end);
-    let families: [(&'static str, &str, Figure); 8] = [
+    let families: [(&'static str, &str, Figure); 9] = [
         ("diptych_dataflow_up", "Whether the dataflow runs.", |flow| {
             Some(f64::from(u8::from(flow.runs)))
         }),
@@ -98,6 +101,9 @@ fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
         }),
         ("diptych_lag_seconds", "Age of the first durable epoch that is not visible.", |flow| {
             Some(flow.lag_seconds)
+        }),
+        ("diptych_stale", "Whether it is still catching up since the start.", |flow| {
+            Some(f64::from(u8::from(flow.stale)))
         }),
         ("diptych_leases", "Snapshots that are held.", |flow| Some(flow.status.leases as f64)),
     ];

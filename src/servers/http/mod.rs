@@ -39,6 +39,7 @@ use super::auth::{Gate, Role};
 use super::entry::Entry;
 use super::listener;
 use super::site::Site;
+use crate::error::{Error, Kind};
 
 pub(super) use hostile::hostile;
 pub(super) use problem::Problem;
@@ -89,6 +90,15 @@ fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> App {
     let shortcut = Shortcut { site: Arc::clone(&site), requests, place };
     let shortcut = gate.is_none().then(|| Arc::new(shortcut));
     App { router: router.layer(counted).with_state(site), shortcut }
+}
+
+/// Answers nothing: who asks is told to come back.
+pub(super) fn closed() -> App {
+    let router = axum::Router::new().fallback(|| async {
+        let message = "another process takes over: it answers in a moment";
+        Problem::from(Error::new(Kind::Stopped, message).remedy("ask again"))
+    });
+    App { router, shortcut: None }
 }
 
 /// Answers requests until told to stop; then finishes those under way.

@@ -71,6 +71,9 @@ struct FlowStatus {
     upper: Epoch,
     /// Where the batch layer's part ends.
     boundary: Epoch,
+    /// Is it still catching up with what was in the log when the process was started? Answers may be
+    /// read from the files of a batch view until then.
+    stale: bool,
     /// Epochs in the log that readers do not see yet.
     lag: u64,
     /// The last epoch that an independent batch run has proved; null when there is none.
@@ -138,8 +141,9 @@ async fn status(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Pro
 }
 
 fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
+    let index = flow.serving.index();
     let IndexStatus { version, since, upper, boundary, leases, views } =
-        flow.serving.index().status();
+        index.status();
     let views = views.into_iter().map(|view| ViewStatus {
         view: view.name,
         rows: view.rows,
@@ -156,6 +160,7 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         since,
         upper,
         boundary,
+        stale: index.is_stale(),
         lag: end.saturating_sub(upper),
         verified: flow.serving.verified().snapshot().and_then(|snapshot| snapshot.epoch()),
         differs_at: flow.serving.verified().status().differs_at,

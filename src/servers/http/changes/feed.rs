@@ -140,7 +140,9 @@ impl Feed {
             changes = rest;
             match part {
                 Ok(Some(part)) => self.deliver(&schema, part, &mut changes).await?,
-                Ok(None) if changes.is_over() => return self.cutover(&index, view).await,
+                Ok(None) if changes.is_over() => {
+                    return self.cutover(&index, view, from).await;
+                }
                 Ok(None) => self.wait(&changes.token()).await?,
                 Err(error) if error.is_missing() => return Ok(self.behind(&index, from)?),
                 Err(error) => return Err(error.into()),
@@ -193,7 +195,7 @@ impl Feed {
     }
 
     /// What a subscriber gets whose next epoch the index has let go.
-    fn behind(&self, index: &Index, from: Epoch) -> Result<Next> {
+    pub(super) fn behind(&self, index: &Index, from: Epoch) -> Result<Next> {
         let span = Span::Between(from, index.frontier());
         let flow = self.flow();
         let load = &self.site.load;
