@@ -90,7 +90,7 @@ pub use row::Columns;
 pub use servers::Deployed;
 pub use sources::append;
 pub use system::{
-    Backup, BatchOptions, Boundary, Checkpoint, DeployOptions, FirstAnswers, KeyDiff,
+    Backup, BatchOptions, Boundary, Checkpoint, DeployOptions, FirstAnswers, How, KeyDiff, Past,
     RebuildOptions, Rebuilds, Rebuilt, ViewDiff, diff,
 };
 pub use system::{ServeOptions, Served, System, Verification, Verifications};

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use arrow_buffer::Buffer;
 use bincode::Options;
 
-use super::block::{FRAME, damaged, read_block};
+use super::block::{FRAME, MAGIC, damaged, read_block};
 use super::manifest::{Part, codec};
 use super::rows::{HEAD, row_at, visit_rows};
 use crate::error::{Error, Kind, Result};
@@ -51,6 +51,9 @@ struct Place {
 
 impl MappedPart {
     fn open(part: &Part, path: Arc<Path>, file: Buffer) -> Result<MappedPart> {
+        if file.get(..MAGIC.len()) != Some(&MAGIC) {
+            return Err(damaged(&path, 0, "this is not a part of a batch view"));
+        }
         let (footer, _) = read_block(&path, &file, part.footer)?;
         let index: Vec<(u64, Vec<u8>)> = codec(BATCH_VIEW_FOOTER_BYTES_MAX)
             .deserialize(&footer)

@@ -9,14 +9,16 @@ mod manifest;
 mod mapped;
 mod names;
 mod reader;
+mod record;
 mod rows;
 mod writer;
 
-pub use clean::remove_before;
+pub use clean::{remove_before, remove_these};
 pub(crate) use hostile::hostile;
 pub use lineage::{lineage, set_lineage};
 pub use manifest::{Barrier, Meta, ViewMeta};
 pub use mapped::MappedView;
 pub use names::Identity;
 pub use reader::{BatchView, Newest};
+pub use record::{record_version, recorded_version};
 pub use writer::{AccumulationWriter, BatchViewWriter, ViewWriter};

@@ -100,7 +100,13 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     drop(door);
     let (args, writer) = (&args.serve, Some(writer));
     let system = &system;
-    let mut hosting = Hosting { args, catalog, system, served, writer, may_hand_over: true };
+    let definitions = &definitions[..];
+    // It is this binary's version that serves from now on, whatever was deployed before.
+    for definition in definitions {
+        system.chose(definition)?;
+    }
+    let may_hand_over = true;
+    let mut hosting = Hosting { args, catalog, system, definitions, served, writer, may_hand_over };
     let outcome = hosting.run(None, None, listeners, || {
         if let Err(error) = link.serving() {
             tracing::warn!("the old process ended before it was told to: {error}");

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::args::ServeArgs;
 use super::catalog::Catalog;
 use super::serve::{Input, attend, rebuild, verify, wait_for_all};
+use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
 use crate::log::Writer;
@@ -24,6 +25,8 @@ pub(super) struct Hosting<'a> {
     pub(super) args: &'a ServeArgs,
     pub(super) catalog: &'a Catalog,
     pub(super) system: &'a System,
+    /// What is served from the start.
+    pub(super) definitions: &'a [Definition],
     pub(super) served: Served,
     pub(super) writer: Option<Arc<Writer>>,
     /// May a successor take over?
@@ -68,8 +71,7 @@ impl Hosting<'_> {
         mut given: Listeners,
         open: impl FnOnce() -> Result<()>,
     ) -> Result<bool> {
-        let definitions = self.catalog.select(&self.args.dataflows)?;
-        let rebuilds = rebuild(self.args, self.system, &self.served, &definitions)?;
+        let rebuilds = rebuild(self.args, self.system, &self.served, self.definitions)?;
         let verifications = verify(self.args, self.system, &self.served)?;
         let mut open = Some(open);
         let outcome = loop {

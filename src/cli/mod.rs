@@ -28,6 +28,7 @@
 
 mod admission;
 mod args;
+mod as_of;
 mod asking;
 mod backup;
 mod bar;

@@ -33,10 +33,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Restores or feeds history, then follows.
 pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     logs::start(args.logs);
-    let definitions = catalog.select(&args.dataflows)?;
+    let system = args.data.system();
+    let definitions = current(args, catalog, &system)?;
     let target = args.stdin.as_deref().map(|name| catalog.target(name, None)).transpose()?;
     let printed = printed(args, &definitions)?;
-    let system = args.data.system();
     if args.servers.any() && !args.cluster.is_member() {
         // What would be refused after a long restore is refused before it.
         args.servers.options().check()?;
@@ -86,9 +86,23 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let alone = !args.cluster.is_member() && args.servers.appends();
     let may_hand_over = alone && target.is_none() && printed.is_none();
     let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
-    let mut hosting = Hosting { args, catalog, system: &system, served, writer, may_hand_over };
+    let (system, definitions) = (&system, &definitions[..]);
+    let mut hosting = Hosting { args, catalog, system, definitions, served, writer, may_hand_over };
     let outcome = hosting.run(input, opened, Listeners::default(), || Ok(()));
     conclude(hosting, outcome, printed)
+}
+
+/// The versions that served last, where this binary has them.
+pub(super) fn current(
+    args: &ServeArgs,
+    catalog: &Catalog,
+    system: &System,
+) -> Result<Vec<Definition>> {
+    // What is unknown or named twice is refused there.
+    catalog.select(&args.dataflows)?;
+    let (definitions, said) = system.current_versions(catalog.all(), &args.dataflows)?;
+    said.iter().for_each(|line| tracing::warn!("{line}"));
+    Ok(definitions)
 }
 
 /// Prints what was asked for, leaves checkpoints, closes the log.

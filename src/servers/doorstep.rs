@@ -89,7 +89,8 @@ fn answering(
     let inside = runtime.enter();
     let listener = TcpListener::from_std(socket).map_err(failed)?;
     drop(inside);
-    let serve = listener::serve(listener, http::closed(), entry.tls, entry.bounds, stop.subscribe());
+    let serve =
+        listener::serve(listener, http::closed(), entry.tls, entry.bounds, stop.subscribe());
     let task = runtime.spawn(serve);
     Ok((runtime, task))
 }

@@ -51,7 +51,12 @@ impl Site {
                 if found.is_err() && epoch < flow.serving.index().since() {
                     return self.recomputed(flow, epoch).await;
                 }
-                found.map(Arc::new)
+                match found {
+                    Err(_) if epoch >= flow.serving.index().frontier() => {
+                        Err(self.not_visible(flow, epoch).await)
+                    }
+                    found => found.map(Arc::new),
+                }
             }
             Mode::AsOfTime(at) => {
                 let reader = Arc::clone(&self.reader);
@@ -81,8 +86,18 @@ impl Site {
         let message =
             format!("epoch {epoch} is not in the log, which has the epochs up to {upper}");
         Err(Error::new(Kind::Missing, message).remedy(
-            "at_least takes the epoch of an acknowledged append; what is to come is in `changes`",
+            "at_least and as_of take epochs of acknowledged appends; what is to come is in `changes`",
         ))
+    }
+
+    /// Why an epoch at or beyond the frontier is not answered at.
+    async fn not_visible(&self, flow: &Flow, epoch: Epoch) -> Error {
+        if let Err(error) = self.check_sealed(epoch).await {
+            return error;
+        }
+        let (name, upper) = (&flow.name, flow.serving.index().frontier());
+        let message = format!("readers of {name:?} do not see epoch {epoch} yet: upper is {upper}");
+        Error::new(Kind::Missing, message).remedy("wait for it with at_least, or ask again")
     }
 
     async fn recomputed(&self, flow: &Flow, epoch: Epoch) -> Result<Arc<Snapshot>> {

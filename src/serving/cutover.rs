@@ -94,6 +94,10 @@ impl Index {
     pub fn install_base(&self, boundary: Epoch, base: Base) -> Result<()> {
         let shared = &self.shared;
         let base = shared.check_base(boundary, base)?;
+        let views = shared.views.len();
+        // Before the lock: it reads all rows.
+        let fresh = State { lists: base, ..State::empty(0, shared.shards) };
+        let expected = (0..views).map(|view| fresh.digest(view, boundary)).collect();
         shared.update(|writer, state| {
             if state.lists.iter().any(|list| list.upper > 0) {
                 return Err(Error::new(
@@ -102,12 +106,10 @@ impl Index {
                 )
                 .remedy("install the base before the dataflow publishes, or replace the base"));
             }
-            state.lists = base;
+            state.lists = fresh.lists;
             state.boundary = boundary;
             state.since = boundary - 1;
             state.frontier = state.least_upper();
-            let views = shared.views.len();
-            let expected = (0..views).map(|view| state.digest(view, boundary)).collect();
             let heard = match writer.restored.take() {
                 Some(early) if early.boundary == boundary => early.heard,
                 Some(early) => panic!("a base at {boundary}, expected at {}", early.boundary),

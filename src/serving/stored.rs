@@ -49,8 +49,7 @@ impl Stored {
     fn for_each(&self, view: usize, mut visit: impl FnMut(&[u8], &[u8], isize)) -> Result<()> {
         let mut cursor: Option<Cursor> = None;
         loop {
-            let page =
-                self.view(view).page(&ByteRange::all(), cursor.as_ref(), SCAN_CHUNK_ROWS)?;
+            let page = self.view(view).page(&ByteRange::all(), cursor.as_ref(), SCAN_CHUNK_ROWS)?;
             page.rows.iter().for_each(|row| visit(&row.key, &row.value, row.multiplicity));
             cursor = page.next;
             if cursor.is_none() {
@@ -69,7 +68,7 @@ impl Stored {
 
 impl Index {
     /// An index of views that are stored, at `boundary`, which is not 0: it answers at the epoch
-    /// before, and stays there. `stored` has the views in the order of `views`.
+    /// before, and stays there. It is not [stale](Index::fresh_from) unless told so. `stored` has the views in the order of `views`.
     ///
     /// # Errors
     /// When the thread cannot be started that ends leases.
@@ -91,7 +90,6 @@ impl Index {
             let (frontier, since) = (boundary, boundary - 1);
             *state = State { boundary, frontier, since, shards, lists, stored };
         });
-        index.fresh_from(Epoch::MAX);
         Ok(index)
     }
 

@@ -99,13 +99,13 @@ impl System {
         entry: &Entry,
         boundary: Epoch,
     ) -> Result<Option<BatchViewWriter>> {
-        let there = self.newest(&entry.description, boundary)?.0;
-        let there = there.is_some_and(|view| view.boundary() == boundary);
+        // Its name is enough: whether it is whole is a question of who restores it.
+        let identity = identity(&entry.description);
+        let there = BatchView::boundaries(&*self.disk, &self.root, &identity)?.contains(&boundary);
         if boundary == 0 || there || entry.status.has_failed() {
             return Ok(None);
         }
-        let (disk, identity) = (Arc::clone(&self.disk), identity(&entry.description));
-        let workers = served.cluster.workers;
+        let (disk, workers) = (Arc::clone(&self.disk), served.cluster.workers);
         BatchViewWriter::create(disk, &self.root, identity, boundary, workers).map(Some)
     }
 

@@ -135,7 +135,7 @@ pub(super) fn deploy(
     let old = before.as_ref().map(Running::index);
     let candidate = Candidate::start(system, definition, &description, old.as_deref(), options);
     let candidate = candidate.map_err(place)?;
-    match candidate.compare_and_cut(current, before.as_ref(), old.as_deref(), options) {
+    match candidate.compare_and_cut(system, current, before.as_ref(), old.as_deref(), options) {
         Ok(deployed) => Ok(deployed),
         Err((candidate, error)) => {
             // What it was computed for has failed; how it ends does not matter any more.
@@ -175,7 +175,7 @@ pub(super) fn accept(
     set_lineage(disk, &system.root, &identity, Some(boundary))?;
     let start = Boundary::Restore(boundary);
     let outcome = Candidate::restore(system, definition, start, &options).and_then(|candidate| {
-        let cut = candidate.compare_and_cut(current, Some(&before), Some(&old), &options);
+        let cut = candidate.compare_and_cut(system, current, Some(&before), Some(&old), &options);
         cut.map_err(|(candidate, error)| {
             // What it was restored for has failed; how it ends does not matter any more.
             let _ = candidate.served.stop();
@@ -289,6 +289,7 @@ impl Candidate {
     /// Catches up, compares, and takes over if that is wanted.
     fn compare_and_cut(
         self,
+        system: &System,
         current: &Current,
         before: Option<&Running>,
         old: Option<&Index>,
@@ -322,7 +323,14 @@ impl Candidate {
             let _ = self.served.stop();
             return Ok(deployed);
         }
-        match self.cut_over(&deployed, before.is_some(), options) {
+        let (name, version) = (&deployed.dataflow, &deployed.version);
+        let cut = || self.cut_over(&deployed, before.is_some(), options);
+        let outcome = if deployed.from.as_ref() == Some(version) {
+            cut()
+        } else {
+            system.recorded_while(name, version, cut)
+        };
+        match outcome {
             Ok(frontier) => deployed.frontier = Some(frontier),
             Err(error) => return Err((Box::new(self), error)),
         }

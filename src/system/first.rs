@@ -22,6 +22,7 @@ use std::time::Duration;
 use super::current::{Current, Running};
 use super::desk::Desk;
 use super::fits::{check_log, check_types};
+use super::served::Entry;
 use super::site::Parts;
 use super::{ServeOptions, System, identity};
 use crate::batch_view::{BatchView, lineage};
@@ -137,6 +138,7 @@ impl System {
                 Ok(view)
             });
             if let Ok(index) = fits.and_then(|view| stored(description, &view, &options)) {
+                index.fresh_from(Epoch::MAX);
                 return Ok(index);
             }
         }
@@ -159,11 +161,17 @@ pub(super) fn stored(
     options: &IndexOptions,
 ) -> Result<Index> {
     let views = infos(description);
-    let mapped = views.iter().map(|info| {
-        view.mapped(&info.name).map(|mapped| Arc::new(mapped) as Arc<dyn StoredView>)
-    });
+    let mapped = views
+        .iter()
+        .map(|info| view.mapped(&info.name).map(|mapped| Arc::new(mapped) as Arc<dyn StoredView>));
     let mapped = mapped.collect::<Result<Vec<_>>>()?;
     Index::stored(&description.version, views, view.boundary(), mapped, options.clone())
+}
+
+/// What readers of a dataflow read from.
+pub(super) fn serving(first: Option<&FirstAnswers>, entry: &Entry) -> Arc<Serving> {
+    let known = first.and_then(|first| first.serving(&entry.description.name).ok());
+    known.unwrap_or_else(|| Arc::new(Serving::new(entry.index.clone())))
 }
 
 impl FirstAnswers {
@@ -215,9 +223,7 @@ impl Relief {
     ///
     /// # Errors
     /// When the thread cannot be started that waits for it.
-    pub(super) fn of<'a>(
-        flows: impl Iterator<Item = (&'a Running, &'a Index)>,
-    ) -> Result<Relief> {
+    pub(super) fn of<'a>(flows: impl Iterator<Item = (&'a Running, &'a Index)>) -> Result<Relief> {
         let mut relief = Relief::default();
         for (running, index) in flows {
             let (serving, index) = (Arc::clone(&running.serving), index.clone());

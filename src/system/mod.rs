@@ -6,6 +6,7 @@
 //! end, with history fed in place); both meet in an [`Index`].
 
 mod backup;
+mod bases;
 mod checkpoint;
 mod current;
 mod deploy;
@@ -14,7 +15,9 @@ mod diff;
 mod first;
 mod fits;
 mod options;
+mod past;
 mod rebuild;
+mod recorded;
 mod served;
 mod site;
 mod verify;
@@ -27,6 +30,7 @@ pub use diff::diff;
 pub use first::FirstAnswers;
 pub(crate) use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
+pub use past::{How, Past};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
 pub use verify::{Verification, Verifications};
@@ -38,15 +42,16 @@ use std::sync::atomic::AtomicBool;
 use crate::batch::{self, BatchReport, Job};
 use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta, lineage};
 use crate::dataflow::{Definition, Description};
-use crate::engine::{Blocks, Cluster, Feed, Gather, History, Profile, Progress};
+use crate::engine::{Cluster, Gather, Profile, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
-use crate::serving::{Index, IndexOptions, Publish, Serving, ViewInfo};
+use crate::serving::{Index, IndexOptions, Publish};
 use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail, Trial};
 use crate::time::Epoch;
+use bases::{Expected, blocks, install_base};
 use current::{Current, Running};
-use first::Relief;
+use first::{Relief, infos, serving};
 use fits::{beyond_log, check_log, check_types};
 use options::Source;
 use served::Entry;
@@ -119,58 +124,59 @@ impl System {
                 .remedy("append events first, for example with `ingest`"));
         }
         let earlier = self.earlier(&description, &reader, boundary, options.incremental)?;
+        self.run_batch(definition, description, reader, (boundary, earlier), &self.root, options)
+    }
+
+    /// Leaves a batch view at `boundary` below `root`, continuing an earlier one or from the events
+    /// alone.
+    fn run_batch(
+        &self,
+        definition: &Definition,
+        description: Description,
+        reader: Arc<Reader>,
+        (boundary, earlier): (Epoch, Option<BatchView>),
+        root: &Path,
+        options: &BatchOptions,
+    ) -> Result<BatchReport> {
         if earlier.is_none() {
             options.progress.expect(rows(&reader, &description));
         }
         let cluster = options.cluster.clone();
-        let identity = identity(&description);
+        let (disk, identity) = (Arc::clone(&self.disk), identity(&description));
         let writer = if cluster.is_first() {
-            BatchViewWriter::create(
-                Arc::clone(&self.disk),
-                &self.root,
-                identity,
-                boundary,
-                cluster.peers(),
-            )?
+            BatchViewWriter::create(disk, root, identity, boundary, cluster.peers())?
         } else {
-            BatchViewWriter::assist(
-                Arc::clone(&self.disk),
-                &self.root,
-                identity,
-                boundary,
-                cluster.peers(),
-            )
+            BatchViewWriter::assist(disk, root, identity, boundary, cluster.peers())
         };
-        let definition = definition.clone();
-        let progress = Arc::clone(&options.progress);
+        let earlier = earlier.map(|view| (view.boundary(), blocks(view, &description)));
         let meta = meta(&description, &reader);
         batch::run(Job {
-            definition,
+            definition: definition.clone(),
             description,
             reader,
             boundary,
             earlier,
             cluster,
             on_trial: options.on_trial,
-            progress,
+            progress: Arc::clone(&options.progress),
             meta,
             writer,
             stop: Arc::clone(&options.stop),
         })
     }
 
-    /// The accumulations that an incremental batch run continues.
+    /// The batch view that an incremental batch run continues.
     fn earlier(
         &self,
         description: &Description,
         reader: &Reader,
         boundary: Epoch,
         wanted: bool,
-    ) -> Result<Option<(Epoch, Blocks)>> {
+    ) -> Result<Option<BatchView>> {
         let Some(last) = boundary.checked_sub(1).filter(|_| wanted) else { return Ok(None) };
         let Some(view) = self.newest(description, last)?.0 else { return Ok(None) };
         check_log(&view, reader)?;
-        Ok(Some((view.boundary(), blocks(view, description))))
+        Ok(Some(view))
     }
 
     /// The newest whole batch view of a dataflow at or below `at_most`, and what was passed over.
@@ -241,16 +247,12 @@ impl System {
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
         let live = Live::start(&options.cluster, live, &reader, tail, profile, trial)?;
-        // The workers restore the accumulations meanwhile.
-        let installed = entries.iter().zip(bases).try_for_each(|(entry, base)| match base {
-            Some(view) => install_base(entry, &view),
-            None => Ok(()),
-        });
-        if let Err(error) = installed {
-            // A worker may wait for a base.
-            entries.iter().for_each(|entry| entry.index.give_up_base());
-            return Err(error);
+        // The workers restore the accumulations meanwhile; one may wait for its base.
+        let expected = Expected::by(&entries);
+        for (entry, base) in entries.iter().zip(bases) {
+            base.map_or(Ok(()), |view| install_base(entry, &view))?;
         }
+        expected.there();
         let running = entries.iter().zip(definitions);
         let running = running.map(|(entry, definition)| Running {
             definition: definition.clone(),
@@ -280,10 +282,7 @@ impl System {
     ) -> Result<(Entry, LiveDataflow, Option<BatchView>)> {
         let description = definition.describe()?;
         let shards = options.cluster.workers;
-        let views = description.views.iter();
-        let views = views
-            .map(|view| ViewInfo { name: view.name.clone(), schema: view.schema.clone() })
-            .collect();
+        let views = infos(&description);
         let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
         let index = IndexOptions { lineage, ..options.index.clone() };
         let index = Index::new(&description.version, views, shards, index)?;
@@ -412,19 +411,6 @@ impl System {
     }
 }
 
-/// What readers of a dataflow read from.
-fn serving(first: Option<&FirstAnswers>, entry: &Entry) -> Arc<Serving> {
-    let known = first.and_then(|first| first.serving(&entry.description.name).ok());
-    known.unwrap_or_else(|| Arc::new(Serving::new(entry.index.clone())))
-}
-
-/// Puts the views of a batch view into the index that expects them: readers have answers.
-fn install_base(entry: &Entry, view: &BatchView) -> Result<()> {
-    let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
-    let base = view.base(&names, entry.index.shards())?;
-    entry.index.install_base(view.boundary(), base)
-}
-
 fn identity(description: &Description) -> Identity {
     Identity::new(&description.name, &description.version)
 }
@@ -461,20 +447,4 @@ fn history_end(reader: &Reader, upto: Option<Epoch>) -> Result<Epoch> {
         }
         upto => Ok(upto.unwrap_or(upper)),
     }
-}
-
-/// The accumulations of a batch view, to be shared out among workers.
-fn blocks(view: BatchView, description: &Description) -> Blocks {
-    let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
-    Arc::new(move |index, peers| {
-        let (view, names) = (view.clone(), names.clone());
-        Box::new(names.into_iter().flat_map(move |name| -> History {
-            match view.accumulation(&name, index, peers) {
-                Err(error) => Box::new(std::iter::once(Err(error))),
-                Ok(blocks) => {
-                    Box::new(blocks.map(move |block| Ok(Feed::Block(name.clone(), block?))))
-                }
-            }
-        }))
-    })
 }

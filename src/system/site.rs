@@ -139,8 +139,11 @@ impl Recompute {
 impl History for Recompute {
     fn at(&self, dataflow: &str, upper: Epoch, from_scratch: bool) -> Result<Index> {
         let running = self.current.get(dataflow)?;
-        let cluster = Cluster::local(if from_scratch { running.shards + 1 } else { 1 });
-        self.system.recompute(&running.definition, upper, cluster, from_scratch)
+        let Some(epoch) = upper.checked_sub(1).filter(|_| !from_scratch) else {
+            let cluster = Cluster::local(running.shards + 1);
+            return self.system.recompute(&running.definition, upper, cluster, from_scratch);
+        };
+        Ok(self.system.as_of(&running.definition, epoch, Cluster::local(1))?.index)
     }
 
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {

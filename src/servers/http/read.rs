@@ -112,8 +112,7 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
         Asked::Keys(keys) => {
             let snapshot = site.snapshot(flow, mode).await?;
             still(&snapshot, &view, &info.schema)?;
-            let (stored, flow, view) =
-                (snapshot.is_stored(), flow.name.clone(), view.into_owned());
+            let (stored, flow, view) = (snapshot.is_stored(), flow.name.clone(), view.into_owned());
             let work = move || read_keys(&flow, &snapshot, &view, &keys, limit);
             Ok(if stored { blocking(work).await? } else { work()? })
         }

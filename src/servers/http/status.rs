@@ -142,8 +142,7 @@ async fn status(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Pro
 
 fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
     let index = flow.serving.index();
-    let IndexStatus { version, since, upper, boundary, leases, views } =
-        index.status();
+    let IndexStatus { version, since, upper, boundary, leases, views } = index.status();
     let views = views.into_iter().map(|view| ViewStatus {
         view: view.name,
         rows: view.rows,
