@@ -99,16 +99,17 @@ fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCod
     let schema = &description.views[view].schema;
     let range = key::range(&args.keys, schema)?;
     let reader = system.reader()?;
-    let mut out = RowPrinter::new(args.format, schema, args.limit)?;
+    let printer = || RowPrinter::new(args.format, schema, args.limit);
     let cluster = args.workers.cluster();
     if let Some(as_of) = args.as_of {
         let epoch = as_of.epoch(&reader)?;
         let Past { index, how } = system.as_of(definition, epoch, cluster)?;
         let upper = epoch + 1;
         eprintln!("epoch {epoch}, {}", told(how, upper, "kept for who asks again"));
-        print(&index, view, range, Some(epoch), out)?;
+        print(&index, view, range, Some(epoch), printer()?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut out = printer()?;
     let upper = reader.upper()?;
     let Some(epoch) = upper.checked_sub(1) else {
         eprintln!("the log is empty: no epoch is complete");
