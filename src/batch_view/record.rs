@@ -30,16 +30,19 @@ pub fn recorded_version(disk: &dyn Disk, root: &Path, dataflow: &str) -> Result<
         Err(error) if error.is_missing() => return Ok(None),
         Err(error) => return Err(error),
     };
+    let damaged = |offset, what: &str| {
+        damaged(&path, offset, what).remedy("remove this file: the first version serves then")
+    };
     let Some(at) = bytes.len().checked_sub(CRC) else {
-        return Err(damaged(&path, 0, format!("{} bytes are too few", bytes.len())));
+        return Err(damaged(0, "it is shorter than its checksum"));
     };
     let stated = bytes.split_off(at);
     if stated != crc32c::crc32c(&bytes).to_le_bytes() {
-        return Err(damaged(&path, at as u64, "the checksum is wrong"));
+        return Err(damaged(at as u64, "the checksum is wrong"));
     }
     let version = String::from_utf8(bytes);
     // What it says when a record was taken back before there was one.
-    let version = version.map_err(|_| damaged(&path, 0, "a version that is no text"))?;
+    let version = version.map_err(|_| damaged(0, "a version that is no text"))?;
     Ok(Some(version).filter(|version| !version.is_empty()))
 }
 
@@ -76,6 +79,7 @@ mod tests {
         assert_eq!(recorded_version(&disk, root, "a").expect("read"), None);
         let path = place(root, "a b");
         let whole = read_all(&disk, &path, 100).expect("bytes");
+        assert_eq!(whole, [b'2', 0x17, 0x6a, 0xa5, 0x83], "as it was written ever since");
         for at in 0..whole.len() {
             let mut broken = whole.clone();
             broken[at] ^= 1;

@@ -59,8 +59,9 @@ impl Doorstep {
                         // It ends with the sender.
                         let _ = ended.recv();
                         stop.send_replace(true);
-                        let patience = tokio::time::timeout(unnoticed, task);
-                        let _ = runtime.block_on(async { patience.await });
+                        // A timer belongs to a runtime.
+                        let wait = async { tokio::time::timeout(unnoticed, task).await };
+                        let _ = runtime.block_on(wait);
                         runtime.shutdown_background();
                     }
                     Err(error) => tracing::warn!("clients wait: {error}"),

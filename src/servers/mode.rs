@@ -86,16 +86,25 @@ impl Site {
         let message =
             format!("epoch {epoch} is not in the log, which has the epochs up to {upper}");
         Err(Error::new(Kind::Missing, message).remedy(
-            "at_least and as_of take epochs of acknowledged appends; what is to come is in `changes`",
+            "at_least takes the epoch of an acknowledged append; what is to come is in `changes`",
         ))
     }
 
     /// Why an epoch at or beyond the frontier is not answered at.
     async fn not_visible(&self, flow: &Flow, epoch: Epoch) -> Error {
-        if let Err(error) = self.check_sealed(epoch).await {
-            return error;
+        let (reader, index) = (Arc::clone(&self.reader), flow.serving.index());
+        let log = blocking(move || Ok((reader.lower(), reader.upper()?))).await;
+        let ((lower, end), upper) = match log {
+            Ok(log) => (log, index.frontier()),
+            Err(error) => return error,
+        };
+        if epoch >= end.max(upper) {
+            let end = end.max(upper);
+            let message = format!("epoch {epoch} is not in the log, which has [{lower}, {end})");
+            return Error::new(Kind::Missing, message)
+                .remedy("ask for the epoch of an acknowledged append, or for the latest");
         }
-        let (name, upper) = (&flow.name, flow.serving.index().frontier());
+        let name = &flow.name;
         let message = format!("readers of {name:?} do not see epoch {epoch} yet: upper is {upper}");
         Error::new(Kind::Missing, message).remedy("wait for it with at_least, or ask again")
     }

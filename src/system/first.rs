@@ -9,8 +9,11 @@
 //! files are checked as a whole only then, and if they are damaged an older batch view is restored
 //! and followed by the log.)
 //!
-//! Keeping the files as the first batch of the index instead would save its copy in memory, and
-//! cost each later read a search through both: see the figures in `batch_view/README.md`.
+//! The files are not kept as the first batch of the index afterwards. Differential merges batches of
+//! its own layout only, so a mapped one could never be merged with what comes later: every read for
+//! as long as the process lives would search both, by halving instead of by hash. What would be
+//! saved is the heap of one copy of the views; the accumulations, which are no smaller, are in
+//! memory either way.
 //!
 //! [`ServeOptions::relieving`]: super::ServeOptions::relieving
 
