@@ -277,7 +277,7 @@ fn with_tls_and_credentials_any_address_serves_and_plain_text_does_not() {
     let agent: ureq::Agent = ureq::Agent::config_builder().tls_config(tls).build().into();
     // It listens before it has caught up.
     let ready = (0..1_000).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
         let request = agent.get(&secure).header("authorization", &format!("Bearer {secret}"));
         request.call().is_ok_and(|answer| answer.status() == 200)
     });
