@@ -9,6 +9,7 @@ use super::{Boundary, DeployOptions, Served, System};
 use crate::dataflow::{Definition, Graph};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
+use crate::io::beside;
 use crate::log::{Reader, Writer};
 use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream, Turn};
 use crate::serving::Index;
@@ -143,7 +144,8 @@ impl History for Recompute {
             let cluster = Cluster::local(running.shards + 1);
             return self.system.recompute(&running.definition, upper, cluster, from_scratch);
         };
-        Ok(self.system.as_of(&running.definition, epoch, Cluster::local(1))?.index)
+        let past = beside(|| self.system.as_of(&running.definition, epoch, Cluster::local(1)));
+        Ok(past?.index)
     }
 
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {
