@@ -54,8 +54,8 @@
 //! # The book
 //! [`book`] begins with [the first hour](book::first_hour): from `cargo new` to something that is
 //! right, tested and served. Then: [why](book::why) it is like this, what is
-//! [guaranteed](book::guarantees), what is [on disk](book::on_disk), what [costs](book::performance)
-//! what, and how to [operate](book::operating) it.
+//! [guaranteed](book::guarantees), what lies [on disk](book::on_disk), how to write something
+//! [fast](book::performance), and how to [operate](book::operating) it.
 
 extern crate self as diptych;
 
