@@ -4,7 +4,7 @@
 //!
 //! | chapter | answers |
 //! |---|---|
-//! | [`first_hour`] | How do I get from `cargo new` to something that is right, tested and served? |
+//! | [`first_hour`] | How do I get from `cargo new` to something right, tested and served? |
 //! | [`why`] | Why is it built like this? |
 //! | [`guarantees`] | What may I rely on, and how do I know? |
 //! | [`on_disk`] | Which file is what for? |
