@@ -50,11 +50,18 @@
 //! # It is not
 //! - a SQL engine, a message broker, or a replicated store: one machine's disk holds the log;
 //! - for state larger than memory: the accumulations and views of a dataflow must fit.
+//!
+//! # The book
+//! [`book`] begins with [the first hour](book::first_hour): from `cargo new` to something that is
+//! right, tested and served. Then: [why](book::why) it is like this, what is
+//! [guaranteed](book::guarantees), what lies [on disk](book::on_disk), how to write something
+//! [fast](book::performance), and how to [operate](book::operating) it.
 
 extern crate self as diptych;
 
 pub mod batch;
 pub mod batch_view;
+pub mod book;
 mod cli;
 pub mod dataflow;
 #[path = "../dataflows/mod.rs"]
