@@ -107,6 +107,8 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
     let shift = Arc::into_inner(shift).unwrap_or_else(|| panic!("a worker outlived its thread"));
     if cluster.is_first() {
         shift.job.writer.absorb(&reported)?;
+        // What is derived from events that were erased meanwhile must not last.
+        shift.job.reader.check_history()?;
         shift.job.writer.finish(shift.job.meta)?;
     }
     Ok(BatchReport {

@@ -3,6 +3,7 @@
 mod backup;
 mod block;
 mod clean;
+mod former;
 mod hostile;
 mod lineage;
 mod manifest;
@@ -12,6 +13,7 @@ mod rows;
 mod writer;
 
 pub use clean::remove_before;
+pub use former::{Home, Stated, homes};
 pub(crate) use hostile::hostile;
 pub use lineage::{lineage, set_lineage};
 pub use manifest::{Barrier, Meta, ViewMeta};

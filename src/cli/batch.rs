@@ -52,7 +52,8 @@ fn one(
     for error in &damaged {
         eprintln!("warning: {error}");
     }
-    if found.is_some_and(|view| view.boundary() == end) && end > 0 {
+    let log = system.reader()?.identity();
+    if found.is_some_and(|view| view.boundary() == end && view.log_identity() == log) && end > 0 {
         if cluster.is_first() {
             eprintln!("{name}: there is a batch view at F = {end} already, of this version");
         }

@@ -79,8 +79,9 @@ fn frame() -> Vec<u8> {
 
 fn manifest() -> Manifest {
     let sum = Sum::of(b"x");
-    let rows = vec![RowsEntry { schema: 0, rows: 3, sum }];
-    let segment = SegmentEntry { lower: 0, upper: 2, clock_max: 1, epochs: sum, rows };
+    let rows = vec![RowsEntry { schema: 0, rows: 3, sum, rewritten: 0 }];
+    let segment =
+        SegmentEntry { lower: 0, upper: 2, clock_max: 1, epochs: sum, rows, rewritten: 0 };
     let mut manifest = Manifest::empty(5);
     (manifest.segments, manifest.upper) = (vec![segment], 2);
     (manifest.schemas, manifest.state) = (schemas().0.stored(0), Some((0, sum)));
@@ -173,7 +174,7 @@ fn run_table(bytes: &[u8]) {
     let sealed = Envelope::Epochs.seal(bytes);
     let mut segment = manifest().segments.remove(0);
     segment.epochs = Sum::of(&sealed);
-    let dir = put(&super::layout::epochs_name(0), &sealed);
+    let dir = put(&super::layout::epochs_name(0, 0), &sealed);
     drop(EpochTable::load(&dir, &segment));
 }
 

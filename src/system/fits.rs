@@ -49,6 +49,16 @@ pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
         return Ok(());
     }
     let boundary = view.boundary();
+    let since = reader.erasures().into_iter().find(|erasure| erasure.former() == stated);
+    if let Some(erasure) = since {
+        let (stream, at) = (&erasure.stream, erasure.at());
+        let message = format!(
+            "the batch view at epoch {boundary} was made before events of stream {stream} were \
+             erased at {at}"
+        );
+        return Err(Error::new(Kind::Conflict, message)
+            .remedy("run `batch`, which removes it and makes one of the history of now"));
+    }
     Err(Error::new(
         Kind::Conflict,
         format!(

@@ -11,6 +11,7 @@ mod current;
 mod deploy;
 mod desk;
 mod diff;
+mod erase;
 mod fits;
 mod options;
 mod rebuild;
@@ -23,6 +24,7 @@ pub use backup::Backup;
 pub use checkpoint::Checkpoint;
 pub use deploy::DeployOptions;
 pub use diff::diff;
+pub use erase::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
 pub(crate) use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
@@ -89,7 +91,9 @@ impl System {
     /// # Errors
     /// As there.
     pub fn writer_with(&self, clock: Arc<dyn Clock>, options: WriterOptions) -> Result<Writer> {
-        Writer::open(Arc::clone(&self.disk), clock, self.root.join("log"), options)
+        let writer = Writer::open(Arc::clone(&self.disk), clock, self.root.join("log"), options)?;
+        self.remove_former(&*self.reader()?)?;
+        Ok(writer)
     }
 
     /// Opens the log for reading, without a lock, up to what is durable.
@@ -115,6 +119,7 @@ impl System {
             return Err(Error::new(Kind::Input, format!("the log in {place} is empty"))
                 .remedy("append events first, for example with `ingest`"));
         }
+        self.remove_former(&reader)?;
         let earlier = self.earlier(&description, &reader, boundary, options.incremental)?;
         if earlier.is_none() {
             options.progress.expect(rows(&reader, &description));
@@ -276,7 +281,8 @@ impl System {
             .map(|view| ViewInfo { name: view.name.clone(), schema: view.schema.clone() })
             .collect();
         let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
-        let index = IndexOptions { lineage, ..options.index.clone() };
+        let history = erase::rewritten(reader);
+        let index = IndexOptions { lineage, history, ..options.index.clone() };
         let index = Index::new(&description.version, views, shards, index)?;
         let (view, passed_over) = match options.boundary {
             Boundary::InPlace(_) => (None, Vec::new()),
