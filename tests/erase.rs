@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "erase/derived.rs"]
+mod derived;
 #[path = "erase/history.rs"]
 mod history;
 mod logs;

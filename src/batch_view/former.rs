@@ -92,6 +92,17 @@ impl Home {
         stated.collect()
     }
 
+    /// Whether there are files of batch views that nobody has finished: they are being written, or
+    /// somebody was killed while writing or removing them.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn has_unfinished(&self, disk: &dyn Disk) -> Result<bool> {
+        let files = disk.list(&self.0)?;
+        let mut boundaries = files.iter().filter_map(|file| names::boundary_of(file));
+        Ok(boundaries.any(|boundary| !files.contains(&names::manifest(boundary))))
+    }
+
     /// Removes the batch views for which `goes` says so, and everything unfinished, durably. The
     /// caller holds the lock. Gives what was removed.
     ///

@@ -223,7 +223,8 @@ impl System {
         let former: Vec<_> = erasures.iter().map(log::Erasure::former).collect();
         let goes = |stated: &Stated| former.iter().any(|identity| is_of(stated, identity));
         for home in homes(&*self.disk, &self.root)? {
-            if home.views(&*self.disk)?.iter().any(goes) {
+            let former = home.views(&*self.disk)?.iter().any(goes);
+            if former || home.has_unfinished(&*self.disk)? {
                 match home.lock(&*self.disk) {
                     Ok(_lock) => drop(home.remove(&*self.disk, goes)?),
                     Err(error) if error.is_conflict() => {}
