@@ -8,3 +8,5 @@ mod derived;
 #[path = "erase/history.rs"]
 mod history;
 mod logs;
+#[path = "erase/typed.rs"]
+mod typed;

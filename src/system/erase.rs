@@ -24,7 +24,6 @@ pub struct EraseOptions<'a> {
     /// The stream they are in.
     pub stream: &'a str,
     /// Chooses among the events of a schema; see [`Reader::find`].
-    #[expect(clippy::type_complexity, reason = "a closure that makes closures")]
     pub choose: &'a dyn Fn(&arrow_schema::SchemaRef) -> Result<Option<Chooser>>,
     /// Why, for the record.
     pub reason: &'a str,

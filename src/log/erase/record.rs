@@ -57,6 +57,13 @@ impl Erasure {
         format!("{:016x}", self.former)
     }
 
+    /// One that says something in each field, for tests of decoders.
+    pub(in crate::log) fn sample() -> Erasure {
+        let (stream, reason) = ("lines".to_owned(), "asked for".to_owned());
+        let (events, first, last, upper) = (3, 0, 1, 2);
+        Erasure { former: 5, stream, events, first, last, upper, clock_us: 1, reason }
+    }
+
     /// When, for people.
     pub fn at(&self) -> crate::event::Timestamp {
         crate::event::Timestamp::from_micros(self.clock_us)
