@@ -119,15 +119,15 @@ fn erased() -> (SimDisk, Content) {
     (disk, content)
 }
 
-/// Format 2 of the manifest, which a log has from its first erasure on.
+/// Format 3 of the manifest, which a log has from its first erasure on.
 #[test]
-fn a_log_of_format_2_opens() {
+fn a_log_of_format_3_opens() {
     let (disk, expected) = erased();
     if std::env::var_os("DIPTYCH_BLESS").is_some() {
-        bless(&disk, 2);
+        bless(&disk, 3);
     }
     assert_eq!(content_of(&disk).unwrap(), expected, "the script itself");
-    let dir = golden(2);
+    let dir = golden(3);
     assert_eq!(content(Arc::new(RealDisk), &dir).unwrap(), expected, "read in place");
     let check = inspect::check(Arc::new(RealDisk), &dir).unwrap();
     assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");

@@ -98,7 +98,7 @@ fn dry_run(
     args: &EraseArgs,
     choose: &dyn Fn(&arrow_schema::SchemaRef) -> Result<Option<crate::log::Chooser>>,
 ) -> Result<ExitCode> {
-    let found = reader.find(&args.stream, choose)?;
+    let found = reader.places(&args.stream, choose)?;
     let (first, last) = found.epochs().ok_or_else(|| nothing(args))?;
     let (events, stream) = (counted(found.events(), "event"), &args.stream);
     eprintln!("dry run: {events} of stream {stream} would be erased, epochs {first} to {last}");

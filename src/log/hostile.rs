@@ -32,7 +32,7 @@ pub(crate) fn hostile() -> Vec<Decoder> {
         Decoder::new("log: header of a frame", vec![header], run_header),
         Decoder::new("log: rows of a frame", vec![message()], run_message),
         Decoder::new("log: manifest", vec![sample(&manifest())], run_manifest),
-        Decoder::new("log: manifest of format 2", vec![erased()], run_parts),
+        Decoder::new("log: manifest of format 3", vec![erased()], run_parts),
         Decoder::new("log: mark", vec![mark()], run_mark),
         Decoder::new("log: epochs of a segment", vec![sample(&table())], run_table),
         Decoder::new("log: state", vec![state()], run_state),

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::{Envelope, FORMAT_WITH_PARTS, encode};
+use super::envelope::{Envelope, FORMAT, FORMAT_WITH_PARTS, encode};
 use super::erase::{self, Erasure};
 use super::layout::{Dir, MANIFEST, damaged, epochs_name, rows_name, state_name};
 use super::schemas::{Schemas, StoredSchema};
@@ -90,7 +90,8 @@ impl Manifest {
         let bytes = read_all(dir.disk.as_ref(), &path, limits::TABLE_BYTES_MAX)?;
         let manifest = match Envelope::Manifest.open(&path, &bytes)? {
             (FORMAT_WITH_PARTS, body) => erase::with_parts(&path, body)?,
-            _ => Envelope::Manifest.unwrap(&path, &bytes)?,
+            (FORMAT, _) => Envelope::Manifest.unwrap(&path, &bytes)?,
+            (other, _) => return Err(erase::unknown(&path, &format!("format {other}"))),
         };
         let mut due = manifest.lower;
         for segment in &manifest.segments {

@@ -29,7 +29,7 @@ mod writer;
 pub use append::{Ack, Append, Pending, Producer};
 pub use backup::Copied;
 pub use chunk::{Chunk, Epochs, Sealed};
-pub use erase::{Chooser, Erased, Erasure, Found, erase};
+pub use erase::{Chooser, Erased, Erasure, Places, erase};
 pub(crate) use hostile::hostile;
 pub use part::Part;
 pub use reader::{Reader, StreamInfo};

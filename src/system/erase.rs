@@ -23,7 +23,7 @@ use crate::time::Epoch;
 pub struct EraseOptions<'a> {
     /// The stream they are in.
     pub stream: &'a str,
-    /// Chooses among the events of a schema; see [`Reader::find`].
+    /// Chooses among the events of a schema; see [`Reader::places`].
     pub choose: &'a dyn Fn(&arrow_schema::SchemaRef) -> Result<Option<Chooser>>,
     /// Why, for the record.
     pub reason: &'a str,

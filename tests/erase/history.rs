@@ -306,7 +306,7 @@ fn places_move_with_what_is_erased_before_them() {
         for epoch in 0..old.len() as u64 {
             let Some(events) = before.get(&(epoch, name.to_owned())) else { continue };
             for (ordinal, event) in events.iter().enumerate() {
-                match done.found.moved(number, epoch, ordinal as u64) {
+                match done.places.moved(number, epoch, ordinal as u64) {
                     Some(to) => {
                         assert_eq!(after[&(epoch, name.to_owned())][to as usize], *event);
                         moved += u64::from(to != ordinal as u64);
@@ -404,8 +404,8 @@ fn a_manifest_of_a_later_format_is_refused() {
     run(&disk, "s0", (3, 1)).unwrap().unwrap();
     let path = Path::new(DIR).join("MANIFEST");
     let file = disk.open(&path, diptych::io::Open::Write).unwrap();
-    assert_eq!(file.read(8, 4).unwrap(), [2, 0, 0, 0], "the format that earlier builds refuse");
-    file.write_at(8, &[3, 0, 0, 0]).unwrap();
+    assert_eq!(file.read(8, 4).unwrap(), [3, 0, 0, 0], "the format that earlier builds refuse");
+    file.write_at(8, &[4, 0, 0, 0]).unwrap();
     let error = Reader::open(Arc::new(disk), DIR).unwrap_err();
     assert!(error.is_newer(), "{error}");
 }

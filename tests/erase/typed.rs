@@ -264,7 +264,7 @@ fn a_schema_without_the_field_is_named() {
     let found = |text: &str| {
         let conditions = Conditions::parse(&[text]).unwrap();
         let notes = conditions.check(&stream).unwrap();
-        (reader.find("s", &|schema| conditions.chooser(schema)).unwrap(), notes)
+        (reader.places("s", &|schema| conditions.chooser(schema)).unwrap(), notes)
     };
     let (both, notes) = found("user=17");
     assert_eq!((both.events(), both.epochs()), (2, Some((0, 1))));

@@ -17,20 +17,20 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | found | which events, by place; where the others move |
+//! | places | which events, by place; where the others move |
 //! | rewrite | a segment without them |
 //! | record | what stands in the manifest |
 //! | noticed | how readers of the old history learn of it |
 
-mod found;
 mod noticed;
+mod places;
 mod record;
 mod rewrite;
 
-pub use found::{Chooser, Found};
 pub(super) use noticed::{explained, other_history, same_history};
+pub use places::{Chooser, Places};
 pub use record::Erasure;
-pub(super) use record::{parts, with_parts};
+pub(super) use record::{parts, unknown, with_parts};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -53,12 +53,12 @@ pub struct Erased {
     /// The record of it in the manifest.
     pub erasure: Erasure,
     /// Where the events were.
-    pub found: Found,
+    pub places: Places,
     /// How many segments were rewritten, of how many.
     pub segments: (usize, usize),
 }
 
-/// Erases the events of `stream` that `choose` chooses (see [`Reader::find`]) from the log in
+/// Erases the events of `stream` that `choose` chooses (see [`Reader::places`]) from the log in
 /// `dir`; nothing when there are none. `ready` is called when some are found, before anything is
 /// changed; nobody appends from then on. When this returns the old files are gone, durably.
 ///
@@ -84,7 +84,7 @@ pub fn erase(
         error.within("nothing is erased").remedy("stop the server, erase, and start it again")
     })?;
     let recovered = recover(&dir, random)?;
-    let found = Reader::open(Arc::clone(&dir.disk), &dir.path)?.find(stream, choose)?;
+    let found = Reader::open(Arc::clone(&dir.disk), &dir.path)?.places(stream, choose)?;
     let Some((first, last)) = found.epochs() else { return Ok(None) };
     ready()?;
     let upper = recovered.upper;
@@ -111,7 +111,7 @@ pub fn erase(
             "see to the disk, then run this again: whoever writes next removes the old files",
         )
     })?;
-    Ok(Some(Erased { erasure, found, segments: (rewritten, manifest.segments.len()) }))
+    Ok(Some(Erased { erasure, places: found, segments: (rewritten, manifest.segments.len()) }))
 }
 
 /// Seals all frames, so that all events are in segments.

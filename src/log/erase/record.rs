@@ -1,8 +1,9 @@
 //! What stands in the manifest of a log from which something was erased.
 //!
-//! The body of a manifest of format 2 is that of format 1, then a list of marked parts: a name and
-//! bytes each. Builds that do not know the format refuse the log, and so does this one when it does
-//! not know a part.
+//! The body of a manifest of format 3 is that of format 1, then a list of files with retractions
+//! (lower epoch, length, checksum), and a list of marked parts: a name and bytes each. Builds that do
+//! not know the format refuse the log, and so does this one when it does not know a part, or finds
+//! retractions.
 //!
 //! The part `erased` is bincode of the erasures, and for each segment that was rewritten its lower
 //! epoch, how often, and for each of its Arrow files how often it had been when that was written.
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind, Result};
 use crate::log::envelope::{decode, encode};
 use crate::log::layout::damaged;
-use crate::log::manifest::Manifest;
+use crate::log::manifest::{Manifest, Sum};
 use crate::time::Epoch;
 
 /// The name of the part.
@@ -44,6 +45,12 @@ pub struct Erasure {
 
 /// A segment that was rewritten: its lower epoch, how often, and how often for each of its files.
 type Rewritten = (Epoch, u32, Vec<u32>);
+
+/// The files with retractions: none, as yet.
+type Retractions = Vec<(Epoch, Sum)>;
+
+/// A part: its name, its bytes.
+type Marked = (String, Vec<u8>);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -82,20 +89,27 @@ pub(in crate::log) fn parts(manifest: &Manifest) -> Result<Vec<u8>> {
     });
     let segments = segments.collect();
     let stored = encode(&Stored { erasures: manifest.erasures.clone(), segments })?;
-    encode(&vec![(ERASED.to_owned(), stored)])
+    let marked: Vec<Marked> = vec![(ERASED.to_owned(), stored)];
+    encode(&(Retractions::new(), marked))
 }
 
-/// The manifest with this body of format 2.
+/// The manifest has something that this build does not know.
+pub(in crate::log) fn unknown(path: &Path, what: &str) -> Error {
+    let message = format!("{} has {what}, unknown to this build", path.display());
+    Error::new(Kind::Newer, message).remedy("use the release that wrote it, or newer")
+}
+
+/// The manifest with this body of format 3.
 pub(in crate::log) fn with_parts(path: &Path, body: &[u8]) -> Result<Manifest> {
     let fail = |what: &dyn std::fmt::Display| damaged(path, 24, what);
-    let (mut manifest, parts): (Manifest, Vec<(String, Vec<u8>)>) =
+    let (mut manifest, retractions, parts): (Manifest, Retractions, Vec<Marked>) =
         decode(body).map_err(|error| fail(&error))?;
+    if !retractions.is_empty() {
+        return Err(unknown(path, "retractions"));
+    }
     for (name, bytes) in parts {
         if name != ERASED {
-            let message = format!("{} has the part {name:?}, unknown here", path.display());
-            return Err(
-                Error::new(Kind::Newer, message).remedy("use the release that wrote it, or newer")
-            );
+            return Err(unknown(path, &format!("the part {name:?}")));
         }
         let stored: Stored = decode(&bytes).map_err(|error| fail(&error))?;
         for (lower, times, files) in stored.segments {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow_select::filter::{filter, filter_record_batch};
 
-use super::found::{Found, Ordinals};
+use super::places::{Ordinals, Places};
 use crate::error::Result;
 use crate::log::chunk::Epochs;
 use crate::log::layout::Dir;
@@ -21,7 +21,7 @@ pub(super) fn without(
     dir: &Dir,
     manifest: &mut Manifest,
     schemas: &Schemas,
-    found: &Found,
+    found: &Places,
 ) -> Result<usize> {
     let mut created = Vec::new();
     let mut rewrite = || {
@@ -55,7 +55,7 @@ fn one(
     identity: u64,
     segment: &SegmentEntry,
     schemas: &Schemas,
-    found: &Found,
+    found: &Places,
     created: &mut Vec<String>,
 ) -> Result<SegmentEntry> {
     let EpochTable { epochs, blocks: old_blocks, .. } = EpochTable::load(dir, segment)?;

@@ -2,7 +2,7 @@
 //!
 //! A place is (schema, epoch, ordinal), the ordinal counting the rows of that schema in that epoch
 //! from 0: the same in a frame file and in the segment it becomes. Whatever else names events by
-//! place is moved along with [`Found::moved`].
+//! place is moved along with [`Places::moved`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub type Chooser = Box<dyn Fn(&RecordBatch) -> Result<Vec<bool>> + Send + Sync>;
 
 /// What was found, by place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct Places {
     /// By schema number; ascending.
     places: BTreeMap<u32, Vec<(Epoch, u64)>>,
     events: u64,
@@ -45,7 +45,7 @@ impl Ordinals {
     }
 }
 
-impl Found {
+impl Places {
     /// How many events.
     pub fn events(&self) -> u64 {
         self.events
@@ -81,12 +81,12 @@ impl Reader {
     ///
     /// # Errors
     /// When they are too many at once, what `choose` reports, damage, the disk's.
-    pub fn find(
+    pub fn places(
         &self,
         stream: &str,
         choose: &dyn Fn(&SchemaRef) -> Result<Option<Chooser>>,
-    ) -> Result<Found> {
-        let mut found = Found::default();
+    ) -> Result<Places> {
+        let mut found = Places::default();
         let mut schemas = BTreeMap::new();
         for part in self.parts(self.lower(), self.upper()?)? {
             if **part.stream() != *stream {
@@ -106,7 +106,7 @@ impl Reader {
     }
 }
 
-impl Found {
+impl Places {
     fn note(
         &mut self,
         schema: u32,
