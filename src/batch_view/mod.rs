@@ -10,6 +10,7 @@ mod manifest;
 mod names;
 mod reader;
 mod rows;
+mod sealed;
 mod writer;
 
 pub use clean::remove_before;

@@ -117,7 +117,7 @@ fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCod
     for error in &damaged {
         eprintln!("warning: {error}");
     }
-    let found = found.filter(|view| view.log_identity() == reader.identity());
+    let found = found.filter(|view| System::is_of(view, &reader));
     match found {
         Some(files) if files.boundary() == upper => {
             eprintln!("epoch {epoch}, boundary F = {upper}: read from the batch view");

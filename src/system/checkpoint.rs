@@ -90,7 +90,7 @@ impl System {
             let writer = Arc::into_inner(writer)
                 .unwrap_or_else(|| panic!("a worker still writes a finished batch view"));
             served.reader.check_history()?;
-            writer.finish(meta(&entry.description, &served.reader))?;
+            writer.finish(meta(&entry.description, &served.reader, boundary)?)?;
             remove_old(self, &entry.description)?;
         }
         Ok(made)

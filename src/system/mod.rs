@@ -145,7 +145,7 @@ impl System {
         };
         let definition = definition.clone();
         let progress = Arc::clone(&options.progress);
-        let meta = meta(&description, &reader);
+        let meta = meta(&description, &reader, boundary)?;
         batch::run(Job {
             definition,
             description,
@@ -419,11 +419,13 @@ fn identity(description: &Description) -> Identity {
     Identity::new(&description.name, &description.version)
 }
 
-/// What a batch view of the dataflow states beside its contents.
-fn meta(description: &Description, reader: &Reader) -> Meta {
+/// What a batch view of the dataflow at `boundary` states beside its contents.
+fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<Meta> {
     let barriers = description.accumulations.iter();
     let views = description.views.iter();
-    Meta {
+    let last = boundary.checked_sub(1);
+    Ok(Meta {
+        sealed_us: last.map(|last| reader.clock(last)).transpose()?,
         log_identity: reader.identity(),
         barriers: barriers
             .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })
@@ -431,7 +433,7 @@ fn meta(description: &Description, reader: &Reader) -> Meta {
         views: views
             .map(|view| ViewMeta { name: view.name.clone(), schema: view.schema.clone() })
             .collect(),
-    }
+    })
 }
 
 /// How many rows of the dataflow's streams the log has: what a batch run has to feed, or somewhat
