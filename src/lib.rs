@@ -100,6 +100,7 @@ pub use system::{
     Backup, BatchOptions, Boundary, Checkpoint, DeployOptions, FirstAnswers, How, KeyDiff, Past,
     RebuildOptions, Rebuilds, Rebuilt, ViewDiff, diff,
 };
+pub use system::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
 pub use system::{ServeOptions, Served, System, Verification, Verifications};
 pub use time::Epoch;
 

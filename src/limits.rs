@@ -464,3 +464,9 @@ const _: () = assert!(CUTOVER_HOLD.as_millis() < CUTOVER_PATIENCE.as_millis());
 
 /// Keys of each view whose rows one answer about a deployment gives.
 pub const DEPLOY_SAMPLES_MAX: usize = 1_000;
+
+/// Events that one run erases from history: their places, 16 bytes each, are held in memory.
+pub const ERASED_EVENTS_MAX: u64 = 16 << 20;
+
+/// Bytes of the reason that is recorded with an erasure: a sentence or two.
+pub const ERASURE_REASON_BYTES_MAX: usize = 1 << 10;

@@ -10,8 +10,10 @@ mod logs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use diptych::io::{Disk, RealDisk, SimDisk};
-use diptych::log::{Append, Reader, inspect};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use diptych::io::{Disk, RealDisk, SimClock, SimDisk, SimRandom};
+use diptych::log::{Append, Chooser, Reader, erase, inspect};
 use logs::{Content, DIR, content, content_of, one, open, rows, rows_evolved, steady};
 
 fn golden(version: u32) -> PathBuf {
@@ -45,8 +47,8 @@ fn script() -> (SimDisk, Content) {
     (disk, content)
 }
 
-fn bless(disk: &SimDisk) {
-    let dir = golden(1);
+fn bless(disk: &SimDisk, version: u32) {
+    let dir = golden(version);
     assert!(!dir.exists(), "{} is released and stays as it is", dir.display());
     std::fs::create_dir_all(&dir).unwrap();
     for (path, bytes) in disk.files() {
@@ -61,7 +63,7 @@ fn bless(disk: &SimDisk) {
 fn a_log_of_format_1_opens() {
     let (disk, expected) = script();
     if std::env::var_os("DIPTYCH_BLESS").is_some() {
-        bless(&disk);
+        bless(&disk, 1);
     }
     assert_eq!(content_of(&disk).unwrap(), expected, "the script itself");
 
@@ -84,6 +86,73 @@ fn a_log_of_format_1_opens() {
     let writer = open(&copy, steady(1 << 40)).unwrap();
     assert_eq!((writer.upper(), writer.next_sequence("file")), (5, 3));
     assert_eq!(writer.offsets().get("topic/0").map(String::as_str), Some("42"));
+    let repeat = writer.append(one("users", 8).by("file", 2)).unwrap().wait().unwrap();
+    assert_eq!((repeat.epoch, repeat.repeated), (4, true));
+    writer.append(one("tweets", 5)).unwrap().wait().unwrap();
+    writer.seal().unwrap();
+    let content = content_of(&copy).unwrap();
+    assert_eq!((&content[..5], content.len()), (&expected[..], 6));
+}
+
+/// The same log after two erasures: one takes all rows of a schema out of a segment, the other two
+/// rows of two segments.
+fn erased() -> (SimDisk, Content) {
+    let (disk, mut content) = script();
+    let random = SimRandom::new(11);
+    for (stream, numbers) in [("users", vec![7]), ("tweets", vec![2, 4])] {
+        let goes = numbers.clone();
+        let choose = move |_: &arrow_schema::SchemaRef| -> diptych::Result<Option<Chooser>> {
+            let goes = goes.clone();
+            Ok(Some(Box::new(move |rows| {
+                let column = rows.column_by_name("n").unwrap().as_primitive::<Int64Type>();
+                Ok(column.values().iter().map(|n| goes.contains(n)).collect())
+            })))
+        };
+        let shared = Arc::new(disk.clone());
+        let (clock, why) = (SimClock::at(2_000_000), format!("{stream} asked"));
+        let ready = &mut || Ok(());
+        erase(shared, (&clock, &random), DIR, (stream, &why), &choose, ready).unwrap().unwrap();
+        for epoch in &mut content {
+            epoch.retain(|event| event.0 != stream || !numbers.contains(&event.1));
+        }
+    }
+    (disk, content)
+}
+
+/// Format 3 of the manifest, which a log has from its first erasure on.
+#[test]
+fn a_log_of_format_3_opens() {
+    let (disk, expected) = erased();
+    if std::env::var_os("DIPTYCH_BLESS").is_some() {
+        bless(&disk, 3);
+    }
+    assert_eq!(content_of(&disk).unwrap(), expected, "the script itself");
+    let dir = golden(3);
+    assert_eq!(content(Arc::new(RealDisk), &dir).unwrap(), expected, "read in place");
+    let check = inspect::check(Arc::new(RealDisk), &dir).unwrap();
+    assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");
+    let reader = Reader::open(Arc::new(RealDisk), &dir).unwrap();
+    let erasures = reader.erasures();
+    let told: Vec<_> = erasures
+        .iter()
+        .map(|e| (&*e.stream, e.events, e.first, e.last, e.upper, e.clock_us, &*e.reason))
+        .collect();
+    let expected_erasures = [
+        ("users", 1, 0, 0, 5, 2_000_000, "users asked"),
+        ("tweets", 2, 0, 3, 5, 2_000_000, "tweets asked"),
+    ];
+    assert_eq!(told, expected_erasures);
+    let original = Reader::open(Arc::new(RealDisk), golden(1)).unwrap().identity();
+    assert_eq!(erasures[0].former(), original);
+    assert!(erasures[1].former() != original && reader.identity() != erasures[1].former());
+
+    // A copy goes on being written.
+    let copy = SimDisk::new();
+    for name in RealDisk.list(&dir).unwrap() {
+        copy.tamper(&Path::new(DIR).join(&name), Some(&std::fs::read(dir.join(&name)).unwrap()));
+    }
+    let writer = open(&copy, steady(1 << 40)).unwrap();
+    assert_eq!((writer.upper(), writer.next_sequence("file")), (5, 3));
     let repeat = writer.append(one("users", 8).by("file", 2)).unwrap().wait().unwrap();
     assert_eq!((repeat.epoch, repeat.repeated), (4, true));
     writer.append(one("tweets", 5)).unwrap().wait().unwrap();

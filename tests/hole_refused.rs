@@ -296,7 +296,7 @@ fn a_log_of_a_newer_format_is_refused_with_a_remedy() {
         }
         let mut files = sample.files.clone();
         let mut newer = content.clone();
-        newer[8..12].copy_from_slice(&2u32.to_le_bytes());
+        newer[8..12].copy_from_slice(&9u32.to_le_bytes());
         files.insert(path.clone(), newer);
         let error =
             open(&disk_with(&files), steady(1 << 20)).and_then(|_| content_of(&disk_with(&files)));

@@ -51,6 +51,7 @@ fn manifest() -> Manifest {
         log_identity: "1".into(),
         barriers: Vec::new(),
         views: vec![ViewMeta { name: VIEW.into(), schema }],
+        sealed_us: None,
     };
     let part = Part {
         file: "part".into(),

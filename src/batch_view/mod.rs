@@ -3,6 +3,7 @@
 mod backup;
 mod block;
 mod clean;
+mod former;
 mod hostile;
 mod lineage;
 mod manifest;
@@ -11,9 +12,11 @@ mod names;
 mod reader;
 mod record;
 mod rows;
+mod sealed;
 mod writer;
 
 pub use clean::{remove_before, remove_these};
+pub use former::{Home, Stated, homes};
 pub(crate) use hostile::hostile;
 pub use lineage::{lineage, set_lineage};
 pub use manifest::{Barrier, Meta, ViewMeta};

@@ -115,7 +115,8 @@ impl BatchView {
     ) -> Result<BatchView> {
         let dir = identity.dir(root);
         let path = dir.join(names::manifest(boundary));
-        let manifest = Manifest::read(&*disk, &path)?;
+        let mut manifest = Manifest::read(&*disk, &path)?;
+        manifest.meta.sealed_us = super::sealed::read(&*disk, &dir, boundary)?;
         let (dataflow, version) = (&manifest.dataflow, &manifest.version);
         if (dataflow, version) != (&identity.dataflow, &identity.version) {
             return Err(Error::new(
@@ -149,6 +150,11 @@ impl BatchView {
     /// Which log the history came from.
     pub fn log_identity(&self) -> &str {
         &self.manifest.meta.log_identity
+    }
+
+    /// The wall clock that its log had recorded for the last epoch, if that is known.
+    pub fn sealed_us(&self) -> Option<i64> {
+        self.manifest.meta.sealed_us
     }
 
     /// How many workers wrote it; any number can read it.

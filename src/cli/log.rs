@@ -1,4 +1,4 @@
-//! `log ls | check | stat`: the master dataset from outside.
+//! `log ls | check | stat | erase | erasures`: the master dataset from outside.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +7,8 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::args::{DataArgs, FormatArgs};
+use super::catalog::Catalog;
+use super::erase::{self, EraseArgs};
 use super::sheet::{Sheet, grouped};
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
@@ -28,6 +30,14 @@ pub(super) enum LogCommand {
     Check(LogWhere),
     /// Epochs, streams, rows and bytes
     Stat(LogWhere),
+    /// Erase events from history for good, and recompute what was derived from them
+    ///
+    /// The server must be stopped. Batch views of before are removed, and recomputed for the
+    /// dataflows of this binary that read the stream; it prints how their answers changed. Exit
+    /// code 3 when no event matches.
+    Erase(EraseArgs),
+    /// List what was erased: when, how much, why
+    Erasures(LogWhere),
 }
 
 #[derive(Args, Debug)]
@@ -38,12 +48,14 @@ pub(super) struct LogWhere {
     pub(super) format: FormatArgs,
 }
 
-/// Runs one of the three.
-pub(super) fn run(args: &LogArgs) -> Result<ExitCode> {
+/// Runs one of them.
+pub(super) fn run(args: &LogArgs, catalog: &Catalog) -> Result<ExitCode> {
     match &args.what {
         LogCommand::Ls(place) => list(place)?,
         LogCommand::Check(place) => check(place)?,
         LogCommand::Stat(place) => stat(place)?,
+        LogCommand::Erase(args) => return erase::run(args, catalog),
+        LogCommand::Erasures(place) => erase::list(&place.data.system(), place.format)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -59,6 +71,9 @@ fn text(text: impl Into<String>) -> Datum {
 fn list(place: &LogWhere) -> Result<()> {
     let (disk, dir) = open(place);
     let files = inspect::ls(disk, dir)?;
+    if let Ok(reader) = place.data.system().reader() {
+        erase::mention(&reader.erasures());
+    }
     let names = ["file", "kind", "listed", "lower", "upper", "rows", "bytes"];
     let mut sheet = Sheet::new(place.format.format, &names)?;
     for file in files {
@@ -93,6 +108,7 @@ fn stat(place: &LogWhere) -> Result<()> {
         stat.frame_files,
         grouped(stat.frame_bytes)
     );
+    erase::mention(&stat.erasures);
     let mut sheet = Sheet::new(place.format.format, &["stream", "rows", "schemas", "columns"])?;
     for stream in stat.streams {
         let newest = stream.schemas.last();

@@ -120,7 +120,7 @@ fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCod
     for error in &damaged {
         eprintln!("warning: {error}");
     }
-    let found = found.filter(|view| view.log_identity() == reader.identity());
+    let found = found.filter(|view| System::is_of(view, &reader));
     let how = match found.as_ref().map(BatchView::boundary) {
         Some(boundary) if boundary == upper => How::Found,
         Some(boundary) => How::Continued(boundary),

@@ -7,7 +7,8 @@ use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 
-use super::envelope::{Envelope, decode, encode};
+use super::envelope::{Envelope, FORMAT_WITH_PARTS, decode, encode};
+use super::erase::{Erasure, parts};
 use super::frame::{HEAD, Head, Header, decode_message, encode_frame};
 use super::layout::{Dir, MANIFEST, MARK};
 use super::manifest::{Manifest, RowsEntry, SegmentEntry, Sum};
@@ -31,6 +32,7 @@ pub(crate) fn hostile() -> Vec<Decoder> {
         Decoder::new("log: header of a frame", vec![header], run_header),
         Decoder::new("log: rows of a frame", vec![message()], run_message),
         Decoder::new("log: manifest", vec![sample(&manifest())], run_manifest),
+        Decoder::new("log: manifest of format 3", vec![erased()], run_parts),
         Decoder::new("log: mark", vec![mark()], run_mark),
         Decoder::new("log: epochs of a segment", vec![sample(&table())], run_table),
         Decoder::new("log: state", vec![state()], run_state),
@@ -79,12 +81,23 @@ fn frame() -> Vec<u8> {
 
 fn manifest() -> Manifest {
     let sum = Sum::of(b"x");
-    let rows = vec![RowsEntry { schema: 0, rows: 3, sum }];
-    let segment = SegmentEntry { lower: 0, upper: 2, clock_max: 1, epochs: sum, rows };
+    let rows = vec![RowsEntry { schema: 0, rows: 3, sum, rewritten: 0 }];
+    let segment =
+        SegmentEntry { lower: 0, upper: 2, clock_max: 1, epochs: sum, rows, rewritten: 0 };
     let mut manifest = Manifest::empty(5);
     (manifest.segments, manifest.upper) = (vec![segment], 2);
     (manifest.schemas, manifest.state) = (schemas().0.stored(0), Some((0, sum)));
     manifest
+}
+
+/// The body of a manifest after an erasure.
+fn erased() -> Vec<u8> {
+    let mut manifest = manifest();
+    manifest.erasures.push(Erasure::sample());
+    let segment = &mut manifest.segments[0];
+    (segment.rewritten, segment.rows[0].rewritten) = (2, 1);
+    let parts = parts(&manifest).unwrap_or_else(|error| panic!("a sample: {error}"));
+    [sample(&manifest), parts].concat()
 }
 
 fn table() -> EpochTable {
@@ -165,6 +178,15 @@ fn run_manifest(bytes: &[u8]) {
     drop(manifest.files(&schemas));
 }
 
+fn run_parts(bytes: &[u8]) {
+    let sealed = Envelope::Manifest.seal_as(FORMAT_WITH_PARTS, bytes);
+    let dir = put(MANIFEST, &sealed);
+    let Ok(manifest) = Manifest::load(&dir) else { return };
+    let Ok(schemas) = manifest.schemas(&dir) else { return };
+    drop(manifest.files(&schemas));
+    drop(parts(&manifest));
+}
+
 fn run_mark(bytes: &[u8]) {
     drop(read_slots(&put(MARK, bytes)));
 }
@@ -173,7 +195,7 @@ fn run_table(bytes: &[u8]) {
     let sealed = Envelope::Epochs.seal(bytes);
     let mut segment = manifest().segments.remove(0);
     segment.epochs = Sum::of(&sealed);
-    let dir = put(&super::layout::epochs_name(0), &sealed);
+    let dir = put(&super::layout::epochs_name(0, 0), &sealed);
     drop(EpochTable::load(&dir, &segment));
 }
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::erase::Erasure;
 use super::frame_file::{FILE_HEAD, FrameFile};
-use super::layout::{Dir, Name, damaged, epochs_name, state_name};
+use super::layout::{Dir, Name, damaged, state_name};
 use super::manifest::{Manifest, SegmentEntry, Sum, check_len, read_listed};
 use super::mark::{Mark, read_slots};
 use super::reader::{Reader, StreamInfo};
@@ -77,6 +78,8 @@ pub struct Stat {
     pub frame_bytes: u64,
     /// Streams with schemas and row counts.
     pub streams: Vec<StreamInfo>,
+    /// What was erased from history, oldest first.
+    pub erasures: Vec<Erasure>,
 }
 
 fn load(dir: &Dir) -> Result<Manifest> {
@@ -107,8 +110,8 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
         Name::Mark => ("mark", None),
         Name::Lock => ("lock", None),
         Name::Frames(_) => ("frames", None),
-        Name::Rows(lower) => ("rows", segment(lower)),
-        Name::Epochs(lower) => ("epochs", segment(lower)),
+        Name::Rows(lower, _) => ("rows", segment(lower)),
+        Name::Epochs(lower, _) => ("epochs", segment(lower)),
         Name::State(lower) => ("state", segment(lower)),
         Name::Draft => ("draft", None),
         Name::Other => ("unknown", None),
@@ -117,8 +120,8 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
     let listed = match parsed {
         Name::Manifest | Name::Mark | Name::Lock => true,
         Name::Frames(first) => first >= manifest.upper,
-        Name::Rows(_) => entry.is_some(),
-        Name::Epochs(_) => of.is_some(),
+        Name::Rows(..) => entry.is_some(),
+        Name::Epochs(..) => of.is_some_and(|s| s.epochs_name() == name),
         Name::State(lower) => manifest.state.is_some_and(|(listed, _)| listed == lower),
         Name::Draft | Name::Other => false,
     };
@@ -148,6 +151,7 @@ pub fn stat(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Stat> {
         frame_files: of(&["frames"]).count(),
         frame_bytes: of(&["frames"]).map(|file| file.bytes.saturating_sub(FILE_HEAD)).sum(),
         streams: reader.streams(),
+        erasures: reader.erasures(),
     })
 }
 
@@ -188,7 +192,7 @@ impl Check {
             }
         }
         for segment in &manifest.segments {
-            self.segment(dir, segment, &schemas)?;
+            self.segment(dir, &manifest, segment, &schemas)?;
         }
         if let Some((lower, sum)) = manifest.state {
             let name = state_name(lower);
@@ -225,15 +229,21 @@ impl Check {
         }
     }
 
-    fn segment(&mut self, dir: &Dir, segment: &SegmentEntry, schemas: &Schemas) -> Result<()> {
+    fn segment(
+        &mut self,
+        dir: &Dir,
+        manifest: &Manifest,
+        segment: &SegmentEntry,
+        schemas: &Schemas,
+    ) -> Result<()> {
         // A damaged epoch file has been noted with the file checksums; its name says which.
-        if verify(dir, &epochs_name(segment.lower), segment.epochs).is_err() {
+        if verify(dir, &segment.epochs_name(), segment.epochs).is_err() {
             return Ok(());
         }
         let table = EpochTable::load(dir, segment);
         let Some(table) = self.note(table)? else { return Ok(()) };
         for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
-            let file = RowsReader::new(dir, segment, entry, schemas)?;
+            let file = RowsReader::new(dir, manifest.identity, (segment, entry), schemas)?;
             for block in blocks {
                 let chunk = file.chunk(block);
                 if let Some(chunk) = self.note(chunk)? {

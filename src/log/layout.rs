@@ -40,10 +40,10 @@ pub(super) enum Name {
     Lock,
     /// Frames from this epoch on.
     Frames(Epoch),
-    /// A segment's rows of one schema.
-    Rows(Epoch),
-    /// A segment's epochs.
-    Epochs(Epoch),
+    /// A segment's rows of one schema, and how often the segment had been rewritten by then.
+    Rows(Epoch, u32),
+    /// A segment's epochs, and how often it had been rewritten by then.
+    Epochs(Epoch, u32),
     /// Producers and offsets at the end of the segment that starts at this epoch.
     State(Epoch),
     /// A file that was being written.
@@ -66,8 +66,14 @@ impl Name {
         let rest: Vec<&str> = pieces.collect();
         match (epoch, rest.as_slice()) {
             (Some(first), ["frames"]) => Name::Frames(first),
-            (Some(lower), [_, _, "arrow"]) => Name::Rows(lower),
-            (Some(lower), ["epochs"]) => Name::Epochs(lower),
+            (Some(lower), [_, _, "arrow"]) => Name::Rows(lower, 0),
+            (Some(lower), ["epochs"]) => Name::Epochs(lower, 0),
+            (Some(lower), [_, _, times, "arrow"]) => {
+                rewritten(times).map_or(Name::Other, |times| Name::Rows(lower, times))
+            }
+            (Some(lower), [times, "epochs"]) => {
+                rewritten(times).map_or(Name::Other, |times| Name::Epochs(lower, times))
+            }
             (Some(lower), ["state"]) => Name::State(lower),
             (Some(_), [.., "tmp"]) => Name::Draft,
             _ if name == "MANIFEST.tmp" || name == "MARK.tmp" => Name::Draft,
@@ -80,12 +86,25 @@ pub(super) fn frames_name(first: Epoch) -> String {
     format!("{first:020}.frames")
 }
 
-pub(super) fn rows_name(lower: Epoch, stream: &str, schema: u32) -> String {
-    format!("{lower:020}.{stream}.{schema:05}.arrow")
+/// How often a segment has been rewritten, as it stands in a name: not at all has no piece.
+fn rewritten(times: &str) -> Option<u32> {
+    times.parse().ok().filter(|number: &u32| *number > 0 && number.to_string() == times)
 }
 
-pub(super) fn epochs_name(lower: Epoch) -> String {
-    format!("{lower:020}.epochs")
+/// The rows of a schema in a segment that has been rewritten `times` times.
+pub(super) fn rows_name(lower: Epoch, stream: &str, schema: u32, times: u32) -> String {
+    match times {
+        0 => format!("{lower:020}.{stream}.{schema:05}.arrow"),
+        _ => format!("{lower:020}.{stream}.{schema:05}.{times}.arrow"),
+    }
+}
+
+/// The epochs of a segment that has been rewritten `times` times.
+pub(super) fn epochs_name(lower: Epoch, times: u32) -> String {
+    match times {
+        0 => format!("{lower:020}.epochs"),
+        _ => format!("{lower:020}.{times}.epochs"),
+    }
 }
 
 pub(super) fn state_name(lower: Epoch) -> String {

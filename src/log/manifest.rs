@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::Envelope;
+use super::envelope::{Envelope, FORMAT, FORMAT_WITH_PARTS, encode};
+use super::erase::{self, Erasure};
 use super::layout::{Dir, MANIFEST, damaged, epochs_name, rows_name, state_name};
 use super::schemas::{Schemas, StoredSchema};
 use crate::error::{Error, Kind, Result};
@@ -33,6 +34,9 @@ pub(super) struct RowsEntry {
     pub(super) schema: u32,
     pub(super) rows: u64,
     pub(super) sum: Sum,
+    /// How often the segment had been rewritten when the file was written; part of its name.
+    #[serde(skip)]
+    pub(super) rewritten: u32,
 }
 
 /// A sealed segment: the epochs `[lower, upper)`.
@@ -45,6 +49,9 @@ pub(super) struct SegmentEntry {
     pub(super) epochs: Sum,
     /// By schema number.
     pub(super) rows: Vec<RowsEntry>,
+    /// How often it has been rewritten, which its epoch file's name says.
+    #[serde(skip)]
+    pub(super) rewritten: u32,
 }
 
 /// The content of the file `MANIFEST`.
@@ -61,12 +68,17 @@ pub(super) struct Manifest {
     pub(super) schemas: Vec<StoredSchema>,
     /// The state file at `upper`: the lower epoch in its name, and its checksum.
     pub(super) state: Option<(Epoch, Sum)>,
+    /// What was erased from history, oldest first. It and the numbers of rewritings are a marked
+    /// part behind the body, which is there only if something was erased.
+    #[serde(skip)]
+    pub(super) erasures: Vec<Erasure>,
 }
 
 impl Manifest {
     pub(super) fn empty(identity: u64) -> Self {
         let (segments, schemas) = (Vec::new(), Vec::new());
-        Manifest { identity, lower: 0, upper: 0, segments, schemas, state: None }
+        let erasures = Vec::new();
+        Manifest { identity, lower: 0, upper: 0, segments, schemas, state: None, erasures }
     }
 
     /// Reads and checks the manifest.
@@ -76,7 +88,11 @@ impl Manifest {
     pub(super) fn load(dir: &Dir) -> Result<Self> {
         let path = dir.file(MANIFEST);
         let bytes = read_all(dir.disk.as_ref(), &path, limits::TABLE_BYTES_MAX)?;
-        let manifest: Manifest = Envelope::Manifest.unwrap(&path, &bytes)?;
+        let manifest = match Envelope::Manifest.open(&path, &bytes)? {
+            (FORMAT_WITH_PARTS, body) => erase::with_parts(&path, body)?,
+            (FORMAT, _) => Envelope::Manifest.unwrap(&path, &bytes)?,
+            (other, _) => return Err(erase::unknown(&path, &format!("format {other}"))),
+        };
         let mut due = manifest.lower;
         for segment in &manifest.segments {
             if segment.lower != due || segment.upper <= due {
@@ -95,7 +111,11 @@ impl Manifest {
 
     /// Replaces the manifest on disk by this one, durably.
     pub(super) fn store(&self, dir: &Dir) -> Result<()> {
-        let bytes = Envelope::Manifest.wrap(self)?;
+        let body = [encode(self)?, erase::parts(self)?].concat();
+        let bytes = match self.erasures.len() {
+            0 => Envelope::Manifest.seal(&body),
+            _ => Envelope::Manifest.seal_as(FORMAT_WITH_PARTS, &body),
+        };
         if bytes.len() as u64 > limits::TABLE_BYTES_MAX {
             return Err(Error::new(Kind::Input, "the log has too many segments for its manifest"));
         }
@@ -114,7 +134,7 @@ impl Manifest {
     pub(super) fn files(&self, schemas: &Schemas) -> Vec<(String, Sum)> {
         let mut files = Vec::new();
         for segment in &self.segments {
-            files.push((epochs_name(segment.lower), segment.epochs));
+            files.push((segment.epochs_name(), segment.epochs));
             for entry in &segment.rows {
                 files.push((segment.rows_name(entry, schemas), entry.sum));
             }
@@ -131,7 +151,12 @@ impl SegmentEntry {
     /// has, and the file is reported missing.
     pub(super) fn rows_name(&self, entry: &RowsEntry, schemas: &Schemas) -> String {
         let stream = schemas.get(entry.schema).map_or("?", |known| &known.stream);
-        rows_name(self.lower, stream, entry.schema)
+        rows_name(self.lower, stream, entry.schema, entry.rewritten)
+    }
+
+    /// The name of its epoch file.
+    pub(super) fn epochs_name(&self) -> String {
+        epochs_name(self.lower, self.rewritten)
     }
 }
 

@@ -79,6 +79,11 @@ impl Part {
         &self.known.stream
     }
 
+    /// The number of that schema.
+    pub(super) fn number(&self) -> u32 {
+        self.known.id
+    }
+
     /// The schema of the rows.
     pub fn schema(&self) -> &SchemaRef {
         &self.known.schema

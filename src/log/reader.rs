@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::SchemaRef;
 
+use super::erase::{self, Erasure};
 use super::layout::Dir;
+use super::manifest::SegmentEntry;
 use super::part::Part;
 use super::replay::Replay;
 use super::rows_file::RowsReader;
@@ -56,6 +58,10 @@ impl Reader {
         &self.dir
     }
 
+    fn table(&self, identity: u64, segment: &SegmentEntry) -> Result<EpochTable> {
+        erase::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
+    }
+
     /// The view, brought up to date if it must be to answer for `[lower, upper)`.
     fn view_of(&self, lower: Epoch, upper: Epoch) -> Result<MutexGuard<'_, View>> {
         let mut view = self.view();
@@ -92,9 +98,25 @@ impl Reader {
         self.view().manifest.lower
     }
 
-    /// Tells this log from any other: 16 hexadecimal digits, drawn when it was created.
+    /// Tells this log and its history from any other: 16 hexadecimal digits, drawn when it was
+    /// created, and anew by every erasure.
     pub fn identity(&self) -> String {
         format!("{:016x}", self.view().manifest.identity)
+    }
+
+    /// What was erased from history, oldest first.
+    pub fn erasures(&self) -> Vec<Erasure> {
+        self.view().manifest.erasures.clone()
+    }
+
+    /// Whether the history this reader reads is still the log's: what was derived from it is to be
+    /// kept only if so.
+    ///
+    /// # Errors
+    /// A conflict that says what was erased meanwhile; damage; the disk's.
+    pub fn check_history(&self) -> Result<()> {
+        let identity = self.view().manifest.identity;
+        erase::same_history(&self.dir, identity)
     }
 
     /// The streams, sorted by name, as of the last [`upper`](Reader::upper).
@@ -151,12 +173,13 @@ impl Reader {
         let frames = frames.filter(|f| f.file.first < upper && f.upper() > lower);
         let of_frames: Vec<_> =
             frames.flat_map(|index| Part::of_frames(index, &schemas, lower, upper)).collect();
+        let identity = view.manifest.identity;
         drop(view);
         let mut parts = Vec::new();
         for segment in segments {
-            let table = EpochTable::load(&self.dir, &segment)?;
+            let table = self.table(identity, &segment)?;
             for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
-                let file = RowsReader::new(&self.dir, &segment, entry, &schemas)?;
+                let file = RowsReader::new(&self.dir, identity, (&segment, entry), &schemas)?;
                 let of_block = |block: &_| Part::of_block(&file, *block, lower, upper);
                 parts.extend(blocks.iter().filter_map(of_block));
             }
@@ -188,9 +211,9 @@ impl Reader {
         }
         let segments = &view.manifest.segments;
         let at = segments.partition_point(|segment| segment.upper <= epoch);
-        let segment = segments[at].clone();
+        let (segment, identity) = (segments[at].clone(), view.manifest.identity);
         drop(view);
-        let table = EpochTable::load(&self.dir, &segment)?;
+        let table = self.table(identity, &segment)?;
         Ok(table.epochs[(epoch - segment.lower) as usize].clock_us)
     }
 
@@ -205,10 +228,10 @@ impl Reader {
         let segment = view.manifest.segments.iter().find(|s| s.clock_max >= clock_us).cloned();
         let mut frames = view.frames.iter().flat_map(|index| &index.frames);
         let frame = frames.find(|frame| frame.clock_us >= clock_us).map(|frame| frame.epoch);
-        let upper = view.upper;
+        let (upper, identity) = (view.upper, view.manifest.identity);
         drop(view);
         let Some(segment) = segment else { return Ok(frame.unwrap_or(upper)) };
-        let table = EpochTable::load(&self.dir, &segment)?;
+        let table = self.table(identity, &segment)?;
         let at = table.epochs.iter().position(|record| record.clock_us >= clock_us);
         Ok(segment.lower + at.unwrap_or(table.epochs.len()) as Epoch)
     }

@@ -9,6 +9,8 @@
 //! 4. What is kept above the mark is written again before it is synced: after a failed sync the
 //!    page cache may hold bytes that the disk never got, and only dirty pages reach it.
 
+use std::collections::HashSet;
+
 use super::frame_file::{FILE_HEAD, Frame, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, Name, damaged, frames_name, state_name};
 use super::manifest::{Manifest, check_len, read_listed};
@@ -236,21 +238,34 @@ fn rewrite(file: &FrameFile, from: u64, to: u64) -> Result<()> {
 }
 
 /// Removes what an interrupted writer left: drafts, segment files that never got into the
-/// manifest, frame files and state files that a newer manifest has replaced.
-fn remove_leftovers(dir: &Dir, manifest: &Manifest) -> Result<()> {
+/// manifest, frame files and state files that a newer manifest has replaced, and what an erasure
+/// has replaced or not finished.
+pub(super) fn remove_leftovers(dir: &Dir, manifest: &Manifest) -> Result<()> {
+    let listed = manifest.files(&manifest.schemas(dir)?);
+    let listed: HashSet<_> = listed.into_iter().map(|(name, _)| name).collect();
+    let rewritten = |lower| {
+        let segment = manifest.segments.iter().find(|segment| segment.lower == lower);
+        segment.is_some_and(|segment| segment.rewritten > 0)
+    };
+    let mut removed = false;
     for name in dir.disk.list(&dir.path)? {
         let left = match Name::parse(&name) {
             Name::Draft => true,
-            Name::Rows(lower) | Name::Epochs(lower) => lower >= manifest.upper,
+            Name::Rows(lower, times) | Name::Epochs(lower, times) => {
+                let replaced = times > 0 || lower >= manifest.upper || rewritten(lower);
+                replaced && !listed.contains(&name)
+            }
             Name::Frames(first) => first < manifest.upper,
             Name::State(lower) => manifest.state.is_none_or(|(listed, _)| listed != lower),
             Name::Manifest | Name::Mark | Name::Lock | Name::Other => false,
         };
         if left {
             dir.disk.remove(&dir.file(&name))?;
+            removed = true;
         }
     }
-    Ok(())
+    // What was erased must not come back with a power failure.
+    if removed && !manifest.erasures.is_empty() { dir.sync() } else { Ok(()) }
 }
 
 /// There is no manifest: either there is no log, or it has lost it.

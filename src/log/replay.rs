@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Epochs, Sealed};
+use super::erase;
 use super::frame_file::FrameFile;
 use super::layout::Dir;
 use super::manifest::SegmentEntry;
@@ -20,6 +21,8 @@ use crate::time::Epoch;
 #[derive(Debug)]
 pub struct Replay {
     dir: Dir,
+    /// Of the log it reads.
+    identity: u64,
     schemas: Arc<Schemas>,
     next: Epoch,
     upper: Epoch,
@@ -57,6 +60,7 @@ impl Replay {
         }
         Replay {
             dir: dir.clone(),
+            identity: view.manifest.identity,
             schemas: Arc::new(view.schemas.clone()),
             next: lower,
             upper,
@@ -74,7 +78,8 @@ impl Replay {
         if self.segment.is_none()
             && let Some(entry) = self.segments.pop_front()
         {
-            self.segment = Some(Segment::open(&self.dir, &entry, &self.schemas, epoch)?);
+            self.segment =
+                Some(Segment::open(&self.dir, self.identity, &entry, &self.schemas, epoch)?);
         }
         match &mut self.segment {
             Some(segment) => segment.sealed(epoch),
@@ -117,11 +122,17 @@ impl Iterator for Replay {
 }
 
 impl Segment {
-    fn open(dir: &Dir, entry: &SegmentEntry, schemas: &Schemas, from: Epoch) -> Result<Self> {
-        let table = EpochTable::load(dir, entry)?;
+    fn open(
+        dir: &Dir,
+        identity: u64,
+        entry: &SegmentEntry,
+        schemas: &Schemas,
+        from: Epoch,
+    ) -> Result<Self> {
+        let table = erase::explained(dir, identity, EpochTable::load(dir, entry))?;
         let mut cursors = Vec::new();
         for (rows, (_, blocks)) in entry.rows.iter().zip(&table.blocks) {
-            let file = RowsReader::new(dir, entry, rows, schemas)?;
+            let file = RowsReader::new(dir, identity, (entry, rows), schemas)?;
             let blocks = blocks.iter().filter(|block| block.last >= from).copied().collect();
             cursors.push(Cursor { file, blocks, rest: None });
         }

@@ -7,6 +7,7 @@ use arrow_array::{Array, RecordBatch, UInt64Array};
 use arrow_buffer::Buffer;
 
 use super::chunk::{Chunk, Epochs};
+use super::erase;
 use super::frame::decode_message;
 use super::layout::{Dir, damaged};
 use super::manifest::{RowsEntry, SegmentEntry, unlisted};
@@ -20,6 +21,8 @@ pub(super) struct RowsReader {
     dir: Dir,
     path: PathBuf,
     len: u64,
+    /// Of the log it belongs to.
+    identity: u64,
     pub(super) known: Known,
     map: OnceLock<Buffer>,
 }
@@ -28,8 +31,8 @@ impl RowsReader {
     /// The file of `entry`; it is not opened yet.
     pub(super) fn new(
         dir: &Dir,
-        segment: &SegmentEntry,
-        entry: &RowsEntry,
+        identity: u64,
+        (segment, entry): (&SegmentEntry, &RowsEntry),
         schemas: &Schemas,
     ) -> Result<Arc<Self>> {
         let path = dir.file(&segment.rows_name(entry, schemas));
@@ -37,15 +40,16 @@ impl RowsReader {
             let message = format!("schema {} is not in MANIFEST", entry.schema);
             return Err(damaged(&path, 0, message));
         };
-        let dir = dir.clone();
-        Ok(Arc::new(RowsReader { dir, path, len: entry.sum.len, known, map: OnceLock::new() }))
+        let (dir, len, map) = (dir.clone(), entry.sum.len, OnceLock::new());
+        Ok(Arc::new(RowsReader { dir, path, len, identity, known, map }))
     }
 
     fn map(&self) -> Result<&Buffer> {
         if let Some(map) = self.map.get() {
             return Ok(map);
         }
-        let map = self.dir.disk.map(&self.path).map_err(|e| unlisted(&self.path, e))?;
+        let map = self.dir.disk.map(&self.path).map_err(|e| unlisted(&self.path, e));
+        let map = erase::explained(&self.dir, self.identity, map)?;
         if map.len() as u64 != self.len {
             let message = format!("the file has {} bytes, MANIFEST says {}", map.len(), self.len);
             return Err(damaged(&self.path, self.len.min(map.len() as u64), message));

@@ -83,7 +83,7 @@ pub(super) fn write_segment(
             let file = match files.entry(payload.schema) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    entry.insert(RowsFile::create(dir, lower, schemas, payload.schema)?)
+                    entry.insert(RowsFile::create(dir, (lower, 0), schemas, payload.schema)?)
                 }
             };
             file.push(epoch, rows)?;
@@ -105,10 +105,9 @@ pub(super) fn write_segment(
         rows.push(entry);
         blocks.push((schema, of_file));
     }
-    let table = Envelope::Epochs.wrap(&EpochTable { lower, epochs, blocks })?;
-    let epochs = write_file(dir, &epochs_name(lower), &table)?;
+    let epochs = EpochTable { lower, epochs, blocks }.store(dir, 0)?;
     let state = write_file(dir, &state_name(lower), &state.wrap()?)?;
-    Ok((SegmentEntry { lower, upper, clock_max, epochs, rows }, state))
+    Ok((SegmentEntry { lower, upper, clock_max, epochs, rows, rewritten: 0 }, state))
 }
 
 fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<Sum> {
@@ -119,8 +118,9 @@ fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<Sum> {
 }
 
 /// An Arrow file that is being written.
-struct RowsFile {
+pub(super) struct RowsFile {
     file: Box<dyn File>,
+    rewritten: u32,
     schema: SchemaRef,
     /// Encodes into memory; what it has encoded is moved to the file block by block.
     writer: FileWriter<Vec<u8>>,
@@ -132,18 +132,26 @@ struct RowsFile {
 }
 
 impl RowsFile {
-    fn create(dir: &Dir, lower: Epoch, schemas: &Schemas, id: u32) -> Result<Self> {
+    /// Creates the file for the rows of schema `id` in the segment that starts at `lower` and has
+    /// been rewritten so often.
+    pub(super) fn create(
+        dir: &Dir,
+        (lower, rewritten): (Epoch, u32),
+        schemas: &Schemas,
+        id: u32,
+    ) -> Result<Self> {
         let Some(known) = schemas.get(id) else {
             unreachable!("schema {id} was used to decode rows, {} are known", schemas.len());
         };
-        let path = dir.file(&rows_name(lower, &known.stream, id));
+        let path = dir.file(&rows_name(lower, &known.stream, id, rewritten));
         let file = dir.disk.open(&path, Open::Create)?;
         let schema = known.sealed.clone();
         let writer = FileWriter::try_new(Vec::new(), &schema).map_err(encoding)?;
         let (waiting, blocks) = (Vec::new(), Vec::new());
         let sum = Sum { len: 0, crc: 0 };
+        let (rows, waiting_rows) = (0, 0);
         let mut this =
-            RowsFile { file, schema, writer, sum, rows: 0, waiting, waiting_rows: 0, blocks };
+            RowsFile { file, rewritten, schema, writer, sum, rows, waiting, waiting_rows, blocks };
         this.drain()?;
         Ok(this)
     }
@@ -159,7 +167,12 @@ impl RowsFile {
     }
 
     fn push(&mut self, epoch: Epoch, rows: RecordBatch) -> Result<()> {
-        let epochs: ArrayRef = Arc::new(UInt64Array::from_value(epoch, rows.num_rows()));
+        let epochs = UInt64Array::from_value(epoch, rows.num_rows());
+        self.push_each(Arc::new(epochs), &rows)
+    }
+
+    /// Adds rows with the epoch of each.
+    pub(super) fn push_each(&mut self, epochs: ArrayRef, rows: &RecordBatch) -> Result<()> {
         let mut columns = rows.columns().to_vec();
         columns.push(epochs);
         let rows = RecordBatch::try_new(self.schema.clone(), columns).map_err(encoding)?;
@@ -205,25 +218,32 @@ impl RowsFile {
         Ok(())
     }
 
-    fn finish(mut self, schema: u32) -> Result<(RowsEntry, Vec<Block>)> {
+    /// Writes the rest and syncs the file.
+    pub(super) fn finish(mut self, schema: u32) -> Result<(RowsEntry, Vec<Block>)> {
         if self.waiting_rows > 0 {
             self.write_block(self.waiting_rows)?;
         }
         self.writer.finish().map_err(encoding)?;
         self.drain()?;
         self.file.sync_data()?;
-        Ok((RowsEntry { schema, rows: self.rows, sum: self.sum }, self.blocks))
+        let RowsFile { rows, sum, rewritten, .. } = self;
+        Ok((RowsEntry { schema, rows, sum, rewritten }, self.blocks))
     }
 }
 
-fn encoding(error: ArrowError) -> Error {
+pub(super) fn encoding(error: ArrowError) -> Error {
     Error::new(Kind::Io, format!("cannot encode a segment: {error}"))
 }
 
 impl EpochTable {
+    /// Writes the epoch file of a segment that has been rewritten so often.
+    pub(super) fn store(&self, dir: &Dir, rewritten: u32) -> Result<Sum> {
+        write_file(dir, &epochs_name(self.lower, rewritten), &Envelope::Epochs.wrap(self)?)
+    }
+
     /// The epoch file of a segment, checked against its entry in the manifest.
     pub(super) fn load(dir: &Dir, segment: &SegmentEntry) -> Result<Self> {
-        let name = epochs_name(segment.lower);
+        let name = segment.epochs_name();
         let path = dir.file(&name);
         let bytes = read_listed(dir, &name, segment.epochs)?;
         let table: EpochTable = Envelope::Epochs.unwrap(&path, &bytes)?;

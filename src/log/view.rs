@@ -1,10 +1,11 @@
 //! What a reader knows of the log: the manifest, and an index of the durable frames behind it.
 
+use super::erase;
 use super::frame::Payload;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, damaged};
 use super::manifest::Manifest;
-use super::mark::{Mark, read_mark};
+use super::mark::{Found, Mark, read_mark};
 use super::recovery::{frame_files, missing_frames, no_log};
 use super::schemas::Schemas;
 use crate::error::{Error, Result};
@@ -24,6 +25,9 @@ pub(super) struct View {
     pub(super) frames: Vec<FrameIndex>,
     /// The first epoch that is not durable.
     pub(super) upper: Epoch,
+    /// The mark as it was last read. From one epoch to the next it is written once; what is more is
+    /// a new frame file, a new writer, or a new history.
+    marked: Found,
 }
 
 /// The durable frames of one file.
@@ -81,7 +85,8 @@ impl View {
         for _ in 0..TRIES {
             match Self::try_load(dir) {
                 Err(error) if error.is_damaged() || error.is_missing() => {
-                    let now = (dir.disk.list(&dir.path).ok(), read_mark(dir).ok());
+                    let mark = read_mark(dir).ok().map(|found| found.mark);
+                    let now = (dir.disk.list(&dir.path).ok(), mark);
                     if before.as_ref() == Some(&now) {
                         return Err(error);
                     }
@@ -98,10 +103,11 @@ impl View {
         let mark = read_mark(dir);
         let absent = |error: Error| if error.is_missing() { no_log(dir) } else { error };
         let manifest = Manifest::load(dir).map_err(absent)?;
-        let mark = mark.map_err(|error| missing_mark(dir, error))?;
+        let marked = mark.map_err(|error| missing_mark(dir, error))?;
+        let mark = marked.mark;
         let schemas = manifest.schemas(dir)?;
         let upper = manifest.upper;
-        let mut view = View { manifest, schemas, frames: Vec::new(), upper };
+        let mut view = View { manifest, schemas, frames: Vec::new(), upper, marked };
         if mark.upper > view.upper {
             view.load_frames(dir, mark)?;
         }
@@ -145,7 +151,13 @@ impl View {
 
     /// Brings the view up to the durable mark of now.
     pub(super) fn refresh(&mut self, dir: &Dir) -> Result<()> {
-        let mark = read_mark(dir).map_err(|error| missing_mark(dir, error))?;
+        let found = read_mark(dir).map_err(|error| missing_mark(dir, error))?;
+        let (mark, before) = (found.mark, self.marked);
+        let epochs = mark.upper.wrapping_sub(before.mark.upper);
+        if found.counter.wrapping_sub(before.counter) != epochs {
+            erase::same_history(dir, self.manifest.identity)?;
+        }
+        self.marked = found;
         if mark.upper <= self.upper {
             return Ok(());
         }
@@ -155,6 +167,9 @@ impl View {
             return self.check(dir, mark);
         }
         let fresh = View::load(dir)?;
+        if fresh.manifest.identity != self.manifest.identity {
+            return Err(erase::other_history(&fresh.manifest, self.manifest.identity));
+        }
         if fresh.upper < self.upper {
             let (now, before) = (fresh.upper, self.upper);
             let message = format!("the log ends at epoch {now}, it ended at {before} before");

@@ -49,6 +49,18 @@ pub struct IndexOptions {
     /// The boundary of the last batch view that was accepted though it differed: tokens of before
     /// are of another generation.
     pub lineage: Option<Epoch>,
+    /// The history that is served, if events were erased from it: tokens of before are of another
+    /// generation.
+    pub history: Option<Rewritten>,
+}
+
+/// A history from which events were erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Tells it from the history before and from later ones: a few letters and digits.
+    pub mark: String,
+    /// When the last events were erased, for people.
+    pub at: String,
 }
 
 impl Default for IndexOptions {
@@ -58,6 +70,7 @@ impl Default for IndexOptions {
             lease_length: LEASE_LENGTH,
             recent_updates: RECENT_UPDATES_MAX,
             lineage: None,
+            history: None,
         }
     }
 }
@@ -118,7 +131,7 @@ impl Index {
         let writer = Writer { published: vec![0; lists], ..Writer::default() };
         let shared = Arc::new(Shared {
             version: version.into(),
-            generation: generation(version, options.lineage).into(),
+            generation: generation(version, &options).into(),
             views,
             shards,
             recent: Recent::new(lists, options.recent_updates),
@@ -218,8 +231,15 @@ impl Index {
     }
 }
 
-fn generation(version: &str, lineage: Option<Epoch>) -> String {
-    lineage.map_or_else(|| version.to_owned(), |boundary| format!("{version}~{boundary}"))
+fn generation(version: &str, options: &IndexOptions) -> String {
+    let mut generation = version.to_owned();
+    if let Some(boundary) = options.lineage {
+        generation = format!("{generation}~{boundary}");
+    }
+    match &options.history {
+        Some(history) => format!("{generation}~{}", history.mark),
+        None => generation,
+    }
 }
 
 /// The position of the view called `name`, or an error that lists the views.

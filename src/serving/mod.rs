@@ -75,7 +75,7 @@ pub use cursor::ViewCursor;
 pub use cutover::{Base, Pin, Serving};
 pub use diff::Difference;
 pub use digest::Digest;
-pub use index::{Index, IndexOptions, ViewInfo};
+pub use index::{Index, IndexOptions, Rewritten, ViewInfo};
 pub use latest::Latest;
 pub use part::Part;
 pub use publish::{Publish, probe_published, publish_view};

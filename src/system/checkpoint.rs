@@ -63,6 +63,9 @@ impl System {
         if served.cluster.processes() > 1 || !served.entries.iter().all(is_settled) {
             return Ok(Vec::new());
         }
+        // What is derived from events that were erased meanwhile must not reach the disk, or at
+        // least must not last.
+        served.reader.check_history()?;
         let upper = served.live.fed();
         let mut writers = Vec::new();
         let mut made = Vec::new();
@@ -86,7 +89,8 @@ impl System {
             write_views(&entry.index, boundary, &writer, served.cluster.workers)?;
             let writer = Arc::into_inner(writer)
                 .unwrap_or_else(|| panic!("a worker still writes a finished batch view"));
-            writer.finish(meta(&entry.description, &served.reader))?;
+            served.reader.check_history()?;
+            writer.finish(meta(&entry.description, &served.reader, boundary)?)?;
             remove_old(self, &entry.description)?;
         }
         Ok(made)

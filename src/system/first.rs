@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use super::current::{Current, Running};
 use super::desk::Desk;
+use super::erase::rewritten;
 use super::fits::{check_log, check_types};
 use super::served::Entry;
 use super::site::Parts;
@@ -129,6 +130,7 @@ impl System {
         let mut options = options.clone();
         let found = lineage(&*self.disk, &self.root, &identity).and_then(|lineage| {
             options.lineage = lineage;
+            options.history = rewritten(reader);
             BatchView::boundaries(&*self.disk, &self.root, &identity)
         });
         // What is wrong here is told by who restores.

@@ -12,6 +12,7 @@ mod current;
 mod deploy;
 mod desk;
 mod diff;
+mod erase;
 mod first;
 mod fits;
 mod options;
@@ -27,6 +28,7 @@ pub use backup::Backup;
 pub use checkpoint::Checkpoint;
 pub use deploy::DeployOptions;
 pub use diff::diff;
+pub use erase::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
 pub use first::FirstAnswers;
 pub(crate) use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
@@ -97,7 +99,9 @@ impl System {
     /// # Errors
     /// As there.
     pub fn writer_with(&self, clock: Arc<dyn Clock>, options: WriterOptions) -> Result<Writer> {
-        Writer::open(Arc::clone(&self.disk), clock, self.root.join("log"), options)
+        let writer = Writer::open(Arc::clone(&self.disk), clock, self.root.join("log"), options)?;
+        self.remove_former(&*self.reader()?)?;
+        Ok(writer)
     }
 
     /// Opens the log for reading, without a lock, up to what is durable.
@@ -123,6 +127,7 @@ impl System {
             return Err(Error::new(Kind::Input, format!("the log in {place} is empty"))
                 .remedy("append events first, for example with `ingest`"));
         }
+        self.remove_former(&reader)?;
         let earlier = self.earlier(&description, &reader, boundary, options.incremental)?;
         self.run_batch(definition, description, reader, (boundary, earlier), &self.root, options)
     }
@@ -149,7 +154,7 @@ impl System {
             BatchViewWriter::assist(disk, root, identity, boundary, cluster.peers())
         };
         let earlier = earlier.map(|view| (view.boundary(), blocks(view, &description)));
-        let meta = meta(&description, &reader);
+        let meta = meta(&description, &reader, boundary)?;
         batch::run(Job {
             definition: definition.clone(),
             description,
@@ -284,7 +289,8 @@ impl System {
         let shards = options.cluster.workers;
         let views = infos(&description);
         let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
-        let index = IndexOptions { lineage, ..options.index.clone() };
+        let history = erase::rewritten(reader);
+        let index = IndexOptions { lineage, history, ..options.index.clone() };
         let index = Index::new(&description.version, views, shards, index)?;
         index.fresh_from(end);
         let (view, passed_over) = match options.boundary {
@@ -415,11 +421,13 @@ fn identity(description: &Description) -> Identity {
     Identity::new(&description.name, &description.version)
 }
 
-/// What a batch view of the dataflow states beside its contents.
-fn meta(description: &Description, reader: &Reader) -> Meta {
+/// What a batch view of the dataflow at `boundary` states beside its contents.
+fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<Meta> {
     let barriers = description.accumulations.iter();
     let views = description.views.iter();
-    Meta {
+    let last = boundary.checked_sub(1);
+    Ok(Meta {
+        sealed_us: last.map(|last| reader.clock(last)).transpose()?,
         log_identity: reader.identity(),
         barriers: barriers
             .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })
@@ -427,7 +435,7 @@ fn meta(description: &Description, reader: &Reader) -> Meta {
         views: views
             .map(|view| ViewMeta { name: view.name.clone(), schema: view.schema.clone() })
             .collect(),
-    }
+    })
 }
 
 /// How many rows of the dataflow's streams the log has: what a batch run has to feed, or somewhat

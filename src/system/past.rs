@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::erase::rewritten;
 use super::first::stored;
 use super::fits::{check_log, check_types};
 use super::{BatchOptions, System, identity};
@@ -60,7 +61,7 @@ impl System {
         };
         // One that is found may be removed while it is opened: then it is made again.
         if let (How::Found, Some(view)) = (how, &nearest)
-            && let Ok(index) = self.opened(&description, view)
+            && let Ok(index) = self.opened(&description, &reader, view)
         {
             return Ok(Past { index, how });
         }
@@ -77,13 +78,19 @@ impl System {
         }
     }
 
-    fn opened(&self, description: &Description, view: &BatchView) -> Result<Index> {
+    fn opened(
+        &self,
+        description: &Description,
+        reader: &Reader,
+        view: &BatchView,
+    ) -> Result<Index> {
         let lineage = lineage(&*self.disk, &self.root, &identity(description))?;
-        stored(description, view, &IndexOptions { lineage, ..IndexOptions::default() })
+        let history = rewritten(reader);
+        stored(description, view, &IndexOptions { lineage, history, ..IndexOptions::default() })
     }
 
     /// Where batch views of the past are.
-    fn past(&self) -> PathBuf {
+    pub(super) fn past(&self) -> PathBuf {
         self.root.join("past")
     }
 
@@ -120,10 +127,10 @@ impl System {
         // Whoever is served must not end with it.
         let options =
             BatchOptions { cluster: cluster.clone(), on_trial: true, ..Default::default() };
-        let (reader, known) = (Arc::clone(reader), description.clone());
-        self.run_batch(definition, known, reader, (upper, earlier), &root, &options)?;
+        let known = description.clone();
+        self.run_batch(definition, known, Arc::clone(reader), (upper, earlier), &root, &options)?;
         let view = BatchView::open(Arc::clone(&self.disk), &root, &identity, upper)?;
-        let index = self.opened(description, &view)?;
+        let index = self.opened(description, reader, &view)?;
         match self.forget(&identity, upper) {
             // Somebody makes one, and will forget some, too.
             Err(error) if !error.is_conflict() => Err(error),
