@@ -117,8 +117,8 @@ impl History for Recompute {
     }
 
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {
-        let Running { definition, description, .. } = self.current.get(dataflow)?;
-        let (found, _) = self.system.newest(&description, from)?;
+        let Running { definition, .. } = self.current.get(dataflow)?;
+        let (found, _) = self.system.fitting(&definition, from, from)?;
         let boundary = match found {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
@@ -144,6 +144,10 @@ impl History for Recompute {
 
     fn failure(&self, dataflow: &str) -> Option<Error> {
         self.current.find(dataflow)?.status.error()
+    }
+
+    fn rebuilding(&self, dataflow: &str) -> Option<String> {
+        self.current.find(dataflow)?.status.held().map(|held| held.to_string())
     }
 
     fn deploy(
