@@ -75,7 +75,8 @@ impl Found {
 
 impl Reader {
     /// The events of `stream` in `[lower, upper)` that `select` chooses and that no epoch has taken
-    /// back; `select` gets the rows of a chunk and says which of them it wants (null is no).
+    /// back; `select` gets chunks, which may have rows of other epochs, too, and says which
+    /// rows it wants (null is no).
     ///
     /// # Errors
     /// What `select` says; more than one append can hold; missing if the epochs are not all sealed
@@ -84,7 +85,7 @@ impl Reader {
         &self,
         stream: &str,
         (lower, upper): (Epoch, Epoch),
-        mut select: impl FnMut(&RecordBatch) -> Result<BooleanArray>,
+        mut select: impl FnMut(&Chunk) -> Result<BooleanArray>,
     ) -> Result<Found> {
         let end = self.upper()?;
         let parts = self.standing(lower, upper, end.max(upper))?;
@@ -94,7 +95,7 @@ impl Reader {
         let mut of: Vec<(u32, Vec<Position>, Vec<RecordBatch>)> = Vec::new();
         let mut bytes = 0;
         walk(parts.iter().filter(|part| **part.stream() == *stream), |schema, place, chunk| {
-            let chosen = select(&chunk.rows)?;
+            let chosen = select(chunk)?;
             let gone = retracted.standing(schema, chunk.len(), &chunk.epochs, place, Epoch::MAX);
             let mut positions = Vec::new();
             let mut wanted = vec![false; chunk.len()];

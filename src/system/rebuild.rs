@@ -300,7 +300,19 @@ impl Watched {
         let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(stop));
         let (reader, made) = (Arc::clone(reader), Instant::now());
         let (tried, told) = (None, false);
-        Watched { definition, description, reader, index, pins, passed, status, tried, told, made, stop }
+        Watched {
+            definition,
+            description,
+            reader,
+            index,
+            pins,
+            passed,
+            status,
+            tried,
+            told,
+            made,
+            stop,
+        }
     }
 
     fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Result<Rebuild>> {
