@@ -112,8 +112,8 @@ impl Reader {
             }
             let rows = filter_record_batch(&chunk.rows, &BooleanArray::from(wanted));
             let rows = rows.map_err(|e| Error::new(Kind::Input, format!("{stream}: {e}")))?;
-            let slices = rows.columns().iter();
-            bytes += slices.map(|column| column.get_array_memory_size()).sum::<usize>();
+            let slices = rows.columns().iter().map(AsRef::as_ref);
+            bytes += slices.map(|column: &dyn Array| column.get_array_memory_size()).sum::<usize>();
             bytes += positions.len() * size_of::<Position>();
             if bytes > limits::APPEND_BYTES_MAX {
                 let max = limits::APPEND_BYTES_MAX;

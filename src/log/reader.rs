@@ -190,10 +190,10 @@ impl Reader {
                     if let Some((retracted, upper)) = &less {
                         let (retracted, upper) = (Arc::clone(retracted), *upper);
                         let schema = entry.schema;
-                        let place = match retracted.touches(schema, block.first) {
-                            true => file.rows_of(block.first, &blocks[..number])?,
-                            false => 0,
-                        };
+                        let mut place = 0;
+                        if retracted.touches(schema, block.first) {
+                            place = file.rows_of(block.first, &blocks[..number])?;
+                        }
                         part = part.standing(Standing { retracted, upper, schema, place });
                     }
                     parts.push(part);

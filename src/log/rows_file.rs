@@ -77,14 +77,13 @@ impl RowsReader {
     pub(super) fn rows_of(&self, epoch: Epoch, before: &[Block]) -> Result<u64> {
         let mut rows = 0;
         for block in before.iter().rev().take_while(|block| block.last == epoch) {
-            rows += match block.first == epoch {
-                true => u64::from(block.rows),
-                false => {
-                    let chunk = self.chunk(block)?;
-                    (0..chunk.len()).rev().take_while(|row| chunk.epochs.at(*row) == epoch).count()
-                        as u64
-                }
-            };
+            if block.first == epoch {
+                rows += u64::from(block.rows);
+            } else {
+                let chunk = self.chunk(block)?;
+                let last = (0..chunk.len()).rev();
+                rows += last.take_while(|row| chunk.epochs.at(*row) == epoch).count() as u64;
+            }
         }
         Ok(rows)
     }

@@ -111,13 +111,11 @@ pub(super) fn write_segment(
     let table = Envelope::Epochs.wrap(&EpochTable { lower, epochs, blocks })?;
     let epochs = write_file(dir, &epochs_name(lower), &table)?;
     let state = write_file(dir, &state_name(lower), &state.wrap()?)?;
-    let retractions = match corrections.is_empty() {
-        true => None,
-        false => {
-            let bytes = correction::wrap(&corrections)?;
-            Some(write_file(dir, &retractions_name(lower), &bytes)?)
-        }
-    };
+    let mut retractions = None;
+    if !corrections.is_empty() {
+        let bytes = correction::wrap(&corrections)?;
+        retractions = Some(write_file(dir, &retractions_name(lower), &bytes)?);
+    }
     Ok((SegmentEntry { lower, upper, clock_max, epochs, rows }, state, retractions))
 }
 

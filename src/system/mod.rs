@@ -172,9 +172,7 @@ impl System {
         check_log(&view, reader)?;
         // Events that came and went since are not fed at all.
         let range = (view.boundary(), boundary, view.boundary());
-        if let Some(held) = overtaken(definition, description, reader, range)? {
-            let (name, from) = (&description.name, view.boundary());
-            tracing::warn!("{name}: the batch view at F = {from} cannot be continued: {held}");
+        if overtaken(definition, description, reader, range)?.is_some() {
             return Ok(None);
         }
         Ok(Some((view.boundary(), blocks(view, description))))
