@@ -42,6 +42,11 @@ pub(crate) fn choose(
     for (field, text) in conditions {
         check(stream, &info.schemas, field, text)?;
     }
+    if let Some(epoch) = epoch.filter(|epoch| !(reader.lower()..upper).contains(epoch)) {
+        let lower = reader.lower();
+        let message = format!("epoch {epoch} is not in the log, which has [{lower}, {upper})");
+        return Err(Error::new(Kind::Missing, message).remedy("name the epoch of the events"));
+    }
     let range = epoch.map_or((reader.lower(), upper), |epoch| (epoch, epoch.saturating_add(1)));
     let found = reader.find(stream, range, |chunk| select(chunk, conditions))?;
     if found.is_empty() {
