@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use diptych::dataflows::Line;
 use diptych::io::{Random, SimRandom};
+use diptych::log::Append;
 use diptych::{System, append};
 
 const EPOCHS: usize = 6;
@@ -35,8 +36,8 @@ fn fill(data: &Path) {
             let first =
                 |chunk: &diptych::log::Chunk| Ok((0..chunk.len()).map(|n| Some(n < 3)).collect());
             let found = reader.find("lines", (1, 2), first).expect("found");
-            let pending = writer.retract(&found, "wrong", Default::default());
-            pending.and_then(|pending| pending.wait()).expect("retracted");
+            let pending = writer.retract(&found, "wrong", Append::default());
+            pending.and_then(diptych::log::Pending::wait).expect("retracted");
         }
         if epoch % 2 == 1 {
             writer.seal().expect("sealed");
