@@ -38,8 +38,8 @@ impl System {
     /// of each dataflow, so that the next start costs what the state costs. The indexes go on
     /// answering at their frontier.
     ///
-    /// Dataflows that have failed, stand still, or have not reached their boundary, get none; nor does any when
-    /// several processes served: their state is spread.
+    /// Dataflows that have failed, stand still, or have not reached their boundary, get none; nor
+    /// does any when several processes served: their state is spread.
     ///
     /// # Errors
     /// When the log could not be read on the way, or the disk refuses. The workers have left then,
