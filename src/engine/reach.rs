@@ -36,22 +36,23 @@ pub(super) fn reached(barriers: &mut [Box<dyn Barrier>], chunk: &Chunk) -> Resul
     Ok(None)
 }
 
-/// The accumulation of `definition` that one of these events gets to and that has no inverse.
+/// The first of these chunks of which an event gets to an accumulation of `definition` that has no
+/// inverse, and that accumulation.
 ///
 /// # Errors
 /// When the function draws something impossible, the columns do not fit, or its code panics.
-pub(crate) fn reach(definition: &Definition, events: &[Chunk]) -> Result<Option<String>> {
-    if events.is_empty() {
+pub(crate) fn reach(definition: &Definition, chunks: &[Chunk]) -> Result<Option<(usize, String)>> {
+    if chunks.is_empty() {
         return Ok(None);
     }
-    let (definition, events) = (definition.clone(), events.to_vec());
+    let (definition, chunks) = (definition.clone(), chunks.to_vec());
     timely::execute_directly(move |worker| {
         let index = worker.next_dataflow_index();
         let found = worker.dataflow(|scope| {
             let mut barriers = definition.draw(scope)?.barriers;
-            for chunk in &events {
+            for (number, chunk) in chunks.iter().enumerate() {
                 if let Some(name) = reached(&mut barriers, chunk)? {
-                    return Ok(Some(name));
+                    return Ok(Some((number, name)));
                 }
             }
             Ok(None)

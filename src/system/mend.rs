@@ -17,6 +17,7 @@ use crate::batch_view::BatchView;
 use crate::dataflow::{Definition, Description};
 use crate::engine::{Cluster, reach};
 use crate::error::{Error, Kind, Result};
+use crate::io::beside;
 use crate::log::{Reader, Writer};
 use crate::speed::Held;
 use crate::time::Epoch;
@@ -68,18 +69,20 @@ pub(super) fn overtaken(
     if from >= end {
         return Ok(None);
     }
-    for retraction in reader.retractions(from.max(reader.lower()), end)? {
-        let epoch = retraction.epoch;
-        let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
-        let events = Some(retraction.events).filter(|events| read(&events.stream));
-        let Some(events) = events.and_then(|events| events.between(0, before)) else { continue };
-        let count = events.len();
-        if let Some(accumulation) = reach(definition, &[events])? {
-            let because = retraction.reason.to_string();
-            return Ok(Some(Held { epoch, accumulation, because, events: count }));
+    let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
+    let mut taken = reader.retractions(from.max(reader.lower()), end)?;
+    taken.retain(|retraction| read(&retraction.events.stream));
+    let (mut chunks, mut of) = (Vec::new(), Vec::new());
+    for (number, retraction) in taken.iter().enumerate() {
+        if let Some(events) = retraction.events.clone().between(0, before) {
+            chunks.push(events);
+            of.push(number);
         }
     }
-    Ok(None)
+    let Some((at, accumulation)) = reach(definition, &chunks)? else { return Ok(None) };
+    let (retraction, events) = (&taken[of[at]], chunks[at].len());
+    let (epoch, because) = (retraction.epoch, retraction.reason.to_string());
+    Ok(Some(Held { epoch, accumulation, because, events }))
 }
 
 /// Refuses to tell epochs apart over a retraction that the dataflow cannot apply.
@@ -123,7 +126,7 @@ pub(super) fn mend(
                 stop: Arc::clone(stop),
                 ..BatchOptions::default()
             };
-            system.batch(&before.definition, &options)?;
+            beside(|| system.batch(&before.definition, &options))?;
             end
         }
     };
