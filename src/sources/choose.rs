@@ -31,8 +31,12 @@ pub(crate) fn choose(
     let streams = reader.streams();
     let Some(info) = streams.iter().find(|info| *info.name == *stream) else {
         let names: Vec<_> = streams.iter().map(|info| &*info.name).collect();
-        return Err(Error::new(Kind::Missing, format!("the log has no stream {stream:?}"))
-            .remedy(format!("it has {}", names.join(", "))));
+        return Err(Error::new(Kind::Missing, format!("the log has no stream {stream:?}")).remedy(
+            match names.as_slice() {
+                [] => "nothing was appended to it yet".to_owned(),
+                names => format!("it has {}", names.join(", ")),
+            },
+        ));
     };
     if conditions.is_empty() && epoch.is_none() {
         let message = format!("nothing says which events of {stream:?}");
