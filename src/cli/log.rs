@@ -1,4 +1,4 @@
-//! `log ls | check | stat | erase | erasures`: the master dataset from outside.
+//! `log ls | check | stat | retract | erase | erasures`: the master dataset from outside.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,11 +9,12 @@ use clap::{Args, Subcommand};
 use super::args::{DataArgs, FormatArgs};
 use super::catalog::Catalog;
 use super::erase::{self, EraseArgs};
-use super::sheet::{Sheet, grouped};
+use super::retract::{self, RetractArgs};
+use super::sheet::{Sheet, counted, grouped};
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
 use crate::io::{Disk, RealDisk};
-use crate::log::inspect;
+use crate::log::{Retraction, inspect};
 use crate::row::Datum;
 
 #[derive(Args, Debug)]
@@ -28,8 +29,10 @@ pub(super) enum LogCommand {
     Ls(LogWhere),
     /// Verify every checksum; damage is named by file and offset
     Check(LogWhere),
-    /// Epochs, streams, rows and bytes
+    /// Epochs, streams, rows and bytes; what was retracted, and why
     Stat(LogWhere),
+    /// Take events back: they are not edited, a correction is appended
+    Retract(RetractArgs),
     /// Erase events from history for good, and recompute what was derived from them
     ///
     /// The server must be stopped. Batch views of before are removed, and recomputed for the
@@ -54,6 +57,7 @@ pub(super) fn run(args: &LogArgs, catalog: &Catalog) -> Result<ExitCode> {
         LogCommand::Ls(place) => list(place)?,
         LogCommand::Check(place) => check(place)?,
         LogCommand::Stat(place) => stat(place)?,
+        LogCommand::Retract(args) => return retract::run(args),
         LogCommand::Erase(args) => return erase::run(args, catalog),
         LogCommand::Erasures(place) => erase::list(&place.data.system(), place.format)?,
     }
@@ -109,7 +113,8 @@ fn stat(place: &LogWhere) -> Result<()> {
         grouped(stat.frame_bytes)
     );
     erase::mention(&stat.erasures);
-    let mut sheet = Sheet::new(place.format.format, &["stream", "rows", "schemas", "columns"])?;
+    let mut sheet =
+        Sheet::new(place.format.format, &["stream", "rows", "retracted", "schemas", "columns"])?;
     for stream in stat.streams {
         let newest = stream.schemas.last();
         let columns = newest.map_or_else(String::new, |schema| {
@@ -118,9 +123,15 @@ fn stat(place: &LogWhere) -> Result<()> {
         });
         let schemas = stream.schemas.len() as u64;
         let name = text(stream.name.as_ref());
-        sheet.row(vec![name, Datum::UInt(stream.rows), Datum::UInt(schemas), text(columns)])?;
+        let (rows, retracted) = (Datum::UInt(stream.rows), Datum::UInt(stream.retracted));
+        sheet.row(vec![name, rows, retracted, Datum::UInt(schemas), text(columns)])?;
     }
-    sheet.finish()
+    sheet.finish()?;
+    for Retraction { epoch, reason, events } in &stat.retractions {
+        let (count, stream) = (counted(events.len() as u64, "event"), &events.stream);
+        eprintln!("epoch {epoch} retracts {count} of stream {stream}: {reason}");
+    }
+    Ok(())
 }
 
 fn check(place: &LogWhere) -> Result<()> {

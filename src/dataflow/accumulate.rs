@@ -18,6 +18,8 @@ impl<K: ExchangeData + Hash> Key for K {}
 
 /// One kind of accumulation.
 pub(crate) trait Accumulate: 'static {
+    /// Whether an item of weight -1 undoes one of weight 1.
+    const INVERSE: bool;
     /// What the front yields.
     type Item;
     /// What is accumulated by; decides the owning worker.
@@ -87,6 +89,8 @@ impl<I, V, F> DistinctBy<I, V, F> {
 }
 
 impl<K: Key> Accumulate for Count<K> {
+    const INVERSE: bool = true;
+
     type Item = K;
     type Key = K;
     type Partial = i64;
@@ -109,6 +113,8 @@ impl<K: Key> Accumulate for Count<K> {
 }
 
 impl<K: Key> Accumulate for Distinct<K> {
+    const INVERSE: bool = true;
+
     type Item = K;
     type Key = K;
     type Partial = i64;
@@ -204,6 +210,8 @@ pub(crate) struct Total<V> {
 }
 
 impl<K: Key, V: Summand> Accumulate for Sum<K, V> {
+    const INVERSE: bool = true;
+
     type Item = (K, V);
     type Key = K;
     type Partial = Total<V>;
@@ -238,6 +246,8 @@ where
     O: Ord + 'static,
     F: Fn(&V) -> O + 'static,
 {
+    const INVERSE: bool = false;
+
     type Item = (K, V);
     type Key = K;
     type Partial = V;
@@ -268,6 +278,8 @@ where
     V: ExchangeData,
     F: Fn(&V) -> I + 'static,
 {
+    const INVERSE: bool = false;
+
     type Item = V;
     type Key = I;
     type Partial = V;
@@ -324,6 +336,8 @@ pub trait Monoid: ExchangeData {
 }
 
 impl<K: Key, M: Monoid> Accumulate for Fold<K, M> {
+    const INVERSE: bool = false;
+
     type Item = (K, M::Item);
     type Key = K;
     type Partial = M;

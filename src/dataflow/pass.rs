@@ -31,6 +31,8 @@ pub(crate) struct Rejected {
 pub struct Pass<'c> {
     chunk: &'c Chunk,
     range: Range<usize>,
+    weight: i64,
+    reached: Cell<bool>,
     barrier: Cell<usize>,
     row: Cell<usize>,
     columns: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
@@ -43,6 +45,8 @@ impl<'c> Pass<'c> {
     pub(crate) fn new(chunk: &'c Chunk, range: Range<usize>) -> Self {
         Pass {
             chunk,
+            weight: 1,
+            reached: Cell::new(false),
             row: Cell::new(range.start),
             range,
             barrier: Cell::new(0),
@@ -50,6 +54,27 @@ impl<'c> Pass<'c> {
             rejected: RefCell::default(),
             refused: RefCell::default(),
         }
+    }
+
+    /// The same over events that are taken back: each counts -1.
+    pub(crate) fn taking_back(chunk: &'c Chunk, range: Range<usize>) -> Self {
+        Pass { weight: -1, ..Pass::new(chunk, range) }
+    }
+
+    /// What a row counts.
+    #[inline]
+    pub(super) fn weight(&self) -> i64 {
+        self.weight
+    }
+
+    /// A row that is taken back reaches an accumulation that cannot undo it.
+    pub(super) fn reach(&self) {
+        self.reached.set(true);
+    }
+
+    /// Did one, so far?
+    pub(crate) fn has_reached(&self) -> bool {
+        self.reached.get()
     }
 
     /// Declares that barrier `index` drives the recipe from here on.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use arrow_buffer::Buffer;
 use timely::worker::Worker;
 
-use super::installed::Installed;
+use super::installed::{Installed, share};
 use super::progress::Progress;
 use crate::dataflow::{Definition, StreamInfo};
 use crate::error::Result;
@@ -23,6 +23,8 @@ use crate::time::Epoch;
 pub(crate) enum Feed {
     /// Rows of the log, all of which this worker shall read.
     Rows(Chunk),
+    /// This worker's share of events that are taken back from the accumulations before.
+    Taken(Chunk),
     /// A block of the accumulation of that name.
     Block(String, Buffer),
 }
@@ -33,20 +35,32 @@ pub(crate) type History = Box<dyn Iterator<Item = Result<Feed>>>;
 /// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
 pub(crate) type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
 
-/// The rows of `streams` in `[lower, upper)` that worker `index` of `peers` reads: every `peers`-th
-/// part.
+/// The rows of `streams` in `[lower, upper)` that stand at `upper` and that worker `index` of
+/// `peers` reads: every `peers`-th part; and of the events below `lower` that these epochs take
+/// back, its share.
 pub(crate) fn history(
     reader: &Arc<Reader>,
     (lower, upper): (Epoch, Epoch),
     streams: &[StreamInfo],
     (index, peers): (usize, usize),
 ) -> Result<History> {
-    let wanted = |part: &Part| streams.iter().any(|stream| *stream.name == **part.stream());
-    let parts = reader.parts(lower.max(reader.lower()), upper)?.into_iter().filter(wanted);
+    let named = |name: &str| streams.iter().any(|stream| *stream.name == *name);
+    let wanted = |part: &Part| named(part.stream());
+    let from = lower.max(reader.lower());
+    let taken = reader.retractions(from, upper)?.into_iter().map(|taken| taken.events);
+    let taken: Vec<_> = taken
+        .filter(|events| named(&events.stream))
+        .filter_map(|events| events.between(0, lower))
+        .map(|events| {
+            let mine = share(events.len(), index, peers);
+            Ok(Feed::Taken(events.slice(mine.start, mine.len())))
+        })
+        .collect();
+    let parts = reader.standing(from, upper, upper)?.into_iter().filter(wanted);
     let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
     // One chunk is in memory at a time, whatever the part.
     let chunks = mine.into_iter().flat_map(Part::into_chunks);
-    Ok(Box::new(chunks.map(|chunk| chunk.map(Feed::Rows))))
+    Ok(Box::new(taken.into_iter().chain(chunks.map(|chunk| chunk.map(Feed::Rows)))))
 }
 
 /// One dataflow on one worker, and its way to the boundary.
@@ -91,6 +105,10 @@ impl Lane {
                 let rows = chunk.rows.num_rows();
                 self.installed.feed(&chunk, 0..rows)?;
                 self.progress.fed(rows as u64, begun.elapsed());
+                self.installed.relieve();
+            }
+            Some(Ok(Feed::Taken(chunk))) => {
+                self.installed.take_back(&chunk, 0..chunk.len())?;
                 self.installed.relieve();
             }
             Some(Ok(Feed::Block(name, bytes))) => self.installed.load(&name, &bytes)?,

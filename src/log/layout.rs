@@ -46,6 +46,8 @@ pub(super) enum Name {
     Epochs(Epoch, u32),
     /// Producers and offsets at the end of the segment that starts at this epoch.
     State(Epoch),
+    /// What the epochs of a segment take back, and how often that was rewritten.
+    Retractions(Epoch, u32),
     /// A file that was being written.
     Draft,
     /// None of ours.
@@ -75,6 +77,10 @@ impl Name {
                 rewritten(times).map_or(Name::Other, |times| Name::Epochs(lower, times))
             }
             (Some(lower), ["state"]) => Name::State(lower),
+            (Some(lower), ["retractions"]) => Name::Retractions(lower, 0),
+            (Some(lower), [times, "retractions"]) => {
+                rewritten(times).map_or(Name::Other, |times| Name::Retractions(lower, times))
+            }
             (Some(_), [.., "tmp"]) => Name::Draft,
             _ if name == "MANIFEST.tmp" || name == "MARK.tmp" => Name::Draft,
             _ => Name::Other,
@@ -104,6 +110,14 @@ pub(super) fn epochs_name(lower: Epoch, times: u32) -> String {
     match times {
         0 => format!("{lower:020}.epochs"),
         _ => format!("{lower:020}.{times}.epochs"),
+    }
+}
+
+/// What the epochs of a segment take back, rewritten `times` times.
+pub(super) fn retractions_name(lower: Epoch, times: u32) -> String {
+    match times {
+        0 => format!("{lower:020}.retractions"),
+        _ => format!("{lower:020}.{times}.retractions"),
     }
 }
 

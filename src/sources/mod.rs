@@ -37,6 +37,7 @@
 mod bad;
 mod body;
 mod cells;
+mod choose;
 mod conditions;
 mod csv;
 mod file;
@@ -51,6 +52,7 @@ mod sink;
 mod typed;
 
 pub(crate) use body::{Spelling, parse};
+pub(crate) use choose::{choose, condition};
 pub use conditions::Conditions;
 pub use follow::follow;
 pub(crate) use hostile::hostile;

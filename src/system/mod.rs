@@ -15,6 +15,7 @@ mod diff;
 mod erase;
 mod first;
 mod fits;
+mod mend;
 mod options;
 mod past;
 mod rebuild;
@@ -55,6 +56,7 @@ use bases::{Expected, blocks, install_base};
 use current::{Current, Running};
 use first::{Relief, infos, serving};
 use fits::{beyond_log, check_log, check_types};
+use mend::{check_apart, overtaken};
 use options::Source;
 use served::Entry;
 
@@ -128,7 +130,7 @@ impl System {
                 .remedy("append events first, for example with `ingest`"));
         }
         self.remove_former(&reader)?;
-        let earlier = self.earlier(&description, &reader, boundary, options.incremental)?;
+        let earlier = self.earlier(definition, &description, &reader, (boundary, options))?;
         self.run_batch(definition, description, reader, (boundary, earlier), &self.root, options)
     }
 
@@ -173,15 +175,19 @@ impl System {
     /// The batch view that an incremental batch run continues.
     fn earlier(
         &self,
+        definition: &Definition,
         description: &Description,
         reader: &Reader,
-        boundary: Epoch,
-        wanted: bool,
+        (boundary, options): (Epoch, &BatchOptions),
     ) -> Result<Option<BatchView>> {
-        let Some(last) = boundary.checked_sub(1).filter(|_| wanted) else { return Ok(None) };
+        let last = boundary.checked_sub(1).filter(|_| options.incremental);
+        let Some(last) = last else { return Ok(None) };
         let Some(view) = self.newest(description, last)?.0 else { return Ok(None) };
         check_log(&view, reader)?;
-        Ok(Some(view))
+        // Events that came and went since are not fed at all.
+        let range = (view.boundary(), boundary, view.boundary());
+        let overtaken = overtaken(definition, description, reader, range)?;
+        Ok(overtaken.is_none().then_some(view))
     }
 
     /// The newest whole batch view of a dataflow at or below `at_most`, and what was passed over.
@@ -296,7 +302,11 @@ impl System {
         let (view, passed_over) = match options.boundary {
             Boundary::InPlace(_) => (None, Vec::new()),
             Boundary::Newest => {
-                let (found, mut passed_over) = self.newest(&description, end)?;
+                // Of several processes each would have to find the same: who starts them decides.
+                let (found, mut passed_over) = match options.cluster.processes() {
+                    1 => self.fitting(definition, end, end)?,
+                    _ => self.newest(&description, end)?,
+                };
                 if !matches!(options.source, Source::Until(_)) {
                     passed_over.extend(self.beyond(&description, reader)?);
                 }
@@ -389,6 +399,11 @@ impl System {
         upper: Epoch,
         cluster: Cluster,
     ) -> Result<Index> {
+        let from = match boundary {
+            Boundary::InPlace(from) | Boundary::Restore(from) => from,
+            Boundary::Newest => 0,
+        };
+        check_apart(self, definition, (from, upper))?;
         // Kept as published, they are read in the order of epochs without a search.
         let index = IndexOptions {
             history_epochs: upper + 1,

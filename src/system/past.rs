@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::erase::rewritten;
 use super::first::stored;
 use super::fits::{check_log, check_types};
+use super::mend::overtaken;
 use super::{BatchOptions, System, identity};
 use crate::batch_view::{BatchView, Identity, lineage, remove_these};
 use crate::dataflow::{Definition, Description};
@@ -53,7 +54,14 @@ impl System {
         let reader = self.reader()?;
         check_there(&reader, epoch)?;
         let upper = epoch + 1;
-        let nearest = self.nearest(&description, &reader, upper)?;
+        let mut nearest = self.nearest(&description, &reader, upper)?;
+        if let Some(view) = nearest.as_ref().filter(|view| view.boundary() < upper) {
+            let range = (view.boundary(), upper, view.boundary());
+            if overtaken(definition, &description, &reader, range)?.is_some() {
+                // What was taken back since cannot be taken out of it.
+                nearest = None;
+            }
+        }
         let how = match nearest.as_ref().map(BatchView::boundary) {
             Some(boundary) if boundary == upper => How::Found,
             Some(boundary) => How::Continued(boundary),

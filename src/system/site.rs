@@ -149,8 +149,8 @@ impl History for Recompute {
     }
 
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {
-        let Running { definition, description, .. } = self.current.get(dataflow)?;
-        let (found, _) = self.system.newest(&description, from)?;
+        let Running { definition, .. } = self.current.get(dataflow)?;
+        let (found, _) = self.system.fitting(&definition, from, from)?;
         let boundary = match found {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
@@ -180,6 +180,10 @@ impl History for Recompute {
 
     fn turn(&self) -> Result<Turn> {
         self.current.turn()
+    }
+
+    fn rebuilding(&self, dataflow: &str) -> Option<String> {
+        self.current.find(dataflow)?.status.held().map(|held| held.to_string())
     }
 
     fn deploy(

@@ -8,10 +8,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_schema::SchemaRef;
 use diptych::io::{Disk, Fault, RealDisk, SimClock, SimDisk, SimRandom};
-use diptych::log::{Append, Chooser, Erased, Reader, erase, inspect};
+use diptych::log::{Append, Chooser, Erased, Reader, Writer, erase, inspect};
 use proptest::prelude::*;
 
-use crate::logs::{Content, DIR, content_of, open, rows, rows_evolved, steady};
+use crate::logs::{Content, DIR, content_of, open, retract, rows, rows_evolved, steady};
 
 /// Chooses the events whose number leaves this remainder.
 fn every(modulus: i64, remainder: i64) -> impl Fn(&SchemaRef) -> diptych::Result<Option<Chooser>> {
@@ -30,7 +30,10 @@ fn run(disk: &SimDisk, stream: &str, (of, is): (i64, i64)) -> diptych::Result<Op
 }
 
 fn without(content: &Content, stream: &str, (of, is): (i64, i64)) -> Content {
-    let goes = |event: &crate::logs::Event| event.0 == stream && event.1 % of == is;
+    // The copy that a retraction has of an event goes with it.
+    let goes = |event: &crate::logs::Event| {
+        event.0.trim_start_matches('-') == stream && event.1 % of == is
+    };
     content
         .iter()
         .map(|epoch| epoch.iter().filter(|event| !goes(event)).cloned().collect())
@@ -56,6 +59,7 @@ enum Step {
     Tick,
     Seal,
     Reopen,
+    Retract { stream: u8, modulus: i64, remainder: i64 },
     Erase { stream: u8, modulus: i64, remainder: i64 },
 }
 
@@ -71,6 +75,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         modulus,
         remainder: remainder % modulus,
     });
+    let retract = (0..3u8, 2..9i64, 0..3i64).prop_map(|(stream, modulus, remainder)| {
+        Step::Retract { stream, modulus, remainder: remainder % modulus }
+    });
     let step = prop_oneof![
         12 => append,
         2 => Just(Step::Both),
@@ -78,6 +85,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Seal),
         1 => Just(Step::Reopen),
         3 => erase,
+        2 => retract,
     ];
     prop::collection::vec(step, 0..40)
 }
@@ -97,10 +105,43 @@ fn check_gone(disk: &SimDisk, erased: &[i64]) {
     assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");
 }
 
+/// How many events were appended, and are still there.
+fn appended(content: &Content) -> u64 {
+    content.iter().flatten().filter(|event| !event.0.starts_with('-')).count() as u64
+}
+
+/// Takes back what stands of these; gives the epoch that does, if there is any, behind the empty one
+/// that a frame file may need before it.
+fn taken_back(
+    disk: &SimDisk,
+    writer: &Writer,
+    twin: &Content,
+    stream: &str,
+    (of, is): (i64, i64),
+) -> diptych::Result<Content> {
+    let negative = format!("-{stream}");
+    let gone: Vec<i64> =
+        twin.iter().flatten().filter(|event| event.0 == negative).map(|event| event.1).collect();
+    let stands = |event: &&crate::logs::Event| {
+        event.0 == stream && event.1 % of == is && !gone.contains(&event.1)
+    };
+    let mut taken: Vec<_> = twin.iter().flatten().filter(stands).cloned().collect();
+    if taken.is_empty() {
+        return Ok(Content::new());
+    }
+    let numbers: Vec<_> = taken.iter().map(|event| event.1).collect();
+    let epoch = retract(disk, writer, stream, &numbers)?;
+    let empty = epoch as usize - twin.len();
+    assert!(empty <= 1, "{empty} epochs before it");
+    taken.iter_mut().for_each(|event| event.0.clone_from(&negative));
+    taken.sort();
+    Ok([vec![Vec::new(); empty], vec![taken]].concat())
+}
+
 fn program(steps: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
     let disk = SimDisk::new();
     let mut writer = open(&disk, steady(rotate_bytes))?;
-    let (mut twin, mut number, mut erased) = (Content::new(), 0, Vec::new());
+    let (mut twin, mut number, mut erased, mut sent) = (Content::new(), 0, Vec::new(), Vec::new());
     for step in steps {
         let mut append = match step {
             Step::Append { stream, evolved, rows } => {
@@ -123,16 +164,21 @@ fn program(steps: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
                 writer = open(&disk, steady(rotate_bytes))?;
                 continue;
             }
+            Step::Retract { stream, modulus, remainder } => {
+                let stream = format!("s{stream}");
+                twin.extend(taken_back(&disk, &writer, &twin, &stream, (*modulus, *remainder))?);
+                continue;
+            }
             Step::Erase { stream, modulus, remainder } => {
                 let (stream, which) = (format!("s{stream}"), (*modulus, *remainder));
                 writer.close()?;
-                let before: u64 = twin.iter().map(|epoch| epoch.len() as u64).sum();
+                let before = appended(&twin);
                 let expected = without(&twin, &stream, which);
                 for (old, new) in twin.iter().zip(&expected) {
                     erased.extend(old.iter().filter(|e| !new.contains(e)).map(|event| event.1));
                 }
                 let done = run(&disk, &stream, which)?;
-                let gone = before - expected.iter().map(|epoch| epoch.len() as u64).sum::<u64>();
+                let gone = before - appended(&expected);
                 assert_eq!(done.map_or(0, |done| done.erasure.events), gone);
                 assert_eq!(content_of(&disk)?, expected);
                 check_gone(&disk, &erased);
@@ -142,8 +188,9 @@ fn program(steps: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
             }
         };
         // Producers and offsets go on as if nothing had been.
-        let sequence = twin.len() as u64;
+        let (sequence, epoch) = (sent.len() as u64, twin.len() as u64);
         assert_eq!(writer.next_sequence("p"), sequence);
+        sent.push(epoch);
         append.offsets.push(("source".into(), sequence.to_string()));
         let mut expected = Vec::new();
         for (stream, rows) in &append.batches {
@@ -152,24 +199,29 @@ fn program(steps: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
             expected.extend(crate::logs::events(&chunk));
         }
         expected.sort();
-        assert_eq!(writer.append(append.by("p", sequence))?.wait()?.epoch, sequence);
+        assert_eq!(writer.append(append.by("p", sequence))?.wait()?.epoch, epoch);
         twin.push(expected);
     }
     writer.close()?;
-    goes_on(&disk, rotate_bytes, &twin)
+    goes_on(&disk, rotate_bytes, (&twin, &sent))
 }
 
-/// Producers and offsets are what they would be without any erasure.
-fn goes_on(disk: &SimDisk, rotate_bytes: u64, twin: &Content) -> diptych::Result<()> {
+/// Producers and offsets are what they would be without any erasure; `sent` has the epoch of each
+/// append of the producer.
+fn goes_on(
+    disk: &SimDisk,
+    rotate_bytes: u64,
+    (twin, sent): (&Content, &[u64]),
+) -> diptych::Result<()> {
     let writer = open(disk, steady(rotate_bytes))?;
-    let sent = twin.len() as u64;
-    assert_eq!((writer.upper(), writer.next_sequence("p")), (sent, sent));
-    let offset = sent.checked_sub(1).map(|last| last.to_string());
+    let next = sent.len() as u64;
+    assert_eq!((writer.upper(), writer.next_sequence("p")), (twin.len() as u64, next));
+    let offset = next.checked_sub(1).map(|last| last.to_string());
     assert_eq!(writer.offsets().get("source").cloned(), offset);
-    if sent > 0 {
-        let again = Append::rows("s0", batch(1, 1, false)).by("p", sent - 1);
+    if let Some(last) = sent.last() {
+        let again = Append::rows("s0", batch(1, 1, false)).by("p", next - 1);
         let ack = writer.append(again)?.wait()?;
-        assert_eq!((ack.epoch, ack.repeated), (sent - 1, true), "a repeat is still one");
+        assert_eq!((ack.epoch, ack.repeated), (*last, true), "a repeat is still one");
     }
     drop(writer);
     assert_eq!(content_of(disk)?, *twin);

@@ -30,13 +30,14 @@ mod rewrite;
 pub(super) use noticed::{explained, other_history, same_history};
 pub use places::{Chooser, Places};
 pub use record::Erasure;
-pub(super) use record::{parts, unknown, with_parts};
+pub(super) use record::{parts, with_parts};
 
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
+use super::envelope::FORMAT;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, LOCK};
 use super::manifest::Manifest;
@@ -125,7 +126,7 @@ fn seal(dir: &Dir, recovered: Recovered, random: &dyn Random) -> Result<Sealer> 
         waiting: recovered.rotated.into(),
     };
     if end > FILE_HEAD {
-        let next = FrameFile::create(dir, upper, random.next());
+        let next = FrameFile::create(dir, upper, (FORMAT, random.next()));
         let next = next.map_err(|error| error.unwrap_or_else(|error| error))?;
         mark.advance(Mark { upper, file: next.first, offset: FILE_HEAD })?;
         mark.sync()?;

@@ -2,11 +2,11 @@
 //!
 //! The body of a manifest of format 3 is that of format 1, then a list of files with retractions
 //! (lower epoch, length, checksum), and a list of marked parts: a name and bytes each. Builds that do
-//! not know the format refuse the log, and so does this one when it does not know a part, or finds
-//! retractions.
+//! not know the format refuse the log, and so does this one when it does not know a part.
 //!
 //! The part `erased` is bincode of the erasures, and for each segment that was rewritten its lower
-//! epoch, how often, and for each of its Arrow files how often it had been when that was written.
+//! epoch, how often, and for each of its Arrow files how often it had been when that was written;
+//! then the same number for each file of retractions that was.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind, Result};
 use crate::log::envelope::{decode, encode};
 use crate::log::layout::damaged;
-use crate::log::manifest::{Manifest, Sum};
+use crate::log::manifest::{Manifest, RetractionsEntry};
 use crate::time::Epoch;
 
 /// The name of the part.
@@ -46,9 +46,6 @@ pub struct Erasure {
 /// A segment that was rewritten: its lower epoch, how often, and how often for each of its files.
 type Rewritten = (Epoch, u32, Vec<u32>);
 
-/// The files with retractions: none, as yet.
-type Retractions = Vec<(Epoch, Sum)>;
-
 /// A part: its name, its bytes.
 type Marked = (String, Vec<u8>);
 
@@ -56,6 +53,8 @@ type Marked = (String, Vec<u8>);
 struct Stored {
     erasures: Vec<Erasure>,
     segments: Vec<Rewritten>,
+    /// Files of retractions that were rewritten: the segment's lower epoch, how often.
+    retractions: Vec<(Epoch, u32)>,
 }
 
 impl Erasure {
@@ -88,9 +87,11 @@ pub(in crate::log) fn parts(manifest: &Manifest) -> Result<Vec<u8>> {
         (segment.lower, segment.rewritten, files)
     });
     let segments = segments.collect();
-    let stored = encode(&Stored { erasures: manifest.erasures.clone(), segments })?;
-    let marked: Vec<Marked> = vec![(ERASED.to_owned(), stored)];
-    encode(&(Retractions::new(), marked))
+    let retractions = manifest.retractions.iter().filter(|entry| entry.rewritten > 0);
+    let retractions = retractions.map(|entry| (entry.lower, entry.rewritten)).collect();
+    let stored = Stored { erasures: manifest.erasures.clone(), segments, retractions };
+    let marked: Vec<Marked> = vec![(ERASED.to_owned(), encode(&stored)?)];
+    encode(&marked)
 }
 
 /// The manifest has something that this build does not know.
@@ -102,11 +103,9 @@ pub(in crate::log) fn unknown(path: &Path, what: &str) -> Error {
 /// The manifest with this body of format 3.
 pub(in crate::log) fn with_parts(path: &Path, body: &[u8]) -> Result<Manifest> {
     let fail = |what: &dyn std::fmt::Display| damaged(path, 24, what);
-    let (mut manifest, retractions, parts): (Manifest, Retractions, Vec<Marked>) =
+    let (mut manifest, retractions, parts): (Manifest, Vec<RetractionsEntry>, Vec<Marked>) =
         decode(body).map_err(|error| fail(&error))?;
-    if !retractions.is_empty() {
-        return Err(unknown(path, "retractions"));
-    }
+    manifest.retractions = retractions;
     for (name, bytes) in parts {
         if name != ERASED {
             return Err(unknown(path, &format!("the part {name:?}")));
@@ -123,6 +122,15 @@ pub(in crate::log) fn with_parts(path: &Path, body: &[u8]) -> Result<Manifest> {
             for (entry, times) in segment.rows.iter_mut().zip(files) {
                 entry.rewritten = times;
             }
+        }
+        for (lower, times) in stored.retractions {
+            let entry = manifest.retractions.iter_mut().find(|entry| entry.lower == lower);
+            let Some(entry) = entry else {
+                return Err(fail(&format!(
+                    "retractions at {lower} were rewritten: there are none"
+                )));
+            };
+            entry.rewritten = times;
         }
         manifest.erasures.extend(stored.erasures);
     }

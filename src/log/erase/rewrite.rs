@@ -8,11 +8,13 @@ use arrow_select::filter::{filter, filter_record_batch};
 use super::places::{Ordinals, Places};
 use crate::error::Result;
 use crate::log::chunk::Epochs;
-use crate::log::layout::Dir;
-use crate::log::manifest::{Manifest, RowsEntry, SegmentEntry};
+use crate::log::correction;
+use crate::log::layout::{Dir, damaged};
+use crate::log::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
+use crate::log::position::Position;
 use crate::log::rows_file::RowsReader;
 use crate::log::schemas::Schemas;
-use crate::log::segment::{Block, EpochTable, RowsFile, encoding};
+use crate::log::segment::{Block, EpochTable, RowsFile, encoding, write_file};
 
 /// Writes new files for all segments with one of these events and lists them in `manifest`, which
 /// is the caller's to store; returns how many segments. The files are durable then, their names
@@ -36,6 +38,7 @@ pub(super) fn without(
                 count += 1;
             }
         }
+        retractions(dir, manifest, schemas, found, &mut created)?;
         dir.sync()?;
         Ok(count)
     };
@@ -83,6 +86,38 @@ fn one(
     created.push(entry.epochs_name());
     entry.epochs = EpochTable { lower, epochs, blocks }.store(dir, rewritten)?;
     Ok(entry)
+}
+
+/// The copies that retractions have of these events go, too; what else they name has moved.
+fn retractions(
+    dir: &Dir,
+    manifest: &mut Manifest,
+    schemas: &Schemas,
+    found: &Places,
+    created: &mut Vec<String>,
+) -> Result<()> {
+    let mut left = Vec::new();
+    for entry in &manifest.retractions {
+        let before = correction::load(dir, *entry)?;
+        let path = dir.file(&entry.name());
+        let moved = |schema, at: Position| found.moved(schema, at.epoch, at.place);
+        let after = before.iter().map(|corrections| corrections.without(schemas, &moved));
+        let after: Vec<_> = after.collect::<Result<_, _>>().map_err(|e| damaged(&path, 24, e))?;
+        if after == before {
+            left.push(*entry);
+            continue;
+        }
+        let after: Vec<_> = after.into_iter().filter(|one| !one.all.is_empty()).collect();
+        if after.is_empty() {
+            continue;
+        }
+        let mut entry = RetractionsEntry { rewritten: entry.rewritten + 1, ..*entry };
+        created.push(entry.name());
+        entry.sum = write_file(dir, &entry.name(), &correction::wrap(&after)?)?;
+        left.push(entry);
+    }
+    manifest.retractions = left;
+    Ok(())
 }
 
 /// Copies all rows but those at the places.

@@ -86,6 +86,10 @@ struct FlowStatus {
     /// Why it stopped; null while it runs.
     #[schema(required)]
     failure: Option<String>,
+    /// Why readers stay at this epoch until it has been recomputed: a retraction that an
+    /// accumulation cannot undo; null while it goes on.
+    #[schema(required)]
+    rebuilding: Option<String>,
     /// Snapshots that readers hold.
     leases: usize,
     /// The streams it reads.
@@ -164,6 +168,7 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         verified: flow.serving.verified().snapshot().and_then(|snapshot| snapshot.epoch()),
         differs_at: flow.serving.verified().status().differs_at,
         failure: site.history.failure(&flow.name).map(|error| error.to_string()),
+        rebuilding: site.history.rebuilding(&flow.name),
         leases,
         streams: flow.streams().to_vec(),
         views: views.collect(),
