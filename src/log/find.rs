@@ -75,8 +75,8 @@ impl Found {
 
 impl Reader {
     /// The events of `stream` in `[lower, upper)` that `select` chooses and that no epoch has taken
-    /// back; `select` gets chunks, which may have rows of other epochs, too, and says which
-    /// rows it wants (null is no).
+    /// back; `select` gets all events of these epochs, in the order of the log, chunk by chunk, and
+    /// says which rows it wants (null is no).
     ///
     /// # Errors
     /// What `select` says; more than one append can hold; missing if the epochs are not all sealed
@@ -95,14 +95,17 @@ impl Reader {
         let mut of: Vec<(u32, Vec<Position>, Vec<RecordBatch>)> = Vec::new();
         let mut bytes = 0;
         walk(parts.iter().filter(|part| **part.stream() == *stream), |schema, place, chunk| {
+            let Some(inside) = chunk.clone().between(lower, upper) else { return Ok(()) };
+            // What is cut off ends with its epoch.
+            let same = inside.epochs.at(0) == chunk.epochs.at(0);
+            let (chunk, place) = (&inside, if same { place } else { 0 });
             let chosen = select(chunk)?;
             let gone = retracted.standing(schema, chunk.len(), &chunk.epochs, place, Epoch::MAX);
             let mut positions = Vec::new();
             let mut wanted = vec![false; chunk.len()];
             for (row, position) in positions_of(chunk, place).enumerate() {
                 let stands = gone.as_ref().is_none_or(|gone| gone.value(row));
-                let inside = (lower..upper).contains(&position.epoch);
-                if inside && stands && chosen.is_valid(row) && chosen.value(row) {
+                if stands && chosen.is_valid(row) && chosen.value(row) {
                     wanted[row] = true;
                     positions.push(position);
                 }
