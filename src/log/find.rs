@@ -8,7 +8,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 
 use super::chunk::{Chunk, Epochs};
-use super::correction::{Correction, Taken};
+use super::correction::Taken;
 use super::part::Part;
 use super::position::Position;
 use super::reader::Reader;
@@ -65,11 +65,11 @@ impl Found {
     }
 
     /// What takes them back.
-    pub(super) fn correction(&self, reason: &str) -> Result<Correction> {
+    pub(super) fn taken(&self, reason: &str) -> Result<Vec<Taken>> {
         let taken = self.of.iter().map(|Selected { schema, positions, rows }| {
-            Taken::new(*schema, positions.clone(), rows)
+            Taken::new(reason, *schema, positions.clone(), rows)
         });
-        Ok(Correction { reason: reason.to_owned(), taken: taken.collect::<Result<_>>()? })
+        taken.collect()
     }
 }
 
@@ -152,8 +152,7 @@ impl Reader {
         let mut copies = BTreeMap::new();
         for corrections in corrections.iter().filter(|c| c.epoch < upper) {
             let decoded = corrections.decode(&schemas).unwrap_or_default();
-            let taken = corrections.all.iter().flat_map(|correction| &correction.taken);
-            for (taken, retraction) in taken.zip(decoded) {
+            for (taken, retraction) in corrections.all.iter().zip(decoded) {
                 for (row, position) in taken.positions.iter().enumerate() {
                     let copy = retraction.events.rows.slice(row, 1);
                     copies.insert((taken.schema, *position), (copy, corrections.epoch));
