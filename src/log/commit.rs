@@ -8,7 +8,7 @@ use arrow_select::concat::concat_batches;
 
 use super::append::{Ack, Append, Reply};
 use super::chunk::{Chunk, Epochs, Sealed};
-use super::correction::{Correction, Corrections};
+use super::correction::{Corrections, Taken};
 use super::envelope::FORMAT;
 use super::frame::{Header, encode_frame};
 use super::frame_file::{FILE_HEAD, FrameFile};
@@ -26,7 +26,7 @@ use crate::time::Epoch;
 pub(super) struct Request {
     pub(super) append: Append,
     /// What it takes back.
-    pub(super) correction: Option<Correction>,
+    pub(super) taken: Vec<Taken>,
     pub(super) size: usize,
     pub(super) reply: Reply,
 }
@@ -68,7 +68,7 @@ struct Gathering {
     sequences: Gathered,
     header: Header,
     batches: BTreeMap<u32, Vec<RecordBatch>>,
-    corrections: Vec<Correction>,
+    taken: Vec<Taken>,
     /// The same by event.
     retracted: Retracted,
 }
@@ -84,7 +84,7 @@ impl Head {
         let table = Arc::clone(&self.state);
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
         for request in group {
-            match self.gather(&table, &request.append, request.correction, &mut gathering) {
+            match self.gather(&table, &request.append, request.taken, &mut gathering) {
                 Ok(Verdict::Due) => waiting.push((request.reply, false)),
                 Ok(Verdict::Repeat(None)) => waiting.push((request.reply, true)),
                 Ok(Verdict::Repeat(Some(epoch))) => {
@@ -100,7 +100,7 @@ impl Head {
             return Outcome::Nothing;
         }
         let epoch = self.upper;
-        let Gathering { mut header, batches, corrections: all, retracted, .. } = gathering;
+        let Gathering { mut header, batches, taken: all, retracted, .. } = gathering;
         header.trimmed = table.make_room(header.producers.len(), limits::REMEMBERED_MAX);
         header.schemas = self.schemas.stored(schemas_before);
         let written = self.merge(batches).and_then(|batches| {
@@ -136,7 +136,7 @@ impl Head {
         &mut self,
         table: &State,
         append: &Append,
-        correction: Option<Correction>,
+        taken: Vec<Taken>,
         gathering: &mut Gathering,
     ) -> Result<Verdict> {
         let Gathering { sequences, header, batches, .. } = gathering;
@@ -148,9 +148,7 @@ impl Head {
         });
         let numbered = numbered.collect::<Result<Vec<_>>>()?;
         table.check_offsets(&append.offsets)?;
-        if let Some(correction) = &correction {
-            self.check_correction(correction, &gathering.retracted)?;
-        }
+        self.check_taken(&taken, &gathering.retracted)?;
         if let Some(producer) = &append.producer {
             let verdict = table.decide(sequences, producer)?;
             if verdict != Verdict::Due {
@@ -166,25 +164,23 @@ impl Head {
             batches.entry(id).or_default().push(rows);
         }
         header.offsets.extend(append.offsets.iter().cloned());
-        if let Some(correction) = correction {
-            for taken in &correction.taken {
-                let added = gathering.retracted.add(self.upper, taken.schema, &taken.positions);
-                added.map_err(|e| Error::new(Kind::Conflict, e))?;
-            }
-            gathering.corrections.push(correction);
+        for one in &taken {
+            let added = gathering.retracted.add(self.upper, one.schema, &one.positions);
+            added.map_err(|e| Error::new(Kind::Conflict, e))?;
         }
+        gathering.taken.extend(taken);
         Ok(Verdict::Due)
     }
 
     /// Refuses to take back what is not there, or was taken back; `group` is taken back by others
     /// of the same group.
-    fn check_correction(&self, correction: &Correction, group: &Retracted) -> Result<()> {
-        if self.file.version == FORMAT {
+    fn check_taken(&self, all: &[Taken], group: &Retracted) -> Result<()> {
+        if self.file.version == FORMAT && !all.is_empty() {
             // There was no room for a file of the format that it needs.
             return Err(Error::new(Kind::Full, "no frame file for retractions could be made")
                 .remedy("free space on the log's disk, then try again"));
         }
-        for taken in &correction.taken {
+        for taken in all {
             let stream = self.schemas.get(taken.schema).map_or("?", |known| &known.stream);
             for position in &taken.positions {
                 let Position { epoch, place } = *position;

@@ -32,16 +32,10 @@ pub struct Retraction {
     pub events: Chunk,
 }
 
-/// One correction as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Correction {
-    pub(super) reason: String,
-    pub(super) taken: Vec<Taken>,
-}
-
-/// Events of one schema.
+/// Events of one schema that are taken back, as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Taken {
+    pub(super) reason: String,
     pub(super) schema: u32,
     /// Strictly ascending.
     pub(super) positions: Vec<Position>,
@@ -50,19 +44,24 @@ pub(super) struct Taken {
     message: Vec<u8>,
 }
 
-/// All corrections of one epoch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// All that one epoch takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Corrections {
     pub(super) epoch: Epoch,
-    pub(super) all: Vec<Correction>,
+    pub(super) all: Vec<Taken>,
 }
 
 impl Taken {
     /// These rows, which are at these positions.
-    pub(super) fn new(schema: u32, positions: Vec<Position>, rows: &RecordBatch) -> Result<Taken> {
-        let mut message = Vec::new();
+    pub(super) fn new(
+        reason: &str,
+        schema: u32,
+        positions: Vec<Position>,
+        rows: &RecordBatch,
+    ) -> Result<Taken> {
+        let (mut message, reason) = (Vec::new(), reason.to_owned());
         let meta_len = encode_message(rows, &mut message)?;
-        Ok(Taken { schema, positions, meta_len, message })
+        Ok(Taken { reason, schema, positions, meta_len, message })
     }
 
     /// The same after the events at some positions were erased, and others have moved; none when
@@ -89,10 +88,11 @@ impl Taken {
         let message = Buffer::from(self.message.as_slice());
         let rows = decode_message(&message, self.meta_len, &known.schema)?;
         let rows = filter_record_batch(&rows, &kept).map_err(|error| error.to_string())?;
-        Taken::new(self.schema, positions, &rows).map(Some).map_err(|error| error.to_string())
+        let taken = Taken::new(&self.reason, self.schema, positions, &rows);
+        taken.map(Some).map_err(|error| error.to_string())
     }
 
-    fn decode(&self, epoch: Epoch, reason: &Arc<str>, all: &Schemas) -> Result<Retraction, String> {
+    fn decode(&self, epoch: Epoch, all: &Schemas) -> Result<Retraction, String> {
         let Some(known) = all.get(self.schema) else {
             return Err(format!("schema {} is unknown", self.schema));
         };
@@ -104,7 +104,7 @@ impl Taken {
         }
         let epochs = UInt64Array::from_iter_values(self.positions.iter().map(|p| p.epoch));
         let events = Chunk { stream: known.stream.clone(), rows, epochs: Epochs::Each(epochs) };
-        Ok(Retraction { epoch, reason: reason.clone(), events })
+        Ok(Retraction { epoch, reason: self.reason.as_str().into(), events })
     }
 }
 
@@ -114,7 +114,7 @@ impl Corrections {
     /// # Errors
     /// What contradicts what was taken back before; the log is damaged then.
     pub(super) fn apply(&self, retracted: &mut Retracted) -> Result<(), String> {
-        for taken in self.all.iter().flat_map(|correction| &correction.taken) {
+        for taken in &self.all {
             if !taken.positions.is_sorted_by(|a, b| a < b) || taken.positions.is_empty() {
                 return Err("the positions of a retraction are out of order".to_owned());
             }
@@ -132,14 +132,8 @@ impl Corrections {
         schemas: &Schemas,
         moved: &impl Fn(u32, Position) -> Option<u64>,
     ) -> Result<Corrections, String> {
-        let mut all = Vec::new();
-        for Correction { reason, taken } in &self.all {
-            let left = taken.iter().map(|taken| taken.without(schemas, moved));
-            let left = left.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
-            if !left.is_empty() {
-                all.push(Correction { reason: reason.clone(), taken: left });
-            }
-        }
+        let left = self.all.iter().map(|taken| taken.without(schemas, moved));
+        let all = left.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         Ok(Corrections { epoch: self.epoch, all })
     }
 
@@ -148,20 +142,18 @@ impl Corrections {
     /// # Errors
     /// What is not as it was written.
     pub(super) fn decode(&self, schemas: &Schemas) -> Result<Vec<Retraction>, String> {
-        let mut decoded = Vec::new();
-        for correction in &self.all {
-            let reason = Arc::from(correction.reason.as_str());
-            for taken in &correction.taken {
-                decoded.push(taken.decode(self.epoch, &reason, schemas)?);
-            }
-        }
-        Ok(decoded)
+        self.all.iter().map(|taken| taken.decode(self.epoch, schemas)).collect()
     }
 }
 
-/// The bytes of a segment's file.
-pub(super) fn wrap(of_segment: &Vec<Corrections>) -> Result<Vec<u8>> {
-    Envelope::Retractions.wrap(of_segment)
+/// The bytes of a segment's file: what each epoch takes back, in order.
+pub(super) fn wrap(of_segment: &[Corrections]) -> Result<Vec<u8>> {
+    let each = |one: &'_ Corrections| {
+        let epoch = one.epoch;
+        one.all.iter().map(move |taken| (epoch, taken.clone())).collect::<Vec<_>>()
+    };
+    let all: Vec<(Epoch, Taken)> = of_segment.iter().flat_map(each).collect();
+    Envelope::Retractions.wrap(&all)
 }
 
 /// The corrections of a segment, checked against what the manifest says.
@@ -169,11 +161,18 @@ pub(super) fn load(dir: &Dir, entry: RetractionsEntry) -> Result<Vec<Corrections
     let (name, lower) = (entry.name(), entry.lower);
     let path = dir.file(&name);
     let bytes = read_listed(dir, &name, entry.sum)?;
-    let found: Vec<Corrections> = Envelope::Retractions.unwrap(&path, &bytes)?;
-    if !found.is_sorted_by(|a, b| a.epoch < b.epoch) || found.iter().any(|c| c.epoch < lower) {
+    let found: Vec<(Epoch, Taken)> = Envelope::Retractions.unwrap(&path, &bytes)?;
+    if !found.is_sorted_by_key(|(epoch, _)| *epoch) || found.iter().any(|(at, _)| *at < lower) {
         return Err(damaged(&path, 24, "its epochs are not those of the segment, in order"));
     }
-    Ok(found)
+    let mut all: Vec<Corrections> = Vec::new();
+    for (epoch, taken) in found {
+        match all.last_mut() {
+            Some(last) if last.epoch == epoch => last.all.push(taken),
+            _ => all.push(Corrections { epoch, all: vec![taken] }),
+        }
+    }
+    Ok(all)
 }
 
 /// The corrections of all sealed segments, in order; `retracted` gets what they take back.

@@ -8,7 +8,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 
 use super::chunk::{Chunk, Epochs};
-use super::correction::{Correction, Taken};
+use super::correction::Taken;
 use super::part::Part;
 use super::position::Position;
 use super::reader::Reader;
@@ -65,18 +65,18 @@ impl Found {
     }
 
     /// What takes them back.
-    pub(super) fn correction(&self, reason: &str) -> Result<Correction> {
+    pub(super) fn taken(&self, reason: &str) -> Result<Vec<Taken>> {
         let taken = self.of.iter().map(|Selected { schema, positions, rows }| {
-            Taken::new(*schema, positions.clone(), rows)
+            Taken::new(reason, *schema, positions.clone(), rows)
         });
-        Ok(Correction { reason: reason.to_owned(), taken: taken.collect::<Result<_>>()? })
+        taken.collect()
     }
 }
 
 impl Reader {
     /// The events of `stream` in `[lower, upper)` that `select` chooses and that no epoch has taken
-    /// back; `select` gets chunks, which may have rows of other epochs, too, and says which
-    /// rows it wants (null is no).
+    /// back; `select` gets all events of these epochs, in the order of the log, chunk by chunk, and
+    /// says which rows it wants (null is no).
     ///
     /// # Errors
     /// What `select` says; more than one append can hold; missing if the epochs are not all sealed
@@ -95,14 +95,17 @@ impl Reader {
         let mut of: Vec<(u32, Vec<Position>, Vec<RecordBatch>)> = Vec::new();
         let mut bytes = 0;
         walk(parts.iter().filter(|part| **part.stream() == *stream), |schema, place, chunk| {
+            let Some(inside) = chunk.clone().between(lower, upper) else { return Ok(()) };
+            // What is cut off ends with its epoch.
+            let same = inside.epochs.at(0) == chunk.epochs.at(0);
+            let (chunk, place) = (&inside, if same { place } else { 0 });
             let chosen = select(chunk)?;
             let gone = retracted.standing(schema, chunk.len(), &chunk.epochs, place, Epoch::MAX);
             let mut positions = Vec::new();
             let mut wanted = vec![false; chunk.len()];
             for (row, position) in positions_of(chunk, place).enumerate() {
                 let stands = gone.as_ref().is_none_or(|gone| gone.value(row));
-                let inside = (lower..upper).contains(&position.epoch);
-                if inside && stands && chosen.is_valid(row) && chosen.value(row) {
+                if stands && chosen.is_valid(row) && chosen.value(row) {
                     wanted[row] = true;
                     positions.push(position);
                 }
@@ -149,8 +152,7 @@ impl Reader {
         let mut copies = BTreeMap::new();
         for corrections in corrections.iter().filter(|c| c.epoch < upper) {
             let decoded = corrections.decode(&schemas).unwrap_or_default();
-            let taken = corrections.all.iter().flat_map(|correction| &correction.taken);
-            for (taken, retraction) in taken.zip(decoded) {
+            for (taken, retraction) in corrections.all.iter().zip(decoded) {
                 for (row, position) in taken.positions.iter().enumerate() {
                     let copy = retraction.events.rows.slice(row, 1);
                     copies.insert((taken.schema, *position), (copy, corrections.epoch));

@@ -14,7 +14,7 @@ use arrow_ipc::{Block, MetadataVersion, reader::FileDecoder};
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
-use super::correction::Correction;
+use super::correction::Taken;
 use super::envelope::{FORMAT, decode, encode, u32_at, u64_at};
 use super::schemas::StoredSchema;
 use super::state::{ProducerMark, Trimmed};
@@ -153,7 +153,7 @@ pub(super) fn encode_frame(
     (version, salt): (u32, u64),
     header: &mut Header,
     batches: &[(u32, RecordBatch)],
-    corrections: &[Correction],
+    corrections: &[Taken],
 ) -> Result<Vec<u8>> {
     assert!(corrections.is_empty() || version > FORMAT, "retractions in a file of format 1");
     let mut body = Vec::new();

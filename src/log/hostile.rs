@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 
-use super::correction::{Correction, Corrections, Taken};
+use super::correction::Taken;
 use super::envelope::{Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode};
 use super::erase::{Erasure, parts};
 use super::frame::{HEAD, Head, Header, Section, decode_message, encode_frame};
@@ -42,7 +42,7 @@ pub(crate) fn hostile() -> Vec<Decoder> {
         Decoder::new("log: epochs of a segment", vec![sample(&table())], run_table),
         Decoder::new("log: state", vec![state()], run_state),
         Decoder::new("log: header of a frame of format 2", vec![header_2()], run_header_2),
-        Decoder::new("log: retractions", vec![sample(&vec![corrections])], run_retractions),
+        Decoder::new("log: retractions", vec![corrections], run_retractions),
         Decoder::new(
             "log: manifest of format 2",
             vec![sample(&(&manifest_2, &manifest_2.retractions))],
@@ -92,11 +92,10 @@ fn header_2() -> Vec<u8> {
     sample(&(header(), section))
 }
 
-fn correction() -> Corrections {
+fn correction() -> Vec<u8> {
     let positions = (0..3).map(|place| Position { epoch: 1, place }).collect();
-    let taken = Taken::new(0, positions, &rows());
-    let taken = vec![taken.unwrap_or_else(|error| panic!("a sample: {error}"))];
-    Corrections { epoch: 3, all: vec![Correction { reason: "wrong".into(), taken }] }
+    let taken = Taken::new("wrong", 0, positions, &rows());
+    sample(&vec![(3u64, taken.unwrap_or_else(|error| panic!("a sample: {error}")))])
 }
 
 fn frame() -> Vec<u8> {

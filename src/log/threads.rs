@@ -93,7 +93,7 @@ fn commit_loop(
     loop {
         let (group, replies, closing) = next_group(shared);
         let idle = group.is_empty() && replies.is_empty();
-        if group.iter().any(|request| request.correction.is_some()) {
+        if group.iter().any(|request| !request.taken.is_empty()) {
             expect_corrections(shared, &mut head, &mut sealing)?;
         }
         if !group.is_empty() {
@@ -138,7 +138,7 @@ fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -
     if head.frame_bytes() == 0 {
         // A frame file is named by its first epoch: the one that is there gets an empty one.
         let (append, reply) = (Append::default(), Reply::new(drop));
-        let tick = Request { append, correction: None, size: 0, reply };
+        let tick = Request { append, taken: Vec::new(), size: 0, reply };
         match head.commit(vec![tick]) {
             Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
             Outcome::Nothing | Outcome::Refused => return Ok(()),

@@ -11,7 +11,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
 use super::chunk::Sealed;
 use super::commit::{Head, Request, again};
-use super::correction::Correction;
+use super::correction::Taken;
 use super::find::Found;
 use super::layout::{Dir, LOCK};
 use super::recovery::{Recovered, recover};
@@ -203,7 +203,7 @@ impl Writer {
     /// Wrong input (a name, a column type, the size), or the writer has stopped.
     pub fn append(&self, append: Append) -> Result<Pending> {
         let size = append.check()?;
-        self.queue(append, None, size)
+        self.queue(append, Vec::new(), size)
     }
 
     /// Takes events back: the epoch that is answered names them, carries a copy of them, and says
@@ -224,15 +224,10 @@ impl Writer {
         }
         check_text("reason", reason)?;
         let size = instead.check()? + found.bytes() + reason.len();
-        self.queue(instead, Some(found.correction(reason)?), size)
+        self.queue(instead, found.taken(reason)?, size)
     }
 
-    fn queue(
-        &self,
-        append: Append,
-        correction: Option<Correction>,
-        size: usize,
-    ) -> Result<Pending> {
+    fn queue(&self, append: Append, taken: Vec<Taken>, size: usize) -> Result<Pending> {
         let (sender, answer) = bounded(1);
         let mut queue = self.shared.queue();
         while self.is_full(&queue, size) {
@@ -240,7 +235,7 @@ impl Writer {
         }
         // The asker may be gone.
         let reply = Reply::new(move |ack| drop(sender.send(ack)));
-        self.enqueue(queue, Request { append, correction, size, reply })?;
+        self.enqueue(queue, Request { append, taken, size, reply })?;
         Ok(Pending(answer))
     }
 
@@ -260,7 +255,7 @@ impl Writer {
         if self.is_full(&queue, size) {
             return Ok(Some(append));
         }
-        let request = Request { append, correction: None, size, reply: Reply::new(then) };
+        let request = Request { append, taken: Vec::new(), size, reply: Reply::new(then) };
         self.enqueue(queue, request)?;
         Ok(None)
     }
