@@ -331,6 +331,9 @@ impl Disk for Broken {
     fn list(&self, dir: &Path) -> diptych::Result<Vec<String>> {
         self.0.list(dir)
     }
+    fn dirs(&self, dir: &Path) -> diptych::Result<Vec<String>> {
+        self.0.dirs(dir)
+    }
     fn sync_dir(&self, dir: &Path) -> diptych::Result<()> {
         self.0.sync_dir(dir)
     }
