@@ -341,8 +341,8 @@ pub const BATCH_VIEWS_KEPT: usize = 2;
 /// The longest record of the version that serves.
 pub const VERSION_RECORD_BYTES_MAX: u64 = 64 << 10;
 
-/// How many batch views of epochs that somebody asked for (`as_of`) are kept of one version, and how
-/// many bytes they may have together; the one made last is kept whatever it has.
+/// How many batch views of epochs that somebody asked for (`as_of`) are kept of one version, and
+/// how many bytes they may have together; the one made last is kept whatever it has.
 pub const PAST_VIEWS_KEPT: usize = 8;
 /// See [`PAST_VIEWS_KEPT`].
 pub const PAST_VIEWS_BYTES: u64 = 1 << 30;

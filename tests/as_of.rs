@@ -1,5 +1,6 @@
-//! An epoch that the index has let go is answered by a batch run up to it, whose result is kept: who
-//! asks again does not pay again, and who asks for another epoch continues from the nearest below.
+//! An epoch that the index has let go is answered by a batch run up to it, whose result is kept:
+//! who asks again does not pay again, and who asks for another epoch continues from the nearest
+//! below.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

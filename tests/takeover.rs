@@ -370,8 +370,8 @@ fn killed_at_any_moment_nothing_is_lost() {
     assert!(went_on > 0, "never killed in time");
 }
 
-/// A request that is slow holds the old process up. Who asks meanwhile is told to come back, appends
-/// included; nobody hangs, and the slow one is answered.
+/// A request that is slow holds the old process up. Who asks meanwhile is told to come back,
+/// appends included; nobody hangs, and the slow one is answered.
 #[test]
 fn a_takeover_that_takes_long_says_so() {
     let place = Place::new();

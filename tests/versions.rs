@@ -402,6 +402,10 @@ fn what_was_deployed_serves_after_a_restart() {
     let serves = served.serving("tally").expect("served");
     assert_eq!(check(&serves.snapshot(Read::Latest).expect("a snapshot"), &lines), 2);
     served.stop().expect("stopped");
+    let copy = tempfile::tempdir().expect("a folder");
+    system.backup(&both, copy.path()).expect("a backup");
+    let (flows, _) = System::open(copy.path()).current_versions(&both, &names).expect("versions");
+    assert_eq!(flows[0].describe().expect("it compiles").version, "2", "so it is in a backup");
     // A binary without it says so, once.
     let (version, said) = chosen(&[tally(1), tally(3)]);
     assert_eq!((version.as_str(), said.len()), ("1", 1));

@@ -2,8 +2,8 @@
 //!
 //! A process is started on a data directory, opens the log for writing as a server does, and is
 //! timed from its start until a client has a first answer over HTTP, from the files of the batch
-//! view (and, beside it, were they loaded first), and until readers see the last epoch; its views are then compared, by digest,
-//! with those of a process that had no batch view.
+//! view (and, beside it, were they loaded first), and until readers see the last epoch; its views
+//! are then compared, by digest, with those of a process that had no batch view.
 //!
 //! - **History grows, state does not**: the words of 1, 5 and 10 million lines (or as many millions
 //!   as are given; 50 take 3 GB of disk), all of one vocabulary of 50,000. The last 1,000 lines,

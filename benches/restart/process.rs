@@ -30,8 +30,8 @@ pub(crate) enum Start {
 /// What a start took, in seconds from the start of the process.
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
-    /// Until a client had an answer over HTTP, as of the batch view; with [`Start::Recompute`] it is
-    /// as of the last epoch.
+    /// Until a client had an answer over HTTP, as of the batch view; with [`Start::Recompute`] it
+    /// is as of the last epoch.
     pub(crate) first_answer: f64,
     /// Until they saw the last epoch of the log, and it was checked.
     pub(crate) served: f64,

@@ -1,5 +1,5 @@
-//! Which version of a dataflow serves, when it was deployed into a running process: a restart has to
-//! know, for the binary may have several.
+//! Which version of a dataflow serves, when it was deployed into a running process: a restart has
+//! to know, for the binary may have several.
 
 use std::path::{Path, PathBuf};
 

@@ -58,8 +58,8 @@ impl Open {
 }
 
 impl Hosting<'_> {
-    /// Answers until told to stop, from what is `opened` already or at the sockets that are `given`;
-    /// `open` is called once when it does. When a successor has taken
+    /// Answers until told to stop, from what is `opened` already or at the sockets that are
+    /// `given`; `open` is called once when it does. When a successor has taken
     /// over there is nothing left to be written: `handed_over` says so.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! What clients hear while one process has stopped answering and the next has not begun: come back.
 //!
 //! A takeover takes milliseconds, and who asks meanwhile waits in the kernel's queue and notices
-//! nothing. When it takes longer (a slow request holds the old process up, the last epochs are many)
-//! waiting would look like a hang: then whoever holds the sockets answers every request with 503
-//! and `Retry-After`, appends included, until it is over.
+//! nothing. When it takes longer (a slow request holds the old process up, the last epochs are
+//! many) waiting would look like a hang: then whoever holds the sockets answers every request with
+//! 503 and `Retry-After`, appends included, until it is over.
 
 use std::thread::JoinHandle;
 use std::time::Duration;

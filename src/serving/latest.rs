@@ -49,8 +49,8 @@ impl Latest<'_> {
     }
 
     /// Calls `visit` with each value of a key, in order, and its multiplicity. False, and nothing
-    /// is visited, when more than `most` have to be looked at, or when the rows are not in memory: a
-    /// snapshot reads such keys by page.
+    /// is visited, when more than `most` have to be looked at, or when the rows are not in memory:
+    /// a snapshot reads such keys by page.
     #[inline]
     pub fn get_with(
         &self,

@@ -68,7 +68,8 @@ impl Stored {
 
 impl Index {
     /// An index of views that are stored, at `boundary`, which is not 0: it answers at the epoch
-    /// before, and stays there. It is not [stale](Index::fresh_from) unless told so. `stored` has the views in the order of `views`.
+    /// before, and stays there. It is not [stale](Index::fresh_from) unless told so. `stored` has
+    /// the views in the order of `views`.
     ///
     /// # Errors
     /// When the thread cannot be started that ends leases.

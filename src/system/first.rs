@@ -3,15 +3,15 @@
 //!
 //! Finding a batch view reads its manifest and the indexes of its parts, whose length follows the
 //! number of blocks; no row is read before somebody asks for it. What answers so stands still at
-//! the batch view's last epoch and says that it is stale. Meanwhile the dataflow is restored into an
-//! index of its own, beside it ([`ServeOptions::relieving`]); when that has reached the same
+//! the batch view's last epoch and says that it is stale. Meanwhile the dataflow is restored into
+//! an index of its own, beside it ([`ServeOptions::relieving`]); when that has reached the same
 //! boundary, readers are cut over, and no frontier goes back. (It may come from further behind: the
 //! files are checked as a whole only then, and if they are damaged an older batch view is restored
 //! and followed by the log.)
 //!
-//! The files are not kept as the first batch of the index afterwards. Differential merges batches of
-//! its own layout only, so a mapped one could never be merged with what comes later: every read for
-//! as long as the process lives would search both, by halving instead of by hash. What would be
+//! The files are not kept as the first batch of the index afterwards. Differential merges batches
+//! of its own layout only, so a mapped one could never be merged with what comes later: every read
+//! for as long as the process lives would search both, by halving instead of by hash. What would be
 //! saved is the heap of one copy of the views; the accumulations, which are no smaller, are in
 //! memory either way.
 //!

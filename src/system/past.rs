@@ -4,7 +4,8 @@
 //! They stand apart from the batch views of the present, in `past/`: no restart begins at one, no
 //! rebuild takes one up, and removing the directory costs nothing but time. The nearest batch view
 //! below, of either kind, is where a new one begins. Few are kept; the earliest epochs go first,
-//! never the one just made. Whoever reads one has its files mapped, and reads on when they are gone.
+//! never the one just made. Whoever reads one has its files mapped, and reads on when they are
+//! gone.
 
 use std::path::PathBuf;
 use std::sync::Arc;

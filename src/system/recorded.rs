@@ -63,6 +63,14 @@ impl System {
         }
     }
 
+    /// What is recorded here is recorded there.
+    pub(super) fn copy_record(&self, dataflow: &str, to: &System) -> Result<()> {
+        match recorded_version(&*self.disk, &self.root, dataflow)? {
+            None => Ok(()),
+            recorded => record_version(&*to.disk, &to.root, dataflow, recorded.as_deref()),
+        }
+    }
+
     /// Records that `version` serves, then has it serve; if that fails, it is as before.
     pub(super) fn recorded_while<T>(
         &self,

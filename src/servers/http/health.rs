@@ -13,7 +13,8 @@ pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz))
 }
 
-/// The process is there, and answers reads, if only from the files of a batch view: `stale` says so.
+/// The process is there, and answers reads, if only from the files of a batch view: `stale` says
+/// so.
 #[utoipa::path(get, path = "/healthz", tag = "health",
     responses((status = 200, description = "The process is there", body = String)))]
 async fn healthz() -> &'static str {
@@ -23,8 +24,8 @@ async fn healthz() -> &'static str {
 /// Every dataflow has caught up with what was in the log when the process was started.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Every dataflow has caught up", body = String),
-    (status = 503, description = "One has not, or does not run any more", body = super::problem::Body,
-     content_type = "application/problem+json")))]
+    (status = 503, description = "One has not, or does not run any more",
+     body = super::problem::Body, content_type = "application/problem+json")))]
 async fn readyz(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     for flow in &site.flows {
         if let Some(error) = site.history.failure(&flow.name) {

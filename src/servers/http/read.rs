@@ -38,8 +38,8 @@ struct Rows {
     epoch: Option<u64>,
     /// Where the batch layer's part ends, and the speed layer's begins.
     boundary: u64,
-    /// True, and otherwise left out, when the dataflow is still catching up with what was in the log
-    /// when the process was started: the answer is right at its epoch, and others are to come.
+    /// True, and otherwise left out, when the dataflow is still catching up with what was in the
+    /// log when the process was started: the answer is right at its epoch, and others are to come.
     stale: Option<bool>,
     /// One object per row, a member per column, in order of key and value; a row that is there
     /// more or less often than once has the member `_times`. Of several keys the rows come in the
@@ -263,8 +263,8 @@ impl<'s> Answer<'s> {
     }
 }
 
-/// The view's number, if its columns are those by which the keys were read: another version may have
-/// taken over since.
+/// The view's number, if its columns are those by which the keys were read: another version may
+/// have taken over since.
 fn still(snapshot: &Snapshot, view: &str, schema: &RowSchema) -> Result<usize> {
     let (id, info) = find(snapshot.views(), view)?;
     if info.schema.key == schema.key {
@@ -323,7 +323,8 @@ async fn read_range(
         let page = snapshot.page(id, &range, after, limit)?;
         page_answer(&flow, &view, &snapshot, id, page)
     };
-    // A few rows are read at once; many, or a disk, would hold up the other requests of this thread.
+    // A few rows are read at once; many, or a disk, would hold up the other requests of this
+    // thread.
     Ok(if at_once { work()? } else { blocking(work).await? })
 }
 

@@ -71,8 +71,8 @@ struct FlowStatus {
     upper: Epoch,
     /// Where the batch layer's part ends.
     boundary: Epoch,
-    /// Is it still catching up with what was in the log when the process was started? Answers may be
-    /// read from the files of a batch view until then.
+    /// Is it still catching up with what was in the log when the process was started? Answers may
+    /// be read from the files of a batch view until then.
     stale: bool,
     /// Epochs in the log that readers do not see yet.
     lag: u64,
