@@ -6,7 +6,8 @@
 //! retractions.
 //!
 //! The part `erased` is bincode of the erasures, and for each segment that was rewritten its lower
-//! epoch, how often, and for each of its Arrow files how often it had been when that was written.
+//! epoch, how often, for each of its Arrow files how often it had been when that was written, and
+//! the same of its file with retractions (0: none was rewritten).
 
 use std::path::Path;
 
@@ -43,8 +44,9 @@ pub struct Erasure {
     pub reason: String,
 }
 
-/// A segment that was rewritten: its lower epoch, how often, and how often for each of its files.
-type Rewritten = (Epoch, u32, Vec<u32>);
+/// A segment that was rewritten: its lower epoch, how often, how often for each of its Arrow files,
+/// and for its retractions.
+type Rewritten = (Epoch, u32, Vec<u32>, u32);
 
 /// The files with retractions: none, as yet.
 type Retractions = Vec<(Epoch, Sum)>;
@@ -85,7 +87,7 @@ pub(in crate::log) fn parts(manifest: &Manifest) -> Result<Vec<u8>> {
     let rewritten = manifest.segments.iter().filter(|segment| segment.rewritten > 0);
     let segments = rewritten.map(|segment| {
         let files = segment.rows.iter().map(|entry| entry.rewritten).collect();
-        (segment.lower, segment.rewritten, files)
+        (segment.lower, segment.rewritten, files, 0)
     });
     let segments = segments.collect();
     let stored = encode(&Stored { erasures: manifest.erasures.clone(), segments })?;
@@ -112,7 +114,7 @@ pub(in crate::log) fn with_parts(path: &Path, body: &[u8]) -> Result<Manifest> {
             return Err(unknown(path, &format!("the part {name:?}")));
         }
         let stored: Stored = decode(&bytes).map_err(|error| fail(&error))?;
-        for (lower, times, files) in stored.segments {
+        for (lower, times, files, _) in stored.segments {
             let segment = manifest.segments.iter_mut().find(|segment| segment.lower == lower);
             let Some(segment) = segment.filter(|segment| segment.rows.len() == files.len()) else {
                 return Err(fail(&format!(
