@@ -125,7 +125,7 @@ impl Index {
                     "events were erased at {at}, and the token {token} is of the history before"
                 ))
             }
-            _ => Some(format!("version {ours} is served, the token is {token}")),
+            _ => Some(format!("the token is of version {}, served is {ours}", token.version)),
         }
     }
 }
