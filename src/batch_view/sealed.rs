@@ -1,7 +1,7 @@
 //! When the last epoch of a batch view's history was sealed: a file beside its manifest.
 //!
-//! A log may be rolled back to an older copy of itself and grow beyond the boundary again, under the
-//! same identity. Its epochs are then others than those the batch view was made from, and the
+//! A log may be rolled back to an older copy of itself and grow beyond the boundary again, under
+//! the same identity. Its epochs are then others than those the batch view was made from, and the
 //! clock that the last of them recorded tells: it was sealed anew. The file is optional, so that
 //! batch views of before it stay good, and builds of before it do not mind.
 

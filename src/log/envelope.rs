@@ -21,8 +21,8 @@ use crate::error::{Error, Kind, Result};
 
 /// The version of every file format of the log that this build writes, but for the manifest's.
 pub(super) const FORMAT: u32 = 1;
-/// The version of a manifest with marked parts behind its body; see `erase/record.rs`. (2 is that of
-/// manifests that list retractions.)
+/// The version of a manifest with marked parts behind its body; see `erase/record.rs`. (2 is that
+/// of manifests that list retractions.)
 pub(super) const FORMAT_WITH_PARTS: u32 = 3;
 
 const HEAD: usize = 24;

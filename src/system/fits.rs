@@ -71,8 +71,8 @@ pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
 }
 
 /// Refuses a batch view of a log that was rolled back and has grown beyond its boundary again: its
-/// last epoch was sealed at another time. (Two that were sealed in the same microsecond are not told
-/// apart, nor are batch views of before this was written down.)
+/// last epoch was sealed at another time. (Two that were sealed in the same microsecond are not
+/// told apart, nor are batch views of before this was written down.)
 fn check_end(view: &BatchView, reader: &Reader) -> Result<()> {
     let boundary = view.boundary();
     let Some((last, stated)) = boundary.checked_sub(1).zip(view.sealed_us()) else { return Ok(()) };
