@@ -451,3 +451,8 @@ const _: () = assert!(CUTOVER_HOLD.as_millis() < CUTOVER_PATIENCE.as_millis());
 
 /// Keys of each view whose rows one answer about a deployment gives.
 pub const DEPLOY_SAMPLES_MAX: usize = 1_000;
+
+/// How far ahead of its epoch's clock an event may be dated, in microseconds, and still move the
+/// horizon of what is kept (then as if dated by the clock): a day, more than any time zone that was
+/// forgotten. It is part of what answers are: another value is another answer.
+pub const AHEAD_OF_CLOCK_MAX_US: i64 = 24 * 60 * 60 * 1_000_000;

@@ -69,6 +69,12 @@ pub trait History: Send + Sync {
     /// Why a dataflow stopped; none while it runs.
     fn failure(&self, dataflow: &str) -> Option<Error>;
 
+    /// Events of `dataflow`, since this process began to serve it, that were older than what it
+    /// keeps when they came; of the rows that this process's workers read.
+    fn late_events(&self, _dataflow: &str) -> u64 {
+        0
+    }
+
     /// Computes another version of `dataflow` beside the one that serves, compares them, and has
     /// it serve unless `diff_only`. Without a `version`, the one that alone does not serve.
     ///
