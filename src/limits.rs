@@ -337,6 +337,12 @@ pub const BATCH_VIEWS_KEPT: usize = 2;
 /// How often a serving process looks for batch views that somebody else makes.
 pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
 
+/// Events that are shown when they are retracted; the others are counted.
+pub const RETRACTED_SHOWN: usize = 10;
+
+/// What could not be recomputed after a retraction is tried again after so long.
+pub const MEND_AGAIN: Duration = Duration::from_secs(30);
+
 /// Rebuilds that wait to be made, one after another; the next is refused.
 pub const REBUILDS_WAITING_MAX: usize = 4;
 

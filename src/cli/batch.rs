@@ -70,6 +70,11 @@ fn one(
     let report = system.batch(definition, &options);
     drop(bar);
     let report = report?;
+    if args.incremental && report.from == 0 && cluster.is_first() && end > 0 {
+        // Why nothing was continued, if there was something.
+        let (_, passed_over) = system.fitting(definition, end - 1, end)?;
+        passed_over.iter().for_each(|error| eprintln!("warning: {error}"));
+    }
     if cluster.is_first() {
         eprintln!("{}", describe(&report, cluster));
     }

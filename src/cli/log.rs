@@ -1,4 +1,4 @@
-//! `log ls | check | stat`: the master dataset from outside.
+//! `log ls | check | stat | retract`: the master dataset from outside.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,11 +7,12 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::args::{DataArgs, FormatArgs};
-use super::sheet::{Sheet, grouped};
+use super::retract::{self, RetractArgs};
+use super::sheet::{Sheet, counted, grouped};
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
 use crate::io::{Disk, RealDisk};
-use crate::log::inspect;
+use crate::log::{Retraction, inspect};
 use crate::row::Datum;
 
 #[derive(Args, Debug)]
@@ -26,8 +27,10 @@ pub(super) enum LogCommand {
     Ls(LogWhere),
     /// Verify every checksum; damage is named by file and offset
     Check(LogWhere),
-    /// Epochs, streams, rows and bytes
+    /// Epochs, streams, rows and bytes; what was retracted, and why
     Stat(LogWhere),
+    /// Take events back: they are not edited, a correction is appended
+    Retract(RetractArgs),
 }
 
 #[derive(Args, Debug)]
@@ -38,12 +41,13 @@ pub(super) struct LogWhere {
     pub(super) format: FormatArgs,
 }
 
-/// Runs one of the three.
+/// Runs one of them.
 pub(super) fn run(args: &LogArgs) -> Result<ExitCode> {
     match &args.what {
         LogCommand::Ls(place) => list(place)?,
         LogCommand::Check(place) => check(place)?,
         LogCommand::Stat(place) => stat(place)?,
+        LogCommand::Retract(args) => return retract::run(args),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -93,7 +97,8 @@ fn stat(place: &LogWhere) -> Result<()> {
         stat.frame_files,
         grouped(stat.frame_bytes)
     );
-    let mut sheet = Sheet::new(place.format.format, &["stream", "rows", "schemas", "columns"])?;
+    let mut sheet =
+        Sheet::new(place.format.format, &["stream", "rows", "retracted", "schemas", "columns"])?;
     for stream in stat.streams {
         let newest = stream.schemas.last();
         let columns = newest.map_or_else(String::new, |schema| {
@@ -102,9 +107,15 @@ fn stat(place: &LogWhere) -> Result<()> {
         });
         let schemas = stream.schemas.len() as u64;
         let name = text(stream.name.as_ref());
-        sheet.row(vec![name, Datum::UInt(stream.rows), Datum::UInt(schemas), text(columns)])?;
+        let (rows, retracted) = (Datum::UInt(stream.rows), Datum::UInt(stream.retracted));
+        sheet.row(vec![name, rows, retracted, Datum::UInt(schemas), text(columns)])?;
     }
-    sheet.finish()
+    sheet.finish()?;
+    for Retraction { epoch, reason, events } in &stat.retractions {
+        let (count, stream) = (counted(events.len() as u64, "event"), &events.stream);
+        eprintln!("epoch {epoch} retracts {count} of stream {stream}: {reason}");
+    }
+    Ok(())
 }
 
 fn check(place: &LogWhere) -> Result<()> {

@@ -51,6 +51,7 @@ mod percentile;
 mod place;
 mod query;
 mod remote;
+mod retract;
 mod serve;
 mod sheet;
 mod signal;

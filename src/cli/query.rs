@@ -113,7 +113,7 @@ fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCod
         out.finish()?;
         return Ok(ExitCode::SUCCESS);
     };
-    let (found, damaged) = system.newest(&description, upper)?;
+    let (found, damaged) = system.fitting(definition, upper, upper)?;
     for error in &damaged {
         eprintln!("warning: {error}");
     }

@@ -148,6 +148,18 @@ pub(super) fn rebuild(
                 rows.join("\n  ")
             );
         }
+        Rebuilt::Mending { dataflow, because } => {
+            tracing::warn!(
+                "{dataflow}: {because}: it is recomputed from the log; readers stay at the epoch \
+                 before until then"
+            );
+        }
+        Rebuilt::Mended { dataflow, frontier, took } => {
+            tracing::info!(
+                "{dataflow}: recomputed after the retraction, serves from frontier {frontier} on \
+                 ({took:.1?})"
+            );
+        }
         Rebuilt::Failed { dataflow, error } => {
             tracing::warn!("{dataflow}: no newer batch view: {error}");
         }
@@ -184,7 +196,7 @@ fn common_start(args: &ServeArgs, system: &System, flows: &[Definition]) -> Resu
     let end = args.start.map_or_else(|| system.reader()?.upper(), Ok)?;
     let mut without = Vec::new();
     for definition in flows {
-        if system.newest(&definition.describe()?, end)?.0.is_none() {
+        if system.fitting(definition, end, end)?.0.is_none() {
             without.push(definition.name());
         }
     }

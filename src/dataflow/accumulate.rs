@@ -18,6 +18,8 @@ impl<K: ExchangeData + Hash> Key for K {}
 
 /// One kind of accumulation.
 pub(crate) trait Accumulate: 'static {
+    /// Whether an item of weight -1 undoes one of weight 1.
+    const INVERSE: bool;
     /// What the front yields.
     type Item;
     /// What is accumulated by; decides the owning worker.
@@ -92,6 +94,8 @@ impl<I, V, F> DistinctBy<I, V, F> {
 }
 
 impl<K: Key> Accumulate for Count<K> {
+    const INVERSE: bool = true;
+
     type Item = K;
     type Key = K;
     type Partial = i64;
@@ -117,6 +121,8 @@ impl<K: Key> Accumulate for Count<K> {
 }
 
 impl<K: Key> Accumulate for Distinct<K> {
+    const INVERSE: bool = true;
+
     type Item = K;
     type Key = K;
     type Partial = i64;
@@ -215,6 +221,8 @@ pub(crate) struct Total<V> {
 }
 
 impl<K: Key, V: Summand> Accumulate for Sum<K, V> {
+    const INVERSE: bool = true;
+
     type Item = (K, V);
     type Key = K;
     type Partial = Total<V>;
@@ -254,6 +262,8 @@ where
     O: Ord + 'static,
     F: Fn(&V) -> O + 'static,
 {
+    const INVERSE: bool = false;
+
     type Item = (K, V);
     type Key = K;
     type Partial = V;
@@ -284,6 +294,8 @@ where
     V: ExchangeData,
     F: Fn(&V) -> I + 'static,
 {
+    const INVERSE: bool = false;
+
     type Item = V;
     type Key = I;
     type Partial = V;
@@ -340,6 +352,8 @@ pub trait Monoid: ExchangeData {
 }
 
 impl<K: Key, M: Monoid> Accumulate for Fold<K, M> {
+    const INVERSE: bool = false;
+
     type Item = (K, M::Item);
     type Key = K;
     type Partial = M;

@@ -113,6 +113,10 @@ where
     }
 
     fn drive(&mut self, pass: &Pass<'_>) {
+        // An event that is taken back has been: the horizon never goes back.
+        if pass.weight() < 0 {
+            return;
+        }
         let (time, at, late) = (&*self.time, *self.input.time(), self.late.as_ref());
         let mut newest = self.seen.get();
         self.front.drive(pass, &mut |item: P::Item<'_>, _weight| {
@@ -125,6 +129,14 @@ where
             }
         });
         self.seen.set(newest);
+    }
+
+    fn has_inverse(&self) -> bool {
+        true
+    }
+
+    fn watches(&self) -> bool {
+        true
     }
 
     /// It never waits for others: what it tells lets the states drop what has expired.

@@ -35,6 +35,8 @@ pub struct Pass<'c> {
     chunk: &'c Chunk,
     clocks: &'c Clocks,
     range: Range<usize>,
+    weight: i64,
+    reached: Cell<bool>,
     barrier: Cell<usize>,
     row: Cell<usize>,
     expiry: Cell<Expiry>,
@@ -50,6 +52,8 @@ impl<'c> Pass<'c> {
             chunk,
             clocks,
             expiry: Cell::new(Expiry::NEVER),
+            weight: 1,
+            reached: Cell::new(false),
             row: Cell::new(range.start),
             range,
             barrier: Cell::new(0),
@@ -57,6 +61,27 @@ impl<'c> Pass<'c> {
             rejected: RefCell::default(),
             refused: RefCell::default(),
         }
+    }
+
+    /// The same over events that are taken back: each counts -1.
+    pub(crate) fn taking_back(chunk: &'c Chunk, range: Range<usize>) -> Self {
+        Pass { weight: -1, ..Pass::new(chunk, range, &Clocks::Unread) }
+    }
+
+    /// What a row counts.
+    #[inline]
+    pub(super) fn weight(&self) -> i64 {
+        self.weight
+    }
+
+    /// A row that is taken back reaches an accumulation that cannot undo it.
+    pub(super) fn reach(&self) {
+        self.reached.set(true);
+    }
+
+    /// Did one, so far?
+    pub(crate) fn has_reached(&self) -> bool {
+        self.reached.get()
     }
 
     /// Declares that barrier `index` drives the recipe from here on.

@@ -57,7 +57,9 @@ where
         let (time, of, keep) = (&*self.time, self.of, self.keep);
         // What this worker alone has seen is a lower bound of the horizon: what it has passed
         // need not travel.
-        let passed = self.seen.get().map_or(i64::MIN, |newest| keep.horizon(newest));
+        // (Whether what is taken back gets to a barrier is for all workers to say alike.)
+        let seen = self.seen.get().filter(|_| pass.weight() > 0);
+        let passed = seen.map_or(i64::MIN, |newest| keep.horizon(newest));
         self.input.drive(pass, &mut |item: P::Item<'_>, weight| {
             let expiry = match time(&item).moment_us().map(|moment| keep.step_of(moment)) {
                 Some(step) if step < passed => return,

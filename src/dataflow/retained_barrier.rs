@@ -116,11 +116,20 @@ where
     }
 
     fn drive(&mut self, pass: &Pass<'_>) {
+        if pass.weight() < 0 && !A::INVERSE {
+            // Run all the same: what it rejects can be taken back.
+            self.front.drive(pass, &mut |_: A::Item, _| pass.reach());
+            return;
+        }
         let (accumulate, combiner) = (&*self.accumulate, &mut self.combiner);
         self.front.drive(pass, &mut |item: A::Item, weight| {
             let (key, partial) = accumulate.split(item, weight);
             combine(accumulate, combiner, (pass.expiry(), key), partial);
         });
+    }
+
+    fn has_inverse(&self) -> bool {
+        A::INVERSE
     }
 
     fn pending(&self) -> usize {

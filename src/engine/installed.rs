@@ -7,6 +7,7 @@ use timely::dataflow::ProbeHandle;
 use timely::worker::Worker;
 
 use super::guard;
+use super::reach::reached;
 use crate::dataflow::{Barrier, Definition, Description, Pass, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -76,9 +77,43 @@ impl Installed {
         if range.is_empty() {
             return Ok(());
         }
-        let pass = Pass::new(chunk, range, clocks);
+        self.drive(Pass::new(chunk, range, clocks), |_| true)
+    }
+
+    /// The same for events that are taken back, whichever epoch they are of. Accumulations without
+    /// an inverse stay as they are: see [`Installed::reached`].
+    ///
+    /// Errors as [`Installed::feed`].
+    pub(crate) fn take_back(&mut self, chunk: &Chunk, range: Range<usize>) -> Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        self.drive(Pass::taking_back(chunk, range), |_| true)
+    }
+
+    /// Shows events that do not stand any more, of epochs with these clocks, to what watches all
+    /// that ever was.
+    ///
+    /// Errors as [`Installed::feed`].
+    pub(crate) fn watch(&mut self, chunk: &Chunk, clocks: &Clocks) -> Result<()> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        self.drive(Pass::new(chunk, 0..chunk.len(), clocks), |barrier| barrier.watches())
+    }
+
+    /// The accumulation that cannot undo one of these events and that it gets to.
+    ///
+    /// Errors as [`Installed::feed`].
+    pub(crate) fn reached(&mut self, chunk: &Chunk) -> Result<Option<String>> {
+        let reached = reached(&mut self.barriers, chunk);
+        reached.map_err(|error| error.within(format!("dataflow {:?}", self.description.name)))
+    }
+
+    fn drive(&mut self, pass: Pass<'_>, which: impl Fn(&dyn Barrier) -> bool) -> Result<()> {
         let outcome = guard::in_front(|| {
-            for (index, barrier) in self.barriers.iter_mut().enumerate() {
+            let barriers = self.barriers.iter_mut().enumerate();
+            for (index, barrier) in barriers.filter(|(_, barrier)| which(&***barrier)) {
                 pass.begin(index);
                 barrier.drive(&pass);
             }

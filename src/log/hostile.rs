@@ -7,11 +7,13 @@ use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 
-use super::envelope::{Envelope, decode, encode};
-use super::frame::{HEAD, Head, Header, decode_message, encode_frame};
+use super::correction::{Correction, Corrections, Taken};
+use super::envelope::{Envelope, FORMAT, FORMAT_RETRACTIONS, decode, encode};
+use super::frame::{HEAD, Head, Header, Section, decode_message, encode_frame};
 use super::layout::{Dir, MANIFEST, MARK};
 use super::manifest::{Manifest, RowsEntry, SegmentEntry, Sum};
 use super::mark::{Mark, MarkWriter, read_slots};
+use super::position::{Position, Retracted};
 use super::schemas::Schemas;
 use super::segment::{Block, EpochRecord, EpochTable};
 use super::state::{ProducerMark, State, Trimmed};
@@ -26,6 +28,9 @@ pub(crate) fn hostile() -> Vec<Decoder> {
     let frame = frame();
     let head = Head::parse(&frame, SALT).map_or(0, |head| head.header_len as usize);
     let header = frame[HEAD..HEAD + head].to_vec();
+    let corrections = correction();
+    let mut manifest_2 = manifest();
+    manifest_2.retractions = vec![(0, Sum::of(b"y"))];
     vec![
         Decoder::new("log: head of a frame", vec![frame[..HEAD].to_vec()], run_head),
         Decoder::new("log: header of a frame", vec![header], run_header),
@@ -34,6 +39,13 @@ pub(crate) fn hostile() -> Vec<Decoder> {
         Decoder::new("log: mark", vec![mark()], run_mark),
         Decoder::new("log: epochs of a segment", vec![sample(&table())], run_table),
         Decoder::new("log: state", vec![state()], run_state),
+        Decoder::new("log: header of a frame of format 2", vec![header_2()], run_header_2),
+        Decoder::new("log: retractions", vec![sample(&vec![corrections])], run_retractions),
+        Decoder::new(
+            "log: manifest of format 2",
+            vec![sample(&(&manifest_2, &manifest_2.retractions))],
+            run_manifest_2,
+        ),
     ]
 }
 
@@ -69,11 +81,24 @@ fn header() -> Header {
         trimmed: vec![Trimmed { id: "b".into(), kept_from: 1 }],
         offsets: vec![("source".into(), "17".into())],
         payloads: Vec::new(),
+        section: None,
     }
 }
 
+fn header_2() -> Vec<u8> {
+    let section = Some(Section { offset: 64, len: 9, crc: 1 });
+    sample(&(header(), section))
+}
+
+fn correction() -> Corrections {
+    let positions = (0..3).map(|place| Position { epoch: 1, place }).collect();
+    let taken = Taken::new(0, positions, &rows());
+    let taken = vec![taken.unwrap_or_else(|error| panic!("a sample: {error}"))];
+    Corrections { epoch: 3, all: vec![Correction { reason: "wrong".into(), taken }] }
+}
+
 fn frame() -> Vec<u8> {
-    encode_frame(3, SALT, &mut header(), &[(0, rows())])
+    encode_frame(3, (FORMAT, SALT), &mut header(), &[(0, rows())], &[])
         .unwrap_or_else(|error| panic!("a sample: {error}"))
 }
 
@@ -150,6 +175,29 @@ fn run_header(bytes: &[u8]) {
     let Ok(header) = decode::<Header>(bytes) else { return };
     drop(State::default().apply(1, &header));
     drop(Schemas::default().load(&header.schemas));
+}
+
+fn run_header_2(bytes: &[u8]) {
+    let Ok(header) = Header::decode(FORMAT_RETRACTIONS, bytes) else { return };
+    drop(State::default().apply(1, &header));
+}
+
+fn run_retractions(bytes: &[u8]) {
+    let sealed = Envelope::Retractions.seal(bytes);
+    let dir = put(&super::layout::retractions_name(0), &sealed);
+    let Ok(found) = super::correction::load(&dir, 0, Sum::of(&sealed)) else { return };
+    let mut retracted = Retracted::default();
+    for corrections in found {
+        drop(corrections.apply(&mut retracted));
+        drop(corrections.decode(&schemas().0));
+    }
+}
+
+fn run_manifest_2(bytes: &[u8]) {
+    let sealed = Envelope::Manifest.seal_as(FORMAT_RETRACTIONS, bytes);
+    let Ok(manifest) = Manifest::load(&put(MANIFEST, &sealed)) else { return };
+    let Ok(schemas) = manifest.schemas(&dir()) else { return };
+    drop(manifest.files(&schemas));
 }
 
 fn run_message(bytes: &[u8]) {

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::correction::{self, Retraction};
 use super::frame_file::{FILE_HEAD, FrameFile};
-use super::layout::{Dir, Name, damaged, epochs_name, state_name};
+use super::layout::{Dir, Name, damaged, epochs_name, retractions_name, state_name};
 use super::manifest::{Manifest, SegmentEntry, Sum, check_len, read_listed};
 use super::mark::{Mark, read_slots};
 use super::reader::{Reader, StreamInfo};
@@ -25,8 +26,8 @@ const PIECE: u64 = 4 << 20;
 pub struct FileInfo {
     /// Its name.
     pub name: String,
-    /// What it is: `manifest`, `mark`, `lock`, `frames`, `rows`, `epochs`, `state`, `draft`, or
-    /// `unknown`.
+    /// What it is: `manifest`, `mark`, `lock`, `frames`, `rows`, `epochs`, `state`,
+    /// `retractions`, `draft`, or `unknown`.
     pub kind: &'static str,
     /// Its length.
     pub bytes: u64,
@@ -77,6 +78,8 @@ pub struct Stat {
     pub frame_bytes: u64,
     /// Streams with schemas and row counts.
     pub streams: Vec<StreamInfo>,
+    /// What was taken back, and why.
+    pub retractions: Vec<Retraction>,
 }
 
 fn load(dir: &Dir) -> Result<Manifest> {
@@ -110,6 +113,7 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
         Name::Rows(lower) => ("rows", segment(lower)),
         Name::Epochs(lower) => ("epochs", segment(lower)),
         Name::State(lower) => ("state", segment(lower)),
+        Name::Retractions(lower) => ("retractions", segment(lower)),
         Name::Draft => ("draft", None),
         Name::Other => ("unknown", None),
     };
@@ -120,6 +124,7 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
         Name::Rows(_) => entry.is_some(),
         Name::Epochs(_) => of.is_some(),
         Name::State(lower) => manifest.state.is_some_and(|(listed, _)| listed == lower),
+        Name::Retractions(lower) => manifest.retractions.iter().any(|(of, _)| *of == lower),
         Name::Draft | Name::Other => false,
     };
     let epochs = of.filter(|_| listed).map(|s| (s.lower, s.upper));
@@ -144,10 +149,11 @@ pub fn stat(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Stat> {
         upper,
         clocks_us,
         segments: of(&["epochs"]).count(),
-        segment_bytes: of(&["epochs", "rows", "state"]).map(|file| file.bytes).sum(),
+        segment_bytes: of(&["epochs", "rows", "state", "retractions"]).map(|file| file.bytes).sum(),
         frame_files: of(&["frames"]).count(),
         frame_bytes: of(&["frames"]).map(|file| file.bytes.saturating_sub(FILE_HEAD)).sum(),
         streams: reader.streams(),
+        retractions: reader.retractions(lower, upper)?,
     })
 }
 
@@ -160,7 +166,7 @@ pub fn stat(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Stat> {
 pub fn check(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Check> {
     let dir = Dir::new(disk, dir.as_ref());
     let mut check = Check::default();
-    match check.run(&dir) {
+    match check.run(&dir).and_then(|()| check.copies(&dir)) {
         Err(error) if error.is_damaged() => check.damage.push(error),
         other => other?,
     }
@@ -190,6 +196,13 @@ impl Check {
         for segment in &manifest.segments {
             self.segment(dir, segment, &schemas)?;
         }
+        for (lower, sum) in &manifest.retractions {
+            let path = dir.file(&retractions_name(*lower));
+            if let Ok(found) = correction::load(dir, *lower, *sum) {
+                let decoded = found.iter().try_for_each(|c| c.decode(&schemas).map(drop));
+                self.note(decoded.map_err(|e| damaged(&path, 24, e)))?;
+            }
+        }
         if let Some((lower, sum)) = manifest.state {
             let name = state_name(lower);
             // What is wrong with its bytes has been noted above.
@@ -211,6 +224,16 @@ impl Check {
             self.damage.push(damaged(&path, offset, "the slot is not whole"));
         }
         self.frames(dir, &manifest, schemas, found.mark)
+    }
+
+    /// Whether what was taken back is what was appended; only where all else is as it was written.
+    fn copies(&mut self, dir: &Dir) -> Result<()> {
+        if self.damage.is_empty() {
+            let reader = Reader::open(Arc::clone(&dir.disk), &dir.path)?;
+            let wrong = reader.wrong_copies(reader.upper()?)?;
+            self.damage.extend(wrong.into_iter().map(|what| damaged(&dir.path, 0, what)));
+        }
+        Ok(())
     }
 
     /// Keeps damage; passes other errors on.
@@ -278,6 +301,9 @@ impl Check {
                     let rows = file.rows(frame.payload_base, payload, &schemas);
                     self.rows += self.note(rows)?.map_or(0, |rows| rows.num_rows() as u64);
                 }
+                let corrections = file.corrections(&frame)?;
+                let decoded = corrections.map_or(Ok(()), |c| c.decode(&schemas).map(drop));
+                self.note(decoded.map_err(|e| file.damage(offset, e)))?;
                 offset = frame.end();
                 due += 1;
             }

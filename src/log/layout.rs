@@ -46,6 +46,8 @@ pub(super) enum Name {
     Epochs(Epoch),
     /// Producers and offsets at the end of the segment that starts at this epoch.
     State(Epoch),
+    /// What the epochs of a segment take back.
+    Retractions(Epoch),
     /// A file that was being written.
     Draft,
     /// None of ours.
@@ -69,6 +71,7 @@ impl Name {
             (Some(lower), [_, _, "arrow"]) => Name::Rows(lower),
             (Some(lower), ["epochs"]) => Name::Epochs(lower),
             (Some(lower), ["state"]) => Name::State(lower),
+            (Some(lower), ["retractions"]) => Name::Retractions(lower),
             (Some(_), [.., "tmp"]) => Name::Draft,
             _ if name == "MANIFEST.tmp" || name == "MARK.tmp" => Name::Draft,
             _ => Name::Other,
@@ -86,6 +89,10 @@ pub(super) fn rows_name(lower: Epoch, stream: &str, schema: u32) -> String {
 
 pub(super) fn epochs_name(lower: Epoch) -> String {
     format!("{lower:020}.epochs")
+}
+
+pub(super) fn retractions_name(lower: Epoch) -> String {
+    format!("{lower:020}.retractions")
 }
 
 pub(super) fn state_name(lower: Epoch) -> String {

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::Envelope;
-use super::layout::{Dir, MANIFEST, damaged, epochs_name, rows_name, state_name};
+use super::envelope::{Envelope, FORMAT, FORMAT_RETRACTIONS, decode, encode};
+use super::layout::{Dir, MANIFEST, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::schemas::{Schemas, StoredSchema};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Open, read_all, replace};
@@ -61,12 +61,16 @@ pub(super) struct Manifest {
     pub(super) schemas: Vec<StoredSchema>,
     /// The state file at `upper`: the lower epoch in its name, and its checksum.
     pub(super) state: Option<(Epoch, Sum)>,
+    /// The files of the segments whose epochs take events back, by lower epoch: a part of its own,
+    /// behind the others, in manifests of the next format only.
+    #[serde(skip)]
+    pub(super) retractions: Vec<(Epoch, Sum)>,
 }
 
 impl Manifest {
     pub(super) fn empty(identity: u64) -> Self {
-        let (segments, schemas) = (Vec::new(), Vec::new());
-        Manifest { identity, lower: 0, upper: 0, segments, schemas, state: None }
+        let (segments, schemas, retractions) = (Vec::new(), Vec::new(), Vec::new());
+        Manifest { identity, lower: 0, upper: 0, segments, schemas, state: None, retractions }
     }
 
     /// Reads and checks the manifest.
@@ -76,7 +80,14 @@ impl Manifest {
     pub(super) fn load(dir: &Dir) -> Result<Self> {
         let path = dir.file(MANIFEST);
         let bytes = read_all(dir.disk.as_ref(), &path, limits::TABLE_BYTES_MAX)?;
-        let manifest: Manifest = Envelope::Manifest.unwrap(&path, &bytes)?;
+        let (version, body) = Envelope::Manifest.open(&path, &bytes)?;
+        let manifest = if version == FORMAT {
+            decode::<Manifest>(body)
+        } else {
+            let with = decode::<(Manifest, Vec<(Epoch, Sum)>)>(body);
+            with.map(|(manifest, retractions)| Manifest { retractions, ..manifest })
+        };
+        let manifest = manifest.map_err(|e| damaged(&path, 24, e))?;
         let mut due = manifest.lower;
         for segment in &manifest.segments {
             if segment.lower != due || segment.upper <= due {
@@ -90,12 +101,26 @@ impl Manifest {
             let message = format!("segments end at {due}, the log at {}", manifest.upper);
             return Err(damaged(&path, 24, message));
         }
+        let of_segment = |lower: Epoch| manifest.segments.iter().any(|s| s.lower == lower);
+        let sorted = manifest.retractions.is_sorted_by(|(a, _), (b, _)| a < b);
+        if !sorted || !manifest.retractions.iter().all(|(lower, _)| of_segment(*lower)) {
+            return Err(damaged(&path, 24, "the retractions are not those of the segments"));
+        }
         Ok(manifest)
+    }
+
+    /// Its bytes: of the next format only if it needs that.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>> {
+        if self.retractions.is_empty() {
+            return Envelope::Manifest.wrap(self);
+        }
+        let body = encode(&(self, &self.retractions))?;
+        Ok(Envelope::Manifest.seal_as(FORMAT_RETRACTIONS, &body))
     }
 
     /// Replaces the manifest on disk by this one, durably.
     pub(super) fn store(&self, dir: &Dir) -> Result<()> {
-        let bytes = Envelope::Manifest.wrap(self)?;
+        let bytes = self.bytes()?;
         if bytes.len() as u64 > limits::TABLE_BYTES_MAX {
             return Err(Error::new(Kind::Input, "the log has too many segments for its manifest"));
         }
@@ -118,6 +143,9 @@ impl Manifest {
             for entry in &segment.rows {
                 files.push((segment.rows_name(entry, schemas), entry.sum));
             }
+        }
+        for (lower, sum) in &self.retractions {
+            files.push((retractions_name(*lower), *sum));
         }
         if let Some((lower, sum)) = self.state {
             files.push((state_name(lower), sum));

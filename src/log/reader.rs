@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::SchemaRef;
 
-use super::layout::Dir;
-use super::part::Part;
+use super::correction::{Corrections, Retraction};
+use super::layout::{Dir, damaged};
+use super::part::{Part, Standing};
+use super::position::Retracted;
 use super::replay::Replay;
 use super::rows_file::RowsReader;
 use super::segment::EpochTable;
@@ -34,6 +36,8 @@ pub struct StreamInfo {
     pub schemas: Vec<SchemaRef>,
     /// How many events it has below the reader's upper.
     pub rows: u64,
+    /// How many of them were taken back.
+    pub retracted: u64,
 }
 
 impl Reader {
@@ -47,7 +51,7 @@ impl Reader {
         Ok(Reader { dir, view })
     }
 
-    fn view(&self) -> MutexGuard<'_, View> {
+    pub(super) fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -113,6 +117,7 @@ impl Reader {
         let info = |(name, ids): (Arc<str>, Vec<u32>)| StreamInfo {
             name,
             rows: ids.iter().map(|id| rows[*id as usize]).sum(),
+            retracted: ids.iter().map(|id| view.retracted.of_schema(*id) as u64).sum(),
             schemas: ids
                 .iter()
                 .filter_map(|id| Some(view.schemas.get(*id)?.schema.clone()))
@@ -142,6 +147,27 @@ impl Reader {
     /// # Errors
     /// Missing if the epochs are not all sealed or no longer held; damage; the disk's.
     pub fn parts(&self, lower: Epoch, upper: Epoch) -> Result<Vec<Part>> {
+        self.parts_less(lower, upper, None)
+    }
+
+    /// [`Reader::parts`] without the events that epochs below the frontier `at` have taken back:
+    /// what there is of `[lower, upper)` as of `at`.
+    ///
+    /// # Errors
+    /// As there, also for `at`.
+    pub fn standing(&self, lower: Epoch, upper: Epoch, at: Epoch) -> Result<Vec<Part>> {
+        let view = self.view_of(upper, at.max(upper))?;
+        let retracted = Arc::clone(&view.retracted);
+        drop(view);
+        self.parts_less(lower, upper, Some((retracted, at)))
+    }
+
+    fn parts_less(
+        &self,
+        lower: Epoch,
+        upper: Epoch,
+        less: Option<(Arc<Retracted>, Epoch)>,
+    ) -> Result<Vec<Part>> {
         let view = self.view_of(lower, upper)?;
         let segments = view.manifest.segments.iter();
         let segments: Vec<_> =
@@ -157,12 +183,44 @@ impl Reader {
             let table = EpochTable::load(&self.dir, &segment)?;
             for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
                 let file = RowsReader::new(&self.dir, &segment, entry, &schemas)?;
-                let of_block = |block: &_| Part::of_block(&file, *block, lower, upper);
-                parts.extend(blocks.iter().filter_map(of_block));
+                for (number, block) in blocks.iter().enumerate() {
+                    let Some(mut part) = Part::of_block(&file, *block, lower, upper) else {
+                        continue;
+                    };
+                    if let Some((retracted, upper)) = &less {
+                        let (retracted, upper) = (Arc::clone(retracted), *upper);
+                        let schema = entry.schema;
+                        let mut place = 0;
+                        if retracted.touches(schema, block.first) {
+                            place = file.rows_of(block.first, &blocks[..number])?;
+                        }
+                        part = part.standing(Standing { retracted, upper, schema, place });
+                    }
+                    parts.push(part);
+                }
             }
         }
-        parts.extend(of_frames);
+        parts.extend(of_frames.into_iter().map(|part| match (&less, part.schema_of_frames()) {
+            (Some((retracted, upper)), Some(schema)) => {
+                let (retracted, upper) = (Arc::clone(retracted), *upper);
+                part.standing(Standing { retracted, upper, schema, place: 0 })
+            }
+            _ => part,
+        }));
         Ok(parts)
+    }
+
+    /// What the epochs `[lower, upper)` take back, in order.
+    ///
+    /// # Errors
+    /// Missing if the epochs are not all sealed or no longer held; damage; the disk's.
+    pub fn retractions(&self, lower: Epoch, upper: Epoch) -> Result<Vec<Retraction>> {
+        let view = self.view_of(lower, upper)?;
+        let wanted = view.corrections.iter().filter(|c| (lower..upper).contains(&c.epoch));
+        let decode = |corrections: &Arc<Corrections>| corrections.decode(&view.schemas);
+        let decoded = wanted.map(decode).collect::<Result<Vec<_>, _>>();
+        let decoded = decoded.map_err(|e| damaged(&self.dir.path, 0, e))?;
+        Ok(decoded.into_iter().flatten().collect())
     }
 
     /// The epochs `[lower, upper)` one by one, empty ones too.

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Epochs, Sealed};
+use super::correction::Corrections;
 use super::frame_file::FrameFile;
-use super::layout::Dir;
+use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
 use super::rows_file::RowsReader;
 use super::schemas::Schemas;
@@ -26,6 +27,7 @@ pub struct Replay {
     segments: VecDeque<SegmentEntry>,
     frames: VecDeque<(FrameFile, VecDeque<Indexed>)>,
     segment: Option<Segment>,
+    corrections: VecDeque<Arc<Corrections>>,
 }
 
 /// The segment that is being replayed.
@@ -55,7 +57,10 @@ impl Replay {
             let wanted = index.frames.iter().filter(|f| (lower..upper).contains(&f.epoch));
             frames.push_back((index.file.clone(), wanted.cloned().collect()));
         }
+        let corrections = view.corrections.iter();
+        let corrections = corrections.filter(|c| (lower..upper).contains(&c.epoch)).cloned();
         Replay {
+            corrections: corrections.collect(),
             dir: dir.clone(),
             schemas: Arc::new(view.schemas.clone()),
             next: lower,
@@ -76,10 +81,15 @@ impl Replay {
         {
             self.segment = Some(Segment::open(&self.dir, &entry, &self.schemas, epoch)?);
         }
-        match &mut self.segment {
+        let mut sealed = match &mut self.segment {
             Some(segment) => segment.sealed(epoch),
             None => self.sealed_in_frames(epoch),
+        }?;
+        if let Some(corrections) = self.corrections.pop_front_if(|c| c.epoch == epoch) {
+            let decoded = corrections.decode(&self.schemas);
+            sealed.retractions = decoded.map_err(|e| damaged(&self.dir.path, 0, e))?;
         }
+        Ok(sealed)
     }
 
     fn sealed_in_frames(&mut self, epoch: Epoch) -> Result<Sealed> {
@@ -98,7 +108,7 @@ impl Replay {
             };
             chunks.push(Chunk { stream: known.stream.clone(), rows, epochs: Epochs::One(epoch) });
         }
-        Ok(Sealed { epoch, clock_us: frame.clock_us, chunks })
+        Ok(Sealed { epoch, clock_us: frame.clock_us, chunks, retractions: Vec::new() })
     }
 }
 
@@ -134,7 +144,7 @@ impl Segment {
         for cursor in &mut self.cursors {
             cursor.take(epoch, &mut chunks)?;
         }
-        Ok(Sealed { epoch, clock_us, chunks })
+        Ok(Sealed { epoch, clock_us, chunks, retractions: Vec::new() })
     }
 }
 

@@ -13,6 +13,7 @@ use super::manifest::{RowsEntry, SegmentEntry, unlisted};
 use super::schemas::{Known, Schemas};
 use super::segment::Block;
 use crate::error::Result;
+use crate::time::Epoch;
 
 /// An Arrow file of a segment, mapped at the first read.
 #[derive(Debug)]
@@ -69,6 +70,22 @@ impl RowsReader {
         let rows = decode_message(&message, block.meta_len, &self.known.sealed);
         let rows = rows.map_err(|e| damaged(&self.path, block.offset, e))?;
         self.split(&rows, block)
+    }
+
+    /// How many rows of `epoch` the last of these blocks have: those before a block that goes on
+    /// with it.
+    pub(super) fn rows_of(&self, epoch: Epoch, before: &[Block]) -> Result<u64> {
+        let mut rows = 0;
+        for block in before.iter().rev().take_while(|block| block.last == epoch) {
+            if block.first == epoch {
+                rows += u64::from(block.rows);
+            } else {
+                let chunk = self.chunk(block)?;
+                let last = (0..chunk.len()).rev();
+                rows += last.take_while(|row| chunk.epochs.at(*row) == epoch).count() as u64;
+            }
+        }
+        Ok(rows)
     }
 
     /// Takes `_epoch` off the user's columns.

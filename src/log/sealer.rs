@@ -40,10 +40,11 @@ impl Sealer {
     fn seal(&mut self, frames: &FrameFile) -> Result<()> {
         // Copies, because a full disk may interrupt: the next try starts afresh.
         let (mut schemas, mut state) = (self.schemas.clone(), self.state.clone());
-        let (entry, sum) = write_segment(&self.dir, frames, &mut schemas, &mut state)?;
+        let (entry, sum, retractions) = write_segment(&self.dir, frames, &mut schemas, &mut state)?;
         self.dir.sync()?;
         let mut manifest = self.manifest.clone();
         let old_state = manifest.state.replace((entry.lower, sum));
+        manifest.retractions.extend(retractions.map(|sum| (entry.lower, sum)));
         manifest.upper = entry.upper;
         manifest.schemas.extend(schemas.stored(manifest.schemas.len()));
         manifest.segments.push(entry);

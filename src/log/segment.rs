@@ -14,9 +14,10 @@ use arrow_select::concat::concat_batches;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use super::correction;
 use super::envelope::{Envelope, u32_at};
 use super::frame_file::{FILE_HEAD, FrameFile};
-use super::layout::{Dir, damaged, epochs_name, rows_name, state_name};
+use super::layout::{Dir, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::manifest::{RowsEntry, SegmentEntry, Sum, read_listed};
 use super::schemas::Schemas;
 use super::state::{ProducerMark, State, Trimmed};
@@ -60,16 +61,17 @@ pub(super) struct Block {
 
 /// Writes the segment for the whole of `frames`, whose epochs end at `upper`; brings `schemas` and
 /// `state` from its beginning to its end. The manifest is the caller's. All files are durable when
-/// this returns, the directory is not.
+/// this returns, the directory is not. Gives the segment, the state file's checksum, and that of
+/// the file of retractions, if there are some.
 pub(super) fn write_segment(
     dir: &Dir,
     frames: &FrameFile,
     schemas: &mut Schemas,
     state: &mut State,
-) -> Result<(SegmentEntry, Sum)> {
+) -> Result<(SegmentEntry, Sum, Option<Sum>)> {
     let lower = frames.first;
     let mut files = BTreeMap::new();
-    let mut epochs = Vec::new();
+    let (mut epochs, mut corrections) = (Vec::new(), Vec::new());
     let mut offset = FILE_HEAD;
     let end = frames.file.len()?;
     while offset < end {
@@ -88,6 +90,7 @@ pub(super) fn write_segment(
             };
             file.push(epoch, rows)?;
         }
+        corrections.extend(frames.corrections(&frame)?);
         offset = frame.end();
         let header = frame.header;
         epochs.push(EpochRecord {
@@ -108,7 +111,12 @@ pub(super) fn write_segment(
     let table = Envelope::Epochs.wrap(&EpochTable { lower, epochs, blocks })?;
     let epochs = write_file(dir, &epochs_name(lower), &table)?;
     let state = write_file(dir, &state_name(lower), &state.wrap()?)?;
-    Ok((SegmentEntry { lower, upper, clock_max, epochs, rows }, state))
+    let mut retractions = None;
+    if !corrections.is_empty() {
+        let bytes = correction::wrap(&corrections)?;
+        retractions = Some(write_file(dir, &retractions_name(lower), &bytes)?);
+    }
+    Ok((SegmentEntry { lower, upper, clock_max, epochs, rows }, state, retractions))
 }
 
 fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<Sum> {

@@ -1,10 +1,14 @@
 //! What a reader knows of the log: the manifest, and an index of the durable frames behind it.
 
+use std::sync::Arc;
+
+use super::correction::{self, Corrections};
 use super::frame::Payload;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, damaged};
 use super::manifest::Manifest;
 use super::mark::{Mark, read_mark};
+use super::position::Retracted;
 use super::recovery::{frame_files, missing_frames, no_log};
 use super::schemas::Schemas;
 use crate::error::{Error, Result};
@@ -22,6 +26,10 @@ pub(super) struct View {
     /// The frame files behind the manifest, without gaps. The open handles keep their content
     /// readable when they are sealed and removed.
     pub(super) frames: Vec<FrameIndex>,
+    /// What its epochs take back, in order.
+    pub(super) corrections: Vec<Arc<Corrections>>,
+    /// The same by event.
+    pub(super) retracted: Arc<Retracted>,
     /// The first epoch that is not durable.
     pub(super) upper: Epoch,
 }
@@ -55,12 +63,14 @@ impl FrameIndex {
         self.file.first + self.frames.len() as Epoch
     }
 
-    /// Indexes the frames up to `end`, which must be where one ends.
-    fn extend(&mut self, end: u64, schemas: &mut Schemas) -> Result<()> {
+    /// Indexes the frames up to `end`, which must be where one ends; gives what they take back.
+    fn extend(&mut self, end: u64, schemas: &mut Schemas) -> Result<Vec<Arc<Corrections>>> {
+        let mut corrections = Vec::new();
         while self.end < end {
             let frame = self.file.frame(self.end, end, self.upper())?;
             let loaded = schemas.load(&frame.header.schemas);
             loaded.map_err(|e| self.file.damage(frame.offset, e))?;
+            corrections.extend(self.file.corrections(&frame)?.map(Arc::new));
             self.end = frame.end();
             self.frames.push(Indexed {
                 epoch: frame.epoch,
@@ -69,7 +79,7 @@ impl FrameIndex {
                 payloads: frame.header.payloads,
             });
         }
-        Ok(())
+        Ok(corrections)
     }
 }
 
@@ -101,7 +111,10 @@ impl View {
         let mark = mark.map_err(|error| missing_mark(dir, error))?;
         let schemas = manifest.schemas(dir)?;
         let upper = manifest.upper;
-        let mut view = View { manifest, schemas, frames: Vec::new(), upper };
+        let mut retracted = Retracted::default();
+        let corrections = correction::load_all(dir, &manifest, &mut retracted)?;
+        let (frames, retracted) = (Vec::new(), Arc::new(retracted));
+        let mut view = View { manifest, schemas, frames, corrections, retracted, upper };
         if mark.upper > view.upper {
             view.load_frames(dir, mark)?;
         }
@@ -124,11 +137,22 @@ impl View {
                 return Err(file.damage(len, message));
             }
             let mut index = FrameIndex { file, frames: Vec::new(), end: FILE_HEAD };
-            index.extend(end, &mut self.schemas)?;
+            let more = index.extend(end, &mut self.schemas)?;
+            self.correct(&index.file, more)?;
             self.upper = index.upper();
             self.frames.push(index);
         }
         self.check(dir, mark)
+    }
+
+    /// Takes over what the frames of `file` take back.
+    fn correct(&mut self, file: &FrameFile, more: Vec<Arc<Corrections>>) -> Result<()> {
+        for corrections in more {
+            let retracted = Arc::make_mut(&mut self.retracted);
+            corrections.apply(retracted).map_err(|e| file.damage(FILE_HEAD, e))?;
+            self.corrections.push(corrections);
+        }
+        Ok(())
     }
 
     /// Checks that the frames end where the mark says.
@@ -150,8 +174,10 @@ impl View {
             return Ok(());
         }
         if let Some(last) = self.frames.last_mut().filter(|last| last.file.first == mark.file) {
-            last.extend(mark.offset, &mut self.schemas)?;
+            let more = last.extend(mark.offset, &mut self.schemas)?;
             self.upper = last.upper();
+            let file = last.file.clone();
+            self.correct(&file, more)?;
             return self.check(dir, mark);
         }
         let fresh = View::load(dir)?;

@@ -75,6 +75,13 @@ pub trait History: Send + Sync {
         0
     }
 
+    /// Why readers of a dataflow stay at an epoch until it has been recomputed; none while it goes
+    /// on.
+    fn rebuilding(&self, dataflow: &str) -> Option<String> {
+        let _ = dataflow;
+        None
+    }
+
     /// Computes another version of `dataflow` beside the one that serves, compares them, and has
     /// it serve unless `diff_only`. Without a `version`, the one that alone does not serve.
     ///

@@ -37,6 +37,7 @@
 mod bad;
 mod body;
 mod cells;
+mod choose;
 mod csv;
 mod file;
 mod follow;
@@ -50,6 +51,7 @@ mod sink;
 mod typed;
 
 pub(crate) use body::{Spelling, parse};
+pub(crate) use choose::{choose, condition};
 pub use follow::follow;
 pub(crate) use hostile::hostile;
 pub use ingest::ingest;

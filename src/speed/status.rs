@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Kind};
+use crate::time::Epoch;
 
 /// The fate of one dataflow: running, or failed with a reason.
 #[derive(Default)]
@@ -11,6 +12,32 @@ pub(crate) struct LaneStatus {
     failed: AtomicBool,
     reason: Mutex<Option<(Kind, String)>>,
     late: AtomicU64,
+    held: Mutex<Option<Held>>,
+}
+
+/// Why a dataflow stands still at an epoch until it has been recomputed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The epoch that it cannot apply: readers stay at the one before.
+    pub(crate) epoch: Epoch,
+    /// The accumulation that has no inverse.
+    pub(crate) accumulation: String,
+    /// Why the events were taken back.
+    pub(crate) because: String,
+    /// How many these are.
+    pub(crate) events: usize,
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Held { epoch, accumulation, because, events } = self;
+        let plural = if *events == 1 { "" } else { "s" };
+        write!(
+            f,
+            "epoch {epoch} retracts {events} event{plural} ({because:?}), which accumulation \
+             {accumulation:?} cannot undo"
+        )
+    }
 }
 
 impl LaneStatus {
@@ -19,6 +46,21 @@ impl LaneStatus {
         let reason = (error.kind(), error.to_string());
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
         self.failed.store(true, Ordering::Release);
+    }
+
+    /// The dataflow cannot apply an epoch; it stands still there. The first reason stays.
+    pub(crate) fn hold(&self, held: Held) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(held);
+    }
+
+    /// What it cannot apply, if it stands still.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it has failed or stands still.
+    pub(crate) fn stands(&self) -> bool {
+        self.has_failed() || self.held().is_some()
     }
 
     /// Another version serves: the workers drop the dataflow, which has not failed.

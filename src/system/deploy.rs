@@ -27,7 +27,7 @@ use crate::log::Writer;
 use crate::panics::caught;
 use crate::servers::{Deployed, Stream};
 use crate::serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
-use crate::speed::Trial;
+use crate::speed::{Held, Trial};
 use crate::time::Epoch;
 
 /// How a version is deployed.
@@ -137,8 +137,7 @@ pub(super) fn deploy(
     match candidate.compare_and_cut(current, before.as_ref(), old.as_deref(), options) {
         Ok(deployed) => Ok(deployed),
         Err((candidate, error)) => {
-            // What it was computed for has failed; how it ends does not matter any more.
-            let _ = candidate.served.stop();
+            candidate.give_up();
             Err(place(error))
         }
     }
@@ -176,8 +175,7 @@ pub(super) fn accept(
     let outcome = Candidate::restore(system, definition, start, &options).and_then(|candidate| {
         let cut = candidate.compare_and_cut(current, Some(&before), Some(&old), &options);
         cut.map_err(|(candidate, error)| {
-            // What it was restored for has failed; how it ends does not matter any more.
-            let _ = candidate.served.stop();
+            candidate.give_up();
             error
         })
     });
@@ -228,7 +226,7 @@ fn check(
 }
 
 /// A version that is computed beside what serves; nobody reads from it.
-struct Candidate {
+pub(super) struct Candidate {
     served: Served,
     index: Index,
     trial: Trial,
@@ -263,8 +261,18 @@ impl Candidate {
         Candidate::restore(system, definition, start, options)
     }
 
+    /// What it was computed for has failed; how it ends does not matter any more.
+    pub(super) fn give_up(self) {
+        let _ = self.served.stop();
+    }
+
+    /// Does it stand still at an epoch that it cannot apply?
+    fn stands(&self) -> Option<Held> {
+        self.served.current.all().iter().find_map(|running| running.status.held())
+    }
+
     /// Follows the log from where it starts.
-    fn restore(
+    pub(super) fn restore(
         system: &System,
         definition: &Definition,
         start: Boundary,
@@ -286,7 +294,7 @@ impl Candidate {
     }
 
     /// Catches up, compares, and takes over if that is wanted.
-    fn compare_and_cut(
+    pub(super) fn compare_and_cut(
         self,
         current: &Current,
         before: Option<&Running>,
@@ -356,6 +364,15 @@ impl Candidate {
             }
             if options.stop.load(Ordering::Acquire) {
                 return Err(Error::new(Kind::Stopped, "it was given up"));
+            }
+            if let Some(held) = self.stands().filter(|held| checked && here >= held.epoch) {
+                // What stands still further on takes the place of what does so before.
+                return if old.is_none() || here >= there {
+                    Ok(())
+                } else {
+                    Err(Error::new(Kind::Conflict, held.to_string())
+                        .remedy("deploy it again: it is then recomputed without these events"))
+                };
             }
             if Instant::now() >= deadline {
                 let message = format!(

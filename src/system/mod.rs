@@ -12,6 +12,7 @@ mod deploy;
 mod desk;
 mod diff;
 mod fits;
+mod mend;
 mod options;
 mod rebuild;
 mod served;
@@ -45,6 +46,7 @@ use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail, Trial};
 use crate::time::Epoch;
 use current::{Current, Running};
 use fits::{beyond_log, check_log, check_types};
+use mend::{check_apart, overtaken};
 use options::Source;
 use served::Entry;
 
@@ -115,7 +117,7 @@ impl System {
             return Err(Error::new(Kind::Input, format!("the log in {place} is empty"))
                 .remedy("append events first, for example with `ingest`"));
         }
-        let earlier = self.earlier(&description, &reader, boundary, options.incremental)?;
+        let earlier = self.earlier(definition, &description, &reader, (boundary, options))?;
         if earlier.is_none() {
             options.progress.expect(rows(&reader, &description));
         }
@@ -159,14 +161,20 @@ impl System {
     /// The accumulations that an incremental batch run continues.
     fn earlier(
         &self,
+        definition: &Definition,
         description: &Description,
         reader: &Reader,
-        boundary: Epoch,
-        wanted: bool,
+        (boundary, options): (Epoch, &BatchOptions),
     ) -> Result<Option<(Epoch, Blocks)>> {
-        let Some(last) = boundary.checked_sub(1).filter(|_| wanted) else { return Ok(None) };
+        let last = boundary.checked_sub(1).filter(|_| options.incremental);
+        let Some(last) = last else { return Ok(None) };
         let Some(view) = self.newest(description, last)?.0 else { return Ok(None) };
         check_log(&view, reader)?;
+        // Events that came and went since are not fed at all.
+        let range = (view.boundary(), boundary, view.boundary());
+        if overtaken(definition, description, reader, range)?.is_some() {
+            return Ok(None);
+        }
         Ok(Some((view.boundary(), blocks(view, description))))
     }
 
@@ -281,7 +289,11 @@ impl System {
         let (view, passed_over) = match options.boundary {
             Boundary::InPlace(_) => (None, Vec::new()),
             Boundary::Newest => {
-                let (found, mut passed_over) = self.newest(&description, end)?;
+                // Of several processes each would have to find the same: who starts them decides.
+                let (found, mut passed_over) = match options.cluster.processes() {
+                    1 => self.fitting(definition, end, end)?,
+                    _ => self.newest(&description, end)?,
+                };
                 if !matches!(options.source, Source::Until(_)) {
                     passed_over.extend(self.beyond(&description, reader)?);
                 }
@@ -374,6 +386,11 @@ impl System {
         upper: Epoch,
         cluster: Cluster,
     ) -> Result<Index> {
+        let from = match boundary {
+            Boundary::InPlace(from) | Boundary::Restore(from) => from,
+            Boundary::Newest => 0,
+        };
+        check_apart(self, definition, (from, upper))?;
         // Kept as published, they are read in the order of epochs without a search.
         let index = IndexOptions {
             history_epochs: upper + 1,

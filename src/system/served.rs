@@ -95,6 +95,12 @@ impl Served {
         self.current.find(dataflow).map_or(0, |running| running.status.late())
     }
 
+    /// Why readers of a dataflow stay at an epoch until it has been recomputed; none while it goes
+    /// on, or when it is not served.
+    pub fn rebuilding(&self, dataflow: &str) -> Option<String> {
+        self.current.find(dataflow).and_then(|running| running.status.held()).map(|h| h.to_string())
+    }
+
     /// Batch views that were damaged and passed over at the start, as errors that name the file.
     pub fn passed_over(&self) -> impl Iterator<Item = &Error> {
         self.entries.iter().flat_map(|entry| &entry.passed_over)
@@ -147,6 +153,12 @@ impl Served {
                 return Err(error);
             }
             self.check()?;
+            if let Some(held) = running.status.held().filter(|held| epoch >= held.epoch)
+                && !self.desk.is_attended()
+            {
+                let remedy = "start again: it is recomputed; or call System::rebuild_under_readers";
+                return Err(Error::new(Kind::Conflict, held.to_string()).remedy(remedy));
+            }
             if seen {
                 std::thread::sleep(Duration::from_millis(1));
             }

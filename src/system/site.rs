@@ -117,8 +117,8 @@ impl History for Recompute {
     }
 
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {
-        let Running { definition, description, .. } = self.current.get(dataflow)?;
-        let (found, _) = self.system.newest(&description, from)?;
+        let Running { definition, .. } = self.current.get(dataflow)?;
+        let (found, _) = self.system.fitting(&definition, from, from)?;
         let boundary = match found {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
@@ -148,6 +148,10 @@ impl History for Recompute {
 
     fn late_events(&self, dataflow: &str) -> u64 {
         self.current.find(dataflow).map_or(0, |running| running.status.late())
+    }
+
+    fn rebuilding(&self, dataflow: &str) -> Option<String> {
+        self.current.find(dataflow)?.status.held().map(|held| held.to_string())
     }
 
     fn deploy(

@@ -22,7 +22,7 @@ pub(crate) fn twin(name: &str, facts: &[&Fact]) -> Answer {
     match name {
         "word_count" => word_count(facts),
         "tweets" => tweets(facts),
-        "trending" => trending(facts),
+        "trending" => trending(facts, facts),
         "tweets_dedup" => tweets_dedup(facts),
         "bank" => bank(only!(facts, Transfer).cloned()),
         "orders" => orders(facts),
@@ -87,11 +87,12 @@ fn tweets(facts: &[&Fact]) -> Answer {
     tag_views(&messages)
 }
 
-fn trending(facts: &[&Fact]) -> Answer {
+/// `seen` are all facts that ever were: one that was taken back since still says how late it is.
+pub(crate) fn trending(facts: &[&Fact], seen: &[&Fact]) -> Answer {
     const HOUR: i64 = 3_600_000_000;
     let at = |t: &Tweet| t.publish_date.micros();
     // All of them are long past by the log's clock, which therefore does not matter.
-    let newest = only!(facts, Tweet).map(at).max().unwrap_or_default();
+    let newest = only!(seen, Tweet).map(at).max().unwrap_or_default();
     let hour = |at: i64| at - at.rem_euclid(HOUR);
     let recent = || only!(facts, Tweet).filter(|t| at(t) >= hour(newest - 48 * HOUR));
     let (mut tags, mut hours) = (BTreeMap::new(), BTreeMap::new());

@@ -55,6 +55,7 @@ struct Looked {
     late_events: u64,
     lag_seconds: f64,
     lag_epochs: Epoch,
+    rebuilding: bool,
 }
 
 impl Looked {
@@ -65,6 +66,7 @@ impl Looked {
         let waits = (lag_epochs > 0).then(|| site.reader.clock(status.upper).ok()).flatten();
         let lag_us = waits.map_or(0, |since| RealClock.now_us().saturating_sub(since).max(0));
         Looked {
+            rebuilding: site.history.rebuilding(&flow.name).is_some(),
             name: flow.name.clone(),
             verified: flow.serving.verified().snapshot().map(|snapshot| snapshot.upper()),
             verifications: flow.serving.verified().status(),
@@ -80,9 +82,12 @@ impl Looked {
 fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
     type Figure = fn(&Looked) -> Option<f64>;
     text.gauge("diptych_log_upper_epoch", "First epoch that is not durable.").sample(&[], end);
-    let families: [(&'static str, &str, Figure); 8] = [
+    let families: [(&'static str, &str, Figure); 9] = [
         ("diptych_dataflow_up", "Whether the dataflow runs.", |flow| {
             Some(f64::from(u8::from(flow.runs)))
+        }),
+        ("diptych_dataflow_rebuilding", "Whether a retraction has it recomputed.", |flow| {
+            Some(f64::from(u8::from(flow.rebuilding)))
         }),
         ("diptych_since_epoch", "First epoch that memory answers at.", |flow| {
             Some(flow.status.since as f64)

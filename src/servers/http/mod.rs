@@ -22,6 +22,7 @@ mod query;
 mod read;
 mod rebuild;
 mod requests;
+mod retract;
 mod secured;
 mod shortcut;
 mod snapshot;
@@ -56,6 +57,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Admin), verify::routes()),
         (Some(Role::Admin), rebuild::routes()),
         (Some(Role::Admin), deploy::routes()),
+        (Some(Role::Admin), retract::routes()),
         (Some(Role::Admin), handover::routes()),
         (Some(Role::Read), graph::routes()),
         (Some(Role::Read), metrics::routes()),

@@ -72,7 +72,12 @@ impl Feed {
         let same = old.views()[view].schema == new.views()[other].schema;
         // Taken while the snapshot holds its epoch.
         let (Ok(snapshots), Ok(changes), true) = (snapshots, new.changes(other, at), same) else {
-            return Ok(Next::Snapshot(format!("version {to} serves instead of {from}")));
+            let reason = if from == to {
+                format!("version {to} was recomputed")
+            } else {
+                format!("version {to} serves instead of {from}")
+            };
+            return Ok(Next::Snapshot(reason));
         };
         let token = Token { version: to.to_owned(), epoch: at };
         let epoch = at.checked_sub(1);

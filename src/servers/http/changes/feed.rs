@@ -160,7 +160,13 @@ impl Feed {
         let replayed = loop {
             let pause = sleep_until(self.spoke + HEARTBEAT_INTERVAL);
             tokio::select! {
-                done = pending.wait() => break done?,
+                done = pending.wait() => match done {
+                    // Epochs that cannot be told apart any more: a retraction had all recomputed.
+                    Err(error) if error.is_missing() => {
+                        return Ok(Next::Snapshot(error.to_string()));
+                    }
+                    done => break done?,
+                },
                 () = pause => self.comment("the replay is not finished yet").await?,
                 () = left(&self.socket, &mut self.stopping) => return Err(End::Gone),
             }
