@@ -24,7 +24,7 @@ use diptych::log::{Append, Found, Pending, Reader, Writer};
 use diptych::{
     BatchOptions, Boundary, Cluster, Epoch, RebuildOptions, Rebuilt, ServeOptions, System,
 };
-use naive::{Fact, History, batches, cases, generate, scaled};
+use naive::{Fact, History, batches, bytes_of, cases, generate, scaled, twins};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use run::Log;
@@ -193,7 +193,17 @@ fn step(
 
 fn log_of(subject: &Subject, written: &Written) -> Log {
     let epochs = 0..written.facts.len();
-    let answers = epochs.clone().map(|at| subject.twin(&written.standing(at))).collect();
+    let answers = epochs.clone().map(|at| match subject {
+        Subject::Builtin(name) if name == "trending" => {
+            let standing = written.standing(at).concat();
+            let seen = written.facts[..=at].iter().flatten().map(|(fact, _)| fact);
+            let (standing, seen): (Vec<_>, Vec<_>) = (standing.iter().collect(), seen.collect());
+            let answer = twins::trending(&standing, &seen);
+            answer.iter().map(|(name, rows)| (name.clone(), bytes_of(rows))).collect()
+        }
+        _ => subject.twin(&written.standing(at)),
+    });
+    let answers = answers.collect();
     let history = epochs.map(|_| Vec::new()).collect();
     Log { definition: subject.definition(), history, answers }
 }

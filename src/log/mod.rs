@@ -3,6 +3,7 @@
 mod append;
 mod backup;
 mod chunk;
+mod clocks;
 mod commit;
 mod correction;
 mod envelope;
@@ -32,6 +33,7 @@ mod writer;
 pub use append::{Ack, Append, Pending, Producer};
 pub use backup::Copied;
 pub use chunk::{Chunk, Epochs, Sealed};
+pub(crate) use clocks::{ClockReader, Clocks};
 pub use correction::Retraction;
 pub use erase::{Chooser, Erased, Erasure, Places, erase};
 pub use find::Found;

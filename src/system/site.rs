@@ -182,6 +182,10 @@ impl History for Recompute {
         self.current.turn()
     }
 
+    fn late_events(&self, dataflow: &str) -> u64 {
+        self.current.find(dataflow).map_or(0, |running| running.status.late())
+    }
+
     fn rebuilding(&self, dataflow: &str) -> Option<String> {
         self.current.find(dataflow)?.status.held().map(|held| held.to_string())
     }
