@@ -87,8 +87,8 @@ pub mod time;
 pub use batch::BatchReport;
 pub use cli::main;
 pub use dataflow::{
-    Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Keyed, Monoid,
-    PairsExt, Summand,
+    Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Keep, Keyed,
+    Moment, Monoid, Newest, PairsExt, Retained, Summand,
 };
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};

@@ -31,6 +31,11 @@ pub(crate) trait Accumulate: 'static {
     fn split(&self, item: Self::Item, weight: i64) -> (Self::Key, Self::Partial);
     /// Adds `other` to `into`; commutative and associative.
     fn merge(&self, into: &mut Self::Partial, other: Self::Partial);
+    /// What is left of `total` without `part`, which was merged into it; none where that cannot be
+    /// said, and the rest must be merged again.
+    fn take_back(&self, _total: Self::Partial, _part: &Self::Partial) -> Option<Self::Partial> {
+        None
+    }
     /// Nothing is left of this key: it may be forgotten.
     fn is_zero(&self, partial: &Self::Partial) -> bool;
     /// The row of the key, if it has one.
@@ -100,6 +105,9 @@ impl<K: Key> Accumulate for Count<K> {
     fn merge(&self, into: &mut i64, other: i64) {
         *into += other;
     }
+    fn take_back(&self, total: i64, part: &i64) -> Option<i64> {
+        Some(total - part)
+    }
     fn is_zero(&self, partial: &i64) -> bool {
         *partial == 0
     }
@@ -121,6 +129,9 @@ impl<K: Key> Accumulate for Distinct<K> {
     #[inline]
     fn merge(&self, into: &mut i64, other: i64) {
         *into += other;
+    }
+    fn take_back(&self, total: i64, part: &i64) -> Option<i64> {
+        Some(total - part)
     }
     fn is_zero(&self, partial: &i64) -> bool {
         *partial == 0
@@ -222,6 +233,11 @@ impl<K: Key, V: Summand> Accumulate for Sum<K, V> {
     fn merge(&self, into: &mut Total<V>, other: Total<V>) {
         into.value.add(&other.value, 1);
         into.events += other.events;
+    }
+    fn take_back(&self, mut total: Total<V>, part: &Total<V>) -> Option<Total<V>> {
+        total.value.add(&part.value, -1);
+        total.events -= part.events;
+        Some(total)
     }
     fn is_zero(&self, partial: &Total<V>) -> bool {
         partial.events == 0 && partial.value == V::zero()

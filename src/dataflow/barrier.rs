@@ -55,6 +55,11 @@ pub(crate) trait Barrier {
     /// Gives this worker's share of the accumulation, which is complete below `frontier`, as
     /// blocks of bytes.
     fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()>;
+    /// Events older than what was kept when they came, of those that this worker fed, since this
+    /// was last asked.
+    fn take_late(&mut self) -> u64 {
+        0
+    }
     /// Sends one dumped block on its way to the owners, at the input's current time.
     fn load(&mut self, block: &[u8]) -> Result<()>;
 }
@@ -125,10 +130,10 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
 }
 
 #[inline]
-fn combine<A: Accumulate>(
+pub(super) fn combine<K: Eq + std::hash::Hash, A: Accumulate>(
     accumulate: &A,
-    table: &mut Table<A::Key, A::Partial>,
-    key: A::Key,
+    table: &mut Table<K, A::Partial>,
+    key: K,
     partial: A::Partial,
 ) {
     use hashbrown::hash_map::Entry;

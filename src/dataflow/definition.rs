@@ -30,7 +30,9 @@ pub struct Description {
     pub accumulations: Vec<(String, String)>,
     /// The views it publishes.
     pub views: Vec<ViewInfo>,
-    /// A hash of names and types; closures are not seen.
+    /// What is kept for some time only, and how long, as text.
+    pub retained: Vec<String>,
+    /// A hash of names and types, and of what is retained; closures are not seen.
     pub fingerprint: u64,
 }
 
@@ -86,6 +88,7 @@ impl Description {
                 .map(|barrier| (barrier.name().to_owned(), barrier.signature().to_owned()))
                 .collect(),
             views: plan.views.iter().map(|(info, _)| info.clone()).collect(),
+            retained: plan.retained.clone(),
             fingerprint: plan.fingerprint(),
         }
     }

@@ -85,6 +85,10 @@ impl<E> Source<E> {
     pub(super) fn new(stream: &str) -> Self {
         Source { stream: stream.into(), event: PhantomData }
     }
+
+    pub(super) fn stream(&self) -> &str {
+        &self.stream
+    }
 }
 
 impl<E> Clone for Source<E> {

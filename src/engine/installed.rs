@@ -10,7 +10,7 @@ use super::guard;
 use crate::dataflow::{Barrier, Definition, Description, Pass, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
-use crate::log::Chunk;
+use crate::log::{Chunk, Clocks};
 use crate::serving::{Publish, probe_published, publish_view};
 use crate::time::Epoch;
 
@@ -62,15 +62,21 @@ impl Installed {
         self.at
     }
 
-    /// Runs rows `range` of `chunk` through the front into the combiners.
+    /// Runs rows `range` of `chunk`, whose epochs have these clocks, through the front into the
+    /// combiners.
     ///
     /// Errors when the chunk's columns do not fit the event type, or when the user's code
     /// panicked; then the combiners are thrown away and the dataflow must be dropped.
-    pub(crate) fn feed(&mut self, chunk: &Chunk, range: Range<usize>) -> Result<()> {
+    pub(crate) fn feed(
+        &mut self,
+        chunk: &Chunk,
+        range: Range<usize>,
+        clocks: &Clocks,
+    ) -> Result<()> {
         if range.is_empty() {
             return Ok(());
         }
-        let pass = Pass::new(chunk, range);
+        let pass = Pass::new(chunk, range, clocks);
         let outcome = guard::in_front(|| {
             for (index, barrier) in self.barriers.iter_mut().enumerate() {
                 pass.begin(index);
@@ -139,6 +145,12 @@ impl Installed {
             .remedy("the function changed without a new version: change `df.version`"));
         };
         barrier.load(block)
+    }
+
+    /// How many events of those that this worker fed were older than what was kept when they came,
+    /// since this was last asked.
+    pub(crate) fn take_late(&mut self) -> u64 {
+        self.barriers.iter_mut().map(|barrier| barrier.take_late()).sum()
     }
 
     /// Removes the dataflow from the worker, with whatever is in flight.

@@ -15,14 +15,14 @@ use super::installed::Installed;
 use super::progress::Progress;
 use crate::dataflow::{Definition, StreamInfo};
 use crate::error::Result;
-use crate::log::{Chunk, Part, Reader};
+use crate::log::{Chunk, ClockReader, Clocks, Part, Reader};
 use crate::serving::Publish;
 use crate::time::Epoch;
 
 /// A piece of history.
 pub(crate) enum Feed {
-    /// Rows of the log, all of which this worker shall read.
-    Rows(Chunk),
+    /// Rows of the log, all of which this worker shall read, and the clocks of their epochs.
+    Rows(Chunk, Clocks),
     /// A block of the accumulation of that name.
     Block(String, Buffer),
 }
@@ -46,7 +46,15 @@ pub(crate) fn history(
     let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
     // One chunk is in memory at a time, whatever the part.
     let chunks = mine.into_iter().flat_map(Part::into_chunks);
-    Ok(Box::new(chunks.map(|chunk| chunk.map(Feed::Rows))))
+    let timed = streams.iter().filter(|stream| stream.timed);
+    let timed: Vec<_> = timed.map(|stream| stream.name.clone()).collect();
+    let mut clocks = ClockReader::new(reader);
+    Ok(Box::new(chunks.map(move |chunk| {
+        let chunk = chunk?;
+        let asked = timed.iter().any(|stream| **stream == *chunk.stream);
+        let clocks = if asked { clocks.of(&chunk)? } else { Clocks::Unread };
+        Ok(Feed::Rows(chunk, clocks))
+    })))
 }
 
 /// One dataflow on one worker, and its way to the boundary.
@@ -87,9 +95,9 @@ impl Lane {
         self.progress.decoded(asked.elapsed());
         let begun = Instant::now();
         match piece {
-            Some(Ok(Feed::Rows(chunk))) => {
+            Some(Ok(Feed::Rows(chunk, clocks))) => {
                 let rows = chunk.rows.num_rows();
-                self.installed.feed(&chunk, 0..rows)?;
+                self.installed.feed(&chunk, 0..rows, &clocks)?;
                 self.progress.fed(rows as u64, begun.elapsed());
                 self.installed.relieve();
             }

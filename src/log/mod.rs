@@ -3,6 +3,7 @@
 mod append;
 mod backup;
 mod chunk;
+mod clocks;
 mod commit;
 mod envelope;
 mod erase;
@@ -30,6 +31,7 @@ pub use append::{Ack, Append, Pending, Producer};
 pub use backup::Copied;
 pub use chunk::{Chunk, Epochs, Sealed};
 pub use erase::{Chooser, Erased, Erasure, Places, erase};
+pub(crate) use clocks::{ClockReader, Clocks};
 pub(crate) use hostile::hostile;
 pub use part::Part;
 pub use reader::{Reader, StreamInfo};

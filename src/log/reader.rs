@@ -217,6 +217,28 @@ impl Reader {
         Ok(table.epochs[(epoch - segment.lower) as usize].clock_us)
     }
 
+    /// The clocks of at least the epochs `[lower, upper)`, and the epoch of the first: those of all
+    /// segments, and of the frames not yet sealed, in which these epochs are.
+    pub(super) fn clocks(&self, lower: Epoch, upper: Epoch) -> Result<(Epoch, Vec<i64>)> {
+        let view = self.view_of(lower, upper)?;
+        let segments = view.manifest.segments.iter();
+        let segments: Vec<_> =
+            segments.filter(|s| s.lower < upper && s.upper > lower).cloned().collect();
+        let frames = view.frames.iter().filter(|f| f.file.first < upper && f.upper() > lower);
+        let frames: Vec<_> = frames.flat_map(|index| &index.frames).collect();
+        let first = frames.first().map_or(lower, |frame| frame.epoch);
+        let first = segments.first().map_or(first, |segment| segment.lower);
+        let of_frames: Vec<_> = frames.into_iter().map(|frame| frame.clock_us).collect();
+        drop(view);
+        let mut clocks = Vec::new();
+        for segment in segments {
+            let table = EpochTable::load(&self.dir, &segment)?;
+            clocks.extend(table.epochs.iter().map(|record| record.clock_us));
+        }
+        clocks.extend(of_frames);
+        Ok((first, clocks))
+    }
+
     /// The first durable epoch whose clock is at or past `clock_us`; upper if there is none.
     /// Where the clock jumped back, later epochs may have earlier clocks.
     ///

@@ -76,6 +76,12 @@ pub trait History: Send + Sync {
     /// When somebody has it.
     fn turn(&self) -> Result<Turn>;
 
+    /// Events of `dataflow`, since this process began to serve it, that were older than what it
+    /// keeps when they came; of the rows that this process's workers read.
+    fn late_events(&self, _dataflow: &str) -> u64 {
+        0
+    }
+
     /// Computes another version of `dataflow` beside the one that serves, compares them, and has
     /// it serve unless `diff_only`. Without a `version`, the one that alone does not serve.
     ///

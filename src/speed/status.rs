@@ -1,6 +1,6 @@
 //! Whether a live dataflow still runs; shared by its workers and whoever asks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Kind};
@@ -10,6 +10,7 @@ use crate::error::{Error, Kind};
 pub(crate) struct LaneStatus {
     failed: AtomicBool,
     reason: Mutex<Option<(Kind, String)>>,
+    late: AtomicU64,
 }
 
 impl LaneStatus {
@@ -28,6 +29,18 @@ impl LaneStatus {
     /// Whether workers must drop the dataflow.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// Counts events that were older than what was kept when they came.
+    pub(crate) fn add_late(&self, events: u64) {
+        if events > 0 {
+            self.late.fetch_add(events, Ordering::Relaxed);
+        }
+    }
+
+    /// Events, since the start, that were older than what was kept when they came.
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
     }
 
     /// Why it stopped, if it did.

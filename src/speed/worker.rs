@@ -12,7 +12,7 @@ use super::status::LaneStatus;
 use crate::engine::{Installed, Lane, share};
 use crate::error::Result;
 use crate::limits;
-use crate::log::{Reader, Sealed};
+use crate::log::{Clocks, Reader, Sealed};
 use crate::time::Epoch;
 
 /// What the driver tells a worker of its own process.
@@ -124,6 +124,9 @@ impl LiveWorker {
 
     /// Forgets epochs that every worker has published.
     fn retire(&mut self) {
+        for live in self.lanes.iter_mut().flatten() {
+            live.status.add_late(live.lane.installed().take_late());
+        }
         while let Some((epoch, bytes)) = self.in_flight.front().copied() {
             let mut lanes = self.lanes.iter_mut().flatten();
             if !lanes.all(|live| live.lane.installed().passed(epoch + 1)) {
@@ -183,7 +186,7 @@ impl LiveWorker {
 
     fn feed(&mut self, sealed: &Sealed, worker: &Worker) {
         let (index, peers, epoch) = (worker.index(), worker.peers(), sealed.epoch);
-        let mut bytes = 0;
+        let (mut bytes, clocks) = (0, Clocks::One(sealed.clock_us));
         for live in self.lanes.iter_mut().flatten() {
             let boundary = live.lane.boundary();
             if epoch < boundary {
@@ -195,7 +198,7 @@ impl LiveWorker {
             for chunk in &sealed.chunks {
                 let rows = share(chunk.rows.num_rows(), index, peers);
                 bytes += chunk.rows.get_array_memory_size();
-                if let Err(error) = installed.feed(chunk, rows) {
+                if let Err(error) = installed.feed(chunk, rows, &clocks) {
                     live.status.fail(&error);
                     break;
                 }

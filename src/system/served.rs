@@ -91,6 +91,13 @@ impl Served {
         self.current.find(dataflow).and_then(|running| running.status.error())
     }
 
+    /// Events, since the start, that were older than what a dataflow keeps
+    /// ([`Events::retain`](crate::Events::retain)) when they came: they changed nothing. Of the rows
+    /// that the workers of this process read; 0 when the dataflow is not served.
+    pub fn late_events(&self, dataflow: &str) -> u64 {
+        self.current.find(dataflow).map_or(0, |running| running.status.late())
+    }
+
     /// Batch views that were damaged and passed over at the start, as errors that name the file.
     pub fn passed_over(&self) -> impl Iterator<Item = &Error> {
         self.entries.iter().flat_map(|entry| &entry.passed_over)

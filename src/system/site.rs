@@ -182,6 +182,10 @@ impl History for Recompute {
         self.current.turn()
     }
 
+    fn late_events(&self, dataflow: &str) -> u64 {
+        self.current.find(dataflow).map_or(0, |running| running.status.late())
+    }
+
     fn deploy(
         &self,
         dataflow: &str,

@@ -37,6 +37,7 @@ fn exposed(site: &Site) -> Result<String> {
     let flows: Vec<Looked> = site.flows.iter().map(|flow| Looked::at(site, flow, end)).collect();
     frontiers(&mut text, &flows, end);
     verifications(&mut text, &flows);
+    late_events(&mut text, &flows);
     views(&mut text, &flows);
     log(&mut text, site);
     clients(&mut text, site);
@@ -52,6 +53,7 @@ struct Looked {
     verifications: VerifiedStatus,
     runs: bool,
     stale: bool,
+    late_events: u64,
     lag_seconds: f64,
     lag_epochs: Epoch,
 }
@@ -68,6 +70,7 @@ impl Looked {
             name: flow.name.clone(),
             verified: flow.serving.verified().snapshot().map(|snapshot| snapshot.upper()),
             verifications: flow.serving.verified().status(),
+            late_events: site.history.late_events(&flow.name),
             runs: site.history.failure(&flow.name).is_none(),
             lag_seconds: lag_us as f64 / 1e6,
             stale,
@@ -133,6 +136,14 @@ fn verifications(text: &mut Exposition, flows: &[Looked]) {
     for flow in flows.iter().filter(|flow| flow.verifications.total > 0) {
         let seconds = flow.verifications.took.as_secs_f64();
         family.sample(&[("dataflow", &flow.name)], seconds);
+    }
+}
+
+fn late_events(text: &mut Exposition, flows: &[Looked]) {
+    let help = "Events that were older than what is kept when they came.";
+    let mut family = text.counter("diptych_late_events_total", help);
+    for flow in flows {
+        family.sample(&[("dataflow", &flow.name)], flow.late_events);
     }
 }
 

@@ -86,6 +86,9 @@ struct FlowStatus {
     /// Why it stopped; null while it runs.
     #[schema(required)]
     failure: Option<String>,
+    /// Events, since this process began to serve it, that were older than what it keeps when they
+    /// came: they changed nothing.
+    late_events: u64,
     /// Snapshots that readers hold.
     leases: usize,
     /// The streams it reads.
@@ -164,6 +167,7 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         verified: flow.serving.verified().snapshot().and_then(|snapshot| snapshot.epoch()),
         differs_at: flow.serving.verified().status().differs_at,
         failure: site.history.failure(&flow.name).map(|error| error.to_string()),
+        late_events: site.history.late_events(&flow.name),
         leases,
         streams: flow.streams().to_vec(),
         views: views.collect(),
