@@ -220,6 +220,177 @@ fn check_changes(index: &Index, expected: &[Answers]) -> Result<(), String> {
     Ok(())
 }
 
+/// Lines that say when they are, in seconds, behind [`BEGIN`].
+fn lines(df: &mut Dataflow, keep: Keep) {
+    let at = |text: &str| text.parse().map(|s: i64| Timestamp::from_micros(BEGIN + s * SECOND));
+    let lines = df.events::<Line>("lines").retain(move |line| at(line.text).ok(), keep);
+    df.view("lines", lines.map(|line| line.text.to_owned()).count("lines"));
+}
+
+/// Appends an epoch of such lines.
+fn say(writer: &diptych::log::Writer, seconds: &[i64]) -> diptych::Result<()> {
+    let lines: Vec<_> = seconds.iter().map(|s| Line { text: s.to_string() }).collect();
+    append(writer, "lines", &lines).map(drop)
+}
+
+#[test]
+fn late_events_are_counted_and_change_nothing() -> diptych::Result<()> {
+    let flow = Definition::new("lines", |df| lines(df, Keep::seconds(60)));
+    let system = System::in_memory();
+    let writer = system.writer()?;
+    // History: what was late then is not known.
+    say(&writer, &[0, 1000, 0, 3])?;
+    say(&writer, &[1000])?;
+    let options = ServeOptions::default().cluster(Cluster::local(3)).writer(&writer);
+    let served = system.serve(std::slice::from_ref(&flow), options)?;
+    // Three at once: the horizon of their own epoch counts, whichever worker reads them.
+    say(&writer, &[1100, 1039, 1040, 100, 1041, 100])?;
+    say(&writer, &[1039, 1100])?;
+    say(&writer, &[])?;
+    served.wait_beyond("lines", 4)?;
+    let tries = 200;
+    for _ in (0..tries).take_while(|_| served.late_events("lines") < 4) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(served.late_events("lines"), 4, "1039, 100, 100, 1039");
+    let mut rows = served.index("lines")?.snapshot(Read::Latest)?.rows::<String, i64>("lines")?;
+    rows.sort();
+    let rows: Vec<_> = rows.iter().map(|((line, n), _)| (line.as_str(), *n)).collect();
+    assert_eq!(rows, [("1040", 1), ("1041", 1), ("1100", 2)]);
+    served.stop()
+}
+
+#[test]
+fn a_single_wrong_date_empties_nothing() -> diptych::Result<()> {
+    let flow = Definition::new("lines", |df| lines(df, Keep::days(2)));
+    let system = System::in_memory();
+    // The clock is where the events are; then it jumps, with nothing else.
+    let clock = Arc::new(SimClock::at(BEGIN));
+    let writer = system.writer_with(Arc::clone(&clock) as _, WriterOptions::default())?;
+    let year = 366 * DAY / SECOND;
+    say(&writer, &[0, 1])?;
+    say(&writer, &[8000 * year, 2])?;
+    say(&writer, &[DAY / SECOND - 1])?;
+    for jump in [-10, 10] {
+        clock.set(BEGIN + jump * year * SECOND);
+        say(&writer, &[3])?;
+        say(&writer, &[])?;
+    }
+    writer.close()?;
+    for boundary in [Boundary::InPlace(0), Boundary::InPlace(7)] {
+        let options = ServeOptions::default().boundary(boundary).until(7);
+        let served = system.serve(std::slice::from_ref(&flow), options)?;
+        served.wait_beyond("lines", 6)?;
+        let rows = served.index("lines")?.snapshot(Read::Latest)?.rows::<String, i64>("lines")?;
+        assert_eq!(rows.len(), 6, "{rows:?}");
+        served.stop()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn another_retention_is_another_function() -> diptych::Result<()> {
+    let system = System::in_memory();
+    let writer = system.writer()?;
+    say(&writer, &[0, 1000])?;
+    let of_stream = |seconds| {
+        Definition::new("stream", move |df| {
+            df.version("1");
+            lines(df, Keep::seconds(seconds));
+        })
+    };
+    let of_view = |seconds| {
+        Definition::new("view", move |df| {
+            df.version("1");
+            let lines = df.events::<Line>("lines");
+            let newest = lines.newest(|_| Timestamp::from_micros(BEGIN));
+            let at = |_: &String, _: &i64| Timestamp::from_micros(BEGIN);
+            let lines = lines.map(|line| line.text.to_owned()).count("lines");
+            df.view("lines", lines).retain(&newest, at, Keep::seconds(seconds));
+        })
+    };
+    for (first, changed) in [(of_stream(60), of_stream(61)), (of_view(60), of_view(61))] {
+        let (before, after) = (first.describe()?, changed.describe()?);
+        assert_ne!(before.fingerprint, after.fingerprint);
+        system.batch(&first, &BatchOptions::default())?;
+        let Err(error) = system.serve(&[changed], ServeOptions::default()) else {
+            panic!("another retention was restored")
+        };
+        let text = error.to_string();
+        assert!(error.is_conflict() && text.contains("1 minute in steps of"), "{text}");
+        assert!(
+            text.contains("61 seconds in steps of 1 second, by stream lines")
+                || !text.contains("by stream"),
+            "{text}"
+        );
+        assert!(text.contains("new version"), "{text}");
+    }
+    Ok(())
+}
+
+/// History grows; what is kept of it does not, on disk or in memory.
+#[test]
+fn state_stays_bounded_while_history_grows() -> diptych::Result<()> {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let all = Definition::new("all", |df| {
+        let lines = df.events::<Line>("lines");
+        df.view("lines", lines.map(|line| line.text.to_owned()).count("lines"));
+    });
+    let kept = Definition::new("kept", |df| lines(df, Keep::hours(1)));
+    let system = System::open(place.path());
+    let writer = system.writer()?;
+    let (per_epoch, mut sizes) = (400, Vec::new());
+    for epoch in 0..60 {
+        // An event every three seconds, all different: an hour has 1,200.
+        let seconds: Vec<_> = (0..per_epoch).map(|i| (epoch * per_epoch + i) * 3).collect();
+        say(&writer, &seconds)?;
+        if [9, 29, 59].contains(&epoch) {
+            let mut rows = Vec::new();
+            for flow in [&all, &kept] {
+                let options = BatchOptions { cluster: Cluster::local(2), ..Default::default() };
+                system.batch(flow, &options)?;
+                let served = system.serve(std::slice::from_ref(flow), ServeOptions::default())?;
+                served.wait_beyond(flow.name(), epoch as u64)?;
+                let index = served.index(flow.name())?;
+                rows.push(index.snapshot(Read::Latest)?.rows::<String, i64>("lines")?.len());
+                served.stop()?;
+            }
+            let bytes = accumulated(place.path(), epoch as u64 + 1);
+            println!(
+                "{} events: {} rows kept of {}, {} bytes of accumulations of {}",
+                (epoch + 1) * per_epoch,
+                rows[1],
+                rows[0],
+                bytes["kept"],
+                bytes["all"],
+            );
+            sizes.push((rows[1], bytes["kept"]));
+        }
+    }
+    for (rows, bytes) in &sizes {
+        assert!((1200..1240).contains(rows), "{rows} rows");
+        assert!(*bytes < sizes[0].1 * 11 / 10, "{sizes:?}");
+    }
+    writer.close()
+}
+
+/// Bytes of the accumulations of each dataflow at a boundary.
+fn accumulated(root: &std::path::Path, boundary: u64) -> BTreeMap<String, u64> {
+    let mut bytes = BTreeMap::new();
+    for flow in std::fs::read_dir(root.join("views")).expect("views").flatten() {
+        for version in std::fs::read_dir(flow.path()).expect("versions").flatten() {
+            for file in std::fs::read_dir(version.path()).expect("files").flatten() {
+                let name = file.file_name().to_string_lossy().into_owned();
+                if name.starts_with(&format!("{boundary:020}.accumulation.")) {
+                    let flow = flow.file_name().to_string_lossy().into_owned();
+                    *bytes.entry(flow).or_default() += file.metadata().expect("a file").len();
+                }
+            }
+        }
+    }
+    bytes
+}
+
 #[test]
 fn every_view_is_as_if_only_what_is_kept_had_been() {
     cases("retention", "every_view", scaled(80, 10_000), case(), holds);

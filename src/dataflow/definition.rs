@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::Dataflow;
 use super::plan::{Plan, StreamInfo, ViewInfo};
+use super::{Dataflow, newest};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Random as _, RealRandom};
 use crate::time::Epoch;
@@ -85,7 +85,14 @@ impl Description {
             accumulations: plan
                 .barriers
                 .iter()
-                .map(|barrier| (barrier.name().to_owned(), barrier.signature().to_owned()))
+                .map(|barrier| {
+                    // What is kept how long decides what other accumulations hold.
+                    let types = match barrier.signature() {
+                        newest::SIGNATURE => format!("newest; {}", plan.retained.join("; ")),
+                        types => types.to_owned(),
+                    };
+                    (barrier.name().to_owned(), types)
+                })
                 .collect(),
             views: plan.views.iter().map(|(info, _)| info.clone()).collect(),
             retained: plan.retained.clone(),

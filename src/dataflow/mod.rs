@@ -185,7 +185,6 @@ where
     /// # let told = "view visits: 2 days in steps of 1 hour, by stream visits";
     /// # assert_eq!(described.retained, [told]);
     /// ```
-    #[must_use]
     pub fn retain<M, F>(self, newest: &Newest<'s>, time: F, keep: Keep) -> Self
     where
         M: Moment,

@@ -29,6 +29,9 @@ use crate::error::Result;
 use crate::limits;
 use crate::time::Epoch;
 
+/// What it calls its types.
+pub(super) const SIGNATURE: &str = "newest";
+
 /// The newest moments that workers have seen, told to every worker at the epochs in question.
 pub(super) type Told<'s> = StreamVec<'s, Epoch, i64>;
 
@@ -82,7 +85,7 @@ impl<P, F> NewestBarrier<P, F> {
         }
         let seen = Seen::default();
         let barrier = NewestBarrier {
-            signature: "newest".to_owned(),
+            signature: SIGNATURE.to_owned(),
             name,
             front,
             time,
