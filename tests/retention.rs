@@ -328,6 +328,20 @@ fn another_retention_is_another_function() -> diptych::Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_view_is_retained_once() {
+    let twice = Definition::new("twice", |df| {
+        let lines = df.events::<Line>("lines");
+        let newest = lines.newest(|_| Timestamp::from_micros(BEGIN));
+        let at = |_: &String, _: &i64| Timestamp::from_micros(BEGIN);
+        let counts = lines.map(|line| line.text.to_owned()).count("lines");
+        let view = df.view("lines", counts).retain(&newest, at, Keep::days(1));
+        view.retain(&newest, at, Keep::days(2)).columns(&["line", "n"]);
+    });
+    let error = twice.describe().expect_err("it says two things").to_string();
+    assert!(error.contains("view \"lines\" is retained twice"), "{error}");
+}
+
 /// History grows; what is kept of it does not, on disk or in memory.
 #[test]
 fn state_stays_bounded_while_history_grows() -> diptych::Result<()> {
@@ -372,6 +386,78 @@ fn state_stays_bounded_while_history_grows() -> diptych::Result<()> {
         assert!(*bytes < sizes[0].1 * 11 / 10, "{sizes:?}");
     }
     writer.close()
+}
+
+/// As [`lines`], with a view that keeps its rows for less, under a version that is never changed.
+fn golden(df: &mut Dataflow) {
+    df.version("1");
+    lines(df, Keep::seconds(60));
+    let at = |text: &str| text.parse().map(|s: i64| Timestamp::from_micros(BEGIN + s * SECOND));
+    let lines = df.events::<Line>("lines");
+    let newest = lines.newest(move |line| at(line.text).ok());
+    let lengths = lines.map(|line| (line.text.len() as i64, line.text.to_owned()));
+    let longest = lengths.latest("longest", |text| text.to_owned());
+    df.view("longest", longest).retain(
+        &newest,
+        move |_, text| at(text).ok(),
+        Keep::seconds(90).step(Duration::from_secs(10)),
+    );
+}
+
+/// Promise 21: a batch view with accumulations that expire, as the first release that had them
+/// wrote it, is never written again. `DIPTYCH_BLESS=1` writes it where there is none.
+#[test]
+fn a_batch_view_of_format_1_with_retention_opens() -> diptych::Result<()> {
+    let kept = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/retained-v1");
+    let flow = Definition::new("golden", golden);
+    if std::env::var_os("DIPTYCH_BLESS").is_some() && !kept.exists() {
+        let system = System::open(&kept);
+        let writer = system.writer()?;
+        say(&writer, &[5, 1000, 970, 935])?;
+        say(&writer, &[1010, 970])?;
+        writer.close()?;
+        let options = BatchOptions { cluster: Cluster::local(2), ..BatchOptions::default() };
+        system.batch(&flow, &options)?;
+    }
+    let place = tempfile::tempdir().expect("a temporary directory");
+    copy(&kept, place.path());
+    let system = System::open(place.path());
+    let writer = system.writer()?;
+    let options = ServeOptions::default().boundary(Boundary::Restore(2)).writer(&writer);
+    let served = system.serve(&[flow], options)?;
+    say(&writer, &[1031])?;
+    say(&writer, &[1060])?;
+    served.wait_beyond("golden", 3)?;
+    let index = served.index("golden")?;
+    let expected: [(u64, &[(&str, i64)], &[&str]); 3] = [
+        (1, &[("1000", 1), ("1010", 1), ("970", 2)], &["1010", "970"]),
+        (2, &[("1000", 1), ("1010", 1), ("1031", 1)], &["1031", "970"]),
+        (3, &[("1000", 1), ("1010", 1), ("1031", 1), ("1060", 1)], &["1060", "970"]),
+    ];
+    for (epoch, lines, longest) in expected {
+        let snapshot = index.snapshot(Read::AsOf(epoch))?;
+        let mut rows = snapshot.rows::<String, i64>("lines")?;
+        rows.sort();
+        let rows: Vec<_> = rows.iter().map(|((line, n), _)| (line.as_str(), *n)).collect();
+        assert_eq!(rows, lines, "epoch {epoch}");
+        let mut rows = snapshot.rows::<i64, String>("longest")?;
+        rows.sort_by(|(a, _), (b, _)| a.1.cmp(&b.1));
+        let rows: Vec<_> = rows.iter().map(|((_, line), _)| line.as_str()).collect();
+        assert_eq!(rows, longest, "epoch {epoch}");
+    }
+    served.stop()
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for file in std::fs::read_dir(from).expect("the golden files").flatten() {
+        let to = to.join(file.file_name());
+        if file.path().is_dir() {
+            copy(&file.path(), &to);
+        } else {
+            std::fs::copy(file.path(), to).expect("copied");
+        }
+    }
 }
 
 /// Bytes of the accumulations of each dataflow at a boundary.

@@ -133,8 +133,15 @@ impl<'s> Sketch<'s> {
         let mut drawn = self.drawn.borrow_mut();
         let (info, old) = &mut drawn.views[index];
         *old = end(&info.name);
-        let told = format!("view {}: {keep}, by stream {}", info.name, newest.stream);
-        drawn.retained.push(told);
+        let name = info.name.clone();
+        let view = format!("view {name}: ");
+        if drawn.retained.iter().any(|retained| retained.starts_with(&view)) {
+            drawn.refuse(
+                format!("view {name:?} is retained twice"),
+                "say once how long it keeps its rows".to_owned(),
+            );
+        }
+        drawn.retained.push(format!("{view}{keep}, by stream {}", newest.stream));
     }
 
     /// What expires `keep` behind the newest event; gives it a number.
