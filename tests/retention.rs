@@ -7,18 +7,17 @@ mod naive;
 #[path = "retention/flow.rs"]
 mod flow;
 
+#[path = "retention/plain.rs"]
+mod plain;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diptych::dataflows::Line;
 use diptych::io::SimClock;
 use diptych::log::{Append, Pending, WriterOptions};
 use diptych::serving::{Index, Read};
-use diptych::{
-    BatchOptions, Boundary, Cluster, Dataflow, Definition, Keep, ServeOptions, System, Timestamp,
-    append,
-};
+use diptych::{BatchOptions, Boundary, Cluster, ServeOptions, System, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::{Index as Pick, select};
 
@@ -210,7 +209,7 @@ fn check_changes(index: &Index, expected: &[Answers]) -> Result<(), String> {
     for (epoch, answers) in expected.iter().enumerate() {
         let mut rows: BTreeMap<_, isize> = BTreeMap::new();
         for change in all.iter().filter(|change| change.epoch <= epoch as u64) {
-            *rows.entry((change.key.to_vec(), change.value.to_vec())).or_default() += change.diff;
+            *rows.entry((change.key.clone(), change.value.clone())).or_default() += change.diff;
         }
         rows.retain(|_, times| *times != 0);
         if rows.len() != answers[name].len() || rows.values().any(|times| *times != 1) {
@@ -218,263 +217,6 @@ fn check_changes(index: &Index, expected: &[Answers]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Lines that say when they are, in seconds, behind [`BEGIN`].
-fn lines(df: &mut Dataflow, keep: Keep) {
-    let at = |text: &str| text.parse().map(|s: i64| Timestamp::from_micros(BEGIN + s * SECOND));
-    let lines = df.events::<Line>("lines").retain(move |line| at(line.text).ok(), keep);
-    df.view("lines", lines.map(|line| line.text.to_owned()).count("lines"));
-}
-
-/// Appends an epoch of such lines.
-fn say(writer: &diptych::log::Writer, seconds: &[i64]) -> diptych::Result<()> {
-    let lines: Vec<_> = seconds.iter().map(|s| Line { text: s.to_string() }).collect();
-    append(writer, "lines", &lines).map(drop)
-}
-
-#[test]
-fn late_events_are_counted_and_change_nothing() -> diptych::Result<()> {
-    let flow = Definition::new("lines", |df| lines(df, Keep::seconds(60)));
-    let system = System::in_memory();
-    let writer = system.writer()?;
-    // History: what was late then is not known.
-    say(&writer, &[0, 1000, 0, 3])?;
-    say(&writer, &[1000])?;
-    let options = ServeOptions::default().cluster(Cluster::local(3)).writer(&writer);
-    let served = system.serve(std::slice::from_ref(&flow), options)?;
-    // Three at once: the horizon of their own epoch counts, whichever worker reads them.
-    say(&writer, &[1100, 1039, 1040, 100, 1041, 100])?;
-    say(&writer, &[1039, 1100])?;
-    say(&writer, &[])?;
-    served.wait_beyond("lines", 4)?;
-    let tries = 200;
-    for _ in (0..tries).take_while(|_| served.late_events("lines") < 4) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(served.late_events("lines"), 4, "1039, 100, 100, 1039");
-    let mut rows = served.index("lines")?.snapshot(Read::Latest)?.rows::<String, i64>("lines")?;
-    rows.sort();
-    let rows: Vec<_> = rows.iter().map(|((line, n), _)| (line.as_str(), *n)).collect();
-    assert_eq!(rows, [("1040", 1), ("1041", 1), ("1100", 2)]);
-    served.stop()
-}
-
-#[test]
-fn a_single_wrong_date_empties_nothing() -> diptych::Result<()> {
-    let flow = Definition::new("lines", |df| lines(df, Keep::days(2)));
-    let system = System::in_memory();
-    // The clock is where the events are; then it jumps, with nothing else.
-    let clock = Arc::new(SimClock::at(BEGIN));
-    let writer = system.writer_with(Arc::clone(&clock) as _, WriterOptions::default())?;
-    let year = 366 * DAY / SECOND;
-    say(&writer, &[0, 1])?;
-    say(&writer, &[8000 * year, 2])?;
-    say(&writer, &[DAY / SECOND - 1])?;
-    for jump in [-10, 10] {
-        clock.set(BEGIN + jump * year * SECOND);
-        say(&writer, &[3])?;
-        say(&writer, &[])?;
-    }
-    writer.close()?;
-    for boundary in [Boundary::InPlace(0), Boundary::InPlace(7)] {
-        let options = ServeOptions::default().boundary(boundary).until(7);
-        let served = system.serve(std::slice::from_ref(&flow), options)?;
-        served.wait_beyond("lines", 6)?;
-        let rows = served.index("lines")?.snapshot(Read::Latest)?.rows::<String, i64>("lines")?;
-        assert_eq!(rows.len(), 6, "{rows:?}");
-        served.stop()?;
-    }
-    Ok(())
-}
-
-#[test]
-fn another_retention_is_another_function() -> diptych::Result<()> {
-    let system = System::in_memory();
-    let writer = system.writer()?;
-    say(&writer, &[0, 1000])?;
-    let of_stream = |seconds| {
-        Definition::new("stream", move |df| {
-            df.version("1");
-            lines(df, Keep::seconds(seconds));
-        })
-    };
-    let of_view = |seconds| {
-        Definition::new("view", move |df| {
-            df.version("1");
-            let lines = df.events::<Line>("lines");
-            let newest = lines.newest(|_| Timestamp::from_micros(BEGIN));
-            let at = |_: &String, _: &i64| Timestamp::from_micros(BEGIN);
-            let lines = lines.map(|line| line.text.to_owned()).count("lines");
-            df.view("lines", lines).retain(&newest, at, Keep::seconds(seconds));
-        })
-    };
-    for (first, changed) in [(of_stream(60), of_stream(61)), (of_view(60), of_view(61))] {
-        let (before, after) = (first.describe()?, changed.describe()?);
-        assert_ne!(before.fingerprint, after.fingerprint);
-        system.batch(&first, &BatchOptions::default())?;
-        let Err(error) = system.serve(&[changed], ServeOptions::default()) else {
-            panic!("another retention was restored")
-        };
-        let text = error.to_string();
-        assert!(error.is_conflict() && text.contains("1 minute in steps of"), "{text}");
-        assert!(
-            text.contains("61 seconds in steps of 1 second, by stream lines")
-                || !text.contains("by stream"),
-            "{text}"
-        );
-        assert!(text.contains("new version"), "{text}");
-    }
-    Ok(())
-}
-
-#[test]
-fn a_view_is_retained_once() {
-    let twice = Definition::new("twice", |df| {
-        let lines = df.events::<Line>("lines");
-        let newest = lines.newest(|_| Timestamp::from_micros(BEGIN));
-        let at = |_: &String, _: &i64| Timestamp::from_micros(BEGIN);
-        let counts = lines.map(|line| line.text.to_owned()).count("lines");
-        let view = df.view("lines", counts).retain(&newest, at, Keep::days(1));
-        view.retain(&newest, at, Keep::days(2)).columns(&["line", "n"]);
-    });
-    let error = twice.describe().expect_err("it says two things").to_string();
-    assert!(error.contains("view \"lines\" is retained twice"), "{error}");
-}
-
-/// History grows; what is kept of it does not, on disk or in memory.
-#[test]
-fn state_stays_bounded_while_history_grows() -> diptych::Result<()> {
-    let place = tempfile::tempdir().expect("a temporary directory");
-    let all = Definition::new("all", |df| {
-        let lines = df.events::<Line>("lines");
-        df.view("lines", lines.map(|line| line.text.to_owned()).count("lines"));
-    });
-    let kept = Definition::new("kept", |df| lines(df, Keep::hours(1)));
-    let system = System::open(place.path());
-    let writer = system.writer()?;
-    let (per_epoch, mut sizes) = (400, Vec::new());
-    for epoch in 0..60 {
-        // An event every three seconds, all different: an hour has 1,200.
-        let seconds: Vec<_> = (0..per_epoch).map(|i| (epoch * per_epoch + i) * 3).collect();
-        say(&writer, &seconds)?;
-        if [9, 29, 59].contains(&epoch) {
-            let mut rows = Vec::new();
-            for flow in [&all, &kept] {
-                let options = BatchOptions { cluster: Cluster::local(2), ..Default::default() };
-                system.batch(flow, &options)?;
-                let served = system.serve(std::slice::from_ref(flow), ServeOptions::default())?;
-                served.wait_beyond(flow.name(), epoch as u64)?;
-                let index = served.index(flow.name())?;
-                rows.push(index.snapshot(Read::Latest)?.rows::<String, i64>("lines")?.len());
-                served.stop()?;
-            }
-            let bytes = accumulated(place.path(), epoch as u64 + 1);
-            println!(
-                "{} events: {} rows kept of {}, {} bytes of accumulations of {}",
-                (epoch + 1) * per_epoch,
-                rows[1],
-                rows[0],
-                bytes["kept"],
-                bytes["all"],
-            );
-            sizes.push((rows[1], bytes["kept"]));
-        }
-    }
-    for (rows, bytes) in &sizes {
-        assert!((1200..1240).contains(rows), "{rows} rows");
-        assert!(*bytes < sizes[0].1 * 11 / 10, "{sizes:?}");
-    }
-    writer.close()
-}
-
-/// As [`lines`], with a view that keeps its rows for less, under a version that is never changed.
-fn golden(df: &mut Dataflow) {
-    df.version("1");
-    lines(df, Keep::seconds(60));
-    let at = |text: &str| text.parse().map(|s: i64| Timestamp::from_micros(BEGIN + s * SECOND));
-    let lines = df.events::<Line>("lines");
-    let newest = lines.newest(move |line| at(line.text).ok());
-    let lengths = lines.map(|line| (line.text.len() as i64, line.text.to_owned()));
-    let longest = lengths.latest("longest", |text| text.to_owned());
-    df.view("longest", longest).retain(
-        &newest,
-        move |_, text| at(text).ok(),
-        Keep::seconds(90).step(Duration::from_secs(10)),
-    );
-}
-
-/// Promise 21: a batch view with accumulations that expire, as the first release that had them
-/// wrote it, is never written again. `DIPTYCH_BLESS=1` writes it where there is none.
-#[test]
-fn a_batch_view_of_format_1_with_retention_opens() -> diptych::Result<()> {
-    let kept = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/retained-v1");
-    let flow = Definition::new("golden", golden);
-    if std::env::var_os("DIPTYCH_BLESS").is_some() && !kept.exists() {
-        let system = System::open(&kept);
-        let writer = system.writer()?;
-        say(&writer, &[5, 1000, 970, 935])?;
-        say(&writer, &[1010, 970])?;
-        writer.close()?;
-        let options = BatchOptions { cluster: Cluster::local(2), ..BatchOptions::default() };
-        system.batch(&flow, &options)?;
-    }
-    let place = tempfile::tempdir().expect("a temporary directory");
-    copy(&kept, place.path());
-    let system = System::open(place.path());
-    let writer = system.writer()?;
-    let options = ServeOptions::default().boundary(Boundary::Restore(2)).writer(&writer);
-    let served = system.serve(&[flow], options)?;
-    say(&writer, &[1031])?;
-    say(&writer, &[1060])?;
-    served.wait_beyond("golden", 3)?;
-    let index = served.index("golden")?;
-    let expected: [(u64, &[(&str, i64)], &[&str]); 3] = [
-        (1, &[("1000", 1), ("1010", 1), ("970", 2)], &["1010", "970"]),
-        (2, &[("1000", 1), ("1010", 1), ("1031", 1)], &["1031", "970"]),
-        (3, &[("1000", 1), ("1010", 1), ("1031", 1), ("1060", 1)], &["1060", "970"]),
-    ];
-    for (epoch, lines, longest) in expected {
-        let snapshot = index.snapshot(Read::AsOf(epoch))?;
-        let mut rows = snapshot.rows::<String, i64>("lines")?;
-        rows.sort();
-        let rows: Vec<_> = rows.iter().map(|((line, n), _)| (line.as_str(), *n)).collect();
-        assert_eq!(rows, lines, "epoch {epoch}");
-        let mut rows = snapshot.rows::<i64, String>("longest")?;
-        rows.sort_by(|(a, _), (b, _)| a.1.cmp(&b.1));
-        let rows: Vec<_> = rows.iter().map(|((_, line), _)| line.as_str()).collect();
-        assert_eq!(rows, longest, "epoch {epoch}");
-    }
-    served.stop()
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).expect("a directory");
-    for file in std::fs::read_dir(from).expect("the golden files").flatten() {
-        let to = to.join(file.file_name());
-        if file.path().is_dir() {
-            copy(&file.path(), &to);
-        } else {
-            std::fs::copy(file.path(), to).expect("copied");
-        }
-    }
-}
-
-/// Bytes of the accumulations of each dataflow at a boundary.
-fn accumulated(root: &std::path::Path, boundary: u64) -> BTreeMap<String, u64> {
-    let mut bytes = BTreeMap::new();
-    for flow in std::fs::read_dir(root.join("views")).expect("views").flatten() {
-        for version in std::fs::read_dir(flow.path()).expect("versions").flatten() {
-            for file in std::fs::read_dir(version.path()).expect("files").flatten() {
-                let name = file.file_name().to_string_lossy().into_owned();
-                if name.starts_with(&format!("{boundary:020}.accumulation.")) {
-                    let flow = flow.file_name().to_string_lossy().into_owned();
-                    *bytes.entry(flow).or_default() += file.metadata().expect("a file").len();
-                }
-            }
-        }
-    }
-    bytes
 }
 
 #[test]

@@ -90,7 +90,7 @@ pub(super) fn age<'s>(
                     let (epoch, slot) = slot.remove_entry();
                     let mut session = output.session(&slot.capability);
                     state.close(slot.changes, slot.newest, |row, diff| {
-                        session.give((row, epoch, diff))
+                        session.give((row, epoch, diff));
                     });
                 }
                 held.tell(state.held);

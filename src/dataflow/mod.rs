@@ -185,6 +185,10 @@ where
     /// # let told = "view visits: 2 days in steps of 1 hour, by stream visits";
     /// # assert_eq!(described.retained, [told]);
     /// ```
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "the view is published already; its columns may keep their names"
+    )]
     pub fn retain<M, F>(self, newest: &Newest<'s>, time: F, keep: Keep) -> Self
     where
         M: Moment,

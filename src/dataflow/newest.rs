@@ -70,13 +70,13 @@ pub(super) struct NewestBarrier<P, F> {
 impl<P, F> NewestBarrier<P, F> {
     /// Builds the barrier called `name`; with what it has seen on this worker, and what it tells
     /// all of them. Late events are counted where `keep` says what is late.
-    pub(super) fn install<'s>(
-        scope: Scope<'s, Epoch>,
+    pub(super) fn install(
+        scope: Scope<'_, Epoch>,
         name: String,
         front: P,
         time: Rc<F>,
         keep: Option<Keep>,
-    ) -> (Self, Seen, Told<'s>) {
+    ) -> (Self, Seen, Told<'_>) {
         let (input, stream) = scope.new_input_with_builder();
         let told = relay(stream).broadcast();
         let late = keep.map(|keep| Late { keep, rows: Rc::default(), count: Rc::default() });

@@ -45,7 +45,7 @@ impl Monoid for Greatest {
 }
 
 fn every_kind(df: &mut Dataflow) {
-    let keep = Keep::minutes(10).step(Duration::from_secs(180));
+    let keep = Keep::minutes(10).step(Duration::from_mins(3));
     let readings = df.events::<Reading>("readings").retain(|r| r.at, keep);
     let remarks = df.events::<Remark>("remarks");
     let brief = remarks.clone().retain(|r| r.at, Keep::minutes(4));
