@@ -13,7 +13,8 @@ use super::front::{Concat, Filter, FlatMap, Front, Map, OnlyAdds, Or, Source, Tr
 use super::keep::{Keep, Moment};
 use super::newest::{Newest, NewestBarrier, Seen};
 use super::plan::Sketch;
-use super::retained::{Retained, RetainedBarrier};
+use super::retained::Retained;
+use super::retained_barrier::RetainedBarrier;
 use crate::event::Event;
 
 /// Events on their way to an accumulation barrier: linear operators only.

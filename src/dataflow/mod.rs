@@ -52,6 +52,7 @@ mod plan;
 mod rejections;
 mod relay;
 mod retained;
+mod retained_barrier;
 mod top_k;
 
 pub use accumulate::{Key, Monoid, Summand};
