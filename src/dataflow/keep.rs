@@ -82,13 +82,13 @@ impl Keep {
     /// So many days, in steps of an hour.
     #[must_use]
     pub const fn days(days: u32) -> Self {
-        Keep { keep_us: days as i64 * DAY_US, step_us: HOUR_US }
+        Keep { keep_us: (days as i64).saturating_mul(DAY_US), step_us: HOUR_US }
     }
 
     /// So many hours, in steps of a minute.
     #[must_use]
     pub const fn hours(hours: u32) -> Self {
-        Keep { keep_us: hours as i64 * HOUR_US, step_us: MINUTE_US }
+        Keep { keep_us: (hours as i64).saturating_mul(HOUR_US), step_us: MINUTE_US }
     }
 
     /// So many minutes, in steps of a second.
@@ -219,6 +219,13 @@ mod tests {
         assert_eq!(believed(now + HOUR_US, now), Some(now));
         assert_eq!(believed(now + DAY_US + 1, now), None);
         assert_eq!(believed(i64::MAX, i64::MAX), Some(i64::MAX));
+    }
+
+    #[test]
+    fn what_is_kept_for_ages_never_expires() {
+        for keep in [Keep::days(u32::MAX), Keep::hours(u32::MAX)] {
+            assert!(keep.horizon(i64::MAX / 2) < keep.step_of(-100 * 365 * DAY_US));
+        }
     }
 
     #[test]
