@@ -2,8 +2,8 @@
 //!
 //! A view at t holds those rows of the collection behind it that are dated at or above horizon(t).
 //! The horizon only moves forward, so every change of a row that is above it now was above it when
-//! it came: what has been dropped is never needed again. What is to be taken back later are the rows
-//! above the horizon; they are derived, and a restore finds them again from the accumulations.
+//! it came: what has been dropped is never needed again. To be taken back later are the rows above
+//! the horizon; they are derived, and a restore finds them again from the accumulations.
 //!
 //! State: every row above the horizon once, as bytes, at the worker that its bytes choose.
 

@@ -9,7 +9,7 @@ use super::keep::Expiry;
 
 /// Partials by key and expiry, and which keys leave when.
 ///
-/// Invariants: a key has an entry exactly when it has a partial that is not zero; `leaving` has a key
+/// Invariants: a key has an entry exactly when it has a partial that is not zero; `leaving` has it
 /// under an expiry exactly when the key has a partial there and the expiry is not
 /// [`Expiry::NEVER`].
 pub(super) struct Kept<A: Accumulate> {

@@ -159,7 +159,7 @@ where
     /// row below it is not seen any more. A row without a date (`None`) never expires.
     ///
     /// `newest` says how late it is: see [`Events::newest`]. (The rows themselves could not: rows
-    /// come and go, and history collapsed to one epoch never shows those that went.) This bounds the
+    /// come and go, and history collapsed to one epoch never shows those that went.) It bounds the
     /// view; what the accumulations behind it keep is bounded by [`Events::retain`].
     ///
     /// State: every row above the horizon once more, as bytes; it is derived, and not persisted.

@@ -1,9 +1,9 @@
 //! How late it is, by the events of a stream: what horizons are measured from.
 //!
-//! Each worker keeps the newest moment among the rows it has read itself, and tells it to all others
+//! Each worker keeps the newest moment among the rows it has read, and tells it to all others
 //! when an epoch closes, if it is newer than what it told before. Whoever needs the horizon of an
 //! epoch hears of it on a second input, and has heard all when the frontier of that input has
-//! passed the epoch. So all workers agree without a word beside the data, in one process or in many.
+//! passed the epoch. So all workers agree without a word beside the data, in one process or many.
 //!
 //! What is kept on disk is an accumulation like any other, of one number per worker; the newest of
 //! all is the greatest.

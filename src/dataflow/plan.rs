@@ -217,8 +217,8 @@ impl Drawn<'_> {
 }
 
 impl Plan<'_> {
-    /// A hash of streams, barriers, views with their types, and of what is kept how long: equal plans
-    /// have equal ones. It does not see inside closures; the version stands for those.
+    /// A hash of streams, barriers, views with their types, and of what is kept how long: equal
+    /// plans have equal ones. It does not see inside closures; the version stands for those.
     pub(crate) fn fingerprint(&self) -> u64 {
         let hasher = foldhash::quality::FixedState::default();
         let barriers: Vec<_> =

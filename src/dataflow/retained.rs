@@ -1,7 +1,7 @@
 //! The front of a stream with `retain`: each row with the step of time that it expires with.
 //!
-//! The recipe behind is as it would be without; the barrier at its end asks the pass when what it is
-//! given expires.
+//! The recipe behind is as it would be without; the barrier at its end asks the pass when what it
+//! is given expires.
 
 use std::rc::Rc;
 

@@ -110,8 +110,8 @@ fn appended(content: &Content) -> u64 {
     content.iter().flatten().filter(|event| !event.0.starts_with('-')).count() as u64
 }
 
-/// Takes back what stands of these; gives the epoch that does, if there is any, behind the empty one
-/// that a frame file may need before it.
+/// Takes back what stands of these; gives the epoch that does, if there is any, behind the empty
+/// one that a frame file may need before it.
 fn taken_back(
     disk: &SimDisk,
     writer: &Writer,

@@ -1,8 +1,8 @@
 //! What stands in the manifest of a log from which something was erased.
 //!
 //! The body of a manifest of format 3 is that of format 1, then a list of files with retractions
-//! (lower epoch, length, checksum), and a list of marked parts: a name and bytes each. Builds that do
-//! not know the format refuse the log, and so does this one when it does not know a part.
+//! (lower epoch, length, checksum), and a list of marked parts: a name and bytes each. Builds that
+//! do not know the format refuse the log, and so does this one when it does not know a part.
 //!
 //! The part `erased` is bincode of the erasures, and for each segment that was rewritten its lower
 //! epoch, how often, and for each of its Arrow files how often it had been when that was written;
