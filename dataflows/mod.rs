@@ -5,6 +5,7 @@ mod hashtags;
 mod orders;
 mod reachability;
 mod retail;
+mod trending;
 mod tweets;
 mod tweets_dedup;
 mod word_count;
@@ -14,6 +15,7 @@ pub use hashtags::hashtags;
 pub use orders::{Customer, Order, orders};
 pub use reachability::{Edge, Root, reachability};
 pub use retail::{InvoiceLine, retail};
+pub use trending::trending;
 pub use tweets::{Tweet, tweets};
 pub use tweets_dedup::{IdentifiedTweet, tweets_dedup};
 pub use word_count::{Line, word_count};
@@ -30,5 +32,6 @@ pub fn all() -> Vec<Definition> {
         Definition::new("orders", orders),
         Definition::new("reachability", reachability),
         Definition::new("retail", retail),
+        Definition::new("trending", trending),
     ]
 }

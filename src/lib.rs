@@ -50,11 +50,18 @@
 //! # It is not
 //! - a SQL engine, a message broker, or a replicated store: one machine's disk holds the log;
 //! - for state larger than memory: the accumulations and views of a dataflow must fit.
+//!
+//! # The book
+//! [`book`] begins with [the first hour](book::first_hour): from `cargo new` to something that is
+//! right, tested and served. Then: [why](book::why) it is like this, what is
+//! [guaranteed](book::guarantees), what lies [on disk](book::on_disk), how to write something
+//! [fast](book::performance), and how to [operate](book::operating) it.
 
 extern crate self as diptych;
 
 pub mod batch;
 pub mod batch_view;
+pub mod book;
 mod cli;
 pub mod dataflow;
 #[path = "../dataflows/mod.rs"]
@@ -82,8 +89,9 @@ pub mod time;
 pub use batch::BatchReport;
 pub use cli::main;
 pub use dataflow::{
-    Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Inside, Keyed,
-    Monoid, OrderedExt, PairsExt, PanesExt, Summand, TimedExt, Window, Windows,
+    Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Inside, Keep,
+    Keyed, Moment, Monoid, Newest, OrderedExt, PairsExt, PanesExt, Retained, Summand, TimedExt,
+    Window, Windows,
 };
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};
@@ -92,9 +100,10 @@ pub use row::Columns;
 pub use servers::Deployed;
 pub use sources::append;
 pub use system::{
-    Backup, BatchOptions, Boundary, Checkpoint, DeployOptions, KeyDiff, RebuildOptions, Rebuilds,
-    Rebuilt, ViewDiff, diff,
+    Backup, BatchOptions, Boundary, Checkpoint, DeployOptions, FirstAnswers, How, KeyDiff, Past,
+    RebuildOptions, Rebuilds, Rebuilt, ViewDiff, diff,
 };
+pub use system::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
 pub use system::{ServeOptions, Served, System, Verification, Verifications};
 pub use time::Epoch;
 

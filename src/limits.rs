@@ -316,6 +316,10 @@ pub const REPLAY_KEPT: Duration = Duration::from_mins(1);
 /// How long one subscriber may take to read what was replayed for it.
 pub const REPLAY_READ_TIME: Duration = Duration::from_mins(10);
 
+/// How long clients may wait unanswered while another process takes over; then they are told to
+/// come back. Most takeovers take a tenth of it.
+pub const TAKEOVER_UNNOTICED: Duration = Duration::from_secs(2);
+
 /// What a refused client is told to wait.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -334,8 +338,23 @@ const _: () = {
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;
 
+/// The longest record of the version that serves.
+pub const VERSION_RECORD_BYTES_MAX: u64 = 64 << 10;
+
+/// How many batch views of epochs that somebody asked for (`as_of`) are kept of one version, and
+/// how many bytes they may have together; the one made last is kept whatever it has.
+pub const PAST_VIEWS_KEPT: usize = 8;
+/// See [`PAST_VIEWS_KEPT`].
+pub const PAST_VIEWS_BYTES: u64 = 1 << 30;
+
 /// How often a serving process looks for batch views that somebody else makes.
 pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
+
+/// Events that are shown when they are retracted; the others are counted.
+pub const RETRACTED_SHOWN: usize = 10;
+
+/// What could not be recomputed after a retraction is tried again after so long.
+pub const MEND_AGAIN: Duration = Duration::from_secs(30);
 
 /// Rebuilds that wait to be made, one after another; the next is refused.
 pub const REBUILDS_WAITING_MAX: usize = 4;
@@ -451,3 +470,13 @@ const _: () = assert!(CUTOVER_HOLD.as_millis() < CUTOVER_PATIENCE.as_millis());
 
 /// Keys of each view whose rows one answer about a deployment gives.
 pub const DEPLOY_SAMPLES_MAX: usize = 1_000;
+
+/// Events that one run erases from history: their places, 16 bytes each, are held in memory.
+pub const ERASED_EVENTS_MAX: u64 = 16 << 20;
+
+/// Bytes of the reason that is recorded with an erasure: a sentence or two.
+pub const ERASURE_REASON_BYTES_MAX: usize = 1 << 10;
+/// How far ahead of its epoch's clock an event may be dated, in microseconds, and still move the
+/// horizon of what is kept (then as if dated by the clock): a day, more than any time zone that was
+/// forgotten. It is part of what answers are: another value is another answer.
+pub const AHEAD_OF_CLOCK_MAX_US: i64 = 24 * 60 * 60 * 1_000_000;

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use diptych::dataflows::Line;
 use diptych::io::{Random, SimRandom};
+use diptych::log::Append;
 use diptych::{System, append};
 
 const EPOCHS: usize = 6;
@@ -30,6 +31,14 @@ fn fill(data: &Path) {
     for epoch in 0..EPOCHS {
         let line = |n: usize| Line { text: format!("word{} common {}", n % 97, epoch * n) };
         append(&writer, "lines", &(0..200).map(line).collect::<Vec<_>>()).expect("appended");
+        if epoch == 2 {
+            let reader = system.reader().expect("a reader");
+            let first =
+                |chunk: &diptych::log::Chunk| Ok((0..chunk.len()).map(|n| Some(n < 3)).collect());
+            let found = reader.find("lines", (1, 2), first).expect("found");
+            let pending = writer.retract(&found, "wrong", Append::default());
+            pending.and_then(diptych::log::Pending::wait).expect("retracted");
+        }
         if epoch % 2 == 1 {
             writer.seal().expect("sealed");
         }
@@ -54,7 +63,8 @@ fn files(data: &Path) -> Vec<Vec<PathBuf>> {
         }
     }
     found.sort();
-    let kinds = [".accumulation.", ".view.", ".manifest", ".arrow", ".epochs", ".state"];
+    let kinds =
+        [".accumulation.", ".view.", ".manifest", ".arrow", ".epochs", ".state", ".retractions"];
     let of = |kind: &&str| {
         let is = |path: &&PathBuf| path.to_string_lossy().contains(*kind);
         let some: Vec<_> = found.iter().filter(is).cloned().collect();

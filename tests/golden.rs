@@ -10,9 +10,11 @@ mod logs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use diptych::io::{Disk, RealDisk, SimDisk};
-use diptych::log::{Append, Reader, inspect};
-use logs::{Content, DIR, content, content_of, one, open, rows, rows_evolved, steady};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use diptych::io::{Disk, RealDisk, SimClock, SimDisk, SimRandom};
+use diptych::log::{Append, Chooser, Reader, erase, inspect};
+use logs::{Content, DIR, content, content_of, one, open, retract, rows, rows_evolved, steady};
 
 fn golden(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v{version}"))
@@ -45,8 +47,8 @@ fn script() -> (SimDisk, Content) {
     (disk, content)
 }
 
-fn bless(disk: &SimDisk) {
-    let dir = golden(1);
+fn bless(disk: &SimDisk, version: u32) {
+    let dir = golden(version);
     assert!(!dir.exists(), "{} is released and stays as it is", dir.display());
     std::fs::create_dir_all(&dir).unwrap();
     for (path, bytes) in disk.files() {
@@ -61,7 +63,7 @@ fn bless(disk: &SimDisk) {
 fn a_log_of_format_1_opens() {
     let (disk, expected) = script();
     if std::env::var_os("DIPTYCH_BLESS").is_some() {
-        bless(&disk);
+        bless(&disk, 1);
     }
     assert_eq!(content_of(&disk).unwrap(), expected, "the script itself");
 
@@ -90,4 +92,129 @@ fn a_log_of_format_1_opens() {
     writer.seal().unwrap();
     let content = content_of(&copy).unwrap();
     assert_eq!((&content[..5], content.len()), (&expected[..], 6));
+}
+
+/// The same log after two erasures: one takes all rows of a schema out of a segment, the other two
+/// rows of two segments.
+fn erased() -> (SimDisk, Content) {
+    let (disk, mut content) = script();
+    let random = SimRandom::new(11);
+    for (stream, numbers) in [("users", vec![7]), ("tweets", vec![2, 4])] {
+        let goes = numbers.clone();
+        let choose = move |_: &arrow_schema::SchemaRef| -> diptych::Result<Option<Chooser>> {
+            let goes = goes.clone();
+            Ok(Some(Box::new(move |rows| {
+                let column = rows.column_by_name("n").unwrap().as_primitive::<Int64Type>();
+                Ok(column.values().iter().map(|n| goes.contains(n)).collect())
+            })))
+        };
+        let shared = Arc::new(disk.clone());
+        let (clock, why) = (SimClock::at(2_000_000), format!("{stream} asked"));
+        let ready = &mut || Ok(());
+        erase(shared, (&clock, &random), DIR, (stream, &why), &choose, ready).unwrap().unwrap();
+        for epoch in &mut content {
+            epoch.retain(|event| event.0 != stream || !numbers.contains(&event.1));
+        }
+    }
+    (disk, content)
+}
+
+/// Format 3 of the manifest, which a log has from its first erasure on.
+#[test]
+fn a_log_of_format_3_opens() {
+    let (disk, expected) = erased();
+    if std::env::var_os("DIPTYCH_BLESS").is_some() {
+        bless(&disk, 3);
+    }
+    assert_eq!(content_of(&disk).unwrap(), expected, "the script itself");
+    let dir = golden(3);
+    assert_eq!(content(Arc::new(RealDisk), &dir).unwrap(), expected, "read in place");
+    let check = inspect::check(Arc::new(RealDisk), &dir).unwrap();
+    assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");
+    let reader = Reader::open(Arc::new(RealDisk), &dir).unwrap();
+    let erasures = reader.erasures();
+    let told: Vec<_> = erasures
+        .iter()
+        .map(|e| (&*e.stream, e.events, e.first, e.last, e.upper, e.clock_us, &*e.reason))
+        .collect();
+    let expected_erasures = [
+        ("users", 1, 0, 0, 5, 2_000_000, "users asked"),
+        ("tweets", 2, 0, 3, 5, 2_000_000, "tweets asked"),
+    ];
+    assert_eq!(told, expected_erasures);
+    let original = Reader::open(Arc::new(RealDisk), golden(1)).unwrap().identity();
+    assert_eq!(erasures[0].former(), original);
+    assert!(erasures[1].former() != original && reader.identity() != erasures[1].former());
+
+    // A copy goes on being written.
+    let copy = SimDisk::new();
+    for name in RealDisk.list(&dir).unwrap() {
+        copy.tamper(&Path::new(DIR).join(&name), Some(&std::fs::read(dir.join(&name)).unwrap()));
+    }
+    let writer = open(&copy, steady(1 << 40)).unwrap();
+    assert_eq!((writer.upper(), writer.next_sequence("file")), (5, 3));
+    let repeat = writer.append(one("users", 8).by("file", 2)).unwrap().wait().unwrap();
+    assert_eq!((repeat.epoch, repeat.repeated), (4, true));
+    writer.append(one("tweets", 5)).unwrap().wait().unwrap();
+    writer.seal().unwrap();
+    let content = content_of(&copy).unwrap();
+    assert_eq!((&content[..5], content.len()), (&expected[..], 6));
+}
+
+/// Format 2: the log of format 1, and retractions in a segment and in frames.
+#[test]
+fn a_log_of_format_2_opens() {
+    let (disk, mut expected) = script();
+    let writer = open(&disk, steady(1 << 40)).unwrap();
+    assert_eq!(retract(&disk, &writer, "tweets", &[2, 3]).unwrap(), 5);
+    writer.seal().unwrap();
+    writer.append(one("tweets", 9)).unwrap().wait().unwrap();
+    assert_eq!(retract(&disk, &writer, "users", &[8]).unwrap(), 7);
+    writer.close().unwrap();
+    let event = |stream: &str, n, text: &str| (stream.to_owned(), n, text.to_owned());
+    expected.extend([
+        vec![event("-tweets", 2, "zwei"), event("-tweets", 3, "three")],
+        vec![event("tweets", 9, "text of 9")],
+        vec![event("-users", 8, "text of 8")],
+    ]);
+    if std::env::var_os("DIPTYCH_BLESS").is_some() {
+        bless(&disk, 2);
+    }
+    assert_eq!(content_of(&disk).unwrap(), expected, "the script itself");
+    let dir = golden(2);
+    assert_eq!(content(Arc::new(RealDisk), &dir).unwrap(), expected, "read in place");
+    let reader = Reader::open(Arc::new(RealDisk), &dir).unwrap();
+    let retractions = reader.retractions(0, 8).unwrap();
+    let shown: Vec<_> = retractions.iter().map(|r| (r.epoch, &*r.reason, r.events.len())).collect();
+    assert_eq!(shown, [(5, "a mistake", 1), (5, "a mistake", 1), (7, "a mistake", 1)]);
+    let check = inspect::check(Arc::new(RealDisk), &dir).unwrap();
+    assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");
+
+    // A copy goes on being written, and knows what was retracted.
+    let copy = SimDisk::new();
+    for name in RealDisk.list(&dir).unwrap() {
+        copy.tamper(&Path::new(DIR).join(&name), Some(&std::fs::read(dir.join(&name)).unwrap()));
+    }
+    let writer = open(&copy, steady(1 << 40)).unwrap();
+    assert!(retract(&copy, &writer, "tweets", &[2]).unwrap_err().is_missing());
+    assert_eq!(retract(&copy, &writer, "tweets", &[4]).unwrap(), 8);
+    writer.seal().unwrap();
+    assert_eq!(content_of(&copy).unwrap()[..8], expected[..]);
+}
+
+/// What an older release reads does not change until there is a retraction; then it refuses.
+#[test]
+fn only_what_needs_format_2_has_it() {
+    let version = |disk: &SimDisk, of: &str| {
+        let files = disk.files();
+        let found = files.iter().filter(|(path, _)| path.to_string_lossy().ends_with(of));
+        found.map(|(_, bytes)| u32::from_le_bytes(bytes[8..12].try_into().unwrap())).max().unwrap()
+    };
+    let (disk, _) = script();
+    assert_eq!((version(&disk, "MANIFEST"), version(&disk, "frames")), (1, 1));
+    let writer = open(&disk, steady(1 << 40)).unwrap();
+    retract(&disk, &writer, "tweets", &[2]).unwrap();
+    assert_eq!((version(&disk, "MANIFEST"), version(&disk, "frames")), (1, 2));
+    writer.seal().unwrap();
+    assert_eq!((version(&disk, "MANIFEST"), version(&disk, "frames")), (2, 2));
 }

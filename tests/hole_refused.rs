@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use diptych::io::{Random, SimDisk, SimRandom};
 use diptych::log::{Append, inspect};
-use logs::{Content, DIR, content_of, is_long, open, rows, scaled, steady};
+use logs::{Content, DIR, content_of, is_long, open, retract, rows, scaled, steady};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// A log with two segments, two streams, an empty epoch, a producer, and frames behind.
+/// A log with segments, two streams, an empty epoch, a producer, retractions, and frames behind.
 struct Sample {
     files: Files,
     /// The same some epochs earlier, before the second segment.
@@ -40,14 +40,19 @@ fn sample() -> Sample {
         let append = if n == 4 { Append::default() } else { append };
         let append = if n > 4 { Append { producer: None, ..append } } else { append };
         writer.append(append).unwrap().wait().unwrap();
+        // One retraction ends up in the second segment, one in the frames.
+        if n == 4 {
+            retract(&disk, &writer, "a", &[1, 102]).unwrap();
+        }
         if n == 2 || n == 5 {
             older = disk.files().into_iter().collect();
             writer.seal().unwrap();
         }
     }
+    retract(&disk, &writer, "a", &[3, 8]).unwrap();
     writer.close().unwrap();
     let content = content_of(&disk).unwrap();
-    assert_eq!((content.len(), content[4].len()), (9, 0));
+    assert_eq!((content.len(), content[4].len(), content[5].len()), (11, 0, 2));
     Sample { files: disk.files().into_iter().collect(), older, content }
 }
 
@@ -206,7 +211,7 @@ fn swapped_duplicated_removed_and_rolled_back_files_are_detected() {
             judge(&files, &sample.content, &mut tally, &what);
         }
         // A copy under the name of another epoch.
-        for first in [0u64, 1, 3, 6, 8, 9, 12] {
+        for first in [0u64, 1, 3, 5, 7, 8, 9, 11, 14] {
             let rest = name_of(one).split_once('.').map_or("frames", |(_, rest)| rest);
             let copy = Path::new(DIR).join(format!("{first:020}.{rest}"));
             let mut files = sample.files.clone();
@@ -296,7 +301,7 @@ fn a_log_of_a_newer_format_is_refused_with_a_remedy() {
         }
         let mut files = sample.files.clone();
         let mut newer = content.clone();
-        newer[8..12].copy_from_slice(&2u32.to_le_bytes());
+        newer[8..12].copy_from_slice(&9u32.to_le_bytes());
         files.insert(path.clone(), newer);
         let error =
             open(&disk_with(&files), steady(1 << 20)).and_then(|_| content_of(&disk_with(&files)));

@@ -1,14 +1,16 @@
 //! Real data that nobody here made, through everything that a batch view is for: ingested, batch,
 //! live, rebuilt under readers, another version deployed, restarted, verified, backed up, asked of
-//! the past. At each step the answers are those of a naive program over the same lines.
+//! the past, retracted and erased in part. At each step the answers are those of a naive program
+//! over the same lines.
 
 #[path = "real_data/lines.rs"]
 mod lines;
 mod naive;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use diptych::log::{Append, Pending, Writer};
 use diptych::servers::{Deployed, Rebuild};
@@ -34,6 +36,14 @@ struct Subject {
     /// What the other version leaves out.
     left_out: fn(&Fact) -> bool,
     other: fn(&mut Dataflow<'_>),
+    retracted: Chosen,
+    erased: Chosen,
+}
+
+/// Some events, as the command line names them, and as they are.
+struct Chosen {
+    condition: &'static str,
+    is: fn(&Fact) -> bool,
 }
 
 #[test]
@@ -45,6 +55,14 @@ fn tweets_through_all_of_it() {
         fact: lines::tweet,
         left_out: |fact| matches!(fact, Fact::Tweet(tweet) if tweet.language != "English"),
         other: only_english,
+        retracted: Chosen {
+            condition: "language=German",
+            is: |fact| matches!(fact, Fact::Tweet(tweet) if tweet.language == "German"),
+        },
+        erased: Chosen {
+            condition: "author_id=BlackNewsOutlet",
+            is: |fact| matches!(fact, Fact::Tweet(tweet) if tweet.author_id == "BlackNewsOutlet"),
+        },
     });
 }
 
@@ -57,6 +75,14 @@ fn retail_through_all_of_it() {
         fact: lines::invoice_line,
         left_out: |fact| matches!(fact, Fact::InvoiceLine(line) if line.invoice.starts_with('C')),
         other: no_cancellations,
+        retracted: Chosen {
+            condition: "Country=France",
+            is: |fact| matches!(fact, Fact::InvoiceLine(line) if line.country == "France"),
+        },
+        erased: Chosen {
+            condition: "CustomerID=17850.0",
+            is: |fact| matches!(fact, Fact::InvoiceLine(line) if line.customer == "17850.0"),
+        },
     });
 }
 
@@ -112,19 +138,42 @@ fn through_all_of_it<E: Event>(subject: &Subject) {
     std::fs::write(&file, real.head(old)).expect("written");
     let options = IngestOptions::default();
     ingest(&*writer, subject.stream, &E::schema(), &[file], &options, &mut |_| {}).expect("good");
-    let boundary = writer.upper();
     let options = BatchOptions { cluster: Cluster::local(2), ..BatchOptions::default() };
-    assert_eq!(system.batch(&flow, &options).expect("a batch view").boundary, boundary);
+    let boundary = system.batch(&flow, &options).expect("a batch view").boundary;
+    assert_eq!(boundary, writer.upper());
 
-    // Live, from there on.
-    let flows = std::slice::from_ref(&flow);
-    let served = system.serve(flows, ServeOptions::default().writer(&writer)).expect("served");
-    let readers = served.serving(subject.name).expect("served");
-    served.wait_beyond(subject.name, boundary - 1).expect("restored");
-    let twin = |facts: &[Fact]| twins::twin(subject.name, &facts.iter().collect::<Vec<_>>());
-    agree("restored", &readers.snapshot(Read::Latest).expect("rows"), &twin(&facts[..old]));
+    let (halfway, last) = live(subject, (&system, &flow, &writer), &facts, (old, boundary));
+    drop(writer);
+    let copy = place.path().join("copy");
+    let backup = system.backup(std::slice::from_ref(&flow), &copy).expect("a backup");
+    assert_eq!(backup.upper, last + 1);
     let middle = old + (facts.len() - old) / 2;
-    let halfway = append(&writer, &facts[old..middle]);
+    for system in [system, System::open(&copy)] {
+        restarted(subject, (&system, &flow), &facts, (last, halfway, middle));
+    }
+    taken_back_and_erased(subject, &copy, &flow, facts);
+}
+
+fn twin(subject: &Subject, facts: &[Fact]) -> Answer {
+    twins::twin(subject.name, &facts.iter().collect::<Vec<_>>())
+}
+
+/// Goes on from the batch view at `boundary`, which has the first `old` facts: rebuilt under
+/// readers, another version deployed, and back. Gives the epochs in the middle and at the end.
+fn live(
+    subject: &Subject,
+    (system, flow, writer): (&System, &Definition, &Arc<Writer>),
+    facts: &[Fact],
+    (old, boundary): (usize, u64),
+) -> (u64, u64) {
+    let flows = std::slice::from_ref(flow);
+    let served = system.serve(flows, ServeOptions::default().writer(writer)).expect("served");
+    let readers = served.serving(subject.name).expect("served");
+    let now = || readers.snapshot(Read::Latest).expect("rows");
+    served.wait_beyond(subject.name, boundary - 1).expect("restored");
+    agree("restored", &now(), &twin(subject, &facts[..old]));
+    let middle = old + (facts.len() - old) / 2;
+    let halfway = append(writer, &facts[old..middle]);
     let site = system.site(&served, flows, None).expect("a site");
     let rebuilds = system
         .rebuild_under_readers(&served, flows, RebuildOptions::default(), drop)
@@ -132,47 +181,80 @@ fn through_all_of_it<E: Event>(subject: &Subject) {
     served.wait_beyond(subject.name, halfway).expect("visible");
     let rebuilt = site.history.rebuild(subject.name, false).expect("rebuilt");
     assert!(matches!(rebuilt, Rebuild::Swapped { .. }), "{rebuilt:?}");
-    let last = append(&writer, &facts[middle..]);
+    let last = append(writer, &facts[middle..]);
     served.wait_beyond(subject.name, last).expect("visible");
-    let all = twin(&facts);
-    agree("live", &readers.snapshot(Read::Latest).expect("rows"), &all);
+    let all = twin(subject, facts);
+    agree("live", &now(), &all);
 
     // Another version, and back.
     let changed = Definition::new(subject.name, subject.other);
-    let options = DeployOptions { writer: Some(Arc::clone(&writer)), ..DeployOptions::default() };
+    let options = DeployOptions { writer: Some(Arc::clone(writer)), ..DeployOptions::default() };
     let kept: Vec<&Fact> = facts.iter().filter(|fact| !(subject.left_out)(fact)).collect();
     let deployed = system.deploy(&served, &changed, &options).expect("deployed");
     let after = twins::twin(subject.name, &kept);
     same_difference(&deployed, &all, &after);
-    for (id, view) in readers.snapshot(Read::Latest).expect("rows").views().iter().enumerate() {
-        let snapshot = readers.snapshot(Read::Latest).expect("rows");
+    for (id, view) in now().views().iter().enumerate() {
         let expected = bytes_of(&after[&view.name]);
-        assert!(rows(&snapshot, id) == expected, "{} of the other version", view.name);
+        assert!(rows(&now(), id) == expected, "{} of the other version", view.name);
     }
-    system.deploy(&served, &flow, &options).expect("back");
-    agree("rolled back", &readers.snapshot(Read::Latest).expect("rows"), &all);
+    system.deploy(&served, flow, &options).expect("back");
+    agree("rolled back", &now(), &all);
     drop(rebuilds);
     served.stop().expect("stopped");
+    (halfway, last)
+}
 
-    // Restarted, in a copy of the directory; and the past.
-    let copy = place.path().join("copy");
-    let backup = system.backup(flows, &copy).expect("a backup");
-    assert_eq!(backup.upper, last + 1);
-    for system in [system, System::open(copy)] {
-        let served = system.serve(flows, ServeOptions::default()).expect("restarted");
-        served.wait_beyond(subject.name, last).expect("caught up");
-        let readers = served.serving(subject.name).expect("served");
-        agree("restarted", &readers.snapshot(Read::Latest).expect("rows"), &all);
-        served.stop().expect("stopped");
-        let then = system.recompute(&flow, halfway + 1, Cluster::local(1), false).expect("then");
-        let then = then.snapshot(Read::Latest).expect("rows");
-        agree("halfway", &then, &twin(&facts[..middle]));
-        let fresh = system.recompute(&flow, last + 1, Cluster::local(2), true).expect("computed");
-        agree("recomputed", &fresh.snapshot(Read::Latest).expect("rows"), &all);
-        assert_eq!(
-            system.check_files(&flow.describe().expect("described")).expect("read").len(),
-            0
-        );
+/// The same after a restart; and the past, and all from the events alone.
+fn restarted(
+    subject: &Subject,
+    (system, flow): (&System, &Definition),
+    facts: &[Fact],
+    (last, halfway, middle): (u64, u64, usize),
+) {
+    let all = twin(subject, facts);
+    serves(subject, (system, flow), last, "restarted", &all);
+    let then = system.as_of(flow, halfway, Cluster::local(1)).expect("then");
+    let then = then.index.snapshot(Read::Latest).expect("rows");
+    agree("halfway", &then, &twin(subject, &facts[..middle]));
+    let fresh = system.recompute(flow, last + 1, Cluster::local(2), true).expect("computed");
+    agree("recomputed", &fresh.snapshot(Read::Latest).expect("rows"), &all);
+    let damage = system.check_files(&flow.describe().expect("described")).expect("read");
+    assert!(damage.is_empty(), "{damage:?}");
+}
+
+fn serves(
+    subject: &Subject,
+    (system, flow): (&System, &Definition),
+    last: u64,
+    what: &str,
+    expected: &Answer,
+) {
+    let flows = std::slice::from_ref(flow);
+    let served = system.serve(flows, ServeOptions::default()).expect("served");
+    served.wait_beyond(subject.name, last).expect("caught up");
+    let readers = served.serving(subject.name).expect("served");
+    agree(what, &readers.snapshot(Read::Latest).expect("rows"), expected);
+    served.stop().expect("stopped");
+}
+
+/// Some events are retracted, then others erased, from the command line.
+fn taken_back_and_erased(subject: &Subject, data: &Path, flow: &Definition, mut facts: Vec<Fact>) {
+    let steps = [("retract", &subject.retracted), ("erase", &subject.erased)];
+    for (verb, Chosen { condition, is }) in steps {
+        let before = facts.len();
+        facts.retain(|fact| !is(fact));
+        assert!(facts.len() < before, "nobody is {condition}");
+        let output = Command::new(env!("CARGO_BIN_EXE_diptych"))
+            .args(["log", verb, subject.stream, "--where", condition, "--reason", "a test"])
+            .args(["--data".as_ref(), data.as_os_str()])
+            .output()
+            .expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let system = System::open(data);
+        let last = system.reader().expect("a log").upper().expect("read") - 1;
+        serves(subject, (&system, flow), last, verb, &twin(subject, &facts));
+        let fresh = system.recompute(flow, last + 1, Cluster::local(2), true).expect("computed");
+        agree(verb, &fresh.snapshot(Read::Latest).expect("rows"), &twin(subject, &facts));
     }
 }
 
@@ -186,9 +268,7 @@ fn append(writer: &Writer, facts: &[Fact]) -> u64 {
         })
         .collect();
     let epochs = pending.into_iter().map(|pending| pending.wait().expect("durable").epoch);
-    let last = epochs.max().expect("some facts");
-    std::thread::sleep(Duration::from_millis(1));
-    last
+    epochs.max().expect("some facts")
 }
 
 fn rows(snapshot: &Snapshot, view: usize) -> ByteRows {

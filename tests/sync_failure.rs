@@ -13,8 +13,8 @@ use diptych::io::{Fault, RealClock, RealDisk, SimDisk};
 use diptych::log::{Append, Pending, Reader, Writer, WriterOptions};
 use logs::{DIR, content, content_of, one, open, rows, scaled, steady};
 
-/// The scripts: how many rows are appended, one in each epoch, and how many bytes fill a frame file.
-/// The first one runs on each change.
+/// The scripts: how many rows are appended, one in each epoch, and how many bytes fill a frame
+/// file. The first one runs on each change.
 const SCRIPTS: [(i64, u64); 5] = [(6, 600), (9, 300), (12, 900), (5, 1 << 20), (20, 450)];
 
 fn scripts() -> &'static [(i64, u64)] {

@@ -221,6 +221,50 @@ impl Load {
     }
 }
 
+/// A data directory, and two binaries for it.
+struct Place {
+    folder: tempfile::TempDir,
+    data: String,
+    another: PathBuf,
+}
+
+impl Place {
+    fn new() -> Place {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("D").to_str().expect("a path").to_owned();
+        let another = another_binary(folder.path());
+        Place { folder, data, another }
+    }
+
+    /// A server, and where it is.
+    fn serve(&self, listen: &str, more: &[&str]) -> (Process, String) {
+        let args = ["serve", "word_count", "--data", &self.data, "--listen", listen];
+        let process = Process::start(Path::new(BINARY), &[&args, more].concat());
+        let url = process.says("HTTP at ");
+        (process, url)
+    }
+
+    /// `binary` is to take over.
+    fn deploy(&self, binary: &Path, address: &SocketAddr, more: &[&str]) -> Process {
+        let listen = address.to_string();
+        let args = ["deploy", "word_count", "--data", &self.data, "--listen", &listen, "--yes"];
+        Process::start(binary, &[&args, more].concat())
+    }
+
+    /// A certificate and its key.
+    fn certificate(&self) -> (String, String) {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let cert = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("names");
+        let cert = cert.self_signed(&key).expect("a certificate");
+        let put = |name: &str, text: String| {
+            let path = self.folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path.to_str().expect("a path").to_owned()
+        };
+        (put("cert.pem", cert.pem()), put("key.pem", key.serialize_pem()))
+    }
+}
+
 /// The same program as another executable: its dataflows are of another version.
 fn another_binary(folder: &Path) -> PathBuf {
     let path = folder.join("another");
@@ -236,47 +280,33 @@ fn pause() {
 
 #[test]
 fn a_takeover_is_not_noticed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let data = folder.path().join("D");
-    let data = data.to_str().expect("a path");
-    let another = another_binary(folder.path());
-    let binary = Path::new(BINARY);
-    let mut running =
-        Process::start(binary, &["serve", "word_count", "--data", data, "--listen", "127.0.0.1:0"]);
-    let url = running.says("HTTP at ");
+    let place = Place::new();
+    let (mut running, url) = place.serve("127.0.0.1:0", &[]);
     let load = Load::new(&url);
-    let listen = load.address.to_string();
     load.during(|| {
         pause();
-        for binary in [&*another, binary, &*another] {
-            let args = ["deploy", "word_count", "--data", data, "--listen", &listen, "--yes"];
-            let next = Process::start(binary, &args);
+        for binary in [&*place.another, Path::new(BINARY), &*place.another] {
+            let next = place.deploy(binary, &load.address, &[]);
             next.says("HTTP at ");
             std::mem::replace(&mut running, next).ends();
             pause();
         }
     });
     running.terminate();
-    load.check(data);
+    load.check(&place.data);
     println!("the slowest answer took {:?}", load.longest.lock().expect("a lock"));
 }
 
 #[test]
 fn the_old_process_goes_on_when_the_new_one_dies() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let data = folder.path().join("D");
-    let data = data.to_str().expect("a path");
-    let another = another_binary(folder.path());
-    let serve = ["serve", "word_count", "--data", data, "--listen", "127.0.0.1:0"];
-    let old = Process::start(Path::new(BINARY), &serve);
-    let url = old.says("HTTP at ");
+    let place = Place::new();
+    let (old, url) = place.serve("127.0.0.1:0", &[]);
     let load = Load::new(&url);
-    let listen = load.address.to_string();
-    let deploy = ["deploy", "word_count", "--data", data, "--listen", &listen, "--yes"];
+    let deploy = || place.deploy(&place.another, &load.address, &[]);
     load.during(|| {
         pause();
         // Before it asks.
-        let new = Process::start(&another, &deploy);
+        let new = deploy();
         new.says("word_count: caught up");
         new.kill();
         for _ in 0..3 {
@@ -284,7 +314,7 @@ fn the_old_process_goes_on_when_the_new_one_dies() {
             let mut idle = TcpStream::connect(load.address).expect("connected");
             let request = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
             assert_eq!(ask(&mut idle, request).expect("an answer").0, 200);
-            let new = Process::start(&another, &deploy);
+            let new = deploy();
             old.says("handing over");
             new.kill();
             old.says("warning: the successor is gone");
@@ -293,31 +323,22 @@ fn the_old_process_goes_on_when_the_new_one_dies() {
         }
     });
     // Nothing is in the way of the next.
-    let new = Process::start(&another, &deploy);
+    let new = deploy();
     new.says("HTTP at ");
     old.ends();
     new.terminate();
-    load.check(data);
+    load.check(&place.data);
 }
 
 /// Whenever the new process is killed, before it has the log, between, or once it serves: whoever
 /// is left or started next has every event once.
 #[test]
 fn killed_at_any_moment_nothing_is_lost() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let data = folder.path().join("D");
-    let data = data.to_str().expect("a path");
-    let another = another_binary(folder.path());
-    let start = |listen: &str| {
-        let serve = ["serve", "word_count", "--data", data, "--listen", listen];
-        let process = Process::start(Path::new(BINARY), &serve);
-        let url = process.says("HTTP at ");
-        (process, url)
-    };
-    let (mut old, url) = start("127.0.0.1:0");
+    let place = Place::new();
+    let (mut old, url) = place.serve("127.0.0.1:0", &[]);
     let load = Load::new(&url);
     let listen = load.address.to_string();
-    let deploy = ["deploy", "word_count", "--data", data, "--listen", &listen, "--yes"];
+    let deploy = || place.deploy(&place.another, &load.address, &[]);
     let (mut went_on, mut took_over) = (0, 0);
     // The old process finishes requests for about 200 ms; then it is a matter of milliseconds.
     let delays = [0, 60, 120].into_iter().chain((180..250).step_by(7));
@@ -328,7 +349,7 @@ fn killed_at_any_moment_nothing_is_lost() {
         let mut idle = TcpStream::connect(load.address).expect("connected");
         let request = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
         assert_eq!(ask(&mut idle, request).expect("an answer").0, 200);
-        let new = Process::start(&another, &deploy);
+        let new = deploy();
         old.says("handing over");
         thread::sleep(Duration::from_millis(delay));
         new.kill();
@@ -339,12 +360,93 @@ fn killed_at_any_moment_nothing_is_lost() {
         } else {
             assert_eq!(line, "the successor serves");
             old.ends();
-            old = start(&listen).0;
+            old = place.serve(&listen, &[]).0;
             took_over += 1;
         }
     }
     old.terminate();
-    load.check(data);
+    load.check(&place.data);
     println!("went on {went_on} times, was taken over {took_over} times");
     assert!(went_on > 0, "never killed in time");
+}
+
+/// A request that is slow holds the old process up. Who asks meanwhile is told to come back,
+/// appends included; nobody hangs, and the slow one is answered.
+#[test]
+fn a_takeover_that_takes_long_says_so() {
+    let place = Place::new();
+    let (old, url) = place.serve("127.0.0.1:0", &[]);
+    let address = Load::new(&url).address;
+    let post = "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: \
+                application/x-ndjson\r\ncontent-length: 17\r\n\r\n";
+    let mut slow = TcpStream::connect(address).expect("connected");
+    slow.write_all(format!("{post}{{\"text\":").as_bytes()).expect("sent");
+    let new = place.deploy(&place.another, &address, &[]);
+    old.says("handing over");
+    new.says("warning: the takeover takes its time");
+    let get = "GET /v1/dataflows/word_count/views/counts HTTP/1.1\r\nhost: a\r\n\r\n";
+    for request in [get.to_owned(), format!("{post}{{\"text\": \"lost\"}}\n")] {
+        let begun = Instant::now();
+        let mut client = TcpStream::connect(address).expect("connected");
+        client.set_read_timeout(Some(PATIENCE)).expect("an option");
+        let (status, body, _) = ask(&mut client, &request).expect("an answer, not a reset");
+        assert_eq!(status, 503, "{body}");
+        assert!(body.contains("another process takes over"), "{body}");
+        assert!(begun.elapsed() < Duration::from_secs(2), "it hangs");
+    }
+    let (status, body, _) = ask(&mut slow, " \"kept\"}\n").expect("an answer");
+    assert_eq!(status, 200, "{body}");
+    new.says("HTTP at ");
+    old.ends();
+    let mut client = TcpStream::connect(address).expect("connected");
+    let (status, body, _) = ask(&mut client, get).expect("an answer");
+    assert_eq!(status, 200);
+    assert!(body.contains("kept") && !body.contains("lost"), "{body}");
+    drop(client);
+    new.terminate();
+}
+
+/// The same through TLS: clients that never pause notice nothing.
+#[test]
+fn a_takeover_through_tls_is_not_noticed() {
+    let place = Place::new();
+    let (cert, key) = place.certificate();
+    let tls = ["--tls-cert", &cert, "--tls-key", &key];
+    let (mut running, url) = place.serve("127.0.0.1:0", &tls);
+    let address = url.trim_start_matches("https://").parse().expect("an address");
+    let over = AtomicBool::new(false);
+    let acknowledged = Mutex::new(BTreeSet::new());
+    let agent = || -> ureq::Agent {
+        let tls = ureq::tls::TlsConfig::builder().disable_verification(true).build();
+        ureq::Agent::config_builder().tls_config(tls).build().into()
+    };
+    thread::scope(|scope| {
+        for client in 0..2 {
+            let (url, over, acknowledged, agent) = (&url, &over, &acknowledged, agent());
+            scope.spawn(move || {
+                for n in (0..).take_while(|_| !over.load(Ordering::Relaxed)) {
+                    let word = format!("c{client}n{n}");
+                    let sent = agent
+                        .post(format!("{url}/v1/streams/lines"))
+                        .header("content-type", "application/x-ndjson")
+                        .send(format!("{{\"text\": \"{word}\"}}\n"));
+                    assert_eq!(sent.expect("an answer").status(), 200);
+                    acknowledged.lock().expect("a lock").insert(word);
+                }
+            });
+        }
+        pause();
+        for binary in [&*place.another, Path::new(BINARY)] {
+            let more = [&tls[..], &["--ca", &cert]].concat();
+            let next = place.deploy(binary, &address, &more);
+            next.says("HTTP at ");
+            std::mem::replace(&mut running, next).ends();
+            pause();
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    running.terminate();
+    let load = Load::new(&address.to_string());
+    *load.acknowledged.lock().expect("a lock") = acknowledged.into_inner().expect("a lock");
+    load.check(&place.data);
 }

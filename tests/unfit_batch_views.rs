@@ -328,3 +328,48 @@ fn a_full_disk_at_the_end_costs_the_checkpoint_only() {
     assert_eq!(after, before);
     served.stop().expect("stopped");
 }
+
+/// An older copy of the log under newer batch views, which then grows beyond their boundary: the
+/// same log by name, other epochs.
+#[test]
+fn a_batch_view_of_a_log_that_was_rolled_back_and_grew_again_is_refused() {
+    let disk = SimDisk::new();
+    let grow = |disk: &SimDisk, from: i64, to: i64| {
+        let writer = system(disk).writer().expect("a writer");
+        for id in from..to {
+            append(&writer, "transfers", &transfers(id, 1)).expect("appended");
+        }
+        writer.close().expect("closed");
+    };
+    grow(&disk, 0, 5);
+    let older = disk.kill();
+    grow(&disk, 5, 9);
+    system(&disk).batch(&flow("1"), &BatchOptions::default()).expect("a batch view");
+    let views = files(&disk, "1");
+    assert!(views.iter().any(|(name, _)| name.ends_with(".sealed")), "{views:?}");
+    // At its boundary, and beyond it.
+    for upper in [9, 12] {
+        let rolled = older.kill();
+        grow(&rolled, 100, 95 + upper);
+        put(&rolled, &views);
+        let (flow, system) = (flow("1"), system(&rolled));
+        let flows = std::slice::from_ref(&flow);
+        let error = system.serve(flows, ServeOptions::default()).err().expect("refused");
+        let text = error.to_string();
+        assert!(error.is_conflict() && text.contains("the batch view at epoch 9"), "{text}");
+        assert!(text.contains("epoch 8 was sealed at") && text.contains("rolled back"), "{text}");
+        let options = BatchOptions { incremental: true, upto: Some(12), ..BatchOptions::default() };
+        if upper == 12 {
+            let error = system.batch(&flow, &options).expect_err("refused").to_string();
+            assert!(error.contains("rolled back"), "{error}");
+        }
+    }
+    // One from before this was written down is not asked.
+    let unmarked = disk.kill();
+    unmarked.tamper(&dir("1").join(format!("{:020}.sealed", 9)), None);
+    let served = system(&unmarked).serve(&[flow("1")], ServeOptions::default());
+    served.expect("served").stop().expect("stopped");
+    // And where it is as it was, it fits.
+    let served = system(&disk).serve(&[flow("1")], ServeOptions::default());
+    served.expect("served").stop().expect("stopped");
+}

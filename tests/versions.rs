@@ -375,3 +375,42 @@ fn versions_are_exchanged_over_http() {
     servers.stop();
     served.stop().expect("stopped");
 }
+
+#[test]
+fn what_was_deployed_serves_after_a_restart() {
+    let lines = Lines::default();
+    let (system, writer, served) = serving(&lines);
+    let (both, names) = ([tally(1), tally(2)], ["tally".to_owned()]);
+    let chosen = |flows: &[Definition]| {
+        let (chosen, said) = system.current_versions(flows, &names).expect("versions");
+        (chosen[0].describe().expect("it compiles").version, said)
+    };
+    assert_eq!(chosen(&both), ("1".to_owned(), Vec::new()), "the first, until one is deployed");
+    let compared = DeployOptions { diff_only: true, ..deploying(&writer) };
+    system.deploy(&served, &tally(2), &compared).expect("compared");
+    assert_eq!(chosen(&both).0, "1", "it was only compared");
+    system.deploy(&served, &tally(2), &deploying(&writer)).expect("deployed");
+    assert_eq!(chosen(&both), ("2".to_owned(), Vec::new()));
+    system.deploy(&served, &tally(1), &deploying(&writer)).expect("gone back");
+    assert_eq!(chosen(&both).0, "1");
+    system.deploy(&served, &tally(2), &deploying(&writer)).expect("deployed");
+    system.conclude(served).expect("stopped");
+    // The restart.
+    let (flows, _) = system.current_versions(&both, &names).expect("versions");
+    let served = system.serve(&flows, ServeOptions::default().writer(&writer)).expect("served");
+    served.wait_beyond("tally", 0).expect("visible");
+    let serves = served.serving("tally").expect("served");
+    assert_eq!(check(&serves.snapshot(Read::Latest).expect("a snapshot"), &lines), 2);
+    served.stop().expect("stopped");
+    let copy = tempfile::tempdir().expect("a folder");
+    system.backup(&both, copy.path()).expect("a backup");
+    let (flows, _) = System::open(copy.path()).current_versions(&both, &names).expect("versions");
+    assert_eq!(flows[0].describe().expect("it compiles").version, "2", "so it is in a backup");
+    // A binary without it says so, once.
+    let (version, said) = chosen(&[tally(1), tally(3)]);
+    assert_eq!((version.as_str(), said.len()), ("1", 1));
+    assert!(said[0].contains("version 2") && said[0].contains("not in this binary"), "{said:?}");
+    assert_eq!(chosen(&both), ("1".to_owned(), Vec::new()));
+    let unknown = system.current_versions(&both, &["other".to_owned()]).map(|_| ());
+    assert!(unknown.is_err_and(|error| error.is_missing()));
+}

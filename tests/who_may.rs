@@ -275,8 +275,13 @@ fn with_tls_and_credentials_any_address_serves_and_plain_text_does_not() {
     let secure = server.url("/readyz").replace("http://", "https://");
     let tls = ureq::tls::TlsConfig::builder().disable_verification(true).build();
     let agent: ureq::Agent = ureq::Agent::config_builder().tls_config(tls).build().into();
-    let answer = agent.get(&secure).header("authorization", &format!("Bearer {secret}")).call();
-    assert_eq!(answer.expect("an answer").status(), 200);
+    // It listens before it has caught up.
+    let ready = (0..1_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        let request = agent.get(&secure).header("authorization", &format!("Bearer {secret}"));
+        request.call().is_ok_and(|answer| answer.status() == 200)
+    });
+    assert!(ready);
     assert!(ureq::get(server.url("/readyz").replace("https://", "http://")).call().is_err());
     let secure = secure.replace("/readyz", "").replace("127.0.0.1", "localhost");
     let query = ["query", "word_count", "counts", "--server", &secure];

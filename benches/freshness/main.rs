@@ -1,4 +1,5 @@
-//! How fresh is what readers see? `cargo bench --bench freshness [-- word_count|tweets|readers|rebuilds]`
+//! How fresh is what readers see? `cargo bench --bench freshness [-- PART…]`, the parts being
+//! `word_count`, `tweets`, `readers` and `rebuilds`; all by default.
 //!
 //! 20,000 events a second are appended to a log on disk in requests of 100, while one dataflow is
 //! live on one worker. For every request: from its append, and from its acknowledgement, until

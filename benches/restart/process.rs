@@ -1,11 +1,14 @@
 //! A process that starts on a data directory, as a server does, and says when it serves.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
 use diptych::dataflows::{tweets_dedup, word_count};
+use diptych::servers::{Servers, ServersOptions};
 use diptych::serving::Read;
 use diptych::{Boundary, Definition, ServeOptions, System};
 use rustix::time::{ClockId, clock_gettime};
@@ -16,8 +19,10 @@ const FLAG: &str = "--start";
 /// How it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// From the newest batch view, and the epochs behind it.
+    /// From the newest batch view, and the epochs behind it; its files answer meanwhile.
     Restart,
+    /// The same, and nothing answers before the batch view is in memory.
+    Loaded,
     /// As if there were no batch view: from all events.
     Recompute,
 }
@@ -25,8 +30,9 @@ pub(crate) enum Start {
 /// What a start took, in seconds from the start of the process.
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
-    /// Until readers had answers as of the batch view; with [`Start::Recompute`] there is none.
-    pub(crate) answering: f64,
+    /// Until a client had an answer over HTTP, as of the batch view; with [`Start::Recompute`] it
+    /// is as of the last epoch.
+    pub(crate) first_answer: f64,
     /// Until they saw the last epoch of the log, and it was checked.
     pub(crate) served: f64,
     /// Processor time of all threads until then.
@@ -65,10 +71,35 @@ pub(crate) fn start(name: &str, directory: &Path, start: Start) -> Started {
         pipe.read_line(&mut line).expect("a line");
         (begun.elapsed().as_secs_f64(), line.trim_end().to_owned())
     };
-    let (answering, (served, cpu), (_, keys), (_, digests)) = (line().0, line(), line(), line());
+    let (_, address) = line();
+    ask(name, &address);
+    let first_answer = begun.elapsed().as_secs_f64();
+    let ((served, cpu), (_, keys), (_, digests)) = (line(), line(), line());
     let cpu = cpu.parse().expect("seconds");
     assert!(child.wait().expect("an end").success(), "{start:?} of {name}");
-    Started { answering, served, cpu, digests, keys: keys.parse().expect("a number") }
+    Started { first_answer, served, cpu, digests, keys: keys.parse().expect("a number") }
+}
+
+/// Asks for a row of the first view, until there is one.
+fn ask(name: &str, address: &str) {
+    let view = flow(name).describe().expect("it compiles").views[0].name.clone();
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_nodelay(true).expect("an option");
+    loop {
+        let path = format!("/v1/dataflows/{name}/views/{view}?limit=1");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let (mut answer, mut piece) = (String::new(), [0; 4096]);
+        // The object ends the answer.
+        while !answer.ends_with('}') {
+            let read = stream.read(&mut piece).expect("an answer");
+            answer.push_str(std::str::from_utf8(&piece[..read]).expect("text"));
+        }
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        if answer.contains("\"rows\":[{") {
+            return;
+        }
+    }
 }
 
 /// Does what [`start`] asks, if this process was started by it.
@@ -84,15 +115,34 @@ pub(crate) fn work_if_started() -> bool {
     };
     let (system, flow) = (System::open(directory), flow(name));
     let writer = system.writer().expect("the log");
+    let writer = Arc::new(writer);
     let boundary = match how.as_str() {
-        "Restart" => Boundary::Newest,
+        "Restart" | "Loaded" => Boundary::Newest,
         _ => Boundary::InPlace(writer.upper()),
     };
-    let options = ServeOptions::default().writer(&writer).boundary(boundary);
-    let served = system.serve(std::slice::from_ref(&flow), options).expect("served");
+    let flows = std::slice::from_ref(&flow);
+    let options = || ServeOptions::default().writer(&writer).boundary(boundary);
+    let first = (how == "Restart")
+        .then(|| system.first_answers(flows, &options()).expect("the files answer"));
+    let listen = |site| {
+        let listen = Some("127.0.0.1:0".parse().expect("an address"));
+        let servers = ServersOptions { listen, ..ServersOptions::default() };
+        let servers = Servers::start(site, &servers).expect("servers");
+        say(&servers.http().expect("an address").to_string());
+        servers
+    };
+    let early = first.as_ref().map(|first| {
+        listen(first.site(&system, flows, Some(Arc::clone(&writer))).expect("a site"))
+    });
+    let options = match &first {
+        Some(first) => options().relieving(first),
+        None => options(),
+    };
+    let served = system.serve(flows, options).expect("served");
+    let servers = early.unwrap_or_else(|| {
+        listen(system.site(&served, flows, Some(Arc::clone(&writer))).expect("a site"))
+    });
     let index = served.index(name).expect("an index");
-    assert_eq!(index.frontier() > 0, boundary == Boundary::Newest, "who answers at once");
-    say("answering");
     served.wait_beyond(name, writer.upper() - 1).expect("caught up");
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     say(&(cpu.tv_sec as f64 + cpu.tv_nsec as f64 * 1e-9).to_string());
@@ -102,7 +152,9 @@ pub(crate) fn work_if_started() -> bool {
     let views = 0..snapshot.views().len();
     let digests = views.map(|view| (rows(view), snapshot.digest(view).expect("a digest")));
     say(&format!("{:?}", digests.collect::<Vec<_>>()));
+    servers.stop();
     served.stop().expect("stopped");
-    writer.close().expect("closed");
+    drop(first);
+    Arc::into_inner(writer).expect("nobody appends").close().expect("closed");
     true
 }

@@ -107,6 +107,8 @@ pub(crate) fn run(job: Job) -> Result<BatchReport> {
     let shift = Arc::into_inner(shift).unwrap_or_else(|| panic!("a worker outlived its thread"));
     if cluster.is_first() {
         shift.job.writer.absorb(&reported)?;
+        // What is derived from events that were erased meanwhile must not last.
+        shift.job.reader.check_history()?;
         shift.job.writer.finish(shift.job.meta)?;
     }
     Ok(BatchReport {
@@ -224,7 +226,14 @@ impl Shift {
 
     /// Writes this worker's part of every accumulation and view.
     fn write(&self, mut lane: Lane, worker: &mut Worker) -> Result<()> {
-        let (job, index) = (&self.job, worker.index());
+        let outcome = self.write_parts(&mut lane, worker.index());
+        // Whatever came of it: the other workers cannot end while this one holds its dataflow.
+        lane.uninstall(worker);
+        outcome
+    }
+
+    fn write_parts(&self, lane: &mut Lane, index: usize) -> Result<()> {
+        let job = &self.job;
         for (name, _) in &job.description.accumulations {
             let mut part = job.writer.accumulation(name, index)?;
             lane.installed()
@@ -246,7 +255,6 @@ impl Shift {
             }
             part.finish()?;
         }
-        lane.uninstall(worker);
         Ok(())
     }
 

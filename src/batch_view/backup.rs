@@ -27,6 +27,9 @@ impl BatchView {
             file.sync_data()?;
             bytes += part.len() as u64;
         }
+        if let Some(clock) = self.sealed_us() {
+            super::sealed::write(&**disk, &dir, self.boundary(), clock)?;
+        }
         disk.sync_dir(&dir)?;
         replace(&**disk, &dir.join(names::manifest(self.boundary())), &self.manifest_bytes()?)?;
         Ok(bytes)

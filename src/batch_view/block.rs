@@ -12,7 +12,7 @@ use crate::limits::BATCH_VIEW_BLOCK_BYTES_MAX;
 /// What every part begins with.
 pub(super) const MAGIC: [u8; 8] = *b"DPTPART1";
 /// Length and checksum before each block.
-const FRAME: usize = 8;
+pub(super) const FRAME: usize = 8;
 
 /// Damage in a batch view, by file and offset.
 pub(super) fn damaged(path: &Path, offset: u64, what: impl std::fmt::Display) -> Error {
@@ -76,7 +76,7 @@ impl BlockWriter {
 pub(super) fn read_block(path: &Path, file: &Buffer, offset: u64) -> Result<(Buffer, u64)> {
     let at = offset as usize;
     let fail = |what: &str| Err(damaged(path, offset, what));
-    let Some(frame) = file.get(at..at + FRAME) else {
+    let Some(frame) = at.checked_add(FRAME).and_then(|end| file.get(at..end)) else {
         return fail("a block begins behind the end of the file");
     };
     let (length, crc) = frame.split_at(4);
@@ -107,6 +107,11 @@ impl BlockReader {
             return Err(damaged(&path, 0, "this is not a part of a batch view"));
         }
         Ok(BlockReader { path, file, offset: MAGIC.len() as u64, left: blocks })
+    }
+
+    /// Where the next block begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
     }
 }
 

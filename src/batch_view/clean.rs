@@ -33,12 +33,35 @@ pub fn remove_before(
     identity: &Identity,
     before: Epoch,
 ) -> Result<()> {
+    remove_if(disk, root, identity, |boundary| boundary < before)
+}
+
+/// Removes the finished batch views whose boundary is among these, and everything unfinished; see
+/// [`remove_before`].
+///
+/// # Errors
+/// As there.
+pub fn remove_these(
+    disk: &dyn Disk,
+    root: &Path,
+    identity: &Identity,
+    boundaries: &[Epoch],
+) -> Result<()> {
+    remove_if(disk, root, identity, |boundary| boundaries.contains(&boundary))
+}
+
+fn remove_if(
+    disk: &dyn Disk,
+    root: &Path,
+    identity: &Identity,
+    unwanted: impl Fn(Epoch) -> bool,
+) -> Result<()> {
     let dir = identity.dir(root);
     let _lock = disk.lock(&dir.join("lock"))?;
     let files = disk.list(&dir)?;
     // The manifests first, and durably: parts without one are unfinished, never half a view.
     for file in &files {
-        let old = names::boundary_of(file).filter(|boundary| *boundary < before);
+        let old = names::boundary_of(file).filter(|boundary| unwanted(*boundary));
         if old.is_some_and(|boundary| *file == names::manifest(boundary)) {
             disk.remove(&dir.join(file))?;
         }

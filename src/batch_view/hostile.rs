@@ -51,6 +51,7 @@ fn manifest() -> Manifest {
         log_identity: "1".into(),
         barriers: Vec::new(),
         views: vec![ViewMeta { name: VIEW.into(), schema }],
+        sealed_us: None,
     };
     let part = Part {
         file: "part".into(),
@@ -90,7 +91,7 @@ fn run_manifest(bytes: &[u8]) {
 }
 
 fn run_rows(bytes: &[u8]) {
-    drop(visit_rows(Path::new(ROOT), bytes, |_, _, _| true));
+    drop(visit_rows(Path::new(ROOT), 0, bytes, |_, _, _| true));
 }
 
 /// Blocks whose checksums are right; the last one is taken for the index.
@@ -114,5 +115,6 @@ fn run_part(bytes: &[u8]) {
     let view = BatchView::of(disk, dir, manifest);
     drop(view.get(VIEW, &encode(&"to".to_owned())));
     drop(view.range(VIEW, &ByteRange::all(), 100));
+    drop(view.range(VIEW, &ByteRange::prefix(b"t"), 1));
     drop(view.for_each_row(VIEW, |_, _, _| ()));
 }

@@ -47,6 +47,10 @@ pub struct Meta {
     pub barriers: Vec<Barrier>,
     /// The views.
     pub views: Vec<ViewMeta>,
+    /// What the log recorded as the wall clock of the last epoch below the boundary, if that is
+    /// known. It stands in a file of its own.
+    #[serde(skip)]
+    pub sealed_us: Option<i64>,
 }
 
 /// One file.

@@ -3,18 +3,25 @@
 mod backup;
 mod block;
 mod clean;
+mod former;
 mod hostile;
 mod lineage;
 mod manifest;
+mod mapped;
 mod names;
 mod reader;
+mod record;
 mod rows;
+mod sealed;
 mod writer;
 
-pub use clean::remove_before;
+pub use clean::{remove_before, remove_these};
+pub use former::{Home, Stated, homes};
 pub(crate) use hostile::hostile;
 pub use lineage::{lineage, set_lineage};
 pub use manifest::{Barrier, Meta, ViewMeta};
+pub use mapped::MappedView;
 pub use names::Identity;
 pub use reader::{BatchView, Newest};
+pub use record::{record_version, recorded_version};
 pub use writer::{AccumulationWriter, BatchViewWriter, ViewWriter};

@@ -62,6 +62,11 @@ pub(super) fn manifest(boundary: Epoch) -> String {
     format!("{boundary:020}.manifest")
 }
 
+/// The name of the file that says when the last epoch was sealed.
+pub(super) fn sealed(boundary: Epoch) -> String {
+    format!("{boundary:020}.sealed")
+}
+
 /// The name of the mark that a batch view at this boundary is being made, from the moment its
 /// boundary is decided.
 pub(super) fn begun(boundary: Epoch) -> String {

@@ -4,17 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use bincode::Options;
 
-use super::block::{BlockReader, damaged, read_block};
-use super::manifest::{Barrier, Manifest, Part, ViewMeta, codec};
+use super::block::{BlockReader, damaged};
+use super::manifest::{Barrier, Manifest, Part, ViewMeta};
+use super::mapped::MappedView;
 use super::names::{self, Identity, PartKind};
 use super::rows::visit_rows;
 use crate::error::{Error, Kind, Result};
 use crate::io::Disk;
-use crate::limits::BATCH_VIEW_FOOTER_BYTES_MAX;
 use crate::row::ByteRange;
-use crate::serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
+use crate::serving::{Base, BaseBuilder, Digest, Row, StoredView, ViewBatch, shard_of};
 use crate::time::Epoch;
 
 /// A batch view on disk: accumulations and views at one boundary. Immutable.
@@ -116,7 +115,8 @@ impl BatchView {
     ) -> Result<BatchView> {
         let dir = identity.dir(root);
         let path = dir.join(names::manifest(boundary));
-        let manifest = Manifest::read(&*disk, &path)?;
+        let mut manifest = Manifest::read(&*disk, &path)?;
+        manifest.meta.sealed_us = super::sealed::read(&*disk, &dir, boundary)?;
         let (dataflow, version) = (&manifest.dataflow, &manifest.version);
         if (dataflow, version) != (&identity.dataflow, &identity.version) {
             return Err(Error::new(
@@ -150,6 +150,11 @@ impl BatchView {
     /// Which log the history came from.
     pub fn log_identity(&self) -> &str {
         &self.manifest.meta.log_identity
+    }
+
+    /// The wall clock that its log had recorded for the last epoch, if that is known.
+    pub fn sealed_us(&self) -> Option<i64> {
+        self.manifest.meta.sealed_us
     }
 
     /// How many workers wrote it; any number can read it.
@@ -276,8 +281,9 @@ impl BatchView {
     ) -> Result<()> {
         for part in self.parts(PartKind::View, name)? {
             let (path, file) = self.map(part)?;
-            for block in BlockReader::new(Arc::clone(&path), file, part.blocks)? {
-                visit_rows(&path, &block?, |key, value, times| {
+            let mut blocks = BlockReader::new(Arc::clone(&path), file, part.blocks)?;
+            while let (offset, Some(block)) = (blocks.offset(), blocks.next()) {
+                visit_rows(&path, offset, &block?, |key, value, times| {
                     visit(key, value, times);
                     true
                 })?;
@@ -318,6 +324,15 @@ impl BatchView {
         Ok(base)
     }
 
+    /// A view, to be read from its files as often as one likes. All of them are mapped at once.
+    ///
+    /// # Errors
+    /// When there is no such view, or the index of a part is damaged. What else is damaged is an
+    /// error of who reads it.
+    pub fn mapped(&self, name: &str) -> Result<MappedView> {
+        MappedView::open(self.parts(PartKind::View, name)?.map(|part| (part, self.map(part))))
+    }
+
     /// The rows of a key, read from the files: touches one or two blocks of each part.
     ///
     /// # Errors
@@ -331,45 +346,6 @@ impl BatchView {
     /// # Errors
     /// When there is no such view, or what is read is damaged.
     pub fn range(&self, name: &str, range: &ByteRange, limit: usize) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        for part in self.parts(PartKind::View, name)? {
-            let start = rows.len();
-            self.read_part(part, range, |key, value, multiplicity| {
-                rows.push(Row { key: key.to_vec(), value: value.to_vec(), multiplicity });
-                rows.len() - start < limit
-            })?;
-        }
-        rows.sort_unstable();
-        rows.truncate(limit);
-        Ok(rows)
-    }
-
-    /// Visits the rows of a range in one part, until `visit` says stop.
-    fn read_part(
-        &self,
-        part: &Part,
-        range: &ByteRange,
-        mut visit: impl FnMut(&[u8], &[u8], isize) -> bool,
-    ) -> Result<()> {
-        let (path, file) = self.map(part)?;
-        let (footer, _) = read_block(&path, &file, part.footer)?;
-        let index: Vec<(u64, Vec<u8>)> = codec(BATCH_VIEW_FOOTER_BYTES_MAX)
-            .deserialize(&footer)
-            .map_err(|error| damaged(&path, part.footer, error))?;
-        // A block may end with the rows of the key that the next one begins with.
-        let first = index.partition_point(|(_, key)| key < &range.start).saturating_sub(1);
-        for (offset, key) in &index[first..] {
-            if !range.is_before_end(key) {
-                break;
-            }
-            let (block, _) = read_block(&path, &file, *offset)?;
-            let more = visit_rows(&path, &block, |key, value, times| {
-                range.is_before_end(key) && (!range.contains(key) || visit(key, value, times))
-            })?;
-            if !more {
-                break;
-            }
-        }
-        Ok(())
+        Ok(self.mapped(name)?.page(range, None, limit)?.rows)
     }
 }

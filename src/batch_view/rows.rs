@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::block::damaged;
+use super::block::{FRAME, damaged};
 use crate::error::Result;
 
 /// Length of the key, length of the value, multiplicity.
-const HEAD: usize = 4 + 4 + 8;
+pub(super) const HEAD: usize = 4 + 4 + 8;
 
 /// Appends a row.
 pub(super) fn put_row(key: &[u8], value: &[u8], multiplicity: isize, out: &mut Vec<u8>) {
@@ -17,28 +17,38 @@ pub(super) fn put_row(key: &[u8], value: &[u8], multiplicity: isize, out: &mut V
     out.extend_from_slice(value);
 }
 
-/// Calls `visit` with key, value and multiplicity of each row of a block, until it says stop;
-/// did it go to the end?
+/// Key, value and multiplicity of the row that begins at `start`; none when it reaches over the end
+/// of the block.
+pub(super) fn row_at(block: &[u8], start: usize) -> Option<(&[u8], &[u8], isize)> {
+    let (head, tail) = block.get(start..)?.split_at_checked(HEAD)?;
+    let word = |at: usize| {
+        u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize
+    };
+    let mut times = [0; 8];
+    times.copy_from_slice(&head[8..]);
+    let (key, tail) = tail.split_at_checked(word(0))?;
+    let (value, _) = tail.split_at_checked(word(4))?;
+    Some((key, value, i64::from_le_bytes(times) as isize))
+}
+
+/// Calls `visit` with key, value and multiplicity of each row of the block at `offset` of a file,
+/// until it says stop; did it go to the end?
 pub(super) fn visit_rows<'a>(
     path: &Path,
+    offset: u64,
     block: &'a [u8],
     mut visit: impl FnMut(&'a [u8], &'a [u8], isize) -> bool,
 ) -> Result<bool> {
-    let mut rest = block;
-    while !rest.is_empty() {
-        let fail = || damaged(path, 0, "a row reaches over the end of its block");
-        let (head, tail) = rest.split_at_checked(HEAD).ok_or_else(fail)?;
-        let word = |at: usize| {
-            u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize
+    let mut start = 0;
+    while start < block.len() {
+        let Some((key, value, times)) = row_at(block, start) else {
+            let place = offset.saturating_add((FRAME + start) as u64);
+            return Err(damaged(path, place, "a row reaches over the end of its block"));
         };
-        let mut times = [0; 8];
-        times.copy_from_slice(&head[8..]);
-        let (key, tail) = tail.split_at_checked(word(0)).ok_or_else(fail)?;
-        let (value, tail) = tail.split_at_checked(word(4)).ok_or_else(fail)?;
-        if !visit(key, value, i64::from_le_bytes(times) as isize) {
+        if !visit(key, value, times) {
             return Ok(false);
         }
-        rest = tail;
+        start += HEAD + key.len() + value.len();
     }
     Ok(true)
 }

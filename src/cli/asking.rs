@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::args::{FormatArgs, WorkerArgs};
+use super::as_of::AsOf;
 use super::place::PlaceArgs;
 use crate::error::{Error, Kind, Result};
 use crate::time::Epoch;
@@ -20,9 +21,10 @@ pub(super) struct QueryArgs {
     /// Print at most so many rows
     #[arg(long, value_name = "ROWS")]
     pub(super) limit: Option<usize>,
-    /// Answer as of the end of this epoch [default: the last in the log]
-    #[arg(long, value_name = "EPOCH")]
-    pub(super) as_of: Option<Epoch>,
+    /// Answer as of the end of this epoch, or of the last at this time (RFC 3339) [default: the
+    /// last in the log]
+    #[arg(long, value_name = "EPOCH|TIME")]
+    pub(super) as_of: Option<AsOf>,
     #[command(flatten)]
     pub(super) workers: WorkerArgs,
     #[command(flatten)]

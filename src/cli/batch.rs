@@ -9,6 +9,7 @@ use super::catalog::Catalog;
 use super::launch;
 use super::sheet::grouped;
 use crate::batch::BatchReport;
+use crate::batch_view::BatchView;
 use crate::dataflow::Definition;
 use crate::engine::{Cluster, Progress};
 use crate::error::Result;
@@ -52,7 +53,9 @@ fn one(
     for error in &damaged {
         eprintln!("warning: {error}");
     }
-    if found.is_some_and(|view| view.boundary() == end) && end > 0 {
+    let reader = system.reader()?;
+    let is_there = |view: BatchView| view.boundary() == end && System::is_of(&view, &reader);
+    if found.is_some_and(is_there) && end > 0 {
         if cluster.is_first() {
             eprintln!("{name}: there is a batch view at F = {end} already, of this version");
         }
@@ -70,6 +73,11 @@ fn one(
     let report = system.batch(definition, &options);
     drop(bar);
     let report = report?;
+    if args.incremental && report.from == 0 && cluster.is_first() && end > 0 {
+        // Why nothing was continued, if there was something.
+        let (_, passed_over) = system.fitting(definition, end - 1, end)?;
+        passed_over.iter().for_each(|error| eprintln!("warning: {error}"));
+    }
     if cluster.is_first() {
         eprintln!("{}", describe(&report, cluster));
     }

@@ -17,7 +17,7 @@ use super::sheet::{counted, shown};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::log::Chunk;
+use crate::log::{Chunk, Retraction};
 use crate::serving::{Compared, Read, compare};
 use crate::system::System;
 use crate::time::Epoch;
@@ -130,8 +130,11 @@ fn bisect(
 fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared]) -> Result<()> {
     let keys = keys(views)?;
     let (mut all, mut mentioning, mut others) = (0, Vec::new(), Vec::new());
+    let mut retracted = Vec::new();
     for sealed in system.reader()?.epochs(epoch, epoch + 1)? {
-        for chunk in sealed?.chunks {
+        let sealed = sealed?;
+        retracted.extend(sealed.retractions);
+        for chunk in sealed.chunks {
             if flow.streams.iter().any(|stream| *stream.name == *chunk.stream) {
                 all += chunk.len();
                 sort_out(&chunk, &keys, &mut mentioning, &mut others)?;
@@ -146,6 +149,16 @@ fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared])
     println!("the epoch has {}; {stated}:", counted(all as u64, "event"));
     for event in events {
         println!("  {}", shown(&event));
+    }
+    retracted.retain(|one| flow.streams.iter().any(|stream| *stream.name == *one.events.stream));
+    for Retraction { reason, events, .. } in &retracted {
+        let (mut mentioning, mut others) = (Vec::new(), Vec::new());
+        sort_out(events, &keys, &mut mentioning, &mut others)?;
+        let count = counted(events.len() as u64, "earlier event");
+        println!("it retracts {count} ({reason}), at most the first few are:");
+        for event in mentioning.iter().chain(&others).take(EVENTS_SHOWN) {
+            println!("  {}", shown(event));
+        }
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ fn local(args: &ChangesArgs, catalog: &Catalog, system: &System) -> Result<ExitC
     if upper > end || from >= upper {
         return Err(not_sealed(from, upper, end));
     }
-    let (found, damaged) = system.newest(&description, from)?;
+    let (found, damaged) = system.fitting(definition, from, from)?;
     for error in &damaged {
         eprintln!("warning: {error}");
     }

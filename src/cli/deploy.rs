@@ -20,7 +20,7 @@ use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Link, Waiting, secret_bytes};
 use crate::limits::{DEPLOY_CATCH_UP, SERVER_GRACE};
-use crate::servers::{Listeners, NAME_LEN};
+use crate::servers::{Doorstep, Listeners, NAME_LEN};
 use crate::serving::{Index, Read, view_diffs};
 use crate::system::{BatchOptions, LateWriter, ServeOptions, Served, System};
 use crate::time::Epoch;
@@ -91,15 +91,23 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
         return Err(Error::new(Kind::Stopped, "not deployed: the old process goes on"));
     }
     let (link, listeners) = ask(&remote, &system)?;
+    let door = Doorstep::guard(&listeners, &args.serve.servers.options())?;
     // From here on an error ends this process, and the old one takes its place again.
     let writer = Arc::new(retry(RELEASE, || system.writer())?);
     served.give_writer(&writer);
     drop(late);
     catch_up(&served, writer.upper(), LAST_EPOCHS)?;
+    drop(door);
     let (args, writer) = (&args.serve, Some(writer));
     let system = &system;
-    let mut hosting = Hosting { args, catalog, system, served, writer, may_hand_over: true };
-    let outcome = hosting.run(None, listeners, || {
+    let definitions = &definitions[..];
+    // It is this binary's version that serves from now on, whatever was deployed before.
+    for definition in definitions {
+        system.chose(definition)?;
+    }
+    let may_hand_over = true;
+    let mut hosting = Hosting { args, catalog, system, definitions, served, writer, may_hand_over };
+    let outcome = hosting.run(None, None, listeners, || {
         if let Err(error) = link.serving() {
             tracing::warn!("the old process ended before it was told to: {error}");
         }

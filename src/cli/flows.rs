@@ -37,6 +37,10 @@ pub(super) fn run(args: &FlowsArgs, catalog: &Catalog) -> Result<ExitCode> {
         for view in &description.views {
             row("view", &view.name, view.schema.to_string())?;
         }
+        for retained in &description.retained {
+            let (what, keep) = retained.split_once(": ").unwrap_or((retained, ""));
+            row("keep", what, keep.to_owned())?;
+        }
     }
     sheet.finish()?;
     Ok(ExitCode::SUCCESS)
@@ -57,6 +61,9 @@ fn tell(description: &Description, out: &mut Sheet) -> Result<()> {
         let (key, value) = (side(&view.schema.key), side(&view.schema.value));
         let arrow = if value.is_empty() { "" } else { " -> " };
         out.line(&format!("  view {}: ({key}){arrow}{value}", view.name))?;
+    }
+    for retained in &description.retained {
+        out.line(&format!("  keep {retained}"))?;
     }
     Ok(())
 }

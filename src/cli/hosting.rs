@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use super::args::ServeArgs;
 use super::catalog::Catalog;
 use super::serve::{Input, attend, rebuild, verify, wait_for_all};
+use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
 use crate::log::Writer;
-use crate::servers::{Listeners, Servers, Site};
+use crate::servers::{Doorstep, Listeners, Servers, Site};
 use crate::system::{Served, System};
 
 /// How long requests that are cut off may hold the log's writer, and how long a lock that a dead
@@ -24,6 +25,8 @@ pub(super) struct Hosting<'a> {
     pub(super) args: &'a ServeArgs,
     pub(super) catalog: &'a Catalog,
     pub(super) system: &'a System,
+    /// What is served from the start.
+    pub(super) definitions: &'a [Definition],
     pub(super) served: Served,
     pub(super) writer: Option<Arc<Writer>>,
     /// May a successor take over?
@@ -31,13 +34,32 @@ pub(super) struct Hosting<'a> {
 }
 
 /// The servers, and what they answer from.
-struct Open {
+pub(super) struct Open {
     servers: Servers,
     site: Arc<Site>,
 }
 
+impl Open {
+    /// HTTP and Postgres, when an address was given.
+    ///
+    /// # Errors
+    /// When an address is taken, or its certificates or credentials cannot be read.
+    pub(super) fn start(site: Arc<Site>, args: &ServeArgs, given: Listeners) -> Result<Open> {
+        let servers = Servers::start_on(Arc::clone(&site), &args.servers.options(), given)?;
+        if let Some(address) = servers.http() {
+            let scheme = if args.servers.tls_cert.is_some() { "https" } else { "http" };
+            tracing::info!("HTTP at {scheme}://{address}/");
+        }
+        if let Some(address) = servers.pg() {
+            tracing::info!("Postgres at {address}");
+        }
+        Ok(Open { servers, site })
+    }
+}
+
 impl Hosting<'_> {
-    /// Answers until told to stop; `open` is called once when it does. When a successor has taken
+    /// Answers until told to stop, from what is `opened` already or at the sockets that are
+    /// `given`; `open` is called once when it does. When a successor has taken
     /// over there is nothing left to be written: `handed_over` says so.
     ///
     /// # Errors
@@ -45,15 +67,21 @@ impl Hosting<'_> {
     pub(super) fn run(
         &mut self,
         mut input: Option<Input>,
+        mut opened: Option<Open>,
         mut given: Listeners,
         open: impl FnOnce() -> Result<()>,
     ) -> Result<bool> {
-        let definitions = self.catalog.select(&self.args.dataflows)?;
-        let rebuilds = rebuild(self.args, self.system, &self.served, &definitions)?;
+        let rebuilds = rebuild(self.args, self.system, &self.served, self.definitions)?;
         let verifications = verify(self.args, self.system, &self.served)?;
         let mut open = Some(open);
         let outcome = loop {
-            let opened = self.open(std::mem::take(&mut given))?;
+            let opened = match opened.take() {
+                Some(early) => {
+                    self.allow_handover(&early.site);
+                    Some(early)
+                }
+                None => self.open(std::mem::take(&mut given))?,
+            };
             if let Some(open) = open.take() {
                 open()?;
             }
@@ -83,18 +111,14 @@ impl Hosting<'_> {
         let writer = self.writer.as_ref().filter(|_| servers.appends()).cloned();
         // What is not served from the start may be deployed.
         let site = self.system.site(&self.served, self.catalog.all(), writer)?;
+        self.allow_handover(&site);
+        Open::start(site, self.args, given).map(Some)
+    }
+
+    fn allow_handover(&self, site: &Site) {
         if self.may_hand_over {
             site.allow_handover(self.system.root());
         }
-        let opened = Servers::start_on(Arc::clone(&site), &servers.options(), given)?;
-        if let Some(address) = opened.http() {
-            let scheme = if servers.tls_cert.is_some() { "https" } else { "http" };
-            tracing::info!("HTTP at {scheme}://{address}/");
-        }
-        if let Some(address) = opened.pg() {
-            tracing::info!("Postgres at {address}");
-        }
-        Ok(Some(Open { servers: opened, site }))
     }
 
     /// What was asked is answered, and what was acknowledged is part of the last epoch.
@@ -122,6 +146,7 @@ impl Hosting<'_> {
             }
         }
         tracing::warn!("the successor is gone before it served: this process goes on");
+        let _door = Doorstep::guard(&kept, &self.args.servers.options())?;
         if self.writer.is_none() {
             let writer = retry(RELEASE, || self.system.writer())?;
             let writer = Arc::new(writer);

@@ -1,4 +1,4 @@
-//! `log ls | check | stat`: the master dataset from outside.
+//! `log ls | check | stat | retract | erase | erasures`: the master dataset from outside.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,11 +7,14 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::args::{DataArgs, FormatArgs};
-use super::sheet::{Sheet, grouped};
+use super::catalog::Catalog;
+use super::erase::{self, EraseArgs};
+use super::retract::{self, RetractArgs};
+use super::sheet::{Sheet, counted, grouped};
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
 use crate::io::{Disk, RealDisk};
-use crate::log::inspect;
+use crate::log::{Retraction, inspect};
 use crate::row::Datum;
 
 #[derive(Args, Debug)]
@@ -26,8 +29,18 @@ pub(super) enum LogCommand {
     Ls(LogWhere),
     /// Verify every checksum; damage is named by file and offset
     Check(LogWhere),
-    /// Epochs, streams, rows and bytes
+    /// Epochs, streams, rows and bytes; what was retracted, and why
     Stat(LogWhere),
+    /// Take events back: they are not edited, a correction is appended
+    Retract(RetractArgs),
+    /// Erase events from history for good, and recompute what was derived from them
+    ///
+    /// The server must be stopped. Batch views of before are removed, and recomputed for the
+    /// dataflows of this binary that read the stream; it prints how their answers changed. Exit
+    /// code 3 when no event matches.
+    Erase(EraseArgs),
+    /// List what was erased: when, how much, why
+    Erasures(LogWhere),
 }
 
 #[derive(Args, Debug)]
@@ -38,12 +51,15 @@ pub(super) struct LogWhere {
     pub(super) format: FormatArgs,
 }
 
-/// Runs one of the three.
-pub(super) fn run(args: &LogArgs) -> Result<ExitCode> {
+/// Runs one of them.
+pub(super) fn run(args: &LogArgs, catalog: &Catalog) -> Result<ExitCode> {
     match &args.what {
         LogCommand::Ls(place) => list(place)?,
         LogCommand::Check(place) => check(place)?,
         LogCommand::Stat(place) => stat(place)?,
+        LogCommand::Retract(args) => return retract::run(args),
+        LogCommand::Erase(args) => return erase::run(args, catalog),
+        LogCommand::Erasures(place) => erase::list(&place.data.system(), place.format)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -59,6 +75,9 @@ fn text(text: impl Into<String>) -> Datum {
 fn list(place: &LogWhere) -> Result<()> {
     let (disk, dir) = open(place);
     let files = inspect::ls(disk, dir)?;
+    if let Ok(reader) = place.data.system().reader() {
+        erase::mention(&reader.erasures());
+    }
     let names = ["file", "kind", "listed", "lower", "upper", "rows", "bytes"];
     let mut sheet = Sheet::new(place.format.format, &names)?;
     for file in files {
@@ -93,7 +112,9 @@ fn stat(place: &LogWhere) -> Result<()> {
         stat.frame_files,
         grouped(stat.frame_bytes)
     );
-    let mut sheet = Sheet::new(place.format.format, &["stream", "rows", "schemas", "columns"])?;
+    erase::mention(&stat.erasures);
+    let mut sheet =
+        Sheet::new(place.format.format, &["stream", "rows", "retracted", "schemas", "columns"])?;
     for stream in stat.streams {
         let newest = stream.schemas.last();
         let columns = newest.map_or_else(String::new, |schema| {
@@ -102,9 +123,15 @@ fn stat(place: &LogWhere) -> Result<()> {
         });
         let schemas = stream.schemas.len() as u64;
         let name = text(stream.name.as_ref());
-        sheet.row(vec![name, Datum::UInt(stream.rows), Datum::UInt(schemas), text(columns)])?;
+        let (rows, retracted) = (Datum::UInt(stream.rows), Datum::UInt(stream.retracted));
+        sheet.row(vec![name, rows, retracted, Datum::UInt(schemas), text(columns)])?;
     }
-    sheet.finish()
+    sheet.finish()?;
+    for Retraction { epoch, reason, events } in &stat.retractions {
+        let (count, stream) = (counted(events.len() as u64, "event"), &events.stream);
+        eprintln!("epoch {epoch} retracts {count} of stream {stream}: {reason}");
+    }
+    Ok(())
 }
 
 fn check(place: &LogWhere) -> Result<()> {

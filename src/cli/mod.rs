@@ -28,6 +28,7 @@
 
 mod admission;
 mod args;
+mod as_of;
 mod asking;
 mod backup;
 mod bar;
@@ -40,6 +41,7 @@ mod config;
 mod demo;
 mod deploy;
 mod diff;
+mod erase;
 mod flows;
 mod hosting;
 mod ingest;
@@ -52,6 +54,7 @@ mod percentile;
 mod place;
 mod query;
 mod remote;
+mod retract;
 mod serve;
 mod sheet;
 mod signal;
@@ -136,7 +139,7 @@ fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<Exit
         Command::Deploy(args) => deploy::run(&args, catalog),
         Command::Backup(args) => backup::run(&args, catalog, "backup"),
         Command::Restore(args) => backup::run(&args, catalog, "restored"),
-        Command::Log(args) => log::run(&args),
+        Command::Log(args) => log::run(&args, catalog),
         Command::Token(args) => token::run(&args),
         Command::Config(ConfigArgs { what: ConfigCommand::Show(_) }) => {
             config::show(settings);

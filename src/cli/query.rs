@@ -8,11 +8,12 @@ use super::key;
 use super::place::Place;
 use super::remote;
 use super::sheet::{Sheet, counted};
-use crate::System;
-use crate::error::{Error, Kind, Result};
+use crate::batch_view::BatchView;
+use crate::error::Result;
 use crate::row::{ByteRange, Datum, RowSchema};
 use crate::serving::{Index, Read, Row};
 use crate::time::Epoch;
+use crate::{How, Past, System};
 
 /// Prints the rows of a range as they come, each as often as it is there.
 pub(super) struct RowPrinter<'s> {
@@ -89,7 +90,8 @@ pub(super) fn run(args: &QueryArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
 }
 
-/// Answers from the batch view when it is exact, else from a computation up to the epoch.
+/// Answers from the batch view when it is exact, else from a computation up to the epoch. One for
+/// an epoch that was asked for is kept.
 fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let description = definition.describe()?;
@@ -97,53 +99,58 @@ fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCod
     let schema = &description.views[view].schema;
     let range = key::range(&args.keys, schema)?;
     let reader = system.reader()?;
-    let end = reader.upper()?;
-    let upper = match args.as_of {
-        None => end,
-        Some(epoch) if epoch < end => epoch + 1,
-        Some(epoch) => {
-            let message = format!("epoch {epoch} is not in the log, which has [0, {end})");
-            return Err(Error::new(Kind::Missing, message)
-                .remedy("ask for a sealed epoch, or leave --as-of out"));
-        }
-    };
-    let mut out = RowPrinter::new(args.format, schema, args.limit)?;
+    let printer = || RowPrinter::new(args.format, schema, args.limit);
+    let cluster = args.workers.cluster();
+    if let Some(as_of) = args.as_of {
+        let epoch = as_of.epoch(&reader)?;
+        let Past { index, how } = system.as_of(definition, epoch, cluster)?;
+        let upper = epoch + 1;
+        eprintln!("epoch {epoch}, {}", told(how, upper, "kept for who asks again"));
+        print(&index, view, range, Some(epoch), printer()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = printer()?;
+    let upper = reader.upper()?;
     let Some(epoch) = upper.checked_sub(1) else {
         eprintln!("the log is empty: no epoch is complete");
         out.finish()?;
         return Ok(ExitCode::SUCCESS);
     };
-    let (found, damaged) = system.newest(&description, upper)?;
+    let (found, damaged) = system.fitting(definition, upper, upper)?;
     for error in &damaged {
         eprintln!("warning: {error}");
     }
-    let found = found.filter(|view| view.log_identity() == reader.identity());
-    match found {
-        Some(files) if files.boundary() == upper => {
-            eprintln!("epoch {epoch}, boundary F = {upper}: read from the batch view");
-            let limit = args.limit.unwrap_or(usize::MAX);
-            for row in files.range(&args.view, &range, limit)? {
-                if !out.row(&row)? {
-                    break;
-                }
+    let found = found.filter(|view| System::is_of(view, &reader));
+    let how = match found.as_ref().map(BatchView::boundary) {
+        Some(boundary) if boundary == upper => How::Found,
+        Some(boundary) => How::Continued(boundary),
+        None => How::Recomputed,
+    };
+    let hint = "`batch` leaves a batch view that is read instead";
+    eprintln!("epoch {epoch}, {}", told(how, upper, hint));
+    if let (How::Found, Some(files)) = (how, found) {
+        let limit = args.limit.unwrap_or(usize::MAX);
+        for row in files.range(&args.view, &range, limit)? {
+            if !out.row(&row)? {
+                break;
             }
-            out.finish()?;
         }
-        found => {
-            match found.map(|view| view.boundary()) {
-                Some(boundary) => eprintln!(
-                    "epoch {epoch}, boundary F = {boundary}: restored at F and replayed {}",
-                    counted(upper - boundary, "epoch")
-                ),
-                None => eprintln!(
-                    "epoch {epoch}, boundary F = {upper}: recomputed from the events (`batch` \
-                     leaves a batch view that is read instead)"
-                ),
-            }
-            let cluster = args.workers.cluster();
-            let index = system.recompute(definition, upper, cluster, false)?;
-            print(&index, view, range, Some(epoch), out)?;
-        }
+        out.finish()?;
+    } else {
+        let index = system.recompute(definition, upper, cluster, false)?;
+        print(&index, view, range, Some(epoch), out)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where an answer comes from; one that was recomputed says what becomes of it.
+fn told(how: How, upper: Epoch, hint: &str) -> String {
+    match how {
+        How::Found => format!("boundary F = {upper}: read from the batch view"),
+        How::Continued(boundary) => {
+            let epochs = counted(upper - boundary, "epoch");
+            format!("boundary F = {boundary}: restored at F and replayed {epochs}")
+        }
+        How::Recomputed => format!("boundary F = {upper}: recomputed from the events ({hint})"),
+    }
 }

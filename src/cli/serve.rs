@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::args::ServeArgs;
 use super::bar::Watching;
 use super::catalog::{Catalog, Target};
-use super::hosting::Hosting;
+use super::hosting::{Hosting, Open};
 use super::query::{self, RowPrinter};
 use super::sheet::{counted, grouped};
 use super::{launch, logs, signal, verify};
@@ -33,10 +33,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Restores or feeds history, then follows.
 pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     logs::start(args.logs);
-    let definitions = catalog.select(&args.dataflows)?;
+    let system = args.data.system();
+    let definitions = current(args, catalog, &system)?;
     let target = args.stdin.as_deref().map(|name| catalog.target(name, None)).transpose()?;
     let printed = printed(args, &definitions)?;
-    let system = args.data.system();
     if args.servers.any() && !args.cluster.is_member() {
         // What would be refused after a long restore is refused before it.
         args.servers.options().check()?;
@@ -71,14 +71,38 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
         late.give(writer);
         options = options.late_writer(&late);
     }
+    // Answers, if older ones, before anything is loaded.
+    let answers = args.servers.any() && !args.cluster.is_member();
+    let first = answers.then(|| system.first_answers(&definitions, &options)).transpose()?;
+    let mut opened = None;
+    if let Some(first) = &first {
+        let writer = writer.as_ref().filter(|_| args.servers.appends()).cloned();
+        let site = first.site(&system, catalog.all(), writer)?;
+        opened = Some(Open::start(site, args, Listeners::default())?);
+        options = options.relieving(first);
+    }
     let served = system.serve(&definitions, options)?;
     drop(late);
     let alone = !args.cluster.is_member() && args.servers.appends();
     let may_hand_over = alone && target.is_none() && printed.is_none();
     let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
-    let mut hosting = Hosting { args, catalog, system: &system, served, writer, may_hand_over };
-    let outcome = hosting.run(input, Listeners::default(), || Ok(()));
+    let (system, definitions) = (&system, &definitions[..]);
+    let mut hosting = Hosting { args, catalog, system, definitions, served, writer, may_hand_over };
+    let outcome = hosting.run(input, opened, Listeners::default(), || Ok(()));
     conclude(hosting, outcome, printed)
+}
+
+/// The versions that served last, where this binary has them.
+pub(super) fn current(
+    args: &ServeArgs,
+    catalog: &Catalog,
+    system: &System,
+) -> Result<Vec<Definition>> {
+    // What is unknown or named twice is refused there.
+    catalog.select(&args.dataflows)?;
+    let (definitions, said) = system.current_versions(catalog.all(), &args.dataflows)?;
+    said.iter().for_each(|line| tracing::warn!("{line}"));
+    Ok(definitions)
 }
 
 /// Prints what was asked for, leaves checkpoints, closes the log.
@@ -148,6 +172,18 @@ pub(super) fn rebuild(
                 rows.join("\n  ")
             );
         }
+        Rebuilt::Mending { dataflow, because } => {
+            tracing::warn!(
+                "{dataflow}: {because}: it is recomputed from the log; readers stay at the epoch \
+                 before until then"
+            );
+        }
+        Rebuilt::Mended { dataflow, frontier, took } => {
+            tracing::info!(
+                "{dataflow}: recomputed after the retraction, serves from frontier {frontier} on \
+                 ({took:.1?})"
+            );
+        }
         Rebuilt::Failed { dataflow, error } => {
             tracing::warn!("{dataflow}: no newer batch view: {error}");
         }
@@ -184,7 +220,7 @@ fn common_start(args: &ServeArgs, system: &System, flows: &[Definition]) -> Resu
     let end = args.start.map_or_else(|| system.reader()?.upper(), Ok)?;
     let mut without = Vec::new();
     for definition in flows {
-        if system.newest(&definition.describe()?, end)?.0.is_none() {
+        if system.fitting(definition, end, end)?.0.is_none() {
             without.push(definition.name());
         }
     }
@@ -276,10 +312,10 @@ pub(super) fn attend(
 fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<()> {
     for name in &args.dataflows {
         let begun = Instant::now();
-        let index = served.index(name)?;
         let bar = Watching::start(name, served.progress(name)?);
         let reached = loop {
             served.check()?;
+            let index = served.index(name)?;
             let (frontier, boundary) = (index.frontier(), index.boundary());
             if frontier > 0 && index.base_checked()? {
                 break Some((boundary, frontier));

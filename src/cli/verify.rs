@@ -86,7 +86,7 @@ pub(super) fn run(args: &VerifyArgs, catalog: &Catalog) -> Result<ExitCode> {
     for error in &damaged {
         eprintln!("warning: {error}");
     }
-    let boundary = system.newest(&description, upper)?.0.map(|view| view.boundary());
+    let boundary = system.fitting(definition, upper, upper)?.0.map(|view| view.boundary());
     let case = Case { args, system, definition, boundary, upper };
     let code = case.run()?;
     if damaged.is_empty() {

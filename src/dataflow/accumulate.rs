@@ -18,6 +18,8 @@ impl<K: ExchangeData + Hash> Key for K {}
 
 /// One kind of accumulation.
 pub(crate) trait Accumulate: 'static {
+    /// Whether an item of weight -1 undoes one of weight 1.
+    const INVERSE: bool;
     /// What the front yields.
     type Item;
     /// What is accumulated by; decides the owning worker.
@@ -31,6 +33,11 @@ pub(crate) trait Accumulate: 'static {
     fn split(&self, item: Self::Item, weight: i64) -> (Self::Key, Self::Partial);
     /// Adds `other` to `into`; commutative and associative.
     fn merge(&self, into: &mut Self::Partial, other: Self::Partial);
+    /// What is left of `total` without `part`, which was merged into it; none where that cannot be
+    /// said, and the rest must be merged again.
+    fn take_back(&self, _total: Self::Partial, _part: &Self::Partial) -> Option<Self::Partial> {
+        None
+    }
     /// Nothing is left of this key: it may be forgotten.
     fn is_zero(&self, partial: &Self::Partial) -> bool;
     /// The row of the key, if it has one.
@@ -87,6 +94,8 @@ impl<I, V, F> DistinctBy<I, V, F> {
 }
 
 impl<K: Key> Accumulate for Count<K> {
+    const INVERSE: bool = true;
+
     type Item = K;
     type Key = K;
     type Partial = i64;
@@ -100,6 +109,9 @@ impl<K: Key> Accumulate for Count<K> {
     fn merge(&self, into: &mut i64, other: i64) {
         *into += other;
     }
+    fn take_back(&self, total: i64, part: &i64) -> Option<i64> {
+        Some(total - part)
+    }
     fn is_zero(&self, partial: &i64) -> bool {
         *partial == 0
     }
@@ -109,6 +121,8 @@ impl<K: Key> Accumulate for Count<K> {
 }
 
 impl<K: Key> Accumulate for Distinct<K> {
+    const INVERSE: bool = true;
+
     type Item = K;
     type Key = K;
     type Partial = i64;
@@ -121,6 +135,9 @@ impl<K: Key> Accumulate for Distinct<K> {
     #[inline]
     fn merge(&self, into: &mut i64, other: i64) {
         *into += other;
+    }
+    fn take_back(&self, total: i64, part: &i64) -> Option<i64> {
+        Some(total - part)
     }
     fn is_zero(&self, partial: &i64) -> bool {
         *partial == 0
@@ -204,6 +221,8 @@ pub(crate) struct Total<V> {
 }
 
 impl<K: Key, V: Summand> Accumulate for Sum<K, V> {
+    const INVERSE: bool = true;
+
     type Item = (K, V);
     type Key = K;
     type Partial = Total<V>;
@@ -223,6 +242,11 @@ impl<K: Key, V: Summand> Accumulate for Sum<K, V> {
         into.value.add(&other.value, 1);
         into.events += other.events;
     }
+    fn take_back(&self, mut total: Total<V>, part: &Total<V>) -> Option<Total<V>> {
+        total.value.add(&part.value, -1);
+        total.events -= part.events;
+        Some(total)
+    }
     fn is_zero(&self, partial: &Total<V>) -> bool {
         partial.events == 0 && partial.value == V::zero()
     }
@@ -238,6 +262,8 @@ where
     O: Ord + 'static,
     F: Fn(&V) -> O + 'static,
 {
+    const INVERSE: bool = false;
+
     type Item = (K, V);
     type Key = K;
     type Partial = V;
@@ -268,6 +294,8 @@ where
     V: ExchangeData,
     F: Fn(&V) -> I + 'static,
 {
+    const INVERSE: bool = false;
+
     type Item = V;
     type Key = I;
     type Partial = V;
@@ -324,6 +352,8 @@ pub trait Monoid: ExchangeData {
 }
 
 impl<K: Key, M: Monoid> Accumulate for Fold<K, M> {
+    const INVERSE: bool = false;
+
     type Item = (K, M::Item);
     type Key = K;
     type Partial = M;

@@ -81,6 +81,10 @@ where
         });
     }
 
+    fn has_inverse(&self) -> bool {
+        true
+    }
+
     fn pending(&self) -> usize {
         self.combiner.len()
     }

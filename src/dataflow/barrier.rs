@@ -44,6 +44,13 @@ pub(crate) trait Barrier {
     fn signature(&self) -> &str;
     /// Runs the front over `pass` into the combiner.
     fn drive(&mut self, pass: &Pass<'_>);
+    /// Whether events can be taken back from it. From one that has no inverse a pass that takes
+    /// back changes nothing, and says if it was reached.
+    fn has_inverse(&self) -> bool;
+    /// Whether every event that ever was counts, those that were taken back since too.
+    fn watches(&self) -> bool {
+        false
+    }
     /// Entries waiting in the combiner.
     fn pending(&self) -> usize;
     /// Sends the combiner's entries to their owners, at the input's current time.
@@ -55,6 +62,11 @@ pub(crate) trait Barrier {
     /// Gives this worker's share of the accumulation, which is complete below `frontier`, as
     /// blocks of bytes.
     fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()>;
+    /// Events older than what was kept when they came, of those that this worker fed, since this
+    /// was last asked.
+    fn take_late(&mut self) -> u64 {
+        0
+    }
     /// Sends one dumped block on its way to the owners, at the input's current time.
     fn load(&mut self, block: &[u8]) -> Result<()>;
 }
@@ -125,10 +137,10 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
 }
 
 #[inline]
-fn combine<A: Accumulate>(
+pub(super) fn combine<K: Eq + std::hash::Hash, A: Accumulate>(
     accumulate: &A,
-    table: &mut Table<A::Key, A::Partial>,
-    key: A::Key,
+    table: &mut Table<K, A::Partial>,
+    key: K,
     partial: A::Partial,
 ) {
     use hashbrown::hash_map::Entry;
@@ -154,11 +166,20 @@ where
     }
 
     fn drive(&mut self, pass: &Pass<'_>) {
+        if pass.weight() < 0 && !A::INVERSE {
+            // Run all the same: what it rejects can be taken back.
+            self.front.drive(pass, &mut |_: A::Item, _| pass.reach());
+            return;
+        }
         let (accumulate, combiner) = (&*self.accumulate, &mut self.combiner);
         self.front.drive(pass, &mut |item: A::Item, weight| {
             let (key, partial) = accumulate.split(item, weight);
             combine(accumulate, combiner, key, partial);
         });
+    }
+
+    fn has_inverse(&self) -> bool {
+        A::INVERSE
     }
 
     fn pending(&self) -> usize {

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::Dataflow;
 use super::plan::{Plan, StreamInfo, ViewInfo};
+use super::{Dataflow, newest};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Random as _, RealRandom};
 use crate::time::Epoch;
@@ -30,7 +30,9 @@ pub struct Description {
     pub accumulations: Vec<(String, String)>,
     /// The views it publishes.
     pub views: Vec<ViewInfo>,
-    /// A hash of names and types; closures are not seen.
+    /// What is kept for some time only, and how long, as text.
+    pub retained: Vec<String>,
+    /// A hash of names and types, and of what is retained; closures are not seen.
     pub fingerprint: u64,
 }
 
@@ -83,9 +85,17 @@ impl Description {
             accumulations: plan
                 .barriers
                 .iter()
-                .map(|barrier| (barrier.name().to_owned(), barrier.signature().to_owned()))
+                .map(|barrier| {
+                    // What is kept how long decides what other accumulations hold.
+                    let types = match barrier.signature() {
+                        newest::SIGNATURE => format!("newest; {}", plan.retained.join("; ")),
+                        types => types.to_owned(),
+                    };
+                    (barrier.name().to_owned(), types)
+                })
                 .collect(),
             views: plan.views.iter().map(|(info, _)| info.clone()).collect(),
+            retained: plan.retained.clone(),
             fingerprint: plan.fingerprint(),
         }
     }

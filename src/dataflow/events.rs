@@ -2,14 +2,20 @@
 
 use differential_dataflow::ExchangeData;
 use std::fmt::Display;
+use std::rc::Rc;
 
 use super::accumulate::{Accumulate, Count, Distinct, DistinctBy, Fold, Key, Latest};
 use super::accumulate::{Monoid, Sum, Summand};
 use super::arranged::{ArrangedBarrier, Keyed};
 use super::barrier::HashBarrier;
 use super::collection::Collection;
-use super::front::{Concat, Filter, FlatMap, Front, Map, OnlyAdds, Or, TryMap, Weighted};
+use super::front::{Concat, Filter, FlatMap, Front, Map, OnlyAdds, Or, Source, TryMap, Weighted};
+use super::keep::{Keep, Moment};
+use super::newest::{Newest, NewestBarrier, Seen};
 use super::plan::Sketch;
+use super::retained::Retained;
+use super::retained_barrier::RetainedBarrier;
+use crate::event::Event;
 
 /// Events on their way to an accumulation barrier: linear operators only.
 ///
@@ -24,11 +30,13 @@ use super::plan::Sketch;
 pub struct Events<'s, P> {
     pub(super) sketch: Sketch<'s>,
     pub(super) front: P,
+    /// The retentions by which items may expire.
+    pub(super) kept: Vec<u32>,
 }
 
 impl<'s, P: Front> Events<'s, P> {
     fn with<Q>(self, front: impl FnOnce(P) -> Q) -> Events<'s, Q> {
-        Events { sketch: self.sketch, front: front(self.front) }
+        Events { sketch: self.sketch, front: front(self.front), kept: self.kept }
     }
 
     /// One value for each item.
@@ -84,7 +92,11 @@ impl<'s, P: Front> Events<'s, P> {
         Q: for<'a> Front<Item<'a> = P::Item<'a>>,
         P::Sign: Or<Q::Sign>,
     {
-        self.with(|front| Concat::new(front, other.front))
+        let mut both = self.with(|front| Concat::new(front, other.front));
+        both.kept.extend(other.kept);
+        both.kept.sort_unstable();
+        both.kept.dedup();
+        both
     }
 
     fn accumulate<A>(self, name: &str, accumulate: A) -> Collection<'s, A::Row>
@@ -92,9 +104,15 @@ impl<'s, P: Front> Events<'s, P> {
         A: Accumulate,
         P: for<'a> Front<Item<'a> = A::Item>,
     {
-        let claims = self.front.clone();
+        let (claims, scope) = (self.front.clone(), self.sketch.scope());
+        if self.kept.is_empty() {
+            let (barrier, rows) = HashBarrier::install(scope, name, accumulate, self.front);
+            self.sketch.add_barrier(&claims, Box::new(barrier));
+            return rows;
+        }
+        let retentions = self.sketch.retentions(&self.kept);
         let (barrier, rows) =
-            HashBarrier::install(self.sketch.scope(), name, accumulate, self.front);
+            RetainedBarrier::install(scope, name, accumulate, self.front, retentions);
         self.sketch.add_barrier(&claims, Box::new(barrier));
         rows
     }
@@ -180,9 +198,88 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = (K, V)>,
     {
+        if !self.kept.is_empty() {
+            // The counts are what expires; the rows follow them.
+            let rows = self.accumulate(name, Count::default());
+            let rows = rows.explode(|(row, copies)| Some((row, copies as isize)));
+            return Keyed { arranged: rows.arrange_by_key_named(&format!("Arrange: {name}")) };
+        }
         let claims = self.front.clone();
         let (barrier, arranged) = ArrangedBarrier::install(self.sketch.scope(), name, self.front);
         self.sketch.add_barrier(&claims, Box::new(barrier));
         Keyed { arranged }
+    }
+}
+
+impl<'s, E: Event> Events<'s, Source<E>> {
+    /// Keeps only events that are not older than `keep` behind the newest one: at every epoch all
+    /// that is built on this is as if the older ones had never been, whichever accumulation it is,
+    /// in both layers, and whenever history is replayed.
+    ///
+    /// `time` says when an event happened. The horizon follows the newest event of the stream and
+    /// never goes back; no clock moves it. But the clock of an event's epoch limits what the event
+    /// may claim: one that lies ahead counts as of that clock, and one that lies more than a day
+    /// ahead ([`limits::AHEAD_OF_CLOCK_MAX_US`](crate::limits::AHEAD_OF_CLOCK_MAX_US)) moves
+    /// nothing, so that a single wrong date does not empty everything. Events that are older than
+    /// the horizon when they come change nothing; they are counted, in `/v1/status` and `/metrics`.
+    /// All of them stay in the log. An event without a time (`None`) never expires.
+    ///
+    /// State: that of the accumulation behind, for each step ([`Keep::step`]) that it has events
+    /// in. It must stand right behind [`Dataflow::events`](super::Dataflow::events), because every
+    /// event of the stream counts for the horizon, those that are filtered away too.
+    ///
+    /// ```
+    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    ///
+    /// #[derive(Event, Clone, Debug)]
+    /// struct Visit {
+    ///     page: String,
+    ///     at: Timestamp,
+    /// }
+    ///
+    /// /// How often each page was visited in the last week.
+    /// fn visits(df: &mut Dataflow) {
+    ///     let visits = df.events::<Visit>("visits").retain(|v| v.at, Keep::days(7));
+    ///     df.view("visits", visits.map(|v| v.page.to_owned()).count("pages"));
+    /// }
+    /// # let described = diptych::Definition::new("visits", visits).describe().unwrap();
+    /// # assert_eq!(described.retained, ["stream visits: 7 days in steps of 1 hour"]);
+    /// ```
+    pub fn retain<M, F>(self, time: F, keep: Keep) -> Events<'s, Retained<Source<E>, F>>
+    where
+        M: Moment,
+        F: for<'a, 'b> Fn(&'b E::Row<'a>) -> M + 'static,
+    {
+        let time = Rc::new(time);
+        let (newest, seen) = self.watch(Rc::clone(&time), Some(keep));
+        let of = self.sketch.add_retention(&newest, keep);
+        let Events { sketch, front, .. } = self;
+        Events { sketch, front: Retained::new(front, time, of, keep, seen), kept: vec![of] }
+    }
+
+    /// How late it is by the events of this stream, for views that
+    /// [keep](super::View::retain) rows for some time. As for [`Events::retain`], the clock of an
+    /// event's epoch limits what the event may claim.
+    ///
+    /// State: one number.
+    pub fn newest<M, F>(&self, time: F) -> Newest<'s>
+    where
+        M: Moment,
+        F: for<'a, 'b> Fn(&'b E::Row<'a>) -> M + 'static,
+    {
+        self.watch(Rc::new(time), None).0
+    }
+
+    fn watch<M, F>(&self, time: Rc<F>, keep: Option<Keep>) -> (Newest<'s>, Seen)
+    where
+        M: Moment,
+        F: for<'a, 'b> Fn(&'b E::Row<'a>) -> M + 'static,
+    {
+        let (sketch, front) = (&self.sketch, self.front.clone());
+        let stream = front.stream().to_owned();
+        let name = sketch.name_newest(&stream);
+        let (barrier, seen, told) = NewestBarrier::install(sketch.scope(), name, front, time, keep);
+        sketch.add_barrier(&self.front, Box::new(barrier));
+        (Newest { stream, told }, seen)
     }
 }

@@ -85,6 +85,10 @@ impl<E> Source<E> {
     pub(super) fn new(stream: &str) -> Self {
         Source { stream: stream.into(), event: PhantomData }
     }
+
+    pub(super) fn stream(&self) -> &str {
+        &self.stream
+    }
 }
 
 impl<E> Clone for Source<E> {
@@ -105,9 +109,10 @@ impl<E: Event> Front for Source<E> {
             return;
         }
         let Some(columns) = pass.columns::<E>() else { return };
+        let weight = pass.weight();
         for index in pass.rows() {
             pass.enter(index);
-            sink(E::row(&columns, index), 1);
+            sink(E::row(&columns, index), weight);
         }
     }
 

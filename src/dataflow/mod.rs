@@ -34,6 +34,7 @@
 //! ```
 
 mod accumulate;
+mod aging;
 mod arranged;
 mod barrier;
 mod collection;
@@ -43,10 +44,15 @@ mod events;
 mod front;
 mod graph;
 mod held;
+mod keep;
+mod kept;
+mod newest;
 mod pass;
 mod plan;
 mod rejections;
 mod relay;
+mod retained;
+mod retained_barrier;
 mod timed;
 mod top_k;
 
@@ -59,9 +65,12 @@ pub(crate) use dump::Sink;
 pub use events::Events;
 pub use front::{Front, OnlyAdds, Plain, Sign, Signed, Source};
 pub use graph::{Graph, GraphChannel, GraphOperator};
+pub use keep::{Keep, Moment};
+pub use newest::Newest;
 pub use pass::Pass;
 pub(crate) use plan::Plan;
 pub use plan::{StreamInfo, ViewInfo};
+pub use retained::Retained;
 pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
 
 use differential_dataflow::ExchangeData;
@@ -85,21 +94,21 @@ impl<'s> Dataflow<'s> {
     /// The events of a stream of the log, read in place as `E`'s borrowed rows.
     pub fn events<E: Event>(&mut self, stream: &str) -> Events<'s, Source<E>> {
         self.sketch.add_stream(stream, E::schema());
-        Events { sketch: self.sketch.clone(), front: Source::new(stream) }
+        Events { sketch: self.sketch.clone(), front: Source::new(stream), kept: Vec::new() }
     }
 
     /// Publishes rows `(key, value)` as a view. Columns are named after struct fields, or by
     /// [`View::columns`]. Two views of one name are refused when the dataflow is compiled.
-    pub fn view<K, V>(&mut self, name: &str, rows: Collection<'s, (K, V)>) -> View<'s>
+    pub fn view<K, V>(&mut self, name: &str, rows: Collection<'s, (K, V)>) -> View<'s, K, V>
     where
         K: ExchangeData + Columns,
         V: ExchangeData + Columns,
     {
         let info = ViewInfo { name: name.to_owned(), schema: RowSchema::of::<K, V>() };
-        let bytes = rows.map(|(key, value)| (crate::row::encode(&key), crate::row::encode(&value)));
         let index = self.sketch.views();
-        self.sketch.add_view(info, bytes);
-        View { sketch: self.sketch.clone(), index }
+        let all = rows.clone();
+        self.sketch.add_view(info, Box::new(move || all.map(|row| encoded(&row))));
+        View { sketch: self.sketch.clone(), index, rows }
     }
 
     /// Pins the dataflow's version: a promise that accumulations written under this name and
@@ -117,7 +126,11 @@ impl<'s> Dataflow<'s> {
     /// Ends the drawing. Rows rejected by fallible operators become the view `errors`.
     pub(crate) fn finish(mut self) -> crate::Result<Plan<'s>> {
         if self.sketch.is_fallible() {
-            let events = Events { sketch: self.sketch.clone(), front: rejections::Rejections };
+            let events = Events {
+                sketch: self.sketch.clone(),
+                front: rejections::Rejections,
+                kept: self.sketch.all_retentions(),
+            };
             let errors = events.count(rejections::NAME);
             let rows = errors.map(|((epoch, stream, reason), n)| ((epoch, stream, reason), n));
             self.view(rejections::NAME, rows).columns(&["epoch", "stream", "reason", "n"]);
@@ -126,13 +139,75 @@ impl<'s> Dataflow<'s> {
     }
 }
 
-/// A published view, to name its columns.
-pub struct View<'s> {
-    sketch: Sketch<'s>,
-    index: usize,
+/// The bytes of a row: its key and its value.
+fn encoded<K: Columns, V: Columns>((key, value): &(K, V)) -> (Vec<u8>, Vec<u8>) {
+    (crate::row::encode(key), crate::row::encode(value))
 }
 
-impl View<'_> {
+/// A published view, to name its columns, and to say how long it keeps its rows.
+pub struct View<'s, K: 'static, V: 'static> {
+    sketch: Sketch<'s>,
+    index: usize,
+    rows: Collection<'s, (K, V)>,
+}
+
+impl<'s, K, V> View<'s, K, V>
+where
+    K: ExchangeData + Columns,
+    V: ExchangeData + Columns,
+{
+    /// Keeps only rows that are not dated before `keep` behind the newest event: at every epoch the
+    /// view holds those of its rows that `time` dates at or above the horizon. What becomes of a
+    /// row below it is not seen any more. A row without a date (`None`) never expires.
+    ///
+    /// `newest` says how late it is: see [`Events::newest`]. (The rows themselves could not: rows
+    /// come and go, and history collapsed to one epoch never shows those that went.) It bounds the
+    /// view; what the accumulations behind it keep is bounded by [`Events::retain`].
+    ///
+    /// State: every row above the horizon once more, as bytes; it is derived, and not persisted.
+    ///
+    /// ```
+    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    ///
+    /// #[derive(Event, Clone, Debug)]
+    /// struct Visit {
+    ///     page: String,
+    ///     at: Timestamp,
+    /// }
+    ///
+    /// /// Visits of each page and hour: those of all hours in the log, published for two days.
+    /// fn visits(df: &mut Dataflow) {
+    ///     let visits = df.events::<Visit>("visits");
+    ///     let newest = visits.newest(|v| v.at);
+    ///     let hours = visits.map(|v| (v.at.hour(), v.page.to_owned())).count("hours");
+    ///     df.view("visits", hours)
+    ///         .retain(&newest, |(hour, _page), _n| *hour, Keep::days(2))
+    ///         .columns(&["hour", "page", "n"]);
+    /// }
+    /// # let described = diptych::Definition::new("visits", visits).describe().unwrap();
+    /// # let told = "view visits: 2 days in steps of 1 hour, by stream visits";
+    /// # assert_eq!(described.retained, [told]);
+    /// ```
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "the view is published already; its columns may keep their names"
+    )]
+    pub fn retain<M, F>(self, newest: &Newest<'s>, time: F, keep: Keep) -> Self
+    where
+        M: Moment,
+        F: Fn(&K, &V) -> M + 'static,
+    {
+        let (rows, told) = (self.rows.clone(), newest.told.clone());
+        self.sketch.retain_view(self.index, keep, newest, |view| {
+            let view = view.to_owned();
+            Box::new(move || {
+                let dated = move |row: (K, V)| (time(&row.0, &row.1).moment_us(), encoded(&row));
+                aging::age(rows.map(dated), told, keep, &view)
+            })
+        });
+        self
+    }
+
     /// Names the view's columns, those of the key first. The number must fit, or the dataflow is
     /// refused when it is compiled.
     pub fn columns(self, names: &[&str]) {

@@ -9,9 +9,10 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::keep::Expiry;
 use crate::error::Error;
 use crate::event::Event;
-use crate::log::{Chunk, Epochs};
+use crate::log::{Chunk, Clocks, Epochs};
 use crate::time::Epoch;
 
 /// A row that a fallible operator rejected.
@@ -25,24 +26,34 @@ pub(crate) struct Rejected {
     pub(crate) reason: String,
     /// The event's weight at that point of the recipe.
     pub(crate) weight: i64,
+    /// When the event expires.
+    pub(super) expiry: Expiry,
 }
 
 /// One pass over rows `range` of a chunk.
 pub struct Pass<'c> {
     chunk: &'c Chunk,
+    clocks: &'c Clocks,
     range: Range<usize>,
+    weight: i64,
+    reached: Cell<bool>,
     barrier: Cell<usize>,
     row: Cell<usize>,
+    expiry: Cell<Expiry>,
     columns: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
     rejected: RefCell<Vec<Rejected>>,
     refused: RefCell<Option<Error>>,
 }
 
 impl<'c> Pass<'c> {
-    /// A pass over the rows `range` of `chunk`.
-    pub(crate) fn new(chunk: &'c Chunk, range: Range<usize>) -> Self {
+    /// A pass over the rows `range` of `chunk`, whose epochs have these clocks.
+    pub(crate) fn new(chunk: &'c Chunk, range: Range<usize>, clocks: &'c Clocks) -> Self {
         Pass {
             chunk,
+            clocks,
+            expiry: Cell::new(Expiry::NEVER),
+            weight: 1,
+            reached: Cell::new(false),
             row: Cell::new(range.start),
             range,
             barrier: Cell::new(0),
@@ -50,6 +61,27 @@ impl<'c> Pass<'c> {
             rejected: RefCell::default(),
             refused: RefCell::default(),
         }
+    }
+
+    /// The same over events that are taken back: each counts -1.
+    pub(crate) fn taking_back(chunk: &'c Chunk, range: Range<usize>) -> Self {
+        Pass { weight: -1, ..Pass::new(chunk, range, &Clocks::Unread) }
+    }
+
+    /// What a row counts.
+    #[inline]
+    pub(super) fn weight(&self) -> i64 {
+        self.weight
+    }
+
+    /// A row that is taken back reaches an accumulation that cannot undo it.
+    pub(super) fn reach(&self) {
+        self.reached.set(true);
+    }
+
+    /// Did one, so far?
+    pub(crate) fn has_reached(&self) -> bool {
+        self.reached.get()
     }
 
     /// Declares that barrier `index` drives the recipe from here on.
@@ -73,6 +105,24 @@ impl<'c> Pass<'c> {
     #[inline]
     pub(super) fn enter(&self, row: usize) {
         self.row.set(row);
+    }
+
+    /// Notes when what user code is about to see expires.
+    #[inline]
+    pub(super) fn expire_with(&self, expiry: Expiry) {
+        self.expiry.set(expiry);
+    }
+
+    /// When what user code sees expires.
+    #[inline]
+    pub(super) fn expiry(&self) -> Expiry {
+        self.expiry.get()
+    }
+
+    /// The epoch of the row user code is looking at, and the clock of that epoch.
+    pub(super) fn moment(&self) -> (Epoch, i64) {
+        let epoch = self.epoch(self.row.get());
+        (epoch, self.clocks.at(epoch))
     }
 
     /// The typed columns of the chunk, or `None` when its schema cannot be read as an `E` (the
@@ -101,7 +151,13 @@ impl<'c> Pass<'c> {
     /// Keeps a row that a fallible operator rejected.
     pub(super) fn fail(&self, reason: String, weight: i64) {
         let (epoch, stream) = (self.epoch(self.row.get()), self.chunk.stream.to_string());
-        self.rejected.borrow_mut().push(Rejected { epoch, stream, reason, weight });
+        self.rejected.borrow_mut().push(Rejected {
+            epoch,
+            stream,
+            reason,
+            weight,
+            expiry: self.expiry.get(),
+        });
     }
 
     fn epoch(&self, row: usize) -> Epoch {

@@ -10,6 +10,9 @@ use timely::dataflow::Scope;
 use super::barrier::Barrier;
 use super::collection::Collection;
 use super::front::Front;
+use super::keep::Keep;
+use super::newest::Newest;
+use super::retained::Retention;
 use crate::error::{Error, Kind, Result};
 use crate::row::RowSchema;
 use crate::time::Epoch;
@@ -21,6 +24,8 @@ pub struct StreamInfo {
     pub name: String,
     /// The columns its event type has.
     pub schema: SchemaRef,
+    /// Whether something is kept by the time of its events.
+    pub timed: bool,
 }
 
 /// A view that a dataflow publishes.
@@ -35,6 +40,9 @@ pub struct ViewInfo {
 /// The rows of a view as bytes, before they are published.
 pub(crate) type ByteCollection<'s> = Collection<'s, (Vec<u8>, Vec<u8>)>;
 
+/// Draws the end of a view, when nothing more is said about it.
+type End<'s> = Box<dyn FnOnce() -> ByteCollection<'s> + 's>;
+
 /// The drawing so far; shared by everything the user's function holds.
 #[derive(Clone)]
 pub(super) struct Sketch<'s> {
@@ -47,7 +55,9 @@ struct Drawn<'s> {
     version: Option<String>,
     streams: Vec<StreamInfo>,
     barriers: Vec<Box<dyn Barrier>>,
-    views: Vec<(ViewInfo, ByteCollection<'s>)>,
+    views: Vec<(ViewInfo, End<'s>)>,
+    retentions: Vec<Retention<'s>>,
+    retained: Vec<String>,
     fallible: bool,
     error: Option<Error>,
 }
@@ -58,6 +68,8 @@ pub(crate) struct Plan<'s> {
     pub(crate) streams: Vec<StreamInfo>,
     pub(crate) barriers: Vec<Box<dyn Barrier>>,
     pub(crate) views: Vec<(ViewInfo, ByteCollection<'s>)>,
+    /// What is kept for some time only, and how long.
+    pub(crate) retained: Vec<String>,
 }
 
 impl<'s> Sketch<'s> {
@@ -76,7 +88,7 @@ impl<'s> Sketch<'s> {
     pub(super) fn add_stream(&self, name: &str, schema: SchemaRef) {
         let mut drawn = self.drawn.borrow_mut();
         match drawn.streams.iter().find(|stream| stream.name == name) {
-            None => drawn.streams.push(StreamInfo { name: name.to_owned(), schema }),
+            None => drawn.streams.push(StreamInfo { name: name.to_owned(), schema, timed: false }),
             Some(known) if known.schema == schema => {}
             Some(_) => drawn.refuse(
                 format!("stream {name:?} is read as two different event types"),
@@ -98,7 +110,7 @@ impl<'s> Sketch<'s> {
         drawn.barriers.push(barrier);
     }
 
-    pub(super) fn add_view(&self, info: ViewInfo, rows: ByteCollection<'s>) {
+    pub(super) fn add_view(&self, info: ViewInfo, end: End<'s>) {
         let mut drawn = self.drawn.borrow_mut();
         if drawn.views.iter().any(|(known, _)| known.name == info.name) {
             drawn.refuse(
@@ -106,7 +118,59 @@ impl<'s> Sketch<'s> {
                 "give each view of a dataflow its own name".to_owned(),
             );
         }
-        drawn.views.push((info, rows));
+        drawn.views.push((info, end));
+    }
+
+    /// Another end for the view that was added as number `index`, which keeps its rows for some
+    /// time only.
+    pub(super) fn retain_view(
+        &self,
+        index: usize,
+        keep: Keep,
+        newest: &Newest<'s>,
+        end: impl FnOnce(&str) -> End<'s>,
+    ) {
+        let mut drawn = self.drawn.borrow_mut();
+        let (info, old) = &mut drawn.views[index];
+        *old = end(&info.name);
+        let name = info.name.clone();
+        let view = format!("view {name}: ");
+        if drawn.retained.iter().any(|retained| retained.starts_with(&view)) {
+            drawn.refuse(
+                format!("view {name:?} is retained twice"),
+                "say once how long it keeps its rows".to_owned(),
+            );
+        }
+        drawn.retained.push(format!("{view}{keep}, by stream {}", newest.stream));
+    }
+
+    /// What expires `keep` behind the newest event; gives it a number.
+    pub(super) fn add_retention(&self, newest: &Newest<'s>, keep: Keep) -> u32 {
+        let mut drawn = self.drawn.borrow_mut();
+        // Nobody draws so many.
+        let of = u32::try_from(drawn.retentions.len()).unwrap_or(u32::MAX);
+        drawn.retentions.push(Retention { of, keep, told: newest.told.clone() });
+        drawn.retained.push(format!("stream {}: {keep}", newest.stream));
+        of
+    }
+
+    /// The retentions of these numbers.
+    pub(super) fn retentions(&self, of: &[u32]) -> Vec<Retention<'s>> {
+        let drawn = self.drawn.borrow();
+        drawn.retentions.iter().filter(|one| of.contains(&one.of)).cloned().collect()
+    }
+
+    /// The numbers of all retentions.
+    pub(super) fn all_retentions(&self) -> Vec<u32> {
+        self.drawn.borrow().retentions.iter().map(|one| one.of).collect()
+    }
+
+    /// A name for what follows the newest event of a stream. The stream's clocks are needed then.
+    pub(super) fn name_newest(&self, stream: &str) -> String {
+        let mut drawn = self.drawn.borrow_mut();
+        drawn.streams.iter_mut().filter(|one| one.name == stream).for_each(|one| one.timed = true);
+        let number = drawn.barriers.len();
+        format!("newest.{stream}.{number}")
     }
 
     /// Names the columns of the view that was added as number `index`.
@@ -140,8 +204,9 @@ impl<'s> Sketch<'s> {
             return Err(Error::new(Kind::Input, "the dataflow publishes no view")
                 .remedy("end it with `df.view(\"name\", rows)`"));
         }
-        let Drawn { version, streams, barriers, views, .. } = drawn;
-        Ok(Plan { version, streams, barriers, views })
+        let Drawn { version, streams, barriers, views, retained, .. } = drawn;
+        let views = views.into_iter().map(|(info, end)| (info, end())).collect();
+        Ok(Plan { version, streams, barriers, views, retained })
     }
 }
 
@@ -152,8 +217,8 @@ impl Drawn<'_> {
 }
 
 impl Plan<'_> {
-    /// A hash of streams, barriers and views with their types: equal plans have equal ones. It
-    /// does not see inside closures; the version stands for those.
+    /// A hash of streams, barriers, views with their types, and of what is kept how long: equal
+    /// plans have equal ones. It does not see inside closures; the version stands for those.
     pub(crate) fn fingerprint(&self) -> u64 {
         let hasher = foldhash::quality::FixedState::default();
         let barriers: Vec<_> =
@@ -168,6 +233,8 @@ impl Plan<'_> {
             .iter()
             .map(|stream| (stream.name.as_str(), format!("{:?}", stream.schema)))
             .collect();
-        hasher.hash_one((barriers, views, streams))
+        let plan = hasher.hash_one((barriers, views, streams));
+        // Plans that keep everything have the fingerprints they had before anything could expire.
+        if self.retained.is_empty() { plan } else { hasher.hash_one((plan, &self.retained)) }
     }
 }

@@ -21,8 +21,10 @@ impl Front for Rejections {
         S: for<'a> FnMut(Self::Item<'a>, i64),
     {
         for rejected in pass.take_rejected() {
+            pass.expire_with(rejected.expiry);
             sink((rejected.epoch, rejected.stream, rejected.reason), rejected.weight);
         }
+        pass.expire_with(super::keep::Expiry::NEVER);
     }
 
     fn claim(&self, _barrier: usize) -> bool {

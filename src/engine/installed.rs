@@ -7,10 +7,11 @@ use timely::dataflow::ProbeHandle;
 use timely::worker::Worker;
 
 use super::guard;
+use super::reach::reached;
 use crate::dataflow::{Barrier, Definition, Description, Pass, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
-use crate::log::Chunk;
+use crate::log::{Chunk, Clocks};
 use crate::serving::{Publish, probe_published, publish_view};
 use crate::time::Epoch;
 
@@ -62,17 +63,57 @@ impl Installed {
         self.at
     }
 
-    /// Runs rows `range` of `chunk` through the front into the combiners.
+    /// Runs rows `range` of `chunk`, whose epochs have these clocks, through the front into the
+    /// combiners.
     ///
     /// Errors when the chunk's columns do not fit the event type, or when the user's code
     /// panicked; then the combiners are thrown away and the dataflow must be dropped.
-    pub(crate) fn feed(&mut self, chunk: &Chunk, range: Range<usize>) -> Result<()> {
+    pub(crate) fn feed(
+        &mut self,
+        chunk: &Chunk,
+        range: Range<usize>,
+        clocks: &Clocks,
+    ) -> Result<()> {
         if range.is_empty() {
             return Ok(());
         }
-        let pass = Pass::new(chunk, range);
+        self.drive(Pass::new(chunk, range, clocks), |_| true)
+    }
+
+    /// The same for events that are taken back, whichever epoch they are of. Accumulations without
+    /// an inverse stay as they are: see [`Installed::reached`].
+    ///
+    /// Errors as [`Installed::feed`].
+    pub(crate) fn take_back(&mut self, chunk: &Chunk, range: Range<usize>) -> Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        self.drive(Pass::taking_back(chunk, range), |_| true)
+    }
+
+    /// Shows events that do not stand any more, of epochs with these clocks, to what watches all
+    /// that ever was.
+    ///
+    /// Errors as [`Installed::feed`].
+    pub(crate) fn watch(&mut self, chunk: &Chunk, clocks: &Clocks) -> Result<()> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        self.drive(Pass::new(chunk, 0..chunk.len(), clocks), |barrier| barrier.watches())
+    }
+
+    /// The accumulation that cannot undo one of these events and that it gets to.
+    ///
+    /// Errors as [`Installed::feed`].
+    pub(crate) fn reached(&mut self, chunk: &Chunk) -> Result<Option<String>> {
+        let reached = reached(&mut self.barriers, chunk);
+        reached.map_err(|error| error.within(format!("dataflow {:?}", self.description.name)))
+    }
+
+    fn drive(&mut self, pass: Pass<'_>, which: impl Fn(&dyn Barrier) -> bool) -> Result<()> {
         let outcome = guard::in_front(|| {
-            for (index, barrier) in self.barriers.iter_mut().enumerate() {
+            let barriers = self.barriers.iter_mut().enumerate();
+            for (index, barrier) in barriers.filter(|(_, barrier)| which(&***barrier)) {
                 pass.begin(index);
                 barrier.drive(&pass);
             }
@@ -139,6 +180,12 @@ impl Installed {
             .remedy("the function changed without a new version: change `df.version`"));
         };
         barrier.load(block)
+    }
+
+    /// How many events of those that this worker fed were older than what was kept when they came,
+    /// since this was last asked.
+    pub(crate) fn take_late(&mut self) -> u64 {
+        self.barriers.iter_mut().map(|barrier| barrier.take_late()).sum()
     }
 
     /// Removes the dataflow from the worker, with whatever is in flight.

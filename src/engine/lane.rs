@@ -11,18 +11,23 @@ use std::time::Instant;
 use arrow_buffer::Buffer;
 use timely::worker::Worker;
 
-use super::installed::Installed;
+use super::installed::{Installed, share};
 use super::progress::Progress;
 use crate::dataflow::{Definition, StreamInfo};
 use crate::error::Result;
-use crate::log::{Chunk, Part, Reader};
+use crate::log::{Chunk, ClockReader, Clocks, Part, Reader};
 use crate::serving::Publish;
 use crate::time::Epoch;
 
 /// A piece of history.
 pub(crate) enum Feed {
-    /// Rows of the log, all of which this worker shall read.
-    Rows(Chunk),
+    /// Rows of the log, all of which this worker shall read, and the clocks of their epochs.
+    Rows(Chunk, Clocks),
+    /// This worker's share of events that are taken back from the accumulations before.
+    Taken(Chunk),
+    /// Rows of the log that were taken back since, for what watches all that ever was; and the
+    /// clocks of their epochs.
+    Seen(Chunk, Clocks),
     /// A block of the accumulation of that name.
     Block(String, Buffer),
 }
@@ -33,20 +38,51 @@ pub(crate) type History = Box<dyn Iterator<Item = Result<Feed>>>;
 /// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
 pub(crate) type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
 
-/// The rows of `streams` in `[lower, upper)` that worker `index` of `peers` reads: every `peers`-th
-/// part.
+/// The rows of `streams` in `[lower, upper)` that stand at `upper` and that worker `index` of
+/// `peers` reads: every `peers`-th part; and of the events below `lower` that these epochs take
+/// back, its share.
 pub(crate) fn history(
     reader: &Arc<Reader>,
     (lower, upper): (Epoch, Epoch),
     streams: &[StreamInfo],
     (index, peers): (usize, usize),
 ) -> Result<History> {
-    let wanted = |part: &Part| streams.iter().any(|stream| *stream.name == **part.stream());
-    let parts = reader.parts(lower.max(reader.lower()), upper)?.into_iter().filter(wanted);
+    let named = |name: &str| streams.iter().any(|stream| *stream.name == *name);
+    let wanted = |part: &Part| named(part.stream());
+    let from = lower.max(reader.lower());
+    let timed = streams.iter().filter(|stream| stream.timed);
+    let timed: Vec<_> = timed.map(|stream| stream.name.clone()).collect();
+    let mut clocks = ClockReader::new(reader);
+    let retractions = reader.retractions(from, upper)?.into_iter().map(|taken| taken.events);
+    let retractions: Vec<_> = retractions.collect();
+    let mut seen = Vec::new();
+    for events in retractions.iter().filter(|events| timed.iter().any(|t| **t == *events.stream)) {
+        if let Some(events) = events.clone().between(lower, upper) {
+            let mine = share(events.len(), index, peers);
+            let mine = events.slice(mine.start, mine.len());
+            let clocks = clocks.of(&mine)?;
+            seen.push(Ok(Feed::Seen(mine, clocks)));
+        }
+    }
+    let taken: Vec<_> = retractions
+        .into_iter()
+        .filter(|events| named(&events.stream))
+        .filter_map(|events| events.between(0, lower))
+        .map(|events| {
+            let mine = share(events.len(), index, peers);
+            Ok(Feed::Taken(events.slice(mine.start, mine.len())))
+        })
+        .collect();
+    let parts = reader.standing(from, upper, upper)?.into_iter().filter(wanted);
     let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
     // One chunk is in memory at a time, whatever the part.
     let chunks = mine.into_iter().flat_map(Part::into_chunks);
-    Ok(Box::new(chunks.map(|chunk| chunk.map(Feed::Rows))))
+    Ok(Box::new(seen.into_iter().chain(taken).chain(chunks.map(move |chunk| {
+        let chunk = chunk?;
+        let asked = timed.iter().any(|stream| **stream == *chunk.stream);
+        let clocks = if asked { clocks.of(&chunk)? } else { Clocks::Unread };
+        Ok(Feed::Rows(chunk, clocks))
+    }))))
 }
 
 /// One dataflow on one worker, and its way to the boundary.
@@ -87,12 +123,17 @@ impl Lane {
         self.progress.decoded(asked.elapsed());
         let begun = Instant::now();
         match piece {
-            Some(Ok(Feed::Rows(chunk))) => {
+            Some(Ok(Feed::Rows(chunk, clocks))) => {
                 let rows = chunk.rows.num_rows();
-                self.installed.feed(&chunk, 0..rows)?;
+                self.installed.feed(&chunk, 0..rows, &clocks)?;
                 self.progress.fed(rows as u64, begun.elapsed());
                 self.installed.relieve();
             }
+            Some(Ok(Feed::Taken(chunk))) => {
+                self.installed.take_back(&chunk, 0..chunk.len())?;
+                self.installed.relieve();
+            }
+            Some(Ok(Feed::Seen(chunk, clocks))) => self.installed.watch(&chunk, &clocks)?,
             Some(Ok(Feed::Block(name, bytes))) => self.installed.load(&name, &bytes)?,
             Some(Err(error)) => return Err(error),
             None => {

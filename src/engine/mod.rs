@@ -22,6 +22,7 @@ mod installed;
 mod lane;
 mod profile;
 mod progress;
+mod reach;
 mod reports;
 
 pub(crate) use agreement::agree;
@@ -33,4 +34,5 @@ pub(crate) use installed::{Installed, share};
 pub(crate) use lane::{Blocks, Feed, History, Lane, history};
 pub(crate) use profile::Profile;
 pub use progress::Progress;
+pub(crate) use reach::reach;
 pub(crate) use reports::Reports;

@@ -93,6 +93,9 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// The names of the files in `dir`, sorted. Directories in it are left out.
     fn list(&self, dir: &Path) -> Result<Vec<String>>;
 
+    /// The names of the directories in `dir`, sorted.
+    fn dirs(&self, dir: &Path) -> Result<Vec<String>>;
+
     /// Makes the creations, renames and removals in `dir` durable.
     fn sync_dir(&self, dir: &Path) -> Result<()>;
 

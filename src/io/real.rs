@@ -82,17 +82,11 @@ impl Disk for RealDisk {
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(dir).map_err(|e| failed("list", dir, e))? {
-            let entry = entry.map_err(|e| failed("list", dir, e))?;
-            let kind = entry.file_type().map_err(|e| failed("stat", &entry.path(), e))?;
-            // A name that is not UTF-8 is none of ours.
-            if let (false, Ok(name)) = (kind.is_dir(), entry.file_name().into_string()) {
-                names.push(name);
-            }
-        }
-        names.sort();
-        Ok(names)
+        names(dir, false)
+    }
+
+    fn dirs(&self, dir: &Path) -> Result<Vec<String>> {
+        names(dir, true)
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
@@ -119,6 +113,21 @@ impl Disk for RealDisk {
         let _ = file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0);
         Ok(Box::new(RealLock { _file: file }))
     }
+}
+
+/// The names in `dir`, sorted: of directories, or of all else.
+fn names(dir: &Path, dirs: bool) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| failed("list", dir, e))? {
+        let entry = entry.map_err(|e| failed("list", dir, e))?;
+        let kind = entry.file_type().map_err(|e| failed("stat", &entry.path(), e))?;
+        // A name that is not UTF-8 is none of ours.
+        if let (true, Ok(name)) = (kind.is_dir() == dirs, entry.file_name().into_string()) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 impl File for RealFile {

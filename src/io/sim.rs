@@ -3,7 +3,7 @@
 //! It is a plain in-memory disk until told otherwise, so tests and examples keep whole logs in it.
 //! The fault model stands in `sim_state.rs`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -198,6 +198,16 @@ impl Disk for SimDisk {
         let inside = shared.state.names.keys().filter(|path| path.parent() == Some(dir));
         let name = |path: &PathBuf| Some(path.file_name()?.to_str()?.to_owned());
         Ok(inside.filter_map(name).collect())
+    }
+
+    fn dirs(&self, dir: &Path) -> Result<Vec<String>> {
+        let shared = self.shared();
+        let names = shared.state.names.keys().filter_map(|path| {
+            let mut rest = path.strip_prefix(dir).ok()?.components();
+            let first = rest.next()?;
+            rest.next().and_then(|_| Some(first.as_os_str().to_str()?.to_owned()))
+        });
+        Ok(names.collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {

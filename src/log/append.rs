@@ -141,7 +141,7 @@ pub(crate) fn check_stream(name: &str) -> Result<()> {
         .remedy("use 1 to 64 ASCII letters, digits, underscores and hyphens"))
 }
 
-fn check_text(what: &str, text: &str) -> Result<()> {
+pub(super) fn check_text(what: &str, text: &str) -> Result<()> {
     if (1..=limits::LABEL_BYTES_MAX).contains(&text.len()) {
         return Ok(());
     }

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, UInt64Array};
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
+use arrow_select::filter::{filter, filter_record_batch};
 
+use super::correction::Retraction;
 use crate::time::Epoch;
 
 /// Rows of one stream, with the epoch of each.
@@ -81,6 +85,21 @@ impl Chunk {
         Chunk { stream, rows, epochs: self.epochs.slice(offset, len) }
     }
 
+    /// The rows for which `stands` is true; `None` if there are none.
+    pub(crate) fn filter(&self, stands: &BooleanArray) -> Option<Chunk> {
+        let rows = filter_record_batch(&self.rows, stands);
+        let rows = rows.unwrap_or_else(|e| panic!("{} of {} rows: {e}", stands.len(), self.len()));
+        let epochs = match &self.epochs {
+            Epochs::One(epoch) => Epochs::One(*epoch),
+            Epochs::Each(epochs) => {
+                let kept = filter(epochs, stands);
+                let kept = kept.unwrap_or_else(|e| panic!("{} epochs: {e}", epochs.len()));
+                Epochs::Each(kept.as_primitive::<UInt64Type>().clone()).simplest()
+            }
+        };
+        (rows.num_rows() > 0).then(|| Chunk { stream: self.stream.clone(), rows, epochs })
+    }
+
     /// The rows whose epoch is in `[lower, upper)`, sharing the same memory; `None` if there are
     /// none.
     pub(crate) fn between(self, lower: Epoch, upper: Epoch) -> Option<Chunk> {
@@ -112,6 +131,9 @@ pub struct Sealed {
     /// chunks: one for each schema, and more where a large epoch was stored in pieces. None is
     /// empty, but there may be no chunk at all.
     pub chunks: Vec<Chunk>,
+    /// Events of earlier epochs that this one takes back. They are among the chunks of those
+    /// epochs nevertheless: what was appended is never changed.
+    pub retractions: Vec<Retraction>,
 }
 
 impl Sealed {

@@ -8,10 +8,13 @@ use arrow_select::concat::concat_batches;
 
 use super::append::{Ack, Append, Reply};
 use super::chunk::{Chunk, Epochs, Sealed};
+use super::correction::{Corrections, Taken};
+use super::envelope::FORMAT;
 use super::frame::{Header, encode_frame};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::Dir;
 use super::mark::{Mark, MarkWriter};
+use super::position::{Position, Retracted};
 use super::schemas::Schemas;
 use super::state::{Gathered, State, Verdict};
 use crate::error::{Error, Kind, Result};
@@ -22,6 +25,8 @@ use crate::time::Epoch;
 /// An append request and where its answer goes. The asker may be gone.
 pub(super) struct Request {
     pub(super) append: Append,
+    /// What it takes back.
+    pub(super) taken: Vec<Taken>,
     pub(super) size: usize,
     pub(super) reply: Reply,
 }
@@ -51,6 +56,21 @@ pub(super) struct Head {
     /// The next epoch.
     pub(super) upper: Epoch,
     pub(super) mark: MarkWriter,
+    /// What was taken back so far.
+    pub(super) retracted: Retracted,
+    /// The format of the next frame file.
+    pub(super) version: u32,
+}
+
+/// What a group comes to.
+#[derive(Default)]
+struct Gathering {
+    sequences: Gathered,
+    header: Header,
+    batches: BTreeMap<u32, Vec<RecordBatch>>,
+    taken: Vec<Taken>,
+    /// The same by event.
+    retracted: Retracted,
 }
 
 impl Head {
@@ -58,16 +78,13 @@ impl Head {
     /// epoch, which are acknowledged by the caller.
     pub(super) fn commit(&mut self, group: Vec<Request>) -> Outcome {
         let schemas_before = self.schemas.len();
-        let mut gathered = Gathered::new();
-        let mut header = Header { clock_us: self.clock.now_us(), ..Header::default() };
-        let mut batches = BTreeMap::<u32, Vec<RecordBatch>>::new();
+        let mut gathering = Gathering::default();
+        gathering.header.clock_us = self.clock.now_us();
         let mut waiting = Vec::new();
         let table = Arc::clone(&self.state);
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
         for request in group {
-            let found =
-                self.gather(&table, &request.append, &mut gathered, &mut header, &mut batches);
-            match found {
+            match self.gather(&table, &request.append, request.taken, &mut gathering) {
                 Ok(Verdict::Due) => waiting.push((request.reply, false)),
                 Ok(Verdict::Repeat(None)) => waiting.push((request.reply, true)),
                 Ok(Verdict::Repeat(Some(epoch))) => {
@@ -83,10 +100,12 @@ impl Head {
             return Outcome::Nothing;
         }
         let epoch = self.upper;
+        let Gathering { mut header, batches, taken: all, retracted, .. } = gathering;
         header.trimmed = table.make_room(header.producers.len(), limits::REMEMBERED_MAX);
         header.schemas = self.schemas.stored(schemas_before);
         let written = self.merge(batches).and_then(|batches| {
-            let frame = encode_frame(epoch, self.file.salt, &mut header, &batches)?;
+            let file = (self.file.version, self.file.salt);
+            let frame = encode_frame(epoch, file, &mut header, &batches, &all)?;
             self.file.file.write_at(self.end, &frame)?;
             Ok((batches, frame.len() as u64))
         });
@@ -100,10 +119,15 @@ impl Head {
         if let Err(error) = table.apply(epoch, &header) {
             unreachable!("epoch {epoch} was decided with this table: {error}");
         }
+        self.retracted.extend(retracted);
         let ack = |(reply, repeated)| (reply, Ack { epoch, repeated });
         let acks = waiting.into_iter().map(ack).collect();
         let chunks = batches.into_iter().map(|(id, rows)| self.chunk(epoch, id, rows)).collect();
-        let sealed = Sealed { epoch, clock_us: header.clock_us, chunks };
+        let retractions = match (Corrections { epoch, all }).decode(&self.schemas) {
+            Ok(retractions) => retractions,
+            Err(error) => unreachable!("epoch {epoch} takes back what was read here: {error}"),
+        };
+        let sealed = Sealed { epoch, clock_us: header.clock_us, chunks, retractions };
         Outcome::Sealed(Arc::new(sealed), acks)
     }
 
@@ -112,10 +136,10 @@ impl Head {
         &mut self,
         table: &State,
         append: &Append,
-        gathered: &mut Gathered,
-        header: &mut Header,
-        batches: &mut BTreeMap<u32, Vec<RecordBatch>>,
+        taken: Vec<Taken>,
+        gathering: &mut Gathering,
     ) -> Result<Verdict> {
+        let Gathering { sequences, header, batches, .. } = gathering;
         // Whatever can refuse the request comes before the table is touched. A schema number that
         // is taken for a request that is then refused just gets defined without being used.
         let numbered = append.batches.iter().filter(|(_, rows)| rows.num_rows() > 0);
@@ -124,8 +148,9 @@ impl Head {
         });
         let numbered = numbered.collect::<Result<Vec<_>>>()?;
         table.check_offsets(&append.offsets)?;
+        self.check_taken(&taken, &gathering.retracted)?;
         if let Some(producer) = &append.producer {
-            let verdict = table.decide(gathered, producer)?;
+            let verdict = table.decide(sequences, producer)?;
             if verdict != Verdict::Due {
                 return Ok(verdict);
             }
@@ -139,7 +164,44 @@ impl Head {
             batches.entry(id).or_default().push(rows);
         }
         header.offsets.extend(append.offsets.iter().cloned());
+        for one in &taken {
+            let added = gathering.retracted.add(self.upper, one.schema, &one.positions);
+            added.map_err(|e| Error::new(Kind::Conflict, e))?;
+        }
+        gathering.taken.extend(taken);
         Ok(Verdict::Due)
+    }
+
+    /// Refuses to take back what is not there, or was taken back; `group` is taken back by others
+    /// of the same group.
+    fn check_taken(&self, all: &[Taken], group: &Retracted) -> Result<()> {
+        if self.file.version == FORMAT && !all.is_empty() {
+            // There was no room for a file of the format that it needs.
+            return Err(Error::new(Kind::Full, "no frame file for retractions could be made")
+                .remedy("free space on the log's disk, then try again"));
+        }
+        for taken in all {
+            let stream = self.schemas.get(taken.schema).map_or("?", |known| &known.stream);
+            for position in &taken.positions {
+                let Position { epoch, place } = *position;
+                let by = self.retracted.by(taken.schema, *position);
+                let by = by.or_else(|| group.by(taken.schema, *position));
+                if let Some(by) = by {
+                    let message = format!(
+                        "event {place} of stream {stream} in epoch {epoch} was retracted by epoch \
+                         {by} already"
+                    );
+                    return Err(Error::new(Kind::Conflict, message)
+                        .remedy("nothing was retracted: look for the events again"));
+                }
+                if epoch >= self.upper {
+                    let message = format!("epoch {epoch} of stream {stream} is not sealed yet");
+                    return Err(Error::new(Kind::Input, message)
+                        .remedy("an event is retracted by a later epoch"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// One batch per schema.
@@ -200,11 +262,12 @@ impl Head {
     /// Starts a new frame file and returns the complete one; `None` if the disk is full and the
     /// file goes on.
     pub(super) fn rotate(&mut self) -> Result<Option<FrameFile>> {
-        let next = match FrameFile::create(&self.dir, self.upper, self.random.next()) {
-            Ok(next) => next,
-            Err(Ok(error)) if error.is_full() => return Ok(None),
-            Err(Ok(error) | Err(error)) => return Err(error),
-        };
+        let next =
+            match FrameFile::create(&self.dir, self.upper, (self.version, self.random.next())) {
+                Ok(next) => next,
+                Err(Ok(error)) if error.is_full() => return Ok(None),
+                Err(Ok(error) | Err(error)) => return Err(error),
+            };
         self.end = FILE_HEAD;
         let mark = Mark { upper: self.upper, file: next.first, offset: self.end };
         let complete = std::mem::replace(&mut self.file, next);

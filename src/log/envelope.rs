@@ -19,8 +19,13 @@ use serde::de::DeserializeOwned;
 use super::layout::damaged;
 use crate::error::{Error, Kind, Result};
 
-/// The version of every file format of the log that this build writes.
+/// The version of every file format of the log, unless the file needs another one.
 pub(super) const FORMAT: u32 = 1;
+/// The version of frame files and manifests that know of retractions. It is written only where
+/// there are some, so that an older build reads what it can understand, and refuses the rest.
+pub(super) const FORMAT_RETRACTIONS: u32 = 2;
+/// The version of a manifest with marked parts behind its body; see `erase/record.rs`.
+pub(super) const FORMAT_WITH_PARTS: u32 = 3;
 
 const HEAD: usize = 24;
 
@@ -30,6 +35,7 @@ pub(super) enum Envelope {
     Manifest = b'M' as isize,
     Epochs = b'E' as isize,
     State = b'S' as isize,
+    Retractions = b'R' as isize,
 }
 
 impl Envelope {
@@ -44,11 +50,21 @@ impl Envelope {
         Ok(self.seal(&encode(value)?))
     }
 
+    /// The newest format of this kind that this build reads.
+    fn newest(self) -> u32 {
+        if matches!(self, Envelope::Manifest) { FORMAT_WITH_PARTS } else { FORMAT }
+    }
+
     /// The bytes of a file of this kind with this body.
     pub(super) fn seal(self, body: &[u8]) -> Vec<u8> {
+        self.seal_as(FORMAT, body)
+    }
+
+    /// The same in this version of the format.
+    pub(super) fn seal_as(self, version: u32, body: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD + body.len());
         bytes.extend(self.magic());
-        bytes.extend(FORMAT.to_le_bytes());
+        bytes.extend(version.to_le_bytes());
         bytes.extend([0; 4]);
         bytes.extend((body.len() as u64).to_le_bytes());
         bytes.extend(body);
@@ -59,13 +75,20 @@ impl Envelope {
 
     /// The value in `bytes`, which were read from `path`.
     pub(super) fn unwrap<T: DeserializeOwned>(self, path: &Path, bytes: &[u8]) -> Result<T> {
+        let (_, body) = self.open(path, bytes)?;
+        decode(body).map_err(|e| damaged(path, HEAD as u64, e))
+    }
+
+    /// The version and the body of `bytes`, which were read from `path`.
+    pub(super) fn open<'b>(self, path: &Path, bytes: &'b [u8]) -> Result<(u32, &'b [u8])> {
         let Some((head, body)) = bytes.split_at_checked(HEAD) else {
             return Err(damaged(path, bytes.len() as u64, "the file is cut short"));
         };
         if head[..8] != self.magic() {
             return Err(damaged(path, 0, "this is not the file its name says"));
         }
-        check_version(path, u32_at(head, 8))?;
+        let version = u32_at(head, 8);
+        check_version(path, version, self.newest())?;
         if u64_at(head, 16) != body.len() as u64 {
             let says = u64_at(head, 16);
             let message = format!("the body has {} bytes, the head says {says}", body.len());
@@ -74,7 +97,7 @@ impl Envelope {
         if u32_at(head, 12) != checksum(bytes) {
             return Err(damaged(path, 12, "the checksum does not match"));
         }
-        decode(body).map_err(|e| damaged(path, HEAD as u64, e))
+        Ok((version, body))
     }
 }
 
@@ -84,13 +107,14 @@ fn checksum(bytes: &[u8]) -> u32 {
 }
 
 /// Refuses a format that is newer than this build's, or none at all.
-pub(super) fn check_version(path: &Path, version: u32) -> Result<()> {
+pub(super) fn check_version(path: &Path, version: u32, newest: u32) -> Result<()> {
     match version {
-        FORMAT => Ok(()),
+        version if (FORMAT..=newest).contains(&version) => Ok(()),
         0 => Err(damaged(path, 8, "the format version is 0")),
+        _ if version <= newest => Ok(()),
         _ => {
             let place = path.display();
-            let message = format!("{place} has format {version}, this build reads up to {FORMAT}");
+            let message = format!("{place} has format {version}, this build reads up to {newest}");
             Err(Error::new(Kind::Newer, message).remedy("use the release that wrote it, or newer"))
         }
     }

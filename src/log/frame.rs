@@ -14,7 +14,8 @@ use arrow_ipc::{Block, MetadataVersion, reader::FileDecoder};
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
-use super::envelope::{encode, u32_at, u64_at};
+use super::correction::Taken;
+use super::envelope::{FORMAT, decode, encode, u32_at, u64_at};
 use super::schemas::StoredSchema;
 use super::state::{ProducerMark, Trimmed};
 use crate::error::{Error, Kind, Result};
@@ -39,6 +40,18 @@ pub(super) struct Header {
     pub(super) trimmed: Vec<Trimmed>,
     pub(super) offsets: Vec<(String, String)>,
     pub(super) payloads: Vec<Payload>,
+    /// What the epoch takes back: behind the others, in frame files of the next format only.
+    #[serde(skip)]
+    pub(super) section: Option<Section>,
+}
+
+/// Where the corrections of a frame are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Section {
+    /// As that of a payload.
+    pub(super) offset: u64,
+    pub(super) len: u64,
+    pub(super) crc: u32,
 }
 
 /// Where the rows of one schema are, inside the frame.
@@ -112,14 +125,37 @@ fn head_sum(bytes: &[u8], salt: u64) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), &bytes[8..HEAD])
 }
 
-/// The bytes of the frame of `epoch`. Fills in the header's payloads from `batches` (schema
-/// number and rows).
+impl Header {
+    /// The bytes of a header in a frame file of this version.
+    fn encode(&self, version: u32) -> Result<Vec<u8>> {
+        match version {
+            FORMAT => encode(self),
+            _ => encode(&(self, self.section)),
+        }
+    }
+
+    /// The header in `bytes`, from a frame file of this version.
+    pub(super) fn decode(version: u32, bytes: &[u8]) -> bincode::Result<Header> {
+        match version {
+            FORMAT => decode(bytes),
+            _ => decode(bytes).map(|(header, section)| Header { section, ..header }),
+        }
+    }
+}
+
+/// The bytes of the frame of `epoch`, for a frame file with this version and salt. Fills in the
+/// header's payloads from `batches` (schema number and rows), and its section.
+///
+/// # Panics
+/// If there are corrections and the version knows none.
 pub(super) fn encode_frame(
     epoch: Epoch,
-    salt: u64,
+    (version, salt): (u32, u64),
     header: &mut Header,
     batches: &[(u32, RecordBatch)],
+    corrections: &[Taken],
 ) -> Result<Vec<u8>> {
+    assert!(corrections.is_empty() || version > FORMAT, "retractions in a file of format 1");
     let mut body = Vec::new();
     for (schema, rows) in batches {
         let offset = body.len() as u64;
@@ -135,7 +171,14 @@ pub(super) fn encode_frame(
         });
         body.resize(body.len().next_multiple_of(ALIGN), 0);
     }
-    let encoded = encode(header)?;
+    if !corrections.is_empty() {
+        let (offset, bytes) = (body.len() as u64, encode(&corrections)?);
+        let (len, crc) = (bytes.len() as u64, crc32c::crc32c(&bytes));
+        header.section = Some(Section { offset, len, crc });
+        body.extend(bytes);
+        body.resize(body.len().next_multiple_of(ALIGN), 0);
+    }
+    let encoded = header.encode(version)?;
     let mut head = Head {
         epoch,
         len: 0,
@@ -157,7 +200,7 @@ pub(super) fn encode_frame(
 }
 
 /// Appends `rows` to `out` as one Arrow IPC message; returns the bytes of its metadata.
-fn encode_message(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<u32> {
+pub(super) fn encode_message(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<u32> {
     let options = IpcWriteOptions::default();
     let mut tracker = DictionaryTracker::new(true);
     let mut context = IpcWriteContext::default();

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 
-use super::envelope::{FORMAT, check_version, decode, u32_at, u64_at};
-use super::frame::{ALIGN, HEAD, Head, Header, Payload, decode_message};
+use super::correction::Corrections;
+use super::envelope::{FORMAT_RETRACTIONS, check_version, decode, u32_at, u64_at};
+use super::frame::{ALIGN, HEAD, Head, Header, Payload, Section, decode_message};
 use super::layout::{Dir, damaged, frames_name};
 use super::schemas::Schemas;
 use crate::error::{Error, Result};
@@ -28,6 +29,8 @@ pub(super) struct FrameFile {
     /// The epoch of its first frame.
     pub(super) first: Epoch,
     pub(super) salt: u64,
+    /// Of its format.
+    pub(super) version: u32,
 }
 
 /// A frame that was found in a file. Its payloads are not verified.
@@ -57,12 +60,16 @@ impl FrameFile {
     /// # Errors
     /// Before the rename the error is passed to `Err(Ok(_))`: nothing has changed. From the rename
     /// on it is `Err(Err(_))`: the file may or may not be there.
-    pub(super) fn create(dir: &Dir, first: Epoch, salt: u64) -> Result<Self, Result<Error, Error>> {
+    pub(super) fn create(
+        dir: &Dir,
+        first: Epoch,
+        (version, salt): (u32, u64),
+    ) -> Result<Self, Result<Error, Error>> {
         let path = dir.file(&frames_name(first));
         let draft = dir.file(&format!("{}.tmp", frames_name(first)));
         let mut head = [0; FILE_HEAD as usize];
         head[..8].copy_from_slice(&MAGIC);
-        head[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        head[8..12].copy_from_slice(&version.to_le_bytes());
         head[16..24].copy_from_slice(&first.to_le_bytes());
         head[24..32].copy_from_slice(&salt.to_le_bytes());
         let sum = file_sum(&head);
@@ -76,7 +83,7 @@ impl FrameFile {
         let file = write().map_err(Ok)?;
         dir.disk.rename(&draft, &path).map_err(Err)?;
         dir.sync().map_err(Err)?;
-        Ok(FrameFile { file: file.into(), path, first, salt })
+        Ok(FrameFile { file: file.into(), path, first, salt, version })
     }
 
     /// Opens the file whose first epoch is `first`.
@@ -87,7 +94,8 @@ impl FrameFile {
         if head[..8] != MAGIC {
             return Err(damaged(&path, 0, "this is no frame file"));
         }
-        check_version(&path, u32_at(&head, 8))?;
+        let version = u32_at(&head, 8);
+        check_version(&path, version, FORMAT_RETRACTIONS)?;
         if u32_at(&head, 12) != file_sum(&head) {
             return Err(damaged(&path, 12, "the checksum of the file's head does not match"));
         }
@@ -96,7 +104,7 @@ impl FrameFile {
             let message = format!("the file starts at epoch {says}, its name says {first}");
             return Err(damaged(&path, 16, message));
         }
-        Ok(FrameFile { file, path, first, salt: u64_at(&head, 24) })
+        Ok(FrameFile { file, path, first, salt: u64_at(&head, 24), version })
     }
 
     /// The frame at `offset`, which must be that of `epoch` and end at `end` or before.
@@ -123,10 +131,11 @@ impl FrameFile {
         if crc32c::crc32c(&header) != head.header_crc {
             return Err(self.damage(offset, "the checksum of the frame's header does not match"));
         }
-        let header: Header = decode(&header).map_err(|e| self.damage(offset, e))?;
+        let header = Header::decode(self.version, &header).map_err(|e| self.damage(offset, e))?;
         let room = head.len - head.payload_base();
-        let fits = |p: &Payload| p.offset.checked_add(p.len).is_some_and(|end| end <= room);
-        if !header.payloads.iter().all(fits) {
+        let within = |offset: u64, len| offset.checked_add(len).is_some_and(|end| end <= room);
+        let section = header.section.as_ref().is_none_or(|s| within(s.offset, s.len));
+        if !section || !header.payloads.iter().all(|p| within(p.offset, p.len)) {
             return Err(self.damage(offset, "a payload lies outside its frame"));
         }
         let payload_base = offset + head.payload_base();
@@ -139,7 +148,20 @@ impl FrameFile {
         for payload in &frame.header.payloads {
             self.payload(frame.payload_base, payload)?;
         }
+        self.corrections(&frame)?;
         Ok(frame)
+    }
+
+    /// What a frame takes back; none for nothing.
+    pub(super) fn corrections(&self, frame: &Frame) -> Result<Option<Corrections>> {
+        let Some(Section { offset, len, crc }) = frame.header.section else { return Ok(None) };
+        let offset = frame.payload_base + offset;
+        let bytes = self.file.read(offset, len as usize)?;
+        if crc32c::crc32c(&bytes) != crc {
+            return Err(self.damage(offset, "the checksum of the retractions does not match"));
+        }
+        let all = decode(&bytes).map_err(|e| self.damage(offset, e))?;
+        Ok(Some(Corrections { epoch: frame.epoch, all }))
     }
 
     /// A payload's bytes, verified.

@@ -7,11 +7,14 @@ use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 
-use super::envelope::{Envelope, decode, encode};
-use super::frame::{HEAD, Head, Header, decode_message, encode_frame};
+use super::correction::Taken;
+use super::envelope::{Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode};
+use super::erase::{Erasure, parts};
+use super::frame::{HEAD, Head, Header, Section, decode_message, encode_frame};
 use super::layout::{Dir, MANIFEST, MARK};
-use super::manifest::{Manifest, RowsEntry, SegmentEntry, Sum};
+use super::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry, Sum};
 use super::mark::{Mark, MarkWriter, read_slots};
+use super::position::{Position, Retracted};
 use super::schemas::Schemas;
 use super::segment::{Block, EpochRecord, EpochTable};
 use super::state::{ProducerMark, State, Trimmed};
@@ -26,14 +29,25 @@ pub(crate) fn hostile() -> Vec<Decoder> {
     let frame = frame();
     let head = Head::parse(&frame, SALT).map_or(0, |head| head.header_len as usize);
     let header = frame[HEAD..HEAD + head].to_vec();
+    let corrections = correction();
+    let mut manifest_2 = manifest();
+    manifest_2.retractions = vec![RetractionsEntry { lower: 0, sum: Sum::of(b"y"), rewritten: 0 }];
     vec![
         Decoder::new("log: head of a frame", vec![frame[..HEAD].to_vec()], run_head),
         Decoder::new("log: header of a frame", vec![header], run_header),
         Decoder::new("log: rows of a frame", vec![message()], run_message),
         Decoder::new("log: manifest", vec![sample(&manifest())], run_manifest),
+        Decoder::new("log: manifest of format 3", vec![erased()], run_parts),
         Decoder::new("log: mark", vec![mark()], run_mark),
         Decoder::new("log: epochs of a segment", vec![sample(&table())], run_table),
         Decoder::new("log: state", vec![state()], run_state),
+        Decoder::new("log: header of a frame of format 2", vec![header_2()], run_header_2),
+        Decoder::new("log: retractions", vec![corrections], run_retractions),
+        Decoder::new(
+            "log: manifest of format 2",
+            vec![sample(&(&manifest_2, &manifest_2.retractions))],
+            run_manifest_2,
+        ),
     ]
 }
 
@@ -69,22 +83,45 @@ fn header() -> Header {
         trimmed: vec![Trimmed { id: "b".into(), kept_from: 1 }],
         offsets: vec![("source".into(), "17".into())],
         payloads: Vec::new(),
+        section: None,
     }
 }
 
+fn header_2() -> Vec<u8> {
+    let section = Some(Section { offset: 64, len: 9, crc: 1 });
+    sample(&(header(), section))
+}
+
+fn correction() -> Vec<u8> {
+    let positions = (0..3).map(|place| Position { epoch: 1, place }).collect();
+    let taken = Taken::new("wrong", 0, positions, &rows());
+    sample(&vec![(3u64, taken.unwrap_or_else(|error| panic!("a sample: {error}")))])
+}
+
 fn frame() -> Vec<u8> {
-    encode_frame(3, SALT, &mut header(), &[(0, rows())])
+    encode_frame(3, (FORMAT, SALT), &mut header(), &[(0, rows())], &[])
         .unwrap_or_else(|error| panic!("a sample: {error}"))
 }
 
 fn manifest() -> Manifest {
     let sum = Sum::of(b"x");
-    let rows = vec![RowsEntry { schema: 0, rows: 3, sum }];
-    let segment = SegmentEntry { lower: 0, upper: 2, clock_max: 1, epochs: sum, rows };
+    let rows = vec![RowsEntry { schema: 0, rows: 3, sum, rewritten: 0 }];
+    let segment =
+        SegmentEntry { lower: 0, upper: 2, clock_max: 1, epochs: sum, rows, rewritten: 0 };
     let mut manifest = Manifest::empty(5);
     (manifest.segments, manifest.upper) = (vec![segment], 2);
     (manifest.schemas, manifest.state) = (schemas().0.stored(0), Some((0, sum)));
     manifest
+}
+
+/// The body of a manifest after an erasure.
+fn erased() -> Vec<u8> {
+    let mut manifest = manifest();
+    manifest.erasures.push(Erasure::sample());
+    let segment = &mut manifest.segments[0];
+    (segment.rewritten, segment.rows[0].rewritten) = (2, 1);
+    let parts = parts(&manifest).unwrap_or_else(|error| panic!("a sample: {error}"));
+    [sample(&(&manifest, &manifest.retractions)), parts].concat()
 }
 
 fn table() -> EpochTable {
@@ -152,6 +189,30 @@ fn run_header(bytes: &[u8]) {
     drop(Schemas::default().load(&header.schemas));
 }
 
+fn run_header_2(bytes: &[u8]) {
+    let Ok(header) = Header::decode(FORMAT_RETRACTIONS, bytes) else { return };
+    drop(State::default().apply(1, &header));
+}
+
+fn run_retractions(bytes: &[u8]) {
+    let sealed = Envelope::Retractions.seal(bytes);
+    let entry = RetractionsEntry { lower: 0, sum: Sum::of(&sealed), rewritten: 0 };
+    let dir = put(&entry.name(), &sealed);
+    let Ok(found) = super::correction::load(&dir, entry) else { return };
+    let mut retracted = Retracted::default();
+    for corrections in found {
+        drop(corrections.apply(&mut retracted));
+        drop(corrections.decode(&schemas().0));
+    }
+}
+
+fn run_manifest_2(bytes: &[u8]) {
+    let sealed = Envelope::Manifest.seal_as(FORMAT_RETRACTIONS, bytes);
+    let Ok(manifest) = Manifest::load(&put(MANIFEST, &sealed)) else { return };
+    let Ok(schemas) = manifest.schemas(&dir()) else { return };
+    drop(manifest.files(&schemas));
+}
+
 fn run_message(bytes: &[u8]) {
     let Some((meta_len, message)) = bytes.split_first_chunk() else { return };
     let meta_len = u32::from_le_bytes(*meta_len);
@@ -165,6 +226,15 @@ fn run_manifest(bytes: &[u8]) {
     drop(manifest.files(&schemas));
 }
 
+fn run_parts(bytes: &[u8]) {
+    let sealed = Envelope::Manifest.seal_as(FORMAT_WITH_PARTS, bytes);
+    let dir = put(MANIFEST, &sealed);
+    let Ok(manifest) = Manifest::load(&dir) else { return };
+    let Ok(schemas) = manifest.schemas(&dir) else { return };
+    drop(manifest.files(&schemas));
+    drop(parts(&manifest));
+}
+
 fn run_mark(bytes: &[u8]) {
     drop(read_slots(&put(MARK, bytes)));
 }
@@ -173,7 +243,7 @@ fn run_table(bytes: &[u8]) {
     let sealed = Envelope::Epochs.seal(bytes);
     let mut segment = manifest().segments.remove(0);
     segment.epochs = Sum::of(&sealed);
-    let dir = put(&super::layout::epochs_name(0), &sealed);
+    let dir = put(&super::layout::epochs_name(0, 0), &sealed);
     drop(EpochTable::load(&dir, &segment));
 }
 

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::correction::{self, Retraction};
+use super::erase::Erasure;
 use super::frame_file::{FILE_HEAD, FrameFile};
-use super::layout::{Dir, Name, damaged, epochs_name, state_name};
+use super::layout::{Dir, Name, damaged, state_name};
 use super::manifest::{Manifest, SegmentEntry, Sum, check_len, read_listed};
 use super::mark::{Mark, read_slots};
 use super::reader::{Reader, StreamInfo};
@@ -25,8 +27,8 @@ const PIECE: u64 = 4 << 20;
 pub struct FileInfo {
     /// Its name.
     pub name: String,
-    /// What it is: `manifest`, `mark`, `lock`, `frames`, `rows`, `epochs`, `state`, `draft`, or
-    /// `unknown`.
+    /// What it is: `manifest`, `mark`, `lock`, `frames`, `rows`, `epochs`, `state`,
+    /// `retractions`, `draft`, or `unknown`.
     pub kind: &'static str,
     /// Its length.
     pub bytes: u64,
@@ -77,6 +79,10 @@ pub struct Stat {
     pub frame_bytes: u64,
     /// Streams with schemas and row counts.
     pub streams: Vec<StreamInfo>,
+    /// What was erased from history, oldest first.
+    pub erasures: Vec<Erasure>,
+    /// What was taken back, and why.
+    pub retractions: Vec<Retraction>,
 }
 
 fn load(dir: &Dir) -> Result<Manifest> {
@@ -107,9 +113,10 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
         Name::Mark => ("mark", None),
         Name::Lock => ("lock", None),
         Name::Frames(_) => ("frames", None),
-        Name::Rows(lower) => ("rows", segment(lower)),
-        Name::Epochs(lower) => ("epochs", segment(lower)),
+        Name::Rows(lower, _) => ("rows", segment(lower)),
+        Name::Epochs(lower, _) => ("epochs", segment(lower)),
         Name::State(lower) => ("state", segment(lower)),
+        Name::Retractions(lower, _) => ("retractions", segment(lower)),
         Name::Draft => ("draft", None),
         Name::Other => ("unknown", None),
     };
@@ -117,9 +124,10 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
     let listed = match parsed {
         Name::Manifest | Name::Mark | Name::Lock => true,
         Name::Frames(first) => first >= manifest.upper,
-        Name::Rows(_) => entry.is_some(),
-        Name::Epochs(_) => of.is_some(),
+        Name::Rows(..) => entry.is_some(),
+        Name::Epochs(..) => of.is_some_and(|s| s.epochs_name() == name),
         Name::State(lower) => manifest.state.is_some_and(|(listed, _)| listed == lower),
+        Name::Retractions(..) => manifest.retractions.iter().any(|entry| entry.name() == name),
         Name::Draft | Name::Other => false,
     };
     let epochs = of.filter(|_| listed).map(|s| (s.lower, s.upper));
@@ -144,10 +152,12 @@ pub fn stat(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Stat> {
         upper,
         clocks_us,
         segments: of(&["epochs"]).count(),
-        segment_bytes: of(&["epochs", "rows", "state"]).map(|file| file.bytes).sum(),
+        segment_bytes: of(&["epochs", "rows", "state", "retractions"]).map(|file| file.bytes).sum(),
         frame_files: of(&["frames"]).count(),
         frame_bytes: of(&["frames"]).map(|file| file.bytes.saturating_sub(FILE_HEAD)).sum(),
         streams: reader.streams(),
+        erasures: reader.erasures(),
+        retractions: reader.retractions(lower, upper)?,
     })
 }
 
@@ -160,7 +170,7 @@ pub fn stat(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Stat> {
 pub fn check(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Check> {
     let dir = Dir::new(disk, dir.as_ref());
     let mut check = Check::default();
-    match check.run(&dir) {
+    match check.run(&dir).and_then(|()| check.copies(&dir)) {
         Err(error) if error.is_damaged() => check.damage.push(error),
         other => other?,
     }
@@ -188,7 +198,14 @@ impl Check {
             }
         }
         for segment in &manifest.segments {
-            self.segment(dir, segment, &schemas)?;
+            self.segment(dir, &manifest, segment, &schemas)?;
+        }
+        for entry in &manifest.retractions {
+            let path = dir.file(&entry.name());
+            if let Ok(found) = correction::load(dir, *entry) {
+                let decoded = found.iter().try_for_each(|c| c.decode(&schemas).map(drop));
+                self.note(decoded.map_err(|e| damaged(&path, 24, e)))?;
+            }
         }
         if let Some((lower, sum)) = manifest.state {
             let name = state_name(lower);
@@ -213,6 +230,16 @@ impl Check {
         self.frames(dir, &manifest, schemas, found.mark)
     }
 
+    /// Whether what was taken back is what was appended; only where all else is as it was written.
+    fn copies(&mut self, dir: &Dir) -> Result<()> {
+        if self.damage.is_empty() {
+            let reader = Reader::open(Arc::clone(&dir.disk), &dir.path)?;
+            let wrong = reader.wrong_copies(reader.upper()?)?;
+            self.damage.extend(wrong.into_iter().map(|what| damaged(&dir.path, 0, what)));
+        }
+        Ok(())
+    }
+
     /// Keeps damage; passes other errors on.
     fn note<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
@@ -225,15 +252,21 @@ impl Check {
         }
     }
 
-    fn segment(&mut self, dir: &Dir, segment: &SegmentEntry, schemas: &Schemas) -> Result<()> {
+    fn segment(
+        &mut self,
+        dir: &Dir,
+        manifest: &Manifest,
+        segment: &SegmentEntry,
+        schemas: &Schemas,
+    ) -> Result<()> {
         // A damaged epoch file has been noted with the file checksums; its name says which.
-        if verify(dir, &epochs_name(segment.lower), segment.epochs).is_err() {
+        if verify(dir, &segment.epochs_name(), segment.epochs).is_err() {
             return Ok(());
         }
         let table = EpochTable::load(dir, segment);
         let Some(table) = self.note(table)? else { return Ok(()) };
         for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
-            let file = RowsReader::new(dir, segment, entry, schemas)?;
+            let file = RowsReader::new(dir, manifest.identity, (segment, entry), schemas)?;
             for block in blocks {
                 let chunk = file.chunk(block);
                 if let Some(chunk) = self.note(chunk)? {
@@ -278,6 +311,9 @@ impl Check {
                     let rows = file.rows(frame.payload_base, payload, &schemas);
                     self.rows += self.note(rows)?.map_or(0, |rows| rows.num_rows() as u64);
                 }
+                let corrections = file.corrections(&frame)?;
+                let decoded = corrections.map_or(Ok(()), |c| c.decode(&schemas).map(drop));
+                self.note(decoded.map_err(|e| file.damage(offset, e)))?;
                 offset = frame.end();
                 due += 1;
             }

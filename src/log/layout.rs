@@ -40,12 +40,14 @@ pub(super) enum Name {
     Lock,
     /// Frames from this epoch on.
     Frames(Epoch),
-    /// A segment's rows of one schema.
-    Rows(Epoch),
-    /// A segment's epochs.
-    Epochs(Epoch),
+    /// A segment's rows of one schema, and how often the segment had been rewritten by then.
+    Rows(Epoch, u32),
+    /// A segment's epochs, and how often it had been rewritten by then.
+    Epochs(Epoch, u32),
     /// Producers and offsets at the end of the segment that starts at this epoch.
     State(Epoch),
+    /// What the epochs of a segment take back, and how often that was rewritten.
+    Retractions(Epoch, u32),
     /// A file that was being written.
     Draft,
     /// None of ours.
@@ -66,9 +68,19 @@ impl Name {
         let rest: Vec<&str> = pieces.collect();
         match (epoch, rest.as_slice()) {
             (Some(first), ["frames"]) => Name::Frames(first),
-            (Some(lower), [_, _, "arrow"]) => Name::Rows(lower),
-            (Some(lower), ["epochs"]) => Name::Epochs(lower),
+            (Some(lower), [_, _, "arrow"]) => Name::Rows(lower, 0),
+            (Some(lower), ["epochs"]) => Name::Epochs(lower, 0),
+            (Some(lower), [_, _, times, "arrow"]) => {
+                rewritten(times).map_or(Name::Other, |times| Name::Rows(lower, times))
+            }
+            (Some(lower), [times, "epochs"]) => {
+                rewritten(times).map_or(Name::Other, |times| Name::Epochs(lower, times))
+            }
             (Some(lower), ["state"]) => Name::State(lower),
+            (Some(lower), ["retractions"]) => Name::Retractions(lower, 0),
+            (Some(lower), [times, "retractions"]) => {
+                rewritten(times).map_or(Name::Other, |times| Name::Retractions(lower, times))
+            }
             (Some(_), [.., "tmp"]) => Name::Draft,
             _ if name == "MANIFEST.tmp" || name == "MARK.tmp" => Name::Draft,
             _ => Name::Other,
@@ -80,12 +92,33 @@ pub(super) fn frames_name(first: Epoch) -> String {
     format!("{first:020}.frames")
 }
 
-pub(super) fn rows_name(lower: Epoch, stream: &str, schema: u32) -> String {
-    format!("{lower:020}.{stream}.{schema:05}.arrow")
+/// How often a segment has been rewritten, as it stands in a name: not at all has no piece.
+fn rewritten(times: &str) -> Option<u32> {
+    times.parse().ok().filter(|number: &u32| *number > 0 && number.to_string() == times)
 }
 
-pub(super) fn epochs_name(lower: Epoch) -> String {
-    format!("{lower:020}.epochs")
+/// The rows of a schema in a segment that has been rewritten `times` times.
+pub(super) fn rows_name(lower: Epoch, stream: &str, schema: u32, times: u32) -> String {
+    match times {
+        0 => format!("{lower:020}.{stream}.{schema:05}.arrow"),
+        _ => format!("{lower:020}.{stream}.{schema:05}.{times}.arrow"),
+    }
+}
+
+/// The epochs of a segment that has been rewritten `times` times.
+pub(super) fn epochs_name(lower: Epoch, times: u32) -> String {
+    match times {
+        0 => format!("{lower:020}.epochs"),
+        _ => format!("{lower:020}.{times}.epochs"),
+    }
+}
+
+/// What the epochs of a segment take back, rewritten `times` times.
+pub(super) fn retractions_name(lower: Epoch, times: u32) -> String {
+    match times {
+        0 => format!("{lower:020}.retractions"),
+        _ => format!("{lower:020}.{times}.retractions"),
+    }
 }
 
 pub(super) fn state_name(lower: Epoch) -> String {

@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::Envelope;
-use super::layout::{Dir, MANIFEST, damaged, epochs_name, rows_name, state_name};
+use super::envelope::{Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode};
+use super::erase::{self, Erasure};
+use super::layout::{Dir, MANIFEST, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::schemas::{Schemas, StoredSchema};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Open, read_all, replace};
@@ -33,6 +34,9 @@ pub(super) struct RowsEntry {
     pub(super) schema: u32,
     pub(super) rows: u64,
     pub(super) sum: Sum,
+    /// How often the segment had been rewritten when the file was written; part of its name.
+    #[serde(skip)]
+    pub(super) rewritten: u32,
 }
 
 /// A sealed segment: the epochs `[lower, upper)`.
@@ -45,6 +49,9 @@ pub(super) struct SegmentEntry {
     pub(super) epochs: Sum,
     /// By schema number.
     pub(super) rows: Vec<RowsEntry>,
+    /// How often it has been rewritten, which its epoch file's name says.
+    #[serde(skip)]
+    pub(super) rewritten: u32,
 }
 
 /// The content of the file `MANIFEST`.
@@ -61,12 +68,28 @@ pub(super) struct Manifest {
     pub(super) schemas: Vec<StoredSchema>,
     /// The state file at `upper`: the lower epoch in its name, and its checksum.
     pub(super) state: Option<(Epoch, Sum)>,
+    /// What was erased from history, oldest first. It and the numbers of rewritings are a marked
+    /// part behind the body, which is there only if something was erased.
+    #[serde(skip)]
+    pub(super) erasures: Vec<Erasure>,
+    /// The files of the segments whose epochs take events back, by lower epoch: a part of its own,
+    /// behind the others, in manifests that need it only.
+    #[serde(skip)]
+    pub(super) retractions: Vec<RetractionsEntry>,
 }
 
 impl Manifest {
     pub(super) fn empty(identity: u64) -> Self {
-        let (segments, schemas) = (Vec::new(), Vec::new());
-        Manifest { identity, lower: 0, upper: 0, segments, schemas, state: None }
+        Manifest {
+            identity,
+            lower: 0,
+            upper: 0,
+            segments: Vec::new(),
+            schemas: Vec::new(),
+            state: None,
+            erasures: Vec::new(),
+            retractions: Vec::new(),
+        }
     }
 
     /// Reads and checks the manifest.
@@ -76,7 +99,16 @@ impl Manifest {
     pub(super) fn load(dir: &Dir) -> Result<Self> {
         let path = dir.file(MANIFEST);
         let bytes = read_all(dir.disk.as_ref(), &path, limits::TABLE_BYTES_MAX)?;
-        let manifest: Manifest = Envelope::Manifest.unwrap(&path, &bytes)?;
+        let (version, body) = Envelope::Manifest.open(&path, &bytes)?;
+        let manifest = match version {
+            FORMAT => decode::<Manifest>(body).map_err(|e| damaged(&path, 24, e))?,
+            FORMAT_RETRACTIONS => {
+                let with = decode::<(Manifest, Vec<RetractionsEntry>)>(body);
+                let (manifest, retractions) = with.map_err(|e| damaged(&path, 24, e))?;
+                Manifest { retractions, ..manifest }
+            }
+            _ => erase::with_parts(&path, body)?,
+        };
         let mut due = manifest.lower;
         for segment in &manifest.segments {
             if segment.lower != due || segment.upper <= due {
@@ -90,12 +122,30 @@ impl Manifest {
             let message = format!("segments end at {due}, the log at {}", manifest.upper);
             return Err(damaged(&path, 24, message));
         }
+        let of_segment = |lower: Epoch| manifest.segments.iter().any(|s| s.lower == lower);
+        let sorted = manifest.retractions.is_sorted_by(|a, b| a.lower < b.lower);
+        if !sorted || !manifest.retractions.iter().all(|entry| of_segment(entry.lower)) {
+            return Err(damaged(&path, 24, "the retractions are not those of the segments"));
+        }
         Ok(manifest)
+    }
+
+    /// Its bytes, of the least format that can say it.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>> {
+        if !self.erasures.is_empty() {
+            let body = [encode(&(self, &self.retractions))?, erase::parts(self)?].concat();
+            return Ok(Envelope::Manifest.seal_as(FORMAT_WITH_PARTS, &body));
+        }
+        if self.retractions.is_empty() {
+            return Envelope::Manifest.wrap(self);
+        }
+        let body = encode(&(self, &self.retractions))?;
+        Ok(Envelope::Manifest.seal_as(FORMAT_RETRACTIONS, &body))
     }
 
     /// Replaces the manifest on disk by this one, durably.
     pub(super) fn store(&self, dir: &Dir) -> Result<()> {
-        let bytes = Envelope::Manifest.wrap(self)?;
+        let bytes = self.bytes()?;
         if bytes.len() as u64 > limits::TABLE_BYTES_MAX {
             return Err(Error::new(Kind::Input, "the log has too many segments for its manifest"));
         }
@@ -114,15 +164,34 @@ impl Manifest {
     pub(super) fn files(&self, schemas: &Schemas) -> Vec<(String, Sum)> {
         let mut files = Vec::new();
         for segment in &self.segments {
-            files.push((epochs_name(segment.lower), segment.epochs));
+            files.push((segment.epochs_name(), segment.epochs));
             for entry in &segment.rows {
                 files.push((segment.rows_name(entry, schemas), entry.sum));
             }
         }
+        files.extend(self.retractions.iter().map(|entry| (entry.name(), entry.sum)));
         if let Some((lower, sum)) = self.state {
             files.push((state_name(lower), sum));
         }
         files
+    }
+}
+
+/// The retractions of the epochs of one segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RetractionsEntry {
+    /// The segment's first epoch.
+    pub(super) lower: Epoch,
+    pub(super) sum: Sum,
+    /// How often the file was written once more; stands with the erasures.
+    #[serde(skip)]
+    pub(super) rewritten: u32,
+}
+
+impl RetractionsEntry {
+    /// The file's name.
+    pub(super) fn name(&self) -> String {
+        retractions_name(self.lower, self.rewritten)
     }
 }
 
@@ -131,7 +200,12 @@ impl SegmentEntry {
     /// has, and the file is reported missing.
     pub(super) fn rows_name(&self, entry: &RowsEntry, schemas: &Schemas) -> String {
         let stream = schemas.get(entry.schema).map_or("?", |known| &known.stream);
-        rows_name(self.lower, stream, entry.schema)
+        rows_name(self.lower, stream, entry.schema, entry.rewritten)
+    }
+
+    /// The name of its epoch file.
+    pub(super) fn epochs_name(&self) -> String {
+        epochs_name(self.lower, self.rewritten)
     }
 }
 

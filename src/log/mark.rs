@@ -46,7 +46,7 @@ impl Mark {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub(super) mark: Mark,
-    counter: u64,
+    pub(super) counter: u64,
     pub(super) broken: Option<u64>,
 }
 
@@ -76,14 +76,14 @@ fn parse_slots(dir: &Dir, file: &dyn File) -> Result<Found> {
 ///
 /// # Errors
 /// Damage when a slot stays broken: the newest mark may have been in it.
-pub(super) fn read_mark(dir: &Dir) -> Result<Mark> {
+pub(super) fn read_mark(dir: &Dir) -> Result<Found> {
     let path = dir.file(MARK);
     let file = dir.disk.open(&path, Open::Read)?;
     let mut tries = 0;
     loop {
         let found = parse_slots(dir, file.as_ref());
         match found {
-            Ok(Found { mark, broken: None, .. }) => return Ok(mark),
+            Ok(found @ Found { broken: None, .. }) => return Ok(found),
             Ok(Found { broken: Some(offset), .. }) if tries >= 100 => {
                 return Err(damaged(&path, offset, "the slot is not whole")
                     .remedy("open the log for writing once: recovery rewrites the mark"));

@@ -18,6 +18,7 @@ use arrow_schema::SchemaRef;
 use super::chunk::{Chunk, Epochs};
 use super::frame::Payload;
 use super::frame_file::FrameFile;
+use super::position::Retracted;
 use super::rows_file::RowsReader;
 use super::schemas::{Known, Schemas};
 use super::segment::Block;
@@ -37,12 +38,25 @@ pub struct Part {
     upper: Epoch,
     rows: usize,
     source: Source,
+    /// Leaves out what was taken back.
+    standing: Option<Standing>,
+}
+
+/// What a part needs to know of retractions.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub(super) retracted: Arc<Retracted>,
+    /// Those of epochs below count.
+    pub(super) upper: Epoch,
+    pub(super) schema: u32,
+    /// The place of a block's first row in its epoch; of a frame's rows each piece knows it.
+    pub(super) place: u64,
 }
 
 #[derive(Clone, Debug)]
 enum Source {
     Block { file: Arc<RowsReader>, block: Block },
-    Frames { file: FrameFile, schemas: Arc<Schemas>, pieces: Vec<Piece> },
+    Frames { file: FrameFile, schemas: Arc<Schemas>, schema: u32, pieces: Vec<Piece> },
 }
 
 fn chunks<P: Borrow<Part>>(part: P) -> impl Iterator<Item = Result<Chunk>> {
@@ -79,6 +93,11 @@ impl Part {
         &self.known.stream
     }
 
+    /// The number of that schema.
+    pub(super) fn number(&self) -> u32 {
+        self.known.id
+    }
+
     /// The schema of the rows.
     pub fn schema(&self) -> &SchemaRef {
         &self.known.schema
@@ -104,16 +123,61 @@ impl Part {
     }
 
     fn chunk(&self, index: usize) -> Result<Option<Chunk>> {
-        let chunk = match &self.source {
-            Source::Block { file, block } => file.chunk(block)?,
-            Source::Frames { file, schemas, pieces } => {
+        let (chunk, place) = match &self.source {
+            Source::Block { file, block } => {
+                let place = self.standing.as_ref().map_or(0, |standing| standing.place);
+                (file.chunk(block)?, place)
+            }
+            Source::Frames { file, schemas, pieces, .. } => {
                 let piece = &pieces[index];
                 let rows = file.rows(piece.payload_base, &piece.payload, schemas)?;
                 let rows = rows.slice(piece.skip, piece.take);
-                Chunk { stream: self.known.stream.clone(), rows, epochs: Epochs::One(piece.epoch) }
+                let (stream, epochs) = (self.known.stream.clone(), Epochs::One(piece.epoch));
+                (Chunk { stream, rows, epochs }, piece.skip as u64)
             }
         };
-        Ok(chunk.between(self.lower, self.upper))
+        let stands = self.standing.as_ref().and_then(|standing| {
+            let Standing { retracted, upper, schema, .. } = standing;
+            retracted.standing(*schema, chunk.len(), &chunk.epochs, place, *upper)
+        });
+        let chunk = match stands {
+            None => Some(chunk),
+            Some(stands) => chunk.filter(&stands),
+        };
+        Ok(chunk.and_then(|chunk| chunk.between(self.lower, self.upper)))
+    }
+
+    /// The same without the events that were taken back.
+    pub(super) fn standing(self, standing: Standing) -> Part {
+        Part { standing: Some(standing), ..self }
+    }
+
+    /// The number of its schema, which is not stored with a block.
+    pub(super) fn schema_of_frames(&self) -> Option<u32> {
+        match &self.source {
+            Source::Block { .. } => None,
+            Source::Frames { schema, .. } => Some(*schema),
+        }
+    }
+
+    /// Every row, some outside the epochs asked for too, and the first one's place in its epoch
+    /// where that is known.
+    pub(super) fn whole(&self) -> impl Iterator<Item = Result<(Chunk, Option<u64>)>> + '_ {
+        let count = match &self.source {
+            Source::Block { block, .. } => usize::from(block.last >= self.lower),
+            Source::Frames { pieces, .. } => pieces.len(),
+        };
+        (0..count).map(move |index| match &self.source {
+            Source::Block { file, block } => Ok((file.chunk(block)?, None)),
+            Source::Frames { file, schemas, pieces, .. } => {
+                let piece = &pieces[index];
+                let rows = file.rows(piece.payload_base, &piece.payload, schemas)?;
+                let (stream, rows) =
+                    (self.known.stream.clone(), rows.slice(piece.skip, piece.take));
+                let chunk = Chunk { stream, rows, epochs: Epochs::One(piece.epoch) };
+                Ok((chunk, Some(piece.skip as u64)))
+            }
+        })
     }
 
     /// The part that is a block of a segment, unless it starts at `upper` or later.
@@ -125,7 +189,8 @@ impl Part {
     ) -> Option<Part> {
         let (known, rows) = (file.known.clone(), block.rows as usize);
         let source = Source::Block { file: Arc::clone(file), block };
-        (block.first < upper).then_some(Part { known, lower, upper, rows, source })
+        let part = Part { known, lower, upper, rows, source, standing: None };
+        (block.first < upper).then_some(part)
     }
 
     /// The parts of a frame file, in the order its segment will have them.
@@ -149,9 +214,11 @@ impl Part {
                         let source = Source::Frames {
                             file: index.file.clone(),
                             schemas: Arc::clone(schemas),
+                            schema: payload.schema,
                             pieces: Vec::new(),
                         };
-                        parts.push(Part { known: known.clone(), lower, upper, rows: 0, source });
+                        let (known, standing) = (known.clone(), None);
+                        parts.push(Part { known, lower, upper, rows: 0, source, standing });
                     }
                     let take = (rows - skip).min(limits::BLOCK_ROWS - filled);
                     let (epoch, payload_base) = (frame.epoch, frame.payload_base);

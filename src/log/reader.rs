@@ -5,8 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::SchemaRef;
 
-use super::layout::Dir;
-use super::part::Part;
+use super::correction::{Corrections, Retraction};
+use super::erase::{self, Erasure};
+use super::layout::{Dir, damaged};
+use super::manifest::SegmentEntry;
+use super::part::{Part, Standing};
+use super::position::Retracted;
 use super::replay::Replay;
 use super::rows_file::RowsReader;
 use super::segment::EpochTable;
@@ -34,6 +38,8 @@ pub struct StreamInfo {
     pub schemas: Vec<SchemaRef>,
     /// How many events it has below the reader's upper.
     pub rows: u64,
+    /// How many of them were taken back.
+    pub retracted: u64,
 }
 
 impl Reader {
@@ -47,13 +53,17 @@ impl Reader {
         Ok(Reader { dir, view })
     }
 
-    fn view(&self) -> MutexGuard<'_, View> {
+    pub(super) fn view(&self) -> MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the log is.
     pub(super) fn dir(&self) -> &Dir {
         &self.dir
+    }
+
+    fn table(&self, identity: u64, segment: &SegmentEntry) -> Result<EpochTable> {
+        erase::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
     }
 
     /// The view, brought up to date if it must be to answer for `[lower, upper)`.
@@ -92,9 +102,25 @@ impl Reader {
         self.view().manifest.lower
     }
 
-    /// Tells this log from any other: 16 hexadecimal digits, drawn when it was created.
+    /// Tells this log and its history from any other: 16 hexadecimal digits, drawn when it was
+    /// created, and anew by every erasure.
     pub fn identity(&self) -> String {
         format!("{:016x}", self.view().manifest.identity)
+    }
+
+    /// What was erased from history, oldest first.
+    pub fn erasures(&self) -> Vec<Erasure> {
+        self.view().manifest.erasures.clone()
+    }
+
+    /// Whether the history this reader reads is still the log's: what was derived from it is to be
+    /// kept only if so.
+    ///
+    /// # Errors
+    /// A conflict that says what was erased meanwhile; damage; the disk's.
+    pub fn check_history(&self) -> Result<()> {
+        let identity = self.view().manifest.identity;
+        erase::same_history(&self.dir, identity)
     }
 
     /// The streams, sorted by name, as of the last [`upper`](Reader::upper).
@@ -113,6 +139,7 @@ impl Reader {
         let info = |(name, ids): (Arc<str>, Vec<u32>)| StreamInfo {
             name,
             rows: ids.iter().map(|id| rows[*id as usize]).sum(),
+            retracted: ids.iter().map(|id| view.retracted.of_schema(*id) as u64).sum(),
             schemas: ids
                 .iter()
                 .filter_map(|id| Some(view.schemas.get(*id)?.schema.clone()))
@@ -142,6 +169,27 @@ impl Reader {
     /// # Errors
     /// Missing if the epochs are not all sealed or no longer held; damage; the disk's.
     pub fn parts(&self, lower: Epoch, upper: Epoch) -> Result<Vec<Part>> {
+        self.parts_less(lower, upper, None)
+    }
+
+    /// [`Reader::parts`] without the events that epochs below the frontier `at` have taken back:
+    /// what there is of `[lower, upper)` as of `at`.
+    ///
+    /// # Errors
+    /// As there, also for `at`.
+    pub fn standing(&self, lower: Epoch, upper: Epoch, at: Epoch) -> Result<Vec<Part>> {
+        let view = self.view_of(upper, at.max(upper))?;
+        let retracted = Arc::clone(&view.retracted);
+        drop(view);
+        self.parts_less(lower, upper, Some((retracted, at)))
+    }
+
+    fn parts_less(
+        &self,
+        lower: Epoch,
+        upper: Epoch,
+        less: Option<(Arc<Retracted>, Epoch)>,
+    ) -> Result<Vec<Part>> {
         let view = self.view_of(lower, upper)?;
         let segments = view.manifest.segments.iter();
         let segments: Vec<_> =
@@ -151,18 +199,51 @@ impl Reader {
         let frames = frames.filter(|f| f.file.first < upper && f.upper() > lower);
         let of_frames: Vec<_> =
             frames.flat_map(|index| Part::of_frames(index, &schemas, lower, upper)).collect();
+        let identity = view.manifest.identity;
         drop(view);
         let mut parts = Vec::new();
         for segment in segments {
-            let table = EpochTable::load(&self.dir, &segment)?;
+            let table = self.table(identity, &segment)?;
             for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
-                let file = RowsReader::new(&self.dir, &segment, entry, &schemas)?;
-                let of_block = |block: &_| Part::of_block(&file, *block, lower, upper);
-                parts.extend(blocks.iter().filter_map(of_block));
+                let file = RowsReader::new(&self.dir, identity, (&segment, entry), &schemas)?;
+                for (number, block) in blocks.iter().enumerate() {
+                    let Some(mut part) = Part::of_block(&file, *block, lower, upper) else {
+                        continue;
+                    };
+                    if let Some((retracted, upper)) = &less {
+                        let (retracted, upper) = (Arc::clone(retracted), *upper);
+                        let schema = entry.schema;
+                        let mut place = 0;
+                        if retracted.touches(schema, block.first) {
+                            place = file.rows_of(block.first, &blocks[..number])?;
+                        }
+                        part = part.standing(Standing { retracted, upper, schema, place });
+                    }
+                    parts.push(part);
+                }
             }
         }
-        parts.extend(of_frames);
+        parts.extend(of_frames.into_iter().map(|part| match (&less, part.schema_of_frames()) {
+            (Some((retracted, upper)), Some(schema)) => {
+                let (retracted, upper) = (Arc::clone(retracted), *upper);
+                part.standing(Standing { retracted, upper, schema, place: 0 })
+            }
+            _ => part,
+        }));
         Ok(parts)
+    }
+
+    /// What the epochs `[lower, upper)` take back, in order.
+    ///
+    /// # Errors
+    /// Missing if the epochs are not all sealed or no longer held; damage; the disk's.
+    pub fn retractions(&self, lower: Epoch, upper: Epoch) -> Result<Vec<Retraction>> {
+        let view = self.view_of(lower, upper)?;
+        let wanted = view.corrections.iter().filter(|c| (lower..upper).contains(&c.epoch));
+        let decode = |corrections: &Arc<Corrections>| corrections.decode(&view.schemas);
+        let decoded = wanted.map(decode).collect::<Result<Vec<_>, _>>();
+        let decoded = decoded.map_err(|e| damaged(&self.dir.path, 0, e))?;
+        Ok(decoded.into_iter().flatten().collect())
     }
 
     /// The epochs `[lower, upper)` one by one, empty ones too.
@@ -188,10 +269,32 @@ impl Reader {
         }
         let segments = &view.manifest.segments;
         let at = segments.partition_point(|segment| segment.upper <= epoch);
-        let segment = segments[at].clone();
+        let (segment, identity) = (segments[at].clone(), view.manifest.identity);
         drop(view);
-        let table = EpochTable::load(&self.dir, &segment)?;
+        let table = self.table(identity, &segment)?;
         Ok(table.epochs[(epoch - segment.lower) as usize].clock_us)
+    }
+
+    /// The clocks of at least the epochs `[lower, upper)`, and the epoch of the first: those of all
+    /// segments, and of the frames not yet sealed, in which these epochs are.
+    pub(super) fn clocks(&self, lower: Epoch, upper: Epoch) -> Result<(Epoch, Vec<i64>)> {
+        let view = self.view_of(lower, upper)?;
+        let segments = view.manifest.segments.iter();
+        let segments: Vec<_> =
+            segments.filter(|s| s.lower < upper && s.upper > lower).cloned().collect();
+        let frames = view.frames.iter().filter(|f| f.file.first < upper && f.upper() > lower);
+        let frames: Vec<_> = frames.flat_map(|index| &index.frames).collect();
+        let first = frames.first().map_or(lower, |frame| frame.epoch);
+        let first = segments.first().map_or(first, |segment| segment.lower);
+        let of_frames: Vec<_> = frames.into_iter().map(|frame| frame.clock_us).collect();
+        drop(view);
+        let mut clocks = Vec::new();
+        for segment in segments {
+            let table = EpochTable::load(&self.dir, &segment)?;
+            clocks.extend(table.epochs.iter().map(|record| record.clock_us));
+        }
+        clocks.extend(of_frames);
+        Ok((first, clocks))
     }
 
     /// The first durable epoch whose clock is at or past `clock_us`; upper if there is none.
@@ -205,10 +308,10 @@ impl Reader {
         let segment = view.manifest.segments.iter().find(|s| s.clock_max >= clock_us).cloned();
         let mut frames = view.frames.iter().flat_map(|index| &index.frames);
         let frame = frames.find(|frame| frame.clock_us >= clock_us).map(|frame| frame.epoch);
-        let upper = view.upper;
+        let (upper, identity) = (view.upper, view.manifest.identity);
         drop(view);
         let Some(segment) = segment else { return Ok(frame.unwrap_or(upper)) };
-        let table = EpochTable::load(&self.dir, &segment)?;
+        let table = self.table(identity, &segment)?;
         let at = table.epochs.iter().position(|record| record.clock_us >= clock_us);
         Ok(segment.lower + at.unwrap_or(table.epochs.len()) as Epoch)
     }

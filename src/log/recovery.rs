@@ -9,10 +9,15 @@
 //! 4. What is kept above the mark is written again before it is synced: after a failed sync the
 //!    page cache may hold bytes that the disk never got, and only dirty pages reach it.
 
+use std::collections::HashSet;
+
+use super::correction;
+use super::envelope::FORMAT;
 use super::frame_file::{FILE_HEAD, Frame, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, Name, damaged, frames_name, state_name};
 use super::manifest::{Manifest, check_len, read_listed};
 use super::mark::{Mark, MarkWriter, read_slots};
+use super::position::Retracted;
 use super::schemas::Schemas;
 use super::state::State;
 use crate::error::{Error, Kind, Result};
@@ -32,6 +37,8 @@ pub(super) struct Recovered {
     /// As of `upper`.
     pub(super) schemas: Schemas,
     pub(super) state: State,
+    /// What was taken back.
+    pub(super) retracted: Retracted,
     /// Complete frame files that wait to be sealed, oldest first.
     pub(super) rotated: Vec<FrameFile>,
     /// The newest frame file, which goes on at `end`.
@@ -61,6 +68,8 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
         }
         None => State::default(),
     };
+    let mut retracted = Retracted::default();
+    correction::load_all(dir, &manifest, &mut retracted)?;
     let mark = read_slots(dir).map_err(|error| missing_mark(dir, error))?.mark;
     let firsts = frame_files(dir, &manifest)?;
     let Some(newest) = firsts.last().copied() else {
@@ -73,6 +82,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
     let mut scan = Scan {
         schemas: sealed_schemas.clone(),
         state: sealed_state.clone(),
+        retracted,
         due: manifest.upper,
         mark,
     };
@@ -88,7 +98,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
         files.push(file);
     }
     let Some(open) = files.pop() else { unreachable!("epoch {newest} names a file") };
-    let Scan { schemas, state, due: upper, .. } = scan;
+    let Scan { schemas, state, retracted, due: upper, .. } = scan;
     remove_leftovers(dir, &manifest)?;
     let mark = MarkWriter::create(dir, Mark { upper, file: open.first, offset: end })?;
     let rotated = files;
@@ -98,6 +108,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
         sealed_state,
         schemas,
         state,
+        retracted,
         rotated,
         open,
         end,
@@ -110,7 +121,8 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
 fn create(dir: &Dir, names: &[String], random: &dyn Random) -> Result<()> {
     check_unbegun(dir, names)?;
     MarkWriter::create(dir, Mark { upper: 0, file: 0, offset: FILE_HEAD })?;
-    FrameFile::create(dir, 0, random.next()).map_err(|error| error.unwrap_or_else(|e| e))?;
+    FrameFile::create(dir, 0, (FORMAT, random.next()))
+        .map_err(|error| error.unwrap_or_else(|e| e))?;
     Manifest::empty(random.next()).store(dir)
 }
 
@@ -162,6 +174,7 @@ fn missing_mark(dir: &Dir, error: Error) -> Error {
 struct Scan {
     schemas: Schemas,
     state: State,
+    retracted: Retracted,
     due: Epoch,
     mark: Mark,
 }
@@ -219,6 +232,12 @@ impl Scan {
         if header.payloads.iter().any(|p| self.schemas.get(p.schema).is_none()) {
             return Err(file.damage(*offset, "the frame uses a schema that is not defined"));
         }
+        if let Some(corrections) = file.corrections(frame)? {
+            let applied = corrections.apply(&mut self.retracted);
+            applied
+                .and_then(|()| corrections.decode(&self.schemas).map(drop))
+                .map_err(|e| file.damage(*offset, e))?;
+        }
         self.due += 1;
         Ok(())
     }
@@ -236,21 +255,39 @@ fn rewrite(file: &FrameFile, from: u64, to: u64) -> Result<()> {
 }
 
 /// Removes what an interrupted writer left: drafts, segment files that never got into the
-/// manifest, frame files and state files that a newer manifest has replaced.
-fn remove_leftovers(dir: &Dir, manifest: &Manifest) -> Result<()> {
+/// manifest, frame files and state files that a newer manifest has replaced, and what an erasure
+/// has replaced or not finished.
+pub(super) fn remove_leftovers(dir: &Dir, manifest: &Manifest) -> Result<()> {
+    let listed = manifest.files(&manifest.schemas(dir)?);
+    let listed: HashSet<_> = listed.into_iter().map(|(name, _)| name).collect();
+    let rewritten = |lower| {
+        let segment = manifest.segments.iter().find(|segment| segment.lower == lower);
+        segment.is_some_and(|segment| segment.rewritten > 0)
+    };
+    let mut removed = false;
     for name in dir.disk.list(&dir.path)? {
         let left = match Name::parse(&name) {
             Name::Draft => true,
-            Name::Rows(lower) | Name::Epochs(lower) => lower >= manifest.upper,
+            Name::Rows(lower, times) | Name::Epochs(lower, times) => {
+                let replaced = times > 0 || lower >= manifest.upper || rewritten(lower);
+                replaced && !listed.contains(&name)
+            }
+            Name::Retractions(lower, times) => {
+                let erased = !manifest.erasures.is_empty();
+                let replaced = times > 0 || lower >= manifest.upper || erased;
+                replaced && !listed.contains(&name)
+            }
             Name::Frames(first) => first < manifest.upper,
             Name::State(lower) => manifest.state.is_none_or(|(listed, _)| listed != lower),
             Name::Manifest | Name::Mark | Name::Lock | Name::Other => false,
         };
         if left {
             dir.disk.remove(&dir.file(&name))?;
+            removed = true;
         }
     }
-    Ok(())
+    // What was erased must not come back with a power failure.
+    if removed && !manifest.erasures.is_empty() { dir.sync() } else { Ok(()) }
 }
 
 /// There is no manifest: either there is no log, or it has lost it.

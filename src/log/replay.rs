@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Epochs, Sealed};
+use super::correction::Corrections;
+use super::erase;
 use super::frame_file::FrameFile;
-use super::layout::Dir;
+use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
 use super::rows_file::RowsReader;
 use super::schemas::Schemas;
@@ -20,12 +22,15 @@ use crate::time::Epoch;
 #[derive(Debug)]
 pub struct Replay {
     dir: Dir,
+    /// Of the log it reads.
+    identity: u64,
     schemas: Arc<Schemas>,
     next: Epoch,
     upper: Epoch,
     segments: VecDeque<SegmentEntry>,
     frames: VecDeque<(FrameFile, VecDeque<Indexed>)>,
     segment: Option<Segment>,
+    corrections: VecDeque<Arc<Corrections>>,
 }
 
 /// The segment that is being replayed.
@@ -55,8 +60,12 @@ impl Replay {
             let wanted = index.frames.iter().filter(|f| (lower..upper).contains(&f.epoch));
             frames.push_back((index.file.clone(), wanted.cloned().collect()));
         }
+        let corrections = view.corrections.iter();
+        let corrections = corrections.filter(|c| (lower..upper).contains(&c.epoch)).cloned();
         Replay {
+            corrections: corrections.collect(),
             dir: dir.clone(),
+            identity: view.manifest.identity,
             schemas: Arc::new(view.schemas.clone()),
             next: lower,
             upper,
@@ -74,12 +83,18 @@ impl Replay {
         if self.segment.is_none()
             && let Some(entry) = self.segments.pop_front()
         {
-            self.segment = Some(Segment::open(&self.dir, &entry, &self.schemas, epoch)?);
+            self.segment =
+                Some(Segment::open(&self.dir, self.identity, &entry, &self.schemas, epoch)?);
         }
-        match &mut self.segment {
+        let mut sealed = match &mut self.segment {
             Some(segment) => segment.sealed(epoch),
             None => self.sealed_in_frames(epoch),
+        }?;
+        if let Some(corrections) = self.corrections.pop_front_if(|c| c.epoch == epoch) {
+            let decoded = corrections.decode(&self.schemas);
+            sealed.retractions = decoded.map_err(|e| damaged(&self.dir.path, 0, e))?;
         }
+        Ok(sealed)
     }
 
     fn sealed_in_frames(&mut self, epoch: Epoch) -> Result<Sealed> {
@@ -98,7 +113,7 @@ impl Replay {
             };
             chunks.push(Chunk { stream: known.stream.clone(), rows, epochs: Epochs::One(epoch) });
         }
-        Ok(Sealed { epoch, clock_us: frame.clock_us, chunks })
+        Ok(Sealed { epoch, clock_us: frame.clock_us, chunks, retractions: Vec::new() })
     }
 }
 
@@ -117,11 +132,17 @@ impl Iterator for Replay {
 }
 
 impl Segment {
-    fn open(dir: &Dir, entry: &SegmentEntry, schemas: &Schemas, from: Epoch) -> Result<Self> {
-        let table = EpochTable::load(dir, entry)?;
+    fn open(
+        dir: &Dir,
+        identity: u64,
+        entry: &SegmentEntry,
+        schemas: &Schemas,
+        from: Epoch,
+    ) -> Result<Self> {
+        let table = erase::explained(dir, identity, EpochTable::load(dir, entry))?;
         let mut cursors = Vec::new();
         for (rows, (_, blocks)) in entry.rows.iter().zip(&table.blocks) {
-            let file = RowsReader::new(dir, entry, rows, schemas)?;
+            let file = RowsReader::new(dir, identity, (entry, rows), schemas)?;
             let blocks = blocks.iter().filter(|block| block.last >= from).copied().collect();
             cursors.push(Cursor { file, blocks, rest: None });
         }
@@ -134,7 +155,7 @@ impl Segment {
         for cursor in &mut self.cursors {
             cursor.take(epoch, &mut chunks)?;
         }
-        Ok(Sealed { epoch, clock_us, chunks })
+        Ok(Sealed { epoch, clock_us, chunks, retractions: Vec::new() })
     }
 }
 

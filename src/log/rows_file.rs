@@ -7,12 +7,14 @@ use arrow_array::{Array, RecordBatch, UInt64Array};
 use arrow_buffer::Buffer;
 
 use super::chunk::{Chunk, Epochs};
+use super::erase;
 use super::frame::decode_message;
 use super::layout::{Dir, damaged};
 use super::manifest::{RowsEntry, SegmentEntry, unlisted};
 use super::schemas::{Known, Schemas};
 use super::segment::Block;
 use crate::error::Result;
+use crate::time::Epoch;
 
 /// An Arrow file of a segment, mapped at the first read.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(super) struct RowsReader {
     dir: Dir,
     path: PathBuf,
     len: u64,
+    /// Of the log it belongs to.
+    identity: u64,
     pub(super) known: Known,
     map: OnceLock<Buffer>,
 }
@@ -28,8 +32,8 @@ impl RowsReader {
     /// The file of `entry`; it is not opened yet.
     pub(super) fn new(
         dir: &Dir,
-        segment: &SegmentEntry,
-        entry: &RowsEntry,
+        identity: u64,
+        (segment, entry): (&SegmentEntry, &RowsEntry),
         schemas: &Schemas,
     ) -> Result<Arc<Self>> {
         let path = dir.file(&segment.rows_name(entry, schemas));
@@ -37,15 +41,16 @@ impl RowsReader {
             let message = format!("schema {} is not in MANIFEST", entry.schema);
             return Err(damaged(&path, 0, message));
         };
-        let dir = dir.clone();
-        Ok(Arc::new(RowsReader { dir, path, len: entry.sum.len, known, map: OnceLock::new() }))
+        let (dir, len, map) = (dir.clone(), entry.sum.len, OnceLock::new());
+        Ok(Arc::new(RowsReader { dir, path, len, identity, known, map }))
     }
 
     fn map(&self) -> Result<&Buffer> {
         if let Some(map) = self.map.get() {
             return Ok(map);
         }
-        let map = self.dir.disk.map(&self.path).map_err(|e| unlisted(&self.path, e))?;
+        let map = self.dir.disk.map(&self.path).map_err(|e| unlisted(&self.path, e));
+        let map = erase::explained(&self.dir, self.identity, map)?;
         if map.len() as u64 != self.len {
             let message = format!("the file has {} bytes, MANIFEST says {}", map.len(), self.len);
             return Err(damaged(&self.path, self.len.min(map.len() as u64), message));
@@ -69,6 +74,22 @@ impl RowsReader {
         let rows = decode_message(&message, block.meta_len, &self.known.sealed);
         let rows = rows.map_err(|e| damaged(&self.path, block.offset, e))?;
         self.split(&rows, block)
+    }
+
+    /// How many rows of `epoch` the last of these blocks have: those before a block that goes on
+    /// with it.
+    pub(super) fn rows_of(&self, epoch: Epoch, before: &[Block]) -> Result<u64> {
+        let mut rows = 0;
+        for block in before.iter().rev().take_while(|block| block.last == epoch) {
+            if block.first == epoch {
+                rows += u64::from(block.rows);
+            } else {
+                let chunk = self.chunk(block)?;
+                let last = (0..chunk.len()).rev();
+                rows += last.take_while(|row| chunk.epochs.at(*row) == epoch).count() as u64;
+            }
+        }
+        Ok(rows)
     }
 
     /// Takes `_epoch` off the user's columns.

@@ -28,6 +28,7 @@ pub(super) struct StoredSchema {
 /// A schema in use.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
+    pub(super) id: u32,
     pub(super) stream: Arc<str>,
     pub(super) schema: SchemaRef,
     /// The same with `_epoch` as its last column, as segments have it.
@@ -83,7 +84,7 @@ impl Schemas {
         fields.push(Arc::new(Field::new(EPOCH_COLUMN, DataType::UInt64, false)));
         let sealed = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
         self.by_stream.entry(stream.clone()).or_default().push(id);
-        self.known.push(Known { stream, schema, sealed });
+        self.known.push(Known { id, stream, schema, sealed });
         id
     }
 

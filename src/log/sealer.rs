@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::frame_file::FrameFile;
 use super::layout::{Dir, frames_name, state_name};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, RetractionsEntry};
 use super::schemas::Schemas;
 use super::segment::write_segment;
 use super::state::State;
@@ -40,10 +40,15 @@ impl Sealer {
     fn seal(&mut self, frames: &FrameFile) -> Result<()> {
         // Copies, because a full disk may interrupt: the next try starts afresh.
         let (mut schemas, mut state) = (self.schemas.clone(), self.state.clone());
-        let (entry, sum) = write_segment(&self.dir, frames, &mut schemas, &mut state)?;
+        let (entry, sum, retractions) = write_segment(&self.dir, frames, &mut schemas, &mut state)?;
         self.dir.sync()?;
         let mut manifest = self.manifest.clone();
         let old_state = manifest.state.replace((entry.lower, sum));
+        manifest.retractions.extend(retractions.map(|sum| RetractionsEntry {
+            lower: entry.lower,
+            sum,
+            rewritten: 0,
+        }));
         manifest.upper = entry.upper;
         manifest.schemas.extend(schemas.stored(manifest.schemas.len()));
         manifest.segments.push(entry);

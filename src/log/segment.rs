@@ -14,9 +14,10 @@ use arrow_select::concat::concat_batches;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use super::correction;
 use super::envelope::{Envelope, u32_at};
 use super::frame_file::{FILE_HEAD, FrameFile};
-use super::layout::{Dir, damaged, epochs_name, rows_name, state_name};
+use super::layout::{Dir, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::manifest::{RowsEntry, SegmentEntry, Sum, read_listed};
 use super::schemas::Schemas;
 use super::state::{ProducerMark, State, Trimmed};
@@ -60,16 +61,17 @@ pub(super) struct Block {
 
 /// Writes the segment for the whole of `frames`, whose epochs end at `upper`; brings `schemas` and
 /// `state` from its beginning to its end. The manifest is the caller's. All files are durable when
-/// this returns, the directory is not.
+/// this returns, the directory is not. Gives the segment, the state file's checksum, and that of
+/// the file of retractions, if there are some.
 pub(super) fn write_segment(
     dir: &Dir,
     frames: &FrameFile,
     schemas: &mut Schemas,
     state: &mut State,
-) -> Result<(SegmentEntry, Sum)> {
+) -> Result<(SegmentEntry, Sum, Option<Sum>)> {
     let lower = frames.first;
     let mut files = BTreeMap::new();
-    let mut epochs = Vec::new();
+    let (mut epochs, mut corrections) = (Vec::new(), Vec::new());
     let mut offset = FILE_HEAD;
     let end = frames.file.len()?;
     while offset < end {
@@ -83,11 +85,12 @@ pub(super) fn write_segment(
             let file = match files.entry(payload.schema) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    entry.insert(RowsFile::create(dir, lower, schemas, payload.schema)?)
+                    entry.insert(RowsFile::create(dir, (lower, 0), schemas, payload.schema)?)
                 }
             };
             file.push(epoch, rows)?;
         }
+        corrections.extend(frames.corrections(&frame)?);
         offset = frame.end();
         let header = frame.header;
         epochs.push(EpochRecord {
@@ -105,13 +108,18 @@ pub(super) fn write_segment(
         rows.push(entry);
         blocks.push((schema, of_file));
     }
-    let table = Envelope::Epochs.wrap(&EpochTable { lower, epochs, blocks })?;
-    let epochs = write_file(dir, &epochs_name(lower), &table)?;
+    let epochs = EpochTable { lower, epochs, blocks }.store(dir, 0)?;
     let state = write_file(dir, &state_name(lower), &state.wrap()?)?;
-    Ok((SegmentEntry { lower, upper, clock_max, epochs, rows }, state))
+    let mut retractions = None;
+    if !corrections.is_empty() {
+        let bytes = correction::wrap(&corrections)?;
+        retractions = Some(write_file(dir, &retractions_name(lower, 0), &bytes)?);
+    }
+    let entry = SegmentEntry { lower, upper, clock_max, epochs, rows, rewritten: 0 };
+    Ok((entry, state, retractions))
 }
 
-fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<Sum> {
+pub(super) fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<Sum> {
     let file = dir.disk.open(&dir.file(name), Open::Create)?;
     file.write_at(0, bytes)?;
     file.sync_data()?;
@@ -119,8 +127,9 @@ fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<Sum> {
 }
 
 /// An Arrow file that is being written.
-struct RowsFile {
+pub(super) struct RowsFile {
     file: Box<dyn File>,
+    rewritten: u32,
     schema: SchemaRef,
     /// Encodes into memory; what it has encoded is moved to the file block by block.
     writer: FileWriter<Vec<u8>>,
@@ -132,18 +141,26 @@ struct RowsFile {
 }
 
 impl RowsFile {
-    fn create(dir: &Dir, lower: Epoch, schemas: &Schemas, id: u32) -> Result<Self> {
+    /// Creates the file for the rows of schema `id` in the segment that starts at `lower` and has
+    /// been rewritten so often.
+    pub(super) fn create(
+        dir: &Dir,
+        (lower, rewritten): (Epoch, u32),
+        schemas: &Schemas,
+        id: u32,
+    ) -> Result<Self> {
         let Some(known) = schemas.get(id) else {
             unreachable!("schema {id} was used to decode rows, {} are known", schemas.len());
         };
-        let path = dir.file(&rows_name(lower, &known.stream, id));
+        let path = dir.file(&rows_name(lower, &known.stream, id, rewritten));
         let file = dir.disk.open(&path, Open::Create)?;
         let schema = known.sealed.clone();
         let writer = FileWriter::try_new(Vec::new(), &schema).map_err(encoding)?;
         let (waiting, blocks) = (Vec::new(), Vec::new());
         let sum = Sum { len: 0, crc: 0 };
+        let (rows, waiting_rows) = (0, 0);
         let mut this =
-            RowsFile { file, schema, writer, sum, rows: 0, waiting, waiting_rows: 0, blocks };
+            RowsFile { file, rewritten, schema, writer, sum, rows, waiting, waiting_rows, blocks };
         this.drain()?;
         Ok(this)
     }
@@ -159,7 +176,12 @@ impl RowsFile {
     }
 
     fn push(&mut self, epoch: Epoch, rows: RecordBatch) -> Result<()> {
-        let epochs: ArrayRef = Arc::new(UInt64Array::from_value(epoch, rows.num_rows()));
+        let epochs = UInt64Array::from_value(epoch, rows.num_rows());
+        self.push_each(Arc::new(epochs), &rows)
+    }
+
+    /// Adds rows with the epoch of each.
+    pub(super) fn push_each(&mut self, epochs: ArrayRef, rows: &RecordBatch) -> Result<()> {
         let mut columns = rows.columns().to_vec();
         columns.push(epochs);
         let rows = RecordBatch::try_new(self.schema.clone(), columns).map_err(encoding)?;
@@ -205,25 +227,32 @@ impl RowsFile {
         Ok(())
     }
 
-    fn finish(mut self, schema: u32) -> Result<(RowsEntry, Vec<Block>)> {
+    /// Writes the rest and syncs the file.
+    pub(super) fn finish(mut self, schema: u32) -> Result<(RowsEntry, Vec<Block>)> {
         if self.waiting_rows > 0 {
             self.write_block(self.waiting_rows)?;
         }
         self.writer.finish().map_err(encoding)?;
         self.drain()?;
         self.file.sync_data()?;
-        Ok((RowsEntry { schema, rows: self.rows, sum: self.sum }, self.blocks))
+        let RowsFile { rows, sum, rewritten, .. } = self;
+        Ok((RowsEntry { schema, rows, sum, rewritten }, self.blocks))
     }
 }
 
-fn encoding(error: ArrowError) -> Error {
+pub(super) fn encoding(error: ArrowError) -> Error {
     Error::new(Kind::Io, format!("cannot encode a segment: {error}"))
 }
 
 impl EpochTable {
+    /// Writes the epoch file of a segment that has been rewritten so often.
+    pub(super) fn store(&self, dir: &Dir, rewritten: u32) -> Result<Sum> {
+        write_file(dir, &epochs_name(self.lower, rewritten), &Envelope::Epochs.wrap(self)?)
+    }
+
     /// The epoch file of a segment, checked against its entry in the manifest.
     pub(super) fn load(dir: &Dir, segment: &SegmentEntry) -> Result<Self> {
-        let name = epochs_name(segment.lower);
+        let name = segment.epochs_name();
         let path = dir.file(&name);
         let bytes = read_listed(dir, &name, segment.epochs)?;
         let table: EpochTable = Envelope::Epochs.unwrap(&path, &bytes)?;

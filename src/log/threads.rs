@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, SendTimeoutError, Sender, unbounded};
 
-use super::append::{Ack, Reply, stopped};
+use super::append::{Ack, Append, Reply, stopped};
 use super::chunk::Sealed;
 use super::commit::{Head, Outcome, Request, again, poisoned};
+use super::envelope::FORMAT_RETRACTIONS;
 use super::frame_file::FrameFile;
 use super::sealer::Sealer;
 use super::writer::Shared;
@@ -92,6 +93,9 @@ fn commit_loop(
     loop {
         let (group, replies, closing) = next_group(shared);
         let idle = group.is_empty() && replies.is_empty();
+        if group.iter().any(|request| !request.taken.is_empty()) {
+            expect_corrections(shared, &mut head, &mut sealing)?;
+        }
         if !group.is_empty() {
             match head.commit(group) {
                 Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
@@ -122,6 +126,30 @@ fn commit_loop(
             return head.mark.sync().map_err(|error| poisoned(&error));
         }
     }
+}
+
+/// Retractions need a frame file of the format that knows them: the first ones begin it. (On a full
+/// disk there is none, and they are refused.)
+fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -> Result<()> {
+    if head.file.version >= FORMAT_RETRACTIONS {
+        return Ok(());
+    }
+    head.version = FORMAT_RETRACTIONS;
+    if head.frame_bytes() == 0 {
+        // A frame file is named by its first epoch: the one that is there gets an empty one.
+        let (append, reply) = (Append::default(), Reply::new(drop));
+        let tick = Request { append, taken: Vec::new(), size: 0, reply };
+        match head.commit(vec![tick]) {
+            Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
+            Outcome::Nothing | Outcome::Refused => return Ok(()),
+            Outcome::Poisoned(error) => return Err(error),
+        }
+    }
+    let frames = head.rotate().map_err(|error| poisoned(&error))?;
+    if frames.is_some() {
+        sealing.take(shared, Job { frames, replies: Vec::new() });
+    }
+    Ok(())
 }
 
 /// Waits for requests and takes as many as fit one epoch. `closing` is true once no more come.

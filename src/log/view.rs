@@ -1,10 +1,15 @@
 //! What a reader knows of the log: the manifest, and an index of the durable frames behind it.
 
+use std::sync::Arc;
+
+use super::correction::{self, Corrections};
+use super::erase;
 use super::frame::Payload;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, damaged};
 use super::manifest::Manifest;
-use super::mark::{Mark, read_mark};
+use super::mark::{Found, Mark, read_mark};
+use super::position::Retracted;
 use super::recovery::{frame_files, missing_frames, no_log};
 use super::schemas::Schemas;
 use crate::error::{Error, Result};
@@ -22,8 +27,15 @@ pub(super) struct View {
     /// The frame files behind the manifest, without gaps. The open handles keep their content
     /// readable when they are sealed and removed.
     pub(super) frames: Vec<FrameIndex>,
+    /// What its epochs take back, in order.
+    pub(super) corrections: Vec<Arc<Corrections>>,
+    /// The same by event.
+    pub(super) retracted: Arc<Retracted>,
     /// The first epoch that is not durable.
     pub(super) upper: Epoch,
+    /// The mark as it was last read. From one epoch to the next it is written once; what is more is
+    /// a new frame file, a new writer, or a new history.
+    marked: Found,
 }
 
 /// The durable frames of one file.
@@ -55,12 +67,14 @@ impl FrameIndex {
         self.file.first + self.frames.len() as Epoch
     }
 
-    /// Indexes the frames up to `end`, which must be where one ends.
-    fn extend(&mut self, end: u64, schemas: &mut Schemas) -> Result<()> {
+    /// Indexes the frames up to `end`, which must be where one ends; gives what they take back.
+    fn extend(&mut self, end: u64, schemas: &mut Schemas) -> Result<Vec<Arc<Corrections>>> {
+        let mut corrections = Vec::new();
         while self.end < end {
             let frame = self.file.frame(self.end, end, self.upper())?;
             let loaded = schemas.load(&frame.header.schemas);
             loaded.map_err(|e| self.file.damage(frame.offset, e))?;
+            corrections.extend(self.file.corrections(&frame)?.map(Arc::new));
             self.end = frame.end();
             self.frames.push(Indexed {
                 epoch: frame.epoch,
@@ -69,7 +83,7 @@ impl FrameIndex {
                 payloads: frame.header.payloads,
             });
         }
-        Ok(())
+        Ok(corrections)
     }
 }
 
@@ -81,7 +95,8 @@ impl View {
         for _ in 0..TRIES {
             match Self::try_load(dir) {
                 Err(error) if error.is_damaged() || error.is_missing() => {
-                    let now = (dir.disk.list(&dir.path).ok(), read_mark(dir).ok());
+                    let mark = read_mark(dir).ok().map(|found| found.mark);
+                    let now = (dir.disk.list(&dir.path).ok(), mark);
                     if before.as_ref() == Some(&now) {
                         return Err(error);
                     }
@@ -98,10 +113,14 @@ impl View {
         let mark = read_mark(dir);
         let absent = |error: Error| if error.is_missing() { no_log(dir) } else { error };
         let manifest = Manifest::load(dir).map_err(absent)?;
-        let mark = mark.map_err(|error| missing_mark(dir, error))?;
+        let marked = mark.map_err(|error| missing_mark(dir, error))?;
+        let mark = marked.mark;
         let schemas = manifest.schemas(dir)?;
         let upper = manifest.upper;
-        let mut view = View { manifest, schemas, frames: Vec::new(), upper };
+        let mut retracted = Retracted::default();
+        let corrections = correction::load_all(dir, &manifest, &mut retracted)?;
+        let (frames, retracted) = (Vec::new(), Arc::new(retracted));
+        let mut view = View { manifest, schemas, frames, corrections, retracted, upper, marked };
         if mark.upper > view.upper {
             view.load_frames(dir, mark)?;
         }
@@ -124,11 +143,22 @@ impl View {
                 return Err(file.damage(len, message));
             }
             let mut index = FrameIndex { file, frames: Vec::new(), end: FILE_HEAD };
-            index.extend(end, &mut self.schemas)?;
+            let more = index.extend(end, &mut self.schemas)?;
+            self.correct(&index.file, more)?;
             self.upper = index.upper();
             self.frames.push(index);
         }
         self.check(dir, mark)
+    }
+
+    /// Takes over what the frames of `file` take back.
+    fn correct(&mut self, file: &FrameFile, more: Vec<Arc<Corrections>>) -> Result<()> {
+        for corrections in more {
+            let retracted = Arc::make_mut(&mut self.retracted);
+            corrections.apply(retracted).map_err(|e| file.damage(FILE_HEAD, e))?;
+            self.corrections.push(corrections);
+        }
+        Ok(())
     }
 
     /// Checks that the frames end where the mark says.
@@ -145,16 +175,27 @@ impl View {
 
     /// Brings the view up to the durable mark of now.
     pub(super) fn refresh(&mut self, dir: &Dir) -> Result<()> {
-        let mark = read_mark(dir).map_err(|error| missing_mark(dir, error))?;
+        let found = read_mark(dir).map_err(|error| missing_mark(dir, error))?;
+        let (mark, before) = (found.mark, self.marked);
+        let epochs = mark.upper.wrapping_sub(before.mark.upper);
+        if found.counter.wrapping_sub(before.counter) != epochs {
+            erase::same_history(dir, self.manifest.identity)?;
+        }
+        self.marked = found;
         if mark.upper <= self.upper {
             return Ok(());
         }
         if let Some(last) = self.frames.last_mut().filter(|last| last.file.first == mark.file) {
-            last.extend(mark.offset, &mut self.schemas)?;
+            let more = last.extend(mark.offset, &mut self.schemas)?;
             self.upper = last.upper();
+            let file = last.file.clone();
+            self.correct(&file, more)?;
             return self.check(dir, mark);
         }
         let fresh = View::load(dir)?;
+        if fresh.manifest.identity != self.manifest.identity {
+            return Err(erase::other_history(&fresh.manifest, self.manifest.identity));
+        }
         if fresh.upper < self.upper {
             let (now, before) = (fresh.upper, self.upper);
             let message = format!("the log ends at epoch {now}, it ended at {before} before");

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::append::{Ack, Append, Pending, Reply, stopped};
+use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
 use super::chunk::Sealed;
 use super::commit::{Head, Request, again};
+use super::correction::Taken;
+use super::find::Found;
 use super::layout::{Dir, LOCK};
 use super::recovery::{Recovered, recover};
 use super::sealer::Sealer;
@@ -57,6 +59,8 @@ impl Default for WriterOptions {
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
+    /// Of the log.
+    identity: u64,
     threads: Vec<JoinHandle<()>>,
     _lock: Box<dyn Lock>,
 }
@@ -156,6 +160,7 @@ impl Writer {
         let lock = dir.disk.lock(&dir.file(LOCK))?;
         let recovered = recover(&dir, options.random.as_ref())?;
         let Recovered { manifest, sealed_schemas, sealed_state, rotated, upper, .. } = recovered;
+        let (identity, version) = (manifest.identity, recovered.open.version);
         let state = Arc::new(Mutex::new(recovered.state));
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
@@ -183,10 +188,12 @@ impl Writer {
             end: recovered.end,
             upper,
             mark: recovered.mark,
+            retracted: recovered.retracted,
+            version,
         };
         let rotate = options.rotate_bytes;
         let threads = threads::start(&shared, head, sealer, rotate, options.background)?;
-        Ok(Writer { shared, threads, _lock: lock })
+        Ok(Writer { shared, identity, threads, _lock: lock })
     }
 
     /// Queues an append. Waits while the queue is full; the answer comes from
@@ -196,6 +203,31 @@ impl Writer {
     /// Wrong input (a name, a column type, the size), or the writer has stopped.
     pub fn append(&self, append: Append) -> Result<Pending> {
         let size = append.check()?;
+        self.queue(append, Vec::new(), size)
+    }
+
+    /// Takes events back: the epoch that is answered names them, carries a copy of them, and says
+    /// why. From it on they do not stand; what was true before it stays as it was. `instead` is
+    /// appended in the same epoch.
+    ///
+    /// # Errors
+    /// Nothing was found; it was found in another log; a reason of no length or too much; as
+    /// [`append`](Writer::append). The answer is an error when an event was retracted meanwhile.
+    pub fn retract(&self, found: &Found, reason: &str, instead: Append) -> Result<Pending> {
+        if found.is_empty() {
+            return Err(Error::new(Kind::Missing, "there is nothing to retract")
+                .remedy("choose events that are there"));
+        }
+        if found.identity != self.identity {
+            return Err(Error::new(Kind::Conflict, "the events were found in another log")
+                .remedy("look for them in the log that is to be corrected"));
+        }
+        check_text("reason", reason)?;
+        let size = instead.check()? + found.bytes() + reason.len();
+        self.queue(instead, found.taken(reason)?, size)
+    }
+
+    fn queue(&self, append: Append, taken: Vec<Taken>, size: usize) -> Result<Pending> {
         let (sender, answer) = bounded(1);
         let mut queue = self.shared.queue();
         while self.is_full(&queue, size) {
@@ -203,7 +235,7 @@ impl Writer {
         }
         // The asker may be gone.
         let reply = Reply::new(move |ack| drop(sender.send(ack)));
-        self.enqueue(queue, Request { append, size, reply })?;
+        self.enqueue(queue, Request { append, taken, size, reply })?;
         Ok(Pending(answer))
     }
 
@@ -223,7 +255,8 @@ impl Writer {
         if self.is_full(&queue, size) {
             return Ok(Some(append));
         }
-        self.enqueue(queue, Request { append, size, reply: Reply::new(then) })?;
+        let request = Request { append, taken: Vec::new(), size, reply: Reply::new(then) };
+        self.enqueue(queue, request)?;
         Ok(None)
     }
 

@@ -1,9 +1,10 @@
 //! A successor takes over lock and listeners: asked for over HTTP, done by who runs the servers.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::site::Site;
+use super::turn::Turn;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
 
@@ -15,9 +16,17 @@ pub(crate) const NAME_LEN: usize = 32;
 pub(super) struct Handover {
     /// Where successors wait; unset when this process cannot hand over.
     place: OnceLock<PathBuf>,
-    asked: Mutex<Option<Link>>,
-    /// Held while a version is deployed here: it holds the log's writer, too.
-    deploying: Mutex<()>,
+    asked: Mutex<Option<Asked>>,
+    /// Kept once a successor has been found.
+    leaving: Mutex<Option<Turn>>,
+}
+
+/// A successor asks.
+struct Asked {
+    link: Link,
+    /// A version that is deployed here holds the log's writer, too: none is, until this site is
+    /// gone or the successor.
+    turn: Turn,
 }
 
 impl Site {
@@ -30,24 +39,11 @@ impl Site {
 
     /// The successor that asks this process to hand over, once.
     pub(crate) fn successor(&self) -> Option<Link> {
-        self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Runs a deployment; this process does not hand over meanwhile.
-    ///
-    /// # Errors
-    /// When another is under way; what it reports.
-    pub(super) fn deploying<T>(&self, deploy: impl FnOnce() -> Result<T>) -> Result<T> {
-        let _held = match self.handover.deploying.try_lock() {
-            Ok(held) => held,
-            // It guards nothing that a panic could leave half done.
-            Err(TryLockError::Poisoned(held)) => held.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::new(Kind::Conflict, "another deployment is under way")
-                    .remedy("wait until it has ended"));
-            }
-        };
-        deploy()
+        let mut asked = self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Asked { link, turn } = asked.take()?;
+        // For as long as there is this site: it is closed now, and another opened if need be.
+        *self.handover.leaving.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
+        Some(link)
     }
 
     /// Asks this process to hand over to the successor that waits under `name`.
@@ -66,15 +62,8 @@ impl Site {
             return Err(Error::new(Kind::Conflict, message).remedy("stop it and start the other"));
         };
         let mut asked = self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(TryLockError::WouldBlock) = self.handover.deploying.try_lock() {
-            let message = "a version is being deployed in this process";
-            return Err(Error::new(Kind::Conflict, message).remedy("try again when it serves"));
-        }
-        if asked.is_some() {
-            let message = "another successor is about to take over";
-            return Err(Error::new(Kind::Conflict, message).remedy("wait for it, then try again"));
-        }
-        *asked = Some(Link::find(place, name)?);
+        let turn = self.history.turn()?;
+        *asked = Some(Asked { link: Link::find(place, name)?, turn });
         Ok(())
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::deployed::Deployed;
+use super::turn::Turn;
 use crate::dataflow::Graph;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::serving::Index;
 use crate::time::Epoch;
 
@@ -69,6 +70,25 @@ pub trait History: Send + Sync {
     /// Why a dataflow stopped; none while it runs.
     fn failure(&self, dataflow: &str) -> Option<Error>;
 
+    /// The turn to deploy, or to keep others from it.
+    ///
+    /// # Errors
+    /// When somebody has it.
+    fn turn(&self) -> Result<Turn>;
+
+    /// Events of `dataflow`, since this process began to serve it, that were older than what it
+    /// keeps when they came; of the rows that this process's workers read.
+    fn late_events(&self, _dataflow: &str) -> u64 {
+        0
+    }
+
+    /// Why readers of a dataflow stay at an epoch until it has been recomputed; none while it goes
+    /// on.
+    fn rebuilding(&self, dataflow: &str) -> Option<String> {
+        let _ = dataflow;
+        None
+    }
+
     /// Computes another version of `dataflow` beside the one that serves, compares them, and has
     /// it serve unless `diff_only`. Without a `version`, the one that alone does not serve.
     ///
@@ -81,9 +101,6 @@ pub trait History: Send + Sync {
         version: Option<&str>,
         diff_only: bool,
         samples: usize,
-    ) -> Result<Deployed> {
-        let _ = (version, diff_only, samples);
-        let message = format!("there is one version of {dataflow:?} here");
-        Err(Error::new(Kind::Missing, message).remedy("start the binary that has the other"))
-    }
+        turn: &Turn,
+    ) -> Result<Deployed>;
 }

@@ -16,6 +16,7 @@
 
 pub(crate) mod auth;
 mod deployed;
+mod doorstep;
 mod entry;
 mod frontiers;
 mod grown;
@@ -33,10 +34,12 @@ mod run;
 mod site;
 mod sql;
 mod tls;
+mod turn;
 mod verified;
 mod watched;
 
 pub use deployed::Deployed;
+pub(crate) use doorstep::Doorstep;
 pub use grown::Grown;
 pub(crate) use handover::NAME_LEN;
 pub use history::{History, Rebuild};
@@ -46,3 +49,4 @@ pub use mode::Mode;
 pub use options::ServersOptions;
 pub use run::{Listeners, Servers};
 pub use site::{Flow, Site, Stream};
+pub use turn::{Turn, Turns};

@@ -51,7 +51,12 @@ impl Site {
                 if found.is_err() && epoch < flow.serving.index().since() {
                     return self.recomputed(flow, epoch).await;
                 }
-                found.map(Arc::new)
+                match found {
+                    Err(_) if epoch >= flow.serving.index().frontier() => {
+                        Err(self.not_visible(flow, epoch).await)
+                    }
+                    found => found.map(Arc::new),
+                }
             }
             Mode::AsOfTime(at) => {
                 let reader = Arc::clone(&self.reader);
@@ -83,6 +88,25 @@ impl Site {
         Err(Error::new(Kind::Missing, message).remedy(
             "at_least takes the epoch of an acknowledged append; what is to come is in `changes`",
         ))
+    }
+
+    /// Why an epoch at or beyond the frontier is not answered at.
+    async fn not_visible(&self, flow: &Flow, epoch: Epoch) -> Error {
+        let (reader, index) = (Arc::clone(&self.reader), flow.serving.index());
+        let log = blocking(move || Ok((reader.lower(), reader.upper()?))).await;
+        let ((lower, end), upper) = match log {
+            Ok(log) => (log, index.frontier()),
+            Err(error) => return error,
+        };
+        if epoch >= end.max(upper) {
+            let end = end.max(upper);
+            let message = format!("epoch {epoch} is not in the log, which has [{lower}, {end})");
+            return Error::new(Kind::Missing, message)
+                .remedy("ask for the epoch of an acknowledged append, or for the latest");
+        }
+        let name = &flow.name;
+        let message = format!("readers of {name:?} do not see epoch {epoch} yet: upper is {upper}");
+        Error::new(Kind::Missing, message).remedy("wait for it with at_least, or ask again")
     }
 
     async fn recomputed(&self, flow: &Flow, epoch: Epoch) -> Result<Arc<Snapshot>> {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use differential_dataflow::consolidation::consolidate_updates;
 
 use super::batch::ViewBatch;
-use super::index::{Index, Shared};
+use super::index::{Index, Rewritten, Shared};
 use super::part::{Ahead, LargeEpoch};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
@@ -99,17 +99,40 @@ impl Index {
     /// # Errors
     /// When the token is of another version, or older than `since`.
     pub fn resume(&self, view: usize, token: &Token) -> Result<Changes> {
-        if token.version != self.generation() {
-            let message = format!("version {} is served, the token is {token}", self.generation());
-            return Err(other_version(message));
+        match self.refusal(token) {
+            Some(message) => Err(other_version(message)),
+            None => self.changes(view, token.epoch),
         }
-        self.changes(view, token.epoch)
+    }
+
+    /// Why nobody can go on from a token here, if so: it is of another version, or of a history
+    /// from which events have been erased since.
+    pub fn refusal(&self, token: &Token) -> Option<String> {
+        let ours = self.generation();
+        if token.version == ours {
+            return None;
+        }
+        let version = self.version();
+        let same = token
+            .version
+            .strip_prefix(version)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('~'));
+        match &self.shared.options.history {
+            Some(Rewritten { mark, at })
+                if same && !token.version.ends_with(&format!("~{mark}")) =>
+            {
+                Some(format!(
+                    "events were erased at {at}, and the token {token} is of the history before"
+                ))
+            }
+            _ => Some(format!("the token is of version {}, served is {ours}", token.version)),
+        }
     }
 }
 
 fn other_version(message: String) -> Error {
     Error::new(Kind::Conflict, message)
-        .remedy("take a snapshot of the new version and subscribe from its upper")
+        .remedy("take a snapshot of what is served and subscribe from its upper")
 }
 
 impl Changes {
@@ -169,7 +192,8 @@ impl Changes {
         }
         // Times up to `since` may have been moved to it, so the changes at `since` itself are the
         // sum of all before; at 0 there is nothing before.
-        if self.from <= state.since && state.since > 0 {
+        let nothing_before = state.since == 0 && state.stored.is_none();
+        if self.from <= state.since && !nothing_before {
             return Err(self.too_old(state));
         }
         let batches = state.batches(self.view, state.frontier);

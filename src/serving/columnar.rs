@@ -29,7 +29,8 @@ impl WeakBatch {
 }
 
 impl Snapshot {
-    /// The batches of a view that hold times below the snapshot's upper, oldest first, by shard.
+    /// The batches of a view that hold times below the snapshot's upper, oldest first, by shard;
+    /// none of a view that is [stored](Snapshot::is_stored).
     ///
     /// # Errors
     /// When the lease has expired.

@@ -6,6 +6,7 @@
 //! published early is invisible until every worker has published up to the same epoch.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,6 +49,18 @@ pub struct IndexOptions {
     /// The boundary of the last batch view that was accepted though it differed: tokens of before
     /// are of another generation.
     pub lineage: Option<Epoch>,
+    /// The history that is served, if events were erased from it: tokens of before are of another
+    /// generation.
+    pub history: Option<Rewritten>,
+}
+
+/// A history from which events were erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Tells it from the history before and from later ones: a few letters and digits.
+    pub mark: String,
+    /// When the last events were erased, for people.
+    pub at: String,
 }
 
 impl Default for IndexOptions {
@@ -57,6 +70,7 @@ impl Default for IndexOptions {
             lease_length: LEASE_LENGTH,
             recent_updates: RECENT_UPDATES_MAX,
             lineage: None,
+            history: None,
         }
     }
 }
@@ -83,6 +97,8 @@ pub(super) struct Shared {
     pub(super) moved: Signal,
     /// There may be something to merge.
     pub(super) work: Arc<Signal>,
+    /// As long as the frontier is below, answers are said to be stale.
+    pub(super) fresh_from: AtomicU64,
 }
 
 /// What only writers see.
@@ -115,7 +131,7 @@ impl Index {
         let writer = Writer { published: vec![0; lists], ..Writer::default() };
         let shared = Arc::new(Shared {
             version: version.into(),
-            generation: generation(version, options.lineage).into(),
+            generation: generation(version, &options).into(),
             views,
             shards,
             recent: Recent::new(lists, options.recent_updates),
@@ -125,6 +141,7 @@ impl Index {
             leases: Leases::default(),
             moved: Signal::default(),
             work: Arc::default(),
+            fresh_from: AtomicU64::new(0),
         });
         merge::spawn(&shared)?;
         Ok(Index { shared })
@@ -179,6 +196,17 @@ impl Index {
         self.shared.update(|_, state| state.boundary = boundary);
     }
 
+    /// Says that answers are stale as long as the frontier is below `epoch`: the end of the log
+    /// when the process was started, which the dataflow is yet to reach.
+    pub fn fresh_from(&self, epoch: Epoch) {
+        self.shared.fresh_from.store(epoch, Ordering::Release);
+    }
+
+    /// Is the dataflow still catching up with what was in the log when the process was started?
+    pub fn is_stale(&self) -> bool {
+        self.shared.is_stale(self.frontier())
+    }
+
     /// All views as they are at one epoch, held until the snapshot is dropped or its lease ends.
     ///
     /// # Errors
@@ -203,8 +231,15 @@ impl Index {
     }
 }
 
-fn generation(version: &str, lineage: Option<Epoch>) -> String {
-    lineage.map_or_else(|| version.to_owned(), |boundary| format!("{version}~{boundary}"))
+fn generation(version: &str, options: &IndexOptions) -> String {
+    let mut generation = version.to_owned();
+    if let Some(boundary) = options.lineage {
+        generation = format!("{generation}~{boundary}");
+    }
+    match &options.history {
+        Some(history) => format!("{generation}~{}", history.mark),
+        None => generation,
+    }
 }
 
 /// The position of the view called `name`, or an error that lists the views.
@@ -232,6 +267,10 @@ impl Shared {
         }
         self.work.raise();
         result
+    }
+
+    pub(super) fn is_stale(&self, frontier: Epoch) -> bool {
+        frontier < self.fresh_from.load(Ordering::Acquire)
     }
 
     pub(super) fn wait_beyond(&self, epoch: Epoch, timeout: Duration) -> Epoch {

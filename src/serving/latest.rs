@@ -33,6 +33,11 @@ impl Latest<'_> {
         self.state.frontier.checked_sub(1)
     }
 
+    /// Is the dataflow still catching up with what was in the log at the start?
+    pub fn is_stale(&self) -> bool {
+        self.index.shared.is_stale(self.state.frontier)
+    }
+
     /// Where the batch layer's part ends.
     pub fn boundary(&self) -> Epoch {
         self.state.boundary
@@ -44,7 +49,8 @@ impl Latest<'_> {
     }
 
     /// Calls `visit` with each value of a key, in order, and its multiplicity. False, and nothing
-    /// is visited, when more than `most` have to be looked at: a snapshot reads such keys by page.
+    /// is visited, when more than `most` have to be looked at, or when the rows are not in memory:
+    /// a snapshot reads such keys by page.
     #[inline]
     pub fn get_with(
         &self,
@@ -53,6 +59,9 @@ impl Latest<'_> {
         most: usize,
         visit: impl FnMut(&[u8], isize),
     ) -> bool {
+        if self.state.stored.is_some() {
+            return false;
+        }
         values_of(&self.state, view, key, self.state.frontier, most, visit)
     }
 }

@@ -35,6 +35,16 @@ impl Cursor {
         Cursor { key, value }
     }
 
+    /// The key of the row.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The value of the row.
+    pub fn value(&self) -> &[u8] {
+        &self.value
+    }
+
     /// An opaque form for clients.
     pub fn to_bytes(&self) -> Vec<u8> {
         crate::row::encode(&(self.key.clone(), self.value.clone()))

@@ -100,6 +100,17 @@ impl Snapshot {
         self.boundary
     }
 
+    /// Was the dataflow still catching up with what was in the log at the start, when the snapshot
+    /// was taken?
+    pub fn is_stale(&self) -> bool {
+        self.shared.is_stale(self.frontier)
+    }
+
+    /// Are the rows read from files? Reading may wait for a disk then.
+    pub fn is_stored(&self) -> bool {
+        self.lease.state().is_ok_and(|state| state.stored.is_some())
+    }
+
     /// The version of the dataflow.
     pub fn version(&self) -> &str {
         &self.shared.version
@@ -136,7 +147,8 @@ impl Snapshot {
     /// dataflow retracts what it has not stated. Values are in order.
     ///
     /// # Errors
-    /// When the lease has expired.
+    /// When the lease has expired, or what is [stored](super::StoredView) is damaged; so for all
+    /// reads.
     pub fn get(&self, view: usize, key: &[u8]) -> Result<Vec<(Vec<u8>, isize)>> {
         let mut found = Vec::new();
         self.get_with(view, key, |value, times| found.push((value.to_vec(), times)))?;
@@ -148,8 +160,16 @@ impl Snapshot {
     /// # Errors
     /// When the lease has expired.
     #[inline]
-    pub fn get_with(&self, view: usize, key: &[u8], visit: impl FnMut(&[u8], isize)) -> Result<()> {
+    pub fn get_with(
+        &self,
+        view: usize,
+        key: &[u8],
+        mut visit: impl FnMut(&[u8], isize),
+    ) -> Result<()> {
         let state = self.lease.state()?;
+        if let Some(stored) = &state.stored {
+            return stored.view(view).get(key, &mut visit);
+        }
         lookup(&state, view, key, self.lease.upper, visit);
         Ok(())
     }
@@ -169,10 +189,12 @@ impl Snapshot {
         order.sort_unstable_by(|a, b| keys[*a].as_ref().cmp(keys[*b].as_ref()));
         let mut found = vec![Vec::new(); keys.len()];
         for index in order {
-            let values = &mut found[index];
-            lookup(&state, view, keys[index].as_ref(), self.lease.upper, |value, times| {
-                values.push((value.to_vec(), times));
-            });
+            let (key, values) = (keys[index].as_ref(), &mut found[index]);
+            let mut visit = |value: &[u8], times| values.push((value.to_vec(), times));
+            match &state.stored {
+                Some(stored) => stored.view(view).get(key, &mut visit)?,
+                None => lookup(&state, view, key, self.lease.upper, visit),
+            }
         }
         Ok(found)
     }
@@ -206,6 +228,9 @@ impl Snapshot {
         limit: usize,
     ) -> Result<Page> {
         let state = self.lease.state()?;
+        if let Some(stored) = &state.stored {
+            return stored.view(view).page(range, cursor, limit);
+        }
         Ok(read_page(&state, view, range, cursor, self.lease.upper, limit))
     }
 
@@ -214,7 +239,11 @@ impl Snapshot {
     /// # Errors
     /// When the lease has expired.
     pub fn digest(&self, view: usize) -> Result<Digest> {
-        Ok(self.lease.state()?.digest(view, self.lease.upper))
+        let state = self.lease.state()?;
+        match &state.stored {
+            Some(stored) => stored.digest(view),
+            None => Ok(state.digest(view, self.lease.upper)),
+        }
     }
 }
 

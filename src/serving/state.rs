@@ -6,6 +6,7 @@ use differential_dataflow::trace::BatchReader;
 
 use super::batch::ViewBatch;
 use super::digest::Digest;
+use super::stored::Stored;
 use crate::time::Epoch;
 
 /// All views of a dataflow at one moment. Readers hold it by `Arc`; writers publish a new one.
@@ -21,6 +22,8 @@ pub(super) struct State {
     pub(super) shards: usize,
     /// Batches of each (view, shard), at `view * shards + shard`.
     pub(super) lists: Vec<Arc<BatchList>>,
+    /// All there is, when it is not in memory: no list has a batch then.
+    pub(super) stored: Option<Stored>,
 }
 
 /// The batches of one (view, shard): contiguous, from epoch 0 to `upper`, oldest first.
@@ -33,7 +36,7 @@ pub(super) struct BatchList {
 impl State {
     pub(super) fn empty(views: usize, shards: usize) -> Self {
         let lists = (0..views * shards).map(|_| Arc::default()).collect();
-        State { boundary: 0, frontier: 0, since: 0, shards, lists }
+        State { boundary: 0, frontier: 0, since: 0, shards, lists, stored: None }
     }
 
     /// The lists of the shards of one view.

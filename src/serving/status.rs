@@ -59,6 +59,9 @@ impl Index {
                 memory_bytes: 0,
                 recent_bytes: 0,
             };
+            if let Some(stored) = &state.stored {
+                status.rows = isize::try_from(stored.view(view).rows()).unwrap_or(isize::MAX);
+            }
             for (shard, list) in state.view(view).iter().enumerate() {
                 status.batches += list.batches.len();
                 let added = list.batches.iter().map(ViewBatch::added_rows);

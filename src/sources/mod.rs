@@ -37,6 +37,8 @@
 mod bad;
 mod body;
 mod cells;
+mod choose;
+mod conditions;
 mod csv;
 mod file;
 mod follow;
@@ -50,6 +52,8 @@ mod sink;
 mod typed;
 
 pub(crate) use body::{Spelling, parse};
+pub(crate) use choose::{choose, condition};
+pub use conditions::Conditions;
 pub use follow::follow;
 pub(crate) use hostile::hostile;
 pub use ingest::ingest;

@@ -330,6 +330,7 @@ impl Hire {
                 )?,
                 status: Arc::clone(&dataflow.status),
                 settled: false,
+                held: None,
             });
         }
         let inbox = match broadcast {
@@ -345,6 +346,6 @@ impl Hire {
                 Inbox::Driver { commands, broadcast, first: index == 0 }
             }
         };
-        Ok(LiveWorker::new(lanes, inbox))
+        Ok(LiveWorker::new(lanes, inbox, !several))
     }
 }

@@ -18,7 +18,7 @@ mod worker;
 
 pub(crate) use driver::{Join, Tail};
 pub(crate) use live::{Live, LiveDataflow, Start, Trial};
-pub(crate) use status::LaneStatus;
+pub(crate) use status::{Held, LaneStatus};
 
 #[cfg(test)]
 mod simulation;

@@ -152,14 +152,14 @@ pub(super) fn run(
                     &Arc::default(),
                 );
                 let lane = lane.expect("the dataflow compiles");
-                let lane = LiveLane { lane, status: Arc::default(), settled: false };
+                let lane = LiveLane { lane, status: Arc::default(), settled: false, held: None };
                 let (driver, commands) = bounded(upper as usize + 1);
                 for epoch in reader.epochs(boundary, upper).expect("the log is whole") {
                     let epoch = Arc::new(epoch.expect("the log is whole"));
                     driver.send(Command::Epoch(epoch)).expect("there is room");
                 }
                 let inbox = Inbox::Driver { commands, broadcast: None, first: id == 0 };
-                (LiveWorker::new(vec![lane], inbox), driver)
+                (LiveWorker::new(vec![lane], inbox, true), driver)
             });
             while baton.act(id, || {
                 live.turn(worker, Duration::ZERO);

@@ -1,15 +1,43 @@
 //! Whether a live dataflow still runs; shared by its workers and whoever asks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Kind};
+use crate::time::Epoch;
 
 /// The fate of one dataflow: running, or failed with a reason.
 #[derive(Default)]
 pub(crate) struct LaneStatus {
     failed: AtomicBool,
     reason: Mutex<Option<(Kind, String)>>,
+    late: AtomicU64,
+    held: Mutex<Option<Held>>,
+}
+
+/// Why a dataflow stands still at an epoch until it has been recomputed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The epoch that it cannot apply: readers stay at the one before.
+    pub(crate) epoch: Epoch,
+    /// The accumulation that has no inverse.
+    pub(crate) accumulation: String,
+    /// Why the events were taken back.
+    pub(crate) because: String,
+    /// How many these are.
+    pub(crate) events: usize,
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Held { epoch, accumulation, because, events } = self;
+        let plural = if *events == 1 { "" } else { "s" };
+        write!(
+            f,
+            "epoch {epoch} retracts {events} event{plural} ({because:?}), which accumulation \
+             {accumulation:?} cannot undo"
+        )
+    }
 }
 
 impl LaneStatus {
@@ -20,6 +48,21 @@ impl LaneStatus {
         self.failed.store(true, Ordering::Release);
     }
 
+    /// The dataflow cannot apply an epoch; it stands still there. The first reason stays.
+    pub(crate) fn hold(&self, held: Held) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(held);
+    }
+
+    /// What it cannot apply, if it stands still.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it has failed or stands still.
+    pub(crate) fn stands(&self) -> bool {
+        self.has_failed() || self.held().is_some()
+    }
+
     /// Another version serves: the workers drop the dataflow, which has not failed.
     pub(crate) fn retire(&self) {
         self.failed.store(true, Ordering::Release);
@@ -28,6 +71,18 @@ impl LaneStatus {
     /// Whether workers must drop the dataflow.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// Counts events that were older than what was kept when they came.
+    pub(crate) fn add_late(&self, events: u64) {
+        if events > 0 {
+            self.late.fetch_add(events, Ordering::Relaxed);
+        }
+    }
+
+    /// Events, since the start, that were older than what was kept when they came.
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
     }
 
     /// Why it stopped, if it did.

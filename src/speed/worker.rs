@@ -8,11 +8,11 @@ use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use timely::worker::Worker;
 
 use super::commands::Commands;
-use super::status::LaneStatus;
+use super::status::{Held, LaneStatus};
 use crate::engine::{Installed, Lane, share};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::limits;
-use crate::log::{Reader, Sealed};
+use crate::log::{Clocks, Reader, Retraction, Sealed};
 use crate::time::Epoch;
 
 /// What the driver tells a worker of its own process.
@@ -51,6 +51,8 @@ pub(super) struct LiveLane {
     pub(super) lane: Lane,
     pub(super) status: Arc<LaneStatus>,
     pub(super) settled: bool,
+    /// The epoch that it cannot apply, the same on all workers: it stands still there.
+    pub(super) held: Option<Epoch>,
 }
 
 /// Everything one worker thread does, one turn at a time; a simulation can choose the turns.
@@ -60,18 +62,21 @@ pub(super) struct LiveWorker {
     queue: VecDeque<Command>,
     /// What is to be written before anything more is fed.
     dump: Option<Arc<Dump>>,
+    /// No other process has workers: one can recompute what stands still.
+    alone: bool,
     /// Epochs fed and not yet published by everyone, with their bytes.
     in_flight: VecDeque<(Epoch, usize)>,
     bytes_in_flight: usize,
 }
 
 impl LiveWorker {
-    pub(super) fn new(lanes: Vec<LiveLane>, inbox: Inbox) -> Self {
+    pub(super) fn new(lanes: Vec<LiveLane>, inbox: Inbox, alone: bool) -> Self {
         LiveWorker {
             lanes: lanes.into_iter().map(Some).collect(),
             inbox,
             queue: VecDeque::new(),
             dump: None,
+            alone,
             in_flight: VecDeque::new(),
             bytes_in_flight: 0,
         }
@@ -124,9 +129,12 @@ impl LiveWorker {
 
     /// Forgets epochs that every worker has published.
     fn retire(&mut self) {
+        for live in self.lanes.iter_mut().flatten() {
+            live.status.add_late(live.lane.installed().take_late());
+        }
         while let Some((epoch, bytes)) = self.in_flight.front().copied() {
             let mut lanes = self.lanes.iter_mut().flatten();
-            if !lanes.all(|live| live.lane.installed().passed(epoch + 1)) {
+            if !lanes.all(|live| live.is_held(epoch) || live.lane.installed().passed(epoch + 1)) {
                 break;
             }
             self.in_flight.pop_front();
@@ -145,7 +153,9 @@ impl LiveWorker {
         }
         let Some(dump) = self.dump.take() else { return };
         let lanes = self.lanes.iter_mut().enumerate();
-        let mut lanes = lanes.filter_map(|(number, live)| Some((number, live.as_mut()?)));
+        let lanes = lanes.filter_map(|(number, live)| Some((number, live.as_mut()?)));
+        // What stands still is behind the others: it is written when it has been recomputed.
+        let mut lanes = lanes.filter(|(_, live)| live.held.is_none());
         let outcome =
             lanes.try_for_each(|(number, live)| (dump.write)(number, index, live.lane.installed()));
         // Who waits for the last outcome finds that nobody holds what was written to any more.
@@ -183,10 +193,10 @@ impl LiveWorker {
 
     fn feed(&mut self, sealed: &Sealed, worker: &Worker) {
         let (index, peers, epoch) = (worker.index(), worker.peers(), sealed.epoch);
-        let mut bytes = 0;
+        let (mut bytes, clocks) = (0, Clocks::One(sealed.clock_us));
         for live in self.lanes.iter_mut().flatten() {
             let boundary = live.lane.boundary();
-            if epoch < boundary {
+            if epoch < boundary || live.is_held(epoch) || live.hold(sealed, self.alone) {
                 continue;
             }
             let installed = live.lane.installed();
@@ -195,7 +205,14 @@ impl LiveWorker {
             for chunk in &sealed.chunks {
                 let rows = share(chunk.rows.num_rows(), index, peers);
                 bytes += chunk.rows.get_array_memory_size();
-                if let Err(error) = installed.feed(chunk, rows) {
+                if let Err(error) = installed.feed(chunk, rows, &clocks) {
+                    live.status.fail(&error);
+                    break;
+                }
+            }
+            for Retraction { events, .. } in &sealed.retractions {
+                let rows = share(events.len(), index, peers);
+                if let Err(error) = installed.take_back(events, rows) {
                     live.status.fail(&error);
                     break;
                 }
@@ -234,6 +251,43 @@ impl LiveWorker {
         {
             commands.finish(worker);
         }
+    }
+}
+
+impl LiveLane {
+    fn is_held(&self, epoch: Epoch) -> bool {
+        self.held.is_some_and(|held| held <= epoch)
+    }
+
+    /// Whether this epoch cannot be applied, because it takes back what cannot be undone. Every
+    /// worker of every process looks at all that is taken back, so all decide alike. A dataflow
+    /// that is `alone` stands still then, complete up to the epoch before; one that others compute
+    /// a part of ends, since nobody could put another in its place.
+    fn hold(&mut self, sealed: &Sealed, alone: bool) -> bool {
+        let epoch = sealed.epoch;
+        for Retraction { reason, events, .. } in &sealed.retractions {
+            let reached = match self.lane.installed().reached(events) {
+                Ok(reached) => reached,
+                Err(error) => {
+                    self.status.fail(&error);
+                    return true;
+                }
+            };
+            let Some(accumulation) = reached else { continue };
+            let (because, events) = (reason.to_string(), events.len());
+            let held = Held { epoch, accumulation, because, events };
+            if alone {
+                self.lane.installed().advance_to(epoch);
+                self.held = Some(epoch);
+                self.status.hold(held);
+            } else {
+                let error = Error::new(Kind::Stopped, held.to_string());
+                let remedy = "start it again: it is recomputed from the log, without these events";
+                self.status.fail(&error.remedy(remedy));
+            }
+            return true;
+        }
+        false
     }
 }
 

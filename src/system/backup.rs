@@ -56,6 +56,9 @@ impl System {
                 backup.batch_views.push((dataflow, version, view.boundary()));
             }
         }
+        for definition in definitions {
+            self.copy_record(definition.name(), &target)?;
+        }
         let check = inspect::check(Arc::clone(&target.disk), to.join("log"))?;
         match check.damage.into_iter().next() {
             Some(error) => Err(error.within("the copy")),

@@ -38,8 +38,8 @@ impl System {
     /// of each dataflow, so that the next start costs what the state costs. The indexes go on
     /// answering at their frontier.
     ///
-    /// Dataflows that have failed, or have not reached their boundary, get none; nor does any when
-    /// several processes served: their state is spread.
+    /// Dataflows that have failed, stand still, or have not reached their boundary, get none; nor
+    /// does any when several processes served: their state is spread.
     ///
     /// # Errors
     /// When the log could not be read on the way, or the disk refuses. The workers have left then,
@@ -63,13 +63,16 @@ impl System {
         if served.cluster.processes() > 1 || !served.entries.iter().all(is_settled) {
             return Ok(Vec::new());
         }
+        // What is derived from events that were erased meanwhile must not reach the disk, or at
+        // least must not last.
+        served.reader.check_history()?;
         let upper = served.live.fed();
         let mut writers = Vec::new();
         let mut made = Vec::new();
         for entry in &served.entries {
             let boundary = upper.max(entry.boundary);
             let writer = self.begin(served, entry, boundary)?;
-            if boundary > 0 && !entry.status.has_failed() {
+            if boundary > 0 && !entry.status.stands() {
                 let (dataflow, existed) = (entry.description.name.clone(), writer.is_none());
                 made.push(Checkpoint { dataflow, boundary, existed });
             }
@@ -78,15 +81,16 @@ impl System {
         Self::write_accumulations(served, &writers)?;
         for (entry, writer) in served.entries.iter().zip(writers) {
             let Some((boundary, writer)) = writer else { continue };
-            if entry.status.has_failed() {
-                // Since the writers were made: its workers have dropped it, and wrote nothing.
+            if entry.status.stands() {
+                // Since the writers were made: its workers wrote nothing.
                 made.retain(|made| made.dataflow != entry.description.name);
                 continue;
             }
             write_views(&entry.index, boundary, &writer, served.cluster.workers)?;
             let writer = Arc::into_inner(writer)
                 .unwrap_or_else(|| panic!("a worker still writes a finished batch view"));
-            writer.finish(meta(&entry.description, &served.reader))?;
+            served.reader.check_history()?;
+            writer.finish(meta(&entry.description, &served.reader, boundary)?)?;
             remove_old(self, &entry.description)?;
         }
         Ok(made)
@@ -99,13 +103,13 @@ impl System {
         entry: &Entry,
         boundary: Epoch,
     ) -> Result<Option<BatchViewWriter>> {
-        let there = self.newest(&entry.description, boundary)?.0;
-        let there = there.is_some_and(|view| view.boundary() == boundary);
-        if boundary == 0 || there || entry.status.has_failed() {
+        // Its name is enough: whether it is whole is a question of who restores it.
+        let identity = identity(&entry.description);
+        let there = BatchView::boundaries(&*self.disk, &self.root, &identity)?.contains(&boundary);
+        if boundary == 0 || there || entry.status.stands() {
             return Ok(None);
         }
-        let (disk, identity) = (Arc::clone(&self.disk), identity(&entry.description));
-        let workers = served.cluster.workers;
+        let (disk, workers) = (Arc::clone(&self.disk), served.cluster.workers);
         BatchViewWriter::create(disk, &self.root, identity, boundary, workers).map(Some)
     }
 
@@ -143,9 +147,9 @@ pub(super) fn remove_old(system: &System, description: &Description) -> Result<(
     }
 }
 
-/// Has the dataflow reached its boundary, or failed?
+/// Has the dataflow reached its boundary, or failed, or does it stand still?
 fn is_settled(entry: &Entry) -> bool {
-    entry.status.has_failed()
+    entry.status.stands()
         || (entry.index.frontier() >= entry.boundary
             && entry.index.base_checked().is_ok_and(|checked| checked))
 }

@@ -6,6 +6,7 @@ use super::Served;
 use crate::dataflow::{Definition, Description};
 use crate::engine::Profile;
 use crate::error::{Error, Kind, Result};
+use crate::servers::{Turn, Turns};
 use crate::serving::{Index, Serving};
 use crate::speed::LaneStatus;
 
@@ -15,7 +16,7 @@ pub(super) struct Current {
     running: Mutex<Vec<Running>>,
     /// What was deployed since the start, to be stopped with the rest.
     successors: Mutex<Vec<Successor>>,
-    deploying: Mutex<()>,
+    turns: Turns,
 }
 
 /// The version of a dataflow that serves.
@@ -84,19 +85,17 @@ impl Current {
         })
     }
 
-    /// Deployments come one after another.
+    /// Deployments come one after another; whoever has the turn deploys.
     ///
     /// # Errors
     /// When one is under way.
-    pub(super) fn turn(&self) -> Result<MutexGuard<'_, ()>> {
-        use std::sync::TryLockError::{Poisoned, WouldBlock};
-        match self.deploying.try_lock() {
-            Ok(turn) => Ok(turn),
-            // It holds nothing that a panic could leave half done.
-            Err(Poisoned(turn)) => Ok(turn.into_inner()),
-            Err(WouldBlock) => Err(Error::new(Kind::Conflict, "another deployment is under way")
-                .remedy("wait until it has ended")),
-        }
+    pub(super) fn turn(&self) -> Result<Turn> {
+        self.turns.take()
+    }
+
+    /// This is served from the start, in the place of what only answered.
+    pub(super) fn begin(&self, running: Vec<Running>) {
+        *lock(&self.running) = running;
     }
 
     /// `running` serves from now on, kept live by `served`. Gives what had kept its predecessor

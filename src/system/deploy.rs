@@ -25,9 +25,9 @@ use crate::io::beside;
 use crate::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
 use crate::log::Writer;
 use crate::panics::caught;
-use crate::servers::{Deployed, Stream};
+use crate::servers::{Deployed, Stream, Turn};
 use crate::serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
-use crate::speed::Trial;
+use crate::speed::{Held, Trial};
 use crate::time::Epoch;
 
 /// How a version is deployed.
@@ -114,18 +114,19 @@ impl System {
         definition: &Definition,
         options: &DeployOptions,
     ) -> Result<Deployed> {
-        deploy(self, &served.current, definition, options)
+        let turn = served.current.turn()?;
+        deploy(self, &served.current, definition, options, &turn)
     }
 }
 
-/// See [`System::deploy`].
+/// See [`System::deploy`]; for who has the turn.
 pub(super) fn deploy(
     system: &System,
     current: &Current,
     definition: &Definition,
     options: &DeployOptions,
+    _turn: &Turn,
 ) -> Result<Deployed> {
-    let _turn = current.turn()?;
     let description = described(definition)?;
     let (dataflow, version) = (description.name.clone(), description.version.clone());
     let place = |error: Error| error.within(format!("deploying {dataflow} version {version}"));
@@ -134,11 +135,10 @@ pub(super) fn deploy(
     let old = before.as_ref().map(Running::index);
     let candidate = Candidate::start(system, definition, &description, old.as_deref(), options);
     let candidate = candidate.map_err(place)?;
-    match candidate.compare_and_cut(current, before.as_ref(), old.as_deref(), options) {
+    match candidate.compare_and_cut(system, current, before.as_ref(), old.as_deref(), options) {
         Ok(deployed) => Ok(deployed),
         Err((candidate, error)) => {
-            // What it was computed for has failed; how it ends does not matter any more.
-            let _ = candidate.served.stop();
+            candidate.give_up();
             Err(place(error))
         }
     }
@@ -174,10 +174,9 @@ pub(super) fn accept(
     set_lineage(disk, &system.root, &identity, Some(boundary))?;
     let start = Boundary::Restore(boundary);
     let outcome = Candidate::restore(system, definition, start, &options).and_then(|candidate| {
-        let cut = candidate.compare_and_cut(current, Some(&before), Some(&old), &options);
+        let cut = candidate.compare_and_cut(system, current, Some(&before), Some(&old), &options);
         cut.map_err(|(candidate, error)| {
-            // What it was restored for has failed; how it ends does not matter any more.
-            let _ = candidate.served.stop();
+            candidate.give_up();
             error
         })
     });
@@ -228,7 +227,7 @@ fn check(
 }
 
 /// A version that is computed beside what serves; nobody reads from it.
-struct Candidate {
+pub(super) struct Candidate {
     served: Served,
     index: Index,
     trial: Trial,
@@ -263,8 +262,18 @@ impl Candidate {
         Candidate::restore(system, definition, start, options)
     }
 
+    /// What it was computed for has failed; how it ends does not matter any more.
+    pub(super) fn give_up(self) {
+        let _ = self.served.stop();
+    }
+
+    /// Does it stand still at an epoch that it cannot apply?
+    fn stands(&self) -> Option<Held> {
+        self.served.current.all().iter().find_map(|running| running.status.held())
+    }
+
     /// Follows the log from where it starts.
-    fn restore(
+    pub(super) fn restore(
         system: &System,
         definition: &Definition,
         start: Boundary,
@@ -286,8 +295,9 @@ impl Candidate {
     }
 
     /// Catches up, compares, and takes over if that is wanted.
-    fn compare_and_cut(
+    pub(super) fn compare_and_cut(
         self,
+        system: &System,
         current: &Current,
         before: Option<&Running>,
         old: Option<&Index>,
@@ -321,7 +331,14 @@ impl Candidate {
             let _ = self.served.stop();
             return Ok(deployed);
         }
-        match self.cut_over(&deployed, before.is_some(), options) {
+        let (name, version) = (&deployed.dataflow, &deployed.version);
+        let cut = || self.cut_over(&deployed, before.is_some(), options);
+        let outcome = if deployed.from.as_ref() == Some(version) {
+            cut()
+        } else {
+            system.recorded_while(name, version, cut)
+        };
+        match outcome {
             Ok(frontier) => deployed.frontier = Some(frontier),
             Err(error) => return Err((Box::new(self), error)),
         }
@@ -356,6 +373,15 @@ impl Candidate {
             }
             if options.stop.load(Ordering::Acquire) {
                 return Err(Error::new(Kind::Stopped, "it was given up"));
+            }
+            if let Some(held) = self.stands().filter(|held| checked && here >= held.epoch) {
+                // What stands still further on takes the place of what does so before.
+                return if old.is_none() || here >= there {
+                    Ok(())
+                } else {
+                    Err(Error::new(Kind::Conflict, held.to_string())
+                        .remedy("deploy it again: it is then recomputed without these events"))
+                };
             }
             if Instant::now() >= deadline {
                 let message = format!(

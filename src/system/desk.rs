@@ -64,7 +64,7 @@ impl Desk {
         }
     }
 
-    fn is_attended(&self) -> bool {
+    pub(super) fn is_attended(&self) -> bool {
         self.attended.load(Ordering::Acquire)
     }
 

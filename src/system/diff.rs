@@ -37,8 +37,13 @@ pub fn diff(left: &BatchView, right: &BatchView, samples: usize) -> Result<Vec<V
     view_diffs(&contents(left)?, &contents(right)?, samples)
 }
 
-/// A batch view as an index, to be read in order.
+/// A batch view, to be read in order.
 pub(super) fn contents(view: &BatchView) -> Result<Snapshot> {
+    index_of(view)?.snapshot(Read::Latest)
+}
+
+/// A batch view as an index.
+pub(super) fn index_of(view: &BatchView) -> Result<Index> {
     let info = |meta: &crate::batch_view::ViewMeta| ViewInfo {
         name: meta.name.clone(),
         schema: meta.schema.clone(),
@@ -48,5 +53,5 @@ pub(super) fn contents(view: &BatchView) -> Result<Snapshot> {
     let version = view.identity().version;
     let index = Index::new(&version, views, 1, IndexOptions::default())?;
     index.install_base(view.boundary(), view.base(&names, 1)?)?;
-    index.snapshot(Read::Latest)
+    Ok(index)
 }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use super::System;
 use crate::batch_view::BatchView;
 use crate::dataflow::Description;
 use crate::error::{Error, Kind, Result};
+use crate::event::Timestamp;
 use crate::log::Reader;
 use crate::time::Epoch;
 
@@ -45,10 +47,20 @@ pub(super) fn check_types(description: &Description, view: &BatchView) -> Result
 /// Refuses a batch view of another log.
 pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
     let (stated, found) = (view.log_identity(), reader.identity());
-    if stated == found {
-        return Ok(());
-    }
     let boundary = view.boundary();
+    if stated == found {
+        return check_end(view, reader);
+    }
+    let since = reader.erasures().into_iter().find(|erasure| erasure.former() == stated);
+    if let Some(erasure) = since {
+        let (stream, at) = (&erasure.stream, erasure.at());
+        let message = format!(
+            "the batch view at epoch {boundary} was made before events of stream {stream} were \
+             erased at {at}"
+        );
+        return Err(Error::new(Kind::Conflict, message)
+            .remedy("run `batch`, which removes it and makes one of the history of now"));
+    }
     Err(Error::new(
         Kind::Conflict,
         format!(
@@ -56,6 +68,32 @@ pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
         ),
     )
     .remedy("the log was replaced: remove the directory `views` and run `batch` again"))
+}
+
+/// Refuses a batch view of a log that was rolled back and has grown beyond its boundary again: its
+/// last epoch was sealed at another time. (Two that were sealed in the same microsecond are not
+/// told apart, nor are batch views of before this was written down.)
+fn check_end(view: &BatchView, reader: &Reader) -> Result<()> {
+    let boundary = view.boundary();
+    let Some((last, stated)) = boundary.checked_sub(1).zip(view.sealed_us()) else { return Ok(()) };
+    // What is beyond the log's end is refused elsewhere.
+    if boundary > reader.upper()? || last < reader.lower() || reader.clock(last)? == stated {
+        return Ok(());
+    }
+    let at = Timestamp::from_micros(stated);
+    let message = format!(
+        "the batch view at epoch {boundary} is of a history whose epoch {last} was sealed at {at}, \
+         the log has another one: it was rolled back, and has grown again since"
+    );
+    Err(Error::new(Kind::Conflict, message)
+        .remedy("remove the directory `views` and run `batch` again"))
+}
+
+impl System {
+    /// Is the batch view of this log's history?
+    pub(crate) fn is_of(view: &BatchView, reader: &Reader) -> bool {
+        check_log(view, reader).is_ok()
+    }
 }
 
 /// A batch view in `dir` at a boundary that the log, which ends at `upper`, has not reached: worth

@@ -6,14 +6,20 @@
 //! end, with history fed in place); both meet in an [`Index`].
 
 mod backup;
+mod bases;
 mod checkpoint;
 mod current;
 mod deploy;
 mod desk;
 mod diff;
+mod erase;
+mod first;
 mod fits;
+mod mend;
 mod options;
+mod past;
 mod rebuild;
+mod recorded;
 mod served;
 mod site;
 mod verify;
@@ -23,8 +29,11 @@ pub use backup::Backup;
 pub use checkpoint::Checkpoint;
 pub use deploy::DeployOptions;
 pub use diff::diff;
+pub use erase::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
+pub use first::FirstAnswers;
 pub(crate) use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
+pub use past::{How, Past};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
 pub use verify::{Verification, Verifications};
@@ -36,15 +45,18 @@ use std::sync::atomic::AtomicBool;
 use crate::batch::{self, BatchReport, Job};
 use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta, lineage};
 use crate::dataflow::{Definition, Description};
-use crate::engine::{Blocks, Cluster, Feed, Gather, History, Profile, Progress};
+use crate::engine::{Cluster, Gather, Profile, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
-use crate::serving::{Index, IndexOptions, Publish, Serving, ViewInfo};
+use crate::serving::{Index, IndexOptions, Publish};
 use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail, Trial};
 use crate::time::Epoch;
+use bases::{Expected, blocks, install_base};
 use current::{Current, Running};
+use first::{Relief, infos, serving};
 use fits::{beyond_log, check_log, check_types};
+use mend::{check_apart, overtaken};
 use options::Source;
 use served::Entry;
 
@@ -89,7 +101,9 @@ impl System {
     /// # Errors
     /// As there.
     pub fn writer_with(&self, clock: Arc<dyn Clock>, options: WriterOptions) -> Result<Writer> {
-        Writer::open(Arc::clone(&self.disk), clock, self.root.join("log"), options)
+        let writer = Writer::open(Arc::clone(&self.disk), clock, self.root.join("log"), options)?;
+        self.remove_former(&*self.reader()?)?;
+        Ok(writer)
     }
 
     /// Opens the log for reading, without a lock, up to what is durable.
@@ -115,59 +129,65 @@ impl System {
             return Err(Error::new(Kind::Input, format!("the log in {place} is empty"))
                 .remedy("append events first, for example with `ingest`"));
         }
-        let earlier = self.earlier(&description, &reader, boundary, options.incremental)?;
+        self.remove_former(&reader)?;
+        let earlier = self.earlier(definition, &description, &reader, (boundary, options))?;
+        self.run_batch(definition, description, reader, (boundary, earlier), &self.root, options)
+    }
+
+    /// Leaves a batch view at `boundary` below `root`, continuing an earlier one or from the events
+    /// alone.
+    fn run_batch(
+        &self,
+        definition: &Definition,
+        description: Description,
+        reader: Arc<Reader>,
+        (boundary, earlier): (Epoch, Option<BatchView>),
+        root: &Path,
+        options: &BatchOptions,
+    ) -> Result<BatchReport> {
         if earlier.is_none() {
             options.progress.expect(rows(&reader, &description));
         }
         let cluster = options.cluster.clone();
-        let identity = identity(&description);
+        let (disk, identity) = (Arc::clone(&self.disk), identity(&description));
         let writer = if cluster.is_first() {
-            BatchViewWriter::create(
-                Arc::clone(&self.disk),
-                &self.root,
-                identity,
-                boundary,
-                cluster.peers(),
-            )?
+            BatchViewWriter::create(disk, root, identity, boundary, cluster.peers())?
         } else {
-            BatchViewWriter::assist(
-                Arc::clone(&self.disk),
-                &self.root,
-                identity,
-                boundary,
-                cluster.peers(),
-            )
+            BatchViewWriter::assist(disk, root, identity, boundary, cluster.peers())
         };
-        let definition = definition.clone();
-        let progress = Arc::clone(&options.progress);
-        let meta = meta(&description, &reader);
+        let earlier = earlier.map(|view| (view.boundary(), blocks(view, &description)));
+        let meta = meta(&description, &reader, boundary)?;
         batch::run(Job {
-            definition,
+            definition: definition.clone(),
             description,
             reader,
             boundary,
             earlier,
             cluster,
             on_trial: options.on_trial,
-            progress,
+            progress: Arc::clone(&options.progress),
             meta,
             writer,
             stop: Arc::clone(&options.stop),
         })
     }
 
-    /// The accumulations that an incremental batch run continues.
+    /// The batch view that an incremental batch run continues.
     fn earlier(
         &self,
+        definition: &Definition,
         description: &Description,
         reader: &Reader,
-        boundary: Epoch,
-        wanted: bool,
-    ) -> Result<Option<(Epoch, Blocks)>> {
-        let Some(last) = boundary.checked_sub(1).filter(|_| wanted) else { return Ok(None) };
+        (boundary, options): (Epoch, &BatchOptions),
+    ) -> Result<Option<BatchView>> {
+        let last = boundary.checked_sub(1).filter(|_| options.incremental);
+        let Some(last) = last else { return Ok(None) };
         let Some(view) = self.newest(description, last)?.0 else { return Ok(None) };
         check_log(&view, reader)?;
-        Ok(Some((view.boundary(), blocks(view, description))))
+        // Events that came and went since are not fed at all.
+        let range = (view.boundary(), boundary, view.boundary());
+        let overtaken = overtaken(definition, description, reader, range)?;
+        Ok(overtaken.is_none().then_some(view))
     }
 
     /// The newest whole batch view of a dataflow at or below `at_most`, and what was passed over.
@@ -238,28 +258,30 @@ impl System {
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
         let live = Live::start(&options.cluster, live, &reader, tail, profile, trial)?;
-        // The workers restore the accumulations meanwhile.
-        let installed = entries.iter().zip(bases).try_for_each(|(entry, base)| match base {
-            Some(view) => install_base(entry, &view),
-            None => Ok(()),
-        });
-        if let Err(error) = installed {
-            // A worker may wait for a base.
-            entries.iter().for_each(|entry| entry.index.give_up_base());
-            return Err(error);
+        // The workers restore the accumulations meanwhile; one may wait for its base.
+        let expected = Expected::by(&entries);
+        for (entry, base) in entries.iter().zip(bases) {
+            base.map_or(Ok(()), |view| install_base(entry, &view))?;
         }
+        expected.there();
         let running = entries.iter().zip(definitions);
         let running = running.map(|(entry, definition)| Running {
             definition: definition.clone(),
             description: entry.description.clone(),
-            serving: Arc::new(Serving::new(entry.index.clone())),
+            serving: serving(options.relieves, entry),
             status: Arc::clone(&entry.status),
             shards: options.cluster.workers,
             processes: options.cluster.processes(),
             profile: live.profile().cloned(),
         });
-        let (current, desk) = (Current::new(running.collect()), Arc::default());
-        Ok(Served { entries, live, reader, cluster: options.cluster, late, current, desk })
+        let running: Vec<_> = running.collect();
+        let (current, desk) = match options.relieves {
+            Some(first) => first.begin(running.clone()),
+            None => (Current::new(running.clone()), Arc::default()),
+        };
+        // From here on readers may see what is in the index, and no epoch before what they saw.
+        let relief = Relief::of(running.iter().zip(entries.iter().map(|entry| &entry.index)))?;
+        Ok(Served { entries, live, reader, cluster: options.cluster, late, current, desk, relief })
     }
 
     fn prepare(
@@ -271,17 +293,20 @@ impl System {
     ) -> Result<(Entry, LiveDataflow, Option<BatchView>)> {
         let description = definition.describe()?;
         let shards = options.cluster.workers;
-        let views = description.views.iter();
-        let views = views
-            .map(|view| ViewInfo { name: view.name.clone(), schema: view.schema.clone() })
-            .collect();
+        let views = infos(&description);
         let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
-        let index = IndexOptions { lineage, ..options.index.clone() };
+        let history = erase::rewritten(reader);
+        let index = IndexOptions { lineage, history, ..options.index.clone() };
         let index = Index::new(&description.version, views, shards, index)?;
+        index.fresh_from(end);
         let (view, passed_over) = match options.boundary {
             Boundary::InPlace(_) => (None, Vec::new()),
             Boundary::Newest => {
-                let (found, mut passed_over) = self.newest(&description, end)?;
+                // Of several processes each would have to find the same: who starts them decides.
+                let (found, mut passed_over) = match options.cluster.processes() {
+                    1 => self.fitting(definition, end, end)?,
+                    _ => self.newest(&description, end)?,
+                };
                 if !matches!(options.source, Source::Until(_)) {
                     passed_over.extend(self.beyond(&description, reader)?);
                 }
@@ -374,6 +399,11 @@ impl System {
         upper: Epoch,
         cluster: Cluster,
     ) -> Result<Index> {
+        let from = match boundary {
+            Boundary::InPlace(from) | Boundary::Restore(from) => from,
+            Boundary::Newest => 0,
+        };
+        check_apart(self, definition, (from, upper))?;
         // Kept as published, they are read in the order of epochs without a search.
         let index = IndexOptions {
             history_epochs: upper + 1,
@@ -402,22 +432,17 @@ impl System {
     }
 }
 
-/// Puts the views of a batch view into the index that expects them: readers have answers.
-fn install_base(entry: &Entry, view: &BatchView) -> Result<()> {
-    let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
-    let base = view.base(&names, entry.index.shards())?;
-    entry.index.install_base(view.boundary(), base)
-}
-
 fn identity(description: &Description) -> Identity {
     Identity::new(&description.name, &description.version)
 }
 
-/// What a batch view of the dataflow states beside its contents.
-fn meta(description: &Description, reader: &Reader) -> Meta {
+/// What a batch view of the dataflow at `boundary` states beside its contents.
+fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<Meta> {
     let barriers = description.accumulations.iter();
     let views = description.views.iter();
-    Meta {
+    let last = boundary.checked_sub(1);
+    Ok(Meta {
+        sealed_us: last.map(|last| reader.clock(last)).transpose()?,
         log_identity: reader.identity(),
         barriers: barriers
             .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })
@@ -425,7 +450,7 @@ fn meta(description: &Description, reader: &Reader) -> Meta {
         views: views
             .map(|view| ViewMeta { name: view.name.clone(), schema: view.schema.clone() })
             .collect(),
-    }
+    })
 }
 
 /// How many rows of the dataflow's streams the log has: what a batch run has to feed, or somewhat
@@ -445,20 +470,4 @@ fn history_end(reader: &Reader, upto: Option<Epoch>) -> Result<Epoch> {
         }
         upto => Ok(upto.unwrap_or(upper)),
     }
-}
-
-/// The accumulations of a batch view, to be shared out among workers.
-fn blocks(view: BatchView, description: &Description) -> Blocks {
-    let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
-    Arc::new(move |index, peers| {
-        let (view, names) = (view.clone(), names.clone());
-        Box::new(names.into_iter().flat_map(move |name| -> History {
-            match view.accumulation(&name, index, peers) {
-                Err(error) => Box::new(std::iter::once(Err(error))),
-                Ok(blocks) => {
-                    Box::new(blocks.map(move |block| Ok(Feed::Block(name.clone(), block?))))
-                }
-            }
-        }))
-    })
 }

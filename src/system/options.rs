@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::first::FirstAnswers;
 use crate::engine::{Cluster, Progress};
 use crate::log::Writer;
 use crate::serving::IndexOptions;
@@ -100,6 +101,7 @@ pub struct ServeOptions<'w> {
     pub(super) source: Source<'w>,
     pub(super) index: IndexOptions,
     pub(super) profiled: bool,
+    pub(super) relieves: Option<&'w FirstAnswers>,
 }
 
 impl<'w> ServeOptions<'w> {
@@ -144,6 +146,14 @@ impl<'w> ServeOptions<'w> {
     #[must_use]
     pub fn profiled(mut self, profiled: bool) -> Self {
         self.profiled = profiled;
+        self
+    }
+
+    /// Takes over from what answers already, of the same dataflows: its readers are moved over as
+    /// soon as they need not go back.
+    #[must_use]
+    pub fn relieving(mut self, first: &'w FirstAnswers) -> Self {
+        self.relieves = Some(first);
         self
     }
 

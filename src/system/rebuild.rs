@@ -24,16 +24,18 @@ use super::deploy::accept;
 use super::desk::Desk;
 use super::diff::contents;
 use super::fits::check_log;
+use super::mend::{Mended, mend};
 use super::{BatchOptions, LateWriter, Served, System, identity};
 use crate::batch_view::{BatchView, remove_before};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::io::beside;
-use crate::limits::{DRIFT_ROWS, REBUILD_LOOK};
+use crate::limits::{DRIFT_ROWS, MEND_AGAIN, REBUILD_LOOK};
 use crate::log::Reader;
 use crate::servers::Rebuild;
 use crate::serving::{Index, Pin, Read};
+use crate::speed::LaneStatus;
 use crate::time::Epoch;
 
 /// How batch views are kept fresh while serving.
@@ -85,6 +87,23 @@ pub enum Rebuilt {
         frontier: Epoch,
         /// The first rows that differ, as text.
         rows: Vec<String>,
+    },
+    /// Its readers stay at an epoch, because the next one retracts what the dataflow cannot undo:
+    /// it is recomputed from the log.
+    Mending {
+        /// The dataflow.
+        dataflow: String,
+        /// What is retracted, and what cannot undo it.
+        because: String,
+    },
+    /// It was recomputed, and goes on.
+    Mended {
+        /// The dataflow.
+        dataflow: String,
+        /// The first frontier at which readers see it.
+        frontier: Epoch,
+        /// How long that took.
+        took: Duration,
     },
     /// It could not be made or read; what is served stays.
     Failed {
@@ -172,6 +191,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         while !self.stop.load(Ordering::Acquire) {
             self.meet(&mut flows);
             for flow in &mut flows {
+                self.mend(flow);
                 for outcome in flow.look(&self.system, &self.options) {
                     self.report(flow.rebuilt(self.settle(flow, outcome, self.options.accept)));
                 }
@@ -218,6 +238,32 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         }
     }
 
+    /// Has what stands still recomputed, and tries again after a while when that fails.
+    fn mend(&self, flow: &mut Watched) {
+        let Some(held) = flow.status.held().filter(|_| !flow.status.has_failed()) else { return };
+        if flow.tried.is_some_and(|tried| tried.elapsed() < MEND_AGAIN) {
+            return;
+        }
+        if !flow.told {
+            flow.told = true;
+            let (dataflow, because) = (flow.description.name.clone(), held.to_string());
+            self.report(Rebuilt::Mending { dataflow, because });
+        }
+        let dataflow = flow.description.name.clone();
+        let writer = self.late.as_ref().and_then(LateWriter::writer);
+        match mend(&self.system, &self.current, &dataflow, (writer, &self.stop)) {
+            // Somebody deploys: at the next look that has ended.
+            Ok(None) => {}
+            Ok(Some(Mended { frontier, took })) => {
+                self.report(Rebuilt::Mended { dataflow, frontier, took });
+            }
+            Err(error) => {
+                flow.tried = Some(Instant::now());
+                self.report(Rebuilt::Failed { dataflow, error });
+            }
+        }
+    }
+
     fn report(&self, outcome: Rebuilt) {
         // What was given up at the end is no failure.
         let over = self.stop.load(Ordering::Acquire);
@@ -236,6 +282,11 @@ struct Watched {
     pins: HashMap<Epoch, Pin>,
     /// Batch views up to here have been taken up, or refused.
     passed: Epoch,
+    status: Arc<LaneStatus>,
+    /// When it could not be recomputed.
+    tried: Option<Instant>,
+    /// Whether it was told that it is recomputed.
+    told: bool,
     /// When the last checkpoint was begun.
     made: Instant,
     /// Whether batch runs are to be given up.
@@ -245,10 +296,23 @@ struct Watched {
 impl Watched {
     fn new(running: Running, reader: &Arc<Reader>, stop: &Arc<AtomicBool>) -> Watched {
         let index = Index::clone(&running.index());
-        let Running { definition, description, .. } = running;
+        let Running { definition, description, status, .. } = running;
         let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(stop));
         let (reader, made) = (Arc::clone(reader), Instant::now());
-        Watched { definition, description, reader, index, pins, passed, made, stop }
+        let (tried, told) = (None, false);
+        Watched {
+            definition,
+            description,
+            reader,
+            index,
+            pins,
+            passed,
+            status,
+            tried,
+            told,
+            made,
+            stop,
+        }
     }
 
     fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Result<Rebuild>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::current::Current;
 use super::desk::Desk;
+use super::first::Relief;
 use super::options::LateWriter;
 use crate::dataflow::Description;
 use crate::engine::{Cluster, Progress};
@@ -27,6 +28,8 @@ pub struct Served {
     pub(super) late: Option<LateWriter>,
     /// Which version of each serves: the one of the start, or one deployed since.
     pub(super) current: Arc<Current>,
+    /// Moves readers over from what answered first.
+    pub(super) relief: Relief,
 }
 
 /// A dataflow, and its version of the start.
@@ -88,6 +91,19 @@ impl Served {
         self.current.find(dataflow).and_then(|running| running.status.error())
     }
 
+    /// Events, since the start, that were older than what a dataflow keeps
+    /// ([`Events::retain`](crate::Events::retain)) when they came: they changed nothing. Of the
+    /// rows that the workers of this process read; 0 when the dataflow is not served.
+    pub fn late_events(&self, dataflow: &str) -> u64 {
+        self.current.find(dataflow).map_or(0, |running| running.status.late())
+    }
+
+    /// Why readers of a dataflow stay at an epoch until it has been recomputed; none while it goes
+    /// on, or when it is not served.
+    pub fn rebuilding(&self, dataflow: &str) -> Option<String> {
+        self.current.find(dataflow).and_then(|running| running.status.held()).map(|h| h.to_string())
+    }
+
     /// Batch views that were damaged and passed over at the start, as errors that name the file.
     pub fn passed_over(&self) -> impl Iterator<Item = &Error> {
         self.entries.iter().flat_map(|entry| &entry.passed_over)
@@ -140,6 +156,12 @@ impl Served {
                 return Err(error);
             }
             self.check()?;
+            if let Some(held) = running.status.held().filter(|held| epoch >= held.epoch)
+                && !self.desk.is_attended()
+            {
+                let remedy = "start again: it is recomputed; or call System::rebuild_under_readers";
+                return Err(Error::new(Kind::Conflict, held.to_string()).remedy(remedy));
+            }
             if seen {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -172,6 +194,7 @@ impl Served {
     /// # Errors
     /// When the log could not be read on the way.
     pub fn stop(self) -> Result<()> {
+        drop(self.relief);
         let deployed = self.current.take();
         let deployed = deployed.into_iter().map(Served::stop).fold(Ok(()), Result::and);
         self.live.stop().and(deployed)

@@ -9,10 +9,21 @@ use super::{Boundary, DeployOptions, Served, System};
 use crate::dataflow::{Definition, Graph};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::log::Writer;
-use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream};
+use crate::io::beside;
+use crate::log::{Reader, Writer};
+use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream, Turn};
 use crate::serving::Index;
 use crate::time::Epoch;
+
+/// What a site is made of.
+pub(super) struct Parts {
+    pub(super) current: Arc<Current>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) reader: Arc<Reader>,
+    /// The workers of what is deployed.
+    pub(super) cluster: Cluster,
+    pub(super) profiled: bool,
+}
 
 impl System {
     /// What the servers answer from: what is served, and `writer` when this process appends.
@@ -25,9 +36,27 @@ impl System {
         definitions: &[Definition],
         writer: Option<Arc<Writer>>,
     ) -> Result<Arc<Site>> {
+        let parts = Parts {
+            current: Arc::clone(&served.current),
+            desk: Arc::clone(&served.desk),
+            reader: Arc::clone(served.reader()),
+            cluster: Cluster::local(served.cluster.workers),
+            profiled: served.live.profile().is_some(),
+        };
+        self.site_of(parts, definitions, writer)
+    }
+
+    /// See [`System::site`].
+    pub(super) fn site_of(
+        &self,
+        parts: Parts,
+        definitions: &[Definition],
+        writer: Option<Arc<Writer>>,
+    ) -> Result<Arc<Site>> {
+        let Parts { current, desk, reader, cluster, profiled } = parts;
         let mut flows = Vec::new();
         let mut streams: Vec<Stream> = Vec::new();
-        for running in served.current.all() {
+        for running in current.all() {
             let description = &running.description;
             let names = description.streams.iter().map(|stream| stream.name.clone()).collect();
             flows.push(Flow::new(&description.name, names, Arc::clone(&running.serving))?);
@@ -47,13 +76,12 @@ impl System {
         let history = Recompute {
             system: self.clone(),
             definitions: definitions.to_vec(),
-            current: Arc::clone(&served.current),
-            desk: Arc::clone(&served.desk),
+            current,
+            desk,
             writer: writer.clone(),
-            cluster: Cluster::local(served.cluster.workers),
-            profiled: served.live.profile().is_some(),
+            cluster,
+            profiled,
         };
-        let reader = Arc::clone(served.reader());
         Ok(Site::new(flows, streams, writer, reader, Arc::new(history)))
     }
 }
@@ -112,13 +140,17 @@ impl Recompute {
 impl History for Recompute {
     fn at(&self, dataflow: &str, upper: Epoch, from_scratch: bool) -> Result<Index> {
         let running = self.current.get(dataflow)?;
-        let cluster = Cluster::local(if from_scratch { running.shards + 1 } else { 1 });
-        self.system.recompute(&running.definition, upper, cluster, from_scratch)
+        let Some(epoch) = upper.checked_sub(1).filter(|_| !from_scratch) else {
+            let cluster = Cluster::local(running.shards + 1);
+            return self.system.recompute(&running.definition, upper, cluster, from_scratch);
+        };
+        let past = beside(|| self.system.as_of(&running.definition, epoch, Cluster::local(1)));
+        Ok(past?.index)
     }
 
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {
-        let Running { definition, description, .. } = self.current.get(dataflow)?;
-        let (found, _) = self.system.newest(&description, from)?;
+        let Running { definition, .. } = self.current.get(dataflow)?;
+        let (found, _) = self.system.fitting(&definition, from, from)?;
         let boundary = match found {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
@@ -146,12 +178,25 @@ impl History for Recompute {
         self.current.find(dataflow)?.status.error()
     }
 
+    fn turn(&self) -> Result<Turn> {
+        self.current.turn()
+    }
+
+    fn late_events(&self, dataflow: &str) -> u64 {
+        self.current.find(dataflow).map_or(0, |running| running.status.late())
+    }
+
+    fn rebuilding(&self, dataflow: &str) -> Option<String> {
+        self.current.find(dataflow)?.status.held().map(|held| held.to_string())
+    }
+
     fn deploy(
         &self,
         dataflow: &str,
         version: Option<&str>,
         diff_only: bool,
         samples: usize,
+        turn: &Turn,
     ) -> Result<Deployed> {
         let definition = self.choose(dataflow, version)?;
         let options = DeployOptions {
@@ -162,7 +207,7 @@ impl History for Recompute {
             profiled: self.profiled,
             ..DeployOptions::default()
         };
-        deploy(&self.system, &self.current, definition, &options)
+        deploy(&self.system, &self.current, definition, &options, turn)
     }
 }
 

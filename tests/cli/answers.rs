@@ -123,7 +123,7 @@ fn the_log_can_be_looked_at() {
     let files = place.ok("log ls --data D --format json").json();
     assert!(files.iter().any(|file| file["kind"] == "frames" && file["listed"] == true));
     let stat = place.ok("log stat --data D --format csv");
-    assert!(stat.out.contains("lines,4,1,text"), "{}", stat.out);
+    assert!(stat.out.contains("lines,4,0,1,text"), "{}", stat.out);
     assert!(stat.err.contains("epochs [0, 2)"), "{}", stat.err);
     let check = place.ok("log check --data D");
     assert!(check.out.contains("whole") && check.err.contains("2 epochs, 4 events"));

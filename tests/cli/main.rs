@@ -4,6 +4,7 @@ mod answers;
 mod binary;
 mod processes;
 mod refusals;
+mod retract;
 #[path = "../serving/server.rs"]
 mod server;
 mod servers;

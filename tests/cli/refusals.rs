@@ -107,7 +107,7 @@ fn a_log_of_a_newer_format_is_left_alone() {
     let place = one_line();
     let manifest = place.path().join("D/log/MANIFEST");
     let mut bytes = std::fs::read(&manifest).expect("a manifest");
-    bytes[8] += 1;
+    bytes[8] += 8;
     std::fs::write(&manifest, bytes).expect("written");
     for line in ["query word_count counts --data D", "ingest lines a.ndjson --data D"] {
         place.refused(line, 6, &["MANIFEST", "format"]);

@@ -99,6 +99,10 @@ impl Disk for KillDisk {
         RealDisk.list(dir)
     }
 
+    fn dirs(&self, dir: &Path) -> Result<Vec<String>> {
+        RealDisk.dirs(dir)
+    }
+
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         self.change(|| RealDisk.sync_dir(dir))
     }

@@ -139,7 +139,7 @@ fn part() {
 /// The batch half in another process, restored here by another number of workers.
 #[test]
 fn a_batch_view_of_another_process() {
-    for (seed, dataflow) in ["bank", "reachability", "tweets"].into_iter().enumerate() {
+    for (seed, dataflow) in ["bank", "reachability", "tweets", "trending"].into_iter().enumerate() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let log = log(dataflow, seed as u64);
         let system = log.on_disk(directory.path(), 4).expect("a log on disk");
@@ -163,7 +163,7 @@ fn a_batch_view_of_another_process() {
 /// one for a single process too.
 #[test]
 fn two_processes_of_two_workers() {
-    for (seed, dataflow) in ["orders", "reachability"].into_iter().enumerate() {
+    for (seed, dataflow) in ["orders", "reachability", "trending"].into_iter().enumerate() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let log = log(dataflow, seed as u64);
         let system = log.on_disk(directory.path(), 4).expect("a log on disk");

@@ -18,6 +18,7 @@ pub(crate) fn history(name: &str) -> BoxedStrategy<History> {
     match name {
         "word_count" => epochs(line()),
         "tweets" => epochs(tweet()),
+        "trending" => epochs(prop_oneof![4 => tweet(), 2 => spread_tweet()]),
         "tweets_dedup" => epochs(identified_tweet()),
         "bank" => epochs(transfer()),
         "orders" => epochs(prop_oneof![3 => order(), 2 => customer()]),
@@ -101,6 +102,15 @@ fn tweet() -> impl Strategy<Value = Fact> + Clone {
             tweet.into()
         },
     )
+}
+
+/// Messages of a whole week, so that many are too old for what is kept.
+fn spread_tweet() -> impl Strategy<Value = Fact> + Clone {
+    (tweet(), -100_i64..100, select(vec![0, 1, -1])).prop_map(|(fact, hours, micros)| {
+        let Fact::Tweet(mut tweet) = fact else { unreachable!() };
+        tweet.publish_date = Timestamp::from_micros(hours * 3_600_000_000 + micros);
+        tweet.into()
+    })
 }
 
 fn identified_tweet() -> impl Strategy<Value = Fact> + Clone {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Order, Transfer};
+use diptych::dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Order, Transfer, Tweet};
 
 use super::text::hashtags;
 use super::value::once;
@@ -22,6 +22,7 @@ pub(crate) fn twin(name: &str, facts: &[&Fact]) -> Answer {
     match name {
         "word_count" => word_count(facts),
         "tweets" => tweets(facts),
+        "trending" => trending(facts, facts),
         "tweets_dedup" => tweets_dedup(facts),
         "bank" => bank(only!(facts, Transfer).cloned()),
         "orders" => orders(facts),
@@ -84,6 +85,34 @@ fn tweets(facts: &[&Fact]) -> Answer {
         .map(|t| (t.publish_date.micros(), t.author_id.as_str(), t.content.as_str()))
         .collect();
     tag_views(&messages)
+}
+
+/// `seen` are all facts that ever were: one that was taken back since still says how late it is.
+pub(crate) fn trending(facts: &[&Fact], seen: &[&Fact]) -> Answer {
+    const HOUR: i64 = 3_600_000_000;
+    let at = |t: &Tweet| t.publish_date.micros();
+    // All of them are long past by the log's clock, which therefore does not matter.
+    let newest = only!(seen, Tweet).map(at).max().unwrap_or_default();
+    let hour = |at: i64| at - at.rem_euclid(HOUR);
+    let recent = || only!(facts, Tweet).filter(|t| at(t) >= hour(newest - 48 * HOUR));
+    let (mut tags, mut hours) = (BTreeMap::new(), BTreeMap::new());
+    let mut voices: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for tweet in recent() {
+        for tag in hashtags(&tweet.content) {
+            *tags.entry(tag.clone()).or_insert(0) += 1;
+            *hours.entry((hour(at(tweet)), tag.clone())).or_insert(0) += 1;
+            voices.entry(tag).or_default().insert(&tweet.author_id);
+        }
+    }
+    let mut top: Vec<(String, i64)> = tags.into_iter().collect();
+    top.sort_by(|(tag_a, a), (tag_b, b)| b.cmp(a).then(tag_a.cmp(tag_b)));
+    let top = top.iter().take(20).zip(1_u64..);
+    let top = top.map(|((tag, n), rank)| vec![Value::Rank(rank), text(tag), Value::Int(*n)]);
+    let minute = (newest - 6 * HOUR).div_euclid(HOUR / 60) * (HOUR / 60);
+    let hours = hours.into_iter().filter(|((hour, _), _)| *hour >= minute);
+    let hours = hours.map(|((hour, tag), n)| vec![Value::Micros(hour), text(&tag), Value::Int(n)]);
+    let voices = voices.iter().map(|(tag, who)| vec![text(tag), Value::Int(who.len() as i64)]);
+    answer([("trending", once(top)), ("voices", once(voices)), ("hours", once(hours))])
 }
 
 fn tweets_dedup(facts: &[&Fact]) -> Answer {

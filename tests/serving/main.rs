@@ -10,6 +10,7 @@ mod reads;
 mod rebuilt;
 mod recomputed;
 mod resume;
+mod retracted;
 mod server;
 mod site;
 mod stalled;

@@ -103,7 +103,7 @@ fn what_cannot_be_answered_says_what_can() {
         ("/v1/dataflows/tweets/views/top_tags?cursor=!!", 400, &["cursor"]),
         ("/v1/dataflows/tweets/views/top_tags?limit=-1", 400, &["limit", "-1"]),
         ("/v1/dataflows/tweets/views/top_tags?colour=red", 400, &["colour"]),
-        ("/v1/dataflows/tweets/views/top_tags?as_of=7", 404, &["7", "since", "upper"]),
+        ("/v1/dataflows/tweets/views/top_tags?as_of=7", 404, &["epoch 7", "not in the log"]),
         ("/v1/dataflows/tweets/views/top_tags?at_least=7", 404, &["7", "not in the log"]),
         ("/v1/dataflows/tweets/views/top_tags?mode=verified", 404, &["verified"]),
     ];

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// How long a server may take to say where it listens.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long it may say nothing while it loads.
+const LOADING: Duration = Duration::from_secs(5);
+
 /// `diptych serve … --listen 127.0.0.1:0`, killed when dropped.
 pub(crate) struct Server {
     child: Child,
@@ -48,6 +51,12 @@ impl Server {
                 pg = Some(rest.parse().expect("an address"));
             }
         }
+        // It answers before it has loaded anything; most tests want it as it is from then on. One
+        // whose dataflow fails says something else.
+        let settled = |line: &String| {
+            line.contains(": boundary F = ") || line.ends_with(": the log is empty")
+        };
+        while said.recv_timeout(LOADING).is_ok_and(|line| !settled(&line)) {}
         Server { child, http: http.expect("an address"), pg }
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use diptych::dataflow::Graph;
 use diptych::row::{self, RowSchema};
-use diptych::servers::{Flow, History, Rebuild, Servers, ServersOptions, Site};
+use diptych::servers::{
+    Deployed, Flow, History, Rebuild, Servers, ServersOptions, Site, Turn, Turns,
+};
 use diptych::serving::{Index, IndexOptions, Publish, Serving, ViewBatch, ViewInfo};
 use diptych::{Epoch, Error, Result, System};
 
@@ -120,6 +122,21 @@ impl History for Gated {
 
     fn failure(&self, _: &str) -> Option<Error> {
         None
+    }
+
+    fn turn(&self) -> Result<Turn> {
+        Turns::default().take()
+    }
+
+    fn deploy(
+        &self,
+        dataflow: &str,
+        _: Option<&str>,
+        _: bool,
+        _: usize,
+        _: &Turn,
+    ) -> Result<Deployed> {
+        panic!("nobody deploys {dataflow} here")
     }
 }
 

@@ -56,6 +56,10 @@ impl Disk for TimedDisk {
         RealDisk.list(dir)
     }
 
+    fn dirs(&self, dir: &Path) -> Result<Vec<String>> {
+        RealDisk.dirs(dir)
+    }
+
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         RealDisk.sync_dir(dir)
     }

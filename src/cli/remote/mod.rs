@@ -107,6 +107,26 @@ impl Remote {
     /// # Errors
     /// As [`Remote::get`].
     pub(super) fn post(&self, path: &str, parameters: &[(&str, String)]) -> Result<()> {
+        self.posted(path, parameters).map(drop)
+    }
+
+    /// Takes events of a stream back; gives what the server says of them.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn retract(&self, stream: &str, parameters: &[(&str, String)]) -> Result<Value> {
+        let path = format!("/v1/streams/{}/retract", encoded(stream));
+        let mut response = self.posted(&path, parameters)?;
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
+        let text = body.read_to_string();
+        let text = text.map_err(|error| refused::unreachable(&self.base, &error))?;
+        serde_json::from_str(&text).map_err(|error| {
+            let message = format!("{}{path}: the answer is no JSON: {error}", self.base);
+            Error::new(Kind::Input, message).remedy("was it retracted? `log stat` says so")
+        })
+    }
+
+    fn posted(&self, path: &str, parameters: &[(&str, String)]) -> Result<Response<Body>> {
         let url = self.url(path, parameters);
         let request = self.agent.post(&url).config().timeout_global(Some(ANSWER_WAIT)).build();
         let request = match &self.token {
@@ -116,7 +136,7 @@ impl Remote {
         let sent = request.send_empty();
         let response = sent.map_err(|error| refused::unreachable(&self.base, &error))?;
         if response.status().is_success() {
-            return Ok(());
+            return Ok(response);
         }
         Err(refused::refused(&url, response, self.token.is_some()))
     }

@@ -17,8 +17,8 @@ pub(in crate::cli) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode>
     let schema = remote.schema(&args.dataflow, &args.view)?;
     let path = Remote::view_path(&args.dataflow, &args.view);
     let mut asked = asked(args, &schema)?;
-    if let Some(epoch) = args.as_of {
-        asked.push(("as_of", epoch.to_string()));
+    if let Some(as_of) = args.as_of {
+        asked.push(("as_of", as_of.to_text()));
     }
     let page = args.limit.unwrap_or(REMOTE_PAGE_ROWS).clamp(1, REMOTE_PAGE_ROWS);
     asked.push(("limit", page.to_string()));

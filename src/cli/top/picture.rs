@@ -97,6 +97,11 @@ impl Picture {
                 lines.push(Line::styled(format!("{} stopped: {failure}", flow.name), red));
             }
         }
+        for flow in &now.flows {
+            if let Some(why) = &flow.rebuilding {
+                lines.push(Line::styled(format!("{} is being rebuilt: {why}", flow.name), red));
+            }
+        }
         if let Some(trouble) = &self.trouble {
             lines.push(Line::styled(trouble.clone(), red));
         }

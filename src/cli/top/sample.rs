@@ -47,6 +47,8 @@ pub(super) struct Flow {
     /// How long the first of them has been durable, in seconds.
     pub(super) lag_seconds: Option<f64>,
     pub(super) failure: Option<String>,
+    /// Why its readers stay where they are until it has been recomputed.
+    pub(super) rebuilding: Option<String>,
     /// Events in the streams that it reads.
     pub(super) events: u64,
     /// Name, rows and bytes.
@@ -184,6 +186,7 @@ impl Flow {
             lag: epoch("lag"),
             lag_seconds: None,
             failure: status["failure"].as_str().map(str::to_owned),
+            rebuilding: status["rebuilding"].as_str().map(str::to_owned),
             events: streams.iter().filter(|(name, _)| read(name)).map(|(_, rows)| rows).sum(),
             views: views.collect(),
             operators: Vec::new(),

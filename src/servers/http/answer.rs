@@ -18,15 +18,19 @@ pub(super) struct About<'a> {
     pub(super) version: &'a str,
     pub(super) epoch: Option<Epoch>,
     pub(super) boundary: Epoch,
+    /// Is the dataflow still catching up with what was in the log at the start?
+    pub(super) stale: bool,
 }
 
 impl<'a> About<'a> {
     pub(super) fn of(flow: &'a str, snapshot: &'a Snapshot) -> About<'a> {
         let (version, boundary) = (snapshot.version(), snapshot.boundary());
-        About { flow, version, epoch: snapshot.epoch(), boundary }
+        let (epoch, stale) = (snapshot.epoch(), snapshot.is_stale());
+        About { flow, version, epoch, boundary, stale }
     }
 
-    /// Appends `{"dataflow":…,"version":…,"epoch":…,"boundary":…`: the object is left open.
+    /// Appends `{"dataflow":…,"version":…,"epoch":…,"boundary":…`, and `,"stale":true` when it is:
+    /// the object is left open.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"dataflow\":");
         write_text(self.flow, out);
@@ -39,6 +43,9 @@ impl<'a> About<'a> {
             None => write!(out, "null"),
         };
         let _ = write!(out, ",\"boundary\":{}", self.boundary);
+        if self.stale {
+            out.extend_from_slice(b",\"stale\":true");
+        }
     }
 }
 

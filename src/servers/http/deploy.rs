@@ -109,14 +109,13 @@ async fn deploy(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<Deployme
         samples => samples.unwrap_or(10),
     };
     let deployed = blocking(move || {
-        site.deploying(|| {
-            let version = version.as_deref();
-            let deployed = site.history.deploy(&dataflow, version, diff_only, samples)?;
-            if deployed.frontier.is_some() {
-                site.deployed(&deployed)?;
-            }
-            Ok(deployed)
-        })
+        let turn = site.history.turn()?;
+        let version = version.as_deref();
+        let deployed = site.history.deploy(&dataflow, version, diff_only, samples, &turn)?;
+        if deployed.frontier.is_some() {
+            site.deployed(&deployed)?;
+        }
+        Ok(deployed)
     });
     Ok(Json(shown(&deployed.await?)?))
 }

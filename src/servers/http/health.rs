@@ -13,18 +13,19 @@ pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz))
 }
 
-/// The process is there.
+/// The process is there, and answers reads, if only from the files of a batch view: `stale` says
+/// so.
 #[utoipa::path(get, path = "/healthz", tag = "health",
     responses((status = 200, description = "The process is there", body = String)))]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Every dataflow answers.
+/// Every dataflow has caught up with what was in the log when the process was started.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
-    (status = 200, description = "Every dataflow answers", body = String),
-    (status = 503, description = "One does not, yet or any more", body = super::problem::Body,
-     content_type = "application/problem+json")))]
+    (status = 200, description = "Every dataflow has caught up", body = String),
+    (status = 503, description = "One has not, or does not run any more",
+     body = super::problem::Body, content_type = "application/problem+json")))]
 async fn readyz(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     for flow in &site.flows {
         if let Some(error) = site.history.failure(&flow.name) {
@@ -34,6 +35,15 @@ async fn readyz(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> 
         if index.frontier() < index.boundary() || !index.base_checked()? {
             let message =
                 format!("dataflow {:?} is still at epochs before its boundary", flow.name);
+            return Err(Error::new(Kind::Stopped, message).remedy("ask again in a moment").into());
+        }
+        if index.is_stale() {
+            let frontier = index.frontier();
+            let message = format!(
+                "dataflow {:?} is catching up: it is complete up to epoch {frontier}, answers are \
+                 stale",
+                flow.name
+            );
             return Err(Error::new(Kind::Stopped, message).remedy("ask again in a moment").into());
         }
     }

@@ -37,6 +37,7 @@ fn exposed(site: &Site) -> Result<String> {
     let flows: Vec<Looked> = site.flows.iter().map(|flow| Looked::at(site, flow, end)).collect();
     frontiers(&mut text, &flows, end);
     verifications(&mut text, &flows);
+    late_events(&mut text, &flows);
     views(&mut text, &flows);
     log(&mut text, site);
     clients(&mut text, site);
@@ -51,23 +52,30 @@ struct Looked {
     verified: Option<Epoch>,
     verifications: VerifiedStatus,
     runs: bool,
+    stale: bool,
+    late_events: u64,
     lag_seconds: f64,
     lag_epochs: Epoch,
+    rebuilding: bool,
 }
 
 impl Looked {
     fn at(site: &Site, flow: &crate::servers::Flow, end: Epoch) -> Looked {
-        let status = flow.serving.index().status();
+        let index = flow.serving.index();
+        let (status, stale) = (index.status(), index.is_stale());
         let lag_epochs = end.saturating_sub(status.upper);
         // How long the first epoch that is not visible has been durable.
         let waits = (lag_epochs > 0).then(|| site.reader.clock(status.upper).ok()).flatten();
         let lag_us = waits.map_or(0, |since| RealClock.now_us().saturating_sub(since).max(0));
         Looked {
+            rebuilding: site.history.rebuilding(&flow.name).is_some(),
             name: flow.name.clone(),
             verified: flow.serving.verified().snapshot().map(|snapshot| snapshot.upper()),
             verifications: flow.serving.verified().status(),
+            late_events: site.history.late_events(&flow.name),
             runs: site.history.failure(&flow.name).is_none(),
             lag_seconds: lag_us as f64 / 1e6,
+            stale,
             lag_epochs,
             status,
         }
@@ -77,9 +85,12 @@ impl Looked {
 fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
     type Figure = fn(&Looked) -> Option<f64>;
     text.gauge("diptych_log_upper_epoch", "First epoch that is not durable.").sample(&[], end);
-    let families: [(&'static str, &str, Figure); 8] = [
+    let families: [(&'static str, &str, Figure); 10] = [
         ("diptych_dataflow_up", "Whether the dataflow runs.", |flow| {
             Some(f64::from(u8::from(flow.runs)))
+        }),
+        ("diptych_dataflow_rebuilding", "Whether a retraction has it recomputed.", |flow| {
+            Some(f64::from(u8::from(flow.rebuilding)))
         }),
         ("diptych_since_epoch", "First epoch that memory answers at.", |flow| {
             Some(flow.status.since as f64)
@@ -98,6 +109,9 @@ fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
         }),
         ("diptych_lag_seconds", "Age of the first durable epoch that is not visible.", |flow| {
             Some(flow.lag_seconds)
+        }),
+        ("diptych_stale", "Whether it is still catching up since the start.", |flow| {
+            Some(f64::from(u8::from(flow.stale)))
         }),
         ("diptych_leases", "Snapshots that are held.", |flow| Some(flow.status.leases as f64)),
     ];
@@ -127,6 +141,14 @@ fn verifications(text: &mut Exposition, flows: &[Looked]) {
     for flow in flows.iter().filter(|flow| flow.verifications.total > 0) {
         let seconds = flow.verifications.took.as_secs_f64();
         family.sample(&[("dataflow", &flow.name)], seconds);
+    }
+}
+
+fn late_events(text: &mut Exposition, flows: &[Looked]) {
+    let help = "Events that were older than what is kept when they came.";
+    let mut family = text.counter("diptych_late_events_total", help);
+    for flow in flows {
+        family.sample(&[("dataflow", &flow.name)], flow.late_events);
     }
 }
 

@@ -22,6 +22,7 @@ mod query;
 mod read;
 mod rebuild;
 mod requests;
+mod retract;
 mod secured;
 mod shortcut;
 mod snapshot;
@@ -39,6 +40,7 @@ use super::auth::{Gate, Role};
 use super::entry::Entry;
 use super::listener;
 use super::site::Site;
+use crate::error::{Error, Kind};
 
 pub(super) use hostile::hostile;
 pub(super) use problem::Problem;
@@ -56,6 +58,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Admin), verify::routes()),
         (Some(Role::Admin), rebuild::routes()),
         (Some(Role::Admin), deploy::routes()),
+        (Some(Role::Admin), retract::routes()),
         (Some(Role::Admin), handover::routes()),
         (Some(Role::Read), graph::routes()),
         (Some(Role::Read), metrics::routes()),
@@ -89,6 +92,15 @@ fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> App {
     let shortcut = Shortcut { site: Arc::clone(&site), requests, place };
     let shortcut = gate.is_none().then(|| Arc::new(shortcut));
     App { router: router.layer(counted).with_state(site), shortcut }
+}
+
+/// Answers nothing: who asks is told to come back.
+pub(super) fn closed() -> App {
+    let router = axum::Router::new().fallback(|| async {
+        let message = "another process takes over: it answers in a moment";
+        Problem::from(Error::new(Kind::Stopped, message).remedy("ask again"))
+    });
+    App { router, shortcut: None }
 }
 
 /// Answers requests until told to stop; then finishes those under way.

@@ -38,6 +38,9 @@ struct Rows {
     epoch: Option<u64>,
     /// Where the batch layer's part ends, and the speed layer's begins.
     boundary: u64,
+    /// True, and otherwise left out, when the dataflow is still catching up with what was in the
+    /// log when the process was started: the answer is right at its epoch, and others are to come.
+    stale: Option<bool>,
     /// One object per row, a member per column, in order of key and value; a row that is there
     /// more or less often than once has the member `_times`. Of several keys the rows come in the
     /// order of the keys.
@@ -109,7 +112,9 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
         Asked::Keys(keys) => {
             let snapshot = site.snapshot(flow, mode).await?;
             still(&snapshot, &view, &info.schema)?;
-            Ok(read_keys(flow, &snapshot, &view, &keys, limit)?)
+            let (stored, flow, view) = (snapshot.is_stored(), flow.name.clone(), view.into_owned());
+            let work = move || read_keys(&flow, &snapshot, &view, &keys, limit);
+            Ok(if stored { blocking(work).await? } else { work()? })
         }
         Asked::Range(range) => {
             let range = (range, &info.schema);
@@ -234,7 +239,8 @@ impl<'s> Answer<'s> {
     /// All rows of a key; false when there may be more than the limit.
     fn latest(&mut self, flow: &Flow, at: &Latest<'_>, view: usize, key: &[u8]) -> Result<bool> {
         let (version, epoch, boundary) = (at.version(), at.epoch(), at.boundary());
-        self.begin(About { flow: &flow.name, version, epoch, boundary });
+        let stale = at.is_stale();
+        self.begin(About { flow: &flow.name, version, epoch, boundary, stale });
         let mut outcome = Ok(());
         let few = at.get_with(view, key, self.left, |value, times| {
             if outcome.is_ok() {
@@ -257,8 +263,8 @@ impl<'s> Answer<'s> {
     }
 }
 
-/// The view's number, if its columns are those by which the keys were read: another version may have
-/// taken over since.
+/// The view's number, if its columns are those by which the keys were read: another version may
+/// have taken over since.
 fn still(snapshot: &Snapshot, view: &str, schema: &RowSchema) -> Result<usize> {
     let (id, info) = find(snapshot.views(), view)?;
     if info.schema.key == schema.key {
@@ -269,7 +275,7 @@ fn still(snapshot: &Snapshot, view: &str, schema: &RowSchema) -> Result<usize> {
 }
 
 fn read_keys(
-    flow: &Flow,
+    flow: &str,
     snapshot: &Snapshot,
     view: &str,
     keys: &[Vec<u8>],
@@ -277,7 +283,7 @@ fn read_keys(
 ) -> Result<Response> {
     let (id, info) = find(snapshot.views(), view)?;
     let mut answer = Answer::new(&info.schema, limit);
-    answer.begin(About::of(&flow.name, snapshot));
+    answer.begin(About::of(flow, snapshot));
     let found = snapshot.multi_get(id, keys)?;
     let rows: usize = found.iter().map(Vec::len).sum();
     if rows > limit {
@@ -311,13 +317,15 @@ async fn read_range(
     }
     let id = still(&snapshot, view, schema)?;
     let (flow, view) = (flow.name.clone(), view.to_owned());
+    let at_once = limit <= READ_ROWS_INLINE && !snapshot.is_stored();
     let work = move || {
         let after = place.as_ref().map(|place| &place.cursor);
         let page = snapshot.page(id, &range, after, limit)?;
         page_answer(&flow, &view, &snapshot, id, page)
     };
-    // A few rows are read at once; many would hold up the other requests of this thread.
-    Ok(if limit <= READ_ROWS_INLINE { work()? } else { blocking(work).await? })
+    // A few rows are read at once; many, or a disk, would hold up the other requests of this
+    // thread.
+    Ok(if at_once { work()? } else { blocking(work).await? })
 }
 
 /// A snapshot at the epoch of the page before.

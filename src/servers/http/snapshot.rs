@@ -44,6 +44,9 @@ struct Views {
     epoch: Option<u64>,
     /// Where the batch layer's part ends.
     boundary: u64,
+    /// True, and otherwise left out, when the dataflow is still catching up with what was in the
+    /// log when the process was started: the answer is right at its epoch, and others are to come.
+    stale: Option<bool>,
     /// By the name of the view.
     views: std::collections::BTreeMap<String, ViewRows>,
 }

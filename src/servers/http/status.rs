@@ -71,6 +71,9 @@ struct FlowStatus {
     upper: Epoch,
     /// Where the batch layer's part ends.
     boundary: Epoch,
+    /// Is it still catching up with what was in the log when the process was started? Answers may
+    /// be read from the files of a batch view until then.
+    stale: bool,
     /// Epochs in the log that readers do not see yet.
     lag: u64,
     /// The last epoch that an independent batch run has proved; null when there is none.
@@ -83,6 +86,13 @@ struct FlowStatus {
     /// Why it stopped; null while it runs.
     #[schema(required)]
     failure: Option<String>,
+    /// Events, since this process began to serve it, that were older than what it keeps when they
+    /// came: they changed nothing.
+    late_events: u64,
+    /// Why readers stay at this epoch until it has been recomputed: a retraction that an
+    /// accumulation cannot undo; null while it goes on.
+    #[schema(required)]
+    rebuilding: Option<String>,
     /// Snapshots that readers hold.
     leases: usize,
     /// The streams it reads.
@@ -138,8 +148,8 @@ async fn status(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Pro
 }
 
 fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
-    let IndexStatus { version, since, upper, boundary, leases, views } =
-        flow.serving.index().status();
+    let index = flow.serving.index();
+    let IndexStatus { version, since, upper, boundary, leases, views } = index.status();
     let views = views.into_iter().map(|view| ViewStatus {
         view: view.name,
         rows: view.rows,
@@ -156,10 +166,13 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         since,
         upper,
         boundary,
+        stale: index.is_stale(),
         lag: end.saturating_sub(upper),
         verified: flow.serving.verified().snapshot().and_then(|snapshot| snapshot.epoch()),
         differs_at: flow.serving.verified().status().differs_at,
         failure: site.history.failure(&flow.name).map(|error| error.to_string()),
+        late_events: site.history.late_events(&flow.name),
+        rebuilding: site.history.rebuilding(&flow.name),
         leases,
         streams: flow.streams().to_vec(),
         views: views.collect(),

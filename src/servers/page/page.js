@@ -111,11 +111,13 @@ async function look() {
   browser.moved(flow.since, flow.upper);
   changes.upper = flow.upper;
   const failure = byId('failure');
-  failure.hidden = flow.failure === null;
-  if (flow.failure !== null && failure.textContent !== flow.failure) {
-    failure.textContent = flow.failure;
+  const trouble = flow.failure ?? flow.rebuilding;
+  failure.hidden = trouble === null;
+  if (trouble !== null && failure.textContent !== trouble) {
+    failure.textContent = trouble;
   }
   if (flow.failure !== null) health('bad', `${name} has stopped`);
+  else if (flow.rebuilding !== null) health('wait', `${name} is being rebuilt`);
   else health('good', 'live');
   if (ticks % GRAPH_TICKS === 0) graph.refresh();
   ticks += 1;

@@ -94,7 +94,8 @@ impl TableProvider for StreamTable {
         let mut parts = Vec::new();
         if lower < end {
             let reader = Arc::clone(&self.reader);
-            let all = crate::servers::mode::blocking(move || reader.parts(lower, end)).await;
+            let all =
+                crate::servers::mode::blocking(move || reader.standing(lower, end, upper)).await;
             parts = all.map_err(external)?;
             parts.retain(|part| **part.stream() == *self.name);
         }

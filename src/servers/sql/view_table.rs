@@ -138,6 +138,9 @@ impl ViewTable {
             Access::Ranges(ranges) => Some(ranges),
             Access::Whole => None,
         };
+        if snapshot.is_stored() {
+            return Ok(Source::Index);
+        }
         let few = limit.is_some_and(|limit| limit <= SQL_INDEX_ROWS_MAX);
         let shards = snapshot.batches(self.view)?;
         let batches = || shards.iter().flatten();

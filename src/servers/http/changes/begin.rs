@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::limits::{READ_ROWS_INLINE, SCAN_CHUNK_ROWS};
 use crate::row::ByteRange;
 use crate::serving::{Cursor, Index, Read, Row, Token};
+use crate::time::Epoch;
 
 impl Feed {
     /// All rows at one epoch, a bounded number at a time; then what changes from there on.
@@ -59,11 +60,25 @@ impl Feed {
     }
 
     /// Another version serves: the difference of both at the epoch where the old one stands still.
-    pub(super) async fn cutover(&mut self, old: &Index, view: usize) -> Result<Next, End> {
+    /// Everything below `seen` was delivered.
+    pub(super) async fn cutover(
+        &mut self,
+        old: &Index,
+        view: usize,
+        seen: Epoch,
+    ) -> Result<Next, End> {
         let new = self.flow().serving.index();
         let other = new.view(&self.view)?;
         let (from, to) = (old.generation(), new.generation());
         let at = old.frontier();
+        if from == to {
+            // The same answers, from memory now.
+            let next = match new.changes(other, seen) {
+                Err(error) if error.is_missing() => self.behind(&new, seen),
+                changes => changes.map(Next::Live),
+            };
+            return Ok(next?);
+        }
         let snapshots = at.checked_sub(1).map(|last| {
             let old = old.snapshot(Read::Latest)?;
             Ok((last, Arc::new(old), Arc::new(new.snapshot(Read::AsOf(last))?)))
@@ -72,7 +87,12 @@ impl Feed {
         let same = old.views()[view].schema == new.views()[other].schema;
         // Taken while the snapshot holds its epoch.
         let (Ok(snapshots), Ok(changes), true) = (snapshots, new.changes(other, at), same) else {
-            return Ok(Next::Snapshot(format!("version {to} serves instead of {from}")));
+            let reason = if from == to {
+                format!("version {to} was recomputed")
+            } else {
+                format!("version {to} serves instead of {from}")
+            };
+            return Ok(Next::Snapshot(reason));
         };
         let token = Token { version: to.to_owned(), epoch: at };
         let epoch = at.checked_sub(1);

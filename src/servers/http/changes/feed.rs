@@ -140,7 +140,9 @@ impl Feed {
             changes = rest;
             match part {
                 Ok(Some(part)) => self.deliver(&schema, part, &mut changes).await?,
-                Ok(None) if changes.is_over() => return self.cutover(&index, view).await,
+                Ok(None) if changes.is_over() => {
+                    return self.cutover(&index, view, from).await;
+                }
                 Ok(None) => self.wait(&changes.token()).await?,
                 Err(error) if error.is_missing() => return Ok(self.behind(&index, from)?),
                 Err(error) => return Err(error.into()),
@@ -160,7 +162,13 @@ impl Feed {
         let replayed = loop {
             let pause = sleep_until(self.spoke + HEARTBEAT_INTERVAL);
             tokio::select! {
-                done = pending.wait() => break done?,
+                done = pending.wait() => match done {
+                    // Epochs that cannot be told apart any more: a retraction had all recomputed.
+                    Err(error) if error.is_missing() => {
+                        return Ok(Next::Snapshot(error.to_string()));
+                    }
+                    done => break done?,
+                },
                 () = pause => self.comment("the replay is not finished yet").await?,
                 () = left(&self.socket, &mut self.stopping) => return Err(End::Gone),
             }
@@ -193,7 +201,7 @@ impl Feed {
     }
 
     /// What a subscriber gets whose next epoch the index has let go.
-    fn behind(&self, index: &Index, from: Epoch) -> Result<Next> {
+    pub(super) fn behind(&self, index: &Index, from: Epoch) -> Result<Next> {
         let span = Span::Between(from, index.frontier());
         let flow = self.flow();
         let load = &self.site.load;

@@ -96,9 +96,8 @@ fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Next> {
         Ok(epoch) => Token { version: index.generation().to_owned(), epoch },
         Err(_) => from.parse::<Token>()?,
     };
-    if token.version != index.generation() {
-        let (theirs, ours) = (token.version, index.generation());
-        return Ok(Next::Snapshot(format!("the token is of version {theirs}, served is {ours}")));
+    if let Some(reason) = index.refusal(&token) {
+        return Ok(Next::Snapshot(reason));
     }
     let (epoch, end) = (token.epoch, site.reader.upper()?.max(index.frontier()));
     if epoch > end {

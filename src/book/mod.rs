@@ -1,0 +1,44 @@
+//! **The book.** Everything that does not fit beside one part of the code. It has no code of its
+//! own: the chapters are Markdown files in `src/book`, and every Rust snippet in them is compiled
+//! and run by `cargo test --doc book`.
+//!
+//! | chapter | answers |
+//! |---|---|
+//! | [`first_hour`] | How do I get from `cargo new` to something right, tested and served? |
+//! | [`why`] | Why is it built like this? |
+//! | [`guarantees`] | What may I rely on, and how do I know? |
+//! | [`on_disk`] | Which file is what for? |
+//! | [`performance`] | What costs what, and how do I write something fast? |
+//! | [`coming_from`] | What is the thing called that I know from somewhere else? |
+//! | [`challenges`] | Which known troubles of such systems are gone, and which are left? |
+//! | [`comparison`] | What do others do, and what do they do better? |
+//! | [`operating`] | How do I keep a server running? |
+//!
+//! Links to files lead to where the file is in the repository.
+
+#[doc = include_str!("first_hour.md")]
+pub mod first_hour {}
+
+#[doc = include_str!("why.md")]
+pub mod why {}
+
+#[doc = include_str!("guarantees.md")]
+pub mod guarantees {}
+
+#[doc = include_str!("on_disk.md")]
+pub mod on_disk {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}
+
+#[doc = include_str!("coming_from.md")]
+pub mod coming_from {}
+
+#[doc = include_str!("challenges.md")]
+pub mod challenges {}
+
+#[doc = include_str!("comparison.md")]
+pub mod comparison {}
+
+#[doc = include_str!("../servers/OPERATING.md")]
+pub mod operating {}

@@ -1,0 +1,73 @@
+//! `--as-of`: an epoch, or a moment of history.
+
+use std::str::FromStr;
+
+use crate::Timestamp;
+use crate::error::{Error, Kind, Result};
+use crate::log::Reader;
+use crate::time::Epoch;
+
+/// Which epoch an answer is to be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AsOf {
+    Epoch(Epoch),
+    /// The last epoch of this moment, in microseconds since 1970.
+    Time(i64),
+}
+
+impl FromStr for AsOf {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<AsOf, String> {
+        // A number is an epoch, not microseconds.
+        if let Ok(epoch) = text.parse() {
+            return Ok(AsOf::Epoch(epoch));
+        }
+        let digits = text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse::<Timestamp>() {
+            Ok(at) if !digits => Ok(AsOf::Time(at.micros())),
+            _ => Err("give an epoch, or a time as 2016-10-01T09:26:31Z".to_owned()),
+        }
+    }
+}
+
+impl AsOf {
+    /// The epoch, which the log may not have.
+    pub(super) fn epoch(self, reader: &Reader) -> Result<Epoch> {
+        match self {
+            AsOf::Epoch(epoch) => Ok(epoch),
+            AsOf::Time(at) => {
+                // The first epoch that is later, and so the one before it.
+                let later = reader.epoch_at(at.saturating_add(1))?;
+                later.checked_sub(1).filter(|epoch| *epoch >= reader.lower()).ok_or_else(|| {
+                    Error::new(Kind::Missing, "no epoch is as old as that time")
+                        .remedy("ask for a later time, or for an epoch by its number")
+                })
+            }
+        }
+    }
+
+    /// As a server is asked.
+    pub(super) fn to_text(self) -> String {
+        match self {
+            AsOf::Epoch(epoch) => epoch.to_string(),
+            AsOf::Time(at) => Timestamp::from_micros(at).to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_an_epoch_and_a_time_a_time() {
+        assert_eq!("7".parse(), Ok(AsOf::Epoch(7)));
+        assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(AsOf::Time(1_000_000)));
+        for wrong in ["-7", "x", "", "1e3"] {
+            assert!(wrong.parse::<AsOf>().is_err(), "{wrong}");
+        }
+        let text = AsOf::Time(1_475_314_014_000_001).to_text();
+        assert_eq!(text.parse(), Ok(AsOf::Time(1_475_314_014_000_001)));
+    }
+}

@@ -1,0 +1,161 @@
+//! `log retract`: events that are wrong are taken back, with a reason.
+
+use std::process::ExitCode;
+
+use arrow_array::Array;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use clap::Args;
+use serde_json::Value;
+
+use super::args::FormatArgs;
+use super::place::{Place, PlaceArgs};
+use super::remote::Remote;
+use super::sheet::{Sheet, counted};
+use crate::error::{Error, Kind, Result};
+use crate::limits::RETRACTED_SHOWN;
+use crate::log::{Append, Found};
+use crate::row::Datum;
+use crate::sources::{choose, condition};
+use crate::system::System;
+use crate::time::Epoch;
+
+#[derive(Args, Debug)]
+pub(super) struct RetractArgs {
+    /// The stream that the events are in
+    stream: String,
+    /// A field that they have this value in; all that are given must hold
+    #[arg(long = "where", value_name = "FIELD=VALUE")]
+    conditions: Vec<String>,
+    /// The epoch that they were appended in
+    #[arg(long, value_name = "EPOCH")]
+    epoch: Option<Epoch>,
+    /// Why they are wrong; kept with the correction
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Show what would be taken back, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Finds the events, shows the first of them, appends what takes them back.
+pub(super) fn run(args: &RetractArgs) -> Result<ExitCode> {
+    match args.place.place()? {
+        Place::Data(system) => local(args, &system)?,
+        Place::Server(server) => remote(args, &server)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn local(args: &RetractArgs, system: &System) -> Result<()> {
+    let conditions = args.conditions.iter().map(|text| condition(text));
+    let conditions = conditions.collect::<Result<Vec<_>>>()?;
+    // Whoever only looks takes no lock.
+    let writer =
+        if args.dry_run { None } else { Some(system.reader().and_then(|_| lock(system))?) };
+    let reader = system.reader()?;
+    let found = choose(&reader, &args.stream, &conditions, args.epoch)?;
+    show(args, &found)?;
+    let epoch = match writer {
+        None => None,
+        Some(writer) => {
+            let pending = writer.retract(&found, &args.reason, Append::default())?;
+            let epoch = pending.wait()?.epoch;
+            writer.close()?;
+            Some(epoch)
+        }
+    };
+    tell(args, found.len() as u64, epoch);
+    Ok(())
+}
+
+/// The writer, unless another process has it.
+fn lock(system: &System) -> Result<crate::log::Writer> {
+    system.writer().map_err(|error| {
+        if error.is_conflict() {
+            let remedy = "ask the server that has it: --server http://HOST:PORT, not --data";
+            Error::new(Kind::Conflict, error.to_string()).remedy(remedy)
+        } else {
+            error
+        }
+    })
+}
+
+fn tell(args: &RetractArgs, events: u64, epoch: Option<Epoch>) {
+    let (stream, events) = (&args.stream, counted(events, "event"));
+    match epoch {
+        None => eprintln!("{stream}: {events} would be retracted (--dry-run writes nothing)"),
+        Some(epoch) => eprintln!("{stream}: {events} retracted by epoch {epoch}"),
+    }
+}
+
+fn show(args: &RetractArgs, found: &Found) -> Result<()> {
+    let (mut shown, mut sheet) = (0, None::<Sheet>);
+    for chunk in found.chunks() {
+        let (options, schema) = (FormatOptions::default(), chunk.rows.schema());
+        let mut names = vec!["epoch".to_owned()];
+        names.extend(schema.fields().iter().map(|field| field.name().clone()));
+        // Events of another schema have a table of their own.
+        let mut next = Sheet::new(args.format.format, &names)?;
+        if let Some(before) = sheet.take() {
+            before.finish()?;
+        }
+        for row in 0..chunk.len().min(RETRACTED_SHOWN - shown) {
+            let mut cells = vec![Datum::UInt(chunk.epochs.at(row))];
+            for column in chunk.rows.columns() {
+                let unshown = |e| Error::new(Kind::Input, format!("an event has no text: {e}"));
+                let text = ArrayFormatter::try_new(column.as_ref(), &options).map_err(unshown)?;
+                let text = Datum::String(text.value(row).to_string());
+                cells.push(if column.is_null(row) { Datum::Null } else { text });
+            }
+            next.row(cells)?;
+            shown += 1;
+        }
+        sheet = Some(next);
+    }
+    sheet.map_or(Ok(()), Sheet::finish)?;
+    more(found.len() as u64, shown as u64);
+    Ok(())
+}
+
+fn more(events: u64, shown: u64) {
+    if events > shown {
+        eprintln!("and {} more", counted(events - shown, "event"));
+    }
+}
+
+fn remote(args: &RetractArgs, server: &Remote) -> Result<()> {
+    let mut parameters: Vec<_> =
+        args.conditions.iter().map(|condition| ("where", condition.clone())).collect();
+    parameters.extend(args.epoch.map(|epoch| ("epoch", epoch.to_string())));
+    parameters.push(("reason", args.reason.clone()));
+    parameters.push(("dry_run", args.dry_run.to_string()));
+    let answer = server.retract(&args.stream, &parameters)?;
+    let first = answer["first"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut names = vec!["epoch".to_owned()];
+    for one in first {
+        let columns = one["event"].as_object().into_iter().flat_map(|event| event.keys());
+        for column in columns {
+            if !names.contains(column) {
+                names.push(column.clone());
+            }
+        }
+    }
+    let mut sheet = Sheet::new(args.format.format, &names)?;
+    for one in first {
+        let mut cells = vec![Datum::UInt(one["epoch"].as_u64().unwrap_or_default())];
+        cells.extend(names[1..].iter().map(|name| match &one["event"][name] {
+            Value::String(text) => Datum::String(text.clone()),
+            _ => Datum::Null,
+        }));
+        sheet.row(cells)?;
+    }
+    sheet.finish()?;
+    let events = answer["events"].as_u64().unwrap_or_default();
+    more(events, first.len() as u64);
+    tell(args, events, answer["epoch"].as_u64());
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! The barrier behind a stream with `retain`: contributions leave when the horizon passes them.
+//!
+//! Its state is that of [`HashBarrier`](super::barrier), one for each step of time: what a key has
+//! from each step lies apart, so that a step that expires takes with it just what its events gave.
+//! The row of a key is that of all its steps together. Where an accumulation can be taken back
+//! (`count`, `sum`, `distinct`) the total is; else it is merged again from the steps that remain,
+//! once per key and epoch. At every epoch the collection behind is as if only the events at or
+//! above the horizon had ever been.
+//!
+//! The dump holds `((expiry, key), partial)` of what has not expired; with the newest moment, an
+//! accumulation of its own, that is all: what is to be taken back later follows from it.
+//!
+//! State: one entry per key and step that has events, with its key twice, and one total per key
+//! that has several steps.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use differential_dataflow::AsCollection;
+use foldhash::fast::FixedState;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::{Capability, Concatenate, Input};
+use timely::dataflow::{InputHandle, Scope, Stream, StreamVec};
+
+use super::accumulate::Accumulate;
+use super::barrier::{Barrier, Table, combine, route};
+use super::collection::Collection;
+use super::dump::Sink;
+use super::front::Front;
+use super::held::Held;
+use super::keep::{Expiry, Horizons};
+use super::kept::Kept;
+use super::pass::Pass;
+use super::relay::relay;
+use super::retained::Retention;
+use crate::error::Result;
+use crate::time::Epoch;
+
+/// A key's contribution with when it expires, and what it is.
+type Entry<A> = ((Expiry, <A as Accumulate>::Key), <A as Accumulate>::Partial);
+type Entries<A> = Vec<Entry<A>>;
+
+/// What the owner keeps.
+struct State<A: Accumulate> {
+    kept: Kept<A>,
+    horizons: Horizons,
+    upper: Epoch,
+    /// Partials of later epochs.
+    waiting: usize,
+    /// The epoch whose partials were merged into the empty state before it was complete.
+    bulk: Option<Epoch>,
+}
+
+/// A barrier whose owner keeps a hash map for each step of time.
+pub(super) struct RetainedBarrier<A: Accumulate, P> {
+    name: String,
+    signature: String,
+    accumulate: Rc<A>,
+    front: P,
+    combiner: Table<(Expiry, A::Key), A::Partial>,
+    input: InputHandle<Epoch, CapacityContainerBuilder<Entries<A>>>,
+    state: Rc<RefCell<State<A>>>,
+}
+
+impl<A: Accumulate, P> RetainedBarrier<A, P> {
+    /// Builds the barrier in `scope`, and the collection behind it.
+    pub(super) fn install<'s>(
+        scope: Scope<'s, Epoch>,
+        name: &str,
+        accumulate: A,
+        front: P,
+        retentions: Vec<Retention<'s>>,
+    ) -> (Self, Collection<'s, A::Row>) {
+        let accumulate = Rc::new(accumulate);
+        let horizons = Horizons::new(retentions.iter().map(|one| (one.of, one.keep)));
+        let state = Rc::new(RefCell::new(State {
+            kept: Kept::new(Rc::clone(&accumulate)),
+            horizons,
+            upper: 0,
+            waiting: 0,
+            bulk: None,
+        }));
+        let (input, stream) = scope.new_input_with_builder();
+        let told = scope.concatenate(retentions.into_iter().map(|retention| {
+            use timely::dataflow::operators::vec::Map;
+            retention.told.map(move |newest| (retention.of, newest))
+        }));
+        let output = own(relay(stream), told, name, Rc::clone(&state));
+        let barrier = RetainedBarrier {
+            name: name.to_owned(),
+            signature: format!("retained {}", std::any::type_name::<(A, A::Row)>()),
+            accumulate,
+            front,
+            combiner: Table::default(),
+            input,
+            state,
+        };
+        (barrier, output)
+    }
+}
+
+impl<A, P> Barrier for RetainedBarrier<A, P>
+where
+    A: Accumulate,
+    P: for<'a> Front<Item<'a> = A::Item>,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    fn drive(&mut self, pass: &Pass<'_>) {
+        if pass.weight() < 0 && !A::INVERSE {
+            // Run all the same: what it rejects can be taken back.
+            self.front.drive(pass, &mut |_: A::Item, _| pass.reach());
+            return;
+        }
+        let (accumulate, combiner) = (&*self.accumulate, &mut self.combiner);
+        self.front.drive(pass, &mut |item: A::Item, weight| {
+            let (key, partial) = accumulate.split(item, weight);
+            combine(accumulate, combiner, (pass.expiry(), key), partial);
+        });
+    }
+
+    fn has_inverse(&self) -> bool {
+        A::INVERSE
+    }
+
+    fn pending(&self) -> usize {
+        self.combiner.len()
+    }
+
+    fn flush(&mut self) {
+        for (key, partial) in self.combiner.drain() {
+            if !self.accumulate.is_zero(&partial) {
+                self.input.send((key, partial));
+            }
+        }
+        self.input.flush();
+    }
+
+    fn discard(&mut self) {
+        self.combiner.clear();
+    }
+
+    fn advance_to(&mut self, epoch: Epoch) {
+        self.flush();
+        self.input.advance_to(epoch);
+    }
+
+    fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
+        let state = self.state.borrow();
+        assert!(
+            state.upper <= frontier && state.waiting == 0 && state.bulk.is_none(),
+            "accumulation {:?} dumped at {frontier}, but it is at {} with {} entries waiting",
+            self.name,
+            state.upper,
+            state.waiting,
+        );
+        super::dump::write(state.kept.entries(), sink)
+    }
+
+    fn load(&mut self, block: &[u8]) -> Result<()> {
+        let entries: Entries<A> = super::dump::read(&self.name, block)?;
+        entries.into_iter().for_each(|entry| self.input.send(entry));
+        Ok(())
+    }
+}
+
+/// What arrived for one epoch, and the right to emit at it.
+struct Waiting<A: Accumulate> {
+    capability: Capability<Epoch>,
+    queue: Vec<Entries<A>>,
+    newest: Vec<(u32, i64)>,
+}
+
+impl<A: Accumulate> Waiting<A> {
+    fn new(capability: Capability<Epoch>) -> Self {
+        Waiting { capability, queue: Vec::new(), newest: Vec::new() }
+    }
+}
+
+/// The owner: receives partials and the newest moments, applies them epoch by epoch, emits changes
+/// of rows.
+fn own<'s, A: Accumulate>(
+    stream: Stream<'s, Epoch, Entries<A>>,
+    told: StreamVec<'s, Epoch, (u32, i64)>,
+    name: &str,
+    state: Rc<RefCell<State<A>>>,
+) -> Collection<'s, A::Row> {
+    let pact = Exchange::new(|((_, key), _): &Entry<A>| route(key));
+    let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
+    let scope = stream.scope();
+    let name = format!("Own: {name}");
+    let rows = stream.binary_frontier::<_, CapacityContainerBuilder<Vec<_>>, _, _, _, _>(
+        told,
+        pact,
+        Pipeline,
+        &name,
+        move |_capability, info| {
+            let mut held = Held::new(scope.worker(), info.global_id);
+            move |(input, frontier), (told, told_frontier), output| {
+                let state = &mut *state.borrow_mut();
+                input.for_each(|capability, entries| {
+                    let slot = waiting.entry(*capability.time());
+                    let slot = slot.or_insert_with(|| Waiting::new(capability.retain(0)));
+                    state.waiting += entries.len();
+                    slot.queue.push(std::mem::take(entries));
+                });
+                told.for_each(|capability, newest| {
+                    let slot = waiting.entry(*capability.time());
+                    let slot = slot.or_insert_with(|| Waiting::new(capability.retain(0)));
+                    slot.newest.append(newest);
+                });
+                let frontiers = [frontier.frontier(), told_frontier.frontier()];
+                let upper = frontiers.iter().filter_map(|one| one.first().copied()).min();
+                let upper = upper.unwrap_or(Epoch::MAX);
+                state.merge_early(&mut waiting, upper);
+                while let Some(slot) = waiting.first_entry()
+                    && *slot.key() < upper
+                {
+                    let (epoch, slot) = slot.remove_entry();
+                    let mut session = output.session(&slot.capability);
+                    state.apply(epoch, slot.queue, slot.newest, |row, diff| {
+                        session.give((row, epoch, diff));
+                    });
+                }
+                if upper != Epoch::MAX {
+                    state.upper = upper;
+                }
+                held.tell(state.kept.len());
+            }
+        },
+    );
+    rows.as_collection()
+}
+
+impl<A: Accumulate> State<A> {
+    /// An empty state has no old rows to retract, so what arrives for the least epoch that can
+    /// still arrive (all of history, often) is merged as it comes, and what has expired by then is
+    /// not kept.
+    fn merge_early(&mut self, waiting: &mut BTreeMap<Epoch, Waiting<A>>, upper: Epoch) {
+        let Some(mut first) = waiting.first_entry() else { return };
+        let epoch = *first.key();
+        if epoch > upper || !(self.kept.is_empty() || self.bulk == Some(epoch)) {
+            return;
+        }
+        self.bulk = Some(epoch);
+        let slot = first.get_mut();
+        self.move_horizons(slot.newest.drain(..), |_, _| {});
+        for entries in slot.queue.drain(..) {
+            self.waiting -= entries.len();
+            for ((expiry, key), partial) in entries {
+                if !self.horizons.passed(expiry) {
+                    self.kept.add(expiry, key, partial);
+                }
+            }
+        }
+    }
+
+    /// Learns what is newest and drops what has expired; `leaving` sees each key before that.
+    fn move_horizons(
+        &mut self,
+        newest: impl Iterator<Item = (u32, i64)>,
+        mut leaving: impl FnMut(&mut Kept<A>, &A::Key),
+    ) {
+        let mut moved = false;
+        for (of, newest) in newest {
+            self.horizons.hear(of, newest);
+            moved = true;
+        }
+        if moved {
+            for (of, first) in self.horizons.steps() {
+                self.kept.expire(of, first, &mut leaving);
+            }
+        }
+    }
+
+    /// Applies a complete epoch and emits the change of each touched key's row.
+    fn apply(
+        &mut self,
+        epoch: Epoch,
+        queue: Vec<Entries<A>>,
+        newest: Vec<(u32, i64)>,
+        mut emit: impl FnMut(A::Row, isize),
+    ) {
+        if self.bulk.take() == Some(epoch) {
+            assert!(queue.is_empty() && newest.is_empty(), "epoch {epoch} was merged early");
+            self.kept.rows().for_each(|row| emit(row, 1));
+            return;
+        }
+        let mut before: HashMap<A::Key, Option<A::Row>, FixedState> = HashMap::default();
+        let mut touch = |kept: &mut Kept<A>, key: &A::Key| {
+            if !before.contains_key(key) {
+                before.insert(key.clone(), kept.row(key));
+            }
+        };
+        self.move_horizons(newest.into_iter(), &mut touch);
+        for ((expiry, key), partial) in queue.into_iter().flatten() {
+            self.waiting -= 1;
+            if !self.horizons.passed(expiry) {
+                touch(&mut self.kept, &key);
+                self.kept.add(expiry, key, partial);
+            }
+        }
+        for (key, old) in before {
+            let new = self.kept.row(&key);
+            if old != new {
+                old.into_iter().for_each(|row| emit(row, -1));
+                new.into_iter().for_each(|row| emit(row, 1));
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Whether retracted events reach an accumulation that cannot undo them.
+//!
+//! `count`, `sum`, `distinct`, `keyed` and `collect` have an inverse: an event that is taken back
+//! runs through the front once more, with weight -1. `latest`, `distinct_by` and `fold` keep what
+//! won, not what lost to it: where such an event gets through the front to one of them, only the
+//! whole history can tell what is left.
+
+use super::guard;
+use crate::dataflow::{Barrier, Definition, Pass};
+use crate::error::{Error, Kind, Result};
+use crate::log::Chunk;
+
+/// The first of `barriers` that has no inverse and that an event of `chunk` gets to.
+///
+/// Errors when the columns do not fit, or the user's code panics.
+pub(super) fn reached(barriers: &mut [Box<dyn Barrier>], chunk: &Chunk) -> Result<Option<String>> {
+    for (index, barrier) in barriers.iter_mut().enumerate() {
+        if barrier.has_inverse() {
+            continue;
+        }
+        let pass = Pass::taking_back(chunk, 0..chunk.len());
+        let outcome = guard::in_front(|| {
+            pass.begin(index);
+            barrier.drive(&pass);
+        });
+        if let Err(panic) = outcome {
+            return Err(Error::new(Kind::Panic, format!("{}: {panic}", pass.place()))
+                .remedy("mend the function; the log is intact"));
+        }
+        let reached = pass.has_reached();
+        pass.finish()?;
+        if reached {
+            return Ok(Some(barrier.name().to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// The first of these chunks of which an event gets to an accumulation of `definition` that has no
+/// inverse, and that accumulation.
+///
+/// # Errors
+/// When the function draws something impossible, the columns do not fit, or its code panics.
+pub(crate) fn reach(definition: &Definition, chunks: &[Chunk]) -> Result<Option<(usize, String)>> {
+    if chunks.is_empty() {
+        return Ok(None);
+    }
+    let (definition, chunks) = (definition.clone(), chunks.to_vec());
+    timely::execute_directly(move |worker| {
+        let index = worker.next_dataflow_index();
+        let found = worker.dataflow(|scope| {
+            let mut barriers = definition.draw(scope)?.barriers;
+            for (number, chunk) in chunks.iter().enumerate() {
+                if let Some(name) = reached(&mut barriers, chunk)? {
+                    return Ok(Some((number, name)));
+                }
+            }
+            Ok(None)
+        });
+        worker.drop_dataflow(index);
+        found
+    })
+}

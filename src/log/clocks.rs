@@ -1,0 +1,73 @@
+//! The clocks of the epochs that rows belong to, for those few who ask.
+
+use std::sync::Arc;
+
+use super::chunk::{Chunk, Epochs};
+use super::reader::Reader;
+use crate::error::Result;
+use crate::time::Epoch;
+
+/// The recorded clock of each epoch of some rows, in microseconds since 1970 (UTC).
+#[derive(Clone, Debug)]
+pub(crate) enum Clocks {
+    /// Nobody asks.
+    Unread,
+    /// All rows have the same.
+    One(i64),
+    /// Those of the epochs from the given one on.
+    From(Epoch, Arc<[i64]>),
+}
+
+impl Clocks {
+    /// The clock of `epoch`.
+    ///
+    /// Panics when it was not read.
+    pub(crate) fn at(&self, epoch: Epoch) -> i64 {
+        let known = match self {
+            Clocks::Unread => None,
+            Clocks::One(clock) => Some(*clock),
+            Clocks::From(first, clocks) => {
+                let index = epoch.checked_sub(*first).and_then(|index| usize::try_from(index).ok());
+                index.and_then(|index| clocks.get(index)).copied()
+            }
+        };
+        known.unwrap_or_else(|| panic!("the clock of epoch {epoch} was not read: {self:?}"))
+    }
+}
+
+/// Reads clocks for one chunk after the other, and keeps those of the segment it is in.
+pub(crate) struct ClockReader {
+    reader: Arc<Reader>,
+    known: Option<(Epoch, Arc<[i64]>)>,
+}
+
+impl ClockReader {
+    /// Nothing is read yet.
+    pub(crate) fn new(reader: &Arc<Reader>) -> Self {
+        ClockReader { reader: Arc::clone(reader), known: None }
+    }
+
+    /// The clocks of the rows of `chunk`.
+    ///
+    /// # Errors
+    /// Damage, or whatever the disk reports.
+    pub(crate) fn of(&mut self, chunk: &Chunk) -> Result<Clocks> {
+        let (first, last) = match &chunk.epochs {
+            Epochs::One(epoch) => (*epoch, *epoch),
+            Epochs::Each(epochs) => match (epochs.values().first(), epochs.values().last()) {
+                (Some(first), Some(last)) => (*first, *last),
+                _ => return Ok(Clocks::Unread),
+            },
+        };
+        let covers = |(lower, clocks): &&(Epoch, Arc<[i64]>)| {
+            *lower <= first && last - *lower < clocks.len() as Epoch
+        };
+        if let Some((lower, clocks)) = self.known.as_ref().filter(covers) {
+            return Ok(Clocks::From(*lower, Arc::clone(clocks)));
+        }
+        let (lower, clocks) = self.reader.clocks(first, last + 1)?;
+        let clocks: Arc<[i64]> = clocks.into();
+        self.known = Some((lower, Arc::clone(&clocks)));
+        Ok(Clocks::From(lower, clocks))
+    }
+}

@@ -1,0 +1,43 @@
+//! How whoever reads a history learns that it is not the log's any more.
+
+use crate::error::{Error, Kind, Result};
+use crate::log::layout::Dir;
+use crate::log::manifest::Manifest;
+
+/// Whether the log's history is still the one with this identity.
+pub(in crate::log) fn same_history(dir: &Dir, identity: u64) -> Result<()> {
+    let manifest = Manifest::load(dir)?;
+    if manifest.identity == identity {
+        return Ok(());
+    }
+    Err(other_history(&manifest, identity))
+}
+
+/// What has become of the history with this identity, which is not that of `manifest`.
+pub(in crate::log) fn other_history(manifest: &Manifest, identity: u64) -> Error {
+    let since = manifest.erasures.iter().position(|erasure| erasure.former == identity);
+    let Some(erasure) = since.map(|at| &manifest.erasures[at]) else {
+        let message =
+            format!("the log {identity:016x} is gone: {:016x} is there", manifest.identity);
+        return Error::new(Kind::Conflict, message).remedy("the log was replaced: start again");
+    };
+    let message = format!(
+        "events of stream {} were erased at {}, and this is of the history before",
+        erasure.stream,
+        erasure.at()
+    );
+    Error::new(Kind::Conflict, message).remedy("start again: the history of now is whole")
+}
+
+/// The same, unless it failed for want of files, and that because the history was rewritten.
+pub(in crate::log) fn explained<T>(dir: &Dir, identity: u64, found: Result<T>) -> Result<T> {
+    match found {
+        Err(error) if error.is_missing() || error.is_damaged() => {
+            match same_history(dir, identity) {
+                Err(other) if other.is_conflict() => Err(other),
+                _ => Err(error),
+            }
+        }
+        found => found,
+    }
+}

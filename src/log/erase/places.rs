@@ -1,0 +1,131 @@
+//! Which events are to be erased: found by what they say, kept by where they are.
+//!
+//! A place is (schema, epoch, ordinal), the ordinal counting the rows of that schema in that epoch
+//! from 0: the same in a frame file and in the segment it becomes. Whatever else names events by
+//! place is moved along with [`Places::moved`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use crate::error::{Error, Kind, Result};
+use crate::limits::ERASED_EVENTS_MAX;
+use crate::log::chunk::Epochs;
+use crate::log::reader::Reader;
+use crate::time::Epoch;
+
+/// Says of each row of a batch whether it is to be erased.
+pub type Chooser = Box<dyn Fn(&RecordBatch) -> Result<Vec<bool>> + Send + Sync>;
+
+/// What was found, by place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// By schema number; ascending.
+    places: BTreeMap<u32, Vec<(Epoch, u64)>>,
+    events: u64,
+}
+
+/// Counts the rows of one schema within their epoch.
+#[derive(Debug, Default)]
+pub(super) struct Ordinals {
+    last: Option<Epoch>,
+    next: u64,
+}
+
+impl Ordinals {
+    /// The place of the next row, which is of `epoch`.
+    pub(super) fn place(&mut self, epoch: Epoch) -> (Epoch, u64) {
+        if self.last != Some(epoch) {
+            (self.last, self.next) = (Some(epoch), 0);
+        }
+        self.next += 1;
+        (epoch, self.next - 1)
+    }
+}
+
+impl Places {
+    /// How many events.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The first and the last epoch that has one.
+    pub fn epochs(&self) -> Option<(Epoch, Epoch)> {
+        let first = self.places.values().filter_map(|places| places.first()).map(|p| p.0).min();
+        let last = self.places.values().filter_map(|places| places.last()).map(|p| p.0).max();
+        first.zip(last)
+    }
+
+    /// The places of a schema in `[lower, upper)`.
+    pub(super) fn between(&self, schema: u32, lower: Epoch, upper: Epoch) -> &[(Epoch, u64)] {
+        let places = self.places.get(&schema).map_or(&[] as &[_], Vec::as_slice);
+        let from = places.partition_point(|(epoch, _)| *epoch < lower);
+        let to = places.partition_point(|(epoch, _)| *epoch < upper);
+        &places[from..to]
+    }
+
+    /// Where the event at a place is once these are erased; none when it is one of them.
+    pub fn moved(&self, schema: u32, epoch: Epoch, ordinal: u64) -> Option<u64> {
+        let erased = self.between(schema, epoch, epoch + 1);
+        let before = erased.partition_point(|(_, other)| *other < ordinal);
+        let is_one = erased.get(before).is_some_and(|(_, other)| *other == ordinal);
+        (!is_one).then_some(ordinal - before as u64)
+    }
+}
+
+impl Reader {
+    /// The events of a stream that `choose` chooses, in all of the log. It is asked once for each
+    /// schema the stream has had; none means that no event of that schema is meant.
+    ///
+    /// # Errors
+    /// When they are too many at once, what `choose` reports, damage, the disk's.
+    pub fn places(
+        &self,
+        stream: &str,
+        choose: &dyn Fn(&SchemaRef) -> Result<Option<Chooser>>,
+    ) -> Result<Places> {
+        let mut found = Places::default();
+        let mut schemas = BTreeMap::new();
+        for part in self.parts(self.lower(), self.upper()?)? {
+            if **part.stream() != *stream {
+                continue;
+            }
+            let (number, schema) = (part.number(), Arc::clone(part.schema()));
+            if let std::collections::btree_map::Entry::Vacant(entry) = schemas.entry(number) {
+                entry.insert((choose(&schema)?, Ordinals::default()));
+            }
+            let Some((Some(chooser), ordinals)) = schemas.get_mut(&number) else { continue };
+            for chunk in part.chunks() {
+                let chunk = chunk?;
+                found.note(number, &chooser(&chunk.rows)?, &chunk.epochs, ordinals)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Places {
+    fn note(
+        &mut self,
+        schema: u32,
+        chosen: &[bool],
+        epochs: &Epochs,
+        ordinals: &mut Ordinals,
+    ) -> Result<()> {
+        for (index, chosen) in chosen.iter().enumerate() {
+            let place = ordinals.place(epochs.at(index));
+            if *chosen {
+                self.places.entry(schema).or_default().push(place);
+                self.events += 1;
+            }
+        }
+        if self.events > ERASED_EVENTS_MAX {
+            let message = format!("more than {ERASED_EVENTS_MAX} events match");
+            return Err(Error::new(Kind::Input, message)
+                .remedy("erase fewer at a time, with one more condition"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! What stands in the manifest of a log from which something was erased.
+//!
+//! The body of a manifest of format 3 is that of format 1, then a list of files with retractions
+//! (lower epoch, length, checksum), and a list of marked parts: a name and bytes each. Builds that
+//! do not know the format refuse the log, and so does this one when it does not know a part.
+//!
+//! The part `erased` is bincode of the erasures, and for each segment that was rewritten its lower
+//! epoch, how often, and for each of its Arrow files how often it had been when that was written;
+//! then the same number for each file of retractions that was.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Kind, Result};
+use crate::log::envelope::{decode, encode};
+use crate::log::layout::damaged;
+use crate::log::manifest::{Manifest, RetractionsEntry};
+use crate::time::Epoch;
+
+/// The name of the part.
+const ERASED: &str = "erased";
+
+/// That events were erased from history; what they said is not recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Tells the history before from others, as [`Reader::identity`](crate::log::Reader::identity)
+    /// did then.
+    pub(super) former: u64,
+    /// The stream they were in.
+    pub stream: String,
+    /// How many they were.
+    pub events: u64,
+    /// The epoch of the first of them.
+    pub first: Epoch,
+    /// The epoch of the last of them.
+    pub last: Epoch,
+    /// The end of the log then.
+    pub upper: Epoch,
+    /// The wall clock then, in microseconds since 1970 (UTC).
+    pub clock_us: i64,
+    /// Why, in the words of whoever erased them; may be empty.
+    pub reason: String,
+}
+
+/// A segment that was rewritten: its lower epoch, how often, and how often for each of its files.
+type Rewritten = (Epoch, u32, Vec<u32>);
+
+/// A part: its name, its bytes.
+type Marked = (String, Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    erasures: Vec<Erasure>,
+    segments: Vec<Rewritten>,
+    /// Files of retractions that were rewritten: the segment's lower epoch, how often.
+    retractions: Vec<(Epoch, u32)>,
+}
+
+impl Erasure {
+    /// What [`Reader::identity`](crate::log::Reader::identity) said of the history before.
+    pub fn former(&self) -> String {
+        format!("{:016x}", self.former)
+    }
+
+    /// One that says something in each field, for tests of decoders.
+    pub(in crate::log) fn sample() -> Erasure {
+        let (stream, reason) = ("lines".to_owned(), "asked for".to_owned());
+        let (events, first, last, upper) = (3, 0, 1, 2);
+        Erasure { former: 5, stream, events, first, last, upper, clock_us: 1, reason }
+    }
+
+    /// When, for people.
+    pub fn at(&self) -> crate::event::Timestamp {
+        crate::event::Timestamp::from_micros(self.clock_us)
+    }
+}
+
+/// The marked parts that go behind the body of the manifest; no bytes at all without any.
+pub(in crate::log) fn parts(manifest: &Manifest) -> Result<Vec<u8>> {
+    if manifest.erasures.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rewritten = manifest.segments.iter().filter(|segment| segment.rewritten > 0);
+    let segments = rewritten.map(|segment| {
+        let files = segment.rows.iter().map(|entry| entry.rewritten).collect();
+        (segment.lower, segment.rewritten, files)
+    });
+    let segments = segments.collect();
+    let retractions = manifest.retractions.iter().filter(|entry| entry.rewritten > 0);
+    let retractions = retractions.map(|entry| (entry.lower, entry.rewritten)).collect();
+    let stored = Stored { erasures: manifest.erasures.clone(), segments, retractions };
+    let marked: Vec<Marked> = vec![(ERASED.to_owned(), encode(&stored)?)];
+    encode(&marked)
+}
+
+/// The manifest has something that this build does not know.
+pub(in crate::log) fn unknown(path: &Path, what: &str) -> Error {
+    let message = format!("{} has {what}, unknown to this build", path.display());
+    Error::new(Kind::Newer, message).remedy("use the release that wrote it, or newer")
+}
+
+/// The manifest with this body of format 3.
+pub(in crate::log) fn with_parts(path: &Path, body: &[u8]) -> Result<Manifest> {
+    let fail = |what: &dyn std::fmt::Display| damaged(path, 24, what);
+    let (mut manifest, retractions, parts): (Manifest, Vec<RetractionsEntry>, Vec<Marked>) =
+        decode(body).map_err(|error| fail(&error))?;
+    manifest.retractions = retractions;
+    for (name, bytes) in parts {
+        if name != ERASED {
+            return Err(unknown(path, &format!("the part {name:?}")));
+        }
+        let stored: Stored = decode(&bytes).map_err(|error| fail(&error))?;
+        for (lower, times, files) in stored.segments {
+            let segment = manifest.segments.iter_mut().find(|segment| segment.lower == lower);
+            let Some(segment) = segment.filter(|segment| segment.rows.len() == files.len()) else {
+                return Err(fail(&format!(
+                    "the segment at {lower} was rewritten and is not there"
+                )));
+            };
+            segment.rewritten = times;
+            for (entry, times) in segment.rows.iter_mut().zip(files) {
+                entry.rewritten = times;
+            }
+        }
+        for (lower, times) in stored.retractions {
+            let entry = manifest.retractions.iter_mut().find(|entry| entry.lower == lower);
+            let Some(entry) = entry else {
+                return Err(fail(&format!(
+                    "retractions at {lower} were rewritten: there are none"
+                )));
+            };
+            entry.rewritten = times;
+        }
+        manifest.erasures.extend(stored.erasures);
+    }
+    Ok(manifest)
+}

@@ -1,0 +1,91 @@
+//! Which version serves after a restart: the one that served before, when the binary has it.
+
+use super::System;
+use crate::batch_view::{record_version, recorded_version};
+use crate::dataflow::Definition;
+use crate::error::{Error, Kind, Result};
+
+impl System {
+    /// The definitions of the dataflows called `names`, one of each: where there are several
+    /// versions, the one that was deployed last ([`System::deploy`]) if it is among them, else the
+    /// first. Also what has to be said: that a version is not here that served.
+    ///
+    /// From now on the chosen version counts as deployed where another one did.
+    ///
+    /// # Errors
+    /// When there is no dataflow of a name, its function cannot be drawn, or the record of the
+    /// version is damaged or cannot be written.
+    pub fn current_versions(
+        &self,
+        definitions: &[Definition],
+        names: &[String],
+    ) -> Result<(Vec<Definition>, Vec<String>)> {
+        let (mut chosen, mut said) = (Vec::new(), Vec::new());
+        for name in names {
+            let mut versions = definitions.iter().filter(|one| one.name() == name);
+            let Some(first) = versions.clone().next() else {
+                let message = format!("there is no dataflow {name:?} in this binary");
+                return Err(Error::new(Kind::Missing, message).remedy("see `flows`"));
+            };
+            let Some(recorded) = recorded_version(&*self.disk, &self.root, name)? else {
+                chosen.push(first.clone());
+                continue;
+            };
+            let mut known = None;
+            for one in versions.by_ref() {
+                if one.describe()?.version == recorded {
+                    known = Some(one.clone());
+                    break;
+                }
+            }
+            if known.is_none() {
+                let version = first.describe()?.version;
+                said.push(format!(
+                    "{name}: version {recorded} served last and is not in this binary: version \
+                     {version} serves"
+                ));
+                record_version(&*self.disk, &self.root, name, Some(&version))?;
+            }
+            chosen.push(known.unwrap_or_else(|| first.clone()));
+        }
+        Ok((chosen, said))
+    }
+
+    /// This version serves from now on; recorded where another one was.
+    pub(crate) fn chose(&self, definition: &Definition) -> Result<()> {
+        let (disk, root, name) = (&*self.disk, &self.root, definition.name());
+        let version = definition.describe()?.version;
+        match recorded_version(disk, root, name)? {
+            Some(recorded) if recorded != version => {
+                record_version(disk, root, name, Some(&version))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is recorded here is recorded there.
+    pub(super) fn copy_record(&self, dataflow: &str, to: &System) -> Result<()> {
+        match recorded_version(&*self.disk, &self.root, dataflow)? {
+            None => Ok(()),
+            recorded => record_version(&*to.disk, &to.root, dataflow, recorded.as_deref()),
+        }
+    }
+
+    /// Records that `version` serves, then has it serve; if that fails, it is as before.
+    pub(super) fn recorded_while<T>(
+        &self,
+        dataflow: &str,
+        version: &str,
+        serve: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let (disk, root) = (&*self.disk, &self.root);
+        let before = recorded_version(disk, root, dataflow)?;
+        // Before anybody sees a row of it: who restarts then finds its batch view, too.
+        record_version(disk, root, dataflow, Some(version))?;
+        let outcome = serve();
+        if outcome.is_err() {
+            record_version(disk, root, dataflow, before.as_deref())?;
+        }
+        outcome
+    }
+}

@@ -1,0 +1,12 @@
+//! Erased events are gone from history, from everything derived from it, and from the disk; what is
+//! left is what would be there had they never been.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "erase/derived.rs"]
+mod derived;
+#[path = "erase/history.rs"]
+mod history;
+mod logs;
+#[path = "erase/typed.rs"]
+mod typed;
