@@ -69,8 +69,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     where
         V: Hash;
 
-    /// `(key, (value, found))`: each row with every row of `other` under its key, and with none where
-    /// there is none: what is known of something beside all that happened to it.
+    /// `(key, (value, found))`: each row with every row of `other` under its key, and with none
+    /// where there is none: what is known of something beside all that happened to it.
     fn left_join<W>(self, other: Collection<'s, (K, W)>) -> Collection<'s, (K, (V, Option<W>))>
     where
         V: Hash,

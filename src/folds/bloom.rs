@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataflow::Monoid;
 
-/// A Bloom filter of `BITS` bits: whether a value was there, never wrongly denied. One event gives a
-/// [`hash`](super::hash).
+/// A Bloom filter of `BITS` bits: whether a value was there, never wrongly denied. One event gives
+/// a [`hash`](super::hash).
 ///
 /// With 10 bits for each value and 7 hashes (which it has) about one value in a hundred is wrongly
 /// said to be there. After Bloom (1970); the hashes are two halves of one, combined (Kirsch and

@@ -7,10 +7,10 @@ use crate::dataflow::Monoid;
 /// About how many distinct values: `HyperLogLog` with 2^`P` registers, a standard error of
 /// 1.04 / sqrt(2^P): 1.6 % for 12, 0.8 % for 14. One event gives a [`hash`](super::hash).
 ///
-/// After Flajolet, Fusy, Gandouet and Meunier, "`HyperLogLog`" (2007), with 64-bit hashes, which need
-/// no correction for large numbers (Heule, Nunkesser and Hall, 2013). The estimate is that of the
-/// registers alone, so it is the same in whatever order they were filled. State: 3 bytes for each
-/// register in use, until that is more than all of them take, 2^P bytes.
+/// After Flajolet, Fusy, Gandouet and Meunier, "`HyperLogLog`" (2007), with 64-bit hashes, which
+/// need no correction for large numbers (Heule, Nunkesser and Hall, 2013). The estimate is that of
+/// the registers alone, so it is the same in whatever order they were filled. State: 3 bytes for
+/// each register in use, until that is more than all of them take, 2^P bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HyperLogLog<const P: u8>(Registers);
 

@@ -9,10 +9,10 @@ use crate::dataflow::Monoid;
 /// Quantiles of integers to a relative error of 2^-`BITS`: 1.6 % for 6, 0.8 % for 7. Numbers below
 /// 2^`BITS` (either sign) are exact.
 ///
-/// A counter for each bucket that is not empty; a bucket holds the numbers that agree in their sign,
-/// their magnitude and the `BITS` bits behind the first, as in Tene's `HdrHistogram`. Unlike the
-/// buckets of `DDSketch` (Masson, Rim and Lee, 2019) these need no logarithm, which would be another
-/// in the last digit on another machine. State: at most `64 * 2^BITS` counters per sign.
+/// A counter for each bucket that is not empty; a bucket holds the numbers that agree in their
+/// sign, their magnitude and the `BITS` bits behind the first, as in Tene's `HdrHistogram`. Unlike
+/// the buckets of `DDSketch` (Masson, Rim and Lee, 2019) these need no logarithm, which would be
+/// another in the last digit on another machine. State: at most `64 * 2^BITS` counters per sign.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Quantiles<const BITS: u32>(BTreeMap<i32, u64>);
 

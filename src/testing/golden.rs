@@ -7,8 +7,8 @@ use crate::error::{Error, Kind, Result};
 use crate::io::{read_text, write_text};
 use crate::serving::Snapshot;
 
-/// Compares a view with the file at `path`: one row a line, the columns as JSON, in the view's order.
-/// With the environment variable `DIPTYCH_BLESS` set, writes the file instead.
+/// Compares a view with the file at `path`: one row a line, the columns as JSON, in the view's
+/// order. With the environment variable `DIPTYCH_BLESS` set, writes the file instead.
 ///
 /// # Errors
 /// When they differ (names the first line that does), there is no such file or view, or the file

@@ -1,4 +1,5 @@
-//! `diptych new NAME`: a project with one dataflow, its tests, a bench, and what it takes to ship it.
+//! `diptych new NAME`: a project with one dataflow, its tests, a bench, and what it takes to ship
+//! it.
 //!
 //! The template is beside this file. It is written whole or not at all: the folder must not be
 //! there before.

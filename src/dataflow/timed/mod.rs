@@ -63,7 +63,8 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///     let orders = orders.map(|o| (o.customer, (o.at, o.amount))).collect("orders");
     ///     let lived = df.events::<Customer>("customers");
     ///     let lived = lived.map(|c| (c.id, (c.at, c.country.to_owned()))).collect("lived");
-    ///     let revenue = orders.asof_join(lived).map(|(_, (_, amount, country))| (country, amount));
+    ///     let revenue = orders.asof_join(lived);
+    ///     let revenue = revenue.map(|(_, (_, amount, country))| (country, amount));
     ///     df.view("revenue", revenue.sum_values());
     /// }
     /// # diptych::Definition::new("revenue", revenue).describe().unwrap();
