@@ -191,8 +191,6 @@ pub const GATHERED_UPDATES: usize = 1 << 18;
 /// How long requests under way may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
-/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] of text, as much again in the
-/// buffers of its socket, and [`READ_AHEAD_UPDATES`] while it catches up: 1 to 2 MB.
 /// Connections on the Postgres port; more are refused with 53300.
 pub const PG_CONNECTIONS_MAX: usize = 256;
 

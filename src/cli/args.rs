@@ -60,7 +60,7 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     /// Compare two versions of a dataflow over this log, row by row (exit code 1 when they differ)
     Diff(DiffArgs),
-    /// Take over from a running server with this binary, without a refused request, after a look at
+    /// Take over from a running server with this binary, no connection refused, after a look at
     /// what changes
     Deploy(Box<DeployArgs>),
     /// Copy log and batch views to a new directory, while they are written; ends at one epoch

@@ -1,4 +1,4 @@
-//! `log ls | check | stat | retract | erase | erasures`: the master dataset from outside.
+//! `log ls | check | stat | seal | retract | erase | erasures`: the master dataset from outside.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ use super::catalog::Catalog;
 use super::erase::{self, EraseArgs};
 use super::retract::{self, RetractArgs};
 use super::sheet::{Sheet, counted, grouped};
+use crate::System;
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
 use crate::io::{Disk, RealDisk};
@@ -33,6 +34,8 @@ pub(super) enum LogCommand {
     Stat(LogWhere),
     /// Take events back: they are not edited, a correction is appended
     Retract(RetractArgs),
+    /// Close the open frame file and make Arrow files of everything, as happens at 64 MiB by itself
+    Seal(DataArgs),
     /// Erase events from history for good, and recompute what was derived from them
     ///
     /// The server must be stopped. Batch views of before are removed, and recomputed for the
@@ -58,6 +61,7 @@ pub(super) fn run(args: &LogArgs, catalog: &Catalog) -> Result<ExitCode> {
         LogCommand::Check(place) => check(place)?,
         LogCommand::Stat(place) => stat(place)?,
         LogCommand::Retract(args) => return retract::run(args),
+        LogCommand::Seal(data) => seal(&data.system())?,
         LogCommand::Erase(args) => return erase::run(args, catalog),
         LogCommand::Erasures(place) => erase::list(&place.data.system(), place.format)?,
     }
@@ -93,6 +97,16 @@ fn list(place: &LogWhere) -> Result<()> {
         ])?;
     }
     sheet.finish()
+}
+
+fn seal(system: &System) -> Result<()> {
+    // Without this a log would be created.
+    system.reader()?;
+    let writer = system.writer()?;
+    let upper = writer.seal()?;
+    writer.close()?;
+    eprintln!("all epochs below {upper} are in segments");
+    Ok(())
 }
 
 fn stat(place: &LogWhere) -> Result<()> {
