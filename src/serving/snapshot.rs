@@ -167,8 +167,8 @@ impl Snapshot {
         mut visit: impl FnMut(&[u8], isize),
     ) -> Result<()> {
         let state = self.lease.state()?;
-        if let Some(stored) = &state.stored {
-            return stored.view(view).get(key, &mut visit);
+        if state.stored.is_some() {
+            return get_stored(&state, view, key, &mut visit);
         }
         lookup(&state, view, key, self.lease.upper, visit);
         Ok(())
@@ -250,6 +250,21 @@ impl Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         self.shared.leases.release(&self.lease);
+    }
+}
+
+/// Apart from the fast path, which is compiled as if this were not there.
+#[cold]
+#[inline(never)]
+fn get_stored(
+    state: &State,
+    view: usize,
+    key: &[u8],
+    visit: &mut dyn FnMut(&[u8], isize),
+) -> Result<()> {
+    match &state.stored {
+        Some(stored) => stored.view(view).get(key, visit),
+        None => Ok(()),
     }
 }
 

@@ -63,7 +63,7 @@ async fn sql_follows_deployments() {
     assert_eq!(error.code().code(), "0A000");
     assert!(error.message().contains("cached plan must not change result type"), "{error}");
     let error = client.query(&point, &[&"to"]).await.expect_err("other columns");
-    assert_eq!(error.code().map(|code| code.code()), Some("0A000"));
+    assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("0A000"));
     let new = client.query_one("SELECT length, n FROM counts WHERE word = 'to'", &[]);
     let new = new.await.expect("a row");
     assert_eq!((new.get::<_, i64>(0), new.get::<_, i64>(1)), (2, 2));
