@@ -68,3 +68,23 @@ fn own_binary_has_every_subcommand() {
     );
     own(&["verify", "warmest"]);
 }
+
+#[test]
+fn sessions_follow_late_clicks() {
+    assert_eq!(
+        output_of("sessions"),
+        "two clicks, 50 minutes apart:\n  \
+           ada from 2026-01-01T10:00:00Z: 1 clicks\n  \
+           ada from 2026-01-01T10:50:00Z: 1 clicks\n  \
+           ada from 2026-01-01T10:00:00Z: 1 of 3 steps\n  \
+           ada from 2026-01-01T10:50:00Z: 0 of 3 steps\n\
+         and a late one between them:\n  \
+           ada from 2026-01-01T10:00:00Z: 3 clicks\n  \
+           ada from 2026-01-01T10:00:00Z: 3 of 3 steps\n"
+    );
+}
+
+#[test]
+fn a_monoid_of_ones_own_keeps_the_law() {
+    assert_eq!(output_of("custom_monoid"), "b: banana\nn: nectar\nthe law holds\n");
+}
