@@ -10,7 +10,7 @@ use super::catalog::Catalog;
 use super::sheet::{Sheet, counted, grouped};
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
-use crate::log::{Erasure, Reader, StreamInfo};
+use crate::log::{Erasure, Reader};
 use crate::row::Datum;
 use crate::sources::Conditions;
 use crate::system::{EraseOptions, ErasedData, System};
@@ -51,7 +51,7 @@ pub(super) fn run(args: &EraseArgs, catalog: &Catalog) -> Result<ExitCode> {
     let system = args.data.system();
     let reader = system.reader()?;
     reader.upper()?;
-    let stream = stream(&reader, &args.stream)?;
+    let stream = reader.stream(&args.stream)?;
     for note in conditions.check(&stream)? {
         eprintln!("note: they cannot match {note}");
     }
@@ -76,15 +76,6 @@ pub(super) fn run(args: &EraseArgs, catalog: &Catalog) -> Result<ExitCode> {
         Some(error) => Err(error),
         None => Ok(ExitCode::SUCCESS),
     }
-}
-
-/// The stream called `name`.
-fn stream(reader: &Reader, name: &str) -> Result<StreamInfo> {
-    let streams = reader.streams();
-    let names: Vec<_> = streams.iter().map(|stream| stream.name.as_ref()).collect();
-    let error = Error::new(Kind::Missing, format!("the log has no stream {name:?}"))
-        .remedy(format!("it has {}", names.join(", ")));
-    streams.into_iter().find(|stream| *stream.name == *name).ok_or(error)
 }
 
 fn nothing(args: &EraseArgs) -> Error {

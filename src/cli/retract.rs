@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use arrow_array::Array;
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use clap::Args;
 use serde_json::Value;
 
@@ -15,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::limits::RETRACTED_SHOWN;
 use crate::log::{Append, Found};
 use crate::row::Datum;
-use crate::sources::{choose, condition};
+use crate::sources::{Conditions, choose, texts};
 use crate::system::System;
 use crate::time::Epoch;
 
@@ -51,8 +49,7 @@ pub(super) fn run(args: &RetractArgs) -> Result<ExitCode> {
 }
 
 fn local(args: &RetractArgs, system: &System) -> Result<()> {
-    let conditions = args.conditions.iter().map(|text| condition(text));
-    let conditions = conditions.collect::<Result<Vec<_>>>()?;
+    let conditions = Conditions::each(&args.conditions)?;
     // Whoever only looks takes no lock.
     let writer =
         if args.dry_run { None } else { Some(system.reader().and_then(|_| lock(system))?) };
@@ -95,7 +92,7 @@ fn tell(args: &RetractArgs, events: u64, epoch: Option<Epoch>) {
 fn show(args: &RetractArgs, found: &Found) -> Result<()> {
     let (mut shown, mut sheet) = (0, None::<Sheet>);
     for chunk in found.chunks() {
-        let (options, schema) = (FormatOptions::default(), chunk.rows.schema());
+        let schema = chunk.rows.schema();
         let mut names = vec!["epoch".to_owned()];
         names.extend(schema.fields().iter().map(|field| field.name().clone()));
         // Events of another schema have a table of their own.
@@ -103,14 +100,9 @@ fn show(args: &RetractArgs, found: &Found) -> Result<()> {
         if let Some(before) = sheet.take() {
             before.finish()?;
         }
-        for row in 0..chunk.len().min(RETRACTED_SHOWN - shown) {
+        for (row, texts) in texts(&chunk, RETRACTED_SHOWN - shown)?.into_iter().enumerate() {
             let mut cells = vec![Datum::UInt(chunk.epochs.at(row))];
-            for column in chunk.rows.columns() {
-                let unshown = |e| Error::new(Kind::Input, format!("an event has no text: {e}"));
-                let text = ArrayFormatter::try_new(column.as_ref(), &options).map_err(unshown)?;
-                let text = Datum::String(text.value(row).to_string());
-                cells.push(if column.is_null(row) { Datum::Null } else { text });
-            }
+            cells.extend(texts.into_iter().map(|text| text.map_or(Datum::Null, Datum::String)));
             next.row(cells)?;
             shown += 1;
         }

@@ -148,6 +148,22 @@ impl Reader {
         view.schemas.streams().into_iter().map(info).collect()
     }
 
+    /// The stream called `name`, as of the last [`upper`](Reader::upper).
+    ///
+    /// # Errors
+    /// Missing when there is none; lists those that there are.
+    pub fn stream(&self, name: &str) -> Result<StreamInfo> {
+        let streams = self.streams();
+        let names: Vec<_> = streams.iter().map(|stream| &*stream.name).collect();
+        let missing = Error::new(Kind::Missing, format!("the log has no stream {name:?}")).remedy(
+            match names.as_slice() {
+                [] => "nothing was appended to it yet".to_owned(),
+                names => format!("it has {}", names.join(", ")),
+            },
+        );
+        streams.into_iter().find(|stream| *stream.name == *name).ok_or(missing)
+    }
+
     /// Bytes of events on disk, as of the last [`upper`](Reader::upper). Sealing changes it a
     /// little, either way.
     pub fn bytes(&self) -> u64 {

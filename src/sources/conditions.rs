@@ -32,6 +32,19 @@ impl Conditions {
     /// # Errors
     /// When there is none, or one is no `FIELD=VALUE`.
     pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Conditions> {
+        let conditions = Conditions::each(texts)?;
+        if conditions.0.is_empty() {
+            return Err(Error::new(Kind::Input, "no condition says which events are meant")
+                .remedy("give FIELD=VALUE"));
+        }
+        Ok(conditions)
+    }
+
+    /// The same, where something else may say which events are meant.
+    ///
+    /// # Errors
+    /// When one is no `FIELD=VALUE`.
+    pub(crate) fn each<S: AsRef<str>>(texts: &[S]) -> Result<Conditions> {
         let one = |text: &S| {
             let text = text.as_ref();
             let parts = text.split_once('=').filter(|(field, _)| !field.is_empty());
@@ -41,12 +54,12 @@ impl Conditions {
             })?;
             Ok((field.to_owned(), value.to_owned()))
         };
-        let conditions = texts.iter().map(one).collect::<Result<Vec<_>>>()?;
-        if conditions.is_empty() {
-            return Err(Error::new(Kind::Input, "no condition says which events are meant")
-                .remedy("give FIELD=VALUE"));
-        }
-        Ok(Conditions(conditions))
+        texts.iter().map(one).collect::<Result<Vec<_>>>().map(Conditions)
+    }
+
+    /// Fields, and the texts of their values.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.0
     }
 
     /// Chooses the rows of a schema for which all conditions hold; none when they cannot hold for
@@ -56,13 +69,16 @@ impl Conditions {
     /// None at present.
     pub fn chooser(&self, schema: &SchemaRef) -> Result<Option<Chooser>> {
         let Ok(conditions) = self.read(schema) else { return Ok(None) };
-        Ok(Some(Box::new(move |rows: &RecordBatch| {
-            let mut chosen = vec![true; rows.num_rows()];
-            for condition in &conditions {
-                condition.narrow(rows, &mut chosen);
-            }
-            Ok(chosen)
-        })))
+        Ok(Some(Box::new(move |rows: &RecordBatch| Ok(all_hold(&conditions, rows)))))
+    }
+
+    /// For which rows all conditions hold; for none when the schema lacks a field, or holds values
+    /// of another type there.
+    pub(super) fn rows(&self, rows: &RecordBatch) -> Vec<bool> {
+        match self.read(&rows.schema()) {
+            Ok(conditions) => all_hold(&conditions, rows),
+            Err(_) => vec![false; rows.num_rows()],
+        }
     }
 
     /// Whether they can hold for any event of the stream; gives a sentence for each of its schemas
@@ -96,8 +112,14 @@ impl Conditions {
     }
 }
 
+fn all_hold(conditions: &[Equals], rows: &RecordBatch) -> Vec<bool> {
+    let mut chosen = vec![true; rows.num_rows()];
+    conditions.iter().for_each(|condition| condition.narrow(rows, &mut chosen));
+    chosen
+}
+
 /// The place of a field, from the outermost column inwards.
-fn find<'f>(fields: &'f Fields, name: &str) -> Option<(Vec<usize>, &'f Field)> {
+pub(super) fn find<'f>(fields: &'f Fields, name: &str) -> Option<(Vec<usize>, &'f Field)> {
     if let Some((index, field)) = fields.find(name) {
         return Some((vec![index], field));
     }
@@ -110,7 +132,7 @@ fn find<'f>(fields: &'f Fields, name: &str) -> Option<(Vec<usize>, &'f Field)> {
 }
 
 /// The value that `text` spells in the column `field`: an array of one.
-fn value(field: &Field, text: &str) -> Result<ArrayRef> {
+pub(super) fn value(field: &Field, text: &str) -> Result<ArrayRef> {
     let mut column = writer(field)?;
     if text.is_empty() && field.is_nullable() {
         column.null();

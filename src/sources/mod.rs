@@ -52,7 +52,7 @@ mod sink;
 mod typed;
 
 pub(crate) use body::{Spelling, parse};
-pub(crate) use choose::{choose, condition};
+pub(crate) use choose::{choose, texts};
 pub use conditions::Conditions;
 pub use follow::follow;
 pub(crate) use hostile::hostile;

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow_array::Array;
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
@@ -20,7 +18,7 @@ use crate::limits::RETRACTED_SHOWN;
 use crate::log::{Append, Found};
 use crate::servers::mode::blocking;
 use crate::servers::site::Site;
-use crate::sources::{choose, condition};
+use crate::sources::{Conditions, choose, texts};
 use crate::time::Epoch;
 
 pub(super) fn routes() -> Routes {
@@ -84,7 +82,7 @@ async fn retract(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Pr
     let name = segment(&uri, 2)?;
     let stream = site.stream(&name)?.name.clone();
     let query = Query::of(&uri, &["where", "epoch", "reason", "dry_run"])?;
-    let conditions = query.all("where").map(condition).collect::<Result<Vec<_>>>()?;
+    let conditions = Conditions::each(&query.all("where").collect::<Vec<_>>())?;
     let epoch = query.parsed::<Epoch>("epoch", "the number of an epoch")?;
     let dry = query.parsed::<bool>("dry_run", "true or false")?.unwrap_or(false);
     let Some(reason) = query.one("reason")?.filter(|reason| !reason.is_empty()) else {
@@ -113,18 +111,13 @@ async fn retract(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Pr
 fn first(found: &Found) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for chunk in found.chunks() {
-        let (options, schema) = (FormatOptions::default(), chunk.rows.schema());
-        let unshown = |error| Error::new(Kind::Input, format!("an event has no text: {error}"));
-        for row in 0..chunk.len().min(RETRACTED_SHOWN - events.len()) {
-            let mut event = Map::new();
-            for (column, field) in chunk.rows.columns().iter().zip(schema.fields()) {
-                let text = ArrayFormatter::try_new(column.as_ref(), &options).map_err(unshown)?;
-                let text = Value::String(text.value(row).to_string());
-                let value = if column.is_null(row) { Value::Null } else { text };
-                event.insert(field.name().clone(), value);
-            }
-            events.push(Event { epoch: chunk.epochs.at(row), event });
-        }
+        let schema = chunk.rows.schema();
+        let names = || schema.fields().iter().map(|field| field.name().clone());
+        let shown = texts(&chunk, RETRACTED_SHOWN - events.len())?;
+        events.extend(shown.into_iter().enumerate().map(|(row, texts)| {
+            let values = texts.into_iter().map(|text| text.map_or(Value::Null, Value::String));
+            Event { epoch: chunk.epochs.at(row), event: names().zip(values).collect() }
+        }));
     }
     Ok(events)
 }
