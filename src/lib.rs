@@ -96,7 +96,7 @@ pub use dataflow::{
 };
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Result};
-pub use event::{Date, Decimal, Event, Timestamp};
+pub use event::{Date, Decimal, Event, Float, Timestamp};
 pub use row::Columns;
 pub use servers::Deployed;
 pub use sources::append;

@@ -63,6 +63,7 @@ mod decimal;
 #[doc(hidden)]
 pub mod derived;
 mod field;
+mod float;
 mod list;
 mod option;
 mod place;
@@ -80,6 +81,7 @@ pub use decimal::Decimal;
 pub(crate) use decimal::parse as parse_decimal;
 pub use diptych_derive::Event;
 pub use field::{Field, Item, Plain};
+pub use float::Float;
 pub use list::{List, ListIter};
 pub use timestamp::Timestamp;
 
@@ -92,6 +94,11 @@ use crate::error::Result;
 pub const VARIANTS_KEY: &str = "diptych:variants";
 
 /// One immutable fact of a stream. Derive it; do not implement it by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no event: no stream can hold it",
+    label = "not a type that derives Event",
+    note = "write `#[derive(Event, Clone, Debug)]` above the struct (`use diptych::Event;`)"
+)]
 pub trait Event: Sized + Clone + Send + 'static {
     /// One row, borrowed from the columns it is read from.
     type Row<'a>: Copy;

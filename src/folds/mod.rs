@@ -3,12 +3,13 @@
 //! Each is a value that can be merged in any order, so that workers, epochs and both layers may
 //! divide the events as they like. That is more than mathematics: equal contents must be equal
 //! *bytes*, because rows are compared, exchanged and taken back by value. So nothing here holds a
-//! float, a random seed, or a list in the order of arrival, and the sketches use integers only.
+//! rounded float, a random seed, or a list in the order of arrival, and the sketches use integers only.
 //! (Which is why they are not those of other crates: they choose their form by what came first.)
 //!
 //! | monoid | one event gives | state per key |
 //! |---|---|---|
 //! | [`Count`], [`Sum`] | nothing, a number | one number |
+//! | [`FloatSum`] (a value of `sum`) | a float | an exact sum, as many digits as it has |
 //! | [`Min`], [`Max`] | a value | the least, the greatest value |
 //! | [`First`], [`Last`] | (order, value) | the first, the last by order, then by value |
 //! | [`Mean`], [`Variance`] | a number | exact sums |
@@ -49,6 +50,7 @@
 
 mod bloom;
 mod extremes;
+mod float_sum;
 mod hyper_log_log;
 mod moments;
 mod quantiles;
@@ -59,6 +61,7 @@ mod tuples;
 
 pub use bloom::Bloom;
 pub use extremes::{First, Last, Max, Min, Top};
+pub use float_sum::FloatSum;
 pub use hyper_log_log::HyperLogLog;
 pub use moments::{Count, Exact, Mean, Sum, Variance};
 pub use quantiles::Quantiles;

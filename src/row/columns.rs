@@ -3,7 +3,7 @@
 use super::order;
 use super::schema::{Column, ColumnType, column_name};
 use crate::error::Result;
-use crate::event::{Date, Decimal, Timestamp};
+use crate::event::{Date, Decimal, Float, Timestamp};
 
 /// A type that is a fixed sequence of columns, written as bytes that sort like the values.
 ///
@@ -69,9 +69,9 @@ use crate::event::{Date, Decimal, Timestamp};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no column of a view",
     label = "no columns",
-    note = "allowed: u8..u64, usize, i8..i64, isize, f32, f64, Decimal<SCALE>, bool, String, \
+    note = "allowed: u8..u64, usize, i8..i64, isize, Float, Decimal<SCALE>, bool, String, \
             Vec<u8>, Date, Timestamp, Option of one of these, tuples, and structs that derive \
-            Columns"
+            Columns; owned: instead of &str `.to_owned()`, instead of f64 in a row `Float::new(f)`"
 )]
 pub trait Columns: Sized {
     /// Appends the columns of this type. `prefix` is the name of the field that holds the value,
@@ -187,6 +187,7 @@ through! {
     f64 => F64, u64, |value| order::f64_to_ordered(*value), |bits| {
         Ok(order::f64_from_ordered(bits))
     };
+    Float => F64, f64, |value| value.get(), |number| Ok(Float::new(number));
     f32 => F32, u32, |value| order::f32_to_ordered(*value), |bits| {
         Ok(order::f32_from_ordered(bits))
     };

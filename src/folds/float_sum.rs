@@ -1,0 +1,265 @@
+//! The sum of floating-point numbers, exactly.
+
+use std::fmt;
+
+use num_bigint::BigInt;
+use serde::{Deserialize, Serialize};
+
+use crate::dataflow::Summand;
+use crate::event::Float;
+
+/// Bits of a float behind its point, at most: every float is a whole number of 2^-1074.
+const LEAST: i32 = -1074;
+/// Bits that a float holds exactly.
+const DIGITS: u64 = 53;
+
+/// A sum of `f64`, exact and therefore the same in any order; rounded once, when it is read.
+///
+/// The sum is a whole number of some power of two, of any length (Kulisch's long accumulator, with
+/// only the digits that are there). Infinities, and what is no number, are counted beside it, so
+/// that a deletion takes back these, too.
+///
+/// State: about 40 bytes and the digits between the greatest and the least number summed: 2 words
+/// for numbers of like size, 34 at most. A sum of [`Decimal`](crate::Decimal) is many times faster:
+/// use it for what is measured in steps, such as money.
+///
+/// ```
+/// use diptych::Float;
+/// use diptych::folds::FloatSum;
+/// # use diptych::{Dataflow, Event};
+///
+/// #[derive(Event, Clone, Debug)]
+/// struct Reading {
+///     sensor: i64,
+///     value: f64,
+/// }
+///
+/// fn totals(df: &mut Dataflow) {
+///     let readings = df.events::<Reading>("readings");
+///     let sums = readings.map(|r| (r.sensor, FloatSum::of(r.value))).sum("sums");
+///     df.view("totals", sums.map(|(sensor, sum)| (sensor, sum.get())));
+/// }
+/// # diptych::Definition::new("totals", totals).describe().unwrap();
+/// # use diptych::Summand;
+/// let mut sum = FloatSum::of(1e300);
+/// sum.add(&FloatSum::of(1.0), 1);
+/// sum.add(&FloatSum::of(1e300), -1);
+/// assert_eq!(sum.get(), Float::new(1.0));
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct FloatSum {
+    /// The sum is `digits * 2^power`; `digits` is odd, or both are zero: one way to say it.
+    digits: BigInt,
+    power: i32,
+    /// How many plus infinities, minus infinities, and others that are no numbers.
+    beyond: [i64; 3],
+}
+
+/// As it is written: the digits as two's complement, the least byte first.
+#[derive(Serialize, Deserialize)]
+struct Stored(Vec<u8>, i32, [i64; 3]);
+
+impl FloatSum {
+    /// The sum of one number.
+    pub fn of(number: f64) -> FloatSum {
+        if !number.is_finite() {
+            let which = if number.is_nan() { 2 } else { usize::from(number < 0.0) };
+            let mut sum = FloatSum::default();
+            sum.beyond[which] = 1;
+            return sum;
+        }
+        let bits = number.to_bits();
+        let exponent = (bits >> 52 & 0x7ff) as i32;
+        let fraction = (bits & ((1 << 52) - 1)) as i64;
+        // The first bit of normal numbers is not written.
+        let digits = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+        let digits = if number < 0.0 { -digits } else { digits };
+        FloatSum::reduced(digits.into(), LEAST + (exponent.max(1) - 1), [0; 3])
+    }
+
+    /// The float nearest to the sum; of two, the even one. No number when infinities of both signs,
+    /// or what is no number, are in it.
+    pub fn get(&self) -> Float {
+        match self.beyond {
+            [0, 0, 0] => Float::new(self.rounded()),
+            [_, 0, 0] => Float::new(f64::INFINITY),
+            [0, _, 0] => Float::new(f64::NEG_INFINITY),
+            _ => Float::new(f64::NAN),
+        }
+    }
+
+    fn rounded(&self) -> f64 {
+        let negative = self.digits.sign() == num_bigint::Sign::Minus;
+        let digits = self.digits.magnitude();
+        // Bits that do not fit; of a sum with so few that it needs them all, none: it is exact.
+        let over = digits.bits().saturating_sub(DIGITS);
+        let kept = digits >> over;
+        let mut kept = kept.iter_u64_digits().next().unwrap_or(0);
+        if over > 0 {
+            // Digits are odd: what is cut off is half exactly when it is one bit.
+            let half = digits.bit(over - 1);
+            if half && (over > 1 || kept & 1 == 1) {
+                kept += 1;
+            }
+        }
+        let power = self.power.saturating_add(i32::try_from(over).unwrap_or(i32::MAX));
+        // In two steps, because 2^-1074 times 2^53 is a float, but 2^-1074 has no inverse.
+        let scale = |number: f64, power: i32| number * 2_f64.powi(power);
+        let number = match power {
+            2000.. => f64::INFINITY,
+            ..-1000 => scale(scale(kept as f64, -1000), power + 1000),
+            _ => scale(scale(kept as f64, power / 2), power - power / 2),
+        };
+        if negative { -number } else { number }
+    }
+
+    fn reduced(digits: BigInt, power: i32, beyond: [i64; 3]) -> FloatSum {
+        match digits.trailing_zeros() {
+            None => FloatSum { digits, power: 0, beyond },
+            // There are no more zeros than a float has bits, and a few of the sum.
+            Some(zeros) => {
+                FloatSum { digits: digits >> zeros, power: power + zeros as i32, beyond }
+            }
+        }
+    }
+}
+
+impl Summand for FloatSum {
+    fn zero() -> FloatSum {
+        FloatSum::default()
+    }
+
+    fn add(&mut self, value: &FloatSum, weight: i64) {
+        let mut beyond = self.beyond;
+        for (count, more) in beyond.iter_mut().zip(value.beyond) {
+            *count += more * weight;
+        }
+        let power = self.power.min(value.power);
+        let shifted = |sum: &FloatSum| &sum.digits << (sum.power - power).unsigned_abs();
+        *self = FloatSum::reduced(shifted(self) + shifted(value) * weight, power, beyond);
+    }
+}
+
+impl From<FloatSum> for Stored {
+    fn from(sum: FloatSum) -> Stored {
+        Stored(sum.digits.to_signed_bytes_le(), sum.power, sum.beyond)
+    }
+}
+
+impl From<Stored> for FloatSum {
+    fn from(Stored(digits, power, beyond): Stored) -> FloatSum {
+        FloatSum { digits: BigInt::from_signed_bytes_le(&digits), power, beyond }
+    }
+}
+
+impl fmt::Debug for FloatSum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sum(numbers: impl IntoIterator<Item = (f64, i64)>) -> FloatSum {
+        let mut sum = FloatSum::zero();
+        for (number, weight) in numbers {
+            sum.add(&FloatSum::of(number), weight);
+        }
+        sum
+    }
+
+    /// Numbers of every size and sign, those at the edges often.
+    fn number() -> impl Strategy<Value = f64> {
+        let edges =
+            vec![0.0, -0.0, f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324, -5e-324, 1.0, 1e16];
+        prop_oneof![
+            prop::num::f64::ANY.prop_filter("finite", |number| number.is_finite()),
+            prop::sample::select(edges),
+            -1e3..1e3
+        ]
+    }
+
+    /// The nearest float, by comparing with all candidates as whole numbers of 2^-1074.
+    fn nearest(sum: &FloatSum) -> f64 {
+        let units = |number: f64| {
+            let one = FloatSum::of(number);
+            one.digits << (one.power - LEAST).max(0)
+        };
+        let wanted = &sum.digits << (sum.power - LEAST).max(0);
+        // The greatest float that is not above, by bisection over their order.
+        let float =
+            |order: u64| f64::from_bits(if order >> 63 == 1 { order & !(1 << 63) } else { !order });
+        let order = |number: f64| {
+            let bits = number.to_bits();
+            if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+        };
+        let (mut low, mut high) = (order(f64::MIN), order(f64::MAX));
+        if units(f64::MAX) < wanted || wanted < units(f64::MIN) {
+            // Beyond the last float; from half a step on it is infinite.
+            let (last, end) = if wanted > BigInt::ZERO {
+                (f64::MAX, f64::INFINITY)
+            } else {
+                (f64::MIN, f64::NEG_INFINITY)
+            };
+            let half = BigInt::from(1) << (970 - LEAST);
+            let far = (wanted - units(last)).magnitude() >= half.magnitude();
+            return if far { end } else { last };
+        }
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if units(float(middle)) <= wanted { low = middle } else { high = middle - 1 }
+        }
+        let (below, above) = (float(low), float((low + 1).min(order(f64::MAX))));
+        let (down, up) = (&wanted - units(below), units(above) - &wanted);
+        match down.cmp(&up) {
+            std::cmp::Ordering::Less => below,
+            std::cmp::Ordering::Greater => above,
+            std::cmp::Ordering::Equal if below.to_bits() & 1 == 0 => below,
+            std::cmp::Ordering::Equal => above,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_number_is_itself(number in number()) {
+            prop_assert_eq!(FloatSum::of(number).get(), Float::new(number));
+        }
+
+        #[test]
+        fn sums_are_those_of_any_order_and_nearest(
+            numbers in vec((number(), -3_i64..4), 0..8), cut in 0_usize..8,
+        ) {
+            let total = sum(numbers.clone());
+            prop_assert_eq!(&total, &sum(numbers.iter().rev().copied()));
+            let cut = cut.min(numbers.len());
+            let mut parts = sum(numbers[cut..].iter().copied());
+            parts.add(&sum(numbers[..cut].iter().copied()), 1);
+            prop_assert_eq!(&total, &parts);
+            prop_assert_eq!(total.get(), Float::new(nearest(&total)));
+            let bytes = bincode::serialize(&total).expect("written");
+            let read: FloatSum = bincode::deserialize(&bytes).expect("read");
+            prop_assert_eq!(&read, &total);
+            let mut nothing = total.clone();
+            nothing.add(&total, -1);
+            prop_assert_eq!(nothing, FloatSum::zero());
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_can_be_taken_back() {
+        let mut sum = sum([(1.5, 1), (f64::INFINITY, 1)]);
+        assert_eq!(sum.get(), Float::new(f64::INFINITY));
+        sum.add(&FloatSum::of(f64::NEG_INFINITY), 1);
+        assert!(sum.get().get().is_nan());
+        sum.add(&FloatSum::of(f64::INFINITY), -1);
+        assert_eq!(sum.get(), Float::new(f64::NEG_INFINITY));
+        sum.add(&FloatSum::of(f64::NEG_INFINITY), -1);
+        assert_eq!(sum.get(), Float::new(1.5));
+    }
+}
