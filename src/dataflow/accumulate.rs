@@ -13,8 +13,24 @@ use serde::{Deserialize, Serialize};
 use crate::event::Decimal;
 
 /// A key or value that can be hashed, exchanged between workers and written to disk.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key or a row behind a barrier",
+    note = "rows have an order and a hash, and are owned: derive Clone, Debug, PartialEq, Eq, \
+            PartialOrd, Ord, Hash, Serialize and Deserialize; instead of f64 use `Float::new(f)` \
+            or a Decimal, instead of &str `.to_owned()`"
+)]
 pub trait Key: ExchangeData + Hash {}
 impl<K: ExchangeData + Hash> Key for K {}
+
+/// A row, or a part of one, that is not looked up by: ordered, exchanged and written to disk.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a row behind a barrier",
+    note = "rows have an order, and are owned: derive Clone, Debug, PartialEq, Eq, PartialOrd, Ord, \
+            Serialize and Deserialize; instead of f64 use `Float::new(f)` or a Decimal, instead of \
+            &str `.to_owned()`"
+)]
+pub trait Value: ExchangeData {}
+impl<V: ExchangeData> Value for V {}
 
 /// One kind of accumulation.
 pub(crate) trait Accumulate: 'static {
@@ -150,7 +166,13 @@ impl<K: Key> Accumulate for Distinct<K> {
 /// A value that [`Events::sum`](super::Events::sum) can add up exactly, in any order.
 ///
 /// Floating-point numbers are not here: their sums depend on the order of addition, which would
-/// make answers differ between worker counts. Use integers or [`Decimal`](crate::Decimal).
+/// make answers differ between worker counts. Use integers, [`Decimal`](crate::Decimal), or
+/// [`FloatSum`](crate::folds::FloatSum).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be summed exactly",
+    label = "no sum that is the same in any order",
+    note = "use i32, i64, i128 or Decimal<SCALE>; floats with `FloatSum::of(number)`"
+)]
 pub trait Summand: ExchangeData {
     /// The sum of nothing.
     fn zero() -> Self;
@@ -342,6 +364,12 @@ where
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no monoid",
+    label = "nothing to fold with",
+    note = "the library has several in `diptych::folds` (Min, Max, Mean, Top, Set, ...); for one of \
+            your own implement `diptych::Monoid`: `of` one item, and `merge`, in any order"
+)]
 pub trait Monoid: ExchangeData {
     /// What one event contributes.
     type Item;

@@ -10,7 +10,7 @@ use differential_dataflow::difference::{IsZero, Multiply, Semigroup};
 use differential_dataflow::{ExchangeData, VecCollection};
 use timely::order::Product;
 
-use super::accumulate::{Summand, Total};
+use super::accumulate::{Key, Summand, Total, Value};
 use crate::time::Epoch;
 
 /// A collection of rows `D` that changes from epoch to epoch; differential's own type.
@@ -31,8 +31,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     /// per epoch. State: every row of every group, kept sorted by the owner of the group.
     fn top_k<G, R, F>(self, k: usize, split: F) -> Collection<'s, ((G, u64), R)>
     where
-        G: ExchangeData + Hash,
-        R: ExchangeData,
+        G: Key,
+        R: Value,
         F: Fn(D) -> (G, R) + 'static;
 
     /// What these rows grow to: `logic` is applied to what there is, with `with` beside it, and
@@ -85,8 +85,8 @@ pub trait PairsExt<'s, K, V>: Sized {
 impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
     fn top_k<G, R, F>(self, k: usize, split: F) -> Collection<'s, ((G, u64), R)>
     where
-        G: ExchangeData + Hash,
-        R: ExchangeData,
+        G: Key,
+        R: Value,
         F: Fn(D) -> (G, R) + 'static,
     {
         super::top_k::top_k(self.map(split), k)

@@ -1,11 +1,10 @@
 //! `Events`: the user's handle on a linear recipe, and the barriers that end it.
 
-use differential_dataflow::ExchangeData;
 use std::fmt::Display;
 use std::rc::Rc;
 
 use super::accumulate::{Accumulate, Count, Distinct, DistinctBy, Fold, Key, Latest};
-use super::accumulate::{Monoid, Sum, Summand};
+use super::accumulate::{Monoid, Sum, Summand, Value};
 use super::arranged::{ArrangedBarrier, Keyed};
 use super::barrier::HashBarrier;
 use super::collection::Collection;
@@ -153,7 +152,7 @@ impl<'s, P: Front> Events<'s, P> {
     pub fn latest<K, V, O, F>(self, name: &str, order: F) -> Collection<'s, (K, V)>
     where
         K: Key,
-        V: ExchangeData,
+        V: Value,
         O: Ord + 'static,
         F: Fn(&V) -> O + 'static,
         P: for<'a> Front<Item<'a> = (K, V)>,
@@ -166,7 +165,7 @@ impl<'s, P: Front> Events<'s, P> {
     pub fn distinct_by<I, V, F>(self, name: &str, id: F) -> Collection<'s, V>
     where
         I: Key,
-        V: ExchangeData,
+        V: Value,
         F: Fn(&V) -> I + 'static,
         P: for<'a> Front<Item<'a> = V>,
         P::Sign: OnlyAdds,

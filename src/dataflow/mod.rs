@@ -49,6 +49,7 @@ mod kept;
 mod newest;
 mod pass;
 mod plan;
+mod refused;
 mod rejections;
 mod relay;
 mod retained;
@@ -56,7 +57,7 @@ mod retained_barrier;
 mod timed;
 mod top_k;
 
-pub use accumulate::{Key, Monoid, Summand};
+pub use accumulate::{Key, Monoid, Summand, Value};
 pub use arranged::{Keyed, KeyedTrace};
 pub(crate) use barrier::Barrier;
 pub use collection::{Collection, CollectionExt, Inside, PairsExt};
@@ -73,7 +74,6 @@ pub use plan::{StreamInfo, ViewInfo};
 pub use retained::Retained;
 pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
 
-use differential_dataflow::ExchangeData;
 use plan::Sketch;
 use timely::dataflow::Scope;
 
@@ -101,8 +101,8 @@ impl<'s> Dataflow<'s> {
     /// [`View::columns`]. Two views of one name are refused when the dataflow is compiled.
     pub fn view<K, V>(&mut self, name: &str, rows: Collection<'s, (K, V)>) -> View<'s, K, V>
     where
-        K: ExchangeData + Columns,
-        V: ExchangeData + Columns,
+        K: Value + Columns,
+        V: Value + Columns,
     {
         let info = ViewInfo { name: name.to_owned(), schema: RowSchema::of::<K, V>() };
         let index = self.sketch.views();
@@ -153,8 +153,8 @@ pub struct View<'s, K: 'static, V: 'static> {
 
 impl<'s, K, V> View<'s, K, V>
 where
-    K: ExchangeData + Columns,
-    V: ExchangeData + Columns,
+    K: Value + Columns,
+    V: Value + Columns,
 {
     /// Keeps only rows that are not dated before `keep` behind the newest event: at every epoch the
     /// view holds those of its rows that `time` dates at or above the horizon. What becomes of a

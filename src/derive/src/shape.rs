@@ -73,7 +73,7 @@ pub(crate) fn check(field: &str, declared: &Type, part: &Type) -> Result<()> {
 }
 
 /// What may stand in a row of a view, for error messages. The trait `Columns` repeats it.
-const COLUMNS: &str = "u8..u64, usize, i8..i64, isize, f32, f64, Decimal<SCALE>, bool, String, \
+const COLUMNS: &str = "u8..u64, usize, i8..i64, isize, Float, Decimal<SCALE>, bool, String, \
     Vec<u8>, Date, Timestamp, Option of one of these, tuples, and structs that derive Columns";
 
 /// Refuses a type that can never be columns of a view, naming `field`.

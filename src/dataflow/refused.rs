@@ -1,0 +1,46 @@
+//! What is written in front of a barrier by mistake, and what the compiler says of it.
+//!
+//! [`Events`] has no join and no ranking, because history in front of a barrier is not kept. A
+//! method that is simply not there gives a message that shows a type and no way out; these are
+//! there, refused, and say what to write instead. Nothing implements [`BehindBarrier`].
+
+use super::events::Events;
+
+/// What has state to join, rank or iterate over.
+#[diagnostic::on_unimplemented(
+    message = "events in front of a barrier cannot be joined, ranked, reduced or iterated: nothing \
+               there keeps rows",
+    label = "end the front first",
+    note = "`.keyed(\"name\")` or `.collect(\"name\")` keeps all rows, `.count(\"name\")`, \
+            `.sum(\"name\")`, `.latest(\"name\", order)` and others what they say; behind it stands \
+            a `Collection`, which has this operator"
+)]
+pub trait BehindBarrier {}
+
+macro_rules! refused {
+    ($($method:ident($($other:ident),*);)*) => {
+        impl<P> Events<'_, P> {$(
+            #[doc(hidden)]
+            pub fn $method<T, $($other),*>(self, $(_: $other),*) -> T
+            where
+                Self: BehindBarrier,
+            {
+                unreachable!("nothing is behind a barrier and in front of it")
+            }
+        )*}
+    };
+}
+
+refused! {
+    join(A);
+    join_map(A, B);
+    left_join(A);
+    asof_join(A);
+    antijoin(A);
+    semijoin(A);
+    reduce(A);
+    top_k(A, B);
+    grow(A, B);
+    iterate(A);
+    sessions(A);
+}

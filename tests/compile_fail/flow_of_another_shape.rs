@@ -1,0 +1,13 @@
+//! A dataflow is a function of `&mut Dataflow`.
+use diptych::{Dataflow, Definition};
+
+fn by_value(_: Dataflow) {}
+
+fn gives_something(_: &mut Dataflow) -> usize {
+    7
+}
+
+fn main() -> std::process::ExitCode {
+    Definition::new("by_value", by_value);
+    diptych::main(diptych::flows![gives_something])
+}
