@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use diptych::batch_view::{Home, Identity};
 use diptych::dataflows::Line;
+use diptych::io::RealDisk;
 use diptych::log::Writer;
 use diptych::row::decode;
 use diptych::servers::{Servers, ServersOptions};
@@ -236,7 +238,7 @@ fn panics(place: &'static str, bad: u64) -> Definition {
             assert!(!(now && place == "behind"), "a mistake behind the barrier");
             (line, n)
         });
-        df.view("counts", counts);
+        df.view("counts", counts).columns(&["word", "n"]);
         df.version("broken");
     })
 }
@@ -283,7 +285,7 @@ fn a_failed_dataflow_is_mended_by_a_deployment() {
             assert!(line.text != "boom", "a mistake");
             line.text.to_owned()
         });
-        df.view("counts", words.count("lines"));
+        df.view("counts", words.count("lines")).columns(&["word", "n"]);
         df.version("fragile");
     });
     let served = system.serve(&[fragile], ServeOptions::default().writer(&writer));
@@ -373,6 +375,64 @@ fn versions_are_exchanged_over_http() {
     assert_eq!(row["rows"][0]["n"], 1, "{row}");
     assert_eq!(ask("GET", &base).1["dataflows"].as_array().map(Vec::len), Some(2));
     servers.stop();
+    served.stop().expect("stopped");
+}
+
+/// A version comes back while its last checkpoint is still being written: that is waited for.
+#[test]
+fn a_checkpoint_under_way_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let system = System::open(folder.path());
+    let writer = Arc::new(system.writer().expect("a writer"));
+    let lines = Lines::default();
+    append(&writer, "lines", &[lines.next().1]).expect("appended");
+    let served = system.serve(&[tally(1)], ServeOptions::default().writer(&writer));
+    let served = served.expect("served");
+    served.wait_beyond("tally", 0).expect("visible");
+    for version in [2, 1] {
+        system.deploy(&served, &tally(version), &deploying(&writer)).expect("deployed");
+    }
+    append(&writer, "lines", &[lines.next().1]).expect("appended");
+    served.wait_beyond("tally", 1).expect("visible");
+    let home = Home::of(folder.path(), &Identity::new("tally", "2"));
+    let writing = home.lock(&RealDisk).expect("nobody writes");
+    let waiting = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        drop(writing);
+    });
+    system.deploy(&served, &tally(2), &deploying(&writer)).expect("deployed");
+    waiting.join().expect("joined");
+    let snapshot = served.serving("tally").expect("served").snapshot(Read::Latest);
+    assert_eq!(check(&snapshot.expect("a snapshot"), &lines), 2);
+    served.stop().expect("stopped");
+}
+
+/// Readers of a view expect its columns: others are refused, unless that is wanted.
+#[test]
+fn a_view_whose_key_has_another_type_is_refused() {
+    let (system, writer, served) = serving(&Lines::default());
+    let by_length = Definition::new("tally", |df: &mut Dataflow<'_>| {
+        let lengths = df.events::<Line>("lines").map(|line| line.text.len() as u64);
+        df.view("counts", lengths.count("lengths")).columns(&["length", "n"]);
+        df.version("lengths");
+    });
+    let refused = system.deploy(&served, &by_length, &deploying(&writer));
+    let text = refused.map(|_| ()).expect_err("other columns").to_string();
+    for part in [
+        "deploying tally version lengths: view \"counts\" had the columns (word: string",
+        "and has (length: u64",
+        "publish it under another name",
+        "`other_columns`",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(*served.index("tally").expect("served").version(), *"1");
+    let compared = DeployOptions { diff_only: true, ..deploying(&writer) };
+    let compared = system.deploy(&served, &by_length, &compared).expect("compared");
+    assert!(compared.views[0].incomparable.is_some());
+    let allowed = DeployOptions { other_columns: true, ..deploying(&writer) };
+    system.deploy(&served, &by_length, &allowed).expect("deployed");
+    assert_eq!(*served.index("tally").expect("served").version(), *"lengths");
     served.stop().expect("stopped");
 }
 

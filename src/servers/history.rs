@@ -90,7 +90,7 @@ pub trait History: Send + Sync {
     }
 
     /// Computes another version of `dataflow` beside the one that serves, compares them, and has
-    /// it serve unless `diff_only`. Without a `version`, the one that alone does not serve.
+    /// it serve if that is `wanted`. Without a `version`, the one that alone does not serve.
     ///
     /// # Errors
     /// When there is no such version, it does not fit, cannot be computed or does not catch up;
@@ -99,8 +99,18 @@ pub trait History: Send + Sync {
         &self,
         dataflow: &str,
         version: Option<&str>,
-        diff_only: bool,
-        samples: usize,
+        wanted: Wanted,
         turn: &Turn,
     ) -> Result<Deployed>;
+}
+
+/// What is wanted of another version.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Compare, and leave all as it is.
+    pub diff_only: bool,
+    /// Keys of each view whose rows are given where they differ.
+    pub samples: usize,
+    /// Views may have other columns than they had.
+    pub other_columns: bool,
 }

@@ -42,7 +42,7 @@ pub use deployed::Deployed;
 pub(crate) use doorstep::Doorstep;
 pub use grown::Grown;
 pub(crate) use handover::NAME_LEN;
-pub use history::{History, Rebuild};
+pub use history::{History, Rebuild, Wanted};
 pub(crate) use hostile::hostile;
 pub use load::Load;
 pub use mode::Mode;

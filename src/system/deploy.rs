@@ -16,15 +16,15 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
 use super::current::{Current, Running};
+use super::deployable::{check, described};
 use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
-use crate::batch_view::{lineage, set_lineage};
+use crate::batch_view::{Home, lineage, set_lineage};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::io::beside;
 use crate::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
 use crate::log::Writer;
-use crate::panics::caught;
 use crate::servers::{Deployed, Stream, Turn};
 use crate::serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
 use crate::speed::{Held, Trial};
@@ -42,6 +42,8 @@ pub struct DeployOptions {
     pub samples: usize,
     /// Compare, and leave the old version serving.
     pub diff_only: bool,
+    /// Views may have other columns than before: those who read them must know.
+    pub other_columns: bool,
     /// How long catching up with what serves may take, once there is a batch view.
     pub catch_up: Duration,
     /// How the new version's index behaves.
@@ -59,6 +61,7 @@ impl Default for DeployOptions {
             writer: None,
             samples: 10,
             diff_only: false,
+            other_columns: false,
             catch_up: DEPLOY_CATCH_UP,
             index: IndexOptions::default(),
             profiled: false,
@@ -105,8 +108,8 @@ impl System {
     /// ```
     ///
     /// # Errors
-    /// When this version serves already, reads a stream with other columns than are served, cannot
-    /// be computed (user code panics, the disk refuses) or does not catch up in time; or when
+    /// When this version serves already, reads a stream with other columns than are served, has a
+    /// view with other columns than before ([`DeployOptions::other_columns`]), cannot be computed (user code panics, the disk refuses) or does not catch up in time; or when
     /// another deployment is under way. What is served stays as it is then.
     pub fn deploy(
         &self,
@@ -184,46 +187,6 @@ pub(super) fn accept(
         set_lineage(disk, &system.root, &identity, known)?;
     }
     Ok(outcome?.frontier.unwrap_or(boundary))
-}
-
-/// What the function reads and publishes; drawing it is user code, too.
-fn described(definition: &Definition) -> Result<Description> {
-    caught(|| definition.describe()).unwrap_or_else(|panic| {
-        let message = format!("dataflow {:?} panics while it is drawn: {panic}", definition.name());
-        Err(Error::new(Kind::Panic, message).remedy("mend the function"))
-    })
-}
-
-/// Refuses what could not serve in the place of `before`, beside all that is `running`.
-fn check(
-    description: &Description,
-    before: Option<&Running>,
-    running: &[Running],
-    options: &DeployOptions,
-) -> Result<()> {
-    if before.is_some_and(|before| *before.index().version() == description.version) {
-        return Err(Error::new(Kind::Conflict, "this version serves already")
-            .remedy("change `df.version` together with the function"));
-    }
-    let spread = running.iter().any(|one| one.processes > 1) || options.cluster.processes() > 1;
-    if spread {
-        let message = "versions cannot be exchanged while several processes serve";
-        return Err(Error::new(Kind::Conflict, message)
-            .remedy("stop them, and start the new version; its batch view may be made before"));
-    }
-    let known = || running.iter().flat_map(|one| &one.description.streams);
-    let other = description.streams.iter().find(|stream| {
-        known().any(|known| known.name == stream.name && known.schema != stream.schema)
-    });
-    match other {
-        Some(stream) => {
-            let message =
-                format!("it reads stream {:?} with other columns than are served", stream.name);
-            Err(Error::new(Kind::Conflict, message)
-                .remedy("an append can have one type: restart with the new version"))
-        }
-        None => Ok(()),
-    }
 }
 
 /// A version that is computed beside what serves; nobody reads from it.
@@ -438,6 +401,25 @@ impl Candidate {
     }
 }
 
+/// Waits until nobody writes a batch view of this version: a checkpoint that was begun while it
+/// served may still be under way when it comes back.
+fn await_writer(system: &System, description: &Description, options: &DeployOptions) -> Result<()> {
+    let home = Home::of(&system.root, &super::identity(description));
+    let deadline = Instant::now() + CUTOVER_PATIENCE;
+    loop {
+        match home.lock(&*system.disk) {
+            Err(error) if error.is_conflict() => {
+                if Instant::now() >= deadline || options.stop.load(Ordering::Relaxed) {
+                    return Err(error);
+                }
+            }
+            Err(error) if !error.is_missing() => return Err(error),
+            _ => return Ok(()),
+        }
+        std::thread::sleep(CUTOVER_HOLD / 4);
+    }
+}
+
 /// A batch view of the version at `boundary`, made if there is none.
 fn make_batch_view(
     system: &System,
@@ -446,6 +428,7 @@ fn make_batch_view(
     boundary: Epoch,
     options: &DeployOptions,
 ) -> Result<()> {
+    await_writer(system, description, options)?;
     let (found, _) = system.newest(description, boundary)?;
     if found.is_some_and(|view| view.boundary() == boundary) {
         return Ok(());

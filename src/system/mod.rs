@@ -10,6 +10,7 @@ mod bases;
 mod checkpoint;
 mod current;
 mod deploy;
+mod deployable;
 mod desk;
 mod diff;
 mod erase;

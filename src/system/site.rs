@@ -11,7 +11,7 @@ use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::io::beside;
 use crate::log::{Reader, Writer};
-use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream, Turn};
+use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream, Turn, Wanted};
 use crate::serving::Index;
 use crate::time::Epoch;
 
@@ -194,16 +194,16 @@ impl History for Recompute {
         &self,
         dataflow: &str,
         version: Option<&str>,
-        diff_only: bool,
-        samples: usize,
+        wanted: Wanted,
         turn: &Turn,
     ) -> Result<Deployed> {
         let definition = self.choose(dataflow, version)?;
         let options = DeployOptions {
             cluster: self.cluster.clone(),
             writer: self.writer.clone(),
-            samples,
-            diff_only,
+            samples: wanted.samples,
+            diff_only: wanted.diff_only,
+            other_columns: wanted.other_columns,
             profiled: self.profiled,
             ..DeployOptions::default()
         };

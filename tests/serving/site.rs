@@ -7,7 +7,7 @@ use std::time::Duration;
 use diptych::dataflow::Graph;
 use diptych::row::{self, RowSchema};
 use diptych::servers::{
-    Deployed, Flow, History, Rebuild, Servers, ServersOptions, Site, Turn, Turns,
+    Deployed, Flow, History, Rebuild, Servers, ServersOptions, Site, Turn, Turns, Wanted,
 };
 use diptych::serving::{Index, IndexOptions, Publish, Serving, ViewBatch, ViewInfo};
 use diptych::{Epoch, Error, Result, System};
@@ -128,14 +128,7 @@ impl History for Gated {
         Turns::default().take()
     }
 
-    fn deploy(
-        &self,
-        dataflow: &str,
-        _: Option<&str>,
-        _: bool,
-        _: usize,
-        _: &Turn,
-    ) -> Result<Deployed> {
+    fn deploy(&self, dataflow: &str, _: Option<&str>, _: Wanted, _: &Turn) -> Result<Deployed> {
         panic!("nobody deploys {dataflow} here")
     }
 }

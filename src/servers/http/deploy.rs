@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::limits::DEPLOY_SAMPLES_MAX;
 use crate::row::RowSchema;
 use crate::servers::deployed::Deployed;
+use crate::servers::history::Wanted;
 use crate::servers::mode::blocking;
 use crate::servers::site::Site;
 use crate::serving::{KeyDiff, Row, ViewDiff};
@@ -80,6 +81,8 @@ struct KeyChange {
         ("version" = Option<String>, Query,
          description = "Which version; may be left out when one alone is not served"),
         ("diff_only" = Option<bool>, Query, description = "Compare, and leave all as it is"),
+        ("other_columns" = Option<bool>, Query,
+         description = "Views may have other columns than before, though readers expect those"),
         ("samples" = Option<usize>, Query, minimum = 0, maximum = 1000,
          description = "Keys of each view whose rows are given where they differ; 10 by default"),
     ),
@@ -98,9 +101,10 @@ struct KeyChange {
          body = super::problem::Body, content_type = "application/problem+json")))]
 async fn deploy(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<Deployment>, Problem> {
     let dataflow = segment(&uri, 2)?.into_owned();
-    let query = Query::of(&uri, &["version", "diff_only", "samples"])?;
+    let query = Query::of(&uri, &["version", "diff_only", "other_columns", "samples"])?;
     let version = query.one("version")?.map(str::to_owned);
-    let diff_only = query.parsed("diff_only", "true or false")?.unwrap_or(false);
+    let flag = |name| Ok::<_, Problem>(query.parsed(name, "true or false")?.unwrap_or(false));
+    let (diff_only, other_columns) = (flag("diff_only")?, flag("other_columns")?);
     let most = format!("a number of keys up to {DEPLOY_SAMPLES_MAX}");
     let samples = match query.parsed::<usize>("samples", &most)? {
         Some(samples) if samples > DEPLOY_SAMPLES_MAX => {
@@ -108,10 +112,11 @@ async fn deploy(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<Deployme
         }
         samples => samples.unwrap_or(10),
     };
+    let wanted = Wanted { diff_only, samples, other_columns };
     let deployed = blocking(move || {
         let turn = site.history.turn()?;
         let version = version.as_deref();
-        let deployed = site.history.deploy(&dataflow, version, diff_only, samples, &turn)?;
+        let deployed = site.history.deploy(&dataflow, version, wanted, &turn)?;
         if deployed.frontier.is_some() {
             site.deployed(&deployed)?;
         }

@@ -1,0 +1,68 @@
+//! What may take the place of a version that serves, and what must not.
+
+use super::current::Running;
+use super::deploy::DeployOptions;
+use crate::dataflow::{Definition, Description};
+use crate::error::{Error, Kind, Result};
+use crate::panics::caught;
+
+/// What the function reads and publishes; drawing it is user code, too.
+pub(super) fn described(definition: &Definition) -> Result<Description> {
+    caught(|| definition.describe()).unwrap_or_else(|panic| {
+        let message = format!("dataflow {:?} panics while it is drawn: {panic}", definition.name());
+        Err(Error::new(Kind::Panic, message).remedy("mend the function"))
+    })
+}
+
+/// Refuses what could not serve in the place of `before`, beside all that is `running`.
+pub(super) fn check(
+    description: &Description,
+    before: Option<&Running>,
+    running: &[Running],
+    options: &DeployOptions,
+) -> Result<()> {
+    if before.is_some_and(|before| *before.index().version() == description.version) {
+        return Err(Error::new(Kind::Conflict, "this version serves already")
+            .remedy("change `df.version` together with the function"));
+    }
+    let spread = running.iter().any(|one| one.processes > 1) || options.cluster.processes() > 1;
+    if spread {
+        let message = "versions cannot be exchanged while several processes serve";
+        return Err(Error::new(Kind::Conflict, message)
+            .remedy("stop them, and start the new version; its batch view may be made before"));
+    }
+    if !options.other_columns && !options.diff_only {
+        same_columns(description, before)?;
+    }
+    let known = || running.iter().flat_map(|one| &one.description.streams);
+    let other = description.streams.iter().find(|stream| {
+        known().any(|known| known.name == stream.name && known.schema != stream.schema)
+    });
+    match other {
+        Some(stream) => {
+            let message =
+                format!("it reads stream {:?} with other columns than are served", stream.name);
+            Err(Error::new(Kind::Conflict, message)
+                .remedy("an append can have one type: restart with the new version"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses views that are there, but with other columns than their readers expect.
+fn same_columns(description: &Description, before: Option<&Running>) -> Result<()> {
+    let known = before.map(|before| &before.description.views[..]).unwrap_or_default();
+    for (old, new) in known.iter().flat_map(|old| {
+        description.views.iter().filter(|new| new.name == old.name).map(move |new| (old, new))
+    }) {
+        if old.schema != new.schema {
+            let (name, was, is) = (&old.name, &old.schema, &new.schema);
+            let message = format!("view {name:?} had the columns ({was}), and has ({is})");
+            return Err(Error::new(Kind::Conflict, message).remedy(
+                "publish it under another name beside the old one, so that its readers go on; or \
+                 allow it: `other_columns`, in the options or in the request",
+            ));
+        }
+    }
+    Ok(())
+}
