@@ -50,9 +50,7 @@ fn measure(repeats: usize) -> Result<()> {
     let cores = available_parallelism().map_or(1, usize::from);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_time");
     fs::create_dir_all(&folder).map_err(|error| told(&folder, &error))?;
-    println!(
-        "seconds on {cores} cores after a change of the one file: least, middle, greatest of {repeats}"
-    );
+    println!("seconds on {cores} cores to build after the one file was changed, {repeats} times");
     println!(
         "{:<14} {:<8} {:>6} {:>6} {:>6} target",
         "dataflow", "profile", "least", "mid", "most"

@@ -30,7 +30,7 @@ fn floats(df: &mut Dataflow<'_>) {
     df.view("greatest", greatest.map(|(sensor, max)| (sensor, max.get())));
 }
 
-/// Numbers whose sums depend on the order when they are added as they come, and those that are none.
+/// Numbers whose plain sums depend on the order, and those that are none.
 fn reading() -> impl Strategy<Value = Reading> {
     let numbers = vec![0.1, 0.2, 0.3, -0.0, 0.0, 1e16, -1e16, 1e300, f64::INFINITY, f64::NAN];
     let value = prop_oneof![prop::sample::select(numbers), -1.0..1.0];

@@ -25,9 +25,9 @@ impl<K: ExchangeData + Hash> Key for K {}
 /// A row, or a part of one, that is not looked up by: ordered, exchanged and written to disk.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a row behind a barrier",
-    note = "rows have an order, and are owned: derive Clone, Debug, PartialEq, Eq, PartialOrd, Ord, \
-            Serialize and Deserialize; instead of f64 use `Float::new(f)` or a Decimal, instead of \
-            &str `.to_owned()`"
+    note = "rows have an order, and are owned: derive Clone, Debug, PartialEq, Eq, PartialOrd, \
+            Ord, Serialize and Deserialize; instead of f64 use `Float::new(f)` or a Decimal, \
+            instead of &str `.to_owned()`"
 )]
 pub trait Value: ExchangeData {}
 impl<V: ExchangeData> Value for V {}
@@ -367,8 +367,8 @@ where
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no monoid",
     label = "nothing to fold with",
-    note = "the library has several in `diptych::folds` (Min, Max, Mean, Top, Set, ...); for one of \
-            your own implement `diptych::Monoid`: `of` one item, and `merge`, in any order"
+    note = "the library has several in `diptych::folds` (Min, Max, Mean, Top, Set, ...); for one \
+            of your own implement `diptych::Monoid`: `of` one item, and `merge`, in any order"
 )]
 pub trait Monoid: ExchangeData {
     /// What one event contributes.

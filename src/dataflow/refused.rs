@@ -12,8 +12,8 @@ use super::events::Events;
                there keeps rows",
     label = "end the front first",
     note = "`.keyed(\"name\")` or `.collect(\"name\")` keeps all rows, `.count(\"name\")`, \
-            `.sum(\"name\")`, `.latest(\"name\", order)` and others what they say; behind it stands \
-            a `Collection`, which has this operator"
+            `.sum(\"name\")`, `.latest(\"name\", order)` and others what they say; behind it \
+            stands a `Collection`, which has this operator"
 )]
 pub trait BehindBarrier {}
 

@@ -3,8 +3,9 @@
 //! Each is a value that can be merged in any order, so that workers, epochs and both layers may
 //! divide the events as they like. That is more than mathematics: equal contents must be equal
 //! *bytes*, because rows are compared, exchanged and taken back by value. So nothing here holds a
-//! rounded float, a random seed, or a list in the order of arrival, and the sketches use integers only.
-//! (Which is why they are not those of other crates: they choose their form by what came first.)
+//! rounded float, a random seed, or a list in the order of arrival, and the sketches use integers
+//! only. (Which is why they are not those of other crates: they choose their form by what came
+//! first.)
 //!
 //! | monoid | one event gives | state per key |
 //! |---|---|---|

@@ -109,8 +109,9 @@ impl System {
     ///
     /// # Errors
     /// When this version serves already, reads a stream with other columns than are served, has a
-    /// view with other columns than before ([`DeployOptions::other_columns`]), cannot be computed (user code panics, the disk refuses) or does not catch up in time; or when
-    /// another deployment is under way. What is served stays as it is then.
+    /// view with other columns than before ([`DeployOptions::other_columns`]), cannot be computed
+    /// (user code panics, the disk refuses) or does not catch up in time; or when another
+    /// deployment is under way. What is served stays as it is then.
     pub fn deploy(
         &self,
         served: &Served,

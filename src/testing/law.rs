@@ -1,10 +1,11 @@
 //! The law, on one history.
 
 use super::live::Live;
-use super::story::{Chance, Story};
+use super::story::Story;
 use crate::dataflow::Definition;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
+use crate::io::{Random as _, SimRandom};
 use crate::log::Append;
 use crate::serving::{Index, Read, Snapshot};
 use crate::system::{BatchOptions, Boundary, ServeOptions, System};
@@ -31,8 +32,8 @@ const SHOWN: usize = 5;
 pub fn check_law(dataflow: impl Into<Definition>, story: &Story, seed: u64) -> Result<()> {
     let law = Law::new(dataflow.into(), story)?;
     let Some(upper) = law.upper else { return Ok(()) };
-    let mut chance = Chance::new(seed);
-    let workers = 1 + chance.below(3) as usize;
+    let random = SimRandom::new(seed);
+    let workers = 1 + random.below(3) as usize;
     law.same_again()?;
     for t in 1..=upper {
         let batch = law.system.recompute(&law.definition, t, Cluster::local(2), true)?;
@@ -51,8 +52,8 @@ pub fn check_law(dataflow: impl Into<Definition>, story: &Story, seed: u64) -> R
             law.compare(&index, epoch, &what, hint)?;
         }
     }
-    law.live_and_restarted(story, &mut chance, workers)?;
-    law.other_orders(story, &mut chance, workers)
+    law.live_and_restarted(story, &random, workers)?;
+    law.other_orders(story, &random, workers)
 }
 
 /// Runs a history twice and compares: finds functions that read a clock, chance or a counter.
@@ -91,9 +92,9 @@ impl Law {
             .try_for_each(|epoch| self.compare(&again, epoch, "the same once more", hint))
     }
 
-    fn live_and_restarted(&self, story: &Story, chance: &mut Chance, workers: usize) -> Result<()> {
+    fn live_and_restarted(&self, story: &Story, random: &SimRandom, workers: usize) -> Result<()> {
         let mut live = Live::start(self.definition.clone())?;
-        let restart = chance.below(story.epochs() as u64) as usize;
+        let restart = random.below(story.epochs() as u64) as usize;
         for (epoch, batches) in story.parts().iter().enumerate() {
             live.feed_batches(batches)?;
             let known = self.known.snapshot(Read::AsOf(epoch as Epoch))?;
@@ -109,23 +110,24 @@ impl Law {
         Ok(())
     }
 
-    fn other_orders(&self, story: &Story, chance: &mut Chance, workers: usize) -> Result<()> {
+    fn other_orders(&self, story: &Story, random: &SimRandom, workers: usize) -> Result<()> {
         let hint = "the order of events is not defined: is every monoid commutative, and does \
                     every `latest` have an order that says all it depends on?";
         // Reversed, too: a history of two events is enough then to show what is wrong.
-        for other in [story.reversed()?, story.shuffled(chance)?] {
+        for other in [story.reversed()?, story.shuffled(random)?] {
             let index = self.serve(&written(&other)?, Boundary::InPlace(0), workers)?;
             for epoch in 0..self.upper.unwrap_or(0) {
                 self.compare(&index, epoch, "the events of each epoch in another order", hint)?;
             }
         }
-        let recut = story.recut(chance)?;
+        let recut = story.recut(random)?;
         let system = written(&recut)?;
         let upper = recut.epochs() as Epoch;
         let index = run(&system, &self.definition, upper, Boundary::InPlace(0), workers)?;
         let hint = "an answer may depend on what has happened, not on when it was appended";
         let (known, found) = (self.known.snapshot(Read::Latest)?, index.snapshot(Read::Latest)?);
-        self.same(&known, &found, "the events in other epochs", hint)
+        // It names epochs.
+        self.same_but("errors", &known, &found, "the events in other epochs", hint)
     }
 
     fn compare(&self, index: &Index, epoch: Epoch, what: &str, hint: &str) -> Result<()> {
@@ -134,10 +136,19 @@ impl Law {
     }
 
     fn same(&self, known: &Snapshot, found: &Snapshot, what: &str, hint: &str) -> Result<()> {
-        for (id, view) in known.views().iter().enumerate() {
-            if what == "the events in other epochs" && view.name == "errors" {
-                continue;
-            }
+        self.same_but("", known, found, what, hint)
+    }
+
+    /// All views are the same, but for the one called `but`.
+    fn same_but(
+        &self,
+        but: &str,
+        known: &Snapshot,
+        found: &Snapshot,
+        what: &str,
+        hint: &str,
+    ) -> Result<()> {
+        for (id, view) in known.views().iter().enumerate().filter(|(_, view)| view.name != but) {
             let mut rows = Vec::new();
             for row in known.difference(id, found, id).take(SHOWN) {
                 let row = row?;

@@ -9,6 +9,7 @@ use arrow_select::take::take_record_batch;
 
 use crate::error::{Error, Kind, Result};
 use crate::event::{Append as _, Event};
+use crate::io::{Random as _, SimRandom};
 
 /// Rows of streams.
 pub(super) type Batches = Vec<(Arc<str>, RecordBatch)>;
@@ -79,27 +80,27 @@ impl Story {
     }
 
     /// The same epochs, the events of each in another order.
-    pub(super) fn shuffled(&self, chance: &mut Chance) -> Result<Story> {
+    pub(super) fn shuffled(&self, random: &SimRandom) -> Result<Story> {
         let mut story = self.clone();
         for batches in &mut story.0 {
             for (_, rows) in batches.iter_mut() {
                 let mut order: Vec<u64> = (0..rows.num_rows() as u64).collect();
-                chance.shuffle(&mut order);
+                shuffle(&mut order, random);
                 *rows = taken(rows, order)?;
             }
-            chance.shuffle(batches);
+            shuffle(batches, random);
         }
         Ok(story)
     }
 
     /// The same events, each in an epoch drawn anew: some come early, some late.
-    pub(super) fn recut(&self, chance: &mut Chance) -> Result<Story> {
-        let epochs = chance.below(self.0.len() as u64 + 2) + 1;
+    pub(super) fn recut(&self, random: &SimRandom) -> Result<Story> {
+        let epochs = random.below(self.0.len() as u64 + 2) + 1;
         let mut story = Story((0..epochs).map(|_| Vec::new()).collect());
         for (stream, rows) in self.0.iter().flatten() {
             let mut places = vec![Vec::new(); story.0.len()];
             for row in 0..rows.num_rows() as u64 {
-                places[chance.below(epochs) as usize].push(row);
+                places[random.below(epochs) as usize].push(row);
             }
             for (batches, order) in story.0.iter_mut().zip(places) {
                 if !order.is_empty() {
@@ -147,24 +148,8 @@ impl fmt::Debug for Story {
     }
 }
 
-/// Marsaglia's xorshift: chance enough to shuffle, and the same for the same seed.
-pub(super) struct Chance(u64);
-
-impl Chance {
-    pub(super) fn new(seed: u64) -> Chance {
-        Chance(seed | 1)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 8) % bound
-    }
-
-    fn shuffle<T>(&mut self, list: &mut [T]) {
-        for end in (1..list.len()).rev() {
-            list.swap(end, self.below(end as u64 + 1) as usize);
-        }
+fn shuffle<T>(list: &mut [T], random: &SimRandom) {
+    for end in (1..list.len()).rev() {
+        list.swap(end, random.below(end as u64 + 1) as usize);
     }
 }
