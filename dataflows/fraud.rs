@@ -65,8 +65,8 @@ pub fn fraud(df: &mut Dataflow) {
             broken.map(move |(rule, _)| ((id, rule.to_owned()), (account, at)))
         });
 
-    let paid = payments.map(|p| (p.account, (p.amount, 0)));
-    let alerted = alerts.clone().map(|(_, (account, _))| (account, (Decimal::ZERO, 1)));
+    let paid = payments.map(|p| (p.account, (p.amount, 0_i64)));
+    let alerted = alerts.clone().map(|(_, (account, _))| (account, (Decimal::ZERO, 1_i64)));
     let sums = paid.concat(alerted).sum_values();
     let members = links.components().left_join(sums);
     let members = members.map(|(account, (ring, sum))| (ring, (account, sum.unwrap_or_default())));

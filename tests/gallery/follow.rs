@@ -1,7 +1,6 @@
 //! A drawn history through a dataflow, epoch by epoch, each compared with what a naive program says
 //! of all events so far.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -82,9 +81,12 @@ pub(crate) fn follow(
     }
 }
 
-/// A view has these rows, each once.
-pub(crate) fn same<K, V>(snapshot: &Snapshot, view: &str, expected: BTreeMap<K, V>)
-where
+/// A view has these rows, in order, each once.
+pub(crate) fn same<K, V>(
+    snapshot: &Snapshot,
+    view: &str,
+    expected: impl IntoIterator<Item = (K, V)>,
+) where
     K: Columns + Ord + Debug,
     V: Columns + Ord + Debug,
 {
