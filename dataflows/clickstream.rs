@@ -31,7 +31,7 @@ const STEPS: [&str; 4] = ["", "product", "cart", "checkout"];
 /// sessions, and those of one page, `entries` and `exits`: (day, rank) -> page, sessions. A click
 /// that is sent twice counts once.
 pub fn clickstream(df: &mut Dataflow) {
-    let silence = Duration::from_secs(30 * 60);
+    let silence = Duration::from_mins(30);
     let clicks = df
         .events::<Click>("clicks")
         .map(|c| (c.user, (c.at, c.page.to_owned())))

@@ -39,19 +39,19 @@ pub struct Link {
     pub diff: i64,
 }
 
-/// `alerts`: (payment, rule) -> account, at, for the fourth payment of a card within a `minute`,
-/// for one that reaches 2,000 within an `hour` or comes within an hour after one `abroad`; `rings`
-/// of three accounts or more: (ring) -> accounts, paid, alerts; and their `members`.
+/// `alerts`: (payment, rule) -> account, at: the fourth payment of a card within a `minute`, one
+/// that reaches 2,000 within an `hour`, one within an hour after one `abroad`. Of three accounts or
+/// more, `rings`: (ring) -> accounts, paid, alerts, and `members`: (ring) -> account, paid, alerts.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "a method is of one lifetime")]
 pub fn fraud(df: &mut Dataflow) {
     let payments = df.events::<Payment>("payments").map(|p| p.into_event());
     let payments = payments.distinct_by("payments", |p| p.id);
     let links = df.events::<Link>("links").weighted(|l| l.diff);
     let links = links.map(|l| (l.account, l.shared.to_owned())).distinct("links");
-
     let card = payments.clone().map(|p| (p.card, (p.at, p)));
     let alerts = card
         .clone()
-        .interval_join(card, Duration::from_secs(3600), Duration::ZERO)
+        .interval_join(card, Duration::from_hours(1), Duration::ZERO)
         .map(|(_, ((at, p), (then, before)))| {
             let minute = i64::from(at.micros() - then.micros() <= 60_000_000);
             let abroad = i64::from(before.country != p.country);

@@ -21,7 +21,7 @@ pub fn draw(seed: u64, events: usize) -> Vec<Click> {
     let mut places = vec![String::from("/"); users as usize];
     let mut now = START_US;
     // Somebody who clicks now is likely to do so again soon.
-    let mut active = vec![0; 4];
+    let mut active = [0; 4];
     while clicks.len() < events {
         now += random.below(2 * 24 * 60 * MINUTE_US as u64 / 3_000) as i64;
         if random.below(30) == 0 && !clicks.is_empty() {

@@ -87,7 +87,7 @@ fn check(snapshot: &Snapshot, purchases: &[Purchase]) -> usize {
         {
             if !kept[user].contains_key(other) {
                 let score = scores.entry(*other).or_default();
-                *score = *score + *likeness;
+                *score += *likeness;
             }
         }
         let mut scores: Vec<_> = scores.into_iter().map(|(item, s)| (Reverse(s), item)).collect();

@@ -15,9 +15,9 @@ pub(super) fn links(random: &SimRandom, accounts: u64, events: usize) -> Vec<Lin
         }
         let account = random.below(accounts);
         let shared = match random.below(12) {
-            0 => format!("device {}", random.below(1 + accounts / 8)),
-            1..3 => format!("address {}", account / 2),
-            3..7 => format!("address of {account}"),
+            0..2 => format!("device {}", random.below(1 + accounts / 8)),
+            2..4 => format!("address {}", account / 2),
+            4..8 => format!("address of {account}"),
             _ => format!("card {account}"),
         };
         let link = Link { account: account as i64, shared, diff: 1 };
