@@ -1,9 +1,12 @@
 //! The built-in dataflows: one definition per file, written with the public API only.
 
 mod bank;
+mod clickstream;
+mod fraud;
 mod hashtags;
 mod orders;
 mod reachability;
+mod recommendations;
 mod retail;
 mod trending;
 mod tweets;
@@ -11,9 +14,12 @@ mod tweets_dedup;
 mod word_count;
 
 pub use bank::{Transfer, bank};
+pub use clickstream::{Click, clickstream, draw as draw_clickstream};
+pub use fraud::{FraudEvents, Link, Payment, draw as draw_fraud, fraud};
 pub use hashtags::hashtags;
 pub use orders::{Customer, Order, orders};
 pub use reachability::{Edge, Root, reachability};
+pub use recommendations::{Purchase, draw as draw_recommendations, recommendations};
 pub use retail::{InvoiceLine, retail};
 pub use trending::trending;
 pub use tweets::{Tweet, tweets};
@@ -33,5 +39,8 @@ pub fn all() -> Vec<Definition> {
         Definition::new("reachability", reachability),
         Definition::new("retail", retail),
         Definition::new("trending", trending),
+        Definition::new("clickstream", clickstream),
+        Definition::new("fraud", fraud),
+        Definition::new("recommendations", recommendations),
     ]
 }

@@ -67,6 +67,8 @@ fn operators(df: &mut Dataflow) {
     df.view("sum", signed.clone().map(|(group, (_, n))| (group, n)).sum("sum"));
     let rows = signed.collect("collect");
     df.view("sum_values", rows.clone().map(|(group, (_, n))| (group, n)).sum_values());
+    let links = rows.clone().map(|(group, (item, n))| (item, (group, n)));
+    df.view("components", links.components());
     for k in RANKS {
         let top = rows.clone().top_k(k, |(group, (item, n))| (group, (Reverse(n), item)));
         df.view(&top_view(k), top.map(|(place, (Reverse(n), item))| (place, (n, item))));
@@ -173,9 +175,27 @@ fn check_signed(snapshot: &Snapshot, facts: &[Fact]) {
     assert_eq!(view::<i64, i64>(snapshot, "sum"), sums, "sum");
     assert_eq!(view::<i64, i64>(snapshot, "sum_values"), sums, "sum_values");
 
+    assert_eq!(view::<i64, i64>(snapshot, "components"), components(&there), "components");
     for k in RANKS {
         let found = view::<(i64, u64), (i64, i64)>(snapshot, &top_view(k));
         assert_eq!(found, top(facts, k), "the top {k}");
+    }
+}
+
+/// Each item with the least that it is linked to, told from one to the next until nothing changes.
+fn components(rows: &[Row]) -> Vec<(i64, i64)> {
+    let mut least: BTreeMap<i64, i64> = rows.iter().map(|(_, (item, _))| (*item, *item)).collect();
+    loop {
+        let before = least.clone();
+        for (group, (item, n)) in rows {
+            for (_, (other, _)) in rows.iter().filter(|row| (row.0, row.1.1) == (*group, *n)) {
+                let known = least[item].min(least[other]);
+                least.insert(*item, known);
+            }
+        }
+        if least == before {
+            return least.into_iter().collect();
+        }
     }
 }
 

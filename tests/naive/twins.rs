@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diptych::Definition;
 use diptych::dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Order, Transfer, Tweet};
 
 use super::text::hashtags;
@@ -15,6 +16,16 @@ macro_rules! only {
             _ => None,
         })
     };
+}
+
+/// Dataflows whose twins are in a test of their own, by how their names begin: `tests/gallery`.
+const ELSEWHERE: [&str; 3] = ["clickstream", "fraud", "recommendations"];
+
+/// The built-in dataflows whose twins are here.
+pub(crate) fn builtins() -> Vec<Definition> {
+    let mut all = diptych::dataflows::all();
+    all.retain(|flow| !ELSEWHERE.iter().any(|other| flow.name().starts_with(other)));
+    all
 }
 
 /// Computes all views of the dataflow called `name` from all facts, in whatever order.

@@ -1,0 +1,103 @@
+//! A drawn history through a dataflow, epoch by epoch, each compared with what a naive program says
+//! of all events so far.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use diptych::event::Append as _;
+use diptych::log::Append;
+use diptych::row::Columns;
+use diptych::serving::{IndexOptions, Read, Snapshot};
+use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, Event, ServeOptions, System};
+
+use crate::scale::scaled;
+
+/// A stream, drawn, and how it is divided: event k of n belongs to epoch k · epochs / n.
+pub(crate) struct Drawn<'e, E> {
+    pub(crate) stream: &'static str,
+    pub(crate) events: &'e [E],
+    pub(crate) epochs: usize,
+}
+
+impl<'e, E: Event> Drawn<'e, E> {
+    /// Those of all epochs up to this one.
+    pub(crate) fn until(&self, epoch: usize) -> &'e [E] {
+        let end = ((epoch + 1) * self.events.len()).div_ceil(self.epochs);
+        &self.events[..end.min(self.events.len())]
+    }
+
+    /// Those of one epoch, ready for the log.
+    pub(crate) fn rows(&self, epoch: usize) -> (Arc<str>, RecordBatch) {
+        let before = epoch.checked_sub(1).map_or(0, |before| self.until(before).len());
+        let mut rows = E::Appender::default();
+        self.until(epoch)[before..].iter().for_each(|event| rows.push(event));
+        (self.stream.into(), rows.finish())
+    }
+}
+
+/// How long a run is: a few epochs on each change, else as many as asked for.
+pub(crate) fn epochs(each_change: u64) -> usize {
+    scaled(each_change, 2_000).max(3) as usize
+}
+
+/// A third of the epochs live with one worker; then a batch view, and the rest restored from it,
+/// with two. `check` sees every epoch, and that of the batch view twice.
+pub(crate) fn follow(
+    definition: impl Into<Definition>,
+    epochs: usize,
+    rows: impl Fn(usize) -> Vec<(Arc<str>, RecordBatch)>,
+    mut check: impl FnMut(usize, &Snapshot),
+) {
+    let (definition, system) = (definition.into(), System::in_memory());
+    let writer = system.writer().expect("a writer");
+    let third = epochs / 3;
+    let restored = Boundary::Restore(third as Epoch);
+    for (part, boundary) in [(0..third, Boundary::InPlace(0)), (third..epochs, restored)] {
+        if part.start > 0 {
+            let options = BatchOptions { cluster: Cluster::local(2), ..BatchOptions::default() };
+            let report = system.batch(&definition, &options).expect("a batch view");
+            assert_eq!(report.boundary, part.start as Epoch);
+        }
+        let index = IndexOptions { history_epochs: 1, ..IndexOptions::default() };
+        let options = ServeOptions::default()
+            .cluster(Cluster::local(if part.start == 0 { 1 } else { 2 }))
+            .boundary(boundary)
+            .index(index)
+            .writer(&writer);
+        let served = system.serve(std::slice::from_ref(&definition), options).expect("served");
+        let index = served.index(definition.name()).expect("an index");
+        for epoch in part.start.saturating_sub(1)..part.end {
+            if part.contains(&epoch) {
+                let append = Append { batches: rows(epoch), ..Append::default() };
+                writer.append(append).expect("room").wait().expect("appended");
+            }
+            served.wait_beyond(definition.name(), epoch as Epoch).expect("computed");
+            let snapshot = index.snapshot(Read::Latest).expect("a snapshot");
+            assert_eq!(snapshot.epoch(), Some(epoch as Epoch));
+            check(epoch, &snapshot);
+        }
+        served.stop().expect("stopped");
+    }
+}
+
+/// A view has these rows, in order, each once.
+pub(crate) fn same<K, V>(
+    snapshot: &Snapshot,
+    view: &str,
+    expected: impl IntoIterator<Item = (K, V)>,
+) where
+    K: Columns + Ord + Debug,
+    V: Columns + Ord + Debug,
+{
+    let found = snapshot.rows::<K, V>(view).expect("of these columns");
+    let expected: Vec<((K, V), isize)> = expected.into_iter().map(|row| (row, 1)).collect();
+    let first = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+    assert!(
+        found == expected,
+        "{view} at {:?}: {} rows, not {}; the first that differ: {first:?}",
+        snapshot.epoch(),
+        found.len(),
+        expected.len()
+    );
+}
