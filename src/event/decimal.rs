@@ -75,6 +75,25 @@ impl<const SCALE: u8> Decimal<SCALE> {
         }
     }
 
+    /// This divided by a whole number, rounded to `TO` digits behind the point; halves go away from
+    /// zero.
+    ///
+    /// ```
+    /// # use diptych::event::Decimal;
+    /// let paid: Decimal<2> = "100.00".parse()?;
+    /// assert_eq!(paid.over::<4>(3).to_string(), "33.3333");
+    /// assert_eq!(paid.over::<0>(-8).to_string(), "-13");
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// When `divisor` is zero, and when the result has more than 38 digits.
+    #[must_use]
+    pub fn over<const TO: u8>(self, divisor: i64) -> Decimal<TO> {
+        let units = quotient((self.0, SCALE), divisor.into(), TO);
+        Decimal::<TO>::expect(units, || format!("{self} / {divisor}"))
+    }
+
     /// The nearest float.
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / 10_f64.powi(i32::from(SCALE))
@@ -92,6 +111,20 @@ impl<const SCALE: u8> Decimal<SCALE> {
             None => panic!("{} has more than {DIGITS} digits", what()),
         }
     }
+}
+
+/// So many units of a scale divided by a number, in units of another scale; halves go away from
+/// zero. None when it leaves the range on the way.
+pub(crate) fn quotient((units, from): (i128, u8), divisor: i128, to: u8) -> Option<i128> {
+    let power = 10_i128.checked_pow(to.abs_diff(from).into())?;
+    let (units, divisor) = match to >= from {
+        true => (units.checked_mul(power)?, divisor),
+        false => (units, divisor.checked_mul(power)?),
+    };
+    assert!(divisor != 0, "{units} divided by zero");
+    // An odd divisor has no half; its integer half rounds as it should.
+    let half = (divisor.abs() / 2) * units.signum();
+    units.checked_add(half)?.checked_div(divisor)
 }
 
 impl<const SCALE: u8> Add for Decimal<SCALE> {
