@@ -28,12 +28,14 @@ pub fn baskets(df: &mut Dataflow) {
         .sum("bought")
         .filter(|(_, quantity)| *quantity > 0)
         .map(|(line, _)| line);
-    let baskets = bought.clone().map(|(invoice, _)| invoice).count_total();
-    let small = baskets.clone().filter(|(_, products)| *products <= PRODUCTS_MAX as isize);
+    let sizes = bought.clone().map(|(invoice, _)| invoice).count_total();
+    let sizes = sizes.map(|(_, products)| products as i64).count_total();
     let pairs = bought
-        .semijoin(small.map(|(invoice, _)| invoice))
         .reduce(|_, products, out| {
-            out.push((Vec::from_iter(products.iter().map(|(p, _)| (*p).clone())), 1))
+            if products.len() <= PRODUCTS_MAX {
+                let basket: Vec<String> = products.iter().map(|(p, _)| (*p).clone()).collect();
+                out.push((basket, 1));
+            }
         })
         .flat_map(|(_, products)| pairs(&products))
         .count_total()
@@ -44,7 +46,6 @@ pub fn baskets(df: &mut Dataflow) {
         .flat_map(|((one, other), n)| [(one.clone(), other.clone(), n), (other, one, n)])
         .top_k(5, |(product, other, n)| (product, (Reverse(n), other)))
         .map(|(place, (Reverse(n), other))| (place, (other, n)));
-    let sizes = baskets.map(|(_, products)| products as i64).count_total();
 
     df.view("pairs", pairs).columns(&["product", "other", "invoices"]);
     df.view("bought_with", with).columns(&["product", "rank", "other", "invoices"]);

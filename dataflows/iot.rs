@@ -1,6 +1,6 @@
 //! Sensors whose readings come late, twice and out of order: windows, silent sensors, alerts.
 //!
-//! A gateway that was offline sends days of readings at once, and repeats what was not acknowledged.
+//! A gateway that was offline sends days of readings at once, and repeats what nobody acknowledged.
 //! Nothing waits for them: a window is right for what has arrived, and changes when more does. What
 //! is older than a week behind the newest reading has left the state, and comes too late.
 
@@ -34,7 +34,7 @@ pub fn iot(df: &mut Dataflow) {
         .retain(|r| r.at, Keep::days(7))
         .map(|r| (r.sensor.to_owned(), r.sequence, r.at, r.value))
         .distinct_by("once", |(sensor, sequence, ..)| (sensor.clone(), *sequence));
-    let five_minutes = Windows::tumbling(Duration::from_secs(300));
+    let five_minutes = Windows::tumbling(Duration::from_mins(5));
     let windows = once
         .clone()
         .map(move |(sensor, _, at, v)| ((sensor, five_minutes.at(at).start), ((), v, v, v)))

@@ -19,10 +19,8 @@ pub fn order_book(df: &mut Dataflow) {
     let orders = df
         .events::<LimitOrder>("limit_orders")
         .map(|o| {
-            (
-                o.order,
-                (o.sequence, (o.symbol.to_owned(), o.side.name().to_owned(), o.price), o.quantity),
-            )
+            let level = (o.symbol.to_owned(), o.side.name().to_owned(), o.price);
+            (o.order, (o.sequence, level, o.quantity))
         })
         .latest("orders", |(sequence, ..)| *sequence);
     let trades = df.events::<Trade>("trades");

@@ -90,7 +90,18 @@ impl<const SCALE: u8> Decimal<SCALE> {
     /// When `divisor` is zero, and when the result has more than 38 digits.
     #[must_use]
     pub fn over<const TO: u8>(self, divisor: i64) -> Decimal<TO> {
-        let units = quotient((self.0, SCALE), divisor.into(), TO);
+        assert!(divisor != 0, "{self} divided by zero");
+        let (power, divisor) = (10_i128.checked_pow(TO.abs_diff(SCALE).into()), divisor.into());
+        let parts = power.and_then(|power| {
+            if TO < SCALE {
+                return Some((self.0, power.checked_mul(divisor)?));
+            }
+            Some((self.0.checked_mul(power)?, divisor))
+        });
+        let units = parts.and_then(|(units, divisor): (i128, i128)| {
+            // An odd divisor has no half; its integer half rounds as it should.
+            units.checked_add(divisor.abs() / 2 * units.signum()).map(|units| units / divisor)
+        });
         Decimal::<TO>::expect(units, || format!("{self} / {divisor}"))
     }
 
@@ -111,20 +122,6 @@ impl<const SCALE: u8> Decimal<SCALE> {
             None => panic!("{} has more than {DIGITS} digits", what()),
         }
     }
-}
-
-/// So many units of a scale divided by a number, in units of another scale; halves go away from
-/// zero. None when it leaves the range on the way.
-pub(crate) fn quotient((units, from): (i128, u8), divisor: i128, to: u8) -> Option<i128> {
-    let power = 10_i128.checked_pow(to.abs_diff(from).into())?;
-    let (units, divisor) = match to >= from {
-        true => (units.checked_mul(power)?, divisor),
-        false => (units, divisor.checked_mul(power)?),
-    };
-    assert!(divisor != 0, "{units} divided by zero");
-    // An odd divisor has no half; its integer half rounds as it should.
-    let half = (divisor.abs() / 2) * units.signum();
-    units.checked_add(half)?.checked_div(divisor)
 }
 
 impl<const SCALE: u8> Add for Decimal<SCALE> {
@@ -275,7 +272,27 @@ mod tests {
         let _ = most + Decimal::new(1).expect("one digit");
     }
 
+    #[test]
+    #[should_panic(expected = "1.00 divided by zero")]
+    fn nothing_is_divided_by_zero() {
+        let _ = Decimal::<2>::new(100).expect("three digits").over::<2>(0);
+    }
+
     proptest! {
+        #[test]
+        fn a_quotient_is_rounded_to_the_nearest(units in -10_000_i128..10_000, by in -99_i64..99) {
+            prop_assume!(by != 0);
+            let halves = |found: i128, scale: i128| {
+                // |units / by - found / scale| is at most a half of 1 / scale.
+                let by = i128::from(by);
+                (2 * (units * scale - found * by * 100)).abs() <= by.abs() * 100
+            };
+            let number = Decimal::<2>::new(units).expect("few digits");
+            let (fine, coarse) = (number.over::<4>(by).units(), number.over::<1>(by).units());
+            prop_assert!(halves(fine, 10_000) && halves(coarse, 10));
+            prop_assert_eq!((-number).over::<1>(by).units(), -coarse, "not away from zero");
+        }
+
         #[test]
         fn shown_and_parsed_is_the_same(units in -MOST..=MOST) {
             let cents = Decimal::<2>::new(units).expect("38 digits");

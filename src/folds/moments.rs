@@ -4,7 +4,7 @@ use differential_dataflow::ExchangeData;
 use serde::{Deserialize, Serialize};
 
 use crate::dataflow::{Monoid, Summand};
-use crate::event::{Decimal, quotient};
+use crate::event::Decimal;
 
 /// How many events; one gives `()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,8 +102,21 @@ impl<T: Exact> Mean<T> {
     /// # Panics
     /// When it has more digits than a decimal can hold.
     pub fn decimal<const SCALE: u8>(&self) -> Decimal<SCALE> {
+        let scaled = (i32::from(SCALE) - i32::from(T::SCALE)).unsigned_abs();
+        let power = 10_i128.checked_pow(scaled);
         let (sum, count) = (self.sum, i128::from(self.count));
-        let units = quotient((sum, T::SCALE), count, SCALE);
+        let parts = power.and_then(|power| {
+            if SCALE >= T::SCALE {
+                Some((sum.checked_mul(power)?, count))
+            } else {
+                Some((sum, count.checked_mul(power)?))
+            }
+        });
+        let units = parts.map(|(sum, count)| {
+            let half = if sum < 0 { -(count / 2) } else { count / 2 };
+            // An odd divisor has no half; its integer half rounds as it should.
+            (sum + half) / count
+        });
         match units.and_then(Decimal::new) {
             Some(mean) => mean,
             None => panic!("the mean {sum} / {count} has too many digits for {SCALE} of them"),

@@ -12,7 +12,7 @@ use crate::scale::scaled;
 
 /// How many events a run has, and how many parts.
 pub(crate) fn size() -> (usize, usize) {
-    (scaled(1_200, 60_000) as usize, scaled(12, 100) as usize)
+    (scaled(1_200, 20_000) as usize, scaled(12, 50) as usize)
 }
 
 /// What has arrived of a stream after so many of all parts.

@@ -1,6 +1,6 @@
-//! Nodes with too few ties are taken away, one after another.
+//! Core numbers by taking nodes away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use diptych::dataflows::{Tie, draw_k_core, k_core};
 use diptych::serving::Snapshot;
@@ -9,32 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::each_epoch::{each_epoch, feed, same, size, so_far};
-
-/// The core number of each node that has ties.
-fn core_numbers(ties: &[Tie]) -> BTreeMap<i64, i64> {
-    let mut times = BTreeMap::<(i64, i64), i64>::new();
-    for tie in ties.iter().filter(|tie| tie.a != tie.b) {
-        *times.entry((tie.a.min(tie.b), tie.a.max(tie.b))).or_default() += tie.diff;
-    }
-    let mut friends = BTreeMap::<i64, BTreeSet<i64>>::new();
-    for (a, b) in times.into_iter().filter(|(_, times)| *times > 0).map(|(tie, _)| tie) {
-        friends.entry(a).or_default().insert(b);
-        friends.entry(b).or_default().insert(a);
-    }
-    let mut numbers: BTreeMap<i64, i64> = friends.keys().map(|node| (*node, 0)).collect();
-    for k in 1.. {
-        while let Some((&node, _)) = friends.iter().find(|(_, friends)| friends.len() < k) {
-            for friend in friends.remove(&node).unwrap() {
-                friends.get_mut(&friend).unwrap().remove(&node);
-            }
-        }
-        if friends.is_empty() {
-            break;
-        }
-        friends.keys().for_each(|node| *numbers.get_mut(node).unwrap() = k as i64);
-    }
-    numbers
-}
+use crate::taken_away::core_numbers;
 
 fn check(snapshot: &Snapshot, ties: &[Tie]) {
     let numbers = core_numbers(ties);

@@ -12,3 +12,4 @@ mod order_book;
 mod retail;
 #[path = "../scale/mod.rs"]
 mod scale;
+mod taken_away;
