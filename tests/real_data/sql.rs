@@ -22,7 +22,7 @@ type Answer = BTreeMap<String, BTreeMap<String, i64>>;
 
 #[test]
 fn retail_and_baskets_equal_sql() {
-    let rows = if is_long() { usize::MAX } else { 120_000 };
+    let rows = if is_long() { usize::MAX } else { 60_000 };
     equals_sql(
         "retail_transactions.csv.zst",
         &["retail", "baskets"],
