@@ -62,6 +62,8 @@ where
         assert_eq!(*times, 1, "{view} at {at:?}: {key:?} {value:?}");
         assert_eq!(expected.get(key), Some(value), "{view} at {at:?}: {key:?}");
     }
-    let missing = expected.keys().find(|key| !rows.iter().any(|((found, _), _)| found == *key));
-    assert!(rows.len() == expected.len(), "{view} at {at:?}: no row for {missing:?}");
+    if rows.len() != expected.len() {
+        let missing = expected.keys().find(|key| !rows.iter().any(|((found, _), _)| found == *key));
+        panic!("{view} at {at:?}: no row for {missing:?}");
+    }
 }
