@@ -1,4 +1,5 @@
-//! A shop: revenue per country and hour, the best products of each country, what customers spent.
+//! A shop: revenue per country, hour and product, the best products of each country, what customers
+//! spent.
 //!
 //! The columns are those of the "Online Retail" data set (Chen, Sain and Guo, 2012), so that its
 //! file can be ingested as it is. A cancellation is a line of its own with a negative quantity: a
@@ -8,6 +9,9 @@ use std::cmp::Reverse;
 
 use differential_dataflow::operators::CountTotal;
 use diptych::{CollectionExt, Dataflow, Decimal, Event, PairsExt, Timestamp};
+
+mod draw;
+pub use draw::draw;
 
 /// One line of an invoice, or of the cancellation of one.
 #[derive(Event, Clone, Debug, PartialEq)]
@@ -35,10 +39,18 @@ pub struct InvoiceLine {
     pub country: String,
 }
 
-/// `revenue`: (country, hour) -> revenue, `products`: (product) -> sold, revenue, `top_products`:
-/// (country, rank) -> product, revenue, and `customers`: (customer) -> invoices, revenue.
+/// `sales`: (country, hour, product) -> sold, revenue; of them `revenue`: (country, hour) ->
+/// revenue, `products`: (product) -> sold, revenue, and `top_products`: (country, rank) -> product,
+/// revenue; and `customers`: (customer) -> invoices, revenue.
 pub fn retail(df: &mut Dataflow) {
     let lines = df.events::<InvoiceLine>("invoice_lines");
+    let sales = lines
+        .clone()
+        .map(|l| {
+            let key = (l.country.to_owned(), l.at.hour(), l.product.to_owned());
+            (key, (l.quantity, l.price * l.quantity))
+        })
+        .sum("sales");
     let revenue = lines
         .clone()
         .map(|l| ((l.country.to_owned(), l.at.hour()), l.price * l.quantity))
@@ -60,6 +72,7 @@ pub fn retail(df: &mut Dataflow) {
     let top = sold
         .top_k(10, |((country, product), (_, revenue))| (country, (Reverse(revenue), product)))
         .map(|(place, (Reverse(revenue), product))| (place, (product, revenue)));
+    df.view("sales", sales).columns(&["country", "hour", "product", "sold", "revenue"]);
     df.view("revenue", revenue).columns(&["country", "hour", "revenue"]);
     df.view("products", products).columns(&["product", "sold", "revenue"]);
     df.view("top_products", top).columns(&["country", "rank", "product", "revenue"]);

@@ -5,7 +5,13 @@
 
 #[path = "real_data/lines.rs"]
 mod lines;
+#[path = "real_data/mentions.rs"]
+mod mentions;
 mod naive;
+#[path = "real_data/sql.rs"]
+mod sql;
+#[path = "gallery/taken_away.rs"]
+mod taken_away;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

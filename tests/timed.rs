@@ -1,5 +1,5 @@
-//! Every operator of event time, and `left_join`, against the most obvious way to say the same, at
-//! every epoch: history at once, then epoch by epoch.
+//! Every operator of event time, `left_join` and `fold_values`, against the most obvious way to say
+//! the same, at every epoch: history at once, then epoch by epoch.
 //!
 //! Facts come out of order and late, go again (in any order), and meet at one time.
 
@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
+use diptych::folds::{Count, Max, Min, Variance};
 use diptych::row::Columns;
 use diptych::serving::{Read, Snapshot};
 use diptych::{
-    Boundary, Cluster, Dataflow, Definition, Epoch, Event, OrderedExt, PairsExt, PanesExt,
+    Boundary, Cluster, Dataflow, Decimal, Definition, Epoch, Event, OrderedExt, PairsExt, PanesExt,
     ServeOptions, System, TimedExt, Timestamp, Windows, append,
 };
 use proptest::prelude::*;
@@ -57,6 +58,12 @@ fn timed(df: &mut Dataflow) {
         "joined",
         left.clone().map(|(key, (_, n))| (key, n)).left_join(right.map(|(key, (_, n))| (key, n))),
     );
+    let numbers = left.clone().map(|(key, (_, n))| (key, ((), n, n, n)));
+    let folded = numbers.fold_values::<(Count, Min<i64>, Max<i64>, Variance<i64>)>();
+    let folded = folded.map(|(key, (n, min, max, spread))| {
+        (key, ((n.get(), min.get(), max.get()), spread.decimal::<3>()))
+    });
+    df.view("folded", folded);
     let panes = Windows::tumbling(micros(STEP));
     let counts = left.map(move |(key, (at, n))| ((panes.at(at).start, key), n)).sum_values();
     df.view("windows", counts.slide(Windows::hopping(micros(WIDTH), micros(STEP))));
@@ -173,6 +180,24 @@ fn check_joins(
     same::<i64, (i64, Option<i64>)>(snapshot, "joined", joined);
 }
 
+/// Values that are not there (any more) do not count; those that are, each time.
+fn check_folded(snapshot: &Snapshot, left: &BTreeMap<i64, BTreeMap<Row, i64>>) {
+    let mut folded = Found::new();
+    for (key, rows) in left {
+        let mut values = BTreeMap::<i64, i64>::new();
+        rows.iter().for_each(|((_, n), times)| *values.entry(*n).or_default() += times);
+        values.retain(|_, times| *times > 0);
+        let (Some(min), Some(max)) = (values.keys().min(), values.keys().max()) else { continue };
+        let count: i64 = values.values().sum();
+        let mean = values.iter().map(|(n, times)| n * times).sum::<i64>() as f64 / count as f64;
+        let each = values.iter().map(|(n, times)| (*n as f64 - mean).powi(2) * *times as f64);
+        let thousandths = (each.sum::<f64>() / count as f64 * 1000.0).round();
+        let spread = Decimal::<3>::new(thousandths as i128).unwrap();
+        add(&mut folded, (*key, ((count, *min, *max), spread)), 1);
+    }
+    same::<i64, ((i64, i64, i64), Decimal<3>)>(snapshot, "folded", folded);
+}
+
 fn check_sums(snapshot: &Snapshot, left: &BTreeMap<i64, BTreeMap<Row, i64>>) {
     let mut running = Found::new();
     let mut sums = BTreeMap::<(i64, i64, i64), (i64, i64)>::new();
@@ -224,6 +249,7 @@ fn check(epochs: &[Vec<Fact>], boundary: Epoch, workers: usize) {
         check_sessions(&snapshot, &left);
         check_joins(&snapshot, &left, &right);
         check_sums(&snapshot, &left);
+        check_folded(&snapshot, &left);
     }
     served.stop().unwrap();
 }

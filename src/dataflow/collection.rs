@@ -10,7 +10,7 @@ use differential_dataflow::difference::{IsZero, Multiply, Semigroup};
 use differential_dataflow::{ExchangeData, VecCollection};
 use timely::order::Product;
 
-use super::accumulate::{Key, Summand, Total, Value};
+use super::accumulate::{Key, Monoid, Summand, Total, Value};
 use crate::time::Epoch;
 
 /// A collection of rows `D` that changes from epoch to epoch; differential's own type.
@@ -104,6 +104,35 @@ pub trait PairsExt<'s, K, V>: Sized {
     fn sum_values(self) -> Collection<'s, (K, V)>
     where
         V: Summand;
+
+    /// A commutative [`Monoid`] of the values of each key, which may also go again: what
+    /// [`Events::fold`](super::Events::fold) is in front of a barrier, where they may not. Values
+    /// of negative multiplicity do not count.
+    ///
+    /// All values of a key are read again when one of them changes: keys should be many, and their
+    /// values few. Sums alone are cheaper with [`PairsExt::sum_values`].
+    ///
+    /// ```
+    /// use diptych::dataflows::IdentifiedTweet;
+    /// use diptych::folds::{Count, Max};
+    /// use diptych::{Dataflow, PairsExt};
+    ///
+    /// /// Tweets per hour and the longest of them, copies left out.
+    /// fn hours(df: &mut Dataflow) {
+    ///     let hours = df
+    ///         .events::<IdentifiedTweet>("tweets_with_id")
+    ///         .map(|t| (t.id, t.publish_date.hour(), t.content.len() as u64))
+    ///         .distinct_by("tweets", |(id, ..)| *id)
+    ///         .map(|(_, hour, length)| (hour, ((), length)))
+    ///         .fold_values::<(Count, Max<u64>)>()
+    ///         .map(|(hour, (n, longest))| (hour, (n.get(), longest.get())));
+    ///     df.view("hours", hours).columns(&["hour", "n", "longest"]);
+    /// }
+    /// # diptych::Definition::new("hours", hours).describe().unwrap();
+    /// ```
+    fn fold_values<M>(self) -> Collection<'s, (K, M)>
+    where
+        M: Monoid<Item = V>;
 }
 
 impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
@@ -183,6 +212,21 @@ where
         self.explode(|(key, value)| Some((key, Total { value, events: 1 })))
             .count_total()
             .map(|(key, total)| (key, total.value))
+    }
+    fn fold_values<M>(self) -> Collection<'s, (K, M)>
+    where
+        M: Monoid<Item = V>,
+    {
+        self.reduce_named("FoldValues", |_, values: &[(&V, isize)], out| {
+            let each = values.iter().flat_map(|(value, copies)| {
+                std::iter::repeat_n(*value, usize::try_from(*copies).unwrap_or(0))
+            });
+            let all = each.map(|value| M::of(value.clone())).reduce(|mut all, one| {
+                all.merge(one);
+                all
+            });
+            out.extend(all.map(|all| (all, 1)));
+        })
     }
 }
 

@@ -75,6 +75,36 @@ impl<const SCALE: u8> Decimal<SCALE> {
         }
     }
 
+    /// This divided by a whole number, rounded to `TO` digits behind the point; halves go away from
+    /// zero.
+    ///
+    /// ```
+    /// # use diptych::event::Decimal;
+    /// let paid: Decimal<2> = "100.00".parse()?;
+    /// assert_eq!(paid.over::<4>(3).to_string(), "33.3333");
+    /// assert_eq!(paid.over::<0>(-8).to_string(), "-13");
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// When `divisor` is zero, and when the result has more than 38 digits.
+    #[must_use]
+    pub fn over<const TO: u8>(self, divisor: i64) -> Decimal<TO> {
+        assert!(divisor != 0, "{self} divided by zero");
+        let (power, divisor) = (10_i128.checked_pow(TO.abs_diff(SCALE).into()), divisor.into());
+        let parts = power.and_then(|power| {
+            if TO < SCALE {
+                return Some((self.0, power.checked_mul(divisor)?));
+            }
+            Some((self.0.checked_mul(power)?, divisor))
+        });
+        let units = parts.and_then(|(units, divisor): (i128, i128)| {
+            // An odd divisor has no half; its integer half rounds as it should.
+            units.checked_add(divisor.abs() / 2 * units.signum()).map(|units| units / divisor)
+        });
+        Decimal::<TO>::expect(units, || format!("{self} / {divisor}"))
+    }
+
     /// The nearest float.
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / 10_f64.powi(i32::from(SCALE))
@@ -242,7 +272,27 @@ mod tests {
         let _ = most + Decimal::new(1).expect("one digit");
     }
 
+    #[test]
+    #[should_panic(expected = "1.00 divided by zero")]
+    fn nothing_is_divided_by_zero() {
+        let _ = Decimal::<2>::new(100).expect("three digits").over::<2>(0);
+    }
+
     proptest! {
+        #[test]
+        fn a_quotient_is_rounded_to_the_nearest(units in -10_000_i128..10_000, by in -99_i64..99) {
+            prop_assume!(by != 0);
+            let halves = |found: i128, scale: i128| {
+                // |units / by - found / scale| is at most a half of 1 / scale.
+                let by = i128::from(by);
+                (2 * (units * scale - found * by * 100)).abs() <= by.abs() * 100
+            };
+            let number = Decimal::<2>::new(units).expect("few digits");
+            let (fine, coarse) = (number.over::<4>(by).units(), number.over::<1>(by).units());
+            prop_assert!(halves(fine, 10_000) && halves(coarse, 10));
+            prop_assert_eq!((-number).over::<1>(by).units(), -coarse, "not away from zero");
+        }
+
         #[test]
         fn shown_and_parsed_is_the_same(units in -MOST..=MOST) {
             let cents = Decimal::<2>::new(units).expect("38 digits");

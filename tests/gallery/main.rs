@@ -1,10 +1,19 @@
-//! The gallery's dataflows: the law on random histories, and every view against a naive program,
-//! at every epoch of a drawn run.
+//! The gallery: each dataflow keeps the law on random histories, and says what its naive twin says
+//! at every epoch of a made-up run.
 
-#[path = "../scale/mod.rs"]
-mod scale;
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod baskets;
 mod clickstream;
+mod each_epoch;
 mod follow;
 mod fraud;
+mod inventory;
+mod iot;
+mod k_core;
+mod order_book;
 mod recommendations;
+mod retail;
+#[path = "../scale/mod.rs"]
+mod scale;
+mod taken_away;

@@ -42,7 +42,7 @@ impl Real {
 }
 
 /// In `DIPTYCH_DATA`, or in `shared/data` beside or above the package.
-fn path(name: &str) -> Option<PathBuf> {
+pub(crate) fn path(name: &str) -> Option<PathBuf> {
     if let Some(given) = std::env::var_os("DIPTYCH_DATA") {
         return Some(PathBuf::from(given).join(name));
     }

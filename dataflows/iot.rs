@@ -1,0 +1,63 @@
+//! Sensors whose readings come late, twice and out of order: windows, silent sensors, alerts.
+//!
+//! A gateway that was offline sends days of readings at once, and repeats what nobody acknowledged.
+//! Nothing waits for them: a window is right for what has arrived, and changes when more does. What
+//! is older than a week behind the newest reading has left the state, and comes too late.
+
+use std::time::Duration;
+
+use diptych::folds::{Count, Max, Mean, Min};
+use diptych::{Dataflow, Keep, PairsExt, TimedExt, Windows};
+
+mod draw;
+mod facts;
+pub use draw::{Sensed, draw};
+pub use facts::{Calibration, Reading};
+
+const SILENT_US: i64 = 3_600_000_000;
+
+/// `windows`: (sensor, start of five minutes) -> n, least, greatest, mean; `silent`: (sensor) ->
+/// its last reading, an hour or more before the newest of all; `alerts`: (sensor, at, sequence) ->
+/// value, corrected by the latest calibration at that time, which says what is no alert.
+pub fn iot(df: &mut Dataflow) {
+    let readings = df.events::<Reading>("readings");
+    let heard = readings.clone().map(|r| (r.sensor.to_owned(), r.at)).fold::<Max<_>, _>("heard");
+    // By the minute: all sensors are looked at again whenever it changes.
+    let newest = readings.clone().map(|r| ((), r.at.minute())).fold::<Max<_>, _>("newest");
+    let silent = heard
+        .map(|(sensor, at)| ((), (sensor, at.get())))
+        .join(newest.map(|((), at)| ((), at.get())))
+        .filter(|((), ((_, at), newest))| newest.micros() - at.micros() >= SILENT_US)
+        .map(|((), (last, _))| last);
+
+    let once = readings
+        .retain(|r| r.at, Keep::days(7))
+        .map(|r| (r.sensor.to_owned(), r.sequence, r.at, r.value))
+        .distinct_by("once", |(sensor, sequence, ..)| (sensor.clone(), *sequence));
+    let five_minutes = Windows::tumbling(Duration::from_mins(5));
+    let windows = once
+        .clone()
+        .map(move |(sensor, _, at, v)| ((sensor, five_minutes.at(at).start), ((), v, v, v)))
+        .fold_values::<(Count, Min<_>, Max<_>, Mean<_>)>()
+        .map(|(at, (n, min, max, mean))| {
+            (at, (n.get(), min.get(), max.get(), mean.decimal::<3>()))
+        });
+
+    let calibrations = df
+        .events::<Calibration>("calibrations")
+        .map(|c| (c.sensor.to_owned(), (c.at, (c.offset, c.least, c.greatest))))
+        .distinct("calibrations");
+    let alerts = once
+        .map(|(sensor, sequence, at, value)| (sensor, (at, (sequence, value))))
+        .asof_join(calibrations)
+        .flat_map(|(sensor, (at, (sequence, measured), calibration))| {
+            let (offset, least, greatest) = calibration?;
+            let value = measured + offset;
+            let alert = !(least..=greatest).contains(&value);
+            alert.then_some(((sensor, at, sequence), value))
+        });
+
+    df.view("windows", windows).columns(&["sensor", "start", "n", "least", "greatest", "mean"]);
+    df.view("silent", silent).columns(&["sensor", "last"]);
+    df.view("alerts", alerts).columns(&["sensor", "at", "sequence", "value"]);
+}

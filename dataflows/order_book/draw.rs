@@ -1,0 +1,79 @@
+//! Made-up trading: prices wander, orders are amended, cancelled and met; messages overtake others.
+
+use diptych::io::{Random, SimRandom};
+use diptych::{Decimal, Timestamp};
+
+use super::super::arrival::late;
+use super::{LimitOrder, Side, Trade};
+
+const START_US: i64 = 1_767_225_600_000_000;
+const SYMBOLS: [&str; 6] = ["ADA", "BYRON", "CURIE", "DARWIN", "EULER", "FERMAT"];
+
+/// The events of both streams, each in order of arrival. They belong together in proportion: part k
+/// of n of one arrives with part k of n of the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traded {
+    /// Of the stream `limit_orders`: placed, amended and cancelled; some messages come twice.
+    pub orders: Vec<LimitOrder>,
+    /// Of the stream `trades`; some are taken back later.
+    pub trades: Vec<Trade>,
+}
+
+/// So many messages about orders, and the trades that follow from them.
+pub fn draw(seed: u64, events: usize) -> Traded {
+    let random = SimRandom::new(seed);
+    let (mut orders, mut trades) = (Vec::<LimitOrder>::with_capacity(events), Vec::<Trade>::new());
+    for number in 0..events as i64 {
+        // One of the last two hundred messages: what is recent is amended, cancelled and met.
+        let old = orders.iter().rev().nth(random.below(200) as usize).cloned();
+        orders.push(match (random.below(12), old) {
+            (0 | 1, Some(old)) => {
+                let price = old.price + cents(random.below(7) as i64 - 3);
+                LimitOrder { sequence: number, price, quantity: 150, ..old }
+            }
+            (2..=4, Some(old)) => LimitOrder { sequence: number, quantity: 0, ..old },
+            (5, Some(sent_twice)) => sent_twice,
+            _ => placed(&random, number),
+        });
+        let bid = &orders[orders.len() - 1];
+        let asks = orders.iter().rev().take(100);
+        let asks = asks.filter(|o| o.side == Side::Ask && o.symbol == bid.symbol);
+        if bid.side == Side::Bid
+            && let Some(ask) = asks.min_by_key(|o| o.price)
+        {
+            trades.push(Trade {
+                symbol: ask.symbol.clone(),
+                bid: bid.order,
+                ask: ask.order,
+                price: ask.price,
+                quantity: 1 + random.below(40) as i64,
+                at: Timestamp::from_micros(START_US + number * 250_000),
+            });
+        }
+        if random.below(150) == 0
+            && let Some(trade) = trades.last().cloned()
+        {
+            trades.push(Trade { quantity: -trade.quantity, ..trade });
+        }
+    }
+    late(&random, &mut orders, 20, 30);
+    late(&random, &mut trades, 20, 30);
+    Traded { orders, trades }
+}
+
+/// A new order, near a price that goes up and down slowly.
+fn placed(random: &SimRandom, order: i64) -> LimitOrder {
+    let symbol = SYMBOLS[random.below(1 + random.below(SYMBOLS.len() as u64)) as usize].to_owned();
+    let middle = 10_000 + (order / 100 % 400 - 200).abs();
+    let away = 1 + random.below(1 + random.below(80)) as i64;
+    let (side, price) = match random.below(2) {
+        0 => (Side::Bid, middle - away),
+        _ => (Side::Ask, middle + away),
+    };
+    let quantity = 10 * (1 + random.below(20)) as i64;
+    LimitOrder { order, sequence: order, symbol, side, price: cents(price), quantity }
+}
+
+fn cents(units: i64) -> Decimal<2> {
+    Decimal::new(units.into()).unwrap_or_default()
+}

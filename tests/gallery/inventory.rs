@@ -1,0 +1,157 @@
+//! Tables as their last changes left them, and everything that moved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diptych::Timestamp;
+use diptych::dataflows::{Movement, Op, ProductChange, ReservationChange};
+use diptych::dataflows::{Stocked, draw_inventory, inventory};
+use diptych::serving::Snapshot;
+use diptych::testing::{Live, Story};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::each_epoch::{each_epoch, feed, same, size, so_far};
+
+type Place = (String, String);
+
+fn products(changes: &[ProductChange]) -> BTreeMap<String, (String, i64)> {
+    let mut table = BTreeMap::new();
+    let keys: BTreeSet<&String> = changes.iter().map(|c| &c.product).collect();
+    for key in keys {
+        let of_key = changes.iter().filter(|c| c.product == *key);
+        // Where two changes have one number, the greater row holds, and any row over none.
+        let last = of_key
+            .max_by_key(|c| (c.lsn, (c.op == Op::Upsert).then(|| (c.name.clone(), c.reorder_at))))
+            .unwrap();
+        if last.op == Op::Upsert {
+            table.insert(key.clone(), (last.name.clone(), last.reorder_at));
+        }
+    }
+    table
+}
+
+fn reserved(changes: &[ReservationChange]) -> BTreeMap<i64, (Place, i64)> {
+    let mut last = BTreeMap::<i64, (i64, Option<(Place, i64)>)>::new();
+    for c in changes {
+        let place = (c.warehouse.clone(), c.product.clone());
+        let row = (c.lsn, (c.op == Op::Upsert).then_some((place, c.quantity)));
+        let known = last.entry(c.reservation).or_insert_with(|| row.clone());
+        if row > *known {
+            *known = row;
+        }
+    }
+    last.into_iter().filter_map(|(id, (_, row))| Some((id, row?))).collect()
+}
+
+fn check(
+    snapshot: &Snapshot,
+    changes: &[ProductChange],
+    reservations: &[ReservationChange],
+    movements: &[Movement],
+) {
+    let mut stock = BTreeMap::<Place, (i64, i64)>::new();
+    for m in movements {
+        stock.entry((m.warehouse.clone(), m.product.clone())).or_default().0 += m.quantity;
+    }
+    for (place, quantity) in reserved(reservations).into_values() {
+        stock.entry(place).or_default().1 += quantity;
+    }
+    let products = products(changes);
+    let (mut available, mut low) = (BTreeMap::new(), BTreeMap::new());
+    let mut unlisted = BTreeMap::new();
+    for (place, (on_hand, reserved)) in stock {
+        let Some((name, reorder_at)) = products.get(&place.1) else {
+            unlisted.insert(place, (on_hand, reserved));
+            continue;
+        };
+        let free = on_hand - reserved;
+        if free <= *reorder_at {
+            low.insert(place.clone(), (free, *reorder_at));
+        }
+        available.insert(place, (name.clone(), (on_hand, reserved, free)));
+    }
+    same(snapshot, "available", &available);
+    same(snapshot, "low_stock", &low);
+    same(snapshot, "unlisted", &unlisted);
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop::sample::select(&[Op::Upsert, Op::Upsert, Op::Delete])
+}
+
+#[test]
+fn the_law_holds() {
+    let product = (op(), 0_i64..6, "[pq]", "[xy]", 0_i64..5).prop_map(
+        |(op, lsn, product, name, reorder_at)| ProductChange { op, lsn, product, name, reorder_at },
+    );
+    let reservation = (op(), 0_i64..6, 0_i64..3, "[pq]", 1_i64..4);
+    let reservation = reservation.prop_map(|(op, lsn, reservation, product, quantity)| {
+        let warehouse = "W".to_owned();
+        ReservationChange { op, lsn, reservation, warehouse, product, quantity }
+    });
+    let movement = ("[pq]", -4_i64..9).prop_map(|(product, quantity)| {
+        let at = Timestamp::from_seconds(0);
+        Movement { warehouse: "W".to_owned(), product, quantity, at }
+    });
+    let epoch = (vec(product, 0..3), vec(reservation, 0..3), vec(movement, 0..3));
+    let stories = vec(epoch, 1..5).prop_map(|epochs| {
+        epochs.iter().fold(Story::default(), |story, (products, reservations, movements)| {
+            let story = story.epoch().with("product_changes", products);
+            story.with("reservation_changes", reservations).with("movements", movements)
+        })
+    });
+    diptych::assert_law!(("inventory", inventory), stories, 8);
+}
+
+#[test]
+fn as_by_replaying_the_tables() {
+    let (events, parts) = size();
+    let Stocked { products, reservations, movements } = draw_inventory(7, events);
+    assert!(products.windows(2).any(|two| two[0].lsn > two[1].lsn), "no change is late");
+    assert!(products.windows(2).any(|two| two[0] == two[1]), "no change is repeated");
+    each_epoch(
+        "inventory",
+        inventory,
+        parts,
+        |live, part| {
+            feed(live, "product_changes", &products, (part, parts));
+            feed(live, "reservation_changes", &reservations, (part, parts));
+            feed(live, "movements", &movements, (part, parts));
+        },
+        |part, snapshot| {
+            let (products, reservations) =
+                (so_far(&products, part + 1, parts), so_far(&reservations, part + 1, parts));
+            check(snapshot, products, reservations, so_far(&movements, part + 1, parts));
+        },
+    );
+}
+
+#[test]
+fn a_late_older_upsert_does_not_win() {
+    let mut live = Live::start(("inventory", inventory)).unwrap();
+    let change = |op, lsn, name: &str| ProductChange {
+        op,
+        lsn,
+        product: "p".to_owned(),
+        name: name.to_owned(),
+        reorder_at: 0,
+    };
+    let at = Timestamp::from_seconds(0);
+    let movement = Movement { warehouse: "W".into(), product: "p".into(), quantity: 5, at };
+    live.feed("movements", &[movement]).unwrap();
+    let names = |live: &Live| -> Vec<String> {
+        let rows = live.rows::<Place, (String, (i64, i64, i64))>("available").unwrap();
+        rows.into_iter().map(|(_, (name, _))| name).collect()
+    };
+    live.feed("product_changes", &[change(Op::Upsert, 5, "new")]).unwrap();
+    live.feed("product_changes", &[change(Op::Upsert, 3, "old")]).unwrap();
+    assert_eq!(names(&live), ["new"]);
+    live.feed("product_changes", &[change(Op::Delete, 9, "")]).unwrap();
+    live.feed("product_changes", &[change(Op::Upsert, 8, "late")]).unwrap();
+    live.restart(2).unwrap();
+    assert!(names(&live).is_empty(), "it is deleted");
+    live.feed("product_changes", &[change(Op::Upsert, 7, "later")]).unwrap();
+    assert!(names(&live).is_empty(), "it stays deleted");
+    live.feed("product_changes", &[change(Op::Upsert, 10, "again")]).unwrap();
+    assert_eq!(names(&live), ["again"]);
+}

@@ -1,0 +1,142 @@
+//! A book made anew from all messages.
+
+use std::collections::BTreeMap;
+
+use diptych::dataflows::{LimitOrder, Side, Trade, Traded, draw_order_book, order_book};
+use diptych::serving::Snapshot;
+use diptych::testing::Story;
+use diptych::{Decimal, Timestamp};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::each_epoch::{each_epoch, feed, same, size, so_far};
+
+type Cents = Decimal<2>;
+
+fn side(side: Side) -> String {
+    match side {
+        Side::Bid => "Bid".to_owned(),
+        Side::Ask => "Ask".to_owned(),
+    }
+}
+
+/// (symbol, side, price) to what is open there, and of how many orders.
+fn levels(
+    orders: &[LimitOrder],
+    trades: &[Trade],
+) -> BTreeMap<(String, String, Cents), (i64, i64)> {
+    let mut standing = BTreeMap::<i64, &LimitOrder>::new();
+    for order in orders {
+        let key =
+            |o: &LimitOrder| (o.sequence, o.symbol.clone(), side(o.side), o.price, o.quantity);
+        let known = standing.entry(order.order).or_insert(order);
+        if key(order) > key(known) {
+            *known = order;
+        }
+    }
+    let mut open: BTreeMap<i64, i64> = standing.iter().map(|(id, o)| (*id, o.quantity)).collect();
+    for trade in trades {
+        for id in [trade.bid, trade.ask] {
+            if let Some(open) = open.get_mut(&id) {
+                *open -= trade.quantity;
+            }
+        }
+    }
+    let mut levels = BTreeMap::<_, (i64, i64)>::new();
+    for (id, order) in standing {
+        if open[&id] > 0 {
+            let level = (order.symbol.clone(), side(order.side), order.price);
+            let level = levels.entry(level).or_default();
+            *level = (level.0 + open[&id], level.1 + 1);
+        }
+    }
+    levels
+}
+
+fn minutes(trades: &[Trade]) -> BTreeMap<(String, Timestamp), (i64, Decimal<4>)> {
+    let mut sums = BTreeMap::<(String, Timestamp), (i64, i128)>::new();
+    for trade in trades {
+        let sum = sums.entry((trade.symbol.clone(), trade.at.minute())).or_default();
+        *sum = (sum.0 + trade.quantity, sum.1 + trade.price.units() * i128::from(trade.quantity));
+    }
+    sums.retain(|_, (volume, _)| *volume > 0);
+    let average = |volume: i64, paid: i128| {
+        let n = i128::from(volume);
+        (2 * 100 * paid.abs() + n) / (2 * n) * paid.signum()
+    };
+    let row = |(volume, paid)| (volume, Decimal::new(average(volume, paid)).unwrap());
+    sums.into_iter().map(|(minute, sum)| (minute, row(sum))).collect()
+}
+
+fn check(snapshot: &Snapshot, orders: &[LimitOrder], trades: &[Trade]) {
+    let levels = levels(orders, trades);
+    let (mut top, mut best) = (BTreeMap::new(), BTreeMap::<String, [Option<Cents>; 2]>::new());
+    for (number, wanted) in ["Bid", "Ask"].into_iter().enumerate() {
+        let mut ranks = BTreeMap::<String, u64>::new();
+        let mut of_side: Vec<_> = levels.iter().filter(|((_, s, _), _)| s == wanted).collect();
+        if wanted == "Bid" {
+            of_side.reverse();
+        }
+        for ((symbol, side, price), (quantity, n)) in of_side {
+            let rank = ranks.entry(symbol.clone()).or_default();
+            *rank += 1;
+            if *rank == 1 {
+                best.entry(symbol.clone()).or_default()[number] = Some(*price);
+            }
+            if *rank <= 5 {
+                top.insert((symbol.clone(), side.clone(), *rank), (*price, (*quantity, *n)));
+            }
+        }
+    }
+    let spread = best.into_iter().filter_map(|(symbol, best)| {
+        let [Some(bid), Some(ask)] = best else { return None };
+        Some((symbol, (bid, ask, ask - bid)))
+    });
+    same(snapshot, "levels", &levels);
+    same(snapshot, "top_levels", &top);
+    same(snapshot, "spread", &spread.collect());
+    same(snapshot, "minutes", &minutes(trades));
+}
+
+#[test]
+fn the_law_holds() {
+    let cents = |units: i64| Cents::new(units.into()).unwrap();
+    let order = (0_i64..4, 0_i64..3, prop::sample::select(&[Side::Bid, Side::Ask]), 1_i64..5);
+    let order = (order, 0_i64..4).prop_map(move |((order, sequence, side, price), quantity)| {
+        let (symbol, price) = ("A".to_owned(), cents(price));
+        LimitOrder { order, sequence, symbol, side, price, quantity }
+    });
+    let trade = (0_i64..4, 0_i64..4, 1_i64..5, -2_i64..4, 0_i64..2).prop_map(
+        move |(bid, ask, price, quantity, minute)| {
+            let (symbol, at) = ("A".to_owned(), Timestamp::from_seconds(60 * minute));
+            Trade { symbol, bid, ask, price: cents(price), quantity, at }
+        },
+    );
+    let epochs = vec((vec(order, 0..5), vec(trade, 0..3)), 1..5);
+    let stories = epochs.prop_map(|epochs| {
+        epochs.iter().fold(Story::default(), |story, (orders, trades)| {
+            story.epoch().with("limit_orders", orders).with("trades", trades)
+        })
+    });
+    diptych::assert_law!(("order_book", order_book), stories, 8);
+}
+
+#[test]
+fn as_by_making_the_book_anew() {
+    let (events, parts) = size();
+    let Traded { orders, trades } = draw_order_book(7, events);
+    assert!(trades.iter().any(|trade| trade.quantity < 0), "no trade is taken back");
+    each_epoch(
+        "order_book",
+        order_book,
+        parts,
+        |live, part| {
+            feed(live, "limit_orders", &orders, (part, parts));
+            feed(live, "trades", &trades, (part, parts));
+        },
+        |part, snapshot| {
+            let trades = so_far(&trades, part + 1, parts);
+            check(snapshot, so_far(&orders, part + 1, parts), trades);
+        },
+    );
+}
