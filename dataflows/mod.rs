@@ -2,6 +2,7 @@
 
 mod bank;
 mod hashtags;
+pub mod nexmark;
 mod orders;
 mod reachability;
 mod retail;
@@ -12,6 +13,7 @@ mod word_count;
 
 pub use bank::{Transfer, bank};
 pub use hashtags::hashtags;
+pub use nexmark::draw as draw_nexmark;
 pub use orders::{Customer, Order, orders};
 pub use reachability::{Edge, Root, reachability};
 pub use retail::{InvoiceLine, retail};
@@ -22,7 +24,7 @@ pub use word_count::{Line, word_count};
 
 use diptych::Definition;
 
-/// All of them, by name.
+/// All of them, by name, but for the queries of [`nexmark`], which have a list of their own.
 pub fn all() -> Vec<Definition> {
     vec![
         Definition::new("word_count", word_count),
