@@ -1,8 +1,17 @@
 //! Queries that look something up for each bid.
 
-use diptych::Dataflow;
+use diptych::{Dataflow, Event};
 
-use super::{Auction, Bid, SideInput};
+use super::{Auction, Bid};
+
+/// A row of the bounded side input of q13.
+#[derive(Event, Clone, Debug, PartialEq)]
+pub struct SideInput {
+    /// What is looked up.
+    pub key: i64,
+    /// What is found.
+    pub value: String,
+}
 
 /// What is known of each bid's auction, in a table that is given.
 /// `bids`: (auction) -> bidder, price, `date_time`, value.

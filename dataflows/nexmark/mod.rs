@@ -22,6 +22,7 @@
 // The queries are `#[inline]`, which defers their machine code: they are compiled by who uses them,
 // and not by everybody who uses this crate.
 
+mod auction;
 mod best;
 mod draw;
 mod enriched;
@@ -33,96 +34,19 @@ mod reports;
 mod users;
 mod winners;
 
+use auction::BidRow;
+pub use auction::{Auction, Bid};
 pub use best::{q18, q19};
 pub use draw::{Nexmark, draw};
-pub use enriched::{q13, q20};
+pub use enriched::{SideInput, q13, q20};
 pub use hot::{q5, q7};
 pub use passing::{q0, q1, q2, q14};
-pub use people::{q3, q8};
+pub use people::{Person, q3, q8};
 pub use reports::{q15, q16, q17};
 pub use users::{q11, q12};
 pub use winners::{q4, q6, q9};
 
-use diptych::{Columns, Dataflow, Definition, Event, Timestamp};
-use serde::{Deserialize, Serialize};
-
-/// Someone who sells and bids.
-#[derive(Event, Clone, Debug, PartialEq)]
-pub struct Person {
-    /// Names the person.
-    pub id: i64,
-    /// First and last name.
-    pub name: String,
-    /// Where mail goes.
-    pub email: String,
-    /// Four groups of four digits.
-    pub credit_card: String,
-    /// Where the person lives.
-    pub city: String,
-    /// The state the city is in, as two letters.
-    pub state: String,
-    /// Since when the person is known.
-    pub date_time: Timestamp,
-    /// Anything.
-    pub extra: String,
-}
-
-/// Something is for sale.
-#[derive(
-    Event, Columns, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Auction {
-    /// Names the auction; there is one event for each.
-    pub id: i64,
-    /// What it is.
-    pub item_name: String,
-    /// More of that.
-    pub description: String,
-    /// In cents, as all prices.
-    pub initial_bid: i64,
-    /// What the seller wants at least.
-    pub reserve: i64,
-    /// When it opens.
-    pub date_time: Timestamp,
-    /// The last instant at which bids count.
-    pub expires: Timestamp,
-    /// The seller's [`Person::id`].
-    pub seller: i64,
-    /// What kind of thing it is.
-    pub category: i64,
-    /// Anything.
-    pub extra: String,
-}
-
-/// Someone offers a price.
-#[derive(
-    Event, Columns, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Bid {
-    /// The [`Auction::id`].
-    pub auction: i64,
-    /// The bidder's [`Person::id`].
-    pub bidder: i64,
-    /// In cents.
-    pub price: i64,
-    /// Through which channel the bidder came.
-    pub channel: String,
-    /// From which page.
-    pub url: String,
-    /// When.
-    pub date_time: Timestamp,
-    /// Anything.
-    pub extra: String,
-}
-
-/// A row of the bounded side input of q13.
-#[derive(Event, Clone, Debug, PartialEq)]
-pub struct SideInput {
-    /// What is looked up.
-    pub key: i64,
-    /// What is found.
-    pub value: String,
-}
+use diptych::{Dataflow, Definition};
 
 /// All queries, as `nexmark_q0` to `nexmark_q20`. They are not among
 /// [`dataflows::all`](super::all): together they are as much machine code as half of this crate.

@@ -2,9 +2,30 @@
 
 use std::time::Duration;
 
-use diptych::{Dataflow, Windows};
+use diptych::{Dataflow, Event, Timestamp, Windows};
 
-use super::{Auction, Person};
+use super::Auction;
+
+/// Someone who sells and bids.
+#[derive(Event, Clone, Debug, PartialEq)]
+pub struct Person {
+    /// Names the person.
+    pub id: i64,
+    /// First and last name.
+    pub name: String,
+    /// Where mail goes.
+    pub email: String,
+    /// Four groups of four digits.
+    pub credit_card: String,
+    /// Where the person lives.
+    pub city: String,
+    /// The state the city is in, as two letters.
+    pub state: String,
+    /// Since when the person is known.
+    pub date_time: Timestamp,
+    /// Anything.
+    pub extra: String,
+}
 
 /// Who sells something of category 10 in Oregon, Idaho or California?
 /// `items`: (auction) -> name, city, state.

@@ -85,9 +85,9 @@ impl<const S: u8> Exact for Decimal<S> {
 
 /// The arithmetic mean, from the exact sum and the number of events.
 ///
-/// It may also be summed: where a mean of rows that come and go is asked for, behind a barrier or of
-/// signed events, `map` them to `Mean::of(number)`, then
-/// [`sum_values`](crate::PairsExt::sum_values) or [`Events::sum`](crate::Events::sum).
+/// It may also be summed: for a mean of rows that come and go, behind a barrier or of signed
+/// events, `map` them to `Mean::of(number)`, then [`sum_values`](crate::PairsExt::sum_values) or
+/// [`Events::sum`](crate::Events::sum).
 ///
 /// ```
 /// use diptych::dataflows::{Customer, Order};

@@ -17,7 +17,8 @@ c = duckdb.connect()
 c.execute("SET threads = 2")
 for table, columns in {
     "people": "id email name credit_card city state date_time extra",
-    "auctions": "id item_name description initial_bid reserve date_time expires seller category extra",
+    "auctions": "id item_name description initial_bid reserve date_time expires seller category "
+        "extra",
     "bids": "auction bidder price channel url date_time extra",
     "side_inputs": "key value",
 }.items():
