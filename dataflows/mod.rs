@@ -9,6 +9,7 @@ mod hashtags;
 mod inventory;
 mod iot;
 mod k_core;
+pub mod nexmark;
 mod order_book;
 mod orders;
 mod reachability;
@@ -28,6 +29,7 @@ pub use inventory::{Movement, Op, ProductChange, ReservationChange, Stocked};
 pub use inventory::{draw as draw_inventory, inventory};
 pub use iot::{Calibration, Reading, Sensed, draw as draw_iot, iot};
 pub use k_core::{Tie, draw as draw_k_core, k_core};
+pub use nexmark::draw as draw_nexmark;
 pub use order_book::{LimitOrder, Side, Trade, Traded, draw as draw_order_book, order_book};
 pub use orders::{Customer, Order, orders};
 pub use reachability::{Edge, Root, reachability};
@@ -40,7 +42,7 @@ pub use word_count::{Line, word_count};
 
 use diptych::Definition;
 
-/// All of them, by name.
+/// All of them, by name, but for the queries of [`nexmark`], which have a list of their own.
 pub fn all() -> Vec<Definition> {
     vec![
         Definition::new("word_count", word_count),

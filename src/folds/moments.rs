@@ -84,27 +84,58 @@ impl<const S: u8> Exact for Decimal<S> {
 }
 
 /// The arithmetic mean, from the exact sum and the number of events.
+///
+/// It may also be summed: for a mean of rows that come and go, behind a barrier or of signed
+/// events, `map` them to `Mean::of(number)`, then [`sum_values`](crate::PairsExt::sum_values) or
+/// [`Events::sum`](crate::Events::sum).
+///
+/// ```
+/// use diptych::dataflows::{Customer, Order};
+/// use diptych::folds::Mean;
+/// use diptych::{Dataflow, Monoid, PairsExt};
+///
+/// /// What an order of each country is worth on average; customers may move.
+/// fn worth(df: &mut Dataflow) {
+///     let orders = df.events::<Order>("orders").map(|o| (o.customer, (o.id, o.amount)));
+///     let customers = df.events::<Customer>("customers");
+///     let customers = customers.map(|c| (c.id, (c.at, c.country.to_owned())));
+///     let country = customers.latest("country", |(at, _)| *at);
+///     let worth = orders
+///         .keyed("orders")
+///         .join_collection(country)
+///         .map(|(_, ((_, amount), (_, country)))| (country, Mean::of(amount)))
+///         .sum_values();
+///     df.view("worth", worth.map(|(country, mean)| (country, mean.decimal::<2>())));
+/// }
+/// # diptych::Definition::new("worth", worth).describe().unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mean<T> {
     sum: i128,
-    count: u64,
+    /// Below zero on the way, when a deletion comes before what it deletes.
+    count: i64,
     of: std::marker::PhantomData<T>,
 }
 
 impl<T: Exact> Mean<T> {
     /// How many events.
     pub fn count(&self) -> u64 {
-        self.count
+        u64::try_from(self.count).unwrap_or(0)
     }
 
-    /// The mean, rounded to `SCALE` digits; halves go away from zero.
+    /// The mean, rounded to `SCALE` digits; halves go away from zero. Of no events it is zero (as
+    /// many have been deleted as were there, but other ones).
     ///
     /// # Panics
     /// When it has more digits than a decimal can hold.
     pub fn decimal<const SCALE: u8>(&self) -> Decimal<SCALE> {
         let scaled = (i32::from(SCALE) - i32::from(T::SCALE)).unsigned_abs();
         let power = 10_i128.checked_pow(scaled);
-        let (sum, count) = (self.sum, i128::from(self.count));
+        let sign = if self.count < 0 { -1 } else { 1 };
+        let (sum, count) = match self.count {
+            0 => (0, 1),
+            count => (self.sum * sign, i128::from(count) * sign),
+        };
         let parts = power.and_then(|power| {
             if SCALE >= T::SCALE {
                 Some((sum.checked_mul(power)?, count))
@@ -134,6 +165,22 @@ impl<T: Exact> Monoid for Mean<T> {
     fn merge(&mut self, other: Self) {
         self.sum = total(self.sum, other.sum);
         self.count += other.count;
+    }
+}
+
+impl<T: Exact> Summand for Mean<T> {
+    fn zero() -> Self {
+        Mean { sum: 0, count: 0, of: std::marker::PhantomData }
+    }
+
+    fn add(&mut self, value: &Self, weight: i64) {
+        let (Some(sum), Some(count)) =
+            (value.sum.checked_mul(i128::from(weight)), value.count.checked_mul(weight))
+        else {
+            panic!("{weight} times the sum {} has more than 38 digits", value.sum);
+        };
+        self.sum = total(self.sum, sum);
+        self.count += count;
     }
 }
 

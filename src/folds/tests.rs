@@ -9,7 +9,7 @@ use super::{
     Bloom, Count, First, Histogram, HyperLogLog, Last, Max, Mean, Min, Quantiles, Set, Sum, Top,
     Variance, hash,
 };
-use crate::dataflow::Monoid;
+use crate::dataflow::{Monoid, Summand};
 use crate::event::Decimal;
 
 /// All items merged one after another, and as a tree in another order: they must be equal, to the
@@ -85,6 +85,18 @@ proptest! {
             items.iter().map(|item| Decimal::<2>::new(i128::from(*item)).expect("small")).collect();
         let found = merged::<Mean<Decimal<2>>>(&cents, &order)?;
         prop_assert!((found.decimal::<0>().to_f64() - mean / 100.0).abs() <= 0.5 + 1e-9);
+    }
+
+    #[test]
+    fn means_are_summed(items in vec((-50_i64..50, -2_i64..3), 0..40)) {
+        let (mut found, mut sum, mut n) = (Mean::<i64>::zero(), 0, 0);
+        for (item, times) in items {
+            found.add(&Mean::of(item), times);
+            (sum, n) = (sum + item * times, n + times);
+            let mean = if n == 0 { 0.0 } else { sum as f64 / n as f64 };
+            prop_assert!((found.decimal::<6>().to_f64() - mean).abs() <= 5e-7);
+            prop_assert_eq!(found.count(), n.max(0) as u64);
+        }
     }
 
     #[test]

@@ -1,0 +1,130 @@
+//! Nexmark: every query's batch answer, its speed answer after many epochs, that of a naive program
+//! and `DuckDB`'s, on the same rows, are equal.
+//!
+//! `DIPTYCH_LONGTEST=1 cargo test --release --test nexmark -- --nocapture` takes a million events
+//! in a thousand epochs.
+
+mod drawn;
+mod duckdb;
+mod law;
+mod reports;
+#[path = "../scale/mod.rs"]
+mod scale;
+mod twin;
+
+use std::time::{Duration, Instant};
+
+use diptych::dataflows::nexmark;
+use diptych::row::Datum;
+use diptych::serving::{Read, Snapshot};
+use diptych::{Boundary, Cluster, Definition, Epoch, ServeOptions, System};
+
+use drawn::Drawn;
+
+/// `q5` of `nexmark_q5`.
+fn short(name: &str) -> String {
+    name.trim_start_matches("nexmark_").to_owned()
+}
+
+/// The rows of the only view, sorted, as the twins write them.
+fn rows(snapshot: &Snapshot) -> Vec<String> {
+    let [view] = snapshot.views() else { panic!("a query has one view") };
+    let cell = |datum: Datum| match datum {
+        Datum::Timestamp(at) => at.micros().to_string(),
+        other => other.to_string(),
+    };
+    let mut rows = Vec::new();
+    for row in snapshot.scan(0) {
+        let row = row.expect("a row");
+        let cells = view.schema.decode(&row.key, &row.value).expect("a row of its schema");
+        let cells: Vec<_> = cells.into_iter().map(cell).collect();
+        assert!(row.multiplicity > 0, "{cells:?} is there {} times", row.multiplicity);
+        rows.extend(std::iter::repeat_n(cells.join("|"), row.multiplicity as usize));
+    }
+    rows.sort_unstable();
+    rows
+}
+
+fn same(what: &str, found: &[String], mut expected: Vec<String>) {
+    expected.sort_unstable();
+    let differ = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+    assert!(differ.is_none(), "{what}: (found, expected) is {differ:?}");
+    assert_eq!(found.len(), expected.len(), "{what}");
+}
+
+/// Serves queries together, epoch by epoch, and compares at some epochs, the last among them: how
+/// long all epochs took, and the last answers.
+fn live(
+    system: &System,
+    queries: &[Definition],
+    drawn: &Drawn,
+    every: usize,
+) -> (Duration, Vec<Vec<String>>) {
+    let start = Instant::now();
+    let upper = drawn.epochs as Epoch;
+    let options = ServeOptions::default().boundary(Boundary::InPlace(0)).until(upper);
+    let served = system.serve(queries, options).expect("served");
+    let caught_up = |query: &Definition| served.wait_beyond(query.name(), upper - 1);
+    queries.iter().try_for_each(caught_up).expect("all epochs");
+    let took = start.elapsed();
+    let mut last = Vec::new();
+    for query in queries {
+        let name = query.name();
+        let index = served.index(name).expect("served");
+        for epochs in (1..=drawn.epochs).filter(|epochs| epochs % every == 0) {
+            let snapshot = index.snapshot(Read::AsOf(epochs as Epoch - 1)).expect("rows");
+            let found = rows(&snapshot);
+            let expected = twin::twin(&short(name), &drawn.seen(0..epochs));
+            same(&format!("{name}, after {epochs} epochs"), &found, expected);
+            if epochs == drawn.epochs {
+                assert!(!found.is_empty(), "{name} has no rows");
+                last.push(found);
+            }
+        }
+    }
+    served.stop().expect("stopped");
+    (took, last)
+}
+
+#[test]
+fn every_query_has_one_answer() {
+    let (events, epochs, together) =
+        if scale::is_long() { (1_000_000, 1_000, 1) } else { (3_000, 30, 20) };
+    let drawn = Drawn::new(events, epochs);
+    let system = drawn.log();
+    let mut duckdb = duckdb::answers(&drawn.seen(0..epochs));
+    let every = if scale::is_long() { epochs } else { 10 };
+    let queries: Vec<Definition> = nexmark::all().collect();
+    for queries in queries.chunks(together) {
+        let (live, lasts) = live(&system, queries, &drawn, every);
+        println!("{epochs} epochs, {} queries together: {live:.1?}", queries.len());
+        for (query, last) in queries.iter().zip(lasts) {
+            let start = Instant::now();
+            let batch = system.recompute(query, epochs as Epoch, Cluster::local(2), true);
+            let batch = batch.expect("a batch").snapshot(Read::Latest).expect("rows");
+            let took = start.elapsed();
+            let name = query.name();
+            same(&format!("{name}, batch"), &rows(&batch), last.clone());
+            let answer = duckdb.as_mut().and_then(|answers| answers.remove(&short(name)));
+            if let Some(answer) = answer {
+                same(&format!("{name}, DuckDB"), &last, answer);
+            }
+            println!("{name}: {} rows, batch {took:.1?}", last.len());
+        }
+    }
+}
+
+/// Late events, hot auctions, and ids that are used before their auction comes.
+#[test]
+fn the_generator_keeps_its_proportions() {
+    let all = nexmark::draw(1, 50_000);
+    assert_eq!((all.people.len(), all.auctions.len(), all.bids.len()), (1_000, 3_000, 46_000));
+    assert_eq!(all, nexmark::draw(1, 50_000));
+    assert_ne!(all.bids, nexmark::draw(2, 50_000).bids);
+    let late = all.bids.windows(2).filter(|pair| pair[1].date_time < pair[0].date_time).count();
+    assert!((3_000..6_000).contains(&late), "{late} bids are late");
+    let hot = all.bids.iter().filter(|bid| bid.auction % 100 == 0).count();
+    assert!((22_000..25_000).contains(&hot), "{hot} bids are on hot auctions");
+    let known = |id| all.auctions.iter().any(|auction| auction.id == id);
+    assert!(all.bids[..100].iter().any(|bid| bid.auction > 1_006 && known(bid.auction)));
+}
