@@ -162,6 +162,47 @@ impl<'s, P: Front> Events<'s, P> {
     }
 
     /// One row per id: the least, where rows of one id differ. State: one row per id, for ever.
+    ///
+    /// Behind [`Events::retain`] ids are forgotten, and it promises this, in both layers:
+    /// - an id is one row, the least of those of its copies that are kept;
+    /// - when that copy is too old, the least of those that are still kept takes its place;
+    /// - when none is kept the id is gone; if it comes once more within the retention, it is new;
+    /// - a copy that is too old when it comes changes nothing.
+    ///
+    /// State is then one row per id and [step](Keep::step), while it is kept.
+    ///
+    /// ```
+    /// use diptych::testing::Live;
+    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    ///
+    /// #[derive(Event, Clone)]
+    /// struct Payment {
+    ///     id: i64,
+    ///     at: Timestamp,
+    ///     cents: i64,
+    /// }
+    ///
+    /// /// Payments of the last week, each id once.
+    /// fn payments(df: &mut Dataflow) {
+    ///     let week = df.events::<Payment>("payments").retain(|p| p.at, Keep::days(7));
+    ///     let once = week.map(|p| (p.id, p.cents)).distinct_by("once", |(id, _)| *id);
+    ///     df.view("payments", once);
+    /// }
+    ///
+    /// # fn main() -> diptych::Result<()> {
+    /// let payment = |id, at: &str| -> diptych::Result<Payment> {
+    ///     Ok(Payment { id, at: at.parse()?, cents: 500 })
+    /// };
+    /// let mut live = Live::start(("payments", payments))?;
+    /// live.feed("payments", &[payment(1, "2024-03-01 10:00")?, payment(1, "2024-03-02 10:00")?])?;
+    /// assert_eq!(live.rows::<i64, i64>("payments")?, [(1, 500)]);
+    /// live.feed("payments", &[payment(2, "2024-03-09 09:00")?])?; // the first copy of 1 goes
+    /// assert_eq!(live.rows::<i64, i64>("payments")?, [(1, 500), (2, 500)]);
+    /// live.feed("payments", &[payment(3, "2024-03-12 09:00")?])?; // and now the second
+    /// assert_eq!(live.rows::<i64, i64>("payments")?, [(2, 500), (3, 500)]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn distinct_by<I, V, F>(self, name: &str, id: F) -> Collection<'s, V>
     where
         I: Key,
