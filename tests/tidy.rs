@@ -2,6 +2,8 @@
 //!
 //! Each test lists everything it objects to, with file and line.
 
+#[path = "tidy/operators.rs"]
+mod operators;
 #[path = "tidy/source.rs"]
 mod source;
 

@@ -10,11 +10,11 @@ use super::site::Site;
 /// The routes of the HTTP interface that read and append, to merge into an axum service of your
 /// own: everything below `/v1/` that asks for the role `read` or `append`.
 ///
-/// Who may come in is your service's business: there is no gate but what you put before them. A body
-/// has at most [`limits::BODY_BYTES_MAX`](crate::limits::BODY_BYTES_MAX) bytes. Subscriptions never
-/// end by themselves: call [`Load::stop`](super::Load::stop) on `site.load` when your service begins
-/// to shut down. The page, the metrics, and what makes the process compute or change are for
-/// [`Servers`](super::Servers) alone.
+/// Who may come in is your service's business: there is no gate but what you put before them.
+/// A body has at most [`limits::BODY_BYTES_MAX`](crate::limits::BODY_BYTES_MAX) bytes.
+/// Subscriptions never end by themselves: call [`Load::stop`](super::Load::stop) on `site.load`
+/// when your service begins to shut down. The page, the metrics, and what makes the process
+/// compute or change are for [`Servers`](super::Servers) alone.
 ///
 /// ```
 /// use std::sync::Arc;
