@@ -60,7 +60,7 @@ fn main() -> diptych::Result<()> {
             // `diptych batch bank` in a process of its own does the same.
             let options = BatchOptions { cluster: Cluster::local(2), ..BatchOptions::default() };
             let made = system.batch(&flows[0], &options)?;
-            match told.recv_timeout(Duration::from_secs(60)) {
+            match told.recv_timeout(Duration::from_mins(1)) {
                 Ok(Rebuilt::Swapped { boundary, .. }) => {
                     println!("{} events recomputed, boundary F = {boundary}", made.rows);
                 }

@@ -11,7 +11,6 @@ mod example;
 #[path = "real_data/lines.rs"]
 mod lines;
 
-#[allow(dead_code, unused_imports, reason = "this test needs the facts alone")]
 mod naive;
 
 use std::collections::HashMap;

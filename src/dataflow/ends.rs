@@ -144,7 +144,7 @@ impl<'s, P: Front> Events<'s, P> {
     /// - when none is kept the id is gone; if it comes once more within the retention, it is new;
     /// - a copy that is too old when it comes changes nothing.
     ///
-    /// State is then one row per id and [step](Keep::step), while it is kept.
+    /// State is then one row per id and [step](super::Keep::step), while it is kept.
     ///
     /// ```
     /// use diptych::testing::Live;
