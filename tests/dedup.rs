@@ -103,6 +103,12 @@ fn an_id_is_the_least_of_its_copies_that_are_kept() {
 }
 
 #[test]
+fn it_may_restart_twice_at_one_place() {
+    let payment = Payment { id: 1, at: Timestamp::from_seconds(1_000), cents: 1 };
+    check(&[vec![payment], vec![]], &[(0, 1), (0, 3), (1, 2)]).unwrap();
+}
+
+#[test]
 fn the_law_holds() {
     let stories = epochs().prop_map(|epochs| Story::of("payments", &epochs));
     diptych::assert_law!(("once", once), stories, scaled(12, 1_000) as u32);
