@@ -88,3 +88,96 @@ fn sessions_follow_late_clicks() {
 fn a_monoid_of_ones_own_keeps_the_law() {
     assert_eq!(output_of("custom_monoid"), "b: banana\nn: nectar\nthe law holds\n");
 }
+
+#[test]
+fn a_dataflow_answers_inside_somebody_elses_service() {
+    let output = output_of("embed_in_axum");
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines.len(), 4, "{output}");
+    assert_eq!(lines[0], "201 Created");
+    assert_eq!(lines[1], r#"{"epoch":1,"accepted":1,"repeated":false,"visible":true}"#);
+    assert_eq!(lines[2], "/sold/nails: 42");
+    let view = r#"/v1/dataflows/shop/views/sold: {"dataflow":"shop","version":""#;
+    assert!(lines[3].starts_with(view), "{output}");
+    assert!(lines[3].contains(r#""rows":[{"item":"nails","pieces":42}]"#), "{output}");
+}
+
+#[test]
+fn a_client_that_repeats_itself_counts_once() {
+    assert_eq!(
+        output_of("exactly_once_client"),
+        "the last one again: true\n\
+         200 payments of 100: [{\"account\":\"ada\",\"cents\":20000}]\n"
+    );
+}
+
+#[test]
+fn a_subscriber_goes_on_after_a_kill() {
+    assert_eq!(
+        output_of("subscribe"),
+        "from nothing:\n  \
+           snapshot: +1 {\"word\":\"be\",\"n\":1}\n  \
+           snapshot: +1 {\"word\":\"to\",\"n\":1}\n\
+         from the token:\n  \
+           change: -1 {\"word\":\"be\",\"n\":1}\n  \
+           change: +1 {\"word\":\"be\",\"n\":2}\n  \
+           change: +1 {\"word\":\"not\",\"n\":1}\n  \
+           change: +1 {\"word\":\"or\",\"n\":1}\n  \
+           change: -1 {\"word\":\"to\",\"n\":1}\n  \
+           change: +1 {\"word\":\"to\",\"n\":2}\n  \
+           change: +1 {\"word\":\"is\",\"n\":1}\n  \
+           change: +1 {\"word\":\"that\",\"n\":1}\n"
+    );
+}
+
+#[test]
+fn a_rebuild_does_not_disturb_readers() {
+    assert_eq!(
+        output_of("rebuild_while_reading"),
+        "10001 events recomputed, boundary F = 2\n\
+         10002 events recomputed, boundary F = 3\n\
+         10003 events recomputed, boundary F = 4\n\
+         read meanwhile: true, torn answers: 0\n"
+    );
+}
+
+#[test]
+fn two_processes_compute_and_serve() {
+    assert_eq!(
+        output_of("two_processes"),
+        "$ ingest lines -\n\
+         $ batch words -n 2\n\
+         $ serve words -n 2 -w 2 --stdin lines --print words --format csv\n\
+         word,n\nbe,3\nis,1\nnot,1\nor,1\nthat,1\nto,3\n\
+         $ verify words\n\
+         view   rows  digest                            verdict\n\
+         ─────  ────  ────────────────────────────────  ───────\n\
+         words     6  dede4aa3752fae25cc3ac7ce8ab5cb8c  agrees\n\
+         layers agree\n"
+    );
+}
+
+#[test]
+fn a_source_goes_on_where_the_log_ends() {
+    assert_eq!(
+        output_of("custom_source"),
+        "bytes 0 to 18: 3 lines\n\
+         bytes 18 to 26: 1 lines\n\
+         bytes 26 to 26: 0 lines\n\
+         bytes 26 to 35: 1 lines\n\
+         /: 2\n/cart: 2\n/paid: 1\n"
+    );
+}
+
+#[test]
+fn two_paths_err_as_the_book_says() {
+    let output = output_of("two_paths");
+    let book = include_str!("../src/book/challenges.md");
+    assert!(book.contains(&format!("```text\n{output}```\n")), "the book has not: {output}");
+}
+
+/// That its own tests run, cargo sees to: the manifest says so.
+#[test]
+fn a_tested_dataflow_runs() {
+    assert_eq!(output_of("test_your_dataflow"), "missing: [(\"screws\", -2)]\nmissing: []\n");
+}

@@ -44,6 +44,9 @@ impl Monoid for Statistics {
 /// Ranks asked for; 40 is more than any group has, and more than the buckets of the last level.
 const RANKS: [usize; 4] = [0, 1, 3, 40];
 
+/// Items of which all pairs are made.
+const FEW: i64 = 10;
+
 fn top_view(k: usize) -> String {
     format!("top_{k}")
 }
@@ -74,6 +77,19 @@ fn operators(df: &mut Dataflow) {
         df.view(&top_view(k), top.map(|(place, (Reverse(n), item))| (place, (n, item))));
     }
     df.view("collect", rows);
+    keyed(df);
+}
+
+/// What an arrangement by key gives: the product of each side with itself, its values beside how
+/// many its group has, and its rows. Of few items: the square of a wide group is large.
+fn keyed(df: &mut Dataflow) {
+    let signed = df.events::<Fact>("facts").filter(|f| f.item < FEW).weighted(|f| f.weight);
+    let keyed = signed.clone().map(|f| (f.group, f.item)).keyed("keyed");
+    df.view("join", keyed.clone().join(keyed.clone()));
+    let sizes = signed.map(|f| f.group).count("sizes");
+    df.view("join_collection", keyed.clone().join_collection(sizes));
+    df.view("arranged", keyed.clone().arranged().as_collection(|group, item| (*item, *group)));
+    df.view("collection", keyed.collection());
 }
 
 /// The rows of a view that has each row once.
@@ -176,6 +192,7 @@ fn check_signed(snapshot: &Snapshot, facts: &[Fact]) {
     assert_eq!(view::<i64, i64>(snapshot, "sum_values"), sums, "sum_values");
 
     assert_eq!(view::<i64, i64>(snapshot, "components"), components(&there), "components");
+    check_keyed(snapshot, facts);
     for k in RANKS {
         let found = view::<(i64, u64), (i64, i64)>(snapshot, &top_view(k));
         assert_eq!(found, top(facts, k), "the top {k}");
@@ -197,6 +214,36 @@ fn components(rows: &[Row]) -> Vec<(i64, i64)> {
             return least.into_iter().collect();
         }
     }
+}
+
+fn check_keyed(snapshot: &Snapshot, facts: &[Fact]) {
+    let mut rows = BTreeMap::<(i64, i64), i64>::new();
+    let mut sizes = BTreeMap::<i64, i64>::new();
+    for f in facts.iter().filter(|f| f.item < FEW) {
+        *rows.entry((f.group, f.item)).or_default() += f.weight;
+        *sizes.entry(f.group).or_default() += f.weight;
+    }
+    let (mut join, mut sized) = (BTreeMap::new(), BTreeMap::new());
+    for ((group, item), times) in &rows {
+        for ((_, other), more) in rows.iter().filter(|((other, _), _)| other == group) {
+            join.insert((*group, (*item, *other)), times * more);
+        }
+        if sizes[group] != 0 {
+            sized.insert((*group, (*item, sizes[group])), *times);
+        }
+    }
+    let there = |rows: BTreeMap<Row, i64>| -> Vec<(Row, isize)> {
+        rows.into_iter().filter(|(_, n)| *n != 0).map(|(row, n)| (row, n as isize)).collect()
+    };
+    assert_eq!(snapshot.rows::<i64, (i64, i64)>("join").unwrap(), there(join), "join");
+    let found = snapshot.rows::<i64, (i64, i64)>("join_collection").unwrap();
+    assert_eq!(found, there(sized), "join_collection");
+    let pairs = || rows.iter().filter(|(_, n)| **n != 0);
+    let mut swapped: Vec<_> = pairs().map(|((g, item), n)| ((*item, *g), *n as isize)).collect();
+    swapped.sort_unstable();
+    assert_eq!(snapshot.rows::<i64, i64>("arranged").unwrap(), swapped, "arranged");
+    let plain: Vec<_> = pairs().map(|(row, n)| (*row, *n as isize)).collect();
+    assert_eq!(snapshot.rows::<i64, i64>("collection").unwrap(), plain, "collection");
 }
 
 fn facts() -> impl Strategy<Value = Vec<Vec<Fact>>> {

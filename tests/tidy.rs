@@ -2,6 +2,8 @@
 //!
 //! Each test lists everything it objects to, with file and line.
 
+#[path = "tidy/operators.rs"]
+mod operators;
 #[path = "tidy/source.rs"]
 mod source;
 
@@ -259,6 +261,29 @@ fn links_lead_to_files() {
             if inside && !path.contains("::") && !folder.join(path).exists() {
                 objections.push(format!("{}: {link} leads nowhere", file.path));
             }
+        }
+    }
+    none(objections);
+}
+
+/// Every example begins with its question, is listed in the README, and its output is checked.
+#[test]
+fn examples_are_questions_that_are_listed_and_run() {
+    let all = files();
+    let text = |path: &str| all.iter().find(|file| file.path == path).map(|file| &*file.text);
+    let (readme, tests) = (text("README.md"), text("tests/examples.rs"));
+    let (readme, tests) = (readme.expect("a README.md"), tests.expect("tests of examples"));
+    let mut objections = Vec::new();
+    for file in all.iter().filter(|file| file.is_rust() && file.path.starts_with("examples/")) {
+        let first = file.text.lines().next().unwrap_or_default();
+        if !first.starts_with("//! ") || !first.contains('?') {
+            objections.push(format!("{}:1: begins with no question", file.path));
+        }
+        if !readme.contains(&format!("[{}]({})", file.stem(), file.path)) {
+            objections.push(format!("README.md: does not list {}", file.path));
+        }
+        if !tests.contains(&format!("(\"{}\")", file.stem())) {
+            objections.push(format!("tests/examples.rs: does not run {}", file.stem()));
         }
     }
     none(objections);

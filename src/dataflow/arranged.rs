@@ -160,16 +160,63 @@ pub struct Keyed<'s, K: Key, V: Key> {
 
 impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     /// The arrangement itself, for differential's own operators.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn senders(df: &mut Dataflow) {
+    ///     let parts = df.events::<Transfer>("transfers").map(|t| (t.to_account, t.from_account));
+    ///     let arranged = parts.keyed("parts").arranged();
+    ///     df.view("senders", arranged.as_collection(|to, from| (*from, *to)));
+    /// }
+    /// # let mut live = Live::start(("senders", senders))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(3, 2, 20, 2)])?;
+    /// assert_eq!(live.rows::<i64, i64>("senders")?, [(1, 2), (3, 2)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn arranged(self) -> Arranged<'s, KeyedTrace<K, V>> {
         self.arranged
     }
 
     /// The rows as a collection of `(key, value)`.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn large(df: &mut Dataflow) {
+    ///     let parts = df.events::<Transfer>("transfers").map(|t| (t.to_account, t.amount));
+    ///     df.view("large", parts.keyed("parts").collection().filter(|(_, amount)| *amount > 20));
+    /// }
+    /// # let mut live = Live::start(("large", large))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(3, 2, 20, 2)])?;
+    /// assert_eq!(live.rows::<i64, i64>("large")?, [(2, 50)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn collection(self) -> Collection<'s, (K, V)> {
         self.arranged.as_collection(|key, value| (key.clone(), value.clone()))
     }
 
     /// Pairs of values with equal keys, reusing both arrangements.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn pairs(df: &mut Dataflow) {
+    ///     let sent = df.events::<Transfer>("transfers").map(|t| (t.from_account, t.id));
+    ///     let sent = sent.keyed("sent");
+    ///     df.view("pairs", sent.clone().join(sent));
+    /// }
+    /// # let mut live = Live::start(("pairs", pairs))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 10), transfer(3, 2, 20, 11)])?;
+    /// assert_eq!(live.rows::<i64, (i64, i64)>("pairs")?, [(1, (10, 10)), (3, (11, 11))]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn join<W: Key>(self, other: Keyed<'s, K, W>) -> Collection<'s, (K, (V, W))> {
         self.arranged.join_core(other.arranged, |key, left, right| {
             Some((key.clone(), (left.clone(), right.clone())))
@@ -177,6 +224,23 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     }
 
     /// Pairs of values with equal keys, where the other side is a plain collection.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn shares(df: &mut Dataflow) {
+    ///     let transfers = df.events::<Transfer>("transfers");
+    ///     let total = transfers.clone().map(|t| (t.to_account, t.amount)).sum("total");
+    ///     let parts = transfers.map(|t| (t.to_account, t.amount)).keyed("parts");
+    ///     df.view("shares", parts.join_collection(total));
+    /// }
+    /// # let mut live = Live::start(("shares", shares))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(3, 2, 20, 2)])?;
+    /// assert_eq!(live.rows::<i64, (i64, i64)>("shares")?, [(2, (20, 70)), (2, (50, 70))]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn join_collection<W: ExchangeData>(
         self,
         other: Collection<'s, (K, W)>,

@@ -29,6 +29,25 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///
     /// A change costs `O(log n)` in a group of `n` rows, and a group that changed costs `O(k)` once
     /// per epoch. State: every row of every group, kept sorted by the owner of the group.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, CollectionExt, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// use std::cmp::Reverse;
+    ///
+    /// fn top(df: &mut Dataflow) {
+    ///     let received = df.events::<Transfer>("transfers").map(|t| (t.to_account, t.amount));
+    ///     let sums = received.sum("received");
+    ///     let top = sums.top_k(1, |(account, sum)| ((), (Reverse(sum), account)));
+    ///     df.view("top", top.map(|((_, rank), (Reverse(sum), account))| (rank, (account, sum))));
+    /// }
+    /// # let mut live = Live::start(("top", top))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(1, 3, 20, 2)])?;
+    /// assert_eq!(live.rows::<u64, (i64, i64)>("top")?, [(1, (2, 50))]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     fn top_k<G, R, F>(self, k: usize, split: F) -> Collection<'s, ((G, u64), R)>
     where
         G: Key,
@@ -89,18 +108,70 @@ pub trait PairsExt<'s, K, V>: Sized {
         V: Hash;
 
     /// How many distinct values each key has; values of negative multiplicity do not count.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn senders(df: &mut Dataflow) {
+    ///     let pairs = df.events::<Transfer>("transfers").map(|t| (t.to_account, t.from_account));
+    ///     df.view("senders", pairs.collect("pairs").distinct_count());
+    /// }
+    /// # let mut live = Live::start(("senders", senders))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(3, 2, 20, 2)])?;
+    /// assert_eq!(live.rows::<i64, i64>("senders")?, [(2, 2)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     fn distinct_count(self) -> Collection<'s, (K, i64)>
     where
         V: Hash;
 
     /// `(key, (value, found))`: each row with every row of `other` under its key, and with none
     /// where there is none: what is known of something beside all that happened to it.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn answered(df: &mut Dataflow) {
+    ///     let transfers = df.events::<Transfer>("transfers");
+    ///     let received = transfers.clone().map(|t| (t.to_account, t.amount)).collect("received");
+    ///     let sent = transfers.map(|t| (t.from_account, t.amount)).collect("sent");
+    ///     df.view("answered", received.left_join(sent));
+    /// }
+    /// # let mut live = Live::start(("answered", answered))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(2, 3, 20, 2)])?;
+    /// let rows = live.rows::<i64, (i64, Option<i64>)>("answered")?;
+    /// assert_eq!(rows, [(2, (50, Some(20))), (3, (20, None))]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     fn left_join<W>(self, other: Collection<'s, (K, W)>) -> Collection<'s, (K, (V, Option<W>))>
     where
         V: Hash,
         W: ExchangeData + Hash;
 
     /// The exact sum of values per key, kept incrementally: a change costs one key, not its rows.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn sent(df: &mut Dataflow) {
+    ///     let pairs = df
+    ///         .events::<Transfer>("transfers")
+    ///         .map(|t| ((t.from_account, t.to_account), t.amount))
+    ///         .sum("pairs");
+    ///     df.view("pairs", pairs.clone());
+    ///     df.view("sent", pairs.map(|((from, _to), amount)| (from, amount)).sum_values());
+    /// }
+    /// # let mut live = Live::start(("sent", sent))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(1, 3, 20, 2)])?;
+    /// assert_eq!(live.rows::<i64, i64>("sent")?, [(1, 70)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     fn sum_values(self) -> Collection<'s, (K, V)>
     where
         V: Summand;

@@ -1,19 +1,13 @@
-//! `Events`: the user's handle on a linear recipe, and the barriers that end it.
+//! `Events`: the user's handle on a linear recipe.
 
 use std::fmt::Display;
 use std::rc::Rc;
 
-use super::accumulate::{Accumulate, Count, Distinct, DistinctBy, Fold, Key, Latest};
-use super::accumulate::{Monoid, Sum, Summand, Value};
-use super::arranged::{ArrangedBarrier, Keyed};
-use super::barrier::HashBarrier;
-use super::collection::Collection;
-use super::front::{Concat, Filter, FlatMap, Front, Map, OnlyAdds, Or, Source, TryMap, Weighted};
+use super::front::{Concat, Filter, FlatMap, Front, Map, Or, Source, TryMap, Weighted};
 use super::keep::{Keep, Moment};
 use super::newest::{Newest, NewestBarrier, Seen};
 use super::plan::Sketch;
 use super::retained::Retained;
-use super::retained_barrier::RetainedBarrier;
 use crate::event::Event;
 
 /// Events on their way to an accumulation barrier: linear operators only.
@@ -39,6 +33,19 @@ impl<'s, P: Front> Events<'s, P> {
     }
 
     /// One value for each item.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Line, testing::Live};
+    /// # let line = |text: &str| Line { text: text.to_owned() };
+    /// fn lengths(df: &mut Dataflow) {
+    ///     let lengths = df.events::<Line>("lines").map(|line| line.text.len() as i64);
+    ///     df.view("lengths", lengths.count("lengths"));
+    /// }
+    /// # let mut live = Live::start(("lengths", lengths))?;
+    /// live.feed("lines", &[line("to be"), line("or"), line("to go")])?;
+    /// assert_eq!(live.rows::<i64, i64>("lengths")?, [(2, 1), (5, 2)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn map<T, F>(self, logic: F) -> Events<'s, Map<P, F, T>>
     where
         T: 'static,
@@ -48,6 +55,22 @@ impl<'s, P: Front> Events<'s, P> {
     }
 
     /// Any number of values for each item: push them into the vector.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Line, testing::Live};
+    /// # let line = |text: &str| Line { text: text.to_owned() };
+    /// fn words(df: &mut Dataflow) {
+    ///     let words = df
+    ///         .events::<Line>("lines")
+    ///         .flat_map(|line, out| out.extend(line.text.split(' ').map(str::to_owned)));
+    ///     df.view("words", words.count("words"));
+    /// }
+    /// # let mut live = Live::start(("words", words))?;
+    /// live.feed("lines", &[line("to be"), line("be")])?;
+    /// let found = live.rows::<String, i64>("words")?;
+    /// assert_eq!(found, [("be".to_owned(), 2), ("to".to_owned(), 1)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn flat_map<T, F>(self, logic: F) -> Events<'s, FlatMap<P, F, T>>
     where
         T: 'static,
@@ -57,6 +80,19 @@ impl<'s, P: Front> Events<'s, P> {
     }
 
     /// The items for which `keep` holds.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Edge, testing::Live};
+    /// # let edge = |src, dst, diff| Edge { src, dst, diff };
+    /// fn edges(df: &mut Dataflow) {
+    ///     let edges = df.events::<Edge>("edges").filter(|edge| edge.src != edge.dst);
+    ///     df.view("edges", edges.map(|edge| (edge.src, edge.dst)).count("edges"));
+    /// }
+    /// # let mut live = Live::start(("edges", edges))?;
+    /// live.feed("edges", &[edge(1, 2, 1), edge(2, 2, 1)])?;
+    /// assert_eq!(live.rows::<(i64, i64), i64>("edges")?, [((1, 2), 1)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn filter<F>(self, keep: F) -> Events<'s, Filter<P, F>>
     where
         F: for<'a, 'b> Fn(&'b P::Item<'a>) -> bool + 'static,
@@ -66,6 +102,22 @@ impl<'s, P: Front> Events<'s, P> {
 
     /// One value for each item that is good. Bad ones become rows of the dataflow's `errors` view,
     /// `(epoch, stream, reason) -> n`, once, however many barriers follow.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Line, testing::Live};
+    /// # let line = |text: &str| Line { text: text.to_owned() };
+    /// fn numbers(df: &mut Dataflow) {
+    ///     let numbers = df.events::<Line>("lines").try_map(|line| line.text.parse::<i64>());
+    ///     df.view("numbers", numbers.count("numbers"));
+    /// }
+    /// # let mut live = Live::start(("numbers", numbers))?;
+    /// live.feed("lines", &[line("7"), line("seven")])?;
+    /// assert_eq!(live.rows::<i64, i64>("numbers")?, [(7, 1)]);
+    /// let ((epoch, stream, reason), n) = &live.rows::<(u64, String, String), i64>("errors")?[0];
+    /// assert_eq!((*epoch, &**stream, *n), (0, "lines", 1));
+    /// assert_eq!(reason, "invalid digit found in string");
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn try_map<T, R, F>(self, logic: F) -> Events<'s, TryMap<P, F, T>>
     where
         T: 'static,
@@ -78,6 +130,20 @@ impl<'s, P: Front> Events<'s, P> {
     /// Multiplies each item's weight: -1 deletes, 0 drops. A deletion may come before what it
     /// deletes. Accumulations without an inverse (`latest`, `distinct_by`, `fold`) do not compile
     /// behind it.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Edge, testing::Live};
+    /// # let edge = |src, dst, diff| Edge { src, dst, diff };
+    /// fn edges(df: &mut Dataflow) {
+    ///     let edges = df.events::<Edge>("edges").weighted(|edge| edge.diff);
+    ///     df.view("edges", edges.map(|edge| (edge.src, edge.dst)).count("edges"));
+    /// }
+    /// # let mut live = Live::start(("edges", edges))?;
+    /// live.feed("edges", &[edge(1, 2, -1), edge(1, 3, 1)])?;
+    /// live.feed("edges", &[edge(1, 2, 1)])?;
+    /// assert_eq!(live.rows::<(i64, i64), i64>("edges")?, [((1, 3), 1)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn weighted<F>(self, weight: F) -> Events<'s, Weighted<P, F>>
     where
         F: for<'a, 'b> Fn(&'b P::Item<'a>) -> i64 + 'static,
@@ -86,6 +152,23 @@ impl<'s, P: Front> Events<'s, P> {
     }
 
     /// The items of both, which may come from different streams.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn seen(df: &mut Dataflow) {
+    ///     let transfers = df.events::<Transfer>("transfers");
+    ///     let sent = transfers.clone().map(|t| t.from_account);
+    ///     let received = transfers.map(|t| t.to_account);
+    ///     df.view("seen", sent.concat(received).count("seen"));
+    /// }
+    /// # let mut live = Live::start(("seen", seen))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(2, 3, 20, 2)])?;
+    /// assert_eq!(live.rows::<i64, i64>("seen")?, [(1, 1), (2, 2), (3, 1)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn concat<Q>(self, other: Events<'s, Q>) -> Events<'s, Concat<P, Q>>
     where
         Q: for<'a> Front<Item<'a> = P::Item<'a>>,
@@ -96,117 +179,6 @@ impl<'s, P: Front> Events<'s, P> {
         both.kept.sort_unstable();
         both.kept.dedup();
         both
-    }
-
-    fn accumulate<A>(self, name: &str, accumulate: A) -> Collection<'s, A::Row>
-    where
-        A: Accumulate,
-        P: for<'a> Front<Item<'a> = A::Item>,
-    {
-        let (claims, scope) = (self.front.clone(), self.sketch.scope());
-        if self.kept.is_empty() {
-            let (barrier, rows) = HashBarrier::install(scope, name, accumulate, self.front);
-            self.sketch.add_barrier(&claims, Box::new(barrier));
-            return rows;
-        }
-        let retentions = self.sketch.retentions(&self.kept);
-        let (barrier, rows) =
-            RetainedBarrier::install(scope, name, accumulate, self.front, retentions);
-        self.sketch.add_barrier(&claims, Box::new(barrier));
-        rows
-    }
-
-    /// How often each item occurs: `(item, n)`, for items whose weights do not sum to zero.
-    ///
-    /// State: one entry per distinct item. `name` is unique within the dataflow and names the
-    /// accumulation on disk; so it is for every barrier.
-    pub fn count<K: Key>(self, name: &str) -> Collection<'s, (K, i64)>
-    where
-        P: for<'a> Front<Item<'a> = K>,
-    {
-        self.accumulate(name, Count::default())
-    }
-
-    /// The items whose weights sum to something positive, once each. Counts are what is kept, so
-    /// deletions work. State: one entry per distinct item.
-    pub fn distinct<K: Key>(self, name: &str) -> Collection<'s, K>
-    where
-        P: for<'a> Front<Item<'a> = K>,
-    {
-        self.accumulate(name, Distinct::default())
-    }
-
-    /// The exact sum of values per key. State: one entry per key that has events.
-    ///
-    /// Panics when a sum leaves the range of its type.
-    pub fn sum<K: Key, V: Summand>(self, name: &str) -> Collection<'s, (K, V)>
-    where
-        P: for<'a> Front<Item<'a> = (K, V)>,
-    {
-        self.accumulate(name, Sum::default())
-    }
-
-    /// The value with the greatest `order` per key; among equals the greatest value. Put a field
-    /// that breaks ties (a sequence, a source) into the order: arrival order is never read.
-    /// State: one value per key.
-    pub fn latest<K, V, O, F>(self, name: &str, order: F) -> Collection<'s, (K, V)>
-    where
-        K: Key,
-        V: Value,
-        O: Ord + 'static,
-        F: Fn(&V) -> O + 'static,
-        P: for<'a> Front<Item<'a> = (K, V)>,
-        P::Sign: OnlyAdds,
-    {
-        self.accumulate(name, Latest::new(order))
-    }
-
-    /// One row per id: the least, where rows of one id differ. State: one row per id, for ever.
-    pub fn distinct_by<I, V, F>(self, name: &str, id: F) -> Collection<'s, V>
-    where
-        I: Key,
-        V: Value,
-        F: Fn(&V) -> I + 'static,
-        P: for<'a> Front<Item<'a> = V>,
-        P::Sign: OnlyAdds,
-    {
-        self.accumulate(name, DistinctBy::new(id))
-    }
-
-    /// A commutative [`Monoid`] per key. State: one monoid value per key.
-    pub fn fold<M, K>(self, name: &str) -> Collection<'s, (K, M)>
-    where
-        K: Key,
-        M: Monoid,
-        P: for<'a> Front<Item<'a> = (K, M::Item)>,
-        P::Sign: OnlyAdds,
-    {
-        self.accumulate(name, Fold::<K, M>::default())
-    }
-
-    /// All rows, with their multiplicities (negative ones too). State: every distinct row.
-    pub fn collect<D: Key>(self, name: &str) -> Collection<'s, D>
-    where
-        P: for<'a> Front<Item<'a> = D>,
-    {
-        self.map(|row| (row, ())).keyed(name).arranged.as_collection(|row, ()| row.clone())
-    }
-
-    /// All rows, arranged by key; a join reuses the arrangement. State: every distinct row.
-    pub fn keyed<K: Key, V: Key>(self, name: &str) -> Keyed<'s, K, V>
-    where
-        P: for<'a> Front<Item<'a> = (K, V)>,
-    {
-        if !self.kept.is_empty() {
-            // The counts are what expires; the rows follow them.
-            let rows = self.accumulate(name, Count::default());
-            let rows = rows.explode(|(row, copies)| Some((row, copies as isize)));
-            return Keyed { arranged: rows.arrange_by_key_named(&format!("Arrange: {name}")) };
-        }
-        let claims = self.front.clone();
-        let (barrier, arranged) = ArrangedBarrier::install(self.sketch.scope(), name, self.front);
-        self.sketch.add_barrier(&claims, Box::new(barrier));
-        Keyed { arranged }
     }
 }
 
@@ -261,6 +233,25 @@ impl<'s, E: Event> Events<'s, Source<E>> {
     /// event's epoch limits what the event may claim.
     ///
     /// State: one number.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, Event, Keep, Timestamp, testing::Live};
+    /// # #[derive(Event, Clone)]
+    /// # struct Visit {
+    /// #     at: Timestamp,
+    /// # }
+    /// fn hours(df: &mut Dataflow) {
+    ///     let visits = df.events::<Visit>("visits");
+    ///     let newest = visits.newest(|visit| visit.at);
+    ///     let hours = visits.map(|visit| visit.at.hour()).count("hours");
+    ///     df.view("hours", hours).retain(&newest, |hour, _n| *hour, Keep::days(1));
+    /// }
+    /// # let mut live = Live::start(("hours", hours))?;
+    /// let visit = |at: &str| -> diptych::Result<Visit> { Ok(Visit { at: at.parse()? }) };
+    /// live.feed("visits", &[visit("2024-03-01 10:30")?, visit("2024-03-02 11:30")?])?;
+    /// assert_eq!(live.rows::<Timestamp, i64>("hours")?.len(), 1); // 10:00 is too old
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     pub fn newest<M, F>(&self, time: F) -> Newest<'s>
     where
         M: Moment,

@@ -40,6 +40,7 @@ mod barrier;
 mod collection;
 mod definition;
 mod dump;
+mod ends;
 mod events;
 mod front;
 mod graph;

@@ -10,6 +10,13 @@ use crate::dataflow::Monoid;
 /// With 10 bits for each value and 7 hashes (which it has) about one value in a hundred is wrongly
 /// said to be there. After Bloom (1970); the hashes are two halves of one, combined (Kirsch and
 /// Mitzenmacher, 2006). State: `BITS / 8` bytes.
+///
+/// ```
+/// use diptych::{Monoid, folds::{Bloom, hash}};
+/// let mut seen = Bloom::<1024>::of(hash("ada"));
+/// seen.merge(Bloom::of(hash("emmy")));
+/// assert!(seen.contains(hash("ada")));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Bloom<const BITS: u32>(Vec<u64>);
 

@@ -6,19 +6,47 @@ use serde::{Deserialize, Serialize};
 use crate::dataflow::Monoid;
 
 /// The least value.
+///
+/// ```
+/// use diptych::{Monoid, folds::Min};
+/// let mut least = Min::of(3);
+/// least.merge(Min::of(2));
+/// assert_eq!(least.get(), 2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Min<T>(T);
 
 /// The greatest value.
+///
+/// ```
+/// use diptych::{Monoid, folds::Max};
+/// let mut greatest = Max::of(3);
+/// greatest.merge(Max::of(2));
+/// assert_eq!(greatest.get(), 3);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Max<T>(T);
 
 /// The value with the least order; where several have it, the least of them. One event gives
 /// `(order, value)`.
+///
+/// ```
+/// use diptych::{Monoid, folds::First};
+/// let mut first = First::of((9, 50));
+/// first.merge(First::of((7, 80)));
+/// assert_eq!(first.get(), (7, 80));
+/// ```
 pub type First<O, V> = Min<(O, V)>;
 
 /// The value with the greatest order; where several have it, the greatest of them. One event gives
 /// `(order, value)`.
+///
+/// ```
+/// use diptych::{Monoid, folds::Last};
+/// let mut last = Last::of((9, 50));
+/// last.merge(Last::of((7, 80)));
+/// assert_eq!(last.get(), (9, 50));
+/// ```
 pub type Last<O, V> = Max<(O, V)>;
 
 impl<T> Min<T> {
@@ -67,6 +95,14 @@ impl<T: ExchangeData> Monoid for Max<T> {
 ///
 /// [`CollectionExt::top_k`](crate::CollectionExt::top_k) ranks what may also become less, and keeps
 /// every row for it; this keeps `N`.
+///
+/// ```
+/// use diptych::{Monoid, folds::Top};
+/// let mut top = Top::<i64, 2>::of(3);
+/// top.merge(Top::of(5));
+/// top.merge(Top::of(4));
+/// assert_eq!(top.get(), [5, 4]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Top<T, const N: usize>(Vec<T>);
 

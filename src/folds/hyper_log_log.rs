@@ -11,6 +11,14 @@ use crate::dataflow::Monoid;
 /// need no correction for large numbers (Heule, Nunkesser and Hall, 2013). The estimate is that of
 /// the registers alone, so it is the same in whatever order they were filled. State: 3 bytes for
 /// each register in use, until that is more than all of them take, 2^P bytes.
+///
+/// ```
+/// use diptych::{Monoid, folds::{HyperLogLog, hash}};
+/// let mut users = HyperLogLog::<12>::of(hash("ada"));
+/// users.merge(HyperLogLog::of(hash("emmy")));
+/// users.merge(HyperLogLog::of(hash("ada")));
+/// assert_eq!(users.estimate(), 2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HyperLogLog<const P: u8>(Registers);
 

@@ -7,6 +7,13 @@ use crate::dataflow::{Monoid, Summand};
 use crate::event::Decimal;
 
 /// How many events; one gives `()`.
+///
+/// ```
+/// use diptych::{Monoid, folds::Count};
+/// let mut events = Count::of(());
+/// events.merge(Count::of(()));
+/// assert_eq!(events.get(), 2);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Count(i64);
 
@@ -31,6 +38,13 @@ impl Monoid for Count {
 
 /// The sum: for tuples of monoids; alone, [`Events::sum`](crate::Events::sum) does the same, and
 /// takes deletions.
+///
+/// ```
+/// use diptych::{Monoid, folds::Sum};
+/// let mut sum = Sum::of(3_i64);
+/// sum.merge(Sum::of(2));
+/// assert_eq!(sum.get(), 5);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Sum<V>(V);
 
@@ -185,6 +199,14 @@ impl<T: Exact> Summand for Mean<T> {
 }
 
 /// The variance and the standard deviation, from exact sums of the numbers and of their squares.
+///
+/// ```
+/// use diptych::{Monoid, folds::Variance};
+/// let mut variance = Variance::of(3_i64);
+/// variance.merge(Variance::of(1));
+/// assert_eq!(variance.decimal::<2>().to_string(), "1.00");
+/// assert_eq!(variance.deviation::<2>().to_string(), "1.00");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Variance<T> {
     sum: i128,

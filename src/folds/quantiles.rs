@@ -13,6 +13,13 @@ use crate::dataflow::Monoid;
 /// sign, their magnitude and the `BITS` bits behind the first, as in Tene's `HdrHistogram`. Unlike
 /// the buckets of `DDSketch` (Masson, Rim and Lee, 2019) these need no logarithm, which would be
 /// another in the last digit on another machine. State: at most `64 * 2^BITS` counters per sign.
+///
+/// ```
+/// use diptych::{Monoid, folds::Quantiles};
+/// let mut millis = Quantiles::<6>::of(12);
+/// [7, 30, 8, 9].into_iter().for_each(|n| millis.merge(Quantiles::of(n)));
+/// assert_eq!(millis.quantile(500), 9);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Quantiles<const BITS: u32>(BTreeMap<i32, u64>);
 

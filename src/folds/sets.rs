@@ -11,6 +11,14 @@ use crate::dataflow::Monoid;
 ///
 /// The whole set is one value of the row: each change emits it anew. For large sets
 /// [`Events::distinct`](crate::Events::distinct) is cheaper, which keeps one row per value.
+///
+/// ```
+/// use diptych::{Monoid, folds::Set};
+/// let mut tags = Set::of('a');
+/// tags.merge(Set::of('b'));
+/// tags.merge(Set::of('a'));
+/// assert!(tags.get().into_iter().eq(['a', 'b']));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Set<T: Ord>(BTreeSet<T>);
 
@@ -34,6 +42,14 @@ impl<T: ExchangeData> Monoid for Set<T> {
 }
 
 /// How often each value came; give buckets for values of many kinds.
+///
+/// ```
+/// use diptych::{Monoid, folds::Histogram};
+/// let mut tags = Histogram::of('a');
+/// tags.merge(Histogram::of('b'));
+/// tags.merge(Histogram::of('a'));
+/// assert!(tags.get().into_iter().eq([('a', 2), ('b', 1)]));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Histogram<T: Ord>(BTreeMap<T, u64>);
 

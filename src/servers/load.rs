@@ -39,8 +39,8 @@ impl Load {
         Counting(Arc::clone(self.requests.get_or_init(|| Arc::new(Requests::new(paths)))))
     }
 
-    /// Tells what would never end by itself to end.
-    pub(super) fn stop(&self) {
+    /// Tells what would never end by itself (subscriptions) to end.
+    pub fn stop(&self) {
         self.stopping.send_replace(true);
     }
 

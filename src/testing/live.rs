@@ -21,6 +21,8 @@ pub struct Live {
     /// None only while it restarts.
     served: Option<Served>,
     index: Index,
+    /// Where the batch view ends that it was last restored from.
+    base: Option<Epoch>,
 }
 
 impl Live {
@@ -32,7 +34,7 @@ impl Live {
         let (definition, system) = (dataflow.into(), System::in_memory());
         let writer = Arc::new(system.writer()?);
         let (served, index) = serve(&system, &definition, &writer, 1, Boundary::Newest)?;
-        Ok(Live { definition, system, writer, served: Some(served), index })
+        Ok(Live { definition, system, writer, served: Some(served), index, base: None })
     }
 
     /// Appends events as an epoch of their own, and waits until they are visible. No events make an
@@ -108,8 +110,13 @@ impl Live {
         let options = BatchOptions { cluster: Cluster::local(workers), ..BatchOptions::default() };
         let start = match self.writer.upper() {
             0 => Boundary::Newest,
+            // Nothing came since the last restart.
+            upper if self.base == Some(upper) => Boundary::Restore(upper),
             _ => Boundary::Restore(self.system.batch(&self.definition, &options)?.boundary),
         };
+        if let Boundary::Restore(boundary) = start {
+            self.base = Some(boundary);
+        }
         let (system, definition) = (&self.system, &self.definition);
         let (served, index) = serve(system, definition, &self.writer, workers, start)?;
         (self.served, self.index) = (Some(served), index);

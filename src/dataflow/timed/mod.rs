@@ -80,6 +80,33 @@ pub trait TimedExt<'s, K, V>: Sized {
     /// that is at most `before` earlier and at most `after` later. Costs what the rows of three
     /// such spans cost, not those of the key.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use diptych::{Dataflow, Event, TimedExt, Timestamp, testing::Live};
+    /// # #[derive(Event, Clone)]
+    /// # struct Click {
+    /// #     at: Timestamp,
+    /// #     user: i64,
+    /// #     step: i64,
+    /// # }
+    /// # let click = |second, step| Click { at: Timestamp::from_seconds(second), user: 1, step };
+    /// fn bought(df: &mut Dataflow) {
+    ///     let clicks = df.events::<Click>("clicks");
+    ///     let seen = clicks.clone().filter(|c| c.step == 0).map(|c| (c.user, (c.at, c.step)));
+    ///     let bought = clicks.filter(|c| c.step == 1).map(|c| (c.user, (c.at, c.step)));
+    ///     // What was seen in the minute before.
+    ///     let minute = Duration::from_secs(60);
+    ///     let (bought, seen) = (bought.collect("bought"), seen.collect("seen"));
+    ///     let pairs = bought.interval_join(seen, minute, Duration::ZERO);
+    ///     df.view("bought", pairs.map(|(user, ((at, _), (seen, _)))| (user, (at, seen))));
+    /// }
+    /// # let mut live = Live::start(("bought", bought))?;
+    /// live.feed("clicks", &[click(10, 0), click(100, 0), click(130, 1)])?;
+    /// let at = Timestamp::from_seconds;
+    /// assert_eq!(live.rows::<i64, (Timestamp, Timestamp)>("bought")?, [(1, (at(130), at(100)))]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
+    ///
     /// # Panics
     /// When both spans together are zero, or longer than 292,000 years.
     #[expect(clippy::type_complexity, reason = "a pair of rows is a pair of rows")]
@@ -97,6 +124,29 @@ pub trait TimedExt<'s, K, V>: Sized {
     /// `step` says which step a row is (0 is the first; none for rows that are no step). A step
     /// counts once all before it have been taken, in the order of their times; rows at one time are
     /// taken in the order of their values. Sessions that never took the first have reached 0.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use diptych::{Dataflow, Event, TimedExt, Timestamp, testing::Live};
+    /// # #[derive(Event, Clone)]
+    /// # struct Click {
+    /// #     at: Timestamp,
+    /// #     user: i64,
+    /// #     step: i64,
+    /// # }
+    /// # let click = |second, step| Click { at: Timestamp::from_seconds(second), user: 1, step };
+    /// fn funnel(df: &mut Dataflow) {
+    ///     let clicks = df.events::<Click>("clicks").map(|c| (c.user, (c.at, c.step)));
+    ///     let clicks = clicks.collect("clicks");
+    ///     let reached = clicks.funnel(Duration::from_secs(60), |step| Some(*step as u64));
+    ///     df.view("funnel", reached);
+    /// }
+    /// # let mut live = Live::start(("funnel", funnel))?;
+    /// live.feed("clicks", &[click(10, 0), click(50, 2), click(30, 1)])?;
+    /// let start = Timestamp::from_seconds(10);
+    /// assert_eq!(live.rows::<i64, (Timestamp, u64)>("funnel")?, [(1, (start, 3))]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     ///
     /// # Panics
     /// As [`TimedExt::sessions`].
@@ -148,6 +198,25 @@ where
 pub trait OrderedExt<'s, K, O, V>: Sized {
     /// `(key, (order, value, running))`: each row with the sum of all values of the key up to it,
     /// itself included; rows of one order are all included in each of them.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, OrderedExt, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn so_far(df: &mut Dataflow) {
+    ///     let received = df
+    ///         .events::<Transfer>("transfers")
+    ///         .map(|t| (t.to_account, (t.ts, t.amount)))
+    ///         .collect("received");
+    ///     df.view("so_far", received.running_sum());
+    /// }
+    /// # let mut live = Live::start(("so_far", so_far))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(3, 2, 20, 2)])?;
+    /// let rows = live.rows::<i64, (i64, i64, i64)>("so_far")?;
+    /// assert_eq!(rows, [(2, (1, 50, 50)), (2, (2, 20, 70))]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     fn running_sum(self) -> Collection<'s, (K, (O, V, V))>;
 }
 

@@ -32,6 +32,8 @@ mod verify;
 
 use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,6 +43,7 @@ use super::entry::Entry;
 use super::listener;
 use super::site::Site;
 use crate::error::{Error, Kind};
+use crate::limits::BODY_BYTES_MAX;
 
 pub(super) use hostile::hostile;
 pub(super) use problem::Problem;
@@ -94,9 +97,25 @@ fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> App {
     App { router: router.layer(counted).with_state(site), shortcut }
 }
 
+/// The routes below `/v1/` that read and append, for a service of one's own, which decides who may
+/// come in.
+pub(super) fn embedded(site: &Arc<Site>) -> Router {
+    let mut all = Routes::new();
+    for (role, mut routes) in routes() {
+        if matches!(role, Some(Role::Read | Role::Append)) {
+            let paths = &routes.get_openapi_mut().paths.paths;
+            if paths.keys().all(|path| path.starts_with("/v1/")) {
+                all = all.merge(routes);
+            }
+        }
+    }
+    let router = all.split_for_parts().0.layer(DefaultBodyLimit::max(BODY_BYTES_MAX as usize));
+    router.with_state(Arc::clone(site))
+}
+
 /// Answers nothing: who asks is told to come back.
 pub(super) fn closed() -> App {
-    let router = axum::Router::new().fallback(|| async {
+    let router = Router::new().fallback(|| async {
         let message = "another process takes over: it answers in a moment";
         Problem::from(Error::new(Kind::Stopped, message).remedy("ask again"))
     });

@@ -1,0 +1,39 @@
+//! The interface as routes, for whoever has a service already.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::http;
+use super::site::Site;
+
+/// The routes of the HTTP interface that read and append, to merge into an axum service of your
+/// own: everything below `/v1/` that asks for the role `read` or `append`.
+///
+/// Who may come in is your service's business: there is no gate but what you put before them.
+/// A body has at most [`limits::BODY_BYTES_MAX`](crate::limits::BODY_BYTES_MAX) bytes.
+/// Subscriptions never end by themselves: call [`Load::stop`](super::Load::stop) on `site.load`
+/// when your service begins to shut down. The page, the metrics, and what makes the process
+/// compute or change are for [`Servers`](super::Servers) alone.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use diptych::dataflows::word_count;
+/// use diptych::{Definition, ServeOptions, System};
+///
+/// # fn main() -> diptych::Result<()> {
+/// let (system, flows) = (System::in_memory(), [Definition::new("word_count", word_count)]);
+/// let writer = Arc::new(system.writer()?);
+/// let served = system.serve(&flows, ServeOptions::default().writer(&writer))?;
+/// let site = system.site(&served, &flows, Some(writer))?;
+/// let service: axum::Router = axum::Router::new()
+///     .route("/", axum::routing::get(|| async { "mine" }))
+///     .merge(diptych::servers::routes(&site));
+/// # drop(service);
+/// # Ok(())
+/// # }
+/// ```
+pub fn routes(site: &Arc<Site>) -> Router {
+    http::embedded(site)
+}
