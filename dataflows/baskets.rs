@@ -21,6 +21,7 @@ const TOGETHER_MIN: isize = 3;
 /// (products) -> how many invoices have so many, the large ones too.
 ///
 /// A product is on an invoice while the sum of its quantities there is positive.
+#[inline]
 pub fn baskets(df: &mut Dataflow) {
     let bought = df
         .events::<InvoiceLine>("invoice_lines")

@@ -30,6 +30,7 @@ const STEPS: [&str; 4] = ["", "product", "cart", "checkout"];
 /// session: `funnel`: (day, step) -> sessions that took it after all before it, `bounces`: (day) ->
 /// sessions, and those of one page, `entries` and `exits`: (day, rank) -> page, sessions. A click
 /// that is sent twice counts once.
+#[inline]
 pub fn clickstream(df: &mut Dataflow) {
     let silence = Duration::from_mins(30);
     let clicks = df

@@ -43,6 +43,7 @@ pub struct Link {
 /// that reaches 2,000 within an `hour`, one within an hour after one `abroad`. Of three accounts or
 /// more, `rings`: (ring) -> accounts, paid, alerts, and `members`: (ring) -> account, paid, alerts.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "a method is of one lifetime")]
+#[inline]
 pub fn fraud(df: &mut Dataflow) {
     let payments = df.events::<Payment>("payments").map(|p| p.into_event());
     let payments = payments.distinct_by("payments", |p| p.id);

@@ -14,6 +14,7 @@ pub use facts::{Movement, Op, ProductChange, ReservationChange};
 /// `available`: (warehouse, product) -> name, on hand, reserved, available; `low_stock`:
 /// (warehouse, product) -> available and the level to reorder at, where it is not more; `unlisted`:
 /// (warehouse, product) -> on hand, reserved, of products that are not in the table.
+#[inline]
 pub fn inventory(df: &mut Dataflow) {
     let products = df
         .events::<ProductChange>("product_changes")

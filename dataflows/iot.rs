@@ -19,6 +19,7 @@ const SILENT_US: i64 = 3_600_000_000;
 /// `windows`: (sensor, start of five minutes) -> n, least, greatest, mean; `silent`: (sensor) ->
 /// its last reading, an hour or more before the newest of all; `alerts`: (sensor, at, sequence) ->
 /// value, corrected by the latest calibration at that time, which says what is no alert.
+#[inline]
 pub fn iot(df: &mut Dataflow) {
     let readings = df.events::<Reading>("readings");
     let heard = readings.clone().map(|r| (r.sensor.to_owned(), r.at)).fold::<Max<_>, _>("heard");

@@ -25,6 +25,7 @@ pub struct Tie {
 }
 
 /// `core_numbers`: (node) -> core, and `cores`: (k) -> how many nodes are in the k-core.
+#[inline]
 pub fn k_core(df: &mut Dataflow) {
     let ties = df
         .events::<Tie>("ties")

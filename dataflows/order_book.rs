@@ -15,6 +15,7 @@ pub use facts::{LimitOrder, Side, Trade};
 /// `levels`: (symbol, side, price) -> quantity, orders; `top_levels`: (symbol, side, rank) ->
 /// price, quantity, orders of the five best; `spread`: (symbol) -> best bid, best ask, spread;
 /// `minutes`: (symbol, minute) -> volume, price weighted by volume.
+#[inline]
 pub fn order_book(df: &mut Dataflow) {
     let orders = df
         .events::<LimitOrder>("limit_orders")

@@ -32,6 +32,7 @@ pub struct Purchase {
 /// ten most alike; `recommended`: (user, rank) -> item, score, the five that the user does not have
 /// with the greatest sums of likeness to what the user has.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "a method is of one lifetime")]
+#[inline]
 pub fn recommendations(df: &mut Dataflow) {
     let lines = df.events::<Purchase>("purchases").map(|p| p.into_event());
     let lines = lines.distinct_by("purchases", |p| p.line);

@@ -7,6 +7,9 @@ use diptych::{Collection, CollectionExt, Dataflow, Event, Timestamp};
 
 use crate::dataflows::hashtags::hashtags;
 
+mod draw;
+pub use draw::{MadeUpTweets, draw};
+
 /// A short message.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Tweet {

@@ -469,6 +469,9 @@ const _: () = assert!(CUTOVER_HOLD.as_millis() < CUTOVER_PATIENCE.as_millis());
 /// Keys of each view whose rows one answer about a deployment gives.
 pub const DEPLOY_SAMPLES_MAX: usize = 1_000;
 
+/// Made-up events of one `diptych sample`: all are drawn in memory, a few hundred bytes each.
+pub const SAMPLE_EVENTS_MAX: u64 = 5_000_000;
+
 /// Events that one run erases from history: their places, 16 bytes each, are held in memory.
 pub const ERASED_EVENTS_MAX: u64 = 16 << 20;
 

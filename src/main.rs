@@ -6,5 +6,6 @@ use diptych::dataflows;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    diptych::main(dataflows::all().into_iter().chain(dataflows::nexmark::all()))
+    let flows = dataflows::all().into_iter().chain(dataflows::gallery());
+    diptych::main(flows.chain(dataflows::nexmark::all()))
 }

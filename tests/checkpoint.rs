@@ -43,7 +43,7 @@ fn digests(system: &System, flow: &Definition) -> Result<(u64, Vec<String>), Str
 }
 
 fn case() -> impl Strategy<Value = (String, History, Index, [usize; 3])> {
-    let names: Vec<_> = naive::twins::builtins().iter().map(|d| d.name().to_owned()).collect();
+    let names: Vec<_> = diptych::dataflows::all().iter().map(|d| d.name().to_owned()).collect();
     let history = select(names)
         .prop_flat_map(|name| generate::history(&name).prop_map(move |h| (name.clone(), h)));
     let workers = || select(vec![1_usize, 2, 3]);

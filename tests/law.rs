@@ -80,7 +80,7 @@ fn builtin(name: String) -> impl Strategy<Value = (Subject, History)> {
 }
 
 fn any_builtin() -> impl Strategy<Value = Case> {
-    let names: Vec<_> = naive::twins::builtins().iter().map(|d| d.name().to_owned()).collect();
+    let names: Vec<_> = diptych::dataflows::all().iter().map(|d| d.name().to_owned()).collect();
     case(select(names).prop_flat_map(builtin))
 }
 
@@ -143,7 +143,7 @@ fn random_programs() {
 #[test]
 fn every_split() {
     let workers = [1, 2, 4, 2];
-    for definition in naive::twins::builtins() {
+    for definition in diptych::dataflows::all() {
         let name = definition.name().to_owned();
         let strategy = builtin(name.clone()).prop_filter("long", |(_, h)| h.len() >= 5);
         cases("law", "every_split", scaled(2, 100), strategy, |(subject, history)| {
@@ -188,7 +188,7 @@ fn empty_epochs() {
 /// own, the others fed in place; new epochs arrive meanwhile.
 #[test]
 fn all_dataflows_together() {
-    let definitions = naive::twins::builtins();
+    let definitions = diptych::dataflows::all();
     let history = |definition: &diptych::Definition| generate::history(definition.name());
     let histories: Vec<_> = definitions.iter().map(history).collect();
     let strategy = (histories, prop::collection::vec(any::<Index>(), definitions.len()));

@@ -303,7 +303,7 @@ fn holds(case: &Case) -> Result<(), String> {
 
 #[test]
 fn builtin_dataflows() {
-    let names: Vec<_> = twins::builtins().iter().map(|d| d.name().to_owned()).collect();
+    let names: Vec<_> = diptych::dataflows::all().iter().map(|d| d.name().to_owned()).collect();
     let strategy = case(select(names).prop_flat_map(builtin));
     cases("retract", "builtin_dataflows", scaled(60, 6_000), strategy, holds);
 }

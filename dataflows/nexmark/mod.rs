@@ -4,8 +4,7 @@
 //! <https://github.com/nexmark/nexmark>, which is after Tucker, Tufte, Papadimos and Maier,
 //! "`NEXMark`: a benchmark for queries over data streams" (2002). Each query asks what the SQL of
 //! that name asks there, and answers without watermarks: a late event changes the answer that it
-//! belongs to.
-//! [`draw`] makes events up, after the generator of the suite.
+//! belongs to. The function [`draw`] makes events up, after the generator of the suite.
 //!
 //! What is different here:
 //! - q6 is there (the suite leaves it out: its engine cannot retract what it has averaged).
@@ -18,9 +17,6 @@
 //!   answered by event time.
 //! - q13 reads its bounded side input as a stream, so that it may grow.
 //! - Averages are exact to three digits. Where rows tie, the row decides, not the order of arrival.
-
-// The queries are `#[inline]`, which defers their machine code: they are compiled by who uses them,
-// and not by everybody who uses this crate.
 
 mod auction;
 mod best;
@@ -48,8 +44,8 @@ pub use winners::{q4, q6, q9};
 
 use diptych::{Dataflow, Definition};
 
-/// All queries, as `nexmark_q0` to `nexmark_q20`. They are not among
-/// [`dataflows::all`](super::all): together they are as much machine code as half of this crate.
+/// All queries, as `nexmark_q0` to `nexmark_q20`; compiled by whoever uses them, as the
+/// [gallery](super::gallery) is.
 #[inline]
 pub fn all() -> impl Iterator<Item = Definition> {
     let queries: [(&str, fn(&mut Dataflow<'_>)); 20] = [

@@ -18,6 +18,7 @@ pub(super) use super::admission::{TokenArgs, TokenCommand};
 pub(super) use super::asking::{ChangesArgs, KeyArgs, QueryArgs, TopArgs, epoch_of};
 pub(super) use super::deploy::DeployArgs;
 pub(super) use super::log::LogArgs;
+pub(super) use super::sample::SampleArgs;
 pub(super) use super::verify::{VerifyArgs, every};
 
 const EXIT_CODES: &str = "\
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Flows(FlowsArgs),
     /// Append files (CSV, NDJSON; also .gz, .zst) to a stream, all or nothing, exactly once
     Ingest(IngestArgs),
+    /// Append made-up events of a built-in dataflow, to try it on: the same for everybody
+    Sample(SampleArgs),
     /// Run dataflows over all of history and leave batch views on disk
     Batch(BatchArgs),
     /// Restore dataflows (or feed history) and keep them live, epoch by epoch

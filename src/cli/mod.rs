@@ -55,6 +55,7 @@ mod place;
 mod query;
 mod remote;
 mod retract;
+mod sample;
 mod serve;
 mod sheet;
 mod signal;
@@ -129,6 +130,7 @@ fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<Exit
         Command::New(args) => new::run(&args),
         Command::Flows(args) => flows::run(&args, catalog),
         Command::Ingest(args) => ingest::run(&args, catalog),
+        Command::Sample(args) => sample::run(&args),
         Command::Batch(args) => batch::run(&args, catalog),
         Command::Serve(args) => serve::run(&args, catalog),
         Command::Query(args) => query::run(&args, catalog),

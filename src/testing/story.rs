@@ -12,7 +12,7 @@ use crate::event::{Append as _, Event};
 use crate::io::{Random as _, SimRandom};
 
 /// Rows of streams.
-pub(super) type Batches = Vec<(Arc<str>, RecordBatch)>;
+pub(crate) type Batches = Vec<(Arc<str>, RecordBatch)>;
 
 /// A history for tests: the events of each epoch, of one stream or of several.
 ///
@@ -58,12 +58,39 @@ impl Story {
         self
     }
 
+    /// Adds events of a stream to the epochs there are, in order: number k of n comes in epoch
+    /// `k * epochs / n`. Without epochs, to a first one.
+    ///
+    /// ```
+    /// use diptych::dataflows::Root;
+    /// use diptych::testing::Story;
+    ///
+    /// let roots: Vec<Root> = (0..5).map(|node| Root { node }).collect();
+    /// let story = Story::default().epoch().epoch().spread("roots", &roots);
+    /// let same = Story::of("roots", &[roots[..3].to_vec(), roots[3..].to_vec()]);
+    /// assert_eq!(format!("{story:?}"), format!("{same:?}"));
+    /// ```
+    #[must_use]
+    pub fn spread<E: Event>(mut self, stream: &str, events: &[E]) -> Story {
+        if self.0.is_empty() {
+            self = self.epoch();
+        }
+        let epochs = self.0.len();
+        for (epoch, batches) in self.0.iter_mut().enumerate() {
+            let [from, to] = [epoch, epoch + 1].map(|at| (at * events.len()).div_ceil(epochs));
+            if from < to {
+                batches.push((stream.into(), rows(&events[from..to])));
+            }
+        }
+        self
+    }
+
     /// How many epochs.
     pub fn epochs(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn parts(&self) -> &[Batches] {
+    pub(crate) fn parts(&self) -> &[Batches] {
         &self.0
     }
 

@@ -5,6 +5,7 @@ mod binary;
 mod processes;
 mod refusals;
 mod retract;
+mod sample;
 #[path = "../serving/server.rs"]
 mod server;
 mod servers;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::Definition;
 use diptych::dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Order, Transfer, Tweet};
 
 use super::text::hashtags;
@@ -16,25 +15,6 @@ macro_rules! only {
             _ => None,
         })
     };
-}
-
-/// Dataflows whose twins are in a test of their own: `tests/gallery`.
-const ELSEWHERE: [&str; 8] = [
-    "baskets",
-    "clickstream",
-    "fraud",
-    "inventory",
-    "iot",
-    "k_core",
-    "order_book",
-    "recommendations",
-];
-
-/// The built-in dataflows whose twins are here.
-pub(crate) fn builtins() -> Vec<Definition> {
-    let mut all = diptych::dataflows::all();
-    all.retain(|flow| !ELSEWHERE.contains(&flow.name()));
-    all
 }
 
 /// Computes all views of the dataflow called `name` from all facts, in whatever order.

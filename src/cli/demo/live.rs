@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::made_up::MadeUp;
 use super::screen::Screen;
 use super::timed_disk::TimedDisk;
 use super::{STREAM, signal};
 use crate::cli::args::DemoArgs;
 use crate::dataflow::Definition;
-use crate::dataflows::Tweet;
+use crate::dataflows::{MadeUpTweets, Tweet};
 use crate::error::{Error, Result};
 use crate::event::{Append as _, Event, Timestamp};
 use crate::log::{Append, Pending, Writer};
@@ -96,7 +95,7 @@ pub(super) fn run(
     system: &System,
     writer: &Writer,
     flow: &Definition,
-    source: MadeUp,
+    source: MadeUpTweets,
     args: &DemoArgs,
     disk: &TimedDisk,
 ) -> Result<Index> {
@@ -162,7 +161,13 @@ fn check(served: &Served, flow: &str) -> Result<()> {
 }
 
 /// Appends what is due, every few milliseconds.
-fn generate(writer: &Writer, mut source: MadeUp, rate: u64, stage: &Stage, sender: Sender<Sent>) {
+fn generate(
+    writer: &Writer,
+    mut source: MadeUpTweets,
+    rate: u64,
+    stage: &Stage,
+    sender: Sender<Sent>,
+) {
     let begun = Instant::now();
     let mut sent = 0;
     while !stage.stopped() {

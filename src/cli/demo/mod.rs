@@ -6,7 +6,6 @@
 //! recomputing the whole log from its first event gives.
 
 mod live;
-mod made_up;
 mod screen;
 mod timed_disk;
 
@@ -20,7 +19,7 @@ use super::bar::{self, Watching};
 use super::sheet::grouped;
 use super::{batch, signal, verify};
 use crate::dataflow::Definition;
-use crate::dataflows::{Tweet, tweets};
+use crate::dataflows::{MadeUpTweets, Tweet, tweets};
 use crate::engine::{Cluster, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Append as _, Event};
@@ -28,9 +27,10 @@ use crate::io::ScratchDir;
 use crate::log::{Append, Writer};
 use crate::serving::{Index, Read, compare};
 use crate::system::{BatchOptions, System};
-use made_up::MadeUp;
 use timed_disk::TimedDisk;
 
+/// The demonstration is the same for everybody.
+const SEED: u64 = 0x00D1_97C4;
 /// The stream of the dataflow `tweets`.
 const STREAM: &str = "tweets";
 /// Events that are appended at once while history is written.
@@ -55,7 +55,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
         return Err(Error::new(Kind::Conflict, message)
             .remedy("give --data another directory, or leave it out"));
     }
-    let mut source = MadeUp::new(args.history);
+    let mut source = MadeUpTweets::new(SEED, args.history);
     write_history(&writer, &mut source, args.history)?;
     let flow = Definition::new("tweets", tweets);
     if args.history > 0 {
@@ -70,7 +70,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
 }
 
 /// Appends the history in chunks, a few of them under way at a time.
-fn write_history(writer: &Writer, source: &mut MadeUp, events: u64) -> Result<()> {
+fn write_history(writer: &Writer, source: &mut MadeUpTweets, events: u64) -> Result<()> {
     let begun = Instant::now();
     let bar = bar::rows("log");
     bar.set_length(events);

@@ -1,0 +1,115 @@
+//! Made-up tweets: the same for everybody, as natural as a demonstration needs.
+//!
+//! Tags and authors follow Zipf's law, some are not ASCII, the fashion changes from hour to hour,
+//! and one event in twenty is minutes to hours late.
+
+#[cfg(test)]
+mod tests;
+mod words;
+mod zipf;
+
+use std::fmt::Write as _;
+
+use diptych::Timestamp;
+use diptych::io::{Random, SimRandom};
+
+use super::Tweet;
+use words::{CATEGORIES, LANGUAGES, NAMED, OPENINGS, REGIONS};
+use zipf::Zipf;
+
+/// 2026-01-01T00:00:00Z.
+const START_US: i64 = 1_767_225_600_000_000;
+const HOUR_US: i64 = 3_600_000_000;
+/// History covers a day, unless its events would be further apart than this.
+const STEP_US_MAX: i64 = 150_000;
+const TAGS: usize = 3_000;
+const AUTHORS: usize = 10_000;
+/// One in so many events is late.
+const LATE: u64 = 20;
+
+/// So many tweets in order of arrival, over about a day.
+pub fn draw(seed: u64, events: usize) -> Vec<Tweet> {
+    let mut source = MadeUpTweets::new(seed, events as u64);
+    (0..events).map(|_| source.tweet()).collect()
+}
+
+/// An endless sequence of tweets.
+pub struct MadeUpTweets {
+    random: SimRandom,
+    tags: Zipf,
+    authors: Zipf,
+    now_us: i64,
+    step_us: i64,
+}
+
+impl MadeUpTweets {
+    /// The sequence of a seed whose first `history` events cover about a day.
+    pub fn new(seed: u64, history: u64) -> Self {
+        let day = 24 * HOUR_US;
+        let step_us = (day / (history.clamp(1, 1 << 40) as i64)).clamp(1, STEP_US_MAX);
+        MadeUpTweets {
+            random: SimRandom::new(seed),
+            tags: Zipf::new(TAGS),
+            authors: Zipf::new(AUTHORS),
+            now_us: START_US,
+            step_us,
+        }
+    }
+
+    /// The time of the last event, were it not late.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.now_us)
+    }
+
+    /// The next tweet.
+    pub fn tweet(&mut self) -> Tweet {
+        self.now_us += self.step_us;
+        let random = &self.random;
+        let late_us = if random.below(LATE) == 0 {
+            let minutes = 1 + random.below(1 + random.below(360));
+            minutes as i64 * 60_000_000
+        } else {
+            0
+        };
+        let author = self.authors.draw(random);
+        Tweet {
+            publish_date: Timestamp::from_micros(self.now_us - late_us),
+            author_id: format!("user{author}"),
+            account_category: CATEGORIES[author % CATEGORIES.len()].to_owned(),
+            region: REGIONS[author % REGIONS.len()].to_owned(),
+            language: LANGUAGES[author % LANGUAGES.len()].to_owned(),
+            followers: Some(random.below(5_000) as i64),
+            following: None,
+            updates: None,
+            post_type: String::new(),
+            retweet: None,
+            content: self.content(),
+        }
+    }
+
+    /// An opening and no, one, two or three tags.
+    fn content(&self) -> String {
+        let random = &self.random;
+        let mut text = OPENINGS[random.below(OPENINGS.len() as u64) as usize].to_owned();
+        let tags = match random.below(10) {
+            0 => 0,
+            1..=5 => 1,
+            6..=8 => 2,
+            _ => 3,
+        };
+        let hour = (self.now_us / HOUR_US) as usize;
+        for _ in 0..tags {
+            let rank = self.tags.draw(random);
+            text.push_str(" #");
+            match NAMED.get(rank) {
+                // The leaders change places every hour.
+                Some(_) => text.push_str(NAMED[(rank * 7 + hour) % NAMED.len()]),
+                None => {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "tag{rank}");
+                }
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,59 @@
+//! What made-up tweets are made of.
+
+/// Tags with a name; the rest are numbered.
+pub(super) const NAMED: [&str; 40] = [
+    "rust",
+    "Zürich",
+    "música",
+    "東京",
+    "football",
+    "news",
+    "été",
+    "monday",
+    "coffee",
+    "data",
+    "привет",
+    "vote",
+    "sunset",
+    "καλημέρα",
+    "jazz",
+    "winter",
+    "python",
+    "cats",
+    "caffè",
+    "москва",
+    "snow",
+    "books",
+    "dogs",
+    "cinema",
+    "vélo",
+    "science",
+    "مرحبا",
+    "train",
+    "rain",
+    "tea",
+    "brunch",
+    "køkken",
+    "design",
+    "maths",
+    "garden",
+    "춤",
+    "opera",
+    "running",
+    "bread",
+    "चाय",
+];
+pub(super) const OPENINGS: [&str; 8] = [
+    "just seen",
+    "so much",
+    "who else likes",
+    "breaking:",
+    "never again",
+    "good morning",
+    "reading about",
+    "long live",
+];
+pub(super) const REGIONS: [&str; 6] =
+    ["Europe", "United States", "Japan", "Brazil", "India", "Unknown"];
+pub(super) const LANGUAGES: [&str; 5] = ["English", "German", "Japanese", "Portuguese", "Russian"];
+pub(super) const CATEGORIES: [&str; 4] = ["Person", "Newsroom", "Company", "Bot"];

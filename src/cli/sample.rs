@@ -1,0 +1,65 @@
+//! `sample`: made-up events of a built-in dataflow, into the log.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::args::{DataArgs, count};
+use super::sheet::{counted, grouped};
+use crate::dataflows::{SAMPLED, sample};
+use crate::error::{Error, Kind, Result};
+use crate::limits::SAMPLE_EVENTS_MAX;
+use crate::log::Append;
+
+/// What `sample` is told.
+#[derive(Args, Debug)]
+pub(super) struct SampleArgs {
+    /// A built-in dataflow; `nexmark` for all of its queries
+    dataflow: String,
+    #[command(flatten)]
+    data: DataArgs,
+    /// How many events, of all its streams together, give or take a few
+    #[arg(long, value_name = "COUNT", default_value = "100_000", value_parser = count)]
+    events: u64,
+    /// In how many epochs
+    #[arg(long, value_name = "COUNT", default_value = "100", value_parser = count)]
+    epochs: u64,
+    /// Which of all such histories
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+}
+
+/// Draws a history and appends it, behind what there is.
+pub(super) fn run(args: &SampleArgs) -> Result<ExitCode> {
+    let (name, most) = (&args.dataflow, SAMPLE_EVENTS_MAX);
+    if args.events > most || args.epochs > args.events {
+        let (events, epochs) = (grouped(args.events), grouped(args.epochs));
+        return Err(Error::new(Kind::Input, format!("{events} events in {epochs} epochs"))
+            .remedy(format!("at most {} events, and not more epochs than events", grouped(most))));
+    }
+    let Some(story) = sample(name, args.seed, args.events as usize, args.epochs as usize) else {
+        return Err(Error::new(Kind::Missing, format!("dataflow {name:?} has no made-up events"))
+            .remedy(format!("these have: {}", SAMPLED.join(", "))));
+    };
+    let writer = args.data.system().writer()?;
+    let mut streams = Vec::<(String, u64)>::new();
+    let (mut first, mut last) = (None, 0);
+    for batches in story.parts() {
+        for (stream, rows) in batches {
+            let rows = rows.num_rows() as u64;
+            match streams.iter_mut().find(|(known, _)| *known == **stream) {
+                Some((_, count)) => *count += rows,
+                None => streams.push((stream.to_string(), rows)),
+            }
+        }
+        let append = Append { batches: batches.clone(), ..Append::default() };
+        last = writer.append(append)?.wait()?.epoch;
+        first.get_or_insert(last);
+    }
+    writer.close()?;
+    for (stream, count) in &streams {
+        eprintln!("{} in stream {stream}", counted(*count, "made-up event"));
+    }
+    eprintln!("epochs {} to {last}", first.unwrap_or(last));
+    Ok(ExitCode::SUCCESS)
+}

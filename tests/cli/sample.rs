@@ -1,0 +1,42 @@
+//! Made-up events: the same for everybody, for every dataflow that has some, and fit for it.
+
+use super::binary::Place;
+
+#[test]
+fn every_generator_feeds_its_dataflow() {
+    let place = Place::new();
+    for name in diptych::dataflows::SAMPLED {
+        let flow = if name == "nexmark" { "nexmark_q3" } else { name };
+        let sampled = place.ok(&format!("sample {name} --data {name} --events 300 --epochs 7"));
+        assert!(sampled.err.contains("epochs 0 to 6"), "{sampled:?}");
+        place.ok(&format!("batch {flow} --data {name} -w 2"));
+        place.ok(&format!("verify {flow} --data {name}"));
+    }
+}
+
+#[test]
+fn a_seed_names_a_history() {
+    let place = Place::new();
+    let query = |data: &str| {
+        place.ok(&format!("batch tweets --data {data}"));
+        place.ok(&format!("query tweets tags_by_hour --data {data} --format json")).out
+    };
+    for (data, options) in [("A", ""), ("B", "--epochs 3"), ("C", "--seed 2")] {
+        place.ok(&format!("sample tweets --data {data} --events 500 {options}"));
+    }
+    let [one, same, other] = ["A", "B", "C"].map(query);
+    assert_eq!(one, same, "cut into other epochs");
+    assert_ne!(one, other, "another seed");
+    // It is appended behind what is there.
+    place.ok("sample tweets --data A --events 500 --seed 2");
+    assert!(place.ok("log stat --data A").out.contains("1000"));
+}
+
+#[test]
+fn what_cannot_be_sampled_is_named() {
+    let place = Place::new();
+    place.refused("sample word_count --data D", 3, &["\"word_count\"", "tweets, clickstream"]);
+    place.refused("sample fraud --data D --events 9_000_000", 2, &["9,000,000", "5,000,000"]);
+    place.refused("sample fraud --data D --events 9", 2, &["9 events in 100 epochs"]);
+    assert!(!place.path().join("D").exists(), "nothing was made");
+}
