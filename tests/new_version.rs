@@ -54,6 +54,15 @@ fn broken() -> Definition {
     })
 }
 
+/// The view `counts`, but by something else than words.
+fn by_length() -> Definition {
+    Definition::new("tally", |df: &mut Dataflow<'_>| {
+        let lengths = df.events::<Line>("lines").map(|line| line.text.len() as u64);
+        df.view("counts", lengths.count("lengths")).columns(&["length", "n"]);
+        df.version("by_length");
+    })
+}
+
 const LINES: [&str; 4] = ["To be or not to be", "that is the question", "be quick", "To BE"];
 
 fn command(program: &str, args: &[&str]) -> Command {
@@ -157,6 +166,7 @@ fn main() -> ExitCode {
     match std::env::var("DIPTYCH_PROGRAM").as_deref() {
         Ok("both") => return diptych::main([flow("before"), flow("after")]),
         Ok("after") => return diptych::main([flow("after")]),
+        Ok("by_length") => return diptych::main([by_length()]),
         Ok("broken") => return diptych::main([broken()]),
         Ok(_) => return diptych::main([flow("before")]),
         Err(_) => {}
@@ -194,6 +204,12 @@ fn programs_take_turns(data: &str) {
     let take = [&deploy[..], &["--yes"]].concat();
     let output = run("broken", &take);
     assert_eq!(output.status.code(), Some(9), "{output:?}");
+    assert_eq!(old.version(), "before");
+    println!("test columns_that_readers_do_not_expect_are_refused ...");
+    let output = run("by_length", &take);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("(word: string") && said.contains("--other-columns"), "{said}");
     assert_eq!(old.version(), "before");
     println!("test it_serves_and_the_older_one_again ...");
     let new = Serving::start("after", &take);

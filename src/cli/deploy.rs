@@ -20,8 +20,9 @@ use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Link, Waiting, secret_bytes};
 use crate::limits::{DEPLOY_CATCH_UP, SERVER_GRACE};
+use crate::row::RowSchema;
 use crate::servers::{Doorstep, Listeners, NAME_LEN};
-use crate::serving::{Index, Read, view_diffs};
+use crate::serving::{Index, Read, ViewInfo, same_columns, view_diffs};
 use crate::system::{BatchOptions, LateWriter, ServeOptions, Served, System};
 use crate::time::Epoch;
 
@@ -52,6 +53,9 @@ pub(super) struct DeployArgs {
     /// Take over without asking, whatever differs
     #[arg(long, conflicts_with = "diff_only")]
     yes: bool,
+    /// Take over although views have other columns than before: their readers must know
+    #[arg(long)]
+    other_columns: bool,
     /// Print the difference and end (exit code 1 when there is one); the old process goes on
     #[arg(long)]
     diff_only: bool,
@@ -77,7 +81,13 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     for definition in &definitions {
         let there = versions.iter().find(|(name, _)| name == definition.name());
         if let Some((name, version)) = there {
-            differs |= compare(&remote, &served, name, version, args)?;
+            match compare(&remote, &served, name, version, args) {
+                Ok(other) => differs |= other,
+                Err(error) => {
+                    served.stop()?;
+                    return Err(error);
+                }
+            }
         } else {
             tracing::info!("{}: it is new, nothing is compared", definition.name());
         }
@@ -243,7 +253,15 @@ fn compare(
         here.version()
     );
     diff::print(&views, old.views(), args.serve.format, Some(dataflow))?;
+    if !args.other_columns && !args.diff_only {
+        same_columns(old.views().iter().map(columns), new.views().iter().map(columns))
+            .map_err(|error| error.within(format!("dataflow {dataflow:?}")))?;
+    }
     Ok(views.iter().any(|view| !view.is_empty()))
+}
+
+fn columns(view: &ViewInfo) -> (&str, &RowSchema) {
+    (&view.name, &view.schema)
 }
 
 /// The last epoch that both processes have.

@@ -32,6 +32,14 @@ impl<K: ExchangeData + Hash> Key for K {}
 pub trait Value: ExchangeData {}
 impl<V: ExchangeData> Value for V {}
 
+/// The sum of two counts. A count that wraps would be another answer, so it panics: only weights
+/// that no domain has come so far, and those are refused in front (`try_map`).
+#[inline]
+pub(crate) fn added(one: i64, other: i64) -> i64 {
+    one.checked_add(other)
+        .unwrap_or_else(|| panic!("a count overflows i64: {one} + {other}; weigh less in front"))
+}
+
 /// One kind of accumulation.
 pub(crate) trait Accumulate: 'static {
     /// Whether an item of weight -1 undoes one of weight 1.
@@ -123,7 +131,7 @@ impl<K: Key> Accumulate for Count<K> {
     }
     #[inline]
     fn merge(&self, into: &mut i64, other: i64) {
-        *into += other;
+        *into = added(*into, other);
     }
     fn take_back(&self, total: i64, part: &i64) -> Option<i64> {
         Some(total - part)
@@ -150,7 +158,7 @@ impl<K: Key> Accumulate for Distinct<K> {
     }
     #[inline]
     fn merge(&self, into: &mut i64, other: i64) {
-        *into += other;
+        *into = added(*into, other);
     }
     fn take_back(&self, total: i64, part: &i64) -> Option<i64> {
         Some(total - part)
@@ -262,7 +270,7 @@ impl<K: Key, V: Summand> Accumulate for Sum<K, V> {
     #[inline]
     fn merge(&self, into: &mut Total<V>, other: Total<V>) {
         into.value.add(&other.value, 1);
-        into.events += other.events;
+        into.events = added(into.events, other.events);
     }
     fn take_back(&self, mut total: Total<V>, part: &Total<V>) -> Option<Total<V>> {
         total.value.add(&part.value, -1);

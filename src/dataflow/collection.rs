@@ -10,7 +10,7 @@ use differential_dataflow::difference::{IsZero, Multiply, Semigroup};
 use differential_dataflow::{ExchangeData, VecCollection};
 use timely::order::Product;
 
-use super::accumulate::{Key, Monoid, Summand, Total, Value};
+use super::accumulate::{Key, Monoid, Summand, Total, Value, added};
 use crate::time::Epoch;
 
 /// A collection of rows `D` that changes from epoch to epoch; differential's own type.
@@ -289,15 +289,33 @@ where
         M: Monoid<Item = V>,
     {
         self.reduce_named("FoldValues", |_, values: &[(&V, isize)], out| {
-            let each = values.iter().flat_map(|(value, copies)| {
-                std::iter::repeat_n(*value, usize::try_from(*copies).unwrap_or(0))
-            });
-            let all = each.map(|value| M::of(value.clone())).reduce(|mut all, one| {
-                all.merge(one);
-                all
-            });
+            let mut all = None;
+            for (value, copies) in values {
+                merge_copies(&mut all, || M::of((*value).clone()), *copies);
+            }
             out.extend(all.map(|all| (all, 1)));
         })
+    }
+}
+
+/// Merges so many copies of one into all, by doubling: a weight may be any number. None where there
+/// are not more than none.
+fn merge_copies<M: Monoid>(all: &mut Option<M>, one: impl FnOnce() -> M, copies: isize) {
+    let Some(mut left) = usize::try_from(copies).ok().filter(|copies| *copies > 0) else { return };
+    let mut some = one();
+    loop {
+        if left & 1 == 1 {
+            match all {
+                Some(all) => all.merge(some.clone()),
+                None => *all = Some(some.clone()),
+            }
+        }
+        left >>= 1;
+        if left == 0 {
+            return;
+        }
+        let same = some.clone();
+        some.merge(same);
     }
 }
 
@@ -315,7 +333,7 @@ impl<V: Summand> IsZero for Total<V> {
 impl<V: Summand> Semigroup for Total<V> {
     fn plus_equals(&mut self, other: &Self) {
         self.value.add(&other.value, 1);
-        self.events += other.events;
+        self.events = added(self.events, other.events);
     }
 }
 
@@ -325,5 +343,25 @@ impl<V: Summand> Multiply<isize> for Total<V> {
         let mut value = V::zero();
         value.add(&self.value, *copies as i64);
         Total { value, events: self.events * *copies as i64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folds::Count;
+
+    #[test]
+    fn any_number_of_copies_is_merged() {
+        for copies in [1, 2, 3, 10, 1_000_000_007, isize::MAX / 2] {
+            let mut all = Some(Count::of(()));
+            merge_copies(&mut all, || Count::of(()), copies);
+            assert_eq!(all.map(Count::get), Some(copies as i64 + 1));
+        }
+        for copies in [0, -1, isize::MIN] {
+            let mut none = None;
+            merge_copies(&mut none, || Count::of(()), copies);
+            assert_eq!(none, None, "{copies}");
+        }
     }
 }

@@ -58,6 +58,7 @@ mod retained_barrier;
 mod timed;
 mod top_k;
 
+pub(crate) use accumulate::added;
 pub use accumulate::{Key, Monoid, Summand, Value};
 pub use arranged::{Keyed, KeyedTrace};
 pub(crate) use barrier::Barrier;

@@ -43,4 +43,12 @@ refused! {
     grow(A, B);
     iterate(A);
     sessions(A);
+    interval_join(A, B, C);
+    funnel(A, B);
+    running_sum();
+    slide(A);
+    sum_values();
+    distinct_count();
+    count_total();
+    components();
 }

@@ -40,6 +40,19 @@ pub(crate) fn data_type(scale: u8) -> DataType {
     DataType::Decimal128(DIGITS, scale.cast_signed())
 }
 
+/// Units of one scale, divided by a whole number that is not zero, as units of another scale; halves
+/// go away from zero. None where something on the way has more digits than an `i128`.
+pub(crate) fn divided(units: i128, (from, to): (u8, u8), divisor: i128) -> Option<i128> {
+    let power = 10_i128.checked_pow(to.abs_diff(from).into())?;
+    let (units, divisor) = if to < from {
+        (units, divisor.checked_mul(power)?)
+    } else {
+        (units.checked_mul(power)?, divisor)
+    };
+    // An odd divisor has no half; its integer half rounds as it should.
+    Some(units.checked_add(divisor.abs() / 2 * units.signum())? / divisor)
+}
+
 /// The refusal of a value of more than 38 digits.
 pub(crate) fn too_wide(units: i128, scale: u8) -> Error {
     Error::new(Kind::Input, format!("{units}e-{scale} has more than {DIGITS} digits"))
@@ -87,21 +100,11 @@ impl<const SCALE: u8> Decimal<SCALE> {
     /// ```
     ///
     /// # Panics
-    /// When `divisor` is zero, and when the result has more than 38 digits.
+    /// When `divisor` is zero, and when the result, or this with `TO` digits, has more than 38.
     #[must_use]
     pub fn over<const TO: u8>(self, divisor: i64) -> Decimal<TO> {
         assert!(divisor != 0, "{self} divided by zero");
-        let (power, divisor) = (10_i128.checked_pow(TO.abs_diff(SCALE).into()), divisor.into());
-        let parts = power.and_then(|power| {
-            if TO < SCALE {
-                return Some((self.0, power.checked_mul(divisor)?));
-            }
-            Some((self.0.checked_mul(power)?, divisor))
-        });
-        let units = parts.and_then(|(units, divisor): (i128, i128)| {
-            // An odd divisor has no half; its integer half rounds as it should.
-            units.checked_add(divisor.abs() / 2 * units.signum()).map(|units| units / divisor)
-        });
+        let units = divided(self.0, (SCALE, TO), divisor.into());
         Decimal::<TO>::expect(units, || format!("{self} / {divisor}"))
     }
 

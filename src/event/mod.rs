@@ -78,6 +78,7 @@ use arrow_schema::SchemaRef;
 pub use choice::Variants;
 pub use date::Date;
 pub use decimal::Decimal;
+pub(crate) use decimal::divided;
 pub(crate) use decimal::parse as parse_decimal;
 pub use diptych_derive::Event;
 pub use field::{Field, Item, Plain};

@@ -1,5 +1,6 @@
 //! The sum of floating-point numbers, exactly.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use num_bigint::BigInt;
@@ -12,12 +13,17 @@ use crate::event::Float;
 const LEAST: i32 = -1074;
 /// Bits that a float holds exactly.
 const DIGITS: u64 = 53;
+/// Bytes of digits that are read: 2,100 bits of floats, 63 of weights, and as many of how often.
+const STORED_MAX: usize = 512;
+/// No float has a greater power, odd as the digits are, and no weights bring it so far.
+const POWER_MAX: i32 = 2_000;
 
 /// A sum of `f64`, exact and therefore the same in any order; rounded once, when it is read.
 ///
 /// The sum is a whole number of some power of two, of any length (Kulisch's long accumulator, with
 /// only the digits that are there). Infinities, and what is no number, are counted beside it, so
-/// that a deletion takes back these, too.
+/// that a deletion takes back these, too. Sums are ordered as the numbers they stand for; of those
+/// that round to one number, the exact ones decide.
 ///
 /// State: about 40 bytes and the digits between the greatest and the least number summed: 2 words
 /// for numbers of like size, 34 at most. A sum of [`Decimal`](crate::Decimal) is many times faster:
@@ -46,8 +52,8 @@ const DIGITS: u64 = 53;
 /// sum.add(&FloatSum::of(1e300), -1);
 /// assert_eq!(sum.get(), Float::new(1.0));
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct FloatSum {
     /// The sum is `digits * 2^power`; `digits` is odd, or both are zero: one way to say it.
     digits: BigInt,
@@ -81,18 +87,21 @@ impl FloatSum {
     /// The float nearest to the sum; of two, the even one. No number when infinities of both signs,
     /// or what is no number, are in it.
     pub fn get(&self) -> Float {
-        match self.beyond {
-            [0, 0, 0] => Float::new(self.rounded()),
-            [_, 0, 0] => Float::new(f64::INFINITY),
-            [0, _, 0] => Float::new(f64::NEG_INFINITY),
-            _ => Float::new(f64::NAN),
-        }
+        // One that is taken away is one of the other sign that is added.
+        let [plus, minus, none] = self.beyond;
+        let (up, down) = (plus > 0 || minus < 0, plus < 0 || minus > 0);
+        Float::new(match (up, down, none) {
+            (false, false, 0) => self.rounded(),
+            (true, false, 0) => f64::INFINITY,
+            (false, true, 0) => f64::NEG_INFINITY,
+            _ => f64::NAN,
+        })
     }
 
     fn rounded(&self) -> f64 {
         let negative = self.digits.sign() == num_bigint::Sign::Minus;
         let digits = self.digits.magnitude();
-        // Bits that do not fit; of a sum with so few that it needs them all, none: it is exact.
+        // Bits that do not fit; none when all do.
         let over = digits.bits().saturating_sub(DIGITS);
         let kept = digits >> over;
         let mut kept = kept.iter_u64_digits().next().unwrap_or(0);
@@ -104,24 +113,48 @@ impl FloatSum {
             }
         }
         let power = self.power.saturating_add(i32::try_from(over).unwrap_or(i32::MAX));
-        // In two steps, because 2^-1074 times 2^53 is a float, but 2^-1074 has no inverse.
-        let scale = |number: f64, power: i32| number * 2_f64.powi(power);
+        // In two steps: the powers of two at both ends are no normal floats.
         let number = match power {
-            2000.. => f64::INFINITY,
-            ..-1000 => scale(scale(kept as f64, -1000), power + 1000),
-            _ => scale(scale(kept as f64, power / 2), power - power / 2),
+            1024.. => f64::INFINITY,
+            _ => kept as f64 * two_to(power / 2) * two_to(power - power / 2),
         };
         if negative { -number } else { number }
+    }
+
+    /// The digits with another power, which is not greater.
+    fn shifted(&self, power: i32) -> BigInt {
+        &self.digits << (self.power - power).unsigned_abs()
     }
 
     fn reduced(digits: BigInt, power: i32, beyond: [i64; 3]) -> FloatSum {
         match digits.trailing_zeros() {
             None => FloatSum { digits, power: 0, beyond },
-            // There are no more zeros than a float has bits, and a few of the sum.
+            // A sum has a few thousand bits at most.
             Some(zeros) => {
                 FloatSum { digits: digits >> zeros, power: power + zeros as i32, beyond }
             }
         }
+    }
+}
+
+/// A power of two that is a normal float.
+fn two_to(power: i32) -> f64 {
+    debug_assert!((-1022..1024).contains(&power), "2^{power} is no normal float");
+    f64::from_bits(((1023 + power) as u64) << 52)
+}
+
+impl Ord for FloatSum {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let power = self.power.min(other.power);
+        let exact = || self.shifted(power).cmp(&other.shifted(power));
+        let rounded = self.get().cmp(&other.get());
+        rounded.then_with(exact).then_with(|| self.beyond.cmp(&other.beyond))
+    }
+}
+
+impl PartialOrd for FloatSum {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -133,11 +166,12 @@ impl Summand for FloatSum {
     fn add(&mut self, value: &FloatSum, weight: i64) {
         let mut beyond = self.beyond;
         for (count, more) in beyond.iter_mut().zip(value.beyond) {
-            *count += more * weight;
+            let next = more.checked_mul(weight).and_then(|more| count.checked_add(more));
+            *count = next.unwrap_or_else(|| panic!("{weight} times {more} overflows {count}"));
         }
         let power = self.power.min(value.power);
-        let shifted = |sum: &FloatSum| &sum.digits << (sum.power - power).unsigned_abs();
-        *self = FloatSum::reduced(shifted(self) + shifted(value) * weight, power, beyond);
+        let digits = self.shifted(power) + value.shifted(power) * weight;
+        *self = FloatSum::reduced(digits, power, beyond);
     }
 }
 
@@ -147,9 +181,15 @@ impl From<FloatSum> for Stored {
     }
 }
 
-impl From<Stored> for FloatSum {
-    fn from(Stored(digits, power, beyond): Stored) -> FloatSum {
-        FloatSum { digits: BigInt::from_signed_bytes_le(&digits), power, beyond }
+impl TryFrom<Stored> for FloatSum {
+    type Error = String;
+
+    fn try_from(Stored(digits, power, beyond): Stored) -> Result<FloatSum, String> {
+        if digits.len() > STORED_MAX || !(LEAST..=POWER_MAX).contains(&power) {
+            let bytes = digits.len();
+            return Err(format!("{bytes} bytes of digits times 2^{power} are no sum of floats"));
+        }
+        Ok(FloatSum::reduced(BigInt::from_signed_bytes_le(&digits), power, beyond))
     }
 }
 
@@ -218,10 +258,10 @@ mod tests {
         let (below, above) = (float(low), float((low + 1).min(order(f64::MAX))));
         let (down, up) = (&wanted - units(below), units(above) - &wanted);
         match down.cmp(&up) {
-            std::cmp::Ordering::Less => below,
-            std::cmp::Ordering::Greater => above,
-            std::cmp::Ordering::Equal if below.to_bits() & 1 == 0 => below,
-            std::cmp::Ordering::Equal => above,
+            Ordering::Less => below,
+            Ordering::Greater => above,
+            Ordering::Equal if below.to_bits() & 1 == 0 => below,
+            Ordering::Equal => above,
         }
     }
 
@@ -249,6 +289,36 @@ mod tests {
             nothing.add(&total, -1);
             prop_assert_eq!(nothing, FloatSum::zero());
         }
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_numbers() {
+        let numbers = [f64::NEG_INFINITY, -1e300, -1.0, 0.0, 5e-324, 0.75, 1.0, 1.5, 1e300];
+        for pair in numbers.windows(2) {
+            assert!(FloatSum::of(pair[0]) < FloatSum::of(pair[1]), "{pair:?}");
+        }
+        // Both round to 1e16.
+        assert!(sum([(1e16, 1)]) < sum([(1e16, 1), (0.5, 1)]));
+    }
+
+    #[test]
+    fn bytes_that_are_no_sum_are_refused() {
+        let read = |stored: Stored| {
+            let bytes = bincode::serialize(&stored).expect("written");
+            bincode::deserialize::<FloatSum>(&bytes).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(Stored(vec![4], 1, [0; 3])).map(|sum| sum.get()), Ok(Float::new(8.0)));
+        for bad in [Stored(vec![1], i32::MIN, [0; 3]), Stored(vec![1; 600], 0, [0; 3])] {
+            assert!(read(bad).is_err_and(|error| error.contains("are no sum of floats")));
+        }
+    }
+
+    #[test]
+    fn an_infinity_may_be_taken_away_before_it_comes() {
+        let infinity = f64::INFINITY;
+        assert_eq!(sum([(infinity, -1), (1.0, 1)]).get(), Float::new(-infinity));
+        assert_eq!(sum([(infinity, 1), (-infinity, -1)]).get(), Float::new(infinity));
+        assert_eq!(sum([(infinity, -1), (1.0, 1), (infinity, 1)]).get(), Float::new(1.0));
     }
 
     #[test]

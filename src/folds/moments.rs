@@ -3,8 +3,8 @@
 use differential_dataflow::ExchangeData;
 use serde::{Deserialize, Serialize};
 
-use crate::dataflow::{Monoid, Summand};
-use crate::event::Decimal;
+use crate::dataflow::{Monoid, Summand, added};
+use crate::event::{Decimal, divided};
 
 /// How many events; one gives `()`.
 ///
@@ -132,7 +132,7 @@ pub struct Mean<T> {
 }
 
 impl<T: Exact> Mean<T> {
-    /// How many events.
+    /// How many events; 0 while more have been taken away than came.
     pub fn count(&self) -> u64 {
         u64::try_from(self.count).unwrap_or(0)
     }
@@ -143,26 +143,8 @@ impl<T: Exact> Mean<T> {
     /// # Panics
     /// When it has more digits than a decimal can hold.
     pub fn decimal<const SCALE: u8>(&self) -> Decimal<SCALE> {
-        let scaled = (i32::from(SCALE) - i32::from(T::SCALE)).unsigned_abs();
-        let power = 10_i128.checked_pow(scaled);
-        let sign = if self.count < 0 { -1 } else { 1 };
-        let (sum, count) = match self.count {
-            0 => (0, 1),
-            count => (self.sum * sign, i128::from(count) * sign),
-        };
-        let parts = power.and_then(|power| {
-            if SCALE >= T::SCALE {
-                Some((sum.checked_mul(power)?, count))
-            } else {
-                Some((sum, count.checked_mul(power)?))
-            }
-        });
-        let units = parts.map(|(sum, count)| {
-            let half = if sum < 0 { -(count / 2) } else { count / 2 };
-            // An odd divisor has no half; its integer half rounds as it should.
-            (sum + half) / count
-        });
-        match units.and_then(Decimal::new) {
+        let (sum, count) = if self.count == 0 { (0, 1) } else { (self.sum, self.count.into()) };
+        match divided(sum, (T::SCALE, SCALE), count).and_then(Decimal::new) {
             Some(mean) => mean,
             None => panic!("the mean {sum} / {count} has too many digits for {SCALE} of them"),
         }
@@ -194,7 +176,7 @@ impl<T: Exact> Summand for Mean<T> {
             panic!("{weight} times the sum {} has more than 38 digits", value.sum);
         };
         self.sum = total(self.sum, sum);
-        self.count += count;
+        self.count = added(self.count, count);
     }
 }
 

@@ -86,4 +86,5 @@ pub use sorted::BaseBuilder;
 pub use status::{IndexStatus, ViewStatus};
 pub use stored::StoredView;
 pub use verified::{Verdict, Verified, VerifiedStatus};
+pub(crate) use view_diff::same_columns;
 pub use view_diff::{KeyDiff, ViewDiff, view_diffs};

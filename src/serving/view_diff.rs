@@ -3,8 +3,9 @@
 use super::index::ViewInfo;
 use super::rows::Row;
 use super::snapshot::Snapshot;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::limits::SCAN_CHUNK_ROWS;
+use crate::row::RowSchema;
 
 /// How one view differs.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +75,28 @@ pub fn view_diffs(old: &Snapshot, new: &Snapshot, samples: usize) -> Result<Vec<
         }
     }
     Ok(diffs)
+}
+
+/// Refuses views that are on both sides, but with other columns than their readers expect. A view
+/// that is gone, or new, is not refused: a difference shows it.
+///
+/// # Errors
+/// A conflict that names the first of them.
+pub(crate) fn same_columns<'v>(
+    old: impl Iterator<Item = (&'v str, &'v RowSchema)>,
+    new: impl Iterator<Item = (&'v str, &'v RowSchema)> + Clone,
+) -> Result<()> {
+    for (name, was) in old {
+        let other = new.clone().find(|(other, is)| *other == name && *is != was);
+        if let Some((_, is)) = other {
+            let message = format!("view {name:?} had the columns ({was}), and has ({is})");
+            return Err(Error::new(Kind::Conflict, message).remedy(
+                "publish it under another name beside the old one, so that its readers go on; or \
+                 allow it: `other_columns` in the options or the request, `--other-columns` here",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn incomparable(view: &ViewInfo, reason: String) -> ViewDiff {

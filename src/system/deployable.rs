@@ -2,9 +2,11 @@
 
 use super::current::Running;
 use super::deploy::DeployOptions;
-use crate::dataflow::{Definition, Description};
+use crate::dataflow::{Definition, Description, ViewInfo};
 use crate::error::{Error, Kind, Result};
 use crate::panics::caught;
+use crate::row::RowSchema;
+use crate::serving::same_columns;
 
 /// What the function reads and publishes; drawing it is user code, too.
 pub(super) fn described(definition: &Definition) -> Result<Description> {
@@ -32,7 +34,8 @@ pub(super) fn check(
             .remedy("stop them, and start the new version; its batch view may be made before"));
     }
     if !options.other_columns && !options.diff_only {
-        same_columns(description, before)?;
+        let known = before.map(|before| &before.description.views[..]).unwrap_or_default();
+        same_columns(known.iter().map(columns), description.views.iter().map(columns))?;
     }
     let known = || running.iter().flat_map(|one| &one.description.streams);
     let other = description.streams.iter().find(|stream| {
@@ -49,20 +52,6 @@ pub(super) fn check(
     }
 }
 
-/// Refuses views that are there, but with other columns than their readers expect.
-fn same_columns(description: &Description, before: Option<&Running>) -> Result<()> {
-    let known = before.map(|before| &before.description.views[..]).unwrap_or_default();
-    for (old, new) in known.iter().flat_map(|old| {
-        description.views.iter().filter(|new| new.name == old.name).map(move |new| (old, new))
-    }) {
-        if old.schema != new.schema {
-            let (name, was, is) = (&old.name, &old.schema, &new.schema);
-            let message = format!("view {name:?} had the columns ({was}), and has ({is})");
-            return Err(Error::new(Kind::Conflict, message).remedy(
-                "publish it under another name beside the old one, so that its readers go on; or \
-                 allow it: `other_columns`, in the options or in the request",
-            ));
-        }
-    }
-    Ok(())
+fn columns(view: &ViewInfo) -> (&str, &RowSchema) {
+    (&view.name, &view.schema)
 }
