@@ -5,6 +5,7 @@
 //! | chapter | answers |
 //! |---|---|
 //! | [`first_hour`] | How do I get from `cargo new` to something right, tested and served? |
+//! | [`gallery`] | Which dataflow is near to the one I need? |
 //! | [`why`] | Why is it built like this? |
 //! | [`guarantees`] | What may I rely on, and how do I know? |
 //! | [`on_disk`] | Which file is what for? |
@@ -18,6 +19,9 @@
 
 #[doc = include_str!("first_hour.md")]
 pub mod first_hour {}
+
+#[doc = include_str!("gallery.md")]
+pub mod gallery {}
 
 #[doc = include_str!("why.md")]
 pub mod why {}

@@ -1,12 +1,15 @@
 //! The law, on one history.
 
+use std::sync::Arc;
+
 use super::live::Live;
 use super::story::Story;
 use crate::dataflow::Definition;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::io::{Random as _, SimRandom};
-use crate::log::Append;
+use crate::event::Timestamp;
+use crate::io::{Clock as _, Random as _, RealClock, SimClock, SimRandom};
+use crate::log::{Append, WriterOptions};
 use crate::serving::{Index, Read, Snapshot};
 use crate::system::{BatchOptions, Boundary, ServeOptions, System};
 use crate::time::Epoch;
@@ -71,14 +74,16 @@ struct Law {
     upper: Option<Epoch>,
     /// Epoch by epoch, with one worker.
     known: Index,
+    now_us: i64,
 }
 
 impl Law {
     fn new(definition: Definition, story: &Story) -> Result<Law> {
-        let system = written(story)?;
+        let now_us = RealClock.now_us();
+        let system = written(story, now_us)?;
         let upper = story.epochs() as Epoch;
         let known = run(&system, &definition, upper, Boundary::InPlace(0), 1)?;
-        Ok(Law { definition, system, upper: (upper > 0).then_some(upper), known })
+        Ok(Law { definition, system, upper: (upper > 0).then_some(upper), known, now_us })
     }
 
     fn serve(&self, system: &System, boundary: Boundary, workers: usize) -> Result<Index> {
@@ -94,6 +99,7 @@ impl Law {
 
     fn live_and_restarted(&self, story: &Story, random: &SimRandom, workers: usize) -> Result<()> {
         let mut live = Live::start(self.definition.clone())?;
+        live.set_clock(Timestamp::from_micros(self.now_us));
         let restart = random.below(story.epochs() as u64) as usize;
         for (epoch, batches) in story.parts().iter().enumerate() {
             live.feed_batches(batches)?;
@@ -115,13 +121,14 @@ impl Law {
                     every `latest` have an order that says all it depends on?";
         // Reversed, too: a history of two events is enough then to show what is wrong.
         for other in [story.reversed()?, story.shuffled(random)?] {
-            let index = self.serve(&written(&other)?, Boundary::InPlace(0), workers)?;
+            let index =
+                self.serve(&written(&other, self.now_us)?, Boundary::InPlace(0), workers)?;
             for epoch in 0..self.upper.unwrap_or(0) {
                 self.compare(&index, epoch, "the events of each epoch in another order", hint)?;
             }
         }
         let recut = story.recut(random)?;
-        let system = written(&recut)?;
+        let system = written(&recut, self.now_us)?;
         let upper = recut.epochs() as Epoch;
         let index = run(&system, &self.definition, upper, Boundary::InPlace(0), workers)?;
         let hint = "an answer may depend on what has happened, not on when it was appended";
@@ -172,9 +179,11 @@ impl Law {
     }
 }
 
-fn written(story: &Story) -> Result<System> {
+/// The story as a log; `now_us` is when all of it was written, so that no two differ in that.
+fn written(story: &Story, now_us: i64) -> Result<System> {
     let system = System::in_memory();
-    let writer = system.writer()?;
+    let clock = Arc::new(SimClock::at(now_us));
+    let writer = system.writer_with(clock, WriterOptions::default())?;
     for batches in story.parts() {
         let append = Append { batches: batches.clone(), ..Append::default() };
         writer.append(append)?.wait()?;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::story::Batches;
+use super::story::{Batches, Story};
 use crate::dataflow::Definition;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::event::Event;
-use crate::log::{Append, Writer};
+use crate::event::{Event, Timestamp};
+use crate::io::{Clock as _, RealClock, SimClock};
+use crate::log::{Append, Writer, WriterOptions};
 use crate::row::Columns;
 use crate::serving::{Index, Read, Snapshot};
 use crate::system::{BatchOptions, Boundary, ServeOptions, Served, System};
@@ -21,20 +22,64 @@ pub struct Live {
     /// None only while it restarts.
     served: Option<Served>,
     index: Index,
+    /// What epochs are stamped with.
+    clock: Arc<SimClock>,
     /// Where the batch view ends that it was last restored from.
     base: Option<Epoch>,
 }
 
 impl Live {
-    /// Serves a dataflow over an empty log, with one worker.
+    /// Serves a dataflow over an empty log, with one worker. Its clock stands at the time of the
+    /// call until it is [set](Live::set_clock).
     ///
     /// # Errors
     /// When the function draws something impossible, such as two views of one name.
     pub fn start(dataflow: impl Into<Definition>) -> Result<Live> {
         let (definition, system) = (dataflow.into(), System::in_memory());
-        let writer = Arc::new(system.writer()?);
+        let clock = Arc::new(SimClock::at(RealClock.now_us()));
+        let writer = system.writer_with(Arc::clone(&clock) as Arc<_>, WriterOptions::default())?;
+        let writer = Arc::new(writer);
         let (served, index) = serve(&system, &definition, &writer, 1, Boundary::Newest)?;
-        Ok(Live { definition, system, writer, served: Some(served), index, base: None })
+        Ok(Live { definition, system, writer, served: Some(served), index, clock, base: None })
+    }
+
+    /// What time it is for epochs from now on, forwards or back. An answer depends on it only where
+    /// something is retained: an event may not claim to be of a later time than its epoch is.
+    ///
+    /// ```
+    /// use diptych::testing::Live;
+    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    ///
+    /// #[derive(Event, Clone)]
+    /// struct Visit {
+    ///     at: Timestamp,
+    /// }
+    ///
+    /// fn recent(df: &mut Dataflow) {
+    ///     let visits = df.events::<Visit>("visits").retain(|v| v.at, Keep::days(7));
+    ///     df.view("days", visits.map(|v| v.at.date()).count("days"));
+    /// }
+    ///
+    /// # fn main() -> diptych::Result<()> {
+    /// let mut live = Live::start(("recent", recent))?;
+    /// live.set_clock("2040-01-01 12:00".parse()?);
+    /// live.feed("visits", &[Visit { at: "2040-01-01 11:00".parse()? }])?;
+    /// live.set_clock("2040-01-10 12:00".parse()?);
+    /// live.feed("visits", &[Visit { at: "2040-01-10 11:00".parse()? }])?;
+    /// assert_eq!(live.rows::<diptych::Date, i64>("days")?, [("2040-01-10".parse()?, 1)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_clock(&self, now: Timestamp) {
+        self.clock.set(now.micros());
+    }
+
+    /// Appends a whole story, epoch by epoch: events of several streams may come in one.
+    ///
+    /// # Errors
+    /// As [`Live::feed`].
+    pub fn feed_story(&mut self, story: &Story) -> Result<()> {
+        story.parts().iter().try_for_each(|batches| self.feed_batches(batches).map(drop))
     }
 
     /// Appends events as an epoch of their own, and waits until they are visible. No events make an
