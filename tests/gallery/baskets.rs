@@ -8,7 +8,8 @@ use diptych::testing::{Live, Story};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::each_epoch::{each_epoch, feed, same, size, so_far};
+use crate::drawn::Drawn;
+use crate::follow::{follow, same, size};
 use crate::retail::line;
 
 fn check(snapshot: &Snapshot, lines: &[InvoiceLine]) {
@@ -46,9 +47,9 @@ fn check(snapshot: &Snapshot, lines: &[InvoiceLine]) {
             bought_with.insert((product.clone(), rank), (other, -n));
         }
     }
-    same(snapshot, "pairs", &pairs);
-    same(snapshot, "bought_with", &bought_with);
-    same(snapshot, "baskets", &sizes);
+    same(snapshot, "pairs", pairs);
+    same(snapshot, "bought_with", bought_with);
+    same(snapshot, "baskets", sizes);
 }
 
 #[test]
@@ -60,16 +61,14 @@ fn the_law_holds() {
 }
 
 #[test]
-fn as_by_counting_pairs() {
-    let (events, parts) = size();
+fn every_epoch_is_what_plain_loops_say() {
+    let (events, epochs) = size();
     let lines = draw_retail(7, events);
-    each_epoch(
-        "baskets",
-        baskets,
-        parts,
-        |live, part| feed(live, "invoice_lines", &lines, (part, parts)),
-        |part, snapshot| check(snapshot, so_far(&lines, part + 1, parts)),
-    );
+    let sold = Drawn { stream: "invoice_lines", events: &lines, epochs };
+    let each = |epoch| vec![sold.rows(epoch)];
+    follow(("baskets", baskets), epochs, each, |epoch, snapshot| {
+        check(snapshot, sold.until(epoch));
+    });
 }
 
 #[test]

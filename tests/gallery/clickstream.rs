@@ -11,7 +11,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::follow::{Drawn, epochs, follow, same};
+use crate::drawn::Drawn;
+use crate::follow::{epochs, follow, same};
 
 const HALF_AN_HOUR: i64 = 30 * 60 * 1_000_000;
 
@@ -106,7 +107,7 @@ fn every_epoch_is_what_plain_loops_say() {
 }
 
 #[test]
-fn the_law() {
+fn the_law_holds() {
     let page = select(vec!["/", "/product/1", "/product/2", "/cart", "/checkout", "/help", ""]);
     let click = (0_i64..2, -5_i64..6, page).prop_map(|(user, quarters, page)| {
         let at = Timestamp::from_seconds(quarters * 900);

@@ -5,40 +5,22 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use diptych::event::Append as _;
 use diptych::log::Append;
 use diptych::row::Columns;
 use diptych::serving::{IndexOptions, Read, Snapshot};
-use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, Event, ServeOptions, System};
+use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, ServeOptions, System};
 
 use crate::scale::scaled;
-
-/// A stream, drawn, and how it is divided: event k of n belongs to epoch k · epochs / n.
-pub(crate) struct Drawn<'e, E> {
-    pub(crate) stream: &'static str,
-    pub(crate) events: &'e [E],
-    pub(crate) epochs: usize,
-}
-
-impl<'e, E: Event> Drawn<'e, E> {
-    /// Those of all epochs up to this one.
-    pub(crate) fn until(&self, epoch: usize) -> &'e [E] {
-        let end = ((epoch + 1) * self.events.len()).div_ceil(self.epochs);
-        &self.events[..end.min(self.events.len())]
-    }
-
-    /// Those of one epoch, ready for the log.
-    pub(crate) fn rows(&self, epoch: usize) -> (Arc<str>, RecordBatch) {
-        let before = epoch.checked_sub(1).map_or(0, |before| self.until(before).len());
-        let mut rows = E::Appender::default();
-        self.until(epoch)[before..].iter().for_each(|event| rows.push(event));
-        (self.stream.into(), rows.finish())
-    }
-}
 
 /// How long a run is: a few epochs on each change, else as many as asked for.
 pub(crate) fn epochs(each_change: u64) -> usize {
     scaled(each_change, 2_000).max(3) as usize
+}
+
+/// How many events a run over few epochs has, and how many epochs: where the twin looks at all
+/// events at each.
+pub(crate) fn size() -> (usize, usize) {
+    (scaled(1_200, 20_000) as usize, scaled(12, 50).max(3) as usize)
 }
 
 /// A third of the epochs live with one worker; then a batch view, and the rest restored from it,

@@ -10,7 +10,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::follow::{Drawn, epochs, follow, same};
+use crate::drawn::Drawn;
+use crate::follow::{epochs, follow, same};
 
 const MINUTE: i64 = 60 * 1_000_000;
 
@@ -151,7 +152,7 @@ fn payment() -> impl Strategy<Value = Payment> {
 }
 
 #[test]
-fn the_law() {
+fn the_law_holds() {
     let shared = select(vec!["device 1", "device 2", "address"]);
     let diff = select(vec![1_i64, 1, 1, -1, 2]);
     let link = (0_i64..5, shared, diff).prop_map(|(account, shared, diff)| Link {

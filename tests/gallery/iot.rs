@@ -9,7 +9,8 @@ use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::each_epoch::{each_epoch, feed, same, size, so_far};
+use crate::drawn::Drawn;
+use crate::follow::{follow, same, size};
 
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -82,9 +83,9 @@ fn alerts(readings: &[Reading], calibrations: &[Calibration]) -> Alerts {
 
 fn check(snapshot: &Snapshot, readings: &[Reading], calibrations: &[Calibration]) {
     let once = once(readings);
-    same(snapshot, "windows", &windows(&once));
-    same(snapshot, "silent", &silent(readings));
-    same(snapshot, "alerts", &alerts(&once, calibrations));
+    same(snapshot, "windows", windows(&once));
+    same(snapshot, "silent", silent(readings));
+    same(snapshot, "alerts", alerts(&once, calibrations));
 }
 
 #[test]
@@ -111,22 +112,15 @@ fn the_law_holds() {
 }
 
 #[test]
-fn as_by_looking_through() {
-    let (events, parts) = size();
+fn every_epoch_is_what_plain_loops_say() {
+    let (events, epochs) = size();
     let Sensed { readings, calibrations } = draw_iot(7, events);
-    each_epoch(
-        "iot",
-        iot,
-        parts,
-        |live, part| {
-            feed(live, "readings", &readings, (part, parts));
-            feed(live, "calibrations", &calibrations, (part, parts));
-        },
-        |part, snapshot| {
-            let calibrations = so_far(&calibrations, part + 1, parts);
-            check(snapshot, so_far(&readings, part + 1, parts), calibrations);
-        },
-    );
+    let sensed = Drawn { stream: "readings", events: &readings, epochs };
+    let calibrated = Drawn { stream: "calibrations", events: &calibrations, epochs };
+    let each = |epoch| vec![sensed.rows(epoch), calibrated.rows(epoch)];
+    follow(("iot", iot), epochs, each, |epoch, snapshot| {
+        check(snapshot, sensed.until(epoch), calibrated.until(epoch));
+    });
     let kept = once(&readings);
     let ids: BTreeSet<_> = readings.iter().map(|r| (&r.sensor, r.sequence)).collect();
     assert!(ids.len() < readings.len(), "no copies");

@@ -8,7 +8,8 @@ use diptych::testing::Story;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::each_epoch::{each_epoch, feed, same, size, so_far};
+use crate::drawn::Drawn;
+use crate::follow::{follow, same, size};
 use crate::taken_away::core_numbers;
 
 fn check(snapshot: &Snapshot, ties: &[Tie]) {
@@ -17,8 +18,8 @@ fn check(snapshot: &Snapshot, ties: &[Tie]) {
     for k in 1..=numbers.values().copied().max().unwrap_or(0) {
         cores.insert(k, numbers.values().filter(|number| **number >= k).count() as i64);
     }
-    same(snapshot, "core_numbers", &numbers);
-    same(snapshot, "cores", &cores);
+    same(snapshot, "core_numbers", numbers);
+    same(snapshot, "cores", cores);
 }
 
 #[test]
@@ -30,16 +31,14 @@ fn the_law_holds() {
 }
 
 #[test]
-fn as_by_taking_away() {
-    let (events, parts) = size();
+fn every_epoch_is_what_plain_loops_say() {
+    let (events, epochs) = size();
     let ties = draw_k_core(7, events);
     assert_eq!(ties.len(), events);
-    each_epoch(
-        "k_core",
-        k_core,
-        parts,
-        |live, part| feed(live, "ties", &ties, (part, parts)),
-        |part, snapshot| check(snapshot, so_far(&ties, part + 1, parts)),
-    );
+    let tied = Drawn { stream: "ties", events: &ties, epochs };
+    let each = |epoch| vec![tied.rows(epoch)];
+    follow(("k_core", k_core), epochs, each, |epoch, snapshot| {
+        check(snapshot, tied.until(epoch));
+    });
     assert!(core_numbers(&ties).values().any(|number| *number > 3), "nobody is in the thick");
 }

@@ -5,7 +5,7 @@
 
 mod baskets;
 mod clickstream;
-mod each_epoch;
+mod drawn;
 mod follow;
 mod fraud;
 mod inventory;

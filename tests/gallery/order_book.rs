@@ -9,7 +9,8 @@ use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::each_epoch::{each_epoch, feed, same, size, so_far};
+use crate::drawn::Drawn;
+use crate::follow::{follow, same, size};
 
 type Cents = Decimal<2>;
 
@@ -92,10 +93,10 @@ fn check(snapshot: &Snapshot, orders: &[LimitOrder], trades: &[Trade]) {
         let [Some(bid), Some(ask)] = best else { return None };
         Some((symbol, (bid, ask, ask - bid)))
     });
-    same(snapshot, "levels", &levels);
-    same(snapshot, "top_levels", &top);
-    same(snapshot, "spread", &spread.collect());
-    same(snapshot, "minutes", &minutes(trades));
+    same(snapshot, "levels", levels);
+    same(snapshot, "top_levels", top);
+    same(snapshot, "spread", spread);
+    same(snapshot, "minutes", minutes(trades));
 }
 
 #[test]
@@ -122,21 +123,14 @@ fn the_law_holds() {
 }
 
 #[test]
-fn as_by_making_the_book_anew() {
-    let (events, parts) = size();
+fn every_epoch_is_what_plain_loops_say() {
+    let (events, epochs) = size();
     let Traded { orders, trades } = draw_order_book(7, events);
     assert!(trades.iter().any(|trade| trade.quantity < 0), "no trade is taken back");
-    each_epoch(
-        "order_book",
-        order_book,
-        parts,
-        |live, part| {
-            feed(live, "limit_orders", &orders, (part, parts));
-            feed(live, "trades", &trades, (part, parts));
-        },
-        |part, snapshot| {
-            let trades = so_far(&trades, part + 1, parts);
-            check(snapshot, so_far(&orders, part + 1, parts), trades);
-        },
-    );
+    let ordered = Drawn { stream: "limit_orders", events: &orders, epochs };
+    let traded = Drawn { stream: "trades", events: &trades, epochs };
+    let each = |epoch| vec![ordered.rows(epoch), traded.rows(epoch)];
+    follow(("order_book", order_book), epochs, each, |epoch, snapshot| {
+        check(snapshot, ordered.until(epoch), traded.until(epoch));
+    });
 }

@@ -11,7 +11,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::follow::{Drawn, epochs, follow, same};
+use crate::drawn::Drawn;
+use crate::follow::{epochs, follow, same};
 
 /// What each user has, and when it was bought last.
 fn kept(purchases: &[Purchase]) -> BTreeMap<i64, BTreeMap<i64, Timestamp>> {
@@ -139,7 +140,7 @@ fn purchase(items: i64) -> impl Strategy<Value = Purchase> {
 }
 
 #[test]
-fn the_law() {
+fn the_law_holds() {
     let stories = vec(vec(purchase(5), 0..8), 0..5).prop_map(|all| Story::of("purchases", &all));
     diptych::assert_law!(("recommendations", recommendations), stories, 8);
 }

@@ -1,11 +1,10 @@
 //! Made-up events, cut into epochs, in a log.
 
-use std::ops::Range;
-
 use diptych::System;
 use diptych::dataflows::nexmark::{Auction, Bid, Nexmark, Person, SideInput, draw};
-use diptych::event::{Append as _, Event};
 use diptych::log::Append;
+
+use crate::stream;
 
 /// Everything that has happened until some epoch.
 pub(crate) struct Seen<'a> {
@@ -26,19 +25,17 @@ impl Drawn {
         Drawn { all: draw(20, events), epochs }
     }
 
-    /// Event `k` of `n` belongs to epoch `k * epochs / n`.
-    fn cut<'a, E>(&self, all: &'a [E], epochs: Range<usize>) -> &'a [E] {
-        let first = |epoch: usize| (epoch * all.len()).div_ceil(self.epochs);
-        &all[first(epochs.start)..first(epochs.end)]
+    fn stream<'e, E>(&self, stream: &'static str, events: &'e [E]) -> stream::Drawn<'e, E> {
+        stream::Drawn { stream, events, epochs: self.epochs }
     }
 
-    /// What has come in these epochs.
-    pub(crate) fn seen(&self, epochs: Range<usize>) -> Seen<'_> {
+    /// What has come in all epochs up to this one.
+    pub(crate) fn until(&self, epoch: usize) -> Seen<'_> {
         Seen {
-            people: self.cut(&self.all.people, epochs.clone()),
-            auctions: self.cut(&self.all.auctions, epochs.clone()),
-            bids: self.cut(&self.all.bids, epochs.clone()),
-            side_inputs: self.cut(&self.all.side_inputs, epochs),
+            people: self.stream("people", &self.all.people).until(epoch),
+            auctions: self.stream("auctions", &self.all.auctions).until(epoch),
+            bids: self.stream("bids", &self.all.bids).until(epoch),
+            side_inputs: self.stream("side_inputs", &self.all.side_inputs).until(epoch),
         }
     }
 
@@ -47,12 +44,11 @@ impl Drawn {
         let system = System::in_memory();
         let writer = system.writer().expect("an empty log");
         for epoch in 0..self.epochs {
-            let seen = self.seen(epoch..epoch + 1);
             let batches = vec![
-                ("people".into(), batch(seen.people)),
-                ("auctions".into(), batch(seen.auctions)),
-                ("bids".into(), batch(seen.bids)),
-                ("side_inputs".into(), batch(seen.side_inputs)),
+                self.stream("people", &self.all.people).rows(epoch),
+                self.stream("auctions", &self.all.auctions).rows(epoch),
+                self.stream("bids", &self.all.bids).rows(epoch),
+                self.stream("side_inputs", &self.all.side_inputs).rows(epoch),
             ];
             let request = Append { batches, ..Append::default() };
             let written = writer.append(request).expect("accepted").wait().expect("durable");
@@ -61,10 +57,4 @@ impl Drawn {
         writer.close().expect("a whole log");
         system
     }
-}
-
-fn batch<E: Event>(events: &[E]) -> arrow_array::RecordBatch {
-    let mut rows = E::Appender::default();
-    events.iter().for_each(|event| rows.push(event));
-    rows.finish()
 }

@@ -72,7 +72,7 @@ fn stories() -> impl Strategy<Value = Story> {
 }
 
 #[test]
-fn it_holds_for_every_query() {
+fn the_law_holds() {
     for query in nexmark::all() {
         let start = std::time::Instant::now();
         diptych::assert_law!(query.clone(), stories(), scaled(8, 400) as u32);

@@ -10,6 +10,8 @@ mod law;
 mod reports;
 #[path = "../scale/mod.rs"]
 mod scale;
+#[path = "../gallery/drawn.rs"]
+mod stream;
 mod twin;
 
 use std::time::{Duration, Instant};
@@ -74,7 +76,7 @@ fn live(
         for epochs in (1..=drawn.epochs).filter(|epochs| epochs % every == 0) {
             let snapshot = index.snapshot(Read::AsOf(epochs as Epoch - 1)).expect("rows");
             let found = rows(&snapshot);
-            let expected = twin::twin(&short(name), &drawn.seen(0..epochs));
+            let expected = twin::twin(&short(name), &drawn.until(epochs - 1));
             same(&format!("{name}, after {epochs} epochs"), &found, expected);
             if epochs == drawn.epochs {
                 assert!(!found.is_empty(), "{name} has no rows");
@@ -92,7 +94,7 @@ fn every_query_has_one_answer() {
         if scale::is_long() { (1_000_000, 1_000, 1) } else { (3_000, 30, 20) };
     let drawn = Drawn::new(events, epochs);
     let system = drawn.log();
-    let mut duckdb = duckdb::answers(&drawn.seen(0..epochs));
+    let mut duckdb = duckdb::answers(&drawn.until(epochs - 1));
     let every = if scale::is_long() { epochs } else { 10 };
     let queries: Vec<Definition> = nexmark::all().collect();
     for queries in queries.chunks(together) {
