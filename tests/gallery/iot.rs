@@ -81,7 +81,8 @@ fn alerts(readings: &[Reading], calibrations: &[Calibration]) -> Alerts {
     alerts
 }
 
-fn check(snapshot: &Snapshot, readings: &[Reading], calibrations: &[Calibration]) {
+/// Compares all views with what the events so far make of them.
+pub(crate) fn check(snapshot: &Snapshot, readings: &[Reading], calibrations: &[Calibration]) {
     let once = once(readings);
     same(snapshot, "windows", windows(&once));
     same(snapshot, "silent", silent(readings));

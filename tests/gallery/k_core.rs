@@ -12,7 +12,8 @@ use crate::drawn::Drawn;
 use crate::follow::{follow, same, size};
 use crate::taken_away::core_numbers;
 
-fn check(snapshot: &Snapshot, ties: &[Tie]) {
+/// Compares all views with what the events so far make of them.
+pub(crate) fn check(snapshot: &Snapshot, ties: &[Tie]) {
     let numbers = core_numbers(ties);
     let mut cores = BTreeMap::<i64, i64>::new();
     for k in 1..=numbers.values().copied().max().unwrap_or(0) {

@@ -1,5 +1,5 @@
-//! The gallery: each dataflow keeps the law on random histories, and says what its naive twin says
-//! at every epoch of a made-up run.
+//! The gallery: each dataflow keeps the law on random histories and on a made-up one, and says what
+//! its naive twin says at every epoch of a made-up run; of some, events are retracted.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -14,6 +14,8 @@ mod k_core;
 mod order_book;
 mod recommendations;
 mod retail;
+mod samples;
 #[path = "../scale/mod.rs"]
 mod scale;
 mod taken_away;
+mod taken_back;

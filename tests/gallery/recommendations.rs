@@ -52,7 +52,8 @@ fn likeness(both: i64, one: i64, two: i64) -> Decimal<3> {
 
 type Likeness = BTreeMap<i64, Vec<(Reverse<Decimal<3>>, i64)>>;
 
-fn check(snapshot: &Snapshot, purchases: &[Purchase]) -> usize {
+/// Compares all views with what the events so far make of them.
+pub(crate) fn check(snapshot: &Snapshot, purchases: &[Purchase]) -> usize {
     let kept = kept(purchases);
     let last: BTreeMap<i64, BTreeSet<i64>> =
         kept.iter().map(|(user, items)| (*user, last(items))).collect();
