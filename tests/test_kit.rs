@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use diptych::dataflow::Collection;
 use diptych::dataflows::IdentifiedTweet;
 use diptych::dataflows::{
     Edge, Line, Root, Transfer, bank, reachability, tweets_dedup, word_count,
 };
 use diptych::testing::{Live, Story, check_deterministic, check_law, golden};
-use diptych::{Dataflow, Monoid, Timestamp};
+use diptych::{Dataflow, Definition, Monoid, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,46 @@ fn small_histories_are_shown() {
     assert!(text.contains("the law is broken") && text.contains("lines {text: "), "{text}");
     // Two lines are enough to show it.
     assert_eq!(text.matches("lines {text: ").count(), 2, "{text}");
+}
+
+/// Why a function cannot be drawn: the same before it runs and when it would.
+fn refused(function: fn(&mut Dataflow<'_>)) -> String {
+    let described = Definition::new("wrong", function).describe();
+    let text = described.expect_err("it cannot be drawn").to_string();
+    let Err(live) = Live::start(("wrong", function)) else { panic!("it is live, and yet {text}") };
+    assert_eq!(live.to_string(), text);
+    assert!(text.contains("dataflow \"wrong\""), "{text}");
+    text
+}
+
+#[test]
+fn names_and_streams_that_clash_are_refused() {
+    fn texts<'s>(df: &mut Dataflow<'s>) -> Collection<'s, (String, i64)> {
+        df.events::<Line>("lines").map(|line| line.text.to_owned()).count("texts")
+    }
+    let text = refused(|df| {
+        let texts = texts(df);
+        df.view("v", texts.clone());
+        df.view("w", texts.clone());
+        df.view("v", texts);
+    });
+    assert!(text.contains("two views are called \"v\""), "{text}");
+    assert!(text.contains("give each view of a dataflow its own name"), "{text}");
+
+    let text = refused(|df| {
+        let both = texts(df).concat(texts(df));
+        df.view("v", both);
+    });
+    assert!(text.contains("two accumulations are called \"texts\""), "{text}");
+    assert!(text.contains("give each count, sum, keyed, … of a dataflow its own name"), "{text}");
+
+    let text = refused(|df| {
+        let roots = df.events::<Root>("lines").map(|root| root.node).count("roots");
+        let texts = texts(df);
+        df.view("v", texts);
+        df.view("w", roots);
+    });
+    assert!(text.contains("stream \"lines\" is read as two different event types"), "{text}");
 }
 
 #[test]
