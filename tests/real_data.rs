@@ -8,6 +8,7 @@ mod lines;
 #[path = "real_data/mentions.rs"]
 mod mentions;
 mod naive;
+mod python;
 #[path = "real_data/sql.rs"]
 mod sql;
 #[path = "gallery/taken_away.rs"]

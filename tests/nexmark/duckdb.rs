@@ -3,56 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use crate::drawn::Seen;
+use crate::python;
 use crate::twin::{row, us};
-
-/// Reads tables from the directory it is given, and leaves an answer for each query beside them.
-const SCRIPT: &str = r#"
-import sys, os, re
-import duckdb
-place, queries = sys.argv[1:]
-c = duckdb.connect()
-c.execute("SET threads = 2")
-for table, columns in {
-    "people": "id email name credit_card city state date_time extra",
-    "auctions": "id item_name description initial_bid reserve date_time expires seller category "
-        "extra",
-    "bids": "auction bidder price channel url date_time extra",
-    "side_inputs": "key value",
-}.items():
-    numbers = "id initial_bid reserve date_time expires seller category auction bidder price key"
-    kind = lambda name: "BIGINT" if name in numbers.split() else "VARCHAR"
-    types = ", ".join(f"'{name}': '{kind(name)}'" for name in columns.split())
-    file = os.path.join(place, table)
-    c.execute(f"CREATE TABLE {table} AS FROM read_csv('{file}', header=false, delim='|', "
-              f"quote='', escape='', auto_detect=false, columns={{{types}}})")
-parts = re.split(r"^-- (setup|q\d+)$", open(queries).read(), flags=re.M)[1:]
-for name, sql in zip(parts[::2], parts[1::2]):
-    if name == "setup":
-        c.execute(sql)
-    else:
-        file = os.path.join(place, name)
-        c.execute(f"COPY ({sql}) TO '{file}' (FORMAT csv, HEADER false, DELIMITER '|', QUOTE '')")
-"#;
 
 /// The answer to each query; none, and a reason printed, where there is no `DuckDB`.
 pub(crate) fn answers(seen: &Seen<'_>) -> Option<BTreeMap<String, Vec<String>>> {
-    let found = Command::new("python3").args(["-c", "import duckdb"]).output();
-    if !found.is_ok_and(|found| found.status.success()) {
-        println!("not compared with DuckDB: there is no python3 with the package duckdb");
-        return None;
-    }
     let place = tempfile::tempdir().expect("a directory");
     write(place.path(), seen);
     let queries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nexmark/queries.sql");
-    let output = Command::new("python3")
-        .args(["-c", SCRIPT])
-        .args([place.path(), &queries])
-        .output()
-        .expect("python3 was there a moment ago");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    python::duckdb("nexmark/ask.py", &[place.path().as_os_str(), queries.as_os_str()])?;
     let names = diptych::dataflows::nexmark::all().map(|query| crate::short(query.name()));
     let read = |name: String| {
         let text = std::fs::read_to_string(place.path().join(&name));

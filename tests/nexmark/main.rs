@@ -7,6 +7,8 @@
 mod drawn;
 mod duckdb;
 mod law;
+#[path = "../python/mod.rs"]
+mod python;
 mod reports;
 #[path = "../scale/mod.rs"]
 mod scale;

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use diptych::log::Append;
@@ -13,6 +12,7 @@ use diptych::{Cluster, Definition, ServeOptions, System};
 
 use crate::lines::{Real, path};
 use crate::naive::{Fact, batches, is_long};
+use crate::python;
 
 /// In so many epochs the file becomes known.
 const EPOCHS: usize = 80;
@@ -96,22 +96,11 @@ fn agree(what: &str, snapshot: &Snapshot, expected: &Answer) {
 /// What SQL answers over so many first rows of a file; none, and a reason printed, where there is
 /// no `DuckDB`.
 fn sql(file: &str, rows: [usize; 2]) -> Option<[Answer; 2]> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_data");
-    let output = Command::new("python3")
-        .arg(here.join("ask.py"))
-        .args([path(file).expect("it was read"), here.join("views.sql")])
-        .args(rows.map(|rows| rows.to_string()))
-        .output();
-    let output = match output {
-        Ok(output) if output.status.code() != Some(3) => output,
-        _ => {
-            println!("skipped: there is no python3 with DuckDB (pip install duckdb)");
-            return None;
-        }
-    };
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "DuckDB: {errors}");
-    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    let views = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_data/views.sql");
+    let [first, all] = rows.map(|rows| rows.to_string());
+    let file = path(file).expect("it was read");
+    let arguments = [file.as_os_str(), views.as_os_str(), first.as_ref(), all.as_ref()];
+    let printed = python::duckdb("real_data/ask.py", &arguments)?;
     let mut answers = BTreeMap::<usize, Answer>::new();
     for line in printed.lines() {
         let mut parts = line.splitn(3, '\t');
