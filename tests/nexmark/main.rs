@@ -16,12 +16,13 @@ mod scale;
 mod stream;
 mod twin;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use diptych::dataflows::nexmark;
 use diptych::row::Datum;
 use diptych::serving::{Read, Snapshot};
-use diptych::{Boundary, Cluster, Definition, Epoch, ServeOptions, System};
+use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, ServeOptions, System};
 
 use drawn::Drawn;
 
@@ -49,6 +50,20 @@ fn rows(snapshot: &Snapshot) -> Vec<String> {
     rows
 }
 
+/// What the naive program says, once asked.
+struct Twins<'d> {
+    drawn: &'d Drawn,
+    known: BTreeMap<(String, usize), Vec<String>>,
+}
+
+impl Twins<'_> {
+    fn after(&mut self, name: &str, epochs: usize) -> Vec<String> {
+        let drawn = self.drawn;
+        let known = self.known.entry((name.to_owned(), epochs));
+        known.or_insert_with(|| twin::twin(&short(name), &drawn.until(epochs - 1))).clone()
+    }
+}
+
 fn same(what: &str, found: &[String], mut expected: Vec<String>) {
     expected.sort_unstable();
     let differ = found.iter().zip(&expected).find(|(found, expected)| found != expected);
@@ -56,17 +71,31 @@ fn same(what: &str, found: &[String], mut expected: Vec<String>) {
     assert_eq!(found.len(), expected.len(), "{what}");
 }
 
-/// Serves queries together, epoch by epoch, and compares at some epochs, the last among them: how
-/// long all epochs took, and the last answers.
+/// Serves queries together, epoch by epoch, from the start with one worker or from batch views at
+/// an epoch with two, and compares at some epochs, the last among them: how long the epochs took,
+/// and the last answers.
 fn live(
     system: &System,
     queries: &[Definition],
-    drawn: &Drawn,
-    every: usize,
+    twins: &mut Twins<'_>,
+    (every, from): (usize, usize),
 ) -> (Duration, Vec<Vec<String>>) {
-    let start = Instant::now();
+    let drawn = twins.drawn;
     let upper = drawn.epochs as Epoch;
-    let options = ServeOptions::default().boundary(Boundary::InPlace(0)).until(upper);
+    let (workers, boundary) = match from as Epoch {
+        0 => (1, Boundary::InPlace(0)),
+        from => (2, Boundary::Restore(from)),
+    };
+    if from > 0 {
+        let options = BatchOptions { upto: Some(from as Epoch), ..BatchOptions::default() };
+        for query in queries {
+            let made = system.batch(query, &options).expect("a batch view");
+            assert_eq!(made.boundary, from as Epoch);
+        }
+    }
+    let start = Instant::now();
+    let options = ServeOptions::default().boundary(boundary).cluster(Cluster::local(workers));
+    let options = options.until(upper);
     let served = system.serve(queries, options).expect("served");
     let caught_up = |query: &Definition| served.wait_beyond(query.name(), upper - 1);
     queries.iter().try_for_each(caught_up).expect("all epochs");
@@ -75,11 +104,11 @@ fn live(
     for query in queries {
         let name = query.name();
         let index = served.index(name).expect("served");
-        for epochs in (1..=drawn.epochs).filter(|epochs| epochs % every == 0) {
+        for epochs in (from.max(1)..=drawn.epochs).filter(|epochs| epochs % every == 0) {
             let snapshot = index.snapshot(Read::AsOf(epochs as Epoch - 1)).expect("rows");
             let found = rows(&snapshot);
-            let expected = twin::twin(&short(name), &drawn.until(epochs - 1));
-            same(&format!("{name}, after {epochs} epochs"), &found, expected);
+            let what = format!("{name}, {epochs} epochs, the first {from} from a batch view");
+            same(&what, &found, twins.after(name, epochs));
             if epochs == drawn.epochs {
                 assert!(!found.is_empty(), "{name} has no rows");
                 last.push(found);
@@ -100,8 +129,12 @@ fn every_query_has_one_answer() {
     let every = if scale::is_long() { epochs } else { 10 };
     let queries: Vec<Definition> = nexmark::all().collect();
     for queries in queries.chunks(together) {
-        let (live, lasts) = live(&system, queries, &drawn, every);
-        println!("{epochs} epochs, {} queries together: {live:.1?}", queries.len());
+        let mut twins = Twins { drawn: &drawn, known: BTreeMap::new() };
+        let (took, lasts) = live(&system, queries, &mut twins, (every, 0));
+        println!("{epochs} epochs, {} queries together: {took:.1?}", queries.len());
+        let (took, restored) = live(&system, queries, &mut twins, (every, epochs / 2));
+        println!("from batch views at the half: {took:.1?}");
+        assert!(restored == lasts, "twins are equal, and rows are not");
         for (query, last) in queries.iter().zip(lasts) {
             let start = Instant::now();
             let batch = system.recompute(query, epochs as Epoch, Cluster::local(2), true);
