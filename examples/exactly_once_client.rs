@@ -26,13 +26,11 @@ fn payments(df: &mut Dataflow) {
 /// what it sends with it, before it sends.
 fn send(url: &str, number: u64) -> Result<Value, Box<dyn Error>> {
     let path = format!("{url}/v1/streams/payments?producer=till-7&sequence={number}&wait=visible");
-    loop {
+    for _attempt in 0..1_000 {
         let request = ureq::post(&path).content_type("application/json");
         let config = request.config().timeout_global(Some(Duration::from_secs(10)));
         match config.build().send(r#"{"account": "ada", "cents": 100}"#) {
-            Ok(mut answer) => {
-                return Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?);
-            }
+            Ok(mut reply) => return Ok(serde_json::from_str(&reply.body_mut().read_to_string()?)?),
             Err(ureq::Error::StatusCode(status)) if status < 500 => {
                 return Err(format!("refused with status {status}").into());
             }
@@ -40,6 +38,7 @@ fn send(url: &str, number: u64) -> Result<Value, Box<dyn Error>> {
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }
+    Err("no server has answered in 1,000 attempts".into())
 }
 
 fn serve(data: &Path, address: &str) -> std::io::Result<Child> {

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::{collections::BTreeMap, error::Error, net::TcpListener, path::Path};
+use std::{collections::BTreeMap, error::Error, net::TcpListener, path::Path, time::Duration};
 
 use diptych::dataflows::word_count;
 
@@ -19,12 +19,12 @@ struct Copy {
 
 impl Copy {
     /// Goes on from the token until `enough` rows are there; prints what comes.
-    fn follow(&mut self, url: &str, enough: usize) -> Outcome<()> {
+    fn follow(&mut self, at: &str, enough: usize) -> Outcome<()> {
         println!("from {}:", if self.token.is_some() { "the token" } else { "nothing" });
-        let request = ureq::get(format!("{url}/v1/dataflows/word_count/views/counts/changes"));
-        let request = request.header("last-event-id", self.token.as_deref().unwrap_or_default());
+        let asked = ureq::get(format!("http://{at}/v1/dataflows/word_count/views/counts/changes"));
+        let asked = asked.header("last-event-id", self.token.as_deref().unwrap_or_default());
         let (mut event, mut data, mut id) = (String::new(), serde_json::Value::Null, None);
-        let mut lines = BufReader::new(request.call()?.into_body().into_reader()).lines();
+        let mut lines = BufReader::new(asked.call()?.into_body().into_reader()).lines();
         while self.token.is_none() || self.rows.len() < enough {
             match lines.next().ok_or("the server is gone")??.split_once(": ") {
                 Some(("event", name)) => name.clone_into(&mut event),
@@ -53,8 +53,9 @@ fn serve(data: &Path, address: &str) -> Outcome<Child> {
     let arguments = ["serve", "word_count", "--for", "2m", "--data", "D", "--listen", address];
     let mut command = Command::new(std::env::current_exe()?);
     let child = command.args(arguments).current_dir(data).stderr(Stdio::null()).spawn()?;
-    while ureq::get(format!("http://{address}/readyz")).call().is_err() {}
-    Ok(child)
+    let mut tries = (0..1_000).inspect(|_| std::thread::sleep(Duration::from_millis(20)));
+    let ready = |_| ureq::get(format!("http://{address}/readyz")).call().is_ok();
+    if tries.any(ready) { Ok(child) } else { Err("the server does not get ready".into()) }
 }
 
 fn main() -> Outcome<ExitCode> {
@@ -63,18 +64,17 @@ fn main() -> Outcome<ExitCode> {
     }
     let data = tempfile::tempdir()?;
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-    let url = format!("http://{address}");
     let append = |text: &str| -> Outcome<()> {
-        let request = ureq::post(format!("{url}/v1/streams/lines?wait=visible"));
+        let request = ureq::post(format!("http://{address}/v1/streams/lines?wait=visible"));
         Ok(request.content_type("text/csv").send(format!("text\n{text}\n")).map(drop)?)
     };
     let (mut copy, mut server) = (Copy::default(), serve(data.path(), &address)?);
     append("to be")?;
-    copy.follow(&url, 2)?;
+    copy.follow(&address, 2)?;
     append("or not to be")?;
     server.kill().and_then(|()| server.wait())?;
     let mut server = serve(data.path(), &address)?;
     append("that is")?;
-    copy.follow(&url, 6)?;
+    copy.follow(&address, 6)?;
     Ok(server.kill().map(|()| ExitCode::SUCCESS)?)
 }
