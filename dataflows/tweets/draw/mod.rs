@@ -5,16 +5,16 @@
 
 #[cfg(test)]
 mod tests;
+mod text;
 mod words;
 mod zipf;
-
-use std::fmt::Write as _;
 
 use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
 
 use super::Tweet;
-use words::{CATEGORIES, LANGUAGES, NAMED, OPENINGS, REGIONS};
+use text::text;
+use words::{CATEGORIES, LANGUAGES, REGIONS};
 use zipf::Zipf;
 
 /// 2026-01-01T00:00:00Z.
@@ -65,12 +65,9 @@ impl MadeUpTweets {
     pub fn tweet(&mut self) -> Tweet {
         self.now_us += self.step_us;
         let random = &self.random;
-        let late_us = if random.below(LATE) == 0 {
-            let minutes = 1 + random.below(1 + random.below(360));
-            minutes as i64 * 60_000_000
-        } else {
-            0
-        };
+        let late = random.below(LATE) == 0;
+        let minutes = if late { 1 + random.below(1 + random.below(360)) } else { 0 };
+        let late_us = minutes as i64 * 60_000_000;
         let author = self.authors.draw(random);
         Tweet {
             publish_date: Timestamp::from_micros(self.now_us - late_us),
@@ -83,33 +80,7 @@ impl MadeUpTweets {
             updates: None,
             post_type: String::new(),
             retweet: None,
-            content: self.content(),
+            content: text(random, &self.tags, (self.now_us / HOUR_US) as usize),
         }
-    }
-
-    /// An opening and no, one, two or three tags.
-    fn content(&self) -> String {
-        let random = &self.random;
-        let mut text = OPENINGS[random.below(OPENINGS.len() as u64) as usize].to_owned();
-        let tags = match random.below(10) {
-            0 => 0,
-            1..=5 => 1,
-            6..=8 => 2,
-            _ => 3,
-        };
-        let hour = (self.now_us / HOUR_US) as usize;
-        for _ in 0..tags {
-            let rank = self.tags.draw(random);
-            text.push_str(" #");
-            match NAMED.get(rank) {
-                // The leaders change places every hour.
-                Some(_) => text.push_str(NAMED[(rank * 7 + hour) % NAMED.len()]),
-                None => {
-                    // Writing to a String cannot fail.
-                    let _ = write!(text, "tag{rank}");
-                }
-            }
-        }
-        text
     }
 }
