@@ -268,7 +268,7 @@ fn check_keyed(snapshot: &Snapshot, facts: &[Fact]) {
 
 fn check_checked(snapshot: &Snapshot, facts: &[Fact]) {
     let (mut owned, mut checked) = (BTreeMap::new(), BTreeMap::new());
-    for Fact { group, item, n, weight } in facts.iter().cloned().filter(|f| f.weight != 0) {
+    for Fact { group, item, n, weight } in facts.iter().filter(|f| f.weight != 0).cloned() {
         *owned.entry(Whole { group, item, n, weight }).or_insert(0_i64) += 1;
         *checked.entry(group).or_insert(0_i64) += weight;
     }
