@@ -5,6 +5,7 @@ use diptych::{Dataflow, Timestamp};
 
 use super::ranks::{NAMES, Ranks, ranks, report};
 use super::{Bid, BidRow};
+use crate::dataflows::plausible::number;
 
 /// How many bids, bidders and auctions of each rank of price were there, each day?
 /// `days`: (day) -> four numbers of each.
@@ -41,7 +42,7 @@ pub fn q16(df: &mut Dataflow<'_>) {
 #[inline]
 pub fn q17(df: &mut Dataflow<'_>) {
     type Prices = (Sum<Ranks>, Min<i64>, Max<i64>, Mean<i64>, Sum<i64>);
-    let bids = df.events::<Bid>("bids").map(|b| {
+    let bids = df.events::<Bid>("bids").check(|b| number("price", b.price)).map(|b| {
         let key = (b.auction, b.date_time.date());
         (key, (ranks(b.price), b.price, b.price, b.price, b.price))
     });

@@ -6,6 +6,7 @@
 mod baskets;
 mod clickstream;
 mod each_epoch;
+mod extremes;
 mod follow;
 mod fraud;
 mod inventory;
