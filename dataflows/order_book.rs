@@ -2,7 +2,8 @@
 //!
 //! An order is what its latest message says, less what was traded of it. A cancelled order is one
 //! of nothing, an amended one is one of something else; a trade that is taken back is a trade of a
-//! negative quantity, and one that is told twice counts once. So a book that was wrong because a message was late is right when it comes.
+//! negative quantity, and one that is told twice counts once. So a book that was wrong because a
+//! message was late is right when it comes.
 
 use diptych::event::Variants;
 use diptych::{CollectionExt, Dataflow, PairsExt};
