@@ -38,7 +38,8 @@ pub fn q16(df: &mut Dataflow<'_>) {
 }
 
 /// How many bids did each auction get each day, and at which prices? `auctions`: (auction, day) ->
-/// bids of each rank, least, greatest, mean price, and the sum of all.
+/// bids of each rank, least, greatest, mean price, and the sum of all. A price of more than a
+/// billion, which no sum could hold often, is refused: a row of `errors`.
 #[inline]
 pub fn q17(df: &mut Dataflow<'_>) {
     type Prices = (Sum<Ranks>, Min<i64>, Max<i64>, Mean<i64>, Sum<i64>);
