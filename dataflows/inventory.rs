@@ -38,7 +38,10 @@ pub fn inventory(df: &mut Dataflow) {
         .flat_map(|(product, (_, row))| row.map(|row| (product, row)));
     let reserved = df
         .events::<ReservationChange>("reservation_changes")
-        .check(|c| number("quantity", c.quantity))
+        .check(|c| match c.op {
+            Op::Upsert => number("quantity", c.quantity),
+            Op::Delete => Ok(()),
+        })
         .map(|c| {
             let place = || (c.warehouse.to_owned(), c.product.to_owned());
             (c.reservation, (c.lsn, (c.op == Op::Upsert).then(|| (place(), c.quantity))))
