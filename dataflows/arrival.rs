@@ -1,6 +1,18 @@
 //! How made-up events arrive: not in the order in which they happened.
 
+use diptych::Decimal;
 use diptych::io::Random;
+
+/// When made-up histories begin: 2016-01-01T00:00:00Z. Long ago, because a retention believes no
+/// event that is ahead of the clock.
+pub(super) const START_S: i64 = 1_451_606_400;
+/// The same in microseconds.
+pub(super) const START_US: i64 = START_S * 1_000_000;
+
+/// An amount of so many cents.
+pub(super) fn cents(units: i64) -> Decimal<2> {
+    Decimal::new(units.into()).unwrap_or_default()
+}
 
 /// Lets one event in so many come late: it changes places with one of the next `behind`.
 pub(super) fn late<T>(random: &dyn Random, events: &mut [T], one_in: u64, behind: u64) {

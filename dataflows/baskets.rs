@@ -11,6 +11,7 @@ use differential_dataflow::operators::CountTotal;
 use diptych::{CollectionExt, Dataflow};
 
 use super::InvoiceLine;
+use super::plausible::number;
 
 const PRODUCTS_MAX: usize = 30;
 /// Pairs on fewer invoices than this are chance.
@@ -25,6 +26,7 @@ const TOGETHER_MIN: isize = 3;
 pub fn baskets(df: &mut Dataflow) {
     let bought = df
         .events::<InvoiceLine>("invoice_lines")
+        .check(|l| number("quantity", l.quantity))
         .map(|l| ((l.invoice.to_owned(), l.product.to_owned()), l.quantity))
         .sum("bought")
         .filter(|(_, quantity)| *quantity > 0)

@@ -3,14 +3,13 @@
 //! Half an hour of silence ends a visit. A click that comes late may prolong one, or make one of
 //! two: what was counted of both is taken back.
 
-mod draw;
-
-pub use draw::draw;
-
 use std::cmp::Reverse;
 use std::time::Duration;
 
 use diptych::{Collection, CollectionExt, Dataflow, Date, Event, PairsExt, TimedExt, Timestamp};
+
+mod draw;
+pub use draw::draw;
 
 /// Somebody looks at a page.
 #[derive(Event, Clone, Debug, PartialEq)]

@@ -3,51 +3,26 @@
 //! A rule looks back from each payment, by event time: a late payment raises the alerts of those
 //! after it. A ring is named after its least account; a link that is withdrawn may cut it in two.
 
-mod draw;
-
 use std::time::Duration;
 
-use diptych::{Dataflow, Decimal, Event, PairsExt, TimedExt, Timestamp};
+use diptych::{Dataflow, Decimal, PairsExt, TimedExt};
+
+use super::plausible::{amount, one};
+
+mod draw;
+mod facts;
 pub use draw::{FraudEvents, draw};
-use serde::{Deserialize, Serialize};
+pub use facts::{Link, Payment};
 
-/// A payment by card. Of several with one id the least counts, in the order of the fields.
-#[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Payment {
-    /// Names the payment.
-    pub id: i64,
-    /// By which card.
-    pub card: i64,
-    /// From whose account.
-    pub account: i64,
-    /// How much.
-    pub amount: Decimal<2>,
-    /// Where.
-    pub country: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// An account uses a card, a device or an address (`diff` 1), or does not after all (-1).
-#[derive(Event, Clone, Debug, PartialEq)]
-pub struct Link {
-    /// Whose.
-    pub account: i64,
-    /// What others may use too.
-    pub shared: String,
-    /// Added to the link's multiplicity.
-    pub diff: i64,
-}
-
-/// `alerts`: (payment, rule) -> account, at: the fourth payment of a card within a `minute`, one
-/// that reaches 2,000 within an `hour`, one within an hour after one `abroad`. Of three accounts or
-/// more, `rings`: (ring) -> accounts, paid, alerts, and `members`: (ring) -> account, paid, alerts.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "a method is of one lifetime")]
+/// `alerts`: (payment, rule) -> account, at: the fourth payment of a card within a `minute` and
+/// each later one, one that reaches 2,000 within an `hour`, one at most an hour after another one
+/// in another country, `abroad` (of two at the same instant, both). Of three accounts or more,
+/// `rings`: (ring) -> accounts, paid, alerts, and `members`: (ring) -> account, paid, alerts.
 #[inline]
 pub fn fraud(df: &mut Dataflow) {
-    let payments = df.events::<Payment>("payments").map(|p| p.into_event());
-    let payments = payments.distinct_by("payments", |p| p.id);
-    let links = df.events::<Link>("links").weighted(|l| l.diff);
+    let payments = df.events::<Payment>("payments").check(|p| amount("amount", p.amount));
+    let payments = payments.owned().distinct_by("payments", |p| p.id);
+    let links = df.events::<Link>("links").check(|l| one(l.diff)).weighted(|l| l.diff);
     let links = links.map(|l| (l.account, l.shared.to_owned())).distinct("links");
     let card = payments.clone().map(|p| (p.card, (p.at, p)));
     let alerts = card

@@ -4,35 +4,47 @@
 //! Nothing waits for them: a window is right for what has arrived, and changes when more does. What
 //! is older than a week behind the newest reading has left the state, and comes too late.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use diptych::folds::{Count, Max, Mean, Min};
-use diptych::{Dataflow, Keep, PairsExt, TimedExt, Windows};
+use diptych::{CollectionExt, Dataflow, Keep, PairsExt, TimedExt, Windows};
+
+use super::plausible::{amount, date};
 
 mod draw;
 mod facts;
 pub use draw::{Sensed, draw};
+use facts::ReadingRow;
 pub use facts::{Calibration, Reading};
 
 const SILENT_US: i64 = 3_600_000_000;
 
 /// `windows`: (sensor, start of five minutes) -> n, least, greatest, mean; `silent`: (sensor) ->
-/// its last reading, an hour or more before the newest of all; `alerts`: (sensor, at, sequence) ->
-/// value, corrected by the latest calibration at that time, which says what is no alert.
+/// its last reading, when two others have one an hour or more later, to the minute (one alone may
+/// have a wrong clock); `alerts`: (sensor, at, sequence) -> value, corrected by the latest
+/// calibration at that time, which says what is no alert.
 #[inline]
 pub fn iot(df: &mut Dataflow) {
     let readings = df.events::<Reading>("readings");
-    let heard = readings.clone().map(|r| (r.sensor.to_owned(), r.at)).fold::<Max<_>, _>("heard");
+    let plausible = |r: &ReadingRow<'_>| date(r.at).and(amount("value", r.value));
+    let believed = readings.clone().check(plausible);
+    let heard = believed.map(|r| (r.sensor.to_owned(), r.at)).fold::<Max<_>, _>("heard");
+    let heard = heard.map(|(sensor, at)| ((), (at.get(), sensor)));
     // By the minute: all sensors are looked at again whenever it changes.
-    let newest = readings.clone().map(|r| ((), r.at.minute())).fold::<Max<_>, _>("newest");
+    let newest = heard
+        .clone()
+        .top_k(2, |((), (at, sensor))| ((), (Reverse(at.minute()), sensor)))
+        .filter(|(((), rank), _)| *rank == 2)
+        .map(|(_, (Reverse(minute), _))| ((), minute));
     let silent = heard
-        .map(|(sensor, at)| ((), (sensor, at.get())))
-        .join(newest.map(|((), at)| ((), at.get())))
-        .filter(|((), ((_, at), newest))| newest.micros() - at.micros() >= SILENT_US)
-        .map(|((), (last, _))| last);
+        .join(newest)
+        .filter(|((), ((at, _), newest))| newest.micros().saturating_sub(at.micros()) >= SILENT_US)
+        .map(|((), ((at, sensor), _))| (sensor, at));
 
     let once = readings
         .retain(|r| r.at, Keep::days(7))
+        .filter(move |r| plausible(r).is_ok())
         .map(|r| (r.sensor.to_owned(), r.sequence, r.at, r.value))
         .distinct_by("once", |(sensor, sequence, ..)| (sensor.clone(), *sequence));
     let five_minutes = Windows::tumbling(Duration::from_mins(5));
@@ -46,6 +58,7 @@ pub fn iot(df: &mut Dataflow) {
 
     let calibrations = df
         .events::<Calibration>("calibrations")
+        .check(|c| amount("offset", c.offset).and(date(c.at)))
         .map(|c| (c.sensor.to_owned(), (c.at, (c.offset, c.least, c.greatest))))
         .distinct("calibrations");
     let alerts = once

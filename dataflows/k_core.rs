@@ -10,6 +10,8 @@
 use differential_dataflow::operators::{CountTotal, Iterate};
 use diptych::{Dataflow, Event};
 
+use super::plausible::one;
+
 mod draw;
 pub use draw::draw;
 
@@ -30,6 +32,7 @@ pub fn k_core(df: &mut Dataflow) {
     let ties = df
         .events::<Tie>("ties")
         .filter(|t| t.a != t.b)
+        .check(|t| one(t.diff))
         .weighted(|t| t.diff)
         .map(|t| (t.a.min(t.b), t.a.max(t.b)))
         .distinct("ties")

@@ -12,6 +12,7 @@ mod k_core;
 pub mod nexmark;
 mod order_book;
 mod orders;
+mod plausible;
 mod reachability;
 mod recommendations;
 mod retail;

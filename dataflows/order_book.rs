@@ -2,10 +2,13 @@
 //!
 //! An order is what its latest message says, less what was traded of it. A cancelled order is one
 //! of nothing, an amended one is one of something else; a trade that is taken back is a trade of a
-//! negative quantity. So a book that was wrong because a message was late is right when it comes.
+//! negative quantity, and one that is told twice counts once. So a book that was wrong because a
+//! message was late is right when it comes.
 
 use diptych::event::Variants;
 use diptych::{CollectionExt, Dataflow, PairsExt};
+
+use super::plausible::{amount, number};
 
 mod draw;
 mod facts;
@@ -19,16 +22,20 @@ pub use facts::{LimitOrder, Side, Trade};
 pub fn order_book(df: &mut Dataflow) {
     let orders = df
         .events::<LimitOrder>("limit_orders")
+        .check(|o| number("quantity", o.quantity).and(amount("price", o.price)))
         .map(|o| {
             let level = (o.symbol.to_owned(), o.side.name().to_owned(), o.price);
             (o.order, (o.sequence, level, o.quantity))
         })
-        .latest("orders", |(sequence, ..)| *sequence);
-    let trades = df.events::<Trade>("trades");
-    let filled = trades
-        .clone()
-        .flat_map(|t, out| out.extend([(t.bid, t.quantity), (t.ask, t.quantity)]))
-        .sum("filled");
+        .latest("orders", |(sequence, ..)| *sequence)
+        .filter(|(_, (_, _, wanted))| *wanted > 0);
+    let trades = df
+        .events::<Trade>("trades")
+        .check(|t| number("quantity", t.quantity).and(amount("price", t.price)))
+        .owned()
+        .distinct_by("trades", |t| t.trade);
+    let filled =
+        trades.clone().flat_map(|t| [(t.bid, t.quantity), (t.ask, t.quantity)]).sum_values();
     let levels = orders
         .left_join(filled)
         .map(|(_, ((_, level, wanted), filled))| (level, wanted - filled.unwrap_or(0)))
@@ -49,8 +56,8 @@ pub fn order_book(df: &mut Dataflow) {
     let spread = best(Side::Bid).join(best(Side::Ask));
     let spread = spread.map(|(symbol, (bid, ask))| (symbol, (bid, ask, ask - bid)));
     let minutes = trades
-        .map(|t| ((t.symbol.to_owned(), t.at.minute()), (t.quantity, t.price * t.quantity)))
-        .sum("minutes")
+        .map(|t| ((t.symbol, t.at.minute()), (t.quantity, t.price * t.quantity)))
+        .sum_values()
         .filter(|(_, (volume, _))| *volume > 0)
         .map(|(minute, (volume, paid))| (minute, (volume, paid.over::<4>(volume))));
 

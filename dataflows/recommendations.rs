@@ -5,13 +5,15 @@
 //! machine gives one order, and what changes by less changes nothing behind it. Of each user the
 //! twenty items bought last count: n items make n² pairs, and each says less.
 
-mod draw;
-
 use std::cmp::Reverse;
 
 use diptych::{CollectionExt, Dataflow, Decimal, Event, PairsExt, Timestamp};
-pub use draw::draw;
 use serde::{Deserialize, Serialize};
+
+use super::plausible::number;
+
+mod draw;
+pub use draw::draw;
 
 /// A line of an order. Of several with one name the least counts, in the order of the fields.
 #[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,11 +33,10 @@ pub struct Purchase {
 /// `together`: (item, other) -> users, likeness; `similar`: (item, rank) -> other, likeness, the
 /// ten most alike; `recommended`: (user, rank) -> item, score, the five that the user does not have
 /// with the greatest sums of likeness to what the user has.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "a method is of one lifetime")]
 #[inline]
 pub fn recommendations(df: &mut Dataflow) {
-    let lines = df.events::<Purchase>("purchases").map(|p| p.into_event());
-    let lines = lines.distinct_by("purchases", |p| p.line);
+    let lines = df.events::<Purchase>("purchases").check(|p| number("quantity", p.quantity));
+    let lines = lines.owned().distinct_by("purchases", |p| p.line);
     let has = lines.map(|p| ((p.user, p.item), (p.at, p.quantity))).reduce(|_, lines, out| {
         let kept: i64 = lines.iter().map(|((_, n), times)| n * *times as i64).sum();
         let bought = lines.iter().rev().find(|((_, n), _)| *n > 0);

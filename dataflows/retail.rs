@@ -8,42 +8,22 @@
 use std::cmp::Reverse;
 
 use differential_dataflow::operators::CountTotal;
-use diptych::{CollectionExt, Dataflow, Decimal, Event, PairsExt, Timestamp};
+use diptych::{CollectionExt, Dataflow, PairsExt};
+
+use super::plausible::{amount, number};
 
 mod draw;
+mod facts;
 pub use draw::draw;
-
-/// One line of an invoice, or of the cancellation of one.
-#[derive(Event, Clone, Debug, PartialEq)]
-pub struct InvoiceLine {
-    /// Names the invoice; a cancellation's begins with `C`.
-    #[event(name = "InvoiceNo")]
-    pub invoice: String,
-    /// Names the product.
-    #[event(name = "StockCode")]
-    pub product: String,
-    /// How many; negative when they came back.
-    #[event(name = "Quantity")]
-    pub quantity: i64,
-    /// When.
-    #[event(name = "InvoiceDate")]
-    pub at: Timestamp,
-    /// What one costs.
-    #[event(name = "UnitPrice")]
-    pub price: Decimal<3>,
-    /// Who bought; empty when nobody knows.
-    #[event(name = "CustomerID")]
-    pub customer: String,
-    /// Where the customer lives.
-    #[event(name = "Country")]
-    pub country: String,
-}
+pub use facts::InvoiceLine;
 
 /// `sales`: (country, hour, product) -> sold, revenue; of them `revenue`: (country, hour) ->
 /// revenue, `products`: (product) -> sold, revenue, and `top_products`: (country, rank) -> product,
-/// revenue; and `customers`: (customer) -> invoices, revenue.
+/// revenue; and `customers`: (customer) -> invoices (cancellations included), revenue.
 pub fn retail(df: &mut Dataflow) {
-    let lines = df.events::<InvoiceLine>("invoice_lines");
+    let lines = df
+        .events::<InvoiceLine>("invoice_lines")
+        .check(|l| number("quantity", l.quantity).and(amount("price", l.price)));
     let sales = lines
         .clone()
         .map(|l| {

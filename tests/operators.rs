@@ -27,6 +27,17 @@ struct Fact {
     weight: i64,
 }
 
+/// Whole, as few accumulations keep it.
+#[derive(
+    Event, Columns, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
+)]
+struct Whole {
+    group: i64,
+    item: i64,
+    n: i64,
+    weight: i64,
+}
+
 /// How many, their sum, and the greatest of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Statistics(i64, i64, i64);
@@ -78,6 +89,15 @@ fn operators(df: &mut Dataflow) {
     }
     df.view("collect", rows);
     keyed(df);
+    checked(df);
+}
+
+/// Rows as they are, and those without a weight refused; behind two barriers, told once.
+fn checked(df: &mut Dataflow) {
+    let weighs = |weight| if weight == 0 { Err("it weighs nothing") } else { Ok(()) };
+    let facts = df.events::<Whole>("facts").check(move |f| weighs(f.weight));
+    df.view("owned", facts.clone().owned().count("owned"));
+    df.view("checked", facts.weighted(|f| f.weight).owned().map(|f| f.group).count("checked"));
 }
 
 /// What an arrangement by key gives: the product of each side with itself, its values beside how
@@ -246,6 +266,23 @@ fn check_keyed(snapshot: &Snapshot, facts: &[Fact]) {
     assert_eq!(snapshot.rows::<i64, i64>("collection").unwrap(), plain, "collection");
 }
 
+fn check_checked(snapshot: &Snapshot, facts: &[Fact]) {
+    let (mut owned, mut checked) = (BTreeMap::new(), BTreeMap::new());
+    for Fact { group, item, n, weight } in facts.iter().filter(|f| f.weight != 0).cloned() {
+        *owned.entry(Whole { group, item, n, weight }).or_insert(0_i64) += 1;
+        *checked.entry(group).or_insert(0_i64) += weight;
+    }
+    checked.retain(|_, n| *n != 0);
+    assert_eq!(view(snapshot, "owned"), owned.into_iter().collect::<Vec<_>>(), "owned");
+    assert_eq!(view(snapshot, "checked"), checked.into_iter().collect::<Vec<_>>(), "checked");
+    let refused = facts.iter().filter(|f| f.weight == 0).count() as i64;
+    let errors = view::<(Epoch, String, String), i64>(snapshot, "errors");
+    assert_eq!(errors.iter().map(|(_, n)| n).sum::<i64>(), refused, "errors");
+    assert!(errors.iter().all(|((_, stream, reason), _)| {
+        (stream.as_str(), reason.as_str()) == ("facts", "it weighs nothing")
+    }));
+}
+
 fn facts() -> impl Strategy<Value = Vec<Vec<Fact>>> {
     let fact = (0i64..3, 0i64..4, -2i64..3, prop::sample::select(&[1i64, 1, 1, 2, -1, -1, -2, 0]))
         .prop_map(|(group, item, n, weight)| Fact { group, item, n, weight });
@@ -273,6 +310,7 @@ fn check(epochs: &[Vec<Fact>], boundary: Epoch, workers: usize) {
         let facts = epochs[..=at as usize].concat();
         check_plain(&snapshot, &facts);
         check_signed(&snapshot, &facts);
+        check_checked(&snapshot, &facts);
     }
     served.stop().unwrap();
 }

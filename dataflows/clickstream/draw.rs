@@ -3,11 +3,12 @@
 use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
 
+use super::super::arrival::START_US;
 use super::Click;
 
 const MINUTE_US: i64 = 60_000_000;
-/// 2026-01-01T20:00:00Z: midnight is near.
-const START_US: i64 = 1_767_297_600_000_000;
+/// At 20:00: midnight is near.
+const EVENING_US: i64 = START_US + 20 * 60 * MINUTE_US;
 
 /// So many clicks in order of arrival, over a day for each 3,000.
 ///
@@ -19,7 +20,7 @@ pub fn draw(seed: u64, events: usize) -> Vec<Click> {
     let mut clicks: Vec<Click> = Vec::with_capacity(events);
     // Where each user was last.
     let mut places = vec![String::from("/"); users as usize];
-    let mut now = START_US;
+    let mut now = EVENING_US;
     // Somebody who clicks now is likely to do so again soon.
     let mut active = [0; 4];
     while clicks.len() < events {

@@ -2,14 +2,13 @@
 
 mod links;
 
+use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
-use diptych::{Decimal, Timestamp};
 
+use super::super::arrival::{START_US, cents};
 use super::{Link, Payment};
 
 const SECOND_US: i64 = 1_000_000;
-/// 2026-01-01T00:00:00Z.
-const START_US: i64 = 1_767_225_600_000_000;
 const COUNTRIES: [&str; 4] = ["DE", "FR", "GB", "BR"];
 
 /// Both streams. Event k of n of each belongs to epoch k · epochs / n.
@@ -52,13 +51,13 @@ fn payments(random: &SimRandom, accounts: u64, events: usize) -> Vec<Payment> {
         }
         let late = if random.below(20) == 0 { random.below(7_200) as i64 } else { 0 };
         let abroad = u64::from(random.below(50) == 0);
-        let cents = 100 + random.below(1 << (6 + random.below(12)));
+        let paid = 100 + random.below(1 << (6 + random.below(12))) as i64;
         payments.push(Payment {
             id: payments.len() as i64,
             // Some accounts have two cards.
             card: (of * 2 + random.below(1 + of % 2)) as i64,
             account: of as i64,
-            amount: Decimal::new(i128::from(cents)).unwrap_or_default(),
+            amount: cents(paid),
             country: COUNTRIES[((of + abroad) % 4) as usize].to_owned(),
             at: Timestamp::from_micros(now - late * SECOND_US),
         });

@@ -3,10 +3,9 @@
 use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
 
-use super::super::arrival::late;
+use super::super::arrival::{START_S, late};
 use super::{Movement, Op, ProductChange, ReservationChange};
 
-const START_S: i64 = 1_767_225_600;
 const WAREHOUSES: [&str; 4] = ["Basel", "Genova", "Lyon", "Porto"];
 /// One change in so many is a delete, one comes late, behind up to so many others, one comes twice.
 const DELETES: u64 = 8;
@@ -52,12 +51,14 @@ pub fn draw(seed: u64, events: usize) -> Stocked {
     });
     let reserved = resent(&random, reserved.collect());
     let moved = (0..6 * events as i64 / 10).map(|number| Movement {
+        movement: number,
         warehouse: warehouse(),
         product: product(),
         quantity: 60 - random.below(100) as i64,
         at: Timestamp::from_seconds(START_S + number * 5),
     });
-    Stocked { products: tables, reservations: reserved, movements: moved.collect() }
+    let moved = resent(&random, moved.collect());
+    Stocked { products: tables, reservations: reserved, movements: moved }
 }
 
 /// Some come twice, some change places with one that comes after.

@@ -1,6 +1,7 @@
 //! Changes of two tables, and what is carried in and out.
 
 use diptych::{Event, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// What a change does.
 #[derive(Event, Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +44,12 @@ pub struct ReservationChange {
     pub quantity: i64,
 }
 
-/// Something came in, or went out; a correction is a movement in the other direction.
-#[derive(Event, Clone, Debug, PartialEq)]
+/// Something came in, or went out; a correction is a movement in the other direction. Of several
+/// with one id the least counts, in the order of the fields.
+#[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Movement {
+    /// Names the movement.
+    pub movement: i64,
     /// Where.
     pub warehouse: String,
     /// What.

@@ -1,11 +1,11 @@
 //! Made-up sensors: each reads five times in five minutes, then rests; some are offline for long.
 
+use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
-use diptych::{Decimal, Timestamp};
 
+use super::super::arrival::{START_S, cents};
 use super::{Calibration, Reading};
 
-const START_S: i64 = 1_767_225_600;
 /// Of so many readings one is minutes late, of so many one is sent twice.
 const LATE: u64 = 12;
 const TWICE: u64 = 15;
@@ -73,8 +73,4 @@ fn minute(sequence: u64) -> i64 {
 
 fn name(sensor: u64) -> String {
     format!("sensor-{sensor:04}")
-}
-
-fn cents(units: i64) -> Decimal<2> {
-    Decimal::new(units.into()).unwrap_or_default()
 }

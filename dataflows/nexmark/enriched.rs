@@ -33,9 +33,10 @@ pub fn q20(df: &mut Dataflow<'_>) {
     let auctions = df
         .events::<Auction>("auctions")
         .filter(|a| a.category == 10)
-        .map(|a| (a.id, a.into_event()))
+        .owned()
+        .map(|a| (a.id, a))
         .keyed("auctions");
-    let bids = df.events::<Bid>("bids").map(|b| (b.auction, b.into_event())).keyed("bids");
+    let bids = df.events::<Bid>("bids").owned().map(|b| (b.auction, b)).keyed("bids");
     df.view("bids", bids.join(auctions).map(|(_, bid_and_auction)| bid_and_auction)).columns(&[
         "auction",
         "bidder",

@@ -17,7 +17,8 @@ pub fn q11(df: &mut Dataflow<'_>) {
         bids.map(|((bidder, at), n)| (bidder, (at, n))).sessions(GAP).reduce(|_, rows, out| {
             let bids: i64 = rows.iter().map(|((_, n), _)| n).sum();
             let last = rows.iter().map(|((at, _), _)| at.micros()).max().unwrap_or_default();
-            out.push(((Timestamp::from_micros(last + GAP.as_micros() as i64), bids), 1));
+            let end = last.saturating_add(GAP.as_micros() as i64);
+            out.push(((Timestamp::from_micros(end), bids), 1));
         });
     df.view("sessions", sessions).columns(&["bidder", "start", "end", "bids"]);
 }

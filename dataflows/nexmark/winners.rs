@@ -54,7 +54,7 @@ pub fn q6(df: &mut Dataflow<'_>) {
 /// Which bid wins each auction? `winning_bids`: (the auction) -> bidder, price, when, extra.
 #[inline]
 pub fn q9(df: &mut Dataflow<'_>) {
-    let auctions = df.events::<Auction>("auctions").map(|a| (a.id, a.into_event()));
+    let auctions = df.events::<Auction>("auctions").owned().map(|a| (a.id, a));
     let winning = auctions
         .keyed("auctions")
         .join_collection(winning(df).map(|((id, ..), bid)| (id, bid)))

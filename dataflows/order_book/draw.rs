@@ -1,12 +1,11 @@
 //! Made-up trading: prices wander, orders are amended, cancelled and met; messages overtake others.
 
+use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
-use diptych::{Decimal, Timestamp};
 
-use super::super::arrival::late;
+use super::super::arrival::{START_US, cents, late};
 use super::{LimitOrder, Side, Trade};
 
-const START_US: i64 = 1_767_225_600_000_000;
 const SYMBOLS: [&str; 6] = ["ADA", "BYRON", "CURIE", "DARWIN", "EULER", "FERMAT"];
 
 /// The events of both streams, each in order of arrival. They belong together in proportion: part k
@@ -15,7 +14,7 @@ const SYMBOLS: [&str; 6] = ["ADA", "BYRON", "CURIE", "DARWIN", "EULER", "FERMAT"
 pub struct Traded {
     /// Of the stream `limit_orders`: placed, amended and cancelled; some messages come twice.
     pub orders: Vec<LimitOrder>,
-    /// Of the stream `trades`; some are taken back later.
+    /// Of the stream `trades`; some are taken back later, some come twice.
     pub trades: Vec<Trade>,
 }
 
@@ -42,6 +41,7 @@ pub fn draw(seed: u64, events: usize) -> Traded {
             && let Some(ask) = asks.min_by_key(|o| o.price)
         {
             trades.push(Trade {
+                trade: number,
                 symbol: ask.symbol.clone(),
                 bid: bid.order,
                 ask: ask.order,
@@ -53,7 +53,13 @@ pub fn draw(seed: u64, events: usize) -> Traded {
         if random.below(150) == 0
             && let Some(trade) = trades.last().cloned()
         {
-            trades.push(Trade { quantity: -trade.quantity, ..trade });
+            let taken_back = Trade { trade: -1 - number, quantity: -trade.quantity, ..trade };
+            trades.push(taken_back);
+        }
+        if random.below(40) == 0
+            && let Some(told_twice) = trades.last().cloned()
+        {
+            trades.push(told_twice);
         }
     }
     late(&random, &mut orders, 20, 30);
@@ -66,14 +72,8 @@ fn placed(random: &SimRandom, order: i64) -> LimitOrder {
     let symbol = SYMBOLS[random.below(1 + random.below(SYMBOLS.len() as u64)) as usize].to_owned();
     let middle = 10_000 + (order / 100 % 400 - 200).abs();
     let away = 1 + random.below(1 + random.below(80)) as i64;
-    let (side, price) = match random.below(2) {
-        0 => (Side::Bid, middle - away),
-        _ => (Side::Ask, middle + away),
-    };
+    let bid = random.below(2) == 0;
+    let (side, price) = if bid { (Side::Bid, middle - away) } else { (Side::Ask, middle + away) };
     let quantity = 10 * (1 + random.below(20)) as i64;
     LimitOrder { order, sequence: order, symbol, side, price: cents(price), quantity }
-}
-
-fn cents(units: i64) -> Decimal<2> {
-    Decimal::new(units.into()).unwrap_or_default()
 }

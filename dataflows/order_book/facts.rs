@@ -1,6 +1,7 @@
 //! What an exchange tells about its orders and trades.
 
 use diptych::{Decimal, Event, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// On which side of the book an order is.
 #[derive(Event, Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +29,11 @@ pub struct LimitOrder {
     pub quantity: i64,
 }
 
-/// Two orders met.
-#[derive(Event, Clone, Debug, PartialEq)]
+/// Two orders met. Of several with one id the least counts, in the order of the fields.
+#[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Trade {
+    /// Names the trade; one that takes another back has a name of its own.
+    pub trade: i64,
     /// What was traded.
     pub symbol: String,
     /// The order to buy.

@@ -3,11 +3,10 @@
 use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
 
+use super::super::arrival::START_US;
 use super::Purchase;
 
 const MINUTE_US: i64 = 60_000_000;
-/// 2026-01-01T00:00:00Z.
-const START_US: i64 = 1_767_225_600_000_000;
 /// Kinds of taste, which share no more than a quarter of what they buy.
 const TASTES: u64 = 4;
 

@@ -3,10 +3,9 @@
 use diptych::io::{Random, SimRandom};
 use diptych::{Decimal, Timestamp};
 
-use super::super::arrival::late;
+use super::super::arrival::{START_S, late};
 use super::InvoiceLine;
 
-const START_S: i64 = 1_767_225_600;
 const COUNTRIES: [&str; 6] =
     ["United Kingdom", "Germany", "France", "EIRE", "Spain", "Netherlands"];
 const PRODUCTS: u64 = 800;

@@ -3,11 +3,14 @@
 use std::fmt::Display;
 use std::rc::Rc;
 
-use super::front::{Concat, Filter, FlatMap, Front, Map, Or, Source, TryMap, Weighted};
+use super::front::{
+    Check, Concat, Filter, FlatMap, Front, Map, Or, Owned, Source, TryMap, Weighted,
+};
 use super::keep::{Keep, Moment};
 use super::newest::{Newest, NewestBarrier, Seen};
 use super::plan::Sketch;
 use super::retained::Retained;
+use super::rows::Rows;
 use crate::event::Event;
 
 /// Events on their way to an accumulation barrier: linear operators only.
@@ -125,6 +128,67 @@ impl<'s, P: Front> Events<'s, P> {
         F: for<'a> Fn(P::Item<'a>) -> Result<T, R> + 'static,
     {
         self.with(|front| TryMap::new(front, logic))
+    }
+
+    /// The items that pass; those that do not become rows of the dataflow's `errors` view, as
+    /// with [`Events::try_map`]. Refuse here what would overflow later: behind a barrier nothing
+    /// can be refused any more, and the log replays it at every restart.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # let transfer = |to_account, amount| {
+    /// #     Transfer { id: 1, from_account: 0, to_account, amount, ts: 0 }
+    /// # };
+    /// fn received(df: &mut Dataflow) {
+    ///     let transfers = df.events::<Transfer>("transfers").check(|t| match t.amount {
+    ///         0..=1_000_000 => Ok(()),
+    ///         amount => Err(format!("{amount} is not the amount of a transfer")),
+    ///     });
+    ///     df.view("received", transfers.map(|t| (t.to_account, t.amount)).sum("received"));
+    /// }
+    /// # let mut live = Live::start(("received", received))?;
+    /// live.feed("transfers", &[transfer(1, 50), transfer(1, i64::MAX), transfer(1, 30)])?;
+    /// assert_eq!(live.rows::<i64, i64>("received")?, [(1, 80)]);
+    /// let ((_epoch, _stream, reason), n) = &live.rows::<(u64, String, String), i64>("errors")?[0];
+    /// assert_eq!((&**reason, *n), ("9223372036854775807 is not the amount of a transfer", 1));
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
+    pub fn check<R, F>(self, logic: F) -> Events<'s, Check<P, F>>
+    where
+        R: Display,
+        F: for<'a, 'b> Fn(&'b P::Item<'a>) -> Result<(), R> + 'static,
+    {
+        self.with(|front| Check::new(front, logic))
+    }
+
+    /// The rows as events that own their data: `map(|row| row.into_event())`, for accumulations
+    /// that keep whole events.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, Event, testing::Live};
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Event, Serialize, Deserialize, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+    /// struct Payment {
+    ///     id: i64,
+    ///     card: String,
+    /// }
+    ///
+    /// fn cards(df: &mut Dataflow) {
+    ///     let payments = df.events::<Payment>("payments").owned();
+    ///     let once = payments.distinct_by("payments", |payment| payment.id);
+    ///     df.view("cards", once.map(|payment| (payment.id, payment.card)));
+    /// }
+    /// # let mut live = Live::start(("cards", cards))?;
+    /// # let payment = |id, card: &str| Payment { id, card: card.to_owned() };
+    /// live.feed("payments", &[payment(1, "visa"), payment(1, "visa")])?;
+    /// assert_eq!(live.rows::<i64, String>("cards")?, [(1, "visa".to_owned())]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
+    pub fn owned(self) -> Events<'s, Owned<P>>
+    where
+        P: Rows,
+    {
+        self.with(Owned::new)
     }
 
     /// Multiplies each item's weight: -1 deletes, 0 drops. A deletion may come before what it

@@ -15,6 +15,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::pass::Pass;
+use super::rows::Rows;
 use crate::event::Event;
 
 /// Whether the weights of a recipe are known to be positive.
@@ -149,6 +150,19 @@ pub struct Filter<P, F> {
     logic: Rc<F>,
 }
 
+/// See [`Events::check`](super::Events::check).
+pub struct Check<P, F> {
+    input: P,
+    logic: Rc<F>,
+    reporter: Rc<Cell<Option<usize>>>,
+}
+
+/// See [`Events::owned`](super::Events::owned).
+#[derive(Clone)]
+pub struct Owned<P> {
+    input: P,
+}
+
 /// See [`Events::weighted`](super::Events::weighted).
 pub struct Weighted<P, F> {
     input: P,
@@ -183,6 +197,18 @@ impl<P, F, T> TryMap<P, F, T> {
 impl<P, F> Filter<P, F> {
     pub(super) fn new(input: P, logic: F) -> Self {
         Filter { input, logic: Rc::new(logic) }
+    }
+}
+
+impl<P, F> Check<P, F> {
+    pub(super) fn new(input: P, logic: F) -> Self {
+        Check { input, logic: Rc::new(logic), reporter: Rc::default() }
+    }
+}
+
+impl<P> Owned<P> {
+    pub(super) fn new(input: P) -> Self {
+        Owned { input }
     }
 }
 
@@ -222,6 +248,13 @@ impl<P: Clone, F, T> Clone for TryMap<P, F, T> {
 impl<P: Clone, F> Clone for Filter<P, F> {
     fn clone(&self) -> Self {
         Filter { input: self.input.clone(), logic: Rc::clone(&self.logic) }
+    }
+}
+
+impl<P: Clone, F> Clone for Check<P, F> {
+    fn clone(&self) -> Self {
+        let (input, logic) = (self.input.clone(), Rc::clone(&self.logic));
+        Check { input, logic, reporter: Rc::clone(&self.reporter) }
     }
 }
 
@@ -332,6 +365,53 @@ where
                 sink(item, weight);
             }
         });
+    }
+
+    fn claim(&self, barrier: usize) -> bool {
+        self.input.claim(barrier)
+    }
+}
+
+impl<P, R, F> Front for Check<P, F>
+where
+    P: Front,
+    R: Display,
+    F: for<'a, 'b> Fn(&'b P::Item<'a>) -> Result<(), R> + 'static,
+{
+    type Item<'a> = P::Item<'a>;
+    type Sign = P::Sign;
+
+    fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
+    where
+        S: for<'a> FnMut(P::Item<'a>, i64),
+    {
+        let logic = &*self.logic;
+        let reports = self.reporter.get() == Some(pass.barrier());
+        self.input.drive(pass, &mut |item: P::Item<'_>, weight| match logic(&item) {
+            Ok(()) => sink(item, weight),
+            Err(reason) if reports => pass.fail(reason.to_string(), weight),
+            Err(_) => {}
+        });
+    }
+
+    fn claim(&self, barrier: usize) -> bool {
+        self.input.claim(barrier);
+        if self.reporter.get().is_none() {
+            self.reporter.set(Some(barrier));
+        }
+        true
+    }
+}
+
+impl<P: Rows> Front for Owned<P> {
+    type Item<'a> = P::Event;
+    type Sign = P::Sign;
+
+    fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
+    where
+        S: for<'a> FnMut(P::Event, i64),
+    {
+        self.input.drive(pass, &mut |row: P::Item<'_>, weight| sink(P::own(row), weight));
     }
 
     fn claim(&self, barrier: usize) -> bool {

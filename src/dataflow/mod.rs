@@ -1,7 +1,7 @@
 //! **The one function.** What a user writes, and what both layers compile.
 //!
 //! ```text
-//! events::<E>(stream) ─► map · filter · flat_map · try_map · weighted · concat      Events
+//! events::<E>(stream) ─► map · filter · flat_map · try_map · check · weighted · …   Events
 //!                        └─ fused, linear, stateless: runs on borrowed rows
 //!        ─► count · sum · distinct · latest · fold · collect · keyed                the barrier
 //!                        └─ the only state that is persisted
@@ -55,6 +55,7 @@ mod rejections;
 mod relay;
 mod retained;
 mod retained_barrier;
+mod rows;
 mod timed;
 mod top_k;
 
@@ -74,6 +75,7 @@ pub use pass::Pass;
 pub(crate) use plan::Plan;
 pub use plan::{StreamInfo, ViewInfo};
 pub use retained::Retained;
+pub use rows::Rows;
 pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
 
 use plan::Sketch;

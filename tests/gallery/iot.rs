@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diptych::dataflows::{Calibration, Reading, Sensed, draw_iot, iot};
 use diptych::serving::Snapshot;
-use diptych::testing::Story;
+use diptych::testing::{Live, Story};
 use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -53,16 +53,16 @@ fn windows(readings: &[Reading]) -> BTreeMap<(String, Timestamp), Window> {
 }
 
 fn silent(readings: &[Reading]) -> BTreeMap<String, Timestamp> {
-    let newest = readings.iter().map(|r| r.at.micros() / MINUTE * MINUTE).max().unwrap_or(0);
     let sensors: BTreeSet<&String> = readings.iter().map(|r| &r.sensor).collect();
-    let mut silent = BTreeMap::new();
-    for sensor in sensors {
-        let last = readings.iter().filter(|r| r.sensor == *sensor).map(|r| r.at).max().unwrap();
-        if newest - last.micros() >= HOUR {
-            silent.insert(sensor.clone(), last);
-        }
-    }
-    silent
+    let last = |sensor: &&String| {
+        let last = readings.iter().filter(|r| r.sensor == **sensor).map(|r| r.at).max();
+        ((*sensor).clone(), last.unwrap())
+    };
+    let last: BTreeMap<String, Timestamp> = sensors.iter().map(last).collect();
+    let an_hour_later = |at: Timestamp| {
+        last.values().filter(|other| other.minute().micros() - at.micros() >= HOUR).count()
+    };
+    last.clone().into_iter().filter(|(_, at)| an_hour_later(*at) >= 2).collect()
 }
 
 type Alerts = BTreeMap<(String, Timestamp, i64), Decimal<2>>;
@@ -94,10 +94,9 @@ fn the_law_holds() {
     let cents = |units: i64| Decimal::new(units.into()).unwrap();
     let at = prop::sample::select(&[0_i64, 1, 4, 5, 61, 20_000]);
     let at = at.prop_map(|minutes| Timestamp::from_micros(minutes * MINUTE));
-    let reading =
-        ("[ab]", 0_i64..4, at.clone(), -5_i64..5).prop_map(move |(sensor, sequence, at, value)| {
-            Reading { sensor, sequence, at, value: cents(value) }
-        });
+    let reading = ("[abc]", 0_i64..4, at.clone(), -5_i64..5).prop_map(
+        move |(sensor, sequence, at, value)| Reading { sensor, sequence, at, value: cents(value) },
+    );
     let calibration =
         ("[ab]", at, -2_i64..3, -3_i64..3).prop_map(move |(sensor, at, offset, n)| {
             let (offset, least, greatest) = (cents(offset), cents(n), cents(n + 3));
@@ -127,4 +126,32 @@ fn every_epoch_is_what_plain_loops_say() {
     assert!(ids.len() < readings.len(), "no copies");
     assert!(kept.len() < ids.len(), "nothing has expired");
     assert!(!alerts(&kept, &calibrations).is_empty() && !silent(&readings).is_empty());
+}
+
+#[test]
+fn a_wrong_clock_silences_nobody_else() {
+    let reading = |sensor: &str, sequence, at: &str| Reading {
+        sensor: sensor.to_owned(),
+        sequence,
+        at: at.parse().unwrap(),
+        value: Decimal::ZERO,
+    };
+    let mut live = Live::start(("iot", iot)).unwrap();
+    let silent = |live: &Live| -> Vec<String> {
+        let rows = live.rows::<String, Timestamp>("silent").unwrap();
+        rows.into_iter().map(|(sensor, _)| sensor).collect()
+    };
+    let good = [("a", "2016-03-01 10:00"), ("b", "2016-03-01 11:30"), ("c", "2016-03-01 11:30:30")];
+    live.feed("readings", &good.map(|(sensor, at)| reading(sensor, 1, at))).unwrap();
+    assert_eq!(silent(&live), ["a"]);
+    // One that cannot be believed, and two that could, were they not alone.
+    live.feed("readings", &[reading("c", 2, "9999-12-31 23:59")]).unwrap();
+    live.feed("readings", &[reading("d", 1, "2099-12-31 23:59")]).unwrap();
+    live.feed("readings", &[reading("d", 2, "2050-01-01 00:00")]).unwrap();
+    assert_eq!(silent(&live), ["a"]);
+    live.restart(2).unwrap();
+    live.feed("readings", &[reading("a", 2, "2016-03-01 11:31")]).unwrap();
+    assert!(silent(&live).is_empty());
+    live.feed("readings", &[reading("c", 3, "2016-03-01 12:30:59")]).unwrap();
+    assert_eq!(silent(&live), ["b"], "to the minute");
 }

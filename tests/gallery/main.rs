@@ -6,6 +6,7 @@
 mod baskets;
 mod clickstream;
 mod drawn;
+mod extremes;
 mod follow;
 mod fraud;
 mod inventory;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diptych::dataflows::{LimitOrder, Side, Trade, Traded, draw_order_book, order_book};
 use diptych::serving::Snapshot;
-use diptych::testing::Story;
+use diptych::testing::{Live, Story};
 use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,6 +19,16 @@ fn side(side: Side) -> String {
         Side::Bid => "Bid".to_owned(),
         Side::Ask => "Ask".to_owned(),
     }
+}
+
+/// One trade for each id: the least.
+fn once(trades: &[Trade]) -> Vec<Trade> {
+    let mut least = BTreeMap::<i64, &Trade>::new();
+    for trade in trades {
+        let known = least.entry(trade.trade).or_insert(trade);
+        *known = trade.min(known);
+    }
+    least.into_values().cloned().collect()
 }
 
 /// (symbol, side, price) to what is open there, and of how many orders.
@@ -45,7 +55,7 @@ fn levels(
     }
     let mut levels = BTreeMap::<_, (i64, i64)>::new();
     for (id, order) in standing {
-        if open[&id] > 0 {
+        if order.quantity > 0 && open[&id] > 0 {
             let level = (order.symbol.clone(), side(order.side), order.price);
             let level = levels.entry(level).or_default();
             *level = (level.0 + open[&id], level.1 + 1);
@@ -70,7 +80,8 @@ fn minutes(trades: &[Trade]) -> BTreeMap<(String, Timestamp), (i64, Decimal<4>)>
 }
 
 fn check(snapshot: &Snapshot, orders: &[LimitOrder], trades: &[Trade]) {
-    let levels = levels(orders, trades);
+    let trades = once(trades);
+    let levels = levels(orders, &trades);
     let (mut top, mut best) = (BTreeMap::new(), BTreeMap::<String, [Option<Cents>; 2]>::new());
     for (number, wanted) in ["Bid", "Ask"].into_iter().enumerate() {
         let mut ranks = BTreeMap::<String, u64>::new();
@@ -96,7 +107,7 @@ fn check(snapshot: &Snapshot, orders: &[LimitOrder], trades: &[Trade]) {
     same(snapshot, "levels", levels);
     same(snapshot, "top_levels", top);
     same(snapshot, "spread", spread);
-    same(snapshot, "minutes", minutes(trades));
+    same(snapshot, "minutes", minutes(&trades));
 }
 
 #[test]
@@ -107,10 +118,10 @@ fn the_law_holds() {
         let (symbol, price) = ("A".to_owned(), cents(price));
         LimitOrder { order, sequence, symbol, side, price, quantity }
     });
-    let trade = (0_i64..4, 0_i64..4, 1_i64..5, -2_i64..4, 0_i64..2).prop_map(
-        move |(bid, ask, price, quantity, minute)| {
+    let trade = (0_i64..9, 0_i64..4, 0_i64..4, 1_i64..5, -2_i64..4, 0_i64..2).prop_map(
+        move |(trade, bid, ask, price, quantity, minute)| {
             let (symbol, at) = ("A".to_owned(), Timestamp::from_seconds(60 * minute));
-            Trade { symbol, bid, ask, price: cents(price), quantity, at }
+            Trade { trade, symbol, bid, ask, price: cents(price), quantity, at }
         },
     );
     let epochs = vec((vec(order, 0..5), vec(trade, 0..3)), 1..5);
@@ -127,10 +138,42 @@ fn every_epoch_is_what_plain_loops_say() {
     let (events, epochs) = size();
     let Traded { orders, trades } = draw_order_book(7, events);
     assert!(trades.iter().any(|trade| trade.quantity < 0), "no trade is taken back");
+    assert!(once(&trades).len() < trades.len(), "no trade is told twice");
     let ordered = Drawn { stream: "limit_orders", events: &orders, epochs };
     let traded = Drawn { stream: "trades", events: &trades, epochs };
     let each = |epoch| vec![ordered.rows(epoch), traded.rows(epoch)];
     follow(("order_book", order_book), epochs, each, |epoch, snapshot| {
         check(snapshot, ordered.until(epoch), traded.until(epoch));
     });
+}
+
+#[test]
+fn a_cancelled_order_stays_closed_whatever_is_taken_back() {
+    let price = Cents::new(500).unwrap();
+    let order = |sequence, quantity| LimitOrder {
+        order: 1,
+        sequence,
+        symbol: "A".to_owned(),
+        side: Side::Bid,
+        price,
+        quantity,
+    };
+    let trade = |trade, quantity| {
+        let (symbol, at) = ("A".to_owned(), Timestamp::from_seconds(0));
+        Trade { trade, symbol, bid: 1, ask: 2, price, quantity, at }
+    };
+    let mut live = Live::start(("order_book", order_book)).unwrap();
+    let open = |live: &Live| -> Vec<(i64, i64)> {
+        let rows = live.rows::<(String, String, Cents), (i64, i64)>("levels").unwrap();
+        rows.into_iter().map(|(_, open)| open).collect()
+    };
+    live.feed("limit_orders", &[order(1, 10)]).unwrap();
+    live.feed("trades", &[trade(1, 4), trade(1, 4)]).unwrap();
+    live.feed("trades", &[trade(1, 4)]).unwrap();
+    assert_eq!(open(&live), [(6, 1)], "told three times, traded once");
+    // What is taken back comes before what it takes back, and that never.
+    live.feed("trades", &[trade(2, -3)]).unwrap();
+    live.feed("limit_orders", &[order(2, 0)]).unwrap();
+    live.feed("trades", &[trade(3, -4)]).unwrap();
+    assert!(open(&live).is_empty(), "it is cancelled");
 }

@@ -14,18 +14,8 @@ use diptych::io::{Random, SimRandom};
 
 use super::Tweet;
 use text::text;
-use words::{CATEGORIES, LANGUAGES, REGIONS};
+use words::{AUTHORS, CATEGORIES, HOUR_US, LANGUAGES, LATE, REGIONS, START_US, STEP_US_MAX, TAGS};
 use zipf::Zipf;
-
-/// 2026-01-01T00:00:00Z.
-const START_US: i64 = 1_767_225_600_000_000;
-const HOUR_US: i64 = 3_600_000_000;
-/// History covers a day, unless its events would be further apart than this.
-const STEP_US_MAX: i64 = 150_000;
-const TAGS: usize = 3_000;
-const AUTHORS: usize = 10_000;
-/// One in so many events is late.
-const LATE: u64 = 20;
 
 /// So many tweets in order of arrival, over about a day.
 pub fn draw(seed: u64, events: usize) -> Vec<Tweet> {

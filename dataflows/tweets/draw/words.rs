@@ -57,3 +57,13 @@ pub(super) const REGIONS: [&str; 6] =
     ["Europe", "United States", "Japan", "Brazil", "India", "Unknown"];
 pub(super) const LANGUAGES: [&str; 5] = ["English", "German", "Japanese", "Portuguese", "Russian"];
 pub(super) const CATEGORIES: [&str; 4] = ["Person", "Newsroom", "Company", "Bot"];
+
+/// 2026-01-01T00:00:00Z.
+pub(super) const START_US: i64 = 1_767_225_600_000_000;
+pub(super) const HOUR_US: i64 = 3_600_000_000;
+/// History covers a day, unless its events would be further apart than this.
+pub(super) const STEP_US_MAX: i64 = 150_000;
+pub(super) const TAGS: usize = 3_000;
+pub(super) const AUTHORS: usize = 10_000;
+/// One in so many events is late.
+pub(super) const LATE: u64 = 20;
