@@ -176,7 +176,11 @@ fn two_paths_err_as_the_book_says() {
     assert!(book.contains(&format!("```text\n{output}```\n")), "the book has not: {output}");
 }
 
-/// That its own tests run, cargo sees to: the manifest says so.
+/// Its own tests run here, too: cargo builds an example as a program or as tests, not as both.
+#[path = "../examples/test_your_dataflow.rs"]
+#[expect(dead_code, reason = "its main is run as a program")]
+mod tested_dataflow;
+
 #[test]
 fn a_tested_dataflow_runs() {
     assert_eq!(output_of("test_your_dataflow"), "missing: [(\"screws\", -2)]\nmissing: []\n");
