@@ -40,8 +40,8 @@ pub(crate) fn data_type(scale: u8) -> DataType {
     DataType::Decimal128(DIGITS, scale.cast_signed())
 }
 
-/// Units of one scale, divided by a whole number that is not zero, as units of another scale; halves
-/// go away from zero. None where something on the way has more digits than an `i128`.
+/// Units of one scale, divided by a whole number that is not zero, as units of another scale;
+/// halves go away from zero. None where something on the way has more digits than an `i128`.
 pub(crate) fn divided(units: i128, (from, to): (u8, u8), divisor: i128) -> Option<i128> {
     let power = 10_i128.checked_pow(to.abs_diff(from).into())?;
     let (units, divisor) = if to < from {

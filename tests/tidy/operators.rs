@@ -20,6 +20,8 @@ const COMPARED: &[(&str, &str, &[(&str, &str)])] = &[
             ("sum", "sum"),
             ("latest", "latest"),
             ("distinct_by", "distinct_by"),
+            ("check", "checked"),
+            ("owned", "owned"),
             ("fold", "fold"),
             ("collect", "collect"),
             ("keyed", "collection"),
