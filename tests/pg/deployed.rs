@@ -50,7 +50,9 @@ async fn sql_follows_deployments() {
     let point = client.prepare("SELECT n FROM counts WHERE word = $1").await.expect("known");
     assert!(client.prepare("SELECT * FROM bank.total").await.is_err(), "not served yet");
     tokio::task::block_in_place(|| {
-        let options = DeployOptions { writer: Some(writer), ..DeployOptions::default() };
+        let other_columns = true;
+        let options =
+            DeployOptions { writer: Some(writer), other_columns, ..DeployOptions::default() };
         for flow in &flows[1..] {
             let deployed = system.deploy(&served, flow, &options).expect("deployed");
             site.deployed(&deployed).expect("room");
