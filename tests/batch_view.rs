@@ -7,12 +7,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use diptych::batch_view::{
-    Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta, remove_before,
-};
+use diptych::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, remove_before};
 use diptych::io::{Disk, Fault, RealDisk, SimDisk};
-use diptych::row::{self, ByteRange, RowSchema};
-use diptych::serving::{Digest, Index, IndexOptions, Read, ViewInfo, shard_of};
+use diptych::row::{self, ByteRange, RowSchema, ViewInfo};
+use diptych::serving::{Digest, Index, IndexOptions, Read, shard_of};
 use diptych::{Error, Result};
 use proptest::prelude::*;
 
@@ -29,7 +27,7 @@ fn meta() -> Meta {
     Meta {
         log_identity: "the log".into(),
         barriers: vec![Barrier { name: "words".into(), types: "count(String)".into() }],
-        views: vec![ViewMeta { name: "a view".into(), schema }],
+        views: vec![ViewInfo { name: "a view".into(), schema }],
         sealed_us: Some(1_234_567),
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use diptych::batch_view::{BatchView, BatchViewWriter, Identity, Meta, ViewMeta};
+use diptych::batch_view::{BatchView, BatchViewWriter, Identity, Meta};
 use diptych::io::{Disk, Open, Random, SimDisk, SimRandom};
-use diptych::row::{ByteRange, RowSchema};
-use diptych::serving::{Index, IndexOptions, Read, Row, Snapshot, StoredView, ViewInfo, shard_of};
+use diptych::row::{ByteRange, RowSchema, ViewInfo};
+use diptych::serving::{Index, IndexOptions, Read, Row, Snapshot, StoredView, shard_of};
 use proptest::prelude::*;
 
 const BOUNDARY: u64 = 7;
@@ -43,9 +43,7 @@ fn written(disk: &Arc<dyn Disk>, rows: &[Rows; 2], workers: usize, checkpoint: b
             part.finish().expect("durable");
         }
     }
-    let views = infos().into_iter();
-    let views = views.map(|info| ViewMeta { name: info.name, schema: info.schema });
-    writer.finish(Meta { views: views.collect(), ..Meta::default() }).expect("a batch view");
+    writer.finish(Meta { views: infos(), ..Meta::default() }).expect("a batch view");
     BatchView::open(Arc::clone(disk), root, &identity, BOUNDARY).expect("it is there")
 }
 

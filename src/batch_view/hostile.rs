@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::manifest::{Manifest, Meta, Part, ViewMeta, seal};
+use super::manifest::{Manifest, Meta, Part, seal};
 use super::names::{Identity, PartKind};
 use super::reader::BatchView;
 use super::rows::{put_row, visit_rows};
 use crate::hostile::Decoder;
 use crate::io::{Disk, SimDisk, replace};
-use crate::row::{ByteRange, RowSchema, encode};
+use crate::row::{ByteRange, RowSchema, ViewInfo, encode};
 use crate::serving::Digest;
 
 const ROOT: &str = "data";
@@ -50,7 +50,7 @@ fn manifest() -> Manifest {
     let meta = Meta {
         log_identity: "1".into(),
         barriers: Vec::new(),
-        views: vec![ViewMeta { name: VIEW.into(), schema }],
+        views: vec![ViewInfo { name: VIEW.into(), schema }],
         sealed_us: None,
     };
     let part = Part {

@@ -10,7 +10,7 @@ use super::names::PartKind;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Disk, read_all};
 use crate::limits::BATCH_VIEW_MANIFEST_BYTES_MAX;
-use crate::row::RowSchema;
+use crate::row::ViewInfo;
 use crate::serving::Digest;
 use crate::time::Epoch;
 
@@ -29,15 +29,6 @@ pub struct Barrier {
     pub types: String,
 }
 
-/// A view and its columns.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ViewMeta {
-    /// Unique in its dataflow.
-    pub name: String,
-    /// Its columns.
-    pub schema: RowSchema,
-}
-
 /// What the writer of a batch view states beside its contents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
@@ -46,7 +37,7 @@ pub struct Meta {
     /// The accumulations.
     pub barriers: Vec<Barrier>,
     /// The views.
-    pub views: Vec<ViewMeta>,
+    pub views: Vec<ViewInfo>,
     /// What the log recorded as the wall clock of the last epoch below the boundary, if that is
     /// known. It stands in a file of its own.
     #[serde(skip)]

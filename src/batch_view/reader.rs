@@ -6,13 +6,13 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 
 use super::block::{BlockReader, damaged};
-use super::manifest::{Barrier, Manifest, Part, ViewMeta};
+use super::manifest::{Barrier, Manifest, Part};
 use super::mapped::MappedView;
 use super::names::{self, Identity, PartKind};
 use super::rows::visit_rows;
 use crate::error::{Error, Kind, Result};
 use crate::io::Disk;
-use crate::row::ByteRange;
+use crate::row::{ByteRange, ViewInfo};
 use crate::serving::{Base, BaseBuilder, Digest, Row, StoredView, ViewBatch, shard_of};
 use crate::time::Epoch;
 
@@ -168,7 +168,7 @@ impl BatchView {
     }
 
     /// The views.
-    pub fn views(&self) -> &[ViewMeta] {
+    pub fn views(&self) -> &[ViewInfo] {
         &self.manifest.meta.views
     }
 

@@ -20,9 +20,8 @@ use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Link, Waiting, secret_bytes};
 use crate::limits::{DEPLOY_CATCH_UP, SERVER_GRACE};
-use crate::row::RowSchema;
 use crate::servers::{Doorstep, Listeners, NAME_LEN};
-use crate::serving::{Index, Read, ViewInfo, same_columns, view_diffs};
+use crate::serving::{Index, Read, same_columns, view_diffs};
 use crate::system::{BatchOptions, LateWriter, ServeOptions, Served, System};
 use crate::time::Epoch;
 
@@ -254,14 +253,10 @@ fn compare(
     );
     diff::print(&views, old.views(), args.serve.format, Some(dataflow))?;
     if !args.other_columns && !args.diff_only {
-        same_columns(old.views().iter().map(columns), new.views().iter().map(columns))
+        same_columns(old.views(), new.views())
             .map_err(|error| error.within(format!("dataflow {dataflow:?}")))?;
     }
     Ok(views.iter().any(|view| !view.is_empty()))
-}
-
-fn columns(view: &ViewInfo) -> (&str, &RowSchema) {
-    (&view.name, &view.schema)
 }
 
 /// The last epoch that both processes have.

@@ -39,11 +39,7 @@ pub(super) fn run(args: &DiffArgs, catalog: &Catalog) -> Result<ExitCode> {
         other.version
     );
     let views = diff(&left, &right, args.samples)?;
-    let before = left.views().iter();
-    let before: Vec<_> = before
-        .map(|meta| ViewInfo { name: meta.name.clone(), schema: meta.schema.clone() })
-        .collect();
-    print(&views, &before, args.format, None)?;
+    print(&views, left.views(), args.format, None)?;
     let same = views.iter().all(ViewDiff::is_empty);
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(DISAGREE) })
 }

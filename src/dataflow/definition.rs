@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::plan::{Plan, StreamInfo, ViewInfo};
+use super::plan::{Plan, StreamInfo};
 use super::{Dataflow, newest};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Random as _, RealRandom};
+use crate::row::ViewInfo;
 use crate::time::Epoch;
 
 /// A user's function and its name: everything a layer needs to compile it.

@@ -73,7 +73,7 @@ pub use keep::{Keep, Moment};
 pub use newest::Newest;
 pub use pass::Pass;
 pub(crate) use plan::Plan;
-pub use plan::{StreamInfo, ViewInfo};
+pub use plan::StreamInfo;
 pub use retained::Retained;
 pub use rows::Rows;
 pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
@@ -82,6 +82,7 @@ use plan::Sketch;
 use timely::dataflow::Scope;
 
 use crate::event::Event;
+pub use crate::row::ViewInfo;
 use crate::row::{Columns, RowSchema};
 use crate::time::Epoch;
 

@@ -14,7 +14,7 @@ use super::keep::Keep;
 use super::newest::Newest;
 use super::retained::Retention;
 use crate::error::{Error, Kind, Result};
-use crate::row::RowSchema;
+use crate::row::ViewInfo;
 use crate::time::Epoch;
 
 /// A stream that a dataflow reads.
@@ -26,15 +26,6 @@ pub struct StreamInfo {
     pub schema: SchemaRef,
     /// Whether something is kept by the time of its events.
     pub timed: bool,
-}
-
-/// A view that a dataflow publishes.
-#[derive(Clone, Debug)]
-pub struct ViewInfo {
-    /// Its name, unique in the dataflow.
-    pub name: String,
-    /// Its columns.
-    pub schema: RowSchema,
 }
 
 /// The rows of a view as bytes, before they are published.

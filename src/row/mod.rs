@@ -38,4 +38,4 @@ pub use diptych_derive::Columns;
 pub(crate) use hostile::hostile;
 pub(crate) use json::write_text;
 pub use range::ByteRange;
-pub use schema::{Column, ColumnType, RowSchema, column_name};
+pub use schema::{Column, ColumnType, RowSchema, ViewInfo, column_name};

@@ -114,6 +114,15 @@ pub struct RowSchema {
     pub value: Vec<Column>,
 }
 
+/// A view before any row: its place in a dataflow, an index or a batch view is its id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewInfo {
+    /// Its name, unique in the dataflow.
+    pub name: String,
+    /// Its columns.
+    pub schema: RowSchema,
+}
+
 impl RowSchema {
     /// The schema of rows `(K, V)`. Struct fields keep their names; unnamed columns are called
     /// `key`, `value`, `key_0`, `value_1_0` after their places.

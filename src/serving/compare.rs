@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 
 use super::digest::Digest;
-use super::index::ViewInfo;
 use super::rows::Row;
 use super::snapshot::Snapshot;
 use crate::error::Result;
 use crate::limits::DIFFERING_ROWS;
 use crate::row::Datum;
+use crate::row::ViewInfo;
 
 /// Rows between two renewals of the leases.
 const RENEWED_EVERY: u64 = 1 << 16;

@@ -24,17 +24,8 @@ use super::snapshot::{Read, Snapshot};
 use super::state::{BatchList, State};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH, LEASE_SWEEP_INTERVAL, RECENT_UPDATES_MAX};
-use crate::row::RowSchema;
+use crate::row::ViewInfo;
 use crate::time::Epoch;
-
-/// What an index knows of a view before any row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ViewInfo {
-    /// The name the dataflow published it under.
-    pub name: String,
-    /// Its columns.
-    pub schema: RowSchema,
-}
 
 /// How an index behaves.
 #[derive(Clone, Debug)]

@@ -75,7 +75,7 @@ pub use cursor::ViewCursor;
 pub use cutover::{Base, Pin, Serving};
 pub use diff::Difference;
 pub use digest::Digest;
-pub use index::{Index, IndexOptions, Rewritten, ViewInfo};
+pub use index::{Index, IndexOptions, Rewritten};
 pub use latest::Latest;
 pub use part::Part;
 pub use publish::{Publish, probe_published, publish_view};
@@ -88,3 +88,5 @@ pub use stored::StoredView;
 pub use verified::{Verdict, Verified, VerifiedStatus};
 pub(crate) use view_diff::same_columns;
 pub use view_diff::{KeyDiff, ViewDiff, view_diffs};
+
+pub use crate::row::ViewInfo;

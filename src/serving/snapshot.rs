@@ -10,14 +10,14 @@ use std::time::Duration;
 use differential_dataflow::trace::BatchReader;
 
 use super::digest::Digest;
-use super::index::{Shared, ViewInfo};
+use super::index::Shared;
 use super::lease::Lease;
 use super::route::{hash_key, shard_of_hash};
 use super::rows::{Cursor, Page, Rows, read_page};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
-use crate::row::ByteRange;
+use crate::row::{ByteRange, ViewInfo};
 use crate::time::Epoch;
 
 /// Which epoch to read at.

@@ -10,12 +10,12 @@
 use std::sync::Arc;
 
 use super::digest::Digest;
-use super::index::{Index, IndexOptions, ViewInfo};
+use super::index::{Index, IndexOptions};
 use super::rows::{Cursor, Page};
 use super::state::{BatchList, State};
 use crate::error::Result;
 use crate::limits::SCAN_CHUNK_ROWS;
-use crate::row::ByteRange;
+use crate::row::{ByteRange, ViewInfo};
 use crate::time::Epoch;
 
 /// The rows of one view at one epoch, somewhere outside of memory.

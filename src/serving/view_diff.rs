@@ -1,11 +1,10 @@
 //! How two versions of a dataflow differ at one epoch, view by view: counts and samples.
 
-use super::index::ViewInfo;
 use super::rows::Row;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Kind, Result};
 use crate::limits::SCAN_CHUNK_ROWS;
-use crate::row::RowSchema;
+use crate::row::ViewInfo;
 
 /// How one view differs.
 #[derive(Clone, Debug, Default)]
@@ -82,13 +81,10 @@ pub fn view_diffs(old: &Snapshot, new: &Snapshot, samples: usize) -> Result<Vec<
 ///
 /// # Errors
 /// A conflict that names the first of them.
-pub(crate) fn same_columns<'v>(
-    old: impl Iterator<Item = (&'v str, &'v RowSchema)>,
-    new: impl Iterator<Item = (&'v str, &'v RowSchema)> + Clone,
-) -> Result<()> {
-    for (name, was) in old {
-        let other = new.clone().find(|(other, is)| *other == name && *is != was);
-        if let Some((_, is)) = other {
+pub(crate) fn same_columns(old: &[ViewInfo], new: &[ViewInfo]) -> Result<()> {
+    for ViewInfo { name, schema: was } in old {
+        let other = new.iter().find(|view| view.name == *name && view.schema != *was);
+        if let Some(ViewInfo { schema: is, .. }) = other {
             let message = format!("view {name:?} had the columns ({was}), and has ({is})");
             return Err(Error::new(Kind::Conflict, message).remedy(
                 "publish it under another name beside the old one, so that its readers go on; or \

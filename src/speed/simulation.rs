@@ -120,12 +120,8 @@ pub(super) fn run(
     seed: u64,
 ) -> Outcome {
     let described = definition.describe().expect("the dataflow compiles");
-    let views = described
-        .views
-        .iter()
-        .map(|view| ViewInfo { name: view.name.clone(), schema: view.schema.clone() });
-    let index =
-        Index::new("1", views.collect(), peers, IndexOptions::default()).expect("the index starts");
+    let views = described.views.clone();
+    let index = Index::new("1", views, peers, IndexOptions::default()).expect("the index starts");
     let trace = Arc::new(Mutex::new(Trace::new()));
     let tracer = Tracer { inner: Gather::new(index.clone(), boundary), trace: Arc::clone(&trace) };
     let publisher: Arc<dyn Publish> = Arc::new(tracer);

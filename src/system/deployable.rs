@@ -2,10 +2,9 @@
 
 use super::current::Running;
 use super::deploy::DeployOptions;
-use crate::dataflow::{Definition, Description, ViewInfo};
+use crate::dataflow::{Definition, Description};
 use crate::error::{Error, Kind, Result};
 use crate::panics::caught;
-use crate::row::RowSchema;
 use crate::serving::same_columns;
 
 /// What the function reads and publishes; drawing it is user code, too.
@@ -35,7 +34,7 @@ pub(super) fn check(
     }
     if !options.other_columns && !options.diff_only {
         let known = before.map(|before| &before.description.views[..]).unwrap_or_default();
-        same_columns(known.iter().map(columns), description.views.iter().map(columns))?;
+        same_columns(known, &description.views)?;
     }
     let known = || running.iter().flat_map(|one| &one.description.streams);
     let other = description.streams.iter().find(|stream| {
@@ -50,8 +49,4 @@ pub(super) fn check(
         }
         None => Ok(()),
     }
-}
-
-fn columns(view: &ViewInfo) -> (&str, &RowSchema) {
-    (&view.name, &view.schema)
 }

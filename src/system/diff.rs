@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::System;
 use crate::batch_view::{BatchView, Identity};
 use crate::error::{Error, Kind, Result};
-use crate::serving::{Index, IndexOptions, Read, Snapshot, ViewDiff, ViewInfo, view_diffs};
+use crate::serving::{Index, IndexOptions, Read, Snapshot, ViewDiff, view_diffs};
 use crate::time::Epoch;
 
 impl System {
@@ -44,14 +44,9 @@ pub(super) fn contents(view: &BatchView) -> Result<Snapshot> {
 
 /// A batch view as an index.
 pub(super) fn index_of(view: &BatchView) -> Result<Index> {
-    let info = |meta: &crate::batch_view::ViewMeta| ViewInfo {
-        name: meta.name.clone(),
-        schema: meta.schema.clone(),
-    };
     let names: Vec<_> = view.views().iter().map(|meta| meta.name.clone()).collect();
-    let views = view.views().iter().map(info).collect();
     let version = view.identity().version;
-    let index = Index::new(&version, views, 1, IndexOptions::default())?;
+    let index = Index::new(&version, view.views().to_vec(), 1, IndexOptions::default())?;
     index.install_base(view.boundary(), view.base(&names, 1)?)?;
     Ok(index)
 }

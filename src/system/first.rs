@@ -35,7 +35,7 @@ use crate::engine::Cluster;
 use crate::error::{Error, Result};
 use crate::log::{Reader, Writer};
 use crate::servers::{Site, Turn};
-use crate::serving::{Index, IndexOptions, Serving, StoredView, ViewInfo};
+use crate::serving::{Index, IndexOptions, Serving, StoredView};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
 
@@ -147,16 +147,10 @@ impl System {
                 return Ok(index);
             }
         }
-        let index = Index::new(&description.version, infos(description), 1, options)?;
+        let index = Index::new(&description.version, description.views.clone(), 1, options)?;
         index.fresh_from(Epoch::MAX);
         Ok(index)
     }
-}
-
-/// The views of a dataflow, by id.
-pub(super) fn infos(description: &Description) -> Vec<ViewInfo> {
-    let views = description.views.iter();
-    views.map(|view| ViewInfo { name: view.name.clone(), schema: view.schema.clone() }).collect()
 }
 
 /// An index that reads the files of a batch view.
@@ -165,7 +159,7 @@ pub(super) fn stored(
     view: &BatchView,
     options: &IndexOptions,
 ) -> Result<Index> {
-    let views = infos(description);
+    let views = description.views.clone();
     let mapped = views
         .iter()
         .map(|info| view.mapped(&info.name).map(|mapped| Arc::new(mapped) as Arc<dyn StoredView>));

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::batch::{self, BatchReport, Job};
-use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, ViewMeta, lineage};
+use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, lineage};
 use crate::dataflow::{Definition, Description};
 use crate::engine::{Cluster, Gather, Profile, Progress};
 use crate::error::{Error, Kind, Result};
@@ -55,7 +55,7 @@ use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail, Trial};
 use crate::time::Epoch;
 use bases::{Expected, blocks, install_base};
 use current::{Current, Running};
-use first::{Relief, infos, serving};
+use first::{Relief, serving};
 use fits::{beyond_log, check_log, check_types};
 use mend::{check_apart, overtaken};
 use options::Source;
@@ -294,7 +294,7 @@ impl System {
     ) -> Result<(Entry, LiveDataflow, Option<BatchView>)> {
         let description = definition.describe()?;
         let shards = options.cluster.workers;
-        let views = infos(&description);
+        let views = description.views.clone();
         let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
         let history = erase::rewritten(reader);
         let index = IndexOptions { lineage, history, ..options.index.clone() };
@@ -440,7 +440,6 @@ fn identity(description: &Description) -> Identity {
 /// What a batch view of the dataflow at `boundary` states beside its contents.
 fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<Meta> {
     let barriers = description.accumulations.iter();
-    let views = description.views.iter();
     let last = boundary.checked_sub(1);
     Ok(Meta {
         sealed_us: last.map(|last| reader.clock(last)).transpose()?,
@@ -448,9 +447,7 @@ fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<M
         barriers: barriers
             .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })
             .collect(),
-        views: views
-            .map(|view| ViewMeta { name: view.name.clone(), schema: view.schema.clone() })
-            .collect(),
+        views: description.views.clone(),
     })
 }
 
