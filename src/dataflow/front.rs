@@ -76,6 +76,28 @@ pub trait Front: Clone + 'static {
     fn claim(&self, barrier: usize) -> bool;
 }
 
+/// Which barrier tells what a step refuses: the first that claims it, so that a row behind which
+/// several barriers stand is told of once.
+#[derive(Clone, Default)]
+struct Reporter(Rc<Cell<Option<usize>>>);
+
+impl Reporter {
+    fn claim(&self, barrier: usize) -> bool {
+        self.0.set(self.0.get().or(Some(barrier)));
+        true
+    }
+
+    /// Takes the refusals of one pass.
+    fn within<R: Display>(&self, pass: &Pass<'_>) -> impl Fn(&R, i64) {
+        let reports = self.0.get() == Some(pass.barrier());
+        move |reason, weight| {
+            if reports {
+                pass.fail(reason.to_string(), weight);
+            }
+        }
+    }
+}
+
 /// The rows of one stream, read in place.
 pub struct Source<E> {
     stream: Rc<str>,
@@ -140,7 +162,7 @@ pub struct FlatMap<P, F, T> {
 pub struct TryMap<P, F, T> {
     input: P,
     logic: Rc<F>,
-    reporter: Rc<Cell<Option<usize>>>,
+    reporter: Reporter,
     output: PhantomData<fn() -> T>,
 }
 
@@ -154,7 +176,7 @@ pub struct Filter<P, F> {
 pub struct Check<P, F> {
     input: P,
     logic: Rc<F>,
-    reporter: Rc<Cell<Option<usize>>>,
+    reporter: Reporter,
 }
 
 /// See [`Events::owned`](super::Events::owned).
@@ -190,7 +212,7 @@ impl<P, F, T> FlatMap<P, F, T> {
 
 impl<P, F, T> TryMap<P, F, T> {
     pub(super) fn new(input: P, logic: F) -> Self {
-        TryMap { input, logic: Rc::new(logic), reporter: Rc::default(), output: PhantomData }
+        TryMap { input, logic: Rc::new(logic), reporter: Reporter::default(), output: PhantomData }
     }
 }
 
@@ -202,7 +224,7 @@ impl<P, F> Filter<P, F> {
 
 impl<P, F> Check<P, F> {
     pub(super) fn new(input: P, logic: F) -> Self {
-        Check { input, logic: Rc::new(logic), reporter: Rc::default() }
+        Check { input, logic: Rc::new(logic), reporter: Reporter::default() }
     }
 }
 
@@ -241,7 +263,7 @@ impl<P: Clone, F, T> Clone for FlatMap<P, F, T> {
 impl<P: Clone, F, T> Clone for TryMap<P, F, T> {
     fn clone(&self) -> Self {
         let (input, logic) = (self.input.clone(), Rc::clone(&self.logic));
-        TryMap { input, logic, reporter: Rc::clone(&self.reporter), output: PhantomData }
+        TryMap { input, logic, reporter: self.reporter.clone(), output: PhantomData }
     }
 }
 
@@ -254,7 +276,7 @@ impl<P: Clone, F> Clone for Filter<P, F> {
 impl<P: Clone, F> Clone for Check<P, F> {
     fn clone(&self) -> Self {
         let (input, logic) = (self.input.clone(), Rc::clone(&self.logic));
-        Check { input, logic, reporter: Rc::clone(&self.reporter) }
+        Check { input, logic, reporter: self.reporter.clone() }
     }
 }
 
@@ -330,20 +352,16 @@ where
         S: for<'a> FnMut(T, i64),
     {
         let logic = &*self.logic;
-        let reports = self.reporter.get() == Some(pass.barrier());
+        let report = self.reporter.within(pass);
         self.input.drive(pass, &mut |item: P::Item<'_>, weight| match logic(item) {
             Ok(value) => sink(value, weight),
-            Err(reason) if reports => pass.fail(reason.to_string(), weight),
-            Err(_) => {}
+            Err(reason) => report(&reason, weight),
         });
     }
 
     fn claim(&self, barrier: usize) -> bool {
         self.input.claim(barrier);
-        if self.reporter.get().is_none() {
-            self.reporter.set(Some(barrier));
-        }
-        true
+        self.reporter.claim(barrier)
     }
 }
 
@@ -386,20 +404,16 @@ where
         S: for<'a> FnMut(P::Item<'a>, i64),
     {
         let logic = &*self.logic;
-        let reports = self.reporter.get() == Some(pass.barrier());
+        let report = self.reporter.within(pass);
         self.input.drive(pass, &mut |item: P::Item<'_>, weight| match logic(&item) {
             Ok(()) => sink(item, weight),
-            Err(reason) if reports => pass.fail(reason.to_string(), weight),
-            Err(_) => {}
+            Err(reason) => report(&reason, weight),
         });
     }
 
     fn claim(&self, barrier: usize) -> bool {
         self.input.claim(barrier);
-        if self.reporter.get().is_none() {
-            self.reporter.set(Some(barrier));
-        }
-        true
+        self.reporter.claim(barrier)
     }
 }
 

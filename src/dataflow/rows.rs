@@ -1,10 +1,7 @@
 //! Recipes that yield rows of a stream as they are: what [`Events::owned`](super::Events::owned)
 //! takes.
 
-use std::fmt::Display;
-
 use super::front::{Check, Filter, Front, Source, Weighted};
-use super::keep::Moment;
 use super::retained::Retained;
 use crate::event::Event;
 
@@ -32,52 +29,21 @@ impl<E: Event> Rows for Source<E> {
     }
 }
 
-impl<P, F> Rows for Filter<P, F>
-where
-    P: Rows,
-    F: for<'a, 'b> Fn(&'b P::Item<'a>) -> bool + 'static,
-{
-    type Event = P::Event;
+/// What yields the rows of its input as they are.
+macro_rules! rows_of_the_input {
+    ($($operator:ident),*) => {$(
+        impl<P, F> Rows for $operator<P, F>
+        where
+            P: Rows,
+            $operator<P, F>: for<'a> Front<Item<'a> = P::Item<'a>>,
+        {
+            type Event = P::Event;
 
-    fn own(row: P::Item<'_>) -> P::Event {
-        P::own(row)
-    }
+            fn own(row: P::Item<'_>) -> P::Event {
+                P::own(row)
+            }
+        }
+    )*};
 }
 
-impl<P, R, F> Rows for Check<P, F>
-where
-    P: Rows,
-    R: Display,
-    F: for<'a, 'b> Fn(&'b P::Item<'a>) -> Result<(), R> + 'static,
-{
-    type Event = P::Event;
-
-    fn own(row: P::Item<'_>) -> P::Event {
-        P::own(row)
-    }
-}
-
-impl<P, F> Rows for Weighted<P, F>
-where
-    P: Rows,
-    F: for<'a, 'b> Fn(&'b P::Item<'a>) -> i64 + 'static,
-{
-    type Event = P::Event;
-
-    fn own(row: P::Item<'_>) -> P::Event {
-        P::own(row)
-    }
-}
-
-impl<P, F, M> Rows for Retained<P, F>
-where
-    P: Rows,
-    F: for<'a, 'b> Fn(&'b P::Item<'a>) -> M + 'static,
-    M: Moment,
-{
-    type Event = P::Event;
-
-    fn own(row: P::Item<'_>) -> P::Event {
-        P::own(row)
-    }
-}
+rows_of_the_input!(Filter, Check, Weighted, Retained);
