@@ -80,13 +80,7 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     for definition in &definitions {
         let there = versions.iter().find(|(name, _)| name == definition.name());
         if let Some((name, version)) = there {
-            match compare(&remote, &served, name, version, args) {
-                Ok(other) => differs |= other,
-                Err(error) => {
-                    served.stop()?;
-                    return Err(error);
-                }
-            }
+            differs |= compare(&remote, &served, name, version, args)?;
         } else {
             tracing::info!("{}: it is new, nothing is compared", definition.name());
         }
