@@ -15,8 +15,8 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::barrier::{Table, route};
 use super::collection::Collection;
+use super::combiner::{Table, route};
 use super::held::Held;
 use super::keep::Keep;
 use super::newest::Told;

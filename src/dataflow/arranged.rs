@@ -13,8 +13,9 @@ use timely::dataflow::{InputHandle, Scope};
 use timely::progress::Antichain;
 
 use super::accumulate::Key;
-use super::barrier::{Barrier, Table};
+use super::barrier::Barrier;
 use super::collection::Collection;
+use super::combiner::Table;
 use super::dump::Sink;
 use super::front::Front;
 use super::pass::Pass;

@@ -18,21 +18,18 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use differential_dataflow::AsCollection;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::operators::{Capability, Input};
 use timely::dataflow::{Scope, Stream};
 
 use super::accumulate::Accumulate;
 use super::collection::Collection;
+use super::combiner::{Combiner, Entry, Table, combine, route};
 use super::dump::Sink;
 use super::front::Front;
 use super::held::Held;
 use super::pass::Pass;
-use super::relay::relay;
 use crate::error::Result;
 use crate::time::Epoch;
 
@@ -71,17 +68,6 @@ pub(crate) trait Barrier {
     fn load(&mut self, block: &[u8]) -> Result<()>;
 }
 
-/// The hasher of combiners and states.
-pub(super) type Table<K, V> = HashMap<K, V, FixedState>;
-
-/// Routes a key to its owner. Its seed differs from the tables': the keys of one owner would
-/// otherwise share the low bits that choose a table's bucket.
-pub(super) fn route<K: std::hash::Hash>(key: &K) -> u64 {
-    use std::hash::BuildHasher;
-    const SEED: u64 = 0x0d1b_7c15;
-    FixedState::with_seed(SEED).hash_one(key)
-}
-
 /// What the owner keeps.
 struct State<A: Accumulate> {
     entries: Table<A::Key, A::Partial>,
@@ -93,16 +79,13 @@ struct State<A: Accumulate> {
     bulk: Option<Epoch>,
 }
 
-type Entries<A> = Vec<(<A as Accumulate>::Key, <A as Accumulate>::Partial)>;
+type Entries<A> = Vec<Entry<A, <A as Accumulate>::Key>>;
 
 /// A barrier whose owner keeps a hash map: `count`, `sum`, `distinct`, `latest`, `fold`.
 pub(super) struct HashBarrier<A: Accumulate, P> {
     name: String,
     signature: String,
-    accumulate: Rc<A>,
-    front: P,
-    combiner: Table<A::Key, A::Partial>,
-    input: InputHandle<Epoch, timely::container::CapacityContainerBuilder<Entries<A>>>,
+    combiner: Combiner<A, P, A::Key>,
     state: Rc<RefCell<State<A>>>,
 }
 
@@ -121,34 +104,15 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
             waiting: 0,
             bulk: None,
         }));
-        let (input, stream) = scope.new_input_with_builder();
-        let output = own(relay(stream), name, Rc::clone(&accumulate), Rc::clone(&state));
+        let (combiner, stream) = Combiner::install(scope, &accumulate, front);
+        let output = own(stream, name, accumulate, Rc::clone(&state));
         let barrier = HashBarrier {
             name: name.to_owned(),
             signature: std::any::type_name::<(A, A::Row)>().to_owned(),
-            accumulate,
-            front,
-            combiner: Table::default(),
-            input,
+            combiner,
             state,
         };
         (barrier, output)
-    }
-}
-
-#[inline]
-pub(super) fn combine<K: Eq + std::hash::Hash, A: Accumulate>(
-    accumulate: &A,
-    table: &mut Table<K, A::Partial>,
-    key: K,
-    partial: A::Partial,
-) {
-    use hashbrown::hash_map::Entry;
-    match table.entry(key) {
-        Entry::Occupied(mut entry) => accumulate.merge(entry.get_mut(), partial),
-        Entry::Vacant(entry) => {
-            entry.insert(partial);
-        }
     }
 }
 
@@ -166,16 +130,7 @@ where
     }
 
     fn drive(&mut self, pass: &Pass<'_>) {
-        if pass.weight() < 0 && !A::INVERSE {
-            // Run all the same: what it rejects can be taken back.
-            self.front.drive(pass, &mut |_: A::Item, _| pass.reach());
-            return;
-        }
-        let (accumulate, combiner) = (&*self.accumulate, &mut self.combiner);
-        self.front.drive(pass, &mut |item: A::Item, weight| {
-            let (key, partial) = accumulate.split(item, weight);
-            combine(accumulate, combiner, key, partial);
-        });
+        self.combiner.drive(pass, |key| key);
     }
 
     fn has_inverse(&self) -> bool {
@@ -187,12 +142,7 @@ where
     }
 
     fn flush(&mut self) {
-        for (key, partial) in self.combiner.drain() {
-            if !self.accumulate.is_zero(&partial) {
-                self.input.send((key, partial));
-            }
-        }
-        self.input.flush();
+        self.combiner.flush();
     }
 
     fn discard(&mut self) {
@@ -200,8 +150,7 @@ where
     }
 
     fn advance_to(&mut self, epoch: Epoch) {
-        self.flush();
-        self.input.advance_to(epoch);
+        self.combiner.advance_to(epoch);
     }
 
     fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
@@ -219,10 +168,7 @@ where
     }
 
     fn load(&mut self, block: &[u8]) -> Result<()> {
-        let entries: Entries<A> = super::dump::read(&self.name, block)?;
-        // Nearly every key is there once, so there is nothing to combine on the way to its owner.
-        entries.into_iter().for_each(|entry| self.input.send(entry));
-        Ok(())
+        self.combiner.load(&self.name, block)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::accumulate::Accumulate;
-use super::barrier::Table;
+use super::combiner::Table;
 use super::keep::Expiry;
 
 /// Partials by key and expiry, and which keys leave when.

@@ -38,6 +38,7 @@ mod aging;
 mod arranged;
 mod barrier;
 mod collection;
+mod combiner;
 mod definition;
 mod dump;
 mod ends;

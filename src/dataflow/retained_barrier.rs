@@ -22,26 +22,26 @@ use foldhash::fast::FixedState;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::operators::{Capability, Concatenate, Input};
-use timely::dataflow::{InputHandle, Scope, Stream, StreamVec};
+use timely::dataflow::operators::{Capability, Concatenate};
+use timely::dataflow::{Scope, Stream, StreamVec};
 
 use super::accumulate::Accumulate;
-use super::barrier::{Barrier, Table, combine, route};
+use super::barrier::Barrier;
 use super::collection::Collection;
+use super::combiner::{Combiner, Entry, route};
 use super::dump::Sink;
 use super::front::Front;
 use super::held::Held;
 use super::keep::{Expiry, Horizons};
 use super::kept::Kept;
 use super::pass::Pass;
-use super::relay::relay;
 use super::retained::Retention;
 use crate::error::Result;
 use crate::time::Epoch;
 
-/// A key's contribution with when it expires, and what it is.
-type Entry<A> = ((Expiry, <A as Accumulate>::Key), <A as Accumulate>::Partial);
-type Entries<A> = Vec<Entry<A>>;
+/// When a key's contribution expires, and the key.
+type Place<A> = (Expiry, <A as Accumulate>::Key);
+type Entries<A> = Vec<Entry<A, Place<A>>>;
 
 /// What the owner keeps.
 struct State<A: Accumulate> {
@@ -58,10 +58,7 @@ struct State<A: Accumulate> {
 pub(super) struct RetainedBarrier<A: Accumulate, P> {
     name: String,
     signature: String,
-    accumulate: Rc<A>,
-    front: P,
-    combiner: Table<(Expiry, A::Key), A::Partial>,
-    input: InputHandle<Epoch, CapacityContainerBuilder<Entries<A>>>,
+    combiner: Combiner<A, P, Place<A>>,
     state: Rc<RefCell<State<A>>>,
 }
 
@@ -83,19 +80,16 @@ impl<A: Accumulate, P> RetainedBarrier<A, P> {
             waiting: 0,
             bulk: None,
         }));
-        let (input, stream) = scope.new_input_with_builder();
+        let (combiner, stream) = Combiner::install(scope, &accumulate, front);
         let told = scope.concatenate(retentions.into_iter().map(|retention| {
             use timely::dataflow::operators::vec::Map;
             retention.told.map(move |newest| (retention.of, newest))
         }));
-        let output = own(relay(stream), told, name, Rc::clone(&state));
+        let output = own(stream, told, name, Rc::clone(&state));
         let barrier = RetainedBarrier {
             name: name.to_owned(),
             signature: format!("retained {}", std::any::type_name::<(A, A::Row)>()),
-            accumulate,
-            front,
-            combiner: Table::default(),
-            input,
+            combiner,
             state,
         };
         (barrier, output)
@@ -116,16 +110,7 @@ where
     }
 
     fn drive(&mut self, pass: &Pass<'_>) {
-        if pass.weight() < 0 && !A::INVERSE {
-            // Run all the same: what it rejects can be taken back.
-            self.front.drive(pass, &mut |_: A::Item, _| pass.reach());
-            return;
-        }
-        let (accumulate, combiner) = (&*self.accumulate, &mut self.combiner);
-        self.front.drive(pass, &mut |item: A::Item, weight| {
-            let (key, partial) = accumulate.split(item, weight);
-            combine(accumulate, combiner, (pass.expiry(), key), partial);
-        });
+        self.combiner.drive(pass, |key| (pass.expiry(), key));
     }
 
     fn has_inverse(&self) -> bool {
@@ -137,12 +122,7 @@ where
     }
 
     fn flush(&mut self) {
-        for (key, partial) in self.combiner.drain() {
-            if !self.accumulate.is_zero(&partial) {
-                self.input.send((key, partial));
-            }
-        }
-        self.input.flush();
+        self.combiner.flush();
     }
 
     fn discard(&mut self) {
@@ -150,8 +130,7 @@ where
     }
 
     fn advance_to(&mut self, epoch: Epoch) {
-        self.flush();
-        self.input.advance_to(epoch);
+        self.combiner.advance_to(epoch);
     }
 
     fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
@@ -167,9 +146,7 @@ where
     }
 
     fn load(&mut self, block: &[u8]) -> Result<()> {
-        let entries: Entries<A> = super::dump::read(&self.name, block)?;
-        entries.into_iter().for_each(|entry| self.input.send(entry));
-        Ok(())
+        self.combiner.load(&self.name, block)
     }
 }
 
@@ -194,7 +171,7 @@ fn own<'s, A: Accumulate>(
     name: &str,
     state: Rc<RefCell<State<A>>>,
 ) -> Collection<'s, A::Row> {
-    let pact = Exchange::new(|((_, key), _): &Entry<A>| route(key));
+    let pact = Exchange::new(|((_, key), _): &Entry<A, Place<A>>| route(key));
     let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
     let scope = stream.scope();
     let name = format!("Own: {name}");

@@ -20,8 +20,8 @@ use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::barrier::{Table, route};
 use super::collection::Collection;
+use super::combiner::{Table, route};
 use crate::time::Epoch;
 
 type Change<G, R> = ((G, R), Epoch, isize);

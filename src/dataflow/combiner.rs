@@ -1,0 +1,128 @@
+//! A worker's side of a barrier: partial results by place, until they travel to their owners.
+//!
+//! A *place* is where the owner keeps a partial: its key, or its key and the step of time that it
+//! expires with. However many rows a worker feeds, one entry per place travels.
+
+use std::hash::Hash;
+use std::rc::Rc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use serde::de::DeserializeOwned;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::operators::Input;
+use timely::dataflow::{InputHandle, Scope, StreamVec};
+
+use super::accumulate::Accumulate;
+use super::front::Front;
+use super::pass::Pass;
+use super::relay::relay;
+use crate::error::Result;
+use crate::time::Epoch;
+
+/// A combiner's or an owner's partials.
+pub(super) type Table<K, V> = HashMap<K, V, FixedState>;
+
+/// An entry on its way to its owner.
+pub(super) type Entry<A, K> = (K, <A as Accumulate>::Partial);
+
+/// Routes a key to its owner. Its seed differs from the tables': the keys of one owner would
+/// otherwise share the low bits that choose a table's bucket.
+pub(super) fn route<K: Hash>(key: &K) -> u64 {
+    use std::hash::BuildHasher;
+    const SEED: u64 = 0x0d1b_7c15;
+    FixedState::with_seed(SEED).hash_one(key)
+}
+
+/// Merges a partial into its place.
+#[inline]
+pub(super) fn combine<K: Eq + Hash, A: Accumulate>(
+    accumulate: &A,
+    table: &mut Table<K, A::Partial>,
+    place: K,
+    partial: A::Partial,
+) {
+    use hashbrown::hash_map::Entry;
+    match table.entry(place) {
+        Entry::Occupied(mut entry) => accumulate.merge(entry.get_mut(), partial),
+        Entry::Vacant(entry) => {
+            entry.insert(partial);
+        }
+    }
+}
+
+/// What one worker has for the owners, by place `K`.
+pub(super) struct Combiner<A: Accumulate, P, K: Clone + 'static> {
+    accumulate: Rc<A>,
+    front: P,
+    table: Table<K, A::Partial>,
+    input: InputHandle<Epoch, CapacityContainerBuilder<Vec<Entry<A, K>>>>,
+}
+
+impl<A, P, K> Combiner<A, P, K>
+where
+    A: Accumulate,
+    K: Clone + Eq + Hash + DeserializeOwned + 'static,
+{
+    /// A combiner, and the stream of what it sends, which an exchange may follow.
+    pub(super) fn install<'s>(
+        scope: Scope<'s, Epoch>,
+        accumulate: &Rc<A>,
+        front: P,
+    ) -> (Self, StreamVec<'s, Epoch, Entry<A, K>>) {
+        let (input, stream) = scope.new_input_with_builder();
+        let accumulate = Rc::clone(accumulate);
+        (Combiner { accumulate, front, table: Table::default(), input }, relay(stream))
+    }
+
+    /// Runs the front over `pass`; each partial goes to its `place`.
+    pub(super) fn drive(&mut self, pass: &Pass<'_>, place: impl Fn(A::Key) -> K)
+    where
+        P: for<'a> Front<Item<'a> = A::Item>,
+    {
+        if pass.weight() < 0 && !A::INVERSE {
+            // Run all the same: what it rejects can be taken back.
+            self.front.drive(pass, &mut |_: A::Item, _| pass.reach());
+            return;
+        }
+        let (accumulate, table) = (&*self.accumulate, &mut self.table);
+        self.front.drive(pass, &mut |item: A::Item, weight| {
+            let (key, partial) = accumulate.split(item, weight);
+            combine(accumulate, table, place(key), partial);
+        });
+    }
+
+    /// Entries that wait.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Sends all entries, at the input's current time.
+    pub(super) fn flush(&mut self) {
+        for (place, partial) in self.table.drain() {
+            if !self.accumulate.is_zero(&partial) {
+                self.input.send((place, partial));
+            }
+        }
+        self.input.flush();
+    }
+
+    /// Throws all entries away.
+    pub(super) fn clear(&mut self) {
+        self.table.clear();
+    }
+
+    /// Flushes, then promises that nothing below `epoch` follows.
+    pub(super) fn advance_to(&mut self, epoch: Epoch) {
+        self.flush();
+        self.input.advance_to(epoch);
+    }
+
+    /// Sends a block that the owners of accumulation `name` have dumped.
+    pub(super) fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
+        let entries: Vec<Entry<A, K>> = super::dump::read(name, block)?;
+        // Nearly every place is there once, so there is nothing to combine on the way.
+        entries.into_iter().for_each(|entry| self.input.send(entry));
+        Ok(())
+    }
+}
