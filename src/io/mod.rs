@@ -44,7 +44,7 @@ pub(crate) use handover::{Link, Waiting};
 pub(crate) use host::{FileStamp, append_private, file_stamp, raise_open_files, read_by_others};
 pub(crate) use host::{UserFile, answers, cpu_time, cpu_time_of, divert_stdout};
 pub(crate) use host::{executable_digest, read_text, resident_bytes, unnamed_file, write_text};
-pub(crate) use new_folder::{NewFolder, is_folder};
+pub(crate) use new_folder::{NewFolder, has_file};
 pub(crate) use notes::Notes;
 pub(crate) use random::secret_bytes;
 pub use random::{Random, RealRandom, SimRandom};

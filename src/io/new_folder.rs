@@ -11,9 +11,9 @@ pub(crate) struct NewFolder {
     kept: bool,
 }
 
-/// Is there a folder with this file in it?
-pub(crate) fn is_folder(path: &Path, with: &str) -> bool {
-    path.join(with).is_file()
+/// Is there a file of this name in the folder?
+pub(crate) fn has_file(folder: &Path, name: &str) -> bool {
+    folder.join(name).is_file()
 }
 
 impl NewFolder {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::{NewFolder, is_folder};
+use crate::io::{NewFolder, has_file};
 
 /// What `new` is told.
 #[derive(Args, Debug)]
@@ -71,13 +71,13 @@ fn check(name: &str) -> Result<()> {
 fn dependency(given: Option<&Path>) -> Result<String> {
     let built_from = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = match given {
-        Some(folder) if is_folder(folder, "Cargo.toml") => folder,
+        Some(folder) if has_file(folder, "Cargo.toml") => folder,
         Some(folder) => {
             let message = format!("{}: there is no Cargo.toml in it", folder.display());
             return Err(Error::new(Kind::Missing, message)
                 .remedy("name the folder of diptych's sources, or leave --diptych out"));
         }
-        None if is_folder(built_from, "Cargo.toml") => built_from,
+        None if has_file(built_from, "Cargo.toml") => built_from,
         None => return Ok(format!("{:?}", env!("CARGO_PKG_VERSION"))),
     };
     let folder = std::path::absolute(folder)
