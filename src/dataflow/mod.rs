@@ -59,6 +59,7 @@ mod retained_barrier;
 mod rows;
 mod timed;
 mod top_k;
+mod view;
 
 pub(crate) use accumulate::added;
 pub use accumulate::{Key, Monoid, Summand, Value};
@@ -78,13 +79,14 @@ pub use plan::StreamInfo;
 pub use retained::Retained;
 pub use rows::Rows;
 pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
+pub use view::{Pair, View};
 
 use plan::Sketch;
 use timely::dataflow::Scope;
 
 use crate::event::Event;
+use crate::row::Columns;
 pub use crate::row::ViewInfo;
-use crate::row::{Columns, RowSchema};
 use crate::time::Epoch;
 
 /// What a user's function draws on: streams in, views out.
@@ -105,16 +107,13 @@ impl<'s> Dataflow<'s> {
 
     /// Publishes rows `(key, value)` as a view. Columns are named after struct fields, or by
     /// [`View::columns`]. Two views of one name are refused when the dataflow is compiled.
-    pub fn view<K, V>(&mut self, name: &str, rows: Collection<'s, (K, V)>) -> View<'s, K, V>
+    pub fn view<R>(&mut self, name: &str, rows: Collection<'s, R>) -> View<'s, R>
     where
-        K: Value + Columns,
-        V: Value + Columns,
+        R: Pair,
+        R::Key: Value + Columns,
+        R::Value: Value + Columns,
     {
-        let info = ViewInfo { name: name.to_owned(), schema: RowSchema::of::<K, V>() };
-        let index = self.sketch.views();
-        let all = rows.clone();
-        self.sketch.add_view(info, Box::new(move || all.map(|row| encoded(&row))));
-        View { sketch: self.sketch.clone(), index, rows }
+        View::publish(&self.sketch, name, rows)
     }
 
     /// Pins the dataflow's version: a promise that accumulations written under this name and
@@ -142,81 +141,5 @@ impl<'s> Dataflow<'s> {
             self.view(rejections::NAME, rows).columns(&["epoch", "stream", "reason", "n"]);
         }
         self.sketch.finish()
-    }
-}
-
-/// The bytes of a row: its key and its value.
-fn encoded<K: Columns, V: Columns>((key, value): &(K, V)) -> (Vec<u8>, Vec<u8>) {
-    (crate::row::encode(key), crate::row::encode(value))
-}
-
-/// A published view, to name its columns, and to say how long it keeps its rows.
-pub struct View<'s, K: 'static, V: 'static> {
-    sketch: Sketch<'s>,
-    index: usize,
-    rows: Collection<'s, (K, V)>,
-}
-
-impl<'s, K, V> View<'s, K, V>
-where
-    K: Value + Columns,
-    V: Value + Columns,
-{
-    /// Keeps only rows that are not dated before `keep` behind the newest event: at every epoch the
-    /// view holds those of its rows that `time` dates at or above the horizon. What becomes of a
-    /// row below it is not seen any more. A row without a date (`None`) never expires.
-    ///
-    /// `newest` says how late it is: see [`Events::newest`]. (The rows themselves could not: rows
-    /// come and go, and history collapsed to one epoch never shows those that went.) It bounds the
-    /// view; what the accumulations behind it keep is bounded by [`Events::retain`].
-    ///
-    /// State: every row above the horizon once more, as bytes; it is derived, and not persisted.
-    ///
-    /// ```
-    /// use diptych::{Dataflow, Event, Keep, Timestamp};
-    ///
-    /// #[derive(Event, Clone, Debug)]
-    /// struct Visit {
-    ///     page: String,
-    ///     at: Timestamp,
-    /// }
-    ///
-    /// /// Visits of each page and hour: those of all hours in the log, published for two days.
-    /// fn visits(df: &mut Dataflow) {
-    ///     let visits = df.events::<Visit>("visits");
-    ///     let newest = visits.newest(|v| v.at);
-    ///     let hours = visits.map(|v| (v.at.hour(), v.page.to_owned())).count("hours");
-    ///     df.view("visits", hours)
-    ///         .retain(&newest, |(hour, _page), _n| *hour, Keep::days(2))
-    ///         .columns(&["hour", "page", "n"]);
-    /// }
-    /// # let described = diptych::Definition::new("visits", visits).describe().unwrap();
-    /// # let told = "view visits: 2 days in steps of 1 hour, by stream visits";
-    /// # assert_eq!(described.retained, [told]);
-    /// ```
-    #[expect(
-        clippy::return_self_not_must_use,
-        reason = "the view is published already; its columns may keep their names"
-    )]
-    pub fn retain<M, F>(self, newest: &Newest<'s>, time: F, keep: Keep) -> Self
-    where
-        M: Moment,
-        F: Fn(&K, &V) -> M + 'static,
-    {
-        let (rows, told) = (self.rows.clone(), newest.told.clone());
-        self.sketch.retain_view(self.index, keep, newest, |view| {
-            let view = view.to_owned();
-            Box::new(move || {
-                let dated = move |row: (K, V)| (time(&row.0, &row.1).moment_us(), encoded(&row));
-                aging::age(rows.map(dated), told, keep, &view)
-            })
-        });
-        self
-    }
-
-    /// Names the view's columns, those of the key first. The number must fit, or the dataflow is
-    /// refused when it is compiled.
-    pub fn columns(self, names: &[&str]) {
-        self.sketch.name_columns(self.index, names);
     }
 }

@@ -14,7 +14,7 @@ use super::worker::{Command, Inbox, LiveLane, LiveWorker};
 use crate::dataflow::Definition;
 use crate::engine::{Gather, Lane, history};
 use crate::log::Reader;
-use crate::serving::{Digest, Index, IndexOptions, Publish, Read, ViewBatch, ViewInfo};
+use crate::serving::{Digest, Index, IndexOptions, Publish, Read, ViewBatch};
 use crate::time::Epoch;
 
 /// Who holds the right to act.

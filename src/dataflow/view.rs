@@ -1,0 +1,127 @@
+//! Where a dataflow ends: rows that are published.
+
+use super::accumulate::Value;
+use super::aging;
+use super::collection::Collection;
+use super::keep::{Keep, Moment};
+use super::newest::Newest;
+use super::plan::Sketch;
+use crate::row::{Columns, RowSchema, ViewInfo};
+
+/// Rows as a view has them.
+#[diagnostic::on_unimplemented(
+    message = "the rows of a view are pairs of a key and a value, not `{Self}`",
+    label = "no pairs",
+    note = "`.map(|row| (row, ()))` makes pairs that are all key"
+)]
+pub trait Pair: Clone + 'static {
+    /// By what rows are found and sorted.
+    type Key;
+    /// What a key has.
+    type Value;
+
+    /// Both parts.
+    fn parts(&self) -> (&Self::Key, &Self::Value);
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Pair for (K, V) {
+    type Key = K;
+    type Value = V;
+
+    fn parts(&self) -> (&K, &V) {
+        (&self.0, &self.1)
+    }
+}
+
+/// The bytes of a row: its key and its value.
+fn encoded<R: Pair>(row: &R) -> (Vec<u8>, Vec<u8>)
+where
+    R::Key: Columns,
+    R::Value: Columns,
+{
+    let (key, value) = row.parts();
+    (crate::row::encode(key), crate::row::encode(value))
+}
+
+/// A published view, to name its columns, and to say how long it keeps its rows.
+pub struct View<'s, R: 'static> {
+    sketch: Sketch<'s>,
+    index: usize,
+    rows: Collection<'s, R>,
+}
+
+impl<'s, R: Pair> View<'s, R>
+where
+    R::Key: Value + Columns,
+    R::Value: Value + Columns,
+{
+    pub(super) fn publish(sketch: &Sketch<'s>, name: &str, rows: Collection<'s, R>) -> Self {
+        let schema = RowSchema::of::<R::Key, R::Value>();
+        let info = ViewInfo { name: name.to_owned(), schema };
+        let index = sketch.views();
+        let all = rows.clone();
+        sketch.add_view(info, Box::new(move || all.map(|row| encoded(&row))));
+        View { sketch: sketch.clone(), index, rows }
+    }
+
+    /// Keeps only rows that are not dated before `keep` behind the newest event: at every epoch the
+    /// view holds those of its rows that `time` dates at or above the horizon. What becomes of a
+    /// row below it is not seen any more. A row without a date (`None`) never expires.
+    ///
+    /// `newest` says how late it is: see [`Events::newest`](super::Events::newest). (The rows themselves could not: rows
+    /// come and go, and history collapsed to one epoch never shows those that went.) It bounds the
+    /// view; what the accumulations behind it keep is bounded by [`Events::retain`](super::Events::retain).
+    ///
+    /// State: every row above the horizon once more, as bytes; it is derived, and not persisted.
+    ///
+    /// ```
+    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    ///
+    /// #[derive(Event, Clone, Debug)]
+    /// struct Visit {
+    ///     page: String,
+    ///     at: Timestamp,
+    /// }
+    ///
+    /// /// Visits of each page and hour: those of all hours in the log, published for two days.
+    /// fn visits(df: &mut Dataflow) {
+    ///     let visits = df.events::<Visit>("visits");
+    ///     let newest = visits.newest(|v| v.at);
+    ///     let hours = visits.map(|v| (v.at.hour(), v.page.to_owned())).count("hours");
+    ///     df.view("visits", hours)
+    ///         .retain(&newest, |(hour, _page), _n| *hour, Keep::days(2))
+    ///         .columns(&["hour", "page", "n"]);
+    /// }
+    /// # let described = diptych::Definition::new("visits", visits).describe().unwrap();
+    /// # let told = "view visits: 2 days in steps of 1 hour, by stream visits";
+    /// # assert_eq!(described.retained, [told]);
+    /// ```
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "the view is published already; its columns may keep their names"
+    )]
+    pub fn retain<M, F>(self, newest: &Newest<'s>, time: F, keep: Keep) -> Self
+    where
+        M: Moment,
+        F: Fn(&R::Key, &R::Value) -> M + 'static,
+    {
+        let (rows, told) = (self.rows.clone(), newest.told.clone());
+        self.sketch.retain_view(self.index, keep, newest, |view| {
+            let view = view.to_owned();
+            Box::new(move || {
+                let dated = move |row: R| {
+                    let (key, value) = row.parts();
+                    (time(key, value).moment_us(), encoded(&row))
+                };
+                aging::age(rows.map(dated), told, keep, &view)
+            })
+        });
+        self
+    }
+
+    /// Names the view's columns, those of the key first. The number must fit, or the dataflow is
+    /// refused when it is compiled.
+    pub fn columns(self, names: &[&str]) {
+        self.sketch.name_columns(self.index, names);
+    }
+}
