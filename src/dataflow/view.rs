@@ -68,9 +68,10 @@ where
     /// view holds those of its rows that `time` dates at or above the horizon. What becomes of a
     /// row below it is not seen any more. A row without a date (`None`) never expires.
     ///
-    /// `newest` says how late it is: see [`Events::newest`](super::Events::newest). (The rows themselves could not: rows
-    /// come and go, and history collapsed to one epoch never shows those that went.) It bounds the
-    /// view; what the accumulations behind it keep is bounded by [`Events::retain`](super::Events::retain).
+    /// `newest` says how late it is: see [`Events::newest`](super::Events::newest). (The rows
+    /// themselves could not: rows come and go, and history collapsed to one epoch never shows those
+    /// that went.) It bounds the view; what the accumulations behind it keep is bounded by
+    /// [`Events::retain`](super::Events::retain).
     ///
     /// State: every row above the horizon once more, as bytes; it is derived, and not persisted.
     ///
