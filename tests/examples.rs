@@ -176,6 +176,34 @@ fn two_paths_err_as_the_book_says() {
     assert!(book.contains(&format!("```text\n{output}```\n")), "the book has not: {output}");
 }
 
+/// One of several dataflows behind the command line, on what is made up for it.
+fn sampled(program: PathBuf, name: &str, flow: &str) -> impl Fn(&[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let call = move |arguments: &[&str]| {
+        run(Command::new(&program).args(arguments).arg("--data").arg(dir.path()))
+    };
+    call(&["sample", name, "--events", "300", "--epochs", "7"]);
+    call(&["batch", flow, "-w", "2"]);
+    assert!(call(&["verify", flow]).ends_with("layers agree\n"), "{flow}");
+    call
+}
+
+#[test]
+fn the_gallery_is_behind_the_command_line() {
+    for name in diptych::dataflows::SAMPLED.into_iter().filter(|name| *name != "nexmark") {
+        drop(sampled(binary("gallery"), name, name));
+    }
+    let rings = sampled(binary("gallery"), "fraud", "fraud")(&["query", "fraud", "rings"]);
+    assert!(rings.starts_with("ring  accounts  "), "{rings}");
+}
+
+#[test]
+fn nexmark_is_behind_the_command_line() {
+    let call = sampled(binary("nexmark"), "nexmark", "nexmark_q4");
+    let prices = call(&["query", "nexmark_q4", "prices"]);
+    assert!(prices.starts_with("category  price\n"), "{prices}");
+}
+
 /// Its own tests run here, too: cargo builds an example as a program or as tests, not as both.
 #[path = "../examples/test_your_dataflow.rs"]
 #[expect(dead_code, reason = "its main is run as a program")]

@@ -3,6 +3,7 @@
 use arrow_schema::SchemaRef;
 
 use crate::dataflow::{Definition, Description};
+use crate::dataflows::SAMPLED;
 use crate::error::{Error, Kind, Result};
 
 /// The dataflows of this binary.
@@ -32,7 +33,7 @@ impl Catalog {
     pub(super) fn get(&self, name: &str) -> Result<&Definition> {
         self.0.iter().find(|definition| definition.name() == name).ok_or_else(|| {
             Error::new(Kind::Missing, format!("there is no dataflow {name:?} in this binary"))
-                .remedy(format!("it has {}", self.names()))
+                .remedy(format!("it has {}{}", self.names(), elsewhere(name)))
         })
     }
 
@@ -75,6 +76,18 @@ impl Catalog {
     fn names(&self) -> String {
         self.0.iter().map(Definition::name).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Where a built-in dataflow is that not every binary has.
+fn elsewhere(name: &str) -> String {
+    let example = if name.starts_with("nexmark") { "nexmark" } else { "gallery" };
+    if example == "gallery" && !SAMPLED.contains(&name) {
+        return String::new();
+    }
+    format!(
+        "; of diptych's own, `cargo run --release --example {example} --` has it, or a binary that \
+         gives it to `diptych::main`"
+    )
 }
 
 fn stream_of(description: &Description, stream: Option<&str>) -> Result<Target> {

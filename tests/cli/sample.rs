@@ -1,17 +1,14 @@
-//! Made-up events: the same for everybody, for every dataflow that has some, and fit for it.
+//! Made-up events: the same for everybody. (That they fit each dataflow: `tests/examples.rs`.)
 
 use super::binary::Place;
 
 #[test]
-fn every_generator_feeds_its_dataflow() {
+fn who_samples_the_gallery_is_told_where_it_is() {
     let place = Place::new();
-    for name in diptych::dataflows::SAMPLED {
-        let flow = if name == "nexmark" { "nexmark_q3" } else { name };
-        let sampled = place.ok(&format!("sample {name} --data {name} --events 300 --epochs 7"));
-        assert!(sampled.err.contains("epochs 0 to 6"), "{sampled:?}");
-        place.ok(&format!("batch {flow} --data {name} -w 2"));
-        place.ok(&format!("verify {flow} --data {name}"));
-    }
+    let sampled = place.ok("sample fraud --data D --events 300 --epochs 7");
+    assert!(sampled.err.contains("epochs 0 to 6"), "{sampled:?}");
+    place.refused("batch fraud --data D", 3, &["\"fraud\"", "it has word_count", "gallery"]);
+    place.refused("batch nexmark_q3 --data D", 3, &["--example nexmark"]);
 }
 
 #[test]

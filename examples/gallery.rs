@@ -1,0 +1,20 @@
+//! How do I try the gallery? Its dataflows, behind the command line.
+//!
+//! ```sh
+//! cargo run --release --example gallery -- sample fraud --data d
+//! cargo run --release --example gallery -- batch fraud --data d
+//! cargo run --release --example gallery -- query fraud rings --data d
+//! ```
+//!
+//! The first build takes some minutes: these functions are compiled by whoever names them.
+
+use std::process::ExitCode;
+
+use diptych::dataflows;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    diptych::main(dataflows::all().into_iter().chain(dataflows::gallery()))
+}
