@@ -281,3 +281,21 @@ fn a_late_row_makes_one_session_of_two() {
         check(&epochs, boundary, 2);
     }
 }
+
+/// The line that a panic names is the one with the span in it.
+#[test]
+fn a_span_that_cannot_be_is_named_where_it_is_written() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (this, others) = (std::thread::current().id(), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == this {
+            tell.send(panic.location().unwrap().file().to_owned()).unwrap();
+        } else {
+            others(panic);
+        }
+    }));
+    for (width, step) in [(Duration::ZERO, Duration::ZERO), (Duration::MAX, micros(1))] {
+        std::panic::catch_unwind(|| Windows::hopping(width, step)).unwrap_err();
+        assert_eq!(told.recv().unwrap(), file!());
+    }
+}

@@ -13,6 +13,7 @@ use crate::event::Timestamp;
 /// A pair of rows, and their key.
 type Pair<K, V, W> = (K, ((Timestamp, V), (Timestamp, W)));
 
+#[track_caller]
 pub(super) fn interval_join<'s, K, V, W>(
     rows: Collection<'s, (K, (Timestamp, V))>,
     other: Collection<'s, (K, (Timestamp, W))>,

@@ -48,6 +48,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///
     /// # Panics
     /// When `gap` is longer than 292,000 years.
+    #[track_caller]
     fn sessions(self, gap: Duration) -> Collection<'s, ((K, Timestamp), (Timestamp, V))>;
 
     /// `(key, (at, value, found))`: each row with the latest row of `other` that is not after it,
@@ -110,6 +111,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     /// # Panics
     /// When both spans together are zero, or longer than 292,000 years.
     #[expect(clippy::type_complexity, reason = "a pair of rows is a pair of rows")]
+    #[track_caller]
     fn interval_join<W>(
         self,
         other: Collection<'s, (K, (Timestamp, W))>,
@@ -150,6 +152,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///
     /// # Panics
     /// As [`TimedExt::sessions`].
+    #[track_caller]
     fn funnel<F>(self, gap: Duration, step: F) -> Collection<'s, (K, (Timestamp, u64))>
     where
         F: Fn(&V) -> Option<u64> + 'static;
@@ -273,6 +276,8 @@ where
     }
 }
 
+/// The caller's line is where a span that is too long is written.
+#[track_caller]
 fn micros(span: Duration) -> i64 {
     let Ok(micros) = i64::try_from(span.as_micros()) else {
         panic!("a span of {span:?} is longer than all of time: write a shorter one");

@@ -49,6 +49,7 @@ impl Windows {
     ///
     /// # Panics
     /// When `width` is less than a microsecond, or longer than 292,000 years.
+    #[track_caller]
     pub fn tumbling(width: Duration) -> Windows {
         Windows::hopping(width, width)
     }
@@ -58,6 +59,7 @@ impl Windows {
     ///
     /// # Panics
     /// When one of both is less than a microsecond, or longer than 292,000 years.
+    #[track_caller]
     pub fn hopping(width: Duration, step: Duration) -> Windows {
         for (what, span) in [("width", width), ("step", step)] {
             assert!(
