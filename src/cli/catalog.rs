@@ -80,13 +80,14 @@ impl Catalog {
 
 /// Where a built-in dataflow is that not every binary has.
 fn elsewhere(name: &str) -> String {
-    let example = if name.starts_with("nexmark") { "nexmark" } else { "gallery" };
-    if example == "gallery" && !SAMPLED.contains(&name) {
-        return String::new();
-    }
+    let example = match name {
+        _ if name.starts_with("nexmark") => "nexmark",
+        _ if SAMPLED.contains(&name) => "gallery",
+        _ => return String::new(),
+    };
     format!(
-        "; of diptych's own, `cargo run --release --example {example} --` has it, or a binary that \
-         gives it to `diptych::main`"
+        "; more of diptych's own are in `cargo run --release --example {example} --`, and in a \
+         binary that gives them to `diptych::main`"
     )
 }
 

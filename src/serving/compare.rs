@@ -7,8 +7,7 @@ use super::rows::Row;
 use super::snapshot::Snapshot;
 use crate::error::Result;
 use crate::limits::DIFFERING_ROWS;
-use crate::row::Datum;
-use crate::row::ViewInfo;
+use crate::row::{Datum, ViewInfo};
 
 /// Rows between two renewals of the leases.
 const RENEWED_EVERY: u64 = 1 << 16;

@@ -3,10 +3,17 @@
 use super::binary::Place;
 
 #[test]
-fn who_samples_the_gallery_is_told_where_it_is() {
+fn every_generator_fills_a_log() {
     let place = Place::new();
-    let sampled = place.ok("sample fraud --data D --events 300 --epochs 7");
-    assert!(sampled.err.contains("epochs 0 to 6"), "{sampled:?}");
+    for name in diptych::dataflows::SAMPLED {
+        let sampled = place.ok(&format!("sample {name} --data {name} --events 300 --epochs 7"));
+        assert!(sampled.err.contains("epochs 0 to 6"), "{sampled:?}");
+    }
+}
+
+#[test]
+fn who_asks_for_the_gallery_is_told_where_it_is() {
+    let place = Place::new();
     place.refused("batch fraud --data D", 3, &["\"fraud\"", "it has word_count", "gallery"]);
     place.refused("batch nexmark_q3 --data D", 3, &["--example nexmark"]);
 }
