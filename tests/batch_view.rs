@@ -328,3 +328,52 @@ fn it_works_on_a_real_disk_too() {
     let expected = all.keys().filter(|(k, _)| k == key).count();
     assert_eq!(view.get("a view", key).unwrap().len(), expected);
 }
+
+/// Rows of several blocks, keys that begin alike, and a key that goes on in the next block.
+fn golden_rows() -> Rows {
+    let text = |length: usize, end: &str| row::encode(&format!("{}{end}", "k".repeat(length)));
+    let mut rows = Rows::new();
+    for n in 0..9_u8 {
+        let value = row::encode(&vec![n; 7_000]);
+        rows.insert((text(300, &n.to_string()), value.clone()), 1 + isize::from(n));
+        rows.insert((text(1, "again"), value), -2);
+    }
+    rows
+}
+
+/// Format 1: `tests/golden/blocks-v1` is what the release wrote that had it, and stays as it is.
+#[test]
+fn a_batch_view_of_format_1_opens() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/blocks-v1");
+    if std::env::var_os("DIPTYCH_BLESS").is_some() {
+        let disk = SimDisk::new();
+        write(Arc::new(disk.clone()), 9, 2, &golden_rows()).unwrap();
+        let dir = identity().dir(&golden);
+        std::fs::create_dir_all(&dir).unwrap();
+        for (path, bytes) in disk.files() {
+            let name = path.file_name().unwrap();
+            if name != "lock" {
+                std::fs::write(dir.join(name), bytes).unwrap();
+            }
+        }
+    }
+    let view = BatchView::open(Arc::new(RealDisk), &golden, &identity(), 9).unwrap();
+    view.verify().unwrap();
+    let (rows, all_blocks) = read_all(&view).unwrap();
+    assert!(rows == golden_rows(), "other rows");
+    assert_eq!(all_blocks, [blocks(9, 0), blocks(9, 1)].concat());
+    assert_eq!((view.log_identity(), view.sealed_us()), ("the log", Some(1_234_567)));
+    assert_eq!((view.barriers(), view.views()), (&meta().barriers[..], &meta().views[..]));
+    for (key, _) in rows.keys() {
+        let of_key: Vec<_> = rows.iter().filter(|((other, _), _)| other == key).collect();
+        let found = view.get("a view", key).unwrap();
+        assert_eq!(found.len(), of_key.len());
+        for (row, ((_, value), times)) in found.iter().zip(of_key) {
+            assert_eq!((&row.value, &row.multiplicity), (value, times));
+        }
+    }
+    let half = row::encode(&format!("{}4", "k".repeat(300)));
+    let range = ByteRange::between(half.clone()..);
+    let expected = rows.keys().filter(|(key, _)| *key >= half).count();
+    assert_eq!(view.range("a view", &range, usize::MAX).unwrap().len(), expected);
+}
