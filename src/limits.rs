@@ -435,6 +435,14 @@ pub const READ_ROWS_MAX: usize = 10_000;
 /// below a millisecond.
 pub const READ_ROWS_INLINE: usize = 500;
 
+/// Bytes of rows after which a page is closed, however few they are: what an answer is made of at
+/// once. One row alone may have more.
+pub const PAGE_BYTES: usize = 8 << 20;
+
+/// Bytes of a row's key, and of its value, that a client's cursor repeats. Of a longer row it has
+/// these and a number of rows, so a cursor fits an address whatever is in the view.
+pub const CURSOR_PART_BYTES: usize = 1 << 10;
+
 /// Keys of one request; they have to fit its address anyway.
 pub const READ_KEYS_MAX: usize = 1_000;
 
@@ -447,6 +455,11 @@ pub const READ_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Bytes of a posted body that are parsed without handing the work to another thread.
 pub const APPEND_INLINE_BYTES: usize = 16 << 10;
 
+const _: () = assert!(
+    // Zero bytes are doubled, and base64 has four letters for three bytes.
+    (2 * 2 * CURSOR_PART_BYTES + 64) * 4 / 3 < HEAD_BYTES_MAX / 4,
+    "a cursor leaves room for the rest of an address"
+);
 const _: () = assert!(READ_ROWS <= READ_ROWS_INLINE && READ_ROWS_INLINE <= READ_ROWS_MAX);
 const _: () = assert!(READ_WAIT.as_secs() <= READ_WAIT_MAX.as_secs());
 

@@ -32,11 +32,13 @@ fn same_without_type<K: Columns>(key: &K) -> Vec<Datum> {
     let bytes = row::encode(key);
     let values = schema.decode(&bytes, &[]).unwrap();
     assert_eq!(schema.encode_key(&values).unwrap(), bytes);
-    let texts: Vec<String> = values
-        .iter()
-        .map(|value| if *value == Datum::Null { "\\N".into() } else { value.to_string() })
-        .collect();
-    assert_eq!(schema.parse_key(&texts).unwrap(), bytes, "{texts:?}");
+    let json = RowSchema::json_of_values(&values);
+    assert_eq!(schema.encode_key(&schema.values_of_json(&json).unwrap()).unwrap(), bytes, "{json}");
+    // Plain text is never absent; what is not, is as it is shown.
+    let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
+    if !values.contains(&Datum::Null) {
+        assert_eq!(schema.parse_key(&texts).unwrap(), bytes, "{texts:?}");
+    }
     values
 }
 
@@ -48,8 +50,8 @@ fn text() -> impl Strategy<Value = String> {
         )
         .prop_map(String::from_iter),
         ".{0,8}",
+        Just("\\N".to_owned()),
     ]
-    .prop_filter("the spelling of an absent value", |text| text != "\\N")
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {

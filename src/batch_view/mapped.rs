@@ -16,7 +16,7 @@ use super::rows::{HEAD, row_at, visit_rows};
 use crate::error::{Error, Kind, Result};
 use crate::limits::BATCH_VIEW_FOOTER_BYTES_MAX;
 use crate::row::ByteRange;
-use crate::serving::{Cursor, Page, Row, StoredView};
+use crate::serving::{Cursor, Filling, Page, Row, StoredView};
 
 /// A view of a batch view, read from its files. They are mapped: it goes on reading when their
 /// names are removed.
@@ -168,6 +168,17 @@ impl MappedView {
         }
         Ok(view)
     }
+
+    /// The first `limit` rows of a range, however long they are.
+    pub(super) fn first(&self, range: &ByteRange, limit: usize) -> Result<Vec<Row>> {
+        let mut page = self.page(range, None, limit)?;
+        let mut rows = std::mem::take(&mut page.rows);
+        while let Some(behind) = page.next.filter(|_| rows.len() < limit) {
+            page = self.page(range, Some(&behind), limit - rows.len())?;
+            rows.append(&mut page.rows);
+        }
+        Ok(rows)
+    }
 }
 
 fn too_many() -> Error {
@@ -178,8 +189,8 @@ fn too_many() -> Error {
 impl StoredView for MappedView {
     fn get(&self, key: &[u8], visit: &mut dyn FnMut(&[u8], isize)) -> Result<()> {
         let range = ByteRange::between(key.to_vec()..=key.to_vec());
-        let page = self.page(&range, None, usize::MAX)?;
-        page.rows.iter().for_each(|row| visit(&row.value, row.multiplicity));
+        let rows = self.first(&range, usize::MAX)?;
+        rows.iter().for_each(|row| visit(&row.value, row.multiplicity));
         Ok(())
     }
 
@@ -188,19 +199,16 @@ impl StoredView for MappedView {
         for part in &self.parts {
             let place = match behind {
                 Some(cursor) if cursor.key() >= &range.start[..] => {
-                    let behind = (cursor.key(), cursor.value());
-                    part.seek(cursor.key(), |key, value| (key, value) <= behind)?
+                    part.seek(cursor.key(), |key, value| cursor.is_behind(key, value))?
                 }
                 _ => part.seek(&range.start, |key, _| key < &range.start[..])?,
             };
             readings.push(Reading::at(part, place, range)?);
         }
-        let mut page = Page::default();
+        let mut filling = Filling::new(behind, limit);
         while let Some((key, value)) = least(&readings) {
-            if page.rows.len() == limit {
-                let last = page.rows.last();
-                page.next = last.map(|row| Cursor::after(row.key.clone(), row.value.clone()));
-                break;
+            if filling.is_full() {
+                return filling.end(true);
             }
             let mut multiplicity = 0;
             for reading in &mut readings {
@@ -211,11 +219,9 @@ impl StoredView for MappedView {
                     reading.step(range)?;
                 }
             }
-            if multiplicity != 0 {
-                page.rows.push(Row { key: key.to_vec(), value: value.to_vec(), multiplicity });
-            }
+            filling.push(key, value, multiplicity)?;
         }
-        Ok(page)
+        filling.end(false)
     }
 
     fn rows(&self) -> u64 {

@@ -13,7 +13,7 @@ use super::rows::visit_rows;
 use crate::error::{Error, Kind, Result};
 use crate::io::Disk;
 use crate::row::{ByteRange, ViewInfo};
-use crate::serving::{Base, BaseBuilder, Digest, Row, StoredView, ViewBatch, shard_of};
+use crate::serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
 use crate::time::Epoch;
 
 /// A batch view on disk: accumulations and views at one boundary. Immutable.
@@ -346,6 +346,6 @@ impl BatchView {
     /// # Errors
     /// When there is no such view, or what is read is damaged.
     pub fn range(&self, name: &str, range: &ByteRange, limit: usize) -> Result<Vec<Row>> {
-        Ok(self.mapped(name)?.page(range, None, limit)?.rows)
+        self.mapped(name)?.first(range, limit)
     }
 }

@@ -2,33 +2,60 @@
 
 use super::args::KeyArgs;
 use crate::error::Result;
-use crate::row::{ByteRange, RowSchema, values_of_json};
+use crate::row::{ByteRange, Datum, RowSchema};
+
+/// Which keys, in the values of their columns.
+pub(super) struct Asked<'a> {
+    /// The values of the first key columns.
+    pub(super) key: Option<Vec<Datum>>,
+    /// How the text column behind them begins.
+    pub(super) prefix: Option<&'a str>,
+    /// Where a range begins.
+    pub(super) from: Option<Vec<Datum>>,
+    /// Where it ends.
+    pub(super) to: Option<Vec<Datum>>,
+}
+
+/// What the options say.
+///
+/// # Errors
+/// When there are too many values, or one is not of its column's type; names option and column.
+pub(super) fn asked<'a>(args: &'a KeyArgs, schema: &RowSchema) -> Result<Asked<'a>> {
+    let values = |text: &Option<String>, json: &Option<String>, option: &str| match (text, json) {
+        (Some(text), _) => {
+            schema.values_of_text(text).map(Some).map_err(|error| error.within(option))
+        }
+        (None, Some(json)) => schema
+            .values_of_json(json)
+            .map(Some)
+            .map_err(|error| error.within(format!("{option}-json"))),
+        (None, None) => Ok(None),
+    };
+    Ok(Asked {
+        key: values(&args.key, &args.key_json, "--key")?,
+        prefix: args.prefix.as_deref(),
+        from: values(&args.from, &args.from_json, "--from")?,
+        to: values(&args.to, &args.to_json, "--to")?,
+    })
+}
 
 /// The range of keys that the options stand for; everything without options.
 ///
 /// # Errors
-/// When there are too many values, or one is not of its column's type; names the column.
+/// As [`asked`].
 pub(super) fn range(args: &KeyArgs, schema: &RowSchema) -> Result<ByteRange> {
-    if args.from.is_some() || args.to.is_some() {
-        return schema.range_of_text(args.from.as_deref(), args.to.as_deref());
+    let Asked { key, prefix, from, to } = asked(args, schema)?;
+    if from.is_some() || to.is_some() {
+        let bound = |values: Option<Vec<Datum>>| {
+            values.map(|values| schema.encode_key(&values)).transpose()
+        };
+        return Ok(ByteRange { start: bound(from)?.unwrap_or_default(), end: bound(to)? });
     }
-    let values = values(args, schema)?;
-    match &args.prefix {
-        Some(prefix) => schema.text_range(&values, prefix),
+    let values = key.unwrap_or_default();
+    match prefix {
+        Some(prefix) => schema.text_range_of(&values, prefix),
         None => schema.range_of_values(&values),
     }
-}
-
-/// The values of the first key columns that were given.
-///
-/// # Errors
-/// When a JSON list is none.
-pub(super) fn values(args: &KeyArgs, schema: &RowSchema) -> Result<Vec<String>> {
-    Ok(match (&args.key, &args.key_json) {
-        (Some(text), _) => schema.split_key(text).into_iter().map(str::to_owned).collect(),
-        (None, Some(json)) => values_of_json(json).map_err(|error| error.within("--key-json"))?,
-        (None, None) => Vec::new(),
-    })
 }
 
 #[cfg(test)]
@@ -63,6 +90,12 @@ mod tests {
     fn ranges_and_prefixes() {
         let args = KeyArgs { from: Some("7,b".into()), to: Some("9".into()), ..KeyArgs::default() };
         let range = of(&args);
+        let json = KeyArgs {
+            from_json: Some("[7, \"b\"]".into()),
+            to_json: Some("9".into()),
+            ..KeyArgs::default()
+        };
+        assert_eq!(of(&json), range);
         assert!(range.contains(&key(7, "b")) && range.contains(&key(8, "z")));
         assert!(!range.contains(&key(7, "a")) && !range.contains(&key(9, "")));
         let args =

@@ -1,6 +1,7 @@
 //! One value of one column, when only the schema is known.
 
 use std::fmt;
+use std::str::FromStr;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use super::order;
 use super::schema::{Column, ColumnType};
 use super::{Columns, decimal};
 use crate::error::{Error, Kind, Result};
-use crate::event::{Date, Timestamp};
+use crate::event::{Date, Timestamp, parse_decimal};
 
 /// A value of any column type.
 ///
@@ -133,19 +134,18 @@ impl Datum {
         Some(())
     }
 
-    /// The value of `column` that `text` stands for, as `Display` shows it; `\N` is the absent
-    /// value of a nullable column.
+    /// The value of `column` that `text` stands for, as `Display` shows it. It is never absent:
+    /// there is no text that a text column could not hold.
     ///
     /// # Errors
     /// When the text is not a value of the column's type.
     pub fn parse(column: &Column, text: &str) -> Result<Datum> {
-        if column.nullable && text == "\\N" {
-            return Ok(Datum::Null);
-        }
         Datum::parse_present(column.ty, text).ok_or_else(|| {
-            let Column { name, ty, .. } = column;
-            Error::new(Kind::Input, format!("column \"{name}\": \"{text}\" is no {ty}"))
-                .remedy(format!("write a value of type {ty}"))
+            let Column { name, ty, nullable } = column;
+            let absent = if *nullable { ", or null in a JSON list" } else { "" };
+            let shown: String = text.chars().take(100).collect();
+            Error::new(Kind::Input, format!("column \"{name}\": \"{shown}\" is no {ty}"))
+                .remedy(format!("write a value of type {ty}{absent}"))
         })
     }
 
@@ -163,13 +163,13 @@ impl Datum {
             ColumnType::I16 => signed(i16::MIN.into(), i16::MAX.into()),
             ColumnType::I32 => signed(i32::MIN.into(), i32::MAX.into()),
             ColumnType::I64 => signed(i64::MIN, i64::MAX),
-            ColumnType::F32 => text.parse().ok().map(Datum::F32),
-            ColumnType::F64 => text.parse().ok().map(Datum::F64),
+            ColumnType::F32 => float(text, f32::is_infinite).map(Datum::F32),
+            ColumnType::F64 => float(text, f64::is_infinite).map(Datum::F64),
             ColumnType::Bool => text.parse().ok().map(Datum::Bool),
             ColumnType::String => Some(Datum::String(text.to_owned())),
             ColumnType::Bytes => parse_hex(text).map(Datum::Bytes),
             ColumnType::Decimal { scale } => {
-                decimal::parse(text, scale).map(|units| Datum::Decimal { units, scale })
+                parse_decimal(text, scale).map(|units| Datum::Decimal { units, scale })
             }
             ColumnType::Timestamp => text.parse().ok().map(Datum::Timestamp),
             ColumnType::Date => text.parse().ok().map(Datum::Date),
@@ -189,6 +189,13 @@ impl Datum {
             other => Value::from(other.to_string()),
         }
     }
+}
+
+/// A float, unless the number is too large to be one.
+fn float<F: FromStr + Copy>(text: &str, is_infinite: impl Fn(F) -> bool) -> Option<F> {
+    let value = text.parse::<F>().ok()?;
+    let named = text.bytes().any(|byte| matches!(byte, b'i' | b'I'));
+    (named || !is_infinite(value)).then_some(value)
 }
 
 fn parse_hex(text: &str) -> Option<Vec<u8>> {

@@ -61,7 +61,7 @@ impl RowSchema {
         Ok(out)
     }
 
-    /// [`RowSchema::encode_key`] from text, as a user types it.
+    /// [`RowSchema::encode_key`] from text, as a user types it: none of the values is absent.
     ///
     /// # Errors
     /// When there are too many values, or one is not of its column's type.
@@ -78,16 +78,33 @@ impl RowSchema {
     /// # Errors
     /// When a value is not of its column's type, or the next column is not text.
     pub fn text_range<S: AsRef<str>>(&self, values: &[S], prefix: &str) -> Result<ByteRange> {
-        let mut bytes = self.parse_key(values)?;
-        let next = self.key.get(values.len());
+        let bytes = self.parse_key(values)?;
+        self.text_range_behind(bytes, values.len(), prefix)
+    }
+
+    /// [`RowSchema::text_range`] behind values that are no texts any more.
+    ///
+    /// # Errors
+    /// As [`RowSchema::text_range`].
+    pub fn text_range_of(&self, values: &[Datum], prefix: &str) -> Result<ByteRange> {
+        let bytes = self.encode_key(values)?;
+        self.text_range_behind(bytes, values.len(), prefix)
+    }
+
+    fn text_range_behind(
+        &self,
+        mut bytes: Vec<u8>,
+        given: usize,
+        prefix: &str,
+    ) -> Result<ByteRange> {
+        let next = self.key.get(given);
         let Some(column) = next.filter(|column| column.ty == super::ColumnType::String) else {
             let found = next.map_or("there is none".into(), |column| {
                 format!("\"{}\" holds {}", column.name, column.ty)
             });
-            let place = values.len();
             return Err(Error::new(
                 Kind::Input,
-                format!("key column {place} cannot be read by prefix: {found}"),
+                format!("key column {given} cannot be read by prefix: {found}"),
             )
             .remedy("read by prefix on a text column, with all columns before it given"));
         };
@@ -98,7 +115,7 @@ impl RowSchema {
         Ok(ByteRange::prefix(&bytes))
     }
 
-    fn check_count(&self, given: usize) -> Result<()> {
+    pub(super) fn check_count(&self, given: usize) -> Result<()> {
         let columns = self.key.len();
         if given <= columns {
             return Ok(());

@@ -31,7 +31,6 @@ mod schema;
 
 #[cfg(feature = "sql")]
 pub(crate) use arrays::{RowArrays, arrow_schema};
-pub use asked::values_of_json;
 pub use columns::{Columns, SingleColumn, decode, encode};
 pub use datum::Datum;
 pub use diptych_derive::Columns;

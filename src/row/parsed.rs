@@ -44,6 +44,32 @@ impl FromStr for ColumnType {
 }
 
 impl Datum {
+    /// The value of `column` that a JSON token stands for, a number as it is spelled.
+    ///
+    /// # Errors
+    /// When it is none of the column's type. Texts and bytes are JSON strings; everything else may
+    /// be one.
+    pub fn of_token(column: &Column, token: &str) -> Result<Datum> {
+        let texts = matches!(column.ty, ColumnType::String | ColumnType::Bytes);
+        let numeric = !texts && column.ty != ColumnType::Bool;
+        let datum = match token.as_bytes() {
+            [b'"', ..] => {
+                let text = serde_json::from_str::<String>(token);
+                return text.map_or_else(
+                    |_| Err(wrong(column, token)),
+                    |text| Datum::parse(column, &text),
+                );
+            }
+            b"null" if column.nullable => Some(Datum::Null),
+            b"true" | b"false" if column.ty == ColumnType::Bool => {
+                Some(Datum::Bool(token == "true"))
+            }
+            [b'-' | b'0'..=b'9', ..] if numeric => return Datum::parse(column, token),
+            _ => None,
+        };
+        datum.ok_or_else(|| wrong(column, token))
+    }
+
     /// The value of `column` that [`Datum::to_json`] shows as `value`.
     ///
     /// # Errors
@@ -53,10 +79,7 @@ impl Datum {
             (Value::Null, _) => column.nullable.then_some(Datum::Null),
             (Value::Bool(b), ColumnType::Bool) => Some(Datum::Bool(*b)),
             (Value::String(text), ColumnType::String) => Some(Datum::String(text.clone())),
-            (Value::String(text), _) => {
-                let present = Column { nullable: false, ..column.clone() };
-                return Datum::parse(&present, text);
-            }
+            (Value::String(text), _) => return Datum::parse(column, text),
             (Value::Number(number), ColumnType::F32) => {
                 number.as_f64().map(|x| Datum::F32(x as f32))
             }
@@ -64,12 +87,16 @@ impl Datum {
             (Value::Number(number), _) => return Datum::parse(column, &number.to_string()),
             _ => None,
         };
-        datum.ok_or_else(|| {
-            let Column { name, ty, .. } = column;
-            Error::new(Kind::Input, format!("column \"{name}\" holds {ty}, not {value}"))
-                .remedy("give a value of the column's type")
-        })
+        datum.ok_or_else(|| wrong(column, &value.to_string()))
     }
+}
+
+fn wrong(Column { name, ty, nullable }: &Column, token: &str) -> Error {
+    let shown: String = token.chars().take(100).collect();
+    let absent = if *nullable { ", or null" } else { "" };
+    let text = if matches!(ty, ColumnType::String | ColumnType::Bytes) { " in quotes" } else { "" };
+    Error::new(Kind::Input, format!("column \"{name}\" holds {ty}, not {shown}"))
+        .remedy(format!("give a {ty}{text}{absent}"))
 }
 
 #[cfg(test)]

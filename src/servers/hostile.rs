@@ -14,9 +14,10 @@ pub(crate) fn hostile() -> Vec<Decoder> {
     let user = sample(new_user("b", Some("secret".into()), Role::Read));
     let scram = Scram::derive("secret", b"salt").to_string().into_bytes();
     let place = crate::row::encode(&(vec![0_u8, 1, 0], b"to".to_vec()));
+    let counted = crate::row::encode(&((vec![1_u8; 1 << 10], Vec::<u8>::new()), (3_u64, 7_u64)));
     let mut all = super::http::hostile();
     all.extend([
-        Decoder::new("cursor", vec![place], |bytes| drop(Cursor::from_bytes(bytes))),
+        Decoder::new("cursor", vec![place, counted], |bytes| drop(Cursor::from_bytes(bytes))),
         Decoder::new("token of changes", vec![b"build-1@17".to_vec()], |bytes| {
             drop(String::from_utf8_lossy(bytes).parse::<Token>());
         }),

@@ -1,6 +1,7 @@
 //! How two snapshots of a view differ: what a cutover to another version changes for its readers.
 
-use super::rows::{Cursor, Row, Rows};
+use super::page::Cursor;
+use super::rows::{Row, Rows};
 use super::snapshot::Snapshot;
 use crate::error::Result;
 

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use super::batch::ViewBatch;
 use super::changes::{Change, Changes, Extent, collect};
-use super::rows::{Cursor, Row, merge_page};
+use super::page::Cursor;
+use super::rows::{Row, merge_page};
 use crate::error::Result;
 use crate::limits::READ_AHEAD_UPDATES;
 use crate::row::ByteRange;
@@ -48,7 +49,7 @@ impl Changes {
     pub fn part(&mut self, max: usize) -> Result<Option<Part>> {
         loop {
             if self.large.is_some() {
-                match self.large_part(max) {
+                match self.large_part(max)? {
                     Some(part) => return Ok(Some(part)),
                     None => continue,
                 }
@@ -116,14 +117,14 @@ impl Changes {
     }
 
     /// The next part of the large epoch; none when its updates cancelled to nothing.
-    fn large_part(&mut self, max: usize) -> Option<Part> {
-        let large = self.large.as_mut()?;
+    fn large_part(&mut self, max: usize) -> Result<Option<Part>> {
+        let Some(large) = self.large.as_mut() else { return Ok(None) };
         let epoch = large.epoch;
         let at_epoch = |batch: &ViewBatch, value| {
             batch.updates_of(value).filter(|(time, _)| *time == epoch).map(|(_, diff)| diff).sum()
         };
         let batches = large.batches.iter().filter(|batch| batch.keys() > 0);
-        let page = merge_page(batches, &ByteRange::all(), large.behind.as_ref(), max, at_epoch);
+        let page = merge_page(batches, &ByteRange::all(), large.behind.as_ref(), max, at_epoch)?;
         let (complete, first) = (page.next.is_none(), large.behind.is_none());
         large.behind = page.next;
         if complete {
@@ -133,7 +134,7 @@ impl Changes {
         let change =
             |row: Row| Change { epoch, key: row.key, value: row.value, diff: row.multiplicity };
         let changes: Vec<Change> = page.rows.into_iter().map(change).collect();
-        (!first || !complete || !changes.is_empty()).then_some(Part { changes, complete })
+        Ok((!first || !complete || !changes.is_empty()).then_some(Part { changes, complete }))
     }
 
     /// Does the next part cost little: was it read ahead, or is everything from here on among the

@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::batch::ViewBatch;
+use super::page::{Cursor, Filling, Page};
 use super::snapshot::Snapshot;
 use super::state::State;
 use crate::error::Result;
 use crate::limits::SCAN_CHUNK_ROWS;
-use crate::row::{ByteRange, Columns};
+use crate::row::ByteRange;
 use crate::time::Epoch;
 
 /// One row of a view.
@@ -20,53 +21,6 @@ pub struct Row {
     pub value: Vec<u8>,
     /// How often the row is there; never zero.
     pub multiplicity: isize,
-}
-
-/// The place of a row; reading goes on behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    key: Vec<u8>,
-    value: Vec<u8>,
-}
-
-impl Cursor {
-    /// The place of the row `(key, value)`.
-    pub fn after(key: Vec<u8>, value: Vec<u8>) -> Self {
-        Cursor { key, value }
-    }
-
-    /// The key of the row.
-    pub fn key(&self) -> &[u8] {
-        &self.key
-    }
-
-    /// The value of the row.
-    pub fn value(&self) -> &[u8] {
-        &self.value
-    }
-
-    /// An opaque form for clients.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        crate::row::encode(&(self.key.clone(), self.value.clone()))
-    }
-
-    /// The inverse of [`Cursor::to_bytes`].
-    ///
-    /// # Errors
-    /// When the bytes are not a cursor's.
-    pub fn from_bytes(mut bytes: &[u8]) -> Result<Self> {
-        let (key, value) = <(Vec<u8>, Vec<u8>)>::decode(&mut bytes)?;
-        Ok(Cursor { key, value })
-    }
-}
-
-/// Some rows, and where the next are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// The rows, in order of key and value.
-    pub rows: Vec<Row>,
-    /// Where the next page starts; none when there is none.
-    pub next: Option<Cursor>,
 }
 
 /// All rows of a range, in order. Reads a bounded number at a time and holds nothing in between,
@@ -127,16 +81,16 @@ struct Position<'a> {
 impl<'a> Position<'a> {
     /// The first place in the batch that is in the range and behind the cursor.
     fn start(batch: &'a ViewBatch, range: &ByteRange, cursor: Option<&Cursor>) -> Self {
-        let from = cursor.map_or(&range.start, |cursor| (&cursor.key).max(&range.start));
+        let from = cursor.map_or(&range.start[..], |cursor| cursor.key().max(&range.start));
         let key = batch.seek(0, from);
         let mut position = Position { batch, key, value: 0 };
         if key < batch.keys() {
             let mut values = batch.values_of(key);
-            if let Some(cursor) = cursor.filter(|cursor| cursor.key == batch.key_at(key)) {
-                // Values are sorted: the first behind the cursor's, by halving.
+            if let Some(cursor) = cursor.filter(|cursor| cursor.key() == batch.key_at(key)) {
+                // Values are sorted: the first that the cursor is before, by halving.
                 while !values.is_empty() {
                     let middle = values.start + values.len() / 2;
-                    if batch.value_at(middle) <= &cursor.value[..] {
+                    if cursor.is_behind(batch.key_at(key), batch.value_at(middle)) {
                         values.start = middle + 1;
                     } else {
                         values.end = middle;
@@ -173,7 +127,7 @@ pub(super) fn read_page(
     cursor: Option<&Cursor>,
     upper: Epoch,
     limit: usize,
-) -> Page {
+) -> Result<Page> {
     let times = |batch: &ViewBatch, value| batch.multiplicity(value, upper);
     merge_page(state.batches(view, upper), range, cursor, limit, times)
 }
@@ -185,7 +139,7 @@ pub(super) fn merge_page<'b>(
     cursor: Option<&Cursor>,
     limit: usize,
     times: impl Fn(&ViewBatch, usize) -> isize,
-) -> Page {
+) -> Result<Page> {
     let mut places: Vec<Position<'_>> =
         batches.map(|batch| Position::start(batch, range, cursor)).collect();
     let mut heap: BinaryHeap<_> = places
@@ -193,12 +147,10 @@ pub(super) fn merge_page<'b>(
         .enumerate()
         .filter_map(|(index, place)| place.row(range).map(|row| Reverse((row, index))))
         .collect();
-    let mut page = Page::default();
+    let mut filling = Filling::new(cursor, limit);
     while let Some(Reverse(((key, value), _))) = heap.peek().copied() {
-        if page.rows.len() == limit {
-            page.next =
-                page.rows.last().map(|row| Cursor::after(row.key.clone(), row.value.clone()));
-            break;
+        if filling.is_full() {
+            return filling.end(true);
         }
         let mut multiplicity = 0;
         while let Some(Reverse((row, index))) = heap.peek().copied()
@@ -213,9 +165,7 @@ pub(super) fn merge_page<'b>(
                 heap.push(Reverse((row, index)));
             }
         }
-        if multiplicity != 0 {
-            page.rows.push(Row { key: key.to_vec(), value: value.to_vec(), multiplicity });
-        }
+        filling.push(key, value, multiplicity)?;
     }
-    page
+    filling.end(false)
 }

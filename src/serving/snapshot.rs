@@ -12,8 +12,9 @@ use differential_dataflow::trace::BatchReader;
 use super::digest::Digest;
 use super::index::Shared;
 use super::lease::Lease;
+use super::page::{Cursor, Page};
 use super::route::{hash_key, shard_of_hash};
-use super::rows::{Cursor, Page, Rows, read_page};
+use super::rows::{Rows, read_page};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
@@ -216,10 +217,11 @@ impl Snapshot {
 
     /// At most `limit` rows of `range` that come after `cursor`, and the cursor of the next page.
     ///
-    /// A cursor also works on another snapshot at the same epoch.
+    /// A cursor also works on another snapshot at the same epoch. A page of long rows has fewer of
+    /// them.
     ///
     /// # Errors
-    /// When the lease has expired.
+    /// When the lease has expired, or a [bounded](Cursor::bounded) cursor is none of this range.
     pub fn page(
         &self,
         view: usize,
@@ -231,7 +233,7 @@ impl Snapshot {
         if let Some(stored) = &state.stored {
             return stored.view(view).page(range, cursor, limit);
         }
-        Ok(read_page(&state, view, range, cursor, self.lease.upper, limit))
+        read_page(&state, view, range, cursor, self.lease.upper, limit)
     }
 
     /// The digest of a view at this epoch. Reads the whole view.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::digest::Digest;
 use super::index::{Index, IndexOptions};
-use super::rows::{Cursor, Page};
+use super::page::{Cursor, Page};
 use super::state::{BatchList, State};
 use crate::error::Result;
 use crate::limits::SCAN_CHUNK_ROWS;
@@ -26,10 +26,11 @@ pub trait StoredView: Send + Sync {
     /// Damage, by file and offset, of what has to be read; nothing was visited then.
     fn get(&self, key: &[u8], visit: &mut dyn FnMut(&[u8], isize)) -> Result<()>;
 
-    /// The first `limit` rows of a range, in order, that come behind a place.
+    /// The first `limit` rows of a range, in order, that come behind a place; fewer when they are
+    /// long.
     ///
     /// # Errors
-    /// As [`StoredView::get`].
+    /// As [`StoredView::get`], and when the place is none of this range.
     fn page(&self, range: &ByteRange, behind: Option<&Cursor>, limit: usize) -> Result<Page>;
 
     /// How many rows are said to be there.

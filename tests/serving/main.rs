@@ -2,6 +2,8 @@
 
 mod appends;
 mod asking;
+mod keys;
+mod long_keys;
 mod metrics;
 mod openapi;
 mod own_writes;

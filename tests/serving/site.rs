@@ -146,6 +146,11 @@ impl Local {
     pub(crate) fn start(history: Epoch, epochs: Epoch) -> Local {
         let index = index("1", "key", history, 100);
         publish(&index, epochs);
+        Local::of(index)
+    }
+
+    /// Serves an index.
+    pub(crate) fn of(index: Index) -> Local {
         assert!(index.settle(Duration::from_mins(1)));
         let serving = Arc::new(Serving::new(index.clone()));
         let flow = Flow::new("flow", Vec::new(), serving).expect("a thread");
@@ -161,8 +166,12 @@ impl Local {
         Local { index, site, history: gated, servers }
     }
 
+    /// The address of the server.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.servers.http().expect("an address"))
+    }
+
     pub(crate) fn changes(&self) -> String {
-        let address = self.servers.http().expect("an address");
-        format!("http://{address}/v1/dataflows/flow/views/all/changes")
+        format!("{}/v1/dataflows/flow/views/all/changes", self.base())
     }
 }

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use super::{Remote, cells};
 use crate::cli::args::QueryArgs;
 use crate::cli::key;
@@ -50,23 +48,16 @@ pub(in crate::cli) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode>
 
 /// Which rows, as parameters. Values travel as JSON lists, whatever is in them.
 fn asked(args: &QueryArgs, schema: &RowSchema) -> Result<Vec<(&'static str, String)>> {
-    let list = |values: &[&str]| Value::from(values).to_string();
-    let keys = &args.keys;
-    let mut asked = Vec::new();
-    for (name, bound) in [("from", &keys.from), ("to", &keys.to)] {
-        if let Some(text) = bound {
-            asked.push((name, list(&schema.split_key(text))));
-        }
-    }
-    let values = key::values(keys, schema)?;
-    if !values.is_empty() {
-        let values: Vec<_> = values.iter().map(String::as_str).collect();
-        asked.push(("key", list(&values)));
-    }
-    if let Some(prefix) = &keys.prefix {
-        asked.push(("prefix", prefix.clone()));
+    let keys = key::asked(&args.keys, schema)?;
+    let lists = [("key_json", &keys.key), ("from_json", &keys.from), ("to_json", &keys.to)];
+    let mut asked: Vec<_> = lists
+        .into_iter()
+        .filter_map(|(name, values)| Some((name, RowSchema::json_of_values(values.as_deref()?))))
+        .collect();
+    if let Some(prefix) = keys.prefix {
+        asked.push(("prefix", prefix.to_owned()));
     }
     // What is wrong with a value is said here as it is without a server.
-    key::range(keys, schema)?;
+    key::range(&args.keys, schema)?;
     Ok(asked)
 }

@@ -1,7 +1,8 @@
 //! Where the next page starts, as clients see it: text that fits a URL.
 //!
 //! The text names the view, its version and the epoch, because a place means nothing elsewhere:
-//! the pages of one reading are all of one epoch. It is not signed: a forged one is a place, too,
+//! the pages of one reading are all of one epoch. Its length is bounded, however long the row is
+//! where the page ends ([`Cursor::bounded`]). It is not signed: a forged one is a place, too,
 //! and reads what the client may read anyway.
 
 use base64::Engine;
@@ -9,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Kind, Result};
-use crate::serving::{Cursor, Snapshot};
+use crate::serving::{Cursor, Page, Snapshot};
 use crate::time::Epoch;
 
 /// A place in a view at an epoch.
@@ -24,10 +25,18 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Behind `cursor` in a view of `snapshot`.
-    pub(super) fn new(flow: &str, view: &str, snapshot: &Snapshot, cursor: Cursor) -> Place {
+    /// Where a page of a view of `snapshot` ends that was read behind `from`, unless it is the
+    /// last.
+    pub(super) fn behind(
+        flow: &str,
+        view: &str,
+        snapshot: &Snapshot,
+        from: Option<&Cursor>,
+        page: &mut Page,
+    ) -> Option<Place> {
+        let cursor = page.next.take()?.bounded(from, &page.rows);
         let owner = owner(flow, view, snapshot.generation());
-        Place { owner, epoch: snapshot.epoch().unwrap_or_default(), cursor }
+        Some(Place { owner, epoch: snapshot.epoch().unwrap_or_default(), cursor })
     }
 
     pub(super) fn to_text(&self) -> String {

@@ -49,6 +49,15 @@ impl<'a> Query<'a> {
         self.0.iter().filter(move |pair| pair.0 == name).map(|pair| pair.1.as_ref())
     }
 
+    /// The values of some parameters that may be given more than once, as they come: which
+    /// parameter, and its value.
+    pub(in crate::servers) fn each(&self, names: [&str; 2]) -> impl Iterator<Item = (usize, &str)> {
+        self.0.iter().filter_map(move |(name, value)| {
+            let which = names.iter().position(|known| known == name)?;
+            Some((which, value.as_ref()))
+        })
+    }
+
     /// The value of a parameter.
     ///
     /// # Errors

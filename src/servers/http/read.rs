@@ -17,10 +17,10 @@ use super::query::{Query, segment};
 use super::{Problem, Routes, problem};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{READ_KEYS_MAX, READ_ROWS, READ_ROWS_INLINE, READ_ROWS_MAX};
-use crate::row::{ByteRange, RowSchema, values_of_json};
+use crate::row::{ByteRange, Datum, RowSchema};
 use crate::servers::mode::{Mode, blocking};
 use crate::servers::site::{Flow, Site};
-use crate::serving::{Latest, Page, Snapshot, ViewInfo};
+use crate::serving::{Cursor, Latest, Page, Snapshot, ViewInfo};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(read))
@@ -54,26 +54,48 @@ struct Rows {
 /// The path, as it is described and counted.
 pub(super) const PATH: &str = "/v1/dataflows/{dataflow}/views/{view}";
 
-const KNOWN: &[&str] =
-    &["key", "from", "to", "prefix", "limit", "cursor", "at_least", "timeout", "as_of", "mode"];
+const KNOWN: &[&str] = &[
+    "key",
+    "key_json",
+    "from",
+    "from_json",
+    "to",
+    "to_json",
+    "prefix",
+    "limit",
+    "cursor",
+    "at_least",
+    "timeout",
+    "as_of",
+    "mode",
+];
 
 /// Reads rows of a view at one epoch.
 ///
-/// The values of a key stand between commas; a key of one column is taken whole; a JSON list says
-/// the same (`key=["a,b",1]`). A key may be begun: `key=2016` reads all keys whose first value is
-/// 2016.
+/// `key` is plain text: the values of a key stand between commas, and a key of one column is taken
+/// whole, whatever it looks like. `key_json` is a JSON list, which can say any value:
+/// `key_json=["a,b",1,null]`; numbers are taken as they are spelled. The same holds for `from` and
+/// `to`. A key may be begun: `key=2016` reads all keys whose first value is 2016.
 #[utoipa::path(get, path = "/v1/dataflows/{dataflow}/views/{view}", tag = "views",
     params(
         ("dataflow" = String, Path, description = "A served dataflow"),
         ("view" = String, Path, description = "One of its views"),
-        ("key" = Option<Vec<String>>, Query, description = "A key; several are looked up in one go",
-         explode = true, style = Form),
-        ("from" = Option<String>, Query, description = "The first key of a range"),
-        ("to" = Option<String>, Query, description = "The key behind the range"),
+        ("key" = Option<Vec<String>>, Query, explode = true, style = Form,
+         description = "A key in plain text; several are looked up in one go"),
+        ("key_json" = Option<Vec<String>>, Query, explode = true, style = Form,
+         description = "A key as a JSON list, with null for an absent value"),
+        ("from" = Option<String>, Query, description = "The first key of a range, in plain text"),
+        ("from_json" = Option<String>, Query,
+         description = "The first key of a range, as a JSON list"),
+        ("to" = Option<String>, Query, description = "The key behind the range, in plain text"),
+        ("to_json" = Option<String>, Query,
+         description = "The key behind the range, as a JSON list"),
         ("prefix" = Option<String>, Query,
-         description = "How the text column behind the values of `key` begins"),
-        ("limit" = Option<u64>, Query, description = "Rows at most", minimum = 1, maximum = 10000),
-        ("cursor" = Option<String>, Query, description = "Where the page before ended"),
+         description = "How the text column behind the values of `key` or `key_json` begins"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 10000,
+         description = "Rows at most; of long rows a page has fewer (about 8 MiB)"),
+        ("cursor" = Option<String>, Query,
+         description = "Where the page before ended, of the same rows"),
         ("at_least" = Option<u64>, Query,
          description = "Wait until this epoch is complete: with the epoch of an append, read your \
                         writes"),
@@ -126,7 +148,7 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
 /// The rows of one key at the latest epoch; none when `text` is more than one whole key, or has to
 /// be decoded, or has many rows.
 pub(super) fn point(flow: &Flow, view: &str, text: &str) -> Result<Option<Response>> {
-    if text.bytes().any(|byte| matches!(byte, b'&' | b'%' | b'+' | b'[')) {
+    if text.bytes().any(|byte| matches!(byte, b'&' | b'%' | b'+')) {
         return Ok(None);
     }
     let index = flow.serving.index();
@@ -156,58 +178,75 @@ enum Asked {
 }
 
 fn asked(query: &Query<'_>, schema: &RowSchema) -> Result<Asked> {
-    let keys: Vec<&str> = query.all("key").collect();
-    let (from, to, prefix) = (query.one("from")?, query.one("to")?, query.one("prefix")?);
+    let from = bound(query, ["from", "from_json"], schema)?;
+    let to = bound(query, ["to", "to_json"], schema)?;
+    let prefix = query.one("prefix")?;
     let ranged = from.is_some() || to.is_some();
-    if ranged && (prefix.is_some() || !keys.is_empty()) || prefix.is_some() && keys.len() > 1 {
+    let keys = query.each(KEY).take(READ_KEYS_MAX + 1).count();
+    if ranged && (prefix.is_some() || keys > 0) || prefix.is_some() && keys > 1 {
         let message =
             "several ways to say which rows: key, from and to, or prefix (behind one key)";
         return Err(Error::new(Kind::Input, message).remedy("give one of them"));
     }
     if ranged {
-        let bound = |text: Option<&str>| text.map(|text| key_prefix(schema, text)).transpose();
-        let start = bound(from)?.unwrap_or_default();
-        return Ok(Asked::Range(ByteRange { start, end: bound(to)? }));
+        return Ok(Asked::Range(ByteRange { start: from.unwrap_or_default(), end: to }));
     }
-    match (keys.as_slice(), prefix) {
-        ([], None) => Ok(Asked::Range(ByteRange::all())),
-        (keys, Some(prefix)) => {
-            let values = keys.first().map(|text| values(schema, text)).transpose()?;
-            schema.text_range(&values.unwrap_or_default(), prefix).map(Asked::Range)
+    let one = || query.each(KEY).next().map(|given| values(schema, KEY, given)).transpose();
+    match (keys, prefix) {
+        (_, Some(prefix)) => {
+            schema.text_range_of(&one()?.unwrap_or_default(), prefix).map(Asked::Range)
         }
-        ([text], None) => schema.range_of_values(&values(schema, text)?).map(Asked::Range),
-        (keys, None) => whole_keys(schema, keys).map(Asked::Keys),
+        (0, None) => Ok(Asked::Range(ByteRange::all())),
+        (1, None) => schema.range_of_values(&one()?.unwrap_or_default()).map(Asked::Range),
+        (_, None) => whole_keys(schema, query).map(Asked::Keys),
     }
 }
 
-fn whole_keys(schema: &RowSchema, keys: &[&str]) -> Result<Vec<Vec<u8>>> {
-    if keys.len() > READ_KEYS_MAX {
-        let message = format!("{} keys, of at most {READ_KEYS_MAX}", keys.len());
+fn whole_keys(schema: &RowSchema, query: &Query<'_>) -> Result<Vec<Vec<u8>>> {
+    let keys = query.each(KEY).count();
+    if keys > READ_KEYS_MAX {
+        let message = format!("{keys} keys, of at most {READ_KEYS_MAX}");
         return Err(Error::new(Kind::Input, message).remedy("ask in several requests"));
     }
-    let whole = |text: &&str| {
-        let values = values(schema, text)?;
+    let whole = |given: (usize, &str)| {
+        let values = values(schema, KEY, given)?;
         if values.len() < schema.key.len() {
+            let text: String = given.1.chars().take(100).collect();
             let message =
                 format!("key {text:?} has {} of {} values", values.len(), schema.key.len());
             return Err(Error::new(Kind::Input, message)
                 .remedy("give whole keys, or one key that is begun"));
         }
-        schema.parse_key(&values)
+        schema.encode_key(&values)
     };
-    keys.iter().map(whole).collect()
+    query.each(KEY).map(whole).collect()
 }
 
-/// The values of a key: a JSON list, or text between commas.
-fn values(schema: &RowSchema, text: &str) -> Result<Vec<String>> {
-    if text.starts_with('[') && text.ends_with(']') {
-        return values_of_json(text);
+/// A key in plain text, and as a JSON list.
+const KEY: [&str; 2] = ["key", "key_json"];
+
+/// The values of a key: those of one parameter are plain text, those of the other JSON.
+fn values(
+    schema: &RowSchema,
+    names: [&str; 2],
+    (which, text): (usize, &str),
+) -> Result<Vec<Datum>> {
+    let values = if which == 0 { schema.values_of_text(text) } else { schema.values_of_json(text) };
+    // The most frequent of them is short, and its errors name the column.
+    values.map_err(|error| if names[which] == "key" { error } else { error.within(names[which]) })
+}
+
+/// Where a range begins or ends, in either spelling.
+fn bound(query: &Query<'_>, names: [&str; 2], schema: &RowSchema) -> Result<Option<Vec<u8>>> {
+    let mut given = query.each(names);
+    let first = given.next();
+    if given.next().is_some() {
+        let message =
+            format!("parameters {} and {} are one bound, given twice", names[0], names[1]);
+        return Err(Error::new(Kind::Input, message).remedy("give one of them, once"));
     }
-    Ok(schema.split_key(text).into_iter().map(str::to_owned).collect())
-}
-
-fn key_prefix(schema: &RowSchema, text: &str) -> Result<Vec<u8>> {
-    schema.parse_key(&values(schema, text)?)
+    let key = |given| schema.encode_key(&values(schema, names, given)?);
+    first.map(key).transpose()
 }
 
 /// An answer on its way.
@@ -317,11 +356,12 @@ async fn read_range(
     }
     let id = still(&snapshot, view, schema)?;
     let (flow, view) = (flow.name.clone(), view.to_owned());
-    let at_once = limit <= READ_ROWS_INLINE && !snapshot.is_stored();
+    let passes = place.as_ref().is_some_and(|place| place.cursor.passes_rows());
+    let at_once = limit <= READ_ROWS_INLINE && !snapshot.is_stored() && !passes;
     let work = move || {
         let after = place.as_ref().map(|place| &place.cursor);
         let page = snapshot.page(id, &range, after, limit)?;
-        page_answer(&flow, &view, &snapshot, id, page)
+        page_answer((&flow, &view), &snapshot, id, after, page)
     };
     // A few rows are read at once; many, or a disk, would hold up the other requests of this
     // thread.
@@ -344,16 +384,17 @@ fn resume(flow: &Flow, place: &Place) -> Result<Arc<Snapshot>> {
 }
 
 fn page_answer(
-    flow: &str,
-    view: &str,
+    (flow, view): (&str, &str),
     snapshot: &Snapshot,
     id: usize,
-    page: Page,
+    after: Option<&Cursor>,
+    mut page: Page,
 ) -> Result<Response> {
+    let next = Place::behind(flow, view, snapshot, after, &mut page);
     let mut answer = Answer::new(&snapshot.views()[id].schema, page.rows.len());
     answer.begin(About::of(flow, snapshot));
     for row in &page.rows {
         answer.row(&row.key, &row.value, row.multiplicity)?;
     }
-    Ok(answer.finish(page.next.map(|next| Place::new(flow, view, snapshot, next))))
+    Ok(answer.finish(next))
 }

@@ -145,7 +145,7 @@ fn first_rows(flow: &str, snapshot: &Snapshot, views: &[usize], limit: usize) ->
         }
         write_text(&info.name, &mut out);
         out.extend_from_slice(b":{\"rows\":[");
-        let page = snapshot.page(*view, &ByteRange::all(), None, limit)?;
+        let mut page = snapshot.page(*view, &ByteRange::all(), None, limit)?;
         for (number, row) in page.rows.iter().enumerate() {
             if number > 0 {
                 out.push(b',');
@@ -153,7 +153,7 @@ fn first_rows(flow: &str, snapshot: &Snapshot, views: &[usize], limit: usize) ->
             write_row(&info.schema, &row.key, &row.value, row.multiplicity, &mut out)?;
         }
         out.extend_from_slice(b"],\"cursor\":");
-        match page.next.map(|next| Place::new(flow, &info.name, snapshot, next)) {
+        match Place::behind(flow, &info.name, snapshot, None, &mut page) {
             None => out.extend_from_slice(b"null}"),
             Some(place) => {
                 write_text(&place.to_text(), &mut out);

@@ -39,11 +39,11 @@ function wanted(view, typed) {
   const last = Math.min(values.length, view.key.length) - 1;
   const whole = [...values.slice(0, last), values.slice(last).join(',')];
   if (view.key[last].type !== 'string') {
-    return [['key', JSON.stringify(whole.filter((value, n) => n < last || value !== ''))]];
+    return [['key_json', JSON.stringify(whole.filter((value, n) => n < last || value !== ''))]];
   }
   const before = whole.slice(0, last);
   const start = ['prefix', whole[last]];
-  return before.length === 0 ? [start] : [['key', JSON.stringify(before)], start];
+  return before.length === 0 ? [start] : [['key_json', JSON.stringify(before)], start];
 }
 
 export class Browser {
