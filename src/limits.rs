@@ -12,8 +12,9 @@ pub const COMBINER_KEYS_MAX: usize = 1 << 18;
 /// lengths negligible, small enough to share blocks evenly among workers.
 pub const ACCUMULATION_BLOCK_BYTES: usize = 1 << 20;
 
-/// Bytes that one block may have when read back: an entry may exceed the target by itself.
-pub const ACCUMULATION_BLOCK_BYTES_MAX: u64 = 1 << 28;
+/// Bytes that one block may have: an entry may exceed the target by itself, and has been in memory.
+/// What the length of a block can say.
+pub const ACCUMULATION_BLOCK_BYTES_MAX: u64 = u32::MAX as u64;
 
 /// Rows of an arrangement that are copied at a time while it is dumped.
 pub const DUMP_ROWS: usize = 1 << 16;
@@ -162,11 +163,17 @@ const _: () = assert!(PRODUCERS_MAX < REMEMBERED_MAX, "each producer keeps at le
 /// Bytes after which a block of a view is closed: what a point read has to check and search.
 pub const BATCH_VIEW_BLOCK_BYTES: usize = 32 << 10;
 
-/// The largest block of a batch view, and so the largest row: what one read may allocate.
-pub const BATCH_VIEW_BLOCK_BYTES_MAX: usize = 64 << 20;
+/// The largest block of rows in a batch view, and so about the largest row: what a length on disk
+/// can say. A row that a dataflow holds in memory can be written, or no checkpoint would succeed
+/// any more; blocks are read in place, so their length costs nothing.
+pub const BATCH_VIEW_BLOCK_BYTES_MAX: usize = u32::MAX as usize;
 
-/// The largest index of blocks of one part of a view; it is a block itself.
-pub const BATCH_VIEW_FOOTER_BYTES_MAX: u64 = BATCH_VIEW_BLOCK_BYTES_MAX as u64;
+/// Bytes after which a separator in the index of blocks is cut: longer than keys that are not texts
+/// of people have in common, and a thirtieth of a block.
+pub const BATCH_VIEW_SEPARATOR_BYTES: usize = 1 << 10;
+
+/// The largest block of an index of blocks, which up to format 1 was all of it.
+pub const BATCH_VIEW_FOOTER_BYTES_MAX: u64 = 64 << 20;
 
 /// The largest manifest of a batch view: thousands of parts and columns.
 pub const BATCH_VIEW_MANIFEST_BYTES_MAX: u64 = 16 << 20;
@@ -455,11 +462,6 @@ pub const READ_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Bytes of a posted body that are parsed without handing the work to another thread.
 pub const APPEND_INLINE_BYTES: usize = 16 << 10;
 
-const _: () = assert!(
-    // Zero bytes are doubled, and base64 has four letters for three bytes.
-    (2 * 2 * CURSOR_PART_BYTES + 64) * 4 / 3 < HEAD_BYTES_MAX / 4,
-    "a cursor leaves room for the rest of an address"
-);
 const _: () = assert!(READ_ROWS <= READ_ROWS_INLINE && READ_ROWS_INLINE <= READ_ROWS_MAX);
 const _: () = assert!(READ_WAIT.as_secs() <= READ_WAIT_MAX.as_secs());
 

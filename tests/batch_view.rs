@@ -10,7 +10,7 @@ use std::sync::Arc;
 use diptych::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, remove_before};
 use diptych::io::{Disk, Fault, RealDisk, SimDisk};
 use diptych::row::{self, ByteRange, RowSchema, ViewInfo};
-use diptych::serving::{Digest, Index, IndexOptions, Read, shard_of};
+use diptych::serving::{Digest, Index, IndexOptions, Read, StoredView, shard_of};
 use diptych::{Error, Result};
 use proptest::prelude::*;
 
@@ -376,4 +376,92 @@ fn a_batch_view_of_format_1_opens() {
     let range = ByteRange::between(half.clone()..);
     let expected = rows.keys().filter(|(key, _)| *key >= half).count();
     assert_eq!(view.range("a view", &range, usize::MAX).unwrap().len(), expected);
+}
+
+/// Writes a view of these rows by one worker; the batch view, and the bytes of the view's part.
+fn one_part(rows: &Rows) -> (BatchView, usize) {
+    let disk = SimDisk::new();
+    write(Arc::new(disk.clone()), 9, 1, rows).unwrap();
+    let files = disk.files();
+    let is_part = |path: &Path| path.to_string_lossy().contains(".view.");
+    let (_, part) = files.iter().find(|(path, _)| is_part(path)).unwrap();
+    (open(&disk, 9).unwrap(), part.len())
+}
+
+/// The index held each block's first key whole, in one block: more than some long keys were never
+/// written.
+#[test]
+fn the_index_of_blocks_is_small_however_long_the_keys() {
+    let long = |n: u8| ([vec![7; 1_900_000], vec![n]].concat(), vec![n]);
+    let rows: Rows = (0..40).map(|n| (long(n), 1)).collect();
+    let (view, bytes) = one_part(&rows);
+    let of_rows: usize = rows.keys().map(|(key, value)| 16 + key.len() + value.len()).sum();
+    assert!(bytes - of_rows < 64 << 10, "{bytes} bytes, {of_rows} of them of rows");
+    for n in [0, 1, 20, 39] {
+        let (key, value) = long(n);
+        let found = view.get("a view", &key).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].value, value);
+        assert!(view.get("a view", &[&key[..], &[0]].concat()).unwrap().is_empty());
+        assert!(view.get("a view", &key[..1_900_000]).unwrap().is_empty());
+    }
+    let range = ByteRange::between(long(37).0..);
+    assert_eq!(view.range("a view", &range, usize::MAX).unwrap().len(), 3);
+}
+
+#[test]
+fn an_index_of_blocks_has_levels() {
+    // A separator of these is as long as one can be, so a block of the index has few.
+    let key = |n: u16| [&[7; 1_100][..], &(2 * n + 1).to_be_bytes()].concat();
+    let rows: Rows = (0..1_100).map(|n| ((key(n), vec![0; 33_000]), 1)).collect();
+    let (view, _) = one_part(&rows);
+    view.verify().unwrap();
+    let mapped = view.mapped("a view").unwrap();
+    let values = |key: &[u8]| {
+        let mut found = 0;
+        mapped.get(key, &mut |_, _| found += 1).unwrap();
+        found
+    };
+    let keys = |range: ByteRange, limit: usize| -> Vec<Vec<u8>> {
+        let page = mapped.page(&range, None, limit).unwrap();
+        page.rows.into_iter().map(|row| row.key).collect()
+    };
+    for n in (0..1_100).step_by(7).chain([1_099]) {
+        assert_eq!(values(&key(n)), 1, "key {n}");
+        let between = [&[7; 1_100][..], &(2 * n).to_be_bytes()].concat();
+        assert_eq!(values(&between), 0, "before key {n}");
+        let expected: Vec<_> = (n..1_100).take(3).map(key).collect();
+        assert_eq!(keys(ByteRange::between(between..), 3), expected, "from {n}");
+    }
+    // What has less, as much and more in common with them than a separator holds.
+    let first = |start: Vec<u8>| keys(ByteRange::between(start..), 1);
+    assert_eq!(first(vec![7; 1_000]), [key(0)]);
+    assert_eq!(first(vec![7; 1_024]), [key(0)]);
+    assert_eq!(first(vec![7; 1_101]), [key(896)]);
+    assert_eq!(first(vec![8]), [] as [Vec<u8>; 0]);
+    assert_eq!(view.range("a view", &ByteRange::all(), usize::MAX).unwrap().len(), 1_100);
+}
+
+/// A row of a view and an entry of an accumulation were in memory: they can be written, or no
+/// checkpoint would succeed any more.
+#[test]
+fn a_row_and_an_entry_may_be_large() {
+    let disk = SimDisk::new();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let writer = BatchViewWriter::create(shared, Path::new(ROOT), identity(), 9, 1).unwrap();
+    let block = vec![7; 70 << 20];
+    let mut accumulation = writer.accumulation("words", 0).unwrap();
+    accumulation.block(&block, 1).unwrap();
+    accumulation.finish().unwrap();
+    let mut view = writer.view("a view", 0).unwrap();
+    view.push(&[1], &block, 1).unwrap();
+    view.push(&[2], &[7], 1).unwrap();
+    view.finish().unwrap();
+    writer.finish(meta()).unwrap();
+    let view = open(&disk, 9).unwrap();
+    let found = view.get("a view", &[1]).unwrap();
+    assert!(found.len() == 1 && found[0].value == block, "another row");
+    assert_eq!(view.get("a view", &[2]).unwrap()[0].value, [7]);
+    let read: Vec<_> = view.accumulation("words", 0, 1).unwrap().map(Result::unwrap).collect();
+    assert!(read.len() == 1 && read[0].as_slice() == &block[..], "another block");
 }

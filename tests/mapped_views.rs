@@ -82,6 +82,8 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         (0_u16..400).prop_map(|key| key.to_be_bytes().to_vec()),
         prop::collection::vec(0_u8..4, 0..5),
+        // Longer than what an index of blocks repeats of a key, and a cursor.
+        (0_u16..60).prop_map(|key| [&[2; 1_500][..], &key.to_be_bytes()].concat()),
         // Few of these fill a block.
         (0_u8..4).prop_map(|key| vec![key; 20_000]),
     ]

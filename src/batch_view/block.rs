@@ -7,10 +7,11 @@ use arrow_buffer::Buffer;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::File;
-use crate::limits::BATCH_VIEW_BLOCK_BYTES_MAX;
 
-/// What every part begins with.
+/// What a part begins with: that of an accumulation, and that of a view whose index is one block.
 pub(super) const MAGIC: [u8; 8] = *b"DPTPART1";
+/// What the part of a view begins with whose index has levels.
+pub(super) const MAGIC_LEVELS: [u8; 8] = *b"DPTPART2";
 /// Length and checksum before each block.
 pub(super) const FRAME: usize = 8;
 
@@ -32,9 +33,9 @@ pub(super) struct BlockWriter {
 }
 
 impl BlockWriter {
-    pub(super) fn new(file: Box<dyn File>) -> Result<Self> {
+    pub(super) fn new(file: Box<dyn File>, magic: [u8; 8]) -> Result<Self> {
         let mut writer = BlockWriter { file, len: 0, crc: 0, blocks: 0 };
-        writer.put(&MAGIC)?;
+        writer.put(&magic)?;
         Ok(writer)
     }
 
@@ -45,16 +46,16 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// Appends a block.
+    /// Appends a block of at most `bytes_max`.
     ///
     /// # Errors
     /// When it is too large, or the disk refuses.
-    pub(super) fn push(&mut self, block: &[u8]) -> Result<()> {
+    pub(super) fn push(&mut self, block: &[u8], bytes_max: u64) -> Result<()> {
         let len = block.len();
-        if len > BATCH_VIEW_BLOCK_BYTES_MAX {
+        if len as u64 > bytes_max {
             return Err(Error::new(
                 Kind::Input,
-                format!("a block of {len} bytes is over {BATCH_VIEW_BLOCK_BYTES_MAX}"),
+                format!("a block of {len} bytes is over {bytes_max}"),
             )
             .remedy("write smaller blocks; a single row must fit into one"));
         }
@@ -83,7 +84,8 @@ pub(super) fn read_block(path: &Path, file: &Buffer, offset: u64) -> Result<(Buf
     let word = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let len = word(length) as usize;
     let start = at + FRAME;
-    if len > BATCH_VIEW_BLOCK_BYTES_MAX || file.len() - start < len {
+    // It is read in place: what it says costs nothing.
+    if file.len() - start < len {
         return fail("a block ends behind the end of the file");
     }
     let block = file.slice_with_length(start, len);
@@ -103,7 +105,7 @@ pub(super) struct BlockReader {
 
 impl BlockReader {
     pub(super) fn new(path: Arc<Path>, file: Buffer, blocks: u64) -> Result<Self> {
-        if file.get(..MAGIC.len()) != Some(&MAGIC) {
+        if ![MAGIC, MAGIC_LEVELS].iter().any(|magic| file.starts_with(magic)) {
             return Err(damaged(&path, 0, "this is not a part of a batch view"));
         }
         Ok(BlockReader { path, file, offset: MAGIC.len() as u64, left: blocks })

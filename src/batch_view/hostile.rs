@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::manifest::{Manifest, Meta, Part, seal};
+use super::block::{FRAME, MAGIC, MAGIC_LEVELS};
+use super::manifest::{FORMAT, Manifest, Meta, Part, seal};
 use super::names::{Identity, PartKind};
 use super::reader::BatchView;
 use super::rows::{put_row, visit_rows};
@@ -20,7 +21,10 @@ pub(crate) fn hostile() -> Vec<Decoder> {
     vec![
         Decoder::new("batch view: manifest", vec![manifest_body()], run_manifest),
         Decoder::new("batch view: rows of a block", vec![block()], run_rows),
-        Decoder::new("batch view: a part", vec![part()], run_part),
+        Decoder::new("batch view: a part", vec![part()], |bytes| run_part(MAGIC, bytes)),
+        Decoder::new("batch view: a part with levels", vec![leveled()], |bytes| {
+            run_part(MAGIC_LEVELS, bytes);
+        }),
     ]
 }
 
@@ -37,10 +41,27 @@ fn part() -> Vec<u8> {
     let index = vec![(8_u64, encode(&"be".to_owned()))];
     let index = bincode::Options::serialize(super::manifest::codec(u64::MAX), &index);
     let index = index.unwrap_or_else(|error| panic!("a sample: {error}"));
+    framed(&[block(), index])
+}
+
+/// A block of rows, a block of the index, and the root above it.
+fn leveled() -> Vec<u8> {
+    let coded = |level: u32, offset: usize| {
+        let entries = vec![(offset as u64, encode(&"be".to_owned()))];
+        let block =
+            bincode::Options::serialize(super::manifest::codec(u64::MAX), &(level, entries));
+        block.unwrap_or_else(|error| panic!("a sample: {error}"))
+    };
+    let (rows, leaf) = (block(), coded(1, MAGIC.len()));
+    let root = coded(2, MAGIC.len() + FRAME + rows.len());
+    framed(&[rows, leaf, root])
+}
+
+fn framed(blocks: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for block in [block(), index] {
+    for block in blocks {
         bytes.extend_from_slice(&(block.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&block);
+        bytes.extend_from_slice(block);
     }
     bytes
 }
@@ -66,7 +87,7 @@ fn manifest() -> Manifest {
         footer: 0,
     };
     let (dataflow, version) = ("word_count".into(), "1".into());
-    Manifest { dataflow, version, boundary: 1, workers: 1, meta, parts: vec![part] }
+    Manifest { dataflow, version, boundary: 1, workers: 1, meta, parts: vec![part], format: FORMAT }
 }
 
 fn manifest_body() -> Vec<u8> {
@@ -83,7 +104,7 @@ fn put(name: &str, bytes: &[u8]) -> Arc<dyn Disk> {
 
 fn run_manifest(bytes: &[u8]) {
     let identity = Identity::new("word_count", "1");
-    let disk = put(&super::names::manifest(1), &seal(bytes));
+    let disk = put(&super::names::manifest(1), &seal(FORMAT, bytes));
     let Ok(view) = BatchView::open(disk, Path::new(ROOT), &identity, 1) else { return };
     drop(view.verify());
     drop(view.view_size(VIEW));
@@ -95,8 +116,8 @@ fn run_rows(bytes: &[u8]) {
 }
 
 /// Blocks whose checksums are right; the last one is taken for the index.
-fn run_part(bytes: &[u8]) {
-    let mut file = super::block::MAGIC.to_vec();
+fn run_part(magic: [u8; 8], bytes: &[u8]) {
+    let mut file = magic.to_vec();
     let (mut rest, mut footer) = (bytes, 0);
     while let Some((length, tail)) = rest.split_first_chunk::<4>() {
         let len = (u32::from_le_bytes(*length) as usize).min(tail.len());

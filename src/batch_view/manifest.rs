@@ -15,8 +15,9 @@ use crate::serving::Digest;
 use crate::time::Epoch;
 
 const MAGIC: [u8; 8] = *b"DPTVIEW\0";
-/// The newest format this build writes and reads.
-const FORMAT: u32 = 1;
+/// The newest format this build writes and reads. Up to 1 the index of a view part's blocks was one
+/// block; from 2 on it has levels.
+pub(super) const FORMAT: u32 = 2;
 /// Magic, format, length of the body, checksum.
 const HEAD: usize = 8 + 4 + 4 + 4;
 
@@ -70,6 +71,9 @@ pub(super) struct Manifest {
     pub(super) workers: u64,
     pub(super) meta: Meta,
     pub(super) parts: Vec<Part>,
+    /// The format it has.
+    #[serde(skip)]
+    pub(super) format: u32,
 }
 
 /// How everything here that is not rows is coded.
@@ -78,9 +82,9 @@ pub(super) fn codec(bytes_max: u64) -> impl Options {
 }
 
 /// The bytes of a manifest with this body.
-pub(super) fn seal(body: &[u8]) -> Vec<u8> {
+pub(super) fn seal(format: u32, body: &[u8]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
-    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    bytes.extend_from_slice(&format.to_le_bytes());
     bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
     let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes), body);
     bytes.extend_from_slice(&crc.to_le_bytes());
@@ -94,7 +98,7 @@ impl Manifest {
             Error::new(Kind::Input, format!("the manifest of a batch view: {error}"))
                 .remedy("use fewer or shorter names of views, columns and accumulations")
         })?;
-        Ok(seal(&body))
+        Ok(seal(self.format, &body))
     }
 
     pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<Manifest> {
@@ -119,8 +123,9 @@ impl Manifest {
         if word(12) as usize != body.len() {
             return fail("the manifest has another length than it states");
         }
-        codec(BATCH_VIEW_MANIFEST_BYTES_MAX)
+        let manifest: Manifest = codec(BATCH_VIEW_MANIFEST_BYTES_MAX)
             .deserialize(body)
-            .map_err(|error| damaged(path, HEAD as u64, error))
+            .map_err(|error| damaged(path, HEAD as u64, error))?;
+        Ok(Manifest { format: word(8), ..manifest })
     }
 }

@@ -1,20 +1,20 @@
 //! A view read in place: its parts are mapped, and a row is found without reading what is before.
 //!
-//! What is opened are the indexes of blocks; a block's checksum and its rows are looked at when the
-//! first row of it is wanted, and where its rows begin is kept: from then on a row is found by
-//! halving. So a view answers at once however large it is, and damage is found by who meets it.
+//! What is opened are the upper levels of the indexes of blocks; a block's checksum and its rows
+//! are looked at when the first row of it is wanted, and where its rows begin is kept: from then on
+//! a row is found by halving. So a view answers at once however large it is, and damage is found by
+//! who meets it.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use bincode::Options;
 
-use super::block::{FRAME, MAGIC, damaged, read_block};
-use super::manifest::{Part, codec};
+use super::block::{FRAME, damaged, read_block};
+use super::index::{Block, BlockIndex, halved};
+use super::manifest::Part;
 use super::rows::{HEAD, row_at, visit_rows};
 use crate::error::{Error, Kind, Result};
-use crate::limits::BATCH_VIEW_FOOTER_BYTES_MAX;
 use crate::row::ByteRange;
 use crate::serving::{Cursor, Filling, Page, Row, StoredView};
 
@@ -29,70 +29,56 @@ pub struct MappedView {
 struct MappedPart {
     path: Arc<Path>,
     file: Buffer,
-    blocks: Vec<Block>,
-}
-
-struct Block {
-    offset: u64,
-    first_key: Vec<u8>,
-    /// The bytes of its rows and where each begins, once its checksum was found right.
-    rows: OnceLock<(Buffer, Box<[u32]>)>,
+    index: BlockIndex,
 }
 
 /// A row where it lies.
 type Found<'a> = (&'a [u8], &'a [u8], isize);
 
 /// A place in a part: in front of a row, or at the end.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Place {
+    /// Which block of the index.
+    leaf: usize,
+    /// Which block of rows of those it tells of.
     block: usize,
     row: usize,
 }
 
 impl MappedPart {
     fn open(part: &Part, path: Arc<Path>, file: Buffer) -> Result<MappedPart> {
-        if file.get(..MAGIC.len()) != Some(&MAGIC) {
-            return Err(damaged(&path, 0, "this is not a part of a batch view"));
-        }
-        let (footer, _) = read_block(&path, &file, part.footer)?;
-        let index: Vec<(u64, Vec<u8>)> = codec(BATCH_VIEW_FOOTER_BYTES_MAX)
-            .deserialize(&footer)
-            .map_err(|error| damaged(&path, part.footer, error))?;
-        if index.len() as u64 != part.blocks {
-            let what = format!("{} blocks, the manifest has {}", index.len(), part.blocks);
-            return Err(damaged(&path, part.footer, what));
-        }
-        let block = |(offset, first_key)| Block { offset, first_key, rows: OnceLock::new() };
-        Ok(MappedPart { path, file, blocks: index.into_iter().map(block).collect() })
+        let index = BlockIndex::open(part, Arc::clone(&path), file.clone())?;
+        Ok(MappedPart { path, file, index })
     }
 
     /// The bytes of a block, and where its rows begin.
-    fn rows(&self, block: usize) -> Result<&(Buffer, Box<[u32]>)> {
-        let Block { offset, rows, .. } = &self.blocks[block];
-        if let Some(rows) = rows.get() {
-            return Ok(rows);
+    fn rows<'b>(&self, block: &'b Block) -> Result<(&'b Buffer, &'b [u32])> {
+        if let Some((bytes, starts)) = block.rows.get() {
+            return Ok((bytes, starts));
         }
-        let (bytes, _) = read_block(&self.path, &self.file, *offset)?;
+        let (bytes, _) = read_block(&self.path, &self.file, block.offset)?;
         let mut starts = Vec::new();
         let mut next = 0;
-        visit_rows(&self.path, *offset, &bytes, |key, value, _| {
+        visit_rows(&self.path, block.offset, &bytes, |key, value, _| {
             starts.push(next as u32);
             next += HEAD + key.len() + value.len();
             true
         })?;
-        Ok(rows.get_or_init(|| (bytes, starts.into())))
+        let (bytes, starts) = block.rows.get_or_init(|| (bytes, starts.into()));
+        Ok((bytes, starts))
     }
 
     /// The row at a place.
     fn row(&self, place: Place) -> Result<Option<Found<'_>>> {
-        if place.block >= self.blocks.len() {
+        if place.leaf >= self.index.leaves() {
             return Ok(None);
         }
-        let (bytes, starts) = self.rows(place.block)?;
-        let start = starts[place.row] as usize;
+        let Some(block) = self.index.blocks(place.leaf)?.get(place.block) else { return Ok(None) };
+        let (bytes, starts) = self.rows(block)?;
+        let Some(start) = starts.get(place.row) else { return Ok(None) };
         // Looked at before; what is there now may be something else, if the file was changed.
-        row_at(bytes, start).map(Some).ok_or_else(|| {
-            let offset = self.blocks[place.block].offset + (FRAME + start) as u64;
+        row_at(bytes, *start as usize).map(Some).ok_or_else(|| {
+            let offset = block.offset + (FRAME + *start as usize) as u64;
             damaged(&self.path, offset, "a row has changed since it was first read")
         })
     }
@@ -100,38 +86,46 @@ impl MappedPart {
     /// The place of the first row that is not `before`, which is true of some first rows.
     fn seek(&self, key: &[u8], before: impl Fn(&[u8], &[u8]) -> bool) -> Result<Place> {
         // A block may end with the rows of the key that the next one begins with.
-        let after = self.blocks.partition_point(|block| block.first_key[..] < *key);
-        let mut place = Place { block: after.saturating_sub(1), row: 0 };
-        while place.block < self.blocks.len() {
-            let rows = self.rows(place.block)?.1.len();
-            let mut end = rows;
-            while place.row < end {
-                let middle = place.row + (end - place.row) / 2;
-                match self.row(Place { row: middle, ..place })? {
-                    Some((key, value, _)) if before(key, value) => place.row = middle + 1,
-                    _ => end = middle,
-                }
-            }
+        let (leaf, block) = self.index.last_below(key, |leaf, block| {
+            let first = self.row(self.settled(Place { leaf, block, row: 0 })?)?;
+            Ok(first.is_some_and(|(first, ..)| first < key))
+        })?;
+        let mut place = Place { leaf, block, row: 0 };
+        while place.leaf < self.index.leaves() {
+            let Some(block) = self.index.blocks(place.leaf)?.get(place.block) else {
+                place = Place { leaf: place.leaf + 1, ..Place::default() };
+                continue;
+            };
+            let rows = self.rows(block)?.1.len();
+            place.row = halved(rows, |row| {
+                let row = self.row(Place { row, ..place })?;
+                Ok(row.is_some_and(|(key, value, _)| before(key, value)))
+            })?;
             if place.row < rows {
                 break;
             }
-            place = Place { block: place.block + 1, row: 0 };
+            place = Place { block: place.block + 1, row: 0, ..place };
         }
         Ok(place)
     }
 
     /// The place behind the row at a place.
     fn behind(&self, place: Place) -> Result<Place> {
-        let rows = self.rows(place.block)?.1.len();
-        let mut next = Place { row: place.row + 1, ..place };
-        if next.row >= rows {
-            next = Place { block: place.block + 1, row: 0 };
+        self.settled(Place { row: place.row + 1, ..place })
+    }
+
+    /// The place of the row that is there, or comes next.
+    fn settled(&self, mut place: Place) -> Result<Place> {
+        while place.leaf < self.index.leaves() {
+            let blocks = self.index.blocks(place.leaf)?;
             // A block without rows is never written; it would not hold anybody up either.
-            while next.block < self.blocks.len() && self.rows(next.block)?.1.is_empty() {
-                next.block += 1;
+            match blocks.get(place.block) {
+                Some(block) if place.row < self.rows(block)?.1.len() => break,
+                Some(_) => place = Place { block: place.block + 1, row: 0, ..place },
+                None => place = Place { leaf: place.leaf + 1, ..Place::default() },
             }
         }
-        Ok(next)
+        Ok(place)
     }
 }
 

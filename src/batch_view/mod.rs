@@ -5,6 +5,7 @@ mod block;
 mod clean;
 mod former;
 mod hostile;
+mod index;
 mod lineage;
 mod manifest;
 mod mapped;

@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bincode::Options;
 
-use super::block::BlockWriter;
-use super::manifest::{Manifest, Meta, Part, codec};
+use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS};
+use super::index::{self, Entry};
+use super::manifest::{FORMAT, Manifest, Meta, Part, codec};
 use super::names::{self, Identity, PartKind};
 use super::rows::put_row;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Disk, Lock, Open, replace};
 use crate::limits::{
-    BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX, BATCH_VIEW_MANIFEST_BYTES_MAX,
+    ACCUMULATION_BLOCK_BYTES_MAX, BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_BLOCK_BYTES_MAX,
+    BATCH_VIEW_MANIFEST_BYTES_MAX,
 };
 use crate::serving::Digest;
 use crate::time::Epoch;
@@ -114,7 +116,12 @@ impl BatchViewWriter {
     fn begin(&self, kind: PartKind, name: &str, worker: usize) -> Result<(BlockWriter, Part)> {
         assert!(worker < self.workers, "worker {worker} of {}", self.workers);
         let file = names::part(self.boundary, kind, name, worker);
-        let writer = BlockWriter::new(self.disk.open(&self.dir.join(&file), Open::Create)?)?;
+        let magic = match kind {
+            PartKind::Accumulation => MAGIC,
+            PartKind::View => MAGIC_LEVELS,
+        };
+        let opened = self.disk.open(&self.dir.join(&file), Open::Create)?;
+        let writer = BlockWriter::new(opened, magic)?;
         let part = Part {
             file,
             kind,
@@ -190,6 +197,7 @@ impl BatchViewWriter {
             workers: self.workers as u64,
             meta,
             parts,
+            format: FORMAT,
         };
         // The names of the parts must last before the name that makes them count.
         self.disk.sync_dir(&self.dir)?;
@@ -222,10 +230,10 @@ impl AccumulationWriter<'_> {
     /// Appends a block of `rows` rows.
     ///
     /// # Errors
-    /// When it is larger than [`crate::limits::BATCH_VIEW_BLOCK_BYTES_MAX`], or the disk refuses.
+    /// When it is larger than [`crate::limits::ACCUMULATION_BLOCK_BYTES_MAX`], or the disk refuses.
     pub fn block(&mut self, bytes: &[u8], rows: u64) -> Result<()> {
         self.part.rows += rows;
-        self.blocks.push(bytes)
+        self.blocks.push(bytes, ACCUMULATION_BLOCK_BYTES_MAX)
     }
 
     /// Makes the part durable.
@@ -245,8 +253,8 @@ pub struct ViewWriter<'a> {
     part: Part,
     block: Vec<u8>,
     last: Option<(Vec<u8>, Vec<u8>)>,
-    /// Offset and first key of each block.
-    index: Vec<(u64, Vec<u8>)>,
+    /// The lowest level of the index.
+    index: Vec<Entry>,
 }
 
 impl ViewWriter<'_> {
@@ -258,6 +266,13 @@ impl ViewWriter<'_> {
     /// When the row is too large, or the disk refuses.
     pub fn push(&mut self, key: &[u8], value: &[u8], multiplicity: isize) -> Result<()> {
         assert!(multiplicity != 0, "row {key:02x?}, {value:02x?} is there zero times");
+        if self.block.len() >= BATCH_VIEW_BLOCK_BYTES {
+            self.flush()?;
+        }
+        if self.block.is_empty() {
+            let last = self.last.as_ref().map(|(key, _)| &key[..]);
+            self.index.push((self.blocks.len, index::separator(last, key)));
+        }
         if let Some((last_key, last_value)) = &mut self.last {
             assert!(
                 (&last_key[..], &last_value[..]) < (key, value),
@@ -270,12 +285,6 @@ impl ViewWriter<'_> {
         } else {
             self.last = Some((key.to_vec(), value.to_vec()));
         }
-        if self.block.len() >= BATCH_VIEW_BLOCK_BYTES {
-            self.flush()?;
-        }
-        if self.block.is_empty() {
-            self.index.push((self.blocks.len, key.to_vec()));
-        }
         put_row(key, value, multiplicity, &mut self.block);
         self.part.rows += 1;
         self.part.digest.add(key, value, multiplicity);
@@ -283,7 +292,7 @@ impl ViewWriter<'_> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.blocks.push(&self.block)?;
+        self.blocks.push(&self.block, BATCH_VIEW_BLOCK_BYTES_MAX as u64)?;
         self.block.clear();
         Ok(())
     }
@@ -297,13 +306,7 @@ impl ViewWriter<'_> {
             self.flush()?;
         }
         self.part.blocks = self.blocks.blocks;
-        self.part.footer = self.blocks.len;
-        let footer =
-            codec(BATCH_VIEW_FOOTER_BYTES_MAX).serialize(&self.index).map_err(|error| {
-                Error::new(Kind::Input, format!("the index of {}: {error}", self.part.file))
-                    .remedy("use more workers, or shorter keys")
-            })?;
-        self.blocks.push(&footer)?;
+        self.part.footer = index::write(&mut self.blocks, self.index)?;
         self.whole.end(&self.blocks, self.part)
     }
 }

@@ -1,0 +1,275 @@
+//! The index of a view part's blocks: in which of them a key is, without reading the others.
+//!
+//! It has levels. An entry is where a block begins and a *separator*: the shortest bytes that are
+//! above every key before the block and not above its first. The entries of the blocks of rows are
+//! the lowest level, and stand in blocks themselves; the level above has an entry for each of
+//! those; and so on, up to one block, the root. A separator is cut after some bytes, so a block of
+//! the index is bounded, whatever the keys and however many there are: where keys begin alike for
+//! longer, their blocks are told apart by the first rows.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use arrow_buffer::Buffer;
+use bincode::Options;
+use serde::{Deserialize, Serialize};
+
+use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS, damaged, read_block};
+use super::manifest::{Part, codec};
+use crate::error::{Error, Kind, Result};
+use crate::limits::{
+    BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX, BATCH_VIEW_SEPARATOR_BYTES,
+};
+
+/// What an entry has beside its separator: an offset and a length.
+const ENTRY: usize = 8 + 8;
+const _: () = assert!(
+    ((BATCH_VIEW_BLOCK_BYTES + BATCH_VIEW_SEPARATOR_BYTES + 2 * ENTRY) as u64)
+        < BATCH_VIEW_FOOTER_BYTES_MAX,
+    "a block of the index can be read"
+);
+const _: () = assert!(
+    2 * (BATCH_VIEW_SEPARATOR_BYTES + ENTRY) <= BATCH_VIEW_BLOCK_BYTES,
+    "each level has at most half the blocks of the one below"
+);
+
+/// Where a block begins, and its separator.
+pub(super) type Entry = (u64, Vec<u8>);
+
+/// A block of the index.
+#[derive(Serialize, Deserialize)]
+struct Level {
+    /// 1 when the entries are of blocks of rows.
+    level: u32,
+    entries: Vec<Entry>,
+}
+
+/// The separator of a block that begins with `first`, behind one that ends with `last`.
+pub(super) fn separator(last: Option<&[u8]>, first: &[u8]) -> Vec<u8> {
+    let Some(last) = last else { return Vec::new() };
+    let shared = last.iter().zip(first).take_while(|(a, b)| a == b).count();
+    first[..(shared + 1).min(first.len()).min(BATCH_VIEW_SEPARATOR_BYTES)].to_vec()
+}
+
+/// Writes the levels above the blocks of rows. Gives where the root begins.
+///
+/// # Errors
+/// What the disk reports.
+pub(super) fn write(blocks: &mut BlockWriter, mut entries: Vec<Entry>) -> Result<u64> {
+    let mut level = 0;
+    loop {
+        level += 1;
+        let mut above: Vec<Entry> = Vec::new();
+        let mut rest = entries.into_iter().peekable();
+        loop {
+            let (mut some, mut bytes) = (Vec::new(), 0);
+            while bytes < BATCH_VIEW_BLOCK_BYTES
+                && let Some(entry) = rest.next()
+            {
+                bytes += ENTRY + entry.1.len();
+                some.push(entry);
+            }
+            let first = some.first().map(|entry| entry.1.clone()).unwrap_or_default();
+            above.push((blocks.len, first));
+            let block =
+                codec(BATCH_VIEW_FOOTER_BYTES_MAX).serialize(&Level { level, entries: some });
+            let block = block.map_err(|error| {
+                let message = format!("a block of the index of blocks: {error}");
+                Error::new(Kind::Input, message).remedy("report this: it is bounded")
+            })?;
+            blocks.push(&block, BATCH_VIEW_FOOTER_BYTES_MAX)?;
+            if rest.peek().is_none() {
+                break;
+            }
+        }
+        if let [(root, _)] = above[..] {
+            return Ok(root);
+        }
+        entries = above;
+    }
+}
+
+/// A block of rows, as the index knows it.
+pub(super) struct Block {
+    pub(super) offset: u64,
+    pub(super) separator: Vec<u8>,
+    /// The bytes of its rows and where each begins, once its checksum was found right.
+    pub(super) rows: OnceLock<(Buffer, Box<[u32]>)>,
+}
+
+/// A block of the lowest level: read when a key is looked for in it.
+struct Leaf {
+    entry: Entry,
+    blocks: OnceLock<Box<[Block]>>,
+}
+
+/// The index of a part. The levels above the lowest are in memory.
+pub(super) struct BlockIndex {
+    path: Arc<Path>,
+    file: Buffer,
+    leaves: Vec<Leaf>,
+}
+
+impl BlockIndex {
+    /// Reads the upper levels; of a part of format 1, whose index is one block, all of it.
+    ///
+    /// # Errors
+    /// When the file is no part, or the index is damaged.
+    pub(super) fn open(part: &Part, path: Arc<Path>, file: Buffer) -> Result<BlockIndex> {
+        let mut index = BlockIndex { path, file, leaves: Vec::new() };
+        match index.file.get(..MAGIC.len()) {
+            Some(magic) if magic == MAGIC => index.one_block(part)?,
+            Some(magic) if magic == MAGIC_LEVELS => index.levels(part)?,
+            _ => return Err(damaged(&index.path, 0, "this is not a part of a batch view")),
+        }
+        Ok(index)
+    }
+
+    fn one_block(&mut self, part: &Part) -> Result<()> {
+        let (footer, _) = read_block(&self.path, &self.file, part.footer)?;
+        let entries: Vec<Entry> = codec(BATCH_VIEW_FOOTER_BYTES_MAX)
+            .deserialize(&footer)
+            .map_err(|error| damaged(&self.path, part.footer, error))?;
+        self.check(entries.len() as u64 == part.blocks, entries.len(), part)?;
+        let entry = (part.footer, Vec::new());
+        self.leaves = vec![Leaf { entry, blocks: OnceLock::from(blocks_of(entries)) }];
+        Ok(())
+    }
+
+    fn levels(&mut self, part: &Part) -> Result<()> {
+        let mut level = self.read(part.footer)?;
+        let mut entries = vec![(part.footer, Vec::new())];
+        while level.level > 1 {
+            let below = level.level - 1;
+            entries = level.entries;
+            self.check(entries.len() as u64 <= part.blocks, entries.len(), part)?;
+            if below == 1 {
+                break;
+            }
+            let mut all = Vec::new();
+            for (offset, _) in &entries {
+                let next = self.read(*offset)?;
+                if next.level != below {
+                    return Err(damaged(&self.path, *offset, "a block of the index is elsewhere"));
+                }
+                all.extend(next.entries);
+                self.check(all.len() as u64 <= part.blocks, all.len(), part)?;
+            }
+            level = Level { level: below, entries: all };
+        }
+        let leaf = |entry| Leaf { entry, blocks: OnceLock::new() };
+        self.leaves = entries.into_iter().map(leaf).collect();
+        Ok(())
+    }
+
+    fn check(&self, fits: bool, found: usize, part: &Part) -> Result<()> {
+        let stated = part.blocks;
+        let what = || format!("{found} blocks, the manifest has {stated}");
+        if fits { Ok(()) } else { Err(damaged(&self.path, part.footer, what())) }
+    }
+
+    fn read(&self, offset: u64) -> Result<Level> {
+        let (block, _) = read_block(&self.path, &self.file, offset)?;
+        codec(BATCH_VIEW_FOOTER_BYTES_MAX)
+            .deserialize(&block)
+            .map_err(|error| damaged(&self.path, offset, error))
+    }
+
+    /// How many blocks the lowest level has.
+    pub(super) fn leaves(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// The blocks of rows that a block of the lowest level tells of.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub(super) fn blocks(&self, leaf: usize) -> Result<&[Block]> {
+        let Leaf { entry: (offset, _), blocks } = &self.leaves[leaf];
+        if let Some(blocks) = blocks.get() {
+            return Ok(blocks);
+        }
+        let Level { level, entries } = self.read(*offset)?;
+        if level != 1 {
+            return Err(damaged(&self.path, *offset, "a block of the index is elsewhere"));
+        }
+        Ok(blocks.get_or_init(|| blocks_of(entries)))
+    }
+
+    /// The last block that begins below `key`, as leaf and place in it; the first of all when none
+    /// does. `first_is_below` reads the first row of a block and says so of it.
+    ///
+    /// # Errors
+    /// When what has to be read is damaged.
+    pub(super) fn last_below(
+        &self,
+        key: &[u8],
+        first_is_below: impl Fn(usize, usize) -> Result<bool>,
+    ) -> Result<(usize, usize)> {
+        let below = |separator: &[u8], leaf, block| {
+            // A separator that may have been cut does not tell such a key from the block's first.
+            if separator.len() == BATCH_VIEW_SEPARATOR_BYTES && key.starts_with(separator) {
+                return first_is_below(leaf, block);
+            }
+            Ok(separator < key)
+        };
+        let leaf = halved(self.leaves.len(), |leaf| below(&self.leaves[leaf].entry.1, leaf, 0))?;
+        let leaf = leaf.saturating_sub(1);
+        if leaf >= self.leaves.len() {
+            return Ok((leaf, 0));
+        }
+        let blocks = self.blocks(leaf)?;
+        let block = halved(blocks.len(), |block| below(&blocks[block].separator, leaf, block))?;
+        Ok((leaf, block.saturating_sub(1)))
+    }
+}
+
+fn blocks_of(entries: Vec<Entry>) -> Box<[Block]> {
+    let block = |(offset, separator)| Block { offset, separator, rows: OnceLock::new() };
+    entries.into_iter().map(block).collect()
+}
+
+/// How many of `count` things, which come first, are `before`.
+///
+/// # Errors
+/// What `before` reports.
+pub(super) fn halved(count: usize, before: impl Fn(usize) -> Result<bool>) -> Result<usize> {
+    let (mut start, mut end) = (0, count);
+    while start < end {
+        let middle = start + (end - start) / 2;
+        if before(middle)? {
+            start = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    Ok(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_separator_separates(
+            last in prop::collection::vec(0_u8..3, 0..6),
+            first in prop::collection::vec(0_u8..3, 0..6),
+        ) {
+            prop_assume!(last < first);
+            let found = separator(Some(&last), &first);
+            prop_assert!(last < found && found <= first, "{:?}", found);
+            // None that is shorter does.
+            prop_assert!(first[..found.len() - 1] <= last[..]);
+        }
+    }
+
+    #[test]
+    fn a_separator_is_bounded() {
+        let (last, first) = (vec![7; 1 << 20], [vec![7; 1 << 20], vec![1]].concat());
+        assert_eq!(separator(Some(&last), &first).len(), BATCH_VIEW_SEPARATOR_BYTES);
+        assert_eq!(separator(Some(&first), &first).len(), BATCH_VIEW_SEPARATOR_BYTES);
+        assert!(separator(None, &first).is_empty());
+    }
+}
