@@ -225,7 +225,7 @@ mod tests {
         fn a_key_shown_is_the_key_asked_for(
             numbers: (u8, i16, u64, i64), flag: bool, optional: bool, bytes: Vec<u8>,
             (some, text) in (text(), text()),
-            (units, micros, days, float) in (any::<i64>(), any::<i64>(), any::<i32>(), any::<f64>()),
+            units: i64, micros: i64, days: i32, float: f64,
         ) {
             let key: Wide = (
                 numbers,

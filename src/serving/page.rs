@@ -1,14 +1,21 @@
 //! Pages: some rows of a view in order, and where the next ones are.
 //!
-//! A page is bounded in rows and in bytes. The place where it ends is a row, which may be long; what
-//! a client is given of it is not: the row's beginning, and how many rows that begin so come before.
+//! A page is bounded in rows and in bytes. The place where it ends is a row, which may be long;
+//! what a client is given of it is not: the row's beginning, and how many rows that begin so come
+//! before.
 
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::rows::Row;
 use crate::error::{Error, Kind, Result};
-use crate::limits::{CURSOR_PART_BYTES, PAGE_BYTES};
+use crate::limits::{CURSOR_PART_BYTES, HEAD_BYTES_MAX, PAGE_BYTES};
 use crate::row::Columns;
+
+const _: () = assert!(
+    // Zero bytes are doubled, and base64 has four letters for three bytes.
+    (2 * 2 * CURSOR_PART_BYTES + 64) * 4 / 3 < HEAD_BYTES_MAX / 4,
+    "a cursor leaves room for the rest of an address"
+);
 
 /// The place of a row; reading goes on behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]

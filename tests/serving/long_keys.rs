@@ -1,6 +1,8 @@
 //! Keys of any length are found, and read page by page: what a client has to send back of a page
 //! fits an address.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use super::server::Server;
@@ -69,4 +71,42 @@ fn pages_go_on_among_keys_that_begin_alike() {
     let (status, detail) = super::reads::refused(&server, &path);
     assert_eq!(status, 400, "{detail}");
     assert!(detail.contains("not a place among these rows"), "{detail}");
+}
+
+/// Keys that no address holds are asked for in a form.
+#[test]
+fn long_keys_are_asked_for_in_a_form() {
+    let data = tempfile::tempdir().expect("a directory");
+    let words = ["a".repeat(50_000), "b".repeat(60_000), "[&%+]".to_owned()];
+    let (server, epoch) = counting(&data, &words);
+    let posted = |address: &str, kind: &str, body: &str| {
+        let url = server.url(&format!("{VIEW}?{address}"));
+        let request = ureq::post(url).config().http_status_as_error(false).build();
+        let mut response = request.header("content-type", kind).send(body).expect("an answer");
+        let text = response.body_mut().read_to_string().expect("text");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        (response.status().as_u16(), answer)
+    };
+    let form = "application/x-www-form-urlencoded";
+    let (status, one) = posted("", form, &format!("key={}", words[1]));
+    assert_eq!((status, words_of(&one)), (200, vec![words[1].clone()]));
+    let keys = format!("key_json=[\"{}\"]&key=%5B%26%25%2B%5D&key={}", words[1], words[0]);
+    let (status, many) = posted(&format!("as_of={epoch}&limit=5"), form, &keys);
+    let expected: Vec<_> = words.iter().rev().map(String::as_str).collect();
+    let found = words_of(&many);
+    assert_eq!(status, 200);
+    assert_eq!(found, [expected[1], expected[0], expected[2]]);
+    let (status, refused) = posted("", form, "keys=a");
+    assert_eq!(status, 400, "{refused}");
+    let (status, refused) = posted("", "application/json", "{}");
+    assert_eq!(status, 415, "{refused}");
+    let (status, refused) = posted("", form, &format!("key={}", "k".repeat(3 << 20)));
+    assert_eq!(status, 413, "{refused}");
+
+    // The command line does so by itself.
+    let mut query = Command::new(env!("CARGO_BIN_EXE_diptych"));
+    query.args(["query", "word_count", "counts", "--format", "csv", "--server", &server.url("")]);
+    let output = query.args(["--key", &words[1]]).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(text.lines().nth(1), Some(&*format!("{},1", words[1])), "{:?}", output.stderr);
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::{Response, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use crate::error::{Error, Kind, Result};
 use crate::io::read_text;
@@ -86,7 +86,40 @@ impl Remote {
     /// When the server is not there, or refuses; says why and what to do.
     pub(super) fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value> {
         let text = self.text(path, parameters)?;
-        serde_json::from_str(&text).map_err(|error| {
+        self.parsed(path, &text)
+    }
+
+    /// The same, of a path that takes its parameters in a form, too: those that are too long for an
+    /// address go there.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn ask(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value> {
+        if self.url(path, parameters).len() <= ADDRESS_BYTES {
+            return self.get(path, parameters);
+        }
+        let url = self.url(path, &[]);
+        let request = self.agent.post(&url).config().timeout_per_read(Some(ANSWER_WAIT)).build();
+        let request = self.with_token(request);
+        let sent = request.content_type(FORM).send(written(parameters));
+        let mut response = sent.map_err(|error| refused::unreachable(&self.base, &error))?;
+        if !response.status().is_success() {
+            return Err(refused::refused(&url, response, self.token.is_some()));
+        }
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
+        let text = body.read_to_string();
+        self.parsed(path, &text.map_err(|error| refused::unreachable(&self.base, &error))?)
+    }
+
+    fn with_token<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    fn parsed(&self, path: &str, text: &str) -> Result<Value> {
+        serde_json::from_str(text).map_err(|error| {
             let message = format!("{}{path}: the answer is no JSON: {error}", self.base);
             Error::new(Kind::Input, message).remedy("is there another kind of server?")
         })
@@ -129,11 +162,7 @@ impl Remote {
     fn posted(&self, path: &str, parameters: &[(&str, String)]) -> Result<Response<Body>> {
         let url = self.url(path, parameters);
         let request = self.agent.post(&url).config().timeout_global(Some(ANSWER_WAIT)).build();
-        let request = match &self.token {
-            Some(token) => request.header("authorization", format!("Bearer {token}")),
-            None => request,
-        };
-        let sent = request.send_empty();
+        let sent = self.with_token(request).send_empty();
         let response = sent.map_err(|error| refused::unreachable(&self.base, &error))?;
         if response.status().is_success() {
             return Ok(response);
@@ -142,14 +171,8 @@ impl Remote {
     }
 
     fn url(&self, path: &str, parameters: &[(&str, String)]) -> String {
-        let mut url = format!("{}{path}", self.base);
-        for (place, (name, value)) in parameters.iter().enumerate() {
-            url.push(if place == 0 { '?' } else { '&' });
-            url.push_str(name);
-            url.push('=');
-            url.push_str(&encoded(value));
-        }
-        url
+        let question = if parameters.is_empty() { "" } else { "?" };
+        format!("{}{path}{question}{}", self.base, written(parameters))
     }
 
     /// What the server says of a dataflow.
@@ -169,10 +192,8 @@ impl Remote {
         silence: Duration,
     ) -> Result<Response<Body>> {
         let url = self.url(path, parameters);
-        let mut request = self.agent.get(&url).config().timeout_per_read(Some(silence)).build();
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
+        let request = self.agent.get(&url).config().timeout_per_read(Some(silence)).build();
+        let mut request = self.with_token(request);
         if let Some(id) = last_event {
             request = request.header("last-event-id", id);
         }
@@ -258,6 +279,12 @@ fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>> {
     if found.is_empty() { Err(refuse()) } else { Ok(found) }
 }
 
+/// Parameters as an address or a form has them.
+fn written(parameters: &[(&str, String)]) -> String {
+    let pairs = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
 /// Text in a path or behind a question mark.
 fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -271,6 +298,12 @@ fn encoded(text: &str) -> String {
     }
     out
 }
+
+/// Bytes of an address that servers and what is before them surely take.
+const ADDRESS_BYTES: usize = 4 << 10;
+
+/// How the parameters of a form are written.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A silent stream is a dead one: heartbeats come more often than this.
 const SILENCE: Duration = Duration::from_secs(3 * HEARTBEAT_INTERVAL.as_secs());

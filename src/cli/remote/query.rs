@@ -21,7 +21,7 @@ pub(in crate::cli) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode>
     let page = args.limit.unwrap_or(REMOTE_PAGE_ROWS).clamp(1, REMOTE_PAGE_ROWS);
     asked.push(("limit", page.to_string()));
     let mut out = RowPrinter::new(args.format, &schema, args.limit)?;
-    let mut answer = remote.get(&path, &asked)?;
+    let mut answer = remote.ask(&path, &asked)?;
     match (answer["epoch"].as_u64(), answer["boundary"].as_u64()) {
         (Some(epoch), boundary) => eprintln!(
             "epoch {epoch}, boundary F = {}: read from {}",
@@ -40,7 +40,7 @@ pub(in crate::cli) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode>
         let Some(cursor) = answer["cursor"].as_str() else { break };
         let mut next = asked.clone();
         next.push(("cursor", cursor.to_owned()));
-        answer = remote.get(&path, &next)?;
+        answer = remote.ask(&path, &next)?;
     }
     out.finish()?;
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ mod cursor;
 mod deploy;
 mod describe;
 mod exposition;
+mod form;
 mod graph;
 mod handover;
 mod health;

@@ -25,7 +25,14 @@ impl<'a> Query<'a> {
     /// # Errors
     /// When one is not known, or is no text.
     pub(in crate::servers) fn of(uri: &'a Uri, known: &[&str]) -> Result<Query<'a>> {
-        let text = uri.query().unwrap_or_default();
+        Query::of_text(uri.query().unwrap_or_default(), known)
+    }
+
+    /// The parameters of a form, written as those of an address are.
+    ///
+    /// # Errors
+    /// As [`Query::of`].
+    pub(in crate::servers) fn of_text(text: &'a str, known: &[&str]) -> Result<Query<'a>> {
         let mut pairs = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

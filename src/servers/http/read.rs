@@ -3,16 +3,20 @@
 //! A read of one key at the latest epoch is what servers are measured by, so it goes a shorter way:
 //! no lease, and the answer is written straight from the index's bytes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::{About, json, write_row};
 use super::cursor::Place;
+use super::form::{FORM, Form, form};
 use super::query::{Query, segment};
 use super::{Problem, Routes, problem};
 use crate::error::{Error, Kind, Result};
@@ -23,7 +27,7 @@ use crate::servers::site::{Flow, Site};
 use crate::serving::{Cursor, Latest, Page, Snapshot, ViewInfo};
 
 pub(super) fn routes() -> Routes {
-    OpenApiRouter::new().routes(routes!(read))
+    OpenApiRouter::new().routes(routes!(read, read_form))
 }
 
 /// Rows of a view at one epoch.
@@ -125,12 +129,57 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
     {
         return Ok(answer);
     }
-    let query = Query::of(&uri, KNOWN)?;
+    answered(&site, flow, view, &Query::of(&uri, KNOWN)?).await
+}
+
+/// Reads rows of a view at one epoch, asked for in a form.
+///
+/// The parameters are those of the same path with GET, in the body: for keys that are too long for
+/// an address. It changes nothing.
+#[utoipa::path(post, path = "/v1/dataflows/{dataflow}/views/{view}", tag = "views",
+    params(
+        ("dataflow" = String, Path, description = "A served dataflow"),
+        ("view" = String, Path, description = "One of its views"),
+    ),
+    request_body(description = "The parameters of GET", content_type = FORM, content = Form),
+    responses(
+        (status = 200, description = "The rows", body = Rows),
+        (status = 400, description = "A parameter is wrong; it is named", body = problem::Body,
+         content_type = "application/problem+json"),
+        (status = 404, description = "No such dataflow, view or epoch", body = problem::Body,
+         content_type = "application/problem+json"),
+        (status = 409, description = "The log contradicts the request", body = problem::Body,
+         content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = problem::Body,
+         content_type = "application/problem+json"),
+        (status = 415, description = "The content type is another", body = problem::Body,
+         content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = problem::Body,
+         content_type = "application/problem+json"),
+    ))]
+async fn read_form(
+    State(site): State<Arc<Site>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?);
+    let flow = site.flow(&dataflow)?;
+    let text = form(&uri, &headers, body)?;
+    answered(&site, flow, view, &Query::of_text(&text, KNOWN)?).await
+}
+
+async fn answered(
+    site: &Site,
+    flow: &Flow,
+    view: Cow<'_, str>,
+    query: &Query<'_>,
+) -> Result<Response, Problem> {
     let mode = query.mode()?;
     let limit = query.limit(READ_ROWS, READ_ROWS_MAX)?;
     let index = flow.serving.index();
     let (_, info) = find(index.views(), &view)?;
-    match asked(&query, &info.schema)? {
+    match asked(query, &info.schema)? {
         Asked::Keys(keys) => {
             let snapshot = site.snapshot(flow, mode).await?;
             still(&snapshot, &view, &info.schema)?;
@@ -140,7 +189,7 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
         }
         Asked::Range(range) => {
             let range = (range, &info.schema);
-            read_range(&site, flow, &view, &query, mode, range, limit).await
+            read_range(site, flow, &view, query, mode, range, limit).await
         }
     }
 }

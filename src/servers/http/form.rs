@@ -1,0 +1,69 @@
+//! A form: the parameters of a read in a body, for keys that are too long for an address.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use utoipa::ToSchema;
+
+use super::Problem;
+use crate::error::{Error, Kind};
+
+/// How its parameters are written: as those of an address.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The parameters of GET that may be long; the others may stand in either place.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "forms are read like addresses; this describes them")]
+pub(super) struct Form {
+    /// Keys in plain text.
+    #[schema(required = false)]
+    key: Vec<String>,
+    /// Keys as JSON lists.
+    #[schema(required = false)]
+    key_json: Vec<String>,
+    /// The first key of a range, in plain text.
+    #[schema(required = false)]
+    from: String,
+    /// The first key of a range, as a JSON list.
+    #[schema(required = false)]
+    from_json: String,
+    /// The key behind the range, in plain text.
+    #[schema(required = false)]
+    to: String,
+    /// The key behind the range, as a JSON list.
+    #[schema(required = false)]
+    to_json: String,
+    /// How the text column behind the values of the key begins.
+    #[schema(required = false)]
+    prefix: String,
+    /// Where the page before ended.
+    #[schema(required = false)]
+    cursor: String,
+}
+
+/// The parameters of the address, and behind them those of the body.
+pub(super) fn form(
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<String, Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = given.unwrap_or("none").split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case(FORM) {
+        let detail = format!("the content type is {essence} (send {FORM})");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "input", detail));
+    }
+    let body = body.map_err(|rejection| {
+        let remedy = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "ask in several requests",
+            _ => "send the request again",
+        };
+        let detail = format!("{} ({remedy})", rejection.body_text());
+        Problem::new(rejection.status(), "input", detail)
+    })?;
+    let body = std::str::from_utf8(&body).map_err(|_| {
+        Error::new(Kind::Input, "the form is not UTF-8")
+            .remedy("encode the bytes of UTF-8 text as %41, and % itself as %25")
+    })?;
+    Ok(format!("{}&{body}", uri.query().unwrap_or_default()))
+}
