@@ -2,7 +2,8 @@
 //!
 //! After Jamie Brandon, "Internal consistency in streaming systems" (2021).
 
-use diptych::{Dataflow, Event, PairsExt};
+use diptych::dataflow::Key;
+use diptych::{Collection, CollectionExt, Columns, Dataflow, Event, PairsExt};
 
 /// Moves `amount` from one account to another.
 #[derive(Event, Clone, Debug, PartialEq)]
@@ -21,10 +22,14 @@ pub struct Transfer {
 
 /// `credits`, `debits`, `balance` (accounts that have both), `balance_outer` (accounts that have
 /// either), each (account) -> amount, and `total`: () -> the sum of all balances, always zero.
+///
+/// Amounts may be any number, so their sums are wider, and no view shows what its column cannot
+/// hold: that is a row of `errors`.
 pub fn bank(df: &mut Dataflow) {
     let transfers = df.events::<Transfer>("transfers");
-    let credits = transfers.clone().map(|t| (t.to_account, t.amount)).sum("credits");
-    let debits = transfers.map(|t| (t.from_account, t.amount)).sum("debits");
+    let credited = transfers.clone().map(|t| (t.to_account, i128::from(t.amount)));
+    let credits = credited.sum("credits");
+    let debits = transfers.map(|t| (t.from_account, i128::from(t.amount))).sum("debits");
 
     let balance = credits.clone().join(debits.clone()).map(|(account, (c, d))| (account, c - d));
     let only_credits = credits.clone().antijoin(debits.clone().map(|(account, _)| account));
@@ -33,9 +38,22 @@ pub fn bank(df: &mut Dataflow) {
         balance.clone().concat(only_credits).concat(only_debits.map(|(account, d)| (account, -d)));
     let total = outer.clone().map(|(_, balance)| ((), balance)).sum_values();
 
-    df.view("credits", credits).columns(&["account", "credits"]);
-    df.view("debits", debits).columns(&["account", "debits"]);
-    df.view("balance", balance).columns(&["account", "balance"]);
-    df.view("balance_outer", outer).columns(&["account", "balance"]);
-    df.view("total", total).columns(&["total"]);
+    publish(df, "credits", credits, &["account", "credits"]);
+    publish(df, "debits", debits, &["account", "debits"]);
+    publish(df, "balance", balance, &["account", "balance"]);
+    publish(df, "balance_outer", outer, &["account", "balance"]);
+    publish(df, "total", total, &["total"]);
+}
+
+fn publish<'s, K: Key + Columns>(
+    df: &mut Dataflow<'s>,
+    view: &str,
+    sums: Collection<'s, (K, i128)>,
+    columns: &[&str],
+) {
+    let rows = sums.try_map(view, |(key, sum)| match i64::try_from(sum) {
+        Ok(sum) => Ok((key, sum)),
+        Err(_) => Err("more than the column holds"),
+    });
+    df.view(view, rows).columns(columns);
 }

@@ -1,8 +1,8 @@
 //! What an event may claim, so that nothing behind it overflows.
 //!
-//! Behind a barrier nothing can be refused any more: a sum that overflows stops the dataflow, and
-//! again whenever the log is replayed. So each event is looked at in front; billions of those that
-//! pass may be multiplied and summed.
+//! A sum that is out of range is an error row, but a closure that multiplies two numbers panics,
+//! and again whenever the log is replayed. So each event is looked at in front; billions of those
+//! that pass may be multiplied and summed.
 
 use std::fmt::Display;
 

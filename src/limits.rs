@@ -2,7 +2,11 @@
 //!
 //! Assertions at compile time keep the bounds consistent with one another.
 
+mod results;
+
 use std::time::Duration;
+
+pub use results::*;
 
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are
 /// mostly unique and a larger table only costs cache misses and memory.

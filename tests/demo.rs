@@ -17,7 +17,7 @@ fn layers_agree_after_live_events() {
     let (out, err, code) =
         demo(&["--history", "20_000", "--rate", "2_000", "--for", "2s", "-w", "2"]);
     assert_eq!((out.as_str(), code), ("layers agree\n", Some(0)), "{err}");
-    for said in ["batch view at F = 1", "append to visible", "one fdatasync", "3 views compared"] {
+    for said in ["batch view at F = 1", "append to visible", "one fdatasync", "4 views compared"] {
         assert!(err.contains(said), "{said:?} is not in {err}");
     }
     let live = err.lines().find(|line| line.contains("all visible")).expect("a summary");

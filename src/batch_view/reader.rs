@@ -16,6 +16,9 @@ use crate::row::{ByteRange, ViewInfo};
 use crate::serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
 use crate::time::Epoch;
 
+/// The view of what a dataflow refuses.
+const REFUSED: &str = "errors";
+
 /// A batch view on disk: accumulations and views at one boundary. Immutable.
 #[derive(Clone, Debug)]
 pub struct BatchView {
@@ -210,7 +213,9 @@ impl BatchView {
             PartKind::Accumulation => self.barriers().iter().any(|one| one.name == name),
             PartKind::View => self.views().iter().any(|view| view.name == name),
         };
-        if !known {
+        // Batch views of before there was anything to refuse have nothing refused.
+        let refused = kind == PartKind::View && name == REFUSED;
+        if !known && !refused {
             let (what, place) = (format!("{kind:?}").to_lowercase(), self.dir.display());
             let boundary = self.boundary();
             let message = format!("{place}, epoch {boundary}: there is no {what} \"{name}\"");

@@ -4,13 +4,13 @@
 //! order, and says which output row a key has. The batch layer's combiner, the owner's live state
 //! and the accumulation files all hold the same `(key, partial)` pairs.
 
+use std::borrow::Cow;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
 use differential_dataflow::ExchangeData;
-use serde::{Deserialize, Serialize};
 
-use crate::event::Decimal;
+use super::summand::{Summand, Total};
 
 /// A key or value that can be hashed, exchanged between workers and written to disk.
 #[diagnostic::on_unimplemented(
@@ -32,18 +32,12 @@ impl<K: ExchangeData + Hash> Key for K {}
 pub trait Value: ExchangeData {}
 impl<V: ExchangeData> Value for V {}
 
-/// The sum of two counts. A count that wraps would be another answer, so it panics: only weights
-/// that no domain has come so far, and those are refused in front (`try_map`).
-#[inline]
-pub(crate) fn added(one: i64, other: i64) -> i64 {
-    one.checked_add(other)
-        .unwrap_or_else(|| panic!("a count overflows i64: {one} + {other}; weigh less in front"))
-}
-
 /// One kind of accumulation.
-pub(crate) trait Accumulate: 'static {
+pub(crate) trait Accumulate: Sized + 'static {
     /// Whether an item of weight -1 undoes one of weight 1.
     const INVERSE: bool;
+    /// Whether a partial may be out of the range of a row.
+    const BOUNDED: bool;
     /// What the front yields.
     type Item;
     /// What is accumulated by; decides the owning worker.
@@ -52,9 +46,15 @@ pub(crate) trait Accumulate: 'static {
     type Partial: ExchangeData;
     /// The row a key has in the collection behind the barrier.
     type Row: ExchangeData;
+    /// A partial as accumulation files have it, unless it is [out of range](Accumulate::stored).
+    type Stored: ExchangeData;
 
+    /// Operator and types, for the plan's fingerprint and for accumulation files.
+    fn signature() -> String {
+        std::any::type_name::<(Self, Self::Row)>().to_owned()
+    }
     /// The key and partial of one item with its weight.
-    fn split(&self, item: Self::Item, weight: i64) -> (Self::Key, Self::Partial);
+    fn split(&self, item: Self::Item, weight: i128) -> (Self::Key, Self::Partial);
     /// Adds `other` to `into`; commutative and associative.
     fn merge(&self, into: &mut Self::Partial, other: Self::Partial);
     /// What is left of `total` without `part`, which was merged into it; none where that cannot be
@@ -64,14 +64,96 @@ pub(crate) trait Accumulate: 'static {
     }
     /// Nothing is left of this key: it may be forgotten.
     fn is_zero(&self, partial: &Self::Partial) -> bool;
-    /// The row of the key, if it has one.
-    fn row(&self, key: &Self::Key, partial: &Self::Partial) -> Option<Self::Row>;
+    /// The row of the key, if it has one. It is decided by the partial alone, which is the same
+    /// however it was merged: where no row can say it, why.
+    fn row(&self, key: &Self::Key, partial: &Self::Partial) -> Made<Self::Row>;
+    /// The partial as files have it; none when it is out of the range of that form, and is written
+    /// as it is.
+    fn stored<'a>(&self, partial: &'a Self::Partial) -> Option<Cow<'a, Self::Stored>>;
+    /// The partial that was stored.
+    fn restored(&self, stored: Self::Stored) -> Self::Partial;
+}
+
+/// A row, none, or why what it should say cannot be said.
+pub(crate) type Made<R> = Result<Option<R>, String>;
+
+/// A number of events, or a sum of their weights.
+pub trait Tally: ExchangeData {
+    /// Whether it may be out of the range of an `i64`.
+    const BOUNDED: bool;
+    /// Of one event with this weight.
+    fn of(weight: i128) -> Self;
+    /// Adds another.
+    fn merge(&mut self, other: &Self);
+    /// Takes a part away again.
+    fn take(&mut self, part: &Self);
+    /// Is it zero?
+    fn is_nothing(&self) -> bool;
+    /// Is it more than zero?
+    fn is_positive(&self) -> bool;
+    /// The number, or what it is where an `i64` does not hold it.
+    fn number(&self) -> Result<i64, String>;
+}
+
+/// Where each event counts once, an `i64` is enough for all that will ever be.
+impl Tally for i64 {
+    const BOUNDED: bool = false;
+
+    #[inline]
+    fn of(weight: i128) -> i64 {
+        weight as i64
+    }
+    #[inline]
+    fn merge(&mut self, other: &i64) {
+        *self += other;
+    }
+    fn take(&mut self, part: &i64) {
+        *self -= part;
+    }
+    fn is_nothing(&self) -> bool {
+        *self == 0
+    }
+    fn is_positive(&self) -> bool {
+        *self > 0
+    }
+    fn number(&self) -> Result<i64, String> {
+        Ok(*self)
+    }
+}
+
+/// Weights are what a user says.
+impl Tally for Total<()> {
+    const BOUNDED: bool = true;
+
+    #[inline]
+    fn of(weight: i128) -> Self {
+        Total::of((), weight)
+    }
+    #[inline]
+    fn merge(&mut self, other: &Self) {
+        Total::merge(self, other);
+    }
+    fn take(&mut self, part: &Self) {
+        self.combine(part, -1);
+    }
+    fn is_nothing(&self) -> bool {
+        Total::is_nothing(self)
+    }
+    fn is_positive(&self) -> bool {
+        Total::is_positive(self)
+    }
+    fn number(&self) -> Result<i64, String> {
+        self.count()
+    }
 }
 
 /// `count`: the sum of weights per item.
 pub(crate) struct Count<K>(PhantomData<fn() -> K>);
 /// `distinct`: the items whose weights sum to something positive.
 pub(crate) struct Distinct<K>(PhantomData<fn() -> K>);
+/// One of both, with its weights summed in a `T`. Both have one name, whichever `T` it is: the
+/// same accumulations.
+pub(crate) struct Tallied<A, T>(PhantomData<fn() -> (A, T)>);
 /// `sum`: the weighted sum of a value per key.
 pub(crate) struct Sum<K, V>(PhantomData<fn() -> (K, V)>);
 /// `latest`: the row with the greatest order per key.
@@ -81,15 +163,9 @@ pub(crate) struct DistinctBy<I, V, F>(F, PhantomData<fn() -> (I, V)>);
 /// `fold`: a user's monoid per key.
 pub(crate) struct Fold<K, M>(PhantomData<fn() -> (K, M)>);
 
-impl<K> Default for Count<K> {
+impl<A, T> Default for Tallied<A, T> {
     fn default() -> Self {
-        Count(PhantomData)
-    }
-}
-
-impl<K> Default for Distinct<K> {
-    fn default() -> Self {
-        Distinct(PhantomData)
+        Tallied(PhantomData)
     }
 }
 
@@ -117,171 +193,124 @@ impl<I, V, F> DistinctBy<I, V, F> {
     }
 }
 
-impl<K: Key> Accumulate for Count<K> {
+impl<K: Key, T: Tally> Accumulate for Tallied<Count<K>, T> {
     const INVERSE: bool = true;
+    const BOUNDED: bool = T::BOUNDED;
 
     type Item = K;
     type Key = K;
-    type Partial = i64;
+    type Partial = T;
     type Row = (K, i64);
+    type Stored = i64;
 
-    #[inline]
-    fn split(&self, item: K, weight: i64) -> (K, i64) {
-        (item, weight)
+    fn signature() -> String {
+        std::any::type_name::<(Count<K>, (K, i64))>().to_owned()
     }
     #[inline]
-    fn merge(&self, into: &mut i64, other: i64) {
-        *into = added(*into, other);
+    fn split(&self, item: K, weight: i128) -> (K, T) {
+        (item, T::of(weight))
     }
-    fn take_back(&self, total: i64, part: &i64) -> Option<i64> {
-        Some(total - part)
+    #[inline]
+    fn merge(&self, into: &mut T, other: T) {
+        into.merge(&other);
     }
-    fn is_zero(&self, partial: &i64) -> bool {
-        *partial == 0
+    fn take_back(&self, mut total: T, part: &T) -> Option<T> {
+        total.take(part);
+        Some(total)
     }
-    fn row(&self, key: &K, partial: &i64) -> Option<(K, i64)> {
-        (*partial != 0).then(|| (key.clone(), *partial))
+    fn is_zero(&self, partial: &T) -> bool {
+        partial.is_nothing()
+    }
+    fn row(&self, key: &K, partial: &T) -> Made<(K, i64)> {
+        let number = partial.number()?;
+        Ok((number != 0).then(|| (key.clone(), number)))
+    }
+    fn stored<'a>(&self, partial: &'a T) -> Option<Cow<'a, i64>> {
+        partial.number().ok().map(Cow::Owned)
+    }
+    fn restored(&self, stored: i64) -> T {
+        T::of(stored.into())
     }
 }
 
-impl<K: Key> Accumulate for Distinct<K> {
+impl<K: Key, T: Tally> Accumulate for Tallied<Distinct<K>, T> {
     const INVERSE: bool = true;
+    const BOUNDED: bool = false;
 
     type Item = K;
     type Key = K;
-    type Partial = i64;
+    type Partial = T;
     type Row = K;
+    type Stored = i64;
 
-    #[inline]
-    fn split(&self, item: K, weight: i64) -> (K, i64) {
-        (item, weight)
+    fn signature() -> String {
+        std::any::type_name::<(Distinct<K>, K)>().to_owned()
     }
     #[inline]
-    fn merge(&self, into: &mut i64, other: i64) {
-        *into = added(*into, other);
+    fn split(&self, item: K, weight: i128) -> (K, T) {
+        (item, T::of(weight))
     }
-    fn take_back(&self, total: i64, part: &i64) -> Option<i64> {
-        Some(total - part)
+    #[inline]
+    fn merge(&self, into: &mut T, other: T) {
+        into.merge(&other);
     }
-    fn is_zero(&self, partial: &i64) -> bool {
-        *partial == 0
+    fn take_back(&self, mut total: T, part: &T) -> Option<T> {
+        total.take(part);
+        Some(total)
     }
-    fn row(&self, key: &K, partial: &i64) -> Option<K> {
-        (*partial > 0).then(|| key.clone())
+    fn is_zero(&self, partial: &T) -> bool {
+        partial.is_nothing()
     }
-}
-
-/// A value that [`Events::sum`](super::Events::sum) can add up exactly, in any order.
-///
-/// Floating-point numbers are not here: their sums depend on the order of addition, which would
-/// make answers differ between worker counts. Use integers, [`Decimal`](crate::Decimal), or
-/// [`FloatSum`](crate::folds::FloatSum).
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be summed exactly",
-    label = "no sum that is the same in any order",
-    note = "use i32, i64, i128 or Decimal<SCALE>; floats with `FloatSum::of(number)`"
-)]
-pub trait Summand: ExchangeData {
-    /// The sum of nothing.
-    fn zero() -> Self;
-    /// Adds `weight` times `value`. Panics when the sum leaves the type's range.
-    fn add(&mut self, value: &Self, weight: i64);
-}
-
-macro_rules! integer_summands {
-    ($($int:ty),*) => {$(
-        impl Summand for $int {
-            fn zero() -> Self {
-                0
-            }
-            fn add(&mut self, value: &Self, weight: i64) {
-                let next = <$int>::try_from(weight).ok()
-                    .and_then(|weight| value.checked_mul(weight))
-                    .and_then(|value| self.checked_add(value));
-                *self = next.unwrap_or_else(|| panic!(
-                    "sum overflows {}: {self} + {weight} * {value}; sum a wider type",
-                    stringify!($int),
-                ));
-            }
-        }
-    )*};
-}
-integer_summands!(i32, i64, i128);
-
-impl<const SCALE: u8> Summand for Decimal<SCALE> {
-    fn zero() -> Self {
-        Decimal::ZERO
+    fn row(&self, key: &K, partial: &T) -> Made<K> {
+        Ok(partial.is_positive().then(|| key.clone()))
     }
-    fn add(&mut self, value: &Self, weight: i64) {
-        let scaled = value.units().checked_mul(i128::from(weight)).and_then(Decimal::new);
-        let next = scaled.and_then(|scaled| self.checked_add(scaled));
-        *self = next.unwrap_or_else(|| {
-            panic!("sum overflows Decimal<{SCALE}>: {self} + {weight} * {value}")
-        });
+    fn stored<'a>(&self, partial: &'a T) -> Option<Cow<'a, i64>> {
+        partial.number().ok().map(Cow::Owned)
     }
-}
-
-impl Summand for () {
-    fn zero() -> Self {}
-    fn add(&mut self, (): &Self, _weight: i64) {}
-}
-
-macro_rules! tuple_summands {
-    ($($name:ident . $at:tt),+) => {
-        impl<$($name: Summand),+> Summand for ($($name,)+) {
-            fn zero() -> Self {
-                ($($name::zero(),)+)
-            }
-            fn add(&mut self, value: &Self, weight: i64) {
-                $(self.$at.add(&value.$at, weight);)+
-            }
-        }
-    };
-}
-tuple_summands!(A.0);
-tuple_summands!(A.0, B.1);
-tuple_summands!(A.0, B.1, C.2);
-tuple_summands!(A.0, B.1, C.2, D.3);
-
-/// A running sum, with the number of events in it: a key without events has no row.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Total<V> {
-    pub(super) value: V,
-    pub(super) events: i64,
+    fn restored(&self, stored: i64) -> T {
+        T::of(stored.into())
+    }
 }
 
 impl<K: Key, V: Summand> Accumulate for Sum<K, V> {
     const INVERSE: bool = true;
+    const BOUNDED: bool = true;
 
     type Item = (K, V);
     type Key = K;
     type Partial = Total<V>;
     type Row = (K, V);
+    type Stored = (V, i64);
 
     #[inline]
-    fn split(&self, (key, value): (K, V), weight: i64) -> (K, Total<V>) {
-        if weight == 1 {
-            return (key, Total { value, events: 1 });
-        }
-        let mut scaled = V::zero();
-        scaled.add(&value, weight);
-        (key, Total { value: scaled, events: weight })
+    fn split(&self, (key, value): (K, V), weight: i128) -> (K, Total<V>) {
+        (key, Total::of(value, weight))
     }
     #[inline]
     fn merge(&self, into: &mut Total<V>, other: Total<V>) {
-        into.value.add(&other.value, 1);
-        into.events = added(into.events, other.events);
+        into.merge(&other);
     }
     fn take_back(&self, mut total: Total<V>, part: &Total<V>) -> Option<Total<V>> {
-        total.value.add(&part.value, -1);
-        total.events -= part.events;
+        total.combine(part, -1);
         Some(total)
     }
     fn is_zero(&self, partial: &Total<V>) -> bool {
-        partial.events == 0 && partial.value == V::zero()
+        partial.is_nothing()
     }
-    fn row(&self, key: &K, partial: &Total<V>) -> Option<(K, V)> {
-        (!self.is_zero(partial)).then(|| (key.clone(), partial.value.clone()))
+    fn row(&self, key: &K, partial: &Total<V>) -> Made<(K, V)> {
+        if partial.is_nothing() {
+            return Ok(None);
+        }
+        partial.value().map(|value| Some((key.clone(), value)))
+    }
+    fn stored<'a>(&self, partial: &'a Total<V>) -> Option<Cow<'a, (V, i64)>> {
+        match partial {
+            Total::In(value, events) => Some(Cow::Owned((value.clone(), *events))),
+            Total::Beyond(_) => None,
+        }
+    }
+    fn restored(&self, (value, events): (V, i64)) -> Total<V> {
+        Total::In(value, events)
     }
 }
 
@@ -293,14 +322,16 @@ where
     F: Fn(&V) -> O + 'static,
 {
     const INVERSE: bool = false;
+    const BOUNDED: bool = false;
 
     type Item = (K, V);
     type Key = K;
     type Partial = V;
     type Row = (K, V);
+    type Stored = V;
 
     #[inline]
-    fn split(&self, item: (K, V), _weight: i64) -> (K, V) {
+    fn split(&self, item: (K, V), _weight: i128) -> (K, V) {
         item
     }
     #[inline]
@@ -313,8 +344,14 @@ where
     fn is_zero(&self, _partial: &V) -> bool {
         false
     }
-    fn row(&self, key: &K, partial: &V) -> Option<(K, V)> {
-        Some((key.clone(), partial.clone()))
+    fn row(&self, key: &K, partial: &V) -> Made<(K, V)> {
+        Ok(Some((key.clone(), partial.clone())))
+    }
+    fn stored<'a>(&self, partial: &'a V) -> Option<Cow<'a, V>> {
+        Some(Cow::Borrowed(partial))
+    }
+    fn restored(&self, stored: V) -> V {
+        stored
     }
 }
 
@@ -325,14 +362,16 @@ where
     F: Fn(&V) -> I + 'static,
 {
     const INVERSE: bool = false;
+    const BOUNDED: bool = false;
 
     type Item = V;
     type Key = I;
     type Partial = V;
     type Row = V;
+    type Stored = V;
 
     #[inline]
-    fn split(&self, item: V, _weight: i64) -> (I, V) {
+    fn split(&self, item: V, _weight: i128) -> (I, V) {
         ((self.0)(&item), item)
     }
     #[inline]
@@ -344,8 +383,14 @@ where
     fn is_zero(&self, _partial: &V) -> bool {
         false
     }
-    fn row(&self, _key: &I, partial: &V) -> Option<V> {
-        Some(partial.clone())
+    fn row(&self, _key: &I, partial: &V) -> Made<V> {
+        Ok(Some(partial.clone()))
+    }
+    fn stored<'a>(&self, partial: &'a V) -> Option<Cow<'a, V>> {
+        Some(Cow::Borrowed(partial))
+    }
+    fn restored(&self, stored: V) -> V {
+        stored
     }
 }
 
@@ -379,23 +424,35 @@ where
             of your own implement `diptych::Monoid`: `of` one item, and `merge`, in any order"
 )]
 pub trait Monoid: ExchangeData {
+    /// Whether [`Monoid::refused`] ever says something.
+    const BOUNDED: bool = false;
+
     /// What one event contributes.
     type Item;
     /// The monoid's value for one event.
     fn of(item: Self::Item) -> Self;
-    /// Adds `other` to `self`.
+    /// Adds `other` to `self`. It must not fail because of what there is on the way: a sum that
+    /// leaves a range may come back, in another order it never leaves it.
     fn merge(&mut self, other: Self);
+
+    /// Why no row can say this, if so. The key has one in the view `errors` then, for as long as
+    /// it is so.
+    fn refused(&self) -> Option<String> {
+        None
+    }
 }
 
 impl<K: Key, M: Monoid> Accumulate for Fold<K, M> {
     const INVERSE: bool = false;
+    const BOUNDED: bool = M::BOUNDED;
 
     type Item = (K, M::Item);
     type Key = K;
     type Partial = M;
     type Row = (K, M);
+    type Stored = M;
 
-    fn split(&self, (key, item): (K, M::Item), _weight: i64) -> (K, M) {
+    fn split(&self, (key, item): (K, M::Item), _weight: i128) -> (K, M) {
         (key, M::of(item))
     }
     fn merge(&self, into: &mut M, other: M) {
@@ -404,7 +461,16 @@ impl<K: Key, M: Monoid> Accumulate for Fold<K, M> {
     fn is_zero(&self, _partial: &M) -> bool {
         false
     }
-    fn row(&self, key: &K, partial: &M) -> Option<(K, M)> {
-        Some((key.clone(), partial.clone()))
+    fn row(&self, key: &K, partial: &M) -> Made<(K, M)> {
+        match partial.refused() {
+            Some(reason) => Err(reason),
+            None => Ok(Some((key.clone(), partial.clone()))),
+        }
+    }
+    fn stored<'a>(&self, partial: &'a M) -> Option<Cow<'a, M>> {
+        partial.refused().is_none().then_some(Cow::Borrowed(partial))
+    }
+    fn restored(&self, stored: M) -> M {
+        stored
     }
 }

@@ -40,6 +40,11 @@ pub(super) struct ArrangedBarrier<K: Key, V: Key, P> {
 }
 
 impl<K: Key, V: Key, P> ArrangedBarrier<K, V, P> {
+    /// Operator and types: those of whatever keeps such pairs of this front.
+    pub(super) fn types() -> String {
+        std::any::type_name::<(Self, V)>().to_owned()
+    }
+
     /// Builds the barrier in `scope`, and the arrangement behind it.
     pub(super) fn install<'s>(
         scope: Scope<'s, Epoch>,
@@ -51,7 +56,7 @@ impl<K: Key, V: Key, P> ArrangedBarrier<K, V, P> {
         let arranged = collection.arrange_by_key_named(&format!("Arrange: {name}"));
         let barrier = ArrangedBarrier {
             name: name.to_owned(),
-            signature: std::any::type_name::<(Self, V)>().to_owned(),
+            signature: Self::types(),
             front,
             combiner: Table::default(),
             input,
@@ -78,7 +83,8 @@ where
     fn drive(&mut self, pass: &Pass<'_>) {
         let combiner = &mut self.combiner;
         self.front.drive(pass, &mut |item: (K, V), weight| {
-            *combiner.entry(item).or_insert(0) += weight;
+            // Each event counts once: see `Events::keyed`.
+            *combiner.entry(item).or_insert(0) += weight as i64;
         });
     }
 

@@ -15,6 +15,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::rc::Rc;
 
 use differential_dataflow::AsCollection;
@@ -23,13 +24,14 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::{Scope, Stream};
 
-use super::accumulate::Accumulate;
+use super::accumulate::{Accumulate, Made};
 use super::collection::Collection;
 use super::combiner::{Combiner, Entry, Table, combine, route};
 use super::dump::Sink;
 use super::front::Front;
 use super::held::Held;
 use super::pass::Pass;
+use super::refusals::Refusals;
 use crate::error::Result;
 use crate::time::Epoch;
 
@@ -85,6 +87,7 @@ type Entries<A> = Vec<Entry<A, <A as Accumulate>::Key>>;
 pub(super) struct HashBarrier<A: Accumulate, P> {
     name: String,
     signature: String,
+    accumulate: Rc<A>,
     combiner: Combiner<A, P, A::Key>,
     state: Rc<RefCell<State<A>>>,
 }
@@ -105,14 +108,22 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
             bulk: None,
         }));
         let (combiner, stream) = Combiner::install(scope, &accumulate, front);
-        let output = own(stream, name, accumulate, Rc::clone(&state));
+        let output = own(stream, name, Rc::clone(&accumulate), Rc::clone(&state));
         let barrier = HashBarrier {
             name: name.to_owned(),
-            signature: std::any::type_name::<(A, A::Row)>().to_owned(),
+            signature: A::signature(),
+            accumulate,
             combiner,
             state,
         };
         (barrier, output)
+    }
+}
+
+impl<A: Accumulate, P> HashBarrier<A, P> {
+    /// With the operator and types of another barrier, whose files it reads and writes.
+    pub(super) fn as_types(self, signature: String) -> Self {
+        HashBarrier { signature, ..self }
     }
 }
 
@@ -164,7 +175,7 @@ where
             state.upper,
             state.waiting,
         );
-        super::dump::write(state.entries.iter(), sink)
+        super::combiner::write(&*self.accumulate, state.entries.iter(), sink)
     }
 
     fn load(&mut self, block: &[u8]) -> Result<()> {
@@ -188,6 +199,7 @@ fn own<'s, A: Accumulate>(
     let pact = Exchange::new(|(key, _): &(A::Key, A::Partial)| route(key));
     let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
     let scope = stream.scope();
+    let mut refusals = A::BOUNDED.then(|| Refusals::of(name));
     stream
         .unary_frontier::<timely::container::CapacityContainerBuilder<Vec<_>>, _, _, _>(
             pact,
@@ -212,9 +224,15 @@ fn own<'s, A: Accumulate>(
                         }
                         let (epoch, slot) = slot.remove_entry();
                         let mut session = output.session(&slot.capability);
-                        state.apply(&accumulate, epoch, slot.queue, |row, diff| {
-                            session.give((row, epoch, diff));
+                        state.apply(&accumulate, epoch, slot.queue, |key, made, diff| match made {
+                            Ok(row) => row.into_iter().for_each(|row| {
+                                session.give((row, epoch, diff));
+                            }),
+                            Err(reason) => refuse(&mut refusals, key, &reason, epoch, diff),
                         });
+                    }
+                    if let Some(refusals) = &mut refusals {
+                        refusals.advance(frontier.frontier().first().copied());
                     }
                     if upper != Epoch::MAX {
                         state.upper = upper;
@@ -224,6 +242,22 @@ fn own<'s, A: Accumulate>(
             },
         )
         .as_collection()
+}
+
+/// A row of `errors` for a result that no row can say.
+pub(super) fn refuse<K: Debug>(
+    refusals: &mut Option<Refusals>,
+    key: &K,
+    reason: &str,
+    epoch: Epoch,
+    times: isize,
+) {
+    match refusals {
+        Some(refusals) => refusals.give(key, reason, epoch, times),
+        None => {
+            unreachable!("key {key:?}, in an accumulation that is never out of range: {reason}")
+        }
+    }
 }
 
 impl<A: Accumulate> State<A> {
@@ -255,15 +289,13 @@ impl<A: Accumulate> State<A> {
         accumulate: &A,
         epoch: Epoch,
         queue: Vec<Entries<A>>,
-        mut emit: impl FnMut(A::Row, isize),
+        mut emit: impl FnMut(&A::Key, Made<A::Row>, isize),
     ) {
         if self.bulk.take() == Some(epoch) {
             assert!(queue.is_empty(), "epoch {epoch} was merged early, {} remain", queue.len());
             self.entries.retain(|_, partial| !accumulate.is_zero(partial));
             for (key, partial) in &self.entries {
-                if let Some(row) = accumulate.row(key, partial) {
-                    emit(row, 1);
-                }
+                emit(key, accumulate.row(key, partial), 1);
             }
             return;
         }
@@ -278,14 +310,12 @@ impl<A: Accumulate> State<A> {
         accumulate: &A,
         key: A::Key,
         partial: A::Partial,
-        emit: &mut impl FnMut(A::Row, isize),
+        emit: &mut impl FnMut(&A::Key, Made<A::Row>, isize),
     ) {
         use hashbrown::hash_map::Entry;
         match self.entries.entry(key) {
             Entry::Vacant(entry) => {
-                if let Some(row) = accumulate.row(entry.key(), &partial) {
-                    emit(row, 1);
-                }
+                emit(entry.key(), accumulate.row(entry.key(), &partial), 1);
                 entry.insert(partial);
             }
             Entry::Occupied(mut entry) => {
@@ -293,12 +323,8 @@ impl<A: Accumulate> State<A> {
                 accumulate.merge(entry.get_mut(), partial);
                 let new = accumulate.row(entry.key(), entry.get());
                 if old != new {
-                    if let Some(old) = old {
-                        emit(old, -1);
-                    }
-                    if let Some(new) = new {
-                        emit(new, 1);
-                    }
+                    emit(entry.key(), old, -1);
+                    emit(entry.key(), new, 1);
                 }
                 if accumulate.is_zero(entry.get()) {
                     entry.remove();

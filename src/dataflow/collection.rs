@@ -4,13 +4,17 @@
 //! arrangements). The law covers functions of *contents*: an operator that reads times, or goes
 //! through `.inner`, is outside it.
 
+use std::fmt::Display;
 use std::hash::Hash;
 
 use differential_dataflow::difference::{IsZero, Multiply, Semigroup};
 use differential_dataflow::{ExchangeData, VecCollection};
 use timely::order::Product;
 
-use super::accumulate::{Key, Monoid, Summand, Total, Value, added};
+use super::accumulate::{Key, Monoid, Value};
+use super::in_range::in_range;
+use super::refusals::Refusals;
+use super::summand::{Summand, Total};
 use crate::time::Epoch;
 
 /// A collection of rows `D` that changes from epoch to epoch; differential's own type.
@@ -53,6 +57,39 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
         G: Key,
         R: Value,
         F: Fn(D) -> (G, R) + 'static;
+
+    /// What `logic` gives of each row. Where it says why it gives none, that is a row of the view
+    /// `errors`, called `name` and with the row, for as long as this row is there.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, CollectionExt, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// fn doubled(df: &mut Dataflow) {
+    ///     let received = df.events::<Transfer>("transfers").map(|t| (t.to_account, t.amount));
+    ///     let doubled = received.sum("received").try_map("doubled", |(account, sum)| {
+    ///         let doubled = sum.checked_mul(2).ok_or("too much to double")?;
+    ///         Ok::<_, &str>((account, doubled))
+    ///     });
+    ///     df.view("doubled", doubled);
+    /// }
+    /// # let mut live = Live::start(("doubled", doubled))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(1, 3, i64::MAX, 2)])?;
+    /// assert_eq!(live.rows::<i64, i64>("doubled")?, [(2, 100)]);
+    /// let ((_epoch, name, reason), _n) = &live.rows::<(u64, String, String), i64>("errors")?[0];
+    /// assert_eq!(name, "doubled");
+    /// assert_eq!(reason, "key (3, 9223372036854775807): too much to double");
+    /// live.feed("transfers", &[transfer(1, 3, -7, 3), transfer(1, 3, 10 - i64::MAX, 4)])?;
+    /// assert_eq!(live.rows::<i64, i64>("doubled")?, [(2, 100), (3, 6)]);
+    /// assert_eq!(live.rows::<(u64, String, String), i64>("errors")?, []);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
+    fn try_map<T, E, F>(self, name: &str, logic: F) -> Collection<'s, T>
+    where
+        T: Clone + 'static,
+        E: Display,
+        F: Fn(D) -> Result<T, E> + 'static;
 
     /// What these rows grow to: `logic` is applied to what there is, with `with` beside it, and
     /// what it gives is added, until nothing is new. Each row is there once.
@@ -154,6 +191,9 @@ pub trait PairsExt<'s, K, V>: Sized {
 
     /// The exact sum of values per key, kept incrementally: a change costs one key, not its rows.
     ///
+    /// A key whose sum is out of the range of its type has no row; there is one in the view
+    /// `errors` for as long as it is.
+    ///
     /// ```
     /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
@@ -214,6 +254,16 @@ impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
         F: Fn(D) -> (G, R) + 'static,
     {
         super::top_k::top_k(self.map(split), k)
+    }
+    fn try_map<T, E, F>(self, name: &str, logic: F) -> Collection<'s, T>
+    where
+        T: Clone + 'static,
+        E: Display,
+        F: Fn(D) -> Result<T, E> + 'static,
+    {
+        in_range(self, Refusals::of(name), move |row: D| {
+            logic(row.clone()).map_err(|reason| (row, reason.to_string()))
+        })
     }
     fn grow<E, F>(self, with: Collection<'s, E>, logic: F) -> Collection<'s, D>
     where
@@ -280,20 +330,31 @@ where
         V: Summand,
     {
         use differential_dataflow::operators::CountTotal;
-        self.explode(|(key, value)| Some((key, Total { value, events: 1 })))
-            .count_total()
-            .map(|(key, total)| (key, total.value))
+        let totals = self.explode(|(key, value)| Some((key, Total::In(value, 1)))).count_total();
+        let refusals = Refusals::of_operator("sum_values");
+        in_range(totals, refusals, |(key, total): (K, Total<V>)| match total.value() {
+            Ok(value) => Ok((key, value)),
+            Err(reason) => Err((key, reason)),
+        })
     }
     fn fold_values<M>(self) -> Collection<'s, (K, M)>
     where
         M: Monoid<Item = V>,
     {
-        self.reduce_named("FoldValues", |_, values: &[(&V, isize)], out| {
+        let folded = self.reduce_named("FoldValues", |_, values: &[(&V, isize)], out| {
             let mut all = None;
             for (value, copies) in values {
                 merge_copies(&mut all, || M::of((*value).clone()), *copies);
             }
             out.extend(all.map(|all| (all, 1)));
+        });
+        if !M::BOUNDED {
+            return folded;
+        }
+        let refusals = Refusals::of_operator("fold_values");
+        in_range(folded, refusals, |(key, all): (K, M)| match all.refused() {
+            Some(reason) => Err((key, reason)),
+            None => Ok((key, all)),
         })
     }
 }
@@ -326,23 +387,27 @@ fn least<A, L: Clone>(_: &A, labels: &[(&L, isize)], out: &mut Vec<(L, isize)>) 
 /// [`Total`] as a differential difference: sums ride where counts do.
 impl<V: Summand> IsZero for Total<V> {
     fn is_zero(&self) -> bool {
-        self.events == 0 && self.value == V::zero()
+        self.is_nothing()
     }
 }
 
 impl<V: Summand> Semigroup for Total<V> {
     fn plus_equals(&mut self, other: &Self) {
-        self.value.add(&other.value, 1);
-        self.events = added(self.events, other.events);
+        self.merge(other);
     }
 }
 
 impl<V: Summand> Multiply<isize> for Total<V> {
     type Output = Self;
     fn multiply(self, copies: &isize) -> Self {
-        let mut value = V::zero();
-        value.add(&self.value, *copies as i64);
-        Total { value, events: self.events * *copies as i64 }
+        match self {
+            Total::In(value, 1) => Total::of(value, *copies as i128),
+            other => {
+                let mut product = Total::of(V::zero(), 0);
+                product.combine(&other, *copies as i128);
+                product
+            }
+        }
     }
 }
 

@@ -8,12 +8,14 @@ use std::rc::Rc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Input;
 use timely::dataflow::{InputHandle, Scope, StreamVec};
 
 use super::accumulate::Accumulate;
+use super::dump::{self, Blocks, Sink};
 use super::front::Front;
 use super::pass::Pass;
 use super::relay::relay;
@@ -120,9 +122,32 @@ where
 
     /// Sends a block that the owners of accumulation `name` have dumped.
     pub(super) fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
-        let entries: Vec<Entry<A, K>> = super::dump::read(name, block)?;
         // Nearly every place is there once, so there is nothing to combine on the way.
-        entries.into_iter().for_each(|entry| self.input.send(entry));
+        if dump::is_wide(block) {
+            let entries: Vec<Entry<A, K>> = dump::read(name, block)?;
+            entries.into_iter().for_each(|entry| self.input.send(entry));
+            return Ok(());
+        }
+        let entries: Vec<(K, A::Stored)> = dump::read(name, block)?;
+        for (place, stored) in entries {
+            self.input.send((place, self.accumulate.restored(stored)));
+        }
         Ok(())
     }
+}
+
+/// Writes an owner's partials, each with its place.
+pub(super) fn write<'p, A: Accumulate, K: Serialize>(
+    accumulate: &A,
+    entries: impl Iterator<Item = (K, &'p A::Partial)>,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
+    let mut blocks = Blocks::new(sink);
+    for (place, partial) in entries {
+        match accumulate.stored(partial) {
+            Some(stored) => blocks.push(&(place, stored))?,
+            None => blocks.push_wide(&(place, partial))?,
+        }
+    }
+    blocks.finish()
 }

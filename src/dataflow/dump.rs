@@ -1,5 +1,7 @@
 //! Accumulation entries as blocks of bytes: bincode, bounded, checked by the file that holds them.
 
+use std::cell::Cell;
+
 use bincode::Options;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,41 +18,120 @@ fn codec() -> impl Options {
         .with_limit(limits::ACCUMULATION_BLOCK_BYTES_MAX)
 }
 
+thread_local! {
+    static STORED_FORM: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether what is written or read on this thread has the form that files always had. Between
+/// workers, and in the wide blocks of files, it has another.
+pub(crate) fn in_stored_form() -> bool {
+    STORED_FORM.get()
+}
+
+fn stored_form<R>(codes: impl FnOnce() -> R) -> R {
+    STORED_FORM.set(true);
+    let outcome = codes();
+    STORED_FORM.set(false);
+    outcome
+}
+
+const HEADER: usize = 8;
+/// In the count of a block: its entries are in the wide form.
+const WIDE: u64 = 1 << 63;
+
 /// Writes entries as blocks of about [`limits::ACCUMULATION_BLOCK_BYTES`]: a `u64` count, then
 /// the entries, so that a block can be filled without knowing its length beforehand.
+pub(super) struct Blocks<'s, 'f> {
+    sink: &'s mut Sink<'f>,
+    /// What has a place in the form that files always had, and what is out of its range.
+    open: [Block; 2],
+}
+
+struct Block {
+    bytes: Vec<u8>,
+    count: u64,
+    form: u64,
+}
+
+impl<'s, 'f> Blocks<'s, 'f> {
+    pub(super) fn new(sink: &'s mut Sink<'f>) -> Self {
+        let open = [0, WIDE].map(|form| Block { bytes: vec![0; HEADER], count: 0, form });
+        Blocks { sink, open }
+    }
+
+    /// Writes an entry in the form that files always had.
+    pub(super) fn push<T: Serialize>(&mut self, entry: &T) -> Result<()> {
+        stored_form(|| self.open[0].push(entry))?;
+        self.open[0].close(self.sink)
+    }
+
+    /// Writes an entry that is out of the range of that form.
+    pub(super) fn push_wide<T: Serialize>(&mut self, entry: &T) -> Result<()> {
+        self.open[1].push(entry)?;
+        self.open[1].close(self.sink)
+    }
+
+    /// Writes what is left.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.open.iter_mut().try_for_each(|block| block.seal(self.sink))
+    }
+}
+
+impl Block {
+    fn push<T: Serialize>(&mut self, entry: &T) -> Result<()> {
+        codec().serialize_into(&mut self.bytes, entry).map_err(|error| {
+            Error::new(Kind::Input, format!("an accumulation entry cannot be written: {error}"))
+                .remedy("keep keys and values below the block limit")
+        })?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Ends it when it is long enough.
+    fn close(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        if self.bytes.len() >= limits::ACCUMULATION_BLOCK_BYTES { self.seal(sink) } else { Ok(()) }
+    }
+
+    fn seal(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        self.bytes[..HEADER].copy_from_slice(&(self.count | self.form).to_le_bytes());
+        let outcome = sink(&self.bytes, self.count);
+        self.bytes.truncate(HEADER);
+        self.count = 0;
+        outcome
+    }
+}
+
+/// Writes entries that have one form only.
 pub(super) fn write<T: Serialize>(
     entries: impl Iterator<Item = T>,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
-    const HEADER: usize = 8;
-    let mut block = vec![0; HEADER];
-    let mut count = 0_u64;
-    let mut seal = |block: &mut Vec<u8>, count: &mut u64| {
-        block[..HEADER].copy_from_slice(&count.to_le_bytes());
-        let outcome = sink(block, *count);
-        block.truncate(HEADER);
-        *count = 0;
-        outcome
-    };
+    let mut blocks = Blocks::new(sink);
     for entry in entries {
-        codec().serialize_into(&mut block, &entry).map_err(|error| {
-            Error::new(Kind::Input, format!("an accumulation entry cannot be written: {error}"))
-                .remedy("keep keys and values below the block limit")
-        })?;
-        count += 1;
-        if block.len() >= limits::ACCUMULATION_BLOCK_BYTES {
-            seal(&mut block, &mut count)?;
-        }
+        blocks.push(&entry)?;
     }
-    if count > 0 {
-        seal(&mut block, &mut count)?;
-    }
-    Ok(())
+    blocks.finish()
 }
 
-/// Reads one block back. `name` is the accumulation's, for the error.
+/// Are the entries of this block in the wide form?
+pub(super) fn is_wide(block: &[u8]) -> bool {
+    block.get(HEADER - 1).is_some_and(|byte| byte >> 7 == 1)
+}
+
+/// Reads the entries of one block back, whose form the caller knows. `name` is the accumulation's,
+/// for the error.
 pub(super) fn read<T: DeserializeOwned>(name: &str, block: &[u8]) -> Result<Vec<T>> {
-    codec().deserialize(block).map_err(|error| {
+    let entries = if is_wide(block) {
+        let mut plain = block.to_vec();
+        plain[HEADER - 1] &= 0x7f;
+        codec().deserialize(&plain)
+    } else {
+        stored_form(|| codec().deserialize(block))
+    };
+    entries.map_err(|error| {
         Error::new(Kind::Damaged, format!("accumulation {name:?} does not decode: {error}")).remedy(
             "its types changed without a new version, or the file is damaged: \
              recompute with `diptych batch`",

@@ -1,13 +1,18 @@
 //! The barriers that end a recipe: from [`Events`] to a [`Collection`].
 
 use super::accumulate::{Accumulate, Count, Distinct, DistinctBy, Fold, Key, Latest};
-use super::accumulate::{Monoid, Sum, Summand, Value};
+use super::accumulate::{Monoid, Sum, Tallied, Tally, Value};
 use super::arranged::{ArrangedBarrier, Keyed};
 use super::barrier::HashBarrier;
 use super::collection::Collection;
 use super::events::Events;
-use super::front::{Front, OnlyAdds};
+use super::front::Front;
+use super::in_range::in_range;
+use super::refusals::Refusals;
 use super::retained_barrier::RetainedBarrier;
+use super::summand::Summand;
+use super::weight::{OnlyAdds, Sign};
+use crate::limits;
 
 impl<'s, P: Front> Events<'s, P> {
     fn accumulate<A>(self, name: &str, accumulate: A) -> Collection<'s, A::Row>
@@ -51,7 +56,7 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = K>,
     {
-        self.accumulate(name, Count::default())
+        self.accumulate(name, Tallied::<Count<K>, <P::Sign as Sign>::Tally>::default())
     }
 
     /// The items whose weights sum to something positive, once each. Counts are what is kept, so
@@ -75,12 +80,13 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = K>,
     {
-        self.accumulate(name, Distinct::default())
+        self.accumulate(name, Tallied::<Distinct<K>, <P::Sign as Sign>::Tally>::default())
     }
 
     /// The exact sum of values per key. State: one entry per key that has events.
     ///
-    /// Panics when a sum leaves the range of its type.
+    /// A key whose sum is out of the range of its type has no row; there is one in the view
+    /// `errors` for as long as it is. What the sum was on the way does not matter.
     ///
     /// ```
     /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
@@ -261,15 +267,39 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = (K, V)>,
     {
-        if !self.kept.is_empty() {
-            // The counts are what expires; the rows follow them.
-            let rows = self.accumulate(name, Count::default());
-            let rows = rows.explode(|(row, copies)| Some((row, copies as isize)));
-            return Keyed { arranged: rows.arrange_by_key_named(&format!("Arrange: {name}")) };
+        if !self.kept.is_empty() || <P::Sign as Sign>::Tally::BOUNDED {
+            return self.counted(name);
         }
         let claims = self.front.clone();
         let (barrier, arranged) = ArrangedBarrier::install(self.sketch.scope(), name, self.front);
         self.sketch.add_barrier(&claims, Box::new(barrier));
         Keyed { arranged }
+    }
+
+    /// The counts of rows are what expires, and what may be out of range; the arrangement follows.
+    fn counted<K: Key, V: Key>(self, name: &str) -> Keyed<'s, K, V>
+    where
+        P: for<'a> Front<Item<'a> = (K, V)>,
+    {
+        let count = Tallied::<Count<(K, V)>, <P::Sign as Sign>::Tally>::default();
+        let counts = if self.kept.is_empty() {
+            let (claims, scope) = (self.front.clone(), self.sketch.scope());
+            let (barrier, counts) = HashBarrier::install(scope, name, count, self.front);
+            let types = ArrangedBarrier::<K, V, P>::types();
+            self.sketch.add_barrier(&claims, Box::new(barrier.as_types(types)));
+            counts
+        } else {
+            self.accumulate(name, count)
+        };
+        let rows = if <P::Sign as Sign>::Tally::BOUNDED {
+            in_range(counts, Refusals::of(name), |(row, copies)| match copies.unsigned_abs() {
+                ..=limits::COPIES_MAX => Ok((row, copies)),
+                _ => Err((row, format!("{copies} copies of a row: weigh less, or `sum` instead"))),
+            })
+        } else {
+            counts
+        };
+        let rows = rows.explode(|(row, copies)| Some((row, copies as isize)));
+        Keyed { arranged: rows.arrange_by_key_named(&format!("Arrange: {name}")) }
     }
 }

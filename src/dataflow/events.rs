@@ -3,14 +3,13 @@
 use std::fmt::Display;
 use std::rc::Rc;
 
-use super::front::{
-    Check, Concat, Filter, FlatMap, Front, Map, Or, Owned, Source, TryMap, Weighted,
-};
+use super::front::{Check, Concat, Filter, FlatMap, Front, Map, Owned, Source, TryMap, Weighted};
 use super::keep::{Keep, Moment};
 use super::newest::{Newest, NewestBarrier, Seen};
 use super::plan::Sketch;
 use super::retained::Retained;
 use super::rows::Rows;
+use super::weight::Or;
 use crate::event::Event;
 
 /// Events on their way to an accumulation barrier: linear operators only.
@@ -131,8 +130,8 @@ impl<'s, P: Front> Events<'s, P> {
     }
 
     /// The items that pass; those that do not become rows of the dataflow's `errors` view, as
-    /// with [`Events::try_map`]. Refuse here what would overflow later: behind a barrier nothing
-    /// can be refused any more, and the log replays it at every restart.
+    /// with [`Events::try_map`]. Refuse here what a closure further on would panic over, such as a
+    /// product that overflows: the log replays it at every restart. Sums and counts need no check.
     ///
     /// ```
     /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};

@@ -16,47 +16,8 @@ use std::rc::Rc;
 
 use super::pass::Pass;
 use super::rows::Rows;
+use super::weight::{Or, Plain, Sign, Signed, Weight, times};
 use crate::event::Event;
-
-/// Whether the weights of a recipe are known to be positive.
-pub trait Sign: 'static {}
-
-/// Every event counts once: each accumulation is allowed.
-#[derive(Debug)]
-pub struct Plain;
-
-/// Weights may be negative (deletions, corrections): only accumulations with an inverse.
-#[derive(Debug)]
-pub struct Signed;
-
-impl Sign for Plain {}
-impl Sign for Signed {}
-
-/// Weights that only ever add: what accumulations without an inverse need.
-#[diagnostic::on_unimplemented(
-    message = "events with a weight may be deletions, which this accumulation cannot undo",
-    label = "has no inverse",
-    note = "use `count`, `sum`, `distinct`, `collect` or `keyed` behind `weighted`, or drop \
-            `weighted` and filter"
-)]
-pub trait OnlyAdds: Sign {}
-impl OnlyAdds for Plain {}
-
-/// The sign of a union: plain only when both sides are.
-pub trait Or<Other>: Sign {
-    /// The combined sign.
-    type Sign: Sign;
-}
-
-impl Or<Plain> for Plain {
-    type Sign = Plain;
-}
-impl Or<Signed> for Plain {
-    type Sign = Signed;
-}
-impl<S: Sign> Or<S> for Signed {
-    type Sign = Signed;
-}
 
 /// A linear recipe. Implemented by the operators of [`Events`](super::Events) only.
 pub trait Front: Clone + 'static {
@@ -69,7 +30,7 @@ pub trait Front: Clone + 'static {
     #[doc(hidden)]
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(Self::Item<'a>, i64);
+        S: for<'a> FnMut(Self::Item<'a>, Weight);
 
     /// Makes `barrier` the reporter of failures of every fallible operator nobody claimed yet.
     #[doc(hidden)]
@@ -88,7 +49,7 @@ impl Reporter {
     }
 
     /// Takes the refusals of one pass.
-    fn within<R: Display>(&self, pass: &Pass<'_>) -> impl Fn(&R, i64) {
+    fn within<R: Display>(&self, pass: &Pass<'_>) -> impl Fn(&R, Weight) {
         let reports = self.0.get() == Some(pass.barrier());
         move |reason, weight| {
             if reports {
@@ -126,7 +87,7 @@ impl<E: Event> Front for Source<E> {
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(E::Row<'a>, i64),
+        S: for<'a> FnMut(E::Row<'a>, Weight),
     {
         if pass.stream() != &*self.stream {
             return;
@@ -297,7 +258,7 @@ where
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(T, i64),
+        S: for<'a> FnMut(T, Weight),
     {
         let logic = &*self.logic;
         self.input.drive(pass, &mut |item: P::Item<'_>, weight| sink(logic(item), weight));
@@ -319,7 +280,7 @@ where
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(T, i64),
+        S: for<'a> FnMut(T, Weight),
     {
         let logic = &*self.logic;
         // One scratch vector per pass: it holds the results of one row only.
@@ -349,7 +310,7 @@ where
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(T, i64),
+        S: for<'a> FnMut(T, Weight),
     {
         let logic = &*self.logic;
         let report = self.reporter.within(pass);
@@ -375,7 +336,7 @@ where
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(P::Item<'a>, i64),
+        S: for<'a> FnMut(P::Item<'a>, Weight),
     {
         let logic = &*self.logic;
         self.input.drive(pass, &mut |item: P::Item<'_>, weight| {
@@ -401,7 +362,7 @@ where
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(P::Item<'a>, i64),
+        S: for<'a> FnMut(P::Item<'a>, Weight),
     {
         let logic = &*self.logic;
         let report = self.reporter.within(pass);
@@ -423,7 +384,7 @@ impl<P: Rows> Front for Owned<P> {
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(P::Event, i64),
+        S: for<'a> FnMut(P::Event, Weight),
     {
         self.input.drive(pass, &mut |row: P::Item<'_>, weight| sink(P::own(row), weight));
     }
@@ -443,11 +404,11 @@ where
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(P::Item<'a>, i64),
+        S: for<'a> FnMut(P::Item<'a>, Weight),
     {
         let logic = &*self.logic;
         self.input.drive(pass, &mut |item: P::Item<'_>, weight| {
-            let weight = weight * logic(&item);
+            let weight = times(weight, logic(&item));
             if weight != 0 {
                 sink(item, weight);
             }
@@ -470,7 +431,7 @@ where
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(A::Item<'a>, i64),
+        S: for<'a> FnMut(A::Item<'a>, Weight),
     {
         self.first.drive(pass, sink);
         self.second.drive(pass, sink);

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::accumulate::Accumulate;
-use super::combiner::Table;
+use super::accumulate::{Accumulate, Made};
+use super::combiner::{self, Table};
+use super::dump::Sink;
 use super::keep::Expiry;
+use crate::error::Result;
 
 /// Partials by key and expiry, and which keys leave when.
 ///
@@ -130,21 +132,28 @@ impl<A: Accumulate> Kept<A> {
     }
 
     /// The row of a key, if it has one.
-    pub(super) fn row(&mut self, key: &A::Key) -> Option<A::Row> {
-        let of_key = self.keys.get_mut(key)?;
-        self.accumulate.row(key, of_key.total(&*self.accumulate)?)
+    pub(super) fn row(&mut self, key: &A::Key) -> Made<A::Row> {
+        match self.keys.get_mut(key).and_then(|of_key| of_key.total(&*self.accumulate)) {
+            Some(total) => self.accumulate.row(key, total),
+            None => Ok(None),
+        }
     }
 
     /// The rows of all keys.
-    pub(super) fn rows(&mut self) -> impl Iterator<Item = A::Row> {
+    pub(super) fn rows(&mut self) -> impl Iterator<Item = (&A::Key, Made<A::Row>)> {
         let accumulate = &*self.accumulate;
-        self.keys
-            .iter_mut()
-            .filter_map(|(key, of_key)| accumulate.row(key, of_key.total(accumulate)?))
+        self.keys.iter_mut().filter_map(|(key, of_key)| {
+            let made = accumulate.row(key, of_key.total(accumulate)?);
+            Some((key, made))
+        })
     }
 
-    /// Everything, to be written down.
-    pub(super) fn entries(&self) -> impl Iterator<Item = ((Expiry, &A::Key), &A::Partial)> {
+    /// Writes down everything.
+    pub(super) fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
+        combiner::write(&*self.accumulate, self.entries(), sink)
+    }
+
+    fn entries(&self) -> impl Iterator<Item = ((Expiry, &A::Key), &A::Partial)> {
         self.keys.iter().flat_map(|(key, of_key)| {
             of_key.steps.iter().map(move |(expiry, partial)| ((*expiry, key), partial))
         })

@@ -46,30 +46,34 @@ mod events;
 mod front;
 mod graph;
 mod held;
+mod in_range;
 mod keep;
 mod kept;
 mod newest;
 mod pass;
 mod plan;
+mod refusals;
 mod refused;
 mod rejections;
 mod relay;
 mod retained;
 mod retained_barrier;
 mod rows;
+mod summand;
 mod timed;
 mod top_k;
 mod view;
+mod weight;
+mod wide;
 
-pub(crate) use accumulate::added;
-pub use accumulate::{Key, Monoid, Summand, Value};
+pub use accumulate::{Key, Monoid, Value};
 pub use arranged::{Keyed, KeyedTrace};
 pub(crate) use barrier::Barrier;
 pub use collection::{Collection, CollectionExt, Inside, PairsExt};
 pub use definition::{Definition, Description};
-pub(crate) use dump::Sink;
+pub(crate) use dump::{Sink, in_stored_form};
 pub use events::Events;
-pub use front::{Front, OnlyAdds, Plain, Sign, Signed, Source};
+pub use front::{Front, Source};
 pub use graph::{Graph, GraphChannel, GraphOperator};
 pub use keep::{Keep, Moment};
 pub use newest::Newest;
@@ -78,8 +82,11 @@ pub(crate) use plan::Plan;
 pub use plan::StreamInfo;
 pub use retained::Retained;
 pub use rows::Rows;
+pub use summand::{Summand, Total};
 pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
 pub use view::{Pair, View};
+pub use weight::{OnlyAdds, Plain, Sign, Signed, Weight};
+pub use wide::Wide;
 
 use plan::Sketch;
 use timely::dataflow::Scope;
@@ -92,11 +99,13 @@ use crate::time::Epoch;
 /// What a user's function draws on: streams in, views out.
 pub struct Dataflow<'s> {
     sketch: Sketch<'s>,
+    /// What operators behind the barriers refuse.
+    refused: Collection<'s, refusals::Row>,
 }
 
 impl<'s> Dataflow<'s> {
     pub(crate) fn new(scope: Scope<'s, Epoch>) -> Self {
-        Dataflow { sketch: Sketch::new(scope) }
+        Dataflow { sketch: Sketch::new(scope), refused: refusals::open(scope) }
     }
 
     /// The events of a stream of the log, read in place as `E`'s borrowed rows.
@@ -128,17 +137,22 @@ impl<'s> Dataflow<'s> {
         self.sketch.scope()
     }
 
-    /// Ends the drawing. Rows rejected by fallible operators become the view `errors`.
-    pub(crate) fn finish(mut self) -> crate::Result<Plan<'s>> {
-        if self.sketch.is_fallible() {
+    /// Ends the drawing. Rows rejected by fallible operators, and results that are out of range,
+    /// become the view `errors`; where there can be none, there is no such view.
+    pub(crate) fn finish(self) -> crate::Result<Plan<'s>> {
+        let mut rows = self.refused.clone();
+        let fallible = self.sketch.is_fallible();
+        if fallible {
             let events = Events {
                 sketch: self.sketch.clone(),
                 front: rejections::Rejections,
                 kept: self.sketch.all_retentions(),
             };
-            let errors = events.count(rejections::NAME);
-            let rows = errors.map(|((epoch, stream, reason), n)| ((epoch, stream, reason), n));
-            self.view(rejections::NAME, rows).columns(&["epoch", "stream", "reason", "n"]);
+            rows = rows.concat(events.count(rejections::NAME));
+        }
+        if refusals::close() || fallible {
+            View::unchecked(&self.sketch, rejections::NAME, rows)
+                .columns(&["epoch", "stream", "reason", "n"]);
         }
         self.sketch.finish()
     }

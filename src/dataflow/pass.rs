@@ -10,8 +10,10 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::keep::Expiry;
+use super::weight::Weight;
 use crate::error::Error;
 use crate::event::Event;
+use crate::limits;
 use crate::log::{Chunk, Clocks, Epochs};
 use crate::time::Epoch;
 
@@ -25,7 +27,7 @@ pub(crate) struct Rejected {
     /// What the user's function said.
     pub(crate) reason: String,
     /// The event's weight at that point of the recipe.
-    pub(crate) weight: i64,
+    pub(crate) weight: Weight,
     /// When the event expires.
     pub(super) expiry: Expiry,
 }
@@ -35,7 +37,7 @@ pub struct Pass<'c> {
     chunk: &'c Chunk,
     clocks: &'c Clocks,
     range: Range<usize>,
-    weight: i64,
+    weight: Weight,
     reached: Cell<bool>,
     barrier: Cell<usize>,
     row: Cell<usize>,
@@ -70,7 +72,7 @@ impl<'c> Pass<'c> {
 
     /// What a row counts.
     #[inline]
-    pub(super) fn weight(&self) -> i64 {
+    pub(super) fn weight(&self) -> Weight {
         self.weight
     }
 
@@ -149,7 +151,8 @@ impl<'c> Pass<'c> {
     }
 
     /// Keeps a row that a fallible operator rejected.
-    pub(super) fn fail(&self, reason: String, weight: i64) {
+    pub(super) fn fail(&self, mut reason: String, weight: Weight) {
+        reason.truncate(reason.floor_char_boundary(limits::ERROR_REASON_BYTES));
         let (epoch, stream) = (self.epoch(self.row.get()), self.chunk.stream.to_string());
         self.rejected.borrow_mut().push(Rejected {
             epoch,

@@ -2,8 +2,9 @@
 //!
 //! Its barrier is always the last of a dataflow, so that every other one has run when it is driven.
 
-use super::front::{Front, Signed};
+use super::front::Front;
 use super::pass::Pass;
+use super::weight::{Signed, Weight};
 use crate::time::Epoch;
 
 /// Name of the view, and of its accumulation.
@@ -18,7 +19,7 @@ impl Front for Rejections {
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(Self::Item<'a>, i64),
+        S: for<'a> FnMut(Self::Item<'a>, Weight),
     {
         for rejected in pass.take_rejected() {
             pass.expire_with(rejected.expiry);

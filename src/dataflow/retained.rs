@@ -9,6 +9,7 @@ use super::front::Front;
 use super::keep::{Expiry, Keep, Moment};
 use super::newest::{Seen, Told};
 use super::pass::Pass;
+use super::weight::Weight;
 
 /// A stream's declared retention, on this worker.
 #[derive(Clone)]
@@ -52,7 +53,7 @@ where
 
     fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
     where
-        S: for<'a> FnMut(P::Item<'a>, i64),
+        S: for<'a> FnMut(P::Item<'a>, Weight),
     {
         let (time, of, keep) = (&*self.time, self.of, self.keep);
         // What this worker alone has seen is a lower bound of the horizon: what it has passed

@@ -25,8 +25,8 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Capability, Concatenate};
 use timely::dataflow::{Scope, Stream, StreamVec};
 
-use super::accumulate::Accumulate;
-use super::barrier::Barrier;
+use super::accumulate::{Accumulate, Made};
+use super::barrier::{Barrier, refuse};
 use super::collection::Collection;
 use super::combiner::{Combiner, Entry, route};
 use super::dump::Sink;
@@ -35,6 +35,7 @@ use super::held::Held;
 use super::keep::{Expiry, Horizons};
 use super::kept::Kept;
 use super::pass::Pass;
+use super::refusals::Refusals;
 use super::retained::Retention;
 use crate::error::Result;
 use crate::time::Epoch;
@@ -88,7 +89,7 @@ impl<A: Accumulate, P> RetainedBarrier<A, P> {
         let output = own(stream, told, name, Rc::clone(&state));
         let barrier = RetainedBarrier {
             name: name.to_owned(),
-            signature: format!("retained {}", std::any::type_name::<(A, A::Row)>()),
+            signature: format!("retained {}", A::signature()),
             combiner,
             state,
         };
@@ -142,7 +143,7 @@ where
             state.upper,
             state.waiting,
         );
-        super::dump::write(state.kept.entries(), sink)
+        state.kept.write(sink)
     }
 
     fn load(&mut self, block: &[u8]) -> Result<()> {
@@ -174,6 +175,7 @@ fn own<'s, A: Accumulate>(
     let pact = Exchange::new(|((_, key), _): &Entry<A, Place<A>>| route(key));
     let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
     let scope = stream.scope();
+    let mut refusals = A::BOUNDED.then(|| Refusals::of(name));
     let name = format!("Own: {name}");
     let rows = stream.binary_frontier::<_, CapacityContainerBuilder<Vec<_>>, _, _, _, _>(
         told,
@@ -204,9 +206,15 @@ fn own<'s, A: Accumulate>(
                 {
                     let (epoch, slot) = slot.remove_entry();
                     let mut session = output.session(&slot.capability);
-                    state.apply(epoch, slot.queue, slot.newest, |row, diff| {
-                        session.give((row, epoch, diff));
+                    state.apply(epoch, slot.queue, slot.newest, |key, made, diff| match made {
+                        Ok(row) => row.into_iter().for_each(|row| {
+                            session.give((row, epoch, diff));
+                        }),
+                        Err(reason) => refuse(&mut refusals, key, &reason, epoch, diff),
                     });
+                }
+                if let Some(refusals) = &mut refusals {
+                    refusals.advance(Some(upper).filter(|upper| *upper != Epoch::MAX));
                 }
                 if upper != Epoch::MAX {
                     state.upper = upper;
@@ -265,14 +273,14 @@ impl<A: Accumulate> State<A> {
         epoch: Epoch,
         queue: Vec<Entries<A>>,
         newest: Vec<(u32, i64)>,
-        mut emit: impl FnMut(A::Row, isize),
+        mut emit: impl FnMut(&A::Key, Made<A::Row>, isize),
     ) {
         if self.bulk.take() == Some(epoch) {
             assert!(queue.is_empty() && newest.is_empty(), "epoch {epoch} was merged early");
-            self.kept.rows().for_each(|row| emit(row, 1));
+            self.kept.rows().for_each(|(key, made)| emit(key, made, 1));
             return;
         }
-        let mut before: HashMap<A::Key, Option<A::Row>, FixedState> = HashMap::default();
+        let mut before: HashMap<A::Key, Made<A::Row>, FixedState> = HashMap::default();
         let mut touch = |kept: &mut Kept<A>, key: &A::Key| {
             if !before.contains_key(key) {
                 before.insert(key.clone(), kept.row(key));
@@ -289,8 +297,8 @@ impl<A: Accumulate> State<A> {
         for (key, old) in before {
             let new = self.kept.row(&key);
             if old != new {
-                old.into_iter().for_each(|row| emit(row, -1));
-                new.into_iter().for_each(|row| emit(row, 1));
+                emit(&key, old, -1);
+                emit(&key, new, 1);
             }
         }
     }

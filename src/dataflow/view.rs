@@ -3,10 +3,13 @@
 use super::accumulate::Value;
 use super::aging;
 use super::collection::Collection;
+use super::in_range::in_range;
 use super::keep::{Keep, Moment};
 use super::newest::Newest;
 use super::plan::Sketch;
-use crate::row::{Columns, RowSchema, ViewInfo};
+use super::refusals::Refusals;
+use crate::limits;
+use crate::row::{self, Columns, RowSchema, ViewInfo};
 
 /// Rows as a view has them.
 #[diagnostic::on_unimplemented(
@@ -34,13 +37,46 @@ impl<K: Clone + 'static, V: Clone + 'static> Pair for (K, V) {
 }
 
 /// The bytes of a row: its key and its value.
-fn encoded<R: Pair>(row: &R) -> (Vec<u8>, Vec<u8>)
+type Bytes = (Vec<u8>, Vec<u8>);
+
+/// What `of` makes of each row and its bytes. A row whose key is too long is refused instead.
+fn encoded<'s, R, D>(
+    rows: Collection<'s, R>,
+    refusals: Option<Refusals>,
+    of: impl Fn(&R, Bytes) -> D + 'static,
+) -> Collection<'s, D>
 where
-    R::Key: Columns,
-    R::Value: Columns,
+    R: Pair,
+    R::Key: Value + Columns,
+    R::Value: Value + Columns,
+    D: Clone + 'static,
 {
-    let (key, value) = row.parts();
-    (crate::row::encode(key), crate::row::encode(value))
+    let bytes = |row: &R| {
+        let (key, value) = row.parts();
+        (row::encode(key), row::encode(value))
+    };
+    let Some(refusals) = refusals else {
+        return rows.map(move |row| of(&row, bytes(&row)));
+    };
+    in_range(rows, refusals, move |row| {
+        let (key, value) = bytes(&row);
+        match key.len() {
+            ..=limits::KEY_BYTES_MAX => Ok(of(&row, (key, value))),
+            bytes => Err((
+                row.parts().0.clone(),
+                format!(
+                    "a key of {bytes} bytes, a view takes {}: shorten or hash it",
+                    limits::KEY_BYTES_MAX
+                ),
+            )),
+        }
+    })
+}
+
+/// What a view refuses; none where no key can be too long.
+fn refusals(name: &str, schema: &RowSchema) -> Option<Refusals> {
+    let long = schema.key.iter().any(|column| column.ty.is_unbounded());
+    long.then(|| Refusals::of(&format!("view {name}")))
 }
 
 /// A published view, to name its columns, and to say how long it keeps its rows.
@@ -56,11 +92,26 @@ where
     R::Value: Value + Columns,
 {
     pub(super) fn publish(sketch: &Sketch<'s>, name: &str, rows: Collection<'s, R>) -> Self {
+        let refusals = refusals(name, &RowSchema::of::<R::Key, R::Value>());
+        View::refusing(sketch, name, rows, refusals)
+    }
+
+    /// Publishes rows whose keys are known to be short.
+    pub(super) fn unchecked(sketch: &Sketch<'s>, name: &str, rows: Collection<'s, R>) -> Self {
+        View::refusing(sketch, name, rows, None)
+    }
+
+    fn refusing(
+        sketch: &Sketch<'s>,
+        name: &str,
+        rows: Collection<'s, R>,
+        refusals: Option<Refusals>,
+    ) -> Self {
         let schema = RowSchema::of::<R::Key, R::Value>();
         let info = ViewInfo { name: name.to_owned(), schema };
         let index = sketch.views();
         let all = rows.clone();
-        sketch.add_view(info, Box::new(move || all.map(|row| encoded(&row))));
+        sketch.add_view(info, Box::new(move || encoded(all, refusals, |_, bytes| bytes)));
         View { sketch: sketch.clone(), index, rows }
     }
 
@@ -109,12 +160,13 @@ where
         let (rows, told) = (self.rows.clone(), newest.told.clone());
         self.sketch.retain_view(self.index, keep, newest, |view| {
             let view = view.to_owned();
+            let refusals = refusals(&view, &RowSchema::of::<R::Key, R::Value>());
             Box::new(move || {
-                let dated = move |row: R| {
+                let dated = encoded(rows, refusals, move |row: &R, bytes| {
                     let (key, value) = row.parts();
-                    (time(key, value).moment_us(), encoded(&row))
-                };
-                aging::age(rows.map(dated), told, keep, &view)
+                    (time(key, value).moment_us(), bytes)
+                });
+                aging::age(dated, told, keep, &view)
             })
         });
         self

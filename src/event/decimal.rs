@@ -1,5 +1,6 @@
 //! Exact decimal numbers of a fixed scale.
 
+use arrow_buffer::i256;
 use arrow_schema::DataType;
 use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
@@ -41,16 +42,32 @@ pub(crate) fn data_type(scale: u8) -> DataType {
 }
 
 /// Units of one scale, divided by a whole number that is not zero, as units of another scale;
-/// halves go away from zero. None where something on the way has more digits than an `i128`.
-pub(crate) fn divided(units: i128, (from, to): (u8, u8), divisor: i128) -> Option<i128> {
+/// halves go away from zero. None where the result has more digits than an `i128`, or something on
+/// the way more than 76.
+pub(crate) fn divided(units: i256, (from, to): (u8, u8), divisor: i128) -> Option<i128> {
     let power = 10_i128.checked_pow(to.abs_diff(from).into())?;
-    let (units, divisor) = if to < from {
-        (units, divisor.checked_mul(power)?)
-    } else {
-        (units.checked_mul(power)?, divisor)
+    let narrow = || {
+        let units = units.to_i128()?;
+        let (units, divisor) = if to < from {
+            (units, divisor.checked_mul(power)?)
+        } else {
+            (units.checked_mul(power)?, divisor)
+        };
+        // An odd divisor has no half; its integer half rounds as it should.
+        Some(units.checked_add(divisor.abs() / 2 * units.signum())? / divisor)
     };
-    // An odd divisor has no half; its integer half rounds as it should.
-    Some(units.checked_add(divisor.abs() / 2 * units.signum())? / divisor)
+    let wide = || {
+        let (divisor, power) = (i256::from_i128(divisor), i256::from_i128(power));
+        let (units, divisor) = if to < from {
+            (units, divisor.checked_mul(power)?)
+        } else {
+            (units.checked_mul(power)?, divisor)
+        };
+        let half = divisor.checked_abs()?.checked_div(i256::from_i128(2))?;
+        let rounding = half.checked_mul(units.signum())?;
+        units.checked_add(rounding)?.checked_div(divisor)?.to_i128()
+    };
+    narrow().or_else(wide)
 }
 
 /// The refusal of a value of more than 38 digits.
@@ -104,7 +121,7 @@ impl<const SCALE: u8> Decimal<SCALE> {
     #[must_use]
     pub fn over<const TO: u8>(self, divisor: i64) -> Decimal<TO> {
         assert!(divisor != 0, "{self} divided by zero");
-        let units = divided(self.0, (SCALE, TO), divisor.into());
+        let units = divided(i256::from_i128(self.0), (SCALE, TO), divisor.into());
         Decimal::<TO>::expect(units, || format!("{self} / {divisor}"))
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
 
-use crate::dataflow::Summand;
+use crate::dataflow::{Summand, Wide};
 use crate::event::Float;
 
 /// Bits of a float behind its point, at most: every float is a whole number of 2^-1074.
@@ -158,20 +158,53 @@ impl PartialOrd for FloatSum {
     }
 }
 
+impl FloatSum {
+    fn times(&self, weight: i128) -> FloatSum {
+        FloatSum::reduced(&self.digits * weight, self.power, [0; 3])
+    }
+
+    /// Both, without what is no number.
+    fn with(&self, other: &FloatSum, weight: i128) -> FloatSum {
+        let power = self.power.min(other.power);
+        let digits = self.shifted(power) + other.shifted(power) * weight;
+        FloatSum::reduced(digits, power, [0; 3])
+    }
+}
+
+/// The digits have no end, but what is no number is counted.
 impl Summand for FloatSum {
+    type Exact = (FloatSum, [Wide; 3]);
+
     fn zero() -> FloatSum {
         FloatSum::default()
     }
 
-    fn add(&mut self, value: &FloatSum, weight: i64) {
+    fn try_add(&mut self, value: &FloatSum, weight: i64) -> bool {
         let mut beyond = self.beyond;
         for (count, more) in beyond.iter_mut().zip(value.beyond) {
             let next = more.checked_mul(weight).and_then(|more| count.checked_add(more));
-            *count = next.unwrap_or_else(|| panic!("{weight} times {more} overflows {count}"));
+            let Some(next) = next else { return false };
+            *count = next;
         }
-        let power = self.power.min(value.power);
-        let digits = self.shifted(power) + value.shifted(power) * weight;
-        *self = FloatSum::reduced(digits, power, beyond);
+        *self = FloatSum { beyond, ..self.with(value, weight.into()) };
+        true
+    }
+
+    fn exact(&self, weight: i128) -> Self::Exact {
+        let beyond = self.beyond.map(|count| count.exact(weight));
+        (self.times(weight), beyond)
+    }
+
+    fn combine((sum, beyond): &mut Self::Exact, (more, others): &Self::Exact, times: i128) {
+        *sum = sum.with(more, times);
+        for (count, more) in beyond.iter_mut().zip(others) {
+            count.add(*more, times);
+        }
+    }
+
+    fn in_range((sum, beyond): &Self::Exact) -> Option<FloatSum> {
+        let [plus, minus, none] = beyond.map(|count| i64::in_range(&count));
+        Some(FloatSum { beyond: [plus?, minus?, none?], ..sum.clone() })
     }
 }
 

@@ -53,6 +53,7 @@ mod bloom;
 mod extremes;
 mod float_sum;
 mod hyper_log_log;
+mod long;
 mod moments;
 mod quantiles;
 mod sets;

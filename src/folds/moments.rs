@@ -1,9 +1,17 @@
 //! Counts, sums, means and variances, from exact sums.
+//!
+//! The names of these types, with their module, are part of accumulation files.
+
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 
 use differential_dataflow::ExchangeData;
+use serde::de::Deserializer;
+use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::dataflow::{Monoid, Summand, added};
+use super::long::Long;
+use crate::dataflow::{Monoid, Summand, Total, Wide, in_stored_form};
 use crate::event::{Decimal, divided};
 
 /// How many events; one gives `()`.
@@ -32,12 +40,12 @@ impl Monoid for Count {
     }
 
     fn merge(&mut self, other: Self) {
-        self.0 += other.0;
+        self.0 = self.0.saturating_add(other.0);
     }
 }
 
 /// The sum: for tuples of monoids; alone, [`Events::sum`](crate::Events::sum) does the same, and
-/// takes deletions.
+/// takes deletions. A key whose sum is out of range has no row, but one in the view `errors`.
 ///
 /// ```
 /// use diptych::{Monoid, folds::Sum};
@@ -45,25 +53,64 @@ impl Monoid for Count {
 /// sum.merge(Sum::of(2));
 /// assert_eq!(sum.get(), 5);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Sum<V>(V);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sum<V: Summand>(Total<V>);
 
-impl<V> Sum<V> {
+impl<V: Summand> Sum<V> {
     /// The sum.
+    ///
+    /// # Panics
+    /// When it is out of range, which it never is in a row.
     pub fn get(self) -> V {
-        self.0
+        self.0.value().unwrap_or_else(|reason| panic!("{reason}"))
     }
 }
 
 impl<V: Summand> Monoid for Sum<V> {
+    const BOUNDED: bool = true;
+
     type Item = V;
 
     fn of(item: V) -> Self {
-        Sum(item)
+        // It is not asked how many there are: so equal sums are equal.
+        Sum(Total::In(item, 0))
     }
 
     fn merge(&mut self, other: Self) {
-        self.0.add(&other.0, 1);
+        self.0.merge(&other.0);
+    }
+
+    fn refused(&self) -> Option<String> {
+        self.0.value().err()
+    }
+}
+
+impl<V: Summand> Hash for Sum<V>
+where
+    Total<V>: Hash,
+{
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// In files as the value, as ever; what is out of range has a form of its own, which see.
+impl<V: Summand> Serialize for Sum<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            total if !in_stored_form() => total.serialize(serializer),
+            Total::In(value, _) => value.serialize(serializer),
+            Total::Beyond(_) => Err(S::Error::custom("the sum is out of range")),
+        }
+    }
+}
+
+impl<'de, V: Summand> Deserialize<'de> for Sum<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if in_stored_form() {
+            return V::deserialize(deserializer).map(Sum::of);
+        }
+        Total::deserialize(deserializer).map(Sum)
     }
 }
 
@@ -125,10 +172,10 @@ impl<const S: u8> Exact for Decimal<S> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mean<T> {
-    sum: i128,
+    sum: Long,
     /// Below zero on the way, when a deletion comes before what it deletes.
     count: i64,
-    of: std::marker::PhantomData<T>,
+    of: PhantomData<T>,
 }
 
 impl<T: Exact> Mean<T> {
@@ -143,10 +190,15 @@ impl<T: Exact> Mean<T> {
     /// # Panics
     /// When it has more digits than a decimal can hold.
     pub fn decimal<const SCALE: u8>(&self) -> Decimal<SCALE> {
-        let (sum, count) = if self.count == 0 { (0, 1) } else { (self.sum, self.count.into()) };
-        match divided(sum, (T::SCALE, SCALE), count).and_then(Decimal::new) {
+        let (sum, count) = match self.count {
+            0 => (Long::default(), 1),
+            count => (self.sum, count.into()),
+        };
+        match divided(sum.get(), (T::SCALE, SCALE), count).and_then(Decimal::new) {
             Some(mean) => mean,
-            None => panic!("the mean {sum} / {count} has too many digits for {SCALE} of them"),
+            None => {
+                panic!("the mean {} / {count} has too many digits for {SCALE} of them", sum.wide())
+            }
         }
     }
 }
@@ -155,32 +207,48 @@ impl<T: Exact> Monoid for Mean<T> {
     type Item = T;
 
     fn of(item: T) -> Self {
-        Mean { sum: item.units(), count: 1, of: std::marker::PhantomData }
+        Mean { sum: Long::of(item.units()), count: 1, of: PhantomData }
     }
 
     fn merge(&mut self, other: Self) {
-        self.sum = total(self.sum, other.sum);
-        self.count += other.count;
+        self.sum.add(other.sum, 1);
+        self.count = self.count.saturating_add(other.count);
     }
 }
 
 impl<T: Exact> Summand for Mean<T> {
+    type Exact = (Wide, Wide);
+
     fn zero() -> Self {
-        Mean { sum: 0, count: 0, of: std::marker::PhantomData }
+        Mean { sum: Long::default(), count: 0, of: PhantomData }
     }
 
-    fn add(&mut self, value: &Self, weight: i64) {
-        let (Some(sum), Some(count)) =
-            (value.sum.checked_mul(i128::from(weight)), value.count.checked_mul(weight))
-        else {
-            panic!("{weight} times the sum {} has more than 38 digits", value.sum);
-        };
-        self.sum = total(self.sum, sum);
-        self.count = added(self.count, count);
+    fn try_add(&mut self, value: &Self, weight: i64) -> bool {
+        let count = value.count.checked_mul(weight).and_then(|more| self.count.checked_add(more));
+        let Some(count) = count else { return false };
+        self.sum.add(value.sum, weight.into());
+        self.count = count;
+        true
+    }
+
+    fn exact(&self, weight: i128) -> Self::Exact {
+        let mut sum = Wide::default();
+        sum.add(self.sum.wide(), weight);
+        (sum, self.count.exact(weight))
+    }
+
+    fn combine((sum, count): &mut Self::Exact, (more, others): &Self::Exact, times: i128) {
+        sum.add(*more, times);
+        count.add(*others, times);
+    }
+
+    fn in_range((sum, count): &Self::Exact) -> Option<Self> {
+        Some(Mean { sum: (*sum).into(), count: i64::in_range(count)?, of: PhantomData })
     }
 }
 
-/// The variance and the standard deviation, from exact sums of the numbers and of their squares.
+/// The variance and the standard deviation, from exact sums of the numbers and of their squares
+/// (which end at 76 digits: five squares of the greatest decimals).
 ///
 /// ```
 /// use diptych::{Monoid, folds::Variance};
@@ -191,10 +259,10 @@ impl<T: Exact> Summand for Mean<T> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Variance<T> {
-    sum: i128,
-    squares: i128,
+    sum: Long,
+    squares: Long,
     count: u64,
-    of: std::marker::PhantomData<T>,
+    of: PhantomData<T>,
 }
 
 impl<T: Exact> Variance<T> {
@@ -225,12 +293,12 @@ impl<T: Exact> Variance<T> {
         let unit = 10_f64.powi(-i32::from(T::SCALE));
         // Exactly, where that fits: the difference of two large numbers loses what matters.
         let exact = || {
-            let squares = self.squares.checked_mul(count)?;
-            squares.checked_sub(self.sum.checked_mul(self.sum)?)
+            let (sum, squares) = (self.sum.narrow()?, self.squares.narrow()?);
+            squares.checked_mul(count)?.checked_sub(sum.checked_mul(sum)?)
         };
-        let (n, mean) = (count as f64, self.sum as f64 / count as f64);
+        let (n, mean) = (count as f64, self.sum.to_f64() / count as f64);
         let units = exact().map_or_else(
-            || (self.squares as f64 / n - mean * mean).max(0.0),
+            || (self.squares.to_f64() / n - mean * mean).max(0.0),
             |difference| difference as f64 / n / n,
         );
         units * unit * unit
@@ -241,26 +309,14 @@ impl<T: Exact> Monoid for Variance<T> {
     type Item = T;
 
     fn of(item: T) -> Self {
-        let sum = item.units();
-        let Some(squares) = sum.checked_mul(sum) else {
-            panic!("the square of {sum} has more than 38 digits: fold smaller numbers");
-        };
-        Variance { sum, squares, count: 1, of: std::marker::PhantomData }
+        let sum = Long::of(item.units());
+        Variance { sum, squares: sum.square(), count: 1, of: PhantomData }
     }
 
     fn merge(&mut self, other: Self) {
-        self.sum = total(self.sum, other.sum);
-        self.squares = total(self.squares, other.squares);
-        self.count += other.count;
-    }
-}
-
-fn total(one: i128, other: i128) -> i128 {
-    match one.checked_add(other) {
-        Some(sum) => sum,
-        None => {
-            panic!("the sum of {one} and {other} has more than 38 digits: fold smaller numbers")
-        }
+        self.sum.add(other.sum, 1);
+        self.squares.grow(other.squares);
+        self.count = self.count.saturating_add(other.count);
     }
 }
 

@@ -5,6 +5,8 @@ use crate::dataflow::Monoid;
 macro_rules! tuple {
     ($($name:ident . $at:tt),+) => {
         impl<$($name: Monoid),+> Monoid for ($($name,)+) {
+            const BOUNDED: bool = $($name::BOUNDED)||+;
+
             type Item = ($($name::Item,)+);
 
             fn of(item: Self::Item) -> Self {
@@ -13,6 +15,10 @@ macro_rules! tuple {
 
             fn merge(&mut self, other: Self) {
                 $(self.$at.merge(other.$at);)+
+            }
+
+            fn refused(&self) -> Option<String> {
+                None$(.or_else(|| self.$at.refused()))+
             }
         }
     };

@@ -49,6 +49,13 @@ pub enum ColumnType {
     Date,
 }
 
+impl ColumnType {
+    /// Whether a value may be of any length.
+    pub(crate) fn is_unbounded(self) -> bool {
+        matches!(self, ColumnType::String | ColumnType::Bytes)
+    }
+}
+
 impl fmt::Display for ColumnType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

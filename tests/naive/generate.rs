@@ -119,9 +119,19 @@ fn identified_tweet() -> impl Strategy<Value = Fact> + Clone {
     })
 }
 
+/// Numbers that a sum of two of them has no room for.
+fn near_the_ends() -> impl Strategy<Value = i64> + Clone {
+    select(vec![i64::MIN, i64::MIN + 1, i64::MIN / 2, i64::MAX / 2 + 1, i64::MAX - 1, i64::MAX])
+}
+
 /// Few accounts, among them transfers to oneself, of nothing, and of negative amounts.
 fn transfer() -> impl Strategy<Value = Fact> + Clone {
-    let amount = prop_oneof![3 => -5_i64..20, 1 => Just(0), 1 => -1_000_000_i64..1_000_000];
+    let amount = prop_oneof![
+        3 => -5_i64..20,
+        1 => Just(0),
+        1 => -1_000_000_i64..1_000_000,
+        1 => near_the_ends(),
+    ];
     (0_i64..50, 0_i64..6, -1_i64..5, amount, any::<i64>()).prop_map(
         |(id, from_account, to_account, amount, ts)| {
             Transfer { id, from_account, to_account, amount, ts }.into()
@@ -130,7 +140,12 @@ fn transfer() -> impl Strategy<Value = Fact> + Clone {
 }
 
 fn order() -> impl Strategy<Value = Fact> + Clone {
-    (any::<i64>(), 0_i64..5, -300_i128..1000, time()).prop_map(|(id, customer, cents, at)| {
+    let most = 10_i128.pow(38) - 1;
+    let cents = prop_oneof![
+        6 => -300_i128..1000,
+        1 => select(vec![-most, 1 - most, -most / 2, most / 2 + 1, most - 1, most]),
+    ];
+    (any::<i64>(), 0_i64..5, cents, time()).prop_map(|(id, customer, cents, at)| {
         let amount = Decimal::new(cents).expect("few digits");
         Order { id, customer, amount, at }.into()
     })
@@ -147,7 +162,10 @@ fn customer() -> impl Strategy<Value = Fact> + Clone {
 
 /// Edges among few nodes; deletions come as often as insertions, so many come first.
 fn edge() -> impl Strategy<Value = Fact> + Clone {
-    let diff = select(vec![1_i64, 1, 1, -1, -1, 2, 0]);
+    let diff = prop_oneof![
+        6 => select(vec![1_i64, 1, 1, -1, -1, 2, 0]),
+        1 => near_the_ends(),
+    ];
     (0_i64..7, 0_i64..7, diff).prop_map(|(src, dst, diff)| Edge { src, dst, diff }.into())
 }
 
@@ -174,7 +192,8 @@ fn invoice_line() -> impl Strategy<Value = Fact> + Clone {
 pub(crate) fn program_history() -> BoxedStrategy<History> {
     let key = select(vec!["", "a", "b", "c", "\0", "愛"]).prop_map(str::to_owned);
     let weight = select(vec![1_i64, 1, 1, -1, 2, 0]);
-    let mark = (key.clone(), -9_i64..10, weight)
+    let value = prop_oneof![9 => -9_i64..10, 1 => near_the_ends()];
+    let mark = (key.clone(), value, weight)
         .prop_map(|(key, value, weight)| Mark { key, value, weight }.into());
     let note = (option::weighted(0.8, -9_i64..10), key)
         .prop_map(|(number, name)| Note { number, name }.into());

@@ -101,7 +101,17 @@ pub(crate) enum Split {
     Letters,
 }
 
-/// Keeps numbers small, so that nothing overflows in either world.
+/// A value of a join.
+pub(crate) fn joined(one: i64, other: i64) -> i64 {
+    small(one.wrapping_mul(3).wrapping_add(other))
+}
+
+/// A value of a fold.
+pub(crate) fn spanned(least: i64, most: i64, n: i64) -> i64 {
+    small(least.wrapping_mul(5).wrapping_add(most.wrapping_mul(3)).wrapping_add(n))
+}
+
+/// Keeps numbers small, so that nothing overflows in either world behind the first barrier.
 pub(crate) fn small(number: i64) -> i64 {
     number % 1000
 }
@@ -114,7 +124,7 @@ pub(crate) fn node(number: i64) -> String {
 impl Change {
     pub(crate) fn of(self, (key, value): Pair) -> Pair {
         match self {
-            Change::Scale(by) => (key, small(value * by)),
+            Change::Scale(by) => (key, small(value.wrapping_mul(by))),
             Change::Key(key) => (key.to_owned(), value),
             Change::Swap => (node(value), key.len() as i64),
             Change::Longer if key.len() < 20 => (format!("{key}x"), value),

@@ -8,7 +8,7 @@ use diptych::dataflow::{Collection, CollectionExt, Events, Front, PairsExt, Plai
 
 use super::facts::{Mark, Note};
 use super::program::{Expr, Kind, Pair, Program, Shape, Span};
-use super::program::{distinct_id, latest_order, node, small};
+use super::program::{distinct_id, joined, latest_order, node, small, spanned};
 
 impl Program {
     /// Draws the program, with one view for each barrier and one for the rest.
@@ -82,14 +82,15 @@ where
         Kind::Count => {
             let counts = front.count(name);
             df.view(name, counts.clone());
-            return counts.map(|((key, value), n)| (key, small(value * 7 + n)));
+            return counts
+                .map(|((key, value), n)| (key, small(value.wrapping_mul(7).wrapping_add(n))));
         }
         Kind::Sum => front.sum(name),
         Kind::Distinct => front.distinct(name),
         Kind::Collect => front.collect(name),
         Kind::KeyedJoin => {
             let keyed = front.keyed(name);
-            keyed.clone().join(keyed).map(|(key, (a, b))| (key, small(a * 3 + b)))
+            keyed.clone().join(keyed).map(|(key, (a, b))| (key, joined(a, b)))
         }
         Kind::Latest | Kind::DistinctBy | Kind::Fold => {
             panic!("{kind:?} does not compile behind a signed front")
@@ -116,12 +117,12 @@ where
             let spans = front.fold::<Span, _>(name);
             let spans = spans.map(|(key, span)| (key, (span.0, span.1, span.2)));
             df.view(name, spans.clone());
-            return spans.map(|(key, (least, most, n))| (key, small(least * 5 + most * 3 + n)));
+            return spans.map(|(key, (least, most, n))| (key, spanned(least, most, n)));
         }
         _ => return signed(df, name, front, kind),
     };
     df.view(name, rows.clone());
-    rows
+    rows.map(|(key, value)| (key, small(value)))
 }
 
 impl Expr {
@@ -155,7 +156,7 @@ impl Expr {
             }),
             Expr::TopK(k, greatest, input) => top(of(input), *k, *greatest),
             Expr::Join(one, other) => {
-                of(one).join(of(other)).map(|(key, (a, b))| (key, small(a * 3 + b)))
+                of(one).join(of(other)).map(|(key, (a, b))| (key, joined(a, b)))
             }
             Expr::Semijoin(one, other) => of(one).semijoin(keys(of(other))),
             Expr::Antijoin(one, other) => of(one).antijoin(keys(of(other))),

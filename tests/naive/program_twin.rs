@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::program::{Expr, Kind, Pair, Program, Shape, distinct_id, latest_order, node, small};
+use super::program::{joined as joined_value, spanned};
 use super::value::add;
 use super::{Answer, Fact, Rows, Value};
 
@@ -21,7 +22,7 @@ impl Program {
     pub(crate) fn twin(&self, facts: &[(u64, &Fact)]) -> Answer {
         let mut answer = Answer::new();
         let mut bags = Vec::new();
-        let mut errors = Rows::new();
+        let (mut errors, mut beyond) = (Rows::new(), Rows::new());
         for (index, (shape, kind)) in self.barriers.iter().enumerate() {
             let mut front = Yield::default();
             for (epoch, fact) in facts {
@@ -31,19 +32,18 @@ impl Program {
                 let row = vec![Value::Rank(epoch), text(stream), text(&reason)];
                 add(&mut errors, row, weight);
             }
-            let (view, bag) = kind.end(&front.rows);
-            answer.insert(format!("barrier_{index}"), view);
+            let name = format!("barrier_{index}");
+            let (view, bag) = kind.end(&front.rows, &name, &mut beyond);
+            answer.insert(name, view);
             bags.push(bag);
         }
         answer.insert("rest".into(), pairs(&self.rest.of(&bags)));
-        let fallible = |shape: &Shape| matches!(shape, Shape::Fallible(_) | Shape::Signed(..));
-        if self.barriers.iter().any(|(shape, _)| fallible(shape)) {
-            let counted = errors.into_iter().map(|(mut row, n)| {
-                row.push(Value::Int(n));
-                (row, 1)
-            });
-            answer.insert("errors".into(), counted.collect());
-        }
+        let counted = errors.into_iter().map(|(mut row, n)| {
+            row.push(Value::Int(n));
+            (row, 1)
+        });
+        // Always there: keys are text, which may be too long.
+        answer.insert("errors".into(), counted.chain(beyond).collect());
         answer
     }
 }
@@ -95,19 +95,20 @@ impl Shape {
 }
 
 impl Kind {
-    /// The view of the barrier, and its rows as pairs.
-    fn end(self, input: &[(Pair, i64)]) -> (Rows, Bag) {
+    /// The view of the barrier, and its rows as pairs; what is out of range goes to `beyond`.
+    fn end(self, input: &[(Pair, i64)], name: &str, beyond: &mut Rows) -> (Rows, Bag) {
         let all = bag(input.iter().cloned());
         match self {
             Kind::Count => {
                 let row = |((key, value), n): (&Pair, &i64)| {
                     (vec![text(key), Value::Int(*value), Value::Int(*n)], 1)
                 };
-                let pair =
-                    |((key, value), n): (&Pair, &i64)| ((key.clone(), small(value * 7 + n)), 1);
+                let pair = |((key, value), n): (&Pair, &i64)| {
+                    ((key.clone(), small(value.wrapping_mul(7).wrapping_add(*n))), 1)
+                };
                 (all.iter().map(row).collect(), bag(all.iter().map(pair)))
             }
-            Kind::Sum => of_pairs(&sum(&all)),
+            Kind::Sum => of_pairs(&in_range(&all, name, beyond)),
             Kind::Distinct => {
                 of_pairs(&bag(all.into_iter().filter(|(_, n)| *n > 0).map(|(pair, _)| (pair, 1))))
             }
@@ -137,7 +138,7 @@ impl Kind {
                     };
                     let columns = [*least, *most, n].map(Value::Int);
                     view.insert([vec![text(&key)], columns.to_vec()].concat(), 1);
-                    pairs.insert((key, small(least * 5 + most * 3 + n)), 1);
+                    pairs.insert((key, spanned(*least, *most, n)), 1);
                 }
                 (view, pairs)
             }
@@ -227,12 +228,37 @@ fn sum(rows: &Bag) -> Bag {
     there.map(|(key, (sum, _))| ((key.to_owned(), sum), 1)).collect()
 }
 
+/// The same of numbers near the ends: those sums that are in range.
+fn in_range(rows: &Bag, name: &str, beyond: &mut Rows) -> Bag {
+    let mut sums: BTreeMap<&str, (i128, i64)> = BTreeMap::new();
+    for ((key, value), n) in rows {
+        let sum = sums.entry(key).or_default();
+        *sum = (sum.0 + i128::from(*value) * i128::from(*n), sum.1 + n);
+    }
+    let mut bag = Bag::new();
+    for (key, (sum, _)) in sums.into_iter().filter(|(_, sum)| *sum != (0, 0)) {
+        match i64::try_from(sum) {
+            Ok(sum) => {
+                bag.insert((key.to_owned(), sum), 1);
+            }
+            Err(_) => {
+                let why = format!(
+                    "key {key:?}: the sum {sum} is out of the range of i64: use a wider type"
+                );
+                let row = vec![Value::Rank(u64::MAX), text(name), text(&why), Value::Int(1)];
+                add(beyond, row, 1);
+            }
+        }
+    }
+    bag
+}
+
 fn join(one: &Bag, other: &Bag) -> Bag {
     let mut joined = Bag::new();
     for ((key, a), m) in one {
         for ((other_key, b), n) in other {
             if key == other_key {
-                *joined.entry((key.clone(), small(a * 3 + b))).or_default() += m * n;
+                *joined.entry((key.clone(), joined_value(*a, *b))).or_default() += m * n;
             }
         }
     }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diptych::dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Order, Transfer, Tweet};
+use diptych::{Date, Decimal};
+use num_bigint::BigInt;
 
 use super::text::hashtags;
-use super::value::once;
+use super::value::{add, once};
 use super::{Answer, Fact, Rows, Value};
 
 macro_rules! only {
@@ -19,7 +21,7 @@ macro_rules! only {
 
 /// Computes all views of the dataflow called `name` from all facts, in whatever order.
 pub(crate) fn twin(name: &str, facts: &[&Fact]) -> Answer {
-    match name {
+    let mut answer = match name {
         "word_count" => word_count(facts),
         "tweets" => tweets(facts),
         "trending" => trending(facts, facts),
@@ -29,7 +31,17 @@ pub(crate) fn twin(name: &str, facts: &[&Fact]) -> Answer {
         "reachability" => reachability(facts),
         "retail" => retail(facts),
         _ => panic!("{name} has no naive twin: write one, and a generator"),
+    };
+    // There alone nothing is summed, and no key is text.
+    if name != "reachability" {
+        answer.entry("errors".to_owned()).or_default();
     }
+    answer
+}
+
+/// A row of `errors` for a result that is out of range.
+fn refused(place: &str, reason: String) -> Vec<Value> {
+    vec![Value::Rank(u64::MAX), text(place), text(&reason), Value::Int(1)]
 }
 
 fn answer<const N: usize>(views: [(&str, Rows); N]) -> Answer {
@@ -129,32 +141,43 @@ fn tweets_dedup(facts: &[&Fact]) -> Answer {
 
 /// The views of `bank`; from an iterator, because there may be many millions.
 pub(crate) fn bank(transfers: impl Iterator<Item = Transfer>) -> Answer {
-    let mut credits: BTreeMap<i64, i64> = BTreeMap::new();
-    let mut debits: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut credits: BTreeMap<i64, i128> = BTreeMap::new();
+    let mut debits: BTreeMap<i64, i128> = BTreeMap::new();
     for Transfer { from_account, to_account, amount, .. } in transfers {
-        *credits.entry(to_account).or_default() += amount;
-        *debits.entry(from_account).or_default() += amount;
+        *credits.entry(to_account).or_default() += i128::from(amount);
+        *debits.entry(from_account).or_default() += i128::from(amount);
     }
-    let pair = |account: i64, sum: i64| vec![Value::Int(account), Value::Int(sum)];
     let accounts: BTreeSet<i64> = credits.keys().chain(debits.keys()).copied().collect();
-    let (mut balance, mut outer, mut total) = (Vec::new(), Vec::new(), 0);
+    let (mut balance, mut outer, mut total) = (BTreeMap::new(), BTreeMap::new(), 0);
     for account in &accounts {
         let (credit, debit) = (credits.get(account), debits.get(account));
         let sum = credit.unwrap_or(&0) - debit.unwrap_or(&0);
         if credit.is_some() && debit.is_some() {
-            balance.push(pair(*account, sum));
+            balance.insert(*account, sum);
         }
-        outer.push(pair(*account, sum));
+        outer.insert(*account, sum);
         total += sum;
     }
-    let total = (!accounts.is_empty()).then(|| vec![Value::Int(total)]);
-    answer([
-        ("credits", once(credits.iter().map(|(account, sum)| pair(*account, *sum)))),
-        ("debits", once(debits.iter().map(|(account, sum)| pair(*account, *sum)))),
-        ("balance", once(balance)),
-        ("balance_outer", once(outer)),
-        ("total", once(total)),
-    ])
+    assert_eq!(total, 0, "what is moved is neither made nor lost");
+    let total = (!accounts.is_empty()).then(|| vec![Value::Int(0)]);
+    let mut answer = answer([("total", once(total)), ("errors", Rows::new())]);
+    let views =
+        [("credits", credits), ("debits", debits), ("balance", balance), ("balance_outer", outer)];
+    for (view, sums) in views {
+        let (mut rows, mut beyond) = (Rows::new(), Rows::new());
+        for (account, sum) in sums {
+            match i64::try_from(sum) {
+                Ok(sum) => add(&mut rows, vec![Value::Int(account), Value::Int(sum)], 1),
+                Err(_) => {
+                    let why = format!("key ({account}, {sum}): more than the column holds");
+                    add(&mut beyond, refused(view, why), 1);
+                }
+            }
+        }
+        answer.insert(view.to_owned(), rows);
+        answer.entry("errors".to_owned()).or_default().extend(beyond);
+    }
+    answer
 }
 
 fn orders(facts: &[&Fact]) -> Answer {
@@ -165,23 +188,43 @@ fn orders(facts: &[&Fact]) -> Answer {
         let latest = rows.max_by_key(|row| (row.at.micros(), &row.country, &row.name));
         latest.map(|row| row.country.clone())
     };
-    let mut revenue: BTreeMap<(String, i32), i128> = BTreeMap::new();
+    let mut spent: BTreeMap<(i64, i32), BigInt> = BTreeMap::new();
     for Order { customer, amount, at, .. } in only!(facts, Order) {
-        if let Some(country) = country_of(*customer) {
-            let day = at.micros().div_euclid(DAY) as i32;
-            *revenue.entry((country, day)).or_default() += amount.units();
+        let day = at.micros().div_euclid(DAY) as i32;
+        *spent.entry((*customer, day)).or_default() += amount.units();
+    }
+    let mut errors = Rows::new();
+    let mut told = |place: &str, key: String, sum: &BigInt| {
+        let units = i128::try_from(sum).ok().and_then(Decimal::<2>::new).map(Decimal::units);
+        if units.is_none() {
+            let why = format!(
+                "key {key}: the sum {sum}e-2 is out of the range of Decimal<2>: use a wider type"
+            );
+            add(&mut errors, refused(place, why), 1);
+        }
+        units
+    };
+    let mut revenue: BTreeMap<(String, i32), BigInt> = BTreeMap::new();
+    for ((customer, day), sum) in spent {
+        let shown = format!("({customer}, {:?})", Date::from_days(day));
+        if let (Some(units), Some(country)) = (told("spent", shown, &sum), country_of(customer)) {
+            *revenue.entry((country, day)).or_default() += units;
         }
     }
-    let rows = revenue
-        .into_iter()
-        .map(|((country, day), sum)| vec![text(&country), Value::Day(day), Value::Digits(sum)]);
-    answer([("revenue", once(rows))])
+    let mut rows = Rows::new();
+    for ((country, day), sum) in revenue {
+        let shown = format!("({country:?}, {:?})", Date::from_days(day));
+        if let Some(units) = told("sum_values", shown, &sum) {
+            add(&mut rows, vec![text(&country), Value::Day(day), Value::Digits(units)], 1);
+        }
+    }
+    answer([("revenue", rows), ("errors", errors)])
 }
 
 fn reachability(facts: &[&Fact]) -> Answer {
-    let mut edges: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+    let mut edges: BTreeMap<(i64, i64), i128> = BTreeMap::new();
     for Edge { src, dst, diff } in only!(facts, Edge) {
-        *edges.entry((*src, *dst)).or_default() += diff;
+        *edges.entry((*src, *dst)).or_default() += i128::from(*diff);
     }
     let mut reached: BTreeSet<i64> = only!(facts, Root).map(|root| root.node).collect();
     // As many rounds as there are edges are enough.

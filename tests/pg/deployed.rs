@@ -76,7 +76,7 @@ async fn sql_follows_deployments() {
     // What the catalog says was true when the session began.
     let client = connect(&config).await.expect("a connection");
     let known = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'bank'";
-    assert_eq!(client.query(known, &[]).await.expect("rows").len(), 5);
+    assert_eq!(client.query(known, &[]).await.expect("rows").len(), 6);
     tokio::task::block_in_place(|| {
         servers.stop();
         served.stop().expect("stopped");

@@ -5,8 +5,10 @@ use std::hash::Hash;
 use differential_dataflow::ExchangeData;
 use serde::{Deserialize, Serialize};
 
-use super::super::Summand;
 use super::super::collection::Collection;
+use super::super::in_range::in_range;
+use super::super::refusals::Refusals;
+use super::super::summand::{Summand, Total};
 use crate::event::Timestamp;
 
 /// Rows of a key `(at, value)`, in order, with their multiplicities.
@@ -112,13 +114,21 @@ where
     O: ExchangeData,
     V: Summand,
 {
-    rows.reduce_named("RunningSum", |_, rows: &[(&(O, V), isize)], out| {
-        let mut sum = V::zero();
+    let totals = rows.reduce_named("RunningSum", |_, rows: &[(&(O, V), isize)], out| {
+        let mut sum = Total::of(V::zero(), 0);
         for group in rows.chunk_by(|(one, _), (other, _)| one.0 == other.0) {
-            group.iter().for_each(|((_, value), times)| sum.add(value, *times as i64));
+            for ((_, value), times) in group {
+                sum.merge(&Total::of(value.clone(), *times as i128));
+            }
             for ((order, value), times) in group {
                 out.push(((order.clone(), value.clone(), sum.clone()), *times));
             }
         }
+    });
+    type Sums<K, O, V> = (K, (O, V, Total<V>));
+    let refusals = Refusals::of_operator("running_sum");
+    in_range(totals, refusals, |(key, (order, value, total)): Sums<K, O, V>| match total.value() {
+        Ok(sum) => Ok((key, (order, value, sum))),
+        Err(reason) => Err(((key, order), reason)),
     })
 }

@@ -92,7 +92,10 @@ impl Windows {
             room if room < 0 => -1,
             room => room / windows.step,
         };
-        (0..=back).rev().map(move |steps| windows.window(last.saturating_sub(steps * windows.step)))
+        // Of those that would begin before the first instant there is, the last stands for all.
+        (0..=back)
+            .rev()
+            .filter_map(move |steps| Some(windows.window(last.checked_sub(steps * windows.step)?)))
     }
 
     fn last_start(&self, at: Timestamp) -> i64 {
@@ -136,6 +139,20 @@ mod tests {
             let windows = Windows::hopping(micros(width), micros(step));
             prop_assert!(windows.of(Timestamp::from_micros(at)).count() <= 102);
             windows.at(Timestamp::from_micros(at));
+        }
+
+        #[test]
+        fn at_the_ends_of_time_no_window_is_there_twice(
+            far in 0_i64..100, width in 1_u64..50, step in 1_u64..50, from in 0_i64..50,
+        ) {
+            let micros = Duration::from_micros;
+            let windows = Windows::hopping(micros(width), micros(step));
+            let windows = windows.starting(Timestamp::from_micros(from));
+            for at in [i64::MIN + far, i64::MAX - far].map(Timestamp::from_micros) {
+                let found: Vec<_> = windows.of(at).collect();
+                prop_assert!(found.windows(2).all(|two| two[0].start < two[1].start));
+                prop_assert!(found.iter().all(|window| window.start <= at && at <= window.end));
+            }
         }
     }
 

@@ -1,0 +1,43 @@
+//! The end of an operator whose results may be out of range.
+
+use std::fmt::Debug;
+
+use differential_dataflow::AsCollection;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use super::collection::Collection;
+use super::refusals::Refusals;
+
+/// What `make` gives of each result; where it says why it gives none (and of which key), that is a
+/// row of `errors`, for as long as the result is there.
+pub(super) fn in_range<'s, R, D, S>(
+    results: Collection<'s, R>,
+    mut refusals: Refusals,
+    make: impl Fn(R) -> Result<D, (S, String)> + 'static,
+) -> Collection<'s, D>
+where
+    R: Clone + 'static,
+    D: Clone + 'static,
+    S: Debug,
+{
+    let name = format!("In range: {}", refusals.name());
+    results
+        .inner
+        .unary_frontier::<CapacityContainerBuilder<Vec<_>>, _, _, _>(Pipeline, &name, |_, _| {
+            move |(input, frontier), output| {
+                input.for_each(|capability, changes| {
+                    let mut session = output.session(&capability);
+                    for (result, epoch, times) in changes.drain(..) {
+                        match make(result) {
+                            Ok(row) => session.give((row, epoch, times)),
+                            Err((key, reason)) => refusals.give(&key, &reason, epoch, times),
+                        }
+                    }
+                });
+                refusals.advance(frontier.frontier().first().copied());
+            }
+        })
+        .as_collection()
+}
