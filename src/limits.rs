@@ -496,7 +496,3 @@ pub const ERASED_EVENTS_MAX: u64 = 16 << 20;
 
 /// Bytes of the reason that is recorded with an erasure: a sentence or two.
 pub const ERASURE_REASON_BYTES_MAX: usize = 1 << 10;
-/// How far ahead of its epoch's clock an event may be dated, in microseconds, and still move the
-/// horizon of what is kept (then as if dated by the clock): a day, more than any time zone that was
-/// forgotten. It is part of what answers are: another value is another answer.
-pub const AHEAD_OF_CLOCK_MAX_US: i64 = 24 * 60 * 60 * 1_000_000;

@@ -1,6 +1,12 @@
-//! Bounds of what a dataflow may say: beyond them a result is an error row.
+//! Bounds of what an event may claim, and of what a dataflow may say: beyond them a result is an
+//! error row.
 
 use super::BATCH_VIEW_BLOCK_BYTES_MAX;
+
+/// How far ahead of its epoch's clock an event may be dated, in microseconds, and still move the
+/// horizon of what is kept (then as if dated by the clock): a day, more than any time zone that was
+/// forgotten. It is part of what answers are: another value is another answer.
+pub const AHEAD_OF_CLOCK_MAX_US: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The longest key of a view, as bytes: a row with a longer one is an error row. A key is held by
 /// indexes, and goes out and comes back in reads, so it is far shorter than a row may be.
