@@ -85,7 +85,7 @@ impl RowSchema {
 
     /// Values of a key as the JSON list that [`RowSchema::values_of_json`] reads.
     pub fn json_of_values(values: &[Datum]) -> String {
-        serde_json::Value::from_iter(values.iter().map(Datum::to_json)).to_string()
+        values.iter().map(Datum::to_json).collect::<serde_json::Value>().to_string()
     }
 }
 

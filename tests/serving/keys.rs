@@ -126,7 +126,8 @@ fn rows(server: &Local, view: &str, parameters: &[(&str, &str)]) -> Vec<Value> {
 
 /// The key of a row as its JSON shows it.
 fn key_of(schema: &RowSchema, row: &Value) -> String {
-    Value::from_iter(schema.key.iter().map(|column| row[&column.name].clone())).to_string()
+    let values = schema.key.iter().map(|column| row[&column.name].clone());
+    values.collect::<Value>().to_string()
 }
 
 #[test]
