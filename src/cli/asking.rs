@@ -35,25 +35,26 @@ pub(super) struct QueryArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct KeyArgs {
     /// Values of the first key columns, separated by commas; a key of one column is taken whole
-    #[arg(long, value_name = "A,B", conflicts_with_all = ["key_json", "bounds"])]
+    #[arg(long, value_name = "A,B")]
+    #[arg(conflicts_with_all = ["key_json", "from", "from_json", "to", "to_json"])]
     pub(super) key: Option<String>,
     /// Values of the first key columns as a JSON list: ["a,b", 1, null]
-    #[arg(long, value_name = "LIST", conflicts_with = "bounds")]
+    #[arg(long, value_name = "LIST", conflicts_with_all = ["from", "from_json", "to", "to_json"])]
     pub(super) key_json: Option<String>,
     /// Rows whose key columns begin with these values, or with greater ones
-    #[arg(long, value_name = "A,B", conflicts_with = "from_json", group = "bounds")]
+    #[arg(long, value_name = "A,B", conflicts_with = "from_json")]
     pub(super) from: Option<String>,
     /// The same, as a JSON list
-    #[arg(long, value_name = "LIST", group = "bounds")]
+    #[arg(long, value_name = "LIST")]
     pub(super) from_json: Option<String>,
     /// Rows before those whose key columns begin with these values
-    #[arg(long, value_name = "A,B", conflicts_with = "to_json", group = "bounds")]
+    #[arg(long, value_name = "A,B", conflicts_with = "to_json")]
     pub(super) to: Option<String>,
     /// The same, as a JSON list
-    #[arg(long, value_name = "LIST", group = "bounds")]
+    #[arg(long, value_name = "LIST")]
     pub(super) to_json: Option<String>,
     /// Rows whose next key column, a text, starts with this
-    #[arg(long, value_name = "TEXT", conflicts_with = "bounds")]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["from", "from_json", "to", "to_json"])]
     pub(super) prefix: Option<String>,
 }
 
