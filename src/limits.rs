@@ -2,10 +2,12 @@
 //!
 //! Assertions at compile time keep the bounds consistent with one another.
 
+mod bodies;
 mod results;
 
 use std::time::Duration;
 
+pub use bodies::*;
 pub use results::*;
 
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are

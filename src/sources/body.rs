@@ -1,16 +1,22 @@
 //! Records that are in memory as a whole, such as a posted body: all of them, or the first error.
 
+use std::sync::Arc;
+
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use memchr::{memchr, memchr_iter};
+use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::bad::{Bad, shortened};
+use super::cells::Writer as _;
 use super::csv::CsvFile;
 use super::file::{object, places, row};
 use super::lines::Window;
 use super::nested::Structs;
+use super::unknown::{OnUnknown, Unknown, Unmatched};
 use crate::error::{Error, Kind, Result};
+use crate::limits::APPEND_BYTES_MAX;
 
 /// How a body spells its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,28 +29,135 @@ pub(crate) enum Spelling {
     Json,
 }
 
+/// Records, and how they and the columns of their stream differ.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) rows: RecordBatch,
+    pub(crate) unmatched: Unmatched,
+}
+
 /// The records of `body`, which are events of `stream`.
 ///
 /// # Errors
-/// When one is no record of `schema`: names its line (from 1), its column, and its text.
+/// When one is no record of `schema`: names its line (from 1), its column, and its text. When there
+/// is none.
 pub(crate) fn parse(
     body: &[u8],
     spelling: Spelling,
     stream: &str,
     schema: &SchemaRef,
-) -> Result<RecordBatch> {
-    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    let mut rows = Structs::new(schema.fields())?;
+    on_unknown: OnUnknown,
+) -> Result<Parsed> {
+    let body = without_mark(body);
+    let mut records = Records::new(schema, on_unknown)?;
     match spelling {
-        Spelling::Ndjson => lines(body, &mut rows)?,
-        Spelling::Csv => table(body, stream, schema, &mut rows)?,
-        Spelling::Json => values(body, &mut rows)?,
+        Spelling::Ndjson => each_line(body, |number, line| records.object(number, line))?,
+        Spelling::Csv => records.table(body, stream)?,
+        Spelling::Json => each_item(body, |line, item| records.object(line, item))?,
     }
-    let count = rows.rows();
-    let options = RecordBatchOptions::new().with_row_count(Some(count));
-    match RecordBatch::try_new_with_options(schema.clone(), rows.arrays(), &options) {
-        Ok(batch) => Ok(batch),
-        Err(error) => panic!("{count} records broke their own schema: {error}"),
+    match records.count() {
+        0 => Err(no_records()),
+        _ => Ok(records.finish()),
+    }
+}
+
+/// A body that appends nothing is a client's mistake; an epoch would hide it.
+pub(super) fn no_records() -> Error {
+    Error::new(Kind::Input, "the body has no records").remedy("send at least one")
+}
+
+/// `body` without the mark that some programs put before UTF-8.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
+}
+
+/// The records of one stream, as they are read.
+pub(super) struct Records {
+    rows: Structs,
+    schema: SchemaRef,
+    ignored: Vec<String>,
+    on_unknown: OnUnknown,
+    most: usize,
+}
+
+impl Records {
+    pub(super) fn new(schema: &SchemaRef, on_unknown: OnUnknown) -> Result<Records> {
+        let mut rows = Structs::new(schema.fields())?;
+        if on_unknown == OnUnknown::Refuse {
+            rows.refuse_unknown();
+        }
+        let bits: usize = schema.fields().iter().map(|field| least_bits(field.data_type())).sum();
+        let most = APPEND_BYTES_MAX / bits.div_ceil(8).max(1);
+        let (schema, ignored) = (Arc::clone(schema), Vec::new());
+        Ok(Records { rows, schema, ignored, on_unknown, most })
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.rows.rows()
+    }
+
+    /// Appends the record in `text`, which stands in `line`.
+    pub(super) fn object(&mut self, line: u64, text: &[u8]) -> Result<()> {
+        let outcome = object(&mut self.rows, text);
+        self.checked(outcome, line, text)
+    }
+
+    fn checked(&self, outcome: Result<(), Bad>, line: u64, raw: &[u8]) -> Result<()> {
+        outcome.map_err(|bad| refuse(line, bad, raw))?;
+        if self.rows.rows() <= self.most {
+            return Ok(());
+        }
+        let message = format!("line {line}: more than {} records are too many at once", self.most);
+        Err(Error::new(Kind::Input, message).remedy("append them in smaller pieces"))
+    }
+
+    fn table(&mut self, body: &[u8], stream: &str) -> Result<()> {
+        let mut file = CsvFile::new(Window::over(body.to_vec()));
+        let names: Vec<String> = match file.next()? {
+            None => Vec::new(),
+            Some(header) => (0..header.len())
+                .map(|index| String::from_utf8_lossy(header.cell(index)).into_owned())
+                .collect(),
+        };
+        if names.iter().all(String::is_empty) {
+            return Ok(());
+        }
+        let places = places(&names, stream, &self.schema)?;
+        let mut unknown = Unknown::default();
+        let has = |name: &&String| self.schema.column_with_name(name).is_some();
+        names.iter().filter(|name| !has(name)).for_each(|name| unknown.add(name));
+        self.ignored.extend_from_slice(unknown.names());
+        if let (OnUnknown::Refuse, [name, ..]) = (self.on_unknown, unknown.names()) {
+            let message = format!("line 1: column `{name}` is no column of stream {stream}");
+            return Err(Error::new(Kind::Input, message)
+                .remedy("nothing was appended: rename or remove it and send all again"));
+        }
+        while let Some(record) = file.next()? {
+            let outcome = row(&mut self.rows, &record, names.len(), &places);
+            self.checked(outcome, record.line, record.raw)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Parsed {
+        let count = self.rows.rows();
+        let mut unmatched = Unmatched::default();
+        self.ignored.into_iter().for_each(|name| unmatched.ignored(name));
+        self.rows.unmatched("", &mut unmatched);
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        match RecordBatch::try_new_with_options(self.schema, self.rows.arrays(), &options) {
+            Ok(rows) => Parsed { rows, unmatched },
+            Err(error) => panic!("{count} records broke their own schema: {error}"),
+        }
+    }
+}
+
+/// Bits that a value takes at least: short records of many columns grow when they are read.
+fn least_bits(ty: &DataType) -> usize {
+    match ty {
+        DataType::Boolean => 1,
+        DataType::Struct(fields) => fields.iter().map(|field| least_bits(field.data_type())).sum(),
+        _ => ty.primitive_width().map_or(32, |bytes| bytes * 8),
     }
 }
 
@@ -54,11 +167,11 @@ fn refuse(line: u64, reason: impl std::fmt::Display, raw: &[u8]) -> Error {
         .remedy("nothing was appended: mend it and send all again")
 }
 
-fn checked(outcome: Result<(), Bad>, line: u64, raw: &[u8]) -> Result<()> {
-    outcome.map_err(|bad| refuse(line, bad, raw))
-}
-
-fn lines(mut rest: &[u8], rows: &mut Structs) -> Result<()> {
+/// Calls `each` with every line that is not blank, and its number.
+pub(super) fn each_line(
+    mut rest: &[u8],
+    mut each: impl FnMut(u64, &[u8]) -> Result<()>,
+) -> Result<()> {
     let mut number = 0;
     while !rest.is_empty() {
         number += 1;
@@ -66,50 +179,76 @@ fn lines(mut rest: &[u8], rows: &mut Structs) -> Result<()> {
         let line = rest[..end].trim_ascii_end();
         rest = rest.get(end + 1..).unwrap_or_default();
         if !line.trim_ascii_start().is_empty() {
-            checked(object(rows, line), number, line)?;
+            each(number, line)?;
         }
     }
     Ok(())
 }
 
-fn table(body: &[u8], stream: &str, schema: &SchemaRef, rows: &mut Structs) -> Result<()> {
-    let mut file = CsvFile::new(Window::over(body.to_vec()));
-    let names: Vec<String> = match file.next()? {
-        None => Vec::new(),
-        Some(header) => (0..header.len())
-            .map(|index| String::from_utf8_lossy(header.cell(index)).into_owned())
-            .collect(),
-    };
-    let places = places(&names, stream, schema)?;
-    while let Some(record) = file.next()? {
-        let outcome = row(rows, &record, names.len(), &places);
-        checked(outcome, record.line, record.raw)?;
-    }
-    Ok(())
-}
-
-fn values(body: &[u8], rows: &mut Structs) -> Result<()> {
-    let malformed = |error: serde_json::Error| {
-        let (line, column) = (error.line(), error.column());
-        let message = format!("line {line}, character {column}: the body is no JSON: {error}");
-        Error::new(Kind::Input, message)
-            .remedy("send one object, an array of objects, or lines as application/x-ndjson")
-    };
+/// Calls `each` with the value that `body` is, or with every item when it is a list; and with the
+/// line that it stands in.
+fn each_item(body: &[u8], mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
     let trimmed = body.trim_ascii();
+    if trimmed.is_empty() {
+        return Ok(());
+    }
     if trimmed.first() != Some(&b'[') {
         let _: &RawValue = serde_json::from_slice(trimmed).map_err(malformed)?;
-        return checked(object(rows, trimmed), 1, trimmed);
+        return each(1, trimmed);
     }
-    let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(malformed)?;
     let (mut line, mut counted) = (1, 0);
-    for item in items {
+    items(body, |item| {
         // Each item is a part of the body, and they come in its order.
         let at = item.get().as_ptr().addr() - body.as_ptr().addr();
         line += memchr_iter(b'\n', &body[counted..at]).count() as u64;
         counted = at;
-        checked(rows.object(item.get()), line, item.get().as_bytes())?;
+        each(line, item.get().as_bytes())
+    })
+}
+
+/// Calls `each` with every item of a list. They are not gathered: short ones would take more memory
+/// than their text.
+pub(super) fn items<'a>(
+    list: &'a [u8],
+    each: impl FnMut(&'a RawValue) -> Result<()>,
+) -> Result<()> {
+    let mut failed = None;
+    let mut tokens = serde_json::Deserializer::from_slice(list);
+    let read = tokens.deserialize_seq(Items { each, failed: &mut failed });
+    match (failed, read.and_then(|()| tokens.end())) {
+        (Some(error), _) => Err(error),
+        (None, read) => read.map_err(malformed),
     }
-    Ok(())
+}
+
+struct Items<'f, F> {
+    each: F,
+    failed: &'f mut Option<Error>,
+}
+
+impl<'de, F: FnMut(&'de RawValue) -> Result<()>> Visitor<'de> for Items<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element::<&RawValue>()? {
+            if let Err(error) = (self.each)(item) {
+                *self.failed = Some(error);
+                return Err(serde::de::Error::custom("a bad item"));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn malformed(error: serde_json::Error) -> Error {
+    let (line, column) = (error.line(), error.column());
+    let message = format!("line {line}, character {column}: the body is no JSON: {error}");
+    Error::new(Kind::Input, message)
+        .remedy("send one object, an array of objects, or lines as application/x-ndjson")
 }
 
 #[cfg(test)]
@@ -121,8 +260,9 @@ mod tests {
     use arrow_array::types::Int64Type;
 
     fn ids(body: &str, spelling: Spelling) -> Result<Vec<i64>> {
-        let rows = parse(body.as_bytes(), spelling, "transfers", &Transfer::schema())?;
-        let ids = rows.column_by_name("id").expect("a column");
+        let (schema, ignore) = (Transfer::schema(), OnUnknown::Ignore);
+        let parsed = parse(body.as_bytes(), spelling, "transfers", &schema, ignore)?;
+        let ids = parsed.rows.column_by_name("id").expect("a column");
         Ok(ids.as_primitive::<Int64Type>().values().to_vec())
     }
 
@@ -141,8 +281,24 @@ mod tests {
         assert_eq!(ids(&list, Spelling::Json).expect("records"), [1, 2]);
         let table = "ts,id,amount,to_account,from_account\n4,1,3,2,1\n4,2,3,2,1\n";
         assert_eq!(ids(table, Spelling::Csv).expect("records"), [1, 2]);
-        assert_eq!(ids("[]", Spelling::Json).expect("records"), Vec::<i64>::new());
-        assert_eq!(ids("", Spelling::Ndjson).expect("records"), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn a_body_without_records_is_refused() {
+        let header = "ts,id,amount,to_account,from_account\n";
+        for (body, spelling) in [
+            ("", Spelling::Ndjson),
+            ("\n \r\n", Spelling::Ndjson),
+            ("", Spelling::Json),
+            (" ", Spelling::Json),
+            ("\u{feff}[ ]", Spelling::Json),
+            ("", Spelling::Csv),
+            ("\n\n", Spelling::Csv),
+            (header, Spelling::Csv),
+        ] {
+            let error = ids(body, spelling).expect_err("no records").to_string();
+            assert_eq!(error, "the body has no records (send at least one)", "{body:?}");
+        }
     }
 
     #[test]
@@ -159,7 +315,6 @@ mod tests {
             ),
             ("{\n\"id\": }".into(), Spelling::Json, "line 2, character"),
             ("ts\n1\n".into(), Spelling::Csv, "line 1: column `id` is missing"),
-            (String::new(), Spelling::Json, "line 1, character"),
             ("[[1]]".into(), Spelling::Json, "line 1: "),
         ] {
             let error = ids(&body, spelling).expect_err("a bad record").to_string();

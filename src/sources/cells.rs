@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use super::bad::Bad;
 use super::nested::{Lists, Structs};
+use super::unknown::Unmatched;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Date, Timestamp, VARIANTS_KEY, parse_decimal};
 
@@ -41,6 +42,12 @@ pub(crate) trait Writer: Send {
 
     /// Forgets all values but the first `rows`.
     fn truncate(&mut self, rows: usize);
+
+    /// From now on an object with a member that is no field is bad.
+    fn refuse_unknown(&mut self) {}
+
+    /// Tells how the values so far and the fields differ, below `path`.
+    fn unmatched(&self, _path: &str, _told: &mut Unmatched) {}
 
     /// The values as an array; none are left.
     fn finish(&mut self) -> ArrayRef;

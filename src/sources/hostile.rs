@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
-use super::{Spelling, parse};
+use super::{OnUnknown, Spelling, parse, parse_streams};
 use crate::hostile::Decoder;
 
 const CSV: &[u8] = b"text,n,at,ok\n\"to \"\"be\"\"\",-17,2026-01-02T03:04:05Z,true\n,,,\n";
@@ -40,5 +40,9 @@ fn schema() -> SchemaRef {
 }
 
 fn run(bytes: &[u8], spelling: Spelling) {
-    drop(parse(bytes, spelling, "lines", &schema()));
+    drop(parse(bytes, spelling, "lines", &schema(), OnUnknown::Ignore));
+    drop(parse(bytes, spelling, "lines", &schema(), OnUnknown::Refuse));
+    for lines in [false, true] {
+        drop(parse_streams(bytes, lines, OnUnknown::Ignore, |_| Ok(schema())));
+    }
 }

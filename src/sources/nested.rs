@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::bad::Bad;
+use super::bad::{Bad, shortened};
 use super::cells::{Writer, writer};
+use super::unknown::{OnUnknown, Unknown, Unmatched};
 use crate::error::Result;
 
 /// Appends a JSON token to `writer`, where `null` stands for a missing value.
@@ -110,6 +111,12 @@ impl Writer for Lists {
         self.nulls.truncate(rows);
         self.items.truncate(self.end());
     }
+    fn refuse_unknown(&mut self) {
+        self.items.refuse_unknown();
+    }
+    fn unmatched(&self, path: &str, told: &mut Unmatched) {
+        self.items.unmatched(&format!("{path}[]"), told);
+    }
     fn finish(&mut self) -> ArrayRef {
         let mut start = 0;
         let lengths = self.ends.drain(..).map(|end| end - std::mem::replace(&mut start, end));
@@ -126,6 +133,12 @@ pub(crate) struct Structs {
     names: HashMap<String, usize>,
     /// The columns the object being read has given so far.
     seen: Vec<bool>,
+    /// The columns that any object has given so far.
+    given: Vec<bool>,
+    unknown: Unknown,
+    on_unknown: OnUnknown,
+    /// There has been an object.
+    any: bool,
     rows: usize,
     nulls: NullBufferBuilder,
 }
@@ -138,6 +151,10 @@ impl Structs {
             columns: fields.iter().map(|field| writer(field)).collect::<Result<_>>()?,
             names: names.collect(),
             seen: vec![false; fields.len()],
+            given: vec![false; fields.len()],
+            unknown: Unknown::default(),
+            on_unknown: OnUnknown::default(),
+            any: false,
             fields: fields.clone(),
             rows: 0,
             nulls: NullBufferBuilder::new(0),
@@ -158,7 +175,9 @@ impl Structs {
         for index in 0..self.columns.len() {
             let column = &mut self.columns[index];
             let nullable = self.fields[index].is_nullable();
-            let pushed = match cell(index) {
+            let cell = cell(index);
+            self.given[index] |= matches!(cell, Ok(Some(_)));
+            let pushed = match cell {
                 Err(bad) => Err(bad),
                 Ok(None | Some("")) if nullable => {
                     column.null();
@@ -191,7 +210,11 @@ impl Structs {
         let mut bad = None;
         read(token, Members { structs: self, bad: &mut bad }, false)
             .map_err(|error| bad.unwrap_or_else(|| not_an_object(token, &error)))?;
+        if self.on_unknown == OnUnknown::Refuse && !self.unknown.names().is_empty() {
+            return Err(Bad::record(self.no_columns()));
+        }
         for index in 0..self.columns.len() {
+            self.given[index] |= self.seen[index];
             if self.seen[index] {
                 continue;
             }
@@ -204,8 +227,18 @@ impl Structs {
         Ok(())
     }
 
+    /// Which members are no columns, and what columns there are.
+    fn no_columns(&self) -> String {
+        let unknown: Vec<_> = self.unknown.names().iter().map(|name| format!("`{name}`")).collect();
+        let known: Vec<_> = self.fields.iter().map(|field| field.name().as_str()).collect();
+        let are = if unknown.len() == 1 { "is no column" } else { "are no columns" };
+        let known = shortened(&known.join(", "));
+        format!("{} {are} of the stream here, which are {known}", unknown.join(", "))
+    }
+
     fn present(&mut self) {
         self.rows += 1;
+        self.any = true;
         self.nulls.append_non_null();
     }
 
@@ -225,7 +258,7 @@ impl Structs {
 fn not_an_object(token: &str, error: &serde_json::Error) -> Bad {
     match token.trim_ascii_start().as_bytes().first() {
         Some(b'{') => {
-            let text = super::bad::shortened(token);
+            let text = shortened(token);
             Bad::record(format!("`{text}` is no JSON: {error}"))
         }
         _ => Bad::value(token, "a JSON object"),
@@ -255,7 +288,11 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
-        while let Some(known) = members.next_key_seed(Name(&self.structs.names))? {
+        loop {
+            let Structs { names, unknown, .. } = &mut *self.structs;
+            let Some(known) = members.next_key_seed(Name { names, unknown })? else {
+                return Ok(());
+            };
             let Some(index) = known else {
                 members.next_value::<IgnoredAny>()?;
                 continue;
@@ -266,12 +303,14 @@ impl<'de> Visitor<'de> for Members<'_> {
                 return Err(serde::de::Error::custom("a bad member"));
             }
         }
-        Ok(())
     }
 }
 
 /// Reads a key as the index of its column, without making a string of it.
-struct Name<'a>(&'a HashMap<String, usize>);
+struct Name<'a> {
+    names: &'a HashMap<String, usize>,
+    unknown: &'a mut Unknown,
+}
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
     type Value = Option<usize>;
@@ -289,7 +328,11 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Option<usize>, E> {
-        Ok(self.0.get(key).copied())
+        let known = self.names.get(key).copied();
+        if known.is_none() {
+            self.unknown.add(key);
+        }
+        Ok(known)
     }
 }
 
@@ -309,6 +352,27 @@ impl Writer for Structs {
         self.rows = rows;
         self.columns.iter_mut().for_each(|column| column.truncate(rows));
         self.nulls.truncate(rows);
+    }
+    fn refuse_unknown(&mut self) {
+        self.on_unknown = OnUnknown::Refuse;
+        self.columns.iter_mut().for_each(|column| column.refuse_unknown());
+    }
+    fn unmatched(&self, path: &str, told: &mut Unmatched) {
+        let below = |name: &str| match path {
+            "" => name.to_owned(),
+            _ => format!("{path}.{name}"),
+        };
+        self.unknown.names().iter().for_each(|name| told.ignored(below(name)));
+        // Where there is no object at all, its column is what is absent.
+        if !self.any {
+            return;
+        }
+        for ((field, column), given) in self.fields.iter().zip(&self.columns).zip(&self.given) {
+            match given {
+                true => column.unmatched(&below(field.name()), told),
+                false => told.absent(below(field.name())),
+            }
+        }
     }
     fn finish(&mut self) -> ArrayRef {
         let (fields, rows, nulls) = (self.fields.clone(), self.rows, self.nulls.finish());

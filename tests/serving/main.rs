@@ -2,11 +2,13 @@
 
 mod appends;
 mod asking;
+mod framing;
 mod keys;
 mod long_keys;
 mod metrics;
 mod openapi;
 mod own_writes;
+mod parameters;
 mod reachability;
 mod reads;
 mod rebuilt;

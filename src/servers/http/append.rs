@@ -1,33 +1,25 @@
 //! Appending to a stream: all records of a body get one epoch, or none is appended.
 //!
-//! The answer comes after the sync. No thread waits for it: the thread that commits calls back,
-//! and all requests that wait at once share one sync.
-//!
 //! Exactly once: a client that names itself (`producer`) and numbers its requests from 0
 //! (`sequence`) may repeat a request until it is answered; the records are appended once.
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::json_of;
-use super::query::{Query, segment, wrong};
+use super::appending::{Wanted, records};
+use super::encoded::Plain;
+use super::query::segment;
 use super::{Problem, Routes, problem};
-use crate::error::{Error, Kind, Result};
-use crate::limits::APPEND_INLINE_BYTES;
-use crate::log::{Ack, Append};
-use crate::servers::mode::blocking;
+use crate::log::Append;
 use crate::servers::site::Site;
-use crate::sources::{Spelling, parse};
+use crate::sources::{Parsed, Spelling, parse};
 use crate::time::Epoch;
 
 pub(super) fn routes() -> Routes {
@@ -51,6 +43,14 @@ struct Appended {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     behind: Vec<String>,
+    /// Members of the records that are no columns of the stream, and were not stored: the first 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    ignored: Vec<String>,
+    /// Columns of the stream that no record gives: the first 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    absent: Vec<String>,
 }
 
 /// Appends events to a stream.
@@ -68,6 +68,10 @@ struct Appended {
          description = "`visible`: until readers of every served dataflow see the events"),
         ("timeout" = Option<String>, Query, pattern = "^[0-9]+(ms|s|m)?$",
          description = "How long to wait to be visible; 10s by default, at most 60s"),
+        ("unknown" = Option<String>, Query, pattern = "^(ignore|refuse)$",
+         description = "Members that are no columns: told as `ignored`, or refused"),
+        ("Content-Encoding" = Option<String>, Header, pattern = "^(gzip|zstd|identity)$",
+         description = "How the body is compressed; 64 MiB at most when it is not any more"),
     ),
     request_body(description = "Records of the stream", content(
         (String = "application/x-ndjson", example = "{\"text\":\"to be\"}\n"),
@@ -78,7 +82,8 @@ struct Appended {
         (status = 200, description = "Durable, and visible if that was waited for",
          body = Appended),
         (status = 202, description = "Durable, and not yet visible everywhere", body = Appended),
-        (status = 400, description = "A parameter or a record is wrong: line and column are named",
+        (status = 400, description = "A parameter or a record is wrong: line and column are named; \
+            or there is no record",
          body = problem::Body, content_type = "application/problem+json"),
         (status = 404, description = "No served dataflow reads such a stream",
          body = problem::Body, content_type = "application/problem+json"),
@@ -86,7 +91,8 @@ struct Appended {
          body = problem::Body, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = problem::Body,
          content_type = "application/problem+json"),
-        (status = 415, description = "The content type is none of the three",
+        (status = 415, description = "The content type is none of the three, or the content \
+            encoding none that is read: see Accept-Encoding",
          body = problem::Body, content_type = "application/problem+json"),
         (status = 503, description = "The log takes nothing any more", body = problem::Body,
          content_type = "application/problem+json"),
@@ -97,107 +103,55 @@ async fn append(
     State(site): State<Arc<Site>>,
     uri: Uri,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Plain, Problem>,
 ) -> Result<Response, Problem> {
     let name = segment(&uri, 2)?;
     let stream = site.stream(&name)?;
     let writer = site.appender()?;
-    let query = Query::of(&uri, &["producer", "sequence", "wait", "timeout"])?;
-    let producer = producer(&query)?;
-    let visible = match query.one("wait")? {
-        None | Some("durable") => false,
-        Some("visible") => true,
-        Some(other) => return Err(wrong("wait", other, "durable or visible").into()),
-    };
-    let deadline = Instant::now() + query.timeout()?;
-    let spelling = spelling(&headers)?;
-    let body = body.map_err(unreadable)?;
-    let large = body.len() > APPEND_INLINE_BYTES;
+    let wanted = Wanted::of(&uri)?;
+    let Some(spelling) = spelling(&headers) else { return Err(no_spelling(&headers, &SPELLINGS)) };
     let (schema, stream) = (Arc::clone(&stream.schema), stream.name.clone());
-    let read = {
-        let stream = stream.clone();
-        move || parse(&body, spelling, &stream, &schema)
+    let (of, on_unknown) = (stream.clone(), wanted.on_unknown);
+    let read = move |body: &[u8]| parse(body, spelling, &of, &schema, on_unknown);
+    let Parsed { rows, unmatched } = records(body?, read).await?;
+    let count = rows.num_rows();
+    let done = wanted.append(&site, writer, Append::rows(&stream, rows)).await?;
+    let (status, accepted) = (done.status(), done.accepted(count));
+    let body = Appended {
+        epoch: done.epoch,
+        accepted,
+        repeated: done.repeated,
+        visible: done.visible,
+        behind: done.behind,
+        ignored: unmatched.ignored,
+        absent: unmatched.absent,
     };
-    let rows = if large { blocking(read).await? } else { read()? };
-    let count = rows.num_rows() as u64;
-    let mut append = Append::rows(&stream, rows);
-    if let Some((id, sequence)) = producer {
-        append = append.by(id, sequence);
-    }
-    let (sender, answer) = oneshot::channel();
-    // Whoever asked may be gone.
-    let full = writer.offer(append, move |ack| drop(sender.send(ack)))?;
-    let ack = match full {
-        None => answer.await.unwrap_or_else(|_| Err(stopped()))?,
-        Some(append) => {
-            let writer = Arc::clone(writer);
-            blocking(move || writer.append(append)?.wait()).await?
-        }
-    };
-    let Ack { epoch, repeated } = ack;
-    let behind = if visible { behind(&site, &stream, epoch, deadline).await } else { Vec::new() };
-    let status = if behind.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let accepted = if repeated { 0 } else { count };
-    let visible = visible.then_some(behind.is_empty());
-    let body = Appended { epoch, accepted, repeated, visible, behind };
     Ok((status, json_of(&body)).into_response())
 }
 
-fn producer<'q>(query: &'q Query<'_>) -> Result<Option<(&'q str, u64)>> {
-    let sequence = query.parsed::<u64>("sequence", "the number of a request, from 0")?;
-    match (query.one("producer")?, sequence) {
-        (None, None) => Ok(None),
-        (Some(id), Some(sequence)) => Ok(Some((id, sequence))),
-        (given, _) => {
-            let missing = if given.is_some() { "sequence" } else { "producer" };
-            let message = format!("parameter {missing} is missing");
-            Err(Error::new(Kind::Input, message)
-                .remedy("exactly-once appends need producer and sequence, others none of them"))
+/// Content types of the records of one stream.
+const SPELLINGS: [&str; 3] = ["application/x-ndjson", "text/csv", "application/json"];
+
+/// How the body spells its records, by its content type.
+pub(super) fn spelling(headers: &HeaderMap) -> Option<Spelling> {
+    match essence(headers).to_ascii_lowercase().as_str() {
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+            Some(Spelling::Ndjson)
         }
+        "text/csv" => Some(Spelling::Csv),
+        "application/json" => Some(Spelling::Json),
+        _ => None,
     }
 }
 
-fn spelling(headers: &HeaderMap) -> Result<Spelling, Problem> {
+fn essence(headers: &HeaderMap) -> &str {
     let given = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
-    let essence = given.unwrap_or("none").split(';').next().unwrap_or_default();
-    match essence.trim().to_ascii_lowercase().as_str() {
-        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Spelling::Ndjson),
-        "text/csv" => Ok(Spelling::Csv),
-        "application/json" => Ok(Spelling::Json),
-        other => {
-            let detail = format!(
-                "the content type is {other} (send application/x-ndjson, text/csv or \
-                 application/json)"
-            );
-            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "input", detail))
-        }
-    }
+    given.unwrap_or("none").split(';').next().unwrap_or_default().trim()
 }
 
-/// The body did not arrive, or is too large.
-fn unreadable(rejection: BytesRejection) -> Problem {
-    let status = rejection.status();
-    let remedy = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "append it in smaller pieces",
-        _ => "send the request again",
-    };
-    Problem::new(status, "input", format!("{} ({remedy})", rejection.body_text()))
-}
-
-fn stopped() -> Error {
-    Error::new(Kind::Stopped, "the log's writer has stopped").remedy("restart the process")
-}
-
-/// Waits until readers see `epoch`; the dataflows that read `stream` where they still do not.
-async fn behind(site: &Site, stream: &str, epoch: Epoch, deadline: Instant) -> Vec<String> {
-    let mut behind = Vec::new();
-    for flow in site.flows.iter().filter(|flow| flow.streams().iter().any(|name| name == stream)) {
-        let mut frontier = flow.frontier.clone();
-        let seen = frontier.wait_for(|upper| *upper > epoch);
-        // One that has failed gets nowhere: that is said when the time is up.
-        if !matches!(tokio::time::timeout_at(deadline, seen).await, Ok(Ok(_))) {
-            behind.push(flow.name.clone());
-        }
-    }
-    behind
+/// The content type is none of `known`.
+pub(super) fn no_spelling(headers: &HeaderMap, known: &[&str]) -> Problem {
+    let (given, known) = (essence(headers), known.join(" or "));
+    let detail = format!("the content type is {given} (send {known})");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "input", detail)
 }

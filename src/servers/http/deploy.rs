@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::encoded::NoBody;
 use super::query::{Query, segment, wrong};
 use super::{Problem, Routes};
 use crate::error::Result;
@@ -99,7 +100,11 @@ struct KeyChange {
          body = super::problem::Body, content_type = "application/problem+json"),
         (status = 503, description = "It does not catch up; nothing has changed",
          body = super::problem::Body, content_type = "application/problem+json")))]
-async fn deploy(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<Deployment>, Problem> {
+async fn deploy(
+    State(site): State<Arc<Site>>,
+    uri: Uri,
+    _: NoBody,
+) -> Result<Json<Deployment>, Problem> {
     let dataflow = segment(&uri, 2)?.into_owned();
     let query = Query::of(&uri, &["version", "diff_only", "other_columns", "samples"])?;
     let version = query.one("version")?.map(str::to_owned);

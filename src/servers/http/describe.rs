@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::json_of;
-use super::query::{Query, segment};
+use super::query::{NoQuery, segment};
 use super::{Problem, Routes, problem};
 use crate::row::Column;
 use crate::servers::site::{Flow, Site};
@@ -97,8 +97,7 @@ struct StreamList {
         (status = 400, description = "A parameter is wrong", body = problem::Body,
          content_type = "application/problem+json"),
     ))]
-async fn dataflows(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri, &[])?;
+async fn dataflows(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {
     Ok(json_of(&DataflowList { dataflows: site.flows.iter().map(describe).collect() }))
 }
 
@@ -112,9 +111,12 @@ async fn dataflows(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, 
         (status = 404, description = "No such dataflow", body = problem::Body,
          content_type = "application/problem+json"),
     ))]
-async fn dataflow(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
+async fn dataflow(
+    State(site): State<Arc<Site>>,
+    _: NoQuery,
+    uri: Uri,
+) -> Result<Response, Problem> {
     let name = segment(&uri, 2)?;
-    Query::of(&uri, &[])?;
     Ok(json_of(&describe(site.flow(&name)?)))
 }
 
@@ -125,8 +127,7 @@ async fn dataflow(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, P
         (status = 400, description = "A parameter is wrong", body = problem::Body,
          content_type = "application/problem+json"),
     ))]
-async fn streams(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri, &[])?;
+async fn streams(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {
     let streams = site.streams.iter().map(|stream| {
         let columns = stream.schema.fields().iter().map(|field| ColumnInfo {
             name: field.name().clone(),

@@ -1,11 +1,10 @@
 //! A form: the parameters of a read in a body, for keys that are too long for an address.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use utoipa::ToSchema;
 
 use super::Problem;
+use super::encoded::Plain;
 use crate::error::{Error, Kind};
 
 /// How its parameters are written: as those of an address.
@@ -45,7 +44,7 @@ pub(super) struct Form {
 pub(super) fn form(
     uri: &Uri,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Plain, Problem>,
 ) -> Result<String, Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.unwrap_or("none").split(';').next().unwrap_or_default().trim();
@@ -53,15 +52,8 @@ pub(super) fn form(
         let detail = format!("the content type is {essence} (send {FORM})");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "input", detail));
     }
-    let body = body.map_err(|rejection| {
-        let remedy = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => "ask in several requests",
-            _ => "send the request again",
-        };
-        let detail = format!("{} ({remedy})", rejection.body_text());
-        Problem::new(rejection.status(), "input", detail)
-    })?;
-    let body = std::str::from_utf8(&body).map_err(|_| {
+    let body = body?;
+    let body = std::str::from_utf8(&body.bytes).map_err(|_| {
         Error::new(Kind::Input, "the form is not UTF-8")
             .remedy("encode the bytes of UTF-8 text as %41, and % itself as %25")
     })?;

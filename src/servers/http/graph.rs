@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
+use axum::http::Uri;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::query::{NoQuery, segment};
 use super::{Problem, Routes};
 use crate::dataflow::{GraphChannel, GraphOperator};
 use crate::servers::site::Site;
@@ -79,13 +81,16 @@ struct Port {
     params(("dataflow" = String, Path, description = "The dataflow")),
     responses(
         (status = 200, description = "The graph", body = Drawn),
+        (status = 400, description = "A parameter is wrong", body = super::problem::Body,
+         content_type = "application/problem+json"),
         (status = 404, description = "No such dataflow", body = super::problem::Body,
          content_type = "application/problem+json")))]
 async fn graph(
     State(site): State<Arc<Site>>,
-    Path(dataflow): Path<String>,
+    _: NoQuery,
+    uri: Uri,
 ) -> Result<Json<Drawn>, Problem> {
-    let flow = site.flow(&dataflow)?;
+    let flow = site.flow(&segment(&uri, 2)?)?;
     let graph = site.history.graph(&flow.name)?;
     let version = flow.serving.index().version().to_owned();
     Ok(Json(Drawn {

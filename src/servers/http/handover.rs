@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::json_of;
+use super::encoded::NoBody;
 use super::query::Query;
 use super::{Problem, Routes};
 use crate::error::{Error, Kind};
@@ -45,7 +46,7 @@ struct HandedOver {
          body = super::problem::Body, content_type = "application/problem+json"),
         (status = 409, description = "This process cannot hand over, or does so already",
          body = super::problem::Body, content_type = "application/problem+json")))]
-async fn handover(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
+async fn handover(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<Response, Problem> {
     let query = Query::of(&uri, &["successor"])?;
     let Some(name) = query.one("successor")?.map(str::to_owned) else {
         let error = Error::new(Kind::Input, "parameter successor is missing");

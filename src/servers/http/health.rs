@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::query::NoQuery;
 use super::{Problem, Routes};
 use crate::error::{Error, Kind};
 use crate::servers::site::Site;
@@ -16,17 +17,22 @@ pub(super) fn routes() -> Routes {
 /// The process is there, and answers reads, if only from the files of a batch view: `stale` says
 /// so.
 #[utoipa::path(get, path = "/healthz", tag = "health",
-    responses((status = 200, description = "The process is there", body = String)))]
-async fn healthz() -> &'static str {
+    responses(
+    (status = 200, description = "The process is there", body = String),
+    (status = 400, description = "It takes no parameters", body = super::problem::Body,
+     content_type = "application/problem+json")))]
+async fn healthz(_: NoQuery) -> &'static str {
     "ok\n"
 }
 
 /// Every dataflow has caught up with what was in the log when the process was started.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Every dataflow has caught up", body = String),
+    (status = 400, description = "It takes no parameters", body = super::problem::Body,
+     content_type = "application/problem+json"),
     (status = 503, description = "One has not, or does not run any more",
      body = super::problem::Body, content_type = "application/problem+json")))]
-async fn readyz(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
+async fn readyz(State(site): State<Arc<Site>>, _: NoQuery) -> Result<&'static str, Problem> {
     for flow in &site.flows {
         if let Some(error) = site.history.failure(&flow.name) {
             return Err(Error::new(Kind::Stopped, error.to_string()).into());

@@ -30,7 +30,7 @@ fn run_query(bytes: &[u8]) {
     for number in 0..8 {
         drop(segment(&uri, number));
     }
-    let Ok(query) = Query::of(&uri, &KNOWN) else { return };
+    let Ok(query) = Query::with_lists(&uri, &KNOWN, &["key"]) else { return };
     query.all("key").for_each(drop);
     drop(query.limit(10, 1000));
     drop(query.timeout());

@@ -8,7 +8,8 @@ use axum::response::IntoResponse;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::exposition::Exposition;
-use super::{Problem, Routes};
+use super::query::NoQuery;
+use super::{Problem, Routes, problem};
 use crate::error::Result;
 use crate::io::{Clock, RealClock, cpu_time, resident_bytes};
 use crate::servers::mode::blocking;
@@ -22,8 +23,10 @@ pub(super) fn routes() -> Routes {
 
 /// Frontiers, lag, sizes, requests, in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses(
-    (status = 200, description = "Samples", body = String, content_type = "text/plain")))]
-async fn metrics(State(site): State<Arc<Site>>) -> Result<impl IntoResponse, Problem> {
+    (status = 200, description = "Samples", body = String, content_type = "text/plain"),
+    (status = 400, description = "It takes no parameters", body = problem::Body,
+     content_type = "application/problem+json")))]
+async fn metrics(State(site): State<Arc<Site>>, _: NoQuery) -> Result<impl IntoResponse, Problem> {
     let text = blocking(move || exposed(&site)).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

@@ -5,10 +5,13 @@
 
 mod answer;
 mod append;
+mod append_streams;
+mod appending;
 mod changes;
 mod cursor;
 mod deploy;
 mod describe;
+mod encoded;
 mod exposition;
 mod form;
 mod graph;
@@ -69,6 +72,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Read), sql::routes()),
         (Some(Role::Read), read::routes()),
         (Some(Role::Append), append::routes()),
+        (Some(Role::Append), append_streams::routes()),
         (Some(Role::Read), snapshot::routes()),
         (Some(Role::Read), describe::routes()),
         (Some(Role::Read), status::routes()),

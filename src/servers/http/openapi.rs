@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::routes;
 
-use super::Routes;
+use super::query::NoQuery;
+use super::{Routes, problem};
 use crate::servers::site::Site;
 
 /// The description's text, once all routes are known.
@@ -21,7 +22,7 @@ pub(super) struct Description(Arc<OnceLock<Bytes>>);
 impl Description {
     pub(super) fn routes(&self) -> Routes {
         let text = Arc::clone(&self.0);
-        let serve = move || {
+        let serve = move |_: NoQuery| {
             let text = text.get().cloned().unwrap_or_default();
             async move { ([(header::CONTENT_TYPE, "application/json")], text).into_response() }
         };
@@ -39,7 +40,10 @@ impl Description {
 
 /// The description of this interface.
 #[utoipa::path(get, path = "/openapi.json", tag = "health",
-    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+    responses(
+        (status = 200, description = "OpenAPI 3.1", body = Object),
+        (status = 400, description = "It takes no parameters", body = problem::Body,
+         content_type = "application/problem+json")))]
 async fn openapi() -> Response {
     Response::default()
 }

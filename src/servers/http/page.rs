@@ -6,12 +6,12 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::query::{NoQuery, segment};
 use super::{Problem, Routes, problem};
 
 pub(super) fn routes() -> Routes {
@@ -108,8 +108,10 @@ fn named(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
 /// The page.
 #[utoipa::path(get, path = "/", tag = "page", responses(
     (status = 200, description = "The page", body = String, content_type = "text/html"),
-    (status = 304, description = "The copy is still good")))]
-async fn page(headers: HeaderMap) -> Result<Response, Problem> {
+    (status = 304, description = "The copy is still good"),
+    (status = 400, description = "It takes no parameters", body = problem::Body,
+     content_type = "application/problem+json")))]
+async fn page(_: NoQuery, headers: HeaderMap) -> Result<Response, Problem> {
     named("index.html", &headers)
 }
 
@@ -120,10 +122,12 @@ async fn page(headers: HeaderMap) -> Result<Response, Problem> {
         (status = 200, description = "The file", content((String = "text/javascript"),
             (String = "text/css"), (String = "image/svg+xml"), (String = "text/html"))),
         (status = 304, description = "The copy is still good"),
+        (status = 400, description = "It takes no parameters", body = problem::Body,
+         content_type = "application/problem+json"),
         (status = 404, description = "No such file", body = problem::Body,
          content_type = "application/problem+json")))]
-async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    named(&name, &headers)
+async fn file(_: NoQuery, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    named(&segment(&uri, 1)?, &headers)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem details: what, where, and the remedy.
 
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,6 +13,7 @@ use crate::limits::RETRY_AFTER;
 pub(in crate::servers) struct Problem {
     status: StatusCode,
     body: Body,
+    accepts: Option<(HeaderName, HeaderValue)>,
 }
 
 /// The problem document.
@@ -43,7 +44,13 @@ impl Problem {
         let r#type = format!("about:blank#{kind}");
         let (status_code, sqlstate, position) = (status.as_u16(), None, None);
         let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
-        Problem { status, body }
+        Problem { status, body, accepts: None }
+    }
+
+    /// The same problem, with the header that says what is accepted instead.
+    pub(super) fn accepting(mut self, header: HeaderName, what: &'static str) -> Problem {
+        self.accepts = Some((header, HeaderValue::from_static(what)));
+        self
     }
 
     /// The same problem of a SQL statement.
@@ -86,6 +93,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self.body).unwrap_or_default();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, body).into_response();
+        response.headers_mut().extend(self.accepts);
         // What is refused for want of room may be asked again.
         let busy = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
         if busy.contains(&self.status) {

@@ -1,15 +1,18 @@
 //! The parameters of a request, in its path and behind its question mark.
 //!
 //! Read by hand: most requests have one short parameter that borrows from the address, and what is
-//! wrong with one is said as a problem that names it. A parameter that is not known is refused,
-//! because a misspelt `limt` would be ignored in silence.
+//! wrong with one is said as a problem that names it. A parameter that is not known is refused on
+//! every path, because a misspelt `limt` would be ignored in silence; so is one given twice.
 
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
 use axum::http::Uri;
+use axum::http::request::Parts;
 
+use super::Problem;
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
 use crate::limits::{READ_WAIT, READ_WAIT_MAX};
@@ -20,20 +23,36 @@ use crate::time::Epoch;
 pub(in crate::servers) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
-    /// The parameters of `uri`, all among `known`.
+    /// The parameters of `uri`, all among `known`, each once.
     ///
     /// # Errors
-    /// When one is not known, or is no text.
+    /// When one is not known, is given twice, or is no text.
     pub(in crate::servers) fn of(uri: &'a Uri, known: &[&str]) -> Result<Query<'a>> {
-        Query::of_text(uri.query().unwrap_or_default(), known)
+        Query::with_lists(uri, known, &[])
+    }
+
+    /// The parameters of `uri`, all among `known`; those in `lists` as often as wanted.
+    ///
+    /// # Errors
+    /// As for [`Query::of`].
+    pub(in crate::servers) fn with_lists(
+        uri: &'a Uri,
+        known: &[&str],
+        lists: &[&str],
+    ) -> Result<Query<'a>> {
+        Query::of_text(uri.query().unwrap_or_default(), known, lists)
     }
 
     /// The parameters of a form, written as those of an address are.
     ///
     /// # Errors
-    /// As [`Query::of`].
-    pub(in crate::servers) fn of_text(text: &'a str, known: &[&str]) -> Result<Query<'a>> {
-        let mut pairs = Vec::new();
+    /// As for [`Query::of`].
+    pub(in crate::servers) fn of_text(
+        text: &'a str,
+        known: &[&str],
+        lists: &[&str],
+    ) -> Result<Query<'a>> {
+        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decoded(name, true)?;
@@ -44,6 +63,11 @@ impl<'a> Query<'a> {
                     _ => format!("known are {}", known.join(", ")),
                 };
                 return Err(Error::new(Kind::Input, message).remedy(remedy));
+            }
+            // At most as many as are known have been kept, besides the lists.
+            if !lists.contains(&name.as_ref()) && pairs.iter().any(|known| known.0 == name) {
+                return Err(Error::new(Kind::Input, format!("parameter {name} is given twice"))
+                    .remedy("give it once"));
             }
             let value = decoded(value, true).map_err(|error| error.within(&name))?;
             pairs.push((name, value));
@@ -68,7 +92,7 @@ impl<'a> Query<'a> {
     /// The value of a parameter.
     ///
     /// # Errors
-    /// When it is given twice.
+    /// When it is one of a list, and given twice.
     pub(in crate::servers) fn one(&self, name: &str) -> Result<Option<&str>> {
         let mut values = self.all(name);
         let value = values.next();
@@ -155,6 +179,17 @@ impl<'a> Query<'a> {
     }
 }
 
+/// What reads nothing behind the question mark, and so refuses whatever stands there.
+pub(super) struct NoQuery;
+
+impl<S: Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<NoQuery, Problem> {
+        Ok(Query::of(&parts.uri, &[]).map(|_| NoQuery)?)
+    }
+}
+
 /// A parameter whose value is not what it should be.
 pub(in crate::servers) fn wrong(name: &str, text: &str, what: &str) -> Error {
     let shown: String = text.chars().take(100).collect();
@@ -212,7 +247,8 @@ mod tests {
         let uri = uri("/v1/dataflows/w%20c/views/v?key=a%2Cb+c&key=&limit=5");
         assert_eq!(segment(&uri, 2).expect("text"), "w c");
         assert_eq!(segment(&uri, 9).expect("text"), "");
-        let query = Query::of(&uri, &["key", "limit"]).expect("parameters");
+        assert!(Query::of(&uri, &["key", "limit"]).is_err(), "a key is given twice");
+        let query = Query::with_lists(&uri, &["key", "limit"], &["key"]).expect("parameters");
         assert_eq!(query.all("key").collect::<Vec<_>>(), ["a,b c", ""]);
         assert!(query.one("key").is_err());
         assert_eq!(query.limit(1, 9).ok(), Some(5));

@@ -6,9 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use utoipa::ToSchema;
@@ -16,6 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::{About, json, write_row};
 use super::cursor::Place;
+use super::encoded::Plain;
 use super::form::{FORM, Form, form};
 use super::query::{Query, segment};
 use super::{Problem, Routes, problem};
@@ -57,6 +56,9 @@ struct Rows {
 
 /// The path, as it is described and counted.
 pub(super) const PATH: &str = "/v1/dataflows/{dataflow}/views/{view}";
+
+/// Those that may be given more than once.
+const LISTS: &[&str] = &["key", "key_json"];
 
 const KNOWN: &[&str] = &[
     "key",
@@ -129,7 +131,7 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
     {
         return Ok(answer);
     }
-    answered(&site, flow, view, &Query::of(&uri, KNOWN)?).await
+    answered(&site, flow, view, &Query::with_lists(&uri, KNOWN, LISTS)?).await
 }
 
 /// Reads rows of a view at one epoch, asked for in a form.
@@ -161,12 +163,12 @@ async fn read_form(
     State(site): State<Arc<Site>>,
     uri: Uri,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Plain, Problem>,
 ) -> Result<Response, Problem> {
     let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?);
     let flow = site.flow(&dataflow)?;
     let text = form(&uri, &headers, body)?;
-    answered(&site, flow, view, &Query::of_text(&text, KNOWN)?).await
+    answered(&site, flow, view, &Query::of_text(&text, KNOWN, LISTS)?).await
 }
 
 async fn answered(

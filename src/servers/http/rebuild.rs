@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::json_of;
+use super::encoded::NoBody;
 use super::query::Query;
 use super::{Problem, Routes};
 use crate::error::{Error, Kind};
@@ -65,7 +66,7 @@ struct Rebuilt {
          content_type = "application/problem+json"),
         (status = 507, description = "The disk is full", body = super::problem::Body,
          content_type = "application/problem+json")))]
-async fn rebuild(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
+async fn rebuild(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<Response, Problem> {
     let query = Query::of(&uri, &["dataflow", "accept"])?;
     let Some(dataflow) = query.one("dataflow")? else {
         let error = Error::new(Kind::Input, "parameter dataflow is missing");

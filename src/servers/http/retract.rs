@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::json_of;
+use super::encoded::NoBody;
 use super::query::{Query, segment};
 use super::{Problem, Routes, problem};
 use crate::error::{Error, Kind, Result};
@@ -78,10 +79,10 @@ struct Event {
         (status = 507, description = "The disk is full", body = problem::Body,
          content_type = "application/problem+json"),
     ))]
-async fn retract(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
+async fn retract(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<Response, Problem> {
     let name = segment(&uri, 2)?;
     let stream = site.stream(&name)?.name.clone();
-    let query = Query::of(&uri, &["where", "epoch", "reason", "dry_run"])?;
+    let query = Query::with_lists(&uri, &["where", "epoch", "reason", "dry_run"], &["where"])?;
     let conditions = Conditions::each(&query.all("where").collect::<Vec<_>>())?;
     let epoch = query.parsed::<Epoch>("epoch", "the number of an epoch")?;
     let dry = query.parsed::<bool>("dry_run", "true or false")?.unwrap_or(false);

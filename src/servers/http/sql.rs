@@ -20,6 +20,8 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::body::Format;
+use super::encoded::Plain;
+use super::query::NoQuery;
 use super::{Problem, Routes};
 use crate::servers::site::Site;
 use crate::servers::sql::{Engine, ReadAt, ScalarValue, SqlError};
@@ -93,18 +95,23 @@ struct SqlAnswer {
          content_type = "application/problem+json"),
         (status = 404, description = "This binary has no SQL", body = super::problem::Body,
          content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = String,
-         content_type = "text/plain"),
+        (status = 413, description = "The body is too large", body = super::problem::Body,
+         content_type = "application/problem+json"),
+        (status = 415, description = "The content encoding is none that is read: see \
+            Accept-Encoding",
+         body = super::problem::Body, content_type = "application/problem+json"),
         (status = 503, description = "Too much is running", body = super::problem::Body,
          content_type = "application/problem+json"),
         (status = 504, description = "It took too long", body = super::problem::Body,
          content_type = "application/problem+json")))]
 async fn sql(
     State(site): State<Arc<Site>>,
+    _: NoQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Plain,
 ) -> Result<Response, Problem> {
-    let request = read(&body)?;
+    let request = read(&body.bytes)?;
+    drop(body);
     let format = request.format.unwrap_or_else(|| Format::accepted(&headers));
     let session = Engine::new(site).session();
     if let Some(as_of) = &request.as_of {

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::json_of;
-use super::query::Query;
+use super::query::NoQuery;
 use super::{Problem, Routes, problem};
 use crate::error::Result;
 use crate::servers::mode::blocking;
@@ -129,8 +128,7 @@ struct ViewStatus {
         (status = 500, description = "The log cannot be read", body = problem::Body,
          content_type = "application/problem+json"),
     ))]
-async fn status(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri, &[])?;
+async fn status(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {
     let reader = Arc::clone(&site.reader);
     let log = blocking(move || {
         let upper = reader.upper()?;

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
+use axum::http::Uri;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::encoded::NoBody;
+use super::query::{NoQuery, segment};
 use super::{Problem, Routes};
 use crate::error::Result;
 use crate::servers::site::Site;
@@ -63,19 +66,23 @@ struct DifferingRow {
     params(("dataflow" = String, Path, description = "The dataflow")),
     responses(
         (status = 200, description = "Both were computed and compared", body = Verification),
+        (status = 400, description = "A parameter is wrong", body = super::problem::Body,
+         content_type = "application/problem+json"),
         (status = 404, description = "No such dataflow, or no epoch yet",
          body = super::problem::Body, content_type = "application/problem+json"),
         (status = 503, description = "Too many recomputations wait; see Retry-After",
          body = super::problem::Body, content_type = "application/problem+json")))]
 async fn verify(
     State(site): State<Arc<Site>>,
-    Path(dataflow): Path<String>,
+    _: NoQuery,
+    uri: Uri,
+    _: NoBody,
 ) -> Result<Json<Verification>, Problem> {
-    let flow = site.flow(&dataflow)?;
+    let flow = site.flow(&segment(&uri, 2)?)?;
     let found = site.verify(flow).await?;
     let verdict = verdict(found.agrees());
     let views = found.views.iter().map(shown).collect::<Result<_>>()?;
-    let (version, epoch) = (found.version, found.epoch);
+    let (dataflow, version, epoch) = (flow.name.clone(), found.version, found.epoch);
     Ok(Json(Verification { dataflow, version, epoch, verdict, views }))
 }
 

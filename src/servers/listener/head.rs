@@ -7,11 +7,13 @@
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::chunks::Chunks;
 use crate::limits::HEAD_BYTES_MAX;
 
 /// What the first bytes of an HTTP/2 connection without TLS are.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
-const HEAD_END: &[u8] = b"\r\n\r\n";
+/// What ends a head; the server takes lines that end without a carriage return, too.
+const HEAD_ENDS: [&[u8]; 2] = [b"\n\r\n", b"\n\n"];
 /// Read at once: most heads are shorter.
 const PIECE: usize = 512;
 /// Bytes of a body that are waited for: most appends are smaller, and what is larger has proved
@@ -25,6 +27,8 @@ pub(super) struct Start {
     pub(super) bytes: BytesMut,
     /// Where the head ends.
     head: usize,
+    /// What follows it.
+    expected: Expected,
     /// A longer body is refused by its head alone.
     limit: u64,
 }
@@ -54,15 +58,16 @@ impl Start {
             if !self.more(io).await? {
                 return Ok(false);
             }
-            if let Some(end) = memchr::memmem::find(&self.bytes[searched..], HEAD_END) {
-                self.head = searched + end + HEAD_END.len();
+            let new = &self.bytes[searched..];
+            let ends = HEAD_ENDS.map(|end| memchr::memmem::find(new, end).map(|at| at + end.len()));
+            let end = ends.into_iter().flatten().min().map(|end| searched + end);
+            let too_long = (self.bytes.len() > HEAD_BYTES_MAX).then_some(self.bytes.len());
+            if let Some(end) = end.or(too_long) {
+                self.head = end;
+                self.expected = expected(&self.bytes[..end]);
                 return Ok(true);
             }
-            if self.bytes.len() > HEAD_BYTES_MAX {
-                self.head = self.bytes.len();
-                return Ok(true);
-            }
-            searched = self.bytes.len().saturating_sub(HEAD_END.len() - 1);
+            searched = self.bytes.len().saturating_sub(HEAD_ENDS[0].len() - 1);
         }
     }
 
@@ -76,13 +81,13 @@ impl Start {
     }
 
     /// Nothing more need be waited for before the request is served.
-    pub(super) fn is_begun(&self) -> bool {
-        let (head, body) = self.bytes.split_at(self.head);
-        match expected(head) {
+    pub(super) fn is_begun(&mut self) -> bool {
+        let body = &self.bytes[self.head..];
+        match &mut self.expected {
             Expected::Nothing => true,
-            Expected::Length(len) if len as u64 > self.limit => true,
-            Expected::Length(len) => body.len() >= len.min(BODY_START),
-            Expected::Chunks => body.ends_with(b"0\r\n\r\n") || body.len() >= BODY_START,
+            Expected::Length(len) if *len as u64 > self.limit => true,
+            Expected::Length(len) => body.len() >= (*len).min(BODY_START),
+            Expected::Chunks(chunks) => body.len() >= BODY_START || chunks.end_in(body),
         }
     }
 
@@ -94,30 +99,46 @@ impl Start {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default)]
 enum Expected {
+    #[default]
     Nothing,
     Length(usize),
-    Chunks,
+    Chunks(Chunks),
 }
 
-/// What follows a head. One that is not understood is left to the server to refuse.
+/// What follows a head. One that is not understood is left to the server, which refuses it by its
+/// head alone.
 fn expected(head: &[u8]) -> Expected {
-    let mut found = Expected::Nothing;
-    for line in head.split(|byte| *byte == b'\n').skip(1) {
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let request = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    let (mut lengths, mut coding) = (Vec::new(), None);
+    for line in lines {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"expect") {
             // The client sends no body before it is asked for it.
             return Expected::Nothing;
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            found = Expected::Chunks;
-        } else if name.eq_ignore_ascii_case(b"content-length") && found == Expected::Nothing {
-            let len = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-            found = len.map_or(Expected::Nothing, Expected::Length);
+            coding = value.rsplit(|byte| *byte == b',').next().map(<[u8]>::trim_ascii);
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            lengths.push(value);
         }
     }
-    found
+    lengths.dedup();
+    match (coding, lengths.as_slice()) {
+        // Chunks tell their length themselves, whatever else tells one.
+        (Some(last), _) => {
+            let chunked = last.eq_ignore_ascii_case(b"chunked");
+            let old = request.trim_ascii_end().ends_with(b"HTTP/1.0");
+            if chunked && !old { Expected::Chunks(Chunks::default()) } else { Expected::Nothing }
+        }
+        (None, [length]) => {
+            let len = str::from_utf8(length).ok().and_then(|text| text.parse().ok());
+            len.map_or(Expected::Nothing, Expected::Length)
+        }
+        (None, _) => Expected::Nothing,
+    }
 }
 
 #[cfg(test)]
@@ -127,27 +148,41 @@ mod tests {
     #[test]
     fn what_follows_a_head_is_told_by_its_fields() {
         for (fields, follows) in [
-            ("", Expected::Nothing),
-            ("Content-Length: 17\r\n", Expected::Length(17)),
-            ("content-length:99999999999999999999999\r\n", Expected::Nothing),
-            ("content-length: 5\r\ntransfer-Encoding: chunked\r\n", Expected::Chunks),
-            ("transfer-encoding: chunked\r\ncontent-length: 5\r\n", Expected::Chunks),
-            ("content-length: 5\r\nExpect: 100-continue\r\n", Expected::Nothing),
+            ("", "Nothing"),
+            ("Content-Length: 17\r\n", "Length(17)"),
+            ("Content-Length: 17\r\ncontent-length: 17\r\n", "Length(17)"),
+            ("Content-Length: 17\r\ncontent-length: 18\r\n", "Nothing"),
+            ("content-length:99999999999999999999999\r\n", "Nothing"),
+            ("content-length: 5\r\ntransfer-Encoding: chunked\r\n", "Chunks"),
+            ("transfer-encoding: Chunked\r\ncontent-length: 5\r\n", "Chunks"),
+            ("transfer-encoding: gzip, chunked\n", "Chunks"),
+            ("transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n", "Chunks"),
+            ("transfer-encoding: chunked, gzip\r\n", "Nothing"),
+            ("transfer-encoding: identity\r\ncontent-length: 5\r\n", "Nothing"),
+            ("content-length: 5\r\nExpect: 100-continue\r\n", "Nothing"),
         ] {
-            let head = format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n");
-            assert_eq!(expected(head.as_bytes()), follows, "{fields}");
+            let head = format!("\r\nPOST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n");
+            let found = format!("{:?}", expected(head.as_bytes()));
+            assert_eq!(found.split(' ').next(), Some(follows), "{fields}");
         }
+        let old = expected(b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n");
+        assert!(matches!(old, Expected::Nothing), "{old:?}");
     }
 
     #[tokio::test]
     async fn a_start_is_read_to_the_end_of_a_small_body() {
-        let request = b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\nbody";
-        let mut start = Start::new(4);
-        let mut io = in_pieces(request);
-        assert!(start.head(&mut io).await.expect("bytes"));
-        start.body(&mut io).await.expect("bytes");
-        assert_eq!(&start.bytes[..], request);
-        assert!(start.is_begun() && !start.is_http2());
+        let fields = ["content-length: 4\r\n\r\nbody", "content-length: 4\n\nbody"];
+        let chunked = "transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\na: b\r\n\r\n";
+        for fields in fields.into_iter().chain([chunked]) {
+            let request = format!("POST / HTTP/1.1\r\n{fields}");
+            let mut start = Start::new(4);
+            // A client that says no more and stays.
+            let (mut io, _stays) = in_pieces(&request);
+            assert!(start.head(&mut io).await.expect("bytes"));
+            start.body(&mut io).await.expect("bytes");
+            assert_eq!(&start.bytes[..], request.as_bytes());
+            assert!(start.is_begun() && !start.is_http2());
+        }
     }
 
     #[tokio::test]
@@ -156,12 +191,14 @@ mod tests {
         assert!(!start.head(&mut &b"GET / HTTP/1.1\r\nhost"[..]).await.expect("bytes"));
     }
 
-    /// The bytes, a few at a time.
-    fn in_pieces(bytes: &'static [u8]) -> impl AsyncRead + Unpin {
+    /// The bytes, a few at a time; and who goes on sending them.
+    fn in_pieces(text: &str) -> (impl AsyncRead + Unpin, tokio::task::JoinHandle<impl Sized>) {
         let (mut there, here) = tokio::io::duplex(3);
-        tokio::spawn(async move {
-            tokio::io::AsyncWriteExt::write_all(&mut there, bytes).await.expect("written");
-        });
-        here
+        let bytes = text.as_bytes().to_owned();
+        let sent = async move {
+            tokio::io::AsyncWriteExt::write_all(&mut there, &bytes).await.expect("written");
+            there
+        };
+        (here, tokio::spawn(sent))
     }
 }

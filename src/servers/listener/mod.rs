@@ -19,6 +19,7 @@
 //! asking is answered, never reset.
 
 mod body;
+mod chunks;
 mod connection;
 mod front;
 mod head;

@@ -8,14 +8,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::query::{Query, segment};
 use super::{Problem, Routes};
 use crate::error::{Error, Kind, Result};
 use crate::servers::replays::Span;
@@ -27,14 +26,6 @@ pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(changes))
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Asked {
-    /// The first epoch not seen yet, or a token as the ids of events are: `VERSION@EPOCH`. Without
-    /// it the stream begins with a snapshot.
-    from: Option<String>,
-}
-
 /// What happens to a view, from a snapshot or an epoch on, as Server-Sent Events.
 ///
 /// Events with an id are applied together with the buffered `snapshot` and `part` events before
@@ -43,12 +34,15 @@ struct Asked {
     params(
         ("dataflow" = String, Path, description = "The dataflow"),
         ("view" = String, Path, description = "One of its views"),
+        ("from" = Option<String>, Query,
+         description = "The first epoch not seen yet, or a token as the ids of events are: \
+                        `VERSION@EPOCH`. Without it the stream begins with a snapshot."),
         ("Last-Event-ID" = Option<String>, Header, description = "As `from`, and before it")),
     responses(
         (status = 200, description = "Events: reset, snapshot, part, epoch, change, progress, \
             replay, version, problem", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "Not a token", body = super::problem::Body,
-         content_type = "application/problem+json"),
+        (status = 400, description = "Not a token, or a parameter is wrong",
+         body = super::problem::Body, content_type = "application/problem+json"),
         (status = 404, description = "No such dataflow or view, or an epoch to come",
          body = super::problem::Body, content_type = "application/problem+json"),
         (status = 429, description = "Too many subscriptions; see Retry-After",
@@ -57,14 +51,15 @@ struct Asked {
          body = super::problem::Body, content_type = "application/problem+json")))]
 async fn changes(
     State(site): State<Arc<Site>>,
-    Path((dataflow, view)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?.into_owned());
+    let query = Query::of(&uri, &["from"])?;
     let flow = site.number(&dataflow)?;
     site.flows[flow].serving.index().view(&view)?;
     let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
-    let from = header.filter(|id| !id.is_empty()).or(asked.from.as_deref());
+    let from = header.filter(|id| !id.is_empty()).or(query.one("from")?);
     let place =
         site.load.subscriptions.open().map_err(|error| {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "full", error.to_string())

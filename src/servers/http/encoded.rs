@@ -1,0 +1,271 @@
+//! The body of a request: whole, plain, and within bounds.
+//!
+//! Bodies may be compressed (RFC 9110, 8.4). What one is when it is not any more is bounded, and so
+//! is how many are read at once: a few kilobytes can stand for any number.
+
+use std::io::{self, ErrorKind, Read};
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use flate2::read::MultiGzDecoder;
+use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Problem;
+use crate::error::{Error, Kind, Result};
+use crate::limits::{
+    BODIES_DECODED_MAX, BODY_CODINGS_MAX, BODY_DECODED_BYTES_MAX, ZSTD_WINDOW_LOG_MAX,
+};
+use crate::servers::mode::blocking;
+
+/// What `Content-Encoding` may say.
+const ACCEPTED: &str = "gzip, zstd";
+
+static DECODING: Semaphore = Semaphore::const_new(BODIES_DECODED_MAX);
+
+/// A body, as it was before anybody compressed it. Kept until its records are read: so many are at
+/// once.
+pub(super) struct Plain {
+    pub(super) bytes: Bytes,
+    decoded: Option<SemaphorePermit<'static>>,
+}
+
+impl Plain {
+    /// Was it compressed? It may be larger than what is told by its length, then.
+    pub(super) fn was_encoded(&self) -> bool {
+        self.decoded.is_some()
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Plain {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Plain, Problem> {
+        let codings = codings(request.headers())?;
+        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        if codings.is_empty() {
+            return Ok(Plain { bytes, decoded: None });
+        }
+        // Never closed.
+        let decoded = DECODING.acquire().await.ok();
+        let bytes = blocking(move || Ok(decode(&bytes, &codings))).await??;
+        Ok(Plain { bytes: bytes.into(), decoded })
+    }
+}
+
+/// What takes no body, and so refuses one: what it says would be ignored.
+pub(super) struct NoBody;
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<NoBody, Problem> {
+        let mut body = request.into_body();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                let detail = format!("the body cannot be read: {error} (send the request again)");
+                Problem::new(StatusCode::BAD_REQUEST, "input", detail)
+            })?;
+            if frame.data_ref().is_some_and(|data| !data.is_empty()) {
+                return Err(Error::new(Kind::Input, "this takes no body")
+                    .remedy("say all of it in the address, behind a question mark")
+                    .into());
+            }
+        }
+        Ok(NoBody)
+    }
+}
+
+/// The body did not arrive, or is too large.
+fn unreadable(rejection: BytesRejection) -> Problem {
+    let status = rejection.status();
+    let remedy = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "send it in smaller pieces",
+        _ => "send the request again",
+    };
+    Problem::new(status, "input", format!("{} ({remedy})", rejection.body_text()))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Zstd,
+}
+
+/// How the body was compressed, the first first.
+fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Problem> {
+    let mut codings = Vec::new();
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        for name in value.to_str().unwrap_or("?").split(',').map(str::trim) {
+            let coding = match name.to_ascii_lowercase().as_str() {
+                "" | "identity" => continue,
+                "gzip" | "x-gzip" => Coding::Gzip,
+                "zstd" => Coding::Zstd,
+                other => return Err(unsupported(&format!("the content encoding is {other:?}"))),
+            };
+            if codings.len() == BODY_CODINGS_MAX {
+                return Err(unsupported(&format!(
+                    "more than {BODY_CODINGS_MAX} content encodings"
+                )));
+            }
+            codings.push(coding);
+        }
+    }
+    Ok(codings)
+}
+
+fn unsupported(what: &str) -> Problem {
+    let what: String = what.chars().take(100).collect();
+    let detail = format!("{what} (send the body plain, or as {ACCEPTED})");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "input", detail)
+        .accepting(header::ACCEPT_ENCODING, ACCEPTED)
+}
+
+fn decode(bytes: &[u8], codings: &[Coding]) -> Result<Vec<u8>, Problem> {
+    let mut reader: Box<dyn Read + '_> = Box::new(bytes);
+    for coding in codings.iter().rev() {
+        let decoder: Box<dyn Read + '_> = match coding {
+            Coding::Gzip => Box::new(MultiGzDecoder::new(reader)),
+            Coding::Zstd => Box::new(zstd(reader).map_err(|error| refused(&error))?),
+        };
+        reader = Box::new(Within { inner: decoder, left: BODY_DECODED_BYTES_MAX });
+    }
+    let mut plain = Vec::new();
+    reader.read_to_end(&mut plain).map_err(|error| refused(&error))?;
+    Ok(plain)
+}
+
+fn zstd<'r>(reader: impl Read + 'r) -> io::Result<impl Read + 'r> {
+    let mut decoder = zstd::stream::read::Decoder::new(reader)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+    Ok(decoder)
+}
+
+/// Every layer is bounded: what is between two can be large, too.
+struct Within<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Within<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        match self.left.checked_sub(read as u64) {
+            Some(left) => self.left = left,
+            None => return Err(ErrorKind::FileTooLarge.into()),
+        }
+        Ok(read)
+    }
+}
+
+fn refused(error: &io::Error) -> Problem {
+    if error.kind() == ErrorKind::FileTooLarge {
+        let most = BODY_DECODED_BYTES_MAX;
+        let detail = format!(
+            "the body has more than {most} bytes when it is decompressed (send \
+                              several requests)"
+        );
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "input", detail);
+    }
+    let detail = format!(
+        "the body is not what its content encoding says: {error} (compress it \
+                          again)"
+    );
+    Problem::new(StatusCode::BAD_REQUEST, "input", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 1).expect("memory")
+    }
+
+    fn status(bytes: &[u8], codings: &[Coding]) -> u16 {
+        let problem = decode(bytes, codings).expect_err("refused");
+        axum::response::IntoResponse::into_response(problem).status().as_u16()
+    }
+
+    #[test]
+    fn bodies_are_decoded_layer_by_layer_and_member_by_member() {
+        let (one, two) = (b"{\"text\": \"to be\"}\n", b"{\"text\": \"or not\"}\n");
+        let both = [&one[..], two].concat();
+        for (encoded, codings) in [
+            (gzip(&both), vec![Coding::Gzip]),
+            (zstd(&both), vec![Coding::Zstd]),
+            ([gzip(one), gzip(two)].concat(), vec![Coding::Gzip]),
+            ([zstd(one), zstd(two)].concat(), vec![Coding::Zstd]),
+            (zstd(&gzip(&both)), vec![Coding::Gzip, Coding::Zstd]),
+            (gzip(&zstd(&both)), vec![Coding::Zstd, Coding::Gzip]),
+            (both.clone(), vec![]),
+        ] {
+            let plain = decode(&encoded, &codings).expect("decoded");
+            assert_eq!(plain, both, "{codings:?}");
+            for cut in 1..encoded.len() {
+                // Never something else than the whole: at worst its first members.
+                if let Ok(part) = decode(&encoded[..cut], &codings) {
+                    assert!(both.starts_with(&part), "{codings:?} cut at {cut}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_what_it_says_is_refused() {
+        let text = b"{\"text\": \"to be\"}\n";
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            assert_eq!(status(text, &[coding]), 400, "{coding:?}");
+        }
+        assert_eq!(status(&[&gzip(text)[..], b"more"].concat(), &[Coding::Gzip]), 400);
+        assert_eq!(status(&gzip(text)[..20], &[Coding::Gzip]), 400);
+        assert_eq!(status(&zstd(text)[..20], &[Coding::Zstd]), 400);
+        assert_eq!(status(&gzip(text), &[Coding::Gzip, Coding::Gzip]), 400);
+    }
+
+    #[test]
+    fn a_body_that_grows_without_bound_is_refused_at_the_bound() {
+        let zeros = vec![0; 1 << 20];
+        let bombs = [
+            (gzip(&zeros).repeat(65), vec![Coding::Gzip]),
+            (zstd(&zeros).repeat(65), vec![Coding::Zstd]),
+            // Members that are empty, by the million: nothing comes out of the last layer.
+            (zstd(&gzip(b"").repeat(4 << 20)), vec![Coding::Gzip, Coding::Zstd]),
+        ];
+        for (bomb, codings) in bombs {
+            assert!(bomb.len() < 1 << 20, "{} bytes", bomb.len());
+            assert_eq!(status(&bomb, &codings), 413, "{codings:?}");
+        }
+    }
+
+    #[test]
+    fn codings_are_told_apart_by_name() {
+        let of = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                let value = axum::http::HeaderValue::from_static(value);
+                headers.append(header::CONTENT_ENCODING, value);
+            }
+            codings(&headers)
+        };
+        assert_eq!(of(&[]).ok(), Some(vec![]));
+        assert_eq!(of(&["identity"]).ok(), Some(vec![]));
+        assert_eq!(of(&["GZip , zstd"]).ok(), Some(vec![Coding::Gzip, Coding::Zstd]));
+        assert_eq!(of(&["zstd", "x-gzip"]).ok(), Some(vec![Coding::Zstd, Coding::Gzip]));
+        for refused in [&["br"][..], &["gzip", "deflate"], &["gzip,gzip,gzip"]] {
+            let problem = of(refused).expect_err("refused");
+            let response = axum::response::IntoResponse::into_response(problem);
+            assert_eq!(response.status(), 415, "{refused:?}");
+            assert_eq!(response.headers()[header::ACCEPT_ENCODING], ACCEPTED);
+        }
+    }
+}

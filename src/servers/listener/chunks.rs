@@ -1,0 +1,113 @@
+//! Where a chunked body ends, found while its bytes come.
+//!
+//! RFC 9112, 7.1: chunks, each behind a line with its size and perhaps extensions; one of size 0;
+//! then the trailer section, which may have fields; then an empty line. Only what follows the last
+//! chunk says whether all of it is there, so the body is read as it is framed.
+
+/// Behind the bytes of a chunk.
+const LINE_END: usize = b"\r\n".len();
+
+/// How far a chunked body has been looked at.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    looked: usize,
+    next: Part,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Part {
+    /// A line with the size of a chunk.
+    #[default]
+    Size,
+    /// So many bytes of a chunk, the end of their line included.
+    Data(usize),
+    /// A field of the trailer section, or the empty line that ends it.
+    Trailer,
+    /// Nothing: all of it is there, or the server refuses it.
+    Nothing,
+}
+
+impl Chunks {
+    /// Is all of the body in `bytes`? They are all that have come of it; those looked at before are
+    /// not looked at again. A body that is not chunked as it should be is left to the server.
+    pub(super) fn end_in(&mut self, bytes: &[u8]) -> bool {
+        loop {
+            let rest = &bytes[self.looked..];
+            let taken = match self.next {
+                Part::Nothing => return true,
+                Part::Data(len) if rest.len() < len => return false,
+                Part::Data(len) => {
+                    self.next = Part::Size;
+                    len
+                }
+                Part::Size | Part::Trailer => {
+                    let Some(end) = memchr::memchr(b'\n', rest) else { return false };
+                    self.next = behind(self.next, &rest[..end]);
+                    end + 1
+                }
+            };
+            self.looked += taken;
+        }
+    }
+}
+
+/// What follows a line, which is given without its last byte.
+fn behind(part: Part, line: &[u8]) -> Part {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if part == Part::Trailer {
+        return if line.is_empty() { Part::Nothing } else { Part::Trailer };
+    }
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let size = str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+    match size {
+        Some(0) => Part::Trailer,
+        Some(size) => size.checked_add(LINE_END).map_or(Part::Nothing, Part::Data),
+        None => Part::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes of a body must have come before it is seen to end, when they come one by
+    /// one, and whether it is seen in one piece.
+    fn ends_at(body: &str) -> Option<usize> {
+        let mut chunks = Chunks::default();
+        let end = (0..=body.len()).find(|len| chunks.end_in(&body.as_bytes()[..*len]));
+        assert_eq!(Chunks::default().end_in(body.as_bytes()), end.is_some(), "{body:?}");
+        end
+    }
+
+    #[test]
+    fn a_body_ends_behind_its_trailers() {
+        for whole in [
+            "0\r\n\r\n",
+            "5\r\nhello\r\n0\r\n\r\n",
+            "5;name=value;other=\"a b\"\r\nhello\r\n000\r\n\r\n",
+            "A\r\n0\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n",
+            "1\r\nx\r\n0\r\nx-checksum: abc\r\n\r\n",
+            "1\r\nx\r\n0;last\r\na: b\r\nc: d\r\n\r\n",
+        ] {
+            assert_eq!(ends_at(whole), Some(whole.len()), "{whole:?}");
+            let next = format!("{whole}GET / HTTP/1.1\r\n\r\n");
+            assert_eq!(ends_at(&next), Some(whole.len()), "{next:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_chunked_is_not_waited_for() {
+        for (broken, seen) in [
+            ("hello\r\n", 6 + 1),
+            ("-1\r\nx", 4),
+            ("\r\n", 2),
+            ("ffffffffffffffff\r\n", 18),
+            ("fffffffffffffffffffff\r\n", 23),
+        ] {
+            assert_eq!(ends_at(broken), Some(seen), "{broken:?}");
+        }
+        for short in ["", "5", "5\r\nhell", "5\r\nhello\r\n0\r\n", "0\r\na: b\r\n"] {
+            assert_eq!(ends_at(short), None, "{short:?}");
+        }
+    }
+}
