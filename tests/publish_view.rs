@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use differential_dataflow::input::InputSession;
 use diptych::row::{self, RowSchema};
@@ -137,8 +137,14 @@ fn a_restored_index_hears_its_base_once_more_and_checks_it() {
         first.snapshot(Read::AsOf(from - 1)).unwrap().digest(0).unwrap()
     });
     assert!(!restored.base_checked().unwrap(), "nothing was repeated yet");
+    let (asked, patience) = (Instant::now(), Duration::from_millis(50));
+    assert!(!restored.wait_checked(patience).unwrap() && asked.elapsed() >= patience);
     assert!(restored.install_base(from, base(false)).unwrap_err().is_conflict());
+    let waiting = restored.clone();
+    let waiting =
+        std::thread::spawn(move || waiting.wait_checked(Duration::from_secs(60)).unwrap());
     run(&restored, 2, 2, from);
+    assert!(waiting.join().unwrap(), "whoever waits is told");
     assert!(restored.base_checked().unwrap());
     check(&restored, from - 1);
     let error = restored.snapshot(Read::AsOf(from - 2)).err().unwrap().to_string();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::args::ServeArgs;
 use super::catalog::Catalog;
-use super::serve::{Input, attend, rebuild, verify, wait_for_all};
+use super::serve::{Input, attend, rebuild, verify, wait_for_fresh};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
@@ -126,7 +126,7 @@ impl Hosting<'_> {
         tracing::info!("stopping: no new connections, requests under way are finished");
         drop(open.site);
         open.servers.stop();
-        wait_for_all(&self.served)
+        wait_for_fresh(&self.served)
     }
 
     /// Passes the sockets, finishes what is under way, releases the log. Gives the sockets back

@@ -18,6 +18,7 @@ use crate::io::Link;
 use crate::log::{Append, Writer};
 use crate::row::ByteRange;
 use crate::servers::{Listeners, Site};
+use crate::serving::Index;
 use crate::sources;
 use crate::system::{
     Boundary, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System,
@@ -116,6 +117,8 @@ pub(super) fn conclude(
         // Another process serves, and has the log.
         return served.stop().map(|()| ExitCode::SUCCESS);
     }
+    // What never came up has nothing to show.
+    let printed = printed.filter(|(_, dataflow)| served.failure(dataflow).is_none());
     if let Some((view, dataflow)) = printed {
         let index = served.index(&dataflow)?;
         let schema = &index.views()[view].schema;
@@ -280,7 +283,10 @@ pub(super) fn attend(
     for error in served.passed_over() {
         tracing::warn!("{error}");
     }
-    reach_boundary(served, args)?;
+    if !reach_boundary(served, args)? {
+        // What was read of it is in the log; nobody waits to see it.
+        return input.map_or(Ok(None), |input| input.finish().map(|_| None));
+    }
     let mut status = Status::new(served, begun, args.servers.any())?;
     let over = || signal::stopped() || args.time.is_some_and(|time| begun.elapsed() >= time);
     while !over() {
@@ -303,47 +309,86 @@ pub(super) fn attend(
     // Without a signal the input may be blocked in its read; it has nothing to finish then.
     if let Some(input) = input.filter(|_| signal::stopped()) {
         input.finish()?;
-        wait_for_all(served)?;
+        wait_for_fresh(served)?;
     }
     failures(served).map(|()| None)
 }
 
-/// Every dataflow at its boundary, history fed or restored.
-fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<()> {
+/// Every dataflow at its boundary, history fed or restored; or, when somebody said stop before,
+/// given up.
+fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<bool> {
     for name in &args.dataflows {
         let begun = Instant::now();
         let bar = Watching::start(name, served.progress(name)?);
-        let reached = loop {
-            served.check()?;
-            let index = served.index(name)?;
-            let (frontier, boundary) = (index.frontier(), index.boundary());
-            if frontier > 0 && index.base_checked()? {
-                break Some((boundary, frontier));
-            }
-            // An empty log has no boundary to reach.
-            let nothing = boundary == 0 && served.reader().upper()? == 0;
-            if nothing || signal::stopped() || served.failure(name).is_some() {
-                break None;
-            }
-            index.wait_beyond(0, LOOK);
-        };
+        let reached = wait_for_boundary(served, name);
         drop(bar);
-        let took = begun.elapsed().as_secs_f64();
-        match reached {
-            Some((boundary, _)) => tracing::info!("{name}: boundary F = {boundary}, {took:.2} s"),
-            None if served.failure(name).is_none() => tracing::info!("{name}: the log is empty"),
-            None => {}
+        match reached? {
+            Reached::Boundary(boundary) => {
+                let took = begun.elapsed().as_secs_f64();
+                tracing::info!("{name}: boundary F = {boundary}, {took:.2} s");
+            }
+            Reached::Nothing => tracing::info!("{name}: the log is empty"),
+            Reached::Failure => {}
+            Reached::Stop => {
+                tracing::info!(
+                    "{name}: stopped before it was up: no checkpoint is made of it, the log has \
+                     everything"
+                );
+                served.give_up_starting();
+                return Ok(false);
+            }
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+/// How far a dataflow came.
+enum Reached {
+    Boundary(Epoch),
+    /// An empty log has no boundary to reach.
+    Nothing,
+    Failure,
+    /// Somebody said stop.
+    Stop,
+}
+
+fn wait_for_boundary(served: &Served, name: &str) -> Result<Reached> {
+    loop {
+        served.check()?;
+        let index = served.index(name)?;
+        if index.wait_beyond(0, LOOK) > 0 && index.wait_checked(LOOK)? {
+            return Ok(Reached::Boundary(index.boundary()));
+        }
+        if served.failure(name).is_some() {
+            return Ok(Reached::Failure);
+        }
+        if index.boundary() == 0 && served.reader().upper()? == 0 {
+            return Ok(Reached::Nothing);
+        }
+        if signal::stopped() {
+            return Ok(Reached::Stop);
+        }
+    }
 }
 
 /// What is in the log now is visible in every dataflow that has not failed.
 pub(super) fn wait_for_all(served: &Served) -> Result<()> {
+    wait_for(served, |_| true)
+}
+
+/// As [`wait_for_all`], without those that still catch up with what was in the log at the start:
+/// none of their readers was told otherwise.
+pub(super) fn wait_for_fresh(served: &Served) -> Result<()> {
+    wait_for(served, |index| !index.is_stale())
+}
+
+fn wait_for(served: &Served, which: impl Fn(&Index) -> bool) -> Result<()> {
     let Some(last) = served.reader().upper()?.checked_sub(1) else { return Ok(()) };
     let names: Vec<_> = served.dataflows().collect();
     for name in names.iter().filter(|name| served.failure(name).is_none()) {
-        served.wait_beyond(name, last)?;
+        if which(&served.index(name)?) {
+            served.wait_beyond(name, last)?;
+        }
     }
     Ok(())
 }

@@ -147,6 +147,16 @@ impl Index {
         Ok(true)
     }
 
+    /// Waits until [`Index::base_checked`], at most for `timeout`; was it?
+    ///
+    /// # Errors
+    /// As for [`Index::base_checked`].
+    pub fn wait_checked(&self, timeout: Duration) -> Result<bool> {
+        // Raised by whatever is published, whether readers see more by it or not.
+        self.shared.work.wait(timeout, || !matches!(self.base_checked(), Ok(false)));
+        self.base_checked()
+    }
+
     /// Keeps `epoch` a place where the index can be cut, until the pin is dropped. Take it before
     /// the recompute starts whose result will replace everything below.
     ///

@@ -148,7 +148,7 @@ pub(super) fn remove_old(system: &System, description: &Description) -> Result<(
 }
 
 /// Has the dataflow reached its boundary, or failed, or does it stand still?
-fn is_settled(entry: &Entry) -> bool {
+pub(super) fn is_settled(entry: &Entry) -> bool {
     entry.status.stands()
         || (entry.index.frontier() >= entry.boundary
             && entry.index.base_checked().is_ok_and(|checked| checked))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::checkpoint::is_settled;
 use super::current::Current;
 use super::desk::Desk;
 use super::first::Relief;
@@ -144,8 +145,7 @@ impl Served {
             // Another version may serve by now.
             let running = self.current.get(dataflow)?;
             let index = running.index();
-            let seen = index.wait_beyond(epoch, patience) > epoch;
-            if seen && index.base_checked()? {
+            if index.wait_beyond(epoch, patience) > epoch && index.wait_checked(patience)? {
                 return Ok(());
             }
             if stop.load(Ordering::Acquire) {
@@ -162,9 +162,18 @@ impl Served {
                 let remedy = "start again: it is recomputed; or call System::rebuild_under_readers";
                 return Err(Error::new(Kind::Conflict, held.to_string()).remedy(remedy));
             }
-            if seen {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+        }
+    }
+
+    /// Gives up the dataflows that have not reached the boundary at which they start: their workers
+    /// leave them where they are, and nothing is written of them. Not when other processes compute
+    /// a part of them, which would wait.
+    pub(crate) fn give_up_starting(&self) {
+        if self.cluster.processes() > 1 {
+            return;
+        }
+        for entry in self.entries.iter().filter(|entry| !is_settled(entry)) {
+            entry.status.fail(&Error::new(Kind::Stopped, "it was given up"));
         }
     }
 

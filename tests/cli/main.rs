@@ -9,3 +9,4 @@ mod sample;
 #[path = "../serving/server.rs"]
 mod server;
 mod servers;
+mod stopped;

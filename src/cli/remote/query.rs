@@ -28,7 +28,7 @@ pub(in crate::cli) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode>
             boundary.unwrap_or(0),
             remote.base()
         ),
-        (None, _) => eprintln!("the log is empty: no epoch is complete"),
+        (None, _) => eprintln!("no epoch is complete yet"),
     }
     loop {
         for row in answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default() {
