@@ -3,6 +3,23 @@
 //! An [`Error`] says what went wrong, where (file, line, field, epoch: in the message), and what
 //! to do about it (the remedy). Callers branch on predicates such as [`Error::is_damaged`], never
 //! on the text.
+//!
+//! Your own functions may return it, too: `?` turns a [`std::io::Error`] into one, and
+//! [`Error::new`] makes one.
+//!
+//! ```
+//! use diptych::{Error, ErrorKind};
+//!
+//! fn port(text: &str) -> diptych::Result<u16> {
+//!     text.parse().map_err(|_| {
+//!         Error::new(ErrorKind::Input, format!("{text:?} is no port")).remedy("give 1 to 65535")
+//!     })
+//! }
+//!
+//! let error = port("http").unwrap_err();
+//! assert!(error.is_input() && error.exit_code() == 2);
+//! assert_eq!(error.to_string(), "\"http\" is no port (give 1 to 65535)");
+//! ```
 
 use std::fmt;
 
@@ -11,7 +28,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of failure an [`Error`] reports; it decides the exit code and whether to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+#[non_exhaustive]
+pub enum Kind {
     /// The caller's input is wrong: a bad row, an unknown stream, a missing column.
     Input,
     /// What was asked for does not exist: a file, a view, an epoch outside `[since, upper)`.
@@ -44,7 +62,7 @@ struct Inner {
 
 impl Error {
     /// A failure of `kind`, described by `message` (which names the place).
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
         Error(Box::new(Inner { kind, message, remedy: None, source: None }))
     }
@@ -71,19 +89,21 @@ impl Error {
     }
 
     /// The same error with the sentence that tells the user what to do.
-    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.0.remedy = Some(remedy.into());
         self
     }
 
     /// The same error, with `place` put before its message.
-    pub(crate) fn within(mut self, place: impl fmt::Display) -> Self {
+    #[must_use]
+    pub fn within(mut self, place: impl fmt::Display) -> Self {
         self.0.message = format!("{place}: {}", self.0.message);
         self
     }
 
     /// What kind of failure this is.
-    pub(crate) fn kind(&self) -> Kind {
+    pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
@@ -139,6 +159,18 @@ impl Error {
     }
 }
 
+/// Of an operating-system call that says nothing of its place: put it before the message with
+/// [`Error::within`].
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        // One of ours may have come through an interface that knows only those.
+        match error.downcast::<Error>() {
+            Ok(own) => own,
+            Err(error) => Error::io("input or output", error),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
@@ -161,5 +193,26 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Error as IoError, ErrorKind};
+
+    #[test]
+    fn errors_of_the_system_become_errors() {
+        let read = || -> Result<Vec<u8>> { Ok(std::fs::read("/no/such/file")?) };
+        let error = read().expect_err("no such file").within("settings");
+        assert!(error.is_missing(), "{error:?}");
+        assert!(error.to_string().starts_with("settings: input or output: "), "{error}");
+        let full = Error::from(IoError::from(ErrorKind::StorageFull));
+        assert!(full.is_full() && full.exit_code() == 7, "{full:?}");
+        let other = Error::from(IoError::from(ErrorKind::BrokenPipe));
+        assert_eq!((other.kind(), other.exit_code()), (Kind::Io, 8));
+        let own = Error::new(Kind::Conflict, "taken").remedy("wait");
+        let through = Error::from(IoError::other(own));
+        assert_eq!((through.kind(), &*through.to_string()), (Kind::Conflict, "taken (wait)"));
     }
 }

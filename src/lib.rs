@@ -95,7 +95,7 @@ pub use dataflow::{
     Window, Windows,
 };
 pub use engine::{Cluster, Progress};
-pub use error::{Error, Result};
+pub use error::{Error, Kind as ErrorKind, Result};
 pub use event::{Date, Decimal, Event, Float, Timestamp};
 pub use row::Columns;
 pub use servers::Deployed;
@@ -110,6 +110,24 @@ pub use time::Epoch;
 
 pub use differential_dataflow;
 pub use timely;
+
+/// Arrow, in the version that the log speaks: what [`log::Append`] and readers of the log take and
+/// give.
+///
+/// ```
+/// use diptych::arrow::RecordBatch;
+/// use diptych::event::Append as _;
+/// use diptych::{Event, dataflows::Line};
+///
+/// let mut lines = <Line as Event>::Appender::default();
+/// lines.push(&Line { text: "to be".to_owned() });
+/// let rows: RecordBatch = lines.finish();
+/// assert_eq!((rows.num_rows(), rows.schema().field(0).name().as_str()), (1, "text"));
+/// ```
+pub mod arrow {
+    pub use arrow_array::{self as array, RecordBatch};
+    pub use arrow_schema as schema;
+}
 
 /// The allocator that all figures are measured with; a binary of your own takes it with two lines:
 ///

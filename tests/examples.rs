@@ -37,6 +37,16 @@ fn hello_counts_in_both_layers() {
 }
 
 #[test]
+fn several_streams_get_one_epoch() {
+    assert_eq!(
+        output_of("several_streams"),
+        "epoch 1, again 1: repeated true\n\
+         order 0 of Ada: 350\n\
+         order 1 of Emmy: 80\n"
+    );
+}
+
+#[test]
 fn live_query_reads_its_writes_and_follows_changes() {
     let output = output_of("live_query");
     let lines: Vec<_> = output.lines().collect();
