@@ -3,6 +3,7 @@
 mod arrival;
 mod bank;
 mod baskets;
+mod classics;
 mod clickstream;
 mod fraud;
 mod hashtags;

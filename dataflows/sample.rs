@@ -3,13 +3,19 @@
 use diptych::testing::Story;
 
 use super::{
-    clickstream, fraud, inventory, iot, k_core, nexmark, order_book, recommendations, retail,
-    tweets,
+    classics, clickstream, fraud, inventory, iot, k_core, nexmark, order_book, recommendations,
+    retail, tweets,
 };
 
-/// The dataflows that have a generator; `nexmark` is that of all its queries.
-pub const SAMPLED: [&str; 11] = [
+/// Who has a generator; `nexmark` is that of all its queries.
+pub const SAMPLED: [&str; 17] = [
+    "word_count",
     "tweets",
+    "tweets_dedup",
+    "bank",
+    "orders",
+    "reachability",
+    "trending",
     "clickstream",
     "fraud",
     "recommendations",
@@ -22,8 +28,7 @@ pub const SAMPLED: [&str; 11] = [
     "nexmark",
 ];
 
-/// So many made-up events of a dataflow, in so many epochs: the same for the same seed. None for a
-/// dataflow that has no generator.
+/// So many made-up events of a dataflow, in so many epochs, the same for a seed; none without one.
 ///
 /// ```
 /// use diptych::dataflows::{clickstream, sample};
@@ -38,7 +43,7 @@ pub const SAMPLED: [&str; 11] = [
 pub fn sample(dataflow: &str, seed: u64, events: usize, epochs: usize) -> Option<Story> {
     let story = (0..epochs).fold(Story::default(), |story, _| story.epoch());
     Some(match dataflow {
-        "tweets" => story.spread("tweets", &tweets::draw(seed, events)),
+        "tweets" | "trending" => story.spread("tweets", &tweets::draw(seed, events)),
         "clickstream" => story.spread("clicks", &clickstream::draw(seed, events)),
         "fraud" => {
             let drawn = fraud::draw(seed, events);
@@ -70,6 +75,6 @@ pub fn sample(dataflow: &str, seed: u64, events: usize, epochs: usize) -> Option
                 .spread("bids", &drawn.bids)
                 .spread("side_inputs", &drawn.side_inputs)
         }
-        _ => return None,
+        _ => return classics::spread(story, dataflow, seed, events),
     })
 }

@@ -10,9 +10,10 @@ use super::launch;
 use super::sheet::grouped;
 use crate::batch::BatchReport;
 use crate::batch_view::BatchView;
-use crate::dataflow::Definition;
+use crate::dataflow::{Definition, Description};
 use crate::engine::{Cluster, Progress};
 use crate::error::Result;
+use crate::log::Reader;
 use crate::system::{BatchOptions, System};
 use crate::time::Epoch;
 
@@ -49,11 +50,16 @@ fn one(
 ) -> Result<()> {
     let name = definition.name();
     let end = args.upto.map_or_else(|| system.reader()?.upper(), Ok)?;
-    let (found, damaged) = system.newest(&definition.describe()?, end)?;
+    let description = definition.describe()?;
+    let (found, damaged) = system.newest(&description, end)?;
     for error in &damaged {
         eprintln!("warning: {error}");
     }
     let reader = system.reader()?;
+    reader.upper()?;
+    if cluster.is_first() {
+        lacking(&description, &reader).iter().for_each(|line| eprintln!("{line}"));
+    }
     let is_there = |view: BatchView| view.boundary() == end && System::is_of(&view, &reader);
     if found.is_some_and(is_there) && end > 0 {
         if cluster.is_first() {
@@ -82,6 +88,23 @@ fn one(
         eprintln!("{}", describe(&report, cluster));
     }
     Ok(())
+}
+
+/// A line for each stream that the dataflow reads and nobody has appended to: a stream with another
+/// name, or a data directory, may have been meant.
+fn lacking(description: &Description, reader: &Reader) -> Vec<String> {
+    let there = reader.streams();
+    let has = |name: &str| there.iter().any(|stream| *stream.name == *name && stream.rows > 0);
+    let others: Vec<_> = there.iter().map(|stream| &*stream.name).collect();
+    let others = match others.as_slice() {
+        [] => "which has none yet".to_owned(),
+        some => format!("which has {}", some.join(", ")),
+    };
+    let lacking = description.streams.iter().filter(|stream| !has(&stream.name));
+    let line = |name: &str| {
+        format!("note: {} reads stream {name}, which is not in the log, {others}", description.name)
+    };
+    lacking.map(|stream| line(&stream.name)).collect()
 }
 
 /// Frontier, rows, rate, time and the share of decoding, in one line.

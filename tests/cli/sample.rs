@@ -39,8 +39,38 @@ fn a_seed_names_a_history() {
 #[test]
 fn what_cannot_be_sampled_is_named() {
     let place = Place::new();
-    place.refused("sample word_count --data D", 3, &["\"word_count\"", "tweets, clickstream"]);
+    place.refused("sample wordcount --data D", 3, &["\"wordcount\"", "word_count, tweets"]);
     place.refused("sample fraud --data D --events 9_000_000", 2, &["9,000,000", "5,000,000"]);
     place.refused("sample fraud --data D --events 9", 2, &["9 events in 100 epochs"]);
     assert!(!place.path().join("D").exists(), "nothing was made");
+}
+
+/// Every built-in dataflow of this binary has made-up events, which it takes without complaint.
+#[test]
+fn every_dataflow_of_the_binary_can_be_tried() {
+    let place = Place::new();
+    for definition in diptych::dataflows::all() {
+        let name = definition.name();
+        place.ok(&format!("sample {name} --data {name} --events 400 --epochs 5"));
+        let made = place.ok(&format!("batch {name} --data {name}"));
+        assert!(!made.err.contains("note:"), "all its streams are there: {}", made.err);
+        let views = definition.describe().expect("a dataflow").views;
+        for view in views.iter().map(|view| view.name.as_str()) {
+            let rows = place.ok(&format!("query {name} {view} --data {name} --format csv")).out;
+            assert_eq!(rows.lines().count() > 1, view != "errors", "{name} {view}: {rows}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_not_there_is_named() {
+    let place = Place::new();
+    place.ok("sample word_count --data D --events 20 --epochs 2");
+    let made = place.ok("batch orders --data D");
+    for stream in ["orders", "customers"] {
+        let note = format!("note: orders reads stream {stream}, which is not in the log");
+        assert!(made.err.contains(&note), "{}", made.err);
+    }
+    assert!(made.err.contains("which has lines"), "{}", made.err);
+    assert!(!place.ok("batch word_count --data D").err.contains("note:"));
 }
