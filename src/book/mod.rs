@@ -5,6 +5,7 @@
 //! | chapter | answers |
 //! |---|---|
 //! | [`first_hour`] | How do I get from `cargo new` to something right, tested and served? |
+//! | [`tables`] | Which operator answers which question, and what may fields be? |
 //! | [`gallery`] | Which dataflow is near to the one I need? |
 //! | [`why`] | Why is it built like this? |
 //! | [`guarantees`] | What may I rely on, and how do I know? |
@@ -19,6 +20,9 @@
 
 #[doc = include_str!("first_hour.md")]
 pub mod first_hour {}
+
+#[doc = include_str!("tables.md")]
+pub mod tables {}
 
 #[doc = include_str!("gallery.md")]
 pub mod gallery {}
