@@ -107,6 +107,14 @@ impl Error {
         self.0.kind
     }
 
+    /// The system does not do this here, whoever asks for it, or not for this user.
+    pub(crate) fn is_refused(&self) -> bool {
+        use std::io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+        let source = self.0.source.as_ref().map(std::io::Error::kind);
+        let refused = [InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported];
+        source.is_some_and(|kind| refused.contains(&kind))
+    }
+
     /// The input was wrong: fix it and call again.
     pub fn is_input(&self) -> bool {
         self.kind() == Kind::Input

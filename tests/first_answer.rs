@@ -309,8 +309,8 @@ fn the_binary_listens_first() {
 struct Broken(SimDisk, AtomicBool);
 
 impl Disk for Broken {
-    fn create_dir(&self, dir: &Path) -> diptych::Result<()> {
-        self.0.create_dir(dir)
+    fn make_dir(&self, dir: &Path) -> diptych::Result<bool> {
+        self.0.make_dir(dir)
     }
     fn open(&self, path: &Path, how: Open) -> diptych::Result<Box<dyn diptych::io::File>> {
         self.0.open(path, how)

@@ -179,3 +179,42 @@ fn what_a_failed_sync_lost_is_written_again_before_it_counts() {
         assert_eq!(content.len(), 2, "seed {seed}: the second epoch was given out by recovery");
     }
 }
+
+/// A new log in new directories, three levels of them: what was acknowledged is lost with any of
+/// them whose entry is not durable. Also when the process that made them died before they were.
+#[test]
+fn a_power_failure_takes_no_new_directory_away() {
+    let place = "srv/a/b/log";
+    let open = |disk: &SimDisk| {
+        let clock = Arc::new(diptych::io::SimClock::at(1_000_000));
+        diptych::log::Writer::open(Arc::new(disk.clone()), clock, place, steady(700))
+    };
+    let acked = |disk: &SimDisk| {
+        let writer = open(disk)?;
+        writer.append(logs::one("s", 1))?.wait()
+    };
+    let check = |disk: &SimDisk, what: &str| {
+        for seed in 0..20 {
+            let after = disk.crash(seed);
+            let reader = Reader::open(Arc::new(after.clone()), place);
+            let upper = reader.and_then(|reader| reader.upper());
+            let upper = upper.unwrap_or_else(|e| panic!("{what}, seed {seed}: {e}"));
+            assert_eq!(upper, 1, "{what}, seed {seed}");
+        }
+    };
+    let whole = SimDisk::new();
+    acked(&whole).unwrap();
+    check(&whole, "a new log");
+    for call in 0..whole.calls() {
+        let disk = SimDisk::new();
+        disk.fail_at(call, diptych::io::Fault::Broken);
+        if acked(&disk).is_ok() {
+            check(&disk, &format!("call {call} failed"));
+        }
+        // Whoever comes next finds directories, and does not know how durable they are.
+        let next = disk.kill();
+        if open(&next).is_ok_and(|writer| writer.upper() == 0) && acked(&next).is_ok() {
+            check(&next, &format!("killed at call {call}"));
+        }
+    }
+}

@@ -98,6 +98,8 @@ fn manifest_body() -> Vec<u8> {
 fn put(name: &str, bytes: &[u8]) -> Arc<dyn Disk> {
     let disk = SimDisk::new();
     let path = Identity::new("word_count", "1").dir(Path::new(ROOT)).join(name);
+    let dir = path.parent().unwrap_or(Path::new(ROOT));
+    disk.create_dir(dir).unwrap_or_else(|error| panic!("a disk in memory: {error}"));
     replace(&disk, &path, bytes).unwrap_or_else(|error| panic!("a disk in memory: {error}"));
     Arc::new(disk)
 }

@@ -202,6 +202,8 @@ impl BatchViewWriter {
         // The names of the parts must last before the name that makes them count.
         self.disk.sync_dir(&self.dir)?;
         let path = self.dir.join(names::manifest(self.boundary));
+        // In another directory the manifest would make a batch view of what is not there.
+        self.lock.as_ref().map_or(Ok(()), |lock| lock.check())?;
         replace(&*self.disk, &path, &manifest.to_bytes()?)?;
         self.disk.remove(&self.dir.join(names::begun(self.boundary)))
     }

@@ -14,6 +14,7 @@
 //! use diptych::io::{Disk, Open, SimDisk};
 //!
 //! let disk = SimDisk::new();
+//! disk.create_dir(Path::new("d"))?;
 //! let file = disk.open(Path::new("d/a"), Open::Create)?;
 //! file.write_at(0, b"kept")?;
 //! file.sync_data()?;
@@ -34,6 +35,7 @@ mod new_folder;
 mod notes;
 mod random;
 mod real;
+mod real_lock;
 mod scratch;
 mod sim;
 mod sim_state;
@@ -74,8 +76,15 @@ pub enum Open {
 /// Every error names the path. All methods may be called from any thread.
 #[expect(clippy::missing_errors_doc, reason = "all methods fail with what the system reports")]
 pub trait Disk: Send + Sync + std::fmt::Debug {
-    /// Creates `dir` and its missing parents. The entry of `dir` in its parent is made durable.
-    fn create_dir(&self, dir: &Path) -> Result<()>;
+    /// Creates the directory `dir`, whose parent is there; says whether it is a new one. Its
+    /// entry lasts once the parent is synced.
+    fn make_dir(&self, dir: &Path) -> Result<bool>;
+
+    /// Creates `dir` and its missing parents. All their entries are durable when this returns, also
+    /// those that a process which died had made before and not synced.
+    fn create_dir(&self, dir: &Path) -> Result<()> {
+        create_dir(self, dir)
+    }
 
     /// Opens the file at `path`.
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>>;
@@ -99,8 +108,13 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Makes the creations, renames and removals in `dir` durable.
     fn sync_dir(&self, dir: &Path) -> Result<()>;
 
-    /// Takes the exclusive lock on the file at `path` (created if missing) and writes this
-    /// process's id into it; dropping the guard gives it back.
+    /// Takes the exclusive lock on the file at `path` (created if missing) and on the directory
+    /// that it is in, and writes this process's id into the file; dropping the guard gives both
+    /// back.
+    ///
+    /// The file is for people, and for releases that lock nothing else: who removes it lets nobody
+    /// in, since a directory cannot be removed from under those who use it. A directory holds one
+    /// lock at a time.
     ///
     /// # Errors
     /// A conflict that names the file and the holder's process id when somebody has it.
@@ -138,7 +152,49 @@ pub trait File: Send + Sync + std::fmt::Debug {
 }
 
 /// Holds an exclusive lock until dropped.
-pub trait Lock: Send + Sync + std::fmt::Debug {}
+pub trait Lock: Send + Sync + std::fmt::Debug {
+    /// Looks again whether what is locked is what others find at the path. A file that was removed
+    /// is made and locked again.
+    ///
+    /// # Errors
+    /// A conflict when the directory was moved, removed or replaced, or when somebody else has
+    /// locked a new file of the same name.
+    fn check(&self) -> Result<()>;
+}
+
+/// What [`Disk::create_dir`] does on every disk.
+fn create_dir<D: Disk + ?Sized>(disk: &D, dir: &Path) -> Result<()> {
+    let named = |level: &&Path| !level.as_os_str().is_empty();
+    let levels: Vec<&Path> = dir.ancestors().filter(named).collect();
+    // How many levels up something is there.
+    let mut there = 0;
+    while let Some(level) = levels.get(there) {
+        match disk.make_dir(level) {
+            Err(error) if error.is_missing() && there + 1 < levels.len() => there += 1,
+            made => {
+                made?;
+                break;
+            }
+        }
+    }
+    for level in levels.iter().take(there).rev() {
+        disk.make_dir(level)?;
+    }
+    // Whoever made those that were there may have died before they were durable. Where this
+    // process may not even look, it has made none.
+    for (above, level) in levels.iter().enumerate() {
+        let parent = match level.parent() {
+            None => break,
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+        };
+        match disk.sync_dir(parent) {
+            Err(error) if above > there && error.is_refused() => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
 
 /// The whole content of the file at `path`, read and not mapped; at most `bound` bytes.
 ///
@@ -178,6 +234,15 @@ fn locked(path: &Path, holder: &str) -> Error {
     let message = format!("{} is locked by process {holder}", path.display());
     Error::new(Kind::Conflict, message)
         .remedy("one process writes at a time: stop it, or read only")
+}
+
+/// The refusal to go on in `dir`, which is not the directory that was locked.
+fn moved(dir: &Path) -> Error {
+    let message = format!(
+        "{} is not the directory that this process has locked: it was moved, removed or replaced",
+        dir.display()
+    );
+    Error::new(Kind::Conflict, message).remedy("put it back, then restart the process")
 }
 
 /// The refusal to read past the end of `path`.

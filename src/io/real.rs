@@ -13,9 +13,9 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use rustix::fs::FlockOperation;
 
-use super::{Disk, File, Lock, Open, locked, short};
+use super::real_lock::RealLock;
+use super::{Disk, File, Lock, Open, short};
 use crate::error::{Error, Result};
 
 /// The files of the machine.
@@ -28,27 +28,21 @@ struct RealFile {
     path: PathBuf,
 }
 
-#[derive(Debug)]
-struct RealLock {
-    _file: fs::File,
-}
-
-impl Lock for RealLock {}
-
-fn failed(doing: &str, path: &Path, error: std::io::Error) -> Error {
+pub(super) fn failed(doing: &str, path: &Path, error: std::io::Error) -> Error {
     Error::io(format!("{doing} {}", path.display()), error)
 }
 
 impl Disk for RealDisk {
-    fn create_dir(&self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir).map_err(|e| failed("create", dir, e))?;
-        // Parents created just now need their entries synced too; the ones that were there
-        // already are cheap to sync again, but two levels cover what a user names in practice.
-        for parent in dir.ancestors().skip(1).take(2) {
-            let here = parent.as_os_str().is_empty();
-            self.sync_dir(if here { Path::new(".") } else { parent })?;
+    fn make_dir(&self, dir: &Path) -> Result<bool> {
+        if dir.is_dir() {
+            return Ok(false);
         }
-        Ok(())
+        match fs::create_dir(dir) {
+            Ok(()) => Ok(true),
+            // Somebody else was quicker.
+            Err(_) if dir.is_dir() => Ok(false),
+            Err(error) => Err(failed("create", dir, error)),
+        }
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
@@ -95,23 +89,7 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Lock>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(path).map_err(|e| failed("open", path, e))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut holder = vec![0; 32];
-                let len = file.read_at(&mut holder, 0).unwrap_or(0);
-                let holder = String::from_utf8_lossy(&holder[..len]).trim().to_owned();
-                return Err(locked(path, &holder));
-            }
-            Err(error) => return Err(failed("lock", path, error.into())),
-        }
-        // The id is for people only, so a failure to write it (a full disk) does not matter.
-        let _ = file.set_len(0);
-        let _ = file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0);
-        Ok(Box::new(RealLock { _file: file }))
+        Ok(Box::new(RealLock::take(path)?))
     }
 }
 

@@ -3,14 +3,14 @@
 //! It is a plain in-memory disk until told otherwise, so tests and examples keep whole logs in it.
 //! The fault model stands in `sim_state.rs`.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_buffer::Buffer;
 
-use super::sim_state::State;
-use super::{Disk, File, Lock, Open, locked, short};
+use super::sim_state::{Names, State};
+use super::{Disk, File, Lock, Open, locked, moved, short};
 use crate::error::{Error, Result};
 
 /// What an injected failure looks like to the caller.
@@ -33,6 +33,7 @@ pub struct SimDisk(Arc<Mutex<Shared>>);
 #[derive(Debug, Default)]
 struct Shared {
     state: State,
+    /// The directories that are locked.
     locks: HashSet<PathBuf>,
     calls: u64,
     faults: Vec<(u64, Fault)>,
@@ -88,13 +89,20 @@ impl SimDisk {
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let shared = self.shared();
         let live = |inode| shared.state.inodes[inode].live.clone();
-        shared.state.names.iter().map(|(path, inode)| (path.clone(), live(inode))).collect()
+        shared.state.names.files.iter().map(|(path, inode)| (path.clone(), live(inode))).collect()
     }
 
-    /// Puts a durable file there, or takes it away: damage made by hand.
+    /// Puts a durable file there, in a durable directory, or takes it away: damage made by hand.
     pub fn tamper(&self, path: &Path, content: Option<&[u8]>) {
         let mut shared = self.shared();
-        if shared.state.names.contains_key(path) {
+        let above: Vec<_> = path.ancestors().skip(1).collect();
+        for dir in above.into_iter().rev().filter(|_| content.is_some()) {
+            if !shared.state.names.has_dir(dir) {
+                shared.state.make_dir(dir);
+            }
+            shared.state.sync_dir(dir.parent().unwrap_or(Path::new("")));
+        }
+        if shared.state.names.files.contains_key(path) {
             shared.state.unlink(path);
         }
         if let Some(content) = content {
@@ -128,6 +136,27 @@ impl Shared {
             None => Ok(()),
         }
     }
+
+    /// All names, if the directory is among them.
+    fn dir(&self, doing: &str, dir: &Path) -> Result<&Names> {
+        let names = &self.state.names;
+        if names.has_dir(plain(dir)) { Ok(names) } else { Err(missing(doing, dir)) }
+    }
+
+    /// Refuses a path in a directory that is not there.
+    fn check_dir(&self, doing: &str, path: &Path) -> Result<()> {
+        self.dir(doing, path.parent().unwrap_or(Path::new(""))).map(drop)
+    }
+
+    /// Writes the file of a lock.
+    fn write_lock(&mut self, path: &Path) {
+        let inode = self.state.names.files.get(path).copied();
+        let inode = inode.unwrap_or_else(|| self.state.create(path));
+        if let Some(file) = self.state.inodes.get_mut(&inode) {
+            file.truncate(0);
+            file.write(0, format!("{}\n", std::process::id()).as_bytes());
+        }
+    }
 }
 
 fn failed(doing: &str, path: &Path, fault: Fault) -> Error {
@@ -143,13 +172,20 @@ fn missing(doing: &str, path: &Path) -> Error {
 }
 
 impl Disk for SimDisk {
-    fn create_dir(&self, dir: &Path) -> Result<()> {
-        self.shared().change("create", dir)
+    fn make_dir(&self, dir: &Path) -> Result<bool> {
+        let mut shared = self.shared();
+        if shared.state.names.has_dir(plain(dir)) {
+            return Ok(false);
+        }
+        shared.change("create", dir)?;
+        shared.check_dir("create", dir)?;
+        shared.state.make_dir(dir);
+        Ok(true)
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
         let mut shared = self.shared();
-        let found = shared.state.names.get(path).copied();
+        let found = shared.state.names.files.get(path).copied();
         let inode = match (found, how) {
             (Some(inode), Open::Read | Open::Write) => inode,
             (None, Open::Read | Open::Write) => return Err(missing("open", path)),
@@ -162,6 +198,7 @@ impl Disk for SimDisk {
             }
             (None, Open::Create) => {
                 shared.change("open", path)?;
+                shared.check_dir("open", path)?;
                 shared.state.create(path)
             }
         };
@@ -170,15 +207,16 @@ impl Disk for SimDisk {
 
     fn map(&self, path: &Path) -> Result<Buffer> {
         let shared = self.shared();
-        let inode = shared.state.names.get(path).ok_or_else(|| missing("open", path))?;
+        let inode = shared.state.names.files.get(path).ok_or_else(|| missing("open", path))?;
         Ok(Buffer::from(shared.state.inodes[inode].live.as_slice()))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut shared = self.shared();
         shared.change("rename", from)?;
-        let inode = shared.state.names.get(from).copied();
+        let inode = shared.state.names.files.get(from).copied();
         let inode = inode.ok_or_else(|| missing("rename", from))?;
+        shared.check_dir("rename", to)?;
         shared.state.rename(from, to, inode);
         Ok(())
     }
@@ -186,7 +224,7 @@ impl Disk for SimDisk {
     fn remove(&self, path: &Path) -> Result<()> {
         let mut shared = self.shared();
         shared.change("remove", path)?;
-        if !shared.state.names.contains_key(path) {
+        if !shared.state.names.files.contains_key(path) {
             return Err(missing("remove", path));
         }
         shared.state.unlink(path);
@@ -195,56 +233,68 @@ impl Disk for SimDisk {
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
         let shared = self.shared();
-        let inside = shared.state.names.keys().filter(|path| path.parent() == Some(dir));
-        let name = |path: &PathBuf| Some(path.file_name()?.to_str()?.to_owned());
-        Ok(inside.filter_map(name).collect())
+        Ok(names(dir, shared.dir("list", dir)?.files.keys()))
     }
 
     fn dirs(&self, dir: &Path) -> Result<Vec<String>> {
         let shared = self.shared();
-        let names = shared.state.names.keys().filter_map(|path| {
-            let mut rest = path.strip_prefix(dir).ok()?.components();
-            let first = rest.next()?;
-            rest.next().and_then(|_| Some(first.as_os_str().to_str()?.to_owned()))
-        });
-        Ok(names.collect::<BTreeSet<_>>().into_iter().collect())
+        Ok(names(dir, shared.dir("list", dir)?.dirs.iter()))
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         let mut shared = self.shared();
         shared.change("sync", dir)?;
-        shared.state.sync_dir(dir);
+        shared.dir("open", dir)?;
+        shared.state.sync_dir(plain(dir));
         Ok(())
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Lock>> {
         let mut shared = self.shared();
-        if !shared.locks.insert(path.to_owned()) {
+        shared.check_dir("open", path)?;
+        let dir = path.parent().unwrap_or(Path::new("")).to_owned();
+        if !shared.locks.insert(dir.clone()) {
             return Err(locked(path, &std::process::id().to_string()));
         }
-        if !shared.state.names.contains_key(path) {
-            shared.state.create(path);
-        }
-        let inode = shared.state.names[path];
-        if let Some(file) = shared.state.inodes.get_mut(&inode) {
-            file.truncate(0);
-            file.write(0, format!("{}\n", std::process::id()).as_bytes());
-        }
-        Ok(Box::new(SimLock { disk: self.clone(), path: path.to_owned() }))
+        shared.write_lock(path);
+        Ok(Box::new(SimLock { disk: self.clone(), path: path.to_owned(), dir }))
     }
+}
+
+/// The names of these that are in `dir`.
+fn names<'p>(dir: &Path, paths: impl Iterator<Item = &'p PathBuf>) -> Vec<String> {
+    let inside = paths.filter(|path| path.parent() == Some(plain(dir)));
+    inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+}
+
+/// The directory where relative paths begin has no name.
+fn plain(dir: &Path) -> &Path {
+    if dir == Path::new(".") { Path::new("") } else { dir }
 }
 
 #[derive(Debug)]
 struct SimLock {
     disk: SimDisk,
     path: PathBuf,
+    dir: PathBuf,
 }
 
-impl Lock for SimLock {}
+impl Lock for SimLock {
+    fn check(&self) -> Result<()> {
+        let mut shared = self.disk.shared();
+        if !shared.state.names.has_dir(&self.dir) {
+            return Err(moved(&self.dir));
+        }
+        if !shared.state.names.files.contains_key(&self.path) {
+            shared.write_lock(&self.path);
+        }
+        Ok(())
+    }
+}
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        self.disk.shared().locks.remove(&self.path);
+        self.disk.shared().locks.remove(&self.dir);
     }
 }
 

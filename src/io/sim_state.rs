@@ -3,15 +3,16 @@
 //! Fault model. A file's *live* content is what reads return. Its *durable* content is what the
 //! last successful sync made of it; the changes since are kept as a list. At a power failure each
 //! of those changes is kept, dropped, or torn (only some of its 512-byte sectors arrive),
-//! independently of the others and whatever their order. Directory changes (link, unlink, rename)
-//! since the last directory sync are kept or dropped one by one, in order. A failed sync leaves the
-//! live content as it is and forgets the changes, as Linux does when it marks the pages clean: only
-//! writing them again brings them to the disk.
+//! independently of the others and whatever their order. Directory changes (link, unlink, rename, a
+//! new directory) since the last sync of the directory they are in are kept or dropped one by one,
+//! in order. A directory whose entry is dropped is lost with everything below it, synced or not. A
+//! failed sync leaves the live content as it is and forgets the changes, as Linux does when it
+//! marks the pages clean: only writing them again brings them to the disk.
 //!
-//! Not modelled: bits that rot (tests flip them by hand), directories themselves (durable at once),
-//! writes torn inside a sector.
+//! Not modelled: bits that rot (tests flip them by hand), renamed and removed directories (nothing
+//! here does either), writes torn inside a sector.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::io::{Random, SimRandom};
@@ -97,24 +98,59 @@ impl Inode {
 
 /// A change of a directory that was not synced.
 #[derive(Clone, Debug)]
-struct Entry {
-    unlink: Option<PathBuf>,
-    link: Option<(PathBuf, u64)>,
+enum Entry {
+    Link { unlink: Option<PathBuf>, link: Option<(PathBuf, u64)> },
+    Dir(PathBuf),
 }
 
 impl Entry {
-    fn apply(&self, names: &mut BTreeMap<PathBuf, u64>) {
-        if let Some(path) = &self.unlink {
-            names.remove(path);
-        }
-        if let Some((path, inode)) = &self.link {
-            names.insert(path.clone(), *inode);
+    fn apply(&self, names: &mut Names) {
+        match self {
+            Entry::Dir(path) => {
+                names.dirs.insert(path.clone());
+            }
+            Entry::Link { unlink, link } => {
+                if let Some(path) = unlink {
+                    names.files.remove(path);
+                }
+                if let Some((path, inode)) = link {
+                    names.files.insert(path.clone(), *inode);
+                }
+            }
         }
     }
 
     fn is_in(&self, dir: &Path) -> bool {
-        let linked = self.link.as_ref().map(|(path, _)| path);
-        self.unlink.as_ref().or(linked).is_some_and(|path| path.parent() == Some(dir))
+        let path = match self {
+            Entry::Dir(path) => Some(path),
+            Entry::Link { unlink, link } => unlink.as_ref().or(link.as_ref().map(|(path, _)| path)),
+        };
+        path.is_some_and(|path| path.parent() == Some(dir))
+    }
+}
+
+/// The names of files and directories.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    pub(super) files: BTreeMap<PathBuf, u64>,
+    /// All but those that every disk has: where paths begin.
+    pub(super) dirs: BTreeSet<PathBuf>,
+}
+
+impl Names {
+    /// Is it there?
+    pub(super) fn has_dir(&self, dir: &Path) -> bool {
+        dir.parent().is_none() || self.dirs.contains(dir)
+    }
+
+    /// Takes away what is in no directory.
+    fn prune(&mut self) {
+        let dirs = self.dirs.clone();
+        let within = |path: &Path| {
+            path.ancestors().skip(1).all(|dir| dir.parent().is_none() || dirs.contains(dir))
+        };
+        self.dirs.retain(|dir| within(dir));
+        self.files.retain(|file, _| within(file));
     }
 }
 
@@ -122,28 +158,32 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) inodes: HashMap<u64, Inode>,
-    pub(super) names: BTreeMap<PathBuf, u64>,
-    durable_names: BTreeMap<PathBuf, u64>,
+    pub(super) names: Names,
+    durable: Names,
     entries: Vec<Entry>,
     next_inode: u64,
 }
 
 impl State {
+    pub(super) fn make_dir(&mut self, dir: &Path) {
+        self.enter(Entry::Dir(dir.to_owned()));
+    }
+
     pub(super) fn create(&mut self, path: &Path) -> u64 {
         let inode = self.next_inode;
         self.next_inode += 1;
         self.inodes.insert(inode, Inode::default());
-        self.enter(Entry { unlink: None, link: Some((path.to_owned(), inode)) });
+        self.enter(Entry::Link { unlink: None, link: Some((path.to_owned(), inode)) });
         inode
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path, inode: u64) {
         let link = Some((to.to_owned(), inode));
-        self.enter(Entry { unlink: Some(from.to_owned()), link });
+        self.enter(Entry::Link { unlink: Some(from.to_owned()), link });
     }
 
     pub(super) fn unlink(&mut self, path: &Path) {
-        self.enter(Entry { unlink: Some(path.to_owned()), link: None });
+        self.enter(Entry::Link { unlink: Some(path.to_owned()), link: None });
     }
 
     fn enter(&mut self, entry: Entry) {
@@ -154,27 +194,28 @@ impl State {
     pub(super) fn sync_dir(&mut self, dir: &Path) {
         let (synced, rest) = self.entries.drain(..).partition::<Vec<_>, _>(|e| e.is_in(dir));
         for entry in synced {
-            entry.apply(&mut self.durable_names);
+            entry.apply(&mut self.durable);
         }
         self.entries = rest;
     }
 
     /// Bytes in all files that have a name.
     pub(super) fn used(&self) -> u64 {
-        self.names.values().map(|inode| self.inodes[inode].live.len() as u64).sum()
+        self.names.files.values().map(|inode| self.inodes[inode].live.len() as u64).sum()
     }
 
     /// The files after a power failure that `seed` describes.
     pub(super) fn crash(&self, seed: u64) -> State {
         let random = SimRandom::new(seed);
-        let mut names = self.durable_names.clone();
+        let mut names = self.durable.clone();
         for entry in &self.entries {
             if random.below(2) == 0 {
                 entry.apply(&mut names);
             }
         }
+        names.prune();
         let mut inodes = HashMap::new();
-        for &inode in names.values() {
+        for &inode in names.files.values() {
             let file = &self.inodes[&inode];
             let mut content = file.durable.clone();
             for change in &file.changes {
@@ -183,7 +224,7 @@ impl State {
             let after = Inode { live: content.clone(), durable: content, changes: Vec::new() };
             inodes.insert(inode, after);
         }
-        let durable_names = names.clone();
-        State { inodes, names, durable_names, entries: Vec::new(), next_inode: self.next_inode }
+        let durable = names.clone();
+        State { inodes, names, durable, entries: Vec::new(), next_inode: self.next_inode }
     }
 }

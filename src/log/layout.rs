@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::Disk;
+use crate::io::{Disk, Lock};
 use crate::time::Epoch;
 
 pub(super) const MANIFEST: &str = "MANIFEST";
@@ -16,11 +16,24 @@ pub(super) const LOCK: &str = "LOCK";
 pub(super) struct Dir {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) path: PathBuf,
+    /// What who writes there holds.
+    lock: Option<Arc<dyn Lock>>,
 }
 
 impl Dir {
     pub(super) fn new(disk: Arc<dyn Disk>, path: &Path) -> Self {
-        Dir { disk, path: path.to_owned() }
+        Dir { disk, path: path.to_owned(), lock: None }
+    }
+
+    /// The same directory, to be written by whoever holds it or a clone.
+    pub(super) fn locked(mut self) -> Result<Self> {
+        self.lock = Some(self.disk.lock(&self.file(LOCK))?.into());
+        Ok(self)
+    }
+
+    /// Looks again whether it is the directory at its path that is locked, and by this process.
+    pub(super) fn check_lock(&self) -> Result<()> {
+        self.lock.as_ref().map_or(Ok(()), |lock| lock.check())
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {

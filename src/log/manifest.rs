@@ -149,6 +149,7 @@ impl Manifest {
         if bytes.len() as u64 > limits::TABLE_BYTES_MAX {
             return Err(Error::new(Kind::Input, "the log has too many segments for its manifest"));
         }
+        dir.check_lock()?;
         replace(dir.disk.as_ref(), &dir.file(MANIFEST), &bytes)
     }
 

@@ -38,6 +38,7 @@ impl Sealer {
     }
 
     fn seal(&mut self, frames: &FrameFile) -> Result<()> {
+        self.dir.check_lock()?;
         // Copies, because a full disk may interrupt: the next try starts afresh.
         let (mut schemas, mut state) = (self.schemas.clone(), self.state.clone());
         let (entry, sum, retractions) = write_segment(&self.dir, frames, &mut schemas, &mut state)?;

@@ -71,8 +71,8 @@ fn die() -> ! {
 }
 
 impl Disk for KillDisk {
-    fn create_dir(&self, dir: &Path) -> Result<()> {
-        self.change(|| RealDisk.create_dir(dir))
+    fn make_dir(&self, dir: &Path) -> Result<bool> {
+        self.change(|| RealDisk.make_dir(dir))
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {

@@ -28,8 +28,8 @@ impl TimedDisk {
 }
 
 impl Disk for TimedDisk {
-    fn create_dir(&self, dir: &Path) -> Result<()> {
-        RealDisk.create_dir(dir)
+    fn make_dir(&self, dir: &Path) -> Result<bool> {
+        RealDisk.make_dir(dir)
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
