@@ -37,12 +37,15 @@ impl AsOf {
         match self {
             AsOf::Epoch(epoch) => Ok(epoch),
             AsOf::Time(at) => {
-                // The first epoch that is later, and so the one before it.
-                let later = reader.epoch_at(at.saturating_add(1))?;
-                later.checked_sub(1).filter(|epoch| *epoch >= reader.lower()).ok_or_else(|| {
-                    Error::new(Kind::Missing, "no epoch is as old as that time")
-                        .remedy("ask for a later time, or for an epoch by its number")
-                })
+                let found = reader.at_time(at, Epoch::MAX)?;
+                let Some(epoch) = found.epoch else {
+                    return Err(Error::new(Kind::Missing, "no epoch is as old as that time")
+                        .remedy("ask for a later time, or for an epoch by its number"));
+                };
+                if let Some(warning) = found.warning() {
+                    eprintln!("warning: {warning}");
+                }
+                Ok(epoch)
             }
         }
     }

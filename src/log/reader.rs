@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::SchemaRef;
 
+use super::at_time::LeastClocks;
 use super::correction::{Corrections, Retraction};
 use super::erase::{self, Erasure};
 use super::layout::{Dir, damaged};
@@ -27,6 +28,7 @@ use crate::time::Epoch;
 pub struct Reader {
     dir: Dir,
     view: Mutex<View>,
+    least_clocks: Mutex<LeastClocks>,
 }
 
 /// A stream and what it holds.
@@ -50,7 +52,7 @@ impl Reader {
     pub fn open(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Reader> {
         let dir = Dir::new(disk, dir.as_ref());
         let view = Mutex::new(View::load(&dir)?);
-        Ok(Reader { dir, view })
+        Ok(Reader { dir, view, least_clocks: Mutex::default() })
     }
 
     pub(super) fn view(&self) -> MutexGuard<'_, View> {
@@ -62,7 +64,11 @@ impl Reader {
         &self.dir
     }
 
-    fn table(&self, identity: u64, segment: &SegmentEntry) -> Result<EpochTable> {
+    pub(super) fn least_clocks(&self) -> MutexGuard<'_, LeastClocks> {
+        self.least_clocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn table(&self, identity: u64, segment: &SegmentEntry) -> Result<EpochTable> {
         erase::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
     }
 
@@ -178,6 +184,17 @@ impl Reader {
         sealed.sum::<u64>() + frames.sum::<u64>()
     }
 
+    /// Bytes of events on disk from `epoch` on, as of the last [`upper`](Reader::upper): without
+    /// those of the segment that it is in the middle of.
+    pub fn bytes_from(&self, epoch: Epoch) -> u64 {
+        let view = self.view();
+        let segments = view.manifest.segments.iter().filter(|segment| segment.lower >= epoch);
+        let sealed = segments.flat_map(|segment| &segment.rows).map(|rows| rows.sum.len);
+        let frames = view.frames.iter().flat_map(|index| &index.frames);
+        let frames = frames.filter(|frame| frame.epoch >= epoch).flat_map(|frame| &frame.payloads);
+        sealed.sum::<u64>() + frames.map(|payload| payload.len).sum::<u64>()
+    }
+
     /// The history `[lower, upper)` in independent parts of at most 65,536 rows, for parallel
     /// reading. The list depends on nothing but the two epochs: every process gets the same one,
     /// so that worker `i` of `n` can take the parts `i, i + n, ...`.
@@ -277,7 +294,7 @@ impl Reader {
     /// # Errors
     /// Missing if the epoch is not sealed or no longer held; damage; the disk's.
     pub fn clock(&self, epoch: Epoch) -> Result<i64> {
-        let view = self.view_of(epoch, epoch + 1)?;
+        let view = self.view_of(epoch, epoch.saturating_add(1))?;
         if let Some(index) =
             view.frames.iter().find(|index| epoch < index.upper() && epoch >= index.file.first)
         {
@@ -311,24 +328,5 @@ impl Reader {
         }
         clocks.extend(of_frames);
         Ok((first, clocks))
-    }
-
-    /// The first durable epoch whose clock is at or past `clock_us`; upper if there is none.
-    /// Where the clock jumped back, later epochs may have earlier clocks.
-    ///
-    /// # Errors
-    /// Damage, or whatever the disk reports.
-    pub fn epoch_at(&self, clock_us: i64) -> Result<Epoch> {
-        let mut view = self.view();
-        view.refresh(&self.dir)?;
-        let segment = view.manifest.segments.iter().find(|s| s.clock_max >= clock_us).cloned();
-        let mut frames = view.frames.iter().flat_map(|index| &index.frames);
-        let frame = frames.find(|frame| frame.clock_us >= clock_us).map(|frame| frame.epoch);
-        let (upper, identity) = (view.upper, view.manifest.identity);
-        drop(view);
-        let Some(segment) = segment else { return Ok(frame.unwrap_or(upper)) };
-        let table = self.table(identity, &segment)?;
-        let at = table.epochs.iter().position(|record| record.clock_us >= clock_us);
-        Ok(segment.lower + at.unwrap_or(table.epochs.len()) as Epoch)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::replays::Span;
 use super::site::{Flow, Site};
 use crate::error::{Error, Kind, Result};
+use crate::log::AtTime;
 use crate::serving::{Read, Snapshot};
 use crate::time::Epoch;
 
@@ -60,14 +61,17 @@ impl Site {
             }
             Mode::AsOfTime(at) => {
                 let reader = Arc::clone(&self.reader);
-                // The first epoch that is later, and so the one before it.
-                let later = blocking(move || reader.epoch_at(at.saturating_add(1))).await?;
-                let later = later.min(flow.serving.index().frontier());
-                let Some(epoch) = later.checked_sub(1) else {
+                let below = flow.serving.index().frontier();
+                let AtTime { epoch, jumped } = blocking(move || reader.at_time(at, below)).await?;
+                let Some(epoch) = epoch else {
                     return Err(Error::new(Kind::Missing, "no epoch is as old as that time")
                         .remedy("ask for a later time, or for an epoch by its number"));
                 };
-                Box::pin(self.snapshot(flow, Mode::AsOf(epoch))).await
+                let snapshot = Box::pin(self.snapshot(flow, Mode::AsOf(epoch))).await?;
+                Ok(match Arc::into_inner(snapshot) {
+                    Some(snapshot) => Arc::new(snapshot.among_jumps(jumped)),
+                    None => unreachable!("a snapshot that was just taken is shared"),
+                })
             }
             Mode::Verified => flow.serving.verified().snapshot().ok_or_else(|| {
                 Error::new(Kind::Missing, format!("no epoch of {:?} is verified yet", flow.name))

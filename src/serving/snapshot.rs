@@ -40,6 +40,7 @@ pub struct Snapshot {
     since: Epoch,
     frontier: Epoch,
     boundary: Epoch,
+    jumped: Option<Epoch>,
 }
 
 impl Snapshot {
@@ -63,7 +64,8 @@ impl Snapshot {
     fn of(shared: &Arc<Shared>, state: Arc<State>, upper: Epoch) -> Result<Snapshot> {
         let (since, frontier, boundary) = (state.since, state.frontier, state.boundary);
         let lease = shared.leases.grant(state, upper, shared.options.lease_length)?;
-        Ok(Snapshot { shared: Arc::clone(shared), lease, since, frontier, boundary })
+        let shared = Arc::clone(shared);
+        Ok(Snapshot { shared, lease, since, frontier, boundary, jumped: None })
     }
 
     /// The same batches at another epoch of `[since, frontier)`, under a lease of its own.
@@ -73,7 +75,20 @@ impl Snapshot {
     pub fn at(&self, epoch: Epoch) -> Result<Snapshot> {
         check_inside(epoch, self.since, self.frontier)?;
         let state = Arc::new(State::clone(&*self.lease.state()?));
-        Snapshot::of(&self.shared, state, epoch + 1)
+        let snapshot = Snapshot::of(&self.shared, state, epoch + 1)?;
+        Ok(snapshot.among_jumps(self.jumped))
+    }
+
+    /// It was asked for by a time, and the clock of the log had jumped: an epoch before this one,
+    /// if there is one, has a later clock than that time.
+    pub(crate) fn among_jumps(mut self, jumped: Option<Epoch>) -> Snapshot {
+        self.jumped = jumped;
+        self
+    }
+
+    /// The first epoch before this one whose clock is later than the time that was asked for.
+    pub(crate) fn jumped(&self) -> Option<Epoch> {
+        self.jumped
     }
 
     /// The epoch all answers are about; none when no epoch is complete yet, and all is empty.

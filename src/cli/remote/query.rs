@@ -8,6 +8,7 @@ use crate::cli::key;
 use crate::cli::query::RowPrinter;
 use crate::error::Result;
 use crate::limits::REMOTE_PAGE_ROWS;
+use crate::log::AtTime;
 use crate::row::RowSchema;
 
 /// Prints what the server answers.
@@ -29,6 +30,10 @@ pub(in crate::cli) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode>
             remote.base()
         ),
         (None, _) => eprintln!("no epoch is complete yet"),
+    }
+    let (epoch, jumped) = (answer["epoch"].as_u64(), answer["clock_jumped"].as_u64());
+    if let Some(warning) = (AtTime { epoch, jumped }).warning() {
+        eprintln!("warning: {warning}");
     }
     loop {
         for row in answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default() {

@@ -20,17 +20,19 @@ pub(super) struct About<'a> {
     pub(super) boundary: Epoch,
     /// Is the dataflow still catching up with what was in the log at the start?
     pub(super) stale: bool,
+    /// See [`Snapshot::jumped`].
+    pub(super) jumped: Option<Epoch>,
 }
 
 impl<'a> About<'a> {
     pub(super) fn of(flow: &'a str, snapshot: &'a Snapshot) -> About<'a> {
         let (version, boundary) = (snapshot.version(), snapshot.boundary());
         let (epoch, stale) = (snapshot.epoch(), snapshot.is_stale());
-        About { flow, version, epoch, boundary, stale }
+        About { flow, version, epoch, boundary, stale, jumped: snapshot.jumped() }
     }
 
-    /// Appends `{"dataflow":…,"version":…,"epoch":…,"boundary":…`, and `,"stale":true` when it is:
-    /// the object is left open.
+    /// Appends `{"dataflow":…,"version":…,"epoch":…,"boundary":…`, and `,"stale":true` when it is
+    /// and `,"clock_jumped":…` when it has: the object is left open.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"dataflow\":");
         write_text(self.flow, out);
@@ -45,6 +47,9 @@ impl<'a> About<'a> {
         let _ = write!(out, ",\"boundary\":{}", self.boundary);
         if self.stale {
             out.extend_from_slice(b",\"stale\":true");
+        }
+        if let Some(jumped) = self.jumped {
+            let _ = write!(out, ",\"clock_jumped\":{jumped}");
         }
     }
 }

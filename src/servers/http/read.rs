@@ -44,6 +44,9 @@ struct Rows {
     /// True, and otherwise left out, when the dataflow is still catching up with what was in the
     /// log when the process was started: the answer is right at its epoch, and others are to come.
     stale: Option<bool>,
+    /// Left out unless `as_of` is a time near which the clock of the log jumped: the first epoch,
+    /// before the one of the answer, whose clock is later than that time.
+    clock_jumped: Option<u64>,
     /// One object per row, a member per column, in order of key and value; a row that is there
     /// more or less often than once has the member `_times`. Of several keys the rows come in the
     /// order of the keys.
@@ -108,7 +111,8 @@ const KNOWN: &[&str] = &[
         ("timeout" = Option<String>, Query, pattern = "^[0-9]+(ms|s|m)?$",
          description = "How long to wait at most; 10s by default, at most 60s"),
         ("as_of" = Option<String>, Query,
-         description = "Exactly this epoch, or the last one at this time (RFC 3339)"),
+         description = "Exactly this epoch, or the last one whose clock is at or before this \
+                        time (RFC 3339)"),
         ("mode" = Option<String>, Query, pattern = "^(latest|verified)$",
          description = "`verified`: the last epoch that an independent batch run has proved"),
     ),
@@ -330,7 +334,8 @@ impl<'s> Answer<'s> {
     fn latest(&mut self, flow: &Flow, at: &Latest<'_>, view: usize, key: &[u8]) -> Result<bool> {
         let (version, epoch, boundary) = (at.version(), at.epoch(), at.boundary());
         let stale = at.is_stale();
-        self.begin(About { flow: &flow.name, version, epoch, boundary, stale });
+        let flow = &flow.name;
+        self.begin(About { flow, version, epoch, boundary, stale, jumped: None });
         let mut outcome = Ok(());
         let few = at.get_with(view, key, self.left, |value, times| {
             if outcome.is_ok() {

@@ -47,6 +47,9 @@ struct Views {
     /// True, and otherwise left out, when the dataflow is still catching up with what was in the
     /// log when the process was started: the answer is right at its epoch, and others are to come.
     stale: Option<bool>,
+    /// Left out unless `as_of` is a time near which the clock of the log jumped: the first epoch,
+    /// before the one of the answer, whose clock is later than that time.
+    clock_jumped: Option<u64>,
     /// By the name of the view.
     views: std::collections::BTreeMap<String, ViewRows>,
 }
@@ -81,7 +84,8 @@ const KNOWN: &[&str] = &["views", "limit", "format", "at_least", "timeout", "as_
         ("timeout" = Option<String>, Query, pattern = "^[0-9]+(ms|s|m)?$",
          description = "How long to wait at most; 10s by default, at most 60s"),
         ("as_of" = Option<String>, Query,
-         description = "Exactly this epoch, or the last one at this time (RFC 3339)"),
+         description = "Exactly this epoch, or the last one whose clock is at or before this \
+                        time (RFC 3339)"),
         ("mode" = Option<String>, Query, pattern = "^(latest|verified)$",
          description = "`verified`: the last epoch that an independent batch run has proved"),
     ),

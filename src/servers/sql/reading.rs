@@ -14,6 +14,8 @@ use super::fault;
 use super::pins::{self, Pins};
 use super::stream_table::StreamTable;
 use super::view_table::ViewTable;
+use crate::error::{Error, Kind};
+use crate::log::AtTime;
 use crate::servers::mode::{Mode, blocking};
 use crate::servers::site::Site;
 use crate::serving::Snapshot;
@@ -88,11 +90,16 @@ impl Reading {
                 Some(ReadAt { dataflow: flow.name.clone(), version, epoch: snapshot.epoch() })
             })
             .collect();
+        let notices = Notices::default();
+        for snapshot in snapshots.iter().flatten() {
+            let (epoch, jumped) = (snapshot.epoch(), snapshot.jumped());
+            AtTime { epoch, jumped }.warning().into_iter().for_each(|w| notices.add(w));
+        }
         let mut streams_upper = 0;
         if streams {
             streams_upper = match least {
                 Some(upper) => upper,
-                None => log_upper(site, mode).await?,
+                None => log_upper(site, mode, &notices).await?,
             };
             epochs.push(ReadAt {
                 dataflow: "streams".into(),
@@ -100,7 +107,6 @@ impl Reading {
                 epoch: streams_upper.checked_sub(1),
             });
         }
-        let notices = Notices::default();
         Ok((Reading { snapshots, streams_upper, notices, columns }, epochs))
     }
 
@@ -130,15 +136,31 @@ pub(super) fn align(snapshots: &mut [Option<Arc<Snapshot>>]) {
 }
 
 /// The first epoch that a statement about raw streams alone does not read.
-async fn log_upper(site: &Site, mode: Mode) -> Result<Epoch, SqlError> {
+async fn log_upper(site: &Site, mode: Mode, notices: &Notices) -> Result<Epoch, SqlError> {
     let reader = Arc::clone(&site.reader);
     let upper = blocking(move || {
         let upper = reader.upper()?;
         Ok(match mode {
-            Mode::AsOf(epoch) => epoch + 1,
-            Mode::AsOfTime(at) => reader.epoch_at(at.saturating_add(1))?,
-            _ => upper,
+            Mode::AsOf(epoch) if epoch >= upper || epoch < reader.lower() => {
+                let lower = reader.lower();
+                let message =
+                    format!("epoch {epoch} is not in the log, which has [{lower}, {upper})");
+                return Err(Error::new(Kind::Missing, message)
+                    .remedy("ask for a sealed epoch, or for the latest"));
+            }
+            Mode::AsOf(epoch) => (epoch + 1, None),
+            Mode::AsOfTime(at) => {
+                let found = reader.at_time(at, upper)?;
+                let Some(epoch) = found.epoch else {
+                    return Err(Error::new(Kind::Missing, "no epoch is as old as that time")
+                        .remedy("ask for a later time, or for an epoch by its number"));
+                };
+                (epoch + 1, found.warning())
+            }
+            _ => (upper, None),
         })
     });
-    upper.await.map_err(|error| fault::of_own(&error))
+    let (upper, warning) = upper.await.map_err(|error| fault::of_own(&error))?;
+    warning.into_iter().for_each(|warning| notices.add(warning));
+    Ok(upper)
 }
