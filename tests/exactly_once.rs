@@ -156,7 +156,8 @@ fn the_window_outlives_restarts_and_sealing_and_ends_with_an_error() {
     writer.seal().unwrap();
     let restarted = disk.kill();
     let writer = open(&restarted, steady(20_000)).unwrap();
-    let repeat = |sequence| writer.append(one("s", -1).by("p", sequence)).unwrap().wait();
+    let repeat =
+        |sequence| writer.append(one("s", sequence as i64).by("p", sequence)).unwrap().wait();
     for sequence in [count - 1000, count - 500, count - 1] {
         let ack = repeat(sequence).unwrap();
         assert_eq!((ack.epoch, ack.repeated), (sequence, true));
@@ -193,14 +194,61 @@ fn source_offsets_commit_with_their_events() {
         let mut append = one("s", n).by("p", n as u64);
         append.offsets.push((format!("topic/{}", n % 3), n.to_string()));
         writer.append(append).unwrap().wait().unwrap();
-        // A repeat does not move an offset back.
-        let mut repeat = one("s", n).by("p", n as u64);
-        repeat.offsets.push(("topic/0".into(), "stale".into()));
-        assert!(writer.append(repeat).unwrap().wait().unwrap().repeated);
+        // Another request under the number does not move an offset back.
+        let mut other = one("s", n).by("p", n as u64);
+        other.offsets.push(("topic/0".into(), "stale".into()));
+        assert!(writer.append(other).unwrap().wait().unwrap_err().is_conflict());
     }
     let expected = [("topic/0", "18"), ("topic/1", "19"), ("topic/2", "17")];
     let expected = expected.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
     assert_eq!(writer.offsets(), expected);
     let writer = open(&disk.kill(), steady(2_000)).unwrap();
     assert_eq!(writer.offsets(), expected);
+}
+
+/// A producer with a counter for each stream, as for the partitions of Kafka: the second request
+/// under a number is not the first one again, and saying so would lose its events.
+#[test]
+fn another_request_under_a_number_is_an_error_also_after_a_restart() {
+    let mut disk = SimDisk::new();
+    let mut writer = open(&disk, steady(3_000)).unwrap();
+    let first = |sequence: u64| one("orders", sequence as i64).by("shop", sequence);
+    let refused = |writer: &Writer, append: Append| {
+        let error = writer.append(append).unwrap().wait().unwrap_err();
+        let text = format!("{error:?}");
+        assert!(error.is_conflict() && error.exit_code() == 4, "{error}");
+        assert!(text.contains("one counter over all streams"), "{text}");
+    };
+    for sequence in 0..40 {
+        assert!(!writer.append(first(sequence)).unwrap().wait().unwrap().repeated);
+        for known in [0, sequence / 2, sequence] {
+            let n = known as i64;
+            refused(&writer, one("customers", n).by("shop", known));
+            refused(&writer, one("orders", n + 1).by("shop", known));
+            refused(&writer, Append::default().by("shop", known));
+            let mut both = first(known);
+            both.batches.extend(one("customers", n).batches);
+            refused(&writer, both);
+            let ack = writer.append(first(known)).unwrap().wait().unwrap();
+            assert_eq!((ack.epoch, ack.repeated), (known, true));
+        }
+        match sequence % 8 {
+            3 => {
+                disk = disk.kill();
+                writer = open(&disk, steady(3_000)).unwrap();
+            }
+            6 => writer.seal().map(drop).unwrap(),
+            _ => {}
+        }
+    }
+    // Each stream may have a producer of its own.
+    assert!(
+        !writer
+            .append(one("customers", 0).by("shop/customers", 0))
+            .unwrap()
+            .wait()
+            .unwrap()
+            .repeated
+    );
+    assert_eq!(writer.upper(), 41);
 }

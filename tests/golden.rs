@@ -202,7 +202,59 @@ fn a_log_of_format_2_opens() {
     assert_eq!(content_of(&copy).unwrap()[..8], expected[..]);
 }
 
-/// What an older release reads does not change until there is a retraction; then it refuses.
+/// Formats of today: frame files of format 3, and a state file of format 2, with the fingerprints
+/// of producers' requests.
+#[test]
+fn a_log_with_fingerprints_opens() {
+    let (disk, expected) = script();
+    if std::env::var_os("DIPTYCH_BLESS").is_some() {
+        bless(&disk, 4);
+    }
+    let dir = golden(4);
+    assert_eq!(content(Arc::new(RealDisk), &dir).unwrap(), expected, "read in place");
+    let check = inspect::check(Arc::new(RealDisk), &dir).unwrap();
+    assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");
+    let copy = SimDisk::new();
+    for name in RealDisk.list(&dir).unwrap() {
+        copy.tamper(&Path::new(DIR).join(&name), Some(&std::fs::read(dir.join(&name)).unwrap()));
+    }
+    let writer = open(&copy, steady(1 << 40)).unwrap();
+    let send = |n, sequence| writer.append(one("users", n).by("file", sequence)).unwrap().wait();
+    assert_eq!(send(8, 2).map(|ack| (ack.epoch, ack.repeated)).unwrap(), (4, true));
+    // One is known from a frame, the other from the state file.
+    assert!(send(9, 2).unwrap_err().is_conflict());
+    assert!(send(9, 1).unwrap_err().is_conflict());
+    let evolved = Append::rows("tweets", rows_evolved(&[(3, "three")])).by("file", 1);
+    let repeat = writer.append(evolved).unwrap().wait().unwrap();
+    assert_eq!((repeat.epoch, repeat.repeated), (2, true));
+    assert!(!send(9, 3).unwrap().repeated);
+}
+
+/// A log that an earlier release wrote goes on: what it remembers answers as it did, and what is
+/// appended from now on is told from other requests.
+#[test]
+fn a_log_without_fingerprints_begins_to_take_them() {
+    let dir = golden(1);
+    let copy = SimDisk::new();
+    for name in RealDisk.list(&dir).unwrap() {
+        copy.tamper(&Path::new(DIR).join(&name), Some(&std::fs::read(dir.join(&name)).unwrap()));
+    }
+    for restarted in [false, true] {
+        let writer = open(&copy, steady(1 << 40)).unwrap();
+        let send =
+            |n, sequence| writer.append(one("users", n).by("file", sequence)).unwrap().wait();
+        for sequence in 0..3 {
+            assert!(send(70, sequence).unwrap().repeated, "nobody knows what it was");
+        }
+        assert_eq!(send(9, 3).unwrap().repeated, restarted);
+        assert!(send(70, 3).unwrap_err().is_conflict());
+        writer.close().unwrap();
+    }
+    assert_eq!(content_of(&copy).unwrap().len(), 6, "no epoch more");
+}
+
+/// What an older release reads of segments does not change until there is a retraction; then it
+/// refuses. It refuses the frames of a log that a producer has appended to.
 #[test]
 fn only_what_needs_format_2_has_it() {
     let version = |disk: &SimDisk, of: &str| {
@@ -211,10 +263,10 @@ fn only_what_needs_format_2_has_it() {
         found.map(|(_, bytes)| u32::from_le_bytes(bytes[8..12].try_into().unwrap())).max().unwrap()
     };
     let (disk, _) = script();
-    assert_eq!((version(&disk, "MANIFEST"), version(&disk, "frames")), (1, 1));
+    assert_eq!((version(&disk, "MANIFEST"), version(&disk, "frames")), (1, 3));
     let writer = open(&disk, steady(1 << 40)).unwrap();
     retract(&disk, &writer, "tweets", &[2]).unwrap();
-    assert_eq!((version(&disk, "MANIFEST"), version(&disk, "frames")), (1, 2));
+    assert_eq!((version(&disk, "MANIFEST"), version(&disk, "frames")), (1, 3));
     writer.seal().unwrap();
-    assert_eq!((version(&disk, "MANIFEST"), version(&disk, "frames")), (2, 2));
+    assert_eq!((version(&disk, "MANIFEST"), version(&disk, "frames")), (2, 3));
 }

@@ -71,7 +71,9 @@ impl Append {
 pub struct Producer {
     /// The producer's name, unique among all that append to this log.
     pub id: String,
-    /// 0 for its first request, one more for each next one; a repeated request keeps its number.
+    /// 0 for its first request, one more for each next one, whatever streams they are of; a
+    /// repeated request keeps its number. Another request under a number that was used is a
+    /// conflict.
     pub sequence: u64,
 }
 
@@ -80,8 +82,7 @@ pub struct Producer {
 pub struct Ack {
     /// The epoch of its events.
     pub epoch: Epoch,
-    /// Whether an earlier request with the same sequence had appended them. (Whether that one
-    /// carried the same events is not checked.)
+    /// Whether an earlier request with the same sequence had appended them.
     pub repeated: bool,
 }
 
@@ -95,7 +96,8 @@ impl Pending {
     ///
     /// # Errors
     /// Nothing was appended when the disk is full, when the producer's sequence has a gap (the
-    /// error names the expected number) or is older than the log remembers. After a failed sync
+    /// error names the expected number), is older than the log remembers, or was that of another
+    /// request (a conflict: see [`Producer`]). After a failed sync
     /// the writer is stopped, and whether this request survives is known after a restart only.
     pub fn wait(self) -> Result<Ack> {
         self.0.recv().unwrap_or_else(|_| Err(stopped()))

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::envelope::FORMAT;
+use super::envelope::FORMAT_FINGERPRINTS;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, MANIFEST, frames_name};
 use super::mark::{Mark, MarkWriter};
@@ -101,7 +101,7 @@ fn copy_frames(view: &View, to: &Dir, random: &dyn Random, copied: &mut Copied) 
         mark = Mark { file: index.file.first, offset: index.end(), ..mark };
     }
     if view.frames.is_empty() {
-        let created = FrameFile::create(to, view.upper, (FORMAT, random.next()));
+        let created = FrameFile::create(to, view.upper, (FORMAT_FINGERPRINTS, random.next()));
         created.map_err(|error| error.unwrap_or_else(|error| error))?;
     }
     Ok(mark)

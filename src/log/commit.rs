@@ -9,7 +9,8 @@ use arrow_select::concat::concat_batches;
 use super::append::{Ack, Append, Reply};
 use super::chunk::{Chunk, Epochs, Sealed};
 use super::correction::{Corrections, Taken};
-use super::envelope::FORMAT;
+use super::envelope::{FORMAT, FORMAT_FINGERPRINTS};
+use super::fingerprint::Fingerprint;
 use super::frame::{Header, encode_frame};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::Dir;
@@ -28,6 +29,8 @@ pub(super) struct Request {
     /// What it takes back.
     pub(super) taken: Vec<Taken>,
     pub(super) size: usize,
+    /// Of a producer's request.
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) reply: Reply,
 }
 
@@ -84,7 +87,11 @@ impl Head {
         let table = Arc::clone(&self.state);
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
         for request in group {
-            match self.gather(&table, &request.append, request.taken, &mut gathering) {
+            // A file of an earlier format has no place for it, and the table holds what files say.
+            let fingerprint =
+                request.fingerprint.filter(|_| self.file.version >= FORMAT_FINGERPRINTS);
+            let of = (&request.append, fingerprint);
+            match self.gather(&table, of, request.taken, &mut gathering) {
                 Ok(Verdict::Due) => waiting.push((request.reply, false)),
                 Ok(Verdict::Repeat(None)) => waiting.push((request.reply, true)),
                 Ok(Verdict::Repeat(Some(epoch))) => {
@@ -106,6 +113,7 @@ impl Head {
         let written = self.merge(batches).and_then(|batches| {
             let file = (self.file.version, self.file.salt);
             let frame = encode_frame(epoch, file, &mut header, &batches, &all)?;
+            self.dir.check_lock()?;
             self.file.file.write_at(self.end, &frame)?;
             Ok((batches, frame.len() as u64))
         });
@@ -135,7 +143,7 @@ impl Head {
     fn gather(
         &mut self,
         table: &State,
-        append: &Append,
+        (append, fingerprint): (&Append, Option<Fingerprint>),
         taken: Vec<Taken>,
         gathering: &mut Gathering,
     ) -> Result<Verdict> {
@@ -150,11 +158,11 @@ impl Head {
         table.check_offsets(&append.offsets)?;
         self.check_taken(&taken, &gathering.retracted)?;
         if let Some(producer) = &append.producer {
-            let verdict = table.decide(sequences, producer)?;
+            let verdict = table.decide(sequences, producer, fingerprint)?;
             if verdict != Verdict::Due {
                 return Ok(verdict);
             }
-            let mut mark = table.mark(producer);
+            let mut mark = table.mark(producer, fingerprint);
             // Later marks of a producer in one frame must not go back.
             let before = header.producers.iter().rev().find(|other| other.id == mark.id);
             mark.kept_from = mark.kept_from.max(before.map_or(0, |other| other.kept_from));
@@ -228,6 +236,8 @@ impl Head {
     /// Syncs the frame of `len` bytes that was just written, then says so in the mark.
     fn make_durable(&mut self, epoch: Epoch, len: u64) -> Result<()> {
         self.file.file.sync_data()?;
+        // Whoever has put another directory in the place of this one does not see what is here.
+        self.dir.check_lock()?;
         self.end += len;
         self.upper = epoch + 1;
         let mark = Mark { upper: self.upper, file: self.file.first, offset: self.end };
@@ -286,6 +296,10 @@ fn poison(error: Error, waiting: Vec<(Reply, bool)>) -> Outcome {
 
 /// What everybody is told after a failure that leaves the disk's content unknown.
 pub(super) fn poisoned(error: &Error) -> Error {
+    if error.is_conflict() {
+        let message = format!("the log has stopped, it is not this process's any more: {error}");
+        return Error::new(Kind::Stopped, message);
+    }
     let message = format!("the log has stopped, its disk failed: {error}");
     Error::new(Kind::Stopped, message)
         .remedy("check the disk, then restart: recovery finds out what is durable")

@@ -24,6 +24,11 @@ pub(super) const FORMAT: u32 = 1;
 /// The version of frame files and manifests that know of retractions. It is written only where
 /// there are some, so that an older build reads what it can understand, and refuses the rest.
 pub(super) const FORMAT_RETRACTIONS: u32 = 2;
+/// The version of frame files that hold the fingerprints of producers' requests. New files have it.
+pub(super) const FORMAT_FINGERPRINTS: u32 = 3;
+/// The version of a state file that holds such fingerprints. It is written only where there are
+/// some.
+pub(super) const FORMAT_STATE: u32 = 2;
 /// The version of a manifest with marked parts behind its body; see `erase/record.rs`.
 pub(super) const FORMAT_WITH_PARTS: u32 = 3;
 
@@ -52,7 +57,11 @@ impl Envelope {
 
     /// The newest format of this kind that this build reads.
     fn newest(self) -> u32 {
-        if matches!(self, Envelope::Manifest) { FORMAT_WITH_PARTS } else { FORMAT }
+        match self {
+            Envelope::Manifest => FORMAT_WITH_PARTS,
+            Envelope::State => FORMAT_STATE,
+            Envelope::Epochs | Envelope::Retractions => FORMAT,
+        }
     }
 
     /// The bytes of a file of this kind with this body.

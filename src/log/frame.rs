@@ -15,7 +15,8 @@ use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use super::correction::Taken;
-use super::envelope::{FORMAT, decode, encode, u32_at, u64_at};
+use super::envelope::{FORMAT, FORMAT_RETRACTIONS, decode, encode, u32_at, u64_at};
+use super::fingerprint::Fingerprint;
 use super::schemas::StoredSchema;
 use super::state::{ProducerMark, Trimmed};
 use crate::error::{Error, Kind, Result};
@@ -130,7 +131,12 @@ impl Header {
     fn encode(&self, version: u32) -> Result<Vec<u8>> {
         match version {
             FORMAT => encode(self),
-            _ => encode(&(self, self.section)),
+            FORMAT_RETRACTIONS => encode(&(self, self.section)),
+            _ => {
+                let marks = self.producers.iter();
+                let prints = marks.map(|mark| mark.fingerprint.map_or(0, Fingerprint::get));
+                encode(&(self, self.section, prints.collect::<Vec<_>>()))
+            }
         }
     }
 
@@ -138,7 +144,21 @@ impl Header {
     pub(super) fn decode(version: u32, bytes: &[u8]) -> bincode::Result<Header> {
         match version {
             FORMAT => decode(bytes),
-            _ => decode(bytes).map(|(header, section)| Header { section, ..header }),
+            FORMAT_RETRACTIONS => {
+                decode(bytes).map(|(header, section)| Header { section, ..header })
+            }
+            _ => {
+                let (mut header, section, prints): (Header, _, Vec<u64>) = decode(bytes)?;
+                if prints.len() != header.producers.len() {
+                    let (prints, marks) = (prints.len(), header.producers.len());
+                    let what = format!("{prints} fingerprints of {marks} requests");
+                    return Err(Box::new(bincode::ErrorKind::Custom(what)));
+                }
+                for (mark, print) in header.producers.iter_mut().zip(prints) {
+                    mark.fingerprint = Fingerprint::new(print);
+                }
+                Ok(Header { section, ..header })
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 
 use super::correction::Corrections;
-use super::envelope::{FORMAT_RETRACTIONS, check_version, decode, u32_at, u64_at};
+use super::envelope::{FORMAT_FINGERPRINTS, check_version, decode, u32_at, u64_at};
 use super::frame::{ALIGN, HEAD, Head, Header, Payload, Section, decode_message};
 use super::layout::{Dir, damaged, frames_name};
 use super::schemas::Schemas;
@@ -75,6 +75,7 @@ impl FrameFile {
         let sum = file_sum(&head);
         head[12..16].copy_from_slice(&sum.to_le_bytes());
         let write = || {
+            dir.check_lock()?;
             let file = dir.disk.open(&draft, Open::Create)?;
             file.write_at(0, &head)?;
             file.sync_data()?;
@@ -95,7 +96,7 @@ impl FrameFile {
             return Err(damaged(&path, 0, "this is no frame file"));
         }
         let version = u32_at(&head, 8);
-        check_version(&path, version, FORMAT_RETRACTIONS)?;
+        check_version(&path, version, FORMAT_FINGERPRINTS)?;
         if u32_at(&head, 12) != file_sum(&head) {
             return Err(damaged(&path, 12, "the checksum of the file's head does not match"));
         }

@@ -8,7 +8,9 @@ use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 
 use super::correction::Taken;
-use super::envelope::{Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode};
+use super::envelope::{
+    Envelope, FORMAT, FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode,
+};
 use super::erase::{Erasure, parts};
 use super::frame::{HEAD, Head, Header, Section, decode_message, encode_frame};
 use super::layout::{Dir, MANIFEST, MARK};
@@ -42,6 +44,7 @@ pub(crate) fn hostile() -> Vec<Decoder> {
         Decoder::new("log: epochs of a segment", vec![sample(&table())], run_table),
         Decoder::new("log: state", vec![state()], run_state),
         Decoder::new("log: header of a frame of format 2", vec![header_2()], run_header_2),
+        Decoder::new("log: header of a frame of format 3", vec![header_3()], run_header_3),
         Decoder::new("log: retractions", vec![corrections], run_retractions),
         Decoder::new(
             "log: manifest of format 2",
@@ -79,12 +82,22 @@ fn header() -> Header {
     Header {
         clock_us: 1,
         schemas: schemas().0.stored(0),
-        producers: vec![ProducerMark { id: "a".into(), sequence: 0, kept_from: 0 }],
+        producers: vec![mark_of_a()],
         trimmed: vec![Trimmed { id: "b".into(), kept_from: 1 }],
         offsets: vec![("source".into(), "17".into())],
         payloads: Vec::new(),
         section: None,
     }
+}
+
+fn mark_of_a() -> ProducerMark {
+    let fingerprint = std::num::NonZeroU64::new(7);
+    ProducerMark { id: "a".into(), sequence: 0, kept_from: 0, fingerprint }
+}
+
+fn header_3() -> Vec<u8> {
+    let section = Some(Section { offset: 64, len: 9, crc: 1 });
+    sample(&(header(), section, vec![7u64]))
 }
 
 fn header_2() -> Vec<u8> {
@@ -169,6 +182,7 @@ fn read(dir: &Dir, name: &str) -> Vec<u8> {
 
 fn put(name: &str, bytes: &[u8]) -> Dir {
     let dir = dir();
+    dir.disk.create_dir(&dir.path).unwrap_or_else(|error| panic!("a disk in memory: {error}"));
     replace(dir.disk.as_ref(), &dir.file(name), bytes)
         .unwrap_or_else(|error| panic!("a disk in memory: {error}"));
     dir
@@ -192,6 +206,15 @@ fn run_header(bytes: &[u8]) {
 fn run_header_2(bytes: &[u8]) {
     let Ok(header) = Header::decode(FORMAT_RETRACTIONS, bytes) else { return };
     drop(State::default().apply(1, &header));
+}
+
+fn run_header_3(bytes: &[u8]) {
+    let Ok(header) = Header::decode(FORMAT_FINGERPRINTS, bytes) else { return };
+    let mut state = State::default();
+    if state.apply(1, &header).is_ok() {
+        let wrapped = state.wrap().unwrap_or_else(|error| panic!("a table: {error}"));
+        drop(State::unwrap(Path::new("0.state"), &wrapped));
+    }
 }
 
 fn run_retractions(bytes: &[u8]) {

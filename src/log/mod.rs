@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
 mod append;
+mod at_time;
 mod backup;
 mod chunk;
 mod clocks;
@@ -9,6 +10,7 @@ mod correction;
 mod envelope;
 mod erase;
 mod find;
+mod fingerprint;
 mod frame;
 mod frame_file;
 mod hostile;
@@ -31,6 +33,7 @@ mod view;
 mod writer;
 
 pub use append::{Ack, Append, Pending, Producer};
+pub use at_time::AtTime;
 pub use backup::Copied;
 pub use chunk::{Chunk, Epochs, Sealed};
 pub(crate) use clocks::{ClockReader, Clocks};

@@ -12,7 +12,7 @@
 use std::collections::HashSet;
 
 use super::correction;
-use super::envelope::FORMAT;
+use super::envelope::FORMAT_FINGERPRINTS;
 use super::frame_file::{FILE_HEAD, Frame, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, Name, damaged, frames_name, state_name};
 use super::manifest::{Manifest, check_len, read_listed};
@@ -121,7 +121,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
 fn create(dir: &Dir, names: &[String], random: &dyn Random) -> Result<()> {
     check_unbegun(dir, names)?;
     MarkWriter::create(dir, Mark { upper: 0, file: 0, offset: FILE_HEAD })?;
-    FrameFile::create(dir, 0, (FORMAT, random.next()))
+    FrameFile::create(dir, 0, (FORMAT_FINGERPRINTS, random.next()))
         .map_err(|error| error.unwrap_or_else(|e| e))?;
     Manifest::empty(random.next()).store(dir)
 }

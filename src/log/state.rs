@@ -9,7 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::append::Producer;
-use super::envelope::Envelope;
+use super::envelope::{Envelope, FORMAT, FORMAT_STATE, decode, encode};
+use super::fingerprint::Fingerprint;
 use super::frame::Header;
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -22,6 +23,9 @@ pub(super) struct ProducerMark {
     pub(super) sequence: u64,
     /// The first sequence that is remembered from now on: the eviction, recorded.
     pub(super) kept_from: u64,
+    /// Of the request. Frame files of earlier formats have none; in others it is behind the header.
+    #[serde(skip)]
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 /// A silent producer that lost its window to newer ones, but for its last append.
@@ -31,25 +35,34 @@ pub(super) struct Trimmed {
     pub(super) kept_from: u64,
 }
 
-/// The epochs of a producer's last appends; never empty.
+/// What is remembered of an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Remembered {
+    epoch: Epoch,
+    /// None when its frame was written by a release that took none: then every repeat of its
+    /// number is taken for the same request.
+    fingerprint: Option<Fingerprint>,
+}
+
+/// A producer's last appends; never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Window {
     /// The sequence that is due.
     next: u64,
-    /// Epochs of the sequences `next - len .. next`.
-    epochs: VecDeque<Epoch>,
+    /// The sequences `next - len .. next`.
+    appends: VecDeque<Remembered>,
 }
 
 impl Window {
     fn kept_from(&self) -> u64 {
-        self.next - self.epochs.len() as u64
+        self.next - self.appends.len() as u64
     }
 
     /// Forgets what is before `kept_from`; returns how many that were.
     fn keep_from(&mut self, kept_from: u64) -> usize {
         let gone = kept_from.saturating_sub(self.kept_from()) as usize;
-        let gone = gone.min(self.epochs.len().saturating_sub(1));
-        self.epochs.drain(..gone);
+        let gone = gone.min(self.appends.len().saturating_sub(1));
+        self.appends.drain(..gone);
         gone
     }
 }
@@ -67,7 +80,7 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
     producers: HashMap<String, Window>,
-    /// Epochs in all windows.
+    /// Appends in all windows.
     remembered: usize,
     pub(super) offsets: BTreeMap<String, String>,
 }
@@ -79,19 +92,29 @@ struct Stored {
     offsets: Vec<(String, String)>,
 }
 
-/// The sequences due after the requests gathered so far for the next epoch.
-pub(super) type Gathered = HashMap<String, u64>;
+/// What a state file of format 2 has behind the table: the fingerprints of all its appends in the
+/// same order, 0 where there is none.
+type StoredFingerprints = Vec<u64>;
+
+/// The fingerprints of the requests gathered so far for the next epoch, by producer, in order.
+pub(super) type Gathered = HashMap<String, Vec<Option<Fingerprint>>>;
 
 impl State {
     /// Decides about a request, given the table and what is gathered for the next epoch.
     ///
     /// # Errors
-    /// A gap, a sequence that is no longer remembered, or too many producers.
-    pub(super) fn decide(&self, gathered: &mut Gathered, producer: &Producer) -> Result<Verdict> {
+    /// A gap, another request than the first of this number, a sequence that is no longer
+    /// remembered, or too many producers.
+    pub(super) fn decide(
+        &self,
+        gathered: &mut Gathered,
+        producer: &Producer,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<Verdict> {
         let Producer { id, sequence } = producer;
         let window = self.producers.get(id);
         let sealed_next = window.map_or(0, |window| window.next);
-        let next = gathered.get(id).copied().unwrap_or(sealed_next);
+        let next = sealed_next + gathered.get(id).map_or(0, |all| all.len() as u64);
         if *sequence > next {
             let message = format!("producer {id:?} sent sequence {sequence}, {next} is due");
             return Err(Error::new(Kind::Conflict, message)
@@ -107,10 +130,14 @@ impl State {
                 return Err(Error::new(Kind::Conflict, message)
                     .remedy("it was appended long ago: do not send it again"));
             };
-            let epoch = window.epochs[(*sequence - window.kept_from()) as usize];
-            return Ok(Verdict::Repeat(Some(epoch)));
+            let first = window.appends[(*sequence - window.kept_from()) as usize];
+            check_same(producer, first.fingerprint, fingerprint)?;
+            return Ok(Verdict::Repeat(Some(first.epoch)));
         }
         if *sequence < next {
+            let all = gathered.get(id).map_or(&[][..], Vec::as_slice);
+            let first = all.get((*sequence - sealed_next) as usize).copied().flatten();
+            check_same(producer, first, fingerprint)?;
             return Ok(Verdict::Repeat(None));
         }
         let new = gathered.keys().filter(|id| !self.producers.contains_key(*id)).count();
@@ -119,16 +146,21 @@ impl State {
             return Err(Error::new(Kind::Conflict, message)
                 .remedy("use the producers that exist, or append without one"));
         }
-        gathered.insert(id.clone(), next + 1);
+        gathered.entry(id.clone()).or_default().push(fingerprint);
         Ok(Verdict::Due)
     }
 
     /// The mark to record for a request that is due.
-    pub(super) fn mark(&self, producer: &Producer) -> ProducerMark {
+    pub(super) fn mark(
+        &self,
+        producer: &Producer,
+        fingerprint: Option<Fingerprint>,
+    ) -> ProducerMark {
         let window = limits::PRODUCER_WINDOW as u64;
         let kept = self.producers.get(&producer.id).map_or(0, Window::kept_from);
         let kept_from = kept.max((producer.sequence + 1).saturating_sub(window));
-        ProducerMark { id: producer.id.clone(), sequence: producer.sequence, kept_from }
+        let Producer { id, sequence } = producer.clone();
+        ProducerMark { id, sequence, kept_from, fingerprint }
     }
 
     /// Whether these offsets fit the table.
@@ -148,15 +180,17 @@ impl State {
             return Vec::new();
         }
         let mut silent: Vec<_> = self.producers.iter().collect();
-        silent.sort_by_key(|(id, window)| (window.epochs.back().copied(), id.as_str()));
+        silent.sort_by_key(|(id, window)| {
+            (window.appends.back().map(|last| last.epoch), id.as_str())
+        });
         let mut left = self.remembered;
         let mut trimmed = Vec::new();
         for (id, window) in silent {
             if left <= max / 4 * 3 {
                 break;
             }
-            if window.epochs.len() > 1 {
-                left -= window.epochs.len() - 1;
+            if window.appends.len() > 1 {
+                left -= window.appends.len() - 1;
                 trimmed.push(Trimmed { id: id.clone(), kept_from: window.next - 1 });
             }
         }
@@ -181,7 +215,8 @@ impl State {
                 return Err(format!("sequence {} of {id:?} where {due} is due", mark.sequence));
             }
             window.next += 1;
-            window.epochs.push_back(epoch);
+            let fingerprint = mark.fingerprint;
+            window.appends.push_back(Remembered { epoch, fingerprint });
             self.remembered += 1;
             self.remembered -= window.keep_from(mark.kept_from);
         }
@@ -189,35 +224,81 @@ impl State {
         Ok(())
     }
 
-    /// The bytes of a state file.
+    /// The bytes of a state file, of the least format that can say it.
     pub(super) fn wrap(&self) -> Result<Vec<u8>> {
-        let store = |(id, window): (&String, &Window)| {
-            (id.clone(), window.next, window.epochs.iter().copied().collect())
+        let mut sorted: Vec<_> = self.producers.iter().collect();
+        sorted.sort_by_key(|(id, _)| *id);
+        let store = |(id, window): &(&String, &Window)| {
+            let epochs = window.appends.iter().map(|append| append.epoch).collect();
+            ((*id).clone(), window.next, epochs)
         };
-        let mut producers: Vec<_> = self.producers.iter().map(store).collect();
-        producers.sort();
+        let producers = sorted.iter().map(store).collect();
         let offsets = self.offsets.clone().into_iter().collect();
-        Envelope::State.wrap(&Stored { producers, offsets })
+        let stored = Stored { producers, offsets };
+        let appends = sorted.iter().flat_map(|(_, window)| &window.appends);
+        let fingerprints: StoredFingerprints =
+            appends.map(|append| append.fingerprint.map_or(0, Fingerprint::get)).collect();
+        if fingerprints.iter().all(|fingerprint| *fingerprint == 0) {
+            return Envelope::State.wrap(&stored);
+        }
+        Ok(Envelope::State.seal_as(FORMAT_STATE, &encode(&(stored, fingerprints))?))
     }
 
     /// The table in a state file.
     pub(super) fn unwrap(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let stored: Stored = Envelope::State.unwrap(path, bytes)?;
+        let damaged = |what: String| super::layout::damaged(path, 24, what);
+        let (version, body) = Envelope::State.open(path, bytes)?;
+        let decoded = match version {
+            FORMAT => decode(body).map(|stored: Stored| (stored, None)),
+            _ => decode::<(Stored, StoredFingerprints)>(body).map(|(s, all)| (s, Some(all))),
+        };
+        let (stored, fingerprints) = decoded.map_err(|e| damaged(e.to_string()))?;
         let remembered = stored.producers.iter().map(|(_, _, epochs)| epochs.len()).sum();
-        let load = |(id, next, epochs): (String, u64, Vec<Epoch>)| {
+        if let Some(all) = fingerprints.as_ref().filter(|all| all.len() != remembered) {
+            return Err(damaged(format!("{} fingerprints of {remembered} appends", all.len())));
+        }
+        let mut fingerprints = fingerprints.into_iter().flatten();
+        let mut producers = HashMap::new();
+        for (id, next, epochs) in stored.producers {
             if epochs.is_empty() || next < epochs.len() as u64 {
                 let what = format!("producer {id:?} has {} epochs before {next}", epochs.len());
-                return Err(super::layout::damaged(path, 0, what));
+                return Err(damaged(what));
             }
-            Ok((id, Window { next, epochs: epochs.into() }))
-        };
-        let producers = stored.producers.into_iter().map(load).collect::<Result<_>>()?;
+            let appends = epochs.into_iter().map(|epoch| {
+                let fingerprint = fingerprints.next().and_then(Fingerprint::new);
+                Remembered { epoch, fingerprint }
+            });
+            let appends = appends.collect();
+            producers.insert(id, Window { next, appends });
+        }
         Ok(State { producers, remembered, offsets: stored.offsets.into_iter().collect() })
     }
 
     /// The sequence that is due from this producer.
     pub(super) fn next_sequence(&self, producer: &str) -> u64 {
         self.producers.get(producer).map_or(0, |window| window.next)
+    }
+}
+
+/// Refuses a request under a number that another one has had. What was never known passes.
+fn check_same(
+    producer: &Producer,
+    first: Option<Fingerprint>,
+    now: Option<Fingerprint>,
+) -> Result<()> {
+    match (first, now) {
+        (Some(first), Some(now)) if first != now => {
+            let Producer { id, sequence } = producer;
+            let message = format!(
+                "sequence {sequence} of producer {id:?} was another request, with other events or \
+                 of other streams: this one was not appended"
+            );
+            Err(Error::new(Kind::Conflict, message).remedy(
+                "number the requests of a producer with one counter over all streams, or take one \
+                 producer id per stream",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

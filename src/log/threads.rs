@@ -9,7 +9,7 @@ use crossbeam::channel::{Receiver, SendTimeoutError, Sender, unbounded};
 use super::append::{Ack, Append, Reply, stopped};
 use super::chunk::Sealed;
 use super::commit::{Head, Outcome, Request, again, poisoned};
-use super::envelope::FORMAT_RETRACTIONS;
+use super::envelope::{FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS};
 use super::frame_file::FrameFile;
 use super::sealer::Sealer;
 use super::writer::Shared;
@@ -96,6 +96,9 @@ fn commit_loop(
         if group.iter().any(|request| !request.taken.is_empty()) {
             expect_corrections(shared, &mut head, &mut sealing)?;
         }
+        if group.iter().any(|request| request.fingerprint.is_some()) {
+            expect_fingerprints(shared, &mut head, &mut sealing)?;
+        }
         if !group.is_empty() {
             match head.commit(group) {
                 Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
@@ -134,17 +137,31 @@ fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -
     if head.file.version >= FORMAT_RETRACTIONS {
         return Ok(());
     }
-    head.version = FORMAT_RETRACTIONS;
+    head.version = FORMAT_FINGERPRINTS;
     if head.frame_bytes() == 0 {
         // A frame file is named by its first epoch: the one that is there gets an empty one.
         let (append, reply) = (Append::default(), Reply::new(drop));
-        let tick = Request { append, taken: Vec::new(), size: 0, reply };
+        let tick = Request { append, taken: Vec::new(), size: 0, fingerprint: None, reply };
         match head.commit(vec![tick]) {
             Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
             Outcome::Nothing | Outcome::Refused => return Ok(()),
             Outcome::Poisoned(error) => return Err(error),
         }
     }
+    let frames = head.rotate().map_err(|error| poisoned(&error))?;
+    if frames.is_some() {
+        sealing.take(shared, Job { frames, replies: Vec::new() });
+    }
+    Ok(())
+}
+
+/// Fingerprints need a frame file of the format that knows them. One of an earlier release is
+/// closed, unless it is empty: then the first requests have none. (So they have on a full disk.)
+fn expect_fingerprints(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -> Result<()> {
+    if head.file.version >= FORMAT_FINGERPRINTS || head.frame_bytes() == 0 {
+        return Ok(());
+    }
+    head.version = FORMAT_FINGERPRINTS;
     let frames = head.rotate().map_err(|error| poisoned(&error))?;
     if frames.is_some() {
         sealing.take(shared, Job { frames, replies: Vec::new() });

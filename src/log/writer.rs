@@ -13,13 +13,14 @@ use super::chunk::Sealed;
 use super::commit::{Head, Request, again};
 use super::correction::Taken;
 use super::find::Found;
-use super::layout::{Dir, LOCK};
+use super::fingerprint::{Fingerprint, fingerprint};
+use super::layout::Dir;
 use super::recovery::{Recovered, recover};
 use super::sealer::Sealer;
 use super::state::State;
 use super::threads;
 use crate::error::{Error, Kind, Result};
-use crate::io::{Clock, Disk, Lock, Random, RealRandom};
+use crate::io::{Clock, Disk, Random, RealRandom};
 use crate::limits;
 use crate::time::Epoch;
 
@@ -61,8 +62,8 @@ pub struct Writer {
     shared: Arc<Shared>,
     /// Of the log.
     identity: u64,
+    /// They hold the lock.
     threads: Vec<JoinHandle<()>>,
-    _lock: Box<dyn Lock>,
 }
 
 /// What the writer and its threads have in common.
@@ -157,7 +158,7 @@ impl Writer {
         }
         let dir = Dir::new(disk, dir.as_ref());
         dir.disk.create_dir(&dir.path)?;
-        let lock = dir.disk.lock(&dir.file(LOCK))?;
+        let dir = dir.locked()?;
         let recovered = recover(&dir, options.random.as_ref())?;
         let Recovered { manifest, sealed_schemas, sealed_state, rotated, upper, .. } = recovered;
         let (identity, version) = (manifest.identity, recovered.open.version);
@@ -193,7 +194,7 @@ impl Writer {
         };
         let rotate = options.rotate_bytes;
         let threads = threads::start(&shared, head, sealer, rotate, options.background)?;
-        Ok(Writer { shared, identity, threads, _lock: lock })
+        Ok(Writer { shared, identity, threads })
     }
 
     /// Queues an append. Waits while the queue is full; the answer comes from
@@ -228,6 +229,7 @@ impl Writer {
     }
 
     fn queue(&self, append: Append, taken: Vec<Taken>, size: usize) -> Result<Pending> {
+        let fingerprint = fingerprint_of(&append, &taken)?;
         let (sender, answer) = bounded(1);
         let mut queue = self.shared.queue();
         while self.is_full(&queue, size) {
@@ -235,7 +237,7 @@ impl Writer {
         }
         // The asker may be gone.
         let reply = Reply::new(move |ack| drop(sender.send(ack)));
-        self.enqueue(queue, Request { append, taken, size, reply })?;
+        self.enqueue(queue, Request { append, taken, size, fingerprint, reply })?;
         Ok(Pending(answer))
     }
 
@@ -251,11 +253,13 @@ impl Writer {
         then: impl FnOnce(Result<Ack>) + Send + 'static,
     ) -> Result<Option<Append>> {
         let size = append.check()?;
+        let fingerprint = fingerprint_of(&append, &[])?;
         let queue = self.shared.queue();
         if self.is_full(&queue, size) {
             return Ok(Some(append));
         }
-        let request = Request { append, taken: Vec::new(), size, reply: Reply::new(then) };
+        let (taken, reply) = (Vec::new(), Reply::new(then));
+        let request = Request { append, taken, size, fingerprint, reply };
         self.enqueue(queue, request)?;
         Ok(None)
     }
@@ -355,6 +359,11 @@ impl Writer {
             let _ = thread.join();
         }
     }
+}
+
+/// The fingerprint of a producer's request; nobody asks for that of another.
+fn fingerprint_of(append: &Append, taken: &[Taken]) -> Result<Option<Fingerprint>> {
+    append.producer.as_ref().map(|_| fingerprint(append, taken)).transpose()
 }
 
 impl Drop for Writer {

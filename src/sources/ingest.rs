@@ -169,7 +169,8 @@ fn settle(
 ) -> Result<()> {
     let Some((wait, has)) = pending else { return Ok(()) };
     let ack = match wait() {
-        // Appended so long ago that the log no longer tells its epoch.
+        // Appended so long ago that the log no longer tells its epoch; or the text was read by a
+        // release that made other events of it. It is the text that names a request.
         Err(error) if has && error.is_conflict() => {
             report.repeated += 1;
             return Ok(());

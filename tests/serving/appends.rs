@@ -83,6 +83,37 @@ fn a_repeated_request_is_appended_once() {
     assert_eq!(status, 400, "{problem}");
 }
 
+/// The same events in another spelling are the same request; another stream is not.
+#[test]
+fn another_request_under_a_number_is_a_conflict() {
+    let data = tempfile::tempdir().expect("a directory");
+    let place = data.path().to_str().expect("a path");
+    let server = Server::start(&["word_count", "tweets", "--data", place]);
+    let lines = format!("{LINES}?producer=shop&sequence=0");
+    let (status, first) = post(&server, &lines, "application/json", "{\"text\":\"once\"}");
+    assert_eq!((status, &first["repeated"]), (200, &json!(false)), "{first}");
+    for (kind, body) in [
+        ("application/x-ndjson", "{ \"text\" : \"on\\u0063e\" }\n"),
+        ("application/json", "[{\"text\":\"once\"}]"),
+        ("text/csv", "text\nonce\n"),
+    ] {
+        let (status, again) = post(&server, &lines, kind, body);
+        assert_eq!((status, &again["repeated"]), (200, &json!(true)), "{kind}: {again}");
+    }
+    let (status, problem) = post(&server, &lines, "application/json", "{\"text\":\"twice\"}");
+    assert_eq!(status, 409, "{problem}");
+    let tweets = "/v1/streams/tweets?producer=shop&sequence=0";
+    let tweet =
+        "{\"publish_date\":\"2016-10-01T09:26:31Z\",\"author_id\":\"a\",\"content\":\"#b\"}";
+    let (status, problem) = post(&server, tweets, "application/json", tweet);
+    assert_eq!(status, 409, "{problem}");
+    let detail = problem["detail"].as_str().expect("a detail");
+    assert!(detail.contains("sequence 0 of producer \"shop\""), "{problem}");
+    assert!(problem.to_string().contains("one counter over all streams"), "{problem}");
+    let own = "/v1/streams/tweets?producer=shop/tweets&sequence=0";
+    assert_eq!(post(&server, own, "application/json", tweet).0, 200);
+}
+
 #[test]
 fn a_server_that_follows_takes_no_appends() {
     let data = tempfile::tempdir().expect("a directory");

@@ -37,9 +37,9 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
-use super::envelope::FORMAT;
+use super::envelope::FORMAT_FINGERPRINTS;
 use super::frame_file::{FILE_HEAD, FrameFile};
-use super::layout::{Dir, LOCK};
+use super::layout::Dir;
 use super::manifest::Manifest;
 use super::mark::{Mark, MarkWriter};
 use super::reader::Reader;
@@ -81,7 +81,7 @@ pub fn erase(
     let dir = Dir::new(disk, dir.as_ref());
     let missing = |error: crate::Error| if error.is_missing() { no_log(&dir) } else { error };
     Manifest::load(&dir).map_err(missing)?;
-    let _lock = dir.disk.lock(&dir.file(LOCK)).map_err(|error| {
+    let dir = dir.clone().locked().map_err(|error| {
         error.within("nothing is erased").remedy("stop the server, erase, and start it again")
     })?;
     let recovered = recover(&dir, random)?;
@@ -126,7 +126,7 @@ fn seal(dir: &Dir, recovered: Recovered, random: &dyn Random) -> Result<Sealer> 
         waiting: recovered.rotated.into(),
     };
     if end > FILE_HEAD {
-        let next = FrameFile::create(dir, upper, (FORMAT, random.next()));
+        let next = FrameFile::create(dir, upper, (FORMAT_FINGERPRINTS, random.next()));
         let next = next.map_err(|error| error.unwrap_or_else(|error| error))?;
         mark.advance(Mark { upper, file: next.first, offset: FILE_HEAD })?;
         mark.sync()?;

@@ -63,7 +63,8 @@ struct Appended {
         ("producer" = Option<String>, Query, description = "Who appends, for exactly-once appends",
          min_length = 1, max_length = 4096),
         ("sequence" = Option<u64>, Query,
-         description = "The number of this request of the producer, from 0; a repeat keeps it"),
+         description = "The number of this request of the producer, from 0, whatever its stream; a \
+                        repeat keeps it"),
         ("wait" = Option<String>, Query, pattern = "^(durable|visible)$",
          description = "`visible`: until readers of every served dataflow see the events"),
         ("timeout" = Option<String>, Query, pattern = "^[0-9]+(ms|s|m)?$",
@@ -87,7 +88,8 @@ struct Appended {
          body = problem::Body, content_type = "application/problem+json"),
         (status = 404, description = "No served dataflow reads such a stream",
          body = problem::Body, content_type = "application/problem+json"),
-        (status = 409, description = "A gap in the sequence, or this process takes no appends",
+        (status = 409, description = "A gap in the sequence; another request under a number that \
+                        was used; or this process takes no appends",
          body = problem::Body, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = problem::Body,
          content_type = "application/problem+json"),
