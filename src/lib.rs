@@ -101,8 +101,8 @@ pub use row::Columns;
 pub use servers::Deployed;
 pub use sources::append;
 pub use system::{
-    Backup, BatchOptions, Boundary, Checkpoint, DeployOptions, FirstAnswers, How, KeyDiff, Past,
-    RebuildOptions, Rebuilds, Rebuilt, ViewDiff, diff,
+    Backup, BatchOptions, Boundary, Checkpoint, Checkpoints, DeployOptions, FirstAnswers, How,
+    KeyDiff, Past, RebuildOptions, Rebuilds, Rebuilt, ViewDiff, diff,
 };
 pub use system::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
 pub use system::{ServeOptions, Served, System, Verification, Verifications};

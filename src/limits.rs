@@ -3,11 +3,13 @@
 //! Assertions at compile time keep the bounds consistent with one another.
 
 mod bodies;
+mod checkpoints;
 mod results;
 
 use std::time::Duration;
 
 pub use bodies::*;
+pub use checkpoints::*;
 pub use results::*;
 
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are
@@ -138,7 +140,7 @@ pub const PRODUCER_WINDOW: usize = 1_000;
 /// a new producer instead of forgetting an old one.
 pub const PRODUCERS_MAX: usize = 1 << 18;
 
-/// Appends remembered over all producers (8 bytes each); beyond it the producers that have been
+/// Appends remembered over all producers (16 bytes each); beyond it the producers that have been
 /// silent longest keep their last append only.
 pub const REMEMBERED_MAX: usize = 4 << 20;
 
@@ -345,10 +347,6 @@ const _: () = {
     assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");
     assert!(PROGRESS_INTERVAL.as_millis() < HEARTBEAT_INTERVAL.as_millis());
 };
-/// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
-/// from, and one before it in case the newest is damaged.
-pub const BATCH_VIEWS_KEPT: usize = 2;
-
 /// The longest record of the version that serves.
 pub const VERSION_RECORD_BYTES_MAX: u64 = 64 << 10;
 

@@ -196,10 +196,8 @@ fn a_power_failure_takes_no_new_directory_away() {
     let check = |disk: &SimDisk, what: &str| {
         for seed in 0..20 {
             let after = disk.crash(seed);
-            let reader = Reader::open(Arc::new(after.clone()), place);
-            let upper = reader.and_then(|reader| reader.upper());
-            let upper = upper.unwrap_or_else(|e| panic!("{what}, seed {seed}: {e}"));
-            assert_eq!(upper, 1, "{what}, seed {seed}");
+            let writer = open(&after).unwrap_or_else(|e| panic!("{what}, seed {seed}: {e}"));
+            assert_eq!(writer.upper(), 1, "{what}, seed {seed}");
         }
     };
     let whole = SimDisk::new();

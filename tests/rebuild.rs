@@ -2,25 +2,28 @@
 //! reported, and nothing changes.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use diptych::dataflows::{Line, Transfer, bank};
 use diptych::event::Event;
-use diptych::log::Writer;
+use diptych::io::SimDisk;
+use diptych::limits::CHECKPOINT_EPOCHS_BEHIND;
+use diptych::log::{Append, Pending, Writer};
 use diptych::servers::Rebuild;
 use diptych::serving::Read;
 use diptych::{
-    BatchOptions, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, Served, System,
-    Verification, append,
+    BatchOptions, Checkpoints, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, Served,
+    System, Verification, append,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const REBUILDS: usize = 100;
 
 fn quickly(checkpoint_every: Option<Duration>) -> RebuildOptions {
-    RebuildOptions { checkpoint_every, look: Duration::from_millis(2), accept: false }
+    let checkpoints = checkpoint_every.map_or(Checkpoints::Never, Checkpoints::Every);
+    RebuildOptions { checkpoints, look: Duration::from_millis(2), accept: false }
 }
 
 fn transfer(id: i64) -> Transfer {
@@ -377,4 +380,66 @@ fn what_is_accepted_serves_and_goes_on_from_there() {
     assert_eq!(both(&restored.snapshot(Read::Latest).expect("a snapshot")), (4, 4));
     assert!(refuses(&restored, &old_token) && !refuses(&restored, &new_token));
     again.stop().expect("stopped");
+}
+
+/// A process that is killed has left a checkpoint that is not far behind, unasked; and the next one
+/// begins there.
+#[test]
+fn a_killed_process_leaves_little_to_replay() {
+    let disk = SimDisk::new();
+    let system = System::with_disk(Arc::new(disk.clone()), "data");
+    let writer = system.writer().expect("a writer");
+    let flow = Definition::new("bank", bank);
+    let flows = std::slice::from_ref(&flow);
+    append(&writer, "transfers", &[transfer(0)]).expect("appended");
+    let served = system.serve(flows, ServeOptions::default().writer(&writer)).expect("served");
+    let checkpoints = Checkpoints::Automatic;
+    let options = RebuildOptions { checkpoints, ..quickly(None) };
+    let (tell, told) = mpsc::channel();
+    let rebuilds = system.rebuild_under_readers(&served, flows, options, move |outcome| {
+        // Nobody may listen any more at the end.
+        drop(tell.send(outcome));
+    });
+    let rebuilds = rebuilds.expect("started");
+    let described = flow.describe().expect("it compiles");
+    let newest = |system: &System| {
+        let view = system.newest(&described, u64::MAX).expect("read").0;
+        view.map_or(0, |view| view.boundary())
+    };
+    let mut made = 0;
+    for round in 1..=3 {
+        let until = round * CHECKPOINT_EPOCHS_BEHIND + 10;
+        while writer.upper() < until {
+            let ticks: Vec<_> = (0..500).map(|_| Append::default()).collect();
+            for tick in ticks {
+                writer.append(tick).and_then(Pending::wait).expect("sealed");
+            }
+        }
+        append(&writer, "transfers", &[transfer(round as i64)]).expect("appended");
+        match told.recv_timeout(PATIENCE).expect("a checkpoint") {
+            Rebuilt::Swapped { boundary, .. } => {
+                assert!(boundary >= made + CHECKPOINT_EPOCHS_BEHIND, "{boundary} after {made}");
+                made = boundary;
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(newest(&system), made);
+    }
+    served.wait_beyond("bank", writer.upper() - 1).expect("visible");
+    let upper = writer.upper();
+    let killed = System::with_disk(Arc::new(disk.kill()), "data");
+    let behind = upper - newest(&killed);
+    assert!(behind < 2 * CHECKPOINT_EPOCHS_BEHIND, "{behind} epochs to replay");
+    let rows = |system: &System, served: &Served| {
+        served.wait_beyond("bank", upper - 1).expect("visible");
+        let index = served.index("bank").expect("an index");
+        assert!(index.boundary() > 0, "{system:?} began at a batch view");
+        index.snapshot(Read::AsOf(upper - 1)).expect("the last").digest(0).expect("a digest")
+    };
+    let expected = rows(&system, &served);
+    let again = killed.serve(flows, ServeOptions::default()).expect("served");
+    assert_eq!(rows(&killed, &again), expected);
+    again.stop().expect("stopped");
+    drop(rebuilds);
+    served.stop().expect("stopped");
 }

@@ -13,8 +13,8 @@ use diptych::io::SimDisk;
 use diptych::log::Writer;
 use diptych::serving::{Index, Read};
 use diptych::{
-    BatchOptions, Definition, Error, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
-    System, append,
+    BatchOptions, Checkpoints, Definition, Error, RebuildOptions, Rebuilds, Rebuilt, ServeOptions,
+    Served, System, append,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -268,8 +268,8 @@ fn a_full_disk_during_a_checkpoint_changes_nothing() {
     let flows = [flow("1")];
     let (tell, told) = mpsc::channel();
     // Between two tries there is time for an append.
-    let checkpoint_every = Some(Duration::from_millis(200));
-    let options = RebuildOptions { checkpoint_every, look: LOOK, ..RebuildOptions::default() };
+    let checkpoints = Checkpoints::Every(Duration::from_millis(200));
+    let options = RebuildOptions { checkpoints, look: LOOK, ..RebuildOptions::default() };
     // Some thousand bytes for a log that gets hundreds; a checkpoint takes tens of thousands.
     disk.set_capacity(Some(disk.used() + 6_000));
     let system = system(disk);

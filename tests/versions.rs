@@ -18,8 +18,8 @@ use diptych::row::decode;
 use diptych::servers::{Servers, ServersOptions};
 use diptych::serving::{Read, Serving, Snapshot};
 use diptych::{
-    Cluster, Dataflow, Definition, DeployOptions, Deployed, Epoch, PairsExt, RebuildOptions,
-    ServeOptions, Served, System, append,
+    Checkpoints, Cluster, Dataflow, Definition, DeployOptions, Deployed, Epoch, PairsExt,
+    RebuildOptions, ServeOptions, Served, System, append,
 };
 use serde_json::Value;
 use subscriber::Subscriber;
@@ -169,7 +169,7 @@ fn twenty_deployments_are_whole() {
     let (system, writer, served) = serving(&lines);
     let serving = served.serving("tally").expect("served");
     let rebuilds = RebuildOptions {
-        checkpoint_every: Some(Duration::from_millis(200)),
+        checkpoints: Checkpoints::Every(Duration::from_millis(200)),
         look: Duration::from_millis(20),
         ..RebuildOptions::default()
     };

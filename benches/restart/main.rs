@@ -10,8 +10,11 @@
 //!   in one epoch, are behind the newest batch view; each such epoch adds what it costs live.
 //! - **State grows with history**: `tweets_dedup` keeps every id it has ever seen.
 //!
+//! What a kill costs the next start is measured apart: see `killed.rs`.
+//!
 //! Files are in the page cache, for both. Prints tables and JSON, and draws `target/restart.svg`.
 
+mod killed;
 #[path = "../ratios/lines.rs"]
 mod lines;
 mod plot;
@@ -81,10 +84,14 @@ impl Row {
 }
 
 fn main() -> ExitCode {
-    if process::work_if_started() {
+    if process::work_if_started() || killed::work_if_started() {
         return ExitCode::SUCCESS;
     }
-    let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let mut arguments =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").peekable();
+    if arguments.next_if(|argument| argument == "kill").is_some() {
+        return killed::main(arguments.next().map(|epochs| epochs.parse().expect("a number")));
+    }
     let mut sizes: Vec<usize> =
         arguments.map(|size| size.parse().expect("millions of events")).collect();
     if sizes.is_empty() {

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::logs::{LogFormat, LogLevel};
 use super::new::NewArgs;
+use super::serve::checkpoints;
 use crate::System;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -305,9 +306,10 @@ pub(super) struct ServeArgs {
     pub(super) config: Option<PathBuf>,
     #[command(flatten)]
     pub(super) logs: LogsArgs,
-    /// While serving, leave a batch view whenever the newest is older than this
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub(super) checkpoint_every: Option<Duration>,
+    /// While serving, leave a batch view whenever the newest is older than this; `auto`: when
+    /// 10,000 epochs, 16 MiB of events or ten minutes are behind it (a state of over 1 GiB: never)
+    #[arg(long, value_name = "TIME|auto|never", value_parser = checkpoints, default_value = "auto")]
+    pub(super) checkpoint_every: crate::Checkpoints,
     /// Have a newer batch view that differs from what is served take its place
     #[arg(long)]
     pub(super) accept: bool,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::args::ServeArgs;
+use super::args::{ServeArgs, duration};
 use super::bar::Watching;
 use super::catalog::{Catalog, Target};
 use super::hosting::{Hosting, Open};
@@ -21,8 +21,8 @@ use crate::servers::{Listeners, Site};
 use crate::serving::Index;
 use crate::sources;
 use crate::system::{
-    Boundary, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System,
-    Verifications,
+    Boundary, Checkpoints, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
+    System, Verifications,
 };
 use crate::time::Epoch;
 
@@ -151,7 +151,7 @@ pub(super) fn rebuild(
     definitions: &[Definition],
 ) -> Result<Rebuilds> {
     let options = RebuildOptions {
-        checkpoint_every: args.checkpoint_every,
+        checkpoints: args.checkpoint_every,
         accept: args.accept,
         ..RebuildOptions::default()
     };
@@ -235,6 +235,18 @@ fn common_start(args: &ServeArgs, system: &System, flows: &[Definition]) -> Resu
             let message = format!("there is no batch view of {some}, but of other dataflows");
             Err(Error::new(Kind::Conflict, message)
                 .remedy("run `batch` first, so that all processes start alike"))
+        }
+    }
+}
+
+/// When checkpoints are made, as it is typed.
+pub(super) fn checkpoints(text: &str) -> Result<Checkpoints, String> {
+    match text {
+        "auto" => Ok(Checkpoints::Automatic),
+        "never" => Ok(Checkpoints::Never),
+        time => {
+            let wrong = |error| format!("{error}; give a time, `auto` or `never`");
+            duration(time).map(Checkpoints::Every).map_err(wrong)
         }
     }
 }

@@ -25,6 +25,7 @@ use super::desk::Desk;
 use super::diff::contents;
 use super::fits::check_log;
 use super::mend::{Mended, mend};
+use super::pace::{Behind, Checkpoints, Pace};
 use super::{BatchOptions, LateWriter, Served, System, identity};
 use crate::batch_view::{BatchView, remove_before};
 use crate::dataflow::{Definition, Description};
@@ -41,9 +42,8 @@ use crate::time::Epoch;
 /// How batch views are kept fresh while serving.
 #[derive(Clone, Debug)]
 pub struct RebuildOptions {
-    /// A checkpoint is made when the newest batch view is older than this, and there are new
-    /// epochs; none for never.
-    pub checkpoint_every: Option<Duration>,
+    /// When checkpoints are made.
+    pub checkpoints: Checkpoints,
     /// How often to look for batch views that other processes make.
     pub look: Duration,
     /// Has a batch view that differs from what is served take its place.
@@ -52,7 +52,8 @@ pub struct RebuildOptions {
 
 impl Default for RebuildOptions {
     fn default() -> Self {
-        RebuildOptions { checkpoint_every: None, look: REBUILD_LOOK, accept: false }
+        let checkpoints = Checkpoints::Never;
+        RebuildOptions { checkpoints, look: REBUILD_LOOK, accept: false }
     }
 }
 
@@ -287,8 +288,8 @@ struct Watched {
     tried: Option<Instant>,
     /// Whether it was told that it is recomputed.
     told: bool,
-    /// When the last checkpoint was begun.
-    made: Instant,
+    /// The checkpoints so far.
+    pace: Pace,
     /// Whether batch runs are to be given up.
     stop: Arc<AtomicBool>,
 }
@@ -298,7 +299,7 @@ impl Watched {
         let index = Index::clone(&running.index());
         let Running { definition, description, status, .. } = running;
         let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(stop));
-        let (reader, made) = (Arc::clone(reader), Instant::now());
+        let (reader, pace) = (Arc::clone(reader), Pace::new());
         let (tried, told) = (None, false);
         Watched {
             definition,
@@ -310,7 +311,7 @@ impl Watched {
             status,
             tried,
             told,
-            made,
+            pace,
             stop,
         }
     }
@@ -382,18 +383,35 @@ impl Watched {
 
     /// Makes a checkpoint when it is time.
     fn make(&mut self, system: &System, options: &RebuildOptions) -> Result<()> {
-        let due = options.checkpoint_every.is_some_and(|every| self.made.elapsed() >= every);
         let upto = self.index.frontier();
-        if !due || upto <= self.index.boundary() || !self.index.base_checked()? {
+        if upto <= self.index.boundary() || options.checkpoints == Checkpoints::Never {
             return Ok(());
         }
-        self.made = Instant::now();
-        match self.batch(system, upto, true) {
+        let identity = identity(&self.description);
+        let newest = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
+        let from = newest.into_iter().rfind(|at| *at <= upto).unwrap_or(0);
+        if from > 0 && self.pace.state == 0 {
+            let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, from);
+            // What is wrong with it is told by who makes one.
+            self.pace.state = view.map_or(1, |view| view.bytes().max(1));
+        }
+        if let Some(error) = self.pace.too_large(options.checkpoints) {
+            return Err(error);
+        }
+        let reader = &self.reader;
+        let behind = || Behind { epochs: upto - from, bytes: reader.bytes_from(from) };
+        if !self.pace.is_due(options.checkpoints, behind) || !self.index.base_checked()? {
+            return Ok(());
+        }
+        self.pace.begin();
+        let made = match self.batch(system, upto, true) {
             Ok(()) => remove_old(system, &self.description),
             // Another process makes one: that will do.
             Err(error) if error.is_conflict() => Ok(()),
             Err(error) => Err(error),
-        }
+        };
+        self.pace.end(made.is_err());
+        made
     }
 
     /// Pins what is being made, and puts what is finished into the index.
@@ -422,6 +440,7 @@ impl Watched {
         let identity = identity(&self.description);
         let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
         check_log(&view, &self.reader)?;
+        self.pace.state = view.bytes().max(1);
         let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
         let base = beside(|| view.base(&names, self.index.shards()))?;
         let pin = match self.pins.remove(&at) {

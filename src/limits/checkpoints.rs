@@ -1,0 +1,24 @@
+//! When a serving process leaves a batch view unasked, and of what; and how many stay.
+
+use std::time::Duration;
+
+/// Epochs behind the newest batch view beyond which a serving process makes another: the next start
+/// makes up for so many, of few events each, in a tenth of a second.
+pub const CHECKPOINT_EPOCHS_BEHIND: u64 = 10_000;
+
+/// Bytes of events behind the newest batch view beyond which a serving process makes another, or a
+/// quarter of its bytes if that is more: so the next start costs what the state costs.
+pub const CHECKPOINT_BYTES_BEHIND: u64 = 16 << 20;
+
+/// How old the newest batch view may be while there are new epochs, however few.
+pub const CHECKPOINT_AGE: Duration = Duration::from_mins(10);
+
+/// A checkpoint is begun when so many times the time has passed that the last one took.
+pub const CHECKPOINT_SHARE: u32 = 10;
+
+/// The largest batch view that is continued unasked: meanwhile the state is in memory twice.
+pub const CHECKPOINT_STATE_BYTES_MAX: u64 = 1 << 30;
+
+/// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
+/// from, and one before it in case the newest is damaged.
+pub const BATCH_VIEWS_KEPT: usize = 2;

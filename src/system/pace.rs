@@ -1,0 +1,149 @@
+//! When a serving process leaves a checkpoint, unless it is told: so that a start after a crash,
+//! too, costs what the state costs.
+//!
+//! One is due when much of the log is behind the newest batch view, or that is old; it is made as
+//! often as it takes a small part of the time. It is an incremental batch run on a worker of its
+//! own and at a lower priority, so no epoch waits for it.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind};
+use crate::limits::{
+    CHECKPOINT_AGE, CHECKPOINT_BYTES_BEHIND, CHECKPOINT_EPOCHS_BEHIND, CHECKPOINT_SHARE,
+    CHECKPOINT_STATE_BYTES_MAX,
+};
+
+/// When checkpoints are made while serving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// None.
+    #[default]
+    Never,
+    /// When the newest batch view is older than this, and there are new epochs.
+    Every(Duration),
+    /// When much of the log is behind the newest batch view: more than
+    /// [`CHECKPOINT_EPOCHS_BEHIND`] epochs, or [`CHECKPOINT_BYTES_BEHIND`], or it is older than
+    /// [`CHECKPOINT_AGE`]. Not of a state that takes more than [`CHECKPOINT_STATE_BYTES_MAX`].
+    Automatic,
+}
+
+/// What is behind the newest batch view.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Behind {
+    pub(super) epochs: u64,
+    pub(super) bytes: u64,
+}
+
+/// The checkpoints of one dataflow so far.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// When the last one was begun.
+    begun: Instant,
+    /// How long it took; nothing before the first.
+    took: Duration,
+    /// It failed: automatic ones wait for longer.
+    failed: bool,
+    /// Bytes of the newest batch view, as far as it is known.
+    pub(super) state: u64,
+    /// It was said that the state is too large.
+    told: bool,
+}
+
+impl Pace {
+    pub(super) fn new() -> Pace {
+        let (begun, took) = (Instant::now(), Duration::ZERO);
+        Pace { begun, took, failed: false, state: 0, told: false }
+    }
+
+    /// Is it time, when so much is behind?
+    pub(super) fn is_due(&self, when: Checkpoints, behind: impl FnOnce() -> Behind) -> bool {
+        let age = self.begun.elapsed();
+        match when {
+            Checkpoints::Never => false,
+            Checkpoints::Every(every) => age >= every,
+            Checkpoints::Automatic if self.failed => age >= CHECKPOINT_AGE,
+            Checkpoints::Automatic if self.state > CHECKPOINT_STATE_BYTES_MAX => false,
+            Checkpoints::Automatic => {
+                if age < self.took.saturating_mul(CHECKPOINT_SHARE) {
+                    return false;
+                }
+                let behind = behind();
+                age >= CHECKPOINT_AGE
+                    || behind.epochs >= CHECKPOINT_EPOCHS_BEHIND
+                    || behind.bytes >= CHECKPOINT_BYTES_BEHIND.max(self.state / 4)
+            }
+        }
+    }
+
+    /// What is said, once, when none are made because the state is too large.
+    pub(super) fn too_large(&mut self, when: Checkpoints) -> Option<Error> {
+        let is = when == Checkpoints::Automatic && self.state > CHECKPOINT_STATE_BYTES_MAX;
+        if !is || std::mem::replace(&mut self.told, true) {
+            return None;
+        }
+        let (has, max) = (self.state, CHECKPOINT_STATE_BYTES_MAX);
+        let message = format!(
+            "the batch view has {has} bytes: none is made unasked of more than {max}, since its \
+             state is in memory twice meanwhile, and a start after a crash replays what is behind"
+        );
+        let remedy = "run `batch --incremental` now and then, or serve with --checkpoint-every";
+        Some(Error::new(Kind::Stopped, message).remedy(remedy))
+    }
+
+    /// One is begun.
+    pub(super) fn begin(&mut self) {
+        self.begun = Instant::now();
+    }
+
+    /// What was begun has ended.
+    pub(super) fn end(&mut self, failed: bool) {
+        (self.took, self.failed) = (self.begun.elapsed(), failed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MUCH: Behind = Behind { epochs: CHECKPOINT_EPOCHS_BEHIND, bytes: 0 };
+    const LITTLE: Behind =
+        Behind { epochs: CHECKPOINT_EPOCHS_BEHIND - 1, bytes: CHECKPOINT_BYTES_BEHIND - 1 };
+
+    fn pace(age: Duration, took: Duration) -> Pace {
+        let begun = Instant::now().checked_sub(age).expect("the machine has run for long enough");
+        Pace { begun, took, ..Pace::new() }
+    }
+
+    #[test]
+    fn one_is_due_when_much_is_behind() {
+        let due = |pace: &Pace, behind| pace.is_due(Checkpoints::Automatic, || behind);
+        let second = Duration::from_secs(1);
+        let mut young = pace(second, Duration::ZERO);
+        assert!(due(&young, MUCH) && !due(&young, LITTLE));
+        let bytes = Behind { epochs: 1, bytes: CHECKPOINT_BYTES_BEHIND };
+        assert!(due(&young, bytes));
+        young.state = 8 * CHECKPOINT_BYTES_BEHIND;
+        assert!(!due(&young, bytes), "little beside the state");
+        assert!(due(&young, Behind { bytes: 2 * bytes.bytes, ..bytes }));
+        // It takes a tenth of the time.
+        assert!(!due(&pace(second * 9, second), MUCH));
+        assert!(due(&pace(second * 11, second), MUCH));
+        young.failed = true;
+        assert!(!due(&young, MUCH));
+        let none = || panic!("nobody looks");
+        assert!(!young.is_due(Checkpoints::Never, none));
+        assert!(young.is_due(Checkpoints::Every(second), none));
+        assert!(!young.is_due(Checkpoints::Every(second * 100), none));
+    }
+
+    #[test]
+    fn a_large_state_is_left_alone_and_that_is_said_once() {
+        let mut pace = pace(Duration::from_secs(1), Duration::ZERO);
+        pace.state = CHECKPOINT_STATE_BYTES_MAX + 1;
+        assert!(!pace.is_due(Checkpoints::Automatic, || MUCH));
+        assert!(pace.too_large(Checkpoints::Every(CHECKPOINT_AGE)).is_none());
+        let error = pace.too_large(Checkpoints::Automatic).expect("said");
+        assert!(error.to_string().contains("--checkpoint-every"), "{error}");
+        assert!(pace.too_large(Checkpoints::Automatic).is_none());
+    }
+}
