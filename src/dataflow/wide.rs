@@ -86,7 +86,8 @@ mod tests {
             let mut sum = Wide::from(one);
             sum.add(Wide::from(other), times);
             sum.add(sum, more.into());
-            let expected = (BigInt::from(one) + BigInt::from(other) * times) * (1 + i128::from(more));
+            let expected = BigInt::from(one) + BigInt::from(other) * times;
+            let expected = expected * (1 + i128::from(more));
             prop_assert_eq!(sum.to_string(), expected.to_string());
             let bytes = bincode::serialize(&sum).expect("written");
             prop_assert_eq!(bincode::deserialize::<Wide>(&bytes).expect("read"), sum);
