@@ -38,9 +38,11 @@ pub fn k_core(df: &mut Dataflow) {
         .distinct("ties")
         .flat_map(|(a, b)| [(a, b), (b, a)]);
     let degrees = ties.clone().map(|(node, _)| node).count_total();
+    // Arranged once, outside: the rounds share it.
+    let ties = ties.arrange_by_key();
     let numbers = degrees.map(|(node, n)| (node, n as i64)).iterate(|scope, numbers| {
         ties.enter(scope)
-            .join_map(numbers, |_, neighbour, n| (*neighbour, *n))
+            .join_core(numbers.arrange_by_key(), |_, neighbour, n| Some((*neighbour, *n)))
             .reduce(|_, numbers, out| out.push((h_index(numbers), 1)))
     });
     let cores = numbers.clone().flat_map(|(_, n)| 1..=n).count_total();

@@ -1,6 +1,6 @@
 //! Which nodes can be reached from a root? Recursion over a graph whose edges come and go.
 
-use diptych::{CollectionExt, Dataflow, Event};
+use diptych::{Dataflow, EdgesExt, Event};
 
 /// An edge appears (`diff` 1) or disappears (-1), possibly in the wrong order.
 #[derive(Event, Clone, Debug, PartialEq)]
@@ -25,8 +25,5 @@ pub fn reachability(df: &mut Dataflow) {
     let edges =
         df.events::<Edge>("edges").weighted(|e| e.diff).map(|e| (e.src, e.dst)).distinct("edges");
     let roots = df.events::<Root>("roots").map(|r| r.node).distinct("roots");
-    let reached = roots.grow(edges, |reached, edges| {
-        reached.map(|node| (node, ())).join_map(edges, |_, (), dst| *dst)
-    });
-    df.view("reached", reached.map(|node| (node, ()))).columns(&["node"]);
+    df.view("reached", edges.reach(roots).map(|node| (node, ()))).columns(&["node"]);
 }

@@ -90,9 +90,9 @@ pub mod time;
 pub use batch::BatchReport;
 pub use cli::main;
 pub use dataflow::{
-    Collection, CollectionExt, Dataflow, Definition, Description, Events, Front, Inside, Keep,
-    Keyed, Moment, Monoid, Newest, OrderedExt, PairsExt, PanesExt, Retained, Summand, TimedExt,
-    Window, Windows,
+    Collection, CollectionExt, Dataflow, Definition, Description, EdgesExt, Events, Front, Inside,
+    Keep, Keyed, Moment, Monoid, Newest, OrderedExt, PairsExt, PanesExt, Retained, Summand,
+    TimedExt, Window, Windows,
 };
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Kind as ErrorKind, Result};

@@ -12,8 +12,8 @@ use std::fmt::Debug;
 use diptych::row::Columns;
 use diptych::serving::{Read, Snapshot};
 use diptych::{
-    Boundary, Cluster, CollectionExt, Dataflow, Definition, Epoch, Event, Monoid, PairsExt,
-    ServeOptions, System, append,
+    Boundary, Cluster, CollectionExt, Dataflow, Definition, EdgesExt, Epoch, Event, Monoid,
+    PairsExt, ServeOptions, System, append,
 };
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,8 @@ fn operators(df: &mut Dataflow) {
     df.view("fold", folded.map(|(group, Statistics(count, sum, max))| (group, (count, sum, max))));
     let plain = plain.map(|(group, (item, _))| (group, item)).collect("plain");
     df.view("distinct_count", plain.distinct_count());
+    ends(df);
+    graphs(df);
 
     df.view("count", signed.clone().count("count"));
     df.view("distinct", signed.clone().distinct("distinct"));
@@ -87,9 +89,34 @@ fn operators(df: &mut Dataflow) {
         let top = rows.clone().top_k(k, |(group, (item, n))| (group, (Reverse(n), item)));
         df.view(&top_view(k), top.map(|(place, (Reverse(n), item))| (place, (n, item))));
     }
+    let ties = rows.clone().top_k_with_ties(2, |(group, (item, n))| (group, Reverse(n), item));
+    df.view("ties", ties.map(|(place, (Reverse(n), item))| (place, (n, item))));
+    df.view("max_by", rows.clone().max_by(|(_, n)| *n));
+    df.view("min_by", rows.clone().min_by(|(_, n)| *n));
     df.view("collect", rows);
     keyed(df);
     checked(df);
+}
+
+/// The ends of an order, of what only comes.
+fn ends(df: &mut Dataflow) {
+    let plain = df.events::<Fact>("facts").map(|f| (f.group, (f.item, f.n)));
+    df.view("max_by_front", plain.clone().max_by("max_by_front", |(_, n)| *n));
+    df.view("min_by_front", plain.min_by("min_by_front", |(_, n)| *n));
+}
+
+/// What is reached from the groups, by edges from item to number; with and without a loop written
+/// by hand.
+fn graphs(df: &mut Dataflow) {
+    let signed = df.events::<Fact>("facts").weighted(|f| f.weight);
+    let (edges, roots) = (signed.clone().map(|f| (f.item, f.n)), signed.map(|f| f.group));
+    let reached = edges.clone().collect("edges").reach(roots.clone().collect("roots"));
+    df.view("reach", reached.map(|node| (node, ())));
+    let grown =
+        roots.distinct("roots_there").grow(edges.distinct("edges_there"), |nodes, edges| {
+            nodes.map(|node| (node, ())).join_map(edges, |_, (), to| *to)
+        });
+    df.view("grow", grown.map(|node| (node, ())));
 }
 
 /// Rows as they are, and those without a weight refused; behind two barriers, told once.
@@ -179,11 +206,66 @@ fn check_plain(snapshot: &Snapshot, facts: &[Fact]) {
         .collect();
     assert_eq!(view::<i64, (i64, i64, i64)>(snapshot, "fold"), folded, "fold");
 
+    let plain: Vec<Row> = facts.iter().map(|f| (f.group, (f.item, f.n))).collect();
+    let (least, greatest) = ends_of(&plain);
+    assert_eq!(view::<i64, (i64, i64)>(snapshot, "max_by_front"), greatest, "max_by_front");
+    assert_eq!(view::<i64, (i64, i64)>(snapshot, "min_by_front"), least, "min_by_front");
+
     let items: Vec<_> = groups(facts, |f| f.item)
         .into_iter()
         .map(|(group, items)| (group, items.into_iter().collect::<BTreeSet<_>>().len() as i64))
         .collect();
     assert_eq!(view::<i64, i64>(snapshot, "distinct_count"), items, "distinct_count");
+}
+
+/// The row with the least number of each group, and the one with the greatest; among equals the
+/// least and the greatest row.
+fn ends_of(rows: &[Row]) -> (Vec<Row>, Vec<Row>) {
+    let mut sorted: Vec<(i64, i64, i64)> =
+        rows.iter().map(|(group, (item, n))| (*group, *n, *item)).collect();
+    sorted.sort_unstable();
+    let (mut least, mut greatest) = (BTreeMap::new(), BTreeMap::new());
+    for (group, n, item) in sorted {
+        least.entry(group).or_insert((item, n));
+        greatest.insert(group, (item, n));
+    }
+    (least.into_iter().collect(), greatest.into_iter().collect())
+}
+
+/// The nodes that the groups lead to, step by step until nothing is new.
+fn reached(facts: &[Fact]) -> Vec<(i64, ())> {
+    let (mut edges, mut roots) = (BTreeMap::new(), BTreeMap::new());
+    for f in facts {
+        *edges.entry((f.item, f.n)).or_insert(0) += f.weight;
+        *roots.entry(f.group).or_insert(0) += f.weight;
+    }
+    let mut nodes: BTreeSet<i64> =
+        roots.into_iter().filter(|(_, times)| *times > 0).map(|(node, _)| node).collect();
+    loop {
+        let there = edges.iter().filter(|(_, times)| **times > 0).map(|(edge, _)| edge);
+        let next: Vec<i64> =
+            there.filter(|(from, _)| nodes.contains(from)).map(|(_, to)| *to).collect();
+        let known = nodes.len();
+        nodes.extend(next);
+        if nodes.len() == known {
+            return nodes.into_iter().map(|node| (node, ())).collect();
+        }
+    }
+}
+
+/// Each row with one more than how many there are of a greater number in its group, if that is two
+/// at most.
+fn ties(facts: &[Fact]) -> Vec<(((i64, u64), (i64, i64)), isize)> {
+    let rows = multiset(facts);
+    let there: Vec<_> = rows.iter().filter(|(_, times)| **times > 0).collect();
+    let ranked = there.iter().map(|((group, (item, n)), times)| {
+        let above = there.iter().filter(|((other, (_, more)), _)| other == group && more > n);
+        let rank = 1 + above.map(|(_, times)| **times).sum::<i64>() as u64;
+        (((*group, rank), (*n, *item)), **times as isize)
+    });
+    let mut ranked: Vec<_> = ranked.filter(|(((_, rank), _), _)| *rank <= 2).collect();
+    ranked.sort_unstable();
+    ranked
 }
 
 /// What obeys signs.
@@ -212,6 +294,14 @@ fn check_signed(snapshot: &Snapshot, facts: &[Fact]) {
     assert_eq!(view::<i64, i64>(snapshot, "sum_values"), sums, "sum_values");
 
     assert_eq!(view::<i64, i64>(snapshot, "components"), components(&there), "components");
+    for name in ["reach", "grow"] {
+        assert_eq!(view::<i64, ()>(snapshot, name), reached(facts), "{name}");
+    }
+    let (least, greatest) = ends_of(&there);
+    assert_eq!(view::<i64, (i64, i64)>(snapshot, "max_by"), greatest, "max_by");
+    assert_eq!(view::<i64, (i64, i64)>(snapshot, "min_by"), least, "min_by");
+    let found = snapshot.rows::<(i64, u64), (i64, i64)>("ties").unwrap();
+    assert_eq!(found, ties(facts), "ties");
     check_keyed(snapshot, facts);
     for k in RANKS {
         let found = view::<(i64, u64), (i64, i64)>(snapshot, &top_view(k));

@@ -15,6 +15,7 @@ use super::accumulate::{Key, Monoid, Value};
 use super::in_range::in_range;
 use super::refusals::Refusals;
 use super::summand::{Summand, Total};
+use super::top_k::End;
 use crate::time::Epoch;
 
 /// A collection of rows `D` that changes from epoch to epoch; differential's own type.
@@ -58,6 +59,44 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
         R: Value,
         F: Fn(D) -> (G, R) + 'static;
 
+    /// The rows of each group whose rank is `k` at most, ranked from 1; rows of one order have one
+    /// rank, so there may be more than `k`. Ranks are those of SQL's `rank()`: behind two rows of
+    /// rank 1 comes rank 3.
+    ///
+    /// `split` gives the group, what its rows are ranked by, least first, and the rest of the row,
+    /// which stays out of the ranking. A row of multiplicity `m` counts `m` times, and is there `m`
+    /// times; rows of negative multiplicity are not.
+    ///
+    /// A change costs `O(log n)` in a group of `n` rows, and a group that changed costs its top
+    /// once per epoch. State: every row of every group, kept sorted by the owner of the group.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, CollectionExt, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// use std::cmp::Reverse;
+    ///
+    /// /// The account that received most, or all that did.
+    /// fn best(df: &mut Dataflow) {
+    ///     let received = df.events::<Transfer>("transfers").map(|t| (t.to_account, t.amount));
+    ///     let sums = received.sum("received");
+    ///     let best = sums.top_k_with_ties(1, |(account, sum)| ((), Reverse(sum), account));
+    ///     df.view("best", best.map(|(_, (Reverse(sum), account))| (account, sum)));
+    /// }
+    /// # let mut live = Live::start(("best", best))?;
+    /// let transfers = [transfer(1, 2, 50, 1), transfer(1, 3, 50, 2), transfer(1, 4, 20, 3)];
+    /// live.feed("transfers", &transfers)?;
+    /// assert_eq!(live.rows::<i64, i64>("best")?, [(2, 50), (3, 50)]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
+    fn top_k_with_ties<G, O, R, F>(self, k: usize, split: F) -> Collection<'s, ((G, u64), (O, R))>
+    where
+        G: Key,
+        O: Value,
+        R: Value,
+        F: Fn(D) -> (G, O, R) + 'static;
+
     /// What `logic` gives of each row. Where it says why it gives none, that is a row of the view
     /// `errors`, called `name` and with the row, for as long as this row is there.
     ///
@@ -97,19 +136,24 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     /// It is differential's `iterate` for what only grows from round to round. It also shrinks
     /// again when the rows, or `with`, do: what depended on them goes, exactly.
     ///
+    /// A change costs what it adds and takes away, in as many rounds as that takes; what `logic`
+    /// joins is arranged inside, round by round. Where it only follows edges,
+    /// [`EdgesExt::reach`](super::EdgesExt::reach) is cheaper.
+    ///
     /// ```
-    /// use diptych::dataflows::{Edge, Root};
+    /// use diptych::dataflows::Edge;
     /// use diptych::{CollectionExt, Dataflow};
     ///
-    /// fn reachable(df: &mut Dataflow) {
+    /// /// Each way of one or more edges, as where it starts and where it ends.
+    /// fn ways(df: &mut Dataflow) {
     ///     let edges = df.events::<Edge>("edges").weighted(|e| e.diff).map(|e| (e.src, e.dst));
-    ///     let roots = df.events::<Root>("roots").map(|r| r.node).distinct("roots");
-    ///     let reached = roots.grow(edges.distinct("edges"), |reached, edges| {
-    ///         reached.map(|node| (node, ())).join_map(edges, |_, (), dst| *dst)
+    ///     let edges = edges.distinct("edges");
+    ///     let ways = edges.clone().grow(edges, |ways, edges| {
+    ///         ways.map(|(src, dst)| (dst, src)).join_map(edges, |_, src, dst| (*src, *dst))
     ///     });
-    ///     df.view("reached", reached.map(|node| (node, ())));
+    ///     df.view("ways", ways);
     /// }
-    /// # diptych::Definition::new("reachable", reachable).describe().unwrap();
+    /// # diptych::Definition::new("ways", ways).describe().unwrap();
     /// ```
     fn grow<E, F>(self, with: Collection<'s, E>, logic: F) -> Collection<'s, D>
     where
@@ -124,8 +168,10 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// does, and so on: keys with one `least` are a connected component. Pairs of negative
     /// multiplicity link nothing; when a pair goes, what only it held together falls apart.
     ///
-    /// Each round tells the least key one value further, so a change costs what it changes, in as
-    /// many rounds as its component is wide.
+    /// A change costs the keys that have another component by it, in as many rounds as the way to
+    /// them is long; where the least key of a component changes, all of its keys. State: each pair
+    /// three times (by value, as edges from key to key, and as what is told along them), and each
+    /// key with its component, sorted by the owner of the component.
     ///
     /// ```
     /// use diptych::dataflows::Edge;
@@ -133,10 +179,10 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// /// The components of an undirected graph: both ends of an edge share the edge.
     /// fn components(df: &mut Dataflow) {
-    ///     let ends = df.events::<Edge>("edges").weighted(|e| e.diff).flat_map(|e, out| {
-    ///         out.extend([(e.src, (e.src, e.dst)), (e.dst, (e.src, e.dst))]);
-    ///     });
-    ///     df.view("components", ends.distinct("ends").components()).columns(&["node", "least"]);
+    ///     let edges = df.events::<Edge>("edges").weighted(|e| e.diff).map(|e| (e.src, e.dst));
+    ///     let edges = edges.distinct("edges");
+    ///     let ends = edges.flat_map(|(src, dst)| [(src, (src, dst)), (dst, (src, dst))]);
+    ///     df.view("components", ends.components()).columns(&["node", "least"]);
     /// }
     /// # diptych::Definition::new("components", components).describe().unwrap();
     /// ```
@@ -145,6 +191,7 @@ pub trait PairsExt<'s, K, V>: Sized {
         V: Hash;
 
     /// How many distinct values each key has; values of negative multiplicity do not count.
+    /// A change costs one value. State: every value of every key.
     ///
     /// ```
     /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
@@ -165,7 +212,8 @@ pub trait PairsExt<'s, K, V>: Sized {
         V: Hash;
 
     /// `(key, (value, found))`: each row with every row of `other` under its key, and with none
-    /// where there is none: what is known of something beside all that happened to it.
+    /// where there is none: what is known of something beside all that happened to it. A change
+    /// costs the rows that it is paired with. State: the rows of both sides, these twice.
     ///
     /// ```
     /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
@@ -220,8 +268,9 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// [`Events::fold`](super::Events::fold) is in front of a barrier, where they may not. Values
     /// of negative multiplicity do not count.
     ///
-    /// All values of a key are read again when one of them changes: keys should be many, and their
-    /// values few. Sums alone are cheaper with [`PairsExt::sum_values`].
+    /// A change in a key of `n` values merges about 128 of them again, and `n / 128` parts. State:
+    /// every value, sorted by the owner of the key. Sums alone are cheaper with
+    /// [`PairsExt::sum_values`].
     ///
     /// ```
     /// use diptych::dataflows::IdentifiedTweet;
@@ -244,6 +293,66 @@ pub trait PairsExt<'s, K, V>: Sized {
     fn fold_values<M>(self) -> Collection<'s, (K, M)>
     where
         M: Monoid<Item = V>;
+
+    /// The value with the greatest `order` per key, of values that may go again; among equals the
+    /// greatest value. Where they only come, [`Events::max_by`](super::Events::max_by) keeps one
+    /// value per key.
+    ///
+    /// A change costs `O(log n)` in a key of `n` values. State: every value, sorted by the owner of
+    /// the key.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// /// To whom each account has sent most, all in all.
+    /// fn most(df: &mut Dataflow) {
+    ///     let pairs = df
+    ///         .events::<Transfer>("transfers")
+    ///         .map(|t| ((t.from_account, t.to_account), t.amount))
+    ///         .sum("pairs");
+    ///     let sent = pairs.map(|((from, to), amount)| (from, (to, amount)));
+    ///     df.view("most", sent.max_by(|(_, amount)| *amount));
+    /// }
+    /// # let mut live = Live::start(("most", most))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(1, 3, 70, 2)])?;
+    /// live.feed("transfers", &[transfer(1, 3, -30, 3)])?; // 40 in all
+    /// assert_eq!(live.rows::<i64, (i64, i64)>("most")?, [(1, (2, 50))]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
+    fn max_by<O, F>(self, order: F) -> Collection<'s, (K, V)>
+    where
+        O: Ord + 'static,
+        F: Fn(&V) -> O + 'static;
+
+    /// The value with the least `order` per key, of values that may go again; among equals the
+    /// least value. It costs what [`PairsExt::max_by`] does.
+    ///
+    /// ```
+    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # let transfer = |from_account, to_account, amount, ts| {
+    /// #     Transfer { id: ts, from_account, to_account, amount, ts }
+    /// # };
+    /// /// To whom each account has sent least, all in all.
+    /// fn least(df: &mut Dataflow) {
+    ///     let pairs = df
+    ///         .events::<Transfer>("transfers")
+    ///         .map(|t| ((t.from_account, t.to_account), t.amount))
+    ///         .sum("pairs");
+    ///     let sent = pairs.map(|((from, to), amount)| (from, (to, amount)));
+    ///     df.view("least", sent.min_by(|(_, amount)| *amount));
+    /// }
+    /// # let mut live = Live::start(("least", least))?;
+    /// live.feed("transfers", &[transfer(1, 2, 50, 1), transfer(1, 3, 70, 2)])?;
+    /// live.feed("transfers", &[transfer(1, 3, -30, 3)])?; // 40 in all
+    /// assert_eq!(live.rows::<i64, (i64, i64)>("least")?, [(1, (3, 40))]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
+    fn min_by<O, F>(self, order: F) -> Collection<'s, (K, V)>
+    where
+        O: Ord + 'static,
+        F: Fn(&V) -> O + 'static;
 }
 
 impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
@@ -254,6 +363,19 @@ impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
         F: Fn(D) -> (G, R) + 'static,
     {
         super::top_k::top_k(self.map(split), k)
+    }
+    fn top_k_with_ties<G, O, R, F>(self, k: usize, split: F) -> Collection<'s, ((G, u64), (O, R))>
+    where
+        G: Key,
+        O: Value,
+        R: Value,
+        F: Fn(D) -> (G, O, R) + 'static,
+    {
+        let rows = self.map(move |row| {
+            let (group, order, row) = split(row);
+            (group, (order, row))
+        });
+        super::top_k::top_k_with_ties(rows, k)
     }
     fn try_map<T, E, F>(self, name: &str, logic: F) -> Collection<'s, T>
     where
@@ -290,17 +412,7 @@ where
     where
         V: Hash,
     {
-        use differential_dataflow::operators::{Iterate, ThresholdTotal};
-        let links = self.threshold_total(|_, copies| isize::from(*copies > 0));
-        let back = links.clone().map(|(key, value)| (value, key));
-        links.clone().map(|(key, _)| (key.clone(), key)).iterate(|scope, labels| {
-            let (links, back) = (links.enter(scope), back.enter(scope));
-            let of_values =
-                labels.join_map(links, |_, label, value| (value.clone(), label.clone()));
-            let of_values = of_values.reduce_named("Least of a value", least);
-            let of_keys = of_values.join_map(back, |_, label, key| (key.clone(), label.clone()));
-            of_keys.reduce_named("Least of a key", least)
-        })
+        super::graphs::components(self)
     }
     fn distinct_count(self) -> Collection<'s, (K, i64)>
     where
@@ -341,13 +453,7 @@ where
     where
         M: Monoid<Item = V>,
     {
-        let folded = self.reduce_named("FoldValues", |_, values: &[(&V, isize)], out| {
-            let mut all = None;
-            for (value, copies) in values {
-                merge_copies(&mut all, || M::of((*value).clone()), *copies);
-            }
-            out.extend(all.map(|all| (all, 1)));
-        });
+        let folded = super::fold_values::fold_values(self);
         if !M::BOUNDED {
             return folded;
         }
@@ -357,31 +463,20 @@ where
             None => Ok((key, all)),
         })
     }
-}
-
-/// Merges so many copies of one into all, by doubling: a weight may be any number. None where there
-/// are not more than none.
-fn merge_copies<M: Monoid>(all: &mut Option<M>, one: impl FnOnce() -> M, copies: isize) {
-    let Some(mut left) = usize::try_from(copies).ok().filter(|copies| *copies > 0) else { return };
-    let mut some = one();
-    loop {
-        if left & 1 == 1 {
-            match all {
-                Some(all) => all.merge(some.clone()),
-                None => *all = Some(some.clone()),
-            }
-        }
-        left >>= 1;
-        if left == 0 {
-            return;
-        }
-        let same = some.clone();
-        some.merge(same);
+    fn max_by<O, F>(self, order: F) -> Collection<'s, (K, V)>
+    where
+        O: Ord + 'static,
+        F: Fn(&V) -> O + 'static,
+    {
+        super::top_k::at_end(self, End::Greatest, order)
     }
-}
-
-fn least<A, L: Clone>(_: &A, labels: &[(&L, isize)], out: &mut Vec<(L, isize)>) {
-    out.extend(labels.first().map(|(label, _)| ((*label).clone(), 1)));
+    fn min_by<O, F>(self, order: F) -> Collection<'s, (K, V)>
+    where
+        O: Ord + 'static,
+        F: Fn(&V) -> O + 'static,
+    {
+        super::top_k::at_end(self, End::Least, order)
+    }
 }
 
 /// [`Total`] as a differential difference: sums ride where counts do.
@@ -407,26 +502,6 @@ impl<V: Summand> Multiply<isize> for Total<V> {
                 product.combine(&other, *copies as i128);
                 product
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::folds::Count;
-
-    #[test]
-    fn any_number_of_copies_is_merged() {
-        for copies in [1, 2, 3, 10, 1_000_000_007, isize::MAX / 2] {
-            let mut all = Some(Count::of(()));
-            merge_copies(&mut all, || Count::of(()), copies);
-            assert_eq!(all.map(Count::get), Some(copies as i64 + 1));
-        }
-        for copies in [0, -1, isize::MIN] {
-            let mut none = None;
-            merge_copies(&mut none, || Count::of(()), copies);
-            assert_eq!(none, None, "{copies}");
         }
     }
 }

@@ -15,7 +15,7 @@ use super::weight::{OnlyAdds, Sign};
 use crate::limits;
 
 impl<'s, P: Front> Events<'s, P> {
-    fn accumulate<A>(self, name: &str, accumulate: A) -> Collection<'s, A::Row>
+    pub(super) fn accumulate<A>(self, name: &str, accumulate: A) -> Collection<'s, A::Row>
     where
         A: Accumulate,
         P: for<'a> Front<Item<'a> = A::Item>,

@@ -40,6 +40,8 @@ refused! {
     semijoin(A);
     reduce(A);
     top_k(A, B);
+    top_k_with_ties(A, B);
+    reach(A);
     grow(A, B);
     iterate(A);
     sessions(A);

@@ -1,35 +1,34 @@
-//! The least `k` rows of each group, kept in order.
+//! The least `k` rows of each group, kept in order, and the one row at an end of the order.
 //!
-//! A `reduce` would read a whole group again whenever one of its rows changes, also when that row
-//! is nowhere near the top. Time is totally ordered here and epochs close in order, so the owner of
-//! a group keeps its rows in a sorted map instead: a change costs `O(log n)`, and a group that
-//! changed in an epoch costs `O(k)` once, at its close.
-//!
-//! The state is derived: a restore fills it from the accumulations again, like everything behind a
-//! barrier.
+//! A change costs `O(log n)`, and a group that changed in an epoch costs its top once, at its
+//! close.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::hash::Hash;
+use std::marker::PhantomData;
 
-use differential_dataflow::{AsCollection, ExchangeData};
-use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::Capability;
-use timely::dataflow::operators::generic::operator::Operator;
+use differential_dataflow::ExchangeData;
 
+use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::collection::Collection;
-use super::combiner::{Table, route};
-use crate::time::Epoch;
+use super::combiner::route;
+use super::ordered::Ordered;
 
-type Change<G, R> = ((G, R), Epoch, isize);
+/// One group: all its rows, and what was emitted of them.
+struct Group<R, T> {
+    rows: Ordered<R>,
+    told: T,
+}
 
-/// One group: all its rows with their multiplicities, and what was emitted as its top.
-struct Group<R> {
-    rows: BTreeMap<R, isize>,
-    top: Vec<R>,
+impl<R, T: Default> Default for Group<R, T> {
+    fn default() -> Self {
+        Group { rows: Ordered::default(), told: T::default() }
+    }
+}
+
+impl<R, T: Default> OfKey for Group<R, T> {
+    fn held(&self) -> usize {
+        self.rows.held()
+    }
 }
 
 /// `((group, rank), row)` for the least `k` rows of each group, ranked from 1.
@@ -38,94 +37,216 @@ where
     G: ExchangeData + Hash,
     R: ExchangeData,
 {
-    let pact = Exchange::new(|((group, _), _, _): &Change<G, R>| route(group));
-    let mut waiting: BTreeMap<Epoch, (Capability<Epoch>, Vec<((G, R), isize)>)> = BTreeMap::new();
-    let mut groups: Table<G, Group<R>> = HashMap::default();
-    rows.inner
-        .unary_frontier::<CapacityContainerBuilder<Vec<_>>, _, _, _>(pact, "TopK", |_, _| {
-            move |(input, frontier), output| {
-                input.for_each(|capability, changes| {
-                    let capability = capability.retain(0);
-                    for (row, epoch, diff) in changes.drain(..) {
-                        let slot = waiting.entry(epoch);
-                        let (_, queue) =
-                            slot.or_insert_with(|| (capability.delayed(&epoch), Vec::new()));
-                        queue.push((row, diff));
-                    }
-                });
-                while let Some(first) = waiting.first_entry() {
-                    if frontier.less_equal(first.key()) {
-                        break;
-                    }
-                    let (epoch, (capability, queue)) = first.remove_entry();
-                    let mut session = output.session(&capability);
-                    close(&mut groups, k, queue, |row, diff| session.give((row, epoch, diff)));
-                }
-            }
-        })
-        .as_collection()
+    by_epoch(rows, "TopK", |(group, _)| route(group), TopK { groups: Keys::default(), k })
 }
 
-/// Applies the changes of one epoch and emits what they do to the tops of their groups.
-fn close<G: ExchangeData + Hash, R: ExchangeData>(
-    groups: &mut Table<G, Group<R>>,
+struct TopK<G, R> {
+    groups: Keys<G, Group<R, Vec<R>>>,
     k: usize,
-    changes: Vec<((G, R), isize)>,
-    mut emit: impl FnMut(((G, u64), R), isize),
-) {
-    // A fixed hasher: the order of what is emitted is the same in every run.
-    let mut touched = HashSet::with_hasher(FixedState::default());
-    for ((group, row), diff) in changes {
-        let empty = || Group { rows: BTreeMap::new(), top: Vec::new() };
-        groups.entry(group.clone()).or_insert_with(empty).change(row, diff);
-        touched.insert(group);
+}
+
+impl<G, R> ByEpoch for TopK<G, R>
+where
+    G: ExchangeData + Hash,
+    R: ExchangeData,
+{
+    type Row = (G, R);
+    type Out = ((G, u64), R);
+
+    fn close(&mut self, changes: Vec<((G, R), isize)>, mut emit: impl FnMut(Self::Out, isize)) {
+        let k = self.k;
+        self.groups.close(changes, |group, Group { rows, told }, changes| {
+            for (row, diff) in changes {
+                rows.change(row, diff);
+            }
+            let old = std::mem::replace(told, least(rows, k));
+            for rank in 0..old.len().max(told.len()) {
+                let (before, after) = (old.get(rank), told.get(rank));
+                if before == after {
+                    continue;
+                }
+                let place = || (group.clone(), rank as u64 + 1);
+                if let Some(before) = before {
+                    emit((place(), before.clone()), -1);
+                }
+                if let Some(after) = after {
+                    emit((place(), after.clone()), 1);
+                }
+            }
+        });
     }
-    for group in touched {
-        let Some(of_group) = groups.get_mut(&group) else { continue };
-        let top = of_group.least(k);
-        let old = std::mem::replace(&mut of_group.top, top);
-        let ranks = 0..old.len().max(of_group.top.len());
-        for rank in ranks {
-            let (before, after) = (old.get(rank), of_group.top.get(rank));
-            if before == after {
-                continue;
-            }
-            let place = || (group.clone(), rank as u64 + 1);
-            if let Some(before) = before {
-                emit((place(), before.clone()), -1);
-            }
-            if let Some(after) = after {
-                emit((place(), after.clone()), 1);
-            }
-        }
-        if of_group.rows.is_empty() {
-            groups.remove(&group);
-        }
+
+    fn held(&self) -> usize {
+        self.groups.held()
     }
 }
 
-impl<R: Ord + Clone> Group<R> {
-    fn change(&mut self, row: R, diff: isize) {
-        match self.rows.entry(row) {
-            Entry::Vacant(entry) => {
-                if diff != 0 {
-                    entry.insert(diff);
+/// The first `k` rows; a row takes as many places as it has copies, none if they are negative.
+fn least<R: Clone>(rows: &Ordered<R>, k: usize) -> Vec<R> {
+    let copies = rows.there().flat_map(|(row, copies)| {
+        std::iter::repeat_n(row, usize::try_from(*copies).unwrap_or(0).min(k))
+    });
+    copies.take(k).cloned().collect()
+}
+
+/// A row with its order, as it is ranked.
+type Ordinal<O, R> = (O, R);
+
+/// `((group, rank), (order, row))` for the rows before which there are less than `k` of a lesser
+/// order.
+pub(super) fn top_k_with_ties<G, O, R>(
+    rows: Collection<'_, (G, Ordinal<O, R>)>,
+    k: usize,
+) -> Collection<'_, ((G, u64), Ordinal<O, R>)>
+where
+    G: ExchangeData + Hash,
+    O: ExchangeData,
+    R: ExchangeData,
+{
+    let state = WithTies { groups: Keys::default(), k };
+    by_epoch(rows, "TopKWithTies", |(group, _)| route(group), state)
+}
+
+/// A rank, the row that has it, and how many of it there are.
+type Ranked<O, R> = (u64, Ordinal<O, R>, isize);
+
+struct WithTies<G, O, R> {
+    groups: Keys<G, Group<Ordinal<O, R>, Vec<Ranked<O, R>>>>,
+    k: usize,
+}
+
+impl<G, O, R> ByEpoch for WithTies<G, O, R>
+where
+    G: ExchangeData + Hash,
+    O: ExchangeData,
+    R: ExchangeData,
+{
+    type Row = (G, Ordinal<O, R>);
+    type Out = ((G, u64), Ordinal<O, R>);
+
+    fn close(&mut self, changes: Vec<(Self::Row, isize)>, mut emit: impl FnMut(Self::Out, isize)) {
+        let k = self.k;
+        self.groups.close(changes, |group, Group { rows, told }, changes| {
+            for (row, diff) in changes {
+                rows.change(row, diff);
+            }
+            let old = std::mem::replace(told, least_with_ties(rows, k));
+            let (mut old, mut new) = (old.iter().peekable(), told.iter().peekable());
+            loop {
+                // Side by side in the order of the rows; what is the same on both sides stays.
+                let (gone, come) = match (old.peek(), new.peek()) {
+                    (None, None) => break,
+                    (Some(one), Some(other)) if one.1 < other.1 => (old.next(), None),
+                    (Some(one), Some(other)) if one.1 > other.1 => (None, new.next()),
+                    _ => (old.next(), new.next()),
+                };
+                if gone == come {
+                    continue;
+                }
+                for (ranked, sign) in [(gone, -1), (come, 1)] {
+                    if let Some((rank, row, copies)) = ranked {
+                        emit(((group.clone(), *rank), row.clone()), sign * copies);
+                    }
                 }
             }
-            Entry::Occupied(mut entry) => {
-                *entry.get_mut() += diff;
-                if *entry.get() == 0 {
-                    entry.remove();
-                }
-            }
-        }
+        });
     }
 
-    /// The first `k` rows; a row takes as many places as it has copies, none if they are negative.
-    fn least(&self, k: usize) -> Vec<R> {
-        let copies = self.rows.iter().flat_map(|(row, copies)| {
-            std::iter::repeat_n(row, usize::try_from(*copies).unwrap_or(0).min(k))
+    fn held(&self) -> usize {
+        self.groups.held()
+    }
+}
+
+/// The rows whose rank is `k` at most: one more than how many there are of a lesser order.
+fn least_with_ties<O, R>(rows: &Ordered<Ordinal<O, R>>, k: usize) -> Vec<Ranked<O, R>>
+where
+    O: Clone + PartialEq,
+    R: Clone,
+{
+    let mut ranked: Vec<Ranked<O, R>> = Vec::new();
+    let mut before = 0_u64;
+    for (row, copies) in rows.there() {
+        let rank = match ranked.last() {
+            Some((rank, (order, _), _)) if *order == row.0 => *rank,
+            _ => before + 1,
+        };
+        if rank > k as u64 {
+            break;
+        }
+        before = before.saturating_add(copies.unsigned_abs() as u64);
+        ranked.push((rank, row.clone(), *copies));
+    }
+    ranked
+}
+
+/// Which end of the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Least,
+    Greatest,
+}
+
+/// `(key, value)` for the value at one end of the order of each key.
+pub(super) fn at_end<K, V, O, F>(
+    rows: Collection<'_, (K, V)>,
+    end: End,
+    order: F,
+) -> Collection<'_, (K, V)>
+where
+    K: ExchangeData + Hash,
+    V: ExchangeData,
+    O: Ord + 'static,
+    F: Fn(&V) -> O + 'static,
+{
+    let name = match end {
+        End::Least => "MinBy",
+        End::Greatest => "MaxBy",
+    };
+    let state = AtEnd { keys: Keys::default(), end, order, rows: PhantomData };
+    by_epoch(rows, name, |(key, _)| route(key), state)
+}
+
+struct AtEnd<K, V, O, F> {
+    keys: Keys<K, Group<Ordinal<O, V>, Option<V>>>,
+    end: End,
+    order: F,
+    rows: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V, O, F> ByEpoch for AtEnd<K, V, O, F>
+where
+    K: ExchangeData + Hash,
+    V: ExchangeData,
+    O: Ord + 'static,
+    F: Fn(&V) -> O + 'static,
+{
+    type Row = (K, V);
+    type Out = (K, V);
+
+    fn close(&mut self, changes: Vec<((K, V), isize)>, mut emit: impl FnMut((K, V), isize)) {
+        let (end, order) = (self.end, &self.order);
+        self.keys.close(changes, |key, Group { rows, told }, changes| {
+            for (value, diff) in changes {
+                rows.change((order(&value), value), diff);
+            }
+            let now = match end {
+                End::Least => rows.there().next(),
+                End::Greatest => rows.there_back().next(),
+            };
+            let now = now.map(|((_, value), _)| value);
+            if told.as_ref() != now {
+                let now = now.cloned();
+                if let Some(before) = std::mem::replace(told, now.clone()) {
+                    emit((key.clone(), before), -1);
+                }
+                if let Some(now) = now {
+                    emit((key.clone(), now), 1);
+                }
+            }
         });
-        copies.take(k).cloned().collect()
+    }
+
+    fn held(&self) -> usize {
+        self.keys.held()
     }
 }

@@ -65,6 +65,16 @@ pub(crate) enum Expr {
     DistinctCount(Box<Expr>),
     Greatest(Box<Expr>),
     TopK(usize, bool, Box<Expr>),
+    /// As [`Expr::TopK`], with all rows of one order.
+    WithTies(usize, bool, Box<Expr>),
+    /// `max_by` or `min_by`.
+    End(bool, Box<Expr>),
+    Fold(Box<Expr>),
+    /// The least key that each hangs together with.
+    Components(Box<Expr>),
+    /// Values are times.
+    Sessions(Box<Expr>),
+    AsOf(Box<Expr>, Box<Expr>),
     Join(Box<Expr>, Box<Expr>),
     Semijoin(Box<Expr>, Box<Expr>),
     Antijoin(Box<Expr>, Box<Expr>),
@@ -177,6 +187,19 @@ impl Monoid for Span {
 /// By what `latest` orders in random programs: many values tie.
 pub(crate) fn latest_order(value: i64) -> i64 {
     value.rem_euclid(4)
+}
+
+/// A number for a text.
+pub(crate) fn number(text: &str) -> i64 {
+    text.chars().fold(0, |number, c| small(number * 31 + i64::from(u32::from(c))))
+}
+
+/// How far apart rows of one session are at most in random programs.
+pub(crate) const GAP: i64 = 4;
+
+/// What `top_k_with_ties` orders by in random programs.
+pub(crate) fn tied(value: i64) -> i64 {
+    value.div_euclid(3)
 }
 
 /// The id that `distinct_by` keeps one row of in random programs.

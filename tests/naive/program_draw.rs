@@ -1,14 +1,15 @@
 //! Draws random programs: the functions that users would have written.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use differential_dataflow::operators::{CountTotal, Iterate};
-use diptych::Dataflow;
 use diptych::dataflow::{Collection, CollectionExt, Events, Front, PairsExt, Plain};
+use diptych::{Dataflow, EdgesExt, TimedExt, Timestamp};
 
 use super::facts::{Mark, Note};
 use super::program::{Expr, Kind, Pair, Program, Shape, Span};
-use super::program::{distinct_id, joined, latest_order, node, small, spanned};
+use super::program::{GAP, distinct_id, joined, latest_order, node, number, small, spanned, tied};
 
 impl Program {
     /// Draws the program, with one view for each barrier and one for the rest.
@@ -155,6 +156,26 @@ impl Expr {
                 output.extend(there.map(|(value, _)| (**value, 1)).max());
             }),
             Expr::TopK(k, greatest, input) => top(of(input), *k, *greatest),
+            Expr::WithTies(k, greatest, input) => with_ties(of(input), *k, *greatest),
+            Expr::End(true, input) => of(input).max_by(|value| latest_order(*value)),
+            Expr::End(false, input) => of(input).min_by(|value| latest_order(*value)),
+            Expr::Fold(input) => {
+                let spans = of(input).fold_values::<Span>();
+                spans.map(|(key, Span(least, most, n))| (key, small(least * 5 + most * 3 + n)))
+            }
+            Expr::Components(input) => {
+                of(input).components().map(|(key, least)| (key, number(&least)))
+            }
+            Expr::Sessions(input) => {
+                let sessions = timed(of(input)).sessions(Duration::from_micros(GAP as u64));
+                let start = |start: Timestamp, value| small(start.micros() * 7 + value);
+                sessions.map(move |((key, at), (_, value))| (key, start(at, value)))
+            }
+            Expr::AsOf(one, other) => {
+                let found = timed(of(one)).asof_join(timed(of(other)));
+                let both = |value, found: Option<i64>| small(value * 3 + found.unwrap_or(-1));
+                found.map(move |(key, (_, value, found))| (key, both(value, found)))
+            }
             Expr::Join(one, other) => {
                 of(one).join(of(other)).map(|(key, (a, b))| (key, joined(a, b)))
             }
@@ -180,17 +201,20 @@ fn top(rows: Collection<'_, Pair>, k: usize, greatest: bool) -> Collection<'_, P
     ranked.map(|((key, rank), value)| (key, small(value * 11 + rank as i64)))
 }
 
+fn with_ties(rows: Collection<'_, Pair>, k: usize, greatest: bool) -> Collection<'_, Pair> {
+    let sign = if greatest { -1 } else { 1 };
+    let ranked = rows.top_k_with_ties(k, move |(key, value)| (key, sign * tied(value), value));
+    ranked.map(|((key, rank), (_, value))| (key, small(value * 11 + rank as i64)))
+}
+
+/// Values as times, too.
+fn timed(rows: Collection<'_, Pair>) -> Collection<'_, (String, (Timestamp, i64))> {
+    rows.map(|(key, value)| (key, (Timestamp::from_micros(value), value)))
+}
+
 fn reach<'s>(edges: Collection<'s, Pair>, roots: Collection<'s, String>) -> Collection<'s, Pair> {
     let edges = edges.map(|(from, to)| (from, node(to))).distinct();
-    let reached = roots.clone().iterate(|scope, reached| {
-        let (edges, roots) = (edges.enter(scope), roots.enter(scope));
-        reached
-            .map(|node| (node, ()))
-            .join_map(edges, |_, (), to| to.clone())
-            .concat(roots)
-            .distinct()
-    });
-    reached.map(|node| (node, 0))
+    edges.reach(roots).map(|node| (node, 0))
 }
 
 fn distance<'s>(

@@ -85,6 +85,13 @@ fn expr() -> impl Strategy<Value = Expr> {
             unary(Expr::Greatest),
             (0_usize..4, any::<bool>(), one.clone())
                 .prop_map(|(k, greatest, input)| Expr::TopK(k, greatest, input)),
+            (0_usize..4, any::<bool>(), one.clone())
+                .prop_map(|(k, greatest, input)| Expr::WithTies(k, greatest, input)),
+            (any::<bool>(), one.clone()).prop_map(|(greatest, input)| Expr::End(greatest, input)),
+            unary(Expr::Fold),
+            unary(Expr::Components),
+            unary(Expr::Sessions),
+            pairwise(Expr::AsOf),
             pairwise(Expr::Join),
             pairwise(Expr::Semijoin),
             pairwise(Expr::Antijoin),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::program::{Expr, Kind, Pair, Program, Shape, distinct_id, latest_order, node, small};
-use super::program::{joined as joined_value, spanned};
+use super::program::{Expr, GAP, Kind, Pair, Program, Shape, joined as joined_value};
+use super::program::{distinct_id, latest_order, node, number, small, spanned, tied};
 use super::value::add;
 use super::{Answer, Fact, Rows, Value};
 
@@ -184,6 +184,12 @@ impl Expr {
             }
             Expr::TopK(k, greatest, input) => top(&of(input), *k, *greatest),
             Expr::Join(one, other) => join(&of(one), &of(other)),
+            Expr::WithTies(k, greatest, input) => with_ties(&of(input), *k, *greatest),
+            Expr::End(greatest, input) => end(&of(input), *greatest),
+            Expr::Fold(input) => fold(&of(input)),
+            Expr::Components(input) => components(&of(input)),
+            Expr::Sessions(input) => sessions(&of(input)),
+            Expr::AsOf(one, other) => as_of(&of(one), &of(other)),
             Expr::Semijoin(one, other) => {
                 let keys = keys(&of(other));
                 bag(of(one).into_iter().filter(|((key, _), _)| keys.contains(key)))
@@ -283,6 +289,95 @@ fn top(rows: &Bag, k: usize, greatest: bool) -> Bag {
         }
     }
     bag(ranked)
+}
+
+/// The rows before which there are less than `k` of a lesser order, ranked.
+fn with_ties(rows: &Bag, k: usize, greatest: bool) -> Bag {
+    let sign = if greatest { -1 } else { 1 };
+    let there: Vec<_> = rows.iter().filter(|(_, n)| **n > 0).collect();
+    let ranked = there.iter().map(|((key, value), n)| {
+        let order = |value: i64| sign * tied(value);
+        let before = there
+            .iter()
+            .filter(|((other, before), _)| other == key && order(*before) < order(*value));
+        let rank = 1 + before.map(|(_, n)| **n).sum::<i64>();
+        ((key.clone(), *value), rank, **n)
+    });
+    let best = ranked.filter(|(_, rank, _)| *rank <= k as i64);
+    bag(best.map(|((key, value), rank, n)| ((key, small(value * 11 + rank)), n)))
+}
+
+/// The values of each key that are there, each as often as it is.
+fn values(rows: &Bag) -> BTreeMap<&str, Vec<(i64, i64)>> {
+    let mut keys: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
+    for ((key, value), n) in rows.iter().filter(|(_, n)| **n > 0) {
+        keys.entry(key).or_default().push((*value, *n));
+    }
+    keys
+}
+
+fn end(rows: &Bag, greatest: bool) -> Bag {
+    let of_key = |values: Vec<(i64, i64)>| {
+        let ordered = values.into_iter().map(|(value, _)| (latest_order(value), value));
+        if greatest { ordered.max() } else { ordered.min() }
+    };
+    let ends = values(rows).into_iter();
+    bag(ends.filter_map(|(key, values)| Some(((key.to_owned(), of_key(values)?.1), 1))))
+}
+
+fn fold(rows: &Bag) -> Bag {
+    let folded = values(rows).into_iter().map(|(key, values)| {
+        let (least, most) = (values[0].0, values[values.len() - 1].0);
+        let n: i64 = values.iter().map(|(_, n)| n).sum();
+        ((key.to_owned(), small(least * 5 + most * 3 + n)), 1)
+    });
+    bag(folded)
+}
+
+/// The least key that each key hangs together with, told from one to the next.
+fn components(rows: &Bag) -> Bag {
+    let there: Vec<&Pair> = rows.iter().filter(|(_, n)| **n > 0).map(|(pair, _)| pair).collect();
+    let mut least: BTreeMap<&str, &str> = there.iter().map(|(key, _)| (&**key, &**key)).collect();
+    loop {
+        let before = least.clone();
+        for (key, value) in &there {
+            for (other, _) in there.iter().filter(|(_, shared)| shared == value) {
+                let known = least[&**key].min(least[&**other]);
+                least.insert(key, known);
+            }
+        }
+        if least == before {
+            break;
+        }
+    }
+    bag(least.into_iter().map(|(key, least)| ((key.to_owned(), number(least)), 1)))
+}
+
+fn sessions(rows: &Bag) -> Bag {
+    let mut found = Bag::new();
+    for (key, values) in values(rows) {
+        let mut session: Option<(i64, i64)> = None;
+        for (value, n) in values {
+            let start = match session {
+                Some((start, last)) if value - last <= GAP => start,
+                _ => value,
+            };
+            session = Some((start, value));
+            *found.entry((key.to_owned(), small(start * 7 + value))).or_default() += n;
+        }
+    }
+    bag(found)
+}
+
+fn as_of(rows: &Bag, others: &Bag) -> Bag {
+    let others = values(others);
+    let mut found = Bag::new();
+    for ((key, value), n) in rows.iter().filter(|(_, n)| **n > 0) {
+        let of_key = others.get(&**key).into_iter().flatten();
+        let latest = of_key.map(|(other, _)| *other).filter(|other| other <= value).max();
+        *found.entry((key.clone(), small(value * 3 + latest.unwrap_or(-1)))).or_default() += n;
+    }
+    bag(found)
 }
 
 /// How many edges away from a root each reachable node is: one round per step.

@@ -32,6 +32,11 @@ const COMPARED: &[(&str, &str, &[(&str, &str)])] = &[
             ("distinct_count", "distinct_count"),
             ("sum_values", "sum_values"),
             ("components", "components"),
+            ("reach", "reach"),
+            ("grow", "grow"),
+            ("top_k_with_ties", "ties"),
+            ("max_by", "max_by"),
+            ("min_by", "min_by"),
         ],
     ),
     (
@@ -61,7 +66,6 @@ const COMPARED: &[(&str, &str, &[(&str, &str)])] = &[
     ),
     // Compared by `tests/law.rs`, in all ways to compute them.
     ("tests/naive/program_draw.rs", "tests/naive/program_twin.rs", &[("flat_map", "rest")]),
-    ("dataflows/reachability.rs", "tests/naive/twins.rs", &[("grow", "reached")]),
 ];
 
 /// Monoids, by the file in which they are folded in both layers, and the view of them there.

@@ -4,11 +4,14 @@
 //! order of arrival is read. So a late row changes old answers, in the next epoch, in both layers.
 //! Times are [`Timestamp`]s, or whatever else the rows are ordered by where no span is measured.
 //!
-//! An operator here that looks along the rows of a key (all but [`TimedExt::interval_join`]) reads
-//! them all again when one of them changes: keys should be many, and their rows few.
+//! The rows of a key are kept in order by its owner, and a change costs the rows that it concerns:
+//! each operator says which those are.
 
 mod along;
+mod asof_join;
+mod funnel;
 mod interval_join;
+mod sessions;
 mod window;
 
 use std::hash::Hash;
@@ -28,6 +31,10 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///
     /// Two rows of a key that are at most `gap` apart are in one session. A session that grows at
     /// its end keeps its name, so its other rows stay as they are; a late row may make one of two.
+    ///
+    /// A change costs itself and the rows whose session it gives another start: those behind it
+    /// when it comes first in a session, joins two, or divides one. State: every row, sorted by the
+    /// owner of the key.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -53,6 +60,10 @@ pub trait TimedExt<'s, K, V>: Sized {
 
     /// `(key, (at, value, found))`: each row with the latest row of `other` that is not after it,
     /// under the same key; the greatest of those at one time. None where there is no such row.
+    ///
+    /// A row costs one search; a row of `other` costs the rows between its time and that of the
+    /// next of `other`, which find it, or something else when it goes. State: the rows of both
+    /// sides, sorted by the owner of the key.
     ///
     /// ```
     /// use diptych::dataflows::{Customer, Order};
@@ -127,6 +138,8 @@ pub trait TimedExt<'s, K, V>: Sized {
     /// counts once all before it have been taken, in the order of their times; rows at one time are
     /// taken in the order of their values. Sessions that never took the first have reached 0.
     ///
+    /// A change costs the rows of its session, not those of the key. State: every row twice.
+    ///
     /// ```
     /// # use std::time::Duration;
     /// # use diptych::{Dataflow, Event, TimedExt, Timestamp, testing::Live};
@@ -164,7 +177,7 @@ where
     V: ExchangeData + Hash,
 {
     fn sessions(self, gap: Duration) -> Collection<'s, ((K, Timestamp), (Timestamp, V))> {
-        along::sessions(self, micros(gap))
+        sessions::sessions(self, micros(gap))
     }
 
     fn asof_join<W>(
@@ -174,7 +187,7 @@ where
     where
         W: ExchangeData + Hash,
     {
-        along::asof_join(self, other)
+        asof_join::asof_join(self, other)
     }
 
     fn interval_join<W>(
@@ -193,7 +206,7 @@ where
     where
         F: Fn(&V) -> Option<u64> + 'static,
     {
-        along::funnel(self, micros(gap), step)
+        funnel::funnel(self, micros(gap), step)
     }
 }
 
