@@ -1,0 +1,217 @@
+//! What a change of a graph costs: `components()` and `reach()`, and the same by hand.
+//!
+//! `cargo bench --bench graphs [-- NAME] [--edges N] [--nodes N] [--changes N] [--epochs N]`
+//!
+//! All stand behind the same accumulation (edges that come and go, `distinct`) and in front of the
+//! same view; by hand, what is between is differential's own: its prioritised propagation with the
+//! nodes' numbers as labels, and the loop of its documentation for what can be reached. Each runs
+//! in a process of its own, one worker; a change takes edges away that are there and adds others.
+//! Runs take turns, and of each the median change counts; the least of the repeats is compared.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use differential_dataflow::algorithms::graphs::propagate::propagate_at;
+use differential_dataflow::operators::Iterate;
+use diptych::dataflows::{Edge, Root};
+use diptych::{Collection, Dataflow, EdgesExt, PairsExt, testing::Live};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A change may cost so many times what it costs by hand.
+const AT_MOST: f64 = 1.1;
+const REPEATS: usize = 5;
+
+/// What is compared: a name, the operator, and the same by hand.
+const COMPARED: [(&str, fn(&mut Dataflow), fn(&mut Dataflow)); 2] =
+    [("components", components, components_by_hand), ("reach", reach, reach_by_hand)];
+
+fn edges<'s>(df: &mut Dataflow<'s>) -> Collection<'s, (i64, i64)> {
+    let edges = df.events::<Edge>("edges").weighted(|e| e.diff).map(|e| (e.src, e.dst));
+    edges.distinct("edges")
+}
+
+fn roots<'s>(df: &mut Dataflow<'s>) -> Collection<'s, i64> {
+    df.events::<Root>("roots").map(|r| r.node).distinct("roots")
+}
+
+fn components(df: &mut Dataflow) {
+    let ends = edges(df).flat_map(|(src, dst)| [(src, (src, dst)), (dst, (src, dst))]);
+    df.view("found", ends.components());
+}
+
+fn components_by_hand(df: &mut Dataflow) {
+    let both = edges(df).flat_map(|(src, dst)| [(src, dst), (dst, src)]);
+    let nodes = both.clone().map(|(node, _)| (node, node));
+    df.view("found", propagate_at(both, nodes, |label| label.unsigned_abs()));
+}
+
+fn reach(df: &mut Dataflow) {
+    let roots = roots(df);
+    df.view("found", edges(df).reach(roots).map(|node| (node, ())));
+}
+
+fn reach_by_hand(df: &mut Dataflow) {
+    let (edges, roots) = (edges(df).arrange_by_key(), roots(df));
+    let reached = roots.clone().iterate(|scope, reached| {
+        let (edges, roots) = (edges.enter(scope), roots.enter(scope));
+        let there = reached.map(|node| (node, ())).arrange_by_key();
+        there.join_core(edges, |_, (), to| Some(*to)).concat(roots).distinct()
+    });
+    df.view("found", reached.map(|node| (node, ())));
+}
+
+/// How large a run is.
+#[derive(Clone, Copy)]
+struct Size {
+    edges: usize,
+    nodes: usize,
+    changes: usize,
+    epochs: usize,
+}
+
+/// What a run took.
+struct Took {
+    change_ms: f64,
+    load_s: f64,
+    memory_mb: f64,
+    digest: String,
+}
+
+/// A generator of numbers, the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) as usize % end
+    }
+
+    fn edge(&mut self, nodes: usize) -> (i64, i64) {
+        (self.below(nodes) as i64, self.below(nodes) as i64)
+    }
+}
+
+/// One run, in this process: told on standard output.
+fn run(flow: fn(&mut Dataflow), size: Size) -> diptych::Result<()> {
+    let mut numbers = Numbers(1);
+    let mut there: Vec<(i64, i64)> = (0..size.edges).map(|_| numbers.edge(size.nodes)).collect();
+    let event = |(src, dst): (i64, i64), diff| Edge { src, dst, diff };
+    let mut live = Live::start(("graphs", flow))?;
+    live.feed("roots", &[Root { node: 0 }])?;
+    let start = Instant::now();
+    live.feed("edges", &there.iter().map(|edge| event(*edge, 1)).collect::<Vec<_>>())?;
+    let load_s = start.elapsed().as_secs_f64();
+    let mut times = Vec::new();
+    for _ in 0..size.epochs {
+        let mut changes = Vec::new();
+        for _ in 0..size.changes / 2 {
+            let place = numbers.below(there.len());
+            let new = numbers.edge(size.nodes);
+            changes.push(event(std::mem::replace(&mut there[place], new), -1));
+            changes.push(event(new, 1));
+        }
+        let start = Instant::now();
+        live.feed("edges", &changes)?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    let digest = live.snapshot(diptych::serving::Read::Latest)?.digest(0)?;
+    println!("{} {load_s} {} {digest}", times[times.len() / 2], memory_mb());
+    Ok(())
+}
+
+/// Megabytes of memory that this process has had at most.
+fn memory_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is there");
+    let kb: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kb / 1e3
+}
+
+/// One run, in a process of its own.
+fn measure(name: &str, by_hand: bool, size: Size) -> Took {
+    let Size { edges, nodes, changes, epochs } = size;
+    let output = Command::new(std::env::current_exe().expect("this executable"))
+        .args(["--run", name, if by_hand { "by_hand" } else { "ours" }])
+        .args(["--edges", &edges.to_string(), "--nodes", &nodes.to_string()])
+        .args(["--changes", &changes.to_string(), "--epochs", &epochs.to_string()])
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let failed = || panic!("{text}{}", String::from_utf8_lossy(&output.stderr));
+    let mut parts = text.trim().splitn(4, ' ');
+    let mut number = || parts.next().and_then(|part| part.parse().ok()).unwrap_or_else(failed);
+    let (change_ms, load_s, memory_mb) = (number(), number(), number());
+    let digest = parts.next().map_or_else(failed, str::to_owned);
+    Took { change_ms, load_s, memory_mb, digest }
+}
+
+/// Compares one operator with the same by hand; whether it is cheap enough.
+fn compare(name: &str, size: Size) -> bool {
+    let Size { edges, nodes, changes, epochs } = size;
+    println!("{name}: {edges} edges of {nodes} nodes, {epochs} changes of {changes} edges");
+    let mut best: [Option<Took>; 2] = [None, None];
+    for _ in 0..REPEATS {
+        for (best, by_hand) in best.iter_mut().zip([false, true]) {
+            let took = measure(name, by_hand, size);
+            let Took { change_ms, load_s, memory_mb, .. } = took;
+            let who = if by_hand { "by hand" } else { "ours" };
+            println!("  {who:<8} {change_ms:8.2} ms   history {load_s:6.2} s   {memory_mb:6.0} MB");
+            if best.as_ref().is_none_or(|best| change_ms < best.change_ms) {
+                *best = Some(took);
+            }
+        }
+    }
+    let [Some(ours), Some(theirs)] = best else { unreachable!("both were measured") };
+    assert_eq!(ours.digest, theirs.digest, "{name}: another answer");
+    let times = ours.change_ms / theirs.change_ms;
+    let met = times <= AT_MOST;
+    let verdict = if met { "met" } else { "MISSED" };
+    println!(
+        "  a change {times:.2} times, history {:.2}, memory {:.2}; at most {AT_MOST}: {verdict}\n",
+        ours.load_s / theirs.load_s,
+        ours.memory_mb / theirs.memory_mb,
+    );
+    met
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let (mut wanted, mut only) = (String::new(), None);
+    let (mut edges, mut nodes, mut changes, mut epochs) = (None, None, 200, 30);
+    while let Some(argument) = arguments.next() {
+        let mut number = || {
+            let given = arguments.next().and_then(|n| n.replace('_', "").parse::<usize>().ok());
+            given.unwrap_or_else(|| panic!("{argument} needs a number"))
+        };
+        match argument.as_str() {
+            "--bench" => {}
+            "--edges" => edges = Some(number()),
+            "--nodes" => nodes = Some(number()),
+            "--changes" => changes = number(),
+            "--epochs" => epochs = number(),
+            "--run" => {
+                let name = arguments.next().unwrap_or_default();
+                only = Some((name, arguments.next().as_deref() == Some("by_hand")));
+            }
+            name => name.clone_into(&mut wanted),
+        }
+    }
+    let size = |edges: usize| Size { edges, nodes: nodes.unwrap_or(edges / 2), changes, epochs };
+    if let Some((name, by_hand)) = only {
+        let (_, ours, theirs) =
+            COMPARED.into_iter().find(|(known, ..)| *known == name).expect("known");
+        let flow = if by_hand { theirs } else { ours };
+        run(flow, size(edges.expect("--edges"))).expect("it runs");
+        return ExitCode::SUCCESS;
+    }
+    let mut met = true;
+    for (name, ..) in COMPARED.into_iter().filter(|(name, ..)| name.contains(&wanted)) {
+        for edges in edges.map_or_else(|| vec![100_000, 1_000_000], |edges| vec![edges]) {
+            met &= compare(name, size(edges));
+        }
+    }
+    if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
