@@ -41,6 +41,7 @@ mod by_epoch;
 mod collection;
 mod combiner;
 mod definition;
+mod difference;
 mod dump;
 mod ends;
 mod events;
