@@ -4,12 +4,14 @@
 
 mod bodies;
 mod checkpoints;
+mod history;
 mod results;
 
 use std::time::Duration;
 
 pub use bodies::*;
 pub use checkpoints::*;
+pub use history::*;
 pub use results::*;
 
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are
@@ -490,9 +492,3 @@ pub const DEPLOY_SAMPLES_MAX: usize = 1_000;
 
 /// Made-up events of one `diptych sample`: all are drawn in memory, a few hundred bytes each.
 pub const SAMPLE_EVENTS_MAX: u64 = 5_000_000;
-
-/// Events that one run erases from history: their places, 16 bytes each, are held in memory.
-pub const ERASED_EVENTS_MAX: u64 = 16 << 20;
-
-/// Bytes of the reason that is recorded with an erasure: a sentence or two.
-pub const ERASURE_REASON_BYTES_MAX: usize = 1 << 10;

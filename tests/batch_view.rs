@@ -29,6 +29,7 @@ fn meta() -> Meta {
         barriers: vec![Barrier { name: "words".into(), types: "count(String)".into() }],
         views: vec![ViewInfo { name: "a view".into(), schema }],
         sealed_us: Some(1_234_567),
+        branch: Some(diptych::time::Branch(77)),
     }
 }
 

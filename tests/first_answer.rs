@@ -226,7 +226,7 @@ fn get(servers: &Servers, path: &str) -> (u16, Value) {
 }
 
 #[test]
-fn over_http_answers_say_that_they_are_stale() {
+fn over_http_stale_answers_are_for_who_asks_and_say_so() {
     let system = System::in_memory();
     let writer = filled(&system, 9, &[5]);
     let (first, _) = first(&system, &writer);
@@ -237,15 +237,20 @@ fn over_http_answers_say_that_they_are_stale() {
     let view = "/v1/dataflows/word_count/views/counts";
     let flow_of = |status: &Value| status["dataflows"][0].clone();
     let n = |at: Epoch| counts(at)["common"];
-    for path in [format!("{view}?key=common"), format!("{view}?key=common&key=common&limit=9")] {
+    for path in [
+        format!("{view}?key=common&stale=ok"),
+        format!("{view}?key=common&key=common&limit=9&stale=ok"),
+        format!("{view}?key=common&at_least=4"),
+        format!("{view}?key=common&as_of=4"),
+    ] {
         let (status, answer) = get(&servers, &path);
         assert_eq!((status, &answer["stale"]), (200, &Value::Bool(true)), "{answer}");
         assert_eq!((&answer["epoch"], &answer["boundary"]), (&4.into(), &5.into()));
         assert_eq!(answer["rows"][0]["n"], n(4));
     }
-    let (_, page) = get(&servers, &format!("{view}?limit=5000"));
+    let (_, page) = get(&servers, &format!("{view}?limit=5000&stale=ok"));
     assert_eq!(page["rows"].as_array().map(Vec::len), Some(counts(4).len()));
-    let (_, all) = get(&servers, "/v1/dataflows/word_count/snapshot?limit=1");
+    let (_, all) = get(&servers, "/v1/dataflows/word_count/snapshot?limit=1&stale=ok");
     assert_eq!((&all["stale"], &all["epoch"]), (&Value::Bool(true), &4.into()));
     let (status, said) = get(&servers, "/v1/status");
     let said = flow_of(&said);
@@ -263,9 +268,25 @@ fn over_http_answers_say_that_they_are_stale() {
     let (status, older) = get(&servers, &format!("{view}?key=common&as_of=2"));
     assert_eq!((status, &older["rows"][0]["n"]), (200, &n(2).into()), "{older}");
     assert_eq!(older["stale"], Value::Null);
-    let (status, later) = get(&servers, &format!("{view}?as_of=7"));
-    assert_eq!(status, 404);
-    assert!(later["detail"].as_str().is_some_and(|why| why.contains("at_least")), "{later}");
+    // Who may have seen more waits, and is told to come back; so who asks for what is not there yet.
+    for path in [
+        format!("{view}?key=common&timeout=20ms"),
+        format!("{view}?timeout=20ms"),
+        format!("{view}?key=common&key=w0&timeout=20ms"),
+        format!("{view}?key=common&at_least=7&timeout=20ms"),
+        format!("{view}?as_of=7&timeout=20ms"),
+        format!("{view}?as_of=2300-01-01T00:00:00Z&timeout=20ms"),
+        "/v1/dataflows/word_count/snapshot?timeout=20ms".to_owned(),
+        "/v1/dataflows/word_count/snapshot?format=ndjson&timeout=20ms".to_owned(),
+    ] {
+        let (status, why) = get(&servers, &path);
+        assert_eq!(status, 503, "{path}: {why}");
+        let detail = why["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("catching up") && detail.contains("stale=ok"), "{path}: {detail}");
+    }
+    let (status, why) = get(&servers, &format!("{view}?as_of=9"));
+    assert_eq!(status, 404, "it is not in the log: {why}");
+    assert_eq!(get(&servers, &format!("{view}?stale=ok&as_of=4")).0, 400);
 
     let options = ServeOptions::default().writer(&writer).relieving(&first);
     let served = system.serve(&[flow()], options).expect("served");

@@ -150,7 +150,14 @@ impl Shift {
     fn labour(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         self.begun.get_or_init(Instant::now);
         let job = &self.job;
-        let task = format!("batch {} up to epoch {}", job.description.plan(), job.boundary);
+        let end = job.reader.end_at(job.boundary);
+        let task = match &job.earlier {
+            None => format!("batch {} up to {end}", job.description.plan()),
+            Some((from, _)) => {
+                let from = job.reader.end_at(*from);
+                format!("batch {} from {from} up to {end}", job.description.plan())
+            }
+        };
         if let Err(error) = agree(worker, &job.cluster, &task) {
             self.fail(error);
             return None;

@@ -28,7 +28,7 @@ impl BatchView {
             bytes += part.len() as u64;
         }
         if let Some(clock) = self.sealed_us() {
-            super::sealed::write(&**disk, &dir, self.boundary(), clock)?;
+            super::sealed::write(&**disk, &dir, self.boundary(), (clock, self.branch()))?;
         }
         disk.sync_dir(&dir)?;
         replace(&**disk, &dir.join(names::manifest(self.boundary())), &self.manifest_bytes()?)?;

@@ -11,7 +11,7 @@ use super::manifest::Manifest;
 use super::names::{self, Identity};
 use crate::error::Result;
 use crate::io::{Disk, Lock, replace};
-use crate::time::Epoch;
+use crate::time::{Branch, Epoch};
 
 /// How deep below `views` directories are looked for: dataflow, version, and one for safety.
 const DEPTH: usize = 3;
@@ -129,6 +129,14 @@ impl Home {
         let path = self.0.join(names::manifest(boundary));
         let mut manifest = Manifest::read(disk, &path)?;
         log_identity.clone_into(&mut manifest.meta.log_identity);
-        replace(disk, &path, &manifest.to_bytes()?)
+        replace(disk, &path, &manifest.to_bytes()?)?;
+        // The branch that its last epoch was of is none of the new history.
+        match super::sealed::read(disk, &self.0, boundary)? {
+            Some((clock, _)) => {
+                let branch = Some(log_identity.parse::<Branch>()?);
+                super::sealed::write(disk, &self.0, boundary, (clock, branch))
+            }
+            None => Ok(()),
+        }
     }
 }

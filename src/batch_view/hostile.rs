@@ -73,6 +73,7 @@ fn manifest() -> Manifest {
         barriers: Vec::new(),
         views: vec![ViewInfo { name: VIEW.into(), schema }],
         sealed_us: None,
+        branch: None,
     };
     let part = Part {
         file: "part".into(),

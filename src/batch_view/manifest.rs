@@ -12,7 +12,7 @@ use crate::io::{Disk, read_all};
 use crate::limits::BATCH_VIEW_MANIFEST_BYTES_MAX;
 use crate::row::ViewInfo;
 use crate::serving::Digest;
-use crate::time::Epoch;
+use crate::time::{Branch, Epoch};
 
 const MAGIC: [u8; 8] = *b"DPTVIEW\0";
 /// The newest format this build writes and reads. Up to 1 the index of a view part's blocks was one
@@ -43,6 +43,9 @@ pub struct Meta {
     /// known. It stands in a file of its own.
     #[serde(skip)]
     pub sealed_us: Option<i64>,
+    /// Who wrote that epoch, if that is known; beside the clock.
+    #[serde(skip)]
+    pub branch: Option<Branch>,
 }
 
 /// One file.

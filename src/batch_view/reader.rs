@@ -1,5 +1,6 @@
 //! Reading a batch view: the newest that is whole, its accumulations and its views.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Disk;
 use crate::row::{ByteRange, ViewInfo};
 use crate::serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
-use crate::time::Epoch;
+use crate::time::{Branch, Epoch};
 
 /// The view of what a dataflow refuses.
 const REFUSED: &str = "errors";
@@ -119,7 +120,9 @@ impl BatchView {
         let dir = identity.dir(root);
         let path = dir.join(names::manifest(boundary));
         let mut manifest = Manifest::read(&*disk, &path)?;
-        manifest.meta.sealed_us = super::sealed::read(&*disk, &dir, boundary)?;
+        let sealed = super::sealed::read(&*disk, &dir, boundary)?;
+        manifest.meta.sealed_us = sealed.map(|sealed| sealed.0);
+        manifest.meta.branch = sealed.and_then(|sealed| sealed.1);
         let (dataflow, version) = (&manifest.dataflow, &manifest.version);
         if (dataflow, version) != (&identity.dataflow, &identity.version) {
             return Err(Error::new(
@@ -158,6 +161,25 @@ impl BatchView {
     /// The wall clock that its log had recorded for the last epoch, if that is known.
     pub fn sealed_us(&self) -> Option<i64> {
         self.manifest.meta.sealed_us
+    }
+
+    /// Who wrote the last epoch below the boundary, if that is known.
+    pub fn branch(&self) -> Option<Branch> {
+        self.manifest.meta.branch
+    }
+
+    /// The digest of all it holds, whoever of how many workers wrote which part.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut all: BTreeMap<(String, &str), Digest> = BTreeMap::new();
+        for part in &self.manifest.parts {
+            let digest = all.entry((format!("{:?}", part.kind), &part.name)).or_default();
+            *digest = digest.plus(part.digest);
+        }
+        let mut digest = Digest::default();
+        for ((kind, name), part) in all {
+            digest.add(format!("{kind} {name}").as_bytes(), part.to_string().as_bytes(), 1);
+        }
+        digest
     }
 
     /// How many workers wrote it; any number can read it.

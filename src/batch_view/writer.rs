@@ -188,7 +188,7 @@ impl BatchViewWriter {
         }
         assert_eq!(parts.len(), expected, "parts were written that the meta data do not state");
         if let Some(clock) = meta.sealed_us {
-            super::sealed::write(&*self.disk, &self.dir, self.boundary, clock)?;
+            super::sealed::write(&*self.disk, &self.dir, self.boundary, (clock, meta.branch))?;
         }
         let manifest = Manifest {
             dataflow: self.identity.dataflow.clone(),

@@ -5,12 +5,12 @@ use std::str::FromStr;
 use crate::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::log::Reader;
-use crate::time::Epoch;
+use crate::time::{At, Epoch};
 
 /// Which epoch an answer is to be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AsOf {
-    Epoch(Epoch),
+    Epoch(At),
     /// The last epoch of this moment, in microseconds since 1970.
     Time(i64),
 }
@@ -35,7 +35,7 @@ impl AsOf {
     /// The epoch, which the log may not have.
     pub(super) fn epoch(self, reader: &Reader) -> Result<Epoch> {
         match self {
-            AsOf::Epoch(epoch) => Ok(epoch),
+            AsOf::Epoch(at) => reader.branches().check(at).map(|()| at.epoch),
             AsOf::Time(at) => {
                 let found = reader.at_time(at, Epoch::MAX)?;
                 let Some(epoch) = found.epoch else {
@@ -53,7 +53,7 @@ impl AsOf {
     /// As a server is asked.
     pub(super) fn to_text(self) -> String {
         match self {
-            AsOf::Epoch(epoch) => epoch.to_string(),
+            AsOf::Epoch(at) => at.to_string(),
             AsOf::Time(at) => Timestamp::from_micros(at).to_string(),
         }
     }
@@ -65,9 +65,11 @@ mod tests {
 
     #[test]
     fn a_number_is_an_epoch_and_a_time_a_time() {
-        assert_eq!("7".parse(), Ok(AsOf::Epoch(7)));
+        assert_eq!("7".parse(), Ok(AsOf::Epoch(7.into())));
+        let at = "7~00000000000000ff";
+        assert_eq!(at.parse::<AsOf>().map(AsOf::to_text), Ok(at.to_owned()));
         assert_eq!("1970-01-01T00:00:01Z".parse(), Ok(AsOf::Time(1_000_000)));
-        for wrong in ["-7", "x", "", "1e3"] {
+        for wrong in ["-7", "x", "", "1e3", "7~", "7~ff"] {
             assert!(wrong.parse::<AsOf>().is_err(), "{wrong}");
         }
         let text = AsOf::Time(1_475_314_014_000_001).to_text();

@@ -6,7 +6,7 @@ use super::args::{FormatArgs, WorkerArgs};
 use super::as_of::AsOf;
 use super::place::PlaceArgs;
 use crate::error::{Error, Kind, Result};
-use crate::time::Epoch;
+use crate::time::{At, Epoch};
 
 #[derive(Args, Debug)]
 pub(super) struct QueryArgs {
@@ -21,8 +21,8 @@ pub(super) struct QueryArgs {
     /// Print at most so many rows
     #[arg(long, value_name = "ROWS")]
     pub(super) limit: Option<usize>,
-    /// Answer as of the end of this epoch, or of the last at this time (RFC 3339) [default: the
-    /// last in the log]
+    /// Answer as of the end of this epoch (its number, or EPOCH~BRANCH as an answer said), or of the
+    /// last at this time (RFC 3339) [default: the last in the log]
     #[arg(long, value_name = "EPOCH|TIME")]
     pub(super) as_of: Option<AsOf>,
     #[command(flatten)]
@@ -66,8 +66,8 @@ pub(super) struct ChangesArgs {
     pub(super) view: String,
     #[command(flatten)]
     pub(super) place: PlaceArgs,
-    /// The first epoch whose changes are printed, or a token, VERSION@EPOCH, of a server; without
-    /// it, all rows come first
+    /// The first epoch whose changes are printed, or a token of a server,
+    /// VERSION@EPOCH~BRANCH; without it, all rows come first
     #[arg(long, value_name = "EPOCH", required_unless_present = "follow", value_parser = token)]
     pub(super) from: Option<String>,
     /// Stop before this epoch [default: the log's end]
@@ -94,15 +94,15 @@ impl ChangesArgs {
     }
 }
 
-/// The epoch of a token, `VERSION@EPOCH`, or of a number.
+/// The epoch of a token, `VERSION@EPOCH~BRANCH`, or of a number.
 pub(super) fn epoch_of(token: &str) -> Option<Epoch> {
-    token.rsplit('@').next()?.parse().ok()
+    token.rsplit('@').next()?.parse::<At>().ok().map(|at| at.epoch)
 }
 
 fn token(text: &str) -> std::result::Result<String, String> {
     match epoch_of(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err("neither an epoch nor a token VERSION@EPOCH".to_owned()),
+        None => Err("neither an epoch nor a token VERSION@EPOCH~BRANCH".to_owned()),
     }
 }
 

@@ -10,8 +10,9 @@ use super::remote;
 use super::sheet::Sheet;
 use crate::error::{Error, Kind, Result};
 use crate::row::Datum;
+use crate::serving::Token;
 use crate::system::{Boundary, System};
-use crate::time::Epoch;
+use crate::time::{At, Epoch};
 
 /// Computes the changes from a data directory, or has a server send them.
 pub(super) fn run(args: &ChangesArgs, catalog: &Catalog) -> Result<ExitCode> {
@@ -27,12 +28,33 @@ pub(super) fn not_sealed(from: Epoch, upper: Epoch, end: Epoch) -> Error {
     Error::new(Kind::Missing, message).remedy("ask for sealed epochs")
 }
 
+/// Refuses a token of another history of the log.
+fn check_token(args: &ChangesArgs, system: &System) -> Result<()> {
+    let text = args.from.as_deref().filter(|text| text.contains('@'));
+    let token = text.map(str::parse::<Token>).transpose()?;
+    let Some((token, last)) =
+        token.and_then(|token| token.epoch.checked_sub(1).map(|l| (token, l)))
+    else {
+        return Ok(());
+    };
+    if token.branch.is_none() {
+        let message = format!("the token {token} does not say which history of the log it is of");
+        return Err(Error::new(Kind::Conflict, message)
+            .remedy("give the number of an epoch, or a token of a server of this release"));
+    }
+    let branches = system.reader()?.branches();
+    branches.check(At { epoch: last, branch: token.branch }).map_err(|error| {
+        error.within(format!("the token {token}")).remedy("forget what was read by it: start again")
+    })
+}
+
 /// Recomputes from an epoch below `from` on, telling every epoch apart, and prints the changes.
 fn local(args: &ChangesArgs, catalog: &Catalog, system: &System) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let description = definition.describe()?;
     let view = description.view(&args.view)?;
     let from = args.first()?;
+    check_token(args, system)?;
     let end = system.reader()?.upper()?;
     let upper = args.to.unwrap_or(end);
     if upper > end || from >= upper {

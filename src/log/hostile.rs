@@ -11,17 +11,19 @@ use super::correction::Taken;
 use super::envelope::{
     Envelope, FORMAT, FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode,
 };
-use super::erase::{Erasure, parts};
+use super::erase::Erasure;
 use super::frame::{HEAD, Head, Header, Section, decode_message, encode_frame};
 use super::layout::{Dir, MANIFEST, MARK};
 use super::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry, Sum};
 use super::mark::{Mark, MarkWriter, read_slots};
+use super::parts;
 use super::position::{Position, Retracted};
 use super::schemas::Schemas;
 use super::segment::{Block, EpochRecord, EpochTable};
 use super::state::{ProducerMark, State, Trimmed};
 use crate::hostile::Decoder;
 use crate::io::{SimDisk, replace};
+use crate::time::Branch;
 
 const SALT: u64 = 7;
 const PLACE: &str = "log";
@@ -133,7 +135,8 @@ fn erased() -> Vec<u8> {
     manifest.erasures.push(Erasure::sample());
     let segment = &mut manifest.segments[0];
     (segment.rewritten, segment.rows[0].rewritten) = (2, 1);
-    let parts = parts(&manifest).unwrap_or_else(|error| panic!("a sample: {error}"));
+    manifest.branches = vec![(0, Branch(5)), (1, Branch(6))];
+    let parts = parts::bytes(&manifest).unwrap_or_else(|error| panic!("a sample: {error}"));
     [sample(&(&manifest, &manifest.retractions)), parts].concat()
 }
 
@@ -255,7 +258,7 @@ fn run_parts(bytes: &[u8]) {
     let Ok(manifest) = Manifest::load(&dir) else { return };
     let Ok(schemas) = manifest.schemas(&dir) else { return };
     drop(manifest.files(&schemas));
-    drop(parts(&manifest));
+    drop(parts::bytes(&manifest));
 }
 
 fn run_mark(bytes: &[u8]) {

@@ -7,13 +7,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode};
-use super::erase::{self, Erasure};
+use super::erase::Erasure;
 use super::layout::{Dir, MANIFEST, damaged, epochs_name, retractions_name, rows_name, state_name};
+use super::parts;
 use super::schemas::{Schemas, StoredSchema};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Open, read_all, replace};
 use crate::limits;
-use crate::time::Epoch;
+use crate::time::{Branch, Epoch};
 
 /// A file's length in bytes and the CRC32C of all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,13 +70,17 @@ pub(super) struct Manifest {
     /// The state file at `upper`: the lower epoch in its name, and its checksum.
     pub(super) state: Option<(Epoch, Sum)>,
     /// What was erased from history, oldest first. It and the numbers of rewritings are a marked
-    /// part behind the body, which is there only if something was erased.
+    /// part behind the body (`parts.rs`), which is there only if something was erased.
     #[serde(skip)]
     pub(super) erasures: Vec<Erasure>,
     /// The files of the segments whose epochs take events back, by lower epoch: a part of its own,
     /// behind the others, in manifests that need it only.
     #[serde(skip)]
     pub(super) retractions: Vec<RetractionsEntry>,
+    /// From which epoch on which writer's they are; empty before the first writer that states it.
+    /// A marked part, too.
+    #[serde(skip)]
+    pub(super) branches: Vec<(Epoch, Branch)>,
 }
 
 impl Manifest {
@@ -89,6 +94,7 @@ impl Manifest {
             state: None,
             erasures: Vec::new(),
             retractions: Vec::new(),
+            branches: Vec::new(),
         }
     }
 
@@ -107,7 +113,7 @@ impl Manifest {
                 let (manifest, retractions) = with.map_err(|e| damaged(&path, 24, e))?;
                 Manifest { retractions, ..manifest }
             }
-            _ => erase::with_parts(&path, body)?,
+            _ => parts::read(&path, body)?,
         };
         let mut due = manifest.lower;
         for segment in &manifest.segments {
@@ -132,8 +138,8 @@ impl Manifest {
 
     /// Its bytes, of the least format that can say it.
     pub(super) fn bytes(&self) -> Result<Vec<u8>> {
-        if !self.erasures.is_empty() {
-            let body = [encode(&(self, &self.retractions))?, erase::parts(self)?].concat();
+        if !self.erasures.is_empty() || !self.branches.is_empty() {
+            let body = [encode(&(self, &self.retractions))?, parts::bytes(self)?].concat();
             return Ok(Envelope::Manifest.seal_as(FORMAT_WITH_PARTS, &body));
         }
         if self.retractions.is_empty() {

@@ -3,6 +3,7 @@
 mod append;
 mod at_time;
 mod backup;
+mod branches;
 mod chunk;
 mod clocks;
 mod commit;
@@ -19,6 +20,7 @@ mod layout;
 mod manifest;
 mod mark;
 mod part;
+mod parts;
 mod position;
 mod reader;
 mod recovery;

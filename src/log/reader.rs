@@ -18,7 +18,7 @@ use super::segment::EpochTable;
 use super::view::View;
 use crate::error::{Error, Kind, Result};
 use crate::io::Disk;
-use crate::time::Epoch;
+use crate::time::{Branches, Epoch};
 
 /// Reads a log, from the process that writes it or from any other one.
 ///
@@ -112,6 +112,21 @@ impl Reader {
     /// created, and anew by every erasure.
     pub fn identity(&self) -> String {
         format!("{:016x}", self.view().manifest.identity)
+    }
+
+    /// Who wrote which epochs, kept up to date by every look at the log's end.
+    pub fn branches(&self) -> Branches {
+        self.view().branches.clone()
+    }
+
+    /// What tells the history below the frontier `upper` from that of any other log: the frontier,
+    /// the log, and who wrote the last epoch.
+    pub(crate) fn end_at(&self, upper: Epoch) -> String {
+        // A writer may have begun since, the first that names branches at all.
+        let _ = self.upper();
+        let (identity, branch) = (self.identity(), self.branches().before(upper));
+        let branch = branch.map_or_else(String::new, |branch| format!(", branch {branch}"));
+        format!("epoch {upper} of log {identity}{branch}")
     }
 
     /// What was erased from history, oldest first.

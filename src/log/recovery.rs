@@ -11,6 +11,7 @@
 
 use std::collections::HashSet;
 
+use super::branches;
 use super::correction;
 use super::envelope::FORMAT_FINGERPRINTS;
 use super::frame_file::{FILE_HEAD, Frame, FrameFile};
@@ -22,7 +23,7 @@ use super::schemas::Schemas;
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Open, Random};
-use crate::time::Epoch;
+use crate::time::{Branch, Epoch};
 
 /// How much is rewritten at once.
 const REWRITE_BYTES: u64 = 4 << 20;
@@ -56,7 +57,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
     }
     // A rename may have been done and not be durable yet; what it replaced is removed below.
     dir.sync()?;
-    let manifest = Manifest::load(dir)?;
+    let mut manifest = Manifest::load(dir)?;
     let sealed_schemas = manifest.schemas(dir)?;
     for (name, sum) in manifest.files(&sealed_schemas) {
         check_len(dir, &name, sum)?;
@@ -100,6 +101,9 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
     let Some(open) = files.pop() else { unreachable!("epoch {newest} names a file") };
     let Scan { schemas, state, retracted, due: upper, .. } = scan;
     remove_leftovers(dir, &manifest)?;
+    // Before the mark: who sees that another writer is there finds its branch.
+    branches::begin(&mut manifest.branches, upper, Branch(random.next()));
+    manifest.store(dir)?;
     let mark = MarkWriter::create(dir, Mark { upper, file: open.first, offset: end })?;
     let rotated = files;
     Ok(Recovered {

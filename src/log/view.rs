@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::branches;
 use super::correction::{self, Corrections};
 use super::erase;
 use super::frame::Payload;
@@ -14,7 +15,7 @@ use super::recovery::{frame_files, missing_frames, no_log};
 use super::schemas::Schemas;
 use crate::error::{Error, Result};
 use crate::io::Open;
-use crate::time::Epoch;
+use crate::time::{Branches, Epoch};
 
 /// How often a load is tried again when the writer changes the files meanwhile.
 const TRIES: usize = 100;
@@ -33,6 +34,8 @@ pub(super) struct View {
     pub(super) retracted: Arc<Retracted>,
     /// The first epoch that is not durable.
     pub(super) upper: Epoch,
+    /// Who wrote which epochs, for whoever asks, also while the view goes on.
+    pub(super) branches: Branches,
     /// The mark as it was last read. From one epoch to the next it is written once; what is more is
     /// a new frame file, a new writer, or a new history.
     marked: Found,
@@ -120,7 +123,10 @@ impl View {
         let mut retracted = Retracted::default();
         let corrections = correction::load_all(dir, &manifest, &mut retracted)?;
         let (frames, retracted) = (Vec::new(), Arc::new(retracted));
-        let mut view = View { manifest, schemas, frames, corrections, retracted, upper, marked };
+        let branches = Branches::default();
+        branches.set(branches::known(&manifest));
+        let mut view =
+            View { manifest, schemas, frames, corrections, retracted, upper, branches, marked };
         if mark.upper > view.upper {
             view.load_frames(dir, mark)?;
         }
@@ -179,7 +185,7 @@ impl View {
         let (mark, before) = (found.mark, self.marked);
         let epochs = mark.upper.wrapping_sub(before.mark.upper);
         if found.counter.wrapping_sub(before.counter) != epochs {
-            erase::same_history(dir, self.manifest.identity)?;
+            self.branch_off(dir)?;
         }
         self.marked = found;
         if mark.upper <= self.upper {
@@ -193,16 +199,33 @@ impl View {
             return self.check(dir, mark);
         }
         let fresh = View::load(dir)?;
-        if fresh.manifest.identity != self.manifest.identity {
-            return Err(erase::other_history(&fresh.manifest, self.manifest.identity));
-        }
+        self.check_same(&fresh.manifest)?;
         if fresh.upper < self.upper {
             let (now, before) = (fresh.upper, self.upper);
             let message = format!("the log ends at epoch {now}, it ended at {before} before");
             return Err(damaged(&dir.file(MANIFEST), 0, message));
         }
-        *self = fresh;
+        let branches = std::mem::take(&mut self.branches);
+        branches.set(branches::known(&fresh.manifest));
+        *self = View { branches, ..fresh };
         Ok(())
+    }
+
+    /// Another writer may be there: from which epoch on its branch holds.
+    fn branch_off(&mut self, dir: &Dir) -> Result<()> {
+        let fresh = Manifest::load(dir)?;
+        self.check_same(&fresh)?;
+        self.branches.set(branches::known(&fresh));
+        self.manifest.branches = fresh.branches;
+        Ok(())
+    }
+
+    /// Refuses a manifest that goes on otherwise than what was read before.
+    fn check_same(&self, fresh: &Manifest) -> Result<()> {
+        if fresh.identity != self.manifest.identity {
+            return Err(erase::other_history(fresh, self.manifest.identity));
+        }
+        branches::check(&self.manifest, fresh, self.upper)
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
+use super::branches;
 use super::chunk::Sealed;
 use super::commit::{Head, Request, again};
 use super::correction::Taken;
@@ -22,7 +23,7 @@ use super::threads;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, Random, RealRandom};
 use crate::limits;
-use crate::time::Epoch;
+use crate::time::{Branches, Epoch};
 
 /// How a log is written. The defaults suit a server.
 #[derive(Clone, Debug)]
@@ -62,6 +63,7 @@ pub struct Writer {
     shared: Arc<Shared>,
     /// Of the log.
     identity: u64,
+    branches: Branches,
     /// They hold the lock.
     threads: Vec<JoinHandle<()>>,
 }
@@ -162,6 +164,8 @@ impl Writer {
         let recovered = recover(&dir, options.random.as_ref())?;
         let Recovered { manifest, sealed_schemas, sealed_state, rotated, upper, .. } = recovered;
         let (identity, version) = (manifest.identity, recovered.open.version);
+        let branches = Branches::default();
+        branches.set(branches::known(&manifest));
         let state = Arc::new(Mutex::new(recovered.state));
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
@@ -194,7 +198,7 @@ impl Writer {
         };
         let rotate = options.rotate_bytes;
         let threads = threads::start(&shared, head, sealer, rotate, options.background)?;
-        Ok(Writer { shared, identity, threads })
+        Ok(Writer { shared, identity, branches, threads })
     }
 
     /// Queues an append. Waits while the queue is full; the answer comes from
@@ -295,6 +299,11 @@ impl Writer {
     /// The first epoch that is not durable yet.
     pub fn upper(&self) -> Epoch {
         self.shared.live().upper
+    }
+
+    /// Who wrote which epochs; from the log's end on it is this writer.
+    pub fn branches(&self) -> &Branches {
+        &self.branches
     }
 
     /// Every epoch from `lower` (returned) on, in order, each after its sync. What is before

@@ -1,26 +1,33 @@
 //! At which epoch to answer, and the snapshot that does.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::replays::Span;
 use super::site::{Flow, Site};
 use crate::error::{Error, Kind, Result};
+use crate::limits::READ_WAIT;
 use crate::log::AtTime;
 use crate::serving::{Read, Snapshot};
-use crate::time::Epoch;
+use crate::time::{At, Epoch};
+
+/// How often a request that waits for a dataflow to catch up looks which index serves it.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Which epoch an answer is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// The last complete epoch.
+    /// The last complete epoch, once everything is there again that readers may have seen before
+    /// the process was started.
     #[default]
     Latest,
+    /// The last complete epoch, be it an earlier one than was seen before the process was started.
+    Stale,
     /// The last complete epoch, once it is at least this one, which must be in the log already;
     /// waits at most this long.
-    AtLeast(Epoch, Duration),
+    AtLeast(At, Duration),
     /// Exactly this epoch; recomputed when the index has let it go.
-    AsOf(Epoch),
+    AsOf(At),
     /// The last epoch whose clock is at or before this many microseconds since 1970.
     AsOfTime(i64),
     /// The last epoch that an independent batch run has proved.
@@ -33,20 +40,47 @@ impl Site {
     /// # Errors
     /// When the epoch is not there (yet), or was never proved; the error names the valid range.
     pub async fn snapshot(&self, flow: &Flow, mode: Mode) -> Result<Arc<Snapshot>> {
+        self.snapshot_within(flow, mode, READ_WAIT).await
+    }
+
+    /// [`Site::snapshot`] that waits at most for `patience` while the dataflow catches up with
+    /// what was in the log when the process was started.
+    ///
+    /// # Errors
+    /// As there, and when it takes longer.
+    pub async fn snapshot_within(
+        &self,
+        flow: &Flow,
+        mode: Mode,
+        patience: Duration,
+    ) -> Result<Arc<Snapshot>> {
         match mode {
-            Mode::Latest => flow.serving.snapshot(Read::Latest).map(Arc::new),
-            Mode::AtLeast(epoch, patience) => {
+            Mode::Latest => {
+                self.caught_up(flow, Epoch::MAX, patience).await?;
+                flow.serving.snapshot(Read::Latest).map(Arc::new)
+            }
+            Mode::Stale => flow.serving.snapshot(Read::Latest).map(Arc::new),
+            Mode::AtLeast(at, patience) => {
+                let epoch = at.epoch;
+                self.check_history(at).await?;
                 if flow.serving.index().frontier() <= epoch {
                     self.check_sealed(epoch).await?;
                 }
                 let mut frontier = flow.frontier.clone();
                 let seen = frontier.wait_for(|upper| *upper > epoch);
                 if tokio::time::timeout(patience, seen).await.is_err() {
+                    self.caught_up(flow, epoch, Duration::ZERO).await?;
                     return Err(not_in_time(flow, epoch, patience));
                 }
                 flow.serving.snapshot(Read::AtLeast(epoch, Duration::ZERO)).map(Arc::new)
             }
-            Mode::AsOf(epoch) => {
+            Mode::AsOf(at) => {
+                let epoch = at.epoch;
+                self.check_history(at).await?;
+                if self.waits(flow, epoch) {
+                    self.check_sealed(epoch).await?;
+                    self.caught_up(flow, epoch, patience).await?;
+                }
                 // Asked for first: `since` may move past the epoch at any moment.
                 let found = flow.serving.snapshot(Read::AsOf(epoch));
                 if found.is_err() && epoch < flow.serving.index().since() {
@@ -61,13 +95,19 @@ impl Site {
             }
             Mode::AsOfTime(at) => {
                 let reader = Arc::clone(&self.reader);
+                if flow.serving.index().is_stale() {
+                    let reader = Arc::clone(&reader);
+                    let there = blocking(move || reader.at_time(at, reader.upper()?)).await?;
+                    self.caught_up(flow, there.epoch.unwrap_or(0), patience).await?;
+                }
                 let below = flow.serving.index().frontier();
                 let AtTime { epoch, jumped } = blocking(move || reader.at_time(at, below)).await?;
                 let Some(epoch) = epoch else {
                     return Err(Error::new(Kind::Missing, "no epoch is as old as that time")
                         .remedy("ask for a later time, or for an epoch by its number"));
                 };
-                let snapshot = Box::pin(self.snapshot(flow, Mode::AsOf(epoch))).await?;
+                let mode = Mode::AsOf(epoch.into());
+                let snapshot = Box::pin(self.snapshot_within(flow, mode, patience)).await?;
                 Ok(match Arc::into_inner(snapshot) {
                     Some(snapshot) => Arc::new(snapshot.among_jumps(jumped)),
                     None => unreachable!("a snapshot that was just taken is shared"),
@@ -78,6 +118,57 @@ impl Site {
                     .remedy("ask for a verification, or read the latest epoch")
             }),
         }
+    }
+
+    /// Is `epoch` beyond what a dataflow answers at that is still catching up? One that has failed
+    /// stays where it is.
+    fn waits(&self, flow: &Flow, epoch: Epoch) -> bool {
+        let index = flow.serving.index();
+        index.is_stale() && index.frontier() <= epoch && self.history.failure(&flow.name).is_none()
+    }
+
+    /// Waits, while a dataflow catches up with what was in the log when the process was started,
+    /// until it answers at `epoch`, or has caught up: readers have seen what was there, and no
+    /// frontier goes back for them.
+    pub(super) async fn caught_up(
+        &self,
+        flow: &Flow,
+        epoch: Epoch,
+        patience: Duration,
+    ) -> Result<()> {
+        let begun = Instant::now();
+        let mut frontier = flow.frontier.clone();
+        while self.waits(flow, epoch) {
+            let left = patience.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return Err(catching_up(flow, epoch, patience));
+            }
+            // Another index may take over at the same frontier, which moves nothing.
+            let seen = flow.serving.index().frontier();
+            let moved = frontier.wait_for(|upper| *upper > seen);
+            let waited = tokio::time::timeout(left.min(LOOK), moved).await;
+            let over = matches!(waited, Ok(Err(_)));
+            drop(waited);
+            if over {
+                tokio::time::sleep(left.min(LOOK)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses an epoch that is of another history of the log.
+    pub(super) async fn check_history(&self, at: At) -> Result<()> {
+        if at.branch.is_none() {
+            return Ok(());
+        }
+        let branches = self.reader.branches();
+        if branches.objection(at).is_none() {
+            return Ok(());
+        }
+        // Another writer may have begun since the log was last looked at.
+        let reader = Arc::clone(&self.reader);
+        blocking(move || reader.upper()).await?;
+        branches.check(at)
     }
 
     /// Refuses to wait for an epoch that nobody was told of.
@@ -119,6 +210,20 @@ impl Site {
         let mut pending = self.load.replays.ask(&self.history, &flow.name, span, since)?;
         pending.wait().await?.index.snapshot(Read::AsOf(epoch)).map(Arc::new)
     }
+}
+
+/// Readers may have seen more than there is yet.
+fn catching_up(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
+    let (name, upper) = (&flow.name, flow.serving.index().frontier());
+    let goal = match epoch {
+        Epoch::MAX => "the end that the log had when the process was started".to_owned(),
+        epoch => format!("epoch {epoch}"),
+    };
+    let message = format!(
+        "dataflow {name:?} is catching up, and after {patience:?} is not at {goal}: upper is {upper}"
+    );
+    Error::new(Kind::Stopped, message)
+        .remedy("ask again in a moment, or with stale=ok for the latest epoch there is")
 }
 
 fn not_in_time(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {

@@ -19,7 +19,7 @@ use super::part::{Ahead, LargeEpoch};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::limits::CHANGES_CHUNK;
-use crate::time::Epoch;
+use crate::time::{At, Branch, Epoch, another};
 
 /// One change of a view. Ordered by epoch, key and value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +40,9 @@ pub struct Change {
 /// use diptych::serving::Token;
 /// let token: Token = "3@17".parse()?;
 /// assert_eq!((&*token.version, token.epoch), ("3", 17));
-/// assert_eq!(token.to_string(), "3@17");
+/// assert_eq!((token.to_string(), token.branch), ("3@17".into(), None));
+/// let token: Token = "3@17~00000000000000ff".parse()?;
+/// assert!(token.branch.is_some());
 /// # Ok::<(), diptych::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +51,13 @@ pub struct Token {
     pub version: String,
     /// The first epoch that was not delivered.
     pub epoch: Epoch,
+    /// Who wrote the last epoch that was; none when there was none, or no log.
+    pub branch: Option<Branch>,
 }
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.version, self.epoch)
+        write!(f, "{}@{}", self.version, At { epoch: self.epoch, branch: self.branch })
     }
 }
 
@@ -63,10 +67,12 @@ impl FromStr for Token {
         let parts = text.rsplit_once('@');
         let parts = parts.and_then(|(version, epoch)| Some((version, epoch.parse().ok()?)));
         let (version, epoch) = parts.ok_or_else(|| {
-            Error::new(Kind::Input, format!("\"{text}\" is not a token"))
-                .remedy("give VERSION@EPOCH, as an earlier answer did")
+            let shown: String = text.chars().take(100).collect();
+            Error::new(Kind::Input, format!("{shown:?} is not a token"))
+                .remedy("give VERSION@EPOCH~BRANCH, as an earlier answer did")
         })?;
-        Ok(Token { version: version.to_owned(), epoch })
+        let At { epoch, branch } = epoch;
+        Ok(Token { version: version.to_owned(), epoch, branch })
     }
 }
 
@@ -105,12 +111,17 @@ impl Index {
         }
     }
 
-    /// Why nobody can go on from a token here, if so: it is of another version, or of a history
-    /// from which events have been erased since.
+    /// The token of who has seen everything below `epoch`.
+    pub fn token(&self, epoch: Epoch) -> Token {
+        self.shared.token(epoch)
+    }
+
+    /// Why nobody can go on from a token here, if so: it is of another version, of another history
+    /// of the log, or of one from which events have been erased since.
     pub fn refusal(&self, token: &Token) -> Option<String> {
         let ours = self.generation();
         if token.version == ours {
-            return None;
+            return self.shared.other_history(token);
         }
         let version = self.version();
         let same = token
@@ -127,6 +138,25 @@ impl Index {
             }
             _ => Some(format!("the token is of version {}, served is {ours}", token.version)),
         }
+    }
+}
+
+impl Shared {
+    fn token(&self, epoch: Epoch) -> Token {
+        let branch = self.options.branches.before(epoch);
+        Token { version: self.generation.to_string(), epoch, branch }
+    }
+
+    fn other_history(&self, token: &Token) -> Option<String> {
+        let ours = self.options.branches.before(token.epoch);
+        // Who has seen nothing goes on from any history.
+        if token.epoch == 0 || token.branch == ours {
+            return None;
+        }
+        Some(match token.branch {
+            Some(asked) => format!("the token {token} {}", another(asked, ours)),
+            None => format!("the token {token} does not say which history of the log it is of"),
+        })
     }
 }
 
@@ -148,7 +178,7 @@ impl Changes {
 
     /// How far this is.
     pub fn token(&self) -> Token {
-        Token { version: self.shared.generation.to_string(), epoch: self.from }
+        self.shared.token(self.from)
     }
 
     /// The next epochs in which something changed, each whole; none when nothing changed before

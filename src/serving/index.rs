@@ -25,7 +25,7 @@ use super::state::{BatchList, State};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH, LEASE_SWEEP_INTERVAL, RECENT_UPDATES_MAX};
 use crate::row::ViewInfo;
-use crate::time::Epoch;
+use crate::time::{Branches, Epoch};
 
 /// How an index behaves.
 #[derive(Clone, Debug)]
@@ -43,6 +43,9 @@ pub struct IndexOptions {
     /// The history that is served, if events were erased from it: tokens of before are of another
     /// generation.
     pub history: Option<Rewritten>,
+    /// Who wrote which epochs of the log: places in the version's changes and pages name the branch
+    /// of their epoch.
+    pub branches: Branches,
 }
 
 /// A history from which events were erased.
@@ -62,6 +65,7 @@ impl Default for IndexOptions {
             recent_updates: RECENT_UPDATES_MAX,
             lineage: None,
             history: None,
+            branches: Branches::default(),
         }
     }
 }
@@ -147,6 +151,11 @@ impl Index {
     /// changes and pages are of.
     pub fn generation(&self) -> &str {
         &self.shared.generation
+    }
+
+    /// Who wrote which epochs of the log that the views are of.
+    pub fn branches(&self) -> &Branches {
+        &self.shared.options.branches
     }
 
     /// The views, by id.

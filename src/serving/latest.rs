@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::index::Index;
 use super::snapshot::values_of;
 use super::state::State;
-use crate::time::Epoch;
+use crate::time::{Branch, Epoch};
 
 /// All views at the last complete epoch, for one short read. Do not keep it: it holds memory that
 /// no lease bounds.
@@ -31,6 +31,11 @@ impl Latest<'_> {
     /// The epoch of all answers; none when no epoch is complete yet.
     pub fn epoch(&self) -> Option<Epoch> {
         self.state.frontier.checked_sub(1)
+    }
+
+    /// Who wrote that epoch of the log; none without an epoch, or without a log.
+    pub fn branch(&self) -> Option<Branch> {
+        self.index.shared.options.branches.before(self.state.frontier)
     }
 
     /// Is the dataflow still catching up with what was in the log at the start?

@@ -19,7 +19,7 @@ use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
 use crate::row::{ByteRange, ViewInfo};
-use crate::time::Epoch;
+use crate::time::{Branch, Epoch};
 
 /// Which epoch to read at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,11 @@ impl Snapshot {
     /// The epoch all answers are about; none when no epoch is complete yet, and all is empty.
     pub fn epoch(&self) -> Option<Epoch> {
         self.lease.upper.checked_sub(1)
+    }
+
+    /// Who wrote that epoch of the log; none without an epoch, or without a log.
+    pub fn branch(&self) -> Option<Branch> {
+        self.shared.options.branches.before(self.lease.upper)
     }
 
     /// The first epoch that is not in the answers.

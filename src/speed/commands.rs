@@ -2,7 +2,8 @@
 //!
 //! Process 0 owns the order of epochs. Its first worker broadcasts the upper bound of what it took
 //! from the log over timely's own mesh; the other processes read the epochs themselves, from the
-//! same directory.
+//! same directory. That it is the same, and no copy that was written on, is said by the branch that
+//! goes with each upper bound.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,8 +19,9 @@ use timely::worker::Worker;
 use crate::limits;
 use crate::time::Epoch;
 
-/// `Some(upper)`: every epoch below is sealed. `None`: stop.
-type Message = Option<Epoch>;
+/// `Some((upper, branch))`: every epoch below is sealed, and the branch wrote the last of them.
+/// `None`: stop.
+type Message = Option<(Epoch, Option<u64>)>;
 
 /// One end of the broadcast on each worker.
 pub(super) struct Commands {

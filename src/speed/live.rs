@@ -64,6 +64,8 @@ pub(crate) struct LiveDataflow {
     pub(crate) streams: Vec<StreamInfo>,
     pub(crate) publisher: Arc<dyn Publish>,
     pub(crate) start: Start,
+    /// The digest of the batch view it starts from; empty without one.
+    pub(crate) base: String,
     pub(crate) status: Arc<LaneStatus>,
     pub(crate) progress: Arc<Progress>,
 }
@@ -301,8 +303,14 @@ impl Hire {
     /// What all processes must do alike.
     fn task(&self) -> String {
         let dataflow = |dataflow: &LiveDataflow| match &dataflow.start {
-            Start::History(epoch) => format!("{} fed up to epoch {epoch}", dataflow.plan),
-            Start::Restore(epoch, _) => format!("{} restored at epoch {epoch}", dataflow.plan),
+            Start::History(epoch) => {
+                format!("{} fed up to {}", dataflow.plan, self.reader.end_at(*epoch))
+            }
+            Start::Restore(epoch, _) => {
+                let (plan, base, end) =
+                    (&dataflow.plan, &dataflow.base, self.reader.end_at(*epoch));
+                format!("{plan} restored at {end}, from the batch view with digest {base}")
+            }
         };
         let dataflows: Vec<_> = self.dataflows.iter().map(dataflow).collect();
         format!("serve {}", dataflows.join(", "))
@@ -314,7 +322,7 @@ impl Hire {
             profile.watch(worker);
         }
         let several = self.cluster.processes() > 1;
-        let broadcast = several.then(|| Commands::install(worker));
+        let broadcast = several.then(|| (Commands::install(worker), self.reader.branches()));
         let (index, peers) = (worker.index(), worker.peers());
         let mut lanes = Vec::new();
         for dataflow in &self.dataflows {
@@ -334,7 +342,7 @@ impl Hire {
             });
         }
         let inbox = match broadcast {
-            Some(broadcast) if !self.cluster.is_first() => {
+            Some((broadcast, _)) if !self.cluster.is_first() => {
                 let reader = Arc::clone(&self.reader);
                 Inbox::Log { broadcast, reader, sealed: self.next, next: self.next }
             }

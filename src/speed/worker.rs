@@ -13,7 +13,7 @@ use crate::engine::{Installed, Lane, share};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::{Clocks, Reader, Retraction, Sealed};
-use crate::time::Epoch;
+use crate::time::{At, Branch, Branches, Epoch};
 
 /// What the driver tells a worker of its own process.
 pub(super) enum Command {
@@ -40,7 +40,7 @@ pub(crate) type Write = Box<dyn Fn(usize, usize, &mut Installed) -> Result<()> +
 /// Where this worker's epochs come from.
 pub(super) enum Inbox {
     /// From the driver in this process; the first worker also broadcasts to other processes.
-    Driver { commands: Receiver<Command>, broadcast: Option<Commands>, first: bool },
+    Driver { commands: Receiver<Command>, broadcast: Option<(Commands, Branches)>, first: bool },
     /// Read from the log, up to what the broadcast says is sealed. Each worker reads every epoch
     /// whole and feeds its share of it, so each holds the epochs in flight in its own memory.
     Log { broadcast: Commands, reader: Arc<Reader>, sealed: Epoch, next: Epoch },
@@ -246,7 +246,7 @@ impl LiveWorker {
 
     /// Ends the broadcast, after the last turn.
     pub(super) fn finish(self, worker: &mut Worker) {
-        if let Inbox::Driver { broadcast: Some(commands), .. }
+        if let Inbox::Driver { broadcast: Some((commands, _)), .. }
         | Inbox::Log { broadcast: commands, .. } = self.inbox
         {
             commands.finish(worker);
@@ -301,9 +301,12 @@ impl Inbox {
                     Err(TryRecvError::Empty) => return Ok(()),
                     Err(TryRecvError::Disconnected) => Command::Stop,
                 };
-                if let (Some(broadcast), true) = (broadcast, *first) {
+                if let (Some((broadcast, branches)), true) = (broadcast, *first) {
                     match &command {
-                        Command::Epoch(sealed) => broadcast.send(Some(sealed.epoch + 1)),
+                        Command::Epoch(sealed) => {
+                            let branch = branches.of(sealed.epoch).map(|branch| branch.0);
+                            broadcast.send(Some((sealed.epoch + 1, branch)));
+                        }
                         Command::Stop => broadcast.send(None),
                         // Only one process alone writes what its workers hold.
                         Command::Dump(_) => {}
@@ -312,14 +315,15 @@ impl Inbox {
                 queue.push_back(command);
             }
             Inbox::Log { broadcast, reader, sealed, next } => {
-                let mut stop = false;
+                let (mut stop, mut branch) = (false, None);
                 while let Some(message) = broadcast.receive() {
                     match message {
-                        Some(upper) => *sealed = upper.max(*sealed),
+                        Some((upper, of)) => (*sealed, branch) = (upper.max(*sealed), of),
                         None => stop = true,
                     }
                 }
                 if *next < *sealed {
+                    check_history(reader, *sealed, branch.map(Branch))?;
                     for epoch in reader.epochs(*next, *sealed)? {
                         queue.push_back(Command::Epoch(Arc::new(epoch?)));
                     }
@@ -332,4 +336,21 @@ impl Inbox {
         }
         Ok(())
     }
+}
+
+/// Refuses to go on with epochs that are not those of the process that says they are sealed.
+fn check_history(reader: &Reader, upper: Epoch, branch: Option<Branch>) -> Result<()> {
+    // The directory may be a copy that ends before, or goes on otherwise.
+    let end = reader.upper()?;
+    let at = At { epoch: upper.saturating_sub(1), branch };
+    let objection = reader.branches().objection(at);
+    let Some(what) = objection.or_else(|| {
+        (end < upper)
+            .then(|| format!("epoch {} is not in the log here, which ends at {end}", at.epoch))
+    }) else {
+        return Ok(());
+    };
+    let message = format!("the processes do not read the same log: {what}");
+    Err(Error::new(Kind::Conflict, message)
+        .remedy("start all processes over one directory, not over copies of it"))
 }

@@ -131,6 +131,7 @@ impl System {
         let found = lineage(&*self.disk, &self.root, &identity).and_then(|lineage| {
             options.lineage = lineage;
             options.history = rewritten(reader);
+            options.branches = reader.branches();
             BatchView::boundaries(&*self.disk, &self.root, &identity)
         });
         // What is wrong here is told by who restores.

@@ -71,13 +71,21 @@ pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
 }
 
 /// Refuses a batch view of a log that was rolled back and has grown beyond its boundary again: its
-/// last epoch was sealed at another time. (Two that were sealed in the same microsecond are not
-/// told apart, nor are batch views of before this was written down.)
+/// last epoch is of another branch. Where either side does not know the branch, it was sealed at
+/// another time. (Two that were sealed in the same microsecond are not told apart then, nor are
+/// batch views of before this was written down.)
 fn check_end(view: &BatchView, reader: &Reader) -> Result<()> {
     let boundary = view.boundary();
     let Some((last, stated)) = boundary.checked_sub(1).zip(view.sealed_us()) else { return Ok(()) };
     // What is beyond the log's end is refused elsewhere.
-    if boundary > reader.upper()? || last < reader.lower() || reader.clock(last)? == stated {
+    if boundary > reader.upper()? || last < reader.lower() {
+        return Ok(());
+    }
+    let same = match view.branch().zip(reader.branches().of(last)) {
+        Some((theirs, ours)) => theirs == ours,
+        None => reader.clock(last)? == stated,
+    };
+    if same {
         return Ok(());
     }
     let at = Timestamp::from_micros(stated);

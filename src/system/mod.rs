@@ -299,7 +299,8 @@ impl System {
         let views = description.views.clone();
         let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
         let history = erase::rewritten(reader);
-        let index = IndexOptions { lineage, history, ..options.index.clone() };
+        let branches = reader.branches();
+        let index = IndexOptions { lineage, history, branches, ..options.index.clone() };
         let index = Index::new(&description.version, views, shards, index)?;
         index.fresh_from(end);
         let (view, passed_over) = match options.boundary {
@@ -323,6 +324,7 @@ impl System {
                 (Some(view), Vec::new())
             }
         };
+        let digest = view.as_ref().map_or_else(String::new, |view| view.digest().to_string());
         let base = view.clone().filter(|_| options.cluster.is_first());
         let (publisher, start): (Arc<dyn Publish>, Start) = match (view, options.boundary) {
             (Some(view), _) => {
@@ -349,6 +351,7 @@ impl System {
             streams: description.streams.clone(),
             publisher,
             start,
+            base: digest,
             status: Arc::clone(&status),
             progress: Arc::clone(&progress),
         };
@@ -445,6 +448,7 @@ fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<M
     let last = boundary.checked_sub(1);
     Ok(Meta {
         sealed_us: last.map(|last| reader.clock(last)).transpose()?,
+        branch: reader.branches().before(boundary),
         log_identity: reader.identity(),
         barriers: barriers
             .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })

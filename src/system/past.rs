@@ -94,8 +94,9 @@ impl System {
         view: &BatchView,
     ) -> Result<Index> {
         let lineage = lineage(&*self.disk, &self.root, &identity(description))?;
-        let history = rewritten(reader);
-        stored(description, view, &IndexOptions { lineage, history, ..IndexOptions::default() })
+        let (history, branches) = (rewritten(reader), reader.branches());
+        let options = IndexOptions { lineage, history, branches, ..IndexOptions::default() };
+        stored(description, view, &options)
     }
 
     /// Where batch views of the past are.

@@ -81,7 +81,7 @@ fn an_old_epoch_is_recomputed_once_for_all_who_ask() {
         .map(|epoch| {
             let site = local.site.clone();
             runtime.spawn(async move {
-                let snapshot = site.snapshot(&site.flows[0], Mode::AsOf(epoch)).await;
+                let snapshot = site.snapshot(&site.flows[0], Mode::AsOf(epoch.into())).await;
                 let snapshot = snapshot.expect("a snapshot");
                 assert_eq!(snapshot.epoch(), Some(epoch));
                 let schema = &snapshot.views()[0].schema;
@@ -104,7 +104,8 @@ fn an_old_epoch_is_recomputed_once_for_all_who_ask() {
     runs.sort_unstable();
     assert_eq!(runs, [(0, 11), (0, 12)]);
     let site = local.site.clone();
-    let later = runtime.block_on(async { site.snapshot(&site.flows[0], Mode::AsOf(300)).await });
+    let later =
+        runtime.block_on(async { site.snapshot(&site.flows[0], Mode::AsOf(300.into())).await });
     let error = later.err().expect("an epoch to come");
     assert!(error.is_missing() && error.to_string().contains("300)"), "{error}");
 }

@@ -35,7 +35,8 @@ impl Subscriber {
     /// The first epoch that was not delivered.
     pub(crate) fn upper(&self) -> u64 {
         let token = self.token.as_deref().and_then(|token| token.rsplit_once('@'));
-        token.map_or(0, |(_, epoch)| epoch.parse().expect("an epoch"))
+        let at = |(_, at): (&str, &str)| at.parse::<diptych::time::At>().expect("an epoch").epoch;
+        token.map_or(0, at)
     }
 
     /// Connects, goes on from the token, and applies what comes until `enough` says so, the

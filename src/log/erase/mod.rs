@@ -30,7 +30,7 @@ mod rewrite;
 pub(super) use noticed::{explained, other_history, same_history};
 pub use places::{Chooser, Places};
 pub use record::Erasure;
-pub(super) use record::{parts, with_parts};
+pub(super) use record::{PART, from_bytes, to_bytes};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -47,6 +47,7 @@ use super::recovery::{Recovered, no_log, recover, remove_leftovers};
 use super::sealer::Sealer;
 use crate::error::Result;
 use crate::io::{Clock, Disk, Random};
+use crate::time::Branch;
 
 /// What an erasure did.
 #[derive(Clone, Debug)]
@@ -103,6 +104,8 @@ pub fn erase(
     };
     manifest.erasures.push(erasure.clone());
     manifest.identity = random.next();
+    // Nothing that names a branch of the history before is of this one.
+    manifest.branches = vec![(0, Branch(manifest.identity))];
     manifest.store(&dir)?;
     let mark = Mark { upper, file: upper, offset: FILE_HEAD };
     // Readers that follow learn of it by the mark.

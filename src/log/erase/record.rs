@@ -1,25 +1,18 @@
 //! What stands in the manifest of a log from which something was erased.
 //!
-//! The body of a manifest of format 3 is that of format 1, then a list of files with retractions
-//! (lower epoch, length, checksum), and a list of marked parts: a name and bytes each. Builds that
-//! do not know the format refuse the log, and so does this one when it does not know a part.
-//!
 //! The part `erased` is bincode of the erasures, and for each segment that was rewritten its lower
 //! epoch, how often, and for each of its Arrow files how often it had been when that was written;
 //! then the same number for each file of retractions that was.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::log::envelope::{decode, encode};
-use crate::log::layout::damaged;
-use crate::log::manifest::{Manifest, RetractionsEntry};
+use crate::log::manifest::Manifest;
 use crate::time::Epoch;
 
 /// The name of the part.
-const ERASED: &str = "erased";
+pub(in crate::log) const PART: &str = "erased";
 
 /// That events were erased from history; what they said is not recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,9 +38,6 @@ pub struct Erasure {
 
 /// A segment that was rewritten: its lower epoch, how often, and how often for each of its files.
 type Rewritten = (Epoch, u32, Vec<u32>);
-
-/// A part: its name, its bytes.
-type Marked = (String, Vec<u8>);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -76,11 +66,8 @@ impl Erasure {
     }
 }
 
-/// The marked parts that go behind the body of the manifest; no bytes at all without any.
-pub(in crate::log) fn parts(manifest: &Manifest) -> Result<Vec<u8>> {
-    if manifest.erasures.is_empty() {
-        return Ok(Vec::new());
-    }
+/// The bytes of the part.
+pub(in crate::log) fn to_bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     let rewritten = manifest.segments.iter().filter(|segment| segment.rewritten > 0);
     let segments = rewritten.map(|segment| {
         let files = segment.rows.iter().map(|entry| entry.rewritten).collect();
@@ -89,50 +76,29 @@ pub(in crate::log) fn parts(manifest: &Manifest) -> Result<Vec<u8>> {
     let segments = segments.collect();
     let retractions = manifest.retractions.iter().filter(|entry| entry.rewritten > 0);
     let retractions = retractions.map(|entry| (entry.lower, entry.rewritten)).collect();
-    let stored = Stored { erasures: manifest.erasures.clone(), segments, retractions };
-    let marked: Vec<Marked> = vec![(ERASED.to_owned(), encode(&stored)?)];
-    encode(&marked)
+    encode(&Stored { erasures: manifest.erasures.clone(), segments, retractions })
 }
 
-/// The manifest has something that this build does not know.
-pub(in crate::log) fn unknown(path: &Path, what: &str) -> Error {
-    let message = format!("{} has {what}, unknown to this build", path.display());
-    Error::new(Kind::Newer, message).remedy("use the release that wrote it, or newer")
-}
-
-/// The manifest with this body of format 3.
-pub(in crate::log) fn with_parts(path: &Path, body: &[u8]) -> Result<Manifest> {
-    let fail = |what: &dyn std::fmt::Display| damaged(path, 24, what);
-    let (mut manifest, retractions, parts): (Manifest, Vec<RetractionsEntry>, Vec<Marked>) =
-        decode(body).map_err(|error| fail(&error))?;
-    manifest.retractions = retractions;
-    for (name, bytes) in parts {
-        if name != ERASED {
-            return Err(unknown(path, &format!("the part {name:?}")));
-        }
-        let stored: Stored = decode(&bytes).map_err(|error| fail(&error))?;
-        for (lower, times, files) in stored.segments {
-            let segment = manifest.segments.iter_mut().find(|segment| segment.lower == lower);
-            let Some(segment) = segment.filter(|segment| segment.rows.len() == files.len()) else {
-                return Err(fail(&format!(
-                    "the segment at {lower} was rewritten and is not there"
-                )));
-            };
-            segment.rewritten = times;
-            for (entry, times) in segment.rows.iter_mut().zip(files) {
-                entry.rewritten = times;
-            }
-        }
-        for (lower, times) in stored.retractions {
-            let entry = manifest.retractions.iter_mut().find(|entry| entry.lower == lower);
-            let Some(entry) = entry else {
-                return Err(fail(&format!(
-                    "retractions at {lower} were rewritten: there are none"
-                )));
-            };
+/// Takes what the part says over into the manifest; else what is wrong.
+pub(in crate::log) fn from_bytes(bytes: &[u8], manifest: &mut Manifest) -> Result<(), String> {
+    let stored: Stored = decode(bytes).map_err(|error| error.to_string())?;
+    for (lower, times, files) in stored.segments {
+        let segment = manifest.segments.iter_mut().find(|segment| segment.lower == lower);
+        let Some(segment) = segment.filter(|segment| segment.rows.len() == files.len()) else {
+            return Err(format!("the segment at {lower} was rewritten and is not there"));
+        };
+        segment.rewritten = times;
+        for (entry, times) in segment.rows.iter_mut().zip(files) {
             entry.rewritten = times;
         }
-        manifest.erasures.extend(stored.erasures);
     }
-    Ok(manifest)
+    for (lower, times) in stored.retractions {
+        let entry = manifest.retractions.iter_mut().find(|entry| entry.lower == lower);
+        let Some(entry) = entry else {
+            return Err(format!("retractions at {lower} were rewritten: there are none"));
+        };
+        entry.rewritten = times;
+    }
+    manifest.erasures.extend(stored.erasures);
+    Ok(())
 }

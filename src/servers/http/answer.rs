@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use crate::error::Result;
 use crate::row::{RowSchema, write_text};
 use crate::serving::Snapshot;
-use crate::time::Epoch;
+use crate::time::{At, Branch, Epoch};
 
 /// What an answer is about.
 #[derive(Clone, Copy)]
@@ -17,6 +17,8 @@ pub(super) struct About<'a> {
     pub(super) flow: &'a str,
     pub(super) version: &'a str,
     pub(super) epoch: Option<Epoch>,
+    /// Who wrote that epoch of the log.
+    pub(super) branch: Option<Branch>,
     pub(super) boundary: Epoch,
     /// Is the dataflow still catching up with what was in the log at the start?
     pub(super) stale: bool,
@@ -28,11 +30,12 @@ impl<'a> About<'a> {
     pub(super) fn of(flow: &'a str, snapshot: &'a Snapshot) -> About<'a> {
         let (version, boundary) = (snapshot.version(), snapshot.boundary());
         let (epoch, stale) = (snapshot.epoch(), snapshot.is_stale());
-        About { flow, version, epoch, boundary, stale, jumped: snapshot.jumped() }
+        let (branch, jumped) = (snapshot.branch(), snapshot.jumped());
+        About { flow, version, epoch, branch, boundary, stale, jumped }
     }
 
-    /// Appends `{"dataflow":…,"version":…,"epoch":…,"boundary":…`, and `,"stale":true` when it is
-    /// and `,"clock_jumped":…` when it has: the object is left open.
+    /// Appends `{"dataflow":…,"version":…,"epoch":…,"at":…,"boundary":…`, and `,"stale":true` when
+    /// it is and `,"clock_jumped":…` when it has: the object is left open.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"dataflow\":");
         write_text(self.flow, out);
@@ -41,6 +44,9 @@ impl<'a> About<'a> {
         out.extend_from_slice(b",\"epoch\":");
         // Writing to a vector cannot fail.
         let _ = match self.epoch {
+            Some(epoch) if self.branch.is_some() => {
+                write!(out, "{epoch},\"at\":\"{}\"", At { epoch, branch: self.branch })
+            }
             Some(epoch) => write!(out, "{epoch}"),
             None => write!(out, "null"),
         };

@@ -31,6 +31,9 @@ pub(super) fn routes() -> Routes {
 struct Appended {
     /// The epoch of the records.
     epoch: Epoch,
+    /// The same with the branch of the log that it is of, `EPOCH~BRANCH`: for `at_least` and
+    /// `as_of`, which refuse it when the log that answers has another history.
+    at: String,
     /// How many records this request appended; 0 when it was a repeat.
     accepted: u64,
     /// An earlier request with this sequence had appended them.
@@ -121,6 +124,7 @@ async fn append(
     let (status, accepted) = (done.status(), done.accepted(count));
     let body = Appended {
         epoch: done.epoch,
+        at: writer.branches().at(done.epoch).to_string(),
         accepted,
         repeated: done.repeated,
         visible: done.visible,

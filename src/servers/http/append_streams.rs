@@ -30,6 +30,9 @@ pub(super) fn routes() -> Routes {
 struct AppendedStreams {
     /// The epoch of the records.
     epoch: Epoch,
+    /// The same with the branch of the log that it is of, `EPOCH~BRANCH`: for `at_least` and
+    /// `as_of`, which refuse it when the log that answers has another history.
+    at: String,
     /// An earlier request with this sequence had appended them.
     repeated: bool,
     /// With `wait=visible`: do readers see the epoch?
@@ -143,6 +146,7 @@ async fn append_streams(
     });
     let body = AppendedStreams {
         epoch: done.epoch,
+        at: writer.branches().at(done.epoch).to_string(),
         repeated: done.repeated,
         visible: done.visible,
         streams: streams.collect(),

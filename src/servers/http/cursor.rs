@@ -1,9 +1,9 @@
 //! Where the next page starts, as clients see it: text that fits a URL.
 //!
-//! The text names the view, its version and the epoch, because a place means nothing elsewhere:
-//! the pages of one reading are all of one epoch. Its length is bounded, however long the row is
-//! where the page ends ([`Cursor::bounded`]). It is not signed: a forged one is a place, too,
-//! and reads what the client may read anyway.
+//! The text names the view, its version, the epoch and who wrote that, because a place means nothing
+//! elsewhere: the pages of one reading are all of one epoch of one history. Its length is bounded,
+//! however long the row is where the page ends ([`Cursor::bounded`]). It is not signed: a forged
+//! one is a place, too, and reads what the client may read anyway.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Kind, Result};
 use crate::serving::{Cursor, Page, Snapshot};
-use crate::time::Epoch;
+use crate::time::{At, Branch, Epoch};
+
+/// What a text begins with, which tells its form.
+const FORM: u8 = 2;
+/// That of releases that did not say which history a place is of.
+const FORM_WITHOUT_BRANCH: u8 = 1;
 
 /// A place in a view at an epoch.
 #[derive(Debug, PartialEq)]
@@ -20,6 +25,8 @@ pub(super) struct Place {
     owner: u64,
     /// The epoch of all pages.
     pub(super) epoch: Epoch,
+    /// Who wrote it; 0 without a log.
+    branch: u64,
     /// Reading goes on behind it.
     pub(super) cursor: Cursor,
 }
@@ -36,13 +43,16 @@ impl Place {
     ) -> Option<Place> {
         let cursor = page.next.take()?.bounded(from, &page.rows);
         let owner = owner(flow, view, snapshot.generation());
-        Some(Place { owner, epoch: snapshot.epoch().unwrap_or_default(), cursor })
+        let epoch = snapshot.epoch().unwrap_or_default();
+        let branch = snapshot.branch().map_or(0, |branch| branch.0);
+        Some(Place { owner, epoch, branch, cursor })
     }
 
     pub(super) fn to_text(&self) -> String {
-        let mut bytes = vec![1];
+        let mut bytes = vec![FORM];
         bytes.extend_from_slice(&self.owner.to_be_bytes());
         bytes.extend_from_slice(&self.epoch.to_be_bytes());
+        bytes.extend_from_slice(&self.branch.to_be_bytes());
         bytes.extend(self.cursor.to_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -58,12 +68,23 @@ impl Place {
                 .remedy("give the cursor of an answer unchanged, or none to start again")
         };
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refuse())?;
-        let Some(([1], rest)) = bytes.split_first_chunk::<1>() else { return Err(refuse()) };
+        let rest = match bytes.split_first() {
+            Some((&FORM, rest)) => rest,
+            Some((&FORM_WITHOUT_BRANCH, rest)) if rest.len() >= 16 => return Err(without_branch()),
+            _ => return Err(refuse()),
+        };
         let Some((owner, rest)) = rest.split_first_chunk::<8>() else { return Err(refuse()) };
         let Some((epoch, rest)) = rest.split_first_chunk::<8>() else { return Err(refuse()) };
+        let Some((branch, rest)) = rest.split_first_chunk::<8>() else { return Err(refuse()) };
         let cursor = Cursor::from_bytes(rest).map_err(|_| refuse())?;
-        let (owner, epoch) = (u64::from_be_bytes(*owner), u64::from_be_bytes(*epoch));
-        Ok(Place { owner, epoch, cursor })
+        let [owner, epoch, branch] = [owner, epoch, branch].map(|bytes| u64::from_be_bytes(*bytes));
+        Ok(Place { owner, epoch, branch, cursor })
+    }
+
+    /// Its epoch, and who wrote that.
+    pub(super) fn at(&self) -> At {
+        let branch = Some(Branch(self.branch)).filter(|_| self.branch != 0);
+        At { epoch: self.epoch, branch }
     }
 
     /// Is it a place in this view of this snapshot?
@@ -83,8 +104,18 @@ impl Place {
             return Err(Error::new(Kind::Input, message)
                 .remedy(format!("go on with as_of={own}, or start again without the cursor")));
         }
+        if snapshot.branch().map_or(0, |branch| branch.0) != self.branch {
+            let message =
+                format!("the cursor's epoch {} is of another history of the log", self.epoch);
+            return Err(Error::new(Kind::Conflict, message).remedy("start again without it"));
+        }
         Ok(())
     }
+}
+
+fn without_branch() -> Error {
+    let message = "the cursor is of an older release, which does not say of which history it is";
+    Error::new(Kind::Conflict, message).remedy("start again without it")
 }
 
 fn owner(flow: &str, view: &str, version: &str) -> u64 {
@@ -99,9 +130,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_place_comes_back(
-            owner: u64, epoch: u64, key: Vec<u8>, value: Vec<u8>, noise: String,
+            owner: u64, epoch: u64, branch: u64, key: Vec<u8>, value: Vec<u8>, noise: String,
         ) {
-            let place = Place { owner, epoch, cursor: Cursor::after(key, value) };
+            let place = Place { owner, epoch, branch, cursor: Cursor::after(key, value) };
             let text = place.to_text();
             prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
             prop_assert_eq!(Place::from_text(&text).expect("a place"), place);

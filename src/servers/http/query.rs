@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
 use crate::limits::{READ_WAIT, READ_WAIT_MAX};
 use crate::servers::mode::Mode;
-use crate::time::Epoch;
+use crate::time::At;
 
 /// The parameters behind the question mark.
 pub(in crate::servers) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -148,24 +148,35 @@ impl<'a> Query<'a> {
         time.filter(|time| *time <= READ_WAIT_MAX).ok_or_else(refuse)
     }
 
-    /// At which epoch to answer: `at_least=`, `as_of=`, `mode=`, or none of them.
+    /// At which epoch to answer: `at_least=`, `as_of=`, `mode=`, `stale=`, or none of them.
     ///
     /// # Errors
     /// When more than one is given, or one is wrong.
     pub(in crate::servers) fn mode(&self) -> Result<Mode> {
-        let epoch = "the number of an epoch";
-        let at_least = self.parsed::<Epoch>("at_least", epoch)?;
+        let epoch = "an epoch as 17, or EPOCH~BRANCH as an answer said";
+        let at_least = self.parsed::<At>("at_least", epoch)?;
         let timeout = self.timeout()?;
         let as_of = self.one("as_of")?;
+        let stale = match self.one("stale")? {
+            None => false,
+            Some("ok") => true,
+            Some(other) => return Err(wrong("stale", other, "ok")),
+        };
+        if stale && (at_least.is_some() || as_of.is_some()) {
+            let message = "stale=ok asks for the latest epoch there is, whichever";
+            return Err(Error::new(Kind::Input, message)
+                .remedy("leave it out: an epoch that is there is answered at at once"));
+        }
         match (at_least, as_of, self.one("mode")?) {
+            (None, None, None | Some("latest")) if stale => Ok(Mode::Stale),
             (None, None, None | Some("latest")) => Ok(Mode::Latest),
             (None, None, Some("verified")) => Ok(Mode::Verified),
             (None, None, Some(other)) => Err(wrong("mode", other, "latest or verified")),
             (Some(epoch), None, None) => Ok(Mode::AtLeast(epoch, timeout)),
             (None, Some(text), None) => {
                 // A number is an epoch, not microseconds.
-                if let Ok(epoch) = text.parse::<Epoch>() {
-                    return Ok(Mode::AsOf(epoch));
+                if let Ok(at) = text.parse::<At>() {
+                    return Ok(Mode::AsOf(at));
                 }
                 let digits = text.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
                 match text.parse::<Timestamp>() {
@@ -237,6 +248,7 @@ fn decoded(text: &str, plus: bool) -> Result<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Branch;
 
     fn uri(text: &str) -> Uri {
         text.parse().expect("an address")
@@ -263,18 +275,32 @@ mod tests {
     fn one_mode_at_a_time() {
         let mode = |text: &str| {
             let uri = uri(&format!("/?{text}"));
-            Query::of(&uri, &["at_least", "as_of", "mode", "timeout"]).and_then(|q| q.mode()).ok()
+            Query::of(&uri, &["at_least", "as_of", "mode", "timeout", "stale"])
+                .and_then(|q| q.mode())
+                .ok()
         };
         assert_eq!(mode(""), Some(Mode::Latest));
-        assert_eq!(mode("at_least=7"), Some(Mode::AtLeast(7, READ_WAIT)));
+        assert_eq!(mode("at_least=7"), Some(Mode::AtLeast(7.into(), READ_WAIT)));
         let short = Duration::from_millis(5);
-        assert_eq!(mode("at_least=7&timeout=5ms"), Some(Mode::AtLeast(7, short)));
-        assert_eq!(mode("as_of=7"), Some(Mode::AsOf(7)));
+        assert_eq!(mode("at_least=7&timeout=5ms"), Some(Mode::AtLeast(7.into(), short)));
+        assert_eq!(mode("as_of=7"), Some(Mode::AsOf(7.into())));
+        let at = At { epoch: 7, branch: Some(Branch(255)) };
+        assert_eq!(mode("as_of=7~00000000000000ff"), Some(Mode::AsOf(at)));
+        assert_eq!(mode("at_least=7~00000000000000ff"), Some(Mode::AtLeast(at, READ_WAIT)));
         assert_eq!(mode("as_of=1970-01-01T00:00:01Z"), Some(Mode::AsOfTime(1_000_000)));
         assert_eq!(mode("mode=verified"), Some(Mode::Verified));
-        for wrong in
-            ["as_of=-7", "as_of=x", "as_of=7&at_least=7", "mode=new", "at_least=7&timeout=2h"]
-        {
+        assert_eq!(mode("stale=ok"), Some(Mode::Stale));
+        for wrong in [
+            "as_of=-7",
+            "as_of=x",
+            "as_of=7~",
+            "at_least=7~ff",
+            "stale=yes",
+            "stale=ok&as_of=7",
+            "as_of=7&at_least=7",
+            "mode=new",
+            "at_least=7&timeout=2h",
+        ] {
             assert_eq!(mode(wrong), None, "{wrong}");
         }
     }

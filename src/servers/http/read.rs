@@ -39,6 +39,11 @@ struct Rows {
     version: String,
     /// The epoch of the rows; null when no epoch is complete yet.
     epoch: Option<u64>,
+    /// The same with the branch of the log that it is of, `EPOCH~BRANCH`: for `at_least` and
+    /// `as_of`, which refuse it when the log that answers has another history. Left out without an
+    /// epoch.
+    #[schema(nullable = false)]
+    at: Option<String>,
     /// Where the batch layer's part ends, and the speed layer's begins.
     boundary: u64,
     /// True, and otherwise left out, when the dataflow is still catching up with what was in the
@@ -77,6 +82,7 @@ const KNOWN: &[&str] = &[
     "timeout",
     "as_of",
     "mode",
+    "stale",
 ];
 
 /// Reads rows of a view at one epoch.
@@ -105,16 +111,20 @@ const KNOWN: &[&str] = &[
          description = "Rows at most; of long rows a page has fewer (about 8 MiB)"),
         ("cursor" = Option<String>, Query,
          description = "Where the page before ended, of the same rows"),
-        ("at_least" = Option<u64>, Query,
-         description = "Wait until this epoch is complete: with the epoch of an append, read your \
-                        writes"),
+        ("at_least" = Option<String>, Query, pattern = "^[0-9]+(~[0-9a-f]{16})?$",
+         description = "Wait until this epoch is complete: with the place that an append was \
+                        answered with (`at`), read your writes"),
         ("timeout" = Option<String>, Query, pattern = "^[0-9]+(ms|s|m)?$",
          description = "How long to wait at most; 10s by default, at most 60s"),
         ("as_of" = Option<String>, Query,
-         description = "Exactly this epoch, or the last one whose clock is at or before this \
-                        time (RFC 3339)"),
+         description = "Exactly this epoch (its number, or the `at` of an answer), or the last one \
+                        whose clock is at or before this time (RFC 3339)"),
         ("mode" = Option<String>, Query, pattern = "^(latest|verified)$",
          description = "`verified`: the last epoch that an independent batch run has proved"),
+        ("stale" = Option<String>, Query, pattern = "^ok$",
+         description = "`ok`: while the process catches up with the log after a start, answer at \
+                        the latest epoch there is, which may be one before others that were seen; \
+                        otherwise the request waits, at most for `timeout`"),
     ),
     responses(
         (status = 200, description = "The rows", body = Rows),
@@ -187,7 +197,7 @@ async fn answered(
     let (_, info) = find(index.views(), &view)?;
     match asked(query, &info.schema)? {
         Asked::Keys(keys) => {
-            let snapshot = site.snapshot(flow, mode).await?;
+            let snapshot = site.snapshot_within(flow, mode, query.timeout()?).await?;
             still(&snapshot, &view, &info.schema)?;
             let (stored, flow, view) = (snapshot.is_stored(), flow.name.clone(), view.into_owned());
             let work = move || read_keys(&flow, &snapshot, &view, &keys, limit);
@@ -207,6 +217,10 @@ pub(super) fn point(flow: &Flow, view: &str, text: &str) -> Result<Option<Respon
         return Ok(None);
     }
     let index = flow.serving.index();
+    // It may have to wait.
+    if index.is_stale() {
+        return Ok(None);
+    }
     let (id, info) = find(index.views(), view)?;
     let mut key = Vec::with_capacity(text.len() + 16);
     if !info.schema.key_of_text(text, &mut key)? {
@@ -333,9 +347,9 @@ impl<'s> Answer<'s> {
     /// All rows of a key; false when there may be more than the limit.
     fn latest(&mut self, flow: &Flow, at: &Latest<'_>, view: usize, key: &[u8]) -> Result<bool> {
         let (version, epoch, boundary) = (at.version(), at.epoch(), at.boundary());
-        let stale = at.is_stale();
+        let (branch, stale) = (at.branch(), at.is_stale());
         let flow = &flow.name;
-        self.begin(About { flow, version, epoch, boundary, stale, jumped: None });
+        self.begin(About { flow, version, epoch, branch, boundary, stale, jumped: None });
         let mut outcome = Ok(());
         let few = at.get_with(view, key, self.left, |value, times| {
             if outcome.is_ok() {
@@ -404,8 +418,14 @@ async fn read_range(
 ) -> Result<Response, Problem> {
     let place = query.one("cursor")?.map(Place::from_text).transpose()?;
     let snapshot = match &place {
-        Some(place) if mode == Mode::Latest => resume(flow, place)?,
-        _ => site.snapshot(flow, mode).await?,
+        Some(place) if mode == Mode::Latest => {
+            site.check_history(place.at())
+                .await
+                .map_err(|error| error.within("the cursor").remedy("start again without it"))?;
+            site.caught_up(flow, place.epoch, query.timeout()?).await?;
+            resume(flow, place)?
+        }
+        _ => site.snapshot_within(flow, mode, query.timeout()?).await?,
     };
     if let Some(place) = &place {
         place.check(&flow.name, view, &snapshot)?;

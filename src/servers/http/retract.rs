@@ -20,7 +20,7 @@ use crate::log::{Append, Found};
 use crate::servers::mode::blocking;
 use crate::servers::site::Site;
 use crate::sources::{Conditions, choose, texts};
-use crate::time::Epoch;
+use crate::time::{At, Epoch};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(retract))
@@ -58,7 +58,8 @@ struct Event {
         ("stream" = String, Path, description = "A stream that a served dataflow reads"),
         ("where" = Option<Vec<String>>, Query,
          description = "FIELD=VALUE that the events have; may be given more than once"),
-        ("epoch" = Option<u64>, Query, description = "The epoch that they were appended in"),
+        ("epoch" = Option<String>, Query, pattern = "^[0-9]+(~[0-9a-f]{16})?$",
+         description = "The epoch that they were appended in; its number, or the `at` of the answer"),
         ("reason" = String, Query, description = "Why, kept with the correction",
          min_length = 1, max_length = 4096),
         ("dry_run" = Option<bool>, Query, description = "Tell what would be taken back"),
@@ -84,7 +85,11 @@ async fn retract(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
     let stream = site.stream(&name)?.name.clone();
     let query = Query::with_lists(&uri, &["where", "epoch", "reason", "dry_run"], &["where"])?;
     let conditions = Conditions::each(&query.all("where").collect::<Vec<_>>())?;
-    let epoch = query.parsed::<Epoch>("epoch", "the number of an epoch")?;
+    let at = query.parsed::<At>("epoch", "an epoch as 17, or EPOCH~BRANCH as an answer said")?;
+    let epoch = at.map(|at| at.epoch);
+    if let Some(at) = at {
+        site.check_history(at).await?;
+    }
     let dry = query.parsed::<bool>("dry_run", "true or false")?.unwrap_or(false);
     let Some(reason) = query.one("reason")?.filter(|reason| !reason.is_empty()) else {
         let error = Error::new(Kind::Input, "parameter reason is missing");

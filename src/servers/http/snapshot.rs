@@ -42,6 +42,11 @@ struct Views {
     /// The epoch of all rows; null when no epoch is complete yet.
     #[schema(required)]
     epoch: Option<u64>,
+    /// The same with the branch of the log that it is of, `EPOCH~BRANCH`: for `at_least` and
+    /// `as_of`, which refuse it when the log that answers has another history. Left out without an
+    /// epoch.
+    #[schema(nullable = false)]
+    at: Option<String>,
     /// Where the batch layer's part ends.
     boundary: u64,
     /// True, and otherwise left out, when the dataflow is still catching up with what was in the
@@ -66,7 +71,8 @@ struct ViewRows {
     cursor: Option<String>,
 }
 
-const KNOWN: &[&str] = &["views", "limit", "format", "at_least", "timeout", "as_of", "mode"];
+const KNOWN: &[&str] =
+    &["views", "limit", "format", "at_least", "timeout", "as_of", "mode", "stale"];
 
 /// Reads all views of a dataflow at one epoch.
 ///
@@ -80,14 +86,19 @@ const KNOWN: &[&str] = &["views", "limit", "format", "at_least", "timeout", "as_
         ("limit" = Option<u64>, Query, description = "Rows of each view at most; lines have none \
          unless it is given", minimum = 1, maximum = 10000),
         ("format" = Option<String>, Query, pattern = "^(json|ndjson)$", description = "How"),
-        ("at_least" = Option<u64>, Query, description = "Wait until this epoch is complete"),
+        ("at_least" = Option<String>, Query, pattern = "^[0-9]+(~[0-9a-f]{16})?$",
+         description = "Wait until this epoch is complete; its number, or the `at` of an answer"),
         ("timeout" = Option<String>, Query, pattern = "^[0-9]+(ms|s|m)?$",
          description = "How long to wait at most; 10s by default, at most 60s"),
         ("as_of" = Option<String>, Query,
-         description = "Exactly this epoch, or the last one whose clock is at or before this \
-                        time (RFC 3339)"),
+         description = "Exactly this epoch (its number, or the `at` of an answer), or the last one \
+                        whose clock is at or before this time (RFC 3339)"),
         ("mode" = Option<String>, Query, pattern = "^(latest|verified)$",
          description = "`verified`: the last epoch that an independent batch run has proved"),
+        ("stale" = Option<String>, Query, pattern = "^ok$",
+         description = "`ok`: while the process catches up with the log after a start, answer at \
+                        the latest epoch there is, which may be one before others that were seen; \
+                        otherwise the request waits, at most for `timeout`"),
     ),
     responses(
         (status = 200, description = "The views", content(
@@ -117,7 +128,7 @@ async fn snapshot(
         Some(other) => return Err(wrong("format", other, "json or ndjson").into()),
     };
     let limit = query.limit(if lines { usize::MAX } else { READ_ROWS }, READ_ROWS_MAX)?;
-    let snapshot = site.snapshot(flow, mode).await?;
+    let snapshot = site.snapshot_within(flow, mode, query.timeout()?).await?;
     let views = match query.one("views")? {
         None => (0..snapshot.views().len()).collect(),
         Some(names) => {

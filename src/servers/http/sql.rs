@@ -25,6 +25,7 @@ use super::query::NoQuery;
 use super::{Problem, Routes};
 use crate::servers::site::Site;
 use crate::servers::sql::{Engine, ReadAt, ScalarValue, SqlError};
+use crate::time::At;
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(sql))
@@ -40,10 +41,15 @@ struct SqlRequest {
     /// Values for `$1`, `$2`, …
     #[serde(default)]
     params: Vec<serde_json::Value>,
-    /// The epoch to read at: a number, an instant such as `2026-01-31T12:00:00Z`, or `verified`.
+    /// The epoch to read at: a number, the `at` of an answer, an instant such as
+    /// `2026-01-31T12:00:00Z`, or `verified`.
     as_of: Option<serde_json::Value>,
-    /// Read the last complete epoch once it is at least this one.
-    at_least: Option<u64>,
+    /// Read the last complete epoch once it is at least this one: a number, or the `at` of an
+    /// answer.
+    at_least: Option<serde_json::Value>,
+    /// `ok`: while the process catches up with the log after a start, answer at the latest epoch
+    /// there is.
+    stale: Option<String>,
     /// `json`, `ndjson`, `csv` or `arrow`; otherwise the Accept header decides.
     format: Option<Format>,
 }
@@ -66,6 +72,9 @@ struct SqlEpoch {
     version: String,
     /// The last epoch in the answer; absent when none is complete yet.
     epoch: Option<u64>,
+    /// The same with the branch of the log that it is of, `EPOCH~BRANCH`, for `as_of` and
+    /// `at_least`.
+    at: Option<String>,
 }
 
 /// Columns, rows, and the epochs they are about.
@@ -114,12 +123,15 @@ async fn sql(
     drop(body);
     let format = request.format.unwrap_or_else(|| Format::accepted(&headers));
     let session = Engine::new(site).session();
-    if let Some(as_of) = &request.as_of {
-        let text = as_of.as_str().map_or_else(|| as_of.to_string(), str::to_owned);
-        session.set("diptych.as_of", &text)?;
+    let settings = [("diptych.as_of", &request.as_of), ("diptych.at_least", &request.at_least)];
+    for (name, value) in settings {
+        if let Some(value) = value {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            session.set(name, &text)?;
+        }
     }
-    if let Some(epoch) = request.at_least {
-        session.set("diptych.at_least", &epoch.to_string())?;
+    if let Some(stale) = &request.stale {
+        session.set("diptych.stale", stale)?;
     }
     let prepared = session.prepare(&request.sql).await?;
     if prepared.schema.is_none() {
@@ -179,7 +191,9 @@ fn parameter(value: &serde_json::Value) -> Result<ScalarValue, Problem> {
 
 impl From<ReadAt> for SqlEpoch {
     fn from(at: ReadAt) -> SqlEpoch {
-        SqlEpoch { dataflow: at.dataflow, version: at.version, epoch: at.epoch }
+        let ReadAt { dataflow, version, epoch, branch } = at;
+        let at = epoch.map(|epoch| At { epoch, branch }.to_string());
+        SqlEpoch { dataflow, version, epoch, at }
     }
 }
 

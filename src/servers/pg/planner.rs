@@ -32,7 +32,8 @@ pub(super) struct Planned {
 }
 
 /// Settings of the planner, and a short name for each.
-const OWN: &[(&str, &str)] = &[("diptych.as_of", "as_of"), ("diptych.at_least", "at_least")];
+const OWN: &[(&str, &str)] =
+    &[("diptych.as_of", "as_of"), ("diptych.at_least", "at_least"), ("diptych.stale", "stale")];
 
 impl Planner {
     /// A planner for a session with `settings`.

@@ -368,6 +368,7 @@ impl Session {
         let own = [
             row("as_of", own("as_of"), "The epoch, instant or 'verified' that is answered at"),
             row("at_least", own("at_least"), "The epoch that statements wait for"),
+            row("stale", own("stale"), "'ok' answers while the process catches up after a start"),
             row("epoch", self.last_read.clone(), "What the last answer was about"),
         ];
         let rest =

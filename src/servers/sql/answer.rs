@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use futures::stream::BoxStream;
 
 use super::SqlError;
-use crate::time::Epoch;
+use crate::time::{Branch, Epoch};
 
 /// Which epoch of which version of a dataflow an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(in crate::servers) struct ReadAt {
     pub(in crate::servers) version: String,
     /// The last epoch in the answer; none when none is complete yet.
     pub(in crate::servers) epoch: Option<Epoch>,
+    /// Who wrote that epoch of the log.
+    pub(in crate::servers) branch: Option<Branch>,
 }
 
 /// Rows on their way, and what they are about. Dropping it cancels the statement.

@@ -19,7 +19,7 @@ use crate::log::AtTime;
 use crate::servers::mode::{Mode, blocking};
 use crate::servers::site::Site;
 use crate::serving::Snapshot;
-use crate::time::Epoch;
+use crate::time::{At, Epoch};
 
 /// What the tables of a statement read from; given to them with the session's configuration.
 pub(super) struct Reading {
@@ -87,7 +87,8 @@ impl Reading {
             .filter_map(|(flow, snapshot)| {
                 let snapshot = snapshot.as_ref()?;
                 let version = snapshot.version().to_owned();
-                Some(ReadAt { dataflow: flow.name.clone(), version, epoch: snapshot.epoch() })
+                let (epoch, branch) = (snapshot.epoch(), snapshot.branch());
+                Some(ReadAt { dataflow: flow.name.clone(), version, epoch, branch })
             })
             .collect();
         let notices = Notices::default();
@@ -105,6 +106,7 @@ impl Reading {
                 dataflow: "streams".into(),
                 version: site.reader.identity(),
                 epoch: streams_upper.checked_sub(1),
+                branch: site.reader.branches().before(streams_upper),
             });
         }
         Ok((Reading { snapshots, streams_upper, notices, columns }, epochs))
@@ -137,18 +139,21 @@ pub(super) fn align(snapshots: &mut [Option<Arc<Snapshot>>]) {
 
 /// The first epoch that a statement about raw streams alone does not read.
 async fn log_upper(site: &Site, mode: Mode, notices: &Notices) -> Result<Epoch, SqlError> {
+    if let Mode::AsOf(at) | Mode::AtLeast(at, _) = mode {
+        site.check_history(at).await.map_err(|error| fault::of_own(&error))?;
+    }
     let reader = Arc::clone(&site.reader);
     let upper = blocking(move || {
         let upper = reader.upper()?;
         Ok(match mode {
-            Mode::AsOf(epoch) if epoch >= upper || epoch < reader.lower() => {
+            Mode::AsOf(At { epoch, .. }) if epoch >= upper || epoch < reader.lower() => {
                 let lower = reader.lower();
                 let message =
                     format!("epoch {epoch} is not in the log, which has [{lower}, {upper})");
                 return Err(Error::new(Kind::Missing, message)
                     .remedy("ask for a sealed epoch, or for the latest"));
             }
-            Mode::AsOf(epoch) => (epoch + 1, None),
+            Mode::AsOf(At { epoch, .. }) => (epoch + 1, None),
             Mode::AsOfTime(at) => {
                 let found = reader.at_time(at, upper)?;
                 let Some(epoch) = found.epoch else {

@@ -18,11 +18,12 @@ use crate::event::Timestamp;
 use crate::limits;
 use crate::servers::mode::Mode;
 use crate::serving::Snapshot;
-use crate::time::Epoch;
+use crate::time::At;
 
 /// Settings that change what is read.
 const AS_OF: &str = "diptych.as_of";
 const AT_LEAST: &str = "diptych.at_least";
+const STALE: &str = "diptych.stale";
 const SEARCH_PATH: &str = "search_path";
 
 /// `PostgreSQL`'s settings that clients set by themselves; kept, shown, and without effect.
@@ -75,7 +76,7 @@ impl Settings {
     fn get(&self, name: &str) -> Option<String> {
         let kept = KEPT.iter().find(|(kept, _)| *kept == name).map(|(_, value)| *value);
         let usual = match name {
-            AS_OF | AT_LEAST => Some(""),
+            AS_OF | AT_LEAST | STALE => Some(""),
             SEARCH_PATH => Some("public"),
             _ => kept,
         };
@@ -84,11 +85,11 @@ impl Settings {
 
     /// Checks and sets.
     fn set(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
-        let known = matches!(name, AS_OF | AT_LEAST | SEARCH_PATH)
+        let known = matches!(name, AS_OF | AT_LEAST | STALE | SEARCH_PATH)
             || KEPT.iter().any(|(kept, _)| *kept == name);
         if !known {
             let message = format!(
-                "setting {name:?} is not known (there are {AS_OF}, {AT_LEAST}, {SEARCH_PATH} and \
+                "setting {name:?} is not known (there are {AS_OF}, {AT_LEAST}, {STALE}, {SEARCH_PATH} and \
                  those that PostgreSQL's clients set by themselves)"
             );
             return Err(SqlError::new("42704", message));
@@ -101,6 +102,10 @@ impl Settings {
         match name {
             AS_OF => drop(as_of(value)?),
             AT_LEAST => drop(at_least(value)?),
+            STALE if value != "ok" => {
+                let message = format!("{STALE} = {value:?} is not known (write 'ok', or RESET it)");
+                return Err(SqlError::new("22023", message));
+            }
             _ => {}
         }
         self.0.insert(name.to_owned(), value.to_owned());
@@ -112,6 +117,7 @@ impl Settings {
         match (self.0.get(AS_OF), self.0.get(AT_LEAST)) {
             (Some(value), _) => as_of(value),
             (None, Some(value)) => Ok(Mode::AtLeast(at_least(value)?, limits::SQL_AT_LEAST_WAIT)),
+            (None, None) if self.0.contains_key(STALE) => Ok(Mode::Stale),
             (None, None) => Ok(Mode::Latest),
         }
     }
@@ -122,21 +128,24 @@ fn as_of(value: &str) -> Result<Mode, SqlError> {
     if value.eq_ignore_ascii_case("verified") {
         return Ok(Mode::Verified);
     }
-    if let Ok(epoch) = value.parse::<Epoch>() {
-        return Ok(Mode::AsOf(epoch));
+    if let Ok(at) = value.parse::<At>() {
+        return Ok(Mode::AsOf(at));
     }
     value.parse::<Timestamp>().map(|at| Mode::AsOfTime(at.micros())).map_err(|_| {
         let message = format!(
-            "{AS_OF} = {value:?} is no epoch (write a number, an instant such as \
-             '2026-01-31T12:00:00Z', or 'verified')"
+            "{AS_OF} = {value:?} is no epoch (write a number, EPOCH~BRANCH as an answer said, \
+             an instant such as '2026-01-31T12:00:00Z', or 'verified')"
         );
         SqlError::new("22023", message)
     })
 }
 
-fn at_least(value: &str) -> Result<Epoch, SqlError> {
+fn at_least(value: &str) -> Result<At, SqlError> {
     value.trim().parse().map_err(|_| {
-        SqlError::new("22023", format!("{AT_LEAST} = {value:?} is no epoch (write a number)"))
+        let message = format!(
+            "{AT_LEAST} = {value:?} is no epoch (write a number, or EPOCH~BRANCH as an answer said)"
+        );
+        SqlError::new("22023", message)
     })
 }
 

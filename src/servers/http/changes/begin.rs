@@ -8,7 +8,7 @@ use super::feed::{End, Feed, Next};
 use crate::error::Result;
 use crate::limits::{READ_ROWS_INLINE, SCAN_CHUNK_ROWS};
 use crate::row::ByteRange;
-use crate::serving::{Cursor, Index, Read, Row, Token};
+use crate::serving::{Cursor, Index, Read, Row};
 use crate::time::Epoch;
 
 impl Feed {
@@ -41,21 +41,25 @@ impl Feed {
                 break;
             }
         }
-        let token = Token { version: index.generation().to_owned(), epoch: snapshot.upper() };
+        let token = index.token(snapshot.upper());
         self.events.complete(epoch, &token);
         self.flush().await?;
         // The lease has kept these epochs apart until now.
         Ok(Next::Live(index.changes(view, snapshot.upper())?))
     }
 
-    /// The index that answers; not before it has its history.
+    /// The index that answers; not before it has all that readers may have seen before the process
+    /// was started.
     async fn served(&mut self) -> Result<Arc<Index>, End> {
         loop {
             let index = self.flow().serving.index();
-            if index.frontier() > 0 || self.site.reader.upper()? == 0 {
+            let upper = index.frontier();
+            let failed = self.site.history.failure(&self.flow().name).is_some();
+            let there = upper > 0 || self.site.reader.upper()? == 0;
+            if failed || (there && !index.is_stale()) {
                 return Ok(index);
             }
-            self.wait_beyond(0).await?;
+            self.wait_beyond(upper).await?;
         }
     }
 
@@ -94,7 +98,7 @@ impl Feed {
             };
             return Ok(Next::Snapshot(reason));
         };
-        let token = Token { version: to.to_owned(), epoch: at };
+        let token = new.token(at);
         let epoch = at.checked_sub(1);
         self.say("version", None, &json!({ "from": from, "to": to, "epoch": epoch })).await?;
         if let Some((last, old, new)) = snapshots {

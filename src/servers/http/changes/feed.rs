@@ -247,7 +247,8 @@ impl Feed {
         let Part { changes, complete } = part;
         let token = &source.token();
         self.place.0.changes.fetch_add(changes.len() as u64, Relaxed);
-        let token_of = |epoch: Epoch| Token { epoch: epoch + 1, ..token.clone() };
+        let index = source.index();
+        let token_of = |epoch: Epoch| index.token(epoch + 1);
         for epoch in changes.chunk_by(|a, b| a.epoch == b.epoch) {
             let token = epoch.first().filter(|_| complete).map(|one: &Change| token_of(one.epoch));
             self.events.changes(schema, epoch, self.begun, token.as_ref())?;
@@ -341,7 +342,7 @@ impl Feed {
 
     /// Waits a moment for the frontier to pass `epoch`; a heartbeat is sent meanwhile.
     pub(super) async fn wait_beyond(&mut self, epoch: Epoch) -> Result<(), End> {
-        let token = Token { version: String::new(), epoch };
+        let token = Token { version: String::new(), epoch, branch: None };
         let told = std::mem::replace(&mut self.told, epoch);
         self.wait(&token).await?;
         self.told = told;

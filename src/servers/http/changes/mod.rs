@@ -35,8 +35,9 @@ pub(super) fn routes() -> Routes {
         ("dataflow" = String, Path, description = "The dataflow"),
         ("view" = String, Path, description = "One of its views"),
         ("from" = Option<String>, Query,
-         description = "The first epoch not seen yet, or a token as the ids of events are: \
-                        `VERSION@EPOCH`. Without it the stream begins with a snapshot."),
+         description = "A token as the ids of events are, `VERSION@EPOCH~BRANCH`; or the number of \
+                        the first epoch that is wanted of the history that is served. Without it \
+                        the stream begins with a snapshot."),
         ("Last-Event-ID" = Option<String>, Header, description = "As `from`, and before it")),
     responses(
         (status = 200, description = "Events: reset, snapshot, part, epoch, change, progress, \
@@ -88,7 +89,8 @@ fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Next> {
     let flow = &site.flows[flow];
     let index = flow.serving.index();
     let token = match from.parse() {
-        Ok(epoch) => Token { version: index.generation().to_owned(), epoch },
+        // A question about this history, not a place that was left.
+        Ok(epoch) => index.token(epoch),
         Err(_) => from.parse::<Token>()?,
     };
     if let Some(reason) = index.refusal(&token) {

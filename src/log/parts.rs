@@ -1,0 +1,52 @@
+//! The marked parts of a manifest of format 3: what not every log has to say.
+//!
+//! The body is that of format 1, then a list of files with retractions (lower epoch, length,
+//! checksum), and a list of parts: a name and bytes each. Builds that do not know the format refuse
+//! the log, and so does this one when it does not know a part.
+
+use std::path::Path;
+
+use super::branches;
+use super::envelope::{decode, encode};
+use super::erase;
+use super::layout::damaged;
+use super::manifest::{Manifest, RetractionsEntry};
+use crate::error::{Error, Kind, Result};
+
+/// A part: its name, its bytes.
+type Marked = (String, Vec<u8>);
+
+/// The parts that go behind the body of the manifest.
+pub(super) fn bytes(manifest: &Manifest) -> Result<Vec<u8>> {
+    let mut parts: Vec<Marked> = Vec::new();
+    if !manifest.erasures.is_empty() {
+        parts.push((erase::PART.to_owned(), erase::to_bytes(manifest)?));
+    }
+    if !manifest.branches.is_empty() {
+        parts.push((branches::PART.to_owned(), branches::to_bytes(&manifest.branches)?));
+    }
+    encode(&parts)
+}
+
+/// The manifest with this body of format 3.
+pub(super) fn read(path: &Path, body: &[u8]) -> Result<Manifest> {
+    let fail = |what: &dyn std::fmt::Display| damaged(path, 24, what);
+    let (mut manifest, retractions, parts): (Manifest, Vec<RetractionsEntry>, Vec<Marked>) =
+        decode(body).map_err(|error| fail(&error))?;
+    manifest.retractions = retractions;
+    for (name, bytes) in parts {
+        let read = match name.as_str() {
+            erase::PART => erase::from_bytes(&bytes, &mut manifest),
+            branches::PART => branches::from_bytes(&bytes).map(|list| manifest.branches = list),
+            _ => return Err(unknown(path, &format!("the part {name:?}"))),
+        };
+        read.map_err(|what| fail(&what))?;
+    }
+    Ok(manifest)
+}
+
+/// The manifest has something that this build does not know.
+fn unknown(path: &Path, what: &str) -> Error {
+    let message = format!("{} has {what}, unknown to this build", path.display());
+    Error::new(Kind::Newer, message).remedy("use the release that wrote it, or newer")
+}
