@@ -83,6 +83,10 @@ const _: () = {
     assert!(HISTORY_EPOCHS > 0 && CHANGES_CHUNK > 0 && SCAN_CHUNK_ROWS > 0);
 };
 
+/// How much of the message of a panic in a user's function is kept, in bytes: it may show a value of
+/// any size, and is repeated to whoever asks why a dataflow stands still.
+pub const PANIC_MESSAGE_BYTES: usize = 4096;
+
 /// Epochs that one worker may have fed before they are published. More would only queue inside
 /// timely, which has no flow control; fewer would leave workers waiting for one another.
 pub const EPOCHS_IN_FLIGHT_MAX: usize = 16;

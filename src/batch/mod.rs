@@ -22,8 +22,8 @@ use timely::worker::Worker;
 use crate::batch_view::{BatchViewWriter, Meta};
 use crate::dataflow::{Definition, Description};
 use crate::engine::{
-    Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree, end_thread,
-    history, on_trial,
+    Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree, history,
+    watch,
 };
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -40,8 +40,6 @@ pub(crate) struct Job {
     /// Accumulations at an earlier boundary, to which only the events since then are added.
     pub(crate) earlier: Option<(Epoch, Blocks)>,
     pub(crate) cluster: Cluster,
-    /// A panic anywhere in the function ends the run and not the process, which serves others.
-    pub(crate) on_trial: bool,
     pub(crate) progress: Arc<Progress>,
     /// What the batch view states beside its contents.
     pub(crate) meta: Meta,
@@ -75,7 +73,7 @@ pub struct BatchReport {
 /// Runs the job; on process 0 the batch view is durable afterwards.
 ///
 /// # Errors
-/// When the log is damaged, user code panics in the front, or the disk refuses; there is no
+/// When the log is damaged, user code panics, or the disk refuses; there is no
 /// batch view then.
 pub(crate) fn run(job: Job) -> Result<BatchReport> {
     let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
@@ -134,20 +132,9 @@ struct Shift {
 }
 
 impl Shift {
+    /// One worker's whole work. Worker 0 of all gives back what the workers reported.
     fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         abort_on_panic("the batch layer");
-        if !self.job.on_trial {
-            return self.labour(worker);
-        }
-        on_trial(|| true, || self.labour(worker)).unwrap_or_else(|panic| {
-            let remedy = "mend the function; the log is intact";
-            self.fail(Error::new(Kind::Panic, panic.clone()).remedy(remedy));
-            end_thread(&panic)
-        })
-    }
-
-    /// One worker's whole work. Worker 0 of all gives back what the workers reported.
-    fn labour(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         self.begun.get_or_init(Instant::now);
         let job = &self.job;
         let end = job.reader.end_at(job.boundary);
@@ -162,6 +149,7 @@ impl Shift {
             self.fail(error);
             return None;
         }
+        watch(worker, |_| ());
         let mut reports = Reports::install(worker);
         match self.compute(worker) {
             Ok(Some(lane)) => {

@@ -6,6 +6,7 @@ use super::plan::{Plan, StreamInfo};
 use super::{Dataflow, newest};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Random as _, RealRandom};
+use crate::panics::caught;
 use crate::row::ViewInfo;
 use crate::time::Epoch;
 
@@ -51,6 +52,12 @@ impl Definition {
         &self.name
     }
 
+    /// What it means that the function panics while it is drawn.
+    pub(crate) fn panicked(&self, panic: &str) -> Error {
+        let message = format!("dataflow {:?} panics while it is drawn: {panic}", self.name);
+        Error::new(Kind::Panic, message).remedy("mend the function")
+    }
+
     /// Draws the dataflow in `scope`.
     pub(crate) fn draw<'s>(&self, scope: timely::dataflow::Scope<'s, Epoch>) -> Result<Plan<'s>> {
         let mut dataflow = Dataflow::new(scope);
@@ -61,8 +68,13 @@ impl Definition {
     /// Compiles the function once, in a throw-away worker, to learn what it reads and publishes.
     ///
     /// # Errors
-    /// When the function draws something impossible, such as two views of one name.
+    /// When the function draws something impossible, such as two views of one name, or panics.
     pub fn describe(&self) -> Result<Description> {
+        let described = caught(|| self.describe_alone());
+        described.unwrap_or_else(|panic| Err(self.panicked(&panic)))
+    }
+
+    fn describe_alone(&self) -> Result<Description> {
         let definition = self.clone();
         timely::execute_directly(move |worker| {
             let index = worker.next_dataflow_index();

@@ -1,28 +1,17 @@
 //! What happens when code panics on a worker thread.
 //!
-//! timely has no way to lose one worker: if a thread unwinds, the others wait for its progress for
-//! ever. So a panic on a worker thread aborts the process after naming dataflow and epoch, unless
-//! it happens in the linear front, where nothing of timely is on the stack and it can be caught.
+//! In the linear front nothing of timely is on the stack: a panic is caught where it happens. Behind
+//! the barrier it is caught where the dataflow is scheduled; see [`super::contained`]. Code of the
+//! user runs nowhere else on a worker. What panics elsewhere is the engine itself: timely has no way
+//! to lose one worker, the others would wait for its progress for ever, so that ends the process.
 
 use crate::panics;
-use crate::time::Epoch;
 
-/// Declares this thread a worker: from now on a panic behind the barrier aborts the process.
-/// `what` names the dataflow.
-pub(crate) use panics::{abort_on_panic, end_thread, on_trial};
+/// Declares this thread a worker of `what`: a panic of the engine itself aborts the process.
+pub(crate) use panics::abort_on_panic;
 
-/// Notes how far the worker is, for the message of a panic.
-pub(super) fn working_on(dataflow: &str, epoch: Epoch) {
-    use std::fmt::Write;
-    panics::working_on(|place| {
-        place.clear();
-        // Writing to a String cannot fail.
-        let _ = write!(place, "dataflow {dataflow:?}, epoch {epoch}");
-    });
-}
-
-/// Runs front code; a panic comes back as its message and source location. The combiner may be
-/// half updated then: the caller throws it away.
+/// Runs user code; a panic comes back as its message and source location. What it was working on
+/// may be half updated then: the caller throws it away.
 pub(super) fn in_front<T>(logic: impl FnOnce() -> T) -> Result<T, String> {
     panics::caught(logic)
 }

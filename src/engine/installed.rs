@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use timely::dataflow::ProbeHandle;
+use timely::dataflow::{ProbeHandle, Scope};
 use timely::worker::Worker;
 
-use super::guard;
+use super::contained::{Fault, contained};
 use super::reach::reached;
+use super::{guard, trail};
 use crate::dataflow::{Barrier, Definition, Description, Pass, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -23,38 +24,71 @@ pub(crate) struct Installed {
     index: usize,
     /// The time of all inputs: no event below it may be fed any more.
     at: Epoch,
+    /// What it panicked with behind the barrier, on this worker.
+    fault: Fault,
 }
 
 impl Installed {
     /// Compiles `definition` onto `worker`; its views go to `publisher` in `shards` shards. All
     /// workers must install the same dataflows in the same order.
+    ///
+    /// Errors when the function draws something impossible, or panics.
     pub(crate) fn install(
         worker: &mut Worker,
         definition: &Definition,
         shards: usize,
         publisher: &Arc<dyn Publish>,
     ) -> Result<Self> {
-        guard::working_on(definition.name(), 0);
-        let index = worker.next_dataflow_index();
-        let probe = ProbeHandle::new();
-        let outcome = worker.dataflow_named(definition.name(), |scope| {
+        let (index, name) = (worker.next_dataflow_index(), definition.name());
+        let (probe, fault) = (ProbeHandle::new(), Fault::default());
+        let draw = |scope: Scope<'_, Epoch>| {
             let plan = definition.draw(scope)?;
-            let description = Description::of(definition.name(), &plan);
+            let description = Description::of(name, &plan);
             for (view, (info, rows)) in plan.views.into_iter().enumerate() {
                 let view = (view, info.name.as_str());
                 let end = publish_view(rows, view, shards, Arc::clone(publisher));
                 probe_published(end, &probe);
             }
             Ok((description, plan.barriers))
+        };
+        let outcome = guard::in_front(|| {
+            worker.dataflow_named(name, |root| contained(root, name, &fault, draw))
         });
-        match outcome {
+        match outcome.unwrap_or_else(|panic| Err(definition.panicked(&panic))) {
             Ok((description, barriers)) => {
-                Ok(Installed { description, barriers, probe, index, at: 0 })
+                Ok(Installed { description, barriers, probe, index, at: 0, fault })
             }
             Err(error) => {
                 worker.drop_dataflow(index);
                 Err(error)
             }
+        }
+    }
+
+    /// Why it cannot go on, if it panicked behind the barrier on this worker. It must be dropped
+    /// then, by all workers.
+    pub(crate) fn fault(&self) -> Option<Error> {
+        let panic = self.fault.get()?;
+        let operator = trail::lost(self.index);
+        let operator = operator.map_or_else(String::new, |name| format!("operator {name:?}, "));
+        let message = format!("{operator}{}: {panic}", self.in_flight());
+        Some(self.panicked(message))
+    }
+
+    fn panicked(&self, message: String) -> Error {
+        Error::new(Kind::Panic, message)
+            .remedy("mend the function, or retract the event; the log is intact")
+            .within(format!("dataflow {:?}", self.description.name))
+    }
+
+    /// The epochs that were fed and not published by everyone.
+    fn in_flight(&self) -> String {
+        let first = self.probe.with_frontier(|frontier| frontier.first().copied());
+        let last = self.at.saturating_sub(1);
+        match first {
+            Some(first) if first < last => format!("epochs {first} to {last}"),
+            // What is fed at the time of the inputs may be on its way already.
+            first => format!("epoch {}", first.unwrap_or(last)),
         }
     }
 
@@ -124,32 +158,39 @@ impl Installed {
                 .remedy("mend the function, or make the operator a try_map; the log is intact")),
         };
         outcome.map_err(|error| {
-            self.barriers.iter_mut().for_each(|barrier| barrier.discard());
+            self.contain(|barriers| barriers.iter_mut().for_each(|barrier| barrier.discard()));
             error.within(format!("dataflow {:?}", self.description.name))
         })
     }
 
-    /// Flushes combiners that have grown past their bound; true when one was flushed, and the
-    /// worker should step so that owners take the entries.
-    pub(crate) fn relieve(&mut self) -> bool {
-        let mut flushed = false;
-        for barrier in &mut self.barriers {
-            if barrier.pending() >= limits::COMBINER_KEYS_MAX {
-                barrier.flush();
-                flushed = true;
-            }
+    /// Does something to the barriers that runs code of the user's types, unless they have panicked;
+    /// a panic is a fault of the dataflow.
+    fn contain(&mut self, work: impl FnOnce(&mut [Box<dyn Barrier>])) {
+        if self.fault.is_set() {
+            return;
         }
-        flushed
+        if let Err(panic) = guard::in_front(|| work(&mut self.barriers)) {
+            self.fault.set(format!("handing entries to their owners: {panic}"));
+        }
+    }
+
+    /// Flushes combiners that have grown past their bound, so that owners take the entries when the
+    /// worker steps.
+    pub(crate) fn relieve(&mut self) {
+        self.contain(|barriers| {
+            let grown =
+                |barrier: &&mut Box<dyn Barrier>| barrier.pending() >= limits::COMBINER_KEYS_MAX;
+            barriers.iter_mut().filter(grown).for_each(|barrier| barrier.flush());
+        });
     }
 
     /// Sends everything fed so far on its way and promises that nothing below `epoch` follows.
     pub(crate) fn advance_to(&mut self, epoch: Epoch) {
         assert!(epoch >= self.at, "inputs at {} asked to go back to {epoch}", self.at);
-        guard::working_on(&self.description.name, epoch);
         self.at = epoch;
-        for barrier in &mut self.barriers {
-            barrier.advance_to(epoch);
-        }
+        self.contain(|barriers| {
+            barriers.iter_mut().for_each(|barrier| barrier.advance_to(epoch));
+        });
     }
 
     /// Whether every view of every epoch below `frontier` has been published by every worker.
@@ -163,10 +204,13 @@ impl Installed {
     /// Panics when there is no such accumulation.
     pub(crate) fn dump(&mut self, name: &str, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
         assert!(self.at == frontier, "inputs are at {}, dump wanted at {frontier}", self.at);
-        match self.barriers.iter_mut().find(|barrier| barrier.name() == name) {
-            Some(barrier) => barrier.dump(frontier, sink),
-            None => panic!("dataflow {:?} has no accumulation {name:?}", self.description.name),
-        }
+        let Some(barrier) = self.barriers.iter_mut().find(|barrier| barrier.name() == name) else {
+            panic!("dataflow {:?} has no accumulation {name:?}", self.description.name)
+        };
+        guard::in_front(|| barrier.dump(frontier, sink)).unwrap_or_else(|panic| {
+            let at = frontier.saturating_sub(1);
+            Err(self.panicked(format!("writing accumulation {name:?} of epoch {at}: {panic}")))
+        })
     }
 
     /// Adds one dumped block of the accumulation `name`, whichever worker wrote it.
@@ -179,7 +223,10 @@ impl Installed {
             )
             .remedy("the function changed without a new version: change `df.version`"));
         };
-        barrier.load(block)
+        guard::in_front(|| barrier.load(block)).unwrap_or_else(|panic| {
+            let at = self.at;
+            Err(self.panicked(format!("reading accumulation {name:?} of epoch {at}: {panic}")))
+        })
     }
 
     /// How many events of those that this worker fed were older than what was kept when they came,
@@ -190,8 +237,12 @@ impl Installed {
 
     /// Removes the dataflow from the worker, with whatever is in flight.
     pub(crate) fn uninstall(self, worker: &mut Worker) {
-        let index = self.index;
-        drop(self);
+        let Installed { barriers, index, description, .. } = self;
+        for barrier in barriers {
+            if let Err(panic) = guard::in_front(|| drop(barrier)) {
+                tracing::debug!("dataflow {:?}: dropping it panics: {panic}", description.name);
+            }
+        }
         worker.drop_dataflow(index);
     }
 }

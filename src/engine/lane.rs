@@ -14,7 +14,7 @@ use timely::worker::Worker;
 use super::installed::{Installed, share};
 use super::progress::Progress;
 use crate::dataflow::{Definition, StreamInfo};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::{Chunk, ClockReader, Clocks, Part, Reader};
 use crate::serving::Publish;
 use crate::time::Epoch;
@@ -114,7 +114,12 @@ impl Lane {
 
     /// Feeds one more piece of history. True when the dataflow stands at the boundary: everything
     /// below has been published by every worker. The worker must step between two calls.
+    ///
+    /// Errors when that cannot be read, or the dataflow panics.
     pub(crate) fn approach(&mut self) -> Result<bool> {
+        if let Some(error) = self.fault() {
+            return Err(error);
+        }
         let Some(history) = &mut self.history else {
             return Ok(self.installed.passed(self.boundary));
         };
@@ -147,6 +152,16 @@ impl Lane {
     /// Whether there is more history to feed; if not, the lane waits for the other workers.
     pub(crate) fn has_more(&self) -> bool {
         self.history.is_some()
+    }
+
+    /// Why the dataflow cannot go on, if it has panicked on this worker.
+    pub(crate) fn fault(&self) -> Option<Error> {
+        let error = self.installed.fault()?;
+        let history = self.installed.at() <= self.boundary && self.boundary > 0;
+        Some(match history {
+            true => error.within(format!("all that was before epoch {}", self.boundary)),
+            false => error,
+        })
     }
 
     /// Where batch ends and speed begins.

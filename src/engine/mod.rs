@@ -9,13 +9,14 @@
 //!      input ─► exchange by key ─► owner's state ─► differential ─► view ─► publisher ┘ timely
 //! ```
 //!
-//! A panic of user code in the front is caught: it names stream, epoch and event, and only that
-//! dataflow stops. A panic behind the barrier aborts the process, because a lone missing worker
-//! would leave the others waiting for ever.
+//! A panic of user code ends only the dataflow it is in. In the front it is caught where it happens,
+//! and names stream, epoch and event; behind the barrier it is caught where the dataflow is
+//! scheduled, and names operator and epoch. All workers then drop the dataflow.
 
 mod agreement;
 mod capture;
 mod cluster;
+mod contained;
 mod gather;
 mod guard;
 mod installed;
@@ -24,15 +25,17 @@ mod profile;
 mod progress;
 mod reach;
 mod reports;
+mod trail;
 
 pub(crate) use agreement::agree;
 pub(crate) use capture::Capture;
 pub use cluster::Cluster;
 pub(crate) use gather::Gather;
-pub(crate) use guard::{abort_on_panic, end_thread, on_trial};
+pub(crate) use guard::abort_on_panic;
 pub(crate) use installed::{Installed, share};
 pub(crate) use lane::{Blocks, Feed, History, Lane, history};
 pub(crate) use profile::Profile;
 pub use progress::Progress;
 pub(crate) use reach::reach;
 pub(crate) use reports::Reports;
+pub(crate) use trail::watch;

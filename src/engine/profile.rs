@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use differential_dataflow::logging::{DifferentialEvent, DifferentialEventBuilder};
-use timely::logging::{ChannelsEvent, MessagesEvent, StartStop, TimelyEvent, TimelyEventBuilder};
+use timely::logging::{ChannelsEvent, MessagesEvent, StartStop, TimelyEvent};
 use timely::worker::Worker;
 
+use super::trail;
 use crate::dataflow::{Graph, GraphChannel, GraphOperator};
 
 /// The figures of all workers of a process.
@@ -60,16 +61,15 @@ impl Profile {
     /// Keeps figures of everything that is installed on `worker` from now on.
     pub(crate) fn watch(&self, worker: &Worker) {
         let figures = Arc::<Mutex<Figures>>::default();
-        // A worker without a clock keeps no logs.
-        let Some(mut register) = worker.log_register() else { return };
         let timely = Arc::clone(&figures);
-        register.insert::<TimelyEventBuilder, _>("timely", move |_, events| {
-            let Some(events) = events else { return };
+        trail::watch(worker, move |events| {
             let mut figures = timely.lock().unwrap_or_else(PoisonError::into_inner);
             for (at, event) in events.drain(..) {
                 figures.timely(at, event);
             }
         });
+        // A worker without a clock keeps no logs.
+        let Some(mut register) = worker.log_register() else { return };
         let held = Arc::clone(&figures);
         let name = "differential/arrange";
         register.insert::<DifferentialEventBuilder, _>(name, move |_, events| {
@@ -118,9 +118,12 @@ impl Figures {
     }
 
     fn stopped(&mut self, id: usize, at: Duration) {
-        let Some(Running { since, inside, .. }) = self.running.pop_if(|last| last.id == id) else {
+        let Some(started) = self.running.iter().rposition(|running| running.id == id) else {
             return;
         };
+        // What was inside and did not end has panicked.
+        self.running.truncate(started + 1);
+        let Some(Running { since, inside, .. }) = self.running.pop() else { return };
         let spent = at.saturating_sub(since);
         slot(&mut self.operators, id).busy += spent.saturating_sub(inside);
         if let Some(around) = self.running.last_mut() {
@@ -160,13 +163,14 @@ struct Sum {
 impl Sum {
     /// Adds what `figures` have of the dataflow called `name`.
     fn add(&mut self, figures: &Figures, name: &str) {
-        let named = |operator: &&Operator| operator.address.len() == 1 && operator.name == name;
+        // A dataflow is drawn in an inner scope of what the worker installs, under the same name.
+        let named = |operator: &&Operator| operator.address.len() == 2 && operator.name == name;
         // Dataflows of the engine's own come before those that are served.
         let Some(root) = figures.operators.iter().rfind(named).map(|root| root.address[0]) else {
             return;
         };
         for (id, operator) in figures.operators.iter().enumerate() {
-            if operator.address.first() == Some(&root) {
+            if operator.address.len() > 1 && operator.address.first() == Some(&root) {
                 let first = || (id, Operator { busy: Duration::ZERO, held: 0, ..operator.clone() });
                 let (_, sum) = self.operators.entry(operator.address.clone()).or_insert_with(first);
                 sum.busy += operator.busy;

@@ -45,6 +45,11 @@ pub(crate) fn reach(definition: &Definition, chunks: &[Chunk]) -> Result<Option<
     if chunks.is_empty() {
         return Ok(None);
     }
+    let outcome = guard::in_front(|| reach_alone(definition, chunks));
+    outcome.unwrap_or_else(|panic| Err(definition.panicked(&panic)))
+}
+
+fn reach_alone(definition: &Definition, chunks: &[Chunk]) -> Result<Option<(usize, String)>> {
     let (definition, chunks) = (definition.clone(), chunks.to_vec());
     timely::execute_directly(move |worker| {
         let index = worker.next_dataflow_index();

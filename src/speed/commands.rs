@@ -1,14 +1,17 @@
-//! How workers in other processes learn what is sealed.
+//! How workers in other processes learn what is sealed, and what has failed.
 //!
 //! Process 0 owns the order of epochs. Its first worker broadcasts the upper bound of what it took
 //! from the log over timely's own mesh; the other processes read the epochs themselves, from the
 //! same directory. That it is the same, and no copy that was written on, is said by the branch that
 //! goes with each upper bound.
+//!
+//! A dataflow that fails on one worker is dropped by all: whoever finds out tells.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
 use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Input;
@@ -19,9 +22,16 @@ use timely::worker::Worker;
 use crate::limits;
 use crate::time::Epoch;
 
-/// `Some((upper, branch))`: every epoch below is sealed, and the branch wrote the last of them.
-/// `None`: stop.
-type Message = Option<(Epoch, Option<u64>)>;
+/// What one worker tells all.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Message {
+    /// Every epoch below is sealed, and this branch wrote the last of them.
+    Sealed(Epoch, Option<u64>),
+    /// The dataflow with that number cannot go on, and why; did it panic?
+    Failed(usize, bool, String),
+    /// No more epochs follow.
+    Stop,
+}
 
 /// One end of the broadcast on each worker.
 pub(super) struct Commands {

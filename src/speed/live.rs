@@ -14,8 +14,7 @@ use super::status::LaneStatus;
 use super::worker::{Command, Dump, Inbox, LiveLane, LiveWorker, Write};
 use crate::dataflow::{Definition, StreamInfo};
 use crate::engine::{
-    Blocks, Cluster, History, Lane, Profile, Progress, abort_on_panic, agree, end_thread, history,
-    on_trial,
+    Blocks, Cluster, History, Lane, Profile, Progress, abort_on_panic, agree, history, watch,
 };
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -30,29 +29,9 @@ pub(crate) enum Start {
     History(Epoch),
     /// Load accumulations at this frontier; the function gives a worker its share of the blocks.
     Restore(Epoch, Blocks),
-}
-
-/// Whether dataflows are on trial: nobody reads from them, and a panic anywhere in them ends them
-/// and not the process.
-#[derive(Clone, Default)]
-pub(crate) struct Trial(Option<Arc<AtomicBool>>);
-
-impl Trial {
-    /// On trial until [`Trial::pass`].
-    pub(crate) fn begin() -> Trial {
-        Trial(Some(Arc::new(AtomicBool::new(true))))
-    }
-
-    /// From now on readers depend on them.
-    pub(crate) fn pass(&self) {
-        if let Some(on) = &self.0 {
-            on.store(false, Ordering::Release);
-        }
-    }
-
-    fn is_on(&self) -> bool {
-        self.0.as_ref().is_some_and(|on| on.load(Ordering::Acquire))
-    }
+    /// Load accumulations at the first frontier, and feed the history from there to the second in
+    /// place: events that came and were taken back in between are left out.
+    Continue((Epoch, Epoch), Blocks),
 }
 
 /// One dataflow to keep live.
@@ -86,7 +65,9 @@ impl Start {
     /// Where batch ends and speed begins.
     pub(crate) fn boundary(&self) -> Epoch {
         match self {
-            Start::History(boundary) | Start::Restore(boundary, _) => *boundary,
+            Start::History(boundary)
+            | Start::Restore(boundary, _)
+            | Start::Continue((_, boundary), _) => *boundary,
         }
     }
 
@@ -100,13 +81,17 @@ impl Start {
         match self {
             Start::History(boundary) => history(reader, (0, *boundary), streams, (index, peers)),
             Start::Restore(_, blocks) => Ok(blocks(index, peers)),
+            Start::Continue(range, blocks) => {
+                let since = history(reader, *range, streams, (index, peers))?;
+                Ok(Box::new(blocks(index, peers).chain(since)))
+            }
         }
     }
 }
 
 impl Live {
     /// Starts the workers of this process, and on process 0 the driver that feeds them; what their
-    /// operators do is kept in `profile`, if there is one. `trial` says whether they are on trial.
+    /// operators do is kept in `profile`, if there is one.
     ///
     /// Errors when the cluster cannot be formed or a dataflow does not compile.
     pub(crate) fn start(
@@ -115,7 +100,6 @@ impl Live {
         reader: &Arc<Reader>,
         tail: Tail,
         profile: Option<Arc<Profile>>,
-        trial: Trial,
     ) -> Result<Live> {
         let boundaries = dataflows.iter().map(|dataflow| dataflow.start.boundary());
         let next = boundaries.min().unwrap_or(0);
@@ -124,7 +108,6 @@ impl Live {
             (0..cluster.workers).map(|_| bounded(limits::EPOCHS_QUEUED_MAX)).unzip();
         let hire = Hire {
             profile: profile.clone(),
-            trial,
             dataflows,
             reader: Arc::clone(reader),
             cluster: cluster.clone(),
@@ -256,7 +239,6 @@ type Started = (usize, Result<Thread>);
 /// What each worker thread needs to begin.
 struct Hire {
     profile: Option<Arc<Profile>>,
-    trial: Trial,
     dataflows: Vec<LiveDataflow>,
     reader: Arc<Reader>,
     cluster: Cluster,
@@ -281,23 +263,9 @@ impl Hire {
         if self.ready.send((local, outcome)).is_err() {
             return Err(lost_worker());
         }
-        if self.trial.0.is_none() {
-            while live.turn(worker, limits::WORKER_PARK) {}
-        } else {
-            let mut turn = || live.turn(worker, limits::WORKER_PARK);
-            while on_trial(|| self.trial.is_on(), &mut turn)
-                .unwrap_or_else(|panic| self.lose(&panic))
-            {}
-        }
+        while live.turn(worker, limits::WORKER_PARK) {}
         live.finish(worker);
         Ok(())
-    }
-
-    /// A worker of dataflows on trial has panicked: they end, the process does not.
-    fn lose(&self, panic: &str) -> ! {
-        let error = Error::new(Kind::Panic, panic).remedy("mend the function; the log is intact");
-        self.dataflows.iter().for_each(|dataflow| dataflow.status.fail(&error));
-        end_thread(panic)
     }
 
     /// What all processes must do alike.
@@ -311,47 +279,62 @@ impl Hire {
                     (&dataflow.plan, &dataflow.base, self.reader.end_at(*epoch));
                 format!("{plan} restored at {end}, from the batch view with digest {base}")
             }
+            Start::Continue((from, epoch), _) => {
+                let (plan, base, end) =
+                    (&dataflow.plan, &dataflow.base, self.reader.end_at(*epoch));
+                format!(
+                    "{plan} restored at epoch {from}, from the batch view with digest {base}, and \
+                     fed up to {end}"
+                )
+            }
         };
         let dataflows: Vec<_> = self.dataflows.iter().map(dataflow).collect();
         format!("serve {}", dataflows.join(", "))
     }
 
+    fn lane(&self, worker: &mut Worker, dataflow: &LiveDataflow) -> Result<LiveLane> {
+        let (index, peers) = (worker.index(), worker.peers());
+        let lane = Lane::install(
+            worker,
+            &dataflow.definition,
+            self.cluster.workers,
+            &dataflow.publisher,
+            dataflow.start.boundary(),
+            dataflow.start.history(&self.reader, &dataflow.streams, index, peers)?,
+            &dataflow.progress,
+        )?;
+        Ok(LiveLane { lane, status: Arc::clone(&dataflow.status), settled: false, held: None })
+    }
+
     fn hire(&self, worker: &mut Worker, local: usize) -> Result<LiveWorker> {
         agree(worker, &self.cluster, &self.task())?;
-        if let Some(profile) = &self.profile {
-            profile.watch(worker);
+        match &self.profile {
+            Some(profile) => profile.watch(worker),
+            None => watch(worker, |_| ()),
         }
         let several = self.cluster.processes() > 1;
         let broadcast = several.then(|| (Commands::install(worker), self.reader.branches()));
-        let (index, peers) = (worker.index(), worker.peers());
         let mut lanes = Vec::new();
         for dataflow in &self.dataflows {
-            lanes.push(LiveLane {
-                lane: Lane::install(
-                    worker,
-                    &dataflow.definition,
-                    self.cluster.workers,
-                    &dataflow.publisher,
-                    dataflow.start.boundary(),
-                    dataflow.start.history(&self.reader, &dataflow.streams, index, peers)?,
-                    &dataflow.progress,
-                )?,
-                status: Arc::clone(&dataflow.status),
-                settled: false,
-                held: None,
-            });
+            match self.lane(worker, dataflow) {
+                Ok(lane) => lanes.push(lane),
+                Err(error) => {
+                    lanes.into_iter().for_each(|live: LiveLane| live.lane.uninstall(worker));
+                    return Err(error);
+                }
+            }
         }
         let inbox = match broadcast {
             Some((broadcast, _)) if !self.cluster.is_first() => {
                 let reader = Arc::clone(&self.reader);
-                Inbox::Log { broadcast, reader, sealed: self.next, next: self.next }
+                Inbox::log(broadcast, reader, self.next)
             }
             broadcast => {
                 let mut receivers = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
                 let Some(commands) = receivers[local].take() else {
                     panic!("worker {local} was hired twice");
                 };
-                Inbox::Driver { commands, broadcast, first: index == 0 }
+                Inbox::Driver { commands, broadcast, first: worker.index() == 0 }
             }
         };
         Ok(LiveWorker::new(lanes, inbox, !several))

@@ -17,7 +17,7 @@ mod status;
 mod worker;
 
 pub(crate) use driver::{Join, Tail};
-pub(crate) use live::{Live, LiveDataflow, Start, Trial};
+pub(crate) use live::{Live, LiveDataflow, Start};
 pub(crate) use status::{Held, LaneStatus};
 
 #[cfg(test)]

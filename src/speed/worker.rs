@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use timely::worker::Worker;
 
-use super::commands::Commands;
+use super::commands::{Commands, Message};
 use super::status::{Held, LaneStatus};
 use crate::engine::{Installed, Lane, share};
 use crate::error::{Error, Kind, Result};
@@ -43,7 +43,17 @@ pub(super) enum Inbox {
     Driver { commands: Receiver<Command>, broadcast: Option<(Commands, Branches)>, first: bool },
     /// Read from the log, up to what the broadcast says is sealed. Each worker reads every epoch
     /// whole and feeds its share of it, so each holds the epochs in flight in its own memory.
-    Log { broadcast: Commands, reader: Arc<Reader>, sealed: Epoch, next: Epoch },
+    Log { broadcast: Commands, reader: Arc<Reader>, heard: Heard, next: Epoch },
+}
+
+/// What process 0 has told.
+pub(super) struct Heard {
+    /// Every epoch below is sealed.
+    sealed: Epoch,
+    /// Which branch wrote the last of them, if that was said.
+    branch: Option<u64>,
+    /// No more epochs follow.
+    stop: bool,
 }
 
 /// A lane and the fate it shares with the same dataflow on other workers.
@@ -85,6 +95,7 @@ impl LiveWorker {
     /// Does what can be done now, then steps the worker, parking at most for `park` when idle.
     /// False when the worker has been told to leave.
     pub(super) fn turn(&mut self, worker: &mut Worker, park: Duration) -> bool {
+        self.notice_faults();
         self.drop_failed(worker);
         if !self.approach() {
             if self.lanes.iter().flatten().any(|live| live.lane.has_more()) {
@@ -226,10 +237,28 @@ impl LiveWorker {
         self.bytes_in_flight += bytes;
     }
 
+    /// Learns which dataflows have panicked here, or failed in another process.
+    fn notice_faults(&mut self) {
+        for live in self.lanes.iter().flatten() {
+            if let Some(error) = live.lane.fault() {
+                live.status.fail(&error);
+            }
+        }
+        for (number, panicked, message) in self.inbox.hear() {
+            if let Some(Some(live)) = self.lanes.get(number) {
+                let kind = if panicked { Kind::Panic } else { Kind::Stopped };
+                live.status.fail(&Error::new(kind, message));
+            }
+        }
+    }
+
     /// Drops what failed here or on another worker. Dropped epochs are never published.
     fn drop_failed(&mut self, worker: &mut Worker) {
-        for slot in &mut self.lanes {
+        for (number, slot) in self.lanes.iter_mut().enumerate() {
             if let Some(live) = slot.take_if(|live| live.status.has_failed()) {
+                if let Some(error) = live.status.error() {
+                    self.inbox.tell(number, &error);
+                }
                 live.lane.uninstall(worker);
             }
         }
@@ -292,6 +321,44 @@ impl LiveLane {
 }
 
 impl Inbox {
+    /// From the log, as process 0 says.
+    pub(super) fn log(broadcast: Commands, reader: Arc<Reader>, next: Epoch) -> Inbox {
+        let heard = Heard { sealed: next, branch: None, stop: false };
+        Inbox::Log { broadcast, reader, heard, next }
+    }
+
+    fn broadcast(&mut self) -> Option<&mut Commands> {
+        match self {
+            Inbox::Driver { broadcast, .. } => broadcast.as_mut().map(|(commands, _)| commands),
+            Inbox::Log { broadcast, .. } => Some(broadcast),
+        }
+    }
+
+    /// Tells all processes that a dataflow fails here.
+    fn tell(&mut self, number: usize, error: &Error) {
+        if let Some(broadcast) = self.broadcast() {
+            let panicked = error.kind() == Kind::Panic;
+            broadcast.send(Message::Failed(number, panicked, error.to_string()));
+        }
+    }
+
+    /// What was told of since this was last asked: which dataflows fail, whether by a panic, why.
+    fn hear(&mut self) -> Vec<(usize, bool, String)> {
+        let mut failed = Vec::new();
+        while let Some(message) = self.broadcast().and_then(|broadcast| broadcast.receive()) {
+            match (message, &mut *self) {
+                (Message::Failed(number, panicked, why), _) => failed.push((number, panicked, why)),
+                (Message::Sealed(upper, branch), Inbox::Log { heard, .. }) => {
+                    (heard.sealed, heard.branch) = (upper.max(heard.sealed), branch);
+                }
+                (Message::Stop, Inbox::Log { heard, .. }) => heard.stop = true,
+                // Its own words.
+                (_, Inbox::Driver { .. }) => {}
+            }
+        }
+        failed
+    }
+
     /// Moves what has arrived to `queue`.
     fn receive(&mut self, queue: &mut VecDeque<Command>) -> Result<()> {
         match self {
@@ -305,31 +372,24 @@ impl Inbox {
                     match &command {
                         Command::Epoch(sealed) => {
                             let branch = branches.of(sealed.epoch).map(|branch| branch.0);
-                            broadcast.send(Some((sealed.epoch + 1, branch)));
+                            broadcast.send(Message::Sealed(sealed.epoch + 1, branch));
                         }
-                        Command::Stop => broadcast.send(None),
+                        Command::Stop => broadcast.send(Message::Stop),
                         // Only one process alone writes what its workers hold.
                         Command::Dump(_) => {}
                     }
                 }
                 queue.push_back(command);
             }
-            Inbox::Log { broadcast, reader, sealed, next } => {
-                let (mut stop, mut branch) = (false, None);
-                while let Some(message) = broadcast.receive() {
-                    match message {
-                        Some((upper, of)) => (*sealed, branch) = (upper.max(*sealed), of),
-                        None => stop = true,
-                    }
-                }
-                if *next < *sealed {
-                    check_history(reader, *sealed, branch.map(Branch))?;
-                    for epoch in reader.epochs(*next, *sealed)? {
+            Inbox::Log { reader, heard, next, .. } => {
+                if *next < heard.sealed {
+                    check_history(reader, heard.sealed, heard.branch.map(Branch))?;
+                    for epoch in reader.epochs(*next, heard.sealed)? {
                         queue.push_back(Command::Epoch(Arc::new(epoch?)));
                     }
-                    *next = *sealed;
+                    *next = heard.sealed;
                 }
-                if stop {
+                if std::mem::take(&mut heard.stop) {
                     queue.push_back(Command::Stop);
                 }
             }

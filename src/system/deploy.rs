@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
 use super::current::{Current, Running};
-use super::deployable::{check, described};
+use super::deployable::check;
 use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
 use crate::batch_view::{Home, lineage, set_lineage};
 use crate::dataflow::{Definition, Description};
@@ -27,7 +27,7 @@ use crate::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH
 use crate::log::Writer;
 use crate::servers::{Deployed, Stream, Turn};
 use crate::serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
-use crate::speed::{Held, Trial};
+use crate::speed::Held;
 use crate::time::Epoch;
 
 /// How a version is deployed.
@@ -131,7 +131,7 @@ pub(super) fn deploy(
     options: &DeployOptions,
     _turn: &Turn,
 ) -> Result<Deployed> {
-    let description = described(definition)?;
+    let description = definition.describe()?;
     let (dataflow, version) = (description.name.clone(), description.version.clone());
     let place = |error: Error| error.within(format!("deploying {dataflow} version {version}"));
     let before = current.find(&dataflow);
@@ -194,7 +194,6 @@ pub(super) fn accept(
 pub(super) struct Candidate {
     served: Served,
     index: Index,
-    trial: Trial,
     late: Option<LateWriter>,
 }
 
@@ -252,10 +251,9 @@ impl Candidate {
         if let Some(late) = &late {
             serve = serve.late_writer(late);
         }
-        let trial = Trial::begin();
-        let served = system.serve_on(std::slice::from_ref(definition), serve, trial.clone())?;
+        let served = system.serve(std::slice::from_ref(definition), serve)?;
         let index = served.index(definition.name())?;
-        Ok(Candidate { served, index, trial, late })
+        Ok(Candidate { served, index, late })
     }
 
     /// Catches up, compares, and takes over if that is wanted.
@@ -397,7 +395,6 @@ impl Candidate {
                 Err(_) => std::thread::sleep(CUTOVER_HOLD / 4),
             }
         };
-        self.trial.pass();
         Ok(frontier)
     }
 }
@@ -438,7 +435,6 @@ fn make_batch_view(
         cluster: options.cluster.clone(),
         upto: Some(boundary),
         incremental: true,
-        on_trial: true,
         stop: Arc::clone(&options.stop),
         ..BatchOptions::default()
     };

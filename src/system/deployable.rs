@@ -2,18 +2,9 @@
 
 use super::current::Running;
 use super::deploy::DeployOptions;
-use crate::dataflow::{Definition, Description};
+use crate::dataflow::Description;
 use crate::error::{Error, Kind, Result};
-use crate::panics::caught;
 use crate::serving::same_columns;
-
-/// What the function reads and publishes; drawing it is user code, too.
-pub(super) fn described(definition: &Definition) -> Result<Description> {
-    caught(|| definition.describe()).unwrap_or_else(|panic| {
-        let message = format!("dataflow {:?} panics while it is drawn: {panic}", definition.name());
-        Err(Error::new(Kind::Panic, message).remedy("mend the function"))
-    })
-}
 
 /// Refuses what could not serve in the place of `before`, beside all that is `running`.
 pub(super) fn check(

@@ -202,7 +202,6 @@ impl System {
         let batch = BatchOptions {
             cluster: options.cluster.clone(),
             upto: Some(boundary),
-            on_trial: true,
             ..BatchOptions::default()
         };
         self.batch(&definition, &batch)?;

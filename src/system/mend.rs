@@ -85,6 +85,27 @@ pub(super) fn overtaken(
     Ok(Some(Held { epoch, accumulation, because, events }))
 }
 
+/// Up to where the epochs `[from, end)` are fed as one, if some of their events are taken back by
+/// later ones of them: such events do not count at the end, and what a function cannot stand about
+/// them must not end a restart again and again.
+pub(super) fn taken_back(
+    description: &Description,
+    reader: &Reader,
+    (from, end): (Epoch, Epoch),
+) -> Result<Option<Epoch>> {
+    if from >= end {
+        return Ok(None);
+    }
+    let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
+    let mut upto = None;
+    for retraction in reader.retractions(from.max(reader.lower()), end)? {
+        if read(&retraction.events.stream) && retraction.events.between(from, end).is_some() {
+            upto = upto.max(Some(retraction.epoch + 1));
+        }
+    }
+    Ok(upto)
+}
+
 /// Refuses to tell epochs apart over a retraction that the dataflow cannot apply.
 pub(super) fn check_apart(
     system: &System,
@@ -122,7 +143,6 @@ pub(super) fn mend(
             let options = BatchOptions {
                 cluster: Cluster::local(before.shards),
                 upto: Some(end),
-                on_trial: true,
                 stop: Arc::clone(stop),
                 ..BatchOptions::default()
             };

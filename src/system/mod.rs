@@ -53,13 +53,13 @@ use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use crate::log::{Reader, Writer, WriterOptions};
 use crate::serving::{Index, IndexOptions, Publish};
-use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail, Trial};
+use crate::speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
 use crate::time::Epoch;
 use bases::{Expected, blocks, install_base};
 use current::{Current, Running};
 use first::{Relief, serving};
 use fits::{beyond_log, check_log, check_types};
-use mend::{check_apart, overtaken};
+use mend::{check_apart, overtaken, taken_back};
 use options::Source;
 use served::Entry;
 
@@ -167,7 +167,6 @@ impl System {
             boundary,
             earlier,
             cluster,
-            on_trial: options.on_trial,
             progress: Arc::clone(&options.progress),
             meta,
             writer,
@@ -229,15 +228,6 @@ impl System {
     /// # Errors
     /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
     pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
-        self.serve_on(definitions, options, Trial::default())
-    }
-
-    fn serve_on(
-        &self,
-        definitions: &[Definition],
-        options: ServeOptions<'_>,
-        trial: Trial,
-    ) -> Result<Served> {
         let reader = self.reader()?;
         let (tail, end) = match options.source {
             Source::Directory => (Tail::Follow, reader.upper()?),
@@ -260,7 +250,7 @@ impl System {
             bases.push(base);
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
-        let live = Live::start(&options.cluster, live, &reader, tail, profile, trial)?;
+        let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
         // The workers restore the accumulations meanwhile; one may wait for its base.
         let expected = Expected::by(&entries);
         for (entry, base) in entries.iter().zip(bases) {
@@ -303,42 +293,33 @@ impl System {
         let index = IndexOptions { lineage, history, branches, ..options.index.clone() };
         let index = Index::new(&description.version, views, shards, index)?;
         index.fresh_from(end);
-        let (view, passed_over) = match options.boundary {
-            Boundary::InPlace(_) => (None, Vec::new()),
-            Boundary::Newest => {
-                // Of several processes each would have to find the same: who starts them decides.
-                let (found, mut passed_over) = match options.cluster.processes() {
-                    1 => self.fitting(definition, end, end)?,
-                    _ => self.newest(&description, end)?,
-                };
-                if !matches!(options.source, Source::Until(_)) {
-                    passed_over.extend(self.beyond(&description, reader)?);
-                }
-                (found, passed_over)
+        let (view, passed_over) = self.restored(definition, &description, options, reader, end)?;
+        let skips = match (&view, options.boundary) {
+            (Some(view), Boundary::Newest) => {
+                taken_back(&description, reader, (view.boundary(), end))?
             }
-            Boundary::Restore(boundary) => {
-                let identity = identity(&description);
-                let view =
-                    BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary)?;
-                check_types(&description, &view)?;
-                (Some(view), Vec::new())
-            }
+            _ => None,
         };
         let digest = view.as_ref().map_or_else(String::new, |view| view.digest().to_string());
-        let base = view.clone().filter(|_| options.cluster.is_first());
-        let (publisher, start): (Arc<dyn Publish>, Start) = match (view, options.boundary) {
-            (Some(view), _) => {
-                check_log(&view, reader)?;
+        let base = view.clone().filter(|_| options.cluster.is_first() && skips.is_none());
+        view.as_ref().map_or(Ok(()), |view| check_log(view, reader))?;
+        let (publisher, start): (Arc<dyn Publish>, Start) = match (view, skips, options.boundary) {
+            (Some(view), Some(upto), _) => {
+                let range = (view.boundary(), upto);
+                let start = Start::Continue(range, blocks(view, &description));
+                (Arc::new(Gather::new(index.clone(), upto)), start)
+            }
+            (Some(view), None, _) => {
                 if base.is_some() {
                     index.expect_base(view.boundary());
                 }
                 let start = Start::Restore(view.boundary(), blocks(view, &description));
                 (Arc::new(index.clone()), start)
             }
-            (None, Boundary::InPlace(boundary)) => {
+            (None, _, Boundary::InPlace(boundary)) => {
                 (Arc::new(Gather::new(index.clone(), boundary)), Start::History(boundary))
             }
-            (None, _) => (Arc::new(Gather::new(index.clone(), end)), Start::History(end)),
+            (None, ..) => (Arc::new(Gather::new(index.clone(), end)), Start::History(end)),
         };
         let status = Arc::<LaneStatus>::default();
         let progress = Arc::<Progress>::default();
@@ -358,6 +339,38 @@ impl System {
         let boundary = dataflow.start.boundary();
         let entry = Entry { description, index, boundary, status, progress, passed_over };
         Ok((entry, dataflow, base))
+    }
+
+    /// The batch view that a dataflow starts at, and what was passed over.
+    fn restored(
+        &self,
+        definition: &Definition,
+        description: &Description,
+        options: &ServeOptions<'_>,
+        reader: &Reader,
+        end: Epoch,
+    ) -> Result<(Option<BatchView>, Vec<Error>)> {
+        match options.boundary {
+            Boundary::InPlace(_) => Ok((None, Vec::new())),
+            Boundary::Newest => {
+                // Of several processes each would have to find the same: who starts them decides.
+                let (found, mut passed_over) = match options.cluster.processes() {
+                    1 => self.fitting(definition, end, end)?,
+                    _ => self.newest(description, end)?,
+                };
+                if !matches!(options.source, Source::Until(_)) {
+                    passed_over.extend(self.beyond(description, reader)?);
+                }
+                Ok((found, passed_over))
+            }
+            Boundary::Restore(boundary) => {
+                let identity = identity(description);
+                let view =
+                    BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary)?;
+                check_types(description, &view)?;
+                Ok((Some(view), Vec::new()))
+            }
+        }
     }
 
     /// The views of a dataflow at the frontier `upper`, recomputed into memory: from the newest

@@ -20,9 +20,6 @@ pub struct BatchOptions {
     /// Continue the newest batch view below the end, and read only the events since; without one,
     /// or by default, all events are read.
     pub incremental: bool,
-    /// A panic anywhere in the function ends the run with an error and not the process, which has
-    /// others to serve. (One in the linear front always does.)
-    pub on_trial: bool,
     /// Counts rows while the run goes on.
     pub progress: Arc<Progress>,
     /// When it becomes true the run is given up: an error, and no new batch view.

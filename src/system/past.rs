@@ -134,9 +134,7 @@ impl System {
         if BatchView::boundaries(&*self.disk, &root, &identity)?.contains(&upper) {
             remove_these(&*self.disk, &root, &identity, &[upper])?;
         }
-        // Whoever is served must not end with it.
-        let options =
-            BatchOptions { cluster: cluster.clone(), on_trial: true, ..Default::default() };
+        let options = BatchOptions { cluster: cluster.clone(), ..Default::default() };
         let known = description.clone();
         self.run_batch(definition, known, Arc::clone(reader), (upper, earlier), &root, &options)?;
         let view = BatchView::open(Arc::clone(&self.disk), &root, &identity, upper)?;

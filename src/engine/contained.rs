@@ -1,0 +1,126 @@
+//! The operators of a dataflow in a scope of their own, whose panic ends that dataflow only.
+//!
+//! timely has no way to lose one worker: a panic that unwinds through `Worker::step` takes the
+//! thread with it, with all its dataflows, and the other workers wait for its progress for ever. So
+//! a dataflow is drawn in an inner scope, and what schedules that scope is ours: a panic inside, of
+//! a user's closure, comparison or codec as much as of an operator of differential, stops here. The
+//! scope is not scheduled any more then: it makes no progress, and readers stay at the epoch
+//! before. Everything else on the worker goes on. All workers then drop the dataflow, with what is
+//! in flight.
+//!
+//! What a panic has left half done is dropped behind the same guard. One limit is Rust's own: a
+//! destructor that panics while another panic unwinds aborts the process.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use timely::dataflow::Scope;
+use timely::progress::Operate;
+use timely::progress::operate::{Connectivity, FrontierInterest, SharedProgress};
+use timely::scheduling::Schedule;
+
+use crate::panics::caught;
+use crate::time::Epoch;
+
+/// What a dataflow panicked with on this worker; the first panic stays.
+#[derive(Clone, Default)]
+pub(super) struct Fault(Rc<RefCell<Option<String>>>);
+
+impl Fault {
+    /// Notes a panic.
+    pub(super) fn set(&self, panic: String) {
+        self.0.borrow_mut().get_or_insert(panic);
+    }
+
+    /// The panic, if there was one.
+    pub(super) fn get(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
+    /// Whether there was one.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+}
+
+/// Draws in an inner scope of `root`, called `name`; a panic of what is drawn there is kept in
+/// `fault`.
+pub(super) fn contained<R>(
+    root: Scope<'_, Epoch>,
+    name: &str,
+    fault: &Fault,
+    draw: impl FnOnce(Scope<'_, Epoch>) -> R,
+) -> R {
+    let (drawn, scope, slot) = root.scoped_raw::<Epoch, _, _>(name, draw);
+    slot.install(Box::new(Container { scope, fault: fault.clone() }));
+    drawn
+}
+
+/// The scope before it runs.
+struct Container<O> {
+    scope: O,
+    fault: Fault,
+}
+
+impl<O: Operate<Epoch>> Operate<Epoch> for Container<O> {
+    fn local(&self) -> bool {
+        self.scope.local()
+    }
+
+    fn inputs(&self) -> usize {
+        self.scope.inputs()
+    }
+
+    fn outputs(&self) -> usize {
+        self.scope.outputs()
+    }
+
+    fn initialize(
+        self: Box<Self>,
+    ) -> (Connectivity<Epoch>, Rc<RefCell<SharedProgress<Epoch>>>, Box<dyn Schedule>) {
+        let Container { scope, fault } = *self;
+        let (connectivity, progress, operator) = Box::new(scope).initialize();
+        (connectivity, progress, Box::new(Contained { operator: Some(operator), fault }))
+    }
+
+    fn notify_me(&self) -> &[FrontierInterest] {
+        self.scope.notify_me()
+    }
+}
+
+/// The scope as it runs.
+struct Contained {
+    /// There until it is dropped.
+    operator: Option<Box<dyn Schedule>>,
+    fault: Fault,
+}
+
+impl Schedule for Contained {
+    fn name(&self) -> &str {
+        self.operator.as_ref().map_or("", |operator| operator.name())
+    }
+
+    fn path(&self) -> &[usize] {
+        self.operator.as_ref().map_or(&[], |operator| operator.path())
+    }
+
+    fn schedule(&mut self) -> bool {
+        let Some(operator) = self.operator.as_mut().filter(|_| !self.fault.is_set()) else {
+            // Not complete, and never will be.
+            return true;
+        };
+        caught(|| operator.schedule()).unwrap_or_else(|panic| {
+            self.fault.set(panic);
+            true
+        })
+    }
+}
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        let operator = self.operator.take();
+        if let Err(panic) = caught(|| drop(operator)) {
+            tracing::debug!("dropping a dataflow panics: {panic}");
+        }
+    }
+}
