@@ -4,6 +4,7 @@
 
 mod bodies;
 mod checkpoints;
+mod files;
 mod history;
 mod results;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use bodies::*;
 pub use checkpoints::*;
+pub use files::*;
 pub use history::*;
 pub use results::*;
 
@@ -153,22 +155,6 @@ pub const REMEMBERED_MAX: usize = 4 << 20;
 /// Sources whose last offset is kept.
 pub const SOURCES_MAX: usize = 1 << 16;
 
-/// Records of a file in one append. Part of what names a file's appends: changing it makes files
-/// that were ingested before count as new, so it never changes.
-pub const INGEST_CHUNK_RECORDS: usize = 16 << 10;
-
-/// Bytes of a file's text after which an append is closed. Never changes, as above.
-pub const INGEST_CHUNK_BYTES: usize = 4 << 20;
-
-/// Bytes of one record of a file. A quote that is never closed is noticed here at the latest.
-pub const INGEST_RECORD_BYTES_MAX: usize = 4 << 20;
-
-/// Appends of a file on their way to the disk at once: enough that the next is parsed meanwhile.
-pub const INGEST_IN_FLIGHT: usize = 4;
-
-/// Characters of a file's text that an error message repeats.
-pub const INGEST_QUOTED_CHARS: usize = 120;
-
 const _: () = assert!(APPEND_BYTES_MAX <= EPOCH_BYTES_MAX, "any single append fits an epoch");
 const _: () = assert!(EPOCH_BYTES_MAX <= QUEUE_BYTES_MAX, "an epoch can be gathered in the queue");
 const _: () = assert!(EPOCH_BYTES_MAX as u64 * 2 < FRAME_BYTES_MAX, "padding fits the frame");
@@ -194,18 +180,6 @@ pub const BATCH_VIEW_MANIFEST_BYTES_MAX: u64 = 16 << 20;
 
 const _: () = assert!(BATCH_VIEW_BLOCK_BYTES < BATCH_VIEW_BLOCK_BYTES_MAX);
 const _: () = assert!(BATCH_VIEW_BLOCK_BYTES_MAX <= u32::MAX as usize);
-const _: () = assert!(
-    // Text grows at most eightfold: two bytes ("1,") become a decimal of sixteen.
-    (INGEST_CHUNK_BYTES + INGEST_RECORD_BYTES_MAX) * 8 <= APPEND_BYTES_MAX,
-    "a chunk of a file fits an append"
-);
-
-/// How long a record that came through a pipe waits for company: below one fdatasync.
-pub const FOLLOW_WAIT: Duration = Duration::from_millis(1);
-
-/// Records of a pipe that are appended at once, and that wait to be.
-pub const FOLLOW_RECORDS_MAX: usize = 10_000;
-
 /// Updates of a view that one worker gathers before it adds up what cancels within an epoch.
 pub const GATHERED_UPDATES: usize = 1 << 18;
 

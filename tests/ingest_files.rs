@@ -6,16 +6,28 @@ use diptych::limits;
 use diptych::log::{Ack, Append, Reader, Writer};
 use diptych::sources::{AppendTo, Format, IngestOptions, OnError, ingest};
 use std::cell::Cell;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+
+#[path = "ingest_files/compressed.rs"]
+mod compressed;
+
+#[path = "ingest_files/known.rs"]
+mod known;
 
 #[path = "ingest_files/naive_log.rs"]
 mod naive_log;
 
+#[path = "ingest_files/quotes.rs"]
+mod quotes;
+
+#[path = "ingest_files/units.rs"]
+mod units;
+
 #[path = "ingest_files/real_files.rs"]
 mod real_files;
 
+use compressed::zstd;
 use naive_log::{NaiveLog, dir, file, killed_error, one, run, writer};
 
 #[derive(Event, Debug, Clone, Copy, PartialEq)]
@@ -84,7 +96,8 @@ fn a_csv_cell_is_read_by_the_type_of_its_column() {
 
 const CUP_JSON: &str = r#"{"id": 7, "name": "c\u0075p", "price": 2.5, "weight": "0.25",
     "sold": true,
-    "on": "2016-10-01", "at": 1475313960000000, "colour": "Blue", "key": "0aff", "x": {"y": [1]},
+    "on": "2016-10-01", "at": "1475313960000000 us", "colour": "Blue", "key": "0aff",
+    "x": {"y": [1]},
     "tags": ["a", "b,\"c"], "size": {"depth": null, "width": 3}, "note": null}"#;
 
 #[test]
@@ -147,7 +160,7 @@ fn a_bad_csv_value_is_named_with_line_column_text_and_type() {
     refused::<Pair>(&csv("9223372036854775808,x"), "line 5: column `n`: `9223372036854775808` is");
     refused::<Pair>(&csv("1"), "line 5: 1 cells, where the header has 2");
     refused::<Pair>(&csv("1,2,3"), "line 5: 3 cells, where the header has 2");
-    refused::<Pair>(&csv("1,\"open"), "line 5: a quote is not closed");
+    refused::<Pair>(&csv("1,\"open"), "line 5: cell 2: the quote at line 5, character 3 is not");
     let mut bytes = std::fs::read(csv("1,x")).expect("just written");
     let last = bytes.len() - 2;
     bytes[last] = 0xff;
@@ -220,34 +233,6 @@ fn a_missing_required_column_is_named_with_the_header() {
     let path = file(&dir, "b.csv", "n,text,n\n1,x,2\n");
     refused::<Pair>(&path, "line 1: column `n` is there twice");
     refused::<Pair>(&file(&dir, "c.csv", ""), "line 1: column `n` is missing");
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).expect("in memory");
-    encoder.finish().expect("in memory")
-}
-
-fn zstd(bytes: &[u8]) -> Vec<u8> {
-    zstd::encode_all(bytes, 1).expect("in memory")
-}
-
-#[test]
-fn compressed_files_are_read_and_refused_like_plain_ones() {
-    let dir = dir();
-    let good = "\u{feff}n,text\n1,\"a\nb\"\n2,c\n".as_bytes();
-    let bad = b"n,text\n1,\"a\nb\"\nx,c\n";
-    for (name, pack) in [("a.csv.gz", gzip as fn(&[u8]) -> Vec<u8>), ("a.csv.zst", zstd)] {
-        let log = NaiveLog::default();
-        one::<Pair>(&log, &file(&dir, name, pack(good))).expect("a good file");
-        assert_eq!(log.events::<Pair>(), [pair(1, "a\nb"), pair(2, "c")]);
-        refused::<Pair>(&file(&dir, name, pack(bad)), "line 4: column `n`: `x` is not");
-        let torn = pack(good);
-        let path = file(&dir, name, &torn[..torn.len() - 3]);
-        let error = one::<Pair>(&NaiveLog::default(), &path).expect_err("torn");
-        assert!(error.is_damaged(), "{error:?}");
-        assert!(error.to_string().contains("data is not whole"), "{error}");
-    }
 }
 
 #[test]
@@ -394,6 +379,10 @@ impl AppendTo for Dying<'_> {
     fn next_sequence(&self, producer: &str) -> diptych::Result<u64> {
         AppendTo::next_sequence(self.0, producer)
     }
+
+    fn offset(&self, source: &str) -> diptych::Result<Option<String>> {
+        AppendTo::offset(self.0, source)
+    }
 }
 
 #[test]
@@ -461,39 +450,4 @@ fn a_file_that_changes_while_it_is_read_is_noticed_before_the_change_is_appended
         .expect_err("changed");
     assert!(error.is_conflict() && error.to_string().contains("changed while"), "{error:?}");
     assert_eq!(log.appends.borrow().len(), 2, "the chunks that did not change");
-}
-
-#[test]
-fn progress_ends_at_the_whole_file() {
-    let (log, dir) = (NaiveLog::default(), dir());
-    let path = file(&dir, "a.csv.gz", gzip(long(false).0.as_bytes()));
-    let mut last = (0, 0, 0);
-    let progress =
-        &mut |p: &diptych::sources::Progress<'_>| last = (p.bytes, p.bytes_total, p.rows);
-    let paths = [path.clone()];
-    ingest(&log, "things", &Pair::schema(), &paths, &IngestOptions::default(), progress)
-        .expect("a good file");
-    let size = std::fs::metadata(&path).expect("there").len();
-    assert_eq!(last, (size, size, 40_000));
-}
-
-#[test]
-fn standard_input_is_read_like_a_file() {
-    const CHILD: &str = "DIPTYCH_TEST_INGEST_CHILD";
-    if std::env::var_os(CHILD).is_some() {
-        let log = NaiveLog::default();
-        let report = one::<Pair>(&log, Path::new("-")).expect("a good file");
-        assert_eq!((report.rows, log.events::<Pair>()), (2, vec![pair(1, "a\nb"), pair(2, "c")]));
-        return;
-    }
-    let mut child = std::process::Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "standard_input_is_read_like_a_file", "--nocapture"])
-        .env(CHILD, "1")
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .expect("this test again");
-    let text = gzip(b"text,n\n\"a\nb\",1\nc,2\n");
-    child.stdin.take().expect("piped").write_all(&text).expect("read by the child");
-    assert!(child.wait().expect("a child").success());
 }

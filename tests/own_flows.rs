@@ -33,6 +33,24 @@ fn careful(df: &mut Dataflow) {
     df.view("counts", places.count("counts")).columns(&["place", "n"]);
 }
 
+/// What is missing in it has a default.
+#[derive(Event, Clone, Debug)]
+struct Fact {
+    #[event(default)]
+    text: String,
+    opt: Option<String>,
+    #[event(default, name = "n")]
+    number: i64,
+    #[event(default)]
+    f: f64,
+}
+
+/// Reads them as they are.
+fn facts(df: &mut Dataflow) {
+    let all = df.events::<Fact>("facts").map(|fact| (fact.text.to_owned(), fact.number));
+    df.view("facts", all.count("facts")).columns(&["text", "n", "times"]);
+}
+
 /// The program as it was changed later: degrees are a text now.
 mod later {
     use diptych::{Dataflow, Event};
@@ -54,7 +72,7 @@ mod later {
 fn main() -> ExitCode {
     match std::env::var("DIPTYCH_OWN_FLOWS").as_deref() {
         Ok("later") => return diptych::main([("careful", later::careful)]),
-        Ok(_) => return diptych::main(diptych::flows![careless, careful]),
+        Ok(_) => return diptych::main(diptych::flows![careless, careful, facts]),
         Err(_) => {}
     }
     let place = tempfile::tempdir().expect("a temporary directory");
@@ -111,6 +129,8 @@ fn main() -> ExitCode {
     // The first program finds everything as it was.
     let output = run("query careful counts --data D --format csv");
     assert_eq!(ok(&output), "place,n\nNowhere,1\nOslo,2\nRome,1\n");
+    println!("test conditions_choose_what_a_reader_sees ...");
+    conditions_choose_what_a_reader_sees(place.path());
     println!("test result: ok");
     ExitCode::SUCCESS
 }
@@ -150,6 +170,46 @@ fn processes_that_do_different_things_refuse(place: &Path) {
             }
         }
     }
+}
+
+/// Missing fields have their default, zero has no sign, absent and empty have two spellings.
+fn conditions_choose_what_a_reader_sees(place: &Path) {
+    let run = |line: &str| command(place, "first", line).output().expect("it runs");
+    let lines = "{}\n{\"text\": \"\", \"opt\": \"\", \"n\": 0, \"f\": -0.0}\n\
+        {\"text\": \"x\", \"opt\": \"y\", \"n\": 1, \"f\": 0}\n{\"opt\": null, \"f\": \"NaN\"}\n";
+    std::fs::write(place.join("facts.ndjson"), lines).expect("a file written");
+    ok(&run("ingest facts facts.ndjson --data F"));
+    for (condition, events) in [
+        ("text=", 3),
+        ("text:=\"\"", 3),
+        ("text:=null", 2),
+        ("n=0", 3),
+        ("n=", 2),
+        ("n:=0", 3),
+        ("n=1.0", 1),
+        ("f=0", 3),
+        ("f=-0.0", 3),
+        ("f=NaN", 1),
+        ("opt=", 2),
+        ("opt:=null", 2),
+        ("opt:=\"\"", 1),
+        ("opt:=\"y\"", 1),
+    ] {
+        for command in ["retract facts --reason r", "erase facts"] {
+            let line = format!("log {command} --dry-run --data F --where {condition}");
+            let output = run(&line);
+            ok(&output);
+            let said = String::from_utf8_lossy(&output.stderr);
+            let counted = format!("{events} event{}", if events == 1 { "" } else { "s" });
+            let found = [format!("facts: {counted} would"), format!("run: {counted} of stream")];
+            assert!(found.iter().any(|found| said.contains(found)), "{line}: {said}");
+        }
+    }
+    let output = run("log erase facts --data F --where n:=null --where number=0");
+    assert_eq!(output.status.code(), Some(2), "the column's name is what the log has");
+    ok(&run("log erase facts --data F --where n=0 --where opt:=\"\""));
+    let left = ok(&run("query facts facts --data F --format csv"));
+    assert_eq!(left, "text,n,times\n\"\",0,2\nx,1,1\n");
 }
 
 fn ok(output: &Output) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::ingest::OnError;
 use super::logs::{LogFormat, LogLevel};
 use super::new::NewArgs;
 use super::serve::checkpoints;
@@ -43,7 +44,7 @@ pub(super) enum Command {
     /// List the dataflows: versions, streams and views with their columns
     Flows(FlowsArgs),
     /// Append files (CSV, NDJSON; also .gz, .zst) to a stream, all or nothing, exactly once
-    Ingest(IngestArgs),
+    Ingest(super::ingest::IngestArgs),
     /// Append made-up events of a built-in dataflow, to try it on: the same for everybody
     Sample(SampleArgs),
     /// Run dataflows over all of history and leave batch views on disk
@@ -231,44 +232,6 @@ pub(super) struct FlowsArgs {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct IngestArgs {
-    /// A dataflow that reads one stream, a stream, or DATAFLOW.STREAM
-    #[arg(value_name = "DATAFLOW|STREAM")]
-    pub(super) target: String,
-    /// The files; `-` is standard input
-    #[arg(required = true, value_name = "FILE")]
-    pub(super) files: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(super) data: DataArgs,
-    /// The stream, when the dataflow reads several
-    #[arg(long, value_name = "STREAM")]
-    pub(super) stream: Option<String>,
-    /// The files' format [default: by name, else by the first byte]
-    #[arg(long, value_enum)]
-    pub(super) format: Option<FileFormat>,
-    /// What becomes of a record that cannot be read
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) on_error: OnError,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum FileFormat {
-    /// Comma-separated values with a header line
-    Csv,
-    /// One JSON object per line
-    Ndjson,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum OnError {
-    /// Nothing is appended; the error names file, line and column
-    #[default]
-    Stop,
-    /// It goes to FILE.errors.ndjson, the others are appended
-    Skip,
-}
-
-#[derive(Args, Debug)]
 pub(super) struct BatchArgs {
     /// The dataflows
     #[arg(required = true, value_name = "DATAFLOW")]
@@ -298,6 +261,9 @@ pub(super) struct ServeArgs {
     /// the directory is followed, which another process may be writing
     #[arg(long, value_name = "STREAM")]
     pub(super) stdin: Option<String>,
+    /// What becomes of a line of standard input that is no record
+    #[arg(long, value_enum, default_value_t = OnError::Skip)]
+    pub(super) on_error: OnError,
     #[command(flatten)]
     pub(super) servers: ServersArgs,
     /// Settings that are not given here (TOML; its keys are the names of these options, and

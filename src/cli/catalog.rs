@@ -5,6 +5,7 @@ use arrow_schema::SchemaRef;
 use crate::dataflow::{Definition, Description};
 use crate::dataflows::SAMPLED;
 use crate::error::{Error, Kind, Result};
+use crate::event::ReadAs;
 
 /// The dataflows of this binary.
 pub(super) struct Catalog(Vec<Definition>);
@@ -71,6 +72,19 @@ impl Catalog {
         }
         Err(Error::new(Kind::Missing, format!("no dataflow and no stream is called {name:?}"))
             .remedy(format!("the dataflows are {}; see `flows` for streams", self.names())))
+    }
+
+    /// How the dataflows that read `stream` see its events.
+    ///
+    /// # Errors
+    /// When a dataflow cannot be described.
+    pub(super) fn readers(&self, stream: &str) -> Result<Vec<ReadAs>> {
+        let mut readers = Vec::new();
+        for definition in &self.0 {
+            let streams = definition.describe()?.streams.into_iter();
+            readers.extend(streams.filter(|info| info.name == stream).map(|info| info.read));
+        }
+        Ok(readers)
     }
 
     fn names(&self) -> String {

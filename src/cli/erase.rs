@@ -21,8 +21,10 @@ pub(super) struct EraseArgs {
     data: DataArgs,
     /// The stream the events are in
     stream: String,
-    /// Erase the events whose field has this value, spelt as in a file for `ingest`; with several,
-    /// all must hold. A field of a struct is OUTER.INNER; nothing behind the sign is null
+    /// Erase the events whose field has this value, as stored or as a dataflow of this binary sees
+    /// it (a missing field has its default), spelt as in a file for `ingest`; with several, all
+    /// must hold. A field of a struct is OUTER.INNER. Nothing behind the sign is absent or else
+    /// empty; in JSON the two are apart: FIELD:=null, FIELD:=""
     #[arg(long = "where", value_name = "FIELD=VALUE", required = true)]
     conditions: Vec<String>,
     /// Why, for the record in the log (`log erasures`): do not name what is erased
@@ -42,7 +44,7 @@ pub(super) struct EraseArgs {
 
 /// Erases, recomputes, and prints what changed.
 pub(super) fn run(args: &EraseArgs, catalog: &Catalog) -> Result<ExitCode> {
-    let conditions = Conditions::parse(&args.conditions)?;
+    let conditions = Conditions::parse(&args.conditions)?.seen_by(catalog.readers(&args.stream)?);
     let named = catalog.select(&args.dataflows)?;
     if args.reason.len() > crate::limits::ERASURE_REASON_BYTES_MAX {
         let max = crate::limits::ERASURE_REASON_BYTES_MAX;

@@ -2,11 +2,13 @@
 //! over to a successor.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use super::args::ServeArgs;
 use super::catalog::Catalog;
-use super::serve::{Input, attend, rebuild, verify, wait_for_fresh};
+use super::input::Input;
+use super::serve::{attend, rebuild, verify, wait_for_fresh};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
@@ -54,6 +56,13 @@ impl Open {
             tracing::info!("Postgres at {address}");
         }
         Ok(Open { servers, site })
+    }
+}
+
+impl Open {
+    /// Where lines of standard input are counted that were skipped.
+    pub(super) fn skipped_lines(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.site.load.skipped_lines)
     }
 }
 

@@ -1,28 +1,63 @@
 //! `ingest`: files into the log.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::args::{FileFormat, IngestArgs, OnError};
+use clap::{Args, ValueEnum};
+
+use super::args::DataArgs;
 use super::bar;
 use super::catalog::Catalog;
 use super::sheet::{counted, grouped};
-use crate::error::Result;
-use crate::log::{Ack, Append, Writer};
-use crate::sources::{self, AppendTo, FileReport, IngestOptions, Phase, Progress};
+use crate::error::{Error, Kind, Result};
+use crate::sources::{self, FileReport, IngestOptions, OnKnown, Phase, Progress};
 
-/// The log, as sources see it.
-struct Log<'w>(&'w Writer);
+#[derive(Args, Debug)]
+pub(super) struct IngestArgs {
+    /// A dataflow that reads one stream, a stream, or DATAFLOW.STREAM
+    #[arg(value_name = "DATAFLOW|STREAM")]
+    pub(super) target: String,
+    /// The files; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    /// The stream, when the dataflow reads several
+    #[arg(long, value_name = "STREAM")]
+    pub(super) stream: Option<String>,
+    /// The files' format [default: by name, else by the first byte]
+    #[arg(long, value_enum)]
+    pub(super) format: Option<FileFormat>,
+    /// What becomes of a record that cannot be read
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) on_error: OnError,
+    /// Of a file that begins with the records of one that was ingested, or in which records are
+    /// mended that were skipped then, append the others
+    #[arg(long, conflicts_with = "again")]
+    pub(super) append_new_lines: bool,
+    /// Take a file for another one although the stream has its content, in whole or in part: it is
+    /// appended whole, once under its path. A LABEL tells it from others of the same path
+    #[arg(long, value_name = "LABEL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "")]
+    pub(super) again: Option<String>,
+}
 
-impl AppendTo for Log<'_> {
-    fn append(&self, append: Append) -> Result<impl FnOnce() -> Result<Ack>> {
-        let pending = self.0.append(append)?;
-        Ok(move || pending.wait())
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FileFormat {
+    /// Comma-separated values with a header line
+    Csv,
+    /// One JSON object per line
+    Ndjson,
+}
 
-    fn next_sequence(&self, producer: &str) -> Result<u64> {
-        Ok(self.0.next_sequence(producer))
-    }
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnError {
+    /// Nothing more is appended (of files: nothing at all); the error names line and column
+    #[default]
+    Stop,
+    /// It is said (of files: it goes to FILE.errors.ndjson), the others are appended
+    Skip,
 }
 
 /// Appends the files and reports on each.
@@ -38,6 +73,11 @@ pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
             OnError::Stop => sources::OnError::Stop,
             OnError::Skip => sources::OnError::Skip,
         },
+        on_known: match &args.again {
+            Some(label) => OnKnown::Again(Some(label.clone()).filter(|label| !label.is_empty())),
+            None if args.append_new_lines => OnKnown::NewLines,
+            None => OnKnown::Ask,
+        },
     };
     let bar = bar::bytes("");
     let mut show = |progress: &Progress<'_>| {
@@ -50,26 +90,45 @@ pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
     };
     let files = &args.files;
     let report =
-        sources::ingest(&Log(&writer), &target.stream, &target.schema, files, &options, &mut show);
+        sources::ingest(&writer, &target.stream, &target.schema, files, &options, &mut show);
     bar.finish_and_clear();
-    for file in &report?.files {
+    let report = report?;
+    for file in &report.files {
         eprintln!("{}", describe(file, &target.stream));
     }
     writer.close()?;
-    Ok(ExitCode::SUCCESS)
+    let same = report.files.iter().filter(|file| file.same_as.is_some()).count() as u64;
+    if same == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let message = format!("{} left out, whose content is in the stream", counted(same, "file"));
+    Err(Error::new(Kind::Conflict, message)
+        .remedy("if they are others: --again, or --again=LABEL to tell them from those"))
 }
 
 /// What became of a file, in one or two lines.
 fn describe(file: &FileReport, stream: &str) -> String {
     let (path, rows) = (file.path.display(), counted(file.rows, "event"));
     let mut text = if file.already_ingested() {
-        format!("{path}: nothing to do, all of it ({rows}) is in stream {stream} already")
+        let text =
+            format!("{path}: nothing to do, all of it ({rows}) is in stream {stream} already");
+        match (&file.same_as, file.epochs) {
+            (Some(other), Some((first, last))) => {
+                format!("{text}, as {other}, epochs {first} to {last}")
+            }
+            (Some(other), None) => format!("{text}, as {other}"),
+            (None, _) => text,
+        }
     } else {
         let epochs = match file.epochs {
             Some((first, last)) => format!(", epochs {first} to {last}"),
             None => String::new(),
         };
-        format!("{path}: {rows} in stream {stream}{epochs}")
+        let others = match file.left_out {
+            0 => String::new(),
+            left_out => format!("; {} of it were there before", counted(left_out, "record")),
+        };
+        format!("{path}: {rows} in stream {stream}{epochs}{others}")
     };
     if let (1.., Some(errors)) = (file.skipped, &file.errors) {
         let (skipped, errors) = (grouped(file.skipped), errors.display());
@@ -80,6 +139,12 @@ fn describe(file: &FileReport, stream: &str) -> String {
         if !columns.is_empty() {
             let _ = write!(text, "\n  columns {what}: {}", columns.join(", "));
         }
+    }
+    for column in &file.january {
+        let _ = write!(
+            text,
+            "\n  note: all of column `{column}` lies in January 1970: is its unit another one?"
+        );
     }
     text
 }

@@ -60,7 +60,7 @@ pub(super) fn run(args: &LogArgs, catalog: &Catalog) -> Result<ExitCode> {
         LogCommand::Ls(place) => list(place)?,
         LogCommand::Check(place) => check(place)?,
         LogCommand::Stat(place) => stat(place)?,
-        LogCommand::Retract(args) => return retract::run(args),
+        LogCommand::Retract(args) => return retract::run(args, catalog),
         LogCommand::Seal(data) => seal(&data.system())?,
         LogCommand::Erase(args) => return erase::run(args, catalog),
         LogCommand::Erasures(place) => erase::list(&place.data.system(), place.format)?,

@@ -45,6 +45,7 @@ mod erase;
 mod flows;
 mod hosting;
 mod ingest;
+mod input;
 mod key;
 mod launch;
 mod log;

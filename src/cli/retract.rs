@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::args::FormatArgs;
+use super::catalog::Catalog;
 use super::place::{Place, PlaceArgs};
 use super::remote::Remote;
 use super::sheet::{Sheet, counted};
@@ -21,7 +22,9 @@ use crate::time::Epoch;
 pub(super) struct RetractArgs {
     /// The stream that the events are in
     stream: String,
-    /// A field that they have this value in; all that are given must hold
+    /// A field that they have this value in, as dataflows see it (a missing field has its default);
+    /// all that are given must hold. Nothing behind the sign is absent or else empty; in JSON the
+    /// two are apart: FIELD:=null, FIELD:=""
     #[arg(long = "where", value_name = "FIELD=VALUE")]
     conditions: Vec<String>,
     /// The epoch that they were appended in
@@ -40,16 +43,16 @@ pub(super) struct RetractArgs {
 }
 
 /// Finds the events, shows the first of them, appends what takes them back.
-pub(super) fn run(args: &RetractArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &RetractArgs, catalog: &Catalog) -> Result<ExitCode> {
     match args.place.place()? {
-        Place::Data(system) => local(args, &system)?,
+        Place::Data(system) => local(args, &system, catalog)?,
         Place::Server(server) => remote(args, &server)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn local(args: &RetractArgs, system: &System) -> Result<()> {
-    let conditions = Conditions::each(&args.conditions)?;
+fn local(args: &RetractArgs, system: &System, catalog: &Catalog) -> Result<()> {
+    let conditions = Conditions::each(&args.conditions)?.seen_by(catalog.readers(&args.stream)?);
     // Whoever only looks takes no lock.
     let writer =
         if args.dry_run { None } else { Some(system.reader().and_then(|_| lock(system))?) };

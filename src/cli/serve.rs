@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use super::args::{ServeArgs, duration};
 use super::bar::Watching;
-use super::catalog::{Catalog, Target};
+use super::catalog::Catalog;
 use super::hosting::{Hosting, Open};
+use super::input::Input;
 use super::query::{self, RowPrinter};
 use super::sheet::{counted, grouped};
 use super::{launch, logs, signal, verify};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
-use crate::log::{Append, Writer};
+use crate::log::Writer;
 use crate::row::ByteRange;
 use crate::servers::{Listeners, Site};
 use crate::serving::Index;
-use crate::sources;
 use crate::system::{
     Boundary, Checkpoints, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
     System, Verifications,
@@ -86,7 +86,9 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     drop(late);
     let alone = !args.cluster.is_member() && args.servers.appends();
     let may_hand_over = alone && target.is_none() && printed.is_none();
-    let input = target.zip(writer.clone()).map(|(target, writer)| Input::start(target, writer));
+    let skipped = opened.as_ref().map(|open| open.skipped_lines()).unwrap_or_default();
+    let input = target.zip(writer.clone());
+    let input = input.map(|(target, log)| Input::start(target, log, args.on_error, skipped));
     let (system, definitions) = (&system, &definitions[..]);
     let mut hosting = Hosting { args, catalog, system, definitions, served, writer, may_hand_over };
     let outcome = hosting.run(input, opened, Listeners::default(), || Ok(()));
@@ -251,38 +253,6 @@ pub(super) fn checkpoints(text: &str) -> Result<Checkpoints, String> {
     }
 }
 
-/// Standard input on its way into the log.
-pub(super) struct Input(thread::JoinHandle<Result<u64>>);
-
-impl Input {
-    fn start(target: Target, writer: Arc<Writer>) -> Input {
-        Input(thread::spawn(move || {
-            let Target { stream, schema } = target;
-            let mut waiting = std::collections::VecDeque::new();
-            let input = std::io::stdin();
-            let outcome =
-                sources::follow(input, "standard input", &schema, signal::stopped, |rows| {
-                    waiting.push_back(writer.append(Append::rows(&stream, rows))?);
-                    // A few may be on their way: they share a sync.
-                    while waiting.len() > 4 {
-                        let Some(pending) = waiting.pop_front() else { break };
-                        pending.wait()?;
-                    }
-                    Ok(())
-                });
-            for pending in waiting {
-                pending.wait()?;
-            }
-            outcome
-        }))
-    }
-
-    fn finish(self) -> Result<u64> {
-        let lost = || Error::new(Kind::Stopped, "the reader of standard input panicked");
-        self.0.join().unwrap_or_else(|_| Err(lost()))
-    }
-}
-
 /// Watches over what is served, until a signal, the deadline, the end of the input or a failure.
 /// Gives the successor that asks to take over, if that ended it.
 pub(super) fn attend(
@@ -305,7 +275,7 @@ pub(super) fn attend(
         if let Some(successor) = site.and_then(Site::successor) {
             return Ok(Some(successor));
         }
-        if let Some(done) = input.take_if(|input| input.0.is_finished()) {
+        if let Some(done) = input.take_if(|input| input.is_finished()) {
             let outcome = done.finish();
             // What was accepted before a bad record is made visible, too.
             wait_for_all(served)?;

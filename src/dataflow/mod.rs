@@ -98,7 +98,7 @@ pub use wide::Wide;
 use plan::Sketch;
 use timely::dataflow::Scope;
 
-use crate::event::Event;
+use crate::event::{Event, ReadAs};
 use crate::row::Columns;
 pub use crate::row::ViewInfo;
 use crate::time::Epoch;
@@ -117,7 +117,7 @@ impl<'s> Dataflow<'s> {
 
     /// The events of a stream of the log, read in place as `E`'s borrowed rows.
     pub fn events<E: Event>(&mut self, stream: &str) -> Events<'s, Source<E>> {
-        self.sketch.add_stream(stream, E::schema());
+        self.sketch.add_stream(stream, ReadAs::of::<E>());
         Events { sketch: self.sketch.clone(), front: Source::new(stream), kept: Vec::new() }
     }
 

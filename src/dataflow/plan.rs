@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::hash::BuildHasher;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{FieldRef, Schema, SchemaRef};
 use timely::dataflow::Scope;
 
 use super::barrier::Barrier;
@@ -14,6 +15,7 @@ use super::keep::Keep;
 use super::newest::Newest;
 use super::retained::Retention;
 use crate::error::{Error, Kind, Result};
+use crate::event::{ReadAs, UNIT_KEY};
 use crate::row::ViewInfo;
 use crate::time::Epoch;
 
@@ -26,6 +28,8 @@ pub struct StreamInfo {
     pub schema: SchemaRef,
     /// Whether something is kept by the time of its events.
     pub timed: bool,
+    /// How its events are read.
+    pub(crate) read: ReadAs,
 }
 
 /// The rows of a view as bytes, before they are published.
@@ -76,11 +80,14 @@ impl<'s> Sketch<'s> {
         self.drawn.borrow_mut().version = Some(version.to_owned());
     }
 
-    pub(super) fn add_stream(&self, name: &str, schema: SchemaRef) {
+    pub(super) fn add_stream(&self, name: &str, read: ReadAs) {
         let mut drawn = self.drawn.borrow_mut();
         match drawn.streams.iter().find(|stream| stream.name == name) {
-            None => drawn.streams.push(StreamInfo { name: name.to_owned(), schema, timed: false }),
-            Some(known) if known.schema == schema => {}
+            None => {
+                let (name, schema) = (name.to_owned(), read.schema.clone());
+                drawn.streams.push(StreamInfo { name, schema, timed: false, read });
+            }
+            Some(known) if known.schema == read.schema => {}
             Some(_) => drawn.refuse(
                 format!("stream {name:?} is read as two different event types"),
                 "read one stream with one #[derive(Event)] type".to_owned(),
@@ -222,10 +229,24 @@ impl Plan<'_> {
         let streams: Vec<_> = self
             .streams
             .iter()
-            .map(|stream| (stream.name.as_str(), format!("{:?}", stream.schema)))
+            .map(|stream| (stream.name.as_str(), format!("{:?}", without_units(&stream.schema))))
             .collect();
         let plan = hasher.hash_one((barriers, views, streams));
         // Plans that keep everything have the fingerprints they had before anything could expire.
         if self.retained.is_empty() { plan } else { hasher.hash_one((plan, &self.retained)) }
     }
+}
+
+/// The schema without the units of its times: how a door reads numbers does not change what a
+/// function reads from the log.
+fn without_units(schema: &Schema) -> Schema {
+    let plain = |field: &FieldRef| {
+        let mut metadata = field.metadata().clone();
+        match metadata.remove(UNIT_KEY) {
+            Some(_) => Arc::new(field.as_ref().clone().with_metadata(metadata)),
+            None => Arc::clone(field),
+        }
+    };
+    let fields: Vec<_> = schema.fields().iter().map(plain).collect();
+    Schema::new_with_metadata(fields, schema.metadata().clone())
 }

@@ -6,12 +6,14 @@ use serde::ser::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
+use super::unit::{Unit, is_number, with_unit};
 use crate::error::{Error, Kind};
 
 /// A day: the number of days since 1970-01-01.
 ///
-/// Shown and parsed as `2016-10-01`; a day outside the years 0 to 9999 is shown as its number,
-/// which parses again. Serialised as text for people, as an `i32` otherwise.
+/// Shown and parsed as `2016-10-01`; parsed are also the basic format of ISO 8601 (`20161001`) and
+/// a number of days since 1970-01-01 with its unit (`17075 days`), as which a day outside the years
+/// 0 to 9999 is shown. Serialised as text for people, as an `i32` otherwise.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(i32);
 
@@ -28,17 +30,29 @@ impl Date {
         self.0
     }
 
+    /// The day that is `number` days after 1970-01-01, if it lies in the years 0 to 9999; outside
+    /// of them the number is likely no number of days.
+    pub(crate) fn counted(number: &str) -> Option<Self> {
+        number.parse().ok().map(Date).filter(|day| day.calendar().is_some())
+    }
+
+    /// The same as a day of the years 0 to 9999.
     fn calendar(self) -> Option<NaiveDate> {
         let distance = Days::new(u64::from(self.0.unsigned_abs()));
-        if self.0 < 0 { EPOCH.checked_sub_days(distance) } else { EPOCH.checked_add_days(distance) }
+        let day = if self.0 < 0 {
+            EPOCH.checked_sub_days(distance)
+        } else {
+            EPOCH.checked_add_days(distance)
+        };
+        day.filter(|day| (0..=9999).contains(&day.year()))
     }
 }
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.calendar() {
-            Some(day) if (0..=9999).contains(&day.year()) => f.pad(&day.to_string()),
-            _ => write!(f, "{}", self.0),
+            Some(day) => f.pad(&day.to_string()),
+            None => write!(f, "{} days", self.0),
         }
     }
 }
@@ -53,15 +67,23 @@ impl FromStr for Date {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        if let Ok(days) = text.parse::<i32>() {
+        if let Some((number, Unit::Days)) = with_unit(text)
+            && let Ok(days) = number.parse()
+        {
             return Ok(Date(days));
         }
-        let shaped = text.len() == 10 && text.as_bytes()[4] == b'-';
-        let day = if shaped { text.parse::<NaiveDate>().ok() } else { None };
+        let day = match text.len() {
+            10 if text.as_bytes()[4] == b'-' => text.parse::<NaiveDate>().ok(),
+            8 if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                NaiveDate::parse_from_str(text, "%Y%m%d").ok()
+            }
+            _ => None,
+        };
         day.and_then(|day| i32::try_from((day - EPOCH).num_days()).ok()).map(Date).ok_or_else(
             || {
-                Error::new(Kind::Input, format!("`{text}` is not a day"))
-                    .remedy("write 2016-10-01, or whole days since 1970-01-01")
+                let why = if is_number(text) { ": a number needs its unit" } else { "" };
+                Error::new(Kind::Input, format!("`{text}` is not a day{why}"))
+                    .remedy("write 2016-10-01, 20161001, or 17075 days (since 1970-01-01)")
             },
         )
     }
@@ -96,7 +118,12 @@ mod tests {
     fn days_are_counted_from_1970() {
         assert_eq!("1970-01-02".parse::<Date>().ok(), Some(Date(1)));
         assert_eq!(Date(-1).to_string(), "1969-12-31");
-        for text in ["", "2016-2-30", "2016-02-30", "2016/02/03", "20160203x"] {
+        assert_eq!("20161001".parse::<Date>().ok(), "2016-10-01".parse::<Date>().ok());
+        assert_eq!("17075 days".parse::<Date>().ok(), "2016-10-01".parse::<Date>().ok());
+        assert_eq!(Date(20_161_001).to_string(), "20161001 days", "no day in the year 57168");
+        assert_eq!((Date::counted("17075"), Date::counted("20161001")), (Some(Date(17_075)), None));
+        let wrong = ["", "2016-2-30", "2016-02-30", "2016/02/03", "20160203x", "17075", "20160230"];
+        for text in wrong.into_iter().chain(["-1", "201601001", "+2016101", "1.5 days", "7 s"]) {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }
     }

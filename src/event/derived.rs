@@ -14,8 +14,8 @@ pub use super::choice::ChoiceColumn;
 pub use super::place::At;
 pub use super::source::{Source, structure, upcast};
 
-use super::VARIANTS_KEY;
 use super::field::Field;
+use super::{UNIT_KEY, VARIANTS_KEY};
 
 /// Counts the rows of an appender, and which of them are null (only when nested in an `Option`).
 #[derive(Debug)]
@@ -66,6 +66,11 @@ pub fn field<T: Field>(name: &str, nullable: bool) -> ArrowField {
     }
     let listed = serde_json::Value::from(T::variants()).to_string();
     field.with_metadata(HashMap::from([(VARIANTS_KEY.to_owned(), listed)]))
+}
+
+/// The field of a column in which a number without a unit counts `unit`.
+pub fn in_unit(field: ArrowField, unit: &str) -> ArrowField {
+    field.with_metadata(HashMap::from([(UNIT_KEY.to_owned(), unit.to_owned())]))
 }
 
 /// The schema of an event.

@@ -67,9 +67,11 @@ mod float;
 mod list;
 mod option;
 mod place;
+mod read_as;
 mod scalar;
 mod source;
 mod timestamp;
+mod unit;
 mod widen;
 
 use arrow_array::RecordBatch;
@@ -84,7 +86,10 @@ pub use diptych_derive::Event;
 pub use field::{Field, Item, Plain};
 pub use float::Float;
 pub use list::{List, ListIter};
+pub(crate) use read_as::ReadAs;
 pub use timestamp::Timestamp;
+pub use unit::UNIT_KEY;
+pub(crate) use unit::{Unit, is_number};
 
 use crate::error::Result;
 
@@ -110,6 +115,11 @@ pub trait Event: Sized + Clone + Send + 'static {
 
     /// The schema of this type's record batches; made once, then shared.
     fn schema() -> SchemaRef;
+
+    /// The columns in which a missing value is read as the default of its type.
+    fn defaulted() -> &'static [&'static str] {
+        &[]
+    }
 
     /// The typed arrays of `rows`, whose columns are matched by name (see the module's
     /// *Evolution*).

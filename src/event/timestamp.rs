@@ -1,13 +1,14 @@
 //! Instants: microseconds since 1970-01-01T00:00:00Z, without leap seconds.
 
 use arrow_schema::{DataType, TimeUnit};
-use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
 use super::Date;
+use super::unit::{self, Unit};
 use crate::error::{Error, Kind};
 
 const SECOND: i64 = 1_000_000;
@@ -18,9 +19,10 @@ const DAY: i64 = 24 * HOUR;
 /// An instant: microseconds since 1970-01-01T00:00:00Z.
 ///
 /// Shown and parsed as RFC 3339 in UTC (`2016-10-01T00:00:00Z`). Parsed are also a space for the
-/// `T`, a missing zone (taken as UTC), missing seconds, and a whole number of microseconds; digits
-/// finer than a microsecond are cut. An instant outside the years 0 to 9999 is shown as its
-/// microseconds, which parse again. Serialised as text for people, as an `i64` otherwise.
+/// `T`, a missing zone (taken as UTC), missing seconds, and a number with its unit (`1475280000 s`,
+/// or `ms`, `us`, `ns`): a number alone could be any of them. Digits finer than a microsecond are
+/// cut. An instant outside the years 0 to 9999 is shown in `us`, which parses again. Serialised as
+/// text for people, as an `i64` otherwise.
 ///
 /// ```
 /// # use diptych::event::Timestamp;
@@ -77,6 +79,17 @@ impl Timestamp {
         Date::from_days(self.0.div_euclid(DAY) as i32)
     }
 
+    /// What is `number` times `unit` after 1970-01-01T00:00:00Z, if it lies in the years
+    /// 0 to 9999; outside of them the unit is likely another one.
+    pub(crate) fn counted(number: &str, unit: Unit) -> Option<Self> {
+        unit::micros(number, unit).map(Timestamp).filter(|at| at.calendar().is_some())
+    }
+
+    /// As a day and a time of day, in the years 0 to 9999.
+    fn calendar(self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_micros(self.0).filter(|time| (0..=9999).contains(&time.year()))
+    }
+
     /// The start of the span of `micros` microseconds this instant lies in, counting spans from
     /// 1970-01-01T00:00:00Z; the first instant there is when the span starts before it.
     ///
@@ -91,11 +104,9 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match DateTime::from_timestamp_micros(self.0) {
-            Some(time) if (0..=9999).contains(&time.year()) => {
-                f.pad(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-            }
-            _ => write!(f, "{}", self.0),
+        match self.calendar() {
+            Some(time) => f.pad(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            None => write!(f, "{} us", self.0),
         }
     }
 }
@@ -110,12 +121,12 @@ impl FromStr for Timestamp {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        if let Ok(micros) = text.parse::<i64>() {
-            return Ok(Timestamp(micros));
-        }
-        parse(text.as_bytes()).map(Timestamp).ok_or_else(|| {
-            Error::new(Kind::Input, format!("`{text}` is not a time"))
-                .remedy("write 2016-10-01T09:26:31Z, 2016-10-01 09:26, or whole microseconds")
+        let counted = unit::with_unit(text).and_then(|(number, unit)| unit::micros(number, unit));
+        counted.or_else(|| parse(text.as_bytes())).map(Timestamp).ok_or_else(|| {
+            let why = if unit::is_number(text) { ": a number needs its unit" } else { "" };
+            Error::new(Kind::Input, format!("`{text}` is not a time{why}")).remedy(
+                "write 2016-10-01T09:26:31Z, 2016-10-01 09:26, or 1475313991 s (ms, us, ns)",
+            )
         })
     }
 }
@@ -216,7 +227,11 @@ mod tests {
             "2016-10-01T11:26:31+02:00",
             "2016-10-01T11:26:31+0200",
             "2016-10-01T04:26:31-05",
-            "1475313991000000",
+            "1475313991 s",
+            "1475313991.0000009 s",
+            "1475313991000ms",
+            "1475313991000000 us",
+            "1475313991000000999 ns",
         ] {
             assert_eq!(text.parse::<Timestamp>().ok(), Some(at), "{text}");
         }
@@ -240,6 +255,11 @@ mod tests {
             "2016-10-01T09:26:31+2:00",
             "2016-10-01T09:26:31*02:00",
             "é016-10-01 09:26",
+            "1475313991",
+            "1475313991000000",
+            "-1",
+            "7 days",
+            "9223372036854775808 us",
         ] {
             let error = text.parse::<Timestamp>().expect_err(text).to_string();
             assert!(error.contains(&format!("`{text}` is not a time")), "{error}");

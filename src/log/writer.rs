@@ -344,6 +344,11 @@ impl Writer {
         self.shared.state().offsets.clone()
     }
 
+    /// The last offset of one source.
+    pub fn offset(&self, source: &str) -> Option<String> {
+        self.shared.state().offsets.get(source).cloned()
+    }
+
     /// The sequence number that is due from this producer; 0 if it never appended.
     pub fn next_sequence(&self, producer: &str) -> u64 {
         self.shared.state().next_sequence(producer)

@@ -118,8 +118,8 @@ mod tests {
         ) {
             let schema = RowSchema::of::<Key, Values>();
             let dates = (
-                numbers.0.to_string().parse::<Date>().expect("days"),
-                numbers.1.to_string().parse::<Timestamp>().expect("microseconds"),
+                Date::from_days(numbers.0),
+                Timestamp::from_micros(numbers.1),
                 format!("{}.125", numbers.2).parse::<Decimal<3>>().expect("a decimal"),
             );
             let (key, value) = (encode(&key), encode(&(floats, texts, dates)));

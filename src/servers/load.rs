@@ -18,6 +18,8 @@ pub struct Load {
     pub(super) reads: Arc<Semaphore>,
     /// Counted answers, once there is a router.
     pub(super) requests: OnceLock<Arc<Requests>>,
+    /// Lines of standard input that were no records and were skipped.
+    pub skipped_lines: Arc<AtomicU64>,
     stopping: watch::Sender<bool>,
 }
 
@@ -28,6 +30,7 @@ impl Default for Load {
             subscriptions: Arc::default(),
             reads: Arc::new(Semaphore::new(FEED_READS_MAX)),
             requests: OnceLock::new(),
+            skipped_lines: Arc::default(),
             stopping: watch::Sender::new(false),
         }
     }

@@ -13,7 +13,9 @@ use super::grown::Grown;
 use super::handover::Handover;
 use super::history::History;
 use super::load::Load;
+use crate::dataflow::StreamInfo;
 use crate::error::{Error, Kind, Result};
+use crate::event::ReadAs;
 use crate::log::{Reader, Writer};
 use crate::serving::Serving;
 use crate::time::Epoch;
@@ -25,6 +27,16 @@ pub struct Stream {
     pub name: String,
     /// The columns of its events.
     pub schema: SchemaRef,
+    /// How they are read.
+    pub(crate) read: ReadAs,
+}
+
+impl Stream {
+    /// The stream that a dataflow reads.
+    pub fn of(info: &StreamInfo) -> Stream {
+        let (name, schema) = (info.name.clone(), SchemaRef::clone(&info.schema));
+        Stream { name, schema, read: info.read.clone() }
+    }
 }
 
 /// A dataflow that is served.

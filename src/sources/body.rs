@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::bad::{Bad, shortened};
 use super::cells::Writer as _;
 use super::csv::CsvFile;
-use super::file::{object, places, row};
+use super::file::{names, object, places, row};
 use super::lines::Window;
 use super::nested::Structs;
 use super::unknown::{OnUnknown, Unknown, Unmatched};
@@ -48,7 +48,7 @@ pub(crate) fn parse(
     schema: &SchemaRef,
     on_unknown: OnUnknown,
 ) -> Result<Parsed> {
-    let body = without_mark(body);
+    let body = without_mark(body)?;
     let mut records = Records::new(schema, on_unknown)?;
     match spelling {
         Spelling::Ndjson => each_line(body, |number, line| records.object(number, line))?,
@@ -66,9 +66,13 @@ pub(super) fn no_records() -> Error {
     Error::new(Kind::Input, "the body has no records").remedy("send at least one")
 }
 
-/// `body` without the mark that some programs put before UTF-8.
-pub(super) fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
+/// `body` without the mark that some programs put before UTF-8; one of UTF-16 is refused.
+pub(super) fn without_mark(body: &[u8]) -> Result<&[u8]> {
+    if body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") {
+        let message = "line 1: the body is text in UTF-16, which is not read";
+        return Err(Error::new(Kind::Input, message).remedy("send it in UTF-8"));
+    }
+    Ok(body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body))
 }
 
 /// The records of one stream, as they are read.
@@ -113,12 +117,7 @@ impl Records {
 
     fn table(&mut self, body: &[u8], stream: &str) -> Result<()> {
         let mut file = CsvFile::new(Window::over(body.to_vec()));
-        let names: Vec<String> = match file.next()? {
-            None => Vec::new(),
-            Some(header) => (0..header.len())
-                .map(|index| String::from_utf8_lossy(header.cell(index)).into_owned())
-                .collect(),
-        };
+        let names = names(file.next()?.as_ref())?;
         if names.iter().all(String::is_empty) {
             return Ok(());
         }

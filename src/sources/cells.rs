@@ -20,7 +20,7 @@ use super::bad::Bad;
 use super::nested::{Lists, Structs};
 use super::unknown::Unmatched;
 use crate::error::{Error, Kind, Result};
-use crate::event::{Date, Timestamp, VARIANTS_KEY, parse_decimal};
+use crate::event::{Date, Timestamp, UNIT_KEY, Unit, VARIANTS_KEY, is_number, parse_decimal};
 
 /// Collects the values of one column.
 ///
@@ -58,6 +58,15 @@ pub(crate) trait Writer: Send {
 /// # Errors
 /// When the column's type is none that `#[derive(Event)]` makes.
 pub(crate) fn writer(field: &Field) -> Result<Box<dyn Writer>> {
+    writer_within(field, None)
+}
+
+/// The same, where `outer` is the unit of the list that the values are in.
+///
+/// # Errors
+/// As those of [`writer`]; and when the unit is none.
+pub(super) fn writer_within(field: &Field, outer: Option<Unit>) -> Result<Box<dyn Writer>> {
+    let unit = unit(field)?.or(outer);
     Ok(match field.data_type() {
         DataType::UInt8 => integers::<UInt8Type>(u8::MIN, u8::MAX),
         DataType::UInt16 => integers::<UInt16Type>(u16::MIN, u16::MAX),
@@ -78,25 +87,56 @@ pub(crate) fn writer(field: &Field) -> Result<Box<dyn Writer>> {
             let expected = format!("a decimal number with at most {scale} digits behind the point");
             numbers::<Decimal128Type>(field, expected, move |text| parse_decimal(text, scale))
         }
-        DataType::Date32 => numbers::<Date32Type>(field, "a day such as 2016-10-01", |text| {
-            text.parse().ok().map(Date::days)
-        }),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let expected = "a time such as 2016-10-01T09:26:31Z";
-            numbers::<TimestampMicrosecondType>(field, expected, |text| {
-                text.parse().ok().map(Timestamp::micros)
-            })
-        }
+        DataType::Date32 => days(field, unit),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => times(field, unit),
         DataType::Boolean => Box::new(Booleans::default()),
         DataType::Utf8 => Box::new(Texts { variants: variants(field)?, bytes: Bytes::default() }),
         DataType::Binary => Box::new(Hexes(Bytes::default())),
-        DataType::List(item) => Box::new(Lists::new(item)?),
+        DataType::List(item) => Box::new(Lists::new(item, unit)?),
         DataType::Struct(fields) => Box::new(Structs::new(fields)?),
         other => {
             let message = format!("column `{}` is {other}, which files cannot hold", field.name());
             return Err(Error::new(Kind::Input, message)
                 .remedy("append it as Arrow record batches, or change the column's type"));
         }
+    })
+}
+
+/// What a number in the column counts, when its field says so.
+fn unit(field: &Field) -> Result<Option<Unit>> {
+    let Some(name) = field.metadata().get(UNIT_KEY) else { return Ok(None) };
+    Unit::named(name).map(Some).ok_or_else(|| {
+        let place = format!("the metadata {UNIT_KEY} of column `{}`", field.name());
+        Error::new(Kind::Input, format!("{place} is no unit of time: {name}"))
+    })
+}
+
+fn days(field: &Field, unit: Option<Unit>) -> Box<dyn Writer> {
+    let expected = "a day such as 2016-10-01 or 20161001";
+    if unit != Some(Unit::Days) {
+        let expected = format!("{expected}, or a number with its unit such as 17075 days");
+        return numbers::<Date32Type>(field, expected, |text| text.parse().ok().map(Date::days));
+    }
+    let expected = format!("{expected}, or a number of days since 1970 in the years 0 to 9999");
+    numbers::<Date32Type>(field, expected, |text| {
+        let day = if is_number(text) { Date::counted(text) } else { text.parse().ok() };
+        day.map(Date::days)
+    })
+}
+
+fn times(field: &Field, unit: Option<Unit>) -> Box<dyn Writer> {
+    let expected = "a time such as 2016-10-01T09:26:31Z";
+    let Some(unit) = unit else {
+        let expected = format!("{expected}, or a number with its unit such as 1475313991 s");
+        return numbers::<TimestampMicrosecondType>(field, expected, |text| {
+            text.parse().ok().map(Timestamp::micros)
+        });
+    };
+    let name = unit.name();
+    let expected = format!("{expected}, or a number of {name} since 1970 in the years 0 to 9999");
+    numbers::<TimestampMicrosecondType>(field, expected, move |text| {
+        let at = if is_number(text) { Timestamp::counted(text, unit) } else { text.parse().ok() };
+        at.map(Timestamp::micros)
     })
 }
 

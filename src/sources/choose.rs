@@ -2,9 +2,8 @@
 
 use arrow_array::{Array, BooleanArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::SchemaRef;
 
-use super::conditions::{Conditions, find, value};
+use super::conditions::Conditions;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Chunk, Found, Reader};
 use crate::time::Epoch;
@@ -23,27 +22,27 @@ pub(crate) fn choose(
 ) -> Result<Found> {
     let upper = reader.upper()?;
     let info = reader.stream(stream)?;
-    if conditions.pairs().is_empty() && epoch.is_none() {
+    if conditions.is_empty() && epoch.is_none() {
         let message = format!("nothing says which events of {stream:?}");
         return Err(Error::new(Kind::Input, message)
             .remedy("name a FIELD=VALUE that they have, or their epoch, or both"));
     }
-    for (field, text) in conditions.pairs() {
-        check(stream, &info.schemas, field, text)?;
-    }
+    conditions.check(&info)?;
     if let Some(epoch) = epoch.filter(|epoch| !(reader.lower()..upper).contains(epoch)) {
         let lower = reader.lower();
         let message = format!("epoch {epoch} is not in the log, which has [{lower}, {upper})");
         return Err(Error::new(Kind::Missing, message).remedy("name the epoch of the events"));
     }
     let range = epoch.map_or((reader.lower(), upper), |epoch| (epoch, epoch.saturating_add(1)));
-    let found =
-        reader.find(stream, range, |chunk| Ok(BooleanArray::from(conditions.rows(&chunk.rows))))?;
+    let found = reader.find(stream, range, |chunk| {
+        Ok(BooleanArray::from(match conditions.chooser(&chunk.rows.schema())? {
+            Some(chooser) => chooser(&chunk.rows)?,
+            None => vec![false; chunk.len()],
+        }))
+    })?;
     if found.is_empty() {
-        let conditions =
-            conditions.pairs().iter().map(|(field, text)| format!("{field} = {text:?}"));
         let epoch = epoch.map(|epoch| format!("epoch {epoch}"));
-        let all: Vec<_> = conditions.chain(epoch).collect();
+        let all: Vec<_> = conditions.shown().chain(epoch).collect();
         let message = format!("no event of stream {stream:?} has {}", all.join(" and "));
         return Err(Error::new(Kind::Missing, message)
             .remedy("look at the spelling; what was retracted already is in `log stat`"));
@@ -70,26 +69,6 @@ pub(crate) fn texts(chunk: &Chunk, rows: usize) -> Result<Vec<Vec<Option<String>
     Ok((0..rows.min(chunk.len())).map(text).collect())
 }
 
-/// Some schema of the stream has the field and can hold the value.
-fn check(stream: &str, schemas: &[SchemaRef], name: &str, text: &str) -> Result<()> {
-    let mut wrong = None;
-    for (_, field) in schemas.iter().filter_map(|schema| find(schema.fields(), name)) {
-        match value(field, text) {
-            Ok(_) => return Ok(()),
-            Err(error) => wrong = Some(error),
-        }
-    }
-    if let Some(error) = wrong {
-        return Err(error
-            .within(stream)
-            .remedy("write the value as a file that is ingested would have it"));
-    }
-    let newest = schemas.last().into_iter().flat_map(|schema| schema.fields());
-    let names: Vec<_> = newest.map(|field| field.name().as_str()).collect();
-    let message = format!("stream {stream:?} has no column {name:?}");
-    Err(Error::new(Kind::Input, message).remedy(format!("its columns are {}", names.join(", "))))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -97,6 +76,7 @@ mod tests {
     use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 
     use super::*;
+    use crate::log::StreamInfo;
 
     #[test]
     fn values_are_read_as_files_are() {
@@ -110,7 +90,11 @@ mod tests {
         let columns = [("text", texts, true), ("n", numbers, false), ("l", Arc::new(lists), true)];
         let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("rows");
         let rows = |texts: &[&str]| {
-            let selected = Conditions::each(texts).expect("conditions").rows(&batch);
+            let conditions = Conditions::each(texts).expect("conditions");
+            let Some(chooser) = conditions.chooser(&batch.schema()).expect("no errors") else {
+                return Vec::new();
+            };
+            let selected = chooser(&batch).expect("rows");
             (0..3).filter(|row| selected[*row]).collect::<Vec<_>>()
         };
         assert_eq!(rows(&["text=a, b"]), [0]);
@@ -122,10 +106,22 @@ mod tests {
         assert_eq!(rows(&["l="]), [1]);
         assert_eq!(rows(&["n=1", "text=b"]), [] as [usize; 0]);
         assert_eq!(rows(&["missing=1"]), [] as [usize; 0]);
-        let error = check("s", &[batch.schema()], "n", "one").expect_err("no number");
-        assert!(error.to_string().contains("`n`: `one` is not a whole number"), "{error}");
-        let error = check("s", &[batch.schema()], "m", "1").expect_err("no column");
-        assert!(error.to_string().contains("text, n, l"), "{error}");
+        assert_eq!(rows(&["text:=null"]), [2]);
+        assert_eq!(rows(&["text:=\"\""]), [1], "the empty text is not the absent one");
+        assert_eq!(rows(&["text:=\"a, b\"", "n:=1"]), [0]);
+        assert_eq!(rows(&["l:=[1, 2]"]), [0]);
+        let schemas = vec![batch.schema()];
+        let info = StreamInfo { name: "s".into(), schemas, rows: 3, retracted: 0 };
+        let refused = |text| {
+            let conditions = Conditions::each(&[text]).expect("a condition");
+            conditions.check(&info).expect_err("no match").to_string()
+        };
+        let error = refused("n=one");
+        assert!(error.contains("`n`: `one` is not a whole number"), "{error}");
+        let error = refused("m=1");
+        assert!(error.contains("text, n, l") && error.contains("no column `m`"), "{error}");
+        assert!(refused("n:=null").contains("`n` is never null"));
+        assert!(Conditions::each(&["n:=one"]).is_err() && Conditions::each(&[":=1"]).is_err());
         assert!(Conditions::each(&["=1"]).is_err() && Conditions::each(&["n"]).is_err());
     }
 }

@@ -1,24 +1,45 @@
-//! Which events are meant, as text: `FIELD=VALUE`, several of which must all hold.
+//! Which events are meant, as text: `FIELD=VALUE` or `FIELD:=JSON`, several of which must all hold.
 //!
-//! A value is spelt as in a file for `ingest`, and read by the type its column has in each schema
-//! that the stream has had. A field of a struct is `OUTER.INNER`. As in a CSV file, nothing behind
-//! the sign is null where the column allows it, and else the empty text.
+//! A value is spelt as in a file for `ingest`, and read by the type its column has. A field of a
+//! struct is `OUTER.INNER`. As in a CSV file, nothing behind the sign is null where the column
+//! allows it, and else the empty text; JSON tells them apart: `FIELD:=null` and `FIELD:=""`.
+//!
+//! What a reader sees can be named: an event is meant when all conditions hold for it as it is
+//! stored, or as a dataflow's event type reads it, where a missing field has its default, and
+//! columns have the type and the name of today. Zero is zero whatever its sign, and NaN is NaN.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::ArrowPrimitiveType;
-use arrow_array::{
-    Array, ArrayRef, ArrowNativeTypeOp, PrimitiveArray, RecordBatch, StructArray,
-    downcast_primitive_array,
-};
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray, cast::AsArray};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+use serde::de::IgnoredAny;
 
 use super::cells::writer;
+use super::same::equal;
 use crate::error::{Error, Kind, Result};
+use crate::event::ReadAs;
 use crate::log::{Chooser, StreamInfo};
 
 /// Conditions on the fields of events, all of which must hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conditions(Vec<(String, String)>);
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    all: Vec<Condition>,
+    /// The event types that the stream's events are seen as, besides as they are stored.
+    readers: Vec<ReadAs>,
+}
+
+/// A field, and the value that it must have.
+#[derive(Clone, Debug)]
+struct Condition {
+    field: String,
+    value: Value,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    /// As a cell of a CSV file has it.
+    Text(String),
+    /// A JSON token.
+    Json(String),
+}
 
 /// A condition on the rows of one schema: where the column is, and the value.
 struct Equals {
@@ -26,14 +47,72 @@ struct Equals {
     value: ArrayRef,
 }
 
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.value {
+            Value::Text(text) => write!(f, "{} = {text:?}", self.field),
+            Value::Json(token) => write!(f, "{} := {token}", self.field),
+        }
+    }
+}
+
+impl Condition {
+    fn parse(text: &str) -> Result<Condition> {
+        let parts = text.split_once('=').map(|(field, value)| match field.strip_suffix(':') {
+            Some(field) => (field, Value::Json(value.trim().to_owned())),
+            None => (field, Value::Text(value.to_owned())),
+        });
+        let (field, value) = parts.filter(|(field, _)| !field.is_empty()).ok_or_else(|| {
+            Error::new(Kind::Input, format!("{text:?} is no condition"))
+                .remedy("give FIELD=VALUE or FIELD:=JSON, for example user=17 or user:=null")
+        })?;
+        if let Value::Json(token) = &value
+            && let Err(error) = serde_json::from_str::<IgnoredAny>(token)
+        {
+            return Err(Error::new(
+                Kind::Input,
+                format!("{token:?} in {text:?} is no JSON: {error}"),
+            )
+            .remedy("give a value in JSON, for example user:=\"\" or user:=null"));
+        }
+        Ok(Condition { field: field.to_owned(), value })
+    }
+
+    /// The same on rows of a schema. In `defaulted` columns nothing is missing.
+    fn on(&self, schema: &Schema, defaulted: &[&str]) -> Result<Equals> {
+        let Condition { field: name, value } = self;
+        let (path, field) = find(schema.fields(), name)
+            .ok_or_else(|| Error::new(Kind::Input, format!("there is no column `{name}`")))?;
+        let nullable = field.is_nullable() && !defaulted.contains(&name.as_str());
+        let mut column = writer(field)?;
+        let pushed = match value {
+            Value::Text(text) if text.is_empty() && nullable => {
+                column.null();
+                Ok(())
+            }
+            Value::Text(text) => column.text(text),
+            Value::Json(token) if token == "null" && nullable => {
+                column.null();
+                Ok(())
+            }
+            Value::Json(token) if token == "null" => {
+                return Err(Error::new(Kind::Input, format!("column `{name}` is never null")));
+            }
+            Value::Json(token) => column.json(token),
+        };
+        pushed.map_err(|bad| Error::new(Kind::Input, bad.inside(field.name()).to_string()))?;
+        Ok(Equals { path, value: column.finish() })
+    }
+}
+
 impl Conditions {
     /// The conditions that `texts` spell.
     ///
     /// # Errors
-    /// When there is none, or one is no `FIELD=VALUE`.
+    /// When there is none, or one is no `FIELD=VALUE` or `FIELD:=JSON`.
     pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Conditions> {
         let conditions = Conditions::each(texts)?;
-        if conditions.0.is_empty() {
+        if conditions.all.is_empty() {
             return Err(Error::new(Kind::Input, "no condition says which events are meant")
                 .remedy("give FIELD=VALUE"));
         }
@@ -43,23 +122,31 @@ impl Conditions {
     /// The same, where something else may say which events are meant.
     ///
     /// # Errors
-    /// When one is no `FIELD=VALUE`.
+    /// When one is no `FIELD=VALUE` or `FIELD:=JSON`.
     pub(crate) fn each<S: AsRef<str>>(texts: &[S]) -> Result<Conditions> {
-        let one = |text: &S| {
-            let text = text.as_ref();
-            let parts = text.split_once('=').filter(|(field, _)| !field.is_empty());
-            let (field, value) = parts.ok_or_else(|| {
-                Error::new(Kind::Input, format!("{text:?} is no condition"))
-                    .remedy("give FIELD=VALUE, for example user=17")
-            })?;
-            Ok((field.to_owned(), value.to_owned()))
-        };
-        texts.iter().map(one).collect::<Result<Vec<_>>>().map(Conditions)
+        let all = texts.iter().map(|text| Condition::parse(text.as_ref()));
+        Ok(Conditions { all: all.collect::<Result<_>>()?, readers: Vec::new() })
     }
 
-    /// Fields, and the texts of their values.
-    pub(super) fn pairs(&self) -> &[(String, String)] {
-        &self.0
+    /// The same on events as these types see them, too.
+    #[must_use]
+    pub(crate) fn seen_by(mut self, readers: impl IntoIterator<Item = ReadAs>) -> Conditions {
+        for reader in readers {
+            if self.readers.iter().all(|known| known.schema != reader.schema) {
+                self.readers.push(reader);
+            }
+        }
+        self
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Each as text.
+    pub(super) fn shown(&self) -> impl Iterator<Item = String> {
+        self.all.iter().map(ToString::to_string)
     }
 
     /// Chooses the rows of a schema for which all conditions hold; none when they cannot hold for
@@ -68,17 +155,32 @@ impl Conditions {
     /// # Errors
     /// None at present.
     pub fn chooser(&self, schema: &SchemaRef) -> Result<Option<Chooser>> {
-        let Ok(conditions) = self.read(schema) else { return Ok(None) };
-        Ok(Some(Box::new(move |rows: &RecordBatch| Ok(all_hold(&conditions, rows)))))
-    }
-
-    /// For which rows all conditions hold; for none when the schema lacks a field, or holds values
-    /// of another type there.
-    pub(super) fn rows(&self, rows: &RecordBatch) -> Vec<bool> {
-        match self.read(&rows.schema()) {
-            Ok(conditions) => all_hold(&conditions, rows),
-            Err(_) => vec![false; rows.num_rows()],
+        let stored = self.on(schema, &[]).ok();
+        let seen = self.readers.iter().filter_map(|reader| {
+            let conditions = self.on(&reader.schema, reader.defaulted).ok()?;
+            Some((reader.clone(), conditions))
+        });
+        let seen: Vec<_> = seen.collect();
+        if stored.is_none() && seen.is_empty() {
+            return Ok(None);
         }
+        Ok(Some(Box::new(move |rows: &RecordBatch| {
+            let mut chosen = vec![false; rows.num_rows()];
+            let mut add = |conditions: &[Equals], rows: &RecordBatch| {
+                let hold = all_hold(conditions, rows);
+                chosen.iter_mut().zip(hold).for_each(|(chosen, holds)| *chosen |= holds);
+            };
+            if let Some(conditions) = &stored {
+                add(conditions, rows);
+            }
+            for (reader, conditions) in &seen {
+                // What a type cannot read it does not see.
+                if let Ok(rows) = reader.rows(rows) {
+                    add(conditions, &rows);
+                }
+            }
+            Ok(chosen)
+        })))
     }
 
     /// Whether they can hold for any event of the stream; gives a sentence for each of its schemas
@@ -87,9 +189,13 @@ impl Conditions {
     /// # Errors
     /// When there is no such schema: says for each why.
     pub fn check(&self, stream: &StreamInfo) -> Result<Vec<String>> {
+        let seen = |reader: &ReadAs| self.on(&reader.schema, reader.defaulted).is_ok();
+        if self.readers.iter().any(seen) {
+            return Ok(Vec::new());
+        }
         let mut why = Vec::new();
         for schema in &stream.schemas {
-            if let Err(error) = self.read(schema) {
+            if let Err(error) = self.on(schema, &[]) {
                 let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
                 why.push(format!("events with the columns {}: {error}", names.join(", ")));
             }
@@ -102,13 +208,8 @@ impl Conditions {
             .remedy("name columns of the stream, with values spelt as in a file for `ingest`"))
     }
 
-    fn read(&self, schema: &Schema) -> Result<Vec<Equals>> {
-        let one = |(name, text): &(String, String)| {
-            let (path, field) = find(schema.fields(), name)
-                .ok_or_else(|| Error::new(Kind::Input, format!("there is no column `{name}`")))?;
-            Ok(Equals { path, value: value(field, text)? })
-        };
-        self.0.iter().map(one).collect()
+    fn on(&self, schema: &Schema, defaulted: &[&str]) -> Result<Vec<Equals>> {
+        self.all.iter().map(|condition| condition.on(schema, defaulted)).collect()
     }
 }
 
@@ -119,7 +220,7 @@ fn all_hold(conditions: &[Equals], rows: &RecordBatch) -> Vec<bool> {
 }
 
 /// The place of a field, from the outermost column inwards.
-pub(super) fn find<'f>(fields: &'f Fields, name: &str) -> Option<(Vec<usize>, &'f Field)> {
+fn find<'f>(fields: &'f Fields, name: &str) -> Option<(Vec<usize>, &'f Field)> {
     if let Some((index, field)) = fields.find(name) {
         return Some((vec![index], field));
     }
@@ -129,18 +230,6 @@ pub(super) fn find<'f>(fields: &'f Fields, name: &str) -> Option<(Vec<usize>, &'
     let (mut path, field) = find(fields, inner)?;
     path.insert(0, index);
     Some((path, field))
-}
-
-/// The value that `text` spells in the column `field`: an array of one.
-pub(super) fn value(field: &Field, text: &str) -> Result<ArrayRef> {
-    let mut column = writer(field)?;
-    if text.is_empty() && field.is_nullable() {
-        column.null();
-    } else {
-        let pushed = column.text(text);
-        pushed.map_err(|bad| Error::new(Kind::Input, bad.inside(field.name()).to_string()))?;
-    }
-    Ok(column.finish())
 }
 
 impl Equals {
@@ -161,40 +250,4 @@ impl Equals {
             equal(column, &self.value, chosen);
         }
     }
-}
-
-/// Takes those rows back that do not have the value; nulls have been.
-fn equal(column: &ArrayRef, value: &ArrayRef, chosen: &mut [bool]) {
-    let mut narrow = |same: &dyn Fn(usize) -> bool| {
-        for (row, chosen) in chosen.iter_mut().enumerate() {
-            *chosen = *chosen && same(row);
-        }
-    };
-    match column.data_type() {
-        DataType::Utf8 => {
-            let (column, value) = (column.as_string::<i32>(), value.as_string::<i32>().value(0));
-            narrow(&|row| column.value(row) == value);
-        }
-        DataType::Binary => {
-            let (column, value) = (column.as_binary::<i32>(), value.as_binary::<i32>().value(0));
-            narrow(&|row| column.value(row) == value);
-        }
-        DataType::Boolean => {
-            let (column, value) = (column.as_boolean(), value.as_boolean().value(0));
-            narrow(&|row| column.value(row) == value);
-        }
-        _ => downcast_primitive_array! {
-            column => primitives(column, value, &mut narrow),
-            _ => narrow(&|row| column.slice(row, 1).to_data() == value.to_data()),
-        },
-    }
-}
-
-fn primitives<T: ArrowPrimitiveType>(
-    column: &PrimitiveArray<T>,
-    value: &ArrayRef,
-    narrow: &mut dyn FnMut(&dyn Fn(usize) -> bool),
-) {
-    let value = value.as_primitive::<T>().value(0);
-    narrow(&|row| column.value(row).is_eq(value));
 }

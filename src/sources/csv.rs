@@ -1,15 +1,16 @@
 //! Records of comma-separated values, with the line each starts in and its text as it stands.
 
 use csv_core::ReadRecordResult;
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::lines::Window;
 use crate::error::Result;
 
 /// A CSV file as records.
 ///
-/// The grammar is csv-core's, which takes every text for a table: RFC 4180, LF or CRLF, blank
-/// lines skipped, and a quote inside an unquoted cell is a character. Only a quote that is open at
-/// the end of the file is refused here ([`CsvRecord::is_open`]).
+/// The grammar is RFC 4180's: LF or CRLF, blank lines skipped; and a quote inside an unquoted cell
+/// is a character. csv-core, which cuts the records, takes every text for a table; what it guessed
+/// is told by [`CsvRecord::fault`], and refused.
 pub(crate) struct CsvFile {
     window: Window,
     parser: csv_core::Reader,
@@ -29,8 +30,8 @@ pub(crate) struct CsvRecord<'a> {
     pub(crate) raw: &'a [u8],
     cells: &'a [u8],
     ends: &'a [usize],
-    /// Whether the file ends here.
-    last: bool,
+    /// Whether it ends in a carriage return that no line feed follows.
+    bare_return: bool,
 }
 
 impl<'a> CsvRecord<'a> {
@@ -45,28 +46,68 @@ impl<'a> CsvRecord<'a> {
         &self.cells[start..self.ends[index]]
     }
 
-    /// Whether the file ends inside a quoted cell.
-    pub(crate) fn is_open(&self) -> bool {
-        self.last && open_at_end(self.raw)
+    /// Why the record is none, although it was cut into cells: a quote that is not closed, or is
+    /// closed amid its cell, so that perhaps whole records were taken for a cell; a line that ends
+    /// in a carriage return only.
+    pub(crate) fn fault(&self) -> Option<String> {
+        if let Some((cell, opened, closed)) = bad_quote(self.raw) {
+            let ((line, at), (closed_line, closed_at)) = (self.place(opened), self.place(closed));
+            return Some(if closed == self.raw.len() {
+                format!(
+                    "cell {cell}: the quote at line {line}, character {at} is not closed up to the \
+                     end of the file"
+                )
+            } else {
+                format!(
+                    "cell {cell}: the quote that opens at line {line}, character {at} closes at \
+                     line {closed_line}, character {closed_at}, and neither a comma nor the end of \
+                     the line follows; inside a quoted cell a quote is written twice"
+                )
+            });
+        }
+        self.bare_return.then(|| {
+            "the line ends in a carriage return without a line feed: end lines in LF or CRLF, or \
+             quote the cell"
+                .to_owned()
+        })
+    }
+
+    /// Line and character of a byte of the record, each from 1.
+    fn place(&self, byte: usize) -> (u64, usize) {
+        let before = &self.raw[..byte];
+        let start = memrchr(b'\n', before).map_or(0, |end| end + 1);
+        let characters = String::from_utf8_lossy(&before[start..]).chars().count();
+        (self.line + memchr_iter(b'\n', before).count() as u64, characters + 1)
     }
 }
 
-/// Whether `record` ends inside a quoted cell.
-fn open_at_end(record: &[u8]) -> bool {
-    #[derive(PartialEq)]
-    enum In {
-        Start,
-        Plain,
-        Quoted,
-        Quote,
+/// The first quoted cell that does not end in a quote and a comma or the end of the record: its
+/// number from 1, where it opens, and where it closes (the end, if it does not).
+fn bad_quote(record: &[u8]) -> Option<(usize, usize, usize)> {
+    // Most records have no quotes.
+    memchr(b'"', record)?;
+    let (mut cell, mut start) = (1, 0);
+    loop {
+        if record.get(start) == Some(&b'"') {
+            let mut end = start + 1;
+            loop {
+                end += match memchr(b'"', &record[end..]) {
+                    Some(quote) => quote,
+                    None => return Some((cell, start, record.len())),
+                };
+                match record.get(end + 1) {
+                    None => return None,
+                    Some(b',') => break,
+                    Some(b'"') => end += 2,
+                    Some(_) => return Some((cell, start, end)),
+                }
+            }
+            start = end + 2;
+        } else {
+            start += memchr(b',', &record[start..])? + 1;
+        }
+        cell += 1;
     }
-    let state = record.iter().fold(In::Start, |state, byte| match (state, byte) {
-        (In::Start | In::Quote, b'"') | (In::Quoted, b'\0'..=b'!' | b'#'..) => In::Quoted,
-        (In::Quoted, b'"') => In::Quote,
-        (_, b',') => In::Start,
-        _ => In::Plain,
-    });
-    state == In::Quoted
 }
 
 impl CsvFile {
@@ -105,6 +146,7 @@ impl CsvFile {
                 ReadRecordResult::End => return Ok(None),
             }
         }
+        let bare_return = self.is_bare_return(read)?;
         // A record's line end may be left for the next one to skip, as blank lines are.
         let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
         let before = self.window.bytes()[..read].iter().take_while(|byte| is_end(byte)).count();
@@ -117,8 +159,25 @@ impl CsvFile {
             raw: &record[..record.len() - after],
             cells: &self.cells[..written],
             ends: &self.ends[..count],
-            last: at_end,
+            bare_return,
         }))
+    }
+
+    /// Whether the record that ends behind `end` bytes ends in carriage returns that neither a line
+    /// feed nor the end of the file follows.
+    fn is_bare_return(&mut self, end: usize) -> Result<bool> {
+        if self.window.bytes()[..end].last() != Some(&b'\r') {
+            return Ok(false);
+        }
+        let mut next = end;
+        loop {
+            match self.window.bytes().get(next).copied() {
+                Some(b'\r') => next += 1,
+                Some(byte) => return Ok(byte != b'\n'),
+                None if !self.window.fill()? => return Ok(false),
+                None => {}
+            }
+        }
     }
 }
 
@@ -140,14 +199,14 @@ mod tests {
         }
     }
 
-    fn records(text: &str, step: usize) -> Vec<(u64, Vec<String>, String, bool)> {
+    fn records(text: &str, step: usize) -> Vec<(u64, Vec<String>, String, Option<String>)> {
         let text = text.as_bytes().to_vec();
         let mut file = CsvFile::new(Window::new(Box::new(Trickle(text, 0, step))));
         let mut found = Vec::new();
         while let Some(record) = file.next().expect("readable") {
             let string = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
             let cells = (0..record.len()).map(|index| string(record.cell(index))).collect();
-            found.push((record.line, cells, string(record.raw), record.is_open()));
+            found.push((record.line, cells, string(record.raw), record.fault()));
         }
         found
     }
@@ -164,18 +223,49 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_is_never_closed_is_seen() {
-        for (text, open) in [
-            ("a,\"b\n", true),
-            ("a,\"b\"\n", false),
-            ("a,\"b\"\"", true),
-            ("a,\"b\"\"\"", false),
-            ("a\"b", false),
-            ("5\" pipe,\"x,y", true),
-            ("\"\"", false),
-            ("\"a\"b\"", false),
+    fn a_quote_that_is_not_closed_where_its_cell_ends_is_seen() {
+        for (text, fault) in [
+            ("a,\"b\n", Some("cell 2: the quote at line 1, character 3 is not closed")),
+            ("a,\"b\"\n", None),
+            ("a,\"b\"\"", Some("cell 2: the quote at line 1, character 3 is not closed")),
+            ("a,\"b\"\"\"", None),
+            ("a\"b", None),
+            ("5\" pipe,\"x,y", Some("cell 2: the quote at line 1, character 9 is not closed")),
+            ("\"\"", None),
+            ("\"\",\"\"", None),
+            (
+                "\"a\"b\"",
+                Some("cell 1: the quote that opens at line 1, character 1 closes at line 1"),
+            ),
+            ("1,\"a\" ,b", Some("cell 2: the quote that opens at line 1, character 3 closes at")),
+            ("1, \"a\"", None),
+            (
+                "é,\"Ada,x\n8,Emmy\n9,\"Grace",
+                Some(
+                    "cell 2: the quote that opens at line 1, character 3 closes at line 3, \
+                     character 3, and neither",
+                ),
+            ),
         ] {
-            assert_eq!(records(text, 100).last().map(|r| r.3), Some(open), "{text:?}");
+            let records = records(text, 100);
+            let [(.., found)] = &records[..] else { panic!("{text:?}: {records:?}") };
+            let found = found.as_deref();
+            let as_told = found.is_some() == fault.is_some()
+                && found.unwrap_or_default().starts_with(fault.unwrap_or_default());
+            assert!(as_told, "{text:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_carriage_return_alone_ends_no_line() {
+        for step in [1, 2, 100] {
+            let faults = |text| records(text, step).into_iter().map(|r| r.3.is_some());
+            let faults = |text| faults(text).collect::<Vec<_>>();
+            assert_eq!(faults("a,b\r\nc,d\r\n"), [false, false]);
+            assert_eq!(faults("a,b\r\r\nc,d\r"), [false, false], "damaged line ends");
+            assert_eq!(faults("a,b\nhello\rworld\n"), [false, true, false]);
+            assert_eq!(faults("a\r\rb"), [true, false]);
+            assert_eq!(faults("\"a\rb\"\n"), [false], "it may stand in a quoted cell");
         }
     }
 
@@ -197,7 +287,7 @@ mod tests {
                 let raw = format!("{},{}", quoted(&row[0]), quoted(&row[1]));
                 text += &raw;
                 text += end;
-                expected.push((line, row, raw, false));
+                expected.push((line, row, raw, None));
             }
             prop_assert_eq!(records(&text, step), expected);
         }

@@ -27,7 +27,7 @@ pub(crate) fn parse_streams(
     on_unknown: OnUnknown,
     find: impl Fn(&str) -> Result<SchemaRef>,
 ) -> Result<Vec<(String, Parsed)>> {
-    let body = without_mark(body);
+    let body = without_mark(body)?;
     let mut streams = Streams { find, on_unknown, records: BTreeMap::new() };
     if lines {
         each_line(body, |number, line| streams.object(line, number))?;

@@ -8,10 +8,12 @@ use std::rc::Rc;
 
 use super::bad::Bad;
 use super::csv::{CsvFile, CsvRecord};
+use super::known::{Known, LeftOut};
 use super::lines::Lines;
 use super::nested::Structs;
 use super::open::Source;
 use super::options::Format;
+use super::prefixes::{Prefixes, Seen};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{INGEST_CHUNK_BYTES, INGEST_CHUNK_RECORDS};
 
@@ -26,6 +28,14 @@ pub(crate) struct ChunkRead {
     pub(crate) digest: ChunkDigest,
     pub(crate) good: u64,
     pub(crate) bad: u64,
+    /// Records that are not to be appended.
+    pub(crate) left_out: u64,
+}
+
+impl ChunkRead {
+    fn records(&self) -> u64 {
+        self.good + self.bad + self.left_out
+    }
 }
 
 /// The file being read, and the good records of the chunk read last.
@@ -42,6 +52,8 @@ pub(crate) struct Reading {
     pub(crate) absent: Vec<String>,
     header: Vec<u8>,
     bytes: Rc<Cell<u64>>,
+    prefixes: Prefixes,
+    left_out: LeftOut,
 }
 
 enum Records {
@@ -54,20 +66,16 @@ impl Reading {
     /// Starts at the beginning of `source`. Errors give the line, and leave naming the file to the
     /// caller.
     pub(crate) fn start(source: &Source, stream: &str, schema: &SchemaRef) -> Result<Self> {
+        let (prefixes, left_out) = (Prefixes::new(&[]), LeftOut::default());
         let (window, bytes) = source.window()?;
         let (mut ignored, mut absent, mut header) = (Vec::new(), Vec::new(), Vec::new());
         let records = match source.format {
             Format::Ndjson => Records::Ndjson(Lines::new(window)),
             Format::Csv => {
                 let mut file = CsvFile::new(window);
-                let names = match file.next()? {
-                    Some(record) => {
-                        header = record.raw.to_vec();
-                        let cells = (0..record.len()).map(|index| record.cell(index));
-                        cells.map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
-                    }
-                    None => Vec::new(),
-                };
+                let first = file.next()?;
+                header = first.as_ref().map(|record| record.raw.to_vec()).unwrap_or_default();
+                let names = names(first.as_ref())?;
                 let places = places(&names, stream, schema)?;
                 let has = |name: &String| schema.column_with_name(name).is_some();
                 ignored = names.iter().filter(|name| !has(name)).cloned().collect();
@@ -77,7 +85,25 @@ impl Reading {
             }
         };
         let rows = Structs::new(schema.fields())?;
-        Ok(Reading { records, rows, schema: schema.clone(), ignored, absent, header, bytes })
+        let schema = schema.clone();
+        Ok(Reading { records, rows, schema, ignored, absent, header, bytes, prefixes, left_out })
+    }
+
+    /// The same, taking the digests that tell whether the file is one of `known`.
+    pub(super) fn beside(mut self, known: &[Known]) -> Self {
+        self.prefixes = Prefixes::new(known);
+        self
+    }
+
+    /// The same, without these records.
+    pub(super) fn without(mut self, left_out: LeftOut) -> Self {
+        self.left_out = left_out;
+        self
+    }
+
+    /// What is known of the file, which was read to its end.
+    pub(super) fn seen(self) -> Seen {
+        self.prefixes.finish()
     }
 
     /// Bytes of the file as it is that were read so far.
@@ -90,36 +116,47 @@ impl Reading {
     pub(crate) fn chunk(&mut self, on_bad: OnBad<'_>) -> Result<Option<ChunkRead>> {
         self.rows.clear();
         let mut text = Sha256::new();
-        text.update(std::mem::take(&mut self.header));
-        let (mut good, mut bad, mut bytes) = (0, 0, 0);
-        while good + bad < INGEST_CHUNK_RECORDS as u64 && bytes < INGEST_CHUNK_BYTES {
-            let (line, raw, read) = match &mut self.records {
+        let header = std::mem::take(&mut self.header);
+        text.update(&header);
+        self.prefixes.header(&header);
+        let mut read = ChunkRead { digest: ChunkDigest::default(), good: 0, bad: 0, left_out: 0 };
+        let mut bytes = 0;
+        while read.records() < INGEST_CHUNK_RECORDS as u64 && bytes < INGEST_CHUNK_BYTES {
+            let rows = &mut self.rows;
+            let wanted = self.left_out.has_not(self.prefixes.next());
+            let (line, raw, outcome) = match &mut self.records {
                 Records::Ndjson(lines) => match lines.next()? {
                     None => break,
-                    Some((line, raw)) => (line, raw, object(&mut self.rows, raw)),
+                    Some((line, raw)) => (line, raw, wanted.then(|| object(rows, raw))),
                 },
                 Records::Csv(file, width, places) => match file.next()? {
                     None => break,
                     Some(record) => {
-                        (record.line, record.raw, row(&mut self.rows, &record, *width, places))
+                        let outcome = wanted.then(|| row(rows, &record, *width, places));
+                        (record.line, record.raw, outcome)
                     }
                 },
             };
+            let before = (read.records() > 0).then(|| text.clone());
             text.update(raw);
             text.update(b"\n");
             bytes += raw.len() + 1;
-            match read {
-                Ok(()) => good += 1,
-                Err(reason) => {
-                    bad += 1;
+            self.prefixes.record(raw, !matches!(outcome, Some(Err(_))), &text, before);
+            match outcome {
+                None => read.left_out += 1,
+                Some(Ok(())) => read.good += 1,
+                Some(Err(reason)) => {
+                    read.bad += 1;
                     on_bad(line, reason, raw)?;
                 }
             }
         }
-        if good + bad == 0 {
+        if read.records() == 0 {
             return Ok(None);
         }
-        Ok(Some(ChunkRead { digest: text.finalize().into(), good, bad }))
+        read.digest = text.finalize().into();
+        self.prefixes.chunk(&read.digest);
+        Ok(Some(read))
     }
 
     /// Takes the good records of the chunk read last.
@@ -132,6 +169,17 @@ impl Reading {
             Err(error) => panic!("{rows} records broke their own schema: {error}"),
         }
     }
+}
+
+/// The names in a table's header.
+pub(super) fn names(header: Option<&CsvRecord<'_>>) -> Result<Vec<String>> {
+    let Some(record) = header else { return Ok(Vec::new()) };
+    if let Some(fault) = record.fault() {
+        return Err(Error::new(Kind::Input, format!("line {}: the header: {fault}", record.line))
+            .remedy("mend the header"));
+    }
+    let cells = (0..record.len()).map(|index| record.cell(index));
+    Ok(cells.map(|cell| String::from_utf8_lossy(cell).into_owned()).collect())
 }
 
 /// For each column of the stream its place in the header.
@@ -179,8 +227,8 @@ pub(super) fn row(
     width: usize,
     places: &[Option<usize>],
 ) -> Result<(), Bad> {
-    if record.is_open() {
-        return Err(Bad::record("a quote is not closed up to the end of the file"));
+    if let Some(fault) = record.fault() {
+        return Err(Bad::record(fault));
     }
     if record.len() != width {
         let message = format!("{} cells, where the header has {width}", record.len());

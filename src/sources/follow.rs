@@ -23,24 +23,31 @@ type Line = Result<(u64, Vec<u8>)>;
 /// they came: a group waits for company no longer than [`FOLLOW_WAIT`]. Returns the number of
 /// records at the end of the input, or when `stop` says so.
 ///
+/// What is no record is given to `bad`, as an error that names `name` and the line: the next line
+/// is read when `bad` returns, unless with an error, which ends it. So is a line of more than
+/// [`INGEST_RECORD_BYTES_MAX`](crate::limits::INGEST_RECORD_BYTES_MAX) bytes, which is passed over
+/// without being kept.
+///
 /// Unlike [`super::ingest`] this is not exactly once: whoever writes to the pipe again after a
 /// crash has to know how far it was.
 ///
 /// # Errors
-/// When a line is no record of the schema (all before it were given to `each`; the error names
-/// `name` and the line), the input cannot be read, or `each` fails.
+/// When `bad` says so (all records before it were given to `each`), the input cannot be read, or
+/// `each` fails.
 pub fn follow(
     input: impl Read + Send + 'static,
     name: &str,
     schema: &SchemaRef,
     stop: impl Fn() -> bool,
+    mut bad: impl FnMut(Error) -> Result<()>,
     mut each: impl FnMut(RecordBatch) -> Result<()>,
 ) -> Result<u64> {
     let lines = read_apart(Box::new(input));
     let mut rows = Structs::new(schema.fields())?;
     let mut total = 0;
     loop {
-        let (records, more) = gather(&lines, &mut rows, &stop);
+        let (records, more) =
+            gather(&lines, &mut rows, &stop, &mut |error| bad(error.within(name)));
         let count = rows.rows();
         if count > 0 {
             let options = RecordBatchOptions::new().with_row_count(Some(count));
@@ -51,7 +58,7 @@ pub fn follow(
             }
             total += count as u64;
         }
-        records.map_err(|error| error.within(name))?;
+        records?;
         if !more {
             return Ok(total);
         }
@@ -69,8 +76,10 @@ fn read_apart(input: Box<dyn Read + Send>) -> Receiver<Line> {
                 Ok(None) => return,
                 Err(error) => Err(error),
             };
-            let failed = line.is_err();
-            if sender.send(line).is_err() || failed {
+            // Only a line that is too long has others behind it.
+            let long = line.as_ref().is_err_and(Error::is_input);
+            let last = line.is_err() && !long;
+            if sender.send(line).is_err() || last || (long && lines.pass().is_err()) {
                 return;
             }
         }
@@ -83,6 +92,7 @@ fn gather(
     lines: &Receiver<Line>,
     rows: &mut Structs,
     stop: &impl Fn() -> bool,
+    bad: &mut dyn FnMut(Error) -> Result<()>,
 ) -> (Result<()>, bool) {
     let mut first: Option<Instant> = None;
     while rows.rows() < FOLLOW_RECORDS_MAX {
@@ -92,10 +102,23 @@ fn gather(
         };
         match lines.recv_timeout(left) {
             Ok(Ok((number, text))) => {
-                if let Err(error) = record(rows, number, &text) {
+                match record(rows, number, &text) {
+                    Ok(()) => drop(first.get_or_insert_with(Instant::now)),
+                    Err(error) => {
+                        if let Err(error) = bad(error) {
+                            return (Err(error), false);
+                        }
+                        // A flood of bad lines is no reason to be deaf.
+                        if stop() {
+                            break;
+                        }
+                    }
+                }
+            }
+            Ok(Err(error)) if error.is_input() => {
+                if let Err(error) = bad(error) {
                     return (Err(error), false);
                 }
-                first.get_or_insert_with(Instant::now);
             }
             Ok(Err(error)) => return (Err(error), false),
             Err(RecvTimeoutError::Disconnected) => return (Ok(()), false),
@@ -111,7 +134,6 @@ fn record(rows: &mut Structs, number: u64, text: &[u8]) -> Result<()> {
     let refuse = |reason: String| {
         let shown = shortened(&String::from_utf8_lossy(text));
         Error::new(Kind::Input, format!("line {number}: {reason}; the line is: {shown}"))
-            .remedy("the records before it are appended: mend it and send the rest again")
     };
     let text = std::str::from_utf8(text)
         .map_err(|error| refuse(format!("not UTF-8 after {} bytes", error.valid_up_to())))?;
@@ -124,39 +146,62 @@ mod tests {
     use crate::dataflows::Line as Event;
     use crate::event::Event as _;
 
-    fn followed(text: &'static str) -> (Result<u64>, usize) {
-        let mut rows = 0;
+    /// The outcome, the texts that came, and the errors.
+    fn followed(text: Vec<u8>, skip: bool) -> (Result<u64>, Vec<String>, Vec<String>) {
+        let (mut texts, mut errors) = (Vec::new(), Vec::new());
+        let bad = |error: Error| {
+            errors.push(error.to_string());
+            if skip { Ok(()) } else { Err(error) }
+        };
+        let input = std::io::Cursor::new(text);
         let outcome = follow(
-            text.as_bytes(),
+            input,
             "pipe",
             &Event::schema(),
             || false,
+            bad,
             |batch| {
-                rows += batch.num_rows();
+                let columns = Event::columns(&batch)?;
+                texts
+                    .extend((0..batch.num_rows()).map(|row| Event::row(&columns, row).text.into()));
                 Ok(())
             },
         );
-        (outcome, rows)
+        (outcome, texts, errors)
     }
 
     #[test]
     fn every_line_arrives_and_the_end_ends() {
-        let (outcome, rows) = followed("{\"text\":\"a\"}\n\n{\"text\":\"b\"}\n{\"text\":\"c\"}");
-        assert_eq!((outcome.ok(), rows), (Some(3), 3));
+        let text = b"{\"text\":\"a\"}\n\n{\"text\":\"b\"}\n{\"text\":\"c\"}";
+        let (outcome, texts, errors) = followed(text.to_vec(), false);
+        assert_eq!((outcome.ok(), texts.len(), errors.len()), (Some(3), 3, 0));
     }
 
     #[test]
     fn a_bad_line_is_named_and_those_before_it_count() {
-        let (outcome, rows) = followed("{\"text\":\"a\"}\n{\"text\":1}x\n{\"text\":\"c\"}\n");
+        let text = b"{\"text\":\"a\"}\n{\"text\":1}x\n{\"text\":\"c\"}\n";
+        let (outcome, texts, errors) = followed(text.to_vec(), false);
         let error = outcome.expect_err("a bad line").to_string();
         assert!(error.starts_with("pipe: line 2:") && error.contains("the line is"), "{error}");
-        assert_eq!(rows, 1);
+        assert_eq!((texts, errors), (vec!["a".to_owned()], vec![error]));
+    }
+
+    #[test]
+    fn lines_behind_bad_ones_are_read() {
+        let mut text = b"{\"text\":\"a\"}\nrotated\n\xff\n{}\n{\"text\":\"b\"}\n".to_vec();
+        text.resize(text.len() + 3 * crate::limits::INGEST_RECORD_BYTES_MAX, b'x');
+        text.extend(b"\n{\"text\":\"c\"}\n{\"text\":");
+        let (outcome, texts, errors) = followed(text, true);
+        assert_eq!((outcome.ok(), texts), (Some(3), vec!["a".into(), "b".into(), "c".into()]));
+        let named: Vec<_> = errors.iter().filter_map(|error| error.split(": ").nth(1)).collect();
+        assert_eq!(named, ["line 2", "line 3", "line 4", "line 6", "line 8"]);
+        assert!(errors[3].contains("a record of over"), "{}", errors[3]);
     }
 
     #[test]
     fn stopping_does_not_wait_for_the_pipe() {
         let (reader, _writer) = std::io::pipe().expect("a pipe");
-        let outcome = follow(reader, "pipe", &Event::schema(), || true, |_| Ok(()));
+        let outcome = follow(reader, "pipe", &Event::schema(), || true, Err, |_| Ok(()));
         assert_eq!(outcome.ok(), Some(0));
     }
 }

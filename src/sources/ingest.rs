@@ -1,15 +1,17 @@
 //! The two readings: check everything, then append everything.
 
 use arrow_schema::SchemaRef;
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::bad::{ErrorsFile, shortened};
+use super::decide::{Case, Decision, producer};
 use super::file::{ChunkDigest, ChunkRead, OnBad, Reading};
+use super::january::January;
+use super::known::{Known, LeftOut, name};
 use super::open::Source;
 use super::options::{FileReport, IngestOptions, OnError, Phase, Progress, Report};
+use super::prefixes::Seen;
 use super::sink::AppendTo;
 use crate::error::{Error, Kind, Result};
 use crate::limits::INGEST_IN_FLIGHT;
@@ -20,13 +22,14 @@ use crate::log::{Ack, Append};
 ///
 /// Each event of each file is appended once, however often this is called and wherever a call was
 /// killed. That goes by content: a copy of a file under another name, also a compressed one, counts
-/// as the same file.
+/// as the same file, unless [`OnKnown::Again`](super::OnKnown::Again) says that it is another one.
 ///
 /// # Errors
 /// Under [`OnError::Stop`] nothing was appended when a file cannot be read to its end, lacks a
 /// required column, or has a bad record: the error names file, line, column and text. Under
-/// [`OnError::Skip`] that holds but for bad records. When the sink fails or a file is changed
-/// meanwhile, a part may have been appended: calling again completes it.
+/// [`OnError::Skip`] that holds but for bad records. A conflict, and nothing appended, when events
+/// of a file would count twice that are in the stream as those of another. When the sink fails or a
+/// file is changed meanwhile, a part may have been appended: calling again completes it.
 pub fn ingest<S: AppendTo>(
     sink: &S,
     stream: &str,
@@ -35,9 +38,22 @@ pub fn ingest<S: AppendTo>(
     options: &IngestOptions,
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Report> {
+    let mut known = Known::all(sink, stream)?;
+    let first = known.last().map_or(0, |newest| newest.number + 1);
     let mut checked = Vec::new();
-    for path in paths {
-        checked.push(check(path, stream, schema, options, progress)?);
+    for (number, path) in (first..).zip(paths) {
+        let file = check(path, stream, schema, (options, &known), progress)?;
+        let (name, seen, on_known) = (name(path), &file.seen, &options.on_known);
+        let this = Known::of(number, name, seen);
+        let case = Case { stream, on_known, known: &known, first, this: &this, seen };
+        let decision = case.decide(sink).map_err(|error| error.within(path.display()))?;
+        let Decision { part, left_out, is_new, same_as } = decision;
+        let appends = file.chunks(&left_out);
+        let this = Known { left_out, part, appends, ..this };
+        if is_new {
+            known.push(this.clone());
+        }
+        checked.push(Checked { this, is_new, same_as, ..file });
     }
     let mut report = Report::default();
     for file in checked {
@@ -50,14 +66,19 @@ pub fn ingest<S: AppendTo>(
 struct Checked {
     source: Source,
     digests: Vec<ChunkDigest>,
+    seen: Seen,
     report: FileReport,
+    /// What is known of it, and whether that is to be remembered.
+    this: Known,
+    is_new: bool,
+    same_as: Option<String>,
 }
 
 fn check(
     path: &Path,
     stream: &str,
     schema: &SchemaRef,
-    options: &IngestOptions,
+    (options, known): (&IngestOptions, &[Known]),
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Checked> {
     let source = Source::open(path, options.format)?;
@@ -71,10 +92,12 @@ fn check(
                 .remedy("nothing was appended: mend the file, or skip bad records"))
         }
     };
-    let mut digests = Vec::new();
+    let (mut digests, mut january) = (Vec::new(), January::default());
     let (mut rows, mut skipped) = (0, 0);
-    let reading = read(&source, stream, schema, &mut on_bad, |reading, chunk| {
+    let begin = |reading: Reading| reading.beside(known);
+    let reading = read(&source, (stream, schema), begin, &mut on_bad, |reading, chunk| {
         digests.push(chunk.digest);
+        january.look(&reading.take());
         rows += chunk.good;
         skipped += chunk.bad;
         let (bytes, bytes_total) = (reading.bytes(), source.bytes);
@@ -85,27 +108,32 @@ fn check(
     let report = FileReport {
         path: path.to_owned(),
         rows,
+        left_out: 0,
+        same_as: None,
         skipped,
         errors: errors.finish()?,
-        chunks: digests.len() as u64,
+        chunks: 0,
         repeated: 0,
         epochs: None,
-        ignored: reading.ignored,
-        absent: reading.absent,
+        ignored: reading.ignored.clone(),
+        absent: reading.absent.clone(),
+        january: january.columns().map(|column| schema.field(column).name().clone()).collect(),
     };
-    Ok(Checked { source, digests, report })
+    let seen = reading.seen();
+    let (this, same_as) = (Known::default(), None);
+    Ok(Checked { source, digests, seen, report, this, is_new: false, same_as })
 }
 
 /// Reads the whole of `source`, giving each chunk to `each`; errors name the file.
 fn read(
     source: &Source,
-    stream: &str,
-    schema: &SchemaRef,
+    (stream, schema): (&str, &SchemaRef),
+    begin: impl FnOnce(Reading) -> Reading,
     on_bad: OnBad<'_>,
     mut each: impl FnMut(&mut Reading, ChunkRead) -> Result<()>,
 ) -> Result<Reading> {
     let within = |error: Error| error.within(source.path().display());
-    let mut reading = Reading::start(source, stream, schema).map_err(within)?;
+    let mut reading = begin(Reading::start(source, stream, schema).map_err(within)?);
     while let Some(chunk) = reading.chunk(on_bad).map_err(within)? {
         each(&mut reading, chunk)?;
     }
@@ -113,6 +141,13 @@ fn read(
 }
 
 impl Checked {
+    /// How many chunks have something to append.
+    fn chunks(&self, left_out: &LeftOut) -> u64 {
+        let starts = std::iter::once(&0).chain(&self.seen.ends);
+        let chunks = starts.zip(&self.seen.ends);
+        chunks.filter(|(start, end)| left_out.has_not_all(**start, **end)).count() as u64
+    }
+
     fn append<S: AppendTo>(
         self,
         sink: &S,
@@ -120,8 +155,10 @@ impl Checked {
         schema: &SchemaRef,
         progress: &mut dyn FnMut(&Progress<'_>),
     ) -> Result<FileReport> {
-        let Checked { source, digests, mut report } = self;
-        let producer = producer(stream, &digests);
+        let Checked { source, digests, mut report, this, is_new, same_as, .. } = self;
+        report.chunks = this.appends;
+        report.same_as = same_as;
+        let producer = producer(stream, &this.digest, &this.part);
         let due = sink.next_sequence(&producer)?;
         let changed = || {
             let message = format!("{}: changed while it was read", source.path().display());
@@ -129,16 +166,26 @@ impl Checked {
                 .remedy("ingest a file that nobody writes to; the part before is appended")
         };
         let mut waiting = VecDeque::new();
-        let (mut sequence, mut rows, mut skipped) = (0, 0, 0);
-        let reading = read(&source, stream, schema, &mut |_, _, _| Ok(()), |reading, chunk| {
-            if digests.get(sequence as usize) != Some(&chunk.digest) {
+        let (mut chunks, mut sequence, mut rows, mut skipped) = (0, 0, 0, 0);
+        let begin = |reading: Reading| reading.without(this.left_out.clone());
+        let each = |reading: &mut Reading, chunk: ChunkRead| {
+            if digests.get(chunks) != Some(&chunk.digest) {
                 return Err(changed());
             }
-            let append = Append::rows(stream, reading.take()).by(&producer, sequence);
-            waiting.push_back((sink.append(append)?, sequence < due));
-            sequence += 1;
+            chunks += 1;
             rows += chunk.good;
             skipped += chunk.bad;
+            report.left_out += chunk.left_out;
+            if chunk.good + chunk.bad == 0 {
+                return Ok(());
+            }
+            let mut append = Append::rows(stream, reading.take()).by(&producer, sequence);
+            if is_new && sequence == 0 {
+                // What is known of a file is as durable as its first events.
+                append.offsets.push(this.offset(stream)?);
+            }
+            waiting.push_back((sink.append(append)?, sequence < due));
+            sequence += 1;
             while waiting.len() > INGEST_IN_FLIGHT {
                 settle(waiting.pop_front(), &mut report)?;
             }
@@ -146,7 +193,8 @@ impl Checked {
             let (path, phase) = (source.path(), Phase::Appending);
             progress(&Progress { path, phase, bytes, bytes_total, rows, skipped });
             Ok(())
-        });
+        };
+        let reading = read(&source, (stream, schema), begin, &mut |_, _, _| Ok(()), each);
         // What was handed over is waited for, also after an error. The first error counts: what
         // comes behind a refused request is refused for the gap only.
         let mut settled = Ok(());
@@ -155,9 +203,10 @@ impl Checked {
             settled = settled.and(result);
         }
         reading.map(drop).and(settled)?;
-        if sequence != digests.len() as u64 {
+        if chunks != digests.len() {
             return Err(changed());
         }
+        report.rows = rows;
         Ok(report)
     }
 }
@@ -181,13 +230,4 @@ fn settle(
     let (first, last) = report.epochs.unwrap_or((ack.epoch, ack.epoch));
     report.epochs = Some((first.min(ack.epoch), last.max(ack.epoch)));
     Ok(())
-}
-
-/// The producer that appends this text to this stream.
-fn producer(stream: &str, digests: &[ChunkDigest]) -> String {
-    let mut whole = Sha256::new();
-    for digest in digests {
-        whole.update(digest);
-    }
-    format!("file/{stream}/{}", HEXLOWER.encode(&whole.finalize()))
 }

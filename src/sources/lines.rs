@@ -82,9 +82,13 @@ impl Window {
 }
 
 /// The operating system has a number for its errors; those without come from decompression.
-fn unreadable(error: std::io::Error) -> Error {
+pub(crate) fn unreadable(error: std::io::Error) -> Error {
     match error.raw_os_error() {
         Some(_) => Error::io("cannot read", error),
+        None if error.kind() == std::io::ErrorKind::Unsupported => {
+            Error::new(Kind::Input, error.to_string())
+                .remedy("decompress it first: zstd -dc --long=31 FILE | diptych ingest … -")
+        }
         None => Error::new(Kind::Damaged, error.to_string()).remedy("fetch the file again"),
     }
 }
@@ -97,6 +101,24 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// Passes over the rest of a line that was too long, without keeping it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn pass(&mut self) -> Result<()> {
+        loop {
+            let bytes = self.window.bytes();
+            let (passed, ended) = match memchr(b'\n', bytes) {
+                Some(end) => (end + 1, true),
+                None => (bytes.len(), false),
+            };
+            self.window.advance(passed);
+            if ended || !self.window.fill()? {
+                return Ok(());
+            }
+        }
+    }
+
     /// The lines of `window`.
     pub(crate) fn new(window: Window) -> Self {
         Lines { window, given: 0 }

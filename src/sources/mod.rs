@@ -15,6 +15,12 @@
 //!   by mistake, appends what is missing and nothing else. A file that changes between the two
 //!   readings is noticed before the changed chunk is appended.
 //!
+//! - **Never twice in silence.** The log remembers the last files of each stream: path, length, the
+//!   digests of what they begin with, and which of their records were skipped. A file that has
+//!   grown since, or in which skipped records were mended, is refused with both remedies: to append
+//!   the rest, or all of it ([`OnKnown`]). So is the second of two equal files. What is known of a
+//!   file is its beginning: of two that overlap otherwise nothing is noticed.
+//!
 //! # What a file may say
 //! Columns are matched by name, in any order; columns the stream does not have are ignored.
 //!
@@ -26,10 +32,15 @@
 //! | booleans | `true`, `false`, `t`, `f`, `1`, `0` in any case |
 //! | text | any UTF-8; in JSON a string |
 //! | unit enums | the name of a variant |
-//! | times | RFC 3339, `2016-10-01 09:26[:31[.5]]` (UTC), whole microseconds since 1970 |
-//! | days | `2016-10-01`, whole days since 1970 |
+//! | times | RFC 3339, `2016-10-01 09:26[:31[.5]]` (UTC), `1475313991 s` (or `ms`, `us`, `ns`) |
+//! | days | `2016-10-01`, `20161001`, `17075 days` since 1970 |
 //! | bytes | hexadecimal digits |
 //! | lists, structs | JSON (in a CSV cell too) |
+//!
+//! A number alone is no time, because nobody can tell what it counts; a field with
+//! `#[event(unit = "ms")]` says it, and takes numbers that lie in the years 0 to 9999. A file whose
+//! times all lie in January 1970 is in another unit more often than not: the report names the
+//! column.
 //!
 //! In JSON a number may also be a string. An empty CSV cell is null where the column allows it,
 //! the empty text in a column of text, and else an error; so is a key missing in a JSON object.
@@ -38,17 +49,24 @@ mod bad;
 mod body;
 mod cells;
 mod choose;
+mod compression;
 mod conditions;
 mod csv;
+mod decide;
 mod envelope;
 mod file;
 mod follow;
 mod hostile;
 mod ingest;
+mod january;
+mod known;
 mod lines;
 mod nested;
 mod open;
 mod options;
+mod positions;
+mod prefixes;
+mod same;
 mod sink;
 mod typed;
 mod unknown;
@@ -60,7 +78,7 @@ pub(crate) use envelope::parse_streams;
 pub use follow::follow;
 pub(crate) use hostile::hostile;
 pub use ingest::ingest;
-pub use options::{FileReport, Format, IngestOptions, OnError, Phase, Progress, Report};
+pub use options::{FileReport, Format, IngestOptions, OnError, OnKnown, Phase, Progress, Report};
 pub use sink::AppendTo;
 pub use typed::append;
 pub(crate) use unknown::OnUnknown;

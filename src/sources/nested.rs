@@ -11,9 +11,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::bad::{Bad, shortened};
-use super::cells::{Writer, writer};
+use super::cells::{Writer, writer, writer_within};
 use super::unknown::{OnUnknown, Unknown, Unmatched};
 use crate::error::Result;
+use crate::event::Unit;
 
 /// Appends a JSON token to `writer`, where `null` stands for a missing value.
 fn push(writer: &mut dyn Writer, nullable: bool, token: &str) -> Result<(), Bad> {
@@ -48,10 +49,10 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
-    /// Lists of the items `field` declares.
-    pub(crate) fn new(field: &FieldRef) -> Result<Self> {
+    /// Lists of the items `field` declares; numbers that stand for times count `unit`.
+    pub(crate) fn new(field: &FieldRef, unit: Option<Unit>) -> Result<Self> {
         Ok(Lists {
-            items: writer(field)?,
+            items: writer_within(field, unit)?,
             field: Arc::clone(field),
             ends: Vec::new(),
             nulls: NullBufferBuilder::new(0),

@@ -1,18 +1,16 @@
 //! Opening a file for the two readings: standard input kept aside, compression and format told.
 
-use flate2::read::MultiGzDecoder;
 use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::lines::Window;
+use super::compression::{Compression, TELLING, refuse_inner};
+use super::lines::{Window, unreadable};
 use super::options::Format;
 use crate::error::{Error, Kind, Result};
 use crate::io::{UserFile, unnamed_file};
 
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
 /// A file that can be read from its beginning any number of times.
@@ -45,7 +43,10 @@ impl Source {
         let mut source = Source { path: path.to_owned(), file, bytes, format: Format::Csv };
         source.format = match format.or_else(|| by_name(path)) {
             Some(format) => format,
-            None => source.by_first_byte()?,
+            None => {
+                let told = source.by_first_byte();
+                told.map_err(|error| error.within(path.display()))?
+            }
         };
         Ok(source)
     }
@@ -67,18 +68,16 @@ impl Source {
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let count = Rc::new(Cell::new(0));
         let counted = Counted { inner: file, count: Rc::clone(&count) };
-        let (magic, whole) = peeked(counted, ZSTD.len()).map_err(failed)?;
-        let text: Box<dyn Read> = if magic.starts_with(GZIP) {
-            Box::new(Whole(MultiGzDecoder::new(io::BufReader::new(whole)), "gzip"))
-        } else if magic.starts_with(ZSTD) {
-            Box::new(Whole(zstd::Decoder::new(whole).map_err(failed)?, "zstd"))
-        } else {
-            Box::new(whole)
-        };
-        let (mark, text) = peeked(text, BYTE_ORDER_MARK.len()).map_err(failed)?;
-        let skip = if mark == BYTE_ORDER_MARK { mark.len() as u64 } else { 0 };
+        let (first, whole) = peeked(counted, TELLING).map_err(failed)?;
+        let compression = Compression::told(&self.path, &first)?;
+        let text = compression.text(whole).map_err(failed)?;
+        let (first, text) = peeked(text, TELLING).map_err(unreadable)?;
+        if compression != Compression::None {
+            refuse_inner(&self.path, &first)?;
+        }
+        let mark = if first.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let mut text = text;
-        io::copy(&mut text.by_ref().take(skip), &mut io::sink()).map_err(failed)?;
+        io::copy(&mut text.by_ref().take(mark as u64), &mut io::sink()).map_err(failed)?;
         Ok((Box::new(text), count))
     }
 
@@ -88,10 +87,7 @@ impl Source {
                 Ok(byte) if byte.is_ascii_whitespace() => {}
                 Ok(b'{') => return Ok(Format::Ndjson),
                 Ok(_) => break,
-                Err(error) => {
-                    let message = format!("cannot read {}", self.path.display());
-                    return Err(Error::io(message, error));
-                }
+                Err(error) => return Err(unreadable(error)),
             }
         }
         Ok(Format::Csv)
@@ -134,16 +130,5 @@ impl<R: Read> Read for Counted<R> {
         let count = self.inner.read(buffer)?;
         self.count.set(self.count.get() + count as u64);
         Ok(count)
-    }
-}
-
-/// Says which compression is broken.
-struct Whole<R>(R, &'static str);
-
-impl<R: Read> Read for Whole<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|error| {
-            io::Error::new(error.kind(), format!("the {} data is not whole: {error}", self.1))
-        })
     }
 }

@@ -23,6 +23,21 @@ pub enum OnError {
     Skip,
 }
 
+/// What becomes of a file that the stream has already, in whole or in part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OnKnown {
+    /// A file that is in the stream has nothing to add. One that begins with the records of
+    /// another, or is another with skipped records mended, is refused: its events would count
+    /// twice.
+    #[default]
+    Ask,
+    /// The same, but of such a file the other records are appended.
+    NewLines,
+    /// It is another file, whatever it holds, and is appended whole: once under its path (and
+    /// this label, if there is one), however often it is said.
+    Again(Option<String>),
+}
+
 /// How to ingest.
 #[derive(Clone, Debug, Default)]
 pub struct IngestOptions {
@@ -31,6 +46,8 @@ pub struct IngestOptions {
     pub format: Option<Format>,
     /// What becomes of a record that cannot be read.
     pub on_error: OnError,
+    /// What becomes of what the stream has already.
+    pub on_known: OnKnown,
 }
 
 /// Which of the two readings of a file is going on.
@@ -71,8 +88,12 @@ pub struct Report {
 pub struct FileReport {
     /// The file; `-` is standard input.
     pub path: PathBuf,
-    /// Events of the file that are in the log now.
+    /// Events of the file that are in the log now, as those of this file.
     pub rows: u64,
+    /// Records that were not appended because another file had them before.
+    pub left_out: u64,
+    /// The file whose content this has, when nothing was appended because of that.
+    pub same_as: Option<String>,
     /// Records that could not be read.
     pub skipped: u64,
     /// Where those are, if there are any.
@@ -87,6 +108,9 @@ pub struct FileReport {
     pub ignored: Vec<String>,
     /// Optional columns of the stream that the file's header does not have (CSV only).
     pub absent: Vec<String>,
+    /// Columns of times or days that all lie in January 1970: numbers that count something else
+    /// than they were read as look so.
+    pub january: Vec<String>,
 }
 
 impl FileReport {

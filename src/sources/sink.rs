@@ -18,6 +18,16 @@ pub trait AppendTo {
     /// # Errors
     /// When the log cannot say.
     fn next_sequence(&self, producer: &str) -> Result<u64>;
+
+    /// The last offset that was appended for `source`; files are known again by it. A sink that
+    /// keeps none knows no file but by its whole content.
+    ///
+    /// # Errors
+    /// When the log cannot say.
+    fn offset(&self, source: &str) -> Result<Option<String>> {
+        let _ = source;
+        Ok(None)
+    }
 }
 
 impl AppendTo for Writer {
@@ -28,5 +38,9 @@ impl AppendTo for Writer {
 
     fn next_sequence(&self, producer: &str) -> Result<u64> {
         Ok(Writer::next_sequence(self, producer))
+    }
+
+    fn offset(&self, source: &str) -> Result<Option<String>> {
+        Ok(Writer::offset(self, source))
     }
 }

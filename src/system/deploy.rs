@@ -272,11 +272,7 @@ impl Candidate {
         };
         let running = self.served.current.all().remove(0);
         let serving = before.map_or(&running.serving, |before| &before.serving);
-        let streams = running
-            .description
-            .streams
-            .iter()
-            .map(|stream| Stream { name: stream.name.clone(), schema: Arc::clone(&stream.schema) });
+        let streams = running.description.streams.iter().map(Stream::of);
         let mut deployed = Deployed {
             dataflow: running.description.name.clone(),
             from: old.map(|old| old.version().to_owned()),

@@ -62,10 +62,7 @@ impl System {
             flows.push(Flow::new(&description.name, names, Arc::clone(&running.serving))?);
             for stream in &description.streams {
                 match streams.iter().find(|known| known.name == stream.name) {
-                    None => streams.push(Stream {
-                        name: stream.name.clone(),
-                        schema: Arc::clone(&stream.schema),
-                    }),
+                    None => streams.push(Stream::of(stream)),
                     Some(known) if known.schema != stream.schema => {
                         return Err(two_types(&stream.name, &description.name));
                     }

@@ -92,14 +92,39 @@ fn a_second_writer_is_told_who_is_the_first() {
 #[test]
 fn a_bad_line_on_standard_input_is_named_and_those_before_it_count() {
     let place = one_line();
-    let mut serve = place.start("serve word_count --data D --stdin lines");
+    let mut serve = place.start("serve word_count --data D --stdin lines --on-error stop");
     let mut input = serve.stdin.take().expect("a pipe");
     input.write_all(b"{\"text\":\"or not\"}\n{\"txt\":\"x\"}\n").expect("written");
     let ran = Ran::of(serve.wait_with_output().expect("it ends"));
     drop(input);
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.err.contains("standard input: line 2: column `text`"), "{}", ran.err);
+    assert!(ran.err.contains("--on-error skip"), "{}", ran.err);
     assert_eq!(place.counts().len(), 4);
+}
+
+#[test]
+fn bad_lines_on_standard_input_end_nothing() {
+    let place = one_line();
+    let mut serve = place.start("serve word_count --data D --stdin lines");
+    let mut input = serve.stdin.take().expect("a pipe");
+    input.write_all(b"{\"text\":\"or not\"}\n").expect("written");
+    input.write_all("2026-11-28 WARN rotated\n".repeat(100).as_bytes()).expect("written");
+    input.write_all(b"\xff\xfe\n{\"text\":\"not").expect("written");
+    input.write_all(b" lost\"}\n{\"text\":").expect("no broken pipe");
+    drop(input);
+    let ran = Ran::of(serve.wait_with_output().expect("it ends"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.err.contains("standard input: line 2: `2026-11-28 WARN rotated` is not"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.err.matches("it is skipped").count(), 10, "a few are enough: {}", ran.err);
+    assert!(ran.err.contains("92 more lines were skipped"), "{}", ran.err);
+    assert!(ran.err.contains("102 of its lines were no records"), "{}", ran.err);
+    assert!(ran.err.contains("standard input has ended after 2 events"), "{}", ran.err);
+    let words = place.counts().concat();
+    assert!(words.contains("\"lost\"") && words.contains("\"not\",\"n\":2"), "{words}");
 }
 
 #[test]

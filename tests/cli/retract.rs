@@ -52,7 +52,8 @@ fn what_is_wrong_is_named() {
     let place = place();
     let line = "log retract lines --reason r --data D";
     place.refused(line, 2, &["FIELD=VALUE"]);
-    place.refused(&format!("{line} --where txt=a"), 2, &["\"txt\"", "its columns are text"]);
+    place.refused(&format!("{line} --where txt=a"), 2, &["no column `txt`", "columns text"]);
+    place.refused(&format!("{line} --where text:=a"), 2, &["\"a\"", "no JSON"]);
     place.refused(&format!("{line} --where text"), 2, &["\"text\" is no condition"]);
     place.refused(&format!("{line} --epoch 7"), 3, &["epoch 7", "[0, 1)"]);
     place.refused("log retract words --epoch 0 --reason r --data D", 3, &["\"words\"", "lines"]);

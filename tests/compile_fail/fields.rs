@@ -28,4 +28,16 @@ struct Twice {
     twice: Option<Option<u8>>,
 }
 
+#[derive(Event, Clone)]
+struct Unit {
+    #[event(unit = "ms")]
+    n: Option<i64>,
+}
+
+#[derive(Event, Clone)]
+struct Wrong {
+    #[event(unit = "days")]
+    at: Vec<diptych::Timestamp>,
+}
+
 fn main() {}

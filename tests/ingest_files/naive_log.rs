@@ -52,6 +52,12 @@ impl AppendTo for NaiveLog {
         let epochs = self.epochs.borrow();
         Ok(epochs.keys().filter(|(id, _)| id == producer).count() as u64)
     }
+
+    fn offset(&self, source: &str) -> diptych::Result<Option<String>> {
+        let appends = self.appends.borrow();
+        let mut offsets = appends.iter().rev().flat_map(|append| append.offsets.iter().rev());
+        Ok(offsets.find(|(of, _)| of == source).map(|(_, offset)| offset.clone()))
+    }
 }
 
 /// What a second writer gets.

@@ -37,6 +37,9 @@ fn a_retraction_is_visible_when_it_is_undone_or_recomputed() {
     assert_eq!(retract(&server, "?reason=wrong").0, 400, "no condition");
     assert_eq!(retract(&server, "?reason=wrong&where=land=FR").0, 400, "no such column");
     assert_eq!(retract(&server, "?reason=wrong&where=country=IT").0, 404, "no such event");
+    assert_eq!(retract(&server, "?reason=wrong&where=country:=null").0, 400, "never null");
+    let (status, dry) = retract(&server, "?reason=wrong&where=country:=%22FR%22&dry_run=true");
+    assert_eq!((status, &dry["events"]), (200, &1.into()), "{dry}");
     let (status, dry) = retract(&server, "?reason=wrong&where=country=FR&dry_run=true");
     assert_eq!((status, &dry["epoch"], &dry["events"]), (200, &Value::Null, &1.into()), "{dry}");
     let (status, done) = retract(&server, "?reason=wrong&where=country=FR&where=id=1&epoch=1");

@@ -14,6 +14,8 @@ pub(crate) struct OfField {
     pub(crate) default: bool,
     /// The function that turns a value of the older type into one of this type.
     pub(crate) upcast: Option<Path>,
+    /// What a number that stands for a time or a day counts.
+    pub(crate) unit: Option<LitStr>,
 }
 
 /// The path under which generated code finds the crate: `::diptych` unless said otherwise.
@@ -41,8 +43,11 @@ pub(crate) fn of_field(attributes: &[Attribute]) -> Result<OfField> {
         } else if meta.path.is_ident("upcast") {
             let given: LitStr = meta.value()?.parse()?;
             found.upcast = Some(given.parse()?);
+        } else if meta.path.is_ident("unit") {
+            found.unit = Some(meta.value()?.parse()?);
         } else {
-            let allowed = "default, name = \"column\", upcast = \"path::to::function\"";
+            let allowed =
+                "default, name = \"column\", unit = \"ms\", upcast = \"path::to::function\"";
             return Err(unknown(&meta, allowed));
         }
         Ok(())

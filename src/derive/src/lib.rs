@@ -23,8 +23,11 @@ use syn::{Data, DeriveInput, Error, Result, parse_macro_input};
 ///
 /// Attributes, on a field: `#[event(default)]` (a missing column or a null is the default value),
 /// `#[event(upcast = "path::to::function")]` (how a column of an older type becomes this one),
-/// `#[event(name = "column")]` (the column's name, when it is not the field's). On a variant:
-/// `#[event(name = "text")]`. On the type: `#[event(crate = "path")]` when `diptych` is renamed.
+/// `#[event(name = "column")]` (the column's name, when it is not the field's),
+/// `#[event(unit = "ms")]` (what a number in a file or a request counts that is to be a
+/// `Timestamp`: `s`, `ms`, `us` or `ns` since 1970; `days` for a `Date`; without it numbers are
+/// refused there). On a variant: `#[event(name = "text")]`. On the type: `#[event(crate = "path")]`
+/// when `diptych` is renamed.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -23,6 +23,8 @@ struct Column<'a> {
     read: TokenStream,
     /// Whether the schema says nullable although the type is not an Option.
     nullable: bool,
+    /// What a number in it counts.
+    unit: Option<String>,
 }
 
 /// Everything generated for a struct.
@@ -69,6 +71,7 @@ fn columns<'a>(
             let message = format!("field `{label}`: the column `{name}` is taken");
             return Err(Error::new_spanned(ident, message));
         }
+        let unit = said.unit.as_ref().map(|unit| shape::check_unit(&label, &field.ty, unit));
         let support = quote!(#path::event::derived);
         let kind = &field.ty;
         let span = kind.span();
@@ -95,6 +98,7 @@ fn columns<'a>(
             read: quote!(source.read::<#kind>(#name, #default, #upcast)?),
             name,
             nullable: said.default,
+            unit: unit.transpose()?,
         });
     }
     Ok(found)
@@ -228,9 +232,14 @@ fn event(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Tok
     let (ident, row, arrays, appender) =
         (&input.ident, row_name(input), columns_name(input), appender_name(input));
     let support = quote!(#path::event::derived);
-    let fields = columns.iter().map(|Column { kind, name, nullable, .. }| {
-        quote_spanned!(kind.span()=> #support::field::<#kind>(#name, #nullable))
+    let fields = columns.iter().map(|Column { kind, name, nullable, unit, .. }| {
+        let field = quote_spanned!(kind.span()=> #support::field::<#kind>(#name, #nullable));
+        match unit {
+            Some(unit) => quote!(#support::in_unit(#field, #unit)),
+            None => field,
+        }
     });
+    let defaulted = columns.iter().filter(|column| column.nullable).map(|column| &column.name);
     quote! {
         #[automatically_derived]
         impl #path::event::Event for #ident {
@@ -243,6 +252,9 @@ fn event(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Tok
                     ::std::sync::OnceLock::new();
                 let make = || #support::schema(::std::vec![#(#fields),*]);
                 ::std::clone::Clone::clone(SCHEMA.get_or_init(make))
+            }
+            fn defaulted() -> &'static [&'static str] {
+                &[#(#defaulted),*]
             }
             fn columns(rows: &#support::RecordBatch) -> #path::error::Result<Self::Columns> {
                 let at = #support::At::top();

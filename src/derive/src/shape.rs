@@ -7,7 +7,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Error, GenericArgument, PathArguments, PathSegment, Result, Type};
+use syn::{Error, GenericArgument, LitStr, PathArguments, PathSegment, Result, Type};
 
 /// What may stand in an event, for error messages. The trait `Field` repeats it.
 pub(crate) const ALLOWED: &str = "u8..u64, i8..i64, f32, f64, Decimal<SCALE>, bool, String, \
@@ -69,6 +69,44 @@ pub(crate) fn check(field: &str, declared: &Type, part: &Type) -> Result<()> {
         Type::Tuple(_) => refuse("; instead of a tuple use a struct that derives Event"),
         Type::Array(_) | Type::Slice(_) => refuse("; instead of an array use Vec<T>"),
         _ => refuse(""),
+    }
+}
+
+/// Refuses a unit on a field that is neither times nor days, or is not counted in it.
+pub(crate) fn check_unit(field: &str, declared: &Type, unit: &LitStr) -> Result<String> {
+    let units: &[&str] = match inner(declared).as_deref() {
+        Some("Timestamp") => &["s", "ms", "us", "ns"],
+        Some("Date") => &["days"],
+        _ => {
+            let declared = spelt(declared);
+            let message = format!(
+                "field `{field}`: a unit says what numbers count that stand for a Timestamp or a \
+                 Date, and this is `{declared}`"
+            );
+            return Err(Error::new_spanned(unit, message));
+        }
+    };
+    if units.contains(&unit.value().as_str()) {
+        return Ok(unit.value());
+    }
+    let (given, units) = (unit.value(), units.join(", "));
+    let message = format!("field `{field}`: `{given}` is no unit of it; allowed: {units}");
+    Err(Error::new_spanned(unit, message))
+}
+
+/// The name of the type without the Option and Vec around it.
+fn inner(declared: &Type) -> Option<String> {
+    match declared {
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            match (last.ident.to_string().as_str(), argument(last)) {
+                ("Option" | "Vec", Some(part)) => inner(part),
+                (name, _) => Some(name.to_owned()),
+            }
+        }
+        Type::Group(group) => inner(&group.elem),
+        Type::Paren(paren) => inner(&paren.elem),
+        _ => None,
     }
 }
 

@@ -187,6 +187,9 @@ fn log(text: &mut Exposition, site: &Site) {
     for stream in site.reader.streams() {
         events.sample(&[("stream", &stream.name)], stream.rows);
     }
+    let help = "Lines of standard input that were no records and were skipped.";
+    text.counter("diptych_stdin_lines_skipped_total", help)
+        .sample(&[], site.load.skipped_lines.load(std::sync::atomic::Ordering::Relaxed));
     text.gauge("diptych_log_bytes", "Events on disk.").sample(&[], site.reader.bytes());
 }
 

@@ -57,7 +57,9 @@ struct Event {
     params(
         ("stream" = String, Path, description = "A stream that a served dataflow reads"),
         ("where" = Option<Vec<String>>, Query,
-         description = "FIELD=VALUE that the events have; may be given more than once"),
+         description = "FIELD=VALUE (spelt as in a CSV file) or FIELD:=JSON that the events have, \
+                        as dataflows see them: a missing field has its default. May be given more \
+                        than once; all must hold"),
         ("epoch" = Option<String>, Query, pattern = "^[0-9]+(~[0-9a-f]{16})?$",
          description = "The epoch that they were appended in; its number, or the `at` of the answer"),
         ("reason" = String, Query, description = "Why, kept with the correction",
@@ -82,9 +84,10 @@ struct Event {
     ))]
 async fn retract(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<Response, Problem> {
     let name = segment(&uri, 2)?;
-    let stream = site.stream(&name)?.name.clone();
+    let stream = site.stream(&name)?;
+    let (stream, read) = (stream.name.clone(), stream.read.clone());
     let query = Query::with_lists(&uri, &["where", "epoch", "reason", "dry_run"], &["where"])?;
-    let conditions = Conditions::each(&query.all("where").collect::<Vec<_>>())?;
+    let conditions = Conditions::each(&query.all("where").collect::<Vec<_>>())?.seen_by([read]);
     let at = query.parsed::<At>("epoch", "an epoch as 17, or EPOCH~BRANCH as an answer said")?;
     let epoch = at.map(|at| at.epoch);
     if let Some(at) = at {

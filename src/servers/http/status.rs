@@ -1,6 +1,7 @@
 //! How far everything is, and what it takes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -41,6 +42,8 @@ struct LogStatus {
     upper: Epoch,
     /// Does this process append to it?
     appends: bool,
+    /// Lines of standard input (`--stdin`) that were no records and were skipped.
+    stdin_lines_skipped: u64,
     /// The streams in it.
     streams: Vec<StreamStatus>,
 }
@@ -138,8 +141,13 @@ async fn status(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, P
     let streams = streams.into_iter();
     let streams =
         streams.map(|info| StreamStatus { stream: info.name.to_string(), rows: info.rows });
-    let log =
-        LogStatus { lower, upper, appends: site.writer.is_some(), streams: streams.collect() };
+    let log = LogStatus {
+        lower,
+        upper,
+        appends: site.writer.is_some(),
+        stdin_lines_skipped: site.load.skipped_lines.load(Relaxed),
+        streams: streams.collect(),
+    };
     let dataflows = site.flows.iter().map(|flow| flow_status(&site, flow, upper)).collect();
     let uptime_seconds = site.started.elapsed().as_secs_f64();
     Ok(json_of(&Status { uptime_seconds, log, dataflows }))
