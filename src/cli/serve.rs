@@ -86,7 +86,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     drop(late);
     let alone = !args.cluster.is_member() && args.servers.appends();
     let may_hand_over = alone && target.is_none() && printed.is_none();
-    let skipped = opened.as_ref().map(|open| open.skipped_lines()).unwrap_or_default();
+    let skipped = opened.as_ref().map(Open::skipped_lines).unwrap_or_default();
     let input = target.zip(writer.clone());
     let input = input.map(|(target, log)| Input::start(target, log, args.on_error, skipped));
     let (system, definitions) = (&system, &definitions[..]);

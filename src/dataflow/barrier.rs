@@ -122,7 +122,7 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
 
 impl<A: Accumulate, P> HashBarrier<A, P> {
     /// With the operator and types of another barrier, whose files it reads and writes.
-    pub(super) fn as_types(self, signature: String) -> Self {
+    pub(super) fn with_types(self, signature: String) -> Self {
         HashBarrier { signature, ..self }
     }
 }

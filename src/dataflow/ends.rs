@@ -286,7 +286,7 @@ impl<'s, P: Front> Events<'s, P> {
             let (claims, scope) = (self.front.clone(), self.sketch.scope());
             let (barrier, counts) = HashBarrier::install(scope, name, count, self.front);
             let types = ArrangedBarrier::<K, V, P>::types();
-            self.sketch.add_barrier(&claims, Box::new(barrier.as_types(types)));
+            self.sketch.add_barrier(&claims, Box::new(barrier.with_types(types)));
             counts
         } else {
             self.accumulate(name, count)

@@ -12,11 +12,11 @@ use super::refusals::Refusals;
 
 /// What `make` gives of each result; where it says why it gives none (and of which key), that is a
 /// row of `errors`, for as long as the result is there.
-pub(super) fn in_range<'s, R, D, S>(
-    results: Collection<'s, R>,
+pub(super) fn in_range<R, D, S>(
+    results: Collection<'_, R>,
     mut refusals: Refusals,
     make: impl Fn(R) -> Result<D, (S, String)> + 'static,
-) -> Collection<'s, D>
+) -> Collection<'_, D>
 where
     R: Clone + 'static,
     D: Clone + 'static,

@@ -44,7 +44,7 @@ thread_local! {
 }
 
 /// Begins a drawing on this thread: what its operators will refuse.
-pub(super) fn open<'s>(scope: Scope<'s, Epoch>) -> Collection<'s, Row> {
+pub(super) fn open(scope: Scope<'_, Epoch>) -> Collection<'_, Row> {
     let ((handle, capability), rows) = scope.new_unordered_input();
     let handle = Rc::new(RefCell::new(handle));
     let way = Way { handle, capability, names: Vec::new() };

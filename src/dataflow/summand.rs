@@ -46,9 +46,8 @@ pub trait Summand: ExchangeData {
     /// # Panics
     /// When the sum leaves the type's range.
     fn add(&mut self, value: &Self, weight: i64) {
-        if !self.try_add(value, weight) {
-            panic!("sum overflows: {self:?} + {weight} * {value:?}; sum a wider type");
-        }
+        let fits = self.try_add(value, weight);
+        assert!(fits, "sum overflows: {self:?} + {weight} * {value:?}; sum a wider type");
     }
 }
 

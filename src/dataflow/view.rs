@@ -40,11 +40,11 @@ impl<K: Clone + 'static, V: Clone + 'static> Pair for (K, V) {
 type Bytes = (Vec<u8>, Vec<u8>);
 
 /// What `of` makes of each row and its bytes. A row whose key is too long is refused instead.
-fn encoded<'s, R, D>(
-    rows: Collection<'s, R>,
+fn encoded<R, D>(
+    rows: Collection<'_, R>,
     refusals: Option<Refusals>,
     of: impl Fn(&R, Bytes) -> D + 'static,
-) -> Collection<'s, D>
+) -> Collection<'_, D>
 where
     R: Pair,
     R::Key: Value + Columns,

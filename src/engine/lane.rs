@@ -158,10 +158,10 @@ impl Lane {
     pub(crate) fn fault(&self) -> Option<Error> {
         let error = self.installed.fault()?;
         let history = self.installed.at() <= self.boundary && self.boundary > 0;
-        Some(match history {
-            true => error.within(format!("all that was before epoch {}", self.boundary)),
-            false => error,
-        })
+        if history {
+            return Some(error.within(format!("all that was before epoch {}", self.boundary)));
+        }
+        Some(error)
     }
 
     /// Where batch ends and speed begins.

@@ -50,13 +50,11 @@ impl Long {
 
     /// The nearest float, or one beside it.
     pub(super) fn to_f64(self) -> f64 {
-        match self.narrow() {
-            Some(number) => number as f64,
-            None => {
-                let (low, high) = self.get().to_parts();
-                high as f64 * 2_f64.powi(128) + low as f64
-            }
+        if let Some(number) = self.narrow() {
+            return number as f64;
         }
+        let (low, high) = self.get().to_parts();
+        high as f64 * 2_f64.powi(128) + low as f64
     }
 }
 

@@ -41,12 +41,11 @@ impl Source {
         };
         let bytes = file.metadata().map_err(failed)?.len();
         let mut source = Source { path: path.to_owned(), file, bytes, format: Format::Csv };
-        source.format = match format.or_else(|| by_name(path)) {
-            Some(format) => format,
-            None => {
-                let told = source.by_first_byte();
-                told.map_err(|error| error.within(path.display()))?
-            }
+        source.format = if let Some(format) = format.or_else(|| by_name(path)) {
+            format
+        } else {
+            let told = source.by_first_byte();
+            told.map_err(|error| error.within(path.display()))?
         };
         Ok(source)
     }

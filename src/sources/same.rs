@@ -45,6 +45,7 @@ pub(super) fn equal(column: &ArrayRef, value: &ArrayRef, chosen: &mut [bool]) {
 }
 
 /// Views show negative zero as zero, and every NaN as one.
+#[expect(clippy::float_cmp, reason = "the very value is asked for")]
 fn worth(one: f64, other: f64) -> bool {
     one == other || (one.is_nan() && other.is_nan())
 }
@@ -60,18 +61,14 @@ fn primitives<T: ArrowPrimitiveType>(
 
 /// Whether a list or a struct is the only one of `value`, item by item and field by field.
 fn nested(column: &ArrayRef, row: usize, value: &ArrayRef) -> bool {
-    match column.data_type() {
-        DataType::List(_) => {
-            let (items, wanted) = (column.as_list::<i32>().value(row), value.as_list::<i32>());
-            let wanted = wanted.value(0);
-            let one = |at| one(&items.slice(at, 1), &wanted.slice(at, 1));
-            items.len() == wanted.len() && (0..items.len()).all(one)
-        }
-        _ => {
-            let (fields, wanted) = (column.as_struct().columns(), value.as_struct().columns());
-            fields.iter().zip(wanted).all(|(field, wanted)| one(&field.slice(row, 1), wanted))
-        }
+    if let DataType::List(_) = column.data_type() {
+        let items = column.as_list::<i32>().value(row);
+        let wanted = value.as_list::<i32>().value(0);
+        let one = |at| one(&items.slice(at, 1), &wanted.slice(at, 1));
+        return items.len() == wanted.len() && (0..items.len()).all(one);
     }
+    let (fields, wanted) = (column.as_struct().columns(), value.as_struct().columns());
+    fields.iter().zip(wanted).all(|(field, wanted)| one(&field.slice(row, 1), wanted))
 }
 
 /// Whether two arrays of one value hold the same.

@@ -165,7 +165,7 @@ fn collected(facts: &[&Fact]) -> (Answer, Vec<(i64, i64, i64)>) {
         let row = format!("(({key}, {n}), ())");
         match i64::try_from(&copies) {
             Ok(0) => {}
-            Ok(copies) if copies.unsigned_abs() <= i32::MAX as u64 => {
+            Ok(copies) if i32::try_from(copies.unsigned_abs()).is_ok() => {
                 answer.rows.insert((key, n.to_string()), copies);
                 rows.push((key, n, copies));
             }

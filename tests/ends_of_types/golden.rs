@@ -11,14 +11,18 @@ fn number(key: i64, n: i64, cents: &str, weight: i64) -> Number {
     Number { key, n, cents: cents.parse().expect("a number"), weight }
 }
 
+type Both = (i64, Decimal<2>);
+type Folds = (i64, i64, Decimal<2>);
+
 fn copied(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("the golden files") {
         let entry = entry.expect("a golden file");
         let there = to.join(entry.file_name());
-        match entry.file_type().expect("a type").is_dir() {
-            true => copied(&entry.path(), &there),
-            false => drop(std::fs::copy(entry.path(), there).expect("a copy")),
+        if entry.file_type().expect("a type").is_dir() {
+            copied(&entry.path(), &there);
+        } else {
+            std::fs::copy(entry.path(), there).expect("a copy");
         }
     }
 }
@@ -42,8 +46,6 @@ fn sums_of_before_open_and_go_on() {
     let index = served.index("golden").expect("it is served");
     served.stop().expect("it stops");
 
-    type Both = (i64, Decimal<2>);
-    type Folds = (i64, i64, Decimal<2>);
     let at = |epoch| index.snapshot(Read::AsOf(epoch)).expect("an epoch");
     let sums = |epoch| at(epoch).rows::<i64, i64>("sums").expect("sums");
     let counts = |epoch| at(epoch).rows::<i64, i64>("counts").expect("counts");

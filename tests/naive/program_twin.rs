@@ -243,18 +243,14 @@ fn in_range(rows: &Bag, name: &str, beyond: &mut Rows) -> Bag {
     }
     let mut bag = Bag::new();
     for (key, (sum, _)) in sums.into_iter().filter(|(_, sum)| *sum != (0, 0)) {
-        match i64::try_from(sum) {
-            Ok(sum) => {
-                bag.insert((key.to_owned(), sum), 1);
-            }
-            Err(_) => {
-                let why = format!(
-                    "key {key:?}: the sum {sum} is out of the range of i64: use a wider type"
-                );
-                let row = vec![Value::Rank(u64::MAX), text(name), text(&why), Value::Int(1)];
-                add(beyond, row, 1);
-            }
+        if let Ok(sum) = i64::try_from(sum) {
+            bag.insert((key.to_owned(), sum), 1);
+            continue;
         }
+        let why =
+            format!("key {key:?}: the sum {sum} is out of the range of i64: use a wider type");
+        let row = vec![Value::Rank(u64::MAX), text(name), text(&why), Value::Int(1)];
+        add(beyond, row, 1);
     }
     bag
 }

@@ -166,12 +166,11 @@ pub(crate) fn bank(transfers: impl Iterator<Item = Transfer>) -> Answer {
     for (view, sums) in views {
         let (mut rows, mut beyond) = (Rows::new(), Rows::new());
         for (account, sum) in sums {
-            match i64::try_from(sum) {
-                Ok(sum) => add(&mut rows, vec![Value::Int(account), Value::Int(sum)], 1),
-                Err(_) => {
-                    let why = format!("key ({account}, {sum}): more than the column holds");
-                    add(&mut beyond, refused(view, why), 1);
-                }
+            if let Ok(sum) = i64::try_from(sum) {
+                add(&mut rows, vec![Value::Int(account), Value::Int(sum)], 1);
+            } else {
+                let why = format!("key ({account}, {sum}): more than the column holds");
+                add(&mut beyond, refused(view, why), 1);
             }
         }
         answer.insert(view.to_owned(), rows);

@@ -9,6 +9,9 @@ use super::super::in_range::in_range;
 use super::super::refusals::Refusals;
 use super::super::summand::{Summand, Total};
 
+/// Per key: an order, a value, and the exact sum up to there.
+type Sums<K, O, V> = (K, (O, V, Total<V>));
+
 pub(super) fn running_sum<K, O, V>(
     rows: Collection<'_, (K, (O, V))>,
 ) -> Collection<'_, (K, (O, V, V))>
@@ -28,7 +31,6 @@ where
             }
         }
     });
-    type Sums<K, O, V> = (K, (O, V, Total<V>));
     let refusals = Refusals::of_operator("running_sum");
     in_range(totals, refusals, |(key, (order, value, total)): Sums<K, O, V>| match total.value() {
         Ok(sum) => Ok((key, (order, value, sum))),

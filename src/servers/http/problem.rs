@@ -12,8 +12,8 @@ use crate::limits::RETRY_AFTER;
 #[derive(Debug)]
 pub(in crate::servers) struct Problem {
     status: StatusCode,
-    body: Body,
-    accepts: Option<(HeaderName, HeaderValue)>,
+    body: Box<Body>,
+    accepts: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// The problem document.
@@ -44,12 +44,12 @@ impl Problem {
         let r#type = format!("about:blank#{kind}");
         let (status_code, sqlstate, position) = (status.as_u16(), None, None);
         let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
-        Problem { status, body, accepts: None }
+        Problem { status, body: Box::new(body), accepts: None }
     }
 
     /// The same problem, with the header that says what is accepted instead.
     pub(super) fn accepting(mut self, header: HeaderName, what: &'static str) -> Problem {
-        self.accepts = Some((header, HeaderValue::from_static(what)));
+        self.accepts = Some(Box::new((header, HeaderValue::from_static(what))));
         self
     }
 
@@ -93,7 +93,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self.body).unwrap_or_default();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, body).into_response();
-        response.headers_mut().extend(self.accepts);
+        response.headers_mut().extend(self.accepts.map(|accepts| *accepts));
         // What is refused for want of room may be asked again.
         let busy = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
         if busy.contains(&self.status) {
