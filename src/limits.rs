@@ -85,8 +85,8 @@ const _: () = {
     assert!(HISTORY_EPOCHS > 0 && CHANGES_CHUNK > 0 && SCAN_CHUNK_ROWS > 0);
 };
 
-/// How much of the message of a panic in a user's function is kept, in bytes: it may show a value of
-/// any size, and is repeated to whoever asks why a dataflow stands still.
+/// How much of the message of a panic in a user's function is kept, in bytes: it may show a value
+/// of any size, and is repeated to whoever asks why a dataflow stands still.
 pub const PANIC_MESSAGE_BYTES: usize = 4096;
 
 /// Epochs that one worker may have fed before they are published. More would only queue inside

@@ -1,7 +1,7 @@
 //! Panics: caught where code that is not ours runs, the end of the process where others would wait.
 //!
-//! [`caught`] is for code that is not ours and works on values of its own: a user's function, in the
-//! linear front and behind it, Arrow's decoders on bytes that are damaged in spite of a right
+//! [`caught`] is for code that is not ours and works on values of its own: a user's function, in
+//! the linear front and behind it, Arrow's decoders on bytes that are damaged in spite of a right
 //! checksum.
 
 use std::any::Any;

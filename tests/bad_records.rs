@@ -1,5 +1,6 @@
 //! Promise 15: bad records are data; a panic names the event and stops only its dataflow.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use diptych::dataflows::{self, Line};
@@ -8,6 +9,7 @@ use diptych::serving::Read;
 use diptych::{
     BatchOptions, Boundary, Cluster, Dataflow, Definition, Epoch, ServeOptions, System, append,
 };
+use serde::{Deserialize, Serialize};
 
 /// Numbers in a stream of text: what is no number is an error row.
 fn numbers(df: &mut Dataflow) {
@@ -298,6 +300,83 @@ fn a_start_leaves_out_what_was_taken_back_whatever_checkpoint_is_there() -> dipt
             assert_eq!(rows, [(("fine".to_owned(), 2), 1), (("late".to_owned(), 1), 1)]);
             served.stop()?;
         }
+    }
+    Ok(())
+}
+
+/// A word that has no place in an order once it is "unordered".
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Word(String);
+
+impl Ord for Word {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let odd = |word: &Word| word.0 == "unordered";
+        assert!(!odd(self) && !odd(other), "I have no place in an order");
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Word {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Panics behind the barrier, in one of several ways.
+fn fragile(df: &mut Dataflow) {
+    let words = df.events::<Line>("lines").map(|line| Word(line.text.to_owned())).count("words");
+    let lengths = words.map(|(word, n)| {
+        if word.0 == "number" {
+            std::panic::panic_any(7);
+        }
+        (word.0.len() as u64, (word, n))
+    });
+    let most = lengths.reduce(|_, rows, output| {
+        assert!(rows.iter().all(|(row, _)| row.0.0 != "reduce"), "a reduction cannot stop me");
+        output.push((rows.len() as i64, 1));
+    });
+    df.view("lengths", most);
+}
+
+#[test]
+fn whatever_panics_behind_the_barrier_stops_only_that_dataflow() -> diptych::Result<()> {
+    let ways = [
+        ("reduce", "a reduction cannot stop me"),
+        ("number", "a panic without a message"),
+        ("unordered", "I have no place in an order"),
+    ];
+    for (way, says) in ways {
+        let system = System::in_memory();
+        let writer = system.writer()?;
+        // Two at once, on either side of one that does not panic.
+        let flows = [
+            Definition::new("one", fragile),
+            Definition::new("words", dataflows::word_count),
+            Definition::new("two", fragile),
+        ];
+        let options = ServeOptions::default().cluster(Cluster::local(2)).writer(&writer);
+        let served = system.serve(&flows, options)?;
+        // One of the same length, so that both are looked at together.
+        let good = append(&writer, "lines", &line(&"x".repeat(way.len())))?;
+        served.wait_beyond("one", good)?;
+        served.wait_beyond("two", good)?;
+        let bad = append(&writer, "lines", &line(way))?;
+        let last = append(&writer, "lines", &line("fine"))?;
+        served.wait_beyond("words", last)?;
+        for name in ["one", "two"] {
+            let error = served.wait_beyond(name, last).expect_err("it panicked");
+            let message = error.to_string();
+            for part in [&format!("dataflow {name:?}"), "operator \"", &bad.to_string(), says] {
+                assert!(message.contains(part), "{way}: {message:?} does not say {part:?}");
+            }
+            let index = served.index(name)?;
+            assert_eq!(index.frontier(), bad, "{way}: {name} stands still at {good}");
+            let lengths = index.snapshot(Read::Latest)?.rows::<u64, i64>("lengths")?;
+            assert_eq!(lengths, [((way.len() as u64, 1), 1)]);
+        }
+        let words = served.index("words")?.snapshot(Read::Latest)?;
+        assert_eq!(words.lookup::<String, i64>("counts", &way.to_owned())?, [(1, 1)]);
+        served.stop()?;
     }
     Ok(())
 }

@@ -27,6 +27,22 @@ fn careless(df: &mut Dataflow) {
     df.view("sums", readings.sum("sums")).columns(&["place", "sum"]);
 }
 
+/// Panics behind the accumulation at absolute zero.
+fn reckless(df: &mut Dataflow) {
+    let readings = df.events::<Reading>("readings");
+    let sums = readings.map(|reading| (reading.place.to_owned(), reading.celsius)).sum("sums");
+    let sums = sums.map(|(place, sum)| {
+        assert!(sum > -274, "no such sum: {sum}");
+        (place, sum)
+    });
+    df.view("sums", sums).columns(&["place", "sum"]);
+}
+
+/// Panics while it is drawn.
+fn undrawn(_: &mut Dataflow) {
+    panic!("I cannot be drawn");
+}
+
 /// Reads the same stream and minds nothing.
 fn careful(df: &mut Dataflow) {
     let places = df.events::<Reading>("readings").map(|reading| reading.place.to_owned());
@@ -72,7 +88,8 @@ mod later {
 fn main() -> ExitCode {
     match std::env::var("DIPTYCH_OWN_FLOWS").as_deref() {
         Ok("later") => return diptych::main([("careful", later::careful)]),
-        Ok(_) => return diptych::main(diptych::flows![careless, careful, facts]),
+        Ok("undrawn") => return diptych::main([("undrawn", undrawn)]),
+        Ok(_) => return diptych::main(diptych::flows![careless, reckless, careful, facts]),
         Err(_) => {}
     }
     let place = tempfile::tempdir().expect("a temporary directory");
@@ -109,6 +126,11 @@ fn main() -> ExitCode {
     assert!(said.contains("the others go on"), "{said}");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert_eq!(printed, "place,n\nNowhere,1\nOslo,2\nRome,1\n");
+    println!("test a_panic_behind_the_accumulation_is_exit_code_9 ...");
+    a_panic_behind_the_accumulation_is_exit_code_9(&run);
+    let output = run_as("undrawn", "batch undrawn --data D");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(9) && said.contains("I cannot be drawn"), "{said}");
     println!("test a_column_of_another_type_is_refused ...");
     // The checkpoints of `serve` would be refused before the events are read.
     std::fs::remove_dir_all(place.path().join("D/views/careful")).expect("there are batch views");
@@ -133,6 +155,37 @@ fn main() -> ExitCode {
     conditions_choose_what_a_reader_sees(place.path());
     println!("test result: ok");
     ExitCode::SUCCESS
+}
+
+/// Whatever is asked of it, by one process or by several; what is beside it goes on.
+fn a_panic_behind_the_accumulation_is_exit_code_9(run: &dyn Fn(&str) -> Output) {
+    let panics = |line: &str| {
+        let output = run(line);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(9), "{line}: {said}");
+        for word in ["dataflow \"reckless\"", "operator", "epoch", "no such sum: -300"] {
+            assert!(said.contains(word), "{line}: {word:?} is not said: {said}");
+        }
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for line in ["batch reckless", "batch reckless -w 3", "batch reckless -n 2", "verify reckless"]
+    {
+        panics(&format!("{line} --data D"));
+    }
+    panics("query reckless sums --data D");
+    panics("query reckless sums --data D --as-of 1");
+    panics("changes reckless sums --data D --from 0");
+    for (flows, more) in [("reckless careful", "-w 2"), ("careful reckless", "-w 1")] {
+        let printed = "--for 3s --print careful.counts --format csv";
+        let printed = panics(&format!("serve {flows} --data D {printed} {more}"));
+        assert_eq!(printed, "place,n\nNowhere,1\nOslo,2\nRome,1\n");
+    }
+    // Of several processes all drop it.
+    ok(&run("ingest readings a.csv --data E"));
+    ok(&run("ingest readings b.csv --data E"));
+    let printed = "--for 5s --print careful.counts --format csv";
+    let printed = panics(&format!("serve reckless careful --data E -n 2 {printed}"));
+    assert_eq!(printed, "place,n\nNowhere,1\nOslo,2\nRome,1\n");
 }
 
 fn command(place: &Path, build: &str, line: &str) -> Command {

@@ -22,8 +22,8 @@ use timely::worker::Worker;
 use crate::batch_view::{BatchViewWriter, Meta};
 use crate::dataflow::{Definition, Description};
 use crate::engine::{
-    Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree, history,
-    watch,
+    Alarm, Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree,
+    history, watch,
 };
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -150,8 +150,23 @@ impl Shift {
             return None;
         }
         watch(worker, |_| ());
+        let several = job.cluster.processes() > 1;
+        let mut alarm = several.then(|| Alarm::install(worker));
+        let all = self.labour(worker, alarm.as_ref());
+        if let Some(mut alarm) = alarm.take() {
+            if let Some(reason) = self.reason() {
+                alarm.raise(reason);
+            }
+            alarm.finish(worker);
+        }
+        all
+    }
+
+    /// Computes and writes. Worker 0 of all gives back what the workers of several processes
+    /// reported.
+    fn labour(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Option<Vec<Vec<u8>>> {
         let mut reports = Reports::install(worker);
-        match self.compute(worker) {
+        match self.compute(worker, alarm) {
             Ok(Some(lane)) => {
                 if let Err(error) = self.write(lane, worker) {
                     self.fail(error);
@@ -160,21 +175,36 @@ impl Shift {
             Ok(None) => {}
             Err(error) => self.fail(error),
         }
-        if self.job.cluster.processes() == 1 || self.failed.load(Ordering::Acquire) {
-            // After a failure this process ends, and the others with it.
+        if alarm.is_some() && !self.has_failed(alarm) {
+            match self.job.writer.parts_of(worker.index()) {
+                Ok(parts) => reports.send(parts),
+                Err(error) => self.fail(error),
+            }
+        }
+        if alarm.is_none() || self.has_failed(alarm) {
             reports.abandon(worker);
             return None;
         }
-        match self.job.writer.parts_of(worker.index()) {
-            Ok(parts) => reports.send(parts),
-            Err(error) => self.fail(error),
-        }
-        let all = reports.finish(worker);
+        let all = reports.finish(worker, || self.has_failed(alarm))?;
         (worker.index() == 0).then_some(all)
     }
 
+    /// Has the run failed, here or in another process?
+    fn has_failed(&self, alarm: Option<&Alarm>) -> bool {
+        if let Some(error) = alarm.and_then(Alarm::heard) {
+            self.fail(error);
+        }
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Why it has failed.
+    fn reason(&self) -> Option<(Kind, String)> {
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        reason.as_ref().map(|error| (error.kind(), error.to_string()))
+    }
+
     /// Brings the dataflow to the boundary; none when another worker failed.
-    fn compute(&self, worker: &mut Worker) -> Result<Option<Lane>> {
+    fn compute(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Result<Option<Lane>> {
         let job = &self.job;
         let (index, peers) = (worker.index(), worker.peers());
         let publisher: Arc<dyn Publish> = Arc::clone(&self.capture) as Arc<dyn Publish>;
@@ -192,7 +222,7 @@ impl Shift {
             if self.job.stop.load(Ordering::Acquire) {
                 self.fail(Error::new(Kind::Stopped, "the batch run was given up"));
             }
-            if self.failed.load(Ordering::Acquire) || outcome.is_err() {
+            if self.has_failed(alarm) || outcome.is_err() {
                 lane.uninstall(worker);
                 return outcome.map(|_| None);
             }

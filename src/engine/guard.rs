@@ -1,9 +1,10 @@
 //! What happens when code panics on a worker thread.
 //!
-//! In the linear front nothing of timely is on the stack: a panic is caught where it happens. Behind
-//! the barrier it is caught where the dataflow is scheduled; see [`super::contained`]. Code of the
-//! user runs nowhere else on a worker. What panics elsewhere is the engine itself: timely has no way
-//! to lose one worker, the others would wait for its progress for ever, so that ends the process.
+//! In the linear front nothing of timely is on the stack: a panic is caught where it happens.
+//! Behind the barrier it is caught where the dataflow is scheduled; see [`super::contained`]. Code
+//! of the user runs nowhere else on a worker. What panics elsewhere is the engine itself: timely
+//! has no way to lose one worker, the others would wait for its progress for ever, so that ends the
+//! process.
 
 use crate::panics;
 

@@ -163,8 +163,8 @@ impl Installed {
         })
     }
 
-    /// Does something to the barriers that runs code of the user's types, unless they have panicked;
-    /// a panic is a fault of the dataflow.
+    /// Does something to the barriers that runs code of the user's types, unless they have
+    /// panicked; a panic is a fault of the dataflow.
     fn contain(&mut self, work: impl FnOnce(&mut [Box<dyn Barrier>])) {
         if self.fault.is_set() {
             return;

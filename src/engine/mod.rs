@@ -9,11 +9,12 @@
 //!      input ─► exchange by key ─► owner's state ─► differential ─► view ─► publisher ┘ timely
 //! ```
 //!
-//! A panic of user code ends only the dataflow it is in. In the front it is caught where it happens,
-//! and names stream, epoch and event; behind the barrier it is caught where the dataflow is
-//! scheduled, and names operator and epoch. All workers then drop the dataflow.
+//! A panic of user code ends only the dataflow it is in. In the front it is caught where it
+//! happens, and names stream, epoch and event; behind the barrier it is caught where the dataflow
+//! is scheduled, and names operator and epoch. All workers then drop the dataflow.
 
 mod agreement;
+mod alarm;
 mod capture;
 mod cluster;
 mod contained;
@@ -28,6 +29,7 @@ mod reports;
 mod trail;
 
 pub(crate) use agreement::agree;
+pub(crate) use alarm::Alarm;
 pub(crate) use capture::Capture;
 pub use cluster::Cluster;
 pub(crate) use gather::Gather;

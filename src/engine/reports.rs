@@ -48,16 +48,24 @@ impl Reports {
         self.input.flush();
     }
 
-    /// Ends this worker's side and steps until every worker has ended its own. On worker 0: all
-    /// messages, in the order of their workers.
-    pub(crate) fn finish(self, worker: &mut Worker) -> Vec<Vec<u8>> {
+    /// Ends this worker's side and steps until every worker has ended its own; none when one has
+    /// `failed` before. On worker 0: all messages, in the order of their workers.
+    pub(crate) fn finish(
+        self,
+        worker: &mut Worker,
+        failed: impl Fn() -> bool,
+    ) -> Option<Vec<Vec<u8>>> {
         drop(self.input);
         while worker.installed_dataflows().contains(&self.dataflow) {
+            if failed() {
+                worker.drop_dataflow(self.dataflow);
+                return None;
+            }
             worker.step_or_park(Some(limits::WORKER_PARK));
         }
         let mut messages = std::mem::take(&mut *self.received.borrow_mut());
         messages.sort();
-        messages.into_iter().map(|(_, message)| message).collect()
+        Some(messages.into_iter().map(|(_, message)| message).collect())
     }
 
     /// Removes the channel without waiting for anybody.
