@@ -202,6 +202,7 @@ fn every_flipped_bit_and_cut_of_every_file_is_found() {
     }
     println!("{mutations} mutations");
     assert_eq!(newest(&disk).0, Some(8), "all put back");
+    assert_eq!(open(&disk, 8).unwrap().branch(), meta().branch);
     // A part of the older one in the place of the newer one's.
     let part = "00000000000000000008.accumulation.words.0";
     let (path, _) = files.iter().find(|(path, _)| path.ends_with(part)).unwrap();
@@ -364,6 +365,7 @@ fn a_batch_view_of_format_1_opens() {
     assert!(rows == golden_rows(), "other rows");
     assert_eq!(all_blocks, [blocks(9, 0), blocks(9, 1)].concat());
     assert_eq!((view.log_identity(), view.sealed_us()), ("the log", Some(1_234_567)));
+    assert_eq!(view.branch(), None, "of before there were any");
     assert_eq!((view.barriers(), view.views()), (&meta().barriers[..], &meta().views[..]));
     for (key, _) in rows.keys() {
         let of_key: Vec<_> = rows.iter().filter(|((other, _), _)| other == key).collect();

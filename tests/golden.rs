@@ -230,6 +230,36 @@ fn a_log_with_fingerprints_opens() {
     assert!(!send(9, 3).unwrap().repeated);
 }
 
+/// A manifest that says which writers wrote the log: two, the second after one that wrote nothing.
+#[test]
+fn a_log_with_branches_opens() {
+    let seeded = |seed| {
+        let random = Arc::new(SimRandom::new(seed));
+        diptych::log::WriterOptions { random, ..steady(1 << 40) }
+    };
+    let disk = SimDisk::new();
+    open(&disk, seeded(1)).unwrap().append(one("tweets", 1)).unwrap().wait().unwrap();
+    open(&disk, seeded(2)).unwrap().close().unwrap();
+    open(&disk, seeded(3)).unwrap().append(one("tweets", 2)).unwrap().wait().unwrap();
+    if std::env::var_os("DIPTYCH_BLESS").is_some() {
+        bless(&disk, 5);
+    }
+    let dir = golden(5);
+    let expected = content_of(&disk).unwrap();
+    assert_eq!(content(Arc::new(RealDisk), &dir).unwrap(), expected, "read in place");
+    let branches = Reader::open(Arc::new(RealDisk), &dir).unwrap().branches();
+    let of = [0, 1, 2].map(|epoch| branches.of(epoch).unwrap().to_string());
+    assert_eq!(of, BRANCHES);
+    // A log of before there were any is one branch for all readers until a writer opens it.
+    let before = Reader::open(Arc::new(RealDisk), golden(1)).unwrap();
+    let branches = before.branches();
+    assert_eq!(branches.of(0).unwrap().to_string(), before.identity());
+    assert_eq!(branches.of(0), branches.of(4));
+}
+
+/// What wrote the epochs of the log above.
+const BRANCHES: [&str; 3] = ["f893a2eefb32555e", "1d0b14e4db018fed", "1d0b14e4db018fed"];
+
 /// A log that an earlier release wrote goes on: what it remembers answers as it did, and what is
 /// appended from now on is told from other requests.
 #[test]

@@ -148,6 +148,10 @@ fn main() -> ExitCode {
     }
     println!("test processes_that_do_different_things_refuse ...");
     processes_that_do_different_things_refuse(place.path());
+    println!("test processes_over_logs_that_parted_refuse ...");
+    write("c.csv", "place,celsius\nRome,1\n");
+    write("d.csv", "place,celsius\nRome,2\n");
+    processes_over_logs_that_parted_refuse(place.path());
     // The first program finds everything as it was.
     let output = run("query careful counts --data D --format csv");
     assert_eq!(ok(&output), "place,n\nNowhere,1\nOslo,2\nRome,1\n");
@@ -263,6 +267,49 @@ fn conditions_choose_what_a_reader_sees(place: &Path) {
     ok(&run("log erase facts --data F --where n=0 --where opt:=\"\""));
     let left = ok(&run("query facts facts --data F --format csv"));
     assert_eq!(left, "text,n,times\n\"\",0,2\nx,1,1\n");
+}
+
+/// The files of a directory, and of those in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).expect("a file copied");
+        }
+    }
+}
+
+/// Two processes over copies of a log that were both written on: as many epochs, and others.
+fn processes_over_logs_that_parted_refuse(place: &Path) {
+    for (directory, file) in [("P0", "c.csv"), ("P1", "d.csv")] {
+        copy(&place.join("D"), &place.join(directory));
+        let line = format!("ingest careful {file} --data {directory}");
+        ok(&command(place, "first", &line).output().expect("it runs"));
+    }
+    for line in ["batch careful", "serve careful --for 20s"] {
+        let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let hosts = ports.each_ref().map(|port| port.local_addr().expect("an address").to_string());
+        std::fs::write(place.join("hosts"), hosts.join("\n")).expect("a file written");
+        drop(ports);
+        let processes = [0, 1].map(|process| {
+            let line = format!("{line} --data P{process} -w 2 -n 2 --hostfile hosts -p {process}");
+            let mut command = command(place, "first", &line);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts")
+        });
+        let mut all = String::new();
+        for process in processes {
+            let output = process.wait_with_output().expect("it ends");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success(), "{line}: {said}");
+            all += &said;
+        }
+        let named = all.contains("branch") && all.contains("the processes do not");
+        assert!(named, "{line}: {all}");
+    }
 }
 
 fn ok(output: &Output) -> String {

@@ -134,7 +134,7 @@ impl Home {
         match super::sealed::read(disk, &self.0, boundary)? {
             Some((clock, _)) => {
                 let branch = Some(log_identity.parse::<Branch>()?);
-                super::sealed::write(disk, &self.0, boundary, (clock, branch))
+                super::sealed::rewrite(disk, &self.0, boundary, (clock, branch))
             }
             None => Ok(()),
         }

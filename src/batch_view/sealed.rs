@@ -11,7 +11,7 @@ use std::path::Path;
 use super::block::damaged;
 use super::names;
 use crate::error::Result;
-use crate::io::{Disk, read_all, replace};
+use crate::io::{Disk, Open, read_all, replace};
 use crate::time::{Branch, Epoch};
 
 /// Magic, clock, branch, checksum of all three.
@@ -21,18 +21,35 @@ const BYTES: usize = 8 + 8 + 8 + 4;
 const MAGIC_CLOCK: [u8; 8] = *b"DPTCLOCK";
 const BYTES_CLOCK: usize = 8 + 8 + 4;
 
-/// Writes it, durably; in the first form without a branch.
+/// Writes it, durably; its name lasts once the directory is synced.
 pub(super) fn write(
     disk: &dyn Disk,
     dir: &Path,
     boundary: Epoch,
-    (clock_us, branch): (i64, Option<Branch>),
+    stated: (i64, Option<Branch>),
 ) -> Result<()> {
+    let file = disk.open(&dir.join(names::sealed(boundary)), Open::Create)?;
+    file.write_at(0, &to_bytes(stated))?;
+    file.sync_data()
+}
+
+/// Replaces the one that is there, durably.
+pub(super) fn rewrite(
+    disk: &dyn Disk,
+    dir: &Path,
+    boundary: Epoch,
+    stated: (i64, Option<Branch>),
+) -> Result<()> {
+    replace(disk, &dir.join(names::sealed(boundary)), &to_bytes(stated))
+}
+
+/// In the first form without a branch.
+fn to_bytes((clock_us, branch): (i64, Option<Branch>)) -> Vec<u8> {
     let mut bytes = if branch.is_some() { MAGIC } else { MAGIC_CLOCK }.to_vec();
     bytes.extend_from_slice(&clock_us.to_le_bytes());
     bytes.extend(branch.iter().flat_map(|branch| branch.0.to_le_bytes()));
     bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
-    replace(disk, &dir.join(names::sealed(boundary)), &bytes)
+    bytes
 }
 
 /// Reads it; none when there is no such file.
@@ -70,9 +87,10 @@ mod tests {
     #[test]
     fn both_forms_are_read_and_damage_is_refused() {
         let (disk, dir) = (SimDisk::new(), Path::new("views"));
+        disk.create_dir(dir).expect("a directory");
         assert_eq!(read(&disk, dir, 7).expect("nothing"), None);
         for stated in [(-5, None), (9, Some(Branch(u64::MAX)))] {
-            write(&disk, dir, 7, stated).expect("written");
+            rewrite(&disk, dir, 7, stated).expect("written");
             assert_eq!(read(&disk, dir, 7).expect("read"), Some(stated));
             let path = dir.join(names::sealed(7));
             let whole = read_all(&disk, &path, 100).expect("bytes");

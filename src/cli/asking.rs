@@ -21,8 +21,8 @@ pub(super) struct QueryArgs {
     /// Print at most so many rows
     #[arg(long, value_name = "ROWS")]
     pub(super) limit: Option<usize>,
-    /// Answer as of the end of this epoch (its number, or EPOCH~BRANCH as an answer said), or of the
-    /// last at this time (RFC 3339) [default: the last in the log]
+    /// Answer as of the end of this epoch (its number, or EPOCH~BRANCH as an answer said), or of
+    /// the last at this time (RFC 3339) [default: the last in the log]
     #[arg(long, value_name = "EPOCH|TIME")]
     pub(super) as_of: Option<AsOf>,
     #[command(flatten)]

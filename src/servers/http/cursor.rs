@@ -1,9 +1,9 @@
 //! Where the next page starts, as clients see it: text that fits a URL.
 //!
-//! The text names the view, its version, the epoch and who wrote that, because a place means nothing
-//! elsewhere: the pages of one reading are all of one epoch of one history. Its length is bounded,
-//! however long the row is where the page ends ([`Cursor::bounded`]). It is not signed: a forged
-//! one is a place, too, and reads what the client may read anyway.
+//! The text names the view, its version, the epoch and who wrote that, because a place means
+//! nothing elsewhere: the pages of one reading are all of one epoch of one history. Its length is
+//! bounded, however long the row is where the page ends ([`Cursor::bounded`]). It is not signed: a
+//! forged one is a place, too, and reads what the client may read anyway.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

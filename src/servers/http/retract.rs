@@ -61,7 +61,8 @@ struct Event {
                         as dataflows see them: a missing field has its default. May be given more \
                         than once; all must hold"),
         ("epoch" = Option<String>, Query, pattern = "^[0-9]+(~[0-9a-f]{16})?$",
-         description = "The epoch that they were appended in; its number, or the `at` of the answer"),
+         description = "The epoch that they were appended in: its number, or the `at` of the \
+                        answer"),
         ("reason" = String, Query, description = "Why, kept with the correction",
          min_length = 1, max_length = 4096),
         ("dry_run" = Option<bool>, Query, description = "Tell what would be taken back"),
