@@ -173,6 +173,17 @@ impl<R, P> Ordered<R, P> {
         chunks.map(move |Chunk { rows, part }| &*part.get_or_insert_with(|| make(rows)))
     }
 
+    /// Those parts that lie before `place`, and what `make` makes of the rows that do in its chunk.
+    pub(super) fn each_part_before(
+        &mut self,
+        place: Place,
+        make: impl Fn(&[Counted<R>]) -> P,
+        mut each: impl FnMut(&P),
+    ) {
+        self.parts(&make).take(place.chunk).for_each(&mut each);
+        each(&make(&self.chunk(place.chunk)[..place.index]));
+    }
+
     fn chunks(&self) -> impl Iterator<Item = &[Counted<R>]> {
         let rest = self.rest.iter().map(|chunk| chunk.rows.as_slice());
         std::iter::once(self.first.rows.as_slice()).chain(rest)
@@ -225,6 +236,11 @@ mod tests {
             let place = ordered.find(|row| *row < least);
             let from: Vec<_> = ordered.from(place).map(|(row, _)| *row).collect();
             prop_assert_eq!(from, known.range(least..).map(|(row, _)| *row).collect::<Vec<_>>());
+            let mut before = 0;
+            let sum = |rows: &[(i64, isize)]| rows.iter().map(|(row, n)| *row as isize * n).sum();
+            ordered.each_part_before(place, sum, |part| before += part);
+            let twins = known.range(..least).map(|(row, n)| *row as isize * n);
+            prop_assert_eq!(before, twins.sum::<isize>());
             let back: Vec<_> = ordered.back_from(place).map(|(row, _)| *row).collect();
             prop_assert_eq!(back, known.range(..least).rev().map(|(r, _)| *r).collect::<Vec<_>>());
             // And all go again, from either end.

@@ -7,10 +7,10 @@
 //! The rows of a key are kept in order by its owner, and a change costs the rows that it concerns:
 //! each operator says which those are.
 
-mod along;
 mod asof_join;
 mod funnel;
 mod interval_join;
+mod running_sum;
 mod sessions;
 mod window;
 
@@ -215,6 +215,9 @@ pub trait OrderedExt<'s, K, O, V>: Sized {
     /// `(key, (order, value, running))`: each row with the sum of all values of the key up to it,
     /// itself included; rows of one order are all included in each of them.
     ///
+    /// A change costs the rows from its order on, whose sums are others then: a row that comes last
+    /// costs itself. State: every row, sorted by the owner of the key.
+    ///
     /// ```
     /// # use diptych::{Dataflow, OrderedExt, dataflows::Transfer, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
@@ -243,7 +246,7 @@ where
     V: Summand + Hash,
 {
     fn running_sum(self) -> Collection<'s, (K, (O, V, V))> {
-        along::running_sum(self)
+        running_sum::running_sum(self)
     }
 }
 
