@@ -14,6 +14,9 @@ use super::super::ordered::Ordered;
 use super::super::refusals::Refusals;
 use super::super::summand::{Summand, Total};
 
+/// Per key: an order, a value, and the exact sum up to there.
+type Sums<K, O, V> = (K, (O, V, Total<V>));
+
 pub(super) fn running_sum<K, O, V>(
     rows: Collection<'_, (K, (O, V))>,
 ) -> Collection<'_, (K, (O, V, V))>
@@ -24,7 +27,6 @@ where
 {
     let state = RunningSum(Keys::default());
     let totals = by_epoch(rows, "RunningSum", |(key, _)| route(key), state);
-    type Sums<K, O, V> = (K, (O, V, Total<V>));
     let refusals = Refusals::of_operator("running_sum");
     in_range(totals, refusals, |(key, (order, value, total)): Sums<K, O, V>| match total.value() {
         Ok(sum) => Ok((key, (order, value, sum))),
