@@ -268,7 +268,7 @@ fn over_http_stale_answers_are_for_who_asks_and_say_so() {
     let (status, older) = get(&servers, &format!("{view}?key=common&as_of=2"));
     assert_eq!((status, &older["rows"][0]["n"]), (200, &n(2).into()), "{older}");
     assert_eq!(older["stale"], Value::Null);
-    // Who may have seen more waits, and is told to come back; so who asks for what is not there yet.
+    // Who may have seen more waits, and is told to come back; so is who asks for what is to come.
     for path in [
         format!("{view}?key=common&timeout=20ms"),
         format!("{view}?timeout=20ms"),

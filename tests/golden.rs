@@ -284,8 +284,8 @@ fn a_log_without_fingerprints_begins_to_take_them() {
 }
 
 /// What an older release reads of segments does not change until there is a retraction; then it
-/// refuses. It refuses the frames of a log that a producer has appended to, and a manifest that says
-/// which writers wrote the log: what it would append would be taken for another's.
+/// refuses. It refuses the frames of a log that a producer has appended to, and a manifest that
+/// says which writers wrote the log: what it would append would be taken for another's.
 #[test]
 fn only_what_needs_format_2_has_it() {
     let version = |disk: &SimDisk, of: &str| {

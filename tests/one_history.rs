@@ -44,7 +44,9 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let log = 0_usize..8;
     let write = (log.clone(), 0_u8..4, any::<bool>(), any::<bool>());
     let act = prop_oneof![
-        6 => write.prop_map(|(log, epochs, killed, seals)| Act::Write { log, epochs, killed, seals }),
+        6 => write.prop_map(|(log, epochs, killed, seals)| {
+            Act::Write { log, epochs, killed, seals }
+        }),
         2 => log.clone().prop_map(Act::Copy),
         2 => log.clone().prop_map(Act::Backup),
         1 => log.clone().prop_map(Act::RollBack),

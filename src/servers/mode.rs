@@ -220,7 +220,8 @@ fn catching_up(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
         epoch => format!("epoch {epoch}"),
     };
     let message = format!(
-        "dataflow {name:?} is catching up, and after {patience:?} is not at {goal}: upper is {upper}"
+        "dataflow {name:?} is catching up, and after {patience:?} is not at {goal}: upper is \
+         {upper}"
     );
     Error::new(Kind::Stopped, message)
         .remedy("ask again in a moment, or with stale=ok for the latest epoch there is")
