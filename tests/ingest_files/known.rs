@@ -236,7 +236,7 @@ fn the_memory_has_a_bound_and_so_has_each_name() {
     std::fs::create_dir_all(&deep).expect("directories");
     let path = deep.join("\u{7f}".repeat(200));
     let mut text = "n,text\n".to_owned();
-    (0..1_000).for_each(|n| text += &format!("{n},a\nbad\n"));
+    text.extend((0..1_000).map(|n| format!("{n},a\nbad\n")));
     std::fs::write(&path, &text).expect("a file written");
     let skip = options(OnError::Skip, OnKnown::Ask);
     run(&log, &Pair::schema(), &[&path], &skip).expect("skipped");
