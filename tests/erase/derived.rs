@@ -144,7 +144,7 @@ fn batch_views_go_and_come_again_without_what_was_erased() {
     assert_eq!(boundaries(&disk, "word_count", "2"), [0; 0]);
     let [dataflow] = &erased.dataflows[..] else { panic!("{:?}", erased.dataflows) };
     assert_eq!((&*dataflow.dataflow, dataflow.boundary), ("word_count", 20));
-    let [view] = &dataflow.views[..] else { panic!("{:?}", dataflow.views) };
+    let [view, _errors] = &dataflow.views[..] else { panic!("{:?}", dataflow.views) };
     let left = without(&texts, SECRET);
     let diff = &view.diff;
     assert_eq!((diff.removed, diff.added, diff.changed), (1, 0, 0));
