@@ -49,8 +49,17 @@ pub(super) struct Recovered {
     pub(super) mark: MarkWriter,
 }
 
+/// What a log is recovered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Epochs will follow, in a branch of their own.
+    Append,
+    /// No epoch will follow, and where nothing is erased no file but the mark changes.
+    Erase,
+}
+
 /// Recovers the log in `dir`, or creates it. The caller holds the lock.
-pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
+pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Result<Recovered> {
     let names = dir.disk.list(&dir.path)?;
     if !names.iter().any(|name| name == MANIFEST) {
         create(dir, &names, random)?;
@@ -101,9 +110,11 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random) -> Result<Recovered> {
     let Some(open) = files.pop() else { unreachable!("epoch {newest} names a file") };
     let Scan { schemas, state, retracted, due: upper, .. } = scan;
     remove_leftovers(dir, &manifest)?;
-    // Before the mark: who sees that another writer is there finds its branch.
-    branches::begin(&mut manifest.branches, upper, Branch(random.next()));
-    manifest.store(dir)?;
+    if purpose == Purpose::Append {
+        // Before the mark: who sees that another writer is there finds its branch.
+        branches::begin(&mut manifest.branches, upper, Branch(random.next()));
+        manifest.store(dir)?;
+    }
     let mark = MarkWriter::create(dir, Mark { upper, file: open.first, offset: end })?;
     let rotated = files;
     Ok(Recovered {

@@ -16,7 +16,7 @@ use super::correction::Taken;
 use super::find::Found;
 use super::fingerprint::{Fingerprint, fingerprint};
 use super::layout::Dir;
-use super::recovery::{Recovered, recover};
+use super::recovery::{Purpose, Recovered, recover};
 use super::sealer::Sealer;
 use super::state::State;
 use super::threads;
@@ -161,7 +161,7 @@ impl Writer {
         let dir = Dir::new(disk, dir.as_ref());
         dir.disk.create_dir(&dir.path)?;
         let dir = dir.locked()?;
-        let recovered = recover(&dir, options.random.as_ref())?;
+        let recovered = recover(&dir, options.random.as_ref(), Purpose::Append)?;
         let Recovered { manifest, sealed_schemas, sealed_state, rotated, upper, .. } = recovered;
         let (identity, version) = (manifest.identity, recovered.open.version);
         let branches = Branches::default();

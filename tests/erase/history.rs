@@ -190,7 +190,6 @@ fn program(steps: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
         // Producers and offsets go on as if nothing had been.
         let (sequence, epoch) = (sent.len() as u64, twin.len() as u64);
         assert_eq!(writer.next_sequence("p"), sequence);
-        sent.push(epoch);
         append.offsets.push(("source".into(), sequence.to_string()));
         let mut expected = Vec::new();
         for (stream, rows) in &append.batches {
@@ -199,28 +198,29 @@ fn program(steps: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
             expected.extend(crate::logs::events(&chunk));
         }
         expected.sort();
-        assert_eq!(writer.append(append.by("p", sequence))?.wait()?.epoch, epoch);
+        let append = append.by("p", sequence);
+        assert_eq!(writer.append(append.clone())?.wait()?.epoch, epoch);
+        sent.push((epoch, append));
         twin.push(expected);
     }
     writer.close()?;
     goes_on(&disk, rotate_bytes, (&twin, &sent))
 }
 
-/// Producers and offsets are what they would be without any erasure; `sent` has the epoch of each
-/// append of the producer.
+/// Producers and offsets are what they would be without any erasure; `sent` has each append
+/// of the producer, and its epoch.
 fn goes_on(
     disk: &SimDisk,
     rotate_bytes: u64,
-    (twin, sent): (&Content, &[u64]),
+    (twin, sent): (&Content, &[(u64, Append)]),
 ) -> diptych::Result<()> {
     let writer = open(disk, steady(rotate_bytes))?;
     let next = sent.len() as u64;
     assert_eq!((writer.upper(), writer.next_sequence("p")), (twin.len() as u64, next));
     let offset = next.checked_sub(1).map(|last| last.to_string());
     assert_eq!(writer.offsets().get("source").cloned(), offset);
-    if let Some(last) = sent.last() {
-        let again = Append::rows("s0", batch(1, 1, false)).by("p", next - 1);
-        let ack = writer.append(again)?.wait()?;
+    if let Some((last, again)) = sent.last() {
+        let ack = writer.append(again.clone())?.wait()?;
         assert_eq!((ack.epoch, ack.repeated), (*last, true), "a repeat is still one");
     }
     drop(writer);

@@ -43,7 +43,7 @@ use super::layout::Dir;
 use super::manifest::Manifest;
 use super::mark::{Mark, MarkWriter};
 use super::reader::Reader;
-use super::recovery::{Recovered, no_log, recover, remove_leftovers};
+use super::recovery::{Purpose, Recovered, no_log, recover, remove_leftovers};
 use super::sealer::Sealer;
 use crate::error::Result;
 use crate::io::{Clock, Disk, Random};
@@ -85,7 +85,7 @@ pub fn erase(
     let dir = dir.clone().locked().map_err(|error| {
         error.within("nothing is erased").remedy("stop the server, erase, and start it again")
     })?;
-    let recovered = recover(&dir, random)?;
+    let recovered = recover(&dir, random, Purpose::Erase)?;
     let found = Reader::open(Arc::clone(&dir.disk), &dir.path)?.places(stream, choose)?;
     let Some((first, last)) = found.epochs() else { return Ok(None) };
     ready()?;

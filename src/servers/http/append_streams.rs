@@ -100,7 +100,8 @@ struct AppendedTo {
          body = problem::Body, content_type = "application/problem+json"),
         (status = 404, description = "No served dataflow reads one of the streams",
          body = problem::Body, content_type = "application/problem+json"),
-        (status = 409, description = "A gap in the sequence, or this process takes no appends",
+        (status = 409, description = "A gap in the sequence; another request under a number that \
+                        was used; or this process takes no appends",
          body = problem::Body, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = problem::Body,
          content_type = "application/problem+json"),
