@@ -105,7 +105,9 @@ fn a_dataflow_answers_inside_somebody_elses_service() {
     let lines: Vec<_> = output.lines().collect();
     assert_eq!(lines.len(), 4, "{output}");
     assert_eq!(lines[0], "201 Created");
-    assert_eq!(lines[1], r#"{"epoch":1,"accepted":1,"repeated":false,"visible":true}"#);
+    let (before, at) = lines[1].split_once(r#","at":"1~"#).expect("the answer names its history");
+    assert_eq!(before, r#"{"epoch":1"#);
+    assert_eq!(at[16..], *r#"","accepted":1,"repeated":false,"visible":true}"#);
     assert_eq!(lines[2], "/sold/nails: 42");
     let view = r#"/v1/dataflows/shop/views/sold: {"dataflow":"shop","version":""#;
     assert!(lines[3].starts_with(view), "{output}");
@@ -160,9 +162,10 @@ fn two_processes_compute_and_serve() {
          $ serve words -n 2 -w 2 --stdin lines --print words --format csv\n\
          word,n\nbe,3\nis,1\nnot,1\nor,1\nthat,1\nto,3\n\
          $ verify words\n\
-         view   rows  digest                            verdict\n\
-         ─────  ────  ────────────────────────────────  ───────\n\
-         words     6  dede4aa3752fae25cc3ac7ce8ab5cb8c  agrees\n\
+         view    rows  digest                            verdict\n\
+         ──────  ────  ────────────────────────────────  ───────\n\
+         words      6  dede4aa3752fae25cc3ac7ce8ab5cb8c  agrees\n\
+         errors     0  00000000000000000000000000000000  agrees\n\
          layers agree\n"
     );
 }

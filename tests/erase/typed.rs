@@ -74,7 +74,8 @@ fn a_line_is_erased_as_typed() {
     let json = ["--reason", "request 9", "--format", "json", "-w", "2"];
     let (out, said) = place.run(&[&ERASE[..], &json].concat(), 0);
     let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let [erased, view] = &rows[..] else { panic!("{out}") };
+    let [erased, view, errors] = &rows[..] else { panic!("{out}") };
+    assert_eq!((&errors["view"], &errors["rows_after"]), (&"errors".into(), &0.into()));
     assert_eq!((&erased["events"], &erased["stream"]), (&1.into(), &"lines".into()));
     assert_eq!((&view["view"], &view["boundary"]), (&"counts".into(), &1.into()));
     assert_eq!((&view["rows_before"], &view["rows_after"]), (&7.into(), &4.into()));
