@@ -225,6 +225,25 @@ fn get(servers: &Servers, path: &str) -> (u16, Value) {
     (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
 }
 
+/// And is told to come back; so is who asks for what is to come.
+fn who_may_have_seen_more_waits(servers: &Servers, view: &str) {
+    for path in [
+        format!("{view}?key=common&timeout=20ms"),
+        format!("{view}?timeout=20ms"),
+        format!("{view}?key=common&key=w0&timeout=20ms"),
+        format!("{view}?key=common&at_least=7&timeout=20ms"),
+        format!("{view}?as_of=7&timeout=20ms"),
+        format!("{view}?as_of=2300-01-01T00:00:00Z&timeout=20ms"),
+        "/v1/dataflows/word_count/snapshot?timeout=20ms".to_owned(),
+        "/v1/dataflows/word_count/snapshot?format=ndjson&timeout=20ms".to_owned(),
+    ] {
+        let (status, why) = get(servers, &path);
+        assert_eq!(status, 503, "{path}: {why}");
+        let detail = why["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("catching up") && detail.contains("stale=ok"), "{path}: {detail}");
+    }
+}
+
 #[test]
 fn over_http_stale_answers_are_for_who_asks_and_say_so() {
     let system = System::in_memory();
@@ -268,22 +287,7 @@ fn over_http_stale_answers_are_for_who_asks_and_say_so() {
     let (status, older) = get(&servers, &format!("{view}?key=common&as_of=2"));
     assert_eq!((status, &older["rows"][0]["n"]), (200, &n(2).into()), "{older}");
     assert_eq!(older["stale"], Value::Null);
-    // Who may have seen more waits, and is told to come back; so is who asks for what is to come.
-    for path in [
-        format!("{view}?key=common&timeout=20ms"),
-        format!("{view}?timeout=20ms"),
-        format!("{view}?key=common&key=w0&timeout=20ms"),
-        format!("{view}?key=common&at_least=7&timeout=20ms"),
-        format!("{view}?as_of=7&timeout=20ms"),
-        format!("{view}?as_of=2300-01-01T00:00:00Z&timeout=20ms"),
-        "/v1/dataflows/word_count/snapshot?timeout=20ms".to_owned(),
-        "/v1/dataflows/word_count/snapshot?format=ndjson&timeout=20ms".to_owned(),
-    ] {
-        let (status, why) = get(&servers, &path);
-        assert_eq!(status, 503, "{path}: {why}");
-        let detail = why["detail"].as_str().unwrap_or_default();
-        assert!(detail.contains("catching up") && detail.contains("stale=ok"), "{path}: {detail}");
-    }
+    who_may_have_seen_more_waits(&servers, view);
     let (status, why) = get(&servers, &format!("{view}?as_of=9"));
     assert_eq!(status, 404, "it is not in the log: {why}");
     assert_eq!(get(&servers, &format!("{view}?stale=ok&as_of=4")).0, 400);

@@ -132,20 +132,7 @@ fn main() -> ExitCode {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(9) && said.contains("I cannot be drawn"), "{said}");
     println!("test a_column_of_another_type_is_refused ...");
-    // The checkpoints of `serve` would be refused before the events are read.
-    std::fs::remove_dir_all(place.path().join("D/views/careful")).expect("there are batch views");
-    for line in [
-        "batch careful --data D",
-        "query careful counts --data D",
-        "serve careful --data D --for 20s",
-    ] {
-        let output = run_as("later", line);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
-        for word in ["readings", "`celsius` is Int64", "Utf8 in the event type", "upcast"] {
-            assert!(said.contains(word), "{line}: {word:?} is not said: {said}");
-        }
-    }
+    a_column_of_another_type_is_refused(place.path());
     println!("test processes_that_do_different_things_refuse ...");
     processes_that_do_different_things_refuse(place.path());
     println!("test processes_over_logs_that_parted_refuse ...");
@@ -159,6 +146,24 @@ fn main() -> ExitCode {
     conditions_choose_what_a_reader_sees(place.path());
     println!("test result: ok");
     ExitCode::SUCCESS
+}
+
+/// Whichever layer reads them.
+fn a_column_of_another_type_is_refused(place: &Path) {
+    // The checkpoints of `serve` would be refused before the events are read.
+    std::fs::remove_dir_all(place.join("D/views/careful")).expect("there are batch views");
+    for line in [
+        "batch careful --data D",
+        "query careful counts --data D",
+        "serve careful --data D --for 20s",
+    ] {
+        let output = command(place, "later", line).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        for word in ["readings", "`celsius` is Int64", "Utf8 in the event type", "upcast"] {
+            assert!(said.contains(word), "{line}: {word:?} is not said: {said}");
+        }
+    }
 }
 
 /// Whatever is asked of it, by one process or by several; what is beside it goes on.

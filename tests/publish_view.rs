@@ -141,8 +141,7 @@ fn a_restored_index_hears_its_base_once_more_and_checks_it() {
     assert!(!restored.wait_checked(patience).unwrap() && asked.elapsed() >= patience);
     assert!(restored.install_base(from, base(false)).unwrap_err().is_conflict());
     let waiting = restored.clone();
-    let waiting =
-        std::thread::spawn(move || waiting.wait_checked(Duration::from_secs(60)).unwrap());
+    let waiting = std::thread::spawn(move || waiting.wait_checked(Duration::from_mins(1)).unwrap());
     run(&restored, 2, 2, from);
     assert!(waiting.join().unwrap(), "whoever waits is told");
     assert!(restored.base_checked().unwrap());

@@ -71,13 +71,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
     for (name, sum) in manifest.files(&sealed_schemas) {
         check_len(dir, &name, sum)?;
     }
-    let sealed_state = match manifest.state {
-        Some((lower, sum)) => {
-            let name = state_name(lower);
-            State::unwrap(&dir.file(&name), &read_listed(dir, &name, sum)?)?
-        }
-        None => State::default(),
-    };
+    let sealed_state = sealed_state(dir, &manifest)?;
     let mut retracted = Retracted::default();
     correction::load_all(dir, &manifest, &mut retracted)?;
     let mark = read_slots(dir).map_err(|error| missing_mark(dir, error))?.mark;
@@ -130,6 +124,13 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
         upper,
         mark,
     })
+}
+
+/// Producers and offsets as they were when the last segment was sealed.
+fn sealed_state(dir: &Dir, manifest: &Manifest) -> Result<State> {
+    let Some((lower, sum)) = manifest.state else { return Ok(State::default()) };
+    let name = state_name(lower);
+    State::unwrap(&dir.file(&name), &read_listed(dir, &name, sum)?)
 }
 
 /// Creates an empty log; the manifest, which makes it one, comes last.

@@ -93,31 +93,39 @@ impl Site {
                     found => found.map(Arc::new),
                 }
             }
-            Mode::AsOfTime(at) => {
-                let reader = Arc::clone(&self.reader);
-                if flow.serving.index().is_stale() {
-                    let reader = Arc::clone(&reader);
-                    let there = blocking(move || reader.at_time(at, reader.upper()?)).await?;
-                    self.caught_up(flow, there.epoch.unwrap_or(0), patience).await?;
-                }
-                let below = flow.serving.index().frontier();
-                let AtTime { epoch, jumped } = blocking(move || reader.at_time(at, below)).await?;
-                let Some(epoch) = epoch else {
-                    return Err(Error::new(Kind::Missing, "no epoch is as old as that time")
-                        .remedy("ask for a later time, or for an epoch by its number"));
-                };
-                let mode = Mode::AsOf(epoch.into());
-                let snapshot = Box::pin(self.snapshot_within(flow, mode, patience)).await?;
-                Ok(match Arc::into_inner(snapshot) {
-                    Some(snapshot) => Arc::new(snapshot.among_jumps(jumped)),
-                    None => unreachable!("a snapshot that was just taken is shared"),
-                })
-            }
+            Mode::AsOfTime(at) => self.snapshot_at_time(flow, at, patience).await,
             Mode::Verified => flow.serving.verified().snapshot().ok_or_else(|| {
                 Error::new(Kind::Missing, format!("no epoch of {:?} is verified yet", flow.name))
                     .remedy("ask for a verification, or read the latest epoch")
             }),
         }
+    }
+
+    /// The snapshot at the last epoch whose clock is at or before `at`.
+    async fn snapshot_at_time(
+        &self,
+        flow: &Flow,
+        at: i64,
+        patience: Duration,
+    ) -> Result<Arc<Snapshot>> {
+        let reader = Arc::clone(&self.reader);
+        if flow.serving.index().is_stale() {
+            let reader = Arc::clone(&reader);
+            let there = blocking(move || reader.at_time(at, reader.upper()?)).await?;
+            self.caught_up(flow, there.epoch.unwrap_or(0), patience).await?;
+        }
+        let below = flow.serving.index().frontier();
+        let AtTime { epoch, jumped } = blocking(move || reader.at_time(at, below)).await?;
+        let Some(epoch) = epoch else {
+            return Err(Error::new(Kind::Missing, "no epoch is as old as that time")
+                .remedy("ask for a later time, or for an epoch by its number"));
+        };
+        let mode = Mode::AsOf(epoch.into());
+        let snapshot = Box::pin(self.snapshot_within(flow, mode, patience)).await?;
+        Ok(match Arc::into_inner(snapshot) {
+            Some(snapshot) => Arc::new(snapshot.among_jumps(jumped)),
+            None => unreachable!("a snapshot that was just taken is shared"),
+        })
     }
 
     /// Is `epoch` beyond what a dataflow answers at that is still catching up? One that has failed

@@ -184,7 +184,11 @@ fn events_of_several_streams_get_one_epoch_once() {
     let data = tempfile::tempdir().expect("a directory");
     let place = data.path().to_str().expect("a path");
     let server = Server::start(&["word_count", "bank", "--data", place]);
-    let transfer = |id: i64, to: i64| json!({ "id": id, "from_account": 1, "to_account": to, "amount": 5, "ts": 7 });
+    let transfer = |id: i64, to: i64| {
+        let mut event = json!({ "id": id, "from_account": 1, "amount": 5, "ts": 7 });
+        event["to_account"] = to.into();
+        event
+    };
     let balance = |account: i64| {
         let answer = server.get(&format!("/v1/dataflows/bank/views/balance_outer?key={account}"));
         answer["rows"][0]["balance"].clone()

@@ -89,8 +89,8 @@ impl Settings {
             || KEPT.iter().any(|(kept, _)| *kept == name);
         if !known {
             let message = format!(
-                "setting {name:?} is not known (there are {AS_OF}, {AT_LEAST}, {STALE}, {SEARCH_PATH} \
-                 and those that PostgreSQL's clients set by themselves)"
+                "setting {name:?} is not known (there are {AS_OF}, {AT_LEAST}, {STALE}, \
+                 {SEARCH_PATH} and those that PostgreSQL's clients set by themselves)"
             );
             return Err(SqlError::new("42704", message));
         }
