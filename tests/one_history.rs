@@ -307,11 +307,11 @@ fn events(
     for line in BufReader::new(stream).lines() {
         let line = line.expect("a line");
         if let Some(name) = line.strip_prefix("event: ") {
-            event.0 = name.to_owned();
+            name.clone_into(&mut event.0);
         } else if let Some(id) = line.strip_prefix("id: ") {
-            event.1 = id.to_owned();
+            id.clone_into(&mut event.1);
         } else if let Some(data) = line.strip_prefix("data: ") {
-            event.2 = data.to_owned();
+            data.clone_into(&mut event.2);
         } else if line.is_empty() && !event.0.is_empty() {
             found.push(std::mem::take(&mut event));
         }
