@@ -49,7 +49,8 @@ fn components_by_hand(df: &mut Dataflow) {
 
 fn reach(df: &mut Dataflow) {
     let roots = roots(df);
-    df.view("found", edges(df).reach(roots).map(|node| (node, ())));
+    let reached = edges(df).reach(roots);
+    df.view("found", reached.map(|node| (node, ())));
 }
 
 fn reach_by_hand(df: &mut Dataflow) {
@@ -140,12 +141,13 @@ fn measure(name: &str, by_hand: bool, size: Size) -> Took {
         .output()
         .expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let failed = || panic!("{text}{}", String::from_utf8_lossy(&output.stderr));
-    let mut parts = text.trim().splitn(4, ' ');
-    let mut number = || parts.next().and_then(|part| part.parse().ok()).unwrap_or_else(failed);
-    let (change_ms, load_s, memory_mb) = (number(), number(), number());
-    let digest = parts.next().map_or_else(failed, str::to_owned);
-    Took { change_ms, load_s, memory_mb, digest }
+    let took = || {
+        let mut parts = text.trim().splitn(4, ' ');
+        let mut number = || parts.next()?.parse().ok();
+        let (change_ms, load_s, memory_mb) = (number()?, number()?, number()?);
+        Some(Took { change_ms, load_s, memory_mb, digest: parts.next()?.to_owned() })
+    };
+    took().unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// Compares one operator with the same by hand; whether it is cheap enough.

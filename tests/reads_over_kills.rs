@@ -6,6 +6,7 @@
 mod connection;
 mod scale;
 
+use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -182,7 +183,10 @@ fn epoch(answer: Option<Value>) -> Option<u64> {
 fn filled(data: &Path) {
     let mut seed = diptych(&["ingest", "word_count"], data);
     let file = data.join("lines.ndjson");
-    let lines: String = (0..2_000).map(|n| format!("{{\"text\":\"w{n} common\"}}\n")).collect();
+    let lines = (0..2_000).fold(String::new(), |mut lines, n| {
+        writeln!(lines, "{{\"text\":\"w{n} common\"}}").expect("a String takes every text");
+        lines
+    });
     std::fs::write(&file, lines).expect("written");
     let made = seed.arg(&file).output().expect("the binary runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
