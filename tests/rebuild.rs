@@ -365,11 +365,11 @@ fn what_is_accepted_serves_and_goes_on_from_there() {
         stop.store(true, Ordering::Relaxed);
     });
     assert!(reads.load(Ordering::Relaxed) > 0 && old.is_retired());
-    assert_eq!(old_token.to_string(), "1@2");
+    assert!(old_token.to_string().starts_with("1@2~"), "{old_token}");
     let refuses = |index: &diptych::serving::Index, token| index.resume(0, token).is_err();
     let new = serving.index();
     let new_token = new.changes(0, 4).expect("changes").token();
-    assert_eq!(new_token.to_string(), "1~3@4");
+    assert!(new_token.to_string().starts_with("1~3@4~"), "{new_token}");
     assert!(refuses(&new, &old_token) && !refuses(&new, &new_token));
     drop(rebuilds);
     let made = system.conclude(served).expect("concluded");

@@ -175,7 +175,9 @@ fn mark() -> Vec<u8> {
 }
 
 fn dir() -> Dir {
-    Dir::new(Arc::new(SimDisk::new()), Path::new(PLACE))
+    let dir = Dir::new(Arc::new(SimDisk::new()), Path::new(PLACE));
+    dir.disk.create_dir(&dir.path).unwrap_or_else(|error| panic!("a disk in memory: {error}"));
+    dir
 }
 
 fn read(dir: &Dir, name: &str) -> Vec<u8> {
@@ -185,7 +187,6 @@ fn read(dir: &Dir, name: &str) -> Vec<u8> {
 
 fn put(name: &str, bytes: &[u8]) -> Dir {
     let dir = dir();
-    dir.disk.create_dir(&dir.path).unwrap_or_else(|error| panic!("a disk in memory: {error}"));
     replace(dir.disk.as_ref(), &dir.file(name), bytes)
         .unwrap_or_else(|error| panic!("a disk in memory: {error}"));
     dir

@@ -25,7 +25,8 @@ fn flows_lists_what_the_binary_has() {
     let json = place.ok("flows bank --format json").json();
     assert_eq!(json[0]["kind"], "stream");
     assert_eq!(json[0]["name"], "transfers");
-    assert_eq!(json.len(), 6);
+    assert_eq!(json[6]["name"], "errors");
+    assert_eq!(json.len(), 7);
 }
 
 #[test]

@@ -124,7 +124,8 @@ pub(crate) fn trending(facts: &[&Fact], seen: &[&Fact]) -> Answer {
     let hours = hours.into_iter().filter(|((hour, _), _)| *hour >= minute);
     let hours = hours.map(|((hour, tag), n)| vec![Value::Micros(hour), text(&tag), Value::Int(n)]);
     let voices = voices.iter().map(|(tag, who)| vec![text(tag), Value::Int(who.len() as i64)]);
-    answer([("trending", once(top)), ("voices", once(voices)), ("hours", once(hours))])
+    let errors = ("errors", Rows::new());
+    answer([("trending", once(top)), ("voices", once(voices)), ("hours", once(hours)), errors])
 }
 
 fn tweets_dedup(facts: &[&Fact]) -> Answer {
