@@ -77,7 +77,11 @@ fn the_library_agrees_with_the_reference() {
             let object = view.schema.json(&row.key, &row.value).expect("a row of the schema");
             *rows.entry(columns(&object)).or_default() += row.multiplicity as usize;
         }
-        compare(&view.name, &rows, &expected[view.name.as_str()]);
+        // What it does not know is the view of what was refused: nothing is.
+        match expected.get(view.name.as_str()) {
+            Some(expected) => compare(&view.name, &rows, expected),
+            None => assert!(view.name == "errors" && rows.is_empty(), "{}: {rows:?}", view.name),
+        }
     }
 }
 

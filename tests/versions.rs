@@ -126,7 +126,7 @@ fn check_difference(deployed: &Deployed, lines: &Lines) {
     let number = |text: &str| text.parse::<u64>().expect("a version");
     let old = number(deployed.from.as_deref().expect("a predecessor"));
     let (new, last) = (number(&deployed.version), deployed.epoch.expect("an epoch"));
-    let [counts, total, mark] = &deployed.views[..] else { panic!("{:?}", deployed.views) };
+    let [counts, total, mark, errors] = &deployed.views[..] else { panic!("{:?}", deployed.views) };
     let mut found = Changes::new();
     for key in &counts.samples {
         let row = |rows: &[diptych::serving::Row]| -> Option<(String, i64)> {
@@ -149,6 +149,16 @@ fn check_difference(deployed: &Deployed, lines: &Lines) {
     let sum = |version| lines.counts(version, last).values().sum::<i64>();
     assert_eq!(total.changed, u64::from(sum(old) != sum(new)));
     assert_eq!((mark.added, mark.removed, mark.changed), (1, 1, 0));
+    assert_eq!((errors.added, errors.removed, errors.changed), (0, 0, 0));
+}
+
+/// Tells readers and writers to stop, also when the test fails: it would wait for them for ever.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Reads without a pause until told to stop: consistent, and never back. Counts what it saw.
@@ -188,6 +198,7 @@ fn twenty_deployments_are_whole() {
                 thread::sleep(Duration::from_millis(2));
             }
         });
+        let _ends = Ends(&stop);
         let next = [2, 1, 3, 1, 2, 3];
         for number in 0..20 {
             let version = next[number % next.len()];
@@ -195,10 +206,7 @@ fn twenty_deployments_are_whole() {
             let options = DeployOptions { cluster, ..deploying(&writer) };
             let before = serving.index().frontier();
             let outcome = system.deploy(&served, &tally(version), &options);
-            let deployed = outcome.unwrap_or_else(|error| {
-                stop.store(true, Ordering::Relaxed);
-                panic!("deployment {number}: {error}")
-            });
+            let deployed = outcome.unwrap_or_else(|error| panic!("deployment {number}: {error}"));
             assert!(deployed.frontier.expect("it serves") >= before);
             assert_eq!(serving.index().version(), version.to_string());
             check_difference(&deployed, &lines);
@@ -208,7 +216,6 @@ fn twenty_deployments_are_whole() {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     drop(rebuilds);
     // The first version's answers stay for who holds them.
@@ -340,7 +347,8 @@ fn versions_are_exchanged_over_http() {
         });
         subscriber
     });
-    while told.recv_timeout(Duration::from_secs(30)).expect("an event") != "1@1" {}
+    let first = || told.recv_timeout(Duration::from_secs(30)).expect("an event");
+    while !first().starts_with("1@1~") {}
     for refused in ["tally/deploy", "tally/deploy?version=4", "none/deploy"] {
         let (status, problem) = post(refused);
         assert!([400, 404].contains(&status), "{refused}: {problem}");

@@ -103,8 +103,11 @@ fn another_request_under_a_number_is_a_conflict() {
     let (status, problem) = post(&server, &lines, "application/json", "{\"text\":\"twice\"}");
     assert_eq!(status, 409, "{problem}");
     let tweets = "/v1/streams/tweets?producer=shop&sequence=0";
-    let tweet =
-        "{\"publish_date\":\"2016-10-01T09:26:31Z\",\"author_id\":\"a\",\"content\":\"#b\"}";
+    let tweet = json!({
+        "publish_date": "2016-10-01T09:26:31Z", "author_id": "a", "content": "#b", "region": "",
+        "language": "English", "account_category": "", "post_type": "",
+    });
+    let tweet = &tweet.to_string();
     let (status, problem) = post(&server, tweets, "application/json", tweet);
     assert_eq!(status, 409, "{problem}");
     let detail = problem["detail"].as_str().expect("a detail");

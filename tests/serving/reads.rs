@@ -228,7 +228,7 @@ fn what_is_served_is_described() {
     for number in ["since", "upper", "boundary", "lag", "leases"] {
         assert!(flow[number].is_u64(), "{number}: {status}");
     }
-    assert_eq!(flow["views"].as_array().map(Vec::len), Some(5), "{status}");
+    assert_eq!(flow["views"].as_array().map(Vec::len), Some(6), "{status}");
     assert!(status["uptime_seconds"].is_f64() && status["log"]["upper"].is_u64(), "{status}");
 }
 
