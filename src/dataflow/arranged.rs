@@ -224,10 +224,10 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     /// assert_eq!(live.rows::<i64, (i64, i64)>("pairs")?, [(1, (10, 10)), (3, (11, 11))]);
     /// # Ok::<(), diptych::Error>(())
     /// ```
-    pub fn join<W: Key>(self, other: Keyed<'s, K, W>) -> Collection<'s, (K, (V, W))> {
-        self.arranged.join_core(other.arranged, |key, left, right| {
-            Some((key.clone(), (left.clone(), right.clone())))
-        })
+    ///
+    /// With a plain collection it is [`Keyed::join_collection`].
+    pub fn join<O: Beside<'s, K>>(self, other: O) -> Collection<'s, (K, (V, O::Value))> {
+        other.beside(self)
     }
 
     /// Pairs of values with equal keys, where the other side is a plain collection.
@@ -255,5 +255,41 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
         self.arranged.join_core(other.arrange_by_key(), |key, left, right| {
             Some((key.clone(), (left.clone(), right.clone())))
         })
+    }
+}
+
+/// What [`Keyed::join`] joins with: keyed rows, or a collection of pairs, with keys of the same
+/// type.
+#[diagnostic::on_unimplemented(
+    message = "keyed rows are joined with keyed rows, or with a collection of `(key, value)`, \
+               whose keys are `{K}`",
+    label = "neither of the two",
+    note = "events in front of a barrier: `.keyed(\"name\")` keeps and arranges them; a collection \
+            of other rows: `.map(|row| (key, row))` makes pairs"
+)]
+pub trait Beside<'s, K: Key> {
+    /// What it has of a key.
+    type Value;
+
+    /// Both, by key.
+    #[doc(hidden)]
+    fn beside<V: Key>(self, left: Keyed<'s, K, V>) -> Collection<'s, (K, (V, Self::Value))>;
+}
+
+impl<'s, K: Key, W: Key> Beside<'s, K> for Keyed<'s, K, W> {
+    type Value = W;
+
+    fn beside<V: Key>(self, left: Keyed<'s, K, V>) -> Collection<'s, (K, (V, W))> {
+        left.arranged.join_core(self.arranged, |key, left, right| {
+            Some((key.clone(), (left.clone(), right.clone())))
+        })
+    }
+}
+
+impl<'s, K: Key, W: ExchangeData> Beside<'s, K> for Collection<'s, (K, W)> {
+    type Value = W;
+
+    fn beside<V: Key>(self, left: Keyed<'s, K, V>) -> Collection<'s, (K, (V, W))> {
+        left.join_collection(self)
     }
 }

@@ -76,7 +76,7 @@ impl<'s, P: Front> Events<'s, P> {
     pub fn flat_map<T, F>(self, logic: F) -> Events<'s, FlatMap<P, F, T>>
     where
         T: 'static,
-        F: for<'a, 'b> Fn(P::Item<'a>, &'b mut Vec<T>) + 'static,
+        F: for<'a, 'b> Fn(P::Item<'a>, &'b mut Vec<T>) + 'static, // |row, out| out.extend(values)
     {
         self.with(|front| FlatMap::new(front, logic))
     }

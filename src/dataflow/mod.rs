@@ -73,7 +73,7 @@ mod weight;
 mod wide;
 
 pub use accumulate::{Key, Monoid, Value};
-pub use arranged::{Keyed, KeyedTrace};
+pub use arranged::{Beside, Keyed, KeyedTrace};
 pub(crate) use barrier::Barrier;
 pub use collection::{Collection, CollectionExt, Inside, PairsExt};
 pub use definition::{Definition, Description};
@@ -91,7 +91,7 @@ pub use retained::Retained;
 pub use rows::Rows;
 pub use summand::{Summand, Total};
 pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
-pub use view::{Pair, View};
+pub use view::{Pair, View, Viewed};
 pub use weight::{OnlyAdds, Plain, Sign, Signed, Weight};
 pub use wide::Wide;
 
@@ -123,13 +123,11 @@ impl<'s> Dataflow<'s> {
 
     /// Publishes rows `(key, value)` as a view. Columns are named after struct fields, or by
     /// [`View::columns`]. Two views of one name are refused when the dataflow is compiled.
-    pub fn view<R>(&mut self, name: &str, rows: Collection<'s, R>) -> View<'s, R>
+    pub fn view<C>(&mut self, name: &str, rows: C) -> View<'s, C::Row>
     where
-        R: Pair,
-        R::Key: Value + Columns,
-        R::Value: Value + Columns,
+        C: Viewed<'s, Row: Pair<Key: Value + Columns, Value: Value + Columns>>,
     {
-        View::publish(&self.sketch, name, rows)
+        View::publish(&self.sketch, name, rows.into_collection())
     }
 
     /// Pins the dataflow's version: a promise that accumulations written under this name and

@@ -1,7 +1,9 @@
 //! Where a dataflow ends: rows that are published.
 
+use super::accumulate::Key;
 use super::accumulate::Value;
 use super::aging;
+use super::arranged::Keyed;
 use super::collection::Collection;
 use super::in_range::in_range;
 use super::keep::{Keep, Moment};
@@ -10,6 +12,38 @@ use super::plan::Sketch;
 use super::refusals::Refusals;
 use crate::limits;
 use crate::row::{self, Columns, RowSchema, ViewInfo};
+
+/// What a view can show: a [`Collection`], or [`Keyed`] rows.
+#[diagnostic::on_unimplemented(
+    message = "a view shows rows that are kept, which is what a `Collection` has",
+    label = "no collection",
+    note = "events in front of a barrier are not kept: end the front first, with \
+            `.count(\"name\")`, `.sum(\"name\")`, `.latest(\"name\", order)`, `.collect(\"name\")` or others"
+)]
+pub trait Viewed<'s> {
+    /// Its rows.
+    type Row;
+
+    /// The rows, as a collection.
+    #[doc(hidden)]
+    fn into_collection(self) -> Collection<'s, Self::Row>;
+}
+
+impl<'s, R: Clone + 'static> Viewed<'s> for Collection<'s, R> {
+    type Row = R;
+
+    fn into_collection(self) -> Collection<'s, R> {
+        self
+    }
+}
+
+impl<'s, K: Key, V: Key> Viewed<'s> for Keyed<'s, K, V> {
+    type Row = (K, V);
+
+    fn into_collection(self) -> Collection<'s, (K, V)> {
+        self.collection()
+    }
+}
 
 /// Rows as a view has them.
 #[diagnostic::on_unimplemented(
