@@ -2,8 +2,6 @@
 //! never sees an epoch before one that it has seen. Each start restores a batch view that is older
 //! than what was seen, so that answers from its files would go back.
 
-#[path = "serving/connection.rs"]
-mod connection;
 mod scale;
 
 use std::fmt::Write;
@@ -103,35 +101,43 @@ impl Watch {
     }
 }
 
-fn request(http: SocketAddr, text: &str) -> Option<(u16, Value)> {
-    let mut stream = TcpStream::connect(http).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    let (status, body, _) = connection::ask(&mut stream, text).ok()?;
-    Some((status, serde_json::from_str(&body).unwrap_or(Value::Null)))
+/// An answer, or none when the connection broke.
+fn answer(request: ureq::http::Request<String>) -> Option<(u16, Value)> {
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .new_agent();
+    let mut answer = agent.run(request).ok()?;
+    let body = answer.body_mut().read_to_string().ok()?;
+    Some((answer.status().as_u16(), serde_json::from_str(&body).ok()?))
 }
 
 fn get(http: SocketAddr, path: &str) -> Option<Value> {
-    let path = format!("/v1/dataflows/word_count/{path}");
-    let (status, answer) = request(http, &format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"))?;
+    let uri = format!("http://{http}/v1/dataflows/word_count/{path}");
+    let request = ureq::http::Request::get(uri).body(String::new()).expect("a request");
+    let (status, answer) = answer(request)?;
     assert!(matches!(status, 200 | 503), "{path}: {status} {answer}");
     (status == 200).then_some(answer)
 }
 
+fn post(http: SocketAddr, path: &str, kind: &str, body: String) -> Option<(u16, Value)> {
+    let request = ureq::http::Request::post(format!("http://{http}/v1/{path}"))
+        .header("content-type", kind)
+        .header("accept", "application/json");
+    answer(request.body(body).expect("a request"))
+}
+
 fn append(http: SocketAddr, number: u64) -> Option<u64> {
     let body = format!("{{\"text\":\"word{number} common\"}}");
-    let head = "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: application/json";
-    let (status, answer) =
-        request(http, &format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()))?;
+    let (status, answer) = post(http, "streams/lines", "application/json", body)?;
     (status == 200).then(|| answer["epoch"].as_u64()).flatten()
 }
 
 /// The epoch that a statement over HTTP was answered at.
 fn sql(http: SocketAddr) -> Option<u64> {
-    let body = "select count(*) from counts";
-    let head = "POST /v1/sql HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\naccept: \
-                application/json";
-    let (status, answer) =
-        request(http, &format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()))?;
+    let statement = "select count(*) from counts".to_owned();
+    let (status, answer) = post(http, "sql", "text/plain", statement)?;
     assert!(matches!(status, 200 | 503), "{status} {answer}");
     answer["epochs"][0]["epoch"].as_u64()
 }
@@ -237,6 +243,7 @@ fn no_client_sees_its_epochs_go_back_over_kills() {
         });
         // Also when a client has seen its epochs go back: the others end, and the test fails.
         let stop = Stop(&watch.over);
+        let clients: Vec<_> = clients.into_iter().chain(questions.into_iter().flatten()).collect();
         let (mut kills, begun) = (0, Instant::now());
         while watch.reads.load(Ordering::Relaxed) < wanted {
             let life = Life::begin(data);
@@ -256,7 +263,7 @@ fn no_client_sees_its_epochs_go_back_over_kills() {
             }
         }
         drop(stop);
-        for client in clients.into_iter().chain(questions.into_iter().flatten()) {
+        for client in clients {
             let answers = client.join().expect("no epoch went back");
             assert!(answers > 0, "a client was never answered");
         }
