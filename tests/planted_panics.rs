@@ -17,7 +17,7 @@ use diptych::{
 };
 use serde::{Deserialize, Serialize};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where a panic is planted: nowhere, in a closure, where rows are exchanged, where they are
 /// arranged, or in a reduction.
