@@ -18,7 +18,8 @@ use crate::row::{self, Columns, RowSchema, ViewInfo};
     message = "a view shows rows that are kept, which is what a `Collection` has",
     label = "no collection",
     note = "events in front of a barrier are not kept: end the front first, with \
-            `.count(\"name\")`, `.sum(\"name\")`, `.latest(\"name\", order)`, `.collect(\"name\")` or others"
+            `.count(\"name\")`, `.sum(\"name\")`, `.latest(\"name\", order)`, \
+            `.collect(\"name\")` or others"
 )]
 pub trait Viewed<'s> {
     /// Its rows.
