@@ -15,6 +15,7 @@
 
 mod agreement;
 mod alarm;
+mod broadcast;
 mod capture;
 mod cluster;
 mod contained;
@@ -30,6 +31,7 @@ mod trail;
 
 pub(crate) use agreement::agree;
 pub(crate) use alarm::Alarm;
+pub(crate) use broadcast::Broadcast;
 pub(crate) use capture::Capture;
 pub use cluster::Cluster;
 pub(crate) use gather::Gather;

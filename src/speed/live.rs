@@ -313,7 +313,8 @@ impl Hire {
             None => watch(worker, |_| ()),
         }
         let several = self.cluster.processes() > 1;
-        let broadcast = several.then(|| (Commands::install(worker), self.reader.branches()));
+        let broadcast =
+            several.then(|| (Commands::install(worker, "Commands"), self.reader.branches()));
         let mut lanes = Vec::new();
         for dataflow in &self.dataflows {
             match self.lane(worker, dataflow) {

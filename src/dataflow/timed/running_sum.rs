@@ -76,7 +76,7 @@ fn sums_from<O: ExchangeData, V: Summand>(
 ) {
     let place = rows.find(|(order, _)| order < first);
     let mut sum = Total::of(V::zero(), 0);
-    rows.each_part_before(place, total, |part| sum.merge(part));
+    rows.each_part_before(place, |rows| total(rows), |part| sum.merge(part));
     let mut on = rows.from(place).peekable();
     let mut of_one_order = Vec::new();
     while let Some(row) = on.next() {
@@ -84,16 +84,14 @@ fn sums_from<O: ExchangeData, V: Summand>(
         if on.peek().is_some_and(|(next, _)| next.0 == row.0.0) {
             continue;
         }
-        for ((_, value), copies) in &of_one_order {
-            sum.merge(&Total::of(value.clone(), *copies as i128));
-        }
+        sum.merge(&total(of_one_order.iter().copied()));
         for (row, copies) in of_one_order.drain(..) {
             each(row, &sum, *copies);
         }
     }
 }
 
-fn total<O, V: Summand>(rows: &[((O, V), isize)]) -> Total<V> {
+fn total<'a, O: 'a, V: Summand>(rows: impl IntoIterator<Item = &'a ((O, V), isize)>) -> Total<V> {
     let mut sum = Total::of(V::zero(), 0);
     for ((_, value), copies) in rows {
         sum.merge(&Total::of(value.clone(), *copies as i128));

@@ -1,0 +1,66 @@
+//! What one worker tells all, over timely's own mesh.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use timely::ExchangeData;
+use timely::dataflow::InputHandle;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Input;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::vec::Broadcast as _;
+use timely::worker::Worker;
+
+use crate::limits;
+
+/// One end of a broadcast on each worker.
+pub(crate) struct Broadcast<M: ExchangeData + Clone> {
+    input: InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<M>>>,
+    received: Rc<RefCell<VecDeque<M>>>,
+    dataflow: usize,
+}
+
+impl<M: ExchangeData + Clone> Broadcast<M> {
+    /// Installs the broadcast; every worker must do so at the same place in its order of dataflows.
+    pub(crate) fn install(worker: &mut Worker, name: &str) -> Self {
+        let dataflow = worker.next_dataflow_index();
+        let received = Rc::new(RefCell::new(VecDeque::new()));
+        let sink = Rc::clone(&received);
+        let input = worker.dataflow_named(name, |scope| {
+            let (input, stream) = scope.new_input_with_builder();
+            stream.broadcast().sink(Pipeline, "Receive", move |(input, _)| {
+                input.for_each(|_, messages: &mut Vec<M>| {
+                    sink.borrow_mut().extend(messages.drain(..));
+                });
+            });
+            input
+        });
+        Broadcast { input, received, dataflow }
+    }
+
+    /// Tells every worker of every process.
+    pub(crate) fn send(&mut self, message: M) {
+        self.input.send(message);
+        self.input.flush();
+    }
+
+    /// The next message that has arrived here.
+    pub(crate) fn receive(&self) -> Option<M> {
+        self.received.borrow_mut().pop_front()
+    }
+
+    /// The next message that has arrived here, which stays the next.
+    pub(crate) fn peek(&self) -> Option<M> {
+        self.received.borrow().front().cloned()
+    }
+
+    /// Ends this worker's side and steps until every worker has ended its own, so that the last
+    /// message arrives everywhere.
+    pub(crate) fn finish(self, worker: &mut Worker) {
+        drop(self.input);
+        while worker.installed_dataflows().contains(&self.dataflow) {
+            worker.step_or_park(Some(limits::WORKER_PARK));
+        }
+    }
+}
