@@ -1,5 +1,7 @@
 //! A backup taken while the log is written is a whole data directory at one epoch.
 
+mod stop;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -8,6 +10,7 @@ use diptych::io::RealClock;
 use diptych::log::WriterOptions;
 use diptych::serving::Read;
 use diptych::{BatchOptions, Cluster, Definition, System, append};
+use stop::Stop;
 
 fn line(number: u64) -> Line {
     Line { text: format!("word{} word{}", number % 7, number % 100) }
@@ -65,15 +68,6 @@ fn a_backup_under_writes_is_a_prefix_that_opens_and_goes_on() {
     });
     let error = system.backup(&flows, &place.path().join("backup1")).expect_err("taken");
     assert!(error.is_conflict() && error.to_string().contains("not empty"), "{error}");
-}
-
-/// Ends the writing thread when it goes out of scope.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 fn version(flow: &Definition) -> String {

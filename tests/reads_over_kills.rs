@@ -3,6 +3,7 @@
 //! than what was seen, so that answers from its files would go back.
 
 mod scale;
+mod stop;
 
 use std::fmt::Write;
 use std::io::{BufRead, BufReader};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use scale::scaled;
 use serde_json::Value;
+use stop::Stop;
 
 /// How long everything may take that takes a moment.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -269,13 +271,4 @@ fn no_client_sees_its_epochs_go_back_over_kills() {
         }
         assert!(kills >= wanted / READS_OF_A_LIFE / 2, "{kills} kills");
     });
-}
-
-/// Ends the clients, however the test ends.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }

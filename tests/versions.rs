@@ -1,6 +1,7 @@
 //! Another version of a dataflow takes over while everybody reads and writes: whole, at one
 //! frontier, or not at all.
 
+mod stop;
 #[path = "serving/subscriber.rs"]
 mod subscriber;
 
@@ -22,6 +23,7 @@ use diptych::{
     RebuildOptions, ServeOptions, Served, System, append,
 };
 use serde_json::Value;
+use stop::Stop;
 use subscriber::Subscriber;
 
 /// Which words of a line a version counts, and how it spells them.
@@ -152,15 +154,6 @@ fn check_difference(deployed: &Deployed, lines: &Lines) {
     assert_eq!((errors.added, errors.removed, errors.changed), (0, 0, 0));
 }
 
-/// Tells readers and writers to stop, also when the test fails: it would wait for them for ever.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Reads without a pause until told to stop: consistent, and never back. Counts what it saw.
 fn hammer(serving: &Serving, lines: &Lines, stop: &AtomicBool, seen: &[AtomicUsize; 4]) {
     let mut upper = 0;
@@ -198,7 +191,7 @@ fn twenty_deployments_are_whole() {
                 thread::sleep(Duration::from_millis(2));
             }
         });
-        let _ends = Ends(&stop);
+        let _stop = Stop(&stop);
         let next = [2, 1, 3, 1, 2, 3];
         for number in 0..20 {
             let version = next[number % next.len()];
