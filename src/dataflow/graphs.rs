@@ -1,16 +1,16 @@
 //! Labels that spread along edges: what can be reached, and what hangs together.
 //!
-//! Both are differential's prioritised propagation: all nodes bring a label, the least label wins
-//! wherever it comes, and labels that will win are let in first, so that nearly all nodes are told
-//! once. For components the labels are the nodes in the order of a lottery: who is let in first
-//! needs ranks that halve from class to class, and those of a hash do, whatever the nodes are.
+//! Both are a prioritised propagation ([`propagation`](super::propagation)): all nodes bring a
+//! label, the least label wins wherever it comes, and labels that will win are let in first, so
+//! that nearly all nodes are told once. For components the labels are the nodes in the order of a
+//! lottery: who is let in first needs ranks of ever fewer labels, and those of a hash are so,
+//! whatever the nodes are.
 //! Which node gives a component its *name* is looked up behind it: the least of its members.
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash};
 
 use differential_dataflow::ExchangeData;
-use differential_dataflow::algorithms::graphs::propagate::propagate_core;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
@@ -20,6 +20,7 @@ use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::collection::Collection;
 use super::combiner::{Table, route};
 use super::ordered::Ordered;
+use super::propagation::propagate;
 
 /// A node, ordered by the lot it drew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,7 +60,7 @@ where
     let sharing = pairs.map(|(key, value)| (value, Drawn(key)));
     let links = by_epoch(sharing, "Links", |(value, _)| route(value), Links(Keys::default()));
     let labels = links.clone().map(|(key, _)| (key.clone(), Drawn(key)));
-    let labels = propagate_core(links.arrange_by_key_named("Arrange: Links"), labels, Drawn::lot);
+    let labels = propagate(links.arrange_by_key_named("Arrange: Links"), labels, Drawn::lot);
     let members = labels.map(|(key, label)| (label, key));
     by_epoch(
         members,
@@ -107,7 +108,7 @@ impl<'s, N: ExchangeData + Hash> EdgesExt<'s, N> for Collection<'s, (N, N)> {
         let edges = by_epoch(self, "Edges", |(from, _)| route(from), Present::default());
         let roots = by_epoch(roots, "Roots", route, Present::default());
         let edges = edges.arrange_by_key_named("Arrange: Edges");
-        propagate_core(edges, roots.map(|root| (root, ())), |()| 0).map(|(node, ())| node)
+        propagate(edges, roots.map(|root| (root, ())), |()| 0).map(|(node, ())| node)
     }
 }
 

@@ -58,6 +58,7 @@ mod newest;
 mod ordered;
 mod pass;
 mod plan;
+mod propagation;
 mod refusals;
 mod refused;
 mod rejections;
