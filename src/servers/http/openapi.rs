@@ -15,6 +15,10 @@ use super::query::NoQuery;
 use super::{Routes, problem};
 use crate::servers::site::Site;
 
+/// Answers without a body to a head that is too long to be read, whatever it asks for.
+const UNROUTED: [(&str, &str); 2] =
+    [("414", "The path and query are too long"), ("431", "The head is too long")];
+
 /// The description's text, once all routes are known.
 #[derive(Clone, Default)]
 pub(super) struct Description(Arc<OnceLock<Bytes>>);
@@ -68,6 +72,11 @@ fn described(api: &OpenApi, site: &Site) -> Value {
     for operation in
         paths.values_mut().filter_map(Value::as_object_mut).flat_map(|o| o.values_mut())
     {
+        if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+            let unrouted =
+                UNROUTED.map(|(status, said)| (status.into(), json!({ "description": said })));
+            responses.extend(unrouted);
+        }
         let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
         let Some(parameters) = parameters else { continue };
         for parameter in parameters.iter_mut().filter(|parameter| parameter["required"] == true) {
