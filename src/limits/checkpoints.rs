@@ -16,6 +16,14 @@ pub const CHECKPOINT_AGE: Duration = Duration::from_mins(10);
 /// A checkpoint is begun when so many times the time has passed that the last one took.
 pub const CHECKPOINT_SHARE: u32 = 10;
 
+/// A checkpoint that takes no longer than [`CHECKPOINT_SHORT`] is begun when so many times that has
+/// passed. Who makes tens of thousands of epochs a second has a small state, and starts soon only
+/// if few of them are behind.
+pub const CHECKPOINT_SHARE_SHORT: u32 = 3;
+
+/// What a short checkpoint takes at most.
+pub const CHECKPOINT_SHORT: Duration = Duration::from_secs(1);
+
 /// The largest batch view that is continued unasked: meanwhile the state is in memory twice.
 pub const CHECKPOINT_STATE_BYTES_MAX: u64 = 1 << 30;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Kind};
 use crate::limits::{
     CHECKPOINT_AGE, CHECKPOINT_BYTES_BEHIND, CHECKPOINT_EPOCHS_BEHIND, CHECKPOINT_SHARE,
-    CHECKPOINT_STATE_BYTES_MAX,
+    CHECKPOINT_SHARE_SHORT, CHECKPOINT_SHORT, CHECKPOINT_STATE_BYTES_MAX,
 };
 
 /// When checkpoints are made while serving.
@@ -64,7 +64,7 @@ impl Pace {
             Checkpoints::Automatic if self.failed => age >= CHECKPOINT_AGE,
             Checkpoints::Automatic if self.state > CHECKPOINT_STATE_BYTES_MAX => false,
             Checkpoints::Automatic => {
-                if age < self.took.saturating_mul(CHECKPOINT_SHARE) {
+                if age < self.pause() {
                     return false;
                 }
                 let behind = behind();
@@ -73,6 +73,13 @@ impl Pace {
                     || behind.bytes >= CHECKPOINT_BYTES_BEHIND.max(self.state / 4)
             }
         }
+    }
+
+    /// How long after the last one was begun the next one may be.
+    fn pause(&self) -> Duration {
+        let short = self.took <= CHECKPOINT_SHORT;
+        let share = if short { CHECKPOINT_SHARE_SHORT } else { CHECKPOINT_SHARE };
+        self.took.saturating_mul(share)
     }
 
     /// What is said, once, when none are made because the state is too large.
@@ -125,9 +132,11 @@ mod tests {
         young.state = 8 * CHECKPOINT_BYTES_BEHIND;
         assert!(!due(&young, bytes), "little beside the state");
         assert!(due(&young, Behind { bytes: 2 * bytes.bytes, ..bytes }));
-        // It takes a tenth of the time.
-        assert!(!due(&pace(second * 9, second), MUCH));
-        assert!(due(&pace(second * 11, second), MUCH));
+        // It takes a tenth of the time, a short one a third.
+        assert!(!due(&pace(second * 2, second), MUCH));
+        assert!(due(&pace(second * 4, second), MUCH));
+        assert!(!due(&pace(second * 18, second * 2), MUCH));
+        assert!(due(&pace(second * 22, second * 2), MUCH));
         young.failed = true;
         assert!(!due(&young, MUCH));
         let none = || panic!("nobody looks");
