@@ -303,7 +303,7 @@ impl Hire {
             dataflow.start.history(&self.reader, &dataflow.streams, index, peers)?,
             &dataflow.progress,
         )?;
-        Ok(LiveLane { lane, status: Arc::clone(&dataflow.status), settled: false, held: None })
+        Ok(LiveLane::new(lane, Arc::clone(&dataflow.status)))
     }
 
     fn hire(&self, worker: &mut Worker, local: usize) -> Result<LiveWorker> {

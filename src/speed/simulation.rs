@@ -148,7 +148,7 @@ pub(super) fn run(
                     &Arc::default(),
                 );
                 let lane = lane.expect("the dataflow compiles");
-                let lane = LiveLane { lane, status: Arc::default(), settled: false, held: None };
+                let lane = LiveLane::new(lane, Arc::default());
                 let (driver, commands) = bounded(upper as usize + 1);
                 for epoch in reader.epochs(boundary, upper).expect("the log is whole") {
                     let epoch = Arc::new(epoch.expect("the log is whole"));

@@ -59,10 +59,12 @@ pub(super) struct Heard {
 /// A lane and the fate it shares with the same dataflow on other workers.
 pub(super) struct LiveLane {
     pub(super) lane: Lane,
-    pub(super) status: Arc<LaneStatus>,
-    pub(super) settled: bool,
+    status: Arc<LaneStatus>,
+    settled: bool,
     /// The epoch that it cannot apply, the same on all workers: it stands still there.
-    pub(super) held: Option<Epoch>,
+    held: Option<Epoch>,
+    /// The epoch that it cannot read, and why: it fails when all before is published.
+    failing: Option<(Epoch, Error)>,
 }
 
 /// Everything one worker thread does, one turn at a time; a simulation can choose the turns.
@@ -207,7 +209,10 @@ impl LiveWorker {
         let (mut bytes, clocks) = (0, Clocks::One(sealed.clock_us));
         for live in self.lanes.iter_mut().flatten() {
             let boundary = live.lane.boundary();
-            if epoch < boundary || live.is_held(epoch) || live.hold(sealed, self.alone) {
+            if epoch < boundary || live.is_held(epoch) || live.failing.is_some() {
+                continue;
+            }
+            if live.hold(sealed, self.alone) {
                 continue;
             }
             let installed = live.lane.installed();
@@ -217,19 +222,19 @@ impl LiveWorker {
                 let rows = share(chunk.rows.num_rows(), index, peers);
                 bytes += chunk.rows.get_array_memory_size();
                 if let Err(error) = installed.feed(chunk, rows, &clocks) {
-                    live.status.fail(&error);
+                    live.failing = Some((epoch, error));
                     break;
                 }
             }
             for Retraction { events, .. } in &sealed.retractions {
                 let rows = share(events.len(), index, peers);
                 if let Err(error) = installed.take_back(events, rows) {
-                    live.status.fail(&error);
+                    live.failing.get_or_insert((epoch, error));
                     break;
                 }
             }
-            // A failed lane stays at this epoch: nobody will publish it.
-            if !live.status.has_failed() {
+            // A failing lane stays at this epoch: nobody will publish it.
+            if live.failing.is_none() {
                 installed.advance_to(epoch + 1);
             }
         }
@@ -239,8 +244,12 @@ impl LiveWorker {
 
     /// Learns which dataflows have panicked here, or failed in another process.
     fn notice_faults(&mut self) {
-        for live in self.lanes.iter().flatten() {
+        for live in self.lanes.iter_mut().flatten() {
             if let Some(error) = live.lane.fault() {
+                live.status.fail(&error);
+            }
+            let installed = live.lane.installed();
+            if let Some((_, error)) = live.failing.take_if(|(epoch, _)| installed.passed(*epoch)) {
                 live.status.fail(&error);
             }
         }
@@ -284,6 +293,11 @@ impl LiveWorker {
 }
 
 impl LiveLane {
+    /// Not at its boundary yet.
+    pub(super) fn new(lane: Lane, status: Arc<LaneStatus>) -> LiveLane {
+        LiveLane { lane, status, settled: false, held: None, failing: None }
+    }
+
     fn is_held(&self, epoch: Epoch) -> bool {
         self.held.is_some_and(|held| held <= epoch)
     }
