@@ -30,3 +30,14 @@ pub const CHECKPOINT_STATE_BYTES_MAX: u64 = 1 << 30;
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;
+
+/// Epochs behind the newest batch view beyond which a start leaves a newer one first: replayed one by
+/// one, so many of few events each take a tenth of a second.
+pub const REPLAYED_EPOCHS_MAX: u64 = 10_000;
+
+/// Epochs that are replayed one by one even then, so that their changes can be told apart.
+pub const REPLAYED_EPOCHS: u64 = 1_000;
+
+/// Bytes of a batch view that are read and written in the time in which one epoch is replayed: a
+/// larger one costs more than it saves.
+pub const REPLAYED_STATE_BYTES: u64 = 256;

@@ -7,6 +7,7 @@
 
 mod backup;
 mod bases;
+mod catch_up;
 mod checkpoint;
 mod current;
 mod deploy;
@@ -219,7 +220,8 @@ impl System {
         Ok(beyond.map(|boundary| beyond_log(&identity.dir(&self.root), boundary, upper)).collect())
     }
 
-    /// Keeps dataflows live: restores or feeds history, then continues epoch by epoch.
+    /// Keeps dataflows live: restores or feeds history, then continues epoch by epoch. When very
+    /// many epochs are behind the newest batch view of a dataflow, it leaves a newer one first.
     ///
     /// Process 0 serves; the others only work, and get handles without an index. Returns when the
     /// workers run and what is restored answers, as of its batch view; [`Served::wait_beyond`]
@@ -229,6 +231,10 @@ impl System {
     /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
     pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
         let reader = self.reader()?;
+        for definition in definitions {
+            // Before a writer is listened to: it waits for who listens.
+            self.catch_up(definition, &options, reader.upper()?)?;
+        }
         let (tail, end) = match options.source {
             Source::Directory => (Tail::Follow, reader.upper()?),
             Source::Until(upper) => (Tail::Until(upper), upper),

@@ -1,0 +1,120 @@
+//! A batch run before a start that would have very many epochs to replay.
+//!
+//! One by one, an epoch costs what it costs live, however few events it has; a batch run takes them
+//! all at once. So a start with many epochs behind the newest batch view leaves a newer one first,
+//! and replays only the last of them, so that who followed the changes before a crash goes on.
+
+use super::checkpoint::remove_old;
+use super::options::Source;
+use super::{BatchOptions, Boundary, ServeOptions, System};
+use crate::dataflow::Definition;
+use crate::engine::Cluster;
+use crate::error::Result;
+use crate::limits::{
+    CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX, REPLAYED_STATE_BYTES,
+};
+use crate::time::Epoch;
+
+impl System {
+    /// Leaves a newer batch view, if that is cheaper than what it saves a start at `end`.
+    ///
+    /// Whatever comes of it, the start finds what it needs: an event that the function cannot bear
+    /// ends the batch run as a whole, and is then met by the replay, which answers up to the epoch
+    /// before; a disk that is full or read-only keeps the older batch view.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub(super) fn catch_up(
+        &self,
+        definition: &Definition,
+        options: &ServeOptions<'_>,
+        end: Epoch,
+    ) -> Result<()> {
+        let live = !matches!(options.source, Source::Until(_));
+        // Of several processes each would make one.
+        if !live || options.boundary != Boundary::Newest || options.cluster.processes() > 1 {
+            return Ok(());
+        }
+        let (Some(view), _) = self.fitting(definition, end, end)? else { return Ok(()) };
+        let behind = end.saturating_sub(view.boundary());
+        let saved = behind.saturating_mul(REPLAYED_STATE_BYTES);
+        if behind <= REPLAYED_EPOCHS_MAX || view.bytes() > saved.min(CHECKPOINT_STATE_BYTES_MAX) {
+            return Ok(());
+        }
+        let (upto, workers) = (end - REPLAYED_EPOCHS, options.cluster.workers);
+        let options = BatchOptions {
+            cluster: Cluster::local(workers),
+            upto: Some(upto),
+            incremental: true,
+            ..BatchOptions::default()
+        };
+        match self.batch(definition, &options) {
+            Ok(_) => remove_old(self, &definition.describe()?),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch_view::BatchView;
+    use crate::dataflows::{Line, word_count};
+    use crate::serving::Read;
+    use crate::system::identity;
+
+    const EPOCHS: u64 = REPLAYED_EPOCHS_MAX + 20;
+
+    /// A batch view of ten epochs, and very many behind it; the last epoch but 2,000 has `text`.
+    fn system(flow: &Definition, text: &str) -> System {
+        let system = System::in_memory();
+        let writer = system.writer().expect("the log");
+        for epoch in 0..EPOCHS {
+            let text = if epoch + 2_000 == EPOCHS { text } else { "to be" };
+            crate::append(&writer, "lines", &[Line { text: text.into() }]).expect("appended");
+            if epoch == 9 {
+                system.batch(flow, &BatchOptions::default()).expect("a batch view");
+            }
+        }
+        writer.close().expect("closed");
+        system
+    }
+
+    fn boundaries(system: &System, flow: &Definition) -> Vec<Epoch> {
+        let identity = identity(&flow.describe().expect("it compiles"));
+        BatchView::boundaries(&*system.disk, &system.root, &identity).expect("read")
+    }
+
+    #[test]
+    fn a_start_replays_few_of_very_many_epochs() {
+        let flow = Definition::new("word_count", word_count);
+        let system = system(&flow, "not");
+        let served = system.serve(&[flow.clone()], ServeOptions::default()).expect("served");
+        served.wait_beyond("word_count", EPOCHS - 1).expect("visible");
+        assert_eq!(boundaries(&system, &flow), [10, EPOCHS - REPLAYED_EPOCHS]);
+        let counts = served.serving("word_count").expect("served");
+        let counts = counts.snapshot(Read::Latest).expect("an answer");
+        let be = counts.lookup::<String, i64>("counts", &"be".to_owned()).expect("a row");
+        assert_eq!(be, [(EPOCHS as i64 - 1, 1)]);
+        served.stop().expect("stopped");
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_borne_leaves_what_is_before_it() {
+        let flow = Definition::new("word_count", |df: &mut crate::Dataflow| {
+            let lines = df.events::<Line>("lines").map(|line| {
+                assert!(line.text != "not", "planted");
+                line.text.to_owned()
+            });
+            df.view("lines", lines.count("lines"));
+        });
+        let system = system(&flow, "not");
+        let served = system.serve(&[flow.clone()], ServeOptions::default()).expect("served");
+        let poisoned = EPOCHS - 2_000;
+        assert!(served.wait_beyond("word_count", poisoned).is_err(), "it cannot pass");
+        assert_eq!(boundaries(&system, &flow), [10]);
+        let readers = served.serving("word_count").expect("served");
+        assert_eq!(readers.index().frontier(), poisoned);
+        served.stop().expect("stopped");
+    }
+}
