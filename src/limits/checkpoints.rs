@@ -31,8 +31,8 @@ pub const CHECKPOINT_STATE_BYTES_MAX: u64 = 1 << 30;
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;
 
-/// Epochs behind the newest batch view beyond which a start leaves a newer one first: replayed one by
-/// one, so many of few events each take a tenth of a second.
+/// Epochs behind the newest batch view beyond which a start leaves a newer one first: replayed one
+/// by one, so many of few events each take a tenth of a second.
 pub const REPLAYED_EPOCHS_MAX: u64 = 10_000;
 
 /// Epochs that are replayed one by one even then, so that their changes can be told apart.
