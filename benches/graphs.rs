@@ -6,7 +6,9 @@
 //! same view; by hand, what is between is differential's own: its prioritised propagation with the
 //! nodes' numbers as labels, and the loop of its documentation for what can be reached. Each runs
 //! in a process of its own, one worker; a change takes edges away that are there and adds others.
-//! Runs take turns, and of each the median change counts; the least of the repeats is compared.
+//! Runs take turns, and of each the median change counts, and the least of the repeats. What a
+//! change costs depends on where in the graph the winning label is, which is chance for both: so
+//! several graphs are tried, and what is compared is the sum.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -21,7 +23,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A change may cost so many times what it costs by hand.
 const AT_MOST: f64 = 1.1;
-const REPEATS: usize = 5;
+const GRAPHS: u64 = 5;
+const REPEATS: usize = 2;
 
 /// What is compared: a name, the operator, and the same by hand.
 const COMPARED: [(&str, fn(&mut Dataflow), fn(&mut Dataflow)); 2] =
@@ -66,6 +69,8 @@ fn reach_by_hand(df: &mut Dataflow) {
 /// How large a run is.
 #[derive(Clone, Copy)]
 struct Size {
+    /// Which of many graphs.
+    graph: u64,
     edges: usize,
     nodes: usize,
     changes: usize,
@@ -73,6 +78,7 @@ struct Size {
 }
 
 /// What a run took.
+#[derive(Default)]
 struct Took {
     change_ms: f64,
     load_s: f64,
@@ -96,7 +102,7 @@ impl Numbers {
 
 /// One run, in this process: told on standard output.
 fn run(flow: fn(&mut Dataflow), size: Size) -> diptych::Result<()> {
-    let mut numbers = Numbers(1);
+    let mut numbers = Numbers(size.graph);
     let mut there: Vec<(i64, i64)> = (0..size.edges).map(|_| numbers.edge(size.nodes)).collect();
     let event = |(src, dst): (i64, i64), diff| Edge { src, dst, diff };
     let mut live = Live::start(("graphs", flow))?;
@@ -133,11 +139,18 @@ fn memory_mb() -> f64 {
 
 /// One run, in a process of its own.
 fn measure(name: &str, by_hand: bool, size: Size) -> Took {
-    let Size { edges, nodes, changes, epochs } = size;
+    let Size { graph, edges, nodes, changes, epochs } = size;
     let output = Command::new(std::env::current_exe().expect("this executable"))
         .args(["--run", name, if by_hand { "by_hand" } else { "ours" }])
         .args(["--edges", &edges.to_string(), "--nodes", &nodes.to_string()])
-        .args(["--changes", &changes.to_string(), "--epochs", &epochs.to_string()])
+        .args([
+            "--graph",
+            &graph.to_string(),
+            "--changes",
+            &changes.to_string(),
+            "--epochs",
+            &epochs.to_string(),
+        ])
         .output()
         .expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -152,8 +165,33 @@ fn measure(name: &str, by_hand: bool, size: Size) -> Took {
 
 /// Compares one operator with the same by hand; whether it is cheap enough.
 fn compare(name: &str, size: Size) -> bool {
-    let Size { edges, nodes, changes, epochs } = size;
+    let Size { edges, nodes, changes, epochs, .. } = size;
     println!("{name}: {edges} edges of {nodes} nodes, {epochs} changes of {changes} edges");
+    let mut sums = [Took::default(), Took::default()];
+    for graph in 1..=GRAPHS {
+        let [ours, theirs] = least(name, Size { graph, ..size });
+        assert_eq!(ours.digest, theirs.digest, "{name}: another answer");
+        println!("  graph {graph}: a change {:.2} times", ours.change_ms / theirs.change_ms);
+        for (sum, took) in sums.iter_mut().zip([ours, theirs]) {
+            sum.change_ms += took.change_ms;
+            sum.load_s += took.load_s;
+            sum.memory_mb += took.memory_mb;
+        }
+    }
+    let [ours, theirs] = sums;
+    let times = ours.change_ms / theirs.change_ms;
+    let met = times <= AT_MOST;
+    let verdict = if met { "met" } else { "MISSED" };
+    println!(
+        "  a change {times:.2} times, history {:.2}, memory {:.2}; at most {AT_MOST}: {verdict}\n",
+        ours.load_s / theirs.load_s,
+        ours.memory_mb / theirs.memory_mb,
+    );
+    met
+}
+
+/// The run of several whose changes took least, of ours and of the one by hand.
+fn least(name: &str, size: Size) -> [Took; 2] {
     let mut best: [Option<Took>; 2] = [None, None];
     for _ in 0..REPEATS {
         for (best, by_hand) in best.iter_mut().zip([false, true]) {
@@ -166,23 +204,13 @@ fn compare(name: &str, size: Size) -> bool {
             }
         }
     }
-    let [Some(ours), Some(theirs)] = best else { unreachable!("both were measured") };
-    assert_eq!(ours.digest, theirs.digest, "{name}: another answer");
-    let times = ours.change_ms / theirs.change_ms;
-    let met = times <= AT_MOST;
-    let verdict = if met { "met" } else { "MISSED" };
-    println!(
-        "  a change {times:.2} times, history {:.2}, memory {:.2}; at most {AT_MOST}: {verdict}\n",
-        ours.load_s / theirs.load_s,
-        ours.memory_mb / theirs.memory_mb,
-    );
-    met
+    best.map(|took| took.expect("it was measured"))
 }
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (mut wanted, mut only) = (String::new(), None);
-    let (mut edges, mut nodes, mut changes, mut epochs) = (None, None, 200, 30);
+    let (mut graph, mut edges, mut nodes, mut changes, mut epochs) = (1, None, None, 200, 100);
     while let Some(argument) = arguments.next() {
         let mut number = || {
             let given = arguments.next().and_then(|n| n.replace('_', "").parse::<usize>().ok());
@@ -190,6 +218,7 @@ fn main() -> ExitCode {
         };
         match argument.as_str() {
             "--bench" => {}
+            "--graph" => graph = number() as u64,
             "--edges" => edges = Some(number()),
             "--nodes" => nodes = Some(number()),
             "--changes" => changes = number(),
@@ -201,7 +230,8 @@ fn main() -> ExitCode {
             name => name.clone_into(&mut wanted),
         }
     }
-    let size = |edges: usize| Size { edges, nodes: nodes.unwrap_or(edges / 2), changes, epochs };
+    let size =
+        |edges: usize| Size { graph, edges, nodes: nodes.unwrap_or(edges / 2), changes, epochs };
     if let Some((name, by_hand)) = only {
         let (_, ours, theirs) =
             COMPARED.into_iter().find(|(known, ..)| *known == name).expect("known");

@@ -7,7 +7,6 @@
 //! whatever the nodes are.
 //! Which node gives a component its *name* is looked up behind it: the least of its members.
 
-use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash};
 
 use differential_dataflow::ExchangeData;
@@ -23,31 +22,18 @@ use super::ordered::Ordered;
 use super::propagation::propagate;
 
 /// A node, ordered by the lot it drew.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Drawn<K>(K);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Drawn<K> {
+    /// Kept, since labels are compared far more often than they are made.
+    lot: u64,
+    node: K,
+}
 
 impl<K: Hash> Drawn<K> {
-    /// The same in every process. Its seed differs from those of tables and routes.
-    fn lot(&self) -> u64 {
+    /// The same lot in every process. Its seed differs from those of tables and routes.
+    fn new(node: K) -> Self {
         const SEED: u64 = 0x7061_7274;
-        FixedState::with_seed(SEED).hash_one(&self.0)
-    }
-}
-
-impl<K: Hash + Ord> Ord for Drawn<K> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // Most that are compared are one label, told by many: they need no lots.
-        if self.0 == other.0 {
-            return Ordering::Equal;
-        }
-        self.lot().cmp(&other.lot()).then_with(|| self.0.cmp(&other.0))
-    }
-}
-
-impl<K: Hash + Ord> PartialOrd for Drawn<K> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+        Drawn { lot: FixedState::with_seed(SEED).hash_one(&node), node }
     }
 }
 
@@ -57,15 +43,15 @@ where
     K: ExchangeData + Hash,
     V: ExchangeData + Hash,
 {
-    let sharing = pairs.map(|(key, value)| (value, Drawn(key)));
+    let sharing = pairs.map(|(key, value)| (value, Drawn::new(key)));
     let links = by_epoch(sharing, "Links", |(value, _)| route(value), Links(Keys::default()));
-    let labels = links.clone().map(|(key, _)| (key.clone(), Drawn(key)));
-    let labels = propagate(links.arrange_by_key_named("Arrange: Links"), labels, Drawn::lot);
+    let labels = links.clone().map(|(key, _)| (key.clone(), Drawn::new(key)));
+    let labels = propagate(links.arrange_by_key_named("Arrange: Links"), labels, |label| label.lot);
     let members = labels.map(|(key, label)| (label, key));
     by_epoch(
         members,
         "Least of a component",
-        |(label, _)| route(&label.0),
+        |(label, _)| route(&label.node),
         Members(Keys::default()),
     )
 }
@@ -191,12 +177,12 @@ fn tie<K: Clone + Ord + Hash>(
     emit: &mut impl FnMut((K, K), isize),
 ) {
     let mut both = |one: &Drawn<K>, other: &Drawn<K>, sign: isize| {
-        emit((one.0.clone(), other.0.clone()), sign);
-        emit((other.0.clone(), one.0.clone()), sign);
+        emit((one.node.clone(), other.node.clone()), sign);
+        emit((other.node.clone(), one.node.clone()), sign);
     };
     let mut others = keys.there().map(|(other, _)| other).filter(|other| *other != key);
     let Some(middle) = others.next() else {
-        emit((key.0.clone(), key.0.clone()), sign);
+        emit((key.node.clone(), key.node.clone()), sign);
         return;
     };
     let alone = if middle < key {
@@ -210,7 +196,7 @@ fn tie<K: Clone + Ord + Hash>(
     };
     both(middle, key, sign);
     if alone {
-        emit((middle.0.clone(), middle.0.clone()), -sign);
+        emit((middle.node.clone(), middle.node.clone()), -sign);
     }
 }
 
@@ -302,7 +288,7 @@ mod tests {
                 for (key, diff) in &epoch {
                     *keys.entry(*key).or_insert(0) += diff;
                 }
-                let changes = epoch.into_iter().map(|(key, diff)| (((), Drawn(key)), diff));
+                let changes = epoch.into_iter().map(|(key, diff)| (((), Drawn::new(key)), diff));
                 for (edge, diff) in links(&mut state, changes.collect()) {
                     *edges.entry(edge).or_insert(0) += diff;
                 }
@@ -314,8 +300,8 @@ mod tests {
                 prop_assert!(edges.values().all(|copies| *copies == 1));
                 let expected = if there.len() == 1 { 1 } else { 2 * there.len().saturating_sub(1) };
                 prop_assert_eq!(edges.len(), expected);
-                let middle = there.iter().copied().map(Drawn).min();
-                let middle = middle.map(|Drawn(middle)| middle);
+                let middle = there.iter().copied().map(Drawn::new).min();
+                let middle = middle.map(|middle| middle.node);
                 for (one, other) in edges.keys().map(|(one, other)| (Some(*one), Some(*other))) {
                     prop_assert!(one == middle || other == middle);
                 }
@@ -326,13 +312,13 @@ mod tests {
     #[test]
     fn one_key_of_many_costs_its_own_edges() {
         let mut state = Links(Keys::default());
-        let all = (0..10_000).map(|key| (((), Drawn(key)), 1)).collect();
+        let all = (0..10_000).map(|key| (((), Drawn::new(key)), 1)).collect();
         assert_eq!(links(&mut state, all).len(), 1 + 1 + 2 * 9_999);
-        let mut by_lot: Vec<_> = (0..10_000).map(Drawn).collect();
+        let mut by_lot: Vec<_> = (0..10_000).map(Drawn::new).collect();
         by_lot.sort();
-        for Drawn(key) in &by_lot[1..] {
-            assert_eq!(links(&mut state, vec![(((), Drawn(*key)), -1)]).len(), 2, "{key}");
-            assert_eq!(links(&mut state, vec![(((), Drawn(*key)), 1)]).len(), 2, "{key}");
+        for Drawn { node: key, .. } in &by_lot[1..] {
+            assert_eq!(links(&mut state, vec![(((), Drawn::new(*key)), -1)]).len(), 2, "{key}");
+            assert_eq!(links(&mut state, vec![(((), Drawn::new(*key)), 1)]).len(), 2, "{key}");
         }
     }
 
@@ -341,7 +327,7 @@ mod tests {
         let mut state = Members(Keys::default());
         let mut close = |node: i64, diff| {
             let mut emitted = Vec::new();
-            state.close(vec![((Drawn(7), node), diff)], |row, diff| emitted.push((row, diff)));
+            state.close(vec![((Drawn::new(7), node), diff)], |row, diff| emitted.push((row, diff)));
             emitted
         };
         for node in (2..2000).rev() {
