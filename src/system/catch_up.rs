@@ -89,7 +89,8 @@ mod tests {
     fn a_start_replays_few_of_very_many_epochs() {
         let flow = Definition::new("word_count", word_count);
         let system = system(&flow, "not");
-        let served = system.serve(&[flow.clone()], ServeOptions::default()).expect("served");
+        let served =
+            system.serve(std::slice::from_ref(&flow), ServeOptions::default()).expect("served");
         served.wait_beyond("word_count", EPOCHS - 1).expect("visible");
         assert_eq!(boundaries(&system, &flow), [10, EPOCHS - REPLAYED_EPOCHS]);
         let counts = served.serving("word_count").expect("served");
@@ -109,7 +110,8 @@ mod tests {
             df.view("lines", lines.count("lines"));
         });
         let system = system(&flow, "not");
-        let served = system.serve(&[flow.clone()], ServeOptions::default()).expect("served");
+        let served =
+            system.serve(std::slice::from_ref(&flow), ServeOptions::default()).expect("served");
         let poisoned = EPOCHS - 2_000;
         assert!(served.wait_beyond("word_count", poisoned).is_err(), "it cannot pass");
         assert_eq!(boundaries(&system, &flow), [10]);
