@@ -23,8 +23,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A change may cost so many times what it costs by hand.
 const AT_MOST: f64 = 1.1;
-const GRAPHS: u64 = 5;
-const REPEATS: usize = 2;
+const GRAPHS: u64 = 10;
+const REPEATS: usize = 1;
 
 /// What is compared: a name, the operator, and the same by hand.
 const COMPARED: [(&str, fn(&mut Dataflow), fn(&mut Dataflow)); 2] =

@@ -45,7 +45,10 @@ where
 {
     let sharing = pairs.map(|(key, value)| (value, Drawn::new(key)));
     let links = by_epoch(sharing, "Links", |(value, _)| route(value), Links(Keys::default()));
-    let labels = links.clone().map(|(key, _)| (key.clone(), Drawn::new(key)));
+    // Each once: if a label were there as often as its node has links, each of them that comes or
+    // goes would change it, and have the node looked at once more, at the label's rank.
+    let nodes = by_epoch(links.clone().map(|(key, _)| key), "Nodes", route, Present::default());
+    let labels = nodes.map(|node| (node.clone(), Drawn::new(node)));
     let labels = propagate(links.arrange_by_key_named("Arrange: Links"), labels, |label| label.lot);
     let members = labels.map(|(key, label)| (label, key));
     by_epoch(
