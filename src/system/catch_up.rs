@@ -4,9 +4,10 @@
 //! all at once. So a start with many epochs behind the newest batch view leaves a newer one first,
 //! and replays only the last of them, so that who followed the changes before a crash goes on.
 
-use super::checkpoint::remove_old;
+use super::checkpoint::{remove_old, remove_unfinished};
 use super::options::Source;
-use super::{BatchOptions, Boundary, ServeOptions, System};
+use super::{BatchOptions, Boundary, ServeOptions, System, identity};
+use crate::batch_view::BatchView;
 use crate::dataflow::Definition;
 use crate::engine::Cluster;
 use crate::error::Result;
@@ -35,10 +36,17 @@ impl System {
         if !live || options.boundary != Boundary::Newest || options.cluster.processes() > 1 {
             return Ok(());
         }
+        let description = definition.describe()?;
+        // Names are enough to see that few are behind; opening a batch view checks all of it.
+        let there = BatchView::boundaries(&*self.disk, &self.root, &identity(&description))?;
+        let newest = there.into_iter().rfind(|boundary| *boundary <= end).unwrap_or(end);
+        if end - newest <= REPLAYED_EPOCHS_MAX {
+            return Ok(());
+        }
         let (Some(view), _) = self.fitting(definition, end, end)? else { return Ok(()) };
         let behind = end.saturating_sub(view.boundary());
         let saved = behind.saturating_mul(REPLAYED_STATE_BYTES);
-        if behind <= REPLAYED_EPOCHS_MAX || view.bytes() > saved.min(CHECKPOINT_STATE_BYTES_MAX) {
+        if view.bytes() > saved.min(CHECKPOINT_STATE_BYTES_MAX) {
             return Ok(());
         }
         let (upto, workers) = (end - REPLAYED_EPOCHS, options.cluster.workers);
@@ -49,8 +57,13 @@ impl System {
             ..BatchOptions::default()
         };
         match self.batch(definition, &options) {
-            Ok(_) => remove_old(self, &definition.describe()?),
-            Err(_) => Ok(()),
+            Ok(_) => remove_old(self, &description),
+            Err(error) => {
+                if !error.is_conflict() {
+                    remove_unfinished(self, &description);
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -58,10 +71,8 @@ impl System {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch_view::BatchView;
     use crate::dataflows::{Line, word_count};
     use crate::serving::Read;
-    use crate::system::identity;
 
     const EPOCHS: u64 = REPLAYED_EPOCHS_MAX + 20;
 
@@ -115,6 +126,9 @@ mod tests {
         let poisoned = EPOCHS - 2_000;
         assert!(served.wait_beyond("word_count", poisoned).is_err(), "it cannot pass");
         assert_eq!(boundaries(&system, &flow), [10]);
+        let identity = identity(&flow.describe().expect("it compiles"));
+        let begun = BatchView::begun(&*system.disk, &system.root, &identity).expect("read");
+        assert!(begun.is_empty(), "left of the batch run: {begun:?}");
         let readers = served.serving("word_count").expect("served");
         assert_eq!(readers.index().frontier(), poisoned);
         served.stop().expect("stopped");

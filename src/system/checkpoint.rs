@@ -147,6 +147,12 @@ pub(super) fn remove_old(system: &System, description: &Description) -> Result<(
     }
 }
 
+/// Removes what is left of a batch run that failed: a serving process would take it for one that
+/// goes on, and keep the past for it. The next writer removes it, too.
+pub(super) fn remove_unfinished(system: &System, description: &Description) {
+    let _ = remove_before(&*system.disk, &system.root, &identity(description), 0);
+}
+
 /// Has the dataflow reached its boundary, or failed, or does it stand still?
 pub(super) fn is_settled(entry: &Entry) -> bool {
     entry.status.stands()

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::remove_old;
+use super::checkpoint::{remove_old, remove_unfinished};
 use super::current::{Current, Running};
 use super::deploy::accept;
 use super::desk::Desk;
@@ -27,7 +27,7 @@ use super::fits::check_log;
 use super::mend::{Mended, mend};
 use super::pace::{Behind, Checkpoints, Pace};
 use super::{BatchOptions, LateWriter, Served, System, identity};
-use crate::batch_view::{BatchView, remove_before};
+use crate::batch_view::BatchView;
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -373,9 +373,7 @@ impl Watched {
         if let Err(error) = &made {
             self.pins.remove(&upto);
             if !error.is_conflict() {
-                // What is left of it would be pinned again. The next writer removes it, too.
-                let identity = identity(&self.description);
-                let _ = remove_before(&*system.disk, &system.root, &identity, 0);
+                remove_unfinished(system, &self.description);
             }
         }
         made.map(drop)
