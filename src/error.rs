@@ -115,6 +115,16 @@ impl Error {
         source.is_some_and(|kind| refused.contains(&kind))
     }
 
+    /// What was missing for a moment only may be there at the next try: room for one more open
+    /// file, of this process or of the machine. Nothing was done.
+    pub(crate) fn is_passing(&self) -> bool {
+        use rustix::io::Errno;
+        let code = self.0.source.as_ref().and_then(std::io::Error::raw_os_error);
+        code.is_some_and(|code| {
+            [Errno::MFILE, Errno::NFILE].iter().any(|passing| passing.raw_os_error() == code)
+        })
+    }
+
     /// The input was wrong: fix it and call again.
     pub fn is_input(&self) -> bool {
         self.kind() == Kind::Input

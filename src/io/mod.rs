@@ -149,6 +149,10 @@ pub trait File: Send + Sync + std::fmt::Debug {
     /// Returns when the content (and the length) is durable. After an error nothing is known of
     /// what was written since the last success, and a second try proves nothing.
     fn sync_data(&self) -> Result<()>;
+
+    /// Whether this open file is what others find at `path`: a file that was removed, renamed or
+    /// replaced there can still be written to, and nobody sees it.
+    fn is_at(&self, path: &Path) -> Result<bool>;
 }
 
 /// Holds an exclusive lock until dropped.

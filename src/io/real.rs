@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
-use super::real_lock::RealLock;
+use super::real_lock::{RealLock, is_at};
 use super::{Disk, File, Lock, Open, short};
 use crate::error::{Error, Result};
 
@@ -139,5 +139,9 @@ impl File for RealFile {
 
     fn sync_data(&self) -> Result<()> {
         self.file.sync_data().map_err(|e| failed("sync", &self.path, e))
+    }
+
+    fn is_at(&self, path: &Path) -> Result<bool> {
+        is_at(&self.file, path)
     }
 }

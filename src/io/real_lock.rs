@@ -67,7 +67,7 @@ fn flock(file: &fs::File) -> Result<(), Errno> {
 }
 
 /// Whether this open file is what has that name.
-fn is_at(file: &fs::File, path: &Path) -> Result<bool> {
+pub(super) fn is_at(file: &fs::File, path: &Path) -> Result<bool> {
     let open = file.metadata().map_err(|e| failed("stat", path, e))?;
     match fs::metadata(path) {
         Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),

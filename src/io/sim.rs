@@ -20,6 +20,8 @@ pub enum Fault {
     Broken,
     /// No space left (ENOSPC): writes keep some of their bytes, syncs lose theirs.
     Full,
+    /// The process has as many files open as it may (EMFILE): nothing was done.
+    Crowded,
 }
 
 /// A disk in memory. Clones share the same files.
@@ -163,6 +165,7 @@ fn failed(doing: &str, path: &Path, fault: Fault) -> Error {
     let error = match fault {
         Fault::Broken => std::io::Error::from_raw_os_error(5),
         Fault::Full => std::io::Error::from_raw_os_error(28),
+        Fault::Crowded => std::io::Error::from_raw_os_error(24),
     };
     Error::io(format!("{doing} {}", path.display()), error)
 }
@@ -337,7 +340,7 @@ impl File for SimFile {
             fits = fits.min(usize::try_from(room).unwrap_or(usize::MAX));
         }
         match fault {
-            Some(Fault::Broken) => fits = 0,
+            Some(Fault::Broken | Fault::Crowded) => fits = 0,
             Some(Fault::Full) => fits = fits.min(bytes.len() / 2),
             None => {}
         }
@@ -366,5 +369,9 @@ impl File for SimFile {
             Err(_) => file.lose(),
         }
         result
+    }
+
+    fn is_at(&self, path: &Path) -> Result<bool> {
+        Ok(self.disk.shared().state.names.files.get(path) == Some(&self.inode))
     }
 }

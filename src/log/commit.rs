@@ -1,7 +1,7 @@
 //! Group commit: everything that waits becomes one epoch, one write, one sync.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
@@ -14,7 +14,8 @@ use super::fingerprint::Fingerprint;
 use super::frame::{Header, encode_frame};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::Dir;
-use super::mark::{Mark, MarkWriter};
+use super::mark::Mark;
+use super::open_files::OpenFiles;
 use super::position::{Position, Retracted};
 use super::schemas::Schemas;
 use super::state::{Gathered, State, Verdict};
@@ -58,7 +59,8 @@ pub(super) struct Head {
     pub(super) end: u64,
     /// The next epoch.
     pub(super) upper: Epoch,
-    pub(super) mark: MarkWriter,
+    /// Shared with the thread that looks after their names.
+    pub(super) open: Arc<Mutex<OpenFiles>>,
     /// What was taken back so far.
     pub(super) retracted: Retracted,
     /// The format of the next frame file.
@@ -113,7 +115,8 @@ impl Head {
         let written = self.merge(batches).and_then(|batches| {
             let file = (self.file.version, self.file.salt);
             let frame = encode_frame(epoch, file, &mut header, &batches, &all)?;
-            self.dir.check_lock()?;
+            // A write behind the end of a file that was cut would leave a hole in it.
+            self.open().check()?;
             self.file.file.write_at(self.end, &frame)?;
             Ok((batches, frame.len() as u64))
         });
@@ -236,12 +239,20 @@ impl Head {
     /// Syncs the frame of `len` bytes that was just written, then says so in the mark.
     fn make_durable(&mut self, epoch: Epoch, len: u64) -> Result<()> {
         self.file.file.sync_data()?;
-        // Whoever has put another directory in the place of this one does not see what is here.
-        self.dir.check_lock()?;
         self.end += len;
         self.upper = epoch + 1;
         let mark = Mark { upper: self.upper, file: self.file.first, offset: self.end };
-        self.mark.advance(mark)
+        // Whoever has put another directory or file in the place of ours does not see what is here.
+        self.open().advance(mark)
+    }
+
+    fn open(&self) -> MutexGuard<'_, OpenFiles> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the mark durable.
+    pub(super) fn sync_mark(&self) -> Result<()> {
+        self.open().sync_mark()
     }
 
     /// The frame could not be written: its beginning is cut off again.
@@ -252,6 +263,10 @@ impl Head {
         schemas_before: usize,
     ) -> Outcome {
         self.schemas.truncate(schemas_before);
+        if error.is_conflict() || error.is_damaged() {
+            // The files are not as this writer left them: it leaves them so.
+            return poison(error, waiting);
+        }
         if let Err(worse) = self.file.file.truncate(self.end) {
             return poison(worse, waiting);
         }
@@ -269,19 +284,19 @@ impl Head {
         self.end - FILE_HEAD
     }
 
-    /// Starts a new frame file and returns the complete one; `None` if the disk is full and the
-    /// file goes on.
+    /// Starts a new frame file and returns the complete one; `None` if there is no room for one on
+    /// the disk, or among the files that may be open, and the file goes on.
     pub(super) fn rotate(&mut self) -> Result<Option<FrameFile>> {
         let next =
             match FrameFile::create(&self.dir, self.upper, (self.version, self.random.next())) {
                 Ok(next) => next,
-                Err(Ok(error)) if error.is_full() => return Ok(None),
+                Err(Ok(error)) if error.is_full() || error.is_passing() => return Ok(None),
                 Err(Ok(error) | Err(error)) => return Err(error),
             };
         self.end = FILE_HEAD;
         let mark = Mark { upper: self.upper, file: next.first, offset: self.end };
-        let complete = std::mem::replace(&mut self.file, next);
-        self.mark.advance(mark)?;
+        let complete = std::mem::replace(&mut self.file, next.clone());
+        self.open().rotate(next, mark)?;
         Ok(Some(complete))
     }
 }
@@ -299,6 +314,11 @@ pub(super) fn poisoned(error: &Error) -> Error {
     if error.is_conflict() {
         let message = format!("the log has stopped, it is not this process's any more: {error}");
         return Error::new(Kind::Stopped, message);
+    }
+    if error.is_damaged() {
+        let message = format!("the log has stopped, its files are not what was written: {error}");
+        return Error::new(Kind::Stopped, message)
+            .remedy("restart: recovery finds out what is there");
     }
     let message = format!("the log has stopped, its disk failed: {error}");
     Error::new(Kind::Stopped, message)

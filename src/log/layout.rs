@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::{Disk, Lock};
+use crate::limits;
 use crate::time::Epoch;
 
 pub(super) const MANIFEST: &str = "MANIFEST";
@@ -33,7 +34,8 @@ impl Dir {
 
     /// Looks again whether it is the directory at its path that is locked, and by this process.
     pub(super) fn check_lock(&self) -> Result<()> {
-        self.lock.as_ref().map_or(Ok(()), |lock| lock.check())
+        let check = || self.lock.as_ref().map_or(Ok(()), |lock| lock.check());
+        persist(Error::is_passing, check)
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -41,8 +43,25 @@ impl Dir {
     }
 
     pub(super) fn sync(&self) -> Result<()> {
-        self.disk.sync_dir(&self.path)
+        persist(Error::is_passing, || self.disk.sync_dir(&self.path))
     }
+}
+
+/// Does something again, a few times and each time later, while it fails with an error that `may
+/// pass`.
+pub(super) fn persist<T>(
+    may_pass: impl Fn(&Error) -> bool,
+    act: impl Fn() -> Result<T>,
+) -> Result<T> {
+    let mut pause = limits::DISK_RETRY_PAUSE;
+    for _ in 1..limits::DISK_TRIES {
+        match act() {
+            Err(error) if may_pass(&error) => std::thread::sleep(pause),
+            done => return done,
+        }
+        pause *= 2;
+    }
+    act()
 }
 
 /// What a file name in a log directory says.

@@ -5,13 +5,15 @@
 //! that a power failure takes back is an older one, and an older mark is merely modest.
 
 use super::envelope::{u32_at, u64_at};
-use super::layout::{Dir, MARK, damaged};
+use super::layout::{Dir, MARK, damaged, persist};
 use crate::error::Result;
 use crate::io::{File, Open, replace};
 use crate::time::Epoch;
 
 const SLOT_STRIDE: u64 = 4096;
 const SLOT: usize = 40;
+/// Bytes of the file.
+pub(super) const MARK_BYTES: u64 = SLOT_STRIDE * 2;
 const MAGIC: [u8; 4] = *b"DMRK";
 
 /// Everything below `upper` is durable; the newest of it ends at byte `offset` of the frame file
@@ -107,7 +109,7 @@ impl MarkWriter {
     pub(super) fn create(dir: &Dir, mark: Mark) -> Result<Self> {
         // Odd counters belong into the first slot.
         let counter = read_slots(dir).map_or(0, |found| found.counter + 1) | 1;
-        let mut bytes = vec![0; SLOT_STRIDE as usize * 2];
+        let mut bytes = vec![0; MARK_BYTES as usize];
         bytes[..SLOT].copy_from_slice(&mark.slot(counter));
         let second = SLOT_STRIDE as usize;
         bytes[second..second + SLOT].copy_from_slice(&mark.slot(counter + 1));
@@ -124,7 +126,12 @@ impl MarkWriter {
         let slot = mark.slot(self.counter);
         // A write that failed may have torn the slot, which readers would take for damage. Nothing
         // depends on this write but what they see, so it may simply be tried again.
-        self.file.write_at(offset, &slot).or_else(|_| self.file.write_at(offset, &slot))
+        persist(|_| true, || self.file.write_at(offset, &slot))
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> &dyn File {
+        self.file.as_ref()
     }
 
     pub(super) fn sync(&self) -> Result<()> {

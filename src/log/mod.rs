@@ -19,6 +19,7 @@ pub mod inspect;
 mod layout;
 mod manifest;
 mod mark;
+mod open_files;
 mod part;
 mod parts;
 mod position;

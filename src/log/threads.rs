@@ -1,16 +1,19 @@
 //! The writer's threads: one commits, one seals.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, SendTimeoutError, Sender, unbounded};
+use crossbeam::channel::{
+    Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded,
+};
 
 use super::append::{Ack, Append, Reply, stopped};
 use super::chunk::Sealed;
 use super::commit::{Head, Outcome, Request, again, poisoned};
 use super::envelope::{FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS};
 use super::frame_file::FrameFile;
+use super::open_files::OpenFiles;
 use super::sealer::Sealer;
 use super::writer::Shared;
 use crate::error::{Error, Result};
@@ -53,7 +56,11 @@ pub(super) fn start(
     background: bool,
 ) -> Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
+    // The commit thread's end is the end of it.
+    let (commits, committing) = bounded(0);
     let sealing = if background {
+        let (watched, open) = (Arc::clone(shared), Arc::clone(&head.open));
+        threads.push(spawn("log-watch", move || watch_loop(&watched, &open, &committing))?);
         let (jobs, inbox) = unbounded();
         // What recovery found complete is sealed first.
         let _ = jobs.send(Job { frames: None, replies: Vec::new() });
@@ -62,7 +69,7 @@ pub(super) fn start(
         Sealing::Background(jobs)
     } else {
         match sealer.run() {
-            Err(error) if !error.is_full() => return Err(error),
+            Err(error) if !waits(&error) => return Err(error),
             _ => Sealing::Inline(Box::new(sealer)),
         }
     };
@@ -72,7 +79,7 @@ pub(super) fn start(
         if let Err(error) = commit_loop(&shared, head, sealing, rotate_bytes) {
             shared.fail(&error);
         }
-        drop(exit);
+        drop((exit, commits));
     };
     // The commit thread goes first when they are joined: the sealer ends when it has ended.
     threads.insert(0, spawn("log-commit", commit)?);
@@ -126,7 +133,7 @@ fn commit_loop(
             return Ok(());
         }
         if closing && idle {
-            return head.mark.sync().map_err(|error| poisoned(&error));
+            return head.sync_mark().map_err(|error| poisoned(&error));
         }
     }
 }
@@ -260,12 +267,35 @@ fn seal_loop(shared: &Arc<Shared>, mut sealer: Sealer, inbox: &Receiver<Job>) {
     }
 }
 
+/// May sealing be tried again after this error, as if nothing had happened?
+fn waits(error: &Error) -> bool {
+    error.is_full() || error.is_passing()
+}
+
+/// Looks whether others find the files that are written, until the commit thread ends. One look
+/// proves nothing: a directory may be moved and put back.
+fn watch_loop(shared: &Shared, open: &Mutex<OpenFiles>, committing: &Receiver<()>) {
+    let mut lost_before = false;
+    while committing.recv_timeout(limits::OPEN_FILES_LOOK) == Err(RecvTimeoutError::Timeout) {
+        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = open.seem_lost();
+        if lost
+            && lost_before
+            && let Err(error) = open.check()
+        {
+            drop(open);
+            return shared.fail(&poisoned(&error));
+        }
+        lost_before = lost;
+    }
+}
+
 /// Seals what waits. A full disk leaves it waiting for the next job.
 fn work(shared: &Shared, sealer: &mut Sealer, job: Job) {
     sealer.waiting.extend(job.frames);
     match sealer.run() {
         Ok(upper) => answer(job.replies, || Ok(upper)),
-        Err(error) if error.is_full() => answer(job.replies, || Err(again(&error))),
+        Err(error) if waits(&error) => answer(job.replies, || Err(again(&error))),
         Err(error) => {
             let error = poisoned(&error);
             shared.fail(&error);

@@ -16,6 +16,7 @@ use super::correction::Taken;
 use super::find::Found;
 use super::fingerprint::{Fingerprint, fingerprint};
 use super::layout::Dir;
+use super::open_files::OpenFiles;
 use super::recovery::{Purpose, Recovered, recover};
 use super::sealer::Sealer;
 use super::state::State;
@@ -183,16 +184,18 @@ impl Writer {
             state: sealed_state,
             waiting: rotated.into(),
         };
+        let (frames, end) = (recovered.open, recovered.end);
+        let open = OpenFiles::new(dir.clone(), frames.clone(), end, recovered.mark);
         let head = Head {
             dir,
             clock,
             random: options.random,
             schemas: recovered.schemas,
             state,
-            file: recovered.open,
-            end: recovered.end,
+            file: frames,
+            end,
             upper,
-            mark: recovered.mark,
+            open: Arc::new(Mutex::new(open)),
             retracted: recovered.retracted,
             version,
         };
@@ -299,6 +302,12 @@ impl Writer {
     /// The first epoch that is not durable yet.
     pub fn upper(&self) -> Epoch {
         self.shared.live().upper
+    }
+
+    /// Why nothing is appended any more, until the process is started again; none while the writer
+    /// goes on.
+    pub fn failure(&self) -> Option<Error> {
+        self.shared.queue().failed.as_ref().map(again)
     }
 
     /// Who wrote which epochs; from the log's end on it is this writer.

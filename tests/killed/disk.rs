@@ -142,4 +142,8 @@ impl File for KillFile {
     fn sync_data(&self) -> Result<()> {
         self.disk.change(|| self.file.sync_data())
     }
+
+    fn is_at(&self, path: &Path) -> Result<bool> {
+        self.file.is_at(path)
+    }
 }

@@ -98,4 +98,8 @@ impl File for TimedFile {
         self.times.lock().unwrap_or_else(PoisonError::into_inner).push(begun.elapsed());
         outcome
     }
+
+    fn is_at(&self, path: &Path) -> Result<bool> {
+        self.file.is_at(path)
+    }
 }

@@ -1,0 +1,160 @@
+//! The two files that a writer keeps open, and the names under which others find them.
+//!
+//! A file that is removed, renamed or replaced below its writer can still be written and synced:
+//! nobody sees what is appended to it, and all of it is gone when the writer ends. So the names are
+//! looked at before each mark is written, hence before anything is acknowledged, and several times
+//! a second while nothing is appended. A writer that finds another file there, or none, or a
+//! shorter one, stops. What it holds and others do not find any more it puts back first: nothing
+//! that was acknowledged is lost with it.
+
+use std::path::{Path, PathBuf};
+
+use super::frame_file::FrameFile;
+use super::layout::{Dir, MARK, damaged};
+use super::mark::{MARK_BYTES, Mark, MarkWriter};
+use crate::error::{Error, Result};
+use crate::io::{File, Open};
+use crate::limits;
+
+/// The newest frame file and the mark, as they are open in the writer.
+#[derive(Debug)]
+pub(super) struct OpenFiles {
+    dir: Dir,
+    frames: FrameFile,
+    /// How far its frames are durable and marked.
+    end: u64,
+    mark: MarkWriter,
+    /// Why the writer must stop, once it was found.
+    lost: Option<Lost>,
+}
+
+/// A file that others do not find as the writer has it.
+#[derive(Clone, Debug)]
+struct Lost {
+    path: PathBuf,
+    what: String,
+}
+
+impl Lost {
+    fn error(&self) -> Error {
+        damaged(&self.path, 0, &self.what)
+            .remedy("find out who changes files there, then restart the process")
+    }
+}
+
+impl OpenFiles {
+    /// The files of a log that was recovered; the frames end at `end`.
+    pub(super) fn new(dir: Dir, frames: FrameFile, end: u64, mark: MarkWriter) -> Self {
+        OpenFiles { dir, frames, end, mark, lost: None }
+    }
+
+    /// Whether others find what the writer has open; puts back what they do not.
+    ///
+    /// # Errors
+    /// A conflict when the directory is not the one that was locked, damage when one of the files
+    /// is not: the log must not be written any more. What the system reports when it does not tell.
+    pub(super) fn check(&mut self) -> Result<()> {
+        if self.lost.is_none() {
+            self.dir.check_lock()?;
+            if let Some(mut lost) = self.look()? {
+                lost.what += &restore(&self.dir, &lost.path, self.held(&lost.path));
+                self.lost = Some(lost);
+            }
+        }
+        self.lost.as_ref().map_or(Ok(()), |lost| Err(lost.error()))
+    }
+
+    /// Whether [`check`](OpenFiles::check) would find something now. An error of the system says
+    /// nothing: the next append meets it, too.
+    pub(super) fn seem_lost(&self) -> bool {
+        match self.dir.check_lock() {
+            Err(error) => error.is_conflict(),
+            Ok(()) => self.lost.is_some() || self.look().is_ok_and(|lost| lost.is_some()),
+        }
+    }
+
+    fn look(&self) -> Result<Option<Lost>> {
+        let mark = self.dir.file(MARK);
+        for path in [&self.frames.path, &mark] {
+            let (file, len) = self.held(path);
+            let what = if !file.is_at(path)? {
+                "this is not the file that the writer has open: it was removed, renamed or \
+                 replaced"
+                    .to_owned()
+            } else if file.len()? < len {
+                format!("the file has {} bytes, {len} of them were durable", file.len()?)
+            } else {
+                continue;
+            };
+            return Ok(Some(Lost { path: path.clone(), what }));
+        }
+        Ok(None)
+    }
+
+    /// The open file of that name, and how many bytes of it count.
+    fn held(&self, path: &Path) -> (&dyn File, u64) {
+        if path == self.frames.path {
+            (self.frames.file.as_ref(), self.end)
+        } else {
+            (self.mark.file(), MARK_BYTES)
+        }
+    }
+
+    /// Says in the mark that the frames up to it are durable, if others find them.
+    ///
+    /// # Errors
+    /// As [`check`](OpenFiles::check); and when the mark cannot be written after several tries.
+    /// What is not marked must not be acknowledged.
+    pub(super) fn advance(&mut self, mark: Mark) -> Result<()> {
+        self.check()?;
+        self.mark.advance(mark)?;
+        self.end = mark.offset;
+        Ok(())
+    }
+
+    /// Goes on in `next`, which begins at `mark`.
+    ///
+    /// # Errors
+    /// As [`advance`](OpenFiles::advance).
+    pub(super) fn rotate(&mut self, next: FrameFile, mark: Mark) -> Result<()> {
+        (self.frames, self.end) = (next, mark.offset);
+        self.advance(mark)
+    }
+
+    /// Makes the mark durable.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub(super) fn sync_mark(&self) -> Result<()> {
+        self.mark.sync()
+    }
+}
+
+/// Writes what `file` holds under the name that it had, or beside it when that is taken; says what
+/// became of it.
+fn restore(dir: &Dir, path: &Path, (file, len): (&dyn File, u64)) -> String {
+    let taken = dir.disk.open(path, Open::Read).map_or_else(|e| !e.is_missing(), |_| true);
+    let with = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let to = if taken { with(".rescued") } else { path.to_owned() };
+    let write = || {
+        let draft = with(".tmp");
+        let copy = dir.disk.open(&draft, Open::Create)?;
+        let mut at = 0;
+        while at < len.min(file.len()?) {
+            let piece = (len - at).min(limits::COPY_BYTES).min(file.len()? - at);
+            copy.write_at(at, &file.read(at, piece as usize)?)?;
+            at += piece;
+        }
+        copy.sync_data()?;
+        dir.disk.rename(&draft, &to)?;
+        dir.sync()
+    };
+    match write() {
+        Ok(()) => format!("; what it held was written to {}", to.display()),
+        Err(error) => format!("; what it held ends with this process, a copy failed: {error}"),
+    }
+}
