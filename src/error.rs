@@ -102,6 +102,25 @@ impl Error {
         self
     }
 
+    /// The same error, for somebody else.
+    pub(crate) fn repeated(&self) -> Error {
+        let (kind, message, remedy) = (self.kind(), self.reason(), self.0.remedy.clone());
+        Error(Box::new(Inner { kind, message, remedy, source: None }))
+    }
+
+    /// What is wrong, and where, without what to do about it.
+    pub(crate) fn reason(&self) -> String {
+        match &self.0.source {
+            Some(source) => format!("{}: {source}", self.0.message),
+            None => self.0.message.clone(),
+        }
+    }
+
+    /// What to do about it; nothing when that is not known.
+    pub(crate) fn what_to_do(&self) -> &str {
+        self.0.remedy.as_deref().unwrap_or_default()
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> Kind {
         self.0.kind
@@ -123,6 +142,12 @@ impl Error {
         code.is_some_and(|code| {
             [Errno::MFILE, Errno::NFILE].iter().any(|passing| passing.raw_os_error() == code)
         })
+    }
+
+    /// Nothing can be written there at all.
+    pub(crate) fn is_read_only(&self) -> bool {
+        let source = self.0.source.as_ref().map(std::io::Error::kind);
+        source == Some(std::io::ErrorKind::ReadOnlyFilesystem)
     }
 
     /// The input was wrong: fix it and call again.
@@ -191,10 +216,7 @@ impl From<std::io::Error> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
-        if let Some(source) = &self.0.source {
-            write!(f, ": {source}")?;
-        }
+        f.write_str(&self.reason())?;
         if let Some(remedy) = &self.0.remedy {
             write!(f, " ({remedy})")?;
         }

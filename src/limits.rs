@@ -4,6 +4,7 @@
 
 mod bodies;
 mod checkpoints;
+mod concerns;
 mod files;
 mod history;
 mod results;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use bodies::*;
 pub use checkpoints::*;
+pub use concerns::*;
 pub use files::*;
 pub use history::*;
 pub use results::*;

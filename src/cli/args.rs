@@ -26,7 +26,9 @@ pub(super) use super::verify::{VerifyArgs, every};
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the layers disagree; 2 wrong input or usage; 3 something asked for is \
 missing; 4 conflict (a second writer, another version); 5 damage on disk; 6 data of a newer \
-format; 7 disk full; 8 operating system; 9 panic in user code; 10 stopped.";
+format; 7 disk full; 8 operating system; 9 panic in user code; 10 stopped; \
+11 the log of a serving process has stopped (a failed sync, a file that was taken away): start it \
+again.";
 
 /// The Lambda Architecture in one Rust function: batch, speed and serving layers that agree at
 /// every epoch.
@@ -345,6 +347,9 @@ pub(super) struct ServersArgs {
     /// The largest body of a request: 500KB, 2MB, 64MiB
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = size)]
     pub(super) max_body: u64,
+    /// Readers that are behind the log for longer are a concern: /readyz says so
+    #[arg(long, value_name = "TIME", default_value = "4s", value_parser = duration)]
+    pub(super) lag_bound: Duration,
 }
 
 impl ServersArgs {
@@ -367,6 +372,7 @@ impl ServersArgs {
             credentials: self.credentials.clone(),
             max_connections: Some(self.max_connections),
             max_body: Some(self.max_body),
+            lag_bound: Some(self.lag_bound),
         }
     }
 }

@@ -109,7 +109,9 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
         system.chose(definition)?;
     }
     let may_hand_over = true;
-    let mut hosting = Hosting { args, catalog, system, definitions, served, writer, may_hand_over };
+    let refused = None;
+    let mut hosting =
+        Hosting { args, catalog, system, definitions, served, writer, refused, may_hand_over };
     let outcome = hosting.run(None, None, listeners, || {
         if let Err(error) = link.serving() {
             tracing::warn!("the old process ended before it was told to: {error}");

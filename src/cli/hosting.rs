@@ -31,6 +31,8 @@ pub(super) struct Hosting<'a> {
     pub(super) definitions: &'a [Definition],
     pub(super) served: Served,
     pub(super) writer: Option<Arc<Writer>>,
+    /// Why there is no writer though there should be one.
+    pub(super) refused: Option<Error>,
     /// May a successor take over?
     pub(super) may_hand_over: bool,
 }
@@ -95,7 +97,8 @@ impl Hosting<'_> {
                 open()?;
             }
             let site = opened.as_ref().map(|open| &*open.site);
-            let outcome = attend(&self.served, self.args, input.take(), site);
+            let outcome =
+                attend(&self.served, self.args, self.writer.as_deref(), input.take(), site);
             match (outcome, opened) {
                 (Ok(Some(link)), Some(opened)) => match self.hand_over(link, opened)? {
                     None => break Ok(true),
@@ -120,6 +123,7 @@ impl Hosting<'_> {
         let writer = self.writer.as_ref().filter(|_| servers.appends()).cloned();
         // What is not served from the start may be deployed.
         let site = self.system.site(&self.served, self.catalog.all(), writer)?;
+        self.refused.iter().for_each(|error| site.refuse_appends(error));
         self.allow_handover(&site);
         Open::start(site, self.args, given).map(Some)
     }

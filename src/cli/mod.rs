@@ -41,6 +41,7 @@ mod config;
 mod demo;
 mod deploy;
 mod diff;
+mod ending;
 mod erase;
 mod flows;
 mod hosting;

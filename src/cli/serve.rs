@@ -12,7 +12,7 @@ use super::hosting::{Hosting, Open};
 use super::input::Input;
 use super::query::{self, RowPrinter};
 use super::sheet::{counted, grouped};
-use super::{launch, logs, signal, verify};
+use super::{ending, launch, logs, signal, verify};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
@@ -60,7 +60,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
     signal::watch()?;
     let appends = target.is_some() || args.servers.appends();
-    let writer = appends.then(|| system.writer()).transpose()?.map(Arc::new);
+    let log = appends.then(|| ending::writer_or_refusal(&system, target.is_none())).transpose()?;
+    let (writer, refused) = log.unwrap_or_default();
     // Only over HTTP can somebody ask what the operators do.
     let profiled = args.servers.listen.is_some();
     let mut options = ServeOptions::default().cluster(cluster).profiled(profiled);
@@ -79,6 +80,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     if let Some(first) = &first {
         let writer = writer.as_ref().filter(|_| args.servers.appends()).cloned();
         let site = first.site(&system, catalog.all(), writer)?;
+        refused.iter().for_each(|error| site.refuse_appends(error));
         opened = Some(Open::start(site, args, Listeners::default())?);
         options = options.relieving(first);
     }
@@ -90,7 +92,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let input = target.zip(writer.clone());
     let input = input.map(|(target, log)| Input::start(target, log, args.on_error, skipped));
     let (system, definitions) = (&system, &definitions[..]);
-    let mut hosting = Hosting { args, catalog, system, definitions, served, writer, may_hand_over };
+    let mut hosting =
+        Hosting { args, catalog, system, definitions, served, writer, refused, may_hand_over };
     let outcome = hosting.run(input, opened, Listeners::default(), || Ok(()));
     conclude(hosting, outcome, printed)
 }
@@ -137,7 +140,11 @@ pub(super) fn conclude(
             tracing::info!("{}: checkpoint at F = {}", checkpoint.dataflow, checkpoint.boundary);
         }
     });
+    let log_stopped = writer.as_ref().and_then(|writer| writer.failure());
     let closed = writer.and_then(Arc::into_inner).map_or(Ok(()), Writer::close);
+    if let Some(error) = log_stopped {
+        return Ok(ending::log_stopped(&error));
+    }
     outcome.and(stopped).and(closed)?;
     if args.servers.any() {
         tracing::info!("stopped");
@@ -258,6 +265,7 @@ pub(super) fn checkpoints(text: &str) -> Result<Checkpoints, String> {
 pub(super) fn attend(
     served: &Served,
     args: &ServeArgs,
+    writer: Option<&Writer>,
     mut input: Option<Input>,
     site: Option<&Site>,
 ) -> Result<Option<Link>> {
@@ -269,11 +277,17 @@ pub(super) fn attend(
         // What was read of it is in the log; nobody waits to see it.
         return input.map_or(Ok(None), |input| input.finish().map(|_| None));
     }
-    let mut status = Status::new(served, begun, args.servers.any())?;
+    let readers = args.servers.any();
+    let mut status = Status::new(served, begun, readers)?;
+    let mut ending = ending::Ending::default();
     let over = || signal::stopped() || args.time.is_some_and(|time| begun.elapsed() >= time);
     while !over() {
         if let Some(successor) = site.and_then(Site::successor) {
             return Ok(Some(successor));
+        }
+        if ending.is_near(writer, readers)? {
+            thread::sleep(LOOK);
+            continue;
         }
         if let Some(done) = input.take_if(|input| input.is_finished()) {
             let outcome = done.finish();
@@ -403,7 +417,10 @@ impl Status {
         self.told.retain(|name| served.failure(name).is_some());
         for name in served.dataflows() {
             if let Some(reason) = served.failure(&name).filter(|_| !self.told.contains(&name)) {
-                tracing::warn!("dataflow {name} stops, the others go on: {reason}");
+                // Servers tell it as a concern.
+                if !self.quiet {
+                    tracing::warn!("dataflow {name} stops, the others go on: {reason}");
+                }
                 self.told.push(name);
             }
         }

@@ -119,6 +119,27 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// A conflict that names the file and the holder's process id when somebody has it.
     fn lock(&self, path: &Path) -> Result<Box<dyn Lock>>;
+
+    /// How much room there is where `dir` lies; none where that is not known.
+    fn space(&self, dir: &Path) -> Result<Option<Space>> {
+        let _ = dir;
+        Ok(None)
+    }
+}
+
+/// The room on a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that this process may still write.
+    pub available: u64,
+    /// Bytes in all.
+    pub total: u64,
+    /// Files that may still be made.
+    pub files_available: u64,
+    /// Files in all; 0 where they are not counted.
+    pub files: u64,
+    /// Nothing may be written at all.
+    pub read_only: bool,
 }
 
 /// An open file. Positions are explicit, so a handle can be shared.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 
 use super::real_lock::{RealLock, is_at};
-use super::{Disk, File, Lock, Open, short};
+use super::{Disk, File, Lock, Open, Space, short};
 use crate::error::{Error, Result};
 
 /// The files of the machine.
@@ -90,6 +90,19 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path) -> Result<Box<dyn Lock>> {
         Ok(Box::new(RealLock::take(path)?))
+    }
+
+    fn space(&self, dir: &Path) -> Result<Option<Space>> {
+        let found =
+            rustix::fs::statvfs(dir).map_err(|e| failed("ask for the room at", dir, e.into()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Some(Space {
+            available: bytes(found.f_bavail),
+            total: bytes(found.f_blocks),
+            files_available: found.f_favail,
+            files: found.f_files,
+            read_only: found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+        }))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow_buffer::Buffer;
 
 use super::sim_state::{Names, State};
-use super::{Disk, File, Lock, Open, locked, moved, short};
+use super::{Disk, File, Lock, Open, Space, locked, moved, short};
 use crate::error::{Error, Result};
 
 /// What an injected failure looks like to the caller.
@@ -261,6 +261,19 @@ impl Disk for SimDisk {
         }
         shared.write_lock(path);
         Ok(Box::new(SimLock { disk: self.clone(), path: path.to_owned(), dir }))
+    }
+
+    /// Files are not counted.
+    fn space(&self, _dir: &Path) -> Result<Option<Space>> {
+        let shared = self.shared();
+        let used = shared.state.used();
+        Ok(shared.capacity.map(|total| Space {
+            available: total.saturating_sub(used),
+            total,
+            files_available: 0,
+            files: 0,
+            read_only: false,
+        }))
     }
 }
 

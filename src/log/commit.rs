@@ -327,5 +327,5 @@ pub(super) fn poisoned(error: &Error) -> Error {
 
 /// The same error for one more receiver.
 pub(super) fn again(error: &Error) -> Error {
-    Error::new(error.kind(), error.to_string())
+    error.repeated()
 }

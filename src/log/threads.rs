@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{
     Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded,
@@ -100,6 +100,7 @@ fn commit_loop(
     loop {
         let (group, replies, closing) = next_group(shared);
         let idle = group.is_empty() && replies.is_empty();
+        *shared.committing() = (!idle).then(Instant::now);
         if group.iter().any(|request| !request.taken.is_empty()) {
             expect_corrections(shared, &mut head, &mut sealing)?;
         }
@@ -129,6 +130,7 @@ fn commit_loop(
             };
             sealing.take(shared, Job { frames, replies });
         }
+        *shared.committing() = None;
         if shared.queue().failed.is_some() {
             return Ok(());
         }

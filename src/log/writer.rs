@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
@@ -81,6 +81,8 @@ pub(super) struct Shared {
     pub(super) state: Arc<Mutex<State>>,
     pub(super) linger: Duration,
     queue_bytes: usize,
+    /// Since when the group that is being committed and told of is under way.
+    pub(super) committing: Mutex<Option<Instant>>,
 }
 
 /// What waits for the commit thread.
@@ -115,6 +117,10 @@ impl Shared {
 
     pub(super) fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn committing(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.committing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -176,6 +182,7 @@ impl Writer {
             state: Arc::clone(&state),
             linger: options.linger,
             queue_bytes: options.queue_bytes,
+            committing: Mutex::default(),
         });
         let sealer = Sealer {
             dir: dir.clone(),
@@ -308,6 +315,12 @@ impl Writer {
     /// goes on.
     pub fn failure(&self) -> Option<Error> {
         self.shared.queue().failed.as_ref().map(again)
+    }
+
+    /// For how long the appends that are under way have been: the disk does not answer, or who
+    /// subscribed takes nothing; none when there are none.
+    pub fn stands_for(&self) -> Option<Duration> {
+        self.shared.committing().map(|since| since.elapsed())
     }
 
     /// Who wrote which epochs; from the log's end on it is this writer.

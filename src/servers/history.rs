@@ -6,6 +6,7 @@ use super::deployed::Deployed;
 use super::turn::Turn;
 use crate::dataflow::Graph;
 use crate::error::{Error, Result};
+use crate::io::Space;
 use crate::serving::Index;
 use crate::time::Epoch;
 
@@ -87,6 +88,21 @@ pub trait History: Send + Sync {
     fn rebuilding(&self, dataflow: &str) -> Option<String> {
         let _ = dataflow;
         None
+    }
+
+    /// Why the last attempt to leave a batch view of a dataflow has failed; none when there was
+    /// none, or it has not.
+    fn checkpoint_failure(&self, dataflow: &str) -> Option<Error> {
+        let _ = dataflow;
+        None
+    }
+
+    /// The room on the disk with the data; none where that is not known.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn space(&self) -> Result<Option<Space>> {
+        Ok(None)
     }
 
     /// Computes another version of `dataflow` beside the one that serves, compares them, and has

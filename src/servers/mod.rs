@@ -15,6 +15,8 @@
 //! - an error names place and remedy and never a secret.
 
 pub(crate) mod auth;
+mod concern;
+mod concerns;
 mod deployed;
 mod doorstep;
 mod entry;
@@ -39,6 +41,7 @@ mod turn;
 mod verified;
 mod watched;
 
+pub use concern::{Concern, ConcernKind};
 pub use deployed::Deployed;
 pub(crate) use doorstep::Doorstep;
 pub use grown::Grown;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::entry::Entries;
 use crate::error::Result;
@@ -23,6 +24,9 @@ pub struct ServersOptions {
     pub max_connections: Option<usize>,
     /// Bytes of an HTTP request's body [default: `limits::BODY_BYTES_MAX`].
     pub max_body: Option<u64>,
+    /// How long readers of a dataflow may be behind the log before that is told [default:
+    /// `limits::LAG_BOUND`].
+    pub lag_bound: Option<Duration>,
 }
 
 impl ServersOptions {

@@ -6,6 +6,7 @@ use axum::Router;
 
 use super::http;
 use super::site::Site;
+use crate::limits::LAG_BOUND;
 
 /// The routes of the HTTP interface that read and append, to merge into an axum service of your
 /// own: everything below `/v1/` that asks for the role `read` or `append`.
@@ -35,5 +36,8 @@ use super::site::Site;
 /// # }
 /// ```
 pub fn routes(site: &Arc<Site>) -> Router {
+    if let Err(error) = site.watch(LAG_BOUND) {
+        tracing::warn!("{error}");
+    }
     http::embedded(site)
 }

@@ -1,7 +1,7 @@
 //! The servers' own runtime: started beside the workers, stopped before them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
@@ -34,6 +34,7 @@ pub struct Servers {
     pg: Option<SocketAddr>,
     listeners: Listeners,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    site: Weak<Site>,
 }
 
 impl Servers {
@@ -63,7 +64,9 @@ impl Servers {
         let (stop, stopping) = watch::channel(false);
         let entries = Entries::open(options)?;
         let (listeners, tasks) = (Listeners::default(), Vec::new());
-        let mut servers = Servers { runtime: None, stop, http: None, pg: None, listeners, tasks };
+        let weak = Arc::downgrade(&site);
+        let (http, pg) = (None, None);
+        let mut servers = Servers { runtime: None, stop, http, pg, listeners, tasks, site: weak };
         if let Some(address) = options.listen {
             let (listener, bound, kept) = listen(&runtime, address, given.http)?;
             (servers.http, servers.listeners.http) = (Some(bound), Some(kept));
@@ -80,6 +83,7 @@ impl Servers {
             servers.tasks.push(runtime.spawn(watched::follow(watched, stopping.clone())));
         }
         servers.runtime = Some(runtime);
+        site.watch(options.lag_bound.unwrap_or(crate::limits::LAG_BOUND))?;
         Ok(servers)
     }
 
@@ -121,6 +125,9 @@ impl Servers {
                 }
             });
             runtime.shutdown_background();
+        }
+        if let Some(site) = self.site.upgrade() {
+            site.unwatch();
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What may be asked: the dataflows, the streams, the log.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use arrow_schema::SchemaRef;
 use tokio::sync::watch;
 
+use super::concerns::Concerns;
 use super::deployed::Deployed;
 use super::frontiers;
 use super::grown::Grown;
@@ -88,6 +89,10 @@ pub struct Site {
     pub load: Load,
     /// Since when.
     pub started: Instant,
+    /// What somebody must look at.
+    pub(super) concerns: Concerns,
+    /// Why this process has no writer though it should.
+    refusal: OnceLock<Error>,
 }
 
 impl Site {
@@ -102,7 +107,49 @@ impl Site {
         let (flows, streams) = (Grown::new(flows), Grown::new(streams));
         let (sql, load, started) = (super::sql::Shared::default(), Load::default(), Instant::now());
         let handover = Handover::default();
-        Arc::new(Site { flows, streams, writer, reader, history, sql, handover, load, started })
+        let (concerns, refusal) = (Concerns::default(), OnceLock::new());
+        Arc::new(Site {
+            flows,
+            streams,
+            writer,
+            reader,
+            history,
+            sql,
+            handover,
+            load,
+            started,
+            concerns,
+            refusal,
+        })
+    }
+
+    /// Appends are refused because the log could not be opened for writing; the first reason stays.
+    pub fn refuse_appends(&self, error: &Error) {
+        let _ = self.refusal.set(error.repeated());
+    }
+
+    /// Why appends are refused since the start, if they are.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        self.refusal.get().map(|error| {
+            let why = error.reason();
+            let message = format!("this process takes no appends since its start: {why}");
+            Error::new(error.kind(), message)
+                .remedy("make room, or have the disk writable, then restart the process")
+        })
+    }
+
+    /// Does this process append to the log?
+    pub(super) fn appends(&self) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.failure().is_none())
+    }
+
+    /// The first epoch that is not durable, as far as that can be told: of a log that cannot be
+    /// read the last one that is known.
+    pub(super) fn log_end(&self) -> Epoch {
+        self.reader.upper().unwrap_or_else(|_| {
+            let seen = self.flows.iter().map(|flow| flow.serving.index().frontier()).max();
+            self.writer.as_ref().map_or(seen.unwrap_or(0), |writer| writer.upper())
+        })
     }
 
     /// Answers for what was deployed, too.
@@ -165,6 +212,9 @@ impl Site {
     /// When this process only follows the log.
     pub fn appender(&self) -> Result<&Arc<Writer>> {
         self.writer.as_ref().ok_or_else(|| {
+            if let Some(refusal) = self.refusal() {
+                return refusal;
+            }
             Error::new(Kind::Conflict, "this process follows the log and takes no appends")
                 .remedy("append to the process that holds the log's lock")
         })

@@ -1,6 +1,8 @@
 //! Where rebuilds are asked for: the thread that looks after batch views makes them, in turn.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
@@ -14,6 +16,8 @@ pub(super) struct Desk {
     asks: Sender<Option<Ask>>,
     asked: Receiver<Option<Ask>>,
     attended: AtomicBool,
+    /// Why the last batch view of a dataflow that was to be left was not.
+    failures: Mutex<BTreeMap<String, Error>>,
 }
 
 /// Somebody wants a batch view made from all events.
@@ -35,7 +39,8 @@ impl Ask {
 impl Default for Desk {
     fn default() -> Self {
         let (asks, asked) = bounded(REBUILDS_WAITING_MAX);
-        Desk { asks, asked, attended: AtomicBool::new(false) }
+        let (attended, failures) = (AtomicBool::new(false), Mutex::default());
+        Desk { asks, asked, attended, failures }
     }
 }
 
@@ -62,6 +67,21 @@ impl Desk {
                 Err(_) => return Err(Error::new(Kind::Stopped, "the server stops")),
             }
         }
+    }
+
+    /// A batch view of a dataflow was left, or could not be.
+    pub(super) fn note(&self, dataflow: &str, made: Result<(), &Error>) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match made {
+            Ok(()) => failures.remove(dataflow),
+            Err(error) => failures.insert(dataflow.to_owned(), error.repeated()),
+        };
+    }
+
+    /// Why the last batch view of a dataflow that was to be left was not.
+    pub(super) fn failure(&self, dataflow: &str) -> Option<Error> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.get(dataflow).map(Error::repeated)
     }
 
     pub(super) fn is_attended(&self) -> bool {

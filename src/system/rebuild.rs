@@ -193,7 +193,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
             self.meet(&mut flows);
             for flow in &mut flows {
                 self.mend(flow);
-                for outcome in flow.look(&self.system, &self.options) {
+                for outcome in flow.look(&self.system, &self.options, &self.desk) {
                     self.report(flow.rebuilt(self.settle(flow, outcome, self.options.accept)));
                 }
             }
@@ -202,7 +202,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
             let outcome = match asked {
                 None => Err(unknown(&ask.dataflow)),
                 Some(flow) => {
-                    let outcome = flow.rebuild(&self.system, ask.accept);
+                    let outcome = flow.rebuild(&self.system, ask.accept, &self.desk);
                     let outcome = self.settle(flow, outcome, ask.accept || self.options.accept);
                     self.report(flow.rebuilt(outcome.as_ref().cloned().map_err(repeated)));
                     outcome
@@ -316,8 +316,13 @@ impl Watched {
         }
     }
 
-    fn look(&mut self, system: &System, options: &RebuildOptions) -> Vec<Result<Rebuild>> {
-        let failed = self.make(system, options).err().map(Err);
+    fn look(
+        &mut self,
+        system: &System,
+        options: &RebuildOptions,
+        desk: &Desk,
+    ) -> Vec<Result<Rebuild>> {
+        let failed = self.make(system, options, desk).err().map(Err);
         failed.into_iter().chain(self.take_up(system).transpose()).collect()
     }
 
@@ -337,7 +342,7 @@ impl Watched {
     }
 
     /// Makes a batch view from all events, as far as they are visible, and takes it up.
-    fn rebuild(&mut self, system: &System, accept: bool) -> Result<Rebuild> {
+    fn rebuild(&mut self, system: &System, accept: bool, desk: &Desk) -> Result<Rebuild> {
         let upto = self.index.frontier();
         if upto == 0 || !self.index.base_checked()? {
             let error = Error::new(Kind::Conflict, "the dataflow has not reached its boundary");
@@ -353,6 +358,7 @@ impl Watched {
         }
         if !there {
             self.batch(system, upto, false)?;
+            desk.note(&self.description.name, Ok(()));
         }
         // Also when what is served was fed in place up to here, and has no batch view.
         let outcome = self.swap(system, upto)?;
@@ -379,14 +385,15 @@ impl Watched {
         made.map(drop)
     }
 
-    /// Makes a checkpoint when it is time.
-    fn make(&mut self, system: &System, options: &RebuildOptions) -> Result<()> {
+    /// Makes a checkpoint when it is time, and notes at the desk what became of it.
+    fn make(&mut self, system: &System, options: &RebuildOptions, desk: &Desk) -> Result<()> {
         let upto = self.index.frontier();
         if upto <= self.index.boundary() || options.checkpoints == Checkpoints::Never {
             return Ok(());
         }
         let identity = identity(&self.description);
-        let newest = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
+        let newest = BatchView::boundaries(&*system.disk, &system.root, &identity);
+        let newest = newest.inspect_err(|error| desk.note(&self.description.name, Err(error)))?;
         let from = newest.into_iter().rfind(|at| *at <= upto).unwrap_or(0);
         if from > 0 && self.pace.state == 0 {
             let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, from);
@@ -409,6 +416,7 @@ impl Watched {
             Err(error) => Err(error),
         };
         self.pace.end(made.is_err());
+        desk.note(&self.description.name, made.as_ref().copied());
         made
     }
 

@@ -9,7 +9,7 @@ use super::{Boundary, DeployOptions, Served, System};
 use crate::dataflow::{Definition, Graph};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::io::beside;
+use crate::io::{Space, beside};
 use crate::log::{Reader, Writer};
 use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream, Turn, Wanted};
 use crate::serving::Index;
@@ -185,6 +185,14 @@ impl History for Recompute {
 
     fn rebuilding(&self, dataflow: &str) -> Option<String> {
         self.current.find(dataflow)?.status.held().map(|held| held.to_string())
+    }
+
+    fn checkpoint_failure(&self, dataflow: &str) -> Option<Error> {
+        self.desk.failure(dataflow)
+    }
+
+    fn space(&self) -> Result<Option<Space>> {
+        self.system.disk.space(&self.system.root)
     }
 
     fn deploy(

@@ -139,7 +139,7 @@ async fn streams(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, 
             stream: stream.name.clone(),
             columns: columns.collect(),
             dataflows: readers.map(|flow| flow.name.clone()).collect(),
-            appends: site.writer.is_some(),
+            appends: site.appends(),
         }
     });
     Ok(json_of(&StreamList { streams: streams.collect() }))

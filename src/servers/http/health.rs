@@ -8,6 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::query::NoQuery;
 use super::{Problem, Routes};
 use crate::error::{Error, Kind};
+use crate::servers::ConcernKind;
 use crate::servers::site::Site;
 
 pub(super) fn routes() -> Routes {
@@ -25,17 +26,19 @@ async fn healthz(_: NoQuery) -> &'static str {
     "ok\n"
 }
 
-/// Every dataflow has caught up with what was in the log when the process was started.
+/// Every dataflow has caught up with what was in the log when the process was started, and nothing
+/// must be looked at: appends, freshness and checkpoints go on.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
-    (status = 200, description = "Every dataflow has caught up", body = String),
+    (status = 200, description = "Every dataflow has caught up, and all goes on", body = String),
     (status = 400, description = "It takes no parameters", body = super::problem::Body,
      content_type = "application/problem+json"),
-    (status = 503, description = "One has not, or does not run any more",
+    (status = 503, description = "One has not, or something must be looked at: what and why",
      body = super::problem::Body, content_type = "application/problem+json")))]
 async fn readyz(State(site): State<Arc<Site>>, _: NoQuery) -> Result<&'static str, Problem> {
     for flow in &site.flows {
         if let Some(error) = site.history.failure(&flow.name) {
-            return Err(Error::new(Kind::Stopped, error.to_string()).into());
+            let kind = ConcernKind::DataflowFailed.name();
+            return Err(Error::new(Kind::Stopped, format!("{kind}: {error}")).into());
         }
         let index = flow.serving.index();
         if index.frontier() < index.boundary() || !index.base_checked()? {
@@ -53,5 +56,10 @@ async fn readyz(State(site): State<Arc<Site>>, _: NoQuery) -> Result<&'static st
             return Err(Error::new(Kind::Stopped, message).remedy("ask again in a moment").into());
         }
     }
-    Ok("ready\n")
+    let concerns = site.concerns();
+    if concerns.is_empty() {
+        return Ok("ready\n");
+    }
+    let all: Vec<String> = concerns.iter().map(ToString::to_string).collect();
+    Err(Error::new(Kind::Stopped, all.join("; ")).into())
 }

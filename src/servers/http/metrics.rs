@@ -12,6 +12,7 @@ use super::query::NoQuery;
 use super::{Problem, Routes, problem};
 use crate::error::Result;
 use crate::io::{Clock, RealClock, cpu_time, resident_bytes};
+use crate::servers::ConcernKind;
 use crate::servers::mode::blocking;
 use crate::servers::site::Site;
 use crate::serving::{IndexStatus, VerifiedStatus, ViewStatus};
@@ -27,16 +28,17 @@ pub(super) fn routes() -> Routes {
     (status = 400, description = "It takes no parameters", body = problem::Body,
      content_type = "application/problem+json")))]
 async fn metrics(State(site): State<Arc<Site>>, _: NoQuery) -> Result<impl IntoResponse, Problem> {
-    let text = blocking(move || exposed(&site)).await?;
+    let text = blocking(move || Ok(exposed(&site))).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
-fn exposed(site: &Site) -> Result<String> {
+fn exposed(site: &Site) -> String {
     let mut text = Exposition::default();
     let version = env!("CARGO_PKG_VERSION");
     text.gauge("diptych_build_info", "Always 1; its label is the version of the library.")
         .sample(&[("version", version)], 1);
-    let end = site.reader.upper()?;
+    let end = site.log_end();
+    concerns(&mut text, site);
     let flows: Vec<Looked> = site.flows.iter().map(|flow| Looked::at(site, flow, end)).collect();
     frontiers(&mut text, &flows, end);
     verifications(&mut text, &flows);
@@ -45,7 +47,24 @@ fn exposed(site: &Site) -> Result<String> {
     log(&mut text, site);
     clients(&mut text, site);
     process(&mut text);
-    Ok(text.finish())
+    text.finish()
+}
+
+/// What somebody must look at, and the room that is left.
+fn concerns(text: &mut Exposition, site: &Site) {
+    let now = site.concerns();
+    let help = "States that somebody must look at, by kind: /v1/status says what and why.";
+    let mut family = text.gauge("diptych_concerns", help);
+    for kind in ConcernKind::ALL {
+        let count = now.iter().filter(|concern| concern.kind == kind).count();
+        family.sample(&[("kind", kind.name())], count);
+    }
+    if let Ok(Some(space)) = site.history.space() {
+        text.gauge("diptych_disk_available_bytes", "Room on the data directory's disk.")
+            .sample(&[], space.available);
+        text.gauge("diptych_disk_bytes", "Size of the data directory's disk.")
+            .sample(&[], space.total);
+    }
 }
 
 /// A dataflow at the moment of the scrape.

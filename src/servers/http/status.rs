@@ -13,6 +13,7 @@ use super::answer::json_of;
 use super::query::NoQuery;
 use super::{Problem, Routes, problem};
 use crate::error::Result;
+use crate::servers::Concern;
 use crate::servers::mode::blocking;
 use crate::servers::site::{Flow, Site};
 use crate::serving::IndexStatus;
@@ -31,6 +32,8 @@ struct Status {
     log: LogStatus,
     /// What is served.
     dataflows: Vec<FlowStatus>,
+    /// What somebody must look at, that which lasts longest first; the same makes `/readyz` a 503.
+    concerns: Vec<Concern>,
 }
 
 /// The log.
@@ -40,7 +43,7 @@ struct LogStatus {
     lower: Epoch,
     /// The first epoch that is not durable yet.
     upper: Epoch,
-    /// Does this process append to it?
+    /// Does this process append to it? Not any more when a sync has failed: see `concerns`.
     appends: bool,
     /// Lines of standard input (`--stdin`) that were no records and were skipped.
     stdin_lines_skipped: u64,
@@ -128,15 +131,14 @@ struct ViewStatus {
         (status = 200, description = "The status", body = Status),
         (status = 400, description = "A parameter is wrong", body = problem::Body,
          content_type = "application/problem+json"),
-        (status = 500, description = "The log cannot be read", body = problem::Body,
+        (status = 500, description = "The work ended early", body = problem::Body,
          content_type = "application/problem+json"),
     ))]
 async fn status(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {
     let reader = Arc::clone(&site.reader);
-    let log = blocking(move || {
-        let upper = reader.upper()?;
-        Ok((reader.lower(), upper, reader.streams()))
-    });
+    let asked = Arc::clone(&site);
+    // A log that cannot be read is among the concerns.
+    let log = blocking(move || Ok((reader.lower(), asked.log_end(), reader.streams())));
     let (lower, upper, streams) = log.await?;
     let streams = streams.into_iter();
     let streams =
@@ -144,13 +146,14 @@ async fn status(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, P
     let log = LogStatus {
         lower,
         upper,
-        appends: site.writer.is_some(),
+        appends: site.appends(),
         stdin_lines_skipped: site.load.skipped_lines.load(Relaxed),
         streams: streams.collect(),
     };
     let dataflows = site.flows.iter().map(|flow| flow_status(&site, flow, upper)).collect();
     let uptime_seconds = site.started.elapsed().as_secs_f64();
-    Ok(json_of(&Status { uptime_seconds, log, dataflows }))
+    let concerns = site.concerns().to_vec();
+    Ok(json_of(&Status { uptime_seconds, log, dataflows, concerns }))
 }
 
 fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {

@@ -93,8 +93,21 @@ async function metrics() {
   }
 }
 
+/** What somebody must look at; says whether there is something. */
+function concerns(status) {
+  const list = byId('concerns');
+  const words = status.concerns.map((one) => `${one.reason}${one.remedy && ` (${one.remedy})`}`);
+  list.hidden = words.length === 0;
+  // Only what is new is said: it is read out.
+  if ([...list.children].map((one) => one.textContent).join('\n') !== words.join('\n')) {
+    list.replaceChildren(...words.map((one) => h('li', {}, one)));
+  }
+  return words.length > 0;
+}
+
 async function look() {
   const [status, figures] = await Promise.all([json('/v1/status'), metrics()]);
+  const concerned = concerns(status);
   await learn(status);
   const served = status.dataflows.filter((flow) => catalog.has(flow.dataflow));
   if (served.length === 0) {
@@ -112,12 +125,14 @@ async function look() {
   changes.upper = flow.upper;
   const failure = byId('failure');
   const trouble = flow.failure ?? flow.rebuilding;
-  failure.hidden = trouble === null;
+  // It comes to be a concern, and is told there then.
+  failure.hidden = trouble === null || concerned;
   if (trouble !== null && failure.textContent !== trouble) {
     failure.textContent = trouble;
   }
   if (flow.failure !== null) health('bad', `${name} has stopped`);
   else if (flow.rebuilding !== null) health('wait', `${name} is being rebuilt`);
+  else if (concerned) health('bad', status.concerns[0].kind.replaceAll('_', ' '));
   else health('good', 'live');
   if (ticks % GRAPH_TICKS === 0) graph.refresh();
   ticks += 1;

@@ -1,0 +1,64 @@
+//! A process that cannot append: one whose disk takes nothing at its start answers reads; one whose
+//! log has stopped ends, after its readers were told, and with an exit code of its own, so that a
+//! supervisor starts another.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::failed;
+use crate::error::{Error, Result};
+use crate::limits::LOG_STOPPED_GRACE;
+use crate::log::Writer;
+use crate::system::System;
+
+/// The exit code of a process whose log has stopped.
+const LOG_STOPPED: u8 = 11;
+
+/// Watches over the log of a serving process.
+#[derive(Default)]
+pub(super) struct Ending {
+    since: Option<Instant>,
+}
+
+impl Ending {
+    /// Has the log stopped? Then readers are still answered for a while, if there are any
+    /// (`readers`).
+    ///
+    /// # Errors
+    /// Why it stopped, when that while is over.
+    pub(super) fn is_near(&mut self, writer: Option<&Writer>, readers: bool) -> Result<bool> {
+        let Some(error) = writer.and_then(Writer::failure) else { return Ok(false) };
+        if self.since.is_none() && readers {
+            let seconds = LOG_STOPPED_GRACE.as_secs();
+            tracing::error!("nothing is appended any more; this process ends in {seconds} s");
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if readers && since.elapsed() < LOG_STOPPED_GRACE { Ok(true) } else { Err(error) }
+    }
+}
+
+/// The log's writer; or, where the disk takes nothing and `reads` are worth something without it,
+/// why there is none.
+///
+/// # Errors
+/// As [`System::writer`].
+pub(super) fn writer_or_refusal(
+    system: &System,
+    reads: bool,
+) -> Result<(Option<Arc<Writer>>, Option<Error>)> {
+    match system.writer() {
+        Ok(writer) => Ok((Some(Arc::new(writer)), None)),
+        Err(error) if reads && (error.is_full() || error.is_read_only()) => {
+            tracing::warn!("the log cannot be written, reads are answered: {error}");
+            Ok((None, Some(error)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Says why the log has stopped, and that the process ended by it.
+pub(super) fn log_stopped(error: &Error) -> ExitCode {
+    failed(error);
+    ExitCode::from(LOG_STOPPED)
+}
