@@ -187,3 +187,40 @@ fn from_the_command_line_by_number_or_by_time() {
         assert!(said.contains(why), "{said}");
     }
 }
+
+/// Whatever is damaged in `past/` is named, and the answer is right all the same.
+#[test]
+fn damage_among_the_views_of_the_past_is_named() {
+    let disk = SimDisk::new();
+    let system = System::with_disk(Arc::new(disk.clone()), ROOT);
+    filled(&system, 30);
+    assert!(ask(&system, 9).passed_over.is_empty());
+    let past: Vec<_> =
+        disk.files().into_iter().filter(|(path, _)| path.starts_with("data/past")).collect();
+    let hurt = |end: &str| {
+        let mut some = past.iter().filter(|(path, _)| path.to_string_lossy().contains(end));
+        let (path, content) = some.next().expect("a file");
+        let mut content = content.clone();
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+        (path.clone(), content)
+    };
+    for end in [".manifest", ".sealed", ".accumulation.", ".view."] {
+        // For itself, and as the one that a later epoch would begin at.
+        for epoch in [9, 14] {
+            past.iter().for_each(|(path, content)| disk.tamper(path, Some(content)));
+            let (path, content) = hurt(end);
+            disk.tamper(&path, Some(&content));
+            let answer = ask(&system, epoch);
+            let named: Vec<_> = answer.passed_over.iter().map(ToString::to_string).collect();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            assert!(named.iter().any(|one| one.contains(&name)), "{end}: {named:?}");
+            // What is made in its place is whole.
+            assert!(ask(&system, epoch).how == How::Found, "{end}");
+            disk.files()
+                .into_iter()
+                .filter(|(path, _)| path.starts_with("data/past"))
+                .for_each(|(path, _)| disk.tamper(&path, None));
+        }
+    }
+}

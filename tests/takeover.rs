@@ -297,6 +297,33 @@ fn a_takeover_is_not_noticed() {
     println!("the slowest answer took {:?}", load.longest.lock().expect("a lock"));
 }
 
+/// The old process ends at the very moment at which it hands over.
+#[test]
+fn the_new_process_serves_when_the_old_one_ends_at_once() {
+    let strace = Command::new("strace").arg("-V").output();
+    if !strace.is_ok_and(|output| output.status.success()) {
+        println!("skipped: there is no strace here");
+        return;
+    }
+    let place = Place::new();
+    // Sockets are passed by this call, and by it alone.
+    let inject = "inject=sendmsg:signal=KILL:when=1";
+    let serve = ["serve", "word_count", "--data", &place.data, "--listen", "127.0.0.1:0"];
+    let strace = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=sendmsg", "-e", inject, BINARY];
+    let old = Process::start(Path::new("strace"), &[&strace[..], &serve].concat());
+    let url = old.says("HTTP at ");
+    let load = Load::new(&url);
+    load.during_appends(0, 60);
+    let new = place.deploy(&place.another, &load.address, &[]);
+    new.says("warning: the old process has ended before it handed over");
+    assert_eq!(new.says("HTTP at "), url);
+    let again = Load::new(&url);
+    again.during_appends(1, 10);
+    new.terminate();
+    load.acknowledged.lock().expect("a lock").extend(again.into_acknowledged());
+    load.check(&place.data);
+}
+
 #[test]
 fn the_old_process_goes_on_when_the_new_one_dies() {
     let place = Place::new();

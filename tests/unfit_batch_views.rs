@@ -1,6 +1,6 @@
 //! A batch view that does not fit (of another version, of another log, half written, cut, or one
-//! for which there was no space) is refused with place and remedy, at the start and beside a
-//! server; what is served stays.
+//! for which there was no space) is passed over and named with place and remedy at the start, and
+//! refused so beside a server; what is served stays. It is derived, so it is no obstacle.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use diptych::io::SimDisk;
 use diptych::log::Writer;
 use diptych::serving::{Index, Read};
 use diptych::{
-    BatchOptions, Checkpoints, Definition, Error, RebuildOptions, Rebuilds, Rebuilt, ServeOptions,
-    Served, System, append,
+    BatchOptions, Checkpoints, Cluster, Definition, Error, RebuildOptions, Rebuilds, Rebuilt,
+    ServeOptions, Served, System, append,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -150,12 +150,20 @@ impl Serving {
     }
 }
 
-/// How a start on this disk is refused.
-fn refused(disk: &SimDisk) -> Error {
-    match system(disk).serve(&[flow("1")], ServeOptions::default()) {
-        Ok(_) => panic!("it was started"),
-        Err(error) => error,
-    }
+/// What a start on this disk passes over; it answers at epoch 1 as was answered `before`.
+fn passed_over(disk: &SimDisk, before: &[String]) -> Error {
+    let served = system(disk).serve(&[flow("1")], ServeOptions::default()).expect("served");
+    let mut named: Vec<_> = served.passed_over().map(ToString::to_string).collect();
+    assert_eq!(named.len(), 1, "{named:?}");
+    served.wait_beyond("bank", 1).expect("visible");
+    let index = served.index("bank").expect("an index");
+    assert_eq!(index.boundary(), 1, "the one before it");
+    let snapshot = index.snapshot(Read::AsOf(1)).expect("a snapshot");
+    let answers: Vec<_> =
+        (0..5).map(|view| snapshot.digest(view).expect("read").to_string()).collect();
+    assert_eq!(answers, before);
+    served.stop().expect("stopped");
+    Error::new(diptych::ErrorKind::Conflict, named.remove(0))
 }
 
 fn says(error: &Error, words: &[&str]) {
@@ -164,7 +172,7 @@ fn says(error: &Error, words: &[&str]) {
 }
 
 #[test]
-fn another_version_is_refused_by_name() {
+fn another_version_is_named_and_no_obstacle() {
     let serving = Serving::start();
     let (before, stranger) = (serving.answers(), made(&serving.disk, "2"));
     put(&serving.disk, &stranger);
@@ -173,13 +181,12 @@ fn another_version_is_refused_by_name() {
     says(&error, &["2.manifest", "version 2, not of \"bank\" version 1", "rebuild the batch view"]);
     let start = serving.disk.kill();
     serving.goes_on(&before);
-    let error = refused(&start);
-    assert!(error.is_conflict(), "{error}");
+    let error = passed_over(&start, &before);
     says(&error, &["2.manifest", "version 2, not of \"bank\" version 1", "rebuild the batch view"]);
 }
 
 #[test]
-fn another_log_is_refused_by_name() {
+fn another_log_is_named_and_no_obstacle() {
     let serving = Serving::start();
     let (before, stranger) = (serving.answers(), made_of_another_log(2));
     put(&serving.disk, &stranger);
@@ -190,7 +197,7 @@ fn another_log_is_refused_by_name() {
     says(&error, &words);
     let start = serving.disk.kill();
     serving.goes_on(&before);
-    says(&refused(&start), &words);
+    says(&passed_over(&start, &before), &words);
 }
 
 /// A log that was replaced by a shorter one: the old batch views are named, and not used.
@@ -329,10 +336,66 @@ fn a_full_disk_at_the_end_costs_the_checkpoint_only() {
     served.stop().expect("stopped");
 }
 
-/// An older copy of the log under newer batch views, which then grows beyond their boundary: the
-/// same log by name, other epochs.
+/// Digests of all views at an epoch.
+fn digests(index: &Index, epoch: u64) -> Vec<String> {
+    let snapshot = index.snapshot(Read::AsOf(epoch)).expect("a snapshot");
+    (0..5).map(|view| snapshot.digest(view).expect("read").to_string()).collect()
+}
+
+/// The files that say when batch views were sealed, swapped or overwritten: they are named, and the
+/// answers are as they were.
 #[test]
-fn a_batch_view_of_a_log_that_was_rolled_back_and_grew_again_is_refused() {
+fn a_wrong_or_swapped_sealed_file_is_named_and_no_obstacle() {
+    let disk = SimDisk::new();
+    let writer = system(&disk).writer().expect("a writer");
+    for id in 0..9 {
+        append(&writer, "transfers", &transfers(id, 1)).expect("appended");
+        if id == 4 {
+            system(&disk).batch(&flow("1"), &BatchOptions::default()).expect("a batch view");
+        }
+    }
+    writer.close().expect("closed");
+    // Another writer, so that the two are of other branches.
+    system(&disk).writer().expect("a writer").tick().expect("an epoch");
+    system(&disk).batch(&flow("1"), &BatchOptions::default()).expect("a batch view");
+    let right = system(&disk).recompute(&flow("1"), 10, Cluster::local(1), true);
+    let right = digests(&right.expect("recomputed"), 9);
+    let sealed = |boundary: u64| {
+        let path = dir("1").join(format!("{boundary:020}.sealed"));
+        let all = disk.files().into_iter();
+        let found = all.filter(|(found, _)| *found == path).map(|(_, content)| content).next();
+        (path, found.expect("a file"))
+    };
+    let [(five, of_five), (ten, of_ten)] = [sealed(5), sealed(10)];
+    assert_ne!(of_five, of_ten);
+    let flipped = |of: &[u8]| [&of[..10], &[of[10] ^ 1], &of[11..]].concat();
+    // What is put where, how many are passed over, and where the start begins.
+    let cases: [(&[(&PathBuf, Vec<u8>)], usize, u64); 4] = [
+        (&[(&five, of_ten.clone()), (&ten, of_five.clone())], 2, 10),
+        (&[(&ten, of_five.clone())], 1, 5),
+        (&[(&ten, flipped(&of_ten))], 1, 5),
+        (&[(&five, flipped(&of_five)), (&ten, Vec::new())], 2, 10),
+    ];
+    for (number, (put, passed, boundary)) in cases.into_iter().enumerate() {
+        let hurt = disk.kill();
+        put.iter().for_each(|(path, content)| hurt.tamper(path, Some(content)));
+        // A writer, too, and with it a server.
+        system(&hurt).writer().expect("a writer").close().expect("closed");
+        let served = system(&hurt).serve(&[flow("1")], ServeOptions::default()).expect("served");
+        let named: Vec<_> = served.passed_over().map(ToString::to_string).collect();
+        assert_eq!(named.len(), passed, "case {number}: {named:?}");
+        served.wait_beyond("bank", 9).expect("visible");
+        let index = served.index("bank").expect("an index");
+        assert_eq!(index.boundary(), boundary, "case {number}");
+        assert_eq!(digests(&index, 9), right, "case {number}");
+        served.stop().expect("stopped");
+    }
+}
+
+/// An older copy of the log under newer batch views, which then grows beyond their boundary: the
+/// same log by name, other epochs. They are never believed, and no obstacle.
+#[test]
+fn a_batch_view_of_a_log_that_was_rolled_back_and_grew_again_is_passed_over() {
     let disk = SimDisk::new();
     let grow = |disk: &SimDisk, from: i64, to: i64| {
         let writer = system(disk).writer().expect("a writer");
@@ -354,15 +417,25 @@ fn a_batch_view_of_a_log_that_was_rolled_back_and_grew_again_is_refused() {
         put(&rolled, &views);
         let (flow, system) = (flow("1"), system(&rolled));
         let flows = std::slice::from_ref(&flow);
-        let error = system.serve(flows, ServeOptions::default()).err().expect("refused");
-        let text = error.to_string();
-        assert!(error.is_conflict() && text.contains("the batch view at epoch 9"), "{text}");
+        let right = system.recompute(&flow, upper as u64, Cluster::local(1), true);
+        let right = digests(&right.expect("recomputed"), upper as u64 - 1);
+        let served = system.serve(flows, ServeOptions::default()).expect("served");
+        let named: Vec<_> = served.passed_over().map(ToString::to_string).collect();
+        let [text] = &named[..] else { panic!("{named:?}") };
+        assert!(text.contains("the batch view at epoch 9"), "{text}");
         assert!(text.contains("epoch 8 was sealed at") && text.contains("rolled back"), "{text}");
-        let options = BatchOptions { incremental: true, upto: Some(12), ..BatchOptions::default() };
-        if upper == 12 {
-            let error = system.batch(&flow, &options).expect_err("refused").to_string();
-            assert!(error.contains("rolled back"), "{error}");
-        }
+        served.wait_beyond("bank", upper as u64 - 1).expect("visible");
+        assert_eq!(digests(&served.index("bank").expect("an index"), upper as u64 - 1), right);
+        served.stop().expect("stopped");
+        // One that is made at its boundary takes its place.
+        let upto = Some(upper as u64);
+        let options = BatchOptions { incremental: true, upto, ..BatchOptions::default() };
+        assert_eq!(system.batch(&flow, &options).expect("made").from, 0, "nothing is continued");
+        let served = system.serve(flows, ServeOptions::default()).expect("served");
+        assert_eq!(served.passed_over().count(), 0);
+        served.wait_beyond("bank", upper as u64 - 1).expect("visible");
+        assert_eq!(digests(&served.index("bank").expect("an index"), upper as u64 - 1), right);
+        served.stop().expect("stopped");
     }
     // One from before this was written down is not asked.
     let unmarked = disk.kill();

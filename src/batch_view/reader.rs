@@ -33,7 +33,7 @@ pub struct BatchView {
 pub struct Newest {
     /// The newest batch view that is whole, if any.
     pub found: Option<BatchView>,
-    /// Newer ones that are not, each error with file and place: worth a warning.
+    /// Newer ones that are not, or do not fit, each error with its place: worth a warning.
     pub damaged: Vec<Error>,
 }
 
@@ -49,19 +49,34 @@ impl BatchView {
         identity: &Identity,
         at_most: Epoch,
     ) -> Result<Newest> {
+        BatchView::newest_that(disk, root, identity, at_most, |_| Ok(()))
+    }
+
+    /// [`BatchView::newest`] among those that `fit`: the others are passed over and named, too, as
+    /// are those of another dataflow or version that somebody has put there.
+    ///
+    /// # Errors
+    /// As there, and what `fits` says other than a conflict.
+    pub fn newest_that(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        identity: &Identity,
+        at_most: Epoch,
+        fits: impl Fn(&BatchView) -> Result<()>,
+    ) -> Result<Newest> {
         let mut newest = Newest { found: None, damaged: Vec::new() };
         for boundary in BatchView::boundaries(&*disk, root, identity)?.into_iter().rev() {
             if boundary > at_most {
                 continue;
             }
             let whole = BatchView::open(Arc::clone(&disk), root, identity, boundary)
-                .and_then(|view| view.verify().map(|()| view));
+                .and_then(|view| fits(&view).and_then(|()| view.verify()).map(|()| view));
             match whole {
                 Ok(view) => {
                     newest.found = Some(view);
                     break;
                 }
-                Err(error) if error.is_damaged() || error.is_missing() => {
+                Err(error) if error.is_damaged() || error.is_missing() || error.is_conflict() => {
                     newest.damaged.push(error);
                 }
                 Err(error) => return Err(error),

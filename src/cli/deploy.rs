@@ -20,6 +20,7 @@ use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Link, Waiting, secret_bytes};
 use crate::limits::{DEPLOY_CATCH_UP, SERVER_GRACE};
+use crate::log::Writer;
 use crate::servers::{Doorstep, Listeners, NAME_LEN};
 use crate::serving::{Index, Read, same_columns, view_diffs};
 use crate::system::{BatchOptions, LateWriter, ServeOptions, Served, System};
@@ -76,15 +77,7 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     signal::watch()?;
     let late = LateWriter::new();
     let served = prepare(&system, &definitions, &late, args)?;
-    let mut differs = false;
-    for definition in &definitions {
-        let there = versions.iter().find(|(name, _)| name == definition.name());
-        if let Some((name, version)) = there {
-            differs |= compare(&remote, &served, name, version, args)?;
-        } else {
-            tracing::info!("{}: it is new, nothing is compared", definition.name());
-        }
-    }
+    let differs = compare_all(&remote, &served, &definitions, &versions, args)?;
     if args.diff_only {
         served.stop()?;
         return Ok(if differs { ExitCode::from(DISAGREE) } else { ExitCode::SUCCESS });
@@ -93,7 +86,10 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
         served.stop()?;
         return Err(Error::new(Kind::Stopped, "not deployed: the old process goes on"));
     }
-    let (link, listeners) = ask(&remote, &system)?;
+    let (link, listeners) = match ask(&remote, &system) {
+        Ok((link, listeners)) => (Some(link), listeners),
+        Err(error) => (None, inherit(&system, &args.serve, error)?),
+    };
     let door = Doorstep::guard(&listeners, &args.serve.servers.options())?;
     // From here on an error ends this process, and the old one takes its place again.
     let writer = Arc::new(retry(RELEASE, || system.writer())?);
@@ -113,7 +109,7 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     let mut hosting =
         Hosting { args, catalog, system, definitions, served, writer, refused, may_hand_over };
     let outcome = hosting.run(None, None, listeners, || {
-        if let Err(error) = link.serving() {
+        if let Some(Err(error)) = link.map(Link::serving) {
             tracing::warn!("the old process ended before it was told to: {error}");
         }
         Ok(())
@@ -272,6 +268,51 @@ fn common_epoch(remote: &Remote, here: &Index, dataflow: &str) -> Result<Option<
             _ => std::thread::sleep(LOOK),
         }
     }
+}
+
+/// Compares what both serve. An old process that has ended meanwhile cannot be compared with: this
+/// one is to serve in its place, unless it was only to compare.
+fn compare_all(
+    remote: &Remote,
+    served: &Served,
+    definitions: &[Definition],
+    versions: &[(String, String)],
+    args: &DeployArgs,
+) -> Result<bool> {
+    let mut differs = false;
+    for definition in definitions {
+        let there = versions.iter().find(|(name, _)| name == definition.name());
+        let Some((name, version)) = there else {
+            tracing::info!("{}: it is new, nothing is compared", definition.name());
+            continue;
+        };
+        match compare(remote, served, name, version, args) {
+            Ok(one) => differs |= one,
+            Err(error) if error.kind() == Kind::Io && !args.diff_only => {
+                tracing::warn!(
+                    "{name}: the old process does not answer, nothing is compared: {error}"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(differs)
+}
+
+/// The old process has ended before it handed over: then the log is free, and nobody serves unless
+/// this one does, at sockets of its own. One that is still there goes on.
+///
+/// # Errors
+/// `error`, if the old process is there, or it is not known where to listen.
+fn inherit(system: &System, args: &ServeArgs, error: Error) -> Result<Listeners> {
+    let gone = matches!(error.kind(), Kind::Io | Kind::Stopped) && args.servers.listen.is_some();
+    // Only who is gone has released it: a look is enough, and is repeated when it counts.
+    let free = || system.writer().and_then(Writer::close);
+    if !gone || retry(RELEASE, free).is_err() {
+        return Err(error);
+    }
+    tracing::warn!("the old process has ended before it handed over: this one serves: {error}");
+    Ok(Listeners::default())
 }
 
 /// Asks who looks at the difference.

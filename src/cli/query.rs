@@ -103,7 +103,8 @@ fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCod
     let cluster = args.workers.cluster();
     if let Some(as_of) = args.as_of {
         let epoch = as_of.epoch(&reader)?;
-        let Past { index, how } = system.as_of(definition, epoch, cluster)?;
+        let Past { index, how, passed_over } = system.as_of(definition, epoch, cluster)?;
+        passed_over.iter().for_each(|error| eprintln!("warning: {error}"));
         let upper = epoch + 1;
         eprintln!("epoch {epoch}, {}", told(how, upper, "kept for who asks again"));
         print(&index, view, range, Some(epoch), printer()?)?;

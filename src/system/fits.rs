@@ -1,9 +1,10 @@
 //! Whether a batch view fits the function and the log it is asked to continue.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use super::System;
-use crate::batch_view::BatchView;
+use super::{System, identity};
+use crate::batch_view::{BatchView, remove_these};
 use crate::dataflow::Description;
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
@@ -98,6 +99,62 @@ fn check_end(view: &BatchView, reader: &Reader) -> Result<()> {
 }
 
 impl System {
+    /// The newest whole batch view of a dataflow at or below `at_most`, and what was passed over:
+    /// what is damaged, or of another history than the log's. A batch view is derived, so one that
+    /// does not fit is no obstacle.
+    ///
+    /// # Errors
+    /// When the directory or the log cannot be read, a batch view is of a newer format, or not of
+    /// the function's types.
+    pub fn newest(
+        &self,
+        description: &Description,
+        at_most: Epoch,
+    ) -> Result<(Option<BatchView>, Vec<Error>)> {
+        self.newest_of(description, &*self.reader()?, at_most)
+    }
+
+    /// [`System::newest`] for who reads the log.
+    pub(super) fn newest_of(
+        &self,
+        description: &Description,
+        reader: &Reader,
+        at_most: Epoch,
+    ) -> Result<(Option<BatchView>, Vec<Error>)> {
+        let (disk, identity) = (Arc::clone(&self.disk), identity(description));
+        let fits = |view: &BatchView| check_log(view, reader);
+        let newest = BatchView::newest_that(disk, &self.root, &identity, at_most, fits)?;
+        if let Some(view) = &newest.found {
+            check_types(description, view)?;
+        }
+        Ok((newest.found, newest.damaged))
+    }
+
+    /// Removes the batch view at `boundary` if it is damaged or of another history: it would be in
+    /// the way of the one that is made.
+    pub(super) fn remove_unfit(
+        &self,
+        description: &Description,
+        reader: &Reader,
+        boundary: Epoch,
+    ) -> Result<()> {
+        let identity = identity(description);
+        if !BatchView::boundaries(&*self.disk, &self.root, &identity)?.contains(&boundary) {
+            return Ok(());
+        }
+        let view = BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary);
+        let fits = view.and_then(|view| {
+            check_log(&view, reader)?;
+            view.verify()
+        });
+        match fits {
+            Err(error) if error.is_damaged() || error.is_missing() || error.is_conflict() => {
+                remove_these(&*self.disk, &self.root, &identity, &[boundary])
+            }
+            fits => fits,
+        }
+    }
+
     /// Is the batch view of this log's history?
     pub(crate) fn is_of(view: &BatchView, reader: &Reader) -> bool {
         check_log(view, reader).is_ok()

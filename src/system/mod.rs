@@ -134,6 +134,7 @@ impl System {
                 .remedy("append events first, for example with `ingest`"));
         }
         self.remove_former(&reader)?;
+        self.remove_unfit(&description, &reader, boundary)?;
         let earlier = self.earlier(definition, &description, &reader, (boundary, options))?;
         self.run_batch(definition, description, reader, (boundary, earlier), &self.root, options)
     }
@@ -185,29 +186,11 @@ impl System {
     ) -> Result<Option<BatchView>> {
         let last = boundary.checked_sub(1).filter(|_| options.incremental);
         let Some(last) = last else { return Ok(None) };
-        let Some(view) = self.newest(description, last)?.0 else { return Ok(None) };
-        check_log(&view, reader)?;
+        let Some(view) = self.newest_of(description, reader, last)?.0 else { return Ok(None) };
         // Events that came and went since are not fed at all.
         let range = (view.boundary(), boundary, view.boundary());
         let overtaken = overtaken(definition, description, reader, range)?;
         Ok(overtaken.is_none().then_some(view))
-    }
-
-    /// The newest whole batch view of a dataflow at or below `at_most`, and what was passed over.
-    ///
-    /// # Errors
-    /// When the directory cannot be read, or a batch view is of a newer format.
-    pub fn newest(
-        &self,
-        description: &Description,
-        at_most: Epoch,
-    ) -> Result<(Option<BatchView>, Vec<Error>)> {
-        let identity = identity(description);
-        let newest = BatchView::newest(Arc::clone(&self.disk), &self.root, &identity, at_most)?;
-        if let Some(view) = &newest.found {
-            check_types(description, view)?;
-        }
-        Ok((newest.found, newest.damaged))
     }
 
     /// Batch views of epochs that the log does not have.

@@ -30,6 +30,9 @@ pub struct Past {
     pub index: Index,
     /// What it took.
     pub how: How,
+    /// Batch views that were damaged, or of another history, and were passed over; each error names
+    /// its file.
+    pub passed_over: Vec<Error>,
 }
 
 /// What an answer about the past took.
@@ -55,7 +58,7 @@ impl System {
         let reader = self.reader()?;
         check_there(&reader, epoch)?;
         let upper = epoch + 1;
-        let mut nearest = self.nearest(&description, &reader, upper)?;
+        let (mut nearest, mut passed_over) = self.nearest(&description, &reader, upper)?;
         if let Some(view) = nearest.as_ref().filter(|view| view.boundary() < upper) {
             let range = (view.boundary(), upper, view.boundary());
             if overtaken(definition, &description, &reader, range)?.is_some() {
@@ -69,19 +72,21 @@ impl System {
             None => How::Recomputed,
         };
         // One that is found may be removed while it is opened: then it is made again.
-        if let (How::Found, Some(view)) = (how, &nearest)
-            && let Ok(index) = self.opened(&description, &reader, view)
-        {
-            return Ok(Past { index, how });
+        if let (How::Found, Some(view)) = (how, &nearest) {
+            match self.opened(&description, &reader, view) {
+                Ok(index) => return Ok(Past { index, how, passed_over }),
+                Err(error) if error.is_missing() => {}
+                Err(error) => passed_over.push(error),
+            }
         }
         let earlier = nearest.filter(|view| view.boundary() < upper);
         match self.make_past(definition, &description, &reader, (upper, earlier), &cluster) {
-            Ok(index) => Ok(Past { index, how }),
+            Ok(index) => Ok(Past { index, how, passed_over }),
             // Somebody else makes one, or they cannot be kept here.
             Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Full | Kind::Io) => {
                 tracing::debug!("epoch {epoch} is recomputed in memory: {error}");
                 let index = self.recompute(definition, upper, cluster, false)?;
-                Ok(Past { index, how })
+                Ok(Past { index, how, passed_over })
             }
             Err(error) => Err(error),
         }
@@ -104,21 +109,32 @@ impl System {
         self.root.join("past")
     }
 
-    /// The newest whole batch view at or below `upper`, of either kind.
+    /// The newest whole batch view at or below `upper`, of either kind; and what was passed over.
     fn nearest(
         &self,
         description: &Description,
         reader: &Reader,
         upper: Epoch,
-    ) -> Result<Option<BatchView>> {
-        let present = self.newest(description, upper)?.0;
+    ) -> Result<(Option<BatchView>, Vec<Error>)> {
+        let (present, mut passed_over) = self.newest_of(description, reader, upper)?;
         let (disk, identity) = (Arc::clone(&self.disk), identity(description));
-        let past = BatchView::newest(disk, &self.past(), &identity, upper)?.found;
         let fits = |view: &BatchView| {
-            check_types(description, view).is_ok() && check_log(view, reader).is_ok()
+            check_types(description, view)?;
+            check_log(view, reader)
         };
-        let both = present.into_iter().chain(past).filter(fits);
-        Ok(both.max_by_key(BatchView::boundary))
+        // Whatever is wrong there, all of it can be made again.
+        let past = match BatchView::newest_that(disk, &self.past(), &identity, upper, fits) {
+            Ok(newest) => {
+                passed_over.extend(newest.damaged);
+                newest.found
+            }
+            Err(error) => {
+                passed_over.push(error);
+                None
+            }
+        };
+        let nearest = present.into_iter().chain(past).max_by_key(BatchView::boundary);
+        Ok((nearest, passed_over))
     }
 
     fn make_past(

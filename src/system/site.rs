@@ -142,7 +142,9 @@ impl History for Recompute {
             return self.system.recompute(&running.definition, upper, cluster, from_scratch);
         };
         let past = beside(|| self.system.as_of(&running.definition, epoch, Cluster::local(1)));
-        Ok(past?.index)
+        let past = past?;
+        past.passed_over.iter().for_each(|error| tracing::warn!("{dataflow}: {error}"));
+        Ok(past.index)
     }
 
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index> {
