@@ -101,6 +101,17 @@ pub const BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
 /// Epochs that wait in a worker's channel.
 pub const EPOCHS_QUEUED_MAX: usize = 64;
 
+/// Epochs that wait in memory for who follows the log: seconds of them. Who is farther behind reads
+/// the log.
+pub const FOLLOWER_EPOCHS_MAX: usize = 1_024;
+
+/// Bytes of the epochs that wait in memory for who follows the log, however many do: what waits for
+/// one of them waits for those behind it, too.
+pub const FOLLOWER_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of the epochs that wait in a worker's channel; one epoch may have more.
+pub const BYTES_QUEUED_MAX: usize = 16 << 20;
+
 /// How often a process that only follows a log looks for new epochs.
 pub const FOLLOW_INTERVAL: Duration = Duration::from_millis(2);
 /// Bytes of one append request. Larger ones would hold everybody's sync up for too long.

@@ -8,9 +8,13 @@ mod logs;
 use std::sync::Arc;
 
 use diptych::io::SimDisk;
-use diptych::log::{Append, Reader};
+use diptych::limits::FOLLOWER_EPOCHS_MAX;
+use diptych::log::{Append, Heard, Reader};
 use logs::{DIR, content_of, one, open, replay, rows, rows_evolved, steady};
 use proptest::prelude::*;
+
+/// How long is waited for what comes at once.
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// One step of a random program.
 #[derive(Clone, Debug)]
@@ -52,7 +56,8 @@ fn batch(from: i64, len: u16, evolved: bool) -> arrow_array::RecordBatch {
 fn run(program: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
     let mut disk = SimDisk::new();
     let mut writer = open(&disk, steady(rotate_bytes))?;
-    let (_, mut live) = writer.subscribe(1000);
+    let mut live = writer.follow();
+    assert_eq!(live.join(), Some(0));
     let mut twin: logs::Content = Vec::new();
     let mut number = 0;
     for step in program {
@@ -79,7 +84,8 @@ fn run(program: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
                 writer.close()?;
                 writer = open(&disk, steady(rotate_bytes))?;
                 assert_eq!(writer.upper(), twin.len() as u64);
-                live = writer.subscribe(1000).1;
+                live = writer.follow();
+                assert_eq!(live.join(), Some(twin.len() as u64));
                 continue;
             }
         };
@@ -92,7 +98,9 @@ fn run(program: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
         expected.sort();
         let epoch = writer.append(append)?.wait()?.epoch;
         assert_eq!(epoch, twin.len() as u64);
-        let sealed = live.recv_timeout(std::time::Duration::from_secs(10)).expect("published");
+        let Heard::Epoch(sealed) = live.next(PATIENCE) else {
+            panic!("epoch {epoch} is not heard")
+        };
         assert_eq!((sealed.epoch, logs::events_of(&sealed)), (epoch, expected.clone()));
         twin.push(expected);
     }
@@ -265,23 +273,30 @@ fn readers_follow_a_writer_that_seals() {
     assert!(stat.segments > 20, "{stat:?}");
 }
 
-/// A subscriber that does not keep up holds the log up, and loses nothing.
+/// Who does not keep up holds nobody up, and loses nothing: it is let go, reads the log, and joins
+/// again where that ends.
 #[test]
-fn a_slow_subscriber_makes_appends_wait() {
+fn appends_wait_for_nobody_who_follows() {
     let disk = SimDisk::new();
     let writer = open(&disk, steady(1 << 40)).unwrap();
-    let (lower, live) = writer.subscribe(2);
-    // The third epoch is durable and acknowledged, but the log waits until it is taken.
-    for n in 0..3 {
-        let ack = writer.append(one("s", n)).unwrap().wait().unwrap();
-        assert_eq!(ack.epoch, lower + n as u64);
+    let (slow, fast) = (writer.follow(), writer.follow());
+    assert_eq!((slow.join(), fast.join()), (Some(0), Some(0)));
+    let upper = 2 * FOLLOWER_EPOCHS_MAX as u64;
+    for n in 0..upper {
+        let ack = writer.append(one("s", n as i64)).unwrap().wait().unwrap();
+        let Heard::Epoch(heard) = fast.next(PATIENCE) else { panic!("epoch {n} is not heard") };
+        assert_eq!((ack.epoch, heard.epoch), (n, n));
     }
-    let waiting = writer.append(one("s", 3)).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(250));
-    assert_eq!(writer.upper(), 3, "the fourth append waits");
-    let taken: Vec<_> = (0..4).map(|_| live.recv().unwrap().epoch).collect();
-    assert_eq!(taken, [0, 1, 2, 3]);
-    assert_eq!(waiting.wait().unwrap().epoch, 3);
+    assert!(matches!(slow.next(PATIENCE), Heard::Behind));
+    let reader = Reader::open(Arc::new(disk), DIR).unwrap();
+    assert_eq!(replay(&reader, 0, upper).unwrap().len() as u64, upper);
+    assert_eq!(slow.join(), Some(upper));
+    assert_eq!(writer.append(one("s", 0)).unwrap().wait().unwrap().epoch, upper);
     writer.close().unwrap();
-    assert!(live.recv().is_err(), "the subscription ends with the writer");
+    for follower in [slow, fast] {
+        let Heard::Epoch(last) = follower.next(PATIENCE) else { panic!("what waited is lost") };
+        assert_eq!(last.epoch, upper);
+        assert!(matches!(follower.next(PATIENCE), Heard::Closed), "it ends with the writer");
+        assert_eq!(follower.join(), None);
+    }
 }

@@ -141,4 +141,12 @@ impl Sealed {
     pub fn rows(&self) -> usize {
         self.chunks.iter().map(Chunk::len).sum()
     }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let taken = self.retractions.iter().map(|taken| &taken.events);
+        let chunks = self.chunks.iter().chain(taken);
+        let rows: usize = chunks.map(|chunk| chunk.rows.get_array_memory_size()).sum();
+        rows + size_of::<Sealed>()
+    }
 }

@@ -2,11 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossbeam::channel::{
-    Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded,
-};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::append::{Ack, Append, Reply, stopped};
 use super::chunk::Sealed;
@@ -20,10 +18,6 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::time::Epoch;
 
-/// How long a subscriber with a full channel is waited for before looking whether the writer is
-/// closing.
-const PATIENCE: Duration = Duration::from_millis(100);
-
 /// A complete frame file, if there is one, and who wants to know when it is sealed.
 struct Job {
     frames: Option<FrameFile>,
@@ -36,7 +30,7 @@ enum Sealing {
     Inline(Box<Sealer>),
 }
 
-/// Ends the subscriptions with its thread, and refuses everything if that ended in a panic.
+/// Lets go who follows with its thread, and refuses everything if that ended in a panic.
 struct Exit(Arc<Shared>);
 
 impl Drop for Exit {
@@ -44,7 +38,7 @@ impl Drop for Exit {
         if std::thread::panicking() {
             self.0.fail(&stopped());
         }
-        self.0.live().subscribers.clear();
+        self.0.live().close();
     }
 }
 
@@ -210,41 +204,11 @@ fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, boo
 
 /// Tells everybody that an epoch is durable.
 fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Reply, Ack)>) {
-    let mut live = shared.live();
-    live.upper = sealed.epoch + 1;
-    let subscribers = live.subscribers.clone();
-    drop(live);
+    shared.live().upper = sealed.epoch + 1;
     for (reply, ack) in acks {
         reply.send(Ok(ack));
     }
-    let mut gone = Vec::new();
-    for subscriber in subscribers {
-        if !deliver(shared, &subscriber, sealed) {
-            gone.push(subscriber);
-        }
-    }
-    if !gone.is_empty() {
-        let is_gone = |s: &Sender<_>| gone.iter().any(|g| g.same_channel(s));
-        shared.live().subscribers.retain(|subscriber| !is_gone(subscriber));
-    }
-}
-
-/// Whether the subscriber took the epoch, or still can be waited for.
-fn deliver(shared: &Shared, subscriber: &Sender<Arc<Sealed>>, sealed: &Arc<Sealed>) -> bool {
-    let mut sealed = Arc::clone(sealed);
-    loop {
-        match subscriber.send_timeout(sealed, PATIENCE) {
-            Ok(()) => return true,
-            Err(SendTimeoutError::Disconnected(_)) => return false,
-            Err(SendTimeoutError::Timeout(back)) => {
-                let queue = shared.queue();
-                if queue.closing || queue.failed.is_some() {
-                    return false;
-                }
-                sealed = back;
-            }
-        }
-    }
+    shared.live().followers.retain(|follower| follower.offer(sealed));
 }
 
 impl Sealing {

@@ -6,15 +6,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Sender, bounded};
 
 use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
 use super::branches;
-use super::chunk::Sealed;
 use super::commit::{Head, Request, again};
 use super::correction::Taken;
 use super::find::Found;
 use super::fingerprint::{Fingerprint, fingerprint};
+use super::follower::{Follower, Line};
 use super::layout::Dir;
 use super::open_files::OpenFiles;
 use super::recovery::{Purpose, Recovered, recover};
@@ -101,7 +101,9 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) upper: Epoch,
-    pub(super) subscribers: Vec<Sender<Arc<Sealed>>>,
+    pub(super) followers: Vec<Arc<Line>>,
+    /// Nothing more becomes durable.
+    pub(super) closed: bool,
 }
 
 impl std::fmt::Debug for Request {
@@ -143,7 +145,15 @@ impl Shared {
         }
         self.room.notify_all();
         self.work.notify_all();
-        self.live().subscribers.clear();
+        self.live().close();
+    }
+}
+
+impl Live {
+    /// Lets all who follow go: nothing more comes.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        self.followers.drain(..).for_each(|line| line.close());
     }
 }
 
@@ -178,7 +188,7 @@ impl Writer {
             queue: Mutex::default(),
             work: Condvar::new(),
             room: Condvar::new(),
-            live: Mutex::new(Live { upper, subscribers: Vec::new() }),
+            live: Mutex::new(Live { upper, followers: Vec::new(), closed: false }),
             state: Arc::clone(&state),
             linger: options.linger,
             queue_bytes: options.queue_bytes,
@@ -328,20 +338,12 @@ impl Writer {
         &self.branches
     }
 
-    /// Every epoch from `lower` (returned) on, in order, each after its sync. What is before
-    /// `lower` is for a [`Reader`](super::Reader).
+    /// Who wants to hear of each epoch right after its sync. It has to [join](Follower::join).
     ///
-    /// The channel holds `bound` epochs. While it is full the log waits, and so does everybody who
-    /// appends: that is the admission. Dropping the receiver ends the subscription. A closing
-    /// writer waits a moment only; the receiver then sees the channel end.
-    pub fn subscribe(&self, bound: usize) -> (Epoch, Receiver<Arc<Sealed>>) {
-        let (sender, receiver) = bounded(bound);
-        let mut live = self.shared.live();
-        // A failure is noted before the subscribers are dropped, so none is missed.
-        if self.shared.queue().failed.is_none() {
-            live.subscribers.push(sender);
-        }
-        (live.upper, receiver)
+    /// Appends never wait for who follows: one that falls too far behind is let go and reads the
+    /// log, for which there is a [`Reader`](super::Reader). A closing writer leaves it what waits.
+    pub fn follow(&self) -> Follower {
+        Follower::of(&self.shared)
     }
 
     /// Seals everything that is durable now into segments, for other Arrow readers to open;

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam::channel::Sender;
 
 use super::worker::Command;
 use crate::error::Result;
 use crate::limits;
-use crate::log::{Reader, Sealed};
+use crate::log::{Follower, Heard, Reader, Sealed};
 use crate::time::Epoch;
 
 /// Where epochs come from when the log has been read to its end.
 pub(crate) enum Tail {
-    /// From the writer in this process, right after its sync: epochs from the given one on.
-    Writer(Epoch, Receiver<Arc<Sealed>>),
+    /// From the writer in this process, right after its sync.
+    Writer(Follower),
     /// Another process writes: look at the directory.
     Follow,
     /// Nothing follows: stop at this frontier.
@@ -25,27 +25,26 @@ pub(crate) enum Tail {
     Join(Arc<Join>),
 }
 
-/// Subscribes to the writer of this process, if there is one.
-type Subscribe = Box<dyn Fn() -> Option<(Epoch, Receiver<Arc<Sealed>>)> + Send + Sync>;
+/// Follows the writer of this process, if there is one.
+type Subscribe = Box<dyn Fn() -> Option<Follower> + Send + Sync>;
 
-/// A writer that may be listened to once a dataflow has caught up: who listens holds the log up, so
-/// nobody may who is far behind. When that writer closes, the directory is followed again.
+/// A writer that this process does not have yet, or not for ever. When it closes, the directory is
+/// followed again.
 pub(crate) struct Join {
-    let_in: AtomicBool,
+    /// How often it was said that a writer is there.
+    let_in: AtomicU64,
     subscribe: Subscribe,
 }
 
 impl Join {
     /// Not let in yet.
-    pub(crate) fn new(
-        subscribe: impl Fn() -> Option<(Epoch, Receiver<Arc<Sealed>>)> + Send + Sync + 'static,
-    ) -> Join {
-        Join { let_in: AtomicBool::new(false), subscribe: Box::new(subscribe) }
+    pub(crate) fn new(subscribe: impl Fn() -> Option<Follower> + Send + Sync + 'static) -> Join {
+        Join { let_in: AtomicU64::new(0), subscribe: Box::new(subscribe) }
     }
 
     /// From now on epochs come from the writer, until it closes.
     pub(crate) fn let_in(&self) {
-        self.let_in.store(true, Ordering::Release);
+        self.let_in.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -66,21 +65,34 @@ impl Driver {
             Tail::Until(upper) => {
                 self.replay(&mut next, *upper)?;
             }
-            Tail::Writer(lower, epochs) => {
-                self.replay(&mut next, *lower)?;
-                self.listen(next, epochs);
-            }
+            Tail::Writer(follower) => self.keep_up(&mut next, follower)?,
             Tail::Follow => self.follow(&mut next, || false)?,
             Tail::Join(join) => {
+                let mut seen = 0;
                 while !self.stopped() {
-                    self.follow(&mut next, || join.let_in.swap(false, Ordering::AcqRel))?;
-                    if !self.stopped()
-                        && let Some((lower, epochs)) = (join.subscribe)()
-                    {
-                        self.replay(&mut next, lower)?;
-                        next = self.listen(next, &epochs);
+                    let let_in = || join.let_in.load(Ordering::Acquire);
+                    self.follow(&mut next, || let_in() != seen)?;
+                    seen = let_in();
+                    if let Some(follower) = (join.subscribe)() {
+                        self.keep_up(&mut next, &follower)?;
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the writer says is durable, until told to stop, or it closes. It waits for nobody:
+    /// what was not taken in time is read from the log.
+    fn keep_up(&self, next: &mut Epoch, follower: &Follower) -> Result<()> {
+        while !self.stopped() {
+            // Joined from afar, the queue would overflow again meanwhile.
+            self.replay(next, self.reader.upper()?)?;
+            let joined = follower.join();
+            // A writer that has closed may have written more before.
+            self.replay(next, joined.map_or_else(|| self.reader.upper(), Ok)?)?;
+            if joined.is_none() || !self.listen(next, follower) {
+                break;
             }
         }
         Ok(())
@@ -117,20 +129,24 @@ impl Driver {
         Ok(())
     }
 
-    /// Delivers what comes until told to stop, or the writer closes; gives the next epoch.
-    fn listen(&self, mut next: Epoch, epochs: &Receiver<Arc<Sealed>>) -> Epoch {
+    /// Delivers what comes; true when the rest has to be read from the log, false when told to stop
+    /// or the writer closes.
+    fn listen(&self, next: &mut Epoch, follower: &Follower) -> bool {
         let patience = Duration::from_millis(50);
         while !self.stopped() {
-            match epochs.recv_timeout(patience) {
-                Ok(sealed) if sealed.epoch >= next => {
-                    self.deliver(&sealed);
-                    next = sealed.epoch + 1;
+            match follower.next(patience) {
+                Heard::Epoch(sealed) if sealed.epoch >= *next => {
+                    if !self.deliver(&sealed) {
+                        break;
+                    }
+                    *next = sealed.epoch + 1;
                 }
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Heard::Epoch(_) | Heard::Nothing => {}
+                Heard::Behind => return true,
+                Heard::Closed => break,
             }
         }
-        next
+        false
     }
 
     /// Gives an epoch to every worker; false when told to stop before. No worker gets an epoch that

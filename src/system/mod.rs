@@ -215,16 +215,12 @@ impl System {
     pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
         let reader = self.reader()?;
         for definition in definitions {
-            // Before a writer is listened to: it waits for who listens.
             self.catch_up(definition, &options, reader.upper()?)?;
         }
         let (tail, end) = match options.source {
             Source::Directory => (Tail::Follow, reader.upper()?),
             Source::Until(upper) => (Tail::Until(upper), upper),
-            Source::Writer(writer) => {
-                let (lower, epochs) = writer.subscribe(crate::limits::EPOCHS_QUEUED_MAX);
-                (Tail::Writer(lower, epochs), lower)
-            }
+            Source::Writer(writer) => (Tail::Writer(writer.follow()), writer.upper()),
             Source::Join(ref late) => (Tail::Join(Arc::clone(&late.join)), reader.upper()?),
         };
         let late = match &options.source {

@@ -67,7 +67,7 @@ impl LateWriter {
         let place = Arc::clone(&slot);
         let join = Join::new(move || {
             let writer = place.lock().unwrap_or_else(PoisonError::into_inner);
-            writer.as_ref().map(|writer| writer.subscribe(crate::limits::EPOCHS_QUEUED_MAX))
+            writer.as_ref().map(|writer| writer.follow())
         });
         LateWriter { slot, join: Arc::new(join) }
     }

@@ -1,0 +1,181 @@
+//! Who hears of each epoch as soon as it is durable, in a queue with bounds.
+//!
+//! The log waits for no follower. One whose queue is full is dropped, queue and all: it has to read
+//! the log, and joins again when it is there. So what waits is one end of the log, however many
+//! follow, and has the bounds of one queue.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::chunk::Sealed;
+use super::writer::Shared;
+use crate::limits::{FOLLOWER_BYTES_MAX, FOLLOWER_EPOCHS_MAX};
+use crate::time::Epoch;
+
+/// Hears of epochs from the writer of the same process. Dropping it ends that.
+#[derive(Debug)]
+pub struct Follower {
+    line: Arc<Line>,
+    writer: Weak<Shared>,
+}
+
+/// What a [`Follower`] hears.
+#[derive(Debug)]
+pub enum Heard {
+    /// The next epoch is durable.
+    Epoch(Arc<Sealed>),
+    /// Nothing, for as long as it was to be waited.
+    Nothing,
+    /// It did not keep up (or has not joined yet): what it did not hear is in the log. It hears
+    /// nothing more before it [joins](Follower::join).
+    Behind,
+    /// The writer has closed, or has failed.
+    Closed,
+}
+
+/// The way from the writer to one follower.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    epochs: VecDeque<Arc<Sealed>>,
+    bytes: usize,
+    /// Epochs below are not for this follower.
+    from: Epoch,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Behind,
+    Joined,
+    Closed,
+}
+
+impl Follower {
+    /// Of the writer that `shared` is of; not joined yet.
+    pub(super) fn of(shared: &Arc<Shared>) -> Follower {
+        Follower { line: Arc::default(), writer: Arc::downgrade(shared) }
+    }
+
+    /// From the epoch that is returned on it hears of each, in order, for as long as it keeps up;
+    /// those before are in the log. None when the writer has closed, or has failed.
+    pub fn join(&self) -> Option<Epoch> {
+        let writer = self.writer.upgrade()?;
+        let mut live = writer.live();
+        // A failure is noted before the followers are let go, so none is missed.
+        if writer.queue().failed.is_some() || live.closed {
+            return None;
+        }
+        live.followers.retain(|line| !Arc::ptr_eq(line, &self.line));
+        *self.line.queue() = Queue { from: live.upper, place: Place::Joined, ..Queue::default() };
+        live.followers.push(Arc::clone(&self.line));
+        Some(live.upper)
+    }
+
+    /// What comes next, waiting for it at most for `patience`.
+    pub fn next(&self, patience: Duration) -> Heard {
+        let queue = self.line.queue();
+        let nothing = |queue: &mut Queue| queue.epochs.is_empty() && queue.place == Place::Joined;
+        let waited = self.line.changed.wait_timeout_while(queue, patience, nothing);
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if let Some(sealed) = queue.epochs.pop_front() {
+            queue.bytes -= sealed.bytes();
+            return Heard::Epoch(sealed);
+        }
+        match queue.place {
+            Place::Joined => Heard::Nothing,
+            Place::Behind => Heard::Behind,
+            Place::Closed => Heard::Closed,
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        *self.line.queue() = Queue { place: Place::Closed, ..Queue::default() };
+    }
+}
+
+impl Line {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands an epoch over, without waiting; false when this follower hears no more. One epoch
+    /// alone may have more than the bytes of a queue.
+    pub(super) fn offer(&self, sealed: &Arc<Sealed>) -> bool {
+        let mut queue = self.queue();
+        if queue.place != Place::Joined || sealed.epoch < queue.from {
+            return queue.place == Place::Joined;
+        }
+        let bytes = queue.bytes + sealed.bytes();
+        let full = bytes > FOLLOWER_BYTES_MAX || queue.epochs.len() >= FOLLOWER_EPOCHS_MAX;
+        if full && !queue.epochs.is_empty() {
+            *queue = Queue::default();
+        } else {
+            queue.bytes = bytes;
+            queue.epochs.push_back(Arc::clone(sealed));
+        }
+        let joined = queue.place == Place::Joined;
+        drop(queue);
+        self.changed.notify_all();
+        joined
+    }
+
+    /// Nothing more comes; what waits may still be taken.
+    pub(super) fn close(&self) {
+        let mut queue = self.queue();
+        if queue.place == Place::Joined {
+            queue.place = Place::Closed;
+        }
+        drop(queue);
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Append;
+    use crate::system::System;
+
+    /// Bytes are bounded as epochs are, and what one follower does is nothing to another.
+    #[test]
+    fn a_full_queue_is_let_go_in_bytes_and_in_epochs() {
+        let system = System::in_memory();
+        let writer = system.writer().expect("a writer");
+        let (slow, fast) = (writer.follow(), writer.follow());
+        assert!(matches!(slow.next(Duration::ZERO), Heard::Behind), "it has not joined");
+        assert_eq!((slow.join(), fast.join()), (Some(0), Some(0)));
+        let letters = "x".repeat(4 << 20);
+        let (mut upper, mut most) = (0, 0);
+        while !matches!(slow.line.queue().place, Place::Behind) {
+            let column = Arc::new(arrow_array::StringArray::from(vec![letters.as_str()])) as _;
+            let rows = arrow_array::RecordBatch::try_from_iter([("text", column)]).expect("rows");
+            writer.append(Append::rows("s", rows)).expect("queued").wait().expect("durable");
+            assert!(matches!(fast.next(Duration::from_mins(1)), Heard::Epoch(_)));
+            upper += 1;
+            most = most.max(slow.line.queue().bytes);
+            assert!(upper < 1_000, "it keeps everything");
+        }
+        assert!(most <= FOLLOWER_BYTES_MAX && most > FOLLOWER_BYTES_MAX / 2, "{most} bytes");
+        assert_eq!(slow.line.queue().bytes, 0, "nothing is kept for who reads the log");
+        assert!(matches!(slow.next(Duration::ZERO), Heard::Behind));
+        assert_eq!(slow.join(), Some(upper));
+        for epoch in upper..=upper + FOLLOWER_EPOCHS_MAX as Epoch {
+            assert_eq!(writer.tick().expect("durable"), epoch);
+            assert!(matches!(fast.next(Duration::from_mins(1)), Heard::Epoch(_)));
+        }
+        assert!(matches!(slow.next(Duration::ZERO), Heard::Behind));
+        writer.close().expect("closed");
+        assert!(matches!(fast.next(Duration::from_mins(1)), Heard::Closed));
+        assert_eq!(slow.join(), None);
+    }
+}
