@@ -112,6 +112,10 @@ pub const FOLLOWER_BYTES_MAX: usize = 64 << 20;
 /// Bytes of the epochs that wait in a worker's channel; one epoch may have more.
 pub const BYTES_QUEUED_MAX: usize = 16 << 20;
 
+/// How long what is in an epoch may take to finish it when serving stops: one that takes longer is
+/// left there, without a checkpoint. The log has everything.
+pub const WORKERS_GRACE: Duration = Duration::from_secs(10);
+
 /// How often a process that only follows a log looks for new epochs.
 pub const FOLLOW_INTERVAL: Duration = Duration::from_millis(2);
 /// Bytes of one append request. Larger ones would hold everybody's sync up for too long.

@@ -16,10 +16,10 @@ use super::{ending, launch, logs, signal, verify};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
+use crate::limits::WORKERS_GRACE;
 use crate::log::Writer;
 use crate::row::ByteRange;
 use crate::servers::{Listeners, Site};
-use crate::serving::Index;
 use crate::system::{
     Boundary, Checkpoints, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
     System, Verifications,
@@ -369,24 +369,38 @@ fn wait_for_boundary(served: &Served, name: &str) -> Result<Reached> {
 
 /// What is in the log now is visible in every dataflow that has not failed.
 pub(super) fn wait_for_all(served: &Served) -> Result<()> {
-    wait_for(served, |_| true)
+    wait_for(served, |name, last| served.wait_beyond(name, last))
 }
 
-/// As [`wait_for_all`], without those that still catch up with what was in the log at the start:
-/// none of their readers was told otherwise.
+/// As [`wait_for_all`], at a stop: without those that still catch up with what was in the log at the
+/// start (none of their readers was told otherwise), and without those that do not get there in
+/// time.
 pub(super) fn wait_for_fresh(served: &Served) -> Result<()> {
-    wait_for(served, |index| !index.is_stale())
+    let deadline = Instant::now() + WORKERS_GRACE;
+    wait_for(served, |name, last| {
+        let index = served.index(name)?;
+        while !index.is_stale() && index.frontier() <= last {
+            if Instant::now() >= deadline {
+                let at = index.frontier();
+                tracing::warn!("{name}: stopped at epoch {at} of {last}; the log has the rest");
+                break;
+            }
+            if let Some(error) = served.failure(name) {
+                return Err(error);
+            }
+            served.check()?;
+            index.wait_beyond(last, LOOK);
+        }
+        Ok(())
+    })
 }
 
-fn wait_for(served: &Served, which: impl Fn(&Index) -> bool) -> Result<()> {
+/// Does `wait` for every dataflow that has not failed, with the last epoch in the log now.
+fn wait_for(served: &Served, wait: impl Fn(&str, Epoch) -> Result<()>) -> Result<()> {
     let Some(last) = served.reader().upper()?.checked_sub(1) else { return Ok(()) };
     let names: Vec<_> = served.dataflows().collect();
-    for name in names.iter().filter(|name| served.failure(name).is_none()) {
-        if which(&served.index(name)?) {
-            served.wait_beyond(name, last)?;
-        }
-    }
-    Ok(())
+    let mut names = names.iter().filter(|name| served.failure(name).is_none());
+    names.try_for_each(|name| wait(name, last))
 }
 
 /// Why the first of those that failed did.

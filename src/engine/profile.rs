@@ -1,8 +1,8 @@
 //! What the operators of a process do, from the logs that timely and differential keep.
 //!
 //! Each worker has its own figures; a buffer of events at a time is added to them, at the end of
-//! each step at the latest. Readers add the workers up. Workers install the same dataflows in the
-//! same order, so an operator has the same address on each of them.
+//! each step at the latest. Readers add the workers up. All workers of a dataflow install it at the
+//! same place in their order, so an operator has the same address on each of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,7 +89,7 @@ impl Profile {
         for figures in &workers {
             sum.add(&figures.lock().unwrap_or_else(PoisonError::into_inner), dataflow);
         }
-        (!sum.operators.is_empty()).then(|| sum.graph(workers.len()))
+        (!sum.operators.is_empty()).then(|| sum.graph())
     }
 }
 
@@ -156,6 +156,8 @@ fn slot<T: Clone + Default>(list: &mut Vec<T>, id: usize) -> &mut T {
 /// The figures of several workers, by address.
 #[derive(Default)]
 struct Sum {
+    /// Those that have the dataflow.
+    workers: usize,
     operators: BTreeMap<Vec<usize>, (usize, Operator)>,
     channels: BTreeMap<usize, Channel>,
 }
@@ -169,6 +171,7 @@ impl Sum {
         let Some(root) = figures.operators.iter().rfind(named).map(|root| root.address[0]) else {
             return;
         };
+        self.workers += 1;
         for (id, operator) in figures.operators.iter().enumerate() {
             if operator.address.len() > 1 && operator.address.first() == Some(&root) {
                 let first = || (id, Operator { busy: Duration::ZERO, held: 0, ..operator.clone() });
@@ -188,7 +191,7 @@ impl Sum {
         }
     }
 
-    fn graph(&self, workers: usize) -> Graph {
+    fn graph(&self) -> Graph {
         let mut arrived = BTreeMap::<usize, i64>::new();
         let mut left = BTreeMap::<usize, i64>::new();
         let mut channels = Vec::new();
@@ -222,7 +225,7 @@ impl Sum {
                 records_held: whole(operator.held),
             }
         });
-        Graph { workers, operators: operators.collect(), channels }
+        Graph { workers: self.workers, operators: operators.collect(), channels }
     }
 
     /// The operator with that number in a scope; 0 is the scope's own border.

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::Thread;
 use std::time::Duration;
 
-use crossbeam::channel::Sender;
-
+use super::channel::Outbox;
 use super::worker::Command;
 use crate::error::Result;
 use crate::limits;
@@ -50,7 +48,7 @@ impl Join {
 
 /// The driver's view of the workers.
 pub(super) struct Driver {
-    pub(super) workers: Vec<(Sender<Command>, Thread)>,
+    pub(super) workers: Vec<Outbox>,
     pub(super) reader: Arc<Reader>,
     pub(super) stop: Arc<AtomicBool>,
     /// Every epoch below has been given to every worker.
@@ -152,19 +150,18 @@ impl Driver {
     /// Gives an epoch to every worker; false when told to stop before. No worker gets an epoch that
     /// another does not: so they stop at the same place.
     fn deliver(&self, sealed: &Arc<Sealed>) -> bool {
-        while self.workers.iter().any(|(commands, _)| commands.is_full()) {
+        let bytes = sealed.bytes();
+        while !self.workers.iter().all(|worker| worker.has_room(bytes)) {
             if self.stopped() {
                 return false;
             }
             std::thread::park_timeout(limits::DRIVER_PARK);
         }
-        for (commands, thread) in &self.workers {
-            // Nobody else sends while this thread runs, so there is room; a worker that has left
-            // already was told to stop.
-            if commands.try_send(Command::Epoch(Arc::clone(sealed))).is_err() {
+        for worker in &self.workers {
+            // A worker that has left already was told to.
+            if !worker.tell(Command::Epoch(Arc::clone(sealed))) {
                 return false;
             }
-            thread.unpark();
         }
         self.fed.store(sealed.epoch + 1, Ordering::Release);
         true

@@ -10,13 +10,17 @@
 //!          ▲ admission: epochs and bytes in flight against the probe
 //! ```
 
+mod channel;
 mod commands;
+mod crew;
 mod driver;
+mod dump;
 mod live;
 mod status;
 mod worker;
 
 pub(crate) use driver::{Join, Tail};
+pub(crate) use dump::Dumping;
 pub(crate) use live::{Live, LiveDataflow, Start};
 pub(crate) use status::{Held, LaneStatus};
 

@@ -8,8 +8,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use crossbeam::channel::bounded;
-
+use super::channel::channel;
 use super::worker::{Command, Inbox, LiveLane, LiveWorker};
 use crate::dataflow::Definition;
 use crate::engine::{Gather, Lane, history};
@@ -149,12 +148,14 @@ pub(super) fn run(
                 );
                 let lane = lane.expect("the dataflow compiles");
                 let lane = LiveLane::new(lane, Arc::default());
-                let (driver, commands) = bounded(upper as usize + 1);
+                let (driver, commands) = channel();
+                let driver = driver(std::thread::current());
                 for epoch in reader.epochs(boundary, upper).expect("the log is whole") {
                     let epoch = Arc::new(epoch.expect("the log is whole"));
-                    driver.send(Command::Epoch(epoch)).expect("there is room");
+                    assert!(driver.tell(Command::Epoch(epoch)), "it has not left");
                 }
-                let inbox = Inbox::Driver { commands, broadcast: None, first: id == 0 };
+                let (first, over) = (id == 0, Arc::default());
+                let inbox = Inbox::Driver { commands, broadcast: None, first, over };
                 (LiveWorker::new(vec![lane], inbox, true), driver)
             });
             while baton.act(id, || {

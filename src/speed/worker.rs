@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use crossbeam::channel::TryRecvError;
 use timely::worker::Worker;
 
+use super::channel::Incoming;
 use super::commands::{Commands, Message};
+use super::dump::Dump;
 use super::status::{Held, LaneStatus};
-use crate::engine::{Installed, Lane, share};
+use crate::engine::{Lane, share};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::{Clocks, Reader, Retraction, Sealed};
@@ -26,21 +29,16 @@ pub(super) enum Command {
     Stop,
 }
 
-/// Where accumulations go.
-pub(crate) struct Dump {
-    /// Writes one worker's share of the accumulations of the dataflow with that number.
-    pub(crate) write: Write,
-    /// Told by each worker when it has written everything.
-    pub(crate) done: Sender<Result<()>>,
-}
-
-/// Called with the number of a dataflow, the index of the worker, and the dataflow there.
-pub(crate) type Write = Box<dyn Fn(usize, usize, &mut Installed) -> Result<()> + Send + Sync>;
-
 /// Where this worker's epochs come from.
 pub(super) enum Inbox {
-    /// From the driver in this process; the first worker also broadcasts to other processes.
-    Driver { commands: Receiver<Command>, broadcast: Option<(Commands, Branches)>, first: bool },
+    /// From the driver in this process; the first worker also broadcasts to other processes. When
+    /// it is `over`, the worker leaves, whatever waits.
+    Driver {
+        commands: Incoming,
+        broadcast: Option<(Commands, Branches)>,
+        first: bool,
+        over: Arc<AtomicBool>,
+    },
     /// Read from the log, up to what the broadcast says is sealed. Each worker reads every epoch
     /// whole and feeds its share of it, so each holds the epochs in flight in its own memory.
     Log { broadcast: Commands, reader: Arc<Reader>, heard: Heard, next: Epoch },
@@ -98,6 +96,9 @@ impl LiveWorker {
     /// False when the worker has been told to leave.
     pub(super) fn turn(&mut self, worker: &mut Worker, park: Duration) -> bool {
         self.notice_faults();
+        if self.inbox.is_over() {
+            return self.leave(worker);
+        }
         self.drop_failed(worker);
         if !self.approach() {
             if self.lanes.iter().flatten().any(|live| live.lane.has_more()) {
@@ -165,12 +166,12 @@ impl LiveWorker {
             return;
         }
         let Some(dump) = self.dump.take() else { return };
-        let lanes = self.lanes.iter_mut().enumerate();
-        let lanes = lanes.filter_map(|(number, live)| Some((number, live.as_mut()?)));
         // What stands still is behind the others: it is written when it has been recomputed.
-        let mut lanes = lanes.filter(|(_, live)| live.held.is_none());
-        let outcome =
-            lanes.try_for_each(|(number, live)| (dump.write)(number, index, live.lane.installed()));
+        let mut lanes = self.lanes.iter_mut().flatten().filter(|live| live.held.is_none());
+        let outcome = match dump.begin() {
+            true => lanes.try_for_each(|live| (dump.write)(index, live.lane.installed())),
+            false => Ok(()),
+        };
         // Who waits for the last outcome finds that nobody holds what was written to any more.
         let done = dump.done.clone();
         drop(dump);
@@ -348,6 +349,20 @@ impl Inbox {
         }
     }
 
+    /// Whether the worker is to leave; all processes are told.
+    fn is_over(&mut self) -> bool {
+        match self {
+            Inbox::Driver { broadcast, first, over, .. } => {
+                let over = over.load(Ordering::Acquire);
+                if let (true, true, Some((broadcast, _))) = (over, *first, broadcast) {
+                    broadcast.send(Message::Stop);
+                }
+                over
+            }
+            Inbox::Log { heard, .. } => heard.stop,
+        }
+    }
+
     /// Tells all processes that a dataflow fails here.
     fn tell(&mut self, number: usize, error: &Error) {
         if let Some(broadcast) = self.broadcast() {
@@ -376,8 +391,8 @@ impl Inbox {
     /// Moves what has arrived to `queue`.
     fn receive(&mut self, queue: &mut VecDeque<Command>) -> Result<()> {
         match self {
-            Inbox::Driver { commands, broadcast, first } => {
-                let command = match commands.try_recv() {
+            Inbox::Driver { commands, broadcast, first, .. } => {
+                let command = match commands.take() {
                     Ok(command) => command,
                     Err(TryRecvError::Empty) => return Ok(()),
                     Err(TryRecvError::Disconnected) => Command::Stop,
@@ -388,9 +403,8 @@ impl Inbox {
                             let branch = branches.of(sealed.epoch).map(|branch| branch.0);
                             broadcast.send(Message::Sealed(sealed.epoch + 1, branch));
                         }
-                        Command::Stop => broadcast.send(Message::Stop),
                         // Only one process alone writes what its workers hold.
-                        Command::Dump(_) => {}
+                        Command::Dump(_) | Command::Stop => {}
                     }
                 }
                 queue.push_back(command);
@@ -402,9 +416,6 @@ impl Inbox {
                         queue.push_back(Command::Epoch(Arc::new(epoch?)));
                     }
                     *next = heard.sealed;
-                }
-                if std::mem::take(&mut heard.stop) {
-                    queue.push_back(Command::Stop);
                 }
             }
         }

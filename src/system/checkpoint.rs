@@ -8,15 +8,17 @@
 //! [`BatchOptions::incremental`]: super::BatchOptions::incremental
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::served::Entry;
 use super::{Served, System, identity, meta};
 use crate::batch_view::{BatchView, BatchViewWriter, remove_before};
 use crate::dataflow::Description;
+use crate::engine::Installed;
 use crate::error::{Error, Kind, Result};
-use crate::limits::{BATCH_VIEWS_KEPT, SCAN_CHUNK_ROWS};
+use crate::limits::{BATCH_VIEWS_KEPT, SCAN_CHUNK_ROWS, WORKERS_GRACE};
 use crate::serving::{Index, Read};
+use crate::speed::Dumping;
 use crate::time::Epoch;
 
 /// How long published epochs may take to reach the index once every worker has passed them.
@@ -38,52 +40,57 @@ impl System {
     /// of each dataflow, so that the next start costs what the state costs. The indexes go on
     /// answering at their frontier.
     ///
-    /// Dataflows that have failed, stand still, or have not reached their boundary, get none; nor
-    /// does any when several processes served: their state is spread.
+    /// Dataflows that have failed, stand still, have not reached their boundary, or are in an epoch
+    /// that takes longer than [`WORKERS_GRACE`], get none: those threads are left in it, and the log
+    /// has everything. Nor does any when several processes served: their state is spread.
     ///
     /// # Errors
     /// When the log could not be read on the way, or the disk refuses. The workers have left then,
     /// too, and there is no half batch view.
-    pub fn conclude(&self, mut served: Served) -> Result<Vec<Checkpoint>> {
+    pub fn conclude(&self, served: Served) -> Result<Vec<Checkpoint>> {
+        self.conclude_by(served, Instant::now() + WORKERS_GRACE)
+    }
+
+    fn conclude_by(&self, mut served: Served, deadline: Instant) -> Result<Vec<Checkpoint>> {
         let mut made = Vec::new();
         let mut outcome = Ok(());
         for deployed in served.current.take() {
-            match self.conclude(deployed) {
+            match self.conclude_by(deployed, deadline) {
                 Ok(some) => made.extend(some),
                 Err(error) => outcome = outcome.and(Err(error)),
             }
         }
         let fed = served.live.end_feeding();
-        let written = fed.and_then(|()| self.checkpoint(&served));
-        made.extend(served.stop().and(written)?);
+        let written = fed.and_then(|()| self.checkpoint(&served, deadline));
+        made.extend(served.stop_by(deadline).and(written)?);
         outcome.map(|()| made)
     }
 
-    fn checkpoint(&self, served: &Served) -> Result<Vec<Checkpoint>> {
-        if served.cluster.processes() > 1 || !served.entries.iter().all(is_settled) {
+    fn checkpoint(&self, served: &Served, deadline: Instant) -> Result<Vec<Checkpoint>> {
+        if served.cluster.processes() > 1 {
             return Ok(Vec::new());
         }
         // What is derived from events that were erased meanwhile must not reach the disk, or at
         // least must not last.
         served.reader.check_history()?;
-        let upper = served.live.fed();
-        let mut writers = Vec::new();
+        let mut begun = Vec::new();
         let mut made = Vec::new();
-        for entry in &served.entries {
-            let boundary = upper.max(entry.boundary);
-            let writer = self.begin(served, entry, boundary)?;
-            if boundary > 0 && !entry.status.stands() {
-                let (dataflow, existed) = (entry.description.name.clone(), writer.is_none());
-                made.push(Checkpoint { dataflow, boundary, existed });
+        for (number, entry) in served.entries.iter().enumerate().filter(|(_, one)| is_settled(one))
+        {
+            let boundary = served.live.fed(number).max(entry.boundary);
+            if boundary == 0 || entry.status.stands() {
+                continue;
             }
-            writers.push(writer.map(|writer| (boundary, Arc::new(writer))));
+            match self.begin(served, entry, boundary)? {
+                Some(writer) => begun.push(Begun::new(served, (number, boundary), writer)),
+                None => made.push(Checkpoint::of(entry, boundary, true)),
+            }
         }
-        Self::write_accumulations(served, &writers)?;
-        for (entry, writer) in served.entries.iter().zip(writers) {
-            let Some((boundary, writer)) = writer else { continue };
-            if entry.status.stands() {
-                // Since the writers were made: its workers wrote nothing.
-                made.retain(|made| made.dataflow != entry.description.name);
+        for Begun { number, boundary, writer, dumping } in begun {
+            let entry = &served.entries[number];
+            // What it stands still for since then, its workers did not write either.
+            if !dumping.finish(deadline)? || entry.status.stands() {
+                tracing::debug!("{}: no checkpoint, it is in an epoch", entry.description.name);
                 continue;
             }
             write_views(&entry.index, boundary, &writer, served.cluster.workers)?;
@@ -92,6 +99,7 @@ impl System {
             served.reader.check_history()?;
             writer.finish(meta(&entry.description, &served.reader, boundary)?)?;
             remove_old(self, &entry.description)?;
+            made.push(Checkpoint::of(entry, boundary, false));
         }
         Ok(made)
     }
@@ -112,28 +120,38 @@ impl System {
         let (disk, workers) = (Arc::clone(&self.disk), served.cluster.workers);
         BatchViewWriter::create(disk, &self.root, identity, boundary, workers).map(Some)
     }
+}
 
-    fn write_accumulations(
-        served: &Served,
-        writers: &[Option<(Epoch, Arc<BatchViewWriter>)>],
-    ) -> Result<()> {
-        let names = |entry: &Entry| -> Vec<String> {
-            entry.description.accumulations.iter().map(|(name, _)| name.clone()).collect()
-        };
-        let jobs: Vec<_> = writers
-            .iter()
-            .zip(&served.entries)
-            .map(|(writer, entry)| writer.clone().map(|(at, writer)| (at, writer, names(entry))))
-            .collect();
-        served.live.dump(Box::new(move |number, worker, installed| {
-            let Some((boundary, writer, names)) = &jobs[number] else { return Ok(()) };
-            for name in names {
-                let mut part = writer.accumulation(name, worker)?;
-                installed.dump(name, *boundary, &mut |block, rows| part.block(block, rows))?;
+impl Checkpoint {
+    fn of(entry: &Entry, boundary: Epoch, existed: bool) -> Checkpoint {
+        Checkpoint { dataflow: entry.description.name.clone(), boundary, existed }
+    }
+}
+
+/// A batch view whose accumulations the workers of a dataflow write.
+struct Begun {
+    number: usize,
+    boundary: Epoch,
+    writer: Arc<BatchViewWriter>,
+    dumping: Dumping,
+}
+
+impl Begun {
+    fn new(served: &Served, (number, boundary): (usize, Epoch), writer: BatchViewWriter) -> Begun {
+        let accumulations = &served.entries[number].description.accumulations;
+        let names: Vec<_> = accumulations.iter().map(|(name, _)| name.clone()).collect();
+        let writer = Arc::new(writer);
+        let parts = Arc::clone(&writer);
+        let write = move |worker: usize, installed: &mut Installed| {
+            for name in &names {
+                let mut part = parts.accumulation(name, worker)?;
+                installed.dump(name, boundary, &mut |block, rows| part.block(block, rows))?;
                 part.finish()?;
             }
             Ok(())
-        }))
+        };
+        let dumping = served.live.dump(number, Box::new(write));
+        Begun { number, boundary, writer, dumping }
     }
 }
 
@@ -217,11 +235,12 @@ mod tests {
         served.live.end_feeding().expect("fed");
         let held = Arc::new(());
         let slow = Slow(Arc::clone(&held));
-        let write = Box::new(move |_, _, _: &mut _| {
+        let write = Box::new(move |_, _: &mut _| {
             assert!(Arc::strong_count(&slow.0) > 1);
             Ok(())
         });
-        served.live.dump(write).expect("written");
+        let soon = std::time::Instant::now() + Duration::from_mins(1);
+        assert!(served.live.dump(0, write).finish(soon).expect("written"));
         assert_eq!(Arc::strong_count(&held), 1, "a worker still holds it");
         served.stop().expect("stopped");
     }

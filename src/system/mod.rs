@@ -217,11 +217,16 @@ impl System {
         for definition in definitions {
             self.catch_up(definition, &options, reader.upper()?)?;
         }
-        let (tail, end) = match options.source {
-            Source::Directory => (Tail::Follow, reader.upper()?),
-            Source::Until(upper) => (Tail::Until(upper), upper),
-            Source::Writer(writer) => (Tail::Writer(writer.follow()), writer.upper()),
-            Source::Join(ref late) => (Tail::Join(Arc::clone(&late.join)), reader.upper()?),
+        let end = match options.source {
+            Source::Directory | Source::Join(_) => reader.upper()?,
+            Source::Until(upper) => upper,
+            Source::Writer(writer) => writer.upper(),
+        };
+        let tail = || match &options.source {
+            Source::Directory => Tail::Follow,
+            Source::Until(upper) => Tail::Until(*upper),
+            Source::Writer(writer) => Tail::Writer(writer.follow()),
+            Source::Join(late) => Tail::Join(Arc::clone(&late.join)),
         };
         let late = match &options.source {
             Source::Join(late) => Some(late.clone()),

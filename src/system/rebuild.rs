@@ -29,10 +29,10 @@ use super::pace::{Behind, Checkpoints, Pace};
 use super::{BatchOptions, LateWriter, Served, System, identity};
 use crate::batch_view::BatchView;
 use crate::dataflow::{Definition, Description};
-use crate::engine::Cluster;
+use crate::engine::{Cluster, ended_by};
 use crate::error::{Error, Kind, Result};
 use crate::io::beside;
-use crate::limits::{DRIFT_ROWS, MEND_AGAIN, REBUILD_LOOK};
+use crate::limits::{DRIFT_ROWS, MEND_AGAIN, REBUILD_LOOK, WORKERS_GRACE};
 use crate::log::Reader;
 use crate::servers::Rebuild;
 use crate::serving::{Index, Pin, Read};
@@ -167,8 +167,8 @@ impl Drop for Rebuilds {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             self.desk.wake();
-            // A panic there was reported when it happened.
-            let _ = thread.join();
+            // It may be in a user's function. A panic there was reported when it happened.
+            ended_by(&[thread], Instant::now() + WORKERS_GRACE);
         }
     }
 }

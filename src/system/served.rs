@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::checkpoint::is_settled;
 use super::current::Current;
@@ -12,6 +12,7 @@ use super::options::LateWriter;
 use crate::dataflow::Description;
 use crate::engine::{Cluster, Progress};
 use crate::error::{Error, Kind, Result};
+use crate::limits::WORKERS_GRACE;
 use crate::log::{Reader, Writer};
 use crate::serving::{Index, Serving};
 use crate::speed::{LaneStatus, Live};
@@ -198,14 +199,22 @@ impl Served {
         self.live.wait()
     }
 
-    /// Stops feeding and lets the workers leave. The indexes go on answering at their frontier.
+    /// Stops feeding and lets the workers leave. The indexes go on answering at their frontier. A
+    /// worker that is in a user's function for longer than [`WORKERS_GRACE`] is left there, and ends
+    /// with it or with the process.
     ///
     /// # Errors
     /// When the log could not be read on the way.
     pub fn stop(self) -> Result<()> {
+        self.stop_by(Instant::now() + WORKERS_GRACE)
+    }
+
+    /// [`Served::stop`]; workers that are in an epoch at `deadline` are left there.
+    pub(super) fn stop_by(self, deadline: Instant) -> Result<()> {
         drop(self.relief);
         let deployed = self.current.take();
-        let deployed = deployed.into_iter().map(Served::stop).fold(Ok(()), Result::and);
-        self.live.stop().and(deployed)
+        let deployed = deployed.into_iter().map(|one| one.stop_by(deadline));
+        let deployed = deployed.fold(Ok(()), Result::and);
+        self.live.stop(deadline).and(deployed)
     }
 }

@@ -17,9 +17,10 @@ use super::current::Running;
 use super::{Served, System};
 use crate::batch_view::{BatchView, lineage};
 use crate::dataflow::Description;
-use crate::engine::Cluster;
+use crate::engine::{Cluster, ended_by};
 use crate::error::{Error, Result};
 use crate::io::give_way;
+use crate::limits::WORKERS_GRACE;
 use crate::log::inspect;
 use crate::serving::{Read, Verdict};
 
@@ -110,8 +111,8 @@ impl Drop for Verifications {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // A panic there was reported when it happened.
-            let _ = thread.join();
+            // It may be in a user's function. A panic there was reported when it happened.
+            ended_by(&[thread], Instant::now() + WORKERS_GRACE);
         }
     }
 }
