@@ -7,6 +7,7 @@ mod checkpoints;
 mod concerns;
 mod files;
 mod history;
+mod lag;
 mod results;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use checkpoints::*;
 pub use concerns::*;
 pub use files::*;
 pub use history::*;
+pub use lag::*;
 pub use results::*;
 
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are
@@ -100,21 +102,6 @@ pub const BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
 
 /// Epochs that wait in a worker's channel.
 pub const EPOCHS_QUEUED_MAX: usize = 64;
-
-/// Epochs that wait in memory for who follows the log: seconds of them. Who is farther behind reads
-/// the log.
-pub const FOLLOWER_EPOCHS_MAX: usize = 1_024;
-
-/// Bytes of the epochs that wait in memory for who follows the log, however many do: what waits for
-/// one of them waits for those behind it, too.
-pub const FOLLOWER_BYTES_MAX: usize = 64 << 20;
-
-/// Bytes of the epochs that wait in a worker's channel; one epoch may have more.
-pub const BYTES_QUEUED_MAX: usize = 16 << 20;
-
-/// How long what is in an epoch may take to finish it when serving stops: one that takes longer is
-/// left there, without a checkpoint. The log has everything.
-pub const WORKERS_GRACE: Duration = Duration::from_secs(10);
 
 /// How often a process that only follows a log looks for new epochs.
 pub const FOLLOW_INTERVAL: Duration = Duration::from_millis(2);

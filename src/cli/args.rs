@@ -13,7 +13,7 @@ use super::serve::checkpoints;
 use crate::System;
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::servers::ServersOptions;
+use crate::servers::{MaxLag, ServersOptions};
 use crate::time::Epoch;
 
 pub(super) use super::admission::{TokenArgs, TokenCommand};
@@ -225,6 +225,11 @@ pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
     if bytes > most { Err(format!("{text} is above {most} bytes")) } else { Ok(bytes) }
 }
 
+/// How far a dataflow may be behind: `30s`; a number alone is epochs.
+fn max_lag(text: &str) -> std::result::Result<MaxLag, String> {
+    count(text).map(MaxLag::Epochs).or_else(|_| duration(text).map(MaxLag::Time))
+}
+
 #[derive(Args, Debug)]
 pub(super) struct FlowsArgs {
     /// Only this dataflow
@@ -350,6 +355,10 @@ pub(super) struct ServersArgs {
     /// Readers that are behind the log for longer are a concern: /readyz says so
     #[arg(long, value_name = "TIME", default_value = "4s", value_parser = duration)]
     pub(super) lag_bound: Duration,
+    /// Refuse events (503) while a dataflow that reads them is farther behind the log: 30s, 5m, or
+    /// a number of epochs [default: never]
+    #[arg(long, value_name = "TIME|EPOCHS", value_parser = max_lag)]
+    pub(super) max_lag: Option<MaxLag>,
 }
 
 impl ServersArgs {
@@ -372,6 +381,7 @@ impl ServersArgs {
             credentials: self.credentials.clone(),
             max_connections: Some(self.max_connections),
             max_body: Some(self.max_body),
+            max_lag: self.max_lag,
             lag_bound: Some(self.lag_bound),
         }
     }

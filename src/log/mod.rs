@@ -2,6 +2,7 @@
 
 mod append;
 mod at_time;
+mod backlog;
 mod backup;
 mod branches;
 mod chunk;
@@ -38,6 +39,7 @@ mod writer;
 
 pub use append::{Ack, Append, Pending, Producer};
 pub use at_time::AtTime;
+pub use backlog::Backlog;
 pub use backup::Copied;
 pub use chunk::{Chunk, Epochs, Sealed};
 pub(crate) use clocks::{ClockReader, Clocks};

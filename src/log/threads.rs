@@ -204,7 +204,10 @@ fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, boo
 
 /// Tells everybody that an epoch is durable.
 fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Reply, Ack)>) {
-    shared.live().upper = sealed.epoch + 1;
+    let mut live = shared.live();
+    live.ledger.note(sealed.epoch, sealed.bytes());
+    live.upper = sealed.epoch + 1;
+    drop(live);
     for (reply, ack) in acks {
         reply.send(Ok(ack));
     }

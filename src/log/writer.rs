@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Sender, bounded};
 
 use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
+use super::backlog::{Backlog, Ledger};
 use super::branches;
 use super::commit::{Head, Request, again};
 use super::correction::Taken;
@@ -102,6 +103,7 @@ pub(super) struct Queue {
 pub(super) struct Live {
     pub(super) upper: Epoch,
     pub(super) followers: Vec<Arc<Line>>,
+    pub(super) ledger: Ledger,
     /// Nothing more becomes durable.
     pub(super) closed: bool,
 }
@@ -188,7 +190,12 @@ impl Writer {
             queue: Mutex::default(),
             work: Condvar::new(),
             room: Condvar::new(),
-            live: Mutex::new(Live { upper, followers: Vec::new(), closed: false }),
+            live: Mutex::new(Live {
+                upper,
+                followers: Vec::new(),
+                ledger: Ledger::new(),
+                closed: false,
+            }),
             state: Arc::clone(&state),
             linger: options.linger,
             queue_bytes: options.queue_bytes,
@@ -344,6 +351,12 @@ impl Writer {
     /// log, for which there is a [`Reader`](super::Reader). A closing writer leaves it what waits.
     pub fn follow(&self) -> Follower {
         Follower::of(&self.shared)
+    }
+
+    /// What is not below `frontier` of what is durable.
+    pub fn backlog(&self, frontier: Epoch) -> Backlog {
+        let live = self.shared.live();
+        live.ledger.behind(frontier, live.upper)
     }
 
     /// Seals everything that is durable now into segments, for other Arrow readers to open;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::entry::Entries;
+use super::lag::MaxLag;
 use crate::error::Result;
 
 /// Addresses, certificates and credentials of the servers.
@@ -24,6 +25,8 @@ pub struct ServersOptions {
     pub max_connections: Option<usize>,
     /// Bytes of an HTTP request's body [default: `limits::BODY_BYTES_MAX`].
     pub max_body: Option<u64>,
+    /// Events are refused while a dataflow that reads them is farther behind [default: never].
+    pub max_lag: Option<MaxLag>,
     /// How long readers of a dataflow may be behind the log before that is told [default:
     /// `limits::LAG_BOUND`].
     pub lag_bound: Option<Duration>,

@@ -63,6 +63,10 @@ impl Servers {
             .map_err(|error| Error::io("starting the servers' runtime", error))?;
         let (stop, stopping) = watch::channel(false);
         let entries = Entries::open(options)?;
+        if let Some(most) = options.max_lag {
+            // The first that is said stays.
+            let _ = site.max_lag.set(most);
+        }
         let (listeners, tasks) = (Listeners::default(), Vec::new());
         let weak = Arc::downgrade(&site);
         let (http, pg) = (None, None);

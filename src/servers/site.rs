@@ -13,6 +13,7 @@ use super::frontiers;
 use super::grown::Grown;
 use super::handover::Handover;
 use super::history::History;
+use super::lag::MaxLag;
 use super::load::Load;
 use crate::dataflow::StreamInfo;
 use crate::error::{Error, Kind, Result};
@@ -87,6 +88,8 @@ pub struct Site {
     pub(super) handover: Handover,
     /// What clients have under way.
     pub load: Load,
+    /// Beyond it events are refused; told when servers start.
+    pub(super) max_lag: OnceLock<MaxLag>,
     /// Since when.
     pub started: Instant,
     /// What somebody must look at.
@@ -109,6 +112,7 @@ impl Site {
         let handover = Handover::default();
         let (concerns, refusal) = (Concerns::default(), OnceLock::new());
         Arc::new(Site {
+            max_lag: OnceLock::new(),
             flows,
             streams,
             writer,

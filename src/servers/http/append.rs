@@ -99,7 +99,8 @@ struct Appended {
         (status = 415, description = "The content type is none of the three, or the content \
             encoding none that is read: see Accept-Encoding",
          body = problem::Body, content_type = "application/problem+json"),
-        (status = 503, description = "The log takes nothing any more", body = problem::Body,
+        (status = 503, description = "The log takes nothing any more; or a dataflow that reads \
+            this is farther behind than `--max-lag`: see Retry-After", body = problem::Body,
          content_type = "application/problem+json"),
         (status = 507, description = "The disk is full", body = problem::Body,
          content_type = "application/problem+json"),

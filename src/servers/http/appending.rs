@@ -52,7 +52,7 @@ impl Wanted {
     /// for, which dataflows do not show it yet.
     ///
     /// # Errors
-    /// When the log refuses.
+    /// When the log refuses; when the readers of a dataflow are too far behind.
     pub(super) async fn append(
         self,
         site: &Site,
@@ -63,6 +63,7 @@ impl Wanted {
             append = append.by(id, sequence);
         }
         let streams: Vec<_> = append.batches.iter().map(|(name, _)| Arc::clone(name)).collect();
+        site.admit(writer, &streams)?;
         let (sender, answer) = oneshot::channel();
         // Whoever asked may be gone.
         let full = writer.offer(append, move |ack| drop(sender.send(ack)))?;

@@ -78,6 +78,7 @@ struct Looked {
     late_events: u64,
     lag_seconds: f64,
     lag_epochs: Epoch,
+    lag_bytes: Option<u64>,
     rebuilding: bool,
 }
 
@@ -89,6 +90,7 @@ impl Looked {
         // How long the first epoch that is not visible has been durable.
         let waits = (lag_epochs > 0).then(|| site.reader.clock(status.upper).ok()).flatten();
         let lag_us = waits.map_or(0, |since| RealClock.now_us().saturating_sub(since).max(0));
+        let backlog = site.writer.as_ref().map(|writer| writer.backlog(status.upper));
         Looked {
             rebuilding: site.history.rebuilding(&flow.name).is_some(),
             name: flow.name.clone(),
@@ -99,6 +101,7 @@ impl Looked {
             lag_seconds: lag_us as f64 / 1e6,
             stale,
             lag_epochs,
+            lag_bytes: backlog.map(|backlog| backlog.bytes),
             status,
         }
     }
@@ -107,7 +110,7 @@ impl Looked {
 fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
     type Figure = fn(&Looked) -> Option<f64>;
     text.gauge("diptych_log_upper_epoch", "First epoch that is not durable.").sample(&[], end);
-    let families: [(&'static str, &str, Figure); 10] = [
+    let families: [(&'static str, &str, Figure); 11] = [
         ("diptych_dataflow_up", "Whether the dataflow runs.", |flow| {
             Some(f64::from(u8::from(flow.runs)))
         }),
@@ -128,6 +131,9 @@ fn frontiers(text: &mut Exposition, flows: &[Looked], end: Epoch) {
         }),
         ("diptych_lag_epochs", "Durable epochs that are not visible.", |flow| {
             Some(flow.lag_epochs as f64)
+        }),
+        ("diptych_lag_bytes", "Events in the epochs that are not visible.", |flow| {
+            flow.lag_bytes.map(|bytes| bytes as f64)
         }),
         ("diptych_lag_seconds", "Age of the first durable epoch that is not visible.", |flow| {
             Some(flow.lag_seconds)

@@ -81,6 +81,13 @@ struct FlowStatus {
     stale: bool,
     /// Epochs in the log that readers do not see yet.
     lag: u64,
+    /// For how long the first of them has been durable, since this process appends; null when
+    /// another one does.
+    #[schema(required)]
+    lag_seconds: Option<f64>,
+    /// Bytes of the events in them; null as above.
+    #[schema(required)]
+    lag_bytes: Option<u64>,
     /// The last epoch that an independent batch run has proved; null when there is none.
     #[schema(required)]
     verified: Option<Epoch>,
@@ -168,6 +175,7 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         bytes: view.memory_bytes,
         recent_bytes: view.recent_bytes,
     });
+    let backlog = site.writer.as_ref().map(|writer| writer.backlog(upper));
     FlowStatus {
         dataflow: flow.name.clone(),
         version,
@@ -177,6 +185,8 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         boundary,
         stale: index.is_stale(),
         lag: end.saturating_sub(upper),
+        lag_seconds: backlog.map(|backlog| backlog.age.as_secs_f64()),
+        lag_bytes: backlog.map(|backlog| backlog.bytes),
         verified: flow.serving.verified().snapshot().and_then(|snapshot| snapshot.epoch()),
         differs_at: flow.serving.verified().status().differs_at,
         failure: site.history.failure(&flow.name).map(|error| error.to_string()),
