@@ -372,9 +372,9 @@ pub(super) fn wait_for_all(served: &Served) -> Result<()> {
     wait_for(served, |name, last| served.wait_beyond(name, last))
 }
 
-/// As [`wait_for_all`], at a stop: without those that still catch up with what was in the log at the
-/// start (none of their readers was told otherwise), and without those that do not get there in
-/// time.
+/// As [`wait_for_all`], at a stop: without those that still catch up with what was in the log at
+/// the start (none of their readers was told otherwise), and without those that do not get there
+/// in time.
 pub(super) fn wait_for_fresh(served: &Served) -> Result<()> {
     let deadline = Instant::now() + WORKERS_GRACE;
     wait_for(served, |name, last| {

@@ -140,8 +140,8 @@ impl Crew {
         self.outboxes.iter().for_each(|outbox| outbox.thread.unpark());
     }
 
-    /// Ends feeding, and waits until the workers have left, at most until `deadline`: one that is in
-    /// a user's function then is left in it.
+    /// Ends feeding, and waits until the workers have left, at most until `deadline`: one that is
+    /// in a user's function then is left in it.
     ///
     /// Errors when the log could not be read on the way.
     pub(super) fn halt(&mut self, deadline: Instant) -> Result<()> {

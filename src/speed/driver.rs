@@ -80,8 +80,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes what the writer says is durable, until told to stop, or it closes. It waits for nobody:
-    /// what was not taken in time is read from the log.
+    /// Takes what the writer says is durable, until told to stop, or it closes. It waits for
+    /// nobody: what was not taken in time is read from the log.
     fn keep_up(&self, next: &mut Epoch, follower: &Follower) -> Result<()> {
         while !self.stopped() {
             // Joined from afar, the queue would overflow again meanwhile.

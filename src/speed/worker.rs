@@ -168,9 +168,10 @@ impl LiveWorker {
         let Some(dump) = self.dump.take() else { return };
         // What stands still is behind the others: it is written when it has been recomputed.
         let mut lanes = self.lanes.iter_mut().flatten().filter(|live| live.held.is_none());
-        let outcome = match dump.begin() {
-            true => lanes.try_for_each(|live| (dump.write)(index, live.lane.installed())),
-            false => Ok(()),
+        let outcome = if dump.begin() {
+            lanes.try_for_each(|live| (dump.write)(index, live.lane.installed()))
+        } else {
+            Ok(())
         };
         // Who waits for the last outcome finds that nobody holds what was written to any more.
         let done = dump.done.clone();

@@ -41,8 +41,8 @@ impl System {
     /// answering at their frontier.
     ///
     /// Dataflows that have failed, stand still, have not reached their boundary, or are in an epoch
-    /// that takes longer than [`WORKERS_GRACE`], get none: those threads are left in it, and the log
-    /// has everything. Nor does any when several processes served: their state is spread.
+    /// that takes longer than [`WORKERS_GRACE`], get none: those threads are left in it, and the
+    /// log has everything. Nor does any when several processes served: their state is spread.
     ///
     /// # Errors
     /// When the log could not be read on the way, or the disk refuses. The workers have left then,

@@ -200,8 +200,8 @@ impl Served {
     }
 
     /// Stops feeding and lets the workers leave. The indexes go on answering at their frontier. A
-    /// worker that is in a user's function for longer than [`WORKERS_GRACE`] is left there, and ends
-    /// with it or with the process.
+    /// worker that is in a user's function for longer than [`WORKERS_GRACE`] is left there, and
+    /// ends with it or with the process.
     ///
     /// # Errors
     /// When the log could not be read on the way.
