@@ -8,6 +8,7 @@ mod concerns;
 mod files;
 mod history;
 mod lag;
+mod past;
 mod results;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use concerns::*;
 pub use files::*;
 pub use history::*;
 pub use lag::*;
+pub use past::*;
 pub use results::*;
 
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are
@@ -51,9 +53,6 @@ pub const SETTLED_VALUES_MIN: usize = 8;
 
 /// How long the driver sleeps while a worker's queue is full: a small part of what the queue holds.
 pub const DRIVER_PARK: Duration = Duration::from_micros(200);
-/// Epochs below the frontier that an index can tell apart: at 100 epochs a second, the last 100
-/// seconds for `as_of` and for change tokens.
-pub const HISTORY_EPOCHS: u64 = 10_000;
 
 /// How long a snapshot lives unless it is renewed: longer than any page of a scan takes, short
 /// enough that an abandoned reader's batches are soon free.
@@ -71,10 +70,6 @@ pub const LEASES_MAX: usize = 10_000;
 /// Updates merged before smaller merges get their turn: about 10 ms.
 pub const MERGE_SLICE_UPDATES: isize = 100_000;
 
-/// Updates of one shard of a view kept as published, so that a reader of changes who is nearly up
-/// to date need not search merged batches.
-pub const RECENT_UPDATES_MAX: usize = 100_000;
-
 /// Updates after which one call for changes stops: what a client has to hold at once.
 pub const CHANGES_CHUNK: usize = 10_000;
 
@@ -86,7 +81,7 @@ pub const SCAN_CHUNK_ROWS: usize = 1_000;
 
 const _: () = {
     assert!(LEASE_SWEEP_INTERVAL.as_millis() < LEASE_LENGTH.as_millis());
-    assert!(HISTORY_EPOCHS > 0 && CHANGES_CHUNK > 0 && SCAN_CHUNK_ROWS > 0);
+    assert!(CHANGES_CHUNK > 0 && SCAN_CHUNK_ROWS > 0);
 };
 
 /// How much of the message of a panic in a user's function is kept, in bytes: it may show a value

@@ -136,10 +136,16 @@ struct Run {
 
 impl Run {
     fn new(shards: usize, history: u64, recent: usize) -> Self {
+        Run::bounded(shards, history, recent, IndexOptions::default().history_bytes)
+    }
+
+    fn bounded(shards: usize, history: u64, recent: usize, history_bytes: usize) -> Self {
         let view = |name: &str| ViewInfo { name: name.into(), schema: RowSchema::default() };
         let options = IndexOptions {
             history_epochs: history,
+            history_bytes,
             recent_updates: recent,
+            recent_bytes: recent.saturating_mul(200),
             ..IndexOptions::default()
         };
         let index = Index::new("1", vec![view("a"), view("b")], shards, options).unwrap();
@@ -296,9 +302,10 @@ proptest! {
         shards in 1usize..4,
         history in prop_oneof![1u64..4, Just(10_000)],
         recent in prop_oneof![Just(0), 1usize..50, Just(100_000)],
+        bytes in prop_oneof![Just(0), 1usize..2_000, Just(64 << 20)],
         steps in prop::collection::vec(step(), 1..80),
     ) {
-        let mut run = Run::new(shards, history, recent);
+        let mut run = Run::bounded(shards, history, recent, bytes);
         for step in steps {
             match step {
                 Step::Publish { list, epochs, updates } => run.publish(list, epochs, &updates),

@@ -15,7 +15,9 @@ use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
 use super::byte_rows::ByteRows;
+use super::past::Past;
 use super::settled::Settled;
+use super::shrink::shrink;
 use super::table::KeyTable;
 use crate::time::Epoch;
 
@@ -43,6 +45,7 @@ pub(super) struct Body {
     batch: Inner,
     table: Option<KeyTable>,
     settled: Settled,
+    past: Past,
 }
 
 /// The only element of a frontier of a totally ordered time; none when the frontier is empty.
@@ -56,7 +59,8 @@ impl ViewBatch {
         batch.description = Description::new(none(), none(), none());
         let table = KeyTable::build(&batch.storage.keys);
         let settled = Settled::of(&batch);
-        ViewBatch { body: Arc::new(Body { batch, table, settled }), description }
+        let past = Past::of(&batch);
+        ViewBatch { body: Arc::new(Body { batch, table, settled, past }), description }
     }
 
     /// How many rows more there are after the batch than before, each as often as it is there.
@@ -115,8 +119,7 @@ impl ViewBatch {
         &self.body.batch
     }
 
-    /// Where the updates are in memory.
-    #[cfg(feature = "sql")]
+    /// Where the updates are in memory: the same for all clones.
     pub(super) fn body_address(&self) -> *const Body {
         Arc::as_ptr(&self.body)
     }
@@ -125,6 +128,11 @@ impl ViewBatch {
     #[cfg(feature = "sql")]
     pub(super) fn body_weak(&self) -> std::sync::Weak<Body> {
         Arc::downgrade(&self.body)
+    }
+
+    /// What is kept for readers of earlier epochs.
+    pub(super) fn past(&self) -> &Past {
+        &self.body.past
     }
 
     /// Are these the same updates in memory?
@@ -245,6 +253,7 @@ impl ViewBatch {
             + storage.upds.times.capacity() * 8
             + storage.upds.diffs.capacity() * 8
             + self.body.settled.memory_bytes()
+            + self.body.past.memory_bytes()
             + self.body.table.as_ref().map_or(0, KeyTable::memory_bytes)
     }
 }
@@ -295,7 +304,9 @@ impl Merger<ViewBatch> for ViewMerger {
         self.merger.work(&one.body.batch, &other.body.batch, fuel);
     }
     fn done(self) -> ViewBatch {
-        ViewBatch::new(self.merger.done(), self.description)
+        let mut batch = self.merger.done();
+        shrink(&mut batch);
+        ViewBatch::new(batch, self.description)
     }
 }
 

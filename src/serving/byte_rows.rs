@@ -7,6 +7,8 @@
 use differential_dataflow::trace::implementations::{BatchContainer, OffsetList};
 use timely::container::PushInto;
 
+use super::shrink::{shrink_list, shrink_offsets};
+
 /// A list of byte strings in one allocation.
 #[derive(Default)]
 pub struct ByteRows {
@@ -44,6 +46,14 @@ impl ByteRows {
         let ends = self.ends.as_ref();
         self.bytes.capacity()
             + ends.map_or(0, |ends| ends.smol.capacity() * 4 + ends.chonk.capacity() * 8)
+    }
+
+    /// Gives back what is reserved and not used.
+    pub(super) fn shrink(&mut self) {
+        shrink_list(&mut self.bytes);
+        if let Some(ends) = &mut self.ends {
+            shrink_offsets(ends);
+        }
     }
 
     fn push(&mut self, row: &[u8]) {

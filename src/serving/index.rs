@@ -23,7 +23,10 @@ use super::signal::Signal;
 use super::snapshot::{Read, Snapshot};
 use super::state::{BatchList, State};
 use crate::error::{Error, Kind, Result};
-use crate::limits::{HISTORY_EPOCHS, LEASE_LENGTH, LEASE_SWEEP_INTERVAL, RECENT_UPDATES_MAX};
+use crate::limits::{
+    HISTORY_BYTES, HISTORY_EPOCHS, LEASE_LENGTH, LEASE_SWEEP_INTERVAL, LEASED_BYTES_MAX,
+    RECENT_BYTES_MAX, RECENT_UPDATES_MAX,
+};
 use crate::row::ViewInfo;
 use crate::time::{Branches, Epoch};
 
@@ -32,11 +35,19 @@ use crate::time::{Branches, Epoch};
 pub struct IndexOptions {
     /// How many epochs below the frontier can be told apart; at least 1.
     pub history_epochs: Epoch,
+    /// How many bytes are kept for readers of epochs below the last, beside the rows there are now:
+    /// with more, fewer epochs than `history_epochs` can be told apart.
+    pub history_bytes: usize,
+    /// How many bytes of the past leases may hold back, and how many bytes of batches they may hold
+    /// that the index has merged meanwhile; beyond, the earliest leases end.
+    pub leased_bytes: usize,
     /// How long a snapshot lives unless its lease is renewed.
     pub lease_length: Duration,
     /// How many of the latest updates of one shard of a view are kept as published, for readers
     /// of changes; older changes are searched for in merged batches.
     pub recent_updates: usize,
+    /// How many bytes these updates take, in all shards of all views.
+    pub recent_bytes: usize,
     /// The boundary of the last batch view that was accepted though it differed: tokens of before
     /// are of another generation.
     pub lineage: Option<Epoch>,
@@ -61,8 +72,11 @@ impl Default for IndexOptions {
     fn default() -> Self {
         IndexOptions {
             history_epochs: HISTORY_EPOCHS,
+            history_bytes: HISTORY_BYTES,
+            leased_bytes: LEASED_BYTES_MAX,
             lease_length: LEASE_LENGTH,
             recent_updates: RECENT_UPDATES_MAX,
+            recent_bytes: RECENT_BYTES_MAX,
             lineage: None,
             history: None,
             branches: Branches::default(),
@@ -129,7 +143,7 @@ impl Index {
             generation: generation(version, &options).into(),
             views,
             shards,
-            recent: Recent::new(lists, options.recent_updates),
+            recent: Recent::new(lists, options.recent_updates, options.recent_bytes),
             options,
             state: ArcSwap::from_pointee(state),
             writer: Mutex::new(writer),

@@ -4,9 +4,12 @@
 //! takes the batches back; the reader's next call is an error. So a reader that stalls costs
 //! memory for the length of its lease, never longer.
 //!
+//! Leases are bounded in bytes, too: see [`Leases::end_beyond`]. A place that a client was given,
+//! such as the cursor of a page, keeps its epoch readable for as long, and holds nothing else.
+//!
 //! Expiry is a matter of resources and is measured on the monotonic clock; no answer depends on it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +35,8 @@ pub(super) struct Lease {
 pub(super) struct Leases {
     next: AtomicU64,
     table: Mutex<HashMap<u64, Arc<Lease>>>,
+    /// Epochs that somebody was given a place at, and until when each stays readable.
+    places: Mutex<BTreeMap<Epoch, Instant>>,
 }
 
 /// A lock whose data stay sound when a holder panics: each critical section here is one change.
@@ -53,6 +58,11 @@ impl Lease {
         *expires = (*expires).max(Instant::now() + length);
         drop(expires);
         self.state().map(drop)
+    }
+
+    /// The epoch it answers at.
+    fn epoch(&self) -> Epoch {
+        self.upper.saturating_sub(1)
     }
 
     fn expired(&self) -> Error {
@@ -103,9 +113,19 @@ impl Leases {
         lease.held.store(None);
     }
 
+    /// Keeps `epoch` readable for `length` from now. Of too many epochs the earliest goes.
+    pub(super) fn keep(&self, epoch: Epoch, length: Duration) {
+        let mut places = lock(&self.places);
+        places.insert(epoch, Instant::now() + length);
+        if places.len() > LEASES_MAX {
+            places.pop_first();
+        }
+    }
+
     /// Takes back what expired leases hold.
     pub(super) fn sweep(&self) {
         let now = Instant::now();
+        lock(&self.places).retain(|_, until| *until > now);
         lock(&self.table).retain(|_, lease| {
             let alive = *lock(&lease.expires) > now;
             if !alive {
@@ -115,9 +135,49 @@ impl Leases {
         });
     }
 
-    /// The earliest epoch that a lease answers at.
+    /// The earliest epoch that a lease or a place is at.
     pub(super) fn earliest(&self) -> Option<Epoch> {
-        lock(&self.table).values().map(|lease| lease.upper.saturating_sub(1)).min()
+        let leased = lock(&self.table).values().map(|lease| lease.epoch()).min();
+        let place = lock(&self.places).keys().next().copied();
+        leased.into_iter().chain(place).min()
+    }
+
+    /// Ends all leases and places at epochs before `epoch`.
+    pub(super) fn end_before(&self, epoch: Epoch) {
+        lock(&self.places).retain(|place, _| *place >= epoch);
+        lock(&self.table).retain(|_, lease| {
+            let stays = lease.epoch() >= epoch;
+            if !stays {
+                lease.held.store(None);
+            }
+            stays
+        });
+    }
+
+    /// Ends the earliest leases, until what only leases still hold, and not `state`, is at most
+    /// `most` bytes.
+    pub(super) fn end_beyond(&self, state: &State, most: usize) {
+        let mut table = lock(&self.table);
+        let mut leases: Vec<_> = table.values().map(|lease| (lease.epoch(), lease.id)).collect();
+        leases.sort_unstable_by(|a, b| b.cmp(a));
+        let bodies = |state: &State| {
+            let lists = state.lists.iter().flat_map(|list| &list.batches);
+            lists.map(|batch| (batch.body_address(), batch.memory_bytes())).collect::<Vec<_>>()
+        };
+        let mut seen: HashSet<_> = bodies(state).into_iter().map(|(body, _)| body).collect();
+        let mut bytes = 0;
+        for (_, id) in leases {
+            let Some(held) = table.get(&id).and_then(|lease| lease.held.load_full()) else {
+                continue;
+            };
+            let held = bodies(&held).into_iter().filter(|(body, _)| seen.insert(*body));
+            bytes += held.map(|(_, bytes)| bytes).sum::<usize>();
+            if bytes > most
+                && let Some(lease) = table.remove(&id)
+            {
+                lease.held.store(None);
+            }
+        }
     }
 
     /// How many leases there are.

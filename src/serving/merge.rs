@@ -6,8 +6,15 @@
 //! Readers and publishers wait for nobody: a merge reads immutable batches and swaps in its result,
 //! or drops it when the list has changed under it.
 //!
-//! Merging compacts times up to `since`: the frontier less the stated history, held back by leases
-//! and pins, and always below the frontier.
+//! Merging compacts times up to `since`: the frontier less the stated history, which is bounded in
+//! epochs and in bytes, held back by leases and pins, and always below the frontier. Where `since`
+//! has moved so far that half of a batch would go, the batch is compacted alone; where half of two
+//! neighbours would go, they are merged whatever their sizes. So memory is at most twice what is
+//! there and what the past may take. (Rows that are retracted at once, from a batch more than twice
+//! as large, wait for the next merge.)
+//!
+//! What is NOT bounded in bytes is the past that a [pin](super::Pin) holds back, while a recompute
+//! runs.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -20,23 +27,60 @@ use super::index::{Shared, Writer};
 use super::lease::lock;
 use super::state::{BatchList, State};
 use crate::error::{Error, Result};
-use crate::limits::{LEASE_SWEEP_INTERVAL, MERGE_SLICE_UPDATES};
+use crate::limits::{COMPACTED_BYTES_MIN, LEASE_SWEEP_INTERVAL, MERGE_SLICE_UPDATES};
 use crate::time::Epoch;
 
 /// How much smaller a merge must be to go before another that is under way.
 const SMALLER: usize = 8;
 
-/// Two neighbours to be merged.
+/// Two neighbours to be merged, or one batch to be compacted.
 struct Pair {
     list: usize,
     older: ViewBatch,
+    /// Empty, and of no list, when a batch is compacted alone.
     younger: ViewBatch,
+    alone: bool,
 }
 
 impl Pair {
+    /// One batch, compacted alone.
+    fn alone(list: usize, batch: &ViewBatch) -> Pair {
+        let upper = batch.upper_epoch();
+        let bounds = [upper, upper + 1].map(Antichain::from_elem);
+        let [lower, upper] = bounds;
+        Pair { list, older: batch.clone(), younger: ViewBatch::empty(lower, upper), alone: true }
+    }
+
     fn size(&self) -> usize {
         self.older.len() + self.younger.len()
     }
+
+    /// How many batches of the list it is.
+    fn batches(&self) -> usize {
+        if self.alone { 1 } else { 2 }
+    }
+
+    /// Where it is in the list, if it still is.
+    fn find(&self, list: &BatchList) -> Option<usize> {
+        list.batches.windows(self.batches()).position(|found| {
+            found[0].is_same(&self.older) && (self.alone || found[1].is_same(&self.younger))
+        })
+    }
+}
+
+/// Is merging two neighbours due by their sizes, or because half of them would go?
+fn is_due(older: &ViewBatch, younger: &ViewBatch, since: Epoch) -> bool {
+    if older.len() <= 2 * younger.len().max(1) {
+        return true;
+    }
+    let past = older.past().alone(since) + younger.past().merged(since);
+    past >= COMPACTED_BYTES_MIN && past >= (older.memory_bytes() + younger.memory_bytes()) / 2
+}
+
+/// Is compacting a batch worth the work?
+fn is_mostly_past(batch: &ViewBatch, since: Epoch) -> bool {
+    let past = batch.past().alone(since);
+    past >= COMPACTED_BYTES_MIN && past >= batch.memory_bytes() / 2 && batch.since_epoch() < since
 }
 
 /// Starts the thread; it ends when the index is gone.
@@ -47,7 +91,7 @@ pub(super) fn spawn(shared: &Arc<Shared>) -> Result<()> {
         loop {
             let seen = work.count();
             let Some(shared) = Weak::upgrade(&weak) else { return };
-            shared.leases.sweep();
+            shared.sweep_leases();
             shared.merge(usize::MAX, &mut Vec::new());
             drop(shared);
             work.wait_raised(seen, LEASE_SWEEP_INTERVAL);
@@ -70,7 +114,7 @@ impl Shared {
                 if fuel > 0 {
                     break;
                 }
-                self.leases.sweep();
+                self.sweep_leases();
                 busy.extend([pair.older.clone(), pair.younger.clone()]);
                 self.merge(size / SMALLER, busy);
                 busy.truncate(busy.len() - 2);
@@ -81,30 +125,37 @@ impl Shared {
 
     /// The smallest pair that is due, and the time to compact it to.
     fn choose(&self, size_max: usize, busy: &[ViewBatch]) -> Option<(Pair, Epoch)> {
+        let since = self.advance_since();
         let state = self.state.load();
-        if !state.lists.iter().any(|list| list.batches.len() > 1) {
-            return None;
-        }
         let writer = lock(&self.writer);
         let taken = |one: &ViewBatch| busy.iter().any(|other| other.is_same(one));
         let mut best: Option<Pair> = None;
+        let mut offer = |pair: Pair| {
+            let size = pair.size();
+            if size <= size_max && best.as_ref().is_none_or(|best| size < best.size()) {
+                best = Some(pair);
+            }
+        };
         for (list, batches) in state.lists.iter().enumerate() {
+            for batch in &batches.batches {
+                if is_mostly_past(batch, since) && !taken(batch) {
+                    offer(Pair::alone(list, batch));
+                }
+            }
             for two in batches.batches.windows(2) {
                 let [older, younger] = two else { continue };
-                let size = older.len() + younger.len();
-                if older.len() <= 2 * younger.len().max(1)
-                    && size <= size_max
-                    && best.as_ref().is_none_or(|best| size < best.size())
+                if is_due(older, younger, since)
                     && !writer.pins.contains_key(&older.upper_epoch())
                     && !taken(older)
                     && !taken(younger)
                 {
-                    best = Some(Pair { list, older: older.clone(), younger: younger.clone() });
+                    let (older, younger) = (older.clone(), younger.clone());
+                    offer(Pair { list, older, younger, alone: false });
                 }
             }
         }
         drop(writer);
-        best.map(|pair| (pair, self.advance_since()))
+        best.map(|pair| (pair, since))
     }
 
     /// Moves `since` as far as history, leases and pins allow; gives where it is.
@@ -122,10 +173,14 @@ impl Shared {
 
     fn allowed_since(&self, writer: &Writer, state: &State) -> Epoch {
         // At least one epoch stays below the frontier: times moved up to `since` must be visible.
+        let last = state.frontier.saturating_sub(1);
         let history = self.options.history_epochs.max(1);
-        let mut since = state.frontier.saturating_sub(history);
-        if let Some(earliest) = self.leases.earliest() {
-            since = since.min(earliest);
+        let counted = state.frontier.saturating_sub(history).max(state.since);
+        let mut since = state.since_within(counted, self.options.history_bytes).min(last);
+        if let Some(earliest) = self.leases.earliest().filter(|earliest| *earliest < since) {
+            let leased = state.since_within(state.since, self.options.leased_bytes);
+            self.leases.end_before(leased.min(since));
+            since = since.min(earliest.max(leased));
         }
         for pin in writer.pins.keys() {
             since = since.min(pin.saturating_sub(1));
@@ -133,22 +188,27 @@ impl Shared {
         since.max(state.since)
     }
 
+    /// Takes back what leases hold: those that have expired, and the earliest of those that hold
+    /// too much.
+    fn sweep_leases(&self) {
+        self.leases.sweep();
+        self.leases.end_beyond(&self.state.load(), self.options.leased_bytes);
+    }
+
     /// Puts the merged batch in the place of its parts, if they are still there.
     fn install(&self, pair: &Pair, merged: &ViewBatch) {
         self.update(|writer, state| {
             let list = &state.lists[pair.list];
-            let found = list
-                .batches
-                .windows(2)
-                .position(|two| two[0].is_same(&pair.older) && two[1].is_same(&pair.younger));
-            let Some(first) = found else { return };
-            if writer.pins.contains_key(&list.batches[first].upper_epoch()) {
+            let Some(first) = pair.find(list) else { return };
+            let last = first + pair.batches() - 1;
+            let cut = list.batches[first].upper_epoch();
+            if first < last && writer.pins.contains_key(&cut) {
                 return;
             }
-            let lower = list.batches[first].lower_epoch();
-            let upper = list.batches[first + 1].upper_epoch();
+            let (lower, upper) =
+                (list.batches[first].lower_epoch(), list.batches[last].upper_epoch());
             let mut list = BatchList::clone(list);
-            list.batches.splice(first..first + 2, [merged.with_bounds(lower, upper)]);
+            list.batches.splice(first..=last, [merged.with_bounds(lower, upper)]);
             state.lists[pair.list] = Arc::new(list);
         });
     }

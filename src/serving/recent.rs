@@ -16,22 +16,27 @@ use crate::time::Epoch;
 pub(super) struct Recent {
     rings: Vec<Mutex<Ring>>,
     updates_max: usize,
+    /// Heap memory of one ring.
+    bytes_max: usize,
 }
 
 #[derive(Default)]
 struct Ring {
     batches: VecDeque<ViewBatch>,
     updates: usize,
+    bytes: usize,
     /// All updates from this time on are here; none before the first batch.
     start: Option<Epoch>,
 }
 
 impl Recent {
-    pub(super) fn new(lists: usize, updates_max: usize) -> Self {
-        Recent { rings: (0..lists).map(|_| Mutex::default()).collect(), updates_max }
+    /// Empty rings, which share `bytes_max`.
+    pub(super) fn new(lists: usize, updates_max: usize, bytes_max: usize) -> Self {
+        let rings = (0..lists).map(|_| Mutex::default()).collect();
+        Recent { rings, updates_max, bytes_max: bytes_max / lists.max(1) }
     }
 
-    /// Adds the next batch of a list; forgets the oldest when there are too many updates.
+    /// Adds the next batch of a list; forgets the oldest when there are too many updates or bytes.
     pub(super) fn push(&self, at: usize, batch: &ViewBatch) {
         let mut ring = lock(&self.rings[at]);
         ring.start.get_or_insert(batch.lower_epoch());
@@ -39,11 +44,13 @@ impl Recent {
             return;
         }
         ring.updates += batch.len();
+        ring.bytes += batch.memory_bytes();
         ring.batches.push_back(batch.clone());
-        while ring.updates > self.updates_max
+        while (ring.updates > self.updates_max || ring.bytes > self.bytes_max)
             && let Some(oldest) = ring.batches.pop_front()
         {
             ring.updates -= oldest.len();
+            ring.bytes -= oldest.memory_bytes();
             ring.start = Some(oldest.upper_epoch());
         }
     }
@@ -80,6 +87,6 @@ impl Recent {
 
     /// Heap memory in bytes, shared in part with the index itself.
     pub(super) fn memory_bytes(&self, at: usize) -> usize {
-        lock(&self.rings[at]).batches.iter().map(ViewBatch::memory_bytes).sum()
+        lock(&self.rings[at]).bytes
     }
 }

@@ -164,6 +164,14 @@ impl Snapshot {
         self.lease.renew(LEASE_KEPT)
     }
 
+    /// Keeps the epoch readable for the length of a lease from now, also when the snapshot has been
+    /// dropped: for who was given a place to go on from. It holds none of the snapshot's batches.
+    pub fn keep_epoch(&self) {
+        if let Some(epoch) = self.epoch() {
+            self.shared.leases.keep(epoch, self.shared.options.lease_length);
+        }
+    }
+
     /// The values of a key and how often each is there: never zero times, negative only when the
     /// dataflow retracts what it has not stated. Values are in order.
     ///

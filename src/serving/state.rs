@@ -6,6 +6,7 @@ use differential_dataflow::trace::BatchReader;
 
 use super::batch::ViewBatch;
 use super::digest::Digest;
+use super::past;
 use super::stored::Stored;
 use crate::time::Epoch;
 
@@ -49,6 +50,21 @@ impl State {
         self.lists.iter().map(|list| list.upper).min().unwrap_or(0)
     }
 
+    /// Bytes kept for readers of earlier epochs, in all lists.
+    pub(super) fn past_bytes(&self) -> usize {
+        self.lists.iter().map(|list| list.past_bytes()).sum()
+    }
+
+    /// The first epoch, not before `since`, such that at most `most` bytes are kept for the epochs
+    /// behind it.
+    pub(super) fn since_within(&self, since: Epoch, most: usize) -> Epoch {
+        if self.past_bytes() <= most {
+            return since;
+        }
+        let batches = self.lists.iter().flat_map(|list| &list.batches);
+        past::since_within(batches.map(ViewBatch::past), since, most)
+    }
+
     /// The digest of a view's contents at times below `upper`.
     pub(super) fn digest(&self, view: usize, upper: Epoch) -> Digest {
         let mut digest = Digest::default();
@@ -81,6 +97,11 @@ impl State {
 }
 
 impl BatchList {
+    /// Bytes kept for readers of earlier epochs.
+    pub(super) fn past_bytes(&self) -> usize {
+        self.batches.iter().map(|batch| batch.past().bytes()).sum()
+    }
+
     /// Appends the next batch. An empty one only moves the upper bound of the last, unless the
     /// epoch between them is `pinned`.
     ///

@@ -23,6 +23,9 @@ pub struct ViewStatus {
     pub keys: usize,
     /// Heap memory of the batches, their hash tables included.
     pub memory_bytes: usize,
+    /// Of these, what is kept for readers of earlier epochs, as far as batches know it: a retraction
+    /// counts for its row, too.
+    pub past_bytes: usize,
     /// Heap memory of the latest batches kept for readers of changes; counted again when they are
     /// also part of the index.
     pub recent_bytes: usize,
@@ -57,6 +60,7 @@ impl Index {
                 updates: 0,
                 keys: 0,
                 memory_bytes: 0,
+                past_bytes: 0,
                 recent_bytes: 0,
             };
             if let Some(stored) = &state.stored {
@@ -70,6 +74,7 @@ impl Index {
                 status.keys += list.batches.iter().map(ViewBatch::keys).sum::<usize>();
                 let memory = list.batches.iter().map(ViewBatch::memory_bytes);
                 status.memory_bytes += memory.sum::<usize>();
+                status.past_bytes += list.past_bytes();
                 let recent = &self.shared.recent;
                 status.recent_bytes += recent.memory_bytes(view * state.shards + shard);
             }

@@ -416,7 +416,9 @@ impl System {
         // Kept as published, they are read in the order of epochs without a search.
         let index = IndexOptions {
             history_epochs: upper + 1,
+            history_bytes: usize::MAX,
             recent_updates: usize::MAX,
+            recent_bytes: usize::MAX,
             ..IndexOptions::default()
         };
         let options = ServeOptions::default().cluster(cluster).boundary(boundary);

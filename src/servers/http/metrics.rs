@@ -182,7 +182,7 @@ fn late_events(text: &mut Exposition, flows: &[Looked]) {
 
 fn views(text: &mut Exposition, flows: &[Looked]) {
     type Figure = fn(&ViewStatus) -> f64;
-    let families: [(&'static str, &str, Figure); 6] = [
+    let families: [(&'static str, &str, Figure); 7] = [
         ("diptych_view_rows", "Rows of the view.", |view| view.rows as f64),
         ("diptych_view_updates", "Rows, and what history adds.", |view| view.updates as f64),
         ("diptych_view_keys", "Keys of the view; one counts once per batch.", |view| {
@@ -190,6 +190,9 @@ fn views(text: &mut Exposition, flows: &[Looked]) {
         }),
         ("diptych_view_batches", "Batches the view is in.", |view| view.batches as f64),
         ("diptych_view_memory_bytes", "Heap memory of the view.", |view| view.memory_bytes as f64),
+        ("diptych_view_past_bytes", "Of it, kept for readers of earlier epochs.", |view| {
+            view.past_bytes as f64
+        }),
         (
             "diptych_view_recent_bytes",
             "Heap memory of the latest changes, shared in part with the view.",

@@ -467,6 +467,9 @@ fn page_answer(
     mut page: Page,
 ) -> Result<Response> {
     let next = Place::behind(flow, view, snapshot, after, &mut page);
+    if next.is_some() {
+        snapshot.keep_epoch();
+    }
     let mut answer = Answer::new(&snapshot.views()[id].schema, page.rows.len());
     answer.begin(About::of(flow, snapshot));
     for row in &page.rows {

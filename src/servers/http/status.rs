@@ -128,6 +128,8 @@ struct ViewStatus {
     batches: usize,
     /// Memory of the batches.
     bytes: usize,
+    /// Of these, what is kept for readers of earlier epochs.
+    past_bytes: usize,
     /// Memory of the latest changes, kept for who follows them.
     recent_bytes: usize,
 }
@@ -173,6 +175,7 @@ fn flow_status(site: &Site, flow: &Flow, end: Epoch) -> FlowStatus {
         keys: view.keys,
         batches: view.batches,
         bytes: view.memory_bytes,
+        past_bytes: view.past_bytes,
         recent_bytes: view.recent_bytes,
     });
     let backlog = site.writer.as_ref().map(|writer| writer.backlog(upper));

@@ -1,0 +1,172 @@
+//! What an index keeps for readers of earlier epochs is bounded in bytes, and given back.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+#[path = "scale/mod.rs"]
+mod scale;
+
+use std::time::{Duration, Instant};
+
+use diptych::row::RowSchema;
+use diptych::serving::{
+    Index, IndexOptions, Publish, Read, Snapshot, ViewBatch, ViewInfo, ViewStatus,
+};
+
+const PATIENCE: Duration = Duration::from_mins(2);
+const MIB: usize = 1 << 20;
+
+fn index(options: IndexOptions) -> Index {
+    let views = vec![ViewInfo { name: "v".into(), schema: RowSchema::default() }];
+    Index::new("1", views, 1, options).unwrap()
+}
+
+fn bounded(history_bytes: usize) -> Index {
+    let leased_bytes = 2 * history_bytes;
+    index(IndexOptions { history_bytes, leased_bytes, ..IndexOptions::default() })
+}
+
+fn key(key: u64) -> Vec<u8> {
+    key.to_be_bytes().to_vec()
+}
+
+fn value(key: u64, epoch: u64) -> Vec<u8> {
+    format!("the value of {key:08} at {epoch:08}").into_bytes()
+}
+
+/// Publishes the next epoch, in which all `keys` get another value.
+fn turn(index: &Index, keys: u64) {
+    let epoch = index.frontier();
+    let mut updates = Vec::new();
+    for number in 0..keys {
+        updates.push(((key(number), value(number, epoch)), epoch, 1));
+        if epoch > 0 {
+            updates.push(((key(number), value(number, epoch - 1)), epoch, -1));
+        }
+    }
+    index.publish(0, 0, ViewBatch::from_updates(epoch, epoch + 1, updates));
+}
+
+fn view(index: &Index) -> ViewStatus {
+    index.status().views.remove(0)
+}
+
+/// A snapshot answers what all keys were at its epoch.
+fn check(snapshot: &Snapshot, keys: u64) {
+    let at = snapshot.epoch().unwrap();
+    for number in (0..keys).step_by(97) {
+        let expected = vec![(value(number, at), 1)];
+        assert_eq!(snapshot.get(0, &key(number)).unwrap(), expected, "key {number} at {at}");
+    }
+    assert_eq!(snapshot.scan(0).count() as u64, keys, "at {at}");
+}
+
+#[test]
+fn hot_keys_cost_the_bound_however_many_epochs() {
+    // In the long run with the bounds that everybody has.
+    let (keys, epochs, index) = if scale::is_long() {
+        (5_001, 2_997, index(IndexOptions::default()))
+    } else {
+        (1_000, 1_000, bounded(4 * MIB))
+    };
+    let bound = if scale::is_long() { 64 * MIB } else { 4 * MIB };
+    let (mut past, mut memory) = (0, 0);
+    for _ in 0..epochs {
+        turn(&index, keys);
+        let view = view(&index);
+        (past, memory) = (past.max(view.past_bytes), memory.max(view.memory_bytes));
+    }
+    assert!(index.settle(PATIENCE));
+    let view = view(&index);
+    println!("{keys} keys, {epochs} epochs: at most {past} of {memory} bytes, then {view:?}");
+    // Merges may be behind while epochs come; when nothing is due, the bound holds.
+    assert!(view.past_bytes <= 2 * bound, "{view:?}");
+    assert!(view.memory_bytes <= 4 * bound, "{view:?}");
+    assert!(view.recent_bytes <= 32 * MIB, "{view:?}");
+    // Some epochs are left, and all answer exactly.
+    let (since, upper) = (index.since(), index.frontier());
+    assert!(since > 0 && since < upper - 5, "[{since}, {upper})");
+    for epoch in [since, since + 1, (since + upper) / 2, upper - 1] {
+        check(&index.snapshot(Read::AsOf(epoch)).unwrap(), keys);
+    }
+    let gone = index.snapshot(Read::AsOf(since - 1)).err().unwrap();
+    assert!(gone.is_missing(), "{gone}");
+}
+
+#[test]
+fn rows_that_stay_keep_the_past() {
+    let index = bounded(MIB);
+    for epoch in 0..200 {
+        let rows = (0..1_000).map(|row| ((key(epoch * 1_000 + row), value(row, epoch)), epoch, 1));
+        index.publish(0, 0, ViewBatch::from_updates(epoch, epoch + 1, rows.collect()));
+    }
+    assert!(index.settle(PATIENCE));
+    assert_eq!((index.since(), view(&index).past_bytes), (0, 0));
+    assert_eq!(index.snapshot(Read::AsOf(0)).unwrap().scan(0).count(), 1_000);
+}
+
+/// Nothing else happens after the rows are gone: no further epoch, no restart.
+#[test]
+fn rows_that_are_retracted_give_their_memory_back() {
+    const ROWS: u64 = 100_000;
+    for epochs in [1, 50] {
+        let index = bounded(MIB);
+        let rows = |part: u64, epoch: u64, diff: isize| {
+            let rows = (0..ROWS).filter(move |row| row % epochs == part);
+            rows.map(move |row| ((key(row), value(row, 0)), epoch, diff))
+        };
+        let all = (0..epochs).flat_map(|part| rows(part, 0, 1));
+        index.publish(0, 0, ViewBatch::from_updates(0, 1, all.collect()));
+        assert!(index.settle(PATIENCE));
+        let full = view(&index).memory_bytes;
+        for part in 0..epochs {
+            let gone = rows(part, part + 1, -1).collect();
+            index.publish(0, 0, ViewBatch::from_updates(part + 1, part + 2, gone));
+        }
+        let until = Instant::now() + PATIENCE;
+        while view(&index).memory_bytes > 3 * MIB {
+            assert!(Instant::now() < until, "{full} bytes, then {:?}", view(&index));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(index.snapshot(Read::Latest).unwrap().scan(0).count(), 0);
+    }
+}
+
+#[test]
+fn leases_hold_back_a_bounded_past() {
+    const KEYS: u64 = 500;
+    let index = bounded(MIB);
+    for _ in 0..10 {
+        turn(&index, KEYS);
+    }
+    let held = index.snapshot(Read::Latest).unwrap();
+    held.keep().unwrap();
+    check(&held, KEYS);
+    let until = Instant::now() + PATIENCE;
+    while held.get(0, &key(0)).is_ok() {
+        assert!(Instant::now() < until, "the lease lives on: {:?}", index.status());
+        turn(&index, KEYS);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // A later one lives.
+    check(&index.snapshot(Read::Latest).unwrap(), KEYS);
+    assert!(index.settle(PATIENCE));
+    assert!(view(&index).past_bytes <= 4 * MIB, "{:?}", index.status());
+}
+
+/// The epochs that history keeps apart are few, and those that a place was given at stay.
+#[test]
+fn a_place_outlives_the_stated_history() {
+    const KEYS: u64 = 50;
+    let options = IndexOptions { history_epochs: 3, ..IndexOptions::default() };
+    let index = index(options);
+    for _ in 0..10 {
+        turn(&index, KEYS);
+    }
+    index.snapshot(Read::Latest).unwrap().keep_epoch();
+    for _ in 0..100 {
+        turn(&index, KEYS);
+        assert!(index.settle(PATIENCE));
+    }
+    assert_eq!(index.since(), 9);
+    check(&index.snapshot(Read::AsOf(9)).unwrap(), KEYS);
+}
