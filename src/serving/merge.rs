@@ -178,8 +178,11 @@ impl Shared {
         let counted = state.frontier.saturating_sub(history).max(state.since);
         let mut since = state.since_within(counted, self.options.history_bytes).min(last);
         if let Some(earliest) = self.leases.earliest().filter(|earliest| *earliest < since) {
-            let leased = state.since_within(state.since, self.options.leased_bytes);
-            self.leases.end_before(leased.min(since));
+            let leased = state.since_within(state.since, self.options.leased_bytes).min(since);
+            // Who holds a snapshot of before `since` has its own batches, and holds nothing back.
+            if leased > state.since {
+                self.leases.end_before(leased);
+            }
             since = since.min(earliest.max(leased));
         }
         for pin in writer.pins.keys() {

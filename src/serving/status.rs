@@ -23,8 +23,8 @@ pub struct ViewStatus {
     pub keys: usize,
     /// Heap memory of the batches, their hash tables included.
     pub memory_bytes: usize,
-    /// Of these, what is kept for readers of earlier epochs, as far as batches know it: a retraction
-    /// counts for its row, too.
+    /// Of these, what is kept for readers of earlier epochs, as far as batches know it. A
+    /// retraction counts for its row, too.
     pub past_bytes: usize,
     /// Heap memory of the latest batches kept for readers of changes; counted again when they are
     /// also part of the index.
