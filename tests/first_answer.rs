@@ -220,7 +220,7 @@ fn a_damaged_block_is_refused_by_name_until_an_older_batch_view_has_caught_up() 
 
 fn get(servers: &Servers, path: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(servers.http().expect("an address")).expect("connected");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let (status, body, _) = ask(&mut stream, &request).expect("an answer");
     (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
 }

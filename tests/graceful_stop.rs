@@ -57,7 +57,7 @@ fn append(address: SocketAddr, number: usize, over: &AtomicBool) -> Client {
             asked += 1;
             let body = format!("{{\"text\": \"{word}\"}}\n");
             let request = format!(
-                "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: \
+                "POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
                  application/x-ndjson\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
@@ -146,7 +146,7 @@ fn a_second_signal_ends_it_at_once() {
         server.url("").trim_start_matches("http://").parse().expect("an address");
     // A request that takes its time: its body is large, and half of it comes.
     let mut stream = TcpStream::connect(address).expect("a connection");
-    let head = "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: \
+    let head = "POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
                 application/x-ndjson\r\ncontent-length: 100000\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("sent");
     stream.write_all(&vec![b' '; 50_000]).expect("sent");

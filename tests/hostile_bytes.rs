@@ -101,14 +101,14 @@ fn attack_all(decoder: &Decoder, seed: u64, cases: u64) -> Option<String> {
 }
 
 const REQUESTS: [&[u8]; 6] = [
-    b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
     b"GET /v1/dataflows/word_count/views/counts?key=be&limit=2&as_of=0&cursor=AQ HTTP/1.1\r\n\
-     host: a\r\nauthorization: Bearer x\r\n\r\n",
-    b"POST /v1/streams/lines?producer=p&sequence=0 HTTP/1.1\r\nhost: a\r\ncontent-type: \
+     host: localhost\r\nauthorization: Bearer x\r\n\r\n",
+    b"POST /v1/streams/lines?producer=p&sequence=0 HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
      application/x-ndjson\r\ncontent-length: 17\r\n\r\n{\"text\": \"to be\"}",
-    b"POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-type: \
-     text/csv\r\n\r\n9\r\ntext\nto b\r\n2\r\ne\n\r\n0\r\n\r\n",
-    b"GET /v1/dataflows/word_count/views/counts/changes?from=0 HTTP/1.1\r\nhost: a\r\n\
+    b"POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\
+     content-type: text/csv\r\n\r\n9\r\ntext\nto b\r\n2\r\ne\n\r\n0\r\n\r\n",
+    b"GET /v1/dataflows/word_count/views/counts/changes?from=0 HTTP/1.1\r\nhost: localhost\r\n\
      last-event-id: 1@0\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80\0\x04\0\x01\0\0\0\x05\
      \0\x01\0\0\0\0\x01\x01\x05\0\0\0\x01\x02\x04\x06\x08",

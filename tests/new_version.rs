@@ -231,7 +231,10 @@ fn one_program_has_both(data: &str, folder: &Path) {
     let both =
         Serving::start("both", &["serve", "tally", "--data", data, "--listen", "127.0.0.1:0"]);
     assert_eq!(both.version(), "before");
-    let ask = |path: &str| ureq::post(format!("{}{path}", both.url)).send_empty();
+    let ask = |path: &str| {
+        let request = ureq::post(format!("{}{path}", both.url));
+        request.content_type("application/json").send_empty()
+    };
     ask("/v1/dataflows/tally/deploy").expect("deployed");
     assert_eq!(both.version(), "after");
     // It is another program's turn, and this one hands over what it has deployed, too.

@@ -288,7 +288,7 @@ const VIEW: &str = "/v1/dataflows/word_count/views/counts";
 
 fn get(address: std::net::SocketAddr, path: &str) -> (u16, serde_json::Value) {
     let mut stream = TcpStream::connect(address).expect("connected");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let (status, body, _) = connection::ask(&mut stream, &request).expect("an answer");
     (status, serde_json::from_str(&body).expect("JSON"))
 }
@@ -302,7 +302,7 @@ fn events(
     let mut stream = TcpStream::connect(address).expect("connected");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
     let from = token.map_or(String::new(), |token| format!("last-event-id: {token}\r\n"));
-    write!(stream, "GET {VIEW}/changes HTTP/1.1\r\nhost: a\r\n{from}\r\n").expect("sent");
+    write!(stream, "GET {VIEW}/changes HTTP/1.1\r\nhost: localhost\r\n{from}\r\n").expect("sent");
     let (mut found, mut event) = (Vec::new(), <(String, String, String)>::default());
     for line in BufReader::new(stream).lines() {
         let line = line.expect("a line");

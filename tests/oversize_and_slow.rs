@@ -45,7 +45,7 @@ fn p99(address: SocketAddr) -> Duration {
     let mut times: Vec<Duration> = (0..READS)
         .map(|_| {
             let begun = Instant::now();
-            stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
+            stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
             let answer = answer(&mut stream);
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
             begun.elapsed()
@@ -81,9 +81,9 @@ fn slow_sockets_cost_little_and_hurt_nobody() {
         .map(|number| {
             let mut stream = connect(address);
             let sent: &[u8] = match number % 3 {
-                0 => b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ",
+                0 => b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: ",
                 1 => {
-                    b"POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: \
+                    b"POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
                        application/x-ndjson\r\ncontent-length: 1000\r\n\r\n{"
                 }
                 _ => b"",
@@ -155,7 +155,8 @@ fn a_body_of_ten_gigabytes_is_refused_early() {
     p99(address);
     let before = server.rss_kib();
     let total = 10_000_000_000;
-    let path = "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson";
+    let path = "POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\n\
+                content-type: application/x-ndjson";
     let announced = format!("{path}\r\ncontent-length: {total}\r\n\r\n");
     let line = b"{\"text\": \"to be or not to be\"}\n".repeat(512);
     let (answer, sent) = oversize(address, &announced, &line, total);
@@ -186,7 +187,7 @@ fn one_connection_too_many_is_told_so_and_others_go_on() {
     let address = server.url("").trim_start_matches("http://").parse().expect("an address");
     let mut held: Vec<TcpStream> = (0..3).map(|_| connect(address)).collect();
     for stream in &mut held {
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
         assert!(answer(stream).starts_with("HTTP/1.1 200 "));
     }
     let refused = answer(&mut connect(address));
@@ -195,7 +196,7 @@ fn one_connection_too_many_is_told_so_and_others_go_on() {
     let begun = Instant::now();
     loop {
         let mut stream = connect(address);
-        let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
+        let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
         if asked.is_ok() && answer(&mut stream).starts_with("HTTP/1.1 200 ") {
             break;
         }

@@ -140,7 +140,7 @@ impl Load {
             let body = format!("{{\"text\": \"{}\"}}\n", word(asked));
             let length = body.len();
             format!(
-                "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: \
+                "POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
                  application/x-ndjson\r\ncontent-length: {length}\r\n\r\n{body}"
             )
         };
@@ -170,7 +170,9 @@ impl Load {
     fn reads(&self) {
         let mut seen = 0;
         let request = |_| {
-            "GET /v1/dataflows/word_count/views/counts?key=c0n0 HTTP/1.1\r\nhost: a\r\n\r\n".into()
+            "GET /v1/dataflows/word_count/views/counts?key=c0n0 HTTP/1.1\r\nhost: localhost\r\n\
+             \r\n"
+                .into()
         };
         self.client(request, |_, body| {
             let answer: serde_json::Value = serde_json::from_str(body).expect("JSON");
@@ -339,7 +341,7 @@ fn the_old_process_goes_on_when_the_new_one_dies() {
         for _ in 0..3 {
             // While the old one finishes requests: a silent connection holds it up.
             let mut idle = TcpStream::connect(load.address).expect("connected");
-            let request = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+            let request = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
             assert_eq!(ask(&mut idle, request).expect("an answer").0, 200);
             let new = deploy();
             old.says("handing over");
@@ -374,7 +376,7 @@ fn killed_at_any_moment_nothing_is_lost() {
         round_of.during_appends(round, 10);
         load.acknowledged.lock().expect("a lock").extend(round_of.into_acknowledged());
         let mut idle = TcpStream::connect(load.address).expect("connected");
-        let request = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+        let request = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
         assert_eq!(ask(&mut idle, request).expect("an answer").0, 200);
         let new = deploy();
         old.says("handing over");
@@ -404,14 +406,14 @@ fn a_takeover_that_takes_long_says_so() {
     let place = Place::new();
     let (old, url) = place.serve("127.0.0.1:0", &[]);
     let address = Load::new(&url).address;
-    let post = "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: \
+    let post = "POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
                 application/x-ndjson\r\ncontent-length: 17\r\n\r\n";
     let mut slow = TcpStream::connect(address).expect("connected");
     slow.write_all(format!("{post}{{\"text\":").as_bytes()).expect("sent");
     let new = place.deploy(&place.another, &address, &[]);
     old.says("handing over");
     new.says("warning: the takeover takes its time");
-    let get = "GET /v1/dataflows/word_count/views/counts HTTP/1.1\r\nhost: a\r\n\r\n";
+    let get = "GET /v1/dataflows/word_count/views/counts HTTP/1.1\r\nhost: localhost\r\n\r\n";
     for request in [get.to_owned(), format!("{post}{{\"text\": \"lost\"}}\n")] {
         let begun = Instant::now();
         let mut client = TcpStream::connect(address).expect("connected");

@@ -304,7 +304,8 @@ fn a_failed_dataflow_is_mended_by_a_deployment() {
 
 fn ask(method: &str, url: &str) -> (u16, Value) {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-    let request = ureq::http::Request::builder().method(method).uri(url).body(());
+    let request = ureq::http::Request::builder().method(method).uri(url);
+    let request = request.header("content-type", "application/json").body(());
     let mut answer = agent.run(request.expect("a request")).expect("an answer");
     let body = answer.body_mut().read_to_string().expect("text");
     (answer.status().as_u16(), serde_json::from_str(&body).expect("JSON"))

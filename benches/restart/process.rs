@@ -87,7 +87,7 @@ fn ask(name: &str, address: &str) {
     stream.set_nodelay(true).expect("an option");
     loop {
         let path = format!("/v1/dataflows/{name}/views/{view}?limit=1");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
         let (mut answer, mut piece) = (String::new(), [0; 4096]);
         // The object ends the answer.

@@ -346,6 +346,10 @@ pub(super) struct ServersArgs {
     /// Tokens and passwords (TOML); read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(super) credentials: Option<PathBuf>,
+    /// A name that this server may be asked by over HTTP, beside addresses, localhost and the names
+    /// of the certificate; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow_host: Vec<String>,
     /// Connections that each port holds at once; more are refused
     #[arg(long, value_name = "N", default_value_t = crate::limits::CONNECTIONS_MAX)]
     pub(super) max_connections: usize,
@@ -379,6 +383,7 @@ impl ServersArgs {
             tls_cert: self.tls_cert.clone(),
             tls_key: self.tls_key.clone(),
             credentials: self.credentials.clone(),
+            allow_host: self.allow_host.clone(),
             max_connections: Some(self.max_connections),
             max_body: Some(self.max_body),
             max_lag: self.max_lag,

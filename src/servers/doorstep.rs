@@ -90,8 +90,8 @@ fn answering(
     let inside = runtime.enter();
     let listener = TcpListener::from_std(socket).map_err(failed)?;
     drop(inside);
-    let serve =
-        listener::serve(listener, http::closed(), entry.tls, entry.bounds, stop.subscribe());
+    let app = http::closed(entry.own);
+    let serve = listener::serve(listener, app, entry.tls, entry.bounds, stop.subscribe());
     let task = runtime.spawn(serve);
     Ok((runtime, task))
 }
@@ -130,8 +130,8 @@ mod tests {
         let door = Doorstep::guard_after(Duration::from_millis(20), &listeners, &options);
         let door = door.expect("guarded");
         let requests = [
-            "GET /v1/status HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-            "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+            "GET /v1/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+            "POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              content-type: application/x-ndjson\r\ncontent-length: 14\r\n\r\n{\"text\": \"a\"}\n",
         ];
         for request in requests {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use super::auth::Gate;
+use super::http::OwnSite;
 use super::listener::Bounds;
 use super::options::ServersOptions;
 use super::tls::Tls;
@@ -20,6 +21,8 @@ pub(super) struct Entry {
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// Requests carry credentials.
     pub(super) gate: Option<Arc<Gate>>,
+    /// Who this server is, for browsers.
+    pub(super) own: OwnSite,
     /// What a client may hold.
     pub(super) bounds: Bounds,
 }
@@ -47,7 +50,10 @@ impl Entries {
             let tls = Tls::open(cert, key)?;
             entries.http.tls = Some(tls.config(&[b"h2", b"http/1.1"])?);
             entries.pg.tls = Some(tls.config(&[b"postgresql"])?);
+            entries.http.own = OwnSite::new(&options.allow_host, Some(Arc::clone(&tls)))?;
             entries.watched.push(tls);
+        } else {
+            entries.http.own = OwnSite::new(&options.allow_host, None)?;
         }
         if let Some(path) = &options.credentials {
             let gate = Gate::open(path)?;

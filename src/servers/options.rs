@@ -21,6 +21,9 @@ pub struct ServersOptions {
     pub tls_key: Option<PathBuf>,
     /// Tokens and passwords; see the file format in `servers/auth`.
     pub credentials: Option<PathBuf>,
+    /// Names under which browsers and programs may ask HTTP, beside addresses, `localhost` and the
+    /// names of the certificate.
+    pub allow_host: Vec<String>,
     /// Connections that each port holds at once [default: `limits::CONNECTIONS_MAX`].
     pub max_connections: Option<usize>,
     /// Bytes of an HTTP request's body [default: `limits::BODY_BYTES_MAX`].
@@ -36,8 +39,8 @@ impl ServersOptions {
     /// Would servers with these options start? Nothing is listened at.
     ///
     /// # Errors
-    /// When a certificate or the credentials cannot be read, or an address that is not loopback
-    /// has no TLS or no credentials.
+    /// When a certificate or the credentials cannot be read, a name of `allow_host` is none, or an
+    /// address that is not loopback has no TLS or no credentials.
     pub fn check(&self) -> Result<()> {
         Entries::open(self).map(drop)
     }

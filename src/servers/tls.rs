@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::crypto::ring::{default_provider, sign::any_supported_type};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use x509_certificate::X509Certificate;
 
@@ -47,6 +48,16 @@ impl Tls {
         let (certified, _) = read(cert, key)?;
         let current = Arc::new(Current(ArcSwap::from_pointee(certified)));
         Ok(Arc::new(Tls { cert: cert.to_owned(), key: key.to_owned(), current }))
+    }
+
+    /// Is `name` a name of the certificate?
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        let current = self.current.0.load();
+        let certificate = current.cert.first().map(ParsedCertificate::try_from);
+        let (Some(Ok(certificate)), Ok(name)) = (certificate, ServerName::try_from(name)) else {
+            return false;
+        };
+        verify_server_name(&certificate, &name).is_ok()
     }
 
     /// What a server accepts connections with; it follows later certificates by itself.

@@ -46,6 +46,15 @@ fn a_certificate_and_its_key_are_taken() {
 }
 
 #[test]
+fn a_certificate_has_its_names() {
+    let made = Made::new();
+    let (cert, key) = made.pair("good", 2020, 4000);
+    let tls = Tls::open(&cert, &key).expect("taken");
+    assert!(tls.is_of("localhost") && tls.is_of("LOCALHOST"));
+    assert!(!tls.is_of("evil.example") && !tls.is_of("") && !tls.is_of("a_b..c"));
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let made = Made::new();
     let (cert, key) = made.pair("good", 2020, 4000);

@@ -1,6 +1,8 @@
 //! A browser without a window, driven over its debugging pipe: messages of JSON, each ended by a
 //! zero byte, on its file descriptors 3 and 4.
 
+#![allow(dead_code, reason = "several test binaries share it; each uses what it needs")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -29,6 +31,11 @@ pub(crate) struct Chromium {
 impl Chromium {
     /// Starts the browser; says so when there is none.
     pub(crate) fn start() -> Option<Chromium> {
+        Chromium::start_with(&[])
+    }
+
+    /// The same, with more flags.
+    pub(crate) fn start_with(flags: &[&str]) -> Option<Chromium> {
         let there = |name: &&&str| {
             let version = Command::new(name).arg("--version").stderr(Stdio::null()).output();
             version.is_ok_and(|output| output.status.success())
@@ -42,6 +49,7 @@ impl Chromium {
             .args(["-c", PIPED, name, "--headless=new", "--no-sandbox", "--disable-gpu"])
             .args(["--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-pipe"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
+            .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

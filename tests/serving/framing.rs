@@ -51,7 +51,7 @@ impl Client {
     }
 }
 
-const START: &str = "POST /v1/streams/lines?wait=visible HTTP/1.1\r\nHost: x\r\n\
+const START: &str = "POST /v1/streams/lines?wait=visible HTTP/1.1\r\nHost: localhost\r\n\
                      Content-Type: application/x-ndjson\r\n";
 
 #[test]
@@ -140,6 +140,6 @@ fn lines_may_end_without_a_carriage_return() {
     let data = tempfile::tempdir().expect("a directory");
     let server = Server::start(&["word_count", "--data", data.path().to_str().expect("a path")]);
     let mut client = Client::connect(&server);
-    client.send(&["GET /healthz HTTP/1.1\nHost: x\n", "\n"]);
+    client.send(&["GET /healthz HTTP/1.1\nHost: localhost\n", "\n"]);
     assert_eq!(client.answer(), (200, "ok\n".to_owned()));
 }

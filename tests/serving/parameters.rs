@@ -114,7 +114,7 @@ fn names_in_a_path_that_are_no_text_are_problems_too() {
         ("GET", "/v1/dataflows/word_count/views/%ff/changes"),
         ("GET", "/page/%ff"),
     ] {
-        ask(&server, method, path, None, "").refuses(400, "not UTF-8", path);
+        ask(&server, method, path, Some("application/json"), "").refuses(400, "not UTF-8", path);
     }
 }
 
@@ -138,5 +138,9 @@ fn a_body_where_none_is_read_is_refused() {
     }
     let answer = server.get("/v1/dataflows/word_count/views/counts?key=a");
     assert_eq!(answer["rows"][0]["n"], 1, "it is still there: {answer}");
-    assert_eq!(ask(&server, "POST", path, None, "").status, 200);
+    let nothing = Some("application/json");
+    let dry = format!("{path}&dry_run=true");
+    assert_eq!(ask(&server, "POST", &dry, nothing, " {} ").status, 200, "it says nothing");
+    ask(&server, "POST", path, None, "").refuses(415, "application/json", path);
+    assert_eq!(ask(&server, "POST", path, nothing, "").status, 200);
 }

@@ -7,6 +7,7 @@ use super::server::Server;
 
 fn retract(server: &Server, query: &str) -> (u16, Value) {
     let request = ureq::post(server.url(&format!("/v1/streams/customers/retract{query}")));
+    let request = request.content_type("application/json");
     let mut answer =
         request.config().http_status_as_error(false).build().send_empty().expect("an answer");
     let text = answer.body_mut().read_to_string().expect("text");

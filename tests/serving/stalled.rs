@@ -70,7 +70,7 @@ fn subscribers_that_read_nothing_cost_nothing_and_are_cut() {
         // Half ask for the snapshot (27 MB of text), half for every epoch since the first.
         let query = if number % 2 == 0 { "" } else { "?from=0" };
         let mut socket = narrow(&address);
-        write!(socket, "GET {PATH}{query} HTTP/1.1\r\nhost: x\r\n\r\n").expect("a request");
+        write!(socket, "GET {PATH}{query} HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("a request");
         stalled.push(socket);
     }
     let begun = Instant::now();

@@ -17,6 +17,7 @@ fn a_verified_epoch_answers_while_later_ones_come() {
     server.get(&format!("/v1/dataflows/word_count/views/counts?at_least={first}"));
     let verify = || {
         let request = ureq::post(server.url("/v1/dataflows/word_count/verify"));
+        let request = request.content_type("application/json");
         let text = request.send_empty().expect("a verdict").body_mut().read_to_string();
         serde_json::from_str::<serde_json::Value>(&text.expect("text")).expect("JSON")
     };

@@ -162,7 +162,8 @@ impl Remote {
     fn posted(&self, path: &str, parameters: &[(&str, String)]) -> Result<Response<Body>> {
         let url = self.url(path, parameters);
         let request = self.agent.post(&url).config().timeout_global(Some(ANSWER_WAIT)).build();
-        let sent = self.with_token(request).send_empty();
+        // Without it a server takes this for what a page of another site could have sent.
+        let sent = self.with_token(request).content_type("application/json").send_empty();
         let response = sent.map_err(|error| refused::unreachable(&self.base, &error))?;
         if response.status().is_success() {
             return Ok(response);

@@ -151,7 +151,8 @@ pub(super) fn spelling(headers: &HeaderMap) -> Option<Spelling> {
     }
 }
 
-fn essence(headers: &HeaderMap) -> &str {
+/// The content type without its parameters.
+pub(super) fn essence(headers: &HeaderMap) -> &str {
     let given = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
     given.unwrap_or("none").split(';').next().unwrap_or_default().trim()
 }

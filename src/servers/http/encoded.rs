@@ -64,12 +64,17 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
 
     async fn from_request(request: Request, _: &S) -> Result<NoBody, Problem> {
         let mut body = request.into_body();
+        // An empty object says nothing, either.
+        let mut left = b"{}".iter();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
                 let detail = format!("the body cannot be read: {error} (send the request again)");
                 Problem::new(StatusCode::BAD_REQUEST, "input", detail)
             })?;
-            if frame.data_ref().is_some_and(|data| !data.is_empty()) {
+            let said = frame.data_ref().is_some_and(|data| {
+                data.iter().any(|byte| !byte.is_ascii_whitespace() && left.next() != Some(byte))
+            });
+            if said {
                 return Err(Error::new(Kind::Input, "this takes no body")
                     .remedy("say all of it in the address, behind a question mark")
                     .into());

@@ -7,6 +7,7 @@ mod answer;
 mod append;
 mod append_streams;
 mod appending;
+mod asked_first;
 mod changes;
 mod cursor;
 mod deploy;
@@ -20,6 +21,7 @@ mod health;
 mod hostile;
 mod metrics;
 mod openapi;
+mod own_site;
 mod page;
 mod problem;
 mod query;
@@ -50,6 +52,7 @@ use crate::error::{Error, Kind};
 use crate::limits::BODY_BYTES_MAX;
 
 pub(super) use hostile::hostile;
+pub(super) use own_site::OwnSite;
 pub(super) use problem::Problem;
 pub(super) use requests::{Counting, Requests};
 pub(super) use shortcut::App;
@@ -82,7 +85,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
 }
 
 /// The whole interface.
-fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> App {
+fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>, own: OwnSite) -> App {
     let mut all = Routes::new();
     for (role, routes) in routes() {
         all = all.merge(secured::secured(routes, role, gate));
@@ -99,7 +102,7 @@ fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>) -> App {
     let place = requests.place(read::PATH);
     let shortcut = Shortcut { site: Arc::clone(&site), requests, place };
     let shortcut = gate.is_none().then(|| Arc::new(shortcut));
-    App { router: router.layer(counted).with_state(site), shortcut }
+    App { router: router.layer(counted).with_state(site), shortcut, own }
 }
 
 /// The routes below `/v1/` that read and append, for a service of one's own, which decides who may
@@ -119,12 +122,12 @@ pub(super) fn embedded(site: &Arc<Site>) -> Router {
 }
 
 /// Answers nothing: who asks is told to come back.
-pub(super) fn closed() -> App {
+pub(super) fn closed(own: OwnSite) -> App {
     let router = Router::new().fallback(|| async {
         let message = "another process takes over: it answers in a moment";
         Problem::from(Error::new(Kind::Stopped, message).remedy("ask again"))
     });
-    App { router, shortcut: None }
+    App { router, shortcut: None, own }
 }
 
 /// Answers requests until told to stop; then finishes those under way.
@@ -141,6 +144,6 @@ pub(super) async fn serve(
         let _ = told.wait_for(|stop| *stop).await;
         load.load.stop();
     });
-    let app = app(site, entry.gate.as_ref());
+    let app = app(site, entry.gate.as_ref(), entry.own);
     listener::serve(listener, app, entry.tls, entry.bounds, stopping).await;
 }

@@ -15,9 +15,17 @@ use super::query::NoQuery;
 use super::{Routes, problem};
 use crate::servers::site::Site;
 
-/// Answers without a body to a head that is too long to be read, whatever it asks for.
-const UNROUTED: [(&str, &str); 2] =
-    [("414", "The path and query are too long"), ("431", "The head is too long")];
+/// Answers to a head that is too long to be read, or that a page of another site had sent, whatever
+/// it asks for.
+const UNROUTED: [(&str, &str); 3] = [
+    (
+        "403",
+        "A page of another site asks, or `Host` is no name of this server; or the token is for \
+             something else than this",
+    ),
+    ("414", "The path and query are too long"),
+    ("431", "The head is too long"),
+];
 
 /// The description's text, once all routes are known.
 #[derive(Clone, Default)]

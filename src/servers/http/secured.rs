@@ -8,6 +8,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{OpenApi, RefOr, Response};
 
 use super::Routes;
+use super::asked_first::asked_first;
 use crate::servers::auth::{Gate, Guard, Role};
 
 /// What the description calls the token.
@@ -22,6 +23,9 @@ pub(super) fn secured(mut routes: Routes, role: Option<Role>, gate: Option<&Arc<
     if role == Role::Append {
         // What a body may have is bounded before it gets here, by a limit that can be raised.
         routes = routes.layer(DefaultBodyLimit::disable());
+    }
+    if role == Role::Admin {
+        routes = asked_first(routes);
     }
     match gate {
         Some(gate) => routes.layer(Guard::new(Arc::clone(gate), role)),

@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::http::{Method, Request, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
+use super::own_site::OwnSite;
 use super::read;
 use super::requests::Requests;
 use crate::servers::site::Site;
@@ -22,6 +23,7 @@ pub(in crate::servers) struct App {
     /// Answers every request.
     pub(in crate::servers) router: Router,
     pub(super) shortcut: Option<Arc<Shortcut>>,
+    pub(super) own: OwnSite,
 }
 
 /// What the shortcut answers from.
@@ -33,6 +35,11 @@ pub(super) struct Shortcut {
 }
 
 impl App {
+    /// The refusal of a request that a page of another site has a browser send.
+    pub(in crate::servers) fn refusal<B>(&self, request: &Request<B>) -> Option<Response> {
+        self.own.foreign(request).map(IntoResponse::into_response)
+    }
+
     /// The answer to the shortest question; none when the router has to answer.
     pub(in crate::servers) fn shortcut<B>(&self, request: &Request<B>) -> Option<Response> {
         let shortcut = self.shortcut.as_deref()?;

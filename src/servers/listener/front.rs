@@ -42,6 +42,10 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, request: Request<Incoming>) -> Answer {
         self.pulse.begin();
         let told = tracing::enabled!(tracing::Level::DEBUG).then(|| Told::of(&request));
+        // Before anything that answers, whatever the path and the method.
+        if let Some(refusal) = self.app.refusal(&request) {
+            return self.answer(State::Ready(Some(refusal)), None, told);
+        }
         let mut fate = None;
         let request = if request.body().is_end_stream() {
             if let Some(response) = self.app.shortcut(&request) {
