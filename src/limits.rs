@@ -2,6 +2,7 @@
 //!
 //! Assertions at compile time keep the bounds consistent with one another.
 
+mod answers;
 mod bodies;
 mod checkpoints;
 mod concerns;
@@ -13,6 +14,7 @@ mod results;
 
 use std::time::Duration;
 
+pub use answers::*;
 pub use bodies::*;
 pub use checkpoints::*;
 pub use concerns::*;
@@ -260,7 +262,7 @@ pub const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CONNECTIONS_MAX < LEASES_MAX, "each connection may hold a snapshot");
 const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an append");
-/// Subscriptions to changes at once. Each holds at most two chunks of [`FEED_UPDATES`] rows.
+/// Subscriptions to changes at once. Each holds at most a chunk of about [`FEED_BYTES`], or one row.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 
 /// Changes that are read for a subscriber at once.
@@ -427,7 +429,7 @@ pub const READ_ROWS_INLINE: usize = 500;
 
 /// Bytes of rows after which a page is closed, however few they are: what an answer is made of at
 /// once. One row alone may have more.
-pub const PAGE_BYTES: usize = 8 << 20;
+pub const PAGE_BYTES: usize = 1 << 20;
 
 /// Bytes of a row's key, and of its value, that a client's cursor repeats. Of a longer row it has
 /// these and a number of rows, so a cursor fits an address whatever is in the view.

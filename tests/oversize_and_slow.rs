@@ -3,8 +3,11 @@
 //!
 //! A body of 10 GB is refused early, whether announced or streamed. Two thousand sockets that send
 //! half a head, a body byte by byte, or nothing cost the server at most 16 MiB and the good client
-//! at most a factor of five; then the server closes them by itself.
+//! at most a factor of five; then the server closes them by itself. Bodies that stop before their
+//! end share one bound, on however many sockets or streams of HTTP/2 they come.
 
+#[path = "oversize_and_slow/bodies.rs"]
+mod bodies;
 #[path = "serving/server.rs"]
 mod server;
 

@@ -1,12 +1,59 @@
-//! Bounds of what a body of a request says.
+//! Bounds of what a request makes the process hold, and of what its body says.
 
-use super::APPEND_BYTES_MAX;
+use std::time::Duration;
+
+use super::{
+    APPEND_BYTES_MAX, BODY_RATE_MIN, CONNECTIONS_MAX, HEAD_BYTES_MAX, PG_MESSAGE_BYTES_MAX,
+};
+
+/// Bytes that all requests together make the process hold until they are in the log or answered:
+/// bodies as they come and as they are decoded, long heads, messages and prepared statements on
+/// the Postgres port. The largest compressed append fits, before and after; a request that finds no
+/// room is told to come back.
+pub const BODIES_BYTES_MAX: usize = 2 * APPEND_BYTES_MAX + (2 << ZSTD_WINDOW_LOG_MAX);
+
+/// Bytes by which the memory of a body grows at least: a few pages.
+pub const BODY_PIECE_BYTES: usize = 16 << 10;
+
+/// Bytes of a request's head, or of one that has only begun to come, that are not counted among
+/// those of all requests: reads go on when there is no room for bodies.
+pub const HEAD_BYTES_FREE: usize = 4 << 10;
+
+/// Bytes that are read from a connection of HTTP/1.1 at once: room for a head.
+pub const HTTP1_BUFFER_BYTES: usize = 40 << 10;
+
+/// Bytes of one stream of HTTP/2 that may be on their way unread.
+pub const HTTP2_STREAM_BYTES: u32 = 64 << 10;
+
+/// Bytes of one connection of HTTP/2 that may be on their way unread.
+pub const HTTP2_CONNECTION_BYTES: u32 = 256 << 10;
+
+/// How long a body may take for the next [`BODY_WINDOW_BYTES`], and how long it may be silent.
+pub const BODY_WINDOW: Duration = Duration::from_secs(10);
+
+/// Bytes of a body that must come in each [`BODY_WINDOW`]: slower than any modem in use. It is
+/// counted anew in each, so that who sent much at once may not be slow for long.
+pub const BODY_WINDOW_BYTES: u64 = BODY_RATE_MIN * BODY_WINDOW.as_secs();
+
+/// Bodies of more than [`APPEND_INLINE_BYTES`](super::APPEND_INLINE_BYTES) that are parsed at
+/// once: their rows may have [`APPEND_BYTES_MAX`] each.
+pub const BODIES_PARSED_MAX: usize = 2;
+
+const _: () = {
+    assert!(
+        HEAD_BYTES_FREE * CONNECTIONS_MAX <= BODIES_BYTES_MAX,
+        "free heads are the lesser part"
+    );
+    assert!(HEAD_BYTES_MAX < HTTP1_BUFFER_BYTES, "a head fits the buffer");
+    assert!(PG_MESSAGE_BYTES_MAX < BODIES_BYTES_MAX);
+    assert!(HTTP2_STREAM_BYTES <= HTTP2_CONNECTION_BYTES);
+};
 
 /// Bytes of a compressed body once it is not: what one append may have anyway. Some bytes of
 /// compressed text stand for a thousand times as many.
 pub const BODY_DECODED_BYTES_MAX: u64 = APPEND_BYTES_MAX as u64;
 
-/// Compressed bodies that are read at once; each may hold [`BODY_DECODED_BYTES_MAX`] twice.
+/// Compressed bodies that are decoded at once.
 pub const BODIES_DECODED_MAX: usize = 4;
 
 /// Codings of one body, one upon the other: clients apply one, a proxy perhaps another.

@@ -15,6 +15,7 @@
 //! - an error names place and remedy and never a secret.
 
 pub(crate) mod auth;
+mod budget;
 mod concern;
 mod concerns;
 mod deployed;

@@ -18,7 +18,7 @@ use super::index::{Index, Rewritten, Shared};
 use super::part::{Ahead, LargeEpoch};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
-use crate::limits::CHANGES_CHUNK;
+use crate::limits::{CHANGES_CHUNK, UPDATE_BYTES};
 use crate::time::{At, Branch, Epoch, another};
 
 /// One change of a view. Ordered by epoch, key and value.
@@ -251,14 +251,14 @@ impl Changes {
             .remedy("take a snapshot and subscribe from its upper, or recompute from the log")
     }
 
-    /// Whole epochs that hold at most `max` updates together; or the next epoch with any, when
+    /// Whole epochs that weigh at most `max` updates together; or the next epoch with any, when
     /// it alone has more.
     pub(super) fn extent(&self, batches: &[ViewBatch], frontier: Epoch, max: usize) -> Extent {
         let mut counts: BTreeMap<Epoch, usize> = BTreeMap::new();
         for batch in batches {
-            batch.for_each(|_, _, time, _| {
+            batch.for_each(|key, value, time, _| {
                 if (self.from..frontier).contains(&time) {
-                    *counts.entry(time).or_default() += 1;
+                    *counts.entry(time).or_default() += weight(key, value);
                 }
             });
         }
@@ -274,6 +274,11 @@ impl Changes {
         }
         Extent::Epochs(frontier)
     }
+}
+
+/// As how many updates one counts: long ones fill a part sooner.
+pub(super) fn weight(key: &[u8], value: &[u8]) -> usize {
+    1 + (key.len() + value.len()) / UPDATE_BYTES
 }
 
 /// What one call delivers.

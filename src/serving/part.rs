@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::batch::ViewBatch;
-use super::changes::{Change, Changes, Extent, collect};
+use super::changes::{Change, Changes, Extent, collect, weight};
 use super::page::Cursor;
 use super::rows::{Row, merge_page};
 use crate::error::Result;
@@ -38,7 +38,7 @@ pub(super) struct Ahead {
 
 impl Changes {
     /// The next changes: whole epochs, or a part of an epoch that alone has more than `max`
-    /// updates. None when nothing changed up to the frontier, which the token is at then. Never
+    /// updates, of which long ones count as several. None when nothing changed up to the frontier, which the token is at then. Never
     /// waits.
     ///
     /// What takes a search through merged batches is read ahead, some parts at a time. Between the
@@ -83,20 +83,21 @@ impl Changes {
     /// Whole epochs of what was read ahead; none when there is nothing, or when the next epoch is
     /// too large for one part.
     fn next_ahead(&mut self, mut ahead: Ahead, max: usize) -> Result<Option<Part>> {
-        let mut count = 0;
+        let (mut count, mut weighs) = (0, 0);
         let mut rest = ahead.changes.make_contiguous().chunk_by(|a, b| a.epoch == b.epoch);
         let mut next = rest.next();
         while let Some(epoch) = next {
-            if count > 0 && count + epoch.len() > max {
+            let more = epoch.iter().map(|change| weight(&change.key, &change.value)).sum::<usize>();
+            if count > 0 && weighs + more > max {
                 break;
             }
-            if epoch.len() > max {
+            if more > max {
                 let epoch = epoch[0].epoch;
                 let batches = self.batches(&self.shared.state.load_full())?;
                 self.begin_large(epoch, batches);
                 return Ok(None);
             }
-            count += epoch.len();
+            (count, weighs) = (count + epoch.len(), weighs + more);
             next = rest.next();
         }
         let goes_on = next.map(|epoch| epoch[0].epoch);

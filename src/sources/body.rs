@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, SchemaRef};
+use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -42,18 +43,18 @@ pub(crate) struct Parsed {
 /// When one is no record of `schema`: names its line (from 1), its column, and its text. When there
 /// is none.
 pub(crate) fn parse(
-    body: &[u8],
+    body: &Bytes,
     spelling: Spelling,
     stream: &str,
     schema: &SchemaRef,
     on_unknown: OnUnknown,
 ) -> Result<Parsed> {
-    let body = without_mark(body)?;
+    let body = body.slice_ref(without_mark(body)?);
     let mut records = Records::new(schema, on_unknown)?;
     match spelling {
-        Spelling::Ndjson => each_line(body, |number, line| records.object(number, line))?,
+        Spelling::Ndjson => each_line(&body, |number, line| records.object(number, line))?,
         Spelling::Csv => records.table(body, stream)?,
-        Spelling::Json => each_item(body, |line, item| records.object(line, item))?,
+        Spelling::Json => each_item(&body, |line, item| records.object(line, item))?,
     }
     match records.count() {
         0 => Err(no_records()),
@@ -115,8 +116,8 @@ impl Records {
         Err(Error::new(Kind::Input, message).remedy("append them in smaller pieces"))
     }
 
-    fn table(&mut self, body: &[u8], stream: &str) -> Result<()> {
-        let mut file = CsvFile::new(Window::over(body.to_vec()));
+    fn table(&mut self, body: Bytes, stream: &str) -> Result<()> {
+        let mut file = CsvFile::new(Window::over(body));
         let names = names(file.next()?.as_ref())?;
         if names.iter().all(String::is_empty) {
             return Ok(());
@@ -260,7 +261,13 @@ mod tests {
 
     fn ids(body: &str, spelling: Spelling) -> Result<Vec<i64>> {
         let (schema, ignore) = (Transfer::schema(), OnUnknown::Ignore);
-        let parsed = parse(body.as_bytes(), spelling, "transfers", &schema, ignore)?;
+        let parsed = parse(
+            &Bytes::copy_from_slice(body.as_bytes()),
+            spelling,
+            "transfers",
+            &schema,
+            ignore,
+        )?;
         let ids = parsed.rows.column_by_name("id").expect("a column");
         Ok(ids.as_primitive::<Int64Type>().values().to_vec())
     }

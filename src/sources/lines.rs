@@ -1,5 +1,6 @@
 //! A buffer over a reader, and records that are lines.
 
+use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
 use std::io::Read;
 
@@ -13,6 +14,8 @@ const READ: usize = 256 << 10;
 pub(crate) struct Window {
     reader: Box<dyn Read>,
     buffer: Vec<u8>,
+    /// All of it, when it was there before; `buffer` is empty then.
+    whole: Option<Bytes>,
     /// Where the record being read starts.
     start: usize,
     /// Where the bytes read end.
@@ -25,19 +28,20 @@ pub(crate) struct Window {
 impl Window {
     /// The window at the beginning of `reader`.
     pub(crate) fn new(reader: Box<dyn Read>) -> Self {
-        Window { reader, buffer: Vec::new(), start: 0, filled: 0, at_end: false, line: 1 }
+        let buffer = Vec::new();
+        Window { reader, buffer, whole: None, start: 0, filled: 0, at_end: false, line: 1 }
     }
 
     /// The window over bytes that are all there, however long a record of them is.
-    pub(crate) fn over(bytes: Vec<u8>) -> Self {
-        let filled = bytes.len();
-        let reader = Box::new(std::io::empty());
-        Window { reader, buffer: bytes, start: 0, filled, at_end: true, line: 1 }
+    pub(crate) fn over(bytes: Bytes) -> Self {
+        let (filled, whole) = (bytes.len(), Some(bytes));
+        let (reader, buffer) = (Box::new(std::io::empty()), Vec::new());
+        Window { reader, buffer, whole, start: 0, filled, at_end: true, line: 1 }
     }
 
     /// The bytes from the start of the record on.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..self.filled]
+        &self.whole.as_deref().unwrap_or(&self.buffer)[self.start..self.filled]
     }
 
     /// The line the record starts in.
@@ -75,8 +79,8 @@ impl Window {
 
     /// Ends the record (or the white space before it) after `bytes` bytes.
     pub(crate) fn advance(&mut self, bytes: usize) {
-        let passed = &self.buffer[self.start..self.start + bytes];
-        self.line += memchr_iter(b'\n', passed).count() as u64;
+        let passed = memchr_iter(b'\n', &self.bytes()[..bytes]).count();
+        self.line += passed as u64;
         self.start += bytes;
     }
 }

@@ -2,12 +2,17 @@
 
 use std::io::Write;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use tokio::sync::Semaphore;
+
 use crate::error::Result;
+use crate::limits::PAGES_MADE_MAX;
 use crate::row::{RowSchema, write_text};
+use crate::servers::budget;
+use crate::servers::mode::blocking;
 use crate::serving::Snapshot;
 use crate::time::{At, Branch, Epoch};
 
@@ -78,9 +83,31 @@ pub(super) fn write_row(
     schema.write_json(key, value, more, out)
 }
 
-/// The JSON text as a response.
+/// Makes a page on a thread that may wait for a disk, when it is its turn.
+///
+/// # Errors
+/// Those of `work`.
+pub(super) async fn made<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    static MAKING: Semaphore = Semaphore::const_new(PAGES_MADE_MAX);
+    // Never closed.
+    let turn = MAKING.acquire().await.ok();
+    blocking(move || {
+        // Whoever asked may be gone: the turn ends with the work.
+        let _turn = turn;
+        work()
+    })
+    .await
+}
+
+/// The JSON text as a response; that there is no room for it, if there is none.
 pub(super) fn json(text: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(Bytes::from(text)));
+    let text = match budget::answer(text) {
+        Ok(text) => text,
+        Err(full) => return super::Problem::from(full).into_response(),
+    };
+    let mut response = Response::new(Body::from(text));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response

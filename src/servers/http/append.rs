@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -118,7 +119,7 @@ async fn append(
     let Some(spelling) = spelling(&headers) else { return Err(no_spelling(&headers, &SPELLINGS)) };
     let (schema, stream) = (Arc::clone(&stream.schema), stream.name.clone());
     let (of, on_unknown) = (stream.clone(), wanted.on_unknown);
-    let read = move |body: &[u8]| parse(body, spelling, &of, &schema, on_unknown);
+    let read = move |body: &Bytes| parse(body, spelling, &of, &schema, on_unknown);
     let Parsed { rows, unmatched } = records(body?, read).await?;
     let count = rows.num_rows();
     let done = wanted.append(&site, writer, Append::rows(&stream, rows)).await?;

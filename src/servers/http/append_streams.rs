@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
@@ -131,7 +132,7 @@ async fn append_streams(
     };
     let (known, on_unknown) = (Arc::clone(&site), wanted.on_unknown);
     let find = move |name: &str| known.stream(name).map(|stream| Arc::clone(&stream.schema));
-    let read = move |body: &[u8]| parse_streams(body, lines, on_unknown, find);
+    let read = move |body: &Bytes| parse_streams(body, lines, on_unknown, find);
     let parsed = records(body?, read).await?;
     let mut append = Append::default();
     let mut told = Vec::new();

@@ -5,19 +5,24 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::http::{StatusCode, Uri};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::encoded::Plain;
 use super::query::{Query, wrong};
 use crate::error::{Error, Kind, Result};
-use crate::limits::APPEND_INLINE_BYTES;
+use crate::limits::{APPEND_INLINE_BYTES, BODIES_PARSED_MAX};
 use crate::log::{Ack, Append, Writer};
+use crate::servers::budget::REQUESTS;
 use crate::servers::mode::blocking;
 use crate::servers::site::Site;
 use crate::sources::OnUnknown;
 use crate::time::Epoch;
+
+/// Turns of those who parse long bodies.
+static PARSING: Semaphore = Semaphore::const_new(BODIES_PARSED_MAX);
 
 /// How a request wants its records to be appended.
 pub(super) struct Wanted {
@@ -70,6 +75,10 @@ impl Wanted {
         let ack = match full {
             None => answer.await.unwrap_or_else(|_| Err(stopped()))?,
             Some(append) => {
+                // Rows that wait for room in the log's queue are not bounded by it.
+                let mut waiting = REQUESTS.claim();
+                let rows = append.batches.iter();
+                waiting.grow_to(rows.map(|(_, rows)| rows.get_array_memory_size()).sum())?;
                 let writer = Arc::clone(writer);
                 blocking(move || writer.append(append)?.wait()).await?
             }
@@ -108,10 +117,17 @@ impl Done {
 /// Those of `read`.
 pub(super) async fn records<T: Send + 'static>(
     body: Plain,
-    read: impl FnOnce(&[u8]) -> Result<T> + Send + 'static,
+    read: impl FnOnce(&Bytes) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     if body.was_encoded() || body.bytes.len() > APPEND_INLINE_BYTES {
-        blocking(move || read(&body.bytes)).await
+        // Never closed.
+        let turn = PARSING.acquire().await.ok();
+        blocking(move || {
+            // Whoever asked may be gone: the turn ends with the work.
+            let _turn = turn;
+            read(&body.bytes)
+        })
+        .await
     } else {
         read(&body.bytes)
     }

@@ -5,19 +5,22 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::RequestExt;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use flate2::read::MultiGzDecoder;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Problem;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{
-    BODIES_DECODED_MAX, BODY_CODINGS_MAX, BODY_DECODED_BYTES_MAX, ZSTD_WINDOW_LOG_MAX,
+    BODIES_DECODED_MAX, BODY_CODINGS_MAX, BODY_DECODED_BYTES_MAX, BODY_PIECE_BYTES,
+    ZSTD_WINDOW_LOG_MAX,
 };
+use crate::servers::budget::{Claim, Gathered, REQUESTS};
+use crate::servers::listener::{Fate, Refused};
 use crate::servers::mode::blocking;
 
 /// What `Content-Encoding` may say.
@@ -25,11 +28,13 @@ const ACCEPTED: &str = "gzip, zstd";
 
 static DECODING: Semaphore = Semaphore::const_new(BODIES_DECODED_MAX);
 
-/// A body, as it was before anybody compressed it. Kept until its records are read: so many are at
-/// once.
+/// A body, as it was before anybody compressed it. Kept until its records are read.
 pub(super) struct Plain {
     pub(super) bytes: Bytes,
+    /// One of those decoded at once.
     decoded: Option<SemaphorePermit<'static>>,
+    /// The place of the bytes among those of all requests.
+    claim: Claim,
 }
 
 impl Plain {
@@ -37,23 +42,48 @@ impl Plain {
     pub(super) fn was_encoded(&self) -> bool {
         self.decoded.is_some()
     }
+
+    /// What keeps the place of the bytes, for who goes on with a copy of them.
+    pub(super) fn into_claim(self) -> Claim {
+        self.claim
+    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for Plain {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Plain, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Plain, Problem> {
         let codings = codings(request.headers())?;
-        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let (bytes, claim) = gathered(request).await?;
         if codings.is_empty() {
-            return Ok(Plain { bytes, decoded: None });
+            return Ok(Plain { bytes: bytes.into(), decoded: None, claim });
         }
         // Never closed.
         let decoded = DECODING.acquire().await.ok();
-        let bytes =
-            blocking(move || Ok(decode(&bytes, &codings, BODY_DECODED_BYTES_MAX))).await??;
-        Ok(Plain { bytes: bytes.into(), decoded })
+        blocking(move || {
+            let plain = decode(&bytes, &codings, BODY_DECODED_BYTES_MAX);
+            drop((bytes, claim));
+            // Whoever asked may be gone: this turn ends with the work.
+            Ok(plain.map(|(bytes, claim)| Plain { bytes: bytes.into(), decoded, claim }))
+        })
+        .await?
     }
+}
+
+/// All bytes of a body.
+async fn gathered(request: Request) -> Result<(Vec<u8>, Claim), Problem> {
+    let fate = request.extensions().get::<Fate>().cloned();
+    let mut body = request.into_limited_body();
+    let expected = body.size_hint().exact().and_then(|exact| usize::try_from(exact).ok());
+    let mut gathered = Gathered::new(REQUESTS.claim(), expected);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(unreadable)?.into_data() else { continue };
+        if let Err(full) = gathered.push(&data) {
+            fate.inspect(|fate| fate.refuse(Refused::NoRoom));
+            return Err(full.into());
+        }
+    }
+    Ok(gathered.finish())
 }
 
 /// What takes no body, and so refuses one: what it says would be ignored.
@@ -67,10 +97,7 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
         // An empty object says nothing, either.
         let mut left = b"{}".iter();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                let detail = format!("the body cannot be read: {error} (send the request again)");
-                Problem::new(StatusCode::BAD_REQUEST, "input", detail)
-            })?;
+            let frame = frame.map_err(unreadable)?;
             let said = frame.data_ref().is_some_and(|data| {
                 data.iter().any(|byte| !byte.is_ascii_whitespace() && left.next() != Some(byte))
             });
@@ -85,13 +112,17 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
 }
 
 /// The body did not arrive, or is too large.
-fn unreadable(rejection: BytesRejection) -> Problem {
-    let status = rejection.status();
-    let remedy = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "send it in smaller pieces",
-        _ => "send the request again",
-    };
-    Problem::new(status, "input", format!("{} ({remedy})", rejection.body_text()))
+fn unreadable(error: axum::Error) -> Problem {
+    let mut cause: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(found) = cause {
+        if found.is::<LengthLimitError>() {
+            let detail = "the body is too long (send it in smaller pieces)".to_owned();
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "input", detail);
+        }
+        cause = found.source();
+    }
+    let detail = format!("the body cannot be read: {error} (send the request again)");
+    Problem::new(StatusCode::BAD_REQUEST, "input", detail)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +161,10 @@ fn unsupported(what: &str) -> Problem {
 }
 
 /// What `bytes` are when nothing is left of the codings, if no layer has more than `most` bytes.
-fn decode(bytes: &[u8], codings: &[Coding], most: u64) -> Result<Vec<u8>, Problem> {
+fn decode(bytes: &[u8], codings: &[Coding], most: u64) -> Result<(Vec<u8>, Claim), Problem> {
+    let windows = codings.iter().filter(|coding| **coding == Coding::Zstd).count();
+    let mut window = REQUESTS.claim();
+    window.grow_to(windows << ZSTD_WINDOW_LOG_MAX)?;
     let mut reader: Box<dyn Read + '_> = Box::new(bytes);
     for coding in codings.iter().rev() {
         let decoder: Box<dyn Read + '_> = match coding {
@@ -139,9 +173,16 @@ fn decode(bytes: &[u8], codings: &[Coding], most: u64) -> Result<Vec<u8>, Proble
         };
         reader = Box::new(Within { inner: decoder, left: most });
     }
-    let mut plain = Vec::new();
-    reader.read_to_end(&mut plain).map_err(|error| refused(&error, most))?;
-    Ok(plain)
+    let mut plain = Gathered::new(REQUESTS.claim(), None);
+    let mut piece = vec![0; BODY_PIECE_BYTES];
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => return Ok(plain.finish()),
+            Ok(read) => plain.push(&piece[..read])?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(refused(&error, most)),
+        }
+    }
 }
 
 fn zstd<'r>(reader: impl Read + 'r) -> io::Result<impl Read + 'r> {
@@ -218,11 +259,11 @@ mod tests {
             (gzip(&zstd(&both)), vec![Coding::Zstd, Coding::Gzip]),
             (both.clone(), vec![]),
         ] {
-            let plain = decode(&encoded, &codings, MOST).expect("decoded");
+            let (plain, _) = decode(&encoded, &codings, MOST).expect("decoded");
             assert_eq!(plain, both, "{codings:?}");
             for cut in 1..encoded.len() {
                 // Never something else than the whole: at worst its first members.
-                if let Ok(part) = decode(&encoded[..cut], &codings, MOST) {
+                if let Ok((part, _)) = decode(&encoded[..cut], &codings, MOST) {
                     assert!(both.starts_with(&part), "{codings:?} cut at {cut}");
                 }
             }
@@ -247,7 +288,7 @@ mod tests {
         for (encode, coding) in
             [(gzip as fn(&[u8]) -> Vec<u8>, Coding::Gzip), (zstd as fn(&[u8]) -> _, Coding::Zstd)]
         {
-            let there = decode(&encode(&zeros), &[coding], MOST).expect("as much as may be");
+            let (there, _) = decode(&encode(&zeros), &[coding], MOST).expect("as much as may be");
             assert_eq!(there.len() as u64, MOST);
             assert!(encode(&more).len() < 16 << 10, "{} bytes", encode(&more).len());
             assert_eq!(status(&encode(&more), &[coding]), 413, "{coding:?}");

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::Problem;
 use super::encoded::Plain;
 use crate::error::{Error, Kind};
+use crate::servers::budget::Claim;
 
 /// How its parameters are written: as those of an address.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
@@ -40,12 +41,13 @@ pub(super) struct Form {
     cursor: String,
 }
 
-/// The parameters of the address, and behind them those of the body.
+/// The parameters of the address, and behind them those of the body; and their place among the
+/// bytes of all requests.
 pub(super) fn form(
     uri: &Uri,
     headers: &HeaderMap,
     body: Result<Plain, Problem>,
-) -> Result<String, Problem> {
+) -> Result<(String, Claim), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.unwrap_or("none").split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case(FORM) {
@@ -53,9 +55,10 @@ pub(super) fn form(
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "input", detail));
     }
     let body = body?;
-    let body = std::str::from_utf8(&body.bytes).map_err(|_| {
+    let text = std::str::from_utf8(&body.bytes).map_err(|_| {
         Error::new(Kind::Input, "the form is not UTF-8")
             .remedy("encode the bytes of UTF-8 text as %41, and % itself as %25")
     })?;
-    Ok(format!("{}&{body}", uri.query().unwrap_or_default()))
+    let text = format!("{}&{text}", uri.query().unwrap_or_default());
+    Ok((text, body.into_claim()))
 }

@@ -12,16 +12,18 @@ use axum::response::Response;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::answer::{About, json, write_row};
+use super::answer::{About, json, made, write_row};
 use super::cursor::Place;
 use super::encoded::Plain;
 use super::form::{FORM, Form, form};
 use super::query::{Query, segment};
 use super::{Problem, Routes, problem};
 use crate::error::{Error, Kind, Result};
-use crate::limits::{READ_KEYS_MAX, READ_ROWS, READ_ROWS_INLINE, READ_ROWS_MAX};
+use crate::limits::{
+    KEYS_BYTES_MAX, PAGE_BYTES, READ_KEYS_MAX, READ_ROWS, READ_ROWS_INLINE, READ_ROWS_MAX,
+};
 use crate::row::{ByteRange, Datum, RowSchema};
-use crate::servers::mode::{Mode, blocking};
+use crate::servers::mode::Mode;
 use crate::servers::site::{Flow, Site};
 use crate::serving::{Cursor, Latest, Page, Snapshot, ViewInfo};
 
@@ -181,7 +183,7 @@ async fn read_form(
 ) -> Result<Response, Problem> {
     let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?);
     let flow = site.flow(&dataflow)?;
-    let text = form(&uri, &headers, body)?;
+    let (text, _claim) = form(&uri, &headers, body)?;
     answered(&site, flow, view, &Query::of_text(&text, KNOWN, LISTS)?).await
 }
 
@@ -201,7 +203,7 @@ async fn answered(
             still(&snapshot, &view, &info.schema)?;
             let (stored, flow, view) = (snapshot.is_stored(), flow.name.clone(), view.into_owned());
             let work = move || read_keys(&flow, &snapshot, &view, &keys, limit);
-            Ok(if stored { blocking(work).await? } else { work()? })
+            Ok(if stored { made(work).await? } else { work()? })
         }
         Asked::Range(range) => {
             let range = (range, &info.schema);
@@ -352,11 +354,12 @@ impl<'s> Answer<'s> {
         self.begin(About { flow, version, epoch, branch, boundary, stale, jumped: None });
         let mut outcome = Ok(());
         let few = at.get_with(view, key, self.left, |value, times| {
-            if outcome.is_ok() {
+            // Long rows are for pages.
+            if outcome.is_ok() && self.text.len() <= PAGE_BYTES {
                 outcome = self.row(key, value, times);
             }
         });
-        outcome.map(|()| few)
+        outcome.map(|()| few && self.text.len() <= PAGE_BYTES)
     }
 
     fn finish(mut self, cursor: Option<Place>) -> Response {
@@ -393,16 +396,24 @@ fn read_keys(
     let (id, info) = find(snapshot.views(), view)?;
     let mut answer = Answer::new(&info.schema, limit);
     answer.begin(About::of(flow, snapshot));
-    let found = snapshot.multi_get(id, keys)?;
-    let rows: usize = found.iter().map(Vec::len).sum();
+    let (mut rows, mut outcome) = (0, Ok(()));
+    for key in keys {
+        snapshot.get_with(id, key, |value, times| {
+            rows += 1;
+            if outcome.is_ok() && rows <= limit && answer.text.len() <= KEYS_BYTES_MAX {
+                outcome = answer.row(key, value, times);
+            }
+        })?;
+    }
+    outcome?;
     if rows > limit {
         let message = format!("{} keys have {rows} rows, over the limit of {limit}", keys.len());
         return Err(Error::new(Kind::Input, message).remedy("ask for fewer keys or more rows"));
     }
-    for (key, values) in keys.iter().zip(&found) {
-        for (value, times) in values {
-            answer.row(key, value, *times)?;
-        }
+    if answer.text.len() > KEYS_BYTES_MAX {
+        let message = format!("the rows of {} keys have over {KEYS_BYTES_MAX} bytes", keys.len());
+        return Err(Error::new(Kind::Input, message)
+            .remedy("ask for fewer keys, or for one at a time: its rows come in pages"));
     }
     Ok(answer.finish(None))
 }
@@ -441,7 +452,7 @@ async fn read_range(
     };
     // A few rows are read at once; many, or a disk, would hold up the other requests of this
     // thread.
-    Ok(if at_once { work()? } else { blocking(work).await? })
+    Ok(if at_once { work()? } else { made(work).await? })
 }
 
 /// A snapshot at the epoch of the page before.

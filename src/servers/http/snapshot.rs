@@ -16,14 +16,14 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::answer::{About, json, write_row};
+use super::answer::{About, json, made, write_row};
 use super::cursor::Place;
 use super::query::{Query, segment, wrong};
 use super::{Problem, Routes, problem};
 use crate::error::Result;
-use crate::limits::{READ_ROWS, READ_ROWS_MAX, SCAN_CHUNK_ROWS};
+use crate::limits::{PAGE_BYTES, READ_ROWS, READ_ROWS_MAX, SCAN_CHUNK_ROWS};
 use crate::row::{ByteRange, write_text};
-use crate::servers::mode::blocking;
+use crate::servers::budget;
 use crate::servers::site::Site;
 use crate::serving::{Cursor, Snapshot};
 
@@ -141,7 +141,7 @@ async fn snapshot(
         return Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response());
     }
     let flow = flow.name.clone();
-    Ok(json(blocking(move || first_rows(&flow, &snapshot, &views, limit)).await?))
+    Ok(json(made(move || first_rows(&flow, &snapshot, &views, limit)).await?))
 }
 
 fn accepts_lines(headers: &HeaderMap) -> bool {
@@ -160,7 +160,9 @@ fn first_rows(flow: &str, snapshot: &Snapshot, views: &[usize], limit: usize) ->
         }
         write_text(&info.name, &mut out);
         out.extend_from_slice(b":{\"rows\":[");
-        let mut page = snapshot.page(*view, &ByteRange::all(), None, limit)?;
+        // One page of all views together, with a row of each at least.
+        let most = if out.len() < PAGE_BYTES { limit } else { 1 };
+        let mut page = snapshot.page(*view, &ByteRange::all(), None, most)?;
         for (number, row) in page.rows.iter().enumerate() {
             if number > 0 {
                 out.push(b',');
@@ -220,7 +222,11 @@ impl Lines {
             // Writing to a vector cannot fail. What was half written is no line of its own.
             let _ = writeln!(out, "\n{}", json!({ "error": detail, "rows": self.rows }));
         }
-        Some((Ok(out.into()), self))
+        let chunk = budget::answer(out).unwrap_or_else(|full| {
+            self.over = true;
+            format!("\n{}\n", json!({ "error": full.to_string(), "rows": self.rows })).into()
+        });
+        Some((Ok(chunk), self))
     }
 
     fn page(&mut self, out: &mut Vec<u8>) -> Result<()> {

@@ -4,35 +4,42 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::LengthLimitError;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::limits::{BODY_RATE_MIN, BODY_START_TIME};
+use crate::limits::{BODY_WINDOW, BODY_WINDOW_BYTES};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(in crate::servers) enum Refused {
     TooLong = 1,
     TooSlow = 2,
+    /// All requests together hold as much as they may.
+    NoRoom = 3,
 }
 
 /// What became of a body, for the one who answers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fate(Arc<AtomicU8>);
+pub(in crate::servers) struct Fate(Arc<AtomicU8>);
 
 impl Fate {
     pub(super) fn refused(&self) -> Option<Refused> {
         match self.0.load(Relaxed) {
             1 => Some(Refused::TooLong),
             2 => Some(Refused::TooSlow),
+            3 => Some(Refused::NoRoom),
             _ => None,
         }
+    }
+
+    /// Whoever reads the body goes no further.
+    pub(in crate::servers) fn refuse(&self, why: Refused) {
+        self.0.store(why as u8, Relaxed);
     }
 }
 
@@ -40,24 +47,36 @@ impl Fate {
 pub(super) struct Bounded {
     body: Incoming,
     left: u64,
+    /// Bytes since `mark`.
     read: u64,
-    started: Instant,
+    /// When the window began that the body is in.
+    mark: Instant,
     timer: Option<Pin<Box<Sleep>>>,
     fate: Fate,
 }
 
 impl Bounded {
     pub(super) fn new(body: Incoming, limit: u64, fate: Fate) -> Bounded {
-        Bounded { body, left: limit, read: 0, started: Instant::now(), timer: None, fate }
+        Bounded { body, left: limit, read: 0, mark: Instant::now(), timer: None, fate }
     }
 
-    /// When as many bytes must have come at the latest.
+    /// When the bytes of a window must have come at the latest.
     fn deadline(&self) -> Instant {
-        self.started + BODY_START_TIME + Duration::from_secs(self.read / BODY_RATE_MIN)
+        self.mark + BODY_WINDOW
+    }
+
+    /// Counts bytes that have come. Who sent much may be as slow for as long as anybody: a window
+    /// that is full is followed by one that is empty.
+    fn count(&mut self, bytes: u64) {
+        self.left -= bytes;
+        self.read += bytes;
+        if self.read >= BODY_WINDOW_BYTES {
+            (self.read, self.mark) = (0, Instant::now());
+        }
     }
 
     fn fail<T>(&self, why: Refused, failure: Failure) -> Poll<Option<Result<T, Failure>>> {
-        self.fate.0.store(why as u8, Relaxed);
+        self.fate.refuse(why);
         Poll::Ready(Some(Err(failure)))
     }
 }
@@ -86,8 +105,7 @@ impl Body for Bounded {
                 if len > this.left {
                     return this.fail(Refused::TooLong, too_long());
                 }
-                this.left -= len;
-                this.read += len;
+                this.count(len);
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => Poll::Ready(Some(Err(error.into()))),

@@ -14,9 +14,10 @@ use super::front::Front;
 use super::head::Start;
 use super::pulse::{Counted, Pulse, Watch};
 use super::{Shared, stopped};
+use crate::error::{Error, Kind};
 use crate::limits::{
-    BODY_START_TIME, HEAD_BYTES_MAX, HEAD_TIME, HTTP2_STREAMS_MAX, IDLE_TIME, STOP_QUIET,
-    WRITE_TIME,
+    BODY_START_TIME, HEAD_BYTES_MAX, HEAD_TIME, HTTP1_BUFFER_BYTES, HTTP2_CONNECTION_BYTES,
+    HTTP2_STREAM_BYTES, HTTP2_STREAMS_MAX, IDLE_TIME, RETRY_AFTER, STOP_QUIET, WRITE_TIME,
 };
 
 /// How often a connection is looked at.
@@ -63,13 +64,15 @@ where
     let http2 = start.is_http2();
     let pulse = Arc::new(Pulse::default());
     let front = Front::new(shared.app.clone(), Arc::clone(&pulse), shared.bounds);
-    let io = TokioIo::new(Counted::new(io, start.bytes, Arc::clone(&pulse)));
+    let io = TokioIo::new(Counted::new(io, start.bytes, start.claim, Arc::clone(&pulse)));
     if http2 {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(HTTP2_STREAMS_MAX)
             .max_header_list_size(HEAD_BYTES_MAX as u32)
             .max_send_buf_size(HTTP2_SEND_BYTES)
+            .initial_stream_window_size(HTTP2_STREAM_BYTES)
+            .initial_connection_window_size(HTTP2_CONNECTION_BYTES)
             .keep_alive_interval(IDLE_TIME / 2)
             .keep_alive_timeout(WRITE_TIME)
             .serve_connection(io, front);
@@ -79,6 +82,7 @@ where
         let connection = http1::Builder::new()
             .header_read_timeout(None)
             .max_header_size(HEAD_BYTES_MAX)
+            .max_buf_size(HTTP1_BUFFER_BYTES)
             .serve_connection(io, front);
         watch(connection, pulse, false, shared).await
     }
@@ -106,29 +110,45 @@ where
     match there {
         Ok(Ok(true)) => {}
         Ok(Ok(false)) => return Ok(None),
-        Ok(Err(error)) => return Err(error.to_string()),
+        Ok(Err(error)) => return Err(refuse(io, &error).await),
         Err(_) => return Err("no whole head in time".to_owned()),
     }
     match timeout(BODY_START_TIME, start.body(io)).await {
         Ok(Ok(())) => Ok(Some(start)),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(refuse(io, &error).await),
         Err(_) => {
+            let detail = format!("the body did not come within {} s", BODY_START_TIME.as_secs());
+            let text = plain_answer("408 Request Timeout", "input", &detail);
             // Whoever does not read this has had it written to a buffer.
-            let _ = timeout(STOP_QUIET, io.write_all(too_slow().as_bytes())).await;
+            let _ = timeout(STOP_QUIET, io.write_all(text.as_bytes())).await;
             Err("no body in time".to_owned())
         }
     }
 }
 
-/// The answer to a body that does not come.
-fn too_slow() -> String {
+/// Tells a client whose first request found no room to come back. What is wrong with the
+/// connection itself, nobody can be told.
+async fn refuse(io: &mut (impl AsyncWrite + Unpin), error: &Error) -> String {
+    if error.kind() == Kind::Stopped {
+        let text = plain_answer("503 Service Unavailable", "stopped", &error.to_string());
+        let _ = timeout(STOP_QUIET, io.write_all(text.as_bytes())).await;
+    }
+    error.to_string()
+}
+
+/// The answer to a request that is not served; `detail` has nothing to escape.
+fn plain_answer(status: &str, kind: &str, detail: &str) -> String {
+    let (code, title) = status.split_once(' ').unwrap_or_default();
+    let retry = match code {
+        "503" => format!("retry-after: {}\r\n", RETRY_AFTER.as_secs()),
+        _ => String::new(),
+    };
     let body = format!(
-        "{{\"type\":\"about:blank#input\",\"title\":\"Request Timeout\",\"status\":408,\
-         \"detail\":\"the body did not come within {} s\"}}",
-        BODY_START_TIME.as_secs()
+        "{{\"type\":\"about:blank#{kind}\",\"title\":\"{title}\",\"status\":{code},\
+         \"detail\":\"{detail}\"}}"
     );
     format!(
-        "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\n\
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\n{retry}\
          connection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )

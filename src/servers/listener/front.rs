@@ -17,7 +17,8 @@ use tower::Service;
 use super::Bounds;
 use super::body::{Bounded, Fate, Refused};
 use super::pulse::Pulse;
-use crate::limits::{BODY_RATE_MIN, BODY_START_TIME};
+use crate::limits::{BODY_WINDOW, BODY_WINDOW_BYTES, HEAD_BYTES_FREE};
+use crate::servers::budget::{Claim, REQUESTS};
 use crate::servers::http::{App, Problem};
 
 /// The service of one connection.
@@ -47,6 +48,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             return self.answer(State::Ready(Some(refusal)), None, told);
         }
         let mut fate = None;
+        let mut claim = None;
         let request = if request.body().is_end_stream() {
             if let Some(response) = self.app.shortcut(&request) {
                 return self.answer(State::Ready(Some(response)), None, told);
@@ -58,18 +60,40 @@ impl hyper::service::Service<Request<Incoming>> for Front {
                 return self.answer(State::Refused(Refused::TooLong), None, told);
             }
             let fate: &Fate = fate.insert(Fate::default());
-            request.map(|body| Body::new(Bounded::new(body, self.bounds.body, fate.clone())))
+            let limit = self.bounds.body;
+            let mut request =
+                request.map(|body| Body::new(Bounded::new(body, limit, fate.clone())));
+            request.extensions_mut().insert(fate.clone());
+            request
         };
+        let head = head_bytes(&request);
+        if head > HEAD_BYTES_FREE {
+            let long: &mut Claim = claim.insert(REQUESTS.claim());
+            if let Err(full) = long.grow_to(head) {
+                let response = Problem::from(full).into_response();
+                return self.answer(State::Ready(Some(response)), None, told);
+            }
+        }
         // Cloning is one count; calling needs a router of one's own.
         let future = self.app.router.clone().call(request);
-        self.answer(State::Routed(future), fate, told)
+        let mut answer = self.answer(State::Routed(future), fate, told);
+        answer.claim = claim;
+        answer
     }
+}
+
+/// Bytes of a request's head, about: what HTTP/2 lets many requests of one connection have.
+fn head_bytes(request: &Request<Body>) -> usize {
+    let uri = request.uri();
+    let path = uri.path().len() + uri.query().map_or(0, str::len);
+    let fields = request.headers().iter();
+    path + fields.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
 }
 
 impl Front {
     fn answer(&self, state: State, fate: Option<Fate>, told: Option<Told>) -> Answer {
         let (pulse, limit) = (Arc::clone(&self.pulse), self.bounds.body);
-        Answer { state, fate, told, pulse, limit }
+        Answer { state, fate, told, pulse, limit, claim: None }
     }
 }
 
@@ -80,6 +104,8 @@ pub(super) struct Answer {
     told: Option<Told>,
     pulse: Arc<Pulse>,
     limit: u64,
+    /// What its head holds, if that is much.
+    claim: Option<Claim>,
 }
 
 enum State {
@@ -105,8 +131,12 @@ impl Future for Answer {
         // Whatever a handler made of the error that a refused body gave it.
         let refused = this.fate.as_ref().and_then(Fate::refused);
         let mut response = match routed {
-            Ok(response) if refused.is_none() => response,
-            Ok(_) => this.refuse(refused.unwrap_or(Refused::TooSlow)),
+            Ok(response) => match refused {
+                None => response,
+                // It says so already.
+                Some(Refused::NoRoom) => this.cut_off(response),
+                Some(why) => this.refuse(why),
+            },
             Err(why) => this.refuse(why),
         };
         if this.pulse.closing.load(Relaxed) {
@@ -129,7 +159,6 @@ impl Drop for Answer {
 
 impl Answer {
     fn refuse(&self, why: Refused) -> Response<Body> {
-        self.pulse.refused.store(true, Relaxed);
         let problem = match why {
             Refused::TooLong => Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -139,16 +168,21 @@ impl Answer {
                     self.limit
                 ),
             ),
-            Refused::TooSlow => Problem::new(
+            Refused::TooSlow | Refused::NoRoom => Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "input",
                 format!(
-                    "the body came at less than {BODY_RATE_MIN} bytes a second after {} s",
-                    BODY_START_TIME.as_secs()
+                    "less than {BODY_WINDOW_BYTES} bytes of the body came within {} s",
+                    BODY_WINDOW.as_secs()
                 ),
             ),
         };
-        let mut response = problem.into_response();
+        self.cut_off(problem.into_response())
+    }
+
+    /// The rest of the body is not read: the connection ends with the answer.
+    fn cut_off(&self, mut response: Response<Body>) -> Response<Body> {
+        self.pulse.refused.store(true, Relaxed);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     }

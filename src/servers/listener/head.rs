@@ -8,7 +8,9 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::chunks::Chunks;
-use crate::limits::HEAD_BYTES_MAX;
+use crate::error::{Error, Result};
+use crate::limits::{HEAD_BYTES_FREE, HEAD_BYTES_MAX};
+use crate::servers::budget::{Claim, REQUESTS};
 
 /// What the first bytes of an HTTP/2 connection without TLS are.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
@@ -21,7 +23,7 @@ const PIECE: usize = 512;
 const BODY_START: usize = 16 << 10;
 
 /// How a connection begins.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Start {
     /// What was read so far, for the one who serves it.
     pub(super) bytes: BytesMut,
@@ -31,12 +33,15 @@ pub(super) struct Start {
     expected: Expected,
     /// A longer body is refused by its head alone.
     limit: u64,
+    /// The place of the bytes among those of all requests.
+    pub(super) claim: Claim,
 }
 
 impl Start {
     /// Nothing so far; bodies have at most `limit` bytes.
     pub(super) fn new(limit: u64) -> Start {
-        Start { limit, ..Start::default() }
+        let (bytes, claim) = (BytesMut::new(), REQUESTS.claim());
+        Start { bytes, head: 0, expected: Expected::Nothing, limit, claim }
     }
 
     /// HTTP/2 follows.
@@ -48,11 +53,8 @@ impl Start {
     /// is one: the client may leave before.
     ///
     /// # Errors
-    /// What the connection reports.
-    pub(super) async fn head(
-        &mut self,
-        io: &mut (impl AsyncRead + Unpin),
-    ) -> std::io::Result<bool> {
+    /// What the connection reports; when all requests hold as much as they may.
+    pub(super) async fn head(&mut self, io: &mut (impl AsyncRead + Unpin)) -> Result<bool> {
         let mut searched = 0;
         loop {
             if !self.more(io).await? {
@@ -74,8 +76,8 @@ impl Start {
     /// Reads on until the body is whole, or has got on well.
     ///
     /// # Errors
-    /// What the connection reports.
-    pub(super) async fn body(&mut self, io: &mut (impl AsyncRead + Unpin)) -> std::io::Result<()> {
+    /// What the connection reports; when all requests hold as much as they may.
+    pub(super) async fn body(&mut self, io: &mut (impl AsyncRead + Unpin)) -> Result<()> {
         while !self.is_begun() && self.more(io).await? {}
         Ok(())
     }
@@ -91,9 +93,17 @@ impl Start {
         }
     }
 
-    async fn more(&mut self, io: &mut (impl AsyncRead + Unpin)) -> std::io::Result<bool> {
+    async fn more(&mut self, io: &mut (impl AsyncRead + Unpin)) -> Result<bool> {
         let mut piece = [0; PIECE];
-        let read = io.read(&mut piece).await?;
+        let read = io.read(&mut piece).await.map_err(|error| Error::io("reading", error))?;
+        let needed = self.bytes.len() + read;
+        if needed > HEAD_BYTES_FREE {
+            if needed > self.bytes.capacity() {
+                self.claim.grow_to(2 * needed)?;
+                self.bytes.reserve(needed);
+            }
+            self.claim.grow_to(self.bytes.capacity())?;
+        }
         self.bytes.extend_from_slice(&piece[..read]);
         Ok(read > 0)
     }
@@ -187,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_leaves_has_no_head() {
-        let mut start = Start::default();
+        let mut start = Start::new(0);
         assert!(!start.head(&mut &b"GET / HTTP/1.1\r\nhost"[..]).await.expect("bytes"));
     }
 

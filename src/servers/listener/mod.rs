@@ -11,7 +11,8 @@
 //! | is silent between requests | the connection closed |
 //! | takes no bytes of an answer | the connection closed |
 //! | announces or sends a body above the limit | 413 |
-//! | sends a body more slowly than [`BODY_RATE_MIN`](crate::limits::BODY_RATE_MIN) | 408 |
+//! | sends a body more slowly than [`BODY_RATE_MIN`](crate::limits::BODY_RATE_MIN), or stops | 408 |
+//! | sends more than there is room for beside what others have sent | 503 and `Retry-After` |
 //! | is one connection too many | 503 and `Retry-After` |
 //!
 //! When told to stop it accepts what already waits, tells keep-alive clients `connection: close`
@@ -24,6 +25,8 @@ mod connection;
 mod front;
 mod head;
 mod pulse;
+
+pub(super) use body::{Fate, Refused};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

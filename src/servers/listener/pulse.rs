@@ -11,6 +11,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::{HEAD_TIME, IDLE_TIME, LINGER_BYTES, LINGER_TIME, WRITE_TIME};
+use crate::servers::budget::Claim;
 
 /// Counters of one connection. They are moved and read without order: a look that is late by one
 /// costs nothing.
@@ -95,13 +96,15 @@ impl Watch {
 pub(super) struct Counted<I> {
     io: I,
     before: BytesMut,
+    /// The place of `before` among the bytes of all requests.
+    claim: Option<Claim>,
     pulse: Arc<Pulse>,
     lingering: Option<(Instant, usize)>,
 }
 
 impl<I> Counted<I> {
-    pub(super) fn new(io: I, before: BytesMut, pulse: Arc<Pulse>) -> Counted<I> {
-        Counted { io, before, pulse, lingering: None }
+    pub(super) fn new(io: I, before: BytesMut, claim: Claim, pulse: Arc<Pulse>) -> Counted<I> {
+        Counted { io, before, claim: Some(claim), pulse, lingering: None }
     }
 
     fn wrote<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -130,7 +133,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
             buffer.put_slice(&self.before[..len]);
             self.before.advance(len);
             if self.before.is_empty() {
-                self.before = BytesMut::new();
+                (self.before, self.claim) = (BytesMut::new(), None);
             }
         }
         if buffer.filled().len() > had {

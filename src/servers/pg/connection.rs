@@ -1,5 +1,6 @@
 //! A connection that was let in: message by message, until one side ends it.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -66,6 +67,9 @@ impl Connection {
             filled = timeout(patience, wire.fill()) => match filled {
                 Err(_) => Err(End::With(late)),
                 Ok(Ok(true)) => Ok(()),
+                Ok(Err(error)) if error.kind() == ErrorKind::OutOfMemory => {
+                    Err(End::With(Failure::fatal("53200", error.to_string())))
+                }
                 Ok(Ok(false) | Err(_)) => Err(End::Quietly),
             },
             () = stopped => {

@@ -19,6 +19,7 @@ use super::statements;
 use super::transaction::Transaction;
 use super::value::Value;
 use crate::limits::{PG_PORTALS_MAX, PG_STATEMENT_BYTES_MAX, PG_STATEMENTS_MAX};
+use crate::servers::budget::{Claim, REQUESTS};
 use crate::servers::sql;
 
 /// A connection's state.
@@ -44,6 +45,8 @@ pub(super) struct Prepared {
     pub(super) fields: Option<Vec<Field>>,
     /// Bytes of its text.
     bytes: usize,
+    /// The place of the text among the bytes of all requests.
+    _claim: Option<Claim>,
 }
 
 /// How a statement is run.
@@ -176,6 +179,9 @@ impl Session {
             let message = format!("{} statements are prepared here", self.statements.len());
             return Err(Failure::new("53400", message).hint("close or deallocate some"));
         }
+        let mut claim = REQUESTS.claim();
+        claim.grow_to(prepared.bytes)?;
+        let prepared = Prepared { _claim: Some(claim), ..prepared };
         self.statements.insert(name, Arc::new(prepared));
         Ok(())
     }
@@ -447,7 +453,14 @@ impl Prepared {
     }
 
     fn simple(plan: Plan, fields: Option<Vec<Field>>) -> Prepared {
-        Prepared { plan, parameters: Vec::new(), wanted: Vec::new(), fields, bytes: 0 }
+        Prepared {
+            plan,
+            parameters: Vec::new(),
+            wanted: Vec::new(),
+            fields,
+            bytes: 0,
+            _claim: None,
+        }
     }
 
     fn planned(
@@ -466,7 +479,7 @@ impl Prepared {
         for (field, name) in fields.iter_mut().flatten().zip(names.unwrap_or_default()) {
             field.name = name;
         }
-        Prepared { plan: plan(statement), parameters, wanted, fields, bytes: 0 }
+        Prepared { plan: plan(statement), parameters, wanted, fields, bytes: 0, _claim: None }
     }
 }
 

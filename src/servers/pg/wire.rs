@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::failure::Failure;
 use super::frontend;
 use crate::limits::{PG_MESSAGE_BYTES_MAX, PG_OUTPUT_BYTES, PG_WRITE_TIMEOUT};
+use crate::servers::budget::{Claim, REQUESTS};
 
 /// Bytes that are asked for at once.
 const READ_BYTES: usize = 8 << 10;
@@ -26,6 +27,8 @@ pub(super) struct Wire {
     /// What is sent with the next flush.
     pub(super) out: BytesMut,
     message_bytes_max: usize,
+    /// The place of `input` among the bytes of all requests, when a long message is in it.
+    claim: Option<Claim>,
 }
 
 /// A message's type, and its body's place in the input.
@@ -39,7 +42,7 @@ impl Wire {
     /// A connection on which nobody has proved who he is.
     pub(super) fn new(stream: MaybeTls, input: BytesMut) -> Wire {
         let out = BytesMut::with_capacity(READ_BYTES);
-        Wire { stream, input, out, message_bytes_max: MESSAGE_BYTES_MAX_EARLY }
+        Wire { stream, input, out, message_bytes_max: MESSAGE_BYTES_MAX_EARLY, claim: None }
     }
 
     /// From now on messages may have their full length.
@@ -84,13 +87,19 @@ impl Wire {
         self.input.advance(5 + frame.length);
         if self.input.is_empty() && frame.length > READ_BYTES {
             // A long message is rare, and its memory is not kept.
-            self.input = BytesMut::new();
+            (self.input, self.claim) = (BytesMut::new(), None);
         }
     }
 
     /// Waits for more bytes; false when the client has closed. Nothing is lost when it is dropped
     /// while it waits.
     pub(super) async fn fill(&mut self) -> io::Result<bool> {
+        if self.input.len() > READ_BYTES {
+            // The buffer doubles when it is full.
+            let room = 2 * (self.input.len() + READ_BYTES);
+            let claim = self.claim.get_or_insert_with(|| REQUESTS.claim());
+            claim.grow_to(room).map_err(|full| io::Error::new(io::ErrorKind::OutOfMemory, full))?;
+        }
         self.input.reserve(READ_BYTES);
         Ok(self.stream.read_buf(&mut self.input).await? > 0)
     }

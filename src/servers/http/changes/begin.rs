@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::feed::{End, Feed, Next};
 use crate::error::Result;
-use crate::limits::{READ_ROWS_INLINE, SCAN_CHUNK_ROWS};
+use crate::limits::{FEED_BYTES, READ_ROWS_INLINE, SCAN_CHUNK_ROWS};
 use crate::row::ByteRange;
 use crate::serving::{Cursor, Index, Read, Row};
 use crate::time::Epoch;
@@ -31,9 +31,13 @@ impl Feed {
         loop {
             snapshot.renew()?;
             // Short enough for a thread that serves many.
-            let page = snapshot.page(view, &ByteRange::all(), cursor.as_ref(), READ_ROWS_INLINE)?;
+            let most = self.chunk_rows(READ_ROWS_INLINE);
+            let page = snapshot.page(view, &ByteRange::all(), cursor.as_ref(), most)?;
             if !page.rows.is_empty() {
                 self.events.snapshot(&schema, epoch, &page.rows)?;
+                self.measure(page.rows.len());
+                // The text is enough to hold while the socket takes its time.
+                drop(page.rows);
                 self.flush().await?;
             }
             cursor = page.next;
@@ -109,13 +113,20 @@ impl Feed {
                     left.renew()?;
                     right.renew()?;
                     let rows = left.difference_behind(view, &right, other, from.as_ref());
-                    rows.take(SCAN_CHUNK_ROWS).collect::<Result<Vec<Row>>>()
+                    let mut bytes = 0;
+                    let within = rows.take(SCAN_CHUNK_ROWS).take_while(|row| {
+                        let before = bytes;
+                        bytes += row.as_ref().map_or(0, |row| row.key.len() + row.value.len());
+                        before < FEED_BYTES
+                    });
+                    within.collect::<Result<Vec<Row>>>()
                 });
                 let rows = found.await?;
                 let Some(row) = rows.last() else { break };
                 cursor = Some(Cursor::after(row.key.clone(), row.value.clone()));
                 let schema = &new.views()[other].schema;
                 self.events.part(schema, last, &rows)?;
+                drop(rows);
                 self.flush().await?;
             }
         }

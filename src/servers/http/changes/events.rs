@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::limits::EVENT_CHANGES;
 use crate::row::RowSchema;
+use crate::servers::budget;
 use crate::serving::{Change, Row, Token};
 use crate::time::Epoch;
 
@@ -23,12 +24,12 @@ struct Item<'a> {
 }
 
 impl Events {
-    /// The text so far.
-    pub(super) fn take(&mut self) -> Bytes {
-        let mut text = std::mem::take(&mut self.0);
-        // It may wait for a slow socket.
-        text.shrink_to_fit();
-        Bytes::from(text)
+    /// The text so far, which may wait for a slow socket.
+    ///
+    /// # Errors
+    /// When too much of all answers does.
+    pub(super) fn take(&mut self) -> Result<Bytes> {
+        budget::answer(std::mem::take(&mut self.0))
     }
 
     /// Bytes so far.

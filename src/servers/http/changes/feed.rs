@@ -209,10 +209,22 @@ impl Feed {
         Ok(Next::Replay(pending, from))
     }
 
+    /// How many rows make a chunk, as far as they are as long as those before.
+    pub(super) fn chunk_rows(&self, most: usize) -> usize {
+        (FEED_BYTES / self.row_bytes.max(1)).clamp(1, most)
+    }
+
+    /// Learns how long rows are, from those that were written just now.
+    pub(super) fn measure(&mut self, rows: usize) {
+        if rows > 0 {
+            self.row_bytes = self.events.len() / rows;
+        }
+    }
+
     /// The next part: at once when it is among the latest updates, else on a thread that may take
     /// its time.
     async fn read(&self, mut changes: Changes) -> Result<(Result<Option<Part>>, Changes)> {
-        let most = (FEED_BYTES / self.row_bytes.max(1)).clamp(FEED_UPDATES / 100, FEED_UPDATES);
+        let most = self.chunk_rows(FEED_UPDATES);
         if changes.is_at_hand() {
             let part = changes.part(most);
             return Ok((part, changes));
@@ -257,9 +269,7 @@ impl Feed {
             self.events.complete(token.epoch.checked_sub(1), token);
         }
         self.begun = !complete;
-        if !changes.is_empty() {
-            self.row_bytes = self.events.len() / changes.len();
-        }
+        self.measure(changes.len());
         if complete {
             self.told = changes.last().map_or(token.epoch, |change| change.epoch + 1);
         }
@@ -314,7 +324,7 @@ impl Feed {
 
     /// [`Feed::flush`]; when the socket pauses, what was read ahead is let go.
     async fn hand_over(&mut self, mut source: Option<&mut Changes>) -> Result<(), End> {
-        let mut bytes = self.events.take();
+        let mut bytes = self.events.take()?;
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(FEED_PIECE_BYTES));
             let mut room = timeout(FEED_PAUSE, self.socket.reserve()).await;

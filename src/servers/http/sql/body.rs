@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 
 use super::cells::{self, Cells};
 use super::{SqlColumn, SqlEpoch, streamed};
-use crate::limits::SQL_HTTP_ROWS_MAX;
+use crate::limits::{PAGE_BYTES, SQL_HTTP_ROWS_MAX};
+use crate::servers::budget;
 use crate::servers::sql::{Notices, SqlError};
 
 /// How rows are written.
@@ -73,7 +74,7 @@ pub(super) fn body(
 ) -> Result<Body, SqlError> {
     let mut writer = Writer::new(format, &schema, epochs, notices)?;
     let head = std::mem::take(&mut writer.out);
-    let rows = capped(rows).map(Some).chain(stream::iter([None]));
+    let rows = capped(rows).flat_map(pieces).map(Some).chain(stream::iter([None]));
     let chunks = rows.scan((writer, false), |(writer, over), batch| {
         let chunk = if *over { None } else { Some(writer.write(batch, over)) };
         std::future::ready(chunk)
@@ -84,6 +85,19 @@ pub(super) fn body(
         std::future::ready(!empty)
     });
     Ok(streamed(chunks))
+}
+
+/// The rows in batches of a page at most, or of one row: what is written at once.
+fn pieces(batch: Result<RecordBatch, SqlError>) -> Rows {
+    let Ok(whole) = &batch else { return stream::iter([batch]).boxed() };
+    let (rows, bytes) = (whole.num_rows(), whole.get_array_memory_size());
+    let most = (rows * PAGE_BYTES / bytes.max(1)).max(1);
+    if rows <= most {
+        return stream::iter([batch]).boxed();
+    }
+    let whole = whole.clone();
+    let starts = (0..rows).step_by(most);
+    stream::iter(starts.map(move |start| Ok(whole.slice(start, most.min(rows - start))))).boxed()
 }
 
 /// The rows, and an error in the place of those beyond the cap.
@@ -162,7 +176,15 @@ impl Writer {
             *over = true;
             self.end(Some(&error)).map_err(io::Error::other)?;
         }
-        Ok(Bytes::from(std::mem::take(&mut self.out)))
+        match budget::answer(std::mem::take(&mut self.out)) {
+            Ok(chunk) => Ok(chunk),
+            Err(full) => {
+                *over = true;
+                let error = SqlError::new("53200", full.to_string());
+                self.end(Some(&error)).map_err(io::Error::other)?;
+                Ok(std::mem::take(&mut self.out).into())
+            }
+        }
     }
 
     fn rows(&mut self, batch: &RecordBatch) -> Result<(), arrow_schema::ArrowError> {

@@ -1,0 +1,214 @@
+//! Bytes that clients make the process hold, over all ports and protocols.
+//!
+//! Bounds on what one client may send multiply with the number of clients, of connections and of
+//! streams on them. So whoever keeps bytes for a client claims them here, as they come and before
+//! they are kept: never by what a client announces, and for what is allocated, not for what is
+//! used of it. A claim is given back when it is dropped, with the bytes.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use bytes::Bytes;
+
+use crate::error::{Error, Kind, Result};
+use crate::limits::{
+    ANSWER_BYTES_FREE, ANSWERS_BYTES_MAX, APPEND_BYTES_MAX, BODIES_BYTES_MAX, BODY_PIECE_BYTES,
+};
+
+/// What requests hold: bodies, long heads, messages and statements on the Postgres port.
+pub(super) static REQUESTS: Budget = Budget::new(BODIES_BYTES_MAX);
+
+/// What answers hold until their readers have taken them.
+static ANSWERS: Budget = Budget::new(ANSWERS_BYTES_MAX);
+
+/// A number of bytes that many claim parts of.
+#[derive(Debug)]
+pub(super) struct Budget {
+    held: AtomicUsize,
+    most: usize,
+}
+
+impl Budget {
+    const fn new(most: usize) -> Budget {
+        Budget { held: AtomicUsize::new(0), most }
+    }
+
+    /// Nothing so far.
+    pub(super) const fn claim(&'static self) -> Claim {
+        Claim { of: self, bytes: 0 }
+    }
+
+    /// Bytes that are claimed now.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+}
+
+/// Bytes of a budget that somebody holds.
+#[derive(Debug)]
+pub(super) struct Claim {
+    of: &'static Budget,
+    bytes: usize,
+}
+
+impl Claim {
+    /// Claims as much as is missing to `bytes`; a claim never shrinks.
+    ///
+    /// # Errors
+    /// When there is no room: nothing more is claimed, then.
+    pub(super) fn grow_to(&mut self, bytes: usize) -> Result<()> {
+        let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else {
+            return Ok(());
+        };
+        let within = |held: usize| held.checked_add(more).filter(|held| *held <= self.of.most);
+        // It orders nothing: the bytes themselves pass between threads by other means.
+        if self.of.held.fetch_update(Relaxed, Relaxed, within).is_err() {
+            let message = format!(
+                "what clients send, or have not yet read, fills the {} bytes there are for it",
+                self.of.most
+            );
+            return Err(Error::new(Kind::Stopped, message).remedy("try again in a moment"));
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.of.held.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// An answer, or a chunk of one. A long one holds a place among all answers until the last of its
+/// bytes is with the socket.
+///
+/// # Errors
+/// When there is no room for it.
+pub(super) fn answer(mut text: Vec<u8>) -> Result<Bytes> {
+    /// Bytes and their place.
+    struct Placed(Vec<u8>, #[expect(dead_code, reason = "given back with the bytes")] Claim);
+
+    impl AsRef<[u8]> for Placed {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    text.shrink_to_fit();
+    if text.len() <= ANSWER_BYTES_FREE {
+        return Ok(Bytes::from(text));
+    }
+    let mut claim = ANSWERS.claim();
+    claim.grow_to(text.capacity())?;
+    Ok(Bytes::from_owner(Placed(text, claim)))
+}
+
+/// Bytes that come piece by piece, all of them claimed.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    bytes: Vec<u8>,
+    claim: Claim,
+    /// As many are expected.
+    expected: Option<usize>,
+}
+
+impl Gathered {
+    /// None so far. Memory for as many as are `expected` is there from the beginning, but costs
+    /// nothing before it is written to: what grew by moving would leave holes everywhere.
+    pub(super) fn new(claim: Claim, expected: Option<usize>) -> Gathered {
+        let expected = expected.filter(|expected| *expected <= APPEND_BYTES_MAX);
+        Gathered { bytes: Vec::new(), claim, expected }
+    }
+
+    /// Appends a copy of `piece`, so that what it is a part of can be used again.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Result<()> {
+        let needed = self.bytes.len() + piece.len();
+        if let Some(expected) = self.expected.filter(|expected| needed <= *expected) {
+            self.claim.grow_to(needed.next_multiple_of(BODY_PIECE_BYTES).min(expected))?;
+            self.bytes.reserve_exact(expected - self.bytes.len());
+        } else if needed > self.bytes.capacity() {
+            let grown = self.bytes.capacity() + (self.bytes.capacity() / 2).max(BODY_PIECE_BYTES);
+            let room = grown.max(needed);
+            self.claim.grow_to(room)?;
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// The bytes, and what keeps their place.
+    pub(super) fn finish(self) -> (Vec<u8>, Claim) {
+        (self.bytes, self.claim)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_bounded_and_given_back() {
+        static SMALL: Budget = Budget::new(100);
+        let (mut one, mut other) = (SMALL.claim(), SMALL.claim());
+        one.grow_to(60).expect("room");
+        one.grow_to(10).expect("less is there already");
+        assert_eq!(SMALL.held(), 60);
+        let refused = other.grow_to(41).expect_err("no room");
+        assert!(refused.kind() == Kind::Stopped, "{refused}");
+        assert!(refused.to_string().contains("again"), "{refused}");
+        assert_eq!(SMALL.held(), 60, "a refused claim holds nothing");
+        assert!(other.grow_to(usize::MAX).is_err());
+        other.grow_to(40).expect("the rest");
+        drop(one);
+        assert_eq!(SMALL.held(), 40);
+        drop(other);
+        assert_eq!(SMALL.held(), 0);
+    }
+
+    #[test]
+    fn an_answer_holds_its_place_until_the_last_of_it_is_gone() {
+        let long = vec![7; ANSWERS_BYTES_MAX / 4];
+        assert!(answer(vec![7; ANSWER_BYTES_FREE]).is_ok_and(|short| !short.is_empty()));
+        let fill = || std::iter::from_fn(|| answer(long.clone()).ok()).take(5).collect();
+        let mut all: Vec<Bytes> = fill();
+        // Other tests may hold a little.
+        assert!((3..=4).contains(&all.len()), "{}", all.len());
+        assert!(answer(long.clone()).is_err());
+        let mut rest = all.pop().expect("an answer");
+        let piece = rest.split_to(1000);
+        drop(rest);
+        assert!(answer(long.clone()).is_err(), "a piece holds all of it");
+        drop(piece);
+        assert!(answer(long.clone()).is_ok());
+    }
+
+    #[test]
+    fn what_is_gathered_is_claimed_as_it_is_held() {
+        static LARGE: Budget = Budget::new(1 << 20);
+        let whole = 300_000;
+        for expected in [None, Some(whole)] {
+            let mut gathered = Gathered::new(LARGE.claim(), expected);
+            for _ in 0..300 {
+                gathered.push(&[7; 1000]).expect("room");
+                let held = expected.map_or(gathered.bytes.capacity(), |_| gathered.bytes.len());
+                assert!(LARGE.held() >= held);
+                assert!(expected.is_none() || LARGE.held() < held + BODY_PIECE_BYTES);
+            }
+            assert!(LARGE.held() <= whole * 3 / 2 + BODY_PIECE_BYTES);
+            if expected.is_some() {
+                assert_eq!(LARGE.held(), whole);
+            }
+            let (bytes, claim) = gathered.finish();
+            assert_eq!(bytes.len(), whole);
+            drop((bytes, claim));
+            assert_eq!(LARGE.held(), 0);
+        }
+        let mut gathered = Gathered::new(LARGE.claim(), Some(usize::MAX));
+        gathered.push(&[1]).expect("what is announced is not claimed");
+        assert!(LARGE.held() <= BODY_PIECE_BYTES);
+    }
+}
