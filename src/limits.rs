@@ -262,7 +262,7 @@ pub const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CONNECTIONS_MAX < LEASES_MAX, "each connection may hold a snapshot");
 const _: () = assert!(BODY_BYTES_MAX <= APPEND_BYTES_MAX as u64, "a body fits an append");
-/// Subscriptions to changes at once. Each holds at most a chunk of about [`FEED_BYTES`], or one row.
+/// Subscriptions to changes at once. Each holds about [`FEED_BYTES`] at most, or one row.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 
 /// Changes that are read for a subscriber at once.

@@ -6,8 +6,12 @@
 //! at most a factor of five; then the server closes them by itself. Bodies that stop before their
 //! end share one bound, on however many sockets or streams of HTTP/2 they come.
 
+#[path = "oversize_and_slow/answers.rs"]
+mod answers;
 #[path = "oversize_and_slow/bodies.rs"]
 mod bodies;
+#[path = "oversize_and_slow/idle.rs"]
+mod idle;
 #[path = "serving/server.rs"]
 mod server;
 
@@ -25,11 +29,15 @@ const RSS_MIB_MAX: u64 = 16;
 /// Bytes of a refused body that may be sent before its sender notices.
 const SENT_MAX: u64 = 128 << 20;
 
-fn start(data: &std::path::Path) -> (Server, SocketAddr) {
-    // Each slow socket is a file of this process, too.
+/// Each slow socket is a file of this process, too.
+fn raise_files() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).expect("files");
+}
+
+fn start(data: &std::path::Path) -> (Server, SocketAddr) {
+    raise_files();
     let server = Server::start(&["word_count", "--data", data.to_str().expect("a path")]);
     let address = server.url("").trim_start_matches("http://").parse().expect("an address");
     (server, address)
@@ -180,30 +188,4 @@ fn a_body_of_ten_gigabytes_is_refused_early() {
     assert!(grown <= RSS_MIB_MAX << 10, "{grown} KiB for two refused bodies");
     p99(address);
     assert!(server.stop().success());
-}
-
-#[test]
-fn one_connection_too_many_is_told_so_and_others_go_on() {
-    let data = tempfile::tempdir().expect("a folder");
-    let folder = data.path().to_str().expect("a path");
-    let server = Server::start(&["word_count", "--data", folder, "--max-connections", "3"]);
-    let address = server.url("").trim_start_matches("http://").parse().expect("an address");
-    let mut held: Vec<TcpStream> = (0..3).map(|_| connect(address)).collect();
-    for stream in &mut held {
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
-        assert!(answer(stream).starts_with("HTTP/1.1 200 "));
-    }
-    let refused = answer(&mut connect(address));
-    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after"), "{refused}");
-    held.pop();
-    let begun = Instant::now();
-    loop {
-        let mut stream = connect(address);
-        let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
-        if asked.is_ok() && answer(&mut stream).starts_with("HTTP/1.1 200 ") {
-            break;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(10), "room is made for others");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

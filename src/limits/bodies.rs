@@ -12,8 +12,8 @@ use super::{
 /// room is told to come back.
 pub const BODIES_BYTES_MAX: usize = 2 * APPEND_BYTES_MAX + (2 << ZSTD_WINDOW_LOG_MAX);
 
-/// Bytes by which the memory of a body grows at least: a few pages.
-pub const BODY_PIECE_BYTES: usize = 16 << 10;
+/// Bytes by which the memory of a body grows.
+pub const BODY_PIECE_BYTES: usize = 32 << 10;
 
 /// Bytes of a request's head, or of one that has only begun to come, that are not counted among
 /// those of all requests: reads go on when there is no room for bodies.
@@ -64,3 +64,16 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// Names of members that are no columns, and of columns that are not given, that an answer tells.
 pub const UNKNOWN_NAMES_MAX: usize = 20;
+
+/// One address may hold this part of a port's connections; this machine all of them.
+pub const PLACES_OF_ONE_PART: usize = 2;
+
+/// Connections beyond those of a port that are answered when all others have requests under way,
+/// if they are probes.
+pub const PROBE_PLACES: usize = 16;
+
+/// How long a connection must have been idle before it gives way to a new one.
+pub const IDLE_GIVES_WAY: Duration = Duration::from_secs(1);
+
+/// The same on the Postgres port, where a session is worth more.
+pub const PG_IDLE_GIVES_WAY: Duration = Duration::from_secs(10);

@@ -10,9 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use bytes::Bytes;
 
 use crate::error::{Error, Kind, Result};
-use crate::limits::{
-    ANSWER_BYTES_FREE, ANSWERS_BYTES_MAX, APPEND_BYTES_MAX, BODIES_BYTES_MAX, BODY_PIECE_BYTES,
-};
+use crate::limits::{ANSWER_BYTES_FREE, ANSWERS_BYTES_MAX, BODIES_BYTES_MAX, BODY_PIECE_BYTES};
 
 /// What requests hold: bodies, long heads, messages and statements on the Postgres port.
 pub(super) static REQUESTS: Budget = Budget::new(BODIES_BYTES_MAX);
@@ -105,44 +103,57 @@ pub(super) fn answer(mut text: Vec<u8>) -> Result<Bytes> {
 }
 
 /// Bytes that come piece by piece, all of them claimed.
+///
+/// They are kept in pieces of one size, which the next body can use again when they are given back:
+/// one area that grew by moving, or that was there from the beginning, would leave holes or be
+/// memory before it is written to.
 #[derive(Debug)]
 pub(super) struct Gathered {
-    bytes: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
+    len: usize,
     claim: Claim,
     /// As many are expected.
-    expected: Option<usize>,
+    expected: usize,
 }
 
 impl Gathered {
-    /// None so far. Memory for as many as are `expected` is there from the beginning, but costs
-    /// nothing before it is written to: what grew by moving would leave holes everywhere.
+    /// None so far; `expected` keeps the last piece from being larger than its use.
     pub(super) fn new(claim: Claim, expected: Option<usize>) -> Gathered {
-        let expected = expected.filter(|expected| *expected <= APPEND_BYTES_MAX);
-        Gathered { bytes: Vec::new(), claim, expected }
+        Gathered { pieces: Vec::new(), len: 0, claim, expected: expected.unwrap_or(usize::MAX) }
     }
 
-    /// Appends a copy of `piece`, so that what it is a part of can be used again.
+    /// Appends a copy of `bytes`, so that what they are a part of can be used again.
     ///
     /// # Errors
-    /// When there is no room for it.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Result<()> {
-        let needed = self.bytes.len() + piece.len();
-        if let Some(expected) = self.expected.filter(|expected| needed <= *expected) {
-            self.claim.grow_to(needed.next_multiple_of(BODY_PIECE_BYTES).min(expected))?;
-            self.bytes.reserve_exact(expected - self.bytes.len());
-        } else if needed > self.bytes.capacity() {
-            let grown = self.bytes.capacity() + (self.bytes.capacity() / 2).max(BODY_PIECE_BYTES);
-            let room = grown.max(needed);
-            self.claim.grow_to(room)?;
-            self.bytes.reserve_exact(room - self.bytes.len());
+    /// When there is no room for them.
+    pub(super) fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let room = self.pieces.last().map_or(0, |last| last.capacity() - last.len());
+            if room == 0 {
+                let rest = self.expected.saturating_sub(self.len).max(bytes.len());
+                let capacity = rest.min(BODY_PIECE_BYTES);
+                self.claim.grow_to(self.claim.bytes + capacity)?;
+                self.pieces.push(Vec::with_capacity(capacity));
+                continue;
+            }
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            if let Some(last) = self.pieces.last_mut() {
+                last.extend_from_slice(now);
+            }
+            (self.len, bytes) = (self.len + now.len(), later);
         }
-        self.bytes.extend_from_slice(piece);
         Ok(())
     }
 
-    /// The bytes, and what keeps their place.
-    pub(super) fn finish(self) -> (Vec<u8>, Claim) {
-        (self.bytes, self.claim)
+    /// The bytes, and what keeps their place. Those of several pieces are put together, one piece
+    /// after another being given back.
+    pub(super) fn finish(mut self) -> (Vec<u8>, Claim) {
+        if self.pieces.len() <= 1 {
+            return (self.pieces.pop().unwrap_or_default(), self.claim);
+        }
+        let mut all = Vec::with_capacity(self.len);
+        self.pieces.into_iter().for_each(|piece| all.extend_from_slice(&piece));
+        (all, self.claim)
     }
 }
 
@@ -194,16 +205,15 @@ mod tests {
             let mut gathered = Gathered::new(LARGE.claim(), expected);
             for _ in 0..300 {
                 gathered.push(&[7; 1000]).expect("room");
-                let held = expected.map_or(gathered.bytes.capacity(), |_| gathered.bytes.len());
-                assert!(LARGE.held() >= held);
-                assert!(expected.is_none() || LARGE.held() < held + BODY_PIECE_BYTES);
+                let held: usize = gathered.pieces.iter().map(Vec::capacity).sum();
+                assert_eq!(LARGE.held(), held);
             }
-            assert!(LARGE.held() <= whole * 3 / 2 + BODY_PIECE_BYTES);
+            assert!(LARGE.held() < whole + BODY_PIECE_BYTES);
             if expected.is_some() {
                 assert_eq!(LARGE.held(), whole);
             }
             let (bytes, claim) = gathered.finish();
-            assert_eq!(bytes.len(), whole);
+            assert_eq!(bytes, vec![7; whole]);
             drop((bytes, claim));
             assert_eq!(LARGE.held(), 0);
         }

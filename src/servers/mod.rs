@@ -33,6 +33,7 @@ mod load;
 mod mode;
 mod options;
 mod pg;
+mod places;
 mod replays;
 mod routes;
 mod run;

@@ -38,8 +38,8 @@ pub(super) struct Ahead {
 
 impl Changes {
     /// The next changes: whole epochs, or a part of an epoch that alone has more than `max`
-    /// updates, of which long ones count as several. None when nothing changed up to the frontier, which the token is at then. Never
-    /// waits.
+    /// updates, of which long ones count as several. None when nothing changed up to the frontier,
+    /// which the token is at then. Never waits.
     ///
     /// What takes a search through merged batches is read ahead, some parts at a time. Between the
     /// parts of one epoch its batches are held, whatever the index lets go meanwhile.

@@ -16,7 +16,7 @@ const SENDERS: usize = 8;
 const HTTP2_CONNECTIONS: usize = 4;
 const HTTP2_STREAMS: usize = 60;
 /// How long a machine with other things to do may take until it has cut every sender off.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The bytes that `BODIES` may make the server hold, and what their connections cost.
 fn allowed_kib() -> u64 {

@@ -19,6 +19,7 @@ use crate::limits::{
     BODY_START_TIME, HEAD_BYTES_MAX, HEAD_TIME, HTTP1_BUFFER_BYTES, HTTP2_CONNECTION_BYTES,
     HTTP2_STREAM_BYTES, HTTP2_STREAMS_MAX, IDLE_TIME, RETRY_AFTER, STOP_QUIET, WRITE_TIME,
 };
+use crate::servers::places::Seat;
 
 /// How often a connection is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -56,13 +57,14 @@ where
 }
 
 /// Serves requests until the client, a bound or the server's stop ends it.
-pub(super) async fn serve<I>(mut io: I, shared: &Arc<Shared>) -> Ended
+pub(super) async fn serve<I>(mut io: I, shared: &Arc<Shared>, seat: &Arc<Seat>) -> Ended
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Some(start) = start(&mut io, shared).await? else { return Ok(()) };
     let http2 = start.is_http2();
-    let pulse = Arc::new(Pulse::default());
+    seat.touch();
+    let pulse = Arc::new(Pulse::new(Arc::clone(seat)));
     let front = Front::new(shared.app.clone(), Arc::clone(&pulse), shared.bounds);
     let io = TokioIo::new(Counted::new(io, start.bytes, start.claim, Arc::clone(&pulse)));
     if http2 {

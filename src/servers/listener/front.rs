@@ -11,7 +11,8 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::future::RouteFuture;
-use hyper::body::{Body as _, Incoming};
+use bytes::Bytes;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tower::Service;
 
 use super::Bounds;
@@ -20,6 +21,7 @@ use super::pulse::Pulse;
 use crate::limits::{BODY_WINDOW, BODY_WINDOW_BYTES, HEAD_BYTES_FREE};
 use crate::servers::budget::{Claim, REQUESTS};
 use crate::servers::http::{App, Problem};
+use crate::servers::places::Seat;
 
 /// The service of one connection.
 #[derive(Clone)]
@@ -46,6 +48,9 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         // Before anything that answers, whatever the path and the method.
         if let Some(refusal) = self.app.refusal(&request) {
             return self.answer(State::Ready(Some(refusal)), None, told);
+        }
+        if self.pulse.seat.for_probes && !PROBES.contains(&request.uri().path()) {
+            return self.answer(State::Full, None, told);
         }
         let mut fate = None;
         let mut claim = None;
@@ -111,6 +116,8 @@ pub(super) struct Answer {
 enum State {
     Routed(RouteFuture<Infallible>),
     Refused(Refused),
+    /// Only probes have places now.
+    Full,
     /// Taken when it is given out.
     Ready(Option<Response<Body>>),
 }
@@ -126,6 +133,7 @@ impl Future for Answer {
                 Err(never) => match never {},
             },
             State::Refused(why) => Err(*why),
+            State::Full => Ok(full()),
             State::Ready(response) => Ok(response.take().unwrap_or_default()),
         };
         // Whatever a handler made of the error that a refused body gave it.
@@ -139,14 +147,15 @@ impl Future for Answer {
             },
             Err(why) => this.refuse(why),
         };
-        if this.pulse.closing.load(Relaxed) {
+        // A place that is for probes is for the next of them.
+        if this.pulse.closing.load(Relaxed) || this.pulse.seat.for_probes {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
         }
         if let Some(told) = &this.told {
             told.answered(response.status());
         }
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(Lasting::keep(response, &this.pulse)))
     }
 }
 
@@ -185,6 +194,59 @@ impl Answer {
         self.pulse.refused.store(true, Relaxed);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
+    }
+}
+
+/// What whoever watches the process asks for.
+const PROBES: [&str; 4] = ["/livez", "/readyz", "/healthz", "/metrics"];
+
+/// The answer to who is no probe and has the place of one.
+fn full() -> Response<Body> {
+    let detail = "as many connections are open as are allowed (come back later)".to_owned();
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "full", detail).into_response()
+}
+
+/// The body of an answer that has no known end, such as a subscription: while it goes on, its
+/// connection is not idle.
+struct Lasting {
+    body: Body,
+    seat: Arc<Seat>,
+}
+
+impl Lasting {
+    fn keep(response: Response<Body>, pulse: &Pulse) -> Response<Body> {
+        if response.body().size_hint().exact().is_some() {
+            return response;
+        }
+        let seat = Arc::clone(&pulse.seat);
+        seat.begin();
+        response.map(|body| Body::new(Lasting { body, seat }))
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.seat.end();
+    }
+}
+
+impl hyper::body::Body for Lasting {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -11,9 +11,10 @@
 //! | is silent between requests | the connection closed |
 //! | takes no bytes of an answer | the connection closed |
 //! | announces or sends a body above the limit | 413 |
-//! | sends a body more slowly than [`BODY_RATE_MIN`](crate::limits::BODY_RATE_MIN), or stops | 408 |
+//! | sends a body more slowly than [`BODY_RATE_MIN`](limits::BODY_RATE_MIN), or stops | 408 |
 //! | sends more than there is room for beside what others have sent | 503 and `Retry-After` |
-//! | is one connection too many | 503 and `Retry-After` |
+//! | is idle when another connection comes and all places are taken | the connection closed |
+//! | is one connection too many | probes are answered; 503 and `Retry-After` otherwise |
 //!
 //! When told to stop it accepts what already waits, tells keep-alive clients `connection: close`
 //! with their next answer, and closes what has been silent for a moment: a client that goes on
@@ -35,11 +36,12 @@ use std::time::Duration;
 use futures::FutureExt;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::http::App;
-use crate::limits;
+use super::places::{Place, Places, Seat};
+use crate::limits::{self, IDLE_GIVES_WAY, PROBE_PLACES};
 
 /// How long a connection that cannot be accepted for want of descriptors is left alone.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -69,7 +71,9 @@ struct Shared {
     bounds: Bounds,
     tls: Option<TlsAcceptor>,
     stopping: watch::Receiver<bool>,
-    room: Arc<Semaphore>,
+    places: Arc<Places>,
+    /// Closed when the last connection is.
+    alive: mpsc::WeakSender<()>,
     refused: AtomicU64,
 }
 
@@ -82,11 +86,13 @@ pub(super) async fn serve(
     bounds: Bounds,
     stopping: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(bounds.connections));
+    let places = Places::new(bounds.connections, PROBE_PLACES, IDLE_GIVES_WAY);
+    let (alive, mut all_gone) = mpsc::channel(1);
     let tls = tls.map(TlsAcceptor::from);
     let refused = AtomicU64::new(0);
     let stop = stopped(stopping.clone());
-    let shared = Arc::new(Shared { app, bounds, tls, stopping, room, refused });
+    let shared =
+        Arc::new(Shared { app, bounds, tls, stopping, places, alive: alive.downgrade(), refused });
     tokio::pin!(stop);
     let report = tokio::spawn(report(Arc::clone(&shared)));
     loop {
@@ -100,9 +106,9 @@ pub(super) async fn serve(
         admit(&shared, accepted).await;
     }
     drop(listener);
-    let all = u32::try_from(bounds.connections).unwrap_or(u32::MAX);
-    // Never closed: all permits are back when the last connection is.
-    let _ = shared.room.acquire_many(all).await;
+    drop(alive);
+    // Nothing is ever sent.
+    let _ = all_gone.recv().await;
     report.abort();
 }
 
@@ -112,17 +118,17 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
 }
 
 async fn admit(shared: &Arc<Shared>, accepted: std::io::Result<(TcpStream, std::net::SocketAddr)>) {
-    let stream = match accepted {
-        Ok((stream, _)) => stream,
+    let (stream, peer) = match accepted {
+        Ok(accepted) => accepted,
         Err(error) if gone_again(&error) => return,
         Err(error) => {
             tracing::warn!("a connection cannot be accepted: {error}");
             return tokio::time::sleep(NO_DESCRIPTORS).await;
         }
     };
-    match Arc::clone(&shared.room).try_acquire_owned() {
-        Ok(permit) => start(shared, stream, permit),
-        Err(_) => refuse(shared, &stream),
+    match shared.places.take(peer.ip()) {
+        Some(place) => start(shared, stream, place),
+        None => refuse(shared, &stream),
     }
 }
 
@@ -132,27 +138,32 @@ fn gone_again(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-fn start(shared: &Arc<Shared>, stream: TcpStream, permit: OwnedSemaphorePermit) {
+fn start(shared: &Arc<Shared>, stream: TcpStream, place: Place) {
     // Answers are whole: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let shared = Arc::clone(shared);
+    let (shared, alive) = (Arc::clone(shared), shared.alive.upgrade());
     tokio::spawn(async move {
-        let ended = match &shared.tls {
-            None => connection::serve(stream, &shared).await,
-            Some(acceptor) => {
-                let shaking = acceptor.accept(stream);
-                match tokio::time::timeout(limits::HEAD_TIME, shaking).await {
-                    Ok(Ok(stream)) => connection::serve(Box::new(stream), &shared).await,
-                    Ok(Err(error)) => Err(format!("TLS handshake: {error}")),
-                    Err(_) => Err("TLS handshake: timed out".to_owned()),
-                }
-            }
+        let ended = tokio::select! {
+            biased;
+            ended = converse(stream, &shared, &place.seat) => ended,
+            () = place.seat.gives_way() => Err("idle when another one came".to_owned()),
         };
         if let Err(reason) = ended {
             tracing::debug!("a connection ended: {reason}");
         }
-        drop(permit);
+        drop((place, alive));
     });
+}
+
+async fn converse(stream: TcpStream, shared: &Arc<Shared>, seat: &Arc<Seat>) -> Result<(), String> {
+    let Some(acceptor) = &shared.tls else {
+        return connection::serve(stream, shared, seat).await;
+    };
+    match tokio::time::timeout(limits::HEAD_TIME, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => connection::serve(Box::new(stream), shared, seat).await,
+        Ok(Err(error)) => Err(format!("TLS handshake: {error}")),
+        Err(_) => Err("TLS handshake: timed out".to_owned()),
+    }
 }
 
 fn too_many() -> String {
@@ -183,8 +194,8 @@ async fn report(shared: Arc<Shared>) {
             let (most, seconds) =
                 (shared.bounds.connections, limits::REFUSALS_LOGGED_EVERY.as_secs());
             tracing::warn!(
-                "{refused} connections refused in the last {seconds} s: {most} are open, which is \
-                 the limit (raise --max-connections)"
+                "{refused} connections refused in the last {seconds} s: {most} are open, or \
+                 half as many from one address, which is the limit (raise --max-connections)"
             );
         }
     }

@@ -12,11 +12,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::{HEAD_TIME, IDLE_TIME, LINGER_BYTES, LINGER_TIME, WRITE_TIME};
 use crate::servers::budget::Claim;
+use crate::servers::places::Seat;
 
 /// Counters of one connection. They are moved and read without order: a look that is late by one
 /// costs nothing.
-#[derive(Debug, Default)]
 pub(super) struct Pulse {
+    /// The place of the connection among all.
+    pub(super) seat: Arc<Seat>,
     /// Reads and writes that moved bytes.
     moved: AtomicU64,
     /// Requests being answered.
@@ -32,15 +34,29 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
+    pub(super) fn new(seat: Arc<Seat>) -> Pulse {
+        Pulse {
+            seat,
+            moved: AtomicU64::new(0),
+            under_way: AtomicU32::new(0),
+            head: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        }
+    }
+
     /// A request's head is whole.
     pub(super) fn begin(&self) {
         self.head.store(false, Relaxed);
         self.under_way.fetch_add(1, Relaxed);
+        self.seat.begin();
     }
 
     /// A request is answered, up to the bytes of its body.
     pub(super) fn end(&self) {
         self.under_way.fetch_sub(1, Relaxed);
+        self.seat.end();
     }
 }
 
@@ -73,6 +89,7 @@ impl Watch {
         if moved != self.moved {
             self.moved = moved;
             self.quiet_since = now;
+            self.pulse.seat.touch();
         }
         let quiet = now - self.quiet_since;
         if self.pulse.stuck.load(Relaxed) {

@@ -1,6 +1,7 @@
 //! A connection that was let in: message by message, until one side ends it.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -12,6 +13,7 @@ use super::portal::Trouble;
 use super::session::Session;
 use super::wire::{Frame, Wire};
 use crate::limits::{PG_IDLE_MAX, PG_MESSAGE_TIMEOUT};
+use crate::servers::places::Seat;
 
 /// A client that was let in.
 pub(super) struct Connection {
@@ -20,6 +22,8 @@ pub(super) struct Connection {
     pub(super) stopping: watch::Receiver<bool>,
     /// An extended message has failed: nothing is done until the next Sync.
     pub(super) is_skipping: bool,
+    /// The place among all connections, which is kept while a statement or transaction goes on.
+    pub(super) seat: Arc<Seat>,
 }
 
 /// Why a connection ends.
@@ -33,6 +37,7 @@ enum End {
 impl Connection {
     /// Answers until the client goes, is idle for too long, or the server is told to stop.
     pub(super) async fn run(mut self) {
+        self.seat.begin();
         let failure = match self.talk().await {
             End::Quietly => None,
             End::With(failure) => Some(failure.fatally()),
@@ -57,6 +62,18 @@ impl Connection {
     async fn wait(&mut self) -> Result<(), End> {
         self.wire.flush().await.map_err(|_| End::Quietly)?;
         let (patience, late) = self.patience();
+        let keeps = self.session.transaction.is_there();
+        if !keeps {
+            self.seat.end();
+        }
+        let outcome = self.more(patience, late).await;
+        if !keeps {
+            self.seat.begin();
+        }
+        outcome
+    }
+
+    async fn more(&mut self, patience: Duration, late: Failure) -> Result<(), End> {
         let Connection { wire, stopping, .. } = self;
         let stopped = async {
             // Ends with its sender, too.

@@ -62,9 +62,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::entry::Entry;
+use super::places::{Places, Seat};
 use super::site::Site;
 use super::sql::Engine;
-use crate::limits::{PG_CONNECTIONS_MAX, PG_STARTUP_TIMEOUT};
+use crate::limits::{PG_CONNECTIONS_MAX, PG_IDLE_GIVES_WAY, PG_STARTUP_TIMEOUT};
 use cancel::Cancels;
 use connection::Connection;
 use failure::Failure;
@@ -96,7 +97,7 @@ pub(super) async fn serve(
     let connections_max = entry.bounds.connections.min(PG_CONNECTIONS_MAX);
     let cancels = Arc::default();
     let port = Arc::new(Port { site, engine, entry, cancels, stopping: stopping.clone() });
-    let room = Arc::new(Semaphore::new(connections_max));
+    let places = Places::new(connections_max, 0, PG_IDLE_GIVES_WAY);
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let mut connections = JoinSet::new();
     let stopped = async move {
@@ -116,11 +117,14 @@ pub(super) async fn serve(
             sleep(Duration::from_millis(20)).await;
             continue;
         };
-        if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+        if let Some(place) = places.take(peer.ip()) {
             let port = Arc::clone(&port);
             connections.spawn(async move {
-                port.answer(stream, peer).await;
-                drop(place);
+                tokio::select! {
+                    biased;
+                    () = port.answer(stream, peer, &place.seat) => {}
+                    () = place.seat.gives_way() => {}
+                }
             });
         } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
             connections.spawn(async move {
@@ -144,7 +148,7 @@ async fn refuse(stream: TcpStream, connections_max: usize) {
 }
 
 impl Port {
-    async fn answer(&self, stream: TcpStream, peer: SocketAddr) {
+    async fn answer(&self, stream: TcpStream, peer: SocketAddr, seat: &Arc<Seat>) {
         // Answers are small and waited for.
         if stream.set_nodelay(true).is_err() {
             return;
@@ -164,7 +168,8 @@ impl Port {
                 let planner = Planner::new(&self.site, &self.engine, &settings);
                 let session = Session::new(settings, cancel, planner);
                 let stopping = self.stopping.clone();
-                Connection { wire, session, stopping, is_skipping: false }.run().await;
+                let seat = Arc::clone(seat);
+                Connection { wire, session, stopping, is_skipping: false, seat }.run().await;
             }
             Ok(Err(Refused::With(wire, failure))) => wire.close(Some(&failure)).await,
             // Who did not come to a session in time, or does not speak the protocol, is left.

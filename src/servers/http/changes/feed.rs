@@ -216,8 +216,8 @@ impl Feed {
 
     /// Learns how long rows are, from those that were written just now.
     pub(super) fn measure(&mut self, rows: usize) {
-        if rows > 0 {
-            self.row_bytes = self.events.len() / rows;
+        if let Some(bytes) = self.events.len().checked_div(rows) {
+            self.row_bytes = bytes;
         }
     }
 
