@@ -85,7 +85,7 @@ fn hot_keys_cost_the_bound_however_many_epochs() {
     // Some epochs are left, and all answer exactly.
     let (since, upper) = (index.since(), index.frontier());
     assert!(since > 0 && since < upper - 5, "[{since}, {upper})");
-    for epoch in [since, since + 1, (since + upper) / 2, upper - 1] {
+    for epoch in [since, since + 1, u64::midpoint(since, upper), upper - 1] {
         check(&index.snapshot(Read::AsOf(epoch)).unwrap(), keys);
     }
     let gone = index.snapshot(Read::AsOf(since - 1)).err().unwrap();

@@ -74,13 +74,13 @@ fn is_due(older: &ViewBatch, younger: &ViewBatch, since: Epoch) -> bool {
         return true;
     }
     let past = older.past().alone(since) + younger.past().merged(since);
-    past >= COMPACTED_BYTES_MIN && past >= (older.memory_bytes() + younger.memory_bytes()) / 2
+    past >= COMPACTED_BYTES_MIN && 2 * past >= older.memory_bytes() + younger.memory_bytes()
 }
 
 /// Is compacting a batch worth the work?
 fn is_mostly_past(batch: &ViewBatch, since: Epoch) -> bool {
     let past = batch.past().alone(since);
-    past >= COMPACTED_BYTES_MIN && past >= batch.memory_bytes() / 2 && batch.since_epoch() < since
+    past >= COMPACTED_BYTES_MIN && 2 * past >= batch.memory_bytes() && batch.since_epoch() < since
 }
 
 /// Starts the thread; it ends when the index is gone.
