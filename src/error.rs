@@ -21,7 +21,9 @@
 //! assert_eq!(error.to_string(), "\"http\" is no port (give 1 to 65535)");
 //! ```
 
-use std::fmt;
+use std::fmt::{self, Write};
+
+use crate::harmless::Harmless;
 
 /// What an operation of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -216,6 +218,8 @@ impl From<std::io::Error> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Each part may repeat what somebody else has written.
+        let mut f = Harmless(f);
         f.write_str(&self.reason())?;
         if let Some(remedy) = &self.0.remedy {
             write!(f, " ({remedy})")?;
@@ -240,6 +244,15 @@ impl std::error::Error for Error {
 mod tests {
     use super::*;
     use std::io::{Error as IoError, ErrorKind};
+
+    #[test]
+    fn an_error_is_one_line_that_drives_no_terminal() {
+        let source = IoError::other("\u{9b}2J");
+        let error = Error::io("\u{1b}[31mred\n", source).within("a\tb").remedy("see\r\nbelow");
+        let told = "a\\tb: \\u{1b}[31mred\\n: \\u{9b}2J (see\\r\\nbelow)";
+        assert_eq!(error.to_string(), told);
+        assert_eq!(format!("{error:?}"), format!("Io: {told}"));
+    }
 
     #[test]
     fn errors_of_the_system_become_errors() {

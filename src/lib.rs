@@ -71,6 +71,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod folds;
+mod harmless;
 #[doc(hidden)]
 pub mod hostile;
 pub mod io;

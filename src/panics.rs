@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
+use crate::harmless::harmless;
 use crate::limits::PANIC_MESSAGE_BYTES;
 
 thread_local! {
@@ -71,10 +72,10 @@ fn abort(what: &str, panic: &str) -> ! {
 fn describe(info: &PanicHookInfo<'_>) -> String {
     let message = message(info.payload());
     // A value of any size may have been shown.
-    let message = &message[..message.floor_char_boundary(PANIC_MESSAGE_BYTES)];
+    let message = harmless(&message[..message.floor_char_boundary(PANIC_MESSAGE_BYTES)]);
     match info.location() {
         Some(at) => format!("{message} (at {at})"),
-        None => message.to_owned(),
+        None => message.into_owned(),
     }
 }
 

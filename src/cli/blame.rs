@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
-use super::sheet::{counted, shown};
+use super::sheet::counted;
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
+use crate::harmless::harmless;
 use crate::log::{Chunk, Retraction};
 use crate::serving::{Compared, Read, compare};
 use crate::system::System;
@@ -57,7 +58,7 @@ impl Sides {
 pub(super) fn print(comparisons: &[Compared]) -> Result<()> {
     for view in comparisons {
         for row in view.texts()? {
-            println!("  {}", shown(&row));
+            println!("  {}", harmless(&row));
         }
     }
     Ok(())
@@ -148,7 +149,7 @@ fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared])
     };
     println!("the epoch has {}; {stated}:", counted(all as u64, "event"));
     for event in events {
-        println!("  {}", shown(&event));
+        println!("  {}", harmless(&event));
     }
     retracted.retain(|one| flow.streams.iter().any(|stream| *stream.name == *one.events.stream));
     for Retraction { reason, events, .. } in &retracted {
@@ -157,7 +158,7 @@ fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared])
         let count = counted(events.len() as u64, "earlier event");
         println!("it retracts {count} ({reason}), at most the first few are:");
         for event in mentioning.iter().chain(&others).take(EVENTS_SHOWN) {
-            println!("  {}", shown(event));
+            println!("  {}", harmless(event));
         }
     }
     Ok(())

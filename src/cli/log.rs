@@ -14,6 +14,7 @@ use super::sheet::{Sheet, counted, grouped};
 use crate::System;
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
+use crate::harmless::harmless;
 use crate::io::{Disk, RealDisk};
 use crate::log::{Retraction, inspect};
 use crate::row::Datum;
@@ -143,7 +144,7 @@ fn stat(place: &LogWhere) -> Result<()> {
     sheet.finish()?;
     for Retraction { epoch, reason, events } in &stat.retractions {
         let (count, stream) = (counted(events.len() as u64, "event"), &events.stream);
-        eprintln!("epoch {epoch} retracts {count} of stream {stream}: {reason}");
+        eprintln!("epoch {epoch} retracts {count} of stream {stream}: {}", harmless(reason));
     }
     Ok(())
 }

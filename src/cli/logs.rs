@@ -14,6 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::args::LogsArgs;
+use crate::harmless::Harmless;
 
 /// Libraries whose ordinary messages are about their own affairs.
 const LIBRARIES: [&str; 8] =
@@ -99,7 +100,9 @@ where
             Level::DEBUG => "debug: ",
             Level::TRACE => "trace: ",
         })?;
-        context.format_fields(writer.by_ref(), event)?;
+        // A message is one line, whatever it repeats.
+        let mut harmless = Harmless(writer.by_ref());
+        context.format_fields(Writer::new(&mut harmless), event)?;
         writeln!(writer)
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::args::Format;
 use crate::error::{Error, Result};
+use crate::harmless::harmless;
 use crate::io::answers;
 use crate::row::{Datum, RowSchema};
 
@@ -143,8 +144,10 @@ impl Sheet {
 
 /// The lines of a table: a header, a rule, the rows; numbers to the right.
 fn table(names: &[String], rows: &[Vec<Datum>], bold: bool) -> Vec<String> {
-    let texts: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| shown(&cell.to_string())).collect()).collect();
+    let texts: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| harmless(&cell.to_string()).into_owned()).collect())
+        .collect();
     let right: Vec<bool> = (0..names.len())
         .map(|column| {
             let cell = rows.iter().map(|row| &row[column]).find(|cell| **cell != Datum::Null);
@@ -169,11 +172,6 @@ fn table(names: &[String], rows: &[Vec<Datum>], bold: bool) -> Vec<String> {
     let header = if bold { format!("\x1b[1m{header}\x1b[0m") } else { header };
     let rule: Vec<_> = widths.iter().map(|width| "─".repeat(*width)).collect();
     [header, rule.join("  ")].into_iter().chain(texts.iter().map(|row| line(row))).collect()
-}
-
-/// A cell without what would break its line or drive the terminal.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
 /// A field of RFC 4180; an empty text is told apart from an absent value by its quotes.
@@ -217,7 +215,7 @@ mod tests {
             vec![Datum::String("a\nb".into()), Datum::Int(1234)],
         ];
         let lines = table(&names, &rows, false);
-        assert_eq!(lines, ["word     n", "────  ────", "été      7", "a\u{FFFD}b   1234"]);
+        assert_eq!(lines, ["word     n", "────  ────", "été      7", "a\\nb  1234"]);
     }
 
     #[test]

@@ -91,10 +91,17 @@ pub(crate) fn file_stamp(path: &Path) -> Option<FileStamp> {
     Some(FileStamp { modified: found.modified().ok(), len: found.len(), inode: found.ino() })
 }
 
-/// May others than its owner read the file?
-pub(crate) fn read_by_others(path: &Path) -> bool {
+/// The mode of the file, if it gives others than its owner one of the `rights`.
+pub(crate) fn shared_mode(path: &Path, rights: u32) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 != 0)
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
+    (mode & rights & 0o077 != 0).then_some(mode)
+}
+
+/// Does `address` lead to this machine alone? So does `::ffff:127.0.0.1`, which is how a socket for
+/// both families spells a client that came over the older one.
+pub(crate) fn is_loopback(address: std::net::IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }
 
 /// Lets this process open as many files as it may ever: each connection is one. Returns how many

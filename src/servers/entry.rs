@@ -12,7 +12,7 @@ use super::options::ServersOptions;
 use super::tls::Tls;
 use super::watched::Watched;
 use crate::error::{Error, Kind, Result};
-use crate::io::raise_open_files;
+use crate::io::{is_loopback, raise_open_files};
 
 /// What a server puts before its answers.
 #[derive(Clone, Default)]
@@ -79,7 +79,7 @@ impl Entries {
 
     /// Loopback is for this machine's own people; anywhere else is a network.
     fn check(&self, what: &str, address: SocketAddr) -> Result<()> {
-        if address.ip().to_canonical().is_loopback() {
+        if is_loopback(address.ip()) {
             return Ok(());
         }
         let missing = match (&self.http.tls, &self.http.gate) {

@@ -16,7 +16,7 @@ use x509_certificate::X509Certificate;
 
 use super::watched::{Reload, Watched};
 use crate::error::{Error, Kind, Result};
-use crate::io::{Clock, RealClock, read_text};
+use crate::io::{Clock, RealClock, read_text, shared_mode};
 
 /// From this long before its end on a certificate is warned about, in days.
 const WARNING_DAYS: i64 = 14;
@@ -106,6 +106,10 @@ fn read(cert: &Path, key: &Path) -> Result<(CertifiedKey, DateTime<Utc>)> {
         wrong(cert, "there is no PEM certificate in it", "it begins with BEGIN CERTIFICATE")
     })?;
     let text = read_text(key)?;
+    if let Some(mode) = shared_mode(key, 0o027) {
+        let path = key.display();
+        tracing::warn!("{path} is open to others (its mode is {mode:04o}): chmod 600 {path}");
+    }
     // The message never repeats what is in the file.
     let private = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| {
         wrong(key, "there is no PEM private key in it", "it begins with BEGIN PRIVATE KEY")

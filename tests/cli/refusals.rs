@@ -273,3 +273,19 @@ fn fill_and_free(place: &Place) {
     assert!(ran.err.contains("nothing to do, all of it (90,000 events)"), "{}", ran.err);
     assert_eq!(all(), EVENTS + 1);
 }
+
+/// A record may hold what sets a window's title, colours, or another line.
+#[test]
+fn what_a_message_repeats_neither_drives_the_terminal_nor_ends_its_line() {
+    let place = Place::new();
+    let record = "\u{1b}]0;owned\u{7}\u{1b}[31mred\u{9b}2J";
+    place.file("e.csv", &format!("id,from_account,to_account,amount,ts\n{record},1,1,1,1\n"));
+    place.file("h.csv", &format!("{record}\n1\n"));
+    let shown = "\\u{1b}]0;owned\\u{7}\\u{1b}[31mred\\u{9b}2J";
+    for file in ["e.csv", "h.csv"] {
+        let line = format!("ingest bank {file} --data D");
+        let said = place.refused(&line, 2, &[shown]).err;
+        let acts = |c: char| c.is_control() && c != '\n';
+        assert!(!said.contains(acts) && said.trim_end().lines().count() == 1, "{said:?}");
+    }
+}

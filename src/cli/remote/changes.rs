@@ -12,6 +12,7 @@ use crate::cli::args::{ChangesArgs, Format};
 use crate::cli::sheet::Sheet;
 use crate::cli::signal;
 use crate::error::{Error, Kind, Result};
+use crate::harmless::harmless;
 use crate::limits::PROGRESS_INTERVAL;
 use crate::row::{Datum, RowSchema};
 use crate::time::Epoch;
@@ -130,11 +131,18 @@ impl Follower<'_> {
             "reset" => {
                 self.pending.clear();
                 if self.token.is_some() {
+                    let reason = harmless(reason);
                     eprintln!("warning: {reason}: all rows follow, forget those before");
                 }
             }
-            "replay" => eprintln!("the server replays its log first: {}", event.data),
-            "version" => eprintln!("warning: another version takes over: {}", event.data),
+            "replay" => {
+                let said = event.data.to_string();
+                eprintln!("the server replays its log first: {}", harmless(&said));
+            }
+            "version" => {
+                let said = event.data.to_string();
+                eprintln!("warning: another version takes over: {}", harmless(&said));
+            }
             _ => self.rows(event)?,
         }
         let Some(token) = &event.id else { return Ok(false) };

@@ -20,7 +20,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, RequestBuilder};
 
 use crate::error::{Error, Kind, Result};
-use crate::io::read_text;
+use crate::io::{is_loopback, read_text};
 use crate::limits::{ANSWER_BYTES_MAX, ANSWER_WAIT, CONNECT_WAIT, HEARTBEAT_INTERVAL};
 use crate::row::{Column, Datum, RowSchema};
 
@@ -56,7 +56,7 @@ impl Remote {
             None => std::env::var(TOKEN_VARIABLE).ok(),
         };
         let token = token.filter(|token| !token.is_empty());
-        if token.is_some() && uri.scheme_str() == Some("http") && !is_loopback(&uri) {
+        if token.is_some() && uri.scheme_str() == Some("http") && !leads_here(&uri) {
             let message = format!("{base}: the token would travel unencrypted");
             return Err(Error::new(Kind::Input, message)
                 .remedy("write https://, and serve with --tls-cert and --tls-key"));
@@ -259,9 +259,11 @@ fn cells(schema: &RowSchema, row: &Value) -> Result<Vec<Datum>> {
     schema.columns().map(cell).collect()
 }
 
-fn is_loopback(uri: &Uri) -> bool {
+/// Is the server on this machine?
+fn leads_here(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(is_loopback)
 }
 
 /// The certificates in a file.

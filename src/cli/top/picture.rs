@@ -13,6 +13,7 @@ use ratatui::{Frame, Terminal};
 use super::sample::{Flow, Sample};
 use crate::cli::sheet::grouped;
 use crate::error::{Error, Kind, Result};
+use crate::harmless::harmless;
 
 /// The width of a picture that is printed.
 const COLUMNS: u16 = 80;
@@ -275,8 +276,7 @@ impl Section {
     fn table(&self) -> Table<'static> {
         let cell = |text: &str, (_, width): &(&str, i16)| {
             // What would drive the terminal is no text.
-            let text: String =
-                text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+            let text = harmless(text).into_owned();
             let side = if *width < 0 { Alignment::Right } else { Alignment::Left };
             Cell::from(Text::from(text).alignment(side))
         };

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::secret::{Hash, hash, parse_hash, same};
 use super::{Role, Roles, Scram};
 use crate::error::{Error, Kind, Result};
-use crate::io::{read_by_others, read_text, secret_bytes};
+use crate::io::{read_text, secret_bytes, shared_mode};
 
 /// Everybody who may come in.
 #[derive(Debug, Default)]
@@ -35,11 +35,19 @@ impl std::fmt::Debug for Token {
 }
 
 /// A user of the Postgres port.
-#[derive(Debug)]
 struct User {
     name: String,
     scram: Scram,
+    /// Another one when the password is.
+    mark: Hash,
     roles: Roles,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let User { name, roles, .. } = self;
+        f.debug_struct("User").field("name", name).field("roles", roles).finish_non_exhaustive()
+    }
 }
 
 #[derive(Deserialize)]
@@ -79,9 +87,14 @@ impl Credentials {
             error.remedy("make one with `diptych token new`, which prints the lines for it")
         })?;
         let found = Credentials::parse(&text).map_err(|error| error.within(path.display()))?;
-        if found.plain_passwords(&text) && read_by_others(path) {
+        // A group may be meant to read hashes, and nobody else to write: whoever writes comes in.
+        let plain = found.plain_passwords(&text);
+        if let Some(mode) = shared_mode(path, if plain { 0o077 } else { 0o027 }) {
             let path = path.display();
-            tracing::warn!("{path} holds a password and others may read it: chmod 600 {path}");
+            let what = if plain { " holds a password and" } else { "" };
+            tracing::warn!(
+                "{path}{what} is open to others (its mode is {mode:04o}): chmod 600 {path}"
+            );
         }
         Ok(found)
     }
@@ -118,6 +131,8 @@ impl Credentials {
         }
         for entry in file.user {
             let line = at(entry.name.span());
+            let stated = entry.scram.as_ref().map(Spanned::get_ref).or(entry.password.as_ref());
+            let mark = hash(stated.map_or("", String::as_str));
             let scram = match (entry.scram, entry.password) {
                 (Some(scram), None) => scram.get_ref().parse().map_err(|()| {
                     wrong(at(scram.span()), "scram is no verifier as `diptych token user` prints")
@@ -129,7 +144,7 @@ impl Credentials {
             if found.users.iter().any(|user| user.name == name) {
                 return Err(wrong(line, &format!("user {name:?} is there twice")));
             }
-            found.users.push(User { name, scram, roles: roles(&entry.roles, text)? });
+            found.users.push(User { name, scram, mark, roles: roles(&entry.roles, text)? });
         }
         Ok(found)
     }
@@ -144,12 +159,11 @@ impl Credentials {
         (self.tokens.len(), self.users.len())
     }
 
-    /// Whose token this is, whatever it may do. Every entry is compared, whether found or not.
-    pub(crate) fn token(&self, secret: &str) -> Option<&Token> {
-        let hash = hash(secret);
+    /// Whose token has this hash, whatever it may do. Every entry is compared, found or not.
+    pub(super) fn token(&self, hash: &Hash) -> Option<&Token> {
         let mut found = None;
         for token in &self.tokens {
-            if same(&token.hash, &hash) {
+            if same(&token.hash, hash) {
                 found = Some(token);
             }
         }
@@ -158,8 +172,17 @@ impl Credentials {
 
     /// What the password of a user who may read is checked against; none for anybody else.
     pub(crate) fn scram(&self, user: &str) -> Option<Scram> {
+        self.reader(user).map(|found| found.scram.clone())
+    }
+
+    /// What a user who may read is known by as long as nothing about him changes.
+    pub(super) fn mark(&self, user: &str) -> Option<Hash> {
+        self.reader(user).map(|found| found.mark)
+    }
+
+    fn reader(&self, user: &str) -> Option<&User> {
         let found = self.users.iter().find(|known| known.name == user)?;
-        found.roles.allow(Role::Read).then(|| found.scram.clone())
+        found.roles.allow(Role::Read).then_some(found)
     }
 
     fn plain_passwords(&self, text: &str) -> bool {

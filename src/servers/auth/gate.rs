@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::secret::{Hash, hash};
 use super::{Credentials, Role, Scram};
 use crate::error::Result;
 use crate::io::{Clock, RealClock};
@@ -45,11 +48,15 @@ impl Gate {
         Gate { path: path.to_owned(), current, clock, denied: AtomicU64::new(0) }
     }
 
-    /// May whoever sent these headers do what needs `role`? Says the name of the token.
+    /// May whoever sent these headers do what needs `role`? What is given may be asked about again.
     ///
     /// # Errors
     /// The answer to be sent instead.
-    pub(crate) fn check(&self, headers: &HeaderMap, role: Role) -> std::result::Result<(), Denied> {
+    pub(crate) fn check(
+        &self,
+        headers: &HeaderMap,
+        role: Role,
+    ) -> std::result::Result<Pass, Denied> {
         let outcome = self.decide(headers, role);
         if outcome.is_err() {
             self.denied.fetch_add(1, Ordering::Relaxed);
@@ -57,10 +64,24 @@ impl Gate {
         outcome
     }
 
-    fn decide(&self, headers: &HeaderMap, role: Role) -> std::result::Result<(), Denied> {
+    /// The same of a question that is answered either way: nobody is turned away.
+    pub(crate) fn may(&self, headers: &HeaderMap, role: Role) -> bool {
+        self.decide(headers, role).is_ok()
+    }
+
+    fn decide(&self, headers: &HeaderMap, role: Role) -> std::result::Result<Pass, Denied> {
         let Some(secret) = bearer(headers) else { return Err(Denied::Nobody) };
+        let pass = Pass(hash(secret));
+        self.admit(&pass, role).map(|()| pass)
+    }
+
+    /// Is the token of a pass still in the file, and for what needs `role`?
+    ///
+    /// # Errors
+    /// When it is not, or its time is over.
+    pub(super) fn admit(&self, pass: &Pass, role: Role) -> std::result::Result<(), Denied> {
         let current = self.current.load();
-        let Some(token) = current.token(secret) else { return Err(Denied::Unknown) };
+        let Some(token) = current.token(&pass.0) else { return Err(Denied::Unknown) };
         if token.expires.is_some_and(|end| self.clock.now_us() >= end) {
             return Err(Denied::Expired);
         }
@@ -75,6 +96,12 @@ impl Gate {
     /// are not there or may not read, whom a server treats like a wrong password.
     pub(crate) fn scram(&self, user: &str) -> Option<Scram> {
         self.current.load().scram(user)
+    }
+
+    /// The session of `user` that begins now; none for those who are not there or may not read.
+    pub(crate) fn login(self: &Arc<Self>, user: &str) -> Option<Login> {
+        let mark = self.current.load().mark(user)?;
+        Some(Login { gate: Arc::clone(self), user: user.into(), mark })
     }
 }
 
@@ -101,6 +128,35 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(secret)
 }
 
+/// How often the user of a session is looked for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A user of the Postgres port who has been let in.
+#[derive(Clone)]
+pub(crate) struct Login {
+    gate: Arc<Gate>,
+    user: Arc<str>,
+    mark: Hash,
+}
+
+impl Login {
+    /// Is the user still there, with the same password, and may read?
+    pub(crate) fn holds(&self) -> bool {
+        self.gate.current.load().mark(&self.user) == Some(self.mark)
+    }
+
+    /// Ends soon after that is over.
+    pub(crate) async fn over(&self) {
+        while self.holds() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// What a token is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pass(Hash);
+
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denied {
@@ -114,31 +170,47 @@ pub(crate) enum Denied {
     NotAllowed(Role),
 }
 
+impl Denied {
+    /// Why, and what to do about it.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Denied::Nobody => "this needs a token (send `Authorization: Bearer TOKEN`)".to_owned(),
+            Denied::Unknown => "this token is not known here (any more)".to_owned(),
+            Denied::Expired => {
+                "this token has expired (ask for a new one: `diptych token new`)".to_owned()
+            }
+            Denied::NotAllowed(role) => {
+                format!("this needs a token with the role {:?}", role.name())
+            }
+        }
+    }
+
+    fn problem(self) -> Problem {
+        let (status, kind) = match self {
+            Denied::NotAllowed(_) => (StatusCode::FORBIDDEN, "forbidden"),
+            _ => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        };
+        Problem::new(status, kind, self.reason())
+    }
+
+    /// The last of Server-Sent Events.
+    pub(super) fn event(self) -> Bytes {
+        // Plain values and texts cannot fail.
+        let problem = serde_json::to_string(self.problem().body()).unwrap_or_default();
+        format!("event: problem\ndata: {problem}\n\n").into()
+    }
+}
+
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
-        let unauthorized = (StatusCode::UNAUTHORIZED, "unauthorized");
-        let invalid = "Bearer realm=\"diptych\", error=\"invalid_token\"";
-        let ((status, kind), detail, challenge) = match self {
-            Denied::Nobody => (
-                unauthorized,
-                "this needs a token (send `Authorization: Bearer TOKEN`)".to_owned(),
-                "Bearer realm=\"diptych\"",
-            ),
-            Denied::Unknown => {
-                (unauthorized, "this token is not known here (any more)".to_owned(), invalid)
+        let challenge = match self {
+            Denied::Nobody => "Bearer realm=\"diptych\"",
+            Denied::Unknown | Denied::Expired => {
+                "Bearer realm=\"diptych\", error=\"invalid_token\""
             }
-            Denied::Expired => (
-                unauthorized,
-                "this token has expired (ask for a new one: `diptych token new`)".to_owned(),
-                invalid,
-            ),
-            Denied::NotAllowed(role) => (
-                (StatusCode::FORBIDDEN, "forbidden"),
-                format!("this needs a token with the role {:?}", role.name()),
-                "Bearer realm=\"diptych\", error=\"insufficient_scope\"",
-            ),
+            Denied::NotAllowed(_) => "Bearer realm=\"diptych\", error=\"insufficient_scope\"",
         };
-        let mut response = Problem::new(status, kind, detail).into_response();
+        let mut response = self.problem().into_response();
         let challenge = HeaderValue::from_static(challenge);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         response

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
+use tower::{Layer, Service};
 
 use super::*;
 use crate::io::SimClock;
+use crate::servers::watched::Watched;
 
 fn headers(value: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -38,8 +41,14 @@ fn a_new_token_passes_and_a_byte_of_difference_does_not() {
     let made = new_token("a \"name\"", &[Role::Read]).expect("random bytes");
     assert!(!made.lines.contains(&made.secret));
     let gate = gate(&made.lines, 0);
-    assert_eq!(gate.check(&headers(&format!("Bearer {}", made.secret)), Role::Read), Ok(()));
-    assert_eq!(gate.check(&headers(&format!("bearer  {} ", made.secret)), Role::Read), Ok(()));
+    assert_eq!(
+        gate.check(&headers(&format!("Bearer {}", made.secret)), Role::Read).map(drop),
+        Ok(())
+    );
+    assert_eq!(
+        gate.check(&headers(&format!("bearer  {} ", made.secret)), Role::Read).map(drop),
+        Ok(())
+    );
     let denied = gate.check(&headers(&format!("Bearer {}", made.secret)), Role::Append);
     assert_eq!(denied, Err(Denied::NotAllowed(Role::Append)));
     let other = format!("Bearer {}x", &made.secret[..made.secret.len() - 1]);
@@ -55,7 +64,7 @@ fn a_token_is_void_from_its_end_on() {
     let made = new_token("short", &[Role::Admin]).expect("random bytes");
     let lines = format!("{}expires = 1970-01-01T00:00:01Z\n", made.lines);
     let bearer = headers(&format!("Bearer {}", made.secret));
-    assert_eq!(gate(&lines, 999_999).check(&bearer, Role::Read), Ok(()));
+    assert_eq!(gate(&lines, 999_999).check(&bearer, Role::Read).map(drop), Ok(()));
     assert_eq!(gate(&lines, 1_000_000).check(&bearer, Role::Read), Err(Denied::Expired));
 }
 
@@ -124,6 +133,32 @@ fn debug_output_has_no_secret() {
     assert_eq!(
         shown,
         "Credentials { tokens: [Token(\"t\")], users: [User { name: \"ana\", \
-                       scram: Scram, roles: Roles(1) }] }"
+                       roles: Roles(1), .. }] }"
     );
+}
+
+/// Who waits for an answer that does not come is told that his token is none any more.
+#[tokio::test]
+async fn a_wait_ends_with_its_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("credentials.toml");
+    let made = new_token("short", &[Role::Read]).expect("random bytes");
+    let put = |text: &str| {
+        let mut file = tempfile::NamedTempFile::new_in(&folder).expect("a file");
+        std::io::Write::write_all(&mut file, text.as_bytes()).expect("written");
+        file.persist(&path).expect("a name");
+    };
+    put(&made.lines);
+    let gate = Gate::open(&path).expect("a gate");
+    let never = tower::service_fn(|_: Request| {
+        futures::future::pending::<Result<Response, std::convert::Infallible>>()
+    });
+    let mut service = Guard::new(Arc::clone(&gate), Role::Read).layer(never);
+    let mut request = Request::new(axum::body::Body::empty());
+    *request.headers_mut() = headers(&format!("Bearer {}", made.secret));
+    let answer = service.call(request);
+    put("# nobody\n");
+    gate.reload().expect("read again");
+    let Ok(answer) = answer.await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
 }

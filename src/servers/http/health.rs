@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::may_read::MayRead;
 use super::query::NoQuery;
 use super::{Problem, Routes};
 use crate::error::{Error, Kind};
@@ -27,14 +28,23 @@ async fn healthz(_: NoQuery) -> &'static str {
 }
 
 /// Every dataflow has caught up with what was in the log when the process was started, and nothing
-/// must be looked at: appends, freshness and checkpoints go on.
+/// must be looked at: appends, freshness and checkpoints go on. Why they do not, is told who may
+/// read.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Every dataflow has caught up, and all goes on", body = String),
     (status = 400, description = "It takes no parameters", body = super::problem::Body,
      content_type = "application/problem+json"),
     (status = 503, description = "One has not, or something must be looked at: what and why",
      body = super::problem::Body, content_type = "application/problem+json")))]
-async fn readyz(State(site): State<Arc<Site>>, _: NoQuery) -> Result<&'static str, Problem> {
+async fn readyz(
+    State(site): State<Arc<Site>>,
+    reader: MayRead,
+    _: NoQuery,
+) -> Result<&'static str, Problem> {
+    ready(&site).map_err(|problem| reader.tell(problem))
+}
+
+fn ready(site: &Site) -> Result<&'static str, Problem> {
     for flow in &site.flows {
         if let Some(error) = site.history.failure(&flow.name) {
             let kind = ConcernKind::DataflowFailed.name();

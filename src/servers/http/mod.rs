@@ -19,6 +19,7 @@ mod graph;
 mod handover;
 mod health;
 mod hostile;
+mod may_read;
 mod metrics;
 mod openapi;
 mod own_site;

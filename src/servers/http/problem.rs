@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Kind};
+use crate::harmless::harmless;
 use crate::limits::RETRY_AFTER;
 
 /// An error on its way to a client.
@@ -43,6 +44,7 @@ impl Problem {
         let title = status.canonical_reason().unwrap_or("error").to_owned();
         let r#type = format!("about:blank#{kind}");
         let (status_code, sqlstate, position) = (status.as_u16(), None, None);
+        let detail = harmless(&detail).into_owned();
         let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
         Problem { status, body: Box::new(body), accepts: None }
     }
@@ -65,6 +67,11 @@ impl Problem {
 }
 
 impl Problem {
+    /// The HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The document.
     pub(in crate::servers) fn body(&self) -> &Body {
         &self.body

@@ -9,6 +9,7 @@ use utoipa::openapi::{OpenApi, RefOr, Response};
 
 use super::Routes;
 use super::asked_first::asked_first;
+use super::may_read::Readers;
 use crate::servers::auth::{Gate, Guard, Role};
 
 /// What the description calls the token.
@@ -16,7 +17,9 @@ const SCHEME: &str = "token";
 
 /// Puts `routes` behind the gate, if there is one, and says in their description what they need.
 pub(super) fn secured(mut routes: Routes, role: Option<Role>, gate: Option<&Arc<Gate>>) -> Routes {
-    let Some(role) = role else { return routes };
+    let Some(role) = role else {
+        return routes.layer(axum::Extension(Readers(gate.cloned())));
+    };
     for item in routes.get_openapi_mut().paths.paths.values_mut() {
         operations(item).for_each(|operation| require(operation, role));
     }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::failure::Failure;
 use crate::error::Result;
 use crate::io::secret_bytes;
+use crate::servers::auth::Login;
 
 /// The connections that can be asked to stop what they do.
 #[derive(Default)]
@@ -29,6 +30,8 @@ pub(super) struct Cancel {
     pub(super) pid: i32,
     pub(super) secret: i32,
     asked: watch::Receiver<()>,
+    /// Whose connection it is, where that is asked.
+    login: Option<Login>,
 }
 
 /// Watches over one statement.
@@ -36,14 +39,15 @@ pub(super) struct Cancel {
 pub(super) struct Guard {
     asked: watch::Receiver<()>,
     deadline: Option<Instant>,
+    login: Option<Login>,
 }
 
 impl Cancels {
-    /// A place for a new connection.
+    /// A place for a new connection, which ends with its `login`.
     ///
     /// # Errors
     /// When there is no randomness for its secret.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Cancel> {
+    pub(super) fn enter(self: &Arc<Self>, login: Option<Login>) -> Result<Cancel> {
         let secret = i32::from_be_bytes(secret_bytes()?);
         let (sender, asked) = watch::channel(());
         let mut table = self.table();
@@ -55,7 +59,7 @@ impl Cancels {
         };
         table.entries.insert(pid, (secret, sender));
         drop(table);
-        Ok(Cancel { cancels: Arc::clone(self), pid, secret, asked })
+        Ok(Cancel { cancels: Arc::clone(self), pid, secret, asked, login })
     }
 
     /// Asks connection `pid` to stop what it does, if the secret is right. Never says whether.
@@ -78,7 +82,12 @@ impl Cancel {
     pub(super) fn guard(&mut self, timeout: Option<Duration>) -> Guard {
         self.asked.mark_unchanged();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Guard { asked: self.asked.clone(), deadline }
+        Guard { asked: self.asked.clone(), deadline, login: self.login.clone() }
+    }
+
+    /// Whose connection it is.
+    pub(super) fn login(&self) -> Option<Login> {
+        self.login.clone()
     }
 }
 
@@ -110,8 +119,10 @@ impl Guard {
                 std::future::pending::<()>().await;
             }
         };
+        let over = over(self.login.clone());
         tokio::select! {
             biased;
+            () = over => Err(ended()),
             () = asked => Err(Failure::new("57014", "canceling statement due to user request")),
             () = late => {
                 let failure = Failure::new("57014", "canceling statement due to statement timeout");
@@ -120,4 +131,18 @@ impl Guard {
             done = work => Ok(done),
         }
     }
+}
+
+/// Ends soon after a session has lost its user.
+pub(super) async fn over(login: Option<Login>) {
+    match login {
+        Some(login) => login.over().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the client of such a session is told.
+pub(super) fn ended() -> Failure {
+    let message = "terminating connection: this user may not read here any more";
+    Failure::fatal("57P01", message).hint("ask whoever keeps the credentials file")
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::cancel;
 use super::failure::Failure;
 use super::frontend::{Message, is_extended};
 use super::portal::Trouble;
@@ -49,6 +50,10 @@ impl Connection {
         loop {
             let outcome = match self.wire.next() {
                 Err(failure) => return End::With(failure),
+                // A client that never waits is not waited for.
+                Ok(Some(_)) if self.session.cancel.login().is_some_and(|login| !login.holds()) => {
+                    Err(End::With(cancel::ended()))
+                }
                 Ok(Some(frame)) => self.take(frame).await,
                 Ok(None) => self.wait().await,
             };
@@ -74,6 +79,7 @@ impl Connection {
     }
 
     async fn more(&mut self, patience: Duration, late: Failure) -> Result<(), End> {
+        let over = cancel::over(self.session.cancel.login());
         let Connection { wire, stopping, .. } = self;
         let stopped = async {
             // Ends with its sender, too.
@@ -89,6 +95,7 @@ impl Connection {
                 }
                 Ok(Ok(false) | Err(_)) => Err(End::Quietly),
             },
+            () = over => Err(End::With(cancel::ended())),
             () = stopped => {
                 let failure = Failure::fatal("57P01", "the server stops");
                 Err(End::With(failure.hint("connect again when it is back")))

@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::error::{Error, Kind};
+use crate::harmless::harmless;
 use crate::servers::sql::SqlError;
 
 /// How much of the connection an error ends.
@@ -89,7 +90,7 @@ fn write_fields(tag: u8, fields: &[(u8, Option<&str>)], out: &mut BytesMut) {
         for (code, text) in fields {
             let Some(text) = text else { continue };
             out.put_u8(*code);
-            super::backend::put_cstring(text, out);
+            super::backend::put_cstring(&harmless(text), out);
         }
         out.put_u8(0);
     });

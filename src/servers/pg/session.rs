@@ -29,7 +29,7 @@ pub(super) struct Session {
     pub(super) statements: HashMap<String, Arc<Prepared>>,
     pub(super) portals: HashMap<String, Portal>,
     sql: Planner,
-    cancel: Cancel,
+    pub(super) cancel: Cancel,
     /// What the last answer was about.
     last_read: String,
 }

@@ -14,12 +14,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::backend;
-use super::cancel::{Cancel, Cancels};
+use super::cancel::{self, Cancel, Cancels};
 use super::failure::Failure;
 use super::frontend::{Body, malformed};
 use super::scram;
 use super::settings::Settings;
 use super::wire::Wire;
+use crate::io::is_loopback;
 use crate::servers::entry::Entry;
 
 /// Bytes of a packet before the session, as in `PostgreSQL`.
@@ -60,7 +61,7 @@ pub(super) async fn greet(
     let (stream, packet) = negotiate(stream, entry, cancels).await?;
     let is_plain = matches!(stream, MaybeTls::Plain(_));
     let mut wire = Wire::new(stream, BytesMut::new());
-    if entry.tls.is_some() && is_plain && !peer.ip().is_loopback() {
+    if entry.tls.is_some() && is_plain && !is_loopback(peer.ip()) {
         let failure = Failure::fatal("28000", "this port wants TLS from other machines");
         return Err(refused(wire, failure.hint("connect with sslmode=require or better")));
     }
@@ -153,12 +154,19 @@ async fn admit(
         let failure = Failure::fatal("0A000", "there is no replication here");
         return Err(failure.hint("changes of a view are streamed over HTTP"));
     }
+    let mut login = None;
     if let Some(gate) = &entry.gate {
+        // What is checked from now on is what was in force before the password was.
+        login = gate.login(&user);
         scram::authenticate(wire, &user, gate).await?;
+        if login.is_none() {
+            // The file was changed meanwhile.
+            return Err(cancel::ended());
+        }
     }
     wire.trust();
     let settings = Settings::new(&user, &said)?;
-    let cancel = cancels.enter()?;
+    let cancel = cancels.enter(login)?;
     backend::rare(&Authentication::Ok, &mut wire.out);
     settings.tell(&mut wire.out);
     let key = BackendKeyData::new(cancel.pid, SecretKey::I32(cancel.secret));

@@ -1,0 +1,201 @@
+//! Promise 19, as time goes on: what is lent to a token or a user ends with them, strangers are
+//! told no reasons, and a file of credentials that is open to others is named.
+
+#[path = "serving/server.rs"]
+mod server;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
+
+use diptych::dataflows::Line;
+use diptych::servers::{Servers, ServersOptions};
+use diptych::{Dataflow, Definition, ServeOptions, System};
+use serde_json::Value;
+use server::Server;
+
+/// Generous: a busy machine takes its time, and nothing here ends by itself.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+fn diptych(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_diptych")).args(args).output().expect("the binary runs")
+}
+
+/// A new token for `read` in the file.
+fn token(file: &Path) -> String {
+    let file = file.to_str().expect("a path");
+    let made = diptych(&["token", "new", "--role", "read", "--name", "reader", "--into", file]);
+    assert!(made.status.success(), "{made:?}");
+    String::from_utf8(made.stdout).expect("text").trim().to_owned()
+}
+
+fn served(folder: &Path, file: &Path, more: &[&str]) -> Server {
+    let data = folder.join("data");
+    let (data, file) = (data.to_str().expect("a path"), file.to_str().expect("a path"));
+    Server::start(&[&["word_count", "--data", data, "--credentials", file], more].concat())
+}
+
+/// A request with this token, sent.
+fn ask(address: &str, path: &str, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+    write!(stream, "{head}authorization: Bearer {token}\r\n\r\n").expect("sent");
+    stream
+}
+
+/// Everything up to the end of the answer.
+fn rest(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an end in time");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What a token is used for while it is taken out of the file, or expires.
+fn ends(change: impl FnOnce(&str) -> String, says: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("credentials.toml");
+    let reader = token(&file);
+    let server = served(folder.path(), &file, &[]);
+    let address = server.url("").trim_start_matches("http://").to_owned();
+    let mut subscription = ask(&address, "/v1/dataflows/word_count/views/counts/changes", &reader);
+    let mut first = [0; 4096];
+    let read = subscription.read(&mut first).expect("a beginning");
+    assert!(first[..read].starts_with(b"HTTP/1.1 200"), "it goes on");
+
+    let text = fs::read_to_string(&file).expect("read");
+    fs::write(&file, change(&text)).expect("written");
+    let told = rest(subscription);
+    let last = told.rfind("event: ").map_or("", |at| &told[at..]);
+    assert!(last.starts_with("event: problem\n") && last.contains(says), "{told}");
+    assert!(last.contains("\"status\":401"), "{last}");
+}
+
+#[test]
+fn what_goes_on_ends_when_its_token_is_taken_out() {
+    ends(|_| String::from("# nobody\n"), "not known here");
+}
+
+#[test]
+fn what_goes_on_ends_when_its_token_expires() {
+    ends(|text| format!("{text}expires = 2020-01-01T00:00:00Z\n"), "has expired");
+}
+
+#[test]
+fn a_token_that_stays_keeps_what_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("credentials.toml");
+    let reader = token(&file);
+    let server = served(folder.path(), &file, &[]);
+    let address = server.url("").trim_start_matches("http://").to_owned();
+    let mut kept = ask(&address, "/v1/dataflows/word_count/views/counts/changes", &reader);
+    kept.set_read_timeout(Some(Duration::from_secs(4))).expect("a socket");
+    let text = fs::read_to_string(&file).expect("read");
+    fs::write(&file, text + "# read again\n").expect("written");
+    let mut told = Vec::new();
+    let still = kept.read_to_end(&mut told).is_err();
+    assert!(still, "it ended: {}", String::from_utf8_lossy(&told));
+}
+
+#[test]
+fn a_session_of_the_postgres_port_ends_with_its_user() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("credentials.toml");
+    let path = file.to_str().expect("a path");
+    let made = diptych(&["token", "user", "ana", "--into", path]);
+    assert!(made.status.success(), "{made:?}");
+    let password = String::from_utf8(made.stdout).expect("text").trim().to_owned();
+    let server = served(folder.path(), &file, &["--pg-listen", "127.0.0.1:0"]);
+    let port = server.pg().expect("an address").port();
+    let mut config = tokio_postgres::Config::new();
+    config.host("127.0.0.1").port(port).user("ana").password(&password).dbname("diptych");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let ended = runtime.block_on(async {
+        let connected = config.connect(tokio_postgres::NoTls).await;
+        let (client, connection) = connected.expect("a session");
+        let ending = tokio::spawn(connection);
+        let text = fs::read_to_string(&file).expect("read");
+        fs::write(&file, text + "# read again\n").expect("written");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(!client.is_closed(), "who stays keeps his session");
+        fs::write(&file, "# nobody\n").expect("written");
+        tokio::time::timeout(PATIENCE, ending).await
+    });
+    let error = ended.expect("an end in time").expect("no panic").expect_err("a reason");
+    let error = error.as_db_error().expect("of the server");
+    assert_eq!(error.code().code(), "57P01", "{error}");
+    assert!(error.message().contains("may not read here any more"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_open_to_others_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("credentials.toml");
+    token(&file);
+    let (data, path) = (folder.path().join("data"), file.to_str().expect("a path"));
+    let data = data.to_str().expect("a path");
+    for (mode, named) in [(0o600, false), (0o640, false), (0o644, true), (0o660, true)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("a mode");
+        let listen = ["--listen", "127.0.0.1:0", "--for", "100ms", "--credentials", path];
+        let ran = diptych(&[&["serve", "word_count", "--data", data], &listen[..]].concat());
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{said}");
+        let remedy = format!("(its mode is 0{mode:o}): chmod 600 {path}");
+        let warned =
+            said.lines().any(|line| line.starts_with("warning: ") && line.ends_with(&remedy));
+        assert_eq!(warned, named, "{mode:o}: {said}");
+    }
+}
+
+/// The reason of a failure repeats the event that it failed at.
+#[test]
+fn strangers_are_told_that_it_is_not_ready_and_readers_why() {
+    let fails = |df: &mut Dataflow<'_>| {
+        let lines = df.events::<Line>("lines").map(|line| {
+            assert!(line.text != "confidential", "no such line");
+            line.text.to_owned()
+        });
+        df.view("counts", lines.count("lines")).columns(&["line", "n"]);
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("credentials.toml");
+    let reader = token(&file);
+    let (system, flows) = (System::in_memory(), [Definition::new("fails", fails)]);
+    let writer = Arc::new(system.writer().expect("a writer"));
+    let options = ServeOptions::default().writer(&writer);
+    let served = system.serve(&flows, options).expect("served");
+    let site = system.site(&served, &flows, Some(Arc::clone(&writer))).expect("a site");
+    let options = ServersOptions {
+        listen: Some("127.0.0.1:0".parse().expect("an address")),
+        credentials: Some(file),
+        ..ServersOptions::default()
+    };
+    let servers = Servers::start(site, &options).expect("servers");
+    let address = servers.http().expect("an address").to_string();
+    let line = Line { text: "confidential".to_owned() };
+    diptych::append(&writer, "lines", &[line]).expect("appended");
+    let mut told = String::new();
+    for _ in 0..400 {
+        told = rest(ask(&address, "/readyz", &reader));
+        if told.contains("confidential") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(told.starts_with("HTTP/1.1 503") && told.contains("confidential"), "{told}");
+    for stranger in ["", "wrong"] {
+        let told = rest(ask(&address, "/readyz", stranger));
+        assert!(told.starts_with("HTTP/1.1 503"), "{told}");
+        let body = told.split("\r\n\r\n").nth(1).expect("a body");
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        let detail = body["detail"].as_str().expect("a detail");
+        assert!(detail.starts_with("who may read is told why"), "{told}");
+        assert!(!told.contains("fails") && !told.contains("confidential"), "{told}");
+    }
+    servers.stop();
+}
