@@ -42,7 +42,9 @@ fn fill(address: SocketAddr) -> u64 {
 /// Asks, and takes nothing.
 fn stalled(address: SocketAddr, path: &str) -> TcpStream {
     let mut stream = connect(address);
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).expect("sent");
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes())
+        .expect("sent");
     stream
 }
 

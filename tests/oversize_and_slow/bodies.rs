@@ -35,8 +35,8 @@ fn all_but_the_last(address: SocketAddr, body: &[u8]) -> TcpStream {
     let mut stream = connect(address);
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     let head = format!(
-        "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\n\
-         content-length: {}\r\n\r\n",
+        "POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\n\
+         content-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     // The server may have had enough in the midst of it.
@@ -83,8 +83,8 @@ fn appends_again(address: SocketAddr) {
         let mut stream = connect(address);
         let text = "{\"text\":\"to be\"}\n";
         let request = format!(
-            "POST /v1/streams/lines HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\n\
-             content-length: {}\r\n\r\n{text}",
+            "POST /v1/streams/lines HTTP/1.1\r\nhost: localhost\r\n\
+             content-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n{text}",
             text.len()
         );
         stream.write_all(request.as_bytes()).expect("sent");

@@ -20,7 +20,7 @@ fn limited(connections: &str, data: &std::path::Path) -> (Server, SocketAddr) {
 /// What a new connection is told; nothing when it is closed before.
 fn ask(address: SocketAddr, path: &str) -> String {
     let mut stream = connect(address);
-    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     let mut told = Vec::new();
     // It may be refused before it has asked.
     let _ = stream.write_all(request.as_bytes());
@@ -45,7 +45,9 @@ fn becomes(address: SocketAddr, path: &str, start: &str) {
 fn subscribed(address: SocketAddr) -> TcpStream {
     let mut stream = connect(address);
     let path = "/v1/dataflows/word_count/views/counts/changes";
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).expect("sent");
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes())
+        .expect("sent");
     let told = answer(&mut stream);
     assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
     stream
@@ -61,8 +63,8 @@ fn idle_sockets_lock_nobody_out() {
     for number in 0..400 {
         let mut stream = connect(address);
         let sent: &[u8] = match number % 3 {
-            0 => b"GET /v1/status HTTP/1.1\r\nhost: a\r\nx-slow: ",
-            1 => b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n",
+            0 => b"GET /v1/status HTTP/1.1\r\nhost: localhost\r\nx-slow: ",
+            1 => b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
             _ => b"",
         };
         let _ = stream.write_all(sent);
