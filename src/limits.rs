@@ -10,6 +10,7 @@ mod files;
 mod history;
 mod lag;
 mod past;
+mod producers;
 mod results;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use files::*;
 pub use history::*;
 pub use lag::*;
 pub use past::*;
+pub use producers::*;
 pub use results::*;
 
 /// Entries of a worker's combiner, per barrier, before it is flushed early. Beyond this keys are
@@ -145,8 +147,7 @@ pub const SCHEMAS_MAX: usize = 10_000;
 /// Appends of one producer whose epochs are remembered, so that a repeat can be answered.
 pub const PRODUCER_WINDOW: usize = 1_000;
 
-/// Producers a log remembers at all. One that was forgotten could append twice, so the log refuses
-/// a new producer instead of forgetting an old one.
+/// Producers that are known by their ids; of those silent longest beyond it a digest is left.
 pub const PRODUCERS_MAX: usize = 1 << 18;
 
 /// Appends remembered over all producers (16 bytes each); beyond it the producers that have been

@@ -1,4 +1,5 @@
-//! `log ls | check | stat | seal | retract | erase | erasures`: the master dataset from outside.
+//! `log ls | check | stat | producers | seal | retract | erase | erasures`: the master dataset from
+//! outside.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,6 +34,10 @@ pub(super) enum LogCommand {
     Check(LogWhere),
     /// Epochs, streams, rows and bytes; what was retracted, and why
     Stat(LogWhere),
+    /// List the producers: id, last number, its epoch, how many repeats are answered
+    ///
+    /// Of one that has been silent for long a digest of its id is left, and its last request.
+    Producers(LogWhere),
     /// Take events back: they are not edited, a correction is appended
     Retract(RetractArgs),
     /// Close the open frame file and make Arrow files of everything, as happens at 64 MiB by itself
@@ -61,6 +66,7 @@ pub(super) fn run(args: &LogArgs, catalog: &Catalog) -> Result<ExitCode> {
         LogCommand::Ls(place) => list(place)?,
         LogCommand::Check(place) => check(place)?,
         LogCommand::Stat(place) => stat(place)?,
+        LogCommand::Producers(place) => producers(place)?,
         LogCommand::Retract(args) => return retract::run(args, catalog),
         LogCommand::Seal(data) => seal(&data.system())?,
         LogCommand::Erase(args) => return erase::run(args, catalog),
@@ -147,6 +153,18 @@ fn stat(place: &LogWhere) -> Result<()> {
         eprintln!("epoch {epoch} retracts {count} of stream {stream}: {}", harmless(reason));
     }
     Ok(())
+}
+
+fn producers(place: &LogWhere) -> Result<()> {
+    let (disk, dir) = open(place);
+    let names = ["producer", "last", "epoch", "answered", "silent"];
+    let mut sheet = Sheet::new(place.format.format, &names)?;
+    for one in crate::log::producers(disk, dir)? {
+        let (last, epoch) = (Datum::UInt(one.last), Datum::UInt(one.epoch));
+        let answered = Datum::UInt(one.remembered);
+        sheet.row(vec![text(one.id), last, epoch, answered, Datum::Bool(one.silent)])?;
+    }
+    sheet.finish()
 }
 
 fn check(place: &LogWhere) -> Result<()> {

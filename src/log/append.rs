@@ -56,6 +56,7 @@ impl Append {
         }
         if let Some(producer) = &self.producer {
             check_text("producer id", &producer.id)?;
+            size += producer.id.len();
         }
         if size > limits::APPEND_BYTES_MAX {
             let max = limits::APPEND_BYTES_MAX;

@@ -18,10 +18,9 @@ use super::mark::Mark;
 use super::open_files::OpenFiles;
 use super::position::{Position, Retracted};
 use super::schemas::Schemas;
-use super::state::{Gathered, State, Verdict};
+use super::state::{Gathered, Room, State, Verdict};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Random};
-use crate::limits;
 use crate::time::Epoch;
 
 /// An append request and where its answer goes. The asker may be gone.
@@ -110,7 +109,7 @@ impl Head {
         }
         let epoch = self.upper;
         let Gathering { mut header, batches, taken: all, retracted, .. } = gathering;
-        header.trimmed = table.make_room(header.producers.len(), limits::REMEMBERED_MAX);
+        header.trimmed = table.make_room(&header.producers, Room::default());
         header.schemas = self.schemas.stored(schemas_before);
         let written = self.merge(batches).and_then(|batches| {
             let file = (self.file.version, self.file.salt);

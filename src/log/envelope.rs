@@ -29,6 +29,9 @@ pub(super) const FORMAT_FINGERPRINTS: u32 = 3;
 /// The version of a state file that holds such fingerprints. It is written only where there are
 /// some.
 pub(super) const FORMAT_STATE: u32 = 2;
+/// The version of a state file that holds producers of whom a digest is left. It is written only
+/// where there are some.
+pub(super) const FORMAT_SILENT: u32 = 3;
 /// The version of a manifest with marked parts behind its body; see `erase/record.rs`.
 pub(super) const FORMAT_WITH_PARTS: u32 = 3;
 
@@ -59,7 +62,7 @@ impl Envelope {
     fn newest(self) -> u32 {
         match self {
             Envelope::Manifest => FORMAT_WITH_PARTS,
-            Envelope::State => FORMAT_STATE,
+            Envelope::State => FORMAT_SILENT,
             Envelope::Epochs | Envelope::Retractions => FORMAT,
         }
     }

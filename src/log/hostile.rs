@@ -9,7 +9,8 @@ use arrow_schema::SchemaRef;
 
 use super::correction::Taken;
 use super::envelope::{
-    Envelope, FORMAT, FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode,
+    Envelope, FORMAT, FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS, FORMAT_SILENT, FORMAT_WITH_PARTS,
+    decode, encode,
 };
 use super::erase::Erasure;
 use super::frame::{HEAD, Head, Header, Section, decode_message, encode_frame};
@@ -45,6 +46,7 @@ pub(crate) fn hostile() -> Vec<Decoder> {
         Decoder::new("log: mark", vec![mark()], run_mark),
         Decoder::new("log: epochs of a segment", vec![sample(&table())], run_table),
         Decoder::new("log: state", vec![state()], run_state),
+        Decoder::new("log: state of format 3", vec![state_3()], run_state_3),
         Decoder::new("log: header of a frame of format 2", vec![header_2()], run_header_2),
         Decoder::new("log: header of a frame of format 3", vec![header_3()], run_header_3),
         Decoder::new("log: retractions", vec![corrections], run_retractions),
@@ -148,9 +150,24 @@ fn table() -> EpochTable {
 }
 
 fn state() -> Vec<u8> {
+    state_after(&[Header { trimmed: Vec::new(), ..header() }])
+}
+
+/// One producer is silent, one is not.
+fn state_3() -> Vec<u8> {
+    let trimmed = vec![Trimmed { id: "a".into(), kept_from: 0 }];
+    let producers = vec![ProducerMark { id: "b".into(), ..mark_of_a() }];
+    let second = Header { producers, trimmed, ..Header::default() };
+    state_after(&[Header { trimmed: Vec::new(), ..header() }, second])
+}
+
+/// The body of the state file after these epochs.
+fn state_after(headers: &[Header]) -> Vec<u8> {
     let mut state = State::default();
-    let applied = state.apply(0, &Header { trimmed: Vec::new(), ..header() });
-    applied.unwrap_or_else(|error| panic!("a sample: {error}"));
+    for (epoch, header) in (0..).zip(headers) {
+        let applied = state.apply(epoch, header);
+        applied.unwrap_or_else(|error| panic!("a sample: {error}"));
+    }
     let wrapped = state.wrap().unwrap_or_else(|error| panic!("a sample: {error}"));
     wrapped[24..].to_vec()
 }
@@ -276,4 +293,12 @@ fn run_table(bytes: &[u8]) {
 
 fn run_state(bytes: &[u8]) {
     drop(State::unwrap(Path::new(PLACE), &Envelope::State.seal(bytes)));
+}
+
+fn run_state_3(bytes: &[u8]) {
+    let sealed = Envelope::State.seal_as(FORMAT_SILENT, bytes);
+    let Ok(mut state) = State::unwrap(Path::new(PLACE), &sealed) else { return };
+    drop(state.list());
+    drop(state.apply(9, &header()));
+    drop(state.wrap());
 }

@@ -85,7 +85,7 @@ pub struct Stat {
     pub retractions: Vec<Retraction>,
 }
 
-fn load(dir: &Dir) -> Result<Manifest> {
+pub(super) fn load(dir: &Dir) -> Result<Manifest> {
     Manifest::load(dir).map_err(|error| if error.is_missing() { no_log(dir) } else { error })
 }
 

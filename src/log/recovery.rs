@@ -127,7 +127,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
 }
 
 /// Producers and offsets as they were when the last segment was sealed.
-fn sealed_state(dir: &Dir, manifest: &Manifest) -> Result<State> {
+pub(super) fn sealed_state(dir: &Dir, manifest: &Manifest) -> Result<State> {
     let Some((lower, sum)) = manifest.state else { return Ok(State::default()) };
     let name = state_name(lower);
     State::unwrap(&dir.file(&name), &read_listed(dir, &name, sum)?)

@@ -2,16 +2,24 @@
 //!
 //! The table is a function of the frames: every frame records which sequence it carries and from
 //! which one on repeats are still answered. A build with another window replays to the same table.
+//! The table is bounded in bytes: frames also name those who have been silent longest, of whom less
+//! is kept from then on (`state/room.rs`, `silent.rs`).
+
+mod listed;
+mod room;
+mod stored;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use listed::ProducerInfo;
+pub(super) use room::Room;
+
 use super::append::Producer;
-use super::envelope::{Envelope, FORMAT, FORMAT_STATE, decode, encode};
 use super::fingerprint::Fingerprint;
 use super::frame::Header;
+use super::silent::Silent;
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::time::Epoch;
@@ -28,7 +36,8 @@ pub(super) struct ProducerMark {
     pub(super) fingerprint: Option<Fingerprint>,
 }
 
-/// A silent producer that lost its window to newer ones, but for its last append.
+/// A silent producer that lost its window to newer ones, but for its last append. From then on it
+/// is known by a digest of its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Trimmed {
     pub(super) id: String,
@@ -37,11 +46,11 @@ pub(super) struct Trimmed {
 
 /// What is remembered of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Remembered {
-    epoch: Epoch,
+pub(super) struct Remembered {
+    pub(super) epoch: Epoch,
     /// None when its frame was written by a release that took none: then every repeat of its
     /// number is taken for the same request.
-    fingerprint: Option<Fingerprint>,
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 /// A producer's last appends; never empty.
@@ -56,6 +65,11 @@ struct Window {
 impl Window {
     fn kept_from(&self) -> u64 {
         self.next - self.appends.len() as u64
+    }
+
+    fn get(&self, sequence: u64) -> Option<Remembered> {
+        let place = sequence.checked_sub(self.kept_from())?;
+        self.appends.get(usize::try_from(place).ok()?).copied()
     }
 
     /// Forgets what is before `kept_from`; returns how many that were.
@@ -80,21 +94,15 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
     producers: HashMap<String, Window>,
+    /// Bytes of their names.
+    name_bytes: usize,
+    silent: Silent,
     /// Appends in all windows.
     remembered: usize,
     pub(super) offsets: BTreeMap<String, String>,
+    /// Bytes of the offsets and the names of their sources.
+    offset_bytes: usize,
 }
-
-/// The table on disk, sorted so that equal tables are equal bytes.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    producers: Vec<(String, u64, Vec<Epoch>)>,
-    offsets: Vec<(String, String)>,
-}
-
-/// What a state file of format 2 has behind the table: the fingerprints of all its appends in the
-/// same order, 0 where there is none.
-type StoredFingerprints = Vec<u64>;
 
 /// The fingerprints of the requests gathered so far for the next epoch, by producer, in order.
 pub(super) type Gathered = HashMap<String, Vec<Option<Fingerprint>>>;
@@ -113,7 +121,9 @@ impl State {
     ) -> Result<Verdict> {
         let Producer { id, sequence } = producer;
         let window = self.producers.get(id);
-        let sealed_next = window.map_or(0, |window| window.next);
+        let left = if window.is_none() { self.silent.get(id) } else { None };
+        let left_next = left.map_or(0, |left| left.next);
+        let sealed_next = window.map_or(left_next, |window| window.next);
         let next = sealed_next + gathered.get(id).map_or(0, |all| all.len() as u64);
         if *sequence > next {
             let message = format!("producer {id:?} sent sequence {sequence}, {next} is due");
@@ -121,8 +131,12 @@ impl State {
                 .remedy("send the missing requests first, in order"));
         }
         if *sequence < sealed_next {
-            let Some(window) = window.filter(|window| *sequence >= window.kept_from()) else {
-                let kept = window.map_or(0, Window::kept_from);
+            let first = match (window, left) {
+                (Some(window), _) => window.get(*sequence),
+                (None, left) => left.filter(|left| *sequence + 1 == left.next).map(|l| l.last),
+            };
+            let Some(first) = first else {
+                let kept = window.map_or(left_next.saturating_sub(1), Window::kept_from);
                 let message = format!(
                     "producer {id:?} repeats sequence {sequence}, only {kept} and later are \
                      remembered"
@@ -130,7 +144,6 @@ impl State {
                 return Err(Error::new(Kind::Conflict, message)
                     .remedy("it was appended long ago: do not send it again"));
             };
-            let first = window.appends[(*sequence - window.kept_from()) as usize];
             check_same(producer, first.fingerprint, fingerprint)?;
             return Ok(Verdict::Repeat(Some(first.epoch)));
         }
@@ -140,9 +153,10 @@ impl State {
             check_same(producer, first, fingerprint)?;
             return Ok(Verdict::Repeat(None));
         }
-        let new = gathered.keys().filter(|id| !self.producers.contains_key(*id)).count();
-        if window.is_none() && self.producers.len() + new >= limits::PRODUCERS_MAX {
-            let message = format!("the log remembers {} producers", limits::PRODUCERS_MAX);
+        let is_new = window.is_none() && left.is_none();
+        let known = self.producers.len() + self.silent.len() + gathered.len();
+        if is_new && !gathered.contains_key(id) && known >= limits::PRODUCERS_KNOWN_MAX {
+            let message = format!("the log knows {} producers", limits::PRODUCERS_KNOWN_MAX);
             return Err(Error::new(Kind::Conflict, message)
                 .remedy("use the producers that exist, or append without one"));
         }
@@ -157,7 +171,9 @@ impl State {
         fingerprint: Option<Fingerprint>,
     ) -> ProducerMark {
         let window = limits::PRODUCER_WINDOW as u64;
-        let kept = self.producers.get(&producer.id).map_or(0, Window::kept_from);
+        let known = self.producers.get(&producer.id);
+        let silent = || self.silent.get(&producer.id).map_or(0, |left| left.next - 1);
+        let kept = known.map_or_else(silent, Window::kept_from);
         let kept_from = kept.max((producer.sequence + 1).saturating_sub(window));
         let Producer { id, sequence } = producer.clone();
         ProducerMark { id, sequence, kept_from, fingerprint }
@@ -166,35 +182,18 @@ impl State {
     /// Whether these offsets fit the table.
     pub(super) fn check_offsets(&self, offsets: &[(String, String)]) -> Result<()> {
         let new = offsets.iter().filter(|(source, _)| !self.offsets.contains_key(source)).count();
+        let bytes: usize = offsets.iter().map(|(source, offset)| source.len() + offset.len()).sum();
+        if self.offset_bytes + bytes > limits::OFFSETS_BYTES_MAX && new > 0 {
+            let most = limits::OFFSETS_BYTES_MAX;
+            let message = format!("the offsets of the log's sources have {most} bytes");
+            return Err(Error::new(Kind::Conflict, message)
+                .remedy("use the source names that exist, or shorter ones"));
+        }
         if self.offsets.len() + new <= limits::SOURCES_MAX {
             return Ok(());
         }
         let message = format!("the log keeps the offsets of {} sources", limits::SOURCES_MAX);
         Err(Error::new(Kind::Conflict, message).remedy("use the source names that exist"))
-    }
-
-    /// Whom to trim before `more` epochs are added: nobody, unless the table is full; then the
-    /// longest silent, until a quarter of the room is free.
-    pub(super) fn make_room(&self, more: usize, max: usize) -> Vec<Trimmed> {
-        if self.remembered + more <= max {
-            return Vec::new();
-        }
-        let mut silent: Vec<_> = self.producers.iter().collect();
-        silent.sort_by_key(|(id, window)| {
-            (window.appends.back().map(|last| last.epoch), id.as_str())
-        });
-        let mut left = self.remembered;
-        let mut trimmed = Vec::new();
-        for (id, window) in silent {
-            if left <= max / 4 * 3 {
-                break;
-            }
-            if window.appends.len() > 1 {
-                left -= window.appends.len() - 1;
-                trimmed.push(Trimmed { id: id.clone(), kept_from: window.next - 1 });
-            }
-        }
-        trimmed
     }
 
     /// Applies what the frame of `epoch` recorded.
@@ -203,13 +202,11 @@ impl State {
     /// What contradicts the table; the frame is damaged then, or one before it is missing.
     pub(super) fn apply(&mut self, epoch: Epoch, header: &Header) -> Result<(), String> {
         for one in &header.trimmed {
-            let Some(window) = self.producers.get_mut(&one.id) else {
-                return Err(format!("producer {:?} is trimmed but unknown", one.id));
-            };
-            self.remembered -= window.keep_from(one.kept_from);
+            self.silence(one)?;
         }
         for mark in &header.producers {
-            let window = self.producers.entry(mark.id.clone()).or_default();
+            self.wake(&mark.id);
+            let Some(window) = self.producers.get_mut(&mark.id) else { continue };
             if window.next != mark.sequence {
                 let (due, id) = (window.next, &mark.id);
                 return Err(format!("sequence {} of {id:?} where {due} is due", mark.sequence));
@@ -220,63 +217,19 @@ impl State {
             self.remembered += 1;
             self.remembered -= window.keep_from(mark.kept_from);
         }
-        self.offsets.extend(header.offsets.iter().cloned());
-        Ok(())
-    }
-
-    /// The bytes of a state file, of the least format that can say it.
-    pub(super) fn wrap(&self) -> Result<Vec<u8>> {
-        let mut sorted: Vec<_> = self.producers.iter().collect();
-        sorted.sort_by_key(|(id, _)| *id);
-        let store = |(id, window): &(&String, &Window)| {
-            let epochs = window.appends.iter().map(|append| append.epoch).collect();
-            ((*id).clone(), window.next, epochs)
-        };
-        let producers = sorted.iter().map(store).collect();
-        let offsets = self.offsets.clone().into_iter().collect();
-        let stored = Stored { producers, offsets };
-        let appends = sorted.iter().flat_map(|(_, window)| &window.appends);
-        let fingerprints: StoredFingerprints =
-            appends.map(|append| append.fingerprint.map_or(0, Fingerprint::get)).collect();
-        if fingerprints.iter().all(|fingerprint| *fingerprint == 0) {
-            return Envelope::State.wrap(&stored);
-        }
-        Ok(Envelope::State.seal_as(FORMAT_STATE, &encode(&(stored, fingerprints))?))
-    }
-
-    /// The table in a state file.
-    pub(super) fn unwrap(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let damaged = |what: String| super::layout::damaged(path, 24, what);
-        let (version, body) = Envelope::State.open(path, bytes)?;
-        let decoded = match version {
-            FORMAT => decode(body).map(|stored: Stored| (stored, None)),
-            _ => decode::<(Stored, StoredFingerprints)>(body).map(|(s, all)| (s, Some(all))),
-        };
-        let (stored, fingerprints) = decoded.map_err(|e| damaged(e.to_string()))?;
-        let remembered = stored.producers.iter().map(|(_, _, epochs)| epochs.len()).sum();
-        if let Some(all) = fingerprints.as_ref().filter(|all| all.len() != remembered) {
-            return Err(damaged(format!("{} fingerprints of {remembered} appends", all.len())));
-        }
-        let mut fingerprints = fingerprints.into_iter().flatten();
-        let mut producers = HashMap::new();
-        for (id, next, epochs) in stored.producers {
-            if epochs.is_empty() || next < epochs.len() as u64 {
-                let what = format!("producer {id:?} has {} epochs before {next}", epochs.len());
-                return Err(damaged(what));
+        for (source, offset) in &header.offsets {
+            self.offset_bytes += source.len() + offset.len();
+            if let Some(before) = self.offsets.insert(source.clone(), offset.clone()) {
+                self.offset_bytes -= source.len() + before.len();
             }
-            let appends = epochs.into_iter().map(|epoch| {
-                let fingerprint = fingerprints.next().and_then(Fingerprint::new);
-                Remembered { epoch, fingerprint }
-            });
-            let appends = appends.collect();
-            producers.insert(id, Window { next, appends });
         }
-        Ok(State { producers, remembered, offsets: stored.offsets.into_iter().collect() })
+        Ok(())
     }
 
     /// The sequence that is due from this producer.
     pub(super) fn next_sequence(&self, producer: &str) -> u64 {
-        self.producers.get(producer).map_or(0, |window| window.next)
+        let silent = || self.silent.get(producer).map_or(0, |left| left.next);
+        self.producers.get(producer).map_or_else(silent, |window| window.next)
     }
 }
 
@@ -302,6 +255,8 @@ fn check_same(
     }
 }
 
+#[cfg(test)]
+mod replay_tests;
 #[cfg(test)]
 #[path = "state_tests.rs"]
 mod tests;

@@ -1,6 +1,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::path::Path;
+
+use super::super::envelope::{Envelope, FORMAT, FORMAT_SILENT, FORMAT_STATE, check_version};
 use super::*;
+use crate::io::{Disk, Open, RealDisk, read_all, replace};
+
+/// Little enough that a test fills it.
+const ROOM: Room = Room { appends: 8, producers: 8, name_bytes: 40 };
 
 fn append(state: &mut State, epoch: Epoch, id: &str, sequence: u64) -> Result<Verdict> {
     append_of(state, epoch, (id, sequence), Fingerprint::new(sequence + 1))
@@ -16,7 +23,7 @@ fn append_of(
     let verdict = state.decide(&mut Gathered::new(), &producer, fingerprint)?;
     if verdict == Verdict::Due {
         let producers = vec![state.mark(&producer, fingerprint)];
-        let trimmed = state.make_room(1, 8);
+        let trimmed = state.make_room(&producers, ROOM);
         let header = Header { producers, trimmed, ..Header::default() };
         state.apply(epoch, &header).expect("a frame that was just decided");
     }
@@ -72,7 +79,8 @@ fn the_longest_silent_producers_make_room() {
 #[test]
 fn the_table_survives_its_file() {
     let mut state = State::default();
-    state.offsets.insert("topic/0".into(), "17".into());
+    let offsets = vec![("topic/0".into(), "17".into())];
+    state.apply(0, &Header { offsets, ..Header::default() }).unwrap();
     for sequence in 0..3 {
         append(&mut state, sequence, "p", sequence).unwrap();
     }
@@ -126,4 +134,109 @@ fn a_table_without_fingerprints_is_written_as_it_was() {
     assert_eq!(version(&state), FORMAT_STATE);
     let bytes = state.wrap().unwrap();
     assert_eq!(State::unwrap(Path::new("x"), &bytes).unwrap(), state);
+}
+
+/// Six producers, of which the first is known by its digest.
+fn with_silent() -> State {
+    let mut state = State::default();
+    let offsets = vec![("topic/0".into(), "17".into())];
+    state.apply(0, &Header { offsets, ..Header::default() }).unwrap();
+    for (epoch, id) in ["a", "a", "b", "c", "d", "d", "e", "f", "f"].into_iter().enumerate() {
+        let sequence = state.next_sequence(id);
+        append(&mut state, epoch as u64, id, sequence).unwrap();
+    }
+    let silent: Vec<_> = state.list().into_iter().filter(|one| one.silent).collect();
+    assert_eq!(silent.len(), 1, "{silent:?}");
+    assert!(!state.producers.contains_key("a"));
+    state
+}
+
+#[test]
+fn a_silent_producer_that_returns_goes_on_exactly_once() {
+    let state = with_silent();
+    let bytes = state.wrap().unwrap();
+    let stored = State::unwrap(Path::new("x.state"), &bytes).unwrap();
+    for mut state in [state, stored] {
+        assert_eq!(state.next_sequence("a"), 2);
+        assert_eq!(append(&mut state, 20, "a", 1).unwrap(), Verdict::Repeat(Some(1)));
+        let error = append(&mut state, 20, "a", 0).unwrap_err();
+        assert!(error.is_conflict() && error.to_string().contains("only 1 and later"), "{error}");
+        let error = append(&mut state, 20, "a", 3).unwrap_err();
+        assert!(error.is_conflict() && error.to_string().contains("2 is due"), "{error}");
+        let other = append_of(&mut state, 20, ("a", 1), Fingerprint::new(99)).unwrap_err();
+        assert!(other.is_conflict(), "another request under its number: {other}");
+        assert_eq!(append(&mut state, 20, "a", 2).unwrap(), Verdict::Due);
+        assert_eq!(append(&mut state, 21, "a", 1).unwrap(), Verdict::Repeat(Some(1)));
+        assert_eq!(append(&mut state, 21, "a", 2).unwrap(), Verdict::Repeat(Some(20)));
+        let known = state.list().into_iter().find(|one| one.id == "a").expect("by its name");
+        assert_eq!((known.last, known.epoch, known.silent), (2, 20, false));
+        // Nobody else was taken for it.
+        assert_eq!((state.next_sequence("b"), state.next_sequence("new")), (1, 0));
+    }
+}
+
+#[test]
+fn the_table_is_bounded_in_producers_and_in_bytes_of_their_names() {
+    for long in [1, 9] {
+        let mut state = State::default();
+        for number in 0..100_u64 {
+            let id = format!("{number:0long$}");
+            append(&mut state, number, &id, 0).unwrap();
+            let held = state.held();
+            assert!(held.producers <= ROOM.producers && held.name_bytes <= ROOM.name_bytes);
+            assert!(held.appends <= ROOM.appends);
+            let names: usize = state.producers.keys().map(String::len).sum();
+            assert_eq!((held.name_bytes, state.list().len() as u64), (names, number + 1));
+        }
+        for number in 0..100_u64 {
+            let id = format!("{number:0long$}");
+            let repeat = append(&mut state, 1_000, &id, 0).unwrap();
+            assert_eq!(repeat, Verdict::Repeat(Some(number)), "{id} is never forgotten");
+        }
+        let bytes = state.wrap().unwrap();
+        assert_eq!(State::unwrap(Path::new("x.state"), &bytes).unwrap(), state);
+    }
+}
+
+#[test]
+fn offsets_are_bounded_in_bytes() {
+    let mut state = State::default();
+    let long = "x".repeat(limits::LABEL_BYTES_MAX);
+    let mut count = 0;
+    loop {
+        let offsets = vec![(format!("source {count}"), long.clone())];
+        if state.check_offsets(&offsets).is_err() {
+            break;
+        }
+        state.apply(count, &Header { offsets, ..Header::default() }).unwrap();
+        count += 1;
+    }
+    let whole = count as usize * (long.len() + 8);
+    assert!(whole <= limits::OFFSETS_BYTES_MAX && whole > limits::OFFSETS_BYTES_MAX / 2);
+    // Those that are there go on.
+    state.check_offsets(&[("source 0".to_owned(), long)]).unwrap();
+}
+
+/// Promise 21: `tests/golden/state-v3` is written once, by `DIPTYCH_BLESS=1`.
+#[test]
+fn a_table_with_silent_producers_of_format_3_opens() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/state-v3/0.state");
+    let state = with_silent();
+    let bytes = state.wrap().unwrap();
+    if std::env::var_os("DIPTYCH_BLESS").is_some() {
+        let is_there = RealDisk.open(&path, Open::Read).is_ok();
+        assert!(!is_there, "{} is released and stays as it is", path.display());
+        RealDisk.create_dir(path.parent().unwrap()).unwrap();
+        replace(&RealDisk, &path, &bytes).unwrap();
+    }
+    let golden = read_all(&RealDisk, &path, 1 << 20).unwrap();
+    assert_eq!(Envelope::State.open(&path, &golden).unwrap().0, FORMAT_SILENT);
+    assert_eq!(State::unwrap(&path, &golden).unwrap(), state);
+    assert_eq!(golden, bytes, "equal tables are equal bytes");
+    // An earlier release reads no more than this.
+    let newer = check_version(&path, FORMAT_SILENT, FORMAT_STATE).unwrap_err();
+    assert!(newer.is_newer() && newer.to_string().contains("format 3"), "{newer}");
+    for cut in 0..golden.len() {
+        assert!(State::unwrap(&path, &golden[..cut]).is_err(), "cut at {cut}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::binary::Place;
 
 /// Two epochs of lines: a file each.
@@ -128,6 +130,14 @@ fn the_log_can_be_looked_at() {
     assert!(stat.err.contains("epochs [0, 2)"), "{}", stat.err);
     let check = place.ok("log check --data D");
     assert!(check.out.contains("whole") && check.err.contains("2 epochs, 4 events"));
+    // Each of the files was appended by a producer of its own, in one request.
+    let before = place.ok("log producers --data D --format json").json();
+    let told = |one: &Value| (one["last"].clone(), one["answered"].clone(), one["silent"].clone());
+    assert!(before.iter().all(|one| told(one) == (json!(0), json!(1), json!(false))), "{before:?}");
+    let epochs: Vec<_> = before.iter().map(|one| one["epoch"].as_u64()).collect();
+    assert!(epochs.len() == 2 && epochs.contains(&Some(0)) && epochs.contains(&Some(1)));
+    place.ok("log seal --data D");
+    assert_eq!(place.ok("log producers --data D --format json").json(), before);
 }
 
 #[test]

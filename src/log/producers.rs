@@ -1,0 +1,45 @@
+//! Who appends to a log, for somebody who looks at it. Read only, without the lock.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::frame_file::{FILE_HEAD, FrameFile};
+use super::inspect::load;
+use super::layout::Dir;
+use super::mark::read_slots;
+use super::recovery::{frame_files, missing_frames, sealed_state};
+use super::state::ProducerInfo;
+use crate::error::Result;
+use crate::io::{Disk, Open};
+
+/// Lists the producers of a log, as of its last durable epoch: those known by their ids, sorted;
+/// then those that have been silent for long. Safe while a writer appends; one that seals a segment
+/// meanwhile may make files seem missing: ask again then.
+///
+/// # Errors
+/// Missing if there is no log; a newer format; damage; whatever the disk reports.
+pub fn producers(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Vec<ProducerInfo>> {
+    let dir = Dir::new(disk, dir.as_ref());
+    // Before the manifest: what is sealed meanwhile is in neither then, and said to be missing.
+    let mark = read_slots(&dir)?.mark;
+    let manifest = load(&dir)?;
+    let mut state = sealed_state(&dir, &manifest)?;
+    let mut due = manifest.upper;
+    for first in frame_files(&dir, &manifest)? {
+        if first > mark.file {
+            break;
+        }
+        if first != due {
+            return Err(missing_frames(&dir, due));
+        }
+        let file = FrameFile::open(&dir, first, Open::Read)?;
+        let end = if first == mark.file { mark.offset } else { file.file.len()? };
+        let mut offset = FILE_HEAD;
+        while offset < end {
+            let frame = file.frame(offset, end, due)?;
+            state.apply(due, &frame.header).map_err(|e| file.damage(offset, e))?;
+            (offset, due) = (frame.end(), due + 1);
+        }
+    }
+    Ok(state.list())
+}
