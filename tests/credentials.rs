@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diptych::dataflows::Line;
+use diptych::limits::NEW_PRODUCERS_MAX;
 use diptych::servers::{Servers, ServersOptions};
 use diptych::{Dataflow, Definition, ServeOptions, System};
 use serde_json::Value;
@@ -27,8 +28,12 @@ fn diptych(args: &[&str]) -> Output {
 
 /// A new token for `read` in the file.
 fn token(file: &Path) -> String {
+    token_for("read", "reader", file)
+}
+
+fn token_for(role: &str, name: &str, file: &Path) -> String {
     let file = file.to_str().expect("a path");
-    let made = diptych(&["token", "new", "--role", "read", "--name", "reader", "--into", file]);
+    let made = diptych(&["token", "new", "--role", role, "--name", name, "--into", file]);
     assert!(made.status.success(), "{made:?}");
     String::from_utf8(made.stdout).expect("text").trim().to_owned()
 }
@@ -198,4 +203,55 @@ fn strangers_are_told_that_it_is_not_ready_and_readers_why() {
         assert!(!told.contains("fails") && !told.contains("confidential"), "{told}");
     }
     servers.stop();
+}
+
+/// The statuses of first requests of these producers, sent at once over one connection.
+fn introduced(address: &str, token: &str, producers: std::ops::Range<u32>) -> Vec<String> {
+    let body = "{\"text\":\"x\"}";
+    let request = |number| {
+        let path = format!("/v1/streams/lines?producer={number}&sequence=0");
+        let ends = if number + 1 == producers.end { "connection: close\r\n" } else { "" };
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/x-ndjson\r\ncontent-length: {}\r\n{ends}\r\n{body}",
+            body.len()
+        )
+    };
+    let requests: Vec<_> = producers.clone().map(request).collect();
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE * 3)).expect("a socket");
+    stream.write_all(requests.concat().as_bytes()).expect("sent");
+    let told = rest(stream);
+    told.split("HTTP/1.1 ").skip(1).map(str::to_owned).collect()
+}
+
+/// One credential cannot take all the places that the log has for producers.
+#[test]
+fn a_token_introduces_so_many_producers_and_no_more() {
+    const EACH: u32 = 100;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("credentials.toml");
+    let many = token_for("append", "many", &file);
+    let other = token_for("append", "other", &file);
+    let server = served(folder.path(), &file, &[]);
+    let address = server.url("").trim_start_matches("http://").to_owned();
+    std::thread::scope(|threads| {
+        for first in (0..NEW_PRODUCERS_MAX).step_by(EACH as usize) {
+            let (address, many) = (&address, &many);
+            threads.spawn(move || {
+                let told = introduced(address, many, first..first + EACH);
+                assert_eq!(told.len(), EACH as usize);
+                let refused = told.iter().find(|answer| !answer.starts_with("200"));
+                assert_eq!(refused, None);
+            });
+        }
+    });
+    let next = NEW_PRODUCERS_MAX..NEW_PRODUCERS_MAX + 1;
+    let refused = introduced(&address, &many, next.clone()).remove(0);
+    let told = refused.to_lowercase();
+    assert!(told.starts_with("429") && told.contains("retry-after") && told.contains("producers"));
+    // Who was introduced goes on: this is a repeat.
+    let repeat = introduced(&address, &many, 0..1).remove(0);
+    assert!(repeat.starts_with("200") && repeat.contains("\"repeated\":true"), "{repeat}");
+    assert!(introduced(&address, &other, next).remove(0).starts_with("200"));
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Semaphore, watch};
 
 use super::http::{Counting, Requests};
+use super::newcomers::Newcomers;
 use super::replays::Replays;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{FEED_READS_MAX, SUBSCRIPTIONS_MAX};
@@ -14,6 +15,7 @@ use crate::limits::{FEED_READS_MAX, SUBSCRIPTIONS_MAX};
 pub struct Load {
     pub(super) replays: Replays,
     pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) newcomers: Newcomers,
     /// Turns of reads for subscribers that take their time.
     pub(super) reads: Arc<Semaphore>,
     /// Counted answers, once there is a router.
@@ -28,6 +30,7 @@ impl Default for Load {
         Load {
             replays: Replays::default(),
             subscriptions: Arc::default(),
+            newcomers: Newcomers::default(),
             reads: Arc::new(Semaphore::new(FEED_READS_MAX)),
             requests: OnceLock::new(),
             skipped_lines: Arc::default(),

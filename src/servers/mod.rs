@@ -31,6 +31,7 @@ mod lag;
 mod listener;
 mod load;
 mod mode;
+mod newcomers;
 mod options;
 mod pg;
 mod places;

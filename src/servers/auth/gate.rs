@@ -154,8 +154,15 @@ impl Login {
 }
 
 /// What a token is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pass(Hash);
+
+#[cfg(test)]
+impl Pass {
+    pub(crate) fn of(secret: &str) -> Pass {
+        Pass(hash(secret))
+    }
+}
 
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -66,9 +66,13 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         match self.guard.gate.check(request.headers(), self.guard.role) {
             Ok(pass) => {
+                if self.guard.role == Role::Append {
+                    // Who introduces producers is counted.
+                    request.extensions_mut().insert(pass);
+                }
                 let lent = Lent { guard: self.guard.clone(), pass, next: None };
                 Admitted::Running(self.inner.call(request), lent)
             }

@@ -37,7 +37,7 @@ mod tests;
 pub(crate) use credentials::Credentials;
 #[cfg(test)]
 pub(crate) use gate::Denied;
-pub(crate) use gate::{Gate, Login, bearer};
+pub(crate) use gate::{Gate, Login, Pass, bearer};
 pub(crate) use guard::Guard;
 pub(crate) use scram::Scram;
 pub(crate) use secret::{NewToken, new_token, new_user};

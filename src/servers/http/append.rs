@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::json_of;
-use super::appending::{Wanted, records};
+use super::appending::{Introducer, Wanted, records};
 use super::encoded::Plain;
 use super::query::segment;
 use super::{Problem, Routes, problem};
@@ -100,6 +100,9 @@ struct Appended {
         (status = 415, description = "The content type is none of the three, or the content \
             encoding none that is read: see Accept-Encoding",
          body = problem::Body, content_type = "application/problem+json"),
+        (status = 429, description = "The credential has introduced too many producers; see \
+            Retry-After",
+         body = problem::Body, content_type = "application/problem+json"),
         (status = 503, description = "The log takes nothing any more; or a dataflow that reads \
             this is farther behind than `--max-lag`: see Retry-After", body = problem::Body,
          content_type = "application/problem+json"),
@@ -109,6 +112,7 @@ struct Appended {
 async fn append(
     State(site): State<Arc<Site>>,
     uri: Uri,
+    pass: Introducer,
     headers: HeaderMap,
     body: Result<Plain, Problem>,
 ) -> Result<Response, Problem> {
@@ -122,7 +126,7 @@ async fn append(
     let read = move |body: &Bytes| parse(body, spelling, &of, &schema, on_unknown);
     let Parsed { rows, unmatched } = records(body?, read).await?;
     let count = rows.num_rows();
-    let done = wanted.append(&site, writer, Append::rows(&stream, rows)).await?;
+    let done = wanted.append(&site, writer, pass, Append::rows(&stream, rows)).await?;
     let (status, accepted) = (done.status(), done.accepted(count));
     let body = Appended {
         epoch: done.epoch,

@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::answer::json_of;
 use super::append::{no_spelling, spelling};
-use super::appending::{Wanted, records};
+use super::appending::{Introducer, Wanted, records};
 use super::encoded::Plain;
 use super::{Problem, Routes, problem};
 use crate::log::Append;
@@ -109,6 +109,9 @@ struct AppendedTo {
         (status = 415, description = "The content type is none of the two, or the content \
             encoding none that is read: see Accept-Encoding",
          body = problem::Body, content_type = "application/problem+json"),
+        (status = 429, description = "The credential has introduced too many producers; see \
+            Retry-After",
+         body = problem::Body, content_type = "application/problem+json"),
         (status = 503, description = "The log takes nothing any more; or a dataflow that reads \
             this is farther behind than `--max-lag`: see Retry-After", body = problem::Body,
          content_type = "application/problem+json"),
@@ -118,6 +121,7 @@ struct AppendedTo {
 async fn append_streams(
     State(site): State<Arc<Site>>,
     uri: Uri,
+    pass: Introducer,
     headers: HeaderMap,
     body: Result<Plain, Problem>,
 ) -> Result<Response, Problem> {
@@ -140,7 +144,7 @@ async fn append_streams(
         told.push((stream.clone(), parsed.rows.num_rows(), parsed.unmatched));
         append.batches.push((stream.into(), parsed.rows));
     }
-    let done = wanted.append(&site, writer, append).await?;
+    let done = wanted.append(&site, writer, pass, append).await?;
     let streams = told.into_iter().map(|(stream, count, unmatched)| AppendedTo {
         stream,
         accepted: done.accepted(count),

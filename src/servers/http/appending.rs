@@ -5,16 +5,19 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::http::{StatusCode, Uri};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
+use super::Problem;
 use super::encoded::Plain;
 use super::query::{Query, wrong};
 use crate::error::{Error, Kind, Result};
-use crate::limits::{APPEND_INLINE_BYTES, BODIES_PARSED_MAX};
-use crate::log::{Ack, Append, Writer};
+use crate::limits::{APPEND_INLINE_BYTES, BODIES_PARSED_MAX, NEW_PRODUCERS_MAX};
+use crate::log::{Ack, Append, Producer, Writer};
+use crate::servers::auth::Pass;
 use crate::servers::budget::REQUESTS;
 use crate::servers::mode::blocking;
 use crate::servers::site::Site;
@@ -23,6 +26,9 @@ use crate::time::Epoch;
 
 /// Turns of those who parse long bodies.
 static PARSING: Semaphore = Semaphore::const_new(BODIES_PARSED_MAX);
+
+/// The credential whose producers are counted, if one is asked for.
+pub(super) type Introducer = Option<Extension<Pass>>;
 
 /// How a request wants its records to be appended.
 pub(super) struct Wanted {
@@ -57,18 +63,26 @@ impl Wanted {
     /// for, which dataflows do not show it yet.
     ///
     /// # Errors
-    /// When the log refuses; when the readers of a dataflow are too far behind.
+    /// When the log refuses; when the readers of a dataflow are too far behind; when whoever was
+    /// let in with `pass` has introduced too many producers.
     pub(super) async fn append(
         self,
         site: &Site,
         writer: &Arc<Writer>,
+        pass: Introducer,
         mut append: Append,
-    ) -> Result<Done> {
+    ) -> Result<Done, Problem> {
         if let Some((id, sequence)) = self.producer {
             append = append.by(id, sequence);
         }
         let streams: Vec<_> = append.batches.iter().map(|(name, _)| Arc::clone(name)).collect();
         site.admit(writer, &streams)?;
+        if let Some(Producer { id, sequence: 0 }) = &append.producer
+            && writer.next_sequence(id) == 0
+            && !site.load.newcomers.admit(pass.map(|Extension(pass)| pass))
+        {
+            return Err(too_many_producers());
+        }
         let (sender, answer) = oneshot::channel();
         // Whoever asked may be gone.
         let full = writer.offer(append, move |ack| drop(sender.send(ack)))?;
@@ -145,6 +159,14 @@ fn producer(query: &Query<'_>) -> Result<Option<(String, u64)>> {
                 .remedy("exactly-once appends need producer and sequence, others none of them"))
         }
     }
+}
+
+fn too_many_producers() -> Problem {
+    let detail = format!(
+        "{NEW_PRODUCERS_MAX} producers are new within an hour, which is the limit (go on with \
+         those that exist, or come back later)"
+    );
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "full", detail)
 }
 
 fn stopped() -> Error {
