@@ -43,7 +43,8 @@ pub(super) struct Line {
 
 #[derive(Debug, Default)]
 struct Queue {
-    epochs: VecDeque<Arc<Sealed>>,
+    /// Each with its bytes.
+    epochs: VecDeque<(Arc<Sealed>, usize)>,
     bytes: usize,
     /// Epochs below are not for this follower.
     from: Epoch,
@@ -85,8 +86,8 @@ impl Follower {
         let nothing = |queue: &mut Queue| queue.epochs.is_empty() && queue.place == Place::Joined;
         let waited = self.line.changed.wait_timeout_while(queue, patience, nothing);
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if let Some(sealed) = queue.epochs.pop_front() {
-            queue.bytes -= sealed.bytes();
+        if let Some((sealed, bytes)) = queue.epochs.pop_front() {
+            queue.bytes -= bytes;
             return Heard::Epoch(sealed);
         }
         match queue.place {
@@ -108,20 +109,20 @@ impl Line {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an epoch over, without waiting; false when this follower hears no more. One epoch
+    /// Hands an epoch of so many bytes over, without waiting; false when this follower hears no more. One epoch
     /// alone may have more than the bytes of a queue.
-    pub(super) fn offer(&self, sealed: &Arc<Sealed>) -> bool {
+    pub(super) fn offer(&self, sealed: &Arc<Sealed>, bytes: usize) -> bool {
         let mut queue = self.queue();
         if queue.place != Place::Joined || sealed.epoch < queue.from {
             return queue.place == Place::Joined;
         }
-        let bytes = queue.bytes + sealed.bytes();
-        let full = bytes > FOLLOWER_BYTES_MAX || queue.epochs.len() >= FOLLOWER_EPOCHS_MAX;
+        let full =
+            queue.bytes + bytes > FOLLOWER_BYTES_MAX || queue.epochs.len() >= FOLLOWER_EPOCHS_MAX;
         if full && !queue.epochs.is_empty() {
             *queue = Queue::default();
         } else {
-            queue.bytes = bytes;
-            queue.epochs.push_back(Arc::clone(sealed));
+            queue.bytes += bytes;
+            queue.epochs.push_back((Arc::clone(sealed), bytes));
         }
         let joined = queue.place == Place::Joined;
         drop(queue);

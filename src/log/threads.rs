@@ -204,14 +204,15 @@ fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, boo
 
 /// Tells everybody that an epoch is durable.
 fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Reply, Ack)>) {
+    let bytes = sealed.bytes();
     let mut live = shared.live();
-    live.ledger.note(sealed.epoch, sealed.bytes());
+    live.ledger.note(sealed.epoch, bytes);
     live.upper = sealed.epoch + 1;
     drop(live);
     for (reply, ack) in acks {
         reply.send(Ok(ack));
     }
-    shared.live().followers.retain(|follower| follower.offer(sealed));
+    shared.live().followers.retain(|follower| follower.offer(sealed, bytes));
 }
 
 impl Sealing {

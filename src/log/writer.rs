@@ -334,8 +334,8 @@ impl Writer {
         self.shared.queue().failed.as_ref().map(again)
     }
 
-    /// For how long the appends that are under way have been: the disk does not answer, or who
-    /// subscribed takes nothing; none when there are none.
+    /// For how long the appends that are under way have been: the disk does not answer; none
+    /// when there are none.
     pub fn stands_for(&self) -> Option<Duration> {
         self.shared.committing().map(|since| since.elapsed())
     }

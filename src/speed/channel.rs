@@ -8,12 +8,12 @@ use crossbeam::channel::{Receiver, Sender, TryRecvError, unbounded};
 
 use super::worker::Command;
 use crate::limits;
-use crate::log::Sealed;
 
 /// Where the driver puts what a worker is to do. Only one thread feeds it.
 #[derive(Clone)]
 pub(super) struct Outbox {
-    commands: Sender<Command>,
+    /// Each with the bytes that it keeps here.
+    commands: Sender<(Command, usize)>,
     bytes: Arc<AtomicUsize>,
     /// Of the worker.
     pub(super) thread: Thread,
@@ -21,7 +21,7 @@ pub(super) struct Outbox {
 
 /// Where a worker finds it.
 pub(super) struct Incoming {
-    commands: Receiver<Command>,
+    commands: Receiver<(Command, usize)>,
     bytes: Arc<AtomicUsize>,
 }
 
@@ -41,10 +41,11 @@ impl Outbox {
                 && self.bytes.load(Ordering::Relaxed) + bytes <= limits::BYTES_QUEUED_MAX)
     }
 
-    /// Tells the worker, and wakes it; never waits. False when it has left.
-    pub(super) fn tell(&self, command: Command) -> bool {
-        self.bytes.fetch_add(bytes_of(&command), Ordering::Relaxed);
-        let told = self.commands.send(command).is_ok();
+    /// Tells the worker something of so many bytes, and wakes it; never waits. False when it has
+    /// left.
+    pub(super) fn tell(&self, command: Command, bytes: usize) -> bool {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let told = self.commands.send((command, bytes)).is_ok();
         self.thread.unpark();
         told
     }
@@ -55,15 +56,8 @@ impl Incoming {
     ///
     /// Errors when there is nothing, or the driver is gone.
     pub(super) fn take(&self) -> Result<Command, TryRecvError> {
-        let command = self.commands.try_recv()?;
-        self.bytes.fetch_sub(bytes_of(&command), Ordering::Relaxed);
+        let (command, bytes) = self.commands.try_recv()?;
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         Ok(command)
-    }
-}
-
-fn bytes_of(command: &Command) -> usize {
-    match command {
-        Command::Epoch(sealed) => Sealed::bytes(sealed),
-        Command::Dump(_) | Command::Stop => 0,
     }
 }

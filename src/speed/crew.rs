@@ -128,7 +128,7 @@ impl Crew {
         let dump = Arc::new(dump);
         for outbox in &self.outboxes {
             // One that has left is found by who waits for it.
-            outbox.tell(Command::Dump(Arc::clone(&dump)));
+            outbox.tell(Command::Dump(Arc::clone(&dump)), 0);
         }
         dumping
     }

@@ -159,7 +159,7 @@ impl Driver {
         }
         for worker in &self.workers {
             // A worker that has left already was told to.
-            if !worker.tell(Command::Epoch(Arc::clone(sealed))) {
+            if !worker.tell(Command::Epoch(Arc::clone(sealed)), bytes) {
                 return false;
             }
         }

@@ -152,7 +152,8 @@ pub(super) fn run(
                 let driver = driver(std::thread::current());
                 for epoch in reader.epochs(boundary, upper).expect("the log is whole") {
                     let epoch = Arc::new(epoch.expect("the log is whole"));
-                    assert!(driver.tell(Command::Epoch(epoch)), "it has not left");
+                    let bytes = epoch.bytes();
+                    assert!(driver.tell(Command::Epoch(epoch), bytes), "it has not left");
                 }
                 let (first, over) = (id == 0, Arc::default());
                 let inbox = Inbox::Driver { commands, broadcast: None, first, over };
