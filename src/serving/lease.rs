@@ -9,6 +9,7 @@
 //!
 //! Expiry is a matter of resources and is measured on the monotonic clock; no answer depends on it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwapOption, Guard};
 
+use super::batch::ViewBatch;
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::limits::LEASES_MAX;
@@ -155,28 +157,30 @@ impl Leases {
     }
 
     /// Ends the earliest leases, until what only leases still hold, and not `state`, is at most
-    /// `most` bytes.
-    pub(super) fn end_beyond(&self, state: &State, most: usize) {
-        let mut table = lock(&self.table);
-        let mut leases: Vec<_> = table.values().map(|lease| (lease.epoch(), lease.id)).collect();
-        leases.sort_unstable_by(|a, b| b.cmp(a));
-        let bodies = |state: &State| {
-            let lists = state.lists.iter().flat_map(|list| &list.batches);
-            lists.map(|batch| (batch.body_address(), batch.memory_bytes())).collect::<Vec<_>>()
-        };
-        let mut seen: HashSet<_> = bodies(state).into_iter().map(|(body, _)| body).collect();
-        let mut bytes = 0;
-        for (_, id) in leases {
-            let Some(held) = table.get(&id).and_then(|lease| lease.held.load_full()) else {
-                continue;
-            };
-            let held = bodies(&held).into_iter().filter(|(body, _)| seen.insert(*body));
-            bytes += held.map(|(_, bytes)| bytes).sum::<usize>();
-            if bytes > most
-                && let Some(lease) = table.remove(&id)
-            {
-                lease.held.store(None);
+    /// `most` bytes. Whoever takes or gives back a snapshot does not wait for the counting.
+    pub(super) fn end_beyond(&self, state: &Arc<State>, most: usize) {
+        let held = |lease: &Arc<Lease>| Some((lease.epoch(), lease.id, lease.held.load_full()?));
+        let mut leases: Vec<_> = lock(&self.table).values().filter_map(held).collect();
+        if leases.iter().all(|(_, _, held)| Arc::ptr_eq(held, state)) {
+            return;
+        }
+        leases.sort_unstable_by_key(|(epoch, id, _)| Reverse((*epoch, *id)));
+        let mut seen: HashSet<_> = state.all_batches().map(ViewBatch::body_address).collect();
+        // Many leases are of one state.
+        let mut states = HashSet::new();
+        let (mut bytes, mut ending) = (0, Vec::new());
+        for (_, id, held) in &leases {
+            if states.insert(Arc::as_ptr(held)) {
+                let only = held.all_batches().filter(|batch| seen.insert(batch.body_address()));
+                bytes += only.map(ViewBatch::memory_bytes).sum::<usize>();
             }
+            if bytes > most {
+                ending.push(*id);
+            }
+        }
+        let mut table = lock(&self.table);
+        for lease in ending.iter().filter_map(|id| table.remove(id)) {
+            lease.held.store(None);
         }
     }
 

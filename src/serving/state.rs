@@ -52,7 +52,7 @@ impl State {
 
     /// Bytes kept for readers of earlier epochs, in all lists.
     pub(super) fn past_bytes(&self) -> usize {
-        self.lists.iter().map(|list| list.past_bytes()).sum()
+        self.all_batches().map(|batch| batch.past().bytes()).sum()
     }
 
     /// The first epoch, not before `since`, such that at most `most` bytes are kept for the epochs
@@ -61,8 +61,12 @@ impl State {
         if self.past_bytes() <= most {
             return since;
         }
-        let batches = self.lists.iter().flat_map(|list| &list.batches);
-        past::since_within(batches.map(ViewBatch::past), since, most)
+        past::since_within(self.all_batches().map(ViewBatch::past), since, most)
+    }
+
+    /// The batches of all views.
+    pub(super) fn all_batches(&self) -> impl Iterator<Item = &ViewBatch> {
+        self.lists.iter().flat_map(|list| &list.batches)
     }
 
     /// The digest of a view's contents at times below `upper`.
