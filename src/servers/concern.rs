@@ -13,7 +13,7 @@ pub enum ConcernKind {
     LogStopped,
     /// Nothing was ever appended by this process: the disk was full or read-only at its start.
     AppendsRefused,
-    /// Appends wait for the disk, or for who follows the log.
+    /// Appends wait for the disk.
     AppendsStand,
     /// The log cannot be read.
     LogUnreadable,

@@ -142,11 +142,8 @@ fn log(site: &Site, found: &mut Found) {
     }
     if let Some(stands) = writer.stands_for().filter(|time| *time > limits::APPENDS_STAND) {
         let seconds = stands.as_secs();
-        let reason = format!(
-            "appends wait since {seconds} s: the disk does not answer a sync, or \
-                              a dataflow takes no epoch"
-        );
-        let remedy = "look at the disk, and at the lag of each dataflow";
+        let reason = format!("appends wait since {seconds} s: the disk does not answer a sync");
+        let remedy = "look at the disk";
         found.add(ConcernKind::AppendsStand, None, reason, remedy);
     }
 }
