@@ -18,7 +18,7 @@ mod server;
 use std::process::Command;
 
 use serde_json::Value;
-use server::Server;
+use server::{Server, filled};
 
 /// Methods that are tried on each path, whether it has them or not.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -70,11 +70,7 @@ fn paths(server: &Server) -> Vec<(String, Vec<String>)> {
     let api = read(server, "/openapi.json");
     let mut all = vec![("/nothing/here".to_owned(), Vec::new())];
     for (path, item) in api["paths"].as_object().expect("paths") {
-        let filled = path
-            .replace("{dataflow}", "word_count")
-            .replace("{view}", "counts")
-            .replace("{stream}", "lines")
-            .replace("{file}", "page.js");
+        let filled = filled(path);
         assert!(!filled.contains('{'), "{path}: fill it, too");
         // Asked in the one form that has a shortcut past the router, too.
         if path.ends_with("/views/{view}") {
@@ -211,7 +207,7 @@ fn what_changes_something_is_asked_first() {
         if !matches!(role, Some("admin" | "append")) {
             continue;
         }
-        let filled = path.replace("{dataflow}", "word_count").replace("{stream}", "lines");
+        let filled = filled(path);
         let path = match path.rsplit('/').next() {
             Some("retract") => filled + "?where=text%3Dsecret&reason=x",
             Some("rebuild") => filled + "?dataflow=word_count",

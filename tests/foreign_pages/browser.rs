@@ -3,10 +3,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::chromium::Chromium;
+use super::server::Server;
 use super::{address, append, served, state};
 
 /// Tries everything at `TARGET`; in the end `results` has a word for each way.
@@ -93,13 +95,23 @@ fn elsewhere(target: &str) -> u16 {
     port
 }
 
+/// A browser to which a name of somebody else's is this machine; none where there is no browser.
+fn browser() -> Option<Chromium> {
+    Chromium::start_with(&["--host-resolver-rules=MAP evil.example 127.0.0.1"])
+}
+
+/// A server with something to be read and taken back.
+fn with_a_secret(data: &Path) -> Server {
+    let server = served(data, &[]);
+    append(&server, "secret");
+    server
+}
+
 #[test]
 fn a_page_of_another_site_reads_and_changes_nothing() {
-    let names = "--host-resolver-rules=MAP evil.example 127.0.0.1";
-    let Some(mut browser) = Chromium::start_with(&[names]) else { return };
+    let Some(mut browser) = browser() else { return };
     let data = tempfile::tempdir().expect("a directory");
-    let server = served(data.path(), &[]);
-    append(&server, "secret");
+    let server = with_a_secret(data.path());
     let before = state(&server);
     let address = address(&server);
     let port = address.rsplit_once(':').expect("a port").1;
@@ -129,11 +141,9 @@ fn a_page_of_another_site_reads_and_changes_nothing() {
 /// answers is the same site.
 #[test]
 fn a_name_that_is_bound_again_reads_and_changes_nothing() {
-    let names = "--host-resolver-rules=MAP evil.example 127.0.0.1";
-    let Some(mut browser) = Chromium::start_with(&[names]) else { return };
+    let Some(mut browser) = browser() else { return };
     let data = tempfile::tempdir().expect("a directory");
-    let server = served(data.path(), &[]);
-    append(&server, "secret");
+    let server = with_a_secret(data.path());
     let before = state(&server);
     let port = address(&server).rsplit_once(':').expect("a port").1.to_owned();
     browser.open(&format!("http://evil.example:{port}/"), 1280);

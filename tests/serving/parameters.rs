@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::server::Server;
+use super::server::{Server, filled};
 
 /// Status, content type and body of an answer.
 struct Told {
@@ -55,11 +55,7 @@ fn operations(server: &Server) -> Vec<Operation> {
     let api = server.get("/openapi.json");
     let mut all = Vec::new();
     for (path, item) in api["paths"].as_object().expect("paths") {
-        let filled = path
-            .replace("{dataflow}", "word_count")
-            .replace("{view}", "counts")
-            .replace("{stream}", "lines")
-            .replace("{file}", "page.js");
+        let filled = filled(path);
         for (method, operation) in item.as_object().expect("operations") {
             let none = Vec::new();
             let parameters = operation["parameters"].as_array().unwrap_or(&none);

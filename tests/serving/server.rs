@@ -105,3 +105,11 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
+
+/// A path of the description, with names that a server of `word_count` knows.
+pub(crate) fn filled(path: &str) -> String {
+    path.replace("{dataflow}", "word_count")
+        .replace("{view}", "counts")
+        .replace("{stream}", "lines")
+        .replace("{file}", "page.js")
+}
