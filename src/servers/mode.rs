@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
+
 use super::replays::Span;
 use super::site::{Flow, Site};
 use crate::error::{Error, Kind, Result};
@@ -252,4 +254,19 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         Err(Error::new(Kind::Stopped, format!("a request's work ended early: {error}")))
     })
+}
+
+/// [`blocking`], when it is its turn: so many at once as `turns` has.
+pub(super) async fn blocking_in_turn<T: Send + 'static>(
+    turns: &'static Semaphore,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    // Never closed.
+    let turn = turns.acquire().await.ok();
+    blocking(move || {
+        // Whoever asked may be gone: the turn ends with the work.
+        let _turn = turn;
+        work()
+    })
+    .await
 }

@@ -5,14 +5,13 @@ use std::io::Write;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-
 use tokio::sync::Semaphore;
 
 use crate::error::Result;
 use crate::limits::PAGES_MADE_MAX;
 use crate::row::{RowSchema, write_text};
 use crate::servers::budget;
-use crate::servers::mode::blocking;
+use crate::servers::mode::blocking_in_turn;
 use crate::serving::Snapshot;
 use crate::time::{At, Branch, Epoch};
 
@@ -91,14 +90,7 @@ pub(super) async fn made<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     static MAKING: Semaphore = Semaphore::const_new(PAGES_MADE_MAX);
-    // Never closed.
-    let turn = MAKING.acquire().await.ok();
-    blocking(move || {
-        // Whoever asked may be gone: the turn ends with the work.
-        let _turn = turn;
-        work()
-    })
-    .await
+    blocking_in_turn(&MAKING, work).await
 }
 
 /// The JSON text as a response; that there is no room for it, if there is none.

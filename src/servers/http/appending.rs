@@ -19,7 +19,7 @@ use crate::limits::{APPEND_INLINE_BYTES, BODIES_PARSED_MAX, NEW_PRODUCERS_MAX};
 use crate::log::{Ack, Append, Producer, Writer};
 use crate::servers::auth::Pass;
 use crate::servers::budget::REQUESTS;
-use crate::servers::mode::blocking;
+use crate::servers::mode::{blocking, blocking_in_turn};
 use crate::servers::site::Site;
 use crate::sources::OnUnknown;
 use crate::time::Epoch;
@@ -134,14 +134,7 @@ pub(super) async fn records<T: Send + 'static>(
     read: impl FnOnce(&Bytes) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     if body.was_encoded() || body.bytes.len() > APPEND_INLINE_BYTES {
-        // Never closed.
-        let turn = PARSING.acquire().await.ok();
-        blocking(move || {
-            // Whoever asked may be gone: the turn ends with the work.
-            let _turn = turn;
-            read(&body.bytes)
-        })
-        .await
+        blocking_in_turn(&PARSING, move || read(&body.bytes)).await
     } else {
         read(&body.bytes)
     }
