@@ -109,8 +109,8 @@ impl Line {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an epoch of so many bytes over, without waiting; false when this follower hears no more. One epoch
-    /// alone may have more than the bytes of a queue.
+    /// Hands an epoch of so many bytes over, without waiting; false when this follower hears no
+    /// more. One epoch alone may have more than the bytes of a queue.
     pub(super) fn offer(&self, sealed: &Arc<Sealed>, bytes: usize) -> bool {
         let mut queue = self.queue();
         if queue.place != Place::Joined || sealed.epoch < queue.from {
