@@ -9,6 +9,7 @@ mod concerns;
 mod files;
 mod history;
 mod lag;
+mod memory;
 mod past;
 mod producers;
 mod results;
@@ -22,6 +23,7 @@ pub use concerns::*;
 pub use files::*;
 pub use history::*;
 pub use lag::*;
+pub use memory::*;
 pub use past::*;
 pub use producers::*;
 pub use results::*;
@@ -97,7 +99,7 @@ pub const PANIC_MESSAGE_BYTES: usize = 4096;
 pub const EPOCHS_IN_FLIGHT_MAX: usize = 16;
 
 /// Bytes of events that one worker may have fed before they are published.
-pub const BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
+pub const BYTES_IN_FLIGHT_MAX: usize = 16 << 20;
 
 /// Epochs that wait in a worker's channel.
 pub const EPOCHS_QUEUED_MAX: usize = 64;
@@ -107,11 +109,14 @@ pub const FOLLOW_INTERVAL: Duration = Duration::from_millis(2);
 /// Bytes of one append request. Larger ones would hold everybody's sync up for too long.
 pub const APPEND_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes of the append requests that wait for the disk; further callers wait for room.
-pub const QUEUE_BYTES_MAX: usize = 256 << 20;
+/// Bytes of the append requests that wait for the disk; further callers wait for room. One request
+/// alone may have more.
+pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes of the requests that become one epoch; the rest of the queue goes into the next.
-pub const EPOCH_BYTES_MAX: usize = 128 << 20;
+/// Bytes of the requests that become one epoch; the rest of the queue goes into the next. Enough
+/// that a sync is a small part of what it takes to write them; they are held twice more meanwhile,
+/// put together and as the bytes of the frame. One request alone may have more.
+pub const EPOCH_BYTES_MAX: usize = 16 << 20;
 
 /// Bytes of one frame on disk: an epoch, what Arrow's padding adds, and its header.
 pub const FRAME_BYTES_MAX: u64 = 1 << 30;
@@ -157,9 +162,9 @@ pub const REMEMBERED_MAX: usize = 4 << 20;
 /// Sources whose last offset is kept.
 pub const SOURCES_MAX: usize = 1 << 16;
 
-const _: () = assert!(APPEND_BYTES_MAX <= EPOCH_BYTES_MAX, "any single append fits an epoch");
 const _: () = assert!(EPOCH_BYTES_MAX <= QUEUE_BYTES_MAX, "an epoch can be gathered in the queue");
-const _: () = assert!(EPOCH_BYTES_MAX as u64 * 2 < FRAME_BYTES_MAX, "padding fits the frame");
+const _: () = assert!(EPOCH_BYTES_MAX <= APPEND_BYTES_MAX, "the largest epoch is one request");
+const _: () = assert!(APPEND_BYTES_MAX as u64 * 2 < FRAME_BYTES_MAX, "padding fits the frame");
 const _: () = assert!(PRODUCERS_MAX < REMEMBERED_MAX, "each producer keeps at least one append");
 
 /// Bytes after which a block of a view is closed: what a point read has to check and search.

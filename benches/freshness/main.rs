@@ -1,12 +1,13 @@
 //! How fresh is what readers see? `cargo bench --bench freshness [-- PART…]`, the parts being
-//! `word_count`, `tweets`, `readers` and `rebuilds`; all by default.
+//! `word_count`, `tweets`, `readers`, `rebuilds` and `neighbours`; all by default.
 //!
 //! 20,000 events a second are appended to a log on disk in requests of 100, while one dataflow is
 //! live on one worker. For every request: from its append, and from its acknowledgement, until
 //! readers see its events; beside the time of one fdatasync of as many bytes on the same disk.
 //!
 //! `readers` runs `word_count` quiet and under full read load over HTTP, in turns, `rebuilds` quiet
-//! and beside recomputations of all of history; see their files.
+//! and beside recomputations of all of history, `neighbours` alone and beside a dataflow that is in
+//! one epoch for half a minute; see their files.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -23,6 +24,7 @@ use diptych::{Definition, ServeOptions, System, Timestamp};
 
 #[path = "../ratios/lines.rs"]
 mod lines;
+mod neighbours;
 mod readers;
 mod rebuilds;
 
@@ -38,7 +40,9 @@ const SYNCS: usize = 200;
 fn main() -> ExitCode {
     let filter: Vec<String> = std::env::args().skip(1).filter(|name| name != "--bench").collect();
     let wanted = |name: &str| filter.is_empty() || filter.iter().any(|word| word == name);
-    let lines = lines::lines(HISTORY + RATE * SECONDS.max(readers::SECONDS.max(rebuilds::SECONDS)));
+    let longest = [SECONDS, readers::SECONDS, rebuilds::SECONDS, neighbours::SECONDS];
+    let longest = longest.into_iter().fold(0, usize::max);
+    let lines = lines::lines(HISTORY + RATE * longest);
     let mut met = true;
     if wanted("word_count") {
         let rows = |lines: &[String]| batch(lines, |_, text| Line { text: text.to_owned() });
@@ -53,6 +57,9 @@ fn main() -> ExitCode {
     }
     if wanted("rebuilds") {
         met &= rebuilds::run(&lines);
+    }
+    if wanted("neighbours") {
+        met &= neighbours::run(&lines);
     }
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -124,14 +131,16 @@ fn run(
     served.wait_beyond(flow.name(), writer.upper() - 1).expect("restored");
     let index = served.index(flow.name()).expect("an index");
 
-    let (append, ack) = measure(&writer, &index, live, &request);
+    let (mut append, mut ack) = measure(&writer, &index, live, &request);
+    append.sort_unstable();
+    ack.sort_unstable();
     served.stop().expect("stopped");
     println!("{stream}: {RATE} events/s for {SECONDS} s, {} requests", append.len());
     report(&append, &ack, &sync)
 }
 
-/// Appends the lines at the rate, and gives the sorted times from append and from acknowledgement
-/// until readers see each request.
+/// Appends the lines at the rate, and gives the times from append and from acknowledgement until
+/// readers see each request.
 fn measure(
     writer: &Writer,
     index: &Index,
@@ -163,7 +172,7 @@ fn measure(
     })
 }
 
-/// Times from append and from acknowledgement until readers see each request, sorted.
+/// Times from append and from acknowledgement until readers see each request.
 fn observe(index: &Index, durable: Receiver<Durable>) -> (Vec<Duration>, Vec<Duration>) {
     let (mut append, mut ack) = (Vec::new(), Vec::new());
     for (appended, acked, epoch) in durable {
@@ -172,8 +181,6 @@ fn observe(index: &Index, durable: Receiver<Durable>) -> (Vec<Duration>, Vec<Dur
         append.push(visible - appended);
         ack.push(visible.saturating_duration_since(acked));
     }
-    append.sort_unstable();
-    ack.sort_unstable();
     (append, ack)
 }
 

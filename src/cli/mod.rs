@@ -70,6 +70,7 @@ use std::process::ExitCode;
 
 use crate::dataflow::{Dataflow, Definition};
 use crate::error::{Error, Result};
+use crate::io::give_back_soon;
 use args::{Command, ConfigArgs, ConfigCommand};
 use catalog::Catalog;
 pub(crate) use config::hostile;
@@ -105,6 +106,7 @@ where
     D: IntoIterator,
     D::Item: Into<Definition>,
 {
+    give_back_soon();
     let (cli, settings) = match config::parse(std::env::args_os().collect()) {
         Ok(parsed) => parsed,
         Err(Refused::Usage(error)) => {

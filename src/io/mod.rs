@@ -27,6 +27,7 @@
 //! # Ok::<(), diptych::Error>(())
 //! ```
 
+mod allocator;
 mod beside;
 mod clock;
 mod handover;
@@ -40,6 +41,7 @@ mod scratch;
 mod sim;
 mod sim_state;
 
+pub(crate) use allocator::give_back_soon;
 pub(crate) use beside::{beside, give_way};
 pub use clock::{Clock, RealClock, SimClock};
 pub(crate) use handover::{Link, Waiting};

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use super::{
-    APPEND_BYTES_MAX, BODY_RATE_MIN, CONNECTIONS_MAX, HEAD_BYTES_MAX, PG_MESSAGE_BYTES_MAX,
-};
+use super::{BODY_BYTES_MAX, BODY_RATE_MIN, CONNECTIONS_MAX, HEAD_BYTES_MAX, PG_MESSAGE_BYTES_MAX};
 
 /// Bytes that all requests together make the process hold until they are in the log or answered:
-/// bodies as they come and as they are decoded, long heads, messages and prepared statements on
-/// the Postgres port. The largest compressed append fits, before and after; a request that finds no
-/// room is told to come back.
-pub const BODIES_BYTES_MAX: usize = 2 * APPEND_BYTES_MAX + (2 << ZSTD_WINDOW_LOG_MAX);
+/// bodies as they come and as they are decoded, the rows in them, long heads, messages and prepared
+/// statements on the Postgres port. A request that finds no room is told to come back. Where larger
+/// bodies are allowed than by default (`--max-body`), it is at least twice such a body and
+/// [`BODY_WINDOWS_BYTES_MAX`].
+pub const BODIES_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes that decoding a body takes beside what it decodes.
+pub const BODY_WINDOWS_BYTES_MAX: usize = BODY_CODINGS_MAX << ZSTD_WINDOW_LOG_MAX;
 
 /// Bytes by which the memory of a body grows.
 pub const BODY_PIECE_BYTES: usize = 32 << 10;
@@ -46,12 +48,12 @@ const _: () = {
     );
     assert!(HEAD_BYTES_MAX < HTTP1_BUFFER_BYTES, "a head fits the buffer");
     assert!(PG_MESSAGE_BYTES_MAX < BODIES_BYTES_MAX);
+    assert!(
+        2 * BODY_BYTES_MAX as usize + BODY_WINDOWS_BYTES_MAX <= BODIES_BYTES_MAX,
+        "a body fits compressed and not"
+    );
     assert!(HTTP2_STREAM_BYTES <= HTTP2_CONNECTION_BYTES);
 };
-
-/// Bytes of a compressed body once it is not: what one append may have anyway. Some bytes of
-/// compressed text stand for a thousand times as many.
-pub const BODY_DECODED_BYTES_MAX: u64 = APPEND_BYTES_MAX as u64;
 
 /// Compressed bodies that are decoded at once.
 pub const BODIES_DECODED_MAX: usize = 4;

@@ -11,10 +11,10 @@ pub const FOLLOWER_EPOCHS_MAX: usize = 1_024;
 
 /// Bytes of the epochs that wait in memory for who follows the log, however many do: what waits for
 /// one of them waits for those behind it, too.
-pub const FOLLOWER_BYTES_MAX: usize = 64 << 20;
+pub const FOLLOWER_BYTES_MAX: usize = 16 << 20;
 
 /// Bytes of the epochs that wait in a worker's channel; one epoch may have more.
-pub const BYTES_QUEUED_MAX: usize = 16 << 20;
+pub const BYTES_QUEUED_MAX: usize = 8 << 20;
 
 /// How long what is in an epoch may take to finish it when serving stops: one that takes longer is
 /// left there, without a checkpoint. The log has everything.

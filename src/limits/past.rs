@@ -4,13 +4,12 @@
 /// seconds for `as_of` and for change tokens.
 pub const HISTORY_EPOCHS: u64 = 10_000;
 
-/// Bytes that an index keeps for them beside the rows there are now, per dataflow: some 400,000
+/// Bytes that an index keeps for them beside the rows there are now, per dataflow: some 300,000
 /// changes of short rows. With more, fewer epochs can be told apart.
-pub const HISTORY_BYTES: usize = 64 << 20;
+pub const HISTORY_BYTES: usize = 48 << 20;
 
-/// Bytes of the past that readers hold back by their leases, and as much again in batches that only
-/// they still have; beyond, the earliest leases end.
-pub const LEASED_BYTES_MAX: usize = 2 * HISTORY_BYTES;
+/// Bytes of the past that readers hold back by their leases; beyond, the earliest leases end.
+pub const LEASED_BYTES_MAX: usize = HISTORY_BYTES;
 
 /// Bytes that compacting a batch must give back to be worth a run of its own, when they are half of
 /// the batch.

@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use bytes::Bytes;
 
 use crate::error::{Error, Kind, Result};
-use crate::limits::{ANSWER_BYTES_FREE, ANSWERS_BYTES_MAX, BODIES_BYTES_MAX, BODY_PIECE_BYTES};
+use crate::limits::{
+    ANSWER_BYTES_FREE, ANSWERS_BYTES_MAX, APPEND_BYTES_MAX, BODIES_BYTES_MAX, BODY_PIECE_BYTES,
+    BODY_WINDOWS_BYTES_MAX,
+};
 
 /// What requests hold: bodies, long heads, messages and statements on the Postgres port.
 pub(super) static REQUESTS: Budget = Budget::new(BODIES_BYTES_MAX);
@@ -22,12 +25,30 @@ static ANSWERS: Budget = Budget::new(ANSWERS_BYTES_MAX);
 #[derive(Debug)]
 pub(super) struct Budget {
     held: AtomicUsize,
-    most: usize,
+    most: AtomicUsize,
+}
+
+/// Makes room for requests whose bodies may have `bytes`: for one of them compressed and then not,
+/// with the windows that decoding takes.
+pub(super) fn allow_bodies_of(bytes: u64) {
+    let body = usize::try_from(bytes).unwrap_or(usize::MAX).min(APPEND_BYTES_MAX);
+    REQUESTS.most.fetch_max(2 * body + BODY_WINDOWS_BYTES_MAX, Relaxed);
+}
+
+/// Bytes that a compressed body may have when it is not compressed any more: what there is room for
+/// beside it.
+pub(super) fn decoded_bytes_max() -> u64 {
+    let most = (REQUESTS.most() - BODY_WINDOWS_BYTES_MAX) / 2;
+    most.min(APPEND_BYTES_MAX) as u64
 }
 
 impl Budget {
     const fn new(most: usize) -> Budget {
-        Budget { held: AtomicUsize::new(0), most }
+        Budget { held: AtomicUsize::new(0), most: AtomicUsize::new(most) }
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(Relaxed)
     }
 
     /// Nothing so far.
@@ -53,17 +74,21 @@ impl Claim {
     /// Claims as much as is missing to `bytes`; a claim never shrinks.
     ///
     /// # Errors
-    /// When there is no room: nothing more is claimed, then.
+    /// When there is no room now, or never can be: nothing more is claimed, then.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<()> {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else {
             return Ok(());
         };
-        let within = |held: usize| held.checked_add(more).filter(|held| *held <= self.of.most);
+        let most = self.of.most();
+        if bytes > most {
+            let message = format!("it takes {bytes} bytes, of {most} that all requests may take");
+            return Err(Error::new(Kind::Input, message).remedy("send it in smaller pieces"));
+        }
+        let within = |held: usize| held.checked_add(more).filter(|held| *held <= most);
         // It orders nothing: the bytes themselves pass between threads by other means.
         if self.of.held.fetch_update(Relaxed, Relaxed, within).is_err() {
             let message = format!(
-                "what clients send, or have not yet read, fills the {} bytes there are for it",
-                self.of.most
+                "what clients send, or have not yet read, fills the {most} bytes there are for it"
             );
             return Err(Error::new(Kind::Stopped, message).remedy("try again in a moment"));
         }
@@ -172,7 +197,7 @@ mod tests {
         assert!(refused.kind() == Kind::Stopped, "{refused}");
         assert!(refused.to_string().contains("again"), "{refused}");
         assert_eq!(SMALL.held(), 60, "a refused claim holds nothing");
-        assert!(other.grow_to(usize::MAX).is_err());
+        assert!(other.grow_to(101).is_err_and(|never| never.kind() == Kind::Input));
         other.grow_to(40).expect("the rest");
         drop(one);
         assert_eq!(SMALL.held(), 40);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use super::auth::Gate;
+use super::budget::allow_bodies_of;
 use super::http::OwnSite;
 use super::listener::Bounds;
 use super::options::ServersOptions;
@@ -45,6 +46,7 @@ impl Entries {
             connections: options.max_connections.unwrap_or(Bounds::default().connections),
             body: options.max_body.unwrap_or(Bounds::default().body),
         };
+        allow_bodies_of(bounds.body);
         let mut entries = Entries::default();
         if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
             let tls = Tls::open(cert, key)?;

@@ -86,9 +86,18 @@ impl Server {
 
     /// KiB of memory that the server holds.
     pub(crate) fn rss_kib(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// KiB of it that are no pages of files: the kernel cannot take them back.
+    pub(crate) fn anonymous_kib(&self) -> u64 {
+        self.status("RssAnon:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect(name);
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 

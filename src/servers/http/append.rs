@@ -76,7 +76,8 @@ struct Appended {
         ("unknown" = Option<String>, Query, pattern = "^(ignore|refuse)$",
          description = "Members that are no columns: told as `ignored`, or refused"),
         ("Content-Encoding" = Option<String>, Header, pattern = "^(gzip|zstd|identity)$",
-         description = "How the body is compressed; 64 MiB at most when it is not any more"),
+         description = "How the body is compressed; 24 MiB at most when it is not any more, or \
+         what `--max-body` allows"),
     ),
     request_body(description = "Records of the stream", content(
         (String = "application/x-ndjson", example = "{\"text\":\"to be\"}\n"),

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::limits::{APPEND_INLINE_BYTES, BODIES_PARSED_MAX, NEW_PRODUCERS_MAX};
 use crate::log::{Ack, Append, Producer, Writer};
 use crate::servers::auth::Pass;
-use crate::servers::budget::REQUESTS;
+use crate::servers::budget::{Claim, REQUESTS};
 use crate::servers::mode::{blocking, blocking_in_turn};
 use crate::servers::site::Site;
 use crate::sources::OnUnknown;
@@ -83,18 +83,25 @@ impl Wanted {
         {
             return Err(too_many_producers());
         }
+        // Held until the log has answered, also when whoever asked is gone.
+        let rows = Arc::new(rows_claimed(&append)?);
         let (sender, answer) = oneshot::channel();
-        // Whoever asked may be gone.
-        let full = writer.offer(append, move |ack| drop(sender.send(ack)))?;
+        let held = Arc::clone(&rows);
+        let then = move |ack| {
+            drop(held);
+            drop(sender.send(ack));
+        };
+        let full = writer.offer(append, then)?;
         let ack = match full {
             None => answer.await.unwrap_or_else(|_| Err(stopped()))?,
             Some(append) => {
-                // Rows that wait for room in the log's queue are not bounded by it.
-                let mut waiting = REQUESTS.claim();
-                let rows = append.batches.iter();
-                waiting.grow_to(rows.map(|(_, rows)| rows.get_array_memory_size()).sum())?;
                 let writer = Arc::clone(writer);
-                blocking(move || writer.append(append)?.wait()).await?
+                blocking(move || {
+                    let answer = writer.append(append)?.wait();
+                    drop(rows);
+                    answer
+                })
+                .await?
             }
         };
         let Ack { epoch, repeated } = ack;
@@ -104,6 +111,13 @@ impl Wanted {
         let behind = behind(site, &streams, epoch, self.deadline).await;
         Ok(Done { epoch, repeated, visible: Some(behind.is_empty()), behind })
     }
+}
+
+/// A place for the rows of a request.
+fn rows_claimed(append: &Append) -> Result<Claim> {
+    let mut claim = REQUESTS.claim();
+    claim.grow_to(append.batches.iter().map(|(_, rows)| rows.get_array_memory_size()).sum())?;
+    Ok(claim)
 }
 
 /// How an append went.

@@ -15,11 +15,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Problem;
 use crate::error::{Error, Kind, Result};
-use crate::limits::{
-    BODIES_DECODED_MAX, BODY_CODINGS_MAX, BODY_DECODED_BYTES_MAX, BODY_PIECE_BYTES,
-    ZSTD_WINDOW_LOG_MAX,
-};
-use crate::servers::budget::{Claim, Gathered, REQUESTS};
+use crate::limits::{BODIES_DECODED_MAX, BODY_CODINGS_MAX, BODY_PIECE_BYTES, ZSTD_WINDOW_LOG_MAX};
+use crate::servers::budget::{Claim, Gathered, REQUESTS, decoded_bytes_max};
 use crate::servers::listener::{Fate, Refused};
 use crate::servers::mode::blocking;
 
@@ -61,7 +58,7 @@ impl<S: Send + Sync> FromRequest<S> for Plain {
         // Never closed.
         let decoded = DECODING.acquire().await.ok();
         blocking(move || {
-            let plain = decode(&bytes, &codings, BODY_DECODED_BYTES_MAX);
+            let plain = decode(&bytes, &codings, decoded_bytes_max());
             drop((bytes, claim));
             // Whoever asked may be gone: this turn ends with the work.
             Ok(plain.map(|(bytes, claim)| Plain { bytes: bytes.into(), decoded, claim }))
