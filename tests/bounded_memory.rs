@@ -3,14 +3,18 @@
 //! waits; what was acknowledged is counted, once.
 //!
 //! A server with its default settings has 512 MiB ([`MEMORY_BYTES`]). Clients append as fast as
-//! they are answered: a minute of it, or half an hour and at least ten times the memory with
-//! `DIPTYCH_LONGTEST=1`. Measured is `RssAnon`, memory that the kernel cannot take back: mapped
-//! files and the page cache are not in it.
+//! they are answered: a minute of it, or with `DIPTYCH_LONGTEST=1` half an hour and at least ten
+//! times the memory; `DIPTYCH_CASES` sets the seconds. Measured is `RssAnon`, memory that the
+//! kernel cannot take back: mapped files and the page cache are not in it.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+#[path = "scale/mod.rs"]
+mod scale;
 #[path = "serving/server.rs"]
 mod server;
+#[path = "stop/mod.rs"]
+mod stop;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,7 +23,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use diptych::limits::{BODY_BYTES_MAX, MEMORY_BYTES};
+use scale::scaled;
 use server::Server;
+use stop::Stop;
 
 const VIEW: &str = "/v1/dataflows/word_count/views/counts";
 const APPENDERS: usize = 4;
@@ -35,12 +41,10 @@ const SUBSCRIBERS: usize = 40;
 const PAGES: usize = 20;
 const UNFINISHED: usize = 60;
 const IDLE: usize = 200;
+/// Seconds of the long run.
+const LONG: u64 = 1800;
 /// How long a busy machine may take for anything that is asked once.
 const PATIENCE: Duration = Duration::from_mins(5);
-
-fn longtest() -> bool {
-    std::env::var_os("DIPTYCH_LONGTEST").is_some()
-}
 
 /// One of the bodies, and how often it says each of its words.
 fn body(number: usize) -> (String, BTreeMap<String, u64>) {
@@ -196,21 +200,19 @@ fn more_than_it_can_take_stays_in_its_memory() {
     let address: SocketAddr = server.url("").trim_start_matches("http://").parse().unwrap();
     let bodies: Vec<_> = (0..BODIES).map(body).collect();
     let texts: Vec<String> = bodies.iter().map(|(text, _)| text.clone()).collect();
-    let length = if longtest() { Duration::from_mins(30) } else { Duration::from_secs(60) };
-    let attackers = std::env::var_os("DIPTYCH_NO_ATTACKERS").is_none();
+    let length = Duration::from_secs(scaled(60, LONG));
     let done = AtomicBool::new(false);
     let most = AtomicU64::new(0);
     let begun = Instant::now();
     let (appended, reads) = std::thread::scope(|scope| {
         let (done, texts, server) = (&done, &texts, &server);
-        if attackers {
-            let changes = format!("{VIEW}/changes");
-            scope.spawn(move || keep(SUBSCRIBERS, done, || stalled(address, &changes)));
-            let page = format!("{VIEW}?limit=10000");
-            scope.spawn(move || keep(PAGES, done, || stalled(address, &page)));
-            scope.spawn(move || keep(UNFINISHED, done, || unfinished(address)));
-            scope.spawn(move || keep(IDLE, done, || connect(address)));
-        }
+        let stop = Stop(done);
+        let changes = format!("{VIEW}/changes");
+        scope.spawn(move || keep(SUBSCRIBERS, done, || stalled(address, &changes)));
+        let page = format!("{VIEW}?limit=10000");
+        scope.spawn(move || keep(PAGES, done, || stalled(address, &page)));
+        scope.spawn(move || keep(UNFINISHED, done, || unfinished(address)));
+        scope.spawn(move || keep(IDLE, done, || connect(address)));
         let appending: Vec<_> = (0..APPENDERS)
             .map(|number| scope.spawn(move || append(server, texts, number, done)))
             .collect();
@@ -225,7 +227,7 @@ fn more_than_it_can_take_stays_in_its_memory() {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        done.store(true, Relaxed);
+        drop(stop);
         let appended: Vec<_> = appending.into_iter().map(|one| one.join().unwrap()).collect();
         (appended, reading.join().unwrap())
     });
@@ -242,10 +244,11 @@ fn more_than_it_can_take_stays_in_its_memory() {
     most.fetch_max(server.anonymous_kib(), Relaxed);
     let refused: u64 = appended.iter().map(|(_, refused, _)| refused).sum();
     let times: u64 = appended.iter().flat_map(|(acknowledged, _, _)| acknowledged).sum();
-    let (most, allowed) = (most.into_inner() >> 10, MEMORY_BYTES as u64 * 11 / 10 >> 20);
+    let (most, allowed) = (most.into_inner() >> 10, (MEMORY_BYTES as u64 * 11 / 10) >> 20);
     println!("{times} MiB appended, {refused} refused, {reads} reads; {most} MiB of {allowed}");
     assert!(most <= allowed, "{most} MiB of {allowed}");
     assert!(times > 0 && reads > 0);
-    assert!(!longtest() || times << 20 >= 10 * MEMORY_BYTES as u64, "not ten times the memory");
+    let long = length.as_secs() >= LONG;
+    assert!(!long || times << 20 >= 10 * MEMORY_BYTES as u64, "not ten times the memory");
     assert!(server.stop().success());
 }
