@@ -5,8 +5,9 @@
 //! about one epoch of one version of one dataflow, and says which; reading never blocks a worker.
 //!
 //! Servers know the serving layer's readers, the log's append and the sources' parsers. They run
-//! on a runtime of their own ([`Servers::start`]), apart from timely's workers. Calls that may
-//! wait for a disk or a computation run on its blocking threads.
+//! on a runtime of their own ([`Servers::start`]), apart from timely's workers and from the
+//! runtime of whoever starts them. Calls that may wait for a disk or a computation run on its
+//! blocking threads.
 //!
 //! Invariants:
 //! - no address but loopback without TLS and credentials;
@@ -40,6 +41,7 @@ mod routes;
 mod run;
 mod site;
 mod sql;
+mod threads;
 mod tls;
 mod turn;
 mod verified;

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
 use super::entry::Entries;
 use super::options::ServersOptions;
 use super::site::Site;
+use super::threads::Threads;
 use super::{http, pg, watched};
 use crate::error::{Error, Result};
 
@@ -26,9 +27,37 @@ pub struct Listeners {
     pub pg: Option<std::net::TcpListener>,
 }
 
-/// The servers that run. Dropping it ends them without finishing requests.
+/// The servers that run, on threads of their own. Dropping it ends them without finishing requests.
+///
+/// Every call may be made on any thread, inside a task of somebody else's tokio runtime too.
+/// Starting waits for nothing but files and the system; [`Servers::stop`] has its thread wait for
+/// the requests under way, where [`Servers::stop_async`] lets other tasks go on.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use diptych::dataflows::word_count;
+/// use diptych::servers::{Servers, ServersOptions};
+/// use diptych::{Definition, ServeOptions, System};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
+/// let system = System::in_memory();
+/// let flows = [Definition::new("word_count", word_count)];
+/// let writer = Arc::new(system.writer()?);
+/// let served = system.serve(&flows, ServeOptions::default().writer(&writer))?;
+/// let site = system.site(&served, &flows, Some(writer))?;
+/// let listen = Some("127.0.0.1:0".parse()?);
+/// let servers = Servers::start(site, &ServersOptions { listen, ..ServersOptions::default() })?;
+/// println!("listening at {:?}", servers.http());
+/// servers.stop_async().await;
+/// served.stop()?;
+/// # Ok(()) })
+/// # }
+/// ```
 pub struct Servers {
-    runtime: Option<Runtime>,
+    threads: Threads,
     stop: watch::Sender<bool>,
     http: Option<SocketAddr>,
     pg: Option<SocketAddr>,
@@ -56,10 +85,7 @@ impl Servers {
         options: &ServersOptions,
         given: Listeners,
     ) -> Result<Servers> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("servers")
-            .enable_all()
-            .build()
+        let threads = Threads::start(Builder::new_multi_thread().thread_name("servers"))
             .map_err(|error| Error::io("starting the servers' runtime", error))?;
         let (stop, stopping) = watch::channel(false);
         let entries = Entries::open(options)?;
@@ -70,7 +96,8 @@ impl Servers {
         let (listeners, tasks) = (Listeners::default(), Vec::new());
         let weak = Arc::downgrade(&site);
         let (http, pg) = (None, None);
-        let mut servers = Servers { runtime: None, stop, http, pg, listeners, tasks, site: weak };
+        let mut servers = Servers { threads, stop, http, pg, listeners, tasks, site: weak };
+        let runtime = servers.threads.handle().clone();
         if let Some(address) = options.listen {
             let (listener, bound, kept) = listen(&runtime, address, given.http)?;
             (servers.http, servers.listeners.http) = (Some(bound), Some(kept));
@@ -86,7 +113,6 @@ impl Servers {
         for watched in entries.watched {
             servers.tasks.push(runtime.spawn(watched::follow(watched, stopping.clone())));
         }
-        servers.runtime = Some(runtime);
         site.watch(options.lag_bound.unwrap_or(crate::limits::LAG_BOUND))?;
         Ok(servers)
     }
@@ -114,32 +140,36 @@ impl Servers {
         Ok(Listeners { http: again(http)?, pg: again(pg)? })
     }
 
-    /// Stops accepting, lets requests under way finish within the grace time, and ends.
+    /// Stops accepting, lets requests under way finish within the grace time, and ends. The thread
+    /// waits for that, which holds up the other tasks of an async one: see
+    /// [`Servers::stop_async`].
     pub fn stop(mut self) {
+        let ending = self.ending();
+        self.threads.wait_for(ending);
+    }
+
+    /// [`Servers::stop`] that holds up no thread; to be awaited in any runtime.
+    pub async fn stop_async(mut self) {
+        let ending = self.ending();
+        // What panics there has nothing left to finish.
+        let _ = self.threads.handle().spawn(ending).await;
+    }
+
+    /// Begins to stop; what is left to wait for, on the servers' own threads.
+    fn ending(&mut self) -> impl Future<Output = ()> + Send + 'static {
         // Where nobody else keeps them, the sockets close with the last accept.
         self.listeners = Listeners::default();
         self.stop.send_replace(true);
-        if let Some(runtime) = self.runtime.take() {
-            let tasks = std::mem::take(&mut self.tasks);
-            runtime.block_on(async {
-                // A task that panicked has nothing left to finish.
-                let all = futures::future::join_all(tasks);
-                if tokio::time::timeout(crate::limits::SERVER_GRACE, all).await.is_err() {
-                    tracing::warn!("some requests were not finished in time and are cut off");
-                }
-            });
-            runtime.shutdown_background();
-        }
-        if let Some(site) = self.site.upgrade() {
-            site.unwatch();
-        }
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        let (tasks, site) = (std::mem::take(&mut self.tasks), Weak::clone(&self.site));
+        async move {
+            // A task that panicked has nothing left to finish.
+            let all = futures::future::join_all(tasks);
+            if tokio::time::timeout(crate::limits::SERVER_GRACE, all).await.is_err() {
+                tracing::warn!("some requests were not finished in time and are cut off");
+            }
+            // It may wait for a disk.
+            let unwatch = move || site.upgrade().iter().for_each(|site| site.unwatch());
+            let _ = tokio::task::spawn_blocking(unwatch).await;
         }
     }
 }
@@ -147,7 +177,7 @@ impl Drop for Servers {
 /// A socket that listens: the one that is given, or a new one. It comes twice: to accept from, and
 /// to keep.
 fn listen(
-    runtime: &Runtime,
+    runtime: &Handle,
     address: SocketAddr,
     given: Option<std::net::TcpListener>,
 ) -> Result<(TcpListener, SocketAddr, std::net::TcpListener)> {
@@ -164,7 +194,7 @@ fn listen(
     Ok((TcpListener::from_std(again).map_err(failed)?, bound, socket))
 }
 
-fn bind(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener> {
+fn bind(runtime: &Handle, address: SocketAddr) -> Result<TcpListener> {
     let failed = |error| {
         Error::io(format!("listening at {address}"), error)
             .remedy("choose another address; port 0 takes a free one")

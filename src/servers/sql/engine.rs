@@ -14,7 +14,7 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::SqlError;
@@ -24,6 +24,7 @@ use super::fault;
 use super::session::Session;
 use crate::limits;
 use crate::servers::site::Site;
+use crate::servers::threads::Threads;
 
 /// Answers SQL from a site. Clones share everything, and so do engines of one site.
 #[derive(Clone)]
@@ -48,17 +49,6 @@ pub(super) struct Core {
 struct Ready {
     state: SessionState,
     threads: Threads,
-}
-
-/// A runtime that can be dropped on any thread.
-struct Threads(Option<Runtime>);
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 impl Engine {
@@ -106,10 +96,7 @@ impl Core {
 
     /// The threads that statements run on.
     pub(super) fn threads(&self) -> Result<Handle, SqlError> {
-        match &self.ready()?.threads.0 {
-            Some(runtime) => Ok(runtime.handle().clone()),
-            None => unreachable!("the runtime is taken when it is dropped"),
-        }
+        Ok(self.ready()?.threads.handle().clone())
     }
 
     /// Waits for a turn to run a statement.
@@ -155,16 +142,15 @@ impl Ready {
             .with_runtime_env(environment)
             .with_default_features()
             .build();
-        let threads = tokio::runtime::Builder::new_multi_thread()
+        let mut threads = Builder::new_multi_thread();
+        threads
             .worker_threads(cores)
             .thread_name("sql")
             .thread_stack_size(limits::SQL_STACK_BYTES)
-            .on_thread_start(crate::io::give_way)
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                SqlError::new("58030", format!("starting threads for SQL: {error}"))
-            })?;
-        Ok(Ready { state, threads: Threads(Some(threads)) })
+            .on_thread_start(crate::io::give_way);
+        let threads = Threads::start(&mut threads).map_err(|error| {
+            SqlError::new("58030", format!("starting threads for SQL: {error}"))
+        })?;
+        Ok(Ready { state, threads })
     }
 }
