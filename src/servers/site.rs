@@ -159,16 +159,10 @@ impl Site {
     /// Answers for what was deployed, too.
     ///
     /// # Errors
-    /// When there is no room for more dataflows or streams, or a thread cannot be started.
+    /// When a thread cannot be started.
     pub fn deployed(&self, deployed: &Deployed) -> Result<()> {
-        let full = || {
-            let message = format!("there is no room for dataflow {:?}", deployed.dataflow);
-            Error::new(Kind::Stopped, message).remedy("restart the process")
-        };
         for stream in &deployed.streams {
-            if !self.streams.add(stream.clone(), |known| known.name == stream.name) {
-                return Err(full());
-            }
+            self.streams.add(stream.clone(), |known| known.name == stream.name);
         }
         let names: Vec<_> = deployed.streams.iter().map(|stream| stream.name.clone()).collect();
         if let Some(flow) = self.flows.iter().find(|flow| flow.name == deployed.dataflow) {
@@ -177,8 +171,8 @@ impl Site {
             return Ok(());
         }
         let flow = Flow::new(&deployed.dataflow, names, Arc::clone(&deployed.serving))?;
-        let known = |flow: &Flow| flow.name == deployed.dataflow;
-        if self.flows.add(flow, known) { Ok(()) } else { Err(full()) }
+        self.flows.add(flow, |known| known.name == deployed.dataflow);
+        Ok(())
     }
 
     /// The dataflow called `name`.
