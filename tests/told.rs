@@ -92,7 +92,7 @@ fn a_failed_sync_is_told_by_a_library_that_goes_on() {
 #[test]
 fn appends_that_wait_for_a_disk_that_does_not_answer_are_told() {
     let hangs = Arc::new(AtomicBool::new(false));
-    let disk = Hanging::new(SimDisk::new(), Arc::clone(&hangs));
+    let disk = Hanging::new(SimDisk::new(), &hangs, &Arc::default());
     let house = House::open(Arc::new(disk), &[counted("hanging", |_| ())]);
     house.say("one").unwrap();
     house.channels.are_quiet();

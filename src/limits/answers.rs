@@ -12,6 +12,10 @@ pub const ANSWER_BYTES_FREE: usize = 4 << 10;
 /// Pages that are made at once on threads that may wait for a disk: each holds rows and their text.
 pub const PAGES_MADE_MAX: usize = 16;
 
+/// Reads of the log for requests that are under way at once: what waits for a disk that does not
+/// answer are so many threads, whatever the number of clients.
+pub const LOG_READS_MAX: usize = 16;
+
 /// Bytes of the rows of several keys in one answer, which has no second page.
 pub const KEYS_BYTES_MAX: usize = 8 << 20;
 

@@ -28,6 +28,8 @@ use crate::time::{Branches, Epoch};
 pub struct Reader {
     dir: Dir,
     view: Mutex<View>,
+    /// The handle that is in the view, which a look at the disk keeps locked.
+    branches: Branches,
     least_clocks: Mutex<LeastClocks>,
 }
 
@@ -51,8 +53,9 @@ impl Reader {
     /// Missing if there is none; damage; a newer format; whatever the disk reports.
     pub fn open(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Reader> {
         let dir = Dir::new(disk, dir.as_ref());
-        let view = Mutex::new(View::load(&dir)?);
-        Ok(Reader { dir, view, least_clocks: Mutex::default() })
+        let view = View::load(&dir)?;
+        let branches = view.branches.clone();
+        Ok(Reader { dir, view: Mutex::new(view), branches, least_clocks: Mutex::default() })
     }
 
     pub(super) fn view(&self) -> MutexGuard<'_, View> {
@@ -116,7 +119,7 @@ impl Reader {
 
     /// Who wrote which epochs, kept up to date by every look at the log's end.
     pub fn branches(&self) -> Branches {
-        self.view().branches.clone()
+        self.branches.clone()
     }
 
     /// What tells the history below the frontier `upper` from that of any other log: the frontier,

@@ -9,7 +9,7 @@ use super::http::{Counting, Requests};
 use super::newcomers::Newcomers;
 use super::replays::Replays;
 use crate::error::{Error, Kind, Result};
-use crate::limits::{FEED_READS_MAX, SUBSCRIPTIONS_MAX};
+use crate::limits::{FEED_READS_MAX, LOG_READS_MAX, SUBSCRIPTIONS_MAX};
 
 /// What clients have under way.
 pub struct Load {
@@ -18,6 +18,8 @@ pub struct Load {
     pub(super) newcomers: Newcomers,
     /// Turns of reads for subscribers that take their time.
     pub(super) reads: Arc<Semaphore>,
+    /// Turns of reads of the log for requests.
+    pub(super) log_reads: Arc<Semaphore>,
     /// Counted answers, once there is a router.
     pub(super) requests: OnceLock<Arc<Requests>>,
     /// Lines of standard input that were no records and were skipped.
@@ -32,6 +34,7 @@ impl Default for Load {
             subscriptions: Arc::default(),
             newcomers: Newcomers::default(),
             reads: Arc::new(Semaphore::new(FEED_READS_MAX)),
+            log_reads: Arc::new(Semaphore::new(LOG_READS_MAX)),
             requests: OnceLock::new(),
             skipped_lines: Arc::default(),
             stopping: watch::Sender::new(false),

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::AcquireError;
 
 use super::replays::Span;
 use super::site::{Flow, Site};
 use crate::error::{Error, Kind, Result};
 use crate::limits::READ_WAIT;
-use crate::log::AtTime;
+use crate::log::{AtTime, Reader};
 use crate::serving::{Read, Snapshot};
 use crate::time::{At, Epoch};
 
@@ -110,14 +110,12 @@ impl Site {
         at: i64,
         patience: Duration,
     ) -> Result<Arc<Snapshot>> {
-        let reader = Arc::clone(&self.reader);
         if flow.serving.index().is_stale() {
-            let reader = Arc::clone(&reader);
-            let there = blocking(move || reader.at_time(at, reader.upper()?)).await?;
+            let there = self.read_log(move |log| log.at_time(at, log.upper()?)).await?;
             self.caught_up(flow, there.epoch.unwrap_or(0), patience).await?;
         }
         let below = flow.serving.index().frontier();
-        let AtTime { epoch, jumped } = blocking(move || reader.at_time(at, below)).await?;
+        let AtTime { epoch, jumped } = self.read_log(move |log| log.at_time(at, below)).await?;
         let Some(epoch) = epoch else {
             return Err(Error::new(Kind::Missing, "no epoch is as old as that time")
                 .remedy("ask for a later time, or for an epoch by its number"));
@@ -176,15 +174,13 @@ impl Site {
             return Ok(());
         }
         // Another writer may have begun since the log was last looked at.
-        let reader = Arc::clone(&self.reader);
-        blocking(move || reader.upper()).await?;
+        self.read_log(Reader::upper).await?;
         branches.check(at)
     }
 
     /// Refuses to wait for an epoch that nobody was told of.
     async fn check_sealed(&self, epoch: Epoch) -> Result<()> {
-        let reader = Arc::clone(&self.reader);
-        let upper = blocking(move || reader.upper()).await?;
+        let upper = self.read_log(Reader::upper).await?;
         if epoch < upper {
             return Ok(());
         }
@@ -197,8 +193,8 @@ impl Site {
 
     /// Why an epoch at or beyond the frontier is not answered at.
     async fn not_visible(&self, flow: &Flow, epoch: Epoch) -> Error {
-        let (reader, index) = (Arc::clone(&self.reader), flow.serving.index());
-        let log = blocking(move || Ok((reader.lower(), reader.upper()?))).await;
+        let index = flow.serving.index();
+        let log = self.read_log(|log| Ok((log.lower(), log.upper()?))).await;
         let ((lower, end), upper) = match log {
             Ok(log) => (log, index.frontier()),
             Err(error) => return error,
@@ -212,6 +208,16 @@ impl Site {
         let name = &flow.name;
         let message = format!("readers of {name:?} do not see epoch {epoch} yet: upper is {upper}");
         Error::new(Kind::Missing, message).remedy("wait for it with at_least, or ask again")
+    }
+
+    /// Reads the log on a thread that may wait for its disk, when it is its turn.
+    pub(super) async fn read_log<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let reader = Arc::clone(&self.reader);
+        let turn = Arc::clone(&self.load.log_reads).acquire_owned();
+        blocking_in_turn(turn, move || read(&reader)).await
     }
 
     async fn recomputed(&self, flow: &Flow, epoch: Epoch) -> Result<Arc<Snapshot>> {
@@ -256,13 +262,13 @@ pub(super) async fn blocking<T: Send + 'static>(
     })
 }
 
-/// [`blocking`], when it is its turn: so many at once as `turns` has.
-pub(super) async fn blocking_in_turn<T: Send + 'static>(
-    turns: &'static Semaphore,
+/// [`blocking`], when `turn` has come.
+pub(super) async fn blocking_in_turn<T: Send + 'static, P: Send + 'static>(
+    turn: impl Future<Output = std::result::Result<P, AcquireError>>,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     // Never closed.
-    let turn = turns.acquire().await.ok();
+    let turn = turn.await.ok();
     blocking(move || {
         // Whoever asked may be gone: the turn ends with the work.
         let _turn = turn;

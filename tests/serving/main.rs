@@ -3,6 +3,9 @@
 mod appends;
 mod asking;
 mod framing;
+#[path = "../told/hanging.rs"]
+mod hanging;
+mod hanging_disk;
 mod keys;
 mod long_keys;
 mod metrics;

@@ -1,4 +1,4 @@
-//! A disk that does not answer syncs for a while.
+//! A disk that does not answer for a while: syncs, or reads.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +12,21 @@ use diptych::io::{Disk, File, Lock, Open, SimDisk};
 #[derive(Debug)]
 pub(crate) struct Hanging {
     disk: SimDisk,
-    hangs: Arc<AtomicBool>,
+    syncs: Arc<AtomicBool>,
+    reads: Arc<AtomicBool>,
+}
+
+fn wait(hangs: &AtomicBool) {
+    while hangs.load(SeqCst) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 impl Hanging {
-    pub(crate) fn new(disk: SimDisk, hangs: Arc<AtomicBool>) -> Hanging {
-        Hanging { disk, hangs }
+    /// Syncs do not end while `syncs` is true, and files are not opened to be read while `reads`
+    /// is.
+    pub(crate) fn new(disk: SimDisk, syncs: &Arc<AtomicBool>, reads: &Arc<AtomicBool>) -> Hanging {
+        Hanging { disk, syncs: Arc::clone(syncs), reads: Arc::clone(reads) }
     }
 }
 
@@ -26,10 +35,14 @@ impl Disk for Hanging {
         self.disk.make_dir(dir)
     }
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
+        if how == Open::Read {
+            wait(&self.reads);
+        }
         let file = self.disk.open(path, how)?;
-        Ok(Box::new(HangingFile { file, hangs: Arc::clone(&self.hangs) }))
+        Ok(Box::new(HangingFile { file, hangs: Arc::clone(&self.syncs) }))
     }
     fn map(&self, path: &Path) -> Result<Buffer> {
+        wait(&self.reads);
         self.disk.map(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -72,9 +85,7 @@ impl File for HangingFile {
         self.file.truncate(len)
     }
     fn sync_data(&self) -> Result<()> {
-        while self.hangs.load(SeqCst) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait(&self.hangs);
         self.file.sync_data()
     }
     fn is_at(&self, path: &Path) -> Result<bool> {

@@ -90,7 +90,7 @@ pub(super) async fn made<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     static MAKING: Semaphore = Semaphore::const_new(PAGES_MADE_MAX);
-    blocking_in_turn(&MAKING, work).await
+    blocking_in_turn(MAKING.acquire(), work).await
 }
 
 /// The JSON text as a response; that there is no room for it, if there is none.

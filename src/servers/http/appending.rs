@@ -78,7 +78,7 @@ impl Wanted {
         let streams: Vec<_> = append.batches.iter().map(|(name, _)| Arc::clone(name)).collect();
         site.admit(writer, &streams)?;
         if let Some(Producer { id, sequence: 0 }) = &append.producer
-            && writer.next_sequence(id) == 0
+            && is_new(site, writer, id).await?
             && !site.load.newcomers.admit(pass.map(|Extension(pass)| pass))
         {
             return Err(too_many_producers());
@@ -148,7 +148,7 @@ pub(super) async fn records<T: Send + 'static>(
     read: impl FnOnce(&Bytes) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     if body.was_encoded() || body.bytes.len() > APPEND_INLINE_BYTES {
-        blocking_in_turn(&PARSING, move || read(&body.bytes)).await
+        blocking_in_turn(PARSING.acquire(), move || read(&body.bytes)).await
     } else {
         read(&body.bytes)
     }
@@ -166,6 +166,14 @@ fn producer(query: &Query<'_>) -> Result<Option<(String, u64)>> {
                 .remedy("exactly-once appends need producer and sequence, others none of them"))
         }
     }
+}
+
+/// Has this producer never appended? Who commits keeps the table of producers to itself until the
+/// disk has answered.
+async fn is_new(site: &Site, writer: &Arc<Writer>, id: &str) -> Result<bool> {
+    let (writer, id) = (Arc::clone(writer), id.to_owned());
+    let turn = Arc::clone(&site.load.log_reads).acquire_owned();
+    blocking_in_turn(turn, move || Ok(writer.next_sequence(&id) == 0)).await
 }
 
 fn too_many_producers() -> Problem {

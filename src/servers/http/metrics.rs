@@ -13,7 +13,6 @@ use super::{Problem, Routes, problem};
 use crate::error::Result;
 use crate::io::{Clock, RealClock, cpu_time, resident_bytes};
 use crate::servers::ConcernKind;
-use crate::servers::mode::blocking;
 use crate::servers::site::Site;
 use crate::serving::{IndexStatus, VerifiedStatus, ViewStatus};
 use crate::time::Epoch;
@@ -28,7 +27,8 @@ pub(super) fn routes() -> Routes {
     (status = 400, description = "It takes no parameters", body = problem::Body,
      content_type = "application/problem+json")))]
 async fn metrics(State(site): State<Arc<Site>>, _: NoQuery) -> Result<impl IntoResponse, Problem> {
-    let text = blocking(move || Ok(exposed(&site))).await?;
+    let exposing = Arc::clone(&site);
+    let text = site.read_log(move |_| Ok(exposed(&exposing))).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 

@@ -206,11 +206,18 @@ impl Lines {
     }
 
     /// The next bytes, as much as a page; none after the last line.
-    #[expect(clippy::unused_async, reason = "a stream asks for a future; reading is quick")]
-    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Lines)> {
+    async fn next(self) -> Option<(Result<Bytes, Infallible>, Lines)> {
         if self.over {
             return None;
         }
+        if self.snapshot.is_stored() {
+            // Without its last line the answer is not whole.
+            return made(move || Ok(self.chunk())).await.ok();
+        }
+        Some(self.chunk())
+    }
+
+    fn chunk(mut self) -> (Result<Bytes, Infallible>, Lines) {
         let mut out = Vec::new();
         if !std::mem::replace(&mut self.begun, true) {
             About::of(&self.flow, &self.snapshot).write(&mut out);
@@ -226,7 +233,7 @@ impl Lines {
             self.over = true;
             format!("\n{}\n", json!({ "error": full.to_string(), "rows": self.rows })).into()
         });
-        Some((Ok(chunk), self))
+        (Ok(chunk), self)
     }
 
     fn page(&mut self, out: &mut Vec<u8>) -> Result<()> {

@@ -14,7 +14,6 @@ use super::query::NoQuery;
 use super::{Problem, Routes, problem};
 use crate::error::Result;
 use crate::servers::Concern;
-use crate::servers::mode::blocking;
 use crate::servers::site::{Flow, Site};
 use crate::serving::IndexStatus;
 use crate::time::Epoch;
@@ -144,10 +143,9 @@ struct ViewStatus {
          content_type = "application/problem+json"),
     ))]
 async fn status(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {
-    let reader = Arc::clone(&site.reader);
     let asked = Arc::clone(&site);
     // A log that cannot be read is among the concerns.
-    let log = blocking(move || Ok((reader.lower(), asked.log_end(), reader.streams())));
+    let log = site.read_log(move |log| Ok((log.lower(), asked.log_end(), log.streams())));
     let (lower, upper, streams) = log.await?;
     let streams = streams.into_iter();
     let streams =

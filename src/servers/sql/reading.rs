@@ -16,7 +16,7 @@ use super::stream_table::StreamTable;
 use super::view_table::ViewTable;
 use crate::error::{Error, Kind};
 use crate::log::AtTime;
-use crate::servers::mode::{Mode, blocking};
+use crate::servers::mode::Mode;
 use crate::servers::site::Site;
 use crate::serving::Snapshot;
 use crate::time::{At, Epoch};
@@ -102,9 +102,11 @@ impl Reading {
                 Some(upper) => upper,
                 None => log_upper(site, mode, &notices).await?,
             };
+            let version = site.read_log(|log| Ok(log.identity())).await;
+            let version = version.map_err(|error| fault::of_own(&error))?;
             epochs.push(ReadAt {
                 dataflow: "streams".into(),
-                version: site.reader.identity(),
+                version,
                 epoch: streams_upper.checked_sub(1),
                 branch: site.reader.branches().before(streams_upper),
             });
@@ -142,8 +144,7 @@ async fn log_upper(site: &Site, mode: Mode, notices: &Notices) -> Result<Epoch, 
     if let Mode::AsOf(at) | Mode::AtLeast(at, _) = mode {
         site.check_history(at).await.map_err(|error| fault::of_own(&error))?;
     }
-    let reader = Arc::clone(&site.reader);
-    let upper = blocking(move || {
+    let upper = site.read_log(move |reader| {
         let upper = reader.upper()?;
         Ok(match mode {
             Mode::AsOf(At { epoch, .. }) if epoch >= upper || epoch < reader.lower() => {

@@ -31,6 +31,7 @@ use super::view_scan::batch;
 use super::view_table::{external, reading};
 use crate::limits::SQL_BLOCK_ROWS;
 use crate::log::{Chunk, Epochs, Part, Reader};
+use crate::servers::mode::blocking;
 use crate::servers::site::Stream;
 use crate::time::Epoch;
 
@@ -86,19 +87,20 @@ impl TableProvider for StreamTable {
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let upper = reading(state)?.streams_upper;
-        let (mut lower, mut end) = (self.reader.lower(), upper);
+        let (mut lower, mut end) = (0, upper);
         for (least, most) in filters.iter().filter_map(epochs) {
             lower = lower.max(least);
             end = end.min(most.saturating_add(1));
         }
-        let mut parts = Vec::new();
-        if lower < end {
-            let reader = Arc::clone(&self.reader);
-            let all =
-                crate::servers::mode::blocking(move || reader.standing(lower, end, upper)).await;
-            parts = all.map_err(external)?;
-            parts.retain(|part| **part.stream() == *self.name);
-        }
+        let reader = Arc::clone(&self.reader);
+        let found = blocking(move || {
+            let lower = lower.max(reader.lower());
+            let empty = lower >= end;
+            let parts = if empty { Vec::new() } else { reader.standing(lower, end, upper)? };
+            Ok((lower, parts))
+        });
+        let (lower, mut parts) = found.await.map_err(external)?;
+        parts.retain(|part| **part.stream() == *self.name);
         let wanted: Vec<usize> = match projection {
             Some(wanted) => wanted.clone(),
             None => (0..self.schema.fields().len()).collect(),

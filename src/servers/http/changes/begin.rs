@@ -7,6 +7,7 @@ use serde_json::json;
 use super::feed::{End, Feed, Next};
 use crate::error::Result;
 use crate::limits::{FEED_BYTES, READ_ROWS_INLINE, SCAN_CHUNK_ROWS};
+use crate::log::Reader;
 use crate::row::ByteRange;
 use crate::serving::{Cursor, Index, Read, Row};
 use crate::time::Epoch;
@@ -16,7 +17,7 @@ impl Feed {
     pub(super) async fn snapshot(&mut self, reason: &str) -> Result<Next, End> {
         let index = self.served().await?;
         let view = index.view(&self.view)?;
-        let snapshot = index.snapshot(Read::Latest)?;
+        let snapshot = Arc::new(index.snapshot(Read::Latest)?);
         let epoch = snapshot.epoch();
         let told = json!({
             "dataflow": self.flow().name,
@@ -30,9 +31,11 @@ impl Feed {
         let mut cursor = None;
         loop {
             snapshot.renew()?;
-            // Short enough for a thread that serves many.
+            // Short enough for a thread that serves many, if it is in memory.
             let most = self.chunk_rows(READ_ROWS_INLINE);
-            let page = snapshot.page(view, &ByteRange::all(), cursor.as_ref(), most)?;
+            let (read, from) = (Arc::clone(&snapshot), cursor.take());
+            let read = move || read.page(view, &ByteRange::all(), from.as_ref(), most);
+            let page = if snapshot.is_stored() { self.apart(read).await? } else { read()? };
             if !page.rows.is_empty() {
                 self.events.snapshot(&schema, epoch, &page.rows)?;
                 self.measure(page.rows.len());
@@ -59,7 +62,7 @@ impl Feed {
             let index = self.flow().serving.index();
             let upper = index.frontier();
             let failed = self.site.history.failure(&self.flow().name).is_some();
-            let there = upper > 0 || self.site.reader.upper()? == 0;
+            let there = upper > 0 || self.site.read_log(Reader::upper).await? == 0;
             if failed || (there && !index.is_stale()) {
                 return Ok(index);
             }

@@ -23,7 +23,7 @@ use crate::limits::{
 use crate::row::RowSchema;
 use crate::servers::http::Problem;
 use crate::servers::load::Subscription;
-use crate::servers::mode::blocking;
+use crate::servers::mode::blocking_in_turn;
 use crate::servers::replays::{Pending, Span};
 use crate::servers::site::{Flow, Site};
 use crate::serving::{Change, Changes, Index, Part, Token};
@@ -241,12 +241,7 @@ impl Feed {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let turn = Arc::clone(&self.site.load.reads).acquire_owned().await;
-        blocking(move || {
-            let _turn = turn;
-            work()
-        })
-        .await
+        blocking_in_turn(Arc::clone(&self.site.load.reads).acquire_owned(), work).await
     }
 
     /// Sends changes; an id goes with each epoch that is whole.

@@ -17,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::query::{Query, segment};
 use super::{Problem, Routes};
 use crate::error::{Error, Kind, Result};
+use crate::log::Reader;
 use crate::servers::replays::Span;
 use crate::servers::site::Site;
 use crate::serving::Token;
@@ -67,7 +68,7 @@ async fn changes(
         })?;
     let next = match from {
         None => Next::Snapshot("no token was given".to_owned()),
-        Some(from) => resumed(&site, flow, &view, from)?,
+        Some(from) => resumed(&site, flow, &view, from).await?,
     };
     let (feed, reader) = Feed::new(site, flow, view, place);
     tokio::spawn(feed.run(next));
@@ -85,7 +86,7 @@ async fn changes(
 }
 
 /// Where a subscriber goes on that has seen everything below a token.
-fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Next> {
+async fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Next> {
     let flow = &site.flows[flow];
     let index = flow.serving.index();
     let token = match from.parse() {
@@ -96,11 +97,15 @@ fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Next> {
     if let Some(reason) = index.refusal(&token) {
         return Ok(Next::Snapshot(reason));
     }
-    let (epoch, end) = (token.epoch, site.reader.upper()?.max(index.frontier()));
-    if epoch > end {
-        let message = format!("epoch {epoch} is to come: the log holds the epochs [0, {end})");
-        return Err(Error::new(Kind::Missing, message)
-            .remedy(format!("give an epoch up to {end}, or none to begin with a snapshot")));
+    let epoch = token.epoch;
+    // What readers see is in the log.
+    if epoch > index.frontier() {
+        let end = site.read_log(Reader::upper).await?.max(index.frontier());
+        if epoch > end {
+            let message = format!("epoch {epoch} is to come: the log holds the epochs [0, {end})");
+            return Err(Error::new(Kind::Missing, message)
+                .remedy(format!("give an epoch up to {end}, or none to begin with a snapshot")));
+        }
     }
     match index.changes(index.view(view)?, epoch) {
         Ok(changes) => Ok(Next::Live(changes)),
