@@ -3,11 +3,17 @@
 //! [`caught`] is for code that is not ours and works on values of its own: a user's function, in
 //! the linear front and behind it, Arrow's decoders on bytes that are damaged in spite of a right
 //! checksum.
+//!
+//! What a process says when it ends by a panic is one line of ours. The text of a panic of the
+//! engine and its backtrace come below that line, and only when `RUST_BACKTRACE` asks for them.
 
 use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::sync::Once;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, Once, PoisonError};
 
 use crate::harmless::harmless;
 use crate::limits::PANIC_MESSAGE_BYTES;
@@ -15,8 +21,22 @@ use crate::limits::PANIC_MESSAGE_BYTES;
 thread_local! {
     static CATCHING: Cell<bool> = const { Cell::new(false) };
     static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
-    static WORKER_OF: Cell<Option<&'static str>> = const { Cell::new(None) };
+    static WORKER_OF: RefCell<Option<String>> = const { RefCell::new(None) };
+    static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
 }
+
+/// Says what code that is not ours works on: dataflow and epoch.
+pub(crate) type Place = Rc<dyn Fn() -> String>;
+
+/// The last panic that was caught, with its backtrace, when backtraces are asked for.
+static LAST: Mutex<Option<(String, Backtrace)>> = Mutex::new(None);
+
+/// Does the process belong to our command line?
+static IS_OURS: AtomicBool = AtomicBool::new(false);
+
+/// What Rust says before it aborts a process because a panic cannot unwind.
+const CANNOT_UNWIND: [&str; 2] =
+    ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
 
 /// Runs `logic`; a panic comes back as its message and source location, and is not printed. What
 /// `logic` has changed outside itself may be half done: the caller throws it away.
@@ -36,9 +56,30 @@ pub(crate) fn caught<T>(logic: impl FnOnce() -> T) -> Result<T, String> {
     outcome
 }
 
+/// [`caught`], where a panic that cannot be caught ends the process: that names `place`.
+pub(crate) fn caught_at<T>(place: &Place, logic: impl FnOnce() -> T) -> Result<T, String> {
+    let before = PLACE.replace(Some(Rc::clone(place)));
+    let outcome = caught(logic);
+    PLACE.set(before);
+    outcome
+}
+
+/// The text and the backtrace of the last panic that was caught; none unless they are asked for.
+pub(crate) fn last() -> Option<String> {
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+    last.map(|(text, trace)| format!("{text}\n{trace}"))
+}
+
+/// From now on a panic of any thread is told in one line, as other errors are: the process is our
+/// command line's.
+pub(crate) fn tell_in_lines() {
+    IS_OURS.store(true, Relaxed);
+    install_hook();
+}
+
 /// From now on a panic of this thread that is not [`caught`] aborts the process, after naming
 /// `what`.
-pub(crate) fn abort_on_panic(what: &'static str) {
+pub(crate) fn abort_on_panic(what: String) {
     install_hook();
     WORKER_OF.set(Some(what));
 }
@@ -48,25 +89,77 @@ fn install_hook() {
     ONCE.call_once(|| {
         let default = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            if CANNOT_UNWIND.contains(&message(info.payload())) {
+                abort(&unstoppable(), &describe(info));
+            }
             if CATCHING.get() {
-                CAUGHT.set(Some(describe(info)));
+                keep(&describe(info));
                 return;
             }
-            match WORKER_OF.get() {
+            match WORKER_OF.take() {
+                Some(what) => abort(&outside(&what), &describe(info)),
+                None if IS_OURS.load(Relaxed) => {
+                    let thread = std::thread::current();
+                    let (name, panic) = (thread.name().unwrap_or("without a name"), describe(info));
+                    tell(&format!("thread {name:?} panicked: {panic} (report this)"));
+                    show(&panic, &Backtrace::capture());
+                }
                 None => default(info),
-                Some(what) => abort(what, &describe(info)),
             }
         }));
     });
 }
 
-fn abort(what: &str, panic: &str) -> ! {
-    eprintln!("error: a worker of {what} panicked, outside of all dataflows: {panic}");
-    eprintln!(
-        "the process stops, because its other workers would wait for ever; what was acknowledged \
-         is in the log: start again, and report this"
-    );
+/// Keeps the text of a panic for who catches it, and its backtrace if they are asked for.
+fn keep(panic: &str) {
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        let last = (panic.to_owned(), trace);
+        *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+    }
+    CAUGHT.set(Some(panic.to_owned()));
+}
+
+fn outside(what: &str) -> String {
+    format!(
+        "a worker of {what} panicked outside of all dataflows: the process stops, because its \
+         other workers would wait for ever (what was acknowledged is in the log: start again, and \
+         report what RUST_BACKTRACE=1 shows)"
+    )
+}
+
+fn unstoppable() -> String {
+    // Not while it is being changed.
+    let place = PLACE.with(|place| place.try_borrow().ok().and_then(|place| place.clone()));
+    let place = place.map_or_else(|| "here".to_owned(), |place| place());
+    let panic = CAUGHT.with(|caught| caught.try_borrow().ok().and_then(|caught| caught.clone()));
+    let panic = panic.map_or_else(String::new, |panic| format!(": {panic}"));
+    format!(
+        "{place}: what a panic drops panicked, too, which ends the process{panic} (mend the \
+         destructor, or retract the event; the log is intact; RUST_BACKTRACE=1 shows where)"
+    )
+}
+
+fn abort(error: &str, panic: &str) -> ! {
+    tell(error);
+    show(panic, &Backtrace::capture());
     std::process::abort();
+}
+
+/// Says an error: to the log, if the process keeps one.
+fn tell(error: &str) {
+    if tracing::enabled!(tracing::Level::ERROR) {
+        tracing::error!("{error}");
+    } else {
+        eprintln!("error: {error}");
+    }
+}
+
+/// What comes below the error, if it is asked for.
+fn show(panic: &str, trace: &Backtrace) {
+    if trace.status() == BacktraceStatus::Captured {
+        eprintln!("{panic}\n{trace}");
+    }
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
@@ -129,5 +222,79 @@ mod tests {
             panic!("outer")
         });
         assert!(outcome.is_err_and(|said| said.starts_with("outer (at ")));
+    }
+
+    /// What a process says that ends so; it is this test, started once more.
+    fn last_words(how: &str, backtrace: &str) -> String {
+        let program = std::env::current_exe().expect("this program");
+        let output = std::process::Command::new(program)
+            .args(["--exact", "panics::tests::ends_in_a_process_of_its_own", "--nocapture"])
+            .env("DIPTYCH_ENDS", how)
+            .env("RUST_BACKTRACE", backtrace)
+            .env_remove("RUST_LIB_BACKTRACE")
+            .output();
+        let output = output.expect("it runs");
+        assert!(!output.status.success(), "{how}: {output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    }
+
+    #[test]
+    fn ends_in_a_process_of_its_own() {
+        struct Explosive;
+        impl Drop for Explosive {
+            fn drop(&mut self) {
+                panic!("the destructor");
+            }
+        }
+        match std::env::var("DIPTYCH_ENDS").as_deref() {
+            Ok("engine") => {
+                abort_on_panic("the batch layer of \"bank\"".to_owned());
+                panic!("the \u{1b}[31mengine\nand more");
+            }
+            Ok("destructor") => {
+                let place: Place = Rc::new(|| "dataflow \"bank\", at most at epoch 7".to_owned());
+                let outcome: Result<(), _> = caught_at(&place, || {
+                    let _explosive = Explosive;
+                    panic!("the function")
+                });
+                panic!("it came back: {outcome:?}");
+            }
+            Ok("ours") => {
+                tell_in_lines();
+                panic!("a \u{1b}[31mpart\nand more");
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_last_line_is_ours_and_the_rest_is_shown_when_asked_for() {
+        let engine = ["a worker of the batch layer of \"bank\" panicked", "start again"];
+        let destructor = ["dataflow \"bank\", at most at epoch 7: ", "the destructor (at src/"];
+        for (how, words, shown) in [
+            ("engine", engine, "the \\u{1b}[31mengine\\nand more (at src/panics.rs"),
+            ("destructor", destructor, "panic in a destructor"),
+        ] {
+            let said = last_words(how, "0");
+            let lines: Vec<&str> = said.lines().collect();
+            let [line] = lines[..] else { panic!("{how}: {said}") };
+            assert!(line.starts_with("error: ") && line.ends_with(')'), "{how}: {said}");
+            assert!(words.iter().all(|word| line.contains(word)), "{how}: {said}");
+            let said = last_words(how, "1");
+            assert!(said.starts_with(line), "{how}: {said}");
+            let below = &said[line.len()..];
+            assert!(below.contains(shown) && below.lines().count() > 5, "{how}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_panic_elsewhere_is_one_line_of_a_process_of_ours() {
+        let said = last_words("ours", "0");
+        let first = said.lines().next().expect("a line");
+        assert!(
+            first.starts_with("error: thread ")
+                && first.contains("panicked: a \\u{1b}[31mpart\\nand more (at "),
+            "{said}"
+        );
     }
 }

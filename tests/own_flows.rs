@@ -38,6 +38,27 @@ fn reckless(df: &mut Dataflow) {
     df.view("sums", sums).columns(&["place", "sum"]);
 }
 
+/// What it holds while it panics panics, too.
+struct Explosive;
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        assert!(!std::thread::panicking(), "what a panic drops");
+    }
+}
+
+/// Panics behind the accumulation at absolute zero, in a way that nobody can catch.
+fn violent(df: &mut Dataflow) {
+    let readings = df.events::<Reading>("readings");
+    let sums = readings.map(|reading| (reading.place.to_owned(), reading.celsius)).sum("sums");
+    let sums = sums.map(|(place, sum)| {
+        let _held = Explosive;
+        assert!(sum > -274, "no such sum: {sum}");
+        (place, sum)
+    });
+    df.view("sums", sums).columns(&["place", "sum"]);
+}
+
 /// Panics while it is drawn.
 fn undrawn(_: &mut Dataflow) {
     panic!("I cannot be drawn");
@@ -89,7 +110,9 @@ fn main() -> ExitCode {
     match std::env::var("DIPTYCH_OWN_FLOWS").as_deref() {
         Ok("later") => return diptych::main([("careful", later::careful)]),
         Ok("undrawn") => return diptych::main([("undrawn", undrawn)]),
-        Ok(_) => return diptych::main(diptych::flows![careless, reckless, careful, facts]),
+        Ok(_) => {
+            return diptych::main(diptych::flows![careless, reckless, violent, careful, facts]);
+        }
         Err(_) => {}
     }
     let place = tempfile::tempdir().expect("a temporary directory");
@@ -131,6 +154,8 @@ fn main() -> ExitCode {
     let output = run_as("undrawn", "batch undrawn --data D");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(9) && said.contains("I cannot be drawn"), "{said}");
+    println!("test a_panic_that_nobody_can_catch_ends_with_a_line_of_ours ...");
+    a_panic_that_nobody_can_catch_ends_with_a_line_of_ours(place.path());
     println!("test a_column_of_another_type_is_refused ...");
     a_column_of_another_type_is_refused(place.path());
     println!("test processes_that_do_different_things_refuse ...");
@@ -172,8 +197,11 @@ fn a_panic_behind_the_accumulation_is_exit_code_9(run: &dyn Fn(&str) -> Output) 
         let output = run(line);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(9), "{line}: {said}");
-        for word in ["dataflow \"reckless\"", "operator", "epoch", "no such sum: -300"] {
-            assert!(said.contains(word), "{line}: {word:?} is not said: {said}");
+        // Of several processes the one that started them speaks last.
+        let alone = !line.contains("-n ");
+        let last = if alone { said.lines().last().unwrap_or_default() } else { &said };
+        for word in ["dataflow \"reckless\"", "operator", "epoch", "no such sum: -300", "mend"] {
+            assert!(last.contains(word), "{line}: {word:?} is not said last: {said}");
         }
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
@@ -197,10 +225,31 @@ fn a_panic_behind_the_accumulation_is_exit_code_9(run: &dyn Fn(&str) -> Output) 
     assert_eq!(printed, "place,n\nNowhere,1\nOslo,2\nRome,1\n");
 }
 
+/// The text of the panic, and where it was, come below it when they are asked for.
+fn a_panic_that_nobody_can_catch_ends_with_a_line_of_ours(place: &Path) {
+    for line in ["batch violent", "serve violent --for 20s", "query violent sums"] {
+        for asked in ["0", "1"] {
+            let mut command = command(place, "first", &format!("{line} --data D"));
+            let output = command.env("RUST_BACKTRACE", asked).output().expect("it runs");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success(), "{line}: {said}");
+            let at = said.rfind("error: ").unwrap_or_else(|| panic!("{line}: {said}"));
+            let (last, below) = said[at..].split_once('\n').expect("a line");
+            for word in ["dataflow \"violent\"", "what a panic drops", "mend the destructor"] {
+                assert!(last.contains(word), "{line}: {word:?} is not said: {said}");
+            }
+            assert_eq!(below.contains("panic in a destructor"), asked == "1", "{line}: {said}");
+            assert_eq!(below.is_empty(), asked == "0", "{line}: {said}");
+        }
+    }
+}
+
 fn command(place: &Path, build: &str, line: &str) -> Command {
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
     command.current_dir(place).env("DIPTYCH_OWN_FLOWS", build).args(line.split_whitespace());
+    // Nobody asks for them, unless a test does.
+    command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
     command
 }
 

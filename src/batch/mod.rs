@@ -23,7 +23,7 @@ use crate::batch_view::{BatchViewWriter, Meta};
 use crate::dataflow::{Definition, Description};
 use crate::engine::{
     Alarm, Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree,
-    history, watch,
+    history, watch, worker_of,
 };
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -134,7 +134,7 @@ struct Shift {
 impl Shift {
     /// One worker's whole work. Worker 0 of all gives back what the workers reported.
     fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
-        abort_on_panic("the batch layer");
+        abort_on_panic(worker_of("the batch layer", [self.job.definition.name()].into_iter()));
         self.begun.get_or_init(Instant::now);
         let job = &self.job;
         let end = job.reader.end_at(job.boundary);

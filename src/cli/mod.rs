@@ -72,6 +72,7 @@ use crate::dataflow::{Dataflow, Definition};
 use crate::error::{Error, Result};
 use crate::io::give_back_soon;
 use args::{Command, ConfigArgs, ConfigCommand};
+use crate::panics;
 use catalog::Catalog;
 pub(crate) use config::hostile;
 use config::{Refused, Setting};
@@ -108,6 +109,7 @@ where
 {
     give_back_soon();
     let (cli, settings) = match config::parse(std::env::args_os().collect()) {
+    panics::tell_in_lines();
         Ok(parsed) => parsed,
         Err(Refused::Usage(error)) => {
             // A closed standard output is nobody's concern here.
@@ -125,6 +127,9 @@ fn failed(error: &Error) -> ExitCode {
         tracing::error!("{error}");
     } else {
         eprintln!("error: {error}");
+    }
+    if let Some(panic) = panics::last().filter(|_| error.is_panic()) {
+        eprintln!("{panic}");
     }
     ExitCode::from(error.exit_code())
 }

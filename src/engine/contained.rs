@@ -19,7 +19,7 @@ use timely::progress::Operate;
 use timely::progress::operate::{Connectivity, FrontierInterest, SharedProgress};
 use timely::scheduling::Schedule;
 
-use crate::panics::caught;
+use crate::panics::{Place, caught_at};
 use crate::time::Epoch;
 
 /// What a dataflow panicked with on this worker; the first panic stays.
@@ -44,15 +44,15 @@ impl Fault {
 }
 
 /// Draws in an inner scope of `root`, called `name`; a panic of what is drawn there is kept in
-/// `fault`.
+/// `fault`, and one that cannot be kept names `place`.
 pub(super) fn contained<R>(
     root: Scope<'_, Epoch>,
     name: &str,
-    fault: &Fault,
+    (fault, place): (&Fault, &Place),
     draw: impl FnOnce(Scope<'_, Epoch>) -> R,
 ) -> R {
     let (drawn, scope, slot) = root.scoped_raw::<Epoch, _, _>(name, draw);
-    slot.install(Box::new(Container { scope, fault: fault.clone() }));
+    slot.install(Box::new(Container { scope, fault: fault.clone(), place: Place::clone(place) }));
     drawn
 }
 
@@ -60,6 +60,7 @@ pub(super) fn contained<R>(
 struct Container<O> {
     scope: O,
     fault: Fault,
+    place: Place,
 }
 
 impl<O: Operate<Epoch>> Operate<Epoch> for Container<O> {
@@ -78,9 +79,9 @@ impl<O: Operate<Epoch>> Operate<Epoch> for Container<O> {
     fn initialize(
         self: Box<Self>,
     ) -> (Connectivity<Epoch>, Rc<RefCell<SharedProgress<Epoch>>>, Box<dyn Schedule>) {
-        let Container { scope, fault } = *self;
+        let Container { scope, fault, place } = *self;
         let (connectivity, progress, operator) = Box::new(scope).initialize();
-        (connectivity, progress, Box::new(Contained { operator: Some(operator), fault }))
+        (connectivity, progress, Box::new(Contained { operator: Some(operator), fault, place }))
     }
 
     fn notify_me(&self) -> &[FrontierInterest] {
@@ -93,6 +94,7 @@ struct Contained {
     /// There until it is dropped.
     operator: Option<Box<dyn Schedule>>,
     fault: Fault,
+    place: Place,
 }
 
 impl Schedule for Contained {
@@ -109,7 +111,7 @@ impl Schedule for Contained {
             // Not complete, and never will be.
             return true;
         };
-        caught(|| operator.schedule()).unwrap_or_else(|panic| {
+        caught_at(&self.place, || operator.schedule()).unwrap_or_else(|panic| {
             self.fault.set(panic);
             true
         })
@@ -119,7 +121,7 @@ impl Schedule for Contained {
 impl Drop for Contained {
     fn drop(&mut self) {
         let operator = self.operator.take();
-        if let Err(panic) = caught(|| drop(operator)) {
+        if let Err(panic) = caught_at(&self.place, || drop(operator)) {
             tracing::debug!("dropping a dataflow panics: {panic}");
         }
     }

@@ -6,13 +6,19 @@
 //! has no way to lose one worker, the others would wait for its progress for ever, so that ends the
 //! process.
 
-use crate::panics;
+use crate::panics::{self, Place};
 
 /// Declares this thread a worker of `what`: a panic of the engine itself aborts the process.
 pub(crate) use panics::abort_on_panic;
 
+/// What a worker of these dataflows is called then.
+pub(crate) fn worker_of<'n>(layer: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+    format!("{layer} of {}", names.join(", "))
+}
+
 /// Runs user code; a panic comes back as its message and source location. What it was working on
 /// may be half updated then: the caller throws it away.
-pub(super) fn in_front<T>(logic: impl FnOnce() -> T) -> Result<T, String> {
-    panics::caught(logic)
+pub(super) fn in_front<T>(place: &Place, logic: impl FnOnce() -> T) -> Result<T, String> {
+    panics::caught_at(place, logic)
 }

@@ -1,6 +1,8 @@
 //! One dataflow on one worker.
 
+use std::cell::Cell;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::dataflow::{ProbeHandle, Scope};
@@ -13,6 +15,7 @@ use crate::dataflow::{Barrier, Definition, Description, Pass, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::{Chunk, Clocks};
+use crate::panics::Place;
 use crate::serving::{Publish, probe_published, publish_view};
 use crate::time::Epoch;
 
@@ -23,7 +26,9 @@ pub(crate) struct Installed {
     probe: ProbeHandle<Epoch>,
     index: usize,
     /// The time of all inputs: no event below it may be fed any more.
-    at: Epoch,
+    at: Rc<Cell<Epoch>>,
+    /// What it works on, for a panic that cannot be caught.
+    place: Place,
     /// What it panicked with behind the barrier, on this worker.
     fault: Fault,
 }
@@ -41,6 +46,12 @@ impl Installed {
     ) -> Result<Self> {
         let (index, name) = (worker.next_dataflow_index(), definition.name());
         let (probe, fault) = (ProbeHandle::new(), Fault::default());
+        let at = Rc::<Cell<Epoch>>::default();
+        let (of, known) = (name.to_owned(), Rc::clone(&at));
+        let place: Place = Rc::new(move || {
+            let epoch = known.get().saturating_sub(1);
+            format!("dataflow {of:?}, at most at epoch {epoch}")
+        });
         let draw = |scope: Scope<'_, Epoch>| {
             let plan = definition.draw(scope)?;
             let description = Description::of(name, &plan);
@@ -51,12 +62,12 @@ impl Installed {
             }
             Ok((description, plan.barriers))
         };
-        let outcome = guard::in_front(|| {
-            worker.dataflow_named(name, |root| contained(root, name, &fault, draw))
+        let outcome = guard::in_front(&place, || {
+            worker.dataflow_named(name, |root| contained(root, name, (&fault, &place), draw))
         });
         match outcome.unwrap_or_else(|panic| Err(definition.panicked(&panic))) {
             Ok((description, barriers)) => {
-                Ok(Installed { description, barriers, probe, index, at: 0, fault })
+                Ok(Installed { description, barriers, probe, index, at, place, fault })
             }
             Err(error) => {
                 worker.drop_dataflow(index);
@@ -84,7 +95,7 @@ impl Installed {
     /// The epochs that were fed and not published by everyone.
     fn in_flight(&self) -> String {
         let first = self.probe.with_frontier(|frontier| frontier.first().copied());
-        let last = self.at.saturating_sub(1);
+        let last = self.at.get().saturating_sub(1);
         match first {
             Some(first) if first < last => format!("epochs {first} to {last}"),
             // What is fed at the time of the inputs may be on its way already.
@@ -94,7 +105,7 @@ impl Installed {
 
     /// The time of all inputs.
     pub(crate) fn at(&self) -> Epoch {
-        self.at
+        self.at.get()
     }
 
     /// Runs rows `range` of `chunk`, whose epochs have these clocks, through the front into the
@@ -145,7 +156,7 @@ impl Installed {
     }
 
     fn drive(&mut self, pass: Pass<'_>, which: impl Fn(&dyn Barrier) -> bool) -> Result<()> {
-        let outcome = guard::in_front(|| {
+        let outcome = guard::in_front(&self.place, || {
             let barriers = self.barriers.iter_mut().enumerate();
             for (index, barrier) in barriers.filter(|(_, barrier)| which(&***barrier)) {
                 pass.begin(index);
@@ -169,7 +180,7 @@ impl Installed {
         if self.fault.is_set() {
             return;
         }
-        if let Err(panic) = guard::in_front(|| work(&mut self.barriers)) {
+        if let Err(panic) = guard::in_front(&self.place, || work(&mut self.barriers)) {
             self.fault.set(format!("handing entries to their owners: {panic}"));
         }
     }
@@ -186,8 +197,8 @@ impl Installed {
 
     /// Sends everything fed so far on its way and promises that nothing below `epoch` follows.
     pub(crate) fn advance_to(&mut self, epoch: Epoch) {
-        assert!(epoch >= self.at, "inputs at {} asked to go back to {epoch}", self.at);
-        self.at = epoch;
+        assert!(epoch >= self.at(), "inputs at {} asked to go back to {epoch}", self.at());
+        self.at.set(epoch);
         self.contain(|barriers| {
             barriers.iter_mut().for_each(|barrier| barrier.advance_to(epoch));
         });
@@ -203,11 +214,11 @@ impl Installed {
     ///
     /// Panics when there is no such accumulation.
     pub(crate) fn dump(&mut self, name: &str, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
-        assert!(self.at == frontier, "inputs are at {}, dump wanted at {frontier}", self.at);
+        assert!(self.at() == frontier, "inputs are at {}, dump wanted at {frontier}", self.at());
         let Some(barrier) = self.barriers.iter_mut().find(|barrier| barrier.name() == name) else {
             panic!("dataflow {:?} has no accumulation {name:?}", self.description.name)
         };
-        guard::in_front(|| barrier.dump(frontier, sink)).unwrap_or_else(|panic| {
+        guard::in_front(&self.place, || barrier.dump(frontier, sink)).unwrap_or_else(|panic| {
             let at = frontier.saturating_sub(1);
             Err(self.panicked(format!("writing accumulation {name:?} of epoch {at}: {panic}")))
         })
@@ -223,8 +234,8 @@ impl Installed {
             )
             .remedy("the function changed without a new version: change `df.version`"));
         };
-        guard::in_front(|| barrier.load(block)).unwrap_or_else(|panic| {
-            let at = self.at;
+        guard::in_front(&self.place, || barrier.load(block)).unwrap_or_else(|panic| {
+            let at = self.at();
             Err(self.panicked(format!("reading accumulation {name:?} of epoch {at}: {panic}")))
         })
     }
@@ -237,9 +248,9 @@ impl Installed {
 
     /// Removes the dataflow from the worker, with whatever is in flight.
     pub(crate) fn uninstall(self, worker: &mut Worker) {
-        let Installed { barriers, index, description, .. } = self;
+        let Installed { barriers, index, description, place, .. } = self;
         for barrier in barriers {
-            if let Err(panic) = guard::in_front(|| drop(barrier)) {
+            if let Err(panic) = guard::in_front(&place, || drop(barrier)) {
                 tracing::debug!("dataflow {:?}: dropping it panics: {panic}", description.name);
             }
         }

@@ -36,7 +36,7 @@ pub(crate) use broadcast::Broadcast;
 pub(crate) use capture::Capture;
 pub use cluster::Cluster;
 pub(crate) use gather::Gather;
-pub(crate) use guard::abort_on_panic;
+pub(crate) use guard::{abort_on_panic, worker_of};
 pub(crate) use installed::{Installed, share};
 pub(crate) use lane::{Blocks, Feed, History, Lane, history};
 pub(crate) use leaving::ended_by;

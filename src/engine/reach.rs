@@ -5,10 +5,10 @@
 //! won, not what lost to it: where such an event gets through the front to one of them, only the
 //! whole history can tell what is left.
 
-use super::guard;
 use crate::dataflow::{Barrier, Definition, Pass};
 use crate::error::{Error, Kind, Result};
 use crate::log::Chunk;
+use crate::panics::caught;
 
 /// The first of `barriers` that has no inverse and that an event of `chunk` gets to.
 ///
@@ -19,7 +19,7 @@ pub(super) fn reached(barriers: &mut [Box<dyn Barrier>], chunk: &Chunk) -> Resul
             continue;
         }
         let pass = Pass::taking_back(chunk, 0..chunk.len());
-        let outcome = guard::in_front(|| {
+        let outcome = caught(|| {
             pass.begin(index);
             barrier.drive(&pass);
         });
@@ -45,7 +45,7 @@ pub(crate) fn reach(definition: &Definition, chunks: &[Chunk]) -> Result<Option<
     if chunks.is_empty() {
         return Ok(None);
     }
-    let outcome = guard::in_front(|| reach_alone(definition, chunks));
+    let outcome = caught(|| reach_alone(definition, chunks));
     outcome.unwrap_or_else(|panic| Err(definition.panicked(&panic)))
 }
 

@@ -15,7 +15,7 @@ use super::driver::{Driver, Tail};
 use super::dump::{Dump, Dumping, Write};
 use super::live::{LiveDataflow, Start};
 use super::worker::{Command, Inbox, LiveLane, LiveWorker};
-use crate::engine::{Cluster, Lane, Profile, abort_on_panic, agree, ended_by, watch};
+use crate::engine::{Cluster, Lane, Profile, abort_on_panic, agree, ended_by, watch, worker_of};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
 use crate::log::Reader;
@@ -194,7 +194,8 @@ struct Hire {
 
 impl Hire {
     fn work(&self, worker: &mut Worker) -> Result<()> {
-        abort_on_panic("the speed layer");
+        let names = self.dataflows.iter().map(|dataflow| dataflow.definition.name());
+        abort_on_panic(worker_of("the speed layer", names));
         let local = worker.index() % self.cluster.workers;
         let hired = self.hire(worker, local);
         let (mut live, outcome) = match hired {
