@@ -5,7 +5,10 @@
 //! chunk says whether all of it is there, so the body is read as it is framed.
 
 /// Behind the bytes of a chunk.
-const LINE_END: usize = b"\r\n".len();
+const LINE_END: &[u8] = b"\r\n";
+
+/// Of the size of a chunk; more may only be zeros before it.
+const DIGITS_MAX: usize = 64;
 
 /// How far a chunked body has been looked at.
 #[derive(Debug, Default)]
@@ -35,13 +38,21 @@ impl Chunks {
             let rest = &bytes[self.looked..];
             let taken = match self.next {
                 Part::Nothing => return true,
-                Part::Data(len) if rest.len() < len => return false,
                 Part::Data(len) => {
+                    let end = rest.get(len - LINE_END.len()..).unwrap_or_default();
+                    if !LINE_END.starts_with(&end[..end.len().min(LINE_END.len())]) {
+                        return true;
+                    }
+                    if rest.len() < len {
+                        return false;
+                    }
                     self.next = Part::Size;
                     len
                 }
                 Part::Size | Part::Trailer => {
-                    let Some(end) = memchr::memchr(b'\n', rest) else { return false };
+                    let Some(end) = memchr::memchr(b'\n', rest) else {
+                        return self.next == Part::Size && !begins_a_size(rest);
+                    };
                     self.next = behind(self.next, &rest[..end]);
                     end + 1
                 }
@@ -51,17 +62,34 @@ impl Chunks {
     }
 }
 
+/// How many digits a line begins with.
+fn digits(line: &[u8]) -> usize {
+    line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count()
+}
+
+/// May a line with the size of a chunk begin so?
+fn begins_a_size(line: &[u8]) -> bool {
+    let digits = digits(line);
+    match line.get(digits) {
+        None => digits <= DIGITS_MAX,
+        Some(behind) => (1..=DIGITS_MAX).contains(&digits) && b" \t;\r".contains(behind),
+    }
+}
+
 /// What follows a line, which is given without its last byte.
 fn behind(part: Part, line: &[u8]) -> Part {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if part == Part::Trailer {
         return if line.is_empty() { Part::Nothing } else { Part::Trailer };
     }
-    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if !begins_a_size(line) {
+        return Part::Nothing;
+    }
+    let digits = &line[..digits(line)];
     let size = str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
     match size {
         Some(0) => Part::Trailer,
-        Some(size) => size.checked_add(LINE_END).map_or(Part::Nothing, Part::Data),
+        Some(size) => size.checked_add(LINE_END.len()).map_or(Part::Nothing, Part::Data),
         None => Part::Nothing,
     }
 }
@@ -98,9 +126,14 @@ mod tests {
     #[test]
     fn what_is_not_chunked_is_not_waited_for() {
         for (broken, seen) in [
-            ("hello\r\n", 6 + 1),
-            ("-1\r\nx", 4),
-            ("\r\n", 2),
+            ("hello\r\n", 1),
+            ("-1\r\nx", 1),
+            ("{\"text\":\"hello\"}", 1),
+            ("false", 3),
+            (" 5\r\nhello", 1),
+            ("5\r\nhello, all", 9),
+            ("5\r\nhello\n0\n\n", 9),
+            ("\r\n", 1),
             ("ffffffffffffffff\r\n", 18),
             ("fffffffffffffffffffff\r\n", 23),
         ] {

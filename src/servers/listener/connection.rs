@@ -66,7 +66,7 @@ where
     seat.touch();
     let pulse = Arc::new(Pulse::new(Arc::clone(seat)));
     let front = Front::new(shared.app.clone(), Arc::clone(&pulse), shared.bounds);
-    let io = TokioIo::new(Counted::new(io, start.bytes, start.claim, Arc::clone(&pulse)));
+    let io = TokioIo::new(Counted::new(io, start, Arc::clone(&pulse)));
     if http2 {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::future::RouteFuture;
 use bytes::Bytes;
@@ -49,6 +49,12 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         if let Some(refusal) = self.app.refusal(&request) {
             return self.answer(State::Ready(Some(refusal)), None, told);
         }
+        let twice = self.pulse.framed_twice.swap(false, Relaxed).then(framed_twice);
+        if let Some(refusal) = twice.or_else(|| coding(request.headers())) {
+            let mut answer = self.answer(State::Ready(None), None, told);
+            answer.state = State::Ready(Some(answer.cut_off(refusal.into_response())));
+            return answer;
+        }
         if self.pulse.seat.for_probes && !PROBES.contains(&request.uri().path()) {
             return self.answer(State::Full, None, told);
         }
@@ -86,6 +92,38 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         answer
     }
 }
+
+/// See [`super::framing`].
+fn framed_twice() -> Problem {
+    let detail = "a Content-Length and a Transfer-Encoding both say where the body ends (send one \
+                  of them)";
+    Problem::new(StatusCode::BAD_REQUEST, "input", detail.to_owned())
+}
+
+/// Why a body is not read whose transfer codings are others than chunks, once. (Without chunks at
+/// the end nobody knows where it ends: the server has refused that.)
+fn coding(headers: &HeaderMap) -> Option<Problem> {
+    let values = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut chunked = 0;
+    for coding in codings.map(<[u8]>::trim_ascii) {
+        if coding.eq_ignore_ascii_case(b"chunked") {
+            chunked += 1;
+            continue;
+        }
+        let detail = format!(
+            "the transfer coding {} is not understood (send chunks alone; a body may be compressed \
+             with Content-Encoding)",
+            String::from_utf8_lossy(&coding[..coding.len().min(CODING_SHOWN)])
+        );
+        return Some(Problem::new(StatusCode::NOT_IMPLEMENTED, "input", detail));
+    }
+    let twice = "the body is in chunks twice (send it in chunks once)";
+    (chunked > 1).then(|| Problem::new(StatusCode::BAD_REQUEST, "input", twice.to_owned()))
+}
+
+/// Characters of a transfer coding that are repeated to whoever sent it.
+const CODING_SHOWN: usize = 40;
 
 /// Bytes of a request's head, about: what HTTP/2 lets many requests of one connection have.
 fn head_bytes(request: &Request<Body>) -> usize {

@@ -18,6 +18,10 @@ const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
 const HEAD_ENDS: [&[u8]; 2] = [b"\n\r\n", b"\n\n"];
 /// Read at once: most heads are shorter.
 const PIECE: usize = 512;
+/// Fields of a head that the server takes.
+const FIELDS_MAX: usize = 100;
+/// The one transfer coding there is here.
+const CHUNKED: &[u8] = b"chunked";
 /// Bytes of a body that are waited for: most appends are smaller, and what is larger has proved
 /// that it comes.
 const BODY_START: usize = 16 << 10;
@@ -117,37 +121,34 @@ enum Expected {
     Chunks(Chunks),
 }
 
-/// What follows a head. One that is not understood is left to the server, which refuses it by its
-/// head alone.
+/// What follows a head. One that is not understood, or frames its body in a way that is none, is
+/// left to the server, which refuses it by its head alone.
 fn expected(head: &[u8]) -> Expected {
-    let mut lines = head.split(|byte| *byte == b'\n');
-    let request = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
-    let (mut lengths, mut coding) = (Vec::new(), None);
-    for line in lines {
-        let Some(colon) = memchr::memchr(b':', line) else { continue };
-        let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"expect") {
-            // The client sends no body before it is asked for it.
-            return Expected::Nothing;
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            coding = value.rsplit(|byte| *byte == b',').next().map(<[u8]>::trim_ascii);
-        } else if name.eq_ignore_ascii_case(b"content-length") {
-            lengths.push(value);
-        }
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut fields);
+    let Ok(httparse::Status::Complete(_)) = request.parse(head) else { return Expected::Nothing };
+    let of = |name: &'static str| {
+        let fields = request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+        fields.map(|field| field.value.trim_ascii())
+    };
+    // The client sends no body before it is asked for it.
+    if of("expect").next().is_some() {
+        return Expected::Nothing;
     }
+    let mut lengths: Vec<_> = of("content-length").collect();
     lengths.dedup();
-    match (coding, lengths.as_slice()) {
-        // Chunks tell their length themselves, whatever else tells one.
-        (Some(last), _) => {
-            let chunked = last.eq_ignore_ascii_case(b"chunked");
-            let old = request.trim_ascii_end().ends_with(b"HTTP/1.0");
-            if chunked && !old { Expected::Chunks(Chunks::default()) } else { Expected::Nothing }
+    let length = match lengths[..] {
+        [] => None,
+        [digits] if digits.iter().all(u8::is_ascii_digit) => str::from_utf8(digits).ok(),
+        _ => return Expected::Nothing,
+    };
+    let length = length.map(str::parse::<usize>);
+    match (of("transfer-encoding").collect::<Vec<_>>().as_slice(), length) {
+        ([], Some(Ok(length))) => Expected::Length(length),
+        ([coding], None) if coding.eq_ignore_ascii_case(CHUNKED) && request.version == Some(1) => {
+            Expected::Chunks(Chunks::default())
         }
-        (None, [length]) => {
-            let len = str::from_utf8(length).ok().and_then(|text| text.parse().ok());
-            len.map_or(Expected::Nothing, Expected::Length)
-        }
-        (None, _) => Expected::Nothing,
+        _ => Expected::Nothing,
     }
 }
 
@@ -163,10 +164,19 @@ mod tests {
             ("Content-Length: 17\r\ncontent-length: 17\r\n", "Length(17)"),
             ("Content-Length: 17\r\ncontent-length: 18\r\n", "Nothing"),
             ("content-length:99999999999999999999999\r\n", "Nothing"),
-            ("content-length: 5\r\ntransfer-Encoding: chunked\r\n", "Chunks"),
-            ("transfer-encoding: Chunked\r\ncontent-length: 5\r\n", "Chunks"),
-            ("transfer-encoding: gzip, chunked\n", "Chunks"),
-            ("transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n", "Chunks"),
+            ("content-length: 5\r\ntransfer-Encoding: chunked\r\n", "Nothing"),
+            ("transfer-encoding: Chunked\r\ncontent-length: 5\r\n", "Nothing"),
+            ("Transfer-Encoding: chunked \n", "Chunks"),
+            ("content-length: +5\r\n", "Nothing"),
+            ("content-length: 5\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n", "Nothing"),
+            ("content-length: five\r\ntransfer-encoding: chunked\r\n", "Nothing"),
+            ("transfer-encoding: gzip, chunked\n", "Nothing"),
+            ("transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n", "Nothing"),
+            ("transfer-encoding: chunked, chunked\r\n", "Nothing"),
+            ("transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", "Nothing"),
+            ("transfer-encoding:\r\n chunked\r\n", "Nothing"),
+            ("x-long: a\r\n content-length: 5\r\n", "Nothing"),
+            ("content-length : 5\r\n", "Nothing"),
             ("transfer-encoding: chunked, gzip\r\n", "Nothing"),
             ("transfer-encoding: identity\r\ncontent-length: 5\r\n", "Nothing"),
             ("content-length: 5\r\nExpect: 100-continue\r\n", "Nothing"),
@@ -175,8 +185,14 @@ mod tests {
             let found = format!("{:?}", expected(head.as_bytes()));
             assert!(found.starts_with(follows), "{fields}: {found}, not {follows}");
         }
-        let old = expected(b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n");
-        assert!(matches!(old, Expected::Nothing), "{old:?}");
+        for head in [
+            "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n",
+            "POST  / HTTP/1.1\r\ncontent-length: 5\r\n\r\n",
+            "POST /\r\ncontent-length: 5\r\n\r\n",
+        ] {
+            let found = expected(head.as_bytes());
+            assert!(matches!(found, Expected::Nothing), "{head}: {found:?}");
+        }
     }
 
     #[tokio::test]

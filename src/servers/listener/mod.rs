@@ -23,6 +23,7 @@
 mod body;
 mod chunks;
 mod connection;
+mod framing;
 mod front;
 mod head;
 mod pulse;

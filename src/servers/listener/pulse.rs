@@ -10,6 +10,8 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::framing::Framing;
+use super::head::Start;
 use crate::limits::{HEAD_TIME, IDLE_TIME, LINGER_BYTES, LINGER_TIME, WRITE_TIME};
 use crate::servers::budget::Claim;
 use crate::servers::places::Seat;
@@ -25,6 +27,8 @@ pub(super) struct Pulse {
     pub(super) under_way: AtomicU32,
     /// Bytes have come that are no request yet.
     head: AtomicBool,
+    /// The head that has come says twice where its body ends.
+    pub(super) framed_twice: AtomicBool,
     /// The client takes no bytes.
     stuck: AtomicBool,
     /// A body was refused: its bytes may still be on their way.
@@ -40,6 +44,7 @@ impl Pulse {
             moved: AtomicU64::new(0),
             under_way: AtomicU32::new(0),
             head: AtomicBool::new(false),
+            framed_twice: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
             refused: AtomicBool::new(false),
             closing: AtomicBool::new(false),
@@ -116,12 +121,17 @@ pub(super) struct Counted<I> {
     /// The place of `before` among the bytes of all requests.
     claim: Option<Claim>,
     pulse: Arc<Pulse>,
+    /// The head that comes; none when heads are frames.
+    framing: Option<Framing>,
     lingering: Option<(Instant, usize)>,
 }
 
 impl<I> Counted<I> {
-    pub(super) fn new(io: I, before: BytesMut, claim: Claim, pulse: Arc<Pulse>) -> Counted<I> {
-        Counted { io, before, claim: Some(claim), pulse, lingering: None }
+    /// A connection of which `start` was read.
+    pub(super) fn new(io: I, start: Start, pulse: Arc<Pulse>) -> Counted<I> {
+        let framing = (!start.is_http2()).then(Framing::default);
+        let Start { bytes: before, claim, .. } = start;
+        Counted { io, before, claim: Some(claim), pulse, framing, lingering: None }
     }
 
     fn wrote<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -156,6 +166,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
         if buffer.filled().len() > had {
             self.pulse.moved.fetch_add(1, Relaxed);
             if self.pulse.under_way.load(Relaxed) == 0 {
+                // What follows a head is its body, or is looked at by the server alone.
+                let new = &buffer.filled()[had..];
+                let twice = self.framing.as_mut().and_then(|framing| framing.take(new));
+                if let Some(twice) = twice {
+                    self.pulse.framed_twice.store(twice, Relaxed);
+                }
                 self.pulse.head.store(true, Relaxed);
             }
         }
