@@ -21,6 +21,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
 use super::args::Cli;
+use super::usage;
 use crate::error::{Error, Kind, Result};
 use crate::io::read_text;
 
@@ -58,7 +59,8 @@ struct Entry {
 /// When either is wrong.
 pub(super) fn parse(args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), Refused> {
     let parsed = |matches: &ArgMatches| Cli::from_arg_matches(matches).map_err(Refused::Usage);
-    let exact = |args: &[OsString]| Cli::command().try_get_matches_from(args);
+    let exact =
+        |args: &[OsString]| usage::matches(|args| Cli::command().try_get_matches_from(args), args);
     let Some(path) = COMMANDS.into_iter().find(|path| names(&args, path)) else {
         return Ok((parsed(&exact(&args).map_err(Refused::Usage)?)?, Vec::new()));
     };

@@ -64,6 +64,7 @@ mod signal;
 mod team;
 mod token;
 mod top;
+mod usage;
 mod verify;
 
 use std::process::ExitCode;
@@ -71,8 +72,8 @@ use std::process::ExitCode;
 use crate::dataflow::{Dataflow, Definition};
 use crate::error::{Error, Result};
 use crate::io::give_back_soon;
-use args::{Command, ConfigArgs, ConfigCommand};
 use crate::panics;
+use args::{Command, ConfigArgs, ConfigCommand};
 use catalog::Catalog;
 pub(crate) use config::hostile;
 use config::{Refused, Setting};
@@ -108,12 +109,11 @@ where
     D::Item: Into<Definition>,
 {
     give_back_soon();
-    let (cli, settings) = match config::parse(std::env::args_os().collect()) {
     panics::tell_in_lines();
+    let (cli, settings) = match config::parse(std::env::args_os().collect()) {
         Ok(parsed) => parsed,
         Err(Refused::Usage(error)) => {
-            // A closed standard output is nobody's concern here.
-            let _ = error.print();
+            usage::print(&error);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
         Err(Refused::File(error)) => return failed(&error),

@@ -274,6 +274,35 @@ fn fill_and_free(place: &Place) {
     assert_eq!(all(), EVENTS + 1);
 }
 
+/// An argument may, too; a script takes it from anywhere.
+#[test]
+fn what_is_wrong_with_a_command_line_neither_drives_the_terminal_nor_adds_lines() {
+    let place = Place::new();
+    let typed = "\u{1b}]0;owned\u{7}\u{1b}[31mred\u{9b}2J\u{202e}\nerror: all is lost";
+    let shown = "\\u{1b}]0;owned\\u{7}\\u{1b}[31mred\\u{9b}2J\\u{202e}\\nerror: all is lost";
+    let flag = format!("--{typed}");
+    place.file("c.toml", "workers = \"\\u001b[31mred\"\n");
+    for (args, shown) in [
+        (vec![typed], shown),
+        (vec!["serve", "word_count", &flag], shown),
+        (vec!["serve", "word_count", "--data", "D", "--workers", typed], shown),
+        (vec!["serve", "word_count", "--data", "D", "--listen", typed], shown),
+        (vec!["serve", "word_count", "--data", "D", "--max-lag", typed], shown),
+        (vec!["query", "word_count", "counts", "--data", "D", "--format", typed], shown),
+        (vec!["query", "word_count", "counts", "--data", "D", "--as-of", typed], shown),
+        (vec!["log", typed], shown),
+        (vec!["serve", "--config", "c.toml", "--data", "D"], "\\u{1b}[31mred"),
+    ] {
+        let output = place.command("").args(&args).output().expect("it runs");
+        let said = Ran::of(output);
+        assert_eq!(said.code, 2, "{args:?}: {said:?}");
+        let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!said.err.contains(acts) && said.err.contains(shown), "{args:?}: {said:?}");
+        let errors = said.err.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, 1, "{args:?}: {said:?}");
+    }
+}
+
 /// A record may hold what sets a window's title, colours, or another line.
 #[test]
 fn what_a_message_repeats_neither_drives_the_terminal_nor_ends_its_line() {
