@@ -2,6 +2,9 @@
 //! for which there was no space) is passed over and named with place and remedy at the start, and
 //! refused so beside a server; what is served stays. It is derived, so it is no obstacle.
 
+#[path = "unfit_batch_views/accepted.rs"]
+mod accepted;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};

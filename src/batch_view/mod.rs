@@ -19,7 +19,7 @@ mod writer;
 pub use clean::{remove_before, remove_these};
 pub use former::{Home, Stated, homes};
 pub(crate) use hostile::hostile;
-pub use lineage::{lineage, set_lineage};
+pub use lineage::{lineage, lineage_in_force, set_lineage};
 pub use manifest::{Barrier, Meta};
 pub use mapped::MappedView;
 pub use names::Identity;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::System;
-use crate::batch_view::{Identity, lineage, set_lineage};
+use crate::batch_view::{Identity, lineage_in_force, set_lineage};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::io::{RealDisk, RealRandom};
@@ -49,7 +49,9 @@ impl System {
             if view.log_identity() == reader.identity() && view.boundary() <= log.upper {
                 backup.bytes += view.copy_to(&target.disk, to)?;
                 let identity = view.identity();
-                if let Some(boundary) = lineage(&*self.disk, &self.root, &identity)? {
+                let (known, unreadable) = lineage_in_force(&*self.disk, &self.root, &identity);
+                unreadable.iter().for_each(|error| tracing::warn!("{error}"));
+                if let Some(boundary) = known {
                     set_lineage(&*target.disk, to, &identity, Some(boundary))?;
                 }
                 let Identity { dataflow, version } = identity;

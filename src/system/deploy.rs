@@ -18,7 +18,7 @@ use super::checkpoint::remove_old;
 use super::current::{Current, Running};
 use super::deployable::check;
 use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
-use crate::batch_view::{Home, lineage, set_lineage};
+use crate::batch_view::{Home, lineage_in_force, set_lineage};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -174,7 +174,7 @@ pub(super) fn accept(
     };
     let (disk, identity) = (&*system.disk, super::identity(&before.description));
     // Before anybody sees a row of it: a restart finds its batch view, too.
-    let known = lineage(disk, &system.root, &identity)?;
+    let (known, _) = lineage_in_force(disk, &system.root, &identity);
     set_lineage(disk, &system.root, &identity, Some(boundary))?;
     let start = Boundary::Restore(boundary);
     let outcome = Candidate::restore(system, definition, start, &options).and_then(|candidate| {

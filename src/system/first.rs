@@ -29,7 +29,7 @@ use super::fits::{check_log, check_types};
 use super::served::Entry;
 use super::site::Parts;
 use super::{ServeOptions, System, identity};
-use crate::batch_view::{BatchView, lineage};
+use crate::batch_view::{BatchView, lineage_in_force};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Result};
@@ -128,13 +128,11 @@ impl System {
     ) -> Result<Index> {
         let identity = identity(description);
         let mut options = options.clone();
-        let found = lineage(&*self.disk, &self.root, &identity).and_then(|lineage| {
-            options.lineage = lineage;
-            options.history = rewritten(reader);
-            options.branches = reader.branches();
-            BatchView::boundaries(&*self.disk, &self.root, &identity)
-        });
         // What is wrong here is told by who restores.
+        options.lineage = lineage_in_force(&*self.disk, &self.root, &identity).0;
+        options.history = rewritten(reader);
+        options.branches = reader.branches();
+        let found = BatchView::boundaries(&*self.disk, &self.root, &identity);
         let boundaries = found.unwrap_or_default();
         for boundary in boundaries.into_iter().rev().filter(|boundary| *boundary <= upper) {
             let view = BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary);

@@ -47,7 +47,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::batch::{self, BatchReport, Job};
-use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, lineage};
+use crate::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, lineage_in_force};
 use crate::dataflow::{Definition, Description};
 use crate::engine::{Cluster, Gather, Profile, Progress};
 use crate::error::{Error, Kind, Result};
@@ -277,13 +277,16 @@ impl System {
         let description = definition.describe()?;
         let shards = options.cluster.workers;
         let views = description.views.clone();
-        let lineage = lineage(&*self.disk, &self.root, &identity(&description))?;
+        let of = identity(&description);
+        let (lineage, unreadable) = lineage_in_force(&*self.disk, &self.root, &of);
         let history = erase::rewritten(reader);
         let branches = reader.branches();
         let index = IndexOptions { lineage, history, branches, ..options.index.clone() };
         let index = Index::new(&description.version, views, shards, index)?;
         index.fresh_from(end);
-        let (view, passed_over) = self.restored(definition, &description, options, reader, end)?;
+        let restored = self.restored(definition, &description, options, reader, end)?;
+        let (view, mut passed_over) = restored;
+        passed_over.extend(unreadable);
         let skips = match (&view, options.boundary) {
             (Some(view), Boundary::Newest) => {
                 taken_back(&description, reader, (view.boundary(), end))?

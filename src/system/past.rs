@@ -15,7 +15,7 @@ use super::first::stored;
 use super::fits::{check_log, check_types};
 use super::mend::overtaken;
 use super::{BatchOptions, System, identity};
-use crate::batch_view::{BatchView, Identity, lineage, remove_these};
+use crate::batch_view::{BatchView, Identity, lineage_in_force, remove_these};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -98,7 +98,8 @@ impl System {
         reader: &Reader,
         view: &BatchView,
     ) -> Result<Index> {
-        let lineage = lineage(&*self.disk, &self.root, &identity(description))?;
+        let of = identity(description);
+        let (lineage, _) = lineage_in_force(&*self.disk, &self.root, &of);
         let (history, branches) = (rewritten(reader), reader.branches());
         let options = IndexOptions { lineage, history, branches, ..IndexOptions::default() };
         stored(description, view, &options)
