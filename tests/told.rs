@@ -81,6 +81,7 @@ fn a_failed_sync_is_told_by_a_library_that_goes_on() {
     disk.fail_at(disk.calls() + 1, Fault::Broken);
     assert!(house.say("two").is_err());
     house.channels.tell("log_stopped", "disk failed");
+    house.channels.top_shows("log_stopped", "disk failed", "check the disk, then restart");
     let status = house.channels.status();
     assert_eq!(status["log"]["appends"], false, "{status}");
     // It goes on answering what it has: this process is not the library's to end.
@@ -117,6 +118,8 @@ fn a_dataflow_that_fails_is_told_and_the_others_go_on() {
     house.channels.are_quiet();
     house.say("planted").unwrap();
     house.channels.tell("dataflow_failed", "failing");
+    let remedy = "mend the function, or retract the event, and restart";
+    house.channels.top_shows("dataflow_failed", "a planted panic", remedy);
     house.say("three").unwrap();
     house.served.wait_beyond("going_on", 2).unwrap();
     let rows = house.channels.get("/v1/dataflows/going_on/views/lines");

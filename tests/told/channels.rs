@@ -112,6 +112,22 @@ impl Channels {
         assert!(!ready.contains(kind), "{ready}");
     }
 
+    /// `top` shows it, with what to do.
+    pub(crate) fn top_shows(&self, kind: &str, word: &str, remedy: &str) {
+        let top = std::process::Command::new(env!("CARGO_BIN_EXE_diptych"))
+            .args(["top", "--once", "--server", &self.url])
+            .output()
+            .expect("it runs");
+        let picture = String::from_utf8_lossy(&top.stdout);
+        // It breaks lines between words.
+        let words: Vec<_> = picture.split_whitespace().collect();
+        let words = words.join(" ");
+        for shown in [&format!("{kind} for "), word, remedy] {
+            assert_eq!(words.matches(shown).count(), 1, "{shown:?} in {picture}\n{top:?}");
+        }
+        assert!(picture.lines().all(|line| line.chars().count() <= 80), "{picture}");
+    }
+
     fn counts(&self, kind: &str, count: usize) -> Option<()> {
         let (status, text) = self.get("/metrics");
         assert_eq!(status, 200, "{text}");

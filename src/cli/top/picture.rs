@@ -10,10 +10,12 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 use ratatui::{Frame, Terminal};
 
-use super::sample::{Flow, Sample};
+use super::sample::{Concern, Flow, Sample};
 use crate::cli::sheet::grouped;
 use crate::error::{Error, Kind, Result};
 use crate::harmless::harmless;
+use crate::io::{Clock, RealClock};
+use crate::servers::ConcernKind;
 
 /// The width of a picture that is printed.
 const COLUMNS: u16 = 80;
@@ -40,7 +42,7 @@ struct Section {
 impl Picture {
     /// Draws it as large as the screen is; what does not fit is left out at the end.
     pub(super) fn draw(&self, frame: &mut Frame<'_>) {
-        let head = self.head();
+        let head = self.head(frame.area().width);
         let sections = self.sections();
         let lines = |count: usize| Constraint::Length(u16::try_from(count).unwrap_or(u16::MAX));
         let heights = std::iter::once(lines(head.len()))
@@ -63,7 +65,7 @@ impl Picture {
     /// Never on any known system: it is drawn in memory.
     pub(super) fn lines(&self) -> Result<Vec<String>> {
         let rows: usize = self.sections().iter().map(|section| section.rows.len() + 2).sum();
-        let height = u16::try_from(self.head().len() + rows).unwrap_or(u16::MAX);
+        let height = u16::try_from(self.head(COLUMNS).len() + rows).unwrap_or(u16::MAX);
         let refuse = |error: Infallible| Error::new(Kind::Io, format!("drawing: {error}"));
         let mut terminal = Terminal::new(TestBackend::new(COLUMNS, height)).map_err(refuse)?;
         terminal.draw(|frame| self.draw(frame)).map_err(refuse)?;
@@ -76,7 +78,7 @@ impl Picture {
         Ok((0..height).map(line).collect())
     }
 
-    fn head(&self) -> Vec<Line<'static>> {
+    fn head(&self, columns: u16) -> Vec<Line<'static>> {
         let now = &self.now;
         let mut facts = vec![now.place.clone()];
         facts.extend(now.uptime.map(|time| format!("up {}", lasting(time))));
@@ -93,21 +95,35 @@ impl Picture {
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let mut lines = vec![Line::styled(facts.join("   "), bold), Line::raw(log.join("   "))];
         let red = Style::new().fg(Color::Red);
-        for flow in &now.flows {
-            if let Some(failure) = &flow.failure {
-                lines.push(Line::styled(format!("{} stopped: {failure}", flow.name), red));
-            }
-        }
-        for flow in &now.flows {
-            if let Some(why) = &flow.rebuilding {
-                lines.push(Line::styled(format!("{} is being rebuilt: {why}", flow.name), red));
-            }
-        }
-        if let Some(trouble) = &self.trouble {
-            lines.push(Line::styled(trouble.clone(), red));
-        }
+        let troubles = self.troubles();
+        let troubles = troubles.iter().flat_map(|text| wrapped(text, columns.into()));
+        lines.extend(troubles.map(|line| Line::styled(line, red)));
         lines.push(Line::raw(""));
         lines
+    }
+
+    /// What somebody must look at, each once.
+    fn troubles(&self) -> Vec<String> {
+        let now = RealClock.now_us();
+        let mut all: Vec<String> =
+            self.now.concerns.iter().map(|concern| told(concern, now)).collect();
+        // The server finds these twice a second, and may not have found them yet.
+        let untold = |flow: &Flow, kind: ConcernKind| {
+            let same = |concern: &Concern| {
+                concern.kind == kind.name() && concern.dataflow.as_ref() == Some(&flow.name)
+            };
+            !self.now.concerns.iter().any(same)
+        };
+        for flow in &self.now.flows {
+            let name = &flow.name;
+            let failed = flow.failure.iter().filter(|_| untold(flow, ConcernKind::DataflowFailed));
+            all.extend(failed.map(|failure| format!("{name} stopped: {failure}")));
+            let stands = flow.rebuilding.iter();
+            let stands = stands.filter(|_| untold(flow, ConcernKind::DataflowStands));
+            all.extend(stands.map(|why| format!("{name} is being rebuilt: {why}")));
+        }
+        all.extend(self.trouble.clone());
+        all
     }
 
     fn sections(&self) -> Vec<Section> {
@@ -294,6 +310,46 @@ impl Section {
     }
 }
 
+/// A concern, as the server's own log tells it.
+fn told(concern: &Concern, now_us: i64) -> String {
+    let Concern { kind, since_us, reason, remedy, .. } = concern;
+    // The clock of the server may be ahead.
+    let micros = u64::try_from(now_us.saturating_sub(*since_us)).unwrap_or(0);
+    let time = lasting(Duration::from_micros(micros));
+    let remedy = if remedy.is_empty() { String::new() } else { format!(" ({remedy})") };
+    format!("{kind} for {time}: {reason}{remedy}")
+}
+
+/// The text in lines of at most so many columns, broken between words where there are any; all but
+/// the first are indented.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let text = harmless(text);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        let mut rest = word;
+        if !line.trim().is_empty() && Line::raw(format!("{line} {rest}")).width() <= columns {
+            line.push(' ');
+            line.push_str(rest);
+            continue;
+        }
+        if !line.trim().is_empty() {
+            lines.push(std::mem::replace(&mut line, "  ".to_owned()));
+        }
+        // A word that is longer than a line.
+        while Line::raw(format!("{line}{rest}")).width() > columns.max(4) {
+            let room = columns.max(4) - line.len();
+            let end = rest.char_indices().nth(room / 2).map_or(rest.len(), |(at, _)| at);
+            lines.push(format!("{line}{}", &rest[..end]));
+            "  ".clone_into(&mut line);
+            rest = &rest[end..];
+        }
+        line.push_str(rest);
+    }
+    lines.push(line);
+    lines
+}
+
 /// The beginning of a version; that it is a build's hash goes without saying.
 fn version(text: &str) -> String {
     text.strip_prefix("build-").unwrap_or(text).chars().take(8).collect()
@@ -349,6 +405,31 @@ fn lasting(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn troubles_are_told_in_whole() {
+        let text = "disk_nearly_full for 3s: the data directory's disk has 5 MiB left (make room)";
+        for columns in [4, 20, 30, 200] {
+            let lines = wrapped(text, columns);
+            assert!(lines.iter().all(|line| Line::raw(line.as_str()).width() <= columns.max(4)));
+            let joined: String = lines.concat().split_whitespace().collect();
+            assert_eq!(joined, text.split_whitespace().collect::<String>(), "{lines:?}");
+        }
+        assert_eq!(wrapped("one two three", 8), ["one two", "  three"]);
+        assert_eq!(wrapped("\u{1b}[2J", 80), ["\\u{1b}[2J"]);
+        let concern = Concern {
+            kind: "dataflow_lags".to_owned(),
+            dataflow: None,
+            since_us: 1_000_000,
+            reason: "it is behind".to_owned(),
+            remedy: "look at it".to_owned(),
+        };
+        assert_eq!(
+            told(&concern, 66_000_000),
+            "dataflow_lags for 1m05s: it is behind (look at it)"
+        );
+        assert_eq!(told(&concern, 0), "dataflow_lags for 0s: it is behind (look at it)");
+    }
 
     #[test]
     fn figures_are_short() {

@@ -32,6 +32,19 @@ pub(super) struct Sample {
     pub(super) streams: Vec<(String, u64)>,
     pub(super) flows: Vec<Flow>,
     pub(super) files: Vec<Files>,
+    /// What a server says somebody must look at, that which lasts longest first.
+    pub(super) concerns: Vec<Concern>,
+}
+
+/// What somebody must look at.
+pub(super) struct Concern {
+    pub(super) kind: String,
+    /// None when it is about all.
+    pub(super) dataflow: Option<String>,
+    /// Since when, by the server's clock: microseconds since 1970.
+    pub(super) since_us: i64,
+    pub(super) reason: String,
+    pub(super) remedy: String,
 }
 
 /// A dataflow that is served.
@@ -117,6 +130,7 @@ impl Sample {
             streams,
             flows,
             files: Vec::new(),
+            concerns: list(&status["concerns"]).map(Concern::of).collect(),
         })
     }
 
@@ -157,12 +171,26 @@ impl Sample {
             streams: streams.map(|stream| (stream.name.to_string(), stream.rows)).collect(),
             flows: Vec::new(),
             files,
+            concerns: Vec::new(),
         })
     }
 
     /// Events in all streams.
     pub(super) fn events(&self) -> u64 {
         self.streams.iter().map(|(_, rows)| rows).sum()
+    }
+}
+
+impl Concern {
+    fn of(concern: &Value) -> Concern {
+        let text = |name: &str| concern[name].as_str().unwrap_or_default().to_owned();
+        Concern {
+            kind: text("kind"),
+            dataflow: concern["dataflow"].as_str().map(str::to_owned),
+            since_us: concern["since_us"].as_i64().unwrap_or(0),
+            reason: text("reason"),
+            remedy: text("remedy"),
+        }
     }
 }
 
@@ -196,7 +224,11 @@ impl Flow {
 
 /// The operators of a dataflow, without the scopes around them.
 fn operators(server: &Remote, dataflow: &str) -> Result<Vec<Operator>> {
-    let graph = server.graph(dataflow)?;
+    let graph = match server.graph(dataflow) {
+        // A server that keeps no figures, or a dataflow that was never installed.
+        Err(error) if error.is_missing() => return Ok(Vec::new()),
+        graph => graph?,
+    };
     let operators = list(&graph["operators"]).filter_map(|operator| {
         operator["parent"].as_u64()?;
         Some(Operator {
