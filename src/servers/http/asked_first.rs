@@ -54,7 +54,7 @@ fn is_asked_first(headers: &HeaderMap) -> bool {
 }
 
 fn refusal(headers: &HeaderMap) -> Response {
-    let given = essence(headers).escape_debug();
+    let given = essence(headers);
     let detail = format!(
         "the content type is {given} (send `Content-Type: {JSON}`, so that no page of another site \
          can have a browser ask for this)"
@@ -104,6 +104,17 @@ mod tests {
         assert!(!is_asked_first(&HeaderMap::new()));
         assert!(is_asked_first(&headers("authorization", "Bearer abc")));
         assert!(!is_asked_first(&headers("authorization", "Basic abc")), "browsers send it");
+    }
+
+    #[tokio::test]
+    async fn a_content_type_is_repeated_as_it_was_sent() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", r#"te\xt/"plain""#.parse().expect("a value"));
+        let body = refusal(&headers).into_body();
+        let body = axum::body::to_bytes(body, 1 << 16).await.expect("a body");
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        let detail = body["detail"].as_str().expect("a detail");
+        assert!(detail.starts_with(r#"the content type is te\xt/"plain" (send "#), "{detail}");
     }
 
     #[test]

@@ -146,10 +146,9 @@ fn text(bytes: &[u8]) -> Option<&str> {
     str::from_utf8(bytes).ok().map(str::trim_ascii)
 }
 
-/// What was sent, as far as it is repeated.
+/// What was sent, as far as it is repeated. A [`Problem`] escapes what acts in it.
 fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(NAME_SHOWN)]);
-    text.escape_debug().to_string()
+    String::from_utf8_lossy(&bytes[..bytes.len().min(NAME_SHOWN)]).into_owned()
 }
 
 /// A host, and a port if one is named.

@@ -155,11 +155,30 @@ fn names_that_are_none_are_refused_by_name() {
     }
 }
 
-#[test]
-fn what_is_repeated_is_harmless() {
-    let host = HeaderValue::from_bytes(b"\xff\t\xc2\x9b31m").expect("a value");
-    let mut asked = request("GET", "/", &[]);
-    asked.headers_mut().insert(header::HOST, host);
-    let Some(Foreign::Host(said)) = site().foreign(&asked) else { panic!("it passes") };
-    assert!(said.chars().all(|c| !c.is_control()), "{said:?}");
+/// The detail of the refusal, which escapes what it repeats.
+async fn refusal(headers: &[(&str, &[u8])]) -> String {
+    let mut request = request("POST", "/", &[]);
+    for (name, value) in headers {
+        let value = HeaderValue::from_bytes(value).expect("a value");
+        request.headers_mut().append(HeaderName::try_from(*name).expect("a name"), value);
+    }
+    let foreign = site().foreign(&request).expect("it is foreign");
+    let body = axum::body::to_bytes(foreign.into_response().into_body(), 1 << 16).await;
+    let body: serde_json::Value = serde_json::from_slice(&body.expect("a body")).expect("JSON");
+    body["detail"].as_str().expect("a detail").to_owned()
+}
+
+#[tokio::test]
+async fn what_is_repeated_is_escaped_once() {
+    let (here, named) = (("host", &b"localhost"[..]), r#"ev\il."example""#);
+    let detail = refusal(&[("host", named.as_bytes())]).await;
+    assert!(detail.starts_with(&format!("this server is not called {named} (")), "{detail}");
+    let origin = format!("http://{named}");
+    let detail = refusal(&[here, ("origin", origin.as_bytes())]).await;
+    assert!(detail.starts_with(&format!("a page of {origin} asks")), "{detail}");
+    let detail = refusal(&[here, ("sec-fetch-site", named.as_bytes())]).await;
+    assert!(detail.contains(&format!("(Sec-Fetch-Site is {named})")), "{detail}");
+    // What acts is escaped all the same.
+    let detail = refusal(&[("host", b"\xff\t\xc2\x9b31m\xe2\x80\xae")]).await;
+    assert!(detail.contains("called \u{fffd}\\t\\u{9b}31m\\u{202e} ("), "{detail}");
 }
