@@ -3,16 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod logs;
+#[path = "exactly_once/silent.rs"]
+mod silent;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use diptych::io::{Random, SimClock, SimDisk, SimRandom};
-use diptych::limits::PRODUCER_NAMES_BYTES_MAX;
-use diptych::log::{Append, Chooser, Pending, Writer, WriterOptions, erase, inspect, producers};
+use diptych::io::{Random, SimDisk, SimRandom};
+use diptych::log::{Append, Pending, Writer, WriterOptions};
 use logs::{DIR, content_of, one, open, rows, scaled, steady};
 
 const ROWS: i64 = 25;
@@ -134,7 +133,7 @@ fn a_gap_is_an_error_and_appends_nothing() {
         error.is_conflict() && error.to_string().contains("sent sequence 2, 1 is due"),
         "{error}"
     );
-    assert_eq!((writer.upper(), writer.next_sequence("p")), (1, 1));
+    assert_eq!((writer.upper(), writer.next_sequence("p").unwrap()), (1, 1));
     // A refused request of one producer does not hold up the others.
     let gap = writer.append(one("s", 5).by("p", 5)).unwrap();
     let fine = writer.append(one("s", 6).by("q", 0)).unwrap();
@@ -254,82 +253,4 @@ fn another_request_under_a_number_is_an_error_also_after_a_restart() {
             .repeated
     );
     assert_eq!(writer.upper(), 41);
-}
-
-/// Ids of producers are kept as they are for so long as they have not too many bytes together; then
-/// those silent longest are known by a digest, and their requests are still appended once.
-#[test]
-fn a_producer_that_was_silent_for_long_returns_exactly_once() {
-    const LONG: usize = 4_000;
-    let count = (PRODUCER_NAMES_BYTES_MAX / LONG) as i64 + 1_000;
-    let disk = SimDisk::new();
-    let writer = open(&disk, steady(1 << 40)).unwrap();
-    let request = |n: i64| one("s", n).by(format!("{n:0>LONG$}"), 0);
-    let numbers: Vec<i64> = (0..count).collect();
-    let mut first = None;
-    for some in numbers.chunks(500) {
-        let pending: Vec<_> = some.iter().map(|n| writer.append(request(*n)).unwrap()).collect();
-        for one in pending {
-            let ack = one.wait().unwrap();
-            first.get_or_insert(ack.epoch);
-        }
-    }
-    writer.seal().unwrap();
-    drop(writer);
-    let disk = disk.kill();
-    let files = disk.files();
-    let state = files.iter().find(|(path, _)| path.extension().is_some_and(|e| e == "state"));
-    let len = state.expect("a state file").1.len();
-    println!("{count} producers with ids of {LONG} bytes: a state of {len} bytes");
-    assert!(len < PRODUCER_NAMES_BYTES_MAX * 5 / 4, "{len} bytes");
-
-    let writer = open(&disk, steady(1 << 40)).unwrap();
-    let listed = producers(Arc::new(disk.clone()), DIR).unwrap();
-    let silent = listed.iter().filter(|one| one.silent).count();
-    assert_eq!(listed.len() as i64, count, "nobody is forgotten");
-    assert!(silent > 0 && listed.iter().all(|one| one.last == 0), "{silent} are silent");
-    // All of them repeat what they may not have been answered; the first goes on.
-    for some in numbers.chunks(500) {
-        let pending: Vec<_> = some.iter().map(|n| writer.append(request(*n)).unwrap()).collect();
-        assert!(pending.into_iter().all(|one| one.wait().unwrap().repeated));
-    }
-    let repeat = writer.append(request(0)).unwrap().wait().unwrap();
-    assert_eq!((Some(repeat.epoch), repeat.repeated), (first, true));
-    let id = format!("{:0>LONG$}", 0);
-    let other = writer.append(one("s", -1).by(id.clone(), 0)).unwrap().wait();
-    assert!(other.unwrap_err().is_conflict(), "another request under its number");
-    let next = writer.append(one("s", -2).by(id.clone(), 1)).unwrap().wait().unwrap();
-    assert!(!next.repeated);
-    writer.close().unwrap();
-    let all: usize = content_of(&disk).unwrap().iter().map(Vec::len).sum();
-    assert_eq!(all as i64, count + 1);
-    let listed = producers(Arc::new(disk.clone()), DIR).unwrap();
-    let returned = listed.iter().find(|one| one.id == id).expect("it has its id again");
-    assert_eq!((returned.last, returned.silent), (1, false));
-    let check = inspect::check(Arc::new(disk.clone()), DIR).unwrap();
-    assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");
-
-    // What is erased was appended nevertheless, also by one that is silent.
-    let silent = (1..count).find(|n| !listed.iter().any(|one| one.id == format!("{n:0>LONG$}")));
-    let silent = silent.expect("one is silent still");
-    erase_event(&disk, silent);
-    assert_eq!(producers(Arc::new(disk.clone()), DIR).unwrap(), listed);
-    let writer = open(&disk, steady(1 << 40)).unwrap();
-    assert!(writer.append(request(silent)).unwrap().wait().unwrap().repeated);
-    let all: usize = content_of(&disk).unwrap().iter().map(Vec::len).sum();
-    assert_eq!(all as i64, count);
-}
-
-/// Erases event `n` of stream `s`.
-fn erase_event(disk: &SimDisk, n: i64) {
-    let choose = |_: &arrow_schema::SchemaRef| -> diptych::Result<Option<Chooser>> {
-        Ok(Some(Box::new(move |rows| {
-            let column = rows.column_by_name("n").unwrap().as_primitive::<Int64Type>();
-            Ok(column.values().iter().map(|value| *value == n).collect())
-        })))
-    };
-    let (clock, random) = (SimClock::at(2_000_000), SimRandom::new(11));
-    let (shared, ready) = (Arc::new(disk.clone()), &mut || Ok(()));
-    let erased = erase(shared, (&clock, &random), DIR, ("s", "asked"), &choose, ready).unwrap();
-    assert!(erased.is_some());
 }

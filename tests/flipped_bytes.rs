@@ -5,11 +5,13 @@ mod scale;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use diptych::dataflows::Line;
-use diptych::io::{Random, SimRandom};
-use diptych::log::Append;
-use diptych::{System, append};
+use diptych::event::Append as _;
+use diptych::io::{Random, RealClock, SimRandom};
+use diptych::log::{Append, Pending, WriterOptions};
+use diptych::{Event, System};
 
 const EPOCHS: usize = 6;
 
@@ -27,17 +29,22 @@ fn said(output: &Output) -> String {
 /// A log of three segments, and two batch views.
 fn fill(data: &Path) {
     let system = System::open(data);
-    let writer = system.writer().expect("a writer");
+    // All but the last producer are in a file of silent ones.
+    let options = WriterOptions { named_producers: 1, ..WriterOptions::default() };
+    let writer = system.writer_with(Arc::new(RealClock), options).expect("a writer");
     for epoch in 0..EPOCHS {
         let line = |n: usize| Line { text: format!("word{} common {}", n % 97, epoch * n) };
-        append(&writer, "lines", &(0..200).map(line).collect::<Vec<_>>()).expect("appended");
+        let mut rows = <Line as Event>::Appender::default();
+        (0..200).for_each(|n| rows.push(&line(n)));
+        let request = Append::rows("lines", rows.finish()).by(format!("producer {epoch}"), 0);
+        writer.append(request).and_then(Pending::wait).expect("appended");
         if epoch == 2 {
             let reader = system.reader().expect("a reader");
             let first =
                 |chunk: &diptych::log::Chunk| Ok((0..chunk.len()).map(|n| Some(n < 3)).collect());
             let found = reader.find("lines", (1, 2), first).expect("found");
             let pending = writer.retract(&found, "wrong", Append::default());
-            pending.and_then(diptych::log::Pending::wait).expect("retracted");
+            pending.and_then(Pending::wait).expect("retracted");
         }
         if epoch % 2 == 1 {
             writer.seal().expect("sealed");
@@ -63,8 +70,16 @@ fn files(data: &Path) -> Vec<Vec<PathBuf>> {
         }
     }
     found.sort();
-    let kinds =
-        [".accumulation.", ".view.", ".manifest", ".arrow", ".epochs", ".state", ".retractions"];
+    let kinds = [
+        ".accumulation.",
+        ".view.",
+        ".manifest",
+        ".arrow",
+        ".epochs",
+        ".state",
+        ".silent",
+        ".retractions",
+    ];
     let of = |kind: &&str| {
         let is = |path: &&PathBuf| path.to_string_lossy().contains(*kind);
         let some: Vec<_> = found.iter().filter(is).cloned().collect();

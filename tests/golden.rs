@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use diptych::io::{Disk, RealDisk, SimClock, SimDisk, SimRandom};
-use diptych::log::{Append, Chooser, Reader, erase, inspect};
+use diptych::log::{Append, Chooser, Reader, Writer, WriterOptions, erase, inspect, producers};
 use logs::{Content, DIR, content, content_of, one, open, retract, rows, rows_evolved, steady};
 
 fn golden(version: u32) -> PathBuf {
@@ -84,7 +84,7 @@ fn a_log_of_format_1_opens() {
         copy.tamper(&Path::new(DIR).join(&name), Some(&std::fs::read(dir.join(&name)).unwrap()));
     }
     let writer = open(&copy, steady(1 << 40)).unwrap();
-    assert_eq!((writer.upper(), writer.next_sequence("file")), (5, 3));
+    assert_eq!((writer.upper(), writer.next_sequence("file").unwrap()), (5, 3));
     assert_eq!(writer.offsets().get("topic/0").map(String::as_str), Some("42"));
     let repeat = writer.append(one("users", 8).by("file", 2)).unwrap().wait().unwrap();
     assert_eq!((repeat.epoch, repeat.repeated), (4, true));
@@ -152,7 +152,7 @@ fn a_log_of_format_3_opens() {
         copy.tamper(&Path::new(DIR).join(&name), Some(&std::fs::read(dir.join(&name)).unwrap()));
     }
     let writer = open(&copy, steady(1 << 40)).unwrap();
-    assert_eq!((writer.upper(), writer.next_sequence("file")), (5, 3));
+    assert_eq!((writer.upper(), writer.next_sequence("file").unwrap()), (5, 3));
     let repeat = writer.append(one("users", 8).by("file", 2)).unwrap().wait().unwrap();
     assert_eq!((repeat.epoch, repeat.repeated), (4, true));
     writer.append(one("tweets", 5)).unwrap().wait().unwrap();
@@ -259,6 +259,54 @@ fn a_log_with_branches_opens() {
 
 /// What wrote the epochs of the log above.
 const BRANCHES: [&str; 3] = ["f893a2eefb32555e", "1d0b14e4db018fed", "1d0b14e4db018fed"];
+
+/// Format 6: a log with producers that are known from files of silent ones, and from frames behind.
+#[test]
+fn a_log_with_files_of_silent_producers_opens() {
+    let few = || WriterOptions { named_producers: 4, ..steady(1 << 40) };
+    let send = |writer: &Writer, producer: i64, sequence| {
+        let request = one("tweets", producer * 10 + sequence as i64);
+        writer.append(request.by(format!("p{producer}"), sequence)).unwrap().wait().unwrap()
+    };
+    let disk = SimDisk::new();
+    let writer = open(&disk, few()).unwrap();
+    (0..12).for_each(|producer| drop(send(&writer, producer, 0)));
+    writer.seal().unwrap();
+    (12..15).for_each(|producer| drop(send(&writer, producer, 0)));
+    writer.seal().unwrap();
+    send(&writer, 1, 1);
+    send(&writer, 15, 0);
+    writer.close().unwrap();
+    if std::env::var_os("DIPTYCH_BLESS").is_some() {
+        bless(&disk, 6);
+    }
+    let dir = golden(6);
+    let expected = content_of(&disk).unwrap();
+    assert_eq!(content(Arc::new(RealDisk), &dir).unwrap(), expected, "read in place");
+    let check = inspect::check(Arc::new(RealDisk), &dir).unwrap();
+    assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");
+    let names = RealDisk.list(&dir).unwrap();
+    let silent: Vec<_> = names.iter().filter(|name| name.ends_with(".silent")).collect();
+    assert_eq!(silent, ["00000000000000000000.silent", "00000000000000000012.silent"]);
+    let listed = |disk: Arc<dyn Disk>, dir: &Path| -> Vec<_> {
+        producers(disk, dir).unwrap().map(|one| one.unwrap()).collect()
+    };
+    let all = listed(Arc::new(RealDisk), &dir);
+    assert_eq!(all, listed(Arc::new(disk), Path::new(DIR)));
+    assert_eq!((all.len(), all.iter().filter(|one| one.silent).count()), (16, 12));
+    let copy = SimDisk::new();
+    for name in names {
+        copy.tamper(&Path::new(DIR).join(&name), Some(&std::fs::read(dir.join(&name)).unwrap()));
+    }
+    let writer = open(&copy, few()).unwrap();
+    for producer in 0..16 {
+        let last = u64::from(producer == 1);
+        assert!(send(&writer, producer, last).repeated, "p{producer}");
+        assert!(!send(&writer, producer, last + 1).repeated, "p{producer}");
+    }
+    writer.seal().unwrap();
+    assert_eq!(content_of(&copy).unwrap()[..17], expected);
+}
 
 /// A log that an earlier release wrote goes on: what it remembers answers as it did, and what is
 /// appended from now on is told from other requests.

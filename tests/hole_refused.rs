@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use diptych::io::{Random, SimDisk, SimRandom};
-use diptych::log::{Append, inspect};
+use diptych::log::{Append, WriterOptions, inspect};
 use logs::{Content, DIR, content_of, is_long, open, retract, rows, scaled, steady};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// A log with segments, two streams, an empty epoch, a producer, retractions, and frames behind.
+/// A log with segments, two streams, an empty epoch, producers of whom some are in a file of silent
+/// ones, retractions, and frames behind.
 struct Sample {
     files: Files,
     /// The same some epochs earlier, before the second segment.
@@ -28,11 +29,13 @@ struct Sample {
 
 fn sample() -> Sample {
     let disk = SimDisk::new();
-    let writer = open(&disk, steady(1 << 40)).unwrap();
+    let options = WriterOptions { named_producers: 2, ..steady(1 << 40) };
+    let writer = open(&disk, options).unwrap();
     let mut older = Files::new();
     for n in 0..9 {
         let text = format!("text {n}");
-        let mut append = Append::rows("a", rows(&[(n, &text), (n + 100, "é")])).by("p", n as u64);
+        let mut append = Append::rows("a", rows(&[(n, &text), (n + 100, "é")]));
+        append = append.by(format!("p{}", n % 2), n as u64 / 2);
         append.offsets.push(("topic/0".into(), n.to_string()));
         if n % 3 == 0 {
             append.batches.push(("b".into(), rows(&[(n, "")])));

@@ -160,6 +160,7 @@ fn producers(place: &LogWhere) -> Result<()> {
     let names = ["producer", "last", "epoch", "answered", "silent"];
     let mut sheet = Sheet::new(place.format.format, &names)?;
     for one in crate::log::producers(disk, dir)? {
+        let one = one?;
         let (last, epoch) = (Datum::UInt(one.last), Datum::UInt(one.epoch));
         let answered = Datum::UInt(one.remembered);
         sheet.row(vec![text(one.id), last, epoch, answered, Datum::Bool(one.silent)])?;

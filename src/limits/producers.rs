@@ -4,9 +4,23 @@ use std::time::Duration;
 
 use super::PRODUCERS_MAX;
 
-/// Producers a log knows at all, those included of whom a digest is left. One that was forgotten
-/// could append twice, so the log refuses a new producer instead of forgetting an old one.
-pub const PRODUCERS_KNOWN_MAX: usize = 1 << 20;
+/// Producers a log knows at all: those in files of silent ones count once for each file that has
+/// them. One that was forgotten could append twice, so the log refuses a new producer instead of
+/// forgetting an old one. They take 40 bytes of disk each, 172 GB together, which is more than any
+/// log had so far, and little enough that merging their files ends.
+pub const PRODUCERS_KNOWN_MAX: u64 = 1 << 32;
+
+/// Producers that a frame file may silence before it is closed, however short it is: those of the
+/// open one are in memory, 60 bytes each.
+pub const SILENCED_PER_SEGMENT: usize = 1 << 18;
+
+/// Silent producers in memory, about 120 MB. They are in files as soon as their segment is sealed;
+/// when that has to wait, for a full disk say, no further producer is named. A state file of an
+/// earlier release may bring [`SILENCED_BEFORE_MAX`].
+pub const SILENCED_MAX: usize = 1 << 21;
+
+/// Silent producers that a release kept in memory and in each state file.
+pub const SILENCED_BEFORE_MAX: usize = 1 << 20;
 
 /// Bytes of the ids of the producers that are known by them. Beyond it those silent longest are
 /// known by a digest of 16 bytes.
@@ -20,4 +34,8 @@ pub const NEW_PRODUCERS_MAX: u32 = 10_000;
 /// See [`NEW_PRODUCERS_MAX`].
 pub const NEW_PRODUCERS_TIME: Duration = Duration::from_hours(1);
 
-const _: () = assert!(PRODUCERS_MAX < PRODUCERS_KNOWN_MAX);
+const _: () = assert!(PRODUCERS_MAX as u64 + (SILENCED_MAX as u64) < PRODUCERS_KNOWN_MAX);
+const _: () = assert!(
+    SILENCED_BEFORE_MAX + 2 * SILENCED_PER_SEGMENT < SILENCED_MAX,
+    "what an earlier release stored leaves room for a frame file, and one that is being sealed"
+);

@@ -21,6 +21,7 @@ use super::schemas::Schemas;
 use super::state::{Gathered, Room, State, Verdict};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Random};
+use crate::limits;
 use crate::time::Epoch;
 
 /// An append request and where its answer goes. The asker may be gone.
@@ -54,6 +55,10 @@ pub(super) struct Head {
     pub(super) schemas: Schemas,
     /// Shared with those who ask what is due.
     pub(super) state: Arc<Mutex<State>>,
+    /// What of it may be known by name.
+    pub(super) room: Room,
+    /// How many producers were silenced in the newest file.
+    pub(super) silenced: usize,
     pub(super) file: FrameFile,
     pub(super) end: u64,
     /// The next epoch.
@@ -87,12 +92,13 @@ impl Head {
         let mut waiting = Vec::new();
         let table = Arc::clone(&self.state);
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.forget_recalled();
         for request in group {
             // A file of an earlier format has no place for it, and the table holds what files say.
             let fingerprint =
                 request.fingerprint.filter(|_| self.file.version >= FORMAT_FINGERPRINTS);
             let of = (&request.append, fingerprint);
-            match self.gather(&table, of, request.taken, &mut gathering) {
+            match self.gather(&mut table, of, request.taken, &mut gathering) {
                 Ok(Verdict::Due) => waiting.push((request.reply, false)),
                 Ok(Verdict::Repeat(None)) => waiting.push((request.reply, true)),
                 Ok(Verdict::Repeat(Some(epoch))) => {
@@ -109,7 +115,7 @@ impl Head {
         }
         let epoch = self.upper;
         let Gathering { mut header, batches, taken: all, retracted, .. } = gathering;
-        header.trimmed = table.make_room(&header.producers, Room::default());
+        header.trimmed = table.make_room(&header.producers, self.room);
         header.schemas = self.schemas.stored(schemas_before);
         let written = self.merge(batches).and_then(|batches| {
             let file = (self.file.version, self.file.salt);
@@ -129,6 +135,7 @@ impl Head {
         if let Err(error) = table.apply(epoch, &header) {
             unreachable!("epoch {epoch} was decided with this table: {error}");
         }
+        self.silenced += header.trimmed.len();
         self.retracted.extend(retracted);
         let ack = |(reply, repeated)| (reply, Ack { epoch, repeated });
         let acks = waiting.into_iter().map(ack).collect();
@@ -144,7 +151,7 @@ impl Head {
     /// Decides about a request and, if it is due, adds it to the group.
     fn gather(
         &mut self,
-        table: &State,
+        table: &mut State,
         (append, fingerprint): (&Append, Option<Fingerprint>),
         taken: Vec<Taken>,
         gathering: &mut Gathering,
@@ -283,6 +290,16 @@ impl Head {
         self.end - FILE_HEAD
     }
 
+    /// Whether the newest file has silenced so many producers that it is to be sealed.
+    pub(super) fn silenced_many(&self) -> bool {
+        self.silenced >= limits::SILENCED_PER_SEGMENT
+    }
+
+    /// Whether producers are refused until a segment is sealed.
+    pub(super) fn waits_for_seal(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).waits_for_seal()
+    }
+
     /// Starts a new frame file and returns the complete one; `None` if there is no room for one on
     /// the disk, or among the files that may be open, and the file goes on.
     pub(super) fn rotate(&mut self) -> Result<Option<FrameFile>> {
@@ -292,7 +309,7 @@ impl Head {
                 Err(Ok(error)) if error.is_full() || error.is_passing() => return Ok(None),
                 Err(Ok(error) | Err(error)) => return Err(error),
             };
-        self.end = FILE_HEAD;
+        (self.end, self.silenced) = (FILE_HEAD, 0);
         let mark = Mark { upper: self.upper, file: next.first, offset: self.end };
         let complete = std::mem::replace(&mut self.file, next.clone());
         self.open().rotate(next, mark)?;

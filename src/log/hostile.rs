@@ -298,7 +298,7 @@ fn run_state(bytes: &[u8]) {
 fn run_state_3(bytes: &[u8]) {
     let sealed = Envelope::State.seal_as(FORMAT_SILENT, bytes);
     let Ok(mut state) = State::unwrap(Path::new(PLACE), &sealed) else { return };
-    drop(state.list());
+    state.list().for_each(drop);
     drop(state.apply(9, &header()));
     drop(state.wrap());
 }

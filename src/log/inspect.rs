@@ -14,6 +14,7 @@ use super::recovery::{frame_files, missing_frames, no_log};
 use super::rows_file::RowsReader;
 use super::schemas::Schemas;
 use super::segment::EpochTable;
+use super::silent::SilentFile;
 use super::state::State;
 use crate::error::{Error, Result};
 use crate::io::{Disk, Open};
@@ -27,7 +28,7 @@ const PIECE: u64 = 4 << 20;
 pub struct FileInfo {
     /// Its name.
     pub name: String,
-    /// What it is: `manifest`, `mark`, `lock`, `frames`, `rows`, `epochs`, `state`,
+    /// What it is: `manifest`, `mark`, `lock`, `frames`, `rows`, `epochs`, `state`, `silent`,
     /// `retractions`, `draft`, or `unknown`.
     pub kind: &'static str,
     /// Its length.
@@ -116,6 +117,7 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
         Name::Rows(lower, _) => ("rows", segment(lower)),
         Name::Epochs(lower, _) => ("epochs", segment(lower)),
         Name::State(lower) => ("state", segment(lower)),
+        Name::Silent(lower) => ("silent", segment(lower)),
         Name::Retractions(lower, _) => ("retractions", segment(lower)),
         Name::Draft => ("draft", None),
         Name::Other => ("unknown", None),
@@ -127,6 +129,7 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
         Name::Rows(..) => entry.is_some(),
         Name::Epochs(..) => of.is_some_and(|s| s.epochs_name() == name),
         Name::State(lower) => manifest.state.is_some_and(|(listed, _)| listed == lower),
+        Name::Silent(..) => manifest.silent.iter().any(|entry| entry.name() == name),
         Name::Retractions(..) => manifest.retractions.iter().any(|entry| entry.name() == name),
         Name::Draft | Name::Other => false,
     };
@@ -213,6 +216,14 @@ impl Check {
             if let Ok(bytes) = read_listed(dir, &name, sum) {
                 let state = State::unwrap(&dir.file(&name), &bytes);
                 self.note(state)?;
+            }
+        }
+        for entry in &manifest.silent {
+            // Also what no checksum of a whole file can tell: which block it is.
+            let file = SilentFile::open(dir, *entry);
+            if let Some(file) = self.note(file)? {
+                let entries = file.entries().try_for_each(|entry| entry.map(drop));
+                self.note(entries)?;
             }
         }
         let mark = match mark {

@@ -78,6 +78,8 @@ pub(super) enum Name {
     Epochs(Epoch, u32),
     /// Producers and offsets at the end of the segment that starts at this epoch.
     State(Epoch),
+    /// Silent producers of whom the last was silenced in the segment that starts at this epoch.
+    Silent(Epoch),
     /// What the epochs of a segment take back, and how often that was rewritten.
     Retractions(Epoch, u32),
     /// A file that was being written.
@@ -109,6 +111,7 @@ impl Name {
                 rewritten(times).map_or(Name::Other, |times| Name::Epochs(lower, times))
             }
             (Some(lower), ["state"]) => Name::State(lower),
+            (Some(lower), ["silent"]) => Name::Silent(lower),
             (Some(lower), ["retractions"]) => Name::Retractions(lower, 0),
             (Some(lower), [times, "retractions"]) => {
                 rewritten(times).map_or(Name::Other, |times| Name::Retractions(lower, times))
@@ -155,6 +158,10 @@ pub(super) fn retractions_name(lower: Epoch, times: u32) -> String {
 
 pub(super) fn state_name(lower: Epoch) -> String {
     format!("{lower:020}.state")
+}
+
+pub(super) fn silent_name(lower: Epoch) -> String {
+    format!("{lower:020}.silent")
 }
 
 /// Damage in the file `name` at byte `offset`.

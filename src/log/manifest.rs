@@ -11,6 +11,7 @@ use super::erase::Erasure;
 use super::layout::{Dir, MANIFEST, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::parts;
 use super::schemas::{Schemas, StoredSchema};
+use super::silent::SilentEntry;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Open, read_all, replace};
 use crate::limits;
@@ -81,6 +82,10 @@ pub(super) struct Manifest {
     /// A marked part, too.
     #[serde(skip)]
     pub(super) branches: Vec<(Epoch, Branch)>,
+    /// The files of producers that have been silent for long, oldest first. A marked part, too,
+    /// which is there only if there are some.
+    #[serde(skip)]
+    pub(super) silent: Vec<SilentEntry>,
 }
 
 impl Manifest {
@@ -95,6 +100,7 @@ impl Manifest {
             erasures: Vec::new(),
             retractions: Vec::new(),
             branches: Vec::new(),
+            silent: Vec::new(),
         }
     }
 
@@ -133,12 +139,16 @@ impl Manifest {
         if !sorted || !manifest.retractions.iter().all(|entry| of_segment(entry.lower)) {
             return Err(damaged(&path, 24, "the retractions are not those of the segments"));
         }
+        if !manifest.silent.iter().all(|entry| of_segment(entry.lower)) {
+            return Err(damaged(&path, 24, "the silent producers are not those of the segments"));
+        }
         Ok(manifest)
     }
 
     /// Its bytes, of the least format that can say it.
     pub(super) fn bytes(&self) -> Result<Vec<u8>> {
-        if !self.erasures.is_empty() || !self.branches.is_empty() {
+        let parts = [self.erasures.is_empty(), self.branches.is_empty(), self.silent.is_empty()];
+        if parts.contains(&false) {
             let body = [encode(&(self, &self.retractions))?, parts::bytes(self)?].concat();
             return Ok(Envelope::Manifest.seal_as(FORMAT_WITH_PARTS, &body));
         }
@@ -177,6 +187,7 @@ impl Manifest {
             }
         }
         files.extend(self.retractions.iter().map(|entry| (entry.name(), entry.sum)));
+        files.extend(self.silent.iter().map(|entry| (entry.name(), entry.sum)));
         if let Some((lower, sum)) = self.state {
             files.push((state_name(lower), sum));
         }

@@ -54,5 +54,5 @@ pub use part::Part;
 pub use producers::producers;
 pub use reader::{Reader, StreamInfo};
 pub use replay::Replay;
-pub use state::ProducerInfo;
+pub use state::{ProducerInfo, Producers};
 pub use writer::{Writer, WriterOptions};

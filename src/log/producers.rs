@@ -8,17 +8,17 @@ use super::inspect::load;
 use super::layout::Dir;
 use super::mark::read_slots;
 use super::recovery::{frame_files, missing_frames, sealed_state};
-use super::state::ProducerInfo;
+use super::state::Producers;
 use crate::error::Result;
 use crate::io::{Disk, Open};
 
 /// Lists the producers of a log, as of its last durable epoch: those known by their ids, sorted;
-/// then those that have been silent for long. Safe while a writer appends; one that seals a segment
-/// meanwhile may make files seem missing: ask again then.
+/// then those that have been silent for long, which are read as they are asked for. Safe while a
+/// writer appends; one that seals a segment meanwhile may make files seem missing: ask again then.
 ///
 /// # Errors
 /// Missing if there is no log; a newer format; damage; whatever the disk reports.
-pub fn producers(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Vec<ProducerInfo>> {
+pub fn producers(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Producers> {
     let dir = Dir::new(disk, dir.as_ref());
     // Before the manifest: what is sealed meanwhile is in neither then, and said to be missing.
     let mark = read_slots(&dir)?.mark;
@@ -37,7 +37,7 @@ pub fn producers(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Vec<Produ
         let mut offset = FILE_HEAD;
         while offset < end {
             let frame = file.frame(offset, end, due)?;
-            state.apply(due, &frame.header).map_err(|e| file.damage(offset, e))?;
+            state.replay(due, &frame.header, |e| file.damage(offset, e))?;
             (offset, due) = (frame.end(), due + 1);
         }
     }

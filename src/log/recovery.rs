@@ -20,6 +20,7 @@ use super::manifest::{Manifest, check_len, read_listed};
 use super::mark::{Mark, MarkWriter, read_slots};
 use super::position::Retracted;
 use super::schemas::Schemas;
+use super::silent::Files;
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Open, Random};
@@ -130,7 +131,8 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
 pub(super) fn sealed_state(dir: &Dir, manifest: &Manifest) -> Result<State> {
     let Some((lower, sum)) = manifest.state else { return Ok(State::default()) };
     let name = state_name(lower);
-    State::unwrap(&dir.file(&name), &read_listed(dir, &name, sum)?)
+    let state = State::unwrap(&dir.file(&name), &read_listed(dir, &name, sum)?)?;
+    Ok(state.with_files(Files::open(dir, &manifest.silent)?))
 }
 
 /// Creates an empty log; the manifest, which makes it one, comes last.
@@ -244,7 +246,7 @@ impl Scan {
     fn take(&mut self, file: &FrameFile, frame: &Frame) -> Result<()> {
         let Frame { epoch, offset, header, .. } = frame;
         self.schemas.load(&header.schemas).map_err(|e| file.damage(*offset, e))?;
-        self.state.apply(*epoch, header).map_err(|e| file.damage(*offset, e))?;
+        self.state.replay(*epoch, header, |e| file.damage(*offset, e))?;
         if header.payloads.iter().any(|p| self.schemas.get(p.schema).is_none()) {
             return Err(file.damage(*offset, "the frame uses a schema that is not defined"));
         }
@@ -295,6 +297,7 @@ pub(super) fn remove_leftovers(dir: &Dir, manifest: &Manifest) -> Result<()> {
             }
             Name::Frames(first) => first < manifest.upper,
             Name::State(lower) => manifest.state.is_none_or(|(listed, _)| listed != lower),
+            Name::Silent(_) => !listed.contains(&name),
             Name::Manifest | Name::Mark | Name::Lock | Name::Other => false,
         };
         if left {

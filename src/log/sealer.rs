@@ -1,12 +1,13 @@
 //! Sealing: rotated frame files become segments, off the hot path.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::frame_file::FrameFile;
 use super::layout::{Dir, frames_name, state_name};
 use super::manifest::{Manifest, RetractionsEntry};
 use super::schemas::Schemas;
-use super::segment::write_segment;
+use super::segment::{Written, write_segment};
 use super::state::State;
 use crate::error::Result;
 use crate::time::Epoch;
@@ -19,6 +20,8 @@ pub(super) struct Sealer {
     /// As of the manifest's upper.
     pub(super) schemas: Schemas,
     pub(super) state: State,
+    /// The table as of the log's end, which keeps what no file has yet; none when nobody appends.
+    pub(super) live: Option<Arc<Mutex<State>>>,
     /// Complete frame files, oldest first.
     pub(super) waiting: VecDeque<FrameFile>,
 }
@@ -41,7 +44,8 @@ impl Sealer {
         self.dir.check_lock()?;
         // Copies, because a full disk may interrupt: the next try starts afresh.
         let (mut schemas, mut state) = (self.schemas.clone(), self.state.clone());
-        let (entry, sum, retractions) = write_segment(&self.dir, frames, &mut schemas, &mut state)?;
+        let written = write_segment(&self.dir, frames, &mut schemas, &mut state)?;
+        let Written { entry, state: sum, retractions, silenced } = written;
         self.dir.sync()?;
         let mut manifest = self.manifest.clone();
         let old_state = manifest.state.replace((entry.lower, sum));
@@ -50,16 +54,24 @@ impl Sealer {
             sum,
             rewritten: 0,
         }));
+        let old_silent = std::mem::replace(&mut manifest.silent, state.silent_files().listed());
         manifest.upper = entry.upper;
         manifest.schemas.extend(schemas.stored(manifest.schemas.len()));
         manifest.segments.push(entry);
         manifest.store(&self.dir)?;
+        if let Some(live) = &self.live {
+            let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
+            live.silent_sealed(state.silent_files().clone(), &silenced);
+        }
         (self.manifest, self.schemas, self.state) = (manifest, schemas, state);
         // Only now that the manifest is durable may the frames go. Whether they do does not matter
         // to anybody: what stays is removed by the next recovery.
         let _ = self.dir.disk.remove(&self.dir.file(&frames_name(frames.first)));
         if let Some((lower, _)) = old_state {
             let _ = self.dir.disk.remove(&self.dir.file(&state_name(lower)));
+        }
+        for merged in old_silent.iter().filter(|old| !self.manifest.silent.contains(old)) {
+            let _ = self.dir.disk.remove(&self.dir.file(&merged.name()));
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::manifest::{RowsEntry, SegmentEntry, Sum, read_listed};
 use super::schemas::Schemas;
+use super::silent::Recent;
 use super::state::{ProducerMark, State, Trimmed};
 use crate::error::{Error, Kind, Result};
 use crate::io::{File, Open};
@@ -59,16 +60,26 @@ pub(super) struct Block {
     pub(super) last: Epoch,
 }
 
+/// What [`write_segment`] has written.
+pub(super) struct Written {
+    pub(super) entry: SegmentEntry,
+    /// Of the state file.
+    pub(super) state: Sum,
+    /// Of the file of retractions, if there are some.
+    pub(super) retractions: Option<Sum>,
+    /// The producers that are in a file now, and were in memory before.
+    pub(super) silenced: Recent,
+}
+
 /// Writes the segment for the whole of `frames`, whose epochs end at `upper`; brings `schemas` and
 /// `state` from its beginning to its end. The manifest is the caller's. All files are durable when
-/// this returns, the directory is not. Gives the segment, the state file's checksum, and that of
-/// the file of retractions, if there are some.
+/// this returns, the directory is not.
 pub(super) fn write_segment(
     dir: &Dir,
     frames: &FrameFile,
     schemas: &mut Schemas,
     state: &mut State,
-) -> Result<(SegmentEntry, Sum, Option<Sum>)> {
+) -> Result<Written> {
     let lower = frames.first;
     let mut files = BTreeMap::new();
     let (mut epochs, mut corrections) = (Vec::new(), Vec::new());
@@ -79,7 +90,7 @@ pub(super) fn write_segment(
         let frame = frames.frame(offset, end, epoch)?;
         let header = &frame.header;
         schemas.load(&header.schemas).map_err(|e| frames.damage(offset, e))?;
-        state.apply(epoch, header).map_err(|e| frames.damage(offset, e))?;
+        state.replay(epoch, header, |e| frames.damage(offset, e))?;
         for payload in &header.payloads {
             let rows = frames.rows(frame.payload_base, payload, schemas)?;
             let file = match files.entry(payload.schema) {
@@ -109,6 +120,7 @@ pub(super) fn write_segment(
         blocks.push((schema, of_file));
     }
     let epochs = EpochTable { lower, epochs, blocks }.store(dir, 0)?;
+    let silenced = state.seal_silent(dir, lower)?;
     let state = write_file(dir, &state_name(lower), &state.wrap()?)?;
     let mut retractions = None;
     if !corrections.is_empty() {
@@ -116,7 +128,7 @@ pub(super) fn write_segment(
         retractions = Some(write_file(dir, &retractions_name(lower, 0), &bytes)?);
     }
     let entry = SegmentEntry { lower, upper, clock_max, epochs, rows, rewritten: 0 };
-    Ok((entry, state, retractions))
+    Ok(Written { entry, state, retractions, silenced })
 }
 
 pub(super) fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<Sum> {

@@ -7,13 +7,14 @@
 
 mod listed;
 mod room;
+mod silenced;
 mod stored;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-pub use listed::ProducerInfo;
+pub use listed::{ProducerInfo, Producers};
 pub(super) use room::Room;
 
 use super::append::Producer;
@@ -108,18 +109,21 @@ pub(super) struct State {
 pub(super) type Gathered = HashMap<String, Vec<Option<Fingerprint>>>;
 
 impl State {
-    /// Decides about a request, given the table and what is gathered for the next epoch.
+    /// Decides about a request, given the table and what is gathered for the next epoch. What files
+    /// say of its producer is in memory from then on, until the next frame is applied or
+    /// [`State::forget_recalled`].
     ///
     /// # Errors
     /// A gap, another request than the first of this number, a sequence that is no longer
-    /// remembered, or too many producers.
+    /// remembered, or too many producers; damage of a file of silent producers.
     pub(super) fn decide(
-        &self,
+        &mut self,
         gathered: &mut Gathered,
         producer: &Producer,
         fingerprint: Option<Fingerprint>,
     ) -> Result<Verdict> {
         let Producer { id, sequence } = producer;
+        self.recall(id)?;
         let window = self.producers.get(id);
         let left = if window.is_none() { self.silent.get(id) } else { None };
         let left_next = left.map_or(0, |left| left.next);
@@ -153,12 +157,8 @@ impl State {
             check_same(producer, first, fingerprint)?;
             return Ok(Verdict::Repeat(None));
         }
-        let is_new = window.is_none() && left.is_none();
-        let known = self.producers.len() + self.silent.len() + gathered.len();
-        if is_new && !gathered.contains_key(id) && known >= limits::PRODUCERS_KNOWN_MAX {
-            let message = format!("the log knows {} producers", limits::PRODUCERS_KNOWN_MAX);
-            return Err(Error::new(Kind::Conflict, message)
-                .remedy("use the producers that exist, or append without one"));
+        if window.is_none() && !gathered.contains_key(id) {
+            self.admit(left.is_none(), gathered.len())?;
         }
         gathered.entry(id.clone()).or_default().push(fingerprint);
         Ok(Verdict::Due)
@@ -217,6 +217,7 @@ impl State {
             self.remembered += 1;
             self.remembered -= window.keep_from(mark.kept_from);
         }
+        self.forget_recalled();
         for (source, offset) in &header.offsets {
             self.offset_bytes += source.len() + offset.len();
             if let Some(before) = self.offsets.insert(source.clone(), offset.clone()) {
@@ -226,10 +227,35 @@ impl State {
         Ok(())
     }
 
+    /// Applies what the frame of `epoch` recorded, which somebody decided before: the producers in
+    /// it that are not in memory are looked for in the files.
+    ///
+    /// # Errors
+    /// As [`State::apply`], then what `damage` makes of it; damage of a file of silent producers.
+    pub(super) fn replay(
+        &mut self,
+        epoch: Epoch,
+        header: &Header,
+        damage: impl Fn(String) -> Error,
+    ) -> Result<()> {
+        // A first request is of one that was new.
+        let later = header.producers.iter().filter(|mark| mark.sequence > 0).map(|mark| &mark.id);
+        for id in later.chain(header.trimmed.iter().map(|one| &one.id)) {
+            self.recall(id)?;
+        }
+        self.apply(epoch, header).map_err(damage)
+    }
+
     /// The sequence that is due from this producer.
-    pub(super) fn next_sequence(&self, producer: &str) -> u64 {
+    ///
+    /// # Errors
+    /// Damage of a file of silent producers; what the disk reports.
+    pub(super) fn next_sequence(&mut self, producer: &str) -> Result<u64> {
+        self.recall(producer)?;
         let silent = || self.silent.get(producer).map_or(0, |left| left.next);
-        self.producers.get(producer).map_or_else(silent, |window| window.next)
+        let next = self.producers.get(producer).map_or_else(silent, |window| window.next);
+        self.forget_recalled();
+        Ok(next)
     }
 }
 

@@ -108,7 +108,7 @@ fn commit_loop(
                 Outcome::Poisoned(error) => return Err(error),
             }
         }
-        let full = head.frame_bytes() >= rotate_bytes;
+        let full = head.frame_bytes() >= rotate_bytes || head.silenced_many();
         if !replies.is_empty() || full {
             let frames = match head.frame_bytes() {
                 0 => Ok(None),
@@ -123,6 +123,9 @@ fn commit_loop(
                 }
             };
             sealing.take(shared, Job { frames, replies });
+        } else if head.waits_for_seal() {
+            // A full disk may have room again.
+            sealing.take(shared, Job { frames: None, replies: Vec::new() });
         }
         *shared.committing() = None;
         if shared.queue().failed.is_some() {

@@ -20,7 +20,7 @@ use super::layout::Dir;
 use super::open_files::OpenFiles;
 use super::recovery::{Purpose, Recovered, recover};
 use super::sealer::Sealer;
-use super::state::State;
+use super::state::{Room, State};
 use super::threads;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Clock, Disk, Random, RealRandom};
@@ -38,6 +38,10 @@ pub struct WriterOptions {
     pub queue_bytes: usize,
     /// Bytes of frames after which a segment is sealed.
     pub rotate_bytes: u64,
+    /// How many producers are known by their ids, at most [`limits::PRODUCERS_MAX`]. Of those silent
+    /// longest beyond it a digest is left: they go on exactly once, and of their repeats the last is
+    /// answered.
+    pub named_producers: usize,
     /// Seal on a thread of its own; `false` seals between two epochs, which makes the order of
     /// disk calls repeatable.
     pub background: bool,
@@ -51,6 +55,7 @@ impl Default for WriterOptions {
             linger: Duration::ZERO,
             queue_bytes: limits::QUEUE_BYTES_MAX,
             rotate_bytes: limits::FRAME_FILE_BYTES,
+            named_producers: limits::PRODUCERS_MAX,
             background: true,
             random: Arc::new(RealRandom),
         }
@@ -202,6 +207,7 @@ impl Writer {
             committing: Mutex::default(),
         });
         let sealer = Sealer {
+            live: Some(Arc::clone(&state)),
             dir: dir.clone(),
             manifest,
             schemas: sealed_schemas,
@@ -216,6 +222,8 @@ impl Writer {
             random: options.random,
             schemas: recovered.schemas,
             state,
+            room: Room::of(options.named_producers),
+            silenced: 0,
             file: frames,
             end,
             upper,
@@ -387,7 +395,10 @@ impl Writer {
     }
 
     /// The sequence number that is due from this producer; 0 if it never appended.
-    pub fn next_sequence(&self, producer: &str) -> u64 {
+    ///
+    /// # Errors
+    /// It has been silent for long, and the file that may have it is damaged; what the disk reports.
+    pub fn next_sequence(&self, producer: &str) -> Result<u64> {
         self.shared.state().next_sequence(producer)
     }
 

@@ -37,7 +37,7 @@ impl AppendTo for Writer {
     }
 
     fn next_sequence(&self, producer: &str) -> Result<u64> {
-        Ok(Writer::next_sequence(self, producer))
+        Writer::next_sequence(self, producer)
     }
 
     fn offset(&self, source: &str) -> Result<Option<String>> {

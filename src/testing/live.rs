@@ -96,7 +96,7 @@ impl Live {
     pub(super) fn feed_batches(&mut self, batches: &Batches) -> Result<Epoch> {
         let append = Append { batches: batches.clone(), ..Append::default() };
         // As a client that retries: the second is not applied.
-        let append = append.by("story", self.writer.next_sequence("story"));
+        let append = append.by("story", self.writer.next_sequence("story")?);
         let first = self.writer.append(append.clone())?.wait()?;
         let again = self.writer.append(append)?.wait()?;
         if !again.repeated || again.epoch != first.epoch {

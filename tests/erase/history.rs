@@ -189,7 +189,7 @@ fn program(steps: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
         };
         // Producers and offsets go on as if nothing had been.
         let (sequence, epoch) = (sent.len() as u64, twin.len() as u64);
-        assert_eq!(writer.next_sequence("p"), sequence);
+        assert_eq!(writer.next_sequence("p").unwrap(), sequence);
         append.offsets.push(("source".into(), sequence.to_string()));
         let mut expected = Vec::new();
         for (stream, rows) in &append.batches {
@@ -216,7 +216,7 @@ fn goes_on(
 ) -> diptych::Result<()> {
     let writer = open(disk, steady(rotate_bytes))?;
     let next = sent.len() as u64;
-    assert_eq!((writer.upper(), writer.next_sequence("p")), (twin.len() as u64, next));
+    assert_eq!((writer.upper(), writer.next_sequence("p").unwrap()), (twin.len() as u64, next));
     let offset = next.checked_sub(1).map(|last| last.to_string());
     assert_eq!(writer.offsets().get("source").cloned(), offset);
     if let Some((last, again)) = sent.last() {
@@ -288,7 +288,7 @@ fn a_failure_at_each_disk_call_leaves_the_old_or_the_new_history() {
                 }
                 let writer = open(&image, steady(1 << 40));
                 let writer = writer.unwrap_or_else(|error| panic!("{what}: {error}"));
-                assert_eq!((writer.upper(), writer.next_sequence("p")), (8, 8), "{what}");
+                assert_eq!((writer.upper(), writer.next_sequence("p").unwrap()), (8, 8), "{what}");
                 let reader = Reader::open(Arc::new(image.clone()), DIR).unwrap();
                 let found = content_of(&image).unwrap();
                 if reader.erasures().is_empty() {

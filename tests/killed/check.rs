@@ -8,13 +8,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use diptych::batch_view::{BatchView, Identity};
 use diptych::io::RealDisk;
-use diptych::log::Reader;
+use diptych::log::{Reader, Writer};
 use diptych::row;
 use diptych::serving::{Digest, Index, Read};
-use diptych::{Epoch, ServeOptions, System, append};
+use diptych::{Epoch, ServeOptions, System};
 
 use super::Journal;
-use super::child::{FLOW, STREAM, VERSION, flow, transfer};
+use super::child::{FLOW, PRODUCERS, VERSION, append_by_producer, flow, producer, transfer};
 
 /// The numbers of the transfers of each epoch.
 type Log = Vec<Vec<i64>>;
@@ -25,6 +25,7 @@ pub(crate) fn check(dir: &Path, journal: &mut Journal, what: &str) {
     let system = System::open(dir);
     let writer = system.writer().unwrap_or_else(|error| panic!("{what}: {error}"));
     let log = compare_log(&system, journal, what);
+    compare_producers(&writer, &log, what);
     let batch_views = compare_batch_views(&system, &log, what);
     let flow = flow();
     let options = ServeOptions::default().writer(&writer);
@@ -40,11 +41,13 @@ pub(crate) fn check(dir: &Path, journal: &mut Journal, what: &str) {
     let newest = batch_views.last().copied();
     assert_eq!(index.boundary(), newest.unwrap_or(restored), "{what}: not the newest batch view");
     let id = journal.sent.last().map_or(0, |last| last + 1);
-    let epoch = append(&writer, STREAM, &[transfer(id)]).expect("it goes on");
+    let epoch = append_by_producer(&writer, &[transfer(id)]).expect("it goes on");
     journal.sent.insert(id);
     journal.acked.insert((id, epoch));
     served.wait_beyond(FLOW, epoch).unwrap_or_else(|error| panic!("{what}: {error}"));
-    compare_views(&index, &compare_log(&system, journal, what), what);
+    let log = compare_log(&system, journal, what);
+    compare_views(&index, &log, what);
+    compare_producers(&writer, &log, what);
     served.stop().expect("stopped");
     writer.close().expect("closed");
 }
@@ -86,6 +89,17 @@ fn compare_log(system: &System, journal: &Journal, what: &str) -> Log {
     let lost: Vec<_> = journal.acked.difference(&found).collect();
     assert!(lost.is_empty(), "{what}: acknowledged and lost: {lost:?}");
     log
+}
+
+/// What is due from each producer, after a comparison with the epochs that it has in the log.
+fn compare_producers(writer: &Writer, log: &Log, what: &str) {
+    for number in 0..PRODUCERS {
+        let id = producer(number);
+        let first = log.iter().filter_map(|ids| ids.first());
+        let appended = first.filter(|first| producer(**first) == id).count() as u64;
+        let due = writer.next_sequence(&id);
+        assert_eq!(due.unwrap_or_else(|error| panic!("{what}: {error}")), appended, "{what}: {id}");
+    }
 }
 
 fn read(reader: &Reader) -> diptych::Result<Log> {

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use diptych::dataflows::Transfer;
 use diptych::io::RealClock;
-use diptych::log::{Writer, WriterOptions};
+use diptych::log::{Append, Writer, WriterOptions};
 use diptych::{
-    BatchOptions, Cluster, Definition, PairsExt, RebuildOptions, Rebuilt, ServeOptions, System,
-    append,
+    BatchOptions, Cluster, Definition, Epoch, Event, PairsExt, RebuildOptions, Rebuilt,
+    ServeOptions, System,
 };
 
 use super::disk::KillDisk;
@@ -22,6 +22,8 @@ pub(super) const ORDERS: &str = "DIPTYCH_TEST_CHILD";
 pub(crate) const FLOW: &str = "ledger";
 pub(crate) const VERSION: &str = "1";
 pub(crate) const STREAM: &str = "transfers";
+/// How many take turns with the epochs.
+pub(crate) const PRODUCERS: i64 = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a child is told.
@@ -94,7 +96,10 @@ pub(crate) fn work_if_child() {
 
 fn work(system: &System, orders: &Orders) {
     let rotate_bytes = 1_500 + 700 * (orders.script / 2);
-    let options = WriterOptions { rotate_bytes, background: false, ..WriterOptions::default() };
+    // Each append silences the producers of the others, which return from the table's files.
+    let (background, named_producers) = (false, 1);
+    let options =
+        WriterOptions { rotate_bytes, background, named_producers, ..WriterOptions::default() };
     say("phase recover");
     let writer = system.writer_with(Arc::new(RealClock), options);
     let writer = writer.expect("the log opens after any kill");
@@ -140,6 +145,23 @@ fn work(system: &System, orders: &Orders) {
     writer.close().expect("closed");
 }
 
+/// Who appends the epoch that begins with this transfer.
+pub(crate) fn producer(first: i64) -> String {
+    format!("p{}", first % PRODUCERS)
+}
+
+/// Appends an epoch as the producer whose turn it is.
+pub(crate) fn append_by_producer(writer: &Writer, some: &[Transfer]) -> diptych::Result<Epoch> {
+    use diptych::event::Append as _;
+    let mut rows = <Transfer as Event>::Appender::default();
+    some.iter().for_each(|transfer| rows.push(transfer));
+    let id = producer(some[0].id);
+    let due = writer.next_sequence(&id)?;
+    let ack = writer.append(Append::rows(STREAM, rows.finish()).by(id, due))?.wait()?;
+    assert!(!ack.repeated, "{due} was due");
+    Ok(ack.epoch)
+}
+
 /// Three epochs of one to three transfers, one after another.
 fn append_some(writer: &Writer, ids: &mut impl Iterator<Item = i64>) {
     for count in 1..=3 {
@@ -147,7 +169,7 @@ fn append_some(writer: &Writer, ids: &mut impl Iterator<Item = i64>) {
         for transfer in &some {
             say(format!("sent {}", transfer.id));
         }
-        let epoch = append(writer, STREAM, &some).expect("acknowledged");
+        let epoch = append_by_producer(writer, &some).expect("acknowledged");
         for transfer in &some {
             say(format!("ack {} {epoch}", transfer.id));
         }

@@ -126,6 +126,7 @@ fn seal(dir: &Dir, recovered: Recovered, random: &dyn Random) -> Result<Sealer> 
         manifest: recovered.manifest,
         schemas: recovered.sealed_schemas,
         state: recovered.sealed_state,
+        live: None,
         waiting: recovered.rotated.into(),
     };
     if end > FILE_HEAD {

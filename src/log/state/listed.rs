@@ -1,7 +1,10 @@
 //! The table as somebody sees it who looks at a log.
 
-use super::super::silent::{IdDigest, Left};
+use std::collections::HashSet;
+
+use super::super::silent::{Entry, IdDigest, Merged};
 use super::State;
+use crate::error::Result;
 use crate::time::Epoch;
 
 /// A producer, as somebody who looks at a log sees it.
@@ -20,25 +23,55 @@ pub struct ProducerInfo {
     pub silent: bool,
 }
 
+/// The producers of a log: those known by their ids first, sorted; then those silent for long, by
+/// digest, which are read from files as they are asked for.
+#[derive(Debug)]
+pub struct Producers {
+    named: std::vec::IntoIter<ProducerInfo>,
+    /// Files may have them as well, as they were before.
+    digests: HashSet<IdDigest>,
+    silent: Merged,
+}
+
+impl Iterator for Producers {
+    type Item = Result<ProducerInfo>;
+
+    fn next(&mut self) -> Option<Result<ProducerInfo>> {
+        if let Some(named) = self.named.next() {
+            return Some(Ok(named));
+        }
+        loop {
+            match self.silent.next()? {
+                Ok(entry) if self.digests.contains(&entry.digest) => {}
+                entry => return Some(entry.map(silent)),
+            }
+        }
+    }
+}
+
+fn silent(Entry { digest, left }: Entry) -> ProducerInfo {
+    ProducerInfo {
+        id: digest.to_hex(),
+        last: left.next - 1,
+        epoch: left.last.epoch,
+        remembered: 1,
+        silent: true,
+    }
+}
+
 impl State {
-    /// All producers: those known by their names first, sorted; then those silent for long.
-    pub(in crate::log) fn list(&self) -> Vec<ProducerInfo> {
-        let known = self.producers.iter().filter_map(|(id, window)| {
+    /// All producers.
+    pub(in crate::log) fn list(&self) -> Producers {
+        let named = self.producers.iter().filter_map(|(id, window)| {
             let epoch = window.appends.back()?.epoch;
             let (id, last) = (id.clone(), window.next - 1);
             let remembered = window.appends.len() as u64;
             Some(ProducerInfo { id, last, epoch, remembered, silent: false })
         });
-        let mut all: Vec<_> = known.collect();
-        all.sort_by(|one, other| one.id.cmp(&other.id));
-        let silent = |(digest, left): (IdDigest, Left)| ProducerInfo {
-            id: digest.to_hex(),
-            last: left.next - 1,
-            epoch: left.last.epoch,
-            remembered: 1,
-            silent: true,
-        };
-        all.extend(self.silent.iter().map(silent));
-        all
+        let mut named: Vec<_> = named.collect();
+        named.sort_by(|one, other| one.id.cmp(&other.id));
+        let digests = self.producers.keys().map(|id| IdDigest::of(id)).collect();
+        let silent = self.silent.files().merged(self.silent.recent().clone());
+        Producers { named: named.into_iter(), digests, silent }
     }
 }

@@ -25,6 +25,12 @@ impl Default for Room {
 }
 
 impl Room {
+    /// Room for so many producers, where the limits allow them.
+    pub(in crate::log) fn of(producers: usize) -> Room {
+        let most = Room::default();
+        Room { producers: producers.min(most.producers), ..most }
+    }
+
     pub(super) fn has(self, held: Room) -> bool {
         held.appends <= self.appends
             && held.producers <= self.producers

@@ -45,8 +45,10 @@ impl State {
         let appends = sorted.iter().flat_map(|(_, window)| &window.appends);
         let fingerprints: StoredFingerprints =
             appends.map(|append| append.fingerprint.map_or(0, Fingerprint::get)).collect();
-        if self.silent.len() > 0 {
-            let body = encode(&(stored, fingerprints, self.silent.store()))?;
+        let silent = self.silent.store();
+        if !silent.is_empty() {
+            // Sealing leaves none of them in memory.
+            let body = encode(&(stored, fingerprints, silent))?;
             return Ok(Envelope::State.seal_as(FORMAT_SILENT, &body));
         }
         if fingerprints.iter().all(|fingerprint| *fingerprint == 0) {

@@ -1,0 +1,50 @@
+//! Finding a digest in a file.
+//!
+//! Digests are spread evenly, so where one is follows from its value: a few guesses, each from the
+//! bounds that the last one gave, find its block in a file of any size without an index in memory.
+//! Ids can be chosen so that their digests are not spread; then halving goes on.
+
+use super::file::SilentFile;
+use super::{IdDigest, Left};
+use crate::error::Result;
+
+/// Guesses before halving.
+const GUESSES: usize = 4;
+
+impl SilentFile {
+    /// What is left of the producer with this digest.
+    ///
+    /// # Errors
+    /// Damage of a block that has to be looked at; what the disk reports.
+    pub(super) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
+        let (mut from, mut to) = (0, self.blocks());
+        let (mut low, mut high) = (0, u64::MAX);
+        let mut looks = 0;
+        while from < to {
+            let share = (to - from) as u128 * u128::from(value(digest) - low)
+                / (u128::from(high - low) + 1);
+            let at = if looks < GUESSES { from + share as u64 } else { from + (to - from) / 2 };
+            looks += 1;
+            let entries = self.block(at)?;
+            let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+                unreachable!("block {at} of {} has a producer", self.blocks());
+            };
+            if digest < first.digest {
+                (to, high) = (at, value(first.digest));
+            } else if digest > last.digest {
+                (from, low) = (at + 1, value(last.digest));
+            } else {
+                let found = entries.binary_search_by_key(&digest, |entry| entry.digest);
+                return Ok(found.ok().map(|place| entries[place].left));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The first half of a digest, in their order.
+fn value(digest: IdDigest) -> u64 {
+    let mut half = [0; 8];
+    half.copy_from_slice(&digest.0[..8]);
+    u64::from_be_bytes(half)
+}

@@ -1,0 +1,83 @@
+//! Several sorted sources of silent producers as one, in which the newest of a digest counts.
+
+use std::collections::btree_map;
+
+use super::file::{Entries, Entry};
+use super::{IdDigest, Left, Recent};
+use crate::error::Result;
+
+/// Where silent producers come from.
+#[derive(Debug)]
+enum Source {
+    Recent(btree_map::IntoIter<IdDigest, Left>),
+    File(Entries),
+}
+
+impl Iterator for Source {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Result<Entry>> {
+        match self {
+            Source::Recent(entries) => {
+                entries.next().map(|(digest, left)| Ok(Entry { digest, left }))
+            }
+            Source::File(entries) => entries.next(),
+        }
+    }
+}
+
+/// Silent producers of several sources, by digest, each once. Behind an error there is nothing.
+#[derive(Debug)]
+pub(in crate::log) struct Merged {
+    /// The newest first, each with its next producer; those that have ended are left out.
+    sources: Vec<(Entry, Source)>,
+    failed: Option<crate::Error>,
+}
+
+impl Merged {
+    /// Those in memory, which are the newest, and those in files, the newest first.
+    pub(super) fn new(recent: Recent, files: impl Iterator<Item = Entries>) -> Merged {
+        let sources = std::iter::once(Source::Recent(recent.into_iter()));
+        let mut merged = Merged { sources: Vec::new(), failed: None };
+        for mut source in sources.chain(files.map(Source::File)) {
+            match source.next() {
+                Some(Ok(first)) => merged.sources.push((first, source)),
+                Some(Err(error)) => merged.failed = Some(error),
+                None => {}
+            }
+        }
+        merged
+    }
+}
+
+impl Iterator for Merged {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Result<Entry>> {
+        if let Some(error) = self.failed.take() {
+            self.sources.clear();
+            return Some(Err(error));
+        }
+        // The first of equal ones, which is the newest.
+        let least =
+            self.sources.iter().map(|(entry, _)| *entry).min_by_key(|entry| entry.digest)?;
+        let failed = &mut self.failed;
+        self.sources.retain_mut(|(entry, source)| {
+            if entry.digest != least.digest {
+                return true;
+            }
+            match source.next() {
+                Some(Ok(next)) => {
+                    *entry = next;
+                    true
+                }
+                Some(Err(error)) => {
+                    *failed = Some(error);
+                    false
+                }
+                None => false,
+            }
+        });
+        Some(Ok(least))
+    }
+}
