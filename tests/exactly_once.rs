@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use diptych::io::{Random, SimDisk, SimRandom};
 use diptych::log::{Append, Pending, Writer, WriterOptions};
-use logs::{DIR, content_of, one, open, rows, scaled, steady};
+use logs::{content_of, one, open, rows, scaled, steady};
 
 const ROWS: i64 = 25;
 

@@ -235,7 +235,7 @@ fn a_log_with_fingerprints_opens() {
 fn a_log_with_branches_opens() {
     let seeded = |seed| {
         let random = Arc::new(SimRandom::new(seed));
-        diptych::log::WriterOptions { random, ..steady(1 << 40) }
+        WriterOptions { random, ..steady(1 << 40) }
     };
     let disk = SimDisk::new();
     open(&disk, seeded(1)).unwrap().append(one("tweets", 1)).unwrap().wait().unwrap();
@@ -270,9 +270,13 @@ fn a_log_with_files_of_silent_producers_opens() {
     };
     let disk = SimDisk::new();
     let writer = open(&disk, few()).unwrap();
-    (0..12).for_each(|producer| drop(send(&writer, producer, 0)));
+    for producer in 0..12 {
+        send(&writer, producer, 0);
+    }
     writer.seal().unwrap();
-    (12..15).for_each(|producer| drop(send(&writer, producer, 0)));
+    for producer in 12..15 {
+        send(&writer, producer, 0);
+    }
     writer.seal().unwrap();
     send(&writer, 1, 1);
     send(&writer, 15, 0);

@@ -10,7 +10,7 @@ use arrow_schema::SchemaRef;
 use super::correction::Taken;
 use super::envelope::{
     Envelope, FORMAT, FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS, FORMAT_SILENT, FORMAT_WITH_PARTS,
-    decode, encode,
+    decode, encode, u64_at,
 };
 use super::erase::Erasure;
 use super::frame::{HEAD, Head, Header, Section, decode_message, encode_frame};
@@ -21,7 +21,10 @@ use super::parts;
 use super::position::{Position, Retracted};
 use super::schemas::Schemas;
 use super::segment::{Block, EpochRecord, EpochTable};
-use super::state::{ProducerMark, State, Trimmed};
+use super::silent::{
+    Files, IdDigest, Left, Recent, SilentEntry, from_bytes as silent_list, reseal,
+};
+use super::state::{ProducerMark, Remembered, State, Trimmed};
 use crate::hostile::Decoder;
 use crate::io::{SimDisk, replace};
 use crate::time::Branch;
@@ -47,6 +50,7 @@ pub(crate) fn hostile() -> Vec<Decoder> {
         Decoder::new("log: epochs of a segment", vec![sample(&table())], run_table),
         Decoder::new("log: state", vec![state()], run_state),
         Decoder::new("log: state of format 3", vec![state_3()], run_state_3),
+        Decoder::new("log: file of silent producers", vec![silent()], run_silent),
         Decoder::new("log: header of a frame of format 2", vec![header_2()], run_header_2),
         Decoder::new("log: header of a frame of format 3", vec![header_3()], run_header_3),
         Decoder::new("log: retractions", vec![corrections], run_retractions),
@@ -138,6 +142,8 @@ fn erased() -> Vec<u8> {
     let segment = &mut manifest.segments[0];
     (segment.rewritten, segment.rows[0].rewritten) = (2, 1);
     manifest.branches = vec![(0, Branch(5)), (1, Branch(6))];
+    let sum = Sum { len: 8192, crc: 1 };
+    manifest.silent = vec![SilentEntry { lower: 0, count: 3, sum }];
     let parts = parts::bytes(&manifest).unwrap_or_else(|error| panic!("a sample: {error}"));
     [sample(&(&manifest, &manifest.retractions)), parts].concat()
 }
@@ -159,6 +165,16 @@ fn state_3() -> Vec<u8> {
     let producers = vec![ProducerMark { id: "b".into(), ..mark_of_a() }];
     let second = Header { producers, trimmed, ..Header::default() };
     state_after(&[Header { trimmed: Vec::new(), ..header() }, second])
+}
+
+/// A file of silent producers, of three blocks.
+fn silent() -> Vec<u8> {
+    let dir = dir();
+    let last = Remembered { epoch: 1, fingerprint: None };
+    let one = |n: u8| (IdDigest::of(&n.to_string()), Left { next: 1, last });
+    let files = Files::default().with(&dir, 0, &(0..250).map(one).collect());
+    let files = files.unwrap_or_else(|error| panic!("a sample: {error}"));
+    read(&dir, &files.listed()[0].name())
 }
 
 /// The body of the state file after these epochs.
@@ -289,6 +305,21 @@ fn run_table(bytes: &[u8]) {
     segment.epochs = Sum::of(&sealed);
     let dir = put(&super::layout::epochs_name(0, 0), &sealed);
     drop(EpochTable::load(&dir, &segment));
+}
+
+fn run_silent(bytes: &[u8]) {
+    let mut bytes = bytes.to_vec();
+    reseal(&mut bytes);
+    let Some((lower, count)) = bytes.get(..32).map(|head| (u64_at(head, 16), u64_at(head, 24)))
+    else {
+        return;
+    };
+    let entry = SilentEntry { lower, count, sum: Sum::of(&bytes) };
+    // A manifest that lists another one is refused.
+    let Ok(listed) = silent_list(&sample(&vec![entry])) else { return };
+    let Ok(files) = Files::open(&put(&entry.name(), &bytes), &listed) else { return };
+    drop(files.get(IdDigest::of("7")));
+    files.merged(Recent::new()).for_each(drop);
 }
 
 fn run_state(bytes: &[u8]) {

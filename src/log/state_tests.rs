@@ -1,10 +1,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::envelope::{Envelope, FORMAT, FORMAT_SILENT, FORMAT_STATE, check_version};
+use super::super::layout::Dir;
+use super::super::silent::Files;
 use super::*;
-use crate::io::{Disk, Open, RealDisk, read_all, replace};
+use crate::io::{Disk, Open, RealDisk, SimDisk, read_all, replace};
 
 /// Little enough that a test fills it.
 const ROOM: Room = Room { appends: 8, producers: 8, name_bytes: 40 };
@@ -178,6 +181,31 @@ fn a_silent_producer_that_returns_goes_on_exactly_once() {
         let mut next = |id| state.next_sequence(id).unwrap();
         assert_eq!((next("b"), next("new")), (1, 0));
     }
+}
+
+/// What an earlier release kept in the state file goes on as it was.
+#[test]
+fn silent_producers_of_format_3_move_to_a_file_at_the_next_seal() {
+    let disk = Arc::new(SimDisk::new());
+    disk.create_dir(Path::new("log")).unwrap();
+    let dir = Dir::new(disk, Path::new("log"));
+    let before = with_silent();
+    let mut state = State::unwrap(Path::new("x.state"), &before.wrap().unwrap()).unwrap();
+    assert_eq!(state.silent.recent().len(), 1);
+    state.seal_silent(&dir, 0).unwrap();
+    assert!(state.silent.recent().is_empty());
+    let bytes = state.wrap().unwrap();
+    let (version, _) = Envelope::State.open(Path::new("x"), &bytes).unwrap();
+    assert_eq!(version, FORMAT_STATE);
+    let files = Files::open(&dir, &state.silent_files().listed()).unwrap();
+    let mut state = State::unwrap(Path::new("x.state"), &bytes).unwrap().with_files(files);
+    assert_eq!(list(&state), list(&before));
+    assert_eq!(state.next_sequence("a").unwrap(), 2);
+    assert_eq!(append(&mut state, 20, "a", 1).unwrap(), Verdict::Repeat(Some(1)));
+    assert!(append(&mut state, 20, "a", 0).unwrap_err().is_conflict());
+    assert_eq!(append(&mut state, 20, "a", 2).unwrap(), Verdict::Due);
+    let known = list(&state).into_iter().find(|one| one.id == "a").expect("by its name");
+    assert_eq!((known.last, known.silent), (2, false));
 }
 
 #[test]

@@ -38,9 +38,9 @@ pub struct WriterOptions {
     pub queue_bytes: usize,
     /// Bytes of frames after which a segment is sealed.
     pub rotate_bytes: u64,
-    /// How many producers are known by their ids, at most [`limits::PRODUCERS_MAX`]. Of those silent
-    /// longest beyond it a digest is left: they go on exactly once, and of their repeats the last is
-    /// answered.
+    /// How many producers are known by their ids, at most [`limits::PRODUCERS_MAX`]. Of those
+    /// silent longest beyond it a digest is left: they go on exactly once, and of their repeats the
+    /// last is answered.
     pub named_producers: usize,
     /// Seal on a thread of its own; `false` seals between two epochs, which makes the order of
     /// disk calls repeatable.
@@ -397,7 +397,8 @@ impl Writer {
     /// The sequence number that is due from this producer; 0 if it never appended.
     ///
     /// # Errors
-    /// It has been silent for long, and the file that may have it is damaged; what the disk reports.
+    /// It has been silent for long, and the file that may have it is damaged; what the disk
+    /// reports.
     pub fn next_sequence(&self, producer: &str) -> Result<u64> {
         self.shared.state().next_sequence(producer)
     }

@@ -13,7 +13,7 @@ use diptych::log::{
     producers,
 };
 
-use crate::logs::{DIR, content_of, is_long, one, open, rows, steady};
+use crate::logs::{DIR, content_of, is_long, one, open, steady};
 
 /// Ids of producers are kept as they are for so long as they have not too many bytes together; then
 /// those silent longest are known by a digest, and their requests are still appended once.
@@ -189,7 +189,9 @@ fn producers_in_files_count_once_after_restarts_kills_backups_and_restores() {
 fn a_damaged_file_refuses_those_it_may_have_and_nobody_else() {
     let disk = SimDisk::new();
     let writer = open(&disk, few_named(1 << 40, 8)).unwrap();
-    (0..300).for_each(|producer| drop(send(&writer, producer, 0).unwrap()));
+    for producer in 0..300 {
+        send(&writer, producer, 0).unwrap();
+    }
     writer.seal().unwrap();
     let files = silent_files(&disk);
     let [(path, whole)] = &files[..] else { panic!("{} files", files.len()) };

@@ -18,8 +18,15 @@
 //! | 0..4 | checksum of `N` and bytes 4..4096 |
 //! | 4..8 | how many producers it has |
 //! | 8..16 | its number, from 0 |
-//! | 16.. | of each: digest (16 bytes), sequence that is due, epoch of the last append, its fingerprint or 0 |
-//! | ... | zero |
+//! | 16.. | the producers, 40 bytes each, sorted by digest |
+//! | to 4096 | zero |
+//!
+//! | bytes | producer |
+//! |---|---|
+//! | 0..16 | digest of its id |
+//! | 16..24 | sequence that is due |
+//! | 24..32 | epoch of its last append |
+//! | 32..40 | fingerprint of that, or 0 |
 //!
 //! A lookup verifies the blocks that it reads, so its cost does not grow with the file. `N` and the
 //! number in each keep a block of another file, or of another place, from being taken for it.
@@ -233,6 +240,19 @@ impl Iterator for Entries {
             self.read = entries.into_iter();
         }
         self.read.next().map(Ok)
+    }
+}
+
+/// Makes the checksums of a file right again, whatever is in it.
+pub(in crate::log) fn reseal(bytes: &mut [u8]) {
+    let mut blocks = bytes.chunks_exact_mut(BLOCK);
+    let Some(head) = blocks.next() else { return };
+    let sum = head_checksum(head);
+    head[12..16].copy_from_slice(&sum.to_le_bytes());
+    let lower = u64_at(head, 16);
+    for block in blocks {
+        let sum = block_checksum(lower, block);
+        block[..4].copy_from_slice(&sum.to_le_bytes());
     }
 }
 

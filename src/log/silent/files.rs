@@ -48,7 +48,7 @@ impl Files {
     ///
     /// # Errors
     /// Damage of a block that has to be looked at; what the disk reports.
-    pub(super) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
+    pub(in crate::log) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
         for file in self.0.iter().rev() {
             if let Some(left) = file.get(digest)? {
                 return Ok(Some(left));
@@ -69,7 +69,7 @@ impl Files {
     ///
     /// # Errors
     /// Damage of a file that is merged; what the disk reports.
-    pub(super) fn with(&self, dir: &Dir, lower: Epoch, recent: &Recent) -> Result<Files> {
+    pub(in crate::log) fn with(&self, dir: &Dir, lower: Epoch, recent: &Recent) -> Result<Files> {
         if recent.is_empty() {
             return Ok(self.clone());
         }

@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub(super) use file::{Entry, SilentEntry, SilentFile};
+pub(super) use file::{Entry, SilentEntry, SilentFile, reseal};
 pub(super) use files::{Files, PART, from_bytes, to_bytes};
 pub(super) use merge::Merged;
 
