@@ -21,7 +21,7 @@ impl SilentFile {
         let (mut low, mut high) = (0, u64::MAX);
         let mut looks = 0;
         while from < to {
-            let share = (to - from) as u128 * u128::from(value(digest) - low)
+            let share = u128::from(to - from) * u128::from(value(digest) - low)
                 / (u128::from(high - low) + 1);
             let at = if looks < GUESSES { from + share as u64 } else { from + (to - from) / 2 };
             looks += 1;
