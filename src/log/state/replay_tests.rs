@@ -42,6 +42,25 @@ fn directory() -> Dir {
     Dir::new(Arc::new(disk), Path::new("log"))
 }
 
+/// Removes the files that the table does not list any more.
+fn remove_merged(dir: &Dir, table: &State) {
+    let listed = table.silent_files().listed();
+    for name in dir.disk.list(&dir.path).unwrap() {
+        if !listed.iter().any(|entry| entry.name() == name) {
+            dir.disk.remove(&dir.file(&name)).unwrap();
+        }
+    }
+}
+
+/// The table in a state file and in the files that go with it.
+fn reloaded(dir: &Dir, table: &State) -> State {
+    let bytes = table.wrap().unwrap();
+    let files = Files::open(dir, &table.silent_files().listed()).unwrap();
+    let read = State::unwrap(Path::new("x.state"), &bytes).unwrap().with_files(files);
+    assert_eq!(read, *table);
+    read
+}
+
 /// A writer's table, and that of its sealer, which lags behind.
 struct Sealed {
     dir: Dir,
@@ -75,22 +94,24 @@ impl Sealed {
             Sealed::replay(&mut self.sealer, epoch, &header);
         }
         let written = self.sealer.seal_silent(&self.dir, lower).unwrap();
-        let listed = self.sealer.silent_files().listed();
-        self.files = self.files.max(listed.len());
-        for name in self.dir.disk.list(&self.dir.path).unwrap() {
-            if !listed.iter().any(|entry| entry.name() == name) {
-                self.dir.disk.remove(&self.dir.file(&name)).unwrap();
-            }
-        }
+        self.files = self.files.max(self.sealer.silent_files().listed().len());
+        remove_merged(&self.dir, &self.sealer);
         self.live.silent_sealed(self.sealer.silent_files().clone(), &written);
+    }
+
+    /// Seals or restarts, or does neither.
+    fn now_and_then(&mut self, roll: &mut impl FnMut(usize) -> usize) {
+        if roll(60) == 0 {
+            self.seal(roll(40));
+        }
+        if roll(120) == 0 {
+            self.restart();
+        }
     }
 
     /// The table as it is after a restart.
     fn restart(&mut self) {
-        let bytes = self.sealer.wrap().unwrap();
-        let files = Files::open(&self.dir, &self.sealer.silent_files().listed()).unwrap();
-        let read = State::unwrap(Path::new("x.state"), &bytes).unwrap().with_files(files);
-        assert_eq!(read, self.sealer);
+        let read = reloaded(&self.dir, &self.sealer);
         let mut live = read.clone();
         for (epoch, header) in &self.behind {
             Sealed::replay(&mut live, *epoch, header);
@@ -161,12 +182,7 @@ fn whoever_wrote_frames_and_tables_nothing_counts_twice() {
             table.apply(epoch, &header).expect("no frame is refused");
         }
         sealed.replay_live(epoch, &header);
-        if roll(60) == 0 {
-            sealed.seal(roll(40));
-        }
-        if roll(120) == 0 {
-            sealed.restart();
-        }
+        sealed.now_and_then(&mut roll);
         epochs.push(epoch);
         due += 1;
         most_silent = most_silent.max(tables[0].silent.recent().len());
@@ -221,29 +237,29 @@ fn a_table_that_is_far_too_large_shrinks_frame_by_frame() {
 fn a_million_producers_take_no_more_memory_than_a_thousand() {
     let count = (limits::SILENCED_BEFORE_MAX as u64).next_multiple_of(1_000) + 50_000;
     let room = Room::of(4_000);
-    let mut sealed = Sealed::new();
+    let (dir, mut table) = (directory(), State::default());
     let id = |number: u64| format!("{number:x}");
     let mark =
         |number| ProducerMark { id: id(number), sequence: 0, kept_from: 0, fingerprint: None };
     let mut most = 0;
     for (epoch, first) in (0..).zip((0..count).step_by(1_000)) {
         let producers: Vec<_> = (first..first + 1_000).map(mark).collect();
-        let trimmed = sealed.live.make_room(&producers, room);
-        let header = Header { producers, trimmed, ..Header::default() };
-        sealed.replay_live(epoch, &header);
-        most = most.max(sealed.live.silent.recent().len() + sealed.live.producers.len());
-        if epoch % 100 == 99 {
-            sealed.seal(0);
+        let trimmed = table.make_room(&producers, room);
+        table.apply(epoch, &Header { producers, trimmed, ..Header::default() }).unwrap();
+        most = most.max(table.silent.recent().len() + table.producers.len());
+        if epoch % 100 == 99 || first + 1_000 == count {
+            table.seal_silent(&dir, epoch).unwrap();
+            remove_merged(&dir, &table);
         }
     }
-    sealed.restart();
-    let (files, held) = (sealed.live.silent_files().listed(), sealed.live.held());
+    let mut table = reloaded(&dir, &table);
+    let (files, held) = (table.silent_files().listed(), table.held());
     println!("{count} producers, {} files, {most} in memory at most", files.len());
     assert!(most < 110_000 && files.len() < 20 && room.has(held), "{most}, {files:?}, {held:?}");
     let mut answer = |number, sequence| {
         let producer = Producer { id: id(number), sequence };
-        let answer = sealed.live.decide(&mut Gathered::new(), &producer, None);
-        sealed.live.forget_recalled();
+        let answer = table.decide(&mut Gathered::new(), &producer, None);
+        table.forget_recalled();
         answer
     };
     for number in (0..count).step_by(1_009) {
