@@ -57,7 +57,7 @@ fn digests_that_are_not_spread_are_found_too() {
     let close = |number: u64| {
         let mut digest = [0xA5; 16];
         digest[8..].copy_from_slice(&number.to_be_bytes());
-        if number % 1_000 == 0 {
+        if number.is_multiple_of(1_000) {
             digest[0] = (number / 1_000) as u8;
         }
         IdDigest(digest)
