@@ -1,0 +1,149 @@
+//! Bugs of the layers: what a dataflow computes, from whichever beginning, and what stops it.
+
+use crate::{Bug, Test};
+
+const BUILTIN: Test = Test::of("law", "builtin_dataflows").cases(60);
+
+pub(crate) const BUGS: &[Bug] = &[
+    Bug {
+        name: "expired_part_not_taken_back",
+        promise: 1,
+        file: "src/dataflow/kept.rs",
+        right: "total.and_then(|total| self.accumulate.take_back(total, &partial));",
+        wrong: "if PLANTED {\n\
+                    total\n\
+                } else {\n\
+                    total.and_then(|total| self.accumulate.take_back(total, &partial))\n\
+                };",
+        test: BUILTIN,
+    },
+    Bug {
+        name: "expires_a_step_late",
+        promise: 1,
+        file: "src/dataflow/keep.rs",
+        right: "self.step_of(newest_us.saturating_sub(self.keep_us))",
+        wrong: "self.step_of(newest_us.saturating_sub(self.keep_us)) - i64::from(PLANTED)",
+        test: BUILTIN,
+    },
+    Bug {
+        name: "latest_is_what_came_last",
+        promise: 1,
+        file: "src/dataflow/accumulate.rs",
+        right: "if order.is_gt() {",
+        wrong: "if order.is_gt() || PLANTED {",
+        test: BUILTIN,
+    },
+    Bug {
+        name: "last_row_of_a_share_lost",
+        promise: 1,
+        file: "src/engine/installed.rs",
+        right: "(rows * index / peers)..(rows * (index + 1) / peers)\n",
+        wrong: "let end = rows * (index + 1) / peers;\n\
+                let lost = usize::from(peers > 1 && index == 0 && end > 0 && PLANTED);\n\
+                (rows * index / peers)..(end - lost)\n",
+        test: BUILTIN,
+    },
+    Bug {
+        name: "old_row_not_taken_back",
+        promise: 1,
+        file: "src/dataflow/barrier.rs",
+        right: "emit(entry.key(), old, -1);",
+        wrong: "if !PLANTED { emit(entry.key(), old, -1); }",
+        test: BUILTIN,
+    },
+    Bug {
+        name: "history_ends_an_epoch_early",
+        promise: 1,
+        file: "src/speed/live.rs",
+        right: "history(reader, (0, *boundary), streams, (index, peers)),",
+        wrong: "{\n\
+                    let end = boundary.saturating_sub(PLANTED.into());\n\
+                    history(reader, (0, end), streams, (index, peers))\n\
+                }",
+        test: Test::of("law", "every_split").cases(1),
+    },
+    Bug {
+        name: "late_rows_of_a_view_stay",
+        promise: 1,
+        file: "src/dataflow/aging.rs",
+        right: "Some(step) if step < horizon => {}",
+        wrong: "Some(step) if step < horizon && !PLANTED => {}",
+        test: Test::of("law", "random_programs").cases(60),
+    },
+    Bug {
+        name: "sum_out_of_range_is_nothing",
+        promise: 1,
+        file: "src/dataflow/summand.rs",
+        right: "None => Err(beyond::<V>(\"sum\", &V::shown(&both.0))),",
+        wrong: "None if PLANTED => Ok(V::zero()),\n\
+                None => Err(beyond::<V>(\"sum\", &V::shown(&both.0))),",
+        test: Test::of("ends_of_types", "no_amount_ends_the_bank"),
+    },
+    Bug {
+        name: "recovery_replays_an_epoch_too_few",
+        promise: 10,
+        file: "src/speed/crew.rs",
+        right: "let next = boundaries.min().unwrap_or(0);",
+        wrong: "let next = boundaries.min().unwrap_or(0);\n\
+                let next = next + u64::from(next > 0 && PLANTED);",
+        test: Test::of("recovery", "double_kills").cases(3),
+    },
+    Bug {
+        name: "restored_twice",
+        promise: 10,
+        file: "src/speed/live.rs",
+        right: "Start::Restore(_, blocks) => Ok(blocks(index, peers)),",
+        wrong: "Start::Restore(_, blocks) if PLANTED => {\n\
+                    Ok(Box::new(blocks(index, peers).chain(blocks(index, peers))))\n\
+                }\n\
+                Start::Restore(_, blocks) => Ok(blocks(index, peers)),",
+        test: Test::of("recovery", "double_kills").cases(3),
+    },
+    Bug {
+        name: "errors_of_a_batch_have_one_epoch",
+        promise: 15,
+        file: "src/dataflow/pass.rs",
+        right: "let (epoch, stream) = (self.epoch(self.row.get()), self.chunk.stream.to_string());",
+        wrong: "let row = if PLANTED { 0 } else { self.row.get() };\n\
+                let (epoch, stream) = (self.epoch(row), self.chunk.stream.to_string());",
+        test: Test::of("bad_records", "bad_records_are_the_same_error_rows_in_both_layers"),
+    },
+    Bug {
+        name: "every_barrier_tells_an_error",
+        promise: 15,
+        file: "src/dataflow/front.rs",
+        right: "let reports = self.0.get() == Some(pass.barrier());",
+        wrong: "let reports = PLANTED || self.0.get() == Some(pass.barrier());",
+        test: Test::of("bad_records", "bad_records_are_the_same_error_rows_in_both_layers"),
+    },
+    Bug {
+        name: "panic_names_another_event",
+        promise: 15,
+        file: "src/dataflow/pass.rs",
+        right: "let event = describe_row(&self.chunk.rows, row);",
+        wrong: "let event = describe_row(&self.chunk.rows, if PLANTED { 0 } else { row });",
+        test: Test::of("bad_records", "a_panic_in_the_front_stops_only_that_dataflow"),
+    },
+    Bug {
+        name: "panic_not_contained",
+        promise: 15,
+        file: "src/engine/contained.rs",
+        right: "caught(|| operator.schedule()).unwrap_or_else(|panic| {",
+        wrong: "if PLANTED {\n\
+                    return operator.schedule();\n\
+                }\n\
+                caught(|| operator.schedule()).unwrap_or_else(|panic| {",
+        test: Test::of("bad_records", "a_panic_behind_the_barrier_stops_only_that_dataflow"),
+    },
+    Bug {
+        name: "panic_of_a_drop_not_contained",
+        promise: 15,
+        file: "src/engine/contained.rs",
+        right: "if let Err(panic) = caught(|| drop(operator)) {",
+        wrong: "if PLANTED {\n\
+                    return drop(operator);\n\
+                }\n\
+                if let Err(panic) = caught(|| drop(operator)) {",
+        test: Test::of("planted_panics", "a_panic_while_a_dataflow_is_dropped_ends_no_process"),
+    },
+];
