@@ -81,6 +81,14 @@ impl Built {
             command.args(["--features", name]);
         }
         command.args(files.iter().flat_map(|file| ["--test", file]));
+        // What cargo tells the tests of this package: some dependencies are compiled again when it
+        // changes.
+        let told =
+            |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.starts_with(of));
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        names.filter(|name| told(name)).for_each(|name| {
+            command.env_remove(name);
+        });
         // Finished programs have a place of their own: those of this package must stay.
         command.env("CARGO_BUILD_BUILD_DIR", directory);
         command.env("CARGO_TARGET_DIR", tree::place().join("target"));

@@ -51,8 +51,10 @@ pub(crate) fn planted(bugs: &[&Bug]) -> PathBuf {
             let call = format!("crate::planted(\"{}\")", bug.name);
             bytes = text.replace(bug.right, &bug.wrong.replace("PLANTED", &call)).into_bytes();
         }
-        if path == Path::new("src/lib.rs") {
-            bytes.extend(SWITCHES.replace("SWITCH", SWITCH).bytes());
+        match path.to_str() {
+            Some("src/lib.rs") => bytes.extend(SWITCHES.replace("SWITCH", SWITCH).bytes()),
+            Some("Cargo.toml" | "Cargo.lock" | "src/derive/Cargo.toml") => bytes = renamed(bytes),
+            _ => {}
         }
         let copy = to.join(path);
         if fs::read(&copy).is_ok_and(|there| there == bytes) {
@@ -62,6 +64,21 @@ pub(crate) fn planted(bugs: &[&Bug]) -> PathBuf {
         fs::write(&copy, bytes).expect("written");
     }
     to
+}
+
+/// A manifest or the lock file, in which the packages of the copy have another version than those
+/// of the original. Cargo would take the one for the other without it: both are at the root of
+/// their workspace, and what is compiled from them is in one directory.
+fn renamed(bytes: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(bytes).expect("text");
+    let version = env!("CARGO_PKG_VERSION");
+    let names = ["diptych", "diptych-derive"];
+    let renamed = names.into_iter().fold(text.clone(), |text, name| {
+        let of = |end: &str| format!("name = \"{name}\"\nversion = \"{version}{end}\"\n");
+        text.replace(&of(""), &of("+planted"))
+    });
+    assert!(renamed != text, "{names:?}: no version {version} to be replaced in {text}");
+    renamed.into_bytes()
 }
 
 /// The files below a directory, without what building and version control put there.
