@@ -62,6 +62,10 @@ fn bad_records_are_the_same_error_rows_in_both_layers() -> diptych::Result<()> {
     let writer = system.writer()?;
     for epoch in 0..epochs {
         append(&writer, "lines", &lines(epoch, n))?;
+        if epoch == 30 {
+            // From here on the rows of many epochs are read at once.
+            writer.seal()?;
+        }
     }
     let (sum, errors) = expected(epochs, n);
     assert_eq!(errors.values().sum::<i64>() as u64, epochs * n / 100);
@@ -103,7 +107,9 @@ fn a_panic_in_the_front_stops_only_that_dataflow() -> diptych::Result<()> {
         let line = |text: &str| [Line { text: text.to_owned() }];
         let good = append(&writer, "lines", &line("fine"))?;
         served.wait_beyond("touchy", good)?;
-        let bad = append(&writer, "lines", &line("boom"))?;
+        // Neither the first nor the last of its epoch.
+        let several = ["one", "two", "boom", "three"].map(|text| Line { text: text.to_owned() });
+        let bad = append(&writer, "lines", &several)?;
         let after = append(&writer, "lines", &line("fine"))?;
 
         let error = served.wait_beyond("touchy", after).expect_err("the dataflow panicked");
@@ -136,7 +142,11 @@ fn a_batch_run_over_an_event_that_panics_names_it_and_leaves_nothing() -> diptyc
     for workers in [1, 2] {
         let options = BatchOptions { cluster: Cluster::local(workers), ..BatchOptions::default() };
         let error = system.batch(&flow, &options).expect_err("the function panics");
-        assert!(error.is_panic() && error.to_string().contains("epoch 2"), "{error}");
+        let message = error.to_string();
+        assert!(error.is_panic() && message.contains("epoch 2"), "{message}");
+        assert!(message.contains("text: boom"), "{message}");
+        // Then from a segment, whose rows are read at once.
+        writer.seal()?;
         let (found, _) = system.newest(&flow.describe()?, 4)?;
         assert!(found.is_none(), "a batch view was left behind");
     }

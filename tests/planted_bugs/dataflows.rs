@@ -68,7 +68,7 @@ pub(crate) const BUGS: &[Bug] = &[
         file: "src/dataflow/aging.rs",
         right: "Some(step) if step < horizon => {}",
         wrong: "Some(step) if step < horizon && !PLANTED => {}",
-        test: Test::of("law", "random_programs").cases(60),
+        test: BUILTIN,
     },
     Bug {
         name: "sum_out_of_range_is_nothing",
@@ -77,7 +77,7 @@ pub(crate) const BUGS: &[Bug] = &[
         right: "None => Err(beyond::<V>(\"sum\", &V::shown(&both.0))),",
         wrong: "None if PLANTED => Ok(V::zero()),\n\
                 None => Err(beyond::<V>(\"sum\", &V::shown(&both.0))),",
-        test: Test::of("ends_of_types", "no_amount_ends_the_bank"),
+        test: Test::of("ends_of_types", "what_leaves_the_range_of_a_type_is_a_matter_of_contents"),
     },
     Bug {
         name: "recovery_replays_an_epoch_too_few",
