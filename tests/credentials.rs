@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diptych::dataflows::Line;
 use diptych::limits::NEW_PRODUCERS_MAX;
@@ -53,11 +53,19 @@ fn ask(address: &str, path: &str, token: &str) -> TcpStream {
     stream
 }
 
-/// Everything up to the end of the answer.
+/// Everything up to the end of the answer. One that goes on says so now and then: no single read
+/// waits for long, and yet there is no end.
 fn rest(mut stream: TcpStream) -> String {
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an end in time");
-    String::from_utf8_lossy(&bytes).into_owned()
+    let (begun, mut bytes, mut piece) = (Instant::now(), Vec::new(), [0; 4096]);
+    loop {
+        let read = stream.read(&mut piece).expect("an end in time");
+        bytes.extend_from_slice(&piece[..read]);
+        let text = String::from_utf8_lossy(&bytes);
+        if read == 0 {
+            return text.into_owned();
+        }
+        assert!(begun.elapsed() < PATIENCE, "it goes on: {text}");
+    }
 }
 
 /// What a token is used for while it is taken out of the file, or expires.
