@@ -276,7 +276,7 @@ pub const FEED_UPDATES: usize = 4_000;
 
 /// Bytes of text that are made for a subscriber at once, as far as rows are as long as those
 /// before.
-pub const FEED_BYTES: usize = 256 << 10;
+pub const FEED_BYTES: usize = 192 << 10;
 
 /// How long a subscriber's socket may take before what was read ahead for it is dropped.
 pub const FEED_PAUSE: Duration = Duration::from_millis(100);

@@ -116,38 +116,51 @@ fn keep(many: usize, done: &AtomicBool, make: impl Fn() -> std::io::Result<TcpSt
     }
 }
 
-/// Appends bodies until it is told to stop; how often each was acknowledged, and the last epoch.
-fn append(
-    server: &Server,
-    bodies: &[String],
-    from: usize,
-    done: &AtomicBool,
-) -> (Vec<u64>, u64, u64) {
-    let url = server.url("/v1/streams/lines");
+/// What one client was told.
+#[derive(Default)]
+struct Told {
+    /// How often each body was acknowledged.
+    acknowledged: Vec<u64>,
+    refused: u64,
+    /// The last epoch.
+    epoch: u64,
+}
+
+/// Appends bodies as one producer, each until it is acknowledged, until it is told to stop.
+fn append(server: &Server, bodies: &[String], number: usize, done: &AtomicBool) -> Told {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-    let (mut acknowledged, mut refused, mut last) = (vec![0; bodies.len()], 0, 0);
-    let mut number = from;
-    while !done.load(Relaxed) {
-        let body = &bodies[number % bodies.len()];
-        let sent = agent.post(&url).content_type("application/x-ndjson").send(body.as_str());
-        let mut answer = sent.expect("an answer");
-        let text = answer.body_mut().read_to_string().unwrap();
-        match answer.status().as_u16() {
-            200 => {
-                let told: serde_json::Value = serde_json::from_str(&text).unwrap();
-                last = told["epoch"].as_u64().unwrap();
-                acknowledged[number % bodies.len()] += 1;
-                number += 1;
+    let mut told = Told { acknowledged: vec![0; bodies.len()], ..Told::default() };
+    for sequence in 0.. {
+        let body = &bodies[(number + sequence) % bodies.len()];
+        let path = format!("/v1/streams/lines?producer=client{number}&sequence={sequence}");
+        let url = server.url(&path);
+        let begun = Instant::now();
+        loop {
+            // What was begun is brought to its end: only then is it known what is to be counted.
+            assert!(begun.elapsed() < PATIENCE, "request {sequence} is not acknowledged");
+            let sent = agent.post(&url).content_type("application/x-ndjson").send(body.as_str());
+            let mut answer = sent.expect("an answer");
+            let text = answer.body_mut().read_to_string().unwrap();
+            match answer.status().as_u16() {
+                200 => {
+                    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    told.epoch = answer["epoch"].as_u64().unwrap();
+                    told.acknowledged[(number + sequence) % bodies.len()] += 1;
+                    break;
+                }
+                503 => {
+                    assert!(answer.headers().contains_key("retry-after"), "{text}");
+                    told.refused += 1;
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                other => panic!("{other}: {text}"),
             }
-            503 => {
-                assert!(answer.headers().contains_key("retry-after"), "{text}");
-                refused += 1;
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            other => panic!("{other}: {text}"),
+        }
+        if done.load(Relaxed) {
+            break;
         }
     }
-    (acknowledged, refused, last)
+    told
 }
 
 /// Reads single keys until it is told to stop; how many it was given.
@@ -231,10 +244,10 @@ fn more_than_it_can_take_stays_in_its_memory() {
         let appended: Vec<_> = appending.into_iter().map(|one| one.join().unwrap()).collect();
         (appended, reading.join().unwrap())
     });
-    let epoch = appended.iter().map(|(_, _, last)| *last).max().unwrap();
+    let epoch = appended.iter().map(|told| told.epoch).max().unwrap();
     let mut expected = BTreeMap::new();
     for (number, (_, counts)) in bodies.iter().enumerate() {
-        let times: u64 = appended.iter().map(|(acknowledged, _, _)| acknowledged[number]).sum();
+        let times: u64 = appended.iter().map(|told| told.acknowledged[number]).sum();
         expected.extend(counts.iter().map(|(word, n)| (word.clone(), n * times)));
     }
     expected.retain(|_, n| *n > 0);
@@ -242,8 +255,8 @@ fn more_than_it_can_take_stays_in_its_memory() {
     assert_eq!(seen.len(), expected.len());
     assert!(seen == expected, "what was acknowledged is not what is counted");
     most.fetch_max(server.anonymous_kib(), Relaxed);
-    let refused: u64 = appended.iter().map(|(_, refused, _)| refused).sum();
-    let times: u64 = appended.iter().flat_map(|(acknowledged, _, _)| acknowledged).sum();
+    let refused: u64 = appended.iter().map(|told| told.refused).sum();
+    let times: u64 = appended.iter().flat_map(|told| &told.acknowledged).sum();
     let (most, allowed) = (most.into_inner() >> 10, (MEMORY_BYTES as u64 * 11 / 10) >> 20);
     println!("{times} MiB appended, {refused} refused, {reads} reads; {most} MiB of {allowed}");
     assert!(most <= allowed, "{most} MiB of {allowed}");

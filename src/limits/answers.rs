@@ -4,7 +4,7 @@ use super::{FEED_BYTES, FEED_UPDATES, PAGE_BYTES, SUBSCRIPTIONS_MAX};
 
 /// Bytes of all answers that wait for their readers' sockets. Who stalls holds a page or a chunk;
 /// when so many do that this is full, the next answer is refused or cut.
-pub const ANSWERS_BYTES_MAX: usize = 64 << 20;
+pub const ANSWERS_BYTES_MAX: usize = 48 << 20;
 
 /// Bytes of an answer that are not counted among those of all: probes and short reads go on.
 pub const ANSWER_BYTES_FREE: usize = 4 << 10;

@@ -9,7 +9,7 @@ use super::{BODY_BYTES_MAX, BODY_RATE_MIN, CONNECTIONS_MAX, HEAD_BYTES_MAX, PG_M
 /// statements on the Postgres port. A request that finds no room is told to come back. Where larger
 /// bodies are allowed than by default (`--max-body`), it is at least twice such a body and
 /// [`BODY_WINDOWS_BYTES_MAX`].
-pub const BODIES_BYTES_MAX: usize = 64 << 20;
+pub const BODIES_BYTES_MAX: usize = 48 << 20;
 
 /// Bytes that decoding a body takes beside what it decodes.
 pub const BODY_WINDOWS_BYTES_MAX: usize = BODY_CODINGS_MAX << ZSTD_WINDOW_LOG_MAX;

@@ -4,9 +4,9 @@
 /// seconds for `as_of` and for change tokens.
 pub const HISTORY_EPOCHS: u64 = 10_000;
 
-/// Bytes that an index keeps for them beside the rows there are now, per dataflow: some 300,000
+/// Bytes that an index keeps for them beside the rows there are now, per dataflow: some 200,000
 /// changes of short rows. With more, fewer epochs can be told apart.
-pub const HISTORY_BYTES: usize = 48 << 20;
+pub const HISTORY_BYTES: usize = 32 << 20;
 
 /// Bytes of the past that readers hold back by their leases; beyond, the earliest leases end.
 pub const LEASED_BYTES_MAX: usize = HISTORY_BYTES;
@@ -20,6 +20,6 @@ pub const COMPACTED_BYTES_MIN: usize = 256 << 10;
 pub const RECENT_UPDATES_MAX: usize = 100_000;
 
 /// Bytes of these updates, in all shards of all views of a dataflow.
-pub const RECENT_BYTES_MAX: usize = 32 << 20;
+pub const RECENT_BYTES_MAX: usize = 16 << 20;
 
 const _: () = assert!(HISTORY_EPOCHS > 0 && COMPACTED_BYTES_MIN < HISTORY_BYTES);

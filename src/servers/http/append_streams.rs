@@ -85,7 +85,7 @@ struct AppendedTo {
         ("unknown" = Option<String>, Query, pattern = "^(ignore|refuse)$",
          description = "Members that are no columns: told as `ignored`, or refused"),
         ("Content-Encoding" = Option<String>, Header, pattern = "^(gzip|zstd|identity)$",
-         description = "How the body is compressed; 24 MiB at most when it is not any more, or \
+         description = "How the body is compressed; 16 MiB at most when it is not any more, or \
          what `--max-body` allows"),
     ),
     request_body(description = "Events by stream", content(

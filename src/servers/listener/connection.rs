@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::front::Front;
@@ -17,7 +17,8 @@ use super::{Shared, stopped};
 use crate::error::{Error, Kind};
 use crate::limits::{
     BODY_START_TIME, HEAD_BYTES_MAX, HEAD_TIME, HTTP1_BUFFER_BYTES, HTTP2_CONNECTION_BYTES,
-    HTTP2_STREAM_BYTES, HTTP2_STREAMS_MAX, IDLE_TIME, RETRY_AFTER, STOP_QUIET, WRITE_TIME,
+    HTTP2_STREAM_BYTES, HTTP2_STREAMS_MAX, IDLE_TIME, LINGER_BYTES, LINGER_TIME, RETRY_AFTER,
+    STOP_QUIET, WRITE_TIME,
 };
 use crate::servers::places::Seat;
 
@@ -123,6 +124,7 @@ where
             let text = plain_answer("408 Request Timeout", "input", &detail);
             // Whoever does not read this has had it written to a buffer.
             let _ = timeout(STOP_QUIET, io.write_all(text.as_bytes())).await;
+            linger(io).await;
             Err("no body in time".to_owned())
         }
     }
@@ -130,12 +132,25 @@ where
 
 /// Tells a client whose first request found no room to come back. What is wrong with the
 /// connection itself, nobody can be told.
-async fn refuse(io: &mut (impl AsyncWrite + Unpin), error: &Error) -> String {
+async fn refuse(io: &mut (impl AsyncRead + AsyncWrite + Unpin), error: &Error) -> String {
     if error.kind() == Kind::Stopped {
         let text = plain_answer("503 Service Unavailable", "stopped", &error.to_string());
         let _ = timeout(STOP_QUIET, io.write_all(text.as_bytes())).await;
+        linger(io).await;
     }
     error.to_string()
+}
+
+/// Reads the rest of a refused request, in bounds, to no purpose but that its sender sees the
+/// answer: unread bytes at the end of a connection take it back.
+async fn linger(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    let rest = async {
+        io.shutdown().await?;
+        let mut rest = io.take(LINGER_BYTES as u64);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
+    // Whoever goes on sending for longer has had his time.
+    let _ = timeout(LINGER_TIME, rest).await;
 }
 
 /// The answer to a request that is not served; `detail` has nothing to escape.
