@@ -153,6 +153,29 @@ fn leases_hold_back_a_bounded_past() {
     assert!(view(&index).past_bytes <= 4 * MIB, "{:?}", index.status());
 }
 
+/// A merge replaces all batches that a reader holds: that ends no lease, however many bytes it is.
+#[test]
+fn a_lease_on_many_rows_outlives_a_merge() {
+    const KEYS: u64 = 20_000;
+    let index = bounded(MIB / 8);
+    let rows = |keys: std::ops::Range<u64>, epoch: u64| {
+        let row = |number| ((key(number), value(number, 0)), epoch, 1);
+        ViewBatch::from_updates(epoch, epoch + 1, keys.map(row).collect())
+    };
+    index.publish(0, 0, rows(0..KEYS, 0));
+    let held = index.snapshot(Read::Latest).unwrap();
+    check(&held, KEYS);
+    for turn in 1..4 {
+        index.publish(0, 0, rows(turn * KEYS..(turn + 1) * KEYS, turn));
+    }
+    assert!(index.settle(PATIENCE));
+    let batches = view(&index).batches;
+    assert!(batches < 4, "nothing was merged: {:?}", index.status());
+    // Leases are looked at several times meanwhile.
+    std::thread::sleep(Duration::from_secs(1));
+    check(&held, KEYS);
+}
+
 /// The epochs that history keeps apart are few, and those that a place was given at stay.
 #[test]
 fn a_place_outlives_the_stated_history() {

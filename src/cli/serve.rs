@@ -15,7 +15,7 @@ use super::sheet::{counted, grouped};
 use super::{ending, launch, logs, signal, verify};
 use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
-use crate::io::Link;
+use crate::io::{Link, small_pages_only};
 use crate::limits::WORKERS_GRACE;
 use crate::log::Writer;
 use crate::row::ByteRange;
@@ -34,6 +34,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Restores or feeds history, then follows.
 pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     logs::start(args.logs);
+    small_pages_only();
     let system = args.data.system();
     let definitions = current(args, catalog, &system)?;
     let target = args.stdin.as_deref().map(|name| catalog.target(name, None)).transpose()?;

@@ -41,7 +41,7 @@ mod scratch;
 mod sim;
 mod sim_state;
 
-pub(crate) use allocator::give_back_soon;
+pub(crate) use allocator::{give_back_soon, small_pages_only};
 pub(crate) use beside::{beside, give_way};
 pub use clock::{Clock, RealClock, SimClock};
 pub(crate) use handover::{Link, Waiting};

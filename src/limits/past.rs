@@ -8,7 +8,8 @@ pub const HISTORY_EPOCHS: u64 = 10_000;
 /// changes of short rows. With more, fewer epochs can be told apart.
 pub const HISTORY_BYTES: usize = 32 << 20;
 
-/// Bytes of the past that readers hold back by their leases; beyond, the earliest leases end.
+/// Bytes of the past that readers hold back by their leases; and as many, or as many as there are
+/// rows now, in batches that only they still have. Beyond, the earliest leases end.
 pub const LEASED_BYTES_MAX: usize = HISTORY_BYTES;
 
 /// Bytes that compacting a batch must give back to be worth a run of its own, when they are half of

@@ -11,7 +11,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ pub(super) struct Lease {
     pub(super) upper: Epoch,
     held: ArcSwapOption<State>,
     expires: Mutex<Instant>,
+    /// Not ended for the bytes that it holds.
+    spared: AtomicBool,
 }
 
 /// All leases of an index.
@@ -60,6 +62,15 @@ impl Lease {
         *expires = (*expires).max(Instant::now() + length);
         drop(expires);
         self.state().map(drop)
+    }
+
+    /// Is not ended for the bytes that it holds from now on.
+    pub(super) fn spare(&self) {
+        self.spared.store(true, Ordering::Relaxed);
+    }
+
+    fn is_spared(&self) -> bool {
+        self.spared.load(Ordering::Relaxed)
     }
 
     /// The epoch it answers at.
@@ -104,7 +115,8 @@ impl Leases {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let held = ArcSwapOption::from(Some(state));
         let expires = Mutex::new(Instant::now() + length);
-        let lease = Arc::new(Lease { id, upper, held, expires });
+        let spared = AtomicBool::new(false);
+        let lease = Arc::new(Lease { id, upper, held, expires, spared });
         table.insert(id, Arc::clone(&lease));
         Ok(lease)
     }
@@ -148,7 +160,7 @@ impl Leases {
     pub(super) fn end_before(&self, epoch: Epoch) {
         lock(&self.places).retain(|place, _| *place >= epoch);
         lock(&self.table).retain(|_, lease| {
-            let stays = lease.epoch() >= epoch;
+            let stays = lease.epoch() >= epoch || lease.is_spared();
             if !stays {
                 lease.held.store(None);
             }
@@ -157,13 +169,18 @@ impl Leases {
     }
 
     /// Ends the earliest leases, until what only leases still hold, and not `state`, is at most
-    /// `most` bytes. Whoever takes or gives back a snapshot does not wait for the counting.
+    /// `most` bytes, or as much as `state` is: one merge replaces all that a reader holds. Whoever
+    /// takes or gives back a snapshot does not wait for the counting.
     pub(super) fn end_beyond(&self, state: &Arc<State>, most: usize) {
         let held = |lease: &Arc<Lease>| Some((lease.epoch(), lease.id, lease.held.load_full()?));
-        let mut leases: Vec<_> = lock(&self.table).values().filter_map(held).collect();
+        let table = lock(&self.table);
+        let bounded = table.values().filter(|lease| !lease.is_spared());
+        let mut leases: Vec<_> = bounded.filter_map(held).collect();
+        drop(table);
         if leases.iter().all(|(_, _, held)| Arc::ptr_eq(held, state)) {
             return;
         }
+        let most = most.max(state.all_batches().map(ViewBatch::memory_bytes).sum());
         leases.sort_unstable_by_key(|(epoch, id, _)| Reverse((*epoch, *id)));
         let mut seen: HashSet<_> = state.all_batches().map(ViewBatch::body_address).collect();
         // Many leases are of one state.

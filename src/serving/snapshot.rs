@@ -164,6 +164,16 @@ impl Snapshot {
         self.lease.renew(LEASE_KEPT)
     }
 
+    /// As [`keep`](Snapshot::keep), and not ended for the bytes that it holds either: for what is
+    /// under way once at a time, and is in vain when it is not finished.
+    ///
+    /// # Errors
+    /// When it has expired already.
+    pub(crate) fn hold(&self) -> Result<()> {
+        self.lease.spare();
+        self.keep()
+    }
+
     /// Keeps the epoch readable for the length of a lease from now, also when the snapshot has been
     /// dropped: for who was given a place to go on from. It holds none of the snapshot's batches.
     pub fn keep_epoch(&self) {

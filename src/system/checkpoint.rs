@@ -16,7 +16,7 @@ use crate::batch_view::{BatchView, BatchViewWriter, remove_before};
 use crate::dataflow::Description;
 use crate::engine::Installed;
 use crate::error::{Error, Kind, Result};
-use crate::limits::{BATCH_VIEWS_KEPT, SCAN_CHUNK_ROWS, WORKERS_GRACE};
+use crate::limits::{BATCH_VIEWS_KEPT, WORKERS_GRACE};
 use crate::serving::{Index, Read};
 use crate::speed::Dumping;
 use crate::time::Epoch;
@@ -191,16 +191,14 @@ fn write_views(
         return Err(Error::new(Kind::Stopped, message).remedy("the log is whole: start again"));
     }
     let snapshot = index.snapshot(Read::AsOf(last))?;
+    snapshot.hold()?;
     for (id, view) in index.views().iter().enumerate() {
         for worker in 0..workers {
             let mut part = writer.view(&view.name, worker)?;
             if worker == 0 {
-                for (number, row) in snapshot.scan(id).enumerate() {
+                for row in snapshot.scan(id) {
                     let row = row?;
                     part.push(&row.key, &row.value, row.multiplicity)?;
-                    if number % SCAN_CHUNK_ROWS == 0 {
-                        snapshot.renew()?;
-                    }
                 }
             }
             part.finish()?;
