@@ -128,22 +128,22 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "panic_not_contained",
         promise: 15,
         file: "src/engine/contained.rs",
-        right: "caught(|| operator.schedule()).unwrap_or_else(|panic| {",
+        right: "caught_at(&self.place, || operator.schedule()).unwrap_or_else(|panic| {",
         wrong: "if PLANTED {\n\
                     return operator.schedule();\n\
                 }\n\
-                caught(|| operator.schedule()).unwrap_or_else(|panic| {",
+                caught_at(&self.place, || operator.schedule()).unwrap_or_else(|panic| {",
         test: Test::of("bad_records", "a_panic_behind_the_barrier_stops_only_that_dataflow"),
     },
     Bug {
         name: "panic_of_a_drop_not_contained",
         promise: 15,
         file: "src/engine/contained.rs",
-        right: "if let Err(panic) = caught(|| drop(operator)) {",
+        right: "if let Err(panic) = caught_at(&self.place, || drop(operator)) {",
         wrong: "if PLANTED {\n\
                     return drop(operator);\n\
                 }\n\
-                if let Err(panic) = caught(|| drop(operator)) {",
+                if let Err(panic) = caught_at(&self.place, || drop(operator)) {",
         test: Test::of("planted_panics", "a_panic_while_a_dataflow_is_dropped_ends_no_process"),
     },
 ];
