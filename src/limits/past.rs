@@ -4,13 +4,13 @@
 /// seconds for `as_of` and for change tokens.
 pub const HISTORY_EPOCHS: u64 = 10_000;
 
-/// Bytes that an index keeps for them beside the rows there are now, per dataflow: some 200,000
+/// Bytes that an index keeps for them beside the rows there are now, per dataflow: some 300,000
 /// changes of short rows. With more, fewer epochs can be told apart.
-pub const HISTORY_BYTES: usize = 32 << 20;
+pub const HISTORY_BYTES: usize = 48 << 20;
 
 /// Bytes of the past that readers hold back by their leases; and as many, or as many as there are
 /// rows now, in batches that only they still have. Beyond, the earliest leases end.
-pub const LEASED_BYTES_MAX: usize = HISTORY_BYTES;
+pub const LEASED_BYTES_MAX: usize = 32 << 20;
 
 /// Bytes that compacting a batch must give back to be worth a run of its own, when they are half of
 /// the batch.

@@ -180,7 +180,12 @@ impl Feed {
         if index.generation() != live.generation() {
             return Ok(Next::Snapshot(format!("version {} is served", live.generation())));
         }
-        let mut changes = index.changes(index.view(&self.view)?, from)?;
+        let mut changes = match index.changes(index.view(&self.view)?, from) {
+            Ok(changes) => changes,
+            // So much was replayed that its epochs are not all kept apart.
+            Err(error) if error.is_missing() => return Ok(Next::Snapshot(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
         let schema = index.views()[changes.view()].schema.clone();
         let deadline = Instant::now() + crate::limits::REPLAY_READ_TIME;
         while changes.token().epoch < upper {
