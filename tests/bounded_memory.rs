@@ -44,7 +44,7 @@ const IDLE: usize = 200;
 /// Seconds of the long run.
 const LONG: u64 = 1800;
 /// How long a busy machine may take for anything that is asked once.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// One of the bodies, and how often it says each of its words.
 fn body(number: usize) -> (String, BTreeMap<String, u64>) {
