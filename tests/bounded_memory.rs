@@ -102,10 +102,11 @@ fn keep(many: usize, done: &AtomicBool, make: impl Fn() -> std::io::Result<TcpSt
             }
             let ended = place.as_ref().is_none_or(|stream| {
                 stream.set_nonblocking(true).unwrap();
-                let ended = !matches!(stream.peek(&mut [0]), Err(error)
-                    if error.kind() == std::io::ErrorKind::WouldBlock);
                 // Readers have something to take, which they never do.
-                ended && stream.peek(&mut [0]).map_or(true, |there| there == 0)
+                match stream.peek(&mut [0]) {
+                    Ok(there) => there == 0,
+                    Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+                }
             });
             if ended {
                 // It may be refused: then it is tried again.

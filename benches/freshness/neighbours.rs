@@ -16,9 +16,8 @@ use crate::{HISTORY, RATE, REQUEST, batch, measure, ms};
 
 /// Times that each is measured.
 const TURNS: usize = 2;
-const TURN_SECONDS: usize = 20;
-/// Seconds that all turns take.
-pub(crate) const SECONDS: usize = TURN_SECONDS;
+/// Seconds of each turn; all append the same lines.
+pub(crate) const SECONDS: usize = 20;
 /// How long the slow dataflow is in its epoch: beyond the end of a turn.
 const EPOCH: Duration = Duration::from_secs(30);
 /// The text of the event that takes so long.
@@ -109,12 +108,12 @@ pub(crate) fn run(lines: &[String]) -> bool {
     met
 }
 
-/// One life of a process; times from append and from acknowledgement to visible, request by
-/// request.
+/// One system from its first event to its stop; times from append and from acknowledgement to
+/// visible, request by request.
 fn turn(lines: &[String], beside: Beside) -> (Vec<Duration>, Vec<Duration>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (history, live) = lines.split_at(HISTORY);
-    let live = &live[..RATE * TURN_SECONDS];
+    let live = &live[..RATE * SECONDS];
     let request = |lines: &[String]| batch(lines, |_, text| Line { text: text.to_owned() });
     let mut flows = vec![Definition::new("word_count", word_count)];
     match beside {

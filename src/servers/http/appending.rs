@@ -172,8 +172,7 @@ fn producer(query: &Query<'_>) -> Result<Option<(String, u64)>> {
 /// disk has answered.
 async fn is_new(site: &Site, writer: &Arc<Writer>, id: &str) -> Result<bool> {
     let (writer, id) = (Arc::clone(writer), id.to_owned());
-    let turn = Arc::clone(&site.load.log_reads).acquire_owned();
-    blocking_in_turn(turn, move || Ok(writer.next_sequence(&id)? == 0)).await
+    site.read_log(move |_| Ok(writer.next_sequence(&id)? == 0)).await
 }
 
 fn too_many_producers() -> Problem {
