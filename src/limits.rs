@@ -307,8 +307,13 @@ pub const REPLAYS_RUNNING_MAX: usize = 1;
 /// Recomputations that wait for their turn; the next is refused.
 pub const REPLAYS_WAITING_MAX: usize = 8;
 
-/// Recomputed indexes in memory at once, each about the size of the views that are served.
+/// Recomputed indexes in memory at once, each about the size of the views that are served, and of
+/// changes at most [`REPLAYED_CHANGES_BYTES_MAX`].
 pub const REPLAYS_HELD_MAX: usize = 3;
+
+/// Bytes of changes that are recomputed for a subscriber who was away: as much as the served index
+/// keeps. One who missed more begins with a snapshot.
+pub const REPLAYED_CHANGES_BYTES_MAX: usize = HISTORY_BYTES;
 
 /// How long a recomputed index is kept for the next one who asks the same.
 pub const REPLAY_KEPT: Duration = Duration::from_mins(1);

@@ -70,7 +70,8 @@ fn local(args: &ChangesArgs, catalog: &Catalog, system: &System) -> Result<ExitC
         ("recomputed from the events".to_owned(), Boundary::InPlace(from))
     };
     eprintln!("epochs {} to {}: {how}", from, upper - 1);
-    let index = system.recompute_changes(definition, boundary, upper, args.workers.cluster())?;
+    let cluster = args.workers.cluster();
+    let index = system.recompute_changes(definition, boundary, upper, cluster, usize::MAX)?;
     let schema = &description.views[view].schema;
     let mut sheet = Sheet::of_view(args.format.format, &["epoch"], schema, &["diff"])?;
     let mut changes = index.changes(view, from)?;

@@ -7,6 +7,8 @@ use super::turn::Turn;
 use crate::dataflow::Graph;
 use crate::error::{Error, Result};
 use crate::io::Space;
+#[cfg(doc)]
+use crate::limits::REPLAYED_CHANGES_BYTES_MAX;
 use crate::serving::Index;
 use crate::time::Epoch;
 
@@ -47,7 +49,8 @@ pub trait History: Send + Sync {
     /// When the log cannot be read, or the dataflow fails.
     fn at(&self, dataflow: &str, upper: Epoch, from_scratch: bool) -> Result<Index>;
 
-    /// An index of `dataflow` in which every epoch of `[from, upper)` can be told apart.
+    /// An index of `dataflow` in which every epoch of `[from, upper)` can be told apart; when their
+    /// changes take more than [`REPLAYED_CHANGES_BYTES_MAX`], the last of them.
     ///
     /// # Errors
     /// As [`History::at`].

@@ -22,6 +22,8 @@ mod options;
 mod pace;
 mod past;
 mod rebuild;
+#[cfg(test)]
+mod recompute_tests;
 mod recorded;
 mod served;
 mod site;
@@ -400,7 +402,7 @@ impl System {
     }
 
     /// As [`System::recompute`], with the changes of every epoch in `[boundary, upper)` kept apart:
-    /// [`Index::changes`] gives them all.
+    /// [`Index::changes`] gives them all, or, when they take more than `bytes`, the last of them.
     ///
     /// # Errors
     /// As [`System::recompute`].
@@ -410,6 +412,7 @@ impl System {
         boundary: Boundary,
         upper: Epoch,
         cluster: Cluster,
+        bytes: usize,
     ) -> Result<Index> {
         let from = match boundary {
             Boundary::InPlace(from) | Boundary::Restore(from) => from,
@@ -419,9 +422,9 @@ impl System {
         // Kept as published, they are read in the order of epochs without a search.
         let index = IndexOptions {
             history_epochs: upper + 1,
-            history_bytes: usize::MAX,
+            history_bytes: bytes,
             recent_updates: usize::MAX,
-            recent_bytes: usize::MAX,
+            recent_bytes: bytes,
             ..IndexOptions::default()
         };
         let options = ServeOptions::default().cluster(cluster).boundary(boundary);

@@ -10,6 +10,7 @@ use crate::dataflow::{Definition, Graph};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Space, beside};
+use crate::limits::REPLAYED_CHANGES_BYTES_MAX;
 use crate::log::{Reader, Writer};
 use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream, Turn, Wanted};
 use crate::serving::Index;
@@ -154,7 +155,8 @@ impl History for Recompute {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
         };
-        self.system.recompute_changes(&definition, boundary, upper, Cluster::local(1))
+        let (system, bytes) = (&self.system, REPLAYED_CHANGES_BYTES_MAX);
+        system.recompute_changes(&definition, boundary, upper, Cluster::local(1), bytes)
     }
 
     fn graph(&self, dataflow: &str) -> Result<Graph> {

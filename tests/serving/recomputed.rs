@@ -1,5 +1,6 @@
 //! What the index has let go: queued, capped, shared; and what another version does to a reader.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,23 @@ fn replays_are_queued_capped_and_shared() {
     });
     let runs = local.history.runs.lock().expect("a lock").clone();
     assert_eq!(runs, (0..9).map(|number| (100 - number, 300)).collect::<Vec<_>>());
+}
+
+/// A replay keeps a bounded past, too: who has missed more begins anew.
+#[test]
+fn a_replay_that_does_not_tell_the_epochs_apart_begins_with_a_snapshot() {
+    let local = Local::start(5, 300);
+    local.history.keeps.store(100, Relaxed);
+    local.history.open();
+    for (from, resets) in [(250, false), (20, true)] {
+        let mut subscriber = at("1", from);
+        let status = subscriber.follow(&local.changes(), u64::MAX, |one| one.upper() >= 300);
+        assert_eq!(status, 200);
+        assert!(subscriber.rows == site::rows("1", 300), "{:?}", subscriber.seen);
+        assert_eq!(subscriber.seen["replay"], 1, "from {from}: {:?}", subscriber.seen);
+        let seen = ["reset", "snapshot"].map(|event| subscriber.seen.contains_key(event));
+        assert_eq!(seen, [resets; 2], "from {from}: {:?}", subscriber.seen);
+    }
 }
 
 #[test]
