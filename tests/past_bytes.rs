@@ -131,6 +131,39 @@ fn rows_that_are_retracted_give_their_memory_back() {
     }
 }
 
+/// Who makes a checkpoint holds an epoch for a cut, and does not hold what comes for it without end.
+#[test]
+fn a_bounded_pin_is_let_go_and_a_firm_one_is_not() {
+    const KEYS: u64 = 500;
+    for firm in [false, true] {
+        let index = bounded(MIB);
+        for _ in 0..10 {
+            turn(&index, KEYS);
+        }
+        let at = index.frontier();
+        let rows = (0..KEYS).map(|number| ((key(number), value(number, at - 1)), at - 1, 1));
+        let base = vec![(0, 0, ViewBatch::from_updates(0, at, rows.collect()))];
+        let pin = if firm { index.pin(at) } else { index.pin_within(at) }.unwrap();
+        for _ in 0..200 {
+            turn(&index, KEYS);
+        }
+        assert!(index.settle(PATIENCE));
+        let past = view(&index).past_bytes;
+        println!("firm: {firm}, since {}, {past} bytes", index.since());
+        assert_eq!(pin.is_let_go(), !firm, "since {}", index.since());
+        assert_eq!(past > 4 * MIB, firm, "{past} bytes");
+        match index.replace_base(&pin, base) {
+            Ok(()) => assert_eq!((firm, index.boundary()), (true, at)),
+            // It says nothing of what is served.
+            Err(error) => assert!(!firm && error.is_missing(), "{error}"),
+        }
+        check(&index.snapshot(Read::Latest).unwrap(), KEYS);
+        drop(pin);
+        assert!(index.settle(PATIENCE));
+        assert!(view(&index).past_bytes <= 2 * MIB, "{:?}", view(&index));
+    }
+}
+
 #[test]
 fn leases_hold_back_a_bounded_past() {
     const KEYS: u64 = 500;

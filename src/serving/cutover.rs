@@ -32,10 +32,21 @@ pub(super) struct Restored {
     heard: Vec<Digest>,
 }
 
-/// As long as it lives, the index can be cut at its epoch: no merge crosses it.
+/// As long as it lives, the index can be cut at its epoch: no merge crosses it, unless it is
+/// [bounded](Index::pin_within) and too much has come since.
 pub struct Pin {
     shared: Arc<Shared>,
     epoch: Epoch,
+    bounded: bool,
+}
+
+/// How many hold an epoch for a cut.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Holders {
+    /// However much has come since.
+    pub(super) firm: usize,
+    /// While that is within the bound on history.
+    pub(super) bounded: usize,
 }
 
 impl Pin {
@@ -43,14 +54,21 @@ impl Pin {
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
+
+    /// Can the index not be cut there any more? Never so of a pin that is not bounded.
+    pub fn is_let_go(&self) -> bool {
+        self.shared.state.load().since >= self.epoch
+    }
 }
 
 impl Drop for Pin {
     fn drop(&mut self) {
         let mut writer = lock(&self.shared.writer);
         if let Some(holders) = writer.pins.get_mut(&self.epoch) {
-            *holders -= 1;
-            if *holders == 0 {
+            let count = if self.bounded { &mut holders.bounded } else { &mut holders.firm };
+            // Those that were let go are not counted any more.
+            *count = count.saturating_sub(1);
+            if holders.firm + holders.bounded == 0 {
                 writer.pins.remove(&self.epoch);
             }
         }
@@ -163,11 +181,25 @@ impl Index {
     /// # Errors
     /// When the epoch is not in `(since, upper]`.
     pub fn pin(&self, epoch: Epoch) -> Result<Pin> {
+        self.pin_for(epoch, false)
+    }
+
+    /// The same, let go when what has come since takes more bytes than history may: for a cut that
+    /// is made when it can be.
+    ///
+    /// # Errors
+    /// As [`Index::pin`].
+    pub fn pin_within(&self, epoch: Epoch) -> Result<Pin> {
+        self.pin_for(epoch, true)
+    }
+
+    fn pin_for(&self, epoch: Epoch, bounded: bool) -> Result<Pin> {
         self.shared.update(|writer, state| {
             let last = epoch.checked_sub(1).unwrap_or(Epoch::MAX);
             check_inside(last, state.since, state.frontier)?;
-            *writer.pins.entry(epoch).or_default() += 1;
-            Ok(Pin { shared: Arc::clone(&self.shared), epoch })
+            let holders = writer.pins.entry(epoch).or_default();
+            *(if bounded { &mut holders.bounded } else { &mut holders.firm }) += 1;
+            Ok(Pin { shared: Arc::clone(&self.shared), epoch, bounded })
         })
     }
 
@@ -178,8 +210,8 @@ impl Index {
     /// answer from the batches they hold.
     ///
     /// # Errors
-    /// When a view's digest differs (nothing is replaced then), or the base does not cover
-    /// `[0, epoch)` of every view and shard exactly once.
+    /// When a view's digest differs (nothing is replaced then), the base does not cover `[0, epoch)`
+    /// of every view and shard exactly once, or a bounded pin was let go.
     pub fn replace_base(&self, pin: &Pin, base: Base) -> Result<()> {
         let shared = &self.shared;
         let at = pin.epoch;
@@ -187,6 +219,7 @@ impl Index {
         let base = shared.check_base(at, base)?;
         let fresh = State { lists: base, ..State::empty(0, shared.shards) };
         let current = shared.state.load_full();
+        check_inside(at - 1, current.since, current.frontier)?;
         for (view, info) in shared.views.iter().enumerate() {
             let (now, new) = (current.digest(view, at), fresh.digest(view, at));
             if now != new {
@@ -198,6 +231,7 @@ impl Index {
         let cut = current.lists.iter().flat_map(|list| list.cut_at(at)).collect::<Vec<_>>();
         drop(current);
         shared.update(|_, state| {
+            check_inside(at - 1, state.since, state.frontier)?;
             for (list, base) in state.lists.iter_mut().zip(fresh.lists) {
                 let mut batches = base.batches.clone();
                 batches.extend(list.cut_from(at, &cut));
@@ -205,8 +239,8 @@ impl Index {
             }
             state.since = state.since.max(at - 1);
             state.boundary = state.boundary.max(at);
-        });
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::batch::ViewBatch;
-use super::cutover::Restored;
+use super::cutover::{Holders, Restored};
 use super::digest::Digest;
 use super::lease::{Leases, lock};
 use super::merge;
@@ -116,7 +116,7 @@ pub(super) struct Writer {
     /// Up to where each (view, shard) has been published.
     pub(super) published: Vec<Epoch>,
     /// Epochs that no merge may cross, and how many hold each.
-    pub(super) pins: HashMap<Epoch, usize>,
+    pub(super) pins: HashMap<Epoch, Holders>,
     /// The check of a base that was installed before its dataflow ran.
     pub(super) restored: Option<Restored>,
     /// A later version serves readers now.

@@ -162,10 +162,12 @@ impl Shared {
     ///
     /// Readers learn of it before any batch is compacted to it.
     fn advance_since(&self) -> Epoch {
-        let writer = lock(&self.writer);
+        let mut writer = lock(&self.writer);
         let state = self.state.load_full();
         let since = self.allowed_since(&writer, &state);
         if since > state.since {
+            // Bounded pins that it has passed are let go.
+            writer.pins.retain(|pin, _| *pin > since);
             self.state.store(Arc::new(State { since, ..State::clone(&state) }));
         }
         since
@@ -185,8 +187,13 @@ impl Shared {
             }
             since = since.min(earliest.max(leased));
         }
-        for pin in writer.pins.keys() {
-            since = since.min(pin.saturating_sub(1));
+        if writer.pins.is_empty() {
+            return since.max(state.since);
+        }
+        let bytes = state.since_within(state.since, self.options.history_bytes).min(last);
+        for (pin, holders) in &writer.pins {
+            let pinned = pin.saturating_sub(1);
+            since = since.min(if holders.firm > 0 { pinned } else { pinned.max(bytes) });
         }
         since.max(state.since)
     }

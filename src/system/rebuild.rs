@@ -361,7 +361,10 @@ impl Watched {
             desk.note(&self.description.name, Ok(()));
         }
         // Also when what is served was fed in place up to here, and has no batch view.
-        let outcome = self.swap(system, upto)?;
+        let Some(outcome) = self.swap(system, upto)? else {
+            let message = format!("epoch {upto} cannot be told from later ones any more");
+            return Err(Error::new(Kind::Conflict, message).remedy("ask again"));
+        };
         if let Rebuild::Swapped { .. } = outcome {
             remove_old(system, &self.description)?;
         }
@@ -370,7 +373,10 @@ impl Watched {
 
     /// Pins `upto` and makes a batch view there, beside what runs.
     fn batch(&mut self, system: &System, upto: Epoch, incremental: bool) -> Result<()> {
-        self.pins.insert(upto, self.index.pin(upto)?);
+        // One that is made unasked is worth what it is for the next start, also when it cannot be
+        // the base of the index: no bytes are held for that without end.
+        let pin = if incremental { self.index.pin_within(upto) } else { self.index.pin(upto) };
+        self.pins.insert(upto, pin?);
         let (cluster, stop) = (Cluster::local(1), Arc::clone(&self.stop));
         let range = Some(upto);
         let options =
@@ -436,12 +442,18 @@ impl Watched {
         let finished = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
         let frontier = self.index.frontier();
         let newest = finished.into_iter().rfind(|at| *at <= frontier && *at > self.passed);
-        newest.filter(|at| *at > boundary).map(|at| self.swap(system, at)).transpose()
+        let newest = newest.filter(|at| *at > boundary);
+        newest.map_or(Ok(None), |at| self.swap(system, at))
     }
 
-    /// Puts the batch view at `at` into the index, if it is what is served there.
-    fn swap(&mut self, system: &System, at: Epoch) -> Result<Rebuild> {
+    /// Puts the batch view at `at` into the index, if it is what is served there. None when too much
+    /// has come since: then the index stays as it is.
+    fn swap(&mut self, system: &System, at: Epoch) -> Result<Option<Rebuild>> {
         self.passed = at;
+        if self.pins.get(&at).is_some_and(Pin::is_let_go) {
+            self.pins.remove(&at);
+            return Ok(None);
+        }
         let begun = Instant::now();
         let identity = identity(&self.description);
         let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
@@ -458,10 +470,11 @@ impl Watched {
             Err(error) if error.is_damaged() => {
                 Rebuild::Drift { boundary: at, rows: self.differing(&view)? }
             }
+            Err(_) if pin.is_let_go() => return Ok(None),
             Err(error) => return Err(error),
         };
         self.pins.retain(|pinned, _| *pinned > at);
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 
     /// The first rows of all views that differ between what is served and `rebuilt`.
