@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use diptych::log::Writer;
+use diptych::servers::Site;
 use diptych::serving::{Read, Serving};
 use diptych::{Dataflow, Definition, Event, ServeOptions, System, append};
 
@@ -51,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (system, flows) = (System::in_memory(), [Definition::new("shop", shop)]);
     let writer = Arc::new(system.writer()?);
     let served = system.serve(&flows, ServeOptions::default().writer(&writer))?;
-    let site = system.site(&served, &flows, Some(Arc::clone(&writer)))?;
+    let site = Site::of(&system, &served, &flows, Some(Arc::clone(&writer)))?;
     let shop = Shop { writer, views: served.serving("shop")? };
     let mine = Router::new()
         .route("/sold/{item}", get(sold))

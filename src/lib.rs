@@ -99,11 +99,11 @@ pub use engine::{Cluster, Progress};
 pub use error::{Error, Kind as ErrorKind, Result};
 pub use event::{Date, Decimal, Event, Float, Timestamp};
 pub use row::Columns;
-pub use servers::Deployed;
 pub use sources::append;
 pub use system::{
-    Backup, BatchOptions, Boundary, Checkpoint, Checkpoints, DeployOptions, FirstAnswers, How,
-    KeyDiff, Past, RebuildOptions, Rebuilds, Rebuilt, ViewDiff, diff,
+    Backup, BatchOptions, Boundary, Checkpoint, Checkpoints, Control, Controlled,
+    ControlledDataflow, DeployOptions, Deployed, FirstAnswers, How, KeyDiff, Past, Rebuild,
+    RebuildOptions, Rebuilds, Rebuilt, Stream, Turn, Turns, ViewDiff, Wanted, diff,
 };
 pub use system::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
 pub use system::{ServeOptions, Served, System, Verification, Verifications};

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use diptych::dataflows::Line;
 use diptych::limits::NEW_PRODUCERS_MAX;
-use diptych::servers::{Servers, ServersOptions};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{Dataflow, Definition, ServeOptions, System};
 use serde_json::Value;
 use server::Server;
@@ -182,7 +182,7 @@ fn strangers_are_told_that_it_is_not_ready_and_readers_why() {
     let writer = Arc::new(system.writer().expect("a writer"));
     let options = ServeOptions::default().writer(&writer);
     let served = system.serve(&flows, options).expect("served");
-    let site = system.site(&served, &flows, Some(Arc::clone(&writer))).expect("a site");
+    let site = Site::of(&system, &served, &flows, Some(Arc::clone(&writer))).expect("a site");
     let options = ServersOptions {
         listen: Some("127.0.0.1:0".parse().expect("an address")),
         credentials: Some(file),

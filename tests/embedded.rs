@@ -22,7 +22,7 @@ fn it_reads_and_appends_and_no_more() {
     let (system, flows) = (System::in_memory(), [Definition::new("word_count", word_count)]);
     let writer = Arc::new(system.writer().unwrap());
     let served = system.serve(&flows, ServeOptions::default().writer(&writer)).unwrap();
-    let site = system.site(&served, &flows, Some(writer)).unwrap();
+    let site = Site::of(&system, &served, &flows, Some(writer)).unwrap();
     let service = diptych::servers::routes(&site);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let status = |method: Method, path: &str, body: String| {
@@ -71,7 +71,7 @@ impl House {
         append(&writer, "lines", &[Line { text: "to be".to_owned() }]).unwrap();
         let served = system.serve(&flows, ServeOptions::default().writer(&writer)).unwrap();
         served.wait_beyond("word_count", 0).unwrap();
-        let site = system.site(&served, &flows, Some(writer)).unwrap();
+        let site = Site::of(&system, &served, &flows, Some(writer)).unwrap();
         House { served, site }
     }
 

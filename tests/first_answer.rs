@@ -17,7 +17,7 @@ use connection::ask;
 use diptych::dataflows::{Line, word_count};
 use diptych::io::{Disk, Open, SimDisk};
 use diptych::log::Writer;
-use diptych::servers::{Servers, ServersOptions};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::{Read, Serving, Snapshot};
 use diptych::{
     BatchOptions, Cluster, Definition, Epoch, FirstAnswers, ServeOptions, System, append,
@@ -249,7 +249,8 @@ fn over_http_stale_answers_are_for_who_asks_and_say_so() {
     let system = System::in_memory();
     let writer = filled(&system, 9, &[5]);
     let (first, _) = first(&system, &writer);
-    let site = first.site(&system, &[flow()], Some(Arc::clone(&writer))).expect("a site");
+    let site =
+        Site::of_first(&system, &first, &[flow()], Some(Arc::clone(&writer))).expect("a site");
     let listen = Some("127.0.0.1:0".parse().expect("an address"));
     let options = ServersOptions { listen, ..ServersOptions::default() };
     let servers = Servers::start(site, &options).expect("servers");

@@ -15,6 +15,7 @@ use std::time::Duration;
 use diptych::dataflows::{Line, word_count};
 use diptych::io::{RealRandom, SimClock, SimDisk, SimRandom};
 use diptych::log::{Chooser, Reader, Writer, WriterOptions, erase};
+use diptych::servers::Site;
 use diptych::serving::{Index, IndexOptions, Token};
 use diptych::time::{At, Branch, Branches};
 use diptych::{Definition, Epoch, ServeOptions, System, append};
@@ -274,7 +275,7 @@ fn serving(system: &System, ask: impl FnOnce(std::net::SocketAddr)) {
     let served = system.serve(&[flow()], options).expect("served");
     let last = writer.upper().checked_sub(1).expect("epochs");
     served.wait_beyond("word_count", last).expect("caught up");
-    let site = system.site(&served, &[flow()], Some(Arc::clone(&writer))).expect("a site");
+    let site = Site::of(&system, &served, &[flow()], Some(Arc::clone(&writer))).expect("a site");
     let listen = Some("127.0.0.1:0".parse().expect("an address"));
     let options =
         diptych::servers::ServersOptions { listen, ..diptych::servers::ServersOptions::default() };

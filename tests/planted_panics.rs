@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use diptych::Wanted;
 use diptych::dataflows::{Line, word_count};
 use diptych::log::Writer;
-use diptych::servers::{Servers, ServersOptions, Site, Wanted};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;
 use diptych::{
     BatchOptions, Checkpoints, Cluster, Dataflow, Definition, DeployOptions, RebuildOptions,
@@ -117,7 +118,7 @@ impl Place {
         let options = ServeOptions::default().cluster(Cluster::local(workers)).writer(&writer);
         let served = system.serve(&[one.clone(), other.clone()], options)?;
         let known = [one.clone(), two.clone(), other];
-        let site = system.site(&served, &known, Some(Arc::clone(&writer)))?;
+        let site = Site::of(&system, &served, &known, Some(Arc::clone(&writer)))?;
         let place = Place { system, writer, served, site, one, two, workers };
         place.goes_on()?;
         Ok(place)
@@ -144,8 +145,8 @@ impl Place {
 
     fn compare(&self) -> diptych::Result<()> {
         let wanted = Wanted { diff_only: true, samples: 10, other_columns: false };
-        let turn = self.site.history.turn()?;
-        self.site.history.deploy("planted", Some("2"), wanted, &turn).map(drop)
+        let turn = self.site.control.turn()?;
+        self.site.control.deploy("planted", Some("2"), wanted, &turn).map(drop)
     }
 
     fn verify(&self) -> diptych::Result<()> {
@@ -169,7 +170,7 @@ impl Place {
         let options = RebuildOptions { checkpoints, look, accept: false };
         let flows = std::slice::from_ref(&self.one);
         let rebuilds = self.system.rebuild_under_readers(&self.served, flows, options, |_| {})?;
-        let outcome = self.site.history.rebuild("planted", false);
+        let outcome = self.site.control.rebuild("planted", false);
         drop(rebuilds);
         outcome.map(drop)
     }
@@ -200,7 +201,7 @@ fn every_run_beside_what_serves_ends_with_an_error() -> diptych::Result<()> {
         for planted in [CLOSURE, ARRANGED, REDUCED].into_iter().chain(exchanged) {
             let what = format!("planted at {planted}, {workers} workers");
             PLANTED.store(planted, SeqCst);
-            let history = &place.site.history;
+            let history = &place.site.control;
             let recomputed = place.system.recompute(&place.one, 4, place.cluster(), true);
             let runs = [
                 ("batch", place.batch()),

@@ -20,13 +20,14 @@ use std::process::Command;
 use std::sync::Arc;
 
 use diptych::log::{Append, Pending, Writer};
-use diptych::servers::{Deployed, Rebuild};
+use diptych::servers::Site;
 use diptych::serving::{Read, Snapshot};
 use diptych::sources::{IngestOptions, ingest};
 use diptych::{
     BatchOptions, Cluster, Dataflow, Definition, DeployOptions, Event, PairsExt, RebuildOptions,
     ServeOptions, System,
 };
+use diptych::{Deployed, Rebuild};
 
 use lines::Real;
 use naive::{Answer, ByteRows, Fact, batches, bytes_of, twins};
@@ -181,12 +182,12 @@ fn live(
     agree("restored", &now(), &twin(subject, &facts[..old]));
     let middle = old + (facts.len() - old) / 2;
     let halfway = append(writer, &facts[old..middle]);
-    let site = system.site(&served, flows, None).expect("a site");
+    let site = Site::of(&system, &served, flows, None).expect("a site");
     let rebuilds = system
         .rebuild_under_readers(&served, flows, RebuildOptions::default(), drop)
         .expect("started");
     served.wait_beyond(subject.name, halfway).expect("visible");
-    let rebuilt = site.history.rebuild(subject.name, false).expect("rebuilt");
+    let rebuilt = site.control.rebuild(subject.name, false).expect("rebuilt");
     assert!(matches!(rebuilt, Rebuild::Swapped { .. }), "{rebuilt:?}");
     let last = append(writer, &facts[middle..]);
     served.wait_beyond(subject.name, last).expect("visible");

@@ -6,12 +6,13 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use diptych::Rebuild;
 use diptych::dataflows::{Line, Transfer, bank};
 use diptych::event::Event;
 use diptych::io::SimDisk;
 use diptych::limits::CHECKPOINT_EPOCHS_BEHIND;
 use diptych::log::{Append, Pending, Writer};
-use diptych::servers::Rebuild;
+use diptych::servers::Site;
 use diptych::serving::Read;
 use diptych::{
     BatchOptions, Checkpoints, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, Served,
@@ -192,8 +193,8 @@ fn who_asks_for_a_rebuild_is_told() {
     let flow = Definition::new("forgetful", forgetful);
     let (system, _writer, served) = serving(&flow, ("lines", Line { text: "to be".into() }));
     let flows = std::slice::from_ref(&flow);
-    let site = system.site(&served, flows, None).expect("a site");
-    let rebuild = || site.history.rebuild("forgetful", false);
+    let site = Site::of(&system, &served, flows, None).expect("a site");
+    let rebuild = || site.control.rebuild("forgetful", false);
     assert!(rebuild().is_err_and(|error| error.is_conflict()), "nobody is there");
     let (tell, told) = mpsc::channel();
     let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), move |outcome| {
@@ -210,7 +211,7 @@ fn who_asks_for_a_rebuild_is_told() {
     let again = rebuild().expect_err("there is one at that epoch");
     assert!(again.is_conflict() && again.to_string().contains("no epoch since"), "{again}");
     assert!(matches!(told.recv_timeout(PATIENCE), Ok(Rebuilt::Failed { .. })));
-    assert!(site.history.rebuild("bank", false).is_err_and(|error| error.is_missing()));
+    assert!(site.control.rebuild("bank", false).is_err_and(|error| error.is_missing()));
     drop(rebuilds);
     assert!(rebuild().is_err_and(|error| error.is_conflict()), "nobody is there any more");
     served.stop().expect("stopped");
@@ -246,8 +247,8 @@ fn what_fails_or_is_given_up_leaves_nothing_behind() {
     }
     served.wait_beyond("moody", 500).expect("visible");
     let flows = std::slice::from_ref(&flow);
-    let site = system.site(&served, flows, None).expect("a site");
-    let rebuild = || site.history.rebuild("moody", false);
+    let site = Site::of(&system, &served, flows, None).expect("a site");
+    let rebuild = || site.control.rebuild("moody", false);
     let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), drop);
     let rebuilds = rebuilds.expect("started");
     let (tell, told) = mpsc::channel();
@@ -321,7 +322,7 @@ fn what_is_accepted_serves_and_goes_on_from_there() {
     // Mended, under its old version.
     WORTH.store(1, Ordering::Relaxed);
     let flows = std::slice::from_ref(&flow);
-    let site = system.site(&served, flows, None).expect("a site");
+    let site = Site::of(&system, &served, flows, None).expect("a site");
     let rebuilds = system.rebuild_under_readers(&served, flows, quickly(None), drop);
     let rebuilds = rebuilds.expect("started");
     let (stop, reads) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -345,14 +346,14 @@ fn what_is_accepted_serves_and_goes_on_from_there() {
                 reads.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let drift = site.history.rebuild("worth", false);
+        let drift = site.control.rebuild("worth", false);
         assert!(matches!(drift, Ok(Rebuild::Drift { boundary: 2, .. })), "{drift:?}");
         assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (2, 10));
         // One that comes between the two is counted, too.
         append(&writer, "lines", &[line()]).expect("appended");
         served.wait_beyond("worth", 2).expect("visible");
         assert_eq!(both(&serving.snapshot(Read::Latest).expect("a snapshot")), (3, 11));
-        match site.history.rebuild("worth", true) {
+        match site.control.rebuild("worth", true) {
             Ok(Rebuild::Accepted { boundary: 3, frontier: 3, rows }) => {
                 assert!(rows.iter().any(|row| row.contains("to be, 11")), "{rows:?}");
             }

@@ -43,7 +43,7 @@ impl House {
         let system = System::with_disk(disk, "data");
         let writer = Arc::new(system.writer().unwrap());
         let served = system.serve(flows, ServeOptions::default().writer(&writer)).unwrap();
-        let site = system.site(&served, flows, Some(Arc::clone(&writer))).unwrap();
+        let site = Site::of(&system, &served, flows, Some(Arc::clone(&writer))).unwrap();
         let listen = Some("127.0.0.1:0".parse().unwrap());
         let options = ServersOptions { listen, ..ServersOptions::default() };
         let servers = Servers::start(Arc::clone(&site), &options).unwrap();

@@ -16,7 +16,7 @@ use diptych::dataflows::Line;
 use diptych::io::RealDisk;
 use diptych::log::Writer;
 use diptych::row::decode;
-use diptych::servers::{Servers, ServersOptions};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::{Read, Serving, Snapshot};
 use diptych::{
     Checkpoints, Cluster, Dataflow, Definition, DeployOptions, Deployed, Epoch, PairsExt,
@@ -323,7 +323,7 @@ fn versions_are_exchanged_over_http() {
         df.version("1");
     });
     let known = [tally(1), tally(2), tally(3), wide];
-    let site = system.site(&served, &known, Some(Arc::clone(&writer))).expect("a site");
+    let site = Site::of(&system, &served, &known, Some(Arc::clone(&writer))).expect("a site");
     let listen = Some("127.0.0.1:0".parse().expect("an address"));
     let options = ServersOptions { listen, ..ServersOptions::default() };
     let servers = Servers::start(site, &options).expect("servers");

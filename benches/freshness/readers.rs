@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diptych::dataflows::{Line, word_count};
-use diptych::servers::{Servers, ServersOptions};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{BatchOptions, Definition, ServeOptions, System};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -52,7 +52,7 @@ pub(crate) fn run(lines: &[String]) -> bool {
     let served = system.serve(&flows, options).expect("served");
     served.wait_beyond("word_count", writer.upper() - 1).expect("restored");
     let index = served.index("word_count").expect("an index");
-    let site = system.site(&served, &flows, None).expect("a site");
+    let site = Site::of(&system, &served, &flows, None).expect("a site");
     on_core(1);
     let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let options = ServersOptions { listen, ..ServersOptions::default() };

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diptych::dataflows::{Line, word_count};
-use diptych::servers::{History, Rebuild};
+use diptych::servers::Site;
 use diptych::{BatchOptions, Definition, RebuildOptions, ServeOptions, System};
+use diptych::{Control, Rebuild};
 
 use crate::{HISTORY, RATE, batch, measure, ms};
 
@@ -36,7 +37,7 @@ pub(crate) fn run(lines: &[String]) -> bool {
     let served = system.serve(&flows, ServeOptions::default().writer(&writer)).expect("served");
     served.wait_beyond("word_count", writer.upper() - 1).expect("restored");
     let index = served.index("word_count").expect("an index");
-    let site = system.site(&served, &flows, None).expect("a site");
+    let site = Site::of(&system, &served, &flows, None).expect("a site");
     let options = RebuildOptions::default();
     let rebuilds = system.rebuild_under_readers(&served, &flows, options, drop).expect("started");
 
@@ -44,7 +45,7 @@ pub(crate) fn run(lines: &[String]) -> bool {
     for (turn, lines) in live.chunks(RATE * TURN_SECONDS).take(2 * TURNS).enumerate() {
         let over = AtomicBool::new(turn % 2 == 0);
         std::thread::scope(|scope| {
-            let rebuilt = scope.spawn(|| again_and_again(&*site.history, &over));
+            let rebuilt = scope.spawn(|| again_and_again(&*site.control, &over));
             let (_, ack) = measure(&writer, &index, lines, &request);
             let into = if turn % 2 == 0 { &mut quiet } else { &mut beside };
             into.extend(ack);
@@ -66,7 +67,7 @@ pub(crate) fn run(lines: &[String]) -> bool {
     conclude(&quiet, &beside)
 }
 
-fn again_and_again(history: &dyn History, over: &AtomicBool) -> Vec<Duration> {
+fn again_and_again(history: &dyn Control, over: &AtomicBool) -> Vec<Duration> {
     let mut made = Vec::new();
     while !over.load(Ordering::Acquire) {
         let begun = Instant::now();

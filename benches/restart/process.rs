@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use diptych::dataflows::{tweets_dedup, word_count};
-use diptych::servers::{Servers, ServersOptions};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;
 use diptych::{Boundary, Definition, ServeOptions, System};
 use rustix::time::{ClockId, clock_gettime};
@@ -132,7 +132,7 @@ pub(crate) fn work_if_started() -> bool {
         servers
     };
     let early = first.as_ref().map(|first| {
-        listen(first.site(&system, flows, Some(Arc::clone(&writer))).expect("a site"))
+        listen(Site::of_first(&system, &first, flows, Some(Arc::clone(&writer))).expect("a site"))
     });
     let options = match &first {
         Some(first) => options().relieving(first),
@@ -140,7 +140,7 @@ pub(crate) fn work_if_started() -> bool {
     };
     let served = system.serve(flows, options).expect("served");
     let servers = early.unwrap_or_else(|| {
-        listen(system.site(&served, flows, Some(Arc::clone(&writer))).expect("a site"))
+        listen(Site::of(&system, &served, flows, Some(Arc::clone(&writer))).expect("a site"))
     });
     let index = served.index(name).expect("an index");
     served.wait_beyond(name, writer.upper() - 1).expect("caught up");

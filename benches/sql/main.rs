@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use diptych::event::{Append as _, Event};
 use diptych::log::{Append, Writer};
-use diptych::servers::{Servers, ServersOptions};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{Dataflow, Definition, ServeOptions, Served, System};
 
 #[global_allocator]
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     system.batch(&flows[0], &diptych::BatchOptions::default()).expect("a batch view");
     let served = system.serve(&flows, ServeOptions::default().writer(&writer)).expect("served");
     visible(&served, &writer);
-    let site = system.site(&served, &flows, None).expect("a site");
+    let site = Site::of(&system, &served, &flows, None).expect("a site");
     let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let options = ServersOptions { listen, ..ServersOptions::default() };
     let servers = Servers::start(site, &options).expect("listening");

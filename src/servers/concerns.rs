@@ -153,18 +153,18 @@ fn dataflows(site: &Site, end: Option<Epoch>, lags: &mut Lags, found: &mut Found
     lags.note(now, end);
     for flow in site.flows.iter() {
         let name = Some(&*flow.name);
-        if let Some(error) = site.history.checkpoint_failure(&flow.name) {
+        if let Some(error) = site.control.checkpoint_failure(&flow.name) {
             let reason = format!("no batch view of dataflow {:?} can be made: {error}", flow.name);
             let remedy = "it is tried again; a restart replays what is behind the last one";
             found.add(ConcernKind::CheckpointsFail, name, reason, remedy);
         }
-        if let Some(error) = site.history.failure(&flow.name) {
+        if let Some(error) = site.control.failure(&flow.name) {
             let reason = format!("dataflow {} stops, the others go on: {error}", flow.name);
             let remedy = "mend the function, or retract the event, and restart";
             found.add(ConcernKind::DataflowFailed, name, reason, remedy);
             continue;
         }
-        if let Some(because) = site.history.rebuilding(&flow.name) {
+        if let Some(because) = site.control.rebuilding(&flow.name) {
             let reason = format!("dataflow {:?} stands still: {because}", flow.name);
             let remedy = "it is recomputed from the log if there is room for that";
             found.add(ConcernKind::DataflowStands, name, reason, remedy);
@@ -191,7 +191,7 @@ fn dataflows(site: &Site, end: Option<Epoch>, lags: &mut Lags, found: &mut Found
 
 fn disk(site: &Site, found: &mut Found) {
     // What cannot be asked is met by who writes.
-    let Ok(Some(space)) = site.history.space() else { return };
+    let Ok(Some(space)) = site.control.space() else { return };
     let percent = |part: u64, whole: u64| part as f64 * 100.0 / whole.max(1) as f64;
     let reason = if space.read_only {
         "the data directory's disk is read-only".to_owned()

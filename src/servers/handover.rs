@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::site::Site;
-use super::turn::Turn;
 use crate::error::{Error, Kind, Result};
 use crate::io::Link;
+use crate::system::Turn;
 
 /// Characters of a successor's name: 128 random bits as hexadecimal digits.
 pub(crate) const NAME_LEN: usize = 32;
@@ -62,7 +62,7 @@ impl Site {
             return Err(Error::new(Kind::Conflict, message).remedy("stop it and start the other"));
         };
         let mut asked = self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = self.history.turn()?;
+        let turn = self.control.turn()?;
         *asked = Some(Asked { link: Link::find(place, name)?, turn });
         Ok(())
     }

@@ -46,7 +46,7 @@ impl Site {
         let reads = |name: &String| streams.iter().any(|stream| **stream == **name);
         for flow in self.flows.iter().filter(|flow| flow.streams().iter().any(reads)) {
             let backlog = writer.backlog(flow.serving.index().frontier());
-            if most.is_exceeded(&backlog) && self.history.failure(&flow.name).is_none() {
+            if most.is_exceeded(&backlog) && self.control.failure(&flow.name).is_none() {
                 let (name, Backlog { epochs, age, .. }) = (&flow.name, backlog);
                 let message = format!(
                     "dataflow {name:?} is {epochs} epochs and {age:.1?} behind the log, more than \

@@ -1,7 +1,7 @@
 //! From the index to people and programs: HTTP, SQL, the Postgres protocol, a live page.
 //!
 //! Everything here answers from a [`Site`]: the dataflows that are served, the log's writer when
-//! this process may append, and [`History`] for epochs that the index has let go. Every answer is
+//! this process may append, and [`Control`](crate::Control) for epochs that the index has let go. Every answer is
 //! about one epoch of one version of one dataflow, and says which; reading never blocks a worker.
 //!
 //! Servers know the serving layer's readers, the log's append and the sources' parsers. They run
@@ -19,13 +19,11 @@ pub(crate) mod auth;
 mod budget;
 mod concern;
 mod concerns;
-mod deployed;
 mod doorstep;
 mod entry;
 mod frontiers;
 mod grown;
 mod handover;
-mod history;
 mod hostile;
 mod http;
 mod lag;
@@ -43,16 +41,13 @@ mod site;
 mod sql;
 mod threads;
 mod tls;
-mod turn;
 mod verified;
 mod watched;
 
 pub use concern::{Concern, ConcernKind};
-pub use deployed::Deployed;
 pub(crate) use doorstep::Doorstep;
 pub use grown::Grown;
 pub(crate) use handover::NAME_LEN;
-pub use history::{History, Rebuild, Wanted};
 pub(crate) use hostile::hostile;
 pub use lag::MaxLag;
 pub use load::Load;
@@ -60,5 +55,4 @@ pub use mode::Mode;
 pub use options::ServersOptions;
 pub use routes::routes;
 pub use run::{Listeners, Servers};
-pub use site::{Flow, Site, Stream};
-pub use turn::{Turn, Turns};
+pub use site::{Flow, Site};

@@ -132,7 +132,7 @@ impl Site {
     /// stays where it is.
     fn waits(&self, flow: &Flow, epoch: Epoch) -> bool {
         let index = flow.serving.index();
-        index.is_stale() && index.frontier() <= epoch && self.history.failure(&flow.name).is_none()
+        index.is_stale() && index.frontier() <= epoch && self.control.failure(&flow.name).is_none()
     }
 
     /// Waits, while a dataflow catches up with what was in the log when the process was started,
@@ -223,7 +223,7 @@ impl Site {
     async fn recomputed(&self, flow: &Flow, epoch: Epoch) -> Result<Arc<Snapshot>> {
         let since = flow.serving.index().since();
         let span = Span::At(epoch + 1);
-        let mut pending = self.load.replays.ask(&self.history, &flow.name, span, since)?;
+        let mut pending = self.load.replays.ask(&self.control, &flow.name, span, since)?;
         pending.wait().await?.index.snapshot(Read::AsOf(epoch)).map(Arc::new)
     }
 }

@@ -10,13 +10,13 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::history::History;
 use super::mode::blocking;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{
     REPLAY_KEPT, REPLAYS_HELD_MAX, REPLAYS_RUNNING_MAX, REPLAYS_WAITING_MAX, RETRY_AFTER,
 };
 use crate::serving::Index;
+use crate::system::Control;
 use crate::time::Epoch;
 
 /// What is recomputed.
@@ -120,7 +120,7 @@ impl Replays {
     /// When the queue is full.
     pub(super) fn ask(
         &self,
-        history: &Arc<dyn History>,
+        control: &Arc<dyn Control>,
         dataflow: &str,
         span: Span,
         since: Epoch,
@@ -147,7 +147,7 @@ impl Replays {
         drop(known);
         let run = Run {
             replays: self.clone(),
-            history: Arc::clone(history),
+            control: Arc::clone(control),
             dataflow: dataflow.to_owned(),
             span,
             done,
@@ -202,7 +202,7 @@ fn full() -> Error {
 /// One recomputation, apart from the requests that wait for it.
 struct Run {
     replays: Replays,
-    history: Arc<dyn History>,
+    control: Arc<dyn Control>,
     dataflow: String,
     span: Span,
     done: watch::Sender<Option<Outcome>>,
@@ -232,15 +232,15 @@ impl Run {
         if self.done.receiver_count() <= 1 {
             return Err(Error::new(Kind::Stopped, "nobody waits for it any more"));
         }
-        let (history, dataflow, span) =
-            (Arc::clone(&self.history), self.dataflow.clone(), self.span);
+        let (control, dataflow, span) =
+            (Arc::clone(&self.control), self.dataflow.clone(), self.span);
         let index = blocking(move || {
             // Not before it ends, even when this task ends earlier.
             let _permits = (admitted, running);
             match span {
-                Span::At(upper) => history.at(&dataflow, upper, false),
-                Span::Scratch(upper) => history.at(&dataflow, upper, true),
-                Span::Between(from, upper) => history.between(&dataflow, from, upper),
+                Span::At(upper) => control.at(&dataflow, upper, false),
+                Span::Scratch(upper) => control.at(&dataflow, upper, true),
+                Span::Between(from, upper) => control.between(&dataflow, from, upper),
             }
         });
         Ok(Arc::new(Replayed { index: index.await?, span, _held: held }))

@@ -21,13 +21,14 @@ use crate::limits::LAG_BOUND;
 /// use std::sync::Arc;
 ///
 /// use diptych::dataflows::word_count;
+/// use diptych::servers::Site;
 /// use diptych::{Definition, ServeOptions, System};
 ///
 /// # fn main() -> diptych::Result<()> {
 /// let (system, flows) = (System::in_memory(), [Definition::new("word_count", word_count)]);
 /// let writer = Arc::new(system.writer()?);
 /// let served = system.serve(&flows, ServeOptions::default().writer(&writer))?;
-/// let site = system.site(&served, &flows, Some(writer))?;
+/// let site = Site::of(&system, &served, &flows, Some(writer))?;
 /// let service: axum::Router = axum::Router::new()
 ///     .route("/", axum::routing::get(|| async { "mine" }))
 ///     .merge(diptych::servers::routes(&site));

@@ -37,7 +37,7 @@ pub struct Listeners {
 /// use std::sync::Arc;
 ///
 /// use diptych::dataflows::word_count;
-/// use diptych::servers::{Servers, ServersOptions};
+/// use diptych::servers::{Servers, ServersOptions, Site};
 /// use diptych::{Definition, ServeOptions, System};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,7 +47,7 @@ pub struct Listeners {
 /// let flows = [Definition::new("word_count", word_count)];
 /// let writer = Arc::new(system.writer()?);
 /// let served = system.serve(&flows, ServeOptions::default().writer(&writer))?;
-/// let site = system.site(&served, &flows, Some(writer))?;
+/// let site = Site::of(&system, &served, &flows, Some(writer))?;
 /// let listen = Some("127.0.0.1:0".parse()?);
 /// let servers = Servers::start(site, &ServersOptions { listen, ..ServersOptions::default() })?;
 /// println!("listening at {:?}", servers.http());

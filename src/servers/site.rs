@@ -4,42 +4,20 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use arrow_schema::SchemaRef;
 use tokio::sync::watch;
 
 use super::concerns::Concerns;
-use super::deployed::Deployed;
 use super::frontiers;
 use super::grown::Grown;
 use super::handover::Handover;
-use super::history::History;
 use super::lag::MaxLag;
 use super::load::Load;
-use crate::dataflow::StreamInfo;
+use crate::dataflow::Definition;
 use crate::error::{Error, Kind, Result};
-use crate::event::ReadAs;
 use crate::log::{Reader, Writer};
 use crate::serving::Serving;
+use crate::system::{Control, Controlled, Deployed, FirstAnswers, Served, Stream, System};
 use crate::time::Epoch;
-
-/// A stream that a served dataflow reads.
-#[derive(Clone, Debug)]
-pub struct Stream {
-    /// Its name in the log.
-    pub name: String,
-    /// The columns of its events.
-    pub schema: SchemaRef,
-    /// How they are read.
-    pub(crate) read: ReadAs,
-}
-
-impl Stream {
-    /// The stream that a dataflow reads.
-    pub fn of(info: &StreamInfo) -> Stream {
-        let (name, schema) = (info.name.clone(), SchemaRef::clone(&info.schema));
-        Stream { name, schema, read: info.read.clone() }
-    }
-}
 
 /// A dataflow that is served.
 pub struct Flow {
@@ -80,8 +58,8 @@ pub struct Site {
     pub writer: Option<Arc<Writer>>,
     /// The log.
     pub reader: Arc<Reader>,
-    /// Answers for what the index has let go.
-    pub history: Arc<dyn History>,
+    /// Computes what the index has let go, and changes what is served.
+    pub control: Arc<dyn Control>,
     /// What SQL engines of this site share.
     #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "there is no SQL"))]
     pub(crate) sql: super::sql::Shared,
@@ -99,13 +77,48 @@ pub struct Site {
 }
 
 impl Site {
+    /// The dataflows that are served; of `definitions` are those that may be deployed later.
+    /// `writer` is the log's when this process appends.
+    ///
+    /// # Errors
+    /// When two dataflows read one stream as different types, or a thread cannot be started.
+    pub fn of(
+        system: &System,
+        served: &Served,
+        definitions: &[Definition],
+        writer: Option<Arc<Writer>>,
+    ) -> Result<Arc<Site>> {
+        let controlled = system.control(served, definitions, writer.clone())?;
+        Site::from_controlled(controlled, writer)
+    }
+
+    /// What answers from files first, and the dataflows that take over from it: see [`Site::of`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_first(
+        system: &System,
+        first: &FirstAnswers,
+        definitions: &[Definition],
+        writer: Option<Arc<Writer>>,
+    ) -> Result<Arc<Site>> {
+        let controlled = first.control(system, definitions, writer.clone())?;
+        Site::from_controlled(controlled, writer)
+    }
+
+    fn from_controlled(controlled: Controlled, writer: Option<Arc<Writer>>) -> Result<Arc<Site>> {
+        let Controlled { dataflows, streams, reader, control } = controlled;
+        let flows = dataflows.into_iter().map(|one| Flow::new(&one.name, one.streams, one.serving));
+        Ok(Site::new(flows.collect::<Result<_>>()?, streams, writer, reader, control))
+    }
+
     /// A site that begins now.
     pub fn new(
         flows: Vec<Flow>,
         streams: Vec<Stream>,
         writer: Option<Arc<Writer>>,
         reader: Arc<Reader>,
-        history: Arc<dyn History>,
+        control: Arc<dyn Control>,
     ) -> Arc<Site> {
         let (flows, streams) = (Grown::new(flows), Grown::new(streams));
         let (sql, load, started) = (super::sql::Shared::default(), Load::default(), Instant::now());
@@ -117,7 +130,7 @@ impl Site {
             streams,
             writer,
             reader,
-            history,
+            control,
             sql,
             handover,
             load,

@@ -26,7 +26,7 @@ impl Site {
         // It waits in a queue, and then as long as a batch run takes.
         served.keep()?;
         let span = Span::Scratch(served.upper());
-        let asked = self.load.replays.ask(&self.history, &flow.name, span, served.since());
+        let asked = self.load.replays.ask(&self.control, &flow.name, span, served.since());
         let replayed = asked?.wait().await?;
         let serving = Arc::clone(&flow.serving);
         blocking(move || serving.verified().judge(&served, &replayed.index, begun)).await

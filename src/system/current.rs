@@ -6,9 +6,9 @@ use super::Served;
 use crate::dataflow::{Definition, Description};
 use crate::engine::Profile;
 use crate::error::{Error, Kind, Result};
-use crate::servers::{Turn, Turns};
 use crate::serving::{Index, Serving};
 use crate::speed::LaneStatus;
+use crate::system::control::{Turn, Turns};
 
 /// The dataflows that are served, in the order in which they came.
 #[derive(Default)]

@@ -25,9 +25,9 @@ use crate::error::{Error, Kind, Result};
 use crate::io::beside;
 use crate::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
 use crate::log::Writer;
-use crate::servers::{Deployed, Stream, Turn};
 use crate::serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
 use crate::speed::Held;
+use crate::system::control::{Deployed, Stream, Turn};
 use crate::time::Epoch;
 
 /// How a version is deployed.

@@ -9,7 +9,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bound
 
 use crate::error::{Error, Kind, Result};
 use crate::limits::{REBUILD_LOOK, REBUILDS_WAITING_MAX};
-use crate::servers::Rebuild;
+use crate::system::control::Rebuild;
 
 /// The queue of those who ask.
 pub(super) struct Desk {

@@ -22,19 +22,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::control::{Controlled, Parts, Turn};
 use super::current::{Current, Running};
 use super::desk::Desk;
 use super::erase::rewritten;
 use super::fits::{check_log, check_types};
 use super::served::Entry;
-use super::site::Parts;
 use super::{ServeOptions, System, identity};
 use crate::batch_view::{BatchView, lineage_in_force};
 use crate::dataflow::{Definition, Description};
 use crate::engine::Cluster;
 use crate::error::{Error, Result};
 use crate::log::{Reader, Writer};
-use crate::servers::{Site, Turn};
 use crate::serving::{Index, IndexOptions, Serving, StoredView};
 use crate::speed::LaneStatus;
 use crate::time::Epoch;
@@ -181,16 +180,16 @@ impl FirstAnswers {
         self.current.get(dataflow).map(|running| running.serving)
     }
 
-    /// What the servers answer from, until the process ends: see [`System::site`].
+    /// What servers answer from, until the process ends: see [`System::control`].
     ///
     /// # Errors
     /// As there.
-    pub fn site(
+    pub fn control(
         &self,
         system: &System,
         definitions: &[Definition],
         writer: Option<Arc<Writer>>,
-    ) -> Result<Arc<Site>> {
+    ) -> Result<Controlled> {
         let parts = Parts {
             current: Arc::clone(&self.current),
             desk: Arc::clone(&self.desk),
@@ -198,7 +197,7 @@ impl FirstAnswers {
             cluster: self.cluster.clone(),
             profiled: self.profiled,
         };
-        system.site_of(parts, definitions, writer)
+        system.control_of(parts, definitions, writer)
     }
 
     /// The dataflows run.

@@ -9,6 +9,7 @@ mod backup;
 mod bases;
 mod catch_up;
 mod checkpoint;
+mod control;
 mod current;
 mod deploy;
 mod deployable;
@@ -26,12 +27,14 @@ mod rebuild;
 mod recompute_tests;
 mod recorded;
 mod served;
-mod site;
 mod verify;
 
 pub use crate::serving::{KeyDiff, ViewDiff};
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
+pub use control::{
+    Control, Controlled, ControlledDataflow, Deployed, Rebuild, Stream, Turn, Turns, Wanted,
+};
 pub use deploy::DeployOptions;
 pub use diff::diff;
 pub use erase::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};

@@ -34,9 +34,9 @@ use crate::error::{Error, Kind, Result};
 use crate::io::beside;
 use crate::limits::{DRIFT_ROWS, MEND_AGAIN, REBUILD_LOOK, WORKERS_GRACE};
 use crate::log::Reader;
-use crate::servers::Rebuild;
 use crate::serving::{Index, Pin, Read};
 use crate::speed::LaneStatus;
+use crate::system::control::Rebuild;
 use crate::time::Epoch;
 
 /// How batch views are kept fresh while serving.

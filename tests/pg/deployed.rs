@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use diptych::dataflows::{Line, Transfer, bank, word_count};
-use diptych::servers::{Servers, ServersOptions};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{Dataflow, Definition, DeployOptions, ServeOptions, System, append};
 use tokio_postgres::Config;
 
@@ -37,7 +37,7 @@ async fn sql_follows_deployments() {
     let served = system.serve(&flows[..1], ServeOptions::default().writer(&writer));
     let served = served.expect("served");
     served.wait_beyond("word_count", 1).expect("visible");
-    let site = system.site(&served, &flows, Some(Arc::clone(&writer))).expect("a site");
+    let site = Site::of(&system, &served, &flows, Some(Arc::clone(&writer))).expect("a site");
     let pg_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let options = ServersOptions { pg_listen, ..ServersOptions::default() };
     let servers = Servers::start(Arc::clone(&site), &options).expect("listening");

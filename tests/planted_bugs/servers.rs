@@ -111,8 +111,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "failing_checkpoints_not_told",
         promise: 28,
         file: "src/servers/concerns.rs",
-        right: "if let Some(error) = site.history.checkpoint_failure(&flow.name) {",
-        wrong: "let failure = site.history.checkpoint_failure(&flow.name);\n\
+        right: "if let Some(error) = site.control.checkpoint_failure(&flow.name) {",
+        wrong: "let failure = site.control.checkpoint_failure(&flow.name);\n\
                 if let Some(error) = failure.filter(|_| !PLANTED) {",
         test: Test::of(
             "told",

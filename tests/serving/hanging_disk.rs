@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use diptych::dataflows::{Line, word_count};
 use diptych::io::SimDisk;
-use diptych::servers::{Servers, ServersOptions};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{Definition, ServeOptions, System, append};
 
 use super::hanging::Hanging;
@@ -63,7 +63,7 @@ fn others_are_answered(lines: u64, asking: &[(String, u16)]) {
         let epoch = append(&writer, "lines", &[line]).expect("appended");
         served.wait_beyond("word_count", epoch).expect("visible");
     }
-    let site = system.site(&served, &flows, Some(writer)).expect("a site");
+    let site = Site::of(&system, &served, &flows, Some(writer)).expect("a site");
     let listen = Some("127.0.0.1:0".parse().expect("an address"));
     let options = ServersOptions { listen, ..ServersOptions::default() };
     let servers = Servers::start(site, &options).expect("listening");

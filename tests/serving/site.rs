@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use diptych::dataflow::Graph;
 use diptych::row::{self, RowSchema};
-use diptych::servers::{
-    Deployed, Flow, History, Rebuild, Servers, ServersOptions, Site, Turn, Turns, Wanted,
-};
+use diptych::servers::{Flow, Servers, ServersOptions, Site};
 use diptych::serving::{Index, IndexOptions, Publish, Serving, ViewBatch, ViewInfo};
-use diptych::{Epoch, Error, Result, System};
+use diptych::{Control, Deployed, Epoch, Error, Rebuild, Result, System, Turn, Turns, Wanted};
 
 /// Rows that one epoch replaces.
 pub(crate) const PER_EPOCH: u64 = 50;
@@ -111,7 +109,7 @@ impl Gated {
     }
 }
 
-impl History for Gated {
+impl Control for Gated {
     fn at(&self, _: &str, upper: Epoch, _: bool) -> Result<Index> {
         Ok(self.run(0, upper))
     }
@@ -166,7 +164,7 @@ impl Local {
         let system = System::in_memory();
         system.writer().expect("a log").close().expect("an end");
         let reader = system.reader().expect("a log");
-        let history = Arc::clone(&gated) as Arc<dyn History>;
+        let history = Arc::clone(&gated) as Arc<dyn Control>;
         let site = Site::new(vec![flow], Vec::new(), None, reader, history);
         let listen = Some("127.0.0.1:0".parse().expect("an address"));
         let options = ServersOptions { listen, ..ServersOptions::default() };

@@ -8,7 +8,7 @@ use diptych::dataflows::{
 };
 use diptych::log::Writer;
 use diptych::row::ColumnType;
-use diptych::servers::{Servers, ServersOptions};
+use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;
 use diptych::{Date, Decimal, Definition, ServeOptions, Served, System, Timestamp, append};
 use serde_json::{Value, json};
@@ -139,7 +139,7 @@ impl Site {
         fill(&writer);
         let served = system.serve(&flows, ServeOptions::default().writer(&writer));
         let served = served.expect("served");
-        let site = system.site(&served, &flows, None).expect("a site");
+        let site = Site::of(&system, &served, &flows, None).expect("a site");
         let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let options = ServersOptions { listen, ..ServersOptions::default() };
         let servers = Servers::start(site, &options).expect("listening");

@@ -16,11 +16,11 @@ use super::{Problem, Routes};
 use crate::error::Result;
 use crate::limits::DEPLOY_SAMPLES_MAX;
 use crate::row::RowSchema;
-use crate::servers::deployed::Deployed;
-use crate::servers::history::Wanted;
 use crate::servers::mode::blocking;
 use crate::servers::site::Site;
 use crate::serving::{KeyDiff, Row, ViewDiff};
+use crate::system::Deployed;
+use crate::system::Wanted;
 use crate::time::Epoch;
 
 pub(super) fn routes() -> Routes {
@@ -119,9 +119,9 @@ async fn deploy(
     };
     let wanted = Wanted { diff_only, samples, other_columns };
     let deployed = blocking(move || {
-        let turn = site.history.turn()?;
+        let turn = site.control.turn()?;
         let version = version.as_deref();
-        let deployed = site.history.deploy(&dataflow, version, wanted, &turn)?;
+        let deployed = site.control.deploy(&dataflow, version, wanted, &turn)?;
         if deployed.frontier.is_some() {
             site.deployed(&deployed)?;
         }

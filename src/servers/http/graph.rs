@@ -91,7 +91,7 @@ async fn graph(
     uri: Uri,
 ) -> Result<Json<Drawn>, Problem> {
     let flow = site.flow(&segment(&uri, 2)?)?;
-    let graph = site.history.graph(&flow.name)?;
+    let graph = site.control.graph(&flow.name)?;
     let version = flow.serving.index().version().to_owned();
     Ok(Json(Drawn {
         dataflow: flow.name.clone(),

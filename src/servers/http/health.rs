@@ -46,7 +46,7 @@ async fn readyz(
 
 fn ready(site: &Site) -> Result<&'static str, Problem> {
     for flow in &site.flows {
-        if let Some(error) = site.history.failure(&flow.name) {
+        if let Some(error) = site.control.failure(&flow.name) {
             let kind = ConcernKind::DataflowFailed.name();
             return Err(Error::new(Kind::Stopped, format!("{kind}: {error}")).into());
         }

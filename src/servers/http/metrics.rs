@@ -59,7 +59,7 @@ fn concerns(text: &mut Exposition, site: &Site) {
         let count = now.iter().filter(|concern| concern.kind == kind).count();
         family.sample(&[("kind", kind.name())], count);
     }
-    if let Ok(Some(space)) = site.history.space() {
+    if let Ok(Some(space)) = site.control.space() {
         text.gauge("diptych_disk_available_bytes", "Room on the data directory's disk.")
             .sample(&[], space.available);
         text.gauge("diptych_disk_bytes", "Size of the data directory's disk.")
@@ -92,12 +92,12 @@ impl Looked {
         let lag_us = waits.map_or(0, |since| RealClock.now_us().saturating_sub(since).max(0));
         let backlog = site.writer.as_ref().map(|writer| writer.backlog(status.upper));
         Looked {
-            rebuilding: site.history.rebuilding(&flow.name).is_some(),
+            rebuilding: site.control.rebuilding(&flow.name).is_some(),
             name: flow.name.clone(),
             verified: flow.serving.verified().snapshot().map(|snapshot| snapshot.upper()),
             verifications: flow.serving.verified().status(),
-            late_events: site.history.late_events(&flow.name),
-            runs: site.history.failure(&flow.name).is_none(),
+            late_events: site.control.late_events(&flow.name),
+            runs: site.control.failure(&flow.name).is_none(),
             lag_seconds: lag_us as f64 / 1e6,
             stale,
             lag_epochs,

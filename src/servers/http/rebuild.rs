@@ -14,9 +14,9 @@ use super::encoded::NoBody;
 use super::query::Query;
 use super::{Problem, Routes};
 use crate::error::{Error, Kind};
-use crate::servers::history;
 use crate::servers::mode::blocking;
 use crate::servers::site::Site;
+use crate::system::Rebuild;
 use crate::time::Epoch;
 
 pub(super) fn routes() -> Routes {
@@ -74,11 +74,11 @@ async fn rebuild(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
     };
     let accept = query.parsed::<bool>("accept", "true or false")?.unwrap_or(false);
     let dataflow = site.flow(dataflow)?.name.clone();
-    let (history, name) = (Arc::clone(&site.history), dataflow.clone());
-    // Only the history is taken along: when the servers stop, the log's writer must be free.
+    let (control, name) = (Arc::clone(&site.control), dataflow.clone());
+    // Only the control port is taken along: when the servers stop, the log's writer must be free.
     drop(site);
-    let answer = match blocking(move || history.rebuild(&name, accept)).await? {
-        history::Rebuild::Swapped { boundary, took } => Rebuilt {
+    let answer = match blocking(move || control.rebuild(&name, accept)).await? {
+        Rebuild::Swapped { boundary, took } => Rebuilt {
             dataflow,
             outcome: "swapped",
             boundary,
@@ -86,11 +86,11 @@ async fn rebuild(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
             swap_seconds: Some(took.as_secs_f64()),
             differing: Vec::new(),
         },
-        history::Rebuild::Drift { boundary, rows } => {
+        Rebuild::Drift { boundary, rows } => {
             let (outcome, frontier, swap_seconds) = ("drift", None, None);
             Rebuilt { dataflow, outcome, boundary, frontier, swap_seconds, differing: rows }
         }
-        history::Rebuild::Accepted { boundary, frontier, rows } => {
+        Rebuild::Accepted { boundary, frontier, rows } => {
             let (outcome, frontier, swap_seconds) = ("accepted", Some(frontier), None);
             Rebuilt { dataflow, outcome, boundary, frontier, swap_seconds, differing: rows }
         }

@@ -32,7 +32,7 @@ use super::view_table::{external, reading};
 use crate::limits::SQL_BLOCK_ROWS;
 use crate::log::{Chunk, Epochs, Part, Reader};
 use crate::servers::mode::blocking;
-use crate::servers::site::Stream;
+use crate::system::Stream;
 use crate::time::Epoch;
 
 /// The column of epochs, behind the event's own.

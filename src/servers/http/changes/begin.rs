@@ -61,7 +61,7 @@ impl Feed {
         loop {
             let index = self.flow().serving.index();
             let upper = index.frontier();
-            let failed = self.site.history.failure(&self.flow().name).is_some();
+            let failed = self.site.control.failure(&self.flow().name).is_some();
             let there = upper > 0 || self.site.read_log(Reader::upper).await? == 0;
             if failed || (there && !index.is_stale()) {
                 return Ok(index);

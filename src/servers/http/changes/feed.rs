@@ -210,7 +210,7 @@ impl Feed {
         let span = Span::Between(from, index.frontier());
         let flow = self.flow();
         let load = &self.site.load;
-        let pending = load.replays.ask(&self.site.history, &flow.name, span, index.since())?;
+        let pending = load.replays.ask(&self.site.control, &flow.name, span, index.since())?;
         Ok(Next::Replay(pending, from))
     }
 

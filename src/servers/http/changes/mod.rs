@@ -117,7 +117,7 @@ async fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Nex
                     .remedy("retry in a moment"));
             }
             let span = Span::Between(epoch, upper);
-            let pending = site.load.replays.ask(&site.history, &flow.name, span, index.since())?;
+            let pending = site.load.replays.ask(&site.control, &flow.name, span, index.since())?;
             Ok(Next::Replay(pending, epoch))
         }
         Err(error) => Err(error),

@@ -1,9 +1,24 @@
-//! What the index has let go: answered from the log, at the cost of a computation.
+//! The port through which servers ask for what costs a computation, and change what is served.
+//!
+//! Servers know a dataflow by its name only; [`Control`] does the rest: it recomputes what the index
+//! has let go, rebuilds and deploys, and tells how a dataflow does. [`System::control`] implements it
+//! over a data directory; tests of servers have implementations of their own.
+//!
+//! [`System::control`]: super::System::control
+
+mod deployed;
+mod recompute;
+mod stream;
+mod turn;
+
+pub use deployed::Deployed;
+pub(super) use recompute::Parts;
+pub use recompute::{Controlled, ControlledDataflow};
+pub use stream::Stream;
+pub use turn::{Turn, Turns};
 
 use std::time::Duration;
 
-use super::deployed::Deployed;
-use super::turn::Turn;
 use crate::dataflow::Graph;
 use crate::error::{Error, Result};
 use crate::io::Space;
@@ -40,8 +55,8 @@ pub enum Rebuild {
     },
 }
 
-/// Recomputes a served dataflow from its log; implemented by the composition root.
-pub trait History: Send + Sync {
+/// What servers ask of the dataflows that are served, by name.
+pub trait Control: Send + Sync {
     /// All views of `dataflow` at the frontier `upper`, from the newest batch view below it, or
     /// from the events alone when `from_scratch`. Costs a restore and a replay, or a batch run.
     ///
@@ -53,7 +68,7 @@ pub trait History: Send + Sync {
     /// changes take more than [`REPLAYED_CHANGES_BYTES_MAX`], the last of them.
     ///
     /// # Errors
-    /// As [`History::at`].
+    /// As [`Control::at`].
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index>;
 
     /// Makes a batch view of `dataflow` from all events, by workers of its own, and puts it in the

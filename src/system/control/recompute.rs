@@ -1,42 +1,65 @@
-//! What the servers answer from, put together: the served dataflows, and recomputation.
+//! [`Control`] over a data directory: recomputation from the log, rebuilds, deployments.
 
 use std::sync::Arc;
 
-use super::current::{Current, Running};
-use super::deploy::deploy;
-use super::desk::Desk;
-use super::{Boundary, DeployOptions, Served, System};
+use super::{Control, Deployed, Rebuild, Stream, Turn, Wanted};
 use crate::dataflow::{Definition, Graph};
 use crate::engine::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Space, beside};
 use crate::limits::REPLAYED_CHANGES_BYTES_MAX;
 use crate::log::{Reader, Writer};
-use crate::servers::{Deployed, Flow, History, Rebuild, Site, Stream, Turn, Wanted};
-use crate::serving::Index;
+use crate::serving::{Index, Serving};
+use crate::system::current::{Current, Running};
+use crate::system::deploy::deploy;
+use crate::system::desk::Desk;
+use crate::system::{Boundary, DeployOptions, Served, System};
 use crate::time::Epoch;
 
-/// What a site is made of.
-pub(super) struct Parts {
-    pub(super) current: Arc<Current>,
-    pub(super) desk: Arc<Desk>,
-    pub(super) reader: Arc<Reader>,
+/// What control is put together from.
+pub(in crate::system) struct Parts {
+    pub(in crate::system) current: Arc<Current>,
+    pub(in crate::system) desk: Arc<Desk>,
+    pub(in crate::system) reader: Arc<Reader>,
     /// The workers of what is deployed.
-    pub(super) cluster: Cluster,
-    pub(super) profiled: bool,
+    pub(in crate::system) cluster: Cluster,
+    pub(in crate::system) profiled: bool,
+}
+
+/// A dataflow that is served, as servers know it.
+pub struct ControlledDataflow {
+    /// Its name.
+    pub name: String,
+    /// The streams that it reads.
+    pub streams: Vec<String>,
+    /// What readers read from, whichever version serves.
+    pub serving: Arc<Serving>,
+}
+
+/// Everything that servers answer from.
+pub struct Controlled {
+    /// The dataflows that are served.
+    pub dataflows: Vec<ControlledDataflow>,
+    /// Their streams, each once.
+    pub streams: Vec<Stream>,
+    /// The log.
+    pub reader: Arc<Reader>,
+    /// Computes and changes.
+    pub control: Arc<dyn Control>,
 }
 
 impl System {
-    /// What the servers answer from: what is served, and `writer` when this process appends.
+    /// What servers answer from: the dataflows of `served`; of `definitions` are those that may be
+    /// deployed later. `writer` is the log's when this process appends.
     ///
     /// # Errors
-    /// When two dataflows read one stream as different types, or a thread cannot be started.
-    pub fn site(
+    /// When two dataflows read one stream as different types.
+    pub fn control(
         &self,
         served: &Served,
         definitions: &[Definition],
         writer: Option<Arc<Writer>>,
-    ) -> Result<Arc<Site>> {
+    ) -> Result<Controlled> {
         let parts = Parts {
             current: Arc::clone(&served.current),
             desk: Arc::clone(&served.desk),
@@ -44,23 +67,26 @@ impl System {
             cluster: Cluster::local(served.cluster.workers),
             profiled: served.live.profile().is_some(),
         };
-        self.site_of(parts, definitions, writer)
+        self.control_of(parts, definitions, writer)
     }
 
-    /// See [`System::site`].
-    pub(super) fn site_of(
+    /// See [`System::control`].
+    pub(in crate::system) fn control_of(
         &self,
         parts: Parts,
         definitions: &[Definition],
         writer: Option<Arc<Writer>>,
-    ) -> Result<Arc<Site>> {
+    ) -> Result<Controlled> {
         let Parts { current, desk, reader, cluster, profiled } = parts;
-        let mut flows = Vec::new();
+        let mut dataflows = Vec::new();
         let mut streams: Vec<Stream> = Vec::new();
         for running in current.all() {
             let description = &running.description;
-            let names = description.streams.iter().map(|stream| stream.name.clone()).collect();
-            flows.push(Flow::new(&description.name, names, Arc::clone(&running.serving))?);
+            dataflows.push(ControlledDataflow {
+                name: description.name.clone(),
+                streams: description.streams.iter().map(|stream| stream.name.clone()).collect(),
+                serving: Arc::clone(&running.serving),
+            });
             for stream in &description.streams {
                 match streams.iter().find(|known| known.name == stream.name) {
                     None => streams.push(Stream::of(stream)),
@@ -71,16 +97,10 @@ impl System {
                 }
             }
         }
-        let history = Recompute {
-            system: self.clone(),
-            definitions: definitions.to_vec(),
-            current,
-            desk,
-            writer: writer.clone(),
-            cluster,
-            profiled,
-        };
-        Ok(Site::new(flows, streams, writer, reader, Arc::new(history)))
+        let definitions = definitions.to_vec();
+        let system = self.clone();
+        let control = Recompute { system, definitions, current, desk, writer, cluster, profiled };
+        Ok(Controlled { dataflows, streams, reader, control: Arc::new(control) })
     }
 }
 
@@ -135,7 +155,7 @@ impl Recompute {
     }
 }
 
-impl History for Recompute {
+impl Control for Recompute {
     fn at(&self, dataflow: &str, upper: Epoch, from_scratch: bool) -> Result<Index> {
         let running = self.current.get(dataflow)?;
         let Some(epoch) = upper.checked_sub(1).filter(|_| !from_scratch) else {
@@ -233,8 +253,8 @@ mod tests {
         let graph = |profiled| {
             let options = ServeOptions::default().writer(&writer).profiled(profiled);
             let served = system.serve(&flows, options).expect("served");
-            let site = system.site(&served, &flows, None).expect("a site");
-            site.history.graph("word_count")
+            let controlled = system.control(&served, &flows, None).expect("control");
+            controlled.control.graph("word_count")
         };
         let error = graph(false).map(|_| ()).expect_err("nothing is kept");
         assert!(error.to_string().contains("ServeOptions::profiled"), "{error}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::site::Stream;
+use super::stream::Stream;
 use crate::serving::{Serving, ViewDiff, ViewInfo};
 use crate::time::Epoch;
 

@@ -1,0 +1,25 @@
+//! A stream that a served dataflow reads, as servers know it.
+
+use arrow_schema::SchemaRef;
+
+use crate::dataflow::StreamInfo;
+use crate::event::ReadAs;
+
+/// A stream that a served dataflow reads.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Its name in the log.
+    pub name: String,
+    /// The columns of its events.
+    pub schema: SchemaRef,
+    /// How they are read.
+    pub(crate) read: ReadAs,
+}
+
+impl Stream {
+    /// The stream that a dataflow reads.
+    pub fn of(info: &StreamInfo) -> Stream {
+        let (name, schema) = (info.name.clone(), SchemaRef::clone(&info.schema));
+        Stream { name, schema, read: info.read.clone() }
+    }
+}
