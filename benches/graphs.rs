@@ -13,9 +13,9 @@
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use dataflows::{Edge, Root};
 use differential_dataflow::algorithms::graphs::propagate::propagate_at;
 use differential_dataflow::operators::Iterate;
-use diptych::dataflows::{Edge, Root};
 use diptych::{Collection, Dataflow, EdgesExt, PairsExt, testing::Live};
 
 #[global_allocator]

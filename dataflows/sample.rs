@@ -31,7 +31,7 @@ pub const SAMPLED: [&str; 17] = [
 /// So many made-up events of a dataflow, in so many epochs, the same for a seed; none without one.
 ///
 /// ```
-/// use diptych::dataflows::{clickstream, sample};
+/// use dataflows::{clickstream, sample};
 /// use diptych::testing::check_law;
 ///
 /// # fn main() -> diptych::Result<()> {

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use differential_dataflow::operators::CountTotal;
 use diptych::{CollectionExt, Dataflow, Keep};
 
-use crate::dataflows::Tweet;
-use crate::dataflows::hashtags::hashtags;
+use super::Tweet;
+use super::hashtags::hashtags;
 
 /// `trending`: (rank) -> tag, n, the twenty most used hashtags of the last two days; `voices`:
 /// (tag) -> authors who used it in these days; `hours`: (hour, tag) -> n, in the last six hours.

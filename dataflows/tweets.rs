@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use differential_dataflow::operators::CountTotal;
 use diptych::{Collection, CollectionExt, Dataflow, Event, Timestamp};
 
-use crate::dataflows::hashtags::hashtags;
+use super::hashtags::hashtags;
 
 mod draw;
 pub use draw::{MadeUpTweets, draw};

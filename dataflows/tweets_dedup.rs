@@ -3,7 +3,7 @@
 use differential_dataflow::operators::{CountTotal, ThresholdTotal};
 use diptych::{Dataflow, Event, Timestamp};
 
-use crate::dataflows::hashtags::hashtags;
+use super::hashtags::hashtags;
 
 /// A message that may arrive more than once.
 #[derive(Event, Clone, Debug, PartialEq)]

@@ -10,11 +10,10 @@
 
 use std::process::ExitCode;
 
-use diptych::dataflows;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    diptych::main(dataflows::all().into_iter().chain(dataflows::gallery()))
+    let all = dataflows::all().into_iter().chain(dataflows::gallery());
+    diptych::cli::main_with(all, dataflows::made_up())
 }

@@ -8,11 +8,11 @@
 
 use std::process::ExitCode;
 
-use diptych::dataflows::nexmark;
+use dataflows::nexmark;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    diptych::main(nexmark::all())
+    diptych::cli::main_with(nexmark::all(), dataflows::made_up())
 }

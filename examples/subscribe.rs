@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::{collections::BTreeMap, error::Error, net::TcpListener, path::Path, time::Duration};
 
-use diptych::dataflows::word_count;
+use dataflows::word_count;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

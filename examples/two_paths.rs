@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use diptych::dataflows::{IdentifiedTweet as Tweet, hashtags, tweets_dedup};
+use dataflows::{IdentifiedTweet as Tweet, hashtags, tweets_dedup};
 use diptych::io::{Random, SimRandom};
 use diptych::testing::Live;
 use diptych::{Result, Timestamp};

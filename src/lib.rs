@@ -8,7 +8,7 @@
 //! > `batch(log[..t]) == speed(batch(log[..s]), log[s..t]) ==` what readers see at t.
 //!
 //! ```
-//! use diptych::dataflows::{Line, word_count};
+//! use dataflows::{Line, word_count};
 //! use diptych::serving::{Index, Read};
 //! use diptych::{Boundary, Cluster, Definition, Epoch, ServeOptions, System, append};
 //!
@@ -58,55 +58,55 @@
 //! [guaranteed](book::guarantees), what lies [on disk](book::on_disk), how to write something
 //! [fast](book::performance), and how to [operate](book::operating) it.
 
-extern crate self as diptych;
-
-pub mod batch;
-pub mod batch_view;
 pub mod book;
-mod cli;
-pub mod dataflow;
-#[path = "../dataflows/mod.rs"]
-pub mod dataflows;
-pub mod engine;
-pub mod error;
-pub mod event;
-pub mod folds;
-mod harmless;
 #[doc(hidden)]
 pub mod hostile;
-pub mod io;
-pub mod limits;
-pub mod log;
-mod panics;
-pub mod row;
-pub mod scratch;
-pub mod servers;
-pub mod serving;
-pub mod sources;
-mod speed;
-mod system;
-pub mod testing;
-pub mod time;
+
+pub use diptych_base::{error, io, limits, time};
+pub use diptych_batch as batch;
+pub use diptych_batch_view as batch_view;
+pub use diptych_dataflow as dataflow;
+pub use diptych_dataflow::{folds, scratch};
+pub use diptych_engine as engine;
+pub use diptych_event as event;
+pub use diptych_log as log;
+pub use diptych_row as row;
+pub use diptych_serving as serving;
+pub use diptych_sources as sources;
+pub use diptych_testing as testing;
+
+/// The servers: HTTP with the live page, SQL, the Postgres protocol.
+#[cfg(feature = "servers")]
+pub mod servers {
+    pub use diptych_servers::{Listeners, Servers, routes};
+    pub use diptych_site::{Concern, ConcernKind, Flow, Grown, Load, MaxLag, Mode};
+    pub use diptych_site::{ServersOptions, Site};
+}
+
+#[cfg(feature = "cli")]
+pub use diptych_cli as cli;
+#[cfg(feature = "cli")]
+pub use diptych_cli::main;
 
 pub use batch::BatchReport;
-pub use cli::main;
 pub use dataflow::{
     Collection, CollectionExt, Dataflow, Definition, Description, EdgesExt, Events, Front, Inside,
     Keep, Keyed, Moment, Monoid, Newest, OrderedExt, PairsExt, PanesExt, Retained, Summand,
-    TimedExt, Window, Windows,
+    TimedExt, Window, Windows, flows,
+};
+pub use diptych_system::{
+    Backup, BatchOptions, Boundary, Checkpoint, Checkpoints, Control, Controlled,
+    ControlledDataflow, DeployOptions, Deployed, EraseOptions, ErasedData, ErasedDataflow,
+    ErasedView, FirstAnswers, How, KeyDiff, Past, Rebuild, RebuildOptions, Rebuilds, Rebuilt,
+    ServeOptions, Served, Stream, System, Turn, Turns, Verification, Verifications, ViewDiff,
+    Wanted, diff,
 };
 pub use engine::{Cluster, Progress};
 pub use error::{Error, Kind as ErrorKind, Result};
 pub use event::{Date, Decimal, Event, Float, Timestamp};
 pub use row::Columns;
 pub use sources::append;
-pub use system::{
-    Backup, BatchOptions, Boundary, Checkpoint, Checkpoints, Control, Controlled,
-    ControlledDataflow, DeployOptions, Deployed, FirstAnswers, How, KeyDiff, Past, Rebuild,
-    RebuildOptions, Rebuilds, Rebuilt, Stream, Turn, Turns, ViewDiff, Wanted, diff,
-};
-pub use system::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
-pub use system::{ServeOptions, Served, System, Verification, Verifications};
+pub use testing::assert_law;
 pub use time::Epoch;
 
 pub use differential_dataflow;
@@ -118,7 +118,8 @@ pub use timely;
 /// ```
 /// use diptych::arrow::RecordBatch;
 /// use diptych::event::Append as _;
-/// use diptych::{Event, dataflows::Line};
+/// use dataflows::Line;
+/// use diptych::{Event};
 ///
 /// let mut lines = <Line as Event>::Appender::default();
 /// lines.push(&Line { text: "to be".to_owned() });

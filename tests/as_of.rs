@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use dataflows::{Line, word_count};
 use diptych::batch_view::{BatchView, Identity};
-use diptych::dataflows::{Line, word_count};
 use diptych::io::{Disk, Open, SimDisk};
 use diptych::limits::PAST_VIEWS_KEPT;
 use diptych::serving::{Index, Read};

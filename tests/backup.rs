@@ -5,7 +5,7 @@ mod stop;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::io::RealClock;
 use diptych::log::WriterOptions;
 use diptych::serving::Read;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use diptych::dataflows::{self, Line};
+use dataflows::{self, Line};
 use diptych::log::{Append, Chunk};
 use diptych::serving::Read;
 use diptych::{

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use diptych::dataflows::{self, Transfer};
+use dataflows::{self, Transfer};
 use diptych::log::{Append, Pending, Writer};
 use diptych::serving::{Index, Read, Snapshot};
 use diptych::{Cluster, Definition, ServeOptions, System};

@@ -43,7 +43,7 @@ fn digests(system: &System, flow: &Definition) -> Result<(u64, Vec<String>), Str
 }
 
 fn case() -> impl Strategy<Value = (String, History, Index, [usize; 3])> {
-    let names: Vec<_> = diptych::dataflows::all().iter().map(|d| d.name().to_owned()).collect();
+    let names: Vec<_> = dataflows::all().iter().map(|d| d.name().to_owned()).collect();
     let history = select(names)
         .prop_flat_map(|name| generate::history(&name).prop_map(move |h| (name.clone(), h)));
     let workers = || select(vec![1_usize, 2, 3]);
@@ -52,7 +52,7 @@ fn case() -> impl Strategy<Value = (String, History, Index, [usize; 3])> {
 }
 
 fn flow(name: &str) -> Definition {
-    diptych::dataflows::all().into_iter().find(|flow| flow.name() == name).expect("built in")
+    dataflows::all().into_iter().find(|flow| flow.name() == name).expect("built in")
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use diptych::dataflows::word_count;
+use dataflows::word_count;
 use diptych::io::{Clock, Random, SimClock, SimDisk, SimRandom};
 use diptych::log::{Append, AtTime, Chunk, Reader, Writer};
 use diptych::serving::{Index, Read};

@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use diptych::dataflows::Line;
+use dataflows::Line;
 use diptych::limits::NEW_PRODUCERS_MAX;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{Dataflow, Definition, ServeOptions, System};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::row::decode;
 use diptych::{BatchOptions, Dataflow, Definition, System, ViewDiff, append, diff};
 use proptest::prelude::*;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::limits::BODY_BYTES_MAX;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;

@@ -23,8 +23,7 @@ use diptych::log::{Append, Pending};
 use diptych::serving::{Index, Read};
 use diptych::testing::Live;
 use diptych::{
-    BatchOptions, Boundary, Cluster, Dataflow, Decimal, Definition, ServeOptions, System,
-    Timestamp, dataflows,
+    BatchOptions, Boundary, Cluster, Dataflow, Decimal, Definition, ServeOptions, System, Timestamp,
 };
 use naive::{cases, scaled};
 use proptest::collection::vec;

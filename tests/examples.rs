@@ -203,7 +203,7 @@ fn sampled(program: PathBuf, name: &str, flow: &str) -> impl Fn(&[&str]) -> Stri
 
 #[test]
 fn the_gallery_is_behind_the_command_line() {
-    for name in diptych::dataflows::SAMPLED.into_iter().filter(|name| *name != "nexmark") {
+    for name in dataflows::SAMPLED.into_iter().filter(|name| *name != "nexmark") {
         drop(sampled(binary("gallery"), name, name));
     }
     let rings = sampled(binary("gallery"), "fraud", "fraud")(&[

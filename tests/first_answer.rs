@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use connection::ask;
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::io::{Disk, Open, SimDisk};
 use diptych::log::Writer;
 use diptych::servers::{Servers, ServersOptions, Site};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use diptych::dataflows::Line;
+use dataflows::Line;
 use diptych::event::Append as _;
 use diptych::io::{Random, RealClock, SimRandom};
 use diptych::log::{Append, Pending, WriterOptions};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use diptych::dataflows::Line;
+use dataflows::Line;
 use diptych::limits::{EPOCHS_IN_FLIGHT_MAX, EPOCHS_QUEUED_MAX, FOLLOWER_EPOCHS_MAX};
 use diptych::log::Writer;
 use diptych::serving::Read;

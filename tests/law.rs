@@ -80,7 +80,7 @@ fn builtin(name: String) -> impl Strategy<Value = (Subject, History)> {
 }
 
 fn any_builtin() -> impl Strategy<Value = Case> {
-    let names: Vec<_> = diptych::dataflows::all().iter().map(|d| d.name().to_owned()).collect();
+    let names: Vec<_> = dataflows::all().iter().map(|d| d.name().to_owned()).collect();
     case(select(names).prop_flat_map(builtin))
 }
 
@@ -143,7 +143,7 @@ fn random_programs() {
 #[test]
 fn every_split() {
     let workers = [1, 2, 4, 2];
-    for definition in diptych::dataflows::all() {
+    for definition in dataflows::all() {
         let name = definition.name().to_owned();
         let strategy = builtin(name.clone()).prop_filter("long", |(_, h)| h.len() >= 5);
         cases("law", "every_split", scaled(2, 100), strategy, |(subject, history)| {
@@ -188,7 +188,7 @@ fn empty_epochs() {
 /// own, the others fed in place; new epochs arrive meanwhile.
 #[test]
 fn all_dataflows_together() {
-    let definitions = diptych::dataflows::all();
+    let definitions = dataflows::all();
     let history = |definition: &diptych::Definition| generate::history(definition.name());
     let histories: Vec<_> = definitions.iter().map(history).collect();
     let strategy = (histories, prop::collection::vec(any::<Index>(), definitions.len()));
@@ -209,7 +209,7 @@ fn all_dataflows_together() {
 fn a_wrong_function_is_noticed() {
     let wrong: [(&str, fn(&mut diptych::Dataflow<'_>)); 2] = [
         ("words are counted once per line", |df| {
-            let words = df.events::<diptych::dataflows::Line>("lines").flat_map(|line, out| {
+            let words = df.events::<dataflows::Line>("lines").flat_map(|line, out| {
                 let words: std::collections::BTreeSet<_> = line.text.split_whitespace().collect();
                 out.extend(words.into_iter().map(str::to_owned));
             });
@@ -217,7 +217,7 @@ fn a_wrong_function_is_noticed() {
             df.view("counts", counts).columns(&["word", "n"]);
         }),
         ("some words are lost", |df| {
-            let lines = df.events::<diptych::dataflows::Line>("lines");
+            let lines = df.events::<dataflows::Line>("lines");
             let words = lines.filter(|line| line.text != "a").flat_map(|line, out| {
                 out.extend(line.text.split_whitespace().map(str::to_owned));
             });

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::io::RealClock;
 use diptych::log::{Writer, WriterOptions};
 use diptych::{BatchOptions, Cluster, Definition, Epoch, System, append};

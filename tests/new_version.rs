@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 
-use diptych::dataflows::Line;
+use dataflows::Line;
 use diptych::{Dataflow, Definition, Timestamp};
 use serde_json::Value;
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::io::{RealRandom, SimClock, SimDisk, SimRandom};
 use diptych::log::{Chooser, Reader, Writer, WriterOptions, erase};
 use diptych::servers::Site;

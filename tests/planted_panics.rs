@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use dataflows::{Line, word_count};
 use diptych::Wanted;
-use diptych::dataflows::{Line, word_count};
 use diptych::log::Writer;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;

@@ -56,7 +56,7 @@ struct Chosen {
 
 #[test]
 fn tweets_through_all_of_it() {
-    through_all_of_it::<diptych::dataflows::Tweet>(&Subject {
+    through_all_of_it::<dataflows::Tweet>(&Subject {
         name: "tweets",
         file: "tweets_sample_2016-10.csv.zst",
         stream: "tweets",
@@ -76,7 +76,7 @@ fn tweets_through_all_of_it() {
 
 #[test]
 fn retail_through_all_of_it() {
-    through_all_of_it::<diptych::dataflows::InvoiceLine>(&Subject {
+    through_all_of_it::<dataflows::InvoiceLine>(&Subject {
         name: "retail",
         file: "retail_transactions.csv.zst",
         stream: "invoice_lines",
@@ -96,7 +96,7 @@ fn retail_through_all_of_it() {
 
 /// `tweets` with another filter in front of it; written out, as a user who changes a line would.
 fn only_english(df: &mut Dataflow<'_>) {
-    use diptych::dataflows::{Tweet, hashtags};
+    use dataflows::{Tweet, hashtags};
     let tweets = df.events::<Tweet>("tweets").filter(|t| t.language == "English");
     let tags = tweets
         .clone()
@@ -119,7 +119,7 @@ fn only_english(df: &mut Dataflow<'_>) {
 
 /// A planted bug: cancelled sales count. Two of the views of `retail`.
 fn no_cancellations(df: &mut Dataflow<'_>) {
-    use diptych::dataflows::InvoiceLine;
+    use dataflows::InvoiceLine;
     let lines = df.events::<InvoiceLine>("invoice_lines").filter(|l| !l.invoice.starts_with('C'));
     let revenue = lines
         .clone()
@@ -136,7 +136,7 @@ fn through_all_of_it<E: Event>(subject: &Subject) {
     let facts: Vec<Fact> = real.records().map(|fields| (subject.fact)(&fields)).collect();
     let old = facts.len() * 2 / 3;
     let place = tempfile::tempdir().expect("a directory");
-    let flow = diptych::dataflows::all().into_iter().find(|flow| flow.name() == subject.name);
+    let flow = dataflows::all().into_iter().find(|flow| flow.name() == subject.name);
     let flow = flow.expect("a built-in dataflow");
     let system = System::open(place.path().join("data"));
     let writer = Arc::new(system.writer().expect("a writer"));

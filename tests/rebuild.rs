@@ -6,8 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dataflows::{Line, Transfer, bank};
 use diptych::Rebuild;
-use diptych::dataflows::{Line, Transfer, bank};
 use diptych::event::Event;
 use diptych::io::SimDisk;
 use diptych::limits::CHECKPOINT_EPOCHS_BEHIND;

@@ -1,6 +1,6 @@
 //! The seam: a batch view on disk, restored by another worker count, continues exactly.
 
-use diptych::dataflows::{self, Transfer};
+use dataflows::{self, Transfer};
 use diptych::serving::{Index, Read};
 use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, ServeOptions, System, append};
 

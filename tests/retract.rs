@@ -303,7 +303,7 @@ fn holds(case: &Case) -> Result<(), String> {
 
 #[test]
 fn builtin_dataflows() {
-    let names: Vec<_> = diptych::dataflows::all().iter().map(|d| d.name().to_owned()).collect();
+    let names: Vec<_> = dataflows::all().iter().map(|d| d.name().to_owned()).collect();
     let strategy = case(select(names).prop_flat_map(builtin));
     cases("retract", "builtin_dataflows", scaled(60, 6_000), strategy, holds);
 }
@@ -381,7 +381,7 @@ fn what_cannot_be_undone_is_recomputed_beside_its_readers() {
 }
 
 fn lines(texts: &[&str]) -> Vec<Fact> {
-    let line = |text: &&str| diptych::dataflows::Line { text: (*text).to_owned() }.into();
+    let line = |text: &&str| dataflows::Line { text: (*text).to_owned() }.into();
     texts.iter().map(line).collect()
 }
 

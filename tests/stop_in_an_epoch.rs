@@ -11,8 +11,8 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dataflows::Line;
 use diptych::Dataflow;
-use diptych::dataflows::Line;
 use rustix::process::{Pid, Signal, kill_process};
 
 const PATIENCE: Duration = Duration::from_mins(2);

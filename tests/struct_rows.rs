@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-use diptych::dataflows::Transfer;
+use dataflows::Transfer;
 use diptych::row::{self, RowSchema};
 use diptych::serving::Read;
 use diptych::{Cluster, Columns, Dataflow, Date, Decimal, Definition, System, append};

@@ -2,11 +2,9 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use dataflows::IdentifiedTweet;
+use dataflows::{Edge, Line, Root, Transfer, bank, reachability, tweets_dedup, word_count};
 use diptych::dataflow::Collection;
-use diptych::dataflows::IdentifiedTweet;
-use diptych::dataflows::{
-    Edge, Line, Root, Transfer, bank, reachability, tweets_dedup, word_count,
-};
 use diptych::testing::{Live, Story, check_deterministic, check_law, golden};
 use diptych::{Dataflow, Definition, Monoid, Timestamp};
 use proptest::collection::vec;

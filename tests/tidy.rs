@@ -1,4 +1,4 @@
-//! Style is a test: who may know whom, how long things may be, what may not be written.
+//! Style is a test: which crate may depend on which, how long things may be, what may not be written.
 //!
 //! Each test lists everything it objects to, with file and line.
 
@@ -9,29 +9,35 @@ mod source;
 
 use source::{Source, files, has_extension, root};
 
-/// A part of `src/`, and the parts it must not know. `system/` alone knows them all.
-const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
-    ("io", &["log", "dataflow", "engine", "batch", "speed", "serving", "system"]),
-    ("row", &["log", "dataflow", "engine", "batch", "speed", "serving", "system"]),
-    ("event", &["log", "dataflow", "engine", "batch", "speed", "serving", "system"]),
-    ("log", &["dataflow", "engine", "batch", "speed", "serving", "servers", "system"]),
-    ("dataflow", &["engine", "batch", "speed", "serving", "servers", "system"]),
-    ("engine", &["batch", "speed", "servers", "system"]),
-    ("batch", &["speed", "servers", "system"]),
-    ("speed", &["batch", "servers", "system"]),
-    ("serving", &["log", "engine", "batch", "speed", "servers", "system"]),
-    ("servers", &["engine", "batch", "speed"]),
-    ("sources", &["dataflow", "engine", "batch", "speed", "serving", "servers"]),
-    ("sinks", &["log", "dataflow", "engine", "batch", "speed", "servers"]),
-    ("cluster", &["log", "dataflow", "batch", "speed", "serving", "servers"]),
+/// Crates that embedders get without a server.
+const CORE: &[&str] = &[
+    "base",
+    "event",
+    "row",
+    "log",
+    "serving",
+    "batch_view",
+    "dataflow",
+    "engine",
+    "batch",
+    "speed",
+    "sources",
+    "system",
+    "testing",
 ];
 
-/// Crates that a part must not use.
-const MUST_NOT_USE: &[(&str, &[&str])] = &[
-    ("log", &["timely", "differential_dataflow", "tokio"]),
-    ("serving", &["tokio"]),
-    ("dataflow", &["tokio"]),
-    ("engine", &["tokio"]),
+/// What none of them depends on.
+const NOT_IN_CORE: &[&str] = &["tokio", "axum", "clap", "ratatui", "rustls", "hyper", "pgwire"];
+
+/// Crates of `src/`, and what they must not depend on though Cargo would let them.
+const MUST_NOT_DEPEND: &[(&str, &[&str])] = &[
+    ("log", &["timely", "differential-dataflow"]),
+    ("dataflow", &["diptych-serving"]),
+    ("batch", &["diptych-speed"]),
+    ("speed", &["diptych-batch", "diptych-batch-view"]),
+    ("site", &["diptych-engine", "diptych-batch", "diptych-speed"]),
+    ("http", &["diptych-engine", "diptych-batch", "diptych-speed", "datafusion"]),
+    ("pg", &["diptych-http", "diptych-engine"]),
 ];
 
 /// The outside world, which only `io/` touches.
@@ -64,45 +70,29 @@ fn is_test_module(file: &Source, all: &[Source]) -> bool {
     all.iter().any(|other| above.contains(&other.path) && other.text.contains(&declared))
 }
 
-#[test]
-fn parts_know_only_whom_they_may() {
-    let mut objections = Vec::new();
-    let all = rust();
-    for file in all.iter().filter(|file| !is_test_module(file, &all)) {
-        let Some(part) = file.part() else { continue };
-        let unwanted = MUST_NOT_KNOW.iter().filter(|(from, _)| *from == part);
-        for other in unwanted.flat_map(|(_, others)| *others) {
-            for (line, code) in file.code_outside_tests() {
-                if file.names_part(code, other) {
-                    objections.push(format!("{}:{line}: {part} knows {other}", file.path));
-                }
-            }
-        }
-        let unwanted = MUST_NOT_USE.iter().filter(|(from, _)| *from == part);
-        for other in unwanted.flat_map(|(_, others)| *others) {
-            for (line, code) in file.code() {
-                if code.contains(&format!("{other}::")) {
-                    objections.push(format!("{}:{line}: {part} uses {other}", file.path));
-                }
-            }
-        }
-    }
-    none(objections);
+/// The names of a crate's dependencies, without those of its tests.
+fn dependencies(all: &[Source], folder: &str) -> Vec<String> {
+    let path = format!("src/{folder}/Cargo.toml");
+    let manifest = all.iter().find(|file| file.path == path);
+    let manifest = manifest.unwrap_or_else(|| panic!("{path} has moved"));
+    let mut sections = manifest.text.split("\n[");
+    let section = sections.find(|section| section.starts_with("dependencies]"));
+    let lines = section.unwrap_or_default().lines().skip(1);
+    let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
+/// Cargo keeps crates apart that do not depend on one another; here is which must not begin to.
 #[test]
-fn batch_and_speed_do_not_meet_even_in_tests() {
+fn crates_depend_only_on_what_they_may() {
+    let all = files();
     let mut objections = Vec::new();
-    for file in rust() {
-        let other = match file.part() {
-            Some("batch") => "speed",
-            Some("speed") => "batch",
-            _ => continue,
-        };
-        for (line, code) in file.code() {
-            if file.names_part(code, other) {
-                objections.push(format!("{}:{line}: names {other}", file.path));
-            }
+    let core = CORE.iter().map(|folder| (*folder, NOT_IN_CORE));
+    for (folder, unwanted) in core.chain(MUST_NOT_DEPEND.iter().copied()) {
+        let found = dependencies(&all, folder);
+        assert!(found.len() > 1, "{folder} has hardly any dependencies: {found:?}");
+        for name in found.iter().filter(|name| unwanted.contains(&&***name)) {
+            objections.push(format!("src/{folder}/Cargo.toml: depends on {name}"));
         }
     }
     none(objections);
@@ -113,8 +103,8 @@ fn only_io_touches_the_outside_world() {
     let mut objections = Vec::new();
     let all = rust();
     for file in &all {
-        let inside = file.path.starts_with("src/") && !file.path.starts_with("src/derive/");
-        if !inside || file.part() == Some("io") || is_test_module(file, &all) {
+        let inside = file.path.starts_with("src/") && !file.path.starts_with("src/event/derive/");
+        if !inside || file.path.starts_with("src/base/io/") || is_test_module(file, &all) {
             continue;
         }
         for (line, code) in file.code_outside_tests() {
@@ -122,7 +112,7 @@ fn only_io_touches_the_outside_world() {
                 |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
             let named = |world: &&&str| code.match_indices(**world).any(|(at, _)| whole(at));
             for world in OUTSIDE_WORLD.iter().filter(named) {
-                objections.push(format!("{}:{line}: {world} belongs to src/io", file.path));
+                objections.push(format!("{}:{line}: {world} belongs to src/base/io", file.path));
             }
         }
     }

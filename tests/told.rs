@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use arrow_array::BooleanArray;
 use channels::{Channels, hear};
-use diptych::dataflows::Line;
+use dataflows::Line;
 use diptych::io::{Disk, Fault, SimDisk};
 use diptych::log::{Append, Writer};
 use diptych::servers::{Servers, ServersOptions, Site};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use diptych::dataflows::{Tweet, tweets};
+use dataflows::{Tweet, tweets};
 use diptych::serving::Read;
 use diptych::sources::{IngestOptions, ingest};
 use diptych::{BatchOptions, Cluster, Definition, Event, System};

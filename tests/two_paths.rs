@@ -15,8 +15,8 @@ mod naive;
 
 use std::collections::HashMap;
 
+use dataflows::{IdentifiedTweet, tweets_dedup};
 use diptych::Timestamp;
-use diptych::dataflows::{IdentifiedTweet, tweets_dedup};
 use diptych::testing::Live;
 
 use example::{Counts, draw, once, ours, two_paths};

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use dataflows::{Transfer, bank};
 use diptych::batch_view::Identity;
-use diptych::dataflows::{Transfer, bank};
 use diptych::io::SimDisk;
 use diptych::log::Writer;
 use diptych::serving::{Index, Read};

@@ -9,8 +9,8 @@ use std::process::{Command, ExitCode, Output};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
+use dataflows::Line;
 use diptych::Dataflow;
-use diptych::dataflows::Line;
 
 /// Nanoseconds since 1970.
 fn now() -> i64 {

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use dataflows::Line;
 use diptych::batch_view::{Home, Identity};
-use diptych::dataflows::Line;
 use diptych::io::RealDisk;
 use diptych::log::Writer;
 use diptych::row::decode;

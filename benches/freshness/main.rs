@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, bounded};
-use diptych::dataflows::{Line, Tweet, tweets, word_count};
+use dataflows::{Line, Tweet, tweets, word_count};
 use diptych::event::{Append as _, Event};
 use diptych::log::{Append, Pending, Writer};
 use diptych::serving::Index;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::{Dataflow, Definition, ServeOptions, System};
 
 use crate::{HISTORY, RATE, REQUEST, batch, measure, ms};

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{BatchOptions, Definition, ServeOptions, System};
 use rustix::thread::{CpuSet, sched_setaffinity};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::servers::Site;
 use diptych::{BatchOptions, Definition, RebuildOptions, ServeOptions, System};
 use diptych::{Control, Rebuild};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::event::{Append as _, Event};
 use diptych::log::{Append, Writer};
 use diptych::serving::{Index, Read};

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
-use diptych::dataflows::Line;
+use dataflows::Line;
 use diptych::{Checkpoints, RebuildOptions, ServeOptions, System, append};
 
 use crate::process::{Start, flow, start};

@@ -22,7 +22,7 @@ mod process;
 
 use std::process::ExitCode;
 
-use diptych::dataflows::{IdentifiedTweet, Line};
+use dataflows::{IdentifiedTweet, Line};
 use diptych::event::Event;
 use diptych::log::{Append, Pending, Writer};
 use diptych::{BatchOptions, Definition, System, Timestamp};

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-use diptych::dataflows::{tweets_dedup, word_count};
+use dataflows::{tweets_dedup, word_count};
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;
 use diptych::{Boundary, Definition, ServeOptions, System};

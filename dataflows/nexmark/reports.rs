@@ -3,9 +3,9 @@
 use diptych::folds::{Max, Mean, Min, Sum};
 use diptych::{Dataflow, Timestamp};
 
+use super::super::plausible::number;
 use super::ranks::{NAMES, Ranks, ranks, report};
 use super::{Bid, BidRow};
-use crate::dataflows::plausible::number;
 
 /// How many bids, bidders and auctions of each rank of price were there, each day?
 /// `days`: (day) -> four numbers of each.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::names;
 use super::reader::BatchView;
-use crate::error::Result;
-use crate::io::{Disk, Open, replace};
-use crate::limits::COPY_BYTES;
+use diptych_base::error::Result;
+use diptych_base::io::{Disk, Open, replace};
+use diptych_base::limits::COPY_BYTES;
 
 impl BatchView {
     /// Copies this batch view below `root` of `disk`, where there is none at its boundary. Gives

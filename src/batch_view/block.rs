@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
-use crate::error::{Error, Kind, Result};
-use crate::io::File;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::File;
 
 /// What a part begins with: that of an accumulation, and that of a view whose index is one block.
 pub(super) const MAGIC: [u8; 8] = *b"DPTPART1";

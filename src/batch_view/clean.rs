@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::names::{self, Identity};
-use crate::error::Result;
-use crate::io::Disk;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::io::Disk;
+use diptych_base::time::Epoch;
 
 /// Removes all files that belong to no finished batch view. The caller holds the writers' lock.
 pub(super) fn remove_unfinished(disk: &dyn Disk, dir: &Path, files: &[String]) -> Result<()> {

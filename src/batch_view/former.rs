@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use super::clean::remove_unfinished;
 use super::manifest::Manifest;
 use super::names::{self, Identity};
-use crate::error::Result;
-use crate::io::{Disk, Lock, replace};
-use crate::time::{Branch, Epoch};
+use diptych_base::error::Result;
+use diptych_base::io::{Disk, Lock, replace};
+use diptych_base::time::{Branch, Epoch};
 
 /// How deep below `views` directories are looked for: dataflow, version, and one for safety.
 const DEPTH: usize = 3;

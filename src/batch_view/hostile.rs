@@ -1,4 +1,4 @@
-//! The decoders of batch views, for [`crate::hostile`].
+//! The decoders of batch views, for [`diptych_base::hostile`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use super::manifest::{FORMAT, Manifest, Meta, Part, seal};
 use super::names::{Identity, PartKind};
 use super::reader::BatchView;
 use super::rows::{put_row, visit_rows};
-use crate::hostile::Decoder;
-use crate::io::{Disk, SimDisk, replace};
-use crate::row::{ByteRange, RowSchema, ViewInfo, encode};
-use crate::serving::Digest;
+use diptych_base::hostile::Decoder;
+use diptych_base::io::{Disk, SimDisk, replace};
+use diptych_row::{ByteRange, RowSchema, ViewInfo, encode};
+use diptych_serving::Digest;
 
 const ROOT: &str = "data";
 const VIEW: &str = "counts";
 
 /// Manifests, rows of blocks, and the index of a view's blocks.
-pub(crate) fn hostile() -> Vec<Decoder> {
+pub fn hostile() -> Vec<Decoder> {
     vec![
         Decoder::new("batch view: manifest", vec![manifest_body()], run_manifest),
         Decoder::new("batch view: rows of a block", vec![block()], run_rows),

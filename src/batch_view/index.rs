@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS, damaged, read_block};
 use super::manifest::{Part, codec};
-use crate::error::{Error, Kind, Result};
-use crate::limits::{
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{
     BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX, BATCH_VIEW_SEPARATOR_BYTES,
 };
 

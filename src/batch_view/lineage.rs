@@ -13,9 +13,9 @@ use std::path::Path;
 
 use super::block::damaged;
 use super::names::Identity;
-use crate::error::{Error, Result};
-use crate::io::{Disk, read_all, replace};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Result};
+use diptych_base::io::{Disk, read_all, replace};
+use diptych_base::time::Epoch;
 
 const FILE: &str = "accepted";
 /// Epoch, checksum.

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::block::damaged;
 use super::names::PartKind;
-use crate::error::{Error, Kind, Result};
-use crate::io::{Disk, read_all};
-use crate::limits::BATCH_VIEW_MANIFEST_BYTES_MAX;
-use crate::row::ViewInfo;
-use crate::serving::Digest;
-use crate::time::{Branch, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Disk, read_all};
+use diptych_base::limits::BATCH_VIEW_MANIFEST_BYTES_MAX;
+use diptych_base::time::{Branch, Epoch};
+use diptych_row::ViewInfo;
+use diptych_serving::Digest;
 
 const MAGIC: [u8; 8] = *b"DPTVIEW\0";
 /// The newest format this build writes and reads. Up to 1 the index of a view part's blocks was one

@@ -14,9 +14,9 @@ use super::block::{FRAME, damaged, read_block};
 use super::index::{Block, BlockIndex, halved};
 use super::manifest::Part;
 use super::rows::{HEAD, row_at, visit_rows};
-use crate::error::{Error, Kind, Result};
-use crate::row::ByteRange;
-use crate::serving::{Cursor, Filling, Page, Row, StoredView};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_row::ByteRange;
+use diptych_serving::{Cursor, Filling, Page, Row, StoredView};
 
 /// A view of a batch view, read from its files. They are mapped: it goes on reading when their
 /// names are removed.

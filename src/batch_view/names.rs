@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// A dataflow and its version: whose batch views these are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -11,11 +11,11 @@ use super::manifest::{Barrier, Manifest, Part};
 use super::mapped::MappedView;
 use super::names::{self, Identity, PartKind};
 use super::rows::visit_rows;
-use crate::error::{Error, Kind, Result};
-use crate::io::Disk;
-use crate::row::{ByteRange, ViewInfo};
-use crate::serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
-use crate::time::{Branch, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::Disk;
+use diptych_base::time::{Branch, Epoch};
+use diptych_row::{ByteRange, ViewInfo};
+use diptych_serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
 
 /// The view of what a dataflow refuses.
 const REFUSED: &str = "errors";
@@ -184,7 +184,7 @@ impl BatchView {
     }
 
     /// The digest of all it holds, whoever of how many workers wrote which part.
-    pub(crate) fn digest(&self) -> Digest {
+    pub fn digest(&self) -> Digest {
         let mut all: BTreeMap<(String, &str), Digest> = BTreeMap::new();
         for part in &self.manifest.parts {
             let digest = all.entry((format!("{:?}", part.kind), &part.name)).or_default();
@@ -353,7 +353,7 @@ impl BatchView {
         Ok(builders.into_iter().map(BaseBuilder::done).collect())
     }
 
-    /// All views, for [`crate::serving::Index::install_base`]: views are numbered as `names` are.
+    /// All views, for [`diptych_serving::Index::install_base`]: views are numbered as `names` are.
     ///
     /// # Errors
     /// When a view is not there, or a part is damaged.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::block::damaged;
 use super::names::Identity;
-use crate::error::Result;
-use crate::io::{Disk, read_all, replace};
-use crate::limits::VERSION_RECORD_BYTES_MAX;
+use diptych_base::error::Result;
+use diptych_base::io::{Disk, read_all, replace};
+use diptych_base::limits::VERSION_RECORD_BYTES_MAX;
 
 const FILE: &str = "current";
 const CRC: usize = 4;
@@ -68,7 +68,7 @@ pub fn record_version(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::SimDisk;
+    use diptych_base::io::SimDisk;
 
     #[test]
     fn what_was_recorded_is_found_or_damaged() {

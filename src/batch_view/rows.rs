@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::block::{FRAME, damaged};
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// Length of the key, length of the value, multiplicity.
 pub(super) const HEAD: usize = 4 + 4 + 8;

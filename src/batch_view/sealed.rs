@@ -10,9 +10,9 @@ use std::path::Path;
 
 use super::block::damaged;
 use super::names;
-use crate::error::Result;
-use crate::io::{Disk, Open, read_all, replace};
-use crate::time::{Branch, Epoch};
+use diptych_base::error::Result;
+use diptych_base::io::{Disk, Open, read_all, replace};
+use diptych_base::time::{Branch, Epoch};
 
 /// Magic, clock, branch, checksum of all three.
 const MAGIC: [u8; 8] = *b"DPTSEAL2";
@@ -82,7 +82,7 @@ pub(super) fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::SimDisk;
+    use diptych_base::io::SimDisk;
 
     #[test]
     fn both_forms_are_read_and_damage_is_refused() {

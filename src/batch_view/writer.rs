@@ -10,14 +10,14 @@ use super::index::{self, Entry};
 use super::manifest::{FORMAT, Manifest, Meta, Part, codec};
 use super::names::{self, Identity, PartKind};
 use super::rows::put_row;
-use crate::error::{Error, Kind, Result};
-use crate::io::{Disk, Lock, Open, replace};
-use crate::limits::{
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Disk, Lock, Open, replace};
+use diptych_base::limits::{
     ACCUMULATION_BLOCK_BYTES_MAX, BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_BLOCK_BYTES_MAX,
     BATCH_VIEW_MANIFEST_BYTES_MAX,
 };
-use crate::serving::Digest;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
+use diptych_serving::Digest;
 
 /// A batch view that is being written. Workers share it; dropping it unfinished removes its files,
 /// for the disk may be full of them. What a killed writer leaves no reader opens, and the next
@@ -232,7 +232,7 @@ impl AccumulationWriter<'_> {
     /// Appends a block of `rows` rows.
     ///
     /// # Errors
-    /// When it is larger than [`crate::limits::ACCUMULATION_BLOCK_BYTES_MAX`], or the disk refuses.
+    /// When it is larger than [`diptych_base::limits::ACCUMULATION_BLOCK_BYTES_MAX`], or the disk refuses.
     pub fn block(&mut self, bytes: &[u8], rows: u64) -> Result<()> {
         self.part.rows += rows;
         self.blocks.push(bytes, ACCUMULATION_BLOCK_BYTES_MAX)

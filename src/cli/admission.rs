@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::servers::auth::Role;
+use diptych_site::auth::Role;
 
 #[derive(Args, Debug)]
 pub(super) struct TokenArgs {

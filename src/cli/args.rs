@@ -10,11 +10,11 @@ use super::ingest::OnError;
 use super::logs::{LogFormat, LogLevel};
 use super::new::NewArgs;
 use super::serve::checkpoints;
-use crate::System;
-use crate::engine::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::servers::{MaxLag, ServersOptions};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
+use diptych_engine::Cluster;
+use diptych_site::{MaxLag, ServersOptions};
+use diptych_system::System;
 
 pub(super) use super::admission::{TokenArgs, TokenCommand};
 pub(super) use super::asking::{ChangesArgs, KeyArgs, QueryArgs, TopArgs, epoch_of};
@@ -221,7 +221,7 @@ pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
         unit => return Err(format!("unit {unit:?} is none of B, KB, KiB, MB, MiB")),
     };
     let bytes = number.saturating_mul(unit);
-    let most = crate::limits::APPEND_BYTES_MAX as u64;
+    let most = diptych_base::limits::APPEND_BYTES_MAX as u64;
     if bytes > most { Err(format!("{text} is above {most} bytes")) } else { Ok(bytes) }
 }
 
@@ -282,7 +282,7 @@ pub(super) struct ServeArgs {
     /// While serving, leave a batch view whenever the newest is older than this; `auto`: when
     /// 10,000 epochs, 16 MiB of events or ten minutes are behind it (a state of over 1 GiB: never)
     #[arg(long, value_name = "TIME|auto|never", value_parser = checkpoints, default_value = "auto")]
-    pub(super) checkpoint_every: crate::Checkpoints,
+    pub(super) checkpoint_every: diptych_system::Checkpoints,
     /// Have a newer batch view that differs from what is served take its place
     #[arg(long)]
     pub(super) accept: bool,
@@ -351,7 +351,7 @@ pub(super) struct ServersArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) allow_host: Vec<String>,
     /// Connections that each port holds at once; more are refused
-    #[arg(long, value_name = "N", default_value_t = crate::limits::CONNECTIONS_MAX)]
+    #[arg(long, value_name = "N", default_value_t = diptych_base::limits::CONNECTIONS_MAX)]
     pub(super) max_connections: usize,
     /// The largest body of a request: 500KB, 2MB, 64MiB
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = size)]

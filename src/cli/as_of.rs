@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use crate::Timestamp;
-use crate::error::{Error, Kind, Result};
-use crate::log::Reader;
-use crate::time::{At, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::{At, Epoch};
+use diptych_event::Timestamp;
+use diptych_log::Reader;
 
 /// Which epoch an answer is to be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

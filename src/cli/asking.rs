@@ -5,8 +5,8 @@ use clap::Args;
 use super::args::{FormatArgs, WorkerArgs};
 use super::as_of::AsOf;
 use super::place::PlaceArgs;
-use crate::error::{Error, Kind, Result};
-use crate::time::{At, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::{At, Epoch};
 
 #[derive(Args, Debug)]
 pub(super) struct QueryArgs {

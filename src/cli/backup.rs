@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use super::args::CopyArgs;
 use super::catalog::Catalog;
 use super::sheet::grouped;
-use crate::error::Result;
-use crate::system::System;
+use diptych_base::error::Result;
+use diptych_system::System;
 
 /// Copies, and says what is in the copy; `what` names it.
 pub(super) fn run(args: &CopyArgs, catalog: &Catalog, what: &str) -> Result<ExitCode> {

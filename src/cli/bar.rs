@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::engine::Progress;
+use diptych_engine::Progress;
 
 const TICK: Duration = Duration::from_millis(80);
 const ROWS: &str = "{prefix:>14} {bar:32} {human_pos}/{human_len} events  {per_sec}  ETA {eta}";

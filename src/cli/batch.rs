@@ -8,14 +8,14 @@ use super::bar::Watching;
 use super::catalog::Catalog;
 use super::launch;
 use super::sheet::grouped;
-use crate::batch::BatchReport;
-use crate::batch_view::BatchView;
-use crate::dataflow::{Definition, Description};
-use crate::engine::{Cluster, Progress};
-use crate::error::Result;
-use crate::log::Reader;
-use crate::system::{BatchOptions, System};
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+use diptych_batch::BatchReport;
+use diptych_batch_view::BatchView;
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::{Cluster, Progress};
+use diptych_log::Reader;
+use diptych_system::{BatchOptions, System};
 
 /// Runs every dataflow over `[0, upto)`, one after another.
 pub(super) fn run(args: &BatchArgs, catalog: &Catalog) -> Result<ExitCode> {

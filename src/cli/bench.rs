@@ -20,16 +20,16 @@ use super::launch;
 use super::percentile::percentile;
 use super::sheet::{Sheet, grouped};
 use super::team::{Team, work_along};
-use crate::batch::BatchReport;
-use crate::dataflow::Definition;
-use crate::engine::{Cluster, Progress};
-use crate::error::{Error, Kind, Result};
-use crate::io::ScratchDir;
-use crate::log::{Append, Chunk, Reader, Replay, Writer};
-use crate::row::Datum;
-use crate::serving::Index;
-use crate::system::{BatchOptions, Boundary, ServeOptions, Served, System};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::ScratchDir;
+use diptych_base::time::Epoch;
+use diptych_batch::BatchReport;
+use diptych_dataflow::Definition;
+use diptych_engine::{Cluster, Progress};
+use diptych_log::{Append, Chunk, Reader, Replay, Writer};
+use diptych_row::Datum;
+use diptych_serving::Index;
+use diptych_system::{BatchOptions, Boundary, ServeOptions, Served, System};
 
 /// Events of one request while the history is copied.
 const REQUEST: u64 = 50_000;

@@ -14,14 +14,14 @@ use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use super::sheet::counted;
-use crate::dataflow::{Definition, Description};
-use crate::engine::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::harmless::harmless;
-use crate::log::{Chunk, Retraction};
-use crate::serving::{Compared, Read, compare};
-use crate::system::System;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::harmless::harmless;
+use diptych_base::time::Epoch;
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::Cluster;
+use diptych_log::{Chunk, Retraction};
+use diptych_serving::{Compared, Read, compare};
+use diptych_system::System;
 
 /// Events that are shown at most.
 const EVENTS_SHOWN: usize = 5;
@@ -226,8 +226,8 @@ impl<'a> Cells<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::RowSchema;
-    use crate::serving::{Differing, Digest, ViewInfo};
+    use diptych_row::RowSchema;
+    use diptych_serving::{Differing, Digest, ViewInfo};
 
     fn compared(differs: bool) -> Vec<Compared> {
         let view = ViewInfo { name: "v".into(), schema: RowSchema::of::<u64, u64>() };

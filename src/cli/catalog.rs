@@ -2,13 +2,16 @@
 
 use arrow_schema::SchemaRef;
 
-use crate::dataflow::{Definition, Description};
-use crate::dataflows::SAMPLED;
-use crate::error::{Error, Kind, Result};
-use crate::event::ReadAs;
+use crate::made_up::MadeUp;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_dataflow::{Definition, Description};
+use diptych_event::ReadAs;
 
 /// The dataflows of this binary.
-pub(super) struct Catalog(Vec<Definition>);
+pub(super) struct Catalog {
+    all: Vec<Definition>,
+    made_up: Option<MadeUp>,
+}
 
 /// A stream and the columns its event type has.
 #[derive(Clone, Debug)]
@@ -18,13 +21,18 @@ pub(super) struct Target {
 }
 
 impl Catalog {
-    pub(super) fn new(definitions: Vec<Definition>) -> Self {
-        Catalog(definitions)
+    pub(super) fn new(all: Vec<Definition>, made_up: Option<MadeUp>) -> Self {
+        Catalog { all, made_up }
+    }
+
+    /// Made-up events, if this binary has some.
+    pub(super) fn made_up(&self) -> Option<&MadeUp> {
+        self.made_up.as_ref()
     }
 
     /// All of them, in the order given.
     pub(super) fn all(&self) -> &[Definition] {
-        &self.0
+        &self.all
     }
 
     /// The dataflow called `name`.
@@ -32,9 +40,9 @@ impl Catalog {
     /// # Errors
     /// When there is none; lists those there are.
     pub(super) fn get(&self, name: &str) -> Result<&Definition> {
-        self.0.iter().find(|definition| definition.name() == name).ok_or_else(|| {
+        self.all.iter().find(|definition| definition.name() == name).ok_or_else(|| {
             Error::new(Kind::Missing, format!("there is no dataflow {name:?} in this binary"))
-                .remedy(format!("it has {}{}", self.names(), elsewhere(name)))
+                .remedy(format!("it has {}{}", self.names(), self.elsewhere(name)))
         })
     }
 
@@ -61,10 +69,10 @@ impl Catalog {
             (Some((dataflow, stream)), None) => (dataflow, Some(stream)),
             _ => (name, stream),
         };
-        if self.0.iter().any(|definition| definition.name() == dataflow) {
+        if self.all.iter().any(|definition| definition.name() == dataflow) {
             return stream_of(&self.get(dataflow)?.describe()?, stream);
         }
-        for definition in &self.0 {
+        for definition in &self.all {
             let description = definition.describe()?;
             if description.streams.iter().any(|info| info.name == name) {
                 return stream_of(&description, stream.or(Some(name)));
@@ -80,29 +88,29 @@ impl Catalog {
     /// When a dataflow cannot be described.
     pub(super) fn readers(&self, stream: &str) -> Result<Vec<ReadAs>> {
         let mut readers = Vec::new();
-        for definition in &self.0 {
+        for definition in &self.all {
             let streams = definition.describe()?.streams.into_iter();
             readers.extend(streams.filter(|info| info.name == stream).map(|info| info.read));
         }
         Ok(readers)
     }
 
-    fn names(&self) -> String {
-        self.0.iter().map(Definition::name).collect::<Vec<_>>().join(", ")
+    /// Where a built-in dataflow is that not every binary has.
+    fn elsewhere(&self, name: &str) -> String {
+        let example = match name {
+            _ if name.starts_with("nexmark") => "nexmark",
+            _ if self.made_up.is_some_and(|made_up| made_up.sampled.contains(&name)) => "gallery",
+            _ => return String::new(),
+        };
+        format!(
+            "; more of diptych's own are in `cargo run --release --example {example} --`, and in a \
+             binary that gives them to `diptych::main`"
+        )
     }
-}
 
-/// Where a built-in dataflow is that not every binary has.
-fn elsewhere(name: &str) -> String {
-    let example = match name {
-        _ if name.starts_with("nexmark") => "nexmark",
-        _ if SAMPLED.contains(&name) => "gallery",
-        _ => return String::new(),
-    };
-    format!(
-        "; more of diptych's own are in `cargo run --release --example {example} --`, and in a \
-         binary that gives them to `diptych::main`"
-    )
+    fn names(&self) -> String {
+        self.all.iter().map(Definition::name).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn stream_of(description: &Description, stream: Option<&str>) -> Result<Target> {
@@ -135,7 +143,7 @@ mod tests {
     use super::*;
 
     fn catalog() -> Catalog {
-        Catalog::new(crate::dataflows::all())
+        Catalog::new(dataflows::all(), None)
     }
 
     #[test]

@@ -8,11 +8,11 @@ use super::catalog::Catalog;
 use super::place::Place;
 use super::remote;
 use super::sheet::Sheet;
-use crate::error::{Error, Kind, Result};
-use crate::row::Datum;
-use crate::serving::Token;
-use crate::system::{Boundary, System};
-use crate::time::{At, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::{At, Epoch};
+use diptych_row::Datum;
+use diptych_serving::Token;
+use diptych_system::{Boundary, System};
 
 /// Computes the changes from a data directory, or has a server send them.
 pub(super) fn run(args: &ChangesArgs, catalog: &Catalog) -> Result<ExitCode> {

@@ -22,8 +22,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::args::Cli;
 use super::usage;
-use crate::error::{Error, Kind, Result};
-use crate::io::read_text;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::read_text;
 
 /// The commands whose flags a file may give.
 const COMMANDS: [&[&str]; 3] = [&["serve"], &["deploy"], &["config", "show"]];
@@ -270,15 +270,15 @@ pub(super) fn show(settings: &[Setting]) {
     }
 }
 
-/// The parser of these files, for [`crate::hostile`].
-pub(crate) fn hostile() -> Vec<crate::hostile::Decoder> {
+/// The parser of these files, for [`diptych_base::hostile`].
+pub fn hostile() -> Vec<diptych_base::hostile::Decoder> {
     let file = b"dataflows = [\"a\", 'b']\ndata = \"D\"\nworkers = 2\nfollow = true\n".to_vec();
     let run = |bytes: &[u8]| {
         static COMMAND: OnceLock<Command> = OnceLock::new();
         let command = COMMAND.get_or_init(|| command(COMMANDS[0]));
         drop(parse_file(&String::from_utf8_lossy(bytes), command));
     };
-    vec![crate::hostile::Decoder::new("settings", vec![file], run)]
+    vec![diptych_base::hostile::Decoder::new("settings", vec![file], run)]
 }
 
 /// The name that a misspelt one was meant to be.

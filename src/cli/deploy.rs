@@ -16,15 +16,16 @@ use super::catalog::Catalog;
 use super::hosting::{Hosting, retry};
 use super::remote::Remote;
 use super::{DISAGREE, diff, logs, serve, signal};
-use crate::dataflow::Definition;
-use crate::error::{Error, Kind, Result};
-use crate::io::{Link, Waiting, secret_bytes};
-use crate::limits::{DEPLOY_CATCH_UP, SERVER_GRACE};
-use crate::log::Writer;
-use crate::servers::{Doorstep, Listeners, NAME_LEN};
-use crate::serving::{Index, Read, same_columns, view_diffs};
-use crate::system::{BatchOptions, LateWriter, ServeOptions, Served, System};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Link, Waiting, secret_bytes};
+use diptych_base::limits::{DEPLOY_CATCH_UP, SERVER_GRACE};
+use diptych_base::time::Epoch;
+use diptych_dataflow::Definition;
+use diptych_log::Writer;
+use diptych_servers::{Doorstep, Listeners};
+use diptych_serving::{Index, Read, same_columns, view_diffs};
+use diptych_site::NAME_LEN;
+use diptych_system::{BatchOptions, LateWriter, ServeOptions, Served, System};
 
 /// How long the old process may take to find this one, and to pass its sockets.
 const ANSWER: Duration = Duration::from_secs(10);

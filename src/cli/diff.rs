@@ -9,12 +9,12 @@ use super::DISAGREE;
 use super::args::{DiffArgs, Format, FormatArgs};
 use super::catalog::Catalog;
 use super::sheet::{Sheet, grouped};
-use crate::batch_view::BatchView;
-use crate::error::{Error, Kind, Result};
-use crate::row::{Datum, RowSchema};
-use crate::serving::{Row, ViewInfo};
-use crate::system::{BatchOptions, System, ViewDiff, diff};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
+use diptych_batch_view::BatchView;
+use diptych_row::{Datum, RowSchema};
+use diptych_serving::{Row, ViewInfo};
+use diptych_system::{BatchOptions, System, ViewDiff, diff};
 
 /// Makes what batch views are missing, and compares them.
 pub(super) fn run(args: &DiffArgs, catalog: &Catalog) -> Result<ExitCode> {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::failed;
-use crate::error::{Error, Result};
-use crate::limits::LOG_STOPPED_GRACE;
-use crate::log::Writer;
-use crate::system::System;
+use diptych_base::error::{Error, Result};
+use diptych_base::limits::LOG_STOPPED_GRACE;
+use diptych_log::Writer;
+use diptych_system::System;
 
 /// The exit code of a process whose log has stopped.
 const LOG_STOPPED: u8 = 11;

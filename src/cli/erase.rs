@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::args::{DataArgs, Format, FormatArgs, WorkerArgs};
 use super::catalog::Catalog;
 use super::sheet::{Sheet, counted, grouped};
-use crate::error::{Error, Kind, Result};
-use crate::event::Timestamp;
-use crate::log::{Erasure, Reader};
-use crate::row::Datum;
-use crate::sources::Conditions;
-use crate::system::{EraseOptions, ErasedData, System};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_event::Timestamp;
+use diptych_log::{Erasure, Reader};
+use diptych_row::Datum;
+use diptych_sources::Conditions;
+use diptych_system::{EraseOptions, ErasedData, System};
 
 #[derive(Args, Debug)]
 pub(super) struct EraseArgs {
@@ -46,8 +46,8 @@ pub(super) struct EraseArgs {
 pub(super) fn run(args: &EraseArgs, catalog: &Catalog) -> Result<ExitCode> {
     let conditions = Conditions::parse(&args.conditions)?.seen_by(catalog.readers(&args.stream)?);
     let named = catalog.select(&args.dataflows)?;
-    if args.reason.len() > crate::limits::ERASURE_REASON_BYTES_MAX {
-        let max = crate::limits::ERASURE_REASON_BYTES_MAX;
+    if args.reason.len() > diptych_base::limits::ERASURE_REASON_BYTES_MAX {
+        let max = diptych_base::limits::ERASURE_REASON_BYTES_MAX;
         return Err(Error::new(Kind::Input, format!("--reason has more than {max} bytes")));
     }
     let system = args.data.system();
@@ -89,7 +89,7 @@ fn nothing(args: &EraseArgs) -> Error {
 fn dry_run(
     reader: &Reader,
     args: &EraseArgs,
-    choose: &dyn Fn(&arrow_schema::SchemaRef) -> Result<Option<crate::log::Chooser>>,
+    choose: &dyn Fn(&arrow_schema::SchemaRef) -> Result<Option<diptych_log::Chooser>>,
 ) -> Result<ExitCode> {
     let found = reader.places(&args.stream, choose)?;
     let (first, last) = found.epochs().ok_or_else(|| nothing(args))?;

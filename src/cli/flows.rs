@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use super::args::{FlowsArgs, Format};
 use super::catalog::Catalog;
 use super::sheet::Sheet;
-use crate::dataflow::{Description, StreamInfo};
-use crate::error::Result;
-use crate::row::{Column, Datum};
+use diptych_base::error::Result;
+use diptych_dataflow::{Description, StreamInfo};
+use diptych_row::{Column, Datum};
 
 /// Lists dataflows, the streams they read and the views they publish: one row for each.
 pub(super) fn run(args: &FlowsArgs, catalog: &Catalog) -> Result<ExitCode> {

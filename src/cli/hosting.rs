@@ -9,12 +9,13 @@ use super::args::ServeArgs;
 use super::catalog::Catalog;
 use super::input::Input;
 use super::serve::{attend, rebuild, verify, wait_for_fresh};
-use crate::dataflow::Definition;
-use crate::error::{Error, Kind, Result};
-use crate::io::Link;
-use crate::log::Writer;
-use crate::servers::{Doorstep, Listeners, Servers, Site};
-use crate::system::{Served, System};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::Link;
+use diptych_dataflow::Definition;
+use diptych_log::Writer;
+use diptych_servers::{Doorstep, Listeners, Servers};
+use diptych_site::Site;
+use diptych_system::{Served, System};
 
 /// How long requests that are cut off may hold the log's writer, and how long a lock that a dead
 /// process held may stay.

@@ -10,8 +10,8 @@ use super::args::DataArgs;
 use super::bar;
 use super::catalog::Catalog;
 use super::sheet::{counted, grouped};
-use crate::error::{Error, Kind, Result};
-use crate::sources::{self, FileReport, IngestOptions, OnKnown, Phase, Progress};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_sources::{self as sources, FileReport, IngestOptions, OnKnown, Phase, Progress};
 
 #[derive(Args, Debug)]
 pub(super) struct IngestArgs {

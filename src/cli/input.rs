@@ -11,9 +11,9 @@ use super::catalog::Target;
 use super::ingest::OnError;
 use super::sheet::grouped;
 use super::signal;
-use crate::error::{Error, Kind, Result};
-use crate::log::{Append, Writer};
-use crate::sources;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_log::{Append, Writer};
+use diptych_sources as sources;
 
 /// How many skipped lines are said one by one in each span of [`SPAN`]; of others only how many.
 const SAID: u64 = 10;

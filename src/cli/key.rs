@@ -1,8 +1,8 @@
 //! Which rows of a view were asked for, as bytes.
 
 use super::args::KeyArgs;
-use crate::error::Result;
-use crate::row::{ByteRange, Datum, RowSchema};
+use diptych_base::error::Result;
+use diptych_row::{ByteRange, Datum, RowSchema};
 
 /// Which keys, in the values of their columns.
 pub(super) struct Asked<'a> {
@@ -61,7 +61,7 @@ pub(super) fn range(args: &KeyArgs, schema: &RowSchema) -> Result<ByteRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::encode;
+    use diptych_row::encode;
 
     fn schema() -> RowSchema {
         RowSchema::of::<(u64, String), i64>()

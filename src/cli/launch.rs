@@ -10,9 +10,9 @@ use rustix::process::{Pid, Signal};
 
 use super::args::ClusterArgs;
 use super::{logs, signal};
-use crate::engine::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::io::{ScratchDir, divert_stdout};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{ScratchDir, divert_stdout};
+use diptych_engine::Cluster;
 
 /// How often the processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);

@@ -12,13 +12,13 @@ use super::catalog::Catalog;
 use super::erase::{self, EraseArgs};
 use super::retract::{self, RetractArgs};
 use super::sheet::{Sheet, counted, grouped};
-use crate::System;
-use crate::error::{Error, Kind, Result};
-use crate::event::Timestamp;
-use crate::harmless::harmless;
-use crate::io::{Disk, RealDisk};
-use crate::log::{Retraction, inspect};
-use crate::row::Datum;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::harmless::harmless;
+use diptych_base::io::{Disk, RealDisk};
+use diptych_event::Timestamp;
+use diptych_log::{Retraction, inspect};
+use diptych_row::Datum;
+use diptych_system::System;
 
 #[derive(Args, Debug)]
 pub(super) struct LogArgs {
@@ -159,7 +159,7 @@ fn producers(place: &LogWhere) -> Result<()> {
     let (disk, dir) = open(place);
     let names = ["producer", "last", "epoch", "answered", "silent"];
     let mut sheet = Sheet::new(place.format.format, &names)?;
-    for one in crate::log::producers(disk, dir)? {
+    for one in diptych_log::producers(disk, dir)? {
         let one = one?;
         let (last, epoch) = (Datum::UInt(one.last), Datum::UInt(one.epoch));
         let answered = Datum::UInt(one.remembered);

@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::args::LogsArgs;
-use crate::harmless::Harmless;
+use diptych_base::harmless::Harmless;
 
 /// Libraries whose ordinary messages are about their own affairs.
 const LIBRARIES: [&str; 8] =

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::remote::Remote;
-use crate::System;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_system::System;
 
 /// A data directory, or a server and what it takes to be let in.
 #[derive(Args, Clone, Debug)]

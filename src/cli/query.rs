@@ -8,12 +8,12 @@ use super::key;
 use super::place::Place;
 use super::remote;
 use super::sheet::{Sheet, counted};
-use crate::batch_view::BatchView;
-use crate::error::Result;
-use crate::row::{ByteRange, Datum, RowSchema};
-use crate::serving::{Index, Read, Row};
-use crate::time::Epoch;
-use crate::{How, Past, System};
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+use diptych_batch_view::BatchView;
+use diptych_row::{ByteRange, Datum, RowSchema};
+use diptych_serving::{Index, Read, Row};
+use diptych_system::{How, Past, System};
 
 /// Prints the rows of a range as they come, each as often as it is there.
 pub(super) struct RowPrinter<'s> {

@@ -10,13 +10,13 @@ use super::catalog::Catalog;
 use super::place::{Place, PlaceArgs};
 use super::remote::Remote;
 use super::sheet::{Sheet, counted};
-use crate::error::{Error, Kind, Result};
-use crate::limits::RETRACTED_SHOWN;
-use crate::log::{Append, Found};
-use crate::row::Datum;
-use crate::sources::{Conditions, choose, texts};
-use crate::system::System;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::RETRACTED_SHOWN;
+use diptych_base::time::Epoch;
+use diptych_log::{Append, Found};
+use diptych_row::Datum;
+use diptych_sources::{Conditions, choose, texts};
+use diptych_system::System;
 
 #[derive(Args, Debug)]
 pub(super) struct RetractArgs {
@@ -73,7 +73,7 @@ fn local(args: &RetractArgs, system: &System, catalog: &Catalog) -> Result<()> {
 }
 
 /// The writer, unless another process has it.
-fn lock(system: &System) -> Result<crate::log::Writer> {
+fn lock(system: &System) -> Result<diptych_log::Writer> {
     system.writer().map_err(|error| {
         if error.is_conflict() {
             let remedy = "ask the server that has it: --server http://HOST:PORT, not --data";

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::args::{DataArgs, count};
 use super::sheet::{counted, grouped};
-use crate::dataflows::{SAMPLED, sample};
-use crate::error::{Error, Kind, Result};
-use crate::limits::SAMPLE_EVENTS_MAX;
-use crate::log::Append;
+use crate::made_up::{MadeUp, made_up};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::SAMPLE_EVENTS_MAX;
+use diptych_log::Append;
 
 /// What `sample` is told.
 #[derive(Args, Debug)]
@@ -30,7 +30,8 @@ pub(super) struct SampleArgs {
 }
 
 /// Draws a history and appends it, behind what there is.
-pub(super) fn run(args: &SampleArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &SampleArgs, given: Option<&MadeUp>) -> Result<ExitCode> {
+    let MadeUp { sampled, sample, .. } = made_up(given)?;
     let (name, most) = (&args.dataflow, SAMPLE_EVENTS_MAX);
     if args.events > most || args.epochs > args.events {
         let (events, epochs) = (grouped(args.events), grouped(args.epochs));
@@ -39,7 +40,7 @@ pub(super) fn run(args: &SampleArgs) -> Result<ExitCode> {
     }
     let Some(story) = sample(name, args.seed, args.events as usize, args.epochs as usize) else {
         return Err(Error::new(Kind::Missing, format!("dataflow {name:?} has no made-up events"))
-            .remedy(format!("these have: {}", SAMPLED.join(", "))));
+            .remedy(format!("these have: {}", sampled.join(", "))));
     };
     let writer = args.data.system().writer()?;
     let mut streams = Vec::<(String, u64)>::new();

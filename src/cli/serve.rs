@@ -13,18 +13,19 @@ use super::input::Input;
 use super::query::{self, RowPrinter};
 use super::sheet::{counted, grouped};
 use super::{ending, launch, logs, signal, verify};
-use crate::dataflow::Definition;
-use crate::error::{Error, Kind, Result};
-use crate::io::{Link, small_pages_only};
-use crate::limits::WORKERS_GRACE;
-use crate::log::Writer;
-use crate::row::ByteRange;
-use crate::servers::{Listeners, Site};
-use crate::system::{
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Link, small_pages_only};
+use diptych_base::limits::WORKERS_GRACE;
+use diptych_base::time::Epoch;
+use diptych_dataflow::Definition;
+use diptych_log::Writer;
+use diptych_row::ByteRange;
+use diptych_servers::Listeners;
+use diptych_site::Site;
+use diptych_system::{
     Boundary, Checkpoints, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
     System, Verifications,
 };
-use crate::time::Epoch;
 
 /// How often the state of affairs is printed.
 const STATUS: Duration = Duration::from_secs(1);

@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use serde_json::{Map, Value};
 
 use super::args::Format;
-use crate::error::{Error, Result};
-use crate::harmless::harmless;
-use crate::io::answers;
-use crate::row::{Datum, RowSchema};
+use diptych_base::error::{Error, Result};
+use diptych_base::harmless::harmless;
+use diptych_base::io::answers;
+use diptych_row::{Datum, RowSchema};
 
 /// Prints rows of named columns. A table is printed when the sheet is [finished](Sheet::finish),
 /// because its widths depend on all rows; JSON and CSV are printed as they come.

@@ -6,12 +6,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::dataflow::Definition;
-use crate::engine::Cluster;
-use crate::error::Result;
-use crate::io::{Notes, cpu_time, cpu_time_of};
-use crate::system::{BatchOptions, Boundary, ServeOptions, System};
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::io::{Notes, cpu_time, cpu_time_of};
+use diptych_base::time::Epoch;
+use diptych_dataflow::Definition;
+use diptych_engine::Cluster;
+use diptych_system::{BatchOptions, Boundary, ServeOptions, System};
 
 /// The note about where history ends: the log is there up to it.
 const HISTORY: &str = "history";

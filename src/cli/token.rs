@@ -4,9 +4,9 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use super::args::{TokenArgs, TokenCommand};
-use crate::error::{Error, Kind, Result};
-use crate::io::append_private;
-use crate::servers::auth::{NewToken, new_token, new_user};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::append_private;
+use diptych_site::auth::{NewToken, new_token, new_user};
 
 /// Bytes of a password given on standard input.
 const PASSWORD_BYTES_MAX: u64 = 1024;

@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use crate::harmless::harmless;
+use diptych_base::harmless::harmless;
 
 /// The matches of a command line; an error is about the arguments as they are shown.
 ///

@@ -16,13 +16,13 @@ use super::args::{DataArgs, FormatArgs, WorkerArgs, duration};
 use super::blame::{self, Sides};
 use super::catalog::Catalog;
 use super::sheet::{Sheet, counted};
-use crate::dataflow::Definition;
-use crate::engine::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::row::Datum;
-use crate::serving::{Compared, Index, Read, compare};
-use crate::system::{System, Verification};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
+use diptych_dataflow::Definition;
+use diptych_engine::Cluster;
+use diptych_row::Datum;
+use diptych_serving::{Compared, Index, Read, compare};
+use diptych_system::{System, Verification};
 
 #[derive(Args, Debug)]
 pub(super) struct VerifyArgs {

@@ -21,7 +21,7 @@ use super::held::Held;
 use super::keep::Keep;
 use super::newest::Told;
 use super::plan::ByteCollection;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// A row as bytes, with its date where it has one.
 type Dated = (Option<i64>, (Vec<u8>, Vec<u8>));

@@ -20,9 +20,9 @@ use super::dump::Sink;
 use super::front::Front;
 use super::pass::Pass;
 use super::relay::relay;
-use crate::error::Result;
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// The trace of a keyed arrangement.
 pub type KeyedTrace<K, V> = TraceAgent<ValSpine<K, V, Epoch, isize>>;
@@ -169,7 +169,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     /// The arrangement itself, for differential's own operators.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -190,7 +191,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     /// The rows as a collection of `(key, value)`.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -210,7 +212,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     /// Pairs of values with equal keys, reusing both arrangements.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -233,7 +236,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     /// Pairs of values with equal keys, where the other side is a plain collection.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

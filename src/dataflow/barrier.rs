@@ -32,11 +32,11 @@ use super::front::Front;
 use super::held::Held;
 use super::pass::Pass;
 use super::refusals::Refusals;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// A barrier as the engine sees it: one dynamic call per (record batch, barrier).
-pub(crate) trait Barrier {
+pub trait Barrier {
     /// Unique within the dataflow; names the accumulation on disk.
     fn name(&self) -> &str;
     /// Operator and types, for the plan's fingerprint.

@@ -21,7 +21,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use super::collection::Collection;
 use super::combiner::Table;
 use super::held::Held;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// What an owner keeps, and what it makes of an epoch's changes.
 pub(super) trait ByEpoch: 'static {

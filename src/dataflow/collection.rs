@@ -15,7 +15,7 @@ use super::in_range::in_range;
 use super::refusals::Refusals;
 use super::summand::{Summand, Total};
 use super::top_k::End;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// A collection of rows `D` that changes from epoch to epoch; differential's own type.
 pub type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
@@ -35,7 +35,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     /// per epoch. State: every row of every group, kept sorted by the owner of the group.
     ///
     /// ```
-    /// # use diptych::{Dataflow, CollectionExt, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, CollectionExt, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -70,7 +71,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     /// once per epoch. State: every row of every group, kept sorted by the owner of the group.
     ///
     /// ```
-    /// # use diptych::{Dataflow, CollectionExt, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, CollectionExt, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -100,7 +102,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     /// `errors`, called `name` and with the row, for as long as this row is there.
     ///
     /// ```
-    /// # use diptych::{Dataflow, CollectionExt, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, CollectionExt, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -140,7 +143,7 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     /// [`EdgesExt::reach`](super::EdgesExt::reach) is cheaper.
     ///
     /// ```
-    /// use diptych::dataflows::Edge;
+    /// use dataflows::Edge;
     /// use diptych::{CollectionExt, Dataflow};
     ///
     /// /// Each way of one or more edges, as where it starts and where it ends.
@@ -173,7 +176,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// key with its component, sorted by the owner of the component.
     ///
     /// ```
-    /// use diptych::dataflows::Edge;
+    /// use dataflows::Edge;
     /// use diptych::{Dataflow, PairsExt};
     ///
     /// /// The components of an undirected graph: both ends of an edge share the edge.
@@ -193,7 +196,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// A change costs one value. State: every value of every key.
     ///
     /// ```
-    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, PairsExt, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -215,7 +219,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// costs the rows that it is paired with. State: the rows of both sides, these twice.
     ///
     /// ```
-    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, PairsExt, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -242,7 +247,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// `errors` for as long as it is.
     ///
     /// ```
-    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, PairsExt, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -272,7 +278,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// [`PairsExt::sum_values`].
     ///
     /// ```
-    /// use diptych::dataflows::IdentifiedTweet;
+    /// use dataflows::IdentifiedTweet;
     /// use diptych::folds::{Count, Max};
     /// use diptych::{Dataflow, PairsExt};
     ///
@@ -301,7 +307,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// the key.
     ///
     /// ```
-    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, PairsExt, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -329,7 +336,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// least value. It costs what [`PairsExt::max_by`] does.
     ///
     /// ```
-    /// # use diptych::{Dataflow, PairsExt, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, PairsExt, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

@@ -19,8 +19,8 @@ use super::dump::{self, Blocks, Sink};
 use super::front::Front;
 use super::pass::Pass;
 use super::relay::relay;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// A combiner's or an owner's partials.
 pub(super) type Table<K, V> = HashMap<K, V, FixedState>;

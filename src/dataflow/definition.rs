@@ -4,11 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use super::plan::{Plan, StreamInfo};
 use super::{Dataflow, newest};
-use crate::error::{Error, Kind, Result};
-use crate::io::{Random as _, RealRandom};
-use crate::panics::caught;
-use crate::row::ViewInfo;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Random as _, RealRandom};
+use diptych_base::panics::caught;
+use diptych_base::time::Epoch;
+use diptych_row::ViewInfo;
 
 /// A user's function and its name: everything a layer needs to compile it.
 #[derive(Clone)]
@@ -53,13 +53,13 @@ impl Definition {
     }
 
     /// What it means that the function panics while it is drawn.
-    pub(crate) fn panicked(&self, panic: &str) -> Error {
+    pub fn panicked(&self, panic: &str) -> Error {
         let message = format!("dataflow {:?} panics while it is drawn: {panic}", self.name);
         Error::new(Kind::Panic, message).remedy("mend the function")
     }
 
     /// Draws the dataflow in `scope`.
-    pub(crate) fn draw<'s>(&self, scope: timely::dataflow::Scope<'s, Epoch>) -> Result<Plan<'s>> {
+    pub fn draw<'s>(&self, scope: timely::dataflow::Scope<'s, Epoch>) -> Result<Plan<'s>> {
         let mut dataflow = Dataflow::new(scope);
         (self.function)(&mut dataflow);
         dataflow.finish().map_err(|error| error.within(format!("dataflow {:?}", self.name)))
@@ -89,7 +89,8 @@ impl Definition {
 }
 
 impl Description {
-    pub(crate) fn of(name: &str, plan: &Plan<'_>) -> Self {
+    /// The description of a plan.
+    pub fn of(name: &str, plan: &Plan<'_>) -> Self {
         Description {
             name: name.to_owned(),
             version: plan.version.clone().unwrap_or_else(|| executable_version().to_owned()),
@@ -114,13 +115,13 @@ impl Description {
     }
 
     /// Name, version and fingerprint: what processes of one computation must have in common.
-    pub(crate) fn plan(&self) -> String {
+    pub fn plan(&self) -> String {
         let Description { name, version, fingerprint, .. } = self;
         format!("{name} version {version} (plan {fingerprint:016x})")
     }
 
     /// The number of the view called `name`.
-    pub(crate) fn view(&self, name: &str) -> Result<usize> {
+    pub fn view(&self, name: &str) -> Result<usize> {
         self.views.iter().position(|view| view.name == name).ok_or_else(|| {
             let known: Vec<_> = self.views.iter().map(|view| view.name.as_str()).collect();
             let message = format!("dataflow {:?} has no view {name:?}", self.name);
@@ -133,8 +134,32 @@ impl Description {
 /// no two processes have the same version, so that none trusts what another build wrote.
 fn executable_version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
-    VERSION.get_or_init(|| match crate::io::executable_digest() {
+    VERSION.get_or_init(|| match diptych_base::io::executable_digest() {
         Some(digest) => format!("build-{digest:016x}"),
         None => format!("unknown-{:016x}", RealRandom.next()),
     })
+}
+
+impl<F> From<(&str, F)> for Definition
+where
+    F: Fn(&mut Dataflow<'_>) + Send + Sync + 'static,
+{
+    /// A function under a name.
+    fn from((name, function): (&str, F)) -> Self {
+        Definition::new(name, function)
+    }
+}
+
+/// Several functions as dataflows, each named after its function.
+///
+/// ```
+/// # use dataflows::{bank, word_count};
+/// let flows = diptych::flows![word_count, bank];
+/// assert_eq!(flows[1].name(), "bank");
+/// ```
+#[macro_export]
+macro_rules! flows {
+    ($($function:ident),+ $(,)?) => {
+        vec![$($crate::Definition::new(stringify!($function), $function)),+]
+    };
 }

@@ -6,11 +6,11 @@ use bincode::Options;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Kind, Result};
-use crate::limits;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
 
 /// Takes a block and the number of entries in it.
-pub(crate) type Sink<'a> = dyn FnMut(&[u8], u64) -> Result<()> + 'a;
+pub type Sink<'a> = dyn FnMut(&[u8], u64) -> Result<()> + 'a;
 
 fn codec() -> impl Options {
     bincode::DefaultOptions::new()
@@ -24,7 +24,7 @@ thread_local! {
 
 /// Whether what is written or read on this thread has the form that files always had. Between
 /// workers, and in the wide blocks of files, it has another.
-pub(crate) fn in_stored_form() -> bool {
+pub fn in_stored_form() -> bool {
     STORED_FORM.get()
 }
 

@@ -12,7 +12,7 @@ use super::refusals::Refusals;
 use super::retained_barrier::RetainedBarrier;
 use super::summand::Summand;
 use super::weight::{OnlyAdds, Sign};
-use crate::limits;
+use diptych_base::limits;
 
 impl<'s, P: Front> Events<'s, P> {
     pub(super) fn accumulate<A>(self, name: &str, accumulate: A) -> Collection<'s, A::Row>
@@ -39,7 +39,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// accumulation on disk; so it is for every barrier.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -63,7 +64,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// deletions work. State: one entry per distinct item.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -89,7 +91,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// `errors` for as long as it is. What the sum was on the way does not matter.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -114,7 +117,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// State: one value per key.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -198,7 +202,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// A commutative [`Monoid`] per key. State: one monoid value per key.
     ///
     /// ```
-    /// # use diptych::{Dataflow, folds::Max, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, folds::Max, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -225,7 +230,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// All rows, with their multiplicities (negative ones too). State: every distinct row.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -248,7 +254,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// All rows, arranged by key; a join reuses the arrangement. State: every distinct row.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

@@ -10,7 +10,7 @@ use super::plan::Sketch;
 use super::retained::Retained;
 use super::rows::Rows;
 use super::weight::Or;
-use crate::event::Event;
+use diptych_event::Event;
 
 /// Events on their way to an accumulation barrier: linear operators only.
 ///
@@ -37,7 +37,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// One value for each item.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Line, testing::Live};
+    /// # use dataflows::Line;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let line = |text: &str| Line { text: text.to_owned() };
     /// fn lengths(df: &mut Dataflow) {
     ///     let lengths = df.events::<Line>("lines").map(|line| line.text.len() as i64);
@@ -59,7 +60,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// Any number of values for each item: push them into the vector.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Line, testing::Live};
+    /// # use dataflows::Line;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let line = |text: &str| Line { text: text.to_owned() };
     /// fn words(df: &mut Dataflow) {
     ///     let words = df
@@ -84,7 +86,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// The items for which `keep` holds.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Edge, testing::Live};
+    /// # use dataflows::Edge;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let edge = |src, dst, diff| Edge { src, dst, diff };
     /// fn edges(df: &mut Dataflow) {
     ///     let edges = df.events::<Edge>("edges").filter(|edge| edge.src != edge.dst);
@@ -106,7 +109,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// `(epoch, stream, reason) -> n`, once, however many barriers follow.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Line, testing::Live};
+    /// # use dataflows::Line;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let line = |text: &str| Line { text: text.to_owned() };
     /// fn numbers(df: &mut Dataflow) {
     ///     let numbers = df.events::<Line>("lines").try_map(|line| line.text.parse::<i64>());
@@ -134,7 +138,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// product that overflows: the log replays it at every restart. Sums and counts need no check.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |to_account, amount| {
     /// #     Transfer { id: 1, from_account: 0, to_account, amount, ts: 0 }
     /// # };
@@ -195,7 +200,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// behind it.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Edge, testing::Live};
+    /// # use dataflows::Edge;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let edge = |src, dst, diff| Edge { src, dst, diff };
     /// fn edges(df: &mut Dataflow) {
     ///     let edges = df.events::<Edge>("edges").weighted(|edge| edge.diff);
@@ -217,7 +223,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// The items of both, which may come from different streams.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -253,7 +260,7 @@ impl<'s, E: Event> Events<'s, Source<E>> {
     /// `time` says when an event happened. The horizon follows the newest event of the stream and
     /// never goes back; no clock moves it. But the clock of an event's epoch limits what the event
     /// may claim: one that lies ahead counts as of that clock, and one that lies more than a day
-    /// ahead ([`limits::AHEAD_OF_CLOCK_MAX_US`](crate::limits::AHEAD_OF_CLOCK_MAX_US)) moves
+    /// ahead ([`limits::AHEAD_OF_CLOCK_MAX_US`](diptych_base::limits::AHEAD_OF_CLOCK_MAX_US)) moves
     /// nothing, so that a single wrong date does not empty everything. Events that are older than
     /// the horizon when they come change nothing; they are counted, in `/v1/status` and `/metrics`.
     /// All of them stay in the log. An event without a time (`None`) never expires.

@@ -61,7 +61,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// [`Events::latest`] where the order is no time. State: one value per key.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -93,7 +94,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// per key.
     ///
     /// ```
-    /// # use diptych::{Dataflow, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use super::pass::Pass;
 use super::rows::Rows;
 use super::weight::{Or, Plain, Sign, Signed, Weight, times};
-use crate::event::Event;
+use diptych_event::Event;
 
 /// A linear recipe. Implemented by the operators of [`Events`](super::Events) only.
 pub trait Front: Clone + 'static {

@@ -71,7 +71,7 @@ pub trait EdgesExt<'s, N>: Sized {
     ///
     /// ```
     /// # use diptych::testing::Live;
-    /// use diptych::dataflows::{Edge, Root};
+    /// use dataflows::{Edge, Root};
     /// use diptych::{Dataflow, EdgesExt};
     ///
     /// fn reachable(df: &mut Dataflow) {

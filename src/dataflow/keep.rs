@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Date, Timestamp};
-use crate::limits;
+use diptych_base::limits;
+use diptych_event::{Date, Timestamp};
 
 const SECOND_US: i64 = 1_000_000;
 const MINUTE_US: i64 = 60 * SECOND_US;

@@ -7,7 +7,7 @@ use super::accumulate::{Accumulate, Made};
 use super::combiner::{self, Table};
 use super::dump::Sink;
 use super::keep::Expiry;
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// Partials by key and expiry, and which keys leave when.
 ///

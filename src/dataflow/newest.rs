@@ -25,9 +25,9 @@ use super::front::Front;
 use super::keep::{Keep, Moment, believed};
 use super::pass::Pass;
 use super::relay::relay;
-use crate::error::Result;
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// What it calls its types.
 pub(super) const SIGNATURE: &str = "newest";

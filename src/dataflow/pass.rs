@@ -11,23 +11,23 @@ use std::rc::Rc;
 
 use super::keep::Expiry;
 use super::weight::Weight;
-use crate::error::Error;
-use crate::event::Event;
-use crate::limits;
-use crate::log::{Chunk, Clocks, Epochs};
-use crate::time::Epoch;
+use diptych_base::error::Error;
+use diptych_base::limits;
+use diptych_base::time::Epoch;
+use diptych_event::Event;
+use diptych_log::{Chunk, Clocks, Epochs};
 
 /// A row that a fallible operator rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rejected {
     /// The epoch of the event.
-    pub(crate) epoch: Epoch,
+    pub epoch: Epoch,
     /// The stream of the event.
-    pub(crate) stream: String,
+    pub stream: String,
     /// What the user's function said.
-    pub(crate) reason: String,
+    pub reason: String,
     /// The event's weight at that point of the recipe.
-    pub(crate) weight: Weight,
+    pub weight: Weight,
     /// When the event expires.
     pub(super) expiry: Expiry,
 }
@@ -49,7 +49,7 @@ pub struct Pass<'c> {
 
 impl<'c> Pass<'c> {
     /// A pass over the rows `range` of `chunk`, whose epochs have these clocks.
-    pub(crate) fn new(chunk: &'c Chunk, range: Range<usize>, clocks: &'c Clocks) -> Self {
+    pub fn new(chunk: &'c Chunk, range: Range<usize>, clocks: &'c Clocks) -> Self {
         Pass {
             chunk,
             clocks,
@@ -66,7 +66,7 @@ impl<'c> Pass<'c> {
     }
 
     /// The same over events that are taken back: each counts -1.
-    pub(crate) fn taking_back(chunk: &'c Chunk, range: Range<usize>) -> Self {
+    pub fn taking_back(chunk: &'c Chunk, range: Range<usize>) -> Self {
         Pass { weight: -1, ..Pass::new(chunk, range, &Clocks::Unread) }
     }
 
@@ -82,12 +82,12 @@ impl<'c> Pass<'c> {
     }
 
     /// Did one, so far?
-    pub(crate) fn has_reached(&self) -> bool {
+    pub fn has_reached(&self) -> bool {
         self.reached.get()
     }
 
     /// Declares that barrier `index` drives the recipe from here on.
-    pub(crate) fn begin(&self, index: usize) {
+    pub fn begin(&self, index: usize) {
         self.barrier.set(index);
     }
 
@@ -172,7 +172,7 @@ impl<'c> Pass<'c> {
     }
 
     /// Stream, epoch and contents of the row user code looked at last.
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         let row = self.row.get();
         let event = describe_row(&self.chunk.rows, row);
         format!("stream {:?}, epoch {}, event {event}", self.chunk.stream, self.epoch(row))
@@ -184,7 +184,7 @@ impl<'c> Pass<'c> {
     }
 
     /// Ends the pass: an error says why the chunk could not be read at all.
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    pub fn finish(self) -> Result<(), Error> {
         self.refused.into_inner().map_or(Ok(()), Err)
     }
 }

@@ -14,10 +14,10 @@ use super::front::Front;
 use super::keep::Keep;
 use super::newest::Newest;
 use super::retained::Retention;
-use crate::error::{Error, Kind, Result};
-use crate::event::{ReadAs, UNIT_KEY};
-use crate::row::ViewInfo;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
+use diptych_event::{ReadAs, UNIT_KEY};
+use diptych_row::ViewInfo;
 
 /// A stream that a dataflow reads.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct StreamInfo {
     /// Whether something is kept by the time of its events.
     pub timed: bool,
     /// How its events are read.
-    pub(crate) read: ReadAs,
+    pub read: ReadAs,
 }
 
 /// The rows of a view as bytes, before they are published.
@@ -58,13 +58,17 @@ struct Drawn<'s> {
 }
 
 /// A finished drawing on one worker.
-pub(crate) struct Plan<'s> {
-    pub(crate) version: Option<String>,
-    pub(crate) streams: Vec<StreamInfo>,
-    pub(crate) barriers: Vec<Box<dyn Barrier>>,
-    pub(crate) views: Vec<(ViewInfo, ByteCollection<'s>)>,
+pub struct Plan<'s> {
+    /// The version that the function names itself.
+    pub version: Option<String>,
+    /// The streams that it reads.
+    pub streams: Vec<StreamInfo>,
+    /// Its accumulations.
+    pub barriers: Vec<Box<dyn Barrier>>,
+    /// Its views, and the collections behind them.
+    pub views: Vec<(ViewInfo, ByteCollection<'s>)>,
     /// What is kept for some time only, and how long.
-    pub(crate) retained: Vec<String>,
+    pub retained: Vec<String>,
 }
 
 impl<'s> Sketch<'s> {
@@ -217,7 +221,7 @@ impl Drawn<'_> {
 impl Plan<'_> {
     /// A hash of streams, barriers, views with their types, and of what is kept how long: equal
     /// plans have equal ones. It does not see inside closures; the version stands for those.
-    pub(crate) fn fingerprint(&self) -> u64 {
+    pub fn fingerprint(&self) -> u64 {
         let hasher = foldhash::quality::FixedState::default();
         let barriers: Vec<_> =
             self.barriers.iter().map(|barrier| (barrier.name(), barrier.signature())).collect();

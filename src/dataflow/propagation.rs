@@ -17,7 +17,7 @@ use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
 use timely::order::Product;
 
 use super::collection::Collection;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// Edges by their start.
 type Edges<'s, N> = Arranged<'s, TraceAgent<ValSpine<N, N, Epoch, isize>>>;

@@ -20,8 +20,8 @@ use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::{UnorderedHandle, UnorderedInput};
 
 use super::collection::Collection;
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// A row of the view: epoch, where, why; and how often.
 pub(super) type Row = ((Epoch, String, String), i64);

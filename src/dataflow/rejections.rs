@@ -5,7 +5,7 @@
 use super::front::Front;
 use super::pass::Pass;
 use super::weight::{Signed, Weight};
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// Name of the view, and of its accumulation.
 pub(super) const NAME: &str = "errors";

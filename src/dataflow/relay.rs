@@ -12,7 +12,7 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// The same stream, which an exchange may follow.
 pub(super) fn relay<D: Clone + 'static>(

@@ -37,8 +37,8 @@ use super::kept::Kept;
 use super::pass::Pass;
 use super::refusals::Refusals;
 use super::retained::Retention;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// When a key's contribution expires, and the key.
 type Place<A> = (Expiry, <A as Accumulate>::Key);

@@ -3,7 +3,7 @@
 
 use super::front::{Check, Filter, Front, Source, Weighted};
 use super::retained::Retained;
-use crate::event::Event;
+use diptych_event::Event;
 
 /// A recipe of rows that borrow from the log, all of one type of event.
 #[diagnostic::on_unimplemented(

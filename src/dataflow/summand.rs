@@ -9,12 +9,12 @@ use differential_dataflow::ExchangeData;
 use serde::{Deserialize, Serialize};
 
 use super::wide::Wide;
-use crate::event::Decimal;
+use diptych_event::Decimal;
 
 /// A value that [`Events::sum`](super::Events::sum) can add up exactly, in any order.
 ///
 /// Floating-point numbers are not here: their sums depend on the order of addition, which would
-/// make answers differ between worker counts. Use integers, [`Decimal`](crate::Decimal), or
+/// make answers differ between worker counts. Use integers, [`Decimal`](diptych_event::Decimal), or
 /// [`FloatSum`](crate::folds::FloatSum).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be summed exactly",
@@ -185,7 +185,7 @@ pub enum Total<V: Summand> {
 impl<V: Summand> Total<V> {
     /// So many times a value.
     #[inline]
-    pub(crate) fn of(value: V, weight: i128) -> Self {
+    pub fn of(value: V, weight: i128) -> Self {
         if weight == 1 {
             return Total::In(value, 1);
         }
@@ -200,7 +200,7 @@ impl<V: Summand> Total<V> {
 
     /// Adds another sum.
     #[inline]
-    pub(crate) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         if let (Total::In(value, events), Total::In(more, number)) = (&mut *self, other)
             && let Some(number) = events.checked_add(*number)
             && value.try_add(more, 1)
@@ -213,7 +213,7 @@ impl<V: Summand> Total<V> {
 
     /// Adds `times` times another.
     #[cold]
-    pub(crate) fn combine(&mut self, other: &Self, times: i128) {
+    pub fn combine(&mut self, other: &Self, times: i128) {
         let (mut sum, mut events) = self.exact();
         let (more, number) = other.exact();
         V::combine(&mut sum, &more, times);
@@ -237,12 +237,12 @@ impl<V: Summand> Total<V> {
     }
 
     /// Nothing is left.
-    pub(crate) fn is_nothing(&self) -> bool {
+    pub fn is_nothing(&self) -> bool {
         matches!(self, Total::In(value, 0) if *value == V::zero())
     }
 
     /// The sum as a value; what it is instead where it is out of range.
-    pub(crate) fn value(&self) -> Result<V, String> {
+    pub fn value(&self) -> Result<V, String> {
         match self {
             Total::In(value, _) => Ok(value.clone()),
             Total::Beyond(both) => match V::in_range(&both.0) {
@@ -264,7 +264,7 @@ pub(crate) fn beyond<V>(what: &str, found: &str) -> String {
 /// The number of events is all there is: counts ride where sums do.
 impl Total<()> {
     /// The count, where an `i64` holds it.
-    pub(crate) fn count(&self) -> Result<i64, String> {
+    pub fn count(&self) -> Result<i64, String> {
         match self {
             Total::In((), events) => Ok(*events),
             Total::Beyond(both) => Err(beyond::<i64>("count", &both.1.to_string())),
@@ -272,7 +272,7 @@ impl Total<()> {
     }
 
     /// Is it more than nothing?
-    pub(crate) fn is_positive(&self) -> bool {
+    pub fn is_positive(&self) -> bool {
         match self {
             Total::In((), events) => *events > 0,
             Total::Beyond(both) => both.1.is_positive(),

@@ -10,8 +10,8 @@ use super::keep::{Keep, Moment};
 use super::newest::Newest;
 use super::plan::Sketch;
 use super::refusals::Refusals;
-use crate::limits;
-use crate::row::{self, Columns, RowSchema, ViewInfo};
+use diptych_base::limits;
+use diptych_row::{self as row, Columns, RowSchema, ViewInfo};
 
 /// What a view can show: a [`Collection`], or [`Keyed`] rows.
 #[diagnostic::on_unimplemented(

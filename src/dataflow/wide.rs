@@ -13,7 +13,7 @@ pub struct Wide(i256);
 
 impl Wide {
     /// Adds `times` times `other`.
-    pub(crate) fn add(&mut self, other: Wide, times: i128) {
+    pub fn add(&mut self, other: Wide, times: i128) {
         let scaled = other.0.checked_mul(i256::from_i128(times));
         let sum = scaled.and_then(|scaled| self.0.checked_add(scaled));
         match sum {
@@ -23,20 +23,22 @@ impl Wide {
     }
 
     /// The number, where it has at most 128 bits.
-    pub(crate) fn narrow(self) -> Option<i128> {
+    pub fn narrow(self) -> Option<i128> {
         self.0.to_i128()
     }
 
     /// The number as 256 bits.
-    pub(crate) fn get(self) -> i256 {
+    pub fn get(self) -> i256 {
         self.0
     }
 
-    pub(crate) fn of(number: i256) -> Wide {
+    /// 256 bits as a number.
+    pub fn of(number: i256) -> Wide {
         Wide(number)
     }
 
-    pub(crate) fn is_positive(self) -> bool {
+    /// Is it more than zero?
+    pub fn is_positive(self) -> bool {
         self.0.is_positive()
     }
 }

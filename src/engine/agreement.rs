@@ -19,8 +19,8 @@ use timely::dataflow::operators::vec::Broadcast;
 use timely::worker::Worker;
 
 use super::cluster::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::limits;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
 
 /// A process's number, and what it is about to do.
 type Message = (usize, String);
@@ -32,7 +32,7 @@ type Teller = InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<M
 ///
 /// # Errors
 /// A conflict, in every process, when two processes are about to do different things.
-pub(crate) fn agree(worker: &mut Worker, cluster: &Cluster, task: &str) -> Result<()> {
+pub fn agree(worker: &mut Worker, cluster: &Cluster, task: &str) -> Result<()> {
     if cluster.processes() == 1 {
         return Ok(());
     }

@@ -4,33 +4,33 @@
 use timely::worker::Worker;
 
 use super::broadcast::Broadcast;
-use crate::error::{Error, Kind};
+use diptych_base::error::{Error, Kind};
 
 /// Was it a panic of the function, and what was said?
 type Message = (bool, String);
 
 /// One end of the alarm on each worker.
-pub(crate) struct Alarm(Broadcast<Message>);
+pub struct Alarm(Broadcast<Message>);
 
 impl Alarm {
     /// Installs the alarm; every worker must do so at the same place in its order of dataflows.
-    pub(crate) fn install(worker: &mut Worker) -> Self {
+    pub fn install(worker: &mut Worker) -> Self {
         Alarm(Broadcast::install(worker, "Alarm"))
     }
 
     /// Tells every worker of every process.
-    pub(crate) fn raise(&mut self, (kind, reason): (Kind, String)) {
+    pub fn raise(&mut self, (kind, reason): (Kind, String)) {
         self.0.send((kind == Kind::Panic, reason));
     }
 
     /// What was told first.
-    pub(crate) fn heard(&self) -> Option<Error> {
+    pub fn heard(&self) -> Option<Error> {
         let (panicked, reason) = self.0.peek()?;
         Some(Error::new(if panicked { Kind::Panic } else { Kind::Stopped }, reason))
     }
 
     /// Ends this worker's side and steps until every worker has ended its own.
-    pub(crate) fn finish(self, worker: &mut Worker) {
+    pub fn finish(self, worker: &mut Worker) {
         self.0.finish(worker);
     }
 }

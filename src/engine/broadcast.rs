@@ -12,10 +12,10 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Broadcast as _;
 use timely::worker::Worker;
 
-use crate::limits;
+use diptych_base::limits;
 
 /// One end of a broadcast on each worker.
-pub(crate) struct Broadcast<M: ExchangeData + Clone> {
+pub struct Broadcast<M: ExchangeData + Clone> {
     input: InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<M>>>,
     received: Rc<RefCell<VecDeque<M>>>,
     dataflow: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Broadcast<M: ExchangeData + Clone> {
 
 impl<M: ExchangeData + Clone> Broadcast<M> {
     /// Installs the broadcast; every worker must do so at the same place in its order of dataflows.
-    pub(crate) fn install(worker: &mut Worker, name: &str) -> Self {
+    pub fn install(worker: &mut Worker, name: &str) -> Self {
         let dataflow = worker.next_dataflow_index();
         let received = Rc::new(RefCell::new(VecDeque::new()));
         let sink = Rc::clone(&received);
@@ -40,24 +40,24 @@ impl<M: ExchangeData + Clone> Broadcast<M> {
     }
 
     /// Tells every worker of every process.
-    pub(crate) fn send(&mut self, message: M) {
+    pub fn send(&mut self, message: M) {
         self.input.send(message);
         self.input.flush();
     }
 
     /// The next message that has arrived here.
-    pub(crate) fn receive(&self) -> Option<M> {
+    pub fn receive(&self) -> Option<M> {
         self.received.borrow_mut().pop_front()
     }
 
     /// The next message that has arrived here, which stays the next.
-    pub(crate) fn peek(&self) -> Option<M> {
+    pub fn peek(&self) -> Option<M> {
         self.received.borrow().front().cloned()
     }
 
     /// Ends this worker's side and steps until every worker has ended its own, so that the last
     /// message arrives everywhere.
-    pub(crate) fn finish(self, worker: &mut Worker) {
+    pub fn finish(self, worker: &mut Worker) {
         drop(self.input);
         while worker.installed_dataflows().contains(&self.dataflow) {
             worker.step_or_park(Some(limits::WORKER_PARK));

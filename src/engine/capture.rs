@@ -2,22 +2,22 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::serving::{Publish, ViewBatch};
+use diptych_serving::{Publish, ViewBatch};
 
 /// Keeps published batches per (view, shard), in order.
-pub(crate) struct Capture {
+pub struct Capture {
     shards: usize,
     batches: Mutex<Vec<Vec<ViewBatch>>>,
 }
 
 impl Capture {
     /// For `views` views in `shards` shards.
-    pub(crate) fn new(views: usize, shards: usize) -> Self {
+    pub fn new(views: usize, shards: usize) -> Self {
         Capture { shards, batches: Mutex::new(vec![Vec::new(); views * shards]) }
     }
 
     /// Takes what was published for a (view, shard) so far.
-    pub(crate) fn take(&self, view: usize, shard: usize) -> Vec<ViewBatch> {
+    pub fn take(&self, view: usize, shard: usize) -> Vec<ViewBatch> {
         let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut batches[view * self.shards + shard])
     }

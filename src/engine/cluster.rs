@@ -9,7 +9,7 @@ use std::path::Path;
 
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// Workers and processes of one computation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Cluster {
         hostfile: &Path,
     ) -> Result<Self> {
         let name = hostfile.display();
-        let text = crate::io::read_text(hostfile)?;
+        let text = diptych_base::io::read_text(hostfile)?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let addresses: Vec<String> = lines.take(processes).map(str::to_owned).collect();
         if addresses.len() < processes {
@@ -81,7 +81,7 @@ impl Cluster {
     }
 
     /// Addresses on loopback that are free right now, for processes started by this one.
-    pub(crate) fn free_addresses(processes: usize) -> Result<Vec<String>> {
+    pub fn free_addresses(processes: usize) -> Result<Vec<String>> {
         let listeners = (0..processes)
             .map(|_| TcpListener::bind(("127.0.0.1", 0)))
             .collect::<std::io::Result<Vec<_>>>()
@@ -94,7 +94,7 @@ impl Cluster {
     }
 
     /// timely's configuration.
-    pub(crate) fn config(&self) -> Config {
+    pub fn config(&self) -> Config {
         let communication = if self.processes() > 1 {
             CommunicationConfig::Cluster {
                 threads: self.workers,

@@ -19,8 +19,8 @@ use timely::progress::Operate;
 use timely::progress::operate::{Connectivity, FrontierInterest, SharedProgress};
 use timely::scheduling::Schedule;
 
-use crate::panics::{Place, caught_at};
-use crate::time::Epoch;
+use diptych_base::panics::{Place, caught_at};
+use diptych_base::time::Epoch;
 
 /// What a dataflow panicked with on this worker; the first panic stays.
 #[derive(Clone, Default)]

@@ -5,12 +5,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::error::Result;
-use crate::serving::{Index, Publish, ViewBatch};
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+use diptych_serving::{Index, Publish, ViewBatch};
 
 /// Holds batches below the boundary back, then installs them as the base, all at once.
-pub(crate) struct Gather {
+pub struct Gather {
     index: Index,
     boundary: Epoch,
     state: Mutex<State>,
@@ -23,7 +23,7 @@ struct State {
 
 impl Gather {
     /// A publisher into `index`, whose history ends at `boundary`.
-    pub(crate) fn new(index: Index, boundary: Epoch) -> Self {
+    pub fn new(index: Index, boundary: Epoch) -> Self {
         let lists = index.views().len() * index.shards();
         let missing = if boundary == 0 { 0 } else { lists };
         Gather { index, boundary, state: Mutex::new(State { base: vec![None; lists], missing }) }

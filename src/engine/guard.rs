@@ -6,13 +6,13 @@
 //! has no way to lose one worker, the others would wait for its progress for ever, so that ends the
 //! process.
 
-use crate::panics::{self, Place};
+use diptych_base::panics::{self, Place};
 
 /// Declares this thread a worker of `what`: a panic of the engine itself aborts the process.
-pub(crate) use panics::abort_on_panic;
+pub use panics::abort_on_panic;
 
 /// What a worker of these dataflows is called then.
-pub(crate) fn worker_of<'n>(layer: &str, names: impl Iterator<Item = &'n str>) -> String {
+pub fn worker_of<'n>(layer: &str, names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
     format!("{layer} of {}", names.join(", "))
 }

@@ -11,16 +11,16 @@ use timely::worker::Worker;
 use super::contained::{Fault, contained};
 use super::reach::reached;
 use super::{guard, trail};
-use crate::dataflow::{Barrier, Definition, Description, Pass, Sink};
-use crate::error::{Error, Kind, Result};
-use crate::limits;
-use crate::log::{Chunk, Clocks};
-use crate::panics::Place;
-use crate::serving::{Publish, probe_published, publish_view};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::panics::Place;
+use diptych_base::time::Epoch;
+use diptych_dataflow::{Barrier, Definition, Description, Pass, Sink};
+use diptych_log::{Chunk, Clocks};
+use diptych_serving::{Publish, probe_published, publish_view};
 
 /// A compiled dataflow on this worker: rows in, published views out.
-pub(crate) struct Installed {
+pub struct Installed {
     description: Description,
     barriers: Vec<Box<dyn Barrier>>,
     probe: ProbeHandle<Epoch>,
@@ -38,7 +38,7 @@ impl Installed {
     /// workers must install the same dataflows in the same order.
     ///
     /// Errors when the function draws something impossible, or panics.
-    pub(crate) fn install(
+    pub fn install(
         worker: &mut Worker,
         definition: &Definition,
         shards: usize,
@@ -78,7 +78,7 @@ impl Installed {
 
     /// Why it cannot go on, if it panicked behind the barrier on this worker. It must be dropped
     /// then, by all workers.
-    pub(crate) fn fault(&self) -> Option<Error> {
+    pub fn fault(&self) -> Option<Error> {
         let panic = self.fault.get()?;
         let operator = trail::lost(self.index);
         let operator = operator.map_or_else(String::new, |name| format!("operator {name:?}, "));
@@ -104,7 +104,7 @@ impl Installed {
     }
 
     /// The time of all inputs.
-    pub(crate) fn at(&self) -> Epoch {
+    pub fn at(&self) -> Epoch {
         self.at.get()
     }
 
@@ -113,12 +113,7 @@ impl Installed {
     ///
     /// Errors when the chunk's columns do not fit the event type, or when the user's code
     /// panicked; then the combiners are thrown away and the dataflow must be dropped.
-    pub(crate) fn feed(
-        &mut self,
-        chunk: &Chunk,
-        range: Range<usize>,
-        clocks: &Clocks,
-    ) -> Result<()> {
+    pub fn feed(&mut self, chunk: &Chunk, range: Range<usize>, clocks: &Clocks) -> Result<()> {
         if range.is_empty() {
             return Ok(());
         }
@@ -129,7 +124,7 @@ impl Installed {
     /// an inverse stay as they are: see [`Installed::reached`].
     ///
     /// Errors as [`Installed::feed`].
-    pub(crate) fn take_back(&mut self, chunk: &Chunk, range: Range<usize>) -> Result<()> {
+    pub fn take_back(&mut self, chunk: &Chunk, range: Range<usize>) -> Result<()> {
         if range.is_empty() {
             return Ok(());
         }
@@ -140,7 +135,7 @@ impl Installed {
     /// that ever was.
     ///
     /// Errors as [`Installed::feed`].
-    pub(crate) fn watch(&mut self, chunk: &Chunk, clocks: &Clocks) -> Result<()> {
+    pub fn watch(&mut self, chunk: &Chunk, clocks: &Clocks) -> Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
@@ -150,7 +145,7 @@ impl Installed {
     /// The accumulation that cannot undo one of these events and that it gets to.
     ///
     /// Errors as [`Installed::feed`].
-    pub(crate) fn reached(&mut self, chunk: &Chunk) -> Result<Option<String>> {
+    pub fn reached(&mut self, chunk: &Chunk) -> Result<Option<String>> {
         let reached = reached(&mut self.barriers, chunk);
         reached.map_err(|error| error.within(format!("dataflow {:?}", self.description.name)))
     }
@@ -187,7 +182,7 @@ impl Installed {
 
     /// Flushes combiners that have grown past their bound, so that owners take the entries when the
     /// worker steps.
-    pub(crate) fn relieve(&mut self) {
+    pub fn relieve(&mut self) {
         self.contain(|barriers| {
             let grown =
                 |barrier: &&mut Box<dyn Barrier>| barrier.pending() >= limits::COMBINER_KEYS_MAX;
@@ -196,7 +191,7 @@ impl Installed {
     }
 
     /// Sends everything fed so far on its way and promises that nothing below `epoch` follows.
-    pub(crate) fn advance_to(&mut self, epoch: Epoch) {
+    pub fn advance_to(&mut self, epoch: Epoch) {
         assert!(epoch >= self.at(), "inputs at {} asked to go back to {epoch}", self.at());
         self.at.set(epoch);
         self.contain(|barriers| {
@@ -205,7 +200,7 @@ impl Installed {
     }
 
     /// Whether every view of every epoch below `frontier` has been published by every worker.
-    pub(crate) fn passed(&self, frontier: Epoch) -> bool {
+    pub fn passed(&self, frontier: Epoch) -> bool {
         !self.probe.less_than(&frontier)
     }
 
@@ -213,7 +208,7 @@ impl Installed {
     /// or beyond `frontier` may have been sent.
     ///
     /// Panics when there is no such accumulation.
-    pub(crate) fn dump(&mut self, name: &str, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
+    pub fn dump(&mut self, name: &str, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
         assert!(self.at() == frontier, "inputs are at {}, dump wanted at {frontier}", self.at());
         let Some(barrier) = self.barriers.iter_mut().find(|barrier| barrier.name() == name) else {
             panic!("dataflow {:?} has no accumulation {name:?}", self.description.name)
@@ -225,7 +220,7 @@ impl Installed {
     }
 
     /// Adds one dumped block of the accumulation `name`, whichever worker wrote it.
-    pub(crate) fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
+    pub fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
         let barrier = self.barriers.iter_mut().find(|barrier| barrier.name() == name);
         let Some(barrier) = barrier else {
             return Err(Error::new(
@@ -242,12 +237,12 @@ impl Installed {
 
     /// How many events of those that this worker fed were older than what was kept when they came,
     /// since this was last asked.
-    pub(crate) fn take_late(&mut self) -> u64 {
+    pub fn take_late(&mut self) -> u64 {
         self.barriers.iter_mut().map(|barrier| barrier.take_late()).sum()
     }
 
     /// Removes the dataflow from the worker, with whatever is in flight.
-    pub(crate) fn uninstall(self, worker: &mut Worker) {
+    pub fn uninstall(self, worker: &mut Worker) {
         let Installed { barriers, index, description, place, .. } = self;
         for barrier in barriers {
             if let Err(panic) = guard::in_front(&place, || drop(barrier)) {
@@ -259,6 +254,6 @@ impl Installed {
 }
 
 /// The rows of a chunk of `rows` that worker `index` of `peers` reads: even, contiguous, disjoint.
-pub(crate) fn share(rows: usize, index: usize, peers: usize) -> Range<usize> {
+pub fn share(rows: usize, index: usize, peers: usize) -> Range<usize> {
     (rows * index / peers)..(rows * (index + 1) / peers)
 }

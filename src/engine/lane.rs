@@ -13,14 +13,14 @@ use timely::worker::Worker;
 
 use super::installed::{Installed, share};
 use super::progress::Progress;
-use crate::dataflow::{Definition, StreamInfo};
-use crate::error::{Error, Result};
-use crate::log::{Chunk, ClockReader, Clocks, Part, Reader};
-use crate::serving::Publish;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Result};
+use diptych_base::time::Epoch;
+use diptych_dataflow::{Definition, StreamInfo};
+use diptych_log::{Chunk, ClockReader, Clocks, Part, Reader};
+use diptych_serving::Publish;
 
 /// A piece of history.
-pub(crate) enum Feed {
+pub enum Feed {
     /// Rows of the log, all of which this worker shall read, and the clocks of their epochs.
     Rows(Chunk, Clocks),
     /// This worker's share of events that are taken back from the accumulations before.
@@ -33,15 +33,15 @@ pub(crate) enum Feed {
 }
 
 /// This worker's share of the history before the boundary.
-pub(crate) type History = Box<dyn Iterator<Item = Result<Feed>>>;
+pub type History = Box<dyn Iterator<Item = Result<Feed>>>;
 
 /// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
-pub(crate) type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
+pub type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
 
 /// The rows of `streams` in `[lower, upper)` that stand at `upper` and that worker `index` of
 /// `peers` reads: every `peers`-th part; and of the events below `lower` that these epochs take
 /// back, its share.
-pub(crate) fn history(
+pub fn history(
     reader: &Arc<Reader>,
     (lower, upper): (Epoch, Epoch),
     streams: &[StreamInfo],
@@ -86,7 +86,7 @@ pub(crate) fn history(
 }
 
 /// One dataflow on one worker, and its way to the boundary.
-pub(crate) struct Lane {
+pub struct Lane {
     installed: Installed,
     boundary: Epoch,
     history: Option<History>,
@@ -95,7 +95,7 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// Installs the dataflow; [`Lane::approach`] then feeds it `history`.
-    pub(crate) fn install(
+    pub fn install(
         worker: &mut Worker,
         definition: &Definition,
         shards: usize,
@@ -116,7 +116,7 @@ impl Lane {
     /// below has been published by every worker. The worker must step between two calls.
     ///
     /// Errors when that cannot be read, or the dataflow panics.
-    pub(crate) fn approach(&mut self) -> Result<bool> {
+    pub fn approach(&mut self) -> Result<bool> {
         if let Some(error) = self.fault() {
             return Err(error);
         }
@@ -150,12 +150,12 @@ impl Lane {
     }
 
     /// Whether there is more history to feed; if not, the lane waits for the other workers.
-    pub(crate) fn has_more(&self) -> bool {
+    pub fn has_more(&self) -> bool {
         self.history.is_some()
     }
 
     /// Why the dataflow cannot go on, if it has panicked on this worker.
-    pub(crate) fn fault(&self) -> Option<Error> {
+    pub fn fault(&self) -> Option<Error> {
         let error = self.installed.fault()?;
         let history = self.installed.at() <= self.boundary && self.boundary > 0;
         if history {
@@ -165,17 +165,17 @@ impl Lane {
     }
 
     /// Where batch ends and speed begins.
-    pub(crate) fn boundary(&self) -> Epoch {
+    pub fn boundary(&self) -> Epoch {
         self.boundary
     }
 
     /// The dataflow itself.
-    pub(crate) fn installed(&mut self) -> &mut Installed {
+    pub fn installed(&mut self) -> &mut Installed {
         &mut self.installed
     }
 
     /// Removes the dataflow from the worker.
-    pub(crate) fn uninstall(self, worker: &mut Worker) {
+    pub fn uninstall(self, worker: &mut Worker) {
         self.installed.uninstall(worker);
     }
 }

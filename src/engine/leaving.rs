@@ -8,7 +8,7 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// Waits for the end of all `threads`, at most until `deadline`; false when one still runs then.
 /// Joining them does not wait if it is true.
-pub(crate) fn ended_by<T>(threads: &[JoinHandle<T>], deadline: Instant) -> bool {
+pub fn ended_by<T>(threads: &[JoinHandle<T>], deadline: Instant) -> bool {
     loop {
         if threads.iter().all(JoinHandle::is_finished) {
             return true;

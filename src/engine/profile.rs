@@ -13,11 +13,11 @@ use timely::logging::{ChannelsEvent, MessagesEvent, StartStop, TimelyEvent};
 use timely::worker::Worker;
 
 use super::trail;
-use crate::dataflow::{Graph, GraphChannel, GraphOperator};
+use diptych_dataflow::{Graph, GraphChannel, GraphOperator};
 
 /// The figures of all workers of a process.
 #[derive(Default)]
-pub(crate) struct Profile {
+pub struct Profile {
     workers: Mutex<Vec<Arc<Mutex<Figures>>>>,
 }
 
@@ -59,7 +59,7 @@ struct Running {
 
 impl Profile {
     /// Keeps figures of everything that is installed on `worker` from now on.
-    pub(crate) fn watch(&self, worker: &Worker) {
+    pub fn watch(&self, worker: &Worker) {
         let figures = Arc::<Mutex<Figures>>::default();
         let timely = Arc::clone(&figures);
         trail::watch(worker, move |events| {
@@ -83,7 +83,7 @@ impl Profile {
     }
 
     /// The dataflow of that name, if one was installed.
-    pub(crate) fn graph(&self, dataflow: &str) -> Option<Graph> {
+    pub fn graph(&self, dataflow: &str) -> Option<Graph> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut sum = Sum::default();
         for figures in &workers {

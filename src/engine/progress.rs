@@ -33,16 +33,19 @@ impl Progress {
         Duration::from_nanos(self.front_ns.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn expect(&self, rows: u64) {
+    /// So many rows are to be fed.
+    pub fn expect(&self, rows: u64) {
         self.total.store(rows, Ordering::Relaxed);
     }
 
-    pub(crate) fn fed(&self, rows: u64, front: Duration) {
+    /// So many rows were fed, and spent so long in the front.
+    pub fn fed(&self, rows: u64, front: Duration) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.front_ns.fetch_add(front.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn decoded(&self, spent: Duration) {
+    /// Decoding took so long.
+    pub fn decoded(&self, spent: Duration) {
         self.decode_ns.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
     }
 }

@@ -5,10 +5,10 @@
 //! won, not what lost to it: where such an event gets through the front to one of them, only the
 //! whole history can tell what is left.
 
-use crate::dataflow::{Barrier, Definition, Pass};
-use crate::error::{Error, Kind, Result};
-use crate::log::Chunk;
-use crate::panics::caught;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::panics::caught;
+use diptych_dataflow::{Barrier, Definition, Pass};
+use diptych_log::Chunk;
 
 /// The first of `barriers` that has no inverse and that an event of `chunk` gets to.
 ///
@@ -41,7 +41,7 @@ pub(super) fn reached(barriers: &mut [Box<dyn Barrier>], chunk: &Chunk) -> Resul
 ///
 /// # Errors
 /// When the function draws something impossible, the columns do not fit, or its code panics.
-pub(crate) fn reach(definition: &Definition, chunks: &[Chunk]) -> Result<Option<(usize, String)>> {
+pub fn reach(definition: &Definition, chunks: &[Chunk]) -> Result<Option<(usize, String)>> {
     if chunks.is_empty() {
         return Ok(None);
     }

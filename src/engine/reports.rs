@@ -12,12 +12,12 @@ use timely::dataflow::operators::Input;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::worker::Worker;
 
-use crate::limits;
+use diptych_base::limits;
 
 type Message = (usize, Vec<u8>);
 
 /// One side of the channel on each worker.
-pub(crate) struct Reports {
+pub struct Reports {
     input: InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<Message>>>,
     received: Rc<RefCell<Vec<Message>>>,
     dataflow: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Reports {
 
 impl Reports {
     /// Installs the channel; every worker must do so at the same place in its order of dataflows.
-    pub(crate) fn install(worker: &mut Worker) -> Self {
+    pub fn install(worker: &mut Worker) -> Self {
         let dataflow = worker.next_dataflow_index();
         let received = Rc::new(RefCell::new(Vec::new()));
         let sink = Rc::clone(&received);
@@ -43,18 +43,14 @@ impl Reports {
     }
 
     /// Sends this worker's message to worker 0.
-    pub(crate) fn send(&mut self, message: Vec<u8>) {
+    pub fn send(&mut self, message: Vec<u8>) {
         self.input.send((self.index, message));
         self.input.flush();
     }
 
     /// Ends this worker's side and steps until every worker has ended its own; none when one has
     /// `failed` before. On worker 0: all messages, in the order of their workers.
-    pub(crate) fn finish(
-        self,
-        worker: &mut Worker,
-        failed: impl Fn() -> bool,
-    ) -> Option<Vec<Vec<u8>>> {
+    pub fn finish(self, worker: &mut Worker, failed: impl Fn() -> bool) -> Option<Vec<Vec<u8>>> {
         drop(self.input);
         while worker.installed_dataflows().contains(&self.dataflow) {
             if failed() {
@@ -69,7 +65,7 @@ impl Reports {
     }
 
     /// Removes the channel without waiting for anybody.
-    pub(crate) fn abandon(self, worker: &mut Worker) {
+    pub fn abandon(self, worker: &mut Worker) {
         let dataflow = self.dataflow;
         drop(self);
         worker.drop_dataflow(dataflow);

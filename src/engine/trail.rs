@@ -30,10 +30,7 @@ struct Trail {
 
 /// Follows this thread's worker: everything that is installed on it from now on. `then` is given
 /// the notes, too.
-pub(crate) fn watch(
-    worker: &Worker,
-    mut then: impl FnMut(&mut Vec<(Duration, TimelyEvent)>) + 'static,
-) {
+pub fn watch(worker: &Worker, mut then: impl FnMut(&mut Vec<(Duration, TimelyEvent)>) + 'static) {
     TRAIL.take();
     // A worker without a clock keeps no logs.
     let Some(mut register) = worker.log_register() else { return };

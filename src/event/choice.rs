@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::place::At;
 use super::widen::conform;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// An enum of unit variants as `#[derive(Event)]` sees it.
 pub trait Variants: Copy + Send + Sync + 'static {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::unit::{Unit, is_number, with_unit};
-use crate::error::{Error, Kind};
+use diptych_base::error::{Error, Kind};
 
 /// A day: the number of days since 1970-01-01.
 ///
@@ -32,7 +32,7 @@ impl Date {
 
     /// The day that is `number` days after 1970-01-01, if it lies in the years 0 to 9999; outside
     /// of them the number is likely no number of days.
-    pub(crate) fn counted(number: &str) -> Option<Self> {
+    pub fn counted(number: &str) -> Option<Self> {
         number.parse().ok().map(Date).filter(|day| day.calendar().is_some())
     }
 

@@ -9,7 +9,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 use std::str::FromStr;
 
-use crate::error::{Error, Kind};
+use diptych_base::error::{Error, Kind};
 
 /// The most digits a decimal has, as in Arrow's `Decimal128`.
 const DIGITS: u8 = 38;
@@ -44,7 +44,7 @@ pub(crate) fn data_type(scale: u8) -> DataType {
 /// Units of one scale, divided by a whole number that is not zero, as units of another scale;
 /// halves go away from zero. None where the result has more digits than an `i128`, or something on
 /// the way more than 76.
-pub(crate) fn divided(units: i256, (from, to): (u8, u8), divisor: i128) -> Option<i128> {
+pub fn divided(units: i256, (from, to): (u8, u8), divisor: i128) -> Option<i128> {
     let power = 10_i128.checked_pow(to.abs_diff(from).into())?;
     let narrow = || {
         let units = units.to_i128()?;
@@ -132,7 +132,7 @@ impl<const SCALE: u8> Decimal<SCALE> {
 
     /// A value that [`Decimal::new`] accepted when its column was opened.
     #[inline]
-    pub(crate) const fn checked_at_the_door(units: i128) -> Self {
+    pub const fn checked_at_the_door(units: i128) -> Self {
         Decimal(units)
     }
 
@@ -225,7 +225,7 @@ impl<const SCALE: u8> FromStr for Decimal<SCALE> {
 }
 
 /// The units of a decimal of `scale`: `None` for what is no number, loses digits, or overflows.
-pub(crate) fn parse(text: &str, scale: u8) -> Option<i128> {
+pub fn parse(text: &str, scale: u8) -> Option<i128> {
     let (negative, digits) = match text.as_bytes() {
         [sign @ (b'-' | b'+'), rest @ ..] => (*sign == b'-', rest),
         rest => (false, rest),

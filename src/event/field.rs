@@ -5,7 +5,7 @@ use arrow_schema::DataType;
 use std::fmt::Debug;
 
 use super::place::At;
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// A type that can be a field of an event: how it is stored, read in place, and appended.
 ///

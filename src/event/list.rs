@@ -11,7 +11,7 @@ use super::derived;
 use super::field::{Field, Item, Plain};
 use super::place::At;
 use super::widen::{conform, refuse};
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// A list of one row, borrowed from the column.
 pub struct List<'a, T: Item> {

@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 
 use super::field::{Field, Item, Plain};
 use super::place::At;
-use crate::error::Result;
+use diptych_base::error::Result;
 
 impl<T: Plain> Field for Option<T> {
     type Row<'a> = Option<T::Row<'a>>;

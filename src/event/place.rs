@@ -4,7 +4,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 use std::fmt;
 
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// A path into a record batch (`basket.items[].price`), and the rows that exist at this depth: a
 /// null inside a struct that is itself null is no value at all.
@@ -30,23 +30,23 @@ impl<'a> At<'a> {
     }
 
     /// The column `name` of this record batch or struct; the same rows exist.
-    pub(crate) fn column(&'a self, name: &'a str) -> At<'a> {
+    pub fn column(&'a self, name: &'a str) -> At<'a> {
         At { parent: Some(self), step: Step::Column(name), present: self.present.clone() }
     }
 
     /// The items of the lists of this column; all of them exist.
-    pub(crate) fn items(&'a self) -> At<'a> {
+    pub fn items(&'a self) -> At<'a> {
         At { parent: Some(self), step: Step::Items, present: None }
     }
 
     /// The same place, with the rows that `nulls` leaves.
-    pub(crate) fn masked(&'a self, nulls: Option<&NullBuffer>) -> At<'a> {
+    pub fn masked(&'a self, nulls: Option<&NullBuffer>) -> At<'a> {
         let present = NullBuffer::union(self.present.as_ref(), nulls);
         At { parent: Some(self), step: Step::Same, present }
     }
 
     /// Refuses a null in a row that exists.
-    pub(crate) fn refuse_nulls(&self, array: &ArrayRef) -> Result<()> {
+    pub fn refuse_nulls(&self, array: &ArrayRef) -> Result<()> {
         let Some(nulls) = array.logical_nulls() else { return Ok(()) };
         match (0..nulls.len()).find(|&row| nulls.is_null(row) && self.exists(row)) {
             None => Ok(()),
@@ -59,7 +59,7 @@ impl<'a> At<'a> {
     }
 
     /// Whether `row` exists at this depth.
-    pub(crate) fn exists(&self, row: usize) -> bool {
+    pub fn exists(&self, row: usize) -> bool {
         self.present.as_ref().is_none_or(|present| present.is_valid(row))
     }
 }

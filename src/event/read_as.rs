@@ -4,21 +4,21 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::{Append as _, Event};
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// How an event type reads the rows of a stream.
 #[derive(Clone, Debug)]
-pub(crate) struct ReadAs {
+pub struct ReadAs {
     /// The columns that it has.
-    pub(crate) schema: SchemaRef,
+    pub schema: SchemaRef,
     /// Those in which nothing is ever missing, although the schema allows it.
-    pub(crate) defaulted: &'static [&'static str],
+    pub defaulted: &'static [&'static str],
     rows: fn(&RecordBatch) -> Result<RecordBatch>,
 }
 
 impl ReadAs {
     /// How `E` reads them.
-    pub(crate) fn of<E: Event>() -> Self {
+    pub fn of<E: Event>() -> Self {
         ReadAs { schema: E::schema(), defaulted: E::defaulted(), rows: rows::<E> }
     }
 
@@ -26,7 +26,7 @@ impl ReadAs {
     ///
     /// # Errors
     /// When it cannot read them: an input error that names the column.
-    pub(crate) fn rows(&self, stored: &RecordBatch) -> Result<RecordBatch> {
+    pub fn rows(&self, stored: &RecordBatch) -> Result<RecordBatch> {
         (self.rows)(stored)
     }
 }

@@ -19,7 +19,7 @@ use super::field::{Field, Item, Plain};
 use super::place::At;
 use super::widen::conform;
 use super::{Date, Timestamp};
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// Numbers and their like: a buffer of native values, wrapped on the way out.
 macro_rules! number {

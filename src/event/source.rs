@@ -10,7 +10,7 @@ use arrow_select::zip::zip;
 use super::field::Field;
 use super::place::At;
 use super::widen::{conform, refuse};
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// Turns a column of an older type into an array of the new one; `None` when the column does not
 /// have the older type.

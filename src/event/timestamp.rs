@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use super::Date;
 use super::unit::{self, Unit};
-use crate::error::{Error, Kind};
+use diptych_base::error::{Error, Kind};
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -81,7 +81,7 @@ impl Timestamp {
 
     /// What is `number` times `unit` after 1970-01-01T00:00:00Z, if it lies in the years
     /// 0 to 9999; outside of them the unit is likely another one.
-    pub(crate) fn counted(number: &str, unit: Unit) -> Option<Self> {
+    pub fn counted(number: &str, unit: Unit) -> Option<Self> {
         unit::micros(number, unit).map(Timestamp).filter(|at| at.calendar().is_some())
     }
 

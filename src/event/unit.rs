@@ -9,11 +9,16 @@ pub const UNIT_KEY: &str = "diptych:unit";
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
+pub enum Unit {
+    /// Seconds.
     Seconds,
+    /// Milliseconds.
     Millis,
+    /// Microseconds.
     Micros,
+    /// Nanoseconds.
     Nanos,
+    /// Days.
     Days,
 }
 
@@ -21,7 +26,7 @@ impl Unit {
     const ALL: [Unit; 5] = [Unit::Seconds, Unit::Millis, Unit::Micros, Unit::Nanos, Unit::Days];
 
     /// As it is written.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Unit::Seconds => "s",
             Unit::Millis => "ms",
@@ -32,7 +37,7 @@ impl Unit {
     }
 
     /// The unit that is written so.
-    pub(crate) fn named(name: &str) -> Option<Unit> {
+    pub fn named(name: &str) -> Option<Unit> {
         Unit::ALL.into_iter().find(|unit| unit.name() == name)
     }
 
@@ -48,7 +53,7 @@ impl Unit {
 }
 
 /// Whether `text` is a number, with or without a sign and a point.
-pub(crate) fn is_number(text: &str) -> bool {
+pub fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
     let all = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());

@@ -10,7 +10,7 @@ use arrow_schema::DataType::{
 use arrow_schema::{DataType, TimeUnit};
 
 use super::place::At;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// `array` as `to`: itself, widened without loss, or a refusal that names the place and both
 /// types. A value that a lossless type change cannot hold (a date 300,000 years off) is refused

@@ -6,9 +6,9 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use crossbeam::channel::Receiver;
 
-use crate::error::{Error, Kind, Result};
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// The column that sealed segments add to the user's.
 pub(crate) const EPOCH_COLUMN: &str = "_epoch";
@@ -39,7 +39,7 @@ impl Append {
     }
 
     /// Checks everything that can be checked without the log's state; returns the size in bytes.
-    pub(crate) fn check(&self) -> Result<usize> {
+    pub fn check(&self) -> Result<usize> {
         let mut size = 256;
         for (stream, rows) in &self.batches {
             check_stream(stream)?;
@@ -90,7 +90,7 @@ pub struct Ack {
 /// An append request on its way to the disk.
 #[derive(Debug)]
 #[must_use = "the append is durable only when wait returns"]
-pub struct Pending(pub(crate) Receiver<Result<Ack>>);
+pub struct Pending(pub Receiver<Result<Ack>>);
 
 impl Pending {
     /// Waits until the events are durable.

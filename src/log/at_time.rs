@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use super::manifest::SegmentEntry;
 use super::reader::Reader;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// The epochs that a moment of the wall clock names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct AtTime {
 
 impl AtTime {
     /// What is said of a moment near which the clock jumped.
-    pub(crate) fn warning(&self) -> Option<String> {
+    pub fn warning(&self) -> Option<String> {
         let (epoch, jumped) = (self.epoch?, self.jumped?);
         Some(format!(
             "the clock of the log jumped: epoch {epoch} is the last one whose clock is at or \

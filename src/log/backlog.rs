@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::limits::BACKLOG_ENTRIES_MAX;
-use crate::time::Epoch;
+use diptych_base::limits::BACKLOG_ENTRIES_MAX;
+use diptych_base::time::Epoch;
 
 /// What somebody has not seen of the log yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

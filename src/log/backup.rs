@@ -14,10 +14,10 @@ use super::layout::{Dir, MANIFEST, frames_name};
 use super::mark::{Mark, MarkWriter};
 use super::reader::Reader;
 use super::view::View;
-use crate::error::{Error, Kind, Result};
-use crate::io::{Disk, File, Open, Random};
-use crate::limits::COPY_BYTES;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Disk, File, Open, Random};
+use diptych_base::limits::COPY_BYTES;
+use diptych_base::time::Epoch;
 
 /// How many moments are tried before a missing file is believed.
 const TRIES: usize = 100;

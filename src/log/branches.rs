@@ -1,7 +1,7 @@
 //! Which writer wrote which epochs: what tells logs apart that were copied and written on.
 //!
 //! Whoever opens a log for writing draws a branch, and the manifest lists it with the log's end,
-//! durably, before its first epoch can be (see [`crate::time`] for what it is good for). The other
+//! durably, before its first epoch can be (see [`diptych_base::time`] for what it is good for). The other
 //! way to name a history is a digest over all frames up to an epoch. It would need no rule that
 //! every writer obeys, but eight bytes for every epoch there is, in memory or behind a read for
 //! each token; a list of openings is 16 bytes each. One that wrote nothing is replaced, and beyond
@@ -19,9 +19,9 @@
 
 use super::envelope::{decode, encode};
 use super::manifest::Manifest;
-use crate::error::{Error, Kind, Result};
-use crate::limits::BRANCHES_MAX;
-use crate::time::{Branch, Branches, Epoch, another};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::BRANCHES_MAX;
+use diptych_base::time::{Branch, Branches, Epoch, another};
 
 /// The name of the part.
 pub(super) const PART: &str = "branches";

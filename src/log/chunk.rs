@@ -8,7 +8,7 @@ use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
 use arrow_select::filter::{filter, filter_record_batch};
 
 use super::correction::Retraction;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// Rows of one stream, with the epoch of each.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +43,7 @@ impl Epochs {
     }
 
     /// The rows `[offset, offset + len)`.
-    pub(crate) fn slice(&self, offset: usize, len: usize) -> Self {
+    pub fn slice(&self, offset: usize, len: usize) -> Self {
         match self {
             Epochs::One(epoch) => Epochs::One(*epoch),
             Epochs::Each(epochs) => Epochs::Each(epochs.slice(offset, len)).simplest(),
@@ -51,7 +51,7 @@ impl Epochs {
     }
 
     /// [`Epochs::One`] where that says the same.
-    pub(crate) fn simplest(self) -> Self {
+    pub fn simplest(self) -> Self {
         match &self {
             // Epochs never decrease, so equal ends mean that all are equal.
             Epochs::Each(each) => match (each.values().first(), each.values().last()) {
@@ -86,7 +86,7 @@ impl Chunk {
     }
 
     /// The rows for which `stands` is true; `None` if there are none.
-    pub(crate) fn filter(&self, stands: &BooleanArray) -> Option<Chunk> {
+    pub fn filter(&self, stands: &BooleanArray) -> Option<Chunk> {
         let rows = filter_record_batch(&self.rows, stands);
         let rows = rows.unwrap_or_else(|e| panic!("{} of {} rows: {e}", stands.len(), self.len()));
         let epochs = match &self.epochs {
@@ -102,7 +102,7 @@ impl Chunk {
 
     /// The rows whose epoch is in `[lower, upper)`, sharing the same memory; `None` if there are
     /// none.
-    pub(crate) fn between(self, lower: Epoch, upper: Epoch) -> Option<Chunk> {
+    pub fn between(self, lower: Epoch, upper: Epoch) -> Option<Chunk> {
         let (start, end) = match &self.epochs {
             Epochs::One(epoch) if (lower..upper).contains(epoch) => (0, self.len()),
             Epochs::One(_) => (0, 0),
@@ -143,7 +143,7 @@ impl Sealed {
     }
 
     /// Bytes of memory that it takes.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let taken = self.retractions.iter().map(|taken| &taken.events);
         let chunks = self.chunks.iter().chain(taken);
         let rows: usize = chunks.map(|chunk| chunk.rows.get_array_memory_size()).sum();

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::chunk::{Chunk, Epochs};
 use super::reader::Reader;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// The recorded clock of each epoch of some rows, in microseconds since 1970 (UTC).
 #[derive(Clone, Debug)]
-pub(crate) enum Clocks {
+pub enum Clocks {
     /// Nobody asks.
     Unread,
     /// All rows have the same.
@@ -22,7 +22,7 @@ impl Clocks {
     /// The clock of `epoch`.
     ///
     /// Panics when it was not read.
-    pub(crate) fn at(&self, epoch: Epoch) -> i64 {
+    pub fn at(&self, epoch: Epoch) -> i64 {
         let known = match self {
             Clocks::Unread => None,
             Clocks::One(clock) => Some(*clock),
@@ -36,14 +36,14 @@ impl Clocks {
 }
 
 /// Reads clocks for one chunk after the other, and keeps those of the segment it is in.
-pub(crate) struct ClockReader {
+pub struct ClockReader {
     reader: Arc<Reader>,
     known: Option<(Epoch, Arc<[i64]>)>,
 }
 
 impl ClockReader {
     /// Nothing is read yet.
-    pub(crate) fn new(reader: &Arc<Reader>) -> Self {
+    pub fn new(reader: &Arc<Reader>) -> Self {
         ClockReader { reader: Arc::clone(reader), known: None }
     }
 
@@ -51,7 +51,7 @@ impl ClockReader {
     ///
     /// # Errors
     /// Damage, or whatever the disk reports.
-    pub(crate) fn of(&mut self, chunk: &Chunk) -> Result<Clocks> {
+    pub fn of(&mut self, chunk: &Chunk) -> Result<Clocks> {
         let (first, last) = match &chunk.epochs {
             Epochs::One(epoch) => (*epoch, *epoch),
             Epochs::Each(epochs) => match (epochs.values().first(), epochs.values().last()) {

@@ -19,10 +19,10 @@ use super::open_files::OpenFiles;
 use super::position::{Position, Retracted};
 use super::schemas::Schemas;
 use super::state::{Gathered, Room, State, Verdict};
-use crate::error::{Error, Kind, Result};
-use crate::io::{Clock, Random};
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Clock, Random};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// An append request and where its answer goes. The asker may be gone.
 pub(super) struct Request {

@@ -18,8 +18,8 @@ use super::layout::{Dir, damaged};
 use super::manifest::{Manifest, RetractionsEntry, read_listed};
 use super::position::{Position, Retracted};
 use super::schemas::Schemas;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// Events that are taken back, as readers get them.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::layout::damaged;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// The version of every file format of the log, unless the file needs another one.
 pub(super) const FORMAT: u32 = 1;
@@ -138,7 +138,7 @@ fn codec() -> impl Options {
 }
 
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    let encoded = codec().with_limit(crate::limits::TABLE_BYTES_MAX).serialize(value);
+    let encoded = codec().with_limit(diptych_base::limits::TABLE_BYTES_MAX).serialize(value);
     encoded.map_err(|e| Error::new(Kind::Input, format!("cannot encode a table of the log: {e}")))
 }
 

@@ -12,9 +12,9 @@ use super::correction::Taken;
 use super::part::Part;
 use super::position::Position;
 use super::reader::Reader;
-use crate::error::{Error, Kind, Result};
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// Events of one stream that were found in a log, to be taken back.
 #[derive(Clone, Debug)]

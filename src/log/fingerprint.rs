@@ -25,7 +25,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::append::Append;
 use super::correction::Taken;
 use super::envelope::encode;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// Of one request. (What would be zero is one.)
 pub(super) type Fingerprint = NonZeroU64;

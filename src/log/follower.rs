@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use super::chunk::Sealed;
 use super::writer::Shared;
-use crate::limits::{FOLLOWER_BYTES_MAX, FOLLOWER_EPOCHS_MAX};
-use crate::time::Epoch;
+use diptych_base::limits::{FOLLOWER_BYTES_MAX, FOLLOWER_EPOCHS_MAX};
+use diptych_base::time::Epoch;
 
 /// Hears of epochs from the writer of the same process. Dropping it ends that.
 #[derive(Debug)]
 pub struct Follower {
-    line: Arc<Line>,
+    pub(crate) line: Arc<Line>,
     writer: Weak<Shared>,
 }
 
@@ -45,10 +45,10 @@ pub(super) struct Line {
 struct Queue {
     /// Each with its bytes.
     epochs: VecDeque<(Arc<Sealed>, usize)>,
-    bytes: usize,
+    pub bytes: usize,
     /// Epochs below are not for this follower.
     from: Epoch,
-    place: Place,
+    pub place: Place,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Drop for Follower {
 }
 
 impl Line {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -144,14 +144,14 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Append;
-    use crate::system::System;
+    use crate::{Append, Writer, WriterOptions};
+    use diptych_base::io::{RealClock, SimDisk};
 
     /// Bytes are bounded as epochs are, and what one follower does is nothing to another.
     #[test]
     fn a_full_queue_is_let_go_in_bytes_and_in_epochs() {
-        let system = System::in_memory();
-        let writer = system.writer().expect("a writer");
+        let (disk, clock) = (Arc::new(SimDisk::new()), Arc::new(RealClock));
+        let writer = Writer::open(disk, clock, "log", WriterOptions::default()).expect("a writer");
         let (slow, fast) = (writer.follow(), writer.follow());
         assert!(matches!(slow.next(Duration::ZERO), Heard::Behind), "it has not joined");
         assert_eq!((slow.join(), fast.join()), (Some(0), Some(0)));

@@ -19,10 +19,10 @@ use super::envelope::{FORMAT, FORMAT_RETRACTIONS, decode, encode, u32_at, u64_at
 use super::fingerprint::Fingerprint;
 use super::schemas::StoredSchema;
 use super::state::{ProducerMark, Trimmed};
-use crate::error::{Error, Kind, Result};
-use crate::limits;
-use crate::panics::caught;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::panics::caught;
+use diptych_base::time::Epoch;
 
 /// Bytes of a frame's head.
 pub(super) const HEAD: usize = 32;

@@ -10,9 +10,9 @@ use super::envelope::{FORMAT_FINGERPRINTS, check_version, decode, u32_at, u64_at
 use super::frame::{ALIGN, HEAD, Head, Header, Payload, Section, decode_message};
 use super::layout::{Dir, damaged, frames_name};
 use super::schemas::Schemas;
-use crate::error::{Error, Result};
-use crate::io::{File, Open};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Result};
+use diptych_base::io::{File, Open};
+use diptych_base::time::Epoch;
 
 /// Bytes before the first frame.
 pub(super) const FILE_HEAD: u64 = 64;

@@ -1,4 +1,4 @@
-//! The decoders of the log, for [`crate::hostile`].
+//! The decoders of the log, for [`diptych_base::hostile`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,15 +25,15 @@ use super::silent::{
     Files, IdDigest, Left, Recent, SilentEntry, from_bytes as silent_list, reseal,
 };
 use super::state::{ProducerMark, Remembered, State, Trimmed};
-use crate::hostile::Decoder;
-use crate::io::{SimDisk, replace};
-use crate::time::Branch;
+use diptych_base::hostile::Decoder;
+use diptych_base::io::{SimDisk, replace};
+use diptych_base::time::Branch;
 
 const SALT: u64 = 7;
 const PLACE: &str = "log";
 
 /// Frames, messages, tables and marks.
-pub(crate) fn hostile() -> Vec<Decoder> {
+pub fn hostile() -> Vec<Decoder> {
     let frame = frame();
     let head = Head::parse(&frame, SALT).map_or(0, |head| head.header_len as usize);
     let header = frame[HEAD..HEAD + head].to_vec();
@@ -214,7 +214,7 @@ fn dir() -> Dir {
 }
 
 fn read(dir: &Dir, name: &str) -> Vec<u8> {
-    crate::io::read_all(dir.disk.as_ref(), &dir.file(name), u64::MAX)
+    diptych_base::io::read_all(dir.disk.as_ref(), &dir.file(name), u64::MAX)
         .unwrap_or_else(|error| panic!("a sample: {error}"))
 }
 

@@ -16,9 +16,9 @@ use super::schemas::Schemas;
 use super::segment::EpochTable;
 use super::silent::SilentFile;
 use super::state::State;
-use crate::error::{Error, Result};
-use crate::io::{Disk, Open};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Result};
+use diptych_base::io::{Disk, Open};
+use diptych_base::time::Epoch;
 
 /// How much of a file is read at once.
 const PIECE: u64 = 4 << 20;

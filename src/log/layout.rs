@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Error, Kind, Result};
-use crate::io::{Disk, Lock};
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Disk, Lock};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 pub(super) const MANIFEST: &str = "MANIFEST";
 pub(super) const MARK: &str = "MARK";

@@ -12,10 +12,10 @@ use super::layout::{Dir, MANIFEST, damaged, epochs_name, retractions_name, rows_
 use super::parts;
 use super::schemas::{Schemas, StoredSchema};
 use super::silent::SilentEntry;
-use crate::error::{Error, Kind, Result};
-use crate::io::{Open, read_all, replace};
-use crate::limits;
-use crate::time::{Branch, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Open, read_all, replace};
+use diptych_base::limits;
+use diptych_base::time::{Branch, Epoch};
 
 /// A file's length in bytes and the CRC32C of all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,9 +6,9 @@
 
 use super::envelope::{u32_at, u64_at};
 use super::layout::{Dir, MARK, damaged, persist};
-use crate::error::Result;
-use crate::io::{File, Open, replace};
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::io::{File, Open, replace};
+use diptych_base::time::Epoch;
 
 const SLOT_STRIDE: u64 = 4096;
 const SLOT: usize = 40;

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use super::frame_file::FrameFile;
 use super::layout::{Dir, MARK, damaged};
 use super::mark::{MARK_BYTES, Mark, MarkWriter};
-use crate::error::{Error, Result};
-use crate::io::{File, Open};
-use crate::limits;
+use diptych_base::error::{Error, Result};
+use diptych_base::io::{File, Open};
+use diptych_base::limits;
 
 /// The newest frame file and the mark, as they are open in the writer.
 #[derive(Debug)]

@@ -23,9 +23,9 @@ use super::rows_file::RowsReader;
 use super::schemas::{Known, Schemas};
 use super::segment::Block;
 use super::view::FrameIndex;
-use crate::error::Result;
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// A piece of the history, up to 65,536 rows of one stream under one schema.
 ///
@@ -118,7 +118,7 @@ impl Part {
     }
 
     /// [`Part::chunks`], which keeps the part alive; one chunk is in memory at a time.
-    pub(crate) fn into_chunks(self) -> impl Iterator<Item = Result<Chunk>> {
+    pub fn into_chunks(self) -> impl Iterator<Item = Result<Chunk>> {
         chunks(self)
     }
 

@@ -12,7 +12,7 @@ use super::erase;
 use super::layout::damaged;
 use super::manifest::{Manifest, RetractionsEntry};
 use super::silent;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// A part: its name, its bytes.
 type Marked = (String, Vec<u8>);

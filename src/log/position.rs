@@ -12,7 +12,7 @@ use arrow_buffer::BooleanBufferBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::chunk::Epochs;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// An event of some schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -9,8 +9,8 @@ use super::layout::Dir;
 use super::mark::read_slots;
 use super::recovery::{frame_files, missing_frames, sealed_state};
 use super::state::Producers;
-use crate::error::Result;
-use crate::io::{Disk, Open};
+use diptych_base::error::Result;
+use diptych_base::io::{Disk, Open};
 
 /// Lists the producers of a log, as of its last durable epoch: those known by their ids, sorted;
 /// then those that have been silent for long, which are read as they are asked for. Safe while a

@@ -16,9 +16,9 @@ use super::replay::Replay;
 use super::rows_file::RowsReader;
 use super::segment::EpochTable;
 use super::view::View;
-use crate::error::{Error, Kind, Result};
-use crate::io::Disk;
-use crate::time::{Branches, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::Disk;
+use diptych_base::time::{Branches, Epoch};
 
 /// Reads a log, from the process that writes it or from any other one.
 ///
@@ -124,7 +124,7 @@ impl Reader {
 
     /// What tells the history below the frontier `upper` from that of any other log: the frontier,
     /// the log, and who wrote the last epoch.
-    pub(crate) fn end_at(&self, upper: Epoch) -> String {
+    pub fn end_at(&self, upper: Epoch) -> String {
         // A writer may have begun since, the first that names branches at all.
         let _ = self.upper();
         let (identity, branch) = (self.identity(), self.branches().before(upper));

@@ -22,9 +22,9 @@ use super::position::Retracted;
 use super::schemas::Schemas;
 use super::silent::Files;
 use super::state::State;
-use crate::error::{Error, Kind, Result};
-use crate::io::{Open, Random};
-use crate::time::{Branch, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Open, Random};
+use diptych_base::time::{Branch, Epoch};
 
 /// How much is rewritten at once.
 const REWRITE_BYTES: u64 = 4 << 20;

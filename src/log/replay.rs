@@ -13,8 +13,8 @@ use super::rows_file::RowsReader;
 use super::schemas::Schemas;
 use super::segment::{Block, EpochTable};
 use super::view::{Indexed, View};
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// The sealed epochs of an interval, in order; see [`Reader::epochs`](super::Reader::epochs).
 ///

@@ -13,8 +13,8 @@ use super::layout::{Dir, damaged};
 use super::manifest::{RowsEntry, SegmentEntry, unlisted};
 use super::schemas::{Known, Schemas};
 use super::segment::Block;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// An Arrow file of a segment, mapped at the first read.
 #[derive(Debug)]

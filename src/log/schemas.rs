@@ -12,9 +12,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use super::append::{EPOCH_COLUMN, check_stream};
-use crate::error::{Error, Kind, Result};
-use crate::limits;
-use crate::panics::caught;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::panics::caught;
 
 /// A schema as it stands on disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]

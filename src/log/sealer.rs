@@ -9,8 +9,8 @@ use super::manifest::{Manifest, RetractionsEntry};
 use super::schemas::Schemas;
 use super::segment::{Written, write_segment};
 use super::state::State;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// Writes segments and owns the manifest.
 #[derive(Debug)]

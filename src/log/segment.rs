@@ -22,10 +22,10 @@ use super::manifest::{RowsEntry, SegmentEntry, Sum, read_listed};
 use super::schemas::Schemas;
 use super::silent::Recent;
 use super::state::{ProducerMark, State, Trimmed};
-use crate::error::{Error, Kind, Result};
-use crate::io::{File, Open};
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{File, Open};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// The content of an epoch file.
 #[derive(Clone, Debug, Serialize, Deserialize)]

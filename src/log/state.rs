@@ -21,9 +21,9 @@ use super::append::Producer;
 use super::fingerprint::Fingerprint;
 use super::frame::Header;
 use super::silent::Silent;
-use crate::error::{Error, Kind, Result};
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// An append request of a producer, recorded in the frame that carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

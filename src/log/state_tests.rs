@@ -7,7 +7,7 @@ use super::super::envelope::{Envelope, FORMAT, FORMAT_SILENT, FORMAT_STATE, chec
 use super::super::layout::Dir;
 use super::super::silent::Files;
 use super::*;
-use crate::io::{Disk, Open, RealDisk, SimDisk, read_all, replace};
+use diptych_base::io::{Disk, Open, RealDisk, SimDisk, read_all, replace};
 
 /// Little enough that a test fills it.
 const ROOM: Room = Room { appends: 8, producers: 8, name_bytes: 40 };
@@ -253,7 +253,7 @@ fn offsets_are_bounded_in_bytes() {
 /// Promise 21: `tests/golden/state-v3` is written once, by `DIPTYCH_BLESS=1`.
 #[test]
 fn a_table_with_silent_producers_of_format_3_opens() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/state-v3/0.state");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/state-v3/0.state");
     let state = with_silent();
     let bytes = state.wrap().unwrap();
     if std::env::var_os("DIPTYCH_BLESS").is_some() {

@@ -14,9 +14,9 @@ use super::frame_file::FrameFile;
 use super::open_files::OpenFiles;
 use super::sealer::Sealer;
 use super::writer::Shared;
-use crate::error::{Error, Result};
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Result};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// A complete frame file, if there is one, and who wants to know when it is sealed.
 struct Job {

@@ -13,9 +13,9 @@ use super::mark::{Found, Mark, read_mark};
 use super::position::Retracted;
 use super::recovery::{frame_files, missing_frames, no_log};
 use super::schemas::Schemas;
-use crate::error::{Error, Result};
-use crate::io::Open;
-use crate::time::{Branches, Epoch};
+use diptych_base::error::{Error, Result};
+use diptych_base::io::Open;
+use diptych_base::time::{Branches, Epoch};
 
 /// How often a load is tried again when the writer changes the files meanwhile.
 const TRIES: usize = 100;

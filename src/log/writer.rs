@@ -22,10 +22,10 @@ use super::recovery::{Purpose, Recovered, recover};
 use super::sealer::Sealer;
 use super::state::{Room, State};
 use super::threads;
-use crate::error::{Error, Kind, Result};
-use crate::io::{Clock, Disk, Random, RealRandom};
-use crate::limits;
-use crate::time::{Branches, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Clock, Disk, Random, RealRandom};
+use diptych_base::limits;
+use diptych_base::time::{Branches, Epoch};
 
 /// How a log is written. The defaults suit a server.
 #[derive(Clone, Debug)]
@@ -95,7 +95,7 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     pub(super) requests: VecDeque<Request>,
-    pub(super) bytes: usize,
+    pub bytes: usize,
     /// Who asked for a segment to be sealed.
     pub(super) seals: Vec<Sender<Result<Epoch>>>,
     pub(super) closing: bool,

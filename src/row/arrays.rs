@@ -16,14 +16,14 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::order::{self, malformed};
 use super::{Column, ColumnType, Columns, RowSchema};
-use crate::error::{Error, Kind, Result};
-use crate::event::{Date, Timestamp};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_event::{Date, Timestamp};
 
 /// The most digits of a decimal.
 const PRECISION: u8 = 38;
 
 /// The columns of a view as an Arrow schema: those of the key, then those of the value.
-pub(crate) fn arrow_schema(schema: &RowSchema) -> SchemaRef {
+pub fn arrow_schema(schema: &RowSchema) -> SchemaRef {
     let field = |column: &Column| Field::new(&column.name, arrow_type(column.ty), column.nullable);
     Arc::new(Schema::new(schema.columns().map(field).collect::<Vec<_>>()))
 }
@@ -50,7 +50,7 @@ fn arrow_type(ty: ColumnType) -> DataType {
 }
 
 /// Gathers rows and gives them as arrays, one for each wanted column.
-pub(crate) struct RowArrays {
+pub struct RowArrays {
     key: Vec<Slot>,
     value: Vec<Slot>,
     /// The wanted columns, as positions in key and value.
@@ -91,7 +91,7 @@ enum Values {
 impl RowArrays {
     /// Arrays of the `wanted` columns of `schema` (positions, key columns first, each at most
     /// once), with room for `capacity` rows.
-    pub(crate) fn new(schema: &RowSchema, wanted: &[usize], capacity: usize) -> RowArrays {
+    pub fn new(schema: &RowSchema, wanted: &[usize], capacity: usize) -> RowArrays {
         let slot = |(at, column): (usize, &Column)| Slot {
             column: column.clone(),
             cells: wanted.contains(&at).then(|| Cells::new(column, capacity)),
@@ -107,7 +107,7 @@ impl RowArrays {
     }
 
     /// How many rows were gathered.
-    pub(crate) fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.rows
     }
 
@@ -116,7 +116,7 @@ impl RowArrays {
     /// # Errors
     /// When the bytes are not a row of the schema.
     #[inline]
-    pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+    pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         for (slots, mut bytes) in [(&mut self.key, key), (&mut self.value, value)] {
             for slot in slots {
                 slot.take(&mut bytes)?;
@@ -130,7 +130,7 @@ impl RowArrays {
     ///
     /// # Errors
     /// When a text is not UTF-8, or the texts are too long for one array.
-    pub(crate) fn finish(self) -> Result<Vec<ArrayRef>> {
+    pub fn finish(self) -> Result<Vec<ArrayRef>> {
         let mut cells = Vec::new();
         let keys = self.key.len();
         for slot in self.key.into_iter().chain(self.value) {

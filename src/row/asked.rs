@@ -8,7 +8,7 @@
 use serde_json::value::RawValue;
 
 use super::{ByteRange, Column, Datum, RowSchema};
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 impl RowSchema {
     /// The values of a key in plain text: between commas, or whole when there is one column. None
@@ -92,8 +92,8 @@ impl RowSchema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Date, Decimal, Float, Timestamp};
-    use crate::row::{Columns, encode};
+    use crate::{Columns, encode};
+    use diptych_event::{Date, Decimal, Float, Timestamp};
     use proptest::prelude::*;
 
     fn schema() -> RowSchema {

@@ -2,8 +2,8 @@
 
 use super::order;
 use super::schema::{Column, ColumnType, column_name};
-use crate::error::Result;
-use crate::event::{Date, Decimal, Float, Timestamp};
+use diptych_base::error::Result;
+use diptych_event::{Date, Decimal, Float, Timestamp};
 
 /// A type that is a fixed sequence of columns, written as bytes that sort like the values.
 ///
@@ -29,7 +29,7 @@ use crate::event::{Date, Decimal, Float, Timestamp};
 ///
 /// ```
 /// use diptych::Columns;
-/// use diptych::dataflows::Line;
+/// use dataflows::Line;
 /// use diptych::serving::Read;
 /// use diptych::{Dataflow, Definition, System, append};
 /// use serde::{Deserialize, Serialize};

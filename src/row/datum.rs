@@ -9,15 +9,14 @@ use serde_json::Value;
 use super::order;
 use super::schema::{Column, ColumnType};
 use super::{Columns, decimal};
-use crate::error::{Error, Kind, Result};
-use crate::event::{Date, Timestamp, parse_decimal};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_event::{Date, Timestamp, parse_decimal};
 
 /// A value of any column type.
 ///
 /// Its `Display` is what tables and CSV show: dates and instants as in RFC 3339, decimals with all
 /// their digits, bytes as hexadecimal digits, an absent value as `null`.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Datum {
     /// Absent, in a nullable column.
     Null,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Column, RowSchema};
 use super::{ByteRange, Datum, order};
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 impl RowSchema {
     /// The values of a row: those of its key, then those of its value.

@@ -1,14 +1,14 @@
-//! The decoders of rows, for [`crate::hostile`].
+//! The decoders of rows, for [`diptych_base::hostile`].
 
 use super::{Datum, RowSchema, decode, encode};
-use crate::event::{Date, Decimal, Timestamp};
-use crate::hostile::Decoder;
+use diptych_base::hostile::Decoder;
+use diptych_event::{Date, Decimal, Timestamp};
 
 type Key = (String, i64, Vec<u8>);
 type Value = (Option<Timestamp>, f64, (bool, Option<String>), Decimal<2>, Date);
 
 /// Rows by their types, by their schema, and values as people type them.
-pub(crate) fn hostile() -> Vec<Decoder> {
+pub fn hostile() -> Vec<Decoder> {
     let (key, value) = (encode(&key()), encode(&value()));
     let mut row = (key.len() as u32).to_le_bytes().to_vec();
     row.extend_from_slice(&key);

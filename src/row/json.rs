@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::schema::{Column, ColumnType};
 use super::{Columns, Datum, RowSchema, order};
-use crate::error::Result;
+use diptych_base::error::Result;
 
 impl RowSchema {
     /// Appends the row as a JSON object, in column order; `more` is put before the closing brace.
@@ -45,7 +45,8 @@ impl RowSchema {
 
 /// Removes the value of `column` from `bytes` and appends it as JSON.
 fn write_value(column: &Column, bytes: &mut &[u8], out: &mut Vec<u8>) -> Result<()> {
-    let place = |error: crate::error::Error| error.within(format!("column \"{}\"", column.name));
+    let place =
+        |error: diptych_base::error::Error| error.within(format!("column \"{}\"", column.name));
     if column.nullable && !order::take_tag(bytes).map_err(place)? {
         out.extend_from_slice(b"null");
         return Ok(());
@@ -74,7 +75,7 @@ fn write_value(column: &Column, bytes: &mut &[u8], out: &mut Vec<u8>) -> Result<
 }
 
 /// Appends a JSON string.
-pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
+pub fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
@@ -96,8 +97,8 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Date, Decimal, Timestamp};
-    use crate::row::encode;
+    use crate::encode;
+    use diptych_event::{Date, Decimal, Timestamp};
     use proptest::prelude::*;
     use serde_json::Value;
 

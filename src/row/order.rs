@@ -3,7 +3,7 @@
 //! The format is written down in the folder's README; this file is its only implementation, used
 //! by the typed and by the schema-driven side alike.
 
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// What ends a text or bytes column; less than every byte pair that can stand in its place.
 const END: [u8; 2] = [0x00, 0x00];

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::{Column, ColumnType, Datum};
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 impl FromStr for ColumnType {
     type Err = Error;
@@ -102,7 +102,7 @@ fn wrong(Column { name, ty, nullable }: &Column, token: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Date, Timestamp};
+    use diptych_event::{Date, Timestamp};
     use proptest::prelude::*;
 
     const TYPES: [ColumnType; 16] = [

@@ -57,7 +57,7 @@ impl ByteRange {
     }
 
     /// Is `bytes` before the end?
-    pub(crate) fn is_before_end(&self, bytes: &[u8]) -> bool {
+    pub fn is_before_end(&self, bytes: &[u8]) -> bool {
         self.end.as_deref().is_none_or(|end| bytes < end)
     }
 }

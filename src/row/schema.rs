@@ -6,11 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Columns;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
 pub enum ColumnType {
     /// Unsigned, 8 bits.
     U8,
@@ -51,7 +50,7 @@ pub enum ColumnType {
 
 impl ColumnType {
     /// Whether a value may be of any length.
-    pub(crate) fn is_unbounded(self) -> bool {
+    pub fn is_unbounded(self) -> bool {
         matches!(self, ColumnType::String | ColumnType::Bytes)
     }
 }

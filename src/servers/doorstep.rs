@@ -13,16 +13,16 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use super::entry::{Entries, Entry};
-use super::http;
-use super::listener;
-use super::options::ServersOptions;
 use super::run::Listeners;
-use crate::error::{Error, Result};
-use crate::limits::TAKEOVER_UNNOTICED;
+use diptych_base::error::{Error, Result};
+use diptych_base::limits::TAKEOVER_UNNOTICED;
+use diptych_http as http;
+use diptych_http::listener;
+use diptych_site::entry::{Entries, Entry};
+use diptych_site::options::ServersOptions;
 
 /// Answers "not now" at the sockets that are given, if it lasts; until dropped.
-pub(crate) struct Doorstep {
+pub struct Doorstep {
     over: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -33,7 +33,7 @@ impl Doorstep {
     ///
     /// # Errors
     /// When certificates cannot be read, or what the system reports.
-    pub(crate) fn guard(listeners: &Listeners, options: &ServersOptions) -> Result<Doorstep> {
+    pub fn guard(listeners: &Listeners, options: &ServersOptions) -> Result<Doorstep> {
         Doorstep::guard_after(TAKEOVER_UNNOTICED, listeners, options)
     }
 

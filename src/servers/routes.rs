@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use super::http;
-use super::site::Site;
-use crate::limits::LAG_BOUND;
+use diptych_base::limits::LAG_BOUND;
+use diptych_http as http;
+use diptych_site::site::Site;
 
 /// The routes of the HTTP interface that read and append, to merge into an axum service of your
 /// own: everything below `/v1/` that asks for the role `read` or `append`.
 ///
 /// Who may come in is your service's business: there is no gate but what you put before them.
-/// A body has at most [`limits::BODY_BYTES_MAX`](crate::limits::BODY_BYTES_MAX) bytes.
-/// Subscriptions never end by themselves: call [`Load::stop`](super::Load::stop) on `site.load`
+/// A body has at most [`limits::BODY_BYTES_MAX`](diptych_base::limits::BODY_BYTES_MAX) bytes.
+/// Subscriptions never end by themselves: call [`Load::stop`](diptych_site::Load::stop) on `site.load`
 /// when your service begins to shut down. The page, the metrics, and what makes the process
-/// compute or change are for [`Servers`](super::Servers) alone.
+/// compute or change are for [`Servers`](crate::Servers) alone.
 ///
 /// ```
 /// use std::sync::Arc;
 ///
-/// use diptych::dataflows::word_count;
+/// use dataflows::word_count;
 /// use diptych::servers::Site;
 /// use diptych::{Definition, ServeOptions, System};
 ///

@@ -7,12 +7,13 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
-use super::entry::Entries;
-use super::options::ServersOptions;
-use super::site::Site;
-use super::threads::Threads;
-use super::{http, pg, watched};
-use crate::error::{Error, Result};
+use diptych_base::error::{Error, Result};
+use diptych_site::entry::Entries;
+use diptych_site::options::ServersOptions;
+use diptych_site::site::Site;
+use diptych_site::threads::Threads;
+use diptych_site::watched;
+use {diptych_http as http, diptych_pg as pg};
 
 /// Connections that the kernel holds until they are accepted; with the usual 128 a burst of clients
 /// waits for a second, because the kernel drops what begins one more.
@@ -36,7 +37,7 @@ pub struct Listeners {
 /// ```
 /// use std::sync::Arc;
 ///
-/// use diptych::dataflows::word_count;
+/// use dataflows::word_count;
 /// use diptych::servers::{Servers, ServersOptions, Site};
 /// use diptych::{Definition, ServeOptions, System};
 ///
@@ -113,7 +114,7 @@ impl Servers {
         for watched in entries.watched {
             servers.tasks.push(runtime.spawn(watched::follow(watched, stopping.clone())));
         }
-        site.watch(options.lag_bound.unwrap_or(crate::limits::LAG_BOUND))?;
+        site.watch(options.lag_bound.unwrap_or(diptych_base::limits::LAG_BOUND))?;
         Ok(servers)
     }
 
@@ -164,7 +165,7 @@ impl Servers {
         async move {
             // A task that panicked has nothing left to finish.
             let all = futures::future::join_all(tasks);
-            if tokio::time::timeout(crate::limits::SERVER_GRACE, all).await.is_err() {
+            if tokio::time::timeout(diptych_base::limits::SERVER_GRACE, all).await.is_err() {
                 tracing::warn!("some requests were not finished in time and are cut off");
             }
             // It may wait for a disk.

@@ -19,7 +19,7 @@ use super::past::Past;
 use super::settled::Settled;
 use super::shrink::shrink;
 use super::table::KeyTable;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// One update of a view: `((key, value), epoch, diff)`.
 pub type ViewUpdate = ((Vec<u8>, Vec<u8>), Epoch, isize);
@@ -105,7 +105,7 @@ impl ViewBatch {
     }
 
     /// The same updates, said to cover `[lower, upper)`.
-    pub(crate) fn with_bounds(&self, lower: Epoch, upper: Epoch) -> Self {
+    pub fn with_bounds(&self, lower: Epoch, upper: Epoch) -> Self {
         let description = Description::new(
             Antichain::from_elem(lower),
             Antichain::from_elem(upper),
@@ -125,7 +125,6 @@ impl ViewBatch {
     }
 
     /// The updates, held weakly.
-    #[cfg(feature = "sql")]
     pub(super) fn body_weak(&self) -> std::sync::Weak<Body> {
         Arc::downgrade(&self.body)
     }
@@ -186,7 +185,6 @@ impl ViewBatch {
     }
 
     /// The first time behind all updates.
-    #[cfg(feature = "sql")]
     pub(super) fn settled_before(&self) -> Epoch {
         self.body.settled.times_upper()
     }

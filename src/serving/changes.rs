@@ -17,9 +17,9 @@ use super::batch::ViewBatch;
 use super::index::{Index, Rewritten, Shared};
 use super::part::{Ahead, LargeEpoch};
 use super::state::State;
-use crate::error::{Error, Kind, Result};
-use crate::limits::{CHANGES_CHUNK, UPDATE_BYTES};
-use crate::time::{At, Branch, Epoch, another};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{CHANGES_CHUNK, UPDATE_BYTES};
+use diptych_base::time::{At, Branch, Epoch, another};
 
 /// One change of a view. Ordered by epoch, key and value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

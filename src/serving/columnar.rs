@@ -8,22 +8,22 @@ use std::sync::Weak;
 use super::batch::{Body, ViewBatch};
 use super::route::hash_key;
 use super::snapshot::Snapshot;
-use crate::error::Result;
-use crate::row::ByteRange;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+use diptych_row::ByteRange;
 
 /// Names the updates of a batch without keeping them in memory.
 #[derive(Clone)]
-pub(crate) struct WeakBatch(Weak<Body>);
+pub struct WeakBatch(Weak<Body>);
 
 impl WeakBatch {
     /// Are these the updates of `batch`?
-    pub(crate) fn is(&self, batch: &ViewBatch) -> bool {
+    pub fn is(&self, batch: &ViewBatch) -> bool {
         self.0.as_ptr() == batch.address() as *const Body
     }
 
     /// Has the last holder let go?
-    pub(crate) fn is_gone(&self) -> bool {
+    pub fn is_gone(&self) -> bool {
         self.0.strong_count() == 0
     }
 }
@@ -34,39 +34,39 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the lease has expired.
-    pub(crate) fn batches(&self, view: usize) -> Result<Vec<Vec<ViewBatch>>> {
+    pub fn batches(&self, view: usize) -> Result<Vec<Vec<ViewBatch>>> {
         Ok(self.lease.state()?.batches_by_shard(view, self.upper()))
     }
 }
 
 impl ViewBatch {
     /// A name for the updates, unique as long as one of its holders or names lives.
-    pub(crate) fn address(&self) -> usize {
+    pub fn address(&self) -> usize {
         self.body_address() as usize
     }
 
     /// The updates, held weakly.
-    pub(crate) fn downgrade(&self) -> WeakBatch {
+    pub fn downgrade(&self) -> WeakBatch {
         WeakBatch(self.body_weak())
     }
 
     /// How many rows there are.
-    pub(crate) fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.inner().storage.vals.vals.count()
     }
 
     /// The first time behind all updates.
-    pub(crate) fn times_upper(&self) -> Epoch {
+    pub fn times_upper(&self) -> Epoch {
         self.settled_before()
     }
 
     /// The multiplicity that this batch gives the row at a position, at times below `upper`.
-    pub(crate) fn row_multiplicity(&self, row: usize, upper: Epoch) -> isize {
+    pub fn row_multiplicity(&self, row: usize, upper: Epoch) -> isize {
         self.multiplicity(row, upper)
     }
 
     /// The positions of the rows whose keys are in `range`.
-    pub(crate) fn rows_in(&self, range: &ByteRange) -> std::ops::Range<usize> {
+    pub fn rows_in(&self, range: &ByteRange) -> std::ops::Range<usize> {
         let row_of =
             |key: usize| if key < self.keys() { self.values_of(key).start } else { self.rows() };
         let first = self.seek(0, &range.start);
@@ -75,7 +75,7 @@ impl ViewBatch {
     }
 
     /// Calls `visit` with key and value of the rows at `positions`, until it gives an error.
-    pub(crate) fn visit_rows(
+    pub fn visit_rows(
         &self,
         positions: std::ops::Range<usize>,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
@@ -101,7 +101,7 @@ impl ViewBatch {
     }
 
     /// The rows that both batches hold: their positions here and there, in order.
-    pub(crate) fn rows_shared_with(&self, other: &ViewBatch) -> Vec<(u32, u32)> {
+    pub fn rows_shared_with(&self, other: &ViewBatch) -> Vec<(u32, u32)> {
         if self.keys() > other.keys() {
             let mut shared = other.rows_shared_with(self);
             for pair in &mut shared {

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use super::digest::Digest;
 use super::rows::Row;
 use super::snapshot::Snapshot;
-use crate::error::Result;
-use crate::limits::DIFFERING_ROWS;
-use crate::row::{Datum, ViewInfo};
+use diptych_base::error::Result;
+use diptych_base::limits::DIFFERING_ROWS;
+use diptych_row::{Datum, ViewInfo};
 
 /// Rows between two renewals of the leases.
 const RENEWED_EVERY: u64 = 1 << 16;

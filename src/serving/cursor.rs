@@ -4,7 +4,7 @@ use differential_dataflow::trace::{Cursor, Navigable};
 
 use super::batch::{Inner, ViewBatch};
 use super::byte_rows::ByteRows;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 impl Navigable for ViewBatch {
     type Cursor = ViewCursor;

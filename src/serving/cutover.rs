@@ -18,8 +18,8 @@ use super::lease::lock;
 use super::snapshot::{Read, Snapshot, check_inside};
 use super::state::{BatchList, State};
 use super::verified::Verified;
-use crate::error::{Error, Kind, Result};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
 
 /// The batches of a base: one `[0, F)` per (view, shard), in any order; all updates at `F - 1`.
 pub type Base = Vec<(usize, usize, ViewBatch)>;

@@ -3,7 +3,7 @@
 use super::page::Cursor;
 use super::rows::{Row, Rows};
 use super::snapshot::Snapshot;
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// The rows that turn one snapshot of a view into another, in order of key and value: a positive
 /// multiplicity is to be added, a negative one to be taken away.

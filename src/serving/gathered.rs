@@ -7,8 +7,8 @@
 //! spent half of the worker's time comparing.)
 
 use super::batch::ViewUpdate;
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 /// Updates that have not been published.
 #[derive(Default)]

@@ -22,13 +22,13 @@ use super::recent::Recent;
 use super::signal::Signal;
 use super::snapshot::{Read, Snapshot};
 use super::state::{BatchList, State};
-use crate::error::{Error, Kind, Result};
-use crate::limits::{
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{
     HISTORY_BYTES, HISTORY_EPOCHS, LEASE_LENGTH, LEASE_SWEEP_INTERVAL, LEASED_BYTES_MAX,
     RECENT_BYTES_MAX, RECENT_UPDATES_MAX,
 };
-use crate::row::ViewInfo;
-use crate::time::{Branches, Epoch};
+use diptych_base::time::{Branches, Epoch};
+use diptych_row::ViewInfo;
 
 /// How an index behaves.
 #[derive(Clone, Debug)]

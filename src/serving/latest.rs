@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::index::Index;
 use super::snapshot::values_of;
 use super::state::State;
-use crate::time::{Branch, Epoch};
+use diptych_base::time::{Branch, Epoch};
 
 /// All views at the last complete epoch, for one short read. Do not keep it: it holds memory that
 /// no lease bounds.

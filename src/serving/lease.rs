@@ -19,9 +19,9 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use super::batch::ViewBatch;
 use super::state::State;
-use crate::error::{Error, Kind, Result};
-use crate::limits::LEASES_MAX;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::LEASES_MAX;
+use diptych_base::time::Epoch;
 
 /// What a reader holds.
 pub(super) struct Lease {

@@ -26,9 +26,9 @@ use super::batch::ViewBatch;
 use super::index::{Shared, Writer};
 use super::lease::lock;
 use super::state::{BatchList, State};
-use crate::error::{Error, Result};
-use crate::limits::{COMPACTED_BYTES_MIN, LEASE_SWEEP_INTERVAL, MERGE_SLICE_UPDATES};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Result};
+use diptych_base::limits::{COMPACTED_BYTES_MIN, LEASE_SWEEP_INTERVAL, MERGE_SLICE_UPDATES};
+use diptych_base::time::Epoch;
 
 /// How much smaller a merge must be to go before another that is under way.
 const SMALLER: usize = 8;

@@ -7,9 +7,9 @@
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::rows::Row;
-use crate::error::{Error, Kind, Result};
-use crate::limits::{CURSOR_PART_BYTES, HEAD_BYTES_MAX, PAGE_BYTES};
-use crate::row::Columns;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{CURSOR_PART_BYTES, HEAD_BYTES_MAX, PAGE_BYTES};
+use diptych_row::Columns;
 
 const _: () = assert!(
     // Zero bytes are doubled, and base64 has four letters for three bytes.
@@ -86,7 +86,7 @@ impl Cursor {
     }
 
     /// Is reading to go on behind the row `(key, value)`, or behind one that comes after it?
-    pub(crate) fn is_behind(&self, key: &[u8], value: &[u8]) -> bool {
+    pub fn is_behind(&self, key: &[u8], value: &[u8]) -> bool {
         let own = (&self.key[..], &self.value[..]);
         if self.skip.is_some() { (key, value) < own } else { (key, value) <= own }
     }
@@ -119,7 +119,7 @@ impl Cursor {
         let skip = if bytes.is_empty() {
             None
         } else {
-            let (rows, digest) = crate::row::decode(bytes)?;
+            let (rows, digest) = diptych_row::decode(bytes)?;
             Some(Skip { rows, digest })
         };
         Ok(Cursor { key, value, skip })
@@ -150,7 +150,7 @@ pub struct Page {
 }
 
 /// A page on its way: takes the rows that come from where its cursor says.
-pub(crate) struct Filling<'c> {
+pub struct Filling<'c> {
     cursor: Option<&'c Cursor>,
     /// Rows to be passed.
     skip: u64,
@@ -161,13 +161,13 @@ pub(crate) struct Filling<'c> {
 
 impl<'c> Filling<'c> {
     /// A page of at most `limit` rows behind `cursor`.
-    pub(crate) fn new(cursor: Option<&'c Cursor>, limit: usize) -> Self {
+    pub fn new(cursor: Option<&'c Cursor>, limit: usize) -> Self {
         let skip = cursor.and_then(|cursor| cursor.skip).map_or(0, |skip| skip.rows);
         Filling { cursor, skip, limit, bytes: 0, page: Page::default() }
     }
 
     /// Has it got all that it takes?
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.skip == 0 && (self.page.rows.len() >= self.limit || self.bytes >= PAGE_BYTES)
     }
 
@@ -175,7 +175,7 @@ impl<'c> Filling<'c> {
     ///
     /// # Errors
     /// When the cursor is no place among these rows.
-    pub(crate) fn push(&mut self, key: &[u8], value: &[u8], multiplicity: isize) -> Result<()> {
+    pub fn push(&mut self, key: &[u8], value: &[u8], multiplicity: isize) -> Result<()> {
         if multiplicity == 0 {
             return Ok(());
         }
@@ -202,7 +202,7 @@ impl<'c> Filling<'c> {
     ///
     /// # Errors
     /// As [`Filling::push`].
-    pub(crate) fn end(self, more: bool) -> Result<Page> {
+    pub fn end(self, more: bool) -> Result<Page> {
         if self.skip > 0 {
             return Err(elsewhere());
         }

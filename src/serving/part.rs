@@ -6,10 +6,10 @@ use super::batch::ViewBatch;
 use super::changes::{Change, Changes, Extent, collect, weight};
 use super::page::Cursor;
 use super::rows::{Row, merge_page};
-use crate::error::Result;
-use crate::limits::READ_AHEAD_UPDATES;
-use crate::row::ByteRange;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::limits::READ_AHEAD_UPDATES;
+use diptych_base::time::Epoch;
+use diptych_row::ByteRange;
 
 /// Some changes, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@
 //! beyond their length is not in them.
 
 use super::batch::Inner;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// Epochs that a batch tells apart in its [`Past`].
 const STEPS_MAX: usize = 16;

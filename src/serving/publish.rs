@@ -25,7 +25,7 @@ use super::batch::{ViewBatch, ViewBuilder, ViewUpdate, bound};
 use super::digest::Digest;
 use super::gathered::Gathered;
 use super::route::shard_of;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// Where the batches of views go.
 pub trait Publish: Send + Sync {

@@ -10,7 +10,7 @@ use differential_dataflow::trace::BatchReader;
 
 use super::batch::ViewBatch;
 use super::lease::lock;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// One ring per (view, shard).
 pub(super) struct Recent {

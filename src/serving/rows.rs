@@ -7,10 +7,10 @@ use super::batch::ViewBatch;
 use super::page::{Cursor, Filling, Page};
 use super::snapshot::Snapshot;
 use super::state::State;
-use crate::error::Result;
-use crate::limits::SCAN_CHUNK_ROWS;
-use crate::row::ByteRange;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::limits::SCAN_CHUNK_ROWS;
+use diptych_base::time::Epoch;
+use diptych_row::ByteRange;
 
 /// One row of a view.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

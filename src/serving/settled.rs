@@ -7,8 +7,8 @@
 //!
 //! A reader at an epoch inside the batch still looks at every value of the key.
 
-use crate::limits::SETTLED_VALUES_MIN;
-use crate::time::Epoch;
+use diptych_base::limits::SETTLED_VALUES_MIN;
+use diptych_base::time::Epoch;
 
 use super::batch::Inner;
 
@@ -62,7 +62,6 @@ impl Settled {
     }
 
     /// The first time behind all updates.
-    #[cfg(feature = "sql")]
     pub(super) fn times_upper(&self) -> Epoch {
         self.times_upper
     }

@@ -16,10 +16,10 @@ use super::page::{Cursor, Page};
 use super::route::{hash_key, shard_of_hash};
 use super::rows::{Rows, read_page};
 use super::state::State;
-use crate::error::{Error, Kind, Result};
-use crate::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
-use crate::row::{ByteRange, ViewInfo};
-use crate::time::{Branch, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
+use diptych_base::time::{Branch, Epoch};
+use diptych_row::{ByteRange, ViewInfo};
 
 /// Which epoch to read at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +81,13 @@ impl Snapshot {
 
     /// It was asked for by a time, and the clock of the log had jumped: an epoch before this one,
     /// if there is one, has a later clock than that time.
-    pub(crate) fn among_jumps(mut self, jumped: Option<Epoch>) -> Snapshot {
+    pub fn among_jumps(mut self, jumped: Option<Epoch>) -> Snapshot {
         self.jumped = jumped;
         self
     }
 
     /// The first epoch before this one whose clock is later than the time that was asked for.
-    pub(crate) fn jumped(&self) -> Option<Epoch> {
+    pub fn jumped(&self) -> Option<Epoch> {
         self.jumped
     }
 
@@ -169,7 +169,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// When it has expired already.
-    pub(crate) fn hold(&self) -> Result<()> {
+    pub fn hold(&self) -> Result<()> {
         self.lease.spare();
         self.keep()
     }

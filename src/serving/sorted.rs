@@ -5,7 +5,7 @@ use differential_dataflow::trace::{Builder, Description};
 use timely::progress::Antichain;
 
 use super::batch::{ViewBatch, ViewBuilder, ViewUpdate};
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// Rows that are handed to the builder at once: few enough to stay in the processor's cache.
 const CHUNK_ROWS: usize = 512;

@@ -8,7 +8,7 @@ use super::batch::ViewBatch;
 use super::digest::Digest;
 use super::past;
 use super::stored::Stored;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// All views of a dataflow at one moment. Readers hold it by `Arc`; writers publish a new one.
 #[derive(Clone)]
@@ -82,7 +82,6 @@ impl State {
         digest
     }
 
-    #[cfg(feature = "sql")]
     /// The batches of each shard of a view that hold times below `upper`, oldest first.
     pub(super) fn batches_by_shard(&self, view: usize, upper: Epoch) -> Vec<Vec<ViewBatch>> {
         let wanted = |batch: &&ViewBatch| batch.lower_epoch() < upper && !batch.is_empty();

@@ -6,7 +6,7 @@ use differential_dataflow::trace::BatchReader;
 
 use super::batch::ViewBatch;
 use super::index::Index;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// The size of one view in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

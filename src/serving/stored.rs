@@ -13,10 +13,10 @@ use super::digest::Digest;
 use super::index::{Index, IndexOptions};
 use super::page::{Cursor, Page};
 use super::state::{BatchList, State};
-use crate::error::Result;
-use crate::limits::SCAN_CHUNK_ROWS;
-use crate::row::{ByteRange, ViewInfo};
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::limits::SCAN_CHUNK_ROWS;
+use diptych_base::time::Epoch;
+use diptych_row::{ByteRange, ViewInfo};
 
 /// The rows of one view at one epoch, somewhere outside of memory.
 pub trait StoredView: Send + Sync {

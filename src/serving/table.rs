@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 
 use super::byte_rows::ByteRows;
 use super::route::hash_key;
-use crate::limits::BATCH_TABLE_KEYS_MIN;
+use diptych_base::limits::BATCH_TABLE_KEYS_MIN;
 
 /// Positions of keys, found by the key's hash.
 pub(super) struct KeyTable(HashTable<u32>);

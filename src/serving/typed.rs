@@ -1,8 +1,8 @@
 //! Typed reads: bytes become the user's keys and values again.
 
 use super::snapshot::Snapshot;
-use crate::error::Result;
-use crate::row::{ByteRange, Columns, decode, encode};
+use diptych_base::error::Result;
+use diptych_row::{ByteRange, Columns, decode, encode};
 
 impl Snapshot {
     /// The values of `key` in the view called `view`, each with its multiplicity.

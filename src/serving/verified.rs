@@ -15,8 +15,8 @@ use super::compare::{Compared, compare};
 use super::index::Index;
 use super::lease::lock;
 use super::snapshot::{Read, Snapshot};
-use crate::error::{Error, Kind, Result};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
 
 /// The verifications of one dataflow.
 #[derive(Default)]
@@ -123,8 +123,8 @@ impl Verified {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::{RowSchema, encode};
-    use crate::serving::{IndexOptions, Publish, ViewBatch, ViewInfo};
+    use crate::{IndexOptions, Publish, ViewBatch, ViewInfo};
+    use diptych_row::{RowSchema, encode};
 
     /// A view of `epochs` epochs with one more row in each, the last of which says `last`.
     fn index(epochs: Epoch, last: i64) -> Index {

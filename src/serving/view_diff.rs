@@ -2,9 +2,9 @@
 
 use super::rows::Row;
 use super::snapshot::Snapshot;
-use crate::error::{Error, Kind, Result};
-use crate::limits::SCAN_CHUNK_ROWS;
-use crate::row::ViewInfo;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::SCAN_CHUNK_ROWS;
+use diptych_row::ViewInfo;
 
 /// How one view differs.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +81,7 @@ pub fn view_diffs(old: &Snapshot, new: &Snapshot, samples: usize) -> Result<Vec<
 ///
 /// # Errors
 /// A conflict that names the first of them.
-pub(crate) fn same_columns(old: &[ViewInfo], new: &[ViewInfo]) -> Result<()> {
+pub fn same_columns(old: &[ViewInfo], new: &[ViewInfo]) -> Result<()> {
     for ViewInfo { name, schema: was } in old {
         let other = new.iter().find(|view| view.name == *name && view.schema != *was);
         if let Some(ViewInfo { schema: is, .. }) = other {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
-use crate::io::UserFile;
-use crate::limits::INGEST_QUOTED_CHARS;
+use diptych_base::error::{Error, Result};
+use diptych_base::io::UserFile;
+use diptych_base::limits::INGEST_QUOTED_CHARS;
 
 /// Why a record cannot be read.
 #[derive(Debug)]

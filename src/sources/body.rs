@@ -16,12 +16,12 @@ use super::file::{names, object, places, row};
 use super::lines::Window;
 use super::nested::Structs;
 use super::unknown::{OnUnknown, Unknown, Unmatched};
-use crate::error::{Error, Kind, Result};
-use crate::limits::APPEND_BYTES_MAX;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::APPEND_BYTES_MAX;
 
 /// How a body spells its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spelling {
+pub enum Spelling {
     /// One JSON object per line.
     Ndjson,
     /// Comma-separated values with a header line.
@@ -32,9 +32,11 @@ pub(crate) enum Spelling {
 
 /// Records, and how they and the columns of their stream differ.
 #[derive(Debug)]
-pub(crate) struct Parsed {
-    pub(crate) rows: RecordBatch,
-    pub(crate) unmatched: Unmatched,
+pub struct Parsed {
+    /// The records as rows of the stream.
+    pub rows: RecordBatch,
+    /// Columns that only one of both has.
+    pub unmatched: Unmatched,
 }
 
 /// The records of `body`, which are events of `stream`.
@@ -42,7 +44,7 @@ pub(crate) struct Parsed {
 /// # Errors
 /// When one is no record of `schema`: names its line (from 1), its column, and its text. When there
 /// is none.
-pub(crate) fn parse(
+pub fn parse(
     body: &Bytes,
     spelling: Spelling,
     stream: &str,
@@ -254,10 +256,10 @@ pub(super) fn malformed(error: serde_json::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataflows::Transfer;
-    use crate::event::Event as _;
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
+    use dataflows::Transfer;
+    use diptych_event::Event as _;
 
     fn ids(body: &str, spelling: Spelling) -> Result<Vec<i64>> {
         let (schema, ignore) = (Transfer::schema(), OnUnknown::Ignore);

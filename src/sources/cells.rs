@@ -19,8 +19,8 @@ use std::sync::Arc;
 use super::bad::Bad;
 use super::nested::{Lists, Structs};
 use super::unknown::Unmatched;
-use crate::error::{Error, Kind, Result};
-use crate::event::{Date, Timestamp, UNIT_KEY, Unit, VARIANTS_KEY, is_number, parse_decimal};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_event::{Date, Timestamp, UNIT_KEY, Unit, VARIANTS_KEY, is_number, parse_decimal};
 
 /// Collects the values of one column.
 ///

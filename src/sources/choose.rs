@@ -4,9 +4,9 @@ use arrow_array::{Array, BooleanArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use super::conditions::Conditions;
-use crate::error::{Error, Kind, Result};
-use crate::log::{Chunk, Found, Reader};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
+use diptych_log::{Chunk, Found, Reader};
 
 /// The events of `stream` in which all conditions hold, of one epoch or of all,
 /// that still stand.
@@ -14,7 +14,7 @@ use crate::time::Epoch;
 /// # Errors
 /// Wrong input (an unknown field, a value that its column cannot hold, no condition at all);
 /// missing when there is no such stream, epoch or event.
-pub(crate) fn choose(
+pub fn choose(
     reader: &Reader,
     stream: &str,
     conditions: &Conditions,
@@ -54,7 +54,7 @@ pub(crate) fn choose(
 ///
 /// # Errors
 /// When a value has no text.
-pub(crate) fn texts(chunk: &Chunk, rows: usize) -> Result<Vec<Vec<Option<String>>>> {
+pub fn texts(chunk: &Chunk, rows: usize) -> Result<Vec<Vec<Option<String>>>> {
     let options = FormatOptions::default();
     let unshown = |error| Error::new(Kind::Input, format!("an event has no text: {error}"));
     let shown = |column| ArrayFormatter::try_new(column, &options).map_err(unshown);
@@ -76,7 +76,7 @@ mod tests {
     use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 
     use super::*;
-    use crate::log::StreamInfo;
+    use diptych_log::StreamInfo;
 
     #[test]
     fn values_are_read_as_files_are() {

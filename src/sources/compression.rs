@@ -4,8 +4,8 @@ use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use crate::error::{Error, Kind, Result};
-use crate::limits::INGEST_ZSTD_WINDOW_LOG_MAX;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::INGEST_ZSTD_WINDOW_LOG_MAX;
 
 /// Bytes from the beginning that tell every form there is.
 pub(super) const TELLING: usize = 16;

@@ -14,9 +14,9 @@ use serde::de::IgnoredAny;
 
 use super::cells::writer;
 use super::same::equal;
-use crate::error::{Error, Kind, Result};
-use crate::event::ReadAs;
-use crate::log::{Chooser, StreamInfo};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_event::ReadAs;
+use diptych_log::{Chooser, StreamInfo};
 
 /// Conditions on the fields of events, all of which must hold.
 #[derive(Clone, Debug)]
@@ -123,14 +123,14 @@ impl Conditions {
     ///
     /// # Errors
     /// When one is no `FIELD=VALUE` or `FIELD:=JSON`.
-    pub(crate) fn each<S: AsRef<str>>(texts: &[S]) -> Result<Conditions> {
+    pub fn each<S: AsRef<str>>(texts: &[S]) -> Result<Conditions> {
         let all = texts.iter().map(|text| Condition::parse(text.as_ref()));
         Ok(Conditions { all: all.collect::<Result<_>>()?, readers: Vec::new() })
     }
 
     /// The same on events as these types see them, too.
     #[must_use]
-    pub(crate) fn seen_by(mut self, readers: impl IntoIterator<Item = ReadAs>) -> Conditions {
+    pub fn seen_by(mut self, readers: impl IntoIterator<Item = ReadAs>) -> Conditions {
         for reader in readers {
             if self.readers.iter().all(|known| known.schema != reader.schema) {
                 self.readers.push(reader);

@@ -4,7 +4,7 @@ use csv_core::ReadRecordResult;
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::lines::Window;
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// A CSV file as records.
 ///
@@ -25,9 +25,9 @@ pub(crate) struct CsvFile {
 /// One record.
 pub(crate) struct CsvRecord<'a> {
     /// The line it starts in.
-    pub(crate) line: u64,
+    pub line: u64,
     /// Its text, without the line end.
-    pub(crate) raw: &'a [u8],
+    pub raw: &'a [u8],
     cells: &'a [u8],
     ends: &'a [usize],
     /// Whether it ends in a carriage return that no line feed follows.

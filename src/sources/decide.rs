@@ -4,7 +4,7 @@ use super::known::{Known, LeftOut, Past, past};
 use super::options::OnKnown;
 use super::prefixes::Seen;
 use super::sink::AppendTo;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// How a file is appended.
 pub(super) struct Decision {

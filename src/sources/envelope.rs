@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::body::{Parsed, Records, each_line, items, malformed, no_records, without_mark};
 use super::unknown::OnUnknown;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// The records of `body` by stream, in the order of the streams' names; `find` gives the columns of
 /// a stream. Each stream has at least one.
@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 /// # Errors
 /// When one is no record, of a stream that is not found, or given beside another member of its
 /// stream; when there is none. Names the line and the stream.
-pub(crate) fn parse_streams(
+pub fn parse_streams(
     body: &[u8],
     lines: bool,
     on_unknown: OnUnknown,
@@ -127,8 +127,8 @@ impl<'de, F: Fn(&str) -> Result<SchemaRef>> Visitor<'de> for Members<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataflows::{Edge, Line};
-    use crate::event::Event as _;
+    use dataflows::{Edge, Line};
+    use diptych_event::Event as _;
 
     fn read(body: &str, lines: bool) -> Result<Vec<(String, usize)>> {
         let find = |stream: &str| match stream {

@@ -14,8 +14,8 @@ use super::nested::Structs;
 use super::open::Source;
 use super::options::Format;
 use super::prefixes::{Prefixes, Seen};
-use crate::error::{Error, Kind, Result};
-use crate::limits::{INGEST_CHUNK_BYTES, INGEST_CHUNK_RECORDS};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{INGEST_CHUNK_BYTES, INGEST_CHUNK_RECORDS};
 
 /// The digest of a chunk's text.
 pub(crate) type ChunkDigest = [u8; 32];
@@ -25,11 +25,11 @@ pub(crate) type OnBad<'a> = &'a mut dyn FnMut(u64, Bad, &[u8]) -> Result<()>;
 
 /// A chunk that was read; its good records are in the [`Reading`].
 pub(crate) struct ChunkRead {
-    pub(crate) digest: ChunkDigest,
-    pub(crate) good: u64,
-    pub(crate) bad: u64,
+    pub digest: ChunkDigest,
+    pub good: u64,
+    pub bad: u64,
     /// Records that are not to be appended.
-    pub(crate) left_out: u64,
+    pub left_out: u64,
 }
 
 impl ChunkRead {
@@ -47,9 +47,9 @@ pub(crate) struct Reading {
     rows: Structs,
     schema: SchemaRef,
     /// Header columns the stream does not have.
-    pub(crate) ignored: Vec<String>,
+    pub ignored: Vec<String>,
     /// Optional columns the header does not have.
-    pub(crate) absent: Vec<String>,
+    pub absent: Vec<String>,
     header: Vec<u8>,
     bytes: Rc<Cell<u64>>,
     prefixes: Prefixes,

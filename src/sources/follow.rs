@@ -11,8 +11,8 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 use super::bad::shortened;
 use super::lines::{Lines, Window};
 use super::nested::Structs;
-use crate::error::{Error, Kind, Result};
-use crate::limits::{FOLLOW_RECORDS_MAX, FOLLOW_WAIT};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{FOLLOW_RECORDS_MAX, FOLLOW_WAIT};
 
 /// How often the caller's wish to stop is looked at while nothing comes.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -25,7 +25,7 @@ type Line = Result<(u64, Vec<u8>)>;
 ///
 /// What is no record is given to `bad`, as an error that names `name` and the line: the next line
 /// is read when `bad` returns, unless with an error, which ends it. So is a line of more than
-/// [`INGEST_RECORD_BYTES_MAX`](crate::limits::INGEST_RECORD_BYTES_MAX) bytes, which is passed over
+/// [`INGEST_RECORD_BYTES_MAX`](diptych_base::limits::INGEST_RECORD_BYTES_MAX) bytes, which is passed over
 /// without being kept.
 ///
 /// Unlike [`super::ingest`] this is not exactly once: whoever writes to the pipe again after a
@@ -143,8 +143,8 @@ fn record(rows: &mut Structs, number: u64, text: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataflows::Line as Event;
-    use crate::event::Event as _;
+    use dataflows::Line as Event;
+    use diptych_event::Event as _;
 
     /// The outcome, the texts that came, and the errors.
     fn followed(text: Vec<u8>, skip: bool) -> (Result<u64>, Vec<String>, Vec<String>) {
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn lines_behind_bad_ones_are_read() {
         let mut text = b"{\"text\":\"a\"}\nrotated\n\xff\n{}\n{\"text\":\"b\"}\n".to_vec();
-        text.resize(text.len() + 3 * crate::limits::INGEST_RECORD_BYTES_MAX, b'x');
+        text.resize(text.len() + 3 * diptych_base::limits::INGEST_RECORD_BYTES_MAX, b'x');
         text.extend(b"\n{\"text\":\"c\"}\n{\"text\":");
         let (outcome, texts, errors) = followed(text, true);
         assert_eq!((outcome.ok(), texts), (Some(3), vec!["a".into(), "b".into(), "c".into()]));

@@ -1,4 +1,4 @@
-//! The parsers of records, for [`crate::hostile`].
+//! The parsers of records, for [`diptych_base::hostile`].
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
 
 use super::{OnUnknown, Spelling, parse, parse_streams};
-use crate::hostile::Decoder;
+use diptych_base::hostile::Decoder;
 
 const CSV: &[u8] = b"text,n,at,ok\n\"to \"\"be\"\"\",-17,2026-01-02T03:04:05Z,true\n,,,\n";
 const NDJSON: &[u8] = b"{\"text\": \"to \\u00e9\", \"n\": 17, \"at\": \"2026-01-02T03:04:05Z\"}\n\
     {\"text\": null, \"list\": [1.5, null], \"inner\": {\"a\": {\"b\": 1}}}\n";
 
 /// Records in each spelling.
-pub(crate) fn hostile() -> Vec<Decoder> {
+pub fn hostile() -> Vec<Decoder> {
     let json = NDJSON.split(|byte| *byte == b'\n').next().unwrap_or_default().to_vec();
     vec![
         Decoder::new("records: CSV", vec![CSV.to_vec()], |bytes| run(bytes, Spelling::Csv)),

@@ -13,9 +13,9 @@ use super::open::Source;
 use super::options::{FileReport, IngestOptions, OnError, Phase, Progress, Report};
 use super::prefixes::Seen;
 use super::sink::AppendTo;
-use crate::error::{Error, Kind, Result};
-use crate::limits::INGEST_IN_FLIGHT;
-use crate::log::{Ack, Append};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::INGEST_IN_FLIGHT;
+use diptych_log::{Ack, Append};
 
 /// Puts `paths` (`-` is standard input), each a file of records of `schema`, into `stream` of
 /// `sink`, and returns when they are durable.

@@ -15,8 +15,8 @@ use std::path::Path;
 use super::positions::Positions;
 use super::prefixes::Seen;
 use super::sink::AppendTo;
-use crate::error::Result;
-use crate::limits::{KNOWN_FILES, KNOWN_NAME_BYTES, LABEL_BYTES_MAX};
+use diptych_base::error::Result;
+use diptych_base::limits::{KNOWN_FILES, KNOWN_NAME_BYTES, LABEL_BYTES_MAX};
 
 /// A file of which events were appended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +138,7 @@ impl Known {
         let text = |known: &Known| {
             serde_json::to_string(known).map_err(|error| {
                 let message = format!("a file that is ingested has no description: {error}");
-                crate::error::Error::new(crate::error::Kind::Input, message)
+                diptych_base::error::Error::new(diptych_base::error::Kind::Input, message)
             })
         };
         let mut whole = text(self)?;

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
 use std::io::Read;
 
-use crate::error::{Error, Kind, Result};
-use crate::limits::INGEST_RECORD_BYTES_MAX;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::INGEST_RECORD_BYTES_MAX;
 
 /// Bytes asked of the reader at once.
 const READ: usize = 256 << 10;

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use super::bad::{Bad, shortened};
 use super::cells::{Writer, writer, writer_within};
 use super::unknown::{OnUnknown, Unknown, Unmatched};
-use crate::error::Result;
-use crate::event::Unit;
+use diptych_base::error::Result;
+use diptych_event::Unit;
 
 /// Appends a JSON token to `writer`, where `null` stands for a missing value.
 fn push(writer: &mut dyn Writer, nullable: bool, token: &str) -> Result<(), Bad> {

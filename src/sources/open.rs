@@ -8,8 +8,8 @@ use std::rc::Rc;
 use super::compression::{Compression, TELLING, refuse_inner};
 use super::lines::{Window, unreadable};
 use super::options::Format;
-use crate::error::{Error, Kind, Result};
-use crate::io::{UserFile, unnamed_file};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{UserFile, unnamed_file};
 
 const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
@@ -18,9 +18,9 @@ pub(crate) struct Source {
     path: PathBuf,
     file: UserFile,
     /// Bytes of the file as it is.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// How it spells its records.
-    pub(crate) format: Format,
+    pub format: Format,
 }
 
 impl Source {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
 
 /// How a file spells its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::limits::KNOWN_POSITIONS_MAX;
+use diptych_base::limits::KNOWN_POSITIONS_MAX;
 
 /// Numbers of records of a file, ascending; or that there were too many to remember.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::file::ChunkDigest;
 use super::known::Known;
 use super::positions::Positions;
-use crate::limits::KNOWN_MENDED_MAX;
+use diptych_base::limits::KNOWN_MENDED_MAX;
 
 /// The digests that are being taken.
 pub(super) struct Prefixes {

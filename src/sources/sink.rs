@@ -1,7 +1,7 @@
 //! What a source appends to: the log, or a stand-in for it.
 
-use crate::error::Result;
-use crate::log::{Ack, Append, Writer};
+use diptych_base::error::Result;
+use diptych_log::{Ack, Append, Writer};
 
 /// Takes append requests, makes them durable, and applies those of one producer once.
 pub trait AppendTo {

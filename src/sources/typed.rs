@@ -1,15 +1,15 @@
 //! From values of a Rust type into the log.
 
-use crate::error::Result;
-use crate::event::{Append as _, Event};
-use crate::log::{Append, Writer};
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+use diptych_event::{Append as _, Event};
+use diptych_log::{Append, Writer};
 
 /// Appends `events` to `stream` and returns their epoch once they are durable. No events seal an
 /// empty epoch.
 ///
 /// # Errors
-/// When the writer refuses (see [`crate::log::Pending::wait`]); nothing was appended then, except
+/// When the writer refuses (see [`diptych_log::Pending::wait`]); nothing was appended then, except
 /// after a failed sync.
 pub fn append<E: Event>(writer: &Writer, stream: &str, events: &[E]) -> Result<Epoch> {
     let mut rows = E::Appender::default();

@@ -4,11 +4,11 @@
 //! refused.
 
 use super::bad::shortened;
-use crate::limits::UNKNOWN_NAMES_MAX;
+use diptych_base::limits::UNKNOWN_NAMES_MAX;
 
 /// What becomes of a record with a member that is no column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum OnUnknown {
+pub enum OnUnknown {
     /// It is read without the member, whose name is told.
     #[default]
     Ignore,
@@ -38,11 +38,11 @@ impl Unknown {
 
 /// How records and columns differ: paths of names, the first of each in their order.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Unmatched {
+pub struct Unmatched {
     /// Members that are no columns.
-    pub(crate) ignored: Vec<String>,
+    pub ignored: Vec<String>,
     /// Columns that no record gives.
-    pub(crate) absent: Vec<String>,
+    pub absent: Vec<String>,
 }
 
 impl Unmatched {

@@ -7,7 +7,7 @@ use std::thread::Thread;
 use crossbeam::channel::{Receiver, Sender, TryRecvError, unbounded};
 
 use super::worker::Command;
-use crate::limits;
+use diptych_base::limits;
 
 /// Where the driver puts what a worker is to do. Only one thread feeds it.
 #[derive(Clone)]

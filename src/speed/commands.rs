@@ -9,8 +9,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Broadcast;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
+use diptych_engine::Broadcast;
 
 /// What one worker tells all.
 #[derive(Clone, Debug, Serialize, Deserialize)]

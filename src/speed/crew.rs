@@ -15,11 +15,11 @@ use super::driver::{Driver, Tail};
 use super::dump::{Dump, Dumping, Write};
 use super::live::{LiveDataflow, Start};
 use super::worker::{Command, Inbox, LiveLane, LiveWorker};
-use crate::engine::{Cluster, Lane, Profile, abort_on_panic, agree, ended_by, watch, worker_of};
-use crate::error::{Error, Kind, Result};
-use crate::limits;
-use crate::log::Reader;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
+use diptych_engine::{Cluster, Lane, Profile, abort_on_panic, agree, ended_by, watch, worker_of};
+use diptych_log::Reader;
 
 /// The workers of one computation. Dropping it stops them.
 pub(super) struct Crew {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::channel::Outbox;
 use super::worker::Command;
-use crate::error::Result;
-use crate::limits;
-use crate::log::{Follower, Heard, Reader, Sealed};
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::limits;
+use diptych_base::time::Epoch;
+use diptych_log::{Follower, Heard, Reader, Sealed};
 
 /// Where epochs come from when the log has been read to its end.
-pub(crate) enum Tail {
+pub enum Tail {
     /// From the writer in this process, right after its sync.
     Writer(Follower),
     /// Another process writes: look at the directory.
@@ -28,7 +28,7 @@ type Subscribe = Box<dyn Fn() -> Option<Follower> + Send + Sync>;
 
 /// A writer that this process does not have yet, or not for ever. When it closes, the directory is
 /// followed again.
-pub(crate) struct Join {
+pub struct Join {
     /// How often it was said that a writer is there.
     let_in: AtomicU64,
     subscribe: Subscribe,
@@ -36,12 +36,12 @@ pub(crate) struct Join {
 
 impl Join {
     /// Not let in yet.
-    pub(crate) fn new(subscribe: impl Fn() -> Option<Follower> + Send + Sync + 'static) -> Join {
+    pub fn new(subscribe: impl Fn() -> Option<Follower> + Send + Sync + 'static) -> Join {
         Join { let_in: AtomicU64::new(0), subscribe: Box::new(subscribe) }
     }
 
     /// From now on epochs come from the writer, until it closes.
-    pub(crate) fn let_in(&self) {
+    pub fn let_in(&self) {
         self.let_in.fetch_add(1, Ordering::Release);
     }
 }

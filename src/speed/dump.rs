@@ -6,8 +6,8 @@ use std::time::Instant;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::crew::lost_worker;
-use crate::engine::Installed;
-use crate::error::Result;
+use diptych_base::error::Result;
+use diptych_engine::Installed;
 
 /// Called with the index of a worker and the dataflow there.
 pub(crate) type Write = Box<dyn Fn(usize, &mut Installed) -> Result<()> + Send + Sync>;
@@ -22,7 +22,7 @@ pub(crate) struct Dump {
 }
 
 /// Accumulations that are being written, or will be when the workers get to it.
-pub(crate) struct Dumping {
+pub struct Dumping {
     outcomes: Receiver<Result<()>>,
     gate: Arc<Mutex<Gate>>,
     workers: usize,
@@ -56,7 +56,7 @@ impl Dumping {
     /// it is in an epoch still: what others wrote is of no use then.
     ///
     /// Errors when a worker cannot write.
-    pub(crate) fn finish(self, deadline: Instant) -> Result<bool> {
+    pub fn finish(self, deadline: Instant) -> Result<bool> {
         for _ in 0..self.workers {
             match self.outcomes.recv_deadline(deadline) {
                 Ok(outcome) => outcome?,

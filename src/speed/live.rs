@@ -11,17 +11,17 @@ use super::crew::Crew;
 use super::driver::Tail;
 use super::dump::{Dumping, Write};
 use super::status::LaneStatus;
-use crate::dataflow::{Definition, StreamInfo};
-use crate::engine::{Blocks, Cluster, History, Profile, Progress, history};
-use crate::error::Result;
-use crate::limits::WORKERS_GRACE;
-use crate::log::Reader;
-use crate::serving::Publish;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::limits::WORKERS_GRACE;
+use diptych_base::time::Epoch;
+use diptych_dataflow::{Definition, StreamInfo};
+use diptych_engine::{Blocks, Cluster, History, Profile, Progress, history};
+use diptych_log::Reader;
+use diptych_serving::Publish;
 
 /// How a dataflow gets to its boundary.
 #[derive(Clone)]
-pub(crate) enum Start {
+pub enum Start {
     /// Feed the log's history in place, up to this frontier.
     History(Epoch),
     /// Load accumulations at this frontier; the function gives a worker its share of the blocks.
@@ -33,21 +33,27 @@ pub(crate) enum Start {
 
 /// One dataflow to keep live.
 #[derive(Clone)]
-pub(crate) struct LiveDataflow {
-    pub(crate) definition: Definition,
+pub struct LiveDataflow {
+    /// The dataflow to run.
+    pub definition: Definition,
     /// Name, version and fingerprint.
-    pub(crate) plan: String,
-    pub(crate) streams: Vec<StreamInfo>,
-    pub(crate) publisher: Arc<dyn Publish>,
-    pub(crate) start: Start,
+    pub plan: String,
+    /// The streams that it reads.
+    pub streams: Vec<StreamInfo>,
+    /// Where its updates go.
+    pub publisher: Arc<dyn Publish>,
+    /// Where it begins.
+    pub start: Start,
     /// The digest of the batch view it starts from; empty without one.
-    pub(crate) base: String,
-    pub(crate) status: Arc<LaneStatus>,
-    pub(crate) progress: Arc<Progress>,
+    pub base: String,
+    /// How it does.
+    pub status: Arc<LaneStatus>,
+    /// How far its history is fed.
+    pub progress: Arc<Progress>,
 }
 
 /// The running speed layer. Dropping it stops it.
-pub(crate) struct Live {
+pub struct Live {
     /// One for each dataflow; in several processes one for all.
     crews: Vec<Crew>,
     profile: Option<Arc<Profile>>,
@@ -55,7 +61,7 @@ pub(crate) struct Live {
 
 impl Start {
     /// Where batch ends and speed begins.
-    pub(crate) fn boundary(&self) -> Epoch {
+    pub fn boundary(&self) -> Epoch {
         match self {
             Start::History(boundary)
             | Start::Restore(boundary, _)
@@ -86,7 +92,7 @@ impl Live {
     /// `tail` gives; what their operators do is kept in `profile`, if there is one.
     ///
     /// Errors when the cluster cannot be formed or a dataflow does not compile.
-    pub(crate) fn start(
+    pub fn start(
         cluster: &Cluster,
         dataflows: Vec<LiveDataflow>,
         reader: &Arc<Reader>,
@@ -106,17 +112,17 @@ impl Live {
     /// fed is published only as far as the index says; the rest is in the log.
     ///
     /// Errors when the log could not be read on the way.
-    pub(crate) fn stop(mut self, deadline: Instant) -> Result<()> {
+    pub fn stop(mut self, deadline: Instant) -> Result<()> {
         self.halt(deadline)
     }
 
     /// Errors when feeding has ended because the log could not be read.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         self.crews.iter().try_for_each(Crew::check)
     }
 
     /// Waits until process 0 stops the workers of this one.
-    pub(crate) fn wait(mut self) -> Result<()> {
+    pub fn wait(mut self) -> Result<()> {
         self.crews.drain(..).try_for_each(Crew::wait)
     }
 
@@ -124,26 +130,26 @@ impl Live {
     /// those.
     ///
     /// Errors when the log could not be read on the way.
-    pub(crate) fn end_feeding(&mut self) -> Result<()> {
+    pub fn end_feeding(&mut self) -> Result<()> {
         let ended = self.crews.iter_mut().map(Crew::end_feeding);
         ended.fold(Ok(()), Result::and)
     }
 
     /// What the operators of the dataflows do, if it was to be known.
-    pub(crate) fn profile(&self) -> Option<&Arc<Profile>> {
+    pub fn profile(&self) -> Option<&Arc<Profile>> {
         self.profile.as_ref()
     }
 
     /// Every epoch below has been given to every worker of the dataflow with that number, unless it
     /// is below its boundary. In a process alone.
-    pub(crate) fn fed(&self, dataflow: usize) -> Epoch {
+    pub fn fed(&self, dataflow: usize) -> Epoch {
         self.crews[dataflow].fed()
     }
 
     /// Has every worker of the dataflow with that number write its share of all accumulations, as
     /// they are when all that was fed is published. Only after [`Live::end_feeding`], and in a
     /// process alone.
-    pub(crate) fn dump(&self, dataflow: usize, write: Write) -> Dumping {
+    pub fn dump(&self, dataflow: usize, write: Write) -> Dumping {
         self.crews[dataflow].dump(write)
     }
 

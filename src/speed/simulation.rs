@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use super::channel::channel;
 use super::worker::{Command, Inbox, LiveLane, LiveWorker};
-use crate::dataflow::Definition;
-use crate::engine::{Gather, Lane, history};
-use crate::log::Reader;
-use crate::serving::{Digest, Index, IndexOptions, Publish, Read, ViewBatch};
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
+use diptych_dataflow::Definition;
+use diptych_engine::{Gather, Lane, history};
+use diptych_log::Reader;
+use diptych_serving::{Digest, Index, IndexOptions, Publish, Read, ViewBatch};
 
 /// Who holds the right to act.
 #[derive(Default)]
@@ -185,10 +185,10 @@ fn digests(index: &Index, epoch: Epoch) -> Vec<Digest> {
 
 mod tests {
     use super::*;
-    use crate::dataflows::{Transfer, Tweet, bank, tweets};
-    use crate::event::{Event, Timestamp};
-    use crate::sources::append;
-    use crate::system::System;
+    use dataflows::{Transfer, Tweet, bank, tweets};
+    use diptych_event::{Event, Timestamp};
+    use diptych_sources::append;
+    use diptych_system::System;
 
     /// Seeds per run; `DIPTYCH_SEEDS` asks for more.
     fn seeds() -> u64 {

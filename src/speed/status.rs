@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::error::{Error, Kind};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind};
+use diptych_base::time::Epoch;
 
 /// The fate of one dataflow: running, or failed with a reason.
 #[derive(Default)]
-pub(crate) struct LaneStatus {
+pub struct LaneStatus {
     failed: AtomicBool,
     reason: Mutex<Option<(Kind, String)>>,
     late: AtomicU64,
@@ -17,15 +17,15 @@ pub(crate) struct LaneStatus {
 
 /// Why a dataflow stands still at an epoch until it has been recomputed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Held {
+pub struct Held {
     /// The epoch that it cannot apply: readers stay at the one before.
-    pub(crate) epoch: Epoch,
+    pub epoch: Epoch,
     /// The accumulation that has no inverse.
-    pub(crate) accumulation: String,
+    pub accumulation: String,
     /// Why the events were taken back.
-    pub(crate) because: String,
+    pub because: String,
     /// How many these are.
-    pub(crate) events: usize,
+    pub events: usize,
 }
 
 impl std::fmt::Display for Held {
@@ -42,51 +42,51 @@ impl std::fmt::Display for Held {
 
 impl LaneStatus {
     /// Records why the dataflow stops; the first reason stays.
-    pub(crate) fn fail(&self, error: &Error) {
+    pub fn fail(&self, error: &Error) {
         let reason = (error.kind(), error.to_string());
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
         self.failed.store(true, Ordering::Release);
     }
 
     /// The dataflow cannot apply an epoch; it stands still there. The first reason stays.
-    pub(crate) fn hold(&self, held: Held) {
+    pub fn hold(&self, held: Held) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(held);
     }
 
     /// What it cannot apply, if it stands still.
-    pub(crate) fn held(&self) -> Option<Held> {
+    pub fn held(&self) -> Option<Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether it has failed or stands still.
-    pub(crate) fn stands(&self) -> bool {
+    pub fn stands(&self) -> bool {
         self.has_failed() || self.held().is_some()
     }
 
     /// Another version serves: the workers drop the dataflow, which has not failed.
-    pub(crate) fn retire(&self) {
+    pub fn retire(&self) {
         self.failed.store(true, Ordering::Release);
     }
 
     /// Whether workers must drop the dataflow.
-    pub(crate) fn has_failed(&self) -> bool {
+    pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
 
     /// Counts events that were older than what was kept when they came.
-    pub(crate) fn add_late(&self, events: u64) {
+    pub fn add_late(&self, events: u64) {
         if events > 0 {
             self.late.fetch_add(events, Ordering::Relaxed);
         }
     }
 
     /// Events, since the start, that were older than what was kept when they came.
-    pub(crate) fn late(&self) -> u64 {
+    pub fn late(&self) -> u64 {
         self.late.load(Ordering::Relaxed)
     }
 
     /// Why it stopped, if it did.
-    pub(crate) fn error(&self) -> Option<Error> {
+    pub fn error(&self) -> Option<Error> {
         let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         reason.clone().map(|(kind, message)| Error::new(kind, message))
     }

@@ -12,11 +12,11 @@ use super::channel::Incoming;
 use super::commands::{Commands, Message};
 use super::dump::Dump;
 use super::status::{Held, LaneStatus};
-use crate::engine::{Lane, share};
-use crate::error::{Error, Kind, Result};
-use crate::limits;
-use crate::log::{Clocks, Reader, Retraction, Sealed};
-use crate::time::{At, Branch, Branches, Epoch};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::time::{At, Branch, Branches, Epoch};
+use diptych_engine::{Lane, share};
+use diptych_log::{Clocks, Reader, Retraction, Sealed};
 
 /// What the driver tells a worker of its own process.
 pub(super) enum Command {

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::System;
-use crate::batch_view::{Identity, lineage_in_force, set_lineage};
-use crate::dataflow::Definition;
-use crate::error::{Error, Kind, Result};
-use crate::io::{RealDisk, RealRandom};
-use crate::log::inspect;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{RealDisk, RealRandom};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{Identity, lineage_in_force, set_lineage};
+use diptych_dataflow::Definition;
+use diptych_log::inspect;
 
 /// What a backup, or what was restored from one, holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

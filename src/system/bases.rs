@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::served::Entry;
-use crate::batch_view::BatchView;
-use crate::dataflow::Description;
-use crate::engine::{Blocks, Feed, History};
-use crate::error::Result;
+use diptych_base::error::Result;
+use diptych_batch_view::BatchView;
+use diptych_dataflow::Description;
+use diptych_engine::{Blocks, Feed, History};
 
 /// Bases that workers may wait for. If they do not come, by an error or a panic, nobody waits.
 pub(super) struct Expected<'e>(&'e [Entry]);

@@ -7,14 +7,14 @@
 use super::checkpoint::{remove_old, remove_unfinished};
 use super::options::Source;
 use super::{BatchOptions, Boundary, ServeOptions, System, identity};
-use crate::batch_view::BatchView;
-use crate::dataflow::Definition;
-use crate::engine::Cluster;
-use crate::error::Result;
-use crate::limits::{
+use diptych_base::error::Result;
+use diptych_base::limits::{
     CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX, REPLAYED_STATE_BYTES,
 };
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
+use diptych_batch_view::BatchView;
+use diptych_dataflow::Definition;
+use diptych_engine::Cluster;
 
 impl System {
     /// Leaves a newer batch view, if that is cheaper than what it saves a start at `end`.
@@ -71,8 +71,8 @@ impl System {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataflows::{Line, word_count};
-    use crate::serving::Read;
+    use dataflows::{Line, word_count};
+    use diptych_serving::Read;
 
     const EPOCHS: u64 = REPLAYED_EPOCHS_MAX + 20;
 
@@ -82,7 +82,8 @@ mod tests {
         let writer = system.writer().expect("the log");
         for epoch in 0..EPOCHS {
             let text = if epoch + 2_000 == EPOCHS { text } else { "to be" };
-            crate::append(&writer, "lines", &[Line { text: text.into() }]).expect("appended");
+            diptych_sources::append(&writer, "lines", &[Line { text: text.into() }])
+                .expect("appended");
             if epoch == 9 {
                 system.batch(flow, &BatchOptions::default()).expect("a batch view");
             }
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn an_event_that_cannot_be_borne_leaves_what_is_before_it() {
-        let flow = Definition::new("word_count", |df: &mut crate::Dataflow| {
+        let flow = Definition::new("word_count", |df: &mut diptych_dataflow::Dataflow| {
             let lines = df.events::<Line>("lines").map(|line| {
                 assert!(line.text != "not", "planted");
                 line.text.to_owned()

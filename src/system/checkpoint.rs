@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use super::served::Entry;
 use super::{Served, System, identity, meta};
-use crate::batch_view::{BatchView, BatchViewWriter, remove_before};
-use crate::dataflow::Description;
-use crate::engine::Installed;
-use crate::error::{Error, Kind, Result};
-use crate::limits::{BATCH_VIEWS_KEPT, WORKERS_GRACE};
-use crate::serving::{Index, Read};
-use crate::speed::Dumping;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{BATCH_VIEWS_KEPT, WORKERS_GRACE};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{BatchView, BatchViewWriter, remove_before};
+use diptych_dataflow::Description;
+use diptych_engine::Installed;
+use diptych_serving::{Index, Read};
+use diptych_speed::Dumping;
 
 /// How long published epochs may take to reach the index once every worker has passed them.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn no_worker_holds_what_it_has_written() {
         let system = System::in_memory();
-        system.writer().and_then(crate::log::Writer::close).expect("an empty log");
-        let flow = crate::dataflows::all().into_iter().find(|flow| flow.name() == "bank");
+        system.writer().and_then(diptych_log::Writer::close).expect("an empty log");
+        let flow = dataflows::all().into_iter().find(|flow| flow.name() == "bank");
         let options = ServeOptions::default().cluster(Cluster::local(2));
         let mut served = system.serve(&[flow.expect("built in")], options).expect("served");
         served.live.end_feeding().expect("fed");

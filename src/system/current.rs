@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Served;
-use crate::dataflow::{Definition, Description};
-use crate::engine::Profile;
-use crate::error::{Error, Kind, Result};
-use crate::serving::{Index, Serving};
-use crate::speed::LaneStatus;
-use crate::system::control::{Turn, Turns};
+use crate::control::{Turn, Turns};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::Profile;
+use diptych_serving::{Index, Serving};
+use diptych_speed::LaneStatus;
 
 /// The dataflows that are served, in the order in which they came.
 #[derive(Default)]

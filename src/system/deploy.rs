@@ -18,17 +18,17 @@ use super::checkpoint::remove_old;
 use super::current::{Current, Running};
 use super::deployable::check;
 use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
-use crate::batch_view::{Home, lineage_in_force, set_lineage};
-use crate::dataflow::{Definition, Description};
-use crate::engine::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::io::beside;
-use crate::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
-use crate::log::Writer;
-use crate::serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
-use crate::speed::Held;
-use crate::system::control::{Deployed, Stream, Turn};
-use crate::time::Epoch;
+use crate::control::{Deployed, Stream, Turn};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::beside;
+use diptych_base::limits::{CUTOVER_BEHIND, CUTOVER_HOLD, CUTOVER_PATIENCE, DEPLOY_CATCH_UP};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{Home, lineage_in_force, set_lineage};
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::Cluster;
+use diptych_log::Writer;
+use diptych_serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
+use diptych_speed::Held;
 
 /// How a version is deployed.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ impl System {
     /// frontier. Readers of [`Served::serving`] go on all the while.
     ///
     /// ```
-    /// use diptych::dataflows::{Line, word_count};
+    /// use dataflows::{Line, word_count};
     /// use diptych::serving::Read;
     /// use diptych::{Dataflow, Definition, DeployOptions, ServeOptions, System, append};
     ///

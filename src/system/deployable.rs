@@ -2,9 +2,9 @@
 
 use super::current::Running;
 use super::deploy::DeployOptions;
-use crate::dataflow::Description;
-use crate::error::{Error, Kind, Result};
-use crate::serving::same_columns;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_dataflow::Description;
+use diptych_serving::same_columns;
 
 /// Refuses what could not serve in the place of `before`, beside all that is `running`.
 pub(super) fn check(

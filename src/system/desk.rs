@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use crate::error::{Error, Kind, Result};
-use crate::limits::{REBUILD_LOOK, REBUILDS_WAITING_MAX};
-use crate::system::control::Rebuild;
+use crate::control::Rebuild;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{REBUILD_LOOK, REBUILDS_WAITING_MAX};
 
 /// The queue of those who ask.
 pub(super) struct Desk {

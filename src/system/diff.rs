@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use super::System;
-use crate::batch_view::{BatchView, Identity};
-use crate::error::{Error, Kind, Result};
-use crate::serving::{Index, IndexOptions, Read, Snapshot, ViewDiff, view_diffs};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{BatchView, Identity};
+use diptych_serving::{Index, IndexOptions, Read, Snapshot, ViewDiff, view_diffs};
 
 impl System {
     /// The batch view of a dataflow's version at `boundary`.

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use super::diff::index_of;
 use super::{BatchOptions, System, identity};
-use crate::batch_view::{Home, Identity, Stated, homes};
-use crate::dataflow::{Definition, Description};
-use crate::engine::Cluster;
-use crate::error::{Error, Result};
-use crate::io::{Lock, RealClock, RealRandom};
-use crate::log::{self, Chooser, Erased, Reader};
-use crate::serving::{Digest, Index, Read, Rewritten, Snapshot, ViewDiff, view_diffs};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Result};
+use diptych_base::io::{Lock, RealClock, RealRandom};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{Home, Identity, Stated, homes};
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::Cluster;
+use diptych_log::{self as log, Chooser, Erased, Reader};
+use diptych_serving::{Digest, Index, Read, Rewritten, Snapshot, ViewDiff, view_diffs};
 
 /// Which events are to be erased, and what is recomputed.
 pub struct EraseOptions<'a> {

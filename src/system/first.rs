@@ -29,14 +29,14 @@ use super::erase::rewritten;
 use super::fits::{check_log, check_types};
 use super::served::Entry;
 use super::{ServeOptions, System, identity};
-use crate::batch_view::{BatchView, lineage_in_force};
-use crate::dataflow::{Definition, Description};
-use crate::engine::Cluster;
-use crate::error::{Error, Result};
-use crate::log::{Reader, Writer};
-use crate::serving::{Index, IndexOptions, Serving, StoredView};
-use crate::speed::LaneStatus;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Result};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{BatchView, lineage_in_force};
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::Cluster;
+use diptych_log::{Reader, Writer};
+use diptych_serving::{Index, IndexOptions, Serving, StoredView};
+use diptych_speed::LaneStatus;
 
 /// How often it is looked whether readers can be moved over, when that takes longer.
 const LOOK: Duration = Duration::from_millis(20);
@@ -60,7 +60,7 @@ impl System {
     /// complete. Why that is so is told by [`System::serve`].
     ///
     /// ```
-    /// use diptych::dataflows::{Line, word_count};
+    /// use dataflows::{Line, word_count};
     /// use diptych::serving::Read;
     /// use diptych::{BatchOptions, Definition, ServeOptions, System, append};
     ///

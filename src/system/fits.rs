@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{System, identity};
-use crate::batch_view::{BatchView, remove_these};
-use crate::dataflow::Description;
-use crate::error::{Error, Kind, Result};
-use crate::event::Timestamp;
-use crate::log::Reader;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{BatchView, remove_these};
+use diptych_dataflow::Description;
+use diptych_event::Timestamp;
+use diptych_log::Reader;
 
 /// Refuses a batch view whose accumulations are not of the function's types.
 pub(super) fn check_types(description: &Description, view: &BatchView) -> Result<()> {
@@ -156,7 +156,7 @@ impl System {
     }
 
     /// Is the batch view of this log's history?
-    pub(crate) fn is_of(view: &BatchView, reader: &Reader) -> bool {
+    pub fn is_of(view: &BatchView, reader: &Reader) -> bool {
         check_log(view, reader).is_ok()
     }
 }

@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 use super::current::Current;
 use super::deploy::{Candidate, DeployOptions};
 use super::{BatchOptions, Boundary, System};
-use crate::batch_view::BatchView;
-use crate::dataflow::{Definition, Description};
-use crate::engine::{Cluster, reach};
-use crate::error::{Error, Kind, Result};
-use crate::io::beside;
-use crate::log::{Reader, Writer};
-use crate::speed::Held;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::beside;
+use diptych_base::time::Epoch;
+use diptych_batch_view::BatchView;
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::{Cluster, reach};
+use diptych_log::{Reader, Writer};
+use diptych_speed::Held;
 
 /// A dataflow that stood still goes on.
 #[derive(Debug)]

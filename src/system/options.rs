@@ -4,11 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::first::FirstAnswers;
-use crate::engine::{Cluster, Progress};
-use crate::log::Writer;
-use crate::serving::IndexOptions;
-use crate::speed::Join;
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
+use diptych_engine::{Cluster, Progress};
+use diptych_log::Writer;
+use diptych_serving::IndexOptions;
+use diptych_speed::Join;
 
 /// How a batch run is made.
 #[derive(Clone, Debug, Default)]
@@ -55,14 +55,14 @@ pub(super) enum Source<'w> {
 /// A writer that this process does not have yet, or not for ever: another process may hold the lock
 /// of the log before, or after.
 #[derive(Clone)]
-pub(crate) struct LateWriter {
+pub struct LateWriter {
     slot: Arc<Mutex<Option<Arc<Writer>>>>,
     pub(super) join: Arc<Join>,
 }
 
 impl LateWriter {
     /// Not there yet: the directory is followed.
-    pub(crate) fn new() -> LateWriter {
+    pub fn new() -> LateWriter {
         let slot = Arc::<Mutex<Option<Arc<Writer>>>>::default();
         let place = Arc::clone(&slot);
         let join = Join::new(move || {
@@ -73,7 +73,7 @@ impl LateWriter {
     }
 
     /// It is there: epochs come from it from now on, as soon as they are durable.
-    pub(crate) fn give(&self, writer: &Arc<Writer>) {
+    pub fn give(&self, writer: &Arc<Writer>) {
         let writer = Some(Arc::clone(writer));
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = writer;
         self.join.let_in();
@@ -85,7 +85,7 @@ impl LateWriter {
     }
 
     /// It is about to close. When it has, the directory is followed again.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -125,7 +125,7 @@ impl<'w> ServeOptions<'w> {
     }
 
     /// Follows the directory until `writer` is there.
-    pub(crate) fn late_writer(mut self, writer: &LateWriter) -> Self {
+    pub fn late_writer(mut self, writer: &LateWriter) -> Self {
         self.source = Source::Join(writer.clone());
         self
     }

@@ -7,8 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Kind};
-use crate::limits::{
+use diptych_base::error::{Error, Kind};
+use diptych_base::limits::{
     CHECKPOINT_AGE, CHECKPOINT_BYTES_BEHIND, CHECKPOINT_EPOCHS_BEHIND, CHECKPOINT_SHARE,
     CHECKPOINT_SHARE_SHORT, CHECKPOINT_SHORT, CHECKPOINT_STATE_BYTES_MAX,
 };

@@ -15,14 +15,14 @@ use super::first::stored;
 use super::fits::{check_log, check_types};
 use super::mend::overtaken;
 use super::{BatchOptions, System, identity};
-use crate::batch_view::{BatchView, Identity, lineage_in_force, remove_these};
-use crate::dataflow::{Definition, Description};
-use crate::engine::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::limits::{PAST_VIEWS_BYTES, PAST_VIEWS_KEPT};
-use crate::log::Reader;
-use crate::serving::{Index, IndexOptions};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{PAST_VIEWS_BYTES, PAST_VIEWS_KEPT};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{BatchView, Identity, lineage_in_force, remove_these};
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::Cluster;
+use diptych_log::Reader;
+use diptych_serving::{Index, IndexOptions};
 
 /// All views of a dataflow at one epoch of history.
 pub struct Past {

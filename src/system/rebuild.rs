@@ -27,17 +27,17 @@ use super::fits::check_log;
 use super::mend::{Mended, mend};
 use super::pace::{Behind, Checkpoints, Pace};
 use super::{BatchOptions, LateWriter, Served, System, identity};
-use crate::batch_view::BatchView;
-use crate::dataflow::{Definition, Description};
-use crate::engine::{Cluster, ended_by};
-use crate::error::{Error, Kind, Result};
-use crate::io::beside;
-use crate::limits::{DRIFT_ROWS, MEND_AGAIN, REBUILD_LOOK, WORKERS_GRACE};
-use crate::log::Reader;
-use crate::serving::{Index, Pin, Read};
-use crate::speed::LaneStatus;
-use crate::system::control::Rebuild;
-use crate::time::Epoch;
+use crate::control::Rebuild;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::beside;
+use diptych_base::limits::{DRIFT_ROWS, MEND_AGAIN, REBUILD_LOOK, WORKERS_GRACE};
+use diptych_base::time::Epoch;
+use diptych_batch_view::BatchView;
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::{Cluster, ended_by};
+use diptych_log::Reader;
+use diptych_serving::{Index, Pin, Read};
+use diptych_speed::LaneStatus;
 
 /// How batch views are kept fresh while serving.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! What is recomputed for a client takes bounded memory.
 
 use super::*;
-use crate::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
+use diptych_sources::append;
 
 /// What a subscriber has missed is recomputed in bounded memory.
 #[test]
@@ -12,7 +13,7 @@ fn changes_that_are_recomputed_take_bounded_bytes() {
     let words: Vec<_> = (0..2_000).map(|word| format!("w{word}")).collect();
     let line = Line { text: words.join(" ") };
     for _ in 0..EPOCHS {
-        crate::append(&writer, "lines", &[line.clone()]).expect("appended");
+        append(&writer, "lines", &[line.clone()]).expect("appended");
     }
     let flow = Definition::new("word_count", word_count);
     for (bytes, all) in [(usize::MAX, true), (1 << 20, false)] {

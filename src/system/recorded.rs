@@ -1,9 +1,9 @@
 //! Which version serves after a restart: the one that served before, when the binary has it.
 
 use super::System;
-use crate::batch_view::{record_version, recorded_version};
-use crate::dataflow::Definition;
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_batch_view::{record_version, recorded_version};
+use diptych_dataflow::Definition;
 
 impl System {
     /// The definitions of the dataflows called `names`, one of each: where there are several
@@ -52,7 +52,7 @@ impl System {
     }
 
     /// This version serves from now on; recorded where another one was.
-    pub(crate) fn chose(&self, definition: &Definition) -> Result<()> {
+    pub fn chose(&self, definition: &Definition) -> Result<()> {
         let (disk, root, name) = (&*self.disk, &self.root, definition.name());
         let version = definition.describe()?.version;
         match recorded_version(disk, root, name)? {

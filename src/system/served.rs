@@ -9,14 +9,14 @@ use super::current::Current;
 use super::desk::Desk;
 use super::first::Relief;
 use super::options::LateWriter;
-use crate::dataflow::Description;
-use crate::engine::{Cluster, Progress};
-use crate::error::{Error, Kind, Result};
-use crate::limits::WORKERS_GRACE;
-use crate::log::{Reader, Writer};
-use crate::serving::{Index, Serving};
-use crate::speed::{LaneStatus, Live};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::WORKERS_GRACE;
+use diptych_base::time::Epoch;
+use diptych_dataflow::Description;
+use diptych_engine::{Cluster, Progress};
+use diptych_log::{Reader, Writer};
+use diptych_serving::{Index, Serving};
+use diptych_speed::{LaneStatus, Live};
 
 /// Dataflows that are kept live. Dropping it stops them.
 pub struct Served {
@@ -94,7 +94,7 @@ impl Served {
     }
 
     /// Events, since the start, that were older than what a dataflow keeps
-    /// ([`Events::retain`](crate::Events::retain)) when they came: they changed nothing. Of the
+    /// ([`Events::retain`](diptych_dataflow::Events::retain)) when they came: they changed nothing. Of the
     /// rows that the workers of this process read; 0 when the dataflow is not served.
     pub fn late_events(&self, dataflow: &str) -> u64 {
         self.current.find(dataflow).map_or(0, |running| running.status.late())
@@ -169,7 +169,7 @@ impl Served {
     /// Gives up the dataflows that have not reached the boundary at which they start: their workers
     /// leave them where they are, and nothing is written of them. Not when other processes compute
     /// a part of them, which would wait.
-    pub(crate) fn give_up_starting(&self) {
+    pub fn give_up_starting(&self) {
         if self.cluster.processes() > 1 {
             return;
         }
@@ -179,14 +179,14 @@ impl Served {
     }
 
     /// From now on epochs come from `writer`, as soon as they are durable.
-    pub(crate) fn give_writer(&self, writer: &Arc<Writer>) {
+    pub fn give_writer(&self, writer: &Arc<Writer>) {
         self.late.iter().for_each(|late| late.give(writer));
         self.current.each_deployed(|served| served.give_writer(writer));
     }
 
     /// The writer is about to close: nothing here holds it any more. What others then append is
     /// read from the directory.
-    pub(crate) fn release_writer(&self) {
+    pub fn release_writer(&self) {
         self.late.iter().for_each(LateWriter::release);
         self.current.each_deployed(Served::release_writer);
     }

@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 use super::current::Running;
 use super::{Served, System};
-use crate::batch_view::{BatchView, lineage};
-use crate::dataflow::Description;
-use crate::engine::{Cluster, ended_by};
-use crate::error::{Error, Result};
-use crate::io::give_way;
-use crate::limits::WORKERS_GRACE;
-use crate::log::inspect;
-use crate::serving::{Read, Verdict};
+use diptych_base::error::{Error, Result};
+use diptych_base::io::give_way;
+use diptych_base::limits::WORKERS_GRACE;
+use diptych_batch_view::{BatchView, lineage};
+use diptych_dataflow::Description;
+use diptych_engine::{Cluster, ended_by};
+use diptych_log::inspect;
+use diptych_serving::{Read, Verdict};
 
 /// What became of the verification of one dataflow.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::error::{Error, Kind, Result};
-use crate::io::{read_text, write_text};
-use crate::serving::Snapshot;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{read_text, write_text};
+use diptych_serving::Snapshot;
 
 /// Compares a view with the file at `path`: one row a line, the columns as JSON, in the view's
 /// order. With the environment variable `DIPTYCH_BLESS` set, writes the file instead.

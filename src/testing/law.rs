@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::live::Live;
 use super::story::Story;
-use crate::dataflow::Definition;
-use crate::engine::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::event::Timestamp;
-use crate::io::{Clock as _, Random as _, RealClock, SimClock, SimRandom};
-use crate::log::{Append, WriterOptions};
-use crate::serving::{Index, Read, Snapshot};
-use crate::system::{BatchOptions, Boundary, ServeOptions, System};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Clock as _, Random as _, RealClock, SimClock, SimRandom};
+use diptych_base::time::Epoch;
+use diptych_dataflow::Definition;
+use diptych_engine::Cluster;
+use diptych_event::Timestamp;
+use diptych_log::{Append, WriterOptions};
+use diptych_serving::{Index, Read, Snapshot};
+use diptych_system::{BatchOptions, Boundary, ServeOptions, System};
 
 /// Differing rows that a failure shows.
 const SHOWN: usize = 5;

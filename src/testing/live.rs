@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::story::{Batches, Story};
-use crate::dataflow::Definition;
-use crate::engine::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::event::{Event, Timestamp};
-use crate::io::{Clock as _, RealClock, SimClock};
-use crate::log::{Append, Writer, WriterOptions};
-use crate::row::Columns;
-use crate::serving::{Index, Read, Snapshot};
-use crate::system::{BatchOptions, Boundary, ServeOptions, Served, System};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Clock as _, RealClock, SimClock};
+use diptych_base::time::Epoch;
+use diptych_dataflow::Definition;
+use diptych_engine::Cluster;
+use diptych_event::{Event, Timestamp};
+use diptych_log::{Append, Writer, WriterOptions};
+use diptych_row::Columns;
+use diptych_serving::{Index, Read, Snapshot};
+use diptych_system::{BatchOptions, Boundary, ServeOptions, Served, System};
 
 /// One dataflow, live in memory. What is fed is visible when the call returns.
 pub struct Live {
@@ -88,7 +88,7 @@ impl Live {
     /// # Errors
     /// When the stream is not read as this type, or the dataflow fails on them.
     pub fn feed<E: Event>(&mut self, stream: &str, events: &[E]) -> Result<Epoch> {
-        let epoch = crate::sources::append(&self.writer, stream, events)?;
+        let epoch = diptych_sources::append(&self.writer, stream, events)?;
         self.wait(epoch)
     }
 
@@ -192,7 +192,7 @@ fn typed<K: Columns, V: Columns>(snapshot: &Snapshot, view: &str) -> Result<Vec<
     for row in snapshot.scan(number) {
         let row = row?;
         for _ in 0..row.multiplicity.max(0) {
-            rows.push((crate::row::decode(&row.key)?, crate::row::decode(&row.value)?));
+            rows.push((diptych_row::decode(&row.key)?, diptych_row::decode(&row.value)?));
         }
     }
     Ok(rows)

@@ -7,9 +7,9 @@ use arrow_array::{RecordBatch, UInt64Array};
 use arrow_cast::display::array_value_to_string;
 use arrow_select::take::take_record_batch;
 
-use crate::error::{Error, Kind, Result};
-use crate::event::{Append as _, Event};
-use crate::io::{Random as _, SimRandom};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Random as _, SimRandom};
+use diptych_event::{Append as _, Event};
 
 /// Rows of streams.
 pub(crate) type Batches = Vec<(Arc<str>, RecordBatch)>;
@@ -17,7 +17,7 @@ pub(crate) type Batches = Vec<(Arc<str>, RecordBatch)>;
 /// A history for tests: the events of each epoch, of one stream or of several.
 ///
 /// ```
-/// use diptych::dataflows::{Edge, Root};
+/// use dataflows::{Edge, Root};
 /// use diptych::testing::Story;
 ///
 /// let story = Story::default()
@@ -62,7 +62,7 @@ impl Story {
     /// `k * epochs / n`. Without epochs, to a first one.
     ///
     /// ```
-    /// use diptych::dataflows::Root;
+    /// use dataflows::Root;
     /// use diptych::testing::Story;
     ///
     /// let roots: Vec<Root> = (0..5).map(|node| Root { node }).collect();
@@ -90,7 +90,8 @@ impl Story {
         self.0.len()
     }
 
-    pub(crate) fn parts(&self) -> &[Batches] {
+    /// Its epochs: the rows of each stream.
+    pub fn parts(&self) -> &[Batches] {
         &self.0
     }
 

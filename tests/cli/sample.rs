@@ -5,7 +5,7 @@ use super::binary::Place;
 #[test]
 fn every_generator_fills_a_log() {
     let place = Place::new();
-    for name in diptych::dataflows::SAMPLED {
+    for name in dataflows::SAMPLED {
         let sampled = place.ok(&format!("sample {name} --data {name} --events 300 --epochs 7"));
         assert!(sampled.err.contains("epochs 0 to 6"), "{sampled:?}");
     }
@@ -49,7 +49,7 @@ fn what_cannot_be_sampled_is_named() {
 #[test]
 fn every_dataflow_of_the_binary_can_be_tried() {
     let place = Place::new();
-    for definition in diptych::dataflows::all() {
+    for definition in dataflows::all() {
         let name = definition.name();
         place.ok(&format!("sample {name} --data {name} --events 400 --epochs 5"));
         let made = place.ok(&format!("batch {name} --data {name}"));

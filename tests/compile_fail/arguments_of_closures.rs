@@ -1,6 +1,6 @@
 //! A front gives values to a vector, because an iterator could not borrow the row.
 use diptych::Dataflow;
-use diptych::dataflows::Line;
+use dataflows::Line;
 
 fn words(df: &mut Dataflow) {
     let words = df.events::<Line>("lines").flat_map(|line| {

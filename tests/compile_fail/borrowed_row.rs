@@ -1,6 +1,6 @@
 //! A row of the front is borrowed: what leaves the closure must be owned.
 use diptych::Dataflow;
-use diptych::dataflows::Line;
+use dataflows::Line;
 
 fn flow(df: &mut Dataflow) {
     let lines = df.events::<Line>("lines").map(|line| line.text);

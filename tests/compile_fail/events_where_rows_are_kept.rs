@@ -1,6 +1,6 @@
 //! A view shows, and a join needs, rows that are kept: behind a barrier.
 use diptych::Dataflow;
-use diptych::dataflows::{Line, Transfer};
+use dataflows::{Line, Transfer};
 
 fn shown(df: &mut Dataflow) {
     let lines = df.events::<Line>("lines").map(|line| (line.text.to_owned(), 1));

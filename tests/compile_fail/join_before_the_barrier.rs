@@ -1,6 +1,6 @@
 //! The linear front keeps no state, so it has no join: accumulate first.
 use diptych::Dataflow;
-use diptych::dataflows::{Customer, Order};
+use dataflows::{Customer, Order};
 
 fn flow(df: &mut Dataflow) {
     let orders = df.events::<Order>("orders").map(|o| (o.customer, o.id));

@@ -1,5 +1,5 @@
 //! A float has no total order and no hash, so it is no key.
-use diptych::dataflows::Line;
+use dataflows::Line;
 use diptych::{CollectionExt, Dataflow};
 
 fn flow(df: &mut Dataflow) {

@@ -1,6 +1,6 @@
 //! A fold needs a monoid.
 use diptych::Dataflow;
-use diptych::dataflows::Line;
+use dataflows::Line;
 
 struct Longest(String);
 

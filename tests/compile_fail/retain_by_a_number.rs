@@ -1,5 +1,5 @@
 //! A number has no unit: how old is it? And filtered events would count for the horizon, or not.
-use diptych::dataflows::Transfer;
+use dataflows::Transfer;
 use diptych::{Dataflow, Keep};
 
 fn by_a_number(df: &mut Dataflow) {

@@ -1,6 +1,6 @@
 //! Sums are exact: floats are not summed as they come.
 use diptych::Dataflow;
-use diptych::dataflows::Line;
+use dataflows::Line;
 
 fn flow(df: &mut Dataflow) {
     let lines = df.events::<Line>("lines").map(|line| ((), line.text.len() as f64));

@@ -1,6 +1,6 @@
 //! A view has a key and a value, both made of columns.
 use diptych::Dataflow;
-use diptych::dataflows::Line;
+use dataflows::Line;
 use std::collections::BTreeSet;
 
 fn no_pairs(df: &mut Dataflow) {

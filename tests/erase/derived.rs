@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use dataflows::{Line, Transfer, bank, word_count};
 use diptych::batch_view::{BatchView, BatchViewWriter, Identity};
-use diptych::dataflows::{Line, Transfer, bank, word_count};
 use diptych::io::{Fault, SimDisk};
 use diptych::log::inspect;
 use diptych::serving::{Index, Read, Token};

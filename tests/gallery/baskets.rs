@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::{InvoiceLine, baskets, draw_retail};
+use dataflows::{InvoiceLine, baskets, draw_retail};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
 use proptest::collection::vec;

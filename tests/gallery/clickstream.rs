@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::{Click, clickstream, draw_clickstream};
+use dataflows::{Click, clickstream, draw_clickstream};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
 use diptych::{Date, Timestamp};

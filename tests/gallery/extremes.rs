@@ -3,17 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use diptych::dataflows::nexmark::{Auction, Bid, Person, SideInput};
-use diptych::dataflows::{
-    Calibration, Click, InvoiceLine, LimitOrder, Link, Movement, Op, Payment,
-};
-use diptych::dataflows::{ProductChange, Purchase, Reading, ReservationChange, Side, Tie, Trade};
-use diptych::dataflows::{
-    baskets, clickstream, fraud, inventory, iot, k_core, nexmark, order_book,
-};
-use diptych::dataflows::{draw_clickstream, draw_fraud, draw_inventory, draw_iot, draw_k_core};
-use diptych::dataflows::{draw_order_book, draw_recommendations, draw_retail};
-use diptych::dataflows::{recommendations, retail};
+use dataflows::nexmark::{Auction, Bid, Person, SideInput};
+use dataflows::{Calibration, Click, InvoiceLine, LimitOrder, Link, Movement, Op, Payment};
+use dataflows::{ProductChange, Purchase, Reading, ReservationChange, Side, Tie, Trade};
+use dataflows::{baskets, clickstream, fraud, inventory, iot, k_core, nexmark, order_book};
+use dataflows::{draw_clickstream, draw_fraud, draw_inventory, draw_iot, draw_k_core};
+use dataflows::{draw_order_book, draw_recommendations, draw_retail};
+use dataflows::{recommendations, retail};
 use diptych::serving::Read;
 use diptych::testing::Live;
 use diptych::{Dataflow, Decimal, Definition, Event, Timestamp};

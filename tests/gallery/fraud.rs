@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::{FraudEvents, Link, Payment, draw_fraud, fraud};
+use dataflows::{FraudEvents, Link, Payment, draw_fraud, fraud};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
 use diptych::{Decimal, Timestamp};

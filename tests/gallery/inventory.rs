@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dataflows::{Movement, Op, ProductChange, ReservationChange};
+use dataflows::{Stocked, draw_inventory, inventory};
 use diptych::Timestamp;
-use diptych::dataflows::{Movement, Op, ProductChange, ReservationChange};
-use diptych::dataflows::{Stocked, draw_inventory, inventory};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
 use proptest::collection::vec;

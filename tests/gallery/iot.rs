@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::{Calibration, Reading, Sensed, draw_iot, iot};
+use dataflows::{Calibration, Reading, Sensed, draw_iot, iot};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
 use diptych::{Decimal, Timestamp};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use diptych::dataflows::{Tie, draw_k_core, k_core};
+use dataflows::{Tie, draw_k_core, k_core};
 use diptych::serving::Snapshot;
 use diptych::testing::Story;
 use proptest::collection::vec;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use diptych::dataflows::{LimitOrder, Side, Trade, Traded, draw_order_book, order_book};
+use dataflows::{LimitOrder, Side, Trade, Traded, draw_order_book, order_book};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
 use diptych::{Decimal, Timestamp};

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::{Purchase, draw_recommendations, recommendations};
+use dataflows::{Purchase, draw_recommendations, recommendations};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
 use diptych::{Decimal, Timestamp};

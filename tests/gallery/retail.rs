@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::{InvoiceLine, draw_retail, retail};
+use dataflows::{InvoiceLine, draw_retail, retail};
 use diptych::serving::Snapshot;
 use diptych::testing::Story;
 use diptych::{Decimal, Timestamp};

@@ -1,6 +1,6 @@
 //! What `diptych sample` makes up: the law holds on it.
 
-use diptych::dataflows::{all, gallery, sample};
+use dataflows::{all, gallery, sample};
 use diptych::testing::check_law;
 
 use crate::scale::is_long;
@@ -19,6 +19,6 @@ fn the_law_holds_on_every_made_up_history() {
         names.push(flow.name().to_owned());
     }
     names.extend(["nexmark".to_owned()]);
-    let missing = diptych::dataflows::SAMPLED.iter().find(|name| !names.contains(&(**name).into()));
+    let missing = dataflows::SAMPLED.iter().find(|name| !names.contains(&(**name).into()));
     assert_eq!(missing, None, "it has a generator, and nobody has tried it");
 }

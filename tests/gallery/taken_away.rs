@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::Tie;
+use dataflows::Tie;
 
 /// The core number of each node that has ties.
 pub(crate) fn core_numbers(ties: &[Tie]) -> BTreeMap<i64, i64> {

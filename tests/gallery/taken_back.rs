@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::{BooleanArray, RecordBatch};
-use diptych::dataflows::{
+use dataflows::{
     Sensed, draw_iot, draw_k_core, draw_recommendations, iot, k_core, recommendations,
 };
 use diptych::log::Append;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use diptych::dataflows::Transfer;
+use dataflows::Transfer;
 use diptych::io::RealClock;
 use diptych::log::{Append, Writer, WriterOptions};
 use diptych::{

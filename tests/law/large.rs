@@ -1,7 +1,7 @@
 //! The law where state is large: combiners that are emptied early, accumulations of many blocks,
 //! segments of several parts.
 
-use diptych::dataflows::Line;
+use dataflows::Line;
 
 use crate::naive::History;
 use crate::naive::facts::Mark;

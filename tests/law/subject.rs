@@ -34,7 +34,7 @@ impl fmt::Debug for Subject {
 impl Subject {
     pub(crate) fn definition(&self) -> Definition {
         match self {
-            Subject::Builtin(name) => diptych::dataflows::all()
+            Subject::Builtin(name) => dataflows::all()
                 .into_iter()
                 .find(|definition| definition.name() == name)
                 .unwrap_or_else(|| panic!("there is no dataflow {name}")),

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Line, Order, Root, Transfer, Tweet};
 use diptych::Event;
-use diptych::dataflows::{
-    Customer, Edge, IdentifiedTweet, InvoiceLine, Line, Order, Root, Transfer, Tweet,
-};
 use diptych::event::Append;
 
 /// An event of a random program: something is noted under a key.

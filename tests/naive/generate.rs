@@ -1,8 +1,6 @@
 //! Random histories: late, repeated and out-of-order facts, ties, empty epochs, odd texts.
 
-use diptych::dataflows::{
-    Customer, Edge, IdentifiedTweet, InvoiceLine, Line, Order, Root, Transfer, Tweet,
-};
+use dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Line, Order, Root, Transfer, Tweet};
 use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::option;

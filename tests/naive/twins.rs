@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Order, Transfer, Tweet};
+use dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Order, Transfer, Tweet};
 use diptych::{Date, Decimal};
 use num_bigint::BigInt;
 

@@ -1,7 +1,7 @@
 //! Made-up events, cut into epochs, in a log.
 
+use dataflows::nexmark::{Auction, Bid, Nexmark, Person, SideInput, draw};
 use diptych::System;
-use diptych::dataflows::nexmark::{Auction, Bid, Nexmark, Person, SideInput, draw};
 use diptych::log::Append;
 
 use crate::stream;

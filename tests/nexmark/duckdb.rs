@@ -14,7 +14,7 @@ pub(crate) fn answers(seen: &Seen<'_>) -> Option<BTreeMap<String, Vec<String>>> 
     write(place.path(), seen);
     let queries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nexmark/queries.sql");
     python::duckdb("nexmark/ask.py", &[place.path().as_os_str(), queries.as_os_str()])?;
-    let names = diptych::dataflows::nexmark::all().map(|query| crate::short(query.name()));
+    let names = dataflows::nexmark::all().map(|query| crate::short(query.name()));
     let read = |name: String| {
         let text = std::fs::read_to_string(place.path().join(&name));
         let text = text.unwrap_or_else(|error| panic!("{name} has no answer: {error}"));

@@ -1,7 +1,7 @@
 //! The law, on small histories that are full of ties, late events and repeated ones.
 
+use dataflows::nexmark::{self, Auction, Bid, Person, SideInput};
 use diptych::Timestamp;
-use diptych::dataflows::nexmark::{self, Auction, Bid, Person, SideInput};
 use diptych::testing::Story;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -19,7 +19,7 @@ mod twin;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use diptych::dataflows::nexmark;
+use dataflows::nexmark;
 use diptych::row::Datum;
 use diptych::serving::{Read, Snapshot};
 use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, ServeOptions, System};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diptych::dataflows::nexmark::Bid;
+use dataflows::nexmark::Bid;
 
 use crate::drawn::Seen;
 use crate::twin::{mean, row, us};

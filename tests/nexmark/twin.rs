@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dataflows::nexmark::{Auction, Bid};
 use diptych::Timestamp;
-use diptych::dataflows::nexmark::{Auction, Bid};
 
 use crate::drawn::Seen;
 
@@ -182,7 +182,7 @@ fn q8(seen: &Seen<'_>) -> Vec<String> {
         .collect()
 }
 
-fn person_key(person: &diptych::dataflows::nexmark::Person) -> (i64, i64) {
+fn person_key(person: &dataflows::nexmark::Person) -> (i64, i64) {
     (person.id, ten(person.date_time))
 }
 

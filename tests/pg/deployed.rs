@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use diptych::dataflows::{Line, Transfer, bank, word_count};
+use dataflows::{Line, Transfer, bank, word_count};
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{Dataflow, Definition, DeployOptions, ServeOptions, System, append};
 use tokio_postgres::Config;

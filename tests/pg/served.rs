@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use diptych::dataflows::{Line, Transfer, bank, word_count};
+use dataflows::{Line, Transfer, bank, word_count};
 use diptych::log::Writer;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{Date, Decimal, Definition, ServeOptions, Served, System, Timestamp, append};

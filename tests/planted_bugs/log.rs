@@ -28,7 +28,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "rename_before_sync",
         promise: 4,
-        file: "src/io/mod.rs",
+        file: "src/base/io/mod.rs",
         right: "file.sync_data()?;\n    let renamed",
         wrong: "if !PLANTED { file.sync_data()?; }\n    let renamed",
         test: SWEEP,
@@ -36,7 +36,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "new_directories_not_synced",
         promise: 4,
-        file: "src/io/mod.rs",
+        file: "src/base/io/mod.rs",
         right: "match disk.sync_dir(parent) {",
         wrong: "match if PLANTED { Ok(()) } else { disk.sync_dir(parent) } {",
         test: Test::of("power_loss", "a_power_failure_takes_no_new_directory_away"),
@@ -241,7 +241,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "branches_not_compared",
         promise: 23,
-        file: "src/time/branch.rs",
+        file: "src/base/time/branch.rs",
         right: "(ours != Some(asked)).then(",
         wrong: "(ours != Some(asked) && !PLANTED).then(",
         test: Test::of(

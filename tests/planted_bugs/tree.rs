@@ -12,7 +12,7 @@ use crate::{Bug, CANARY, SWITCH};
 /// What the switches call, behind the library's last line.
 const SWITCHES: &str = r#"
 /// Is the bug of this name turned on?
-pub(crate) fn planted(name: &str) -> bool {
+pub fn planted(name: &str) -> bool {
     static PLANTED: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     name == PLANTED.get_or_init(|| std::env::var("SWITCH").unwrap_or_default())
 }
@@ -48,12 +48,13 @@ pub(crate) fn planted(bugs: &[&Bug]) -> PathBuf {
         for bug in here {
             let text = String::from_utf8(bytes).expect("text");
             assert_eq!(text.matches(bug.right).count(), 1, "{}: its place", bug.name);
-            let call = format!("crate::planted(\"{}\")", bug.name);
+            let of = if bug.file.starts_with("src/base/") { "crate" } else { "diptych_base" };
+            let call = format!("{of}::planted(\"{}\")", bug.name);
             bytes = text.replace(bug.right, &bug.wrong.replace("PLANTED", &call)).into_bytes();
         }
         match path.to_str() {
-            Some("src/lib.rs") => bytes.extend(SWITCHES.replace("SWITCH", SWITCH).bytes()),
-            Some("Cargo.toml" | "Cargo.lock" | "src/derive/Cargo.toml") => bytes = renamed(bytes),
+            Some("src/base/lib.rs") => bytes.extend(SWITCHES.replace("SWITCH", SWITCH).bytes()),
+            Some("Cargo.toml" | "Cargo.lock") => bytes = renamed(bytes),
             _ => {}
         }
         let copy = to.join(path);
@@ -66,18 +67,24 @@ pub(crate) fn planted(bugs: &[&Bug]) -> PathBuf {
     to
 }
 
-/// A manifest or the lock file, in which the packages of the copy have another version than those
-/// of the original. Cargo would take the one for the other without it: both are at the root of
-/// their workspace, and what is compiled from them is in one directory.
+/// The workspace's manifest or the lock file, in which the packages of the copy have another version
+/// than those of the original. Cargo would take the one for the other without it: both are at the
+/// same place of their workspace, and what is compiled from them is in one directory.
 fn renamed(bytes: Vec<u8>) -> Vec<u8> {
     let text = String::from_utf8(bytes).expect("text");
     let version = env!("CARGO_PKG_VERSION");
-    let names = ["diptych", "diptych-derive"];
-    let renamed = names.into_iter().fold(text.clone(), |text, name| {
-        let of = |end: &str| format!("name = \"{name}\"\nversion = \"{version}{end}\"\n");
-        text.replace(&of(""), &of("+planted"))
-    });
-    assert!(renamed != text, "{names:?}: no version {version} to be replaced in {text}");
+    let of = |end: &str| format!("\nversion = \"{version}{end}\"\n");
+    let (mut renamed, mut before) = (String::new(), "");
+    for line in text.split_inclusive('\n') {
+        let ours = before.starts_with("name = \"diptych") || before == "[workspace.package]\n";
+        if ours && of("").ends_with(line) && line.starts_with("version") {
+            renamed.push_str(of("+planted").trim_start());
+        } else {
+            renamed.push_str(line);
+        }
+        before = line;
+    }
+    assert!(renamed != text, "no version {version} to be replaced in {text}");
     renamed.into_bytes()
 }
 

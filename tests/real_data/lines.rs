@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use diptych::dataflows::{InvoiceLine, Tweet};
+use dataflows::{InvoiceLine, Tweet};
 
 use crate::naive::Fact;
 

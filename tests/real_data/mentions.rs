@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use diptych::dataflows::{Tie, k_core};
+use dataflows::{Tie, k_core};
 use diptych::testing::Live;
 
 use crate::lines::Real;

@@ -41,7 +41,7 @@ fn equals_sql(file: &str, names: &[&str], fact: fn(&[String]) -> Fact, rows: usi
     let facts: Vec<Fact> = real.records().take(rows).map(|fields| fact(&fields)).collect();
     let first = facts.len() / EPOCHS * (EPOCHS / 2);
     let Some(expected) = sql(file, [first, facts.len()]) else { return };
-    let built_in = diptych::dataflows::all().into_iter().chain(diptych::dataflows::gallery());
+    let built_in = dataflows::all().into_iter().chain(dataflows::gallery());
     let flows: Vec<Definition> = built_in.filter(|flow| names.contains(&flow.name())).collect();
     assert_eq!(flows.len(), names.len());
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diptych::dataflows::Line;
+use dataflows::Line;
 use diptych::io::SimClock;
 use diptych::log::WriterOptions;
 use diptych::serving::Read;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use diptych::dataflows::{Line, word_count};
+use dataflows::{Line, word_count};
 use diptych::io::SimDisk;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{Definition, ServeOptions, System, append};

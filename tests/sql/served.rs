@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use diptych::dataflows::{
+use dataflows::{
     Customer, Line, Order, Transfer, Tweet, bank, orders, tweets, tweets_dedup, word_count,
 };
 use diptych::log::Writer;

@@ -184,13 +184,13 @@ fn operators_have_a_meaning_an_example_and_a_twin() {
 #[test]
 fn monoids_have_a_meaning_an_example_and_a_twin() {
     let all = files();
-    let module = text(&all, "src/folds/mod.rs");
+    let module = text(&all, "src/dataflow/folds/mod.rs");
     let public = |name: &str| {
         let named = module.lines().filter(|line| line.starts_with("pub use "));
         named.into_iter().any(|line| has_word(line, name))
     };
     let (mut objections, mut names) = (Vec::new(), Vec::new());
-    for file in all.iter().filter(|file| file.path.starts_with("src/folds/")) {
+    for file in all.iter().filter(|file| file.path.starts_with("src/dataflow/folds/")) {
         let lines: Vec<&str> = file.text.lines().collect();
         for (index, line) in lines.iter().enumerate() {
             let starts = ["pub struct ", "pub type "].into_iter();

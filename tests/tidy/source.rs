@@ -61,11 +61,6 @@ impl Source {
         has_extension(&self.path, "md")
     }
 
-    /// The folder below `src/`, or nothing.
-    pub(crate) fn part(&self) -> Option<&str> {
-        self.path.strip_prefix("src/")?.split_once('/').map(|(part, _)| part)
-    }
-
     /// The file's name without its extension.
     pub(crate) fn stem(&self) -> &str {
         let name = self.path.rsplit('/').next().unwrap_or_default();
@@ -87,26 +82,6 @@ impl Source {
             pair[0].trim() == "#[cfg(test)]" && pair[1].contains("mod ") && pair[1].ends_with('{')
         });
         self.code().take(tests.unwrap_or(usize::MAX))
-    }
-
-    /// Does a line of this file's code name a part of the crate: through `crate::`, or through
-    /// as many `super::` as lead to the crate's root?
-    pub(crate) fn names_part(&self, line: &str, part: &str) -> bool {
-        let whole = |rest: &str| {
-            rest.strip_prefix(part)
-                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-        };
-        let names = |from: &str| {
-            let starts = line.match_indices(from).filter(|(at, _)| !line[..*at].ends_with("::"));
-            starts.map(|(at, _)| &line[at + from.len()..]).any(|rest| {
-                match rest.strip_prefix('{') {
-                    Some(group) => group.split([',', '{', '}']).any(|name| whole(name.trim())),
-                    None => whole(rest),
-                }
-            })
-        };
-        let depth = self.path.matches('/').count() - usize::from(self.stem() == "mod");
-        names("crate::") || names("diptych::") || names(&"super::".repeat(depth.max(1)))
     }
 
     /// All functions with a body. Relies on the formatter: a body ends with a brace that is

@@ -2,7 +2,7 @@
 
 use diptych::io::{Random, SimRandom};
 
-use crate::dataflows::Link;
+use super::super::super::Link;
 
 pub(super) fn links(random: &SimRandom, accounts: u64, events: usize) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::with_capacity(events + 1);

@@ -10,15 +10,15 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::screen::Screen;
 use super::timed_disk::TimedDisk;
 use super::{STREAM, signal};
-use crate::cli::args::DemoArgs;
-use crate::dataflow::Definition;
-use crate::dataflows::{MadeUpTweets, Tweet};
-use crate::error::{Error, Result};
-use crate::event::{Append as _, Event, Timestamp};
-use crate::log::{Append, Pending, Writer};
-use crate::serving::Index;
-use crate::system::{ServeOptions, Served, System};
-use crate::time::Epoch;
+use crate::args::DemoArgs;
+use crate::made_up::EventSource;
+use diptych_base::error::{Error, Result};
+use diptych_base::time::Epoch;
+use diptych_dataflow::Definition;
+use diptych_event::Timestamp;
+use diptych_log::{Append, Pending, Writer};
+use diptych_serving::Index;
+use diptych_system::{ServeOptions, Served, System};
 
 /// How often the generator appends what is due; requests that meet share an epoch and a sync.
 const PACE: Duration = Duration::from_millis(2);
@@ -95,7 +95,7 @@ pub(super) fn run(
     system: &System,
     writer: &Writer,
     flow: &Definition,
-    source: MadeUpTweets,
+    source: Box<dyn EventSource>,
     args: &DemoArgs,
     disk: &TimedDisk,
 ) -> Result<Index> {
@@ -163,7 +163,7 @@ fn check(served: &Served, flow: &str) -> Result<()> {
 /// Appends what is due, every few milliseconds.
 fn generate(
     writer: &Writer,
-    mut source: MadeUpTweets,
+    mut source: Box<dyn EventSource>,
     rate: u64,
     stage: &Stage,
     sender: Sender<Sent>,
@@ -174,9 +174,7 @@ fn generate(
         let due = (begun.elapsed().as_secs_f64() * rate as f64) as u64;
         let events = (due - sent).min(REQUEST_MAX);
         if events > 0 {
-            let mut rows = <Tweet as Event>::Appender::default();
-            (0..events).for_each(|_| rows.push(&source.tweet()));
-            let request = Append::rows(STREAM, rows.finish());
+            let request = Append::rows(STREAM, source.rows(events));
             let appended = Instant::now();
             match writer.append(request) {
                 // The observers go only when there is a failure to report already.

@@ -18,15 +18,14 @@ use super::args::DemoArgs;
 use super::bar::{self, Watching};
 use super::sheet::grouped;
 use super::{batch, signal, verify};
-use crate::dataflow::Definition;
-use crate::dataflows::{MadeUpTweets, Tweet, tweets};
-use crate::engine::{Cluster, Progress};
-use crate::error::{Error, Kind, Result};
-use crate::event::{Append as _, Event};
-use crate::io::ScratchDir;
-use crate::log::{Append, Writer};
-use crate::serving::{Index, Read, compare};
-use crate::system::{BatchOptions, System};
+use crate::made_up::{EventSource, MadeUp, made_up};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::ScratchDir;
+use diptych_dataflow::Definition;
+use diptych_engine::{Cluster, Progress};
+use diptych_log::{Append, Writer};
+use diptych_serving::{Index, Read, compare};
+use diptych_system::{BatchOptions, System};
 use timed_disk::TimedDisk;
 
 /// The demonstration is the same for everybody.
@@ -37,7 +36,8 @@ const STREAM: &str = "tweets";
 const CHUNK: u64 = 20_000;
 
 /// Runs the demonstration.
-pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &DemoArgs, given: Option<&MadeUp>) -> Result<ExitCode> {
+    let made_up = made_up(given)?;
     signal::watch()?;
     let begun = Instant::now();
     let scratch = if args.data.is_none() { Some(ScratchDir::new("demo")?) } else { None };
@@ -55,9 +55,9 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
         return Err(Error::new(Kind::Conflict, message)
             .remedy("give --data another directory, or leave it out"));
     }
-    let mut source = MadeUpTweets::new(SEED, args.history);
-    write_history(&writer, &mut source, args.history)?;
-    let flow = Definition::new("tweets", tweets);
+    let mut source = (made_up.source)(SEED, args.history);
+    write_history(&writer, &mut *source, args.history)?;
+    let flow = (made_up.demo)();
     if args.history > 0 {
         run_batch(&system, &flow, &args.workers.cluster())?;
     }
@@ -70,7 +70,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
 }
 
 /// Appends the history in chunks, a few of them under way at a time.
-fn write_history(writer: &Writer, source: &mut MadeUpTweets, events: u64) -> Result<()> {
+fn write_history(writer: &Writer, source: &mut dyn EventSource, events: u64) -> Result<()> {
     let begun = Instant::now();
     let bar = bar::rows("log");
     bar.set_length(events);
@@ -81,9 +81,7 @@ fn write_history(writer: &Writer, source: &mut MadeUpTweets, events: u64) -> Res
             return Err(Error::new(Kind::Stopped, "stopped before there was anything to show"));
         }
         let count = left.min(CHUNK);
-        let mut rows = <Tweet as Event>::Appender::default();
-        (0..count).for_each(|_| rows.push(&source.tweet()));
-        waiting.push_back(writer.append(Append::rows(STREAM, rows.finish()))?);
+        waiting.push_back(writer.append(Append::rows(STREAM, source.rows(count)))?);
         while waiting.len() > 2 {
             let Some(pending) = waiting.pop_front() else { break };
             pending.wait()?;

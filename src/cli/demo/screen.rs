@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::live::{Sample, Stage};
 use super::timed_disk::TimedDisk;
-use crate::cli::percentile::{ms, percentile};
-use crate::cli::sheet::grouped;
-use crate::error::Result;
-use crate::event::Timestamp;
-use crate::row::Datum;
-use crate::serving::{Index, Read, Snapshot};
+use crate::percentile::{ms, percentile};
+use crate::sheet::grouped;
+use diptych_base::error::Result;
+use diptych_event::Timestamp;
+use diptych_row::Datum;
+use diptych_serving::{Index, Read, Snapshot};
 
 /// Freshness and rate are those of the last so many seconds.
 const WINDOW: Duration = Duration::from_secs(2);

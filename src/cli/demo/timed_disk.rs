@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use arrow_buffer::Buffer;
 
-use crate::error::Result;
-use crate::io::{Disk, File, Lock, Open, RealDisk};
+use diptych_base::error::Result;
+use diptych_base::io::{Disk, File, Lock, Open, RealDisk};
 
 type Times = Arc<Mutex<Vec<Duration>>>;
 

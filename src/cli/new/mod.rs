@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::error::{Error, Kind, Result};
-use crate::io::{NewFolder, has_file};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{NewFolder, has_file};
 
 /// What `new` is told.
 #[derive(Args, Debug)]

@@ -8,14 +8,14 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use super::events::{self, Event};
 use super::{Remote, cells};
-use crate::cli::args::{ChangesArgs, Format};
-use crate::cli::sheet::Sheet;
-use crate::cli::signal;
-use crate::error::{Error, Kind, Result};
-use crate::harmless::harmless;
-use crate::limits::PROGRESS_INTERVAL;
-use crate::row::{Datum, RowSchema};
-use crate::time::Epoch;
+use crate::args::{ChangesArgs, Format};
+use crate::sheet::Sheet;
+use crate::signal;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::harmless::harmless;
+use diptych_base::limits::PROGRESS_INTERVAL;
+use diptych_base::time::Epoch;
+use diptych_row::{Datum, RowSchema};
 
 /// How often a signal is looked for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -33,7 +33,7 @@ struct Follower<'s> {
 }
 
 /// Prints changes up to the log's end, or until interrupted.
-pub(in crate::cli) fn run(args: &ChangesArgs, remote: &Remote) -> Result<ExitCode> {
+pub(crate) fn run(args: &ChangesArgs, remote: &Remote) -> Result<ExitCode> {
     let schema = remote.schema(&args.dataflow, &args.view)?;
     let path = format!("{}/changes", Remote::view_path(&args.dataflow, &args.view));
     let from = args.from.as_deref();

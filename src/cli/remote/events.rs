@@ -6,7 +6,7 @@ use crossbeam::channel::{Receiver, bounded};
 use serde_json::Value;
 
 use super::{Remote, SILENCE, refused};
-use crate::error::{Error, Kind, Result};
+use diptych_base::error::{Error, Kind, Result};
 
 /// One event.
 pub(super) struct Event {

@@ -19,10 +19,10 @@ use ureq::http::{Response, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, RequestBuilder};
 
-use crate::error::{Error, Kind, Result};
-use crate::io::{is_loopback, read_text};
-use crate::limits::{ANSWER_BYTES_MAX, ANSWER_WAIT, CONNECT_WAIT, HEARTBEAT_INTERVAL};
-use crate::row::{Column, Datum, RowSchema};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{is_loopback, read_text};
+use diptych_base::limits::{ANSWER_BYTES_MAX, ANSWER_WAIT, CONNECT_WAIT, HEARTBEAT_INTERVAL};
+use diptych_row::{Column, Datum, RowSchema};
 
 pub(super) use changes::run as changes;
 pub(super) use query::run as query;

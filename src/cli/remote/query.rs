@@ -3,16 +3,16 @@
 use std::process::ExitCode;
 
 use super::{Remote, cells};
-use crate::cli::args::QueryArgs;
-use crate::cli::key;
-use crate::cli::query::RowPrinter;
-use crate::error::Result;
-use crate::limits::REMOTE_PAGE_ROWS;
-use crate::log::AtTime;
-use crate::row::RowSchema;
+use crate::args::QueryArgs;
+use crate::key;
+use crate::query::RowPrinter;
+use diptych_base::error::Result;
+use diptych_base::limits::REMOTE_PAGE_ROWS;
+use diptych_log::AtTime;
+use diptych_row::RowSchema;
 
 /// Prints what the server answers.
-pub(in crate::cli) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode> {
+pub(crate) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode> {
     let schema = remote.schema(&args.dataflow, &args.view)?;
     let path = Remote::view_path(&args.dataflow, &args.view);
     let mut asked = asked(args, &schema)?;

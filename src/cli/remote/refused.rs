@@ -6,7 +6,7 @@ use serde_json::Value;
 use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
-use crate::error::{Error, Kind};
+use diptych_base::error::{Error, Kind};
 
 /// How much of an answer that is no problem document is read.
 const PROBLEM_BYTES: u64 = 64 << 10;

@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader};
 use serde_json::Value;
 
 use super::{Remote, SILENCE, cells, column, encoded, refused};
-use crate::error::{Error, Kind, Result};
-use crate::row::{Datum, RowSchema};
-use crate::serving::{Index, IndexOptions, ViewBatch, ViewInfo, ViewUpdate};
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
+use diptych_row::{Datum, RowSchema};
+use diptych_serving::{Index, IndexOptions, ViewBatch, ViewInfo, ViewUpdate};
 
 impl Remote {
     /// Reads every row of every view at `epoch`; they are all held in memory.
@@ -16,7 +16,7 @@ impl Remote {
     /// # Errors
     /// When the server does not have that epoch, its answer is cut off, or its columns have types
     /// that are not known here.
-    pub(in crate::cli) fn whole(&self, dataflow: &str, epoch: Epoch) -> Result<Index> {
+    pub(crate) fn whole(&self, dataflow: &str, epoch: Epoch) -> Result<Index> {
         let path = format!("/v1/dataflows/{}/snapshot", encoded(dataflow));
         let asked = [("format", "ndjson".to_owned()), ("as_of", epoch.to_string())];
         let described = self.described(dataflow)?;

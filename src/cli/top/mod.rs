@@ -19,8 +19,8 @@ use super::asking::TopArgs;
 use super::catalog::Catalog;
 use super::place::Place;
 use super::signal;
-use crate::error::{Error, Kind, Result};
-use crate::io::answers;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::answers;
 use picture::Picture;
 use sample::Sample;
 
@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Draws until told to leave, or once.
 pub(super) fn run(args: &TopArgs, catalog: &Catalog) -> Result<ExitCode> {
     let place = args.place.place()?;
-    let catalog = Catalog::new(catalog.all().to_vec());
+    let catalog = Catalog::new(catalog.all().to_vec(), None);
     let look = move || match &place {
         Place::Data(system) => Sample::of_data(system, &catalog),
         Place::Server(server) => Sample::of_server(server),

@@ -11,11 +11,11 @@ use ratatui::widgets::{Cell, Paragraph, Row, Table};
 use ratatui::{Frame, Terminal};
 
 use super::sample::{Concern, Flow, Sample};
-use crate::cli::sheet::grouped;
-use crate::error::{Error, Kind, Result};
-use crate::harmless::harmless;
-use crate::io::{Clock, RealClock};
-use crate::servers::ConcernKind;
+use crate::sheet::grouped;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::harmless::harmless;
+use diptych_base::io::{Clock, RealClock};
+use diptych_site::ConcernKind;
 
 /// The width of a picture that is printed.
 const COLUMNS: u16 = 80;

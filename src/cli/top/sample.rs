@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::System;
-use crate::cli::catalog::Catalog;
-use crate::cli::remote::Remote;
-use crate::error::Result;
-use crate::time::Epoch;
+use crate::catalog::Catalog;
+use crate::remote::Remote;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+use diptych_system::System;
 
 /// Paths that are reads, as the server counts them.
 const READS: [&str; 3] =

@@ -8,7 +8,7 @@ use std::hash::Hash;
 use differential_dataflow::ExchangeData;
 
 use super::super::collection::Collection;
-use crate::event::Timestamp;
+use diptych_event::Timestamp;
 
 /// A pair of rows, and their key.
 type Pair<K, V, W> = (K, ((Timestamp, V), (Timestamp, W)));

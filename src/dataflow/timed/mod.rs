@@ -23,7 +23,7 @@ pub use window::{Window, Windows};
 
 use super::Summand;
 use super::collection::{Collection, PairsExt};
-use crate::event::Timestamp;
+use diptych_event::Timestamp;
 
 /// Rows of a key in the order of their times.
 pub trait TimedExt<'s, K, V>: Sized {
@@ -38,7 +38,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// use diptych::dataflows::InvoiceLine;
+    /// use dataflows::InvoiceLine;
     /// use diptych::{Collection, Dataflow, PairsExt, TimedExt};
     ///
     /// /// How many lines each visit of a customer has; half an hour of silence ends one.
@@ -66,7 +66,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     /// sides, sorted by the owner of the key.
     ///
     /// ```
-    /// use diptych::dataflows::{Customer, Order};
+    /// use dataflows::{Customer, Order};
     /// use diptych::{Dataflow, PairsExt, TimedExt};
     ///
     /// /// Revenue by the country where the customer lived *then*.
@@ -219,7 +219,8 @@ pub trait OrderedExt<'s, K, O, V>: Sized {
     /// costs itself. State: every row, sorted by the owner of the key.
     ///
     /// ```
-    /// # use diptych::{Dataflow, OrderedExt, dataflows::Transfer, testing::Live};
+    /// # use dataflows::Transfer;
+    /// # use diptych::{Dataflow, OrderedExt, testing::Live};
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -260,7 +261,7 @@ pub trait PanesExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// use diptych::dataflows::Tweet;
+    /// use dataflows::Tweet;
     /// use diptych::{Dataflow, PanesExt, Windows};
     ///
     /// /// Tweets of the last hour, every five minutes.

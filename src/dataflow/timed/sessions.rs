@@ -12,7 +12,7 @@ use super::super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::super::collection::Collection;
 use super::super::combiner::route;
 use super::super::ordered::{Copies, Ordered};
-use crate::event::Timestamp;
+use diptych_event::Timestamp;
 
 /// A row: `(at, value)`.
 type Row<V> = (Timestamp, V);

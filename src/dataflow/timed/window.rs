@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Timestamp;
-use crate::row::Columns;
+use diptych_event::Timestamp;
+use diptych_row::Columns;
 
 /// A span of event time; as columns of a view, `start` and `end`.
 #[derive(
     Columns, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[columns(crate = "crate")]
+#[columns(crate = "crate::derived")]
 pub struct Window {
     /// The first instant in it.
     pub start: Timestamp,

@@ -45,9 +45,9 @@ use super::mark::{Mark, MarkWriter};
 use super::reader::Reader;
 use super::recovery::{Purpose, Recovered, no_log, recover, remove_leftovers};
 use super::sealer::Sealer;
-use crate::error::Result;
-use crate::io::{Clock, Disk, Random};
-use crate::time::Branch;
+use diptych_base::error::Result;
+use diptych_base::io::{Clock, Disk, Random};
+use diptych_base::time::Branch;
 
 /// What an erasure did.
 #[derive(Clone, Debug)]
@@ -80,7 +80,8 @@ pub fn erase(
     ready: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Option<Erased>> {
     let dir = Dir::new(disk, dir.as_ref());
-    let missing = |error: crate::Error| if error.is_missing() { no_log(&dir) } else { error };
+    let missing =
+        |error: diptych_base::error::Error| if error.is_missing() { no_log(&dir) } else { error };
     Manifest::load(&dir).map_err(missing)?;
     let dir = dir.clone().locked().map_err(|error| {
         error.within("nothing is erased").remedy("stop the server, erase, and start it again")

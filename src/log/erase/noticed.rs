@@ -1,11 +1,11 @@
 //! How whoever reads a history learns that it is not the log's any more.
 
-use crate::error::{Error, Kind, Result};
-use crate::log::layout::Dir;
-use crate::log::manifest::Manifest;
+use crate::layout::Dir;
+use crate::manifest::Manifest;
+use diptych_base::error::{Error, Kind, Result};
 
 /// Whether the log's history is still the one with this identity.
-pub(in crate::log) fn same_history(dir: &Dir, identity: u64) -> Result<()> {
+pub(crate) fn same_history(dir: &Dir, identity: u64) -> Result<()> {
     let manifest = Manifest::load(dir)?;
     if manifest.identity == identity {
         return Ok(());
@@ -14,7 +14,7 @@ pub(in crate::log) fn same_history(dir: &Dir, identity: u64) -> Result<()> {
 }
 
 /// What has become of the history with this identity, which is not that of `manifest`.
-pub(in crate::log) fn other_history(manifest: &Manifest, identity: u64) -> Error {
+pub(crate) fn other_history(manifest: &Manifest, identity: u64) -> Error {
     let since = manifest.erasures.iter().position(|erasure| erasure.former == identity);
     let Some(erasure) = since.map(|at| &manifest.erasures[at]) else {
         let message =
@@ -30,7 +30,7 @@ pub(in crate::log) fn other_history(manifest: &Manifest, identity: u64) -> Error
 }
 
 /// The same, unless it failed for want of files, and that because the history was rewritten.
-pub(in crate::log) fn explained<T>(dir: &Dir, identity: u64, found: Result<T>) -> Result<T> {
+pub(crate) fn explained<T>(dir: &Dir, identity: u64, found: Result<T>) -> Result<T> {
     match found {
         Err(error) if error.is_missing() || error.is_damaged() => {
             match same_history(dir, identity) {

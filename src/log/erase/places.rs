@@ -10,11 +10,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use crate::error::{Error, Kind, Result};
-use crate::limits::ERASED_EVENTS_MAX;
-use crate::log::chunk::Epochs;
-use crate::log::reader::Reader;
-use crate::time::Epoch;
+use crate::chunk::Epochs;
+use crate::reader::Reader;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::ERASED_EVENTS_MAX;
+use diptych_base::time::Epoch;
 
 /// Says of each row of a batch whether it is to be erased.
 pub type Chooser = Box<dyn Fn(&RecordBatch) -> Result<Vec<bool>> + Send + Sync>;

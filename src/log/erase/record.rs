@@ -6,18 +6,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::log::envelope::{decode, encode};
-use crate::log::manifest::Manifest;
-use crate::time::Epoch;
+use crate::envelope::{decode, encode};
+use crate::manifest::Manifest;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// The name of the part.
-pub(in crate::log) const PART: &str = "erased";
+pub(crate) const PART: &str = "erased";
 
 /// That events were erased from history; what they said is not recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
-    /// Tells the history before from others, as [`Reader::identity`](crate::log::Reader::identity)
+    /// Tells the history before from others, as [`Reader::identity`](crate::Reader::identity)
     /// did then.
     pub(super) former: u64,
     /// The stream they were in.
@@ -48,26 +48,26 @@ struct Stored {
 }
 
 impl Erasure {
-    /// What [`Reader::identity`](crate::log::Reader::identity) said of the history before.
+    /// What [`Reader::identity`](crate::Reader::identity) said of the history before.
     pub fn former(&self) -> String {
         format!("{:016x}", self.former)
     }
 
     /// One that says something in each field, for tests of decoders.
-    pub(in crate::log) fn sample() -> Erasure {
+    pub fn sample() -> Erasure {
         let (stream, reason) = ("lines".to_owned(), "asked for".to_owned());
         let (events, first, last, upper) = (3, 0, 1, 2);
         Erasure { former: 5, stream, events, first, last, upper, clock_us: 1, reason }
     }
 
     /// When, for people.
-    pub fn at(&self) -> crate::event::Timestamp {
-        crate::event::Timestamp::from_micros(self.clock_us)
+    pub fn at(&self) -> diptych_event::Timestamp {
+        diptych_event::Timestamp::from_micros(self.clock_us)
     }
 }
 
 /// The bytes of the part.
-pub(in crate::log) fn to_bytes(manifest: &Manifest) -> Result<Vec<u8>> {
+pub(crate) fn to_bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     let rewritten = manifest.segments.iter().filter(|segment| segment.rewritten > 0);
     let segments = rewritten.map(|segment| {
         let files = segment.rows.iter().map(|entry| entry.rewritten).collect();
@@ -80,7 +80,7 @@ pub(in crate::log) fn to_bytes(manifest: &Manifest) -> Result<Vec<u8>> {
 }
 
 /// Takes what the part says over into the manifest; else what is wrong.
-pub(in crate::log) fn from_bytes(bytes: &[u8], manifest: &mut Manifest) -> Result<(), String> {
+pub(crate) fn from_bytes(bytes: &[u8], manifest: &mut Manifest) -> Result<(), String> {
     let stored: Stored = decode(bytes).map_err(|error| error.to_string())?;
     for (lower, times, files) in stored.segments {
         let segment = manifest.segments.iter_mut().find(|segment| segment.lower == lower);

@@ -6,15 +6,15 @@ use arrow_array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow_select::filter::{filter, filter_record_batch};
 
 use super::places::{Ordinals, Places};
-use crate::error::Result;
-use crate::log::chunk::Epochs;
-use crate::log::correction;
-use crate::log::layout::{Dir, damaged};
-use crate::log::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
-use crate::log::position::Position;
-use crate::log::rows_file::RowsReader;
-use crate::log::schemas::Schemas;
-use crate::log::segment::{Block, EpochTable, RowsFile, encoding, write_file};
+use crate::chunk::Epochs;
+use crate::correction;
+use crate::layout::{Dir, damaged};
+use crate::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
+use crate::position::Position;
+use crate::rows_file::RowsReader;
+use crate::schemas::Schemas;
+use crate::segment::{Block, EpochTable, RowsFile, encoding, write_file};
+use diptych_base::error::Result;
 
 /// Writes new files for all segments with one of these events and lists them in `manifest`, which
 /// is the caller's to store; returns how many segments. The files are durable then, their names

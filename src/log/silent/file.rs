@@ -42,9 +42,9 @@ use super::super::layout::{Dir, damaged, silent_name};
 use super::super::manifest::{Sum, check_len};
 use super::super::state::Remembered;
 use super::{IdDigest, Left};
-use crate::error::Result;
-use crate::io::{File, Open};
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::io::{File, Open};
+use diptych_base::time::Epoch;
 
 /// Bytes of the head, and of every block behind it.
 pub(super) const BLOCK: usize = 4096;
@@ -62,17 +62,17 @@ const AT_ONCE: u64 = 64;
 
 /// What the manifest says of such a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::log) struct SilentEntry {
+pub(crate) struct SilentEntry {
     /// The first epoch of the segment that was sealed with it, which names it.
-    pub(in crate::log) lower: Epoch,
+    pub lower: Epoch,
     /// Producers in it.
-    pub(in crate::log) count: u64,
-    pub(in crate::log) sum: Sum,
+    pub count: u64,
+    pub sum: Sum,
 }
 
 impl SilentEntry {
     /// The file's name.
-    pub(in crate::log) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         silent_name(self.lower)
     }
 
@@ -84,9 +84,9 @@ impl SilentEntry {
 
 /// A silent producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::log) struct Entry {
-    pub(in crate::log) digest: IdDigest,
-    pub(in crate::log) left: Left,
+pub(crate) struct Entry {
+    pub digest: IdDigest,
+    pub left: Left,
 }
 
 impl Entry {
@@ -109,7 +109,7 @@ impl Entry {
 
 /// An open file of silent producers. It stays readable when it is merged and removed.
 #[derive(Clone, Debug)]
-pub(in crate::log) struct SilentFile {
+pub(crate) struct SilentFile {
     file: Arc<dyn File>,
     path: PathBuf,
     pub(super) entry: SilentEntry,
@@ -120,7 +120,7 @@ impl SilentFile {
     ///
     /// # Errors
     /// Damage, also where it is missing; a newer format; what the disk reports.
-    pub(in crate::log) fn open(dir: &Dir, entry: SilentEntry) -> Result<SilentFile> {
+    pub(crate) fn open(dir: &Dir, entry: SilentEntry) -> Result<SilentFile> {
         check_len(dir, &entry.name(), entry.sum)?;
         let path = dir.file(&entry.name());
         let file: Arc<dyn File> = dir.disk.open(&path, Open::Read)?.into();
@@ -179,7 +179,7 @@ impl SilentFile {
     }
 
     /// All of them, by digest.
-    pub(in crate::log) fn entries(&self) -> Entries {
+    pub(crate) fn entries(&self) -> Entries {
         let of = self.clone();
         Entries { of, next: 0, read: Vec::new().into_iter(), last: None }
     }
@@ -211,7 +211,7 @@ fn block_checksum(lower: Epoch, block: &[u8]) -> u32 {
 
 /// The producers of a file, by digest. Behind an error there is nothing.
 #[derive(Debug)]
-pub(in crate::log) struct Entries {
+pub(crate) struct Entries {
     of: SilentFile,
     /// The block that is read next.
     next: u64,
@@ -244,7 +244,7 @@ impl Iterator for Entries {
 }
 
 /// Makes the checksums of a file right again, whatever is in it.
-pub(in crate::log) fn reseal(bytes: &mut [u8]) {
+pub(crate) fn reseal(bytes: &mut [u8]) {
     let mut blocks = bytes.chunks_exact_mut(BLOCK);
     let Some(head) = blocks.next() else { return };
     let sum = head_checksum(head);

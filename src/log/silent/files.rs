@@ -8,30 +8,30 @@
 use super::file::{SilentEntry, SilentFile, write};
 use super::merge::Merged;
 use super::{IdDigest, Left, Recent};
-use crate::error::Result;
-use crate::log::envelope::{decode, encode};
-use crate::log::layout::Dir;
-use crate::time::Epoch;
+use crate::envelope::{decode, encode};
+use crate::layout::Dir;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// The name of the part.
-pub(in crate::log) const PART: &str = "silent";
+pub(crate) const PART: &str = "silent";
 
 /// Open files of silent producers, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(in crate::log) struct Files(Vec<SilentFile>);
+pub(crate) struct Files(Vec<SilentFile>);
 
 impl Files {
     /// Opens the files that a manifest lists.
     ///
     /// # Errors
     /// As [`SilentFile::open`].
-    pub(in crate::log) fn open(dir: &Dir, listed: &[SilentEntry]) -> Result<Files> {
+    pub(crate) fn open(dir: &Dir, listed: &[SilentEntry]) -> Result<Files> {
         let files = listed.iter().map(|entry| SilentFile::open(dir, *entry));
         Ok(Files(files.collect::<Result<_>>()?))
     }
 
     /// As the manifest lists them.
-    pub(in crate::log) fn listed(&self) -> Vec<SilentEntry> {
+    pub(crate) fn listed(&self) -> Vec<SilentEntry> {
         self.0.iter().map(|file| file.entry).collect()
     }
 
@@ -40,7 +40,7 @@ impl Files {
     }
 
     /// How many producers they have, counting one again for each file that has it.
-    pub(in crate::log) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.0.iter().map(|file| file.entry.count).sum()
     }
 
@@ -48,7 +48,7 @@ impl Files {
     ///
     /// # Errors
     /// Damage of a block that has to be looked at; what the disk reports.
-    pub(in crate::log) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
+    pub(crate) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
         for file in self.0.iter().rev() {
             if let Some(left) = file.get(digest)? {
                 return Ok(Some(left));
@@ -58,7 +58,7 @@ impl Files {
     }
 
     /// All producers, `recent` ones as well, which are newer: by digest, each once.
-    pub(in crate::log) fn merged(&self, recent: Recent) -> Merged {
+    pub(crate) fn merged(&self, recent: Recent) -> Merged {
         Merged::new(recent, self.0.iter().rev().map(SilentFile::entries))
     }
 
@@ -69,7 +69,7 @@ impl Files {
     ///
     /// # Errors
     /// Damage of a file that is merged; what the disk reports.
-    pub(in crate::log) fn with(&self, dir: &Dir, lower: Epoch, recent: &Recent) -> Result<Files> {
+    pub(crate) fn with(&self, dir: &Dir, lower: Epoch, recent: &Recent) -> Result<Files> {
         if recent.is_empty() {
             return Ok(self.clone());
         }
@@ -95,12 +95,12 @@ impl PartialEq for Files {
 }
 
 /// The bytes of the part.
-pub(in crate::log) fn to_bytes(listed: &[SilentEntry]) -> Result<Vec<u8>> {
+pub(crate) fn to_bytes(listed: &[SilentEntry]) -> Result<Vec<u8>> {
     encode(&listed)
 }
 
 /// The list in the part; else what is wrong.
-pub(in crate::log) fn from_bytes(bytes: &[u8]) -> std::result::Result<Vec<SilentEntry>, String> {
+pub(crate) fn from_bytes(bytes: &[u8]) -> std::result::Result<Vec<SilentEntry>, String> {
     let listed: Vec<SilentEntry> = decode(bytes).map_err(|error| error.to_string())?;
     if listed.is_empty() || !listed.is_sorted_by(|one, other| one.lower < other.lower) {
         return Err(format!("{} files of silent producers that are not in order", listed.len()));

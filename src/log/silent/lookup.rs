@@ -6,7 +6,7 @@
 
 use super::file::SilentFile;
 use super::{IdDigest, Left};
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// Guesses before halving.
 const GUESSES: usize = 4;

@@ -4,7 +4,7 @@ use std::collections::btree_map;
 
 use super::file::{Entries, Entry};
 use super::{IdDigest, Left, Recent};
-use crate::error::Result;
+use diptych_base::error::Result;
 
 /// Where silent producers come from.
 #[derive(Debug)]
@@ -28,10 +28,10 @@ impl Iterator for Source {
 
 /// Silent producers of several sources, by digest, each once. Behind an error there is nothing.
 #[derive(Debug)]
-pub(in crate::log) struct Merged {
+pub(crate) struct Merged {
     /// The newest first, each with its next producer; those that have ended are left out.
     sources: Vec<(Entry, Source)>,
-    failed: Option<crate::Error>,
+    failed: Option<diptych_base::error::Error>,
 }
 
 impl Merged {

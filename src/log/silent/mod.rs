@@ -41,8 +41,8 @@ pub(super) use merge::Merged;
 use super::fingerprint::Fingerprint;
 use super::layout::Dir;
 use super::state::Remembered;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// A digest of a producer's id that nobody can make another id for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::file::{BLOCK, PER_BLOCK};
 use super::*;
-use crate::io::{Disk, SimDisk};
-use crate::log::manifest::Sum;
+use crate::manifest::Sum;
+use diptych_base::io::{Disk, SimDisk};
 
 fn dir() -> (SimDisk, Dir) {
     let disk = SimDisk::new();

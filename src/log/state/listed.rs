@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::super::silent::{Entry, IdDigest, Merged};
 use super::State;
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// A producer, as somebody who looks at a log sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn silent(Entry { digest, left }: Entry) -> ProducerInfo {
 
 impl State {
     /// All producers.
-    pub(in crate::log) fn list(&self) -> Producers {
+    pub(crate) fn list(&self) -> Producers {
         let named = self.producers.iter().filter_map(|(id, window)| {
             let epoch = window.appends.back()?.epoch;
             let (id, last) = (id.clone(), window.next - 1);

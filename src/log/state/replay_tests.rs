@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::layout::Dir;
 use super::super::silent::{Files, IdDigest};
 use super::*;
-use crate::io::{Disk, SimDisk};
+use diptych_base::io::{Disk, SimDisk};
 
 /// Little enough that a test fills it.
 const ROOM: Room = Room { appends: 24, producers: 12, name_bytes: 60 };

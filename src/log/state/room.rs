@@ -2,11 +2,11 @@
 
 use super::super::silent::Left;
 use super::{ProducerMark, State, Trimmed, Window};
-use crate::limits;
+use diptych_base::limits;
 
 /// What the table of those who are known by their names may hold.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::log) struct Room {
+pub(crate) struct Room {
     /// Appends over all of them.
     pub(super) appends: usize,
     pub(super) producers: usize,
@@ -26,7 +26,7 @@ impl Default for Room {
 
 impl Room {
     /// Room for so many producers, where the limits allow them.
-    pub(in crate::log) fn of(producers: usize) -> Room {
+    pub(crate) fn of(producers: usize) -> Room {
         let most = Room::default();
         Room { producers: producers.min(most.producers), ..most }
     }
@@ -55,7 +55,7 @@ impl State {
     /// A table of an earlier release may be far larger. The names in one frame have as many bytes
     /// as there is room for, and one name more, so that they fit it; the next frames name the
     /// others.
-    pub(in crate::log) fn make_room(&self, more: &[ProducerMark], max: Room) -> Vec<Trimmed> {
+    pub(crate) fn make_room(&self, more: &[ProducerMark], max: Room) -> Vec<Trimmed> {
         let name_bytes = more.iter().map(|mark| mark.id.len()).sum();
         let more = Room { appends: more.len(), producers: more.len(), name_bytes };
         let mut left = self.held();

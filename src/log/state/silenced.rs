@@ -3,18 +3,18 @@
 use super::super::layout::Dir;
 use super::super::silent::{Files, Recent};
 use super::State;
-use crate::error::{Error, Kind, Result};
-use crate::limits;
-use crate::time::Epoch;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
 
 impl State {
     /// The table of a state file, with the files that go with it.
-    pub(in crate::log) fn with_files(mut self, files: Files) -> State {
+    pub(crate) fn with_files(mut self, files: Files) -> State {
         self.silent = self.silent.with_files(files);
         self
     }
 
-    pub(in crate::log) fn silent_files(&self) -> &Files {
+    pub(crate) fn silent_files(&self) -> &Files {
         self.silent.files()
     }
 
@@ -24,12 +24,12 @@ impl State {
     ///
     /// # Errors
     /// Damage of a file that is merged with it; what the disk reports.
-    pub(in crate::log) fn seal_silent(&mut self, dir: &Dir, lower: Epoch) -> Result<Recent> {
+    pub(crate) fn seal_silent(&mut self, dir: &Dir, lower: Epoch) -> Result<Recent> {
         self.silent.seal(dir, lower)
     }
 
     /// `written` are in `files` now, and those are listed durably.
-    pub(in crate::log) fn silent_sealed(&mut self, files: Files, written: &Recent) {
+    pub(crate) fn silent_sealed(&mut self, files: Files, written: &Recent) {
         self.silent.sealed(files, written);
     }
 
@@ -39,12 +39,12 @@ impl State {
     }
 
     /// Forgets what was looked for in files.
-    pub(in crate::log) fn forget_recalled(&mut self) {
+    pub(crate) fn forget_recalled(&mut self) {
         self.silent.forget_recalled();
     }
 
     /// Whether no further producer is named until a segment is sealed.
-    pub(in crate::log) fn waits_for_seal(&self) -> bool {
+    pub(crate) fn waits_for_seal(&self) -> bool {
         self.silent.recent().len() >= limits::SILENCED_MAX
     }
 

@@ -10,8 +10,8 @@ use super::super::fingerprint::Fingerprint;
 use super::super::layout::damaged;
 use super::super::silent::{Silent, StoredSilent};
 use super::{Remembered, State, Window};
-use crate::error::Result;
-use crate::time::Epoch;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
 
 /// The table on disk, sorted so that equal tables are equal bytes.
 #[derive(Serialize, Deserialize)]
@@ -32,7 +32,7 @@ type WithSilent = (Stored, StoredFingerprints, Vec<StoredSilent>);
 
 impl State {
     /// The bytes of a state file, of the least format that can say it.
-    pub(in crate::log) fn wrap(&self) -> Result<Vec<u8>> {
+    pub(crate) fn wrap(&self) -> Result<Vec<u8>> {
         let mut sorted: Vec<_> = self.producers.iter().collect();
         sorted.sort_by_key(|(id, _)| *id);
         let store = |(id, window): &(&String, &Window)| {
@@ -61,7 +61,7 @@ impl State {
     ///
     /// # Errors
     /// Damage; a newer format.
-    pub(in crate::log) fn unwrap(path: &Path, bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn unwrap(path: &Path, bytes: &[u8]) -> Result<Self> {
         let damaged = |what: String| damaged(path, 24, what);
         let (version, body) = Envelope::State.open(path, bytes)?;
         let decoded = match version {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::stream::Stream;
-use crate::serving::{Serving, ViewDiff, ViewInfo};
-use crate::time::Epoch;
+use diptych_base::time::Epoch;
+use diptych_serving::{Serving, ViewDiff, ViewInfo};
 
 /// A version that was computed, compared with the one that serves, and perhaps put in its place.
 pub struct Deployed {

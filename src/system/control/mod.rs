@@ -19,13 +19,13 @@ pub use turn::{Turn, Turns};
 
 use std::time::Duration;
 
-use crate::dataflow::Graph;
-use crate::error::{Error, Result};
-use crate::io::Space;
+use diptych_base::error::{Error, Result};
+use diptych_base::io::Space;
 #[cfg(doc)]
-use crate::limits::REPLAYED_CHANGES_BYTES_MAX;
-use crate::serving::Index;
-use crate::time::Epoch;
+use diptych_base::limits::REPLAYED_CHANGES_BYTES_MAX;
+use diptych_base::time::Epoch;
+use diptych_dataflow::Graph;
+use diptych_serving::Index;
 
 /// What became of a batch view that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,27 +3,27 @@
 use std::sync::Arc;
 
 use super::{Control, Deployed, Rebuild, Stream, Turn, Wanted};
-use crate::dataflow::{Definition, Graph};
-use crate::engine::Cluster;
-use crate::error::{Error, Kind, Result};
-use crate::io::{Space, beside};
-use crate::limits::REPLAYED_CHANGES_BYTES_MAX;
-use crate::log::{Reader, Writer};
-use crate::serving::{Index, Serving};
-use crate::system::current::{Current, Running};
-use crate::system::deploy::deploy;
-use crate::system::desk::Desk;
-use crate::system::{Boundary, DeployOptions, Served, System};
-use crate::time::Epoch;
+use crate::current::{Current, Running};
+use crate::deploy::deploy;
+use crate::desk::Desk;
+use crate::{Boundary, DeployOptions, Served, System};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{Space, beside};
+use diptych_base::limits::REPLAYED_CHANGES_BYTES_MAX;
+use diptych_base::time::Epoch;
+use diptych_dataflow::{Definition, Graph};
+use diptych_engine::Cluster;
+use diptych_log::{Reader, Writer};
+use diptych_serving::{Index, Serving};
 
 /// What control is put together from.
-pub(in crate::system) struct Parts {
-    pub(in crate::system) current: Arc<Current>,
-    pub(in crate::system) desk: Arc<Desk>,
-    pub(in crate::system) reader: Arc<Reader>,
+pub(crate) struct Parts {
+    pub(crate) current: Arc<Current>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) reader: Arc<Reader>,
     /// The workers of what is deployed.
-    pub(in crate::system) cluster: Cluster,
-    pub(in crate::system) profiled: bool,
+    pub(crate) cluster: Cluster,
+    pub(crate) profiled: bool,
 }
 
 /// A dataflow that is served, as servers know it.
@@ -71,7 +71,7 @@ impl System {
     }
 
     /// See [`System::control`].
-    pub(in crate::system) fn control_of(
+    pub fn control_of(
         &self,
         parts: Parts,
         definitions: &[Definition],
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn figures_of_operators_are_kept_when_asked_for() {
         let system = System::in_memory();
-        let flows = [Definition::new("word_count", crate::dataflows::word_count)];
+        let flows = [Definition::new("word_count", dataflows::word_count)];
         let writer = system.writer().expect("a writer");
         let graph = |profiled| {
             let options = ServeOptions::default().writer(&writer).profiled(profiled);

@@ -2,8 +2,8 @@
 
 use arrow_schema::SchemaRef;
 
-use crate::dataflow::StreamInfo;
-use crate::event::ReadAs;
+use diptych_dataflow::StreamInfo;
+use diptych_event::ReadAs;
 
 /// A stream that a served dataflow reads.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub struct Stream {
     /// The columns of its events.
     pub schema: SchemaRef,
     /// How they are read.
-    pub(crate) read: ReadAs,
+    pub read: ReadAs,
 }
 
 impl Stream {

@@ -1,0 +1,30 @@
+//! Made-up events for the commands `sample` and `demo`.
+
+use diptych::arrow::RecordBatch;
+use diptych::cli::{EventSource, MadeUp};
+use diptych::event::Append as _;
+use diptych::{Definition, Event, Timestamp};
+
+use super::{MadeUpTweets, SAMPLED, Tweet, sample, tweets};
+
+/// The generators of this crate: `demo` shows [`tweets`].
+pub fn made_up() -> Option<MadeUp> {
+    let demo = || Definition::new("tweets", tweets);
+    let source = |seed, history| {
+        let source: Box<dyn EventSource> = Box::new(MadeUpTweets::new(seed, history));
+        source
+    };
+    Some(MadeUp { demo, source, sampled: &SAMPLED, sample })
+}
+
+impl EventSource for MadeUpTweets {
+    fn rows(&mut self, count: u64) -> RecordBatch {
+        let mut rows = <Tweet as Event>::Appender::default();
+        (0..count).for_each(|_| rows.push(&self.tweet()));
+        rows.finish()
+    }
+
+    fn now(&self) -> Timestamp {
+        MadeUpTweets::now(self)
+    }
+}

@@ -1,0 +1,210 @@
+//! From one process to the next: listening sockets, passed over a socket of this machine.
+//!
+//! A listening socket that is passed is the same socket in both processes: what the kernel has
+//! queued on it is accepted by whichever accepts next, and nothing is reset when one of them closes
+//! its end. (Two sockets bound to one address by `SO_REUSEPORT` have two queues: closing one resets
+//! what waits in it.)
+//!
+//! The successor waits in the data directory under a random name, so whoever is asked to hand over
+//! finds it only if both work on the same directory. The connection stays open until the successor
+//! says that it serves; if it ends before, the successor is gone.
+
+use std::io::{IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+
+use crate::error::{Error, Kind, Result};
+
+/// Sockets that one message passes: HTTP and Postgres.
+const SOCKETS: usize = 2;
+/// What the successor says when it serves.
+const SERVING: u8 = b'!';
+/// How often the successor looks whether it was found.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A successor that waits to be found.
+pub struct Waiting {
+    socket: UnixListener,
+    path: PathBuf,
+}
+
+/// The connection of both processes.
+#[derive(Debug)]
+pub struct Link(UnixStream);
+
+fn place(directory: &Path, name: &str) -> PathBuf {
+    directory.join(format!("successor-{name}"))
+}
+
+impl Waiting {
+    /// Waits in `directory` under `name`.
+    ///
+    /// # Errors
+    /// What the system reports; a path of more than 107 bytes is too long for it.
+    pub fn open(directory: &Path, name: &str) -> Result<Waiting> {
+        let path = place(directory, name);
+        let socket = UnixListener::bind(&path).and_then(|socket| {
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        });
+        let socket = socket.map_err(|error| {
+            Error::io(format!("waiting at {}", path.display()), error)
+                .remedy("a long path may be the reason: name the data directory relative to here")
+        })?;
+        Ok(Waiting { socket, path })
+    }
+
+    /// The process that has found this one; none when nobody has within `patience`.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn found(&self, patience: Duration) -> Result<Option<Link>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.socket.accept() {
+                Ok((stream, _)) => {
+                    let blocking = stream.set_nonblocking(false);
+                    return blocking.map(|()| Some(Link(stream))).map_err(broken);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(broken(error)),
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // One that is left is a socket that nobody answers.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn broken(error: std::io::Error) -> Error {
+    Error::io("handing over between two processes", error)
+}
+
+impl Link {
+    /// Finds the successor that waits in `directory` under `name`.
+    ///
+    /// # Errors
+    /// When nobody waits there.
+    pub fn find(directory: &Path, name: &str) -> Result<Link> {
+        UnixStream::connect(place(directory, name)).map(Link).map_err(|error| {
+            let message = format!("no successor waits in this data directory: {error}");
+            Error::new(Kind::Missing, message).remedy("run `deploy` with the data of this server")
+        })
+    }
+
+    /// Passes sockets.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn pass(&self, http: Option<&TcpListener>, pg: Option<&TcpListener>) -> Result<()> {
+        let which = [u8::from(http.is_some()) + 2 * u8::from(pg.is_some())];
+        let sockets: Vec<_> = http.into_iter().chain(pg).map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !sockets.is_empty() {
+            let fits = control.push(SendAncillaryMessage::ScmRights(&sockets));
+            assert!(fits, "{} sockets do not fit a message for {SOCKETS}", sockets.len());
+        }
+        sendmsg(&self.0, &[IoSlice::new(&which)], &mut control, SendFlags::empty())
+            .map(drop)
+            .map_err(|error| broken(error.into()))
+    }
+
+    /// The sockets that the other process passes: HTTP, Postgres.
+    ///
+    /// # Errors
+    /// When it passes none within `patience`, or ends.
+    pub fn sockets(
+        &self,
+        patience: Duration,
+    ) -> Result<(Option<TcpListener>, Option<TcpListener>)> {
+        self.0.set_read_timeout(Some(patience)).map_err(broken)?;
+        let mut which = [0];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut bytes = [IoSliceMut::new(&mut which)];
+        let read = recvmsg(&self.0, &mut bytes, &mut control, RecvFlags::CMSG_CLOEXEC)
+            .map_err(|error| broken(error.into()))?;
+        let mut sockets = control.drain().flat_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(sockets) => sockets.collect::<Vec<_>>(),
+            _ => Vec::new(),
+        });
+        let http = (which[0] & 1 > 0).then(|| sockets.next()).flatten().map(TcpListener::from);
+        let pg = (which[0] & 2 > 0).then(|| sockets.next()).flatten().map(TcpListener::from);
+        if read.bytes == 0 {
+            return Err(Error::new(Kind::Stopped, "the old process ended before it handed over")
+                .remedy("start `serve` with this binary"));
+        }
+        Ok((http, pg))
+    }
+
+    /// Tells the old process that this one serves.
+    ///
+    /// # Errors
+    /// When it is gone, which does not matter any more.
+    pub fn serving(mut self) -> Result<()> {
+        self.0.write_all(&[SERVING]).map_err(broken)
+    }
+
+    /// Waits until the successor serves, or is gone; does it serve?
+    pub fn succeeded(mut self) -> bool {
+        let mut said = [0];
+        // It ends with the successor, however that ends.
+        self.0.read_exact(&mut said).is_ok() && said[0] == SERVING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_passed_with_what_waits_in_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(Link::find(folder.path(), "a").is_err_and(|error| error.is_missing()));
+        let waiting = Waiting::open(folder.path(), "a").expect("a socket");
+        assert!(waiting.found(Duration::ZERO).expect("nothing wrong").is_none());
+        let old = Link::find(folder.path(), "a").expect("the successor");
+        let new = waiting.found(Duration::from_secs(10)).expect("nothing wrong").expect("found");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let address = listener.local_addr().expect("an address");
+        let mut client = std::net::TcpStream::connect(address).expect("queued");
+        client.write_all(b"hello").expect("sent");
+        old.pass(None, Some(&listener)).expect("passed");
+        drop(listener);
+        let (http, pg) = new.sockets(Duration::from_secs(10)).expect("sockets");
+        assert!(http.is_none());
+        let (mut accepted, _) = pg.expect("a socket").accept().expect("what was queued");
+        let mut heard = [0; 5];
+        accepted.read_exact(&mut heard).expect("bytes");
+        assert_eq!(&heard, b"hello");
+        new.serving().expect("said");
+        assert!(old.succeeded());
+    }
+
+    #[test]
+    fn a_successor_that_is_gone_has_not_succeeded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let waiting = Waiting::open(folder.path(), "b").expect("a socket");
+        let old = Link::find(folder.path(), "b").expect("the successor");
+        drop(waiting.found(Duration::from_secs(10)).expect("nothing wrong"));
+        assert!(!old.succeeded());
+    }
+}

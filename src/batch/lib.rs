@@ -1,0 +1,296 @@
+//! **The batch layer**: the function over all of history `[0, F)`, as fast as possible, into a
+//! batch view on disk.
+//!
+//! Every part of the log is read by one worker of one process, in parallel; all of history is fed
+//! at the time `F - 1`, so a key costs one update however often it occurred. What is written, the
+//! accumulations and the views at F, is what the speed layer restores from, and neither can tell
+//! who wrote it.
+//!
+//! A run may also continue an earlier batch view: its accumulations, and the events since, fed at
+//! the same time. Accumulations are commutative, so the result is the same to the byte; the cost
+//! follows the state and the new events.
+//!
+//! With several processes each worker writes its own files; process 0 writes the manifest when all
+//! have reported theirs as durable.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use timely::worker::Worker;
+
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
+use diptych_batch_view::{BatchViewWriter, Meta};
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::{
+    Alarm, Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree,
+    history, watch, worker_of,
+};
+use diptych_log::Reader;
+use diptych_serving::Publish;
+
+/// A batch run to be made.
+pub struct Job {
+    /// The dataflow to run.
+    pub definition: Definition,
+    /// Its description.
+    pub description: Description,
+    /// The log.
+    pub reader: Arc<Reader>,
+    /// The first epoch that is not read.
+    pub boundary: Epoch,
+    /// Accumulations at an earlier boundary, to which only the events since then are added.
+    pub earlier: Option<(Epoch, Blocks)>,
+    /// The workers.
+    pub cluster: Cluster,
+    /// How far the run is, for whoever watches it.
+    pub progress: Arc<Progress>,
+    /// What the batch view states beside its contents.
+    pub meta: Meta,
+    /// Where this process's workers write.
+    pub writer: BatchViewWriter,
+    /// When it becomes true the run is given up.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What a batch run did.
+#[derive(Clone, Debug)]
+pub struct BatchReport {
+    /// The dataflow.
+    pub dataflow: String,
+    /// Its version.
+    pub version: String,
+    /// History is `[0, boundary)`.
+    pub boundary: Epoch,
+    /// Where the batch view that was continued ends; 0 when all events were read.
+    pub from: Epoch,
+    /// Rows this process fed; all of them when there is one process.
+    pub rows: u64,
+    /// Wall-clock time from the first row to a durable batch view.
+    pub elapsed: Duration,
+    /// Time all workers of this process spent reading and checking record batches.
+    pub decoding: Duration,
+    /// Time they spent in the user's front and the combiners.
+    pub front: Duration,
+}
+
+/// Runs the job; on process 0 the batch view is durable afterwards.
+///
+/// # Errors
+/// When the log is damaged, user code panics, or the disk refuses; there is no
+/// batch view then.
+pub fn run(job: Job) -> Result<BatchReport> {
+    let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
+    let (progress, cluster) = (Arc::clone(&job.progress), job.cluster.clone());
+    let (dataflow, version) = (job.description.name.clone(), job.description.version.clone());
+    let boundary = job.boundary;
+    let from = job.earlier.as_ref().map_or(0, |(from, _)| *from);
+    let shift = Arc::new(Shift {
+        job,
+        capture,
+        begun: OnceLock::new(),
+        failed: AtomicBool::new(false),
+        reason: Mutex::default(),
+    });
+    let workers = {
+        let shift = Arc::clone(&shift);
+        timely::execute(cluster.config(), move |worker| shift.work(worker))
+            .map_err(|error| Error::new(Kind::Io, format!("the workers cannot start: {error}")))?
+    };
+    let outcomes: Vec<_> = workers.join().into_iter().collect();
+    if let Some(error) = shift.reason.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error);
+    }
+    let mut reported = Vec::new();
+    for outcome in outcomes {
+        let messages = outcome.map_err(|_| Error::new(Kind::Stopped, "a batch worker is lost"))?;
+        reported.extend(messages.into_iter().flatten());
+    }
+    let shift = Arc::into_inner(shift).unwrap_or_else(|| panic!("a worker outlived its thread"));
+    if cluster.is_first() {
+        shift.job.writer.absorb(&reported)?;
+        // What is derived from events that were erased meanwhile must not last.
+        shift.job.reader.check_history()?;
+        shift.job.writer.finish(shift.job.meta)?;
+    }
+    Ok(BatchReport {
+        dataflow,
+        version,
+        boundary,
+        from,
+        rows: progress.rows(),
+        elapsed: shift.begun.get().map(Instant::elapsed).unwrap_or_default(),
+        decoding: progress.decoding(),
+        front: progress.front(),
+    })
+}
+
+/// What the workers of this process share.
+struct Shift {
+    job: Job,
+    capture: Arc<Capture>,
+    /// When the first worker began: the processes have met by then.
+    begun: OnceLock<Instant>,
+    failed: AtomicBool,
+    reason: Mutex<Option<Error>>,
+}
+
+impl Shift {
+    /// One worker's whole work. Worker 0 of all gives back what the workers reported.
+    fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
+        abort_on_panic(worker_of("the batch layer", [self.job.definition.name()].into_iter()));
+        self.begun.get_or_init(Instant::now);
+        let job = &self.job;
+        let end = job.reader.end_at(job.boundary);
+        let task = match &job.earlier {
+            None => format!("batch {} up to {end}", job.description.plan()),
+            Some((from, _)) => {
+                let from = job.reader.end_at(*from);
+                format!("batch {} from {from} up to {end}", job.description.plan())
+            }
+        };
+        if let Err(error) = agree(worker, &job.cluster, &task) {
+            self.fail(error);
+            return None;
+        }
+        watch(worker, |_| ());
+        let several = job.cluster.processes() > 1;
+        let mut alarm = several.then(|| Alarm::install(worker));
+        let all = self.labour(worker, alarm.as_ref());
+        if let Some(mut alarm) = alarm.take() {
+            if let Some(reason) = self.reason() {
+                alarm.raise(reason);
+            }
+            alarm.finish(worker);
+        }
+        all
+    }
+
+    /// Computes and writes. Worker 0 of all gives back what the workers of several processes
+    /// reported.
+    fn labour(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Option<Vec<Vec<u8>>> {
+        let mut reports = Reports::install(worker);
+        match self.compute(worker, alarm) {
+            Ok(Some(lane)) => {
+                if let Err(error) = self.write(lane, worker) {
+                    self.fail(error);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.fail(error),
+        }
+        if alarm.is_some() && !self.has_failed(alarm) {
+            match self.job.writer.parts_of(worker.index()) {
+                Ok(parts) => reports.send(parts),
+                Err(error) => self.fail(error),
+            }
+        }
+        if alarm.is_none() || self.has_failed(alarm) {
+            reports.abandon(worker);
+            return None;
+        }
+        let all = reports.finish(worker, || self.has_failed(alarm))?;
+        (worker.index() == 0).then_some(all)
+    }
+
+    /// Has the run failed, here or in another process?
+    fn has_failed(&self, alarm: Option<&Alarm>) -> bool {
+        if let Some(error) = alarm.and_then(Alarm::heard) {
+            self.fail(error);
+        }
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Why it has failed.
+    fn reason(&self) -> Option<(Kind, String)> {
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        reason.as_ref().map(|error| (error.kind(), error.to_string()))
+    }
+
+    /// Brings the dataflow to the boundary; none when another worker failed.
+    fn compute(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Result<Option<Lane>> {
+        let job = &self.job;
+        let (index, peers) = (worker.index(), worker.peers());
+        let publisher: Arc<dyn Publish> = Arc::clone(&self.capture) as Arc<dyn Publish>;
+        let mut lane = Lane::install(
+            worker,
+            &job.definition,
+            job.cluster.workers,
+            &publisher,
+            job.boundary,
+            self.history(index, peers)?,
+            &job.progress,
+        )?;
+        loop {
+            let outcome = lane.approach();
+            if self.job.stop.load(Ordering::Acquire) {
+                self.fail(Error::new(Kind::Stopped, "the batch run was given up"));
+            }
+            if self.has_failed(alarm) || outcome.is_err() {
+                lane.uninstall(worker);
+                return outcome.map(|_| None);
+            }
+            if outcome? {
+                return Ok(Some(lane));
+            }
+            if lane.has_more() {
+                worker.step();
+            } else {
+                worker.step_or_park(Some(limits::WORKER_PARK));
+            }
+        }
+    }
+
+    /// This worker's share of history: rows, or accumulations and the rows since.
+    fn history(&self, index: usize, peers: usize) -> Result<History> {
+        let job = &self.job;
+        let (from, blocks) = match &job.earlier {
+            Some((from, blocks)) => (*from, Some(blocks(index, peers))),
+            None => (0, None),
+        };
+        let range = (from, job.boundary);
+        let rows = history(&job.reader, range, &job.description.streams, (index, peers))?;
+        Ok(Box::new(blocks.into_iter().flatten().chain(rows)))
+    }
+
+    /// Writes this worker's part of every accumulation and view.
+    fn write(&self, mut lane: Lane, worker: &mut Worker) -> Result<()> {
+        let outcome = self.write_parts(&mut lane, worker.index());
+        // Whatever came of it: the other workers cannot end while this one holds its dataflow.
+        lane.uninstall(worker);
+        outcome
+    }
+
+    fn write_parts(&self, lane: &mut Lane, index: usize) -> Result<()> {
+        let job = &self.job;
+        for (name, _) in &job.description.accumulations {
+            let mut part = job.writer.accumulation(name, index)?;
+            lane.installed()
+                .dump(name, job.boundary, &mut |block, rows| part.block(block, rows))?;
+            part.finish()?;
+        }
+        for (number, view) in job.description.views.iter().enumerate() {
+            let mut part = job.writer.view(&view.name, index)?;
+            if index < job.cluster.workers {
+                for batch in self.capture.take(number, index) {
+                    let mut outcome = Ok(());
+                    batch.for_each(|key, value, _, times| {
+                        if outcome.is_ok() {
+                            outcome = part.push(key, value, times);
+                        }
+                    });
+                    outcome?;
+                }
+            }
+            part.finish()?;
+        }
+        Ok(())
+    }
+
+    fn fail(&self, error: Error) {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.failed.store(true, Ordering::Release);
+    }
+}

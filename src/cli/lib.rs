@@ -1,0 +1,164 @@
+//! The command line: every subcommand, for any binary made with the library.
+//!
+//! A user's whole `main.rs`:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use diptych::{Dataflow, Event};
+//!
+//! #[derive(Event, Clone)]
+//! struct Line {
+//!     text: String,
+//! }
+//!
+//! fn lines(df: &mut Dataflow) {
+//!     let lines = df.events::<Line>("lines").map(|line| line.text.to_owned()).count("lines");
+//!     df.view("counts", lines).columns(&["line", "n"]);
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     diptych::main([("lines", lines)])
+//! }
+//! ```
+//!
+//! Answers go to standard output; progress, warnings and errors go to standard error, an error as
+//! `error: what and where (remedy)`. Exit codes are those of [`Error::exit_code`], 1 when the
+//! layers were found to disagree, and 0 otherwise.
+
+mod admission;
+mod args;
+mod as_of;
+mod asking;
+mod backup;
+mod bar;
+mod batch;
+mod bench;
+mod blame;
+mod catalog;
+mod changes;
+mod config;
+mod demo;
+mod deploy;
+mod diff;
+mod ending;
+mod erase;
+mod flows;
+mod hosting;
+mod ingest;
+mod input;
+mod key;
+mod launch;
+mod log;
+mod logs;
+mod made_up;
+mod new;
+mod percentile;
+mod place;
+mod query;
+mod remote;
+mod retract;
+mod sample;
+mod serve;
+mod sheet;
+mod signal;
+mod team;
+mod token;
+mod top;
+mod usage;
+mod verify;
+
+use std::process::ExitCode;
+
+use diptych_base::error::{Error, Result};
+use diptych_base::io::give_back_soon;
+use diptych_base::panics;
+use diptych_dataflow::Definition;
+pub use made_up::{EventSource, MadeUp};
+
+use args::{Command, ConfigArgs, ConfigCommand};
+use catalog::Catalog;
+pub use config::hostile;
+use config::{Refused, Setting};
+
+/// The exit code when the layers disagree.
+const DISAGREE: u8 = 1;
+
+/// Runs the command line of a binary whose dataflows are `definitions`: pairs of a name and a
+/// function, [`Definition`]s, or [`flows!`](diptych_dataflow::flows) for several functions at once.
+///
+/// ```no_run
+/// # use dataflows::{bank, word_count};
+/// # fn one() -> std::process::ExitCode {
+/// diptych::main([("word_count", word_count)])
+/// # }
+/// # fn several() -> std::process::ExitCode {
+/// diptych::main(diptych::flows![word_count, bank])
+/// # }
+/// ```
+pub fn main<D>(definitions: D) -> ExitCode
+where
+    D: IntoIterator,
+    D::Item: Into<Definition>,
+{
+    main_with(definitions, None)
+}
+
+/// [`main`] with made-up events, for `sample` and `demo`.
+pub fn main_with<D>(definitions: D, made_up: Option<MadeUp>) -> ExitCode
+where
+    D: IntoIterator,
+    D::Item: Into<Definition>,
+{
+    give_back_soon();
+    panics::tell_in_lines();
+    let (cli, settings) = match config::parse(std::env::args_os().collect()) {
+        Ok(parsed) => parsed,
+        Err(Refused::Usage(error)) => {
+            usage::print(&error);
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+        Err(Refused::File(error)) => return failed(&error),
+    };
+    let catalog = Catalog::new(definitions.into_iter().map(Into::into).collect(), made_up);
+    run(cli.command, &catalog, &settings).unwrap_or_else(|error| failed(&error))
+}
+
+fn failed(error: &Error) -> ExitCode {
+    if logs::are_json() {
+        tracing::error!("{error}");
+    } else {
+        eprintln!("error: {error}");
+    }
+    if let Some(panic) = panics::last().filter(|_| error.is_panic()) {
+        eprintln!("{panic}");
+    }
+    ExitCode::from(error.exit_code())
+}
+
+fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<ExitCode> {
+    match command {
+        Command::New(args) => new::run(&args),
+        Command::Flows(args) => flows::run(&args, catalog),
+        Command::Ingest(args) => ingest::run(&args, catalog),
+        Command::Sample(args) => sample::run(&args, catalog.made_up()),
+        Command::Batch(args) => batch::run(&args, catalog),
+        Command::Serve(args) => serve::run(&args, catalog),
+        Command::Query(args) => query::run(&args, catalog),
+        Command::Changes(args) => changes::run(&args, catalog),
+        Command::Top(args) => top::run(&args, catalog),
+        Command::Verify(args) => verify::run(&args, catalog),
+        Command::Diff(args) => diff::run(&args, catalog),
+        Command::Deploy(args) => deploy::run(&args, catalog),
+        Command::Backup(args) => backup::run(&args, catalog, "backup"),
+        Command::Restore(args) => backup::run(&args, catalog, "restored"),
+        Command::Log(args) => log::run(&args, catalog),
+        Command::Token(args) => token::run(&args),
+        Command::Config(ConfigArgs { what: ConfigCommand::Show(_) }) => {
+            config::show(settings);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench(args) => bench::run(&args, catalog),
+        Command::Demo(args) => demo::run(&args, catalog.made_up()),
+    }
+}

@@ -1,0 +1,174 @@
+//! **The one function.** What a user writes, and what both layers compile.
+//!
+//! ```text
+//! events::<E>(stream) ─► map · filter · flat_map · try_map · check · weighted · …   Events
+//!                        └─ fused, linear, stateless: runs on borrowed rows
+//!        ─► count · sum · distinct · latest · fold · collect · keyed                the barrier
+//!                        └─ the only state that is persisted
+//!        ─► join · reduce · iterate · top_k · … (all of differential)               Collection
+//!        ─► view(name, rows)                                                        bytes + schema
+//! ```
+//!
+//! The type system keeps the regimes apart: [`Events`] has no join, and a [`Collection`] cannot
+//! become `Events` again. Because everything before a barrier is linear, the barrier's
+//! consolidated contents at a frontier F stand for the whole history before F: the batch layer
+//! adds it up in one go, the speed layer continues from it, and neither can tell who wrote it.
+//!
+//! ```
+//! use diptych::{Dataflow, Event};
+//!
+//! #[derive(Event, Clone, Debug)]
+//! struct Line {
+//!     text: String,
+//! }
+//!
+//! fn word_count(df: &mut Dataflow) {
+//!     let words = df
+//!         .events::<Line>("lines")
+//!         .flat_map(|line, out| out.extend(line.text.split_whitespace().map(str::to_owned)))
+//!         .count("words");
+//!     df.view("counts", words).columns(&["word", "n"]);
+//! }
+//! # let info = diptych::Definition::new("word_count", word_count).describe().unwrap();
+//! # assert_eq!(info.views[0].name, "counts");
+//! ```
+
+/// The paths that derived code of this crate goes by; those of others go by the facade's.
+pub mod folds;
+pub mod scratch;
+mod derived {
+    pub(crate) use diptych_base::error;
+    pub(crate) use diptych_row as row;
+}
+
+mod accumulate;
+mod aging;
+mod arranged;
+mod barrier;
+mod by_epoch;
+mod collection;
+mod combiner;
+mod definition;
+mod difference;
+mod dump;
+mod ends;
+mod events;
+mod extremes;
+mod fold_values;
+mod front;
+mod graph;
+mod graphs;
+mod held;
+mod in_range;
+mod keep;
+mod kept;
+mod newest;
+mod ordered;
+mod pass;
+mod plan;
+mod propagation;
+mod refusals;
+mod refused;
+mod rejections;
+mod relay;
+mod retained;
+mod retained_barrier;
+mod rows;
+mod summand;
+mod timed;
+mod top_k;
+mod view;
+mod weight;
+mod wide;
+
+pub use accumulate::{Key, Monoid, Value};
+pub use arranged::{Beside, Keyed, KeyedTrace};
+pub use barrier::Barrier;
+pub use collection::{Collection, CollectionExt, Inside, PairsExt};
+pub use definition::{Definition, Description};
+pub use dump::{Sink, in_stored_form};
+pub use events::Events;
+pub use front::{Front, Source};
+pub use graph::{Graph, GraphChannel, GraphOperator};
+pub use graphs::EdgesExt;
+pub use keep::{Keep, Moment};
+pub use newest::Newest;
+pub use pass::Pass;
+pub use plan::Plan;
+pub use plan::StreamInfo;
+pub use retained::Retained;
+pub use rows::Rows;
+pub use summand::{Summand, Total};
+pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
+pub use view::{Pair, View, Viewed};
+pub use weight::{OnlyAdds, Plain, Sign, Signed, Weight};
+pub use wide::Wide;
+
+use plan::Sketch;
+use timely::dataflow::Scope;
+
+use diptych_base::time::Epoch;
+use diptych_event::{Event, ReadAs};
+use diptych_row::Columns;
+pub use diptych_row::ViewInfo;
+
+/// What a user's function draws on: streams in, views out.
+pub struct Dataflow<'s> {
+    sketch: Sketch<'s>,
+    /// What operators behind the barriers refuse.
+    refused: Collection<'s, refusals::Row>,
+}
+
+impl<'s> Dataflow<'s> {
+    /// A function's view of `scope`, with nothing drawn yet.
+    pub fn new(scope: Scope<'s, Epoch>) -> Self {
+        Dataflow { sketch: Sketch::new(scope), refused: refusals::open(scope) }
+    }
+
+    /// The events of a stream of the log, read in place as `E`'s borrowed rows.
+    pub fn events<E: Event>(&mut self, stream: &str) -> Events<'s, Source<E>> {
+        self.sketch.add_stream(stream, ReadAs::of::<E>());
+        Events { sketch: self.sketch.clone(), front: Source::new(stream), kept: Vec::new() }
+    }
+
+    /// Publishes rows `(key, value)` as a view. Columns are named after struct fields, or by
+    /// [`View::columns`]. Two views of one name are refused when the dataflow is compiled.
+    pub fn view<C>(&mut self, name: &str, rows: C) -> View<'s, C::Row>
+    where
+        C: Viewed<'s, Row: Pair<Key: Value + Columns, Value: Value + Columns>>,
+    {
+        View::publish(&self.sketch, name, rows.into_collection())
+    }
+
+    /// Pins the dataflow's version: a promise that accumulations written under this name and
+    /// version stay valid. Without it the version is a hash of the executable, so that a new build
+    /// never trusts old accumulations.
+    pub fn version(&mut self, version: &str) {
+        self.sketch.set_version(version);
+    }
+
+    /// The scope the dataflow is built in, for operators of timely that need it.
+    pub fn scope(&self) -> Scope<'s, Epoch> {
+        self.sketch.scope()
+    }
+
+    /// Ends the drawing. Rows rejected by fallible operators, and results that are out of range,
+    /// become the view `errors`; where there can be none, there is no such view.
+    pub fn finish(self) -> diptych_base::error::Result<Plan<'s>> {
+        let mut rows = self.refused.clone();
+        let fallible = self.sketch.is_fallible();
+        if fallible {
+            let events = Events {
+                sketch: self.sketch.clone(),
+                front: rejections::Rejections,
+                kept: self.sketch.all_retentions(),
+            };
+            rows = rows.concat(events.count(rejections::NAME));
+        }
+        if refusals::close() || fallible {
+            View::unchecked(&self.sketch, rejections::NAME, rows)
+                .columns(&["epoch", "stream", "reason", "n"]);
+        }
+        self.sketch.finish()
+    }
+}

@@ -1,0 +1,146 @@
+//! The HTTP interface: one router, one file per kind of request, one description of it all.
+//!
+//! Each file gives its routes, and here they are put under the role that they need. The `OpenAPI`
+//! document is made from the same registration, so none can be served and not described.
+
+mod answer;
+mod append;
+mod append_streams;
+mod appending;
+mod asked_first;
+mod changes;
+mod cursor;
+mod deploy;
+mod describe;
+mod encoded;
+mod exposition;
+mod form;
+mod graph;
+mod handover;
+mod health;
+mod hostile;
+pub mod listener;
+mod may_read;
+mod metrics;
+mod openapi;
+mod page;
+mod query;
+mod read;
+mod rebuild;
+mod retract;
+mod secured;
+mod shortcut;
+mod snapshot;
+mod sql;
+mod status;
+mod verify;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use utoipa_axum::router::OpenApiRouter;
+
+use diptych_base::error::{Error, Kind};
+use diptych_base::limits::BODY_BYTES_MAX;
+use diptych_site::auth::{Gate, Role};
+use diptych_site::entry::Entry;
+use diptych_site::own_site::OwnSite;
+use diptych_site::site::Site;
+
+use diptych_site::problem::{self, Problem};
+pub use hostile::hostile;
+pub use shortcut::App;
+
+use shortcut::Shortcut;
+
+type Routes = OpenApiRouter<Arc<Site>>;
+
+/// Routes, and the role they need; none is open to everybody.
+fn routes() -> Vec<(Option<Role>, Routes)> {
+    vec![
+        (Some(Role::Read), changes::routes()),
+        (Some(Role::Admin), verify::routes()),
+        (Some(Role::Admin), rebuild::routes()),
+        (Some(Role::Admin), deploy::routes()),
+        (Some(Role::Admin), retract::routes()),
+        (Some(Role::Admin), handover::routes()),
+        (Some(Role::Read), graph::routes()),
+        (Some(Role::Read), metrics::routes()),
+        (Some(Role::Read), sql::routes()),
+        (Some(Role::Read), read::routes()),
+        (Some(Role::Append), append::routes()),
+        (Some(Role::Append), append_streams::routes()),
+        (Some(Role::Read), snapshot::routes()),
+        (Some(Role::Read), describe::routes()),
+        (Some(Role::Read), status::routes()),
+        (None, health::routes()),
+        (None, page::routes()),
+    ]
+}
+
+/// The whole interface.
+fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>, own: OwnSite) -> App {
+    let mut all = Routes::new();
+    for (role, routes) in routes() {
+        all = all.merge(secured::secured(routes, role, gate));
+    }
+    let description = openapi::Description::default();
+    all = all.merge(description.routes());
+    secured::describe(all.get_openapi_mut());
+    let (router, api) = all.split_for_parts();
+    description.set(&api, &site);
+    let counted = site.load.count(api.paths.paths.keys());
+    let router = router.fallback(problem::no_such_path);
+    let router = router.method_not_allowed_fallback(problem::no_such_method);
+    let requests = Arc::clone(&counted.0);
+    let place = requests.place(read::PATH);
+    let shortcut = Shortcut { site: Arc::clone(&site), requests, place };
+    let shortcut = gate.is_none().then(|| Arc::new(shortcut));
+    App { router: router.layer(counted).with_state(site), shortcut, own }
+}
+
+/// The routes below `/v1/` that read and append, for a service of one's own, which decides who may
+/// come in.
+pub fn embedded(site: &Arc<Site>) -> Router {
+    let mut all = Routes::new();
+    for (role, mut routes) in routes() {
+        if matches!(role, Some(Role::Read | Role::Append)) {
+            let paths = &routes.get_openapi_mut().paths.paths;
+            if paths.keys().all(|path| path.starts_with("/v1/")) {
+                all = all.merge(routes);
+            }
+        }
+    }
+    let router = all.split_for_parts().0.layer(DefaultBodyLimit::max(BODY_BYTES_MAX as usize));
+    router.with_state(Arc::clone(site))
+}
+
+/// Answers nothing: who asks is told to come back.
+pub fn closed(own: OwnSite) -> App {
+    let router = Router::new().fallback(|| async {
+        let message = "another process takes over: it answers in a moment";
+        Problem::from(Error::new(Kind::Stopped, message).remedy("ask again"))
+    });
+    App { router, shortcut: None, own }
+}
+
+/// Answers requests until told to stop; then finishes those under way.
+pub async fn serve(
+    site: Arc<Site>,
+    listener: TcpListener,
+    entry: Entry,
+    stopping: watch::Receiver<bool>,
+) {
+    let load = Arc::clone(&site);
+    let mut told = stopping.clone();
+    tokio::spawn(async move {
+        // Ends with its sender, too.
+        let _ = told.wait_for(|stop| *stop).await;
+        load.load.stop();
+    });
+    let app = app(site, entry.gate.as_ref(), entry.own);
+    listener::serve(listener, app, entry.tls, entry.bounds, stopping).await;
+}

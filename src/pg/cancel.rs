@@ -1,0 +1,148 @@
+//! What ends a statement early: a cancel request, or its timeout.
+//!
+//! Cancel requests come on a connection of their own and name another by number and secret.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::failure::Failure;
+use diptych_base::error::Result;
+use diptych_base::io::secret_bytes;
+use diptych_site::auth::Login;
+
+/// The connections that can be asked to stop what they do.
+#[derive(Default)]
+pub(super) struct Cancels(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    last: i32,
+    entries: HashMap<i32, (i32, watch::Sender<()>)>,
+}
+
+/// A connection's place in the table, until it is dropped.
+pub(super) struct Cancel {
+    cancels: Arc<Cancels>,
+    pub(super) pid: i32,
+    pub(super) secret: i32,
+    asked: watch::Receiver<()>,
+    /// Whose connection it is, where that is asked.
+    login: Option<Login>,
+}
+
+/// Watches over one statement.
+#[derive(Clone)]
+pub(super) struct Guard {
+    asked: watch::Receiver<()>,
+    deadline: Option<Instant>,
+    login: Option<Login>,
+}
+
+impl Cancels {
+    /// A place for a new connection, which ends with its `login`.
+    ///
+    /// # Errors
+    /// When there is no randomness for its secret.
+    pub(super) fn enter(self: &Arc<Self>, login: Option<Login>) -> Result<Cancel> {
+        let secret = i32::from_be_bytes(secret_bytes()?);
+        let (sender, asked) = watch::channel(());
+        let mut table = self.table();
+        let pid = loop {
+            table.last = table.last.checked_add(1).unwrap_or(1);
+            if !table.entries.contains_key(&table.last) {
+                break table.last;
+            }
+        };
+        table.entries.insert(pid, (secret, sender));
+        drop(table);
+        Ok(Cancel { cancels: Arc::clone(self), pid, secret, asked, login })
+    }
+
+    /// Asks connection `pid` to stop what it does, if the secret is right. Never says whether.
+    pub(super) fn ask(&self, pid: i32, secret: i32) {
+        if let Some((right, asked)) = self.table().entries.get(&pid)
+            && *right == secret
+        {
+            asked.send_replace(());
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Each critical section is one change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cancel {
+    /// A guard for a statement that begins now: what was asked before is about an earlier one.
+    pub(super) fn guard(&mut self, timeout: Option<Duration>) -> Guard {
+        self.asked.mark_unchanged();
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Guard { asked: self.asked.clone(), deadline, login: self.login.clone() }
+    }
+
+    /// Whose connection it is.
+    pub(super) fn login(&self) -> Option<Login> {
+        self.login.clone()
+    }
+}
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.cancels.table().entries.remove(&self.pid);
+    }
+}
+
+impl Guard {
+    /// What `work` gives, unless the statement is to end before.
+    ///
+    /// # Errors
+    /// When it is.
+    pub(super) async fn watch<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> std::result::Result<T, Failure> {
+        let deadline = self.deadline;
+        let late = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let asked = async {
+            // Without a sender nobody can ask any more.
+            if self.asked.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let over = over(self.login.clone());
+        tokio::select! {
+            biased;
+            () = over => Err(ended()),
+            () = asked => Err(Failure::new("57014", "canceling statement due to user request")),
+            () = late => {
+                let failure = Failure::new("57014", "canceling statement due to statement timeout");
+                Err(failure.hint("SET statement_timeout to more, or ask for less"))
+            }
+            done = work => Ok(done),
+        }
+    }
+}
+
+/// Ends soon after a session has lost its user.
+pub(super) async fn over(login: Option<Login>) {
+    match login {
+        Some(login) => login.over().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the client of such a session is told.
+pub(super) fn ended() -> Failure {
+    let message = "terminating connection: this user may not read here any more";
+    Failure::fatal("57P01", message).hint("ask whoever keeps the credentials file")
+}

@@ -1,0 +1,67 @@
+//! The catalog that `PostgreSQL`'s clients ask: `pg_catalog` and `information_schema`, as tables.
+//!
+//! Clients look there for tables and types, each in its own way, with queries that the planner
+//! does not understand as they are. So there are three parts: `objects` (what there is, and its
+//! numbers), `tables` (the rows, made when a query reads them) with `functions`, and `rewrite`
+//! (what a query must say instead, so that the planner understands it).
+//!
+//! A dataflow is a schema; its views are views (`\dv`), with their key shown as an index. Streams
+//! are the tables of the schema `streams`. Tables that `PostgreSQL` has and that could only be
+//! empty here are there, and empty.
+
+mod columns;
+mod functions;
+mod information;
+mod objects;
+mod rewrite;
+mod tables;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::ScalarUDF;
+
+use objects::Objects;
+
+use diptych_site::site::Site;
+
+/// A session's catalog: of the versions that served when it began.
+#[derive(Clone, Debug)]
+pub(super) struct Catalog(Arc<Objects>);
+
+impl Catalog {
+    /// The catalog of `site`, as `user` sees it.
+    pub(super) fn new(site: &Site, user: &str, settings: Vec<(String, String)>) -> Catalog {
+        Catalog(Arc::new(Objects::new(site, user, settings)))
+    }
+
+    /// The name of the schema that the planner finds it under.
+    pub(super) const SCHEMA: &'static str = "pg_catalog";
+
+    /// Its functions.
+    pub(super) fn functions(&self) -> Vec<ScalarUDF> {
+        functions::all(&self.0)
+    }
+
+    /// What `sql` says in words that the planner understands; none when it says so already.
+    pub(super) fn rewrite(&self, sql: &str) -> Option<String> {
+        rewrite::rewrite(sql, &self.0)
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for Catalog {
+    fn table_names(&self) -> Vec<String> {
+        columns::tables().map(|table| table.name.to_owned()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        tables::table(name, &self.0)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        columns::table(name).is_some()
+    }
+}

@@ -1,0 +1,277 @@
+//! What there is: schemas, relations, columns, types, and the numbers they go by.
+
+use arrow_schema::SchemaRef;
+
+use super::super::kinds::{self, Field, Kind};
+use diptych_row::RowSchema;
+use diptych_site::site::Site;
+
+/// Numbers below are `PostgreSQL`'s own.
+const FIRST: u32 = 16_384;
+/// Schemas have numbers from here on.
+const RELATIONS: u32 = FIRST + 10_000;
+/// The index of a relation has its relation's number and this.
+const INDEX: u32 = 1_000_000;
+
+/// `PostgreSQL`'s own schemas.
+pub(super) const PG_CATALOG: u32 = 11;
+pub(super) const PUBLIC: u32 = 2_200;
+pub(super) const INFORMATION_SCHEMA: u32 = 13_200;
+/// Who owns everything.
+pub(super) const OWNER: u32 = 10;
+/// Who is connected.
+pub(super) const USER: u32 = 16_383;
+/// The only database.
+pub(super) const DATABASE: u32 = 5;
+
+/// What a session can see.
+#[derive(Debug)]
+pub(super) struct Objects {
+    pub(super) schemas: Vec<Schema>,
+    pub(super) relations: Vec<Relation>,
+    pub(super) types: Vec<Type>,
+    pub(super) user: String,
+    pub(super) settings: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Schema {
+    pub(super) oid: u32,
+    pub(super) name: String,
+}
+
+/// A view or a stream.
+#[derive(Debug)]
+pub(super) struct Relation {
+    pub(super) oid: u32,
+    pub(super) schema: u32,
+    pub(super) schema_name: String,
+    pub(super) name: String,
+    pub(super) columns: Vec<Column>,
+    /// How many of them are the key.
+    pub(super) key: usize,
+    pub(super) is_stream: bool,
+    /// Does its name alone stand for it?
+    pub(super) is_visible: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) is_nullable: bool,
+}
+
+/// A type, as `pg_type` describes it.
+#[derive(Debug)]
+pub(super) struct Type {
+    pub(super) oid: u32,
+    pub(super) words: Vec<&'static str>,
+}
+
+impl Objects {
+    pub(super) fn new(site: &Site, user: &str, settings: Vec<(String, String)>) -> Objects {
+        let named = |(oid, name): (u32, &str)| Schema { oid, name: name.to_owned() };
+        let own = [
+            (PG_CATALOG, "pg_catalog"),
+            (PUBLIC, "public"),
+            (INFORMATION_SCHEMA, "information_schema"),
+        ];
+        let flows = site.flows.iter().map(|flow| flow.name.as_str()).chain(["streams"]);
+        let flows = flows.enumerate().map(|(at, name)| (FIRST + at as u32, name));
+        let schemas: Vec<Schema> = own.into_iter().chain(flows).map(named).collect();
+        let mut objects = Objects {
+            schemas,
+            relations: Vec::new(),
+            types: types(),
+            user: user.to_owned(),
+            settings,
+        };
+        for flow in &site.flows {
+            for view in flow.serving.index().views() {
+                let columns = of_view(&view.schema);
+                objects.add(&flow.name, &view.name, columns, view.schema.key.len());
+            }
+        }
+        for stream in &site.streams {
+            objects.add("streams", &stream.name, of_stream(&stream.schema), 0);
+        }
+        objects.see();
+        objects
+    }
+
+    fn add(&mut self, schema: &str, name: &str, columns: Vec<Column>, key: usize) {
+        let schema = self.schemas.iter().find(|known| known.name == schema);
+        let Some(schema) = schema else { return };
+        self.relations.push(Relation {
+            oid: RELATIONS + self.relations.len() as u32,
+            schema: schema.oid,
+            schema_name: schema.name.clone(),
+            name: name.to_owned(),
+            columns,
+            key,
+            is_stream: schema.name == "streams",
+            is_visible: false,
+        });
+    }
+
+    /// A name alone stands for the only view that is called so, else for the stream.
+    fn see(&mut self) {
+        let views = |relations: &[Relation], name: &str| {
+            relations.iter().filter(|known| !known.is_stream && known.name == name).count()
+        };
+        for at in 0..self.relations.len() {
+            let relation = &self.relations[at];
+            let count = views(&self.relations, &relation.name);
+            let is_visible = count == usize::from(!relation.is_stream);
+            self.relations[at].is_visible = is_visible;
+        }
+    }
+
+    /// The relation with this number.
+    pub(super) fn relation(&self, oid: i64) -> Option<&Relation> {
+        self.relations.iter().find(|known| i64::from(known.oid) == oid)
+    }
+
+    /// The relation whose index has this number.
+    pub(super) fn indexed(&self, oid: i64) -> Option<&Relation> {
+        let own = |known: &&Relation| known.index().map(i64::from) == Some(oid);
+        self.relations.iter().find(own)
+    }
+
+    /// The relation called `name`, with or without its schema.
+    pub(super) fn named(&self, name: &str) -> Option<&Relation> {
+        let plain = |part: &str| super::super::statements::name(part.trim());
+        if let Some((schema, name)) = name.split_once('.') {
+            let (schema, name) = (plain(schema), plain(name));
+            self.relations.iter().find(|known| known.schema_name == schema && known.name == name)
+        } else {
+            let name = plain(name);
+            self.relations.iter().find(|known| known.is_visible && known.name == name)
+        }
+    }
+
+    /// The schema with this number.
+    pub(super) fn schema(&self, oid: i64) -> Option<&Schema> {
+        self.schemas.iter().find(|known| i64::from(known.oid) == oid)
+    }
+
+    /// The type with this number.
+    pub(super) fn type_of(&self, oid: i64) -> Option<&Type> {
+        self.types.iter().find(|known| i64::from(known.oid) == oid)
+    }
+
+    /// The type called `name`.
+    pub(super) fn type_named(&self, name: &str) -> Option<&Type> {
+        let name = name.trim().trim_start_matches("pg_catalog.");
+        let long = LONG_NAMES.iter().find(|(_, long)| long.eq_ignore_ascii_case(name));
+        let name = long.map_or(name, |(short, _)| short);
+        self.types.iter().find(|known| known.name() == name)
+    }
+}
+
+impl Relation {
+    /// The number of the index that its key is.
+    pub(super) fn index(&self) -> Option<u32> {
+        (self.key > 0).then_some(self.oid + INDEX)
+    }
+
+    /// The name of that index.
+    pub(super) fn index_name(&self) -> String {
+        format!("{}_idx", self.name)
+    }
+
+    /// What makes that index.
+    pub(super) fn index_definition(&self) -> String {
+        let columns: Vec<_> =
+            self.columns[..self.key].iter().map(|column| quoted(&column.name)).collect();
+        format!(
+            "CREATE INDEX {} ON {}.{} USING btree ({})",
+            quoted(&self.index_name()),
+            quoted(&self.schema_name),
+            quoted(&self.name),
+            columns.join(", ")
+        )
+    }
+
+    /// Its name as a query has to write it.
+    pub(super) fn written(&self) -> String {
+        if self.is_visible {
+            return quoted(&self.name);
+        }
+        format!("{}.{}", quoted(&self.schema_name), quoted(&self.name))
+    }
+}
+
+impl Type {
+    pub(super) fn name(&self) -> &'static str {
+        self.words.get(1).copied().unwrap_or_default()
+    }
+
+    /// The name SQL has for it.
+    pub(super) fn long_name(&self) -> String {
+        let name = self.name();
+        let (name, is_array) = name.strip_prefix('_').map_or((name, false), |name| (name, true));
+        let long = LONG_NAMES.iter().find(|(short, _)| *short == name);
+        let long = long.map_or(name, |(_, long)| long);
+        if is_array { format!("{long}[]") } else { long.to_owned() }
+    }
+}
+
+/// Names of types as they are stored, and as SQL has them.
+const LONG_NAMES: &[(&str, &str)] = &[
+    ("bool", "boolean"),
+    ("bpchar", "character"),
+    ("char", "\"char\""),
+    ("float4", "real"),
+    ("float8", "double precision"),
+    ("int2", "smallint"),
+    ("int4", "integer"),
+    ("int8", "bigint"),
+    ("time", "time without time zone"),
+    ("timestamp", "timestamp without time zone"),
+    ("timestamptz", "timestamp with time zone"),
+    ("timetz", "time with time zone"),
+    ("varbit", "bit varying"),
+    ("varchar", "character varying"),
+];
+
+/// A name, in quotes when it needs them.
+pub(super) fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if starts && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
+fn of_view(schema: &RowSchema) -> Vec<Column> {
+    let column = |column: &diptych_row::Column| Column {
+        name: column.name.clone(),
+        kind: Kind::of_column(column),
+        is_nullable: column.nullable,
+    };
+    schema.columns().map(column).collect()
+}
+
+fn of_stream(schema: &SchemaRef) -> Vec<Column> {
+    let fields = kinds::fields(schema);
+    let column = |(Field { name, kind }, field): (Field, &std::sync::Arc<arrow_schema::Field>)| {
+        Column { name, kind, is_nullable: field.is_nullable() }
+    };
+    let mut columns: Vec<Column> = fields.into_iter().zip(schema.fields()).map(column).collect();
+    // The planner shows it behind the columns of the events.
+    let kind = Kind::of(&arrow_schema::DataType::UInt64);
+    columns.push(Column { name: "_epoch".to_owned(), kind, is_nullable: false });
+    columns
+}
+
+fn types() -> Vec<Type> {
+    let parse = |line: &'static str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        Some(Type { oid: words.first()?.parse().ok()?, words })
+    };
+    include_str!("pg_type.txt").lines().filter_map(parse).collect()
+}

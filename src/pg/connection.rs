@@ -1,0 +1,176 @@
+//! A connection that was let in: message by message, until one side ends it.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::cancel;
+use super::failure::Failure;
+use super::frontend::{Message, is_extended};
+use super::portal::Trouble;
+use super::session::Session;
+use super::wire::{Frame, Wire};
+use diptych_base::limits::{PG_IDLE_MAX, PG_MESSAGE_TIMEOUT};
+use diptych_site::places::Seat;
+
+/// A client that was let in.
+pub(super) struct Connection {
+    pub(super) wire: Wire,
+    pub(super) session: Session,
+    pub(super) stopping: watch::Receiver<bool>,
+    /// An extended message has failed: nothing is done until the next Sync.
+    pub(super) is_skipping: bool,
+    /// The place among all connections, which is kept while a statement or transaction goes on.
+    pub(super) seat: Arc<Seat>,
+}
+
+/// Why a connection ends.
+enum End {
+    /// The client went, or said that it would.
+    Quietly,
+    /// The client is told.
+    With(Failure),
+}
+
+impl Connection {
+    /// Answers until the client goes, is idle for too long, or the server is told to stop.
+    pub(super) async fn run(mut self) {
+        self.seat.begin();
+        let failure = match self.talk().await {
+            End::Quietly => None,
+            End::With(failure) => Some(failure.fatally()),
+        };
+        self.wire.close(failure.as_ref()).await;
+    }
+
+    async fn talk(&mut self) -> End {
+        loop {
+            let outcome = match self.wire.next() {
+                Err(failure) => return End::With(failure),
+                // A client that never waits is not waited for.
+                Ok(Some(_)) if self.session.cancel.login().is_some_and(|login| !login.holds()) => {
+                    Err(End::With(cancel::ended()))
+                }
+                Ok(Some(frame)) => self.take(frame).await,
+                Ok(None) => self.wait().await,
+            };
+            if let Err(end) = outcome {
+                return end;
+            }
+        }
+    }
+
+    /// Waits for more of the client's bytes, when all answers have been sent.
+    async fn wait(&mut self) -> Result<(), End> {
+        self.wire.flush().await.map_err(|_| End::Quietly)?;
+        let (patience, late) = self.patience();
+        let keeps = self.session.transaction.is_there();
+        if !keeps {
+            self.seat.end();
+        }
+        let outcome = self.more(patience, late).await;
+        if !keeps {
+            self.seat.begin();
+        }
+        outcome
+    }
+
+    async fn more(&mut self, patience: Duration, late: Failure) -> Result<(), End> {
+        let over = cancel::over(self.session.cancel.login());
+        let Connection { wire, stopping, .. } = self;
+        let stopped = async {
+            // Ends with its sender, too.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        };
+        tokio::select! {
+            biased;
+            filled = timeout(patience, wire.fill()) => match filled {
+                Err(_) => Err(End::With(late)),
+                Ok(Ok(true)) => Ok(()),
+                Ok(Err(error)) if error.kind() == ErrorKind::OutOfMemory => {
+                    Err(End::With(Failure::fatal("53200", error.to_string())))
+                }
+                Ok(Ok(false) | Err(_)) => Err(End::Quietly),
+            },
+            () = over => Err(End::With(cancel::ended())),
+            () = stopped => {
+                let failure = Failure::fatal("57P01", "the server stops");
+                Err(End::With(failure.hint("connect again when it is back")))
+            }
+        }
+    }
+
+    /// How long the client may be silent now, and what it is told then.
+    fn patience(&self) -> (Duration, Failure) {
+        if self.wire.has_begun() {
+            let failure = Failure::fatal("08P01", "the rest of a message did not come in time");
+            return (PG_MESSAGE_TIMEOUT, failure);
+        }
+        let settings = &self.session.settings;
+        if self.session.transaction.is_there()
+            && let Some(patience) = settings.time("idle_in_transaction_session_timeout")
+        {
+            let message = "terminating connection due to idle-in-transaction timeout";
+            return (patience, Failure::fatal("25P03", message));
+        }
+        let patience = settings.time("idle_session_timeout").unwrap_or(PG_IDLE_MAX);
+        let message = "terminating connection due to idle-session timeout";
+        (patience, Failure::fatal("57P05", message))
+    }
+
+    /// Does what a message asks.
+    async fn take(&mut self, frame: Frame) -> Result<(), End> {
+        let message = Message::parse(frame.tag, self.wire.body(frame));
+        self.wire.pass(frame);
+        let done = match message {
+            Ok(Message::Terminate) => return Err(End::Quietly),
+            Ok(Message::Sync) => {
+                self.is_skipping = false;
+                self.session.rest(&mut self.wire.out);
+                return Ok(());
+            }
+            _ if self.is_skipping => return Ok(()),
+            Ok(message) => self.answer(message).await,
+            Err(failure) => Err(failure.into()),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(Trouble::Gone) => Err(End::Quietly),
+            Err(Trouble::Failure(failure)) if failure.is_fatal() => Err(End::With(failure)),
+            Err(Trouble::Failure(failure)) => {
+                failure.write(&mut self.wire.out);
+                self.session.transaction.fail();
+                if is_extended(frame.tag) {
+                    self.is_skipping = true;
+                } else {
+                    self.session.rest(&mut self.wire.out);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn answer(&mut self, message: Message) -> Result<(), Trouble> {
+        match message {
+            Message::Query(text) => self.query(&text).await?,
+            Message::Parse(parse) => self.parse(parse).await?,
+            Message::Bind(bind) => self.bind(bind)?,
+            Message::Describe(target) => self.describe(&target)?,
+            Message::Execute { portal, rows_max } => self.execute(portal, rows_max).await?,
+            Message::Close(target) => self.close(&target),
+            Message::Flush => self.wire.flush().await?,
+            Message::Password(_) => {
+                return Err(Failure::fatal("08P01", "nobody asked for a password").into());
+            }
+            Message::Call => {
+                return Err(Failure::new("0A000", "function calls go through SELECT").into());
+            }
+            // PostgreSQL lets pieces of a COPY that has failed pass, too.
+            Message::Copy | Message::Sync | Message::Terminate => {}
+        }
+        Ok(())
+    }
+}

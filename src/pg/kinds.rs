@@ -1,0 +1,208 @@
+//! Which `PostgreSQL` type a column is sent as.
+//!
+//! Every value arrives exactly: unsigned integers go one size up, 64-bit ones as `numeric`. What
+//! `PostgreSQL` has no type for (structs, maps, lists of lists) is sent as text. A field's metadata
+//! may name another type of the same shape; the catalog uses that for `oid`, `name` and `"char"`.
+
+use arrow_schema::{DataType, Field as ArrowField, IntervalUnit, SchemaRef};
+
+use diptych_row::{Column, ColumnType};
+
+/// The key of the metadata that names a type.
+pub(super) const TYPE_KEY: &str = "pg_type";
+
+/// A type: number, bytes (negative when they vary), and what depends on the column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) oid: u32,
+    pub(super) size: i16,
+    pub(super) modifier: i32,
+}
+
+/// A column of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+}
+
+/// Type numbers of `PostgreSQL`; they never change.
+pub(super) mod oid {
+    pub(in super::super) const BOOL: u32 = 16;
+    pub(in super::super) const BYTEA: u32 = 17;
+    pub(in super::super) const CHAR: u32 = 18;
+    pub(in super::super) const NAME: u32 = 19;
+    pub(in super::super) const INT8: u32 = 20;
+    pub(in super::super) const INT2: u32 = 21;
+    pub(in super::super) const INT2VECTOR: u32 = 22;
+    pub(in super::super) const INT4: u32 = 23;
+    pub(in super::super) const TEXT: u32 = 25;
+    pub(in super::super) const OID: u32 = 26;
+    pub(in super::super) const OIDVECTOR: u32 = 30;
+    pub(in super::super) const JSON: u32 = 114;
+    pub(in super::super) const FLOAT4: u32 = 700;
+    pub(in super::super) const FLOAT8: u32 = 701;
+    pub(in super::super) const UNKNOWN: u32 = 705;
+    pub(in super::super) const BPCHAR: u32 = 1042;
+    pub(in super::super) const VARCHAR: u32 = 1043;
+    pub(in super::super) const DATE: u32 = 1082;
+    pub(in super::super) const TIME: u32 = 1083;
+    pub(in super::super) const TIMESTAMP: u32 = 1114;
+    pub(in super::super) const TIMESTAMPTZ: u32 = 1184;
+    pub(in super::super) const INTERVAL: u32 = 1186;
+    pub(in super::super) const NUMERIC: u32 = 1700;
+}
+
+impl Kind {
+    const fn fixed(oid: u32, size: i16) -> Kind {
+        Kind { oid, size, modifier: -1 }
+    }
+
+    const fn varying(oid: u32) -> Kind {
+        Kind::fixed(oid, -1)
+    }
+
+    /// `numeric(precision, scale)`.
+    const fn numeric(precision: u8, scale: i8) -> Kind {
+        let scale = if scale < 0 { 0 } else { scale as i32 };
+        let modifier = ((precision as i32) << 16 | scale) + 4;
+        Kind { modifier, ..Kind::varying(oid::NUMERIC) }
+    }
+
+    /// The type of Arrow's.
+    pub(super) fn of(data_type: &DataType) -> Kind {
+        use DataType as D;
+        match data_type {
+            D::Boolean => Kind::fixed(oid::BOOL, 1),
+            D::Int8 | D::Int16 | D::UInt8 => Kind::fixed(oid::INT2, 2),
+            D::Int32 | D::UInt16 => Kind::fixed(oid::INT4, 4),
+            D::Int64 | D::UInt32 => Kind::fixed(oid::INT8, 8),
+            D::UInt64 => Kind::numeric(20, 0),
+            D::Float16 | D::Float32 => Kind::fixed(oid::FLOAT4, 4),
+            D::Float64 => Kind::fixed(oid::FLOAT8, 8),
+            D::Decimal32(precision, scale)
+            | D::Decimal64(precision, scale)
+            | D::Decimal128(precision, scale)
+            | D::Decimal256(precision, scale) => Kind::numeric(*precision, *scale),
+            D::Date32 | D::Date64 => Kind::fixed(oid::DATE, 4),
+            D::Timestamp(_, None) => Kind::fixed(oid::TIMESTAMP, 8),
+            D::Timestamp(_, Some(_)) => Kind::fixed(oid::TIMESTAMPTZ, 8),
+            D::Time32(_) | D::Time64(_) => Kind::fixed(oid::TIME, 8),
+            D::Interval(
+                IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano,
+            )
+            | D::Duration(_) => Kind::fixed(oid::INTERVAL, 16),
+            D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => {
+                Kind::varying(oid::BYTEA)
+            }
+            D::Dictionary(_, values) => Kind::of(values),
+            D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) => {
+                match item.data_type() {
+                    D::List(_) | D::LargeList(_) | D::FixedSizeList(..) => Kind::varying(oid::TEXT),
+                    _ => Kind::varying(array_of(Kind::of_field(item).oid)),
+                }
+            }
+            _ => Kind::varying(oid::TEXT),
+        }
+    }
+
+    /// The type of a field: the one its metadata names, or its Arrow type's.
+    pub(super) fn of_field(field: &ArrowField) -> Kind {
+        let named = field.metadata().get(TYPE_KEY).and_then(|name| Kind::of_name(name));
+        named.unwrap_or_else(|| Kind::of(field.data_type()))
+    }
+
+    /// The type that a field's metadata calls so.
+    pub(super) fn of_name(name: &str) -> Option<Kind> {
+        Some(match name {
+            "oid" => Kind::fixed(oid::OID, 4),
+            "name" => Kind::fixed(oid::NAME, 64),
+            "char" => Kind::fixed(oid::CHAR, 1),
+            "int2vector" => Kind::varying(oid::INT2VECTOR),
+            "oidvector" => Kind::varying(oid::OIDVECTOR),
+            _ => return None,
+        })
+    }
+
+    /// The type of a view's column.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
+    pub(super) fn of_column(column: &Column) -> Kind {
+        match column.ty {
+            ColumnType::U8 | ColumnType::I8 | ColumnType::I16 => Kind::fixed(oid::INT2, 2),
+            ColumnType::U16 | ColumnType::I32 => Kind::fixed(oid::INT4, 4),
+            ColumnType::U32 | ColumnType::I64 => Kind::fixed(oid::INT8, 8),
+            ColumnType::U64 => Kind::numeric(20, 0),
+            ColumnType::F32 => Kind::fixed(oid::FLOAT4, 4),
+            ColumnType::F64 => Kind::fixed(oid::FLOAT8, 8),
+            ColumnType::Bool => Kind::fixed(oid::BOOL, 1),
+            ColumnType::String => Kind::varying(oid::TEXT),
+            ColumnType::Bytes => Kind::varying(oid::BYTEA),
+            ColumnType::Decimal { scale } => Kind::numeric(38, scale as i8),
+            ColumnType::Timestamp => Kind::fixed(oid::TIMESTAMPTZ, 8),
+            ColumnType::Date => Kind::fixed(oid::DATE, 4),
+        }
+    }
+}
+
+/// The columns of an answer.
+pub(super) fn fields(schema: &SchemaRef) -> Vec<Field> {
+    let field = |field: &std::sync::Arc<ArrowField>| Field {
+        name: field.name().clone(),
+        kind: Kind::of_field(field),
+    };
+    schema.fields().iter().map(field).collect()
+}
+
+/// Element and array types.
+const ARRAYS: &[(u32, u32)] = &[
+    (oid::BOOL, 1000),
+    (oid::BYTEA, 1001),
+    (oid::CHAR, 1002),
+    (oid::NAME, 1003),
+    (oid::INT2, 1005),
+    (oid::INT4, 1007),
+    (oid::TEXT, 1009),
+    (oid::INT8, 1016),
+    (oid::FLOAT4, 1021),
+    (oid::FLOAT8, 1022),
+    (oid::OID, 1028),
+    (oid::TIMESTAMP, 1115),
+    (oid::DATE, 1182),
+    (oid::TIME, 1183),
+    (oid::TIMESTAMPTZ, 1185),
+    (oid::INTERVAL, 1187),
+    (oid::NUMERIC, 1231),
+];
+
+/// The array type of an element type; text for arrays of arrays and the like.
+fn array_of(element: u32) -> u32 {
+    ARRAYS.iter().find(|(of, _)| *of == element).map_or(oid::TEXT, |(_, array)| *array)
+}
+
+/// The element type of an array type.
+pub(super) fn element_of(array: u32) -> Option<u32> {
+    match array {
+        // Arrays of varchar.
+        1015 => Some(oid::VARCHAR),
+        _ => ARRAYS.iter().find(|(_, of)| *of == array).map(|(element, _)| *element),
+    }
+}
+
+/// The Arrow type in which a parameter of this type comes; none when it is left open or unknown.
+pub(super) fn arrow_type(oid: u32) -> Option<DataType> {
+    use arrow_schema::TimeUnit::Microsecond;
+    Some(match oid {
+        oid::BOOL => DataType::Boolean,
+        oid::BYTEA => DataType::Binary,
+        oid::INT2 => DataType::Int16,
+        oid::INT4 => DataType::Int32,
+        oid::INT8 | oid::OID => DataType::Int64,
+        oid::FLOAT4 => DataType::Float32,
+        oid::FLOAT8 => DataType::Float64,
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::CHAR => DataType::Utf8,
+        oid::DATE => DataType::Date32,
+        oid::TIMESTAMP => DataType::Timestamp(Microsecond, None),
+        oid::TIMESTAMPTZ => DataType::Timestamp(Microsecond, Some("+00:00".into())),
+        _ => return None,
+    })
+}

@@ -1,0 +1,179 @@
+//! The Postgres protocol, read only: views as tables, for every driver there is.
+//!
+//! A connection goes through three stages. `startup` reads packets before the session (TLS, who is
+//! there, SCRAM); `connection` takes message after message; `session` keeps what a connection has
+//! set, prepared and opened. Statements are told apart by their first words (`command`): what is
+//! about the session is done here, writes are refused, a read of one key goes straight to the
+//! index (`point`), and the rest to the planner. Answers are written column by column in text or
+//! binary (`column`, `text`, `binary`).
+//!
+//! Invariants:
+//! - the first byte of every message decides how long it may be, and nothing is allocated for
+//!   bytes that have not come;
+//! - until a client has proved who it is, it can make the server keep a few kilobytes, for a few
+//!   seconds, in a bounded number of connections;
+//! - inside a transaction all statements answer at one epoch of each dataflow.
+//!
+//! `pgwire` writes the rare messages and does SCRAM's arithmetic; messages from clients are read
+//! here, because its decoder trusts their lengths.
+
+#[cfg(feature = "sql")]
+mod any;
+mod backend;
+mod binary;
+mod cancel;
+#[cfg(feature = "sql")]
+mod catalog;
+mod column;
+mod command;
+mod connection;
+mod copy;
+mod extended;
+mod failure;
+mod frontend;
+mod kinds;
+#[cfg(feature = "sql")]
+mod names;
+mod planner;
+mod point;
+mod portal;
+#[cfg(feature = "sql")]
+mod recognise;
+mod scram;
+mod session;
+mod settings;
+mod simple;
+mod startup;
+mod statements;
+mod text;
+mod transaction;
+mod value;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use pgwire::tokio::server::MaybeTls;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use cancel::Cancels;
+use connection::Connection;
+use diptych_base::limits::{PG_CONNECTIONS_MAX, PG_IDLE_GIVES_WAY, PG_STARTUP_TIMEOUT};
+use diptych_site::entry::Entry;
+use diptych_site::places::{Places, Seat};
+use diptych_site::site::Site;
+use diptych_sql::Engine;
+use failure::Failure;
+use planner::Planner;
+use session::Session;
+use startup::{Greeted, Refused, greet};
+use wire::Wire;
+
+/// Connections that wait for their refusal at once; more are closed without a word.
+const REFUSALS_MAX: usize = 16;
+
+/// What all connections share.
+struct Port {
+    site: Arc<Site>,
+    engine: Engine,
+    entry: Entry,
+    cancels: Arc<Cancels>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// Answers connections until told to stop; then lets each finish the statement under way.
+pub async fn serve(
+    site: Arc<Site>,
+    listener: TcpListener,
+    entry: Entry,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let engine = Engine::new(Arc::clone(&site));
+    let connections_max = entry.bounds.connections.min(PG_CONNECTIONS_MAX);
+    let cancels = Arc::default();
+    let port = Arc::new(Port { site, engine, entry, cancels, stopping: stopping.clone() });
+    let places = Places::new(connections_max, 0, PG_IDLE_GIVES_WAY);
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+    let mut connections = JoinSet::new();
+    let stopped = async move {
+        // Ends with its sender, too.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    tokio::pin!(stopped);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, peer)) = accepted else {
+            // The process has too many files open, or the client was quick to leave.
+            sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        if let Some(place) = places.take(peer.ip()) {
+            let port = Arc::clone(&port);
+            connections.spawn(async move {
+                tokio::select! {
+                    biased;
+                    () = port.answer(stream, peer, &place.seat) => {}
+                    () = place.seat.gives_way() => {}
+                }
+            });
+        } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+            connections.spawn(async move {
+                refuse(stream, connections_max).await;
+                drop(place);
+            });
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Says that there is no room, when the client can be told soon.
+async fn refuse(stream: TcpStream, connections_max: usize) {
+    let mut wire = Wire::new(MaybeTls::Plain(stream), BytesMut::new());
+    // The client's first packet is read so that closing does not take back the answer.
+    let _ = timeout(Duration::from_secs(1), wire.fill()).await;
+    let message = format!("{connections_max} clients are connected already");
+    let failure = Failure::fatal("53300", message).hint("close some, or share them in a pool");
+    wire.close(Some(&failure)).await;
+}
+
+impl Port {
+    async fn answer(&self, stream: TcpStream, peer: SocketAddr, seat: &Arc<Seat>) {
+        // Answers are small and waited for.
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let greeting = greet(stream, peer, &self.entry, &self.cancels);
+        let mut stopping = self.stopping.clone();
+        let stopped = async {
+            // Ends with its sender, too.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        };
+        let greeted = tokio::select! {
+            greeted = timeout(PG_STARTUP_TIMEOUT, greeting) => greeted,
+            () = stopped => return,
+        };
+        match greeted {
+            Ok(Ok(Greeted { wire, settings, cancel })) => {
+                let planner = Planner::new(&self.site, &self.engine, &settings);
+                let session = Session::new(settings, cancel, planner);
+                let stopping = self.stopping.clone();
+                let seat = Arc::clone(seat);
+                Connection { wire, session, stopping, is_skipping: false, seat }.run().await;
+            }
+            Ok(Err(Refused::With(wire, failure))) => wire.close(Some(&failure)).await,
+            // Who did not come to a session in time, or does not speak the protocol, is left.
+            Ok(Err(Refused::Quietly)) | Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Rows of an answer on their way, a limited number at a time.
+
+use arrow_array::RecordBatch;
+use bytes::BytesMut;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+
+use super::cancel::Guard;
+use super::column::Rows;
+use super::command::CopyOptions;
+use super::failure::Failure;
+use super::kinds::Field;
+use super::point::Scan;
+use super::wire::Wire;
+use diptych_sql::SqlError;
+
+/// Why a statement ends early.
+pub(super) enum Trouble {
+    /// The client is told.
+    Failure(Failure),
+    /// There is no client any more.
+    Gone,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Trouble {
+        Trouble::Failure(failure)
+    }
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(_: std::io::Error) -> Trouble {
+        Trouble::Gone
+    }
+}
+
+/// Where rows come from.
+pub(super) enum Source {
+    /// The planner.
+    Feed(Feed),
+    /// The index.
+    Scan(Box<Scan>),
+}
+
+/// Batches of rows, cut where a limit wants it.
+pub(super) struct Feed {
+    batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
+    rest: Option<RecordBatch>,
+}
+
+/// How rows are written.
+pub(super) enum Style<'a> {
+    /// As rows, in these formats.
+    Rows(&'a [i16]),
+    /// As lines of a COPY.
+    Copy(&'a CopyOptions),
+}
+
+/// How far sending came.
+pub(super) struct Sent {
+    pub(super) rows: u64,
+    /// There are no more.
+    pub(super) is_end: bool,
+}
+
+impl Feed {
+    /// All rows of `batches`.
+    pub(super) fn new(batches: BoxStream<'static, Result<RecordBatch, SqlError>>) -> Feed {
+        Feed { batches, rest: None }
+    }
+
+    /// At most `most` of the next rows.
+    async fn next(&mut self, most: u64) -> Option<Result<RecordBatch, SqlError>> {
+        let batch = match self.rest.take() {
+            Some(batch) => batch,
+            None => loop {
+                match self.batches.next().await? {
+                    Ok(batch) if batch.num_rows() == 0 => {}
+                    Ok(batch) => break batch,
+                    Err(error) => return Some(Err(error)),
+                }
+            },
+        };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if batch.num_rows() > most {
+            self.rest = Some(batch.slice(most, batch.num_rows() - most));
+            return Some(Ok(batch.slice(0, most)));
+        }
+        Some(Ok(batch))
+    }
+}
+
+impl Source {
+    /// Sends at most `most` rows; all of them when it is 0.
+    pub(super) async fn send(
+        &mut self,
+        most: u64,
+        style: Style<'_>,
+        wire: &mut Wire,
+        guard: &mut Guard,
+    ) -> Result<Sent, Trouble> {
+        let most = if most == 0 { u64::MAX } else { most };
+        let mut rows = 0;
+        while rows < most {
+            let found = match self {
+                Source::Feed(feed) => match guard.watch(feed.next(most - rows)).await? {
+                    None => None,
+                    Some(batch) => {
+                        let batch = batch.map_err(Failure::from)?;
+                        send_batch(&batch, &style, wire).await?;
+                        Some(batch.num_rows() as u64)
+                    }
+                },
+                Source::Scan(scan) => {
+                    let Style::Rows(formats) = style else {
+                        return Err(Failure::new("0A000", "COPY reads through the planner").into());
+                    };
+                    // The index answers from memory; only the client is waited for.
+                    guard.watch(std::future::ready(())).await?;
+                    scan.write(most - rows, formats, &mut wire.out)?
+                }
+            };
+            if wire.is_full() {
+                wire.flush().await?;
+            }
+            match found {
+                None => return Ok(Sent { rows, is_end: true }),
+                Some(more) => rows += more,
+            }
+        }
+        Ok(Sent { rows, is_end: false })
+    }
+}
+
+impl Source {
+    /// Goes over at most `most` rows without sending them; over all when it is 0.
+    pub(super) async fn pass(&mut self, most: u64, guard: &mut Guard) -> Result<Sent, Trouble> {
+        let most = if most == 0 { u64::MAX } else { most };
+        let mut rows = 0;
+        let mut unsent = BytesMut::new();
+        while rows < most {
+            let found = match self {
+                Source::Feed(feed) => match guard.watch(feed.next(most - rows)).await? {
+                    None => None,
+                    Some(batch) => Some(batch.map_err(Failure::from)?.num_rows() as u64),
+                },
+                Source::Scan(scan) => scan.write(most - rows, &[], &mut unsent)?,
+            };
+            unsent.clear();
+            match found {
+                None => return Ok(Sent { rows, is_end: true }),
+                Some(more) => rows += more,
+            }
+        }
+        Ok(Sent { rows, is_end: false })
+    }
+}
+
+async fn send_batch(
+    batch: &RecordBatch,
+    style: &Style<'_>,
+    wire: &mut Wire,
+) -> Result<(), Trouble> {
+    let rows = match style {
+        Style::Rows(formats) => Rows::new(batch, formats)?,
+        Style::Copy(_) => Rows::new(batch, &[])?,
+    };
+    for at in 0..rows.len() {
+        match style {
+            Style::Rows(_) => rows.write(at, &mut wire.out),
+            Style::Copy(options) => options.row(&rows, at, &mut wire.out),
+        }
+        if wire.is_full() {
+            wire.flush().await?;
+        }
+    }
+    Ok(())
+}
+
+/// A table of texts, for what the session itself answers.
+pub(super) fn texts(names: &[&str], rows: Vec<Vec<String>>) -> (Vec<Field>, Source) {
+    use arrow_array::{ArrayRef, StringArray};
+    use arrow_schema::DataType;
+    use std::sync::Arc;
+
+    let column = |at: usize| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| row.get(at)).collect::<StringArray>())
+    };
+    let columns = names.iter().enumerate().map(|(at, name)| (*name, column(at)));
+    let batch = RecordBatch::try_from_iter(columns)
+        .map_err(|error| SqlError::new("XX000", error.to_string()));
+    let kind = super::kinds::Kind::of(&DataType::Utf8);
+    let fields = names.iter().map(|name| Field { name: (*name).to_owned(), kind }).collect();
+    let batches = futures::stream::once(std::future::ready(batch)).boxed();
+    (fields, Source::Feed(Feed::new(batches)))
+}
+
+/// Appends what is known of an answer's columns, or that there are none.
+pub(super) fn describe(fields: Option<&[Field]>, formats: &[i16], out: &mut BytesMut) {
+    match fields {
+        Some(fields) => super::backend::row_description(fields, formats, out),
+        None => super::backend::no_data(out),
+    }
+}

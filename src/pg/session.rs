@@ -1,0 +1,499 @@
+//! What a connection keeps: settings, transaction, prepared statements, portals.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use bytes::BytesMut;
+
+use super::backend;
+use super::cancel::{Cancel, Guard};
+use super::command::{self, Command, CopyOptions, Kind};
+use super::failure::{Failure, write_warning};
+use super::kinds::{self, Field, oid};
+use super::planner::{Planned, Planner};
+use super::point::{Point, Scan};
+use super::portal::{Feed, Source, Trouble, texts};
+use super::settings::Settings;
+use super::statements;
+use super::transaction::Transaction;
+use super::value::Value;
+use diptych_base::limits::{PG_PORTALS_MAX, PG_STATEMENT_BYTES_MAX, PG_STATEMENTS_MAX};
+use diptych_site::budget::{Claim, REQUESTS};
+use diptych_sql as sql;
+
+/// A connection's state.
+pub(super) struct Session {
+    pub(super) settings: Settings,
+    pub(super) transaction: Transaction,
+    pub(super) statements: HashMap<String, Arc<Prepared>>,
+    pub(super) portals: HashMap<String, Portal>,
+    sql: Planner,
+    pub(super) cancel: Cancel,
+    /// What the last answer was about.
+    last_read: String,
+}
+
+/// A prepared statement.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    /// Types of the parameters, as the client sends them.
+    pub(super) parameters: Vec<u32>,
+    /// Types of the parameters, as the planner wants them.
+    wanted: Vec<Option<DataType>>,
+    /// The columns; none when there are no rows.
+    pub(super) fields: Option<Vec<Field>>,
+    /// Bytes of its text.
+    bytes: usize,
+    /// The place of the text among the bytes of all requests.
+    _claim: Option<Claim>,
+}
+
+/// How a statement is run.
+pub(super) enum Plan {
+    Empty,
+    Command(Command),
+    Query(sql::Prepared),
+    Copy(sql::Prepared, CopyOptions),
+    Point(Point),
+}
+
+/// A statement with its parameters.
+pub(super) struct Portal {
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) values: Vec<Value>,
+    pub(super) formats: Vec<i16>,
+    pub(super) progress: Progress,
+}
+
+/// How far a portal is.
+pub(super) enum Progress {
+    Fresh,
+    Running(Source),
+    Done,
+}
+
+/// What a command gives.
+pub(super) enum Done {
+    Tag(String),
+    Table(Vec<Field>, Source),
+}
+
+impl Session {
+    pub(super) fn new(settings: Settings, cancel: Cancel, sql: Planner) -> Session {
+        Session {
+            settings,
+            transaction: Transaction::default(),
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            sql,
+            cancel,
+            last_read: String::new(),
+        }
+    }
+
+    /// A guard for a statement that begins now.
+    pub(super) fn guard(&mut self) -> Guard {
+        self.cancel.guard(self.settings.time("statement_timeout"))
+    }
+
+    /// The statement `sql`, without a semicolon, with those types of parameters that the client
+    /// states.
+    pub(super) async fn prepare(
+        &mut self,
+        sql: &str,
+        types: &[u32],
+        guard: &mut Guard,
+    ) -> Result<Prepared, Failure> {
+        let bytes = sql.len();
+        if statements::words(sql).next().is_none() {
+            return Ok(Prepared { bytes, ..Prepared::simple(Plan::Empty, None) });
+        }
+        let kind = command::kind(sql)?;
+        if !command::ends_transaction(&kind) {
+            self.transaction.check()?;
+        }
+        let prepared = match kind {
+            Kind::Command(command) => {
+                let fields = self.fields_of(&command)?;
+                Prepared::simple(Plan::Command(command), fields)
+            }
+            Kind::Copy(copy) => {
+                let prepared = guard.watch(self.sql.prepare(&copy.sql)).await??;
+                let fields = None;
+                Prepared {
+                    fields,
+                    ..Prepared::planned(prepared, types, |planned| {
+                        Plan::Copy(planned, copy.options)
+                    })
+                }
+            }
+            Kind::Query => {
+                if let Some(point) = Point::recognise(sql, types, &self.sql) {
+                    Prepared {
+                        parameters: point.parameters().to_vec(),
+                        ..Prepared::simple(
+                            Plan::Point(point.clone()),
+                            Some(point.fields().to_vec()),
+                        )
+                    }
+                } else {
+                    let prepared = guard.watch(self.sql.prepare(sql)).await??;
+                    Prepared::planned(prepared, types, Plan::Query)
+                }
+            }
+        };
+        Ok(Prepared { bytes, ..prepared })
+    }
+
+    /// The columns of a command's answer.
+    fn fields_of(&self, command: &Command) -> Result<Option<Vec<Field>>, Failure> {
+        Ok(match command {
+            Command::Show(name) => Some(texts(&[&self.show(name)?.0], Vec::new()).0),
+            Command::ShowAll => Some(texts(SHOW_ALL, Vec::new()).0),
+            Command::Fetch { cursor, is_sent: true, .. } => {
+                self.cursor(cursor)?.prepared.fields.clone()
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn cursor(&self, name: &str) -> Result<&Portal, Failure> {
+        self.portals.get(name).ok_or_else(|| no_cursor(name))
+    }
+
+    /// Keeps a statement.
+    ///
+    /// # Errors
+    /// When there is one of that name, or too many.
+    pub(super) fn keep(&mut self, name: String, prepared: Prepared) -> Result<(), Failure> {
+        // The one without a name gives way to the next.
+        if !name.is_empty() && self.statements.contains_key(&name) {
+            let message = format!("prepared statement \"{name}\" already exists");
+            return Err(Failure::new("42P05", message));
+        }
+        let bytes: usize = self.statements.values().map(|kept| kept.bytes).sum();
+        if self.statements.len() >= PG_STATEMENTS_MAX
+            || bytes + prepared.bytes > PG_STATEMENT_BYTES_MAX
+        {
+            let message = format!("{} statements are prepared here", self.statements.len());
+            return Err(Failure::new("53400", message).hint("close or deallocate some"));
+        }
+        let mut claim = REQUESTS.claim();
+        claim.grow_to(prepared.bytes)?;
+        let prepared = Prepared { _claim: Some(claim), ..prepared };
+        self.statements.insert(name, Arc::new(prepared));
+        Ok(())
+    }
+
+    /// Opens a portal.
+    ///
+    /// # Errors
+    /// When there is one of that name, or too many.
+    pub(super) fn open(&mut self, name: String, portal: Portal) -> Result<(), Failure> {
+        if !name.is_empty() && self.portals.contains_key(&name) {
+            return Err(Failure::new("42P03", format!("cursor \"{name}\" already exists")));
+        }
+        if self.portals.len() >= PG_PORTALS_MAX {
+            let message = format!("{PG_PORTALS_MAX} portals are open here");
+            return Err(Failure::new("53400", message).hint("close some"));
+        }
+        self.portals.insert(name, portal);
+        Ok(())
+    }
+
+    /// The rows of a query.
+    pub(super) async fn start(
+        &mut self,
+        prepared: &Prepared,
+        values: Vec<Value>,
+        guard: &mut Guard,
+        out: &mut BytesMut,
+    ) -> Result<Source, Failure> {
+        let planned = match &prepared.plan {
+            Plan::Query(planned) | Plan::Copy(planned, _) => planned,
+            Plan::Point(point) => {
+                let snapshot = self.sql.snapshot(point.flow()).await?;
+                self.note_read(point.flow(), &snapshot);
+                return Ok(Source::Scan(Box::new(Scan::new(point, snapshot, &values)?)));
+            }
+            Plan::Empty | Plan::Command(_) => {
+                return Err(Failure::new("XX000", "a command has no rows"));
+            }
+        };
+        let wanted = prepared.wanted.iter().map(Option::as_ref);
+        let scalars = values.into_iter().zip(wanted).map(|(value, wanted)| value.scalar(wanted));
+        let scalars = scalars.collect::<Result<_, _>>()?;
+        let answer = guard.watch(planned.execute(scalars)).await??;
+        let of = |fields: &[Field]| fields.iter().map(|field| field.kind).collect::<Vec<_>>();
+        if let Some(fields) = &prepared.fields
+            && of(&kinds::fields(&answer.schema)) != of(fields)
+        {
+            let failure = Failure::new("0A000", "cached plan must not change result type");
+            return Err(failure.hint("a new version serves: prepare the statement again"));
+        }
+        answer.notices.all().iter().for_each(|notice| write_warning("01000", notice, out));
+        let read = answer.epochs.iter().map(|read| match read.epoch {
+            Some(epoch) => format!("{}:{}:{epoch}", read.dataflow, read.version),
+            None => format!("{}:{}:", read.dataflow, read.version),
+        });
+        self.last_read = read.collect::<Vec<_>>().join(" ");
+        Ok(Source::Feed(Feed::new(answer.rows)))
+    }
+
+    /// A portal on `prepared` without parameters is opened as a cursor.
+    async fn declare(&mut self, cursor: &str, sql: &str, guard: &mut Guard) -> Result<(), Failure> {
+        let prepared = self.prepare(sql, &[], guard).await?;
+        if !matches!(prepared.plan, Plan::Query(_) | Plan::Point(_)) {
+            return Err(Failure::new("42601", "a cursor needs a query"));
+        }
+        if !prepared.parameters.is_empty() {
+            let failure = Failure::new("0A000", "a declared cursor takes no parameters");
+            return Err(failure.hint("write the values into the query, or use a portal"));
+        }
+        let mut unheard = BytesMut::new();
+        let source = self.start(&prepared, Vec::new(), guard, &mut unheard).await?;
+        let portal = Portal {
+            prepared: Arc::new(prepared),
+            values: Vec::new(),
+            formats: Vec::new(),
+            progress: Progress::Running(source),
+        };
+        self.open(cursor.to_owned(), portal)
+    }
+
+    /// Does what `command` says; FETCH is for who can send.
+    pub(super) async fn command(
+        &mut self,
+        command: &Command,
+        guard: &mut Guard,
+        out: &mut BytesMut,
+    ) -> Result<Done, Failure> {
+        let tag = match command {
+            Command::Begin(tag) => {
+                if self.transaction.begin(&self.settings, out) {
+                    self.sql.begin();
+                }
+                tag
+            }
+            Command::Commit => {
+                self.leave();
+                let tag = self.transaction.commit(&mut self.settings, out);
+                self.share();
+                tag
+            }
+            Command::Rollback => {
+                self.leave();
+                self.transaction.rollback(&mut self.settings, out);
+                self.share();
+                "ROLLBACK"
+            }
+            Command::Savepoint(name) => self.transaction.save(name).map(|()| "SAVEPOINT")?,
+            Command::Release(name) => self.transaction.release(name).map(|()| "RELEASE")?,
+            Command::RollbackTo(name) => self.transaction.return_to(name).map(|()| "ROLLBACK")?,
+            Command::Set { name, value, is_local } => {
+                self.set(name, value.as_deref(), out)?;
+                if *is_local {
+                    self.transaction.note_local(name, out);
+                }
+                if value.is_some() { "SET" } else { "RESET" }
+            }
+            Command::ResetAll => {
+                self.reset(out);
+                "RESET"
+            }
+            Command::Show(name) => {
+                let (name, value) = self.show(name)?;
+                let (fields, source) = texts(&[&name], vec![vec![value]]);
+                return Ok(Done::Table(fields, source));
+            }
+            Command::ShowAll => return Ok(self.show_all()),
+            Command::Discard(tag) => {
+                self.discard(tag, out)?;
+                tag
+            }
+            Command::Deallocate(name) => self.deallocate(name.as_deref())?,
+            Command::Declare { cursor, sql } => {
+                Box::pin(self.declare(cursor, sql, guard)).await?;
+                "DECLARE CURSOR"
+            }
+            Command::Close(Some(name)) => {
+                self.portals.remove(name).ok_or_else(|| no_cursor(name))?;
+                "CLOSE CURSOR"
+            }
+            Command::Close(None) => {
+                self.portals.clear();
+                "CLOSE CURSOR ALL"
+            }
+            Command::Nothing(tag) => tag,
+            Command::Fetch { .. } => return Err(Failure::new("XX000", "FETCH was not sent")),
+        };
+        Ok(Done::Tag(tag.to_owned()))
+    }
+
+    /// What ends with a transaction, however it ends.
+    fn leave(&mut self) {
+        self.sql.end();
+        self.portals.clear();
+    }
+
+    fn set(&mut self, name: &str, value: Option<&str>, out: &mut BytesMut) -> Result<(), Failure> {
+        if let Some(set) = self.sql.set(name, value) {
+            Ok(set?)
+        } else {
+            self.settings.set(name, value, out)?;
+            self.share();
+            Ok(())
+        }
+    }
+
+    fn reset(&mut self, out: &mut BytesMut) {
+        self.sql.reset();
+        self.settings.reset(out);
+        self.share();
+    }
+
+    /// Tells the planner what it has to know of the settings.
+    fn share(&self) {
+        self.sql.share("search_path", self.settings.get("search_path").unwrap_or_default());
+    }
+
+    fn show(&self, name: &str) -> Result<(String, String), Failure> {
+        if name.eq_ignore_ascii_case("epoch") {
+            return Ok(("epoch".into(), self.last_read.clone()));
+        }
+        match self.sql.show(name) {
+            Some(value) => Ok((name.to_ascii_lowercase(), value)),
+            None => self.settings.show(name),
+        }
+    }
+
+    fn show_all(&self) -> Done {
+        let row = |name: &str, value, about: &str| vec![name.to_owned(), value, about.to_owned()];
+        let own = |name| self.sql.show(name).unwrap_or_default();
+        let own = [
+            row("as_of", own("as_of"), "The epoch, instant or 'verified' that is answered at"),
+            row("at_least", own("at_least"), "The epoch that statements wait for"),
+            row("stale", own("stale"), "'ok' answers while the process catches up after a start"),
+            row("epoch", self.last_read.clone(), "What the last answer was about"),
+        ];
+        let rest =
+            self.settings.all().into_iter().map(|(name, value)| vec![name, value, String::new()]);
+        let rows = own.into_iter().chain(rest).collect();
+        let (fields, source) = texts(SHOW_ALL, rows);
+        Done::Table(fields, source)
+    }
+
+    fn discard(&mut self, tag: &str, out: &mut BytesMut) -> Result<(), Failure> {
+        if tag != "DISCARD ALL" {
+            return Ok(());
+        }
+        if self.transaction.is_there() {
+            let message = "DISCARD ALL cannot run inside a transaction block";
+            return Err(Failure::new("25001", message));
+        }
+        self.portals.clear();
+        self.statements.clear();
+        self.reset(out);
+        Ok(())
+    }
+
+    fn deallocate(&mut self, name: Option<&str>) -> Result<&'static str, Failure> {
+        let Some(name) = name else {
+            self.statements.clear();
+            return Ok("DEALLOCATE ALL");
+        };
+        self.statements.remove(name).map(|_| "DEALLOCATE").ok_or_else(|| no_statement(name))
+    }
+
+    /// Reads a point straight into `out`; the number of rows, or none when there are too many to
+    /// do that.
+    pub(super) async fn point(
+        &mut self,
+        point: &Point,
+        values: &[Value],
+        formats: &[i16],
+        out: &mut BytesMut,
+    ) -> Result<Option<u64>, Failure> {
+        let snapshot = self.sql.snapshot(point.flow()).await?;
+        self.note_read(point.flow(), &snapshot);
+        point.read(&snapshot, values, formats, out)
+    }
+
+    fn note_read(&mut self, flow: usize, snapshot: &diptych_serving::Snapshot) {
+        use std::fmt::Write;
+        self.last_read.clear();
+        let (name, version) = (&self.sql.flow(flow).name, snapshot.version());
+        // Writing into memory does not fail.
+        let _ = match snapshot.epoch() {
+            Some(epoch) => write!(self.last_read, "{name}:{version}:{epoch}"),
+            None => write!(self.last_read, "{name}:{version}:"),
+        };
+    }
+
+    /// Nothing is under way: what lives for one exchange only ends.
+    pub(super) fn rest(&mut self, out: &mut BytesMut) {
+        if !self.transaction.is_there() && !self.portals.is_empty() {
+            self.portals.clear();
+        }
+        backend::ready(self.transaction.status(), out);
+    }
+}
+
+const SHOW_ALL: &[&str] = &["name", "setting", "description"];
+
+impl Prepared {
+    /// What is said when its rows have been sent.
+    pub(super) fn tag(&self) -> &'static str {
+        match &self.plan {
+            Plan::Query(planned) => planned.tag,
+            Plan::Command(_) => "SHOW",
+            _ => "SELECT",
+        }
+    }
+
+    fn simple(plan: Plan, fields: Option<Vec<Field>>) -> Prepared {
+        Prepared {
+            plan,
+            parameters: Vec::new(),
+            wanted: Vec::new(),
+            fields,
+            bytes: 0,
+            _claim: None,
+        }
+    }
+
+    fn planned(
+        planned: Planned,
+        types: &[u32],
+        plan: impl FnOnce(sql::Prepared) -> Plan,
+    ) -> Prepared {
+        let Planned { statement, wanted, names } = planned;
+        let parameter = |(at, wanted): (usize, &Option<DataType>)| {
+            let stated = types.get(at).copied().filter(|oid| !matches!(*oid, 0 | oid::UNKNOWN));
+            stated
+                .unwrap_or_else(|| wanted.as_ref().map_or(oid::TEXT, |ty| kinds::Kind::of(ty).oid))
+        };
+        let parameters = wanted.iter().enumerate().map(parameter).collect();
+        let mut fields = statement.schema.as_ref().map(kinds::fields);
+        for (field, name) in fields.iter_mut().flatten().zip(names.unwrap_or_default()) {
+            field.name = name;
+        }
+        Prepared { plan: plan(statement), parameters, wanted, fields, bytes: 0, _claim: None }
+    }
+}
+
+pub(super) fn no_cursor(name: &str) -> Failure {
+    Failure::new("34000", format!("portal \"{name}\" does not exist"))
+        .hint("outside a transaction portals end with the exchange that opened them")
+}
+
+pub(super) fn no_statement(name: &str) -> Failure {
+    Failure::new("26000", format!("prepared statement \"{name}\" does not exist"))
+}
+
+impl From<sql::SqlError> for Trouble {
+    fn from(error: sql::SqlError) -> Trouble {
+        Trouble::Failure(error.into())
+    }
+}

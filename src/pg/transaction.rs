@@ -1,0 +1,156 @@
+//! Transactions of a session that only reads: inside one, all statements answer at one epoch of
+//! each dataflow, and settings can be taken back.
+
+use bytes::BytesMut;
+
+use super::failure::{Failure, write_warning};
+use super::settings::Settings;
+use diptych_base::limits::PG_SAVEPOINTS_MAX;
+
+/// Where a session is.
+#[derive(Default)]
+pub(super) struct Transaction {
+    state: State,
+    /// The settings as they were when it began.
+    before: Option<Settings>,
+    /// Names of settings that end with it.
+    local: Vec<String>,
+    savepoints: Vec<String>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum State {
+    #[default]
+    None,
+    Open,
+    Failed,
+}
+
+impl Transaction {
+    /// The letter that tells the client.
+    pub(super) fn status(&self) -> u8 {
+        match self.state {
+            State::None => b'I',
+            State::Open => b'T',
+            State::Failed => b'E',
+        }
+    }
+
+    /// Is there one?
+    pub(super) fn is_there(&self) -> bool {
+        self.state != State::None
+    }
+
+    /// May a statement run that does not end it?
+    ///
+    /// # Errors
+    /// When one before it has failed.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.state != State::Failed {
+            return Ok(());
+        }
+        let message = "current transaction is aborted, commands ignored until end of transaction \
+                       block";
+        Err(Failure::new("25P02", message).hint("ROLLBACK, and begin again"))
+    }
+
+    /// A statement has failed.
+    pub(super) fn fail(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Failed;
+        }
+    }
+
+    /// Begins one; false when there is one already.
+    pub(super) fn begin(&mut self, settings: &Settings, out: &mut BytesMut) -> bool {
+        if self.is_there() {
+            write_warning("25001", "there is already a transaction in progress", out);
+            return false;
+        }
+        self.state = State::Open;
+        self.before = Some(settings.clone());
+        true
+    }
+
+    /// Ends it, and gives the tag of what was done.
+    pub(super) fn commit(&mut self, settings: &mut Settings, out: &mut BytesMut) -> &'static str {
+        match self.state {
+            State::Failed => {
+                self.rollback(settings, out);
+                return "ROLLBACK";
+            }
+            State::None => write_warning("25P01", "there is no transaction in progress", out),
+            State::Open => {
+                if let Some(before) = self.before.take() {
+                    for name in std::mem::take(&mut self.local) {
+                        // It had this value before.
+                        let _ = settings.set(&name, before.get(&name), out);
+                    }
+                }
+            }
+        }
+        *self = Transaction::default();
+        "COMMIT"
+    }
+
+    /// Ends it, and takes back what was set in it.
+    pub(super) fn rollback(&mut self, settings: &mut Settings, out: &mut BytesMut) {
+        match self.before.take() {
+            Some(before) => settings.become_again(before, out),
+            None => write_warning("25P01", "there is no transaction in progress", out),
+        }
+        *self = Transaction::default();
+    }
+
+    /// A setting was set for this transaction only.
+    pub(super) fn note_local(&mut self, name: &str, out: &mut BytesMut) {
+        if !self.is_there() {
+            write_warning("25P01", "SET LOCAL can only be used in transaction blocks", out);
+        } else if !self.local.iter().any(|known| known == name) {
+            self.local.push(name.to_owned());
+        }
+    }
+
+    /// Remembers a savepoint.
+    ///
+    /// # Errors
+    /// When there is no transaction, or too many savepoints are in it.
+    pub(super) fn save(&mut self, name: &str) -> Result<(), Failure> {
+        if !self.is_there() {
+            let message = "SAVEPOINT can only be used in transaction blocks";
+            return Err(Failure::new("25P01", message));
+        }
+        if self.savepoints.len() >= PG_SAVEPOINTS_MAX {
+            let message = format!("{PG_SAVEPOINTS_MAX} savepoints are in this transaction");
+            return Err(Failure::new("53400", message).hint("release some"));
+        }
+        self.savepoints.push(name.to_owned());
+        Ok(())
+    }
+
+    /// Forgets a savepoint and those after it.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub(super) fn release(&mut self, name: &str) -> Result<(), Failure> {
+        let at = self.savepoint(name)?;
+        self.savepoints.truncate(at);
+        Ok(())
+    }
+
+    /// Goes back to a savepoint: what failed since then is forgotten.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub(super) fn return_to(&mut self, name: &str) -> Result<(), Failure> {
+        let at = self.savepoint(name)?;
+        self.savepoints.truncate(at + 1);
+        self.state = State::Open;
+        Ok(())
+    }
+
+    fn savepoint(&self, name: &str) -> Result<usize, Failure> {
+        let at = self.savepoints.iter().rposition(|known| known == name);
+        at.ok_or_else(|| Failure::new("3B001", format!("savepoint \"{name}\" does not exist")))
+    }
+}

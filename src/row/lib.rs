@@ -1,0 +1,38 @@
+#![doc = include_str!("README.md")]
+//! # In Rust
+//!
+//! [`Columns`] is the typed side, [`RowSchema`] and [`Datum`] the side that knows the schema only:
+//!
+//! ```
+//! use diptych::row::{self, RowSchema};
+//! let schema = RowSchema::of::<(u64, String), i64>().named(&["hour", "tag", "n"])?;
+//! let key = row::encode(&(7u64, "rust".to_string()));
+//! let value = row::encode(&3i64);
+//! let json = schema.json(&key, &value)?;
+//! assert_eq!(serde_json::Value::from(json).to_string(), r#"{"hour":7,"tag":"rust","n":3}"#);
+//! assert_eq!(schema.parse_key(&["7", "rust"])?, key);
+//! assert!(schema.text_range(&["7"], "ru")?.contains(&key));
+//! # Ok::<(), diptych::Error>(())
+//! ```
+
+mod arrays;
+mod asked;
+mod columns;
+mod datum;
+mod decimal;
+mod dynamic;
+mod hostile;
+mod json;
+mod order;
+mod parsed;
+mod range;
+mod schema;
+
+pub use arrays::{RowArrays, arrow_schema};
+pub use columns::{Columns, SingleColumn, decode, encode};
+pub use datum::Datum;
+pub use diptych_derive::Columns;
+pub use hostile::hostile;
+pub use json::write_text;
+pub use range::ByteRange;
+pub use schema::{Column, ColumnType, RowSchema, ViewInfo, column_name};

@@ -1,0 +1,95 @@
+//! The serving index: the views of a dataflow, in memory, for any number of readers.
+//!
+//! A view is a trace. The batch layer contributes its first batch, the speed layer the rest, and
+//! the frontier is the hinge. Workers [publish](publish_view) sealed batches into an [`Index`];
+//! a thread of its own merges them; readers take a [`Snapshot`] of all views at one epoch.
+//!
+//! Invariants:
+//! - the batches of a (view, shard) are contiguous from epoch 0, and immutable;
+//! - readers see times below the frontier only, the least upper bound over all views and shards,
+//!   and the frontier never goes back;
+//! - all that changes is one pointer to one immutable state, so a reader sees all views of one
+//!   moment or none.
+//!
+//! ```
+//! use diptych::row::{self, RowSchema};
+//! use diptych::serving::{Index, IndexOptions, Publish, Read, ViewBatch, ViewInfo};
+//!
+//! let schema = RowSchema::of::<String, i64>();
+//! let views = vec![ViewInfo { name: "counts".into(), schema }];
+//! let index = Index::new("1", views, 1, IndexOptions::default())?;
+//!
+//! // A worker publishes epoch 0, then epoch 1.
+//! let key = row::encode(&"rust".to_string());
+//! let (one, two) = (row::encode(&1i64), row::encode(&2i64));
+//! let first = vec![((key.clone(), one.clone()), 0, 1)];
+//! index.publish(0, 0, ViewBatch::from_updates(0, 1, first));
+//! let second = vec![((key.clone(), one), 1, -1), ((key.clone(), two.clone()), 1, 1)];
+//! index.publish(0, 0, ViewBatch::from_updates(1, 2, second));
+//!
+//! let now = index.snapshot(Read::Latest)?;
+//! assert_eq!(now.get(0, &key)?, [(two, 1)]);
+//! assert_eq!(now.at(0)?.get(0, &key)?, [(row::encode(&1i64), 1)]);
+//! # Ok::<(), diptych::Error>(())
+//! ```
+
+mod batch;
+mod byte_rows;
+mod changes;
+mod columnar;
+mod compare;
+mod cursor;
+mod cutover;
+mod diff;
+mod digest;
+mod gathered;
+mod index;
+mod latest;
+mod lease;
+mod merge;
+mod page;
+mod part;
+mod past;
+mod publish;
+mod recent;
+mod route;
+mod rows;
+mod settled;
+mod shrink;
+mod signal;
+mod snapshot;
+mod sorted;
+mod state;
+mod status;
+mod stored;
+mod table;
+mod typed;
+mod verified;
+mod view_diff;
+
+pub use batch::{ViewBatch, ViewBuilder, ViewMerger, ViewUpdate};
+pub use byte_rows::ByteRows;
+pub use changes::{Change, Changes, Token};
+pub use columnar::WeakBatch;
+pub use compare::{Compared, Differing, compare};
+pub use cursor::ViewCursor;
+pub use cutover::{Base, Pin, Serving};
+pub use diff::Difference;
+pub use digest::Digest;
+pub use index::{Index, IndexOptions, Rewritten};
+pub use latest::Latest;
+pub use page::Filling;
+pub use page::{Cursor, Page};
+pub use part::Part;
+pub use publish::{Publish, probe_published, publish_view};
+pub use route::shard_of;
+pub use rows::{Row, Rows};
+pub use snapshot::{Read, Snapshot};
+pub use sorted::BaseBuilder;
+pub use status::{IndexStatus, ViewStatus};
+pub use stored::StoredView;
+pub use verified::{Verdict, Verified, VerifiedStatus};
+pub use view_diff::same_columns;
+pub use view_diff::{KeyDiff, ViewDiff, view_diffs};
+
+pub use diptych_row::ViewInfo;

@@ -1,0 +1,196 @@
+//! The gate before a group of routes.
+//!
+//! A token is looked at again while an answer goes on: a subscription or a long wait ends about a
+//! second after its token was taken out of the file, or has expired.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as _, Frame};
+use tokio::time::{Instant, Sleep, sleep};
+use tower::{Layer, Service};
+
+use super::gate::{Denied, Pass};
+use super::{Gate, Role};
+
+/// How often a token is looked at while an answer goes on.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Lets through who may do what needs a role. What is answered at once it neither boxes nor makes
+/// wait.
+#[derive(Clone)]
+pub struct Guard {
+    gate: Arc<Gate>,
+    role: Role,
+}
+
+impl Guard {
+    /// Asks `gate` for `role`.
+    pub fn new(gate: Arc<Gate>, role: Role) -> Guard {
+        Guard { gate, role }
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { guard: self.clone(), inner }
+    }
+}
+
+/// What is behind a [`Guard`].
+#[derive(Clone)]
+pub struct Guarded<S> {
+    guard: Guard,
+    inner: S,
+}
+
+impl<S> Service<Request> for Guarded<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Unpin,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Admitted<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        match self.guard.gate.check(request.headers(), self.guard.role) {
+            Ok(pass) => {
+                if self.guard.role == Role::Append {
+                    // Who introduces producers is counted.
+                    request.extensions_mut().insert(pass);
+                }
+                let lent = Lent { guard: self.guard.clone(), pass, next: None };
+                Admitted::Running(self.inner.call(request), lent)
+            }
+            Err(denied) => Admitted::Denied(denied),
+        }
+    }
+}
+
+/// A token that was let in, and when it is looked at next.
+pub struct Lent {
+    guard: Guard,
+    pass: Pass,
+    next: Option<Pin<Box<Sleep>>>,
+}
+
+impl Lent {
+    /// Why the token is none any more, once it is looked at again.
+    fn poll_denied(&mut self, context: &mut Context<'_>) -> Option<Denied> {
+        let next = self.next.get_or_insert_with(|| Box::pin(sleep(LOOK)));
+        while next.as_mut().poll(context).is_ready() {
+            if let Err(denied) = self.guard.gate.admit(&self.pass, self.guard.role) {
+                return Some(denied);
+            }
+            next.as_mut().reset(Instant::now() + LOOK);
+        }
+        None
+    }
+}
+
+/// An answer to come.
+pub enum Admitted<F> {
+    Running(F, Lent),
+    Denied(Denied),
+}
+
+impl<F: Future<Output = Result<Response, Infallible>> + Unpin> Future for Admitted<F> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Admitted::Denied(denied) => Poll::Ready(Ok(denied.into_response())),
+            Admitted::Running(future, lent) => match Pin::new(future).poll(context) {
+                Poll::Ready(Ok(response)) => {
+                    let Lent { guard, pass, .. } = lent;
+                    let lent = Lent { guard: guard.clone(), pass: *pass, next: None };
+                    Poll::Ready(Ok(lend(response, lent)))
+                }
+                Poll::Ready(Err(never)) => match never {},
+                // What changes something goes on, and its answer should tell how it went.
+                Poll::Pending if lent.guard.role == Role::Read => match lent.poll_denied(context) {
+                    Some(denied) => Poll::Ready(Ok(denied.into_response())),
+                    None => Poll::Pending,
+                },
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+}
+
+/// The answer, which ends early when its token does. One that is whole already stays as it is.
+fn lend(response: Response, lent: Lent) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let events = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    response.map(|inner| {
+        Body::new(Stream { inner, lent, events, between: true, denied: None, over: false })
+    })
+}
+
+/// The body of an answer that goes on.
+struct Stream {
+    inner: Body,
+    lent: Lent,
+    /// Server-Sent Events: the last one says why there are no more.
+    events: bool,
+    /// The last event that was sent is whole.
+    between: bool,
+    denied: Option<Denied>,
+    over: bool,
+}
+
+impl hyper::body::Body for Stream {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        if this.over {
+            return Poll::Ready(None);
+        }
+        let again = this.lent.poll_denied(context);
+        let waited = this.denied.is_some();
+        if let Some(denied) = this.denied.or(again) {
+            // An event that has begun is let out, if it comes soon.
+            this.denied = Some(denied);
+            if !this.events || this.between || (waited && again.is_some()) {
+                this.over = true;
+                tracing::info!("an answer ends early: {}", denied.reason());
+                let last = if this.events && this.between {
+                    Ok(Frame::data(denied.event()))
+                } else {
+                    Err(axum::Error::new(std::io::Error::other(denied.reason())))
+                };
+                return Poll::Ready(Some(last));
+            }
+        }
+        let polled = Pin::new(&mut this.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+            && !data.is_empty()
+        {
+            this.between = data.ends_with(b"\n\n");
+        }
+        polled
+    }
+}

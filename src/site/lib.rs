@@ -1,0 +1,51 @@
+//! What all servers share: the dataflows that are served, who may ask, and how much.
+//!
+//! Everything that HTTP, SQL and the Postgres protocol answer comes from a [`Site`]: the dataflows
+//! that are served, the log's writer when this process may append, and [`Control`] for what costs a
+//! computation. Every answer is about one epoch of one version of one dataflow, and says which;
+//! reading never blocks a worker. Calls that may wait for a disk or a computation run on blocking
+//! threads of the servers' runtime.
+//!
+//! Invariants:
+//! - no address but loopback without TLS and credentials;
+//! - what a client can make the process keep or compute is bounded (`limits`): bodies, pages,
+//!   sockets, subscriptions, recomputations;
+//! - an error names place and remedy and never a secret.
+//!
+//! [`Control`]: diptych_system::Control
+
+pub mod auth;
+pub mod bounds;
+pub mod budget;
+pub mod concern;
+pub mod concerns;
+pub mod entry;
+pub mod frontiers;
+pub mod grown;
+pub mod handover;
+pub mod hostile;
+pub mod lag;
+pub mod load;
+pub mod mode;
+pub mod newcomers;
+pub mod options;
+pub mod own_site;
+pub mod places;
+pub mod problem;
+pub mod replays;
+pub mod requests;
+pub mod site;
+pub mod threads;
+pub mod tls;
+pub mod verified;
+pub mod watched;
+
+pub use concern::{Concern, ConcernKind};
+pub use grown::Grown;
+pub use handover::NAME_LEN;
+pub use hostile::hostile;
+pub use lag::MaxLag;
+pub use load::Load;
+pub use mode::Mode;
+pub use options::ServersOptions;
+pub use site::{Flow, Site};

@@ -1,0 +1,47 @@
+//! Where the servers listen, and who may come in.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::entry::Entries;
+use super::lag::MaxLag;
+use diptych_base::error::Result;
+
+/// Addresses, certificates and credentials of the servers.
+#[derive(Clone, Debug, Default)]
+pub struct ServersOptions {
+    /// HTTP listens here.
+    pub listen: Option<SocketAddr>,
+    /// The Postgres protocol listens here.
+    pub pg_listen: Option<SocketAddr>,
+    /// Certificate chain, PEM; with `tls_key` both ports speak TLS.
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Tokens and passwords; see the file format in `servers/auth`.
+    pub credentials: Option<PathBuf>,
+    /// Names under which browsers and programs may ask HTTP, beside addresses, `localhost` and the
+    /// names of the certificate.
+    pub allow_host: Vec<String>,
+    /// Connections that each port holds at once [default: `limits::CONNECTIONS_MAX`].
+    pub max_connections: Option<usize>,
+    /// Bytes of an HTTP request's body [default: `limits::BODY_BYTES_MAX`].
+    pub max_body: Option<u64>,
+    /// Events are refused while a dataflow that reads them is farther behind [default: never].
+    pub max_lag: Option<MaxLag>,
+    /// How long readers of a dataflow may be behind the log before that is told [default:
+    /// `limits::LAG_BOUND`].
+    pub lag_bound: Option<Duration>,
+}
+
+impl ServersOptions {
+    /// Would servers with these options start? Nothing is listened at.
+    ///
+    /// # Errors
+    /// When a certificate or the credentials cannot be read, a name of `allow_host` is none, or an
+    /// address that is not loopback has no TLS or no credentials.
+    pub fn check(&self) -> Result<()> {
+        Entries::open(self).map(drop)
+    }
+}

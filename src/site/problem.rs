@@ -1,0 +1,121 @@
+//! Errors as RFC 9457 problem details: what, where, and the remedy.
+
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use diptych_base::error::Error;
+use diptych_base::harmless::harmless;
+use diptych_base::limits::RETRY_AFTER;
+
+/// An error on its way to a client.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    body: Box<Body>,
+    accepts: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+/// The problem document.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Body {
+    /// The kind of problem: `about:blank#` and one of input, missing, conflict, damaged, newer,
+    /// full, io, panic, stopped, unauthorized, forbidden.
+    r#type: String,
+    /// What went wrong, in two words.
+    title: String,
+    /// The HTTP status again.
+    status: u16,
+    /// What went wrong, where, and what to do about it.
+    detail: String,
+    /// The SQLSTATE of a statement's error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sqlstate: Option<&'static str>,
+    /// The character of the statement the error is about, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<usize>,
+}
+
+impl Problem {
+    /// A problem that no [`Error`] stands for.
+    pub fn new(status: StatusCode, kind: &str, detail: String) -> Problem {
+        let title = status.canonical_reason().unwrap_or("error").to_owned();
+        let r#type = format!("about:blank#{kind}");
+        let (status_code, sqlstate, position) = (status.as_u16(), None, None);
+        let detail = harmless(&detail).into_owned();
+        let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
+        Problem { status, body: Box::new(body), accepts: None }
+    }
+
+    /// The same problem, with the header that says what is accepted instead.
+    pub fn accepting(mut self, header: HeaderName, what: &'static str) -> Problem {
+        self.accepts = Some(Box::new((header, HeaderValue::from_static(what))));
+        self
+    }
+
+    /// The same problem of a SQL statement.
+    pub fn sqlstate(mut self, sqlstate: &'static str, position: Option<usize>) -> Problem {
+        (self.body.sqlstate, self.body.position) = (Some(sqlstate), position);
+        self
+    }
+}
+
+impl Problem {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The document.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+}
+
+impl Problem {
+    /// The same status, and where to ask for more.
+    pub fn without_reason(self) -> Problem {
+        let status = self.status();
+        let kind = if status == StatusCode::SERVICE_UNAVAILABLE { "stopped" } else { "input" };
+        let detail = "who may read is told why (send `Authorization: Bearer TOKEN`)";
+        Problem::new(status, kind, detail.to_owned())
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let kind = error.kind();
+        let status = StatusCode::from_u16(kind.http_status());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Problem::new(status, kind.name(), error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.body).unwrap_or_default();
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (self.status, kind, body).into_response();
+        response.headers_mut().extend(self.accepts.map(|accepts| *accepts));
+        // What is refused for want of room may be asked again.
+        let busy = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
+        if busy.contains(&self.status) {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
+        }
+        response
+    }
+}
+
+/// The answer where nothing is.
+pub async fn no_such_path(uri: Uri) -> Problem {
+    let detail = format!("nothing is at {} (the paths are in /openapi.json)", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, "missing", detail)
+}
+
+/// The answer to a method that a path does not have.
+pub async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{method} is not what {} answers (see /openapi.json)", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "input", detail)
+}

@@ -1,0 +1,265 @@
+//! Recomputations on behalf of clients: queued, capped, shared.
+//!
+//! A recomputation costs a worker and a copy of the views, whoever asks for it. So few run at once,
+//! few wait, and the next is refused before anything was spent on it; few results are in memory at
+//! once, and those who ask the same get the same one. A run that nobody waits for any more is not
+//! begun.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::mode::blocking;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{
+    REPLAY_KEPT, REPLAYS_HELD_MAX, REPLAYS_RUNNING_MAX, REPLAYS_WAITING_MAX, RETRY_AFTER,
+};
+use diptych_base::time::Epoch;
+use diptych_serving::Index;
+use diptych_system::Control;
+
+/// What is recomputed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// All views at a frontier, by the shortest way.
+    At(Epoch),
+    /// All views at a frontier, from the events alone.
+    Scratch(Epoch),
+    /// Every epoch of `[from, upper)`.
+    Between(Epoch, Epoch),
+}
+
+impl Span {
+    /// Does this answer what `wanted` asks? Changes of more epochs are as good, as long as they
+    /// end where the served index still goes on, above `since`.
+    fn covers(self, wanted: Span, since: Epoch) -> bool {
+        match (self, wanted) {
+            (Span::Between(from, upper), Span::Between(wanted, _)) => {
+                from <= wanted && wanted < upper && upper > since
+            }
+            _ => self == wanted,
+        }
+    }
+}
+
+/// A recomputed index, as long as somebody reads it.
+pub struct Replayed {
+    /// The views.
+    pub index: Index,
+    /// The epochs that it answers for.
+    pub span: Span,
+    _held: OwnedSemaphorePermit,
+}
+
+type Outcome = std::result::Result<Arc<Replayed>, (Kind, String)>;
+
+/// A result to come.
+#[derive(Clone)]
+pub struct Pending(watch::Receiver<Option<Outcome>>);
+
+impl Pending {
+    /// The result, once it is there. May be dropped and called again.
+    ///
+    /// # Errors
+    /// Why the recomputation failed.
+    pub async fn wait(&mut self) -> Result<Arc<Replayed>> {
+        match self.0.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(Ok(replayed))) => Ok(Arc::clone(replayed)),
+            Ok(Some(Err((kind, message)))) => Err(Error::new(*kind, message.clone())),
+            _ => Err(Error::new(Kind::Stopped, "the recomputation was given up")),
+        }
+    }
+}
+
+/// How many there are of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Recomputations under way.
+    pub running: usize,
+    /// Recomputations that wait for their turn.
+    pub waiting: usize,
+    /// Recomputed indexes in memory.
+    pub held: usize,
+}
+
+/// All recomputations of a process.
+#[derive(Clone)]
+pub struct Replays(Arc<Shared>);
+
+struct Shared {
+    /// Runs that were admitted and are not finished.
+    admitted: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+    held: Arc<Semaphore>,
+    known: Mutex<Vec<Known>>,
+}
+
+/// A run or its result, for others who ask the same.
+struct Known {
+    dataflow: String,
+    span: Span,
+    pending: Pending,
+    used: Instant,
+    /// It is of a version that serves no more: for those who wait for it only.
+    stale: bool,
+}
+
+impl Default for Replays {
+    fn default() -> Self {
+        let permits = |most| Arc::new(Semaphore::new(most));
+        Replays(Arc::new(Shared {
+            admitted: permits(REPLAYS_RUNNING_MAX + REPLAYS_WAITING_MAX),
+            running: permits(REPLAYS_RUNNING_MAX),
+            held: permits(REPLAYS_HELD_MAX),
+            known: Mutex::default(),
+        }))
+    }
+}
+
+impl Replays {
+    /// Takes a place in the queue, or joins one who asks the same. `since` is that of the served
+    /// index.
+    ///
+    /// # Errors
+    /// When the queue is full.
+    pub fn ask(
+        &self,
+        control: &Arc<dyn Control>,
+        dataflow: &str,
+        span: Span,
+        since: Epoch,
+    ) -> Result<Pending> {
+        let mut known = self.known();
+        for one in known.iter_mut() {
+            let failed = matches!(&*one.pending.0.borrow(), Some(Err(_)));
+            let fits = one.dataflow == dataflow && !one.stale && one.span.covers(span, since);
+            if fits && !failed {
+                one.used = Instant::now();
+                return Ok(one.pending.clone());
+            }
+        }
+        let admitted = Arc::clone(&self.0.admitted).try_acquire_owned().map_err(|_| full())?;
+        let (done, pending) = watch::channel(None);
+        let pending = Pending(pending);
+        known.push(Known {
+            dataflow: dataflow.to_owned(),
+            span,
+            pending: pending.clone(),
+            used: Instant::now(),
+            stale: false,
+        });
+        drop(known);
+        let run = Run {
+            replays: self.clone(),
+            control: Arc::clone(control),
+            dataflow: dataflow.to_owned(),
+            span,
+            done,
+        };
+        tokio::spawn(run.go(admitted));
+        Ok(pending)
+    }
+
+    /// Another version of `dataflow` serves: nobody gets what was recomputed of the one before.
+    pub fn outdate(&self, dataflow: &str) {
+        let mut known = self.known();
+        known.iter_mut().filter(|one| one.dataflow == dataflow).for_each(|one| one.stale = true);
+    }
+
+    /// How many there are.
+    pub fn counts(&self) -> Counts {
+        let running = REPLAYS_RUNNING_MAX - self.0.running.available_permits();
+        let admitted =
+            REPLAYS_RUNNING_MAX + REPLAYS_WAITING_MAX - self.0.admitted.available_permits();
+        let held = REPLAYS_HELD_MAX - self.0.held.available_permits();
+        Counts { running, waiting: admitted.saturating_sub(running), held }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Known>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn knows(&self, dataflow: &str, span: Span) -> bool {
+        self.known().iter().any(|one| one.span == span && one.dataflow == dataflow)
+    }
+
+    /// Forgets failures, and results that nobody reads and nobody asked for lately (or at all,
+    /// when their place is `needed`).
+    fn sweep(&self, needed: bool) {
+        self.known().retain(|one| match &*one.pending.0.borrow() {
+            None => true,
+            Some(Err(_)) => false,
+            Some(Ok(replayed)) => {
+                let idle = Arc::strong_count(replayed) == 1;
+                !(idle && (needed || one.used.elapsed() > REPLAY_KEPT))
+            }
+        });
+    }
+}
+
+fn full() -> Error {
+    let message = format!("{REPLAYS_WAITING_MAX} recomputations wait already");
+    let remedy = format!("retry after {} seconds, or ask for a later epoch", RETRY_AFTER.as_secs());
+    Error::new(Kind::Stopped, message).remedy(remedy)
+}
+
+/// One recomputation, apart from the requests that wait for it.
+struct Run {
+    replays: Replays,
+    control: Arc<dyn Control>,
+    dataflow: String,
+    span: Span,
+    done: watch::Sender<Option<Outcome>>,
+}
+
+impl Run {
+    async fn go(self, admitted: OwnedSemaphorePermit) {
+        let outcome = self.compute(admitted).await;
+        let outcome = outcome.map_err(|error| (error.kind(), error.to_string()));
+        let failed = outcome.is_err();
+        self.done.send_replace(Some(outcome));
+        let Run { replays, dataflow, span, done, .. } = self;
+        // It would keep the result alive: that is up to the table and to those who read it.
+        drop(done);
+        while !failed && replays.knows(&dataflow, span) {
+            tokio::time::sleep(REPLAY_KEPT / 4).await;
+            replays.sweep(false);
+        }
+        replays.sweep(false);
+    }
+
+    async fn compute(&self, admitted: OwnedSemaphorePermit) -> Result<Arc<Replayed>> {
+        let stopped = |_| Error::new(Kind::Stopped, "the servers stop");
+        let running = Arc::clone(&self.replays.0.running).acquire_owned().await.map_err(stopped)?;
+        let held = self.room().await.map_err(stopped)?;
+        // One receiver is the table's.
+        if self.done.receiver_count() <= 1 {
+            return Err(Error::new(Kind::Stopped, "nobody waits for it any more"));
+        }
+        let (control, dataflow, span) =
+            (Arc::clone(&self.control), self.dataflow.clone(), self.span);
+        let index = blocking(move || {
+            // Not before it ends, even when this task ends earlier.
+            let _permits = (admitted, running);
+            match span {
+                Span::At(upper) => control.at(&dataflow, upper, false),
+                Span::Scratch(upper) => control.at(&dataflow, upper, true),
+                Span::Between(from, upper) => control.between(&dataflow, from, upper),
+            }
+        });
+        Ok(Arc::new(Replayed { index: index.await?, span, _held: held }))
+    }
+
+    /// Room for one more result: results that nobody reads make way at once.
+    async fn room(&self) -> std::result::Result<OwnedSemaphorePermit, tokio::sync::AcquireError> {
+        let look = std::time::Duration::from_millis(200);
+        loop {
+            let acquire = Arc::clone(&self.replays.0.held).acquire_owned();
+            if let Ok(room) = tokio::time::timeout(look, acquire).await {
+                return room;
+            }
+            self.replays.sweep(true);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What may be asked: the dataflows, the streams, the log.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::concerns::Concerns;
+use super::frontiers;
+use super::grown::Grown;
+use super::handover::Handover;
+use super::lag::MaxLag;
+use super::load::Load;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::time::Epoch;
+use diptych_dataflow::Definition;
+use diptych_log::{Reader, Writer};
+use diptych_serving::Serving;
+use diptych_system::{Control, Controlled, Deployed, FirstAnswers, Served, Stream, System};
+
+/// A dataflow that is served.
+pub struct Flow {
+    /// Its name.
+    pub name: String,
+    /// The streams that the version that serves reads.
+    pub streams: ArcSwap<Vec<String>>,
+    /// What answers; the views of the version that serves are in its index.
+    pub serving: Arc<Serving>,
+    /// Its frontier, for tasks that wait.
+    pub frontier: watch::Receiver<Epoch>,
+}
+
+impl Flow {
+    /// A dataflow that `serving` answers for.
+    ///
+    /// # Errors
+    /// When the thread that follows its frontier cannot be started.
+    pub fn new(name: &str, streams: Vec<String>, serving: Arc<Serving>) -> Result<Flow> {
+        let frontier = frontiers::follow(name, &serving)?;
+        let streams = ArcSwap::from_pointee(streams);
+        Ok(Flow { name: name.to_owned(), streams, serving, frontier })
+    }
+
+    /// The streams that the version that serves reads.
+    pub fn streams(&self) -> Arc<Vec<String>> {
+        self.streams.load_full()
+    }
+}
+
+/// Everything the servers answer from.
+pub struct Site {
+    /// The dataflows, in the order given; then those deployed since.
+    pub flows: Grown<Flow>,
+    /// Their streams, each once.
+    pub streams: Grown<Stream>,
+    /// Takes appends; none in a process that only follows the log.
+    pub writer: Option<Arc<Writer>>,
+    /// The log.
+    pub reader: Arc<Reader>,
+    /// Computes what the index has let go, and changes what is served.
+    pub control: Arc<dyn Control>,
+    /// What SQL engines of this site share; made by the first of them.
+    pub sql: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// The takeover that is being prepared, if one is.
+    pub handover: Handover,
+    /// What clients have under way.
+    pub load: Load,
+    /// Beyond it events are refused; told when servers start.
+    pub max_lag: OnceLock<MaxLag>,
+    /// Since when.
+    pub started: Instant,
+    /// What somebody must look at.
+    pub concerns: Concerns,
+    /// Why this process has no writer though it should.
+    refusal: OnceLock<Error>,
+}
+
+impl Site {
+    /// The dataflows that are served; of `definitions` are those that may be deployed later.
+    /// `writer` is the log's when this process appends.
+    ///
+    /// # Errors
+    /// When two dataflows read one stream as different types, or a thread cannot be started.
+    pub fn of(
+        system: &System,
+        served: &Served,
+        definitions: &[Definition],
+        writer: Option<Arc<Writer>>,
+    ) -> Result<Arc<Site>> {
+        let controlled = system.control(served, definitions, writer.clone())?;
+        Site::from_controlled(controlled, writer)
+    }
+
+    /// What answers from files first, and the dataflows that take over from it: see [`Site::of`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_first(
+        system: &System,
+        first: &FirstAnswers,
+        definitions: &[Definition],
+        writer: Option<Arc<Writer>>,
+    ) -> Result<Arc<Site>> {
+        let controlled = first.control(system, definitions, writer.clone())?;
+        Site::from_controlled(controlled, writer)
+    }
+
+    fn from_controlled(controlled: Controlled, writer: Option<Arc<Writer>>) -> Result<Arc<Site>> {
+        let Controlled { dataflows, streams, reader, control } = controlled;
+        let flows = dataflows.into_iter().map(|one| Flow::new(&one.name, one.streams, one.serving));
+        Ok(Site::new(flows.collect::<Result<_>>()?, streams, writer, reader, control))
+    }
+
+    /// A site that begins now.
+    pub fn new(
+        flows: Vec<Flow>,
+        streams: Vec<Stream>,
+        writer: Option<Arc<Writer>>,
+        reader: Arc<Reader>,
+        control: Arc<dyn Control>,
+    ) -> Arc<Site> {
+        let (flows, streams) = (Grown::new(flows), Grown::new(streams));
+        let (sql, load, started) = (OnceLock::new(), Load::default(), Instant::now());
+        let handover = Handover::default();
+        let (concerns, refusal) = (Concerns::default(), OnceLock::new());
+        Arc::new(Site {
+            max_lag: OnceLock::new(),
+            flows,
+            streams,
+            writer,
+            reader,
+            control,
+            sql,
+            handover,
+            load,
+            started,
+            concerns,
+            refusal,
+        })
+    }
+
+    /// Appends are refused because the log could not be opened for writing; the first reason stays.
+    pub fn refuse_appends(&self, error: &Error) {
+        let _ = self.refusal.set(error.repeated());
+    }
+
+    /// Why appends are refused since the start, if they are.
+    pub fn refusal(&self) -> Option<Error> {
+        self.refusal.get().map(|error| {
+            let why = error.reason();
+            let message = format!("this process takes no appends since its start: {why}");
+            Error::new(error.kind(), message)
+                .remedy("make room, or have the disk writable, then restart the process")
+        })
+    }
+
+    /// Does this process append to the log?
+    pub fn appends(&self) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.failure().is_none())
+    }
+
+    /// The first epoch that is not durable, as far as that can be told: of a log that cannot be
+    /// read the last one that is known.
+    pub fn log_end(&self) -> Epoch {
+        self.reader.upper().unwrap_or_else(|_| {
+            let seen = self.flows.iter().map(|flow| flow.serving.index().frontier()).max();
+            self.writer.as_ref().map_or(seen.unwrap_or(0), |writer| writer.upper())
+        })
+    }
+
+    /// Answers for what was deployed, too.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn deployed(&self, deployed: &Deployed) -> Result<()> {
+        for stream in &deployed.streams {
+            self.streams.add(stream.clone(), |known| known.name == stream.name);
+        }
+        let names: Vec<_> = deployed.streams.iter().map(|stream| stream.name.clone()).collect();
+        if let Some(flow) = self.flows.iter().find(|flow| flow.name == deployed.dataflow) {
+            flow.streams.store(Arc::new(names));
+            self.load.replays.outdate(&deployed.dataflow);
+            return Ok(());
+        }
+        let flow = Flow::new(&deployed.dataflow, names, Arc::clone(&deployed.serving))?;
+        self.flows.add(flow, |known| known.name == deployed.dataflow);
+        Ok(())
+    }
+
+    /// The dataflow called `name`.
+    ///
+    /// # Errors
+    /// When it is not served; lists those that are.
+    pub fn flow(&self, name: &str) -> Result<&Flow> {
+        self.number(name).map(|number| &self.flows[number])
+    }
+
+    /// The place of the dataflow called `name` among those served.
+    pub fn number(&self, name: &str) -> Result<usize> {
+        self.flows.iter().position(|flow| flow.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.flows.iter().map(|flow| flow.name.as_str()).collect();
+            Error::new(Kind::Missing, format!("dataflow {name:?} is not served here"))
+                .remedy(format!("served are {}", known.join(", ")))
+        })
+    }
+
+    /// The stream called `name`.
+    ///
+    /// # Errors
+    /// When no served dataflow reads it; lists the streams.
+    pub fn stream(&self, name: &str) -> Result<&Stream> {
+        self.streams.iter().find(|stream| stream.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.streams.iter().map(|stream| stream.name.as_str()).collect();
+            Error::new(Kind::Missing, format!("no served dataflow reads a stream {name:?}"))
+                .remedy(format!("the streams are {}", known.join(", ")))
+        })
+    }
+
+    /// The log's writer.
+    ///
+    /// # Errors
+    /// When this process only follows the log.
+    pub fn appender(&self) -> Result<&Arc<Writer>> {
+        self.writer.as_ref().ok_or_else(|| {
+            if let Some(refusal) = self.refusal() {
+                return refusal;
+            }
+            Error::new(Kind::Conflict, "this process follows the log and takes no appends")
+                .remedy("append to the process that holds the log's lock")
+        })
+    }
+}

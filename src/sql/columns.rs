@@ -1,0 +1,183 @@
+//! Views as columns: each immutable batch of the index decoded once, column by column, when a scan
+//! first wants it.
+//!
+//! What is kept belongs to one batch and is named weakly by it, so it goes when the batch does. It
+//! never depends on an epoch: the columns of all rows of the batch, which of them are there once
+//! all its updates count, and which rows it shares with another batch. A reader at any epoch puts
+//! these together (`image`) at a cost that follows the updates since the oldest batch.
+//!
+//! All is bounded by `SQL_COLUMNS_BYTES`; what was used longest ago goes first.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use arrow_array::{Array, ArrayRef};
+
+use super::image::Counts;
+use diptych_base::error::Result;
+use diptych_base::limits::{SQL_BLOCK_ROWS, SQL_COLUMNS_BYTES};
+use diptych_base::time::Epoch;
+use diptych_row::{RowArrays, RowSchema};
+use diptych_serving::{ViewBatch, WeakBatch};
+
+/// The decoded batches of all views.
+#[derive(Default)]
+pub(super) struct ColumnCache {
+    held: Mutex<HashMap<usize, Arc<Columns>>>,
+    clock: AtomicU64,
+}
+
+/// What is known of one batch.
+pub(super) struct Columns {
+    batch: WeakBatch,
+    rows: usize,
+    /// The first time behind all updates: from there on `counts` holds.
+    times_upper: Epoch,
+    counts: Arc<Counts>,
+    /// By column of the view: its blocks.
+    arrays: Vec<OnceLock<Vec<ArrayRef>>>,
+    decoding: Mutex<()>,
+    shared: Mutex<Vec<(WeakBatch, Arc<[(u32, u32)]>)>>,
+    bytes: AtomicUsize,
+    used: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ColumnCache {
+    /// What is kept of `batch`, a batch of a view of `columns` columns.
+    pub(super) fn of(&self, batch: &ViewBatch, columns: usize) -> Arc<Columns> {
+        let used = self.clock.fetch_add(1, Ordering::Relaxed);
+        let mut held = lock(&self.held);
+        if let Some(found) = held.get(&batch.address()).filter(|held| held.batch.is(batch)) {
+            found.used.store(used, Ordering::Relaxed);
+            return Arc::clone(found);
+        }
+        drop(held);
+        // Walks the batch: not under the lock. Two readers may do it at once; one result stays.
+        let fresh = Arc::new(Columns::new(batch, columns, used));
+        held = lock(&self.held);
+        held.insert(batch.address(), Arc::clone(&fresh));
+        fresh
+    }
+
+    /// Lets go of what belongs to dropped batches, and of the longest unused beyond the bound.
+    pub(super) fn sweep(&self) {
+        let mut held = lock(&self.held);
+        held.retain(|_, columns| !columns.batch.is_gone());
+        for columns in held.values() {
+            lock(&columns.shared).retain(|(other, _)| !other.is_gone());
+        }
+        let bytes = |columns: &Arc<Columns>| columns.bytes.load(Ordering::Relaxed);
+        let mut total: usize = held.values().map(bytes).sum();
+        if total <= SQL_COLUMNS_BYTES {
+            return;
+        }
+        let mut ages: Vec<_> =
+            held.iter().map(|(at, c)| (c.used.load(Ordering::Relaxed), *at, bytes(c))).collect();
+        ages.sort_unstable();
+        for (_, at, bytes) in ages {
+            if total <= SQL_COLUMNS_BYTES {
+                break;
+            }
+            held.remove(&at);
+            total -= bytes;
+        }
+    }
+
+    /// Bytes that are kept.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        lock(&self.held).values().map(|columns| columns.bytes.load(Ordering::Relaxed)).sum()
+    }
+}
+
+impl Columns {
+    fn new(batch: &ViewBatch, columns: usize, used: u64) -> Columns {
+        let times_upper = batch.times_upper();
+        let counts = Counts::of(batch, times_upper);
+        let bytes = AtomicUsize::new(counts.memory_bytes());
+        Columns {
+            batch: batch.downgrade(),
+            rows: batch.rows(),
+            times_upper,
+            counts: Arc::new(counts),
+            arrays: (0..columns).map(|_| OnceLock::new()).collect(),
+            decoding: Mutex::default(),
+            shared: Mutex::default(),
+            bytes,
+            used: AtomicU64::new(used),
+        }
+    }
+
+    /// How many rows the batch has.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How often each row is there at times below `upper`, as far as `batch`, whose columns these
+    /// are, is concerned.
+    pub(super) fn counts(&self, batch: &ViewBatch, upper: Epoch) -> Arc<Counts> {
+        if upper >= self.times_upper {
+            Arc::clone(&self.counts)
+        } else {
+            Arc::new(Counts::of(batch, upper))
+        }
+    }
+
+    /// The rows that both batches hold: their positions in `batch`, whose columns these are, and
+    /// in `older`.
+    pub(super) fn shared_with(&self, batch: &ViewBatch, older: &ViewBatch) -> Arc<[(u32, u32)]> {
+        if let Some((_, rows)) = lock(&self.shared).iter().find(|(other, _)| other.is(older)) {
+            return Arc::clone(rows);
+        }
+        let rows: Arc<[(u32, u32)]> = batch.rows_shared_with(older).into();
+        self.bytes.fetch_add(rows.len() * size_of::<(u32, u32)>(), Ordering::Relaxed);
+        lock(&self.shared).push((older.downgrade(), Arc::clone(&rows)));
+        rows
+    }
+
+    /// Decodes those of the `wanted` columns that are not decoded yet.
+    ///
+    /// # Errors
+    /// When the batch holds bytes that are no rows of `schema`.
+    pub(super) fn decode(
+        &self,
+        batch: &ViewBatch,
+        schema: &RowSchema,
+        wanted: &[usize],
+    ) -> Result<()> {
+        let missing = |at: &usize| self.arrays[*at].get().is_none();
+        if !wanted.iter().any(missing) {
+            return Ok(());
+        }
+        let _one_at_a_time = lock(&self.decoding);
+        let wanted: Vec<usize> = wanted.iter().copied().filter(missing).collect();
+        let mut blocks: Vec<Vec<ArrayRef>> = vec![Vec::new(); wanted.len()];
+        for start in (0..self.rows).step_by(SQL_BLOCK_ROWS) {
+            let rows = start..(start + SQL_BLOCK_ROWS).min(self.rows);
+            let mut arrays = RowArrays::new(schema, &wanted, rows.len());
+            batch.visit_rows(rows, |key, value| arrays.push(key, value))?;
+            for (blocks, array) in blocks.iter_mut().zip(arrays.finish()?) {
+                self.bytes.fetch_add(array.get_array_memory_size(), Ordering::Relaxed);
+                blocks.push(array);
+            }
+        }
+        for (at, blocks) in wanted.into_iter().zip(blocks) {
+            // Missing under the lock, so it is not set.
+            let _ = self.arrays[at].set(blocks);
+        }
+        Ok(())
+    }
+
+    /// A block of a column that was decoded.
+    pub(super) fn block(&self, column: usize, block: usize) -> &ArrayRef {
+        match self.arrays[column].get() {
+            Some(blocks) => &blocks[block],
+            None => unreachable!("column {column} is decoded before its blocks are read"),
+        }
+    }
+}

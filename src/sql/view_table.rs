@@ -1,0 +1,175 @@
+//! A view as a table of `DataFusion`.
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result as PlanResult;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::SqlError;
+use super::access::{self, Access};
+use super::image::Image;
+use super::reading::Reading;
+use super::view_scan::{Source, ViewScan};
+use diptych_base::limits::{SQL_COLUMNS_BYTES, SQL_INDEX_ROWS_MAX};
+use diptych_row::{ByteRange, RowSchema, arrow_schema};
+use diptych_serving::{Snapshot, ViewBatch};
+
+/// A view of a served dataflow. It holds no rows: each statement brings its own snapshot.
+#[derive(Debug)]
+pub(super) struct ViewTable {
+    /// The dataflow's number.
+    pub(super) flow: usize,
+    /// The view's number.
+    pub(super) view: usize,
+    /// `dataflow.view`
+    pub(super) name: String,
+    pub(super) rows: RowSchema,
+    schema: SchemaRef,
+}
+
+impl ViewTable {
+    /// View number `view`, called `name`, of dataflow number `flow`.
+    pub(super) fn new(flow: usize, view: usize, name: String, rows: RowSchema) -> ViewTable {
+        let schema = arrow_schema(&rows);
+        ViewTable { flow, view, name, rows, schema }
+    }
+}
+
+/// An error of this crate on its way through `DataFusion`.
+pub(super) fn external(error: diptych_base::error::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// What the statement reads from.
+pub(super) fn reading(state: &dyn Session) -> PlanResult<Arc<Reading>> {
+    state.config().get_extension::<Reading>().ok_or_else(|| {
+        DataFusionError::Internal("a table is scanned outside a statement".to_owned())
+    })
+}
+
+#[async_trait]
+impl TableProvider for ViewTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> PlanResult<Vec<TableProviderFilterPushDown>> {
+        let support = |filter: &&Expr| {
+            if access::narrows(&self.rows, filter) {
+                // Read by, and checked again: what is read is a superset.
+                TableProviderFilterPushDown::Inexact
+            } else {
+                TableProviderFilterPushDown::Unsupported
+            }
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let reading = reading(state)?;
+        let Some(snapshot) = reading.snapshot(self.flow) else {
+            let message = format!("{} is scanned without a snapshot", self.name);
+            return Err(DataFusionError::Internal(message));
+        };
+        self.check(snapshot)?;
+        let wanted: Vec<usize> = match projection {
+            Some(wanted) => wanted.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        let schema = Arc::new(self.schema.project(&wanted)?);
+        let access = access::access(&self.rows, filters);
+        let source = self.source(&reading, snapshot, &access, &wanted, limit).map_err(external)?;
+        let partitions = state.config().target_partitions();
+        Ok(Arc::new(ViewScan::new(
+            self.name.clone(),
+            (self.view, self.rows.clone()),
+            (Arc::clone(&reading), Arc::clone(snapshot)),
+            (access, source),
+            (wanted, schema),
+            limit,
+            partitions,
+        )))
+    }
+}
+
+impl ViewTable {
+    /// Is the view still what it was when the statement was planned?
+    fn check(&self, snapshot: &Snapshot) -> PlanResult<()> {
+        let found = snapshot.views().get(self.view);
+        let named =
+            |name: &str| self.name.strip_suffix(name).is_some_and(|flow| flow.ends_with('.'));
+        if found.is_some_and(|info| named(&info.name) && info.schema == self.rows) {
+            return Ok(());
+        }
+        let message = "cached plan must not change result type (another version serves: prepare \
+                       the statement again, or begin another transaction)";
+        Err(DataFusionError::External(Box::new(SqlError::new("0A000", message))))
+    }
+
+    /// Few rows come from the index, many as columns.
+    fn source(
+        &self,
+        reading: &Reading,
+        snapshot: &Snapshot,
+        access: &Access,
+        wanted: &[usize],
+        limit: Option<usize>,
+    ) -> diptych_base::error::Result<Source> {
+        let ranges: Option<&[ByteRange]> = match access {
+            Access::Keys(_) => return Ok(Source::Index),
+            Access::Ranges(ranges) => Some(ranges),
+            Access::Whole => None,
+        };
+        if snapshot.is_stored() {
+            return Ok(Source::Index);
+        }
+        let few = limit.is_some_and(|limit| limit <= SQL_INDEX_ROWS_MAX);
+        let shards = snapshot.batches(self.view)?;
+        let batches = || shards.iter().flatten();
+        let bytes: usize = batches().map(ViewBatch::memory_bytes).sum();
+        if few || bytes > SQL_COLUMNS_BYTES || ranges.is_some_and(|some| are_few(&shards, some)) {
+            return Ok(Source::Index);
+        }
+        reading.columns.sweep();
+        let (columns, upper) = (&reading.columns, snapshot.upper());
+        let image = Image::of(columns, &shards, upper, ranges, &self.rows, wanted)?;
+        if image.negative() > 0 {
+            reading.notices.add(negative(&self.name, image.negative()));
+        }
+        Ok(Source::Columns(Arc::new(image)))
+    }
+}
+
+fn are_few(shards: &[Vec<ViewBatch>], ranges: &[ByteRange]) -> bool {
+    let mut rows = 0;
+    shards.iter().flatten().all(|batch| {
+        rows += ranges.iter().map(|range| batch.rows_in(range).len()).sum::<usize>();
+        rows <= SQL_INDEX_ROWS_MAX
+    })
+}
+
+/// The warning about rows that are retracted more often than stated.
+pub(super) fn negative(name: &str, rows: usize) -> String {
+    format!(
+        "{name}: {rows} rows of negative multiplicity are left out (the dataflow retracts what it \
+         has not stated)"
+    )
+}
