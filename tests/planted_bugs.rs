@@ -34,11 +34,14 @@ const EACH_CHANGE: usize = 5;
 /// The environment variable that turns a bug on in the copy, and that names the one to be run here.
 const SWITCH: &str = "DIPTYCH_PLANTED";
 
+/// Where every promise stands, in a table with its tests.
+const PROMISES: &str = "src/book/guarantees.md";
+
 /// A bug, and the test that must catch it.
 struct Bug {
     /// Turns it on.
     name: &'static str,
-    /// The row of the promise that it breaks, in the README's table.
+    /// The row of the promise that it breaks, in the book's table.
     promise: u32,
     /// Where it is planted.
     file: &'static str,
@@ -186,7 +189,9 @@ fn only_the_failure_of_the_one_test_that_was_meant_is_a_catch() {
 #[test]
 fn every_bug_has_its_place_and_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).expect("a README.md");
+    let book = std::fs::read_to_string(root.join(PROMISES)).expect("the chapter of promises");
+    let table = book.split("\n## ").find(|section| section.starts_with("Promises\n"));
+    let table = table.expect("the chapter has the heading `## Promises`");
     let all: Vec<&Bug> = bugs().into_iter().chain([&CANARY]).collect();
     let mut objections = Vec::new();
     for bug in &all {
@@ -199,10 +204,10 @@ fn every_bug_has_its_place_and_its_test() {
         if !wrong.contains("PLANTED") {
             objections.push(format!("{name}: nothing turns it on"));
         }
-        let row = readme.lines().find(|line| line.starts_with(&format!("| {promise} |")));
+        let row = table.lines().find(|line| line.starts_with(&format!("| {promise} |")));
         let claimed = format!("tests/{}.rs", test.file);
         if !row.is_some_and(|row| row.contains(&claimed)) {
-            objections.push(format!("{name}: README.md: promise {promise} is not of {claimed}"));
+            objections.push(format!("{name}: {PROMISES}: promise {promise} is not of {claimed}"));
         }
         let (module, function) = test.name.rsplit_once("::").unwrap_or(("", test.name));
         let within = if module.is_empty() { "" } else { &format!("/{module}") };

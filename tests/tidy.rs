@@ -279,39 +279,83 @@ fn examples_are_questions_that_are_listed_and_run() {
     none(objections);
 }
 
-/// Row `n` of the README's table names the tests that say `Promise n` in their first lines, and
+/// Where every promise stands, in a table with its tests.
+const PROMISES: &str = "src/book/guarantees.md";
+
+/// A row of a table of promises.
+struct Promise {
+    number: u32,
+    text: String,
+    /// The tests that prove it.
+    tests: Vec<String>,
+}
+
+impl Promise {
+    /// The promise of a row, or nothing for the head of the table.
+    fn of(row: &str) -> Option<Promise> {
+        let mut cells = row.split('|').map(str::trim).skip(1);
+        let number = cells.next()?.parse().ok()?;
+        let text = cells.next()?.to_owned();
+        let words = row.split(|c: char| !c.is_alphanumeric() && !"_/.".contains(c));
+        let tests = words.filter(|word| word.starts_with("tests/") && has_extension(word, "rs"));
+        Some(Promise { number, text, tests: tests.map(str::to_owned).collect() })
+    }
+}
+
+/// The table below the heading `## Promises` of a file.
+fn promises(all: &[Source], path: &str) -> Vec<Promise> {
+    let file = all.iter().find(|file| file.path == path);
+    let file = file.unwrap_or_else(|| panic!("there is no {path}"));
+    let mut sections = file.text.split("\n## ");
+    let table = sections.find(|section| section.starts_with("Promises\n"));
+    let table = table.unwrap_or_else(|| panic!("{path} has no heading `## Promises`"));
+    let rows = table.lines().filter(|line| line.starts_with('|'));
+    let found: Vec<Promise> = rows.filter_map(Promise::of).collect();
+    assert!(!found.is_empty(), "the table of promises of {path} is empty");
+    found
+}
+
+/// Row `n` of the table of promises names the tests that say `Promise n` in their first lines, and
 /// every test that says so is named by that row.
 #[test]
 fn promises_and_tests_name_each_other() {
     let all = files();
-    let readme = all.iter().find(|file| file.path == "README.md").expect("a README.md");
-    let mut sections = readme.text.split("\n## ");
-    let table = sections.find(|section| section.starts_with("Promises\n"));
-    let table = table.expect("README.md has the heading `## Promises`");
     let mut promised = Vec::new();
     let mut objections = Vec::new();
-    for row in table.lines().filter(|line| line.starts_with('|')) {
-        let number = row.split('|').nth(1).map(str::trim).and_then(|n| n.parse::<u32>().ok());
-        let Some(number) = number else { continue };
-        let tests: Vec<&str> = row
-            .split(|c: char| !c.is_alphanumeric() && !"_/.".contains(c))
-            .filter(|word| word.starts_with("tests/") && has_extension(word, "rs"))
-            .collect();
+    for Promise { number, tests, .. } in promises(&all, PROMISES) {
         if tests.is_empty() {
-            objections.push(format!("README.md: promise {number} names no test"));
+            objections.push(format!("{PROMISES}: promise {number} names no test"));
         }
-        promised.extend(tests.into_iter().map(|test| (number, test.to_owned())));
+        promised.extend(tests.into_iter().map(|test| (number, test)));
     }
     let claimed = all.iter().filter(|file| file.path.starts_with("tests/")).flat_map(claims);
     let claimed: Vec<(u32, String)> = claimed.collect();
     for promise in promised.iter().filter(|promise| !claimed.contains(promise)) {
         objections
-            .push(format!("README.md: promise {} is not claimed by {}", promise.0, promise.1));
+            .push(format!("{PROMISES}: promise {} is not claimed by {}", promise.0, promise.1));
     }
     for claim in claimed.iter().filter(|claim| !promised.contains(claim)) {
         objections.push(format!("{}: promise {} does not name it", claim.1, claim.0));
     }
-    assert!(!promised.is_empty(), "the table of promises is empty");
+    none(objections);
+}
+
+/// The README shows some of the promises: in the same words, with tests that prove them.
+#[test]
+fn the_readme_promises_what_the_book_promises() {
+    let all = files();
+    let book = promises(&all, PROMISES);
+    let mut objections = Vec::new();
+    for Promise { number, text, tests } in promises(&all, "README.md") {
+        let same = book.iter().find(|other| other.number == number && other.text == text);
+        let Some(same) = same else {
+            objections.push(format!("README.md: promise {number} is not that of {PROMISES}"));
+            continue;
+        };
+        if tests.is_empty() || tests.iter().any(|test| !same.tests.contains(test)) {
+            objections.push(format!("README.md: promise {number} names other tests"));
+        }
+    }
     none(objections);
 }
 
