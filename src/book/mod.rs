@@ -1,12 +1,13 @@
-//! **The book.** Everything that does not fit beside one part of the code. It has no code of its
-//! own: the chapters are Markdown files in `src/book`, and every Rust snippet in them is compiled
-//! and run by `cargo test --doc book`.
+//! **The book.** It explains everything that does not fit beside one part of the code. The chapters
+//! are Markdown files in `src/book`; `cargo test --doc book` compiles and runs every Rust snippet in
+//! them.
 //!
 //! | chapter | answers |
 //! |---|---|
 //! | [`first_hour`] | How do I get from `cargo new` to something right, tested and served? |
 //! | [`tables`] | Which operator answers which question, and what may fields be? |
 //! | [`gallery`] | Which dataflow is near to the one I need? |
+//! | [`retention`] | How do I keep only the last days? |
 //! | [`why`] | Why is it built like this? |
 //! | [`guarantees`] | What may I rely on, and how do I know? |
 //! | [`on_disk`] | Which file is what for? |
@@ -26,6 +27,9 @@ pub mod tables {}
 
 #[doc = include_str!("gallery.md")]
 pub mod gallery {}
+
+#[doc = include_str!("retention.md")]
+pub mod retention {}
 
 #[doc = include_str!("why.md")]
 pub mod why {}
