@@ -256,21 +256,21 @@ fn links_lead_to_files() {
     none(objections);
 }
 
-/// Every example begins with its question, is listed in the README, and its output is checked.
+/// Every example begins with its question, is listed in the gallery, and its output is checked.
 #[test]
 fn examples_are_questions_that_are_listed_and_run() {
     let all = files();
     let text = |path: &str| all.iter().find(|file| file.path == path).map(|file| &*file.text);
-    let (readme, tests) = (text("README.md"), text("tests/examples.rs"));
-    let (readme, tests) = (readme.expect("a README.md"), tests.expect("tests of examples"));
+    let gallery = text("src/book/gallery.md").expect("the chapter of the gallery");
+    let tests = text("tests/examples.rs").expect("tests of examples");
     let mut objections = Vec::new();
     for file in all.iter().filter(|file| file.is_rust() && file.path.starts_with("examples/")) {
         let first = file.text.lines().next().unwrap_or_default();
         if !first.starts_with("//! ") || !first.contains('?') {
             objections.push(format!("{}:1: begins with no question", file.path));
         }
-        if !readme.contains(&format!("[{}]({})", file.stem(), file.path)) {
-            objections.push(format!("README.md: does not list {}", file.path));
+        if !gallery.contains(&format!("[`{}`](../../{})", file.stem(), file.path)) {
+            objections.push(format!("src/book/gallery.md: does not list {}", file.path));
         }
         if !tests.contains(&format!("(\"{}\")", file.stem())) {
             objections.push(format!("tests/examples.rs: does not run {}", file.stem()));

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`first_hour`] | How do I get from `cargo new` to something right, tested and served? |
 //! | [`tables`] | Which operator answers which question, and what may fields be? |
-//! | [`gallery`] | Which dataflow is near to the one I need? |
+//! | [`gallery`] | Which dataflow or example is near to the one I need? |
 //! | [`retention`] | How do I keep only the last days? |
 //! | [`why`] | Why is it built like this? |
 //! | [`guarantees`] | What may I rely on, and how do I know? |
