@@ -7,6 +7,8 @@
 //! | [`first_hour`] | How do I get from `cargo new` to something right, tested and served? |
 //! | [`tables`] | Which operator answers which question, and what may fields be? |
 //! | [`gallery`] | Which dataflow or example is near to the one I need? |
+//! | [`commands`] | Which commands are there, and what do they print? |
+//! | [`serving`] | How do clients append and read? |
 //! | [`retention`] | How do I keep only the last days? |
 //! | [`why`] | Why is it built like this? |
 //! | [`guarantees`] | What may I rely on, and how do I know? |
@@ -15,6 +17,7 @@
 //! | [`coming_from`] | What is the thing called that I know from somewhere else? |
 //! | [`challenges`] | Which known troubles of such systems are gone, and which are left? |
 //! | [`comparison`] | What do others do, and what do they do better? |
+//! | [`glossary`] | What does this word mean? |
 //! | [`operating`] | How do I keep a server running? |
 //!
 //! Links to files lead to where the file is in the repository.
@@ -27,6 +30,12 @@ pub mod tables {}
 
 #[doc = include_str!("gallery.md")]
 pub mod gallery {}
+
+#[doc = include_str!("commands.md")]
+pub mod commands {}
+
+#[doc = include_str!("serving.md")]
+pub mod serving {}
 
 #[doc = include_str!("retention.md")]
 pub mod retention {}
@@ -51,6 +60,9 @@ pub mod challenges {}
 
 #[doc = include_str!("comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("glossary.md")]
+pub mod glossary {}
 
 #[doc = include_str!("../servers/OPERATING.md")]
 pub mod operating {}
