@@ -1,4 +1,5 @@
-//! **The Lambda Architecture in one Rust function.** Two panels, one hinge.
+//! **The Lambda Architecture in one Rust function.** Diptych runs a function over a log of events,
+//! first over all of history and then over each new event, and serves the results.
 //!
 //! You write one function from event streams to views. The batch layer compiles it into a timely
 //! dataflow and runs it once over all of history; the speed layer is the same function, continuing
@@ -53,10 +54,11 @@
 //! - for state larger than memory: the accumulations and views of a dataflow must fit.
 //!
 //! # The book
-//! [`book`] begins with [the first hour](book::first_hour): from `cargo new` to something that is
-//! right, tested and served. Then: [why](book::why) it is like this, what is
-//! [guaranteed](book::guarantees), what lies [on disk](book::on_disk), how to write something
-//! [fast](book::performance), and how to [operate](book::operating) it.
+//! [`book`] begins with [the first hour](book::first_hour): from `cargo new` to a dataflow that is
+//! right, tested and served. [Tables](book::tables) and the [gallery](book::gallery) help to write
+//! one; [commands](book::commands) and [serving](book::serving) to use it. [Why](book::why) derives
+//! the design, [guarantees](book::guarantees) has the promises and their tests, and the
+//! [glossary](book::glossary) the words. [Operating](book::operating) is about running a server.
 
 pub mod book;
 #[doc(hidden)]

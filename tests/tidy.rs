@@ -52,6 +52,7 @@ const FILE_LINES_HARD: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 const EXAMPLE_LINES_MAX: usize = 80;
 const COLUMNS_MAX: usize = 100;
+const README_LINES_MAX: usize = 200;
 
 /// Fails with everything that was objected to.
 fn none(objections: Vec<String>) {
@@ -251,6 +252,43 @@ fn links_lead_to_files() {
             if inside && !path.contains("::") && !folder.join(path).exists() {
                 objections.push(format!("{}: {link} leads nowhere", file.path));
             }
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn the_readme_is_short_and_prose_has_lines() {
+    let mut objections = Vec::new();
+    for file in files().iter().filter(|file| file.is_markdown()) {
+        let lines = file.text.lines().count();
+        if file.path == "README.md" && lines > README_LINES_MAX {
+            objections.push(format!("README.md: {lines} lines, at most {README_LINES_MAX}"));
+        }
+        let readme = ["README.md", "benches/README.md"].contains(&&*file.path);
+        if !readme && !file.path.starts_with("src/book/") {
+            continue;
+        }
+        for (line, text) in file.prose() {
+            let columns = text.chars().count();
+            if columns > COLUMNS_MAX {
+                objections.push(format!("{}:{line}: {columns} columns", file.path));
+            }
+        }
+    }
+    none(objections);
+}
+
+#[test]
+fn chapters_are_in_the_book() {
+    let all = files();
+    let book = all.iter().find(|file| file.path == "src/book/mod.rs").expect("the book");
+    let mut objections = Vec::new();
+    for file in all.iter().filter(|file| file.is_markdown()) {
+        let Some(chapter) = file.path.strip_prefix("src/book/") else { continue };
+        let listed = book.text.contains(&format!("//! | [`{}`] |", file.stem()));
+        if !listed || !book.text.contains(&format!("include_str!(\"{chapter}\")")) {
+            objections.push(format!("{}: is no chapter of src/book/mod.rs", file.path));
         }
     }
     none(objections);

@@ -119,6 +119,19 @@ impl Source {
         self.code().filter_map(|(_, line)| defines(line)).collect()
     }
 
+    /// The lines of a Markdown file that can be broken, numbered from 1: no code, no rows of
+    /// tables, no definitions of links.
+    pub(crate) fn prose(&self) -> impl Iterator<Item = (usize, &str)> {
+        let mut code = false;
+        self.text.lines().enumerate().filter_map(move |(index, line)| {
+            let fence = line.trim_start().starts_with("```");
+            code ^= fence;
+            let defines = line.starts_with('[') && line.contains("]: ");
+            let whole = code || fence || defines || line.trim_start().starts_with('|');
+            (!whole).then_some((index + 1, line))
+        })
+    }
+
     /// Where the Markdown links of the file lead, as written.
     pub(crate) fn links(&self) -> Vec<&str> {
         let starts = self.text.match_indices("](").map(|(at, _)| &self.text[at + 2..]);
