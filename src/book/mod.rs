@@ -1,6 +1,6 @@
-//! **The book.** It explains everything that does not fit beside one part of the code. The chapters
-//! are Markdown files in `src/book`; `cargo test --doc book` compiles and runs every Rust snippet in
-//! them.
+//! **The book.** It explains everything that does not fit beside one part of the code. The
+//! chapters are Markdown files in `src/book`; `cargo test --doc book` compiles and runs every Rust
+//! snippet in them.
 //!
 //! | chapter | answers |
 //! |---|---|
