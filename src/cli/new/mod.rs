@@ -69,7 +69,8 @@ fn check(name: &str) -> Result<()> {
 
 /// How the project's manifest names diptych.
 fn dependency(given: Option<&Path>) -> Result<String> {
-    let built_from = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The facade, in whose sources this crate is: nowhere when it came from a registry.
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     let folder = match given {
         Some(folder) if has_file(folder, "Cargo.toml") => folder,
         Some(folder) => {
@@ -77,8 +78,10 @@ fn dependency(given: Option<&Path>) -> Result<String> {
             return Err(Error::new(Kind::Missing, message)
                 .remedy("name the folder of diptych's sources, or leave --diptych out"));
         }
-        None if has_file(built_from, "Cargo.toml") => built_from,
-        None => return Ok(format!("{:?}", env!("CARGO_PKG_VERSION"))),
+        None => match built_from.filter(|folder| has_file(folder, "Cargo.toml")) {
+            Some(folder) => folder,
+            None => return Ok(format!("{:?}", env!("CARGO_PKG_VERSION"))),
+        },
     };
     let folder = std::path::absolute(folder)
         .map_err(|error| Error::io(folder.display().to_string(), error))?;
