@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::names;
+use super::paths;
 use super::reader::BatchView;
 use diptych_base::error::Result;
 use diptych_base::io::{Disk, Open, replace};
@@ -28,10 +28,10 @@ impl BatchView {
             bytes += part.len() as u64;
         }
         if let Some(clock) = self.sealed_us() {
-            super::sealed::write(&**disk, &dir, self.boundary(), (clock, self.branch()))?;
+            super::seal_time::write(&**disk, &dir, self.boundary(), (clock, self.branch()))?;
         }
         disk.sync_dir(&dir)?;
-        replace(&**disk, &dir.join(names::manifest(self.boundary())), &self.manifest_bytes()?)?;
+        replace(&**disk, &dir.join(paths::manifest(self.boundary())), &self.manifest_bytes()?)?;
         Ok(bytes)
     }
 }

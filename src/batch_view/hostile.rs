@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::block::{FRAME, MAGIC, MAGIC_LEVELS};
 use super::manifest::{FORMAT, Manifest, Meta, Part, seal};
-use super::names::{Identity, PartKind};
+use super::paths::{Identity, PartKind};
 use super::reader::BatchView;
 use super::rows::{put_row, visit_rows};
 use diptych_base::hostile::Decoder;
@@ -107,7 +107,7 @@ fn put(name: &str, bytes: &[u8]) -> Arc<dyn Disk> {
 
 fn run_manifest(bytes: &[u8]) {
     let identity = Identity::new("word_count", "1");
-    let disk = put(&super::names::manifest(1), &seal(FORMAT, bytes));
+    let disk = put(&super::paths::manifest(1), &seal(FORMAT, bytes));
     let Ok(view) = BatchView::open(disk, Path::new(ROOT), &identity, 1) else { return };
     drop(view.verify());
     drop(view.view_size(VIEW));

@@ -1,28 +1,28 @@
 #![doc = include_str!("README.md")]
 
+mod acceptance;
+mod active_version;
 mod backup;
 mod block;
-mod clean;
-mod former;
+mod gc;
 mod hostile;
 mod index;
-mod lineage;
 mod manifest;
 mod mapped;
-mod names;
+mod paths;
 mod reader;
-mod record;
 mod rows;
-mod sealed;
+mod seal_time;
+mod stale;
 mod writer;
 
-pub use clean::{remove_before, remove_these};
-pub use former::{Home, Stated, homes};
+pub use acceptance::{lineage, lineage_in_force, set_lineage};
+pub use active_version::{record_version, recorded_version};
+pub use gc::{remove_before, remove_these};
 pub use hostile::hostile;
-pub use lineage::{lineage, lineage_in_force, set_lineage};
 pub use manifest::{Barrier, Meta};
 pub use mapped::MappedView;
-pub use names::Identity;
+pub use paths::Identity;
 pub use reader::{BatchView, Newest};
-pub use record::{record_version, recorded_version};
+pub use stale::{Home, Stated, homes};
 pub use writer::{AccumulationWriter, BatchViewWriter, ViewWriter};

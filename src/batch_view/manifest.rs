@@ -6,7 +6,7 @@ use bincode::Options;
 use serde::{Deserialize, Serialize};
 
 use super::block::damaged;
-use super::names::PartKind;
+use super::paths::PartKind;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Disk, read_all};
 use diptych_base::limits::BATCH_VIEW_MANIFEST_BYTES_MAX;

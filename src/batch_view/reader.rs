@@ -9,7 +9,7 @@ use arrow_buffer::Buffer;
 use super::block::{BlockReader, damaged};
 use super::manifest::{Barrier, Manifest, Part};
 use super::mapped::MappedView;
-use super::names::{self, Identity, PartKind};
+use super::paths::{self, Identity, PartKind};
 use super::rows::visit_rows;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Disk;
@@ -90,7 +90,7 @@ impl BatchView {
     /// # Errors
     /// When the directory cannot be read.
     pub fn boundaries(disk: &dyn Disk, root: &Path, identity: &Identity) -> Result<Vec<Epoch>> {
-        BatchView::listed(disk, root, identity, names::manifest)
+        BatchView::listed(disk, root, identity, paths::manifest)
     }
 
     /// The boundaries of batch views that somebody has begun to make and not finished; also those
@@ -99,7 +99,7 @@ impl BatchView {
     /// # Errors
     /// When the directory cannot be read.
     pub fn begun(disk: &dyn Disk, root: &Path, identity: &Identity) -> Result<Vec<Epoch>> {
-        BatchView::listed(disk, root, identity, names::begun)
+        BatchView::listed(disk, root, identity, paths::begun)
     }
 
     /// The boundaries for which there is the file that `name` says.
@@ -115,7 +115,7 @@ impl BatchView {
             Err(error) => return Err(error),
         };
         let listed = files.iter().filter_map(|file| {
-            names::boundary_of(file).filter(|boundary| *file == name(*boundary))
+            paths::boundary_of(file).filter(|boundary| *file == name(*boundary))
         });
         Ok(listed.collect())
     }
@@ -133,9 +133,9 @@ impl BatchView {
         boundary: Epoch,
     ) -> Result<BatchView> {
         let dir = identity.dir(root);
-        let path = dir.join(names::manifest(boundary));
+        let path = dir.join(paths::manifest(boundary));
         let mut manifest = Manifest::read(&*disk, &path)?;
-        let sealed = super::sealed::read(&*disk, &dir, boundary)?;
+        let sealed = super::seal_time::read(&*disk, &dir, boundary)?;
         manifest.meta.sealed_us = sealed.map(|sealed| sealed.0);
         manifest.meta.branch = sealed.and_then(|sealed| sealed.1);
         let (dataflow, version) = (&manifest.dataflow, &manifest.version);
@@ -348,7 +348,7 @@ impl BatchView {
         let (_, stated) = self.view_size(name)?;
         if digest != stated {
             let what = format!("view \"{name}\" has digest {digest}, the manifest has {stated}");
-            return Err(damaged(&self.dir.join(names::manifest(self.boundary())), 0, what));
+            return Err(damaged(&self.dir.join(paths::manifest(self.boundary())), 0, what));
         }
         Ok(builders.into_iter().map(BaseBuilder::done).collect())
     }

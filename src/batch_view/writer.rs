@@ -8,7 +8,7 @@ use bincode::Options;
 use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS};
 use super::index::{self, Entry};
 use super::manifest::{FORMAT, Manifest, Meta, Part, codec};
-use super::names::{self, Identity, PartKind};
+use super::paths::{self, Identity, PartKind};
 use super::rows::put_row;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Disk, Lock, Open, replace};
@@ -52,14 +52,14 @@ impl BatchViewWriter {
         disk.create_dir(&dir)?;
         let lock = disk.lock(&dir.join("lock"))?;
         let files = disk.list(&dir)?;
-        if files.contains(&names::manifest(boundary)) {
+        if files.contains(&paths::manifest(boundary)) {
             let place = dir.display();
             let message = format!("{place} has a batch view at epoch {boundary} already");
             return Err(Error::new(Kind::Conflict, message)
                 .remedy("use it, or remove it first; batch views are never changed"));
         }
-        super::clean::remove_unfinished(&*disk, &dir, &files)?;
-        drop(disk.open(&dir.join(names::begun(boundary)), Open::Create)?);
+        super::gc::remove_unfinished(&*disk, &dir, &files)?;
+        drop(disk.open(&dir.join(paths::begun(boundary)), Open::Create)?);
         let parts = Mutex::default();
         let lock = Some(lock);
         Ok(BatchViewWriter { disk, dir, identity, boundary, workers, parts, lock })
@@ -115,7 +115,7 @@ impl BatchViewWriter {
 
     fn begin(&self, kind: PartKind, name: &str, worker: usize) -> Result<(BlockWriter, Part)> {
         assert!(worker < self.workers, "worker {worker} of {}", self.workers);
-        let file = names::part(self.boundary, kind, name, worker);
+        let file = paths::part(self.boundary, kind, name, worker);
         let magic = match kind {
             PartKind::Accumulation => MAGIC,
             PartKind::View => MAGIC_LEVELS,
@@ -181,14 +181,14 @@ impl BatchViewWriter {
         let mut expected = 0;
         for (kind, name) in stated {
             for worker in 0..self.workers {
-                let file = names::part(self.boundary, kind, name, worker);
+                let file = paths::part(self.boundary, kind, name, worker);
                 assert!(parts.iter().any(|part| part.file == file), "{file} was not written");
                 expected += 1;
             }
         }
         assert_eq!(parts.len(), expected, "parts were written that the meta data do not state");
         if let Some(clock) = meta.sealed_us {
-            super::sealed::write(&*self.disk, &self.dir, self.boundary, (clock, meta.branch))?;
+            super::seal_time::write(&*self.disk, &self.dir, self.boundary, (clock, meta.branch))?;
         }
         let manifest = Manifest {
             dataflow: self.identity.dataflow.clone(),
@@ -201,11 +201,11 @@ impl BatchViewWriter {
         };
         // The names of the parts must last before the name that makes them count.
         self.disk.sync_dir(&self.dir)?;
-        let path = self.dir.join(names::manifest(self.boundary));
+        let path = self.dir.join(paths::manifest(self.boundary));
         // In another directory the manifest would make a batch view of what is not there.
         self.lock.as_ref().map_or(Ok(()), |lock| lock.check())?;
         replace(&*self.disk, &path, &manifest.to_bytes()?)?;
-        self.disk.remove(&self.dir.join(names::begun(self.boundary)))
+        self.disk.remove(&self.dir.join(paths::begun(self.boundary)))
     }
 }
 
@@ -216,7 +216,7 @@ impl Drop for BatchViewWriter {
         }
         // Finished, there is nothing to remove. What cannot be removed is left to the next writer.
         if let Ok(files) = self.disk.list(&self.dir) {
-            let _ = super::clean::remove_unfinished(&*self.disk, &self.dir, &files);
+            let _ = super::gc::remove_unfinished(&*self.disk, &self.dir, &files);
         }
     }
 }

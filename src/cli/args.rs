@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ingest::OnError;
-use super::logs::{LogFormat, LogLevel};
+use super::logging::{LogFormat, LogLevel};
 use super::new::NewArgs;
 use super::serve::checkpoints;
 use diptych_base::error::{Error, Kind, Result};
@@ -16,11 +16,11 @@ use diptych_engine::Cluster;
 use diptych_site::{MaxLag, ServersOptions};
 use diptych_system::System;
 
-pub(super) use super::admission::{TokenArgs, TokenCommand};
-pub(super) use super::asking::{ChangesArgs, KeyArgs, QueryArgs, TopArgs, epoch_of};
 pub(super) use super::deploy::DeployArgs;
 pub(super) use super::log::LogArgs;
+pub(super) use super::query_args::{ChangesArgs, KeyArgs, QueryArgs, TopArgs, epoch_of};
 pub(super) use super::sample::SampleArgs;
+pub(super) use super::token_args::{TokenArgs, TokenCommand};
 pub(super) use super::verify::{VerifyArgs, every};
 
 const EXIT_CODES: &str = "\

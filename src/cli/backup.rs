@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::args::CopyArgs;
 use super::catalog::Catalog;
-use super::sheet::grouped;
+use super::row_printer::grouped;
 use diptych_base::error::Result;
 use diptych_system::System;
 

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::args::{BatchArgs, DataArgs};
-use super::bar::Watching;
 use super::catalog::Catalog;
 use super::launch;
-use super::sheet::grouped;
+use super::progress_bar::Watching;
+use super::row_printer::grouped;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_batch::BatchReport;

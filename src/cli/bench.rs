@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::args::BenchArgs;
-use super::bar::{self, Watching};
+use super::bench_processes::{Team, work_along};
 use super::catalog::Catalog;
 use super::launch;
 use super::percentile::percentile;
-use super::sheet::{Sheet, grouped};
-use super::team::{Team, work_along};
+use super::progress_bar::{self, Watching};
+use super::row_printer::{Sheet, grouped};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::ScratchDir;
 use diptych_base::time::Epoch;
@@ -205,7 +205,7 @@ fn request(chunks: Vec<Chunk>) -> Append {
 
 /// Appends the next `events` events, a few requests under way at a time.
 fn copy(events: &mut Events, writer: &Writer, mut count: u64) -> Result<()> {
-    let bar = bar::rows("copying");
+    let bar = progress_bar::rows("copying");
     bar.set_length(count);
     let mut waiting = std::collections::VecDeque::new();
     while count > 0 {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
-use super::sheet::counted;
+use super::row_printer::counted;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::harmless::harmless;
 use diptych_base::time::Epoch;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::args::ChangesArgs;
 use super::catalog::Catalog;
-use super::place::Place;
 use super::remote;
-use super::sheet::Sheet;
+use super::row_printer::Sheet;
+use super::target::Place;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::{At, Epoch};
 use diptych_row::Datum;

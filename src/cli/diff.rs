@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::DISAGREE;
 use super::args::{DiffArgs, Format, FormatArgs};
 use super::catalog::Catalog;
-use super::sheet::{Sheet, grouped};
+use super::row_printer::{Sheet, grouped};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_batch_view::BatchView;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::{DataArgs, Format, FormatArgs, WorkerArgs};
 use super::catalog::Catalog;
-use super::sheet::{Sheet, counted, grouped};
+use super::row_printer::{Sheet, counted, grouped};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_event::Timestamp;
 use diptych_log::{Erasure, Reader};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::args::{FlowsArgs, Format};
 use super::catalog::Catalog;
-use super::sheet::Sheet;
+use super::row_printer::Sheet;
 use diptych_base::error::Result;
 use diptych_dataflow::{Description, StreamInfo};
 use diptych_row::{Column, Datum};

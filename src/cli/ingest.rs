@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::args::DataArgs;
-use super::bar;
 use super::catalog::Catalog;
-use super::sheet::{counted, grouped};
+use super::progress_bar;
+use super::row_printer::{counted, grouped};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_sources::{self as sources, FileReport, IngestOptions, OnKnown, Phase, Progress};
 
@@ -79,7 +79,7 @@ pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
             None => OnKnown::Ask,
         },
     };
-    let bar = bar::bytes("");
+    let bar = progress_bar::bytes("");
     let mut show = |progress: &Progress<'_>| {
         let doing = if progress.phase == Phase::Checking { "checking" } else { "appending" };
         bar.set_prefix(doing);

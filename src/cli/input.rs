@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::catalog::Target;
 use super::ingest::OnError;
-use super::sheet::grouped;
+use super::row_printer::grouped;
 use super::signal;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_log::{Append, Writer};

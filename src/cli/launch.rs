@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::args::ClusterArgs;
-use super::{logs, signal};
+use super::{logging, signal};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{ScratchDir, divert_stdout};
 use diptych_engine::Cluster;
@@ -85,7 +85,7 @@ impl Member {
         let errors = child.stderr.take().map(|stderr| {
             std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(std::io::Result::ok) {
-                    if logs::are_json() {
+                    if logging::are_json() {
                         eprintln!("{line}");
                     } else {
                         eprintln!("[{number}] {line}");

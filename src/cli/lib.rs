@@ -26,14 +26,12 @@
 //! `error: what and where (remedy)`. Exit codes are those of [`Error::exit_code`], 1 when the
 //! layers were found to disagree, and 0 otherwise.
 
-mod admission;
 mod args;
 mod as_of;
-mod asking;
 mod backup;
-mod bar;
 mod batch;
 mod bench;
+mod bench_processes;
 mod blame;
 mod catalog;
 mod changes;
@@ -44,26 +42,28 @@ mod diff;
 mod ending;
 mod erase;
 mod flows;
-mod hosting;
 mod ingest;
 mod input;
-mod key;
+mod key_args;
 mod launch;
 mod log;
-mod logs;
+mod logging;
 mod made_up;
 mod new;
 mod percentile;
-mod place;
+mod progress_bar;
 mod query;
+mod query_args;
 mod remote;
 mod retract;
+mod row_printer;
 mod sample;
 mod serve;
-mod sheet;
+mod serve_loop;
 mod signal;
-mod team;
+mod target;
 mod token;
+mod token_args;
 mod top;
 mod usage;
 mod verify;
@@ -125,7 +125,7 @@ where
 }
 
 fn failed(error: &Error) -> ExitCode {
-    if logs::are_json() {
+    if logging::are_json() {
         tracing::error!("{error}");
     } else {
         eprintln!("error: {error}");

@@ -11,7 +11,7 @@ use super::args::{DataArgs, FormatArgs};
 use super::catalog::Catalog;
 use super::erase::{self, EraseArgs};
 use super::retract::{self, RetractArgs};
-use super::sheet::{Sheet, counted, grouped};
+use super::row_printer::{Sheet, counted, grouped};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::harmless::harmless;
 use diptych_base::io::{Disk, RealDisk};

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use super::args::{FormatArgs, QueryArgs};
 use super::catalog::Catalog;
-use super::key;
-use super::place::Place;
+use super::key_args;
 use super::remote;
-use super::sheet::{Sheet, counted};
+use super::row_printer::{Sheet, counted};
+use super::target::Place;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_batch_view::BatchView;
@@ -97,7 +97,7 @@ fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCod
     let description = definition.describe()?;
     let view = description.view(&args.view)?;
     let schema = &description.views[view].schema;
-    let range = key::range(&args.keys, schema)?;
+    let range = key_args::range(&args.keys, schema)?;
     let reader = system.reader()?;
     let printer = || RowPrinter::new(args.format, schema, args.limit);
     let cluster = args.workers.cluster();

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::args::FormatArgs;
 use super::catalog::Catalog;
-use super::place::{Place, PlaceArgs};
 use super::remote::Remote;
-use super::sheet::{Sheet, counted};
+use super::row_printer::{Sheet, counted};
+use super::target::{Place, PlaceArgs};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::RETRACTED_SHOWN;
 use diptych_base::time::Epoch;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::args::{DataArgs, count};
-use super::sheet::{counted, grouped};
+use super::row_printer::{counted, grouped};
 use crate::made_up::{MadeUp, made_up};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::SAMPLE_EVENTS_MAX;

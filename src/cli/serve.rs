@@ -6,13 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::args::{ServeArgs, duration};
-use super::bar::Watching;
 use super::catalog::Catalog;
-use super::hosting::{Hosting, Open};
 use super::input::Input;
+use super::progress_bar::Watching;
 use super::query::{self, RowPrinter};
-use super::sheet::{counted, grouped};
-use super::{ending, launch, logs, signal, verify};
+use super::row_printer::{counted, grouped};
+use super::serve_loop::{Hosting, Open};
+use super::{ending, launch, logging, signal, verify};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Link, small_pages_only};
 use diptych_base::limits::WORKERS_GRACE;
@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Restores or feeds history, then follows.
 pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
-    logs::start(args.logs);
+    logging::start(args.logs);
     small_pages_only();
     let system = args.data.system();
     let definitions = current(args, catalog, &system)?;

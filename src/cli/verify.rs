@@ -15,7 +15,7 @@ use super::DISAGREE;
 use super::args::{DataArgs, FormatArgs, WorkerArgs, duration};
 use super::blame::{self, Sides};
 use super::catalog::Catalog;
-use super::sheet::{Sheet, counted};
+use super::row_printer::{Sheet, counted};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_dataflow::Definition;

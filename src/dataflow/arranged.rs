@@ -13,13 +13,13 @@ use timely::dataflow::{InputHandle, Scope};
 use timely::progress::Antichain;
 
 use super::accumulate::Key;
+use super::accumulation_dump::Sink;
 use super::barrier::Barrier;
+use super::batch_context::Pass;
 use super::collection::Collection;
 use super::combiner::Table;
-use super::dump::Sink;
+use super::flush_before_exchange::flush_before_exchange;
 use super::front::Front;
-use super::pass::Pass;
-use super::relay::relay;
 use diptych_base::error::Result;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
@@ -52,7 +52,7 @@ impl<K: Key, V: Key, P> ArrangedBarrier<K, V, P> {
         front: P,
     ) -> (Self, Arranged<'s, KeyedTrace<K, V>>) {
         let (input, stream) = scope.new_input_with_builder();
-        let collection: Collection<'s, (K, V)> = relay(stream).as_collection();
+        let collection: Collection<'s, (K, V)> = flush_before_exchange(stream).as_collection();
         let arranged = collection.arrange_by_key_named(&format!("Arrange: {name}"));
         let barrier = ArrangedBarrier {
             name: name.to_owned(),
@@ -141,14 +141,14 @@ where
             }
             cursor.step_key(&storage);
             if rows.len() >= limits::DUMP_ROWS {
-                super::dump::write(rows.drain(..), sink)?;
+                super::accumulation_dump::write(rows.drain(..), sink)?;
             }
         }
-        super::dump::write(rows.into_iter(), sink)
+        super::accumulation_dump::write(rows.into_iter(), sink)
     }
 
     fn load(&mut self, block: &[u8]) -> Result<()> {
-        let entries: Vec<((K, V), i64)> = super::dump::read(&self.name, block)?;
+        let entries: Vec<((K, V), i64)> = super::accumulation_dump::read(&self.name, block)?;
         for (item, weight) in entries {
             *self.combiner.entry(item).or_insert(0) += weight;
             if self.combiner.len() >= limits::COMBINER_KEYS_MAX {

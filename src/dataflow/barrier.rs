@@ -25,13 +25,13 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::{Scope, Stream};
 
 use super::accumulate::{Accumulate, Made};
+use super::accumulation_dump::Sink;
+use super::batch_context::Pass;
 use super::collection::Collection;
 use super::combiner::{Combiner, Entry, Table, combine, route};
-use super::dump::Sink;
 use super::front::Front;
-use super::held::Held;
-use super::pass::Pass;
 use super::refusals::Refusals;
+use super::state_size_logging::Held;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

@@ -20,7 +20,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use super::collection::Collection;
 use super::combiner::Table;
-use super::held::Held;
+use super::state_size_logging::Held;
 use diptych_base::time::Epoch;
 
 /// What an owner keeps, and what it makes of an epoch's changes.

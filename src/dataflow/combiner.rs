@@ -15,10 +15,10 @@ use timely::dataflow::operators::Input;
 use timely::dataflow::{InputHandle, Scope, StreamVec};
 
 use super::accumulate::Accumulate;
-use super::dump::{self, Blocks, Sink};
+use super::accumulation_dump::{self, Blocks, Sink};
+use super::batch_context::Pass;
+use super::flush_before_exchange::flush_before_exchange;
 use super::front::Front;
-use super::pass::Pass;
-use super::relay::relay;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
@@ -74,7 +74,10 @@ where
     ) -> (Self, StreamVec<'s, Epoch, Entry<A, K>>) {
         let (input, stream) = scope.new_input_with_builder();
         let accumulate = Rc::clone(accumulate);
-        (Combiner { accumulate, front, table: Table::default(), input }, relay(stream))
+        (
+            Combiner { accumulate, front, table: Table::default(), input },
+            flush_before_exchange(stream),
+        )
     }
 
     /// Runs the front over `pass`; each partial goes to its `place`.
@@ -123,12 +126,12 @@ where
     /// Sends a block that the owners of accumulation `name` have dumped.
     pub(super) fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
         // Nearly every place is there once, so there is nothing to combine on the way.
-        if dump::is_wide(block) {
-            let entries: Vec<Entry<A, K>> = dump::read(name, block)?;
+        if accumulation_dump::is_wide(block) {
+            let entries: Vec<Entry<A, K>> = accumulation_dump::read(name, block)?;
             entries.into_iter().for_each(|entry| self.input.send(entry));
             return Ok(());
         }
-        let entries: Vec<(K, A::Stored)> = dump::read(name, block)?;
+        let entries: Vec<(K, A::Stored)> = accumulation_dump::read(name, block)?;
         for (place, stored) in entries {
             self.input.send((place, self.accumulate.restored(stored)));
         }

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::plan::{Plan, StreamInfo};
-use super::{Dataflow, newest};
+use super::builder::{Plan, StreamInfo};
+use super::{Dataflow, newest_event_time};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Random as _, RealRandom};
 use diptych_base::panics::caught;
@@ -102,7 +102,9 @@ impl Description {
                 .map(|barrier| {
                     // What is kept how long decides what other accumulations hold.
                     let types = match barrier.signature() {
-                        newest::SIGNATURE => format!("newest; {}", plan.retained.join("; ")),
+                        newest_event_time::SIGNATURE => {
+                            format!("newest; {}", plan.retained.join("; "))
+                        }
                         types => types.to_owned(),
                     };
                     (barrier.name().to_owned(), types)

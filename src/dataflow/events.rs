@@ -3,11 +3,11 @@
 use std::fmt::Display;
 use std::rc::Rc;
 
+use super::builder::Sketch;
 use super::front::{Check, Concat, Filter, FlatMap, Front, Map, Owned, Source, TryMap, Weighted};
-use super::keep::{Keep, Moment};
-use super::newest::{Newest, NewestBarrier, Seen};
-use super::plan::Sketch;
-use super::retained::Retained;
+use super::newest_event_time::{Newest, NewestBarrier, Seen};
+use super::retained_front::Retained;
+use super::retention::{Keep, Moment};
 use super::rows::Rows;
 use super::weight::Or;
 use diptych_event::Event;

@@ -12,7 +12,7 @@ use super::accumulate::Monoid;
 use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::collection::Collection;
 use super::combiner::route;
-use super::ordered::Ordered;
+use super::ordered_rows::Ordered;
 
 pub(super) fn fold_values<K, V, M>(rows: Collection<'_, (K, V)>) -> Collection<'_, (K, M)>
 where

@@ -14,7 +14,7 @@ use std::fmt::Display;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use super::pass::Pass;
+use super::batch_context::Pass;
 use super::rows::Rows;
 use super::weight::{Or, Plain, Sign, Signed, Weight, times};
 use diptych_event::Event;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::collection::Collection;
 use super::combiner::{Table, route};
-use super::ordered::Ordered;
+use super::ordered_rows::Ordered;
 use super::propagation::propagate;
 
 /// A node, ordered by the lot it drew.

@@ -42,69 +42,71 @@ mod derived {
 }
 
 mod accumulate;
-mod aging;
+mod accumulation_dump;
+mod accumulations;
 mod arranged;
 mod barrier;
+mod batch_context;
+mod builder;
 mod by_epoch;
 mod collection;
 mod combiner;
 mod definition;
+mod diagnostics;
 mod difference;
-mod dump;
-mod ends;
+mod errors_view;
 mod events;
+mod expiring_state;
 mod extremes;
+mod flush_before_exchange;
 mod fold_values;
 mod front;
 mod graph;
 mod graphs;
-mod held;
 mod in_range;
-mod keep;
-mod kept;
-mod newest;
-mod ordered;
-mod pass;
-mod plan;
+mod newest_event_time;
+mod ordered_rows;
 mod propagation;
 mod refusals;
-mod refused;
-mod rejections;
-mod relay;
-mod retained;
 mod retained_barrier;
+mod retained_front;
+mod retained_view;
+mod retention;
 mod rows;
+mod signature;
+mod state_size_logging;
 mod summand;
 mod timed;
 mod top_k;
 mod view;
 mod weight;
-mod wide;
+mod wide_integer;
 
 pub use accumulate::{Key, Monoid, Value};
+pub use accumulation_dump::{Sink, in_stored_form};
 pub use arranged::{Beside, Keyed, KeyedTrace};
 pub use barrier::Barrier;
+pub use batch_context::Pass;
+pub use builder::Plan;
+pub use builder::StreamInfo;
 pub use collection::{Collection, CollectionExt, Inside, PairsExt};
 pub use definition::{Definition, Description};
-pub use dump::{Sink, in_stored_form};
 pub use events::Events;
 pub use front::{Front, Source};
 pub use graph::{Graph, GraphChannel, GraphOperator};
 pub use graphs::EdgesExt;
-pub use keep::{Keep, Moment};
-pub use newest::Newest;
-pub use pass::Pass;
-pub use plan::Plan;
-pub use plan::StreamInfo;
-pub use retained::Retained;
+pub use newest_event_time::Newest;
+pub use retained_front::Retained;
+pub use retention::{Keep, Moment};
 pub use rows::Rows;
+pub use signature::same_signature;
 pub use summand::{Summand, Total};
 pub use timed::{OrderedExt, PanesExt, TimedExt, Window, Windows};
 pub use view::{Pair, View, Viewed};
 pub use weight::{OnlyAdds, Plain, Sign, Signed, Weight};
-pub use wide::Wide;
+pub use wide_integer::Wide;
 
-use plan::Sketch;
+use builder::Sketch;
 use timely::dataflow::Scope;
 
 use diptych_base::time::Epoch;
@@ -160,13 +162,13 @@ impl<'s> Dataflow<'s> {
         if fallible {
             let events = Events {
                 sketch: self.sketch.clone(),
-                front: rejections::Rejections,
+                front: errors_view::Rejections,
                 kept: self.sketch.all_retentions(),
             };
-            rows = rows.concat(events.count(rejections::NAME));
+            rows = rows.concat(events.count(errors_view::NAME));
         }
         if refusals::close() || fallible {
-            View::unchecked(&self.sketch, rejections::NAME, rows)
+            View::unchecked(&self.sketch, errors_view::NAME, rows)
                 .columns(&["epoch", "stream", "reason", "n"]);
         }
         self.sketch.finish()

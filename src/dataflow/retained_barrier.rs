@@ -26,17 +26,17 @@ use timely::dataflow::operators::{Capability, Concatenate};
 use timely::dataflow::{Scope, Stream, StreamVec};
 
 use super::accumulate::{Accumulate, Made};
+use super::accumulation_dump::Sink;
 use super::barrier::{Barrier, refuse};
+use super::batch_context::Pass;
 use super::collection::Collection;
 use super::combiner::{Combiner, Entry, route};
-use super::dump::Sink;
+use super::expiring_state::Kept;
 use super::front::Front;
-use super::held::Held;
-use super::keep::{Expiry, Horizons};
-use super::kept::Kept;
-use super::pass::Pass;
 use super::refusals::Refusals;
-use super::retained::Retention;
+use super::retained_front::Retention;
+use super::retention::{Expiry, Horizons};
+use super::state_size_logging::Held;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

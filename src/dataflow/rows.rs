@@ -2,7 +2,7 @@
 //! takes.
 
 use super::front::{Check, Filter, Front, Source, Weighted};
-use super::retained::Retained;
+use super::retained_front::Retained;
 use diptych_event::Event;
 
 /// A recipe of rows that borrow from the log, all of one type of event.

@@ -8,7 +8,7 @@
 use differential_dataflow::ExchangeData;
 use serde::{Deserialize, Serialize};
 
-use super::wide::Wide;
+use super::wide_integer::Wide;
 use diptych_event::Decimal;
 
 /// A value that [`Events::sum`](super::Events::sum) can add up exactly, in any order.

@@ -11,7 +11,7 @@ use differential_dataflow::ExchangeData;
 use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::collection::Collection;
 use super::combiner::route;
-use super::ordered::Ordered;
+use super::ordered_rows::Ordered;
 
 /// One group: all its rows, and what was emitted of them.
 struct Group<R, T> {

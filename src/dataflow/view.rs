@@ -2,14 +2,14 @@
 
 use super::accumulate::Key;
 use super::accumulate::Value;
-use super::aging;
 use super::arranged::Keyed;
+use super::builder::Sketch;
 use super::collection::Collection;
 use super::in_range::in_range;
-use super::keep::{Keep, Moment};
-use super::newest::Newest;
-use super::plan::Sketch;
+use super::newest_event_time::Newest;
 use super::refusals::Refusals;
+use super::retained_view;
+use super::retention::{Keep, Moment};
 use diptych_base::limits;
 use diptych_row::{self as row, Columns, RowSchema, ViewInfo};
 
@@ -201,7 +201,7 @@ where
                     let (key, value) = row.parts();
                     (time(key, value).moment_us(), bytes)
                 });
-                aging::age(dated, told, keep, &view)
+                retained_view::age(dated, told, keep, &view)
             })
         });
         self

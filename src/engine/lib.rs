@@ -13,35 +13,35 @@
 //! happens, and names stream, epoch and event; behind the barrier it is caught where the dataflow
 //! is scheduled, and names operator and epoch. All workers then drop the dataflow.
 
-mod agreement;
 mod alarm;
+mod base_publisher;
 mod broadcast;
 mod capture;
 mod cluster;
-mod contained;
-mod gather;
-mod guard;
-mod installed;
-mod lane;
+mod hydration;
 mod leaving;
+mod panic_guard;
+mod panic_scope;
+mod plan_handshake;
 mod profile;
 mod progress;
-mod reach;
-mod reports;
+mod report_to_zero;
+mod retraction_support;
 mod trail;
+mod worker_dataflow;
 
-pub use agreement::agree;
 pub use alarm::Alarm;
+pub use base_publisher::Gather;
 pub use broadcast::Broadcast;
 pub use capture::Capture;
 pub use cluster::Cluster;
-pub use gather::Gather;
-pub use guard::{abort_on_panic, worker_of};
-pub use installed::{Installed, share};
-pub use lane::{Blocks, Feed, History, Lane, history};
+pub use hydration::{Blocks, Feed, History, Lane, history};
 pub use leaving::ended_by;
+pub use panic_guard::{abort_on_panic, worker_of};
+pub use plan_handshake::agree;
 pub use profile::Profile;
 pub use progress::Progress;
-pub use reach::reach;
-pub use reports::Reports;
+pub use report_to_zero::Reports;
+pub use retraction_support::reach;
 pub use trail::watch;
+pub use worker_dataflow::{Installed, share};

@@ -12,10 +12,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::answer::json_of;
 use super::append::{no_spelling, spelling};
-use super::appending::{Introducer, Wanted, records};
-use super::encoded::Plain;
+use super::append_request::{Introducer, Wanted, records};
+use super::json_body::json_of;
+use super::request_body::Plain;
 use super::{Problem, Routes, problem};
 use diptych_base::time::Epoch;
 use diptych_log::Append;

@@ -10,15 +10,15 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::encoded::NoBody;
 use super::query::{Query, segment, wrong};
+use super::request_body::NoBody;
 use super::{Problem, Routes};
 use diptych_base::error::Result;
 use diptych_base::limits::DEPLOY_SAMPLES_MAX;
 use diptych_base::time::Epoch;
 use diptych_row::RowSchema;
 use diptych_serving::{KeyDiff, Row, ViewDiff};
-use diptych_site::mode::blocking;
+use diptych_site::read_mode::blocking;
 use diptych_site::site::Site;
 use diptych_system::Deployed;
 use diptych_system::Wanted;

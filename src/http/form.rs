@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use utoipa::ToSchema;
 
 use super::Problem;
-use super::encoded::Plain;
+use super::request_body::Plain;
 use diptych_base::error::{Error, Kind};
 use diptych_site::budget::Claim;
 

@@ -3,22 +3,22 @@
 //! Each file gives its routes, and here they are put under the role that they need. The `OpenAPI`
 //! document is made from the same registration, so none can be served and not described.
 
-mod answer;
 mod append;
+mod append_request;
 mod append_streams;
-mod appending;
-mod asked_first;
+mod browser_preflight;
+mod catalog;
 mod changes;
 mod cursor;
 mod deploy;
-mod describe;
-mod encoded;
 mod exposition;
+mod fast_path;
 mod form;
 mod graph;
 mod handover;
 mod health;
 mod hostile;
+mod json_body;
 pub mod listener;
 mod may_read;
 mod metrics;
@@ -27,9 +27,9 @@ mod page;
 mod query;
 mod read;
 mod rebuild;
+mod request_body;
 mod retract;
-mod secured;
-mod shortcut;
+mod roles;
 mod snapshot;
 mod sql;
 mod status;
@@ -45,16 +45,16 @@ use utoipa_axum::router::OpenApiRouter;
 
 use diptych_base::error::{Error, Kind};
 use diptych_base::limits::BODY_BYTES_MAX;
+use diptych_site::access::Entry;
 use diptych_site::auth::{Gate, Role};
-use diptych_site::entry::Entry;
 use diptych_site::own_site::OwnSite;
 use diptych_site::site::Site;
 
 use diptych_site::problem::{self, Problem};
+pub use fast_path::App;
 pub use hostile::hostile;
-pub use shortcut::App;
 
-use shortcut::Shortcut;
+use fast_path::Shortcut;
 
 type Routes = OpenApiRouter<Arc<Site>>;
 
@@ -74,7 +74,7 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
         (Some(Role::Append), append::routes()),
         (Some(Role::Append), append_streams::routes()),
         (Some(Role::Read), snapshot::routes()),
-        (Some(Role::Read), describe::routes()),
+        (Some(Role::Read), catalog::routes()),
         (Some(Role::Read), status::routes()),
         (None, health::routes()),
         (None, page::routes()),
@@ -85,11 +85,11 @@ fn routes() -> Vec<(Option<Role>, Routes)> {
 fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>, own: OwnSite) -> App {
     let mut all = Routes::new();
     for (role, routes) in routes() {
-        all = all.merge(secured::secured(routes, role, gate));
+        all = all.merge(roles::secured(routes, role, gate));
     }
     let description = openapi::Description::default();
     all = all.merge(description.routes());
-    secured::describe(all.get_openapi_mut());
+    roles::describe(all.get_openapi_mut());
     let (router, api) = all.split_for_parts();
     description.set(&api, &site);
     let counted = site.load.count(api.paths.paths.keys());

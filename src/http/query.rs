@@ -17,7 +17,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{READ_WAIT, READ_WAIT_MAX};
 use diptych_base::time::At;
 use diptych_event::Timestamp;
-use diptych_site::mode::Mode;
+use diptych_site::read_mode::Mode;
 
 /// The parameters behind the question mark.
 pub(crate) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);

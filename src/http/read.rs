@@ -12,11 +12,11 @@ use axum::response::Response;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::answer::{About, json, made, write_row};
 use super::cursor::Place;
-use super::encoded::Plain;
 use super::form::{FORM, Form, form};
+use super::json_body::{About, json, made, write_row};
 use super::query::{Query, segment};
+use super::request_body::Plain;
 use super::{Problem, Routes, problem};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
@@ -24,7 +24,7 @@ use diptych_base::limits::{
 };
 use diptych_row::{ByteRange, Datum, RowSchema};
 use diptych_serving::{Cursor, Latest, Page, Snapshot, ViewInfo};
-use diptych_site::mode::Mode;
+use diptych_site::read_mode::Mode;
 use diptych_site::site::{Flow, Site};
 
 pub(super) fn routes() -> Routes {

@@ -9,13 +9,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::answer::json_of;
-use super::encoded::NoBody;
+use super::json_body::json_of;
 use super::query::Query;
+use super::request_body::NoBody;
 use super::{Problem, Routes};
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::Epoch;
-use diptych_site::mode::blocking;
+use diptych_site::read_mode::blocking;
 use diptych_site::site::Site;
 use diptych_system::Rebuild;
 

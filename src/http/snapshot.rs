@@ -16,8 +16,8 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::answer::{About, json, made, write_row};
 use super::cursor::Place;
+use super::json_body::{About, json, made, write_row};
 use super::query::{Query, segment, wrong};
 use super::{Problem, Routes, problem};
 use diptych_base::error::Result;

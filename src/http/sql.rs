@@ -20,8 +20,8 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::body::Format;
-use super::encoded::Plain;
 use super::query::NoQuery;
+use super::request_body::Plain;
 use super::{Problem, Routes};
 use diptych_base::time::At;
 use diptych_site::site::Site;

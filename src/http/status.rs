@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::answer::json_of;
+use super::json_body::json_of;
 use super::query::NoQuery;
 use super::{Problem, Routes, problem};
 use diptych_base::error::Result;

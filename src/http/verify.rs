@@ -10,8 +10,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::encoded::NoBody;
 use super::query::{NoQuery, segment};
+use super::request_body::NoBody;
 use super::{Problem, Routes};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;

@@ -17,8 +17,8 @@
 //! branch, ascending. A log of before it has none; its first writer draws one for all there is, for
 //! two copies of it may have parted before.
 
-use super::envelope::{decode, encode};
 use super::manifest::Manifest;
+use super::small_file::{decode, encode};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::BRANCHES_MAX;
 use diptych_base::time::{Branch, Branches, Epoch, another};

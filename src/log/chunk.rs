@@ -7,7 +7,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
 use arrow_select::filter::{filter, filter_record_batch};
 
-use super::correction::Retraction;
+use super::retraction::Retraction;
 use diptych_base::time::Epoch;
 
 /// Rows of one stream, with the epoch of each.

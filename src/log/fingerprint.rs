@@ -23,8 +23,8 @@ use arrow_select::filter::filter;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::append::Append;
-use super::correction::Taken;
-use super::envelope::encode;
+use super::retraction::Taken;
+use super::small_file::encode;
 use diptych_base::error::{Error, Kind, Result};
 
 /// Of one request. (What would be zero is one.)

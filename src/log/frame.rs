@@ -14,11 +14,11 @@ use arrow_ipc::{Block, MetadataVersion, reader::FileDecoder};
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
-use super::correction::Taken;
-use super::envelope::{FORMAT, FORMAT_RETRACTIONS, decode, encode, u32_at, u64_at};
 use super::fingerprint::Fingerprint;
+use super::producer_table::{ProducerMark, Trimmed};
+use super::retraction::Taken;
 use super::schemas::StoredSchema;
-use super::state::{ProducerMark, Trimmed};
+use super::small_file::{FORMAT, FORMAT_RETRACTIONS, decode, encode, u32_at, u64_at};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::panics::caught;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 
-use super::correction::Corrections;
-use super::envelope::{FORMAT_FINGERPRINTS, check_version, decode, u32_at, u64_at};
 use super::frame::{ALIGN, HEAD, Head, Header, Payload, Section, decode_message};
 use super::layout::{Dir, damaged, frames_name};
+use super::retraction::Corrections;
 use super::schemas::Schemas;
+use super::small_file::{FORMAT_FINGERPRINTS, check_version, decode, u32_at, u64_at};
 use diptych_base::error::{Error, Result};
 use diptych_base::io::{File, Open};
 use diptych_base::time::Epoch;

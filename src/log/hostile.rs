@@ -7,24 +7,24 @@ use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow_buffer::Buffer;
 use arrow_schema::SchemaRef;
 
-use super::correction::Taken;
-use super::envelope::{
-    Envelope, FORMAT, FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS, FORMAT_SILENT, FORMAT_WITH_PARTS,
-    decode, encode, u64_at,
-};
+use super::durable_mark::{Mark, MarkWriter, read_slots};
 use super::erase::Erasure;
 use super::frame::{HEAD, Head, Header, Section, decode_message, encode_frame};
 use super::layout::{Dir, MANIFEST, MARK};
 use super::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry, Sum};
-use super::mark::{Mark, MarkWriter, read_slots};
 use super::parts;
 use super::position::{Position, Retracted};
+use super::producer_table::{ProducerMark, Remembered, State, Trimmed};
+use super::retraction::Taken;
 use super::schemas::Schemas;
 use super::segment::{Block, EpochRecord, EpochTable};
-use super::silent::{
+use super::silent_producers::{
     Files, IdDigest, Left, Recent, SilentEntry, from_bytes as silent_list, reseal,
 };
-use super::state::{ProducerMark, Remembered, State, Trimmed};
+use super::small_file::{
+    Envelope, FORMAT, FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS, FORMAT_SILENT, FORMAT_WITH_PARTS,
+    decode, encode, u64_at,
+};
 use diptych_base::hostile::Decoder;
 use diptych_base::io::{SimDisk, replace};
 use diptych_base::time::Branch;
@@ -258,7 +258,7 @@ fn run_retractions(bytes: &[u8]) {
     let sealed = Envelope::Retractions.seal(bytes);
     let entry = RetractionsEntry { lower: 0, sum: Sum::of(&sealed), rewritten: 0 };
     let dir = put(&entry.name(), &sealed);
-    let Ok(found) = super::correction::load(&dir, entry) else { return };
+    let Ok(found) = super::retraction::load(&dir, entry) else { return };
     let mut retracted = Retracted::default();
     for corrections in found {
         drop(corrections.apply(&mut retracted));

@@ -3,19 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::correction::{self, Retraction};
+use super::durable_mark::{Mark, read_slots};
 use super::erase::Erasure;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, Name, damaged, state_name};
 use super::manifest::{Manifest, SegmentEntry, Sum, check_len, read_listed};
-use super::mark::{Mark, read_slots};
+use super::producer_table::State;
 use super::reader::{Reader, StreamInfo};
 use super::recovery::{frame_files, missing_frames, no_log};
+use super::retraction::{self, Retraction};
 use super::rows_file::RowsReader;
 use super::schemas::Schemas;
 use super::segment::EpochTable;
-use super::silent::SilentFile;
-use super::state::State;
+use super::silent_producers::SilentFile;
 use diptych_base::error::{Error, Result};
 use diptych_base::io::{Disk, Open};
 use diptych_base::time::Epoch;
@@ -205,7 +205,7 @@ impl Check {
         }
         for entry in &manifest.retractions {
             let path = dir.file(&entry.name());
-            if let Ok(found) = correction::load(dir, *entry) {
+            if let Ok(found) = retraction::load(dir, *entry) {
                 let decoded = found.iter().try_for_each(|c| c.decode(&schemas).map(drop));
                 self.note(decoded.map_err(|e| damaged(&path, 24, e)))?;
             }

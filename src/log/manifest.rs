@@ -6,12 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::envelope::{Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode};
 use super::erase::Erasure;
 use super::layout::{Dir, MANIFEST, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::parts;
 use super::schemas::{Schemas, StoredSchema};
-use super::silent::SilentEntry;
+use super::silent_producers::SilentEntry;
+use super::small_file::{Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Open, read_all, replace};
 use diptych_base::limits;

@@ -9,9 +9,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::durable_mark::{MARK_BYTES, Mark, MarkWriter};
 use super::frame_file::FrameFile;
 use super::layout::{Dir, MARK, damaged};
-use super::mark::{MARK_BYTES, Mark, MarkWriter};
 use diptych_base::error::{Error, Result};
 use diptych_base::io::{File, Open};
 use diptych_base::limits;

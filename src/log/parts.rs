@@ -7,11 +7,11 @@
 use std::path::Path;
 
 use super::branches;
-use super::envelope::{decode, encode};
 use super::erase;
 use super::layout::damaged;
 use super::manifest::{Manifest, RetractionsEntry};
-use super::silent;
+use super::silent_producers;
+use super::small_file::{decode, encode};
 use diptych_base::error::{Error, Kind, Result};
 
 /// A part: its name, its bytes.
@@ -27,7 +27,10 @@ pub(super) fn bytes(manifest: &Manifest) -> Result<Vec<u8>> {
         parts.push((branches::PART.to_owned(), branches::to_bytes(&manifest.branches)?));
     }
     if !manifest.silent.is_empty() {
-        parts.push((silent::PART.to_owned(), silent::to_bytes(&manifest.silent)?));
+        parts.push((
+            silent_producers::PART.to_owned(),
+            silent_producers::to_bytes(&manifest.silent)?,
+        ));
     }
     encode(&parts)
 }
@@ -42,7 +45,9 @@ pub(super) fn read(path: &Path, body: &[u8]) -> Result<Manifest> {
         let read = match name.as_str() {
             erase::PART => erase::from_bytes(&bytes, &mut manifest),
             branches::PART => branches::from_bytes(&bytes).map(|list| manifest.branches = list),
-            silent::PART => silent::from_bytes(&bytes).map(|list| manifest.silent = list),
+            silent_producers::PART => {
+                silent_producers::from_bytes(&bytes).map(|list| manifest.silent = list)
+            }
             _ => return Err(unknown(path, &format!("the part {name:?}"))),
         };
         read.map_err(|what| fail(&what))?;

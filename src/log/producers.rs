@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::durable_mark::read_slots;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::inspect::load;
 use super::layout::Dir;
-use super::mark::read_slots;
+use super::producer_table::Producers;
 use super::recovery::{frame_files, missing_frames, sealed_state};
-use super::state::Producers;
 use diptych_base::error::Result;
 use diptych_base::io::{Disk, Open};
 

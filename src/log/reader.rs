@@ -5,17 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::SchemaRef;
 
-use super::at_time::LeastClocks;
-use super::correction::{Corrections, Retraction};
+use super::epoch_at_time::LeastClocks;
 use super::erase::{self, Erasure};
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
-use super::part::{Part, Standing};
 use super::position::Retracted;
+use super::reader_index::View;
 use super::replay::Replay;
+use super::retraction::{Corrections, Retraction};
 use super::rows_file::RowsReader;
+use super::scan_part::{Part, Standing};
 use super::segment::EpochTable;
-use super::view::View;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::Disk;
 use diptych_base::time::{Branches, Epoch};

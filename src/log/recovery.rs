@@ -12,16 +12,16 @@
 use std::collections::HashSet;
 
 use super::branches;
-use super::correction;
-use super::envelope::FORMAT_FINGERPRINTS;
+use super::durable_mark::{Mark, MarkWriter, read_slots};
 use super::frame_file::{FILE_HEAD, Frame, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, Name, damaged, frames_name, state_name};
 use super::manifest::{Manifest, check_len, read_listed};
-use super::mark::{Mark, MarkWriter, read_slots};
 use super::position::Retracted;
+use super::producer_table::State;
+use super::retraction;
 use super::schemas::Schemas;
-use super::silent::Files;
-use super::state::State;
+use super::silent_producers::Files;
+use super::small_file::FORMAT_FINGERPRINTS;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Open, Random};
 use diptych_base::time::{Branch, Epoch};
@@ -74,7 +74,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
     }
     let sealed_state = sealed_state(dir, &manifest)?;
     let mut retracted = Retracted::default();
-    correction::load_all(dir, &manifest, &mut retracted)?;
+    retraction::load_all(dir, &manifest, &mut retracted)?;
     let mark = read_slots(dir).map_err(|error| missing_mark(dir, error))?.mark;
     let firsts = frame_files(dir, &manifest)?;
     let Some(newest) = firsts.last().copied() else {

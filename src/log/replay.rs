@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Epochs, Sealed};
-use super::correction::Corrections;
 use super::erase;
 use super::frame_file::FrameFile;
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
+use super::reader_index::{Indexed, View};
+use super::retraction::Corrections;
 use super::rows_file::RowsReader;
 use super::schemas::Schemas;
 use super::segment::{Block, EpochTable};
-use super::view::{Indexed, View};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::frame_file::FrameFile;
 use super::layout::{Dir, frames_name, state_name};
 use super::manifest::{Manifest, RetractionsEntry};
+use super::producer_table::State;
 use super::schemas::Schemas;
 use super::segment::{Written, write_segment};
-use super::state::State;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

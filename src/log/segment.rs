@@ -14,14 +14,14 @@ use arrow_select::concat::concat_batches;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use super::correction;
-use super::envelope::{Envelope, u32_at};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, damaged, epochs_name, retractions_name, rows_name, state_name};
 use super::manifest::{RowsEntry, SegmentEntry, Sum, read_listed};
+use super::producer_table::{ProducerMark, State, Trimmed};
+use super::retraction;
 use super::schemas::Schemas;
-use super::silent::Recent;
-use super::state::{ProducerMark, State, Trimmed};
+use super::silent_producers::Recent;
+use super::small_file::{Envelope, u32_at};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{File, Open};
 use diptych_base::limits;
@@ -124,7 +124,7 @@ pub(super) fn write_segment(
     let state = write_file(dir, &state_name(lower), &state.wrap()?)?;
     let mut retractions = None;
     if !corrections.is_empty() {
-        let bytes = correction::wrap(&corrections)?;
+        let bytes = retraction::wrap(&corrections)?;
         retractions = Some(write_file(dir, &retractions_name(lower, 0), &bytes)?);
     }
     let entry = SegmentEntry { lower, upper, clock_max, epochs, rows, rewritten: 0 };

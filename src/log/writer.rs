@@ -12,16 +12,16 @@ use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
 use super::backlog::{Backlog, Ledger};
 use super::branches;
 use super::commit::{Head, Request, again};
-use super::correction::Taken;
-use super::find::Found;
+use super::commit_loop;
 use super::fingerprint::{Fingerprint, fingerprint};
 use super::follower::{Follower, Line};
 use super::layout::Dir;
 use super::open_files::OpenFiles;
+use super::producer_table::{Room, State};
 use super::recovery::{Purpose, Recovered, recover};
+use super::retraction::Taken;
 use super::sealer::Sealer;
-use super::state::{Room, State};
-use super::threads;
+use super::search::Found;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, Random, RealRandom};
 use diptych_base::limits;
@@ -232,7 +232,7 @@ impl Writer {
             version,
         };
         let rotate = options.rotate_bytes;
-        let threads = threads::start(&shared, head, sealer, rotate, options.background)?;
+        let threads = commit_loop::start(&shared, head, sealer, rotate, options.background)?;
         Ok(Writer { shared, identity, branches, threads })
     }
 

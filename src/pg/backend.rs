@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::Message;
 
-use super::kinds::Field;
+use super::types::Field;
 
 /// Appends a message of type `tag` whose body is what `body` appends.
 pub(super) fn message(tag: u8, out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {

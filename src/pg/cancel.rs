@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::failure::Failure;
+use super::error::Failure;
 use diptych_base::error::Result;
 use diptych_base::io::secret_bytes;
 use diptych_site::auth::Login;

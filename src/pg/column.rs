@@ -16,8 +16,8 @@ use arrow_schema::{ArrowError, DataType, IntervalUnit, TimeUnit};
 use bytes::{BufMut, BytesMut};
 
 use super::backend;
-use super::failure::Failure;
-use super::kinds::{Kind, oid};
+use super::error::Failure;
+use super::types::{Kind, oid};
 use super::{binary, text};
 
 /// A batch whose columns are ready to be written.

@@ -1,7 +1,7 @@
 //! What a statement is, by its first words: a command of the session, a COPY, a write, which is
 //! refused, or a query, which is for the planner.
 
-use super::failure::Failure;
+use super::error::Failure;
 use super::statements::{name, value, words};
 
 /// A statement, as far as its first words tell.

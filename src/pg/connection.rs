@@ -8,13 +8,13 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::cancel;
-use super::failure::Failure;
+use super::error::Failure;
 use super::frontend::{Message, is_extended};
 use super::portal::Trouble;
 use super::session::Session;
 use super::wire::{Frame, Wire};
 use diptych_base::limits::{PG_IDLE_MAX, PG_MESSAGE_TIMEOUT};
-use diptych_site::places::Seat;
+use diptych_site::connection_places::Seat;
 
 /// A client that was let in.
 pub(super) struct Connection {

@@ -5,9 +5,9 @@ use bytes::{BufMut, BytesMut};
 use super::backend;
 use super::column::Rows;
 use super::command::{Copy, CopyOptions, read_only};
-use super::failure::Failure;
-use super::kinds::Field;
+use super::error::Failure;
 use super::statements::{name, value, words};
+use super::types::Field;
 
 /// COPY table [(columns)] | (query) TO STDOUT [[WITH] (options)].
 ///

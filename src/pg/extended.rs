@@ -7,12 +7,12 @@ use super::backend;
 use super::command::Command;
 use super::connection::Connection;
 use super::copy;
-use super::failure::Failure;
+use super::error::Failure;
 use super::frontend::{Bind, Parse, Target};
+use super::params::Value;
 use super::portal::{Sent, Source, Style, Trouble, describe};
 use super::session::{Done, Plan, Portal, Prepared, Progress, no_cursor, no_statement};
 use super::statements;
-use super::value::Value;
 
 impl Connection {
     pub(super) async fn parse(&mut self, parse: Parse) -> Result<(), Failure> {
@@ -201,7 +201,7 @@ impl Connection {
         let Plan::Copy(planned, _) = &prepared.plan else {
             return Err(Failure::new("XX000", "no COPY").into());
         };
-        let fields = planned.schema.as_ref().map(super::kinds::fields).unwrap_or_default();
+        let fields = planned.schema.as_ref().map(super::types::fields).unwrap_or_default();
         options.begin(&fields, out);
         let sent = source.send(0, Style::Copy(options), &mut self.wire, &mut guard).await?;
         copy::end(sent.rows, &mut self.wire.out);

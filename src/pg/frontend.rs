@@ -1,6 +1,6 @@
 //! Messages from the client. Every length is checked against the bytes that came.
 
-use super::failure::Failure;
+use super::error::Failure;
 
 /// What a client asks, after the start.
 #[derive(Debug)]

@@ -18,27 +18,27 @@
 //! here, because its decoder trusts their lengths.
 
 #[cfg(feature = "sql")]
-mod any;
+mod any_array;
 mod backend;
 mod binary;
 mod cancel;
 #[cfg(feature = "sql")]
 mod catalog;
 mod column;
+#[cfg(feature = "sql")]
+mod column_names;
 mod command;
 mod connection;
 mod copy;
+mod error;
 mod extended;
-mod failure;
 mod frontend;
-mod kinds;
-#[cfg(feature = "sql")]
-mod names;
+mod params;
 mod planner;
-mod point;
-mod portal;
+mod point_read;
 #[cfg(feature = "sql")]
-mod recognise;
+mod point_read_match;
+mod portal;
 mod scram;
 mod session;
 mod settings;
@@ -47,7 +47,7 @@ mod startup;
 mod statements;
 mod text;
 mod transaction;
-mod value;
+mod types;
 mod wire;
 
 use std::net::SocketAddr;
@@ -64,11 +64,11 @@ use tokio::time::{sleep, timeout};
 use cancel::Cancels;
 use connection::Connection;
 use diptych_base::limits::{PG_CONNECTIONS_MAX, PG_IDLE_GIVES_WAY, PG_STARTUP_TIMEOUT};
-use diptych_site::entry::Entry;
-use diptych_site::places::{Places, Seat};
+use diptych_site::access::Entry;
+use diptych_site::connection_places::{Places, Seat};
 use diptych_site::site::Site;
 use diptych_sql::Engine;
-use failure::Failure;
+use error::Failure;
 use planner::Planner;
 use session::Session;
 use startup::{Greeted, Refused, greet};

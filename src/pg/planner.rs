@@ -56,16 +56,16 @@ impl Planner {
     /// Understands `sql`, and says what its columns are called.
     #[cfg(feature = "sql")]
     pub(super) async fn prepare(&self, sql: &str) -> Result<Planned, SqlError> {
-        let (names, told_apart) = super::names::names(sql).unwrap_or_default();
+        let (names, told_apart) = super::column_names::names(sql).unwrap_or_default();
         let asked = told_apart.as_deref().unwrap_or(sql);
         let mut statement = self.ask(asked, told_apart.is_some()).await?;
         let mut wanted = statement.parameter_types.clone();
-        if let Some((scalars, lists)) = super::any::scalars(asked) {
+        if let Some((scalars, lists)) = super::any_array::scalars(asked) {
             let scalars = self.ask(&scalars, true).await?;
             for number in lists {
                 let element = scalars.parameter_types.get(number).cloned().flatten();
                 if let Some((known, element)) = wanted.get_mut(number).zip(element) {
-                    *known = Some(super::any::list_of(element));
+                    *known = Some(super::any_array::list_of(element));
                 }
             }
         }

@@ -8,9 +8,9 @@ use futures::stream::BoxStream;
 use super::cancel::Guard;
 use super::column::Rows;
 use super::command::CopyOptions;
-use super::failure::Failure;
-use super::kinds::Field;
-use super::point::Scan;
+use super::error::Failure;
+use super::point_read::Scan;
+use super::types::Field;
 use super::wire::Wire;
 use diptych_sql::SqlError;
 
@@ -189,7 +189,7 @@ pub(super) fn texts(names: &[&str], rows: Vec<Vec<String>>) -> (Vec<Field>, Sour
     let columns = names.iter().enumerate().map(|(at, name)| (*name, column(at)));
     let batch = RecordBatch::try_from_iter(columns)
         .map_err(|error| SqlError::new("XX000", error.to_string()));
-    let kind = super::kinds::Kind::of(&DataType::Utf8);
+    let kind = super::types::Kind::of(&DataType::Utf8);
     let fields = names.iter().map(|name| Field { name: (*name).to_owned(), kind }).collect();
     let batches = futures::stream::once(std::future::ready(batch)).boxed();
     (fields, Source::Feed(Feed::new(batches)))

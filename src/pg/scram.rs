@@ -11,7 +11,7 @@ use pgwire::messages::startup::Authentication;
 use sha2::{Digest, Sha256};
 
 use super::backend;
-use super::failure::Failure;
+use super::error::Failure;
 use super::frontend::{Body, Message, malformed};
 use super::wire::Wire;
 use diptych_base::io::secret_bytes;

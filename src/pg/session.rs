@@ -9,15 +9,15 @@ use bytes::BytesMut;
 use super::backend;
 use super::cancel::{Cancel, Guard};
 use super::command::{self, Command, CopyOptions, Kind};
-use super::failure::{Failure, write_warning};
-use super::kinds::{self, Field, oid};
+use super::error::{Failure, write_warning};
+use super::params::Value;
 use super::planner::{Planned, Planner};
-use super::point::{Point, Scan};
+use super::point_read::{Point, Scan};
 use super::portal::{Feed, Source, Trouble, texts};
 use super::settings::Settings;
 use super::statements;
 use super::transaction::Transaction;
-use super::value::Value;
+use super::types::{self, Field, oid};
 use diptych_base::limits::{PG_PORTALS_MAX, PG_STATEMENT_BYTES_MAX, PG_STATEMENTS_MAX};
 use diptych_site::budget::{Claim, REQUESTS};
 use diptych_sql as sql;
@@ -227,7 +227,7 @@ impl Session {
         let answer = guard.watch(planned.execute(scalars)).await??;
         let of = |fields: &[Field]| fields.iter().map(|field| field.kind).collect::<Vec<_>>();
         if let Some(fields) = &prepared.fields
-            && of(&kinds::fields(&answer.schema)) != of(fields)
+            && of(&types::fields(&answer.schema)) != of(fields)
         {
             let failure = Failure::new("0A000", "cached plan must not change result type");
             return Err(failure.hint("a new version serves: prepare the statement again"));
@@ -472,10 +472,10 @@ impl Prepared {
         let parameter = |(at, wanted): (usize, &Option<DataType>)| {
             let stated = types.get(at).copied().filter(|oid| !matches!(*oid, 0 | oid::UNKNOWN));
             stated
-                .unwrap_or_else(|| wanted.as_ref().map_or(oid::TEXT, |ty| kinds::Kind::of(ty).oid))
+                .unwrap_or_else(|| wanted.as_ref().map_or(oid::TEXT, |ty| types::Kind::of(ty).oid))
         };
         let parameters = wanted.iter().enumerate().map(parameter).collect();
-        let mut fields = statement.schema.as_ref().map(kinds::fields);
+        let mut fields = statement.schema.as_ref().map(types::fields);
         for (field, name) in fields.iter_mut().flatten().zip(names.unwrap_or_default()) {
             field.name = name;
         }

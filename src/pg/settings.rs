@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::backend;
-use super::failure::{Failure, write_warning};
+use super::error::{Failure, write_warning};
 
 /// The version of `PostgreSQL` whose dialect and catalog clients may expect, and ours.
 pub(super) const SERVER_VERSION: &str = concat!("16.0 (Diptych ", env!("CARGO_PKG_VERSION"), ")");

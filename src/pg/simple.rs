@@ -3,8 +3,8 @@
 use super::backend;
 use super::command::Command;
 use super::connection::Connection;
+use super::error::Failure;
 use super::extended::done;
-use super::failure::Failure;
 use super::portal::{Style, Trouble};
 use super::session::{Done, Plan, Prepared};
 use super::statements;

@@ -15,13 +15,13 @@ use tokio::net::TcpStream;
 
 use super::backend;
 use super::cancel::{self, Cancel, Cancels};
-use super::failure::Failure;
+use super::error::Failure;
 use super::frontend::{Body, malformed};
 use super::scram;
 use super::settings::Settings;
 use super::wire::Wire;
 use diptych_base::io::is_loopback;
-use diptych_site::entry::Entry;
+use diptych_site::access::Entry;
 
 /// Bytes of a packet before the session, as in `PostgreSQL`.
 const PACKET_BYTES_MAX: u32 = 10_000;

@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 
-use super::failure::{Failure, write_warning};
+use super::error::{Failure, write_warning};
 use super::settings::Settings;
 use diptych_base::limits::PG_SAVEPOINTS_MAX;
 

@@ -10,7 +10,7 @@ use pgwire::tokio::server::MaybeTls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::failure::Failure;
+use super::error::Failure;
 use super::frontend;
 use diptych_base::limits::{PG_MESSAGE_BYTES_MAX, PG_OUTPUT_BYTES, PG_WRITE_TIMEOUT};
 use diptych_site::budget::{Claim, REQUESTS};

@@ -14,7 +14,7 @@ use arrow_array::{
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::order::{self, malformed};
+use super::order_codec::{self, malformed};
 use super::{Column, ColumnType, Columns, RowSchema};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_event::{Date, Timestamp};
@@ -157,7 +157,7 @@ fn trim(slots: &mut Vec<Slot>) {
 impl Slot {
     #[inline]
     fn take(&mut self, bytes: &mut &[u8]) -> Result<()> {
-        let present = !self.column.nullable || order::take_tag(bytes)?;
+        let present = !self.column.nullable || order_codec::take_tag(bytes)?;
         match &mut self.cells {
             Some(cells) => {
                 if let Some(flags) = &mut cells.present {
@@ -180,7 +180,7 @@ fn skip(ty: ColumnType, bytes: &mut &[u8]) -> Result<()> {
         ColumnType::U64 | ColumnType::I64 | ColumnType::F64 | ColumnType::Timestamp => 8,
         ColumnType::Decimal { .. } => 16,
         ColumnType::String | ColumnType::Bytes => {
-            return order::take_bytes_onto(bytes, &mut Vec::new());
+            return order_codec::take_bytes_onto(bytes, &mut Vec::new());
         }
     };
     let Some((_, rest)) = bytes.split_at_checked(width) else {
@@ -241,10 +241,10 @@ impl Values {
             Values::F64(values) => values.push(f64::decode(from)?),
             Values::Bool(values) => values.append(bool::decode(from)?),
             Values::Text { bytes, ends, .. } => {
-                order::take_bytes_onto(from, bytes)?;
+                order_codec::take_bytes_onto(from, bytes)?;
                 ends.push(end(bytes)?);
             }
-            Values::Decimal(values, _) => values.push(order::take_i128(from)?),
+            Values::Decimal(values, _) => values.push(order_codec::take_i128(from)?),
             Values::Timestamp(values) => values.push(Timestamp::decode(from)?.micros()),
             Values::Date(values) => values.push(Date::decode(from)?.days()),
         }

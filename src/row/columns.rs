@@ -1,6 +1,6 @@
 //! The trait that turns a key or a value of a view into columns of ordered bytes.
 
-use super::order;
+use super::order_codec;
 use super::schema::{Column, ColumnType, column_name};
 use diptych_base::error::Result;
 use diptych_event::{Date, Decimal, Float, Timestamp};
@@ -115,7 +115,7 @@ pub fn decode<C: Columns>(mut bytes: &[u8]) -> Result<C> {
     if bytes.is_empty() {
         Ok(value)
     } else {
-        Err(order::malformed(format!("{} bytes follow the last column", bytes.len())))
+        Err(order_codec::malformed(format!("{} bytes follow the last column", bytes.len())))
     }
 }
 
@@ -130,7 +130,7 @@ macro_rules! integer {
                 out.extend_from_slice(&(*self ^ $flip).to_be_bytes());
             }
             fn decode(bytes: &mut &[u8]) -> Result<Self> {
-                Ok(<$type>::from_be_bytes(order::take(bytes)?) ^ $flip)
+                Ok(<$type>::from_be_bytes(order_codec::take(bytes)?) ^ $flip)
             }
         }
     )*};
@@ -179,17 +179,17 @@ integer! {
 
 through! {
     usize => U64, u64, |value| *value as u64, |value| {
-        usize::try_from(value).map_err(|_| order::malformed(format!("{value} is no usize here")))
+        usize::try_from(value).map_err(|_| order_codec::malformed(format!("{value} is no usize here")))
     };
     isize => I64, i64, |value| *value as i64, |value| {
-        isize::try_from(value).map_err(|_| order::malformed(format!("{value} is no isize here")))
+        isize::try_from(value).map_err(|_| order_codec::malformed(format!("{value} is no isize here")))
     };
-    f64 => F64, u64, |value| order::f64_to_ordered(*value), |bits| {
-        Ok(order::f64_from_ordered(bits))
+    f64 => F64, u64, |value| order_codec::f64_to_ordered(*value), |bits| {
+        Ok(order_codec::f64_from_ordered(bits))
     };
     Float => F64, f64, |value| value.get(), |number| Ok(Float::new(number));
-    f32 => F32, u32, |value| order::f32_to_ordered(*value), |bits| {
-        Ok(order::f32_from_ordered(bits))
+    f32 => F32, u32, |value| order_codec::f32_to_ordered(*value), |bits| {
+        Ok(order_codec::f32_from_ordered(bits))
     };
     Timestamp => Timestamp, i64, |value| value.micros(), |micros| {
         Ok(Timestamp::from_micros(micros))
@@ -198,7 +198,7 @@ through! {
     bool => Bool, u8, |value| u8::from(*value), |byte| match byte {
         0 => Ok(false),
         1 => Ok(true),
-        other => Err(order::malformed(format!("byte {other:#04x} is no bool"))),
+        other => Err(order_codec::malformed(format!("byte {other:#04x} is no bool"))),
     };
 }
 
@@ -213,11 +213,12 @@ impl<const SCALE: u8> Columns for Decimal<SCALE> {
         out.push(Column::new(prefix, Self::column_type()));
     }
     fn encode(&self, out: &mut Vec<u8>) {
-        order::put_i128(self.units(), out);
+        order_codec::put_i128(self.units(), out);
     }
     fn decode(bytes: &mut &[u8]) -> Result<Self> {
-        let units = order::take_i128(bytes)?;
-        Decimal::new(units).ok_or_else(|| order::malformed(format!("{units} has over 38 digits")))
+        let units = order_codec::take_i128(bytes)?;
+        Decimal::new(units)
+            .ok_or_else(|| order_codec::malformed(format!("{units} has over 38 digits")))
     }
 }
 
@@ -227,10 +228,10 @@ impl Columns for String {
         out.push(Column::new(prefix, ColumnType::String));
     }
     fn encode(&self, out: &mut Vec<u8>) {
-        order::put_bytes(self.as_bytes(), out);
+        order_codec::put_bytes(self.as_bytes(), out);
     }
     fn decode(bytes: &mut &[u8]) -> Result<Self> {
-        order::take_string(bytes)
+        order_codec::take_string(bytes)
     }
 }
 
@@ -240,10 +241,10 @@ impl Columns for Vec<u8> {
         out.push(Column::new(prefix, ColumnType::Bytes));
     }
     fn encode(&self, out: &mut Vec<u8>) {
-        order::put_bytes(self, out);
+        order_codec::put_bytes(self, out);
     }
     fn decode(bytes: &mut &[u8]) -> Result<Self> {
-        order::take_bytes(bytes)
+        order_codec::take_bytes(bytes)
     }
 }
 
@@ -253,15 +254,15 @@ impl<T: SingleColumn> Columns for Option<T> {
     }
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            None => out.push(order::NULL),
+            None => out.push(order_codec::NULL),
             Some(value) => {
-                out.push(order::PRESENT);
+                out.push(order_codec::PRESENT);
                 value.encode(out);
             }
         }
     }
     fn decode(bytes: &mut &[u8]) -> Result<Self> {
-        if order::take_tag(bytes)? { T::decode(bytes).map(Some) } else { Ok(None) }
+        if order_codec::take_tag(bytes)? { T::decode(bytes).map(Some) } else { Ok(None) }
     }
 }
 

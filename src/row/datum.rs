@@ -6,7 +6,7 @@ use std::str::FromStr;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde_json::Value;
 
-use super::order;
+use super::order_codec;
 use super::schema::{Column, ColumnType};
 use super::{Columns, decimal};
 use diptych_base::error::{Error, Kind, Result};
@@ -54,7 +54,7 @@ impl Datum {
     /// When the bytes are not a value of that column.
     pub fn decode(column: &Column, bytes: &mut &[u8]) -> Result<Datum> {
         let place = |error: Error| error.within(format!("column \"{}\"", column.name));
-        if column.nullable && !order::take_tag(bytes).map_err(place)? {
+        if column.nullable && !order_codec::take_tag(bytes).map_err(place)? {
             return Ok(Datum::Null);
         }
         Datum::decode_present(column.ty, bytes).map_err(place)
@@ -76,7 +76,7 @@ impl Datum {
             ColumnType::String => Datum::String(String::decode(bytes)?),
             ColumnType::Bytes => Datum::Bytes(Vec::decode(bytes)?),
             ColumnType::Decimal { scale } => {
-                Datum::Decimal { units: order::take_i128(bytes)?, scale }
+                Datum::Decimal { units: order_codec::take_i128(bytes)?, scale }
             }
             ColumnType::Timestamp => Datum::Timestamp(Timestamp::decode(bytes)?),
             ColumnType::Date => Datum::Date(Date::decode(bytes)?),
@@ -94,11 +94,11 @@ impl Datum {
                 .remedy("give a value of the column's type")
         };
         match (self, column.nullable) {
-            (Datum::Null, true) => out.push(order::NULL),
+            (Datum::Null, true) => out.push(order_codec::NULL),
             (Datum::Null, false) => return Err(refuse()),
             (_, nullable) => {
                 if nullable {
-                    out.push(order::PRESENT);
+                    out.push(order_codec::PRESENT);
                 }
                 self.encode_present(column.ty, out).ok_or_else(refuse)?;
             }
@@ -119,12 +119,14 @@ impl Datum {
             (ColumnType::F32, Datum::F32(x)) => x.encode(out),
             (ColumnType::F64, Datum::F64(x)) => x.encode(out),
             (ColumnType::Bool, Datum::Bool(b)) => b.encode(out),
-            (ColumnType::String, Datum::String(text)) => order::put_bytes(text.as_bytes(), out),
-            (ColumnType::Bytes, Datum::Bytes(bytes)) => order::put_bytes(bytes, out),
+            (ColumnType::String, Datum::String(text)) => {
+                order_codec::put_bytes(text.as_bytes(), out)
+            }
+            (ColumnType::Bytes, Datum::Bytes(bytes)) => order_codec::put_bytes(bytes, out),
             (ColumnType::Decimal { scale }, Datum::Decimal { units, scale: own })
                 if scale == *own =>
             {
-                order::put_i128(*units, out);
+                order_codec::put_i128(*units, out);
             }
             (ColumnType::Timestamp, Datum::Timestamp(at)) => at.encode(out),
             (ColumnType::Date, Datum::Date(day)) => day.encode(out),

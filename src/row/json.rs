@@ -5,7 +5,7 @@
 use std::io::Write;
 
 use super::schema::{Column, ColumnType};
-use super::{Columns, Datum, RowSchema, order};
+use super::{Columns, Datum, RowSchema, order_codec};
 use diptych_base::error::Result;
 
 impl RowSchema {
@@ -31,7 +31,7 @@ impl RowSchema {
             }
             if !bytes.is_empty() {
                 let left = bytes.len();
-                return Err(order::malformed(format!("{left} bytes follow the last column")));
+                return Err(order_codec::malformed(format!("{left} bytes follow the last column")));
             }
         }
         if before == b'{' {
@@ -47,7 +47,7 @@ impl RowSchema {
 fn write_value(column: &Column, bytes: &mut &[u8], out: &mut Vec<u8>) -> Result<()> {
     let place =
         |error: diptych_base::error::Error| error.within(format!("column \"{}\"", column.name));
-    if column.nullable && !order::take_tag(bytes).map_err(place)? {
+    if column.nullable && !order_codec::take_tag(bytes).map_err(place)? {
         out.extend_from_slice(b"null");
         return Ok(());
     }
@@ -63,7 +63,7 @@ fn write_value(column: &Column, bytes: &mut &[u8], out: &mut Vec<u8>) -> Result<
         ColumnType::I64 => write!(out, "{}", i64::decode(bytes).map_err(place)?),
         ColumnType::Bool => write!(out, "{}", bool::decode(bytes).map_err(place)?),
         ColumnType::String => {
-            write_text(&order::take_string(bytes).map_err(place)?, out);
+            write_text(&order_codec::take_string(bytes).map_err(place)?, out);
             Ok(())
         }
         _ => {

@@ -16,17 +16,17 @@
 //! ```
 
 mod arrays;
-mod asked;
 mod columns;
 mod datum;
 mod decimal;
-mod dynamic;
 mod hostile;
 mod json;
-mod order;
-mod parsed;
+mod key_text;
+mod order_codec;
+mod parse;
 mod range;
 mod schema;
+mod untyped;
 
 pub use arrays::{RowArrays, arrow_schema};
 pub use columns::{Columns, SingleColumn, decode, encode};

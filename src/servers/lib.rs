@@ -4,10 +4,10 @@
 //! runtime of the thread that starts them. [`routes`] puts the same HTTP interface below a service of
 //! one's own. What they answer from, and who may ask, is of the crate `diptych-site`.
 
-mod doorstep;
 mod routes;
-mod run;
+mod runtime;
+mod takeover_responder;
 
-pub use doorstep::Doorstep;
 pub use routes::routes;
-pub use run::{Listeners, Servers};
+pub use runtime::{Listeners, Servers};
+pub use takeover_responder::Doorstep;

@@ -15,10 +15,10 @@ use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
 use super::byte_rows::ByteRows;
+use super::key_index::KeyTable;
+use super::net_values::Settled;
 use super::past::Past;
-use super::settled::Settled;
 use super::shrink::shrink;
-use super::table::KeyTable;
 use diptych_base::time::Epoch;
 
 /// One update of a view: `((key, value), epoch, diff)`.

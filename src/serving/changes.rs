@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use differential_dataflow::consolidation::consolidate_updates;
 
 use super::batch::ViewBatch;
+use super::changes_paging::{Ahead, LargeEpoch};
 use super::index::{Index, Rewritten, Shared};
-use super::part::{Ahead, LargeEpoch};
 use super::state::State;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{CHANGES_CHUNK, UPDATE_BYTES};

@@ -6,7 +6,7 @@
 use std::sync::Weak;
 
 use super::batch::{Body, ViewBatch};
-use super::route::hash_key;
+use super::sharding::hash_key;
 use super::snapshot::Snapshot;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;

@@ -13,12 +13,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::batch::ViewBatch;
+use super::change_ring::Recent;
 use super::cutover::{Holders, Restored};
 use super::digest::Digest;
 use super::lease::{Leases, lock};
 use super::merge;
 use super::publish::Publish;
-use super::recent::Recent;
 use super::signal::Signal;
 use super::snapshot::{Read, Snapshot};
 use super::state::{BatchList, State};

@@ -23,8 +23,8 @@ use timely::progress::Antichain;
 
 use super::batch::{ViewBatch, ViewBuilder, ViewUpdate, bound};
 use super::digest::Digest;
-use super::gathered::Gathered;
-use super::route::shard_of;
+use super::sharding::shard_of;
+use super::update_buffer::Gathered;
 use diptych_base::time::Epoch;
 
 /// Where the batches of views go.

@@ -14,38 +14,38 @@
 //!
 //! [`Control`]: diptych_system::Control
 
+pub mod access;
+pub mod admission;
+pub mod append_only;
 pub mod auth;
 pub mod bounds;
 pub mod budget;
 pub mod concern;
 pub mod concerns;
-pub mod entry;
+pub mod connection_places;
+pub mod file_watcher;
 pub mod frontiers;
-pub mod grown;
 pub mod handover;
 pub mod hostile;
 pub mod lag;
-pub mod load;
-pub mod mode;
-pub mod newcomers;
+pub mod new_producers;
 pub mod options;
 pub mod own_site;
-pub mod places;
 pub mod problem;
+pub mod read_mode;
 pub mod replays;
-pub mod requests;
+pub mod request_metrics;
 pub mod site;
 pub mod threads;
 pub mod tls;
-pub mod verified;
-pub mod watched;
+pub mod verification;
 
+pub use admission::Load;
+pub use append_only::Grown;
 pub use concern::{Concern, ConcernKind};
-pub use grown::Grown;
 pub use handover::NAME_LEN;
 pub use hostile::hostile;
 pub use lag::MaxLag;
-pub use load::Load;
-pub use mode::Mode;
 pub use options::ServersOptions;
+pub use read_mode::Mode;
 pub use site::{Flow, Site};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::entry::Entries;
+use super::access::Entries;
 use super::lag::MaxLag;
 use diptych_base::error::Result;
 

@@ -7,12 +7,12 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::admission::Load;
+use super::append_only::Grown;
 use super::concerns::Concerns;
 use super::frontiers;
-use super::grown::Grown;
 use super::handover::Handover;
 use super::lag::MaxLag;
-use super::load::Load;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_dataflow::Definition;

@@ -14,7 +14,7 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use x509_certificate::X509Certificate;
 
-use super::watched::{Reload, Watched};
+use super::file_watcher::{Reload, Watched};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, RealClock, read_text, shared_mode};
 

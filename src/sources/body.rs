@@ -9,8 +9,8 @@ use memchr::{memchr, memchr_iter};
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::bad::{Bad, shortened};
-use super::cells::Writer as _;
+use super::bad_record::{Bad, shortened};
+use super::column_writers::Writer as _;
 use super::csv::CsvFile;
 use super::file::{names, object, places, row};
 use super::lines::Window;

@@ -6,12 +6,12 @@ use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::bad::Bad;
+use super::bad_record::Bad;
 use super::csv::{CsvFile, CsvRecord};
 use super::known::{Known, LeftOut};
 use super::lines::Lines;
 use super::nested::Structs;
-use super::open::Source;
+use super::open_input::Source;
 use super::options::Format;
 use super::prefixes::{Prefixes, Seen};
 use diptych_base::error::{Error, Kind, Result};

@@ -8,7 +8,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
-use super::bad::shortened;
+use super::bad_record::shortened;
 use super::lines::{Lines, Window};
 use super::nested::Structs;
 use diptych_base::error::{Error, Kind, Result};

@@ -4,12 +4,12 @@ use arrow_schema::SchemaRef;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::bad::{ErrorsFile, shortened};
+use super::bad_record::{ErrorsFile, shortened};
 use super::decide::{Case, Decision, producer};
 use super::file::{ChunkDigest, ChunkRead, OnBad, Reading};
 use super::january::January;
 use super::known::{Known, LeftOut, name};
-use super::open::Source;
+use super::open_input::Source;
 use super::options::{FileReport, IngestOptions, OnError, Phase, Progress, Report};
 use super::prefixes::Seen;
 use super::sink::AppendTo;
@@ -83,7 +83,7 @@ fn check(
 ) -> Result<Checked> {
     let source = Source::open(path, options.format)?;
     let mut errors = ErrorsFile::beside(path);
-    let mut on_bad = |line: u64, bad: super::bad::Bad, raw: &[u8]| match options.on_error {
+    let mut on_bad = |line: u64, bad: super::bad_record::Bad, raw: &[u8]| match options.on_error {
         OnError::Skip => errors.add(line, &bad, raw),
         OnError::Stop => {
             let text = shortened(&String::from_utf8_lossy(raw));

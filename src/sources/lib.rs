@@ -45,12 +45,10 @@
 //! In JSON a number may also be a string. An empty CSV cell is null where the column allows it,
 //! the empty text in a column of text, and else an error; so is a key missing in a JSON object.
 
-mod bad;
+mod bad_record;
 mod body;
-mod cells;
-mod choose;
+mod column_writers;
 mod compression;
-mod conditions;
 mod csv;
 mod decide;
 mod envelope;
@@ -62,23 +60,25 @@ mod january;
 mod known;
 mod lines;
 mod nested;
-mod open;
+mod open_input;
 mod options;
 mod positions;
+mod predicate;
 mod prefixes;
 mod same;
+mod select;
 mod sink;
 mod typed;
 mod unknown;
 
 pub use body::{Parsed, Spelling, parse};
-pub use choose::{choose, texts};
-pub use conditions::Conditions;
 pub use envelope::parse_streams;
 pub use follow::follow;
 pub use hostile::hostile;
 pub use ingest::ingest;
 pub use options::{FileReport, Format, IngestOptions, OnError, OnKnown, Phase, Progress, Report};
+pub use predicate::Conditions;
+pub use select::{choose, texts};
 pub use sink::AppendTo;
 pub use typed::append;
 pub use unknown::OnUnknown;

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::bad::{Bad, shortened};
-use super::cells::{Writer, writer, writer_within};
+use super::bad_record::{Bad, shortened};
+use super::column_writers::{Writer, writer, writer_within};
 use super::unknown::{OnUnknown, Unknown, Unmatched};
 use diptych_base::error::Result;
 use diptych_event::Unit;

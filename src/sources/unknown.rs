@@ -3,7 +3,7 @@
 //! A member with a misspelt name is a column that stays empty: whoever appends is told, or has it
 //! refused.
 
-use super::bad::shortened;
+use super::bad_record::shortened;
 use diptych_base::limits::UNKNOWN_NAMES_MAX;
 
 /// What becomes of a record with a member that is no column.

@@ -11,17 +11,17 @@
 //! ```
 
 mod channel;
-mod commands;
-mod crew;
-mod driver;
 mod dump;
-mod live;
+mod epoch_broadcast;
+mod feeder;
+mod runtime;
 mod status;
 mod worker;
+mod worker_group;
 
-pub use driver::{Join, Tail};
 pub use dump::Dumping;
-pub use live::{Live, LiveDataflow, Start};
+pub use feeder::{Join, Tail};
+pub use runtime::{Live, LiveDataflow, Start};
 pub use status::{Held, LaneStatus};
 
 #[cfg(test)]

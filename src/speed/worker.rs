@@ -9,8 +9,8 @@ use crossbeam::channel::TryRecvError;
 use timely::worker::Worker;
 
 use super::channel::Incoming;
-use super::commands::{Commands, Message};
 use super::dump::Dump;
+use super::epoch_broadcast::{Commands, Message};
 use super::status::{Held, LaneStatus};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;

@@ -7,9 +7,9 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, col, lit};
 use proptest::prelude::*;
 
-use super::access::{Access, access};
+use super::access::{Access, entry};
+use super::columnar_snapshot::Image;
 use super::columns::ColumnCache;
-use super::image::Image;
 use diptych_row::{self as row, ByteRange, Datum, RowArrays, RowSchema};
 use diptych_serving::{
     Index, IndexOptions, Publish, Read, Snapshot, ViewBatch, ViewInfo, ViewUpdate, shard_of,

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow_array::{Array, ArrayRef};
 
-use super::image::Counts;
+use super::columnar_snapshot::Counts;
 use diptych_base::error::Result;
 use diptych_base::limits::{SQL_BLOCK_ROWS, SQL_COLUMNS_BYTES};
 use diptych_base::time::Epoch;

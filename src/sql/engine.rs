@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::SqlError;
 use super::catalog::{CATALOG, PUBLIC, Tables};
 use super::columns::ColumnCache;
-use super::fault;
+use super::df_error;
 use super::session::Session;
 use diptych_base::limits;
 use diptych_site::site::Site;
@@ -134,7 +134,7 @@ impl Ready {
             .with_memory_pool(memory)
             .with_disk_manager_builder(disk)
             .build_arc()
-            .map_err(|error| fault::of("", &error))?;
+            .map_err(|error| df_error::of("", &error))?;
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(environment)

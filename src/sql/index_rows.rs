@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use datafusion::common::Result as PlanResult;
 
 use super::access::Access;
-use super::reading::Reading;
+use super::statement_epochs::Reading;
 use super::view_scan::batch;
 use super::view_table::{external, negative};
 use diptych_base::error::Result;

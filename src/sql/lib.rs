@@ -5,6 +5,38 @@
 //! executed any number of times, each time at the epoch of that moment. Without the feature the
 //! same types exist and every statement is refused with the remedy.
 
+#[cfg(feature = "sql")]
+mod access;
+mod answer;
+#[cfg(feature = "sql")]
+mod cancellation;
+#[cfg(feature = "sql")]
+mod catalog;
+#[cfg(feature = "sql")]
+mod columnar_snapshot;
+#[cfg(all(test, feature = "sql"))]
+mod columnar_tests;
+#[cfg(feature = "sql")]
+mod columns;
+#[cfg(feature = "sql")]
+mod df_error;
+#[cfg(feature = "sql")]
+mod engine;
+mod error;
+#[cfg(feature = "sql")]
+mod index_rows;
+#[cfg(feature = "sql")]
+mod prepared;
+#[cfg(feature = "sql")]
+mod session;
+#[cfg(feature = "sql")]
+mod spawn;
+#[cfg(feature = "sql")]
+mod statement;
+#[cfg(feature = "sql")]
+mod statement_epochs;
+#[cfg(feature = "sql")]
+mod stream_table;
 #[cfg(not(feature = "sql"))]
 #[expect(
     dead_code,
@@ -12,41 +44,9 @@
     clippy::unused_self,
     reason = "the interface of what is there with the feature"
 )]
-mod absent;
+mod stub;
 #[cfg(feature = "sql")]
-mod access;
-mod answer;
-#[cfg(feature = "sql")]
-mod catalog;
-#[cfg(all(test, feature = "sql"))]
-mod columnar_tests;
-#[cfg(feature = "sql")]
-mod columns;
-#[cfg(feature = "sql")]
-mod engine;
-mod error;
-#[cfg(feature = "sql")]
-mod fault;
-#[cfg(feature = "sql")]
-mod image;
-#[cfg(feature = "sql")]
-mod index_rows;
-#[cfg(feature = "sql")]
-mod life;
-#[cfg(feature = "sql")]
-mod pins;
-#[cfg(feature = "sql")]
-mod prepared;
-#[cfg(feature = "sql")]
-mod reading;
-#[cfg(feature = "sql")]
-mod session;
-#[cfg(feature = "sql")]
-mod statement;
-#[cfg(feature = "sql")]
-mod stream_table;
-#[cfg(feature = "sql")]
-mod task;
+mod tx_snapshots;
 #[cfg(feature = "sql")]
 mod view_scan;
 #[cfg(feature = "sql")]
@@ -55,8 +55,6 @@ mod view_table;
 pub use answer::{Notices, ReadAt};
 pub use error::SqlError;
 
-#[cfg(not(feature = "sql"))]
-pub use absent::{Engine, Prepared, ScalarValue, Session};
 #[cfg(feature = "sql")]
 pub use datafusion::common::ScalarValue;
 #[cfg(feature = "sql")]
@@ -65,3 +63,5 @@ pub use engine::Engine;
 pub use prepared::Prepared;
 #[cfg(feature = "sql")]
 pub use session::Session;
+#[cfg(not(feature = "sql"))]
+pub use stub::{Engine, Prepared, ScalarValue, Session};

@@ -16,12 +16,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Notices, ReadAt};
-use super::life::{self, Ends, Life, too_long};
-use super::reading::Reading;
+use super::cancellation::{self, Ends, Life, too_long};
 use super::session::Session;
+use super::spawn::{self, Ending};
 use super::statement::{Statement, read_only};
-use super::task::{self, Ending};
-use super::{SqlError, fault};
+use super::statement_epochs::Reading;
+use super::{SqlError, df_error};
 use diptych_base::limits;
 
 /// A statement that was understood. Each execution reads at the epoch of its moment.
@@ -94,7 +94,7 @@ impl Prepared {
                 let ends = Ends(Arc::clone(&life));
                 let until = Instant::from_std(life.until);
                 let this = self.clone();
-                let started = task::run(&threads, async move {
+                let started = spawn::run(&threads, async move {
                     match tokio::time::timeout_at(until, this.start(parameters, life)).await {
                         Ok(started) => started,
                         Err(_) => Err(too_long()),
@@ -131,7 +131,7 @@ impl Prepared {
         let mut plan = plan.clone();
         if !self.parameter_types.is_empty() {
             let values = ParamValues::from(parameters);
-            plan = plan.with_param_values(values).map_err(|error| fault::of(sql, &error))?;
+            plan = plan.with_param_values(values).map_err(|error| df_error::of(sql, &error))?;
         }
         let engine = &self.session.engine;
         let columns = Arc::clone(&engine.core.columns);
@@ -143,8 +143,8 @@ impl Prepared {
         state.config_mut().set_extension(Arc::clone(&reading));
         state.mark_start_execution();
         let plan = state.create_physical_plan(&plan).await;
-        let plan = plan.and_then(|plan| life::bind(plan, &life));
-        let plan = plan.map_err(|error| fault::of(sql, &error))?;
+        let plan = plan.and_then(|plan| cancellation::bind(plan, &life));
+        let plan = plan.map_err(|error| df_error::of(sql, &error))?;
         Ok((plan, state, reading, epochs))
     }
 }
@@ -157,14 +157,14 @@ async fn query(
 ) -> Result<Prepared, SqlError> {
     let state = session.state()?;
     let planned = state.statement_to_plan(parsed).await;
-    let plan = planned.map_err(|error| fault::of(&sql, &error))?;
+    let plan = planned.map_err(|error| df_error::of(&sql, &error))?;
     let reads = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false)
         .verify_plan(&plan);
     reads.map_err(|_| read_only("this"))?;
-    let types = plan.get_parameter_types().map_err(|error| fault::of(&sql, &error))?;
+    let types = plan.get_parameter_types().map_err(|error| df_error::of(&sql, &error))?;
     let mut parameter_types = Vec::new();
     for number in 1..=types.len() {
         let Some(data_type) = types.get(&format!("${number}")) else {
@@ -182,7 +182,7 @@ async fn query(
     let schema = match &checked {
         Ok(analyzed) => Arc::clone(analyzed.schema().inner()),
         Err(_) if parameter_types.iter().any(Option::is_none) => Arc::clone(plan.schema().inner()),
-        Err(error) => return Err(fault::of(&sql, error)),
+        Err(error) => return Err(df_error::of(&sql, error)),
     };
     let work = Arc::new(Work::Plan { sql, plan });
     Ok(Prepared { parameter_types, schema: Some(schema), tag, session, work })
@@ -200,7 +200,8 @@ fn cast(
     }
     let one = |(number, (value, wanted)): (usize, (ScalarValue, &Option<DataType>))| match wanted {
         Some(wanted) if value.data_type() != *wanted => value.cast_to(wanted).map_err(|error| {
-            let message = format!("parameter ${}: {}", number + 1, fault::of("", &error).message);
+            let message =
+                format!("parameter ${}: {}", number + 1, df_error::of("", &error).message);
             SqlError::new("22P02", message)
         }),
         _ => Ok(value),
@@ -222,12 +223,12 @@ async fn drive(
         let mut rows = match execute_stream(plan, state.task_ctx()) {
             Ok(rows) => rows,
             Err(error) => {
-                let _ = sender.send(Err(fault::of(&sql, &error))).await;
+                let _ = sender.send(Err(df_error::of(&sql, &error))).await;
                 return;
             }
         };
         while let Some(batch) = rows.next().await {
-            let batch = batch.map_err(|error| fault::of(&sql, &error));
+            let batch = batch.map_err(|error| df_error::of(&sql, &error));
             let failed = batch.is_err();
             if sender.send(batch).await.is_err() || failed {
                 return;
@@ -242,7 +243,7 @@ async fn drive(
         tokio::select! {
             outcome = &mut work => {
                 if outcome.is_err() {
-                    let _ = sender.send(Err(task::panicked())).await;
+                    let _ = sender.send(Err(spawn::panicked())).await;
                 }
                 return;
             }

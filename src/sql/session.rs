@@ -10,15 +10,15 @@ use datafusion::logical_expr::ScalarUDF;
 use super::SqlError;
 use super::catalog::Catalog;
 use super::engine::Engine;
-use super::pins::{self, Pins};
 use super::prepared::Prepared;
+use super::spawn;
 use super::statement;
-use super::task;
+use super::tx_snapshots::{self, Pins};
 use diptych_base::limits;
 use diptych_base::time::At;
 use diptych_event::Timestamp;
 use diptych_serving::Snapshot;
-use diptych_site::mode::Mode;
+use diptych_site::read_mode::Mode;
 
 /// Settings that change what is read.
 const AS_OF: &str = "diptych.as_of";
@@ -175,7 +175,7 @@ impl Session {
         let (session, sql) = (self.clone(), sql.to_owned());
         let threads = self.engine.core.threads()?;
         // Reading and planning recurse: on the threads with the large stack.
-        task::run(&threads, async move {
+        spawn::run(&threads, async move {
             let statement = statement::read(&sql)?;
             Prepared::of(session, sql, statement).await
         })
@@ -216,10 +216,10 @@ impl Session {
     pub async fn snapshot(&self, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
         let (site, mode) = (&self.engine.site, self.mode()?);
         if let Some(pinned) = self.pins.held(site, mode).await {
-            return pins::of(&pinned, flow);
+            return tx_snapshots::of(&pinned, flow);
         }
         let snapshot = site.snapshot(&site.flows[flow], mode).await;
-        snapshot.map_err(|error| super::fault::of_own(&error))
+        snapshot.map_err(|error| super::df_error::of_own(&error))
     }
 
     /// The value of the setting called `name`, when there is one.
@@ -267,7 +267,7 @@ impl Session {
             use datafusion::execution::FunctionRegistry;
             state
                 .register_udf(Arc::new(function.clone()))
-                .map_err(|error| super::fault::of("", &error))?;
+                .map_err(|error| super::df_error::of("", &error))?;
         }
         Ok(state)
     }

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::SqlError;
-use super::fault;
+use super::df_error;
 use diptych_base::limits;
 
 /// A statement that was understood.
@@ -46,7 +46,7 @@ pub(super) fn read(sql: &str) -> Result<Statement, SqlError> {
     }
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
         .tokenize_with_location()
-        .map_err(|error| fault::syntax(sql, &error.to_string()))?;
+        .map_err(|error| df_error::syntax(sql, &error.to_string()))?;
     let tokens: Vec<TokenWithSpan> =
         tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
     count_operators(&tokens)?;
@@ -146,7 +146,7 @@ fn query(sql: &str, tag: &'static str) -> Result<Statement, SqlError> {
         .with_dialect(&PostgreSqlDialect {})
         .build()
         .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| fault::of(sql, &error))?;
+        .map_err(|error| df_error::of(sql, &error))?;
     let (Some(statement), true) = (statements.pop_front(), statements.is_empty()) else {
         return Err(SqlError::new("42601", "there is not exactly one statement"));
     };

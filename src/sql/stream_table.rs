@@ -28,11 +28,11 @@ use datafusion::physical_plan::{
 };
 
 use super::view_scan::batch;
-use super::view_table::{external, reading};
+use super::view_table::{external, statement_epochs};
 use diptych_base::limits::SQL_BLOCK_ROWS;
 use diptych_base::time::Epoch;
 use diptych_log::{Chunk, Epochs, Part, Reader};
-use diptych_site::mode::blocking;
+use diptych_site::read_mode::blocking;
 use diptych_system::Stream;
 
 /// The column of epochs, behind the event's own.

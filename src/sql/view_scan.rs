@@ -21,9 +21,9 @@ use datafusion::physical_plan::{
 use futures::stream;
 
 use super::access::Access;
-use super::image::{Image, Piece};
+use super::columnar_snapshot::{Image, Piece};
 use super::index_rows::IndexRows;
-use super::reading::Reading;
+use super::statement_epochs::Reading;
 use diptych_row::RowSchema;
 use diptych_serving::Snapshot;
 

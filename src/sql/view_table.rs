@@ -12,8 +12,8 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::SqlError;
 use super::access::{self, Access};
-use super::image::Image;
-use super::reading::Reading;
+use super::columnar_snapshot::Image;
+use super::statement_epochs::Reading;
 use super::view_scan::{Source, ViewScan};
 use diptych_base::limits::{SQL_COLUMNS_BYTES, SQL_INDEX_ROWS_MAX};
 use diptych_row::{ByteRange, RowSchema, arrow_schema};

@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::remove_old;
-use super::current::{Current, Running};
-use super::deployable::check;
+use super::deploy_compatibility::check;
+use super::registry::{Current, Running};
 use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
 use crate::control::{Deployed, Stream, Turn};
 use diptych_base::error::{Error, Kind, Result};

@@ -5,32 +5,33 @@
 //! layer; [`System::serve`] starts the speed layer where a batch view ends (or at the log's present
 //! end, with history fed in place); both meet in an [`Index`].
 
+mod active_version;
 mod backup;
-mod bases;
-mod catch_up;
+mod batch_before_start;
 mod checkpoint;
+mod checkpoint_pace;
+mod compatibility;
 mod control;
-mod current;
 mod deploy;
-mod deployable;
-mod desk;
+mod deploy_compatibility;
 mod diff;
 mod erase;
-mod first;
-mod fits;
-mod mend;
 mod options;
-mod pace;
-mod past;
 mod rebuild;
+mod rebuild_queue;
 #[cfg(test)]
 mod recompute_tests;
-mod recorded;
+mod registry;
+mod restore_source;
+mod retraction_recovery;
 mod served;
+mod time_travel;
 mod verify;
+mod warm_start;
 
 pub use backup::Backup;
 pub use checkpoint::Checkpoint;
+pub use checkpoint_pace::Checkpoints;
 pub use control::{
     Control, Controlled, ControlledDataflow, Deployed, Rebuild, Stream, Turn, Turns, Wanted,
 };
@@ -38,21 +39,19 @@ pub use deploy::DeployOptions;
 pub use diff::diff;
 pub use diptych_serving::{KeyDiff, ViewDiff};
 pub use erase::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
-pub use first::FirstAnswers;
 pub use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
-pub use pace::Checkpoints;
-pub use past::{How, Past};
 pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
 pub use served::Served;
+pub use time_travel::{How, Past};
 pub use verify::{Verification, Verifications};
+pub use warm_start::FirstAnswers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bases::{Expected, blocks, install_base};
-use current::{Current, Running};
+use compatibility::{beyond_log, check_log, check_types};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use diptych_base::time::Epoch;
@@ -63,11 +62,12 @@ use diptych_engine::{Cluster, Gather, Profile, Progress};
 use diptych_log::{Reader, Writer, WriterOptions};
 use diptych_serving::{Index, IndexOptions, Publish};
 use diptych_speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
-use first::{Relief, serving};
-use fits::{beyond_log, check_log, check_types};
-use mend::{check_apart, overtaken, taken_back};
 use options::Source;
+use registry::{Current, Running};
+use restore_source::{Expected, blocks, install_base};
+use retraction_recovery::{check_apart, overtaken, taken_back};
 use served::Entry;
+use warm_start::{Relief, serving};
 
 /// A data directory, and the layers over it.
 #[derive(Clone, Debug)]

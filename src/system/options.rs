@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::first::FirstAnswers;
+use super::warm_start::FirstAnswers;
 use diptych_base::time::Epoch;
 use diptych_engine::{Cluster, Progress};
 use diptych_log::Writer;

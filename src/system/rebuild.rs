@@ -19,13 +19,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{remove_old, remove_unfinished};
-use super::current::{Current, Running};
+use super::checkpoint_pace::{Behind, Checkpoints, Pace};
+use super::compatibility::check_log;
 use super::deploy::accept;
-use super::desk::Desk;
 use super::diff::contents;
-use super::fits::check_log;
-use super::mend::{Mended, mend};
-use super::pace::{Behind, Checkpoints, Pace};
+use super::rebuild_queue::Desk;
+use super::registry::{Current, Running};
+use super::retraction_recovery::{Mended, mend};
 use super::{BatchOptions, LateWriter, Served, System, identity};
 use crate::control::Rebuild;
 use diptych_base::error::{Error, Kind, Result};

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::is_settled;
-use super::current::Current;
-use super::desk::Desk;
-use super::first::Relief;
 use super::options::LateWriter;
+use super::rebuild_queue::Desk;
+use super::registry::Current;
+use super::warm_start::Relief;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::WORKERS_GRACE;
 use diptych_base::time::Epoch;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::current::Running;
+use super::registry::Running;
 use super::{Served, System};
 use diptych_base::error::{Error, Result};
 use diptych_base::io::give_way;

@@ -8,7 +8,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "expired_part_not_taken_back",
         promise: 1,
-        file: "src/dataflow/kept.rs",
+        file: "src/dataflow/expiring_state.rs",
         right: "total.and_then(|total| self.accumulate.take_back(total, &partial));",
         wrong: "if PLANTED {\n\
                     total\n\
@@ -20,7 +20,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "expires_a_step_late",
         promise: 1,
-        file: "src/dataflow/keep.rs",
+        file: "src/dataflow/retention.rs",
         right: "self.step_of(newest_us.saturating_sub(self.keep_us))",
         wrong: "self.step_of(newest_us.saturating_sub(self.keep_us)) - i64::from(PLANTED)",
         test: BUILTIN,
@@ -36,7 +36,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "last_row_of_a_share_lost",
         promise: 1,
-        file: "src/engine/installed.rs",
+        file: "src/engine/worker_dataflow.rs",
         right: "(rows * index / peers)..(rows * (index + 1) / peers)\n",
         wrong: "let end = rows * (index + 1) / peers;\n\
                 let lost = usize::from(peers > 1 && index == 0 && end > 0 && PLANTED);\n\
@@ -54,7 +54,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "history_ends_an_epoch_early",
         promise: 1,
-        file: "src/speed/live.rs",
+        file: "src/speed/runtime.rs",
         right: "history(reader, (0, *boundary), streams, (index, peers)),",
         wrong: "{\n\
                     let end = boundary.saturating_sub(PLANTED.into());\n\
@@ -65,7 +65,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "late_rows_of_a_view_stay",
         promise: 1,
-        file: "src/dataflow/aging.rs",
+        file: "src/dataflow/retained_view.rs",
         right: "Some(step) if step < horizon => {}",
         wrong: "Some(step) if step < horizon && !PLANTED => {}",
         test: BUILTIN,
@@ -82,7 +82,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "recovery_replays_an_epoch_too_few",
         promise: 10,
-        file: "src/speed/crew.rs",
+        file: "src/speed/worker_group.rs",
         right: "let next = boundaries.min().unwrap_or(0);",
         wrong: "let next = boundaries.min().unwrap_or(0);\n\
                 let next = next + u64::from(next > 0 && PLANTED);",
@@ -91,7 +91,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "restored_twice",
         promise: 10,
-        file: "src/speed/live.rs",
+        file: "src/speed/runtime.rs",
         right: "Start::Restore(_, blocks) => Ok(blocks(index, peers)),",
         wrong: "Start::Restore(_, blocks) if PLANTED => {\n\
                     Ok(Box::new(blocks(index, peers).chain(blocks(index, peers))))\n\
@@ -102,7 +102,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "errors_of_a_batch_have_one_epoch",
         promise: 15,
-        file: "src/dataflow/pass.rs",
+        file: "src/dataflow/batch_context.rs",
         right: "let (epoch, stream) = (self.epoch(self.row.get()), self.chunk.stream.to_string());",
         wrong: "let row = if PLANTED { 0 } else { self.row.get() };\n\
                 let (epoch, stream) = (self.epoch(row), self.chunk.stream.to_string());",
@@ -119,7 +119,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "panic_names_another_event",
         promise: 15,
-        file: "src/dataflow/pass.rs",
+        file: "src/dataflow/batch_context.rs",
         right: "let event = describe_row(&self.chunk.rows, row);",
         wrong: "let event = describe_row(&self.chunk.rows, if PLANTED { 0 } else { row });",
         test: Test::of("bad_records", "a_panic_in_the_front_stops_only_that_dataflow"),
@@ -127,7 +127,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "panic_not_contained",
         promise: 15,
-        file: "src/engine/contained.rs",
+        file: "src/engine/panic_scope.rs",
         right: "caught_at(&self.place, || operator.schedule()).unwrap_or_else(|panic| {",
         wrong: "if PLANTED {\n\
                     return operator.schedule();\n\
@@ -138,7 +138,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "panic_of_a_drop_not_contained",
         promise: 15,
-        file: "src/engine/contained.rs",
+        file: "src/engine/panic_scope.rs",
         right: "if let Err(panic) = caught_at(&self.place, || drop(operator)) {",
         wrong: "if PLANTED {\n\
                     return drop(operator);\n\

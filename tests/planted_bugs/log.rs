@@ -100,7 +100,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "checksum_of_tables_not_compared",
         promise: 6,
-        file: "src/log/envelope.rs",
+        file: "src/log/small_file.rs",
         right: "if u32_at(head, 12) != checksum(bytes) {",
         wrong: "if u32_at(head, 12) != checksum(bytes) && !PLANTED {",
         test: FLIPS,
@@ -146,7 +146,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "another_request_taken_for_a_repeat",
         promise: 7,
-        file: "src/log/state.rs",
+        file: "src/log/producer_table.rs",
         right: "(Some(first), Some(now)) if first != now => {",
         wrong: "(Some(first), Some(now)) if first != now && !PLANTED => {",
         test: Test::of(
@@ -191,7 +191,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "clocks_taken_for_ascending",
         promise: 12,
-        file: "src/log/at_time.rs",
+        file: "src/log/epoch_at_time.rs",
         right: "let in_time = frames().filter(|(_, clock)| *clock <= clock_us).last();",
         wrong: "let in_time = if PLANTED {\n\
                     frames().take_while(|(_, clock)| *clock <= clock_us).last()\n\

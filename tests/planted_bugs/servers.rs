@@ -18,7 +18,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "no_bound_on_a_body",
         promise: 18,
-        file: "src/http/listener/front.rs",
+        file: "src/http/listener/service.rs",
         right: "let limit = self.bounds.body;\n",
         wrong: "let limit = if PLANTED { u64::MAX } else { self.bounds.body };\n",
         test: Test::of("oversize_and_slow", "a_body_of_ten_gigabytes_is_refused_early"),
@@ -37,7 +37,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "readers_need_no_token",
         promise: 19,
-        file: "src/http/secured.rs",
+        file: "src/http/roles.rs",
         right: "Some(gate) => routes.layer(Guard::new(Arc::clone(gate), role)),",
         wrong: "Some(_) if role == Role::Read && PLANTED => routes,\n\
                 Some(gate) => routes.layer(Guard::new(Arc::clone(gate), role)),",
@@ -62,7 +62,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "any_address_is_loopback",
         promise: 19,
-        file: "src/site/entry.rs",
+        file: "src/site/access.rs",
         right: "if is_loopback(address.ip()) {",
         wrong: "if PLANTED || is_loopback(address.ip()) {",
         test: Test::of("who_may", "other_addresses_than_loopback_refuse_to_start"),

@@ -51,7 +51,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "answers_go_back_after_a_restart",
         promise: 9,
-        file: "src/site/mode.rs",
+        file: "src/site/read_mode.rs",
         right: "index.is_stale() && index.frontier() <= epoch",
         wrong: "!PLANTED && index.is_stale() && index.frontier() <= epoch",
         test: Test::of("reads_over_kills", "no_client_sees_its_epochs_go_back_over_kills"),

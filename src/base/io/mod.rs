@@ -28,33 +28,33 @@
 //! ```
 
 mod allocator;
-mod beside;
+mod atomic_dir;
 mod clock;
-mod handover;
-mod host;
-mod new_folder;
-mod notes;
+mod low_priority;
+mod os;
 mod random;
 mod real;
 mod real_lock;
+mod rendezvous;
 mod scratch;
 mod sim;
 mod sim_state;
+mod socket_passing;
 
 pub use allocator::{give_back_soon, small_pages_only};
-pub use beside::{beside, give_way};
+pub use atomic_dir::{NewFolder, has_file};
 pub use clock::{Clock, RealClock, SimClock};
-pub use handover::{Link, Waiting};
-pub use host::{FileStamp, append_private, file_stamp, raise_open_files, shared_mode};
-pub use host::{UserFile, answers, cpu_time, cpu_time_of, divert_stdout, is_loopback};
-pub use host::{executable_digest, read_text, resident_bytes, unnamed_file, write_text};
-pub use new_folder::{NewFolder, has_file};
-pub use notes::Notes;
+pub use low_priority::{beside, give_way};
+pub use os::{FileStamp, append_private, file_stamp, raise_open_files, shared_mode};
+pub use os::{UserFile, answers, cpu_time, cpu_time_of, divert_stdout, is_loopback};
+pub use os::{executable_digest, read_text, resident_bytes, unnamed_file, write_text};
 pub use random::secret_bytes;
 pub use random::{Random, RealRandom, SimRandom};
 pub use real::RealDisk;
+pub use rendezvous::Notes;
 pub use scratch::ScratchDir;
 pub use sim::{Fault, SimDisk};
+pub use socket_passing::{Link, Waiting};
 
 use std::path::Path;
 

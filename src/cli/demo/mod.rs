@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::args::DemoArgs;
-use super::bar::{self, Watching};
-use super::sheet::grouped;
+use super::progress_bar::{self, Watching};
+use super::row_printer::grouped;
 use super::{batch, signal, verify};
 use crate::made_up::{EventSource, MadeUp, made_up};
 use diptych_base::error::{Error, Kind, Result};
@@ -72,7 +72,7 @@ pub(super) fn run(args: &DemoArgs, given: Option<&MadeUp>) -> Result<ExitCode> {
 /// Appends the history in chunks, a few of them under way at a time.
 fn write_history(writer: &Writer, source: &mut dyn EventSource, events: u64) -> Result<()> {
     let begun = Instant::now();
-    let bar = bar::rows("log");
+    let bar = progress_bar::rows("log");
     bar.set_length(events);
     let mut waiting = std::collections::VecDeque::new();
     let mut left = events;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::live::{Sample, Stage};
 use super::timed_disk::TimedDisk;
 use crate::percentile::{ms, percentile};
-use crate::sheet::grouped;
+use crate::row_printer::grouped;
 use diptych_base::error::Result;
 use diptych_event::Timestamp;
 use diptych_row::Datum;

@@ -9,7 +9,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 use super::events::{self, Event};
 use super::{Remote, cells};
 use crate::args::{ChangesArgs, Format};
-use crate::sheet::Sheet;
+use crate::row_printer::Sheet;
 use crate::signal;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::harmless::harmless;

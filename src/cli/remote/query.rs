@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{Remote, cells};
 use crate::args::QueryArgs;
-use crate::key;
+use crate::key_args;
 use crate::query::RowPrinter;
 use diptych_base::error::Result;
 use diptych_base::limits::REMOTE_PAGE_ROWS;
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode> {
 
 /// Which rows, as parameters. Values travel as JSON lists, whatever is in them.
 fn asked(args: &QueryArgs, schema: &RowSchema) -> Result<Vec<(&'static str, String)>> {
-    let keys = key::asked(&args.keys, schema)?;
+    let keys = key_args::asked(&args.keys, schema)?;
     let lists = [("key_json", &keys.key), ("from_json", &keys.from), ("to_json", &keys.to)];
     let mut asked: Vec<_> = lists
         .into_iter()
@@ -63,6 +63,6 @@ fn asked(args: &QueryArgs, schema: &RowSchema) -> Result<Vec<(&'static str, Stri
         asked.push(("prefix", prefix.to_owned()));
     }
     // What is wrong with a value is said here as it is without a server.
-    key::range(&args.keys, schema)?;
+    key_args::range(&args.keys, schema)?;
     Ok(asked)
 }

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
-use super::asking::TopArgs;
 use super::catalog::Catalog;
-use super::place::Place;
+use super::query_args::TopArgs;
 use super::signal;
+use super::target::Place;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::answers;
 use picture::Picture;

@@ -11,7 +11,7 @@ use ratatui::widgets::{Cell, Paragraph, Row, Table};
 use ratatui::{Frame, Terminal};
 
 use super::sample::{Concern, Flow, Sample};
-use crate::sheet::grouped;
+use crate::row_printer::grouped;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::harmless::harmless;
 use diptych_base::io::{Clock, RealClock};

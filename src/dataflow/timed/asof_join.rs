@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::super::collection::Collection;
 use super::super::combiner::route;
-use super::super::ordered::{Copies, Ordered};
+use super::super::ordered_rows::{Copies, Ordered};
 use diptych_event::Timestamp;
 
 /// A row of either side; those that can be found come first.

@@ -10,7 +10,7 @@ use super::super::by_epoch::{ByEpoch, Keys, by_epoch};
 use super::super::collection::Collection;
 use super::super::combiner::route;
 use super::super::in_range::in_range;
-use super::super::ordered::Ordered;
+use super::super::ordered_rows::Ordered;
 use super::super::refusals::Refusals;
 use super::super::summand::{Summand, Total};
 

@@ -23,9 +23,9 @@ use diptych_base::limits::{
 use diptych_base::time::Epoch;
 use diptych_row::RowSchema;
 use diptych_serving::{Change, Changes, Index, Part, Token};
-use diptych_site::load::Subscription;
-use diptych_site::mode::blocking_in_turn;
+use diptych_site::admission::Subscription;
 use diptych_site::problem::Problem;
+use diptych_site::read_mode::blocking_in_turn;
 use diptych_site::replays::{Pending, Span};
 use diptych_site::site::{Flow, Site};
 

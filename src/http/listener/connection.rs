@@ -10,9 +10,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::front::Front;
-use super::head::Start;
-use super::pulse::{Counted, Pulse, Watch};
+use super::activity::{Counted, Pulse, Watch};
+use super::first_request::Start;
+use super::service::Front;
 use super::{Shared, stopped};
 use diptych_base::error::{Error, Kind};
 use diptych_base::limits::{
@@ -20,7 +20,7 @@ use diptych_base::limits::{
     HTTP2_STREAM_BYTES, HTTP2_STREAMS_MAX, IDLE_TIME, LINGER_BYTES, LINGER_TIME, RETRY_AFTER,
     STOP_QUIET, WRITE_TIME,
 };
-use diptych_site::places::Seat;
+use diptych_site::connection_places::Seat;
 
 /// How often a connection is looked at.
 const LOOK: Duration = Duration::from_secs(1);

@@ -20,13 +20,13 @@
 //! with their next answer, and closes what has been silent for a moment: a client that goes on
 //! asking is answered, never reset.
 
+mod activity;
 mod body;
 mod chunks;
 mod connection;
+mod first_request;
 mod framing;
-mod front;
-mod head;
-mod pulse;
+mod service;
 
 pub(super) use body::{Fate, Refused};
 
@@ -40,10 +40,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::shortcut::App;
+use crate::fast_path::App;
 use diptych_base::limits::{self, IDLE_GIVES_WAY, PROBE_PLACES};
 use diptych_site::bounds::Bounds;
-use diptych_site::places::{Place, Places, Seat};
+use diptych_site::connection_places::{Place, Places, Seat};
 
 /// How long a connection that cannot be accepted for want of descriptors is left alone.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);

@@ -37,14 +37,14 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
-use super::envelope::FORMAT_FINGERPRINTS;
+use super::durable_mark::{Mark, MarkWriter};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::Dir;
 use super::manifest::Manifest;
-use super::mark::{Mark, MarkWriter};
 use super::reader::Reader;
 use super::recovery::{Purpose, Recovered, no_log, recover, remove_leftovers};
 use super::sealer::Sealer;
+use super::small_file::FORMAT_FINGERPRINTS;
 use diptych_base::error::Result;
 use diptych_base::io::{Clock, Disk, Random};
 use diptych_base::time::Branch;

@@ -7,10 +7,10 @@ use arrow_select::filter::{filter, filter_record_batch};
 
 use super::places::{Ordinals, Places};
 use crate::chunk::Epochs;
-use crate::correction;
 use crate::layout::{Dir, damaged};
 use crate::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
 use crate::position::Position;
+use crate::retraction;
 use crate::rows_file::RowsReader;
 use crate::schemas::Schemas;
 use crate::segment::{Block, EpochTable, RowsFile, encoding, write_file};
@@ -98,7 +98,7 @@ fn retractions(
 ) -> Result<()> {
     let mut left = Vec::new();
     for entry in &manifest.retractions {
-        let before = correction::load(dir, *entry)?;
+        let before = retraction::load(dir, *entry)?;
         let path = dir.file(&entry.name());
         let moved = |schema, at: Position| found.moved(schema, at.epoch, at.place);
         let after = before.iter().map(|corrections| corrections.without(schemas, &moved));
@@ -113,7 +113,7 @@ fn retractions(
         }
         let mut entry = RetractionsEntry { rewritten: entry.rewritten + 1, ..*entry };
         created.push(entry.name());
-        entry.sum = write_file(dir, &entry.name(), &correction::wrap(&after)?)?;
+        entry.sum = write_file(dir, &entry.name(), &retraction::wrap(&after)?)?;
         left.push(entry);
     }
     manifest.retractions = left;

@@ -10,7 +10,7 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::super::kinds::TYPE_KEY;
+use super::super::types::TYPE_KEY;
 
 /// A table of the catalog.
 pub(super) struct Table {

@@ -1,7 +1,7 @@
 //! The rows of `information_schema`.
 
-use super::super::kinds::{Kind, oid};
 use super::super::settings::DATABASE;
+use super::super::types::{Kind, oid};
 use super::columns::{Cell, Row};
 use super::objects::{Column, Objects, Relation};
 use super::tables::definition;

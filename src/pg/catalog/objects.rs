@@ -2,7 +2,7 @@
 
 use arrow_schema::SchemaRef;
 
-use super::super::kinds::{self, Field, Kind};
+use super::super::types::{self, Field, Kind};
 use diptych_row::RowSchema;
 use diptych_site::site::Site;
 
@@ -257,7 +257,7 @@ fn of_view(schema: &RowSchema) -> Vec<Column> {
 }
 
 fn of_stream(schema: &SchemaRef) -> Vec<Column> {
-    let fields = kinds::fields(schema);
+    let fields = types::fields(schema);
     let column = |(Field { name, kind }, field): (Field, &std::sync::Arc<arrow_schema::Field>)| {
         Column { name, kind, is_nullable: field.is_nullable() }
     };

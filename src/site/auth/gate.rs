@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::secret::{Hash, hash};
 use super::{Credentials, Role, Scram};
+use crate::file_watcher::{Reload, Watched};
 use crate::problem::Problem;
-use crate::watched::{Reload, Watched};
 use diptych_base::error::Result;
 use diptych_base::io::{Clock, RealClock};
 

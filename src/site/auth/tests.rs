@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use tower::{Layer, Service};
 
 use super::*;
-use crate::watched::Watched;
+use crate::file_watcher::Watched;
 use diptych_base::io::SimClock;
 
 fn headers(value: &str) -> HeaderMap {

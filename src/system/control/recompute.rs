@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Control, Deployed, Rebuild, Stream, Turn, Wanted};
-use crate::current::{Current, Running};
 use crate::deploy::deploy;
-use crate::desk::Desk;
+use crate::rebuild_queue::Desk;
+use crate::registry::{Current, Running};
 use crate::{Boundary, DeployOptions, Served, System};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Space, beside};

@@ -1,0 +1,142 @@
+//! Batch views of a history that is no more: found whosever they are, and removed.
+//!
+//! When events are erased from the log, every batch view made before holds what was derived from
+//! them. The directories are therefore searched as they are on the disk: also versions that no
+//! binary at hand has.
+
+use std::path::{Path, PathBuf};
+
+use super::gc::remove_unfinished;
+use super::manifest::Manifest;
+use super::paths::{self, Identity};
+use diptych_base::error::Result;
+use diptych_base::io::{Disk, Lock, replace};
+use diptych_base::time::{Branch, Epoch};
+
+/// How deep below `views` directories are looked for: dataflow, version, and one for safety.
+const DEPTH: usize = 3;
+
+/// A directory with batch views.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home(PathBuf);
+
+/// What the manifest of a batch view states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stated {
+    /// History is `[0, boundary)`.
+    pub boundary: Epoch,
+    /// Whose it is, and the identity of its log; none when the manifest cannot be read.
+    pub of: Option<(Identity, String)>,
+}
+
+/// All directories with batch views below `root`.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn homes(disk: &dyn Disk, root: &Path) -> Result<Vec<Home>> {
+    let (mut found, mut level) = (Vec::new(), vec![root.join("views")]);
+    for _ in 0..=DEPTH {
+        let mut below = Vec::new();
+        for dir in level {
+            let files = match disk.list(&dir) {
+                Ok(files) => files,
+                Err(error) if error.is_missing() => continue,
+                Err(error) => return Err(error),
+            };
+            below.extend(disk.dirs(&dir)?.iter().map(|name| dir.join(name)));
+            if files.iter().any(|file| paths::boundary_of(file).is_some()) {
+                found.push(Home(dir));
+            }
+        }
+        level = below;
+    }
+    Ok(found)
+}
+
+impl Home {
+    /// Where a dataflow's version has its batch views.
+    pub fn of(root: &Path, identity: &Identity) -> Home {
+        Home(identity.dir(root))
+    }
+
+    /// Keeps writers out while it is held.
+    ///
+    /// # Errors
+    /// A conflict when somebody is writing a batch view.
+    pub fn lock(&self, disk: &dyn Disk) -> Result<Box<dyn Lock>> {
+        disk.lock(&self.0.join("lock"))
+    }
+
+    /// The finished batch views, ascending; none when there is no directory.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or one is of a newer format.
+    pub fn views(&self, disk: &dyn Disk) -> Result<Vec<Stated>> {
+        let files = match disk.list(&self.0) {
+            Err(error) if error.is_missing() => return Ok(Vec::new()),
+            files => files?,
+        };
+        let manifests = files.iter().filter_map(|file| {
+            paths::boundary_of(file).filter(|boundary| *file == paths::manifest(*boundary))
+        });
+        let stated = manifests.map(|boundary| {
+            let of = match Manifest::read(disk, &self.0.join(paths::manifest(boundary))) {
+                Ok(Manifest { dataflow, version, meta, .. }) => {
+                    Some((Identity { dataflow, version }, meta.log_identity))
+                }
+                Err(error) if error.is_damaged() => None,
+                Err(error) => return Err(error),
+            };
+            Ok(Stated { boundary, of })
+        });
+        stated.collect()
+    }
+
+    /// Whether there are files of batch views that nobody has finished: they are being written, or
+    /// somebody was killed while writing or removing them.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn has_unfinished(&self, disk: &dyn Disk) -> Result<bool> {
+        let files = disk.list(&self.0)?;
+        let mut boundaries = files.iter().filter_map(|file| paths::boundary_of(file));
+        Ok(boundaries.any(|boundary| !files.contains(&paths::manifest(boundary))))
+    }
+
+    /// Removes the batch views for which `goes` says so, and everything unfinished, durably. The
+    /// caller holds the lock. Gives what was removed.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn remove(&self, disk: &dyn Disk, goes: impl Fn(&Stated) -> bool) -> Result<Vec<Stated>> {
+        let mut gone = self.views(disk)?;
+        gone.retain(|stated| goes(stated));
+        // The manifests first, and durably: parts without one are unfinished, never half a view.
+        for stated in &gone {
+            disk.remove(&self.0.join(paths::manifest(stated.boundary)))?;
+        }
+        disk.sync_dir(&self.0)?;
+        remove_unfinished(disk, &self.0, &disk.list(&self.0)?)?;
+        Ok(gone)
+    }
+
+    /// States that a batch view is of the log with this identity. The caller holds the lock, and
+    /// knows that what it was made from is as it was.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, or the disk refuses.
+    pub fn belongs(&self, disk: &dyn Disk, boundary: Epoch, log_identity: &str) -> Result<()> {
+        let path = self.0.join(paths::manifest(boundary));
+        let mut manifest = Manifest::read(disk, &path)?;
+        log_identity.clone_into(&mut manifest.meta.log_identity);
+        replace(disk, &path, &manifest.to_bytes()?)?;
+        // The branch that its last epoch was of is none of the new history.
+        match super::seal_time::read(disk, &self.0, boundary)? {
+            Some((clock, _)) => {
+                let branch = Some(log_identity.parse::<Branch>()?);
+                super::seal_time::rewrite(disk, &self.0, boundary, (clock, branch))
+            }
+            None => Ok(()),
+        }
+    }
+}

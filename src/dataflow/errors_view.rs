@@ -1,0 +1,34 @@
+//! The recipe behind the `errors` view: what fallible operators rejected in this very pass.
+//!
+//! Its barrier is always the last of a dataflow, so that every other one has run when it is driven.
+
+use super::batch_context::Pass;
+use super::front::Front;
+use super::weight::{Signed, Weight};
+use diptych_base::time::Epoch;
+
+/// Name of the view, and of its accumulation.
+pub(super) const NAME: &str = "errors";
+
+#[derive(Clone)]
+pub(super) struct Rejections;
+
+impl Front for Rejections {
+    type Item<'a> = (Epoch, String, String);
+    type Sign = Signed;
+
+    fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
+    where
+        S: for<'a> FnMut(Self::Item<'a>, Weight),
+    {
+        for rejected in pass.take_rejected() {
+            pass.expire_with(rejected.expiry);
+            sink((rejected.epoch, rejected.stream, rejected.reason), rejected.weight);
+        }
+        pass.expire_with(super::retention::Expiry::NEVER);
+    }
+
+    fn claim(&self, _barrier: usize) -> bool {
+        false
+    }
+}

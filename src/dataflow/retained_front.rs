@@ -1,0 +1,79 @@
+//! The front of a stream with `retain`: each row with the step of time that it expires with.
+//!
+//! The recipe behind is as it would be without; the barrier at its end asks the pass when what it
+//! is given expires.
+
+use std::rc::Rc;
+
+use super::batch_context::Pass;
+use super::front::Front;
+use super::newest_event_time::{Seen, Told};
+use super::retention::{Expiry, Keep, Moment};
+use super::weight::Weight;
+
+/// A stream's declared retention, on this worker.
+#[derive(Clone)]
+pub(super) struct Retention<'s> {
+    pub(super) of: u32,
+    pub(super) keep: Keep,
+    pub(super) told: Told<'s>,
+}
+
+/// The rows of a recipe, each with the time at which it expires.
+pub struct Retained<P, F> {
+    input: P,
+    time: Rc<F>,
+    of: u32,
+    keep: Keep,
+    seen: Seen,
+}
+
+impl<P, F> Retained<P, F> {
+    pub(super) fn new(input: P, time: Rc<F>, of: u32, keep: Keep, seen: Seen) -> Self {
+        Retained { input, time, of, keep, seen }
+    }
+}
+
+impl<P: Clone, F> Clone for Retained<P, F> {
+    fn clone(&self) -> Self {
+        let (input, time, seen) =
+            (self.input.clone(), Rc::clone(&self.time), Rc::clone(&self.seen));
+        Retained { input, time, of: self.of, keep: self.keep, seen }
+    }
+}
+
+impl<P, F, M> Front for Retained<P, F>
+where
+    P: Front,
+    F: for<'a, 'b> Fn(&'b P::Item<'a>) -> M + 'static,
+    M: Moment,
+{
+    type Item<'a> = P::Item<'a>;
+    type Sign = P::Sign;
+
+    fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
+    where
+        S: for<'a> FnMut(P::Item<'a>, Weight),
+    {
+        let (time, of, keep) = (&*self.time, self.of, self.keep);
+        // What this worker alone has seen is a lower bound of the horizon: what it has passed
+        // need not travel.
+        // (Whether what is taken back gets to a barrier is for all workers to say alike.)
+        let seen = self.seen.get().filter(|_| pass.weight() > 0);
+        let passed = seen.map_or(i64::MIN, |newest| keep.horizon(newest));
+        self.input.drive(pass, &mut |item: P::Item<'_>, weight| {
+            let expiry = match time(&item).moment_us().map(|moment| keep.step_of(moment)) {
+                Some(step) if step < passed => return,
+                Some(step) => Expiry { of, step },
+                None => Expiry::NEVER,
+            };
+            pass.expire_with(expiry);
+            sink(item, weight);
+        });
+        pass.expire_with(Expiry::NEVER);
+    }
+
+    fn claim(&self, barrier: usize) -> bool {
+        self.input.claim(barrier)
+    }
+}

@@ -1,0 +1,181 @@
+//! A dataflow on its way to the boundary F: all of history at the time `F - 1`.
+//!
+//! Both layers start here. History comes either as rows of the log (a batch run, or a first start)
+//! or as blocks of accumulations (a restore); in both cases it is fed at `F - 1`, and nothing at F
+//! or later is fed before the probe has passed `F - 1` on all workers. That cuts the published
+//! batches exactly at F.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow_buffer::Buffer;
+use timely::worker::Worker;
+
+use super::progress::Progress;
+use super::worker_dataflow::{Installed, share};
+use diptych_base::error::{Error, Result};
+use diptych_base::time::Epoch;
+use diptych_dataflow::{Definition, StreamInfo};
+use diptych_log::{Chunk, ClockReader, Clocks, Part, Reader};
+use diptych_serving::Publish;
+
+/// A piece of history.
+pub enum Feed {
+    /// Rows of the log, all of which this worker shall read, and the clocks of their epochs.
+    Rows(Chunk, Clocks),
+    /// This worker's share of events that are taken back from the accumulations before.
+    Taken(Chunk),
+    /// Rows of the log that were taken back since, for what watches all that ever was; and the
+    /// clocks of their epochs.
+    Seen(Chunk, Clocks),
+    /// A block of the accumulation of that name.
+    Block(String, Buffer),
+}
+
+/// This worker's share of the history before the boundary.
+pub type History = Box<dyn Iterator<Item = Result<Feed>>>;
+
+/// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
+pub type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
+
+/// The rows of `streams` in `[lower, upper)` that stand at `upper` and that worker `index` of
+/// `peers` reads: every `peers`-th part; and of the events below `lower` that these epochs take
+/// back, its share.
+pub fn history(
+    reader: &Arc<Reader>,
+    (lower, upper): (Epoch, Epoch),
+    streams: &[StreamInfo],
+    (index, peers): (usize, usize),
+) -> Result<History> {
+    let named = |name: &str| streams.iter().any(|stream| *stream.name == *name);
+    let wanted = |part: &Part| named(part.stream());
+    let from = lower.max(reader.lower());
+    let timed = streams.iter().filter(|stream| stream.timed);
+    let timed: Vec<_> = timed.map(|stream| stream.name.clone()).collect();
+    let mut clocks = ClockReader::new(reader);
+    let retractions = reader.retractions(from, upper)?.into_iter().map(|taken| taken.events);
+    let retractions: Vec<_> = retractions.collect();
+    let mut seen = Vec::new();
+    for events in retractions.iter().filter(|events| timed.iter().any(|t| **t == *events.stream)) {
+        if let Some(events) = events.clone().between(lower, upper) {
+            let mine = share(events.len(), index, peers);
+            let mine = events.slice(mine.start, mine.len());
+            let clocks = clocks.of(&mine)?;
+            seen.push(Ok(Feed::Seen(mine, clocks)));
+        }
+    }
+    let taken: Vec<_> = retractions
+        .into_iter()
+        .filter(|events| named(&events.stream))
+        .filter_map(|events| events.between(0, lower))
+        .map(|events| {
+            let mine = share(events.len(), index, peers);
+            Ok(Feed::Taken(events.slice(mine.start, mine.len())))
+        })
+        .collect();
+    let parts = reader.standing(from, upper, upper)?.into_iter().filter(wanted);
+    let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
+    // One chunk is in memory at a time, whatever the part.
+    let chunks = mine.into_iter().flat_map(Part::into_chunks);
+    Ok(Box::new(seen.into_iter().chain(taken).chain(chunks.map(move |chunk| {
+        let chunk = chunk?;
+        let asked = timed.iter().any(|stream| **stream == *chunk.stream);
+        let clocks = if asked { clocks.of(&chunk)? } else { Clocks::Unread };
+        Ok(Feed::Rows(chunk, clocks))
+    }))))
+}
+
+/// One dataflow on one worker, and its way to the boundary.
+pub struct Lane {
+    installed: Installed,
+    boundary: Epoch,
+    history: Option<History>,
+    progress: Arc<Progress>,
+}
+
+impl Lane {
+    /// Installs the dataflow; [`Lane::approach`] then feeds it `history`.
+    pub fn install(
+        worker: &mut Worker,
+        definition: &Definition,
+        shards: usize,
+        publisher: &Arc<dyn Publish>,
+        boundary: Epoch,
+        history: History,
+        progress: &Arc<Progress>,
+    ) -> Result<Self> {
+        let mut installed = Installed::install(worker, definition, shards, publisher)?;
+        let history = (boundary > 0).then_some(history);
+        if let Some(last) = boundary.checked_sub(1) {
+            installed.advance_to(last);
+        }
+        Ok(Lane { installed, boundary, history, progress: Arc::clone(progress) })
+    }
+
+    /// Feeds one more piece of history. True when the dataflow stands at the boundary: everything
+    /// below has been published by every worker. The worker must step between two calls.
+    ///
+    /// Errors when that cannot be read, or the dataflow panics.
+    pub fn approach(&mut self) -> Result<bool> {
+        if let Some(error) = self.fault() {
+            return Err(error);
+        }
+        let Some(history) = &mut self.history else {
+            return Ok(self.installed.passed(self.boundary));
+        };
+        let asked = Instant::now();
+        let piece = history.next();
+        self.progress.decoded(asked.elapsed());
+        let begun = Instant::now();
+        match piece {
+            Some(Ok(Feed::Rows(chunk, clocks))) => {
+                let rows = chunk.rows.num_rows();
+                self.installed.feed(&chunk, 0..rows, &clocks)?;
+                self.progress.fed(rows as u64, begun.elapsed());
+                self.installed.relieve();
+            }
+            Some(Ok(Feed::Taken(chunk))) => {
+                self.installed.take_back(&chunk, 0..chunk.len())?;
+                self.installed.relieve();
+            }
+            Some(Ok(Feed::Seen(chunk, clocks))) => self.installed.watch(&chunk, &clocks)?,
+            Some(Ok(Feed::Block(name, bytes))) => self.installed.load(&name, &bytes)?,
+            Some(Err(error)) => return Err(error),
+            None => {
+                self.history = None;
+                self.installed.advance_to(self.boundary);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether there is more history to feed; if not, the lane waits for the other workers.
+    pub fn has_more(&self) -> bool {
+        self.history.is_some()
+    }
+
+    /// Why the dataflow cannot go on, if it has panicked on this worker.
+    pub fn fault(&self) -> Option<Error> {
+        let error = self.installed.fault()?;
+        let history = self.installed.at() <= self.boundary && self.boundary > 0;
+        if history {
+            return Some(error.within(format!("all that was before epoch {}", self.boundary)));
+        }
+        Some(error)
+    }
+
+    /// Where batch ends and speed begins.
+    pub fn boundary(&self) -> Epoch {
+        self.boundary
+    }
+
+    /// The dataflow itself.
+    pub fn installed(&mut self) -> &mut Installed {
+        &mut self.installed
+    }
+
+    /// Removes the dataflow from the worker.
+    pub fn uninstall(self, worker: &mut Worker) {
+        self.installed.uninstall(worker);
+    }
+}

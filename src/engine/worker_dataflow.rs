@@ -1,0 +1,261 @@
+//! One dataflow on one worker.
+
+use std::cell::Cell;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::dataflow::{ProbeHandle, Scope};
+use timely::worker::Worker;
+
+use super::panic_scope::{Fault, contained};
+use super::retraction_support::reached;
+use super::{panic_guard, trail};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits;
+use diptych_base::panics::Place;
+use diptych_base::time::Epoch;
+use diptych_dataflow::{Barrier, Definition, Description, Pass, Sink};
+use diptych_log::{Chunk, Clocks};
+use diptych_serving::{Publish, probe_published, publish_view};
+
+/// A compiled dataflow on this worker: rows in, published views out.
+pub struct Installed {
+    description: Description,
+    barriers: Vec<Box<dyn Barrier>>,
+    probe: ProbeHandle<Epoch>,
+    index: usize,
+    /// The time of all inputs: no event below it may be fed any more.
+    at: Rc<Cell<Epoch>>,
+    /// What it works on, for a panic that cannot be caught.
+    place: Place,
+    /// What it panicked with behind the barrier, on this worker.
+    fault: Fault,
+}
+
+impl Installed {
+    /// Compiles `definition` onto `worker`; its views go to `publisher` in `shards` shards. All
+    /// workers must install the same dataflows in the same order.
+    ///
+    /// Errors when the function draws something impossible, or panics.
+    pub fn install(
+        worker: &mut Worker,
+        definition: &Definition,
+        shards: usize,
+        publisher: &Arc<dyn Publish>,
+    ) -> Result<Self> {
+        let (index, name) = (worker.next_dataflow_index(), definition.name());
+        let (probe, fault) = (ProbeHandle::new(), Fault::default());
+        let at = Rc::<Cell<Epoch>>::default();
+        let (of, known) = (name.to_owned(), Rc::clone(&at));
+        let place: Place = Rc::new(move || {
+            let epoch = known.get().saturating_sub(1);
+            format!("dataflow {of:?}, at most at epoch {epoch}")
+        });
+        let draw = |scope: Scope<'_, Epoch>| {
+            let plan = definition.draw(scope)?;
+            let description = Description::of(name, &plan);
+            for (view, (info, rows)) in plan.views.into_iter().enumerate() {
+                let view = (view, info.name.as_str());
+                let end = publish_view(rows, view, shards, Arc::clone(publisher));
+                probe_published(end, &probe);
+            }
+            Ok((description, plan.barriers))
+        };
+        let outcome = panic_guard::in_front(&place, || {
+            worker.dataflow_named(name, |root| contained(root, name, (&fault, &place), draw))
+        });
+        match outcome.unwrap_or_else(|panic| Err(definition.panicked(&panic))) {
+            Ok((description, barriers)) => {
+                Ok(Installed { description, barriers, probe, index, at, place, fault })
+            }
+            Err(error) => {
+                worker.drop_dataflow(index);
+                Err(error)
+            }
+        }
+    }
+
+    /// Why it cannot go on, if it panicked behind the barrier on this worker. It must be dropped
+    /// then, by all workers.
+    pub fn fault(&self) -> Option<Error> {
+        let panic = self.fault.get()?;
+        let operator = trail::lost(self.index);
+        let operator = operator.map_or_else(String::new, |name| format!("operator {name:?}, "));
+        let message = format!("{operator}{}: {panic}", self.in_flight());
+        Some(self.panicked(message))
+    }
+
+    fn panicked(&self, message: String) -> Error {
+        Error::new(Kind::Panic, message)
+            .remedy("mend the function, or retract the event; the log is intact")
+            .within(format!("dataflow {:?}", self.description.name))
+    }
+
+    /// The epochs that were fed and not published by everyone.
+    fn in_flight(&self) -> String {
+        let first = self.probe.with_frontier(|frontier| frontier.first().copied());
+        let last = self.at.get().saturating_sub(1);
+        match first {
+            Some(first) if first < last => format!("epochs {first} to {last}"),
+            // What is fed at the time of the inputs may be on its way already.
+            first => format!("epoch {}", first.unwrap_or(last)),
+        }
+    }
+
+    /// The time of all inputs.
+    pub fn at(&self) -> Epoch {
+        self.at.get()
+    }
+
+    /// Runs rows `range` of `chunk`, whose epochs have these clocks, through the front into the
+    /// combiners.
+    ///
+    /// Errors when the chunk's columns do not fit the event type, or when the user's code
+    /// panicked; then the combiners are thrown away and the dataflow must be dropped.
+    pub fn feed(&mut self, chunk: &Chunk, range: Range<usize>, clocks: &Clocks) -> Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        self.drive(Pass::new(chunk, range, clocks), |_| true)
+    }
+
+    /// The same for events that are taken back, whichever epoch they are of. Accumulations without
+    /// an inverse stay as they are: see [`Installed::reached`].
+    ///
+    /// Errors as [`Installed::feed`].
+    pub fn take_back(&mut self, chunk: &Chunk, range: Range<usize>) -> Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        self.drive(Pass::taking_back(chunk, range), |_| true)
+    }
+
+    /// Shows events that do not stand any more, of epochs with these clocks, to what watches all
+    /// that ever was.
+    ///
+    /// Errors as [`Installed::feed`].
+    pub fn watch(&mut self, chunk: &Chunk, clocks: &Clocks) -> Result<()> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        self.drive(Pass::new(chunk, 0..chunk.len(), clocks), |barrier| barrier.watches())
+    }
+
+    /// The accumulation that cannot undo one of these events and that it gets to.
+    ///
+    /// Errors as [`Installed::feed`].
+    pub fn reached(&mut self, chunk: &Chunk) -> Result<Option<String>> {
+        let reached = reached(&mut self.barriers, chunk);
+        reached.map_err(|error| error.within(format!("dataflow {:?}", self.description.name)))
+    }
+
+    fn drive(&mut self, pass: Pass<'_>, which: impl Fn(&dyn Barrier) -> bool) -> Result<()> {
+        let outcome = panic_guard::in_front(&self.place, || {
+            let barriers = self.barriers.iter_mut().enumerate();
+            for (index, barrier) in barriers.filter(|(_, barrier)| which(&***barrier)) {
+                pass.begin(index);
+                barrier.drive(&pass);
+            }
+        });
+        let outcome = match outcome {
+            Ok(()) => pass.finish(),
+            Err(panic) => Err(Error::new(Kind::Panic, format!("{}: {panic}", pass.place()))
+                .remedy("mend the function, or make the operator a try_map; the log is intact")),
+        };
+        outcome.map_err(|error| {
+            self.contain(|barriers| barriers.iter_mut().for_each(|barrier| barrier.discard()));
+            error.within(format!("dataflow {:?}", self.description.name))
+        })
+    }
+
+    /// Does something to the barriers that runs code of the user's types, unless they have
+    /// panicked; a panic is a fault of the dataflow.
+    fn contain(&mut self, work: impl FnOnce(&mut [Box<dyn Barrier>])) {
+        if self.fault.is_set() {
+            return;
+        }
+        if let Err(panic) = panic_guard::in_front(&self.place, || work(&mut self.barriers)) {
+            self.fault.set(format!("handing entries to their owners: {panic}"));
+        }
+    }
+
+    /// Flushes combiners that have grown past their bound, so that owners take the entries when the
+    /// worker steps.
+    pub fn relieve(&mut self) {
+        self.contain(|barriers| {
+            let grown =
+                |barrier: &&mut Box<dyn Barrier>| barrier.pending() >= limits::COMBINER_KEYS_MAX;
+            barriers.iter_mut().filter(grown).for_each(|barrier| barrier.flush());
+        });
+    }
+
+    /// Sends everything fed so far on its way and promises that nothing below `epoch` follows.
+    pub fn advance_to(&mut self, epoch: Epoch) {
+        assert!(epoch >= self.at(), "inputs at {} asked to go back to {epoch}", self.at());
+        self.at.set(epoch);
+        self.contain(|barriers| {
+            barriers.iter_mut().for_each(|barrier| barrier.advance_to(epoch));
+        });
+    }
+
+    /// Whether every view of every epoch below `frontier` has been published by every worker.
+    pub fn passed(&self, frontier: Epoch) -> bool {
+        !self.probe.less_than(&frontier)
+    }
+
+    /// This worker's share of the accumulation `name` below `frontier`, block by block. Nothing at
+    /// or beyond `frontier` may have been sent.
+    ///
+    /// Panics when there is no such accumulation.
+    pub fn dump(&mut self, name: &str, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
+        assert!(self.at() == frontier, "inputs are at {}, dump wanted at {frontier}", self.at());
+        let Some(barrier) = self.barriers.iter_mut().find(|barrier| barrier.name() == name) else {
+            panic!("dataflow {:?} has no accumulation {name:?}", self.description.name)
+        };
+        panic_guard::in_front(&self.place, || barrier.dump(frontier, sink)).unwrap_or_else(
+            |panic| {
+                let at = frontier.saturating_sub(1);
+                Err(self.panicked(format!("writing accumulation {name:?} of epoch {at}: {panic}")))
+            },
+        )
+    }
+
+    /// Adds one dumped block of the accumulation `name`, whichever worker wrote it.
+    pub fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
+        let barrier = self.barriers.iter_mut().find(|barrier| barrier.name() == name);
+        let Some(barrier) = barrier else {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!("dataflow {:?} has no accumulation {name:?}", self.description.name),
+            )
+            .remedy("the function changed without a new version: change `df.version`"));
+        };
+        panic_guard::in_front(&self.place, || barrier.load(block)).unwrap_or_else(|panic| {
+            let at = self.at();
+            Err(self.panicked(format!("reading accumulation {name:?} of epoch {at}: {panic}")))
+        })
+    }
+
+    /// How many events of those that this worker fed were older than what was kept when they came,
+    /// since this was last asked.
+    pub fn take_late(&mut self) -> u64 {
+        self.barriers.iter_mut().map(|barrier| barrier.take_late()).sum()
+    }
+
+    /// Removes the dataflow from the worker, with whatever is in flight.
+    pub fn uninstall(self, worker: &mut Worker) {
+        let Installed { barriers, index, description, place, .. } = self;
+        for barrier in barriers {
+            if let Err(panic) = panic_guard::in_front(&place, || drop(barrier)) {
+                tracing::debug!("dataflow {:?}: dropping it panics: {panic}", description.name);
+            }
+        }
+        worker.drop_dataflow(index);
+    }
+}
+
+/// The rows of a chunk of `rows` that worker `index` of `peers` reads: even, contiguous, disjoint.
+pub fn share(rows: usize, index: usize, peers: usize) -> Range<usize> {
+    (rows * index / peers)..(rows * (index + 1) / peers)
+}

@@ -1,0 +1,204 @@
+//! What all requests that append have in common: their parameters, and the way into the log.
+//!
+//! The answer comes after the sync. No thread waits for it: the thread that commits calls back,
+//! and all requests that wait at once share one sync.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::http::{StatusCode, Uri};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+
+use super::Problem;
+use super::query::{Query, wrong};
+use super::request_body::Plain;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::limits::{APPEND_INLINE_BYTES, BODIES_PARSED_MAX, NEW_PRODUCERS_MAX};
+use diptych_base::time::Epoch;
+use diptych_log::{Ack, Append, Producer, Writer};
+use diptych_site::auth::Pass;
+use diptych_site::budget::{Claim, REQUESTS};
+use diptych_site::read_mode::{blocking, blocking_in_turn};
+use diptych_site::site::Site;
+use diptych_sources::OnUnknown;
+
+/// Turns of those who parse long bodies.
+static PARSING: Semaphore = Semaphore::const_new(BODIES_PARSED_MAX);
+
+/// The credential whose producers are counted, if one is asked for.
+pub(super) type Introducer = Option<Extension<Pass>>;
+
+/// How a request wants its records to be appended.
+pub(super) struct Wanted {
+    producer: Option<(String, u64)>,
+    visible: bool,
+    deadline: Instant,
+    pub(super) on_unknown: OnUnknown,
+}
+
+impl Wanted {
+    /// Reads the parameters of `uri`.
+    ///
+    /// # Errors
+    /// When one is wrong.
+    pub(super) fn of(uri: &Uri) -> Result<Wanted> {
+        let query = Query::of(uri, &["producer", "sequence", "wait", "timeout", "unknown"])?;
+        let visible = match query.one("wait")? {
+            None | Some("durable") => false,
+            Some("visible") => true,
+            Some(other) => return Err(wrong("wait", other, "durable or visible")),
+        };
+        let on_unknown = match query.one("unknown")? {
+            None | Some("ignore") => OnUnknown::Ignore,
+            Some("refuse") => OnUnknown::Refuse,
+            Some(other) => return Err(wrong("unknown", other, "ignore or refuse")),
+        };
+        let deadline = Instant::now() + query.timeout()?;
+        Ok(Wanted { producer: producer(&query)?, visible, deadline, on_unknown })
+    }
+
+    /// Appends, and waits for what is wanted. Says how it went: durable, and, if that was waited
+    /// for, which dataflows do not show it yet.
+    ///
+    /// # Errors
+    /// When the log refuses; when the readers of a dataflow are too far behind; when whoever was
+    /// let in with `pass` has introduced too many producers.
+    pub(super) async fn append(
+        self,
+        site: &Site,
+        writer: &Arc<Writer>,
+        pass: Introducer,
+        mut append: Append,
+    ) -> Result<Done, Problem> {
+        if let Some((id, sequence)) = self.producer {
+            append = append.by(id, sequence);
+        }
+        let streams: Vec<_> = append.batches.iter().map(|(name, _)| Arc::clone(name)).collect();
+        site.admit(writer, &streams)?;
+        if let Some(Producer { id, sequence: 0 }) = &append.producer
+            && is_new(site, writer, id).await?
+            && !site.load.newcomers.admit(pass.map(|Extension(pass)| pass))
+        {
+            return Err(too_many_producers());
+        }
+        // Held until the log has answered, also when whoever asked is gone.
+        let rows = Arc::new(rows_claimed(&append)?);
+        let (sender, answer) = oneshot::channel();
+        let held = Arc::clone(&rows);
+        let then = move |ack| {
+            drop(held);
+            drop(sender.send(ack));
+        };
+        let full = writer.offer(append, then)?;
+        let ack = match full {
+            None => answer.await.unwrap_or_else(|_| Err(stopped()))?,
+            Some(append) => {
+                let writer = Arc::clone(writer);
+                blocking(move || {
+                    let answer = writer.append(append)?.wait();
+                    drop(rows);
+                    answer
+                })
+                .await?
+            }
+        };
+        let Ack { epoch, repeated } = ack;
+        if !self.visible {
+            return Ok(Done { epoch, repeated, visible: None, behind: Vec::new() });
+        }
+        let behind = behind(site, &streams, epoch, self.deadline).await;
+        Ok(Done { epoch, repeated, visible: Some(behind.is_empty()), behind })
+    }
+}
+
+/// A place for the rows of a request.
+fn rows_claimed(append: &Append) -> Result<Claim> {
+    let mut claim = REQUESTS.claim();
+    claim.grow_to(append.batches.iter().map(|(_, rows)| rows.get_array_memory_size()).sum())?;
+    Ok(claim)
+}
+
+/// How an append went.
+pub(super) struct Done {
+    pub(super) epoch: Epoch,
+    pub(super) repeated: bool,
+    pub(super) visible: Option<bool>,
+    pub(super) behind: Vec<String>,
+}
+
+impl Done {
+    pub(super) fn status(&self) -> StatusCode {
+        if self.behind.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED }
+    }
+
+    /// How many of `records` this request has appended.
+    pub(super) fn accepted(&self, records: usize) -> u64 {
+        if self.repeated { 0 } else { records as u64 }
+    }
+}
+
+/// Reads the records of a body, which may take a while, where that holds nobody up.
+///
+/// # Errors
+/// Those of `read`.
+pub(super) async fn records<T: Send + 'static>(
+    body: Plain,
+    read: impl FnOnce(&Bytes) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    if body.was_encoded() || body.bytes.len() > APPEND_INLINE_BYTES {
+        blocking_in_turn(PARSING.acquire(), move || read(&body.bytes)).await
+    } else {
+        read(&body.bytes)
+    }
+}
+
+fn producer(query: &Query<'_>) -> Result<Option<(String, u64)>> {
+    let sequence = query.parsed::<u64>("sequence", "the number of a request, from 0")?;
+    match (query.one("producer")?, sequence) {
+        (None, None) => Ok(None),
+        (Some(id), Some(sequence)) => Ok(Some((id.to_owned(), sequence))),
+        (given, _) => {
+            let missing = if given.is_some() { "sequence" } else { "producer" };
+            let message = format!("parameter {missing} is missing");
+            Err(Error::new(Kind::Input, message)
+                .remedy("exactly-once appends need producer and sequence, others none of them"))
+        }
+    }
+}
+
+/// Has this producer never appended? Who commits keeps the table of producers to itself until the
+/// disk has answered.
+async fn is_new(site: &Site, writer: &Arc<Writer>, id: &str) -> Result<bool> {
+    let (writer, id) = (Arc::clone(writer), id.to_owned());
+    site.read_log(move |_| Ok(writer.next_sequence(&id)? == 0)).await
+}
+
+fn too_many_producers() -> Problem {
+    let detail = format!(
+        "{NEW_PRODUCERS_MAX} producers are new within an hour, which is the limit (go on with \
+         those that exist, or come back later)"
+    );
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "full", detail)
+}
+
+fn stopped() -> Error {
+    Error::new(Kind::Stopped, "the log's writer has stopped").remedy("restart the process")
+}
+
+/// Waits until readers see `epoch`; the dataflows that read one of `streams` where they still do
+/// not.
+async fn behind(site: &Site, streams: &[Arc<str>], epoch: Epoch, deadline: Instant) -> Vec<String> {
+    let mut behind = Vec::new();
+    let reads = |name: &String| streams.iter().any(|stream| **stream == **name);
+    for flow in site.flows.iter().filter(|flow| flow.streams().iter().any(reads)) {
+        let mut frontier = flow.frontier.clone();
+        let seen = frontier.wait_for(|upper| *upper > epoch);
+        // One that has failed gets nowhere: that is said when the time is up.
+        if !matches!(tokio::time::timeout_at(deadline, seen).await, Ok(Ok(_))) {
+            behind.push(flow.name.clone());
+        }
+    }
+    behind
+}

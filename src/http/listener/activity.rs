@@ -1,0 +1,244 @@
+//! What a connection does, counted while it does it, looked at by a timer beside it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::first_request::Start;
+use super::framing::Framing;
+use diptych_base::limits::{HEAD_TIME, IDLE_TIME, LINGER_BYTES, LINGER_TIME, WRITE_TIME};
+use diptych_site::budget::Claim;
+use diptych_site::connection_places::Seat;
+
+/// Counters of one connection. They are moved and read without order: a look that is late by one
+/// costs nothing.
+pub(super) struct Pulse {
+    /// The place of the connection among all.
+    pub(super) seat: Arc<Seat>,
+    /// Reads and writes that moved bytes.
+    moved: AtomicU64,
+    /// Requests being answered.
+    pub(super) under_way: AtomicU32,
+    /// Bytes have come that are no request yet.
+    head: AtomicBool,
+    /// The head that has come says twice where its body ends.
+    pub(super) framed_twice: AtomicBool,
+    /// The client takes no bytes.
+    stuck: AtomicBool,
+    /// A body was refused: its bytes may still be on their way.
+    pub(super) refused: AtomicBool,
+    /// The server stops: no answer keeps the connection.
+    pub(super) closing: AtomicBool,
+}
+
+impl Pulse {
+    pub(super) fn new(seat: Arc<Seat>) -> Pulse {
+        Pulse {
+            seat,
+            moved: AtomicU64::new(0),
+            under_way: AtomicU32::new(0),
+            head: AtomicBool::new(false),
+            framed_twice: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// A request's head is whole.
+    pub(super) fn begin(&self) {
+        self.head.store(false, Relaxed);
+        self.under_way.fetch_add(1, Relaxed);
+        self.seat.begin();
+    }
+
+    /// A request is answered, up to the bytes of its body.
+    pub(super) fn end(&self) {
+        self.under_way.fetch_sub(1, Relaxed);
+        self.seat.end();
+    }
+}
+
+/// What a connection has done since the last look.
+pub(super) struct Watch {
+    pulse: Arc<Pulse>,
+    http2: bool,
+    moved: u64,
+    quiet_since: Instant,
+    head_since: Option<Instant>,
+}
+
+impl Watch {
+    pub(super) fn new(pulse: Arc<Pulse>, http2: bool) -> Watch {
+        Watch { pulse, http2, moved: 0, quiet_since: Instant::now(), head_since: None }
+    }
+
+    /// Has the connection done nothing at all since the last look?
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let moved = self.pulse.moved.load(Relaxed);
+        let quiet = moved == self.moved && self.pulse.under_way.load(Relaxed) == 0;
+        self.moved = moved;
+        quiet
+    }
+
+    /// Why the connection should end now, if it should.
+    pub(super) fn look(&mut self) -> Option<&'static str> {
+        let now = Instant::now();
+        let moved = self.pulse.moved.load(Relaxed);
+        if moved != self.moved {
+            self.moved = moved;
+            self.quiet_since = now;
+            self.pulse.seat.touch();
+        }
+        let quiet = now - self.quiet_since;
+        if self.pulse.stuck.load(Relaxed) {
+            return (quiet >= WRITE_TIME).then_some("the client takes no bytes");
+        }
+        if self.pulse.under_way.load(Relaxed) > 0 {
+            self.head_since = None;
+            return None;
+        }
+        // Frames of HTTP/2 need not be parts of requests.
+        if self.pulse.head.load(Relaxed) && !self.http2 {
+            let since = *self.head_since.get_or_insert(now);
+            return (now - since >= HEAD_TIME).then_some("no whole head in time");
+        }
+        self.head_since = None;
+        (quiet >= IDLE_TIME).then_some("idle")
+    }
+}
+
+/// A connection that counts, and gives back first what was read of it before.
+pub(super) struct Counted<I> {
+    io: I,
+    before: BytesMut,
+    /// The place of `before` among the bytes of all requests.
+    claim: Option<Claim>,
+    pulse: Arc<Pulse>,
+    /// The head that comes; none when heads are frames.
+    framing: Option<Framing>,
+    lingering: Option<(Instant, usize)>,
+}
+
+impl<I> Counted<I> {
+    /// A connection of which `start` was read.
+    pub(super) fn new(io: I, start: Start, pulse: Arc<Pulse>) -> Counted<I> {
+        let framing = (!start.is_http2()).then(Framing::default);
+        let Start { bytes: before, claim, .. } = start;
+        Counted { io, before, claim: Some(claim), pulse, framing, lingering: None }
+    }
+
+    fn wrote<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &outcome {
+            Poll::Ready(_) => {
+                self.pulse.moved.fetch_add(1, Relaxed);
+                self.pulse.stuck.store(false, Relaxed);
+            }
+            Poll::Pending => self.pulse.stuck.store(true, Relaxed),
+        }
+        outcome
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let had = buffer.filled().len();
+        if self.before.is_empty() {
+            ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+        } else {
+            let len = self.before.len().min(buffer.remaining());
+            buffer.put_slice(&self.before[..len]);
+            self.before.advance(len);
+            if self.before.is_empty() {
+                (self.before, self.claim) = (BytesMut::new(), None);
+            }
+        }
+        if buffer.filled().len() > had {
+            self.pulse.moved.fetch_add(1, Relaxed);
+            if self.pulse.under_way.load(Relaxed) == 0 {
+                // What follows a head is its body, or is looked at by the server alone.
+                let new = &buffer.filled()[had..];
+                let twice = self.framing.as_mut().and_then(|framing| framing.take(new));
+                if let Some(twice) = twice {
+                    self.pulse.framed_twice.store(twice, Relaxed);
+                }
+                self.pulse.head.store(true, Relaxed);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Counted<I> {
+    /// Takes what a refused client still sends, for a moment: closing over unread bytes would
+    /// reset the connection, and with it the answer that says why.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let (since, mut taken) = self.lingering.unwrap_or((Instant::now(), 0));
+        let mut piece = [0; 16 << 10];
+        loop {
+            if taken > LINGER_BYTES || since.elapsed() > LINGER_TIME {
+                return Poll::Ready(());
+            }
+            let mut buffer = ReadBuf::new(&mut piece);
+            match Pin::new(&mut self.io).poll_read(context, &mut buffer) {
+                Poll::Pending => {
+                    // The timer of the connection polls again.
+                    self.lingering = Some((since, taken));
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    taken += buffer.filled().len();
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Counted<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.wrote(outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.wrote(outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.io).poll_shutdown(context))?;
+        }
+        if self.pulse.refused.load(Relaxed) {
+            ready!(self.linger(context));
+        }
+        Poll::Ready(Ok(()))
+    }
+}

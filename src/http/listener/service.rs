@@ -1,0 +1,313 @@
+//! What a request passes on its way to the router, and its answer on the way back.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::future::RouteFuture;
+use bytes::Bytes;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use tower::Service;
+
+use super::activity::Pulse;
+use super::body::{Bounded, Fate, Refused};
+use crate::{App, Problem};
+use diptych_base::limits::{BODY_WINDOW, BODY_WINDOW_BYTES, HEAD_BYTES_FREE};
+use diptych_site::bounds::Bounds;
+use diptych_site::budget::{Claim, REQUESTS};
+use diptych_site::connection_places::Seat;
+
+/// The service of one connection.
+#[derive(Clone)]
+pub(super) struct Front {
+    app: App,
+    pulse: Arc<Pulse>,
+    bounds: Bounds,
+}
+
+impl Front {
+    pub(super) fn new(app: App, pulse: Arc<Pulse>, bounds: Bounds) -> Front {
+        Front { app, pulse, bounds }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        self.pulse.begin();
+        let told = tracing::enabled!(tracing::Level::DEBUG).then(|| Told::of(&request));
+        // Before anything that answers, whatever the path and the method.
+        if let Some(refusal) = self.app.refusal(&request) {
+            return self.answer(State::Ready(Some(refusal)), None, told);
+        }
+        let twice = self.pulse.framed_twice.swap(false, Relaxed).then(framed_twice);
+        if let Some(refusal) = twice.or_else(|| coding(request.headers())) {
+            let mut answer = self.answer(State::Ready(None), None, told);
+            answer.state = State::Ready(Some(answer.cut_off(refusal.into_response())));
+            return answer;
+        }
+        if self.pulse.seat.for_probes && !PROBES.contains(&request.uri().path()) {
+            return self.answer(State::Full, None, told);
+        }
+        let mut fate = None;
+        let mut claim = None;
+        let request = if request.body().is_end_stream() {
+            if let Some(response) = self.app.shortcut(&request) {
+                return self.answer(State::Ready(Some(response)), None, told);
+            }
+            request.map(|_| Body::empty())
+        } else {
+            // A body that announces its length is refused before a byte of it is read.
+            if request.body().size_hint().lower() > self.bounds.body {
+                return self.answer(State::Refused(Refused::TooLong), None, told);
+            }
+            let fate: &Fate = fate.insert(Fate::default());
+            let limit = self.bounds.body;
+            let mut request =
+                request.map(|body| Body::new(Bounded::new(body, limit, fate.clone())));
+            request.extensions_mut().insert(fate.clone());
+            request
+        };
+        let head = head_bytes(&request);
+        if head > HEAD_BYTES_FREE {
+            let long: &mut Claim = claim.insert(REQUESTS.claim());
+            if let Err(full) = long.grow_to(head) {
+                let response = Problem::from(full).into_response();
+                return self.answer(State::Ready(Some(response)), None, told);
+            }
+        }
+        // Cloning is one count; calling needs a router of one's own.
+        let future = self.app.router.clone().call(request);
+        let mut answer = self.answer(State::Routed(future), fate, told);
+        answer.claim = claim;
+        answer
+    }
+}
+
+/// See [`super::framing`].
+fn framed_twice() -> Problem {
+    let detail = "a Content-Length and a Transfer-Encoding both say where the body ends (send one \
+                  of them)";
+    Problem::new(StatusCode::BAD_REQUEST, "input", detail.to_owned())
+}
+
+/// Why a body is not read whose transfer codings are others than chunks, once. (Without chunks at
+/// the end nobody knows where it ends: the server has refused that.)
+fn coding(headers: &HeaderMap) -> Option<Problem> {
+    let values = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut chunked = 0;
+    for coding in codings.map(<[u8]>::trim_ascii) {
+        if coding.eq_ignore_ascii_case(b"chunked") {
+            chunked += 1;
+            continue;
+        }
+        let detail = format!(
+            "the transfer coding {} is not understood (send chunks alone; a body may be compressed \
+             with Content-Encoding)",
+            String::from_utf8_lossy(&coding[..coding.len().min(CODING_SHOWN)])
+        );
+        return Some(Problem::new(StatusCode::NOT_IMPLEMENTED, "input", detail));
+    }
+    let twice = "the body is in chunks twice (send it in chunks once)";
+    (chunked > 1).then(|| Problem::new(StatusCode::BAD_REQUEST, "input", twice.to_owned()))
+}
+
+/// Characters of a transfer coding that are repeated to whoever sent it.
+const CODING_SHOWN: usize = 40;
+
+/// Bytes of a request's head, about: what HTTP/2 lets many requests of one connection have.
+fn head_bytes(request: &Request<Body>) -> usize {
+    let uri = request.uri();
+    let path = uri.path().len() + uri.query().map_or(0, str::len);
+    let fields = request.headers().iter();
+    path + fields.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
+}
+
+impl Front {
+    fn answer(&self, state: State, fate: Option<Fate>, told: Option<Told>) -> Answer {
+        let (pulse, limit) = (Arc::clone(&self.pulse), self.bounds.body);
+        Answer { state, fate, told, pulse, limit, claim: None }
+    }
+}
+
+/// An answer to come.
+pub(super) struct Answer {
+    state: State,
+    fate: Option<Fate>,
+    told: Option<Told>,
+    pulse: Arc<Pulse>,
+    limit: u64,
+    /// What its head holds, if that is much.
+    claim: Option<Claim>,
+}
+
+enum State {
+    Routed(RouteFuture<Infallible>),
+    Refused(Refused),
+    /// Only probes have places now.
+    Full,
+    /// Taken when it is given out.
+    Ready(Option<Response<Body>>),
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let routed = match &mut this.state {
+            State::Routed(future) => match ready!(Pin::new(future).poll(context)) {
+                Ok(response) => Ok(response),
+                Err(never) => match never {},
+            },
+            State::Refused(why) => Err(*why),
+            State::Full => Ok(full()),
+            State::Ready(response) => Ok(response.take().unwrap_or_default()),
+        };
+        // Whatever a handler made of the error that a refused body gave it.
+        let refused = this.fate.as_ref().and_then(Fate::refused);
+        let mut response = match routed {
+            Ok(response) => match refused {
+                None => response,
+                // It says so already.
+                Some(Refused::NoRoom) => this.cut_off(response),
+                Some(why) => this.refuse(why),
+            },
+            Err(why) => this.refuse(why),
+        };
+        // A place that is for probes is for the next of them.
+        if this.pulse.closing.load(Relaxed) || this.pulse.seat.for_probes {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        if let Some(told) = &this.told {
+            told.answered(response.status());
+        }
+        Poll::Ready(Ok(Lasting::keep(response, &this.pulse)))
+    }
+}
+
+impl Drop for Answer {
+    /// The client may leave before it is answered.
+    fn drop(&mut self) {
+        self.pulse.end();
+    }
+}
+
+impl Answer {
+    fn refuse(&self, why: Refused) -> Response<Body> {
+        let problem = match why {
+            Refused::TooLong => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "input",
+                format!(
+                    "the body has more than {} bytes (send several requests, or raise --max-body)",
+                    self.limit
+                ),
+            ),
+            Refused::TooSlow | Refused::NoRoom => Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "input",
+                format!(
+                    "less than {BODY_WINDOW_BYTES} bytes of the body came within {} s",
+                    BODY_WINDOW.as_secs()
+                ),
+            ),
+        };
+        self.cut_off(problem.into_response())
+    }
+
+    /// The rest of the body is not read: the connection ends with the answer.
+    fn cut_off(&self, mut response: Response<Body>) -> Response<Body> {
+        self.pulse.refused.store(true, Relaxed);
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+/// What whoever watches the process asks for.
+const PROBES: [&str; 4] = ["/livez", "/readyz", "/healthz", "/metrics"];
+
+/// The answer to who is no probe and has the place of one.
+fn full() -> Response<Body> {
+    let detail = "as many connections are open as are allowed (come back later)".to_owned();
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "full", detail).into_response()
+}
+
+/// The body of an answer that has no known end, such as a subscription: while it goes on, its
+/// connection is not idle.
+struct Lasting {
+    body: Body,
+    seat: Arc<Seat>,
+}
+
+impl Lasting {
+    fn keep(response: Response<Body>, pulse: &Pulse) -> Response<Body> {
+        if response.body().size_hint().exact().is_some() {
+            return response;
+        }
+        let seat = Arc::clone(&pulse.seat);
+        seat.begin();
+        response.map(|body| Body::new(Lasting { body, seat }))
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.seat.end();
+    }
+}
+
+impl hyper::body::Body for Lasting {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What the log says of a request: neither its headers nor the values of its query.
+struct Told {
+    method: axum::http::Method,
+    path: String,
+    begun: Instant,
+}
+
+impl Told {
+    fn of(request: &Request<Incoming>) -> Told {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        Told { method, path, begun: Instant::now() }
+    }
+
+    fn answered(&self, status: StatusCode) {
+        let micros = self.begun.elapsed().as_micros();
+        tracing::debug!(
+            "{} {} {} after {micros} us",
+            self.method,
+            self.path.escape_debug(),
+            status.as_u16()
+        );
+    }
+}

@@ -1,0 +1,284 @@
+//! The writer's threads: one commits, one seals.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+
+use super::append::{Ack, Append, Reply, stopped};
+use super::chunk::Sealed;
+use super::commit::{Head, Outcome, Request, again, poisoned};
+use super::frame_file::FrameFile;
+use super::open_files::OpenFiles;
+use super::sealer::Sealer;
+use super::small_file::{FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS};
+use super::writer::Shared;
+use diptych_base::error::{Error, Result};
+use diptych_base::limits;
+use diptych_base::time::Epoch;
+
+/// A complete frame file, if there is one, and who wants to know when it is sealed.
+struct Job {
+    frames: Option<FrameFile>,
+    replies: Vec<Sender<Result<Epoch>>>,
+}
+
+/// Where rotated frame files go.
+enum Sealing {
+    Background(Sender<Job>),
+    Inline(Box<Sealer>),
+}
+
+/// Lets go who follows with its thread, and refuses everything if that ended in a panic.
+struct Exit(Arc<Shared>);
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(&stopped());
+        }
+        self.0.live().close();
+    }
+}
+
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    head: Head,
+    mut sealer: Sealer,
+    rotate_bytes: u64,
+    background: bool,
+) -> Result<Vec<JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    // The commit thread's end is the end of it.
+    let (commits, committing) = bounded(0);
+    let sealing = if background {
+        let (watched, open) = (Arc::clone(shared), Arc::clone(&head.open));
+        threads.push(spawn("log-watch", move || watch_loop(&watched, &open, &committing))?);
+        let (jobs, inbox) = unbounded();
+        // What recovery found complete is sealed first.
+        let _ = jobs.send(Job { frames: None, replies: Vec::new() });
+        let shared = Arc::clone(shared);
+        threads.push(spawn("log-seal", move || seal_loop(&shared, sealer, &inbox))?);
+        Sealing::Background(jobs)
+    } else {
+        match sealer.run() {
+            Err(error) if !waits(&error) => return Err(error),
+            _ => Sealing::Inline(Box::new(sealer)),
+        }
+    };
+    let shared = Arc::clone(shared);
+    let commit = move || {
+        let exit = Exit(Arc::clone(&shared));
+        if let Err(error) = commit_loop(&shared, head, sealing, rotate_bytes) {
+            shared.fail(&error);
+        }
+        drop((exit, commits));
+    };
+    // The commit thread goes first when they are joined: the sealer ends when it has ended.
+    threads.insert(0, spawn("log-commit", commit)?);
+    Ok(threads)
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(name.into()).spawn(body);
+    thread.map_err(|e| Error::io(format!("start the thread {name}"), e))
+}
+
+fn commit_loop(
+    shared: &Shared,
+    mut head: Head,
+    mut sealing: Sealing,
+    rotate_bytes: u64,
+) -> Result<()> {
+    loop {
+        let (group, replies, closing) = next_group(shared);
+        let idle = group.is_empty() && replies.is_empty();
+        *shared.committing() = (!idle).then(Instant::now);
+        if group.iter().any(|request| !request.taken.is_empty()) {
+            expect_corrections(shared, &mut head, &mut sealing)?;
+        }
+        if group.iter().any(|request| request.fingerprint.is_some()) {
+            expect_fingerprints(shared, &mut head, &mut sealing)?;
+        }
+        if !group.is_empty() {
+            match head.commit(group) {
+                Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
+                Outcome::Nothing | Outcome::Refused => {}
+                Outcome::Poisoned(error) => return Err(error),
+            }
+        }
+        let full = head.frame_bytes() >= rotate_bytes || head.silenced_many();
+        if !replies.is_empty() || full {
+            let frames = match head.frame_bytes() {
+                0 => Ok(None),
+                _ => head.rotate(),
+            };
+            let frames = match frames {
+                Ok(frames) => frames,
+                Err(error) => {
+                    let error = poisoned(&error);
+                    answer(replies, || Err(again(&error)));
+                    return Err(error);
+                }
+            };
+            sealing.take(shared, Job { frames, replies });
+        } else if head.waits_for_seal() {
+            // A full disk may have room again.
+            sealing.take(shared, Job { frames: None, replies: Vec::new() });
+        }
+        *shared.committing() = None;
+        if shared.queue().failed.is_some() {
+            return Ok(());
+        }
+        if closing && idle {
+            return head.sync_mark().map_err(|error| poisoned(&error));
+        }
+    }
+}
+
+/// Retractions need a frame file of the format that knows them: the first ones begin it. (On a full
+/// disk there is none, and they are refused.)
+fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -> Result<()> {
+    if head.file.version >= FORMAT_RETRACTIONS {
+        return Ok(());
+    }
+    head.version = FORMAT_FINGERPRINTS;
+    if head.frame_bytes() == 0 {
+        // A frame file is named by its first epoch: the one that is there gets an empty one.
+        let (append, reply) = (Append::default(), Reply::new(drop));
+        let tick = Request { append, taken: Vec::new(), size: 0, fingerprint: None, reply };
+        match head.commit(vec![tick]) {
+            Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
+            Outcome::Nothing | Outcome::Refused => return Ok(()),
+            Outcome::Poisoned(error) => return Err(error),
+        }
+    }
+    let frames = head.rotate().map_err(|error| poisoned(&error))?;
+    if frames.is_some() {
+        sealing.take(shared, Job { frames, replies: Vec::new() });
+    }
+    Ok(())
+}
+
+/// Fingerprints need a frame file of the format that knows them. One of an earlier release is
+/// closed, unless it is empty: then the first requests have none. (So they have on a full disk.)
+fn expect_fingerprints(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -> Result<()> {
+    if head.file.version >= FORMAT_FINGERPRINTS || head.frame_bytes() == 0 {
+        return Ok(());
+    }
+    head.version = FORMAT_FINGERPRINTS;
+    let frames = head.rotate().map_err(|error| poisoned(&error))?;
+    if frames.is_some() {
+        sealing.take(shared, Job { frames, replies: Vec::new() });
+    }
+    Ok(())
+}
+
+/// Waits for requests and takes as many as fit one epoch. `closing` is true once no more come.
+fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, bool) {
+    let mut queue = shared.queue();
+    while queue.requests.is_empty() && queue.seals.is_empty() && !queue.closing {
+        queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
+    if !shared.linger.is_zero() && !queue.closing && !queue.requests.is_empty() {
+        drop(queue);
+        std::thread::sleep(shared.linger);
+        queue = shared.queue();
+    }
+    let mut group = Vec::new();
+    let mut bytes = 0;
+    while let Some(request) = queue.requests.front() {
+        if !group.is_empty() && bytes + request.size > limits::EPOCH_BYTES_MAX {
+            break;
+        }
+        bytes += request.size;
+        group.extend(queue.requests.pop_front());
+    }
+    queue.bytes = queue.bytes.saturating_sub(bytes);
+    // A seal covers what was appended before it, so it waits until the queue is empty.
+    let replies =
+        if queue.requests.is_empty() { std::mem::take(&mut queue.seals) } else { Vec::new() };
+    let closing = queue.closing && queue.requests.is_empty();
+    drop(queue);
+    shared.room.notify_all();
+    (group, replies, closing)
+}
+
+/// Tells everybody that an epoch is durable.
+fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Reply, Ack)>) {
+    let bytes = sealed.bytes();
+    let mut live = shared.live();
+    live.ledger.note(sealed.epoch, bytes);
+    live.upper = sealed.epoch + 1;
+    drop(live);
+    for (reply, ack) in acks {
+        reply.send(Ok(ack));
+    }
+    shared.live().followers.retain(|follower| follower.offer(sealed, bytes));
+}
+
+impl Sealing {
+    fn take(&mut self, shared: &Shared, job: Job) {
+        match self {
+            Sealing::Inline(sealer) => work(shared, sealer, job),
+            Sealing::Background(jobs) => {
+                // It fails only after the sealer has failed the queue, which refuses the replies.
+                let _ = jobs.send(job);
+            }
+        }
+    }
+}
+
+fn seal_loop(shared: &Arc<Shared>, mut sealer: Sealer, inbox: &Receiver<Job>) {
+    let _exit = Exit(Arc::clone(shared));
+    for job in inbox {
+        work(shared, &mut sealer, job);
+        if shared.queue().failed.is_some() {
+            break;
+        }
+    }
+}
+
+/// May sealing be tried again after this error, as if nothing had happened?
+fn waits(error: &Error) -> bool {
+    error.is_full() || error.is_passing()
+}
+
+/// Looks whether others find the files that are written, until the commit thread ends. One look
+/// proves nothing: a directory may be moved and put back.
+fn watch_loop(shared: &Shared, open: &Mutex<OpenFiles>, committing: &Receiver<()>) {
+    let mut lost_before = false;
+    while committing.recv_timeout(limits::OPEN_FILES_LOOK) == Err(RecvTimeoutError::Timeout) {
+        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = open.seem_lost();
+        if lost
+            && lost_before
+            && let Err(error) = open.check()
+        {
+            drop(open);
+            return shared.fail(&poisoned(&error));
+        }
+        lost_before = lost;
+    }
+}
+
+/// Seals what waits. A full disk leaves it waiting for the next job.
+fn work(shared: &Shared, sealer: &mut Sealer, job: Job) {
+    sealer.waiting.extend(job.frames);
+    match sealer.run() {
+        Ok(upper) => answer(job.replies, || Ok(upper)),
+        Err(error) if waits(&error) => answer(job.replies, || Err(again(&error))),
+        Err(error) => {
+            let error = poisoned(&error);
+            shared.fail(&error);
+            answer(job.replies, || Err(again(&error)));
+        }
+    }
+}
+
+fn answer(replies: Vec<Sender<Result<Epoch>>>, what: impl Fn() -> Result<Epoch>) {
+    for reply in replies {
+        let _ = reply.send(what());
+    }
+}

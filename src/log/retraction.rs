@@ -1,0 +1,193 @@
+//! Corrections: events are never edited; one that is wrong is taken back by a later epoch.
+//!
+//! A correction names the events by position, carries a copy of their rows, so that who lives from
+//! epoch to epoch need not look back, and says why. In frames it is a section of its own; a
+//! segment has a file of its own for all of its epochs. See README.md for the bytes.
+
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
+use arrow_buffer::Buffer;
+use arrow_select::filter::filter_record_batch;
+use serde::{Deserialize, Serialize};
+
+use super::chunk::{Chunk, Epochs};
+use super::frame::{decode_message, encode_message};
+use super::layout::{Dir, damaged};
+use super::manifest::{Manifest, RetractionsEntry, read_listed};
+use super::position::{Position, Retracted};
+use super::schemas::Schemas;
+use super::small_file::Envelope;
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+
+/// Events that are taken back, as readers get them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retraction {
+    /// The epoch that takes them back: from it on they do not stand.
+    pub epoch: Epoch,
+    /// Why.
+    pub reason: Arc<str>,
+    /// A copy of the events, each with the epoch that it was appended in.
+    pub events: Chunk,
+}
+
+/// Events of one schema that are taken back, as they are stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Taken {
+    pub(super) reason: String,
+    pub(super) schema: u32,
+    /// Strictly ascending.
+    pub(super) positions: Vec<Position>,
+    meta_len: u32,
+    /// The rows, in the order of the positions, as one Arrow IPC message.
+    message: Vec<u8>,
+}
+
+/// All that one epoch takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Corrections {
+    pub(super) epoch: Epoch,
+    pub(super) all: Vec<Taken>,
+}
+
+impl Taken {
+    /// These rows, which are at these positions.
+    pub(super) fn new(
+        reason: &str,
+        schema: u32,
+        positions: Vec<Position>,
+        rows: &RecordBatch,
+    ) -> Result<Taken> {
+        let (mut message, reason) = (Vec::new(), reason.to_owned());
+        let meta_len = encode_message(rows, &mut message)?;
+        Ok(Taken { reason, schema, positions, meta_len, message })
+    }
+
+    /// The same after the events at some positions were erased, and others have moved; none when
+    /// nothing is left. `moved` gives the new place of each.
+    ///
+    /// # Errors
+    /// What is not as it was written.
+    fn without(
+        &self,
+        schemas: &Schemas,
+        moved: &impl Fn(u32, Position) -> Option<u64>,
+    ) -> Result<Option<Taken>, String> {
+        let Some(known) = schemas.get(self.schema) else {
+            return Err(format!("schema {} is unknown", self.schema));
+        };
+        let places: Vec<_> = self.positions.iter().map(|p| moved(self.schema, *p)).collect();
+        let positions = self.positions.iter().zip(&places);
+        let positions: Vec<_> =
+            positions.filter_map(|(p, place)| Some(Position { place: (*place)?, ..*p })).collect();
+        if positions.is_empty() {
+            return Ok(None);
+        }
+        let kept = BooleanArray::from(places.iter().map(Option::is_some).collect::<Vec<_>>());
+        let message = Buffer::from(self.message.as_slice());
+        let rows = decode_message(&message, self.meta_len, &known.schema)?;
+        let rows = filter_record_batch(&rows, &kept).map_err(|error| error.to_string())?;
+        let taken = Taken::new(&self.reason, self.schema, positions, &rows);
+        taken.map(Some).map_err(|error| error.to_string())
+    }
+
+    fn decode(&self, epoch: Epoch, all: &Schemas) -> Result<Retraction, String> {
+        let Some(known) = all.get(self.schema) else {
+            return Err(format!("schema {} is unknown", self.schema));
+        };
+        let message = Buffer::from(self.message.as_slice());
+        let rows = decode_message(&message, self.meta_len, &known.schema)?;
+        if rows.num_rows() != self.positions.len() {
+            let (rows, positions) = (rows.num_rows(), self.positions.len());
+            return Err(format!("{rows} rows at {positions} positions"));
+        }
+        let epochs = UInt64Array::from_iter_values(self.positions.iter().map(|p| p.epoch));
+        let events = Chunk { stream: known.stream.clone(), rows, epochs: Epochs::Each(epochs) };
+        Ok(Retraction { epoch, reason: self.reason.as_str().into(), events })
+    }
+}
+
+impl Corrections {
+    /// The epoch of an event is looked up, and must be one before this.
+    ///
+    /// # Errors
+    /// What contradicts what was taken back before; the log is damaged then.
+    pub(super) fn apply(&self, retracted: &mut Retracted) -> Result<(), String> {
+        for taken in &self.all {
+            if !taken.positions.is_sorted_by(|a, b| a < b) || taken.positions.is_empty() {
+                return Err("the positions of a retraction are out of order".to_owned());
+            }
+            retracted.add(self.epoch, taken.schema, &taken.positions)?;
+        }
+        Ok(())
+    }
+
+    /// The same after events were erased; see `erase/`. What took nothing else back is gone.
+    ///
+    /// # Errors
+    /// What is not as it was written.
+    pub(super) fn without(
+        &self,
+        schemas: &Schemas,
+        moved: &impl Fn(u32, Position) -> Option<u64>,
+    ) -> Result<Corrections, String> {
+        let left = self.all.iter().map(|taken| taken.without(schemas, moved));
+        let all = left.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        Ok(Corrections { epoch: self.epoch, all })
+    }
+
+    /// What readers get.
+    ///
+    /// # Errors
+    /// What is not as it was written.
+    pub(super) fn decode(&self, schemas: &Schemas) -> Result<Vec<Retraction>, String> {
+        self.all.iter().map(|taken| taken.decode(self.epoch, schemas)).collect()
+    }
+}
+
+/// The bytes of a segment's file: what each epoch takes back, in order.
+pub(super) fn wrap(of_segment: &[Corrections]) -> Result<Vec<u8>> {
+    let each = |one: &'_ Corrections| {
+        let epoch = one.epoch;
+        one.all.iter().map(move |taken| (epoch, taken.clone())).collect::<Vec<_>>()
+    };
+    let all: Vec<(Epoch, Taken)> = of_segment.iter().flat_map(each).collect();
+    Envelope::Retractions.wrap(&all)
+}
+
+/// The corrections of a segment, checked against what the manifest says.
+pub(super) fn load(dir: &Dir, entry: RetractionsEntry) -> Result<Vec<Corrections>> {
+    let (name, lower) = (entry.name(), entry.lower);
+    let path = dir.file(&name);
+    let bytes = read_listed(dir, &name, entry.sum)?;
+    let found: Vec<(Epoch, Taken)> = Envelope::Retractions.unwrap(&path, &bytes)?;
+    if !found.is_sorted_by_key(|(epoch, _)| *epoch) || found.iter().any(|(at, _)| *at < lower) {
+        return Err(damaged(&path, 24, "its epochs are not those of the segment, in order"));
+    }
+    let mut all: Vec<Corrections> = Vec::new();
+    for (epoch, taken) in found {
+        match all.last_mut() {
+            Some(last) if last.epoch == epoch => last.all.push(taken),
+            _ => all.push(Corrections { epoch, all: vec![taken] }),
+        }
+    }
+    Ok(all)
+}
+
+/// The corrections of all sealed segments, in order; `retracted` gets what they take back.
+pub(super) fn load_all(
+    dir: &Dir,
+    manifest: &Manifest,
+    retracted: &mut Retracted,
+) -> Result<Vec<Arc<Corrections>>> {
+    let mut all = Vec::new();
+    for entry in &manifest.retractions {
+        let path = dir.file(&entry.name());
+        for corrections in load(dir, *entry)? {
+            corrections.apply(retracted).map_err(|e| damaged(&path, 24, e))?;
+            all.push(Arc::new(corrections));
+        }
+    }
+    Ok(all)
+}

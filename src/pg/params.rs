@@ -1,0 +1,458 @@
+//! Parameters: from the client's bytes to a value, and from there to what a statement wants.
+
+use arrow_schema::DataType;
+
+use super::binary::{self, DAYS_TO_2000, MICROS_TO_2000};
+use super::error::Failure;
+use super::types::{self, oid};
+use diptych_event::{Date, Timestamp};
+use diptych_row::{Column, ColumnType, Datum};
+use diptych_sql::ScalarValue;
+
+/// A parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f32),
+    Double(f64),
+    /// Digits with an optional sign and point.
+    Numeric(String),
+    Text(String),
+    Bytes(Vec<u8>),
+    /// Days since 1970.
+    Date(i32),
+    /// Microseconds since 1970, and whether the client calls them an instant.
+    Timestamp(i64, bool),
+    /// Elements, and the type that they have in common.
+    List(Vec<Value>, u32),
+}
+
+impl Value {
+    /// The value of `bytes` in `format`, of the type `oid`.
+    ///
+    /// # Errors
+    /// When the bytes are not of that type, or the type is only understood as text.
+    pub(super) fn parse(oid: u32, format: i16, bytes: Option<&[u8]>) -> Result<Value, Failure> {
+        let Some(bytes) = bytes else { return Ok(Value::Null) };
+        let refuse = |how: &str| Failure::new("22P03", format!("not a value of type {oid}{how}"));
+        match format {
+            0 => {
+                let text = std::str::from_utf8(bytes)
+                    .map_err(|_| Failure::new("22021", "a parameter that is not UTF-8"))?;
+                parse_text(oid, text).ok_or_else(|| {
+                    let shown: String = text.chars().take(60).collect();
+                    Failure::new("22P02", format!("\"{shown}\" is not a value of type {oid}"))
+                })
+            }
+            1 => parse_binary(oid, bytes).ok_or_else(|| refuse(", in binary")),
+            _ => Err(Failure::new("08P01", format!("there is no format {format}"))),
+        }
+    }
+
+    /// The value as a statement takes it, of type `wanted` when it wants a certain one.
+    ///
+    /// # Errors
+    /// When it is no value of that type.
+    pub(super) fn scalar(self, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
+        let scalar = match self {
+            Value::Null => ScalarValue::Null,
+            Value::Bool(value) => ScalarValue::Boolean(Some(value)),
+            Value::Int(value) => ScalarValue::Int64(Some(value)),
+            Value::Float(value) => ScalarValue::Float32(Some(value)),
+            Value::Double(value) => ScalarValue::Float64(Some(value)),
+            Value::Numeric(digits) => match units(&digits) {
+                Some((units, scale)) => ScalarValue::Decimal128(Some(units), 38, scale as i8),
+                None => ScalarValue::Utf8(Some(digits)),
+            },
+            Value::Text(text) => ScalarValue::Utf8(Some(text)),
+            Value::Bytes(bytes) => ScalarValue::Binary(Some(bytes)),
+            Value::Date(days) => ScalarValue::Date32(Some(days)),
+            Value::Timestamp(micros, is_instant) => {
+                let zone = is_instant.then(|| "+00:00".into());
+                ScalarValue::TimestampMicrosecond(Some(micros), zone)
+            }
+            Value::List(values, element) => return list(values, element, wanted),
+        };
+        cast(scalar, wanted)
+    }
+
+    /// The value of a view's column that is equal to this one; none when nothing there can be.
+    pub(super) fn datum(&self, column: &Column) -> Option<Datum> {
+        use ColumnType as C;
+        let unsigned = |most: u64, value: u64| (value <= most).then_some(Datum::UInt(value));
+        match (column.ty, self) {
+            (C::String, Value::Text(text)) => Some(Datum::String(text.clone())),
+            (C::Bytes, Value::Bytes(bytes)) => Some(Datum::Bytes(bytes.clone())),
+            (C::Bool, Value::Bool(value)) => Some(Datum::Bool(*value)),
+            (C::Date, Value::Date(days)) => Some(Datum::Date(Date::from_days(*days))),
+            (C::Timestamp, Value::Timestamp(micros, _)) => {
+                Some(Datum::Timestamp(Timestamp::from_micros(*micros)))
+            }
+            (C::Decimal { scale }, value) => {
+                let (units, own) = value.units()?;
+                let units = if let Some(more) = scale.checked_sub(own) {
+                    units.checked_mul(10i128.checked_pow(more.into())?)?
+                } else {
+                    let fewer = 10i128.checked_pow((own - scale).into())?;
+                    (units % fewer == 0).then_some(units / fewer)?
+                };
+                Some(Datum::Decimal { units, scale })
+            }
+            (ty, value) => {
+                let (units, scale) = value.units()?;
+                let power = 10i128.checked_pow(scale.into())?;
+                let whole = (units % power == 0).then_some(units / power)?;
+                let signed = |least: i64, most: i64| {
+                    let value = i64::try_from(whole).ok()?;
+                    (least..=most).contains(&value).then_some(Datum::Int(value))
+                };
+                match ty {
+                    C::U8 => unsigned(u8::MAX.into(), u64::try_from(whole).ok()?),
+                    C::U16 => unsigned(u16::MAX.into(), u64::try_from(whole).ok()?),
+                    C::U32 => unsigned(u32::MAX.into(), u64::try_from(whole).ok()?),
+                    C::U64 => unsigned(u64::MAX, u64::try_from(whole).ok()?),
+                    C::I8 => signed(i8::MIN.into(), i8::MAX.into()),
+                    C::I16 => signed(i16::MIN.into(), i16::MAX.into()),
+                    C::I32 => signed(i32::MIN.into(), i32::MAX.into()),
+                    C::I64 => signed(i64::MIN, i64::MAX),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// Units and scale of an exact number.
+    fn units(&self) -> Option<(i128, u8)> {
+        match self {
+            Value::Int(value) => Some(((*value).into(), 0)),
+            Value::Numeric(digits) => units(digits),
+            _ => None,
+        }
+    }
+}
+
+/// Can a parameter of type `oid` be compared with `column` value by value?
+#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
+pub(super) fn is_comparable(oid: u32, column: &Column) -> bool {
+    use ColumnType as C;
+    match column.ty {
+        C::String => matches!(oid, oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME),
+        C::Bytes => oid == oid::BYTEA,
+        C::Bool => oid == oid::BOOL,
+        C::Date => oid == oid::DATE,
+        C::Timestamp => matches!(oid, oid::TIMESTAMPTZ | oid::TIMESTAMP),
+        // Equal floats may have different bytes: the planner compares them.
+        C::F32 | C::F64 => false,
+        _ => matches!(oid, oid::INT2 | oid::INT4 | oid::INT8 | oid::NUMERIC | oid::OID),
+    }
+}
+
+/// The units and the scale of digits, when they are at most 38.
+fn units(digits: &str) -> Option<(i128, u8)> {
+    let (is_negative, rest) = digits.strip_prefix('-').map_or((false, digits), |rest| (true, rest));
+    let (whole, part) = rest.split_once('.').unwrap_or((rest, ""));
+    let joined = format!("{whole}{part}");
+    if joined.is_empty() || !joined.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let significant = joined.trim_start_matches('0');
+    let units: i128 = match significant.len() {
+        0 => 0,
+        1..=38 => significant.parse().ok()?,
+        _ => return None,
+    };
+    let scale = u8::try_from(part.len()).ok().filter(|scale| *scale <= 38)?;
+    Some((if is_negative { -units } else { units }, scale))
+}
+
+fn parse_text(oid: u32, text: &str) -> Option<Value> {
+    let trimmed = text.trim();
+    Some(match oid {
+        oid::BOOL => Value::Bool(match trimmed.to_ascii_lowercase().as_str() {
+            "t" | "true" | "y" | "yes" | "on" | "1" => true,
+            "f" | "false" | "n" | "no" | "off" | "0" => false,
+            _ => return None,
+        }),
+        oid::INT2 => Value::Int(trimmed.parse::<i16>().ok()?.into()),
+        oid::INT4 => Value::Int(trimmed.parse::<i32>().ok()?.into()),
+        oid::OID => Value::Int(trimmed.parse::<u32>().ok()?.into()),
+        oid::INT8 => Value::Int(trimmed.parse().ok()?),
+        oid::FLOAT4 => Value::Float(trimmed.parse().ok()?),
+        oid::FLOAT8 => Value::Double(trimmed.parse().ok()?),
+        oid::NUMERIC => {
+            let digits = trimmed.strip_prefix('+').unwrap_or(trimmed);
+            units(digits)?;
+            Value::Numeric(digits.to_owned())
+        }
+        oid::BYTEA => Value::Bytes(parse_bytea(text)?),
+        oid::DATE => Value::Date(trimmed.parse::<Date>().ok()?.days()),
+        oid::TIMESTAMP | oid::TIMESTAMPTZ => {
+            Value::Timestamp(parse_timestamp(trimmed)?, oid == oid::TIMESTAMPTZ)
+        }
+        _ => match types::element_of(oid) {
+            Some(element) => Value::List(parse_list(trimmed, element)?, element),
+            None => Value::Text(text.to_owned()),
+        },
+    })
+}
+
+/// An offset may be given in hours alone.
+fn parse_timestamp(text: &str) -> Option<i64> {
+    let is_short = text.len() > 13
+        && text.is_char_boundary(text.len() - 3)
+        && text[text.len() - 3..].starts_with(['+', '-'])
+        && text[..text.len() - 3].contains(':');
+    let parsed = if is_short { format!("{text}:00").parse() } else { text.parse::<Timestamp>() };
+    parsed.ok().map(Timestamp::micros)
+}
+
+fn parse_bytea(text: &str) -> Option<Vec<u8>> {
+    if let Some(digits) = text.strip_prefix("\\x") {
+        let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        return pairs.iter().map(|[a, b]| Some((digit(*a)? * 16 + digit(*b)?) as u8)).collect();
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    loop {
+        rest = match rest {
+            [] => return Some(bytes),
+            [b'\\', b'\\', rest @ ..] => {
+                bytes.push(b'\\');
+                rest
+            }
+            [b'\\', octal @ ..] => {
+                let (octal, rest) = octal.split_first_chunk::<3>()?;
+                let octal = std::str::from_utf8(octal).ok()?;
+                bytes.push(u8::from_str_radix(octal, 8).ok()?);
+                rest
+            }
+            [byte, rest @ ..] => {
+                bytes.push(*byte);
+                rest
+            }
+        };
+    }
+}
+
+/// `{a,"b c",NULL}`.
+fn parse_list(text: &str, element: u32) -> Option<Vec<Value>> {
+    let mut rest = text.strip_prefix('{')?.strip_suffix('}')?.chars().peekable();
+    let mut values = Vec::new();
+    if rest.peek().is_none() {
+        return Some(values);
+    }
+    loop {
+        let (mut word, mut is_quoted, mut inside) = (String::new(), false, false);
+        let end = loop {
+            match rest.next() {
+                Some('\\') => word.push(rest.next()?),
+                Some('"') => (is_quoted, inside) = (true, !inside),
+                // Arrays of arrays are not understood.
+                Some('{' | '}') if !inside => return None,
+                Some(',') if !inside => break false,
+                Some(c) => word.push(c),
+                None if inside => return None,
+                None => break true,
+            }
+        };
+        let is_null = !is_quoted && word.trim().eq_ignore_ascii_case("null");
+        values.push(if is_null { Value::Null } else { parse_text(element, &word)? });
+        if end {
+            return Some(values);
+        }
+    }
+}
+
+fn parse_binary(oid: u32, bytes: &[u8]) -> Option<Value> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok().map(Value::Text);
+    Some(match oid {
+        oid::BOOL => match bytes {
+            [byte] => Value::Bool(*byte != 0),
+            _ => return None,
+        },
+        oid::INT2 => Value::Int(i16::from_be_bytes(bytes.try_into().ok()?).into()),
+        oid::INT4 => Value::Int(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+        oid::OID => Value::Int(u32::from_be_bytes(bytes.try_into().ok()?).into()),
+        oid::INT8 => Value::Int(i64::from_be_bytes(bytes.try_into().ok()?)),
+        oid::FLOAT4 => Value::Float(f32::from_be_bytes(bytes.try_into().ok()?)),
+        oid::FLOAT8 => Value::Double(f64::from_be_bytes(bytes.try_into().ok()?)),
+        oid::NUMERIC => {
+            let digits = binary::parse_numeric(bytes)?;
+            units(&digits)?;
+            Value::Numeric(digits)
+        }
+        oid::BYTEA => Value::Bytes(bytes.to_vec()),
+        oid::DATE => {
+            let days = i32::from_be_bytes(bytes.try_into().ok()?);
+            Value::Date(days.saturating_add(DAYS_TO_2000))
+        }
+        oid::TIMESTAMP | oid::TIMESTAMPTZ => {
+            let micros = i64::from_be_bytes(bytes.try_into().ok()?);
+            Value::Timestamp(micros.saturating_add(MICROS_TO_2000), oid == oid::TIMESTAMPTZ)
+        }
+        oid::TEXT
+        | oid::VARCHAR
+        | oid::BPCHAR
+        | oid::NAME
+        | oid::CHAR
+        | oid::UNKNOWN
+        | oid::JSON
+        | 0 => text(bytes)?,
+        _ => {
+            let element = types::element_of(oid)?;
+            Value::List(parse_binary_list(bytes, element)?, element)
+        }
+    })
+}
+
+fn parse_binary_list(bytes: &[u8], element: u32) -> Option<Vec<Value>> {
+    let (head, mut rest) = bytes.split_first_chunk::<12>()?;
+    if head[..4] == [0; 4] {
+        return Some(Vec::new());
+    }
+    let (size, behind) = rest.split_first_chunk::<8>()?;
+    let (count, _) = size.split_first_chunk::<4>()?;
+    if head[..4] != 1i32.to_be_bytes() || head[8..] != element.to_be_bytes() {
+        return None;
+    }
+    let count = usize::try_from(i32::from_be_bytes(*count)).ok()?;
+    rest = behind;
+    // Each element has at least a length.
+    if count > rest.len() / 4 {
+        return None;
+    }
+    let mut values = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (length, behind) = rest.split_first_chunk::<4>()?;
+        rest = behind;
+        let length = i32::from_be_bytes(*length);
+        if length == -1 {
+            values.push(Value::Null);
+            continue;
+        }
+        let (value, behind) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        values.push(parse_binary(element, value)?);
+        rest = behind;
+    }
+    rest.is_empty().then_some(values)
+}
+
+#[cfg(feature = "sql")]
+fn cast(scalar: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
+    let Some(wanted) = wanted.filter(|wanted| **wanted != scalar.data_type()) else {
+        return Ok(scalar);
+    };
+    if scalar.is_null() {
+        return ScalarValue::try_from(wanted).map_err(|error| {
+            Failure::new("0A000", format!("no parameter can be of type {wanted}: {error}"))
+        });
+    }
+    let is_whole = |of: &DataType| of.is_integer() || matches!(of, DataType::Decimal128(..));
+    if scalar.cast_to(wanted).is_err()
+        && wanted.is_unsigned_integer()
+        && is_whole(&scalar.data_type())
+    {
+        // No such value is in the column; it is greater or less than all of them.
+        return Ok(scalar);
+    }
+    scalar.cast_to(wanted).map_err(|_| {
+        let shown: String = scalar.to_string().chars().take(60).collect();
+        Failure::new("22P02", format!("\"{shown}\" is not a value of type {wanted}"))
+    })
+}
+
+#[cfg(not(feature = "sql"))]
+#[expect(clippy::unnecessary_wraps, reason = "it casts in a build with SQL")]
+fn cast(scalar: ScalarValue, _wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
+    Ok(scalar)
+}
+
+#[cfg(feature = "sql")]
+fn list(
+    values: Vec<Value>,
+    element: u32,
+    wanted: Option<&DataType>,
+) -> Result<ScalarValue, Failure> {
+    let inner = match wanted {
+        Some(DataType::List(item) | DataType::LargeList(item)) => Some(item.data_type().clone()),
+        _ => types::arrow_type(element),
+    };
+    let inner = inner.unwrap_or(DataType::Utf8);
+    let values = values.into_iter().map(|value| value.scalar(Some(&inner)));
+    let values = values.collect::<Result<Vec<_>, _>>()?;
+    Ok(ScalarValue::List(ScalarValue::new_list_nullable(&values, &inner)))
+}
+
+#[cfg(not(feature = "sql"))]
+fn list(_: Vec<Value>, element: u32, _: Option<&DataType>) -> Result<ScalarValue, Failure> {
+    let _ = types::arrow_type(element);
+    Err(Failure::new("0A000", "lists need a build with SQL"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(oid: u32, text: &str) -> Option<Value> {
+        Value::parse(oid, 0, Some(text.as_bytes())).ok()
+    }
+
+    #[test]
+    fn texts_are_values_of_their_type() {
+        assert_eq!(text(oid::INT2, " 7 "), Some(Value::Int(7)));
+        assert_eq!(text(oid::INT2, "70000"), None);
+        assert_eq!(text(oid::BOOL, "ON"), Some(Value::Bool(true)));
+        assert_eq!(text(oid::NUMERIC, "-1.50"), Some(Value::Numeric("-1.50".into())));
+        assert_eq!(text(oid::NUMERIC, "x"), None);
+        assert_eq!(text(oid::BYTEA, "\\x00fF"), Some(Value::Bytes(vec![0, 255])));
+        assert_eq!(text(oid::BYTEA, "a\\\\\\001"), Some(Value::Bytes(vec![b'a', b'\\', 1])));
+        assert_eq!(text(oid::DATE, "1970-01-02"), Some(Value::Date(1)));
+        let second = Some(Value::Timestamp(1_000_000, true));
+        assert_eq!(text(oid::TIMESTAMPTZ, "1970-01-01 00:00:01+00"), second);
+        assert_eq!(text(oid::TIMESTAMPTZ, "1970-01-01T02:00:01+02:00"), second);
+        let list = vec![Value::Text("a".into()), Value::Null, Value::Text("b,\"".into())];
+        assert_eq!(text(1009, "{a,NULL,\"b,\\\"\"}"), Some(Value::List(list, oid::TEXT)));
+        assert_eq!(text(1007, "{}"), Some(Value::List(vec![], oid::INT4)));
+        assert_eq!(text(1007, "{{1},{2}}"), None);
+    }
+
+    #[test]
+    fn equal_numbers_are_found_whatever_their_type() {
+        let column = |ty| Column::new("n", ty);
+        let numeric = |digits: &str| Value::Numeric(digits.into());
+        assert_eq!(numeric("7.00").datum(&column(ColumnType::U64)), Some(Datum::UInt(7)));
+        assert_eq!(numeric("7.01").datum(&column(ColumnType::U64)), None);
+        assert_eq!(Value::Int(-1).datum(&column(ColumnType::U64)), None);
+        assert_eq!(Value::Int(300).datum(&column(ColumnType::U8)), None);
+        let cents = column(ColumnType::Decimal { scale: 2 });
+        let found = Some(Datum::Decimal { units: 150, scale: 2 });
+        assert_eq!(numeric("1.5").datum(&cents), found);
+        assert_eq!(numeric("1.500").datum(&cents), found);
+        assert_eq!(numeric("1.505").datum(&cents), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_value_or_a_failure(
+            oid in prop::sample::select(
+                vec![16, 17, 20, 21, 23, 25, 700, 1007, 1009, 1082, 1184, 1700],
+            ),
+            format in 0i16..3,
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let _ = Value::parse(oid, format, Some(&bytes));
+        }
+
+        #[test]
+        fn any_text_is_a_value_or_a_failure(
+            oid in prop::sample::select(vec![16, 17, 20, 25, 701, 1009, 1082, 1184, 1700]),
+            text in "[-+0-9a-z{}\",\\\\:. é]{0,30}",
+        ) {
+            let _ = Value::parse(oid, 0, Some(text.as_bytes()));
+        }
+    }
+}

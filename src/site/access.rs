@@ -1,0 +1,102 @@
+//! How clients come in: through TLS or not, past a gate or not, and from where.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use super::auth::Gate;
+use super::bounds::Bounds;
+use super::budget::allow_bodies_of;
+use super::file_watcher::Watched;
+use super::options::ServersOptions;
+use super::own_site::OwnSite;
+use super::tls::Tls;
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::{is_loopback, raise_open_files};
+
+/// What a server puts before its answers.
+#[derive(Clone, Default)]
+pub struct Entry {
+    /// Connections begin with a handshake.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Requests carry credentials.
+    pub gate: Option<Arc<Gate>>,
+    /// Who this server is, for browsers.
+    pub own: OwnSite,
+    /// What a client may hold.
+    pub bounds: Bounds,
+}
+
+/// The entries of both ports, and the files they are made from.
+#[derive(Default)]
+pub struct Entries {
+    /// The entry of HTTP.
+    pub http: Entry,
+    /// The entry of the Postgres protocol.
+    pub pg: Entry,
+    /// The files, to be read again when they change.
+    pub watched: Vec<Arc<dyn Watched>>,
+}
+
+impl Entries {
+    /// Reads certificates and credentials.
+    ///
+    /// # Errors
+    /// When they are missing or broken, or an address of `options` needs them and has none.
+    pub fn open(options: &ServersOptions) -> Result<Entries> {
+        let bounds = Bounds {
+            connections: options.max_connections.unwrap_or(Bounds::default().connections),
+            body: options.max_body.unwrap_or(Bounds::default().body),
+        };
+        allow_bodies_of(bounds.body);
+        let mut entries = Entries::default();
+        if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
+            let tls = Tls::open(cert, key)?;
+            entries.http.tls = Some(tls.config(&[b"h2", b"http/1.1"])?);
+            entries.pg.tls = Some(tls.config(&[b"postgresql"])?);
+            entries.http.own = OwnSite::new(&options.allow_host, Some(Arc::clone(&tls)))?;
+            entries.watched.push(tls);
+        } else {
+            entries.http.own = OwnSite::new(&options.allow_host, None)?;
+        }
+        if let Some(path) = &options.credentials {
+            let gate = Gate::open(path)?;
+            entries.http.gate = Some(Arc::clone(&gate));
+            entries.pg.gate = Some(Arc::clone(&gate));
+            entries.watched.push(gate);
+        }
+        let files = raise_open_files();
+        if files < 2 * bounds.connections as u64 {
+            tracing::warn!(
+                "this process may open {files} files, which {} connections on each port may \
+                 exhaust (raise `ulimit -n`, or lower --max-connections)",
+                bounds.connections
+            );
+        }
+        (entries.http.bounds, entries.pg.bounds) = (bounds, bounds);
+        let ports = [("HTTP", options.listen), ("Postgres", options.pg_listen)];
+        for (what, address) in ports.into_iter().filter_map(|(what, at)| Some((what, at?))) {
+            entries.check(what, address)?;
+        }
+        Ok(entries)
+    }
+
+    /// Loopback is for this machine's own people; anywhere else is a network.
+    fn check(&self, what: &str, address: SocketAddr) -> Result<()> {
+        if is_loopback(address.ip()) {
+            return Ok(());
+        }
+        let missing = match (&self.http.tls, &self.http.gate) {
+            (Some(_), Some(_)) => return Ok(()),
+            (None, None) => "TLS and credentials",
+            (None, Some(_)) => "TLS",
+            (Some(_), None) => "credentials",
+        };
+        let message = format!("{what} at {address} would be open to the network without {missing}");
+        Err(Error::new(Kind::Input, message).remedy(
+            "give --tls-cert and --tls-key, and --credentials; or listen at 127.0.0.1 and put a \
+             proxy before it",
+        ))
+    }
+}

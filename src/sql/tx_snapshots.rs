@@ -1,0 +1,87 @@
+//! What a transaction reads: one snapshot of each dataflow, taken by its first statement.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Mutex;
+
+use super::statement_epochs::align;
+use super::{SqlError, df_error};
+use diptych_serving::Snapshot;
+use diptych_site::read_mode::Mode;
+use diptych_site::site::Site;
+
+/// A snapshot of each dataflow, or why there is none.
+pub(super) type Held = Arc<Vec<Result<Arc<Snapshot>, SqlError>>>;
+
+/// What the transaction reads of dataflow number `flow`.
+pub(super) fn of(held: &Held, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
+    let later = || {
+        let message = "the dataflow is served since this transaction began (begin another one)";
+        SqlError::new("55000", message)
+    };
+    held.get(flow).cloned().unwrap_or_else(|| Err(later()))
+}
+
+/// The snapshots of a session's transaction.
+#[derive(Default)]
+pub(super) struct Pins {
+    /// There is a transaction. Read alone, so that who has none pays nothing.
+    is_asked: AtomicBool,
+    held: Mutex<Option<Held>>,
+}
+
+impl Pins {
+    /// A transaction begins.
+    pub(super) fn ask(&self) {
+        self.is_asked.store(true, Ordering::Relaxed);
+    }
+
+    /// It ends.
+    pub(super) fn drop_all(&self) {
+        self.is_asked.store(false, Ordering::Relaxed);
+        self.move_on();
+    }
+
+    /// The next statement takes other snapshots.
+    pub(super) fn move_on(&self) {
+        // A session runs one statement at a time; one that is still being cancelled takes its own.
+        if let Ok(mut held) = self.held.try_lock() {
+            *held = None;
+        }
+    }
+
+    /// What all statements of the transaction read; none when there is no transaction.
+    pub(super) async fn held(&self, site: &Site, mode: Mode) -> Option<Held> {
+        if !self.is_asked.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut held = self.held.lock().await;
+        if let Some(held) = &*held {
+            for snapshot in held.iter().flatten() {
+                // One that has expired says so when it is read.
+                let _ = snapshot.renew();
+            }
+            return Some(Arc::clone(held));
+        }
+        let (mut snapshots, mut errors) = (Vec::new(), Vec::new());
+        for flow in &site.flows {
+            let taken = site.snapshot(flow, mode).await;
+            let taken = taken.map_err(|error| df_error::of_own(&error));
+            let (snapshot, error) = match taken {
+                Ok(snapshot) => (Some(snapshot), None),
+                Err(error) => (None, Some(error)),
+            };
+            snapshots.push(snapshot);
+            errors.push(error);
+        }
+        align(&mut snapshots);
+        let either = |(snapshot, error): (Option<Arc<Snapshot>>, Option<SqlError>)| {
+            let missing = || SqlError::new("72000", "a dataflow has no snapshot");
+            snapshot.ok_or_else(|| error.unwrap_or_else(missing))
+        };
+        let taken = Arc::new(snapshots.into_iter().zip(errors).map(either).collect::<Vec<_>>());
+        *held = Some(Arc::clone(&taken));
+        Some(taken)
+    }
+}

@@ -1,0 +1,175 @@
+//! What a retraction leaves to be computed again.
+//!
+//! An accumulation without an inverse cannot give back what a retracted event once won. A batch
+//! view before such a retraction cannot be continued over it ([`System::fitting`]), and a running
+//! dataflow stands still at the epoch before it: its answers stay right, of that epoch. It is then
+//! recomputed from the log beside what runs, without the retracted events, in workers of its own,
+//! and takes the place of what stands still, whole, at a frontier behind the retraction.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::deploy::{Candidate, DeployOptions};
+use super::registry::Current;
+use super::{BatchOptions, Boundary, System};
+use diptych_base::error::{Error, Kind, Result};
+use diptych_base::io::beside;
+use diptych_base::time::Epoch;
+use diptych_batch_view::BatchView;
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::{Cluster, reach};
+use diptych_log::{Reader, Writer};
+use diptych_speed::Held;
+
+/// A dataflow that stood still goes on.
+#[derive(Debug)]
+pub(super) struct Mended {
+    /// The first frontier that readers see.
+    pub(super) frontier: Epoch,
+    pub(super) took: Duration,
+}
+
+impl System {
+    /// The newest whole batch view of a dataflow at or below `at_most` that can be continued to the
+    /// frontier `end`, and what was passed over.
+    ///
+    /// # Errors
+    /// As [`System::newest`]; when the log cannot be read.
+    pub fn fitting(
+        &self,
+        definition: &Definition,
+        at_most: Epoch,
+        end: Epoch,
+    ) -> Result<(Option<BatchView>, Vec<Error>)> {
+        let description = definition.describe()?;
+        let (found, mut passed_over) = self.newest(&description, at_most)?;
+        let Some(view) = found else { return Ok((None, passed_over)) };
+        let (from, reader) = (view.boundary(), self.reader()?);
+        let range = (from, end, Epoch::MAX);
+        let Some(held) = overtaken(definition, &description, &reader, range)? else {
+            return Ok((Some(view), passed_over));
+        };
+        let message = format!("the batch view at F = {from} cannot be continued: {held}");
+        passed_over.push(
+            Error::new(Kind::Conflict, message)
+                .remedy("all is recomputed from the events; `batch` leaves a newer one"),
+        );
+        Ok((None, passed_over))
+    }
+}
+
+/// The first retraction in `[from, end)` of events below `before` that the dataflow cannot apply.
+pub(super) fn overtaken(
+    definition: &Definition,
+    description: &Description,
+    reader: &Reader,
+    (from, end, before): (Epoch, Epoch, Epoch),
+) -> Result<Option<Held>> {
+    if from >= end {
+        return Ok(None);
+    }
+    let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
+    let mut taken = reader.retractions(from.max(reader.lower()), end)?;
+    taken.retain(|retraction| read(&retraction.events.stream));
+    let (mut chunks, mut of) = (Vec::new(), Vec::new());
+    for (number, retraction) in taken.iter().enumerate() {
+        if let Some(events) = retraction.events.clone().between(0, before) {
+            chunks.push(events);
+            of.push(number);
+        }
+    }
+    let Some((at, accumulation)) = reach(definition, &chunks)? else { return Ok(None) };
+    let (retraction, events) = (&taken[of[at]], chunks[at].len());
+    let (epoch, because) = (retraction.epoch, retraction.reason.to_string());
+    Ok(Some(Held { epoch, accumulation, because, events }))
+}
+
+/// Up to where the epochs `[from, end)` are fed as one, if some of their events are taken back by
+/// later ones of them: such events do not count at the end, and what a function cannot stand about
+/// them must not end a restart again and again.
+pub(super) fn taken_back(
+    description: &Description,
+    reader: &Reader,
+    (from, end): (Epoch, Epoch),
+) -> Result<Option<Epoch>> {
+    if from >= end {
+        return Ok(None);
+    }
+    let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
+    let mut upto = None;
+    for retraction in reader.retractions(from.max(reader.lower()), end)? {
+        if read(&retraction.events.stream) && retraction.events.between(from, end).is_some() {
+            upto = upto.max(Some(retraction.epoch + 1));
+        }
+    }
+    Ok(upto)
+}
+
+/// Refuses to tell epochs apart over a retraction that the dataflow cannot apply.
+pub(super) fn check_apart(
+    system: &System,
+    definition: &Definition,
+    (from, upper): (Epoch, Epoch),
+) -> Result<()> {
+    let description = definition.describe()?;
+    let reader = system.reader()?;
+    match overtaken(definition, &description, &reader, (from, upper, Epoch::MAX))? {
+        None => Ok(()),
+        Some(held) => {
+            let message = format!("the changes of epoch {} cannot be told: {held}", held.epoch);
+            let remedy = format!("ask for a snapshot, and for changes from {} on", held.epoch + 1);
+            Err(Error::new(Kind::Missing, message).remedy(remedy))
+        }
+    }
+}
+
+/// Recomputes what stands still up to the log's end, and puts that in its place. None when it does
+/// not stand still, or another deployment is under way.
+pub(super) fn mend(
+    system: &System,
+    current: &Current,
+    dataflow: &str,
+    (writer, stop): (Option<Arc<Writer>>, &Arc<AtomicBool>),
+) -> Result<Option<Mended>> {
+    let begun = Instant::now();
+    let before = current.get(dataflow)?;
+    let Some(held) = before.status.held() else { return Ok(None) };
+    let end = system.reader()?.upper()?;
+    let (found, _) = system.fitting(&before.definition, end, end)?;
+    let boundary = match found.map(|view| view.boundary()) {
+        Some(boundary) if boundary > held.epoch => boundary,
+        _ => {
+            let options = BatchOptions {
+                cluster: Cluster::local(before.shards),
+                upto: Some(end),
+                stop: Arc::clone(stop),
+                ..BatchOptions::default()
+            };
+            beside(|| system.batch(&before.definition, &options))?;
+            end
+        }
+    };
+    let turn = match current.turn() {
+        Err(error) if error.is_conflict() => return Ok(None),
+        turn => turn?,
+    };
+    let options = DeployOptions {
+        cluster: Cluster::local(before.shards),
+        writer,
+        stop: Arc::clone(stop),
+        profiled: before.profile.is_some(),
+        ..DeployOptions::default()
+    };
+    let start = Boundary::Restore(boundary);
+    let candidate = Candidate::restore(system, &before.definition, start, &options)?;
+    // There is no epoch that both have: nothing can be compared.
+    let cut = candidate.compare_and_cut(system, current, Some(&before), None, &options);
+    let deployed = cut.map_err(|(candidate, error)| {
+        candidate.give_up();
+        error
+    })?;
+    drop(turn);
+    let frontier = deployed.frontier.unwrap_or(boundary);
+    Ok(Some(Mended { frontier, took: begun.elapsed() }))
+}

@@ -1,0 +1,256 @@
+//! The first answers of a process: from the files of the newest batch views, before anything is
+//! loaded.
+//!
+//! Finding a batch view reads its manifest and the indexes of its parts, whose length follows the
+//! number of blocks; no row is read before somebody asks for it. What answers so stands still at
+//! the batch view's last epoch and says that it is stale. Meanwhile the dataflow is restored into
+//! an index of its own, beside it ([`ServeOptions::relieving`]); when that has reached the same
+//! boundary, readers are cut over, and no frontier goes back. (It may come from further behind: the
+//! files are checked as a whole only then, and if they are damaged an older batch view is restored
+//! and followed by the log.)
+//!
+//! The files are not kept as the first batch of the index afterwards. Differential merges batches
+//! of its own layout only, so a mapped one could never be merged with what comes later: every read
+//! for as long as the process lives would search both, by halving instead of by hash. What would be
+//! saved is the heap of one copy of the views; the accumulations, which are no smaller, are in
+//! memory either way.
+//!
+//! [`ServeOptions::relieving`]: super::ServeOptions::relieving
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::compatibility::{check_log, check_types};
+use super::control::{Controlled, Parts, Turn};
+use super::erase::rewritten;
+use super::rebuild_queue::Desk;
+use super::registry::{Current, Running};
+use super::served::Entry;
+use super::{ServeOptions, System, identity};
+use diptych_base::error::{Error, Result};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{BatchView, lineage_in_force};
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::Cluster;
+use diptych_log::{Reader, Writer};
+use diptych_serving::{Index, IndexOptions, Serving, StoredView};
+use diptych_speed::LaneStatus;
+
+/// How often it is looked whether readers can be moved over, when that takes longer.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Dataflows that answer from the files of batch views, until [`System::serve`] takes over.
+pub struct FirstAnswers {
+    current: Arc<Current>,
+    desk: Arc<Desk>,
+    reader: Arc<Reader>,
+    cluster: Cluster,
+    profiled: bool,
+    /// Nothing is deployed meanwhile.
+    turn: std::sync::Mutex<Option<Turn>>,
+}
+
+impl System {
+    /// Answers from the newest batch views, without loading them; `options` are those of
+    /// [`System::serve`], which then takes over with [`ServeOptions::relieving`].
+    ///
+    /// A dataflow without a batch view that can be read has no answers yet: no epoch of it is
+    /// complete. Why that is so is told by [`System::serve`].
+    ///
+    /// ```
+    /// use dataflows::{Line, word_count};
+    /// use diptych::serving::Read;
+    /// use diptych::{BatchOptions, Definition, ServeOptions, System, append};
+    ///
+    /// # fn main() -> diptych::Result<()> {
+    /// let system = System::in_memory();
+    /// let writer = system.writer()?;
+    /// append(&writer, "lines", &[Line { text: "to be or not to be".into() }])?;
+    /// let flows = [Definition::new("word_count", word_count)];
+    /// system.batch(&flows[0], &BatchOptions::default())?;
+    ///
+    /// let options = ServeOptions::default().writer(&writer);
+    /// let first = system.first_answers(&flows, &options)?;
+    /// let readers = first.serving("word_count")?;
+    /// let counts = readers.snapshot(Read::Latest)?;
+    /// assert!(counts.is_stale());
+    /// assert_eq!(counts.lookup::<String, i64>("counts", &"be".to_owned())?, [(2, 1)]);
+    ///
+    /// append(&writer, "lines", &[Line { text: "be quick".into() }])?;
+    /// let served = system.serve(&flows, options.relieving(&first))?;
+    /// served.wait_beyond("word_count", 1)?;
+    /// let counts = readers.snapshot(Read::Latest)?;
+    /// assert_eq!(counts.lookup::<String, i64>("counts", &"be".to_owned())?, [(3, 1)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no log, or a dataflow does not compile.
+    pub fn first_answers(
+        &self,
+        definitions: &[Definition],
+        options: &ServeOptions<'_>,
+    ) -> Result<FirstAnswers> {
+        let reader = self.reader()?;
+        let upper = reader.upper()?;
+        let mut running = Vec::new();
+        for definition in definitions {
+            let description = definition.describe()?;
+            let index = self.first_index(&description, &reader, upper, &options.index)?;
+            running.push(Running {
+                definition: definition.clone(),
+                description,
+                serving: Arc::new(Serving::new(index)),
+                status: Arc::<LaneStatus>::default(),
+                shards: options.cluster.workers,
+                processes: options.cluster.processes(),
+                profile: None,
+            });
+        }
+        let current = Current::new(running);
+        let turn = std::sync::Mutex::new(Some(current.turn()?));
+        let cluster = Cluster::local(options.cluster.workers);
+        let (desk, profiled) = (Arc::default(), options.profiled);
+        Ok(FirstAnswers { current, desk, reader, cluster, profiled, turn })
+    }
+
+    /// An index of the newest batch view that can be opened, or of nothing.
+    fn first_index(
+        &self,
+        description: &Description,
+        reader: &Reader,
+        upper: Epoch,
+        options: &IndexOptions,
+    ) -> Result<Index> {
+        let identity = identity(description);
+        let mut options = options.clone();
+        // What is wrong here is told by who restores.
+        options.lineage = lineage_in_force(&*self.disk, &self.root, &identity).0;
+        options.history = rewritten(reader);
+        options.branches = reader.branches();
+        let found = BatchView::boundaries(&*self.disk, &self.root, &identity);
+        let boundaries = found.unwrap_or_default();
+        for boundary in boundaries.into_iter().rev().filter(|boundary| *boundary <= upper) {
+            let view = BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary);
+            let fits = view.and_then(|view| {
+                check_types(description, &view)?;
+                check_log(&view, reader)?;
+                Ok(view)
+            });
+            if let Ok(index) = fits.and_then(|view| stored(description, &view, &options)) {
+                index.fresh_from(Epoch::MAX);
+                return Ok(index);
+            }
+        }
+        let index = Index::new(&description.version, description.views.clone(), 1, options)?;
+        index.fresh_from(Epoch::MAX);
+        Ok(index)
+    }
+}
+
+/// An index that reads the files of a batch view.
+pub(super) fn stored(
+    description: &Description,
+    view: &BatchView,
+    options: &IndexOptions,
+) -> Result<Index> {
+    let views = description.views.clone();
+    let mapped = views
+        .iter()
+        .map(|info| view.mapped(&info.name).map(|mapped| Arc::new(mapped) as Arc<dyn StoredView>));
+    let mapped = mapped.collect::<Result<Vec<_>>>()?;
+    Index::stored(&description.version, views, view.boundary(), mapped, options.clone())
+}
+
+/// What readers of a dataflow read from.
+pub(super) fn serving(first: Option<&FirstAnswers>, entry: &Entry) -> Arc<Serving> {
+    let known = first.and_then(|first| first.serving(&entry.description.name).ok());
+    known.unwrap_or_else(|| Arc::new(Serving::new(entry.index.clone())))
+}
+
+impl FirstAnswers {
+    /// What answers for a dataflow, now and when the speed layer has taken over.
+    ///
+    /// # Errors
+    /// When it is not among those served.
+    pub fn serving(&self, dataflow: &str) -> Result<Arc<Serving>> {
+        self.current.get(dataflow).map(|running| running.serving)
+    }
+
+    /// What servers answer from, until the process ends: see [`System::control`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn control(
+        &self,
+        system: &System,
+        definitions: &[Definition],
+        writer: Option<Arc<Writer>>,
+    ) -> Result<Controlled> {
+        let parts = Parts {
+            current: Arc::clone(&self.current),
+            desk: Arc::clone(&self.desk),
+            reader: Arc::clone(&self.reader),
+            cluster: self.cluster.clone(),
+            profiled: self.profiled,
+        };
+        system.control_of(parts, definitions, writer)
+    }
+
+    /// The dataflows run.
+    pub(super) fn begin(&self, running: Vec<Running>) -> (Arc<Current>, Arc<Desk>) {
+        self.current.begin(running);
+        *self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        (Arc::clone(&self.current), Arc::clone(&self.desk))
+    }
+}
+
+/// Moves readers over from what answered first; dropping it leaves the rest where they are.
+#[derive(Default)]
+pub(super) struct Relief {
+    over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Relief {
+    /// Has each index serve, at once or when it has reached what readers have seen.
+    ///
+    /// # Errors
+    /// When the thread cannot be started that waits for it.
+    pub(super) fn of<'a>(flows: impl Iterator<Item = (&'a Running, &'a Index)>) -> Result<Relief> {
+        let mut relief = Relief::default();
+        for (running, index) in flows {
+            let (serving, index) = (Arc::clone(&running.serving), index.clone());
+            if serving.index().is_same(&index) || serving.cutover(index.clone()).is_ok() {
+                continue;
+            }
+            let over = Arc::clone(&relief.over);
+            let wait = move || {
+                while !over.load(Ordering::Acquire) {
+                    let seen = serving.index().frontier();
+                    index.wait_beyond(seen.saturating_sub(1), LOOK);
+                    if serving.cutover(index.clone()).is_ok() {
+                        return;
+                    }
+                }
+            };
+            let thread = std::thread::Builder::new().name("relief".into()).spawn(wait);
+            let failed = |error| Error::io("starting the thread that moves readers over", error);
+            relief.threads.push(thread.map_err(failed)?);
+        }
+        Ok(relief)
+    }
+}
+
+impl Drop for Relief {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        for thread in self.threads.drain(..) {
+            // A panic there was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
