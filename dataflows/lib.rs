@@ -48,20 +48,11 @@ pub use tweets::{MadeUpTweets, Tweet, draw as draw_tweets, tweets};
 pub use tweets_dedup::{IdentifiedTweet, tweets_dedup};
 pub use word_count::{Line, word_count};
 
-use diptych::{Dataflow, Definition};
+use diptych::{Dataflow, Definition, flows};
 
 /// Those that are compiled with this crate, by name: the classics.
 pub fn all() -> Vec<Definition> {
-    vec![
-        Definition::new("word_count", word_count),
-        Definition::new("tweets", tweets),
-        Definition::new("tweets_dedup", tweets_dedup),
-        Definition::new("bank", bank),
-        Definition::new("orders", orders),
-        Definition::new("reachability", reachability),
-        Definition::new("retail", retail),
-        Definition::new("trending", trending),
-    ]
+    flows![word_count, tweets, tweets_dedup, bank, orders, reachability, retail, trending]
 }
 
 /// The gallery: what Lambda Architectures are built for. Their functions, and those of [`nexmark`],

@@ -8,13 +8,13 @@ use diptych::{Definition, Event, Timestamp};
 use super::{MadeUpTweets, SAMPLED, Tweet, sample, tweets};
 
 /// The generators of this crate: `demo` shows [`tweets`].
-pub fn made_up() -> Option<MadeUp> {
+pub fn made_up() -> MadeUp {
     let demo = || Definition::new("tweets", tweets);
     let source = |seed, history| {
         let source: Box<dyn EventSource> = Box::new(MadeUpTweets::new(seed, history));
         source
     };
-    Some(MadeUp { demo, source, sampled: &SAMPLED, sample })
+    MadeUp { demo, source, sampled: &SAMPLED, sample }
 }
 
 impl EventSource for MadeUpTweets {

@@ -3,14 +3,12 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::routing::{get, post};
-use diptych::log::Writer;
-use diptych::servers::Site;
+use axum::{Router, extract::Path, extract::State, http::StatusCode};
 use diptych::serving::{Read, Serving};
-use diptych::{Dataflow, Definition, Event, ServeOptions, System, append};
+use diptych::{
+    Dataflow, Definition, Event, ServeOptions, System, append, log::Writer, servers::Site,
+};
 
 #[derive(Event, Clone)]
 struct Sale {

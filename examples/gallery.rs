@@ -15,5 +15,5 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let all = dataflows::all().into_iter().chain(dataflows::gallery());
-    diptych::cli::main_with(all, dataflows::made_up())
+    diptych::cli::main_with(all, Some(dataflows::made_up()))
 }

@@ -14,5 +14,5 @@ use dataflows::nexmark;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    diptych::cli::main_with(nexmark::all(), dataflows::made_up())
+    diptych::cli::main_with(nexmark::all(), Some(dataflows::made_up()))
 }

@@ -16,5 +16,5 @@ mod dataflows;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    diptych::cli::main_with(dataflows::all(), dataflows::made_up())
+    diptych::cli::main_with(dataflows::all(), Some(dataflows::made_up()))
 }

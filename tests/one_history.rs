@@ -275,7 +275,7 @@ fn serving(system: &System, ask: impl FnOnce(std::net::SocketAddr)) {
     let served = system.serve(&[flow()], options).expect("served");
     let last = writer.upper().checked_sub(1).expect("epochs");
     served.wait_beyond("word_count", last).expect("caught up");
-    let site = Site::of(&system, &served, &[flow()], Some(Arc::clone(&writer))).expect("a site");
+    let site = Site::of(system, &served, &[flow()], Some(Arc::clone(&writer))).expect("a site");
     let listen = Some("127.0.0.1:0".parse().expect("an address"));
     let options =
         diptych::servers::ServersOptions { listen, ..diptych::servers::ServersOptions::default() };

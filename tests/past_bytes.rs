@@ -131,7 +131,8 @@ fn rows_that_are_retracted_give_their_memory_back() {
     }
 }
 
-/// Who makes a checkpoint holds an epoch for a cut, and does not hold what comes for it without end.
+/// Who makes a checkpoint holds an epoch for a cut, and does not hold what comes for it without
+/// end.
 #[test]
 fn a_bounded_pin_is_let_go_and_a_firm_one_is_not() {
     const KEYS: u64 = 500;

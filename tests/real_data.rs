@@ -182,7 +182,7 @@ fn live(
     agree("restored", &now(), &twin(subject, &facts[..old]));
     let middle = old + (facts.len() - old) / 2;
     let halfway = append(writer, &facts[old..middle]);
-    let site = Site::of(&system, &served, flows, None).expect("a site");
+    let site = Site::of(system, &served, flows, None).expect("a site");
     let rebuilds = system
         .rebuild_under_readers(&served, flows, RebuildOptions::default(), drop)
         .expect("started");

@@ -1,4 +1,5 @@
-//! Style is a test: which crate may depend on which, how long things may be, what may not be written.
+//! Style is a test: which crate may depend on which, how long things may be, what may not be
+//! written.
 //!
 //! Each test lists everything it objects to, with file and line.
 

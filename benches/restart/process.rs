@@ -132,7 +132,7 @@ pub(crate) fn work_if_started() -> bool {
         servers
     };
     let early = first.as_ref().map(|first| {
-        listen(Site::of_first(&system, &first, flows, Some(Arc::clone(&writer))).expect("a site"))
+        listen(Site::of_first(&system, first, flows, Some(Arc::clone(&writer))).expect("a site"))
     });
     let options = match &first {
         Some(first) => options().relieving(first),

@@ -105,6 +105,7 @@ impl Error {
     }
 
     /// The same error, for somebody else.
+    #[must_use]
     pub fn repeated(&self) -> Error {
         let (kind, message, remedy) = (self.kind(), self.reason(), self.0.remedy.clone());
         Error(Box::new(Inner { kind, message, remedy, source: None }))

@@ -232,7 +232,9 @@ impl AccumulationWriter<'_> {
     /// Appends a block of `rows` rows.
     ///
     /// # Errors
-    /// When it is larger than [`diptych_base::limits::ACCUMULATION_BLOCK_BYTES_MAX`], or the disk refuses.
+    /// When it is larger than
+    /// [`ACCUMULATION_BLOCK_BYTES_MAX`](diptych_base::limits::ACCUMULATION_BLOCK_BYTES_MAX), or the
+    /// disk refuses.
     pub fn block(&mut self, bytes: &[u8], rows: u64) -> Result<()> {
         self.part.rows += rows;
         self.blocks.push(bytes, ACCUMULATION_BLOCK_BYTES_MAX)

@@ -81,7 +81,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let mut opened = None;
     if let Some(first) = &first {
         let writer = writer.as_ref().filter(|_| args.servers.appends()).cloned();
-        let site = Site::of_first(&system, &first, catalog.all(), writer)?;
+        let site = Site::of_first(&system, first, catalog.all(), writer)?;
         refused.iter().for_each(|error| site.refuse_appends(error));
         opened = Some(Open::start(site, args, Listeners::default())?);
         options = options.relieving(first);

@@ -123,7 +123,7 @@ impl Hosting<'_> {
         }
         let writer = self.writer.as_ref().filter(|_| servers.appends()).cloned();
         // What is not served from the start may be deployed.
-        let site = Site::of(&self.system, &self.served, self.catalog.all(), writer)?;
+        let site = Site::of(self.system, &self.served, self.catalog.all(), writer)?;
         self.refused.iter().for_each(|error| site.refuse_appends(error));
         self.allow_handover(&site);
         Open::start(site, self.args, given).map(Some)

@@ -10,9 +10,9 @@
 /// ```
 /// use diptych_dataflow::same_signature;
 ///
-/// let before = "(diptych::dataflow::accumulate::Sum<i64, alloc::string::String>, i64)";
-/// assert!(same_signature(before, "(diptych_dataflow::sums::Sum<i64, alloc::string::String>, i64)"));
-/// assert!(!same_signature(before, "(diptych_dataflow::sums::Sum<u64, alloc::string::String>, i64)"));
+/// let before = "diptych::dataflow::accumulate::Sum<i64, alloc::string::String>";
+/// assert!(same_signature(before, "diptych_dataflow::sums::Sum<i64, alloc::string::String>"));
+/// assert!(!same_signature(before, "diptych_dataflow::sums::Sum<u64, alloc::string::String>"));
 /// assert!(!same_signature("mine::a::Row", "mine::b::Row"));
 /// ```
 pub fn same_signature(one: &str, other: &str) -> bool {

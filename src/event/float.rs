@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// neither. So all zeros are one here, and all that is no number is one, greater than every number:
 /// in the order of [`f64::total_cmp`]. In a view it is a column of type `f64`.
 ///
-/// Sums of floats depend on the order of addition: use [`FloatSum`](diptych_dataflow::folds::FloatSum), which
+/// Sums of floats depend on the order of addition: use `FloatSum`, which
 /// does not.
 ///
 /// ```

@@ -30,16 +30,19 @@ impl<'a> At<'a> {
     }
 
     /// The column `name` of this record batch or struct; the same rows exist.
+    #[must_use]
     pub fn column(&'a self, name: &'a str) -> At<'a> {
         At { parent: Some(self), step: Step::Column(name), present: self.present.clone() }
     }
 
     /// The items of the lists of this column; all of them exist.
+    #[must_use]
     pub fn items(&'a self) -> At<'a> {
         At { parent: Some(self), step: Step::Items, present: None }
     }
 
     /// The same place, with the rows that `nulls` leaves.
+    #[must_use]
     pub fn masked(&'a self, nulls: Option<&NullBuffer>) -> At<'a> {
         let present = NullBuffer::union(self.present.as_ref(), nulls);
         At { parent: Some(self), step: Step::Same, present }

@@ -1,12 +1,12 @@
 //! Which writer wrote which epochs: what tells logs apart that were copied and written on.
 //!
 //! Whoever opens a log for writing draws a branch, and the manifest lists it with the log's end,
-//! durably, before its first epoch can be (see [`diptych_base::time`] for what it is good for). The other
-//! way to name a history is a digest over all frames up to an epoch. It would need no rule that
-//! every writer obeys, but eight bytes for every epoch there is, in memory or behind a read for
-//! each token; a list of openings is 16 bytes each. One that wrote nothing is replaced, and beyond
-//! [`BRANCHES_MAX`] the oldest are forgotten, with what was said of their epochs. What is forgotten
-//! is refused, never believed.
+//! durably, before its first epoch can be (see [`diptych_base::time`] for what it is good for). The
+//! other way to name a history is a digest over all frames up to an epoch. It would need no rule
+//! that every writer obeys, but eight bytes for every epoch there is, in memory or behind a read
+//! for each token; a list of openings is 16 bytes each. One that wrote nothing is replaced, and
+//! beyond [`BRANCHES_MAX`] the oldest are forgotten, with what was said of their epochs. What is
+//! forgotten is refused, never believed.
 //!
 //! Every way in which logs part makes a branch: a backup or a copied directory is opened by a
 //! writer, which draws another one than the original's next writer does, and an original that goes

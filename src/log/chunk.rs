@@ -43,6 +43,7 @@ impl Epochs {
     }
 
     /// The rows `[offset, offset + len)`.
+    #[must_use]
     pub fn slice(&self, offset: usize, len: usize) -> Self {
         match self {
             Epochs::One(epoch) => Epochs::One(*epoch),
@@ -51,6 +52,7 @@ impl Epochs {
     }
 
     /// [`Epochs::One`] where that says the same.
+    #[must_use]
     pub fn simplest(self) -> Self {
         match &self {
             // Epochs never decrease, so equal ends mean that all are equal.

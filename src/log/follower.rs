@@ -42,7 +42,7 @@ pub(super) struct Line {
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+pub(crate) struct Queue {
     /// Each with its bytes.
     epochs: VecDeque<(Arc<Sealed>, usize)>,
     pub bytes: usize,
@@ -52,7 +52,7 @@ struct Queue {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     #[default]
     Behind,
     Joined,

@@ -1,6 +1,6 @@
 //! The trait that turns a key or a value of a view into columns of ordered bytes.
 
-use super::order_codec;
+use super::order_codec::{self, malformed};
 use super::schema::{Column, ColumnType, column_name};
 use diptych_base::error::Result;
 use diptych_event::{Date, Decimal, Float, Timestamp};
@@ -115,7 +115,7 @@ pub fn decode<C: Columns>(mut bytes: &[u8]) -> Result<C> {
     if bytes.is_empty() {
         Ok(value)
     } else {
-        Err(order_codec::malformed(format!("{} bytes follow the last column", bytes.len())))
+        Err(malformed(format!("{} bytes follow the last column", bytes.len())))
     }
 }
 
@@ -179,10 +179,10 @@ integer! {
 
 through! {
     usize => U64, u64, |value| *value as u64, |value| {
-        usize::try_from(value).map_err(|_| order_codec::malformed(format!("{value} is no usize here")))
+        usize::try_from(value).map_err(|_| malformed(format!("{value} is no usize here")))
     };
     isize => I64, i64, |value| *value as i64, |value| {
-        isize::try_from(value).map_err(|_| order_codec::malformed(format!("{value} is no isize here")))
+        isize::try_from(value).map_err(|_| malformed(format!("{value} is no isize here")))
     };
     f64 => F64, u64, |value| order_codec::f64_to_ordered(*value), |bits| {
         Ok(order_codec::f64_from_ordered(bits))
@@ -198,7 +198,7 @@ through! {
     bool => Bool, u8, |value| u8::from(*value), |byte| match byte {
         0 => Ok(false),
         1 => Ok(true),
-        other => Err(order_codec::malformed(format!("byte {other:#04x} is no bool"))),
+        other => Err(malformed(format!("byte {other:#04x} is no bool"))),
     };
 }
 
@@ -217,8 +217,7 @@ impl<const SCALE: u8> Columns for Decimal<SCALE> {
     }
     fn decode(bytes: &mut &[u8]) -> Result<Self> {
         let units = order_codec::take_i128(bytes)?;
-        Decimal::new(units)
-            .ok_or_else(|| order_codec::malformed(format!("{units} has over 38 digits")))
+        Decimal::new(units).ok_or_else(|| malformed(format!("{units} has over 38 digits")))
     }
 }
 

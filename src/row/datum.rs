@@ -120,7 +120,7 @@ impl Datum {
             (ColumnType::F64, Datum::F64(x)) => x.encode(out),
             (ColumnType::Bool, Datum::Bool(b)) => b.encode(out),
             (ColumnType::String, Datum::String(text)) => {
-                order_codec::put_bytes(text.as_bytes(), out)
+                order_codec::put_bytes(text.as_bytes(), out);
             }
             (ColumnType::Bytes, Datum::Bytes(bytes)) => order_codec::put_bytes(bytes, out),
             (ColumnType::Decimal { scale }, Datum::Decimal { units, scale: own })

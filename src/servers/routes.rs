@@ -13,9 +13,9 @@ use diptych_site::site::Site;
 ///
 /// Who may come in is your service's business: there is no gate but what you put before them.
 /// A body has at most [`limits::BODY_BYTES_MAX`](diptych_base::limits::BODY_BYTES_MAX) bytes.
-/// Subscriptions never end by themselves: call [`Load::stop`](diptych_site::Load::stop) on `site.load`
-/// when your service begins to shut down. The page, the metrics, and what makes the process
-/// compute or change are for [`Servers`](crate::Servers) alone.
+/// Subscriptions never end by themselves: call [`Load::stop`](diptych_site::Load::stop) on
+/// `site.load` when your service begins to shut down. The page, the metrics, and what makes the
+/// process compute or change are for [`Servers`](crate::Servers) alone.
 ///
 /// ```
 /// use std::sync::Arc;

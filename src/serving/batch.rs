@@ -105,6 +105,7 @@ impl ViewBatch {
     }
 
     /// The same updates, said to cover `[lower, upper)`.
+    #[must_use]
     pub fn with_bounds(&self, lower: Epoch, upper: Epoch) -> Self {
         let description = Description::new(
             Antichain::from_elem(lower),

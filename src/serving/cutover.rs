@@ -210,8 +210,8 @@ impl Index {
     /// answer from the batches they hold.
     ///
     /// # Errors
-    /// When a view's digest differs (nothing is replaced then), the base does not cover `[0, epoch)`
-    /// of every view and shard exactly once, or a bounded pin was let go.
+    /// When a view's digest differs (nothing is replaced then), the base does not cover `[0,
+    /// epoch)` of every view and shard exactly once, or a bounded pin was let go.
     pub fn replace_base(&self, pin: &Pin, base: Base) -> Result<()> {
         let shared = &self.shared;
         let at = pin.epoch;

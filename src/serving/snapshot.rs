@@ -81,6 +81,7 @@ impl Snapshot {
 
     /// It was asked for by a time, and the clock of the log had jumped: an epoch before this one,
     /// if there is one, has a later clock than that time.
+    #[must_use]
     pub fn among_jumps(mut self, jumped: Option<Epoch>) -> Snapshot {
         self.jumped = jumped;
         self

@@ -1,5 +1,5 @@
-//! The parsers of the servers, for [`diptych_base::hostile`]. Requests come through a socket, too: see
-//! the test.
+//! The parsers of the servers, for [`diptych_base::hostile`]. Requests come through a socket, too:
+//! see the test.
 
 use crate::auth::{Credentials, Role, Scram, new_token, new_user};
 use diptych_base::hostile::Decoder;

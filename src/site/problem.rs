@@ -50,12 +50,14 @@ impl Problem {
     }
 
     /// The same problem, with the header that says what is accepted instead.
+    #[must_use]
     pub fn accepting(mut self, header: HeaderName, what: &'static str) -> Problem {
         self.accepts = Some(Box::new((header, HeaderValue::from_static(what))));
         self
     }
 
     /// The same problem of a SQL statement.
+    #[must_use]
     pub fn sqlstate(mut self, sqlstate: &'static str, position: Option<usize>) -> Problem {
         (self.body.sqlstate, self.body.position) = (Some(sqlstate), position);
         self
@@ -76,6 +78,7 @@ impl Problem {
 
 impl Problem {
     /// The same status, and where to ask for more.
+    #[must_use]
     pub fn without_reason(self) -> Problem {
         let status = self.status();
         let kind = if status == StatusCode::SERVICE_UNAVAILABLE { "stopped" } else { "input" };
@@ -109,12 +112,14 @@ impl IntoResponse for Problem {
 }
 
 /// The answer where nothing is.
+#[expect(clippy::unused_async, reason = "axum's handlers are")]
 pub async fn no_such_path(uri: Uri) -> Problem {
     let detail = format!("nothing is at {} (the paths are in /openapi.json)", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "missing", detail)
 }
 
 /// The answer to a method that a path does not have.
+#[expect(clippy::unused_async, reason = "axum's handlers are")]
 pub async fn no_such_method(method: Method, uri: Uri) -> Problem {
     let detail = format!("{method} is not what {} answers (see /openapi.json)", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "input", detail)

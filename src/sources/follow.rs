@@ -25,8 +25,8 @@ type Line = Result<(u64, Vec<u8>)>;
 ///
 /// What is no record is given to `bad`, as an error that names `name` and the line: the next line
 /// is read when `bad` returns, unless with an error, which ends it. So is a line of more than
-/// [`INGEST_RECORD_BYTES_MAX`](diptych_base::limits::INGEST_RECORD_BYTES_MAX) bytes, which is passed over
-/// without being kept.
+/// [`INGEST_RECORD_BYTES_MAX`](diptych_base::limits::INGEST_RECORD_BYTES_MAX) bytes, which is
+/// passed over without being kept.
 ///
 /// Unlike [`super::ingest`] this is not exactly once: whoever writes to the pipe again after a
 /// crash has to know how far it was.

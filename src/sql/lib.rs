@@ -38,12 +38,7 @@ mod statement_epochs;
 #[cfg(feature = "sql")]
 mod stream_table;
 #[cfg(not(feature = "sql"))]
-#[expect(
-    dead_code,
-    clippy::unused_async,
-    clippy::unused_self,
-    reason = "the interface of what is there with the feature"
-)]
+#[expect(clippy::unused_async, reason = "the interface of what is there with the feature")]
 mod stub;
 #[cfg(feature = "sql")]
 mod tx_snapshots;

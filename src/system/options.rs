@@ -60,6 +60,12 @@ pub struct LateWriter {
     pub(super) join: Arc<Join>,
 }
 
+impl Default for LateWriter {
+    fn default() -> LateWriter {
+        LateWriter::new()
+    }
+}
+
 impl LateWriter {
     /// Not there yet: the directory is followed.
     pub fn new() -> LateWriter {
@@ -125,6 +131,7 @@ impl<'w> ServeOptions<'w> {
     }
 
     /// Follows the directory until `writer` is there.
+    #[must_use]
     pub fn late_writer(mut self, writer: &LateWriter) -> Self {
         self.source = Source::Join(writer.clone());
         self

@@ -446,8 +446,8 @@ impl Watched {
         newest.map_or(Ok(None), |at| self.swap(system, at))
     }
 
-    /// Puts the batch view at `at` into the index, if it is what is served there. None when too much
-    /// has come since: then the index stays as it is.
+    /// Puts the batch view at `at` into the index, if it is what is served there. None when too
+    /// much has come since: then the index stays as it is.
     fn swap(&mut self, system: &System, at: Epoch) -> Result<Option<Rebuild>> {
         self.passed = at;
         if self.pins.get(&at).is_some_and(Pin::is_let_go) {

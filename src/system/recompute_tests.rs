@@ -13,7 +13,7 @@ fn changes_that_are_recomputed_take_bounded_bytes() {
     let words: Vec<_> = (0..2_000).map(|word| format!("w{word}")).collect();
     let line = Line { text: words.join(" ") };
     for _ in 0..EPOCHS {
-        append(&writer, "lines", &[line.clone()]).expect("appended");
+        append(&writer, "lines", std::slice::from_ref(&line)).expect("appended");
     }
     let flow = Definition::new("word_count", word_count);
     for (bytes, all) in [(usize::MAX, true), (1 << 20, false)] {

@@ -94,8 +94,8 @@ impl Served {
     }
 
     /// Events, since the start, that were older than what a dataflow keeps
-    /// ([`Events::retain`](diptych_dataflow::Events::retain)) when they came: they changed nothing. Of the
-    /// rows that the workers of this process read; 0 when the dataflow is not served.
+    /// ([`Events::retain`](diptych_dataflow::Events::retain)) when they came: they changed nothing.
+    /// Of the rows that the workers of this process read; 0 when the dataflow is not served.
     pub fn late_events(&self, dataflow: &str) -> u64 {
         self.current.find(dataflow).map_or(0, |running| running.status.late())
     }

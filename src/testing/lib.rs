@@ -46,9 +46,10 @@ pub use story::Story;
 
 /// Checks the law of a dataflow on random histories; panics with the smallest that breaks it.
 ///
-/// The first argument is a function under a name, or a [`Definition`](diptych_dataflow::Definition); the
-/// second a strategy of [`Story`](crate::Story); a third, if given, how many are drawn
-/// (64). Your crate needs `proptest` among its dev-dependencies.
+/// The first argument is a function under a name, or a
+/// [`Definition`](diptych_dataflow::Definition); the second a strategy of [`Story`](crate::Story);
+/// a third, if given, how many are drawn (64). Your crate needs `proptest` among its
+/// dev-dependencies.
 ///
 /// ```
 /// use dataflows::{Line, word_count};

@@ -67,9 +67,9 @@ pub(crate) fn planted(bugs: &[&Bug]) -> PathBuf {
     to
 }
 
-/// The workspace's manifest or the lock file, in which the packages of the copy have another version
-/// than those of the original. Cargo would take the one for the other without it: both are at the
-/// same place of their workspace, and what is compiled from them is in one directory.
+/// The workspace's manifest or the lock file, in which the packages of the copy have another
+/// version than those of the original. Cargo would take the one for the other without it: both are
+/// at the same place of their workspace, and what is compiled from them is in one directory.
 fn renamed(bytes: Vec<u8>) -> Vec<u8> {
     let text = String::from_utf8(bytes).expect("text");
     let version = env!("CARGO_PKG_VERSION");
@@ -95,10 +95,11 @@ fn collect(root: &Path, below: &Path, found: &mut BTreeSet<PathBuf>) {
         let name = entry.file_name();
         let path = below.join(&name);
         let text = name.to_string_lossy();
-        if text.starts_with('.') || text.starts_with("target") {
+        let is_dir = entry.file_type().expect("a kind").is_dir();
+        if text.starts_with('.') || (is_dir && text.starts_with("target")) {
             continue;
         }
-        if entry.file_type().expect("a kind").is_dir() {
+        if is_dir {
             collect(root, &path, found);
         } else {
             found.insert(path);

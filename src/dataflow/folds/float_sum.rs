@@ -26,8 +26,8 @@ const POWER_MAX: i32 = 2_000;
 /// that round to one number, the exact ones decide.
 ///
 /// State: about 40 bytes and the digits between the greatest and the least number summed: 2 words
-/// for numbers of like size, 34 at most. A sum of [`Decimal`](diptych_event::Decimal) is many times faster:
-/// use it for what is measured in steps, such as money.
+/// for numbers of like size, 34 at most. A sum of [`Decimal`](diptych_event::Decimal) is many times
+/// faster: use it for what is measured in steps, such as money.
 ///
 /// ```
 /// use diptych::Float;

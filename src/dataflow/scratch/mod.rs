@@ -35,10 +35,10 @@
 //!
 //! # Who uses it
 //! Nothing in the engine does. A worker's combiner is bounded by flushing early
-//! ([`COMBINER_KEYS_MAX`](diptych_base::limits::COMBINER_KEYS_MAX)): its entries travel to their owners,
-//! whose state must fit in memory anyway, so that spilling them first would only cost time. Keys of
-//! a user's function are also arbitrary types, which `Flat` refuses. The module is for dataflows
-//! that hold plain data between epochs, and to keep the comparison of codecs honest.
+//! ([`COMBINER_KEYS_MAX`](diptych_base::limits::COMBINER_KEYS_MAX)): its entries travel to their
+//! owners, whose state must fit in memory anyway, so that spilling them first would only cost time.
+//! Keys of a user's function are also arbitrary types, which `Flat` refuses. The module is for
+//! dataflows that hold plain data between epochs, and to keep the comparison of codecs honest.
 
 mod encoded;
 #[cfg(feature = "abomonation")]

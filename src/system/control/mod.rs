@@ -1,8 +1,8 @@
 //! The port through which servers ask for what costs a computation, and change what is served.
 //!
-//! Servers know a dataflow by its name only; [`Control`] does the rest: it recomputes what the index
-//! has let go, rebuilds and deploys, and tells how a dataflow does. [`System::control`] implements it
-//! over a data directory; tests of servers have implementations of their own.
+//! Servers know a dataflow by its name only; [`Control`] does the rest: it recomputes what the
+//! index has let go, rebuilds and deploys, and tells how a dataflow does. [`System::control`]
+//! implements it over a data directory; tests of servers have implementations of their own.
 //!
 //! [`System::control`]: super::System::control
 

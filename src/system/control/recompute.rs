@@ -71,7 +71,7 @@ impl System {
     }
 
     /// See [`System::control`].
-    pub fn control_of(
+    pub(crate) fn control_of(
         &self,
         parts: Parts,
         definitions: &[Definition],
