@@ -272,7 +272,7 @@ mod tests {
         let engine = ["a worker of the batch layer of \"bank\" panicked", "start again"];
         let destructor = ["dataflow \"bank\", at most at epoch 7: ", "the destructor (at src/"];
         for (how, words, shown) in [
-            ("engine", engine, "the \\u{1b}[31mengine\\nand more (at src/panics.rs"),
+            ("engine", engine, "the \\u{1b}[31mengine\\nand more (at src/base/panics.rs"),
             ("destructor", destructor, "panic in a destructor"),
         ] {
             let said = last_words(how, "0");
