@@ -19,6 +19,7 @@ mod erase;
 mod options;
 mod rebuild;
 mod rebuild_queue;
+mod rebuilt;
 #[cfg(test)]
 mod recompute_tests;
 mod registry;
@@ -41,7 +42,8 @@ pub use diptych_serving::{KeyDiff, ViewDiff};
 pub use erase::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
 pub use options::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
-pub use rebuild::{RebuildOptions, Rebuilds, Rebuilt};
+pub use rebuild::{RebuildOptions, Rebuilds};
+pub use rebuilt::Rebuilt;
 pub use served::Served;
 pub use time_travel::{How, Past};
 pub use verify::{Verification, Verifications};

@@ -24,6 +24,7 @@ use super::compatibility::check_log;
 use super::deploy::accept;
 use super::diff::contents;
 use super::rebuild_queue::Desk;
+use super::rebuilt::Rebuilt;
 use super::registry::{Current, Running};
 use super::retraction_recovery::{Mended, mend};
 use super::{BatchOptions, LateWriter, Served, System, identity};
@@ -55,64 +56,6 @@ impl Default for RebuildOptions {
         let checkpoints = Checkpoints::Never;
         RebuildOptions { checkpoints, look: REBUILD_LOOK, accept: false }
     }
-}
-
-/// What became of a newer batch view.
-#[derive(Debug)]
-pub enum Rebuilt {
-    /// It is the base of the index now.
-    Swapped {
-        /// The dataflow.
-        dataflow: String,
-        /// The new boundary.
-        boundary: Epoch,
-        /// How long comparing and swapping took, while readers went on.
-        took: Duration,
-    },
-    /// It differs from what is served, which stays.
-    Drift {
-        /// The dataflow.
-        dataflow: String,
-        /// Its boundary.
-        boundary: Epoch,
-        /// The first rows that differ, as text: view, row, times served, times rebuilt.
-        rows: Vec<String>,
-    },
-    /// It differed from what was served, and was accepted: it serves, and what came since.
-    Accepted {
-        /// The dataflow.
-        dataflow: String,
-        /// Its boundary.
-        boundary: Epoch,
-        /// The first frontier at which readers see it.
-        frontier: Epoch,
-        /// The first rows that differ, as text.
-        rows: Vec<String>,
-    },
-    /// Its readers stay at an epoch, because the next one retracts what the dataflow cannot undo:
-    /// it is recomputed from the log.
-    Mending {
-        /// The dataflow.
-        dataflow: String,
-        /// What is retracted, and what cannot undo it.
-        because: String,
-    },
-    /// It was recomputed, and goes on.
-    Mended {
-        /// The dataflow.
-        dataflow: String,
-        /// The first frontier at which readers see it.
-        frontier: Epoch,
-        /// How long that took.
-        took: Duration,
-    },
-    /// It could not be made or read; what is served stays.
-    Failed {
-        /// The dataflow.
-        dataflow: String,
-        /// Why.
-        error: Error,
-    },
 }
 
 /// The thread that looks after the batch views; dropping it gives up what it is making and ends it.
