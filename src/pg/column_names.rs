@@ -114,7 +114,7 @@ impl VisitorMut for Renamer {
 
 #[cfg(test)]
 mod tests {
-    use super::column_names;
+    use super::names;
 
     #[test]
     fn columns_are_called_as_postgres_calls_them() {

@@ -28,7 +28,7 @@ use datafusion::physical_plan::{
 };
 
 use super::view_scan::batch;
-use super::view_table::{external, statement_epochs};
+use super::view_table::{external, reading};
 use diptych_base::limits::SQL_BLOCK_ROWS;
 use diptych_base::time::Epoch;
 use diptych_log::{Chunk, Epochs, Part, Reader};
