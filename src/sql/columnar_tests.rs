@@ -7,7 +7,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, col, lit};
 use proptest::prelude::*;
 
-use super::access::{Access, entry};
+use super::access::{Access, access};
 use super::columnar_snapshot::Image;
 use super::columns::ColumnCache;
 use diptych_row::{self as row, ByteRange, Datum, RowArrays, RowSchema};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dataflows::{Line, Transfer, bank, word_count};
 use diptych::log::Writer;
-use diptych::servers::{Servers, ServersOptions, Site};
+use diptych::servers::{self, Servers, ServersOptions};
 use diptych::{Date, Decimal, Definition, ServeOptions, Served, System, Timestamp, append};
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -80,7 +80,7 @@ impl Site {
         append(&writer, "lines", &lines).expect("durable");
         let served = system.serve(&flows, ServeOptions::default().writer(&writer));
         let served = served.expect("served");
-        let site = Site::of(&system, &served, &flows, None).expect("a site");
+        let site = servers::Site::of(&system, &served, &flows, None).expect("a site");
         let pg_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let mut options = ServersOptions { pg_listen, ..ServersOptions::default() };
         change(directory.path(), &mut options);

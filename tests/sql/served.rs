@@ -8,7 +8,7 @@ use dataflows::{
 };
 use diptych::log::Writer;
 use diptych::row::ColumnType;
-use diptych::servers::{Servers, ServersOptions, Site};
+use diptych::servers::{self, Servers, ServersOptions};
 use diptych::serving::Read;
 use diptych::{Date, Decimal, Definition, ServeOptions, Served, System, Timestamp, append};
 use serde_json::{Value, json};
@@ -139,7 +139,7 @@ impl Site {
         fill(&writer);
         let served = system.serve(&flows, ServeOptions::default().writer(&writer));
         let served = served.expect("served");
-        let site = Site::of(&system, &served, &flows, None).expect("a site");
+        let site = servers::Site::of(&system, &served, &flows, None).expect("a site");
         let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let options = ServersOptions { listen, ..ServersOptions::default() };
         let servers = Servers::start(site, &options).expect("listening");
@@ -223,7 +223,6 @@ impl Site {
                     ColumnType::Decimal { scale } => format!("DECIMAL(38, {scale})"),
                     ColumnType::Timestamp => "TIMESTAMP".into(),
                     ColumnType::Date => "DATE".into(),
-                    other => panic!("a column of type {other}"),
                 };
                 let mut rows = Vec::new();
                 for row in snapshot.scan(number) {
