@@ -5,7 +5,7 @@ use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 
 use super::SqlError;
-use diptych_base::error::Error;
+use diptych_base::error::{Error, Kind};
 
 /// What went wrong with `sql`.
 pub(super) fn of(sql: &str, error: &DataFusionError) -> SqlError {
@@ -118,7 +118,12 @@ fn of_arrow(sql: &str, error: &ArrowError) -> SqlError {
 
 /// One of this crate's own errors.
 pub(super) fn of_own(error: &Error) -> SqlError {
-    SqlError::new(error.kind().sqlstate(), error.to_string())
+    // A statement that names what is not there is wrong; of a session's snapshot something else is.
+    let state = match error.kind() {
+        Kind::Missing => Kind::Input.sqlstate(),
+        kind => kind.sqlstate(),
+    };
+    SqlError::new(state, error.to_string())
 }
 
 /// A syntax error, with the position that the parser names in its text.
