@@ -147,7 +147,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
                 Some(flow) => {
                     let outcome = flow.rebuild(&self.system, ask.accept, &self.desk);
                     let outcome = self.settle(flow, outcome, ask.accept || self.options.accept);
-                    self.report(flow.rebuilt(outcome.as_ref().cloned().map_err(repeated)));
+                    self.report(flow.rebuilt(outcome.as_ref().cloned().map_err(Error::repeated)));
                     outcome
                 }
             };
@@ -375,7 +375,7 @@ impl Watched {
         let boundary = self.index.boundary();
         for begun in BatchView::begun(&*system.disk, &system.root, &identity)? {
             // Outside the index's times it cannot be compared, and is of no use here.
-            if begun > boundary
+            if begun > boundary.max(self.passed)
                 && !self.pins.contains_key(&begun)
                 && let Ok(pin) = self.index.pin(begun)
             {
@@ -393,8 +393,10 @@ impl Watched {
     /// much has come since: then the index stays as it is.
     fn swap(&mut self, system: &System, at: Epoch) -> Result<Option<Rebuild>> {
         self.passed = at;
-        if self.pins.get(&at).is_some_and(Pin::is_let_go) {
-            self.pins.remove(&at);
+        let pin = self.pins.remove(&at);
+        // Earlier batch views are not taken up any more, whatever becomes of this one.
+        self.pins.retain(|pinned, _| *pinned > at);
+        if pin.as_ref().is_some_and(Pin::is_let_go) {
             return Ok(None);
         }
         let begun = Instant::now();
@@ -404,7 +406,7 @@ impl Watched {
         self.pace.state = view.bytes().max(1);
         let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
         let base = beside(|| view.base(&names, self.index.shards()))?;
-        let pin = match self.pins.remove(&at) {
+        let pin = match pin {
             Some(pin) => pin,
             None => self.index.pin(at)?,
         };
@@ -416,7 +418,6 @@ impl Watched {
             Err(_) if pin.is_let_go() => return Ok(None),
             Err(error) => return Err(error),
         };
-        self.pins.retain(|pinned, _| *pinned > at);
         Ok(Some(outcome))
     }
 
@@ -441,9 +442,4 @@ impl Watched {
 fn unknown(dataflow: &str) -> Error {
     let message = format!("no batch views are made of dataflow {dataflow:?} here");
     Error::new(Kind::Missing, message).remedy("name a dataflow that is served")
-}
-
-/// The same error, for somebody else.
-fn repeated(error: &Error) -> Error {
-    Error::new(error.kind(), error.to_string())
 }
