@@ -1,4 +1,4 @@
-//! How clients come in: through TLS or not, past a gate or not, and from where.
+//! The access policy of the two ports: TLS, credentials, host names and bounds on clients.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,32 +15,32 @@ use super::tls::Tls;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{is_loopback, raise_open_files};
 
-/// What a server puts before its answers.
+/// Everything that a port checks before it answers a request.
 #[derive(Clone, Default)]
 pub struct Entry {
-    /// Connections begin with a handshake.
+    /// The TLS configuration; every connection begins with a handshake when it is set.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Requests carry credentials.
+    /// The gate that checks credentials; every request carries them when it is set.
     pub gate: Option<Arc<Gate>>,
-    /// Who this server is, for browsers.
+    /// The names of this server, against which requests of browsers are checked.
     pub own: OwnSite,
-    /// What a client may hold.
+    /// The bounds on connections and bodies.
     pub bounds: Bounds,
 }
 
-/// The entries of both ports, and the files they are made from.
+/// The entries of both ports, and the files that they are made from.
 #[derive(Default)]
 pub struct Entries {
-    /// The entry of HTTP.
+    /// The entry of the HTTP port.
     pub http: Entry,
-    /// The entry of the Postgres protocol.
+    /// The entry of the Postgres port.
     pub pg: Entry,
-    /// The files, to be read again when they change.
+    /// The files, which are read again when they change.
     pub watched: Vec<Arc<dyn Watched>>,
 }
 
 impl Entries {
-    /// Reads certificates and credentials.
+    /// Reads the certificates and the credentials that `options` name.
     ///
     /// # Errors
     /// When they are missing or broken, or an address of `options` needs them and has none.
@@ -82,7 +82,8 @@ impl Entries {
         Ok(entries)
     }
 
-    /// Loopback is for this machine's own people; anywhere else is a network.
+    /// Refuses an address that is not loopback unless TLS and credentials are both there: only
+    /// loopback is closed to the network.
     fn check(&self, what: &str, address: SocketAddr) -> Result<()> {
         if is_loopback(address.ip()) {
             return Ok(());

@@ -1,4 +1,5 @@
-//! What clients make the process keep and compute, in bounds and counted.
+//! Admission: bounds on the work and memory that clients take up in this process, and their
+//! counters.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -11,21 +12,21 @@ use super::request_metrics::{Counting, Requests};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{FEED_READS_MAX, LOG_READS_MAX, SUBSCRIPTIONS_MAX};
 
-/// What clients have under way.
+/// The work that clients have under way, with the permits that bound it.
 pub struct Load {
-    /// Recomputations.
+    /// Recomputations for clients.
     pub replays: Replays,
     /// Open subscriptions.
     pub subscriptions: Arc<Subscriptions>,
-    /// New producers, per credential.
+    /// Producers that each credential has introduced.
     pub newcomers: Newcomers,
-    /// Turns of reads for subscribers that take their time.
+    /// Permits for the reads of slow subscribers.
     pub reads: Arc<Semaphore>,
-    /// Turns of reads of the log for requests.
+    /// Permits for requests that read the log.
     pub log_reads: Arc<Semaphore>,
-    /// Counted answers, once there is a router.
+    /// Counts of answers, set once there is a router.
     pub requests: OnceLock<Arc<Requests>>,
-    /// Lines of standard input that were no records and were skipped.
+    /// Lines of standard input that were not records and were skipped.
     pub skipped_lines: Arc<AtomicU64>,
     stopping: watch::Sender<bool>,
 }
@@ -46,40 +47,40 @@ impl Default for Load {
 }
 
 impl Load {
-    /// Counts answers by these paths from now on.
+    /// Counts answers to requests for these paths from now on.
     pub fn count<'p>(&self, paths: impl Iterator<Item = &'p String>) -> Counting {
         Counting(Arc::clone(self.requests.get_or_init(|| Arc::new(Requests::new(paths)))))
     }
 
-    /// Tells what would never end by itself (subscriptions) to end.
+    /// Ends the requests that have no end of their own (subscriptions).
     pub fn stop(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Becomes true when the servers stop.
+    /// A receiver that becomes true when the servers stop.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
 }
 
-/// Subscriptions to changes: how many there are, and what became of others.
+/// The open subscriptions to changes, with counters over all that there were.
 #[derive(Default)]
 pub struct Subscriptions {
     open: AtomicUsize,
-    /// Changes delivered.
+    /// Changes delivered to subscribers.
     pub changes: AtomicU64,
-    /// Readers cut because they took nothing.
+    /// Subscriptions cut because the reader took nothing.
     pub stalled: AtomicU64,
 }
 
-/// One subscription; its place is free when it is dropped.
+/// One open subscription; dropping it frees its place.
 pub struct Subscription(pub Arc<Subscriptions>);
 
 impl Subscriptions {
-    /// One more.
+    /// Opens a subscription.
     ///
     /// # Errors
-    /// When there are too many.
+    /// When as many are open as may be.
     pub fn open(self: &Arc<Self>) -> Result<Subscription> {
         let taken = self.open.fetch_add(1, Relaxed);
         let one = Subscription(Arc::clone(self));
@@ -90,7 +91,7 @@ impl Subscriptions {
         Ok(one)
     }
 
-    /// How many are open.
+    /// The number of open subscriptions.
     pub fn count(&self) -> usize {
         self.open.load(Relaxed)
     }

@@ -1,40 +1,40 @@
-//! A list that only grows, while others read it: what is in it stays where it is.
+//! An append-only list that grows while others read it; no element moves.
 
 use std::ops::Index;
 use std::sync::{Mutex, PoisonError};
 
-/// What is served: given at the start, and added to by deployments. A place, once taken, is never
-/// given up, so that numbers and references of requests under way stay what they are.
+/// A list of what is served: filled at the start, extended by deployments. An element keeps its
+/// position for good, so that numbers and references in requests under way stay valid.
 ///
-/// It needs no bound of its own: of each name there is one, and names are those of the dataflows
-/// that a binary has, and of the streams that they read.
+/// The list needs no bound of its own: each name occurs once, and the names are those of the
+/// binary's dataflows and of the streams that they read.
 pub struct Grown<T> {
     all: boxcar::Vec<T>,
     adding: Mutex<()>,
 }
 
 impl<T> Grown<T> {
-    /// Begins with these.
+    /// A list with these elements.
     pub fn new(first: Vec<T>) -> Grown<T> {
         Grown { all: first.into_iter().collect(), adding: Mutex::new(()) }
     }
 
-    /// All, in the order in which they came.
+    /// All elements, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &T> + Clone {
         self.all.iter().map(|(_, one)| one)
     }
 
-    /// How many there are.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.all.count()
     }
 
-    /// Is there none?
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Adds one, unless there is one that is `same`.
+    /// Appends `one`, unless an element is `same` already.
     pub fn add(&self, one: T, same: impl Fn(&T) -> bool) {
         let _alone = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.iter().any(same) {
@@ -72,7 +72,7 @@ mod tests {
         grown.add(3, |one| *one == 3);
         assert_eq!((grown.len(), *first, grown[2]), (3, 2, 3));
         assert_eq!((&grown).into_iter().copied().collect::<Vec<_>>(), [1, 2, 3]);
-        // More deployments than any process has seen.
+        // More deployments than any process will see.
         for more in 4..3_000 {
             grown.add(more, |one| *one == more);
             assert_eq!((grown.len(), grown[more - 1], *first), (more, more, 2));

@@ -1,13 +1,13 @@
-//! What a port allows its clients.
+//! Bounds on the clients of a port.
 
 use diptych_base::limits;
 
-/// How many connections a port holds, and how long a body may be.
+/// The most connections of a port, and the longest body of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Connections at once.
+    /// Connections at one time.
     pub connections: usize,
-    /// Bytes of a request's body.
+    /// Bytes in the body of a request.
     pub body: u64,
 }
 

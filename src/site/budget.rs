@@ -1,9 +1,8 @@
-//! Bytes that clients make the process hold, over all ports and protocols.
+//! Budgets for the bytes that clients make the process hold, over all ports and protocols.
 //!
-//! Bounds on what one client may send multiply with the number of clients, of connections and of
-//! streams on them. So whoever keeps bytes for a client claims them here, as they come and before
-//! they are kept: never by what a client announces, and for what is allocated, not for what is
-//! used of it. A claim is given back when it is dropped, with the bytes.
+//! A bound on one client multiplies with the number of clients, connections and streams. So code
+//! that keeps bytes for a client claims them here first, as they arrive: the claim counts the bytes
+//! allocated, not those announced or used. Dropping the claim gives the bytes back.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -15,28 +14,28 @@ use diptych_base::limits::{
     BODY_WINDOWS_BYTES_MAX,
 };
 
-/// What requests hold: bodies, long heads, messages and statements on the Postgres port.
+/// The budget of requests: bodies, long heads, messages and statements on the Postgres port.
 pub static REQUESTS: Budget = Budget::new(BODIES_BYTES_MAX);
 
-/// What answers hold until their readers have taken them.
+/// The budget of answers, held until the readers have taken them.
 static ANSWERS: Budget = Budget::new(ANSWERS_BYTES_MAX);
 
-/// A number of bytes that many claim parts of.
+/// A bound on bytes, shared by many claims.
 #[derive(Debug)]
 pub struct Budget {
     held: AtomicUsize,
     most: AtomicUsize,
 }
 
-/// Makes room for requests whose bodies may have `bytes`: for one of them compressed and then not,
-/// with the windows that decoding takes.
+/// Raises the budget of requests to fit a body of `bytes` bytes twice, compressed and decoded, with
+/// the windows of the decoder.
 pub fn allow_bodies_of(bytes: u64) {
     let body = usize::try_from(bytes).unwrap_or(usize::MAX).min(APPEND_BYTES_MAX);
     REQUESTS.most.fetch_max(2 * body + BODY_WINDOWS_BYTES_MAX, Relaxed);
 }
 
-/// Bytes that a compressed body may have when it is not compressed any more: what there is room for
-/// beside it.
+/// The most bytes that a compressed body may have once decoded: what the budget holds beside the
+/// compressed form.
 pub fn decoded_bytes_max() -> u64 {
     let most = (REQUESTS.most() - BODY_WINDOWS_BYTES_MAX) / 2;
     most.min(APPEND_BYTES_MAX) as u64
@@ -51,19 +50,19 @@ impl Budget {
         self.most.load(Relaxed)
     }
 
-    /// Nothing so far.
+    /// An empty claim on this budget.
     pub const fn claim(&'static self) -> Claim {
         Claim { of: self, bytes: 0 }
     }
 
-    /// Bytes that are claimed now.
+    /// The bytes that all claims hold.
     #[cfg(test)]
     fn held(&self) -> usize {
         self.held.load(Relaxed)
     }
 }
 
-/// Bytes of a budget that somebody holds.
+/// A share of a budget, given back when dropped.
 #[derive(Debug)]
 pub struct Claim {
     of: &'static Budget,
@@ -71,10 +70,10 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Claims as much as is missing to `bytes`; a claim never shrinks.
+    /// Raises the claim to `bytes`; a claim never shrinks.
     ///
     /// # Errors
-    /// When there is no room now, or never can be: nothing more is claimed, then.
+    /// When the budget has no room now, or can never have it; the claim is unchanged then.
     pub fn grow_to(&mut self, bytes: usize) -> Result<()> {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else {
             return Ok(());
@@ -85,7 +84,7 @@ impl Claim {
             return Err(Error::new(Kind::Input, message).remedy("send it in smaller pieces"));
         }
         let within = |held: usize| held.checked_add(more).filter(|held| *held <= most);
-        // It orders nothing: the bytes themselves pass between threads by other means.
+        // Relaxed: the counter orders nothing, other means pass the bytes between threads.
         if self.of.held.fetch_update(Relaxed, Relaxed, within).is_err() {
             let message = format!(
                 "what clients send, or have not yet read, fills the {most} bytes there are for it"
@@ -103,13 +102,13 @@ impl Drop for Claim {
     }
 }
 
-/// An answer, or a chunk of one. A long one holds a place among all answers until the last of its
-/// bytes is with the socket.
+/// An answer, or a chunk of one, as bytes. A long one holds its share of the answers' budget until
+/// its last byte is handed to the socket.
 ///
 /// # Errors
 /// When there is no room for it.
 pub fn answer(mut text: Vec<u8>) -> Result<Bytes> {
-    /// Bytes and their place.
+    /// Bytes with the claim that they hold.
     struct Placed(Vec<u8>, #[expect(dead_code, reason = "given back with the bytes")] Claim);
 
     impl AsRef<[u8]> for Placed {
@@ -127,27 +126,27 @@ pub fn answer(mut text: Vec<u8>) -> Result<Bytes> {
     Ok(Bytes::from_owner(Placed(text, claim)))
 }
 
-/// Bytes that come piece by piece, all of them claimed.
+/// A buffer for bytes that arrive in pieces, all of them claimed.
 ///
-/// They are kept in pieces of one size, which the next body can use again when they are given back:
-/// one area that grew by moving, or that was there from the beginning, would leave holes or be
-/// memory before it is written to.
+/// The buffer consists of blocks of one size, which are reused for the next body when they are
+/// given back. One area that grew by moving would leave holes in the heap, and one of full size
+/// from the start would be memory before it is written to.
 #[derive(Debug)]
 pub struct Gathered {
     pieces: Vec<Vec<u8>>,
     len: usize,
     claim: Claim,
-    /// As many are expected.
+    /// The number of bytes expected.
     expected: usize,
 }
 
 impl Gathered {
-    /// None so far; `expected` keeps the last piece from being larger than its use.
+    /// An empty buffer; `expected` keeps the last block from being larger than needed.
     pub fn new(claim: Claim, expected: Option<usize>) -> Gathered {
         Gathered { pieces: Vec::new(), len: 0, claim, expected: expected.unwrap_or(usize::MAX) }
     }
 
-    /// Appends a copy of `bytes`, so that what they are a part of can be used again.
+    /// Appends a copy of `bytes`, so that the buffer they are in can be reused.
     ///
     /// # Errors
     /// When there is no room for them.
@@ -170,8 +169,8 @@ impl Gathered {
         Ok(())
     }
 
-    /// The bytes, and what keeps their place. Those of several pieces are put together, one piece
-    /// after another being given back.
+    /// The bytes in one vector, with their claim. Several blocks are copied together, and each is
+    /// given back when it is copied.
     pub fn finish(mut self) -> (Vec<u8>, Claim) {
         if self.pieces.len() <= 1 {
             return (self.pieces.pop().unwrap_or_default(), self.claim);

@@ -1,10 +1,10 @@
-//! What an operator must look at: states in which appends, freshness or checkpoints have stopped,
+//! Concerns: states that need an operator, because appends, freshness or checkpoints have stopped
 //! or soon will.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What kind of state it is.
+/// The kind of a concern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConcernKind {
@@ -43,7 +43,7 @@ impl ConcernKind {
         ConcernKind::DiskNearlyFull,
     ];
 
-    /// Its name in metrics, in `status` and on standard error.
+    /// The name of the kind in metrics, in `status` and on standard error.
     pub fn name(self) -> &'static str {
         match self {
             ConcernKind::LogStopped => "log_stopped",
@@ -59,13 +59,13 @@ impl ConcernKind {
     }
 }
 
-/// A state that somebody must look at. It is told everywhere at once: `/readyz`, `/v1/status`,
+/// A state that needs an operator. It is reported everywhere at once: `/readyz`, `/v1/status`,
 /// `/metrics`, the page, and a line on standard error when it begins and when it ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Concern {
-    /// What kind of state it is.
+    /// The kind of the state.
     pub kind: ConcernKind,
-    /// The dataflow that it is about; null when it is about all.
+    /// The dataflow that the state concerns; null when it concerns the whole process.
     #[schema(required)]
     pub dataflow: Option<String>,
     /// When it was first seen, by the machine's clock: microseconds since 1970.
@@ -77,7 +77,7 @@ pub struct Concern {
 }
 
 impl Concern {
-    /// Is it the same state, seen again?
+    /// Whether `other` is the same state, seen again.
     pub fn is_same(&self, other: &Concern) -> bool {
         self.kind == other.kind && self.dataflow == other.dataflow
     }

@@ -1,7 +1,7 @@
-//! The one place where concerns are collected: a thread looks after everything twice a second, and
-//! whoever tells of them reads its list.
+//! The collection of concerns: a thread checks everything twice a second, and every channel that
+//! reports concerns reads its list.
 //!
-//! A new kind is found in [`look`] and then shows in every channel.
+//! A new kind is detected in [`look`] and then shows in every channel.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ use diptych_base::io::{Clock, RealClock};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 
-/// The concerns of a site, and the thread that looks for them.
+/// The concerns of a site, and the thread that detects them.
 #[derive(Debug, Default)]
 pub struct Concerns {
     now: ArcSwap<Vec<Concern>>,
     watch: Mutex<Option<Watch>>,
 }
 
-/// The running thread. It ends when this is dropped.
+/// The running thread, which ends when this is dropped.
 #[derive(Debug)]
 struct Watch {
     stop: Sender<()>,
@@ -31,13 +31,13 @@ struct Watch {
 }
 
 impl Site {
-    /// What an operator must look at now; what lasts longest comes first. Looked for twice a second
-    /// while servers answer from this site, or [`routes`](super::routes) of it do.
+    /// The current concerns, the longest-lasting first. The list is updated twice a second while
+    /// servers answer from this site, or [`routes`](super::routes) of it do.
     pub fn concerns(&self) -> Arc<Vec<Concern>> {
         self.concerns.now.load_full()
     }
 
-    /// Looks for concerns from now on; readers may be behind the log for `lag` at most.
+    /// Starts the thread that detects concerns; readers may be behind the log for `lag` at most.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -59,12 +59,12 @@ impl Site {
         Ok(())
     }
 
-    /// Ends looking, so that nobody holds the site but those that it was given to.
+    /// Stops the thread, which then holds no reference to the site any more.
     pub fn unwatch(&self) {
         let watch = self.concerns.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Watch { stop, done }) = watch {
             drop(stop);
-            // It looks at a disk, which may not answer.
+            // The thread looks at a disk, which may not answer.
             let _ = done.recv_timeout(limits::CONCERNS_LOOK * 4);
         }
     }
@@ -82,7 +82,7 @@ fn run(site: &Weak<Site>, stopped: &Receiver<()>, lag: Duration) {
     }
 }
 
-/// Takes over what was found, and tells what has begun and what has ended.
+/// Replaces the list by `found`, and logs the concerns that have begun and ended.
 fn update(site: &Site, mut found: Vec<Concern>) {
     let before = site.concerns();
     for concern in &mut found {
@@ -101,7 +101,7 @@ fn update(site: &Site, mut found: Vec<Concern>) {
     site.concerns.now.store(Arc::new(found));
 }
 
-/// Everything that is wrong now.
+/// Detects everything that is wrong now.
 fn look(site: &Site, lags: &mut Lags) -> Vec<Concern> {
     let mut found = Found(Vec::new());
     log(site, &mut found);
@@ -126,7 +126,7 @@ impl Found {
         self.0.push(Concern { kind, dataflow, since_us, reason, remedy });
     }
 
-    /// An error says itself what to do.
+    /// Adds a concern from an error, whose message has the remedy.
     fn error(&mut self, kind: ConcernKind, error: &Error) {
         self.add(kind, None, error.reason(), error.what_to_do());
     }
@@ -171,7 +171,7 @@ fn dataflows(site: &Site, end: Option<Epoch>, lags: &mut Lags, found: &mut Found
             continue;
         }
         let index = flow.serving.index();
-        // One that still catches up since the start says so itself.
+        // A dataflow that still catches up after the start is reported by its own state.
         let lag = if index.is_stale() { None } else { lags.of(now, index.frontier()) };
         if let Some(lag) = lag.filter(|lag| *lag > lags.bound) {
             let (upper, seconds) = (index.frontier(), lag.as_secs());
@@ -190,7 +190,7 @@ fn dataflows(site: &Site, end: Option<Epoch>, lags: &mut Lags, found: &mut Found
 }
 
 fn disk(site: &Site, found: &mut Found) {
-    // What cannot be asked is met by who writes.
+    // When the disk cannot be asked, the next write reports it.
     let Ok(Some(space)) = site.control.space() else { return };
     let percent = |part: u64, whole: u64| part as f64 * 100.0 / whole.max(1) as f64;
     let reason = if space.read_only {
@@ -209,10 +209,10 @@ fn disk(site: &Site, found: &mut Found) {
     found.add(ConcernKind::DiskNearlyFull, None, reason, remedy);
 }
 
-/// How long readers have been behind: by this process's own steady clock.
+/// How long readers have been behind, by this process's steady clock.
 struct Lags {
     bound: Duration,
-    /// Ends of the log, and when each was first seen, oldest first.
+    /// Ends of the log with the time at which each was first seen, oldest first.
     seen: Vec<(Epoch, Instant)>,
 }
 
@@ -220,13 +220,13 @@ impl Lags {
     fn note(&mut self, now: Instant, end: Option<Epoch>) {
         let Some(end) = end else { return };
         let is_new = self.seen.last().is_none_or(|(last, _)| *last < end);
-        // When there is no room the old ones tell how long it lasts.
+        // When the list is full, its older entries still give the age of the lag.
         if is_new && self.seen.len() < limits::LAGS_SEEN {
             self.seen.push((end, now));
         }
     }
 
-    /// For how long there has been something at or beyond `upper`; none when there is nothing.
+    /// How long there have been epochs at or beyond `upper`; none when there are none.
     fn of(&self, now: Instant, upper: Epoch) -> Option<Duration> {
         let first = self.seen.iter().find(|(end, _)| *end > upper);
         first.map(|(_, since)| now.duration_since(*since))

@@ -1,11 +1,11 @@
-//! Who may hold a connection of a port, and who gives way.
+//! Places for the connections of a port, and the choice of the connection that gives way.
 //!
 //! A port has a number of places. When all are taken, the connection that has been idle longest
-//! gives its place to a new one: of the address that has most of them, so that whoever opens many
-//! closes his own. One address has a part of the places; this machine, behind which a proxy may
-//! stand, has all. A connection with a request under way keeps its place. When all have one, a new
-//! connection gets one of a few places more, which are for probes: whoever watches the process
-//! sees that it lives however many others ask.
+//! gives its place to a new one: a connection of the address that has most of them, so that a
+//! client that opens many closes its own. One address has a part of the places; this machine,
+//! behind which a proxy may run, has all. A connection with a request under way keeps its place.
+//! When every place has such a request, a new connection gets one of a few extra places, which
+//! answer probes only: a monitor sees that the process lives, however busy it is.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use diptych_base::limits::PLACES_OF_ONE_PART;
 
-/// How often a connection that is to give way, but has just begun a request, is looked at.
+/// How often a connection that is to give way, but has just begun a request, is checked.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The places of one port.
@@ -35,17 +35,17 @@ pub struct Places {
 struct Table {
     next: u64,
     seats: HashMap<u64, Arc<Seat>>,
-    /// Places that each has, those for probes included.
+    /// The number of places of each peer, those for probes included.
     by_peer: HashMap<Peer, usize>,
     for_probes: usize,
 }
 
-/// Whose connections are counted together.
+/// The addresses whose connections are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Peer {
     Loopback,
     V4([u8; 4]),
-    /// A network of version 6: whoever has one address has all of it.
+    /// The /64 network of an IPv6 address: a client that has one address has all of them.
     V6([u8; 8]),
 }
 
@@ -63,14 +63,14 @@ impl Peer {
     }
 }
 
-/// What is known of the connection that has a place.
+/// The state of a connection that has a place.
 pub struct Seat {
     peer: Peer,
-    /// Only probes are answered.
+    /// Whether only probes are answered.
     pub for_probes: bool,
-    /// Requests under way, with the bodies of answers that have no known end.
+    /// The number of requests under way, including bodies of answers without a known end.
     running: AtomicU32,
-    /// When something was done last, in milliseconds since the port was opened.
+    /// The time of the last activity, in milliseconds since the port was opened.
     since: AtomicU64,
     begun: Instant,
     leaving: AtomicBool,
@@ -78,32 +78,32 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// A request begins; the connection keeps its place until it [ends](Seat::end).
+    /// Notes that a request begins; the connection keeps its place until it [ends](Seat::end).
     pub fn begin(&self) {
         self.running.fetch_add(1, Relaxed);
     }
 
-    /// A request has ended.
+    /// Notes that a request has ended.
     pub fn end(&self) {
         self.touch();
         self.running.fetch_sub(1, Relaxed);
     }
 
-    /// The connection has done something.
+    /// Notes activity on the connection.
     pub fn touch(&self) {
         self.since.store(millis(self.begun), Relaxed);
     }
 
-    /// How long nothing was done, if no request is under way.
+    /// How long the connection has been idle, in milliseconds; none while a request is under way.
     fn idle(&self, now: u64) -> Option<u64> {
         let free = self.running.load(Relaxed) == 0;
         free.then(|| now.saturating_sub(self.since.load(Relaxed)))
     }
 
-    /// Ends when the connection should give way to another, and has no request under way.
+    /// Waits until the connection should give way to another and has no request under way.
     pub async fn gives_way(&self) {
         self.leave.notified().await;
-        // It may have begun one meanwhile.
+        // A request may have begun meanwhile.
         while self.running.load(Relaxed) > 0 {
             tokio::time::sleep(LOOK).await;
         }
@@ -114,23 +114,23 @@ fn millis(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A place, until it is dropped.
+/// A connection's hold on a place, which ends when this is dropped.
 pub struct Place {
     places: Arc<Places>,
     number: u64,
-    /// What its holder does, and when it must leave.
+    /// The state of the connection.
     pub seat: Arc<Seat>,
 }
 
 impl Places {
-    /// `most` places and a reserve for probes; a connection gives way when it has been idle for
-    /// `patience`.
+    /// `most` places and `reserve` more for probes; a connection gives way when it has been idle
+    /// for `patience`.
     pub fn new(most: usize, reserve: usize, patience: Duration) -> Arc<Places> {
         let (begun, table) = (Instant::now(), Mutex::default());
         Arc::new(Places { most, reserve, patience, begun, table })
     }
 
-    /// A place for a connection from `address`; none when all are taken by others who keep them.
+    /// Takes a place for a connection from `address`; none when no connection gives way.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let (peer, now) = (Peer::of(address), millis(self.begun));
         let patience = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
@@ -161,7 +161,7 @@ impl Places {
         Some(Place { places: Arc::clone(self), number, seat })
     }
 
-    /// A panic elsewhere leaves the table as it was between two calls.
+    /// Locks the table. A panic elsewhere leaves it as it was between two calls.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -188,7 +188,7 @@ impl Table {
         }
     }
 
-    /// Tells the idlest of those who have most places to leave; false when none may be told.
+    /// Makes the idlest connection of the peer with most places leave; false when none may.
     fn make_room(&mut self, now: u64, patience: u64, may: impl Fn(&Seat) -> bool) -> bool {
         let free = self.seats.iter().filter(|(_, seat)| may(seat)).filter_map(|(number, seat)| {
             let idle = seat.idle(now).filter(|idle| *idle >= patience)?;
@@ -260,7 +260,7 @@ mod tests {
         all.iter().for_each(|place| place.seat.begin());
         let probes: Vec<_> = (0..2).map(|_| take(&places, HERE).expect("a place")).collect();
         assert!(probes.iter().all(|place| place.seat.for_probes));
-        // Whoever holds one idly does not keep it.
+        // A probe's connection that is idle gives way.
         let third = take(&places, HERE).expect("a probe gives way");
         assert!(third.seat.for_probes && probes.iter().filter(|one| is_leaving(one)).count() == 1);
         all[0].seat.end();

@@ -1,4 +1,4 @@
-//! Files that are read again when they change: certificates, credentials.
+//! The watcher that reads certificates and credentials again when their files change.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use super::read_mode::blocking;
 use diptych_base::error::Result;
 use diptych_base::io::{FileStamp, file_stamp};
 
-/// How often the files are looked at. Certificates are replaced by several writes: what changed is
-/// read when it has not changed any more since the last look.
+/// How often the files are checked. Certificates are replaced by several writes: a change is read
+/// when the files have not changed any more since the last check.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What was read again, as a sentence.
+/// The report of a reload, as a sentence.
 pub struct Reload(pub(super) String);
 
-/// Something made from files.
+/// A value made from files, which can be read again.
 pub trait Watched: Send + Sync {
-    /// The files.
+    /// The paths of the files.
     fn paths(&self) -> Vec<PathBuf>;
 
-    /// Reads them and uses what they say from now on.
+    /// Reads the files and uses their contents from now on.
     ///
     /// # Errors
-    /// When they are broken; what was read before stays in force.
+    /// When they are broken; the previous contents stay in force.
     fn reload(&self) -> Result<Reload>;
 }
 

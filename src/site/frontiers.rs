@@ -1,5 +1,5 @@
-//! The frontier of a dataflow, for tasks that wait: one thread per dataflow turns the index's
-//! signal into a watch channel, so that a waiting task costs no thread.
+//! The frontier of a dataflow as a watch channel: one thread per dataflow waits for the index, so
+//! that a waiting task costs no thread.
 
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -11,10 +11,10 @@ use diptych_base::error::{Error, Result};
 use diptych_base::time::Epoch;
 use diptych_serving::Serving;
 
-/// How often the thread looks whether anybody is left.
+/// How often the thread checks whether any receiver is left.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Follows the frontier of what `serving` serves, until it is dropped.
+/// Follows the frontier of the index that `serving` serves, until `serving` is dropped.
 ///
 /// # Errors
 /// When the thread cannot be started.
@@ -30,7 +30,8 @@ pub fn follow(name: &str, serving: &Arc<Serving>) -> Result<watch::Receiver<Epoc
 
 fn forward(serving: &Weak<Serving>, sender: &watch::Sender<Epoch>) {
     loop {
-        // Not held while waiting: the last holder elsewhere ends this thread.
+        // The index is not held while waiting: when its last other holder drops it, this thread
+        // ends.
         let Some(index) = serving.upgrade().map(|serving| serving.index()) else { return };
         if sender.is_closed() {
             return;
@@ -40,7 +41,7 @@ fn forward(serving: &Weak<Serving>, sender: &watch::Sender<Epoch>) {
         if frontier > seen {
             sender.send_replace(frontier);
         } else if index.is_retired() {
-            // Its successor serves by now, or in a moment.
+            // The successor of the index serves by now, or in a moment.
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -1,4 +1,5 @@
-//! A successor takes over lock and listeners: asked for over HTTP, done by who runs the servers.
+//! The handover of the log's lock and the listeners to a successor process: the successor asks for
+//! it over HTTP, and the code that runs the servers carries it out.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -11,37 +12,37 @@ use diptych_system::Turn;
 /// Characters of a successor's name: 128 random bits as hexadecimal digits.
 pub const NAME_LEN: usize = 32;
 
-/// Whether this process may hand over, and whether it was asked to.
+/// The state of a handover: whether this process can hand over, and whether a successor has asked.
 #[derive(Default)]
 pub struct Handover {
-    /// Where successors wait; unset when this process cannot hand over.
+    /// The directory where successors wait; unset when this process cannot hand over.
     place: OnceLock<PathBuf>,
     asked: Mutex<Option<Asked>>,
-    /// Kept once a successor has been found.
+    /// The deploy turn, kept once a successor has been found.
     leaving: Mutex<Option<Turn>>,
 }
 
-/// A successor asks.
+/// The request of a successor.
 struct Asked {
     link: Link,
-    /// A version that is deployed here holds the log's writer, too: none is, until this site is
-    /// gone or the successor.
+    /// The turn to deploy: a version deployed here would hold the log's writer too, so none is
+    /// deployed until this site or the successor is gone.
     turn: Turn,
 }
 
 impl Site {
-    /// From now on a successor that waits in the data directory `root` may ask this process to hand
-    /// over. Whoever allows it looks for [`Site::successor`] and does it.
+    /// Lets a successor that waits in the data directory `root` ask this process to hand over. The
+    /// caller polls [`Site::successor`] and carries the handover out.
     pub fn allow_handover(&self, root: &Path) {
-        // Allowed once is allowed.
+        // A second call changes nothing.
         let _ = self.handover.place.set(root.to_owned());
     }
 
-    /// The successor that asks this process to hand over, once.
+    /// The successor that asks this process to hand over; each request is returned once.
     pub fn successor(&self) -> Option<Link> {
         let mut asked = self.handover.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let Asked { link, turn } = asked.take()?;
-        // For as long as there is this site: it is closed now, and another opened if need be.
+        // Kept for the life of this site: the turn ends with it, and another site may be opened.
         *self.handover.leaving.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
         Some(link)
     }
@@ -49,7 +50,8 @@ impl Site {
     /// Asks this process to hand over to the successor that waits under `name`.
     ///
     /// # Errors
-    /// When it cannot, was asked already, or nobody waits under that name.
+    /// When this process cannot hand over, was asked already, or no successor waits under that
+    /// name.
     pub fn hand_over(&self, name: &str) -> Result<()> {
         let digits = name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if name.len() != NAME_LEN || !digits {

@@ -1,11 +1,11 @@
-//! The parsers of the servers, for [`diptych_base::hostile`]. Requests come through a socket, too:
-//! see the test.
+//! The servers' parsers, for the fuzz tests of [`diptych_base::hostile`]. Requests also arrive
+//! through a socket: see the test.
 
 use crate::auth::{Credentials, Role, Scram, new_token, new_user};
 use diptych_base::hostile::Decoder;
 use diptych_serving::{Cursor, Token};
 
-/// Cursors, tokens, credentials and verifiers.
+/// The decoders of cursors, tokens, credentials and verifiers.
 pub fn hostile() -> Vec<Decoder> {
     let sample = |made: diptych_base::error::Result<super::auth::NewToken>| {
         made.unwrap_or_else(|error| panic!("a sample: {error}")).lines.into_bytes()

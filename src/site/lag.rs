@@ -1,4 +1,4 @@
-//! How far readers are behind the log, and when that is too far to take more events.
+//! The lag bound: how far readers may be behind the log before appends are refused.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use diptych_log::{Backlog, Writer};
 /// How far the readers of a dataflow may be behind the log before events for it are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxLag {
-    /// As many epochs.
+    /// This many epochs.
     Epochs(u64),
-    /// The first epoch that they do not see has been durable for so long.
+    /// The time for which the first epoch that readers do not see has been durable.
     Time(Duration),
 }
 
@@ -36,11 +36,11 @@ impl fmt::Display for MaxLag {
 }
 
 impl Site {
-    /// Whether events for `streams` may be appended. A dataflow that has failed gets nowhere, and
-    /// holds nobody up.
+    /// Refuses events for `streams` while a dataflow that reads one of them lags too far. A
+    /// dataflow that has failed does not count: it would never catch up.
     ///
     /// # Errors
-    /// Stopped, when the readers of a dataflow that reads one of them are too far behind.
+    /// Stopped, when the readers of a dataflow that reads one of the streams are too far behind.
     pub fn admit(&self, writer: &Writer, streams: &[Arc<str>]) -> Result<()> {
         let Some(most) = self.max_lag.get() else { return Ok(()) };
         let reads = |name: &String| streams.iter().any(|stream| **stream == **name);

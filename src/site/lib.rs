@@ -1,14 +1,15 @@
-//! What all servers share: the dataflows that are served, who may ask, and how much.
+//! The state that all servers share: the served dataflows, the access policy, and the bounds on
+//! clients.
 //!
 //! Everything that HTTP, SQL and the Postgres protocol answer comes from a [`Site`]: the dataflows
 //! that are served, the log's writer when this process may append, and [`Control`] for what costs a
-//! computation. Every answer is about one epoch of one version of one dataflow, and says which;
+//! computation. Every answer is about one epoch of one version of one dataflow, and names them;
 //! reading never blocks a worker. Calls that may wait for a disk or a computation run on blocking
 //! threads of the servers' runtime.
 //!
 //! Invariants:
 //! - no address but loopback without TLS and credentials;
-//! - what a client can make the process keep or compute is bounded (`limits`): bodies, pages,
+//! - the work and memory that a client can cause are bounded (`limits`): bodies, pages,
 //!   sockets, subscriptions, recomputations;
 //! - an error names place and remedy and never a secret.
 //!

@@ -1,7 +1,7 @@
-//! New producers: how many one credential may introduce.
+//! The bound on new producers that one credential may introduce.
 //!
-//! The log never forgets a producer, and has room for a number of them. Without this bound whoever
-//! may append could take all of it.
+//! The log never forgets a producer, and has room for a limited number. Without this bound one
+//! client that may append could take all of it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,20 +10,20 @@ use std::time::Instant;
 use super::auth::Pass;
 use diptych_base::limits::{NEW_PRODUCERS_MAX, NEW_PRODUCERS_TIME};
 
-/// Who has introduced how many, and since when. All who come without a credential, where none is
-/// asked for, count as one.
+/// The number of producers that each credential has introduced, and since when. Clients without a
+/// credential, where none is required, count as one.
 #[derive(Default)]
 pub struct Newcomers(Mutex<HashMap<Option<Pass>, (Instant, u32)>>);
 
 impl Newcomers {
-    /// Counts one more of whoever was let in with this pass; false when there are too many.
+    /// Counts a new producer of the client with this pass; false when there are too many.
     pub fn admit(&self, pass: Option<Pass>) -> bool {
         self.admit_at(pass, Instant::now())
     }
 
     fn admit_at(&self, pass: Option<Pass>, now: Instant) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // There are not more than there are tokens in the file.
+        // The map has at most as many entries as the file has tokens.
         all.retain(|_, (since, _)| now.saturating_duration_since(*since) < NEW_PRODUCERS_TIME);
         let (_, count) = all.entry(pass).or_insert((now, 0));
         let admitted = *count < NEW_PRODUCERS_MAX;

@@ -1,4 +1,4 @@
-//! Where the servers listen, and who may come in.
+//! The options of the servers: addresses, access and bounds.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,36 +11,36 @@ use diptych_base::error::Result;
 /// Addresses, certificates and credentials of the servers.
 #[derive(Clone, Debug, Default)]
 pub struct ServersOptions {
-    /// HTTP listens here.
+    /// The address of HTTP.
     pub listen: Option<SocketAddr>,
-    /// The Postgres protocol listens here.
+    /// The address of the Postgres protocol.
     pub pg_listen: Option<SocketAddr>,
     /// Certificate chain, PEM; with `tls_key` both ports speak TLS.
     pub tls_cert: Option<PathBuf>,
     /// Private key of the certificate, PEM.
     pub tls_key: Option<PathBuf>,
-    /// Tokens and passwords; see the file format in `servers/auth`.
+    /// Tokens and passwords; the file format is in [`auth`](crate::auth).
     pub credentials: Option<PathBuf>,
     /// Names under which browsers and programs may ask HTTP, beside addresses, `localhost` and the
     /// names of the certificate.
     pub allow_host: Vec<String>,
     /// Connections that each port holds at once [default: `limits::CONNECTIONS_MAX`].
     pub max_connections: Option<usize>,
-    /// Bytes of an HTTP request's body [default: `limits::BODY_BYTES_MAX`].
+    /// Events are refused while a dataflow that reads them lags farther than this [default: never].
     pub max_body: Option<u64>,
     /// Events are refused while a dataflow that reads them is farther behind [default: never].
     pub max_lag: Option<MaxLag>,
-    /// How long readers of a dataflow may be behind the log before that is told [default:
+    /// How long readers of a dataflow may be behind the log before a concern reports it [default:
     /// `limits::LAG_BOUND`].
     pub lag_bound: Option<Duration>,
 }
 
 impl ServersOptions {
-    /// Would servers with these options start? Nothing is listened at.
+    /// Checks that servers with these options would start, without listening.
     ///
     /// # Errors
-    /// When a certificate or the credentials cannot be read, a name of `allow_host` is none, or an
-    /// address that is not loopback has no TLS or no credentials.
+    /// When a certificate or the credentials cannot be read, a name of `allow_host` is not a host
+    /// name, or an address that is not loopback has no TLS or no credentials.
     pub fn check(&self) -> Result<()> {
         Entries::open(self).map(drop)
     }

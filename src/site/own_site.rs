@@ -1,20 +1,20 @@
-//! Requests of this server's own site: no page of somebody else is behind them.
+//! The check that a request does not come from a web page of another site.
 //!
-//! A browser carries requests of every page that is open to every address that it reaches, loopback
-//! included, and neither an address nor a firewall tells them from those of the user. So each
-//! request is looked at, on every path and with every method, before anything answers it, and given
-//! away:
+//! A browser sends requests of every open page to every address that it reaches, loopback included,
+//! and neither an address nor a firewall tells them from those of the user. So every request, on
+//! every path and with every method, is checked before it is answered. Foreign requests are
+//! recognised:
 //!
 //! - a request, a form, a picture, a script or a frame of a page of another site by
 //!   `Sec-Fetch-Site`, which is neither `same-origin` nor `none`, or an `Origin` that is not this
 //!   server;
 //! - a name of its own that such a page lets point here (DNS rebinding) by `Host`;
-//! - and in a browser that sends none of these headers, what changes something wants
-//!   `Content-Type: application/json`, or records, or a token: the browser asks for them first, and
-//!   is told no.
+//! - and in a browser that sends none of these headers, a request that changes something needs
+//!   `Content-Type: application/json`, or records, or a token: the browser asks in a preflight
+//!   first, and is refused.
 //!
 //! Programs send neither `Origin` nor `Sec-Fetch-Site`, and an address or a known name as `Host`:
-//! they notice nothing. The one thing that another site may do is to link to the page.
+//! the check lets them pass. The only thing that another site may do is to link to the page.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -33,22 +33,22 @@ const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// The name that every machine has for itself.
 const LOCALHOST: &str = "localhost";
 
-/// Characters of a foreign name that are repeated to whoever sent it.
+/// Characters of a foreign name that a refusal repeats.
 const NAME_SHOWN: usize = 100;
 
-/// The names under which this server may be asked, beside its addresses.
+/// The names of this server, beside its addresses.
 #[derive(Clone, Default)]
 pub struct OwnSite {
     names: Arc<[String]>,
-    /// Whoever has a certificate has its names.
+    /// The certificate, whose names are this server's too.
     tls: Option<Arc<Tls>>,
 }
 
 impl OwnSite {
-    /// A server that is also called `names`, and what the certificate of `tls` says.
+    /// A server with these `names` and those in the certificate of `tls`.
     ///
     /// # Errors
-    /// When one of them is no name of a host.
+    /// When one of the names is not a host name.
     pub fn new(names: &[String], tls: Option<Arc<Tls>>) -> Result<OwnSite> {
         let name = |given: &String| match Authority::parse(given) {
             Some(Authority { host: Host::Name(name), port: None }) => Ok(name.to_owned()),
@@ -65,7 +65,7 @@ impl OwnSite {
         Ok(OwnSite { names: names?.into(), tls })
     }
 
-    /// What gives a request away as one of another site; none for those that may pass.
+    /// The mark of another site that a request bears; none for a request that may pass.
     pub fn foreign<B>(&self, request: &Request<B>) -> Option<Foreign> {
         let (uri, headers) = (request.uri(), request.headers());
         let hosts = || {
@@ -80,7 +80,7 @@ impl OwnSite {
             }
         }
         for origin in headers.get_all(header::ORIGIN) {
-            // A request that names no host has none that an origin could be.
+            // A request without a host has none to compare the origin with.
             let same = |host| self.is_same(origin.as_bytes(), host);
             if hosts().next().is_none() || !hosts().all(same) {
                 return Some(Foreign::Origin(shown(origin.as_bytes())));
@@ -107,8 +107,8 @@ impl OwnSite {
         self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 
-    /// Is `origin` the site of a request to `host`? A proxy may ask under an address what a browser
-    /// has asked it under a name that is known here.
+    /// Whether `origin` is the site of a request to `host`. A proxy may ask under an address what a
+    /// browser has asked the proxy under a name that is known here.
     fn is_same(&self, origin: &[u8], host: &[u8]) -> bool {
         let parsed = text(origin).and_then(|origin| {
             let (port, rest) = match origin.split_once("://")? {
@@ -128,12 +128,12 @@ impl OwnSite {
     }
 }
 
-/// Is this the page, which holds no data?
+/// Whether the request is for the page, which holds no data.
 fn is_page(method: &Method, path: &str) -> bool {
     (method == Method::GET || method == Method::HEAD) && path == "/"
 }
 
-/// Does the user go there, in a window of its own?
+/// Whether the user navigates there, in a window of its own.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let is = |name: HeaderName, what: &str| {
         let mut values = headers.get_all(name).iter();
@@ -146,12 +146,12 @@ fn text(bytes: &[u8]) -> Option<&str> {
     str::from_utf8(bytes).ok().map(str::trim_ascii)
 }
 
-/// What was sent, as far as it is repeated. A [`Problem`] escapes what acts in it.
+/// The first characters of a header, for a message. A [`Problem`] escapes control characters in it.
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(NAME_SHOWN)]).into_owned()
 }
 
-/// A host, and a port if one is named.
+/// A host with an optional port.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Authority<'a> {
     host: Host<'a>,
@@ -161,7 +161,7 @@ struct Authority<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Host<'a> {
     Address(IpAddr),
-    /// Without the dot that may end it; in any case.
+    /// A name in any case, without the dot that may end it.
     Name(&'a str),
 }
 
@@ -176,11 +176,11 @@ impl Host<'_> {
 }
 
 impl<'a> Authority<'a> {
-    /// Reads `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`; none when it is anything else.
+    /// Parses `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`; none for any other text.
     fn parse(text: &'a str) -> Option<Authority<'a>> {
         let (host, rest) = if let Some(inner) = text.strip_prefix('[') {
             let (inside, rest) = inner.split_once(']')?;
-            // The interface of an address that is only reached through one.
+            // A link-local address names its interface behind `%`.
             let address = inside.split('%').next().unwrap_or_default();
             let address: Ipv6Addr = address.parse().ok()?;
             (Host::Address(IpAddr::V6(address).to_canonical()), rest)
@@ -206,14 +206,14 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// What gives a request away.
+/// The mark by which a request of another site is recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Foreign {
-    /// It is for a host that is not this one.
+    /// The `Host` is not this server.
     Host(String),
-    /// It comes from a page of another origin.
+    /// The `Origin` is a page of another site.
     Origin(String),
-    /// The browser says so.
+    /// The browser says so in `Sec-Fetch-Site`.
     Site(String),
 }
 

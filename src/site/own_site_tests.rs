@@ -1,4 +1,4 @@
-//! What is told apart, header by header; `tests/foreign_pages.rs` asks every route.
+//! Tests of the check, header by header; `tests/foreign_pages.rs` asks every route.
 
 use super::*;
 
@@ -178,7 +178,7 @@ async fn what_is_repeated_is_escaped_once() {
     assert!(detail.starts_with(&format!("a page of {origin} asks")), "{detail}");
     let detail = refusal(&[here, ("sec-fetch-site", named.as_bytes())]).await;
     assert!(detail.contains(&format!("(Sec-Fetch-Site is {named})")), "{detail}");
-    // What acts is escaped all the same.
+    // Control characters are escaped all the same.
     let detail = refusal(&[("host", b"\xff\t\xc2\x9b31m\xe2\x80\xae")]).await;
     assert!(detail.contains("called \u{fffd}\\t\\u{9b}31m\\u{202e} ("), "{detail}");
 }

@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 problem details: what, where, and the remedy.
+//! Errors as RFC 9457 problem details: what is wrong, where, and the remedy.
 
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use diptych_base::error::Error;
 use diptych_base::harmless::harmless;
 use diptych_base::limits::RETRY_AFTER;
 
-/// An error on its way to a client.
+/// An error in the form in which a client gets it.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -39,7 +39,7 @@ pub struct Body {
 }
 
 impl Problem {
-    /// A problem that no [`Error`] stands for.
+    /// A problem that no [`Error`] describes.
     pub fn new(status: StatusCode, kind: &str, detail: String) -> Problem {
         let title = status.canonical_reason().unwrap_or("error").to_owned();
         let r#type = format!("about:blank#{kind}");
@@ -49,14 +49,14 @@ impl Problem {
         Problem { status, body: Box::new(body), accepts: None }
     }
 
-    /// The same problem, with the header that says what is accepted instead.
+    /// The same problem, with a header that names what is accepted.
     #[must_use]
     pub fn accepting(mut self, header: HeaderName, what: &'static str) -> Problem {
         self.accepts = Some(Box::new((header, HeaderValue::from_static(what))));
         self
     }
 
-    /// The same problem of a SQL statement.
+    /// The same problem, for a SQL statement.
     #[must_use]
     pub fn sqlstate(mut self, sqlstate: &'static str, position: Option<usize>) -> Problem {
         (self.body.sqlstate, self.body.position) = (Some(sqlstate), position);
@@ -70,14 +70,14 @@ impl Problem {
         self.status
     }
 
-    /// The document.
+    /// The problem document.
     pub fn body(&self) -> &Body {
         &self.body
     }
 }
 
 impl Problem {
-    /// The same status, and where to ask for more.
+    /// The same status, without the reason, and with the place to ask for more.
     #[must_use]
     pub fn without_reason(self) -> Problem {
         let status = self.status();
@@ -102,7 +102,7 @@ impl IntoResponse for Problem {
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, kind, body).into_response();
         response.headers_mut().extend(self.accepts.map(|accepts| *accepts));
-        // What is refused for want of room may be asked again.
+        // A request that is refused for want of room may be repeated.
         let busy = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
         if busy.contains(&self.status) {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
@@ -111,14 +111,14 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The answer where nothing is.
+/// The answer to a request for a path that does not exist.
 #[expect(clippy::unused_async, reason = "axum's handlers are")]
 pub async fn no_such_path(uri: Uri) -> Problem {
     let detail = format!("nothing is at {} (the paths are in /openapi.json)", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "missing", detail)
 }
 
-/// The answer to a method that a path does not have.
+/// The answer to a method that a path does not support.
 #[expect(clippy::unused_async, reason = "axum's handlers are")]
 pub async fn no_such_method(method: Method, uri: Uri) -> Problem {
     let detail = format!("{method} is not what {} answers (see /openapi.json)", uri.path());

@@ -1,4 +1,4 @@
-//! At which epoch to answer, and the snapshot that does.
+//! Read modes: the epoch at which a read answers, and the snapshot at that epoch.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,31 +13,32 @@ use diptych_base::time::{At, Epoch};
 use diptych_log::{AtTime, Reader};
 use diptych_serving::{Read, Snapshot};
 
-/// How often a request that waits for a dataflow to catch up looks which index serves it.
+/// How often a request that waits for a dataflow to catch up checks which index serves it.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Which epoch an answer is about.
+/// The epoch at which a read answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// The last complete epoch, once everything is there again that readers may have seen before
-    /// the process was started.
+    /// The last complete epoch, once the dataflow has caught up to what readers may have seen
+    /// before the process was started.
     #[default]
     Latest,
-    /// The last complete epoch, be it an earlier one than was seen before the process was started.
+    /// The last complete epoch, even if earlier than one that readers saw before the process was
+    /// started.
     Stale,
     /// The last complete epoch, once it is at least this one, which must be in the log already;
     /// waits at most this long.
     AtLeast(At, Duration),
-    /// Exactly this epoch; recomputed when the index has let it go.
+    /// Exactly this epoch; recomputed when it is below the index's `since`.
     AsOf(At),
     /// The last epoch whose clock is at or before this many microseconds since 1970.
     AsOfTime(i64),
-    /// The last epoch that an independent batch run has proved.
+    /// The last epoch that a verification (an independent batch run) has proved.
     Verified,
 }
 
 impl Site {
-    /// A snapshot of all views of `flow` at the epoch that `mode` names.
+    /// Takes a snapshot of all views of `flow` at the epoch that `mode` names.
     ///
     /// # Errors
     /// When the epoch is not there (yet), or was never proved; the error names the valid range.
@@ -45,11 +46,11 @@ impl Site {
         self.snapshot_within(flow, mode, READ_WAIT).await
     }
 
-    /// [`Site::snapshot`] that waits at most for `patience` while the dataflow catches up with
-    /// what was in the log when the process was started.
+    /// [`Site::snapshot`] that waits at most for `patience` while the dataflow catches up with what
+    /// was in the log when the process was started.
     ///
     /// # Errors
-    /// As there, and when it takes longer.
+    /// As for [`Site::snapshot`], and when catching up takes longer.
     pub async fn snapshot_within(
         &self,
         flow: &Flow,
@@ -83,7 +84,7 @@ impl Site {
                     self.check_sealed(epoch).await?;
                     self.caught_up(flow, epoch, patience).await?;
                 }
-                // Asked for first: `since` may move past the epoch at any moment.
+                // The snapshot comes first: `since` may move past the epoch at any moment.
                 let found = flow.serving.snapshot(Read::AsOf(epoch));
                 if found.is_err() && epoch < flow.serving.index().since() {
                     return self.recomputed(flow, epoch).await;
@@ -128,16 +129,16 @@ impl Site {
         })
     }
 
-    /// Is `epoch` beyond what a dataflow answers at that is still catching up? One that has failed
-    /// stays where it is.
+    /// Whether `epoch` is at or beyond the frontier of a dataflow that is still catching up. A
+    /// dataflow that has failed is not waited for.
     fn waits(&self, flow: &Flow, epoch: Epoch) -> bool {
         let index = flow.serving.index();
         index.is_stale() && index.frontier() <= epoch && self.control.failure(&flow.name).is_none()
     }
 
-    /// Waits, while a dataflow catches up with what was in the log when the process was started,
-    /// until it answers at `epoch`, or has caught up: readers have seen what was there, and no
-    /// frontier goes back for them.
+    /// Waits until a dataflow that catches up after a start answers at `epoch`, or has caught up
+    /// with what was in the log at the start. Readers have seen those epochs, and their frontier
+    /// must not go back.
     pub async fn caught_up(&self, flow: &Flow, epoch: Epoch, patience: Duration) -> Result<()> {
         let begun = Instant::now();
         let mut frontier = flow.frontier.clone();
@@ -146,7 +147,7 @@ impl Site {
             if left.is_zero() {
                 return Err(catching_up(flow, epoch, patience));
             }
-            // Another index may take over at the same frontier, which moves nothing.
+            // Another index may take over at the same frontier, which signals nothing.
             let seen = flow.serving.index().frontier();
             let moved = frontier.wait_for(|upper| *upper > seen);
             let waited = tokio::time::timeout(left.min(LOOK), moved).await;
@@ -159,7 +160,7 @@ impl Site {
         Ok(())
     }
 
-    /// Refuses an epoch that is of another history of the log.
+    /// Refuses an epoch of another history of the log.
     pub async fn check_history(&self, at: At) -> Result<()> {
         if at.branch.is_none() {
             return Ok(());
@@ -168,12 +169,12 @@ impl Site {
         if branches.objection(at).is_none() {
             return Ok(());
         }
-        // Another writer may have begun since the log was last looked at.
+        // Another writer may have begun since the log was last read.
         self.read_log(Reader::upper).await?;
         branches.check(at)
     }
 
-    /// Refuses to wait for an epoch that nobody was told of.
+    /// Refuses to wait for an epoch that is not sealed.
     async fn check_sealed(&self, epoch: Epoch) -> Result<()> {
         let upper = self.read_log(Reader::upper).await?;
         if epoch < upper {
@@ -186,7 +187,7 @@ impl Site {
         ))
     }
 
-    /// Why an epoch at or beyond the frontier is not answered at.
+    /// The error for an epoch at or beyond the frontier.
     async fn not_visible(&self, flow: &Flow, epoch: Epoch) -> Error {
         let index = flow.serving.index();
         let log = self.read_log(|log| Ok((log.lower(), log.upper()?))).await;
@@ -205,7 +206,7 @@ impl Site {
         Error::new(Kind::Missing, message).remedy("wait for it with at_least, or ask again")
     }
 
-    /// Reads the log on a thread that may wait for its disk, when it is its turn.
+    /// Reads the log on a blocking thread, within the bound on such reads.
     pub async fn read_log<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
@@ -223,7 +224,7 @@ impl Site {
     }
 }
 
-/// Readers may have seen more than there is yet.
+/// The error while a dataflow catches up: readers may have seen more than it answers.
 fn catching_up(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
     let (name, upper) = (&flow.name, flow.serving.index().frontier());
     let goal = match epoch {
@@ -248,7 +249,7 @@ fn not_in_time(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
         .remedy("ask again, with a longer timeout, or read the latest epoch")
 }
 
-/// Runs what may wait for a disk or a computation on a thread that may.
+/// Runs work that may wait for a disk or a computation on a blocking thread.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -257,15 +258,15 @@ pub async fn blocking<T: Send + 'static>(
     })
 }
 
-/// [`blocking`], when `turn` has come.
+/// Runs [`blocking`] work once `turn` has come.
 pub async fn blocking_in_turn<T: Send + 'static, P: Send + 'static>(
     turn: impl Future<Output = std::result::Result<P, AcquireError>>,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    // Never closed.
+    // The semaphore is never closed.
     let turn = turn.await.ok();
     blocking(move || {
-        // Whoever asked may be gone: the turn ends with the work.
+        // The requester may be gone by now: the turn ends with the work.
         let _turn = turn;
         work()
     })

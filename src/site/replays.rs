@@ -1,9 +1,9 @@
-//! Recomputations on behalf of clients: queued, capped, shared.
+//! Recomputations for clients: queued, capped and shared.
 //!
-//! A recomputation costs a worker and a copy of the views, whoever asks for it. So few run at once,
-//! few wait, and the next is refused before anything was spent on it; few results are in memory at
-//! once, and those who ask the same get the same one. A run that nobody waits for any more is not
-//! begun.
+//! A recomputation costs a worker and a copy of the views, whichever client asks for it. So few run
+//! at once, few wait, and a further one is refused before it costs anything; few results are in
+//! memory at once, and clients that ask for the same share one. A run for which no client waits any
+//! more is not begun.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -19,7 +19,7 @@ use diptych_base::time::Epoch;
 use diptych_serving::Index;
 use diptych_system::Control;
 
-/// What is recomputed.
+/// The epochs that are recomputed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
     /// All views at a frontier, by the shortest way.
@@ -31,8 +31,8 @@ pub enum Span {
 }
 
 impl Span {
-    /// Does this answer what `wanted` asks? Changes of more epochs are as good, as long as they
-    /// end where the served index still goes on, above `since`.
+    /// Whether this answers a request for `wanted`. Changes of more epochs are as good, as long as
+    /// they end where the served index still goes on, above `since`.
     fn covers(self, wanted: Span, since: Epoch) -> bool {
         match (self, wanted) {
             (Span::Between(from, upper), Span::Between(wanted, _)) => {
@@ -43,26 +43,26 @@ impl Span {
     }
 }
 
-/// A recomputed index, as long as somebody reads it.
+/// A recomputed index, kept while a client reads it.
 pub struct Replayed {
     /// The views.
     pub index: Index,
-    /// The epochs that it answers for.
+    /// The epochs at which it answers.
     pub span: Span,
     _held: OwnedSemaphorePermit,
 }
 
 type Outcome = std::result::Result<Arc<Replayed>, (Kind, String)>;
 
-/// A result to come.
+/// A handle on a result to come.
 #[derive(Clone)]
 pub struct Pending(watch::Receiver<Option<Outcome>>);
 
 impl Pending {
-    /// The result, once it is there. May be dropped and called again.
+    /// Waits for the result. The future may be dropped and the method called again.
     ///
     /// # Errors
-    /// Why the recomputation failed.
+    /// The error of the recomputation.
     pub async fn wait(&mut self) -> Result<Arc<Replayed>> {
         match self.0.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(Ok(replayed))) => Ok(Arc::clone(replayed)),
@@ -72,7 +72,7 @@ impl Pending {
     }
 }
 
-/// How many there are of each.
+/// The numbers of recomputations in each state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Recomputations under way.
@@ -83,25 +83,25 @@ pub struct Counts {
     pub held: usize,
 }
 
-/// All recomputations of a process.
+/// All recomputations of a process. Clones share them.
 #[derive(Clone)]
 pub struct Replays(Arc<Shared>);
 
 struct Shared {
-    /// Runs that were admitted and are not finished.
+    /// Permits of runs that were admitted and have not finished.
     admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
     held: Arc<Semaphore>,
     known: Mutex<Vec<Known>>,
 }
 
-/// A run or its result, for others who ask the same.
+/// A run or its result, for further clients that ask for the same.
 struct Known {
     dataflow: String,
     span: Span,
     pending: Pending,
     used: Instant,
-    /// It is of a version that serves no more: for those who wait for it only.
+    /// Whether it is of a version that serves no more: then only clients that wait already get it.
     stale: bool,
 }
 
@@ -118,8 +118,8 @@ impl Default for Replays {
 }
 
 impl Replays {
-    /// Takes a place in the queue, or joins one who asks the same. `since` is that of the served
-    /// index.
+    /// Takes a place in the queue, or joins a run that answers the same. `since` is that of the
+    /// served index.
     ///
     /// # Errors
     /// When the queue is full.
@@ -161,13 +161,14 @@ impl Replays {
         Ok(pending)
     }
 
-    /// Another version of `dataflow` serves: nobody gets what was recomputed of the one before.
+    /// Marks the results of `dataflow` as stale, because another version serves now: no later
+    /// request gets them.
     pub fn outdate(&self, dataflow: &str) {
         let mut known = self.known();
         known.iter_mut().filter(|one| one.dataflow == dataflow).for_each(|one| one.stale = true);
     }
 
-    /// How many there are.
+    /// The current numbers.
     pub fn counts(&self) -> Counts {
         let running = REPLAYS_RUNNING_MAX - self.0.running.available_permits();
         let admitted =
@@ -184,8 +185,8 @@ impl Replays {
         self.known().iter().any(|one| one.span == span && one.dataflow == dataflow)
     }
 
-    /// Forgets failures, and results that nobody reads and nobody asked for lately (or at all,
-    /// when their place is `needed`).
+    /// Forgets failures, and results that no client reads and none has asked for lately (or that
+    /// none reads, when their place is `needed`).
     fn sweep(&self, needed: bool) {
         self.known().retain(|one| match &*one.pending.0.borrow() {
             None => true,
@@ -204,7 +205,7 @@ fn full() -> Error {
     Error::new(Kind::Stopped, message).remedy(remedy)
 }
 
-/// One recomputation, apart from the requests that wait for it.
+/// One recomputation, which runs apart from the requests that wait for it.
 struct Run {
     replays: Replays,
     control: Arc<dyn Control>,
@@ -220,7 +221,7 @@ impl Run {
         let failed = outcome.is_err();
         self.done.send_replace(Some(outcome));
         let Run { replays, dataflow, span, done, .. } = self;
-        // It would keep the result alive: that is up to the table and to those who read it.
+        // The sender would keep the result alive, which is up to the table and to the readers.
         drop(done);
         while !failed && replays.knows(&dataflow, span) {
             tokio::time::sleep(REPLAY_KEPT / 4).await;
@@ -240,7 +241,7 @@ impl Run {
         let (control, dataflow, span) =
             (Arc::clone(&self.control), self.dataflow.clone(), self.span);
         let index = blocking(move || {
-            // Not before it ends, even when this task ends earlier.
+            // Released when the computation ends, even if this task ends earlier.
             let _permits = (admitted, running);
             match span {
                 Span::At(upper) => control.at(&dataflow, upper, false),
@@ -251,7 +252,7 @@ impl Run {
         Ok(Arc::new(Replayed { index: index.await?, span, _held: held }))
     }
 
-    /// Room for one more result: results that nobody reads make way at once.
+    /// Waits for room for one more result; results that no client reads make way at once.
     async fn room(&self) -> std::result::Result<OwnedSemaphorePermit, tokio::sync::AcquireError> {
         let look = std::time::Duration::from_millis(200);
         loop {

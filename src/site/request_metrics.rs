@@ -1,7 +1,7 @@
-//! Counts answers: how many, of which status, how fast.
+//! Metrics of requests: the number of answers by status, and their latency.
 //!
-//! It is on the way of every request, so it costs two clock reads and three additions without
-//! order: the route is found among a dozen names by its length, and nothing is hashed or allocated.
+//! Every request passes through here, so it costs two clock reads and three relaxed additions: the
+//! route is found among a dozen names by its length, and nothing is hashed or allocated.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use axum::extract::MatchedPath;
 use axum::http::{Request, Response};
 use tower::{Layer, Service};
 
-/// Upper bounds of the classes of latency, in microseconds.
+/// Upper bounds of the latency buckets, in microseconds.
 const BOUNDS: [u64; 16] = [
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
     1_000_000, 2_500_000, 10_000_000,
@@ -22,14 +22,14 @@ const BOUNDS: [u64; 16] = [
 const STATUS_MIN: usize = 100;
 const STATUSES: usize = 500;
 
-/// What was counted, by path.
+/// The counters of all paths.
 pub struct Requests(Vec<Route>);
 
-/// What was counted of one path.
+/// The counters of one path.
 pub struct Route {
     path: String,
     statuses: Box<[AtomicU64]>,
-    /// The last class has no bound.
+    /// Counts by latency bucket; the last bucket has no bound.
     classes: [AtomicU64; BOUNDS.len() + 1],
     nanos: AtomicU64,
 }
@@ -54,19 +54,19 @@ impl Route {
         self.nanos.fetch_add(took.as_nanos() as u64, Relaxed);
     }
 
-    /// The path, as the description of the interface has it; `other` for what is not in it.
+    /// The path as the OpenAPI description has it; `other` for any path that is not in it.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The statuses that were answered, and how often each.
+    /// The statuses that were answered, with their counts.
     pub fn statuses(&self) -> impl Iterator<Item = (usize, u64)> {
         let counts = self.statuses.iter().map(|count| count.load(Relaxed)).enumerate();
         counts.filter(|(_, count)| *count > 0).map(|(place, count)| (place + STATUS_MIN, count))
     }
 
-    /// How many took at most so many microseconds, for each bound; how many there were at all;
-    /// and how many seconds they took together.
+    /// For each bound, the number of answers that took at most so many microseconds; the number of
+    /// all answers; and the seconds that they took together.
     pub fn latencies(&self) -> (Vec<(u64, u64)>, u64, f64) {
         let mut total = 0;
         let mut sums = self.classes.iter().map(|class| {
@@ -86,23 +86,23 @@ impl Requests {
         Requests(other.chain(paths.map(|path| Route::new(path))).collect())
     }
 
-    /// Each path.
+    /// The counters by path.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.0.iter()
     }
 
-    /// Counts an answer that came past the layer.
+    /// Counts an answer that did not pass through the layer.
     pub fn count(&self, place: usize, status: u16, took: Duration) {
         self.0[place].count(status, took);
     }
 
-    /// The place of a path, for [`Requests::count`].
+    /// The number of a path, for [`Requests::count`].
     pub fn place(&self, path: &str) -> usize {
         self.0.iter().position(|route| route.path == path).unwrap_or(0)
     }
 }
 
-/// Puts the counters around a service.
+/// The layer that puts the counters around a service.
 #[derive(Clone)]
 pub struct Counting(pub Arc<Requests>);
 
@@ -142,7 +142,7 @@ where
     }
 }
 
-/// An answer to come; it counts up to its head, its body goes on by itself.
+/// The future of an answer; it is timed up to the head, and the body goes on uncounted.
 pub struct Answer<F> {
     inner: F,
     requests: Arc<Requests>,

@@ -1,4 +1,4 @@
-//! What may be asked: the dataflows, the streams, the log.
+//! The site: the served dataflows, the streams and the log that the servers answer from.
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
@@ -22,18 +22,18 @@ use diptych_system::{Control, Controlled, Deployed, FirstAnswers, Served, Stream
 
 /// A dataflow that is served.
 pub struct Flow {
-    /// Its name.
+    /// The name of the dataflow.
     pub name: String,
-    /// The streams that the version that serves reads.
+    /// The streams that the serving version reads.
     pub streams: ArcSwap<Vec<String>>,
-    /// What answers; the views of the version that serves are in its index.
+    /// The serving side; its index has the views of the serving version.
     pub serving: Arc<Serving>,
-    /// Its frontier, for tasks that wait.
+    /// The frontier, for tasks that wait.
     pub frontier: watch::Receiver<Epoch>,
 }
 
 impl Flow {
-    /// A dataflow that `serving` answers for.
+    /// A dataflow whose reads `serving` answers.
     ///
     /// # Errors
     /// When the thread that follows its frontier cannot be started.
@@ -43,15 +43,15 @@ impl Flow {
         Ok(Flow { name: name.to_owned(), streams, serving, frontier })
     }
 
-    /// The streams that the version that serves reads.
+    /// The streams that the serving version reads.
     pub fn streams(&self) -> Arc<Vec<String>> {
         self.streams.load_full()
     }
 }
 
-/// Everything the servers answer from.
+/// Everything that the servers answer from.
 pub struct Site {
-    /// The dataflows, in the order given; then those deployed since.
+    /// The dataflows in the order given, followed by those deployed since.
     pub flows: Grown<Flow>,
     /// Their streams, each once.
     pub streams: Grown<Stream>,
@@ -59,27 +59,27 @@ pub struct Site {
     pub writer: Option<Arc<Writer>>,
     /// The log.
     pub reader: Arc<Reader>,
-    /// Computes what the index has let go, and changes what is served.
+    /// Recomputes epochs below `since`, and changes what is served.
     pub control: Arc<dyn Control>,
-    /// What SQL engines of this site share; made by the first of them.
+    /// The state that SQL engines of this site share; made by the first of them.
     pub sql: OnceLock<Arc<dyn Any + Send + Sync>>,
-    /// The takeover that is being prepared, if one is.
+    /// The state of a takeover that is being prepared.
     pub handover: Handover,
     /// What clients have under way.
     pub load: Load,
-    /// Beyond it events are refused; told when servers start.
+    /// The lag beyond which events are refused; set when servers start.
     pub max_lag: OnceLock<MaxLag>,
-    /// Since when.
+    /// The time when the site was made.
     pub started: Instant,
-    /// What somebody must look at.
+    /// The concerns that need an operator.
     pub concerns: Concerns,
-    /// Why this process has no writer though it should.
+    /// Why this process has no writer though it should have one.
     refusal: OnceLock<Error>,
 }
 
 impl Site {
-    /// The dataflows that are served; of `definitions` are those that may be deployed later.
-    /// `writer` is the log's when this process appends.
+    /// A site for the dataflows that `served` serves; `definitions` may be deployed later. `writer`
+    /// is the log's writer when this process appends.
     ///
     /// # Errors
     /// When two dataflows read one stream as different types, or a thread cannot be started.
@@ -93,10 +93,11 @@ impl Site {
         Site::from_controlled(controlled, writer)
     }
 
-    /// What answers from files first, and the dataflows that take over from it: see [`Site::of`].
+    /// A site that answers from files first, until the restored dataflows take over: see
+    /// [`Site::of`].
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Site::of`].
     pub fn of_first(
         system: &System,
         first: &FirstAnswers,
@@ -113,7 +114,7 @@ impl Site {
         Ok(Site::new(flows.collect::<Result<_>>()?, streams, writer, reader, control))
     }
 
-    /// A site that begins now.
+    /// A site of these parts.
     pub fn new(
         flows: Vec<Flow>,
         streams: Vec<Stream>,
@@ -141,12 +142,13 @@ impl Site {
         })
     }
 
-    /// Appends are refused because the log could not be opened for writing; the first reason stays.
+    /// Makes the site refuse appends because the log could not be opened for writing; the first
+    /// reason stays.
     pub fn refuse_appends(&self, error: &Error) {
         let _ = self.refusal.set(error.repeated());
     }
 
-    /// Why appends are refused since the start, if they are.
+    /// The reason why appends are refused since the start, if they are.
     pub fn refusal(&self) -> Option<Error> {
         self.refusal.get().map(|error| {
             let why = error.reason();
@@ -156,13 +158,12 @@ impl Site {
         })
     }
 
-    /// Does this process append to the log?
+    /// Whether this process appends to the log.
     pub fn appends(&self) -> bool {
         self.writer.as_ref().is_some_and(|writer| writer.failure().is_none())
     }
 
-    /// The first epoch that is not durable, as far as that can be told: of a log that cannot be
-    /// read the last one that is known.
+    /// The first epoch that is not durable; of a log that cannot be read, the last value known.
     pub fn log_end(&self) -> Epoch {
         self.reader.upper().unwrap_or_else(|_| {
             let seen = self.flows.iter().map(|flow| flow.serving.index().frontier()).max();
@@ -170,7 +171,7 @@ impl Site {
         })
     }
 
-    /// Answers for what was deployed, too.
+    /// Adds the dataflows and streams of a deployment.
     ///
     /// # Errors
     /// When a thread cannot be started.
@@ -192,12 +193,12 @@ impl Site {
     /// The dataflow called `name`.
     ///
     /// # Errors
-    /// When it is not served; lists those that are.
+    /// When it is not served; the error lists the served dataflows.
     pub fn flow(&self, name: &str) -> Result<&Flow> {
         self.number(name).map(|number| &self.flows[number])
     }
 
-    /// The place of the dataflow called `name` among those served.
+    /// The number of the dataflow called `name` among those served.
     pub fn number(&self, name: &str) -> Result<usize> {
         self.flows.iter().position(|flow| flow.name == name).ok_or_else(|| {
             let known: Vec<_> = self.flows.iter().map(|flow| flow.name.as_str()).collect();
@@ -209,7 +210,7 @@ impl Site {
     /// The stream called `name`.
     ///
     /// # Errors
-    /// When no served dataflow reads it; lists the streams.
+    /// When no served dataflow reads it; the error lists the streams.
     pub fn stream(&self, name: &str) -> Result<&Stream> {
         self.streams.iter().find(|stream| stream.name == name).ok_or_else(|| {
             let known: Vec<_> = self.streams.iter().map(|stream| stream.name.as_str()).collect();

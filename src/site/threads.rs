@@ -1,18 +1,19 @@
-//! The threads of a runtime of our own, beside that of whoever calls.
+//! A tokio runtime on threads of its own, apart from the runtime of the calling thread.
 //!
-//! A library is called from anywhere, tasks of another runtime included. There nothing may wait for
-//! a runtime inside its own call (tokio panics), neither to run a future nor to drop the runtime.
+//! A library is called from anywhere, including tasks of another runtime. Such a task must not wait
+//! for a runtime inside its own call (tokio panics), neither to run a future nor to drop the
+//! runtime.
 
 use std::io;
 
 use crossbeam::channel::bounded;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A runtime that starts, is waited for and ends on any thread, of another runtime or of none.
+/// A runtime that any thread can start, wait for and end, inside another runtime or not.
 pub struct Threads(Option<Runtime>);
 
 impl Threads {
-    /// Starts what `builder` says, with timers and sockets.
+    /// Starts the runtime of `builder`, with timers and sockets.
     ///
     /// # Errors
     /// What the system reports.
@@ -20,7 +21,7 @@ impl Threads {
         builder.enable_all().build().map(|runtime| Threads(Some(runtime)))
     }
 
-    /// Where tasks are given to it.
+    /// The handle on which tasks are spawned.
     pub fn handle(&self) -> &Handle {
         match &self.0 {
             Some(runtime) => runtime.handle(),
@@ -28,20 +29,20 @@ impl Threads {
         }
     }
 
-    /// Runs `work` here, and has the thread that calls wait for its end.
+    /// Runs `work` on the runtime, and blocks the calling thread until it ends.
     pub fn wait_for(&self, work: impl Future<Output = ()> + Send + 'static) {
         let (working, ended) = bounded::<()>(0);
         self.handle().spawn(async move {
             let _working = working;
             work.await;
         });
-        // Nothing is sent: it ends with the work, by a panic, too.
+        // Nothing is sent: the channel closes when the work ends, also by a panic.
         let _ = ended.recv();
     }
 }
 
 impl Drop for Threads {
-    /// Ends the tasks where they are, and waits for nobody.
+    /// Cancels the tasks where they are, and waits for none.
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();

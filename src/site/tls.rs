@@ -1,4 +1,4 @@
-//! TLS from PEM files, with certificates that are replaced while connections pass.
+//! TLS from PEM files; certificates can be replaced while connections pass.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use super::file_watcher::{Reload, Watched};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, RealClock, read_text, shared_mode};
 
-/// From this long before its end on a certificate is warned about, in days.
+/// Days before its end from which on a certificate causes a warning.
 const WARNING_DAYS: i64 = 14;
 
-/// A certificate and its key, as they are now.
+/// The current certificate and its key.
 pub struct Tls {
     cert: PathBuf,
     key: PathBuf,
     current: Arc<Current>,
 }
 
-/// What handshakes take the certificate from.
+/// The resolver from which handshakes take the certificate.
 #[derive(Debug)]
 struct Current(ArcSwap<CertifiedKey>);
 
@@ -39,18 +39,18 @@ impl ResolvesServerCert for Current {
 }
 
 impl Tls {
-    /// Reads both files.
+    /// Reads the certificate and the key.
     ///
     /// # Errors
-    /// When one is missing or no PEM, the key is another certificate's, or the certificate is not
-    /// valid now.
+    /// When a file is missing or is not PEM, the key belongs to another certificate, or the
+    /// certificate is not valid now.
     pub fn open(cert: &Path, key: &Path) -> Result<Arc<Tls>> {
         let (certified, _) = read(cert, key)?;
         let current = Arc::new(Current(ArcSwap::from_pointee(certified)));
         Ok(Arc::new(Tls { cert: cert.to_owned(), key: key.to_owned(), current }))
     }
 
-    /// Is `name` a name of the certificate?
+    /// Whether `name` is a name of the certificate.
     pub fn is_of(&self, name: &str) -> bool {
         let current = self.current.0.load();
         let certificate = current.cert.first().map(ParsedCertificate::try_from);
@@ -60,10 +60,10 @@ impl Tls {
         verify_server_name(&certificate, &name).is_ok()
     }
 
-    /// What a server accepts connections with; it follows later certificates by itself.
+    /// The configuration with which a server accepts connections; it follows later certificates.
     ///
     /// # Errors
-    /// When the cryptography that was compiled in lacks what TLS needs.
+    /// When the cryptography that was compiled in lacks a part of TLS.
     pub fn config(&self, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>> {
         let failed = |error: rustls::Error| Error::new(Kind::Io, format!("TLS: {error}"));
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -93,7 +93,7 @@ fn day(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// Both files, checked; and until when the certificate is valid.
+/// Reads and checks both files, and gives the end of the certificate's validity.
 fn read(cert: &Path, key: &Path) -> Result<(CertifiedKey, DateTime<Utc>)> {
     let place = cert.display().to_string();
     let wrong = |path: &Path, what: &str, remedy: &str| {
@@ -130,7 +130,7 @@ fn read(cert: &Path, key: &Path) -> Result<(CertifiedKey, DateTime<Utc>)> {
     Ok((certified, until))
 }
 
-/// Until when the certificate is valid.
+/// The end of the certificate's validity.
 fn validity(place: &str, certificate: &CertificateDer<'_>) -> Result<DateTime<Utc>> {
     let refused = |what: String| Error::new(Kind::Input, format!("{place}: {what}"));
     let parsed = X509Certificate::from_der(certificate.as_ref())

@@ -1,4 +1,4 @@
-//! Certificates that are whole, and that are not.
+//! Tests with valid and broken certificates.
 
 use std::io::Write;
 
@@ -21,7 +21,7 @@ impl Made {
         path
     }
 
-    /// A certificate for localhost until `year`, and its key.
+    /// A certificate for localhost between two years, and its key.
     fn pair(&self, name: &str, from: i32, until: i32) -> (PathBuf, PathBuf) {
         let key = rcgen::KeyPair::generate().expect("a key");
         let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");

@@ -1,4 +1,4 @@
-//! Is what is served what the events say? Recomputed from them alone, and compared.
+//! Verification: recomputes the views from the events alone and compares them with the served rows.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,12 +10,12 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_serving::{Read, Verdict};
 
 impl Site {
-    /// Recomputes all views of `flow` from the events alone, by other workers, and compares them
-    /// with what is served at the same epoch. When they agree, reads that ask for what is verified
-    /// are answered from the recomputation from now on.
+    /// Recomputes all views of `flow` from the events alone, on other workers, and compares them
+    /// with the served rows of the same epoch. When they agree, later reads of the verified epoch
+    /// are answered from the recomputation.
     ///
     /// # Errors
-    /// When nothing is complete yet, too many recomputations wait, or this one fails.
+    /// When no epoch is complete yet, too many recomputations wait, or this one fails.
     pub async fn verify(&self, flow: &Flow) -> Result<Verdict> {
         let begun = Instant::now();
         let served = flow.serving.snapshot(Read::Latest)?;
@@ -23,7 +23,7 @@ impl Site {
             let message = format!("dataflow {:?} has no epoch yet", flow.name);
             return Err(Error::new(Kind::Missing, message).remedy("append events first"));
         }
-        // It waits in a queue, and then as long as a batch run takes.
+        // The recomputation waits in a queue, and then takes as long as a batch run.
         served.keep()?;
         let span = Span::Scratch(served.upper());
         let asked = self.load.replays.ask(&self.control, &flow.name, span, served.since());

@@ -1,4 +1,4 @@
-//! The credentials file, read.
+//! The parser of the credentials file.
 
 use std::path::Path;
 
@@ -10,21 +10,21 @@ use super::{Role, Roles, Scram};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{read_text, secret_bytes, shared_mode};
 
-/// Everybody who may come in.
+/// The tokens and users of a credentials file.
 #[derive(Debug, Default)]
 pub struct Credentials {
     tokens: Vec<Token>,
     users: Vec<User>,
 }
 
-/// A token, known by its hash.
+/// A token, of which only the hash is kept.
 pub(super) struct Token {
-    /// What logs call it.
+    /// The name that logs give the token.
     pub name: String,
     hash: Hash,
-    /// What it may do.
+    /// The roles of the token.
     pub roles: Roles,
-    /// Microseconds since 1970 from which on it is void.
+    /// The time from which on the token is void, in microseconds since 1970.
     pub expires: Option<i64>,
 }
 
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Token {
 struct User {
     name: String,
     scram: Scram,
-    /// Another one when the password is.
+    /// A digest that changes when the password does.
     mark: Hash,
     roles: Roles,
 }
@@ -81,13 +81,15 @@ impl Credentials {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// When it cannot be read or is not as the module says; names the line, and no secret.
+    /// When it cannot be read or does not have the format of [`auth`](super); the error names the
+    /// line, and no secret.
     pub fn read(path: &Path) -> Result<Credentials> {
         let text = read_text(path).map_err(|error| {
             error.remedy("make one with `diptych token new`, which prints the lines for it")
         })?;
         let found = Credentials::parse(&text).map_err(|error| error.within(path.display()))?;
-        // A group may be meant to read hashes, and nobody else to write: whoever writes comes in.
+        // The operator may let a group read hashes, but write access for others lets them add
+        // themselves.
         let plain = found.plain_passwords(&text);
         if let Some(mode) = shared_mode(path, if plain { 0o077 } else { 0o027 }) {
             let path = path.display();
@@ -99,7 +101,7 @@ impl Credentials {
         Ok(found)
     }
 
-    /// Reads the text of such a file.
+    /// Parses the text of a credentials file.
     ///
     /// # Errors
     /// As [`Credentials::read`].
@@ -149,17 +151,17 @@ impl Credentials {
         Ok(found)
     }
 
-    /// Nobody may come in.
+    /// Whether the file has neither tokens nor users.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty() && self.users.is_empty()
     }
 
-    /// How many tokens and users there are.
+    /// The numbers of tokens and of users.
     pub fn counts(&self) -> (usize, usize) {
         (self.tokens.len(), self.users.len())
     }
 
-    /// Whose token has this hash, whatever it may do. Every entry is compared, found or not.
+    /// The token with this hash, whatever its roles. Every entry is compared, found or not.
     pub(super) fn token(&self, hash: &Hash) -> Option<&Token> {
         let mut found = None;
         for token in &self.tokens {
@@ -170,12 +172,12 @@ impl Credentials {
         found
     }
 
-    /// What the password of a user who may read is checked against; none for anybody else.
+    /// The SCRAM verifier of a user who may read; none for any other name.
     pub fn scram(&self, user: &str) -> Option<Scram> {
         self.reader(user).map(|found| found.scram.clone())
     }
 
-    /// What a user who may read is known by as long as nothing about him changes.
+    /// A digest of the entry of a user who may read; it stays the same while the entry does.
     pub(super) fn mark(&self, user: &str) -> Option<Hash> {
         self.reader(user).map(|found| found.mark)
     }
@@ -205,12 +207,12 @@ fn wrong(line: usize, what: &str) -> Error {
         .remedy("`diptych token new --role read` prints lines as they should be")
 }
 
-/// The line of a byte, counted from 1.
+/// The number of the line with byte `at`, counted from 1.
 fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// A parser's message, unless it may repeat a value, which may be a secret.
+/// A parser's message, cut where it may repeat a value, which may be a secret.
 fn harmless(message: &str) -> &str {
     let known = ["unknown field", "missing field", "duplicate key"];
     if known.iter().any(|start| message.starts_with(start)) {

@@ -1,4 +1,4 @@
-//! Credentials in force, replaced while requests pass.
+//! The gate: the credentials in force, which can be replaced while requests pass.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use crate::problem::Problem;
 use diptych_base::error::Result;
 use diptych_base::io::{Clock, RealClock};
 
-/// Longer than any token made here; what is longer is not hashed.
+/// The longest token that is hashed, in bytes; every token made here is shorter.
 const TOKEN_BYTES_MAX: usize = 256;
 
-/// Who may pass. Every server has one when there are credentials.
+/// The credentials in force. Every server has a gate when there is a credentials file.
 pub struct Gate {
     path: PathBuf,
     current: ArcSwap<Credentials>,
     clock: Arc<dyn Clock>,
-    /// Requests turned away.
+    /// The number of requests refused.
     pub denied: AtomicU64,
 }
 
 impl Gate {
-    /// Reads the file at `path`.
+    /// Reads the credentials file at `path`.
     ///
     /// # Errors
-    /// When it cannot be read, or lets nobody in.
+    /// When it cannot be read or is broken.
     pub fn open(path: &Path) -> Result<Arc<Gate>> {
         let credentials = Credentials::read(path)?;
         Ok(Arc::new(Gate::new(path, credentials, Arc::new(RealClock))))
@@ -48,10 +48,11 @@ impl Gate {
         Gate { path: path.to_owned(), current, clock, denied: AtomicU64::new(0) }
     }
 
-    /// May whoever sent these headers do what needs `role`? What is given may be asked about again.
+    /// Checks that the token in `headers` has what needs `role`. The pass that is returned can be
+    /// checked again later.
     ///
     /// # Errors
-    /// The answer to be sent instead.
+    /// The refusal to send to the client.
     pub fn check(&self, headers: &HeaderMap, role: Role) -> std::result::Result<Pass, Denied> {
         let outcome = self.decide(headers, role);
         if outcome.is_err() {
@@ -60,7 +61,8 @@ impl Gate {
         outcome
     }
 
-    /// The same of a question that is answered either way: nobody is turned away.
+    /// Whether [`Gate::check`] would pass, for a request that is answered either way; a "no" is not
+    /// counted as a refusal.
     pub fn may(&self, headers: &HeaderMap, role: Role) -> bool {
         self.decide(headers, role).is_ok()
     }
@@ -71,10 +73,10 @@ impl Gate {
         self.admit(&pass, role).map(|()| pass)
     }
 
-    /// Is the token of a pass still in the file, and for what needs `role`?
+    /// Checks that the token of a pass is still in the file and has what needs `role`.
     ///
     /// # Errors
-    /// When it is not, or its time is over.
+    /// When it is not there any more, has expired, or lacks the role.
     pub(super) fn admit(&self, pass: &Pass, role: Role) -> std::result::Result<(), Denied> {
         let current = self.current.load();
         let Some(token) = current.token(&pass.0) else { return Err(Denied::Unknown) };
@@ -88,13 +90,13 @@ impl Gate {
         Ok(())
     }
 
-    /// What the password of a user of the Postgres port is checked against; none for those who
-    /// are not there or may not read, whom a server treats like a wrong password.
+    /// The SCRAM verifier of a user of the Postgres port; none for a user who is unknown or may not
+    /// read, which a server treats like a wrong password.
     pub fn scram(&self, user: &str) -> Option<Scram> {
         self.current.load().scram(user)
     }
 
-    /// The session of `user` that begins now; none for those who are not there or may not read.
+    /// A session of `user` that begins now; none for a user who is unknown or may not read.
     pub fn login(self: &Arc<Self>, user: &str) -> Option<Login> {
         let mark = self.current.load().mark(user)?;
         Some(Login { gate: Arc::clone(self), user: user.into(), mark })
@@ -124,10 +126,10 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(secret)
 }
 
-/// How often the user of a session is looked for.
+/// How often the credentials are searched for the user of a session.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A user of the Postgres port who has been let in.
+/// A session of a user whom the Postgres port has let in.
 #[derive(Clone)]
 pub struct Login {
     gate: Arc<Gate>,
@@ -136,12 +138,12 @@ pub struct Login {
 }
 
 impl Login {
-    /// Is the user still there, with the same password, and may read?
+    /// Whether the user is still in the file, with the same password and the right to read.
     pub fn holds(&self) -> bool {
         self.gate.current.load().mark(&self.user) == Some(self.mark)
     }
 
-    /// Ends soon after that is over.
+    /// Waits until [`Login::holds`] is false, and returns soon after.
     pub async fn over(&self) {
         while self.holds() {
             tokio::time::sleep(LOOK).await;
@@ -149,33 +151,33 @@ impl Login {
     }
 }
 
-/// What a token is known by.
+/// The hash of a token that was let in: a handle for later checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pass(Hash);
 
 #[cfg(test)]
 impl Pass {
-    /// The pass of a token.
+    /// The pass of the token `secret`.
     pub fn of(secret: &str) -> Pass {
         Pass(hash(secret))
     }
 }
 
-/// Why a request is turned away.
+/// The reason why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// It brings no token.
+    /// The request has no token.
     Nobody,
-    /// Its token is not in the file, or no longer.
+    /// The token is not in the file, or not any more.
     Unknown,
-    /// Its token was valid once.
+    /// The token has expired.
     Expired,
-    /// Its token is for something else.
+    /// The token does not have this role.
     NotAllowed(Role),
 }
 
 impl Denied {
-    /// Why, and what to do about it.
+    /// The reason as a sentence, with the remedy.
     pub(super) fn reason(self) -> String {
         match self {
             Denied::Nobody => "this needs a token (send `Authorization: Bearer TOKEN`)".to_owned(),
@@ -197,7 +199,7 @@ impl Denied {
         Problem::new(status, kind, self.reason())
     }
 
-    /// The last of Server-Sent Events.
+    /// The last event of a Server-Sent Events stream, with the reason.
     pub(super) fn event(self) -> Bytes {
         // Plain values and texts cannot fail.
         let problem = serde_json::to_string(self.problem().body()).unwrap_or_default();

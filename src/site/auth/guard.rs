@@ -1,7 +1,7 @@
-//! The gate before a group of routes.
+//! A tower layer that puts the gate before a group of routes.
 //!
-//! A token is looked at again while an answer goes on: a subscription or a long wait ends about a
-//! second after its token was taken out of the file, or has expired.
+//! The layer checks a token again while an answer goes on: a subscription or a long wait ends about
+//! a second after its token was taken out of the file, or has expired.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -20,11 +20,11 @@ use tower::{Layer, Service};
 use super::gate::{Denied, Pass};
 use super::{Gate, Role};
 
-/// How often a token is looked at while an answer goes on.
+/// How often a token is checked while an answer goes on.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Lets through who may do what needs a role. What is answered at once it neither boxes nor makes
-/// wait.
+/// A layer that lets requests with a role pass. An answer that is ready at once is neither boxed
+/// nor delayed.
 #[derive(Clone)]
 pub struct Guard {
     gate: Arc<Gate>,
@@ -32,7 +32,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Asks `gate` for `role`.
+    /// A layer that asks `gate` for `role`.
     pub fn new(gate: Arc<Gate>, role: Role) -> Guard {
         Guard { gate, role }
     }
@@ -46,7 +46,7 @@ impl<S> Layer<S> for Guard {
     }
 }
 
-/// What is behind a [`Guard`].
+/// A service behind a [`Guard`].
 #[derive(Clone)]
 pub struct Guarded<S> {
     guard: Guard,
@@ -70,7 +70,7 @@ where
         match self.guard.gate.check(request.headers(), self.guard.role) {
             Ok(pass) => {
                 if self.guard.role == Role::Append {
-                    // Who introduces producers is counted.
+                    // The pass identifies the credential for the count of new producers.
                     request.extensions_mut().insert(pass);
                 }
                 let lent = Lent { guard: self.guard.clone(), pass, next: None };
@@ -81,7 +81,7 @@ where
     }
 }
 
-/// A token that was let in, and when it is looked at next.
+/// A token that was let in, with the time of its next check.
 pub struct Lent {
     guard: Guard,
     pass: Pass,
@@ -89,7 +89,7 @@ pub struct Lent {
 }
 
 impl Lent {
-    /// Why the token is none any more, once it is looked at again.
+    /// The reason why the token is not valid any more, when the next check is due and finds one.
     fn poll_denied(&mut self, context: &mut Context<'_>) -> Option<Denied> {
         let next = self.next.get_or_insert_with(|| Box::pin(sleep(LOOK)));
         while next.as_mut().poll(context).is_ready() {
@@ -102,7 +102,7 @@ impl Lent {
     }
 }
 
-/// An answer to come.
+/// The future of an answer: it is computed, or refused.
 pub enum Admitted<F> {
     Running(F, Lent),
     Denied(Denied),
@@ -121,7 +121,8 @@ impl<F: Future<Output = Result<Response, Infallible>> + Unpin> Future for Admitt
                     Poll::Ready(Ok(lend(response, lent)))
                 }
                 Poll::Ready(Err(never)) => match never {},
-                // What changes something goes on, and its answer should tell how it went.
+                // A request that changes something runs to its end, so that its answer can say what
+                // happened.
                 Poll::Pending if lent.guard.role == Role::Read => match lent.poll_denied(context) {
                     Some(denied) => Poll::Ready(Ok(denied.into_response())),
                     None => Poll::Pending,
@@ -132,7 +133,8 @@ impl<F: Future<Output = Result<Response, Infallible>> + Unpin> Future for Admitt
     }
 }
 
-/// The answer, which ends early when its token does. One that is whole already stays as it is.
+/// Wraps the answer so that it ends early when its token does. A body that is complete already is
+/// left as it is.
 fn lend(response: Response, lent: Lent) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;
@@ -144,13 +146,13 @@ fn lend(response: Response, lent: Lent) -> Response {
     })
 }
 
-/// The body of an answer that goes on.
+/// The body of an answer that goes on, under a token that is checked again.
 struct Stream {
     inner: Body,
     lent: Lent,
-    /// Server-Sent Events: the last one says why there are no more.
+    /// Whether the body is Server-Sent Events: then the last event says why it ends.
     events: bool,
-    /// The last event that was sent is whole.
+    /// Whether the last event was sent completely.
     between: bool,
     denied: Option<Denied>,
     over: bool,
@@ -171,7 +173,7 @@ impl hyper::body::Body for Stream {
         let again = this.lent.poll_denied(context);
         let waited = this.denied.is_some();
         if let Some(denied) = this.denied.or(again) {
-            // An event that has begun is let out, if it comes soon.
+            // The rest of an event that has begun is sent, if it comes soon.
             this.denied = Some(denied);
             if !this.events || this.between || (waited && again.is_some()) {
                 this.over = true;

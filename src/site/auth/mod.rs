@@ -1,13 +1,14 @@
-//! Who may do what: roles, and the credentials that carry them.
+//! Authentication and authorisation: roles, and the credentials that carry them.
 //!
 //! A [`Gate`] is made from one file, the credentials, and put before every group of routes and the
-//! Postgres port. Without a file there is no gate, every address is loopback, and a request costs
-//! nothing.
+//! Postgres port. Without a file there is no gate, every address is loopback, and no request is
+//! checked.
 //!
 //! # Roles
-//! `read` reads views, changes, SQL and status. `append` appends to streams and reads nothing: what
-//! feeds a log need not see it. `admin` may do everything, and what makes the process compute or
-//! change. `read` and `append` do not imply one another; a credential may carry both.
+//! `read` reads views, changes, SQL and status. `append` appends to streams and reads nothing: a
+//! client that feeds a log need not see it. `admin` may do everything, including requests that make
+//! the process compute or change. `read` and `append` do not imply one another; a credential may
+//! carry both.
 //!
 //! # The file
 //! ```toml
@@ -23,8 +24,8 @@
 //! roles = ["read"]
 //! # password = "…"              # instead of scram, if it must be
 //! ```
-//! The file is read again when it changes. A broken one is named in a warning, and what was read
-//! before stays in force.
+//! The file is read again when it changes. A broken file is named in a warning, and the credentials
+//! that were read before stay in force.
 
 mod credentials;
 mod gate;
@@ -42,22 +43,22 @@ pub use guard::Guard;
 pub use scram::Scram;
 pub use secret::{NewToken, new_token, new_user};
 
-/// What a request needs.
+/// The right that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Reads views, changes, status.
     Read,
     /// Appends to streams.
     Append,
-    /// Everything, and what makes the process compute or change.
+    /// Everything, including requests that make the process compute or change.
     Admin,
 }
 
 impl Role {
-    /// All of them.
+    /// All roles.
     pub const ALL: [Role; 3] = [Role::Read, Role::Append, Role::Admin];
 
-    /// Its name in files and messages.
+    /// The name of the role in files and messages.
     pub fn name(self) -> &'static str {
         match self {
             Role::Read => "read",
@@ -79,12 +80,12 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// What a credential carries.
+/// The set of roles of a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Roles(u8);
 
 impl Roles {
-    /// May its bearer do what needs `role`?
+    /// Whether this set allows a request that needs `role`.
     pub fn allow(self, role: Role) -> bool {
         self.0 & (role.bit() | Role::Admin.bit()) != 0
     }

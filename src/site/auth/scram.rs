@@ -1,4 +1,4 @@
-//! SCRAM-SHA-256 verifiers (RFC 7677): what the Postgres port checks a password against.
+//! SCRAM-SHA-256 verifiers (RFC 7677), against which the Postgres port checks passwords.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -10,27 +10,27 @@ use pgwire::api::auth::sasl::scram::gen_salted_password;
 use ring::hmac;
 use sha2::{Digest, Sha256};
 
-/// How often a password is hashed when the verifier is made here; the default of `PostgreSQL`.
+/// Hash iterations of a verifier made here; the default of `PostgreSQL`.
 const ITERATIONS: u32 = 4096;
-/// More than this many iterations in a file is a mistake: each login would take seconds.
+/// The most iterations that a file may ask for; with more, each login would take seconds.
 const ITERATIONS_MAX: u32 = 10_000_000;
 
 /// A verifier, as `PostgreSQL` stores it: `SCRAM-SHA-256$iterations:salt$stored_key:server_key`.
-/// Who reads it cannot log in with it.
+/// A reader of the verifier cannot log in with it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Scram {
-    /// Mixed into the password.
+    /// Salt that is mixed into the password.
     pub salt: Vec<u8>,
-    /// How often the password is hashed.
+    /// Hash iterations.
     pub iterations: NonZeroU32,
     /// The hash of the client's key.
     pub stored_key: Vec<u8>,
-    /// What the server proves that it knows the verifier with.
+    /// The key with which the server proves that it knows the verifier.
     pub server_key: Vec<u8>,
 }
 
 impl Scram {
-    /// The verifier of a password.
+    /// Computes the verifier of a password.
     pub fn derive(password: &str, salt: &[u8]) -> Scram {
         let iterations = NonZeroU32::new(ITERATIONS).unwrap_or(NonZeroU32::MIN);
         let salted = gen_salted_password(password, salt, iterations.get() as usize);

@@ -1,4 +1,4 @@
-//! Secrets: made here, shown once, compared without telling where they differ.
+//! Secrets: random tokens and passwords, shown once; hashes, compared in constant time.
 
 use std::fmt::Write;
 
@@ -11,21 +11,21 @@ use super::{Role, Scram};
 use diptych_base::error::Result;
 use diptych_base::io::secret_bytes;
 
-/// What tells a token from other words, in logs and to those who look for leaked secrets.
+/// The prefix of a token, by which logs and scanners for leaked secrets recognise it.
 const PREFIX: &str = "diptych_";
 
 /// The SHA-256 of a secret.
 pub(super) type Hash = [u8; 32];
 
-/// A secret, and the lines of the credentials file that let its bearer in.
+/// A new secret, with the lines of the credentials file that admit it.
 pub struct NewToken {
-    /// To be given to whom it is for; it is kept nowhere.
+    /// The secret, for the client; it is kept nowhere.
     pub secret: String,
-    /// To be put into the file.
+    /// The lines to add to the credentials file.
     pub lines: String,
 }
 
-/// A new token of 256 random bits. No key derivation is needed for as many: a guess is hopeless.
+/// Makes a token of 256 random bits. So many need no slow key derivation: guessing is hopeless.
 ///
 /// # Errors
 /// When the system gives no random bytes.
@@ -38,7 +38,7 @@ pub fn new_token(name: &str, roles: &[Role]) -> Result<NewToken> {
     Ok(NewToken { secret, lines })
 }
 
-/// A user of the Postgres port with this password, or with a new one.
+/// Makes a user of the Postgres port with this password, or with a random one.
 ///
 /// # Errors
 /// When the system gives no random bytes.
@@ -69,12 +69,12 @@ pub(super) fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// A hash written as 64 hexadecimal digits.
+/// Parses a hash of 64 hexadecimal digits.
 pub(super) fn parse_hash(text: &str) -> Option<Hash> {
     HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
-/// Equality in a time that depends on no byte.
+/// Compares two hashes in a time that does not depend on their bytes.
 pub(super) fn same(a: &Hash, b: &Hash) -> bool {
     let differing = a.iter().zip(b).fold(0, |bits, (a, b)| bits | (a ^ b));
     std::hint::black_box(differing) == 0

@@ -1,4 +1,4 @@
-//! Roles, files and gates.
+//! Tests of roles, credentials files and gates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -137,7 +137,7 @@ fn debug_output_has_no_secret() {
     );
 }
 
-/// Who waits for an answer that does not come is told that his token is none any more.
+/// A request that waits gets a refusal when its token is taken out of the file.
 #[tokio::test]
 async fn a_wait_ends_with_its_token() {
     let folder = tempfile::tempdir().expect("a folder");
