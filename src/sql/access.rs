@@ -1,4 +1,4 @@
-//! From conditions on key columns to keys and byte ranges of the index.
+//! Access paths: turns conditions on key columns into keys and byte ranges of the index.
 //!
 //! The bytes of a key sort like its columns, so equal leading columns and a range of the next are
 //! one range of bytes. What is derived here always contains every row that meets the conditions;
@@ -13,7 +13,7 @@ use diptych_base::limits::SQL_RANGES_MAX;
 use diptych_event::{Date, Timestamp};
 use diptych_row::{ByteRange, Column, ColumnType, Datum, RowSchema};
 
-/// Which part of a view has to be read.
+/// The part of a view that has to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     /// Everything.
@@ -24,9 +24,9 @@ pub(super) enum Access {
     Ranges(Vec<ByteRange>),
 }
 
-/// What one condition says about one key column.
+/// The restriction that one condition puts on one key column.
 enum Bound {
-    /// One of these values; `None` is the absent one.
+    /// One of these values; `None` is the absent value.
     OneOf(Vec<Option<Datum>>),
     AtLeast(Datum),
     AtMost(Datum),
@@ -34,7 +34,7 @@ enum Bound {
     StartsWith(String),
 }
 
-/// What all conditions say about one key column.
+/// The restriction that all conditions together put on one key column.
 #[derive(Default)]
 struct Limits {
     one_of: Option<Vec<Option<Datum>>>,
@@ -43,12 +43,12 @@ struct Limits {
     prefix: Option<String>,
 }
 
-/// Could `filter` narrow what has to be read?
+/// Whether `filter` can narrow what has to be read.
 pub(super) fn narrows(schema: &RowSchema, filter: &Expr) -> bool {
     bound(schema, filter).is_some()
 }
 
-/// The part of a view of `schema` that all `filters` leave to be read.
+/// The part of a view of `schema` that has to be read under all `filters`.
 pub(super) fn access(schema: &RowSchema, filters: &[Expr]) -> Access {
     let mut limits: Vec<Limits> = schema.key.iter().map(|_| Limits::default()).collect();
     for filter in filters.iter().flat_map(conjuncts) {
@@ -96,7 +96,7 @@ fn encode_all(column: &Column, values: &[Option<Datum>]) -> Vec<Vec<u8>> {
     let encode = |value: &Option<Datum>| {
         let mut bytes = Vec::new();
         let value = value.as_ref().unwrap_or(&Datum::Null);
-        // What is not a value of the column is not in it.
+        // A value that is not of the column's type cannot be in the column.
         value.encode(column, &mut bytes).ok().map(|()| bytes)
     };
     let mut values: Vec<_> = values.iter().filter_map(encode).collect();
@@ -132,7 +132,7 @@ impl Limits {
             range.start = range.start.max(start);
         }
         for most in self.most.iter().filter_map(encode) {
-            // Columns that follow come behind the value: its extensions are inside.
+            // The columns that follow extend the value's bytes: the range includes them.
             range.end = earlier(range.end, ByteRange::prefix(&most).end);
             if column.nullable {
                 // An absent value meets no comparison, and sorts first.

@@ -1,4 +1,4 @@
-//! What a statement answers.
+//! The answer of a statement: its columns, its rows, and the epochs that it read.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use super::SqlError;
 use diptych_base::time::{Branch, Epoch};
 
-/// Which epoch of which version of a dataflow an answer is about.
+/// The epoch, and the version of a dataflow, that an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadAt {
     /// The dataflow; `streams` for raw streams.
@@ -18,13 +18,14 @@ pub struct ReadAt {
     pub version: String,
     /// The last epoch in the answer; none when none is complete yet.
     pub epoch: Option<Epoch>,
-    /// Who wrote that epoch of the log.
+    /// The branch of the log to which that epoch belongs.
     pub branch: Option<Branch>,
 }
 
-/// Rows on their way, and what they are about. Dropping it cancels the statement.
+/// The rows of a statement, as a stream, with the epochs that they are about. Dropping it cancels
+/// the statement.
 pub struct Answer {
-    /// The columns; none of them for SET and the like.
+    /// The columns; none for SET and similar statements.
     pub schema: SchemaRef,
     /// The rows. Nothing comes after an error.
     pub rows: BoxStream<'static, Result<RecordBatch, SqlError>>,

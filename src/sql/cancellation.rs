@@ -1,9 +1,9 @@
-//! The end of a statement: when its client has gone, or its time is up.
+//! Cancellation of a statement: its client has gone, or its time is up.
 //!
-//! A task ends where it waits, and DataFusion's operators wait where they hand rows on. Two places
-//! may go on for minutes without either: a nested-loop join whose condition nothing meets, and
-//! what counts the rows of a cross join. So conditions of nested-loop joins ask, each time they
-//! are evaluated, whether the statement still lives; and every join gives way after some batches.
+//! A task ends where it waits, and DataFusion's operators wait where they hand rows on. Two
+//! operators may go on for minutes without that: a nested-loop join whose condition no row meets,
+//! and the count of a cross join's rows. So conditions of nested-loop joins check, each time they
+//! are evaluated, whether the statement still lives; and every join yields after some batches.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -28,7 +28,7 @@ use datafusion::physical_plan::joins::{
 use super::SqlError;
 use diptych_base::limits;
 
-/// Whether a statement should go on.
+/// Whether a statement should go on, with its deadline.
 #[derive(Debug)]
 pub(super) struct Life {
     ended: AtomicBool,
@@ -44,14 +44,14 @@ impl Drop for Ends {
     }
 }
 
-/// The refusal to go on for longer.
+/// The error of a statement that has taken too long.
 pub(super) fn too_long() -> SqlError {
     let most = limits::SQL_STATEMENT_TIME.as_secs();
     SqlError::new("57014", format!("the statement took longer than {most} s (read less at once)"))
 }
 
 impl Life {
-    /// From now on, for as long as a statement may take.
+    /// A life that begins now and lasts as long as a statement may take.
     pub(super) fn new() -> Arc<Life> {
         let until = Instant::now() + limits::SQL_STATEMENT_TIME;
         Arc::new(Life { ended: AtomicBool::new(false), until })
@@ -69,10 +69,10 @@ impl Life {
     }
 }
 
-/// The plan, whose joins end with `life`.
+/// Rewrites the plan so that its joins end with `life`.
 ///
 /// # Errors
-/// When `DataFusion` refuses to put a join together again.
+/// When `DataFusion` refuses to build a join again.
 pub(super) fn bind(
     plan: Arc<dyn ExecutionPlan>,
     life: &Arc<Life>,
@@ -102,7 +102,7 @@ fn give_way(join: Arc<dyn ExecutionPlan>) -> Transformed<Arc<dyn ExecutionPlan>>
     Transformed::yes(Arc::new(CooperativeExec::new(join)))
 }
 
-/// A condition that is an error once its statement has ended.
+/// A join condition that fails once its statement has ended.
 #[derive(Debug)]
 struct Asking {
     inner: Arc<dyn PhysicalExpr>,

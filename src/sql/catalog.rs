@@ -1,5 +1,5 @@
-//! The names of tables: a schema for each dataflow, `streams` for the log, and whatever a server
-//! adds for its clients.
+//! The catalog of tables: a schema for each dataflow, `streams` for the log, and the schemas that a
+//! server adds for its clients.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use diptych_site::site::Site;
 
 /// The only catalog, and the name of the database.
 pub(super) const CATALOG: &str = "diptych";
-/// The schema of names without one: each resolves to the table that alone is called so.
+/// The schema for names without one: a name resolves to the only table that has it.
 pub(super) const PUBLIC: &str = "public";
 /// The schema of raw streams.
 const STREAMS: &str = "streams";
@@ -29,7 +29,7 @@ type Table = Arc<dyn TableProvider>;
 #[derive(Debug)]
 pub(super) struct Tables {
     schemas: Vec<(String, BTreeMap<String, Table>)>,
-    /// What served when they were made: each dataflow's generation.
+    /// The generation of each dataflow that served when the tables were made.
     generations: Vec<String>,
     streams: usize,
 }
@@ -59,7 +59,7 @@ impl Tables {
         Tables { schemas, generations, streams }
     }
 
-    /// Are they those of what `site` serves now? Deployments change that.
+    /// Whether these are the tables of what `site` serves now. Deployments change that.
     pub(super) fn are_of(&self, site: &Site) -> bool {
         let flows = site.flows.iter().map(|flow| flow.serving.index());
         let same = |(index, known): (Arc<Index>, &String)| index.generation() == known;
@@ -85,8 +85,8 @@ impl Tables {
         DataFusionError::External(Box::new(SqlError::new("42P01", message)))
     }
 
-    /// The table that a name without a schema stands for: along the search path, else the only
-    /// view of that name, else the stream.
+    /// Resolves a name without a schema: along the search path, else to the only view of that name,
+    /// else to the stream.
     fn unqualified(&self, name: &str, path: &[String]) -> PlanResult<Table> {
         for schema in path {
             if let Some(table) = self.schema(schema).and_then(|tables| tables.get(name)) {
@@ -115,7 +115,7 @@ impl Tables {
 /// Schemas that a server adds to its sessions.
 pub(super) type Extra = Arc<Mutex<BTreeMap<String, Arc<dyn SchemaProvider>>>>;
 
-/// The catalog as a session sees it.
+/// The catalog of one session.
 #[derive(Clone, Debug)]
 pub(super) struct Catalog {
     pub(super) tables: Arc<Tables>,
@@ -157,7 +157,7 @@ impl CatalogProvider for Catalog {
     }
 }
 
-/// One schema; an unknown one has no tables, and says so by name.
+/// One schema; an unknown one has no tables, and an error names it.
 #[derive(Debug)]
 struct OneSchema {
     catalog: Catalog,

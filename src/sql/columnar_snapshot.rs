@@ -1,8 +1,8 @@
-//! A view at an epoch, as columns: which rows of which batches are there, and how often.
+//! A view at an epoch, in columns: the rows of each batch that count, with their multiplicities.
 //!
-//! A row that several batches of a shard hold is counted at the oldest of them and taken away from
-//! the others. What is left are bit masks over the batches' columns, and a few odd rows that are
-//! there more than once, or less than not at all.
+//! A row that several batches of a shard hold is counted at the oldest of them and removed from the
+//! others. The result is a bit mask over each batch's columns, and a few rows with a multiplicity
+//! of more than 1 or less than 0.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use diptych_serving::ViewBatch;
 
 const WORDS: usize = SQL_BLOCK_ROWS / 64;
 
-/// How often each row of a batch is there.
+/// The multiplicity of each row of a batch.
 #[derive(Clone, Default)]
 pub(super) struct Counts {
-    /// A bit for each row that is there exactly once.
+    /// A bit for each row with multiplicity 1.
     once: Vec<u64>,
-    /// The rows that are there more often, or less than never, and how often.
+    /// The rows with a multiplicity other than 0 and 1.
     odd: BTreeMap<u32, isize>,
 }
 
@@ -48,7 +48,7 @@ impl Counts {
         counts
     }
 
-    /// Takes a row away; gives how often it was there.
+    /// Sets the multiplicity of a row to 0 and gives the former one.
     fn take(&mut self, row: u32) -> isize {
         let (word, bit) = (row as usize / 64, 1 << (row % 64));
         if self.once[word] & bit != 0 {
@@ -59,7 +59,7 @@ impl Counts {
         }
     }
 
-    /// Adds to how often a row is there.
+    /// Adds to the multiplicity of a row.
     fn add(&mut self, row: u32, more: isize) {
         match self.take(row) + more {
             0 => {}
@@ -70,7 +70,7 @@ impl Counts {
         }
     }
 
-    /// Keeps the rows in `within` only.
+    /// Keeps only the rows in `within`.
     fn restrict(&mut self, within: &[std::ops::Range<usize>]) {
         let mut kept = vec![0_u64; self.once.len()];
         for rows in within {
@@ -90,7 +90,7 @@ impl Counts {
         self.odd.retain(|row, _| within.iter().any(|rows| rows.contains(&(*row as usize))));
     }
 
-    /// Rows, each as often as it is there.
+    /// The number of rows, each as often as it is there.
     fn total(&self) -> usize {
         let once: u32 = self.once.iter().map(|word| word.count_ones()).sum();
         let odd = self.odd.values().filter_map(|count| usize::try_from(*count).ok());
@@ -103,7 +103,7 @@ impl Counts {
     }
 }
 
-/// A batch's columns, and the rows of it that count.
+/// A batch's columns, and the multiplicities of its rows.
 struct Part {
     columns: Arc<Columns>,
     counts: Arc<Counts>,
@@ -117,21 +117,21 @@ pub(super) struct Image {
     negative: usize,
 }
 
-/// Some rows of an image that become one record batch.
+/// Rows of an image that become one record batch.
 #[derive(Clone, Debug)]
 pub(super) enum Piece {
-    /// The rows of a block that are there once.
+    /// The rows of a block with multiplicity 1.
     Once { part: usize, block: usize },
-    /// A row that is there more often, and how often it is repeated.
+    /// A row that is there more often, with the number of repetitions left.
     Repeated { part: usize, row: u32, times: usize },
 }
 
 impl Image {
-    /// The rows of the batches of each shard of a view at times below `upper`, those with keys in
-    /// `ranges` only; the `wanted` columns are decoded.
+    /// Builds the image of the rows of each shard's batches at times below `upper`, restricted to
+    /// keys in `ranges`; the `wanted` columns are decoded.
     ///
     /// # Errors
-    /// When a batch holds bytes that are no rows of `schema`.
+    /// When a batch holds bytes that are not rows of `schema`.
     pub(super) fn of(
         cache: &ColumnCache,
         shards: &[Vec<ViewBatch>],
@@ -165,17 +165,17 @@ impl Image {
         Ok(Image { parts, rows, negative })
     }
 
-    /// Rows, each as often as it is there.
+    /// The number of rows, each as often as it is there.
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Rows that are there less than not at all, and left out.
+    /// The number of rows with a negative multiplicity, which are left out.
     pub(super) fn negative(&self) -> usize {
         self.negative
     }
 
-    /// What the image consists of, block by block.
+    /// The pieces of the image, block by block.
     pub(super) fn pieces(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         for (part, content) in self.parts.iter().enumerate() {
@@ -193,11 +193,11 @@ impl Image {
         pieces
     }
 
-    /// The arrays of `wanted` columns of the next rows of a piece, and how many rows they have; the
-    /// piece becomes what is left of it.
+    /// The arrays of the `wanted` columns of a piece's next rows, and the number of these rows; the
+    /// piece keeps the rest.
     ///
     /// # Errors
-    /// Arrow's.
+    /// Errors of Arrow.
     pub(super) fn arrays(
         &self,
         piece: &mut Option<Piece>,
@@ -241,7 +241,7 @@ impl Part {
     }
 }
 
-/// Counts each row that several batches hold at the oldest of them.
+/// Moves the multiplicity of each row that several batches hold to the oldest of them.
 fn resolve(batches: &[ViewBatch], columns: &[Arc<Columns>], counts: &mut [Arc<Counts>]) {
     for young in 1..batches.len() {
         for old in 0..young {
@@ -250,7 +250,7 @@ fn resolve(batches: &[ViewBatch], columns: &[Arc<Columns>], counts: &mut [Arc<Co
             if shared.is_empty() {
                 continue;
             }
-            // Rows that an older batch has claimed already count nothing here.
+            // A row that an older batch has taken already has multiplicity 0 here.
             let (to, from) = (Arc::make_mut(&mut before[old]), Arc::make_mut(&mut from[0]));
             for (here, there) in shared.iter() {
                 match from.take(*here) {

@@ -1,5 +1,5 @@
-//! Columns against rows: for random updates at random epochs both say the same, and what is derived
-//! from conditions never misses a key.
+//! Tests of columns against rows: for random updates at random epochs both give the same, and the
+//! ranges derived from conditions never miss a key.
 
 use arrow_array::ArrayRef;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};

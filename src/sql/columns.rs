@@ -1,12 +1,12 @@
-//! Views as columns: each immutable batch of the index decoded once, column by column, when a scan
-//! first wants it.
+//! A cache of views in columns: each immutable batch of the index is decoded once, column by
+//! column, when a scan first wants it.
 //!
-//! What is kept belongs to one batch and is named weakly by it, so it goes when the batch does. It
-//! never depends on an epoch: the columns of all rows of the batch, which of them are there once
-//! all its updates count, and which rows it shares with another batch. A reader at any epoch puts
-//! these together (`image`) at a cost that follows the updates since the oldest batch.
+//! An entry belongs to one batch and refers to it weakly, so it goes when the batch does. It does
+//! not depend on an epoch: it has the columns of all rows of the batch, the multiplicities once all
+//! updates count, and the rows that the batch shares with another one. A reader at any epoch
+//! combines these (`columnar_snapshot`) at a cost that follows the updates since the oldest batch.
 //!
-//! All is bounded by `SQL_COLUMNS_BYTES`; what was used longest ago goes first.
+//! The cache is bounded by `SQL_COLUMNS_BYTES`; the entry unused for longest is dropped first.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -21,21 +21,21 @@ use diptych_base::time::Epoch;
 use diptych_row::{RowArrays, RowSchema};
 use diptych_serving::{ViewBatch, WeakBatch};
 
-/// The decoded batches of all views.
+/// The decoded columns of the batches of all views.
 #[derive(Default)]
 pub(super) struct ColumnCache {
     held: Mutex<HashMap<usize, Arc<Columns>>>,
     clock: AtomicU64,
 }
 
-/// What is known of one batch.
+/// The decoded columns of one batch.
 pub(super) struct Columns {
     batch: WeakBatch,
     rows: usize,
-    /// The first time behind all updates: from there on `counts` holds.
+    /// The first time beyond all updates: `counts` holds from there on.
     times_upper: Epoch,
     counts: Arc<Counts>,
-    /// By column of the view: its blocks.
+    /// The blocks of each column of the view.
     arrays: Vec<OnceLock<Vec<ArrayRef>>>,
     decoding: Mutex<()>,
     shared: Mutex<Vec<(WeakBatch, Arc<[(u32, u32)]>)>>,
@@ -48,7 +48,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ColumnCache {
-    /// What is kept of `batch`, a batch of a view of `columns` columns.
+    /// The entry of `batch`, a batch of a view of `columns` columns.
     pub(super) fn of(&self, batch: &ViewBatch, columns: usize) -> Arc<Columns> {
         let used = self.clock.fetch_add(1, Ordering::Relaxed);
         let mut held = lock(&self.held);
@@ -57,14 +57,15 @@ impl ColumnCache {
             return Arc::clone(found);
         }
         drop(held);
-        // Walks the batch: not under the lock. Two readers may do it at once; one result stays.
+        // This walks the batch, so not under the lock. Two readers may do it at once; one result
+        // stays.
         let fresh = Arc::new(Columns::new(batch, columns, used));
         held = lock(&self.held);
         held.insert(batch.address(), Arc::clone(&fresh));
         fresh
     }
 
-    /// Lets go of what belongs to dropped batches, and of the longest unused beyond the bound.
+    /// Drops the entries of dropped batches, and those unused for longest beyond the bound.
     pub(super) fn sweep(&self) {
         let mut held = lock(&self.held);
         held.retain(|_, columns| !columns.batch.is_gone());
@@ -88,7 +89,7 @@ impl ColumnCache {
         }
     }
 
-    /// Bytes that are kept.
+    /// The bytes in the cache.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         lock(&self.held).values().map(|columns| columns.bytes.load(Ordering::Relaxed)).sum()
@@ -113,13 +114,13 @@ impl Columns {
         }
     }
 
-    /// How many rows the batch has.
+    /// The number of rows in the batch.
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// How often each row is there at times below `upper`, as far as `batch`, whose columns these
-    /// are, is concerned.
+    /// The multiplicity that `batch`, whose columns these are, gives each row at times below
+    /// `upper`.
     pub(super) fn counts(&self, batch: &ViewBatch, upper: Epoch) -> Arc<Counts> {
         if upper >= self.times_upper {
             Arc::clone(&self.counts)
@@ -128,7 +129,7 @@ impl Columns {
         }
     }
 
-    /// The rows that both batches hold: their positions in `batch`, whose columns these are, and
+    /// The rows that both batches hold: pairs of positions in `batch`, whose columns these are, and
     /// in `older`.
     pub(super) fn shared_with(&self, batch: &ViewBatch, older: &ViewBatch) -> Arc<[(u32, u32)]> {
         if let Some((_, rows)) = lock(&self.shared).iter().find(|(other, _)| other.is(older)) {
@@ -140,10 +141,10 @@ impl Columns {
         rows
     }
 
-    /// Decodes those of the `wanted` columns that are not decoded yet.
+    /// Decodes the `wanted` columns that are not decoded yet.
     ///
     /// # Errors
-    /// When the batch holds bytes that are no rows of `schema`.
+    /// When the batch holds bytes that are not rows of `schema`.
     pub(super) fn decode(
         &self,
         batch: &ViewBatch,
@@ -167,13 +168,13 @@ impl Columns {
             }
         }
         for (at, blocks) in wanted.into_iter().zip(blocks) {
-            // Missing under the lock, so it is not set.
+            // It was missing under the lock, so it is not set.
             let _ = self.arrays[at].set(blocks);
         }
         Ok(())
     }
 
-    /// A block of a column that was decoded.
+    /// A block of a decoded column.
     pub(super) fn block(&self, column: usize, block: usize) -> &ArrayRef {
         match self.arrays[column].get() {
             Some(blocks) => &blocks[block],

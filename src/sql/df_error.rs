@@ -1,4 +1,4 @@
-//! `DataFusion`'s errors as SQLSTATEs.
+//! Maps `DataFusion`'s errors to SQLSTATEs.
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Column, SchemaError};
@@ -7,7 +7,7 @@ use datafusion::error::DataFusionError;
 use super::SqlError;
 use diptych_base::error::{Error, Kind};
 
-/// What went wrong with `sql`.
+/// Maps an error of the statement `sql`.
 pub(super) fn of(sql: &str, error: &DataFusionError) -> SqlError {
     use DataFusionError as E;
     match error {
@@ -116,9 +116,10 @@ fn of_arrow(sql: &str, error: &ArrowError) -> SqlError {
     SqlError::new(state, message)
 }
 
-/// One of this crate's own errors.
+/// Maps one of this project's own errors.
 pub(super) fn of_own(error: &Error) -> SqlError {
-    // A statement that names what is not there is wrong; of a session's snapshot something else is.
+    // A name or epoch in a statement that does not exist is wrong input; the kind itself is for the
+    // snapshots of a session.
     let state = match error.kind() {
         Kind::Missing => Kind::Input.sqlstate(),
         kind => kind.sqlstate(),
@@ -133,7 +134,7 @@ pub(super) fn syntax(sql: &str, message: &str) -> SqlError {
     error
 }
 
-/// `… at Line: 2, Column: 7` as a character of the whole text, counted from 1.
+/// Finds `… at Line: 2, Column: 7` and gives it as a character of the whole text, counted from 1.
 fn position(sql: &str, message: &str) -> Option<usize> {
     let (_, place) = message.rsplit_once("Line: ")?;
     let (line, place) = place.split_once(", Column: ")?;

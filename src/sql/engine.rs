@@ -1,9 +1,9 @@
-//! What all sessions of a site share: threads, memory, turns, decoded columns, `DataFusion`'s
-//! state.
+//! The SQL engine of a site: threads, memory, permits, decoded columns and `DataFusion`'s state,
+//! which all sessions share.
 //!
 //! Statements are planned and run on threads of their own, so that a long one never holds up the
-//! servers' other requests. All of them together may use so much memory; so many may run at the
-//! same time.
+//! servers' other requests. The memory of all statements together, and the number that run at the
+//! same time, are bounded.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,14 +26,14 @@ use diptych_base::limits;
 use diptych_site::site::Site;
 use diptych_site::threads::Threads;
 
-/// Answers SQL from a site. Clones share everything, and so do engines of one site.
+/// The SQL engine of a site. Clones share everything, and so do engines of one site.
 #[derive(Clone)]
 pub struct Engine {
     pub(super) site: Arc<Site>,
     pub(super) core: Arc<Core>,
 }
 
-/// What engines of a site share, in the site. It does not know the site, which holds it.
+/// The state that the engines of a site share; the site holds it, so it does not refer to the site.
 pub(super) struct Core {
     tables: ArcSwap<Tables>,
     pub(super) columns: Arc<ColumnCache>,
@@ -41,7 +41,7 @@ pub(super) struct Core {
     ready: OnceLock<Result<Ready, SqlError>>,
 }
 
-/// What may fail to be made.
+/// The parts whose construction may fail.
 struct Ready {
     state: SessionState,
     threads: Threads,
@@ -70,7 +70,8 @@ impl Engine {
         if known.are_of(&self.site) {
             return known;
         }
-        // Whoever comes last stores what was served last, or makes them once more.
+        // Concurrent callers may each make the tables; the last store wins, and stale tables are
+        // made anew.
         let tables = Arc::new(Tables::of(&self.site));
         self.core.tables.store(Arc::clone(&tables));
         tables

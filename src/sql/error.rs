@@ -1,4 +1,4 @@
-//! What goes wrong with a statement, with its SQLSTATE.
+//! The error of a statement, with its SQLSTATE.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct SqlError {
     pub sqlstate: &'static str,
     /// What is wrong, and the remedy in parentheses.
     pub message: String,
-    /// The character of the statement it is about, counted from 1.
+    /// The character of the statement that the error is about, counted from 1.
     pub position: Option<usize>,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for SqlError {
 
 impl std::error::Error for SqlError {}
 
-/// The answer over HTTP.
+/// The problem document of the error, over HTTP.
 impl From<SqlError> for Problem {
     fn from(error: SqlError) -> Problem {
         let (status, kind) = match (error.sqlstate, &error.sqlstate[..2]) {

@@ -1,4 +1,4 @@
-//! Rows of the index as record batches: keys and ranges, a bounded number at a time.
+//! Record batches from rows of the index: keys and ranges, a bounded number of rows at a time.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use diptych_base::limits::{SCAN_CHUNK_ROWS, SQL_BLOCK_ROWS};
 use diptych_row::{ByteRange, RowArrays, RowSchema};
 use diptych_serving::{Cursor, Row, Snapshot};
 
-/// The rows of some keys or ranges of a view; each as often as it is there.
+/// A stream of the rows of some keys or ranges of a view, each as often as it is there.
 pub(super) struct IndexRows {
     name: String,
     view: (usize, RowSchema),
     reading: (Arc<Reading>, Arc<Snapshot>),
     keys: std::vec::IntoIter<Vec<u8>>,
     ranges: std::vec::IntoIter<ByteRange>,
-    /// The range under way, and where it goes on.
+    /// The range being read, with the cursor at which it goes on.
     range: Option<(ByteRange, Option<Cursor>)>,
     rows: std::vec::IntoIter<Row>,
-    /// A row that is there more often than fitted the last batch.
+    /// A row whose repetitions did not all fit into the last batch.
     again: Option<Row>,
     wanted: Vec<usize>,
     schema: SchemaRef,
-    /// Rows that are still wanted.
+    /// The number of rows still wanted.
     limit: usize,
     negative: usize,
     failed: bool,

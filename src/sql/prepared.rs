@@ -1,4 +1,4 @@
-//! Statements that were understood, and their execution.
+//! Prepared statements and their execution.
 
 use std::sync::Arc;
 
@@ -24,12 +24,12 @@ use super::statement_epochs::Reading;
 use super::{SqlError, df_error};
 use diptych_base::limits;
 
-/// A statement that was understood. Each execution reads at the epoch of its moment.
+/// A prepared statement. Each execution reads at the epoch of its moment.
 #[derive(Clone)]
 pub struct Prepared {
     /// The types of `$1`, `$2`, … as far as the statement tells.
     pub parameter_types: Vec<Option<DataType>>,
-    /// The columns of the answer; none for SET and the like.
+    /// The columns of the answer; none for SET and similar statements.
     pub schema: Option<SchemaRef>,
     /// The command's tag: SELECT, EXPLAIN, SHOW, SET, RESET, BEGIN, COMMIT, ROLLBACK.
     pub tag: &'static str,
@@ -73,8 +73,8 @@ impl Prepared {
     /// Runs the statement with a value for each parameter.
     ///
     /// # Errors
-    /// Before the first row: a parameter of the wrong type, an epoch that is not there, no turn.
-    /// Afterwards the rows themselves are an error.
+    /// Before the first row: a parameter of the wrong type, an epoch that is not there, no free
+    /// permit. Later errors come in the stream of rows.
     pub async fn execute(&self, parameters: Vec<ScalarValue>) -> Result<Answer, SqlError> {
         match &*self.work {
             Work::Set(name, value) => self.session.set(name, value).map(|()| nothing()),
@@ -118,7 +118,7 @@ impl Prepared {
         }
     }
 
-    /// Snapshots, and the physical plan.
+    /// Takes the snapshots and makes the physical plan.
     async fn start(
         self,
         parameters: Vec<ScalarValue>,
@@ -173,7 +173,7 @@ async fn query(
         };
         parameter_types.push(data_type.clone());
     }
-    // Types as they will be when the plan runs; a plan that cannot tell yet keeps its own.
+    // Types as they will be when the plan runs; where the plan cannot tell yet, it keeps its own.
     let checked = state.analyzer().execute_and_check(
         plan.clone(),
         &state.config_options().clone(),
@@ -188,7 +188,7 @@ async fn query(
     Ok(Prepared { parameter_types, schema: Some(schema), tag, session, work })
 }
 
-/// The parameters as the statement wants them.
+/// Casts the parameters to the types that the statement wants.
 fn cast(
     parameters: Vec<ScalarValue>,
     types: &[Option<DataType>],
@@ -209,7 +209,7 @@ fn cast(
     parameters.into_iter().zip(types).enumerate().map(one).collect()
 }
 
-/// Runs a plan and sends its rows, until it ends or nobody takes them.
+/// Runs a plan and sends its rows, until it ends or the receiver is dropped.
 async fn drive(
     sql: String,
     plan: Arc<dyn ExecutionPlan>,
@@ -235,7 +235,7 @@ async fn drive(
             }
         }
     };
-    // A panic is the statement's end, not the server's.
+    // A panic ends the statement, not the server.
     let work = std::panic::AssertUnwindSafe(work).catch_unwind();
     let mut work = std::pin::pin!(work);
     let mut renew = tokio::time::interval(limits::LEASE_LENGTH / 4);
@@ -261,7 +261,7 @@ fn rows(receiver: mpsc::Receiver<Result<RecordBatch, SqlError>>, task: (Ending<(
         let batch = receiver.recv().await?;
         Some((batch, (receiver, task)))
     })
-    // It may be asked again after its end.
+    // The stream may be polled again after its end.
     .fuse()
     .boxed()
 }

@@ -1,4 +1,4 @@
-//! Sessions: settings, and statements being prepared.
+//! Sessions: settings, and the preparation of statements.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ const AT_LEAST: &str = "diptych.at_least";
 const STALE: &str = "diptych.stale";
 const SEARCH_PATH: &str = "search_path";
 
-/// `PostgreSQL`'s settings that clients set by themselves; kept, shown, and without effect.
+/// `PostgreSQL`'s settings that clients set on their own; stored and shown, without effect.
 const KEPT: &[(&str, &str)] = &[
     ("application_name", ""),
     ("bytea_output", "hex"),
@@ -52,11 +52,11 @@ const KEPT: &[(&str, &str)] = &[
     ("transaction_read_only", "on"),
 ];
 
-/// What a session has set, by lower-case name.
+/// The settings of a session, by lower-case name.
 #[derive(Debug, Default)]
 pub(super) struct Settings(BTreeMap<String, String>);
 
-/// One connection or request: holds settings. Clones are the same session.
+/// A session of one connection or request, with its settings. Clones are the same session.
 #[derive(Clone)]
 pub struct Session {
     pub(super) engine: Engine,
@@ -66,7 +66,7 @@ pub struct Session {
 }
 
 impl Settings {
-    /// The schemas that names without one are looked up in, in order.
+    /// The schemas in which names without one are looked up, in order.
     pub(super) fn search_path(&self) -> Vec<String> {
         let path = self.0.get(SEARCH_PATH).map(String::as_str).unwrap_or_default();
         let unquoted = |part: &str| part.trim().trim_matches('"').to_owned();
@@ -83,7 +83,7 @@ impl Settings {
         self.0.get(name).cloned().or_else(|| usual.map(str::to_owned))
     }
 
-    /// Checks and sets.
+    /// Checks the value and sets the setting.
     fn set(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
         let known = matches!(name, AS_OF | AT_LEAST | STALE | SEARCH_PATH)
             || KEPT.iter().any(|(kept, _)| *kept == name);
@@ -112,7 +112,7 @@ impl Settings {
         Ok(())
     }
 
-    /// At which epoch the session reads.
+    /// The epoch at which the session reads.
     fn mode(&self) -> Result<Mode, SqlError> {
         match (self.0.get(AS_OF), self.0.get(AT_LEAST)) {
             (Some(value), _) => as_of(value),
@@ -167,14 +167,15 @@ impl Session {
         self.functions.lock().unwrap_or_else(PoisonError::into_inner).push(function);
     }
 
-    /// Understands one statement, which may have parameters `$1`, `$2`, …
+    /// Prepares one statement, which may have parameters `$1`, `$2`, …
     ///
     /// # Errors
-    /// Syntax errors, unknown tables, columns and functions, and whatever is not read only.
+    /// Syntax errors, unknown tables, columns and functions, and every statement that is not read
+    /// only.
     pub async fn prepare(&self, sql: &str) -> Result<Prepared, SqlError> {
         let (session, sql) = (self.clone(), sql.to_owned());
         let threads = self.engine.core.threads()?;
-        // Reading and planning recurse: on the threads with the large stack.
+        // Parsing and planning recurse: they run on the threads with the large stack.
         spawn::run(&threads, async move {
             let statement = statement::read(&sql)?;
             Prepared::of(session, sql, statement).await
@@ -186,10 +187,10 @@ impl Session {
         self.catalog.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `SET name = value`; an empty value resets.
+    /// Sets a setting; an empty value resets it.
     ///
     /// # Errors
-    /// When there is no such setting, or it does not take the value.
+    /// When there is no such setting, or the value is not allowed.
     pub fn set(&self, name: &str, value: &str) -> Result<(), SqlError> {
         let name = name.to_lowercase();
         self.settings().set(&name, value)?;
@@ -199,17 +200,17 @@ impl Session {
         Ok(())
     }
 
-    /// From here to [`Session::end`] all statements answer at one epoch, that of the first.
+    /// Begins a transaction: until [`Session::end`] all statements read at the epoch of the first.
     pub fn begin(&self) {
         self.pins.ask();
     }
 
-    /// Each statement answers at the epoch of its moment again.
+    /// Ends the transaction: each statement reads at the epoch of its moment again.
     pub fn end(&self) {
         self.pins.drop_all();
     }
 
-    /// The snapshot that a statement about dataflow number `flow` would read now.
+    /// The snapshot that a statement on dataflow number `flow` would read now.
     ///
     /// # Errors
     /// When the epoch that the session asks for is not there.
@@ -222,12 +223,12 @@ impl Session {
         snapshot.map_err(|error| super::df_error::of_own(&error))
     }
 
-    /// The value of the setting called `name`, when there is one.
+    /// The value of the setting called `name`, if there is one.
     pub fn setting(&self, name: &str) -> Option<String> {
         self.settings().get(&name.to_lowercase())
     }
 
-    /// `RESET name`; `all` for everything.
+    /// Resets the setting called `name`, or all settings for `all`.
     pub(super) fn reset(&self, name: &str) -> Result<(), SqlError> {
         if name == "all" {
             self.settings().0.clear();
@@ -236,7 +237,7 @@ impl Session {
         self.set(name, "")
     }
 
-    /// The values of the setting called `name`, or of all.
+    /// The value of the setting called `name`, or of all settings for `all`.
     pub(super) fn show(&self, name: &str) -> Result<Vec<(String, String)>, SqlError> {
         let settings = self.settings();
         if name == "all" {
@@ -252,7 +253,7 @@ impl Session {
         Ok(vec![(name.to_owned(), value)])
     }
 
-    /// At which epoch the session reads.
+    /// The epoch at which the session reads.
     pub(super) fn mode(&self) -> Result<Mode, SqlError> {
         self.settings().mode()
     }

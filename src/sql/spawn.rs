@@ -1,4 +1,4 @@
-//! Work on the threads of SQL, which ends when nobody waits for it any more.
+//! Spawns work on the threads of SQL; the work ends when its caller stops waiting.
 
 use std::future::Future;
 
@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::SqlError;
 
-/// Ends the task when it is dropped.
+/// A task that is aborted when this is dropped.
 pub(super) struct Ending<T>(pub(super) JoinHandle<T>);
 
 impl<T> Drop for Ending<T> {
@@ -29,7 +29,7 @@ pub(super) async fn run<T: Send + 'static>(
     }
 }
 
-/// A statement that met a bug.
+/// The error of a statement that met a bug.
 pub(super) fn panicked() -> SqlError {
     let message = "the statement met a bug in the SQL engine and was ended (write it another way; \
                    the server's log has the place)";

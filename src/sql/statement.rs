@@ -1,8 +1,8 @@
-//! What kind of statement a text is, and whether it may be planned at all.
+//! The statement parser: the kind of a statement, and whether it may be planned at all.
 //!
-//! Only queries, `EXPLAIN`, `SHOW`, `SET`, `RESET` and the words around a transaction are
-//! understood. Before anything recurses over a statement its operators and tables are counted: a
-//! text of a few kilobytes could otherwise nest deeper than any stack.
+//! Only queries, `EXPLAIN`, `SHOW`, `SET`, `RESET` and the commands of a transaction are accepted.
+//! The operators and tables of a statement are counted before any code recurses over it: a text of
+//! a few kilobytes could otherwise nest deeper than any stack.
 
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Statement as Ast, visit_relations};
@@ -14,9 +14,9 @@ use super::SqlError;
 use super::df_error;
 use diptych_base::limits;
 
-/// A statement that was understood.
+/// A parsed statement.
 pub(super) enum Statement {
-    /// A query, or EXPLAIN or SHOW TABLES, to be planned.
+    /// A query, EXPLAIN or SHOW TABLES, to be planned, with its tag.
     Query(Box<Parsed>, &'static str),
     /// `SET name = value`.
     Set(String, String),
@@ -24,21 +24,21 @@ pub(super) enum Statement {
     Reset(String),
     /// `SHOW name`; `all` for everything.
     Show(String),
-    /// A word that changes nothing here: the tag says which.
+    /// A statement without effect here, with its tag.
     Nothing(&'static str),
 }
 
-/// Words that begin statements which write, define or administer.
+/// First words of statements that write, define or administer.
 const WRITING: &[&str] = &[
     "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COPY", "GRANT",
     "REVOKE", "VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "LOCK", "COMMENT", "CALL", "DO", "UNLOAD",
     "REFRESH", "IMPORT", "SECURITY", "NOTIFY", "REPLACE", "ATTACH", "LOAD", "PREPARE", "EXECUTE",
 ];
 
-/// Reads one statement.
+/// Parses one statement.
 ///
 /// # Errors
-/// When it is not SQL, more than one statement, too large, or one that would write.
+/// When it is not SQL, is more than one statement, is too large, or would write.
 pub(super) fn read(sql: &str) -> Result<Statement, SqlError> {
     if sql.len() > limits::SQL_TEXT_BYTES_MAX {
         let (is, most) = (sql.len(), limits::SQL_TEXT_BYTES_MAX);
@@ -78,7 +78,7 @@ pub(super) fn read(sql: &str) -> Result<Statement, SqlError> {
     }
 }
 
-/// The refusal of what would write.
+/// The error of a statement that would write.
 pub(super) fn read_only(what: &str) -> SqlError {
     let message = format!(
         "{what} is refused: SQL is read only here (append events with POST /v1/streams/{{stream}})"
@@ -90,7 +90,7 @@ fn too_complex(message: String) -> SqlError {
     SqlError::new("54001", format!("{message} (split it, or make it simpler)"))
 }
 
-/// Every token that may nest what stands before it.
+/// Counts the tokens that may nest what precedes them.
 fn count_operators(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     let nests = |token: &TokenWithSpan| match &token.token {
         Token::Word(word) => {
@@ -189,7 +189,7 @@ fn count_tables(statement: &Ast) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// `[SESSION | LOCAL] name = value`, `name TO value`, `TIME ZONE value`.
+/// Parses `[SESSION | LOCAL] name = value`, `name TO value` and `TIME ZONE value`.
 fn set(mut words: &[&Token]) -> Result<Statement, SqlError> {
     let is = |token: Option<&&Token>, word: &str| {
         token.is_some_and(|token| token.to_string().eq_ignore_ascii_case(word))
@@ -213,7 +213,7 @@ fn set(mut words: &[&Token]) -> Result<Statement, SqlError> {
     Ok(Statement::Set(name(&words[..at])?, value(&words[at + 1..])))
 }
 
-/// A setting's name: words and points.
+/// The name of a setting: words and points.
 fn name(words: &[&Token]) -> Result<String, SqlError> {
     let part = |token: &&Token| match token {
         Token::Word(word) => Ok(Ident::new(&word.value).value.to_lowercase()),
@@ -223,12 +223,12 @@ fn name(words: &[&Token]) -> Result<String, SqlError> {
     let parts = words.iter().map(part).collect::<Result<Vec<_>, _>>()?;
     match parts.concat() {
         name if name.is_empty() => Err(SqlError::new("42601", "the name of a setting is missing")),
-        // SHOW TRANSACTION ISOLATION LEVEL and the like.
+        // SHOW TRANSACTION ISOLATION LEVEL and similar names.
         name => Ok(name),
     }
 }
 
-/// A setting's value: quotes are taken off, a list keeps its commas.
+/// The value of a setting: quotes are taken off, a list keeps its commas.
 fn value(words: &[&Token]) -> String {
     let part = |token: &&Token| match token {
         Token::SingleQuotedString(text) => text.clone(),

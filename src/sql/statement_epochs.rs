@@ -1,4 +1,5 @@
-//! At which epochs a statement reads: one snapshot of each dataflow, all at one epoch if possible.
+//! The epochs at which a statement reads: one snapshot of each dataflow, all at one epoch if
+//! possible.
 
 use std::sync::Arc;
 
@@ -21,9 +22,9 @@ use diptych_serving::Snapshot;
 use diptych_site::read_mode::Mode;
 use diptych_site::site::Site;
 
-/// What the tables of a statement read from; given to them with the session's configuration.
+/// The snapshots that a statement reads; its tables get them with the session's configuration.
 pub(super) struct Reading {
-    /// By dataflow, where the statement reads it.
+    /// By dataflow number; none where the statement does not read the dataflow.
     snapshots: Vec<Option<Arc<Snapshot>>>,
     /// The first epoch of raw streams that is not read.
     pub(super) streams_upper: Epoch,
@@ -119,16 +120,16 @@ impl Reading {
         self.snapshots.get(flow)?.as_ref()
     }
 
-    /// Prolongs the leases: the statement is still under way.
+    /// Renews the leases, because the statement is still under way.
     pub(super) fn renew(&self) {
         for snapshot in self.snapshots.iter().flatten() {
-            // One that has expired says so when it is read.
+            // An expired one causes an error when it is read.
             let _ = snapshot.renew();
         }
     }
 }
 
-/// Brings all snapshots to the epoch of the one that is behind, where they reach back to it.
+/// Moves all snapshots to the epoch of the one furthest behind, where they reach back to it.
 pub(super) fn align(snapshots: &mut [Option<Arc<Snapshot>>]) {
     let least = snapshots.iter().flatten().map(|snapshot| snapshot.upper()).min();
     let Some(epoch) = least.and_then(|upper| upper.checked_sub(1)) else { return };

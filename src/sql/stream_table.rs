@@ -1,8 +1,8 @@
 //! A raw stream as a table: every event of the log, with the epoch it was sealed in.
 //!
 //! Events come as they were appended, parts of the log at a time, under the columns that the served
-//! dataflows read: a column that an older schema lacks is absent, one that it has in excess is left
-//! out, one of another type is converted or the scan fails and names it.
+//! dataflows read: a column that an older schema lacks is absent, an extra one is left out, and one
+//! of another type is converted, or the scan fails and names it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use diptych_log::{Chunk, Epochs, Part, Reader};
 use diptych_site::read_mode::blocking;
 use diptych_system::Stream;
 
-/// The column of epochs, behind the event's own.
+/// The column of epochs, which follows the event's own columns.
 pub(super) const EPOCH: &str = "_epoch";
 
 /// A stream of the log.
@@ -152,7 +152,7 @@ fn epochs(filter: &Expr) -> Option<(Epoch, Epoch)> {
                 Operator::Eq => Some((*epoch, *epoch)),
                 Operator::Gt => Some((epoch.saturating_add(1), Epoch::MAX)),
                 Operator::GtEq => Some((*epoch, Epoch::MAX)),
-                // One epoch too many at zero; the condition drops it.
+                // At zero this is one epoch too many; the condition drops it.
                 Operator::Lt => Some((0, epoch.saturating_sub(1))),
                 Operator::LtEq => Some((0, *epoch)),
                 _ => None,
@@ -235,7 +235,8 @@ impl ExecutionPlan for StreamScan {
         let (sender, schema) = (out.tx(), Arc::clone(&self.schema));
         let parts = self.partitions[partition].clone();
         let mut wanted = self.limit.unwrap_or(usize::MAX);
-        // Reads the disk: on a thread that may wait. It ends when nobody listens any more.
+        // This reads the disk, so it runs on a blocking thread. It ends when the receiver is
+        // dropped.
         out.spawn_blocking(move || {
             for chunk in parts.iter().flat_map(Part::chunks) {
                 let chunk = chunk.map_err(external)?;
@@ -257,7 +258,7 @@ impl ExecutionPlan for StreamScan {
     }
 }
 
-/// The rows of a chunk under the columns of the table.
+/// Converts the rows of a chunk to the columns of the table.
 fn conform(schema: &SchemaRef, chunk: &Chunk) -> PlanResult<RecordBatch> {
     let rows = chunk.len();
     let column = |field: &Arc<Field>| -> PlanResult<ArrayRef> {

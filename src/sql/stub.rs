@@ -1,4 +1,5 @@
-//! The same interface in a binary without SQL: every statement is refused, with the remedy.
+//! A stub with the same interface, for a binary without SQL: it refuses every statement, with the
+//! remedy.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::answer::Answer;
 use diptych_serving::Snapshot;
 use diptych_site::site::Site;
 
-/// A parameter of a statement; the part of DataFusion's type that clients send.
+/// A parameter of a statement: the part of DataFusion's type that clients send.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "as in DataFusion")]
 pub enum ScalarValue {
@@ -29,12 +30,12 @@ pub enum ScalarValue {
     Decimal128(Option<i128>, u8, i8),
 }
 
-/// Refuses.
+/// An engine that refuses every statement.
 #[derive(Clone)]
 pub struct Engine;
 
 impl Engine {
-    /// Of any site.
+    /// The stub for any site.
     pub fn new(_site: Arc<Site>) -> Engine {
         Engine
     }
@@ -45,42 +46,42 @@ impl Engine {
     }
 }
 
-/// Refuses.
+/// A session that refuses every statement.
 #[derive(Clone)]
 pub struct Session;
 
 impl Session {
-    /// Always an error.
+    /// Refuses the statement.
     pub async fn prepare(&self, _sql: &str) -> Result<Prepared, SqlError> {
         Err(refusal())
     }
 
-    /// Always an error.
+    /// Refuses the setting.
     pub fn set(&self, _name: &str, _value: &str) -> Result<(), SqlError> {
         Err(refusal())
     }
 
-    /// There is nothing that would read.
+    /// Has no effect, because nothing reads.
     pub fn begin(&self) {}
 
-    /// There is nothing that would read.
+    /// Has no effect, because nothing reads.
     pub fn end(&self) {}
 
-    /// Always an error.
+    /// Refuses to take a snapshot.
     pub async fn snapshot(&self, _: usize) -> Result<Arc<Snapshot>, SqlError> {
         Err(refusal())
     }
 
-    /// None is set.
+    /// Always none, because nothing can be set.
     pub fn setting(&self, _name: &str) -> Option<String> {
         None
     }
 }
 
-/// There is none.
+/// A prepared statement, of which there is none.
 #[derive(Clone)]
 pub struct Prepared {
-    /// See the module of the same name with the feature.
+    /// The types of the parameters; see `prepared.rs`, which the feature compiles in.
     pub parameter_types: Vec<Option<DataType>>,
     /// The columns of the answer.
     pub schema: Option<SchemaRef>,
@@ -89,7 +90,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Always an error.
+    /// Cannot be called, because there is no prepared statement.
     pub async fn execute(&self, _parameters: Vec<ScalarValue>) -> Result<Answer, SqlError> {
         Err(refusal())
     }

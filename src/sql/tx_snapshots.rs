@@ -1,4 +1,4 @@
-//! What a transaction reads: one snapshot of each dataflow, taken by its first statement.
+//! The snapshots of a transaction: one of each dataflow, taken by the first statement.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +11,10 @@ use diptych_serving::Snapshot;
 use diptych_site::read_mode::Mode;
 use diptych_site::site::Site;
 
-/// A snapshot of each dataflow, or why there is none.
+/// A snapshot of each dataflow, or the error why there is none.
 pub(super) type Held = Arc<Vec<Result<Arc<Snapshot>, SqlError>>>;
 
-/// What the transaction reads of dataflow number `flow`.
+/// The snapshot of dataflow number `flow` in the transaction.
 pub(super) fn of(held: &Held, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
     let later = || {
         let message = "the dataflow is served since this transaction began (begin another one)";
@@ -26,24 +26,25 @@ pub(super) fn of(held: &Held, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
 /// The snapshots of a session's transaction.
 #[derive(Default)]
 pub(super) struct Pins {
-    /// There is a transaction. Read alone, so that who has none pays nothing.
+    /// Whether there is a transaction. An atomic of its own, so that a session without one takes no
+    /// lock.
     is_asked: AtomicBool,
     held: Mutex<Option<Held>>,
 }
 
 impl Pins {
-    /// A transaction begins.
+    /// Begins a transaction.
     pub(super) fn ask(&self) {
         self.is_asked.store(true, Ordering::Relaxed);
     }
 
-    /// It ends.
+    /// Ends the transaction.
     pub(super) fn drop_all(&self) {
         self.is_asked.store(false, Ordering::Relaxed);
         self.move_on();
     }
 
-    /// The next statement takes other snapshots.
+    /// Drops the snapshots, so that the next statement takes new ones.
     pub(super) fn move_on(&self) {
         // A session runs one statement at a time; one that is still being cancelled takes its own.
         if let Ok(mut held) = self.held.try_lock() {
@@ -51,7 +52,8 @@ impl Pins {
         }
     }
 
-    /// What all statements of the transaction read; none when there is no transaction.
+    /// The snapshots that all statements of the transaction read; none when there is no
+    /// transaction.
     pub(super) async fn held(&self, site: &Site, mode: Mode) -> Option<Held> {
         if !self.is_asked.load(Ordering::Relaxed) {
             return None;
@@ -59,7 +61,7 @@ impl Pins {
         let mut held = self.held.lock().await;
         if let Some(held) = &*held {
             for snapshot in held.iter().flatten() {
-                // One that has expired says so when it is read.
+                // An expired one causes an error when it is read.
                 let _ = snapshot.renew();
             }
             return Some(Arc::clone(held));

@@ -1,4 +1,4 @@
-//! Reading a view inside a plan: rows of the index for few, columns for many.
+//! The scan of a view inside a plan: few rows come from the index, many from decoded columns.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use super::statement_epochs::Reading;
 use diptych_row::RowSchema;
 use diptych_serving::Snapshot;
 
-/// Where the rows come from.
+/// The source of the rows.
 pub(super) enum Source {
     /// Looked up in the index while the plan runs.
     Index,
-    /// Columns that were put together when the statement was planned.
+    /// Columns that were combined when the statement was planned.
     Columns(Arc<Image>),
 }
 
@@ -42,7 +42,7 @@ pub(super) struct ViewScan {
     reading: (Arc<Reading>, Arc<Snapshot>),
     access: Access,
     source: Source,
-    /// The pieces of each partition, when they are columns.
+    /// The pieces of each partition, when the rows come from columns.
     partitions: Vec<Vec<Piece>>,
     wanted: Vec<usize>,
     schema: SchemaRef,
@@ -93,7 +93,7 @@ impl ViewScan {
     }
 }
 
-/// A record batch of arrays, or of rows without any column.
+/// Builds a record batch of arrays, or of rows without any column.
 pub(super) fn batch(
     schema: &SchemaRef,
     arrays: Vec<arrow_array::ArrayRef>,

@@ -19,7 +19,7 @@ use diptych_base::limits::{SQL_COLUMNS_BYTES, SQL_INDEX_ROWS_MAX};
 use diptych_row::{ByteRange, RowSchema, arrow_schema};
 use diptych_serving::{Snapshot, ViewBatch};
 
-/// A view of a served dataflow. It holds no rows: each statement brings its own snapshot.
+/// A view of a served dataflow. It holds no rows: each statement has its own snapshot.
 #[derive(Debug)]
 pub(super) struct ViewTable {
     /// The dataflow's number.
@@ -40,12 +40,12 @@ impl ViewTable {
     }
 }
 
-/// An error of this crate on its way through `DataFusion`.
+/// Wraps an error of this project for `DataFusion`.
 pub(super) fn external(error: diptych_base::error::Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// What the statement reads from.
+/// The snapshots that the statement reads.
 pub(super) fn reading(state: &dyn Session) -> PlanResult<Arc<Reading>> {
     state.config().get_extension::<Reading>().ok_or_else(|| {
         DataFusionError::Internal("a table is scanned outside a statement".to_owned())
@@ -68,7 +68,7 @@ impl TableProvider for ViewTable {
     ) -> PlanResult<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| {
             if access::narrows(&self.rows, filter) {
-                // Read by, and checked again: what is read is a superset.
+                // The rows read are a superset: `DataFusion` checks the conditions again.
                 TableProviderFilterPushDown::Inexact
             } else {
                 TableProviderFilterPushDown::Unsupported
@@ -111,7 +111,7 @@ impl TableProvider for ViewTable {
 }
 
 impl ViewTable {
-    /// Is the view still what it was when the statement was planned?
+    /// Checks that the view is still the one for which the statement was planned.
     fn check(&self, snapshot: &Snapshot) -> PlanResult<()> {
         let found = snapshot.views().get(self.view);
         let named =
@@ -124,7 +124,7 @@ impl ViewTable {
         Err(DataFusionError::External(Box::new(SqlError::new("0A000", message))))
     }
 
-    /// Few rows come from the index, many as columns.
+    /// Chooses the source: the index for few rows, columns for many.
     fn source(
         &self,
         reading: &Reading,
@@ -166,7 +166,7 @@ fn are_few(shards: &[Vec<ViewBatch>], ranges: &[ByteRange]) -> bool {
     })
 }
 
-/// The warning about rows that are retracted more often than stated.
+/// The notice about rows that are retracted more often than they were stated.
 pub(super) fn negative(name: &str, rows: usize) -> String {
     format!(
         "{name}: {rows} rows of negative multiplicity are left out (the dataflow retracts what it \
