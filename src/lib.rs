@@ -55,10 +55,12 @@
 //!
 //! # The book
 //! [`book`] begins with [the first hour](book::first_hour): from `cargo new` to a dataflow that is
-//! right, tested and served. [Tables](book::tables) and the [gallery](book::gallery) help to write
-//! one; [commands](book::commands) and [serving](book::serving) to use it. [Why](book::why) derives
-//! the design, [guarantees](book::guarantees) has the promises and their tests, and the
-//! [glossary](book::glossary) the words. [Operating](book::operating) is about running a server.
+//! [`book`] begins with [the first hour](book::first_hour): from `cargo new` to a dataflow that is
+//! correct, tested and served. [Tables](book::tables) and the [gallery](book::gallery) show how to
+//! write a dataflow; [commands](book::commands) and [serving](book::serving) show how to use it.
+//! [Why](book::why) derives the design, [guarantees](book::guarantees) lists the promises and their
+//! tests, and the [glossary](book::glossary) defines the words. [Operating](book::operating)
+//! explains how to run a server.
 
 pub mod book;
 #[doc(hidden)]
@@ -114,8 +116,8 @@ pub use time::Epoch;
 pub use differential_dataflow;
 pub use timely;
 
-/// Arrow, in the version that the log speaks: what [`log::Append`] and readers of the log take and
-/// give.
+/// Arrow, in the version of the log: the types that [`log::Append`] takes and that readers of the
+/// log return.
 ///
 /// ```
 /// use diptych::arrow::RecordBatch;
@@ -133,7 +135,7 @@ pub mod arrow {
     pub use arrow_schema as schema;
 }
 
-/// The allocator that all figures are measured with; a binary of your own takes it with two lines:
+/// The allocator used for all published figures; your own binary selects it with two lines:
 ///
 /// ```
 /// #[global_allocator]
@@ -141,7 +143,7 @@ pub mod arrow {
 /// ```
 pub use mimalloc::MiMalloc;
 
-/// The README's code compiles and runs as it is printed.
+/// Compiles and runs the README's code as it is printed.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

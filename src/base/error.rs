@@ -1,8 +1,7 @@
 //! One opaque error for the whole crate.
 //!
-//! An [`Error`] says what went wrong, where (file, line, field, epoch: in the message), and what
-//! to do about it (the remedy). Callers branch on predicates such as [`Error::is_damaged`], never
-//! on the text.
+//! An [`Error`] holds the failure, its place (file, line, field, epoch: in the message), and the
+//! remedy. Callers branch on predicates such as [`Error::is_damaged`], never on the text.
 //!
 //! Your own functions may return it, too: `?` turns a [`std::io::Error`] into one, and
 //! [`Error::new`] makes one.
@@ -25,18 +24,19 @@ use std::fmt::{self, Write};
 
 use crate::harmless::Harmless;
 
-/// What an operation of this crate returns.
+/// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure an [`Error`] reports; it decides the exit code and whether to retry.
+/// The kind of failure that an [`Error`] reports; it decides the exit code and whether to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
     /// The caller's input is wrong: a bad row, an unknown stream, a missing column.
     Input,
-    /// What was asked for does not exist: a file, a view, an epoch outside `[since, upper)`.
+    /// The requested item does not exist: a file, a view, an epoch outside `[since, upper)`.
     Missing,
-    /// Somebody else holds it: a second writer, a sequence gap, another version.
+    /// Another process or request holds the resource: a second writer, a sequence gap, another
+    /// version.
     Conflict,
     /// Bytes on disk are not what was written.
     Damaged,
@@ -48,7 +48,7 @@ pub enum Kind {
     Io,
     /// A user's function panicked.
     Panic,
-    /// A component is stopped or poisoned and serves no more.
+    /// A component is stopped or poisoned and takes no more calls.
     Stopped,
 }
 
@@ -63,14 +63,14 @@ struct Inner {
 }
 
 impl Error {
-    /// A failure of `kind`, described by `message` (which names the place).
+    /// Makes an error of `kind`; `message` describes the failure and names the place.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
         Error(Box::new(Inner { kind, message, remedy: None, source: None }))
     }
 
-    /// An operating-system failure while doing `what` (which names the file). A full disk is told
-    /// apart from the rest.
+    /// Makes an error for an operating-system call that failed while doing `what` (which names the
+    /// file). A full disk gets a kind of its own.
     pub fn io(what: impl Into<String>, source: std::io::Error) -> Self {
         use std::io::ErrorKind::{NotFound, QuotaExceeded, StorageFull};
         let kind = match source.kind() {
@@ -90,28 +90,28 @@ impl Error {
         }
     }
 
-    /// The same error with the sentence that tells the user what to do.
+    /// Adds the remedy: the sentence that tells the user what to do.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.0.remedy = Some(remedy.into());
         self
     }
 
-    /// The same error, with `place` put before its message.
+    /// Puts `place` before the message.
     #[must_use]
     pub fn within(mut self, place: impl fmt::Display) -> Self {
         self.0.message = format!("{place}: {}", self.0.message);
         self
     }
 
-    /// The same error, for somebody else.
+    /// Copies the error for a second caller.
     #[must_use]
     pub fn repeated(&self) -> Error {
         let (kind, message, remedy) = (self.kind(), self.reason(), self.0.remedy.clone());
         Error(Box::new(Inner { kind, message, remedy, source: None }))
     }
 
-    /// What is wrong, and where, without what to do about it.
+    /// The message (failure and place) without the remedy.
     pub fn reason(&self) -> String {
         match &self.0.source {
             Some(source) => format!("{}: {source}", self.0.message),
@@ -119,17 +119,18 @@ impl Error {
         }
     }
 
-    /// What to do about it; nothing when that is not known.
+    /// The remedy; empty when none is known.
     pub fn what_to_do(&self) -> &str {
         self.0.remedy.as_deref().unwrap_or_default()
     }
 
-    /// What kind of failure this is.
+    /// The kind of failure.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// The system does not do this here, whoever asks for it, or not for this user.
+    /// Whether the system refused the call by permission or lack of support, for any user or for
+    /// this one.
     pub fn is_refused(&self) -> bool {
         use std::io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
         let source = self.0.source.as_ref().map(std::io::Error::kind);
@@ -137,8 +138,8 @@ impl Error {
         source.is_some_and(|kind| refused.contains(&kind))
     }
 
-    /// What was missing for a moment only may be there at the next try: room for one more open
-    /// file, of this process or of the machine. Nothing was done.
+    /// Whether the cause may pass by itself: no room for one more open file, of this process or of
+    /// the machine. The failed call changed nothing, so a retry is safe.
     pub fn is_passing(&self) -> bool {
         use rustix::io::Errno;
         let code = self.0.source.as_ref().and_then(std::io::Error::raw_os_error);
@@ -147,56 +148,56 @@ impl Error {
         })
     }
 
-    /// Nothing can be written there at all.
+    /// Whether the place is read-only.
     pub fn is_read_only(&self) -> bool {
         let source = self.0.source.as_ref().map(std::io::Error::kind);
         source == Some(std::io::ErrorKind::ReadOnlyFilesystem)
     }
 
-    /// The input was wrong: fix it and call again.
+    /// Whether the input was wrong: fix it and call again.
     pub fn is_input(&self) -> bool {
         self.kind() == Kind::Input
     }
 
-    /// The thing asked for does not exist.
+    /// Whether the requested item does not exist.
     pub fn is_missing(&self) -> bool {
         self.kind() == Kind::Missing
     }
 
-    /// Somebody else holds the resource, or the request contradicts what is already stored.
+    /// Whether another holder has the resource, or the request contradicts stored data.
     pub fn is_conflict(&self) -> bool {
         self.kind() == Kind::Conflict
     }
 
-    /// Bytes on disk are not what was written; a retry will not help.
+    /// Whether bytes on disk are not what was written; a retry will not help.
     pub fn is_damaged(&self) -> bool {
         self.kind() == Kind::Damaged
     }
 
-    /// The data was written by a newer release.
+    /// Whether the data was written by a newer release.
     pub fn is_newer(&self) -> bool {
         self.kind() == Kind::Newer
     }
 
-    /// The disk is full; writes resume when space returns.
+    /// Whether the disk is full; writes resume when space returns.
     pub fn is_full(&self) -> bool {
         self.kind() == Kind::Full
     }
 
-    /// A user's function panicked; only its dataflow stopped.
+    /// Whether a user's function panicked; only its dataflow stopped.
     pub fn is_panic(&self) -> bool {
         self.kind() == Kind::Panic
     }
 
-    /// The process exit code that reports this error: see [`Kind::exit_code`].
+    /// The process exit code for this error: see [`Kind::exit_code`].
     pub fn exit_code(&self) -> u8 {
         self.kind().exit_code()
     }
 }
 
-/// The one table of what a kind of failure is called where errors leave the process.
+/// The one table of how a kind of failure is reported outside the process.
 impl Kind {
-    /// Its name in problem documents and metrics.
+    /// The kind's name in problem documents and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Input => "input",
@@ -211,8 +212,8 @@ impl Kind {
         }
     }
 
-    /// The exit code of a process that ends by it: 2 input, 3 missing, 4 conflict, 5 damaged,
-    /// 6 newer format, 7 disk full, 8 operating system, 9 panic in user code, 10 stopped.
+    /// The exit code of a process that ends with such an error: 2 input, 3 missing, 4 conflict, 5
+    /// damaged, 6 newer format, 7 disk full, 8 operating system, 9 panic in user code, 10 stopped.
     pub fn exit_code(self) -> u8 {
         match self {
             Kind::Input => 2,
@@ -227,7 +228,7 @@ impl Kind {
         }
     }
 
-    /// The HTTP status of an answer that reports it.
+    /// The HTTP status of an answer with such an error.
     pub fn http_status(self) -> u16 {
         match self {
             Kind::Input => 400,
@@ -239,7 +240,7 @@ impl Kind {
         }
     }
 
-    /// The SQLSTATE of a statement that fails by it (`PostgreSQL`'s appendix A).
+    /// The SQLSTATE of a statement that fails with such an error (`PostgreSQL`'s appendix A).
     pub fn sqlstate(self) -> &'static str {
         match self {
             Kind::Input => "22023",
@@ -254,11 +255,12 @@ impl Kind {
     }
 }
 
-/// Of an operating-system call that says nothing of its place: put it before the message with
+/// Wraps an operating-system error that does not name its place: add the place with
 /// [`Error::within`].
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Error {
-        // One of ours may have come through an interface that knows only those.
+        // An `Error` may have been wrapped to pass through an interface that knows only
+        // `io::Error`.
         match error.downcast::<Error>() {
             Ok(own) => own,
             Err(error) => Error::io("input or output", error),
@@ -268,7 +270,7 @@ impl From<std::io::Error> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Each part may repeat what somebody else has written.
+        // Each part may repeat text from outside.
         let mut f = Harmless(f);
         f.write_str(&self.reason())?;
         if let Some(remedy) = &self.0.remedy {

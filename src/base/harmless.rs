@@ -1,13 +1,13 @@
-//! Text from outside on a line of a terminal or of a log.
+//! Escaping of outside text for one line of a terminal or of a log.
 //!
-//! Messages repeat what they are about: a record, a header, a name. None of that may end their
-//! line or drive the terminal that shows them (colours, a window's title, a cleared screen, text
-//! that runs the other way), so it is shown escaped, as Rust writes it: `\u{1b}`, `\n`.
+//! Messages repeat records, headers and names. None of that may end the line or drive the terminal
+//! that shows it (colours, a window's title, a cleared screen, text that runs the other way), so it
+//! is shown escaped, as Rust writes it: `\u{1b}`, `\n`.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// `text`, with everything escaped that is not to be seen but acts.
+/// Escapes every character of `text` that acts on the terminal instead of being shown.
 pub fn harmless(text: &str) -> Cow<'_, str> {
     if !text.contains(acts) {
         return Cow::Borrowed(text);
@@ -18,7 +18,7 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Writes everything as [`harmless`] shows it.
+/// A writer that escapes its text as [`harmless`] does.
 pub struct Harmless<W>(pub W);
 
 impl<W: fmt::Write> fmt::Write for Harmless<W> {
@@ -36,7 +36,8 @@ impl<W: fmt::Write> fmt::Write for Harmless<W> {
     }
 }
 
-/// Control characters, line ends of Unicode, and what turns the direction of text.
+/// Whether `c` acts: control characters, Unicode line ends, and marks that turn the direction of
+/// text.
 fn acts(c: char) -> bool {
     let turns = ['\u{200e}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
     c.is_control()

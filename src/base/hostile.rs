@@ -1,21 +1,21 @@
-//! A decoder of bytes from outside, with well-formed bytes to begin with, for the tests and fuzzers
-//! that hand it anything else. Each crate lists its own; the facade collects them.
+//! Decoders of bytes from outside, each with well-formed seeds, for the tests and fuzzers that feed
+//! them mutated bytes. Each crate lists its own decoders; the facade collects them.
 //!
-//! Each is called behind the checksums that protect its bytes on disk: a checksum detects, it does
-//! not authenticate.
+//! Decoders are called behind the checksums that protect their bytes on disk: a checksum detects
+//! damage, it does not authenticate.
 
-/// A decoder under attack.
+/// A decoder under test.
 pub struct Decoder {
-    /// What it decodes.
+    /// The name of the format.
     pub name: &'static str,
-    /// Bytes that it takes.
+    /// Well-formed inputs.
     pub seeds: Vec<Vec<u8>>,
-    /// Decodes anything; an error is as good as a value, and is dropped.
+    /// Decodes any bytes; values and errors are both dropped.
     pub run: fn(&[u8]),
 }
 
 impl Decoder {
-    /// A decoder, and bytes that it takes.
+    /// Makes a decoder with well-formed inputs.
     pub fn new(name: &'static str, seeds: Vec<Vec<u8>>, run: fn(&[u8])) -> Decoder {
         Decoder { name, seeds, run }
     }

@@ -1,8 +1,8 @@
-//! What every part of Diptych stands on: errors, time, files and clocks, bounds.
+//! The foundation of every Diptych crate: errors, time, files and clocks, bounds.
 //!
 //! [`io`] is the only way to files, clocks and the system, real or simulated; [`limits`] has every
-//! bound in one place; [`error`] says what went wrong, where, and what to do; [`panics`] keeps a
-//! panic of a dataflow within what it concerns. Nothing here knows an event, a log or a view.
+//! bound in one place; [`error`] reports the failure, its place and the remedy; [`panics`] confines
+//! a panic to the dataflow that caused it. This crate does not know events, the log or views.
 
 pub mod error;
 pub mod harmless;

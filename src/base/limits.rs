@@ -1,4 +1,4 @@
-//! Every bound of the system in one place: its unit, and why it is what it is.
+//! Every bound of the system, with its unit and the reason for its value.
 //!
 //! Assertions at compile time keep the bounds consistent with one another.
 
@@ -32,29 +32,29 @@ pub use results::*;
 /// mostly unique and a larger table only costs cache misses and memory.
 pub const COMBINER_KEYS_MAX: usize = 1 << 18;
 
-/// Bytes after which a block of accumulation entries is sealed. Large enough to make checksums and
+/// Bytes after which a block of accumulation entries is sealed: large enough to make checksums and
 /// lengths negligible, small enough to share blocks evenly among workers.
 pub const ACCUMULATION_BLOCK_BYTES: usize = 1 << 20;
 
-/// Bytes that one block may have: an entry may exceed the target by itself, and has been in memory.
-/// What the length of a block can say.
+/// Largest block in bytes: the greatest length that the format can store. An entry may exceed the
+/// target size by itself, since it was in memory.
 pub const ACCUMULATION_BLOCK_BYTES_MAX: u64 = u32::MAX as u64;
 
-/// Rows of an arrangement that are copied at a time while it is dumped.
+/// Rows of an arrangement that are copied at a time during a dump.
 pub const DUMP_ROWS: usize = 1 << 16;
 
 const _: () = assert!((ACCUMULATION_BLOCK_BYTES as u64) < ACCUMULATION_BLOCK_BYTES_MAX);
 
-/// How long a worker with nothing to do sleeps before it looks again; whoever has work for it wakes
-/// it. Spinning would starve the other threads of a small machine.
+/// How long an idle worker sleeps before it looks for work again; threads with work for it wake it.
+/// Spinning would starve the other threads of a small machine.
 pub const WORKER_PARK: Duration = Duration::from_millis(5);
 
 /// Keys from which on a batch of a view gets a hash table; below, binary search touches so few
 /// cache lines that the table's memory (about 7 bytes per key) buys nothing.
 pub const BATCH_TABLE_KEYS_MIN: usize = 64;
 
-/// Values from which on a batch notes which are left of a key; below, looking at them all costs no
-/// more than looking that up.
+/// Values of a key from which on a batch stores its net values; below, adding up all updates costs
+/// no more than that look-up.
 pub const SETTLED_VALUES_MIN: usize = 8;
 
 /// How long the driver sleeps while a worker's queue is full: a small part of what the queue holds.
@@ -70,19 +70,19 @@ pub const LEASE_KEPT: Duration = Duration::from_hours(24 * 36_525);
 /// How often expired leases are looked for when nothing else happens.
 pub const LEASE_SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Snapshots held at once: above any number of connections a server admits.
+/// Snapshots held at once: above the number of connections that a server admits.
 pub const LEASES_MAX: usize = 10_000;
 
 /// Updates merged before smaller merges get their turn: about 10 ms.
 pub const MERGE_SLICE_UPDATES: isize = 100_000;
 
-/// Updates after which one call for changes stops: what a client has to hold at once.
+/// Updates after which one call for changes stops: a client has to hold them all at once.
 pub const CHANGES_CHUNK: usize = 10_000;
 
-/// Updates that a search for older changes gives at once, for the calls that follow: about 1 MB.
+/// Updates that a search for older changes reads ahead for the next calls: about 1 MB.
 pub const READ_AHEAD_UPDATES: usize = 8 << 10;
 
-/// Rows a scan reads before it looks at its lease again.
+/// Rows that a scan reads between two checks of its lease.
 pub const SCAN_CHUNK_ROWS: usize = 1_000;
 
 const _: () = {
@@ -90,8 +90,8 @@ const _: () = {
     assert!(CHANGES_CHUNK > 0 && SCAN_CHUNK_ROWS > 0);
 };
 
-/// How much of the message of a panic in a user's function is kept, in bytes: it may show a value
-/// of any size, and is repeated to whoever asks why a dataflow stands still.
+/// Bytes of the message of a panic in a user's function that are kept: the message may show a value
+/// of any size, and is repeated in every answer about the halted dataflow.
 pub const PANIC_MESSAGE_BYTES: usize = 4096;
 
 /// Epochs that one worker may have fed before they are published. More would only queue inside
@@ -104,27 +104,27 @@ pub const BYTES_IN_FLIGHT_MAX: usize = 16 << 20;
 /// Epochs that wait in a worker's channel.
 pub const EPOCHS_QUEUED_MAX: usize = 64;
 
-/// How often a process that only follows a log looks for new epochs.
+/// Interval at which a process that only follows a log looks for new epochs.
 pub const FOLLOW_INTERVAL: Duration = Duration::from_millis(2);
-/// Bytes of one append request. Larger ones would hold everybody's sync up for too long.
+/// Bytes of one append request. Larger ones would delay the sync of all other appends for too long.
 pub const APPEND_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of the append requests that wait for the disk; further callers wait for room. One request
 /// alone may have more.
 pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 
-/// Bytes of the requests that become one epoch; the rest of the queue goes into the next. Enough
-/// that a sync is a small part of what it takes to write them; they are held twice more meanwhile,
-/// put together and as the bytes of the frame. One request alone may have more.
+/// Bytes of the requests that become one epoch; the rest of the queue goes into the next. Large
+/// enough that a sync is a small part of the time to write them. Meanwhile they are in memory twice
+/// more: as one batch and as the bytes of the frame. One request alone may have more.
 pub const EPOCH_BYTES_MAX: usize = 16 << 20;
 
-/// Bytes of one frame on disk: an epoch, what Arrow's padding adds, and its header.
+/// Bytes of one frame on disk: an epoch, Arrow's padding, and the header.
 pub const FRAME_BYTES_MAX: u64 = 1 << 30;
 
 /// Bytes of a frame's header: names, offsets, new schemas.
 pub const FRAME_HEADER_BYTES_MAX: usize = 128 << 20;
 
-/// Bytes of a manifest, an epoch file or a state file: what a reader will allocate at most.
+/// Bytes of a manifest, an epoch file or a state file: the most that a reader allocates.
 pub const TABLE_BYTES_MAX: u64 = 2 << 30;
 
 /// Bytes in a frame file before it is sealed into a segment. Large enough that a segment's columns
@@ -134,7 +134,7 @@ pub const FRAME_FILE_BYTES: u64 = 64 << 20;
 /// Rows of one record batch in a segment, and of one part of a batch read.
 pub const BLOCK_ROWS: usize = 64 << 10;
 
-/// Milliseconds an append may wait for company before the sync starts.
+/// Milliseconds that an append may wait for further appends before the sync starts.
 pub const LINGER_MS_MAX: u64 = 10;
 
 /// Bytes of a stream's name, which is part of file names.
@@ -152,11 +152,11 @@ pub const SCHEMAS_MAX: usize = 10_000;
 /// Appends of one producer whose epochs are remembered, so that a repeat can be answered.
 pub const PRODUCER_WINDOW: usize = 1_000;
 
-/// Producers that are known by their ids; of those silent longest beyond it a digest is left.
+/// Producers known by their ids; beyond it a digest is kept of those silent longest.
 pub const PRODUCERS_MAX: usize = 1 << 18;
 
-/// Appends remembered over all producers (16 bytes each); beyond it the producers that have been
-/// silent longest keep their last append only.
+/// Appends remembered over all producers (16 bytes each); beyond it only the last append is kept of
+/// the producers silent longest.
 pub const REMEMBERED_MAX: usize = 4 << 20;
 
 /// Sources whose last offset is kept.
@@ -167,51 +167,51 @@ const _: () = assert!(EPOCH_BYTES_MAX <= APPEND_BYTES_MAX, "the largest epoch is
 const _: () = assert!(APPEND_BYTES_MAX as u64 * 2 < FRAME_BYTES_MAX, "padding fits the frame");
 const _: () = assert!(PRODUCERS_MAX < REMEMBERED_MAX, "each producer keeps at least one append");
 
-/// Bytes after which a block of a view is closed: what a point read has to check and search.
+/// Bytes after which a block of a view is closed: a point read has to check and search one block.
 pub const BATCH_VIEW_BLOCK_BYTES: usize = 32 << 10;
 
-/// The largest block of rows in a batch view, and so about the largest row: what a length on disk
-/// can say. A row that a dataflow holds in memory can be written, or no checkpoint would succeed
+/// Largest block of rows in a batch view, and so about the largest row: the greatest length that
+/// the format can store. A row that fits in memory can be written, else no checkpoint would succeed
 /// any more; blocks are read in place, so their length costs nothing.
 pub const BATCH_VIEW_BLOCK_BYTES_MAX: usize = u32::MAX as usize;
 
-/// Bytes after which a separator in the index of blocks is cut: longer than keys that are not texts
-/// of people have in common, and a thirtieth of a block.
+/// Bytes after which a separator in the index of blocks is cut: longer than the common prefixes of
+/// most keys other than prose, and a thirtieth of a block.
 pub const BATCH_VIEW_SEPARATOR_BYTES: usize = 1 << 10;
 
-/// The largest block of an index of blocks, which up to format 1 was all of it.
+/// Largest block of an index of blocks; up to format 1 the index was one such block.
 pub const BATCH_VIEW_FOOTER_BYTES_MAX: u64 = 64 << 20;
 
-/// The largest manifest of a batch view: thousands of parts and columns.
+/// Largest manifest of a batch view: thousands of parts and columns.
 pub const BATCH_VIEW_MANIFEST_BYTES_MAX: u64 = 16 << 20;
 
 const _: () = assert!(BATCH_VIEW_BLOCK_BYTES < BATCH_VIEW_BLOCK_BYTES_MAX);
 const _: () = assert!(BATCH_VIEW_BLOCK_BYTES_MAX <= u32::MAX as usize);
-/// Updates of a view that one worker gathers before it adds up what cancels within an epoch.
+/// Updates of a view that one worker gathers before it consolidates those of an epoch.
 pub const GATHERED_UPDATES: usize = 1 << 18;
 
-/// How long requests under way may take when the servers are told to stop.
+/// How long running requests may take when the servers are told to stop.
 pub const SERVER_GRACE: Duration = Duration::from_secs(10);
 
 /// Connections on the Postgres port; more are refused with 53300.
 pub const PG_CONNECTIONS_MAX: usize = 256;
 
-/// How long a connection on the Postgres port may take until it can ask something.
+/// How long a connection on the Postgres port may take for its start-up, up to its first statement.
 pub const PG_STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes of one message from a client on the Postgres port: a statement, or its parameters.
 pub const PG_MESSAGE_BYTES_MAX: usize = 1 << 20;
 
-/// How long the rest of a message may take that has begun to come.
+/// How long the rest of a partly received message may take.
 pub const PG_MESSAGE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long a client on the Postgres port may be silent, unless its session says otherwise.
+/// How long a client on the Postgres port may be silent, unless its session sets another time.
 pub const PG_IDLE_MAX: Duration = Duration::from_hours(1);
 
 /// Bytes of answers that are gathered before they are sent.
 pub const PG_OUTPUT_BYTES: usize = 64 << 10;
 
-/// How long a client may take to take what was sent.
+/// How long a client may take to read the bytes that were sent.
 pub const PG_WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Prepared statements of one connection.
@@ -226,44 +226,45 @@ pub const PG_PORTALS_MAX: usize = 100;
 /// Savepoints of one transaction.
 pub const PG_SAVEPOINTS_MAX: usize = 1_000;
 
-/// Connections that one listener holds at once: below what a process may open by default (1,024 is
-/// often raised to more), and each may hold a snapshot.
+/// Connections that one listener holds at once: below the usual limit of open files (1,024 is often
+/// raised to more), and each may hold a snapshot.
 pub const CONNECTIONS_MAX: usize = 4_096;
 
 /// Bytes of a request's body unless more is allowed: 10,000 events of 200 bytes.
 pub const BODY_BYTES_MAX: u64 = 2 << 20;
 
-/// Bytes of a request's head. Keys are given in the path's query: many of them fit.
+/// Bytes of a request's head. Keys are part of the path's query: many of them fit.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
 
 /// How long a client may take for a TLS handshake, and then for the head of a request.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// How long a connection may be silent between requests; proxies keep theirs for a minute.
+/// How long a connection may be silent between requests; proxies keep idle connections for a
+/// minute.
 pub const IDLE_TIME: Duration = Duration::from_secs(75);
 
 /// How long a client may take no byte of an answer.
 pub const WRITE_TIME: Duration = Duration::from_secs(30);
 
-/// How long a body may take whatever its length.
+/// How long a body of any length may take before [`BODY_RATE_MIN`] applies.
 pub const BODY_START_TIME: Duration = Duration::from_secs(10);
 
-/// Bytes a second that a body comes at, at least, from then on: slower than any modem in use.
+/// Bytes a second at which a body must arrive from then on: slower than any modem in use.
 pub const BODY_RATE_MIN: u64 = 4 << 10;
 
 /// Requests at once on one connection of HTTP/2.
 pub const HTTP2_STREAMS_MAX: u32 = 64;
 
-/// How long, and how many bytes of, a refused body is read to no purpose but that its sender sees
-/// the answer.
+/// How long, and up to how many bytes, the server reads on after it refused a body, so that the
+/// client can read the answer.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// See [`LINGER_TIME`].
 pub const LINGER_BYTES: usize = 256 << 20;
 
-/// A connection that is silent for so long while the server stops is closed.
+/// Silence after which a connection is closed while the server stops.
 pub const STOP_QUIET: Duration = Duration::from_millis(200);
 
-/// Refusals of so long a time are told in one line.
+/// Interval over which refusals are logged as one line.
 pub const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CONNECTIONS_MAX < LEASES_MAX, "each connection may hold a snapshot");
@@ -274,31 +275,31 @@ pub const SUBSCRIPTIONS_MAX: usize = 256;
 /// Changes that are read for a subscriber at once.
 pub const FEED_UPDATES: usize = 4_000;
 
-/// Bytes of text that are made for a subscriber at once, as far as rows are as long as those
-/// before.
+/// Bytes of text that are rendered for a subscriber at once, estimated from the lengths of earlier
+/// rows.
 pub const FEED_BYTES: usize = 192 << 10;
 
-/// How long a subscriber's socket may take before what was read ahead for it is dropped.
+/// How long a subscriber's socket may block before the rows read ahead for it are dropped.
 pub const FEED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes that are given to the socket at once.
 pub const FEED_PIECE_BYTES: usize = 64 << 10;
 
-/// Reads for subscribers that take their time (searches through merged batches) at
-/// once: they share few threads, whatever the number of subscribers.
+/// Slow reads for subscribers (searches through merged batches) at once: they share few threads,
+/// whatever the number of subscribers.
 pub const FEED_READS_MAX: usize = 2;
 
 /// Changes of one event. An epoch with more comes in parts.
 pub const EVENT_CHANGES: usize = 1_000;
 
-/// How long a subscriber may take nothing before it is cut: less than [`WRITE_TIME`], which ends
+/// How long a subscriber may read nothing before it is cut: less than [`WRITE_TIME`], which ends
 /// its connection, so that the cut is counted as what it is.
 pub const SUBSCRIBER_STALL: Duration = Duration::from_secs(20);
 
 /// How long the token of a subscriber may lag while nothing changes.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a subscription is silent at most: proxies cut what is silent for a minute.
+/// How long a subscription is silent at most: proxies cut connections after a silent minute.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Recomputations from the log that run at once: each takes a worker of its own.
@@ -307,25 +308,25 @@ pub const REPLAYS_RUNNING_MAX: usize = 1;
 /// Recomputations that wait for their turn; the next is refused.
 pub const REPLAYS_WAITING_MAX: usize = 8;
 
-/// Recomputed indexes in memory at once, each about the size of the views that are served, and of
-/// changes at most [`REPLAYED_CHANGES_BYTES_MAX`].
+/// Recomputed indexes in memory at once, each about the size of the served views, and of changes at
+/// most [`REPLAYED_CHANGES_BYTES_MAX`].
 pub const REPLAYS_HELD_MAX: usize = 3;
 
-/// Bytes of changes that are recomputed for a subscriber who was away: as much as the served index
-/// keeps. One who missed more begins with a snapshot.
+/// Bytes of changes that are recomputed for a subscriber after a gap: as much as the served index
+/// keeps. A subscriber that missed more begins with a snapshot.
 pub const REPLAYED_CHANGES_BYTES_MAX: usize = HISTORY_BYTES;
 
-/// How long a recomputed index is kept for the next one who asks the same.
+/// How long a recomputed index is kept for further requests of the same epoch.
 pub const REPLAY_KEPT: Duration = Duration::from_mins(1);
 
 /// How long one subscriber may take to read what was replayed for it.
 pub const REPLAY_READ_TIME: Duration = Duration::from_mins(10);
 
-/// How long clients may wait unanswered while another process takes over; then they are told to
-/// come back. Most takeovers take a tenth of it.
+/// How long requests may wait while another process takes over; after it they are answered with
+/// [`RETRY_AFTER`]. Most takeovers take a tenth of it.
 pub const TAKEOVER_UNNOTICED: Duration = Duration::from_secs(2);
 
-/// What a refused client is told to wait.
+/// The delay that a refused client is told to wait before the next try.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Differing rows that a verification shows of each view.
@@ -339,28 +340,28 @@ const _: () = {
     assert!(SUBSCRIBER_STALL.as_secs() < LEASE_LENGTH.as_secs(), "a slow reader keeps its lease");
     assert!(PROGRESS_INTERVAL.as_millis() < HEARTBEAT_INTERVAL.as_millis());
 };
-/// The longest record of the version that serves.
+/// Largest record of the active version, in bytes.
 pub const VERSION_RECORD_BYTES_MAX: u64 = 64 << 10;
 
-/// How many batch views of epochs that somebody asked for (`as_of`) are kept of one version, and
-/// how many bytes they may have together; the one made last is kept whatever it has.
+/// Batch views of past epochs (`as_of`) that are kept per version, and their bytes together; the
+/// newest is kept whatever its size.
 pub const PAST_VIEWS_KEPT: usize = 8;
 /// See [`PAST_VIEWS_KEPT`].
 pub const PAST_VIEWS_BYTES: u64 = 1 << 30;
 
-/// How often a serving process looks for batch views that somebody else makes.
+/// Interval at which a serving process looks for batch views made by other processes.
 pub const REBUILD_LOOK: Duration = Duration::from_millis(500);
 
-/// Events that are shown when they are retracted; the others are counted.
+/// Retracted events that are shown; the others are counted.
 pub const RETRACTED_SHOWN: usize = 10;
 
-/// What could not be recomputed after a retraction is tried again after so long.
+/// Time after which a failed recomputation of a retraction is tried again.
 pub const MEND_AGAIN: Duration = Duration::from_secs(30);
 
-/// Rebuilds that wait to be made, one after another; the next is refused.
+/// Rebuilds that wait in the queue; the next is refused.
 pub const REBUILDS_WAITING_MAX: usize = 4;
 
-/// Rows that are named when a rebuilt batch view differs from what is served.
+/// Rows that are named when a rebuilt batch view differs from the served index.
 pub const DRIFT_ROWS: usize = 10;
 
 /// Bytes of one SQL statement: room for thousands of literals, little enough that parsing it takes
@@ -373,8 +374,8 @@ pub const SQL_OPERATORS_MAX: usize = 1_000;
 /// Tables that one SQL statement names, repetitions included; each join nests the ones before it.
 pub const SQL_TABLES_MAX: usize = 100;
 
-/// Stack of a thread that plans SQL: statements at the bounds above fit it in a debug build.
-/// Only what is touched becomes memory.
+/// Stack of a thread that plans SQL: statements at the bounds above fit it in a debug build. Only
+/// touched pages become memory.
 pub const SQL_STACK_BYTES: usize = 64 << 20;
 
 /// SQL statements that run at the same time; others wait for [`SQL_QUEUE_WAIT`].
@@ -383,7 +384,7 @@ pub const SQL_STATEMENTS_MAX: usize = 16;
 /// How long a statement waits for its turn before it is refused.
 pub const SQL_QUEUE_WAIT: Duration = Duration::from_secs(5);
 
-/// How long a SQL statement may run, its client's reading included.
+/// How long a SQL statement may run, including the time its client takes to read.
 pub const SQL_STATEMENT_TIME: Duration = Duration::from_mins(2);
 
 /// How long `diptych.at_least` waits for its epoch.
@@ -416,40 +417,39 @@ const _: () = {
 };
 /// Bytes that a backup reads and writes at once.
 pub const COPY_BYTES: u64 = 4 << 20;
-/// How long a client of ours waits for a connection.
+/// How long the bundled client waits for a connection.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a client of ours waits for an answer: old epochs are replayed first.
+/// How long the bundled client waits for an answer: old epochs are replayed first.
 pub const ANSWER_WAIT: Duration = Duration::from_mins(10);
 
-/// Bytes of one answer that a client of ours takes: a page of [`REMOTE_PAGE_ROWS`] rows.
+/// Bytes of one answer that the bundled client accepts: a page of [`REMOTE_PAGE_ROWS`] rows.
 pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 
-/// Rows that a client of ours asks for at once: the most that a server gives.
+/// Rows that the bundled client asks for at once: the most that a server gives.
 pub const REMOTE_PAGE_ROWS: usize = 10_000;
 /// Rows of one answer over HTTP unless another limit is given.
 pub const READ_ROWS: usize = 100;
 
-/// Rows of one answer at most: a page of some hundred kilobytes. More is for cursors and for
+/// Most rows of one answer: a page of some hundred kilobytes. Larger results need cursors or
 /// streamed snapshots.
 pub const READ_ROWS_MAX: usize = 10_000;
 
-/// Rows that a thread which serves many connections reads without handing the work over: well
-/// below a millisecond.
+/// Rows that a thread which serves many connections reads itself: well below a millisecond.
 pub const READ_ROWS_INLINE: usize = 500;
 
-/// Bytes of rows after which a page is closed, however few they are: what an answer is made of at
-/// once. One row alone may have more.
+/// Bytes of rows after which a page is closed, however few rows it has: an answer is built in
+/// memory at once. One row alone may have more.
 pub const PAGE_BYTES: usize = 1 << 20;
 
-/// Bytes of a row's key, and of its value, that a client's cursor repeats. Of a longer row it has
-/// these and a number of rows, so a cursor fits an address whatever is in the view.
+/// Bytes of a row's key, and of its value, that a client's cursor repeats. For a longer row the
+/// cursor holds these and a number of rows, so it fits an address whatever is in the view.
 pub const CURSOR_PART_BYTES: usize = 1 << 10;
 
 /// Keys of one request; they have to fit its address anyway.
 pub const READ_KEYS_MAX: usize = 1_000;
 
-/// How long a request waits for an epoch unless it says otherwise.
+/// How long a request waits for an epoch by default.
 pub const READ_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a request may wait for an epoch at most.
@@ -461,24 +461,24 @@ pub const APPEND_INLINE_BYTES: usize = 16 << 10;
 const _: () = assert!(READ_ROWS <= READ_ROWS_INLINE && READ_ROWS_INLINE <= READ_ROWS_MAX);
 const _: () = assert!(READ_WAIT.as_secs() <= READ_WAIT_MAX.as_secs());
 
-/// Epochs that a new version may be behind the one that serves when it is compared and let in: few
-/// enough that it makes up for them while the old one is held.
+/// Epochs that a new version may be behind the active one when the two are compared and cut over:
+/// few enough that it catches up while the old version is held.
 pub const CUTOVER_BEHIND: u64 = 8;
 
-/// How long the version that serves may be held at its frontier so that a new one reaches it: its
-/// readers see the last epoch that long, which nobody notices.
+/// How long the active version may be held at its frontier so that a new one reaches it: readers
+/// see the last epoch for that long, which is too short to notice.
 pub const CUTOVER_HOLD: Duration = Duration::from_millis(100);
 
-/// How long moments to cut over are looked for before a deployment is given up.
+/// How long a deployment waits for a moment to cut over before it is given up.
 pub const CUTOVER_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a new version may take to catch up with the log behind its batch view.
+/// How long a new version may take to catch up with the log after its batch view.
 pub const DEPLOY_CATCH_UP: Duration = Duration::from_mins(10);
 
 const _: () = assert!(CUTOVER_HOLD.as_millis() < CUTOVER_PATIENCE.as_millis());
 
-/// Keys of each view whose rows one answer about a deployment gives.
+/// Keys of each view whose rows one answer about a deployment shows.
 pub const DEPLOY_SAMPLES_MAX: usize = 1_000;
 
-/// Made-up events of one `diptych sample`: all are drawn in memory, a few hundred bytes each.
+/// Events generated by one `diptych sample`: all are drawn in memory, a few hundred bytes each.
 pub const SAMPLE_EVENTS_MAX: u64 = 5_000_000;

@@ -1,11 +1,12 @@
-//! Panics: caught where code that is not ours runs, the end of the process where others would wait.
+//! Panic policy: a panic of user code is caught, a panic of the engine ends the process.
 //!
-//! [`caught`] is for code that is not ours and works on values of its own: a user's function, in
-//! the linear front and behind it, Arrow's decoders on bytes that are damaged in spite of a right
-//! checksum.
+//! [`caught`] is for code from outside the engine on values of its own: a user's function, in the
+//! linear front and behind the barrier, or Arrow's decoders on bytes that are damaged in spite of a
+//! right checksum. Where a lone panicking thread would leave others waiting for ever, the process
+//! aborts ([`abort_on_panic`]).
 //!
-//! What a process says when it ends by a panic is one line of ours. The text of a panic of the
-//! engine and its backtrace come below that line, and only when `RUST_BACKTRACE` asks for them.
+//! A process that ends by a panic prints one line. The text of a panic of the engine and its
+//! backtrace come below that line, and only when `RUST_BACKTRACE` asks for them.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -25,28 +26,28 @@ thread_local! {
     static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
 }
 
-/// Says what code that is not ours works on: dataflow and epoch.
+/// Describes what user code is working on: dataflow and epoch.
 pub type Place = Rc<dyn Fn() -> String>;
 
-/// The last panic that was caught, with its backtrace, when backtraces are asked for.
+/// The last caught panic with its backtrace, when backtraces are enabled.
 static LAST: Mutex<Option<(String, Backtrace)>> = Mutex::new(None);
 
-/// Does the process belong to our command line?
+/// Whether the process runs this crate's command line.
 static IS_OURS: AtomicBool = AtomicBool::new(false);
 
-/// What Rust says before it aborts a process because a panic cannot unwind.
+/// The texts that Rust prints before it aborts a process because a panic cannot unwind.
 const CANNOT_UNWIND: [&str; 2] =
     ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
 
-/// Runs `logic`; a panic comes back as its message and source location, and is not printed. What
-/// `logic` has changed outside itself may be half done: the caller throws it away.
+/// Runs `logic`; returns a panic as its message and source location, without printing it. Values
+/// that `logic` changed outside itself may be half changed: the caller throws them away.
 pub fn caught<T>(logic: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
     let (before, earlier) = (CATCHING.replace(true), CAUGHT.take());
     let outcome = catch_unwind(AssertUnwindSafe(logic)).map_err(|payload| {
-        // None when it was resumed, or somebody has put another hook in the place of ours.
+        // None when the panic was resumed, or another hook has replaced ours.
         let said = CAUGHT.take().unwrap_or_else(|| message(&*payload).to_owned());
-        // What was panicked with may panic when it is dropped, too; it stays where it is then.
+        // The panic's payload may itself panic when dropped; it is leaked then.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
         dropped.unwrap_or_else(std::mem::forget);
         said
@@ -56,7 +57,8 @@ pub fn caught<T>(logic: impl FnOnce() -> T) -> Result<T, String> {
     outcome
 }
 
-/// [`caught`], where a panic that cannot be caught ends the process: that names `place`.
+/// Runs `logic` as [`caught`] does; a panic that cannot be caught ends the process and names
+/// `place`.
 pub fn caught_at<T>(place: &Place, logic: impl FnOnce() -> T) -> Result<T, String> {
     let before = PLACE.replace(Some(Rc::clone(place)));
     let outcome = caught(logic);
@@ -64,21 +66,20 @@ pub fn caught_at<T>(place: &Place, logic: impl FnOnce() -> T) -> Result<T, Strin
     outcome
 }
 
-/// The text and the backtrace of the last panic that was caught; none unless they are asked for.
+/// The text and the backtrace of the last caught panic; none unless backtraces are enabled.
 pub fn last() -> Option<String> {
     let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
     last.map(|(text, trace)| format!("{text}\n{trace}"))
 }
 
-/// From now on a panic of any thread is told in one line, as other errors are: the process is our
-/// command line's.
+/// Makes a panic of any thread print one line, as other errors do, from now on: for processes of
+/// this crate's command line.
 pub fn tell_in_lines() {
     IS_OURS.store(true, Relaxed);
     install_hook();
 }
 
-/// From now on a panic of this thread that is not [`caught`] aborts the process, after naming
-/// `what`.
+/// Makes a panic of this thread that is not [`caught`] abort the process, after naming `what`.
 pub fn abort_on_panic(what: String) {
     install_hook();
     WORKER_OF.set(Some(what));
@@ -110,7 +111,7 @@ fn install_hook() {
     });
 }
 
-/// Keeps the text of a panic for who catches it, and its backtrace if they are asked for.
+/// Keeps the text of a panic for the catching caller, and its backtrace if backtraces are enabled.
 fn keep(panic: &str) {
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {
@@ -129,7 +130,7 @@ fn outside(what: &str) -> String {
 }
 
 fn unstoppable() -> String {
-    // Not while it is being changed.
+    // None while the place is being changed.
     let place = PLACE.with(|place| place.try_borrow().ok().and_then(|place| place.clone()));
     let place = place.map_or_else(|| "here".to_owned(), |place| place());
     let panic = CAUGHT.with(|caught| caught.try_borrow().ok().and_then(|caught| caught.clone()));
@@ -146,7 +147,7 @@ fn abort(error: &str, panic: &str) -> ! {
     std::process::abort();
 }
 
-/// Says an error: to the log, if the process keeps one.
+/// Reports an error: to the log, if the process keeps one.
 fn tell(error: &str) {
     if tracing::enabled!(tracing::Level::ERROR) {
         tracing::error!("{error}");
@@ -155,7 +156,7 @@ fn tell(error: &str) {
     }
 }
 
-/// What comes below the error, if it is asked for.
+/// Prints the panic and its backtrace below the error, if they are enabled.
 fn show(panic: &str, trace: &Backtrace) {
     if trace.status() == BacktraceStatus::Captured {
         eprintln!("{panic}\n{trace}");
@@ -164,7 +165,7 @@ fn show(panic: &str, trace: &Backtrace) {
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
     let message = message(info.payload());
-    // A value of any size may have been shown.
+    // The message may show a value of any size.
     let message = harmless(&message[..message.floor_char_boundary(PANIC_MESSAGE_BYTES)]);
     match info.location() {
         Some(at) => format!("{message} (at {at})"),
@@ -224,7 +225,7 @@ mod tests {
         assert!(outcome.is_err_and(|said| said.starts_with("outer (at ")));
     }
 
-    /// What a process says that ends so; it is this test, started once more.
+    /// The output of a process that ends by such a panic; the process is this test, started again.
     fn last_words(how: &str, backtrace: &str) -> String {
         let program = std::env::current_exe().expect("this program");
         let output = std::process::Command::new(program)

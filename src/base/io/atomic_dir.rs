@@ -1,17 +1,17 @@
-//! A folder that is made whole, or not at all.
+//! Creates a folder with its files as a whole: on failure nothing of it remains.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
 
-/// A folder that is being filled; dropped before it is kept, it is removed again.
+/// A folder that is being filled; it is removed when dropped before [`NewFolder::keep`].
 pub struct NewFolder {
     path: PathBuf,
     kept: bool,
 }
 
-/// Is there a file of this name in the folder?
+/// Whether the folder has a file of this name.
 pub fn has_file(folder: &Path, name: &str) -> bool {
     folder.join(name).is_file()
 }
@@ -20,7 +20,7 @@ impl NewFolder {
     /// Makes the folder.
     ///
     /// # Errors
-    /// When something is there already, or the system refuses.
+    /// When the path already exists, or the system refuses.
     pub fn make(path: &Path) -> Result<NewFolder> {
         fs::create_dir(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => {
@@ -32,10 +32,10 @@ impl NewFolder {
         Ok(NewFolder { path: path.to_owned(), kept: false })
     }
 
-    /// Writes a file in it, and makes the folders on the way.
+    /// Writes a file in the folder and creates the folders of its path.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The operating system's error.
     pub fn write(&self, path: &str, text: &str) -> Result<()> {
         let path = self.path.join(path);
         let folder = path.parent().unwrap_or(&self.path);
@@ -44,7 +44,7 @@ impl NewFolder {
             .map_err(|error| Error::io(path.display().to_string(), error))
     }
 
-    /// It is whole.
+    /// Keeps the folder: it is complete.
     pub fn keep(mut self) {
         self.kept = true;
     }
@@ -53,7 +53,7 @@ impl NewFolder {
 impl Drop for NewFolder {
     fn drop(&mut self) {
         if !self.kept {
-            // Nobody else has it: it was made here a moment ago.
+            // Only this process uses the folder, which was created a moment ago.
             let _ = fs::remove_dir_all(&self.path);
         }
     }

@@ -1,10 +1,10 @@
-//! Wall-clock time. It is recorded beside epochs and never orders anything.
+//! Wall clocks. Their time is recorded beside epochs and never orders anything.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A wall clock, which may stand still or jump either way.
+/// A wall clock, which may stop or jump either way.
 pub trait Clock: Send + Sync + Debug {
     /// Microseconds since 1970-01-01T00:00:00Z.
     fn now_us(&self) -> i64;
@@ -23,12 +23,12 @@ impl Clock for RealClock {
     }
 }
 
-/// A clock that moves only when told to.
+/// A clock that moves only when a test moves it.
 #[derive(Debug, Default)]
 pub struct SimClock(AtomicI64);
 
 impl SimClock {
-    /// A clock that stands at `now_us`.
+    /// Makes a clock that shows `now_us`.
     pub fn at(now_us: i64) -> Self {
         SimClock(AtomicI64::new(now_us))
     }

@@ -1,25 +1,26 @@
-//! Work beside what serves: recomputations, which take a processor for long, give way to the
-//! workers that keep the views fresh.
+//! Low scheduling priority for recomputations, so that they give way to the workers that keep the
+//! views fresh.
 //!
 //! On Linux a thread has a priority of its own, which the threads that it starts inherit. Elsewhere
-//! nothing is changed, and recomputing competes with the workers.
+//! nothing is changed, and recomputations compete with the workers.
 
-/// How much lower than usual; the scheduler then gives a worker about ten times as much of a
+/// The increase of the nice value; the scheduler then gives a worker about ten times as much of a
 /// processor that both want.
 const NICE: i32 = 10;
 
-/// This thread, and those that it starts from now on, give way to others.
+/// Lowers the priority of this thread and of the threads that it starts from now on.
 pub fn give_way() {
     if cfg!(target_os = "linux") {
-        // Lowering one's own priority is always allowed; without it all is slower, never wrong.
+        // Lowering one's own priority is always allowed; if it fails, workers are slower, never
+        // wrong.
         let _ = rustix::process::nice(NICE);
     }
 }
 
-/// Runs `work` on a thread that gives way, and waits for it.
+/// Runs `work` on a low-priority thread, and waits for it.
 ///
 /// # Panics
-/// As `work` does.
+/// When `work` panics.
 pub fn beside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -36,7 +37,7 @@ mod tests {
 
     #[test]
     fn only_work_beside_gives_way() {
-        // A nice value cannot be read but by changing it.
+        // A nice value can be read only by changing it.
         let niceness = || rustix::process::nice(0).expect("readable");
         let before = niceness();
         let (own, inherited) = beside(|| (niceness(), std::thread::spawn(niceness).join()));

@@ -78,12 +78,12 @@ pub enum Open {
 /// Every error names the path. All methods may be called from any thread.
 #[expect(clippy::missing_errors_doc, reason = "all methods fail with what the system reports")]
 pub trait Disk: Send + Sync + std::fmt::Debug {
-    /// Creates the directory `dir`, whose parent is there; says whether it is a new one. Its
-    /// entry lasts once the parent is synced.
+    /// Creates the directory `dir`, whose parent exists; returns whether it is new. Its entry is
+    /// durable once the parent is synced.
     fn make_dir(&self, dir: &Path) -> Result<bool>;
 
-    /// Creates `dir` and its missing parents. All their entries are durable when this returns, also
-    /// those that a process which died had made before and not synced.
+    /// Creates `dir` and its missing parents. All their entries are durable when this returns,
+    /// including entries that a crashed process had created and not synced.
     fn create_dir(&self, dir: &Path) -> Result<()> {
         create_dir(self, dir)
     }
@@ -92,10 +92,11 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>>;
 
     /// The whole file as one buffer, mapped where the platform allows. It stays valid after the
-    /// file is removed; the caller promises that nobody shortens or rewrites the file meanwhile.
+    /// file is removed; the caller promises that no process shortens or rewrites the file
+    /// meanwhile.
     fn map(&self, path: &Path) -> Result<Buffer>;
 
-    /// Gives the file at `from` the name `to`, replacing what was there, in one step.
+    /// Renames the file at `from` to `to` in one step, replacing any file there.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 
     /// Removes the name `path`; open handles and maps stay valid.
@@ -110,19 +111,19 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Makes the creations, renames and removals in `dir` durable.
     fn sync_dir(&self, dir: &Path) -> Result<()>;
 
-    /// Takes the exclusive lock on the file at `path` (created if missing) and on the directory
-    /// that it is in, and writes this process's id into the file; dropping the guard gives both
-    /// back.
+    /// Takes the exclusive lock on the file at `path` (created if missing) and on its directory,
+    /// and writes this process's id into the file; dropping the guard releases both.
     ///
-    /// The file is for people, and for releases that lock nothing else: who removes it lets nobody
-    /// in, since a directory cannot be removed from under those who use it. A directory holds one
-    /// lock at a time.
+    /// The file is for people, and for releases that lock only the file: removing it does not admit
+    /// a second process, since a directory in use cannot be removed. A directory holds one lock at
+    /// a time.
     ///
     /// # Errors
-    /// A conflict that names the file and the holder's process id when somebody has it.
+    /// A conflict that names the file and the holder's process id when another process has the
+    /// lock.
     fn lock(&self, path: &Path) -> Result<Box<dyn Lock>>;
 
-    /// How much room there is where `dir` lies; none where that is not known.
+    /// The room on the file system of `dir`; none where it is not known.
     fn space(&self, dir: &Path) -> Result<Option<Space>> {
         let _ = dir;
         Ok(None)
@@ -140,7 +141,7 @@ pub struct Space {
     pub files_available: u64,
     /// Files in all; 0 where they are not counted.
     pub files: u64,
-    /// Nothing may be written at all.
+    /// Whether the file system is mounted read-only.
     pub read_only: bool,
 }
 
@@ -169,31 +170,31 @@ pub trait File: Send + Sync + std::fmt::Debug {
     /// Cuts the file to `len` bytes.
     fn truncate(&self, len: u64) -> Result<()>;
 
-    /// Returns when the content (and the length) is durable. After an error nothing is known of
-    /// what was written since the last success, and a second try proves nothing.
+    /// Returns when the content (and the length) is durable. After an error the state of everything
+    /// written since the last success is unknown, and a second try proves nothing.
     fn sync_data(&self) -> Result<()>;
 
-    /// Whether this open file is what others find at `path`: a file that was removed, renamed or
-    /// replaced there can still be written to, and nobody sees it.
+    /// Whether this open file is the one at `path`. A file that was removed, renamed or replaced
+    /// there can still be written to, but other processes do not see it.
     fn is_at(&self, path: &Path) -> Result<bool>;
 }
 
-/// Holds an exclusive lock until dropped.
+/// An exclusive lock, held until dropped.
 pub trait Lock: Send + Sync + std::fmt::Debug {
-    /// Looks again whether what is locked is what others find at the path. A file that was removed
-    /// is made and locked again.
+    /// Checks that the locked file and directory are still the ones at the path. A removed file is
+    /// created and locked again.
     ///
     /// # Errors
-    /// A conflict when the directory was moved, removed or replaced, or when somebody else has
+    /// A conflict when the directory was moved, removed or replaced, or when another process has
     /// locked a new file of the same name.
     fn check(&self) -> Result<()>;
 }
 
-/// What [`Disk::create_dir`] does on every disk.
+/// The implementation of [`Disk::create_dir`] for every disk.
 fn create_dir<D: Disk + ?Sized>(disk: &D, dir: &Path) -> Result<()> {
     let named = |level: &&Path| !level.as_os_str().is_empty();
     let levels: Vec<&Path> = dir.ancestors().filter(named).collect();
-    // How many levels up something is there.
+    // The number of levels up to the first existing directory.
     let mut there = 0;
     while let Some(level) = levels.get(there) {
         match disk.make_dir(level) {
@@ -207,8 +208,8 @@ fn create_dir<D: Disk + ?Sized>(disk: &D, dir: &Path) -> Result<()> {
     for level in levels.iter().take(there).rev() {
         disk.make_dir(level)?;
     }
-    // Whoever made those that were there may have died before they were durable. Where this
-    // process may not even look, it has made none.
+    // A process that created the existing directories may have died before their entries were
+    // durable. This process has created none in a directory that it may not open.
     for (above, level) in levels.iter().enumerate() {
         let parent = match level.parent() {
             None => break,
@@ -223,10 +224,10 @@ fn create_dir<D: Disk + ?Sized>(disk: &D, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The whole content of the file at `path`, read and not mapped; at most `bound` bytes.
+/// Reads (does not map) the whole file at `path`, at most `bound` bytes.
 ///
 /// # Errors
-/// Missing, damage when the file is longer than `bound`, or what the disk reports.
+/// Missing, damage when the file is longer than `bound`, or the disk's error.
 pub fn read_all(disk: &dyn Disk, path: &Path, bound: u64) -> Result<Vec<u8>> {
     let file = disk.open(path, Open::Read)?;
     let len = file.len()?;
@@ -240,9 +241,8 @@ pub fn read_all(disk: &dyn Disk, path: &Path, bound: u64) -> Result<Vec<u8>> {
 /// Replaces the file at `path` by one with these bytes: it holds the old or the new content after
 /// a crash at any point, and the new one once this returns.
 ///
-/// # Errors
-/// What the disk reports. A full disk is reported as such only while the old content is in place:
-/// when the last steps fail, which of the two is there is unknown, and that is no case for waiting.
+/// The disk's error. `Full` is reported only while the old content is in place: when the last steps
+/// fail, either content may be there, so waiting for space is no remedy.
 pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".tmp");
@@ -255,7 +255,7 @@ pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     synced.map_err(|error| Error::new(Kind::Io, format!("replace {}: {error}", path.display())))
 }
 
-/// The refusal to lock `path`, held by the process whose id is `holder`.
+/// The refusal to lock `path`, which the process `holder` has locked.
 fn locked(path: &Path, holder: &str) -> Error {
     let holder = if holder.is_empty() { "unknown" } else { holder };
     let message = format!("{} is locked by process {holder}", path.display());
@@ -263,7 +263,7 @@ fn locked(path: &Path, holder: &str) -> Error {
         .remedy("one process writes at a time: stop it, or read only")
 }
 
-/// The refusal to go on in `dir`, which is not the directory that was locked.
+/// The refusal to go on in `dir`, which is no longer the directory that was locked.
 fn moved(dir: &Path) -> Error {
     let message = format!(
         "{} is not the directory that this process has locked: it was moved, removed or replaced",

@@ -1,4 +1,5 @@
-//! Small looks at the host that are not part of any data directory.
+//! Calls of the operating system outside any data directory: executable, user files, standard
+//! output, processor time.
 
 use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::path::Path;
@@ -12,11 +13,13 @@ use crate::error::{Error, Result};
 /// Bytes of an executable that are read at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A digest of the running executable, which is read piece by piece: it may be larger than the
-/// memory a process has. None where the platform does not tell, or the file cannot be read.
+/// Computes a digest of the running executable, piece by piece, because the file may be larger than
+/// the process's memory. None where the platform does not name the executable, or it cannot be
+/// read.
 ///
-/// The hash is one whose code is as fast in a build without optimisation: such an executable has
-/// hundreds of megabytes, and every command that opens a dataflow waits for it.
+/// The hash function was chosen because it is also fast in a build without optimisation: such an
+/// executable has hundreds of megabytes, and every command that opens a dataflow waits for the
+/// digest.
 pub fn executable_digest() -> Option<u64> {
     let mut image = std::fs::File::open(std::env::current_exe().ok()?).ok()?;
     digest(&mut image).ok()
@@ -39,35 +42,35 @@ fn digest(image: &mut impl Read) -> std::io::Result<u64> {
     }
 }
 
-/// A file that the user named, outside of any data directory: what is ingested, or where bad
-/// records are put. Plain `std`, because nothing is promised about it after a crash.
+/// A file named by the user, outside of any data directory: input of an ingest, or the place for
+/// bad records. Plain `std`, because nothing is promised about it after a crash.
 pub use std::fs::File as UserFile;
 
-/// A file without a name, gone when it is closed.
+/// Creates a file without a name, which is removed when it is closed.
 pub fn unnamed_file() -> std::io::Result<UserFile> {
     tempfile::tempfile()
 }
 
-/// A text file named on the command line.
+/// Reads a text file named on the command line.
 ///
 /// # Errors
-/// What the system reports, with the file's name.
+/// The operating system's error, with the file's name.
 pub fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Error::io(path.display().to_string(), error))
 }
 
-/// Writes a text file that the user has named, in place of what was there.
+/// Writes a text file named by the user, replacing its content.
 ///
 /// # Errors
-/// What the system reports, with the file's name.
+/// The operating system's error, with the file's name.
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).map_err(|error| Error::io(path.display().to_string(), error))
 }
 
-/// Adds `text` to the end of a file of secrets, which is made for its owner alone when missing.
+/// Appends `text` to a file of secrets, which is created for its owner alone when missing.
 ///
 /// # Errors
-/// What the system reports, with the file's name.
+/// The operating system's error, with the file's name.
 pub fn append_private(path: &Path, text: &str) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let opened = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
@@ -76,7 +79,7 @@ pub fn append_private(path: &Path, text: &str) -> Result<()> {
         .map_err(|error| Error::io(path.display().to_string(), error))
 }
 
-/// What tells one content of a file from the next, short of reading it.
+/// A file's metadata that changes with its content, so that a change is noticed without reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStamp {
     modified: Option<std::time::SystemTime>,
@@ -91,26 +94,26 @@ pub fn file_stamp(path: &Path) -> Option<FileStamp> {
     Some(FileStamp { modified: found.modified().ok(), len: found.len(), inode: found.ino() })
 }
 
-/// The mode of the file, if it gives others than its owner one of the `rights`.
+/// The mode of the file, if it gives users other than its owner one of the `rights`.
 pub fn shared_mode(path: &Path, rights: u32) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
     let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
     (mode & rights & 0o077 != 0).then_some(mode)
 }
 
-/// Does `address` lead to this machine alone? So does `::ffff:127.0.0.1`, which is how a socket for
-/// both families spells a client that came over the older one.
+/// Whether `address` leads to this machine alone. So does `::ffff:127.0.0.1`, the IPv4 loopback
+/// address as a dual-stack socket spells it.
 pub fn is_loopback(address: std::net::IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// Lets this process open as many files as it may ever: each connection is one. Returns how many
-/// that are.
+/// Raises the limit of open files to the maximum of this process, since each connection needs one;
+/// returns the new limit.
 pub fn raise_open_files() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        // Refused: the old limit stays in force, and running out is told when it happens.
+        // When refused, the old limit stays in force; running out is reported when it happens.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     }
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
@@ -119,11 +122,11 @@ pub fn raise_open_files() -> u64 {
 /// Standard output as it was before [`divert_stdout`].
 static ANSWERS: OnceLock<std::fs::File> = OnceLock::new();
 
-/// From now on what libraries print to standard output goes to standard error, and only
-/// [`answers`] still writes to the real one. (timely prints there while a cluster is formed.)
+/// Diverts what libraries print to standard output to standard error; from then on only [`answers`]
+/// writes to the real one. (timely prints there while a cluster is formed.)
 ///
 /// # Errors
-/// What the system reports.
+/// The operating system's error.
 pub fn divert_stdout() -> Result<()> {
     let failed =
         |error: rustix::io::Errno| Error::io("setting standard output apart", error.into());
@@ -134,7 +137,7 @@ pub fn divert_stdout() -> Result<()> {
     Ok(())
 }
 
-/// Where answers are written, and whether somebody looks at them on a terminal.
+/// The output for answers, and whether it is a terminal.
 pub fn answers() -> (Box<dyn Write>, bool) {
     match ANSWERS.get() {
         Some(real) => (Box::new(real), real.is_terminal()),
@@ -142,14 +145,14 @@ pub fn answers() -> (Box<dyn Write>, bool) {
     }
 }
 
-/// Processor time that all threads of this process have spent so far.
+/// Processor time that all threads of this process have used so far.
 pub fn cpu_time() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
 }
 
-/// Processor time that another process has spent so far, in the system's ticks (mostly 10 ms). None
-/// where the system does not tell, which is everywhere but on Linux, or when it has ended.
+/// Processor time that another process has used so far, in the system's ticks (mostly 10 ms). None
+/// where the system does not tell, which is everywhere but on Linux, or when the process has ended.
 pub fn cpu_time_of(process: u64) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     ticks(&stat).map(|ticks| {
@@ -158,8 +161,8 @@ pub fn cpu_time_of(process: u64) -> Option<Duration> {
     })
 }
 
-/// Ticks in user code and in the system: fields 14 and 15 of `/proc/PID/stat`. The second field, a
-/// name in brackets, may hold spaces and brackets itself.
+/// The ticks in user code and in the system: fields 14 and 15 of `/proc/PID/stat`. The second
+/// field, a name in brackets, may hold spaces and brackets itself.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, behind_name) = stat.rsplit_once(')')?;
     let mut fields = behind_name.split_ascii_whitespace().skip(11);
@@ -167,7 +170,7 @@ fn ticks(stat: &str) -> Option<u64> {
     next()?.checked_add(next()?)
 }
 
-/// Memory of this process that is resident, in bytes; none where the platform does not tell.
+/// Resident memory of this process in bytes; none where the platform does not tell.
 pub fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -20,7 +20,7 @@ pub trait Random: Send + Sync + Debug {
 /// Random bytes for secrets, from the operating system.
 ///
 /// # Errors
-/// When it has none to give.
+/// When the operating system has none to give.
 pub fn secret_bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
@@ -28,8 +28,8 @@ pub fn secret_bytes<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Bits that differ between calls and processes: the keys the standard library draws for its hash
-/// maps, from the operating system.
+/// Random bits from the operating system that differ between calls and processes: the keys that the
+/// standard library draws for its hash maps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealRandom;
 
@@ -44,7 +44,7 @@ impl Random for RealRandom {
 pub struct SimRandom(AtomicU64);
 
 impl SimRandom {
-    /// The sequence that `seed` names.
+    /// Starts the sequence of `seed`.
     pub fn new(seed: u64) -> Self {
         SimRandom(AtomicU64::new(seed))
     }

@@ -1,4 +1,4 @@
-//! The machine's file system.
+//! The [`Disk`] of the machine: its file system.
 //!
 //! This file holds the crate's only memory maps, hence its `unsafe`: a map is sound as long as no
 //! process shortens or rewrites the mapped file, which the callers of [`Disk::map`] promise
@@ -39,7 +39,7 @@ impl Disk for RealDisk {
         }
         match fs::create_dir(dir) {
             Ok(()) => Ok(true),
-            // Somebody else was quicker.
+            // Another process created it first.
             Err(_) if dir.is_dir() => Ok(false),
             Err(error) => Err(failed("create", dir, error)),
         }
@@ -59,7 +59,7 @@ impl Disk for RealDisk {
         if len == 0 {
             return Ok(Buffer::from(&[] as &[u8]));
         }
-        // SAFETY: nobody shortens or rewrites a file that is mapped, as `Disk::map` demands.
+        // SAFETY: no process shortens or rewrites a mapped file, as `Disk::map` demands.
         let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| failed("map", path, e))?;
         let start = NonNull::from(&map[..]).cast::<u8>();
         let len = map.len();
@@ -106,13 +106,13 @@ impl Disk for RealDisk {
     }
 }
 
-/// The names in `dir`, sorted: of directories, or of all else.
+/// The names in `dir`, sorted: those of directories, or of everything else.
 fn names(dir: &Path, dirs: bool) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir).map_err(|e| failed("list", dir, e))? {
         let entry = entry.map_err(|e| failed("list", dir, e))?;
         let kind = entry.file_type().map_err(|e| failed("stat", &entry.path(), e))?;
-        // A name that is not UTF-8 is none of ours.
+        // A name that is not UTF-8 was not written by this crate.
         if let (true, Ok(name)) = (kind.is_dir() == dirs, entry.file_name().into_string()) {
             names.push(name);
         }

@@ -1,12 +1,12 @@
 //! Locks of the machine's file system.
 //!
-//! `flock` locks an inode, not a name: a file that is removed and made again is another one, which
-//! a second process could lock. So the directory is locked, too, which cannot be removed while it
-//! has files, and which nobody takes for something that is in the way. What neither prevents
-//! (somebody moves the directory, and puts another in its place) [`Lock::check`] notices.
+//! `flock` locks an inode, not a name: a file that is removed and created again has another inode,
+//! which a second process could lock. So the directory is locked as well: it cannot be removed
+//! while it has files, and nobody takes it for a stale lock file. The remaining case (the directory
+//! is moved and another one put in its place) is noticed by [`Lock::check`].
 //!
-//! Where directories cannot be locked (over NFS `flock` wants a file that is open for writing) the
-//! file's lock is all there is, and the check.
+//! Where directories cannot be locked (over NFS `flock` needs a file that is open for writing),
+//! only the file's lock and the check protect the directory.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -20,7 +20,7 @@ use super::real::failed;
 use super::{Lock, locked, moved};
 use crate::error::Result;
 
-/// A locked file, and the directory it is in.
+/// A locked file and its locked directory.
 #[derive(Debug)]
 pub(super) struct RealLock {
     path: PathBuf,
@@ -66,7 +66,7 @@ fn flock(file: &fs::File) -> Result<(), Errno> {
     rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
-/// Whether this open file is what has that name.
+/// Whether this open file is the one that has that name.
 pub(super) fn is_at(file: &fs::File, path: &Path) -> Result<bool> {
     let open = file.metadata().map_err(|e| failed("stat", path, e))?;
     match fs::metadata(path) {
@@ -76,7 +76,7 @@ pub(super) fn is_at(file: &fs::File, path: &Path) -> Result<bool> {
     }
 }
 
-/// The id of the process that holds the lock, as far as the file says so.
+/// The id of the process that holds the lock, as written in the file.
 fn holder(path: &Path) -> String {
     let mut text = vec![0; 32];
     let read = fs::File::open(path).and_then(|file| file.read_at(&mut text, 0));
@@ -113,7 +113,7 @@ mod tests {
         assert!(error.is_conflict(), "{error}");
         held.check().expect("made again");
         assert_eq!(holder(&path), std::process::id().to_string());
-        // Also not who locks the file alone, as older releases do.
+        // A process that locks the file alone, as older releases do, is refused as well.
         assert_eq!(flock(&fs::File::open(&path).expect("there")), Err(Errno::WOULDBLOCK));
         fs::remove_file(&path).expect("removed");
         let other = lock_file(&path).expect("another file of the same name");
@@ -134,7 +134,8 @@ mod tests {
         fs::create_dir(&dir).expect("another");
         let error = held.check().expect_err("another");
         assert!(error.to_string().contains("moved, removed or replaced"), "{error}");
-        // In its new place nobody else may write either, and back again all is as it was.
+        // At its new path the directory is still locked, and after moving it back the lock holds as
+        // before.
         assert!(RealDisk.lock(&away.join("LOCK")).is_err());
         fs::remove_dir(&dir).expect("removed");
         fs::rename(&away, &dir).expect("moved back");

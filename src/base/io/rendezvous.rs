@@ -1,6 +1,6 @@
-//! Numbers that processes of one machine leave for one another in a directory.
+//! Numbers that processes of one machine exchange through files in a directory.
 //!
-//! A note is there whole or not at all. Nothing is promised about notes after a crash: the
+//! A note is written as a whole or not at all. Nothing is promised about notes after a crash: the
 //! directory is a [`ScratchDir`](super::ScratchDir) of the process that started the others.
 
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 
-/// How often a note that is waited for is looked for.
+/// Interval at which a waiting process looks for a note.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// The notes in one directory.
@@ -17,15 +17,15 @@ const LOOK: Duration = Duration::from_millis(5);
 pub struct Notes(PathBuf);
 
 impl Notes {
-    /// Notes in a directory.
+    /// Opens the notes of a directory.
     pub fn new(directory: &Path) -> Self {
         Notes(directory.to_owned())
     }
 
-    /// Leaves a number under a name.
+    /// Writes a number under a name.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The operating system's error.
     pub fn leave(&self, name: &str, number: u64) -> Result<()> {
         let path = self.0.join(format!("{name}.note"));
         let draft = path.with_extension("draft");
@@ -34,10 +34,10 @@ impl Notes {
             .map_err(|error| Error::io(format!("write {}", path.display()), error))
     }
 
-    /// The number under a name; none while it has not been left.
+    /// The number under a name; none while it has not been written.
     ///
     /// # Errors
-    /// What the system reports, or when the file holds no number.
+    /// The operating system's error, or when the file holds no number.
     pub fn find(&self, name: &str) -> Result<Option<u64>> {
         let path = self.0.join(format!("{name}.note"));
         let text = match std::fs::read_to_string(&path) {
@@ -53,11 +53,11 @@ impl Notes {
         Ok(Some(number))
     }
 
-    /// Waits for the number under a name, however long: whoever started this process ends it when
-    /// another one fails.
+    /// Waits for the number under a name without a time limit: the process that started this one
+    /// ends it when another one fails.
     ///
     /// # Errors
-    /// As [`Notes::find`]; also when the directory is gone.
+    /// As [`Notes::find`]; also when the directory was removed.
     pub fn wait(&self, name: &str) -> Result<u64> {
         loop {
             if let Some(number) = self.find(name)? {

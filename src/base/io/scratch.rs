@@ -1,4 +1,4 @@
-//! A directory that is gone when its owner is: for demonstrations and measurements.
+//! A temporary directory that is removed with its owner: for demonstrations and measurements.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 pub struct ScratchDir(PathBuf);
 
 impl ScratchDir {
-    /// A new directory whose name begins with `diptych-` and `what`.
+    /// Creates a directory whose name begins with `diptych-` and `what`.
     ///
     /// # Errors
-    /// When it cannot be created.
+    /// When the directory cannot be created.
     pub fn new(what: &str) -> Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -23,15 +23,15 @@ impl ScratchDir {
         Ok(ScratchDir(path))
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Writes a file in it.
+    /// Writes a file in the directory.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The operating system's error.
     pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.0.join(name);
         std::fs::write(&path, text)
@@ -42,7 +42,7 @@ impl ScratchDir {
 
 impl Drop for ScratchDir {
     fn drop(&mut self) {
-        // What cannot be removed is the temporary directory's own concern.
+        // A directory that cannot be removed is left to the system's own clean-up.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

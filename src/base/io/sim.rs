@@ -1,7 +1,7 @@
 //! A disk in memory that can fail, fill up and lose power.
 //!
-//! It is a plain in-memory disk until told otherwise, so tests and examples keep whole logs in it.
-//! The fault model stands in `sim_state.rs`.
+//! Without injected faults it is a plain in-memory disk, so tests and examples keep whole logs in
+//! it. `sim_state.rs` documents the fault model.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -13,22 +13,23 @@ use super::sim_state::{Names, State};
 use super::{Disk, File, Lock, Open, Space, locked, moved, short};
 use crate::error::{Error, Result};
 
-/// What an injected failure looks like to the caller.
+/// An injected failure, as the caller sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The device failed the call (EIO). A failed sync loses what it was to make durable.
+    /// The device failed the call (EIO). A failed sync loses the changes that it was to make
+    /// durable.
     Broken,
     /// No space left (ENOSPC): writes keep some of their bytes, syncs lose theirs.
     Full,
-    /// The process has as many files open as it may (EMFILE): nothing was done.
+    /// The process has as many files open as it may (EMFILE): the call had no effect.
     Crowded,
 }
 
 /// A disk in memory. Clones share the same files.
 ///
-/// [`crash`](SimDisk::crash) gives the disk a power failure would leave, [`kill`](SimDisk::kill)
-/// the one the death of the process would; the original goes on unharmed, so that one run yields
-/// many images.
+/// [`crash`](SimDisk::crash) returns the disk as a power failure would leave it,
+/// [`kill`](SimDisk::kill) as the death of the process would; the original goes on unharmed, so
+/// that one run yields many images.
 #[derive(Clone, Debug, Default)]
 pub struct SimDisk(Arc<Mutex<Shared>>);
 
@@ -48,15 +49,15 @@ impl SimDisk {
         Self::default()
     }
 
-    /// The disk as the power failure named by `seed` leaves it: what was synced, and an arbitrary
-    /// part of what was not. Nothing is locked.
+    /// The disk after the power failure described by `seed`: synced content, and an arbitrary part
+    /// of the rest. Nothing is locked.
     #[must_use]
     pub fn crash(&self, seed: u64) -> SimDisk {
         Self::over(self.shared().state.crash(seed))
     }
 
-    /// The disk as the death of the process leaves it: everything written is there, though not
-    /// durable. Nothing is locked.
+    /// The disk after the death of the process: everything written is there, though not durable.
+    /// Nothing is locked.
     #[must_use]
     pub fn kill(&self) -> SimDisk {
         Self::over(self.shared().state.clone())
@@ -66,7 +67,7 @@ impl SimDisk {
         SimDisk(Arc::new(Mutex::new(Shared { state, ..Shared::default() })))
     }
 
-    /// How many calls that change the disk (or sync it) were made so far.
+    /// The number of calls so far that change the disk or sync it.
     pub fn calls(&self) -> u64 {
         self.shared().calls
     }
@@ -76,8 +77,8 @@ impl SimDisk {
         self.shared().faults.push((call, fault));
     }
 
-    /// Bounds the bytes of all files; `None` lifts the bound. A write that does not fit keeps what
-    /// fits and fails as on a full disk.
+    /// Bounds the bytes of all files; `None` lifts the bound. A write beyond the bound keeps the
+    /// bytes that fit and fails as on a full disk.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.shared().capacity = bytes;
     }
@@ -94,7 +95,7 @@ impl SimDisk {
         shared.state.names.files.iter().map(|(path, inode)| (path.clone(), live(inode))).collect()
     }
 
-    /// Puts a durable file there, in a durable directory, or takes it away: damage made by hand.
+    /// Writes or removes a file durably, in a durable directory: damage made by hand.
     pub fn tamper(&self, path: &Path, content: Option<&[u8]>) {
         let mut shared = self.shared();
         let above: Vec<_> = path.ancestors().skip(1).collect();
@@ -123,7 +124,7 @@ impl SimDisk {
 }
 
 impl Shared {
-    /// Counts a changing call and says whether it is to fail.
+    /// Counts a changing call and returns its injected fault, if any.
     fn call(&mut self) -> Option<Fault> {
         let call = self.calls;
         self.calls += 1;
@@ -131,7 +132,7 @@ impl Shared {
         Some(self.faults.swap_remove(at).1)
     }
 
-    /// Counts a changing call on `path`, which fails if it was told to.
+    /// Counts a changing call on `path`, which fails if a fault was injected.
     fn change(&mut self, doing: &str, path: &Path) -> Result<()> {
         match self.call() {
             Some(fault) => Err(failed(doing, path, fault)),
@@ -139,13 +140,13 @@ impl Shared {
         }
     }
 
-    /// All names, if the directory is among them.
+    /// All names, if the directory exists.
     fn dir(&self, doing: &str, dir: &Path) -> Result<&Names> {
         let names = &self.state.names;
         if names.has_dir(plain(dir)) { Ok(names) } else { Err(missing(doing, dir)) }
     }
 
-    /// Refuses a path in a directory that is not there.
+    /// Refuses a path in a directory that does not exist.
     fn check_dir(&self, doing: &str, path: &Path) -> Result<()> {
         self.dir(doing, path.parent().unwrap_or(Path::new(""))).map(drop)
     }
@@ -263,7 +264,7 @@ impl Disk for SimDisk {
         Ok(Box::new(SimLock { disk: self.clone(), path: path.to_owned(), dir }))
     }
 
-    /// Files are not counted.
+    /// The simulated disk has no bound on the number of files.
     fn space(&self, _dir: &Path) -> Result<Option<Space>> {
         let shared = self.shared();
         let used = shared.state.used();
@@ -277,13 +278,13 @@ impl Disk for SimDisk {
     }
 }
 
-/// The names of these that are in `dir`.
+/// The names of those `paths` that are in `dir`.
 fn names<'p>(dir: &Path, paths: impl Iterator<Item = &'p PathBuf>) -> Vec<String> {
     let inside = paths.filter(|path| path.parent() == Some(plain(dir)));
     inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
 }
 
-/// The directory where relative paths begin has no name.
+/// Gives the directory where relative paths begin the empty name.
 fn plain(dir: &Path) -> &Path {
     if dir == Path::new(".") { Path::new("") } else { dir }
 }

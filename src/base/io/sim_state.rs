@@ -19,7 +19,7 @@ use crate::io::{Random, SimRandom};
 
 const SECTOR: usize = 512;
 
-/// A change of a file's content that was not synced.
+/// An unsynced change of a file's content.
 #[derive(Clone, Debug)]
 enum Change {
     Write(usize, Vec<u8>),
@@ -34,7 +34,7 @@ impl Change {
         }
     }
 
-    /// Applies those parts of the change that the power failure let through.
+    /// Applies the parts of the change that survive the power failure.
     fn apply_some(&self, content: &mut Vec<u8>, random: &SimRandom) {
         match (random.below(3), self) {
             (0, _) => {}
@@ -90,13 +90,13 @@ impl Inode {
         }
     }
 
-    /// The sync failed: the changes are neither durable nor pending any more.
+    /// Drops the changes of a failed sync: they are neither durable nor pending any more.
     pub(super) fn lose(&mut self) {
         self.changes.clear();
     }
 }
 
-/// A change of a directory that was not synced.
+/// An unsynced change of a directory.
 #[derive(Clone, Debug)]
 enum Entry {
     Link { unlink: Option<PathBuf>, link: Option<(PathBuf, u64)> },
@@ -133,17 +133,17 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     pub(super) files: BTreeMap<PathBuf, u64>,
-    /// All but those that every disk has: where paths begin.
+    /// All directories but those that exist on every disk: the starts of paths.
     pub(super) dirs: BTreeSet<PathBuf>,
 }
 
 impl Names {
-    /// Is it there?
+    /// Whether the directory exists.
     pub(super) fn has_dir(&self, dir: &Path) -> bool {
         dir.parent().is_none() || self.dirs.contains(dir)
     }
 
-    /// Takes away what is in no directory.
+    /// Removes entries whose directory does not exist.
     fn prune(&mut self) {
         let dirs = self.dirs.clone();
         let within = |path: &Path| {
@@ -204,7 +204,7 @@ impl State {
         self.names.files.values().map(|inode| self.inodes[inode].live.len() as u64).sum()
     }
 
-    /// The files after a power failure that `seed` describes.
+    /// The files after the power failure described by `seed`.
     pub(super) fn crash(&self, seed: u64) -> State {
         let random = SimRandom::new(seed);
         let mut names = self.durable.clone();

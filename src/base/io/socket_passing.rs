@@ -1,13 +1,13 @@
-//! From one process to the next: listening sockets, passed over a socket of this machine.
+//! Passes listening sockets from one process to its successor, over a Unix socket.
 //!
-//! A listening socket that is passed is the same socket in both processes: what the kernel has
-//! queued on it is accepted by whichever accepts next, and nothing is reset when one of them closes
-//! its end. (Two sockets bound to one address by `SO_REUSEPORT` have two queues: closing one resets
-//! what waits in it.)
+//! A passed listening socket is the same socket in both processes: connections queued in the kernel
+//! go to the process that accepts next, and none is reset when one process closes its end. (Two
+//! sockets bound to one address by `SO_REUSEPORT` have two queues: closing one resets what waits in
+//! it.)
 //!
-//! The successor waits in the data directory under a random name, so whoever is asked to hand over
-//! finds it only if both work on the same directory. The connection stays open until the successor
-//! says that it serves; if it ends before, the successor is gone.
+//! The successor waits in the data directory under a random name, so the old process finds it only
+//! if both work on the same directory. The connection stays open until the successor reports that
+//! it serves; if it ends before, the successor has died.
 
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -26,18 +26,18 @@ use crate::error::{Error, Kind, Result};
 
 /// Sockets that one message passes: HTTP and Postgres.
 const SOCKETS: usize = 2;
-/// What the successor says when it serves.
+/// The byte that the successor sends when it serves.
 const SERVING: u8 = b'!';
-/// How often the successor looks whether it was found.
+/// Interval at which the successor looks whether the old process has connected.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// A successor that waits to be found.
+/// A successor that waits for the old process to connect.
 pub struct Waiting {
     socket: UnixListener,
     path: PathBuf,
 }
 
-/// The connection of both processes.
+/// The connection between the old process and its successor.
 #[derive(Debug)]
 pub struct Link(UnixStream);
 
@@ -49,7 +49,7 @@ impl Waiting {
     /// Waits in `directory` under `name`.
     ///
     /// # Errors
-    /// What the system reports; a path of more than 107 bytes is too long for it.
+    /// The operating system's error; a path of more than 107 bytes is too long for it.
     pub fn open(directory: &Path, name: &str) -> Result<Waiting> {
         let path = place(directory, name);
         let socket = UnixListener::bind(&path).and_then(|socket| {
@@ -63,10 +63,10 @@ impl Waiting {
         Ok(Waiting { socket, path })
     }
 
-    /// The process that has found this one; none when nobody has within `patience`.
+    /// The connection of the old process; none when none was made within `patience`.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The operating system's error.
     pub fn found(&self, patience: Duration) -> Result<Option<Link>> {
         let deadline = Instant::now() + patience;
         loop {
@@ -88,7 +88,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        // One that is left is a socket that nobody answers.
+        // A socket file that is left behind has no process that answers.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -98,10 +98,10 @@ fn broken(error: std::io::Error) -> Error {
 }
 
 impl Link {
-    /// Finds the successor that waits in `directory` under `name`.
+    /// Connects to the successor that waits in `directory` under `name`.
     ///
     /// # Errors
-    /// When nobody waits there.
+    /// When no process waits there.
     pub fn find(directory: &Path, name: &str) -> Result<Link> {
         UnixStream::connect(place(directory, name)).map(Link).map_err(|error| {
             let message = format!("no successor waits in this data directory: {error}");
@@ -109,10 +109,10 @@ impl Link {
         })
     }
 
-    /// Passes sockets.
+    /// Passes the listening sockets.
     ///
     /// # Errors
-    /// What the system reports.
+    /// The operating system's error.
     pub fn pass(&self, http: Option<&TcpListener>, pg: Option<&TcpListener>) -> Result<()> {
         let which = [u8::from(http.is_some()) + 2 * u8::from(pg.is_some())];
         let sockets: Vec<_> = http.into_iter().chain(pg).map(AsFd::as_fd).collect();
@@ -127,7 +127,7 @@ impl Link {
             .map_err(|error| broken(error.into()))
     }
 
-    /// The sockets that the other process passes: HTTP, Postgres.
+    /// Receives the listening sockets of the old process: HTTP, Postgres.
     ///
     /// # Errors
     /// When it passes none within `patience`, or ends.
@@ -158,15 +158,15 @@ impl Link {
     /// Tells the old process that this one serves.
     ///
     /// # Errors
-    /// When it is gone, which does not matter any more.
+    /// When the old process has ended; the caller may ignore that.
     pub fn serving(mut self) -> Result<()> {
         self.0.write_all(&[SERVING]).map_err(broken)
     }
 
-    /// Waits until the successor serves, or is gone; does it serve?
+    /// Waits until the successor serves or has ended; returns whether it serves.
     pub fn succeeded(mut self) -> bool {
         let mut said = [0];
-        // It ends with the successor, however that ends.
+        // The connection ends with the successor, however that ends.
         self.0.read_exact(&mut said).is_ok() && said[0] == SERVING
     }
 }

@@ -1,25 +1,26 @@
-//! Bounds of what answers make the process hold.
+//! Bounds of the memory that answers may hold.
 
 use super::{FEED_BYTES, FEED_UPDATES, PAGE_BYTES, SUBSCRIPTIONS_MAX};
 
-/// Bytes of all answers that wait for their readers' sockets. Who stalls holds a page or a chunk;
-/// when so many do that this is full, the next answer is refused or cut.
+/// Bytes of all answers that wait for their readers' sockets. A stalled reader holds a page or a
+/// chunk; when the bound is reached, the next answer is refused or cut.
 pub const ANSWERS_BYTES_MAX: usize = 48 << 20;
 
-/// Bytes of an answer that are not counted among those of all: probes and short reads go on.
+/// Bytes of each answer that are exempt from the bound above: probes and short reads go on.
 pub const ANSWER_BYTES_FREE: usize = 4 << 10;
 
-/// Pages that are made at once on threads that may wait for a disk: each holds rows and their text.
+/// Pages that are built at once on threads that may wait for a disk: each holds rows and their
+/// text.
 pub const PAGES_MADE_MAX: usize = 16;
 
-/// Reads of the log for requests that are under way at once: what waits for a disk that does not
-/// answer are so many threads, whatever the number of clients.
+/// Reads of the log for requests at once: when a disk does not answer, at most so many threads wait
+/// for it, whatever the number of clients.
 pub const LOG_READS_MAX: usize = 16;
 
 /// Bytes of the rows of several keys in one answer, which has no second page.
 pub const KEYS_BYTES_MAX: usize = 8 << 20;
 
-/// Bytes of an update that count as one when a part of a view's changes is closed; longer ones
+/// Bytes of an update that count as one update when a page of changes is closed; longer updates
 /// count as several.
 pub const UPDATE_BYTES: usize = 256;
 

@@ -1,43 +1,43 @@
-//! When a serving process leaves a batch view unasked, and of what; and how many stay.
+//! Bounds of checkpoints: when a serving process writes a batch view by itself, and how many are
+//! kept.
 
 use std::time::Duration;
 
-/// Epochs behind the newest batch view beyond which a serving process makes another: the next start
-/// makes up for so many, of few events each, in a tenth of a second.
+/// Epochs since the newest batch view after which a serving process writes another: a start replays
+/// so many epochs of few events each in a tenth of a second.
 pub const CHECKPOINT_EPOCHS_BEHIND: u64 = 10_000;
 
-/// Bytes of events behind the newest batch view beyond which a serving process makes another, or a
-/// quarter of its bytes if that is more: so the next start costs what the state costs.
+/// Bytes of events since the newest batch view after which a serving process writes another, or a
+/// quarter of its bytes if that is more: so the cost of a start follows the state.
 pub const CHECKPOINT_BYTES_BEHIND: u64 = 16 << 20;
 
-/// How old the newest batch view may be while there are new epochs, however few.
+/// Greatest age of the newest batch view while there are new epochs, however few.
 pub const CHECKPOINT_AGE: Duration = Duration::from_mins(10);
 
-/// A checkpoint is begun when so many times the time has passed that the last one took.
+/// The next checkpoint starts after this many times the duration of the last one.
 pub const CHECKPOINT_SHARE: u32 = 10;
 
-/// A checkpoint that takes no longer than [`CHECKPOINT_SHORT`] is begun when so many times that has
-/// passed. Who makes tens of thousands of epochs a second has a small state, and starts soon only
-/// if few of them are behind.
+/// The same factor for checkpoints no longer than [`CHECKPOINT_SHORT`]. A dataflow with tens of
+/// thousands of epochs a second and a small state starts soon only if few epochs are behind.
 pub const CHECKPOINT_SHARE_SHORT: u32 = 3;
 
-/// What a short checkpoint takes at most.
+/// The longest duration of a short checkpoint.
 pub const CHECKPOINT_SHORT: Duration = Duration::from_secs(1);
 
-/// The largest batch view that is continued unasked: meanwhile the state is in memory twice.
+/// Largest batch view that is checkpointed by itself: meanwhile the state is in memory twice.
 pub const CHECKPOINT_STATE_BYTES_MAX: u64 = 1 << 30;
 
 /// Batch views of a version that a checkpoint leaves in place, the new one included: one to start
 /// from, and one before it in case the newest is damaged.
 pub const BATCH_VIEWS_KEPT: usize = 2;
 
-/// Epochs behind the newest batch view beyond which a start leaves a newer one first: replayed one
-/// by one, so many of few events each take a tenth of a second.
+/// Epochs since the newest batch view above which a start writes a newer batch view first:
+/// replaying so many of few events each, one by one, takes a tenth of a second.
 pub const REPLAYED_EPOCHS_MAX: u64 = 10_000;
 
 /// Epochs that are replayed one by one even then, so that their changes can be told apart.
 pub const REPLAYED_EPOCHS: u64 = 1_000;
 
-/// Bytes of a batch view that are read and written in the time in which one epoch is replayed: a
-/// larger one costs more than it saves.
+/// Bytes of a batch view that are read and written in the time that replaying one epoch takes: a
+/// larger batch view costs more than it saves.
 pub const REPLAYED_STATE_BYTES: u64 = 256;

@@ -1,4 +1,4 @@
-//! Bound of all that a serving process keeps beside the state of its dataflows.
+//! The bound of all memory of a serving process beside the state of its dataflows.
 
 use super::{
     ANSWERS_BYTES_MAX, BODIES_BYTES_MAX, BYTES_IN_FLIGHT_MAX, BYTES_QUEUED_MAX, EPOCH_BYTES_MAX,
@@ -6,23 +6,23 @@ use super::{
 };
 
 /// Bytes of memory in which a process with default settings serves one dataflow over HTTP, whatever
-/// its clients do, as long as the rows that there are fit the rest ([`STATE_BYTES_FREE`]).
+/// its clients do, as long as its rows fit the rest ([`STATE_BYTES_FREE`]).
 ///
-/// Not in it are recomputations (`as_of`, `verify`, rebuilds, deployments), which hold another
+/// Not included are recomputations (`as_of`, `verify`, rebuilds, deployments), which hold another
 /// state each; SQL, which has bounds of its own; pages of mapped files, which the system takes back
 /// as it likes; and the moment in which a client's text becomes rows
 /// ([`BODIES_PARSED_MAX`](super::BODIES_PARSED_MAX)).
 pub const MEMORY_BYTES: usize = 512 << 20;
 
-/// Bytes of [`MEMORY_BYTES`] for the program, its threads, a segment that is being sealed, what the
-/// allocator has not given back (a quarter of the rest, measured), and rows.
+/// Bytes of [`MEMORY_BYTES`] for the program, its threads, a segment that is being sealed, freed
+/// memory that the allocator still keeps (a quarter of the rest, measured), and rows.
 pub const STATE_BYTES_FREE: usize = MEMORY_BYTES - CLIENTS_BYTES - EVENTS_BYTES - PAST_BYTES;
 
-/// What clients send and have not read.
+/// Requests of clients and answers that they have not read.
 const CLIENTS_BYTES: usize = BODIES_BYTES_MAX + ANSWERS_BYTES_MAX;
 
-/// Events on their way: an epoch put together and as the bytes of its frame, those that wait for
-/// the dataflow, and those that it is busy with.
+/// Events in flight: an epoch as a batch and as the bytes of its frame, the epochs queued for the
+/// dataflow, and the epochs it is processing.
 const EVENTS_BYTES: usize =
     2 * EPOCH_BYTES_MAX + FOLLOWER_BYTES_MAX + BYTES_QUEUED_MAX + BYTES_IN_FLIGHT_MAX;
 

@@ -1,35 +1,35 @@
-//! Bounds of what a log remembers of those who append.
+//! Bounds of the log's table of producers and sources.
 
 use std::time::Duration;
 
 use super::PRODUCERS_MAX;
 
-/// Producers a log knows at all: those in files of silent ones count once for each file that has
-/// them. One that was forgotten could append twice, so the log refuses a new producer instead of
-/// forgetting an old one. They take 40 bytes of disk each, 172 GB together, which is more than any
-/// log had so far, and little enough that merging their files ends.
+/// Producers that a log knows; a silent producer counts once for each file that holds it. A
+/// forgotten producer could append twice, so the log refuses a new producer instead of forgetting
+/// an old one. Each takes 40 bytes of disk, together 172 GB, which is more than any log had so far,
+/// and little enough that merging the files ends.
 pub const PRODUCERS_KNOWN_MAX: u64 = 1 << 32;
 
 /// Producers that a frame file may silence before it is closed, however short it is: those of the
-/// open one are in memory, 60 bytes each.
+/// open file are in memory, 60 bytes each.
 pub const SILENCED_PER_SEGMENT: usize = 1 << 18;
 
-/// Silent producers in memory, about 120 MB. They are in files as soon as their segment is sealed;
-/// when that has to wait, for a full disk say, no further producer is named. A state file of an
+/// Silent producers in memory, about 120 MB. They move to files as soon as their segment is sealed;
+/// while that has to wait, for a full disk say, no further producer is accepted. A state file of an
 /// earlier release may bring [`SILENCED_BEFORE_MAX`].
 pub const SILENCED_MAX: usize = 1 << 21;
 
-/// Silent producers that a release kept in memory and in each state file.
+/// Silent producers that an earlier release kept in memory and in each state file.
 pub const SILENCED_BEFORE_MAX: usize = 1 << 20;
 
-/// Bytes of the ids of the producers that are known by them. Beyond it those silent longest are
-/// known by a digest of 16 bytes.
+/// Bytes of the ids of producers known by their ids. Beyond it those silent longest are known by a
+/// digest of 16 bytes.
 pub const PRODUCER_NAMES_BYTES_MAX: usize = 16 << 20;
 
-/// Bytes of all source offsets and the names of their sources; with more no new source is taken.
+/// Bytes of all source offsets and the names of their sources; beyond it no new source is accepted.
 pub const OFFSETS_BYTES_MAX: usize = 32 << 20;
 
-/// Producers that one credential may introduce over HTTP within [`NEW_PRODUCERS_TIME`].
+/// New producers per credential over HTTP within [`NEW_PRODUCERS_TIME`].
 pub const NEW_PRODUCERS_MAX: u32 = 10_000;
 /// See [`NEW_PRODUCERS_MAX`].
 pub const NEW_PRODUCERS_TIME: Duration = Duration::from_hours(1);

@@ -1,14 +1,14 @@
-//! Which history an epoch is of.
+//! Branches: which history an epoch belongs to.
 //!
-//! A log may be copied, and both copies written on: a backup is restored, a directory is copied, a
-//! disk is rolled back. From there on the same number is another epoch in each. So whoever opens a
-//! log for writing draws a *branch*, and the log keeps from which epoch on which branch holds. Two
-//! logs agree on all epochs up to and including `e` exactly when the same branch wrote `e` in both:
-//! a branch has one writer, which begins where all before it ends.
+//! A log may be copied and both copies written to: a backup is restored, a directory is copied, a
+//! disk is rolled back. From then on the same number is another epoch in each copy. So every
+//! process that opens a log for writing draws a *branch*, and the log keeps from which epoch on
+//! each branch holds. Two logs agree on all epochs up to and including `e` exactly when the same
+//! branch wrote `e` in both: a branch has one writer, which begins where all before it end.
 //!
-//! What leaves the process with an epoch in it (a token, a cursor, the place of an append) names
-//! the branch of that epoch, and is believed only where the log says the same. An epoch without a
-//! branch is a question about the log that answers, never a place that was left.
+//! An epoch that leaves the process (in a token, a cursor, the position of an append) names its
+//! branch, and is accepted only where the log has the same branch for it. An epoch without a branch
+//! means the epoch of that number in the log that answers, never a position to continue from.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,10 +19,10 @@ use arc_swap::ArcSwap;
 use super::Epoch;
 use crate::error::{Error, Kind, Result};
 
-/// The letters of a branch as text.
+/// The number of digits of a branch as text.
 const DIGITS: usize = 16;
 
-/// Names what one writer appended, from opening the log to closing it.
+/// Identifies the epochs that one writer appended, from opening the log to closing it.
 ///
 /// ```
 /// use diptych::time::Branch;
@@ -52,7 +52,7 @@ impl FromStr for Branch {
     }
 }
 
-/// An epoch, and which one of that number where that is known: `EPOCH` or `EPOCH~BRANCH`.
+/// An epoch and, where known, its branch: `EPOCH` or `EPOCH~BRANCH`.
 ///
 /// ```
 /// use diptych::time::{At, Branch};
@@ -65,7 +65,7 @@ impl FromStr for Branch {
 pub struct At {
     /// The epoch.
     pub epoch: Epoch,
-    /// Who wrote it; without it, whichever epoch has the number here.
+    /// The branch that wrote it; without a branch, the epoch of this number in the log at hand.
     pub branch: Option<Branch>,
 }
 
@@ -91,7 +91,7 @@ impl FromStr for At {
             Some((epoch, branch)) => (epoch, Some(branch.parse()?)),
             None => (text, None),
         };
-        // A sign is no digit: the text of an epoch is one text.
+        // A sign is no digit: each epoch has exactly one text.
         let digits = epoch.bytes().all(|byte| byte.is_ascii_digit());
         let epoch = epoch.parse().ok().filter(|_| digits).ok_or_else(|| {
             let shown: String = text.chars().take(100).collect();
@@ -102,8 +102,8 @@ impl FromStr for At {
     }
 }
 
-/// From which epoch on a log is which branch. Clones are handles to one list, which grows when
-/// another writer opens the log. Without a log the list is empty.
+/// The branches of a log, each with its first epoch. Clones are handles to one list, which grows
+/// when another writer opens the log. Without a log the list is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Branches(Arc<ArcSwap<Vec<(Epoch, Branch)>>>);
 
@@ -120,18 +120,18 @@ impl Branches {
         upper.checked_sub(1).and_then(|last| self.of(last))
     }
 
-    /// `epoch` as this log has it.
+    /// `epoch` with its branch in this log.
     pub fn at(&self, epoch: Epoch) -> At {
         At { epoch, branch: self.of(epoch) }
     }
 
-    /// Why an epoch is not the one of this log, if so: a sentence that names both branches.
+    /// Why an epoch does not belong to this log, if so: a sentence that names both branches.
     pub fn objection(&self, at: At) -> Option<String> {
         let (asked, ours) = (at.branch?, self.of(at.epoch));
         (ours != Some(asked)).then(|| format!("epoch {} {}", at.epoch, another(asked, ours)))
     }
 
-    /// Refuses an epoch that is not the one of this log.
+    /// Refuses an epoch that does not belong to this log.
     ///
     /// # Errors
     /// A conflict that names both branches.
@@ -151,7 +151,7 @@ impl Branches {
     }
 }
 
-/// That an epoch is of another history, in words that follow its name.
+/// The objection to an epoch of another history, in words that follow its name.
 pub fn another(asked: Branch, ours: Option<Branch>) -> String {
     match ours {
         Some(ours) => format!(
