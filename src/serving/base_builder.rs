@@ -1,5 +1,5 @@
-//! A base from rows that come in order: batches are built as the rows are read, and no list of
-//! them is ever in memory.
+//! Builder of a base (the batch `[0, boundary)`) from rows in order: batches are built as the rows
+//! are read, so no list of all rows is ever in memory.
 
 use differential_dataflow::trace::{Builder, Description};
 use timely::progress::Antichain;
@@ -7,7 +7,7 @@ use timely::progress::Antichain;
 use super::batch::{ViewBatch, ViewBuilder, ViewUpdate};
 use diptych_base::time::Epoch;
 
-/// Rows that are handed to the builder at once: few enough to stay in the processor's cache.
+/// Rows handed to the builder at once: few enough to stay in the processor's cache.
 const CHUNK_ROWS: usize = 512;
 
 /// Builds the batch `[0, boundary)` of one shard of a view, all of it at the last epoch. Rows
@@ -18,19 +18,19 @@ pub struct BaseBuilder {
     building: Option<ViewBuilder>,
     chunk: Vec<ViewUpdate>,
     last: (Vec<u8>, Vec<u8>),
-    /// Rows in order, before the present ones, which are not behind them.
+    /// Finished batches of ordered rows; the present rows sort before the end of the last of these.
     runs: Vec<ViewBatch>,
 }
 
 impl BaseBuilder {
-    /// Of a base that ends at `boundary`, which is not 0.
+    /// A builder of the base that ends at `boundary`, which is not 0.
     pub fn new(boundary: Epoch) -> Self {
         assert!(boundary > 0, "there is no history before epoch 0");
         let (chunk, last) = (Vec::with_capacity(CHUNK_ROWS), (Vec::new(), Vec::new()));
         BaseBuilder { boundary, building: None, chunk, last, runs: Vec::new() }
     }
 
-    /// Adds a row that is there so many times.
+    /// Adds a row with multiplicity `times`.
     pub fn push(&mut self, key: &[u8], value: &[u8], times: isize) {
         if times == 0 {
             return;
@@ -64,7 +64,7 @@ impl BaseBuilder {
         self.runs.extend(self.building.take().map(|building| building.done(description)));
     }
 
-    /// The batch.
+    /// Builds the batch from all rows added.
     pub fn done(mut self) -> ViewBatch {
         self.end_run();
         if let [run] = &self.runs[..] {

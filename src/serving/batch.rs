@@ -4,8 +4,8 @@
 //! `Send + Sync`, merged by differential's own merger. It implements the traits of a differential
 //! batch, so a spine can hold it and an arrangement can build it.
 //!
-//! The interval of times stands beside the `Arc`, not in it: a batch that is followed by an empty
-//! one grows its upper bound without a copy. The description inside the `Arc` is never read.
+//! The interval of times is stored beside the `Arc`, not in it: a batch that is followed by an
+//! empty one grows its upper bound without a copy. The description inside the `Arc` is never read.
 
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ impl ViewBatch {
         ViewBatch { body: Arc::new(Body { batch, table, settled, past }), description }
     }
 
-    /// How many rows more there are after the batch than before, each as often as it is there.
+    /// The number of rows that the batch adds, counted with multiplicity; negative when it removes
+/// more.
     pub fn added_rows(&self) -> isize {
         self.body.settled.rows()
     }
@@ -99,12 +100,12 @@ impl ViewBatch {
         bound(self.description.upper()).expect("a published batch has an upper bound")
     }
 
-    /// Times below were moved up to it by merging.
+    /// The epoch that merging has compacted the batch to: times below were moved up to it.
     pub fn since_epoch(&self) -> Epoch {
         bound(self.description.since()).expect("a batch has a since")
     }
 
-    /// The same updates, said to cover `[lower, upper)`.
+    /// The same updates under the bounds `[lower, upper)`.
     #[must_use]
     pub fn with_bounds(&self, lower: Epoch, upper: Epoch) -> Self {
         let description = Description::new(
@@ -120,7 +121,7 @@ impl ViewBatch {
         &self.body.batch
     }
 
-    /// Where the updates are in memory: the same for all clones.
+    /// The address of the updates in memory: the same for all clones.
     pub(super) fn body_address(&self) -> *const Body {
         Arc::as_ptr(&self.body)
     }
@@ -130,17 +131,17 @@ impl ViewBatch {
         Arc::downgrade(&self.body)
     }
 
-    /// What is kept for readers of earlier epochs.
+    /// The bytes that the batch keeps for readers of earlier epochs.
     pub(super) fn past(&self) -> &Past {
         &self.body.past
     }
 
-    /// Are these the same updates in memory?
+    /// Do both batches share one body in memory?
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.body, &other.body)
     }
 
-    /// How many distinct keys there are.
+    /// The number of distinct keys.
     pub fn keys(&self) -> usize {
         self.body.batch.storage.keys.count()
     }
@@ -178,14 +179,14 @@ impl ViewBatch {
         self.updates_of(value).filter(|(time, _)| *time < upper).map(|(_, diff)| diff).sum()
     }
 
-    /// The values that are left of a key that changed often, as positions and multiplicities, for
-    /// readers at times below `upper`; none when there is no shorter way than looking at them all.
+    /// The net values of a key that changed often, as positions and multiplicities, for readers at
+    /// times below `upper`; none when there is no shorter way than looking at all its values.
     #[inline]
     pub(super) fn settled(&self, position: usize, upper: Epoch) -> Option<&[(usize, isize)]> {
         self.body.settled.left(position, upper)
     }
 
-    /// The first time behind all updates.
+    /// The first time after all updates.
     pub(super) fn settled_before(&self) -> Epoch {
         self.body.settled.times_upper()
     }

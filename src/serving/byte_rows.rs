@@ -36,7 +36,7 @@ impl ByteRows {
         }
     }
 
-    /// How many strings there are.
+    /// The number of strings.
     pub(super) fn count(&self) -> usize {
         self.count
     }
@@ -48,7 +48,7 @@ impl ByteRows {
             + ends.map_or(0, |ends| ends.smol.capacity() * 4 + ends.chonk.capacity() * 8)
     }
 
-    /// Gives back what is reserved and not used.
+    /// Releases reserved memory that is not used.
     pub(super) fn shrink(&mut self) {
         shrink_list(&mut self.bytes);
         if let Some(ends) = &mut self.ends {

@@ -1,7 +1,7 @@
-//! The latest batches as they were published, for readers of changes.
+//! A ring of the latest batches as they were published, for readers of changes.
 //!
 //! Merging moves recent updates into large batches; a subscriber at the head would have to search
-//! those for the few updates of the last epoch. This ring answers it from the original batches.
+//! those for the few updates of the last epoch. The ring answers from the original batches.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -12,11 +12,11 @@ use super::batch::ViewBatch;
 use super::lease::lock;
 use diptych_base::time::Epoch;
 
-/// One ring per (view, shard).
+/// The change rings of an index, one per (view, shard).
 pub(super) struct Recent {
     rings: Vec<Mutex<Ring>>,
     updates_max: usize,
-    /// Heap memory of one ring.
+    /// The most heap memory of one ring, in bytes.
     bytes_max: usize,
 }
 
@@ -25,7 +25,7 @@ struct Ring {
     batches: VecDeque<ViewBatch>,
     updates: usize,
     bytes: usize,
-    /// All updates from this time on are here; none before the first batch.
+    /// The time from which on the ring holds all updates; none before the first batch.
     start: Option<Epoch>,
 }
 
@@ -36,7 +36,7 @@ impl Recent {
         Recent { rings, updates_max, bytes_max: bytes_max / lists.max(1) }
     }
 
-    /// Adds the next batch of a list; forgets the oldest when there are too many updates or bytes.
+    /// Adds the next batch of a list; drops the oldest when there are too many updates or bytes.
     pub(super) fn push(&self, at: usize, batch: &ViewBatch) {
         let mut ring = lock(&self.rings[at]);
         ring.start.get_or_insert(batch.lower_epoch());
@@ -56,7 +56,8 @@ impl Recent {
     }
 
     /// The first batches of a list that hold updates from `from` on, until there are `enough`, and
-    /// where they end: none when they are all there are. None at all when some are forgotten.
+    /// the epoch where they end: none when the ring has no more. None at all when some of these
+    /// batches were dropped.
     pub(super) fn some_since(
         &self,
         at: usize,

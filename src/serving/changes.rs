@@ -1,4 +1,4 @@
-//! Changes: what happened to a view, epoch by epoch.
+//! Subscriptions to the changes of a view, epoch by epoch.
 //!
 //! A subscriber states the first epoch it has not seen and gets every later epoch whole, in order,
 //! consolidated. It holds no lease and costs nothing between calls: one that falls behind `since`
@@ -24,17 +24,17 @@ use diptych_base::time::{At, Branch, Epoch, another};
 /// One change of a view. Ordered by epoch, key and value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
-    /// When.
+    /// The epoch of the change.
     pub epoch: Epoch,
     /// The ordered bytes of the key.
     pub key: Vec<u8>,
     /// The ordered bytes of the value.
     pub value: Vec<u8>,
-    /// How many more of the row there are; never zero.
+    /// The change of the row's multiplicity; never zero.
     pub diff: isize,
 }
 
-/// How far a subscriber is: it resumes from here, also in another process.
+/// The position of a subscriber in the changes, from which it resumes, also in another process.
 ///
 /// ```
 /// use diptych::serving::Token;
@@ -51,7 +51,8 @@ pub struct Token {
     pub version: String,
     /// The first epoch that was not delivered.
     pub epoch: Epoch,
-    /// Who wrote the last epoch that was; none when there was none, or no log.
+    /// The branch that wrote the last delivered epoch; none when no epoch was delivered, or when
+/// there is no log.
     pub branch: Option<Branch>,
 }
 
@@ -83,7 +84,7 @@ pub struct Changes {
     pub(super) from: Epoch,
     /// An epoch that is being delivered in parts.
     pub(super) large: Option<LargeEpoch>,
-    /// Changes from here on, of whole epochs.
+    /// Changes of whole epochs that were read ahead.
     pub(super) ahead: Option<Ahead>,
 }
 
@@ -91,7 +92,7 @@ impl Index {
     /// The changes of a view at every epoch from `from` on, past and to come.
     ///
     /// # Errors
-    /// When `from` is not above `since`: what happened there was merged into one.
+    /// When `from` is not above `since`: the updates there were merged into one.
     pub fn changes(&self, view: usize, from: Epoch) -> Result<Changes> {
         let changes =
             Changes { shared: Arc::clone(&self.shared), view, from, large: None, ahead: None };
@@ -111,13 +112,14 @@ impl Index {
         }
     }
 
-    /// The token of who has seen everything below `epoch`.
+    /// The token of a subscriber that has received every epoch below `epoch`.
     pub fn token(&self, epoch: Epoch) -> Token {
         self.shared.token(epoch)
     }
 
-    /// Why nobody can go on from a token here, if so: it is of another version, of another history
-    /// of the log, or of one from which events have been erased since.
+    /// The reason why a subscription cannot resume from a token here, if there is one: the token is
+    /// of another version, of another history of the log, or of a history from which events have
+    /// been erased since.
     pub fn refusal(&self, token: &Token) -> Option<String> {
         let ours = self.generation();
         if token.version == ours {
@@ -149,7 +151,7 @@ impl Shared {
 
     fn other_history(&self, token: &Token) -> Option<String> {
         let ours = self.options.branches.before(token.epoch);
-        // Who has seen nothing goes on from any history.
+        // A subscriber that has received nothing can start from any history.
         if token.epoch == 0 || token.branch == ours {
             return None;
         }
@@ -166,24 +168,23 @@ fn other_version(message: String) -> Error {
 }
 
 impl Changes {
-    /// The index it reads.
+    /// The index that the subscription reads.
     pub fn index(&self) -> Index {
         Index { shared: Arc::clone(&self.shared) }
     }
 
-    /// The id of its view.
+    /// The id of the subscribed view.
     pub fn view(&self) -> usize {
         self.view
     }
 
-    /// How far this is.
+    /// The token of the next epoch to deliver.
     pub fn token(&self) -> Token {
         self.shared.token(self.from)
     }
 
-    /// The next epochs in which something changed, each whole; none when nothing changed before
-    /// `timeout`. One call gives at least one epoch and stops after about [`CHANGES_CHUNK`]
-    /// updates.
+    /// The next epochs with changes, each whole; none when nothing changed before `timeout`. One
+    /// call gives at least one epoch and stops after about [`CHANGES_CHUNK`] updates.
     ///
     /// # Errors
     /// When the subscriber fell behind `since`, or another version serves now (all changes of this
@@ -231,7 +232,7 @@ impl Changes {
     }
 
     /// Batches as they were published, with at least `enough` updates of each shard from `from`
-    /// on, and where they end; none when they are not kept any more.
+    /// on, and the epoch where they end; none when the ring has dropped some of them.
     pub(super) fn recent(&self, state: &State, enough: usize) -> Option<(Vec<ViewBatch>, Epoch)> {
         let (mut batches, mut upper) = (Vec::new(), state.frontier);
         for shard in 0..state.shards {
@@ -251,8 +252,8 @@ impl Changes {
             .remedy("take a snapshot and subscribe from its upper, or recompute from the log")
     }
 
-    /// Whole epochs that weigh at most `max` updates together; or the next epoch with any, when
-    /// it alone has more.
+    /// The extent of the next call: whole epochs that weigh at most `max` updates together, or the
+    /// next epoch with any updates, when this epoch alone has more.
     pub(super) fn extent(&self, batches: &[ViewBatch], frontier: Epoch, max: usize) -> Extent {
         let mut counts: BTreeMap<Epoch, usize> = BTreeMap::new();
         for batch in batches {
@@ -276,12 +277,12 @@ impl Changes {
     }
 }
 
-/// As how many updates one counts: long ones fill a part sooner.
+/// The weight of one update in updates: long rows fill a part sooner.
 pub(super) fn weight(key: &[u8], value: &[u8]) -> usize {
     1 + (key.len() + value.len()) / UPDATE_BYTES
 }
 
-/// What one call delivers.
+/// The epochs that one call delivers.
 pub(super) enum Extent {
     /// Everything below this epoch.
     Epochs(Epoch),

@@ -1,4 +1,4 @@
-//! Changes in parts of bounded size, for a reader that may be slow and must not make us hold much.
+//! Paging of changes: parts of bounded size, so that a slow reader makes the server hold little.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use diptych_base::limits::READ_AHEAD_UPDATES;
 use diptych_base::time::Epoch;
 use diptych_row::ByteRange;
 
-/// Some changes, in order.
+/// One part of a subscription's changes, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The changes; of one epoch only when it is not `complete`. The part that completes a large
@@ -32,17 +32,17 @@ pub(super) struct LargeEpoch {
 /// Changes of whole epochs that were read before they were asked for.
 pub(super) struct Ahead {
     changes: VecDeque<Change>,
-    /// Where they end.
+    /// The first epoch after these changes.
     upper: Epoch,
 }
 
 impl Changes {
     /// The next changes: whole epochs, or a part of an epoch that alone has more than `max`
-    /// updates, of which long ones count as several. None when nothing changed up to the frontier,
-    /// which the token is at then. Never waits.
+    /// updates, of which long ones count as several. None when nothing changed up to the frontier;
+    /// the token is then at the frontier. Never waits.
     ///
-    /// What takes a search through merged batches is read ahead, some parts at a time. Between the
-    /// parts of one epoch its batches are held, whatever the index lets go meanwhile.
+    /// Changes that need a search through merged batches are read ahead, some parts at a time.
+    /// Between the parts of one epoch its batches are held, even when the index has merged them.
     ///
     /// # Errors
     /// When the subscriber fell behind `since`; not between the parts of an epoch.
@@ -67,7 +67,7 @@ impl Changes {
             let recent = self.recent(&state, max);
             let (most, (batches, upper)) = match recent {
                 Some(recent) => (max, recent),
-                // A search through everything: worth more than one part.
+                // A search through all merged batches costs as much for several parts as for one.
                 None => (max.max(READ_AHEAD_UPDATES), (self.batches(&state)?, state.frontier)),
             };
             match self.extent(&batches, upper, most) {
@@ -80,8 +80,8 @@ impl Changes {
         }
     }
 
-    /// Whole epochs of what was read ahead; none when there is nothing, or when the next epoch is
-    /// too large for one part.
+    /// Whole epochs from the changes read ahead; none when nothing is left, or when the next epoch
+    /// is too large for one part.
     fn next_ahead(&mut self, mut ahead: Ahead, max: usize) -> Result<Option<Part>> {
         let (mut count, mut weighs) = (0, 0);
         let mut rest = ahead.changes.make_contiguous().chunk_by(|a, b| a.epoch == b.epoch);
@@ -112,7 +112,7 @@ impl Changes {
         self.large = Some(LargeEpoch { epoch, batches, behind: None });
     }
 
-    /// Lets go of what was read ahead, which will be read again: for a reader that pauses.
+    /// Drops the changes read ahead, for a reader that pauses; they are read again later.
     pub fn relax(&mut self) {
         self.ahead = None;
     }
@@ -151,7 +151,7 @@ impl Changes {
     /// Has a later version taken over, and was everything of this one delivered?
     pub fn is_over(&self) -> bool {
         let index = self.index();
-        // In this order: a retired index stands still.
+        // In this order: the frontier of a retired index does not move any more.
         index.is_retired()
             && self.large.is_none()
             && self.ahead.is_none()

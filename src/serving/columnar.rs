@@ -1,4 +1,4 @@
-//! What a columnar reader needs of a snapshot: its batches, and their rows by position.
+//! Access for columnar readers (SQL): the batches of a snapshot, and their rows by position.
 //!
 //! A *row* of a batch is a distinct (key, value) with any updates; positions count them in order.
 //! Two batches of one shard may hold the same row, and its multiplicity is the sum over both.
@@ -12,7 +12,7 @@ use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_row::ByteRange;
 
-/// Names the updates of a batch without keeping them in memory.
+/// A weak reference to the updates of a batch: identifies them without keeping them in memory.
 #[derive(Clone)]
 pub struct WeakBatch(Weak<Body>);
 
@@ -22,7 +22,7 @@ impl WeakBatch {
         self.0.as_ptr() == batch.address() as *const Body
     }
 
-    /// Has the last holder let go?
+    /// Have the updates been freed?
     pub fn is_gone(&self) -> bool {
         self.0.strong_count() == 0
     }
@@ -40,22 +40,22 @@ impl Snapshot {
 }
 
 impl ViewBatch {
-    /// A name for the updates, unique as long as one of its holders or names lives.
+    /// The address of the updates: unique as long as a batch or a [`WeakBatch`] of them lives.
     pub fn address(&self) -> usize {
         self.body_address() as usize
     }
 
-    /// The updates, held weakly.
+    /// A weak reference to the updates.
     pub fn downgrade(&self) -> WeakBatch {
         WeakBatch(self.body_weak())
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.inner().storage.vals.vals.count()
     }
 
-    /// The first time behind all updates.
+    /// The first time after all updates.
     pub fn times_upper(&self) -> Epoch {
         self.settled_before()
     }
@@ -90,7 +90,7 @@ impl ViewBatch {
         Ok(())
     }
 
-    /// The position of the key that the row at a position belongs to; 0 behind the last row.
+    /// The position of the key that the row at a position belongs to; 0 after the last row.
     fn key_of(&self, row: usize) -> usize {
         let (mut low, mut high) = (0, self.keys());
         while low < high {

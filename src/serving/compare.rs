@@ -1,4 +1,4 @@
-//! Do two computations of one dataflow agree? Row for row, byte for byte.
+//! Comparison of two computations of one dataflow, row for row and byte for byte.
 
 use std::cmp::Ordering;
 
@@ -9,15 +9,15 @@ use diptych_base::error::Result;
 use diptych_base::limits::DIFFERING_ROWS;
 use diptych_row::{Datum, ViewInfo};
 
-/// Rows between two renewals of the leases.
+/// The number of rows between two renewals of the leases.
 const RENEWED_EVERY: u64 = 1 << 16;
 
-/// What became of one view.
+/// The outcome of the comparison of one view.
 #[derive(Clone, Debug)]
 pub struct Compared {
     /// The view.
     pub view: ViewInfo,
-    /// Rows on the left side, each as often as it is there.
+    /// The number of rows on the left side, counted with multiplicity.
     pub rows: u64,
     /// The digest of the left side.
     pub left: Digest,
@@ -34,14 +34,14 @@ pub struct Differing {
     pub key: Vec<u8>,
     /// The ordered bytes of the value.
     pub value: Vec<u8>,
-    /// How often it is on the left side.
+    /// The multiplicity on the left side.
     pub left: isize,
-    /// How often it is on the right side.
+    /// The multiplicity on the right side.
     pub right: isize,
 }
 
-/// Compares all views of two snapshots of one dataflow at one epoch. The views must be the same.
-/// Keeps both leases alive.
+/// Compares all views of two snapshots of one dataflow at one epoch. Both snapshots must have the
+/// same views. Renews both leases meanwhile.
 ///
 /// # Errors
 /// When a lease has expired.
@@ -94,7 +94,7 @@ impl Compared {
         self.differing.is_empty() && self.left == self.right
     }
 
-    /// The rows that differ as text: the view, the cells, how often left and right.
+    /// The rows that differ as text: the view, the cells, the multiplicities left and right.
     ///
     /// # Errors
     /// When bytes are no row of their schema.
@@ -108,7 +108,7 @@ impl Compared {
         self.differing.iter().map(text).collect()
     }
 
-    /// Notes a row of one side or of both.
+    /// Adds a row of one side or of both to the comparison.
     fn note(&mut self, a: Option<Row>, b: Option<Row>) {
         let times = |row: Option<&Row>| row.map_or(0, |row| row.multiplicity);
         let (left, right) = (times(a.as_ref()), times(b.as_ref()));

@@ -1,7 +1,8 @@
-//! Cutover: what readers see moves from one generation to another, at one frontier, in one swap.
+//! Cutover: readers move from one generation of the views to another, at one frontier, in one
+//! pointer swap.
 //!
-//! - A *base* `[0, F)` from a batch view fills an empty index ([`Index::install_base`]); what the
-//!   dataflow then publishes below F again is compared by digest and dropped.
+//! - A *base* `[0, F)` from a batch view fills an empty index ([`Index::install_base`]); the
+//!   updates that the dataflow then publishes below F again are compared by digest and dropped.
 //! - A base replaces the batches of a running index below F ([`Index::replace_base`]): the same
 //!   function, so the answers must not change, which is checked by digest first.
 //! - Another version has an index of its own, and [`Serving`] moves readers over to it.
@@ -24,38 +25,40 @@ use diptych_base::time::Epoch;
 /// The batches of a base: one `[0, F)` per (view, shard), in any order; all updates at `F - 1`.
 pub type Base = Vec<(usize, usize, ViewBatch)>;
 
-/// What a restored index still has to hear again.
+/// The check of a restored index: the digests of its base, and of what its dataflow has repeated.
 pub(super) struct Restored {
     boundary: Epoch,
-    /// None until the base is there.
+    /// The digest of each view of the base; none until the base is installed.
     expected: Option<Vec<Digest>>,
     heard: Vec<Digest>,
 }
 
-/// As long as it lives, the index can be cut at its epoch: no merge crosses it, unless it is
-/// [bounded](Index::pin_within) and too much has come since.
+/// A pin of an epoch: as long as the pin lives, the index can be cut there, because no merge
+/// crosses the epoch. A [bounded](Index::pin_within) pin is let go when the updates since the epoch
+/// take too many bytes.
 pub struct Pin {
     shared: Arc<Shared>,
     epoch: Epoch,
     bounded: bool,
 }
 
-/// How many hold an epoch for a cut.
+/// The numbers of pins that hold an epoch for a cut.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Holders {
-    /// However much has come since.
+    /// Pins that hold however many updates have come since.
     pub(super) firm: usize,
-    /// While that is within the bound on history.
+    /// Pins that hold while these updates are within the bound on history.
     pub(super) bounded: usize,
 }
 
 impl Pin {
-    /// The epoch.
+    /// The pinned epoch.
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// Can the index not be cut there any more? Never so of a pin that is not bounded.
+    /// Was the pin let go, so that the index cannot be cut there any more? Always false for a pin
+/// that is not bounded.
     pub fn is_let_go(&self) -> bool {
         self.shared.state.load().since >= self.epoch
     }
@@ -78,9 +81,9 @@ impl Drop for Pin {
 }
 
 impl Index {
-    /// Says that an empty index will get a base at `boundary`, so that its dataflow may already be
-    /// restored meanwhile. Whoever publishes beyond the boundary waits for the base; it must come
-    /// by [`Index::install_base`], or never: [`Index::give_up_base`].
+    /// Announces that an empty index will get a base at `boundary`, so that its dataflow may
+    /// already be restored meanwhile. A worker that publishes beyond the boundary waits until
+    /// [`Index::install_base`] installs the base or [`Index::give_up_base`] cancels it.
     ///
     /// # Panics
     /// When there is a base, or something was published.
@@ -93,8 +96,8 @@ impl Index {
         writer.restored = Some(Restored { boundary, expected: None, heard });
     }
 
-    /// The base that was expected does not come: what is published from now on is dropped, and the
-    /// index stays empty.
+    /// Cancels the announced base: all batches published from now on are dropped, and the index
+    /// stays empty.
     pub fn give_up_base(&self) {
         lock(&self.shared.writer).retired = true;
         self.shared.moved.raise();
@@ -103,8 +106,8 @@ impl Index {
     /// Fills an empty index with the views at `boundary`: readers see them at once, at the epoch
     /// `boundary - 1`, while the dataflow catches up.
     ///
-    /// What the dataflow publishes below the boundary is not added: it is the same contents once
-    /// more. It is compared by digest; see [`Index::base_checked`].
+    /// Updates that the dataflow publishes below the boundary repeat the base and are not added.
+    /// They are compared by digest; see [`Index::base_checked`].
     ///
     /// # Errors
     /// When something was published before, or the base does not cover `[0, boundary)` of every
@@ -138,8 +141,9 @@ impl Index {
         })
     }
 
-    /// Has the dataflow repeated the installed base, and was it the same? `false` as long as it
-    /// has not published all of it, and for stored views; `true` also when no base was installed.
+    /// Has the dataflow repeated the installed base with the same digests? `false` as long as the
+    /// dataflow has not published all of the base, and for stored views; `true` also when no base
+    /// was installed.
     ///
     /// # Errors
     /// When a view differs: the function or its version pin is not what the batch view was made
@@ -165,18 +169,18 @@ impl Index {
         Ok(true)
     }
 
-    /// Waits until [`Index::base_checked`], at most for `timeout`; was it?
+    /// Waits until [`Index::base_checked`] gives `true`, at most for `timeout`; gives its result.
     ///
     /// # Errors
     /// As for [`Index::base_checked`].
     pub fn wait_checked(&self, timeout: Duration) -> Result<bool> {
-        // Raised by whatever is published, whether readers see more by it or not.
+        // Raised by every published batch, whether the readers' frontier moves or not.
         self.shared.work.wait(timeout, || !matches!(self.base_checked(), Ok(false)));
         self.base_checked()
     }
 
-    /// Keeps `epoch` a place where the index can be cut, until the pin is dropped. Take it before
-    /// the recompute starts whose result will replace everything below.
+    /// Pins `epoch`, so that the index can be cut there until the pin is dropped. Take the pin
+    /// before the recompute starts whose result will replace everything below.
     ///
     /// # Errors
     /// When the epoch is not in `(since, upper]`.
@@ -184,8 +188,8 @@ impl Index {
         self.pin_for(epoch, false)
     }
 
-    /// The same, let go when what has come since takes more bytes than history may: for a cut that
-    /// is made when it can be.
+    /// As [`Index::pin`], but the pin is let go when the updates since the epoch take more bytes
+    /// than history may: for a cut that is not required.
     ///
     /// # Errors
     /// As [`Index::pin`].
@@ -203,8 +207,8 @@ impl Index {
         })
     }
 
-    /// Puts the views as recomputed at the pinned epoch in the place of everything below it, in
-    /// one swap. Reads all views once, to check that no answer changes; readers go on meanwhile.
+    /// Replaces everything below the pinned epoch by the views as recomputed there, in one swap.
+    /// Reads all views once, to check that no answer changes; readers go on meanwhile.
     ///
     /// Afterwards `since` is at least the last epoch of the base. Snapshots that are held go on to
     /// answer from the batches they hold.
@@ -280,19 +284,19 @@ fn incomplete(boundary: Epoch, what: &str) -> Error {
 }
 
 impl Restored {
-    /// Where the base ends.
+    /// The first epoch after the base.
     pub(super) fn boundary(&self) -> Epoch {
         self.boundary
     }
 }
 
 impl Writer {
-    /// Is there a base to come?
+    /// Is a base announced and not installed yet?
     pub(super) fn expects_base(&self) -> bool {
         !self.retired && self.restored.as_ref().is_some_and(|base| base.expected.is_none())
     }
 
-    /// Adds to what the dataflow has repeated of a view.
+    /// Adds a digest to the updates of a view that the dataflow has repeated.
     ///
     /// Panics when there is no base to be repeated.
     pub(super) fn hear(&mut self, view: usize, digest: Digest) {
@@ -302,7 +306,7 @@ impl Writer {
         restored.heard[view] = restored.heard[view].plus(digest);
     }
 
-    /// What of a published batch is new to a restored index: nothing below its boundary.
+    /// The part of a published batch that is new to a restored index: times from the boundary on.
     pub(super) fn drop_restored(&mut self, view: usize, batch: ViewBatch) -> Option<ViewBatch> {
         let lower = batch.lower_epoch();
         let Some(restored) = self.restored.as_mut().filter(|base| lower < base.boundary) else {
@@ -319,7 +323,7 @@ impl Writer {
     }
 }
 
-/// The index that serves readers now, and the moment it becomes another.
+/// The index that serves readers now; a cutover replaces it by another.
 pub struct Serving {
     current: ArcSwap<Index>,
     verified: Verified,
@@ -331,7 +335,7 @@ impl Serving {
         Serving { current: ArcSwap::from_pointee(index), verified: Verified::default() }
     }
 
-    /// What verifications of the version that serves have proved.
+    /// The verifications of the version that serves.
     pub fn verified(&self) -> &Verified {
         &self.verified
     }
@@ -349,7 +353,7 @@ impl Serving {
         loop {
             let index = self.current.load_full();
             let snapshot = index.snapshot(read);
-            // Taken while a cutover ran: the version is decided by who serves afterwards.
+            // Taken while a cutover ran: the index that serves afterwards decides the version.
             if Arc::ptr_eq(&index, &self.current.load()) {
                 return snapshot;
             }
@@ -357,7 +361,7 @@ impl Serving {
     }
 
     /// Moves readers to `next`, another version of the dataflow that has caught up. The index that
-    /// served so far is retired: it moves no further, and who waits on it is told.
+    /// served so far is retired: its frontier moves no further, and its waiting readers are woken.
     ///
     /// # Errors
     /// When `next` has not reached the frontier that readers have seen; nothing changes then.
@@ -365,14 +369,15 @@ impl Serving {
         self.cutover_within(next, Duration::ZERO).map(drop)
     }
 
-    /// [`Serving::cutover`]; the index that serves is held where it stands for up to `hold`, so
-    /// that `next` can reach it however fast both move. Gives the frontier that readers see first.
+    /// As [`Serving::cutover`], but holds the frontier of the index that serves for up to `hold`,
+    /// so that `next` can reach it however fast both move. Gives the frontier that readers see
+    /// first.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Serving::cutover`].
     pub fn cutover_within(&self, next: Index, hold: Duration) -> Result<Epoch> {
         let old = self.current.load_full();
-        // Under the writers' lock the old frontier stands still.
+        // Under the writers' lock the old frontier does not move.
         let mut writer = lock(&old.shared.writer);
         let served = old.frontier();
         let ready = served.checked_sub(1).map_or(0, |last| next.wait_beyond(last, hold));

@@ -1,4 +1,5 @@
-//! How two snapshots of a view differ: what a cutover to another version changes for its readers.
+//! The difference of two snapshots of a view: the rows that a cutover to another version changes
+//! for readers.
 
 use super::page::Cursor;
 use super::rows::{Row, Rows};
@@ -13,8 +14,8 @@ pub struct Difference<'a> {
 }
 
 impl Snapshot {
-    /// What changes from `view` here to `other_view` in `other`, which may be of another version.
-    /// Reads both views once, a bounded number of rows at a time.
+    /// The rows that change from `view` in `self` to `other_view` in `other`, which may be of
+    /// another version. Reads both views once, a bounded number of rows at a time.
     pub fn difference<'a>(
         &'a self,
         view: usize,
@@ -24,7 +25,7 @@ impl Snapshot {
         self.difference_behind(view, other, other_view, None)
     }
 
-    /// [`Snapshot::difference`], going on behind a row that was given before.
+    /// As [`Snapshot::difference`], but starts after a row that was given before.
     pub fn difference_behind<'a>(
         &'a self,
         view: usize,
@@ -49,7 +50,7 @@ impl Iterator for Difference<'_> {
                 (Some(Ok(old)), Some(Ok(new))) => {
                     (&old.key, &old.value).cmp(&(&new.key, &new.value))
                 }
-                // An error comes out from whichever side has it.
+                // An error of either side is given at once.
                 (Some(Err(_)), _) | (Some(_), None) => Less,
                 (_, Some(Err(_))) | (None, Some(_)) => Greater,
             };

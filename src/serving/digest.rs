@@ -7,9 +7,10 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// The sum, modulo 2^128, of a 128-bit hash (XXH3) of each row times its multiplicity.
 ///
-/// Digests of parts add up to the digest of the whole, whoever computed them, and updates that
-/// cancel leave no trace. Equal digests of different multisets are a matter of chance (2^-128);
-/// the hash is not cryptographic, so a digest detects damage and bugs, not forgery.
+/// Digests of parts add up to the digest of the whole, also when several processes computed them,
+/// and updates that cancel leave no trace. Equal digests of different multisets are a matter of
+/// chance (2^-128); the hash is not cryptographic, so a digest detects damage and bugs, not
+/// forgery.
 ///
 /// ```
 /// use diptych::serving::Digest;

@@ -1,9 +1,9 @@
-//! Views that are not in memory: read where they lie, in the files of a batch view.
+//! Stored views: an index that reads its rows from the files of a batch view, not from memory.
 //!
-//! An index of stored views answers at one epoch, the last of the batch view, from the moment its
-//! files are found. It never moves: whoever restores the dataflow meanwhile has an index of its
-//! own, and cuts readers over when that has reached the boundary ([`Serving::cutover`]). What is
-//! read may be damaged, so every read can fail; a row that was given is what was written.
+//! An index of stored views answers at one epoch, the last of the batch view, as soon as the files
+//! are found. Its frontier never moves: a dataflow that is restored meanwhile has an index of its
+//! own, and readers are cut over when that has reached the boundary ([`Serving::cutover`]). Files
+//! may be damaged, so every read can fail; a row that was given is what was written.
 //!
 //! [`Serving::cutover`]: super::Serving::cutover
 
@@ -18,26 +18,26 @@ use diptych_base::limits::SCAN_CHUNK_ROWS;
 use diptych_base::time::Epoch;
 use diptych_row::{ByteRange, ViewInfo};
 
-/// The rows of one view at one epoch, somewhere outside of memory.
+/// The rows of one view at one epoch, outside of memory.
 pub trait StoredView: Send + Sync {
-    /// Calls `visit` with each value of a key, in order, and how often it is there.
+    /// Calls `visit` with each value of a key, in order, and its multiplicity.
     ///
     /// # Errors
-    /// Damage, by file and offset, of what has to be read; nothing was visited then.
+    /// Damage, by file and offset, in the bytes that have to be read; nothing was visited then.
     fn get(&self, key: &[u8], visit: &mut dyn FnMut(&[u8], isize)) -> Result<()>;
 
-    /// The first `limit` rows of a range, in order, that come behind a place; fewer when they are
+    /// The first `limit` rows of a range, in order, after the cursor `behind`; fewer when they are
     /// long.
     ///
     /// # Errors
-    /// As [`StoredView::get`], and when the place is none of this range.
+    /// As [`StoredView::get`], and when the cursor is not a place in this range.
     fn page(&self, range: &ByteRange, behind: Option<&Cursor>, limit: usize) -> Result<Page>;
 
-    /// How many rows are said to be there.
+    /// The number of rows according to the file.
     fn rows(&self) -> u64;
 }
 
-/// All views of a dataflow, by id.
+/// All stored views of a dataflow, by id.
 #[derive(Clone)]
 pub(super) struct Stored(Arc<[Arc<dyn StoredView>]>);
 
@@ -68,12 +68,12 @@ impl Stored {
 }
 
 impl Index {
-    /// An index of views that are stored, at `boundary`, which is not 0: it answers at the epoch
-    /// before, and stays there. It is not [stale](Index::fresh_from) unless told so. `stored` has
-    /// the views in the order of `views`.
+    /// An index of stored views at `boundary`, which is not 0: it answers at the epoch before
+    /// `boundary` only. It is not stale unless [`Index::fresh_from`] says so. `stored` has the
+    /// views in the order of `views`.
     ///
     /// # Errors
-    /// When the thread cannot be started that ends leases.
+    /// When the thread that ends leases cannot be started.
     pub fn stored(
         version: &str,
         views: Vec<ViewInfo>,

@@ -30,41 +30,41 @@ use diptych_base::limits::{
 use diptych_base::time::{Branches, Epoch};
 use diptych_row::ViewInfo;
 
-/// How an index behaves.
+/// The options of an index: how much history it keeps, and for how long readers may hold it.
 #[derive(Clone, Debug)]
 pub struct IndexOptions {
-    /// How many epochs below the frontier can be told apart; at least 1.
+    /// The number of epochs below the frontier that can be told apart; at least 1.
     pub history_epochs: Epoch,
-    /// How many bytes are kept for readers of epochs below the last, beside the rows there are now:
-    /// with more, fewer epochs than `history_epochs` can be told apart.
+    /// The most bytes kept for readers of epochs below the last, beside the present rows: with
+    /// more, fewer epochs than `history_epochs` can be told apart.
     pub history_bytes: usize,
-    /// How many bytes of the past leases may hold back, and how many bytes of batches they may hold
-    /// that the index has merged meanwhile; beyond, the earliest leases end.
+    /// The most bytes of the past that leases may hold back, and the most bytes of batches they may
+    /// hold that the index has merged meanwhile; beyond, the earliest leases end.
     pub leased_bytes: usize,
     /// How long a snapshot lives unless its lease is renewed.
     pub lease_length: Duration,
-    /// How many of the latest updates of one shard of a view are kept as published, for readers
+    /// The number of latest updates of one shard of a view that are kept as published, for readers
     /// of changes; older changes are searched for in merged batches.
     pub recent_updates: usize,
-    /// How many bytes these updates take, in all shards of all views.
+    /// The most bytes of these updates, in all shards of all views.
     pub recent_bytes: usize,
-    /// The boundary of the last batch view that was accepted though it differed: tokens of before
+    /// The boundary of the last batch view that was accepted though it differed; earlier tokens
     /// are of another generation.
     pub lineage: Option<Epoch>,
-    /// The history that is served, if events were erased from it: tokens of before are of another
+    /// The history that is served, if events were erased from it; earlier tokens are of another
     /// generation.
     pub history: Option<Rewritten>,
-    /// Who wrote which epochs of the log: places in the version's changes and pages name the branch
-    /// of their epoch.
+    /// The branches of the log, by epoch: tokens and cursors name the one that wrote their epoch.
     pub branches: Branches,
 }
 
 /// A history from which events were erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
-    /// Tells it from the history before and from later ones: a few letters and digits.
+    /// The mark that distinguishes the history from earlier and later ones: a few letters and
+/// digits.
     pub mark: String,
-    /// When the last events were erased, for people.
+    /// The time when the last events were erased, as text for people.
     pub at: String,
 }
 
@@ -84,8 +84,8 @@ impl Default for IndexOptions {
     }
 }
 
-/// All views of one version of a dataflow. Clones are handles to the same index; background
-/// merging ends with the last.
+/// The serving index: all views of one version of a dataflow. Clones are handles to the same index;
+/// background merging ends when the last is dropped.
 #[derive(Clone)]
 pub struct Index {
     pub(super) shared: Arc<Shared>,
@@ -97,29 +97,29 @@ pub(super) struct Shared {
     pub(super) views: Vec<ViewInfo>,
     pub(super) shards: usize,
     pub(super) options: IndexOptions,
-    /// What readers see. Stored only while `writer` is locked.
+    /// The state that readers see. Stored only while `writer` is locked.
     pub(super) state: ArcSwap<State>,
     pub(super) writer: Mutex<Writer>,
     pub(super) leases: Leases,
     pub(super) recent: Recent,
-    /// The frontier moved, or the index was retired.
+    /// Raised when the frontier moves or the index is retired.
     pub(super) moved: Signal,
-    /// There may be something to merge.
+    /// Raised when a merge may be due.
     pub(super) work: Arc<Signal>,
-    /// As long as the frontier is below, answers are said to be stale.
+    /// Answers are stale as long as the frontier is below this epoch.
     pub(super) fresh_from: AtomicU64,
 }
 
-/// What only writers see.
+/// The state of an index that only writers see.
 #[derive(Default)]
 pub(super) struct Writer {
-    /// Up to where each (view, shard) has been published.
+    /// The upper bound that each (view, shard) has been published to.
     pub(super) published: Vec<Epoch>,
-    /// Epochs that no merge may cross, and how many hold each.
+    /// Pinned epochs, which no merge may cross, and the number of pins of each.
     pub(super) pins: HashMap<Epoch, Holders>,
-    /// The check of a base that was installed before its dataflow ran.
+    /// The check of a base against what its dataflow repeats, if there is a base.
     pub(super) restored: Option<Restored>,
-    /// A later version serves readers now.
+    /// Does a later version serve readers now?
     pub(super) retired: bool,
 }
 
@@ -161,13 +161,13 @@ impl Index {
         &self.shared.version
     }
 
-    /// The version, and since when its answers are others than they were: what places in its
-    /// changes and pages are of.
+    /// The generation of the answers: the version and, if its batch view was accepted with other
+    /// answers or events were erased, a mark of that. Tokens and cursors name the generation.
     pub fn generation(&self) -> &str {
         &self.shared.generation
     }
 
-    /// Who wrote which epochs of the log that the views are of.
+    /// The branches of the log that the views are computed from, by epoch.
     pub fn branches(&self) -> &Branches {
         &self.shared.options.branches
     }
@@ -200,18 +200,18 @@ impl Index {
         self.shared.state.load().since
     }
 
-    /// Where the batch layer's part ends.
+    /// The boundary: the first epoch after the batch layer's part.
     pub fn boundary(&self) -> Epoch {
         self.shared.state.load().boundary
     }
 
-    /// States the boundary of an index that was filled by publishing history, not by a base.
+    /// Sets the boundary of an index that was filled by publishing history, not by a base.
     pub fn set_boundary(&self, boundary: Epoch) {
         self.shared.update(|_, state| state.boundary = boundary);
     }
 
-    /// Says that answers are stale as long as the frontier is below `epoch`: the end of the log
-    /// when the process was started, which the dataflow is yet to reach.
+    /// Marks answers as stale as long as the frontier is below `epoch`: the end of the log when
+    /// the process was started, which the dataflow has not reached yet.
     pub fn fresh_from(&self, epoch: Epoch) {
         self.shared.fresh_from.store(epoch, Ordering::Release);
     }
@@ -295,13 +295,13 @@ impl Shared {
 
     fn append(&self, view: usize, shard: usize, batch: ViewBatch) {
         let at = view * self.shards + shard;
-        // Batches lie behind the base. The restored dataflow is seldom faster than it.
+        // Batches follow the base. The restored dataflow is seldom ready before the base is.
         while lock(&self.writer).expects_base() {
             self.moved.wait(LEASE_SWEEP_INTERVAL, || !lock(&self.writer).expects_base());
         }
         self.update(|writer, state| {
             if writer.retired {
-                // Readers have moved on; a frontier they could still see must stand still.
+                // Readers have moved on; a frontier they could still see must not move.
                 return;
             }
             writer.passed(at, (batch.lower_epoch(), batch.upper_epoch()));
@@ -316,7 +316,7 @@ impl Shared {
 }
 
 impl Writer {
-    /// Notes that a (view, shard) was published for these times.
+    /// Records that a (view, shard) was published for the times `[lower, upper)`.
     fn passed(&mut self, list: usize, (lower, upper): (Epoch, Epoch)) {
         let expected = std::mem::replace(&mut self.published[list], upper);
         assert_eq!(

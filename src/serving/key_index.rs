@@ -1,4 +1,4 @@
-//! Where a key is in its batch: a hash table of positions, for batches large enough to need one.
+//! The hash index of a batch: a table of key positions, for batches large enough to need one.
 
 use hashbrown::HashTable;
 
@@ -10,8 +10,8 @@ use diptych_base::limits::BATCH_TABLE_KEYS_MIN;
 pub(super) struct KeyTable(HashTable<u32>);
 
 impl KeyTable {
-    /// The table of `keys`, or none when they are too few to be worth it, or too many for 32 bits
-    /// (binary search then).
+    /// The table of `keys`; none when there are too few keys to be worth one, or too many for 32
+    /// bits (binary search then).
     pub(super) fn build(keys: &ByteRows) -> Option<Self> {
         let count = keys.count();
         if count < BATCH_TABLE_KEYS_MIN || u32::try_from(count).is_err() {

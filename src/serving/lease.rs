@@ -1,11 +1,11 @@
-//! Leases: how long a reader may hold on to old batches.
+//! Leases: a reader holds the batches of a snapshot for a bounded time.
 //!
 //! The index keeps a table of all leases and owns what they hold. When one expires, the index
 //! takes the batches back; the reader's next call is an error. So a reader that stalls costs
 //! memory for the length of its lease, never longer.
 //!
-//! Leases are bounded in bytes, too: see [`Leases::end_beyond`]. A place that a client was given,
-//! such as the cursor of a page, keeps its epoch readable for as long, and holds nothing else.
+//! Leases are bounded in bytes, too: see [`Leases::end_beyond`]. A place given to a client, such
+//! as the cursor of a page, keeps its epoch readable as long as a lease does, and holds no batches.
 //!
 //! Expiry is a matter of resources and is measured on the monotonic clock; no answer depends on it.
 
@@ -23,14 +23,14 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::LEASES_MAX;
 use diptych_base::time::Epoch;
 
-/// What a reader holds.
+/// The lease of one reader: the state of the index, until the lease ends.
 pub(super) struct Lease {
     id: u64,
     /// The first epoch the reader does not see.
     pub(super) upper: Epoch,
     held: ArcSwapOption<State>,
     expires: Mutex<Instant>,
-    /// Not ended for the bytes that it holds.
+    /// The lease is not ended because of the bytes that it holds.
     spared: AtomicBool,
 }
 
@@ -39,24 +39,25 @@ pub(super) struct Lease {
 pub(super) struct Leases {
     next: AtomicU64,
     table: Mutex<HashMap<u64, Arc<Lease>>>,
-    /// Epochs that somebody was given a place at, and until when each stays readable.
+    /// Epochs of places that were given to clients, and until when each stays readable.
     places: Mutex<BTreeMap<Epoch, Instant>>,
 }
 
-/// A lock whose data stay sound when a holder panics: each critical section here is one change.
+/// Locks a mutex, also one that a panic has poisoned: each critical section here is one change, so
+/// the data stay sound.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lease {
-    /// What is leased; an error once the lease has expired.
+    /// The leased state; an error once the lease has expired.
     #[inline]
     pub(super) fn state(&self) -> Result<Held> {
         let held = self.held.load();
         if held.is_some() { Ok(Held(held)) } else { Err(self.expired()) }
     }
 
-    /// Prolongs the lease to end `length` from now, or later if it does anyhow.
+    /// Prolongs the lease to end at least `length` from now.
     pub(super) fn renew(&self, length: Duration) -> Result<()> {
         let mut expires = lock(&self.expires);
         *expires = (*expires).max(Instant::now() + length);
@@ -64,7 +65,7 @@ impl Lease {
         self.state().map(drop)
     }
 
-    /// Is not ended for the bytes that it holds from now on.
+    /// Exempts the lease from being ended because of the bytes that it holds.
     pub(super) fn spare(&self) {
         self.spared.store(true, Ordering::Relaxed);
     }
@@ -73,7 +74,7 @@ impl Lease {
         self.spared.load(Ordering::Relaxed)
     }
 
-    /// The epoch it answers at.
+    /// The epoch that the lease answers at.
     fn epoch(&self) -> Epoch {
         self.upper.saturating_sub(1)
     }
@@ -127,7 +128,8 @@ impl Leases {
         lease.held.store(None);
     }
 
-    /// Keeps `epoch` readable for `length` from now. Of too many epochs the earliest goes.
+    /// Keeps `epoch` readable for `length` from now. When there are too many epochs, the earliest
+/// is dropped.
     pub(super) fn keep(&self, epoch: Epoch, length: Duration) {
         let mut places = lock(&self.places);
         places.insert(epoch, Instant::now() + length);
@@ -136,7 +138,7 @@ impl Leases {
         }
     }
 
-    /// Takes back what expired leases hold.
+    /// Takes back the batches of expired leases.
     pub(super) fn sweep(&self) {
         let now = Instant::now();
         lock(&self.places).retain(|_, until| *until > now);
@@ -168,9 +170,9 @@ impl Leases {
         });
     }
 
-    /// Ends the earliest leases, until what only leases still hold, and not `state`, is at most
-    /// `most` bytes, or as much as `state` is: one merge replaces all that a reader holds. Whoever
-    /// takes or gives back a snapshot does not wait for the counting.
+    /// Ends the earliest leases, until the batches that only leases hold, and not `state`, are at
+    /// most `most` bytes, or as many bytes as `state` has: one merge replaces all that a reader
+    /// holds. Taking or releasing a snapshot does not wait for the counting.
     pub(super) fn end_beyond(&self, state: &Arc<State>, most: usize) {
         let held = |lease: &Arc<Lease>| Some((lease.epoch(), lease.id, lease.held.load_full()?));
         let table = lock(&self.table);
@@ -183,7 +185,7 @@ impl Leases {
         let most = most.max(state.all_batches().map(ViewBatch::memory_bytes).sum());
         leases.sort_unstable_by_key(|(epoch, id, _)| Reverse((*epoch, *id)));
         let mut seen: HashSet<_> = state.all_batches().map(ViewBatch::body_address).collect();
-        // Many leases are of one state.
+        // Many leases share one state.
         let mut states = HashSet::new();
         let (mut bytes, mut ending) = (0, Vec::new());
         for (_, id, held) in &leases {
@@ -201,7 +203,7 @@ impl Leases {
         }
     }
 
-    /// How many leases there are.
+    /// The number of leases.
     pub(super) fn count(&self) -> usize {
         lock(&self.table).len()
     }

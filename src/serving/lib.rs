@@ -8,7 +8,7 @@
 //! - the batches of a (view, shard) are contiguous from epoch 0, and immutable;
 //! - readers see times below the frontier only, the least upper bound over all views and shards,
 //!   and the frontier never goes back;
-//! - all that changes is one pointer to one immutable state, so a reader sees all views of one
+//! - a change is the swap of one pointer to one immutable state, so a reader sees all views at one
 //!   moment or none.
 //!
 //! ```

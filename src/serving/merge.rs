@@ -3,18 +3,17 @@
 //! One thread per index merges neighbours of a list whenever the older is not at least twice the
 //! size of the younger, the smallest pair first. A long merge is done in slices, and between slices
 //! merges that are much smaller go first, so that small batches never pile up behind a large one.
-//! Readers and publishers wait for nobody: a merge reads immutable batches and swaps in its result,
-//! or drops it when the list has changed under it.
+//! Readers and publishers do not wait for merges: a merge reads immutable batches and swaps in its
+//! result, or drops it when the list has changed meanwhile.
 //!
-//! Merging compacts times up to `since`: the frontier less the stated history, which is bounded in
-//! epochs and in bytes, held back by leases and pins, and always below the frontier. Where `since`
-//! has moved so far that half of a batch would go, the batch is compacted alone; where half of two
-//! neighbours would go, they are merged whatever their sizes. So memory is at most twice what is
-//! there and what the past may take. (Rows that are retracted at once, from a batch more than twice
-//! as large, wait for the next merge.)
+//! Merging compacts times up to `since`: the frontier less the configured history, which is bounded
+//! in epochs and in bytes, held back by leases and pins, and always below the frontier. When
+//! compaction to `since` would free half of a batch, the batch is compacted alone; when it would
+//! free half of two neighbours, they are merged whatever their sizes. So memory is at most twice
+//! the present rows and the permitted past. (Rows that are retracted at once, from a batch more
+//! than twice as large, wait for the next merge.)
 //!
-//! What is NOT bounded in bytes is the past that a [pin](super::Pin) holds back, while a recompute
-//! runs.
+//! NOT bounded in bytes is the past that a [pin](super::Pin) holds back while a recompute runs.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -30,7 +29,7 @@ use diptych_base::error::{Error, Result};
 use diptych_base::limits::{COMPACTED_BYTES_MIN, LEASE_SWEEP_INTERVAL, MERGE_SLICE_UPDATES};
 use diptych_base::time::Epoch;
 
-/// How much smaller a merge must be to go before another that is under way.
+/// The factor by which a merge must be smaller to go before another that is under way.
 const SMALLER: usize = 8;
 
 /// Two neighbours to be merged, or one batch to be compacted.
@@ -43,7 +42,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// One batch, compacted alone.
+    /// A pair of one batch, which is compacted alone.
     fn alone(list: usize, batch: &ViewBatch) -> Pair {
         let upper = batch.upper_epoch();
         let bounds = [upper, upper + 1].map(Antichain::from_elem);
@@ -55,12 +54,12 @@ impl Pair {
         self.older.len() + self.younger.len()
     }
 
-    /// How many batches of the list it is.
+    /// The number of batches that the pair takes from the list.
     fn batches(&self) -> usize {
         if self.alone { 1 } else { 2 }
     }
 
-    /// Where it is in the list, if it still is.
+    /// The position of the pair in the list, if it is still there.
     fn find(&self, list: &BatchList) -> Option<usize> {
         list.batches.windows(self.batches()).position(|found| {
             found[0].is_same(&self.older) && (self.alone || found[1].is_same(&self.younger))
@@ -68,7 +67,7 @@ impl Pair {
     }
 }
 
-/// Is merging two neighbours due by their sizes, or because half of them would go?
+/// Is merging two neighbours due by their sizes, or because it would free half of them?
 fn is_due(older: &ViewBatch, younger: &ViewBatch, since: Epoch) -> bool {
     if older.len() <= 2 * younger.len().max(1) {
         return true;
@@ -83,7 +82,7 @@ fn is_mostly_past(batch: &ViewBatch, since: Epoch) -> bool {
     past >= COMPACTED_BYTES_MIN && 2 * past >= batch.memory_bytes() && batch.since_epoch() < since
 }
 
-/// Starts the thread; it ends when the index is gone.
+/// Starts the merge thread of an index; the thread ends when the index is dropped.
 pub(super) fn spawn(shared: &Arc<Shared>) -> Result<()> {
     let weak = Arc::downgrade(shared);
     let work = Arc::clone(&shared.work);
@@ -102,7 +101,7 @@ pub(super) fn spawn(shared: &Arc<Shared>) -> Result<()> {
 }
 
 impl Shared {
-    /// Merges what is due and not larger than `size_max`, leaving the `busy` batches alone.
+    /// Runs the due merges that are not larger than `size_max`, leaving the `busy` batches alone.
     fn merge(&self, size_max: usize, busy: &mut Vec<ViewBatch>) {
         while let Some((pair, since)) = self.choose(size_max, busy) {
             let size = pair.size();
@@ -123,7 +122,7 @@ impl Shared {
         }
     }
 
-    /// The smallest pair that is due, and the time to compact it to.
+    /// The smallest pair that is due, and the epoch to compact it to.
     fn choose(&self, size_max: usize, busy: &[ViewBatch]) -> Option<(Pair, Epoch)> {
         let since = self.advance_since();
         let state = self.state.load();
@@ -158,15 +157,15 @@ impl Shared {
         best.map(|pair| (pair, since))
     }
 
-    /// Moves `since` as far as history, leases and pins allow; gives where it is.
+    /// Moves `since` as far as history, leases and pins allow, and gives it.
     ///
-    /// Readers learn of it before any batch is compacted to it.
+    /// Readers see the new `since` before any batch is compacted to it.
     fn advance_since(&self) -> Epoch {
         let mut writer = lock(&self.writer);
         let state = self.state.load_full();
         let since = self.allowed_since(&writer, &state);
         if since > state.since {
-            // Bounded pins that it has passed are let go.
+            // Bounded pins that `since` has passed are let go.
             writer.pins.retain(|pin, _| *pin > since);
             self.state.store(Arc::new(State { since, ..State::clone(&state) }));
         }
@@ -181,7 +180,7 @@ impl Shared {
         let mut since = state.since_within(counted, self.options.history_bytes).min(last);
         if let Some(earliest) = self.leases.earliest().filter(|earliest| *earliest < since) {
             let leased = state.since_within(state.since, self.options.leased_bytes).min(since);
-            // Who holds a snapshot of before `since` has its own batches, and holds nothing back.
+            // A snapshot from before `since` holds its own batches, and holds nothing back.
             if leased > state.since {
                 self.leases.end_before(leased);
             }
@@ -198,14 +197,14 @@ impl Shared {
         since.max(state.since)
     }
 
-    /// Takes back what leases hold: those that have expired, and the earliest of those that hold
+    /// Takes back the batches of expired leases, and of the earliest leases when all together hold
     /// too much.
     fn sweep_leases(&self) {
         self.leases.sweep();
         self.leases.end_beyond(&self.state.load(), self.options.leased_bytes);
     }
 
-    /// Puts the merged batch in the place of its parts, if they are still there.
+    /// Replaces the pair by the merged batch, if the pair is still in the list.
     fn install(&self, pair: &Pair, merged: &ViewBatch) {
         self.update(|writer, state| {
             let list = &state.lists[pair.list];
@@ -223,7 +222,7 @@ impl Shared {
         });
     }
 
-    /// Waits until nothing is due, at most for `timeout`; is nothing due?
+    /// Waits until no merge is due, at most for `timeout`; gives whether none is due.
     pub(super) fn settle(&self, timeout: Duration) -> bool {
         self.work.wait(timeout, || self.choose(usize::MAX, &[]).is_none())
     }

@@ -1,9 +1,9 @@
-//! What is left of keys that changed often.
+//! Net values of keys that changed often: the values left when all updates of a batch are added up.
 //!
-//! A key whose value changes at every epoch has two updates for each epoch of history: the old
-//! value goes, the new one comes. All but one or two cancel out, and a reader behind all of them
-//! need not look at the rest. So each batch notes, for its keys with many values, those that are
-//! left once all its updates count: reading such a key costs the same however long history is.
+//! A key whose value changes at every epoch has two updates for each epoch of history: one retracts
+//! the old value, one inserts the new value. All but one or two cancel out, and a reader after all
+//! of them need not look at the rest. So each batch stores the net values of its keys with many
+//! values: reading such a key costs the same however long history is.
 //!
 //! A reader at an epoch inside the batch still looks at every value of the key.
 
@@ -12,26 +12,26 @@ use diptych_base::time::Epoch;
 
 use super::batch::Inner;
 
-/// The sums over all updates of a batch.
+/// The net values of a batch: sums over all its updates.
 pub(super) struct Settled {
     /// The sum of all differences.
     rows: isize,
     /// The first time behind all updates.
     times_upper: Epoch,
-    /// The positions of keys with many values, ascending, and where what is left of each begins.
+    /// The positions of keys with many values, ascending, and where the net values of each begin.
     keys: Vec<(usize, usize)>,
-    /// Positions of values, and how often each is there.
+    /// Positions of values, and the multiplicity of each.
     left: Vec<(usize, isize)>,
 }
 
 impl Settled {
-    /// Looks at every update of a batch.
+    /// The net values of `batch`. Looks at every update.
     pub(super) fn of(batch: &Inner) -> Settled {
         let storage = &batch.storage;
         let times_upper = storage.upds.times.iter().max().map_or(0, |last| last + 1);
         let (keys, left) = (Vec::new(), Vec::new());
         let mut settled = Settled { rows: 0, times_upper, keys, left };
-        // An update that stands alone is stored where its neighbour is: so, by value.
+        // A value's single update may share its place with an equal neighbour: so, by value.
         let sum = |value| {
             let (start, end) = storage.upds.bounds(value);
             storage.upds.diffs[start..end].iter().sum::<isize>()
@@ -44,7 +44,7 @@ impl Settled {
             }
             for value in start..end {
                 let times = sum(value);
-                // A row may be there as often as the number allows.
+                // A row's multiplicity may be as large as the number allows.
                 settled.rows = settled.rows.saturating_add(times);
                 if often && times != 0 {
                     settled.left.push((value, times));
@@ -66,8 +66,8 @@ impl Settled {
         self.times_upper
     }
 
-    /// The positions and multiplicities of the values of a key, for readers at times below `upper`;
-    /// none when the key has few values, or the batch has updates beyond.
+    /// The positions and multiplicities of the net values of a key, for readers at times below
+    /// `upper`; none when the key has few values, or the batch has updates at `upper` or later.
     pub(super) fn left(&self, key: usize, upper: Epoch) -> Option<&[(usize, isize)]> {
         if self.keys.is_empty() || self.times_upper > upper {
             return None;

@@ -1,8 +1,8 @@
-//! Pages: some rows of a view in order, and where the next ones are.
+//! Pages: a bounded number of rows of a view in order, and the cursor of the next page.
 //!
-//! A page is bounded in rows and in bytes. The place where it ends is a row, which may be long;
-//! what a client is given of it is not: the row's beginning, and how many rows that begin so come
-//! before.
+//! A page is bounded in rows and in bytes. The cursor is the page's last row, which may be long;
+//! the form given to clients is bounded: the beginning of the row, and the number of rows before it
+//! that begin the same.
 
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -17,21 +17,21 @@ const _: () = assert!(
     "a cursor leaves room for the rest of an address"
 );
 
-/// The place of a row; reading goes on behind it.
+/// The place of a row; the next page starts after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     key: Vec<u8>,
     value: Vec<u8>,
-    /// Key and value are the beginning of a row then.
+    /// With this, key and value are only the beginning of the row.
     skip: Option<Skip>,
 }
 
-/// How to find a row by its beginning.
+/// Locates a row by its beginning and a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Skip {
-    /// Rows from that beginning on, with this one.
+    /// The number of rows from the beginning on, up to and with the row itself.
     rows: u64,
-    /// A digest of the row: other rows than those that were counted are noticed.
+    /// A digest of the row: detects that the counted rows have changed.
     digest: u64,
 }
 
@@ -41,21 +41,21 @@ impl Cursor {
         Cursor { key, value, skip: None }
     }
 
-    /// The key of the row, or how it begins.
+    /// The key of the row, or its beginning.
     pub fn key(&self) -> &[u8] {
         &self.key
     }
 
-    /// The value of the row, or how it begins.
+    /// The value of the row, or its beginning.
     pub fn value(&self) -> &[u8] {
         &self.value
     }
 
-    /// The same place in bounded bytes: `rows` are those of the page that ends there, and was read
-    /// behind `from`.
+    /// The same place in bounded bytes. `rows` is the page that ends there, which was read after
+    /// `from`.
     ///
-    /// It is found by counting, so it is a place in the same range at the same epoch only, and
-    /// reading behind it first passes the rows that begin alike.
+    /// The place is found by counting, so it is valid in the same range at the same epoch only, and
+    /// reading after it first passes the rows that begin alike.
     #[must_use]
     pub fn bounded(self, from: Option<&Cursor>, rows: &[Row]) -> Cursor {
         let Some((key, value)) = self.beginning() else { return self };
@@ -63,7 +63,7 @@ impl Cursor {
             Some((from, skip)) if (&from.key[..], &from.value[..]) == (key, value) => skip.rows,
             _ => 0,
         };
-        // All of them begin alike, for whatever is between two such rows does.
+        // All of them begin alike, because every row between two such rows does.
         let alike = rows.iter().filter(|row| (&row.key[..], &row.value[..]) >= (key, value));
         let rows = before + alike.count() as u64;
         let skip = Some(Skip { rows, digest: digest(&self.key, &self.value) });
@@ -75,8 +75,8 @@ impl Cursor {
         self.skip.is_some()
     }
 
-    /// How a row begins that is too long to be repeated. A part of just that many bytes counts as
-    /// long, so that all rows that begin alike are.
+    /// The beginning of a row that is too long to be repeated; none for a short row. A part of
+    /// exactly the maximum length counts as long, so that all rows that begin alike do.
     fn beginning(&self) -> Option<(&[u8], &[u8])> {
         match (self.key.get(..CURSOR_PART_BYTES), self.value.get(..CURSOR_PART_BYTES)) {
             (Some(key), _) => Some((key, &[])),
@@ -85,13 +85,13 @@ impl Cursor {
         }
     }
 
-    /// Is reading to go on behind the row `(key, value)`, or behind one that comes after it?
+    /// Is the cursor at the row `(key, value)` or after it?
     pub fn is_behind(&self, key: &[u8], value: &[u8]) -> bool {
         let own = (&self.key[..], &self.value[..]);
         if self.skip.is_some() { (key, value) < own } else { (key, value) <= own }
     }
 
-    /// Does a row begin as this cursor's?
+    /// Does the row begin with the cursor's key and value?
     fn begins(&self, key: &[u8], value: &[u8]) -> bool {
         if self.key.len() >= CURSOR_PART_BYTES {
             key.starts_with(&self.key)
@@ -139,20 +139,20 @@ fn elsewhere() -> Error {
         .remedy("give it with the range it came from, or start again without it")
 }
 
-/// Some rows, and where the next are.
+/// The rows of one page, and the cursor of the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The rows, in order of key and value: as many as were asked for, or fewer when they are
-    /// long, but one at least.
+    /// The rows, in order of key and value: as many as the limit allows, or fewer when they are
+    /// long, but at least one.
     pub rows: Vec<Row>,
-    /// Where the next page starts; none when there is none.
+    /// The cursor of the next page; none after the last page.
     pub next: Option<Cursor>,
 }
 
-/// A page on its way: takes the rows that come from where its cursor says.
+/// A page under construction: takes the rows that follow its cursor.
 pub struct Filling<'c> {
     cursor: Option<&'c Cursor>,
-    /// Rows to be passed.
+    /// The number of rows still to be passed.
     skip: u64,
     limit: usize,
     bytes: usize,
@@ -160,21 +160,21 @@ pub struct Filling<'c> {
 }
 
 impl<'c> Filling<'c> {
-    /// A page of at most `limit` rows behind `cursor`.
+    /// An empty page of at most `limit` rows after `cursor`.
     pub fn new(cursor: Option<&'c Cursor>, limit: usize) -> Self {
         let skip = cursor.and_then(|cursor| cursor.skip).map_or(0, |skip| skip.rows);
         Filling { cursor, skip, limit, bytes: 0, page: Page::default() }
     }
 
-    /// Has it got all that it takes?
+    /// Has the page reached its bound in rows or bytes?
     pub fn is_full(&self) -> bool {
         self.skip == 0 && (self.page.rows.len() >= self.limit || self.bytes >= PAGE_BYTES)
     }
 
-    /// Takes the next row, unless it is there zero times or is to be passed.
+    /// Takes the next row, unless its multiplicity is zero or it is to be passed.
     ///
     /// # Errors
-    /// When the cursor is no place among these rows.
+    /// When the cursor is not a place among these rows.
     pub fn push(&mut self, key: &[u8], value: &[u8], multiplicity: isize) -> Result<()> {
         if multiplicity == 0 {
             return Ok(());
@@ -198,7 +198,7 @@ impl<'c> Filling<'c> {
         Ok(())
     }
 
-    /// The page; is there another row behind it?
+    /// The finished page; `more` tells whether another row follows.
     ///
     /// # Errors
     /// As [`Filling::push`].
@@ -274,7 +274,7 @@ mod tests {
             let error = page(other, Some(&cursor), 9).expect_err("other rows").to_string();
             assert!(error.contains("not a place among these rows"), "{error}");
         }
-        // One that was made up does not pass more rows than begin alike.
+        // A forged cursor does not pass more rows than begin alike.
         let skip = Some(Skip { rows: u64::MAX, digest: 0 });
         let forged = Cursor { key: Vec::new(), value: Vec::new(), skip };
         assert!(page(&rows, Some(&forged), 9).is_err());

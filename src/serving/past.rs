@@ -1,16 +1,16 @@
-//! What a batch keeps for readers of earlier epochs, in bytes.
+//! Accounting of the past: the bytes that a batch keeps for readers of earlier epochs.
 //!
-//! Compaction to an epoch takes away what nobody can tell apart from then on: rows that came and
-//! went before it, and all but one of the updates of a row. A [`Past`] states how many bytes that
-//! is, for each epoch that batches could be compacted to. The index compacts a batch when it is
-//! worth the work, and lets go of earlier epochs when all of them together take too much.
+//! Compaction to an epoch removes the updates that no reader can tell apart from then on: rows that
+//! came and went before it, and all but one of the updates of a row. A [`Past`] gives the number of
+//! these bytes for each epoch that the batch could be compacted to. The index compacts a batch when
+//! this is worth the work, and raises `since` when all batches together keep too many bytes.
 //!
-//! A retraction whose row is in an older batch goes only when the two are merged, and takes the row
-//! with it: it is stated apart, and counts twice.
+//! A retraction whose row is in an older batch is removed only when the two batches are merged,
+//! together with the row: it is counted separately, and counts twice.
 //!
 //! Sizes are those of the layout: an update is an epoch and a difference, a value is its bytes and
-//! two offsets, a key its bytes, an offset and its place in the hash table. What vectors reserve
-//! beyond their length is not in them.
+//! two offsets, a key its bytes, two offsets and its place in the hash table. Capacity that vectors
+//! reserve beyond their length is not counted.
 
 use super::batch::Inner;
 use diptych_base::time::Epoch;
@@ -34,18 +34,18 @@ pub(super) struct Past {
     steps: Vec<Step>,
 }
 
-/// What goes when the batch is compacted to `epoch` or beyond.
+/// The bytes that are freed when the batch is compacted to `epoch` or beyond.
 #[derive(Clone, Copy, Default)]
 struct Step {
     epoch: Epoch,
-    /// Bytes that go when the batch is compacted alone.
+    /// Bytes freed when the batch is compacted alone.
     alone: usize,
-    /// Bytes that go when the batch is merged with those before it.
+    /// Bytes freed when the batch is merged with those before it.
     merged: usize,
 }
 
 impl Past {
-    /// Looks at every update of a batch.
+    /// The past of `batch`. Looks at every update.
     pub(super) fn of(batch: &Inner) -> Past {
         let storage = &batch.storage;
         let times = &storage.upds.times;
@@ -55,7 +55,7 @@ impl Past {
         let mut steps = Steps::new(*first, *last);
         for key in 0..storage.keys.count() {
             let (start, end) = storage.vals.bounds(key);
-            // A key goes with its last value.
+            // A key is freed with its last value.
             let (mut key_last, mut gone, mut retracted) = (*first, true, false);
             for value in start..end {
                 let (from, to) = storage.upds.bounds(value);
@@ -88,12 +88,12 @@ impl Past {
         steps.finish()
     }
 
-    /// Bytes that go when the batch is compacted alone to `since`.
+    /// Bytes freed when the batch is compacted alone to `since`.
     pub(super) fn alone(&self, since: Epoch) -> usize {
         self.until(since).map(|step| step.alone).sum()
     }
 
-    /// Bytes that go when the batch is merged with those before it and compacted to `since`.
+    /// Bytes freed when the batch is merged with those before it and compacted to `since`.
     pub(super) fn merged(&self, since: Epoch) -> usize {
         self.until(since).map(|step| step.alone + step.merged).sum()
     }
@@ -102,12 +102,12 @@ impl Past {
         self.steps.iter().take_while(move |step| step.epoch <= since)
     }
 
-    /// All bytes that would go at the frontier.
+    /// All bytes that compaction to the frontier would free.
     pub(super) fn bytes(&self) -> usize {
         self.merged(Epoch::MAX)
     }
 
-    /// Adds to `all` the epochs beyond `since`, and what goes at each.
+    /// Adds to `all` the epochs beyond `since`, and the bytes freed at each.
     fn beyond(&self, since: Epoch, all: &mut Vec<(Epoch, usize)>) {
         let beyond = self.steps.iter().filter(|step| step.epoch > since);
         all.extend(beyond.map(|step| (step.epoch, step.alone + step.merged)));
@@ -119,8 +119,8 @@ impl Past {
     }
 }
 
-/// The first epoch, not before `since`, such that what the batches keep for the epochs behind it is
-/// at most `most` bytes.
+/// The first epoch, not before `since`, such that the batches keep at most `most` bytes for the
+/// epochs after it.
 pub(super) fn since_within<'a>(
     pasts: impl Iterator<Item = &'a Past>,
     since: Epoch,
@@ -137,7 +137,7 @@ pub(super) fn since_within<'a>(
     beyond.sort_unstable();
     let mut moved = since;
     for (epoch, some) in beyond {
-        // All of one epoch go together.
+        // The bytes of one epoch are freed together.
         if bytes <= most && epoch > moved {
             break;
         }
@@ -170,7 +170,7 @@ impl Steps {
         &mut self.steps[place]
     }
 
-    /// The steps at which something goes, each at its last epoch.
+    /// The steps at which bytes are freed, each at its last epoch.
     fn finish(self) -> Past {
         let Steps { first, last, width, steps } = self;
         let ends = (1..).map(|step| first.saturating_add(step * width - 1).min(last));
@@ -203,7 +203,7 @@ mod tests {
         merger.done()
     }
 
-    /// Bytes of the layout, as counted here.
+    /// Bytes of the layout, as this module counts them.
     fn size(batch: &ViewBatch) -> usize {
         let mut bytes = 0;
         for key in 0..batch.keys() {
@@ -226,11 +226,11 @@ mod tests {
                 .into_iter()
                 .map(|(key, value, time, sign)| update(key, value, time, [1, -1][sign]));
             let batch = ViewBatch::from_updates(0, 300, updates.collect());
-            // At the last epoch of all, what is stated is exact.
+            // At the last epoch of all, the count is exact.
             let all = compacted(&batch, 299);
             prop_assert_eq!(size(&batch) - size(&all), batch.past().alone(299));
             prop_assert_eq!(all.past().alone(Epoch::MAX), 0);
-            // Before it, at least what is stated goes.
+            // Before it, at least the counted bytes are freed.
             let some = compacted(&batch, since);
             prop_assert!(size(&batch) - size(&some) >= batch.past().alone(since));
         }

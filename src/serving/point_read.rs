@@ -20,7 +20,7 @@ pub struct Latest<'i> {
 }
 
 impl Index {
-    /// What a point read needs; see [`Latest`].
+    /// A guard on the last complete epoch for one point read; see [`Latest`].
     #[inline]
     pub fn latest(&self) -> Latest<'_> {
         Latest { index: self, state: self.shared.state.load() }
@@ -33,7 +33,7 @@ impl Latest<'_> {
         self.state.frontier.checked_sub(1)
     }
 
-    /// Who wrote that epoch of the log; none without an epoch, or without a log.
+    /// The branch of the log that wrote this epoch; none without an epoch, or without a log.
     pub fn branch(&self) -> Option<Branch> {
         self.index.shared.options.branches.before(self.state.frontier)
     }
@@ -43,7 +43,7 @@ impl Latest<'_> {
         self.index.shared.is_stale(self.state.frontier)
     }
 
-    /// Where the batch layer's part ends.
+    /// The boundary: the first epoch after the batch layer's part.
     pub fn boundary(&self) -> Epoch {
         self.state.boundary
     }
@@ -53,9 +53,9 @@ impl Latest<'_> {
         self.index.version()
     }
 
-    /// Calls `visit` with each value of a key, in order, and its multiplicity. False, and nothing
-    /// is visited, when more than `most` have to be looked at, or when the rows are not in memory:
-    /// a snapshot reads such keys by page.
+    /// Calls `visit` with each value of a key, in order, and its multiplicity. Gives false, without
+    /// a visit, when more than `most` values have to be looked at, or when the rows are not in
+    /// memory: a snapshot reads such keys by page.
     #[inline]
     pub fn get_with(
         &self,

@@ -1,14 +1,15 @@
-//! From a dataflow into an index: the operator at the end of every view.
+//! The operator at the end of every view: publishes the updates of a dataflow into an index.
 //!
-//! It sorts the updates of a view into batches, exactly as differential's `arrange` does, but keeps
-//! no trace: each sealed batch goes to the publisher. Every advance of the frontier is published,
-//! also when nothing changed, so the batches of a (view, shard) are contiguous from epoch 0.
+//! The operator sorts the updates of a view into batches, exactly as differential's `arrange` does,
+//! but keeps no trace: each sealed batch goes to the publisher. Every advance of the frontier is
+//! published, also when nothing changed, so the batches of a (view, shard) are contiguous from
+//! epoch 0.
 //!
-//! What a restored dataflow repeats below its boundary is not made into batches, which nobody would
-//! read: it is added to a digest, unsorted.
+//! Updates that a restored dataflow repeats below its boundary do not become batches, which would
+//! never be read: they are added to a digest, unsorted.
 //!
-//! The operator gives its capability up only after it has published, so a probe behind it means:
-//! published by every worker.
+//! The operator drops its capability only after it has published, so a time that a probe behind it
+//! has passed is published by every worker.
 
 use std::sync::Arc;
 
@@ -27,14 +28,14 @@ use super::sharding::shard_of;
 use super::update_buffer::Gathered;
 use diptych_base::time::Epoch;
 
-/// Where the batches of views go.
+/// The receiver of the batches of all views.
 pub trait Publish: Send + Sync {
     /// Takes the next batch of a (view, shard). Its lower bound is the upper bound of the one
     /// before, 0 for the first. Called on the worker's thread: must be quick.
     fn publish(&self, view: usize, shard: usize, batch: ViewBatch);
 
-    /// Everything below this epoch is there already, from a base: of what the dataflow repeats only
-    /// the digest is wanted, by [`Publish::repeat`].
+    /// The boundary of an installed base. Below it the dataflow repeats the base, and publishes
+    /// digests by [`Publish::repeat`] only.
     fn known_below(&self) -> Epoch {
         0
     }
@@ -46,13 +47,13 @@ pub trait Publish: Send + Sync {
     }
 }
 
-/// What the operator sends on: never anything.
+/// The builder of the operator's output, which stays empty.
 type Nothing = CapacityContainerBuilder<Vec<()>>;
 
 /// Publishes a view: its rows are exchanged to the worker that is their shard (worker `i` is shard
 /// `i`; workers from `shards` on own none), and that worker publishes them batch by batch.
 ///
-/// The stream that comes back carries nothing; a probe on it says what has been published.
+/// The returned stream carries no data; a probe on it tells which times have been published.
 ///
 /// Panics when there are more shards than workers.
 pub fn publish_view<'s>(
@@ -91,14 +92,14 @@ pub fn publish_view<'s>(
     })
 }
 
-/// The state of one operator.
+/// The state of the publishing operator on one worker.
 struct Sealer {
     gathered: Gathered,
-    /// At the upper bound of what was published; none once the input has ended.
+    /// Held at the upper bound of the published times; none once the input has ended.
     capability: Option<Capability<Epoch>>,
-    /// What is below is sorted by nobody: its digest is all that is wanted.
+    /// Updates below this epoch are not sorted: only their digest is needed.
     known: Epoch,
-    /// The digest of what has come from below `known`.
+    /// The digest of the updates that have come from below `known`.
     repeated: Digest,
 }
 
@@ -117,8 +118,9 @@ impl Sealer {
         gathered.push(updates);
     }
 
-    /// The times that are complete up to `frontier`, when that is an advance. When the input has
-    /// ended, they end behind the last update, and there are none if all updates were published.
+    /// The times `[lower, upper)` that `frontier` completes; none when it has not advanced. When
+    /// the input has ended, they end after the last update, and there are none if all updates were
+    /// published.
     fn closed(&self, frontier: Option<Epoch>) -> Option<(Epoch, Epoch)> {
         let lower = *self.capability.as_ref()?.time();
         let upper = frontier.unwrap_or_else(|| lower.max(self.gathered.last + 1));

@@ -19,7 +19,7 @@ pub struct Row {
     pub key: Vec<u8>,
     /// The ordered bytes of the value.
     pub value: Vec<u8>,
-    /// How often the row is there; never zero.
+    /// The multiplicity of the row; never zero.
     pub multiplicity: isize,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Rows<'a> {
         Rows { snapshot, view, range, buffer, next: None, started: false }
     }
 
-    /// The rows behind `cursor`; all of them without one.
+    /// The rows after `cursor`; all rows without one.
     pub(super) fn behind(mut self, cursor: Option<Cursor>) -> Self {
         self.started = cursor.is_some();
         self.next = cursor;
@@ -79,7 +79,7 @@ struct Position<'a> {
 }
 
 impl<'a> Position<'a> {
-    /// The first place in the batch that is in the range and behind the cursor.
+    /// The first place in the batch that is in the range and after the cursor.
     fn start(batch: &'a ViewBatch, range: &ByteRange, cursor: Option<&Cursor>) -> Self {
         let from = cursor.map_or(&range.start[..], |cursor| cursor.key().max(&range.start));
         let key = batch.seek(0, from);
@@ -87,7 +87,7 @@ impl<'a> Position<'a> {
         if key < batch.keys() {
             let mut values = batch.values_of(key);
             if let Some(cursor) = cursor.filter(|cursor| cursor.key() == batch.key_at(key)) {
-                // Values are sorted: the first that the cursor is before, by halving.
+                // Values are sorted: binary search for the first value after the cursor.
                 while !values.is_empty() {
                     let middle = values.start + values.len() / 2;
                     if cursor.is_behind(batch.key_at(key), batch.value_at(middle)) {
@@ -103,7 +103,7 @@ impl<'a> Position<'a> {
         position
     }
 
-    /// Goes on to the next key when the values of this one are used up.
+    /// Moves to the next key when the values of the present key are used up.
     fn settle(&mut self) {
         while self.key < self.batch.keys() && self.value >= self.batch.values_of(self.key).end {
             self.key += 1;
@@ -119,7 +119,7 @@ impl<'a> Position<'a> {
     }
 }
 
-/// The first `limit` rows of a range behind a cursor, at times below `upper`.
+/// The first `limit` rows of a range after a cursor, at times below `upper`.
 pub(super) fn read_page(
     state: &State,
     view: usize,
@@ -132,7 +132,7 @@ pub(super) fn read_page(
     merge_page(state.batches(view, upper), range, cursor, limit, times)
 }
 
-/// The first `limit` rows of a range behind a cursor that `times` does not make vanish.
+/// The first `limit` rows of a range after a cursor that keep a multiplicity under `times`.
 pub(super) fn merge_page<'b>(
     batches: impl Iterator<Item = &'b ViewBatch>,
     range: &ByteRange,

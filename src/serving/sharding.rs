@@ -1,4 +1,4 @@
-//! Which shard holds a key: the one hash of keys that routing and batch tables share.
+//! Sharding: the one hash of keys that routing and the hash tables of batches share.
 
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -1,13 +1,13 @@
-//! Gives back memory that a merge has reserved and does not use.
+//! Releases memory that a merge has reserved and does not use.
 //!
-//! A merge reserves room for all updates of both batches. Compaction may have taken most of them
-//! away, and updates that stand alone share their place with equal neighbours.
+//! A merge reserves room for all updates of both batches. Compaction may have removed most of them,
+//! and a value's single update may share its place with an equal neighbour.
 
 use differential_dataflow::trace::implementations::OffsetList;
 
 use super::batch::Inner;
 
-/// Shrinks what a quarter of is not used: less is not worth a copy.
+/// Shrinks the vectors of a batch that have more than a quarter unused: less is not worth a copy.
 pub(super) fn shrink(batch: &mut Inner) {
     let storage = &mut batch.storage;
     storage.keys.shrink();
@@ -18,13 +18,13 @@ pub(super) fn shrink(batch: &mut Inner) {
     shrink_list(&mut storage.upds.diffs);
 }
 
-/// See [`shrink`].
+/// Shrinks both lists of offsets as [`shrink`] does.
 pub(super) fn shrink_offsets(offsets: &mut OffsetList) {
     shrink_list(&mut offsets.smol);
     shrink_list(&mut offsets.chonk);
 }
 
-/// See [`shrink`].
+/// Shrinks a list if more than a quarter of its capacity is unused.
 pub(super) fn shrink_list<T>(list: &mut Vec<T>) {
     if list.len() < list.capacity() / 4 * 3 {
         list.shrink_to_fit();

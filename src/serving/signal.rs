@@ -1,11 +1,11 @@
-//! Something has happened: wake who waits.
+//! A signal that wakes the threads waiting for a condition.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::lease::lock;
 
-/// A condition that threads wait for; what it is, the waiter says.
+/// A counter that wakes waiting threads when it rises; each waiter brings its own condition.
 #[derive(Default)]
 pub(super) struct Signal {
     raised: Mutex<u64>,
@@ -13,18 +13,18 @@ pub(super) struct Signal {
 }
 
 impl Signal {
-    /// Lets waiters look again.
+    /// Wakes the waiters, which check their conditions again.
     pub(super) fn raise(&self) {
         *lock(&self.raised) += 1;
         self.changed.notify_all();
     }
 
-    /// How often the signal was raised.
+    /// The number of times the signal was raised.
     pub(super) fn count(&self) -> u64 {
         *lock(&self.raised)
     }
 
-    /// Waits until `reached`, at most for `timeout`; was it reached?
+    /// Waits until `reached` holds, at most for `timeout`; gives whether it holds.
     pub(super) fn wait(&self, timeout: Duration, reached: impl Fn() -> bool) -> bool {
         let start = Instant::now();
         loop {

@@ -1,8 +1,8 @@
 //! Snapshots: all views of a dataflow at one epoch.
 //!
 //! A snapshot holds the immutable batches it was taken from, so its answers never change and never
-//! wait. It is a lease: when it is not renewed in time, the index takes the batches back and every
-//! further call is an error that says so.
+//! wait. Each has a lease: when it is not renewed in time, the index takes the batches back and
+//! every further call is an error that says so.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use diptych_base::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
 use diptych_base::time::{Branch, Epoch};
 use diptych_row::{ByteRange, ViewInfo};
 
-/// Which epoch to read at.
+/// The epoch to read at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
     /// The last complete epoch.
@@ -33,7 +33,7 @@ pub enum Read {
     AsOf(Epoch),
 }
 
-/// All views at one epoch.
+/// All views of a dataflow at one epoch, under a lease.
 pub struct Snapshot {
     shared: Arc<Shared>,
     pub(super) lease: Arc<Lease>,
@@ -79,25 +79,25 @@ impl Snapshot {
         Ok(snapshot.among_jumps(self.jumped))
     }
 
-    /// It was asked for by a time, and the clock of the log had jumped: an epoch before this one,
-    /// if there is one, has a later clock than that time.
+    /// Marks a snapshot that was requested by a time at which the clock of the log had jumped:
+    /// `jumped` is an epoch before this one, if there is one, with a later clock than that time.
     #[must_use]
     pub fn among_jumps(mut self, jumped: Option<Epoch>) -> Snapshot {
         self.jumped = jumped;
         self
     }
 
-    /// The first epoch before this one whose clock is later than the time that was asked for.
+    /// The first epoch before this one whose clock is later than the requested time.
     pub fn jumped(&self) -> Option<Epoch> {
         self.jumped
     }
 
-    /// The epoch all answers are about; none when no epoch is complete yet, and all is empty.
+    /// The epoch of all answers; none when no epoch is complete yet, and all views are empty.
     pub fn epoch(&self) -> Option<Epoch> {
         self.lease.upper.checked_sub(1)
     }
 
-    /// Who wrote that epoch of the log; none without an epoch, or without a log.
+    /// The branch of the log that wrote this epoch; none without an epoch, or without a log.
     pub fn branch(&self) -> Option<Branch> {
         self.shared.options.branches.before(self.lease.upper)
     }
@@ -117,7 +117,7 @@ impl Snapshot {
         self.since
     }
 
-    /// Where the batch layer's part ended when the snapshot was taken.
+    /// The boundary when the snapshot was taken: the first epoch after the batch layer's part.
     pub fn boundary(&self) -> Epoch {
         self.boundary
     }
@@ -138,7 +138,7 @@ impl Snapshot {
         &self.shared.version
     }
 
-    /// See [`Index::generation`](super::Index::generation).
+    /// The generation of the answers; see [`Index::generation`](super::Index::generation).
     pub fn generation(&self) -> &str {
         &self.shared.generation
     }
@@ -156,8 +156,8 @@ impl Snapshot {
         self.lease.renew(self.shared.options.lease_length)
     }
 
-    /// Prolongs the lease until the snapshot is dropped. For those who surely drop it: what it
-    /// holds is not given back otherwise.
+    /// Prolongs the lease until the snapshot is dropped. For callers that surely drop it: its
+    /// batches are not given back otherwise.
     ///
     /// # Errors
     /// When it has expired already.
@@ -165,8 +165,9 @@ impl Snapshot {
         self.lease.renew(LEASE_KEPT)
     }
 
-    /// As [`keep`](Snapshot::keep), and not ended for the bytes that it holds either: for what is
-    /// under way once at a time, and is in vain when it is not finished.
+    /// As [`keep`](Snapshot::keep), and the lease is not ended because of the bytes that it holds
+    /// either: for work of which only one runs at a time, and which is in vain when it does not
+    /// finish.
     ///
     /// # Errors
     /// When it has expired already.
@@ -176,18 +177,19 @@ impl Snapshot {
     }
 
     /// Keeps the epoch readable for the length of a lease from now, also when the snapshot has been
-    /// dropped: for who was given a place to go on from. It holds none of the snapshot's batches.
+    /// dropped: for a client that was given a cursor to go on from. Holds none of the snapshot's
+    /// batches.
     pub fn keep_epoch(&self) {
         if let Some(epoch) = self.epoch() {
             self.shared.leases.keep(epoch, self.shared.options.lease_length);
         }
     }
 
-    /// The values of a key and how often each is there: never zero times, negative only when the
-    /// dataflow retracts what it has not stated. Values are in order.
+    /// The values of a key, in order, each with its multiplicity: never zero, negative only when
+    /// the dataflow retracts rows that it has not inserted.
     ///
     /// # Errors
-    /// When the lease has expired, or what is [stored](super::StoredView) is damaged; so for all
+    /// When the lease has expired, or a [stored](super::StoredView) view is damaged; so for all
     /// reads.
     pub fn get(&self, view: usize, key: &[u8]) -> Result<Vec<(Vec<u8>, isize)>> {
         let mut found = Vec::new();
@@ -214,8 +216,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The values of many keys, in the order of the keys asked for. The keys are looked up in
-    /// order of their bytes, whatever order they come in.
+    /// The values of many keys, in the order of `keys`. The keys are looked up in order of their
+    /// bytes.
     ///
     /// # Errors
     /// When the lease has expired.
@@ -256,11 +258,11 @@ impl Snapshot {
 
     /// At most `limit` rows of `range` that come after `cursor`, and the cursor of the next page.
     ///
-    /// A cursor also works on another snapshot at the same epoch. A page of long rows has fewer of
-    /// them.
+    /// A cursor also works on another snapshot at the same epoch. A page of long rows has fewer
+    /// rows.
     ///
     /// # Errors
-    /// When the lease has expired, or a [bounded](Cursor::bounded) cursor is none of this range.
+    /// When the lease has expired, or a [bounded](Cursor::bounded) cursor is not of this range.
     pub fn page(
         &self,
         view: usize,
@@ -294,7 +296,8 @@ impl Drop for Snapshot {
     }
 }
 
-/// Apart from the fast path, which is compiled as if this were not there.
+/// Reads a key of a stored view. Kept apart, so that the fast path is compiled as if this were not
+/// there.
 #[cold]
 #[inline(never)]
 fn get_stored(
@@ -315,8 +318,8 @@ fn lookup(state: &State, view: usize, key: &[u8], upper: Epoch, visit: impl FnMu
     values_of(state, view, key, upper, usize::MAX, visit);
 }
 
-/// Visits the values of one key, in order; none, and false, when there are more than `most` of
-/// them in all batches.
+/// Visits the values of one key, in order. Gives false, without a visit, when all batches together
+/// have more than `most` of them.
 #[inline]
 pub(super) fn values_of(
     state: &State,

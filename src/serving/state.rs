@@ -1,4 +1,4 @@
-//! What readers see: one immutable value, replaced whole.
+//! The state of an index that readers see: one immutable value, replaced whole.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use diptych_base::time::Epoch;
 /// All views of a dataflow at one moment. Readers hold it by `Arc`; writers publish a new one.
 #[derive(Clone)]
 pub(super) struct State {
-    /// History below is the batch layer's.
+    /// The boundary: history below it comes from the batch layer.
     pub(super) boundary: Epoch,
     /// The first epoch that some (view, shard) has not completed: readers see times below only.
     pub(super) frontier: Epoch,
-    /// The earliest time that can still be told apart.
+    /// The earliest epoch that can still be told apart.
     pub(super) since: Epoch,
     /// Shards of each view.
     pub(super) shards: usize,
     /// Batches of each (view, shard), at `view * shards + shard`.
     pub(super) lists: Vec<Arc<BatchList>>,
-    /// All there is, when it is not in memory: no list has a batch then.
+    /// All views, when they are read from files: no list has a batch then.
     pub(super) stored: Option<Stored>,
 }
 
@@ -45,7 +45,7 @@ impl State {
         &self.lists[view * self.shards..(view + 1) * self.shards]
     }
 
-    /// The least upper bound of all lists; a dataflow without views has seen nothing.
+    /// The least upper bound of all lists; 0 for a dataflow without views.
     pub(super) fn least_upper(&self) -> Epoch {
         self.lists.iter().map(|list| list.upper).min().unwrap_or(0)
     }
@@ -56,7 +56,7 @@ impl State {
     }
 
     /// The first epoch, not before `since`, such that at most `most` bytes are kept for the epochs
-    /// behind it.
+    /// after it.
     pub(super) fn since_within(&self, since: Epoch, most: usize) -> Epoch {
         if self.past_bytes() <= most {
             return since;
@@ -121,7 +121,7 @@ impl BatchList {
         }
     }
 
-    /// Each batch that reaches over `at`, and what it holds from there on.
+    /// Each batch that extends across `at`, with a copy of its updates from `at` on.
     pub(super) fn cut_at(&self, at: Epoch) -> Vec<(ViewBatch, ViewBatch)> {
         let over = |batch: &&ViewBatch| batch.lower_epoch() < at && batch.upper_epoch() > at;
         self.batches
@@ -131,8 +131,8 @@ impl BatchList {
             .collect()
     }
 
-    /// The batches with everything below `at` taken away. `cut` says what is left of batches that
-    /// reach over it; others are cut now.
+    /// The batches without the updates below `at`. `cut` has what is left of batches that extend
+    /// across `at`; others are cut now.
     pub(super) fn cut_from(&self, at: Epoch, cut: &[(ViewBatch, ViewBatch)]) -> Vec<ViewBatch> {
         let after = self.batches.iter().filter(|batch| batch.upper_epoch() > at);
         after

@@ -1,4 +1,4 @@
-//! What an index costs.
+//! The status of an index: its sizes in memory and its frontiers.
 
 use std::time::Duration;
 
@@ -11,27 +11,27 @@ use diptych_base::time::Epoch;
 /// The size of one view in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewStatus {
-    /// Its name.
+    /// The name of the view.
     pub name: String,
     /// Batches over all shards.
     pub batches: usize,
-    /// Rows, each as often as it is there.
+    /// Rows, counted with multiplicity.
     pub rows: isize,
-    /// Updates over all batches: the rows, and what history adds to them.
+    /// Updates over all batches: those of the present rows, and those kept as history.
     pub updates: usize,
     /// Keys over all batches; a key counts once per batch that holds it.
     pub keys: usize,
     /// Heap memory of the batches, their hash tables included.
     pub memory_bytes: usize,
-    /// Of these, what is kept for readers of earlier epochs, as far as batches know it. A
-    /// retraction counts for its row, too.
+    /// The bytes of these that are kept for readers of earlier epochs, as far as batches know them.
+    /// A retraction counts for its row, too.
     pub past_bytes: usize,
     /// Heap memory of the latest batches kept for readers of changes; counted again when they are
     /// also part of the index.
     pub recent_bytes: usize,
 }
 
-/// The size of an index, and how far it is.
+/// The sizes and frontiers of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexStatus {
     /// The version of the dataflow.
@@ -40,7 +40,7 @@ pub struct IndexStatus {
     pub since: Epoch,
     /// The first epoch that is not complete.
     pub upper: Epoch,
-    /// Where the batch layer's part ends.
+    /// The boundary: the first epoch after the batch layer's part.
     pub boundary: Epoch,
     /// Snapshots that are held.
     pub leases: usize,
@@ -90,7 +90,8 @@ impl Index {
         }
     }
 
-    /// Waits until no merge is due, at most for `timeout`; is none due? For benches and tests.
+    /// Waits until no merge is due, at most for `timeout`; gives whether none is due. For benches
+/// and tests.
     pub fn settle(&self, timeout: Duration) -> bool {
         self.shared.settle(timeout)
     }

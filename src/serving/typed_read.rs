@@ -1,4 +1,4 @@
-//! Typed reads: bytes become the user's keys and values again.
+//! Typed reads: a snapshot's bytes are decoded into the user's keys and values.
 
 use super::snapshot::Snapshot;
 use diptych_base::error::Result;
@@ -27,10 +27,10 @@ impl Snapshot {
             .collect()
     }
 
-    /// The number of the view called `view`.
+    /// The id of the view called `view`.
     ///
     /// # Errors
-    /// When there is none; the error lists those there are.
+    /// When there is none; the error lists the existing views.
     pub fn view(&self, view: &str) -> Result<usize> {
         super::index::find_view(self.views(), view)
     }

@@ -1,7 +1,7 @@
-//! Updates of a view on their way into a batch: gathered as they come, sorted when an epoch closes.
+//! The buffer of a view's updates before they become a batch: sorted when an epoch closes.
 //!
-//! Epochs close in order and a batch is built at each close, so there is nothing for a merging
-//! batcher to win: one sort per epoch is all. Keys are bytes, and comparing them through pointers
+//! Epochs close in order and a batch is built at each close, so a merging batcher would win
+//! nothing: one sort per epoch is enough. Keys are bytes, and comparing them through pointers
 //! is most of the cost of a sort; so each update is sorted by the first 16 bytes of its key as one
 //! number, and only ties look at the rest. (Profiles of `word_count` with epochs of 1,000 lines
 //! spent half of the worker's time comparing.)
@@ -14,14 +14,14 @@ use diptych_base::time::Epoch;
 #[derive(Default)]
 pub(super) struct Gathered {
     updates: Vec<ViewUpdate>,
-    /// Consolidate when there are this many: updates of one long epoch may cancel each other.
+    /// The number of updates at which to consolidate: updates of one long epoch may cancel out.
     crowded: usize,
     /// The latest time seen.
     pub(super) last: Epoch,
 }
 
 impl Gathered {
-    /// Takes the updates.
+    /// Moves all of `updates` into the buffer.
     pub(super) fn push(&mut self, updates: &mut Vec<ViewUpdate>) {
         self.last = updates.iter().map(|(_, time, _)| *time).fold(self.last, Epoch::max);
         self.updates.append(updates);
@@ -31,7 +31,7 @@ impl Gathered {
         }
     }
 
-    /// Gives the updates of times below `upper`, consolidated and in the order of batches.
+    /// Removes and gives the updates at times below `upper`, consolidated, in the order of batches.
     pub(super) fn below(&mut self, upper: Epoch) -> Vec<ViewUpdate> {
         let later = self.updates.extract_if(.., |(_, time, _)| *time >= upper).collect();
         self.crowded = 0;
@@ -39,8 +39,7 @@ impl Gathered {
     }
 }
 
-/// The updates in order, those of one row and time added up, and those that came to nothing left
-/// out.
+/// Consolidates updates: sorts them, adds up those of one row and time, and drops sums of zero.
 fn consolidated(mut updates: Vec<ViewUpdate>) -> Vec<ViewUpdate> {
     let mut order: Vec<(u128, usize)> =
         updates.iter().enumerate().map(|(at, ((key, _), _, _))| (prefix(key), at)).collect();
@@ -70,8 +69,8 @@ fn consolidated(mut updates: Vec<ViewUpdate>) -> Vec<ViewUpdate> {
     sorted
 }
 
-/// The first 16 bytes of a key as a number that sorts like them; short keys are filled with zeros,
-/// and a tie is not equality.
+/// The first 16 bytes of a key as a number that sorts like them. Short keys are padded with zeros;
+/// equal numbers do not mean equal keys.
 fn prefix(key: &[u8]) -> u128 {
     let mut bytes = [0; 16];
     let len = key.len().min(bytes.len());

@@ -1,10 +1,9 @@
-//! What is verified: the last epoch at which a recomputation from the events alone proved what is
-//! served, and what verifications have found so far.
+//! Verification of the served views: the last epoch at which a recomputation from the events alone
+//! agreed with them, and the results of all verifications so far.
 //!
-//! Whoever recomputes, a client's request or a thread in the background, the verdict is given
-//! here, and readers of the verified epoch are answered from here: from the recomputation itself,
-//! which is at one epoch, so that keeping it costs one copy of the views and does not hold back
-//! what the live index may let go.
+//! A client's request or a background thread recomputes; the verdict is given here in both cases.
+//! Reads of the verified epoch are answered from the recomputation itself, which is at one epoch:
+//! keeping it costs one copy of the views and does not hold back compaction of the live index.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -26,34 +25,34 @@ pub struct Verified {
     status: Mutex<VerifiedStatus>,
 }
 
-/// What verifications have found so far.
+/// The results of the verifications so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifiedStatus {
     /// Verifications that came to a verdict.
     pub total: u64,
-    /// Those that found a difference.
+    /// Verifications that found a difference.
     pub differed: u64,
-    /// How long the last one took, its recomputation included.
+    /// The duration of the last one, its recomputation included.
     pub took: Duration,
     /// The epoch at which the last one found a difference; none when it found none.
     pub differs_at: Option<Epoch>,
 }
 
-/// What a verification found.
+/// The verdict of one verification.
 #[derive(Debug)]
 pub struct Verdict {
     /// The epoch at which both sides were compared.
     pub epoch: Epoch,
     /// The version of the dataflow.
     pub version: String,
-    /// How long it took, the recomputation included.
+    /// The duration of the verification, the recomputation included.
     pub took: Duration,
-    /// The views, by id: what is served on the left, what was recomputed on the right.
+    /// The views, by id: the served one on the left, the recomputed one on the right.
     pub views: Vec<Compared>,
 }
 
 impl Verdict {
-    /// Is what is served what the events say?
+    /// Do all served views agree with the recomputed ones?
     pub fn agrees(&self) -> bool {
         self.views.iter().all(Compared::agrees)
     }
@@ -65,14 +64,14 @@ impl Verified {
         self.proved.load_full()
     }
 
-    /// What was found so far.
+    /// The results so far.
     pub fn status(&self) -> VerifiedStatus {
         lock(&self.status).clone()
     }
 
-    /// Compares what is served with `fresh`, which was recomputed from the events alone, beginning
-    /// at `begun`, up to the same epoch. When they agree, reads of the verified epoch are answered
-    /// from the recomputation from now on.
+    /// Compares the `served` snapshot with `fresh`, which was recomputed from the events alone,
+    /// beginning at `begun`, up to the same epoch. When they agree, reads of the verified epoch are
+    /// answered from the recomputation from now on.
     ///
     /// # Errors
     /// When nothing is complete yet, `fresh` is of another version, or a lease has expired.
@@ -101,14 +100,14 @@ impl Verified {
         Ok(verdict)
     }
 
-    /// Another version serves: what was proved is of no use any more.
+    /// Drops the proved snapshot, because another version serves now.
     pub(super) fn clear(&self) {
         let mut status = lock(&self.status);
         status.differs_at = None;
         self.proved.store(None);
     }
 
-    /// Called with the status locked: one at a time.
+    /// Keeps `fresh` as the proved snapshot. Called with the status locked: one call at a time.
     fn keep(&self, fresh: Snapshot) -> Result<()> {
         let earlier =
             |one: &Snapshot| one.upper() <= fresh.upper() || one.generation() != fresh.generation();
@@ -126,7 +125,7 @@ mod tests {
     use crate::{IndexOptions, Publish, ViewBatch, ViewInfo};
     use diptych_row::{RowSchema, encode};
 
-    /// A view of `epochs` epochs with one more row in each, the last of which says `last`.
+    /// An index of `epochs` epochs with one more row in each, the last with the value `last`.
     fn index(epochs: Epoch, last: i64) -> Index {
         let schema = RowSchema::of::<u64, i64>();
         let views = vec![ViewInfo { name: "all".into(), schema }];

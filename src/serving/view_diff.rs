@@ -1,4 +1,4 @@
-//! How two versions of a dataflow differ at one epoch, view by view: counts and samples.
+//! The difference of two versions of a dataflow at one epoch, view by view: counts and samples.
 
 use super::rows::Row;
 use super::snapshot::Snapshot;
@@ -6,16 +6,16 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::SCAN_CHUNK_ROWS;
 use diptych_row::ViewInfo;
 
-/// How one view differs.
+/// The difference of one view.
 #[derive(Clone, Debug, Default)]
 pub struct ViewDiff {
     /// The view.
     pub view: String,
-    /// Rows whose key has none on the left side, or more there than were taken away.
+    /// Added rows, of keys that lost none.
     pub added: u64,
-    /// Rows whose key only lost some.
+    /// Removed rows, of keys that gained none.
     pub removed: u64,
-    /// Keys that lost some rows and got others.
+    /// Keys that lost some rows and gained others.
     pub changed: u64,
     /// The first changes, of all three kinds.
     pub samples: Vec<KeyDiff>,
@@ -23,12 +23,12 @@ pub struct ViewDiff {
     pub incomparable: Option<String>,
 }
 
-/// What became of one key.
+/// The difference of one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyDiff {
-    /// Rows to be taken away from the left side, each as often as it is.
+    /// Rows to be removed from the left side, with their multiplicities.
     pub before: Vec<Row>,
-    /// Rows to be added.
+    /// Rows to be added to the left side, with their multiplicities.
     pub after: Vec<Row>,
 }
 
@@ -53,9 +53,9 @@ impl ViewDiff {
     }
 }
 
-/// How `new` differs from `old`, view by view in the order of `old`, then those that only `new`
-/// has. At most `samples` keys of each view are given with their rows. Reads every view once and
-/// renews both leases meanwhile.
+/// The differences of `new` from `old`, view by view in the order of `old`, then the views that
+/// only `new` has. At most `samples` keys of each view are given with their rows. Reads every view
+/// once and renews both leases meanwhile.
 ///
 /// # Errors
 /// When a lease has expired.
@@ -76,8 +76,8 @@ pub fn view_diffs(old: &Snapshot, new: &Snapshot, samples: usize) -> Result<Vec<
     Ok(diffs)
 }
 
-/// Refuses views that are on both sides, but with other columns than their readers expect. A view
-/// that is gone, or new, is not refused: a difference shows it.
+/// Refuses views that both sides have with different columns, which their readers do not expect. A
+/// view that is gone or new is not refused: the difference shows it.
 ///
 /// # Errors
 /// A conflict that names the first of them.
