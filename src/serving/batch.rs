@@ -64,7 +64,7 @@ impl ViewBatch {
     }
 
     /// The number of rows that the batch adds, counted with multiplicity; negative when it removes
-/// more.
+    /// more.
     pub fn added_rows(&self) -> isize {
         self.body.settled.rows()
     }

@@ -52,7 +52,7 @@ pub struct Token {
     /// The first epoch that was not delivered.
     pub epoch: Epoch,
     /// The branch that wrote the last delivered epoch; none when no epoch was delivered, or when
-/// there is no log.
+    /// there is no log.
     pub branch: Option<Branch>,
 }
 

@@ -58,7 +58,7 @@ impl Pin {
     }
 
     /// Was the pin let go, so that the index cannot be cut there any more? Always false for a pin
-/// that is not bounded.
+    /// that is not bounded.
     pub fn is_let_go(&self) -> bool {
         self.shared.state.load().since >= self.epoch
     }

@@ -62,7 +62,7 @@ pub struct IndexOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
     /// The mark that distinguishes the history from earlier and later ones: a few letters and
-/// digits.
+    /// digits.
     pub mark: String,
     /// The time when the last events were erased, as text for people.
     pub at: String,

@@ -129,7 +129,7 @@ impl Leases {
     }
 
     /// Keeps `epoch` readable for `length` from now. When there are too many epochs, the earliest
-/// is dropped.
+    /// is dropped.
     pub(super) fn keep(&self, epoch: Epoch, length: Duration) {
         let mut places = lock(&self.places);
         places.insert(epoch, Instant::now() + length);

@@ -91,7 +91,7 @@ impl Index {
     }
 
     /// Waits until no merge is due, at most for `timeout`; gives whether none is due. For benches
-/// and tests.
+    /// and tests.
     pub fn settle(&self, timeout: Duration) -> bool {
         self.shared.settle(timeout)
     }
