@@ -1,8 +1,8 @@
-//! Unit enums: text on the wire, one byte-sized index per row once a record batch is opened.
+//! Unit enums as field types: stored as text, decoded to one index per row when a batch is opened.
 //!
 //! Text and not a dictionary, because the batches of one Arrow file must share their dictionaries,
-//! and because any reader of the files then sees names. The price is one comparison of short
-//! strings per row, once per record batch; equal neighbours pay for one.
+//! and because every reader of the files then sees names. The price is one comparison of short
+//! strings per row, once per record batch; a run of equal neighbours is compared once.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -13,14 +13,14 @@ use super::place::At;
 use super::widen::conform;
 use diptych_base::error::{Error, Kind, Result};
 
-/// An enum of unit variants as `#[derive(Event)]` sees it.
+/// The interface of an enum of unit variants that `#[derive(Event)]` implements.
 pub trait Variants: Copy + Send + Sync + 'static {
-    /// The texts the variants are stored as, in order of declaration.
+    /// The texts that the variants are stored as, in order of declaration.
     const NAMES: &'static [&'static str];
     /// The variants, in order of declaration.
     const ALL: &'static [Self];
 
-    /// The text this variant is stored as.
+    /// The text that this variant is stored as.
     fn name(self) -> &'static str;
 
     /// The variant stored as `text`.
@@ -40,7 +40,7 @@ impl<E: Variants> ChoiceColumn<E> {
     /// Decodes `array`.
     ///
     /// # Errors
-    /// An input error that names the place: another type, a null, or a text that no variant has.
+    /// An input error that names the place: another type, a null, or a text of no variant.
     pub fn read(array: ArrayRef, at: &At<'_>) -> Result<Self> {
         at.refuse_nulls(&array)?;
         let array = conform(array, &DataType::Utf8, at)?;

@@ -1,4 +1,4 @@
-//! Days of the calendar.
+//! Calendar days as a field type.
 
 use chrono::{Datelike, Days, NaiveDate};
 use serde::de::{self, Deserialize, Deserializer};
@@ -9,11 +9,12 @@ use std::str::FromStr;
 use super::unit::{Unit, is_number, with_unit};
 use diptych_base::error::{Error, Kind};
 
-/// A day: the number of days since 1970-01-01.
+/// A calendar day: the number of days since 1970-01-01.
 ///
-/// Shown and parsed as `2016-10-01`; parsed are also the basic format of ISO 8601 (`20161001`) and
-/// a number of days since 1970-01-01 with its unit (`17075 days`), as which a day outside the years
-/// 0 to 9999 is shown. Serialised as text for people, as an `i32` otherwise.
+/// Shown and parsed as `2016-10-01`. The basic format of ISO 8601 (`20161001`) and a number of days
+/// since 1970-01-01 with its unit (`17075 days`) are parsed as well; a day outside the years 0 to
+/// 9999 is shown in the latter form. Serialised as text in human-readable formats, as an `i32`
+/// otherwise.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(i32);
 
@@ -30,13 +31,13 @@ impl Date {
         self.0
     }
 
-    /// The day that is `number` days after 1970-01-01, if it lies in the years 0 to 9999; outside
-    /// of them the number is likely no number of days.
+    /// The day `number` days after 1970-01-01, if it lies in the years 0 to 9999; a number outside
+    /// of them is most likely not a number of days.
     pub fn counted(number: &str) -> Option<Self> {
         number.parse().ok().map(Date).filter(|day| day.calendar().is_some())
     }
 
-    /// The same as a day of the years 0 to 9999.
+    /// This day as a `chrono` date of the years 0 to 9999.
     fn calendar(self) -> Option<NaiveDate> {
         let distance = Days::new(u64::from(self.0.unsigned_abs()));
         let day = if self.0 < 0 {

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use diptych_base::error::{Error, Kind};
 
-/// The most digits a decimal has, as in Arrow's `Decimal128`.
+/// The most digits of a decimal, as in Arrow's `Decimal128`.
 const DIGITS: u8 = 38;
 /// The greatest absolute value, in units of the last digit.
 const MOST: i128 = 10_i128.pow(DIGITS as u32) - 1;
@@ -20,7 +20,7 @@ const MOST: i128 = 10_i128.pow(DIGITS as u32) - 1;
 ///
 /// Sums are exact, so they are the same in any order, unlike those of floats. Shown with all its
 /// digits (`12.30`); parsed with at most `SCALE` digits behind the point, because rounding would
-/// lose some. Serialised as text for people, as an `i128` of units otherwise.
+/// lose some. Serialised as text in human-readable formats, as an `i128` of units otherwise.
 ///
 /// ```
 /// # use diptych::event::Decimal;
@@ -41,9 +41,9 @@ pub(crate) fn data_type(scale: u8) -> DataType {
     DataType::Decimal128(DIGITS, scale.cast_signed())
 }
 
-/// Units of one scale, divided by a whole number that is not zero, as units of another scale;
-/// halves go away from zero. None where the result has more digits than an `i128`, or something on
-/// the way more than 76.
+/// Divides units of one scale by a non-zero whole number, giving units of another scale; halves
+/// round away from zero. None where the result has more digits than an `i128`, or an intermediate
+/// value more than 76.
 pub fn divided(units: i256, (from, to): (u8, u8), divisor: i128) -> Option<i128> {
     let power = 10_i128.checked_pow(to.abs_diff(from).into())?;
     let narrow = || {
@@ -53,7 +53,7 @@ pub fn divided(units: i256, (from, to): (u8, u8), divisor: i128) -> Option<i128>
         } else {
             (units.checked_mul(power)?, divisor)
         };
-        // An odd divisor has no half; its integer half rounds as it should.
+        // An odd divisor has no half; its integer half rounds correctly.
         Some(units.checked_add(divisor.abs() / 2 * units.signum())? / divisor)
     };
     let wide = || {
@@ -77,7 +77,7 @@ pub(crate) fn too_wide(units: i128, scale: u8) -> Error {
 }
 
 impl<const SCALE: u8> Decimal<SCALE> {
-    /// Checked when the type is first used: a scale is at most the digits there are.
+    /// Checked when the type is first used: a scale is at most the number of digits.
     const FITS: () = assert!(SCALE <= DIGITS, "a Decimal has at most 38 digits behind the point");
 
     /// Zero.
@@ -105,7 +105,7 @@ impl<const SCALE: u8> Decimal<SCALE> {
         }
     }
 
-    /// This divided by a whole number, rounded to `TO` digits behind the point; halves go away from
+    /// Divides by a whole number and rounds to `TO` digits behind the point; halves round away from
     /// zero.
     ///
     /// ```
@@ -117,7 +117,8 @@ impl<const SCALE: u8> Decimal<SCALE> {
     /// ```
     ///
     /// # Panics
-    /// When `divisor` is zero, and when the result, or this with `TO` digits, has more than 38.
+    /// When `divisor` is zero, and when the result, or this number with `TO` digits, has more than
+    /// 38 digits.
     #[must_use]
     pub fn over<const TO: u8>(self, divisor: i64) -> Decimal<TO> {
         assert!(divisor != 0, "{self} divided by zero");
@@ -130,7 +131,7 @@ impl<const SCALE: u8> Decimal<SCALE> {
         self.0 as f64 / 10_f64.powi(i32::from(SCALE))
     }
 
-    /// A value that [`Decimal::new`] accepted when its column was opened.
+    /// Wraps a value that [`Decimal::new`] accepted when its column was opened.
     #[inline]
     pub const fn checked_at_the_door(units: i128) -> Self {
         Decimal(units)
@@ -224,7 +225,8 @@ impl<const SCALE: u8> FromStr for Decimal<SCALE> {
     }
 }
 
-/// The units of a decimal of `scale`: `None` for what is no number, loses digits, or overflows.
+/// The units of a decimal of `scale`; `None` for text that is not a number, would lose digits, or
+/// overflows.
 pub fn parse(text: &str, scale: u8) -> Option<i128> {
     let (negative, digits) = match text.as_bytes() {
         [sign @ (b'-' | b'+'), rest @ ..] => (*sign == b'-', rest),

@@ -1,4 +1,5 @@
-//! What generated code calls. Not part of the public interface: it changes without notice.
+//! Functions that generated code calls. Not part of the public interface: they change without
+//! notice.
 
 use arrow_array::{RecordBatchOptions, StructArray};
 use arrow_buffer::{NullBuffer, NullBufferBuilder};
@@ -17,7 +18,7 @@ pub use super::source::{Source, structure, upcast};
 use super::field::Field;
 use super::{UNIT_KEY, VARIANTS_KEY};
 
-/// Counts the rows of an appender, and which of them are null (only when nested in an `Option`).
+/// Counts the rows of an appender and records its null rows (only when nested in an `Option`).
 #[derive(Debug)]
 pub struct Presence(NullBufferBuilder);
 
@@ -28,30 +29,30 @@ impl Default for Presence {
 }
 
 impl Presence {
-    /// Counts a row that is there.
+    /// Counts a row with a value.
     pub fn present(&mut self) {
         self.0.append_non_null();
     }
 
-    /// Counts a row that is null.
+    /// Counts a null row.
     pub fn absent(&mut self) {
         self.0.append_null();
     }
 
-    /// The rows counted so far.
+    /// The number of rows counted so far.
     #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The rows and their null mask; starts again at none.
+    /// Returns the number of rows and their null mask; resets the count to zero.
     pub fn finish(&mut self) -> Rows {
         let count = self.0.len();
         Rows { count, nulls: self.0.finish() }
     }
 }
 
-/// The number of rows of a finished batch, and which are null.
+/// The number of rows of a finished batch, and its null mask.
 #[derive(Debug)]
 pub struct Rows {
     count: usize,
@@ -68,22 +69,22 @@ pub fn field<T: Field>(name: &str, nullable: bool) -> ArrowField {
     field.with_metadata(HashMap::from([(VARIANTS_KEY.to_owned(), listed)]))
 }
 
-/// The field of a column in which a number without a unit counts `unit`.
+/// The Arrow field of a column with a default unit for numbers without one.
 pub fn in_unit(field: ArrowField, unit: &str) -> ArrowField {
     field.with_metadata(HashMap::from([(UNIT_KEY.to_owned(), unit.to_owned())]))
 }
 
-/// The schema of an event.
+/// Makes the schema of an event.
 pub fn schema(fields: Vec<ArrowField>) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The type of an event nested in another.
+/// The Arrow type of an event nested in another.
 pub fn struct_type(schema: SchemaRef) -> DataType {
     DataType::Struct(schema.fields().clone())
 }
 
-/// A record batch of freshly finished arrays.
+/// Builds a record batch of freshly finished arrays.
 pub fn batch(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: Rows) -> RecordBatch {
     let options = RecordBatchOptions::new().with_row_count(Some(rows.count));
     match RecordBatch::try_new_with_options(schema, arrays, &options) {
@@ -92,7 +93,7 @@ pub fn batch(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: Rows) -> RecordBatc
     }
 }
 
-/// A struct array of freshly finished arrays.
+/// Builds a struct array of freshly finished arrays.
 pub fn struct_array(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: Rows) -> ArrayRef {
     match StructArray::try_new_with_length(schema.fields().clone(), arrays, rows.nulls, rows.count)
     {

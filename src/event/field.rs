@@ -1,4 +1,4 @@
-//! What a type must offer to be a field of an event.
+//! The trait of types that can be fields of an event.
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use super::place::At;
 use diptych_base::error::Result;
 
-/// A type that can be a field of an event: how it is stored, read in place, and appended.
+/// A type that can be a field of an event: its storage, its reading in place, and its appending.
 ///
 /// Derive it (`#[derive(Event)]` on a struct or a unit enum); the implementations here cover the
 /// rest. Its shape may change between releases.
@@ -18,11 +18,11 @@ use diptych_base::error::Result;
             Timestamp, Option<T>, Vec<T>, and structs or unit enums that derive Event"
 )]
 pub trait Field: Sized + Clone + Send + 'static {
-    /// The value as read from the column: itself for numbers, `&str` for `String`.
+    /// The value as read from the column: the number itself, `&str` for `String`.
     type Row<'a>: Copy + Debug + PartialEq;
     /// The typed array; a clone shares it.
     type Column: Clone + Send + Sync + 'static;
-    /// What collects values until they become an array.
+    /// The builder that collects values for an array.
     type Builder: Default + Send + 'static;
 
     /// Whether the column may hold nulls and may be missing.
@@ -31,15 +31,15 @@ pub trait Field: Sized + Clone + Send + 'static {
     /// The Arrow type of the column.
     fn data_type() -> DataType;
 
-    /// The texts the column may hold; empty when there is no such list.
+    /// The texts that the column may hold; empty when there is no such list.
     fn variants() -> &'static [&'static str] {
         &[]
     }
 
-    /// The typed array behind `array`, widened without loss if need be.
+    /// Opens `array` as the typed array, widened without loss if need be.
     ///
     /// # Errors
-    /// An input error that names the place: another type, or a null that must not be.
+    /// An input error that names the place: another type, or a null where none is allowed.
     fn column(array: ArrayRef, at: &At<'_>) -> Result<Self::Column>;
 
     /// The value at `index`.
@@ -48,7 +48,7 @@ pub trait Field: Sized + Clone + Send + 'static {
     /// When `index` is out of bounds.
     fn row(column: &Self::Column, index: usize) -> Self::Row<'_>;
 
-    /// The value with its own data.
+    /// Copies the value into an owned one.
     fn own(row: Self::Row<'_>) -> Self;
 
     /// Appends a value.
@@ -64,7 +64,7 @@ pub trait Field: Sized + Clone + Send + 'static {
     fn finish(builder: &mut Self::Builder) -> ArrayRef;
 }
 
-/// A field type that is never null by itself, so `Option` of it makes sense.
+/// A field type that is never null itself, so that `Option` of it has one meaning.
 #[diagnostic::on_unimplemented(
     message = "`Option<{Self}>` cannot be a field of an event",
     label = "not a type an event can hold as an Option",
@@ -72,7 +72,7 @@ pub trait Field: Sized + Clone + Send + 'static {
 )]
 pub trait Plain: Field {}
 
-/// A field type that can be an item of a list. `u8` is none: `Vec<u8>` is bytes.
+/// A field type that can be an item of a list. `u8` is not one: `Vec<u8>` is bytes.
 #[diagnostic::on_unimplemented(
     message = "`Vec<{Self}>` cannot be a field of an event",
     label = "not a type an event can hold in a list",

@@ -1,18 +1,17 @@
-//! Floating-point numbers that can be keys and values of collections.
+//! A totally ordered `f64`, for keys and values of collections.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-/// An `f64` with an order, so that it can be ranked, be a key, and be taken back by value.
+/// An `f64` with a total order, so that it can be ranked, be a key, and be retracted by value.
 ///
 /// Rows of a collection must have an order and be equal only where their bytes are; an `f64` has
-/// neither. So all zeros are one here, and all that is no number is one, greater than every number:
-/// in the order of [`f64::total_cmp`]. In a view it is a column of type `f64`.
+/// neither. So there is one zero here and one NaN, which is greater than every number: otherwise
+/// the order is that of [`f64::total_cmp`]. In a view it is a column of type `f64`.
 ///
-/// Sums of floats depend on the order of addition: use `FloatSum`, which
-/// does not.
+/// Sums of floats depend on the order of addition: use `FloatSum`, which does not.
 ///
 /// ```
 /// use diptych::Float;
@@ -25,12 +24,12 @@ use serde::{Deserialize, Serialize};
 pub struct Float(f64);
 
 impl Float {
-    /// The number; the one zero, and the one that is none.
+    /// Wraps a number; both zeros become one, and all NaNs become one.
     pub fn new(number: f64) -> Float {
         if number.is_nan() {
             return Float(f64::NAN);
         }
-        // Adding zero makes zero of minus zero, and leaves every other number as it is.
+        // Adding zero makes zero of minus zero, and leaves every other number unchanged.
         Float(number + 0.0)
     }
 

@@ -1,6 +1,6 @@
 //! Typed events: a plain struct on one side, Arrow record batches on the other.
 //!
-//! Events are Arrow from the door on, because decoding rows would cost more than counting them.
+//! Events are Arrow from ingest on, because decoding rows would cost more than counting them.
 //! `#[derive(Event)]` gives a struct a schema, an appender (struct to record batch) and a borrowed
 //! row: a `Copy` struct whose fields are read in place from the arrays, so that a `String` is a
 //! `&str` into the batch and nothing is allocated.
@@ -46,12 +46,12 @@
 //!
 //! # Evolution
 //! Columns are found by name, when a record batch is opened ([`Event::columns`]), not per row:
-//! - a column the struct does not have is ignored;
+//! - a column that the struct does not have is ignored;
 //! - a missing column is `None` for an `Option`, the default under `#[event(default)]` (which also
-//!   stands in for nulls), and else refused by name;
+//!   replaces nulls), and otherwise refused by name;
 //! - another type is widened where nothing can be lost (`i32` to `i64`, `f32` to `f64`, `u32` to
 //!   `f64`, coarser to finer time, any Arrow form of text to text), given to the function named by
-//!   `#[event(upcast = "path")]` when the column has the type that function takes, and else
+//!   `#[event(upcast = "path")]` when the column has the type that function takes, and otherwise
 //!   refused by name, old type and new type.
 //!
 //! The invariant: once [`Event::columns`] has answered, [`Event::row`] cannot fail for an index
@@ -93,10 +93,11 @@ pub use unit::{Unit, is_number};
 
 use diptych_base::error::Result;
 
-/// The metadata key under which a column lists the texts it may hold (a JSON array of strings).
+/// The metadata key under which a column lists the texts that it may hold (a JSON array of
+/// strings).
 ///
-/// Written for unit enums, so that whoever appends without knowing the Rust type (file ingest,
-/// HTTP) can refuse a text the type does not have.
+/// Written for unit enums, so that an ingest without the Rust type (of a file, over HTTP) can
+/// refuse a text of no variant.
 pub const VARIANTS_KEY: &str = "diptych:variants";
 
 /// One immutable fact of a stream. Derive it; do not implement it by hand.
@@ -106,11 +107,11 @@ pub const VARIANTS_KEY: &str = "diptych:variants";
     note = "write `#[derive(Event, Clone, Debug)]` above the struct (`use diptych::Event;`)"
 )]
 pub trait Event: Sized + Clone + Send + 'static {
-    /// One row, borrowed from the columns it is read from.
+    /// One row, borrowed from its columns.
     type Row<'a>: Copy;
     /// The typed arrays of one record batch; a clone shares them.
     type Columns: 'static;
-    /// Builds record batches of this type.
+    /// The builder of record batches of this type.
     type Appender: Append<Self>;
 
     /// The schema of this type's record batches; made once, then shared.
@@ -121,12 +122,11 @@ pub trait Event: Sized + Clone + Send + 'static {
         &[]
     }
 
-    /// The typed arrays of `rows`, whose columns are matched by name (see the module's
-    /// *Evolution*).
+    /// Opens the columns of `rows` as typed arrays, matched by name (see the module's *Evolution*).
     ///
     /// # Errors
-    /// An input error that names the column: when it is missing, has a type that neither widens
-    /// nor is upcast, holds a null where the struct has no `Option`, or a text no variant has.
+    /// An input error that names the column: when it is missing, has a type that neither widens nor
+    /// is upcast, holds a null where the struct has no `Option`, or a text of no variant.
     fn columns(rows: &RecordBatch) -> Result<Self::Columns>;
 
     /// The row at `index`.
@@ -135,8 +135,8 @@ pub trait Event: Sized + Clone + Send + 'static {
     /// When `index` is not below the number of rows of the record batch.
     fn row(columns: &Self::Columns, index: usize) -> Self::Row<'_>;
 
-    /// The row as a value that owns its data: for tests, naive twins and error messages. (On a
-    /// concrete type `row.into_event()` says the same without meeting `ToOwned`.)
+    /// Copies the row into a value that owns its data: for tests, naive twins and error messages.
+    /// (On a concrete type `row.into_event()` does the same without the ambiguity with `ToOwned`.)
     fn to_owned(row: Self::Row<'_>) -> Self;
 }
 
@@ -148,7 +148,7 @@ pub trait Append<E: Event>: Default + Send + 'static {
     /// Appends a copy of a row of another record batch.
     fn push_row(&mut self, row: E::Row<'_>);
 
-    /// The rows appended since the last [`finish`](Self::finish).
+    /// The number of rows appended since the last [`finish`](Self::finish).
     fn len(&self) -> usize;
 
     /// Whether no rows were appended since the last [`finish`](Self::finish).
@@ -156,8 +156,8 @@ pub trait Append<E: Event>: Default + Send + 'static {
         self.len() == 0
     }
 
-    /// The rows appended so far as a record batch of [`Event::schema`]; the appender is empty
-    /// afterwards.
+    /// Returns the rows appended so far as a record batch of [`Event::schema`]; the appender is
+    /// empty afterwards.
     ///
     /// # Panics
     /// When the text or bytes of one column exceed 2 GiB (Arrow's 32-bit offsets): callers bound

@@ -13,7 +13,7 @@ use super::place::At;
 use super::widen::{conform, refuse};
 use diptych_base::error::Result;
 
-/// A list of one row, borrowed from the column.
+/// The list of one row, borrowed from the column.
 pub struct List<'a, T: Item> {
     items: &'a T::Column,
     start: usize,
@@ -31,7 +31,7 @@ impl<'a, T: Item> List<'a, T> {
         self.start == self.end
     }
 
-    /// The item at `index`, if there are more than `index` items.
+    /// The item at `index`; none beyond the end.
     pub fn get(&self, index: usize) -> Option<T::Row<'a>> {
         (index < self.len()).then(|| T::row(self.items, self.start + index))
     }
@@ -100,7 +100,7 @@ impl<'a, T: Item> Iterator for ListIter<'a, T> {
 
 impl<T: Item> ExactSizeIterator for ListIter<'_, T> {}
 
-/// The column of a `Vec<T>`: `items` starts at the item the first offset names.
+/// The column of a `Vec<T>`: `items` starts at the item of the first offset.
 pub struct ListColumn<T: Item> {
     offsets: OffsetBuffer<i32>,
     items: T::Column,
@@ -112,7 +112,7 @@ impl<T: Item> Clone for ListColumn<T> {
     }
 }
 
-/// What collects lists until they become an array.
+/// The builder that collects lists for an array.
 pub struct ListBuilder<T: Item> {
     lengths: Vec<usize>,
     nulls: NullBufferBuilder,
@@ -146,7 +146,7 @@ impl<T: Item> Field for Vec<T> {
     }
     fn column(array: ArrayRef, at: &At<'_>) -> Result<Self::Column> {
         at.refuse_nulls(&array)?;
-        // The type of the items is theirs to check, wherever lists of 32-bit offsets are at hand.
+        // The item type checks its own array, whichever list form with 32-bit offsets holds it.
         let array = match array.data_type() {
             DataType::List(_) => array,
             DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
@@ -157,7 +157,7 @@ impl<T: Item> Field for Vec<T> {
         };
         let lists = array.as_list::<i32>();
         let offsets = lists.offsets().clone();
-        // Items outside the lists of this (perhaps sliced) array are nobody's.
+        // Items outside the lists of this (perhaps sliced) array belong to no row.
         let first = offsets[0] as usize;
         let last = offsets[offsets.len() - 1] as usize;
         let items = lists.values().slice(first, last - first);

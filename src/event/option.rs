@@ -1,4 +1,4 @@
-//! `Option<T>`: the column of `T` beside its null mask.
+//! `Option<T>` as a field type: the column of `T` beside its null mask.
 
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;

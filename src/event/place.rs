@@ -1,4 +1,4 @@
-//! Where in a record batch we are, for error messages, and which rows there are to speak of.
+//! Places in a record batch: a path for error messages, and the rows that exist there.
 
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
@@ -7,7 +7,7 @@ use std::fmt;
 use diptych_base::error::{Error, Kind, Result};
 
 /// A path into a record batch (`basket.items[].price`), and the rows that exist at this depth: a
-/// null inside a struct that is itself null is no value at all.
+/// null inside a struct that is itself null is not a value.
 #[derive(Debug)]
 pub struct At<'a> {
     parent: Option<&'a At<'a>>,
@@ -41,7 +41,7 @@ impl<'a> At<'a> {
         At { parent: Some(self), step: Step::Items, present: None }
     }
 
-    /// The same place, with the rows that `nulls` leaves.
+    /// The same place, limited to the rows that `nulls` leaves.
     #[must_use]
     pub fn masked(&'a self, nulls: Option<&NullBuffer>) -> At<'a> {
         let present = NullBuffer::union(self.present.as_ref(), nulls);

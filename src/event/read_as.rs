@@ -1,4 +1,4 @@
-//! What an event type makes of stored rows: columns by its names, defaults, wider types.
+//! Reads stored rows as an event type does: columns by name, defaults, wider types.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -6,26 +6,26 @@ use arrow_schema::SchemaRef;
 use super::{Append as _, Event};
 use diptych_base::error::Result;
 
-/// How an event type reads the rows of a stream.
+/// The rules by which an event type reads the rows of a stream.
 #[derive(Clone, Debug)]
 pub struct ReadAs {
-    /// The columns that it has.
+    /// The columns of the event type.
     pub schema: SchemaRef,
-    /// Those in which nothing is ever missing, although the schema allows it.
+    /// The columns without missing values, although the schema allows nulls.
     pub defaulted: &'static [&'static str],
     rows: fn(&RecordBatch) -> Result<RecordBatch>,
 }
 
 impl ReadAs {
-    /// How `E` reads them.
+    /// The rules of `E`.
     pub fn of<E: Event>() -> Self {
         ReadAs { schema: E::schema(), defaulted: E::defaulted(), rows: rows::<E> }
     }
 
-    /// The rows as a function that reads the stream sees them.
+    /// Converts stored rows to those that a function on the stream sees.
     ///
     /// # Errors
-    /// When it cannot read them: an input error that names the column.
+    /// An input error that names the column, when the type cannot read it.
     pub fn rows(&self, stored: &RecordBatch) -> Result<RecordBatch> {
         (self.rows)(stored)
     }

@@ -1,4 +1,4 @@
-//! The field types that are one value in one array: numbers, booleans, text, bytes, days, times.
+//! Field types with one value in one array: numbers, booleans, text, bytes, days, times.
 
 use arrow_array::builder::{
     ArrayBuilder, BinaryBuilder, BooleanBuilder, PrimitiveBuilder, StringBuilder,
@@ -21,7 +21,7 @@ use super::widen::conform;
 use super::{Date, Timestamp};
 use diptych_base::error::Result;
 
-/// Numbers and their like: a buffer of native values, wrapped on the way out.
+/// Implements `Field` for numbers and similar types: a buffer of native values, wrapped when read.
 macro_rules! number {
     (
         $kind:ty, $arrow:ty, $native:ty, $wrap:expr, $unwrap:expr, $data_type:expr
@@ -92,8 +92,8 @@ number!(
     super::timestamp::data_type()
 );
 
-/// Decimals are numbers whose values are checked when a batch is opened: the type promises at
-/// most 38 digits, and an array from elsewhere does not.
+/// Decimals are numbers whose values are checked when a batch is opened: the type promises at most
+/// 38 digits, and an array from elsewhere does not.
 impl<const SCALE: u8> Plain for Decimal<SCALE> {}
 impl<const SCALE: u8> Field for Decimal<SCALE> {
     type Row<'a> = Self;
@@ -136,7 +136,7 @@ impl<const SCALE: u8> Field for Decimal<SCALE> {
     }
 }
 
-/// Types with an array of their own: booleans, text and bytes.
+/// Implements `Field` for types with an array of their own: booleans, text and bytes.
 macro_rules! array {
     ($kind:ty, $row:ty, $array:ty, $builder:ty, $data_type:expr, $own:expr, $borrow:expr) => {
         impl Plain for $kind {}

@@ -1,4 +1,4 @@
-//! A record batch or a struct array as a set of columns found by name: where evolution happens.
+//! Finds the columns of a record batch or a struct array by name, and applies schema evolution.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{
@@ -16,7 +16,7 @@ use diptych_base::error::{Error, Kind, Result};
 /// have the older type.
 pub(crate) type Upcast<'a> = &'a dyn Fn(&ArrayRef, &At<'_>) -> Result<Option<ArrayRef>>;
 
-/// The columns a struct reads its fields from.
+/// The columns from which a struct reads its fields.
 pub struct Source<'a> {
     fields: &'a Fields,
     columns: &'a [ArrayRef],
@@ -36,8 +36,8 @@ impl<'a> Source<'a> {
         Source { fields: array.fields(), columns: array.columns(), rows: array.len(), at }
     }
 
-    /// The column `name` as `T`: converted by `upcast` when it has the older type, with `default`
-    /// for a missing column and for nulls.
+    /// Reads the column `name` as `T`: converted by `upcast` when it has the older type, with
+    /// `default` for a missing column and for nulls.
     ///
     /// # Errors
     /// An input error that names the column, when it is missing, null, or of another type.
@@ -85,7 +85,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// `array`, brought to `T`'s type, with the default in the place of its nulls.
+/// Casts `array` to `T`'s type, with the default in place of its nulls.
 fn fill<T: Field>(array: &ArrayRef, default: &dyn Fn() -> T, at: &At<'_>) -> Result<ArrayRef> {
     let array = conform(array.clone(), &T::data_type(), at)?;
     let mut builder = T::Builder::default();
@@ -100,7 +100,7 @@ fn fill<T: Field>(array: &ArrayRef, default: &dyn Fn() -> T, at: &At<'_>) -> Res
     })
 }
 
-/// The user's function from the older type to the newer one, as a conversion of arrays.
+/// Wraps the user's function from the older type to the newer one as a conversion of arrays.
 pub fn upcast<O: Field, N: Field>(
     convert: impl Fn(O) -> N,
 ) -> impl Fn(&ArrayRef, &At<'_>) -> Result<Option<ArrayRef>> {
@@ -121,7 +121,7 @@ pub fn upcast<O: Field, N: Field>(
     }
 }
 
-/// `array` as a struct array, and the place with the rows its own nulls leave.
+/// `array` as a struct array, and the place with the rows that its own nulls leave.
 ///
 /// # Errors
 /// An input error when it is of another type, or holds a null where the field is no `Option`.

@@ -1,4 +1,4 @@
-//! Instants: microseconds since 1970-01-01T00:00:00Z, without leap seconds.
+//! Instants as a field type: microseconds since 1970-01-01T00:00:00Z, without leap seconds.
 
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
@@ -18,11 +18,11 @@ const DAY: i64 = 24 * HOUR;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Shown and parsed as RFC 3339 in UTC (`2016-10-01T00:00:00Z`). Parsed are also a space for the
-/// `T`, a missing zone (taken as UTC), missing seconds, and a number with its unit (`1475280000 s`,
-/// or `ms`, `us`, `ns`): a number alone could be any of them. Digits finer than a microsecond are
-/// cut. An instant outside the years 0 to 9999 is shown in `us`, which parses again. Serialised as
-/// text for people, as an `i64` otherwise.
+/// Shown and parsed as RFC 3339 in UTC (`2016-10-01T00:00:00Z`). The parser also takes a space for
+/// the `T`, a missing zone (read as UTC), missing seconds, and a number with its unit (`1475280000
+/// s`, or `ms`, `us`, `ns`): a number alone could be any of them. Digits finer than a microsecond
+/// are cut. An instant outside the years 0 to 9999 is shown in `us`, which parses again. Serialised
+/// as text in human-readable formats, as an `i64` otherwise.
 ///
 /// ```
 /// # use diptych::event::Timestamp;
@@ -44,8 +44,8 @@ impl Timestamp {
         Timestamp(micros)
     }
 
-    /// The instant `seconds` seconds after 1970-01-01T00:00:00Z; the first or last there is when
-    /// it would lie outside of what microseconds can say.
+    /// The instant `seconds` seconds after 1970-01-01T00:00:00Z; the first or last instant when it
+    /// is outside the range of microseconds.
     pub const fn from_seconds(seconds: i64) -> Self {
         Timestamp(seconds.saturating_mul(SECOND))
     }
@@ -79,19 +79,19 @@ impl Timestamp {
         Date::from_days(self.0.div_euclid(DAY) as i32)
     }
 
-    /// What is `number` times `unit` after 1970-01-01T00:00:00Z, if it lies in the years
-    /// 0 to 9999; outside of them the unit is likely another one.
+    /// The instant `number` times `unit` after 1970-01-01T00:00:00Z, if it lies in the years 0 to
+    /// 9999; outside of them the number most likely has another unit.
     pub fn counted(number: &str, unit: Unit) -> Option<Self> {
         unit::micros(number, unit).map(Timestamp).filter(|at| at.calendar().is_some())
     }
 
-    /// As a day and a time of day, in the years 0 to 9999.
+    /// This instant as a day and a time of day, in the years 0 to 9999.
     fn calendar(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp_micros(self.0).filter(|time| (0..=9999).contains(&time.year()))
     }
 
-    /// The start of the span of `micros` microseconds this instant lies in, counting spans from
-    /// 1970-01-01T00:00:00Z; the first instant there is when the span starts before it.
+    /// The start of the span of `micros` microseconds that this instant lies in, counting spans
+    /// from 1970-01-01T00:00:00Z; the first representable instant when the span starts before it.
     ///
     /// # Panics
     /// When `micros` is not positive.
@@ -131,7 +131,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// `YYYY-MM-DD[T ]HH:MM[:SS[.f...]][Z|±HH:MM]`, in microseconds.
+/// Parses `YYYY-MM-DD[T ]HH:MM[:SS[.f...]][Z|±HH:MM]` to microseconds.
 fn parse(text: &[u8]) -> Option<i64> {
     let (day, rest) = text.split_at_checked(10)?;
     let (mark, rest) = rest.split_first()?;
@@ -162,7 +162,7 @@ fn parse(text: &[u8]) -> Option<i64> {
     Some(micros - offset(rest)?)
 }
 
-/// The zone at the end of a time, in microseconds east of UTC.
+/// Parses the zone at the end of a time to microseconds east of UTC.
 fn offset(zone: &[u8]) -> Option<i64> {
     let (sign, hours, minutes) = match zone {
         [] | [b'Z' | b'z'] => return Some(0),

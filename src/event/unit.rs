@@ -1,13 +1,13 @@
-//! What a number counts that stands for a time or a day: never guessed, said beside the number or
-//! by the field that it is read into.
+//! Units of numbers that are read as times or days. A unit is never guessed: it is written beside
+//! the number or declared by the field.
 
-/// The metadata key under which a column of times or days says what a number without a unit
-/// counts in it: `s`, `ms`, `us` or `ns` since 1970-01-01T00:00:00Z, or `days` since that day.
+/// The metadata key of the unit that a number without one has in a column of times or days: `s`,
+/// `ms`, `us` or `ns` since 1970-01-01T00:00:00Z, or `days` since that day.
 ///
 /// Written for `#[event(unit = "...")]`. Without it such a number is refused.
 pub const UNIT_KEY: &str = "diptych:unit";
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Seconds.
@@ -25,7 +25,7 @@ pub enum Unit {
 impl Unit {
     const ALL: [Unit; 5] = [Unit::Seconds, Unit::Millis, Unit::Micros, Unit::Nanos, Unit::Days];
 
-    /// As it is written.
+    /// The unit's text.
     pub const fn name(self) -> &'static str {
         match self {
             Unit::Seconds => "s",
@@ -36,12 +36,12 @@ impl Unit {
         }
     }
 
-    /// The unit that is written so.
+    /// The unit of this text.
     pub fn named(name: &str) -> Option<Unit> {
         Unit::ALL.into_iter().find(|unit| unit.name() == name)
     }
 
-    /// How many digits behind the point of such a number are whole nanoseconds.
+    /// The number of digits behind the point of such a number down to nanoseconds.
     const fn digits(self) -> usize {
         match self {
             Unit::Seconds => 9,
@@ -60,7 +60,7 @@ pub fn is_number(text: &str) -> bool {
     all(whole) && all(part)
 }
 
-/// A number and the unit behind it: `1475313991 s`, with or without the space.
+/// Splits a number from the unit behind it: `1475313991 s`, with or without the space.
 pub(crate) fn with_unit(text: &str) -> Option<(&str, Unit)> {
     let end = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len();
     let (number, unit) = text.split_at(end);
@@ -68,8 +68,8 @@ pub(crate) fn with_unit(text: &str) -> Option<(&str, Unit)> {
     Some((number, Unit::named(unit)?)).filter(|(number, _)| is_number(number))
 }
 
-/// The microseconds that `number` times `unit` are. Digits finer than a microsecond are cut, as in
-/// a time that is written out: what is left is the microsecond it lies in.
+/// The microseconds of `number` times `unit`. Digits finer than a microsecond are cut, as in a
+/// written time: the result is the microsecond that the instant lies in.
 pub(crate) fn micros(number: &str, unit: Unit) -> Option<i64> {
     if unit == Unit::Days || !is_number(number) {
         return None;

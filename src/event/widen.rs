@@ -1,4 +1,4 @@
-//! Which changes of a column's type lose nothing and so happen by themselves.
+//! Lossless changes of a column's type, which are applied automatically.
 
 use arrow_array::ArrayRef;
 use arrow_cast::{CastOptions, cast_with_options};
@@ -12,7 +12,7 @@ use arrow_schema::{DataType, TimeUnit};
 use super::place::At;
 use diptych_base::error::{Error, Kind, Result};
 
-/// `array` as `to`: itself, widened without loss, or a refusal that names the place and both
+/// Converts `array` to `to`: unchanged, widened without loss, or refused with the place and both
 /// types. A value that a lossless type change cannot hold (a date 300,000 years off) is refused
 /// too, never wrapped or made null.
 pub(crate) fn conform(array: ArrayRef, to: &DataType, at: &At<'_>) -> Result<ArrayRef> {
@@ -68,7 +68,7 @@ fn lossless(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-/// The width of an integer type; a date or a time is none.
+/// The width of an integer type; none for a date or a time.
 fn integer_bits(kind: &DataType) -> Option<u8> {
     match kind {
         Int8 | UInt8 => Some(8),

@@ -1,20 +1,20 @@
-//! The `#[event(...)]` and `#[columns(...)]` attributes and where each may stand.
+//! Parses the `#[event(...)]` and `#[columns(...)]` attributes, each where it is allowed.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, LitStr, Path, Result};
 
-/// What the attributes of a field say.
+/// The attributes of a field.
 #[derive(Default)]
 pub(crate) struct OfField {
     /// The column's name, when it is not the field's.
     pub(crate) name: Option<LitStr>,
-    /// A missing column or a null stands for `Default::default()`.
+    /// Whether a missing column or a null is read as `Default::default()`.
     pub(crate) default: bool,
     /// The function that turns a value of the older type into one of this type.
     pub(crate) upcast: Option<Path>,
-    /// What a number that stands for a time or a day counts.
+    /// The unit of a number that is read as a time or a day.
     pub(crate) unit: Option<LitStr>,
 }
 
@@ -55,12 +55,12 @@ pub(crate) fn of_field(attributes: &[Attribute]) -> Result<OfField> {
     Ok(found)
 }
 
-/// The text a variant is stored as, when it is not its name.
+/// The text that a variant is stored as, when it is not the variant's name.
 pub(crate) fn of_variant(attributes: &[Attribute]) -> Result<Option<LitStr>> {
     only_name(attributes, "event", "name = \"text\"")
 }
 
-/// What a field of a row adds to its column names, when it is not the field's name.
+/// The part that a field of a row adds to its column names, when it is not the field's name.
 pub(crate) fn of_part(attributes: &[Attribute]) -> Result<Option<LitStr>> {
     only_name(attributes, "columns", "name = \"column\"")
 }

@@ -1,4 +1,4 @@
-//! Enums of unit variants: a field stored as text, read as the enum.
+//! Expands enums of unit variants: fields stored as text, read as the enum.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -42,7 +42,7 @@ pub(crate) fn expand(
     Ok(quote! { #listed #field })
 }
 
-/// Implements `Variants`: which texts there are.
+/// Implements `Variants`: the list of texts.
 fn list(ident: &Ident, path: &TokenStream, names: &[String], variants: &[&Ident]) -> TokenStream {
     quote! {
         #[automatically_derived]

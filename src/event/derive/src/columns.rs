@@ -1,4 +1,4 @@
-//! Structs whose fields are columns of a view: `Columns`.
+//! Expands `Columns`: structs whose fields are columns of a view.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
@@ -8,7 +8,7 @@ use syn::{Data, DeriveInput, Error, Fields, Result, Type, ext::IdentExt};
 
 use crate::{attributes, shape};
 
-/// One field and the part it adds to the column names.
+/// One field and the part that it adds to the column names.
 struct Part<'a> {
     ident: &'a Ident,
     kind: &'a Type,

@@ -1,9 +1,9 @@
 //! Derive macros of `diptych`; see `diptych::Event` and `diptych::Columns`.
 //!
 //! `Event` has two shapes: a struct with named fields becomes an event (and may be nested in other
-//! events), an enum of unit variants becomes a field type. What a *type* may be is decided by the
-//! trait `diptych::event::Field`; this crate refuses what it can see in the tokens, because here
-//! the message can name the field.
+//! events), an enum of unit variants becomes a field type. The trait `diptych::event::Field`
+//! decides which *types* a field may have; this crate refuses what it can see in the tokens,
+//! because here the message can name the field.
 
 mod attributes;
 mod choice;
@@ -22,12 +22,11 @@ use syn::{Data, DeriveInput, Error, Result, parse_macro_input};
 /// the enum must be `Copy + Debug + PartialEq`, and is stored as the text of its variant's name.
 ///
 /// Attributes, on a field: `#[event(default)]` (a missing column or a null is the default value),
-/// `#[event(upcast = "path::to::function")]` (how a column of an older type becomes this one),
-/// `#[event(name = "column")]` (the column's name, when it is not the field's),
-/// `#[event(unit = "ms")]` (what a number in a file or a request counts that is to be a
-/// `Timestamp`: `s`, `ms`, `us` or `ns` since 1970; `days` for a `Date`; without it numbers are
-/// refused there). On a variant: `#[event(name = "text")]`. On the type: `#[event(crate = "path")]`
-/// when `diptych` is renamed.
+/// `#[event(upcast = "path::to::function")]` (the conversion from a column of an older type),
+/// `#[event(name = "column")]` (the column's name, when it is not the field's), `#[event(unit =
+/// "ms")]` (the unit of a number that a file or a request gives for a `Timestamp`: `s`, `ms`, `us`
+/// or `ns` since 1970; `days` for a `Date`; without it numbers are refused there). On a variant:
+/// `#[event(name = "text")]`. On the type: `#[event(crate = "path")]` when `diptych` is renamed.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -1,4 +1,4 @@
-//! Structs with named fields: the row, the columns, the appender, `Event` and `Field`.
+//! Expands structs with named fields: the row, the columns, the appender, `Event` and `Field`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -8,10 +8,10 @@ use syn::{Attribute, DataStruct, DeriveInput, Error, Fields, Result, Type, ext::
 
 use crate::{attributes, shape};
 
-/// The column name the log keeps for itself in every sealed segment.
+/// The column name that the log reserves in every sealed segment.
 const RESERVED: &str = "_epoch";
 
-/// One field, with everything the generated code needs to know about it.
+/// One field with all that the generated code needs.
 struct Column<'a> {
     ident: &'a Ident,
     kind: &'a Type,
@@ -23,11 +23,11 @@ struct Column<'a> {
     read: TokenStream,
     /// Whether the schema says nullable although the type is not an Option.
     nullable: bool,
-    /// What a number in it counts.
+    /// The unit of a number in the column.
     unit: Option<String>,
 }
 
-/// Everything generated for a struct.
+/// Expands all generated items of a struct.
 pub(crate) fn expand(
     input: &DeriveInput,
     data: &DataStruct,
@@ -104,7 +104,7 @@ fn columns<'a>(
     Ok(found)
 }
 
-/// The documentation of a generated item: the user's own, else `otherwise`.
+/// The documentation of a generated item: the user's own, or else `otherwise`.
 fn docs(attributes: &[Attribute], otherwise: &str) -> Vec<TokenStream> {
     let own: Vec<_> = attributes.iter().filter(|a| a.path().is_ident("doc")).collect();
     if own.is_empty() {

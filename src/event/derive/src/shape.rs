@@ -1,4 +1,4 @@
-//! Which types a field may have, as far as tokens can tell.
+//! Checks the types of fields as far as their tokens show.
 //!
 //! A macro sees no types, only their spelling. So this module refuses what can never be a field
 //! whatever it resolves to (references, tuples, maps, machine-sized integers) with a message that
@@ -9,11 +9,11 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Error, GenericArgument, LitStr, PathArguments, PathSegment, Result, Type};
 
-/// What may stand in an event, for error messages. The trait `Field` repeats it.
+/// The types that an event may contain, for error messages. The trait `Field` repeats the list.
 pub(crate) const ALLOWED: &str = "u8..u64, i8..i64, f32, f64, Decimal<SCALE>, bool, String, \
     Vec<u8>, Date, Timestamp, Option<T>, Vec<T>, and structs or unit enums that derive Event";
 
-/// Type names that are refused, each with what to use instead.
+/// Type names that are refused, each with a replacement.
 const REFUSED: &[(&str, &str)] = &[
     ("usize", "u64"),
     ("isize", "i64"),
@@ -72,7 +72,7 @@ pub(crate) fn check(field: &str, declared: &Type, part: &Type) -> Result<()> {
     }
 }
 
-/// Refuses a unit on a field that is neither times nor days, or is not counted in it.
+/// Refuses a unit on a field that is neither a time nor a day, or that does not have that unit.
 pub(crate) fn check_unit(field: &str, declared: &Type, unit: &LitStr) -> Result<String> {
     let units: &[&str] = match inner(declared).as_deref() {
         Some("Timestamp") => &["s", "ms", "us", "ns"],
@@ -110,7 +110,8 @@ fn inner(declared: &Type) -> Option<String> {
     }
 }
 
-/// What may stand in a row of a view, for error messages. The trait `Columns` repeats it.
+/// The types that a row of a view may contain, for error messages. The trait `Columns` repeats the
+/// list.
 const COLUMNS: &str = "u8..u64, usize, i8..i64, isize, Float, Decimal<SCALE>, bool, String, \
     Vec<u8>, Date, Timestamp, Option of one of these, tuples, and structs that derive Columns";
 
@@ -156,14 +157,14 @@ pub(crate) fn check_column(field: &str, declared: &Type, part: &Type) -> Result<
     }
 }
 
-/// The type as a person would write it, near enough.
+/// The type approximately as a person would write it.
 fn spelt(declared: &Type) -> String {
     let text = declared.to_token_stream().to_string();
     let pairs = [(" < ", "<"), (" >", ">"), (" ,", ","), ("& ", "&"), (" :: ", "::"), ("( ", "(")];
     pairs.iter().fold(text, |text, (loose, tight)| text.replace(loose, tight))
 }
 
-/// The type of a field of the row struct, spelt plainly where the tokens tell what it is (so that
+/// The type of a field of the row struct, written plainly where the tokens are enough (so that
 /// rustdoc and error messages show `&'a str`), and whether it mentions `'a`.
 pub(crate) fn row_type(declared: &Type, path: &TokenStream) -> (TokenStream, bool) {
     match plain(declared) {
