@@ -1,4 +1,4 @@
-//! Rows as Arrow arrays: ordered bytes in, one array per wanted column out.
+//! Decodes rows to Arrow arrays: ordered bytes in, one array per wanted column out.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use diptych_event::{Date, Timestamp};
 /// The most digits of a decimal.
 const PRECISION: u8 = 38;
 
-/// The columns of a view as an Arrow schema: those of the key, then those of the value.
+/// The Arrow schema of a view: the columns of its key, then those of its value.
 pub fn arrow_schema(schema: &RowSchema) -> SchemaRef {
     let field = |column: &Column| Field::new(&column.name, arrow_type(column.ty), column.nullable);
     Arc::new(Schema::new(schema.columns().map(field).collect::<Vec<_>>()))
@@ -49,7 +49,7 @@ fn arrow_type(ty: ColumnType) -> DataType {
     }
 }
 
-/// Gathers rows and gives them as arrays, one for each wanted column.
+/// Gathers rows and returns them as arrays, one for each wanted column.
 pub struct RowArrays {
     key: Vec<Slot>,
     value: Vec<Slot>,
@@ -58,13 +58,13 @@ pub struct RowArrays {
     rows: usize,
 }
 
-/// A column of the row: what it is, and where its values go when it is wanted.
+/// A column of the row: its type, and the builder of its values when it is wanted.
 struct Slot {
     column: Column,
     cells: Option<Cells>,
 }
 
-/// The values of a column, and which of them are there.
+/// The values of a column and their null mask.
 struct Cells {
     values: Values,
     present: Option<BooleanBufferBuilder>,
@@ -89,8 +89,8 @@ enum Values {
 }
 
 impl RowArrays {
-    /// Arrays of the `wanted` columns of `schema` (positions, key columns first, each at most
-    /// once), with room for `capacity` rows.
+    /// Prepares arrays of the `wanted` columns of `schema` (positions, key columns first, each at
+    /// most once), with room for `capacity` rows.
     pub fn new(schema: &RowSchema, wanted: &[usize], capacity: usize) -> RowArrays {
         let slot = |(at, column): (usize, &Column)| Slot {
             column: column.clone(),
@@ -98,7 +98,7 @@ impl RowArrays {
         };
         let mut slots: Vec<_> = schema.columns().enumerate().map(slot).collect();
         let mut value = slots.split_off(schema.key.len());
-        // What comes behind the last wanted column need not be looked at.
+        // Columns behind the last wanted one are not decoded.
         trim(&mut value);
         if value.is_empty() {
             trim(&mut slots);
@@ -106,7 +106,7 @@ impl RowArrays {
         RowArrays { key: slots, value, wanted: wanted.to_vec(), rows: 0 }
     }
 
-    /// How many rows were gathered.
+    /// The number of gathered rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -126,7 +126,7 @@ impl RowArrays {
         Ok(())
     }
 
-    /// The arrays, in the order of the wanted columns.
+    /// Returns the arrays, in the order of the wanted columns.
     ///
     /// # Errors
     /// When a text is not UTF-8, or the texts are too long for one array.
@@ -171,7 +171,7 @@ impl Slot {
     }
 }
 
-/// Removes a value that nobody wants.
+/// Removes an unwanted value from `bytes`.
 fn skip(ty: ColumnType, bytes: &mut &[u8]) -> Result<()> {
     let width = match ty {
         ColumnType::U8 | ColumnType::I8 | ColumnType::Bool => 1,
@@ -251,7 +251,7 @@ impl Values {
         Ok(())
     }
 
-    /// Something in the place of an absent value.
+    /// Appends a placeholder for an absent value.
     fn absent(&mut self) -> Result<()> {
         match self {
             Values::U8(values) => values.push(0),

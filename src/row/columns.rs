@@ -1,11 +1,11 @@
-//! The trait that turns a key or a value of a view into columns of ordered bytes.
+//! The trait that encodes a key or a value of a view as columns of ordered bytes.
 
 use super::order_codec::{self, malformed};
 use super::schema::{Column, ColumnType, column_name};
 use diptych_base::error::Result;
 use diptych_event::{Date, Decimal, Float, Timestamp};
 
-/// A type that is a fixed sequence of columns, written as bytes that sort like the values.
+/// A type that is a fixed sequence of columns, encoded as bytes that sort like the values.
 ///
 /// For all `a` and `b`, `a < b` exactly when `a.encode() < b.encode()` as bytes, and the encoding
 /// of the first columns is a prefix of the whole. Implementations must write exactly the columns
@@ -22,10 +22,10 @@ use diptych_event::{Date, Decimal, Float, Timestamp};
 /// # Ok::<(), diptych::Error>(())
 /// ```
 ///
-/// `#[derive(Columns)]` makes a struct such a type: a field is a column of its name, a field that
-/// is itself a struct or a tuple has columns called `field_inner`. The order is that of the fields,
-/// as in `#[derive(Ord)]`. As a key or value of a view the struct also derives `Clone`, `Debug`,
-/// `Ord` and serde's traits (and `Hash` in front of a barrier).
+/// `#[derive(Columns)]` implements the trait for a struct: a field is a column of its name, a field
+/// that is itself a struct or a tuple has columns called `field_inner`. The order is that of the
+/// fields, as in `#[derive(Ord)]`. As a key or value of a view the struct also derives `Clone`,
+/// `Debug`, `Ord` and serde's traits (and `Hash` in front of a barrier).
 ///
 /// ```
 /// use diptych::Columns;
@@ -84,7 +84,7 @@ pub trait Columns: Sized {
     /// Removes one value from the front of `bytes`.
     ///
     /// # Errors
-    /// On bytes that no value has. Never panics.
+    /// On bytes that encode no value. Never panics.
     fn decode(bytes: &mut &[u8]) -> Result<Self>;
 }
 
@@ -99,17 +99,17 @@ pub trait SingleColumn: Columns {
     fn column_type() -> ColumnType;
 }
 
-/// The ordered bytes of one value.
+/// Encodes one value as ordered bytes.
 pub fn encode<C: Columns>(value: &C) -> Vec<u8> {
     let mut out = Vec::new();
     value.encode(&mut out);
     out
 }
 
-/// The value that all of `bytes` stands for.
+/// Decodes all of `bytes` as one value.
 ///
 /// # Errors
-/// On bytes that no value has, and when some are left over.
+/// On bytes that encode no value, and when bytes are left over.
 pub fn decode<C: Columns>(mut bytes: &[u8]) -> Result<C> {
     let value = C::decode(&mut bytes)?;
     if bytes.is_empty() {
@@ -146,7 +146,7 @@ macro_rules! single {
     };
 }
 
-/// Types that are written as another one.
+/// Implements `Columns` for types that are encoded as another type.
 macro_rules! through {
     ($($type:ty => $column:ident, $as:ty, $to:expr, $from:expr;)*) => {$(
         single!($type, $column);

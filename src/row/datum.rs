@@ -1,4 +1,4 @@
-//! One value of one column, when only the schema is known.
+//! One value of one column, for code that knows only the schema.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use diptych_event::{Date, Timestamp, parse_decimal};
 
 /// A value of any column type.
 ///
-/// Its `Display` is what tables and CSV show: dates and instants as in RFC 3339, decimals with all
+/// `Display` is the form of tables and CSV: dates and instants as in RFC 3339, decimals with all
 /// their digits, bytes as hexadecimal digits, an absent value as `null`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Datum {
@@ -135,8 +135,8 @@ impl Datum {
         Some(())
     }
 
-    /// The value of `column` that `text` stands for, as `Display` shows it. It is never absent:
-    /// there is no text that a text column could not hold.
+    /// Parses the `Display` form of a value of `column`. The result is never absent, since every
+    /// text is a value of a text column.
     ///
     /// # Errors
     /// When the text is not a value of the column's type.
@@ -177,7 +177,7 @@ impl Datum {
         }
     }
 
-    /// The value in JSON: numbers and booleans as such (floats that JSON has no number for as
+    /// Converts the value to JSON: numbers and booleans as such (floats without a JSON number as
     /// text), everything else as text.
     pub fn to_json(&self) -> Value {
         match self {
@@ -192,7 +192,7 @@ impl Datum {
     }
 }
 
-/// A float, unless the number is too large to be one.
+/// Parses a float; none when the number is too large for the type.
 fn float<F: FromStr + Copy>(text: &str, is_infinite: impl Fn(F) -> bool) -> Option<F> {
     let value = text.parse::<F>().ok()?;
     let named = text.bytes().any(|byte| matches!(byte, b'i' | b'I'));

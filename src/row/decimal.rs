@@ -1,6 +1,6 @@
-//! Decimals whose scale is known at run time only.
+//! Formats decimals whose scale is known only at run time.
 
-/// `units / 10^scale` with all its digits, as `Decimal` shows it.
+/// Formats `units / 10^scale` with all its digits, as `Decimal` does.
 pub(super) fn show(units: i128, scale: u8) -> String {
     let scale = usize::from(scale);
     if scale == 0 {

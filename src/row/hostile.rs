@@ -7,7 +7,7 @@ use diptych_event::{Date, Decimal, Timestamp};
 type Key = (String, i64, Vec<u8>);
 type Value = (Option<Timestamp>, f64, (bool, Option<String>), Decimal<2>, Date);
 
-/// Rows by their types, by their schema, and values as people type them.
+/// The decoders of rows by type, of rows by schema, and of values in users' text.
 pub fn hostile() -> Vec<Decoder> {
     let (key, value) = (encode(&key()), encode(&value()));
     let mut row = (key.len() as u32).to_le_bytes().to_vec();

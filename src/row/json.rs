@@ -1,6 +1,6 @@
-//! Rows as JSON text, written from their bytes: what answers of a server are made of.
+//! Writes rows as JSON text directly from their bytes, for answers of a server.
 //!
-//! The text is that of [`RowSchema::json`], without a value built on the way.
+//! The text is that of [`RowSchema::json`], without an intermediate JSON value.
 
 use std::io::Write;
 
@@ -9,10 +9,11 @@ use super::{Columns, Datum, RowSchema, order_codec};
 use diptych_base::error::Result;
 
 impl RowSchema {
-    /// Appends the row as a JSON object, in column order; `more` is put before the closing brace.
+    /// Appends the row as a JSON object, in column order; `more` is inserted before the closing
+    /// brace.
     ///
     /// # Errors
-    /// When the bytes are not a row of this schema; a part may have been appended then.
+    /// When the bytes are not a row of this schema; part of the object may have been appended then.
     pub fn write_json(
         &self,
         key: &[u8],

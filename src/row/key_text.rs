@@ -1,9 +1,9 @@
-//! Keys as people write them: in a shell, in a URL.
+//! Parses keys as users write them in a shell or a URL.
 //!
-//! There are two spellings, each with one meaning. As *plain text* the values of a key stand
-//! between commas, `2016-10-01,rust`; a key of one column is taken whole, commas and all, and
-//! whatever it looks like. As a *JSON list*, `["a,b", 1, null]`, any value can be written, and an
-//! absent one is told apart from every text.
+//! There are two spellings, each with one meaning. In *plain text* the values of a key are
+//! separated by commas, `2016-10-01,rust`; a key of one column is taken whole, commas and all,
+//! whatever it looks like. In a *JSON list*, `["a,b", 1, null]`, any value can be written, and an
+//! absent one differs from every text.
 
 use serde_json::value::RawValue;
 
@@ -11,8 +11,8 @@ use super::{ByteRange, Column, Datum, RowSchema};
 use diptych_base::error::{Error, Kind, Result};
 
 impl RowSchema {
-    /// The values of a key in plain text: between commas, or whole when there is one column. None
-    /// of them is absent.
+    /// Parses the values of a key in plain text: separated by commas, or whole when there is one
+    /// column. None of them is absent.
     ///
     /// # Errors
     /// When there are too many values, or one is not of its column's type; names the column.
@@ -25,11 +25,11 @@ impl RowSchema {
         })
     }
 
-    /// The values of a key as a JSON list, numbers as they are spelled; a single value stands for a
-    /// list of one.
+    /// Parses the values of a key from a JSON list, numbers as they are spelled; a single value is
+    /// read as a list of one.
     ///
     /// # Errors
-    /// When it is no JSON, there are too many values, or one is not of its column's type.
+    /// When the text is not JSON, there are too many values, or one is not of its column's type.
     pub fn values_of_json(&self, json: &str) -> Result<Vec<Datum>> {
         let refuse = |error: serde_json::Error| {
             let shown: String = json.chars().take(100).collect();
@@ -54,8 +54,8 @@ impl RowSchema {
         self.key.iter().zip(texts).map(|(column, text)| value(column, text)).collect()
     }
 
-    /// The bytes of a key in plain text. Is it whole? Else all keys that are meant start with these
-    /// bytes.
+    /// Appends the bytes of a key in plain text. Returns whether the key is whole; if not, the
+    /// bytes are the prefix of all keys meant.
     ///
     /// # Errors
     /// As [`RowSchema::values_of_text`].
@@ -69,7 +69,7 @@ impl RowSchema {
         Ok(values.len() == self.key.len())
     }
 
-    /// The keys that begin with `values`: one key when these are all its values.
+    /// The range of keys that begin with `values`: one key when all its values are given.
     ///
     /// # Errors
     /// As [`RowSchema::encode_key`].
@@ -83,7 +83,7 @@ impl RowSchema {
         })
     }
 
-    /// Values of a key as the JSON list that [`RowSchema::values_of_json`] reads.
+    /// Writes values of a key as the JSON list that [`RowSchema::values_of_json`] reads.
     pub fn json_of_values(values: &[Datum]) -> String {
         values.iter().map(Datum::to_json).collect::<serde_json::Value>().to_string()
     }
@@ -104,7 +104,7 @@ mod tests {
         encode(&(hour, tag.to_owned()))
     }
 
-    /// The bytes that `json` stands for, as a key of type `K`.
+    /// The bytes of `json` as a key of type `K`.
     fn json_key<K: Columns>(json: &str) -> Result<Vec<u8>> {
         let schema = RowSchema::of::<K, ()>();
         schema.encode_key(&schema.values_of_json(json)?)
@@ -133,7 +133,7 @@ mod tests {
             let present = encode(&Some(text.to_owned()));
             assert_eq!(text_key::<Option<String>>(text).expect("a key"), present);
         }
-        // Between commas, too, a bracket is a bracket.
+        // A bracket between commas is part of a value as well.
         let pair = ("[\"a\"".to_owned(), "\"b\"]".to_owned());
         assert_eq!(text_key::<(String, String)>("[\"a\",\"b\"]").expect("a key"), encode(&pair));
         let error = text_key::<(String, u64)>("[\"a\",7]").expect_err("7] is no number");
@@ -220,7 +220,7 @@ mod tests {
     );
 
     proptest! {
-        /// What an answer shows of a key is that key again.
+        /// The key as an answer shows it is read as the same key.
         #[test]
         fn a_key_shown_is_the_key_asked_for(
             numbers: (u8, i16, u64, i64), flag: bool, optional: bool, bytes: Vec<u8>,
@@ -246,7 +246,7 @@ mod tests {
             let members = row.as_object().expect("a row").values().cloned().collect::<Vec<_>>();
             let read = schema.values_of_json(&serde_json::Value::from(members).to_string());
             prop_assert_eq!(schema.encode_key(&read.expect("values")).expect("a key"), bytes);
-            // Each column for itself, in plain text.
+            // Each column by itself, in plain text.
             for (column, value) in schema.key.iter().zip(&values) {
                 if *value != Datum::Null {
                     let read = Datum::parse(column, &value.to_string()).expect("a value");

@@ -1,7 +1,7 @@
 #![doc = include_str!("README.md")]
 //! # In Rust
 //!
-//! [`Columns`] is the typed side, [`RowSchema`] and [`Datum`] the side that knows the schema only:
+//! [`Columns`] is the typed interface; [`RowSchema`] and [`Datum`] work with the schema alone:
 //!
 //! ```
 //! use diptych::row::{self, RowSchema};

@@ -1,13 +1,13 @@
-//! Bytes that sort like the values they stand for: one column at a time.
+//! Encodes the values of one column as bytes that sort like the values.
 //!
-//! The format is written down in the folder's README; this file is its only implementation, used
-//! by the typed and by the schema-driven side alike.
+//! The folder's README documents the format; this file is its only implementation, used by the
+//! typed and by the schema-driven interface alike.
 
 use diptych_base::error::{Error, Kind, Result};
 
-/// What ends a text or bytes column; less than every byte pair that can stand in its place.
+/// The end mark of a text or bytes column; less than every byte pair that can occur in its place.
 const END: [u8; 2] = [0x00, 0x00];
-/// What follows a zero byte that is part of the value.
+/// The byte after a zero byte that is part of the value.
 const ESCAPED: u8 = 0xFF;
 /// The tag of an absent value of a nullable column.
 pub(super) const NULL: u8 = 0x00;
@@ -23,14 +23,14 @@ pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
     Ok(*head)
 }
 
-/// Appends `value` so that a shorter string sorts before its extensions and so that whatever
-/// follows cannot change the order.
+/// Appends `value` so that a shorter string sorts before its extensions and following columns
+/// cannot change the order.
 pub(super) fn put_bytes(value: &[u8], out: &mut Vec<u8>) {
     put_bytes_prefix(value, out);
     out.extend_from_slice(&END);
 }
 
-/// Appends `value` without its end: the common prefix of all values that start with it.
+/// Appends `value` without its end mark: the common prefix of all values that start with it.
 pub(super) fn put_bytes_prefix(value: &[u8], out: &mut Vec<u8>) {
     out.reserve(value.len() + END.len());
     let mut rest = value;
@@ -75,7 +75,7 @@ pub(super) fn take_string(bytes: &mut &[u8]) -> Result<String> {
         .map_err(|e| malformed(format!("a text column is not UTF-8: {}", e.utf8_error())))
 }
 
-/// Removes the tag of a nullable column: is a value present?
+/// Removes the tag of a nullable column; returns whether a value is present.
 pub(super) fn take_tag(bytes: &mut &[u8]) -> Result<bool> {
     match take::<1>(bytes)? {
         [NULL] => Ok(false),
@@ -94,7 +94,7 @@ pub(super) fn take_i128(bytes: &mut &[u8]) -> Result<i128> {
     Ok(i128::from_be_bytes(take(bytes)?) ^ i128::MIN)
 }
 
-/// The order of `f64::total_cmp`, as an unsigned integer.
+/// Maps a float to an unsigned integer in the order of `f64::total_cmp`.
 pub(super) fn f64_to_ordered(value: f64) -> u64 {
     let bits = value.to_bits();
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
@@ -105,7 +105,7 @@ pub(super) fn f64_from_ordered(bits: u64) -> f64 {
     f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits })
 }
 
-/// The order of `f32::total_cmp`, as an unsigned integer.
+/// Maps a float to an unsigned integer in the order of `f32::total_cmp`.
 pub(super) fn f32_to_ordered(value: f32) -> u32 {
     let bits = value.to_bits();
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
@@ -116,7 +116,7 @@ pub(super) fn f32_from_ordered(bits: u32) -> f32 {
     f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
 }
 
-/// Bytes that are not a row of the schema they are read with.
+/// The error for bytes that are not a row of the schema.
 pub(super) fn malformed(what: impl std::fmt::Display) -> Error {
     Error::new(Kind::Damaged, format!("malformed row: {what}"))
         .remedy("the bytes were written with another schema, or damaged; rebuild the view")

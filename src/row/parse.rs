@@ -1,4 +1,4 @@
-//! Values and types from the text and JSON that this crate itself writes.
+//! Parses values and types from the text and JSON that this crate writes.
 
 use std::str::FromStr;
 
@@ -10,7 +10,7 @@ use diptych_base::error::{Error, Kind, Result};
 impl FromStr for ColumnType {
     type Err = Error;
 
-    /// The type that `Display` shows as `text`.
+    /// Parses the `Display` form of a column type.
     fn from_str(text: &str) -> Result<ColumnType> {
         use ColumnType as T;
         let simple = [
@@ -44,11 +44,11 @@ impl FromStr for ColumnType {
 }
 
 impl Datum {
-    /// The value of `column` that a JSON token stands for, a number as it is spelled.
+    /// Parses a JSON token as a value of `column`, a number as it is spelled.
     ///
     /// # Errors
-    /// When it is none of the column's type. Texts and bytes are JSON strings; everything else may
-    /// be one.
+    /// When the token is not a value of the column's type. Texts and bytes are JSON strings; every
+    /// other value may be one.
     pub fn of_token(column: &Column, token: &str) -> Result<Datum> {
         let texts = matches!(column.ty, ColumnType::String | ColumnType::Bytes);
         let numeric = !texts && column.ty != ColumnType::Bool;
@@ -70,10 +70,10 @@ impl Datum {
         datum.ok_or_else(|| wrong(column, token))
     }
 
-    /// The value of `column` that [`Datum::to_json`] shows as `value`.
+    /// Parses a JSON value that [`Datum::to_json`] wrote as a value of `column`.
     ///
     /// # Errors
-    /// When it is none of the column's type.
+    /// When it is not a value of the column's type.
     pub fn from_json(column: &Column, value: &Value) -> Result<Datum> {
         let datum = match (value, column.ty) {
             (Value::Null, _) => column.nullable.then_some(Datum::Null),
@@ -134,7 +134,7 @@ mod tests {
             any::<String>().prop_map(|text| (ColumnType::String, Datum::String(text))),
             Just((ColumnType::String, Datum::String("\\N".to_owned()))),
             any::<Vec<u8>>().prop_map(|bytes| (ColumnType::Bytes, Datum::Bytes(bytes))),
-            // 38 digits are what a decimal column holds.
+            // A decimal column holds at most 38 digits.
             (1 - 10_i128.pow(38)..10_i128.pow(38)).prop_map(|units| {
                 (ColumnType::Decimal { scale: 2 }, Datum::Decimal { units, scale: 2 })
             }),

@@ -1,23 +1,23 @@
-//! Intervals of ordered bytes.
+//! Ranges of ordered bytes.
 
 use std::ops::{Bound, RangeBounds};
 
-/// The byte strings from `start` on, and before `end` when there is one.
+/// The byte strings from `start` on, up to but not including `end` when there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ByteRange {
     /// The first byte string inside.
     pub start: Vec<u8>,
-    /// The first byte string behind; none when the range has no end.
+    /// The first byte string after the range; none when the range has no end.
     pub end: Option<Vec<u8>>,
 }
 
 impl ByteRange {
-    /// Everything.
+    /// The range of all byte strings.
     pub fn all() -> Self {
         ByteRange::default()
     }
 
-    /// All byte strings that start with `prefix`.
+    /// The range of all byte strings that start with `prefix`.
     ///
     /// ```
     /// use diptych::row::ByteRange;
@@ -25,7 +25,7 @@ impl ByteRange {
     /// assert!(range.contains(&[7, 0xFF, 0xFF]) && !range.contains(&[8]));
     /// ```
     pub fn prefix(prefix: &[u8]) -> Self {
-        // The least string behind all extensions: the last byte that can grow, grown.
+        // The least string after all extensions: the last byte below 0xFF, incremented.
         let grown = prefix.iter().rposition(|byte| *byte < 0xFF).map(|last| {
             let mut end = prefix[..=last].to_vec();
             end[last] += 1;
@@ -34,9 +34,9 @@ impl ByteRange {
         ByteRange { start: prefix.to_vec(), end: grown }
     }
 
-    /// The byte strings inside the bounds, each bound a whole byte string.
+    /// The range inside the bounds, each bound a whole byte string.
     pub fn between<B: AsRef<[u8]>>(bounds: impl RangeBounds<B>) -> Self {
-        // The least string behind `bytes` is `bytes` and a zero.
+        // The least string after `bytes` is `bytes` and a zero.
         let behind = |bytes: &[u8]| [bytes, &[0]].concat();
         let start = match bounds.start_bound() {
             Bound::Included(start) => start.as_ref().to_vec(),
@@ -51,12 +51,12 @@ impl ByteRange {
         ByteRange { start, end }
     }
 
-    /// Is `bytes` inside?
+    /// Whether `bytes` is inside the range.
     pub fn contains(&self, bytes: &[u8]) -> bool {
         bytes >= &self.start[..] && self.is_before_end(bytes)
     }
 
-    /// Is `bytes` before the end?
+    /// Whether `bytes` is before the end.
     pub fn is_before_end(&self, bytes: &[u8]) -> bool {
         self.end.as_deref().is_none_or(|end| bytes < end)
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Columns;
 use diptych_base::error::{Error, Kind, Result};
 
-/// What a column holds.
+/// The type of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ColumnType {
     /// Unsigned, 8 bits.
@@ -78,19 +78,19 @@ impl fmt::Display for ColumnType {
     }
 }
 
-/// One named column.
+/// A column of a view: its name, type and nullability.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// Its name, unique in its view.
+    /// The name, unique in the view.
     pub name: String,
-    /// What it holds.
+    /// The type of its values.
     pub ty: ColumnType,
-    /// May it be absent?
+    /// Whether a value may be absent.
     pub nullable: bool,
 }
 
 impl Column {
-    /// A column that is never absent.
+    /// Makes a column that is never absent.
     pub fn new(name: impl Into<String>, ty: ColumnType) -> Self {
         Column { name: name.into(), ty, nullable: false }
     }
@@ -120,12 +120,12 @@ pub struct RowSchema {
     pub value: Vec<Column>,
 }
 
-/// A view before any row: its place in a dataflow, an index or a batch view is its id.
+/// The name and columns of a view; its position in a dataflow, an index or a batch view is its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewInfo {
-    /// Its name, unique in the dataflow.
+    /// The name, unique in the dataflow.
     pub name: String,
-    /// Its columns.
+    /// The columns.
     pub schema: RowSchema,
 }
 
@@ -149,8 +149,9 @@ impl RowSchema {
         schema
     }
 
-    /// A value column that is called like one of the key's gets `value_` before its name; what is
-    /// still called like an earlier column (a field `a_b` beside the field `b` of `a`) a number.
+    /// Makes column names unique: a value column with the name of a key column gets the prefix
+    /// `value_`; a name that still repeats an earlier one (a field `a_b` beside the field `b` of
+    /// `a`) gets a number.
     fn tell_apart(&mut self) {
         for column in &mut self.value {
             while self.key.iter().any(|key| key.name == column.name) {
@@ -170,7 +171,7 @@ impl RowSchema {
         }
     }
 
-    /// The same columns under the names the user chose, key columns first.
+    /// Renames the columns to the user's names, key columns first.
     ///
     /// # Errors
     /// When there are more or fewer names than columns, or a name is empty or used twice.

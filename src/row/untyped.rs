@@ -1,4 +1,4 @@
-//! Rows by their schema alone: to values, JSON and CSV, and from text to key bytes.
+//! Converts rows by their schema alone: to values, JSON and CSV, and from text to key bytes.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::{ByteRange, Datum, order_codec};
 use diptych_base::error::{Error, Kind, Result};
 
 impl RowSchema {
-    /// The values of a row: those of its key, then those of its value.
+    /// Decodes the values of a row: those of its key, then those of its value.
     ///
     /// # Errors
     /// When the bytes are not a row of this schema.
@@ -47,8 +47,8 @@ impl RowSchema {
         Ok(fields.join(","))
     }
 
-    /// The bytes that all keys with these first columns start with; a whole key when all are
-    /// given.
+    /// Encodes the first columns of a key: the common prefix of all keys with these values; a whole
+    /// key when all are given.
     ///
     /// # Errors
     /// When there are too many values, or one is not of its column's type.
@@ -61,7 +61,8 @@ impl RowSchema {
         Ok(out)
     }
 
-    /// [`RowSchema::encode_key`] from text, as a user types it: none of the values is absent.
+    /// Encodes a key like [`RowSchema::encode_key`] from text as a user types it: no value is
+    /// absent.
     ///
     /// # Errors
     /// When there are too many values, or one is not of its column's type.
@@ -72,8 +73,8 @@ impl RowSchema {
         self.encode_key(&parsed.collect::<Result<Vec<_>>>()?)
     }
 
-    /// The keys whose first columns are `values` and whose next column, a text, starts with
-    /// `prefix`.
+    /// The range of keys whose first columns are `values` and whose next column, a text, starts
+    /// with `prefix`.
     ///
     /// # Errors
     /// When a value is not of its column's type, or the next column is not text.
@@ -82,7 +83,7 @@ impl RowSchema {
         self.text_range_behind(bytes, values.len(), prefix)
     }
 
-    /// [`RowSchema::text_range`] behind values that are no texts any more.
+    /// The range of [`RowSchema::text_range`] for values that are already parsed.
     ///
     /// # Errors
     /// As [`RowSchema::text_range`].
@@ -137,7 +138,7 @@ fn decode_columns(columns: &[Column], mut bytes: &[u8]) -> Result<Vec<Datum>> {
     }
 }
 
-/// A field of RFC 4180.
+/// Quotes a field as in RFC 4180.
 fn csv_field(text: &str) -> String {
     let special = |c: char| matches!(c, ',' | '"' | '\n' | '\r');
     if text.is_empty() || text.contains(special) || text.starts_with(' ') || text.ends_with(' ') {
