@@ -1,4 +1,4 @@
-//! A view, compared with a file of the repository.
+//! Compares a view with a golden file of the repository.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,8 +11,8 @@ use diptych_serving::Snapshot;
 /// order. With the environment variable `DIPTYCH_BLESS` set, writes the file instead.
 ///
 /// # Errors
-/// When they differ (names the first line that does), there is no such file or view, or the file
-/// cannot be written.
+/// When they differ (names the first differing line), when the file or the view does not exist, or
+/// when the file cannot be written.
 pub fn golden(path: impl AsRef<Path>, snapshot: &Snapshot, view: &str) -> Result<()> {
     let path = path.as_ref();
     let id = snapshot.view(view)?;

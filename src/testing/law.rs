@@ -1,4 +1,4 @@
-//! The law, on one history.
+//! Checks the law and determinism on one history.
 
 use std::sync::Arc;
 
@@ -19,19 +19,19 @@ const SHOWN: usize = 5;
 
 /// Checks that all ways to compute a dataflow agree on a history, at every epoch of it:
 ///
-/// - epoch by epoch from the start, with one worker: what all others are compared with;
-/// - the same once more (is it deterministic?);
+/// - epoch by epoch from the start, with one worker: the reference for all others;
+/// - the same a second time (is it deterministic?);
 /// - as a batch up to every epoch, with two workers;
-/// - from a batch view at every epoch on, restored by another number of workers;
-/// - live, with every append repeated by its producer, and restarted in the middle;
+/// - from a batch view at every epoch, restored by another number of workers;
+/// - live, with every append repeated by its producer, and with a restart in the middle;
 /// - with the events of each epoch in another order;
-/// - with the events in other epochs, early and late: at the end.
+/// - with the events in other epochs, early and late: compared at the end.
 ///
-/// `seed` decides what is left to chance. The view `errors` names epochs, and is left out of the
-/// last comparison.
+/// `seed` decides all random choices. The view `errors` names epochs, and is left out of the last
+/// comparison.
 ///
 /// # Errors
-/// When two of them differ: says which, and the first rows. When the dataflow cannot be run.
+/// When two of them differ: names the two and the first rows. When the dataflow cannot be run.
 pub fn check_law(dataflow: impl Into<Definition>, story: &Story, seed: u64) -> Result<()> {
     let law = Law::new(dataflow.into(), story)?;
     let Some(upper) = law.upper else { return Ok(()) };
@@ -59,10 +59,11 @@ pub fn check_law(dataflow: impl Into<Definition>, story: &Story, seed: u64) -> R
     law.other_orders(story, &random, workers)
 }
 
-/// Runs a history twice and compares: finds functions that read a clock, chance or a counter.
+/// Runs a history twice and compares: finds functions that read a clock, random numbers or a
+/// counter.
 ///
 /// # Errors
-/// When both differ: says where, and the first rows. When the dataflow cannot be run.
+/// When the runs differ: names the place and the first rows. When the dataflow cannot be run.
 pub fn check_deterministic(dataflow: impl Into<Definition>, story: &Story) -> Result<()> {
     Law::new(dataflow.into(), story)?.same_again()
 }
@@ -72,7 +73,7 @@ struct Law {
     system: System,
     /// None when the history is empty.
     upper: Option<Epoch>,
-    /// Epoch by epoch, with one worker.
+    /// The reference: epoch by epoch, with one worker.
     known: Index,
     now_us: i64,
 }
@@ -119,7 +120,7 @@ impl Law {
     fn other_orders(&self, story: &Story, random: &SimRandom, workers: usize) -> Result<()> {
         let hint = "the order of events is not defined: is every monoid commutative, and does \
                     every `latest` have an order that says all it depends on?";
-        // Reversed, too: a history of two events is enough then to show what is wrong.
+        // The reversed order as well: a history of two events is then enough to show a failure.
         for other in [story.reversed()?, story.shuffled(random)?] {
             let index =
                 self.serve(&written(&other, self.now_us)?, Boundary::InPlace(0), workers)?;
@@ -133,7 +134,7 @@ impl Law {
         let index = run(&system, &self.definition, upper, Boundary::InPlace(0), workers)?;
         let hint = "an answer may depend on what has happened, not on when it was appended";
         let (known, found) = (self.known.snapshot(Read::Latest)?, index.snapshot(Read::Latest)?);
-        // It names epochs.
+        // The view `errors` names epochs.
         self.same_but("errors", &known, &found, "the events in other epochs", hint)
     }
 
@@ -146,7 +147,7 @@ impl Law {
         self.same_but("", known, found, what, hint)
     }
 
-    /// All views are the same, but for the one called `but`.
+    /// Checks that all views are equal, except the one called `but`.
     fn same_but(
         &self,
         but: &str,
@@ -179,7 +180,8 @@ impl Law {
     }
 }
 
-/// The story as a log; `now_us` is when all of it was written, so that no two differ in that.
+/// Writes the story as a log; `now_us` is the clock of every epoch, so that two logs have equal
+/// clocks.
 fn written(story: &Story, now_us: i64) -> Result<System> {
     let system = System::in_memory();
     let clock = Arc::new(SimClock::at(now_us));

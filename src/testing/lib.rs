@@ -1,12 +1,12 @@
-//! The test kit: your dataflow, fed by hand, and the law, checked on histories that you draw.
+//! The test kit: feeds your dataflow by hand, and checks the law on random histories.
 //!
 //! - [`Live`] feeds epochs and reads views, one step after another;
 //! - [`assert_law!`](crate::assert_law) draws random histories from a [`proptest`] strategy and
 //!   checks the law on each: batch and speed, every split, restarts, other worker counts, other
-//!   orders, other epochs, repeated appends; it names the view, the epoch and the rows, and makes
-//!   the history small;
+//!   orders, other epochs, repeated appends; a failure names the view, the epoch and the rows, and
+//!   shrinks the history;
 //! - [`check_law`] does the same for one history, [`check_deterministic`] runs it twice;
-//! - [`golden`] compares a view with a file that is part of your repository.
+//! - [`golden`] compares a view with a file of your repository.
 //!
 //! Everything runs in memory, on the same code as in production but for the disk.
 //!
@@ -36,7 +36,7 @@ mod law;
 mod live;
 mod story;
 
-// Named by what `assert_law` expands to.
+// `assert_law` expands to this path.
 #[doc(hidden)]
 pub use diptych_dataflow::Definition;
 pub use golden::golden;
@@ -46,10 +46,9 @@ pub use story::Story;
 
 /// Checks the law of a dataflow on random histories; panics with the smallest that breaks it.
 ///
-/// The first argument is a function under a name, or a
-/// [`Definition`](diptych_dataflow::Definition); the second a strategy of [`Story`](crate::Story);
-/// a third, if given, how many are drawn (64). Your crate needs `proptest` among its
-/// dev-dependencies.
+/// The first argument is a name with a function, or a [`Definition`](diptych_dataflow::Definition);
+/// the second a strategy of [`Story`](crate::Story); an optional third the number of histories
+/// (default 64). Your crate needs `proptest` among its dev-dependencies.
 ///
 /// ```
 /// use dataflows::{Line, word_count};

@@ -1,4 +1,4 @@
-//! A dataflow, fed by hand.
+//! Runs one dataflow live in memory, fed by hand.
 
 use std::sync::Arc;
 
@@ -14,26 +14,26 @@ use diptych_row::Columns;
 use diptych_serving::{Index, Read, Snapshot};
 use diptych_system::{BatchOptions, Boundary, ServeOptions, Served, System};
 
-/// One dataflow, live in memory. What is fed is visible when the call returns.
+/// One dataflow, live in memory. Fed events are visible when the call returns.
 pub struct Live {
     definition: Definition,
     system: System,
     writer: Arc<Writer>,
-    /// None only while it restarts.
+    /// None only during a restart.
     served: Option<Served>,
     index: Index,
-    /// What epochs are stamped with.
+    /// The clock of epochs.
     clock: Arc<SimClock>,
-    /// Where the batch view ends that it was last restored from.
+    /// The end of the batch view that it was last restored from.
     base: Option<Epoch>,
 }
 
 impl Live {
-    /// Serves a dataflow over an empty log, with one worker. Its clock stands at the time of the
-    /// call until it is [set](Live::set_clock).
+    /// Serves a dataflow over an empty log, with one worker. Its clock shows the time of the call
+    /// until it is [set](Live::set_clock).
     ///
     /// # Errors
-    /// When the function draws something impossible, such as two views of one name.
+    /// When the function builds an invalid plan, such as two views of one name.
     pub fn start(dataflow: impl Into<Definition>) -> Result<Live> {
         let (definition, system) = (dataflow.into(), System::in_memory());
         let clock = Arc::new(SimClock::at(RealClock.now_us()));
@@ -43,8 +43,8 @@ impl Live {
         Ok(Live { definition, system, writer, served: Some(served), index, clock, base: None })
     }
 
-    /// What time it is for epochs from now on, forwards or back. An answer depends on it only where
-    /// something is retained: an event may not claim to be of a later time than its epoch is.
+    /// Sets the clock of further epochs, forwards or back. An answer depends on it only under
+    /// retention: an event's time may not be later than its epoch's clock.
     ///
     /// ```
     /// use diptych::testing::Live;
@@ -74,7 +74,7 @@ impl Live {
         self.clock.set(now.micros());
     }
 
-    /// Appends a whole story, epoch by epoch: events of several streams may come in one.
+    /// Appends a whole story, epoch by epoch; an epoch may have events of several streams.
     ///
     /// # Errors
     /// As [`Live::feed`].
@@ -82,8 +82,8 @@ impl Live {
         story.parts().iter().try_for_each(|batches| self.feed_batches(batches).map(drop))
     }
 
-    /// Appends events as an epoch of their own, and waits until they are visible. No events make an
-    /// empty epoch. Gives the epoch.
+    /// Appends events as an epoch of their own, waits until they are visible, and returns the
+    /// epoch. Without events the epoch is empty.
     ///
     /// # Errors
     /// When the stream is not read as this type, or the dataflow fails on them.
@@ -92,10 +92,10 @@ impl Live {
         self.wait(epoch)
     }
 
-    /// Appends several streams' rows as one epoch.
+    /// Appends the rows of several streams as one epoch.
     pub(super) fn feed_batches(&mut self, batches: &Batches) -> Result<Epoch> {
         let append = Append { batches: batches.clone(), ..Append::default() };
-        // As a client that retries: the second is not applied.
+        // Appends twice, as a client that retries: the second is not applied.
         let append = append.by("story", self.writer.next_sequence("story")?);
         let first = self.writer.append(append.clone())?.wait()?;
         let again = self.writer.append(append)?.wait()?;
@@ -114,7 +114,7 @@ impl Live {
         Ok(epoch)
     }
 
-    /// The rows of a view now, each as often as it is there.
+    /// The current rows of a view, each repeated by its multiplicity.
     ///
     /// # Errors
     /// When there is no such view, or its columns are not `K` and `V`.
@@ -135,16 +135,15 @@ impl Live {
         typed(&self.index.snapshot(Read::AsOf(epoch))?, view)
     }
 
-    /// All views now, or at an epoch; to compare, to scan, to take digests of.
+    /// A snapshot of all views, now or at an epoch: to compare, to scan, to take digests of.
     ///
     /// # Errors
-    /// For epochs that are not there.
+    /// For epochs that the index does not have.
     pub fn snapshot(&self, read: Read) -> Result<Snapshot> {
         self.index.snapshot(read)
     }
 
-    /// Stops, and goes on from a batch view with so many workers: as after an upgrade of the
-    /// machine.
+    /// Stops, and restarts from a batch view with this number of workers, as on another machine.
     ///
     /// # Errors
     /// When the batch view cannot be made: the function panics, or nothing was fed.
@@ -155,7 +154,7 @@ impl Live {
         let options = BatchOptions { cluster: Cluster::local(workers), ..BatchOptions::default() };
         let start = match self.writer.upper() {
             0 => Boundary::Newest,
-            // Nothing came since the last restart.
+            // No epoch was added since the last restart.
             upper if self.base == Some(upper) => Boundary::Restore(upper),
             _ => Boundary::Restore(self.system.batch(&self.definition, &options)?.boundary),
         };

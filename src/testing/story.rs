@@ -1,4 +1,4 @@
-//! What happened, epoch by epoch.
+//! Test histories: the events of each epoch.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Random as _, SimRandom};
 use diptych_event::{Append as _, Event};
 
-/// Rows of streams.
+/// Rows by stream.
 pub(crate) type Batches = Vec<(Arc<str>, RecordBatch)>;
 
 /// A history for tests: the events of each epoch, of one stream or of several.
@@ -33,20 +33,20 @@ pub(crate) type Batches = Vec<(Arc<str>, RecordBatch)>;
 pub struct Story(Vec<Batches>);
 
 impl Story {
-    /// The events of one stream, epoch by epoch.
+    /// Makes a history of one stream, epoch by epoch.
     pub fn of<E: Event>(stream: &str, epochs: &[Vec<E>]) -> Story {
         let each = |story: Story, events: &Vec<E>| story.epoch().with(stream, events);
         epochs.iter().fold(Story::default(), each)
     }
 
-    /// Begins another epoch, with nothing in it.
+    /// Adds an empty epoch.
     #[must_use]
     pub fn epoch(mut self) -> Story {
         self.0.push(Vec::new());
         self
     }
 
-    /// Adds events of a stream to the last epoch; to a first one if there is none.
+    /// Adds events of a stream to the last epoch; creates a first one if there is none.
     #[must_use]
     pub fn with<E: Event>(mut self, stream: &str, events: &[E]) -> Story {
         if self.0.is_empty() {
@@ -58,8 +58,8 @@ impl Story {
         self
     }
 
-    /// Adds events of a stream to the epochs there are, in order: number k of n comes in epoch
-    /// `k * epochs / n`. Without epochs, to a first one.
+    /// Spreads events of a stream over the existing epochs, in order: number k of n goes to epoch
+    /// `k * epochs / n`. Without epochs, all go to a first one.
     ///
     /// ```
     /// use dataflows::Root;
@@ -85,17 +85,17 @@ impl Story {
         self
     }
 
-    /// How many epochs.
+    /// The number of epochs.
     pub fn epochs(&self) -> usize {
         self.0.len()
     }
 
-    /// Its epochs: the rows of each stream.
+    /// The epochs: the rows of each stream.
     pub fn parts(&self) -> &[Batches] {
         &self.0
     }
 
-    /// The same epochs, the events of each from the last to the first.
+    /// The same epochs, with the events of each in reverse order.
     pub(super) fn reversed(&self) -> Result<Story> {
         let mut story = self.clone();
         for batches in &mut story.0 {
@@ -107,7 +107,7 @@ impl Story {
         Ok(story)
     }
 
-    /// The same epochs, the events of each in another order.
+    /// The same epochs, with the events of each in another order.
     pub(super) fn shuffled(&self, random: &SimRandom) -> Result<Story> {
         let mut story = self.clone();
         for batches in &mut story.0 {
@@ -121,7 +121,7 @@ impl Story {
         Ok(story)
     }
 
-    /// The same events, each in an epoch drawn anew: some come early, some late.
+    /// The same events, each in a newly drawn epoch: some early, some late.
     pub(super) fn recut(&self, random: &SimRandom) -> Result<Story> {
         let epochs = random.below(self.0.len() as u64 + 2) + 1;
         let mut story = Story((0..epochs).map(|_| Vec::new()).collect());
