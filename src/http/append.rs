@@ -1,4 +1,5 @@
-//! Appending to a stream: all records of a body get one epoch, or none is appended.
+//! `POST /v1/streams/…`: appends records to one stream. All records of a body get one epoch, or
+//! none is appended.
 //!
 //! Exactly once: a client that names itself (`producer`) and numbers its requests from 0
 //! (`sequence`) may repeat a request until it is answered; the records are appended once.
@@ -145,7 +146,7 @@ async fn append(
 /// Content types of the records of one stream.
 const SPELLINGS: [&str; 3] = ["application/x-ndjson", "text/csv", "application/json"];
 
-/// How the body spells its records, by its content type.
+/// The format of the body's records, by its content type.
 pub(super) fn spelling(headers: &HeaderMap) -> Option<Spelling> {
     match essence(headers).to_ascii_lowercase().as_str() {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
@@ -163,7 +164,7 @@ pub(super) fn essence(headers: &HeaderMap) -> &str {
     given.unwrap_or("none").split(';').next().unwrap_or_default().trim()
 }
 
-/// The content type is none of `known`.
+/// The problem of a content type that is not among `known`.
 pub(super) fn no_spelling(headers: &HeaderMap, known: &[&str]) -> Problem {
     let (given, known) = (essence(headers), known.join(" or "));
     let detail = format!("the content type is {given} (send {known})");

@@ -1,7 +1,7 @@
-//! What all requests that append have in common: their parameters, and the way into the log.
+//! The common part of all requests that append: their parameters, and the append to the log.
 //!
-//! The answer comes after the sync. No thread waits for it: the thread that commits calls back,
-//! and all requests that wait at once share one sync.
+//! The answer comes after the sync. No thread waits for it: the commit thread calls back, and all
+//! requests that wait at once share one sync.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ use diptych_site::read_mode::{blocking, blocking_in_turn};
 use diptych_site::site::Site;
 use diptych_sources::OnUnknown;
 
-/// Turns of those who parse long bodies.
+/// Permits to parse long bodies.
 static PARSING: Semaphore = Semaphore::const_new(BODIES_PARSED_MAX);
 
-/// The credential whose producers are counted, if one is asked for.
+/// The credential whose new producers are counted, if credentials are required.
 pub(super) type Introducer = Option<Extension<Pass>>;
 
-/// How a request wants its records to be appended.
+/// The parameters of an append.
 pub(super) struct Wanted {
     producer: Option<(String, u64)>,
     visible: bool,
@@ -39,10 +39,10 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Reads the parameters of `uri`.
+    /// Parses the parameters of `uri`.
     ///
     /// # Errors
-    /// When one is wrong.
+    /// When a parameter is wrong.
     pub(super) fn of(uri: &Uri) -> Result<Wanted> {
         let query = Query::of(uri, &["producer", "sequence", "wait", "timeout", "unknown"])?;
         let visible = match query.one("wait")? {
@@ -59,12 +59,11 @@ impl Wanted {
         Ok(Wanted { producer: producer(&query)?, visible, deadline, on_unknown })
     }
 
-    /// Appends, and waits for what is wanted. Says how it went: durable, and, if that was waited
-    /// for, which dataflows do not show it yet.
+    /// Appends, waits for the sync, and for visibility if the request asks for that.
     ///
     /// # Errors
-    /// When the log refuses; when the readers of a dataflow are too far behind; when whoever was
-    /// let in with `pass` has introduced too many producers.
+    /// When the log refuses; when the readers of a dataflow are too far behind; when the credential
+    /// of `pass` has introduced too many producers.
     pub(super) async fn append(
         self,
         site: &Site,
@@ -83,7 +82,7 @@ impl Wanted {
         {
             return Err(too_many_producers());
         }
-        // Held until the log has answered, also when whoever asked is gone.
+        // The claim lasts until the log has answered, even if the client is gone.
         let rows = Arc::new(rows_claimed(&append)?);
         let (sender, answer) = oneshot::channel();
         let held = Arc::clone(&rows);
@@ -113,14 +112,14 @@ impl Wanted {
     }
 }
 
-/// A place for the rows of a request.
+/// Claims the bytes of the request's rows.
 fn rows_claimed(append: &Append) -> Result<Claim> {
     let mut claim = REQUESTS.claim();
     claim.grow_to(append.batches.iter().map(|(_, rows)| rows.get_array_memory_size()).sum())?;
     Ok(claim)
 }
 
-/// How an append went.
+/// The outcome of an append.
 pub(super) struct Done {
     pub(super) epoch: Epoch,
     pub(super) repeated: bool,
@@ -133,16 +132,16 @@ impl Done {
         if self.behind.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED }
     }
 
-    /// How many of `records` this request has appended.
+    /// The number of `records` that this request has appended.
     pub(super) fn accepted(&self, records: usize) -> u64 {
         if self.repeated { 0 } else { records as u64 }
     }
 }
 
-/// Reads the records of a body, which may take a while, where that holds nobody up.
+/// Parses the records of a body; a long body is parsed on a blocking thread.
 ///
 /// # Errors
-/// Those of `read`.
+/// The errors of `read`.
 pub(super) async fn records<T: Send + 'static>(
     body: Plain,
     read: impl FnOnce(&Bytes) -> Result<T> + Send + 'static,
@@ -168,8 +167,8 @@ fn producer(query: &Query<'_>) -> Result<Option<(String, u64)>> {
     }
 }
 
-/// Has this producer never appended? Who commits keeps the table of producers to itself until the
-/// disk has answered.
+/// Whether this producer has never appended. On a blocking thread: the commit thread holds the
+/// table of producers until the disk has answered.
 async fn is_new(site: &Site, writer: &Arc<Writer>, id: &str) -> Result<bool> {
     let (writer, id) = (Arc::clone(writer), id.to_owned());
     site.read_log(move |_| Ok(writer.next_sequence(&id)? == 0)).await
@@ -187,15 +186,15 @@ fn stopped() -> Error {
     Error::new(Kind::Stopped, "the log's writer has stopped").remedy("restart the process")
 }
 
-/// Waits until readers see `epoch`; the dataflows that read one of `streams` where they still do
-/// not.
+/// Waits until readers see `epoch`, and gives the dataflows that read one of `streams` and do not
+/// show it by `deadline`.
 async fn behind(site: &Site, streams: &[Arc<str>], epoch: Epoch, deadline: Instant) -> Vec<String> {
     let mut behind = Vec::new();
     let reads = |name: &String| streams.iter().any(|stream| **stream == **name);
     for flow in site.flows.iter().filter(|flow| flow.streams().iter().any(reads)) {
         let mut frontier = flow.frontier.clone();
         let seen = frontier.wait_for(|upper| *upper > epoch);
-        // One that has failed gets nowhere: that is said when the time is up.
+        // A dataflow that has failed never shows it; it is listed when the time is up.
         if !matches!(tokio::time::timeout_at(deadline, seen).await, Ok(Ok(_))) {
             behind.push(flow.name.clone());
         }

@@ -1,6 +1,8 @@
-//! Appending to several streams: all records of a body get one epoch, or none is appended.
+//! `POST /v1/streams`: appends records to several streams. All records of a body get one epoch, or
+//! none is appended.
 //!
-//! All of them are read before any is appended, and one number of a producer stands for them all.
+//! All records are parsed before any is appended, and one sequence number of a producer covers them
+//! all.
 
 use std::sync::Arc;
 

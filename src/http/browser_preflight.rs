@@ -1,9 +1,10 @@
-//! What changes something is asked for in a way about which a browser asks first.
+//! Protection against forged browser requests: a request that changes something must have a form
+//! for which a browser sends a preflight.
 //!
-//! A page may have a browser send a POST without a body, with a form or with plain text to any
-//! address: those were possible before there were rules. For any other content type, and for an
-//! `Authorization` header, the browser asks the server first whether that page may, and no page
-//! may here. Records have such a type by themselves; what has no body must say one.
+//! A page may make a browser send a POST without a body, with a form or with plain text to any
+//! address, without a preflight. For any other content type, and for an `Authorization` header, the
+//! browser first asks the server whether that page may, and the answer here is no. Records have
+//! such a content type by themselves; a request without a body must state one.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -20,8 +21,8 @@ use diptych_site::auth::bearer;
 
 const JSON: &str = "application/json";
 
-/// Has requests with the methods of `routes` that may change something say that they are JSON, or
-/// bring a token; their descriptions tell.
+/// Makes requests with the changing methods of `routes` state that they are JSON, or carry a token;
+/// the descriptions of the routes say so.
 pub(super) fn asked_first(mut routes: Routes) -> Routes {
     let items = routes.get_openapi_mut().paths.paths.values_mut();
     let changing = items.flat_map(changing).map(|(method, operation)| {
@@ -30,7 +31,7 @@ pub(super) fn asked_first(mut routes: Routes) -> Routes {
     });
     let methods: Vec<Method> = changing.collect();
     let check = move |request: Request, next: Next| {
-        // Other methods are refused as such.
+        // The router refuses other methods.
         let refused = methods.contains(request.method()) && !is_asked_first(request.headers());
         async move { if refused { refusal(request.headers()) } else { next.run(request).await } }
     };
@@ -49,7 +50,7 @@ fn changing(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation
 }
 
 fn is_asked_first(headers: &HeaderMap) -> bool {
-    // Whether the token is good is asked elsewhere.
+    // The gate checks whether the token is valid.
     bearer(headers).is_some() || essence(headers).eq_ignore_ascii_case(JSON)
 }
 
@@ -62,7 +63,7 @@ fn refusal(headers: &HeaderMap) -> Response {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "input", detail).into_response()
 }
 
-/// States the header, as the type of a body that says nothing.
+/// Describes the header, as the content type of a body without content.
 fn describe(operation: &mut Operation) {
     let nothing = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::Object))

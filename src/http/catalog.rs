@@ -1,4 +1,4 @@
-//! What can be asked: dataflows, their views, the streams they read.
+//! The catalog over HTTP: dataflows, their views, and the streams that they read.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! Where the next page starts, as clients see it: text that fits a URL.
+//! Cursors as clients see them: the place where the next page starts, as text that fits a URL.
 //!
-//! The text names the view, its version, the epoch and who wrote that, because a place means
-//! nothing elsewhere: the pages of one reading are all of one epoch of one history. Its length is
-//! bounded, however long the row is where the page ends ([`Cursor::bounded`]). It is not signed: a
-//! forged one is a place, too, and reads what the client may read anyway.
+//! The text names the view, its version, the epoch and its branch, because a place is valid only
+//! there: all pages of one read are of one epoch of one history. Its length is bounded, however
+//! long the row at the end of the page is ([`Cursor::bounded`]). It is not signed: a forged cursor
+//! is a place, too, and reads only what the client may read anyway.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,27 +13,27 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::{At, Branch, Epoch};
 use diptych_serving::{Cursor, Page, Snapshot};
 
-/// What a text begins with, which tells its form.
+/// The first byte of a cursor, which gives its form.
 const FORM: u8 = 2;
-/// That of releases that did not say which history a place is of.
+/// The form of older releases, without a branch.
 const FORM_WITHOUT_BRANCH: u8 = 1;
 
 /// A place in a view at an epoch.
 #[derive(Debug, PartialEq)]
 pub(super) struct Place {
-    /// Tells the view and its version from others.
+    /// A hash of the view and its version.
     owner: u64,
     /// The epoch of all pages.
     pub(super) epoch: Epoch,
-    /// Who wrote it; 0 without a log.
+    /// The branch of the epoch; 0 without a log.
     branch: u64,
-    /// Reading goes on behind it.
+    /// The row behind which reading goes on.
     pub(super) cursor: Cursor,
 }
 
 impl Place {
-    /// Where a page of a view of `snapshot` ends that was read behind `from`, unless it is the
-    /// last.
+    /// The place at the end of a page that was read of a view of `snapshot` behind `from`; none if
+    /// it is the last page.
     pub(super) fn behind(
         flow: &str,
         view: &str,
@@ -57,10 +57,10 @@ impl Place {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The place that `text` names.
+    /// Parses the place in `text`.
     ///
     /// # Errors
-    /// When it names none.
+    /// When the text is not a cursor.
     pub(super) fn from_text(text: &str) -> Result<Place> {
         let refuse = || {
             let shown: String = text.chars().take(100).collect();
@@ -81,16 +81,16 @@ impl Place {
         Ok(Place { owner, epoch, branch, cursor })
     }
 
-    /// Its epoch, and who wrote that.
+    /// The epoch of the place, with its branch.
     pub(super) fn at(&self) -> At {
         let branch = Some(Branch(self.branch)).filter(|_| self.branch != 0);
         At { epoch: self.epoch, branch }
     }
 
-    /// Is it a place in this view of this snapshot?
+    /// Checks that this is a place in this view of this snapshot.
     ///
     /// # Errors
-    /// When it is one of another view, version or epoch; says which.
+    /// When it is of another view, version or epoch; the error says which.
     pub(super) fn check(&self, flow: &str, view: &str, snapshot: &Snapshot) -> Result<()> {
         if self.owner != owner(flow, view, snapshot.generation()) {
             let version = snapshot.generation();
@@ -136,7 +136,7 @@ mod tests {
             let text = place.to_text();
             prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
             prop_assert_eq!(Place::from_text(&text).expect("a place"), place);
-            // Whatever it is, it is no panic.
+            // Noise may be refused, but must not panic.
             let _ = Place::from_text(&noise);
             let _ = Place::from_text(&text[..text.len() / 2]);
         }

@@ -1,4 +1,4 @@
-//! Another version of a dataflow, asked for over HTTP.
+//! Deployment of another version of a dataflow, over HTTP.
 
 use std::sync::Arc;
 

@@ -1,30 +1,30 @@
-//! The text format of Prometheus: families of samples, each with what it means.
+//! The Prometheus text format: families of samples, each with a help line.
 
 use std::fmt::{Display, Write};
 
-/// What is exposed.
+/// The text of an exposition.
 #[derive(Default)]
 pub(super) struct Exposition(String);
 
-/// One family, being written.
+/// A family of samples that is being written.
 pub(super) struct Family<'e> {
     text: &'e mut String,
     name: &'static str,
 }
 
 impl Exposition {
-    /// A value that goes up and down.
+    /// Begins a gauge: a value that goes up and down.
     pub(super) fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family(name, "gauge", help)
     }
 
-    /// A value that only goes up; its name ends in `_total`.
+    /// Begins a counter: a value that only goes up; its name ends in `_total`.
     pub(super) fn counter(&mut self, name: &'static str, help: &str) -> Family<'_> {
         debug_assert!(name.ends_with("_total"), "{name} is a counter");
         self.family(name, "counter", help)
     }
 
-    /// How a value is distributed.
+    /// Begins a histogram: the distribution of a value.
     pub(super) fn histogram(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family(name, "histogram", help)
     }
@@ -42,12 +42,12 @@ impl Exposition {
 }
 
 impl Family<'_> {
-    /// A sample.
+    /// Adds a sample.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) -> &mut Self {
         self.line("", labels, value)
     }
 
-    /// The samples of one histogram: how many at most each bound, how many, and their sum. Bounds
+    /// Adds the samples of one histogram: the counts by bound, the total count, and the sum. Bounds
     /// are in microseconds and shown in seconds.
     pub(super) fn distribution(
         &mut self,

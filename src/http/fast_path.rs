@@ -1,9 +1,10 @@
-//! The shortest question, answered before the router: one key of one view, now.
+//! A fast path before the router for the most frequent request: one key of one view, at the latest
+//! epoch.
 //!
-//! Routing a request costs about as much as answering this one: the path is matched and its parts
-//! are kept, services are cloned, futures are boxed. So this question is looked for first, by its
-//! form alone; whatever is not exactly it goes through the router, which answers it from the same
-//! code. There is no shortcut past credentials: with a gate there is none at all.
+//! Routing costs about as much as answering this request: the path is matched and its parts are
+//! kept, services are cloned, futures are boxed. So it is recognised first, by its form alone;
+//! every other request goes through the router, which answers this one from the same code, too. The
+//! fast path does not pass credentials by: with a gate there is none.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,30 +18,30 @@ use diptych_site::own_site::OwnSite;
 use diptych_site::request_metrics::Requests;
 use diptych_site::site::Site;
 
-/// The interface, as connections see it.
+/// The HTTP interface that connections call.
 #[derive(Clone)]
 pub struct App {
-    /// Answers every request.
+    /// The router, which answers every request.
     pub router: Router,
     pub(super) shortcut: Option<Arc<Shortcut>>,
     pub(super) own: OwnSite,
 }
 
-/// What the shortcut answers from.
+/// The state that the fast path reads from.
 pub(super) struct Shortcut {
     pub(super) site: Arc<Site>,
     pub(super) requests: Arc<Requests>,
-    /// The place of its path among those counted.
+    /// The number of its path among those counted.
     pub(super) place: usize,
 }
 
 impl App {
-    /// The refusal of a request that a page of another site has a browser send.
+    /// The refusal of a request that a page of another site makes a browser send.
     pub fn refusal<B>(&self, request: &Request<B>) -> Option<Response> {
         self.own.foreign(request).map(IntoResponse::into_response)
     }
 
-    /// The answer to the shortest question; none when the router has to answer.
+    /// The answer of the fast path; none when the router has to answer.
     pub fn shortcut<B>(&self, request: &Request<B>) -> Option<Response> {
         let shortcut = self.shortcut.as_deref()?;
         let key = request.uri().query()?.strip_prefix("key=")?;
@@ -52,7 +53,7 @@ impl App {
         }
         let begun = Instant::now();
         let flow = shortcut.site.flows.iter().find(|served| served.name == flow)?;
-        // What is wrong is said by the router.
+        // The router reports errors.
         let answer = read::point(flow, view, key).ok().flatten()?;
         let status = StatusCode::OK.as_u16();
         shortcut.requests.count(shortcut.place, status, begun.elapsed());

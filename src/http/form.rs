@@ -1,4 +1,4 @@
-//! A form: the parameters of a read in a body, for keys that are too long for an address.
+//! Forms: the parameters of a read in the body, for keys that are too long for a URL.
 
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use super::request_body::Plain;
 use diptych_base::error::{Error, Kind};
 use diptych_site::budget::Claim;
 
-/// How its parameters are written: as those of an address.
+/// The content type of a form, whose parameters are written as in a URL.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The parameters of GET that may be long; the others may stand in either place.
@@ -41,8 +41,8 @@ pub(super) struct Form {
     cursor: String,
 }
 
-/// The parameters of the address, and behind them those of the body; and their place among the
-/// bytes of all requests.
+/// Reads the parameters of the URL and then those of the body; the claim holds their bytes in the
+/// budget of requests.
 pub(super) fn form(
     uri: &Uri,
     headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! A dataflow as a graph: its operators and channels, and what goes through them.
+//! A dataflow as a graph: its operators and channels, with their counters.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The end of this process: its successor asks for it.
+//! Handover over HTTP: a successor asks this process to end.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Is the process there, and does it answer?
+//! Health checks: whether the process lives, and whether it answers.
 
 use std::sync::Arc;
 
@@ -27,9 +27,9 @@ async fn healthz(_: NoQuery) -> &'static str {
     "ok\n"
 }
 
-/// Every dataflow has caught up with what was in the log when the process was started, and nothing
-/// must be looked at: appends, freshness and checkpoints go on. Why they do not, is told who may
-/// read.
+/// Every dataflow has caught up with what was in the log when the process was started, and there is
+/// no concern: appends, freshness and checkpoints go on. Only clients that may read are told the
+/// reasons when it is not so.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Every dataflow has caught up, and all goes on", body = String),
     (status = 400, description = "It takes no parameters", body = diptych_site::problem::Body,

@@ -1,4 +1,4 @@
-//! The parsers of requests, for [`diptych_base::hostile`].
+//! The parsers of requests, for the fuzz tests of [`diptych_base::hostile`].
 
 use axum::http::Uri;
 
@@ -8,7 +8,7 @@ use diptych_base::hostile::Decoder;
 
 const KNOWN: [&str; 8] = ["key", "from", "to", "prefix", "limit", "cursor", "at_least", "as_of"];
 
-/// Queries and cursors.
+/// The decoders of queries and cursors.
 pub fn hostile() -> Vec<Decoder> {
     let uris = [
         "/v1/dataflows/word_count/views/counts?key=%22to%20be%22&key=or&limit=10&at_least=17",

@@ -1,4 +1,4 @@
-//! Answers as JSON text, written from bytes: what each says first, and its rows.
+//! JSON answers, written from bytes: a head that names the epoch and version, and rows.
 
 use std::io::Write;
 
@@ -15,16 +15,16 @@ use diptych_serving::Snapshot;
 use diptych_site::budget;
 use diptych_site::read_mode::blocking_in_turn;
 
-/// What an answer is about.
+/// The head of an answer: the dataflow, version and epoch that it is about.
 #[derive(Clone, Copy)]
 pub(super) struct About<'a> {
     pub(super) flow: &'a str,
     pub(super) version: &'a str,
     pub(super) epoch: Option<Epoch>,
-    /// Who wrote that epoch of the log.
+    /// The branch of the log to which that epoch belongs.
     pub(super) branch: Option<Branch>,
     pub(super) boundary: Epoch,
-    /// Is the dataflow still catching up with what was in the log at the start?
+    /// Whether the dataflow is still catching up with what was in the log at the start.
     pub(super) stale: bool,
     /// See [`Snapshot::jumped`].
     pub(super) jumped: Option<Epoch>,
@@ -38,8 +38,8 @@ impl<'a> About<'a> {
         About { flow, version, epoch, branch, boundary, stale, jumped }
     }
 
-    /// Appends `{"dataflow":…,"version":…,"epoch":…,"at":…,"boundary":…`, and `,"stale":true` when
-    /// it is and `,"clock_jumped":…` when it has: the object is left open.
+    /// Appends `{"dataflow":…,"version":…,"epoch":…,"at":…,"boundary":…`, with `,"stale":true` and
+    /// `,"clock_jumped":…` where they apply: the object is left open.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"dataflow\":");
         write_text(self.flow, out);
@@ -64,7 +64,7 @@ impl<'a> About<'a> {
     }
 }
 
-/// Appends a row; one that is there more or less often than once says so in `_times`.
+/// Appends a row; one with a multiplicity other than 1 states it in `_times`.
 pub(super) fn write_row(
     schema: &RowSchema,
     key: &[u8],
@@ -82,10 +82,10 @@ pub(super) fn write_row(
     schema.write_json(key, value, more, out)
 }
 
-/// Makes a page on a thread that may wait for a disk, when it is its turn.
+/// Builds a page on a blocking thread, within the bound on such reads.
 ///
 /// # Errors
-/// Those of `work`.
+/// The errors of `work`.
 pub(super) async fn made<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -93,7 +93,7 @@ pub(super) async fn made<T: Send + 'static>(
     blocking_in_turn(MAKING.acquire(), work).await
 }
 
-/// The JSON text as a response; that there is no room for it, if there is none.
+/// The JSON text as a response, or the refusal when there is no room for it.
 pub(super) fn json(text: Vec<u8>) -> Response {
     let text = match budget::answer(text) {
         Ok(text) => text,

@@ -1,7 +1,8 @@
-//! The HTTP interface: one router, one file per kind of request, one description of it all.
+//! The HTTP interface: one router, one file per kind of request, one OpenAPI description.
 //!
-//! Each file gives its routes, and here they are put under the role that they need. The `OpenAPI`
-//! document is made from the same registration, so none can be served and not described.
+//! Each file gives its routes, and this module puts them under the role that they need. The
+//! `OpenAPI` document is made from the same registration, so every route that is served is
+//! described.
 
 mod append;
 mod append_request;
@@ -58,7 +59,7 @@ use fast_path::Shortcut;
 
 type Routes = OpenApiRouter<Arc<Site>>;
 
-/// Routes, and the role they need; none is open to everybody.
+/// The routes with the role that each needs; none for routes that answer everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
     vec![
         (Some(Role::Read), changes::routes()),
@@ -102,8 +103,8 @@ fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>, own: OwnSite) -> App {
     App { router: router.layer(counted).with_state(site), shortcut, own }
 }
 
-/// The routes below `/v1/` that read and append, for a service of one's own, which decides who may
-/// come in.
+/// The routes below `/v1/` that read and append, for an embedding service, which controls access
+/// itself.
 pub fn embedded(site: &Arc<Site>) -> Router {
     let mut all = Routes::new();
     for (role, mut routes) in routes() {
@@ -118,7 +119,7 @@ pub fn embedded(site: &Arc<Site>) -> Router {
     router.with_state(Arc::clone(site))
 }
 
-/// Answers nothing: who asks is told to come back.
+/// An interface that answers every request with "come back in a moment".
 pub fn closed(own: OwnSite) -> App {
     let router = Router::new().fallback(|| async {
         let message = "another process takes over: it answers in a moment";
@@ -137,7 +138,7 @@ pub async fn serve(
     let load = Arc::clone(&site);
     let mut told = stopping.clone();
     tokio::spawn(async move {
-        // Ends with its sender, too.
+        // This ends with the sender, too.
         let _ = told.wait_for(|stop| *stop).await;
         load.load.stop();
     });

@@ -1,7 +1,7 @@
-//! Whether whoever asks may read, on routes that answer everybody.
+//! The check whether a client may read, on routes that answer every client.
 //!
-//! Such a route tells strangers a status, and why it is so only those who may read: reasons name
-//! dataflows, and what a dataflow failed at repeats fields of its events.
+//! Such a route tells a stranger a status, and the reason only a client that may read: reasons name
+//! dataflows, and the failure of a dataflow repeats fields of its events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use axum::http::request::Parts;
 use super::Problem;
 use diptych_site::auth::{Gate, Role};
 
-/// The gate that tells readers from strangers; without one everybody is a reader.
+/// The gate that recognises readers; without one every client is a reader.
 #[derive(Clone)]
 pub(super) struct Readers(pub(super) Option<Arc<Gate>>);
 
-/// May whoever asks read?
+/// Whether the client may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MayRead(pub(super) bool);
 
 impl MayRead {
-    /// The problem as it is for readers; for others its status alone.
+    /// The problem for a reader; for another client, its status alone.
     pub(super) fn tell(self, problem: Problem) -> Problem {
         if self.0 { problem } else { problem.without_reason() }
     }
@@ -35,7 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MayRead {
             let Some(gate) = gate else { return true };
             gate.may(&parts.headers, Role::Read)
         };
-        // Where nobody says who the readers are, there are none.
+        // Without the extension nobody is a reader.
         Ok(MayRead(parts.extensions.get().is_some_and(reads)))
     }
 }

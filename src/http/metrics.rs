@@ -1,4 +1,4 @@
-//! `/metrics`, for Prometheus.
+//! The metrics at `/metrics`, for Prometheus.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ fn exposed(site: &Site) -> String {
     text.finish()
 }
 
-/// What somebody must look at, and the room that is left.
+/// Writes the concerns, and the room left on the disk.
 fn concerns(text: &mut Exposition, site: &Site) {
     let now = site.concerns();
     let help = "States that somebody must look at, by kind: /v1/status says what and why.";
@@ -67,7 +67,7 @@ fn concerns(text: &mut Exposition, site: &Site) {
     }
 }
 
-/// A dataflow at the moment of the scrape.
+/// The state of a dataflow at the moment of the scrape.
 struct Looked {
     name: String,
     status: IndexStatus,
@@ -87,7 +87,7 @@ impl Looked {
         let index = flow.serving.index();
         let (status, stale) = (index.status(), index.is_stale());
         let lag_epochs = end.saturating_sub(status.upper);
-        // How long the first epoch that is not visible has been durable.
+        // The time for which the first epoch that is not visible has been durable.
         let waits = (lag_epochs > 0).then(|| site.reader.clock(status.upper).ok()).flatten();
         let lag_us = waits.map_or(0, |since| RealClock.now_us().saturating_sub(since).max(0));
         let backlog = site.writer.as_ref().map(|writer| writer.backlog(status.upper));

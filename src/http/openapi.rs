@@ -1,4 +1,4 @@
-//! The description of the interface: what the routes' own registration says, and the names that
+//! The OpenAPI description of the interface: the registration of the routes, with the names that
 //! are served here.
 
 use std::sync::{Arc, OnceLock};
@@ -15,8 +15,7 @@ use super::query::NoQuery;
 use super::{Routes, problem};
 use diptych_site::site::Site;
 
-/// Answers to a head that is too long to be read, or that a page of another site had sent, whatever
-/// it asks for.
+/// Answers that any request may get: its head is too long, or a page of another site has sent it.
 const UNROUTED: [(&str, &str); 3] = [
     (
         "403",
@@ -27,7 +26,7 @@ const UNROUTED: [(&str, &str); 3] = [
     ("431", "The head is too long"),
 ];
 
-/// The description's text, once all routes are known.
+/// The text of the description, once all routes are known.
 #[derive(Clone, Default)]
 pub(super) struct Description(Arc<OnceLock<Bytes>>);
 
@@ -42,7 +41,7 @@ impl Description {
         Routes::new().routes((schemas, paths, axum::routing::get(serve)))
     }
 
-    /// States what is served at `site`.
+    /// Sets the text, with the names that `site` serves.
     pub(super) fn set(&self, api: &OpenApi, site: &Site) {
         let text = described(api, site).to_string();
         // The first one stays: there is one router.
@@ -94,7 +93,7 @@ fn described(api: &OpenApi, site: &Site) -> Value {
                 Some("stream") => &streams,
                 _ => continue,
             };
-            // Others are answered, too: by a problem that lists these.
+            // Only an example: other names are answered by a problem that lists these.
             if let Some(first) = names.first() {
                 parameter["schema"]["examples"] = json!(names);
                 parameter["example"] = json!(first);

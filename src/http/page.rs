@@ -1,8 +1,8 @@
-//! The page at `/`: files that are part of the binary.
+//! The live page at `/`: files that are part of the binary.
 //!
-//! Anybody may load it, because it holds no data: what it shows it asks for over the interface,
-//! with the token that its user gives it. It loads nothing from anywhere else, and its policy says
-//! so.
+//! Every client may load the page, because it holds no data: it fetches what it shows over the HTTP
+//! interface, with the token that its user gives it. It loads nothing from any other place, and its
+//! content security policy forbids that.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,8 @@ pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(page)).routes(routes!(file))
 }
 
-/// Scripts and styles from here and from nowhere else, none of them inline; nobody frames it.
+/// The content security policy: scripts and styles from this server only, none of them inline; no
+/// other page may frame this one.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -61,7 +62,7 @@ impl File {
     fn new(name: &'static str, text: &'static str) -> File {
         let digest = Sha256::digest(text);
         let number = digest.iter().take(12).fold(0_u128, |all, byte| all << 8 | u128::from(*byte));
-        // Hexadecimal digits between quotes are a header's value.
+        // Hexadecimal digits between quotes are a valid header value.
         let tag = HeaderValue::try_from(format!("\"{number:024x}\""));
         File { name, text, tag: tag.unwrap_or(HeaderValue::from_static("\"\"")) }
     }
@@ -75,7 +76,7 @@ impl File {
         }
     }
 
-    /// The file, or that the client's copy is still good.
+    /// The file, or 304 when the client's copy is still current.
     fn answer(&self, headers: &HeaderMap) -> Response {
         let known = headers.get_all(header::IF_NONE_MATCH).iter();
         let tag = self.tag.to_str().unwrap_or_default();
@@ -88,7 +89,7 @@ impl File {
         };
         let headers = response.headers_mut();
         headers.insert(header::ETAG, self.tag.clone());
-        // Kept, but asked for each time: an upgrade of the binary is one of the page.
+        // A client may keep it, but must revalidate: an upgrade of the binary changes the page.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -150,7 +151,7 @@ mod tests {
         assert!(named("../Cargo.toml", &headers).is_err());
     }
 
-    /// Every file that a file names is there, and nothing comes from elsewhere.
+    /// Every file that a file refers to exists, and nothing comes from elsewhere.
     #[test]
     fn the_page_is_whole_and_loads_nothing_from_elsewhere() {
         let mut named = vec!["index.html"];

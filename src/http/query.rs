@@ -1,8 +1,8 @@
-//! The parameters of a request, in its path and behind its question mark.
+//! The parameters of a request, in its path and its query string.
 //!
-//! Read by hand: most requests have one short parameter that borrows from the address, and what is
-//! wrong with one is said as a problem that names it. A parameter that is not known is refused on
-//! every path, because a misspelt `limt` would be ignored in silence; so is one given twice.
+//! They are parsed by hand: most requests have one short parameter that borrows from the URI, and
+//! an error is a problem that names the parameter. An unknown parameter is refused on every path,
+//! because a misspelt `limt` would be ignored in silence; so is one given twice.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -19,19 +19,19 @@ use diptych_base::time::At;
 use diptych_event::Timestamp;
 use diptych_site::read_mode::Mode;
 
-/// The parameters behind the question mark.
+/// The parameters of the query string.
 pub(crate) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
-    /// The parameters of `uri`, all among `known`, each once.
+    /// Parses the parameters of `uri`: all must be among `known`, each at most once.
     ///
     /// # Errors
-    /// When one is not known, is given twice, or is no text.
+    /// When one is not known, is given twice, or is not text.
     pub(crate) fn of(uri: &'a Uri, known: &[&str]) -> Result<Query<'a>> {
         Query::with_lists(uri, known, &[])
     }
 
-    /// The parameters of `uri`, all among `known`; those in `lists` as often as wanted.
+    /// Parses the parameters of `uri`: all must be among `known`; those in `lists` may be repeated.
     ///
     /// # Errors
     /// As for [`Query::of`].
@@ -39,7 +39,7 @@ impl<'a> Query<'a> {
         Query::of_text(uri.query().unwrap_or_default(), known, lists)
     }
 
-    /// The parameters of a form, written as those of an address are.
+    /// Parses the parameters of a form, which are written as in a URL.
     ///
     /// # Errors
     /// As for [`Query::of`].
@@ -56,7 +56,7 @@ impl<'a> Query<'a> {
                 };
                 return Err(Error::new(Kind::Input, message).remedy(remedy));
             }
-            // At most as many as are known have been kept, besides the lists.
+            // `pairs` holds at most one of each known name, besides the lists.
             if !lists.contains(&name.as_ref()) && pairs.iter().any(|known| known.0 == name) {
                 return Err(Error::new(Kind::Input, format!("parameter {name} is given twice"))
                     .remedy("give it once"));
@@ -72,8 +72,8 @@ impl<'a> Query<'a> {
         self.0.iter().filter(move |pair| pair.0 == name).map(|pair| pair.1.as_ref())
     }
 
-    /// The values of some parameters that may be given more than once, as they come: which
-    /// parameter, and its value.
+    /// The values of some parameters that may be given more than once, in order: the index into
+    /// `names`, and the value.
     pub(crate) fn each(&self, names: [&str; 2]) -> impl Iterator<Item = (usize, &str)> {
         self.0.iter().filter_map(move |(name, value)| {
             let which = names.iter().position(|known| known == name)?;
@@ -84,7 +84,7 @@ impl<'a> Query<'a> {
     /// The value of a parameter.
     ///
     /// # Errors
-    /// When it is one of a list, and given twice.
+    /// When the parameter may be repeated and is given twice.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>> {
         let mut values = self.all(name);
         let value = values.next();
@@ -95,19 +95,19 @@ impl<'a> Query<'a> {
         Ok(value)
     }
 
-    /// The value of a parameter, read as a `T`; `what` says what that is.
+    /// The value of a parameter, parsed as a `T`; `what` describes the value for an error.
     ///
     /// # Errors
-    /// When it is none, or given twice.
+    /// When it cannot be parsed, or is given twice.
     pub(crate) fn parsed<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>> {
         let Some(text) = self.one(name)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| wrong(name, text, what))
     }
 
-    /// How many rows are asked for: at least 1, at most `most`.
+    /// The number of rows to return: at least 1, at most `most`.
     ///
     /// # Errors
-    /// When it is no such number.
+    /// When it is not such a number.
     pub(crate) fn limit(&self, default: usize, most: usize) -> Result<usize> {
         let what = format!("a number of rows from 1 to {most}");
         match self.parsed::<usize>("limit", &what)? {
@@ -120,7 +120,7 @@ impl<'a> Query<'a> {
     /// How long to wait: `500ms`, `10s`, `2m`, or a number of seconds.
     ///
     /// # Errors
-    /// When it is no such time, or longer than a request may wait.
+    /// When it is not a time, or longer than a request may wait.
     pub(crate) fn timeout(&self) -> Result<Duration> {
         let Some(text) = self.one("timeout")? else { return Ok(READ_WAIT) };
         let most = READ_WAIT_MAX.as_secs();
@@ -136,7 +136,7 @@ impl<'a> Query<'a> {
         time.filter(|time| *time <= READ_WAIT_MAX).ok_or_else(refuse)
     }
 
-    /// At which epoch to answer: `at_least=`, `as_of=`, `mode=`, `stale=`, or none of them.
+    /// The read mode: `at_least=`, `as_of=`, `mode=`, `stale=`, or none of them.
     ///
     /// # Errors
     /// When more than one is given, or one is wrong.
@@ -178,7 +178,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// What reads nothing behind the question mark, and so refuses whatever stands there.
+/// An extractor for requests without a query string; it refuses one.
 pub(super) struct NoQuery;
 
 impl<S: Sync> FromRequestParts<S> for NoQuery {
@@ -189,7 +189,7 @@ impl<S: Sync> FromRequestParts<S> for NoQuery {
     }
 }
 
-/// A parameter whose value is not what it should be.
+/// The error of a parameter with a wrong value.
 pub(crate) fn wrong(name: &str, text: &str, what: &str) -> Error {
     let shown: String = text.chars().take(100).collect();
     Error::new(Kind::Input, format!("parameter {name}: {shown:?} is not {what}"))
@@ -199,12 +199,12 @@ pub(crate) fn wrong(name: &str, text: &str, what: &str) -> Error {
 /// Part `number` of the path, counted from 0 behind the first slash.
 ///
 /// # Errors
-/// When it is no text.
+/// When it is not text.
 pub(crate) fn segment(uri: &Uri, number: usize) -> Result<Cow<'_, str>> {
     decoded(uri.path().split('/').nth(number + 1).unwrap_or_default(), false)
 }
 
-/// The text behind percent signs (and plus signs, in a query).
+/// Decodes percent signs (and plus signs, in a query).
 fn decoded(text: &str, plus: bool) -> Result<Cow<'_, str>> {
     if !text.bytes().any(|byte| byte == b'%' || (plus && byte == b'+')) {
         return Ok(Cow::Borrowed(text));

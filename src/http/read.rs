@@ -1,7 +1,7 @@
-//! Reading a view: by key, by keys, by range, by prefix, page by page.
+//! Reads of a view: by key, by keys, by range, by prefix, page by page.
 //!
-//! A read of one key at the latest epoch is what servers are measured by, so it goes a shorter way:
-//! no lease, and the answer is written straight from the index's bytes.
+//! Point reads at the latest epoch are what servers are measured by, so they take a shorter way: no
+//! lease, and the answer is written straight from the index's bytes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -64,10 +64,10 @@ struct Rows {
     cursor: Option<String>,
 }
 
-/// The path, as it is described and counted.
+/// The path in the description and the metrics.
 pub(super) const PATH: &str = "/v1/dataflows/{dataflow}/views/{view}";
 
-/// Those that may be given more than once.
+/// The parameters that may be given more than once.
 const LISTS: &[&str] = &["key", "key_json"];
 
 const KNOWN: &[&str] = &[
@@ -212,14 +212,14 @@ async fn answered(
     }
 }
 
-/// The rows of one key at the latest epoch; none when `text` is more than one whole key, or has to
+/// The rows of one key at the latest epoch; none when `text` is not exactly one whole key, has to
 /// be decoded, or has many rows.
 pub(super) fn point(flow: &Flow, view: &str, text: &str) -> Result<Option<Response>> {
     if text.bytes().any(|byte| matches!(byte, b'&' | b'%' | b'+')) {
         return Ok(None);
     }
     let index = flow.serving.index();
-    // It may have to wait.
+    // A stale index may have to wait.
     if index.is_stale() {
         return Ok(None);
     }
@@ -241,9 +241,9 @@ fn find<'v>(views: &'v [ViewInfo], name: &str) -> Result<(usize, &'v ViewInfo)> 
     })
 }
 
-/// Which rows.
+/// The rows that are asked for.
 enum Asked {
-    /// Those of several whole keys.
+    /// The rows of several whole keys.
     Keys(Vec<Vec<u8>>),
     Range(ByteRange),
 }
@@ -293,21 +293,21 @@ fn whole_keys(schema: &RowSchema, query: &Query<'_>) -> Result<Vec<Vec<u8>>> {
     query.each(KEY).map(whole).collect()
 }
 
-/// A key in plain text, and as a JSON list.
+/// The parameters of a key: plain text, and a JSON list.
 const KEY: [&str; 2] = ["key", "key_json"];
 
-/// The values of a key: those of one parameter are plain text, those of the other JSON.
+/// The values of a key: plain text in one parameter, JSON in the other.
 fn values(
     schema: &RowSchema,
     names: [&str; 2],
     (which, text): (usize, &str),
 ) -> Result<Vec<Datum>> {
     let values = if which == 0 { schema.values_of_text(text) } else { schema.values_of_json(text) };
-    // The most frequent of them is short, and its errors name the column.
+    // `key` is the most frequent parameter, and its errors name the column.
     values.map_err(|error| if names[which] == "key" { error } else { error.within(names[which]) })
 }
 
-/// Where a range begins or ends, in either spelling.
+/// The bound of a range, in plain text or JSON.
 fn bound(query: &Query<'_>, names: [&str; 2], schema: &RowSchema) -> Result<Option<Vec<u8>>> {
     let mut given = query.each(names);
     let first = given.next();
@@ -320,7 +320,7 @@ fn bound(query: &Query<'_>, names: [&str; 2], schema: &RowSchema) -> Result<Opti
     first.map(key).transpose()
 }
 
-/// An answer on its way.
+/// An answer that is being written.
 struct Answer<'s> {
     schema: &'s RowSchema,
     text: Vec<u8>,
@@ -346,7 +346,7 @@ impl<'s> Answer<'s> {
         write_row(self.schema, key, value, times, &mut self.text)
     }
 
-    /// All rows of a key; false when there may be more than the limit.
+    /// Writes all rows of a key; false when there may be more than the limit.
     fn latest(&mut self, flow: &Flow, at: &Latest<'_>, view: usize, key: &[u8]) -> Result<bool> {
         let (version, epoch, boundary) = (at.version(), at.epoch(), at.boundary());
         let (branch, stale) = (at.branch(), at.is_stale());
@@ -354,7 +354,7 @@ impl<'s> Answer<'s> {
         self.begin(About { flow, version, epoch, branch, boundary, stale, jumped: None });
         let mut outcome = Ok(());
         let few = at.get_with(view, key, self.left, |value, times| {
-            // Long rows are for pages.
+            // An answer that has become too long is sent in pages.
             if outcome.is_ok() && self.text.len() <= PAGE_BYTES {
                 outcome = self.row(key, value, times);
             }
@@ -375,7 +375,7 @@ impl<'s> Answer<'s> {
     }
 }
 
-/// The view's number, if its columns are those by which the keys were read: another version may
+/// The view's number, if its columns are those with which the keys were parsed: another version may
 /// have taken over since.
 fn still(snapshot: &Snapshot, view: &str, schema: &RowSchema) -> Result<usize> {
     let (id, info) = find(snapshot.views(), view)?;
@@ -450,12 +450,12 @@ async fn read_range(
         let page = snapshot.page(id, &range, after, limit)?;
         page_answer((&flow, &view), &snapshot, id, after, page)
     };
-    // A few rows are read at once; many, or a disk, would hold up the other requests of this
-    // thread.
+    // A few rows are read at once; many rows, or rows on disk, would hold up the other requests of
+    // this thread.
     Ok(if at_once { work()? } else { made(work).await? })
 }
 
-/// A snapshot at the epoch of the page before.
+/// A snapshot at the epoch of the previous page.
 fn resume(flow: &Flow, place: &Place) -> Result<Arc<Snapshot>> {
     use diptych_serving::Read;
     flow.serving.snapshot(Read::AsOf(place.epoch)).map(Arc::new).map_err(|error| {

@@ -1,4 +1,4 @@
-//! A batch view from all events, asked for over HTTP.
+//! Rebuilds over HTTP: makes a batch view from all events and puts it in place.
 
 use std::sync::Arc;
 
@@ -76,7 +76,8 @@ async fn rebuild(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
     let accept = query.parsed::<bool>("accept", "true or false")?.unwrap_or(false);
     let dataflow = site.flow(dataflow)?.name.clone();
     let (control, name) = (Arc::clone(&site.control), dataflow.clone());
-    // Only the control port is taken along: when the servers stop, the log's writer must be free.
+    // Only the control port is moved into the task: when the servers stop, the log's writer must be
+    // free.
     drop(site);
     let answer = match blocking(move || control.rebuild(&name, accept)).await? {
         Rebuild::Swapped { boundary, took } => Rebuilt {

@@ -1,7 +1,7 @@
-//! The body of a request: whole, plain, and within bounds.
+//! The body of a request: complete, decompressed, and within bounds.
 //!
-//! Bodies may be compressed (RFC 9110, 8.4). What one is when it is not any more is bounded, and so
-//! is how many are read at once: a few kilobytes can stand for any number.
+//! Bodies may be compressed (RFC 9110, 8.4). The length of a decompressed body is bounded, and so
+//! is the number that is decompressed at once: a few kilobytes can expand to any length.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -22,27 +22,27 @@ use diptych_base::limits::{
 use diptych_site::budget::{Claim, Gathered, REQUESTS, decoded_bytes_max};
 use diptych_site::read_mode::blocking;
 
-/// What `Content-Encoding` may say.
+/// The values that `Content-Encoding` may have.
 const ACCEPTED: &str = "gzip, zstd";
 
 static DECODING: Semaphore = Semaphore::const_new(BODIES_DECODED_MAX);
 
-/// A body, as it was before anybody compressed it. Kept until its records are read.
+/// A decompressed body, kept until its records are parsed.
 pub(super) struct Plain {
     pub(super) bytes: Bytes,
-    /// One of those decoded at once.
+    /// The permit to decode, if it was compressed.
     decoded: Option<SemaphorePermit<'static>>,
-    /// The place of the bytes among those of all requests.
+    /// The claim on the budget of requests for the bytes.
     claim: Claim,
 }
 
 impl Plain {
-    /// Was it compressed? It may be larger than what is told by its length, then.
+    /// Whether the body was compressed; then it may be longer than its declared length.
     pub(super) fn was_encoded(&self) -> bool {
         self.decoded.is_some()
     }
 
-    /// What keeps the place of the bytes, for who goes on with a copy of them.
+    /// The claim for the bytes, for a caller that goes on with a copy of them.
     pub(super) fn into_claim(self) -> Claim {
         self.claim
     }
@@ -57,19 +57,19 @@ impl<S: Send + Sync> FromRequest<S> for Plain {
         if codings.is_empty() {
             return Ok(Plain { bytes: bytes.into(), decoded: None, claim });
         }
-        // Never closed.
+        // The semaphore is never closed.
         let decoded = DECODING.acquire().await.ok();
         blocking(move || {
             let plain = decode(&bytes, &codings, decoded_bytes_max());
             drop((bytes, claim));
-            // Whoever asked may be gone: this turn ends with the work.
+            // The client may be gone: the permit is released with the work.
             Ok(plain.map(|(bytes, claim)| Plain { bytes: bytes.into(), decoded, claim }))
         })
         .await?
     }
 }
 
-/// All bytes of a body.
+/// Reads all bytes of a body.
 async fn gathered(request: Request) -> Result<(Vec<u8>, Claim), Problem> {
     let fate = request.extensions().get::<Fate>().cloned();
     let mut body = request.into_limited_body();
@@ -85,7 +85,7 @@ async fn gathered(request: Request) -> Result<(Vec<u8>, Claim), Problem> {
     Ok(gathered.finish())
 }
 
-/// What takes no body, and so refuses one: what it says would be ignored.
+/// An extractor for requests without a body; it refuses one, because its contents would be ignored.
 pub(super) struct NoBody;
 
 impl<S: Send + Sync> FromRequest<S> for NoBody {
@@ -93,7 +93,7 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
 
     async fn from_request(request: Request, _: &S) -> Result<NoBody, Problem> {
         let mut body = request.into_body();
-        // An empty object says nothing, either.
+        // An empty object has no contents, either.
         let mut left = b"{}".iter();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(unreadable)?;
@@ -110,7 +110,7 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     }
 }
 
-/// The body did not arrive, or is too large.
+/// The problem of a body that did not arrive, or is too large.
 fn unreadable(error: axum::Error) -> Problem {
     let mut cause: Option<&dyn std::error::Error> = Some(&error);
     while let Some(found) = cause {
@@ -130,7 +130,7 @@ enum Coding {
     Zstd,
 }
 
-/// How the body was compressed, the first first.
+/// The codings of the body, in the order in which they were applied.
 fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Problem> {
     let mut codings = Vec::new();
     for value in headers.get_all(header::CONTENT_ENCODING) {
@@ -159,7 +159,7 @@ fn unsupported(what: &str) -> Problem {
         .accepting(header::ACCEPT_ENCODING, ACCEPTED)
 }
 
-/// What `bytes` are when nothing is left of the codings, if no layer has more than `most` bytes.
+/// Decodes `bytes` through all codings; no layer may have more than `most` bytes.
 fn decode(bytes: &[u8], codings: &[Coding], most: u64) -> Result<(Vec<u8>, Claim), Problem> {
     let windows = codings.iter().filter(|coding| **coding == Coding::Zstd).count();
     let mut window = REQUESTS.claim();
@@ -190,7 +190,7 @@ fn zstd<'r>(reader: impl Read + 'r) -> io::Result<impl Read + 'r> {
     Ok(decoder)
 }
 
-/// Every layer is bounded: what is between two can be large, too.
+/// A reader that bounds a layer: the bytes between two codings can be many, too.
 struct Within<R> {
     inner: R,
     left: u64,
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
-    /// Bytes that a body of these tests may have.
+    /// The most bytes of a body in these tests.
     const MOST: u64 = 1 << 20;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -261,7 +261,7 @@ mod tests {
             let (plain, _) = decode(&encoded, &codings, MOST).expect("decoded");
             assert_eq!(plain, both, "{codings:?}");
             for cut in 1..encoded.len() {
-                // Never something else than the whole: at worst its first members.
+                // A cut body never decodes to anything but a prefix of whole members.
                 if let Ok((part, _)) = decode(&encoded[..cut], &codings, MOST) {
                     assert!(both.starts_with(&part), "{codings:?} cut at {cut}");
                 }
@@ -293,7 +293,7 @@ mod tests {
             assert_eq!(status(&encode(&more), &[coding]), 413, "{coding:?}");
             assert_eq!(status(&encode(b"member").repeat(1 << 18), &[coding]), 413, "{coding:?}");
         }
-        // Members that are empty, by the thousand: nothing comes out of the last layer.
+        // Thousands of empty members: nothing comes out of the last layer.
         let empty = gzip(b"").repeat(1 << 17);
         assert_eq!(status(&zstd(&empty), &[Coding::Gzip, Coding::Zstd]), 413);
     }

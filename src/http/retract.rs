@@ -1,4 +1,4 @@
-//! Taking events of a stream back: nothing is edited, a correction is appended.
+//! Retractions over HTTP: take back events of a stream by appending a correction.
 
 use std::sync::Arc;
 
@@ -106,7 +106,7 @@ async fn retract(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
         let found = choose(&reader, &stream, &conditions, epoch)?;
         let written = writer.map(|writer| {
             let pending = writer.retract(&found, &reason, Append::default())?;
-            // Whoever waits for the writer to be free does not wait for the sync.
+            // Another caller that waits for the writer does not wait for the sync.
             drop(writer);
             pending.wait()
         });

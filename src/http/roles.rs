@@ -12,10 +12,10 @@ use super::browser_preflight::asked_first;
 use super::may_read::Readers;
 use diptych_site::auth::{Gate, Guard, Role};
 
-/// What the description calls the token.
+/// The name of the token in the description.
 const SCHEME: &str = "token";
 
-/// Puts `routes` behind the gate, if there is one, and says in their description what they need.
+/// Puts `routes` behind the gate, if there is one, and describes the role that they need.
 pub(super) fn secured(mut routes: Routes, role: Option<Role>, gate: Option<&Arc<Gate>>) -> Routes {
     let Some(role) = role else {
         return routes.layer(axum::Extension(Readers(gate.cloned())));
@@ -24,7 +24,7 @@ pub(super) fn secured(mut routes: Routes, role: Option<Role>, gate: Option<&Arc<
         operations(item).for_each(|operation| require(operation, role));
     }
     if role == Role::Append {
-        // What a body may have is bounded before it gets here, by a limit that can be raised.
+        // The listener bounds the body before it gets here, by a limit that can be raised.
         routes = routes.layer(DefaultBodyLimit::disable());
     }
     if role == Role::Admin {
@@ -32,12 +32,12 @@ pub(super) fn secured(mut routes: Routes, role: Option<Role>, gate: Option<&Arc<
     }
     match gate {
         Some(gate) => routes.layer(Guard::new(Arc::clone(gate), role)),
-        // Nothing is put before the routes: a request costs what it costs without a gate.
+        // Without a gate no layer is added, so a request costs nothing more.
         None => routes,
     }
 }
 
-/// Names the kind of credentials that the operations require.
+/// Adds the kind of credentials that the operations require to the description.
 pub(super) fn describe(api: &mut OpenApi) {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
         "A token with the role that the operation names (read, append or admin; admin may do \
@@ -54,7 +54,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 fn require(operation: &mut Operation, role: Role) {
-    // Without a token is an alternative: that of a server without credentials.
+    // No token is an alternative: a server without credentials asks for none.
     let none = SecurityRequirement::default();
     operation.security = Some(vec![SecurityRequirement::new(SCHEME, [role.name()]), none]);
     let problem = |what: &str| RefOr::T(Response::new(what));

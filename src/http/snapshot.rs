@@ -1,8 +1,8 @@
 //! All views of a dataflow at one epoch: a page of each, or all rows as a stream of lines.
 //!
 //! The stream is read page by page as the client takes it, so it costs one page of memory however
-//! large the views are. The lease of its snapshot is renewed with each page; a client that takes
-//! none for the length of a lease gets an error as its last line.
+//! large the views are. The lease of its snapshot is renewed with each page; a client that takes no
+//! page for the length of a lease gets an error as its last line.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -160,7 +160,7 @@ fn first_rows(flow: &str, snapshot: &Snapshot, views: &[usize], limit: usize) ->
         }
         write_text(&info.name, &mut out);
         out.extend_from_slice(b":{\"rows\":[");
-        // One page of all views together, with a row of each at least.
+        // One page for all views together, with at least one row of each.
         let most = if out.len() < PAGE_BYTES { limit } else { 1 };
         let mut page = snapshot.page(*view, &ByteRange::all(), None, most)?;
         for (number, row) in page.rows.iter().enumerate() {
@@ -182,15 +182,15 @@ fn first_rows(flow: &str, snapshot: &Snapshot, views: &[usize], limit: usize) ->
     Ok(out)
 }
 
-/// A snapshot on its way to a client.
+/// The state of a snapshot that is streamed to a client.
 struct Lines {
     flow: String,
     snapshot: Arc<Snapshot>,
-    /// The views to read, last first.
+    /// The views left to read, the last one first.
     views: Vec<usize>,
-    /// Rows of each view.
+    /// The most rows of each view.
     limit: usize,
-    /// Rows of the view being read that are left.
+    /// Rows left of the view that is being read.
     left: usize,
     cursor: Option<Cursor>,
     rows: u64,
@@ -205,13 +205,13 @@ impl Lines {
         Lines { flow, snapshot, views, limit, left, cursor, rows: 0, begun: false, over: false }
     }
 
-    /// The next bytes, as much as a page; none after the last line.
+    /// The next bytes, about a page; none after the last line.
     async fn next(self) -> Option<(Result<Bytes, Infallible>, Lines)> {
         if self.over {
             return None;
         }
         if self.snapshot.is_stored() {
-            // Without its last line the answer is not whole.
+            // Without its last line the answer is incomplete.
             return made(move || Ok(self.chunk())).await.ok();
         }
         Some(self.chunk())
@@ -226,7 +226,7 @@ impl Lines {
         if let Err(error) = self.page(&mut out) {
             self.over = true;
             let detail = error.to_string();
-            // Writing to a vector cannot fail. What was half written is no line of its own.
+            // Writing to a vector cannot fail. A half-written row is not a line of its own.
             let _ = writeln!(out, "\n{}", json!({ "error": detail, "rows": self.rows }));
         }
         let chunk = budget::answer(out).unwrap_or_else(|full| {

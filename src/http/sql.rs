@@ -1,9 +1,9 @@
-//! `POST /v1/sql`: one statement in, rows out, as many formats as clients have asked for.
+//! `POST /v1/sql`: runs one statement and sends its rows, in several formats.
 //!
 //! Rows are sent as they come, so an answer of any size takes little memory; a client that reads
-//! slowly holds its statement, up to the statement's time. The first rows are waited for, so that
-//! most errors still have a status of their own; a later one ends the answer: JSON and NDJSON say
-//! so in an `error` member, CSV and Arrow break off.
+//! slowly holds its statement, up to the statement's time. The answer waits for the first rows, so
+//! that most errors still have a status of their own; a later error ends the answer: JSON and
+//! NDJSON have an `error` member then, CSV and Arrow break off.
 
 mod body;
 mod cells;
@@ -154,7 +154,8 @@ async fn sql(
     Ok(response)
 }
 
-/// JSON when it looks like JSON, else the statement itself: SQL never starts with a brace.
+/// Parses JSON when it looks like JSON; otherwise it is the statement: SQL never starts with a
+/// brace.
 fn read(body: &Bytes) -> Result<SqlRequest, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Problem::from(SqlError::new("22021", "the body is not UTF-8")))?;
@@ -197,7 +198,7 @@ impl From<ReadAt> for SqlEpoch {
     }
 }
 
-/// The body of a stream of bytes.
+/// A response body from a stream of bytes.
 fn streamed(chunks: impl futures::Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Body {
     Body::from_stream(chunks)
 }

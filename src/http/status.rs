@@ -1,4 +1,4 @@
-//! How far everything is, and what it takes.
+//! The status: how far each dataflow is, and how much memory it takes.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,7 +31,8 @@ struct Status {
     log: LogStatus,
     /// What is served.
     dataflows: Vec<FlowStatus>,
-    /// What somebody must look at, that which lasts longest first; the same makes `/readyz` a 503.
+    /// The states that need an operator, the longest-lasting first; any of them makes `/readyz` a
+    /// 503.
     concerns: Vec<Concern>,
 }
 
@@ -90,8 +91,8 @@ struct FlowStatus {
     /// The last epoch that an independent batch run has proved; null when there is none.
     #[schema(required)]
     verified: Option<Epoch>,
-    /// The epoch at which the last verification found that what is served is not what the events
-    /// say; null when it found none.
+    /// The epoch at which the last verification found that the served rows differ from a
+    /// recomputation from the events; null when it found none.
     #[schema(required)]
     differs_at: Option<Epoch>,
     /// Why it stopped; null while it runs.
@@ -129,11 +130,11 @@ struct ViewStatus {
     bytes: usize,
     /// Of these, what is kept for readers of earlier epochs.
     past_bytes: usize,
-    /// Memory of the latest changes, kept for who follows them.
+    /// Memory of the latest changes, kept for subscribers.
     recent_bytes: usize,
 }
 
-/// How far every dataflow is, and what it takes.
+/// Returns how far every dataflow is, and how much memory it takes.
 #[utoipa::path(get, path = "/v1/status", tag = "status",
     responses(
         (status = 200, description = "The status", body = Status),

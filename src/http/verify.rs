@@ -1,4 +1,4 @@
-//! A verification, asked for over HTTP.
+//! Verifications over HTTP.
 
 use std::sync::Arc;
 

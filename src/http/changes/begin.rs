@@ -1,4 +1,4 @@
-//! How a copy of a view begins, and what another version does to it.
+//! The begin of a subscription, with a snapshot of the view, and its continuation at a cutover.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use diptych_row::ByteRange;
 use diptych_serving::{Cursor, Index, Read, Row};
 
 impl Feed {
-    /// All rows at one epoch, a bounded number at a time; then what changes from there on.
+    /// Sends all rows at one epoch, a bounded number at a time, and gives the changes from there
+    /// on.
     pub(super) async fn snapshot(&mut self, reason: &str) -> Result<Next, End> {
         let index = self.served().await?;
         let view = index.view(&self.view)?;
@@ -31,7 +32,7 @@ impl Feed {
         let mut cursor = None;
         loop {
             snapshot.renew()?;
-            // Short enough for a thread that serves many, if it is in memory.
+            // A read short enough for a thread that serves many clients, if the rows are in memory.
             let most = self.chunk_rows(READ_ROWS_INLINE);
             let (read, from) = (Arc::clone(&snapshot), cursor.take());
             let read = move || read.page(view, &ByteRange::all(), from.as_ref(), most);
@@ -39,7 +40,7 @@ impl Feed {
             if !page.rows.is_empty() {
                 self.events.snapshot(&schema, epoch, &page.rows)?;
                 self.measure(page.rows.len());
-                // The text is enough to hold while the socket takes its time.
+                // Only the text is held while the socket takes its time.
                 drop(page.rows);
                 self.flush().await?;
             }
@@ -51,12 +52,12 @@ impl Feed {
         let token = index.token(snapshot.upper());
         self.events.complete(epoch, &token);
         self.flush().await?;
-        // The lease has kept these epochs apart until now.
+        // The lease of the snapshot has kept these epochs apart until now.
         Ok(Next::Live(index.changes(view, snapshot.upper())?))
     }
 
-    /// The index that answers; not before it has all that readers may have seen before the process
-    /// was started.
+    /// The index that answers, once it has all that readers may have seen before the process was
+    /// started.
     async fn served(&mut self) -> Result<Arc<Index>, End> {
         loop {
             let index = self.flow().serving.index();
@@ -70,8 +71,8 @@ impl Feed {
         }
     }
 
-    /// Another version serves: the difference of both at the epoch where the old one stands still.
-    /// Everything below `seen` was delivered.
+    /// Continues after a cutover: sends the difference between both versions at the epoch where the
+    /// old one ends. Everything below `seen` was delivered.
     pub(super) async fn cutover(
         &mut self,
         old: &Index,
@@ -83,7 +84,7 @@ impl Feed {
         let (from, to) = (old.generation(), new.generation());
         let at = old.frontier();
         if from == to {
-            // The same answers, from memory now.
+            // The same version and the same answers, in another index.
             let next = match new.changes(other, seen) {
                 Err(error) if error.is_missing() => self.behind(&new, seen),
                 changes => changes.map(Next::Live),
@@ -96,7 +97,7 @@ impl Feed {
         });
         let snapshots: Result<Option<_>> = snapshots.transpose();
         let same = old.views()[view].schema == new.views()[other].schema;
-        // Taken while the snapshot holds its epoch.
+        // The changes are taken while the snapshot holds its epoch.
         let (Ok(snapshots), Ok(changes), true) = (snapshots, new.changes(other, at), same) else {
             let reason = if from == to {
                 format!("version {to} was recomputed")

@@ -1,4 +1,4 @@
-//! Server-Sent Events as text: names, data, ids.
+//! Encoding of Server-Sent Events as text: names, data, ids.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use diptych_row::RowSchema;
 use diptych_serving::{Change, Row, Token};
 use diptych_site::budget;
 
-/// Events on their way to the socket.
+/// A buffer of events on their way to the socket.
 #[derive(Default)]
 pub(super) struct Events(Vec<u8>);
 
@@ -24,25 +24,25 @@ struct Item<'a> {
 }
 
 impl Events {
-    /// The text so far, which may wait for a slow socket.
+    /// Takes the text so far, which may wait for a slow socket.
     ///
     /// # Errors
-    /// When too much of all answers does.
+    /// When the budget of answers has no room for it.
     pub(super) fn take(&mut self) -> Result<Bytes> {
         budget::answer(std::mem::take(&mut self.0))
     }
 
-    /// Bytes so far.
+    /// The number of bytes so far.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// A line that only keeps the connection awake, or tells a person something.
+    /// Adds a comment line, which keeps the connection awake or informs a person.
     pub(super) fn comment(&mut self, text: &str) {
         self.0.extend_from_slice(format!(": {text}\n\n").as_bytes());
     }
 
-    /// How long a browser waits before it connects again.
+    /// Adds the time that a browser waits before it connects again.
     pub(super) fn retry(&mut self, millis: u128) {
         self.0.extend_from_slice(format!("retry: {millis}\n\n").as_bytes());
     }
@@ -55,7 +55,7 @@ impl Events {
         self.end();
     }
 
-    /// Rows of a snapshot.
+    /// Adds rows of a snapshot.
     pub(super) fn snapshot(
         &mut self,
         schema: &RowSchema,
@@ -65,13 +65,13 @@ impl Events {
         self.rows("snapshot", None, schema, epoch, "rows", of_rows(rows))
     }
 
-    /// Changes that something else completes.
+    /// Adds changes that a later event completes.
     pub(super) fn part(&mut self, schema: &RowSchema, epoch: Epoch, rows: &[Row]) -> Result<()> {
         self.rows("part", None, schema, Some(epoch), "changes", of_rows(rows))
     }
 
-    /// Changes of one epoch, of which some were sent when it has `begun`; all that are left of it
-    /// when there is a token.
+    /// Adds changes of one epoch, of which some were sent already when it has `begun`; with a
+    /// token, they are the last of the epoch.
     pub(super) fn changes(
         &mut self,
         schema: &RowSchema,
@@ -95,7 +95,7 @@ impl Events {
         Ok(())
     }
 
-    /// The end of what came in parts.
+    /// Completes what came in parts.
     pub(super) fn complete(&mut self, epoch: Option<Epoch>, token: &Token) {
         self.event("epoch", Some(token), &serde_json::json!({ "epoch": epoch }));
     }
@@ -147,7 +147,7 @@ fn of(changes: &[Change]) -> impl Iterator<Item = Item<'_>> {
     changes.iter().map(|change| Item { key: &change.key, value: &change.value, diff: change.diff })
 }
 
-/// A token as one line: a version's own line breaks would end it, so they are left out. Such a
+/// A token on one line: line breaks in a version would end the line, so they are left out. Such a
 /// token comes back as one of another version, and its reader starts from a snapshot.
 fn line(token: &Token) -> String {
     token.to_string().chars().filter(|c| !c.is_control()).collect()

@@ -1,8 +1,8 @@
-//! What one subscriber gets: a task that reads ahead of the socket by one chunk.
+//! The task of one subscriber, which reads one chunk ahead of the socket.
 //!
-//! The task ends with its reader: when the socket is closed, when it takes nothing for too long,
-//! when the servers stop. Between two sends it holds nothing of the index but the batches of an
-//! epoch that is being delivered in parts, or the lease of a snapshot.
+//! The task ends with its reader: when the socket is closed, when the reader takes nothing for too
+//! long, and when the servers stop. Between two sends it holds nothing of the index except the
+//! batches of an epoch that is being delivered in parts, or the lease of a snapshot.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,21 +29,21 @@ use diptych_site::read_mode::blocking_in_turn;
 use diptych_site::replays::{Pending, Span};
 use diptych_site::site::{Flow, Site};
 
-/// Where a subscription goes on.
+/// The source from which a subscription goes on.
 pub(super) enum Next {
-    /// With a snapshot, because of this.
+    /// A snapshot, for this reason.
     Snapshot(String),
-    /// With what is in memory.
+    /// The changes in memory.
     Live(Changes),
-    /// With what the log tells about the epochs from here on.
+    /// A replay of the log, which gives the epochs from this one on.
     Replay(Pending, Epoch),
 }
 
-/// Why a subscription ended.
+/// The reason why a subscription ended.
 pub(super) enum End {
-    /// Nobody reads any more, or nobody should.
+    /// The reader is gone, or the servers stop.
     Gone,
-    /// It cannot go on.
+    /// The subscription cannot go on.
     Failed(Error),
 }
 
@@ -56,7 +56,7 @@ impl From<Error> for End {
 /// One subscription to one view.
 pub(super) struct Feed {
     pub(super) site: Arc<Site>,
-    /// The dataflow's place among those served.
+    /// The number of the dataflow among those served.
     pub(super) flow: usize,
     pub(super) view: String,
     pub(super) events: Events,
@@ -66,16 +66,16 @@ pub(super) struct Feed {
     place: Subscription,
     /// The epoch of the last id that was sent.
     told: Epoch,
-    /// When something was sent last.
+    /// The time of the last send.
     spoke: Instant,
-    /// A large epoch is being delivered.
+    /// Whether a large epoch is being delivered.
     begun: bool,
-    /// About how long a row is as text.
+    /// The approximate length of a row as text.
     row_bytes: usize,
 }
 
 impl Feed {
-    /// A subscription, and the other end of its socket.
+    /// A subscription, with the receiver of its socket.
     pub(super) fn new(
         site: Arc<Site>,
         flow: usize,
@@ -120,7 +120,7 @@ impl Feed {
         };
         if let End::Failed(error) = end {
             self.events.event("problem", None, Problem::from(error).body());
-            // It ends either way.
+            // The task ends, whether this succeeds or not.
             let _ = self.flush().await;
         }
     }
@@ -129,7 +129,7 @@ impl Feed {
         &self.site.flows[self.flow]
     }
 
-    /// Changes as they come.
+    /// Delivers changes from memory as they come.
     async fn live(&mut self, mut changes: Changes) -> Result<Next, End> {
         let (index, view) = (changes.index(), changes.view());
         let schema = index.views()[view].schema.clone();
@@ -150,7 +150,7 @@ impl Feed {
         }
     }
 
-    /// Epochs of the log, then on to what is in memory.
+    /// Delivers epochs from a replay, then goes on from memory.
     async fn replay(&mut self, mut pending: Pending, from: Epoch) -> Result<Next, End> {
         self.begun = false;
         let live = self.flow().serving.index();
@@ -163,7 +163,8 @@ impl Feed {
             let pause = sleep_until(self.spoke + HEARTBEAT_INTERVAL);
             tokio::select! {
                 done = pending.wait() => match done {
-                    // Epochs that cannot be told apart any more: a retraction had all recomputed.
+                    // A retraction had everything recomputed: its epochs cannot be told apart any
+                    // more.
                     Err(error) if error.is_missing() => {
                         return Ok(Next::Snapshot(error.to_string()));
                     }
@@ -205,7 +206,7 @@ impl Feed {
         Ok(next.map_or_else(|_| self.behind(&live, upper), |next| Ok(Next::Live(next)))?)
     }
 
-    /// What a subscriber gets whose next epoch the index has let go.
+    /// Asks for a replay, for a subscriber whose next epoch is below the index's `since`.
     pub(super) fn behind(&self, index: &Index, from: Epoch) -> Result<Next> {
         let span = Span::Between(from, index.frontier());
         let flow = self.flow();
@@ -214,20 +215,19 @@ impl Feed {
         Ok(Next::Replay(pending, from))
     }
 
-    /// How many rows make a chunk, as far as they are as long as those before.
+    /// The number of rows in a chunk, estimated from the length of earlier rows.
     pub(super) fn chunk_rows(&self, most: usize) -> usize {
         (FEED_BYTES / self.row_bytes.max(1)).clamp(1, most)
     }
 
-    /// Learns how long rows are, from those that were written just now.
+    /// Measures the length of the rows that were just written.
     pub(super) fn measure(&mut self, rows: usize) {
         if let Some(bytes) = self.events.len().checked_div(rows) {
             self.row_bytes = bytes;
         }
     }
 
-    /// The next part: at once when it is among the latest updates, else on a thread that may take
-    /// its time.
+    /// Reads the next part: at once when it is among the latest updates, else on a blocking thread.
     async fn read(&self, mut changes: Changes) -> Result<(Result<Option<Part>>, Changes)> {
         let most = self.chunk_rows(FEED_UPDATES);
         if changes.is_at_hand() {
@@ -241,7 +241,7 @@ impl Feed {
         .await
     }
 
-    /// Runs a read that may take its time when it is its turn.
+    /// Runs a slow read on a blocking thread, within the bound on such reads.
     pub(super) async fn apart<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -249,7 +249,7 @@ impl Feed {
         blocking_in_turn(Arc::clone(&self.site.load.reads).acquire_owned(), work).await
     }
 
-    /// Sends changes; an id goes with each epoch that is whole.
+    /// Sends changes; each complete epoch gets an id.
     async fn deliver(
         &mut self,
         schema: &RowSchema,
@@ -277,12 +277,12 @@ impl Feed {
         self.hand_over(Some(source)).await
     }
 
-    /// Waits until there may be more, and lets the reader know that all is well meanwhile.
+    /// Waits for further epochs, and sends heartbeats or progress meanwhile.
     async fn wait(&mut self, token: &Token) -> Result<(), End> {
         let progress = token.epoch > self.told;
         let pause = if progress { PROGRESS_INTERVAL } else { HEARTBEAT_INTERVAL };
         let due = self.spoke + pause;
-        // A cutover at the same frontier moves nothing that could be waited for.
+        // A cutover at the same frontier signals nothing.
         let look = due.min(Instant::now() + PROGRESS_INTERVAL);
         tokio::select! {
             moved = self.frontier.wait_for(|upper| *upper > token.epoch) => {
@@ -317,12 +317,12 @@ impl Feed {
         self.flush().await
     }
 
-    /// Gives the socket what there is, when it has taken what came before.
+    /// Sends the buffered text, once the socket has taken the earlier text.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
         self.hand_over(None).await
     }
 
-    /// [`Feed::flush`]; when the socket pauses, what was read ahead is let go.
+    /// As [`Feed::flush`]; while the socket pauses, batches read ahead are released.
     async fn hand_over(&mut self, mut source: Option<&mut Changes>) -> Result<(), End> {
         let mut bytes = self.events.take()?;
         while !bytes.is_empty() {
@@ -350,7 +350,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Waits a moment for the frontier to pass `epoch`; a heartbeat is sent meanwhile.
+    /// Waits a moment for the frontier to pass `epoch`; sends a heartbeat meanwhile.
     pub(super) async fn wait_beyond(&mut self, epoch: Epoch) -> Result<(), End> {
         let token = Token { version: String::new(), epoch, branch: None };
         let told = std::mem::replace(&mut self.told, epoch);
@@ -360,14 +360,14 @@ impl Feed {
     }
 }
 
-/// The reader has closed its end, or the servers stop.
+/// Waits until the reader has closed its end, or the servers stop.
 async fn left(socket: &mpsc::Sender<Bytes>, stopping: &mut watch::Receiver<bool>) {
     tokio::select! {
         () = socket.closed() => {}
-        // Ends with its sender, too.
+        // This ends with the sender, too.
         _ = stopping.wait_for(|stop| *stop) => {}
     }
 }
 
-/// Longer than a heartbeat is late.
+/// A reader that stalls is cut later than a heartbeat is due.
 const _: () = assert!(Duration::as_secs(&HEARTBEAT_INTERVAL) < SUBSCRIBER_STALL.as_secs());

@@ -80,17 +80,17 @@ async fn changes(
     let text = |value| header::HeaderValue::from_static(value);
     headers.insert(header::CONTENT_TYPE, text("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, text("no-cache"));
-    // A proxy that buffers would deliver nothing until it has enough.
+    // A proxy that buffers would deliver nothing until its buffer is full.
     headers.insert("x-accel-buffering", text("no"));
     Ok(response)
 }
 
-/// Where a subscriber goes on that has seen everything below a token.
+/// The source for a subscriber that has seen everything below a token.
 async fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Next> {
     let flow = &site.flows[flow];
     let index = flow.serving.index();
     let token = match from.parse() {
-        // A question about this history, not a place that was left.
+        // A plain epoch asks about this history; it is not the token of another one.
         Ok(epoch) => index.token(epoch),
         Err(_) => from.parse::<Token>()?,
     };
@@ -98,7 +98,7 @@ async fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Nex
         return Ok(Next::Snapshot(reason));
     }
     let epoch = token.epoch;
-    // What readers see is in the log.
+    // Epochs below the frontier are in the log; a later one may be, too.
     if epoch > index.frontier() {
         let end = site.read_log(Reader::upper).await?.max(index.frontier());
         if epoch > end {
@@ -112,7 +112,7 @@ async fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Nex
         Err(error) if error.is_missing() => {
             let upper = index.frontier();
             if epoch >= upper {
-                // Nothing is lost: the history that is being fed ends above it, or will.
+                // Nothing is lost: the history that is being fed ends above the epoch, or will.
                 return Err(Error::new(Kind::Stopped, format!("epoch {epoch} is not fed yet"))
                     .remedy("retry in a moment"));
             }

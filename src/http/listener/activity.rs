@@ -1,4 +1,4 @@
-//! What a connection does, counted while it does it, looked at by a timer beside it.
+//! Activity counters of a connection, updated by the connection and checked by a timer.
 
 use std::io;
 use std::pin::Pin;
@@ -16,24 +16,24 @@ use diptych_base::limits::{HEAD_TIME, IDLE_TIME, LINGER_BYTES, LINGER_TIME, WRIT
 use diptych_site::budget::Claim;
 use diptych_site::connection_places::Seat;
 
-/// Counters of one connection. They are moved and read without order: a look that is late by one
-/// costs nothing.
+/// The activity counters of one connection. They are relaxed atomics: a check that misses the last
+/// update does no harm.
 pub(super) struct Pulse {
-    /// The place of the connection among all.
+    /// The connection's seat among the places of the port.
     pub(super) seat: Arc<Seat>,
     /// Reads and writes that moved bytes.
     moved: AtomicU64,
     /// Requests being answered.
     pub(super) under_way: AtomicU32,
-    /// Bytes have come that are no request yet.
+    /// Whether bytes have come that are not a complete head yet.
     head: AtomicBool,
-    /// The head that has come says twice where its body ends.
+    /// Whether the current head states twice where its body ends.
     pub(super) framed_twice: AtomicBool,
-    /// The client takes no bytes.
+    /// Whether the client takes no bytes.
     stuck: AtomicBool,
-    /// A body was refused: its bytes may still be on their way.
+    /// Whether a body was refused: its bytes may still be on their way.
     pub(super) refused: AtomicBool,
-    /// The server stops: no answer keeps the connection.
+    /// Whether the server stops: then no answer keeps the connection open.
     pub(super) closing: AtomicBool,
 }
 
@@ -51,21 +51,21 @@ impl Pulse {
         }
     }
 
-    /// A request's head is whole.
+    /// Notes that the head of a request is complete.
     pub(super) fn begin(&self) {
         self.head.store(false, Relaxed);
         self.under_way.fetch_add(1, Relaxed);
         self.seat.begin();
     }
 
-    /// A request is answered, up to the bytes of its body.
+    /// Notes that a request is answered, up to the bytes of its body.
     pub(super) fn end(&self) {
         self.under_way.fetch_sub(1, Relaxed);
         self.seat.end();
     }
 }
 
-/// What a connection has done since the last look.
+/// The state of a connection at the last check.
 pub(super) struct Watch {
     pulse: Arc<Pulse>,
     http2: bool,
@@ -79,7 +79,7 @@ impl Watch {
         Watch { pulse, http2, moved: 0, quiet_since: Instant::now(), head_since: None }
     }
 
-    /// Has the connection done nothing at all since the last look?
+    /// Whether the connection has done nothing at all since the last check.
     pub(super) fn is_quiet(&mut self) -> bool {
         let moved = self.pulse.moved.load(Relaxed);
         let quiet = moved == self.moved && self.pulse.under_way.load(Relaxed) == 0;
@@ -87,7 +87,7 @@ impl Watch {
         quiet
     }
 
-    /// Why the connection should end now, if it should.
+    /// The reason why the connection should end now, if it should.
     pub(super) fn look(&mut self) -> Option<&'static str> {
         let now = Instant::now();
         let moved = self.pulse.moved.load(Relaxed);
@@ -114,20 +114,20 @@ impl Watch {
     }
 }
 
-/// A connection that counts, and gives back first what was read of it before.
+/// A connection that counts its activity, and first gives back the bytes read before.
 pub(super) struct Counted<I> {
     io: I,
     before: BytesMut,
-    /// The place of `before` among the bytes of all requests.
+    /// The claim on the budget of requests for the bytes of `before`.
     claim: Option<Claim>,
     pulse: Arc<Pulse>,
-    /// The head that comes; none when heads are frames.
+    /// The scan of the current head; none for HTTP/2, whose heads are frames.
     framing: Option<Framing>,
     lingering: Option<(Instant, usize)>,
 }
 
 impl<I> Counted<I> {
-    /// A connection of which `start` was read.
+    /// A connection of which `start` was already read.
     pub(super) fn new(io: I, start: Start, pulse: Arc<Pulse>) -> Counted<I> {
         let framing = (!start.is_http2()).then(Framing::default);
         let Start { bytes: before, claim, .. } = start;
@@ -166,7 +166,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
         if buffer.filled().len() > had {
             self.pulse.moved.fetch_add(1, Relaxed);
             if self.pulse.under_way.load(Relaxed) == 0 {
-                // What follows a head is its body, or is looked at by the server alone.
+                // Bytes behind a head are its body, or are checked by the server alone.
                 let new = &buffer.filled()[had..];
                 let twice = self.framing.as_mut().and_then(|framing| framing.take(new));
                 if let Some(twice) = twice {
@@ -180,8 +180,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Counted<I> {
-    /// Takes what a refused client still sends, for a moment: closing over unread bytes would
-    /// reset the connection, and with it the answer that says why.
+    /// Takes and drops the bytes that a refused client still sends, for a moment: closing over
+    /// unread bytes would reset the connection, and the client would lose the answer.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (since, mut taken) = self.lingering.unwrap_or((Instant::now(), 0));
         let mut piece = [0; 16 << 10];

@@ -1,4 +1,4 @@
-//! A request's body that cannot be too long, nor come too slowly.
+//! A request body with bounds on its length and on its slowness.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use diptych_base::limits::{BODY_WINDOW, BODY_WINDOW_BYTES};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a body was not read to its end.
+/// The reason why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     TooLong = 1,
     TooSlow = 2,
-    /// All requests together hold as much as they may.
+    /// The budget of requests has no room.
     NoRoom = 3,
 }
 
-/// What became of a body, for the one who answers.
+/// The fate of a body, shared with the answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fate(Arc<AtomicU8>);
 
@@ -37,7 +37,7 @@ impl Fate {
         }
     }
 
-    /// Whoever reads the body goes no further.
+    /// Marks the body as refused; its reader goes no further.
     pub(crate) fn refuse(&self, why: Refused) {
         self.0.store(why as u8, Relaxed);
     }
@@ -49,7 +49,7 @@ pub(super) struct Bounded {
     left: u64,
     /// Bytes since `mark`.
     read: u64,
-    /// When the window began that the body is in.
+    /// The begin of the current window.
     mark: Instant,
     timer: Option<Pin<Box<Sleep>>>,
     fate: Fate,
@@ -60,13 +60,13 @@ impl Bounded {
         Bounded { body, left: limit, read: 0, mark: Instant::now(), timer: None, fate }
     }
 
-    /// When the bytes of a window must have come at the latest.
+    /// The time by which the bytes of the current window must have come.
     fn deadline(&self) -> Instant {
         self.mark + BODY_WINDOW
     }
 
-    /// Counts bytes that have come. Who sent much may be as slow for as long as anybody: a window
-    /// that is full is followed by one that is empty.
+    /// Counts bytes that have come. A client that has sent much gets no credit for later slowness:
+    /// a full window is followed by an empty one.
     fn count(&mut self, bytes: u64) {
         self.left -= bytes;
         self.read += bytes;
@@ -122,7 +122,7 @@ impl Body for Bounded {
     }
 }
 
-/// The error that extractors of a body know as "too long".
+/// The error that body extractors recognise as "too long".
 fn too_long() -> Failure {
     use http_body_util::{BodyExt, Full, Limited};
     let over = Limited::new(Full::new(Bytes::from_static(b"x")), 0);

@@ -1,16 +1,16 @@
-//! Where a chunked body ends, found while its bytes come.
+//! Finds the end of a chunked body while its bytes come.
 //!
 //! RFC 9112, 7.1: chunks, each behind a line with its size and perhaps extensions; one of size 0;
 //! then the trailer section, which may have fields; then an empty line. Only what follows the last
 //! chunk says whether all of it is there, so the body is read as it is framed.
 
-/// Behind the bytes of a chunk.
+/// The end of a chunk's bytes.
 const LINE_END: &[u8] = b"\r\n";
 
-/// Of the size of a chunk; more may only be zeros before it.
+/// The most digits of a chunk's size; further ones could only be leading zeros.
 const DIGITS_MAX: usize = 64;
 
-/// How far a chunked body has been looked at.
+/// The progress of the scan.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     looked: usize,
@@ -22,17 +22,17 @@ enum Part {
     /// A line with the size of a chunk.
     #[default]
     Size,
-    /// So many bytes of a chunk, the end of their line included.
+    /// This many bytes of a chunk, the end of their line included.
     Data(usize),
     /// A field of the trailer section, or the empty line that ends it.
     Trailer,
-    /// Nothing: all of it is there, or the server refuses it.
+    /// Nothing: the body is complete, or the server refuses it.
     Nothing,
 }
 
 impl Chunks {
-    /// Is all of the body in `bytes`? They are all that have come of it; those looked at before are
-    /// not looked at again. A body that is not chunked as it should be is left to the server.
+    /// Whether all of the body is in `bytes`, which are all the bytes that have come; bytes that
+    /// were scanned before are not scanned again. A malformed body is left to the server.
     pub(super) fn end_in(&mut self, bytes: &[u8]) -> bool {
         loop {
             let rest = &bytes[self.looked..];
@@ -62,12 +62,12 @@ impl Chunks {
     }
 }
 
-/// How many digits a line begins with.
+/// The number of digits at the start of a line.
 fn digits(line: &[u8]) -> usize {
     line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count()
 }
 
-/// May a line with the size of a chunk begin so?
+/// Whether a line with the size of a chunk can begin so.
 fn begins_a_size(line: &[u8]) -> bool {
     let digits = digits(line);
     match line.get(digits) {
@@ -76,7 +76,7 @@ fn begins_a_size(line: &[u8]) -> bool {
     }
 }
 
-/// What follows a line, which is given without its last byte.
+/// The part that follows a line, which is given without its last byte.
 fn behind(part: Part, line: &[u8]) -> Part {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if part == Part::Trailer {
@@ -98,8 +98,8 @@ fn behind(part: Part, line: &[u8]) -> Part {
 mod tests {
     use super::*;
 
-    /// How many bytes of a body must have come before it is seen to end, when they come one by
-    /// one, and whether it is seen in one piece.
+    /// The number of bytes, coming one by one, after which the body is seen to end; and whether the
+    /// end is seen in one piece.
     fn ends_at(body: &str) -> Option<usize> {
         let mut chunks = Chunks::default();
         let end = (0..=body.len()).find(|len| chunks.end_in(&body.as_bytes()[..*len]));

@@ -22,15 +22,15 @@ use diptych_base::limits::{
 };
 use diptych_site::connection_places::Seat;
 
-/// How often a connection is looked at.
+/// How often a connection is checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// Bytes of answers that wait for the client of an HTTP/2 stream.
+/// The most bytes of answers that wait for the client of an HTTP/2 stream.
 const HTTP2_SEND_BYTES: usize = 256 << 10;
 
-/// Why a connection ended other than by itself.
+/// The end of a connection; an error when the server ended it.
 pub(super) type Ended = Result<(), String>;
 
-/// A connection of either version of HTTP, as far as it is watched.
+/// A connection of either version of HTTP, with the methods needed to stop it.
 trait Serving: Future<Output = hyper::Result<()>> {
     fn wind_down(self: Pin<&mut Self>);
 }
@@ -57,7 +57,7 @@ where
     }
 }
 
-/// Serves requests until the client, a bound or the server's stop ends it.
+/// Serves requests until the client, a bound or the server's stop ends the connection.
 pub(super) async fn serve<I>(mut io: I, shared: &Arc<Shared>, seat: &Arc<Seat>) -> Ended
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -91,8 +91,8 @@ where
     }
 }
 
-/// The first request, as far as it is waited for. When the server stops, only if it is on its way
-/// already.
+/// Reads the first request, up to the part that is waited for. When the server stops, it is read
+/// only if it is already on its way.
 async fn start<I>(io: &mut I, shared: &Shared) -> Result<Option<Start>, String>
 where
     I: AsyncRead + AsyncWrite + Unpin,
@@ -122,7 +122,7 @@ where
         Err(_) => {
             let detail = format!("the body did not come within {} s", BODY_START_TIME.as_secs());
             let text = plain_answer("408 Request Timeout", "input", &detail);
-            // Whoever does not read this has had it written to a buffer.
+            // A client that does not read this gets no further attempt.
             let _ = timeout(STOP_QUIET, io.write_all(text.as_bytes())).await;
             linger(io).await;
             Err("no body in time".to_owned())
@@ -130,8 +130,8 @@ where
     }
 }
 
-/// Tells a client whose first request found no room to come back. What is wrong with the
-/// connection itself, nobody can be told.
+/// Tells a client whose first request found no room to come back. An error of the connection itself
+/// cannot be reported to the client.
 async fn refuse(io: &mut (impl AsyncRead + AsyncWrite + Unpin), error: &Error) -> String {
     if error.kind() == Kind::Stopped {
         let text = plain_answer("503 Service Unavailable", "stopped", &error.to_string());
@@ -141,19 +141,19 @@ async fn refuse(io: &mut (impl AsyncRead + AsyncWrite + Unpin), error: &Error) -
     error.to_string()
 }
 
-/// Reads the rest of a refused request, in bounds, to no purpose but that its sender sees the
-/// answer: unread bytes at the end of a connection take it back.
+/// Reads and drops the rest of a refused request, in bounds, so that the client sees the answer:
+/// unread bytes at the end of a connection would reset it.
 async fn linger(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     let rest = async {
         io.shutdown().await?;
         let mut rest = io.take(LINGER_BYTES as u64);
         tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
     };
-    // Whoever goes on sending for longer has had his time.
+    // A client that sends for longer is cut off.
     let _ = timeout(LINGER_TIME, rest).await;
 }
 
-/// The answer to a request that is not served; `detail` has nothing to escape.
+/// The text of a refusal before any request is served; `detail` must need no escapes.
 fn plain_answer(status: &str, kind: &str, detail: &str) -> String {
     let (code, title) = status.split_once(' ').unwrap_or_default();
     let retry = match code {
@@ -194,7 +194,7 @@ async fn watch<C: Serving>(
             () = &mut stop => break,
         }
     }
-    // From here on every answer closes the connection; one that is silent is closed.
+    // From here on every answer closes the connection; a silent connection is closed.
     pulse.closing.store(true, Relaxed);
     if http2 {
         connection.as_mut().wind_down();

@@ -1,8 +1,8 @@
-//! The first bytes of a connection: the head of its first request, and a body if it is small.
+//! The first bytes of a connection: the head of its first request, and a small body.
 //!
-//! They are gathered here, in a buffer that is as large as what has come, because everything that
-//! serves a request holds buffers of its own: a client that takes its time costs what it has sent.
-//! What is read is only looked at to know how long to wait; the server parses it again.
+//! The bytes are gathered in a buffer that is as large as what has come, because everything that
+//! serves a request holds buffers of its own: a slow client costs what it has sent. The bytes are
+//! scanned only to know how long to wait; the server parses them again.
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -12,52 +12,52 @@ use diptych_base::error::{Error, Result};
 use diptych_base::limits::{HEAD_BYTES_FREE, HEAD_BYTES_MAX};
 use diptych_site::budget::{Claim, REQUESTS};
 
-/// What the first bytes of an HTTP/2 connection without TLS are.
+/// The first bytes of an HTTP/2 connection without TLS.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
-/// What ends a head; the server takes lines that end without a carriage return, too.
+/// The ends of a head; the server also accepts lines that end without a carriage return.
 const HEAD_ENDS: [&[u8]; 2] = [b"\n\r\n", b"\n\n"];
-/// Read at once: most heads are shorter.
+/// Bytes that are read at once: most heads are shorter.
 const PIECE: usize = 512;
-/// Fields of a head that the server takes.
+/// The most header fields that the server takes.
 const FIELDS_MAX: usize = 100;
-/// The one transfer coding there is here.
+/// The only transfer coding that is supported.
 const CHUNKED: &[u8] = b"chunked";
-/// Bytes of a body that are waited for: most appends are smaller, and what is larger has proved
-/// that it comes.
+/// The most bytes of a body that are waited for: most appends are smaller, and a larger body has
+/// proved by then that it comes.
 const BODY_START: usize = 16 << 10;
 
-/// How a connection begins.
+/// The begin of a connection.
 #[derive(Debug)]
 pub(super) struct Start {
-    /// What was read so far, for the one who serves it.
+    /// The bytes read so far, for the server.
     pub(super) bytes: BytesMut,
-    /// Where the head ends.
+    /// The position where the head ends.
     head: usize,
-    /// What follows it.
+    /// The framing of the body.
     expected: Expected,
-    /// A longer body is refused by its head alone.
+    /// The longest body; a longer one is refused by its head alone.
     limit: u64,
-    /// The place of the bytes among those of all requests.
+    /// The claim on the budget of requests for the bytes.
     pub(super) claim: Claim,
 }
 
 impl Start {
-    /// Nothing so far; bodies have at most `limit` bytes.
+    /// An empty start; bodies have at most `limit` bytes.
     pub(super) fn new(limit: u64) -> Start {
         let (bytes, claim) = (BytesMut::new(), REQUESTS.claim());
         Start { bytes, head: 0, expected: Expected::Nothing, limit, claim }
     }
 
-    /// HTTP/2 follows.
+    /// Whether HTTP/2 follows.
     pub(super) fn is_http2(&self) -> bool {
         self.bytes.starts_with(HTTP2)
     }
 
-    /// Reads until the head is whole, or so long that the server may refuse it. Says whether there
-    /// is one: the client may leave before.
+    /// Reads until the head is complete, or so long that the server may refuse it. Gives false when
+    /// the client leaves before.
     ///
     /// # Errors
-    /// What the connection reports; when all requests hold as much as they may.
+    /// Errors of the connection; no room in the budget of requests.
     pub(super) async fn head(&mut self, io: &mut (impl AsyncRead + Unpin)) -> Result<bool> {
         let mut searched = 0;
         loop {
@@ -77,16 +77,16 @@ impl Start {
         }
     }
 
-    /// Reads on until the body is whole, or has got on well.
+    /// Reads on until the body is complete, or has reached the length that is waited for.
     ///
     /// # Errors
-    /// What the connection reports; when all requests hold as much as they may.
+    /// Errors of the connection; no room in the budget of requests.
     pub(super) async fn body(&mut self, io: &mut (impl AsyncRead + Unpin)) -> Result<()> {
         while !self.is_begun() && self.more(io).await? {}
         Ok(())
     }
 
-    /// Nothing more need be waited for before the request is served.
+    /// Whether the request can be served without waiting for more.
     pub(super) fn is_begun(&mut self) -> bool {
         let body = &self.bytes[self.head..];
         match &mut self.expected {
@@ -121,7 +121,7 @@ enum Expected {
     Chunks(Chunks),
 }
 
-/// What follows a head. One that is not understood, or frames its body in a way that is none, is
+/// The framing of the body after a head. A head that is malformed or frames its body wrongly is
 /// left to the server, which refuses it by its head alone.
 fn expected(head: &[u8]) -> Expected {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
@@ -131,7 +131,7 @@ fn expected(head: &[u8]) -> Expected {
         let fields = request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
         fields.map(|field| field.value.trim_ascii())
     };
-    // The client sends no body before it is asked for it.
+    // The client sends no body before the server asks for it.
     if of("expect").next().is_some() {
         return Expected::Nothing;
     }
@@ -202,7 +202,7 @@ mod tests {
         for fields in fields.into_iter().chain([chunked]) {
             let request = format!("POST / HTTP/1.1\r\n{fields}");
             let mut start = Start::new(4);
-            // A client that says no more and stays.
+            // A client that sends no more and keeps the connection open.
             let (mut io, _stays) = in_pieces(&request);
             assert!(start.head(&mut io).await.expect("bytes"));
             start.body(&mut io).await.expect("bytes");
@@ -217,7 +217,7 @@ mod tests {
         assert!(!start.head(&mut &b"GET / HTTP/1.1\r\nhost"[..]).await.expect("bytes"));
     }
 
-    /// The bytes, a few at a time; and who goes on sending them.
+    /// The bytes, a few at a time, with the task that sends them.
     fn in_pieces(text: &str) -> (impl AsyncRead + Unpin, tokio::task::JoinHandle<impl Sized>) {
         let (mut there, here) = tokio::io::duplex(3);
         let bytes = text.as_bytes().to_owned();

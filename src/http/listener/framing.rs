@@ -1,30 +1,31 @@
-//! Which requests say twice where their body ends.
+//! Detects requests that state twice where their body ends.
 //!
 //! A `Content-Length` and a `Transfer-Encoding` in one head are how requests are smuggled past a
-//! proxy that believes the other one, and by the length such a request may be whole when by the
-//! chunks it is not. RFC 9112, 6.3 lets a server refuse it and has it close the connection. The
-//! server drops the length before anybody sees the fields, so lines are looked at as they come.
+//! proxy that believes the other one, and such a request may be complete by its length and
+//! incomplete by its chunks. RFC 9112, 6.3 lets a server refuse it, and has the server close the
+//! connection. hyper drops the length before any service sees the fields, so the lines are scanned
+//! as they come.
 
-/// Names of fields, in small letters, and what ends them.
+/// Names of header fields in lower case, with their end.
 const LENGTH: &[u8] = b"content-length:";
 const CODING: &[u8] = b"transfer-encoding:";
 
-/// A head, as far as it has come.
+/// The scan of a head that is still coming.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
-    /// How the present line begins.
+    /// The begin of the current line.
     line: [u8; CODING.len()],
-    /// Bytes of the line, those left out included, without its end.
+    /// The length of the line without its end, including bytes beyond `line`.
     len: usize,
     has_length: bool,
     has_coding: bool,
-    /// There was a line that is not empty.
+    /// Whether there was a line that is not empty.
     begun: bool,
 }
 
 impl Framing {
-    /// Takes the next bytes of a head. When it ends in them: whether it frames a body twice. Then
-    /// another one may begin.
+    /// Scans the next bytes of a head. When the head ends in them, gives whether it frames a body
+    /// twice; then another head may begin.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Option<bool> {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match line.strip_suffix(b"\n") {
@@ -43,9 +44,9 @@ impl Framing {
         None
     }
 
-    /// A line is whole. Says whether the head is.
+    /// Ends a line, and gives whether the head ends with it.
     fn end_line(&mut self) -> bool {
-        // What was before the end may have been the carriage return alone.
+        // The only byte before the end may have been the carriage return.
         let is_empty = self.len == 0 || (self.len == 1 && self.line[0] == b'\r');
         let start = &self.line[..self.len.min(self.line.len())];
         self.has_length |= start.starts_with(LENGTH);
@@ -82,7 +83,7 @@ mod tests {
             let head = format!("\r\nPOST /content-length: HTTP/1.1\r\n{fields}\r\n");
             let mut framing = Framing::default();
             assert_eq!(framing.take(head.as_bytes()), Some(twice), "{head:?}");
-            // The next on the same connection, byte by byte.
+            // The next head on the same connection, byte by byte.
             let each = head.as_bytes().chunks(1).map(|byte| framing.take(byte));
             let each: Vec<_> = each.collect();
             let (last, before) = each.split_last().expect("bytes");

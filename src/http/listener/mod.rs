@@ -1,11 +1,11 @@
-//! Accepts connections and serves HTTP on them, in bounds.
+//! The HTTP listener: accepts connections and serves requests, in bounds.
 //!
-//! What a client can hold is bounded before it has proved anything: a connection costs a task and
-//! less than a kilobyte until its first request is there, a small body included. Then hyper gets
-//! it, at some 20 KiB, with a watch that costs nothing per request: counters that the connection
-//! moves (`Pulse`) and a timer that looks at them every second.
+//! Clients are bounded from their first byte: a connection costs a task and less than a kilobyte
+//! until its first request is there, a small body included. Then hyper gets it, at some 20 KiB,
+//! with a watch that costs nothing per request: counters that the connection updates (`Pulse`) and
+//! a timer that checks them every second.
 //!
-//! | who | gets |
+//! | a client that | gets |
 //! |---|---|
 //! | sends no whole head in time | the connection closed |
 //! | is silent between requests | the connection closed |
@@ -14,11 +14,11 @@
 //! | sends a body more slowly than [`BODY_RATE_MIN`](limits::BODY_RATE_MIN), or stops | 408 |
 //! | sends more than there is room for beside what others have sent | 503 and `Retry-After` |
 //! | is idle when another connection comes and all places are taken | the connection closed |
-//! | is one connection too many | probes are answered; 503 and `Retry-After` otherwise |
+//! | opens one connection too many | answers to probes; 503 and `Retry-After` otherwise |
 //!
-//! When told to stop it accepts what already waits, tells keep-alive clients `connection: close`
-//! with their next answer, and closes what has been silent for a moment: a client that goes on
-//! asking is answered, never reset.
+//! When told to stop, the listener accepts the connections that already wait, sends `connection:
+//! close` to keep-alive clients with their next answer, and closes connections that have been
+//! silent for a moment: a client that goes on sending requests is answered, never reset.
 
 mod activity;
 mod body;
@@ -45,14 +45,14 @@ use diptych_base::limits::{self, IDLE_GIVES_WAY, PROBE_PLACES};
 use diptych_site::bounds::Bounds;
 use diptych_site::connection_places::{Place, Places, Seat};
 
-/// How long a connection that cannot be accepted for want of descriptors is left alone.
+/// The pause before accepting again after descriptors have run out.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
 
-/// What is said to one connection too many.
+/// The answer on one connection too many.
 const TOO_MANY: &str = "{\"type\":\"about:blank#full\",\"title\":\"Service Unavailable\",\
     \"status\":503,\"detail\":\"as many connections are open as are allowed (come back later)\"}";
 
-/// What all connections of a listener share.
+/// The state that all connections of a listener share.
 struct Shared {
     app: App,
     bounds: Bounds,
@@ -64,8 +64,8 @@ struct Shared {
     refused: AtomicU64,
 }
 
-/// Serves `app` on the connections of `listener` until told to stop; then finishes what is under
-/// way. Whoever calls it bounds the time for that.
+/// Serves `app` on the connections of `listener` until told to stop; then finishes requests under
+/// way. The caller bounds the time for that.
 pub async fn serve(
     listener: TcpListener,
     app: App,
@@ -88,18 +88,18 @@ pub async fn serve(
             () = &mut stop => break,
         }
     }
-    // What the kernel has accepted already would be reset with the listener.
+    // Connections that the kernel has accepted would be reset with the listener.
     while let Some(accepted) = listener.accept().now_or_never() {
         admit(&shared, accepted).await;
     }
     drop(listener);
     drop(alive);
-    // Nothing is ever sent.
+    // Nothing is ever sent: this waits until the last sender is dropped.
     let _ = all_gone.recv().await;
     report.abort();
 }
 
-/// Ends when the server is told to stop, or nobody is left to tell it.
+/// Waits until the server is told to stop, or the sender is dropped.
 async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
@@ -119,14 +119,14 @@ async fn admit(shared: &Arc<Shared>, accepted: std::io::Result<(TcpStream, std::
     }
 }
 
-/// The client hung up before it was accepted.
+/// Whether the client hung up before it was accepted.
 fn gone_again(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 fn start(shared: &Arc<Shared>, stream: TcpStream, place: Place) {
-    // Answers are whole: waiting for more to send would only delay them.
+    // Answers are written whole: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     let (shared, alive) = (Arc::clone(shared), shared.alive.upgrade());
     tokio::spawn(async move {
@@ -161,18 +161,18 @@ fn too_many() -> String {
     )
 }
 
-/// Tells a client to come back later, if that costs nothing.
+/// Tells a client to come back later, without waiting.
 fn refuse(shared: &Shared, stream: &TcpStream) {
     shared.refused.fetch_add(1, Ordering::Relaxed);
     if shared.tls.is_none() {
         // A new socket has room for it; if not, the client sees a closed connection. What it has
-        // sent is taken first, because closing over unread bytes would reset what is answered.
+        // sent is taken first, because closing over unread bytes would reset the answer.
         let _ = stream.try_read(&mut [0; 4096]);
         let _ = stream.try_write(too_many().as_bytes());
     }
 }
 
-/// One line for all refusals of a while: a flood must not flood the log.
+/// Logs one line for all refusals of a period: a flood must not flood the log.
 async fn report(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(limits::REFUSALS_LOGGED_EVERY).await;

@@ -1,4 +1,4 @@
-//! What a request passes on its way to the router, and its answer on the way back.
+//! The hyper service of a connection: checks before the router, and on the answer behind it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -45,7 +45,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, request: Request<Incoming>) -> Answer {
         self.pulse.begin();
         let told = tracing::enabled!(tracing::Level::DEBUG).then(|| Told::of(&request));
-        // Before anything that answers, whatever the path and the method.
+        // This check comes before anything that answers, whatever the path and the method.
         if let Some(refusal) = self.app.refusal(&request) {
             return self.answer(State::Ready(Some(refusal)), None, told);
         }
@@ -66,7 +66,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             }
             request.map(|_| Body::empty())
         } else {
-            // A body that announces its length is refused before a byte of it is read.
+            // A body that announces too great a length is refused before a byte of it is read.
             if request.body().size_hint().lower() > self.bounds.body {
                 return self.answer(State::Refused(Refused::TooLong), None, told);
             }
@@ -85,7 +85,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
                 return self.answer(State::Ready(Some(response)), None, told);
             }
         }
-        // Cloning is one count; calling needs a router of one's own.
+        // Cloning costs one reference count; a call needs a router of its own.
         let future = self.app.router.clone().call(request);
         let mut answer = self.answer(State::Routed(future), fate, told);
         answer.claim = claim;
@@ -93,15 +93,15 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     }
 }
 
-/// See [`super::framing`].
+/// The problem of a body that is framed twice: see [`super::framing`].
 fn framed_twice() -> Problem {
     let detail = "a Content-Length and a Transfer-Encoding both say where the body ends (send one \
                   of them)";
     Problem::new(StatusCode::BAD_REQUEST, "input", detail.to_owned())
 }
 
-/// Why a body is not read whose transfer codings are others than chunks, once. (Without chunks at
-/// the end nobody knows where it ends: the server has refused that.)
+/// The problem of a body whose transfer codings are not just `chunked`, once. (Without `chunked` at
+/// the end the length is unknown: the server has refused that.)
 fn coding(headers: &HeaderMap) -> Option<Problem> {
     let values = headers.get_all(header::TRANSFER_ENCODING).iter();
     let codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -122,10 +122,10 @@ fn coding(headers: &HeaderMap) -> Option<Problem> {
     (chunked > 1).then(|| Problem::new(StatusCode::BAD_REQUEST, "input", twice.to_owned()))
 }
 
-/// Characters of a transfer coding that are repeated to whoever sent it.
+/// Characters of a transfer coding that a refusal repeats.
 const CODING_SHOWN: usize = 40;
 
-/// Bytes of a request's head, about: what HTTP/2 lets many requests of one connection have.
+/// The approximate bytes of a request's head: HTTP/2 allows many of them on one connection.
 fn head_bytes(request: &Request<Body>) -> usize {
     let uri = request.uri();
     let path = uri.path().len() + uri.query().map_or(0, str::len);
@@ -140,23 +140,23 @@ impl Front {
     }
 }
 
-/// An answer to come.
+/// The future of an answer.
 pub(super) struct Answer {
     state: State,
     fate: Option<Fate>,
     told: Option<Told>,
     pulse: Arc<Pulse>,
     limit: u64,
-    /// What its head holds, if that is much.
+    /// The claim for the head, if it is large.
     claim: Option<Claim>,
 }
 
 enum State {
     Routed(RouteFuture<Infallible>),
     Refused(Refused),
-    /// Only probes have places now.
+    /// The connection answers probes only.
     Full,
-    /// Taken when it is given out.
+    /// Taken when the answer is given out.
     Ready(Option<Response<Body>>),
 }
 
@@ -174,18 +174,18 @@ impl Future for Answer {
             State::Full => Ok(full()),
             State::Ready(response) => Ok(response.take().unwrap_or_default()),
         };
-        // Whatever a handler made of the error that a refused body gave it.
+        // A refused body decides the answer, whatever the handler made of the error.
         let refused = this.fate.as_ref().and_then(Fate::refused);
         let mut response = match routed {
             Ok(response) => match refused {
                 None => response,
-                // It says so already.
+                // The response already reports that there is no room.
                 Some(Refused::NoRoom) => this.cut_off(response),
                 Some(why) => this.refuse(why),
             },
             Err(why) => this.refuse(why),
         };
-        // A place that is for probes is for the next of them.
+        // A connection for probes ends after one answer, to make room for the next.
         if this.pulse.closing.load(Relaxed) || this.pulse.seat.for_probes {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
@@ -198,7 +198,7 @@ impl Future for Answer {
 }
 
 impl Drop for Answer {
-    /// The client may leave before it is answered.
+    /// The client may leave before it gets the answer.
     fn drop(&mut self) {
         self.pulse.end();
     }
@@ -227,7 +227,7 @@ impl Answer {
         self.cut_off(problem.into_response())
     }
 
-    /// The rest of the body is not read: the connection ends with the answer.
+    /// Closes the connection with this answer, because the rest of the body is not read.
     fn cut_off(&self, mut response: Response<Body>) -> Response<Body> {
         self.pulse.refused.store(true, Relaxed);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -235,17 +235,17 @@ impl Answer {
     }
 }
 
-/// What whoever watches the process asks for.
+/// The paths that monitors probe.
 const PROBES: [&str; 4] = ["/livez", "/readyz", "/healthz", "/metrics"];
 
-/// The answer to who is no probe and has the place of one.
+/// The answer on a connection for probes to a request that is not a probe.
 fn full() -> Response<Body> {
     let detail = "as many connections are open as are allowed (come back later)".to_owned();
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "full", detail).into_response()
 }
 
-/// The body of an answer that has no known end, such as a subscription: while it goes on, its
-/// connection is not idle.
+/// The body of an answer that has no known end, such as a subscription: its connection is not idle
+/// while the body goes on.
 struct Lasting {
     body: Body,
     seat: Arc<Seat>,
@@ -288,7 +288,7 @@ impl hyper::body::Body for Lasting {
     }
 }
 
-/// What the log says of a request: neither its headers nor the values of its query.
+/// A log entry of a request: neither its headers nor the values of its query.
 struct Told {
     method: axum::http::Method,
     path: String,

@@ -1,4 +1,4 @@
-//! Rows as the body of an answer, record batch by record batch.
+//! The rows of a statement as a response body, record batch by record batch.
 
 use std::io;
 
@@ -19,7 +19,7 @@ use diptych_base::limits::{PAGE_BYTES, SQL_HTTP_ROWS_MAX};
 use diptych_site::budget;
 use diptych_sql::{Notices, SqlError};
 
-/// How rows are written.
+/// The format of the rows.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Format {
@@ -61,7 +61,7 @@ impl Format {
 
 type Rows = BoxStream<'static, Result<RecordBatch, SqlError>>;
 
-/// The body that says `rows`.
+/// The body that contains `rows`.
 ///
 /// # Errors
 /// When the schema cannot be written.
@@ -87,7 +87,7 @@ pub(super) fn body(
     Ok(streamed(chunks))
 }
 
-/// The rows in batches of a page at most, or of one row: what is written at once.
+/// Splits a batch into pieces of at most a page, or of one row, which are written at once.
 fn pieces(batch: Result<RecordBatch, SqlError>) -> Rows {
     let Ok(whole) = &batch else { return stream::iter([batch]).boxed() };
     let (rows, bytes) = (whole.num_rows(), whole.get_array_memory_size());
@@ -100,7 +100,7 @@ fn pieces(batch: Result<RecordBatch, SqlError>) -> Rows {
     stream::iter(starts.map(move |start| Ok(whole.slice(start, most.min(rows - start))))).boxed()
 }
 
-/// The rows, and an error in the place of those beyond the cap.
+/// Replaces the rows beyond the cap by an error.
 fn capped(rows: Rows) -> Rows {
     let mut sent = 0;
     rows.map(move |batch| {
@@ -143,7 +143,7 @@ impl Writer {
                 };
                 let columns: Vec<SqlColumn> = schema.fields().iter().map(column).collect();
                 let head = json!({ "columns": columns, "epochs": epochs }).to_string();
-                // Its last brace closes the document, behind the rows.
+                // The document's last brace follows the rows.
                 out.extend_from_slice(&head.as_bytes()[..head.len() - 1]);
                 out.extend_from_slice(b",\"rows\":[");
             }
@@ -158,7 +158,7 @@ impl Writer {
         Ok(Writer { format, names, first: true, out, arrow, notices })
     }
 
-    /// The bytes of a batch; of the end when there is none. An error ends the answer.
+    /// Writes a batch, or the end when there is none. An error ends the answer.
     fn write(
         &mut self,
         batch: Option<Result<RecordBatch, SqlError>>,
@@ -224,7 +224,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Closes the answer; with an error where the format has a place for it.
+    /// Closes the answer, with an error where the format has a place for it.
     fn end(&mut self, error: Option<&SqlError>) -> Result<(), SqlError> {
         let told =
             error.map(|error| json!({ "sqlstate": error.sqlstate, "detail": error.message }));

@@ -1,5 +1,5 @@
-//! Values of Arrow arrays as JSON and CSV: numbers and booleans as such, floats that JSON has no
-//! number for as text, and everything else as the text that views are shown with.
+//! Values of Arrow arrays as JSON and CSV: numbers and booleans as such, floats without a JSON
+//! number as text, and every other type as the text in which views show it.
 
 use std::io::Write;
 
@@ -18,11 +18,11 @@ pub(super) struct Cells<'a> {
 }
 
 enum Kind<'a> {
-    /// Written without quotes.
+    /// A value that is written without quotes.
     Plain(ArrayFormatter<'a>),
     Float(ArrayFormatter<'a>),
     Quoted(ArrayFormatter<'a>),
-    /// What of each row is a list of this.
+    /// A list of values of any type.
     List,
     /// Names and columns of a nested record.
     Record(Vec<(String, Cells<'a>)>),
@@ -83,7 +83,7 @@ impl<'a> Cells<'a> {
             Kind::List => {
                 let items = self.array.as_list::<i32>().value(row);
                 out.push(b'[');
-                // A list of what cannot be shown is shown as empty; there is no such type in SQL.
+                // A list of a type that cannot be shown is written as empty; SQL has no such type.
                 if let Ok(cells) = Cells::of(&items) {
                     for item in 0..items.len() {
                         if item > 0 {
@@ -109,7 +109,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Writes the cell of `row` as a field of CSV.
+    /// Writes the cell of `row` as a CSV field.
     fn csv(&self, row: usize, out: &mut Vec<u8>) {
         if self.array.is_null(row) {
             return;
@@ -153,9 +153,9 @@ fn hex(array: &ArrayRef, row: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(HEXLOWER.encode(bytes).as_bytes());
 }
 
-/// A text as JSON.
+/// Writes a text as JSON.
 pub(super) fn text(value: &str, out: &mut Vec<u8>) {
-    // Neither a text nor a vector fails.
+    // Neither the text nor the vector can fail.
     let _ = serde_json::to_writer(out, value);
 }
 
@@ -174,7 +174,7 @@ fn csv_field(value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The names as a line of CSV.
+/// Writes the names as a line of CSV.
 pub(super) fn csv_header(names: &[String], out: &mut Vec<u8>) {
     for (at, name) in names.iter().enumerate() {
         if at > 0 {
@@ -185,7 +185,7 @@ pub(super) fn csv_header(names: &[String], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A row as a line of CSV.
+/// Writes a row as a line of CSV.
 pub(super) fn csv_row(columns: &[Cells<'_>], row: usize, out: &mut Vec<u8>) {
     for (at, column) in columns.iter().enumerate() {
         if at > 0 {
