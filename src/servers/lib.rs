@@ -2,7 +2,8 @@
 //!
 //! They run on a runtime of their own ([`Servers::start`]), apart from timely's workers and from
 //! the runtime of the thread that starts them. [`routes`] puts the same HTTP interface below a
-//! service of one's own. What they answer from, and who may ask, is of the crate `diptych-site`.
+//! service of one's own. The crate `diptych-site` holds the state that they answer from, and access
+//! control.
 
 mod routes;
 mod runtime;

@@ -1,4 +1,4 @@
-//! The interface as routes, for whoever has a service already.
+//! The HTTP interface as axum routes, for a program that has a service already.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use diptych_site::site::Site;
 /// The routes of the HTTP interface that read and append, to merge into an axum service of your
 /// own: everything below `/v1/` that asks for the role `read` or `append`.
 ///
-/// Who may come in is your service's business: there is no gate but what you put before them.
+/// Access control is up to your service: no gate checks these routes.
 /// A body has at most [`limits::BODY_BYTES_MAX`](diptych_base::limits::BODY_BYTES_MAX) bytes.
 /// Subscriptions never end by themselves: call [`Load::stop`](diptych_site::Load::stop) on
 /// `site.load` when your service begins to shut down. The page, the metrics, and what makes the
-/// process compute or change are for [`Servers`](crate::Servers) alone.
+/// process compute or change state are for [`Servers`](crate::Servers) alone.
 ///
 /// ```
 /// use std::sync::Arc;

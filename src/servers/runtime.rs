@@ -1,4 +1,4 @@
-//! The servers' own runtime: started beside the workers, stopped before them.
+//! The servers' own tokio runtime: started beside the workers, stopped before them.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -16,21 +16,22 @@ use diptych_site::threads::Threads;
 use {diptych_http as http, diptych_pg as pg};
 
 /// Connections that the kernel holds until they are accepted; with the usual 128 a burst of clients
-/// waits for a second, because the kernel drops what begins one more.
+/// waits for a second, because the kernel drops further ones.
 const ACCEPT_QUEUE: u32 = 4096;
 
-/// Sockets that listen already, and pass to another process with what waits in them.
+/// Sockets that listen already, and pass to another process with the connections that wait in them.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    /// For HTTP.
+    /// The socket of HTTP.
     pub http: Option<std::net::TcpListener>,
-    /// For the Postgres protocol.
+    /// The socket of the Postgres protocol.
     pub pg: Option<std::net::TcpListener>,
 }
 
-/// The servers that run, on threads of their own. Dropping it ends them without finishing requests.
+/// The running servers, on threads of their own. Dropping this ends them without finishing
+/// requests.
 ///
-/// Every call may be made on any thread, inside a task of somebody else's tokio runtime too.
+/// Every call may be made on any thread, also inside a task of another tokio runtime.
 /// Starting waits for nothing but files and the system; [`Servers::stop`] has its thread wait for
 /// the requests under way, where [`Servers::stop_async`] lets other tasks go on.
 ///
@@ -77,10 +78,10 @@ impl Servers {
         Servers::start_on(site, options, Listeners::default())
     }
 
-    /// [`Servers::start`]; what listens already is used in the place of a socket of its own.
+    /// As [`Servers::start`], but with sockets that listen already in the place of new ones.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Servers::start`].
     pub fn start_on(
         site: Arc<Site>,
         options: &ServersOptions,
@@ -91,7 +92,7 @@ impl Servers {
         let (stop, stopping) = watch::channel(false);
         let entries = Entries::open(options)?;
         if let Some(most) = options.max_lag {
-            // The first that is said stays.
+            // The first value that is set stays.
             let _ = site.max_lag.set(most);
         }
         let (listeners, tasks) = (Listeners::default(), Vec::new());
@@ -118,20 +119,21 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Where HTTP listens.
+    /// The address at which HTTP listens.
     pub fn http(&self) -> Option<SocketAddr> {
         self.http
     }
 
-    /// Where the Postgres protocol listens.
+    /// The address at which the Postgres protocol listens.
     pub fn pg(&self) -> Option<SocketAddr> {
         self.pg
     }
 
-    /// The sockets that it listens at; they outlive it with what waits in them.
+    /// The sockets that the servers listen at; they outlive the servers, with the connections that
+    /// wait in them.
     ///
     /// # Errors
-    /// What the system reports.
+    /// Errors of the system.
     pub fn listeners(&self) -> Result<Listeners> {
         let again = |socket: &Option<std::net::TcpListener>| {
             let again = socket.as_ref().map(std::net::TcpListener::try_clone).transpose();
@@ -141,24 +143,23 @@ impl Servers {
         Ok(Listeners { http: again(http)?, pg: again(pg)? })
     }
 
-    /// Stops accepting, lets requests under way finish within the grace time, and ends. The thread
-    /// waits for that, which holds up the other tasks of an async one: see
-    /// [`Servers::stop_async`].
+    /// Stops accepting, lets requests under way finish within the grace time, and ends. This blocks
+    /// the thread, which holds up the other tasks of an async one: see [`Servers::stop_async`].
     pub fn stop(mut self) {
         let ending = self.ending();
         self.threads.wait_for(ending);
     }
 
-    /// [`Servers::stop`] that holds up no thread; to be awaited in any runtime.
+    /// As [`Servers::stop`], without blocking a thread; can be awaited in any runtime.
     pub async fn stop_async(mut self) {
         let ending = self.ending();
-        // What panics there has nothing left to finish.
+        // After a panic there is nothing left to finish.
         let _ = self.threads.handle().spawn(ending).await;
     }
 
-    /// Begins to stop; what is left to wait for, on the servers' own threads.
+    /// Begins to stop, and gives the future that waits for the rest, on the servers' own threads.
     fn ending(&mut self) -> impl Future<Output = ()> + Send + 'static {
-        // Where nobody else keeps them, the sockets close with the last accept.
+        // Unless they are kept elsewhere, the sockets close with the last accept.
         self.listeners = Listeners::default();
         self.stop.send_replace(true);
         let (tasks, site) = (std::mem::take(&mut self.tasks), Weak::clone(&self.site));
@@ -168,15 +169,14 @@ impl Servers {
             if tokio::time::timeout(diptych_base::limits::SERVER_GRACE, all).await.is_err() {
                 tracing::warn!("some requests were not finished in time and are cut off");
             }
-            // It may wait for a disk.
+            // This may wait for a disk.
             let unwatch = move || site.upgrade().iter().for_each(|site| site.unwatch());
             let _ = tokio::task::spawn_blocking(unwatch).await;
         }
     }
 }
 
-/// A socket that listens: the one that is given, or a new one. It comes twice: to accept from, and
-/// to keep.
+/// A socket that listens, new or given, as two handles: one to accept from, one to keep.
 fn listen(
     runtime: &Handle,
     address: SocketAddr,

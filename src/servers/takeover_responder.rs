@@ -1,9 +1,9 @@
-//! What clients hear while one process has stopped answering and the next has not begun: come back.
+//! Answers 503 while one process has stopped answering and the next has not begun.
 //!
-//! A takeover takes milliseconds, and who asks meanwhile waits in the kernel's queue and notices
-//! nothing. When it takes longer (a slow request holds the old process up, the last epochs are
-//! many) waiting would look like a hang: then whoever holds the sockets answers every request with
-//! 503 and `Retry-After`, appends included, until it is over.
+//! A takeover takes milliseconds, and the clients that connect meanwhile wait unnoticed in the
+//! kernel's queue. When it takes longer (a slow request holds the old process up, the last epochs
+//! are many) waiting would look like a hang: then the process that holds the sockets answers every
+//! request with 503 and `Retry-After`, appends included, until the takeover is over.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,7 +21,8 @@ use diptych_http::listener;
 use diptych_site::access::{Entries, Entry};
 use diptych_site::options::ServersOptions;
 
-/// Answers "not now" at the sockets that are given, if it lasts; until dropped.
+/// A responder on the given sockets, which begins only if the takeover lasts, and ends when
+/// dropped.
 pub struct Doorstep {
     over: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -29,10 +30,10 @@ pub struct Doorstep {
 
 impl Doorstep {
     /// Begins to answer when [`TAKEOVER_UNNOTICED`] has passed. The Postgres port stays silent: its
-    /// clients know no such answer, and wait for as long as they are willing to.
+    /// protocol has no such answer, and its clients wait for as long as they choose.
     ///
     /// # Errors
-    /// When certificates cannot be read, or what the system reports.
+    /// When certificates cannot be read; errors of the system.
     pub fn guard(listeners: &Listeners, options: &ServersOptions) -> Result<Doorstep> {
         Doorstep::guard_after(TAKEOVER_UNNOTICED, listeners, options)
     }
@@ -56,7 +57,7 @@ impl Doorstep {
                 let stop = watch::Sender::new(false);
                 match answering(socket, entry, &stop) {
                     Ok((runtime, task)) => {
-                        // It ends with the sender.
+                        // This ends with the sender.
                         let _ = ended.recv();
                         stop.send_replace(true);
                         // A timer belongs to a runtime.
@@ -100,7 +101,7 @@ impl Drop for Doorstep {
     fn drop(&mut self) {
         self.over = None;
         if let Some(thread) = self.thread.take() {
-            // A panic there was reported when it happened.
+            // A panic was reported when it happened.
             let _ = thread.join();
         }
     }
@@ -141,7 +142,7 @@ mod tests {
             assert!(answer.contains("\"type\":\"about:blank#stopped\""), "{answer}");
         }
         drop(door);
-        // The socket is there for the next, with what waits in it.
+        // The socket is left to the next process, with the connections that wait in it.
         let http = listeners.http.expect("a socket");
         let address = http.local_addr().expect("an address");
         let mut client = TcpStream::connect(address).expect("queued");
