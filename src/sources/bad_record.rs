@@ -1,4 +1,4 @@
-//! A value that is not what its column holds, and the file that collects such records.
+//! Bad records: why a record cannot be read, and the file that collects such records.
 
 use std::fmt;
 use std::io::{BufWriter, Write};
@@ -8,7 +8,7 @@ use diptych_base::error::{Error, Result};
 use diptych_base::io::UserFile;
 use diptych_base::limits::INGEST_QUOTED_CHARS;
 
-/// Why a record cannot be read.
+/// The reason why a record cannot be read, and its column.
 #[derive(Debug)]
 pub(crate) struct Bad {
     /// The path of the column, outermost first; empty for the record as a whole.
@@ -17,7 +17,7 @@ pub(crate) struct Bad {
 }
 
 impl Bad {
-    /// `text` is not `expected` ("a whole number ...").
+    /// The error that `text` is not `expected` ("a whole number ...").
     pub(crate) fn value(text: &str, expected: &str) -> Self {
         let found = match text {
             "" => "nothing".to_owned(),
@@ -26,12 +26,12 @@ impl Bad {
         Bad::record(format!("{found} is not {expected}"))
     }
 
-    /// The record is wrong as a whole, or in a way of its own.
+    /// The error that the record as a whole is wrong, or wrong in another way.
     pub(crate) fn record(reason: impl Into<String>) -> Self {
         Bad { column: Vec::new(), reason: reason.into() }
     }
 
-    /// The same, inside the column `name`.
+    /// The same error, inside the column `name`.
     #[must_use]
     pub(crate) fn inside(mut self, name: &str) -> Self {
         self.column.insert(0, name.to_owned());
@@ -48,7 +48,7 @@ impl fmt::Display for Bad {
     }
 }
 
-/// `text` cut to a length fit for a message.
+/// Cuts `text` to a length fit for a message.
 pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(INGEST_QUOTED_CHARS) {
         Some((end, _)) => format!("{}...", &text[..end]),
@@ -56,7 +56,8 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-/// `FILE.errors.ndjson`: created with the first bad record, replacing that of an earlier ingest.
+/// The file `FILE.errors.ndjson`: created with the first bad record, replacing that of an earlier
+/// ingest.
 pub(crate) struct ErrorsFile {
     path: PathBuf,
     file: Option<BufWriter<UserFile>>,
@@ -86,7 +87,7 @@ impl ErrorsFile {
         written.map_err(|error| self.failed(error))
     }
 
-    /// Writes everything out; the path, if there was anything.
+    /// Flushes the file; returns its path if any record was written.
     pub(crate) fn finish(mut self) -> Result<Option<PathBuf>> {
         match self.file.take() {
             None => Ok(None),

@@ -1,4 +1,4 @@
-//! Records that are in memory as a whole, such as a posted body: all of them, or the first error.
+//! Parses records of a body in memory, such as a posted one: all of them, or the first error.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::unknown::{OnUnknown, Unknown, Unmatched};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::APPEND_BYTES_MAX;
 
-/// How a body spells its records.
+/// The format of the records in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// One JSON object per line.
@@ -30,20 +30,20 @@ pub enum Spelling {
     Json,
 }
 
-/// Records, and how they and the columns of their stream differ.
+/// The records of a body, and how their members and the stream's columns differ.
 #[derive(Debug)]
 pub struct Parsed {
     /// The records as rows of the stream.
     pub rows: RecordBatch,
-    /// Columns that only one of both has.
+    /// Members without a column, and columns without a member.
     pub unmatched: Unmatched,
 }
 
-/// The records of `body`, which are events of `stream`.
+/// Parses `body` as events of `stream`.
 ///
 /// # Errors
-/// When one is no record of `schema`: names its line (from 1), its column, and its text. When there
-/// is none.
+/// When a record is not of `schema`: names its line (from 1), its column, and its text. When there
+/// is no record.
 pub fn parse(
     body: &Bytes,
     spelling: Spelling,
@@ -64,12 +64,13 @@ pub fn parse(
     }
 }
 
-/// A body that appends nothing is a client's mistake; an epoch would hide it.
+/// The refusal of a body without records: it is a client's mistake, which an empty epoch would
+/// hide.
 pub(super) fn no_records() -> Error {
     Error::new(Kind::Input, "the body has no records").remedy("send at least one")
 }
 
-/// `body` without the mark that some programs put before UTF-8; one of UTF-16 is refused.
+/// Removes the byte order mark of UTF-8 from `body`; refuses UTF-16.
 pub(super) fn without_mark(body: &[u8]) -> Result<&[u8]> {
     if body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") {
         let message = "line 1: the body is text in UTF-16, which is not read";
@@ -78,7 +79,7 @@ pub(super) fn without_mark(body: &[u8]) -> Result<&[u8]> {
     Ok(body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body))
 }
 
-/// The records of one stream, as they are read.
+/// The records of one stream while they are read.
 pub(super) struct Records {
     rows: Structs,
     schema: SchemaRef,
@@ -103,7 +104,7 @@ impl Records {
         self.rows.rows()
     }
 
-    /// Appends the record in `text`, which stands in `line`.
+    /// Appends the record in `text`, which begins in `line`.
     pub(super) fn object(&mut self, line: u64, text: &[u8]) -> Result<()> {
         let outcome = object(&mut self.rows, text);
         self.checked(outcome, line, text)
@@ -154,7 +155,7 @@ impl Records {
     }
 }
 
-/// Bits that a value takes at least: short records of many columns grow when they are read.
+/// The least number of bits of a value: short records of many columns grow when they are read.
 fn least_bits(ty: &DataType) -> usize {
     match ty {
         DataType::Boolean => 1,
@@ -187,8 +188,8 @@ pub(super) fn each_line(
     Ok(())
 }
 
-/// Calls `each` with the value that `body` is, or with every item when it is a list; and with the
-/// line that it stands in.
+/// Calls `each` with the value of `body`, or with every item when it is a list; and with the line
+/// in which the value begins.
 fn each_item(body: &[u8], mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
     let trimmed = body.trim_ascii();
     if trimmed.is_empty() {
@@ -200,7 +201,7 @@ fn each_item(body: &[u8], mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Res
     }
     let (mut line, mut counted) = (1, 0);
     items(body, |item| {
-        // Each item is a part of the body, and they come in its order.
+        // Each item is a slice of the body, in order.
         let at = item.get().as_ptr().addr() - body.as_ptr().addr();
         line += memchr_iter(b'\n', &body[counted..at]).count() as u64;
         counted = at;
@@ -208,8 +209,8 @@ fn each_item(body: &[u8], mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Res
     })
 }
 
-/// Calls `each` with every item of a list. They are not gathered: short ones would take more memory
-/// than their text.
+/// Calls `each` with every item of a list. Items are not gathered: short ones would take more
+/// memory than their text.
 pub(super) fn items<'a>(
     list: &'a [u8],
     each: impl FnMut(&'a RawValue) -> Result<()>,

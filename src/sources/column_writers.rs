@@ -1,8 +1,9 @@
-//! Text to typed arrays: one writer per column, which parses, collects, and can take back.
+//! Writes text values to typed arrays: one writer per column, which parses, collects, and can
+//! truncate.
 //!
 //! A record is pushed column by column; when one of its values is bad, the columns before it have
-//! one value too many. So every writer can be cut back to a number of rows, which the builders of
-//! Arrow cannot.
+//! one value too many. So every writer can be truncated to a number of rows, which Arrow's builders
+//! cannot.
 
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
@@ -26,10 +27,10 @@ use diptych_event::{Date, Timestamp, UNIT_KEY, Unit, VARIANTS_KEY, is_number, pa
 ///
 /// After an error a writer may hold a part of the value: the caller truncates it.
 pub(crate) trait Writer: Send {
-    /// Appends the value that `text` spells.
+    /// Parses `text` and appends the value.
     fn text(&mut self, text: &str) -> Result<(), Bad>;
 
-    /// Appends the value of a JSON token, which is not `null`. A number may be a string.
+    /// Appends the value of a JSON token other than `null`. A number may be a string.
     fn json(&mut self, token: &str) -> Result<(), Bad> {
         match token.as_bytes().first() {
             Some(b'"') => self.text(&unquoted(token)?),
@@ -40,31 +41,31 @@ pub(crate) trait Writer: Send {
     /// Appends a null.
     fn null(&mut self);
 
-    /// Forgets all values but the first `rows`.
+    /// Removes all values but the first `rows`.
     fn truncate(&mut self, rows: usize);
 
-    /// From now on an object with a member that is no field is bad.
+    /// Makes an object with a member that is not a field a bad value from now on.
     fn refuse_unknown(&mut self) {}
 
-    /// Tells how the values so far and the fields differ, below `path`.
+    /// Adds the differences between the values so far and the fields to `told`, below `path`.
     fn unmatched(&self, _path: &str, _told: &mut Unmatched) {}
 
-    /// The values as an array; none are left.
+    /// Returns the values as an array; the writer is empty afterwards.
     fn finish(&mut self) -> ArrayRef;
 }
 
-/// The writer of the column `field` declares.
+/// Makes the writer of the column that `field` declares.
 ///
 /// # Errors
-/// When the column's type is none that `#[derive(Event)]` makes.
+/// When `#[derive(Event)]` makes no column of this type.
 pub(crate) fn writer(field: &Field) -> Result<Box<dyn Writer>> {
     writer_within(field, None)
 }
 
-/// The same, where `outer` is the unit of the list that the values are in.
+/// Makes a writer as [`writer`] does, where `outer` is the unit of the list around the values.
 ///
 /// # Errors
-/// As those of [`writer`]; and when the unit is none.
+/// As [`writer`]; and when the unit is unknown.
 pub(super) fn writer_within(field: &Field, outer: Option<Unit>) -> Result<Box<dyn Writer>> {
     let unit = unit(field)?.or(outer);
     Ok(match field.data_type() {
@@ -102,7 +103,7 @@ pub(super) fn writer_within(field: &Field, outer: Option<Unit>) -> Result<Box<dy
     })
 }
 
-/// What a number in the column counts, when its field says so.
+/// The unit of a number in the column, when its field declares one.
 fn unit(field: &Field) -> Result<Option<Unit>> {
     let Some(name) = field.metadata().get(UNIT_KEY) else { return Ok(None) };
     Unit::named(name).map(Some).ok_or_else(|| {
@@ -140,7 +141,8 @@ fn times(field: &Field, unit: Option<Unit>) -> Box<dyn Writer> {
     })
 }
 
-/// A JSON string without its quotes and escapes. (Half a surrogate pair is a token, but no text.)
+/// Removes the quotes and escapes of a JSON string. (Half a surrogate pair is a token, but not
+/// text.)
 fn unquoted(token: &str) -> Result<Cow<'_, str>, Bad> {
     match token.strip_prefix('"').and_then(|token| token.strip_suffix('"')) {
         Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner)),
@@ -148,7 +150,7 @@ fn unquoted(token: &str) -> Result<Cow<'_, str>, Bad> {
     }
 }
 
-/// Numbers and what is stored as numbers, with the parser of one value.
+/// A column of numbers or of types stored as numbers, with the parser of one value.
 struct Numbers<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
     nulls: NullBufferBuilder,
@@ -185,7 +187,7 @@ where
     })
 }
 
-/// A float, unless the number is too large to be one.
+/// Parses a float; none when the number is too large for the type.
 fn float<F: FromStr + Copy>(text: &str, is_infinite: impl Fn(F) -> bool) -> Option<F> {
     let value = text.parse::<F>().ok()?;
     let named = text.bytes().any(|byte| matches!(byte, b'i' | b'I'));
@@ -252,7 +254,7 @@ impl Writer for Booleans {
     }
 }
 
-/// Values of any length, end to end.
+/// A buffer of values of any length, end to end.
 struct Bytes {
     joined: Vec<u8>,
     /// The ends of the values; those of a chunk of a file stay far below 2 GiB.
@@ -267,7 +269,7 @@ impl Default for Bytes {
 }
 
 impl Bytes {
-    /// Ends a value, which was written to `joined`.
+    /// Ends a value whose bytes were written to `joined`.
     fn end(&mut self, present: bool) {
         self.ends.push(self.joined.len());
         self.nulls.append(present);
@@ -287,13 +289,13 @@ impl Bytes {
     }
 }
 
-/// Text; with variants, only those.
+/// A column of text; with variants, of only those texts.
 struct Texts {
     variants: Option<Vec<String>>,
     bytes: Bytes,
 }
 
-/// The texts a column may hold, when its field lists them.
+/// The texts that a column may hold, when its field lists them.
 fn variants(field: &Field) -> Result<Option<Vec<String>>> {
     let Some(listed) = field.metadata().get(VARIANTS_KEY) else { return Ok(None) };
     serde_json::from_str(listed).map(Some).map_err(|error| {
@@ -331,7 +333,7 @@ impl Writer for Texts {
     }
 }
 
-/// Bytes, spelt in hexadecimal.
+/// A column of bytes, written as hexadecimal digits.
 struct Hexes(Bytes);
 
 impl Writer for Hexes {

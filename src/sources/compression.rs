@@ -1,4 +1,4 @@
-//! Which compression a file has, told by its first bytes, and what it decompresses to.
+//! Detects the compression of a file by its first bytes, and decompresses it.
 
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
@@ -7,14 +7,14 @@ use std::path::Path;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::INGEST_ZSTD_WINDOW_LOG_MAX;
 
-/// Bytes from the beginning that tell every form there is.
+/// Bytes from the beginning that suffice to tell all forms apart.
 pub(super) const TELLING: usize = 16;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// Forms that are recognised and refused: how the bytes begin, what they are called, and how to
-/// make text of them.
+/// Forms that are recognised and refused: their first bytes, their name, and how to convert them to
+/// text.
 const REFUSED: &[(&[u8], &str, &str)] = &[
     (b"BZh11AY&SY", "bzip2 data", "bzip2 -dc"),
     (b"\xfd7zXZ\0", "xz data", "xz -dc"),
@@ -31,10 +31,10 @@ const REFUSED: &[(&[u8], &str, &str)] = &[
     (b"\xfe\xff", "text in UTF-16", "iconv -f UTF-16 -t UTF-8"),
 ];
 
-/// How a file's bytes become text.
+/// The compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
-    /// They are the text.
+    /// The bytes are the text.
     None,
     /// Gzip members, perhaps with zeros behind each.
     Gzip,
@@ -43,11 +43,11 @@ pub(super) enum Compression {
 }
 
 impl Compression {
-    /// The compression of a file called `name` that begins with `first`.
+    /// Detects the compression of a file called `name` that begins with `first`.
     ///
     /// # Errors
-    /// When it has a form that is not read, or its name ends as that of a compressed file and
-    /// `first` is neither that nor text.
+    /// When the form is recognised but not supported, or when the name ends as that of a compressed
+    /// file and `first` is neither that form nor text.
     pub(super) fn told(name: &Path, first: &[u8]) -> Result<Self> {
         if first.starts_with(GZIP) {
             return Ok(Compression::Gzip);
@@ -67,10 +67,10 @@ impl Compression {
         Ok(Compression::None)
     }
 
-    /// The text that `compressed` becomes.
+    /// Decompresses `compressed` to text.
     ///
     /// # Errors
-    /// When there is no memory for it.
+    /// When there is no memory for the decoder.
     pub(super) fn text(self, compressed: impl Read + 'static) -> io::Result<Box<dyn Read>> {
         Ok(match self {
             Compression::None => Box::new(compressed),
@@ -84,15 +84,16 @@ impl Compression {
     }
 }
 
-/// Whether `first` begins a skippable frame (RFC 8878, 3.1.2), as pzstd and seekable files do.
+/// Whether `first` begins a skippable frame (RFC 8878, 3.1.2), as in files of pzstd and seekable
+/// files.
 fn is_skippable(first: &[u8]) -> bool {
     matches!(first, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-/// Refuses what is no text in UTF-8, by its name.
+/// Refuses a form that is not UTF-8 text, by its name.
 ///
 /// # Errors
-/// Says what it is and how to convert it.
+/// Names the form and the conversion.
 pub(super) fn refuse(name: &Path, first: &[u8]) -> Result<()> {
     let bzip2 = first.starts_with(b"BZh") && first.get(4..10) == Some(b"1AY&SY");
     let begins = |begin: &[u8]| first.starts_with(begin) || (bzip2 && begin.starts_with(b"BZh"));
@@ -104,10 +105,10 @@ pub(super) fn refuse(name: &Path, first: &[u8]) -> Result<()> {
         .remedy(format!("convert it first: {convert} {name} | diptych ingest … -")))
 }
 
-/// Refuses text that is compressed again, or in UTF-16.
+/// Refuses text that is compressed twice, or in UTF-16.
 ///
 /// # Errors
-/// Says what it is and how to convert it.
+/// Names the form and the conversion.
 pub(super) fn refuse_inner(name: &Path, first: &[u8]) -> Result<()> {
     refuse(name, first)?;
     if first.starts_with(GZIP) || first.starts_with(ZSTD) || is_skippable(first) {
@@ -117,7 +118,7 @@ pub(super) fn refuse_inner(name: &Path, first: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The members of a gzip file, one after the other. Zeros behind a member are passed over, as
+/// Reads the members of a gzip file, one after the other. Zeros behind a member are skipped, as
 /// gzip does: tapes and disks pad to whole blocks with them.
 struct Members<R> {
     /// None at the end.
@@ -129,7 +130,7 @@ impl<R: BufRead> Members<R> {
         Members { member: Some(GzDecoder::new(reader)) }
     }
 
-    /// The next member; none at the end.
+    /// Opens the next member; none at the end.
     fn next(mut reader: R) -> io::Result<Option<GzDecoder<R>>> {
         loop {
             let bytes = reader.fill_buf()?;
@@ -166,7 +167,7 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Says which compression is broken, or needs more memory than is given.
+/// Names the compression in errors: broken data, or more memory than is allowed.
 struct Whole<R>(R, &'static str);
 
 impl<R: Read> Read for Whole<R> {
@@ -176,7 +177,7 @@ impl<R: Read> Read for Whole<R> {
                 return error;
             }
             let text = error.to_string();
-            // Zstandard has numbers for its errors, which its crate gives as text.
+            // The zstd crate reports its numbered errors as text.
             if text.contains("too much memory") {
                 let max = (1_u64 << INGEST_ZSTD_WINDOW_LOG_MAX) >> 20;
                 let message = format!(

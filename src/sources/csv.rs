@@ -1,4 +1,4 @@
-//! Records of comma-separated values, with the line each starts in and its text as it stands.
+//! Reads records of comma-separated values, each with its first line and its raw text.
 
 use csv_core::ReadRecordResult;
 use memchr::{memchr, memchr_iter, memrchr};
@@ -6,11 +6,11 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::lines::Window;
 use diptych_base::error::Result;
 
-/// A CSV file as records.
+/// A CSV file as a sequence of records.
 ///
 /// The grammar is RFC 4180's: LF or CRLF, blank lines skipped; and a quote inside an unquoted cell
-/// is a character. csv-core, which cuts the records, takes every text for a table; what it guessed
-/// is told by [`CsvRecord::fault`], and refused.
+/// is a character. csv-core, which cuts the records, accepts every text as a table; its guesses are
+/// found by [`CsvRecord::fault`], and refused.
 pub(crate) struct CsvFile {
     window: Window,
     parser: csv_core::Reader,
@@ -18,19 +18,19 @@ pub(crate) struct CsvFile {
     cells: Vec<u8>,
     /// Where in `cells` each cell ends.
     ends: Vec<usize>,
-    /// The bytes of the record last given out, with its line end.
+    /// The bytes of the record returned last, with its line end.
     given: usize,
 }
 
-/// One record.
+/// One record of a CSV file.
 pub(crate) struct CsvRecord<'a> {
-    /// The line it starts in.
+    /// The line in which the record begins.
     pub line: u64,
-    /// Its text, without the line end.
+    /// The text of the record, without the line end.
     pub raw: &'a [u8],
     cells: &'a [u8],
     ends: &'a [usize],
-    /// Whether it ends in a carriage return that no line feed follows.
+    /// Whether it ends in a carriage return without a line feed.
     bare_return: bool,
 }
 
@@ -46,8 +46,8 @@ impl<'a> CsvRecord<'a> {
         &self.cells[start..self.ends[index]]
     }
 
-    /// Why the record is none, although it was cut into cells: a quote that is not closed, or is
-    /// closed amid its cell, so that perhaps whole records were taken for a cell; a line that ends
+    /// Why the record is refused, although it was cut into cells: a quote that is not closed, or is
+    /// closed amid its cell, so that whole records may have been taken for a cell; a line that ends
     /// in a carriage return only.
     pub(crate) fn fault(&self) -> Option<String> {
         if let Some((cell, opened, closed)) = bad_quote(self.raw) {
@@ -72,7 +72,7 @@ impl<'a> CsvRecord<'a> {
         })
     }
 
-    /// Line and character of a byte of the record, each from 1.
+    /// The line and character of a byte of the record, each from 1.
     fn place(&self, byte: usize) -> (u64, usize) {
         let before = &self.raw[..byte];
         let start = memrchr(b'\n', before).map_or(0, |end| end + 1);
@@ -81,8 +81,8 @@ impl<'a> CsvRecord<'a> {
     }
 }
 
-/// The first quoted cell that does not end in a quote and a comma or the end of the record: its
-/// number from 1, where it opens, and where it closes (the end, if it does not).
+/// Finds the first quoted cell that does not end in a quote and a comma or the end of the record:
+/// its number from 1, where it opens, and where it closes (the end, if it does not).
 fn bad_quote(record: &[u8]) -> Option<(usize, usize, usize)> {
     // Most records have no quotes.
     memchr(b'"', record)?;
@@ -111,7 +111,7 @@ fn bad_quote(record: &[u8]) -> Option<(usize, usize, usize)> {
 }
 
 impl CsvFile {
-    /// The records of `window`.
+    /// Reads the records of `window`.
     pub(crate) fn new(window: Window) -> Self {
         CsvFile {
             window,
@@ -122,7 +122,7 @@ impl CsvFile {
         }
     }
 
-    /// The next record.
+    /// Reads the next record.
     ///
     /// # Errors
     /// When the file cannot be read, or the record is too long.
@@ -147,7 +147,7 @@ impl CsvFile {
             }
         }
         let bare_return = self.is_bare_return(read)?;
-        // A record's line end may be left for the next one to skip, as blank lines are.
+        // A record's line end may be left for the next read to skip, as blank lines are.
         let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
         let before = self.window.bytes()[..read].iter().take_while(|byte| is_end(byte)).count();
         self.window.advance(before);
@@ -163,8 +163,8 @@ impl CsvFile {
         }))
     }
 
-    /// Whether the record that ends behind `end` bytes ends in carriage returns that neither a line
-    /// feed nor the end of the file follows.
+    /// Whether the record that ends after `end` bytes ends in carriage returns that are followed by
+    /// neither a line feed nor the end of the file.
     fn is_bare_return(&mut self, end: usize) -> Result<bool> {
         if self.window.bytes()[..end].last() != Some(&b'\r') {
             return Ok(false);
@@ -187,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Read;
 
-    /// Gives out a few bytes at a time.
+    /// A reader that returns a few bytes at a time.
     struct Trickle(Vec<u8>, usize, usize);
 
     impl Read for Trickle {

@@ -1,4 +1,5 @@
-//! What is appended of a file, given what is known of those before it: never twice in silence.
+//! Decides which records of a file are appended, given the files known before: never twice in
+//! silence.
 
 use super::known::{Known, LeftOut, Past, past};
 use super::options::OnKnown;
@@ -6,15 +7,15 @@ use super::prefixes::Seen;
 use super::sink::AppendTo;
 use diptych_base::error::{Error, Kind, Result};
 
-/// How a file is appended.
+/// The decision on how a file is appended.
 pub(super) struct Decision {
-    /// What its producer's name ends in.
+    /// The suffix of its producer's name.
     pub(super) part: String,
-    /// What of it is not appended.
+    /// The records that are not appended.
     pub(super) left_out: LeftOut,
-    /// Whether it is to be remembered.
+    /// Whether the file is to be remembered.
     pub(super) is_new: bool,
-    /// The other file of the same content, whose events are in the stream.
+    /// Another file of the same content, whose events are in the stream.
     pub(super) same_as: Option<String>,
 }
 
@@ -24,30 +25,30 @@ impl Decision {
     }
 }
 
-/// What is decided upon.
+/// The input of a decision: a file and the known files.
 pub(super) struct Case<'a> {
     pub(super) stream: &'a str,
     pub(super) on_known: &'a OnKnown,
     pub(super) known: &'a [Known],
-    /// The number of the first file of this command; those from it on are not appended yet.
+    /// The number of the first file of this command; the files from it on are not appended yet.
     pub(super) first: u64,
-    /// What would be remembered of the file.
+    /// The description of the file that would be remembered.
     pub(super) this: &'a Known,
     pub(super) seen: &'a Seen,
 }
 
 impl Case<'_> {
-    /// Decides, by content first.
+    /// Decides how the file is appended, by content first.
     ///
     /// # Errors
-    /// A conflict that says what is known and what can be asked for, when the file has events that
-    /// would count twice; what the sink says.
+    /// A conflict that names the known file and the options, when the file has events that would
+    /// count twice; errors of the sink.
     pub(super) fn decide(&self, sink: &impl AppendTo) -> Result<Decision> {
         let Case { this, seen, known, .. } = *self;
         let base = producer(self.stream, &this.digest, "");
         let is_known = known.iter().any(|known| known.digest == this.digest);
         if !is_known && sink.next_sequence(&base)? > 0 {
-            // It was forgotten, or a release appended it that remembered no files.
+            // The file was forgotten, or appended by a release that remembered no files.
             let name = this.name.clone();
             let appends = seen.ends.len() as u64;
             return self.same(sink, Known { name, appends, ..Known::default() });
@@ -68,7 +69,7 @@ impl Case<'_> {
         }
     }
 
-    /// The content is that of a known file.
+    /// Decides on a file with the content of a known one.
     fn same(&self, sink: &impl AppendTo, same: Known) -> Result<Decision> {
         let Case { this, stream, on_known, .. } = *self;
         if same.number >= self.first && !same.digest.is_empty() {
@@ -92,13 +93,13 @@ impl Case<'_> {
         {
             return Ok(self.copy());
         }
-        // Two pipes have one name.
+        // All pipes share one name.
         let same_as = (complete && (other || this.name == "-")).then_some(same.name);
         Ok(Decision { part: same.part, left_out: same.left_out, is_new: false, same_as })
     }
 
-    /// The same content as another file: named by path, and by label if there is one, so that
-    /// saying it twice appends it once.
+    /// The decision to append the content of another file again: identified by path, and by label
+    /// if there is one, so that repeating the command appends it once.
     fn copy(&self) -> Decision {
         let label = match self.on_known {
             OnKnown::Again(Some(label)) => label.as_str(),
@@ -134,7 +135,7 @@ impl Case<'_> {
     }
 }
 
-/// The producer that appends a file to a stream, or a part of it.
+/// The name of the producer that appends a file, or a part of it, to a stream.
 pub(super) fn producer(stream: &str, digest: &str, part: &str) -> String {
     format!("file/{stream}/{digest}{part}")
 }

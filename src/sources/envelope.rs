@@ -1,4 +1,4 @@
-//! Records of several streams in one body, for one epoch.
+//! Parses records of several streams in one body, for one epoch.
 //!
 //! The body is an object; each of its members has the name of a stream and is one event of it, or a
 //! list of events. As lines, each line is such an object.
@@ -15,12 +15,12 @@ use super::body::{Parsed, Records, each_line, items, malformed, no_records, with
 use super::unknown::OnUnknown;
 use diptych_base::error::{Error, Kind, Result};
 
-/// The records of `body` by stream, in the order of the streams' names; `find` gives the columns of
-/// a stream. Each stream has at least one.
+/// Parses the records of `body` by stream, in the order of the streams' names; `find` gives the
+/// columns of a stream. Each stream has at least one record.
 ///
 /// # Errors
-/// When one is no record, of a stream that is not found, or given beside another member of its
-/// stream; when there is none. Names the line and the stream.
+/// When a record is malformed, of an unknown stream, or in a second member for its stream; when
+/// there is no record. Names the line and the stream.
 pub fn parse_streams(
     body: &[u8],
     lines: bool,
@@ -46,7 +46,7 @@ struct Streams<F> {
 }
 
 impl<F: Fn(&str) -> Result<SchemaRef>> Streams<F> {
-    /// Reads one object, which begins in `line`.
+    /// Reads one object that begins in `line`.
     fn object(&mut self, text: &[u8], line: u64) -> Result<()> {
         if text.first() != Some(&b'{') {
             let message = format!("line {line}: not an object");
@@ -60,7 +60,7 @@ impl<F: Fn(&str) -> Result<SchemaRef>> Streams<F> {
         match (failed, read) {
             (Some(error), _) => Err(error),
             (None, Ok(())) => Ok(()),
-            // Its own lines begin where it does.
+            // The object's line numbers count from its own beginning.
             (None, Err(error)) if line > 1 => Err(malformed(error).within(format!("line {line}"))),
             (None, Err(error)) => Err(malformed(error)),
         }
@@ -74,7 +74,7 @@ impl<F: Fn(&str) -> Result<SchemaRef>> Streams<F> {
         let Some(records) = self.records.get_mut(stream) else { return Ok(()) };
         let (mut line, mut counted) = (line, text.as_ptr().addr());
         let mut event = |value: &RawValue| {
-            // Each is a part of the text, and they come in its order.
+            // Each value is a slice of the text, in order.
             let (from, at) = (counted - text.as_ptr().addr(), value.get().as_ptr().addr());
             let passed = &text[from..at - text.as_ptr().addr()];
             line += memchr::memchr_iter(b'\n', passed).count() as u64;
@@ -104,7 +104,7 @@ impl<'de, F: Fn(&str) -> Result<SchemaRef>> Visitor<'de> for Members<'_, F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        // No more than there are streams: another one fails, and so does one that comes again.
+        // At most as many as there are streams: an unknown one fails, and so does a repeated one.
         let mut seen = Vec::<Cow<'de, str>>::new();
         while let Some(stream) = members.next_key::<Cow<'de, str>>()? {
             let value = members.next_value::<&RawValue>()?;

@@ -1,4 +1,4 @@
-//! One reading of one file: its records in chunks, each parsed, with the digest of its text.
+//! Reads one file once: its records in chunks, each parsed, with the digest of its text.
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
@@ -20,7 +20,7 @@ use diptych_base::limits::{INGEST_CHUNK_BYTES, INGEST_CHUNK_RECORDS};
 /// The digest of a chunk's text.
 pub(crate) type ChunkDigest = [u8; 32];
 
-/// What happens to a bad record: its line, why, and its text.
+/// Handles a bad record: its line, the reason, and its text.
 pub(crate) type OnBad<'a> = &'a mut dyn FnMut(u64, Bad, &[u8]) -> Result<()>;
 
 /// A chunk that was read; its good records are in the [`Reading`].
@@ -28,7 +28,7 @@ pub(crate) struct ChunkRead {
     pub digest: ChunkDigest,
     pub good: u64,
     pub bad: u64,
-    /// Records that are not to be appended.
+    /// Records of the chunk that are not to be appended.
     pub left_out: u64,
 }
 
@@ -38,7 +38,7 @@ impl ChunkRead {
     }
 }
 
-/// The file being read, and the good records of the chunk read last.
+/// A file while it is read, and the good records of its last chunk.
 ///
 /// Chunks are cut by the file's text alone, whatever the schema and whatever is bad in them, so
 /// that a later run cuts the same file alike.
@@ -46,9 +46,9 @@ pub(crate) struct Reading {
     records: Records,
     rows: Structs,
     schema: SchemaRef,
-    /// Header columns the stream does not have.
+    /// Header columns that the stream does not have.
     pub ignored: Vec<String>,
-    /// Optional columns the header does not have.
+    /// Optional columns that the header does not have.
     pub absent: Vec<String>,
     header: Vec<u8>,
     bytes: Rc<Cell<u64>>,
@@ -58,13 +58,12 @@ pub(crate) struct Reading {
 
 enum Records {
     Ndjson(Lines),
-    /// The file, its header's length, and for each column of the stream its place in the header.
+    /// The file, its header's length, and for each column of the stream its position in the header.
     Csv(Box<CsvFile>, usize, Vec<Option<usize>>),
 }
 
 impl Reading {
-    /// Starts at the beginning of `source`. Errors give the line, and leave naming the file to the
-    /// caller.
+    /// Starts at the beginning of `source`. Errors give the line; the caller adds the file's name.
     pub(crate) fn start(source: &Source, stream: &str, schema: &SchemaRef) -> Result<Self> {
         let (prefixes, left_out) = (Prefixes::new(&[]), LeftOut::default());
         let (window, bytes) = source.window()?;
@@ -89,30 +88,30 @@ impl Reading {
         Ok(Reading { records, rows, schema, ignored, absent, header, bytes, prefixes, left_out })
     }
 
-    /// The same, taking the digests that tell whether the file is one of `known`.
+    /// Adds the digests that tell whether the file is one of `known`.
     pub(super) fn beside(mut self, known: &[Known]) -> Self {
         self.prefixes = Prefixes::new(known);
         self
     }
 
-    /// The same, without these records.
+    /// Leaves out these records.
     pub(super) fn without(mut self, left_out: LeftOut) -> Self {
         self.left_out = left_out;
         self
     }
 
-    /// What is known of the file, which was read to its end.
+    /// The digests and counts of the file, which was read to its end.
     pub(super) fn seen(self) -> Seen {
         self.prefixes.finish()
     }
 
-    /// Bytes of the file as it is that were read so far.
+    /// Bytes of the file (compressed or not) that were read so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.get()
     }
 
-    /// Reads the next chunk; `None` at the end of the file. The good records of the chunk before
-    /// are forgotten, unless they were taken.
+    /// Reads the next chunk; `None` at the end of the file. The good records of the previous chunk
+    /// are dropped, unless they were taken.
     pub(crate) fn chunk(&mut self, on_bad: OnBad<'_>) -> Result<Option<ChunkRead>> {
         self.rows.clear();
         let mut text = Sha256::new();
@@ -159,7 +158,7 @@ impl Reading {
         Ok(Some(read))
     }
 
-    /// Takes the good records of the chunk read last.
+    /// Takes the good records of the last chunk.
     pub(crate) fn take(&mut self) -> RecordBatch {
         let rows = self.rows.rows();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -171,7 +170,7 @@ impl Reading {
     }
 }
 
-/// The names in a table's header.
+/// The column names in a table's header.
 pub(super) fn names(header: Option<&CsvRecord<'_>>) -> Result<Vec<String>> {
     let Some(record) = header else { return Ok(Vec::new()) };
     if let Some(fault) = record.fault() {
@@ -182,7 +181,7 @@ pub(super) fn names(header: Option<&CsvRecord<'_>>) -> Result<Vec<String>> {
     Ok(cells.map(|cell| String::from_utf8_lossy(cell).into_owned()).collect())
 }
 
-/// For each column of the stream its place in the header.
+/// The position in the header of each column of the stream.
 pub(super) fn places(
     names: &[String],
     stream: &str,

@@ -1,4 +1,4 @@
-//! Records that come one by one, as NDJSON lines of a pipe: appended as soon as they are there.
+//! Appends records that arrive one by one, as NDJSON lines of a pipe, as soon as they arrive.
 
 use std::io::Read;
 use std::thread;
@@ -14,26 +14,26 @@ use super::nested::Structs;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{FOLLOW_RECORDS_MAX, FOLLOW_WAIT};
 
-/// How often the caller's wish to stop is looked at while nothing comes.
+/// Interval at which `stop` is checked while nothing arrives.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 type Line = Result<(u64, Vec<u8>)>;
 
-/// Reads NDJSON records of `schema` from `input` and gives them to `each`, grouped by the moment
-/// they came: a group waits for company no longer than [`FOLLOW_WAIT`]. Returns the number of
-/// records at the end of the input, or when `stop` says so.
+/// Reads NDJSON records of `schema` from `input` and passes them to `each`, grouped by arrival: a
+/// group waits for further records no longer than [`FOLLOW_WAIT`]. Returns the number of records at
+/// the end of the input, or when `stop` says so.
 ///
-/// What is no record is given to `bad`, as an error that names `name` and the line: the next line
-/// is read when `bad` returns, unless with an error, which ends it. So is a line of more than
-/// [`INGEST_RECORD_BYTES_MAX`](diptych_base::limits::INGEST_RECORD_BYTES_MAX) bytes, which is
-/// passed over without being kept.
+/// A malformed line is passed to `bad`, as an error that names `name` and the line: the next line
+/// is read when `bad` returns, unless it returns an error, which ends the run. A line of more than
+/// [`INGEST_RECORD_BYTES_MAX`](diptych_base::limits::INGEST_RECORD_BYTES_MAX) bytes is treated the
+/// same, and is skipped without being kept.
 ///
-/// Unlike [`super::ingest`] this is not exactly once: whoever writes to the pipe again after a
-/// crash has to know how far it was.
+/// Unlike [`super::ingest`] this is not exactly once: a program that writes to the pipe again after
+/// a crash has to know how many records were appended.
 ///
 /// # Errors
-/// When `bad` says so (all records before it were given to `each`), the input cannot be read, or
-/// `each` fails.
+/// The error of `bad` (all records before it were passed to `each`), of reading the input, or of
+/// `each`.
 pub fn follow(
     input: impl Read + Send + 'static,
     name: &str,
@@ -65,7 +65,7 @@ pub fn follow(
     }
 }
 
-/// Lines of `input`, read by a thread of their own, because reading a pipe may block for ever.
+/// Reads lines of `input` on a thread of their own, because reading a pipe may block for ever.
 fn read_apart(input: Box<dyn Read + Send>) -> Receiver<Line> {
     let (sender, receiver) = bounded(FOLLOW_RECORDS_MAX);
     thread::spawn(move || {
@@ -76,7 +76,7 @@ fn read_apart(input: Box<dyn Read + Send>) -> Receiver<Line> {
                 Ok(None) => return,
                 Err(error) => Err(error),
             };
-            // Only a line that is too long has others behind it.
+            // Only a line that is too long is followed by further lines.
             let long = line.as_ref().is_err_and(Error::is_input);
             let last = line.is_err() && !long;
             if sender.send(line).is_err() || last || (long && lines.pass().is_err()) {
@@ -87,7 +87,7 @@ fn read_apart(input: Box<dyn Read + Send>) -> Receiver<Line> {
     receiver
 }
 
-/// Collects what comes within one wait. Whether all was well, and whether more may come.
+/// Collects the lines of one wait. Returns whether none failed, and whether more may come.
 fn gather(
     lines: &Receiver<Line>,
     rows: &mut Structs,
@@ -108,7 +108,7 @@ fn gather(
                         if let Err(error) = bad(error) {
                             return (Err(error), false);
                         }
-                        // A flood of bad lines is no reason to be deaf.
+                        // `stop` is checked during a flood of bad lines, too.
                         if stop() {
                             break;
                         }
@@ -146,7 +146,7 @@ mod tests {
     use dataflows::Line as Event;
     use diptych_event::Event as _;
 
-    /// The outcome, the texts that came, and the errors.
+    /// The outcome, the texts of the records, and the errors.
     fn followed(text: Vec<u8>, skip: bool) -> (Result<u64>, Vec<String>, Vec<String>) {
         let (mut texts, mut errors) = (Vec::new(), Vec::new());
         let bad = |error: Error| {

@@ -12,7 +12,7 @@ const CSV: &[u8] = b"text,n,at,ok\n\"to \"\"be\"\"\",-17,2026-01-02T03:04:05Z,tr
 const NDJSON: &[u8] = b"{\"text\": \"to \\u00e9\", \"n\": 17, \"at\": \"2026-01-02T03:04:05Z\"}\n\
     {\"text\": null, \"list\": [1.5, null], \"inner\": {\"a\": {\"b\": 1}}}\n";
 
-/// Records in each spelling.
+/// The parsers of records in each format.
 pub fn hostile() -> Vec<Decoder> {
     let json = NDJSON.split(|byte| *byte == b'\n').next().unwrap_or_default().to_vec();
     vec![

@@ -1,4 +1,4 @@
-//! The two readings: check everything, then append everything.
+//! Ingests files in two readings: the first checks everything, the second appends everything.
 
 use arrow_schema::SchemaRef;
 use std::collections::VecDeque;
@@ -17,19 +17,19 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::INGEST_IN_FLIGHT;
 use diptych_log::{Ack, Append};
 
-/// Puts `paths` (`-` is standard input), each a file of records of `schema`, into `stream` of
+/// Appends `paths` (`-` is standard input), each a file of records of `schema`, to `stream` of
 /// `sink`, and returns when they are durable.
 ///
 /// Each event of each file is appended once, however often this is called and wherever a call was
-/// killed. That goes by content: a copy of a file under another name, also a compressed one, counts
-/// as the same file, unless [`OnKnown::Again`](super::OnKnown::Again) says that it is another one.
+/// killed. Files are identified by content: a copy under another name, also a compressed one,
+/// counts as the same file, unless [`OnKnown::Again`](super::OnKnown::Again) makes it another one.
 ///
 /// # Errors
 /// Under [`OnError::Stop`] nothing was appended when a file cannot be read to its end, lacks a
 /// required column, or has a bad record: the error names file, line, column and text. Under
-/// [`OnError::Skip`] that holds but for bad records. A conflict, and nothing appended, when events
-/// of a file would count twice that are in the stream as those of another. When the sink fails or a
-/// file is changed meanwhile, a part may have been appended: calling again completes it.
+/// [`OnError::Skip`] the same, except for bad records. A conflict, and nothing appended, when
+/// events of a file are in the stream as those of another file and would count twice. When the sink
+/// fails or a file is changed meanwhile, a part may have been appended: calling again completes it.
 pub fn ingest<S: AppendTo>(
     sink: &S,
     stream: &str,
@@ -62,13 +62,13 @@ pub fn ingest<S: AppendTo>(
     Ok(report)
 }
 
-/// A file that was read to its end.
+/// A file that was checked to its end.
 struct Checked {
     source: Source,
     digests: Vec<ChunkDigest>,
     seen: Seen,
     report: FileReport,
-    /// What is known of it, and whether that is to be remembered.
+    /// The description to be remembered, and whether it is to be.
     this: Known,
     is_new: bool,
     same_as: Option<String>,
@@ -124,7 +124,7 @@ fn check(
     Ok(Checked { source, digests, seen, report, this, is_new: false, same_as })
 }
 
-/// Reads the whole of `source`, giving each chunk to `each`; errors name the file.
+/// Reads the whole of `source` and passes each chunk to `each`; errors name the file.
 fn read(
     source: &Source,
     (stream, schema): (&str, &SchemaRef),
@@ -141,7 +141,7 @@ fn read(
 }
 
 impl Checked {
-    /// How many chunks have something to append.
+    /// The number of chunks with records to append.
     fn chunks(&self, left_out: &LeftOut) -> u64 {
         let starts = std::iter::once(&0).chain(&self.seen.ends);
         let chunks = starts.zip(&self.seen.ends);
@@ -181,7 +181,7 @@ impl Checked {
             }
             let mut append = Append::rows(stream, reading.take()).by(&producer, sequence);
             if is_new && sequence == 0 {
-                // What is known of a file is as durable as its first events.
+                // The description of a file becomes durable with its first events.
                 append.offsets.push(this.offset(stream)?);
             }
             waiting.push_back((sink.append(append)?, sequence < due));
@@ -195,8 +195,8 @@ impl Checked {
             Ok(())
         };
         let reading = read(&source, (stream, schema), begin, &mut |_, _, _| Ok(()), each);
-        // What was handed over is waited for, also after an error. The first error counts: what
-        // comes behind a refused request is refused for the gap only.
+        // Requests in flight are waited for, also after an error. The first error counts: requests
+        // after a refused one are refused only for the gap.
         let mut settled = Ok(());
         while let Some(pending) = waiting.pop_front() {
             let result = settle(Some(pending), &mut report);
@@ -211,15 +211,15 @@ impl Checked {
     }
 }
 
-/// Waits for one request, which the log `has` or is to get.
+/// Waits for one request; `has` tells whether the log already had it.
 fn settle(
     pending: Option<(impl FnOnce() -> Result<Ack>, bool)>,
     report: &mut FileReport,
 ) -> Result<()> {
     let Some((wait, has)) = pending else { return Ok(()) };
     let ack = match wait() {
-        // Appended so long ago that the log no longer tells its epoch; or the text was read by a
-        // release that made other events of it. It is the text that names a request.
+        // It was appended so long ago that the log no longer knows its epoch; or the text was read
+        // by a release that made other events of it. A request is identified by its text.
         Err(error) if has && error.is_conflict() => {
             report.repeated += 1;
             return Ok(());

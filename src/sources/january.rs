@@ -1,4 +1,4 @@
-//! The month that times lie in when their numbers were read in another unit than they were written.
+//! Finds columns whose times all lie in January 1970: a sign of a wrong unit.
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -8,15 +8,16 @@ use std::ops::Range;
 
 /// January 1970, in days since it began.
 const DAYS: Range<i32> = 0..31;
-/// The same in microseconds.
+/// January 1970 in microseconds.
 const MICROS: Range<i64> = 0..31 * 24 * 60 * 60 * 1_000_000;
 
-/// For each column whether all its values so far are times in January 1970; none before the first.
+/// Tells for each column whether all its values so far are times in January 1970; none before the
+/// first value.
 #[derive(Default)]
 pub(super) struct January(Vec<Option<bool>>);
 
 impl January {
-    /// Looks at more rows of the same columns.
+    /// Checks more rows of the same columns.
     pub(super) fn look(&mut self, rows: &RecordBatch) {
         self.0.resize(rows.num_columns(), None);
         for (all, column) in self.0.iter_mut().zip(rows.columns()) {
@@ -41,7 +42,7 @@ impl January {
         }
     }
 
-    /// The columns with nothing but such times, by number.
+    /// The numbers of the columns with only such times.
     pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().filter(|(_, all)| **all == Some(true)).map(|(index, _)| index)
     }

@@ -1,10 +1,9 @@
-//! What a log remembers of the files that were ingested, and what a file is to them: the same, one
-//! that has grown, one that was mended, or one that begins alike. So nothing is counted twice in
-//! silence.
+//! The files that a log remembers, and how a new file relates to them: the same, a grown one, a
+//! corrected one, or one with the same beginning. So nothing is counted twice in silence.
 //!
 //! The memory is one source offset for each of the last [`KNOWN_FILES`] files of a stream, written
-//! in the frame of the file's first events. A file that begins differently from one before (the
-//! window of a log that moves on, say) is another file to it, and so is one that was forgotten.
+//! in the frame of the file's first events. A file with another beginning (such as the next window
+//! of a rotating log) counts as another file, and so does a forgotten one.
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -18,41 +17,41 @@ use super::sink::AppendTo;
 use diptych_base::error::Result;
 use diptych_base::limits::{KNOWN_FILES, KNOWN_NAME_BYTES, LABEL_BYTES_MAX};
 
-/// A file of which events were appended.
+/// The remembered description of a file whose events were appended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Known {
-    /// Counts the files of the stream.
+    /// The file's number within the stream.
     pub(super) number: u64,
-    /// Its path, in full.
+    /// The full path.
     pub(super) name: String,
     /// The digest of its text, up to its last record.
     pub(super) digest: String,
-    /// Its records, good and bad.
+    /// The number of its records, good and bad.
     pub(super) records: u64,
     /// Bytes of its records.
     pub(super) bytes: u64,
     /// The first digits of the digests up to 1, 2, 4, 8 ... of its records, end to end.
     pub(super) prefixes: String,
-    /// The same up to the last record but one.
+    /// The digest up to the last record but one.
     pub(super) almost: String,
-    /// Its records that were bad and not appended.
+    /// The bad records, which were not appended.
     pub(super) skipped: Positions,
-    /// The digest of the others, if there are such.
+    /// The digest of the other records, if there are any.
     pub(super) good: String,
-    /// The records of it that were in the stream before, as those of another file.
+    /// Records that were in the stream before, as those of another file.
     pub(super) left_out: LeftOut,
-    /// What its producer's name ends in.
+    /// The suffix of its producer's name.
     pub(super) part: String,
-    /// Append requests it was cut into.
+    /// The number of its append requests.
     pub(super) appends: u64,
 }
 
-/// Records that are not appended because they were before.
+/// Records that are not appended because they were appended before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LeftOut {
-    /// All before this one,
+    /// All records before this one,
     pub(super) before: u64,
-    /// but these.
+    /// except these.
     pub(super) but: Positions,
 }
 
@@ -62,45 +61,45 @@ impl LeftOut {
         record >= self.before || self.but.contains(record)
     }
 
-    /// Whether one of the records from `first` on and before `end` is appended.
+    /// Whether one of the records from `first` up to `end` (exclusive) is appended.
     pub(super) fn has_not_all(&self, first: u64, end: u64) -> bool {
         end > self.before || self.but.any_between(first, end)
     }
 
-    /// A name for what is appended.
+    /// A name for the appended part.
     pub(super) fn part(&self) -> String {
         let LeftOut { before, but } = self;
         format!("/rest/{before}-{}", short(but.to_string().as_bytes()))
     }
 }
 
-/// What a file is to those that were ingested before.
+/// The relation of a file to those ingested before.
 #[derive(Debug)]
 pub(super) enum Past {
-    /// None that is known.
+    /// No known file has its content or beginning.
     New,
-    /// The same as one of them.
+    /// It has the content of a known file.
     Same(Known),
-    /// It begins with one of them, or is one with records mended that had been skipped.
+    /// It extends a known file, or corrects records of one that had been skipped.
     More(Known, LeftOut),
-    /// It begins with so many records of one of them.
+    /// It begins with so many records of a known file.
     Alike(Known, u64),
 }
 
-/// Digits of a digest that tell files apart that are known by name and size, too.
+/// Digits of a digest that suffice for files that are also known by name and size.
 const SHORT: usize = 12;
 
 fn short(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))[..SHORT].to_owned()
 }
 
-/// The source under which the file with this number is remembered.
+/// The source name under which the file with this number is remembered.
 fn source(stream: &str, number: u64) -> String {
     format!("file/{stream}/{}", number % KNOWN_FILES)
 }
 
 impl Known {
-    /// The files that are remembered of a stream.
+    /// The remembered files of a stream.
     ///
     /// # Errors
     /// When the log cannot say.
@@ -108,14 +107,14 @@ impl Known {
         let mut all = Vec::new();
         for slot in 0..KNOWN_FILES {
             let Some(text) = sink.offset(&source(stream, slot))? else { continue };
-            // What another release wrote is not known.
+            // An offset of another format is ignored.
             all.extend(serde_json::from_str::<Known>(&text));
         }
         all.sort_by_key(|known: &Known| known.number);
         Ok(all)
     }
 
-    /// What is to be remembered of a file that was read to its end.
+    /// The description of a file that was read to its end.
     pub(super) fn of(number: u64, name: String, seen: &Seen) -> Known {
         let powers = (0..64).map(|power| 1_u64 << power).take_while(|n| *n <= seen.records);
         let digits = |records| seen.digest_at(records).map(|digest| digest[..SHORT].to_owned());
@@ -133,7 +132,8 @@ impl Known {
         }
     }
 
-    /// The same as an offset of its source: in bounds, if without the records that were skipped.
+    /// The description as an offset of its source, within the size bound; the skipped records are
+    /// dropped if they do not fit.
     pub(super) fn offset(&self, stream: &str) -> Result<(String, String)> {
         let text = |known: &Known| {
             serde_json::to_string(known).map_err(|error| {
@@ -148,44 +148,46 @@ impl Known {
         Ok((source(stream, self.number), whole))
     }
 
-    /// The records up to which digests of a newer file are wanted.
+    /// The numbers of records up to which digests of a newer file are needed.
     pub(super) fn wanted(&self) -> [u64; 2] {
         [self.records, self.records.saturating_sub(1)]
     }
 
-    /// Whether this is the whole of what was seen.
+    /// Whether the file that was read equals this one.
     fn is(&self, seen: &Seen) -> bool {
         self.records == seen.records && self.digest == seen.digest
     }
 
-    /// Whether what was seen begins with this.
+    /// Whether the file that was read begins with this one.
     fn begins(&self, seen: &Seen) -> bool {
         self.records > 0
             && self.records < seen.records
             && seen.digest_at(self.records) == Some(&self.digest)
     }
 
-    /// Whether what was seen is this, but for records that were skipped.
+    /// Whether the file that was read is this one with skipped records corrected.
     fn is_mended_in(&self, seen: &Seen) -> bool {
         self.has_good() && seen.rest_of(self.number) == Some(&self.good)
     }
 
-    /// Whether what was seen is this without the records that were skipped.
+    /// Whether the file that was read is this one without the skipped records.
     fn is_cleared_in(&self, seen: &Seen) -> bool {
         self.has_good() && seen.bad.is_empty() && seen.good == self.good
     }
 
-    /// Whether records were skipped, but not all.
+    /// Whether some records were skipped, but not all.
     fn has_good(&self) -> bool {
         !self.good.is_empty() && self.records > self.skipped.len()
     }
 
-    /// What of this was skipped and is good now, and what is behind it.
+    /// The new records of the file that was read: skipped ones that are good now, and those after
+    /// the end.
     fn rest(&self, seen: &Seen) -> LeftOut {
         LeftOut { before: self.records, but: self.skipped.without(&seen.bad) }
     }
 
-    /// How many of its first records what was seen begins with, as far as can be told.
+    /// The number of this file's first records that the read file begins with, as far as the
+    /// digests tell.
     fn common(&self, seen: &Seen) -> u64 {
         let mut common = 0;
         for (power, digits) in self.prefixes.as_bytes().chunks(SHORT).enumerate() {
@@ -201,7 +203,7 @@ impl Known {
     }
 }
 
-/// What a file is called in what is remembered of it: by its path, whether it is compressed or not.
+/// The name under which a file is remembered: its path, the same whether compressed or not.
 pub(super) fn name(path: &Path) -> String {
     if path.as_os_str() == "-" {
         return "-".into();
@@ -211,19 +213,19 @@ pub(super) fn name(path: &Path) -> String {
     let ending = [".gz", ".zst"].into_iter().find_map(|ending| name.strip_suffix(ending));
     let mut name: VecDeque<char> = ending.unwrap_or(&name).chars().collect();
     let mut bytes: usize = name.iter().map(|c| c.escape_default().len()).sum();
-    // The end of a path tells more than its beginning.
+    // The end of a path distinguishes files better than its beginning.
     while bytes > KNOWN_NAME_BYTES {
         bytes -= name.pop_front().map_or(bytes, |c| c.escape_default().len());
     }
     name.into_iter().collect()
 }
 
-/// What the producer's name of a file ends in that is appended although another of its content is.
+/// The suffix of the producer's name for a file that is appended although its content is known.
 pub(super) fn copy(name: &str, label: &str) -> String {
     format!("/again/{}", short(format!("{name}\0{label}").as_bytes()))
 }
 
-/// What a file called `name` is to those that are known.
+/// The relation of a file called `name` to the known files.
 pub(super) fn past(known: &[Known], name: &str, seen: &Seen) -> Past {
     let newest = |is: &dyn Fn(&Known) -> bool| {
         let same_name = known.iter().rev().find(|known| is(known) && known.name == name);
@@ -231,7 +233,7 @@ pub(super) fn past(known: &[Known], name: &str, seen: &Seen) -> Past {
     };
     if let Some(same) = newest(&|known| known.is(seen)) {
         let rest = same.rest(seen);
-        // By another schema than before, what was bad may be good.
+        // Under another schema than before, bad records may be good.
         return if rest.but.is_empty() { Past::Same(same) } else { Past::More(same, rest) };
     }
     let longest = known.iter().filter(|known| known.begins(seen)).max_by_key(|one| one.records);

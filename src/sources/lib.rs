@@ -1,28 +1,27 @@
-//! From the outside into the log.
+//! Sources: read files, pipes and request bodies, and append their records to the log.
 //!
-//! [`ingest`] puts CSV and NDJSON files (also compressed, also standard input) into a stream, and
-//! holds three things:
+//! [`ingest`] appends CSV and NDJSON files (also compressed, also standard input) to a stream,
+//! under four guarantees:
 //!
-//! - **Nothing is guessed or rounded.** Each value is read by the type its column declares, from
-//!   the text as it stands; what is no such value is refused with file, line, column and text.
-//!   (This is why values are not read through arrow-csv and arrow-json: they say neither line nor
-//!   column, and round numbers that do not fit.)
-//! - **All or nothing** (unless told to skip): every file is read to its end and checked before
-//!   the first event is appended. Memory stays bounded whatever the size of the file, because it is
+//! - **Nothing is guessed or rounded.** Each value is parsed from its text by the type of its
+//!   column; a text that is no such value is refused with file, line, column and text. (This is why
+//!   values are not read through arrow-csv and arrow-json: they report neither line nor column, and
+//!   round numbers that do not fit.)
+//! - **All or nothing** (unless told to skip): every file is read to its end and checked before the
+//!   first event is appended. Memory stays bounded whatever the size of the file, because it is
 //!   read twice rather than kept.
 //! - **Exactly once.** A file is cut into chunks by its text alone, the digest of that text names
-//!   the producer, and chunk `k` is its request `k`. So running an ingest again, after a kill or
-//!   by mistake, appends what is missing and nothing else. A file that changes between the two
+//!   the producer, and chunk `k` is its request `k`. So running an ingest again, after a kill or by
+//!   mistake, appends what is missing and nothing else. A file that changes between the two
 //!   readings is noticed before the changed chunk is appended.
-//!
 //! - **Never twice in silence.** The log remembers the last files of each stream: path, length, the
-//!   digests of what they begin with, and which of their records were skipped. A file that has
-//!   grown since, or in which skipped records were mended, is refused with both remedies: to append
-//!   the rest, or all of it ([`OnKnown`]). So is the second of two equal files. What is known of a
-//!   file is its beginning: of two that overlap otherwise nothing is noticed.
+//!   digests of their beginnings, and their skipped records. A file that has grown since, or in
+//!   which skipped records were corrected, is refused with both remedies: to append the rest, or
+//!   all of it ([`OnKnown`]). So is the second of two equal files. Files are compared from their
+//!   beginning: another overlap of two files is not noticed.
 //!
-//! # What a file may say
-//! Columns are matched by name, in any order; columns the stream does not have are ignored.
+//! # Accepted values
+//! Columns are matched by name, in any order; columns that the stream does not have are ignored.
 //!
 //! | column type | accepted |
 //! |---|---|
@@ -37,13 +36,12 @@
 //! | bytes | hexadecimal digits |
 //! | lists, structs | JSON (in a CSV cell too) |
 //!
-//! A number alone is no time, because nobody can tell what it counts; a field with
-//! `#[event(unit = "ms")]` says it, and takes numbers that lie in the years 0 to 9999. A file whose
-//! times all lie in January 1970 is in another unit more often than not: the report names the
-//! column.
+//! A number alone is not accepted as a time, because its unit is unknown; a field with
+//! `#[event(unit = "ms")]` declares the unit, and takes numbers that lie in the years 0 to 9999. A
+//! file whose times all lie in January 1970 usually has another unit: the report names the column.
 //!
-//! In JSON a number may also be a string. An empty CSV cell is null where the column allows it,
-//! the empty text in a column of text, and else an error; so is a key missing in a JSON object.
+//! In JSON a number may also be a string. An empty CSV cell is null where the column allows it, the
+//! empty text in a column of text, and otherwise an error; so is a missing key in a JSON object.
 
 mod bad_record;
 mod body;

@@ -1,4 +1,4 @@
-//! A buffer over a reader, and records that are lines.
+//! Reads a file through a buffer, and cuts it into lines.
 
 use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
@@ -7,16 +7,16 @@ use std::io::Read;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::INGEST_RECORD_BYTES_MAX;
 
-/// Bytes asked of the reader at once.
+/// Bytes requested from the reader at once.
 const READ: usize = 256 << 10;
 
 /// The unread part of a file, at least up to the end of the record being read.
 pub(crate) struct Window {
     reader: Box<dyn Read>,
     buffer: Vec<u8>,
-    /// All of it, when it was there before; `buffer` is empty then.
+    /// All bytes, when they were in memory before; `buffer` is empty then.
     whole: Option<Bytes>,
-    /// Where the record being read starts.
+    /// Where the current record starts.
     start: usize,
     /// Where the bytes read end.
     filled: usize,
@@ -26,30 +26,30 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// The window at the beginning of `reader`.
+    /// Opens a window at the beginning of `reader`.
     pub(crate) fn new(reader: Box<dyn Read>) -> Self {
         let buffer = Vec::new();
         Window { reader, buffer, whole: None, start: 0, filled: 0, at_end: false, line: 1 }
     }
 
-    /// The window over bytes that are all there, however long a record of them is.
+    /// Opens a window over bytes in memory, without a bound on the length of a record.
     pub(crate) fn over(bytes: Bytes) -> Self {
         let (filled, whole) = (bytes.len(), Some(bytes));
         let (reader, buffer) = (Box::new(std::io::empty()), Vec::new());
         Window { reader, buffer, whole, start: 0, filled, at_end: true, line: 1 }
     }
 
-    /// The bytes from the start of the record on.
+    /// The bytes from the start of the current record on.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.whole.as_deref().unwrap_or(&self.buffer)[self.start..self.filled]
     }
 
-    /// The line the record starts in.
+    /// The line in which the record begins.
     pub(crate) fn line(&self) -> u64 {
         self.line
     }
 
-    /// Reads more; false at the end of the file.
+    /// Reads more bytes; returns false at the end of the file.
     pub(crate) fn fill(&mut self) -> Result<bool> {
         if self.at_end {
             return Ok(false);
@@ -85,7 +85,8 @@ impl Window {
     }
 }
 
-/// The operating system has a number for its errors; those without come from decompression.
+/// Wraps a read error: errors of the operating system have a number, those without come from
+/// decompression.
 pub(crate) fn unreadable(error: std::io::Error) -> Error {
     match error.raw_os_error() {
         Some(_) => Error::io("cannot read", error),
@@ -97,15 +98,15 @@ pub(crate) fn unreadable(error: std::io::Error) -> Error {
     }
 }
 
-/// A file of lines: each that is not blank is a record.
+/// A file of lines: each non-blank line is a record.
 pub(crate) struct Lines {
     window: Window,
-    /// The bytes of the record last given out, with its line end.
+    /// The bytes of the record returned last, with its line end.
     given: usize,
 }
 
 impl Lines {
-    /// Passes over the rest of a line that was too long, without keeping it.
+    /// Skips the rest of a line that was too long, without keeping it.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -123,12 +124,12 @@ impl Lines {
         }
     }
 
-    /// The lines of `window`.
+    /// Reads the lines of `window`.
     pub(crate) fn new(window: Window) -> Self {
         Lines { window, given: 0 }
     }
 
-    /// The next line that is not blank, without its end, and its number.
+    /// Reads the next non-blank line, without its end, and its number.
     ///
     /// # Errors
     /// When the file cannot be read, or the line is too long.

@@ -1,5 +1,5 @@
-//! Lists and objects of JSON, and so the records themselves: a record is an object, a CSV record
-//! one whose cells come in the order of the header.
+//! Column writers for lists and objects of JSON, and for records themselves: a record is an object,
+//! a CSV record one whose cells come in the order of the header.
 
 use arrow_array::{ArrayRef, ListArray, StructArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
@@ -16,7 +16,7 @@ use super::unknown::{OnUnknown, Unknown, Unmatched};
 use diptych_base::error::Result;
 use diptych_event::Unit;
 
-/// Appends a JSON token to `writer`, where `null` stands for a missing value.
+/// Appends a JSON token to `writer`; `null` is a missing value.
 fn push(writer: &mut dyn Writer, nullable: bool, token: &str) -> Result<(), Bad> {
     match token {
         "null" if nullable => {
@@ -43,13 +43,14 @@ fn read<'de, V: Visitor<'de>>(token: &'de str, visitor: V, list: bool) -> serde_
 pub(crate) struct Lists {
     items: Box<dyn Writer>,
     field: FieldRef,
-    /// Where each list ends among the items.
+    /// The end of each list among the items.
     ends: Vec<usize>,
     nulls: NullBufferBuilder,
 }
 
 impl Lists {
-    /// Lists of the items `field` declares; numbers that stand for times count `unit`.
+    /// Makes a column of lists of the items that `field` declares; numbers that are read as times
+    /// have `unit`.
     pub(crate) fn new(field: &FieldRef, unit: Option<Unit>) -> Result<Self> {
         Ok(Lists {
             items: writer_within(field, unit)?,
@@ -132,20 +133,20 @@ pub(crate) struct Structs {
     columns: Vec<Box<dyn Writer>>,
     fields: Fields,
     names: HashMap<String, usize>,
-    /// The columns the object being read has given so far.
+    /// The columns that the current object has given so far.
     seen: Vec<bool>,
     /// The columns that any object has given so far.
     given: Vec<bool>,
     unknown: Unknown,
     on_unknown: OnUnknown,
-    /// There has been an object.
+    /// Whether there was any object.
     any: bool,
     rows: usize,
     nulls: NullBufferBuilder,
 }
 
 impl Structs {
-    /// Objects of `fields`.
+    /// Makes a column of objects with `fields`.
     pub(crate) fn new(fields: &Fields) -> Result<Self> {
         let names = fields.iter().enumerate().map(|(index, field)| (field.name().clone(), index));
         Ok(Structs {
@@ -162,13 +163,13 @@ impl Structs {
         })
     }
 
-    /// The number of whole objects.
+    /// The number of complete objects.
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Appends a record given as cells, one for each column; `None` for a column the file lacks.
-    /// After an error nothing of the record is left.
+    /// Appends a record given as cells, one for each column; `None` for a column that the file
+    /// lacks. After an error nothing of the record is kept.
     pub(crate) fn cells<'a>(
         &mut self,
         mut cell: impl FnMut(usize) -> Result<Option<&'a str>, Bad>,
@@ -197,7 +198,7 @@ impl Structs {
         Ok(())
     }
 
-    /// Appends a JSON object. After an error nothing of the object is left.
+    /// Appends a JSON object. After an error nothing of the object is kept.
     pub(crate) fn object(&mut self, token: &str) -> Result<(), Bad> {
         let pushed = self.try_object(token);
         if pushed.is_err() {
@@ -228,7 +229,7 @@ impl Structs {
         Ok(())
     }
 
-    /// Which members are no columns, and what columns there are.
+    /// Describes the unknown members and the known columns.
     fn no_columns(&self) -> String {
         let unknown: Vec<_> = self.unknown.names().iter().map(|name| format!("`{name}`")).collect();
         let known: Vec<_> = self.fields.iter().map(|field| field.name().as_str()).collect();
@@ -243,12 +244,12 @@ impl Structs {
         self.nulls.append_non_null();
     }
 
-    /// Forgets all objects.
+    /// Removes all objects.
     pub(crate) fn clear(&mut self) {
         self.truncate(0);
     }
 
-    /// The columns so far, in the order of the fields; none are left.
+    /// Returns the columns so far, in the order of the fields, and empties them.
     pub(crate) fn arrays(&mut self) -> Vec<ArrayRef> {
         self.rows = 0;
         self.nulls = NullBufferBuilder::new(0);
@@ -307,7 +308,7 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
-/// Reads a key as the index of its column, without making a string of it.
+/// Reads a key as the index of its column, without allocating a string.
 struct Name<'a> {
     names: &'a HashMap<String, usize>,
     unknown: &'a mut Unknown,
@@ -364,7 +365,7 @@ impl Writer for Structs {
             _ => format!("{path}.{name}"),
         };
         self.unknown.names().iter().for_each(|name| told.ignored(below(name)));
-        // Where there is no object at all, its column is what is absent.
+        // Without any object the column itself is absent.
         if !self.any {
             return;
         }

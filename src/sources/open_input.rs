@@ -1,4 +1,4 @@
-//! Opening a file for the two readings: standard input kept aside, compression and format told.
+//! Opens a file for two readings: buffers standard input, detects compression and format.
 
 use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,14 +17,14 @@ const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 pub(crate) struct Source {
     path: PathBuf,
     file: UserFile,
-    /// Bytes of the file as it is.
+    /// Bytes of the file (compressed or not).
     pub bytes: u64,
-    /// How it spells its records.
+    /// The format of its records.
     pub format: Format,
 }
 
 impl Source {
-    /// Opens `path` (`-` is standard input), and tells its format if none is given.
+    /// Opens `path` (`-` is standard input), and detects its format if none is given.
     pub(crate) fn open(path: &Path, format: Option<Format>) -> Result<Self> {
         let failed = |error| Error::io(format!("cannot read {}", path.display()), error);
         let file = if path.as_os_str() == "-" {
@@ -36,7 +36,7 @@ impl Source {
                 let message = format!("{} is a directory", path.display());
                 return Err(Error::new(Kind::Input, message).remedy("name its files"));
             }
-            // A pipe is read once only.
+            // A pipe can be read only once.
             if kind.is_file() { file } else { aside(file).map_err(failed)? }
         };
         let bytes = file.metadata().map_err(failed)?.len();
@@ -50,12 +50,13 @@ impl Source {
         Ok(source)
     }
 
-    /// The path as it was given.
+    /// The path as given.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file's text from its beginning, decompressed, and a counter of the bytes read of it.
+    /// Opens the decompressed text from its beginning, with a counter of the bytes read of the
+    /// file.
     pub(crate) fn window(&self) -> Result<(Window, Rc<Cell<u64>>)> {
         let (reader, count) = self.text()?;
         Ok((Window::new(reader), count))
@@ -93,7 +94,7 @@ impl Source {
     }
 }
 
-/// The format a file's name says.
+/// The format that a file's name indicates.
 fn by_name(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
@@ -104,21 +105,22 @@ fn by_name(path: &Path) -> Option<Format> {
     }
 }
 
-/// The whole of `reader` in an anonymous temporary file.
+/// Copies the whole of `reader` to an anonymous temporary file.
 fn aside(mut reader: impl Read) -> io::Result<UserFile> {
     let mut file = unnamed_file()?;
     io::copy(&mut reader, &mut file)?;
     Ok(file)
 }
 
-/// The first `count` bytes (fewer at the end of the file), and a reader from the beginning.
+/// Reads the first `count` bytes (fewer at the end of the file); returns them and a reader from the
+/// beginning.
 fn peeked<R: Read>(mut reader: R, count: usize) -> io::Result<(Vec<u8>, impl Read + use<R>)> {
     let mut first = Vec::new();
     reader.by_ref().take(count as u64).read_to_end(&mut first)?;
     Ok((first.clone(), io::Cursor::new(first).chain(reader)))
 }
 
-/// Counts what is read.
+/// A reader that counts its bytes.
 struct Counted<R> {
     inner: R,
     count: Rc<Cell<u64>>,

@@ -1,10 +1,10 @@
-//! How to ingest, how it goes, and how it went.
+//! Options, progress and report of an ingest.
 
 use std::path::{Path, PathBuf};
 
 use diptych_base::time::Epoch;
 
-/// How a file spells its records.
+/// The format of a file's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Comma-separated values with a header line; quotes as in RFC 4180, LF or CRLF.
@@ -13,44 +13,43 @@ pub enum Format {
     Ndjson,
 }
 
-/// What becomes of a record that cannot be read.
+/// The treatment of a record that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// Nothing is appended, of any of the files.
+    /// Append nothing of any of the files.
     #[default]
     Stop,
-    /// The record goes to `FILE.errors.ndjson` (line, reason, text), the others are appended.
+    /// Write the record to `FILE.errors.ndjson` (line, reason, text), and append the others.
     Skip,
 }
 
-/// What becomes of a file that the stream has already, in whole or in part.
+/// The treatment of a file whose content is already in the stream, in whole or in part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum OnKnown {
-    /// A file that is in the stream has nothing to add. One that begins with the records of
-    /// another, or is another with skipped records mended, is refused: its events would count
-    /// twice.
+    /// Append nothing of a file that is in the stream. Refuse one that begins with the records of
+    /// another, or that corrects skipped records of another: its events would count twice.
     #[default]
     Ask,
-    /// The same, but of such a file the other records are appended.
+    /// The same, but append the new records of a file that would be refused.
     NewLines,
-    /// It is another file, whatever it holds, and is appended whole: once under its path (and
-    /// this label, if there is one), however often it is said.
+    /// Treat it as another file, whatever its content, and append it whole: once per path (and
+    /// label, if there is one), however often the ingest is repeated.
     Again(Option<String>),
 }
 
-/// How to ingest.
+/// The options of an ingest.
 #[derive(Clone, Debug, Default)]
 pub struct IngestOptions {
-    /// The files' format; else it is told by the name (`.csv`, `.ndjson`, `.jsonl`, before `.gz`
-    /// or `.zst`), else by the first byte (`{` begins NDJSON).
+    /// The files' format; by default detected from the name (`.csv`, `.ndjson`, `.jsonl`, before
+    /// `.gz` or `.zst`), else from the first byte (`{` begins NDJSON).
     pub format: Option<Format>,
-    /// What becomes of a record that cannot be read.
+    /// The treatment of a record that cannot be read.
     pub on_error: OnError,
-    /// What becomes of what the stream has already.
+    /// The treatment of content that the stream already has.
     pub on_known: OnKnown,
 }
 
-/// Which of the two readings of a file is going on.
+/// The current one of the two readings of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// The file is read and checked; nothing is appended yet.
@@ -59,14 +58,14 @@ pub enum Phase {
     Appending,
 }
 
-/// How far an ingest is, once per chunk.
+/// The progress of an ingest, reported once per chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
     /// The file; `-` is standard input.
     pub path: &'a Path,
-    /// Which reading.
+    /// The current reading.
     pub phase: Phase,
-    /// Bytes of the file (as it is, compressed or not) read so far in this phase.
+    /// Bytes of the file (compressed or not) read so far in this phase.
     pub bytes: u64,
     /// Bytes of the file.
     pub bytes_total: u64,
@@ -76,31 +75,31 @@ pub struct Progress<'a> {
     pub skipped: u64,
 }
 
-/// What an ingest did.
+/// The result of an ingest.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// One entry for each path, in the order given.
     pub files: Vec<FileReport>,
 }
 
-/// What became of one file.
+/// The result of one file.
 #[derive(Clone, Debug)]
 pub struct FileReport {
     /// The file; `-` is standard input.
     pub path: PathBuf,
-    /// Events of the file that are in the log now, as those of this file.
+    /// Events of the file that are in the log now under this file.
     pub rows: u64,
-    /// Records that were not appended because another file had them before.
+    /// Records that were not appended because they are in the stream as those of another file.
     pub left_out: u64,
-    /// The file whose content this has, when nothing was appended because of that.
+    /// The known file with the same content, when nothing was appended because of it.
     pub same_as: Option<String>,
     /// Records that could not be read.
     pub skipped: u64,
-    /// Where those are, if there are any.
+    /// The errors file, if there are such records.
     pub errors: Option<PathBuf>,
-    /// Append requests the file was cut into.
+    /// The number of append requests of the file.
     pub chunks: u64,
-    /// How many of them the log had already.
+    /// How many of these requests the log already had.
     pub repeated: u64,
     /// First and last epoch of the file's events, as far as the log remembers them.
     pub epochs: Option<(Epoch, Epoch)>,
@@ -108,8 +107,8 @@ pub struct FileReport {
     pub ignored: Vec<String>,
     /// Optional columns of the stream that the file's header does not have (CSV only).
     pub absent: Vec<String>,
-    /// Columns of times or days that all lie in January 1970: numbers that count something else
-    /// than they were read as look so.
+    /// Columns of times or days that all lie in January 1970: a sign that the numbers were written
+    /// in another unit.
     pub january: Vec<String>,
 }
 

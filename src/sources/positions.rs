@@ -1,4 +1,4 @@
-//! Numbers of records, as few as fit a label.
+//! Sets of record numbers, as ranges in a compact text that fits a label.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,21 +8,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use diptych_base::limits::KNOWN_POSITIONS_MAX;
 
-/// Numbers of records of a file, ascending; or that there were too many to remember.
+/// The numbers of some records of a file, ascending; or too many to remember.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Positions {
-    /// From and before.
+    /// The first number of each range, and the first after it.
     ranges: Vec<(u64, u64)>,
     unknown: bool,
 }
 
 impl Positions {
-    /// There are some, nobody knows which.
+    /// A non-empty set whose numbers are not known.
     pub(super) fn unknown() -> Self {
         Positions { ranges: Vec::new(), unknown: true }
     }
 
-    /// Adds a number beyond all others.
+    /// Adds a number greater than all others.
     pub(super) fn push(&mut self, record: u64) {
         let full = self.ranges.len() >= KNOWN_POSITIONS_MAX;
         match self.ranges.last_mut() {
@@ -33,17 +33,17 @@ impl Positions {
         }
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.ranges.is_empty() && !self.unknown
     }
 
-    /// Whether all are known.
+    /// Whether all numbers are known.
     pub(super) fn are_known(&self) -> bool {
         !self.unknown
     }
 
-    /// How many are known.
+    /// The number of known numbers.
     pub(super) fn len(&self) -> u64 {
         self.ranges.iter().map(|(start, end)| end - start).sum()
     }
@@ -52,13 +52,13 @@ impl Positions {
         self.any_between(record, record + 1)
     }
 
-    /// Whether one lies at or behind `first`, and before `end`.
+    /// Whether the set has a number from `first` up to `end` (exclusive).
     pub(super) fn any_between(&self, first: u64, end: u64) -> bool {
         let at = self.ranges.partition_point(|(_, behind)| *behind <= first);
         self.ranges.get(at).is_some_and(|(start, _)| *start < end)
     }
 
-    /// Those that are not in `others`; none where it is not known.
+    /// The numbers that are not in `others`; none where that is not known.
     pub(super) fn without(&self, others: &Positions) -> Positions {
         let mut left = Positions::default();
         if !self.unknown && !others.unknown {
@@ -69,7 +69,7 @@ impl Positions {
     }
 }
 
-/// `3,7-9`: records 3, 7 and 8.
+/// Shows ranges as `3,7-9`: records 3, 7 and 8.
 impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.unknown {

@@ -1,12 +1,13 @@
-//! Which events are meant, as text: `FIELD=VALUE` or `FIELD:=JSON`, several of which must all hold.
+//! Conditions that select events, as text: `FIELD=VALUE` or `FIELD:=JSON`, which must all hold.
 //!
-//! A value is spelt as in a file for `ingest`, and read by the type its column has. A field of a
-//! struct is `OUTER.INNER`. As in a CSV file, nothing behind the sign is null where the column
-//! allows it, and else the empty text; JSON tells them apart: `FIELD:=null` and `FIELD:=""`.
+//! A value is written as in a file for `ingest`, and parsed by the type of its column. A field of a
+//! struct is `OUTER.INNER`. As in a CSV file, an empty value is null where the column allows it,
+//! and otherwise the empty text; JSON distinguishes them: `FIELD:=null` and `FIELD:=""`.
 //!
-//! What a reader sees can be named: an event is meant when all conditions hold for it as it is
-//! stored, or as a dataflow's event type reads it, where a missing field has its default, and
-//! columns have the type and the name of today. Zero is zero whatever its sign, and NaN is NaN.
+//! A condition may name a field as readers see it: an event is selected when all conditions hold
+//! for it as it is stored, or as a dataflow's event type reads it, where a missing field has its
+//! default, and columns have their current type and name. Zero equals zero whatever its sign, and
+//! NaN equals NaN.
 
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray, cast::AsArray};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
@@ -22,7 +23,7 @@ use diptych_log::{Chooser, StreamInfo};
 #[derive(Clone, Debug)]
 pub struct Conditions {
     all: Vec<Condition>,
-    /// The event types that the stream's events are seen as, besides as they are stored.
+    /// The event types as which the stream's events are read, besides as they are stored.
     readers: Vec<ReadAs>,
 }
 
@@ -35,13 +36,13 @@ struct Condition {
 
 #[derive(Clone, Debug)]
 enum Value {
-    /// As a cell of a CSV file has it.
+    /// A value as a cell of a CSV file.
     Text(String),
-    /// A JSON token.
+    /// A value as a JSON token.
     Json(String),
 }
 
-/// A condition on the rows of one schema: where the column is, and the value.
+/// A condition on the rows of one schema: the position of the column, and the value.
 struct Equals {
     path: Vec<usize>,
     value: ArrayRef,
@@ -78,7 +79,7 @@ impl Condition {
         Ok(Condition { field: field.to_owned(), value })
     }
 
-    /// The same on rows of a schema. In `defaulted` columns nothing is missing.
+    /// Resolves the condition on rows of a schema. In `defaulted` columns no value is missing.
     fn on(&self, schema: &Schema, defaulted: &[&str]) -> Result<Equals> {
         let Condition { field: name, value } = self;
         let (path, field) = find(schema.fields(), name)
@@ -106,10 +107,10 @@ impl Condition {
 }
 
 impl Conditions {
-    /// The conditions that `texts` spell.
+    /// Parses the conditions in `texts`.
     ///
     /// # Errors
-    /// When there is none, or one is no `FIELD=VALUE` or `FIELD:=JSON`.
+    /// When there is none, or one is not `FIELD=VALUE` or `FIELD:=JSON`.
     pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Conditions> {
         let conditions = Conditions::each(texts)?;
         if conditions.all.is_empty() {
@@ -119,16 +120,17 @@ impl Conditions {
         Ok(conditions)
     }
 
-    /// The same, where something else may say which events are meant.
+    /// Parses the conditions in `texts`, which may be empty where another option selects events.
     ///
     /// # Errors
-    /// When one is no `FIELD=VALUE` or `FIELD:=JSON`.
+    /// When one is not `FIELD=VALUE` or `FIELD:=JSON`.
     pub fn each<S: AsRef<str>>(texts: &[S]) -> Result<Conditions> {
         let all = texts.iter().map(|text| Condition::parse(text.as_ref()));
         Ok(Conditions { all: all.collect::<Result<_>>()?, readers: Vec::new() })
     }
 
-    /// The same on events as these types see them, too.
+    /// Adds event types: an event is also selected when the conditions hold for it as one of these
+    /// reads it.
     #[must_use]
     pub fn seen_by(mut self, readers: impl IntoIterator<Item = ReadAs>) -> Conditions {
         for reader in readers {
@@ -139,18 +141,18 @@ impl Conditions {
         self
     }
 
-    /// Whether there is none.
+    /// Whether there are no conditions.
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Each as text.
+    /// The conditions as text.
     pub(super) fn shown(&self) -> impl Iterator<Item = String> {
         self.all.iter().map(ToString::to_string)
     }
 
-    /// Chooses the rows of a schema for which all conditions hold; none when they cannot hold for
-    /// any, because it lacks a field or holds values of another type there.
+    /// Makes a chooser of the rows of a schema for which all conditions hold; none when they cannot
+    /// hold for any row, because the schema lacks a field or has another type there.
     ///
     /// # Errors
     /// None at present.
@@ -174,7 +176,7 @@ impl Conditions {
                 add(conditions, rows);
             }
             for (reader, conditions) in &seen {
-                // What a type cannot read it does not see.
+                // A type that cannot read the rows selects none.
                 if let Ok(rows) = reader.rows(rows) {
                     add(conditions, &rows);
                 }
@@ -183,11 +185,11 @@ impl Conditions {
         })))
     }
 
-    /// Whether they can hold for any event of the stream; gives a sentence for each of its schemas
-    /// for which they cannot.
+    /// Checks that the conditions can hold for some event of the stream; returns a sentence for
+    /// each of its schemas for which they cannot.
     ///
     /// # Errors
-    /// When there is no such schema: says for each why.
+    /// When they can hold for none of its schemas: gives the reason for each.
     pub fn check(&self, stream: &StreamInfo) -> Result<Vec<String>> {
         let seen = |reader: &ReadAs| self.on(&reader.schema, reader.defaulted).is_ok();
         if self.readers.iter().any(seen) {
@@ -219,7 +221,7 @@ fn all_hold(conditions: &[Equals], rows: &RecordBatch) -> Vec<bool> {
     chosen
 }
 
-/// The place of a field, from the outermost column inwards.
+/// The position of a field, from the outermost column inwards.
 fn find<'f>(fields: &'f Fields, name: &str) -> Option<(Vec<usize>, &'f Field)> {
     if let Some((index, field)) = fields.find(name) {
         return Some((vec![index], field));
@@ -233,7 +235,7 @@ fn find<'f>(fields: &'f Fields, name: &str) -> Option<(Vec<usize>, &'f Field)> {
 }
 
 impl Equals {
-    /// Takes those rows back for which it does not hold.
+    /// Unselects the rows for which the condition does not hold.
     fn narrow(&self, rows: &RecordBatch, chosen: &mut [bool]) {
         let mut column = rows.column(self.path[0]);
         for index in &self.path[1..] {

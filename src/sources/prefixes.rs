@@ -1,4 +1,4 @@
-//! Digests of what a file begins with, taken while it is read: what it is known by later.
+//! Digests of the beginnings of a file, taken while it is read: later files are recognised by them.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -9,11 +9,11 @@ use super::known::Known;
 use super::positions::Positions;
 use diptych_base::limits::KNOWN_MENDED_MAX;
 
-/// The digests that are being taken.
+/// The digests of a file while it is read.
 pub(super) struct Prefixes {
-    /// Over the digests of the chunks that are complete, and the same before the last of them.
+    /// The digest over the digests of the complete chunks, and the same before the last of them.
     whole: [Sha256; 2],
-    /// Of the chunk being read, before its last record, unless that is its first.
+    /// The digest of the current chunk before its last record, unless that is its first.
     before: Option<Sha256>,
     wanted: BTreeSet<u64>,
     found: BTreeMap<u64, String>,
@@ -22,11 +22,11 @@ pub(super) struct Prefixes {
     bad: Positions,
     good: Sha256,
     rests: Vec<Rest>,
-    /// Where each chunk ends.
+    /// The end of each chunk.
     ends: Vec<u64>,
 }
 
-/// All records of a known file but those that were skipped.
+/// The records of a known file without its skipped ones.
 struct Rest {
     number: u64,
     records: u64,
@@ -34,26 +34,26 @@ struct Rest {
     digest: Sha256,
 }
 
-/// What is known of a file that was read to its end.
+/// The digests and counts of a file that was read to its end.
 pub(super) struct Seen {
     /// The digest of its text.
     pub(super) digest: String,
-    /// That of all but the last record; empty when there are fewer than two.
+    /// The digest of all but the last record; empty when there are fewer than two.
     pub(super) almost: String,
     pub(super) records: u64,
     pub(super) bytes: u64,
-    /// The bad ones.
+    /// The bad records.
     pub(super) bad: Positions,
-    /// The digest of the others.
+    /// The digest of the good records.
     pub(super) good: String,
-    /// Where each chunk ends.
+    /// The end of each chunk.
     pub(super) ends: Vec<u64>,
     found: BTreeMap<u64, String>,
     rests: Vec<(u64, String)>,
 }
 
 impl Prefixes {
-    /// None taken yet; those that tell whether a file is one of `known` will be.
+    /// Starts without a digest; takes those that tell whether a file is one of `known`.
     pub(super) fn new(known: &[Known]) -> Self {
         let mended = known.iter().rev();
         let mended = mended.filter(|one| !one.skipped.is_empty() && one.skipped.are_known());
@@ -77,18 +77,18 @@ impl Prefixes {
         }
     }
 
-    /// The number of the record that comes next.
+    /// The number of the next record.
     pub(super) fn next(&self) -> u64 {
         self.records
     }
 
-    /// Takes the header in, which comes first.
+    /// Adds the header, which comes first.
     pub(super) fn header(&mut self, raw: &[u8]) {
         self.good.update(raw);
         self.rests.iter_mut().for_each(|rest| rest.digest.update(raw));
     }
 
-    /// Takes a record in. `chunk` is the digest of its chunk up to it, `before` without it.
+    /// Adds a record. `chunk` is the digest of its chunk including it, `before` without it.
     pub(super) fn record(
         &mut self,
         raw: &[u8],
@@ -123,7 +123,7 @@ impl Prefixes {
         self.ends.push(self.records);
     }
 
-    /// What is known at the end of the file.
+    /// The digests at the end of the file.
     pub(super) fn finish(self) -> Seen {
         let hex = |digest: Sha256| HEXLOWER.encode(&digest.finalize());
         let almost = match self.records {
@@ -146,12 +146,12 @@ impl Prefixes {
 }
 
 impl Seen {
-    /// The digest up to so many records, if it was taken.
+    /// The digest up to `records` records, if it was taken.
     pub(super) fn digest_at(&self, records: u64) -> Option<&String> {
         self.found.get(&records)
     }
 
-    /// The digest of the records that the known file with this number had appended, if it was
+    /// The digest of the records that were appended of the known file with this number, if it was
     /// taken.
     pub(super) fn rest_of(&self, number: u64) -> Option<&String> {
         self.rests.iter().find(|(of, _)| *of == number).map(|(_, digest)| digest)
@@ -163,7 +163,7 @@ fn line(digest: &mut Sha256, raw: &[u8]) {
     digest.update(b"\n");
 }
 
-/// The digest of complete chunks and the beginning of one.
+/// Combines the digest of complete chunks with that of the beginning of one.
 fn joined(whole: &Sha256, chunk: Option<&Sha256>) -> String {
     let mut whole = whole.clone();
     if let Some(chunk) = chunk {

@@ -1,12 +1,12 @@
-//! Whether values are the same to a reader: by what they are worth, not by their bits.
+//! Compares values as readers see them: by worth, not by bits.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, PrimitiveArray, downcast_primitive_array};
 use arrow_schema::DataType;
 
-/// Takes those rows back that do not have the only value of `value`, which is of the column's type
-/// and no null; nulls have been taken back.
+/// Unselects the rows that differ from the only value of `value`, which has the column's type and
+/// is not null; rows with nulls are already unselected.
 pub(super) fn equal(column: &ArrayRef, value: &ArrayRef, chosen: &mut [bool]) {
     let mut narrow = |same: &dyn Fn(usize) -> bool| {
         for (row, chosen) in chosen.iter_mut().enumerate() {
@@ -59,7 +59,7 @@ fn primitives<T: ArrowPrimitiveType>(
     narrow(&|row| column.value(row).is_eq(value));
 }
 
-/// Whether a list or a struct is the only one of `value`, item by item and field by field.
+/// Whether a list or a struct equals the only one of `value`, item by item and field by field.
 fn nested(column: &ArrayRef, row: usize, value: &ArrayRef) -> bool {
     if let DataType::List(_) = column.data_type() {
         let items = column.as_list::<i32>().value(row);
@@ -71,7 +71,7 @@ fn nested(column: &ArrayRef, row: usize, value: &ArrayRef) -> bool {
     fields.iter().zip(wanted).all(|(field, wanted)| one(&field.slice(row, 1), wanted))
 }
 
-/// Whether two arrays of one value hold the same.
+/// Whether two arrays of one value are equal.
 fn one(value: &ArrayRef, wanted: &ArrayRef) -> bool {
     if value.is_null(0) || wanted.is_null(0) {
         return value.is_null(0) == wanted.is_null(0);

@@ -1,4 +1,4 @@
-//! Choosing events that are in the log, by what their fields hold and by their epoch.
+//! Selects events in the log by conditions on their fields and by their epoch.
 
 use arrow_array::{Array, BooleanArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -8,8 +8,8 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_log::{Chunk, Found, Reader};
 
-/// The events of `stream` in which all conditions hold, of one epoch or of all,
-/// that still stand.
+/// Finds the events of `stream` in which all conditions hold, of one epoch or of all, without
+/// retracted events.
 ///
 /// # Errors
 /// Wrong input (an unknown field, a value that its column cannot hold, no condition at all);
@@ -50,7 +50,7 @@ pub fn choose(
     Ok(found)
 }
 
-/// The first `rows` rows of a chunk as texts, column by column; none is null.
+/// Shows the first `rows` rows of a chunk as texts, column by column; none is null.
 ///
 /// # Errors
 /// When a value has no text.

@@ -1,12 +1,12 @@
-//! From values of a Rust type into the log.
+//! Appends values of a Rust type to the log.
 
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_event::{Append as _, Event};
 use diptych_log::{Append, Writer};
 
-/// Appends `events` to `stream` and returns their epoch once they are durable. No events seal an
-/// empty epoch.
+/// Appends `events` to `stream` and returns their epoch once they are durable. Without events the
+/// epoch is empty.
 ///
 /// # Errors
 /// When the writer refuses (see [`diptych_log::Pending::wait`]); nothing was appended then, except

@@ -1,28 +1,27 @@
-//! What records say that no column takes, and which columns no record gives.
+//! Differences between records and columns: members without a column, and columns without a member.
 //!
-//! A member with a misspelt name is a column that stays empty: whoever appends is told, or has it
-//! refused.
+//! A misspelt name leaves its column empty: the answer names it, or the record is refused.
 
 use super::bad_record::shortened;
 use diptych_base::limits::UNKNOWN_NAMES_MAX;
 
-/// What becomes of a record with a member that is no column.
+/// The treatment of a record with a member that is not a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnUnknown {
-    /// It is read without the member, whose name is told.
+    /// The record is read without the member, whose name is reported.
     #[default]
     Ignore,
     /// It is a bad record.
     Refuse,
 }
 
-/// The first names of members that are no columns, each once.
+/// The first names of members without a column, each once.
 #[derive(Debug, Default)]
 pub(super) struct Unknown(Vec<String>);
 
 impl Unknown {
     pub(super) fn add(&mut self, name: &str) {
-        // Compared as it is kept.
+        // Names are compared in the form in which they are kept.
         let same = |known: &String| {
             known == name || (name.len() > known.len() && *known == shortened(name))
         };
@@ -36,10 +35,10 @@ impl Unknown {
     }
 }
 
-/// How records and columns differ: paths of names, the first of each in their order.
+/// Differences between records and columns: paths of names, the first of each kind in their order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Unmatched {
-    /// Members that are no columns.
+    /// Members that are not columns.
     pub ignored: Vec<String>,
     /// Columns that no record gives.
     pub absent: Vec<String>,
