@@ -1,7 +1,7 @@
-//! `x = ANY($1)`, which is how drivers write a list of values.
+//! Support for `x = ANY($1)`, in which drivers write a list of values.
 //!
-//! The planner compares with lists, but cannot tell the type of a parameter that is one. What `x`
-//! is compared with is found by asking it about `x = $1` instead; the parameter is a list of that.
+//! The planner compares with lists, but cannot infer the type of a parameter that is a list. The
+//! type of `x` is found by planning `x = $1` instead; the parameter is a list of that type.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value, visit_express
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-/// `sql` with `= $n` for each `= ANY($n)`, and those numbers, counted from 0; none when there is
-/// none.
+/// `sql` with `= $n` for each `= ANY($n)`, with those parameter numbers, counted from 0; none when
+/// there is no such condition.
 pub(super) fn scalars(sql: &str) -> Option<(String, Vec<usize>)> {
     let bytes = sql.as_bytes();
     if !bytes.windows(3).any(|word| word.eq_ignore_ascii_case(b"any")) || !sql.contains('$') {
@@ -49,7 +49,7 @@ fn parameter(expr: &Expr) -> Option<(usize, Expr)> {
     }
 }
 
-/// A list of `element`.
+/// The type of a list of `element`.
 pub(super) fn list_of(element: DataType) -> DataType {
     DataType::List(Arc::new(Field::new_list_field(element, true)))
 }

@@ -1,4 +1,4 @@
-//! Messages to the client. The frequent ones are written in place; the rest by `pgwire`.
+//! Messages to the client. The frequent ones are written in place, the others by `pgwire`.
 
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::Message;
@@ -20,7 +20,8 @@ pub(super) fn bare(tag: u8, out: &mut BytesMut) {
     message(tag, out, |_| {});
 }
 
-/// Appends a text and its end. A zero byte inside would end it early, so none is written.
+/// Appends a text with its terminating zero. A zero byte inside would end it early, so it is left
+/// out.
 pub(super) fn put_cstring(text: &str, out: &mut BytesMut) {
     if text.contains('\0') {
         out.put_slice(text.replace('\0', "\u{fffd}").as_bytes());
@@ -30,49 +31,49 @@ pub(super) fn put_cstring(text: &str, out: &mut BytesMut) {
     out.put_u8(0);
 }
 
-/// Appends a rare message in `pgwire`'s own words.
+/// Appends a rare message in `pgwire`'s encoding.
 pub(super) fn rare(message: &impl Message, out: &mut BytesMut) {
-    // It can only refuse messages that are too long, and the rare ones are a few words.
+    // `pgwire` refuses only messages that are too long, and the rare ones are a few words.
     let encoded = message.encode(out);
     assert!(encoded.is_ok(), "a message of a few words: {encoded:?}");
 }
 
-/// Parse was done.
+/// Appends ParseComplete.
 pub(super) fn parse_complete(out: &mut BytesMut) {
     bare(b'1', out);
 }
 
-/// Bind was done.
+/// Appends BindComplete.
 pub(super) fn bind_complete(out: &mut BytesMut) {
     bare(b'2', out);
 }
 
-/// Close was done.
+/// Appends CloseComplete.
 pub(super) fn close_complete(out: &mut BytesMut) {
     bare(b'3', out);
 }
 
-/// There are no columns to describe.
+/// Appends NoData: there are no columns to describe.
 pub(super) fn no_data(out: &mut BytesMut) {
     bare(b'n', out);
 }
 
-/// There was nothing to do.
+/// Appends EmptyQueryResponse.
 pub(super) fn empty_query(out: &mut BytesMut) {
     bare(b'I', out);
 }
 
-/// The row limit was reached; the next Execute goes on.
+/// Appends PortalSuspended: the row limit was reached, and the next Execute goes on.
 pub(super) fn portal_suspended(out: &mut BytesMut) {
     bare(b's', out);
 }
 
-/// A statement ended well.
+/// Appends CommandComplete, for a statement without rows.
 pub(super) fn command_complete(tag: &str, out: &mut BytesMut) {
     message(b'C', out, |out| put_cstring(tag, out));
 }
 
-/// A statement with rows ended well.
+/// Appends CommandComplete, for a statement with rows.
 pub(super) fn rows_complete(tag: &str, rows: u64, out: &mut BytesMut) {
     let mut digits = [0; 20];
     message(b'C', out, |out| {
@@ -83,12 +84,12 @@ pub(super) fn rows_complete(tag: &str, rows: u64, out: &mut BytesMut) {
     });
 }
 
-/// The client may go on.
+/// Appends ReadyForQuery.
 pub(super) fn ready(status: u8, out: &mut BytesMut) {
     message(b'Z', out, |out| out.put_u8(status));
 }
 
-/// The types of a statement's parameters.
+/// Appends ParameterDescription: the types of a statement's parameters.
 pub(super) fn parameter_description(oids: &[u32], out: &mut BytesMut) {
     message(b't', out, |out| {
         out.put_u16(oids.len() as u16);
@@ -96,7 +97,7 @@ pub(super) fn parameter_description(oids: &[u32], out: &mut BytesMut) {
     });
 }
 
-/// The columns of an answer, in `formats` (see [`format_of`]).
+/// Appends RowDescription: the columns of an answer, in `formats` (see [`format_of`]).
 pub(super) fn row_description(fields: &[Field], formats: &[i16], out: &mut BytesMut) {
     message(b'T', out, |out| {
         out.put_u16(fields.len() as u16);
@@ -113,7 +114,7 @@ pub(super) fn row_description(fields: &[Field], formats: &[i16], out: &mut Bytes
     });
 }
 
-/// The format of column `at`: none given is text, one given is for all.
+/// The format of column `at`: with none given it is text, and a single one holds for all columns.
 pub(super) fn format_of(formats: &[i16], at: usize) -> i16 {
     match formats {
         [] => 0,
@@ -122,7 +123,7 @@ pub(super) fn format_of(formats: &[i16], at: usize) -> i16 {
     }
 }
 
-/// What a client learns about the server without asking.
+/// Appends ParameterStatus: a setting that the server reports unasked.
 pub(super) fn parameter_status(name: &str, value: &str, out: &mut BytesMut) {
     message(b'S', out, |out| {
         put_cstring(name, out);

@@ -1,4 +1,4 @@
-//! Values as `PostgreSQL` sends them in binary: big-endian, times from the year 2000.
+//! `PostgreSQL`'s binary formats: big-endian, times from the year 2000.
 
 use bytes::{BufMut, BytesMut};
 
@@ -17,7 +17,7 @@ pub(super) fn date(days: i64, out: &mut BytesMut) {
 
 /// Appends microseconds since 1970.
 pub(super) fn timestamp(micros: i64, out: &mut BytesMut) {
-    // The ends of the scale stand for infinity.
+    // The ends of the range mean infinity.
     out.put_i64(micros.saturating_sub(MICROS_TO_2000));
 }
 
@@ -28,11 +28,11 @@ pub(super) fn interval(months: i32, days: i32, micros: i64, out: &mut BytesMut) 
     out.put_i32(months);
 }
 
-/// Appends a number given by its digits, as [`super::text::numeric`] writes it.
+/// Appends a `numeric` from its digits, as [`super::text::numeric`] writes them.
 pub(super) fn numeric(text: &str, out: &mut BytesMut) {
     let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    // Groups of four digits, counted from the point.
+    // Digits in groups of four, counted from the point.
     let lead = whole.len().div_ceil(GROUP) * GROUP - whole.len();
     let trail = part.len().div_ceil(GROUP) * GROUP - part.len();
     let digits = std::iter::repeat_n(b'0', lead).chain(whole.bytes());
@@ -56,7 +56,7 @@ pub(super) fn numeric(text: &str, out: &mut BytesMut) {
     kept.iter().for_each(|group| out.put_i16(*group));
 }
 
-/// The text of a `numeric`; none when the bytes are not one.
+/// Decodes a `numeric` as text; none when the bytes are not one.
 pub(super) fn parse_numeric(bytes: &[u8]) -> Option<String> {
     let (pairs, []) = bytes.as_chunks::<2>() else { return None };
     let [count, weight, sign, scale, groups @ ..] = pairs else { return None };

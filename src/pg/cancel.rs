@@ -1,6 +1,7 @@
-//! What ends a statement early: a cancel request, or its timeout.
+//! Cancellation of statements: by a cancel request, a timeout, or the loss of the user's
+//! credentials.
 //!
-//! Cancel requests come on a connection of their own and name another by number and secret.
+//! A cancel request comes on a connection of its own and names another one by number and secret.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use diptych_base::error::Result;
 use diptych_base::io::secret_bytes;
 use diptych_site::auth::Login;
 
-/// The connections that can be asked to stop what they do.
+/// The table of connections whose statements can be cancelled.
 #[derive(Default)]
 pub(super) struct Cancels(Mutex<Table>);
 
@@ -24,17 +25,17 @@ struct Table {
     entries: HashMap<i32, (i32, watch::Sender<()>)>,
 }
 
-/// A connection's place in the table, until it is dropped.
+/// A connection's entry in the table, which is removed when this is dropped.
 pub(super) struct Cancel {
     cancels: Arc<Cancels>,
     pub(super) pid: i32,
     pub(super) secret: i32,
     asked: watch::Receiver<()>,
-    /// Whose connection it is, where that is asked.
+    /// The user of the connection, when the server has credentials.
     login: Option<Login>,
 }
 
-/// Watches over one statement.
+/// A guard that can end one statement.
 #[derive(Clone)]
 pub(super) struct Guard {
     asked: watch::Receiver<()>,
@@ -43,10 +44,10 @@ pub(super) struct Guard {
 }
 
 impl Cancels {
-    /// A place for a new connection, which ends with its `login`.
+    /// Adds an entry for a new connection, which ends with its `login`.
     ///
     /// # Errors
-    /// When there is no randomness for its secret.
+    /// When there are no random bytes for its secret.
     pub(super) fn enter(self: &Arc<Self>, login: Option<Login>) -> Result<Cancel> {
         let secret = i32::from_be_bytes(secret_bytes()?);
         let (sender, asked) = watch::channel(());
@@ -62,7 +63,8 @@ impl Cancels {
         Ok(Cancel { cancels: Arc::clone(self), pid, secret, asked, login })
     }
 
-    /// Asks connection `pid` to stop what it does, if the secret is right. Never says whether.
+    /// Asks connection `pid` to cancel its statement, if the secret is right. The caller does not
+    /// learn whether it was.
     pub(super) fn ask(&self, pid: i32, secret: i32) {
         if let Some((right, asked)) = self.table().entries.get(&pid)
             && *right == secret
@@ -72,20 +74,20 @@ impl Cancels {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // Each critical section is one change.
+        // Each critical section makes one change, so a poisoned table is intact.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cancel {
-    /// A guard for a statement that begins now: what was asked before is about an earlier one.
+    /// A guard for a statement that begins now; earlier cancel requests do not apply to it.
     pub(super) fn guard(&mut self, timeout: Option<Duration>) -> Guard {
         self.asked.mark_unchanged();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Guard { asked: self.asked.clone(), deadline, login: self.login.clone() }
     }
 
-    /// Whose connection it is.
+    /// The user of the connection, when the server has credentials.
     pub(super) fn login(&self) -> Option<Login> {
         self.login.clone()
     }
@@ -98,10 +100,10 @@ impl Drop for Cancel {
 }
 
 impl Guard {
-    /// What `work` gives, unless the statement is to end before.
+    /// Runs `work`, unless the statement is to end before that.
     ///
     /// # Errors
-    /// When it is.
+    /// When the statement was cancelled, timed out, or has lost its user.
     pub(super) async fn watch<T>(
         &mut self,
         work: impl Future<Output = T>,
@@ -114,7 +116,7 @@ impl Guard {
             }
         };
         let asked = async {
-            // Without a sender nobody can ask any more.
+            // Without a sender no request can come any more.
             if self.asked.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -133,7 +135,7 @@ impl Guard {
     }
 }
 
-/// Ends soon after a session has lost its user.
+/// Waits until a session has lost its user, and returns soon after.
 pub(super) async fn over(login: Option<Login>) {
     match login {
         Some(login) => login.over().await,
@@ -141,7 +143,7 @@ pub(super) async fn over(login: Option<Login>) {
     }
 }
 
-/// What the client of such a session is told.
+/// The error for the client of a session that has lost its user.
 pub(super) fn ended() -> Failure {
     let message = "terminating connection: this user may not read here any more";
     Failure::fatal("57P01", message).hint("ask whoever keeps the credentials file")

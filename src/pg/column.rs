@@ -1,5 +1,5 @@
-//! Columns of a record batch on their way to the client: typed once per batch, then written row by
-//! row in text or binary.
+//! Encoder of a record batch: columns are typed once per batch, then rows are written in text or
+//! binary.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -20,7 +20,7 @@ use super::error::Failure;
 use super::types::{Kind, oid};
 use super::{binary, text};
 
-/// A batch whose columns are ready to be written.
+/// A batch whose columns are typed and ready to be written.
 pub(super) struct Rows {
     columns: Vec<Column>,
     rows: usize,
@@ -33,7 +33,7 @@ struct Column {
     nulls: Option<arrow_buffer::NullBuffer>,
 }
 
-/// What a column holds; widths that `PostgreSQL` does not tell apart are one.
+/// The values of a column; widths that `PostgreSQL` does not tell apart are one variant.
 enum Values {
     Bool(BooleanArray),
     Int(PrimitiveArray<Int64Type>),
@@ -41,24 +41,24 @@ enum Values {
     Float(PrimitiveArray<Float32Type>),
     Double(PrimitiveArray<Float64Type>),
     Decimal(PrimitiveArray<Decimal128Type>, i8),
-    /// A decimal of more digits, written out.
+    /// A decimal that `Decimal128` cannot hold, as text.
     Digits(StringArray),
     Text(StringArray),
     Bytes(BinaryArray),
     /// Days since 1970.
     Date(PrimitiveArray<Int64Type>),
-    /// Microseconds since 1970, and whether they are instants.
+    /// Microseconds since 1970, and whether the values are instants.
     Timestamp(PrimitiveArray<Int64Type>, bool),
     /// Microseconds since midnight.
     Time(PrimitiveArray<Int64Type>),
     /// Months, days, microseconds.
     Interval(Vec<(i32, i32, i64)>),
-    /// For each row its elements; one type for all.
+    /// The elements of each row, with their common type.
     List(Vec<Rows>, u32),
 }
 
 impl Rows {
-    /// The batch, its columns written in `formats`.
+    /// Types the columns of a batch, to be written in `formats`.
     ///
     /// # Errors
     /// When a column cannot be shown.
@@ -72,12 +72,12 @@ impl Rows {
         Ok(Rows { columns: columns.map_err(unshown)?, rows: batch.num_rows() })
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub(super) fn len(&self) -> usize {
         self.rows
     }
 
-    /// Appends row `at` as a message.
+    /// Appends row `at` as a DataRow message.
     pub(super) fn write(&self, at: usize, out: &mut BytesMut) {
         backend::message(b'D', out, |out| {
             out.put_u16(self.columns.len() as u16);
@@ -106,7 +106,7 @@ fn unshown(error: ArrowError) -> Failure {
     Failure::new("XX000", format!("a column cannot be shown: {error}"))
 }
 
-/// Appends a length and what `value` appends.
+/// Appends a length and the bytes that `value` appends.
 pub(super) fn sized(out: &mut BytesMut, value: impl FnOnce(&mut BytesMut)) {
     let start = out.len();
     out.put_i32(0);
@@ -115,7 +115,7 @@ pub(super) fn sized(out: &mut BytesMut, value: impl FnOnce(&mut BytesMut)) {
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
-/// Appends the length that stands for no value.
+/// Appends the length that means "no value".
 pub(super) fn null(out: &mut BytesMut) {
     out.put_i32(-1);
 }
@@ -199,7 +199,7 @@ pub(super) fn decimal(units: i128, scale: i8, is_binary: bool, out: &mut BytesMu
     if is_binary {
         let mut digits = BytesMut::new();
         text::numeric(units, scale, &mut digits);
-        // Digits are text.
+        // The digits are ASCII.
         binary::numeric(std::str::from_utf8(&digits).unwrap_or("0"), out);
     } else {
         text::numeric(units, scale, out);
@@ -378,7 +378,7 @@ fn list_binary(list: &Rows, element: u32, out: &mut BytesMut) {
     out.put_u32(element);
     if list.rows > 0 {
         out.put_i32(list.rows as i32);
-        // Where counting starts.
+        // The lower bound of the array.
         out.put_i32(1);
     }
     for at in 0..list.rows {
@@ -386,7 +386,7 @@ fn list_binary(list: &Rows, element: u32, out: &mut BytesMut) {
     }
 }
 
-/// What `PostgreSQL` has no type for, as Arrow shows it.
+/// A column without a `PostgreSQL` type, as the text in which Arrow shows it.
 fn shown(array: &ArrayRef) -> Result<StringArray, ArrowError> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(array, &options)?;

@@ -1,9 +1,8 @@
-//! What columns without a name are called: as `PostgreSQL` calls them.
+//! Names of columns that a query does not name, as `PostgreSQL` chooses them.
 //!
-//! `PostgreSQL` calls a column after its function or type, and lets two be called alike. The
-//! planner
-//! calls it after the whole expression and refuses two that are alike: then the later ones get
-//! names of their own for it, which no client sees.
+//! `PostgreSQL` names a column after its function or type, and allows two columns of one name. The
+//! planner names it after the whole expression and refuses two of one name: then the later ones get
+//! other names for the planner, which no client sees.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -14,8 +13,8 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-/// The names of the columns of `sql`, and what the planner is asked when it needs others; none when
-/// the planner's names are the right ones.
+/// The names of the columns of `sql`, and the query for the planner when it needs other names; none
+/// when the planner's names are the right ones.
 pub(super) fn names(sql: &str) -> Option<(Option<Vec<String>>, Option<String>)> {
     let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?;
     let [statement @ Statement::Query(_)] = statements.as_mut_slice() else { return None };
@@ -26,7 +25,7 @@ pub(super) fn names(sql: &str) -> Option<(Option<Vec<String>>, Option<String>)> 
     Some((names, (renamer.count > 0).then(|| statement.to_string())))
 }
 
-/// The select that names the columns.
+/// The select that determines the names of the columns.
 fn first_select(query: &Query) -> Option<&Select> {
     let mut body = query.body.as_ref();
     loop {
@@ -43,7 +42,7 @@ fn projected(select: &Select) -> Option<Vec<String>> {
     let name = |item: &SelectItem| match item {
         SelectItem::UnnamedExpr(expr) => Some(of_expr(expr).unwrap_or_else(|| "?column?".into())),
         SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
-        // How many columns a star stands for is not known here.
+        // The number of columns behind a star is not known here.
         _ => None,
     };
     select.projection.iter().map(name).collect()
@@ -83,7 +82,7 @@ fn folded(ident: &Ident) -> String {
     }
 }
 
-/// Tells columns apart that are written alike.
+/// Renames columns that are written alike.
 struct Renamer {
     count: usize,
 }

@@ -1,10 +1,10 @@
-//! What a statement is, by its first words: a command of the session, a COPY, a write, which is
-//! refused, or a query, which is for the planner.
+//! Classifies a statement by its first words: a command of the session, a COPY, a write, which is
+//! refused, or a query, which goes to the planner.
 
 use super::error::Failure;
 use super::statements::{name, value, words};
 
-/// A statement, as far as its first words tell.
+/// The kind of a statement, as far as its first words tell.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {
     Command(Command),
@@ -12,7 +12,7 @@ pub(super) enum Kind {
     Query,
 }
 
-/// Something about the session.
+/// A command that concerns the session.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Command {
     Begin(&'static str),
@@ -30,7 +30,7 @@ pub(super) enum Command {
     Show(String),
     ShowAll,
     Discard(&'static str),
-    /// A prepared statement, or all.
+    /// A prepared statement, or all of them.
     Deallocate(Option<String>),
     Declare {
         cursor: String,
@@ -41,21 +41,21 @@ pub(super) enum Command {
         rows: Option<u64>,
         is_sent: bool,
     },
-    /// A cursor, or all.
+    /// A cursor, or all of them.
     Close(Option<String>),
-    /// Done by doing nothing; its tag.
+    /// A command without effect here; its tag.
     Nothing(&'static str),
 }
 
-/// COPY … TO STDOUT.
+/// A COPY … TO STDOUT statement.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Copy {
-    /// What is copied.
+    /// The query whose rows are copied.
     pub(super) sql: String,
     pub(super) options: CopyOptions,
 }
 
-/// How COPY writes.
+/// The output format of a COPY.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CopyOptions {
     pub(super) is_csv: bool,
@@ -92,10 +92,10 @@ const WRITES: &[&str] = &[
     "do",
 ];
 
-/// What `sql`, which has at least one word, is.
+/// Classifies `sql`, which has at least one word.
 ///
 /// # Errors
-/// When it writes, or is a command that is not understood.
+/// When it writes, or is an unknown command.
 pub(super) fn kind(sql: &str) -> Result<Kind, Failure> {
     let mut words = Words::new(sql);
     let first = words.next();
@@ -143,20 +143,20 @@ pub(super) fn kind(sql: &str) -> Result<Kind, Failure> {
     Ok(Kind::Command(command))
 }
 
-/// The refusal of a write.
+/// The error of a statement that writes.
 pub(super) fn read_only(command: &str) -> Failure {
     let command = command.to_uppercase();
     Failure::new("25006", format!("cannot execute {command}: views are read only"))
         .hint("views follow from events: append those with POST /v1/streams/{stream}")
 }
 
-/// Does it end a transaction that has failed?
+/// Whether the statement ends a transaction that has failed.
 pub(super) fn ends_transaction(kind: &Kind) -> bool {
     use Command::{Commit, Rollback, RollbackTo};
     matches!(kind, Kind::Command(Commit | Rollback | RollbackTo(_)))
 }
 
-/// The words of a statement, one after another, in small letters.
+/// The words of a statement, one after another, in lower case.
 struct Words<'a> {
     rest: Vec<&'a str>,
     at: usize,
@@ -177,7 +177,7 @@ impl<'a> Words<'a> {
         word
     }
 
-    /// The next word as it is written.
+    /// The next word in its original spelling.
     fn raw(&mut self) -> &'a str {
         self.at += 1;
         self.rest.get(self.at - 1).copied().unwrap_or_default()
@@ -229,7 +229,7 @@ fn set(words: &mut Words) -> Result<Command, Failure> {
     }
     let set = |name: &str, value| Ok(Command::Set { name: name.to_owned(), value, is_local });
     match words.peek().as_str() {
-        // Whatever is asked of transactions is less than what they do here.
+        // Every isolation level asked for is weaker than what transactions have here.
         "transaction" | "constraints" => Ok(Command::Nothing("SET")),
         "authorization" => {
             words.next();
@@ -269,7 +269,7 @@ fn set(words: &mut Words) -> Result<Command, Failure> {
     }
 }
 
-/// What is left, as the value of a setting; none for DEFAULT.
+/// The rest as the value of a setting; none for DEFAULT.
 fn given(words: &mut Words) -> Result<Option<String>, Failure> {
     let mut text = String::new();
     let mut is_default = false;
@@ -297,7 +297,7 @@ fn reset(words: &mut Words) -> Result<Command, Failure> {
     Ok(Command::Set { name, value: None, is_local: false })
 }
 
-/// A name with points in it.
+/// A name that may contain points.
 fn dotted(words: &mut Words) -> Result<String, Failure> {
     let mut found = words.name()?;
     while !words.peek().is_empty() {
@@ -312,7 +312,7 @@ fn show(words: &mut Words) -> Option<Command> {
         "time" => Command::Show("TimeZone".into()),
         "session" => Command::Show("session_authorization".into()),
         "transaction" => Command::Show("transaction_isolation".into()),
-        // These are questions about tables.
+        // These forms query tables, so they go to the planner.
         "" | "tables" | "columns" | "functions" | "create" | "databases" | "schemas" => {
             return None;
         }
@@ -330,7 +330,7 @@ fn discard(what: &str) -> Result<Command, Failure> {
     }))
 }
 
-/// DECLARE name … CURSOR … FOR query.
+/// Parses DECLARE name … CURSOR … FOR query.
 fn declare(sql: &str, words: &mut Words) -> Result<Command, Failure> {
     let cursor = words.name()?;
     loop {
@@ -345,7 +345,7 @@ fn declare(sql: &str, words: &mut Words) -> Result<Command, Failure> {
         }
     }
     let query = words.rest.get(words.at).ok_or_else(cut)?;
-    // The word is a part of the statement, so it starts where the two differ.
+    // The word is a slice of the statement, so its address gives the position.
     let start = query.as_ptr() as usize - sql.as_ptr() as usize;
     Ok(Command::Declare { cursor, sql: sql[start..].to_owned() })
 }

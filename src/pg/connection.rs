@@ -1,4 +1,4 @@
-//! A connection that was let in: message by message, until one side ends it.
+//! The message loop of an authenticated connection.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -16,27 +16,29 @@ use super::wire::{Frame, Wire};
 use diptych_base::limits::{PG_IDLE_MAX, PG_MESSAGE_TIMEOUT};
 use diptych_site::connection_places::Seat;
 
-/// A client that was let in.
+/// An authenticated connection.
 pub(super) struct Connection {
     pub(super) wire: Wire,
     pub(super) session: Session,
     pub(super) stopping: watch::Receiver<bool>,
-    /// An extended message has failed: nothing is done until the next Sync.
+    /// Whether an extended message has failed: then messages are skipped until the next Sync.
     pub(super) is_skipping: bool,
-    /// The place among all connections, which is kept while a statement or transaction goes on.
+    /// The seat among the places of the port, which is kept while a statement or transaction goes
+    /// on.
     pub(super) seat: Arc<Seat>,
 }
 
-/// Why a connection ends.
+/// The reason why a connection ends.
 enum End {
-    /// The client went, or said that it would.
+    /// The client left.
     Quietly,
-    /// The client is told.
+    /// The server ends it, and sends the client this error.
     With(Failure),
 }
 
 impl Connection {
-    /// Answers until the client goes, is idle for too long, or the server is told to stop.
+    /// Answers messages until the client leaves, is idle for too long, or the server is told to
+    /// stop.
     pub(super) async fn run(mut self) {
         self.seat.begin();
         let failure = match self.talk().await {
@@ -50,7 +52,8 @@ impl Connection {
         loop {
             let outcome = match self.wire.next() {
                 Err(failure) => return End::With(failure),
-                // A client that never waits is not waited for.
+                // A client that always has a further message is checked here, because it never
+                // waits.
                 Ok(Some(_)) if self.session.cancel.login().is_some_and(|login| !login.holds()) => {
                     Err(End::With(cancel::ended()))
                 }
@@ -63,7 +66,7 @@ impl Connection {
         }
     }
 
-    /// Waits for more of the client's bytes, when all answers have been sent.
+    /// Sends the answers, and then waits for more bytes of the client.
     async fn wait(&mut self) -> Result<(), End> {
         self.wire.flush().await.map_err(|_| End::Quietly)?;
         let (patience, late) = self.patience();
@@ -82,7 +85,7 @@ impl Connection {
         let over = cancel::over(self.session.cancel.login());
         let Connection { wire, stopping, .. } = self;
         let stopped = async {
-            // Ends with its sender, too.
+            // This ends with the sender, too.
             let _ = stopping.wait_for(|stop| *stop).await;
         };
         tokio::select! {
@@ -103,7 +106,7 @@ impl Connection {
         }
     }
 
-    /// How long the client may be silent now, and what it is told then.
+    /// How long the client may be silent now, and the error that it gets then.
     fn patience(&self) -> (Duration, Failure) {
         if self.wire.has_begun() {
             let failure = Failure::fatal("08P01", "the rest of a message did not come in time");
@@ -121,7 +124,7 @@ impl Connection {
         (patience, Failure::fatal("57P05", message))
     }
 
-    /// Does what a message asks.
+    /// Handles one message.
     async fn take(&mut self, frame: Frame) -> Result<(), End> {
         let message = Message::parse(frame.tag, self.wire.body(frame));
         self.wire.pass(frame);
@@ -168,7 +171,7 @@ impl Connection {
             Message::Call => {
                 return Err(Failure::new("0A000", "function calls go through SELECT").into());
             }
-            // PostgreSQL lets pieces of a COPY that has failed pass, too.
+            // PostgreSQL also lets pieces of a COPY that has failed pass.
             Message::Copy | Message::Sync | Message::Terminate => {}
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! COPY … TO STDOUT: an answer as text or CSV.
+//! COPY … TO STDOUT: an answer in the text or CSV format.
 
 use bytes::{BufMut, BytesMut};
 
@@ -9,10 +9,10 @@ use super::error::Failure;
 use super::statements::{name, value, words};
 use super::types::Field;
 
-/// COPY table [(columns)] | (query) TO STDOUT [[WITH] (options)].
+/// Parses COPY table [(columns)] | (query) TO STDOUT [[WITH] (options)].
 ///
 /// # Errors
-/// When it copies from anywhere, to a file or in binary, or is not understood.
+/// When it copies from a source, to a file or in binary, or is malformed.
 pub(super) fn parse(sql: &str) -> Result<Copy, Failure> {
     let all: Vec<&str> = words(sql).collect();
     let is = |at: usize, word: &str| {
@@ -31,7 +31,7 @@ pub(super) fn parse(sql: &str) -> Result<Copy, Failure> {
     if !is(to + 1, "stdout") {
         return Err(Failure::new("0A000", "COPY only goes TO STDOUT").hint("in psql: \\copy"));
     }
-    // Words are parts of the statement.
+    // Words are slices of the statement, so their address gives the position.
     let place = |word: &str| word.as_ptr() as usize - sql.as_ptr() as usize;
     let source = sql[place(all[1])..place(all[to])].trim();
     let copied = match source.strip_prefix('(') {
@@ -82,7 +82,7 @@ fn options(words: &[&str]) -> Result<CopyOptions, Failure> {
         None if options.is_csv => b',',
         None => b'\t',
         Some([one]) if *one != b'\n' && *one != b'\r' => *one,
-        // E'\t' in text.
+        // E'\t' in its escaped spelling.
         Some(b"\\t") => b'\t',
         Some(_) => return Err(Failure::new("22023", "the delimiter must be one byte")),
     };
@@ -91,7 +91,7 @@ fn options(words: &[&str]) -> Result<CopyOptions, Failure> {
 }
 
 impl CopyOptions {
-    /// Announces rows of so many columns, and writes the header.
+    /// Appends CopyOutResponse for the columns, and the header line.
     pub(super) fn begin(&self, fields: &[Field], out: &mut BytesMut) {
         backend::message(b'H', out, |out| {
             out.put_u8(0);
@@ -107,7 +107,7 @@ impl CopyOptions {
         }
     }
 
-    /// Writes a row.
+    /// Appends a row.
     pub(super) fn row(&self, rows: &Rows, at: usize, out: &mut BytesMut) {
         Self::line(out, |out| rows.texts(at, |number, text| self.field(number, text, out)));
     }
@@ -132,7 +132,7 @@ impl CopyOptions {
 
     fn csv(&self, text: &[u8], out: &mut BytesMut) {
         let special = |byte: &u8| matches!(byte, b'"' | b'\n' | b'\r') || *byte == self.delimiter;
-        // What looks like the absence of a value, or like the end, is told apart by quotes.
+        // Quotes tell a text from the null marker and from the end marker.
         if text != self.null.as_bytes() && text != b"\\." && !text.iter().any(special) {
             return out.put_slice(text);
         }
@@ -168,7 +168,7 @@ impl CopyOptions {
     }
 }
 
-/// Says that all rows have been written.
+/// Appends CopyDone.
 pub(super) fn end(rows: u64, out: &mut BytesMut) {
     backend::bare(b'c', out);
     backend::rows_complete("COPY", rows, out);

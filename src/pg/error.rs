@@ -1,4 +1,4 @@
-//! Errors as the protocol says them: severity, SQLSTATE, message, hint, position.
+//! Errors of the protocol: severity, SQLSTATE, message, hint, position.
 
 use bytes::{BufMut, BytesMut};
 
@@ -6,37 +6,37 @@ use diptych_base::error::Error;
 use diptych_base::harmless::harmless;
 use diptych_sql::SqlError;
 
-/// How much of the connection an error ends.
+/// How much of the session an error ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Severity {
     Error,
     Fatal,
 }
 
-/// An error on its way to a client.
+/// An error that is sent to the client.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     severity: Severity,
     sqlstate: &'static str,
     message: String,
     hint: Option<String>,
-    /// The character of the statement it is about, counted from 1.
+    /// The character of the statement that the error is about, counted from 1.
     position: Option<usize>,
 }
 
 impl Failure {
-    /// Ends the statement.
+    /// An error that ends the statement.
     pub(super) fn new(sqlstate: &'static str, message: impl Into<String>) -> Failure {
         let message = message.into();
         Failure { severity: Severity::Error, sqlstate, message, hint: None, position: None }
     }
 
-    /// Ends the connection.
+    /// An error that ends the connection.
     pub(super) fn fatal(sqlstate: &'static str, message: impl Into<String>) -> Failure {
         Failure { severity: Severity::Fatal, ..Failure::new(sqlstate, message) }
     }
 
-    /// The same error, with what to do about it.
+    /// The same error, with a hint on the remedy.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
@@ -58,7 +58,7 @@ impl Failure {
         self.severity == Severity::Fatal
     }
 
-    /// Appends the message that says it.
+    /// Appends the ErrorResponse message.
     pub(super) fn write(&self, out: &mut BytesMut) {
         let severity = match self.severity {
             Severity::Error => "ERROR",
@@ -77,7 +77,7 @@ impl Failure {
     }
 }
 
-/// Appends a warning that ends nothing.
+/// Appends a warning as a NoticeResponse message.
 pub(super) fn write_warning(sqlstate: &str, message: &str, out: &mut BytesMut) {
     let severity = Some("WARNING");
     let fields =

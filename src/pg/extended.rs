@@ -1,5 +1,4 @@
-//! The extended protocol: statements are prepared, bound to parameters, described and executed,
-//! each by a message of its own.
+//! The extended protocol: messages that prepare, bind, describe and execute statements.
 
 use std::sync::Arc;
 
@@ -76,7 +75,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Closing what is not there is no error.
+    /// Closes a statement or portal; it is no error if there is none.
     pub(super) fn close(&mut self, target: &Target) {
         match target {
             Target::Statement(name) => drop(self.session.statements.remove(name)),
@@ -86,7 +85,7 @@ impl Connection {
     }
 
     pub(super) async fn execute(&mut self, name: String, rows_max: u64) -> Result<(), Trouble> {
-        // Taken out while it runs: what it does may close portals.
+        // The portal is taken out while it runs, because its command may close portals.
         let mut portal = self.session.portals.remove(&name).ok_or_else(|| no_cursor(&name))?;
         let outcome = self.run_portal(&mut portal, rows_max).await;
         let ends =
@@ -141,7 +140,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends rows of a portal, and how far that came.
+    /// Sends rows of a portal, and the message that says whether there are more.
     async fn send(
         &mut self,
         portal: &mut Portal,
@@ -160,7 +159,7 @@ impl Connection {
         Ok(())
     }
 
-    /// FETCH and MOVE: rows of another portal.
+    /// Runs FETCH and MOVE: rows of another portal.
     pub(super) async fn fetch(
         &mut self,
         cursor: &str,
@@ -188,7 +187,7 @@ impl Connection {
         Ok(())
     }
 
-    /// COPY … TO STDOUT.
+    /// Runs COPY … TO STDOUT.
     pub(super) async fn copy_out(
         &mut self,
         prepared: &Prepared,
@@ -213,7 +212,7 @@ fn ends(command: &Command) -> bool {
     matches!(command, Command::Commit | Command::Rollback | Command::RollbackTo(_))
 }
 
-/// Says that all rows were sent.
+/// Appends the completion message of a portal whose rows were all sent.
 pub(super) fn done(tag: &str, sent: &Sent, out: &mut bytes::BytesMut) {
     if tag == "SELECT" {
         backend::rows_complete(tag, sent.rows, out);

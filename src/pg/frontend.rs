@@ -1,8 +1,8 @@
-//! Messages from the client. Every length is checked against the bytes that came.
+//! Parser of messages from the client. Every length is checked against the bytes that came.
 
 use super::error::Failure;
 
-/// What a client asks, after the start.
+/// A message of a client after startup.
 #[derive(Debug)]
 pub(super) enum Message {
     Query(String),
@@ -18,7 +18,7 @@ pub(super) enum Message {
     Sync,
     Terminate,
     Password(Vec<u8>),
-    /// A piece or the end of a COPY that was not asked for.
+    /// A piece or the end of a COPY that the server did not ask for.
     Copy,
     Call,
 }
@@ -27,7 +27,7 @@ pub(super) enum Message {
 pub(super) struct Parse {
     pub(super) name: String,
     pub(super) sql: String,
-    /// Types the client states; 0 leaves one to the server.
+    /// The types that the client states; 0 leaves a type to the server.
     pub(super) types: Vec<u32>,
 }
 
@@ -47,18 +47,18 @@ pub(super) enum Target {
     Portal(String),
 }
 
-/// Is there a message of this type? Anything else on the wire is no client.
+/// Whether a message of this type exists. For any other type the connection is closed.
 pub(super) fn is_known(tag: u8) -> bool {
     b"QPBDECHSXpdcfF".contains(&tag)
 }
 
-/// Does a failure of this message make the server skip to the next Sync?
+/// Whether the server skips to the next Sync when this message fails.
 pub(super) fn is_extended(tag: u8) -> bool {
     b"PBDECH".contains(&tag)
 }
 
 impl Message {
-    /// The message of type `tag` with this body.
+    /// Parses the message of type `tag` with this body.
     ///
     /// # Errors
     /// When the body is not of that type, or a text is not UTF-8.
@@ -82,7 +82,7 @@ impl Message {
             b'C' => Message::Close(body.target()?),
             b'E' => Message::Execute {
                 portal: body.text()?,
-                // Nothing and less than nothing stand for all rows.
+                // Zero and negative numbers mean all rows.
                 rows_max: u64::try_from(body.i32()?).unwrap_or_default(),
             },
             b'p' => Message::Password(std::mem::take(&mut body.0).to_vec()),
@@ -96,7 +96,7 @@ impl Message {
     }
 }
 
-/// What is left of a body.
+/// The rest of a message body.
 pub(super) struct Body<'a>(pub(super) &'a [u8]);
 
 impl Body<'_> {
@@ -140,7 +140,7 @@ impl Body<'_> {
         (0..count).map(|_| element(self)).collect()
     }
 
-    /// A length and so many bytes; none for -1.
+    /// A length and this many bytes; none for -1.
     pub(super) fn value(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let length = self.i32()?;
         if length == -1 {
@@ -161,7 +161,7 @@ impl Body<'_> {
     }
 }
 
-/// Bytes that are not the message they say they are.
+/// The error of a malformed message.
 pub(super) fn malformed(what: &str) -> Failure {
     Failure::new("08P01", format!("malformed message: {what}"))
 }
@@ -187,7 +187,7 @@ mod tests {
             tag in prop::sample::select(b"QPBDECHSXpdcfF".to_vec()),
             body in prop::collection::vec(any::<u8>(), 0..60),
         ) {
-            // It does not panic, and it never makes more of the body than there is.
+            // Parsing does not panic, and never makes more of the body than there is.
             if let Ok(Message::Bind(bind)) = Message::parse(tag, &body) {
                 let bytes: usize = bind.parameters.iter().flatten().map(Vec::len).sum();
                 prop_assert!(bytes <= body.len());

@@ -1,16 +1,16 @@
-//! The Postgres protocol, read only: views as tables, for every driver there is.
+//! The Postgres protocol, read only: views as tables, for the drivers of `PostgreSQL`.
 //!
-//! A connection goes through three stages. `startup` reads packets before the session (TLS, who is
-//! there, SCRAM); `connection` takes message after message; `session` keeps what a connection has
-//! set, prepared and opened. Statements are told apart by their first words (`command`): what is
-//! about the session is done here, writes are refused, a read of one key goes straight to the
-//! index (`point`), and the rest to the planner. Answers are written column by column in text or
-//! binary (`column`, `text`, `binary`).
+//! A connection goes through three stages. `startup` handles the packets before the session (TLS,
+//! authentication with SCRAM); `connection` handles message after message; `session` holds the
+//! settings, prepared statements and portals of a connection. A statement is classified by its
+//! first words (`command`): commands of the session run here, writes are refused, a read of one key
+//! goes straight to the index (`point_read`), and all others go to the planner. Answers are written
+//! column by column in text or binary (`column`, `text`, `binary`).
 //!
 //! Invariants:
-//! - the first byte of every message decides how long it may be, and nothing is allocated for
-//!   bytes that have not come;
-//! - until a client has proved who it is, it can make the server keep a few kilobytes, for a few
+//! - the first byte of every message decides how long it may be, and nothing is allocated for bytes
+//!   that have not come;
+//! - until a client is authenticated, it can make the server keep a few kilobytes, for a few
 //!   seconds, in a bounded number of connections;
 //! - inside a transaction all statements answer at one epoch of each dataflow.
 //!
@@ -74,10 +74,10 @@ use session::Session;
 use startup::{Greeted, Refused, greet};
 use wire::Wire;
 
-/// Connections that wait for their refusal at once; more are closed without a word.
+/// Connections that wait for their refusal at once; further ones are closed without a message.
 const REFUSALS_MAX: usize = 16;
 
-/// What all connections share.
+/// The state that all connections share.
 struct Port {
     site: Arc<Site>,
     engine: Engine,
@@ -86,7 +86,7 @@ struct Port {
     stopping: watch::Receiver<bool>,
 }
 
-/// Answers connections until told to stop; then lets each finish the statement under way.
+/// Accepts connections until told to stop; then lets each finish the statement under way.
 pub async fn serve(
     site: Arc<Site>,
     listener: TcpListener,
@@ -101,7 +101,7 @@ pub async fn serve(
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let mut connections = JoinSet::new();
     let stopped = async move {
-        // Ends with its sender, too.
+        // This ends with the sender, too.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     tokio::pin!(stopped);
@@ -113,7 +113,7 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, peer)) = accepted else {
-            // The process has too many files open, or the client was quick to leave.
+            // The process has too many files open, or the client left at once.
             sleep(Duration::from_millis(20)).await;
             continue;
         };
@@ -137,10 +137,10 @@ pub async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// Says that there is no room, when the client can be told soon.
+/// Tells a client that there is no room, if that can be done soon.
 async fn refuse(stream: TcpStream, connections_max: usize) {
     let mut wire = Wire::new(MaybeTls::Plain(stream), BytesMut::new());
-    // The client's first packet is read so that closing does not take back the answer.
+    // The client's first packet is read because closing over unread bytes would reset the answer.
     let _ = timeout(Duration::from_secs(1), wire.fill()).await;
     let message = format!("{connections_max} clients are connected already");
     let failure = Failure::fatal("53300", message).hint("close some, or share them in a pool");
@@ -149,14 +149,14 @@ async fn refuse(stream: TcpStream, connections_max: usize) {
 
 impl Port {
     async fn answer(&self, stream: TcpStream, peer: SocketAddr, seat: &Arc<Seat>) {
-        // Answers are small and waited for.
+        // Answers are small, and clients wait for them.
         if stream.set_nodelay(true).is_err() {
             return;
         }
         let greeting = greet(stream, peer, &self.entry, &self.cancels);
         let mut stopping = self.stopping.clone();
         let stopped = async {
-            // Ends with its sender, too.
+            // This ends with the sender, too.
             let _ = stopping.wait_for(|stop| *stop).await;
         };
         let greeted = tokio::select! {
@@ -172,7 +172,8 @@ impl Port {
                 Connection { wire, session, stopping, is_skipping: false, seat }.run().await;
             }
             Ok(Err(Refused::With(wire, failure))) => wire.close(Some(&failure)).await,
-            // Who did not come to a session in time, or does not speak the protocol, is left.
+            // A client that is too slow to start a session, or speaks another protocol, is closed
+            // silently.
             Ok(Err(Refused::Quietly)) | Err(_) => {}
         }
     }

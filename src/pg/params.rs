@@ -1,4 +1,4 @@
-//! Parameters: from the client's bytes to a value, and from there to what a statement wants.
+//! Parameters: the client's bytes become a value, and the value becomes what a statement takes.
 
 use arrow_schema::DataType;
 
@@ -9,7 +9,7 @@ use diptych_event::{Date, Timestamp};
 use diptych_row::{Column, ColumnType, Datum};
 use diptych_sql::ScalarValue;
 
-/// A parameter.
+/// The value of a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Null,
@@ -23,17 +23,17 @@ pub(super) enum Value {
     Bytes(Vec<u8>),
     /// Days since 1970.
     Date(i32),
-    /// Microseconds since 1970, and whether the client calls them an instant.
+    /// Microseconds since 1970, and whether the client's type is an instant.
     Timestamp(i64, bool),
-    /// Elements, and the type that they have in common.
+    /// Elements, and their common type.
     List(Vec<Value>, u32),
 }
 
 impl Value {
-    /// The value of `bytes` in `format`, of the type `oid`.
+    /// Parses `bytes` in `format` as a value of the type `oid`.
     ///
     /// # Errors
-    /// When the bytes are not of that type, or the type is only understood as text.
+    /// When the bytes are not of that type, or the type is understood only as text.
     pub(super) fn parse(oid: u32, format: i16, bytes: Option<&[u8]>) -> Result<Value, Failure> {
         let Some(bytes) = bytes else { return Ok(Value::Null) };
         let refuse = |how: &str| Failure::new("22P03", format!("not a value of type {oid}{how}"));
@@ -51,10 +51,10 @@ impl Value {
         }
     }
 
-    /// The value as a statement takes it, of type `wanted` when it wants a certain one.
+    /// The value for a statement, converted to the type `wanted` if the statement wants one.
     ///
     /// # Errors
-    /// When it is no value of that type.
+    /// When it is not a value of that type.
     pub(super) fn scalar(self, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
         let scalar = match self {
             Value::Null => ScalarValue::Null,
@@ -78,7 +78,7 @@ impl Value {
         cast(scalar, wanted)
     }
 
-    /// The value of a view's column that is equal to this one; none when nothing there can be.
+    /// The equal value of a view's column; none when no value of the column can be equal.
     pub(super) fn datum(&self, column: &Column) -> Option<Datum> {
         use ColumnType as C;
         let unsigned = |most: u64, value: u64| (value <= most).then_some(Datum::UInt(value));
@@ -123,7 +123,7 @@ impl Value {
         }
     }
 
-    /// Units and scale of an exact number.
+    /// The units and the scale of an exact number.
     fn units(&self) -> Option<(i128, u8)> {
         match self {
             Value::Int(value) => Some(((*value).into(), 0)),
@@ -133,7 +133,7 @@ impl Value {
     }
 }
 
-/// Can a parameter of type `oid` be compared with `column` value by value?
+/// Whether a parameter of type `oid` can be compared with `column` value by value.
 #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
 pub(super) fn is_comparable(oid: u32, column: &Column) -> bool {
     use ColumnType as C;
@@ -143,13 +143,13 @@ pub(super) fn is_comparable(oid: u32, column: &Column) -> bool {
         C::Bool => oid == oid::BOOL,
         C::Date => oid == oid::DATE,
         C::Timestamp => matches!(oid, oid::TIMESTAMPTZ | oid::TIMESTAMP),
-        // Equal floats may have different bytes: the planner compares them.
+        // Equal floats may have different bytes, so the planner compares them.
         C::F32 | C::F64 => false,
         _ => matches!(oid, oid::INT2 | oid::INT4 | oid::INT8 | oid::NUMERIC | oid::OID),
     }
 }
 
-/// The units and the scale of digits, when they are at most 38.
+/// The units and the scale of a number in digits, of which there are at most 38.
 fn units(digits: &str) -> Option<(i128, u8)> {
     let (is_negative, rest) = digits.strip_prefix('-').map_or((false, digits), |rest| (true, rest));
     let (whole, part) = rest.split_once('.').unwrap_or((rest, ""));
@@ -198,7 +198,7 @@ fn parse_text(oid: u32, text: &str) -> Option<Value> {
     })
 }
 
-/// An offset may be given in hours alone.
+/// Parses a timestamp, whose offset may be in hours alone.
 fn parse_timestamp(text: &str) -> Option<i64> {
     let is_short = text.len() > 13
         && text.is_char_boundary(text.len() - 3)
@@ -237,7 +237,7 @@ fn parse_bytea(text: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// `{a,"b c",NULL}`.
+/// Parses `{a,"b c",NULL}`.
 fn parse_list(text: &str, element: u32) -> Option<Vec<Value>> {
     let mut rest = text.strip_prefix('{')?.strip_suffix('}')?.chars().peekable();
     let mut values = Vec::new();
@@ -250,7 +250,7 @@ fn parse_list(text: &str, element: u32) -> Option<Vec<Value>> {
             match rest.next() {
                 Some('\\') => word.push(rest.next()?),
                 Some('"') => (is_quoted, inside) = (true, !inside),
-                // Arrays of arrays are not understood.
+                // Arrays of arrays are not supported.
                 Some('{' | '}') if !inside => return None,
                 Some(',') if !inside => break false,
                 Some(c) => word.push(c),
@@ -355,7 +355,7 @@ fn cast(scalar: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue, F
         && wanted.is_unsigned_integer()
         && is_whole(&scalar.data_type())
     {
-        // No such value is in the column; it is greater or less than all of them.
+        // No such value is in the column; it is greater or less than all values there.
         return Ok(scalar);
     }
     scalar.cast_to(wanted).map_err(|_| {

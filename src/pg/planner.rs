@@ -1,5 +1,4 @@
-//! The planner as this protocol uses it: a session of it with the catalog, names of views, and
-//! settings.
+//! The planner of a session: the SQL engine with the catalog, names of columns, and settings.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use diptych_serving::Snapshot;
 use diptych_site::site::{Flow, Site};
 use diptych_sql::{Engine, Prepared, Session, SqlError};
 
-/// A session's way to answers.
+/// The planner of one session.
 pub(super) struct Planner {
     site: Arc<Site>,
     session: Session,
@@ -22,16 +21,16 @@ pub(super) struct Planner {
     catalog: Catalog,
 }
 
-/// A statement that the planner understands.
+/// A statement that the planner accepts.
 pub(super) struct Planned {
     pub(super) statement: Prepared,
-    /// The types of its parameters, as far as it tells.
+    /// The types of its parameters, as far as the planner infers them.
     pub(super) wanted: Vec<Option<DataType>>,
-    /// The names of its columns, where they are not the planner's.
+    /// The names of its columns, where they differ from the planner's.
     pub(super) names: Option<Vec<String>>,
 }
 
-/// Settings of the planner, and a short name for each.
+/// Settings of the planner, with a short name for each.
 const OWN: &[(&str, &str)] =
     &[("diptych.as_of", "as_of"), ("diptych.at_least", "at_least"), ("diptych.stale", "stale")];
 
@@ -53,7 +52,7 @@ impl Planner {
         }
     }
 
-    /// Understands `sql`, and says what its columns are called.
+    /// Plans `sql`, and names its columns.
     #[cfg(feature = "sql")]
     pub(super) async fn prepare(&self, sql: &str) -> Result<Planned, SqlError> {
         let (names, told_apart) = super::column_names::names(sql).unwrap_or_default();
@@ -69,8 +68,8 @@ impl Planner {
                 }
             }
         }
-        // Values are converted before they come to the planner, and some are not: a number that
-        // no column of its type can hold is compared as it is.
+        // Values are converted before they reach the planner, and some are not: a number that no
+        // column of its type can hold is compared in its own type.
         statement.parameter_types = vec![None; wanted.len()];
         let columns = statement.schema.as_ref().map(|schema| schema.fields().len());
         let names = names.filter(|names| Some(names.len()) == columns);
@@ -79,7 +78,7 @@ impl Planner {
 
     #[cfg(feature = "sql")]
     async fn ask(&self, sql: &str, is_rewritten: bool) -> Result<Prepared, SqlError> {
-        // Places in what was rewritten say nothing to who wrote the query.
+        // Positions in the rewritten query mean nothing to the client.
         let unplaced = |error| SqlError { position: None, ..error };
         match self.catalog.rewrite(sql) {
             Some(rewritten) => self.session.prepare(&rewritten).await.map_err(unplaced),
@@ -88,19 +87,19 @@ impl Planner {
         }
     }
 
-    /// Always an error.
+    /// Always an error, because there is no SQL in this binary.
     #[cfg(not(feature = "sql"))]
     pub(super) async fn prepare(&self, sql: &str) -> Result<Planned, SqlError> {
         let statement = self.session.prepare(sql).await?;
         Ok(Planned { statement, wanted: Vec::new(), names: None })
     }
 
-    /// From now on all statements answer at one epoch of each dataflow.
+    /// Begins a transaction: all statements read at one epoch of each dataflow.
     pub(super) fn begin(&self) {
         self.session.begin();
     }
 
-    /// Each statement answers at its own epoch again.
+    /// Ends the transaction: each statement reads at its own epoch again.
     pub(super) fn end(&self) {
         self.session.end();
     }
@@ -110,16 +109,16 @@ impl Planner {
         &self.site.flows[number]
     }
 
-    /// What a statement about dataflow number `flow` reads now.
+    /// The snapshot that a statement on dataflow number `flow` reads now.
     pub(super) async fn snapshot(&self, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
         self.session.snapshot(flow).await
     }
 
-    /// The view that a query calls by these names: its dataflow's number, its own, its columns.
+    /// Resolves names in a query to a view: its dataflow's number, its own, and its columns.
     #[cfg(feature = "sql")]
     pub(super) fn view(&self, names: &[String]) -> Option<(usize, usize, Arc<RowSchema>)> {
         let (dataflow, view) = match names {
-            // What a search path makes of a name is the planner's matter.
+            // Only the planner resolves names along a search path.
             [_] if self.session.setting("search_path").is_some_and(|path| path != "public") => {
                 return None;
             }
@@ -135,7 +134,7 @@ impl Planner {
             let index = flow.serving.index();
             if let Some(at) = index.views().iter().position(|known| known.name == *view) {
                 if found.is_some() {
-                    // Which of them is meant is for the planner to ask.
+                    // The name is ambiguous: the planner reports that.
                     return None;
                 }
                 found = Some((number, at, Arc::new(index.views()[at].schema.clone())));
@@ -144,16 +143,16 @@ impl Planner {
         found
     }
 
-    /// Sets one of the planner's own settings; none when there is none of this name.
+    /// Sets one of the planner's own settings; none when it has no setting of this name.
     pub(super) fn set(&self, name: &str, value: Option<&str>) -> Option<Result<(), SqlError>> {
         own(name).map(|name| self.session.set(name, value.unwrap_or_default()))
     }
 
-    /// Tells the planner of a setting that both keep.
+    /// Passes a setting that both keep on to the planner.
     pub(super) fn share(&self, name: &str, value: &str) {
         if name.eq_ignore_ascii_case("search_path") {
             let path = if value == super::settings::SEARCH_PATH { "" } else { value };
-            // It takes any text.
+            // The planner takes any text.
             let _ = self.session.set("search_path", path);
         }
     }
@@ -163,10 +162,10 @@ impl Planner {
         own(name).map(|name| self.session.setting(name).unwrap_or_default())
     }
 
-    /// Sets the planner's own settings back.
+    /// Resets the planner's own settings.
     pub(super) fn reset(&self) {
         for (name, _) in OWN {
-            // Setting back is always allowed.
+            // A reset is always allowed.
             let _ = self.session.set(name, "");
         }
     }

@@ -1,4 +1,4 @@
-//! Point reads: from the bytes of a key to the index and from there to the wire, without a plan.
+//! Point reads: the bytes of a key go to the index, and the rows to the wire, without a plan.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,36 +16,36 @@ use diptych_base::limits::PG_OUTPUT_BYTES;
 use diptych_row::{ByteRange, Datum, RowSchema};
 use diptych_serving::{Cursor, Row, Snapshot};
 
-/// A point read that was recognised.
+/// A query that was recognised as a point read.
 #[derive(Clone)]
 pub(super) struct Point(Arc<Plan>);
 
-/// What a point read does.
+/// The plan of a point read.
 pub(super) struct Plan {
     pub(super) flow: usize,
     pub(super) view: usize,
-    /// The view's name: another version may have another view in its place.
+    /// The view's name, to be checked: another version may have another view at this number.
     pub(super) name: String,
     pub(super) schema: Arc<RowSchema>,
-    /// What the first columns of the key are equal to.
+    /// The operands that the first columns of the key must equal.
     pub(super) key: Vec<Operand>,
     pub(super) parameters: Vec<u32>,
-    /// The columns of the answer, and their places in the row.
+    /// The columns of the answer, with their positions in the row.
     pub(super) fields: Vec<Field>,
     pub(super) columns: Vec<usize>,
     pub(super) limit: Option<u64>,
 }
 
-/// One side of an equality.
+/// The right side of an equality.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
 pub(super) enum Operand {
     Constant(Value),
-    /// Counted from 0.
+    /// A parameter, counted from 0.
     Parameter(usize),
 }
 
-/// The rows of a read, some at a time.
+/// The rows of a point read, some at a time.
 pub(super) struct Scan {
     point: Point,
     snapshot: Arc<Snapshot>,
@@ -53,7 +53,7 @@ pub(super) struct Scan {
     cursor: Option<Cursor>,
     page: VecDeque<Row>,
     is_last_page: bool,
-    /// How many rows may still come.
+    /// The number of rows that may still come.
     left: u64,
 }
 
@@ -61,13 +61,13 @@ pub(super) struct Scan {
 const PAGE_ROWS: usize = 1_000;
 
 impl Point {
-    /// The point read that `sql` is, if it is one.
+    /// Recognises `sql` as a point read; none if it is another query.
     #[cfg(feature = "sql")]
     pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<Point> {
         super::point_read_match::recognise(sql, types, planner).map(|plan| Point(Arc::new(plan)))
     }
 
-    /// Without SQL, none is.
+    /// Recognises nothing, because there is no SQL in this binary.
     #[cfg(not(feature = "sql"))]
     pub(super) fn recognise(_: &str, _: &[u32], _: &Planner) -> Option<Point> {
         None
@@ -98,7 +98,7 @@ impl Point {
         Some(key)
     }
 
-    /// Is the view still what it was when the read was recognised?
+    /// Checks that the view is still the one for which the read was recognised.
     fn check(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         let found = snapshot.views().get(self.0.view);
         if found.is_some_and(|view| view.name == self.0.name && view.schema == *self.0.schema) {
@@ -161,7 +161,7 @@ impl Point {
 }
 
 impl Scan {
-    /// The rows of `point` in `snapshot`.
+    /// The scan of `point` in `snapshot`.
     ///
     /// # Errors
     /// When the view has changed.
@@ -173,7 +173,7 @@ impl Scan {
         point.check(&snapshot)?;
         let plan = &*point.0;
         let (range, is_last_page) = match point.key(values) {
-            // No key is equal, so there is no page.
+            // No key can be equal, so there is no page.
             None => (ByteRange::all(), true),
             Some(key) if plan.key.len() == plan.schema.key.len() => {
                 (ByteRange::between(key.clone()..=key), false)
@@ -225,7 +225,7 @@ impl Scan {
     }
 }
 
-/// Appends a value of a view as a column.
+/// Appends a value of a view as a column of the row.
 fn field(datum: &Datum, of: u32, is_binary: bool, out: &mut BytesMut) {
     if matches!(datum, Datum::Null) {
         return null(out);

@@ -1,8 +1,8 @@
-//! Which queries are point reads: `SELECT columns FROM view WHERE key = … [AND key2 = …] [LIMIT n]`
-//! with equality on the first columns of the key, all compared with constants or parameters.
+//! Recognises point reads: `SELECT columns FROM view WHERE key = … [AND key2 = …] [LIMIT n]` with
+//! equality on the first columns of the key, all compared with constants or parameters.
 //!
-//! What is not understood here is no error: the planner takes it. So that nothing is overlooked,
-//! the parts that were understood are written out again and must give the whole query.
+//! A query that is not recognised is no error: the planner takes it. So that no part is overlooked,
+//! the recognised parts are written out again and must give the whole query.
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Ident, LimitClause, ObjectNamePart, Query, Select, SelectItem, SetExpr,
@@ -17,9 +17,9 @@ use super::point_read::{Operand, Plan};
 use super::types::{Field, Kind, oid};
 use diptych_row::{Column, RowSchema};
 
-/// The point read that `sql` is.
+/// Recognises `sql` as a point read.
 pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<Plan> {
-    // Cheaper than to parse what cannot be one.
+    // Cheaper than parsing a query that cannot be a point read.
     if sql.len() > 4_000 || !sql.contains('=') {
         return None;
     }
@@ -57,7 +57,7 @@ pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<P
     Some(Plan { flow, view, name, schema, key, parameters, fields, columns, limit })
 }
 
-/// Is there nothing in the query but what is looked at here?
+/// Whether the query has no parts except those that are examined here.
 fn is_all(query: &Query, select: &Select, selection: &Expr) -> bool {
     let list =
         |items: &[SelectItem]| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -74,7 +74,7 @@ fn is_all(query: &Query, select: &Select, selection: &Expr) -> bool {
     again == query.to_string() && table == select.from[0].to_string()
 }
 
-/// A constant limit; none inside when there is no limit.
+/// A constant limit; the inner value is none without a limit.
 #[expect(clippy::option_option, reason = "no limit is an answer, no constant is none")]
 fn limit(query: &Query) -> Option<Option<u64>> {
     match &query.limit_clause {
@@ -90,7 +90,7 @@ fn limit(query: &Query) -> Option<Option<u64>> {
     }
 }
 
-/// A name as `PostgreSQL` reads it.
+/// A name as `PostgreSQL` folds it.
 fn folded(ident: &Ident) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
@@ -104,7 +104,7 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// The number of a column, those of the key first.
+    /// The number of a column; those of the key come first.
     fn column(&self, expr: &Expr) -> Option<usize> {
         let name = match expr {
             Expr::Identifier(name) => name,
@@ -148,11 +148,11 @@ impl Table<'_> {
     }
 }
 
-/// What the columns of the key are compared with.
+/// The operands with which the columns of the key are compared.
 struct Bound<'a> {
     key: Vec<Option<Operand>>,
     parameters: Vec<Option<u32>>,
-    /// What the client says of the parameters' types.
+    /// The types that the client states for the parameters.
     types: &'a [u32],
 }
 
@@ -172,7 +172,7 @@ impl Bound<'_> {
                 };
                 let column = table.schema.key.get(at)?;
                 let operand = self.operand(other, column)?;
-                // Two conditions on one column are for the planner.
+                // Two conditions on one column are left to the planner.
                 self.key[at].replace(operand).is_none().then_some(())
             }
             _ => None,
@@ -216,7 +216,7 @@ impl Bound<'_> {
         params::is_comparable(of, column).then_some(Operand::Parameter(at))
     }
 
-    /// The operands of the first columns of the key, when there are no others.
+    /// The operands of the first columns of the key, if no others are bound.
     fn finish(self) -> Option<(Vec<Operand>, Vec<u32>)> {
         let parameters: Option<Vec<u32>> = self.parameters.into_iter().collect();
         let parameters = parameters.filter(|found| found.len() >= self.types.len())?;

@@ -1,4 +1,4 @@
-//! Rows of an answer on their way, a limited number at a time.
+//! Portals: the rows of an answer, sent a limited number at a time.
 
 use arrow_array::RecordBatch;
 use bytes::BytesMut;
@@ -14,11 +14,11 @@ use super::types::Field;
 use super::wire::Wire;
 use diptych_sql::SqlError;
 
-/// Why a statement ends early.
+/// The reason why a statement ends early.
 pub(super) enum Trouble {
-    /// The client is told.
+    /// An error, which is sent to the client.
     Failure(Failure),
-    /// There is no client any more.
+    /// The client has left.
     Gone,
 }
 
@@ -34,37 +34,37 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
-/// Where rows come from.
+/// The source of the rows.
 pub(super) enum Source {
-    /// The planner.
+    /// The planner's stream of record batches.
     Feed(Feed),
-    /// The index.
+    /// A point read of the index.
     Scan(Box<Scan>),
 }
 
-/// Batches of rows, cut where a limit wants it.
+/// A stream of batches of rows, cut where a limit demands it.
 pub(super) struct Feed {
     batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
     rest: Option<RecordBatch>,
 }
 
-/// How rows are written.
+/// The encoding of rows.
 pub(super) enum Style<'a> {
-    /// As rows, in these formats.
+    /// DataRow messages, in these formats.
     Rows(&'a [i16]),
-    /// As lines of a COPY.
+    /// Lines of a COPY.
     Copy(&'a CopyOptions),
 }
 
-/// How far sending came.
+/// The progress of sending.
 pub(super) struct Sent {
     pub(super) rows: u64,
-    /// There are no more.
+    /// Whether there are no more rows.
     pub(super) is_end: bool,
 }
 
 impl Feed {
-    /// All rows of `batches`.
+    /// A feed of all rows of `batches`.
     pub(super) fn new(batches: BoxStream<'static, Result<RecordBatch, SqlError>>) -> Feed {
         Feed { batches, rest: None }
     }
@@ -115,7 +115,7 @@ impl Source {
                     let Style::Rows(formats) = style else {
                         return Err(Failure::new("0A000", "COPY reads through the planner").into());
                     };
-                    // The index answers from memory; only the client is waited for.
+                    // The index answers from memory, so only the client is waited for.
                     guard.watch(std::future::ready(())).await?;
                     scan.write(most - rows, formats, &mut wire.out)?
                 }
@@ -133,7 +133,7 @@ impl Source {
 }
 
 impl Source {
-    /// Goes over at most `most` rows without sending them; over all when it is 0.
+    /// Skips at most `most` rows without sending them; all of them when it is 0.
     pub(super) async fn pass(&mut self, most: u64, guard: &mut Guard) -> Result<Sent, Trouble> {
         let most = if most == 0 { u64::MAX } else { most };
         let mut rows = 0;
@@ -177,7 +177,7 @@ async fn send_batch(
     Ok(())
 }
 
-/// A table of texts, for what the session itself answers.
+/// A table of texts, for answers of the session itself.
 pub(super) fn texts(names: &[&str], rows: Vec<Vec<String>>) -> (Vec<Field>, Source) {
     use arrow_array::{ArrayRef, StringArray};
     use arrow_schema::DataType;
@@ -195,7 +195,7 @@ pub(super) fn texts(names: &[&str], rows: Vec<Vec<String>>) -> (Vec<Field>, Sour
     (fields, Source::Feed(Feed::new(batches)))
 }
 
-/// Appends what is known of an answer's columns, or that there are none.
+/// Appends RowDescription for an answer's columns, or NoData when there are none.
 pub(super) fn describe(fields: Option<&[Field]>, formats: &[i16], out: &mut BytesMut) {
     match fields {
         Some(fields) => super::backend::row_description(fields, formats, out),

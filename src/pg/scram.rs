@@ -1,8 +1,9 @@
-//! SCRAM-SHA-256: the password never crosses the wire, and a listener cannot repeat what does.
+//! SCRAM-SHA-256 authentication: the password never crosses the wire, and a listener cannot replay
+//! the exchange.
 //!
-//! The arithmetic is `pgwire`'s; here are the two rounds, and the answer to a user whom nobody
-//! knows: the same two rounds with a salt that only this process could foretell, so that a
-//! stranger cannot find out who exists.
+//! `pgwire` does the arithmetic; this module has the two rounds, and the answer to an unknown user:
+//! the same two rounds with a salt that only this process can predict, so that a stranger cannot
+//! find out which users exist.
 
 use std::sync::OnceLock;
 
@@ -17,13 +18,13 @@ use super::wire::Wire;
 use diptych_base::io::secret_bytes;
 use diptych_site::auth::{Gate, Scram};
 
-/// The only mechanism.
+/// The only mechanism that is offered.
 const MECHANISM: &str = "SCRAM-SHA-256";
 
-/// Lets `user` prove who he is.
+/// Authenticates `user`.
 ///
 /// # Errors
-/// When he does not, with 28P01; or when he does not speak the mechanism.
+/// When the proof is wrong, with 28P01; or when the client does not speak the mechanism.
 pub(super) async fn authenticate(wire: &mut Wire, user: &str, gate: &Gate) -> Result<(), Failure> {
     let secret = match gate.scram(user) {
         Some(scram) => secret(scram),
@@ -50,7 +51,7 @@ pub(super) async fn authenticate(wire: &mut Wire, user: &str, gate: &Gate) -> Re
     Ok(())
 }
 
-/// The next message, which must be one about passwords.
+/// The next message, which must be a password message.
 async fn password_message(wire: &mut Wire) -> Result<Vec<u8>, Failure> {
     let gone = |_| Failure::fatal("08006", "the client is gone");
     wire.flush().await.map_err(gone)?;
@@ -85,7 +86,7 @@ fn secret(scram: Scram) -> ScramSecret {
     ScramSecret::Verifier { salt, iterations, stored_key, server_key }
 }
 
-/// A secret that nothing proves to know; its salt is the same each time.
+/// A secret that no password proves, for an unknown user; its salt is the same each time.
 fn nobody(user: &str) -> Result<ScramSecret, Failure> {
     static PEPPER: OnceLock<[u8; 32]> = OnceLock::new();
     let pepper = if let Some(pepper) = PEPPER.get() {
@@ -96,7 +97,7 @@ fn nobody(user: &str) -> Result<ScramSecret, Failure> {
     };
     let salted = |what: &[u8]| Sha256::new().chain_update(pepper).chain_update(what).finalize();
     let salt = salted(user.as_bytes())[..16].to_vec();
-    // No client key has this hash, as far as anybody knows.
+    // No client key is known that has this hash.
     let stored_key = salted(b"stored").to_vec();
     let server_key = salted(b"server").to_vec();
     Ok(ScramSecret::Verifier { salt, iterations: SCRAM_ITERATIONS, stored_key, server_key })

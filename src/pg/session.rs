@@ -1,4 +1,4 @@
-//! What a connection keeps: settings, transaction, prepared statements, portals.
+//! The state of a connection: settings, transaction, prepared statements, portals.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use diptych_base::limits::{PG_PORTALS_MAX, PG_STATEMENT_BYTES_MAX, PG_STATEMENTS
 use diptych_site::budget::{Claim, REQUESTS};
 use diptych_sql as sql;
 
-/// A connection's state.
+/// The state of a connection.
 pub(super) struct Session {
     pub(super) settings: Settings,
     pub(super) transaction: Transaction,
@@ -30,26 +30,26 @@ pub(super) struct Session {
     pub(super) portals: HashMap<String, Portal>,
     sql: Planner,
     pub(super) cancel: Cancel,
-    /// What the last answer was about.
+    /// The dataflow, version and epoch of the last answer.
     last_read: String,
 }
 
 /// A prepared statement.
 pub(super) struct Prepared {
     pub(super) plan: Plan,
-    /// Types of the parameters, as the client sends them.
+    /// The types of the parameters as the client sends them.
     pub(super) parameters: Vec<u32>,
-    /// Types of the parameters, as the planner wants them.
+    /// The types of the parameters as the planner wants them.
     wanted: Vec<Option<DataType>>,
-    /// The columns; none when there are no rows.
+    /// The columns; none for a statement without rows.
     pub(super) fields: Option<Vec<Field>>,
-    /// Bytes of its text.
+    /// The length of its text in bytes.
     bytes: usize,
-    /// The place of the text among the bytes of all requests.
+    /// The claim on the budget of requests for the text.
     _claim: Option<Claim>,
 }
 
-/// How a statement is run.
+/// The way in which a statement is run.
 pub(super) enum Plan {
     Empty,
     Command(Command),
@@ -58,7 +58,7 @@ pub(super) enum Plan {
     Point(Point),
 }
 
-/// A statement with its parameters.
+/// A statement bound to its parameters.
 pub(super) struct Portal {
     pub(super) prepared: Arc<Prepared>,
     pub(super) values: Vec<Value>,
@@ -66,14 +66,14 @@ pub(super) struct Portal {
     pub(super) progress: Progress,
 }
 
-/// How far a portal is.
+/// The progress of a portal.
 pub(super) enum Progress {
     Fresh,
     Running(Source),
     Done,
 }
 
-/// What a command gives.
+/// The result of a command.
 pub(super) enum Done {
     Tag(String),
     Table(Vec<Field>, Source),
@@ -97,7 +97,7 @@ impl Session {
         self.cancel.guard(self.settings.time("statement_timeout"))
     }
 
-    /// The statement `sql`, without a semicolon, with those types of parameters that the client
+    /// Prepares `sql`, a statement without a semicolon, with the parameter types that the client
     /// states.
     pub(super) async fn prepare(
         &mut self,
@@ -162,12 +162,12 @@ impl Session {
         self.portals.get(name).ok_or_else(|| no_cursor(name))
     }
 
-    /// Keeps a statement.
+    /// Stores a prepared statement.
     ///
     /// # Errors
-    /// When there is one of that name, or too many.
+    /// When there is one of that name, or there are too many.
     pub(super) fn keep(&mut self, name: String, prepared: Prepared) -> Result<(), Failure> {
-        // The one without a name gives way to the next.
+        // The unnamed statement is replaced by the next.
         if !name.is_empty() && self.statements.contains_key(&name) {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(Failure::new("42P05", message));
@@ -189,7 +189,7 @@ impl Session {
     /// Opens a portal.
     ///
     /// # Errors
-    /// When there is one of that name, or too many.
+    /// When there is one of that name, or there are too many.
     pub(super) fn open(&mut self, name: String, portal: Portal) -> Result<(), Failure> {
         if !name.is_empty() && self.portals.contains_key(&name) {
             return Err(Failure::new("42P03", format!("cursor \"{name}\" already exists")));
@@ -202,7 +202,7 @@ impl Session {
         Ok(())
     }
 
-    /// The rows of a query.
+    /// Starts a query and gives its rows.
     pub(super) async fn start(
         &mut self,
         prepared: &Prepared,
@@ -241,7 +241,7 @@ impl Session {
         Ok(Source::Feed(Feed::new(answer.rows)))
     }
 
-    /// A portal on `prepared` without parameters is opened as a cursor.
+    /// Runs DECLARE: prepares `sql` and opens it, without parameters, as a cursor.
     async fn declare(&mut self, cursor: &str, sql: &str, guard: &mut Guard) -> Result<(), Failure> {
         let prepared = self.prepare(sql, &[], guard).await?;
         if !matches!(prepared.plan, Plan::Query(_) | Plan::Point(_)) {
@@ -262,7 +262,7 @@ impl Session {
         self.open(cursor.to_owned(), portal)
     }
 
-    /// Does what `command` says; FETCH is for who can send.
+    /// Runs `command`, except FETCH, which its caller sends.
     pub(super) async fn command(
         &mut self,
         command: &Command,
@@ -331,7 +331,7 @@ impl Session {
         Ok(Done::Tag(tag.to_owned()))
     }
 
-    /// What ends with a transaction, however it ends.
+    /// Drops the state that ends with a transaction, however it ends.
     fn leave(&mut self) {
         self.sql.end();
         self.portals.clear();
@@ -353,7 +353,7 @@ impl Session {
         self.share();
     }
 
-    /// Tells the planner what it has to know of the settings.
+    /// Passes the settings that concern the planner on to it.
     fn share(&self) {
         self.sql.share("search_path", self.settings.get("search_path").unwrap_or_default());
     }
@@ -406,8 +406,8 @@ impl Session {
         self.statements.remove(name).map(|_| "DEALLOCATE").ok_or_else(|| no_statement(name))
     }
 
-    /// Reads a point straight into `out`; the number of rows, or none when there are too many to
-    /// do that.
+    /// Writes the rows of a point read straight into `out`; gives their number, or none when there
+    /// are too many for that.
     pub(super) async fn point(
         &mut self,
         point: &Point,
@@ -431,7 +431,7 @@ impl Session {
         };
     }
 
-    /// Nothing is under way: what lives for one exchange only ends.
+    /// Ends an exchange: closes portals outside a transaction, and appends ReadyForQuery.
     pub(super) fn rest(&mut self, out: &mut BytesMut) {
         if !self.transaction.is_there() && !self.portals.is_empty() {
             self.portals.clear();
@@ -443,7 +443,7 @@ impl Session {
 const SHOW_ALL: &[&str] = &["name", "setting", "description"];
 
 impl Prepared {
-    /// What is said when its rows have been sent.
+    /// The tag of CommandComplete.
     pub(super) fn tag(&self) -> &'static str {
         match &self.plan {
             Plan::Query(planned) => planned.tag,

@@ -1,6 +1,6 @@
-//! What clients set and show: the settings of `PostgreSQL` that drivers send, with the values that
-//! are true here. Those that change nothing are taken and kept; those that would promise something
-//! that is not done are refused.
+//! The settings of a session: those of `PostgreSQL` that drivers send, with the values that are
+//! true here. Settings without effect here are accepted and stored; those that would promise a
+//! behaviour that does not exist are refused.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,32 +10,33 @@ use bytes::BytesMut;
 use super::backend;
 use super::error::{Failure, write_warning};
 
-/// The version of `PostgreSQL` whose dialect and catalog clients may expect, and ours.
+/// The version of `PostgreSQL` whose dialect and catalog clients may expect, with this product's
+/// own.
 pub(super) const SERVER_VERSION: &str = concat!("16.0 (Diptych ", env!("CARGO_PKG_VERSION"), ")");
 
-/// The only database there is.
+/// The name of the only database.
 #[cfg(feature = "sql")]
 pub(super) const DATABASE: &str = "diptych";
 
-/// Where names are looked up at first: everywhere.
+/// The initial search path, in which every name is found.
 pub(super) const SEARCH_PATH: &str = "\"$user\", public";
 
-/// What may be done with a setting.
+/// The rule for changes of a setting.
 #[derive(Clone, Copy, PartialEq)]
 enum Rule {
-    /// Any value; it changes nothing here.
+    /// Any value is accepted, without effect here.
     Free,
-    /// A fact.
+    /// The value cannot be changed.
     Fixed,
-    /// One of these, in any case; the first is what is shown.
+    /// One of these values, in any case; the first is the one shown.
     Only(&'static [&'static str]),
-    /// A length of time; milliseconds when no unit is given, 0 for none.
+    /// A duration, in milliseconds when no unit is given; 0 means none.
     Time,
-    /// UTC; another zone is taken with a warning.
+    /// UTC; any other zone is accepted with a warning.
     Zone,
 }
 
-/// Name, first value, rule, and whether clients are told of changes.
+/// Name, initial value, rule, and whether clients are told of changes.
 type Known = (&'static str, &'static str, Rule, bool);
 
 const ON: &[&str] = &["on", "true", "yes", "1", "t", "y"];
@@ -96,20 +97,20 @@ const KNOWN: &[Known] = &[
     ("xmloption", "content", Rule::Free, false),
 ];
 
-/// Custom settings a session may invent.
+/// The most custom settings of a session.
 const CUSTOM_MAX: usize = 100;
 
-/// What a session has set.
+/// The settings of one session.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    /// Who the session is.
+    /// The user of the session.
     pub(super) user: String,
-    /// By name in small letters.
+    /// The changed values, by name in lower case.
     changed: BTreeMap<String, String>,
 }
 
 impl Settings {
-    /// The settings of `user`, with those that the startup packet gives.
+    /// The settings of `user`, with those in the startup packet.
     ///
     /// # Errors
     /// When one of them is refused.
@@ -131,10 +132,10 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Sets `name`, or sets it back; tells the client what it wants to know about that.
+    /// Sets `name`, or resets it, and reports the change to the client where that is due.
     ///
     /// # Errors
-    /// When there is no such setting, or it cannot have this value.
+    /// When there is no such setting, or the value is not allowed.
     pub(super) fn set(
         &mut self,
         name: &str,
@@ -158,7 +159,7 @@ impl Settings {
     }
 
     fn set_custom(&mut self, key: String, value: Option<&str>) -> Result<(), Failure> {
-        // A point in its name is how PostgreSQL knows a setting that is nobody's.
+        // A point in its name is how PostgreSQL recognises a custom setting.
         if !key.contains('.') {
             return Err(unknown(&key));
         }
@@ -172,16 +173,16 @@ impl Settings {
         Ok(())
     }
 
-    /// Sets everything back, except who the session is.
+    /// Resets all settings except the user.
     pub(super) fn reset(&mut self, out: &mut BytesMut) {
         let changed: Vec<_> = self.changed.keys().cloned().collect();
         for name in changed {
-            // What was set can be set back.
+            // A changed setting can always be reset.
             let _ = self.set(&name, None, out);
         }
     }
 
-    /// Takes back what was set since `before`.
+    /// Restores the settings of `before`.
     pub(super) fn become_again(&mut self, before: Settings, out: &mut BytesMut) {
         for (name, ..) in KNOWN.iter().filter(|known| known.3) {
             let value = before.get(name).unwrap_or_default();
@@ -198,7 +199,7 @@ impl Settings {
         self.changed.get(&key).map(String::as_str).or_else(|| known(&key).map(|known| known.1))
     }
 
-    /// The value of `name` and how its name is written.
+    /// The value of `name`, with the name in its proper spelling.
     ///
     /// # Errors
     /// When there is no such setting.
@@ -209,7 +210,7 @@ impl Settings {
         Ok((shown, value))
     }
 
-    /// All settings and their values.
+    /// All settings with their values.
     pub(super) fn all(&self) -> Vec<(String, String)> {
         let custom = self.changed.iter().filter(|(name, _)| known(name).is_none());
         let custom = custom.map(|(name, value)| (name.clone(), value.clone()));
@@ -219,14 +220,14 @@ impl Settings {
         known.chain(custom).collect()
     }
 
-    /// Tells a new client what it may want to know.
+    /// Appends ParameterStatus for each setting that a new client is told.
     pub(super) fn tell(&self, out: &mut BytesMut) {
         for (name, first, ..) in KNOWN.iter().filter(|known| known.3) {
             backend::parameter_status(name, self.get(name).unwrap_or(first), out);
         }
     }
 
-    /// The length of time that `name` is set to; none when it is off.
+    /// The duration that `name` is set to; none when it is off.
     pub(super) fn time(&self, name: &str) -> Option<Duration> {
         let time = self.get(name).and_then(parse_time)?;
         (!time.is_zero()).then_some(time)
@@ -243,7 +244,7 @@ fn unknown(name: &str) -> Failure {
 }
 
 fn checked(name: &str, value: &str, rule: Rule, out: &mut BytesMut) -> Result<String, Failure> {
-    // Some drivers send a value in the quotes that SET would want.
+    // Some drivers send a value in the quotes that SET would need.
     let bare = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
     let value = bare.unwrap_or(value);
     let refuse = |why: String| {
@@ -286,7 +287,7 @@ fn parse_time(text: &str) -> Option<Duration> {
     number.parse::<u64>().ok()?.checked_mul(unit_ms).map(Duration::from_millis)
 }
 
-/// `-c name=value` and `--name=value`, as a client gives them on its command line.
+/// Parses `-c name=value` and `--name=value`, as a client gives them on its command line.
 fn options(text: &str) -> Vec<(String, String)> {
     let mut words = text.split_ascii_whitespace();
     let mut found = Vec::new();

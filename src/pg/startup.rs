@@ -1,4 +1,4 @@
-//! What comes before the first statement: TLS, who is there, and what he should know.
+//! The startup of a connection: TLS, authentication, and the parameters that the client is told.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,25 +23,25 @@ use super::wire::Wire;
 use diptych_base::io::is_loopback;
 use diptych_site::access::Entry;
 
-/// Bytes of a packet before the session, as in `PostgreSQL`.
+/// The longest packet before the session in bytes, as in `PostgreSQL`.
 const PACKET_BYTES_MAX: u32 = 10_000;
-/// What a cancel request says instead of a version.
+/// The code of a cancel request, in the place of a version.
 const CANCEL: u32 = 80_877_102;
-/// Version 3.0.
+/// The protocol's version 3.0.
 const VERSION: u32 = 3 << 16;
 
-/// A client that was let in.
+/// A client that was authenticated.
 pub(super) struct Greeted {
     pub(super) wire: Wire,
     pub(super) settings: Settings,
     pub(super) cancel: Cancel,
 }
 
-/// Why a connection ends before it began.
+/// The reason why a connection ends before its session begins.
 pub(super) enum Refused {
-    /// There is nobody to talk to, or nothing to say.
+    /// The client has left, or there is nothing to tell it.
     Quietly,
-    /// The client is told.
+    /// The client is sent this error.
     With(Box<Wire>, Failure),
 }
 
@@ -51,7 +51,7 @@ impl From<io::Error> for Refused {
     }
 }
 
-/// Brings a connection to its first statement.
+/// Takes a connection through startup, up to its first statement.
 pub(super) async fn greet(
     stream: TcpStream,
     peer: SocketAddr,
@@ -75,7 +75,8 @@ fn refused(wire: Wire, failure: Failure) -> Refused {
     Refused::With(Box::new(wire), failure.fatally())
 }
 
-/// Answers requests for encryption until the client names a version; gives that packet.
+/// Answers requests for encryption until the client sends a startup packet, and returns that
+/// packet.
 async fn negotiate(
     mut stream: TcpStream,
     entry: &Entry,
@@ -87,8 +88,8 @@ async fn negotiate(
             (Some(SSL), Some(tls)) => {
                 stream.write_all(b"S").await?;
                 let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(tls));
-                // What came with the request would be read by the handshake, which refuses it:
-                // nothing that was sent in the clear is ever taken for a secret word.
+                // Bytes that came with the request would be read by the handshake, which refuses
+                // them: nothing that was sent in clear text is ever taken for a secret.
                 let mut stream = acceptor.accept(stream).await?;
                 let packet = self::packet(&mut stream).await?;
                 cancelled(&packet, cancels)?;
@@ -106,11 +107,11 @@ async fn negotiate(
 const SSL: u32 = SslRequest::BODY_MAGIC_NUMBER as u32;
 const GSS: u32 = GssEncRequest::BODY_MAGIC_NUMBER as u32;
 
-/// A packet without its length.
+/// Reads a packet, and returns it without its length.
 async fn packet(stream: &mut (impl AsyncReadExt + Unpin)) -> Result<Vec<u8>, Refused> {
     let length = stream.read_u32().await?;
     if !(8..=PACKET_BYTES_MAX).contains(&length) {
-        // Another protocol: whatever is said here means nothing to it.
+        // The client speaks another protocol, in which an answer here would mean nothing.
         return Err(Refused::Quietly);
     }
     let mut packet = vec![0; length as usize - 4];
@@ -122,7 +123,7 @@ fn code(packet: &[u8]) -> Option<u32> {
     packet.first_chunk().copied().map(u32::from_be_bytes)
 }
 
-/// Does what a cancel request asks. It is never answered.
+/// Carries out a cancel request, which is never answered.
 fn cancelled(packet: &[u8], cancels: &Cancels) -> Result<(), Refused> {
     if code(packet) != Some(CANCEL) {
         return Ok(());
@@ -133,7 +134,7 @@ fn cancelled(packet: &[u8], cancels: &Cancels) -> Result<(), Refused> {
     Err(Refused::Quietly)
 }
 
-/// Reads who is there, lets him prove it, and tells him what he should know.
+/// Reads the user from the startup packet, authenticates the client, and sends it the parameters.
 async fn admit(
     wire: &mut Wire,
     packet: &[u8],
@@ -156,11 +157,12 @@ async fn admit(
     }
     let mut login = None;
     if let Some(gate) = &entry.gate {
-        // What is checked from now on is what was in force before the password was.
+        // Later checks are against the credentials that were in force before the password was
+        // checked.
         login = gate.login(&user);
         scram::authenticate(wire, &user, gate).await?;
         if login.is_none() {
-            // The file was changed meanwhile.
+            // The credentials file was changed meanwhile.
             return Err(cancel::ended());
         }
     }
@@ -175,7 +177,7 @@ async fn admit(
     Ok((settings, cancel))
 }
 
-/// The minor version and what else the packet says.
+/// Parses the minor version and the parameters of a startup packet.
 fn parse(packet: &[u8]) -> Result<(u32, BTreeMap<String, String>), Failure> {
     let mut body = Body(packet);
     let version = body.u32()?;

@@ -1,13 +1,13 @@
-//! Statements before anything is known about them: where each ends, and its first words.
+//! Splits a text into statements and words, before anything is known about them.
 //!
-//! Only what decides where a text, a comment or a quoted name ends is understood.
+//! Only the syntax that decides where a text, a comment or a quoted name ends is parsed.
 
-/// A statement of a text with several.
+/// One statement of a text.
 #[derive(Debug, PartialEq)]
 pub(super) struct Statement<'a> {
-    /// Without the semicolon.
+    /// The statement without its semicolon.
     pub(super) sql: &'a str,
-    /// Characters before it.
+    /// The number of characters before it.
     pub(super) before: usize,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
     found
 }
 
-/// Words, names, numbers, texts and signs of a statement, without comments and white space.
+/// The words, names, numbers, texts and signs of a statement, without comments and white space.
 pub(super) fn words(sql: &str) -> impl Iterator<Item = &str> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -50,7 +50,7 @@ pub(super) fn words(sql: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The length in bytes of what `text` starts with, and whether it is more than white space, a
+/// The length in bytes of the first token of `text`, and whether it is more than white space, a
 /// comment or a semicolon.
 fn token(text: &str) -> (usize, bool) {
     let bytes = text.as_bytes();
@@ -73,12 +73,12 @@ fn token(text: &str) -> (usize, bool) {
     }
 }
 
-/// Letters, digits, `_`, `$` inside, and everything beyond ASCII.
+/// Whether a byte belongs to a name: letters, digits, `_`, `$` inside, and everything beyond ASCII.
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
 }
 
-/// Comments nest.
+/// The length of a comment; comments nest.
 fn comment(bytes: &[u8]) -> usize {
     let (mut depth, mut at) = (0, 0);
     while at < bytes.len() {
@@ -94,7 +94,7 @@ fn comment(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// A text or name that starts with the quote at `start`; doubled quotes are part of it.
+/// The length of a text or name that starts with the quote at `start`, doubled quotes included.
 fn quoted(bytes: &[u8], start: usize, escapes: bool) -> usize {
     let quote = bytes[start];
     let mut at = start + 1;
@@ -113,7 +113,7 @@ fn quoted(bytes: &[u8], start: usize, escapes: bool) -> usize {
     bytes.len()
 }
 
-/// `$tag$ … $tag$`, or a parameter.
+/// The length of `$tag$ … $tag$`, or of a parameter.
 fn dollar_quoted(text: &str) -> usize {
     let rest = &text[1..];
     let end = rest.bytes().position(|byte| byte == b'$' || !is_name(byte));
@@ -130,7 +130,7 @@ fn dollar_quoted(text: &str) -> usize {
     }
 }
 
-/// A name as `PostgreSQL` reads it: small letters unless it is quoted.
+/// A name as `PostgreSQL` folds it: in lower case unless it is quoted.
 pub(super) fn name(word: &str) -> String {
     match word.strip_prefix('"').and_then(|word| word.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),
@@ -138,7 +138,7 @@ pub(super) fn name(word: &str) -> String {
     }
 }
 
-/// What a word of a SET says: the inside of a text, a name, a number.
+/// The value in a word of a SET: the inside of a text, a name, or a number.
 pub(super) fn value(word: &str) -> String {
     match word.strip_prefix('\'').and_then(|word| word.strip_suffix('\'')) {
         Some(text) => text.replace("''", "'"),

@@ -1,4 +1,4 @@
-//! Values as `PostgreSQL` writes them in text.
+//! `PostgreSQL`'s text formats.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
-/// The digits of `number`, at the end of `room`.
+/// Writes the digits of `number` to the end of `room`.
 pub(super) fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
     let mut at = room.len();
     loop {
@@ -28,7 +28,7 @@ pub(super) fn integer(number: i64, out: &mut BytesMut) {
     unsigned(number.unsigned_abs(), out);
 }
 
-/// Appends an integer.
+/// Appends an unsigned integer.
 pub(super) fn unsigned(number: u64, out: &mut BytesMut) {
     out.put_slice(digits(number, &mut [0; 20]));
 }
@@ -110,7 +110,8 @@ pub(super) fn bytea(bytes: &[u8], out: &mut BytesMut) {
 
 /// Year, month and day of a number of days since 1970-01-01.
 fn civil(days: i64) -> (i64, i64, i64) {
-    // Years that begin in March, in cycles of 400: then leap days come last and nothing varies.
+    // Years begin in March here, in cycles of 400 years: then leap days come last and nothing
+    // varies.
     let days = days + 719_468;
     let cycle = days.div_euclid(146_097);
     let day = days.rem_euclid(146_097);
@@ -204,7 +205,7 @@ pub(super) fn interval(months: i32, days: i32, micros: i64, out: &mut BytesMut) 
     }
 }
 
-/// Appends a number that is not negative, with zeros before it.
+/// Appends a number that is not negative, padded with zeros.
 fn padded(number: i64, width: usize, out: &mut BytesMut) {
     let mut room = [0; 20];
     let digits = digits(number.unsigned_abs(), &mut room);

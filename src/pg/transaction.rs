@@ -1,5 +1,5 @@
-//! Transactions of a session that only reads: inside one, all statements answer at one epoch of
-//! each dataflow, and settings can be taken back.
+//! The transaction of a session, which only reads: inside it, all statements answer at one epoch of
+//! each dataflow, and settings can be rolled back.
 
 use bytes::BytesMut;
 
@@ -7,13 +7,13 @@ use super::error::{Failure, write_warning};
 use super::settings::Settings;
 use diptych_base::limits::PG_SAVEPOINTS_MAX;
 
-/// Where a session is.
+/// The transaction state of a session.
 #[derive(Default)]
 pub(super) struct Transaction {
     state: State,
-    /// The settings as they were when it began.
+    /// The settings when the transaction began.
     before: Option<Settings>,
-    /// Names of settings that end with it.
+    /// Names of the settings that end with the transaction.
     local: Vec<String>,
     savepoints: Vec<String>,
 }
@@ -27,7 +27,7 @@ enum State {
 }
 
 impl Transaction {
-    /// The letter that tells the client.
+    /// The letter of this state in ReadyForQuery.
     pub(super) fn status(&self) -> u8 {
         match self.state {
             State::None => b'I',
@@ -36,15 +36,15 @@ impl Transaction {
         }
     }
 
-    /// Is there one?
+    /// Whether there is a transaction.
     pub(super) fn is_there(&self) -> bool {
         self.state != State::None
     }
 
-    /// May a statement run that does not end it?
+    /// Checks that a statement that does not end the transaction may run.
     ///
     /// # Errors
-    /// When one before it has failed.
+    /// When an earlier statement of the transaction has failed.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if self.state != State::Failed {
             return Ok(());
@@ -54,14 +54,14 @@ impl Transaction {
         Err(Failure::new("25P02", message).hint("ROLLBACK, and begin again"))
     }
 
-    /// A statement has failed.
+    /// Notes that a statement has failed.
     pub(super) fn fail(&mut self) {
         if self.state == State::Open {
             self.state = State::Failed;
         }
     }
 
-    /// Begins one; false when there is one already.
+    /// Begins a transaction; false when there is one already.
     pub(super) fn begin(&mut self, settings: &Settings, out: &mut BytesMut) -> bool {
         if self.is_there() {
             write_warning("25001", "there is already a transaction in progress", out);
@@ -72,7 +72,7 @@ impl Transaction {
         true
     }
 
-    /// Ends it, and gives the tag of what was done.
+    /// Ends the transaction, and gives the tag of the outcome.
     pub(super) fn commit(&mut self, settings: &mut Settings, out: &mut BytesMut) -> &'static str {
         match self.state {
             State::Failed => {
@@ -83,7 +83,7 @@ impl Transaction {
             State::Open => {
                 if let Some(before) = self.before.take() {
                     for name in std::mem::take(&mut self.local) {
-                        // It had this value before.
+                        // The setting had this value before, so it is allowed.
                         let _ = settings.set(&name, before.get(&name), out);
                     }
                 }
@@ -93,7 +93,7 @@ impl Transaction {
         "COMMIT"
     }
 
-    /// Ends it, and takes back what was set in it.
+    /// Ends the transaction, and restores the settings.
     pub(super) fn rollback(&mut self, settings: &mut Settings, out: &mut BytesMut) {
         match self.before.take() {
             Some(before) => settings.become_again(before, out),
@@ -102,7 +102,7 @@ impl Transaction {
         *self = Transaction::default();
     }
 
-    /// A setting was set for this transaction only.
+    /// Notes that a setting was set for this transaction only.
     pub(super) fn note_local(&mut self, name: &str, out: &mut BytesMut) {
         if !self.is_there() {
             write_warning("25P01", "SET LOCAL can only be used in transaction blocks", out);
@@ -111,10 +111,10 @@ impl Transaction {
         }
     }
 
-    /// Remembers a savepoint.
+    /// Adds a savepoint.
     ///
     /// # Errors
-    /// When there is no transaction, or too many savepoints are in it.
+    /// When there is no transaction, or it has too many savepoints.
     pub(super) fn save(&mut self, name: &str) -> Result<(), Failure> {
         if !self.is_there() {
             let message = "SAVEPOINT can only be used in transaction blocks";
@@ -128,7 +128,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Forgets a savepoint and those after it.
+    /// Removes a savepoint and those after it.
     ///
     /// # Errors
     /// When there is none of this name.
@@ -138,7 +138,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Goes back to a savepoint: what failed since then is forgotten.
+    /// Goes back to a savepoint, and clears a failure since then.
     ///
     /// # Errors
     /// When there is none of this name.

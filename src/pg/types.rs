@@ -1,17 +1,18 @@
-//! Which `PostgreSQL` type a column is sent as.
+//! Maps column types to `PostgreSQL` types.
 //!
-//! Every value arrives exactly: unsigned integers go one size up, 64-bit ones as `numeric`. What
-//! `PostgreSQL` has no type for (structs, maps, lists of lists) is sent as text. A field's metadata
-//! may name another type of the same shape; the catalog uses that for `oid`, `name` and `"char"`.
+//! Every value arrives exactly: unsigned integers go one size up, 64-bit ones as `numeric`. Types
+//! that `PostgreSQL` does not have (structs, maps, lists of lists) are sent as text. A field's
+//! metadata may name another type of the same shape; the catalog uses that for `oid`, `name` and
+//! `"char"`.
 
 use arrow_schema::{DataType, Field as ArrowField, IntervalUnit, SchemaRef};
 
 use diptych_row::{Column, ColumnType};
 
-/// The key of the metadata that names a type.
+/// The key of a field's metadata that names a type.
 pub(super) const TYPE_KEY: &str = "pg_type";
 
-/// A type: number, bytes (negative when they vary), and what depends on the column.
+/// A type: its number (OID), its size in bytes (negative for a variable size), and its modifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) oid: u32,
@@ -62,14 +63,14 @@ impl Kind {
         Kind::fixed(oid, -1)
     }
 
-    /// `numeric(precision, scale)`.
+    /// The type `numeric(precision, scale)`.
     const fn numeric(precision: u8, scale: i8) -> Kind {
         let scale = if scale < 0 { 0 } else { scale as i32 };
         let modifier = ((precision as i32) << 16 | scale) + 4;
         Kind { modifier, ..Kind::varying(oid::NUMERIC) }
     }
 
-    /// The type of Arrow's.
+    /// The type for an Arrow type.
     pub(super) fn of(data_type: &DataType) -> Kind {
         use DataType as D;
         match data_type {
@@ -112,7 +113,7 @@ impl Kind {
         named.unwrap_or_else(|| Kind::of(field.data_type()))
     }
 
-    /// The type that a field's metadata calls so.
+    /// The type that a field's metadata can name `name`.
     pub(super) fn of_name(name: &str) -> Option<Kind> {
         Some(match name {
             "oid" => Kind::fixed(oid::OID, 4),
@@ -153,7 +154,7 @@ pub(super) fn fields(schema: &SchemaRef) -> Vec<Field> {
     schema.fields().iter().map(field).collect()
 }
 
-/// Element and array types.
+/// Pairs of an element type and its array type.
 const ARRAYS: &[(u32, u32)] = &[
     (oid::BOOL, 1000),
     (oid::BYTEA, 1001),
@@ -174,7 +175,7 @@ const ARRAYS: &[(u32, u32)] = &[
     (oid::NUMERIC, 1231),
 ];
 
-/// The array type of an element type; text for arrays of arrays and the like.
+/// The array type of an element type; text for arrays of arrays and similar types.
 fn array_of(element: u32) -> u32 {
     ARRAYS.iter().find(|(of, _)| *of == element).map_or(oid::TEXT, |(_, array)| *array)
 }
@@ -182,13 +183,13 @@ fn array_of(element: u32) -> u32 {
 /// The element type of an array type.
 pub(super) fn element_of(array: u32) -> Option<u32> {
     match array {
-        // Arrays of varchar.
+        // The array of varchar.
         1015 => Some(oid::VARCHAR),
         _ => ARRAYS.iter().find(|(_, of)| *of == array).map(|(element, _)| *element),
     }
 }
 
-/// The Arrow type in which a parameter of this type comes; none when it is left open or unknown.
+/// The Arrow type of a parameter of this type; none when it is left open or unknown.
 pub(super) fn arrow_type(oid: u32) -> Option<DataType> {
     use arrow_schema::TimeUnit::Microsecond;
     Some(match oid {

@@ -1,7 +1,7 @@
-//! A connection as bytes: what has come and is not read yet, what is to be sent.
+//! The byte buffers of a connection: unread input, and output to be sent.
 //!
-//! Buffers grow with what really came, never with what a length announces, and a client that does
-//! not take its answers in time is left.
+//! Buffers grow with the bytes that came, never with an announced length, and a client that does
+//! not take its answers in time is disconnected.
 
 use std::io;
 
@@ -15,23 +15,23 @@ use super::frontend;
 use diptych_base::limits::{PG_MESSAGE_BYTES_MAX, PG_OUTPUT_BYTES, PG_WRITE_TIMEOUT};
 use diptych_site::budget::{Claim, REQUESTS};
 
-/// Bytes that are asked for at once.
+/// The bytes that one read asks for.
 const READ_BYTES: usize = 8 << 10;
-/// Bytes of a message before anybody has proved who he is.
+/// The longest message in bytes before authentication.
 const MESSAGE_BYTES_MAX_EARLY: usize = 8 << 10;
 
 /// A connection.
 pub(super) struct Wire {
     stream: MaybeTls,
     input: BytesMut,
-    /// What is sent with the next flush.
+    /// The bytes that the next flush sends.
     pub(super) out: BytesMut,
     message_bytes_max: usize,
-    /// The place of `input` among the bytes of all requests, when a long message is in it.
+    /// The claim on the budget of requests for `input`, when it has a long message.
     claim: Option<Claim>,
 }
 
-/// A message's type, and its body's place in the input.
+/// The type of a message, and the place of its body in the input.
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
     pub(super) tag: u8,
@@ -39,21 +39,21 @@ pub(super) struct Frame {
 }
 
 impl Wire {
-    /// A connection on which nobody has proved who he is.
+    /// The wire of a client that is not authenticated yet.
     pub(super) fn new(stream: MaybeTls, input: BytesMut) -> Wire {
         let out = BytesMut::with_capacity(READ_BYTES);
         Wire { stream, input, out, message_bytes_max: MESSAGE_BYTES_MAX_EARLY, claim: None }
     }
 
-    /// From now on messages may have their full length.
+    /// Allows messages of full length from now on.
     pub(super) fn trust(&mut self) {
         self.message_bytes_max = PG_MESSAGE_BYTES_MAX;
     }
 
-    /// The next message, when it is there whole.
+    /// The next message, when all of it has come.
     ///
     /// # Errors
-    /// When what is there is no message, or one that is too long. Nothing can follow.
+    /// When the bytes are not a message, or it is too long. No message can follow.
     pub(super) fn next(&self) -> Result<Option<Frame>, Failure> {
         let Some((tag, rest)) = self.input.split_first() else { return Ok(None) };
         if !frontend::is_known(*tag) {
@@ -72,7 +72,7 @@ impl Wire {
         Ok((rest.len() >= body).then_some(Frame { tag: *tag, length: body }))
     }
 
-    /// Is a part of a message there?
+    /// Whether a part of a message has come.
     pub(super) fn has_begun(&self) -> bool {
         !self.input.is_empty()
     }
@@ -82,17 +82,17 @@ impl Wire {
         &self.input[5..5 + frame.length]
     }
 
-    /// Goes behind the next message.
+    /// Removes a message from the input.
     pub(super) fn pass(&mut self, frame: Frame) {
         self.input.advance(5 + frame.length);
         if self.input.is_empty() && frame.length > READ_BYTES {
-            // A long message is rare, and its memory is not kept.
+            // A long message is rare, so its memory is given back.
             (self.input, self.claim) = (BytesMut::new(), None);
         }
     }
 
-    /// Waits for more bytes; false when the client has closed. Nothing is lost when it is dropped
-    /// while it waits.
+    /// Waits for more bytes; false when the client has closed. No bytes are lost when the future is
+    /// dropped.
     pub(super) async fn fill(&mut self) -> io::Result<bool> {
         if self.input.len() > READ_BYTES {
             // The buffer doubles when it is full.
@@ -104,7 +104,7 @@ impl Wire {
         Ok(self.stream.read_buf(&mut self.input).await? > 0)
     }
 
-    /// Sends what is to be sent. Nothing is lost when it is dropped while it waits.
+    /// Sends the output. No bytes are lost when the future is dropped.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         if self.out.is_empty() {
             return Ok(());
@@ -124,17 +124,17 @@ impl Wire {
         Ok(())
     }
 
-    /// Is there enough to be sent that it should be?
+    /// Whether there is enough output that it should be sent.
     pub(super) fn is_full(&self) -> bool {
         self.out.len() >= PG_OUTPUT_BYTES
     }
 
-    /// Says why, and closes.
+    /// Sends the error, if there is one, and closes.
     pub(super) async fn close(mut self, failure: Option<&Failure>) {
         if let Some(failure) = failure {
             failure.write(&mut self.out);
         }
-        // The client may be gone; then there is nobody to tell.
+        // The client may be gone; then the error is lost.
         let _ = self.flush().await;
         let _ = timeout(PG_WRITE_TIMEOUT, self.stream.shutdown()).await;
     }

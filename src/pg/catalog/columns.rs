@@ -1,4 +1,4 @@
-//! The columns of the catalog's tables, as `PostgreSQL` 16 has them, and batches of their rows.
+//! The columns of the catalog's tables, as `PostgreSQL` 16 has them, and the encoder of their rows.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -14,7 +14,7 @@ use super::super::types::TYPE_KEY;
 
 /// A table of the catalog.
 pub(super) struct Table {
-    /// Those of `information_schema` have that and a point before their name.
+    /// The name; tables of `information_schema` have that prefix with a point.
     pub(super) name: &'static str,
     pub(super) columns: Vec<(&'static str, &'static str)>,
 }
@@ -65,7 +65,7 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     }
 }
 
-/// The values of a row that say something; the others are zero, false or absent.
+/// The values of a row that are not the default; columns left out are zero, false or absent.
 pub(super) type Row = Vec<(&'static str, Cell)>;
 
 const PG_CATALOG: &str = include_str!("pg_catalog.txt");
@@ -92,7 +92,7 @@ fn known() -> &'static (Vec<Table>, HashMap<&'static str, usize>) {
     })
 }
 
-/// A name and its columns; lines that begin with a space belong to the table before.
+/// Parses tables of a name and its columns; a line that begins with a space continues the table.
 fn parse(text: &'static str) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     for line in text.lines() {
@@ -109,7 +109,7 @@ fn parse(text: &'static str) -> Vec<Table> {
 }
 
 impl Table {
-    /// The columns as Arrow's.
+    /// The columns as an Arrow schema.
     pub(super) fn schema(&self) -> SchemaRef {
         let field = |(name, of): &(&str, &str)| {
             let field = Field::new(*name, data_type(of), true);
@@ -124,7 +124,7 @@ impl Table {
         Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
     }
 
-    /// These rows of the table.
+    /// Encodes rows of the table.
     ///
     /// # Errors
     /// When a value is not of its column's type.
@@ -159,7 +159,7 @@ fn data_type(of: &str) -> DataType {
     }
 }
 
-/// What stands in a column that a row says nothing about.
+/// The default value of a column.
 fn usual(of: &str) -> Cell {
     match of {
         "oid" | "int2" | "int4" | "int8" | "float4" | "float8" => Cell::Int(0),
@@ -197,7 +197,7 @@ fn array(of: &str, cells: Vec<Cell>) -> ArrayRef {
         DataType::List(item) if *item.data_type() == DataType::Int16 => {
             let of = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
             let wide = lists(&cells);
-            // Numbers of columns are small.
+            // Numbers of columns are small, so the cast succeeds.
             arrow_cast::cast(&wide, &of(DataType::Int16)).unwrap_or(wide)
         }
         DataType::List(_) => {

@@ -1,6 +1,6 @@
 //! The functions that `PostgreSQL`'s clients call on the catalog.
 //!
-//! They are asked about a few rows at a time, so they are computed value by value.
+//! Clients call them on a few rows at a time, so they are computed value by value.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::columns::Cell;
 use super::objects::{OWNER, Objects, USER, quoted};
 use super::tables::definition;
 
-/// What a function gives.
+/// The computation of a function's value.
 type Compute = fn(&Objects, &[ScalarValue]) -> Cell;
 
 /// Name, type (see [`data_type`]), computation.
@@ -160,7 +160,7 @@ fn user_by_id(objects: &Objects, values: &[ScalarValue]) -> Cell {
     }
 }
 
-/// Only reading is allowed to anybody.
+/// Every user may read, and nothing else.
 fn may(_: &Objects, values: &[ScalarValue]) -> Cell {
     let Some(right) = text(values, values.len().saturating_sub(1)) else { return Cell::Null };
     let reads = ["select", "usage", "connect", "execute", "member", "set"];
@@ -233,7 +233,7 @@ fn setting(objects: &Objects, values: &[ScalarValue]) -> Cell {
     found.map(|(_, value)| value.as_str()).into()
 }
 
-/// What it is set to is what the caller gets; what it was set to in the session stays.
+/// Returns the value that would be set; the session's setting does not change.
 fn set_config(_: &Objects, values: &[ScalarValue]) -> Cell {
     text(values, 1).into()
 }
@@ -351,7 +351,7 @@ const KNOWN: &[Known] = &[
     ("to_regclass", "int8", relation_number),
     ("to_regtype", "int8", type_number),
     ("txid_current", "int8", zero),
-    // What casts become; see `rewrite`.
+    // The functions to which casts are rewritten; see `rewrite`.
     (super::rewrite::RELATION_NAME, "text", relation_name),
     (super::rewrite::SCHEMA_NAME, "text", schema_name),
     (super::rewrite::LIKE_PATTERN, "text", like_pattern),

@@ -1,13 +1,13 @@
-//! The catalog that `PostgreSQL`'s clients ask: `pg_catalog` and `information_schema`, as tables.
+//! The catalog that `PostgreSQL`'s clients query: `pg_catalog` and `information_schema`, as tables.
 //!
-//! Clients look there for tables and types, each in its own way, with queries that the planner
-//! does not understand as they are. So there are three parts: `objects` (what there is, and its
-//! numbers), `tables` (the rows, made when a query reads them) with `functions`, and `rewrite`
-//! (what a query must say instead, so that the planner understands it).
+//! Clients look there for tables and types, each in its own way, with queries that the planner does
+//! not understand in their original form. So there are three parts: `objects` (the schemas,
+//! relations and types with their numbers), `tables` (the rows, made when a query reads them) with
+//! `functions`, and `rewrite` (which changes a query so that the planner understands it).
 //!
 //! A dataflow is a schema; its views are views (`\dv`), with their key shown as an index. Streams
-//! are the tables of the schema `streams`. Tables that `PostgreSQL` has and that could only be
-//! empty here are there, and empty.
+//! are the tables of the schema `streams`. Tables of `PostgreSQL` that could only be empty here
+//! exist, and are empty.
 
 mod columns;
 mod functions;
@@ -27,7 +27,7 @@ use objects::Objects;
 
 use diptych_site::site::Site;
 
-/// A session's catalog: of the versions that served when it began.
+/// A session's catalog, of the versions that served when the session began.
 #[derive(Clone, Debug)]
 pub(super) struct Catalog(Arc<Objects>);
 
@@ -37,15 +37,16 @@ impl Catalog {
         Catalog(Arc::new(Objects::new(site, user, settings)))
     }
 
-    /// The name of the schema that the planner finds it under.
+    /// The name of the schema under which the planner finds the catalog.
     pub(super) const SCHEMA: &'static str = "pg_catalog";
 
-    /// Its functions.
+    /// The functions of the catalog.
     pub(super) fn functions(&self) -> Vec<ScalarUDF> {
         functions::all(&self.0)
     }
 
-    /// What `sql` says in words that the planner understands; none when it says so already.
+    /// Rewrites `sql` so that the planner understands it; none when the planner understands it
+    /// already.
     pub(super) fn rewrite(&self, sql: &str) -> Option<String> {
         rewrite::rewrite(sql, &self.0)
     }

@@ -1,4 +1,4 @@
-//! What there is: schemas, relations, columns, types, and the numbers they go by.
+//! The objects of the catalog: schemas, relations, columns and types, with their numbers (OIDs).
 
 use arrow_schema::SchemaRef;
 
@@ -6,25 +6,25 @@ use super::super::types::{self, Field, Kind};
 use diptych_row::RowSchema;
 use diptych_site::site::Site;
 
-/// Numbers below are `PostgreSQL`'s own.
+/// The first number that is free; those below are `PostgreSQL`'s own.
 const FIRST: u32 = 16_384;
-/// Schemas have numbers from here on.
+/// The first number of a relation; schemas have those before it, from `FIRST` on.
 const RELATIONS: u32 = FIRST + 10_000;
-/// The index of a relation has its relation's number and this.
+/// The number of a relation's index is the relation's number plus this.
 const INDEX: u32 = 1_000_000;
 
 /// `PostgreSQL`'s own schemas.
 pub(super) const PG_CATALOG: u32 = 11;
 pub(super) const PUBLIC: u32 = 2_200;
 pub(super) const INFORMATION_SCHEMA: u32 = 13_200;
-/// Who owns everything.
+/// The role that owns everything.
 pub(super) const OWNER: u32 = 10;
-/// Who is connected.
+/// The role of the connected user.
 pub(super) const USER: u32 = 16_383;
 /// The only database.
 pub(super) const DATABASE: u32 = 5;
 
-/// What a session can see.
+/// The objects that a session can see.
 #[derive(Debug)]
 pub(super) struct Objects {
     pub(super) schemas: Vec<Schema>,
@@ -48,10 +48,10 @@ pub(super) struct Relation {
     pub(super) schema_name: String,
     pub(super) name: String,
     pub(super) columns: Vec<Column>,
-    /// How many of them are the key.
+    /// The number of columns that form the key.
     pub(super) key: usize,
     pub(super) is_stream: bool,
-    /// Does its name alone stand for it?
+    /// Whether the name alone, without a schema, resolves to this relation.
     pub(super) is_visible: bool,
 }
 
@@ -115,7 +115,7 @@ impl Objects {
         });
     }
 
-    /// A name alone stands for the only view that is called so, else for the stream.
+    /// Sets the visibility: a name alone resolves to the only view that has it, else to the stream.
     fn see(&mut self) {
         let views = |relations: &[Relation], name: &str| {
             relations.iter().filter(|known| !known.is_stream && known.name == name).count()
@@ -171,17 +171,17 @@ impl Objects {
 }
 
 impl Relation {
-    /// The number of the index that its key is.
+    /// The number of the index on the relation's key.
     pub(super) fn index(&self) -> Option<u32> {
         (self.key > 0).then_some(self.oid + INDEX)
     }
 
-    /// The name of that index.
+    /// The name of the index on the relation's key.
     pub(super) fn index_name(&self) -> String {
         format!("{}_idx", self.name)
     }
 
-    /// What makes that index.
+    /// The definition of the index on the relation's key.
     pub(super) fn index_definition(&self) -> String {
         let columns: Vec<_> =
             self.columns[..self.key].iter().map(|column| quoted(&column.name)).collect();
@@ -194,7 +194,7 @@ impl Relation {
         )
     }
 
-    /// Its name as a query has to write it.
+    /// The name as a query has to write it.
     pub(super) fn written(&self) -> String {
         if self.is_visible {
             return quoted(&self.name);
@@ -208,7 +208,7 @@ impl Type {
         self.words.get(1).copied().unwrap_or_default()
     }
 
-    /// The name SQL has for it.
+    /// The name of the type in SQL.
     pub(super) fn long_name(&self) -> String {
         let name = self.name();
         let (name, is_array) = name.strip_prefix('_').map_or((name, false), |name| (name, true));
@@ -218,7 +218,7 @@ impl Type {
     }
 }
 
-/// Names of types as they are stored, and as SQL has them.
+/// Names of types as the catalog stores them, and as SQL writes them.
 const LONG_NAMES: &[(&str, &str)] = &[
     ("bool", "boolean"),
     ("bpchar", "character"),
@@ -236,7 +236,7 @@ const LONG_NAMES: &[(&str, &str)] = &[
     ("varchar", "character varying"),
 ];
 
-/// A name, in quotes when it needs them.
+/// A name, quoted where necessary.
 pub(super) fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
@@ -262,7 +262,7 @@ fn of_stream(schema: &SchemaRef) -> Vec<Column> {
         Column { name, kind, is_nullable: field.is_nullable() }
     };
     let mut columns: Vec<Column> = fields.into_iter().zip(schema.fields()).map(column).collect();
-    // The planner shows it behind the columns of the events.
+    // The planner appends this column to those of the events.
     let kind = Kind::of(&arrow_schema::DataType::UInt64);
     columns.push(Column { name: "_epoch".to_owned(), kind, is_nullable: false });
     columns

@@ -1,8 +1,8 @@
-//! Queries on the catalog in words that the planner understands.
+//! Rewrites queries on the catalog so that the planner understands them.
 //!
-//! Names lose the schema that they need not have, operators and types of `PostgreSQL` become those
-//! of SQL, names cast to `regclass` become their numbers, and a subquery on a table that is always
-//! empty becomes what it gives.
+//! Names lose a schema that is not needed, operators and types of `PostgreSQL` become those of SQL,
+//! names cast to `regclass` become their numbers, and a subquery on a table that is always empty
+//! becomes its result.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -24,14 +24,14 @@ pub(super) const RELATION_NAME: &str = "diptych_relation_name";
 /// The function that gives the name of a schema.
 pub(super) const SCHEMA_NAME: &str = "diptych_schema_name";
 
-/// The function that makes of a pattern with another escape one with backslashes.
+/// The function that converts a pattern with another escape to one with backslashes.
 pub(super) const LIKE_PATTERN: &str = "diptych_like_pattern";
 
-/// Words of which a query on the catalog has at least one.
+/// Words of which every query on the catalog has at least one.
 const SIGNS: &[&str] =
     &["pg_", "information_schema", "::reg", "regclass", "operator(", "::oid", "::name", "escape"];
 
-/// What `sql` says; none when it is not about the catalog, or not understood here either.
+/// Rewrites `sql`; none when it is not about the catalog, or is not understood here either.
 pub(super) fn rewrite(sql: &str, objects: &Objects) -> Option<String> {
     let small = sql.to_ascii_lowercase();
     if !SIGNS.iter().any(|sign| small.contains(sign)) {
@@ -48,7 +48,7 @@ pub(super) fn rewrite(sql: &str, objects: &Objects) -> Option<String> {
     Some(statement.to_string())
 }
 
-/// The parameters of a statement.
+/// The names of a statement's parameters.
 fn parameters(statement: &Statement) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let _ = visit_expressions(statement, |expr| {
@@ -62,7 +62,7 @@ fn parameters(statement: &Statement) -> BTreeSet<String> {
     found
 }
 
-/// Puts parameters back that went with what was left out: they are bound all the same.
+/// Puts back parameters that were removed with other parts: the client binds them all the same.
 fn keep(statement: &mut Statement, asked: &BTreeSet<String>) {
     let left = parameters(statement);
     let Statement::Query(query) = statement else { return };
@@ -131,7 +131,7 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Nobody sees what a select without rows would have computed.
+    /// Empties a select that has no rows, because its computed columns are never seen.
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         if select.from.iter().any(|from| self.is_always_empty(&from.relation))
             && !select.projection.iter().any(|item| is_aggregate(&item.to_string()))
@@ -139,7 +139,7 @@ impl VisitorMut for Rewriter<'_> {
             for (at, item) in select.projection.iter_mut().enumerate() {
                 let nothing = cast_to(null(), DataType::Text);
                 let alias = match item {
-                    // What is only passed on keeps its type.
+                    // A column that is only passed on keeps its type.
                     SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_))
                     | SelectItem::ExprWithAlias {
                         expr: Expr::Identifier(_) | Expr::CompoundIdentifier(_),
@@ -165,13 +165,13 @@ impl VisitorMut for Rewriter<'_> {
 }
 
 impl Rewriter<'_> {
-    /// What stands for `expr`; none when it stands for itself.
+    /// The replacement for `expr`; none when it stays.
     fn expression(&self, expr: &mut Expr) -> Option<Expr> {
         match expr {
             Expr::Collate { expr, .. } => Some(std::mem::replace(expr, null())),
             Expr::CompoundIdentifier(parts) => {
                 if parts.last().map(folded)? == "tableoid" {
-                    // Only descriptions are looked up by it, and there are none.
+                    // It is used only to look up descriptions, and there are none.
                     return Some(Expr::Value(Literal::Number("0".into(), false).with_empty_span()));
                 }
                 let schema = parts.first().map(folded)?;
@@ -225,13 +225,13 @@ impl Rewriter<'_> {
             }
         }
         match name.as_str() {
-            // Members of roles, expressions of indexes: there are none.
+            // Members of roles, expressions of indexes: none of them exist.
             "array" => matches!(function.args, FunctionArguments::Subquery(_)).then(|| {
                 let item = Box::new(DataType::Text);
                 let list = DataType::Array(ArrayElemTypeDef::SquareBracket(item, None));
                 cast_to(null(), list)
             }),
-            // Those of a list that counts from 0, as keys of indexes do.
+            // The subscripts of a list that counts from 0, such as the keys of an index.
             "generate_subscripts" => {
                 let list = first_argument(function)?;
                 let number = |digits: &str| {
@@ -245,7 +245,7 @@ impl Rewriter<'_> {
                 };
                 Some(call("unnest", vec![call("generate_series", vec![number("0"), last])]))
             }
-            // Both forms are one to the planner.
+            // Both forms are the same to the planner.
             "current_schemas" => {
                 let names = ["public", "pg_catalog"].map(|name| {
                     Expr::Value(Literal::SingleQuotedString(name.to_owned()).with_empty_span())
@@ -256,7 +256,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// What `expr` cast to a type of `PostgreSQL`'s own is.
+    /// The replacement for `expr` cast to one of `PostgreSQL`'s own types.
     fn cast(&self, expr: &mut Box<Expr>, to: &str) -> Option<Expr> {
         if let Some(word) = literal(expr)
             && let Some(number) = self.number(to, &word)
@@ -266,7 +266,7 @@ impl Rewriter<'_> {
         let inner = || (**expr).clone();
         Some(match to {
             "oid" | "xid" | "cid" => match inner() {
-                // The name of a number, as a number.
+                // The number of the name of a number is the number itself.
                 Expr::Function(function) if function.name.to_string() == RELATION_NAME => {
                     first_argument(&function)?
                 }
@@ -291,7 +291,7 @@ impl Rewriter<'_> {
         })
     }
 
-    /// The number of what is called `word`.
+    /// The number of the object called `word`.
     fn number(&self, of: &str, word: &str) -> Option<Expr> {
         let digits = word.parse::<i64>().ok();
         let found = match of {
@@ -304,20 +304,20 @@ impl Rewriter<'_> {
             "oid" => None,
             _ => return None,
         };
-        // A table that PostgreSQL has and that is named here only to be compared with.
+        // Queries name a table of `PostgreSQL` only to compare with it: 0 equals no number.
         let absent = (of == "regclass" && word.contains("pg_")).then_some(0);
         let number = digits.or(found).or(absent)?;
         Some(Expr::Value(Literal::Number(number.to_string(), false).with_empty_span()))
     }
 
-    /// Is the query one on a table that is always empty?
+    /// Whether the query reads a table that is always empty.
     fn is_empty(&self, query: &Query) -> bool {
         let SetExpr::Select(select) = query.body.as_ref() else { return false };
         let is_aggregate = select.projection.iter().any(|item| is_aggregate(&item.to_string()));
         !is_aggregate && select.from.iter().any(|from| self.is_always_empty(&from.relation))
     }
 
-    /// Is it a table of the catalog that never has a row?
+    /// Whether this is a table of the catalog that never has a row.
     fn is_always_empty(&self, factor: &TableFactor) -> bool {
         let TableFactor::Table { name, .. } = factor else { return false };
         let Some(table) = name.0.last().and_then(|part| part.as_ident()) else { return false };
@@ -330,8 +330,8 @@ impl Rewriter<'_> {
     }
 }
 
-/// The planner wants to see that a subquery gives one row at most; here it does, so the greatest
-/// of its rows is the one.
+/// Makes a subquery give at most one row, as the planner demands. The original gives one row
+/// anyway, so the greatest of its rows is that row.
 fn one_row(query: &mut Query) {
     if query.limit_clause.is_some() {
         return;
@@ -348,7 +348,7 @@ fn one_row(query: &mut Query) {
     }
 }
 
-/// The planner escapes by backslash.
+/// Rewrites the escape of a pattern to a backslash, the planner's escape.
 fn escaped(pattern: &mut Box<Expr>, escape: &mut Option<ValueWithSpan>) {
     let Some(Literal::SingleQuotedString(character)) = escape.as_ref().map(|found| &found.value)
     else {
@@ -363,7 +363,8 @@ fn escaped(pattern: &mut Box<Expr>, escape: &mut Option<ValueWithSpan>) {
     *escape = None;
 }
 
-/// Does an expression compute one value of many rows? Those of its own subqueries do not count.
+/// Whether an expression computes one value of many rows. Aggregates in its own subqueries do not
+/// count.
 fn is_aggregate(written: &str) -> bool {
     let mut written = written.to_ascii_lowercase();
     while let Some(start) = written.find("(select ") {
@@ -401,7 +402,7 @@ fn operator(word: &str) -> Option<BinaryOperator> {
     })
 }
 
-/// The last part of a type's name, in small letters.
+/// The last part of a type's name, in lower case.
 fn type_name(data_type: &DataType) -> Option<String> {
     match data_type {
         DataType::Custom(name, _) => name.0.last().and_then(|part| part.as_ident()).map(folded),

@@ -11,17 +11,17 @@ use super::columns::{self, Cell, Row};
 use super::information;
 use super::objects::{DATABASE, OWNER, Objects, PG_CATALOG, Relation, Type, USER};
 
-/// The b-tree's number among the access methods.
+/// The number of the b-tree among the access methods.
 const BTREE: u32 = 403;
 
-/// The table called `name`, with its rows of now.
+/// The table called `name`, with its current rows.
 pub(super) fn table(name: &str, objects: &Objects) -> Result<Option<Arc<dyn TableProvider>>> {
     let Some(table) = columns::table(name) else { return Ok(None) };
     let batch = table.batch(&rows(name, objects))?;
     Ok(Some(Arc::new(MemTable::try_new(table.schema(), vec![vec![batch]])?)))
 }
 
-/// Has this table any rows?
+/// Whether this table has no rows.
 pub(super) fn is_empty(name: &str, objects: &Objects) -> bool {
     rows(name, objects).is_empty()
 }
@@ -93,7 +93,7 @@ fn rows(name: &str, objects: &Objects) -> Vec<Row> {
     }
 }
 
-/// Tables that are the same for everybody.
+/// The rows of tables that are the same for every session.
 fn fixed(name: &str) -> Option<Vec<Row>> {
     Some(match name {
         "pg_am" => vec![
@@ -127,7 +127,7 @@ fn fixed(name: &str) -> Option<Vec<Row>> {
     })
 }
 
-/// What a view is made by, as its definition.
+/// The definition of a view: the dataflow that makes it.
 pub(super) fn definition(relation: &Relation) -> String {
     format!(" -- kept by dataflow {}", relation.schema_name)
 }
