@@ -1,13 +1,14 @@
-//! Since when the answers of a version are others than they were, though its name is the same.
+//! The lineage of a version: the boundary of its last batch view that was accepted though it
+//! differed from the served views.
 //!
-//! When a batch view that differs from what was served is accepted, who followed the old answers
-//! cannot go on from where it was. So the boundary of the last such batch view is kept beside the
-//! batch views, is part of every token of a place in the version's changes, and outlives restarts.
+//! After such an acceptance the same version gives other answers, and a subscriber to the old ones
+//! cannot resume. So the boundary is kept in a file beside the batch views, is part of every change
+//! token of the version, and outlives restarts.
 //!
-//! A file that cannot be read must not be taken for one that is not there: tokens of before an
-//! acceptance would be believed, and who brings one would go on from answers that were replaced. So
-//! a number takes its place that is no boundary ([`lineage_in_force`]): no start fails by such a
-//! file, and who followed begins with a snapshot.
+//! A damaged file must not be taken for a missing one: tokens from before an acceptance would be
+//! believed, and their subscribers would go on from answers that were replaced. So a number that is
+//! no boundary takes its place ([`lineage_in_force`]): no start fails because of such a file, and
+//! subscribers begin again with a snapshot.
 
 use std::path::Path;
 
@@ -18,12 +19,13 @@ use diptych_base::io::{Disk, read_all, replace};
 use diptych_base::time::Epoch;
 
 const FILE: &str = "accepted";
-/// Epoch, checksum.
+/// The length of the file: epoch, checksum.
 const BYTES: usize = 8 + 4;
-/// Beyond every boundary that a log will get to.
+/// An epoch beyond every boundary that a log can reach.
 const NO_EPOCH: u64 = 1 << 63;
 
-/// The boundary of the last batch view of this version that was accepted though it differed.
+/// The boundary of the last batch view of this version that was accepted though it differed; none
+/// when there was none.
 ///
 /// # Errors
 /// Damage; what the disk reports.
@@ -43,12 +45,12 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Option<Epoch>> {
     if rest != crc32c::crc32c(epoch).to_le_bytes() {
         return Err(damaged(path, 8, "the checksum is wrong"));
     }
-    // What it says when an acceptance was taken back before there was one.
+    // 0 is written when the first acceptance is taken back.
     Ok(Some(Epoch::from_le_bytes(*epoch)).filter(|epoch| *epoch > 0))
 }
 
-/// [`lineage`]; of a file that cannot be read, what takes its place, and why. That is the same for
-/// as long as the file is as it is.
+/// The [`lineage`]; for a file that cannot be read, the number that takes its place, and the error.
+/// The number stays the same as long as the file does.
 pub fn lineage_in_force(
     disk: &dyn Disk,
     root: &Path,
@@ -73,7 +75,7 @@ pub fn lineage_in_force(
     (Some(instead), Some(error))
 }
 
-/// States it, durably.
+/// Writes the lineage, durably.
 ///
 /// # Errors
 /// What the disk reports.

@@ -1,5 +1,5 @@
-//! Which version of a dataflow serves, when it was deployed into a running process: a restart has
-//! to know, for the binary may have several.
+//! The record of the version that was deployed into a running process: the binary may have several
+//! versions of a dataflow, and a restart has to serve this one.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,14 @@ use diptych_base::limits::VERSION_RECORD_BYTES_MAX;
 const FILE: &str = "current";
 const CRC: usize = 4;
 
-/// Beside the directories of the dataflow's versions.
+/// The path of the record, beside the directories of the dataflow's versions.
 fn place(root: &Path, dataflow: &str) -> PathBuf {
     let mut place = Identity::new(dataflow, "").dir(root);
     place.pop();
     place.join(FILE)
 }
 
-/// The version of a dataflow that was recorded to serve.
+/// The recorded version of a dataflow; none when none was recorded.
 ///
 /// # Errors
 /// Damage; what the disk reports.
@@ -41,12 +41,12 @@ pub fn recorded_version(disk: &dyn Disk, root: &Path, dataflow: &str) -> Result<
         return Err(damaged(at as u64, "the checksum is wrong"));
     }
     let version = String::from_utf8(bytes);
-    // What it says when a record was taken back before there was one.
+    // An empty version is written when the first record is taken back.
     let version = version.map_err(|_| damaged(0, "a version that is no text"))?;
     Ok(Some(version).filter(|version| !version.is_empty()))
 }
 
-/// Records it, durably.
+/// Records the version of a dataflow that serves, durably.
 ///
 /// # Errors
 /// What the disk reports.

@@ -1,4 +1,4 @@
-//! Copying batch views: the parts, then the manifest that makes them one.
+//! Copies of batch views: the parts first, then the manifest that makes them a batch view.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ impl BatchView {
     /// the bytes of its parts.
     ///
     /// # Errors
-    /// What the disks report; damage when a part has not the length that was stated.
+    /// What the disks report; damage when a part does not have the length in the manifest.
     pub fn copy_to(&self, disk: &Arc<dyn Disk>, root: &Path) -> Result<u64> {
         let dir = self.identity().dir(root);
         disk.create_dir(&dir)?;

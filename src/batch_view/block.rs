@@ -1,4 +1,4 @@
-//! Blocks: how bytes stand in a part's file, each under its own checksum.
+//! Blocks: a part's file is a sequence of byte blocks, each with its own checksum.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use arrow_buffer::Buffer;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::File;
 
-/// What a part begins with: that of an accumulation, and that of a view whose index is one block.
+/// The magic bytes of a part of an accumulation, or of a view whose index is one block.
 pub(super) const MAGIC: [u8; 8] = *b"DPTPART1";
-/// What the part of a view begins with whose index has levels.
+/// The magic bytes of a part of a view whose index has levels.
 pub(super) const MAGIC_LEVELS: [u8; 8] = *b"DPTPART2";
-/// Length and checksum before each block.
+/// The bytes before each block: length and checksum.
 pub(super) const FRAME: usize = 8;
 
-/// Damage in a batch view, by file and offset.
+/// The error for damage in a batch view, by file and offset.
 pub(super) fn damaged(path: &Path, offset: u64, what: impl std::fmt::Display) -> Error {
     let place = path.display();
     Error::new(Kind::Damaged, format!("{place}, byte {offset}: {what}"))
@@ -25,9 +25,9 @@ pub(super) fn damaged(path: &Path, offset: u64, what: impl std::fmt::Display) ->
 /// Writes a file of blocks from its beginning.
 pub(super) struct BlockWriter {
     file: Box<dyn File>,
-    /// How many bytes there are.
+    /// The bytes written so far.
     pub(super) len: u64,
-    /// The checksum of all of them.
+    /// The checksum of all bytes written so far.
     pub(super) crc: u32,
     pub(super) blocks: u64,
 }
@@ -46,7 +46,7 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// Appends a block of at most `bytes_max`.
+    /// Appends a block of at most `bytes_max` bytes.
     ///
     /// # Errors
     /// When it is too large, or the disk refuses.
@@ -73,7 +73,7 @@ impl BlockWriter {
     }
 }
 
-/// The block at `offset`, and the offset behind it.
+/// The block at `offset`, and the offset after it.
 pub(super) fn read_block(path: &Path, file: &Buffer, offset: u64) -> Result<(Buffer, u64)> {
     let at = offset as usize;
     let fail = |what: &str| Err(damaged(path, offset, what));
@@ -84,7 +84,7 @@ pub(super) fn read_block(path: &Path, file: &Buffer, offset: u64) -> Result<(Buf
     let word = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let len = word(length) as usize;
     let start = at + FRAME;
-    // It is read in place: what it says costs nothing.
+    // The block is read in place: a wrong length allocates nothing.
     if file.len() - start < len {
         return fail("a block ends behind the end of the file");
     }
@@ -111,7 +111,7 @@ impl BlockReader {
         Ok(BlockReader { path, file, offset: MAGIC.len() as u64, left: blocks })
     }
 
-    /// Where the next block begins.
+    /// The offset of the next block.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }

@@ -1,4 +1,4 @@
-//! Removing batch views: those nobody finished, and those nobody needs any more.
+//! Removal of batch views: unfinished ones, and old ones that are not needed any more.
 
 use std::path::Path;
 
@@ -7,7 +7,8 @@ use diptych_base::error::Result;
 use diptych_base::io::Disk;
 use diptych_base::time::Epoch;
 
-/// Removes all files that belong to no finished batch view. The caller holds the writers' lock.
+/// Removes all files that do not belong to a finished batch view. The caller holds the writers'
+/// lock.
 pub(super) fn remove_unfinished(disk: &dyn Disk, dir: &Path, files: &[String]) -> Result<()> {
     let mut removed = false;
     for file in files {
@@ -26,7 +27,7 @@ pub(super) fn remove_unfinished(disk: &dyn Disk, dir: &Path, files: &[String]) -
 /// one open keep what they have mapped; parts they have not mapped yet are gone.
 ///
 /// # Errors
-/// A conflict when somebody is writing one; what the disk reports.
+/// A conflict when a batch view is being written; what the disk reports.
 pub fn remove_before(
     disk: &dyn Disk,
     root: &Path,
@@ -36,11 +37,11 @@ pub fn remove_before(
     remove_if(disk, root, identity, |boundary| boundary < before)
 }
 
-/// Removes the finished batch views whose boundary is among these, and everything unfinished; see
+/// Removes the finished batch views whose boundary is in the list, and everything unfinished; see
 /// [`remove_before`].
 ///
 /// # Errors
-/// As there.
+/// As [`remove_before`].
 pub fn remove_these(
     disk: &dyn Disk,
     root: &Path,

@@ -16,7 +16,7 @@ use diptych_serving::Digest;
 const ROOT: &str = "data";
 const VIEW: &str = "counts";
 
-/// Manifests, rows of blocks, and the index of a view's blocks.
+/// The decoders of manifests, rows of blocks, and the index of a view's blocks.
 pub fn hostile() -> Vec<Decoder> {
     vec![
         Decoder::new("batch view: manifest", vec![manifest_body()], run_manifest),
@@ -36,7 +36,7 @@ fn block() -> Vec<u8> {
     block
 }
 
-/// Two blocks as they are framed, the second of which is the index of the first.
+/// Two framed blocks, the second of which is the index of the first.
 fn part() -> Vec<u8> {
     let index = vec![(8_u64, encode(&"be".to_owned()))];
     let index = bincode::Options::serialize(super::manifest::codec(u64::MAX), &index);
@@ -118,7 +118,7 @@ fn run_rows(bytes: &[u8]) {
     drop(visit_rows(Path::new(ROOT), 0, bytes, |_, _, _| true));
 }
 
-/// Blocks whose checksums are right; the last one is taken for the index.
+/// Decodes a part of blocks with right checksums; the last block is read as the index.
 fn run_part(magic: [u8; 8], bytes: &[u8]) {
     let mut file = magic.to_vec();
     let (mut rest, mut footer) = (bytes, 0);

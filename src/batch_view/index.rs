@@ -1,11 +1,11 @@
-//! The index of a view part's blocks: in which of them a key is, without reading the others.
+//! The index of a view part's blocks: finds the block of a key without reading the others.
 //!
-//! It has levels. An entry is where a block begins and a *separator*: the shortest bytes that are
-//! above every key before the block and not above its first. The entries of the blocks of rows are
-//! the lowest level, and stand in blocks themselves; the level above has an entry for each of
-//! those; and so on, up to one block, the root. A separator is cut after some bytes, so a block of
-//! the index is bounded, whatever the keys and however many there are: where keys begin alike for
-//! longer, their blocks are told apart by the first rows.
+//! The index has levels. An entry is the offset of a block and a *separator*: the shortest bytes
+//! that are above every key before the block and not above its first. The entries of the blocks of
+//! rows are the lowest level, and are stored in blocks themselves; the level above has an entry for
+//! each of those; and so on, up to one block, the root. A separator is cut after some bytes, so a
+//! block of the index is bounded for keys of any length and number: where keys begin alike for
+//! longer, their blocks are told apart by their first rows.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -21,7 +21,7 @@ use diptych_base::limits::{
     BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX, BATCH_VIEW_SEPARATOR_BYTES,
 };
 
-/// What an entry has beside its separator: an offset and a length.
+/// The bytes of an entry beside its separator: an offset and a length.
 const ENTRY: usize = 8 + 8;
 const _: () = assert!(
     ((BATCH_VIEW_BLOCK_BYTES + BATCH_VIEW_SEPARATOR_BYTES + 2 * ENTRY) as u64)
@@ -33,25 +33,25 @@ const _: () = assert!(
     "each level has at most half the blocks of the one below"
 );
 
-/// Where a block begins, and its separator.
+/// The offset of a block, and its separator.
 pub(super) type Entry = (u64, Vec<u8>);
 
 /// A block of the index.
 #[derive(Serialize, Deserialize)]
 struct Level {
-    /// 1 when the entries are of blocks of rows.
+    /// The level: 1 when the entries are of blocks of rows.
     level: u32,
     entries: Vec<Entry>,
 }
 
-/// The separator of a block that begins with `first`, behind one that ends with `last`.
+/// The separator of a block that begins with `first`, after one that ends with `last`.
 pub(super) fn separator(last: Option<&[u8]>, first: &[u8]) -> Vec<u8> {
     let Some(last) = last else { return Vec::new() };
     let shared = last.iter().zip(first).take_while(|(a, b)| a == b).count();
     first[..(shared + 1).min(first.len()).min(BATCH_VIEW_SEPARATOR_BYTES)].to_vec()
 }
 
-/// Writes the levels above the blocks of rows. Gives where the root begins.
+/// Writes the levels above the blocks of rows. Gives the offset of the root.
 ///
 /// # Errors
 /// What the disk reports.
@@ -89,15 +89,15 @@ pub(super) fn write(blocks: &mut BlockWriter, mut entries: Vec<Entry>) -> Result
     }
 }
 
-/// A block of rows, as the index knows it.
+/// A block of rows in the index.
 pub(super) struct Block {
     pub(super) offset: u64,
     pub(super) separator: Vec<u8>,
-    /// The bytes of its rows and where each begins, once its checksum was found right.
+    /// The bytes of its rows and the offset of each, once the checksum has been verified.
     pub(super) rows: OnceLock<(Buffer, Box<[u32]>)>,
 }
 
-/// A block of the lowest level: read when a key is looked for in it.
+/// A block of the lowest level: read when a key is first looked up in it.
 struct Leaf {
     entry: Entry,
     blocks: OnceLock<Box<[Block]>>,
@@ -111,10 +111,11 @@ pub(super) struct BlockIndex {
 }
 
 impl BlockIndex {
-    /// Reads the upper levels; of a part of format 1, whose index is one block, all of it.
+    /// Reads the upper levels of a part's index; the whole index of a part of format 1, which is
+    /// one block.
     ///
     /// # Errors
-    /// When the file is no part, or the index is damaged.
+    /// When the file is not a part, or the index is damaged.
     pub(super) fn open(part: &Part, path: Arc<Path>, file: Buffer) -> Result<BlockIndex> {
         let mut index = BlockIndex { path, file, leaves: Vec::new() };
         match index.file.get(..MAGIC.len()) {
@@ -175,15 +176,15 @@ impl BlockIndex {
             .map_err(|error| damaged(&self.path, offset, error))
     }
 
-    /// How many blocks the lowest level has.
+    /// The number of blocks in the lowest level.
     pub(super) fn leaves(&self) -> usize {
         self.leaves.len()
     }
 
-    /// The blocks of rows that a block of the lowest level tells of.
+    /// The blocks of rows in a block of the lowest level.
     ///
     /// # Errors
-    /// When it is damaged.
+    /// When that block is damaged.
     pub(super) fn blocks(&self, leaf: usize) -> Result<&[Block]> {
         let Leaf { entry: (offset, _), blocks } = &self.leaves[leaf];
         if let Some(blocks) = blocks.get() {
@@ -197,17 +198,17 @@ impl BlockIndex {
     }
 
     /// The last block that begins below `key`, as leaf and place in it; the first of all when none
-    /// does. `first_is_below` reads the first row of a block and says so of it.
+    /// does. `first_is_below` reads the first row of a block and tells whether it is below `key`.
     ///
     /// # Errors
-    /// When what has to be read is damaged.
+    /// When a block that has to be read is damaged.
     pub(super) fn last_below(
         &self,
         key: &[u8],
         first_is_below: impl Fn(usize, usize) -> Result<bool>,
     ) -> Result<(usize, usize)> {
         let below = |separator: &[u8], leaf, block| {
-            // A separator that may have been cut does not tell such a key from the block's first.
+            // A cut separator cannot order such a key and the block's first key.
             if separator.len() == BATCH_VIEW_SEPARATOR_BYTES && key.starts_with(separator) {
                 return first_is_below(leaf, block);
             }
@@ -229,7 +230,7 @@ fn blocks_of(entries: Vec<Entry>) -> Box<[Block]> {
     entries.into_iter().map(block).collect()
 }
 
-/// How many of `count` things, which come first, are `before`.
+/// The number of leading items, out of `count`, that are `before`; found by binary search.
 ///
 /// # Errors
 /// What `before` reports.
@@ -260,7 +261,7 @@ mod tests {
             prop_assume!(last < first);
             let found = separator(Some(&last), &first);
             prop_assert!(last < found && found <= first, "{:?}", found);
-            // None that is shorter does.
+            // No shorter separator works.
             prop_assert!(first[..found.len() - 1] <= last[..]);
         }
     }

@@ -1,4 +1,4 @@
-//! The manifest: what a batch view consists of. Written last; without it there is no batch view.
+//! The manifest: lists the parts of a batch view. Written last; without it there is no batch view.
 
 use std::path::Path;
 
@@ -18,42 +18,42 @@ const MAGIC: [u8; 8] = *b"DPTVIEW\0";
 /// The newest format this build writes and reads. Up to 1 the index of a view part's blocks was one
 /// block; from 2 on it has levels.
 pub(super) const FORMAT: u32 = 2;
-/// Magic, format, length of the body, checksum.
+/// The length of the head: magic, format, length of the body, checksum.
 const HEAD: usize = 8 + 4 + 4 + 4;
 
 /// An accumulation barrier, by name and by the types behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Barrier {
-    /// Unique in its dataflow.
+    /// The name, unique in its dataflow.
     pub name: String,
     /// The operator and its types, as text: a restore with others is refused.
     pub types: String,
 }
 
-/// What the writer of a batch view states beside its contents.
+/// The metadata that the writer of a batch view adds to its contents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
-    /// Which log the history came from.
+    /// The identity of the log that the history came from.
     pub log_identity: String,
     /// The accumulations.
     pub barriers: Vec<Barrier>,
     /// The views.
     pub views: Vec<ViewInfo>,
-    /// What the log recorded as the wall clock of the last epoch below the boundary, if that is
-    /// known. It stands in a file of its own.
+    /// The wall clock that the log recorded for the last epoch below the boundary, if it is known.
+    /// Stored in a file of its own.
     #[serde(skip)]
     pub sealed_us: Option<i64>,
-    /// Who wrote that epoch, if that is known; beside the clock.
+    /// The branch that wrote this epoch, if it is known. Stored beside the clock.
     #[serde(skip)]
     pub branch: Option<Branch>,
 }
 
-/// One file.
+/// One file of a batch view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Part {
     pub(super) file: String,
     pub(super) kind: PartKind,
-    /// The accumulation or the view.
+    /// The name of the accumulation or the view.
     pub(super) name: String,
     pub(super) worker: u64,
     pub(super) bytes: u64,
@@ -61,11 +61,11 @@ pub(super) struct Part {
     pub(super) blocks: u64,
     pub(super) rows: u64,
     pub(super) digest: Digest,
-    /// Where the index of a view's blocks starts.
+    /// The offset of the index of a view's blocks.
     pub(super) footer: u64,
 }
 
-/// Everything there is to know of a batch view before its parts are read.
+/// The contents of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     pub(super) dataflow: String,
@@ -74,17 +74,17 @@ pub(super) struct Manifest {
     pub(super) workers: u64,
     pub(super) meta: Meta,
     pub(super) parts: Vec<Part>,
-    /// The format it has.
+    /// The format of the manifest.
     #[serde(skip)]
     pub(super) format: u32,
 }
 
-/// How everything here that is not rows is coded.
+/// The bincode options for manifests and index blocks, limited to `bytes_max` bytes.
 pub(super) fn codec(bytes_max: u64) -> impl Options {
     bincode::options().with_fixint_encoding().with_limit(bytes_max).reject_trailing_bytes()
 }
 
-/// The bytes of a manifest with this body.
+/// The bytes of a manifest with a body: head, checksum, body.
 pub(super) fn seal(format: u32, body: &[u8]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&format.to_le_bytes());

@@ -1,9 +1,9 @@
-//! A view read in place: its parts are mapped, and a row is found without reading what is before.
+//! A view read in place: its parts are mapped, and a row is found without reading the rows before.
 //!
-//! What is opened are the upper levels of the indexes of blocks; a block's checksum and its rows
-//! are looked at when the first row of it is wanted, and where its rows begin is kept: from then on
-//! a row is found by halving. So a view answers at once however large it is, and damage is found by
-//! who meets it.
+//! Opening a view reads the upper levels of its block indexes only. A block's checksum is verified
+//! at the first read of one of its rows, and the offsets of its rows are kept: from then on a row
+//! is found by binary search. So a view of any size answers at once, and damage is reported by the
+//! read that meets it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_row::ByteRange;
 use diptych_serving::{Cursor, Filling, Page, Row, StoredView};
 
-/// A view of a batch view, read from its files. They are mapped: it goes on reading when their
-/// names are removed.
+/// A view of a batch view, read from its files. The files are mapped: the view stays readable when
+/// their names are removed.
 pub struct MappedView {
     parts: Vec<MappedPart>,
     rows: u64,
@@ -32,15 +32,15 @@ struct MappedPart {
     index: BlockIndex,
 }
 
-/// A row where it lies.
+/// A row in place: key, value, multiplicity.
 type Found<'a> = (&'a [u8], &'a [u8], isize);
 
 /// A place in a part: in front of a row, or at the end.
 #[derive(Clone, Copy, Default)]
 struct Place {
-    /// Which block of the index.
+    /// The block of the index's lowest level.
     leaf: usize,
-    /// Which block of rows of those it tells of.
+    /// The block of rows within that leaf.
     block: usize,
     row: usize,
 }
@@ -51,7 +51,7 @@ impl MappedPart {
         Ok(MappedPart { path, file, index })
     }
 
-    /// The bytes of a block, and where its rows begin.
+    /// The bytes of a block, and the offsets of its rows.
     fn rows<'b>(&self, block: &'b Block) -> Result<(&'b Buffer, &'b [u32])> {
         if let Some((bytes, starts)) = block.rows.get() {
             return Ok((bytes, starts));
@@ -76,7 +76,7 @@ impl MappedPart {
         let Some(block) = self.index.blocks(place.leaf)?.get(place.block) else { return Ok(None) };
         let (bytes, starts) = self.rows(block)?;
         let Some(start) = starts.get(place.row) else { return Ok(None) };
-        // Looked at before; what is there now may be something else, if the file was changed.
+        // Verified before; the bytes may be others now, if the file was changed.
         row_at(bytes, *start as usize).map(Some).ok_or_else(|| {
             let offset = block.offset + (FRAME + *start as usize) as u64;
             damaged(&self.path, offset, "a row has changed since it was first read")
@@ -85,7 +85,7 @@ impl MappedPart {
 
     /// The place of the first row that is not `before`, which is true of some first rows.
     fn seek(&self, key: &[u8], before: impl Fn(&[u8], &[u8]) -> bool) -> Result<Place> {
-        // A block may end with the rows of the key that the next one begins with.
+        // A block may end with rows of the key that the next block begins with.
         let (leaf, block) = self.index.last_below(key, |leaf, block| {
             let first = self.row(self.settled(Place { leaf, block, row: 0 })?)?;
             Ok(first.is_some_and(|(first, ..)| first < key))
@@ -109,16 +109,16 @@ impl MappedPart {
         Ok(place)
     }
 
-    /// The place behind the row at a place.
+    /// The place after the row at a place.
     fn behind(&self, place: Place) -> Result<Place> {
         self.settled(Place { row: place.row + 1, ..place })
     }
 
-    /// The place of the row that is there, or comes next.
+    /// The place of the row at `place`, or of the next row.
     fn settled(&self, mut place: Place) -> Result<Place> {
         while place.leaf < self.index.leaves() {
             let blocks = self.index.blocks(place.leaf)?;
-            // A block without rows is never written; it would not hold anybody up either.
+            // A block without rows is never written; one would be skipped.
             match blocks.get(place.block) {
                 Some(block) if place.row < self.rows(block)?.1.len() => break,
                 Some(_) => place = Place { block: place.block + 1, row: 0, ..place },
@@ -150,7 +150,7 @@ impl<'a> Reading<'a> {
 }
 
 impl MappedView {
-    /// The view whose parts these are.
+    /// Opens a view from its mapped parts.
     pub(super) fn open<'a>(
         parts: impl Iterator<Item = (&'a Part, Result<(Arc<Path>, Buffer)>)>,
     ) -> Result<MappedView> {
@@ -163,7 +163,7 @@ impl MappedView {
         Ok(view)
     }
 
-    /// The first `limit` rows of a range, however long they are.
+    /// The first `limit` rows of a range, without a bound on their bytes.
     pub(super) fn first(&self, range: &ByteRange, limit: usize) -> Result<Vec<Row>> {
         let mut page = self.page(range, None, limit)?;
         let mut rows = std::mem::take(&mut page.rows);
@@ -223,7 +223,7 @@ impl StoredView for MappedView {
     }
 }
 
-/// The first row of all.
+/// The least row that the readings are at.
 fn least<'a>(readings: &[Reading<'a>]) -> Option<(&'a [u8], &'a [u8])> {
     let rows = readings.iter().filter_map(|reading| reading.row);
     rows.map(|(key, value, _)| (key, value)).min()

@@ -1,11 +1,11 @@
-//! Which file is which: the names of a batch view's files.
+//! The names of a batch view's files and directories.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use diptych_base::time::Epoch;
 
-/// A dataflow and its version: whose batch views these are.
+/// The identity of batch views: a dataflow and its version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The name of the dataflow.
@@ -20,14 +20,14 @@ impl Identity {
         Identity { dataflow: dataflow.into(), version: version.into() }
     }
 
-    /// Where its batch views are, below `root`.
+    /// The directory of its batch views, below `root`.
     pub fn dir(&self, root: &Path) -> PathBuf {
         root.join("views").join(file_safe(&self.dataflow)).join(file_safe(&self.version))
     }
 }
 
-/// A file name for any text: letters, digits, `-`, `_` stand for themselves, all else is `%XX`.
-/// Different texts get different names.
+/// Encodes any text as a file name: letters, digits, `-`, `_` are kept, all other bytes become
+/// `%XX`. Different texts get different names.
 fn file_safe(name: &str) -> String {
     let mut safe = String::new();
     for byte in name.bytes() {
@@ -41,7 +41,7 @@ fn file_safe(name: &str) -> String {
     if safe.is_empty() { "%".into() } else { safe }
 }
 
-/// Does a part hold an accumulation or a view?
+/// The kind of a part's contents: an accumulation or a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum PartKind {
     Accumulation,
@@ -62,18 +62,18 @@ pub(super) fn manifest(boundary: Epoch) -> String {
     format!("{boundary:020}.manifest")
 }
 
-/// The name of the file that says when the last epoch was sealed.
+/// The name of the file with the seal time of the last epoch.
 pub(super) fn sealed(boundary: Epoch) -> String {
     format!("{boundary:020}.sealed")
 }
 
-/// The name of the mark that a batch view at this boundary is being made, from the moment its
-/// boundary is decided.
+/// The name of the file that marks a batch view in the making, from the moment its boundary is
+/// decided.
 pub(super) fn begun(boundary: Epoch) -> String {
     format!("{boundary:020}.begun")
 }
 
-/// The boundary that a file belongs to; none for files of another kind.
+/// The boundary in a file's name; none for other files.
 pub(super) fn boundary_of(file: &str) -> Option<Epoch> {
     let (digits, _) = file.split_once('.')?;
     if digits.len() == 20 { digits.parse().ok() } else { None }

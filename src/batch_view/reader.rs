@@ -1,4 +1,4 @@
-//! Reading a batch view: the newest that is whole, its accumulations and its views.
+//! Reader of batch views: finds the newest whole one, and reads its accumulations and its views.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use diptych_base::time::{Branch, Epoch};
 use diptych_row::{ByteRange, ViewInfo};
 use diptych_serving::{Base, BaseBuilder, Digest, Row, ViewBatch, shard_of};
 
-/// The view of what a dataflow refuses.
+/// The name of the view with a dataflow's rejected rows.
 const REFUSED: &str = "errors";
 
 /// A batch view on disk: accumulations and views at one boundary. Immutable.
@@ -28,18 +28,19 @@ pub struct BatchView {
     manifest: Arc<Manifest>,
 }
 
-/// What [`BatchView::newest`] found.
+/// The result of [`BatchView::newest`].
 #[derive(Debug)]
 pub struct Newest {
     /// The newest batch view that is whole, if any.
     pub found: Option<BatchView>,
-    /// Newer ones that are not, or do not fit, each error with its place: worth a warning.
+    /// An error, with its place, for each newer one that is damaged or does not fit: worth a
+    /// warning.
     pub damaged: Vec<Error>,
 }
 
 impl BatchView {
-    /// The newest batch view with a boundary of `at_most`, checked byte by byte; damaged ones are
-    /// passed over and named.
+    /// The newest batch view with a boundary up to `at_most`, checked byte by byte; damaged ones
+    /// are passed over and named.
     ///
     /// # Errors
     /// When the directory cannot be read, or a batch view was written by a newer release.
@@ -52,11 +53,11 @@ impl BatchView {
         BatchView::newest_that(disk, root, identity, at_most, |_| Ok(()))
     }
 
-    /// [`BatchView::newest`] among those that `fit`: the others are passed over and named, too, as
-    /// are those of another dataflow or version that somebody has put there.
+    /// As [`BatchView::newest`], but only of batch views that `fits` accepts: the others are passed
+    /// over and named, too, as are those of another dataflow or version that were put there.
     ///
     /// # Errors
-    /// As there, and what `fits` says other than a conflict.
+    /// As [`BatchView::newest`], and errors of `fits` other than a conflict.
     pub fn newest_that(
         disk: Arc<dyn Disk>,
         root: &Path,
@@ -93,8 +94,8 @@ impl BatchView {
         BatchView::listed(disk, root, identity, paths::manifest)
     }
 
-    /// The boundaries of batch views that somebody has begun to make and not finished; also those
-    /// that a killed process left behind. None when there is no directory.
+    /// The boundaries of batch views that were begun and not finished; also those that a killed
+    /// process left behind. None when there is no directory.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -102,7 +103,7 @@ impl BatchView {
         BatchView::listed(disk, root, identity, paths::begun)
     }
 
-    /// The boundaries for which there is the file that `name` says.
+    /// The boundaries for which the directory has the file `name` gives.
     fn listed(
         disk: &dyn Disk,
         root: &Path,
@@ -163,27 +164,27 @@ impl BatchView {
         BatchView { disk, dir, manifest: Arc::new(manifest) }
     }
 
-    /// History is `[0, boundary)`.
+    /// The boundary: history is `[0, boundary)`.
     pub fn boundary(&self) -> Epoch {
         self.manifest.boundary
     }
 
-    /// Which log the history came from.
+    /// The identity of the log that the history came from.
     pub fn log_identity(&self) -> &str {
         &self.manifest.meta.log_identity
     }
 
-    /// The wall clock that its log had recorded for the last epoch, if that is known.
+    /// The wall clock that the log recorded for the last epoch below the boundary, if it is known.
     pub fn sealed_us(&self) -> Option<i64> {
         self.manifest.meta.sealed_us
     }
 
-    /// Who wrote the last epoch below the boundary, if that is known.
+    /// The branch that wrote the last epoch below the boundary, if it is known.
     pub fn branch(&self) -> Option<Branch> {
         self.manifest.meta.branch
     }
 
-    /// The digest of all it holds, whoever of how many workers wrote which part.
+    /// The digest of the whole contents, independent of how many workers wrote which part.
     pub fn digest(&self) -> Digest {
         let mut all: BTreeMap<(String, &str), Digest> = BTreeMap::new();
         for part in &self.manifest.parts {
@@ -197,7 +198,7 @@ impl BatchView {
         digest
     }
 
-    /// How many workers wrote it; any number can read it.
+    /// The number of workers that wrote the batch view; any number can read it.
     pub fn workers(&self) -> usize {
         self.manifest.workers as usize
     }
@@ -217,7 +218,7 @@ impl BatchView {
         self.manifest.parts.iter().map(|part| part.bytes).sum()
     }
 
-    /// How many rows an accumulation or a view has, and the digest of a view.
+    /// The number of rows of a view, and its digest.
     ///
     /// # Errors
     /// When there is no view `name`.
@@ -250,7 +251,7 @@ impl BatchView {
             PartKind::Accumulation => self.barriers().iter().any(|one| one.name == name),
             PartKind::View => self.views().iter().any(|view| view.name == name),
         };
-        // Batch views of before there was anything to refuse have nothing refused.
+        // Batch views from before there was an `errors` view have no rejected rows.
         let refused = kind == PartKind::View && name == REFUSED;
         if !known && !refused {
             let (what, place) = (format!("{kind:?}").to_lowercase(), self.dir.display());
@@ -263,7 +264,7 @@ impl BatchView {
         Ok(self.manifest.parts.iter().filter(mine))
     }
 
-    /// The bytes of a part, after a look at its length.
+    /// Maps a part, after a check of its length.
     fn map(&self, part: &Part) -> Result<(Arc<Path>, Buffer)> {
         let path: Arc<Path> = self.dir.join(&part.file).into();
         let file = self.disk.map(&path)?;
@@ -274,7 +275,7 @@ impl BatchView {
         Err(damaged(&path, 0, format!("{found} bytes, the manifest has {stated}")))
     }
 
-    /// Whose batch view this is.
+    /// The dataflow and version of the batch view.
     pub fn identity(&self) -> Identity {
         Identity::new(self.manifest.dataflow.as_str(), self.manifest.version.as_str())
     }
@@ -291,10 +292,11 @@ impl BatchView {
     }
 
     /// The blocks of an accumulation that are the share of reader `reader` of `readers`: together
-    /// the readers get each block once, in as many threads as they like.
+    /// the readers get each block once, in any number of threads.
     ///
     /// # Errors
-    /// When there is no such accumulation or a part is damaged; the iterator's, when a block is.
+    /// When there is no such accumulation or a part is damaged; the iterator gives an error when a
+    /// block is damaged.
     pub fn accumulation(
         &self,
         name: &str,
@@ -353,10 +355,11 @@ impl BatchView {
         Ok(builders.into_iter().map(BaseBuilder::done).collect())
     }
 
-    /// All views, for [`diptych_serving::Index::install_base`]: views are numbered as `names` are.
+    /// The base of all views, for [`diptych_serving::Index::install_base`]: view ids are positions
+    /// in `names`.
     ///
     /// # Errors
-    /// When a view is not there, or a part is damaged.
+    /// When a view is missing, or a part is damaged.
     pub fn base<S: AsRef<str>>(&self, names: &[S], shards: usize) -> Result<Base> {
         let mut base = Vec::new();
         for (view, name) in names.iter().enumerate() {
@@ -366,11 +369,11 @@ impl BatchView {
         Ok(base)
     }
 
-    /// A view, to be read from its files as often as one likes. All of them are mapped at once.
+    /// A view that is read from its files, all of which are mapped at once.
     ///
     /// # Errors
-    /// When there is no such view, or the index of a part is damaged. What else is damaged is an
-    /// error of who reads it.
+    /// When there is no such view, or the index of a part is damaged. Other damage is an error of
+    /// the read that meets it.
     pub fn mapped(&self, name: &str) -> Result<MappedView> {
         MappedView::open(self.parts(PartKind::View, name)?.map(|part| (part, self.map(part))))
     }

@@ -1,14 +1,14 @@
-//! Rows within a block of a view.
+//! Codec of the rows within a block of a view.
 
 use std::path::Path;
 
 use super::block::{FRAME, damaged};
 use diptych_base::error::Result;
 
-/// Length of the key, length of the value, multiplicity.
+/// The head of a row: length of the key, length of the value, multiplicity.
 pub(super) const HEAD: usize = 4 + 4 + 8;
 
-/// Appends a row.
+/// Appends a row to a block.
 pub(super) fn put_row(key: &[u8], value: &[u8], multiplicity: isize, out: &mut Vec<u8>) {
     out.extend_from_slice(&(key.len() as u32).to_le_bytes());
     out.extend_from_slice(&(value.len() as u32).to_le_bytes());
@@ -17,8 +17,8 @@ pub(super) fn put_row(key: &[u8], value: &[u8], multiplicity: isize, out: &mut V
     out.extend_from_slice(value);
 }
 
-/// Key, value and multiplicity of the row that begins at `start`; none when it reaches over the end
-/// of the block.
+/// Key, value and multiplicity of the row that begins at `start`; none when the row would extend
+/// beyond the end of the block.
 pub(super) fn row_at(block: &[u8], start: usize) -> Option<(&[u8], &[u8], isize)> {
     let (head, tail) = block.get(start..)?.split_at_checked(HEAD)?;
     let word = |at: usize| {
@@ -32,7 +32,7 @@ pub(super) fn row_at(block: &[u8], start: usize) -> Option<(&[u8], &[u8], isize)
 }
 
 /// Calls `visit` with key, value and multiplicity of each row of the block at `offset` of a file,
-/// until it says stop; did it go to the end?
+/// until `visit` stops it; tells whether all rows were visited.
 pub(super) fn visit_rows<'a>(
     path: &Path,
     offset: u64,

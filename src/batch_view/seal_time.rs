@@ -1,10 +1,11 @@
-//! When the last epoch of a batch view's history was sealed, and who wrote it: a file beside its
-//! manifest.
+//! The seal time of a batch view: the clock and the branch of the last epoch of its history, in a
+//! file beside the manifest.
 //!
 //! A log may be rolled back to an older copy of itself and grow beyond the boundary again, under
-//! the same identity. Its epochs are then others than those the batch view was made from, and the
-//! branch that the last of them is of tells. Batch views of before there were branches have the
-//! clock alone, which tells as long as it went on; those of before this file have neither.
+//! the same identity. Its epochs then differ from those the batch view was made from, which the
+//! branch of the last of them shows. Batch views from before there were branches have the clock
+//! only, which shows it as long as the clock has moved on; those from before this file have
+//! neither.
 
 use std::path::Path;
 
@@ -14,14 +15,14 @@ use diptych_base::error::Result;
 use diptych_base::io::{Disk, Open, read_all, replace};
 use diptych_base::time::{Branch, Epoch};
 
-/// Magic, clock, branch, checksum of all three.
+/// The magic bytes of the present form: magic, clock, branch, checksum of all three.
 const MAGIC: [u8; 8] = *b"DPTSEAL2";
 const BYTES: usize = 8 + 8 + 8 + 4;
-/// The first form: magic, clock, checksum of both.
+/// The magic bytes of the first form: magic, clock, checksum of both.
 const MAGIC_CLOCK: [u8; 8] = *b"DPTCLOCK";
 const BYTES_CLOCK: usize = 8 + 8 + 4;
 
-/// Writes it, durably; its name lasts once the directory is synced.
+/// Writes the seal time of a new batch view, durably; its name lasts once the directory is synced.
 pub(super) fn write(
     disk: &dyn Disk,
     dir: &Path,
@@ -33,7 +34,7 @@ pub(super) fn write(
     file.sync_data()
 }
 
-/// Replaces the one that is there, durably.
+/// Replaces the seal time of a batch view, durably.
 pub(super) fn rewrite(
     disk: &dyn Disk,
     dir: &Path,
@@ -43,7 +44,7 @@ pub(super) fn rewrite(
     replace(disk, &dir.join(paths::sealed(boundary)), &to_bytes(stated))
 }
 
-/// In the first form without a branch.
+/// The bytes of a seal time; in the first form when there is no branch.
 fn to_bytes((clock_us, branch): (i64, Option<Branch>)) -> Vec<u8> {
     let mut bytes = if branch.is_some() { MAGIC } else { MAGIC_CLOCK }.to_vec();
     bytes.extend_from_slice(&clock_us.to_le_bytes());
@@ -52,7 +53,7 @@ fn to_bytes((clock_us, branch): (i64, Option<Branch>)) -> Vec<u8> {
     bytes
 }
 
-/// Reads it; none when there is no such file.
+/// Reads the seal time of a batch view; none when there is no such file.
 pub(super) fn read(
     disk: &dyn Disk,
     dir: &Path,

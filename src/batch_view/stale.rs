@@ -1,8 +1,8 @@
-//! Batch views of a history that is no more: found whosever they are, and removed.
+//! Stale batch views: finds and removes those of a history that an erasure has replaced.
 //!
-//! When events are erased from the log, every batch view made before holds what was derived from
-//! them. The directories are therefore searched as they are on the disk: also versions that no
-//! binary at hand has.
+//! When events are erased from the log, every batch view made before holds rows derived from them.
+//! The directories are therefore searched as they are on the disk, so that versions that the
+//! present binary does not have are found, too.
 
 use std::path::{Path, PathBuf};
 
@@ -13,19 +13,19 @@ use diptych_base::error::Result;
 use diptych_base::io::{Disk, Lock, replace};
 use diptych_base::time::{Branch, Epoch};
 
-/// How deep below `views` directories are looked for: dataflow, version, and one for safety.
+/// The depth of the search below `views`: dataflow, version, and one for safety.
 const DEPTH: usize = 3;
 
 /// A directory with batch views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home(PathBuf);
 
-/// What the manifest of a batch view states.
+/// The facts of a batch view's manifest that decide whether it is stale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated {
-    /// History is `[0, boundary)`.
+    /// The boundary: history is `[0, boundary)`.
     pub boundary: Epoch,
-    /// Whose it is, and the identity of its log; none when the manifest cannot be read.
+    /// The dataflow's identity and the log's; none when the manifest cannot be read.
     pub of: Option<(Identity, String)>,
 }
 
@@ -54,15 +54,15 @@ pub fn homes(disk: &dyn Disk, root: &Path) -> Result<Vec<Home>> {
 }
 
 impl Home {
-    /// Where a dataflow's version has its batch views.
+    /// The directory of a version's batch views.
     pub fn of(root: &Path, identity: &Identity) -> Home {
         Home(identity.dir(root))
     }
 
-    /// Keeps writers out while it is held.
+    /// Takes the lock that keeps writers out while it is held.
     ///
     /// # Errors
-    /// A conflict when somebody is writing a batch view.
+    /// A conflict when a batch view is being written.
     pub fn lock(&self, disk: &dyn Disk) -> Result<Box<dyn Lock>> {
         disk.lock(&self.0.join("lock"))
     }
@@ -70,7 +70,7 @@ impl Home {
     /// The finished batch views, ascending; none when there is no directory.
     ///
     /// # Errors
-    /// When the directory cannot be read, or one is of a newer format.
+    /// When the directory cannot be read, or a batch view is of a newer format.
     pub fn views(&self, disk: &dyn Disk) -> Result<Vec<Stated>> {
         let files = match disk.list(&self.0) {
             Err(error) if error.is_missing() => return Ok(Vec::new()),
@@ -92,8 +92,8 @@ impl Home {
         stated.collect()
     }
 
-    /// Whether there are files of batch views that nobody has finished: they are being written, or
-    /// somebody was killed while writing or removing them.
+    /// Are there files of unfinished batch views? They are being written, or a process was killed
+    /// while writing or removing them.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -103,8 +103,8 @@ impl Home {
         Ok(boundaries.any(|boundary| !files.contains(&paths::manifest(boundary))))
     }
 
-    /// Removes the batch views for which `goes` says so, and everything unfinished, durably. The
-    /// caller holds the lock. Gives what was removed.
+    /// Removes the batch views for which `goes` is true, and everything unfinished, durably. The
+    /// caller holds the lock. Gives the removed ones.
     ///
     /// # Errors
     /// What the disk reports.
@@ -120,17 +120,17 @@ impl Home {
         Ok(gone)
     }
 
-    /// States that a batch view is of the log with this identity. The caller holds the lock, and
-    /// knows that what it was made from is as it was.
+    /// Assigns a batch view to the log with this identity. The caller holds the lock, and knows
+    /// that the events it was made from are unchanged.
     ///
     /// # Errors
-    /// When there is none, it is damaged, or the disk refuses.
+    /// When there is no such batch view, it is damaged, or the disk refuses.
     pub fn belongs(&self, disk: &dyn Disk, boundary: Epoch, log_identity: &str) -> Result<()> {
         let path = self.0.join(paths::manifest(boundary));
         let mut manifest = Manifest::read(disk, &path)?;
         log_identity.clone_into(&mut manifest.meta.log_identity);
         replace(disk, &path, &manifest.to_bytes()?)?;
-        // The branch that its last epoch was of is none of the new history.
+        // The branch of its last epoch does not exist in the new history.
         match super::seal_time::read(disk, &self.0, boundary)? {
             Some((clock, _)) => {
                 let branch = Some(log_identity.parse::<Branch>()?);

@@ -1,4 +1,4 @@
-//! Writing a batch view: parts by many workers, then the manifest by one.
+//! Writer of a batch view: many workers write parts, then one process writes the manifest.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,8 +20,8 @@ use diptych_base::time::Epoch;
 use diptych_serving::Digest;
 
 /// A batch view that is being written. Workers share it; dropping it unfinished removes its files,
-/// for the disk may be full of them. What a killed writer leaves no reader opens, and the next
-/// writer removes.
+/// because the disk may be full of them. Files that a killed writer leaves are opened by no reader,
+/// and removed by the next writer.
 #[derive(Debug)]
 pub struct BatchViewWriter {
     disk: Arc<dyn Disk>,
@@ -30,7 +30,8 @@ pub struct BatchViewWriter {
     boundary: Epoch,
     workers: usize,
     parts: Mutex<Vec<Part>>,
-    /// Held by the process that finishes the batch view; those that assist it have none.
+    /// The writers' lock, held by the process that finishes the batch view; assisting processes
+    /// have none.
     lock: Option<Box<dyn Lock>>,
 }
 
@@ -39,7 +40,7 @@ impl BatchViewWriter {
     /// writers of this dataflow and version left unfinished.
     ///
     /// # Errors
-    /// A conflict when somebody else is writing one, or there is one at this boundary already.
+    /// A conflict when another writer is at work, or a batch view at this boundary exists already.
     pub fn create(
         disk: Arc<dyn Disk>,
         root: &Path,
@@ -65,8 +66,8 @@ impl BatchViewWriter {
         Ok(BatchViewWriter { disk, dir, identity, boundary, workers, parts, lock })
     }
 
-    /// Writes parts of a batch view that another process creates and finishes. What was written
-    /// travels there as [`BatchViewWriter::parts_of`].
+    /// A writer of parts of a batch view that another process creates and finishes. The list of
+    /// parts travels there as [`BatchViewWriter::parts_of`].
     pub fn assist(
         disk: Arc<dyn Disk>,
         root: &Path,
@@ -78,10 +79,10 @@ impl BatchViewWriter {
         BatchViewWriter { disk, dir, identity, boundary, workers, parts, lock: None }
     }
 
-    /// What `worker` has written here, for [`BatchViewWriter::absorb`].
+    /// The list of parts that `worker` has written here, for [`BatchViewWriter::absorb`].
     ///
     /// # Errors
-    /// When there is too much of it for a manifest.
+    /// When the list is too long for a manifest.
     pub fn parts_of(&self, worker: usize) -> Result<Vec<u8>> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let mine: Vec<_> = parts.iter().filter(|part| part.worker == worker as u64).collect();
@@ -147,7 +148,7 @@ impl BatchViewWriter {
         Ok(())
     }
 
-    /// One worker's part of an accumulation.
+    /// Creates one worker's part of an accumulation.
     ///
     /// # Errors
     /// What the disk reports.
@@ -156,7 +157,7 @@ impl BatchViewWriter {
         Ok(AccumulationWriter { whole: self, blocks, part })
     }
 
-    /// One worker's part of a view.
+    /// Creates one worker's part of a view.
     ///
     /// # Errors
     /// What the disk reports.
@@ -166,7 +167,7 @@ impl BatchViewWriter {
         Ok(ViewWriter { whole: self, blocks, part, block, last, index })
     }
 
-    /// Makes the batch view one: writes the manifest, and returns when all is durable.
+    /// Completes the batch view: writes the manifest, and returns when all is durable.
     ///
     /// Panics when a worker's part of a stated accumulation or view is missing.
     ///
@@ -202,7 +203,7 @@ impl BatchViewWriter {
         // The names of the parts must last before the name that makes them count.
         self.disk.sync_dir(&self.dir)?;
         let path = self.dir.join(paths::manifest(self.boundary));
-        // In another directory the manifest would make a batch view of what is not there.
+        // In another directory the manifest would name parts that do not exist.
         self.lock.as_ref().map_or(Ok(()), |lock| lock.check())?;
         replace(&*self.disk, &path, &manifest.to_bytes()?)?;
         self.disk.remove(&self.dir.join(paths::begun(self.boundary)))
@@ -214,14 +215,15 @@ impl Drop for BatchViewWriter {
         if self.lock.is_none() {
             return;
         }
-        // Finished, there is nothing to remove. What cannot be removed is left to the next writer.
+        // A finished one has nothing to remove. Files that cannot be removed are left to the next
+        // writer.
         if let Ok(files) = self.disk.list(&self.dir) {
             let _ = super::gc::remove_unfinished(&*self.disk, &self.dir, &files);
         }
     }
 }
 
-/// Writes one worker's part of an accumulation: blocks of bytes that the engine understands.
+/// Writes one worker's part of an accumulation: blocks of bytes in the engine's own form.
 pub struct AccumulationWriter<'a> {
     whole: &'a BatchViewWriter,
     blocks: BlockWriter,
@@ -262,9 +264,9 @@ pub struct ViewWriter<'a> {
 }
 
 impl ViewWriter<'_> {
-    /// Appends a row and how often it is there.
+    /// Appends a row with its multiplicity.
     ///
-    /// Panics when the row does not come after the one before, or is there zero times.
+    /// Panics when the row does not come after the one before, or its multiplicity is zero.
     ///
     /// # Errors
     /// When the row is too large, or the disk refuses.
