@@ -1,12 +1,12 @@
-//! A failure in one of several processes, told to all: who waits for progress that does not come
-//! gives up, too.
+//! An alarm broadcasts a failure in one of several processes to all: workers that wait for progress
+//! which will not come give up, too.
 
 use timely::worker::Worker;
 
 use super::broadcast::Broadcast;
 use diptych_base::error::{Error, Kind};
 
-/// Was it a panic of the function, and what was said?
+/// Whether the failure was a panic of the function, and its message.
 type Message = (bool, String);
 
 /// One end of the alarm on each worker.
@@ -18,12 +18,12 @@ impl Alarm {
         Alarm(Broadcast::install(worker, "Alarm"))
     }
 
-    /// Tells every worker of every process.
+    /// Sends a failure to every worker of every process.
     pub fn raise(&mut self, (kind, reason): (Kind, String)) {
         self.0.send((kind == Kind::Panic, reason));
     }
 
-    /// What was told first.
+    /// The first failure that has arrived.
     pub fn heard(&self) -> Option<Error> {
         let (panicked, reason) = self.0.peek()?;
         Some(Error::new(if panicked { Kind::Panic } else { Kind::Stopped }, reason))

@@ -1,4 +1,4 @@
-//! A publisher that turns the history fed in place into the first batch of an index.
+//! A publisher that turns history fed in place into the base of an index.
 //!
 //! Until every (view, shard) has reached the boundary readers must see nothing: an index that
 //! showed the epochs of a collapsed history one by one would answer "empty" for all but the last.
@@ -9,7 +9,7 @@ use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_serving::{Index, Publish, ViewBatch};
 
-/// Holds batches below the boundary back, then installs them as the base, all at once.
+/// Holds back batches below the boundary, then installs them as the base, all at once.
 pub struct Gather {
     index: Index,
     boundary: Epoch,
@@ -29,7 +29,7 @@ impl Gather {
         Gather { index, boundary, state: Mutex::new(State { base: vec![None; lists], missing }) }
     }
 
-    /// Keeps a batch of history; the base, when it was the last one missing.
+    /// Keeps a batch of history; gives the base when this batch was the last one missing.
     fn keep(&self, view: usize, shard: usize, batch: ViewBatch) -> Option<Vec<ViewBatch>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let complete = batch.upper_epoch() == self.boundary;
@@ -49,7 +49,7 @@ impl Gather {
         let placed: Vec<_> =
             placed.map(|(list, batch)| (list / shards, list % shards, batch)).collect();
         self.index.install_base(self.boundary, placed.clone())?;
-        // An installed base expects to be published once more, to be compared.
+        // An installed base expects its contents to be published again, to be compared.
         for (view, shard, batch) in placed {
             self.index.publish(view, shard, batch);
         }

@@ -1,4 +1,4 @@
-//! What one worker tells all, over timely's own mesh.
+//! Broadcast of messages from one worker to all, over timely's own mesh.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -39,18 +39,18 @@ impl<M: ExchangeData + Clone> Broadcast<M> {
         Broadcast { input, received, dataflow }
     }
 
-    /// Tells every worker of every process.
+    /// Sends a message to every worker of every process.
     pub fn send(&mut self, message: M) {
         self.input.send(message);
         self.input.flush();
     }
 
-    /// The next message that has arrived here.
+    /// Takes the next message that has arrived here.
     pub fn receive(&self) -> Option<M> {
         self.received.borrow_mut().pop_front()
     }
 
-    /// The next message that has arrived here, which stays the next.
+    /// The next message that has arrived here, which is not taken.
     pub fn peek(&self) -> Option<M> {
         self.received.borrow().front().cloned()
     }

@@ -1,4 +1,4 @@
-//! A publisher that keeps what a view has at one frontier, for a batch view on disk.
+//! A publisher that keeps the published batches of views, for a batch view on disk.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,12 +11,12 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// For `views` views in `shards` shards.
+    /// An empty capture of `views` views in `shards` shards.
     pub fn new(views: usize, shards: usize) -> Self {
         Capture { shards, batches: Mutex::new(vec![Vec::new(); views * shards]) }
     }
 
-    /// Takes what was published for a (view, shard) so far.
+    /// Takes the batches published for a (view, shard) so far.
     pub fn take(&self, view: usize, shard: usize) -> Vec<ViewBatch> {
         let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut batches[view * self.shards + shard])

@@ -1,4 +1,4 @@
-//! How many workers in how many processes: timely's `Config`, built from our command line.
+//! The cluster: numbers of workers and processes, from which timely's `Config` is built.
 //!
 //! First multi-process scheme: process 0 owns the index and the batch view's manifest; all
 //! processes read the same data directory. The mesh between processes is plain TCP between
@@ -29,12 +29,12 @@ impl Default for Cluster {
 }
 
 impl Cluster {
-    /// `workers` threads in this process.
+    /// A cluster of `workers` threads in this process.
     pub fn local(workers: usize) -> Self {
         Cluster { workers: workers.max(1), process: 0, addresses: Vec::new() }
     }
 
-    /// Process `process` of those named in `hostfile`, one `host:port` a line.
+    /// Process `process` of those in `hostfile`, one `host:port` a line.
     ///
     /// # Errors
     /// When the file is unreadable, has fewer than `processes` lines, or names no address.
@@ -65,17 +65,17 @@ impl Cluster {
         Ok(Cluster { workers: workers.max(1), process, addresses })
     }
 
-    /// Processes in all.
+    /// The number of processes.
     pub fn processes(&self) -> usize {
         self.addresses.len().max(1)
     }
 
-    /// Workers in all processes together.
+    /// The number of workers in all processes together.
     pub fn peers(&self) -> usize {
         self.workers * self.processes()
     }
 
-    /// Whether this process owns the index and the manifests.
+    /// Is this process 0, which owns the index and the manifests?
     pub fn is_first(&self) -> bool {
         self.process == 0
     }
@@ -93,7 +93,7 @@ impl Cluster {
             .map_err(|error| Error::io("looking for free ports on 127.0.0.1", error))
     }
 
-    /// timely's configuration.
+    /// The timely configuration of this process.
     pub fn config(&self) -> Config {
         let communication = if self.processes() > 1 {
             CommunicationConfig::Cluster {

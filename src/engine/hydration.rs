@@ -1,4 +1,4 @@
-//! A dataflow on its way to the boundary F: all of history at the time `F - 1`.
+//! Hydration: brings a dataflow to the boundary F, by feeding all of history at the time `F - 1`.
 //!
 //! Both layers start here. History comes either as rows of the log (a batch run, or a first start)
 //! or as blocks of accumulations (a restore); in both cases it is fed at `F - 1`, and nothing at F
@@ -19,16 +19,16 @@ use diptych_dataflow::{Definition, StreamInfo};
 use diptych_log::{Chunk, ClockReader, Clocks, Part, Reader};
 use diptych_serving::Publish;
 
-/// A piece of history.
+/// A piece of history that a worker feeds.
 pub enum Feed {
-    /// Rows of the log, all of which this worker shall read, and the clocks of their epochs.
+    /// Rows of the log, all of which this worker reads, and the clocks of their epochs.
     Rows(Chunk, Clocks),
-    /// This worker's share of events that are taken back from the accumulations before.
+    /// This worker's share of retracted events, which are taken back from earlier accumulations.
     Taken(Chunk),
-    /// Rows of the log that were taken back since, for what watches all that ever was; and the
-    /// clocks of their epochs.
+    /// Rows of the log that were retracted since, and the clocks of their epochs: for operators
+    /// that watch all events, retracted ones included.
     Seen(Chunk, Clocks),
-    /// A block of the accumulation of that name.
+    /// A block of the accumulation with this name.
     Block(String, Buffer),
 }
 
@@ -38,9 +38,9 @@ pub type History = Box<dyn Iterator<Item = Result<Feed>>>;
 /// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
 pub type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
 
-/// The rows of `streams` in `[lower, upper)` that stand at `upper` and that worker `index` of
-/// `peers` reads: every `peers`-th part; and of the events below `lower` that these epochs take
-/// back, its share.
+/// The history of `streams` in `[lower, upper)` for worker `index` of `peers`: every `peers`-th
+/// part of the rows that are not retracted at `upper`, and its share of the events below `lower`
+/// that these epochs retract.
 pub fn history(
     reader: &Arc<Reader>,
     (lower, upper): (Epoch, Epoch),
@@ -75,7 +75,7 @@ pub fn history(
         .collect();
     let parts = reader.standing(from, upper, upper)?.into_iter().filter(wanted);
     let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
-    // One chunk is in memory at a time, whatever the part.
+    // One chunk is in memory at a time, whatever the size of the part.
     let chunks = mine.into_iter().flat_map(Part::into_chunks);
     Ok(Box::new(seen.into_iter().chain(taken).chain(chunks.map(move |chunk| {
         let chunk = chunk?;
@@ -85,7 +85,7 @@ pub fn history(
     }))))
 }
 
-/// One dataflow on one worker, and its way to the boundary.
+/// A dataflow on one worker that hydrates up to its boundary.
 pub struct Lane {
     installed: Installed,
     boundary: Epoch,
@@ -112,10 +112,10 @@ impl Lane {
         Ok(Lane { installed, boundary, history, progress: Arc::clone(progress) })
     }
 
-    /// Feeds one more piece of history. True when the dataflow stands at the boundary: everything
-    /// below has been published by every worker. The worker must step between two calls.
+    /// Feeds one more piece of history. True when the dataflow is at the boundary: every worker has
+    /// published everything below. The worker must step between two calls.
     ///
-    /// Errors when that cannot be read, or the dataflow panics.
+    /// Errors when the history cannot be read, or the dataflow panics.
     pub fn approach(&mut self) -> Result<bool> {
         if let Some(error) = self.fault() {
             return Err(error);
@@ -149,12 +149,12 @@ impl Lane {
         Ok(false)
     }
 
-    /// Whether there is more history to feed; if not, the lane waits for the other workers.
+    /// Is there more history to feed? If not, the lane waits for the other workers.
     pub fn has_more(&self) -> bool {
         self.history.is_some()
     }
 
-    /// Why the dataflow cannot go on, if it has panicked on this worker.
+    /// The panic of the dataflow on this worker, as an error, if there was one.
     pub fn fault(&self) -> Option<Error> {
         let error = self.installed.fault()?;
         let history = self.installed.at() <= self.boundary && self.boundary > 0;
@@ -164,12 +164,12 @@ impl Lane {
         Some(error)
     }
 
-    /// Where batch ends and speed begins.
+    /// The boundary, at which the batch layer ends and the speed layer begins.
     pub fn boundary(&self) -> Epoch {
         self.boundary
     }
 
-    /// The dataflow itself.
+    /// The installed dataflow.
     pub fn installed(&mut self) -> &mut Installed {
         &mut self.installed
     }

@@ -9,9 +9,10 @@
 //!      input ─► exchange by key ─► owner's state ─► differential ─► view ─► publisher ┘ timely
 //! ```
 //!
-//! A panic of user code ends only the dataflow it is in. In the front it is caught where it
-//! happens, and names stream, epoch and event; behind the barrier it is caught where the dataflow
-//! is scheduled, and names operator and epoch. All workers then drop the dataflow.
+//! A panic of user code ends only its own dataflow. A panic in the front is caught where it
+//! happens, and its error names stream, epoch and event; one behind the barrier is caught where the
+//! dataflow is scheduled, and its error names operator and epoch. All workers then drop the
+//! dataflow.
 
 mod alarm;
 mod base_publisher;

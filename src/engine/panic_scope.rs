@@ -1,14 +1,15 @@
-//! The operators of a dataflow in a scope of their own, whose panic ends that dataflow only.
+//! A scope that contains the operators of one dataflow, so that a panic in it ends this dataflow
+//! only.
 //!
-//! timely has no way to lose one worker: a panic that unwinds through `Worker::step` takes the
-//! thread with it, with all its dataflows, and the other workers wait for its progress for ever. So
-//! a dataflow is drawn in an inner scope, and what schedules that scope is ours: a panic inside, of
-//! a user's closure, comparison or codec as much as of an operator of differential, stops here. The
-//! scope is not scheduled any more then: it makes no progress, and readers stay at the epoch
-//! before. Everything else on the worker goes on. All workers then drop the dataflow, with what is
-//! in flight.
+//! timely cannot lose one worker: a panic that unwinds through `Worker::step` ends the thread with
+//! all its dataflows, and the other workers wait for its progress for ever. So a dataflow is drawn
+//! in an inner scope, which is scheduled by the operator of this module: a panic inside, of a
+//! user's closure, comparison or codec as much as of an operator of differential, stops here. The
+//! scope is then not scheduled any more: it makes no progress, and readers stay at the epoch
+//! before. Everything else on the worker goes on. All workers then drop the dataflow, with the
+//! epochs in flight.
 //!
-//! What a panic has left half done is dropped behind the same guard. One limit is Rust's own: a
+//! Half-updated state after a panic is dropped under the same guard. One limit is Rust's own: a
 //! destructor that panics while another panic unwinds aborts the process.
 
 use std::cell::RefCell;
@@ -22,12 +23,12 @@ use timely::scheduling::Schedule;
 use diptych_base::panics::{Place, caught_at};
 use diptych_base::time::Epoch;
 
-/// What a dataflow panicked with on this worker; the first panic stays.
+/// The panic message of a dataflow on this worker; the first panic is kept.
 #[derive(Clone, Default)]
 pub(super) struct Fault(Rc<RefCell<Option<String>>>);
 
 impl Fault {
-    /// Notes a panic.
+    /// Records a panic, unless there was one before.
     pub(super) fn set(&self, panic: String) {
         self.0.borrow_mut().get_or_insert(panic);
     }
@@ -37,14 +38,14 @@ impl Fault {
         self.0.borrow().clone()
     }
 
-    /// Whether there was one.
+    /// Was there a panic?
     pub(super) fn is_set(&self) -> bool {
         self.0.borrow().is_some()
     }
 }
 
-/// Draws in an inner scope of `root`, called `name`; a panic of what is drawn there is kept in
-/// `fault`, and one that cannot be kept names `place`.
+/// Draws in an inner scope of `root`, called `name`; a panic of an operator in it is kept in
+/// `fault`, and a panic that cannot be caught names `place`.
 pub(super) fn contained<R>(
     root: Scope<'_, Epoch>,
     name: &str,
@@ -91,7 +92,7 @@ impl<O: Operate<Epoch>> Operate<Epoch> for Container<O> {
 
 /// The scope as it runs.
 struct Contained {
-    /// There until it is dropped.
+    /// The operator; none once it has been dropped.
     operator: Option<Box<dyn Schedule>>,
     fault: Fault,
     place: Place,
@@ -108,7 +109,7 @@ impl Schedule for Contained {
 
     fn schedule(&mut self) -> bool {
         let Some(operator) = self.operator.as_mut().filter(|_| !self.fault.is_set()) else {
-            // Not complete, and never will be.
+            // The scope is not complete, and never will be.
             return true;
         };
         caught_at(&self.place, || operator.schedule()).unwrap_or_else(|panic| {

@@ -1,12 +1,12 @@
-//! Do all processes do the same? Asked once, before the first dataflow is installed.
+//! The plan handshake: all processes compare their plans before the first dataflow is installed.
 //!
 //! timely numbers channels in the order in which a worker makes them. Processes that draw different
-//! dataflows would read each other's messages as something else and panic far from the cause. So
-//! every process first tells the others in words what it is about to do, and all of them refuse
-//! alike when one says something else. What closures do is not compared: versions stand for that.
+//! dataflows would misread each other's messages and panic far from the cause. So every process
+//! first sends the others its plan as text, and all of them refuse alike when one differs. Closures
+//! are not compared: the versions of the dataflows vouch for them.
 //!
-//! The number of processes, and of workers in each, is not compared: timely forms the mesh by those
-//! before anything can be said.
+//! The number of processes, and of workers in each, is not compared: timely forms the mesh by these
+//! numbers before a message can be sent.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,16 +22,16 @@ use super::cluster::Cluster;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 
-/// A process's number, and what it is about to do.
+/// A process's number, and its plan.
 type Message = (usize, String);
 
 type Teller = InputHandle<u64, timely::container::CapacityContainerBuilder<Vec<Message>>>;
 
-/// Tells all processes of `cluster` what this one is about to do, and waits for the others to. It
-/// must be the first thing that a worker does. With one process there is nobody to ask.
+/// Sends this process's plan, `task`, to all processes of `cluster`, and waits for theirs. A worker
+/// must call it before anything else. With one process there is nothing to compare.
 ///
 /// # Errors
-/// A conflict, in every process, when two processes are about to do different things.
+/// A conflict, in every process, when the plans of two processes differ.
 pub fn agree(worker: &mut Worker, cluster: &Cluster, task: &str) -> Result<()> {
     if cluster.processes() == 1 {
         return Ok(());
@@ -58,7 +58,7 @@ pub fn agree(worker: &mut Worker, cluster: &Cluster, task: &str) -> Result<()> {
     compare(&tasks)
 }
 
-/// Refuses the first task that is not that of process 0.
+/// Refuses the first plan that differs from that of process 0.
 fn compare(tasks: &[Message]) -> Result<()> {
     let Some((first, task)) = tasks.first() else { return Ok(()) };
     let Some((other, different)) = tasks.iter().find(|(_, other)| other != task) else {

@@ -1,4 +1,4 @@
-//! What the operators of a process do, from the logs that timely and differential keep.
+//! The profile of a process's operators, from the logs that timely and differential keep.
 //!
 //! Each worker has its own figures; a buffer of events at a time is added to them, at the end of
 //! each step at the latest. Readers add the workers up. All workers of a dataflow install it at the
@@ -21,7 +21,7 @@ pub struct Profile {
     workers: Mutex<Vec<Arc<Mutex<Figures>>>>,
 }
 
-/// What one worker has done. Operators and channels share one range of small numbers.
+/// The figures of one worker. Operators and channels share one range of small numbers.
 #[derive(Default)]
 struct Figures {
     operators: Vec<Operator>,
@@ -32,11 +32,11 @@ struct Figures {
 
 #[derive(Clone, Default)]
 struct Operator {
-    /// Empty while it has not been introduced.
+    /// The operator's address; empty until the log has announced it.
     address: Vec<usize>,
     name: String,
     busy: Duration,
-    /// Updates in its arrangement; a worker may log a removal before the addition.
+    /// Updates in the operator's arrangement; a worker may log a removal before the addition.
     held: i64,
 }
 
@@ -47,18 +47,18 @@ struct Channel {
     received: i64,
 }
 
-/// Scope, source and target, with their ports.
+/// A channel: its scope, its source and its target, with their ports.
 type Edge = (Vec<usize>, (usize, usize), (usize, usize));
 
 struct Running {
     id: usize,
     since: Duration,
-    /// Time of the operators inside.
+    /// Time spent in the operators inside.
     inside: Duration,
 }
 
 impl Profile {
-    /// Keeps figures of everything that is installed on `worker` from now on.
+    /// Records figures of everything that is installed on `worker` from now on.
     pub fn watch(&self, worker: &Worker) {
         let figures = Arc::<Mutex<Figures>>::default();
         let timely = Arc::clone(&figures);
@@ -82,7 +82,7 @@ impl Profile {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(figures);
     }
 
-    /// The dataflow of that name, if one was installed.
+    /// The graph of the dataflow with this name, if one was installed.
     pub fn graph(&self, dataflow: &str) -> Option<Graph> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut sum = Sum::default();
@@ -121,7 +121,7 @@ impl Figures {
         let Some(started) = self.running.iter().rposition(|running| running.id == id) else {
             return;
         };
-        // What was inside and did not end has panicked.
+        // Operators inside that did not end have panicked.
         self.running.truncate(started + 1);
         let Some(Running { since, inside, .. }) = self.running.pop() else { return };
         let spent = at.saturating_sub(since);
@@ -145,7 +145,7 @@ impl Figures {
     }
 }
 
-/// The entry numbered `id`, which need not be there yet.
+/// The entry numbered `id`, added when it does not exist yet.
 fn slot<T: Clone + Default>(list: &mut Vec<T>, id: usize) -> &mut T {
     if list.len() <= id {
         list.resize(id + 1, T::default());
@@ -156,18 +156,18 @@ fn slot<T: Clone + Default>(list: &mut Vec<T>, id: usize) -> &mut T {
 /// The figures of several workers, by address.
 #[derive(Default)]
 struct Sum {
-    /// Those that have the dataflow.
+    /// The number of workers that have the dataflow.
     workers: usize,
     operators: BTreeMap<Vec<usize>, (usize, Operator)>,
     channels: BTreeMap<usize, Channel>,
 }
 
 impl Sum {
-    /// Adds what `figures` have of the dataflow called `name`.
+    /// Adds the figures of one worker for the dataflow called `name`.
     fn add(&mut self, figures: &Figures, name: &str) {
-        // A dataflow is drawn in an inner scope of what the worker installs, under the same name.
+        // A dataflow is drawn in an inner scope of the worker's dataflow, under the same name.
         let named = |operator: &&Operator| operator.address.len() == 2 && operator.name == name;
-        // Dataflows of the engine's own come before those that are served.
+        // The engine's own dataflows come before the served ones.
         let Some(root) = figures.operators.iter().rfind(named).map(|root| root.address[0]) else {
             return;
         };
@@ -201,8 +201,8 @@ impl Sum {
             else {
                 continue;
             };
-            // At a scope's border, its input is seen from inside as what sends, and the other way
-            // round: those records are counted outside.
+            // At a scope's border, the input is a sender seen from inside, and the output a
+            // receiver: those records are counted outside.
             if source.0 > 0 {
                 *left.entry(from).or_default() += channel.sent;
             }
@@ -228,7 +228,7 @@ impl Sum {
         Graph { workers: self.workers, operators: operators.collect(), channels }
     }
 
-    /// The operator with that number in a scope; 0 is the scope's own border.
+    /// The id of the operator with a number in a scope; number 0 is the scope's own border.
     fn id(&self, scope: &[usize], number: usize) -> Option<usize> {
         let mut address = scope.to_vec();
         if number > 0 {
@@ -238,7 +238,7 @@ impl Sum {
     }
 }
 
-/// A count; one that is caught between two buffers may look negative.
+/// A count as an unsigned number; one read between two buffers may look negative.
 fn whole(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! How far a batch run is: counted by its workers, read by whoever draws the bar.
+//! The progress of a batch run: counted by its workers, read by the progress bar.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,7 +18,7 @@ impl Progress {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// Rows this process has to feed, as the log states them; 0 while unknown.
+    /// Rows this process has to feed, according to the log; 0 while unknown.
     pub fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
     }
@@ -33,18 +33,18 @@ impl Progress {
         Duration::from_nanos(self.front_ns.load(Ordering::Relaxed))
     }
 
-    /// So many rows are to be fed.
+    /// Sets the number of rows to be fed.
     pub fn expect(&self, rows: u64) {
         self.total.store(rows, Ordering::Relaxed);
     }
 
-    /// So many rows were fed, and spent so long in the front.
+    /// Adds fed rows, and the time they spent in the front.
     pub fn fed(&self, rows: u64, front: Duration) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.front_ns.fetch_add(front.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    /// Decoding took so long.
+    /// Adds time spent decoding.
     pub fn decoded(&self, spent: Duration) {
         self.decode_ns.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
     }

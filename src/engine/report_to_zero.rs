@@ -1,7 +1,7 @@
 //! Small messages from all workers to worker 0, over the same timely mesh as the data.
 //!
-//! The batch layer uses it to learn that every worker, in every process, has written its files:
-//! a probe says that data has arrived, not that it is on disk.
+//! The batch layer learns from these that every worker, in every process, has written its files: a
+//! probe tells that data has arrived, not that they are on disk.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -48,8 +48,8 @@ impl Reports {
         self.input.flush();
     }
 
-    /// Ends this worker's side and steps until every worker has ended its own; none when one has
-    /// `failed` before. On worker 0: all messages, in the order of their workers.
+    /// Ends this worker's side and steps until every worker has ended its own; none when a worker
+    /// has `failed` before. On worker 0: all messages, in the order of their workers.
     pub fn finish(self, worker: &mut Worker, failed: impl Fn() -> bool) -> Option<Vec<Vec<u8>>> {
         drop(self.input);
         while worker.installed_dataflows().contains(&self.dataflow) {
@@ -64,7 +64,7 @@ impl Reports {
         Some(messages.into_iter().map(|(_, message)| message).collect())
     }
 
-    /// Removes the channel without waiting for anybody.
+    /// Removes the channel without waiting for other workers.
     pub fn abandon(self, worker: &mut Worker) {
         let dataflow = self.dataflow;
         drop(self);

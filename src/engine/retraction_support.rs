@@ -1,16 +1,16 @@
-//! Whether retracted events reach an accumulation that cannot undo them.
+//! Check whether retracted events reach an accumulation that cannot undo them.
 //!
-//! `count`, `sum`, `distinct`, `keyed` and `collect` have an inverse: an event that is taken back
-//! runs through the front once more, with weight -1. `latest`, `distinct_by` and `fold` keep what
-//! won, not what lost to it: where such an event gets through the front to one of them, only the
-//! whole history can tell what is left.
+//! `count`, `sum`, `distinct`, `keyed` and `collect` have an inverse: a retracted event runs
+//! through the front again, with weight -1. `latest`, `distinct_by` and `fold` keep the winning
+//! value, not the values that lost to it: when a retracted event gets through the front to one of
+//! them, only the whole history can tell the remaining value.
 
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::panics::caught;
 use diptych_dataflow::{Barrier, Definition, Pass};
 use diptych_log::Chunk;
 
-/// The first of `barriers` that has no inverse and that an event of `chunk` gets to.
+/// The first of `barriers` that has no inverse and is reached by an event of `chunk`.
 ///
 /// Errors when the columns do not fit, or the user's code panics.
 pub(super) fn reached(barriers: &mut [Box<dyn Barrier>], chunk: &Chunk) -> Result<Option<String>> {
@@ -36,8 +36,8 @@ pub(super) fn reached(barriers: &mut [Box<dyn Barrier>], chunk: &Chunk) -> Resul
     Ok(None)
 }
 
-/// The first of these chunks of which an event gets to an accumulation of `definition` that has no
-/// inverse, and that accumulation.
+/// The first chunk with an event that reaches an accumulation of `definition` without an inverse,
+/// and the name of that accumulation.
 ///
 /// # Errors
 /// When the function draws something impossible, the columns do not fit, or its code panics.

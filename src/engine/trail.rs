@@ -1,8 +1,8 @@
-//! Which operator a panic was in, from the log that timely keeps of what it schedules.
+//! The operator trail: finds the operator of a panic, from timely's log of scheduled operators.
 //!
-//! timely notes the start and the end of each turn of an operator, and hands the notes over at the
-//! end of each step at the latest. What has started and not ended when the scope around it ends is
-//! what a panic went through; the innermost is where it began.
+//! timely logs the start and the end of each turn of an operator, and hands the log over at the end
+//! of each step at the latest. Operators that have started and not ended when the scope around them
+//! ends are those that a panic went through; it began in the innermost.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -13,23 +13,23 @@ use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
 thread_local! {
-    /// That of this thread's worker.
+    /// The trail of this thread's worker.
     static TRAIL: RefCell<Trail> = RefCell::default();
 }
 
-/// What a worker knows of its operators.
+/// The operators of a worker, as its log announces and schedules them.
 #[derive(Default)]
 struct Trail {
-    /// By their number: the dataflow an operator is of, and what it is called.
+    /// By number of the operator: its dataflow and its name.
     operators: HashMap<usize, (usize, String)>,
-    /// What runs, the innermost last.
+    /// The running operators, the innermost last.
     running: Vec<usize>,
-    /// By dataflow: the operator that a panic began in.
+    /// By dataflow: the operator in which a panic began.
     lost: BTreeMap<usize, String>,
 }
 
-/// Follows this thread's worker: everything that is installed on it from now on. `then` is given
-/// the notes, too.
+/// Follows the log of this thread's worker, for all dataflows installed from now on. `then` is
+/// given the log, too.
 pub fn watch(worker: &Worker, mut then: impl FnMut(&mut Vec<(Duration, TimelyEvent)>) + 'static) {
     TRAIL.take();
     // A worker without a clock keeps no logs.
@@ -42,7 +42,7 @@ pub fn watch(worker: &Worker, mut then: impl FnMut(&mut Vec<(Duration, TimelyEve
     });
 }
 
-/// The operator of the dataflow with that number, on this thread's worker, that a panic began in.
+/// The operator in which a panic began, on this thread's worker, in the dataflow with this number.
 pub(super) fn lost(dataflow: usize) -> Option<String> {
     TRAIL.with_borrow(|trail| trail.lost.get(&dataflow).cloned())
 }
@@ -97,7 +97,7 @@ mod tests {
             start(2),
             stop(2),
             start(3),
-            // It panics; its scope ends by being caught.
+            // The operator panics; its scope ends because the panic is caught.
             stop(1),
             stop(0),
             start(4),

@@ -1,4 +1,4 @@
-//! One dataflow on one worker.
+//! A compiled dataflow on one worker: feeds rows, advances epochs, dumps and loads accumulations.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -27,9 +27,9 @@ pub struct Installed {
     index: usize,
     /// The time of all inputs: no event below it may be fed any more.
     at: Rc<Cell<Epoch>>,
-    /// What it works on, for a panic that cannot be caught.
+    /// Describes the dataflow and its epoch, for a panic that cannot be caught.
     place: Place,
-    /// What it panicked with behind the barrier, on this worker.
+    /// The panic behind the barrier, on this worker, if there was one.
     fault: Fault,
 }
 
@@ -76,8 +76,8 @@ impl Installed {
         }
     }
 
-    /// Why it cannot go on, if it panicked behind the barrier on this worker. It must be dropped
-    /// then, by all workers.
+    /// The panic behind the barrier on this worker, as an error, if there was one. All workers must
+    /// then drop the dataflow.
     pub fn fault(&self) -> Option<Error> {
         let panic = self.fault.get()?;
         let operator = trail::lost(self.index);
@@ -92,13 +92,13 @@ impl Installed {
             .within(format!("dataflow {:?}", self.description.name))
     }
 
-    /// The epochs that were fed and not published by everyone.
+    /// The epochs that were fed and not published by every worker, as text.
     fn in_flight(&self) -> String {
         let first = self.probe.with_frontier(|frontier| frontier.first().copied());
         let last = self.at.get().saturating_sub(1);
         match first {
             Some(first) if first < last => format!("epochs {first} to {last}"),
-            // What is fed at the time of the inputs may be on its way already.
+            // Rows fed at the time of the inputs may be in flight already.
             first => format!("epoch {}", first.unwrap_or(last)),
         }
     }
@@ -108,8 +108,8 @@ impl Installed {
         self.at.get()
     }
 
-    /// Runs rows `range` of `chunk`, whose epochs have these clocks, through the front into the
-    /// combiners.
+    /// Runs rows `range` of `chunk`, whose epochs have the clocks `clocks`, through the front into
+    /// the combiners.
     ///
     /// Errors when the chunk's columns do not fit the event type, or when the user's code
     /// panicked; then the combiners are thrown away and the dataflow must be dropped.
@@ -120,8 +120,8 @@ impl Installed {
         self.drive(Pass::new(chunk, range, clocks), |_| true)
     }
 
-    /// The same for events that are taken back, whichever epoch they are of. Accumulations without
-    /// an inverse stay as they are: see [`Installed::reached`].
+    /// As [`Installed::feed`], for retracted events of any epoch. Accumulations without an inverse
+    /// stay as they are: see [`Installed::reached`].
     ///
     /// Errors as [`Installed::feed`].
     pub fn take_back(&mut self, chunk: &Chunk, range: Range<usize>) -> Result<()> {
@@ -131,8 +131,8 @@ impl Installed {
         self.drive(Pass::taking_back(chunk, range), |_| true)
     }
 
-    /// Shows events that do not stand any more, of epochs with these clocks, to what watches all
-    /// that ever was.
+    /// Shows retracted events, of epochs with the clocks `clocks`, to the operators that watch all
+    /// events, retracted ones included.
     ///
     /// Errors as [`Installed::feed`].
     pub fn watch(&mut self, chunk: &Chunk, clocks: &Clocks) -> Result<()> {
@@ -142,7 +142,8 @@ impl Installed {
         self.drive(Pass::new(chunk, 0..chunk.len(), clocks), |barrier| barrier.watches())
     }
 
-    /// The accumulation that cannot undo one of these events and that it gets to.
+    /// The accumulation without an inverse that one of these events reaches; none when all
+    /// accumulations they reach can undo them.
     ///
     /// Errors as [`Installed::feed`].
     pub fn reached(&mut self, chunk: &Chunk) -> Result<Option<String>> {
@@ -169,8 +170,8 @@ impl Installed {
         })
     }
 
-    /// Does something to the barriers that runs code of the user's types, unless they have
-    /// panicked; a panic is a fault of the dataflow.
+    /// Runs `work`, which runs code of the user's types, on the barriers, unless the dataflow has
+    /// panicked; a panic becomes the fault of the dataflow.
     fn contain(&mut self, work: impl FnOnce(&mut [Box<dyn Barrier>])) {
         if self.fault.is_set() {
             return;
@@ -190,7 +191,7 @@ impl Installed {
         });
     }
 
-    /// Sends everything fed so far on its way and promises that nothing below `epoch` follows.
+    /// Flushes everything fed so far and advances the inputs to `epoch`: nothing below it follows.
     pub fn advance_to(&mut self, epoch: Epoch) {
         assert!(epoch >= self.at(), "inputs at {} asked to go back to {epoch}", self.at());
         self.at.set(epoch);
@@ -199,13 +200,13 @@ impl Installed {
         });
     }
 
-    /// Whether every view of every epoch below `frontier` has been published by every worker.
+    /// Has every worker published every view of every epoch below `frontier`?
     pub fn passed(&self, frontier: Epoch) -> bool {
         !self.probe.less_than(&frontier)
     }
 
-    /// This worker's share of the accumulation `name` below `frontier`, block by block. Nothing at
-    /// or beyond `frontier` may have been sent.
+    /// Writes this worker's share of the accumulation `name` below `frontier` to `sink`, block by
+    /// block. Nothing at or beyond `frontier` may have been sent.
     ///
     /// Panics when there is no such accumulation.
     pub fn dump(&mut self, name: &str, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
@@ -221,7 +222,7 @@ impl Installed {
         )
     }
 
-    /// Adds one dumped block of the accumulation `name`, whichever worker wrote it.
+    /// Adds one dumped block of the accumulation `name`; any worker may have written it.
     pub fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
         let barrier = self.barriers.iter_mut().find(|barrier| barrier.name() == name);
         let Some(barrier) = barrier else {
@@ -237,13 +238,13 @@ impl Installed {
         })
     }
 
-    /// How many events of those that this worker fed were older than what was kept when they came,
-    /// since this was last asked.
+    /// The number of late events, which were older than the retention when they came, among those
+    /// that this worker fed since the last call.
     pub fn take_late(&mut self) -> u64 {
         self.barriers.iter_mut().map(|barrier| barrier.take_late()).sum()
     }
 
-    /// Removes the dataflow from the worker, with whatever is in flight.
+    /// Removes the dataflow from the worker, with the epochs in flight.
     pub fn uninstall(self, worker: &mut Worker) {
         let Installed { barriers, index, description, place, .. } = self;
         for barrier in barriers {
