@@ -2,9 +2,9 @@
 //! batch view on disk.
 //!
 //! Every part of the log is read by one worker of one process, in parallel; all of history is fed
-//! at the time `F - 1`, so a key costs one update however often it occurred. What is written, the
-//! accumulations and the views at F, is what the speed layer restores from, and neither can tell
-//! who wrote it.
+//! at the time `F - 1`, so a key costs one update however often it occurred. The run writes the
+//! accumulations and the views at F, from which the speed layer restores; the files are the same
+//! whichever layer writes them.
 //!
 //! A run may also continue an earlier batch view: its accumulations, and the events since, fed at
 //! the same time. Accumulations are commutative, so the result is the same to the byte; the cost
@@ -31,13 +31,13 @@ use diptych_engine::{
 use diptych_log::Reader;
 use diptych_serving::Publish;
 
-/// A batch run to be made.
+/// The inputs of a batch run.
 pub struct Job {
     /// The dataflow to run.
     pub definition: Definition,
-    /// Its description.
+    /// The description of the dataflow.
     pub description: Description,
-    /// The log.
+    /// The reader of the log.
     pub reader: Arc<Reader>,
     /// The first epoch that is not read.
     pub boundary: Epoch,
@@ -45,26 +45,26 @@ pub struct Job {
     pub earlier: Option<(Epoch, Blocks)>,
     /// The workers.
     pub cluster: Cluster,
-    /// How far the run is, for whoever watches it.
+    /// Counters of the run's progress.
     pub progress: Arc<Progress>,
-    /// What the batch view states beside its contents.
+    /// The metadata of the batch view.
     pub meta: Meta,
-    /// Where this process's workers write.
+    /// The writer that this process's workers write to.
     pub writer: BatchViewWriter,
-    /// When it becomes true the run is given up.
+    /// Cancels the run when it becomes true.
     pub stop: Arc<AtomicBool>,
 }
 
-/// What a batch run did.
+/// The report of a finished batch run.
 #[derive(Clone, Debug)]
 pub struct BatchReport {
     /// The dataflow.
     pub dataflow: String,
     /// Its version.
     pub version: String,
-    /// History is `[0, boundary)`.
+    /// The boundary: history is `[0, boundary)`.
     pub boundary: Epoch,
-    /// Where the batch view that was continued ends; 0 when all events were read.
+    /// The boundary of the batch view that was continued; 0 when all events were read.
     pub from: Epoch,
     /// Rows this process fed; all of them when there is one process.
     pub rows: u64,
@@ -72,15 +72,14 @@ pub struct BatchReport {
     pub elapsed: Duration,
     /// Time all workers of this process spent reading and checking record batches.
     pub decoding: Duration,
-    /// Time they spent in the user's front and the combiners.
+    /// Time all workers of this process spent in the user's front and the combiners.
     pub front: Duration,
 }
 
 /// Runs the job; on process 0 the batch view is durable afterwards.
 ///
 /// # Errors
-/// When the log is damaged, user code panics, or the disk refuses; there is no
-/// batch view then.
+/// When the log is damaged, user code panics, or the disk refuses; there is no batch view then.
 pub fn run(job: Job) -> Result<BatchReport> {
     let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
     let (progress, cluster) = (Arc::clone(&job.progress), job.cluster.clone());
@@ -111,7 +110,7 @@ pub fn run(job: Job) -> Result<BatchReport> {
     let shift = Arc::into_inner(shift).unwrap_or_else(|| panic!("a worker outlived its thread"));
     if cluster.is_first() {
         shift.job.writer.absorb(&reported)?;
-        // What is derived from events that were erased meanwhile must not last.
+        // A batch view derived from events that were erased meanwhile must not last.
         shift.job.reader.check_history()?;
         shift.job.writer.finish(shift.job.meta)?;
     }
@@ -127,18 +126,18 @@ pub fn run(job: Job) -> Result<BatchReport> {
     })
 }
 
-/// What the workers of this process share.
+/// The state of a batch run that the workers of this process share.
 struct Shift {
     job: Job,
     capture: Arc<Capture>,
-    /// When the first worker began: the processes have met by then.
+    /// The time when the first worker began: the processes are connected by then.
     begun: OnceLock<Instant>,
     failed: AtomicBool,
     reason: Mutex<Option<Error>>,
 }
 
 impl Shift {
-    /// One worker's whole work. Worker 0 of all gives back what the workers reported.
+    /// Runs one worker from start to end. Worker 0 of process 0 gives back the workers' reports.
     fn work(&self, worker: &mut Worker) -> Option<Vec<Vec<u8>>> {
         abort_on_panic(worker_of("the batch layer", [self.job.definition.name()].into_iter()));
         self.begun.get_or_init(Instant::now);
@@ -168,8 +167,8 @@ impl Shift {
         all
     }
 
-    /// Computes and writes. Worker 0 of all gives back what the workers of several processes
-    /// reported.
+    /// Computes and writes one worker's part. Worker 0 of process 0 gives back the reports of the
+    /// workers of several processes.
     fn labour(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Option<Vec<Vec<u8>>> {
         let mut reports = Reports::install(worker);
         match self.compute(worker, alarm) {
@@ -203,13 +202,13 @@ impl Shift {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// Why it has failed.
+    /// The reason of the failure, if the run has failed.
     fn reason(&self) -> Option<(Kind, String)> {
         let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         reason.as_ref().map(|error| (error.kind(), error.to_string()))
     }
 
-    /// Brings the dataflow to the boundary; none when another worker failed.
+    /// Hydrates the dataflow up to the boundary; none when another worker failed.
     fn compute(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Result<Option<Lane>> {
         let job = &self.job;
         let (index, peers) = (worker.index(), worker.peers());
@@ -258,7 +257,7 @@ impl Shift {
     /// Writes this worker's part of every accumulation and view.
     fn write(&self, mut lane: Lane, worker: &mut Worker) -> Result<()> {
         let outcome = self.write_parts(&mut lane, worker.index());
-        // Whatever came of it: the other workers cannot end while this one holds its dataflow.
+        // Also after an error: the other workers cannot end while this one holds its dataflow.
         lane.uninstall(worker);
         outcome
     }
