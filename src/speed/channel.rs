@@ -1,4 +1,4 @@
-//! The way from the driver to one worker, bounded in epochs and in bytes.
+//! The channel of commands from the driver to one worker, bounded in epochs and in bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,23 +9,23 @@ use crossbeam::channel::{Receiver, Sender, TryRecvError, unbounded};
 use super::worker::Command;
 use diptych_base::limits;
 
-/// Where the driver puts what a worker is to do. Only one thread feeds it.
+/// The driver's end: sends commands to a worker. Only one thread sends.
 #[derive(Clone)]
 pub(super) struct Outbox {
-    /// Each with the bytes that it keeps here.
+    /// Commands, each with the bytes that it occupies in the channel.
     commands: Sender<(Command, usize)>,
     bytes: Arc<AtomicUsize>,
-    /// Of the worker.
+    /// The worker's thread.
     pub(super) thread: Thread,
 }
 
-/// Where a worker finds it.
+/// The worker's end: receives commands.
 pub(super) struct Incoming {
     commands: Receiver<(Command, usize)>,
     bytes: Arc<AtomicUsize>,
 }
 
-/// A channel before its worker runs.
+/// Creates a channel; its outbox is complete once the worker's thread is known.
 pub(super) fn channel() -> (impl FnOnce(Thread) -> Outbox, Incoming) {
     let (sender, commands) = unbounded();
     let bytes = Arc::<AtomicUsize>::default();
@@ -34,15 +34,15 @@ pub(super) fn channel() -> (impl FnOnce(Thread) -> Outbox, Incoming) {
 }
 
 impl Outbox {
-    /// May an epoch of so many bytes be put there? One alone always may.
+    /// Has the channel room for an epoch of `bytes` bytes? An empty channel always has.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.commands.is_empty()
             || (self.commands.len() < limits::EPOCHS_QUEUED_MAX
                 && self.bytes.load(Ordering::Relaxed) + bytes <= limits::BYTES_QUEUED_MAX)
     }
 
-    /// Tells the worker something of so many bytes, and wakes it; never waits. False when it has
-    /// left.
+    /// Sends a command of `bytes` bytes to the worker and wakes it; never waits. False when the
+    /// worker has left.
     pub(super) fn tell(&self, command: Command, bytes: usize) -> bool {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let told = self.commands.send((command, bytes)).is_ok();
@@ -52,9 +52,9 @@ impl Outbox {
 }
 
 impl Incoming {
-    /// What comes next, if it is there.
+    /// Takes the next command, without waiting.
     ///
-    /// Errors when there is nothing, or the driver is gone.
+    /// Errors when the channel is empty, or the driver is gone.
     pub(super) fn take(&self) -> Result<Command, TryRecvError> {
         let (command, bytes) = self.commands.try_recv()?;
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What workers hold, written by them when all that they were given is published.
+//! Dumps: workers write their accumulations once all epochs that they were given are published.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -9,26 +9,27 @@ use super::worker_group::lost_worker;
 use diptych_base::error::Result;
 use diptych_engine::Installed;
 
-/// Called with the index of a worker and the dataflow there.
+/// The function that writes, called with the index of a worker and the dataflow there.
 pub(crate) type Write = Box<dyn Fn(usize, &mut Installed) -> Result<()> + Send + Sync>;
 
-/// What a worker is told.
+/// The command to a worker to write its share of the accumulations.
 pub(crate) struct Dump {
     /// Writes one worker's share of the accumulations.
     pub(super) write: Write,
-    /// Told by each worker when it has written everything.
+    /// Receives each worker's outcome when it has written everything.
     pub(super) done: Sender<Result<()>>,
     gate: Arc<Mutex<Gate>>,
 }
 
-/// Accumulations that are being written, or will be when the workers get to it.
+/// A handle to accumulations that workers are writing, or will write when they reach the command.
 pub struct Dumping {
     outcomes: Receiver<Result<()>>,
     gate: Arc<Mutex<Gate>>,
     workers: usize,
 }
 
-/// Who passed it writes to the end; once it is closed nobody passes.
+/// A gate before writing: a worker that has passed it writes to the end; once it is closed, no more
+/// workers pass.
 #[derive(Default)]
 struct Gate {
     passed: usize,
@@ -36,14 +37,14 @@ struct Gate {
 }
 
 impl Dump {
-    /// For so many workers.
+    /// A dump by `workers` workers, and the handle to wait for it.
     pub(super) fn new(write: Write, workers: usize) -> (Dump, Dumping) {
         let (done, outcomes) = unbounded();
         let gate = Arc::<Mutex<Gate>>::default();
         (Dump { write, done, gate: Arc::clone(&gate) }, Dumping { outcomes, gate, workers })
     }
 
-    /// May a worker write still? It then does.
+    /// Passes a worker through the gate, unless it is closed; false then.
     pub(super) fn begin(&self) -> bool {
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         gate.passed += usize::from(!gate.closed);
@@ -53,7 +54,7 @@ impl Dump {
 
 impl Dumping {
     /// Waits until everything is written. False when a worker has not begun at `deadline`, because
-    /// it is in an epoch still: what others wrote is of no use then.
+    /// it is still in an epoch: the files of the others are then of no use.
     ///
     /// Errors when a worker cannot write.
     pub fn finish(self, deadline: Instant) -> Result<bool> {

@@ -11,47 +11,47 @@ use diptych_base::limits;
 use diptych_base::time::Epoch;
 use diptych_log::{Follower, Heard, Reader, Sealed};
 
-/// Where epochs come from when the log has been read to its end.
+/// The source of epochs once the log has been read to its end.
 pub enum Tail {
     /// From the writer in this process, right after its sync.
     Writer(Follower),
-    /// Another process writes: look at the directory.
+    /// From the directory, which another process writes.
     Follow,
-    /// Nothing follows: stop at this frontier.
+    /// No source: stop at this frontier.
     Until(Epoch),
     /// As `Follow`, until the dataflow is let in; then from the writer in this process.
     Join(Arc<Join>),
 }
 
-/// Follows the writer of this process, if there is one.
+/// Subscribes to the writer of this process, if there is one.
 type Subscribe = Box<dyn Fn() -> Option<Follower> + Send + Sync>;
 
-/// A writer that this process does not have yet, or not for ever. When it closes, the directory is
-/// followed again.
+/// A source that switches from the directory to a writer that this process gets later. When the
+/// writer closes, the directory is followed again.
 pub struct Join {
-    /// How often it was said that a writer is there.
+    /// The number of times a writer was announced.
     let_in: AtomicU64,
     subscribe: Subscribe,
 }
 
 impl Join {
-    /// Not let in yet.
+    /// A source that follows the directory until [`Join::let_in`].
     pub fn new(subscribe: impl Fn() -> Option<Follower> + Send + Sync + 'static) -> Join {
         Join { let_in: AtomicU64::new(0), subscribe: Box::new(subscribe) }
     }
 
-    /// From now on epochs come from the writer, until it closes.
+    /// Announces the writer: from now on epochs come from it, until it closes.
     pub fn let_in(&self) {
         self.let_in.fetch_add(1, Ordering::Release);
     }
 }
 
-/// The driver's view of the workers.
+/// The driver: reads sealed epochs and hands them to the workers of its process.
 pub(super) struct Driver {
     pub(super) workers: Vec<Outbox>,
     pub(super) reader: Arc<Reader>,
     pub(super) stop: Arc<AtomicBool>,
-    /// Every epoch below has been given to every worker.
+    /// The first epoch that has not been given to every worker.
     pub(super) fed: Arc<AtomicU64>,
 }
 
@@ -80,14 +80,14 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes what the writer says is durable, until told to stop, or it closes. It waits for
-    /// nobody: what was not taken in time is read from the log.
+    /// Takes durable epochs from the writer, until told to stop or the writer closes. The writer
+    /// does not wait: epochs that were not taken in time are read from the log.
     fn keep_up(&self, next: &mut Epoch, follower: &Follower) -> Result<()> {
         while !self.stopped() {
-            // Joined from afar, the queue would overflow again meanwhile.
+            // Far behind, the queue would overflow again meanwhile: read the log first.
             self.replay(next, self.reader.upper()?)?;
             let joined = follower.join();
-            // A writer that has closed may have written more before.
+            // A writer that has closed may have written more epochs before.
             self.replay(next, joined.map_or_else(|| self.reader.upper(), Ok)?)?;
             if joined.is_none() || !self.listen(next, follower) {
                 break;
@@ -96,14 +96,14 @@ impl Driver {
         Ok(())
     }
 
-    /// Looks at the directory until told to stop, or `enough`.
+    /// Follows the directory until told to stop, or until `enough` holds.
     fn follow(&self, next: &mut Epoch, enough: impl Fn() -> bool) -> Result<()> {
         while !self.stopped() && !enough() {
             let upper = self.reader.upper()?;
             let before = *next;
             self.replay(next, upper)?;
             if *next == before {
-                // Nothing new, or nobody to take it.
+                // No new epoch, or no worker that takes it.
                 std::thread::park_timeout(limits::FOLLOW_INTERVAL);
             }
         }
@@ -127,8 +127,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Delivers what comes; true when the rest has to be read from the log, false when told to stop
-    /// or the writer closes.
+    /// Delivers the epochs of the follower; true when it fell behind and the rest has to be read
+    /// from the log, false when told to stop or the writer closes.
     fn listen(&self, next: &mut Epoch, follower: &Follower) -> bool {
         let patience = Duration::from_millis(50);
         while !self.stopped() {
@@ -147,8 +147,8 @@ impl Driver {
         false
     }
 
-    /// Gives an epoch to every worker; false when told to stop before. No worker gets an epoch that
-    /// another does not: so they stop at the same place.
+    /// Gives an epoch to every worker; false when told to stop before. All workers get the same
+    /// epochs, so they stop at the same place.
     fn deliver(&self, sealed: &Arc<Sealed>) -> bool {
         let bytes = sealed.bytes();
         while !self.workers.iter().all(|worker| worker.has_room(bytes)) {
@@ -158,7 +158,7 @@ impl Driver {
             std::thread::park_timeout(limits::DRIVER_PARK);
         }
         for worker in &self.workers {
-            // A worker that has left already was told to.
+            // A worker that has left was told to leave.
             if !worker.tell(Command::Epoch(Arc::clone(sealed)), bytes) {
                 return false;
             }

@@ -1,8 +1,8 @@
-//! The running speed layer: dataflows, each on workers of its own, and how to stop them.
+//! The running speed layer: starts and stops the workers of each dataflow.
 //!
-//! A dataflow that takes its time for an epoch holds up nobody but its own readers: no other
-//! dataflow is computed on its threads. Only where several processes compute together all share the
-//! workers, since the mesh between the processes is one.
+//! Each dataflow has workers of its own, so one that takes long for an epoch delays its own readers
+//! only. Where several processes compute together, all dataflows share the workers, since there is
+//! one mesh between the processes.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,15 +19,15 @@ use diptych_engine::{Blocks, Cluster, History, Profile, Progress, history};
 use diptych_log::Reader;
 use diptych_serving::Publish;
 
-/// How a dataflow gets to its boundary.
+/// The way a dataflow reaches its boundary.
 #[derive(Clone)]
 pub enum Start {
     /// Feed the log's history in place, up to this frontier.
     History(Epoch),
-    /// Load accumulations at this frontier; the function gives a worker its share of the blocks.
+    /// Load accumulations at this frontier; [`Blocks`] gives a worker its share of them.
     Restore(Epoch, Blocks),
     /// Load accumulations at the first frontier, and feed the history from there to the second in
-    /// place: events that came and were taken back in between are left out.
+    /// place: events that were appended and retracted in between are left out.
     Continue((Epoch, Epoch), Blocks),
 }
 
@@ -40,27 +40,27 @@ pub struct LiveDataflow {
     pub plan: String,
     /// The streams that it reads.
     pub streams: Vec<StreamInfo>,
-    /// Where its updates go.
+    /// The publisher of its views.
     pub publisher: Arc<dyn Publish>,
-    /// Where it begins.
+    /// The start of the dataflow.
     pub start: Start,
     /// The digest of the batch view it starts from; empty without one.
     pub base: String,
-    /// How it does.
+    /// The status of the dataflow: running, held or failed.
     pub status: Arc<LaneStatus>,
-    /// How far its history is fed.
+    /// The progress of feeding its history.
     pub progress: Arc<Progress>,
 }
 
 /// The running speed layer. Dropping it stops it.
 pub struct Live {
-    /// One for each dataflow; in several processes one for all.
+    /// One group of workers for each dataflow; in several processes one for all.
     crews: Vec<Crew>,
     profile: Option<Arc<Profile>>,
 }
 
 impl Start {
-    /// Where batch ends and speed begins.
+    /// The boundary, at which the batch layer ends and the speed layer begins.
     pub fn boundary(&self) -> Epoch {
         match self {
             Start::History(boundary)
@@ -88,8 +88,8 @@ impl Start {
 }
 
 impl Live {
-    /// Starts the workers of this process, and on process 0 what feeds them from the tail that
-    /// `tail` gives; what their operators do is kept in `profile`, if there is one.
+    /// Starts the workers of this process, and on process 0 the driver that feeds them from the
+    /// tail that `tail` gives; `profile`, if there is one, records figures of their operators.
     ///
     /// Errors when the cluster cannot be formed or a dataflow does not compile.
     pub fn start(
@@ -108,15 +108,17 @@ impl Live {
         Ok(Live { crews, profile })
     }
 
-    /// Stops feeding, lets the workers leave and waits for them, at most until `deadline`. What was
-    /// fed is published only as far as the index says; the rest is in the log.
+    /// Stops feeding, lets the workers leave and waits for them, at most until `deadline`. Fed
+    /// epochs are published up to the frontier of the index; the rest is in the log.
     ///
     /// Errors when the log could not be read on the way.
     pub fn stop(mut self, deadline: Instant) -> Result<()> {
         self.halt(deadline)
     }
 
-    /// Errors when feeding has ended because the log could not be read.
+    /// Checks that feeding goes on.
+    ///
+    /// Errors when it has ended because the log could not be read.
     pub fn check(&self) -> Result<()> {
         self.crews.iter().try_for_each(Crew::check)
     }
@@ -135,19 +137,19 @@ impl Live {
         ended.fold(Ok(()), Result::and)
     }
 
-    /// What the operators of the dataflows do, if it was to be known.
+    /// The profile of the dataflows' operators, if one is recorded.
     pub fn profile(&self) -> Option<&Arc<Profile>> {
         self.profile.as_ref()
     }
 
-    /// Every epoch below has been given to every worker of the dataflow with that number, unless it
-    /// is below its boundary. In a process alone.
+    /// The first epoch that has not been given to every worker of the dataflow with this number;
+    /// epochs below its boundary count as given. In a process alone.
     pub fn fed(&self, dataflow: usize) -> Epoch {
         self.crews[dataflow].fed()
     }
 
-    /// Has every worker of the dataflow with that number write its share of all accumulations, as
-    /// they are when all that was fed is published. Only after [`Live::end_feeding`], and in a
+    /// Has every worker of the dataflow with this number write its share of all accumulations, as
+    /// they are when all fed epochs are published. Only after [`Live::end_feeding`], and in a
     /// process alone.
     pub fn dump(&self, dataflow: usize, write: Write) -> Dumping {
         self.crews[dataflow].dump(write)
@@ -163,7 +165,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        // Whoever wants the outcome calls `stop`.
+        // A caller that wants the outcome calls `stop`.
         let _ = self.halt(Instant::now() + WORKERS_GRACE);
     }
 }

@@ -1,4 +1,5 @@
-//! Deterministic schedules: worker threads pass a baton, a seed picks who takes the next turn.
+//! Deterministic schedules for tests: worker threads pass a baton, and a seed picks the worker of
+//! the next turn.
 //!
 //! timely needs no patch for this: a worker only acts inside `step`, and a [`LiveWorker`] only
 //! inside `turn`. With the turns chosen by a seed, a run of several workers is reproducible, and
@@ -16,7 +17,7 @@ use diptych_engine::{Gather, Lane, history};
 use diptych_log::Reader;
 use diptych_serving::{Digest, Index, IndexOptions, Publish, Read, ViewBatch};
 
-/// Who holds the right to act.
+/// The baton: the right to act, which one worker or the scheduler holds.
 #[derive(Default)]
 struct Baton {
     state: Mutex<Holder>,
@@ -25,14 +26,15 @@ struct Baton {
 
 #[derive(Default)]
 struct Holder {
-    /// The worker whose turn it is; none: the scheduler's.
+    /// The worker whose turn it is; none when it is the scheduler's.
     worker: Option<usize>,
     /// Workers that have had their last turn.
     left: Vec<usize>,
 }
 
 impl Baton {
-    /// Gives `worker` a turn, unless it has left, and waits for its end. How many have left?
+    /// Gives `worker` a turn, unless it has left, and waits for its end. Gives the number of
+    /// workers that have left.
     fn grant(&self, worker: usize) -> usize {
         let mut state = self.state.lock().expect("no thread panicked");
         if !state.left.contains(&worker) {
@@ -57,7 +59,7 @@ impl Baton {
         outcome
     }
 
-    /// `worker` takes no more turns; uses its last one.
+    /// Ends the last turn of `worker`, which takes no more.
     fn leave(&self, worker: usize) {
         let mut state = self.state.lock().expect("no thread panicked");
         while state.worker != Some(worker) {
@@ -69,10 +71,10 @@ impl Baton {
     }
 }
 
-/// What happened in one run: every publication in order.
+/// The trace of one run: every publication in order.
 type Trace = Vec<(usize, usize, Epoch, Epoch, usize)>;
 
-/// Notes publications and passes them on.
+/// A publisher that records publications and passes them on.
 struct Tracer {
     inner: Gather,
     trace: Arc<Mutex<Trace>>,
@@ -101,11 +103,11 @@ impl Choices {
     }
 }
 
-/// What one run of a schedule gives.
+/// The outcome of one run of a schedule.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     trace: Trace,
-    /// Per epoch from the boundary on, the digest of each view.
+    /// The digest of each view, per epoch from the boundary on.
     digests: Vec<Vec<Digest>>,
 }
 
@@ -206,7 +208,8 @@ mod tests {
         system.reader().expect("the log was written")
     }
 
-    /// Every seed runs twice: equal traces; all seeds, and one worker alone: equal contents.
+    /// Runs every seed twice, which must give equal traces; all seeds, and one worker alone, must
+    /// give equal contents.
     fn agree(definition: Definition, reader: &Arc<Reader>) {
         let alone = run(&definition, reader, 0, 1, 0).digests;
         let (boundary, mut traces) = (6, std::collections::BTreeSet::new());

@@ -1,4 +1,4 @@
-//! Whether a live dataflow still runs; shared by its workers and whoever asks.
+//! The status of a live dataflow, shared by its workers and its observers.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::Epoch;
 
-/// The fate of one dataflow: running, or failed with a reason.
+/// The status of one dataflow: running, held at an epoch, or failed with a reason.
 #[derive(Default)]
 pub struct LaneStatus {
     failed: AtomicBool,
@@ -15,16 +15,16 @@ pub struct LaneStatus {
     held: Mutex<Option<Held>>,
 }
 
-/// Why a dataflow stands still at an epoch until it has been recomputed.
+/// The reason why a dataflow is held at an epoch until it has been recomputed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The epoch that it cannot apply: readers stay at the one before.
+    /// The epoch that the dataflow cannot apply: readers stay at the one before.
     pub epoch: Epoch,
     /// The accumulation that has no inverse.
     pub accumulation: String,
-    /// Why the events were taken back.
+    /// The recorded reason of the retraction.
     pub because: String,
-    /// How many these are.
+    /// The number of retracted events.
     pub events: usize,
 }
 
@@ -41,51 +41,51 @@ impl std::fmt::Display for Held {
 }
 
 impl LaneStatus {
-    /// Records why the dataflow stops; the first reason stays.
+    /// Records the failure of the dataflow; the first reason is kept.
     pub fn fail(&self, error: &Error) {
         let reason = (error.kind(), error.to_string());
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
         self.failed.store(true, Ordering::Release);
     }
 
-    /// The dataflow cannot apply an epoch; it stands still there. The first reason stays.
+    /// Records that the dataflow is held at an epoch it cannot apply; the first reason is kept.
     pub fn hold(&self, held: Held) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(held);
     }
 
-    /// What it cannot apply, if it stands still.
+    /// The epoch it cannot apply and the reason, if the dataflow is held.
     pub fn held(&self) -> Option<Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether it has failed or stands still.
+    /// Has the dataflow failed, or is it held?
     pub fn stands(&self) -> bool {
         self.has_failed() || self.held().is_some()
     }
 
-    /// Another version serves: the workers drop the dataflow, which has not failed.
+    /// Has the workers drop the dataflow, which has not failed, because another version serves.
     pub fn retire(&self) {
         self.failed.store(true, Ordering::Release);
     }
 
-    /// Whether workers must drop the dataflow.
+    /// Must workers drop the dataflow?
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// Counts events that were older than what was kept when they came.
+    /// Counts late events: older than the retention when they came.
     pub fn add_late(&self, events: u64) {
         if events > 0 {
             self.late.fetch_add(events, Ordering::Relaxed);
         }
     }
 
-    /// Events, since the start, that were older than what was kept when they came.
+    /// The number of late events since the start: older than the retention when they came.
     pub fn late(&self) -> u64 {
         self.late.load(Ordering::Relaxed)
     }
 
-    /// Why it stopped, if it did.
+    /// The error of the dataflow, if it has failed.
     pub fn error(&self) -> Option<Error> {
         let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         reason.clone().map(|(kind, message)| Error::new(kind, message))

@@ -1,4 +1,4 @@
-//! One worker of the speed layer.
+//! One worker of the speed layer: takes epochs, feeds its share to the dataflows, and steps timely.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,63 +18,63 @@ use diptych_base::time::{At, Branch, Branches, Epoch};
 use diptych_engine::{Lane, share};
 use diptych_log::{Clocks, Reader, Retraction, Sealed};
 
-/// What the driver tells a worker of its own process.
+/// A command from the driver to a worker of its own process.
 pub(super) enum Command {
     /// The next epoch, to be read by all workers together.
     Epoch(Arc<Sealed>),
-    /// When all before it is published, write every dataflow's accumulations; all workers are told
-    /// at the same place in the order of epochs.
+    /// Write every dataflow's accumulations, when all epochs before are published; all workers get
+    /// this command at the same place in the order of epochs.
     Dump(Arc<Dump>),
     /// No more epochs: leave.
     Stop,
 }
 
-/// Where this worker's epochs come from.
+/// The source of this worker's epochs.
 pub(super) enum Inbox {
     /// From the driver in this process; the first worker also broadcasts to other processes. When
-    /// it is `over`, the worker leaves, whatever waits.
+    /// `over` is set, the worker leaves, also when commands are waiting.
     Driver {
         commands: Incoming,
         broadcast: Option<(Commands, Branches)>,
         first: bool,
         over: Arc<AtomicBool>,
     },
-    /// Read from the log, up to what the broadcast says is sealed. Each worker reads every epoch
-    /// whole and feeds its share of it, so each holds the epochs in flight in its own memory.
+    /// From the log, up to the sealed epoch of the broadcast. Each worker reads every epoch whole
+    /// and feeds its share of it, so each holds the epochs in flight in its own memory.
     Log { broadcast: Commands, reader: Arc<Reader>, heard: Heard, next: Epoch },
 }
 
-/// What process 0 has told.
+/// The latest messages of process 0.
 pub(super) struct Heard {
     /// Every epoch below is sealed.
     sealed: Epoch,
-    /// Which branch wrote the last of them, if that was said.
+    /// The branch that wrote the last of them, if process 0 sent it.
     branch: Option<u64>,
     /// No more epochs follow.
     stop: bool,
 }
 
-/// A lane and the fate it shares with the same dataflow on other workers.
+/// A lane and the status it shares with the same dataflow on other workers.
 pub(super) struct LiveLane {
     pub(super) lane: Lane,
     status: Arc<LaneStatus>,
     settled: bool,
-    /// The epoch that it cannot apply, the same on all workers: it stands still there.
+    /// The epoch at which it is held because it cannot apply it, the same on all workers.
     held: Option<Epoch>,
-    /// The epoch that it cannot read, and why: it fails when all before is published.
+    /// The epoch that it cannot read, and the error: it fails when all epochs before are published.
     failing: Option<(Epoch, Error)>,
 }
 
-/// Everything one worker thread does, one turn at a time; a simulation can choose the turns.
+/// The worker of one thread, which acts one turn at a time; a simulation can choose the turns.
 pub(super) struct LiveWorker {
     lanes: Vec<Option<LiveLane>>,
     inbox: Inbox,
     queue: VecDeque<Command>,
-    /// What is to be written before anything more is fed.
+    /// The dump to be written before anything more is fed.
     dump: Option<Arc<Dump>>,
-    /// No other process has workers: one can recompute what stands still.
+    /// No other process has workers, so a held dataflow can be recomputed here.
     alone: bool,
-    /// Epochs fed and not yet published by everyone, with their bytes.
+    /// Epochs fed and not yet published by every worker, with their bytes.
     in_flight: VecDeque<(Epoch, usize)>,
     bytes_in_flight: usize,
 }
@@ -92,8 +92,8 @@ impl LiveWorker {
         }
     }
 
-    /// Does what can be done now, then steps the worker, parking at most for `park` when idle.
-    /// False when the worker has been told to leave.
+    /// Does the work that is possible now, then steps the worker, parking at most for `park` when
+    /// idle. False when the worker has been told to leave.
     pub(super) fn turn(&mut self, worker: &mut Worker, park: Duration) -> bool {
         self.notice_faults();
         if self.inbox.is_over() {
@@ -141,7 +141,7 @@ impl LiveWorker {
         all
     }
 
-    /// Forgets epochs that every worker has published.
+    /// Drops epochs that every worker has published from those in flight.
     fn retire(&mut self) {
         for live in self.lanes.iter_mut().flatten() {
             live.status.add_late(live.lane.installed().take_late());
@@ -156,7 +156,7 @@ impl LiveWorker {
         }
     }
 
-    /// Writes what was asked for, once all that was fed is published by everyone.
+    /// Writes the requested dump, once every worker has published all fed epochs.
     fn write_dump(&mut self, index: usize) {
         let at_rest = |live: &mut LiveLane| {
             let at = live.lane.installed().at();
@@ -166,21 +166,21 @@ impl LiveWorker {
             return;
         }
         let Some(dump) = self.dump.take() else { return };
-        // What stands still is behind the others: it is written when it has been recomputed.
+        // A held dataflow is behind the others: it is written when it has been recomputed.
         let mut lanes = self.lanes.iter_mut().flatten().filter(|live| live.held.is_none());
         let outcome = if dump.begin() {
             lanes.try_for_each(|live| (dump.write)(index, live.lane.installed()))
         } else {
             Ok(())
         };
-        // Who waits for the last outcome finds that nobody holds what was written to any more.
+        // Drop the dump before the last outcome is sent: its writer is free for the receiver.
         let done = dump.done.clone();
         drop(dump);
-        // Who asked may have given up waiting.
+        // The receiver may have given up waiting.
         let _ = done.send(outcome);
     }
 
-    /// Whether one more epoch may be fed. One always may when nothing is in flight.
+    /// May one more epoch be fed? Always when nothing is in flight.
     fn admits(&self) -> bool {
         if self.dump.is_some() {
             return false;
@@ -235,7 +235,7 @@ impl LiveWorker {
                     break;
                 }
             }
-            // A failing lane stays at this epoch: nobody will publish it.
+            // A failing lane stays at this epoch, which is never published.
             if live.failing.is_none() {
                 installed.advance_to(epoch + 1);
             }
@@ -244,7 +244,7 @@ impl LiveWorker {
         self.bytes_in_flight += bytes;
     }
 
-    /// Learns which dataflows have panicked here, or failed in another process.
+    /// Notices dataflows that have panicked here, or failed in another process.
     fn notice_faults(&mut self) {
         for live in self.lanes.iter_mut().flatten() {
             if let Some(error) = live.lane.fault() {
@@ -263,7 +263,8 @@ impl LiveWorker {
         }
     }
 
-    /// Drops what failed here or on another worker. Dropped epochs are never published.
+    /// Drops dataflows that failed here or on another worker. Their epochs in flight are never
+    /// published.
     fn drop_failed(&mut self, worker: &mut Worker) {
         for (number, slot) in self.lanes.iter_mut().enumerate() {
             if let Some(live) = slot.take_if(|live| live.status.has_failed()) {
@@ -275,8 +276,8 @@ impl LiveWorker {
         }
     }
 
-    /// Removes what is still installed; the worker's last turn. False, as [`LiveWorker::turn`]
-    /// says.
+    /// Removes the dataflows that are still installed, in the worker's last turn. Gives false, as
+    /// [`LiveWorker::turn`] then does.
     pub(super) fn leave(&mut self, worker: &mut Worker) -> bool {
         for live in self.lanes.drain(..).flatten() {
             live.lane.uninstall(worker);
@@ -295,7 +296,7 @@ impl LiveWorker {
 }
 
 impl LiveLane {
-    /// Not at its boundary yet.
+    /// A live lane that has not reached its boundary yet.
     pub(super) fn new(lane: Lane, status: Arc<LaneStatus>) -> LiveLane {
         LiveLane { lane, status, settled: false, held: None, failing: None }
     }
@@ -304,10 +305,11 @@ impl LiveLane {
         self.held.is_some_and(|held| held <= epoch)
     }
 
-    /// Whether this epoch cannot be applied, because it takes back what cannot be undone. Every
-    /// worker of every process looks at all that is taken back, so all decide alike. A dataflow
-    /// that is `alone` stands still then, complete up to the epoch before; one that others compute
-    /// a part of ends, since nobody could put another in its place.
+    /// Holds the dataflow if the epoch cannot be applied, because it retracts events that an
+    /// accumulation cannot undo; gives whether that is so. Every worker of every process looks at
+    /// all retracted events, so all decide alike. A dataflow that is `alone` is held, complete up
+    /// to the epoch before; one that other processes compute a part of fails, since it cannot be
+    /// replaced.
     fn hold(&mut self, sealed: &Sealed, alone: bool) -> bool {
         let epoch = sealed.epoch;
         for Retraction { reason, events, .. } in &sealed.retractions {
@@ -337,7 +339,7 @@ impl LiveLane {
 }
 
 impl Inbox {
-    /// From the log, as process 0 says.
+    /// An inbox that reads the log, up to the upper bounds that process 0 broadcasts.
     pub(super) fn log(broadcast: Commands, reader: Arc<Reader>, next: Epoch) -> Inbox {
         let heard = Heard { sealed: next, branch: None, stop: false };
         Inbox::Log { broadcast, reader, heard, next }
@@ -350,7 +352,7 @@ impl Inbox {
         }
     }
 
-    /// Whether the worker is to leave; all processes are told.
+    /// Must the worker leave? If so, all processes are told.
     fn is_over(&mut self) -> bool {
         match self {
             Inbox::Driver { broadcast, first, over, .. } => {
@@ -372,7 +374,8 @@ impl Inbox {
         }
     }
 
-    /// What was told of since this was last asked: which dataflows fail, whether by a panic, why.
+    /// The failures broadcast since the last call: the dataflow's number, whether by a panic, and
+    /// the reason.
     fn hear(&mut self) -> Vec<(usize, bool, String)> {
         let mut failed = Vec::new();
         while let Some(message) = self.broadcast().and_then(|broadcast| broadcast.receive()) {
@@ -382,14 +385,14 @@ impl Inbox {
                     (heard.sealed, heard.branch) = (upper.max(heard.sealed), branch);
                 }
                 (Message::Stop, Inbox::Log { heard, .. }) => heard.stop = true,
-                // Its own words.
+                // Its own messages.
                 (_, Inbox::Driver { .. }) => {}
             }
         }
         failed
     }
 
-    /// Moves what has arrived to `queue`.
+    /// Moves the commands that have arrived to `queue`.
     fn receive(&mut self, queue: &mut VecDeque<Command>) -> Result<()> {
         match self {
             Inbox::Driver { commands, broadcast, first, .. } => {
@@ -404,7 +407,7 @@ impl Inbox {
                             let branch = branches.of(sealed.epoch).map(|branch| branch.0);
                             broadcast.send(Message::Sealed(sealed.epoch + 1, branch));
                         }
-                        // Only one process alone writes what its workers hold.
+                        // Dumps are made only by a process that computes alone.
                         Command::Dump(_) | Command::Stop => {}
                     }
                 }
@@ -424,9 +427,9 @@ impl Inbox {
     }
 }
 
-/// Refuses to go on with epochs that are not those of the process that says they are sealed.
+/// Refuses epochs of the directory that are not those process 0 has announced as sealed.
 fn check_history(reader: &Reader, upper: Epoch, branch: Option<Branch>) -> Result<()> {
-    // The directory may be a copy that ends before, or goes on otherwise.
+    // The directory may be a copy that ends before, or continues with other epochs.
     let end = reader.upper()?;
     let at = At { epoch: upper.saturating_sub(1), branch };
     let objection = reader.branches().objection(at);

@@ -1,4 +1,4 @@
-//! The workers of one computation, what feeds them, and how they leave.
+//! The workers of one computation, and the driver that feeds them: start, dump and stop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,17 +23,17 @@ use diptych_log::Reader;
 
 /// The workers of one computation. Dropping it stops them.
 pub(super) struct Crew {
-    /// Feed no more.
+    /// Ends feeding when set.
     stop: Arc<AtomicBool>,
-    /// Leave, whatever waits.
+    /// Has the workers leave when set, also when commands are waiting.
     over: Arc<AtomicBool>,
     fed: Arc<AtomicU64>,
     driver: Option<JoinHandle<()>>,
-    /// Why the driver ended early, until somebody is told.
+    /// The error with which the driver ended early, until it has been reported.
     failure: Arc<Mutex<Option<Error>>>,
     workers: Option<WorkerGuards<Result<()>>>,
     outboxes: Vec<Outbox>,
-    /// Of the dataflows, to be told.
+    /// The names of the dataflows, for messages.
     names: Vec<String>,
 }
 
@@ -94,7 +94,9 @@ impl Crew {
         Ok(Crew { stop, over, fed, driver, failure, workers: Some(workers), outboxes, names })
     }
 
-    /// Errors when feeding has ended because the log could not be read.
+    /// Checks that feeding goes on.
+    ///
+    /// Errors when it has ended because the log could not be read.
     pub(super) fn check(&self) -> Result<()> {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), Err)
@@ -116,32 +118,33 @@ impl Crew {
         }
     }
 
-    /// Every epoch below has been given to every worker, unless it is below a boundary.
+    /// The first epoch that has not been given to every worker; epochs below the boundary count as
+    /// given.
     pub(super) fn fed(&self) -> Epoch {
         self.fed.load(Ordering::Acquire)
     }
 
-    /// Has every worker write, when all that was fed is published.
+    /// Has every worker write its accumulations, when all fed epochs are published.
     pub(super) fn dump(&self, write: Write) -> Dumping {
         assert!(self.driver.is_none(), "epochs are still being fed");
         let (dump, dumping) = Dump::new(write, self.outboxes.len());
         let dump = Arc::new(dump);
         for outbox in &self.outboxes {
-            // One that has left is found by who waits for it.
+            // A worker that has left is noticed when its outcome is waited for.
             outbox.tell(Command::Dump(Arc::clone(&dump)), 0);
         }
         dumping
     }
 
-    /// Tells the workers to leave, whatever waits for them.
+    /// Tells the workers to leave, also when commands are waiting for them.
     pub(super) fn dismiss(&self) {
         self.stop.store(true, Ordering::Release);
         self.over.store(true, Ordering::Release);
         self.outboxes.iter().for_each(|outbox| outbox.thread.unpark());
     }
 
-    /// Ends feeding, and waits until the workers have left, at most until `deadline`: one that is
-    /// in a user's function then is left in it.
+    /// Ends feeding, and waits until the workers have left, at most until `deadline`: a worker that
+    /// is in a user's function then is left behind.
     ///
     /// Errors when the log could not be read on the way.
     pub(super) fn halt(&mut self, deadline: Instant) -> Result<()> {
@@ -155,7 +158,7 @@ impl Crew {
         tracing::warn!(
             "{names}: a worker is still in an epoch and is left there; the log has everything"
         );
-        // They end by themselves, or with the process.
+        // The threads end by themselves, or with the process.
         std::mem::forget(workers);
         driven
     }
@@ -163,13 +166,13 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
-        // Whoever wants the outcome halts it before.
+        // A caller that wants the outcome has halted it before.
         let _ = self.halt(Instant::now() + limits::WORKERS_GRACE);
     }
 }
 
 fn join(workers: WorkerGuards<Result<()>>) -> Result<()> {
-    // Joined one and all before the first error is told.
+    // All are joined before the first error is reported.
     let outcomes: Vec<_> = workers.join().into_iter().collect();
     outcomes.into_iter().try_for_each(|outcome| outcome.map_err(|_| lost_worker())?)
 }
@@ -180,7 +183,7 @@ pub(super) fn lost_worker() -> Error {
 
 type Started = (usize, Result<Thread>);
 
-/// What each worker thread needs to begin.
+/// The inputs that each worker thread needs to begin.
 struct Hire {
     profile: Option<Arc<Profile>>,
     dataflows: Vec<LiveDataflow>,
@@ -214,7 +217,7 @@ impl Hire {
         Ok(())
     }
 
-    /// What all processes must do alike.
+    /// The plan that all processes must have in common.
     fn task(&self) -> String {
         let dataflow = |dataflow: &LiveDataflow| match &dataflow.start {
             Start::History(epoch) => {
