@@ -1,4 +1,4 @@
-//! What can be typed: commands, options, units and defaults.
+//! The command line's arguments: commands, options, units and defaults.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ pub(super) enum Command {
     Flows(FlowsArgs),
     /// Append files (CSV, NDJSON; also .gz, .zst) to a stream, all or nothing, exactly once
     Ingest(super::ingest::IngestArgs),
-    /// Append made-up events of a built-in dataflow, to try it on: the same for everybody
+    /// Append made-up events of a built-in dataflow, to try it on: the same for the same seed
     Sample(SampleArgs),
     /// Run dataflows over all of history and leave batch views on disk
     Batch(BatchArgs),
@@ -86,7 +86,7 @@ pub(super) enum Command {
     Demo(DemoArgs),
 }
 
-/// How rows are printed.
+/// The format of printed rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// Aligned columns, for people
@@ -98,7 +98,7 @@ pub(super) enum Format {
     Csv,
 }
 
-/// Where the data is.
+/// The data directory.
 #[derive(Args, Clone, Debug)]
 pub(super) struct DataArgs {
     /// Data directory: the log in DIR/log, batch views in DIR/views
@@ -112,7 +112,7 @@ impl DataArgs {
     }
 }
 
-/// How the output looks.
+/// The format of the output.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct FormatArgs {
     /// How rows are printed
@@ -152,23 +152,23 @@ pub(super) struct ClusterArgs {
     /// One HOST:PORT a line, one line a process; the ports are plaintext: keep them private
     #[arg(long, value_name = "FILE", requires = "process")]
     hostfile: Option<PathBuf>,
-    /// Ends when the process that started it does.
+    /// Whether the process ends when the process that started it does.
     #[arg(long, hide = true)]
     pub(super) attached: bool,
 }
 
 impl ClusterArgs {
-    /// Must the other processes be started here?
+    /// Whether this process has to start the other processes.
     pub(super) fn is_launcher(&self) -> bool {
         self.processes > 1 && self.process.is_none()
     }
 
-    /// Is this one of several processes?
+    /// Whether this process is one of several.
     pub(super) fn is_member(&self) -> bool {
         self.process.is_some()
     }
 
-    /// What timely is told.
+    /// The cluster configuration for timely.
     ///
     /// # Errors
     /// When the hostfile is unreadable or does not name enough hosts.
@@ -188,7 +188,7 @@ impl ClusterArgs {
     }
 }
 
-/// A length of time: `500ms`, `10s`, `2m`; a number alone is seconds.
+/// Parses a duration: `500ms`, `10s`, `2m`; a plain number is seconds.
 pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: f64 = digits.parse().map_err(|_| format!("{text:?} is no length of time"))?;
@@ -202,13 +202,13 @@ pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// A count, underscores allowed: `1_000_000`.
+/// Parses a count, with underscores allowed: `1_000_000`.
 pub(super) fn count(text: &str) -> std::result::Result<u64, String> {
     text.replace('_', "").parse().map_err(|_| format!("{text:?} is no count"))
 }
 
-/// A number of bytes: `500KB`, `2MB`, `64MiB`; a number alone is bytes. Bounded by what one append
-/// may hold.
+/// Parses a number of bytes: `500KB`, `2MB`, `64MiB`; a plain number is bytes. The bound is what
+/// one append may hold.
 pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| format!("{text:?} is no number of bytes"))?;
@@ -225,7 +225,7 @@ pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
     if bytes > most { Err(format!("{text} is above {most} bytes")) } else { Ok(bytes) }
 }
 
-/// How far a dataflow may be behind: `30s`; a number alone is epochs.
+/// Parses a bound on a dataflow's lag: `30s`; a plain number is epochs.
 fn max_lag(text: &str) -> std::result::Result<MaxLag, String> {
     count(text).map(MaxLag::Epochs).or_else(|_| duration(text).map(MaxLag::Time))
 }
@@ -302,7 +302,7 @@ pub(super) struct ServeArgs {
     pub(super) start: Option<Epoch>,
 }
 
-/// What the process says of itself.
+/// The options of the process's messages on standard error.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct LogsArgs {
     /// How much is said on standard error
@@ -325,7 +325,7 @@ pub(super) enum ConfigCommand {
     Show(Box<ServeArgs>),
 }
 
-/// Where the servers listen, and who may come in.
+/// Addresses of the servers, and access to them.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ServersArgs {
     /// Answer HTTP here, and append what is posted, as the log's writer
@@ -366,12 +366,12 @@ pub(super) struct ServersArgs {
 }
 
 impl ServersArgs {
-    /// Does anything listen?
+    /// Whether a server listens at any address.
     pub(super) fn any(&self) -> bool {
         self.listen.is_some() || self.pg_listen.is_some()
     }
 
-    /// Do posted events go into the log?
+    /// Whether posted events go into the log.
     pub(super) fn appends(&self) -> bool {
         self.listen.is_some() && !self.follow
     }
@@ -433,7 +433,7 @@ pub(super) struct BenchArgs {
     pub(super) data: DataArgs,
     #[command(flatten)]
     pub(super) cluster: ClusterArgs,
-    /// Where the processes of one measurement meet.
+    /// The directory in which the processes of one measurement meet.
     #[arg(long, hide = true, value_name = "DIR", requires = "process")]
     pub(super) scratch: Option<PathBuf>,
     /// Live epochs to measure, of each size

@@ -1,4 +1,4 @@
-//! `--as-of`: an epoch, or a moment of history.
+//! The option `--as-of`: an epoch, or a time in the log's history.
 
 use std::str::FromStr;
 
@@ -7,11 +7,11 @@ use diptych_base::time::{At, Epoch};
 use diptych_event::Timestamp;
 use diptych_log::Reader;
 
-/// Which epoch an answer is to be about.
+/// The epoch that an answer is to be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AsOf {
     Epoch(At),
-    /// The last epoch of this moment, in microseconds since 1970.
+    /// The last epoch at this time, in microseconds since 1970.
     Time(i64),
 }
 
@@ -32,7 +32,7 @@ impl FromStr for AsOf {
 }
 
 impl AsOf {
-    /// The epoch, which the log may not have.
+    /// Resolves the epoch; the log may not have it.
     pub(super) fn epoch(self, reader: &Reader) -> Result<Epoch> {
         match self {
             AsOf::Epoch(at) => reader.branches().check(at).map(|()| at.epoch),
@@ -50,7 +50,7 @@ impl AsOf {
         }
     }
 
-    /// As a server is asked.
+    /// The value in the form in which a server takes it.
     pub(super) fn to_text(self) -> String {
         match self {
             AsOf::Epoch(at) => at.to_string(),

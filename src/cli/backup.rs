@@ -1,6 +1,6 @@
-//! `backup` and `restore`: a consistent data directory in another place.
+//! `backup` and `restore`: copies a consistent data directory to another place.
 //!
-//! Both are one thing: a copy that ends at one epoch, read back and verified.
+//! Both commands do the same: they make a copy that ends at one epoch, read it back and verify it.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use super::row_printer::grouped;
 use diptych_base::error::Result;
 use diptych_system::System;
 
-/// Copies, and says what is in the copy; `what` names it.
+/// Makes the copy and describes it; `what` names it.
 pub(super) fn run(args: &CopyArgs, catalog: &Catalog, what: &str) -> Result<ExitCode> {
     let copied = System::open(&args.from).backup(catalog.all(), &args.to)?;
     let (to, bytes) = (args.to.display(), grouped(copied.bytes));

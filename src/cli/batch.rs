@@ -1,4 +1,4 @@
-//! `batch`: the batch layer, from the command line.
+//! `batch`: runs the batch layer from the command line.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use diptych_system::{BatchOptions, System};
 pub(super) fn run(args: &BatchArgs, catalog: &Catalog) -> Result<ExitCode> {
     let definitions = catalog.select(&args.dataflows)?;
     if args.cluster.is_launcher() {
-        // All processes must agree on where history ends, even while somebody appends.
+        // All processes must agree on where history ends, even while another process appends.
         let upto = args.upto.map_or_else(|| end(&args.data), Ok)?;
         let extra = if args.upto.is_none() { upto_option(upto) } else { Vec::new() };
         return launch::run(&args.cluster, &extra);
@@ -80,7 +80,7 @@ fn one(
     drop(bar);
     let report = report?;
     if args.incremental && report.from == 0 && cluster.is_first() && end > 0 {
-        // Why nothing was continued, if there was something.
+        // The reason why no batch view was continued, if there was one.
         let (_, passed_over) = system.fitting(definition, end - 1, end)?;
         passed_over.iter().for_each(|error| eprintln!("warning: {error}"));
     }
@@ -90,8 +90,8 @@ fn one(
     Ok(())
 }
 
-/// A line for each stream that the dataflow reads and nobody has appended to: a stream with another
-/// name, or a data directory, may have been meant.
+/// Warns of each stream that the dataflow reads and that has no events: a stream with another name,
+/// or another data directory, may have been meant.
 fn lacking(description: &Description, reader: &Reader) -> Vec<String> {
     let there = reader.streams();
     let has = |name: &str| there.iter().any(|stream| *stream.name == *name && stream.rows > 0);
@@ -107,7 +107,7 @@ fn lacking(description: &Description, reader: &Reader) -> Vec<String> {
     lacking.map(|stream| line(&stream.name)).collect()
 }
 
-/// Frontier, rows, rate, time and the share of decoding, in one line.
+/// Describes a batch run in one line: frontier, rows, rate, time and the share of decoding.
 pub(super) fn describe(report: &BatchReport, cluster: &Cluster) -> String {
     let seconds = report.elapsed.as_secs_f64().max(1e-9);
     let rate = grouped((report.rows as f64 / seconds) as u64);

@@ -1,12 +1,12 @@
-//! `bench`: what is recomputing worth, on the user's own events?
+//! `bench`: measures recomputing against incremental work, on the user's own events.
 //!
-//! The log is copied to a scratch directory, its last events re-cut into epochs of the sizes asked
-//! for. The batch layer runs over what comes before; the speed layer is restored from that and gets
-//! the epochs one by one. Processor time of both, and how long an epoch takes from its
-//! acknowledgement until readers see it.
+//! The log is copied to a scratch directory, and its last events are cut into epochs of the sizes
+//! asked for. The batch layer runs over the events before them; the speed layer is restored from
+//! that batch view and gets the epochs one by one. The bench reports the processor time of both
+//! layers, and how long an epoch takes from its acknowledgement until readers see it.
 //!
 //! With `-n` this process only starts the others: process 0 of them copies, appends, measures and
-//! prints, and all of them compute. Processor time is that of all processes.
+//! prints, and all of them compute. Processor time is the sum over all processes.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,14 +48,14 @@ const COLUMNS: [&str; 11] = [
     "recompute_vs_incremental",
 ];
 
-/// What the batch layer needed.
+/// The cost of the batch layer.
 struct Batch {
     report: BatchReport,
-    /// None where the other processes cannot be asked.
+    /// None where the processor time of the other processes cannot be read.
     cpu: Option<Duration>,
 }
 
-/// Starts the processes, or is one of them.
+/// Starts the processes, or runs as one of them.
 pub(super) fn run(args: &BenchArgs, catalog: &Catalog) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     if args.cluster.is_launcher() {
@@ -77,7 +77,7 @@ pub(super) fn run(args: &BenchArgs, catalog: &Catalog) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Copies, runs both layers, prints one row for each epoch size.
+/// Copies the log, runs both layers, and prints one row for each epoch size.
 fn measure(
     args: &BenchArgs,
     definition: &Definition,
@@ -118,7 +118,7 @@ fn measure(
     writer.close()
 }
 
-/// Processor time between two looks; none when one of them saw nothing.
+/// The processor time between two measurements; none when one of them is missing.
 fn spent(before: Option<Duration>, after: Option<Duration>) -> Option<Duration> {
     Some(after?.saturating_sub(before?))
 }
@@ -134,7 +134,7 @@ fn row(
     let rounded = |number: f64| Datum::F64((number * 1e3).round() / 1e3);
     let ms = |time: Duration| rounded(time.as_secs_f64() * 1e3);
     let seconds = batch.report.elapsed.as_secs_f64();
-    // Of this process; the others read an equal share of history.
+    // This process's share; the others decode an equal part of history.
     let decoding = batch.report.decoding.as_secs_f64() / (seconds * cluster.workers as f64);
     let ratio = |(batch, epoch): (Duration, Duration)| {
         rounded(batch.as_secs_f64() / epoch.as_secs_f64().max(1e-9))
@@ -226,11 +226,11 @@ fn copy(events: &mut Events, writer: &Writer, mut count: u64) -> Result<()> {
     Ok(())
 }
 
-/// The events of a dataflow's streams, in the order of the log, to be cut anew.
+/// The events of a dataflow's streams, in the order of the log, to be cut into other epochs.
 struct Events {
     streams: Vec<String>,
     epochs: Replay,
-    /// Chunks of the epoch that was read last, in reverse.
+    /// Chunks of the last epoch that was read, in reverse order.
     chunks: Vec<Chunk>,
     left: u64,
 }

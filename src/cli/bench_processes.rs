@@ -1,7 +1,7 @@
-//! The processes of one measurement, all on this machine: they meet in a scratch directory.
+//! The processes of one measurement, all on this machine, coordinated through a scratch directory.
 //!
-//! Process 0 measures. The others leave their process ids, wait until there is a history, and then
-//! take part in the same two steps on it. When process 0 stops serving they end.
+//! Process 0 measures. The others write their process ids, wait until there is a history, and then
+//! take part in the same two steps on it. They end when process 0 stops serving.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use diptych_dataflow::Definition;
 use diptych_engine::Cluster;
 use diptych_system::{BatchOptions, Boundary, ServeOptions, System};
 
-/// The note about where history ends: the log is there up to it.
+/// The note that the history is there, with the epoch at which it ends.
 const HISTORY: &str = "history";
-/// The note that the batch view is there.
+/// The note that the batch view is there, with its boundary.
 const BATCH: &str = "batch";
 
-/// What process 0 knows of the others.
+/// The other processes, as process 0 sees them.
 pub(super) struct Team {
     notes: Notes,
     others: Vec<u64>,
 }
 
 impl Team {
-    /// Waits until the others have come to the directory.
+    /// Waits until the other processes have written their notes.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -52,13 +52,13 @@ impl Team {
         self.notes.leave(BATCH, boundary)
     }
 
-    /// Processor time that all processes have spent so far; none when one of them cannot be asked.
+    /// The processor time that all processes have used so far; none when one cannot be read.
     pub(super) fn cpu_time(&self) -> Option<Duration> {
         self.others.iter().try_fold(cpu_time(), |sum, other| Some(sum + cpu_time_of(*other)?))
     }
 }
 
-/// What the other processes do, from their start to their end.
+/// Runs one of the other processes, from its start to its end.
 ///
 /// # Errors
 /// When a layer fails, or the directory is gone.

@@ -1,11 +1,11 @@
-//! Where a difference begins, and which events are behind it, as far as that can be found.
+//! Finds where a difference begins, and which events cause it, as far as that is possible.
 //!
-//! The epochs are bisected: at each, both sides are computed again and compared. Of a function
-//! that is not deterministic this finds an epoch at which two runs did differ while they did not
-//! at the one before it; another run may differ elsewhere. The events shown are those of that
-//! epoch that have a differing key in a column, as a whole or as a word of a text. A key that the
-//! function makes of several columns is not recognised: then the first events of the epoch are
-//! shown, and it is said so.
+//! The epochs are bisected: at each, both sides are recomputed and compared. For a function that is
+//! not deterministic this finds an epoch at which two runs differ although they do not at the one
+//! before it; another run may differ elsewhere. The events shown are those of that epoch that have
+//! a differing key in a column, as a whole or as a word of a text. A key that the function makes of
+//! several columns is not recognised: then the first events of the epoch are shown, and the output
+//! says so.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -23,19 +23,19 @@ use diptych_log::{Chunk, Retraction};
 use diptych_serving::{Compared, Read, compare};
 use diptych_system::System;
 
-/// Events that are shown at most.
+/// The most events that are shown.
 const EVENTS_SHOWN: usize = 5;
 
-/// What differs.
+/// The two sides that differ.
 pub(super) enum Sides {
     /// Two recomputations from the events alone.
     Recomputed { one: Cluster, other: Cluster },
-    /// What is restored from the batch view at `from`, and a recomputation.
+    /// A restore from the batch view at `from`, and a recomputation.
     Stored { from: Epoch, cluster: Cluster, others: Cluster },
 }
 
 impl Sides {
-    /// The first epoch that can be asked about.
+    /// The first epoch at which the sides can be compared.
     fn first(&self) -> Epoch {
         match self {
             Sides::Recomputed { .. } => 0,
@@ -64,8 +64,8 @@ pub(super) fn print(comparisons: &[Compared]) -> Result<()> {
     Ok(())
 }
 
-/// Looks for the first epoch at which both sides differ, and prints it with its rows and events.
-/// They differ by `comparisons` at `last`; one recomputation of all took `took`.
+/// Finds the first epoch at which both sides differ, and prints it with its rows and events. They
+/// differ by `comparisons` at `last`; one recomputation of all took `took`.
 pub(super) fn search(
     system: &System,
     flow: &Definition,
@@ -100,14 +100,14 @@ pub(super) fn search(
     }
     print(&views)?;
     match sides {
-        // Any event below may be the one.
+        // Any event below the boundary may be the cause.
         Sides::Stored { from, .. } if epoch + 1 == *from => Ok(()),
         _ => events(system, &flow.describe()?, epoch, &views),
     }
 }
 
-/// The least epoch of `[first, last]` at which something differs, when all later ones do, too;
-/// and what. It differs by `found` at `last`.
+/// Finds the least epoch of `[first, last]` at which the sides differ, on the assumption that all
+/// later ones differ too, and the difference there. They differ by `found` at `last`.
 fn bisect(
     first: Epoch,
     last: Epoch,
@@ -127,7 +127,7 @@ fn bisect(
     Ok((high, found))
 }
 
-/// Prints the events of an epoch that have a differing key in them; or else its first ones.
+/// Prints the events of an epoch that contain a differing key; if there are none, its first events.
 fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared]) -> Result<()> {
     let keys = keys(views)?;
     let (mut all, mut mentioning, mut others) = (0, Vec::new(), Vec::new());
@@ -164,7 +164,7 @@ fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared])
     Ok(())
 }
 
-/// The cells of the keys that differ.
+/// The cells of the differing keys.
 fn keys(views: &[Compared]) -> Result<BTreeSet<String>> {
     let mut keys = BTreeSet::new();
     for view in views {
@@ -177,7 +177,7 @@ fn keys(views: &[Compared]) -> Result<BTreeSet<String>> {
     Ok(keys)
 }
 
-/// Puts the first events of a chunk where they belong.
+/// Sorts the events of a chunk into those that mention a key and the others, up to a bound.
 fn sort_out(
     chunk: &Chunk,
     keys: &BTreeSet<String>,
@@ -204,7 +204,7 @@ fn sort_out(
     Ok(())
 }
 
-/// The columns of a batch, to be read as text.
+/// The columns of a batch, formatted as text.
 struct Cells<'a>(Vec<ArrayFormatter<'a>>);
 
 impl<'a> Cells<'a> {
@@ -218,7 +218,7 @@ impl<'a> Cells<'a> {
     }
 
     fn row(&self, row: usize) -> Vec<String> {
-        // What cannot be shown is no key either.
+        // A cell that cannot be shown cannot equal a key.
         self.0.iter().map(|cells| cells.value(row).try_to_string().unwrap_or_default()).collect()
     }
 }

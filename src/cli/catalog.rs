@@ -1,4 +1,4 @@
-//! The dataflows of a binary, found by name; and the stream that a name stands for.
+//! The catalog: finds a binary's dataflows by name, and the stream that a name means.
 
 use arrow_schema::SchemaRef;
 
@@ -13,7 +13,7 @@ pub(super) struct Catalog {
     made_up: Option<MadeUp>,
 }
 
-/// A stream and the columns its event type has.
+/// A stream, with the columns of its event type.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) stream: String,
@@ -25,12 +25,12 @@ impl Catalog {
         Catalog { all, made_up }
     }
 
-    /// Made-up events, if this binary has some.
+    /// The made-up events that this binary has, if any.
     pub(super) fn made_up(&self) -> Option<&MadeUp> {
         self.made_up.as_ref()
     }
 
-    /// All of them, in the order given.
+    /// All dataflows, in the order given.
     pub(super) fn all(&self) -> &[Definition] {
         &self.all
     }
@@ -38,7 +38,7 @@ impl Catalog {
     /// The dataflow called `name`.
     ///
     /// # Errors
-    /// When there is none; lists those there are.
+    /// When there is none; the error lists the known dataflows.
     pub(super) fn get(&self, name: &str) -> Result<&Definition> {
         self.all.iter().find(|definition| definition.name() == name).ok_or_else(|| {
             Error::new(Kind::Missing, format!("there is no dataflow {name:?} in this binary"))
@@ -46,7 +46,7 @@ impl Catalog {
         })
     }
 
-    /// Several of them.
+    /// The dataflows called `names`.
     ///
     /// # Errors
     /// When one is unknown, or named twice.
@@ -59,11 +59,11 @@ impl Catalog {
         names.iter().map(|name| self.get(name).cloned()).collect()
     }
 
-    /// The stream that `name` stands for: that of a dataflow with one stream, a stream of any
-    /// dataflow, or `DATAFLOW.STREAM`. `stream` chooses among the streams of a dataflow.
+    /// Resolves `name` to a stream: that of a dataflow with one stream, a stream of any dataflow,
+    /// or `DATAFLOW.STREAM`. `stream` chooses among the streams of a dataflow.
     ///
     /// # Errors
-    /// When nothing is called so, or several streams are possible; lists them.
+    /// When no stream matches, or several do; the error lists them.
     pub(super) fn target(&self, name: &str, stream: Option<&str>) -> Result<Target> {
         let (dataflow, stream) = match (name.split_once('.'), stream) {
             (Some((dataflow, stream)), None) => (dataflow, Some(stream)),
@@ -82,7 +82,7 @@ impl Catalog {
             .remedy(format!("the dataflows are {}; see `flows` for streams", self.names())))
     }
 
-    /// How the dataflows that read `stream` see its events.
+    /// The schemas under which the dataflows of this binary read `stream`.
     ///
     /// # Errors
     /// When a dataflow cannot be described.
@@ -95,7 +95,7 @@ impl Catalog {
         Ok(readers)
     }
 
-    /// Where a built-in dataflow is that not every binary has.
+    /// A hint at the binary that has a built-in dataflow which this one lacks.
     fn elsewhere(&self, name: &str) -> String {
         let example = match name {
             _ if name.starts_with("nexmark") => "nexmark",

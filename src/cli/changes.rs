@@ -1,4 +1,4 @@
-//! `changes`: what happened to a view, epoch by epoch.
+//! `changes`: prints the changes of a view, epoch by epoch.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use diptych_row::Datum;
 use diptych_serving::Token;
 use diptych_system::{Boundary, System};
 
-/// Computes the changes from a data directory, or has a server send them.
+/// Computes the changes from a data directory, or asks a server for them.
 pub(super) fn run(args: &ChangesArgs, catalog: &Catalog) -> Result<ExitCode> {
     match args.place.place()? {
         Place::Data(system) => local(args, catalog, &system),
@@ -22,7 +22,7 @@ pub(super) fn run(args: &ChangesArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
 }
 
-/// Epochs were asked for that the log does not have.
+/// The error for epochs that the log does not have.
 pub(super) fn not_sealed(from: Epoch, upper: Epoch, end: Epoch) -> Error {
     let message = format!("the log has the epochs [0, {end}), not [{from}, {upper})");
     Error::new(Kind::Missing, message).remedy("ask for sealed epochs")
@@ -48,7 +48,7 @@ fn check_token(args: &ChangesArgs, system: &System) -> Result<()> {
     })
 }
 
-/// Recomputes from an epoch below `from` on, telling every epoch apart, and prints the changes.
+/// Recomputes from a boundary at or below `from`, keeps every epoch apart, and prints the changes.
 fn local(args: &ChangesArgs, catalog: &Catalog, system: &System) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let description = definition.describe()?;

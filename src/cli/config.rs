@@ -1,8 +1,8 @@
-//! One TOML file for what the flags of `serve` say, and where each value comes from.
+//! The configuration file of `serve`: one TOML file for its options, and the origin of each value.
 //!
-//! The keys are the flags' own names, and `dataflows`; there is no second list of them. What the
-//! file says is put before the flags as if it had been typed, so every check of a flag is a check
-//! of the file, and a flag that is typed wins.
+//! The keys are the names of the options, and `dataflows`; there is no second list of them. The
+//! file's values are inserted before the typed options, so every check of an option also checks the
+//! file, and a typed option wins.
 //!
 //! ```toml
 //! dataflows = ["word_count"]
@@ -25,28 +25,28 @@ use super::usage;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::read_text;
 
-/// The commands whose flags a file may give.
+/// The commands whose options a file may give.
 const COMMANDS: [&[&str]; 3] = [&["serve"], &["deploy"], &["config", "show"]];
-/// The one argument without a flag.
+/// The only argument that is not an option.
 const DATAFLOWS: &str = "dataflows";
 /// Keys that would make no sense in the file.
 const NOT_IN_FILES: [&str; 2] = ["config", "help"];
 
-/// Why a command line is refused: by its grammar, or by the file it names.
+/// A refused command line: by its grammar, or by its configuration file.
 pub(super) enum Refused {
     Usage(clap::Error),
     File(Error),
 }
 
-/// A value in force, and where it is from.
+/// A setting in force, with its origin.
 pub(super) struct Setting {
     name: String,
-    /// As it could be in a file; none when it is not set.
+    /// The value as a file could have it; none when it is not set.
     value: Option<String>,
     origin: String,
 }
 
-/// What a file says: a key, its line, its value as typed on a command line (none: not given).
+/// An entry of a file: a key, its line, and its values as on a command line (none: not given).
 struct Entry {
     key: String,
     line: usize,
@@ -65,7 +65,7 @@ pub(super) fn parse(args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), Refused>
         return Ok((parsed(&exact(&args).map_err(Refused::Usage)?)?, Vec::new()));
     };
     let command = command(path);
-    // What is required may be in the file, so this may be incomplete.
+    // Required arguments may be in the file, so the command line may be incomplete.
     let typed = Cli::command().ignore_errors(true).try_get_matches_from(&args);
     let typed = typed.ok().and_then(|matches| below(&matches, path).cloned());
     let typed_here = |id: &str| {
@@ -100,7 +100,7 @@ pub(super) fn parse(args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), Refused>
     Ok((cli, settings))
 }
 
-/// Is this the command at `path`?
+/// Whether the arguments name the command at `path`.
 fn names(args: &[OsString], path: &[&str]) -> bool {
     let typed = args.iter().skip(1).map(OsString::as_os_str);
     typed.take(path.len()).eq(path.iter().map(OsStr::new))
@@ -138,7 +138,7 @@ fn read(path: &Path, command: &Command) -> Result<Vec<Entry>> {
     parse_file(&read_text(path)?, command).map_err(|error| error.within(path.display()))
 }
 
-/// What the text of a file says.
+/// Parses the text of a file.
 fn parse_file(text: &str, command: &Command) -> Result<Vec<Entry>> {
     let line_of = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
     let wrong = |line: usize, what: String| Error::new(Kind::Input, format!("line {line}: {what}"));
@@ -205,7 +205,8 @@ fn word(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// An error of the merged command line, said of the file where it is the file's.
+/// Explains an error of the merged command line: where the file causes it, the error names the
+/// file.
 fn explained(error: clap::Error, file: Option<&std::path::PathBuf>, entries: &[Entry]) -> Refused {
     let argument = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) => argument.clone(),
@@ -259,7 +260,7 @@ fn quoted(value: &str) -> String {
     toml::Value::from(value).to_string()
 }
 
-/// `config show`: a file that says the same, with the origin of every value. Nothing in it is
+/// `config show`: prints an equivalent file, with the origin of every value. The output has no
 /// secret: secrets are in the files that it names.
 pub(super) fn show(settings: &[Setting]) {
     for Setting { name, value, origin } in settings {
@@ -270,7 +271,7 @@ pub(super) fn show(settings: &[Setting]) {
     }
 }
 
-/// The parser of these files, for [`diptych_base::hostile`].
+/// The decoder of these files, for the fuzz tests of [`diptych_base::hostile`].
 pub fn hostile() -> Vec<diptych_base::hostile::Decoder> {
     let file = b"dataflows = [\"a\", 'b']\ndata = \"D\"\nworkers = 2\nfollow = true\n".to_vec();
     let run = |bytes: &[u8]| {
@@ -281,13 +282,13 @@ pub fn hostile() -> Vec<diptych_base::hostile::Decoder> {
     vec![diptych_base::hostile::Decoder::new("settings", vec![file], run)]
 }
 
-/// The name that a misspelt one was meant to be.
+/// The known name that is nearest to a misspelt one.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let near = known.iter().map(|known| (distance(name, known), *known)).min()?;
     (near.0 <= 1 + name.chars().count() / 3).then_some(near.1)
 }
 
-/// Characters to insert, remove or replace to make one word of the other.
+/// The edit distance of two words: characters to insert, remove or replace.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

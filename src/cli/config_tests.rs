@@ -1,4 +1,4 @@
-//! Files and flags together.
+//! Tests of configuration files together with options.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! `deploy`: this binary takes over from a running server, when it has caught up and the difference
-//! is known.
+//! `deploy`: lets this binary take over from a running server, once it has caught up and the
+//! difference is known.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -29,11 +29,11 @@ use diptych_system::{BatchOptions, LateWriter, ServeOptions, Served, System};
 
 /// How long the old process may take to find this one, and to pass its sockets.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long it may take to finish requests and to release the log.
+/// How long the old process may take to finish requests and to release the log.
 const RELEASE: Duration = Duration::from_secs(20);
 /// How long the last epochs of the old process may take to be visible here.
 const LAST_EPOCHS: Duration = Duration::from_secs(20);
-/// How often frontiers are looked at.
+/// How often frontiers are checked.
 const LOOK: Duration = Duration::from_millis(20);
 
 const _: () = assert!(RELEASE.as_secs() > SERVER_GRACE.as_secs());
@@ -92,7 +92,7 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
         Err(error) => (None, inherit(&system, &args.serve, error)?),
     };
     let door = Doorstep::guard(&listeners, &args.serve.servers.options())?;
-    // From here on an error ends this process, and the old one takes its place again.
+    // After this an error ends this process, and the old one resumes.
     let writer = Arc::new(retry(RELEASE, || system.writer())?);
     served.give_writer(&writer);
     drop(late);
@@ -101,7 +101,7 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     let (args, writer) = (&args.serve, Some(writer));
     let system = &system;
     let definitions = &definitions[..];
-    // It is this binary's version that serves from now on, whatever was deployed before.
+    // From now on the version of this binary serves, whatever was deployed before.
     for definition in definitions {
         system.chose(definition)?;
     }
@@ -135,7 +135,7 @@ fn check(args: &ServeArgs) -> Result<()> {
     }
 }
 
-/// Where the old process listens.
+/// The address of the old process.
 fn address(args: &ServeArgs) -> Result<String> {
     let Some(mut address) = args.servers.listen else {
         return Err(Error::new(Kind::Input, "the running server is not named")
@@ -149,7 +149,8 @@ fn address(args: &ServeArgs) -> Result<String> {
     Ok(format!("{scheme}://{address}"))
 }
 
-/// The dataflows that the old process serves, and their versions. All of them must be taken over.
+/// The dataflows that the old process serves, with their versions. All of them must be in this
+/// binary.
 fn served_there(remote: &Remote, definitions: &[Definition]) -> Result<Vec<(String, String)>> {
     let status = remote.get("/v1/status", &[])?;
     let flows = status["dataflows"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -168,7 +169,7 @@ fn served_there(remote: &Remote, definitions: &[Definition]) -> Result<Vec<(Stri
     Err(Error::new(Kind::Input, message).remedy("name every dataflow that it serves"))
 }
 
-/// Batch views of this binary's versions; then live, following the log.
+/// Makes batch views of this binary's versions, restores them, and follows the log.
 fn prepare(
     system: &System,
     definitions: &[Definition],
@@ -188,7 +189,7 @@ fn prepare(
             BatchOptions { cluster, upto: Some(upper), incremental: true, ..Default::default() };
         match system.batch(definition, &options) {
             Ok(report) => tracing::info!("{}", describe(&report, &options.cluster)),
-            // The old process is of the same version, and makes a checkpoint.
+            // The old process has the same version, and is making a checkpoint.
             Err(error) if error.is_conflict() && found.is_some() => {}
             Err(error) => return Err(error),
         }
@@ -224,7 +225,7 @@ fn catch_up(served: &Served, upper: Epoch, patience: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Prints how a dataflow here differs from what the server answers at the same epoch.
+/// Prints how a dataflow here differs from the server's answers at the same epoch.
 fn compare(
     remote: &Remote,
     served: &Served,
@@ -271,8 +272,8 @@ fn common_epoch(remote: &Remote, here: &Index, dataflow: &str) -> Result<Option<
     }
 }
 
-/// Compares what both serve. An old process that has ended meanwhile cannot be compared with: this
-/// one is to serve in its place, unless it was only to compare.
+/// Compares the dataflows of both processes. If the old process has ended meanwhile, there is
+/// nothing to compare, and this one is to serve in its place, unless it was only to compare.
 fn compare_all(
     remote: &Remote,
     served: &Served,
@@ -300,14 +301,15 @@ fn compare_all(
     Ok(differs)
 }
 
-/// The old process has ended before it handed over: then the log is free, and nobody serves unless
-/// this one does, at sockets of its own. One that is still there goes on.
+/// Takes the place of an old process that ended before it handed over: then the log is free, and
+/// this process serves at sockets of its own.
 ///
 /// # Errors
-/// `error`, if the old process is there, or it is not known where to listen.
+/// `error`, if the old process still runs, or it is not known where to listen.
 fn inherit(system: &System, args: &ServeArgs, error: Error) -> Result<Listeners> {
     let gone = matches!(error.kind(), Kind::Io | Kind::Stopped) && args.servers.listen.is_some();
-    // Only who is gone has released it: a look is enough, and is repeated when it counts.
+    // A process that still runs holds the log: this check is enough here, and the lock is taken
+    // later.
     let free = || system.writer().and_then(Writer::close);
     if !gone || retry(RELEASE, free).is_err() {
         return Err(error);
@@ -316,14 +318,14 @@ fn inherit(system: &System, args: &ServeArgs, error: Error) -> Result<Listeners>
     Ok(Listeners::default())
 }
 
-/// Asks who looks at the difference.
+/// Asks the user to confirm the difference.
 fn confirmed() -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(Error::new(Kind::Input, "nobody is there to agree to the difference")
             .remedy("give --yes to take over, or --diff-only to look"));
     }
     eprint!("take over? [y/N] ");
-    // Shown or not, the answer counts.
+    // The answer counts, whether the question was shown or not.
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
@@ -331,7 +333,7 @@ fn confirmed() -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Has the old process hand over: its sockets come at once, the log's lock when it is done.
+/// Asks the old process to hand over: its sockets come at once, the log's lock when it is done.
 fn ask(remote: &Remote, system: &System) -> Result<(Link, Listeners)> {
     let random: [u8; NAME_LEN / 2] = secret_bytes()?;
     let name = data_encoding::HEXLOWER.encode(&random);

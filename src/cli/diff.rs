@@ -1,4 +1,4 @@
-//! `diff`: what a changed function would answer, before it answers anybody.
+//! `diff`: compares a changed function's answers with the current ones, before it serves.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -16,7 +16,7 @@ use diptych_row::{Datum, RowSchema};
 use diptych_serving::{Row, ViewInfo};
 use diptych_system::{BatchOptions, System, ViewDiff, diff};
 
-/// Makes what batch views are missing, and compares them.
+/// Makes the batch views that are missing, and compares them.
 pub(super) fn run(args: &DiffArgs, catalog: &Catalog) -> Result<ExitCode> {
     let system = args.data.system();
     let upper = system.reader()?.upper()?;
@@ -82,7 +82,7 @@ fn side(
     }
 }
 
-/// Has another binary make its batch view; gives the version of its dataflow.
+/// Lets another binary make its batch view, and gives the version of its dataflow.
 fn by_another(binary: &Path, dataflow: &str, data: &Path, upto: Epoch) -> Result<String> {
     let place = binary.display();
     let run = |arguments: &[&str]| -> Result<Vec<u8>> {
@@ -114,7 +114,7 @@ fn by_another(binary: &Path, dataflow: &str, data: &Path, upto: Epoch) -> Result
     })
 }
 
-/// How views differ from those before; in JSON the dataflow is named.
+/// Prints how views differ from those before; in JSON the dataflow is named.
 pub(super) fn print(
     views: &[ViewDiff],
     before: &[ViewInfo],
@@ -155,7 +155,7 @@ fn times(row: &Row) -> String {
     if row.multiplicity == 1 { String::new() } else { format!(" {} times", row.multiplicity) }
 }
 
-/// One JSON object a view, its samples in it.
+/// Prints one JSON object per view, with its samples.
 fn print_json(views: &[ViewDiff], before: &[ViewInfo], dataflow: Option<&str>) -> Result<()> {
     for view in views {
         let schema = schema(before, &view.view);

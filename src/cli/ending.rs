@@ -1,6 +1,6 @@
-//! A process that cannot append: one whose disk takes nothing at its start answers reads; one whose
-//! log has stopped ends, after its readers were told, and with an exit code of its own, so that a
-//! supervisor starts another.
+//! The end of a process that cannot append. One whose disk takes nothing at its start still answers
+//! reads; one whose log has stopped informs its readers and ends, with an exit code of its own, so
+//! that a supervisor starts another.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use diptych_system::System;
 /// The exit code of a process whose log has stopped.
 const LOG_STOPPED: u8 = 11;
 
-/// Watches over the log of a serving process.
+/// The state of a serving process whose log may stop.
 #[derive(Default)]
 pub(super) struct Ending {
     since: Option<Instant>,
 }
 
 impl Ending {
-    /// Has the log stopped? Then readers are still answered for a while, if there are any
+    /// Whether the log has stopped. Readers are still answered for a while, if there are any
     /// (`readers`).
     ///
     /// # Errors
-    /// Why it stopped, when that while is over.
+    /// The reason why it stopped, when that while is over.
     pub(super) fn is_near(&mut self, writer: Option<&Writer>, readers: bool) -> Result<bool> {
         let Some(error) = writer.and_then(Writer::failure) else { return Ok(false) };
         if self.since.is_none() && readers {
@@ -38,8 +38,8 @@ impl Ending {
     }
 }
 
-/// The log's writer; or, where the disk takes nothing and `reads` are worth something without it,
-/// why there is none.
+/// Opens the log's writer. Where the disk takes nothing, and `reads` are useful without a writer,
+/// gives the reason instead.
 ///
 /// # Errors
 /// As [`System::writer`].
@@ -57,7 +57,7 @@ pub(super) fn writer_or_refusal(
     }
 }
 
-/// Says why the log has stopped, and that the process ended by it.
+/// Reports why the log has stopped, and that the process ended for that reason.
 pub(super) fn log_stopped(error: &Error) -> ExitCode {
     failed(error);
     ExitCode::from(LOG_STOPPED)

@@ -1,4 +1,4 @@
-//! `log erase`: events out of history, and out of everything that was derived from them.
+//! `log erase`: removes events from history, and from everything that was derived from them.
 
 use std::process::ExitCode;
 
@@ -42,7 +42,7 @@ pub(super) struct EraseArgs {
     format: FormatArgs,
 }
 
-/// Erases, recomputes, and prints what changed.
+/// Erases, recomputes, and prints the changes.
 pub(super) fn run(args: &EraseArgs, catalog: &Catalog) -> Result<ExitCode> {
     let conditions = Conditions::parse(&args.conditions)?.seen_by(catalog.readers(&args.stream)?);
     let named = catalog.select(&args.dataflows)?;
@@ -105,7 +105,7 @@ fn erased_json(stream: &str, events: u64, (first, last): (u64, u64), dry_run: bo
     json!({"stream": stream, "events": events, "first": first, "last": last, "dry_run": dry_run})
 }
 
-/// Says for people what was done, and what was not.
+/// Reports what was done, and what was not, as text.
 fn tell(erased: &ErasedData) {
     let Erasure { stream, events, first, last, .. } = &erased.log.erasure;
     let (rewritten, all) = erased.log.segments;
@@ -172,7 +172,7 @@ fn print(erased: &ErasedData, format: FormatArgs) -> Result<()> {
     sheet.finish()
 }
 
-/// `log erasures`: what was erased, oldest first.
+/// `log erasures`: lists the erasures, oldest first.
 pub(super) fn list(system: &System, format: FormatArgs) -> Result<()> {
     let names = ["at", "stream", "events", "first", "last", "upper", "reason"];
     let mut sheet = Sheet::new(format.format, &names)?;
@@ -190,7 +190,7 @@ pub(super) fn list(system: &System, format: FormatArgs) -> Result<()> {
     sheet.finish()
 }
 
-/// One line for `log ls` and `log stat`.
+/// Prints one line on erasures, for `log ls` and `log stat`.
 pub(super) fn mention(erasures: &[Erasure]) {
     if let Some(last) = erasures.last() {
         let events = erasures.iter().map(|erasure| erasure.events).sum();

@@ -1,4 +1,4 @@
-//! `flows`: what this binary has.
+//! `flows`: lists the dataflows of this binary.
 
 use std::process::ExitCode;
 
@@ -46,7 +46,7 @@ pub(super) fn run(args: &FlowsArgs, catalog: &Catalog) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One dataflow for people: columns side by side would be wider than any terminal.
+/// Prints one dataflow as text: columns side by side would be wider than any terminal.
 fn tell(description: &Description, out: &mut Sheet) -> Result<()> {
     out.line(&format!("{}  (version {})", description.name, description.version))?;
     for stream in &description.streams {
@@ -76,7 +76,7 @@ fn stream_columns(stream: &StreamInfo) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// An Arrow type in the words that views use for theirs.
+/// The name of an Arrow type, in the words that views use for their types.
 fn type_name(ty: &arrow_schema::DataType) -> String {
     use arrow_schema::DataType as Type;
     match ty {

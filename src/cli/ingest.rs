@@ -1,4 +1,4 @@
-//! `ingest`: files into the log.
+//! `ingest`: appends files to the log.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -32,12 +32,12 @@ pub(super) struct IngestArgs {
     /// What becomes of a record that cannot be read
     #[arg(long, value_enum, default_value_t)]
     pub(super) on_error: OnError,
-    /// Of a file that begins with the records of one that was ingested, or in which records are
-    /// mended that were skipped then, append the others
+    /// When a file begins with the records of one that was ingested, or corrects records that were
+    /// skipped then, append only the other records
     #[arg(long, conflicts_with = "again")]
     pub(super) append_new_lines: bool,
-    /// Take a file for another one although the stream has its content, in whole or in part: it is
-    /// appended whole, once under its path. A LABEL tells it from others of the same path
+    /// Append the whole file although the stream has its content, in whole or in part; it is
+    /// appended once under its path. A LABEL tells it from others of the same path
     #[arg(long, value_name = "LABEL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "")]
     pub(super) again: Option<String>,
@@ -56,7 +56,7 @@ pub(super) enum OnError {
     /// Nothing more is appended (of files: nothing at all); the error names line and column
     #[default]
     Stop,
-    /// It is said (of files: it goes to FILE.errors.ndjson), the others are appended
+    /// The record is reported (of files: it goes to FILE.errors.ndjson), the others are appended
     Skip,
 }
 
@@ -106,7 +106,7 @@ pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
         .remedy("if they are others: --again, or --again=LABEL to tell them from those"))
 }
 
-/// What became of a file, in one or two lines.
+/// Describes the outcome of a file, in one or two lines.
 fn describe(file: &FileReport, stream: &str) -> String {
     let (path, rows) = (file.path.display(), counted(file.rows, "event"));
     let mut text = if file.already_ingested() {

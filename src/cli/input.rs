@@ -1,5 +1,5 @@
-//! Standard input of `serve` on its way into the log: a line that is no record is data, too, and
-//! ends nothing.
+//! Standard input of `serve`: appends its lines to the log. A line that is not a record is data,
+//! too, and ends nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_log::{Append, Writer};
 use diptych_sources as sources;
 
-/// How many skipped lines are said one by one in each span of [`SPAN`]; of others only how many.
+/// Skipped lines that are reported one by one in each [`SPAN`]; of others only the number is.
 const SAID: u64 = 10;
-/// How long such a span is.
+/// The length of a span.
 const SPAN: Duration = Duration::from_secs(10);
-/// Appends on their way to the disk at once: they share a sync.
+/// Appends in flight at once: they share a sync.
 const IN_FLIGHT: usize = 4;
 
-/// Standard input on its way into the log.
+/// The thread that appends standard input to the log.
 pub(super) struct Input(thread::JoinHandle<Result<u64>>);
 
 impl Input {
-    /// Reads until the end, or until somebody says stop. Skipped lines are added to `skipped`.
+    /// Starts to read, until the end or until told to stop. Skipped lines are added to `skipped`.
     pub(super) fn start(
         Target { stream, schema }: Target,
         writer: Arc<Writer>,
@@ -64,22 +64,22 @@ impl Input {
         }))
     }
 
-    /// Is there nothing more to come?
+    /// Whether the input has ended.
     pub(super) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
 
-    /// The events that were appended, when there is nothing more to come.
+    /// Waits for the end of the input, and gives the number of events appended.
     ///
     /// # Errors
-    /// When the log failed, or a line was no record and none is to be skipped.
+    /// When the log failed, or a line was not a record and none is to be skipped.
     pub(super) fn finish(self) -> Result<u64> {
         let lost = || Error::new(Kind::Stopped, "the reader of standard input panicked");
         self.0.join().unwrap_or_else(|_| Err(lost()))
     }
 }
 
-/// Says which lines were skipped, but not more of them than somebody reads.
+/// Reports skipped lines, at a bounded rate.
 struct Skips {
     count: Arc<AtomicU64>,
     begun: Instant,

@@ -1,25 +1,26 @@
-//! Which rows of a view were asked for, as bytes.
+//! Converts the options of `query` and `changes` that select rows to key bytes.
 
 use super::args::KeyArgs;
 use diptych_base::error::Result;
 use diptych_row::{ByteRange, Datum, RowSchema};
 
-/// Which keys, in the values of their columns.
+/// The selected keys, as values of their columns.
 pub(super) struct Asked<'a> {
     /// The values of the first key columns.
     pub(super) key: Option<Vec<Datum>>,
-    /// How the text column behind them begins.
+    /// The prefix of the text column behind the values.
     pub(super) prefix: Option<&'a str>,
-    /// Where a range begins.
+    /// The start of a range.
     pub(super) from: Option<Vec<Datum>>,
-    /// Where it ends.
+    /// The end of a range.
     pub(super) to: Option<Vec<Datum>>,
 }
 
-/// What the options say.
+/// Parses the options.
 ///
 /// # Errors
-/// When there are too many values, or one is not of its column's type; names option and column.
+/// When there are too many values, or one is not of its column's type; the error names option and
+/// column.
 pub(super) fn asked<'a>(args: &'a KeyArgs, schema: &RowSchema) -> Result<Asked<'a>> {
     let values = |text: &Option<String>, json: &Option<String>, option: &str| match (text, json) {
         (Some(text), _) => {
@@ -39,7 +40,7 @@ pub(super) fn asked<'a>(args: &'a KeyArgs, schema: &RowSchema) -> Result<Asked<'
     })
 }
 
-/// The range of keys that the options stand for; everything without options.
+/// The range of keys that the options select; everything without options.
 ///
 /// # Errors
 /// As [`asked`].

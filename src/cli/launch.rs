@@ -1,4 +1,4 @@
-//! `-n N` without `-p`: all processes are started here, on loopback.
+//! The launcher for `-n N` without `-p`: starts all processes here, on loopback.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
@@ -14,12 +14,12 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{ScratchDir, divert_stdout};
 use diptych_engine::Cluster;
 
-/// How often the processes are looked at.
+/// How often the processes are checked.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the others may take to end after one has, or after a signal.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// One process: its number, itself, and who passes its standard error on.
+/// One process: its number, its handle, and the thread that copies its standard error.
 struct Member {
     number: u16,
     child: Child,
@@ -27,7 +27,7 @@ struct Member {
     ended: Option<ExitStatus>,
 }
 
-/// Starts this very command line once for each process, with `extra` options, and waits. When one
+/// Runs this same command line once for each process, with `extra` options, and waits. When one
 /// process fails the others are ended. A signal is passed on to the first, which stops the rest.
 ///
 /// # Errors
@@ -48,8 +48,8 @@ pub(super) fn run(args: &ClusterArgs, extra: &[impl AsRef<OsStr>]) -> Result<Exi
     members.wait()
 }
 
-/// What one of several processes does first: it keeps standard output for answers, and when it was
-/// started here it ends with its parent.
+/// Sets one of several processes up: it keeps standard output for answers, and ends with its parent
+/// when it was started by this launcher.
 ///
 /// # Errors
 /// When the parent is gone already, or signals cannot be handled.
@@ -76,7 +76,7 @@ impl Member {
         let mut command = Command::new(program);
         command.args(options).stdin(Stdio::null()).stderr(Stdio::piped());
         if number == 0 {
-            // Only the first reads standard input, or prints.
+            // Only the first process reads standard input, or prints.
             command.stdin(Stdio::inherit());
         } else {
             command.stdout(Stdio::null());
@@ -110,13 +110,13 @@ impl Member {
     fn tell_to_stop(&self) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let (Some(id), None) = (id, self.ended) {
-            // A process that has just ended needs no telling.
+            // A process that has just ended needs no signal.
             let _ = rustix::process::kill_process(id, Signal::TERM);
         }
     }
 }
 
-/// The processes; dropping them ends those that still run.
+/// The processes; dropping this ends those that still run.
 struct Members(Vec<Member>);
 
 impl Members {
@@ -142,7 +142,7 @@ impl Members {
             if first_failure.is_some() {
                 patience.get_or_insert_with(Instant::now);
                 let others = self.0.iter_mut().filter(|member| member.ended.is_none());
-                // The mesh has a hole: nobody can finish, and timely may wait for ever.
+                // The mesh has a hole: no process can finish, and timely may wait for ever.
                 others.for_each(|member| drop(member.child.kill()));
             }
             if patience.is_some_and(|since| since.elapsed() > GRACE) {
@@ -156,7 +156,7 @@ impl Members {
     fn conclude(mut self, first_failure: Option<u16>) -> Result<ExitCode> {
         for member in &mut self.0 {
             if let (Some(errors), Some(_)) = (member.errors.take(), member.ended) {
-                // It ends with the pipe; a panic there lost messages only.
+                // The thread ends with the pipe; a panic in it loses messages only.
                 let _ = errors.join();
             }
         }
@@ -182,7 +182,7 @@ impl Drop for Members {
     fn drop(&mut self) {
         for member in &mut self.0 {
             if member.ended.is_none() {
-                // Either it is ended by this, or it has ended by itself.
+                // The process is ended by this, or has ended by itself.
                 let _ = member.child.kill();
                 let _ = member.child.wait();
             }

@@ -1,5 +1,5 @@
-//! `log ls | check | stat | producers | seal | retract | erase | erasures`: the master dataset from
-//! outside.
+//! `log ls | check | stat | producers | seal | retract | erase | erasures`: inspects and changes
+//! the master dataset.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -60,7 +60,7 @@ pub(super) struct LogWhere {
     pub(super) format: FormatArgs,
 }
 
-/// Runs one of them.
+/// Runs one of the `log` commands.
 pub(super) fn run(args: &LogArgs, catalog: &Catalog) -> Result<ExitCode> {
     match &args.what {
         LogCommand::Ls(place) => list(place)?,

@@ -1,4 +1,4 @@
-//! What a serving process says of itself on standard error: for people, or one JSON object a line.
+//! Messages of a serving process on standard error: as text, or one JSON object per line.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -16,18 +16,18 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::args::LogsArgs;
 use diptych_base::harmless::Harmless;
 
-/// Libraries whose ordinary messages are about their own affairs.
+/// Libraries whose ordinary messages concern only themselves.
 const LIBRARIES: [&str; 8] =
     ["hyper", "hyper_util", "h2", "rustls", "tokio", "tower", "mio", "datafusion"];
 
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
-/// How much is said.
+/// The level of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogLevel {
     /// What ended the process
     Error,
-    /// What somebody should look at
+    /// States that need attention
     Warn,
     /// Start, stop and what changed
     #[default]
@@ -38,7 +38,7 @@ pub(super) enum LogLevel {
     Trace,
 }
 
-/// How it is written.
+/// The format of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     /// For people; the journal adds the time
@@ -48,8 +48,8 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// From now on messages go to standard error as `args` say; only the first call counts. A program
-/// that has a subscriber of its own keeps it.
+/// Writes messages to standard error as `args` say from now on; only the first call has an effect.
+/// A program with a tracing subscriber of its own keeps it.
 pub(super) fn start(args: LogsArgs) {
     if FORMAT.set(args.log_format).is_err() {
         return;
@@ -66,19 +66,19 @@ pub(super) fn start(args: LogsArgs) {
     let filter = Targets::new().with_default(level).with_targets(targets);
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    // Refused when there is a subscriber already.
+    // This is refused when there is a subscriber already.
     let _ = match args.log_format {
         LogFormat::Text => registry.with(layer.event_format(Plain)).try_init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
 }
 
-/// Are messages written as JSON?
+/// Whether messages are written as JSON.
 pub(super) fn are_json() -> bool {
     FORMAT.get() == Some(&LogFormat::Json)
 }
 
-/// `warning: what and where (remedy)`; ordinary messages as they are.
+/// The text format: `warning: what and where (remedy)`; ordinary messages as they are.
 struct Plain;
 
 impl<S, N> FormatEvent<S, N> for Plain
@@ -100,7 +100,7 @@ where
             Level::DEBUG => "debug: ",
             Level::TRACE => "trace: ",
         })?;
-        // A message is one line, whatever it repeats.
+        // A message is one line, whatever text it repeats.
         let mut harmless = Harmless(writer.by_ref());
         context.format_fields(Writer::new(&mut harmless), event)?;
         writeln!(writer)

@@ -1,4 +1,5 @@
-//! Made-up events of built-in dataflows, for `sample` and `demo`: given by a binary that has them.
+//! Made-up events of built-in dataflows, for `sample` and `demo`; a binary that has them passes
+//! them in.
 
 use arrow_array::RecordBatch;
 use diptych_dataflow::Definition;
@@ -7,29 +8,30 @@ use diptych_testing::Story;
 
 use diptych_base::error::{Error, Kind, Result};
 
-/// Made-up events that a binary brings along.
+/// The made-up events of a binary.
 #[derive(Clone, Copy)]
 pub struct MadeUp {
     /// The dataflow of `demo`: it reads the stream `tweets`.
     pub demo: fn() -> Definition,
-    /// The events of `demo`, the same for a seed: so many of history, then on from the present.
+    /// The events of `demo`, the same for a seed: this many of history, then live ones from the
+    /// present on.
     pub source: fn(seed: u64, history: u64) -> Box<dyn EventSource>,
-    /// The dataflows that `sample` has events of.
+    /// The dataflows for which `sample` has events.
     pub sampled: &'static [&'static str],
-    /// Events of one of them, the same for a seed: so many, in so many epochs.
+    /// The events of one dataflow, the same for a seed: this many, in this many epochs.
     pub sample: fn(dataflow: &str, seed: u64, events: usize, epochs: usize) -> Option<Story>,
 }
 
-/// Events without end.
+/// A generator of events without end.
 pub trait EventSource: Send {
     /// The next `count` events.
     fn rows(&mut self, count: u64) -> RecordBatch;
 
-    /// The time of the last one.
+    /// The time of the last event.
     fn now(&self) -> Timestamp;
 }
 
-/// Those of this binary.
+/// The made-up events of this binary.
 ///
 /// # Errors
 /// When it has none.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The least sample that `share` (0 to 1) of all samples do not exceed; none without samples.
+/// The least sample that is at least as great as a `share` (0 to 1) of all samples; none without
+/// samples.
 pub(super) fn percentile(samples: &[Duration], share: f64) -> Option<Duration> {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable();
@@ -10,7 +11,7 @@ pub(super) fn percentile(samples: &[Duration], share: f64) -> Option<Duration> {
     sorted.get(rank.saturating_sub(1)).copied()
 }
 
-/// Milliseconds with one digit; `-` when there is nothing to show.
+/// Milliseconds with one digit; `-` for none.
 pub(super) fn ms(time: Option<Duration>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| format!("{:.1} ms", time.as_secs_f64() * 1e3))
 }

@@ -1,4 +1,4 @@
-//! Progress bars on standard error; nothing where that is no terminal.
+//! Progress bars on standard error; without a terminal nothing is shown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,12 @@ const TICK: Duration = Duration::from_millis(80);
 const ROWS: &str = "{prefix:>14} {bar:32} {human_pos}/{human_len} events  {per_sec}  ETA {eta}";
 const BYTES: &str = "{prefix:>14} {bar:32} {bytes}/{total_bytes}  {msg}";
 
-/// A bar that is moved by hand, counted in bytes.
+/// A bar counted in bytes, moved by the caller.
 pub(super) fn bytes(prefix: &str) -> ProgressBar {
     styled(prefix, BYTES)
 }
 
-/// A bar that is moved by hand, counted in events.
+/// A bar counted in events, moved by the caller.
 pub(super) fn rows(prefix: &str) -> ProgressBar {
     styled(prefix, ROWS)
 }
@@ -32,7 +32,7 @@ fn styled(prefix: &str, template: &str) -> ProgressBar {
     bar
 }
 
-/// Shows how far a batch run is, until dropped.
+/// A bar that shows the progress of a batch run, until dropped.
 pub(super) struct Watching {
     done: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,

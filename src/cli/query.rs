@@ -1,4 +1,4 @@
-//! `query`: rows of a view at one epoch.
+//! `query`: prints rows of a view at one epoch.
 
 use std::process::ExitCode;
 
@@ -15,12 +15,12 @@ use diptych_row::{ByteRange, Datum, RowSchema};
 use diptych_serving::{Index, Read, Row};
 use diptych_system::{How, Past, System};
 
-/// Prints the rows of a range as they come, each as often as it is there.
+/// Prints the rows of a range, each as often as it is there.
 pub(super) struct RowPrinter<'s> {
     sheet: Sheet,
     schema: &'s RowSchema,
     left: usize,
-    /// Rows that are there fewer than zero times.
+    /// The number of rows with a negative multiplicity.
     negative: u64,
 }
 
@@ -34,13 +34,13 @@ impl<'s> RowPrinter<'s> {
         Ok(RowPrinter { sheet, schema, left: limit.unwrap_or(usize::MAX), negative: 0 })
     }
 
-    /// False when no more rows are wanted.
+    /// Prints a row; false when no more rows are wanted.
     pub(super) fn row(&mut self, row: &Row) -> Result<bool> {
         let cells = self.schema.decode(&row.key, &row.value)?;
         self.cells(cells, row.multiplicity)
     }
 
-    /// The same, of a row whose cells are known.
+    /// As `row`, for a row whose cells are decoded already.
     pub(super) fn cells(&mut self, cells: Vec<Datum>, times: isize) -> Result<bool> {
         self.negative += u64::from(times < 0);
         for _ in 0..times {
@@ -82,7 +82,7 @@ pub(super) fn print(
     out.finish()
 }
 
-/// Answers from a data directory, or has a server answer.
+/// Answers from a data directory, or asks a server.
 pub(super) fn run(args: &QueryArgs, catalog: &Catalog) -> Result<ExitCode> {
     match args.place.place()? {
         Place::Data(system) => local(args, catalog, &system),
@@ -90,8 +90,8 @@ pub(super) fn run(args: &QueryArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
 }
 
-/// Answers from the batch view when it is exact, else from a computation up to the epoch. One for
-/// an epoch that was asked for is kept.
+/// Answers from the batch view when it is exact, else from a computation up to the epoch. A
+/// recomputation for an epoch that was asked for is kept as a batch view.
 fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let description = definition.describe()?;
@@ -144,7 +144,7 @@ fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where an answer comes from; one that was recomputed says what becomes of it.
+/// Describes where an answer comes from; for a recomputation, with a hint.
 fn told(how: How, upper: Epoch, hint: &str) -> String {
     match how {
         How::Found => format!("boundary F = {upper}: read from the batch view"),

@@ -1,4 +1,4 @@
-//! What can be typed when views are asked for: `query`, `changes`, `top`.
+//! The arguments of commands that read views: `query`, `changes`, `top`.
 
 use clap::Args;
 
@@ -31,7 +31,7 @@ pub(super) struct QueryArgs {
     pub(super) format: FormatArgs,
 }
 
-/// Which rows; all by default.
+/// The selection of rows by key; all rows by default.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct KeyArgs {
     /// Values of the first key columns, separated by commas; a key of one column is taken whole
@@ -94,7 +94,7 @@ impl ChangesArgs {
     }
 }
 
-/// The epoch of a token, `VERSION@EPOCH~BRANCH`, or of a number.
+/// The epoch of a token `VERSION@EPOCH~BRANCH`, or of a number.
 pub(super) fn epoch_of(token: &str) -> Option<Epoch> {
     token.rsplit('@').next()?.parse::<At>().ok().map(|at| at.epoch)
 }

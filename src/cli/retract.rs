@@ -1,4 +1,4 @@
-//! `log retract`: events that are wrong are taken back, with a reason.
+//! `log retract`: takes wrong events back, with a reason.
 
 use std::process::ExitCode;
 
@@ -42,7 +42,7 @@ pub(super) struct RetractArgs {
     format: FormatArgs,
 }
 
-/// Finds the events, shows the first of them, appends what takes them back.
+/// Finds the events, shows the first of them, and appends the retraction.
 pub(super) fn run(args: &RetractArgs, catalog: &Catalog) -> Result<ExitCode> {
     match args.place.place()? {
         Place::Data(system) => local(args, &system, catalog)?,
@@ -53,7 +53,7 @@ pub(super) fn run(args: &RetractArgs, catalog: &Catalog) -> Result<ExitCode> {
 
 fn local(args: &RetractArgs, system: &System, catalog: &Catalog) -> Result<()> {
     let conditions = Conditions::each(&args.conditions)?.seen_by(catalog.readers(&args.stream)?);
-    // Whoever only looks takes no lock.
+    // A dry run takes no lock.
     let writer =
         if args.dry_run { None } else { Some(system.reader().and_then(|_| lock(system))?) };
     let reader = system.reader()?;
@@ -98,7 +98,7 @@ fn show(args: &RetractArgs, found: &Found) -> Result<()> {
         let schema = chunk.rows.schema();
         let mut names = vec!["epoch".to_owned()];
         names.extend(schema.fields().iter().map(|field| field.name().clone()));
-        // Events of another schema have a table of their own.
+        // Events of another schema get a table of their own.
         let mut next = Sheet::new(args.format.format, &names)?;
         if let Some(before) = sheet.take() {
             before.finish()?;

@@ -1,4 +1,4 @@
-//! Rows on standard output: as a table, JSON or CSV.
+//! Prints rows on standard output: as a table, JSON or CSV.
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 
@@ -10,15 +10,16 @@ use diptych_base::harmless::harmless;
 use diptych_base::io::answers;
 use diptych_row::{Datum, RowSchema};
 
-/// Prints rows of named columns. A table is printed when the sheet is [finished](Sheet::finish),
-/// because its widths depend on all rows; JSON and CSV are printed as they come.
+/// A printer for rows of named columns. A table is printed when the sheet is
+/// [finished](Sheet::finish), because its column widths depend on all rows; JSON and CSV are
+/// printed as they come.
 pub(super) struct Sheet {
     format: Format,
     names: Vec<String>,
     rows: Vec<Vec<Datum>>,
     out: BufWriter<Box<dyn Write>>,
     bold: bool,
-    /// Nobody reads any more (`| head`): that is no error.
+    /// The reader has closed standard output (`| head`), which is no error.
     closed: bool,
 }
 
@@ -82,12 +83,12 @@ impl Sheet {
         }
     }
 
-    /// Has the reader gone? Then there is no use in more rows.
+    /// Whether the reader has gone; then further rows are useless.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Hands on what is printed so far; the rows of a table are kept.
+    /// Flushes the printed rows; the rows of a table are kept.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -96,7 +97,7 @@ impl Sheet {
         self.settle(flushed)
     }
 
-    /// Prints what was kept.
+    /// Prints the rows that were kept.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -110,7 +111,7 @@ impl Sheet {
         self.settle(flushed)
     }
 
-    /// Ends without printing a table: only lines were printed.
+    /// Ends without printing a table, when only lines were printed.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -119,7 +120,7 @@ impl Sheet {
         self.settle(flushed)
     }
 
-    /// Prints a line as it is, in between.
+    /// Prints a line as it is, between rows.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -174,7 +175,7 @@ fn table(names: &[String], rows: &[Vec<Datum>], bold: bool) -> Vec<String> {
     [header, rule.join("  ")].into_iter().chain(texts.iter().map(|row| line(row))).collect()
 }
 
-/// A field of RFC 4180; an empty text is told apart from an absent value by its quotes.
+/// A field of RFC 4180; quotes tell an empty text from an absent value.
 fn csv_field(text: &str) -> String {
     let special = |c: char| matches!(c, ',' | '"' | '\n' | '\r');
     if text.is_empty() || text.contains(special) || text.starts_with(' ') || text.ends_with(' ') {
@@ -184,7 +185,7 @@ fn csv_field(text: &str) -> String {
     }
 }
 
-/// A whole number with its thousands apart: `1,234,567`.
+/// A whole number with separated thousands: `1,234,567`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -197,7 +198,7 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// `1 epoch`, `2 epochs`.
+/// A number with its noun: `1 epoch`, `2 epochs`.
 pub(super) fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))

@@ -1,4 +1,4 @@
-//! `sample`: made-up events of a built-in dataflow, into the log.
+//! `sample`: appends made-up events of a built-in dataflow to the log.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::SAMPLE_EVENTS_MAX;
 use diptych_log::Append;
 
-/// What `sample` is told.
+/// The arguments of `sample`.
 #[derive(Args, Debug)]
 pub(super) struct SampleArgs {
     /// A built-in dataflow; `nexmark` for all of its queries
@@ -29,7 +29,7 @@ pub(super) struct SampleArgs {
     seed: u64,
 }
 
-/// Draws a history and appends it, behind what there is.
+/// Generates a history and appends it to the log.
 pub(super) fn run(args: &SampleArgs, given: Option<&MadeUp>) -> Result<ExitCode> {
     let MadeUp { sampled, sample, .. } = made_up(given)?;
     let (name, most) = (&args.dataflow, SAMPLE_EVENTS_MAX);

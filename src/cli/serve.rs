@@ -1,4 +1,4 @@
-//! `serve`: dataflows kept live until somebody says stop.
+//! `serve`: keeps dataflows live until told to stop.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use diptych_system::{
     System, Verifications,
 };
 
-/// How often the state of affairs is printed.
+/// How often the status line is printed.
 const STATUS: Duration = Duration::from_secs(1);
-/// How often signals, deadline and failures are looked at.
+/// How often signals, the deadline and failures are checked.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Restores or feeds history, then follows.
+/// Restores dataflows or feeds history, then follows the log.
 pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     logging::start(args.logs);
     small_pages_only();
@@ -41,12 +41,12 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let target = args.stdin.as_deref().map(|name| catalog.target(name, None)).transpose()?;
     let printed = printed(args, &definitions)?;
     if args.servers.any() && !args.cluster.is_member() {
-        // What would be refused after a long restore is refused before it.
+        // Options that would be refused after a long restore are refused before it.
         args.servers.options().check()?;
     }
     if args.cluster.is_launcher() {
         if target.is_some() || args.servers.appends() {
-            // The log must be there before the other processes look for it.
+            // The log must be there before the other processes open it.
             system.writer()?.close()?;
         }
         let end = system.reader()?.upper()?;
@@ -64,7 +64,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let appends = target.is_some() || args.servers.appends();
     let log = appends.then(|| ending::writer_or_refusal(&system, target.is_none())).transpose()?;
     let (writer, refused) = log.unwrap_or_default();
-    // Only over HTTP can somebody ask what the operators do.
+    // Only HTTP can ask for the figures of operators.
     let profiled = args.servers.listen.is_some();
     let mut options = ServeOptions::default().cluster(cluster).profiled(profiled);
     if args.cluster.is_member() {
@@ -75,7 +75,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
         late.give(writer);
         options = options.late_writer(&late);
     }
-    // Answers, if older ones, before anything is loaded.
+    // Older answers from files, before anything is loaded.
     let answers = args.servers.any() && !args.cluster.is_member();
     let first = answers.then(|| system.first_answers(&definitions, &options)).transpose()?;
     let mut opened = None;
@@ -106,14 +106,14 @@ pub(super) fn current(
     catalog: &Catalog,
     system: &System,
 ) -> Result<Vec<Definition>> {
-    // What is unknown or named twice is refused there.
+    // This refuses names that are unknown or given twice.
     catalog.select(&args.dataflows)?;
     let (definitions, said) = system.current_versions(catalog.all(), &args.dataflows)?;
     said.iter().for_each(|line| tracing::warn!("{line}"));
     Ok(definitions)
 }
 
-/// Prints what was asked for, leaves checkpoints, closes the log.
+/// Prints the requested view, leaves checkpoints, and closes the log.
 pub(super) fn conclude(
     hosting: Hosting<'_>,
     outcome: Result<bool>,
@@ -124,7 +124,7 @@ pub(super) fn conclude(
         // Another process serves, and has the log.
         return served.stop().map(|()| ExitCode::SUCCESS);
     }
-    // What never came up has nothing to show.
+    // A dataflow that never came up has nothing to show.
     let printed = printed.filter(|(_, dataflow)| served.failure(dataflow).is_none());
     if let Some((view, dataflow)) = printed {
         let index = served.index(&dataflow)?;
@@ -154,7 +154,7 @@ pub(super) fn conclude(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes up newer batch views, and makes some.
+/// Takes newer batch views up, and makes some, as the options demand.
 pub(super) fn rebuild(
     args: &ServeArgs,
     system: &System,
@@ -204,7 +204,7 @@ pub(super) fn rebuild(
     })
 }
 
-/// Recomputes what is served, and compares, when that is asked for.
+/// Recomputes the served views and compares them, if the options demand it.
 pub(super) fn verify(
     args: &ServeArgs,
     system: &System,
@@ -229,7 +229,8 @@ fn printed(args: &ServeArgs, definitions: &[Definition]) -> Result<Option<(usize
     Ok(Some((definition.describe()?.view(view)?, dataflow.to_owned())))
 }
 
-/// Where all processes start: each finds the same, however the log grows meanwhile.
+/// The boundary from which all processes start: each finds the same, however the log grows
+/// meanwhile.
 fn common_start(args: &ServeArgs, system: &System, flows: &[Definition]) -> Result<Boundary> {
     let end = args.start.map_or_else(|| system.reader()?.upper(), Ok)?;
     let mut without = Vec::new();
@@ -250,7 +251,7 @@ fn common_start(args: &ServeArgs, system: &System, flows: &[Definition]) -> Resu
     }
 }
 
-/// When checkpoints are made, as it is typed.
+/// Parses the option that says when checkpoints are made.
 pub(super) fn checkpoints(text: &str) -> Result<Checkpoints, String> {
     match text {
         "auto" => Ok(Checkpoints::Automatic),
@@ -262,8 +263,8 @@ pub(super) fn checkpoints(text: &str) -> Result<Checkpoints, String> {
     }
 }
 
-/// Watches over what is served, until a signal, the deadline, the end of the input or a failure.
-/// Gives the successor that asks to take over, if that ended it.
+/// Watches the served dataflows until a signal, the deadline, the end of the input or a failure.
+/// Gives the successor that asks to take over, if that was the reason.
 pub(super) fn attend(
     served: &Served,
     args: &ServeArgs,
@@ -276,7 +277,7 @@ pub(super) fn attend(
         tracing::warn!("{error}");
     }
     if !reach_boundary(served, args)? {
-        // What was read of it is in the log; nobody waits to see it.
+        // The lines read so far are in the log; nobody waits to see them.
         return input.map_or(Ok(None), |input| input.finish().map(|_| None));
     }
     let readers = args.servers.any();
@@ -293,7 +294,7 @@ pub(super) fn attend(
         }
         if let Some(done) = input.take_if(|input| input.is_finished()) {
             let outcome = done.finish();
-            // What was accepted before a bad record is made visible, too.
+            // Records accepted before a bad one are made visible, too.
             wait_for_all(served)?;
             let rows = outcome?;
             tracing::info!("standard input has ended after {}", counted(rows, "event"));
@@ -304,7 +305,7 @@ pub(super) fn attend(
         status.show(served)?;
         thread::sleep(LOOK);
     }
-    // Without a signal the input may be blocked in its read; it has nothing to finish then.
+    // After a signal the input may be blocked in its read, with nothing to finish.
     if let Some(input) = input.filter(|_| signal::stopped()) {
         input.finish()?;
         wait_for_fresh(served)?;
@@ -312,8 +313,8 @@ pub(super) fn attend(
     failures(served).map(|()| None)
 }
 
-/// Every dataflow at its boundary, history fed or restored; or, when somebody said stop before,
-/// given up.
+/// Waits until every dataflow is at its boundary, by feeding history or a restore; false when told
+/// to stop before that.
 fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<bool> {
     for name in &args.dataflows {
         let begun = Instant::now();
@@ -340,13 +341,13 @@ fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<bool> {
     Ok(true)
 }
 
-/// How far a dataflow came.
+/// The outcome of waiting for a dataflow's boundary.
 enum Reached {
     Boundary(Epoch),
     /// An empty log has no boundary to reach.
     Nothing,
     Failure,
-    /// Somebody said stop.
+    /// The process was told to stop.
     Stop,
 }
 
@@ -369,14 +370,14 @@ fn wait_for_boundary(served: &Served, name: &str) -> Result<Reached> {
     }
 }
 
-/// What is in the log now is visible in every dataflow that has not failed.
+/// Waits until what is in the log now is visible in every dataflow that has not failed.
 pub(super) fn wait_for_all(served: &Served) -> Result<()> {
     wait_for(served, |name, last| served.wait_beyond(name, last))
 }
 
-/// As [`wait_for_all`], at a stop: without those that still catch up with what was in the log at
-/// the start (none of their readers was told otherwise), and without those that do not get there
-/// in time.
+/// As [`wait_for_all`], at a stop: leaves out dataflows that still catch up with what was in the
+/// log at the start (their readers know that they are stale), and those that do not get there in
+/// time.
 pub(super) fn wait_for_fresh(served: &Served) -> Result<()> {
     let deadline = Instant::now() + WORKERS_GRACE;
     wait_for(served, |name, last| {
@@ -397,7 +398,7 @@ pub(super) fn wait_for_fresh(served: &Served) -> Result<()> {
     })
 }
 
-/// Does `wait` for every dataflow that has not failed, with the last epoch in the log now.
+/// Calls `wait` for every dataflow that has not failed, with the last epoch in the log now.
 fn wait_for(served: &Served, wait: impl Fn(&str, Epoch) -> Result<()>) -> Result<()> {
     let Some(last) = served.reader().upper()?.checked_sub(1) else { return Ok(()) };
     let names: Vec<_> = served.dataflows().collect();
@@ -405,12 +406,12 @@ fn wait_for(served: &Served, wait: impl Fn(&str, Epoch) -> Result<()>) -> Result
     names.try_for_each(|name| wait(name, last))
 }
 
-/// Why the first of those that failed did.
+/// The error of the first dataflow that failed.
 fn failures(served: &Served) -> Result<()> {
     served.dataflows().find_map(|name| served.failure(&name)).map_or(Ok(()), Err)
 }
 
-/// The line that is printed every second.
+/// The state of the line that is printed every second.
 struct Status {
     shown: Instant,
     rows: u64,
@@ -429,11 +430,11 @@ impl Status {
 
     fn show(&mut self, served: &Served) -> Result<()> {
         served.check()?;
-        // What was mended by a deployment may fail again.
+        // A dataflow that a deployment has replaced may fail again.
         self.told.retain(|name| served.failure(name).is_some());
         for name in served.dataflows() {
             if let Some(reason) = served.failure(&name).filter(|_| !self.told.contains(&name)) {
-                // Servers tell it as a concern.
+                // Servers report it as a concern.
                 if !self.quiet {
                     tracing::warn!("dataflow {name} stops, the others go on: {reason}");
                 }

@@ -1,5 +1,5 @@
-//! What `serve` and `deploy` do once dataflows are live: answer, until told to stop or to hand
-//! over to a successor.
+//! The serve loop of `serve` and `deploy`: answers from live dataflows until told to stop or to
+//! hand over to a successor.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,35 +17,35 @@ use diptych_servers::{Doorstep, Listeners, Servers};
 use diptych_site::Site;
 use diptych_system::{Served, System};
 
-/// How long requests that are cut off may hold the log's writer, and how long a lock that a dead
-/// process held may stay.
+/// How long requests that are cut off may hold the log's writer, and how long the lock of a dead
+/// process may stay.
 const RELEASE: Duration = Duration::from_secs(10);
-/// How often either is looked at.
+/// How often both are checked.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Live dataflows, and all it takes to answer from them.
+/// Live dataflows, with everything needed to answer from them.
 pub(super) struct Hosting<'a> {
     pub(super) args: &'a ServeArgs,
     pub(super) catalog: &'a Catalog,
     pub(super) system: &'a System,
-    /// What is served from the start.
+    /// The dataflows that are served from the start.
     pub(super) definitions: &'a [Definition],
     pub(super) served: Served,
     pub(super) writer: Option<Arc<Writer>>,
-    /// Why there is no writer though there should be one.
+    /// The reason why there is no writer though there should be one.
     pub(super) refused: Option<Error>,
-    /// May a successor take over?
+    /// Whether a successor may take over.
     pub(super) may_hand_over: bool,
 }
 
-/// The servers, and what they answer from.
+/// The running servers, with the site that they answer from.
 pub(super) struct Open {
     servers: Servers,
     site: Arc<Site>,
 }
 
 impl Open {
-    /// HTTP and Postgres, when an address was given.
+    /// Starts HTTP and Postgres, where an address was given.
     ///
     /// # Errors
     /// When an address is taken, or its certificates or credentials cannot be read.
@@ -63,19 +63,19 @@ impl Open {
 }
 
 impl Open {
-    /// Where lines of standard input are counted that were skipped.
+    /// The counter of skipped lines of standard input.
     pub(super) fn skipped_lines(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.site.load.skipped_lines)
     }
 }
 
 impl Hosting<'_> {
-    /// Answers until told to stop, from what is `opened` already or at the sockets that are
-    /// `given`; `open` is called once when it does. When a successor has taken
-    /// over there is nothing left to be written: `handed_over` says so.
+    /// Answers until told to stop, with servers that are `opened` already or at the `given`
+    /// sockets; `open` is called once when they listen. After a successor has taken over there is
+    /// nothing left to write: `handed_over` is true then.
     ///
     /// # Errors
-    /// What ended it. What is served is still there, and is to be concluded.
+    /// The reason for the end. The dataflows are still there, and have to be concluded.
     pub(super) fn run(
         &mut self,
         mut input: Option<Input>,
@@ -115,14 +115,14 @@ impl Hosting<'_> {
         outcome
     }
 
-    /// HTTP and Postgres, when an address was given.
+    /// Opens HTTP and Postgres, where an address was given.
     fn open(&self, given: Listeners) -> Result<Option<Open>> {
         let servers = &self.args.servers;
         if !servers.any() {
             return Ok(None);
         }
         let writer = self.writer.as_ref().filter(|_| servers.appends()).cloned();
-        // What is not served from the start may be deployed.
+        // Dataflows that are not served from the start may be deployed.
         let site = Site::of(self.system, &self.served, self.catalog.all(), writer)?;
         self.refused.iter().for_each(|error| site.refuse_appends(error));
         self.allow_handover(&site);
@@ -135,7 +135,7 @@ impl Hosting<'_> {
         }
     }
 
-    /// What was asked is answered, and what was acknowledged is part of the last epoch.
+    /// Stops the servers and waits until acknowledged events are visible.
     fn close(&self, open: Open) -> Result<()> {
         tracing::info!("stopping: no new connections, requests under way are finished");
         drop(open.site);
@@ -143,12 +143,12 @@ impl Hosting<'_> {
         wait_for_fresh(&self.served)
     }
 
-    /// Passes the sockets, finishes what is under way, releases the log. Gives the sockets back
-    /// when the successor is gone before it served: this process goes on.
+    /// Passes the sockets, finishes requests under way, and releases the log. Gives the sockets
+    /// back when the successor ends before it serves: then this process goes on.
     fn hand_over(&mut self, link: Link, open: Open) -> Result<Option<Listeners>> {
         let kept = open.servers.listeners()?;
         tracing::info!("handing over to a successor: requests under way are finished");
-        // One that cannot be reached any more is gone, and will not succeed.
+        // A successor that cannot be reached any more is gone, and will not succeed.
         let passed = link.pass(kept.http.as_ref(), kept.pg.as_ref());
         drop(open.site);
         open.servers.stop();
@@ -191,7 +191,7 @@ impl Hosting<'_> {
     }
 }
 
-/// Tries until it is not a conflict any more.
+/// Repeats an attempt while it fails with a conflict.
 ///
 /// # Errors
 /// Any other error; the conflict, when it lasts for `patience`.

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks to stop, the second ends the process.
+//! Ctrl-C and SIGTERM: the first signal asks to stop, the second ends the process.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use diptych_base::error::{Error, Kind, Result};
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// From now on signals ask to stop instead of ending the process.
+/// Makes signals ask to stop instead of ending the process.
 ///
 /// # Errors
 /// When the system refuses a handler.
@@ -19,7 +19,7 @@ pub(super) fn watch() -> Result<()> {
     })
 }
 
-/// From now on signals are left to the process that started this one.
+/// Leaves signals to the process that started this one.
 ///
 /// # Errors
 /// When the system refuses a handler.
@@ -27,7 +27,7 @@ pub(super) fn ignore() -> Result<()> {
     install(|| {})
 }
 
-/// Has somebody asked to stop?
+/// Whether a signal has asked to stop.
 pub(super) fn stopped() -> bool {
     STOP.load(Ordering::Acquire)
 }

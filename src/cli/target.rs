@@ -1,4 +1,4 @@
-//! Where a command finds its answers: a data directory, or a server.
+//! The target of a command: a data directory, or a server.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::remote::Remote;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_system::System;
 
-/// A data directory, or a server and what it takes to be let in.
+/// A data directory, or a server with the credentials for it.
 #[derive(Args, Clone, Debug)]
 pub(super) struct PlaceArgs {
     /// Data directory: the log in DIR/log, batch views in DIR/views
@@ -25,17 +25,17 @@ pub(super) struct PlaceArgs {
     ca: Option<PathBuf>,
 }
 
-/// One of the two.
+/// The target that was chosen.
 pub(super) enum Place {
     Data(System),
     Server(Remote),
 }
 
 impl PlaceArgs {
-    /// What was named.
+    /// The target that the options name.
     ///
     /// # Errors
-    /// When the address, the token or the certificates cannot be used.
+    /// When the URL, the token or the certificates cannot be used.
     pub(super) fn place(&self) -> Result<Place> {
         match (&self.dir, &self.server) {
             (Some(dir), None) => Ok(Place::Data(System::open(dir))),

@@ -1,4 +1,4 @@
-//! `token`: secrets for those who may come in, shown once.
+//! `token`: makes secrets for clients, shown once.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::append_private;
 use diptych_site::auth::{NewToken, new_token, new_user};
 
-/// Bytes of a password given on standard input.
+/// The longest password on standard input, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 1024;
 
 /// Makes a token or a user: the secret goes to standard output, and the lines of the credentials

@@ -1,4 +1,4 @@
-//! What can be typed when tokens and passwords are made: `token`.
+//! The arguments of `token`, which makes tokens and passwords.
 
 use std::path::PathBuf;
 

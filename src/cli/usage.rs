@@ -1,13 +1,14 @@
-//! What is wrong with a command line, as its grammar says it.
+//! Errors of the command line's grammar.
 //!
-//! Such an error repeats what was typed, or what a script has put there: a name, a record, a title
-//! for the terminal's window. What acts in it is shown, as in any other error.
+//! Such an error repeats text that was typed, or that a script has passed: a name, a record, a
+//! title for the terminal's window. Control characters in it are shown escaped, as in any other
+//! error.
 
 use std::ffi::{OsStr, OsString};
 
 use diptych_base::harmless::harmless;
 
-/// The matches of a command line; an error is about the arguments as they are shown.
+/// Parses a command line; an error repeats the arguments with control characters escaped.
 ///
 /// # Errors
 /// When the grammar refuses them.
@@ -23,7 +24,8 @@ pub(super) fn matches(
         return Err(error);
     }
     let args: Vec<OsString> = args.iter().map(|arg| shown(arg)).collect();
-    // It refuses these, too: what acts is no part of a name, of a number or of a choice.
+    // The escaped arguments are refused, too: control characters are not part of a name, a number
+    // or a choice.
     parse(&args).map_or_else(Err, |_| Err(error))
 }
 
@@ -34,14 +36,14 @@ fn shown(arg: &OsStr) -> OsString {
     }
 }
 
-/// Prints the error where it belongs, in the colours of the grammar.
+/// Prints the error to the proper stream, in the colours of the grammar.
 pub(super) fn print(error: &clap::Error) {
     let text = error.to_string();
     let acts = text.lines().any(|line| harmless(line) != line);
     if acts && error.use_stderr() {
         text.lines().for_each(|line| eprintln!("{}", harmless(line)));
     } else {
-        // A closed standard output is nobody's concern here.
+        // A closed standard output is no error here.
         let _ = error.print();
     }
 }

@@ -1,10 +1,10 @@
-//! `verify`: the law, on the user's own data.
+//! `verify`: checks the law on the user's own data.
 //!
-//! What is restored is compared with a recomputation from the events alone. When they differ, a
-//! second recomputation by yet another number of workers tells whose fault it is: two that differ
-//! from each other are of a function that is not deterministic; two that agree say that what was
-//! stored is wrong. It shares the user's function and the engine with what it verifies, so a bug
-//! that does the same every time is not found by it.
+//! Restored views are compared with a recomputation from the events alone. When they differ, a
+//! second recomputation by yet another number of workers finds the cause: if the two recomputations
+//! differ, the function is not deterministic; if they agree, the stored batch view is wrong. The
+//! check shares the user's function and the engine with what it verifies, so it does not find a bug
+//! that gives the same result every time.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ pub(super) struct VerifyArgs {
     pub(super) no_search: bool,
 }
 
-/// `every=1h`.
+/// Parses `every=1h`.
 pub(super) fn every(text: &str) -> std::result::Result<Duration, String> {
     let length = text.strip_prefix("every=").ok_or("it is said as every=1h")?;
     match duration(length)? {
@@ -49,7 +49,7 @@ pub(super) fn every(text: &str) -> std::result::Result<Duration, String> {
     }
 }
 
-/// Says what a verification in the background found.
+/// Reports the result of a verification in the background.
 pub(super) fn tell(Verification { dataflow, outcome }: Verification) {
     let verdict = match outcome {
         Ok(verdict) => verdict,
@@ -72,7 +72,7 @@ pub(super) fn tell(Verification { dataflow, outcome }: Verification) {
     }
 }
 
-/// Compares what is restored from the newest batch view with a recomputation from the events
+/// Compares the views restored from the newest batch view with a recomputation from the events
 /// alone, by one more worker.
 pub(super) fn run(args: &VerifyArgs, catalog: &Catalog) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
@@ -98,12 +98,12 @@ pub(super) fn run(args: &VerifyArgs, catalog: &Catalog) -> Result<ExitCode> {
     ))
 }
 
-/// What is verified.
+/// The subject of a verification.
 struct Case<'a> {
     args: &'a VerifyArgs,
     system: System,
     definition: &'a Definition,
-    /// The boundary of the batch view that is restored from.
+    /// The boundary of the batch view that is restored.
     boundary: Option<Epoch>,
     upper: Epoch,
 }
@@ -126,7 +126,7 @@ impl Case<'_> {
         let restored = self.system.recompute(self.definition, upper, cluster.clone(), false);
         let begun = Instant::now();
         let fresh = match &restored {
-            // Its accumulations do not give the views that were written beside them.
+            // The accumulations do not give the views that were written beside them.
             Err(error) if error.is_damaged() && self.boundary.is_some() => {
                 eprintln!("warning: {error}");
                 self.recompute(&others)?
@@ -151,7 +151,7 @@ impl Case<'_> {
         self.explain(restored, &fresh, took)
     }
 
-    /// Whose fault is it that what is restored is not `fresh`, or is refused?
+    /// Finds out why the restored views differ from `fresh`, or cannot be restored.
     fn explain(&self, restored: Result<Index>, fresh: &Index, took: Duration) -> Result<ExitCode> {
         let cluster = self.args.workers.cluster();
         let (others, third) =
@@ -225,7 +225,7 @@ fn report(comparisons: &[Compared], args: &VerifyArgs) -> Result<()> {
     sheet.finish()
 }
 
-/// Says whether the layers agree, and shows the first rows that differ.
+/// Reports whether the layers agree, and shows the first rows that differ.
 pub(super) fn verdict(comparisons: &[Compared]) -> Result<ExitCode> {
     if comparisons.iter().all(Compared::agrees) {
         println!("layers agree");

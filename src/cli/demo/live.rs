@@ -1,4 +1,4 @@
-//! The live part: a generator appends, two observers time how fresh readers are, a screen reads.
+//! The live part of `demo`: a generator appends, two observers measure freshness, a screen reads.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -20,16 +20,17 @@ use diptych_log::{Append, Pending, Writer};
 use diptych_serving::Index;
 use diptych_system::{ServeOptions, Served, System};
 
-/// How often the generator appends what is due; requests that meet share an epoch and a sync.
+/// How often the generator appends the events that are due; requests that meet share an epoch and a
+/// sync.
 const PACE: Duration = Duration::from_millis(2);
 /// Events of one request at most, when the generator is behind.
 const REQUEST_MAX: u64 = 20_000;
-/// How often failures, signals and the deadline are looked at.
+/// How often failures, signals and the deadline are checked.
 const LOOK: Duration = Duration::from_millis(20);
-/// Requests between generator and observer.
+/// Capacity of the queue between generator and observer.
 const QUEUE: usize = 1_000;
 
-/// A request on its way.
+/// A request that is not acknowledged yet.
 struct Sent {
     events: u64,
     appended: Instant,
@@ -44,18 +45,18 @@ struct Durable {
     epoch: Epoch,
 }
 
-/// How fresh one request was.
+/// The freshness of one request.
 #[derive(Clone, Copy)]
 pub(super) struct Sample {
     pub(super) visible: Instant,
     pub(super) events: u64,
-    /// From the append to readers seeing its events.
+    /// The time from the append until readers see its events.
     pub(super) append_to_visible: Duration,
-    /// From the acknowledgement on.
+    /// The time from the acknowledgement until readers see its events.
     pub(super) ack_to_visible: Duration,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 pub(super) struct Stage {
     stop: AtomicBool,
     now_us: AtomicI64,
@@ -89,8 +90,8 @@ impl Stage {
     }
 }
 
-/// Restores the dataflow, keeps it live under the generated events, and gives back the index when
-/// all of them are visible.
+/// Restores the dataflow, runs it on the generated events, and returns the index when all of them
+/// are visible.
 pub(super) fn run(
     system: &System,
     writer: &Writer,
@@ -127,7 +128,7 @@ pub(super) fn run(
         let begun = Instant::now();
         let over = || stage.stopped() || signal::stopped() || begun.elapsed() >= args.time;
         let mut drawn = begun;
-        // The observer ends last: when all that was appended is visible, or something failed.
+        // The observer ends last: when all appended events are visible, or a part has failed.
         while !observer.is_finished() {
             thread::sleep(LOOK);
             if over() {
@@ -154,13 +155,13 @@ pub(super) fn run(
     Ok(index)
 }
 
-/// Errors when the dataflow, or the reading of the log, has failed.
+/// An error when the dataflow, or the reading of the log, has failed.
 fn check(served: &Served, flow: &str) -> Result<()> {
     served.check()?;
     served.failure(flow).map_or(Ok(()), Err)
 }
 
-/// Appends what is due, every few milliseconds.
+/// Appends the events that are due, every few milliseconds.
 fn generate(
     writer: &Writer,
     mut source: Box<dyn EventSource>,
@@ -177,7 +178,7 @@ fn generate(
             let request = Append::rows(STREAM, source.rows(events));
             let appended = Instant::now();
             match writer.append(request) {
-                // The observers go only when there is a failure to report already.
+                // The observers end early only after a failure, which is reported already.
                 Ok(pending) => drop(sender.send(Sent { events, appended, pending })),
                 Err(error) => return stage.fail(error),
             }

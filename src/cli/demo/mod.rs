@@ -1,9 +1,9 @@
-//! `demo`: the whole system in half a minute.
+//! `demo`: shows the whole system in half a minute.
 //!
 //! A history of made-up tweets goes into a real log, through the batch layer and into a batch view
 //! on disk; the speed layer is restored from it and continues with live events; a screen reads the
-//! index meanwhile. At the end the law is checked: what readers see must be, byte for byte, what
-//! recomputing the whole log from its first event gives.
+//! index meanwhile. At the end the law is checked: the rows that readers see must equal, byte for
+//! byte, those of a recomputation of the whole log from its first event.
 
 mod live;
 mod screen;
@@ -28,7 +28,7 @@ use diptych_serving::{Index, Read, compare};
 use diptych_system::{BatchOptions, System};
 use timed_disk::TimedDisk;
 
-/// The demonstration is the same for everybody.
+/// The seed: the demonstration has the same events on every machine.
 const SEED: u64 = 0x00D1_97C4;
 /// The stream of the dataflow `tweets`.
 const STREAM: &str = "tweets";
@@ -117,7 +117,8 @@ fn run_batch(system: &System, flow: &Definition, cluster: &Cluster) -> Result<()
     Ok(())
 }
 
-/// Compares what readers see with a fresh run over the whole log, with another number of workers.
+/// Compares the rows that readers see with a recomputation of the whole log, with another number of
+/// workers.
 fn check_law(
     system: &System,
     flow: &Definition,
@@ -144,7 +145,7 @@ fn check_law(
     verify::verdict(&comparisons)
 }
 
-/// Can the screen be redrawn in place?
+/// Whether the screen can be redrawn in place.
 fn on_terminal() -> bool {
     std::io::stderr().is_terminal()
 }

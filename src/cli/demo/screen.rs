@@ -1,4 +1,4 @@
-//! What the viewer sees: the ten top tags of the current hour, and how fresh they are.
+//! The screen of `demo`: the ten top tags of the current hour, and how fresh they are.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use diptych_event::Timestamp;
 use diptych_row::Datum;
 use diptych_serving::{Index, Read, Snapshot};
 
-/// Freshness and rate are those of the last so many seconds.
+/// The span of the shown freshness and rate, up to now.
 const WINDOW: Duration = Duration::from_secs(2);
 const TAGS: usize = 10;
 const BAR: u64 = 30;
-/// An hour that has just begun may have no visible event yet.
+/// The hours to go back for tags: an hour that has just begun may have no visible event yet.
 const HOURS_BACK: usize = 6;
 
 /// The state of the screen between two pictures.
@@ -28,14 +28,14 @@ pub(super) struct Screen {
     begun: Instant,
 }
 
-/// A tag and how often it occurs.
+/// A tag and its number of occurrences.
 type Ranked = (String, u64);
 
 impl Screen {
     /// A screen over the index of `tweets`.
     ///
     /// # Errors
-    /// When that has no view of top tags.
+    /// When the index has no view of top tags.
     pub(super) fn new(index: &Index) -> Result<Screen> {
         let (redraws, begun) = (super::on_terminal(), Instant::now());
         Ok(Screen { top_tags: index.view("top_tags")?, redraws, lines: 0, begun })
@@ -46,7 +46,7 @@ impl Screen {
         if self.redraws { Duration::from_millis(200) } else { Duration::from_secs(1) }
     }
 
-    /// Draws the present state.
+    /// Draws the current state.
     ///
     /// # Errors
     /// When a read fails.
@@ -80,7 +80,7 @@ impl Screen {
         Ok(())
     }
 
-    /// The top tags of the hour of `now`, or of the hour before while that has none yet.
+    /// The top tags of the hour of `now`, or of an earlier hour while that has none yet.
     fn leaders(&self, snapshot: &Snapshot, now: Timestamp) -> Result<(Timestamp, Vec<Ranked>)> {
         let schema = &snapshot.views()[self.top_tags].schema;
         let mut hour = now.hour();
@@ -102,7 +102,7 @@ impl Screen {
         Ok((now.hour(), Vec::new()))
     }
 
-    /// Leaves the last picture, and sums the whole run up.
+    /// Leaves the last picture, and prints a summary of the run.
     ///
     /// # Errors
     /// When a read fails.

@@ -1,4 +1,4 @@
-//! The machine's disk, with the time of every sync of the log's frames written down.
+//! The machine's disk, with a record of how long each sync of the log's frames took.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use diptych_base::io::{Disk, File, Lock, Open, RealDisk};
 
 type Times = Arc<Mutex<Vec<Duration>>>;
 
-/// [`RealDisk`], timed.
+/// A [`RealDisk`] that records the time of syncs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TimedDisk(Times);
 
@@ -21,7 +21,7 @@ impl TimedDisk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Starts anew.
+    /// Clears the record.
     pub(super) fn forget(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

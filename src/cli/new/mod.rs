@@ -1,8 +1,8 @@
-//! `diptych new NAME`: a project with one dataflow, its tests, a bench, and what it takes to ship
-//! it.
+//! `diptych new NAME`: makes a project with one dataflow, its tests, a bench, and what it takes to
+//! ship it.
 //!
-//! The template is beside this file. It is written whole or not at all: the folder must not be
-//! there before.
+//! The template is beside this file. It is written completely or not at all: the folder must not
+//! exist before.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use clap::Args;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{NewFolder, has_file};
 
-/// What `new` is told.
+/// The arguments of `new`.
 #[derive(Args, Debug)]
 pub(super) struct NewArgs {
     /// Name of the project, and of the folder that is made for it
@@ -23,7 +23,7 @@ pub(super) struct NewArgs {
     diptych: Option<PathBuf>,
 }
 
-/// Paths in the project, and what is written there.
+/// The files of the project: path and content.
 const FILES: [(&str, &str); 10] = [
     ("Cargo.toml", include_str!("template/Cargo.toml.txt")),
     ("src/lib.rs", include_str!("template/lib.rs.txt")),
@@ -54,7 +54,7 @@ pub(super) fn run(args: &NewArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What cargo takes as the name of a package, a library and a binary.
+/// Checks that cargo accepts the name for a package, a library and a binary.
 fn check(name: &str) -> Result<()> {
     let good = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
@@ -67,9 +67,10 @@ fn check(name: &str) -> Result<()> {
         .remedy("begin with a small letter, go on with those, digits, - and _: my-flows"))
 }
 
-/// How the project's manifest names diptych.
+/// The dependency on diptych in the project's manifest.
 fn dependency(given: Option<&Path>) -> Result<String> {
-    // The facade, in whose sources this crate is: nowhere when it came from a registry.
+    // The folder of the facade, which contains this crate; it is missing when the crate came from a
+    // registry.
     let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     let folder = match given {
         Some(folder) if has_file(folder, "Cargo.toml") => folder,

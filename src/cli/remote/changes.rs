@@ -1,4 +1,4 @@
-//! `changes --server`: what happened to a view, and what happens from now on.
+//! `changes --server`: prints the changes of a view from a server, with those that follow.
 
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -17,18 +17,18 @@ use diptych_base::limits::PROGRESS_INTERVAL;
 use diptych_base::time::Epoch;
 use diptych_row::{Datum, RowSchema};
 
-/// How often a signal is looked for.
+/// How often signals are checked.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Changes on their way from the server to standard output.
+/// The printer of changes that a server sends.
 struct Follower<'s> {
     schema: &'s RowSchema,
     sheet: Sheet,
-    /// Of an epoch that is not complete yet.
+    /// Rows of an epoch that is not complete yet.
     pending: Vec<Vec<Datum>>,
-    /// Everything before it has been printed.
+    /// The token below which everything has been printed.
     token: Option<String>,
-    /// Where to stop; none when it goes on and on.
+    /// The epoch before which to stop; none to go on for ever.
     upper: Option<Epoch>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ChangesArgs, remote: &Remote) -> Result<ExitCode> {
         signal::watch()?;
     }
     let format = match args.format.format {
-        // The widths of a table depend on all its rows.
+        // The column widths of a table depend on all its rows.
         Format::Table if args.follow => Format::Json,
         format => format,
     };
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &ChangesArgs, remote: &Remote) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The end of what was asked for, if the log has it.
+/// The end of the epochs that were asked for, checked against the log.
 fn upper(args: &ChangesArgs, remote: &Remote) -> Result<Epoch> {
     let status = remote.get("/v1/status", &[])?;
     let end = status["log"]["upper"].as_u64().unwrap_or(0);
@@ -92,12 +92,12 @@ fn upper(args: &ChangesArgs, remote: &Remote) -> Result<Epoch> {
     Ok(upper)
 }
 
-/// May the same request be answered later?
+/// Whether the same request may succeed later.
 fn comes_back(error: &Error) -> bool {
     matches!(error.kind(), Kind::Io | Kind::Stopped)
 }
 
-/// Connects until it works; none when told to stop meanwhile.
+/// Connects until that succeeds; none when told to stop meanwhile.
 fn again(
     remote: &Remote,
     path: &str,
@@ -120,7 +120,8 @@ fn again(
 }
 
 impl Follower<'_> {
-    /// Takes an event; what it completes is printed. True at the end of what was asked for.
+    /// Takes an event, and prints the rows that it completes. True at the end of the epochs asked
+    /// for.
     fn take(&mut self, event: &Event) -> Result<bool> {
         let reason = event.data["reason"].as_str().unwrap_or("no reason is given");
         match event.name.as_str() {

@@ -1,4 +1,4 @@
-//! Server-Sent Events from a response's body.
+//! Reader of Server-Sent Events from a response's body.
 
 use std::io::{BufRead, BufReader};
 
@@ -11,19 +11,19 @@ use diptych_base::error::{Error, Kind, Result};
 /// One event.
 pub(super) struct Event {
     pub(super) name: String,
-    /// The token to resume from, when it completes something.
+    /// The token to resume from, when the event completes an epoch.
     pub(super) id: Option<String>,
     pub(super) data: Value,
 }
 
-/// Events that have arrived and nobody has taken yet.
+/// Capacity of the queue of events that have arrived and were not taken yet.
 const WAITING: usize = 64;
 
-/// Events of `path` from `from` on, read by a thread of their own, which ends with the receiver or
+/// Opens the events of `path` from `from` on. A thread reads them, and ends with the receiver or
 /// with the connection; an error is the last item then.
 ///
 /// # Errors
-/// When the server is not there, or refuses.
+/// When the server is unreachable, or refuses.
 pub(super) fn open(
     remote: &Remote,
     path: &str,
@@ -50,7 +50,7 @@ pub(super) fn open(
     Ok(events)
 }
 
-/// The next event; none at the end of the stream. What is cut off in the middle is none, either.
+/// The next event; none at the end of the stream. An event that is cut off is dropped.
 fn next(lines: &mut impl BufRead) -> Result<Option<Event>> {
     let mut event = Event { name: "message".to_owned(), id: None, data: Value::Null };
     let mut text = String::new();

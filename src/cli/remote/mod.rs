@@ -1,7 +1,7 @@
-//! Commands that ask a running server, over HTTP.
+//! The client for commands that ask a running server, over HTTP.
 //!
-//! What is printed is what the same command prints from a data directory: rows come as JSON, and
-//! become values of their columns' types again. The dataflow need not be in this binary.
+//! The output equals that of the same command on a data directory: rows come as JSON, and become
+//! values of their columns' types again. The dataflow need not be in this binary.
 
 mod changes;
 mod events;
@@ -27,10 +27,10 @@ use diptych_row::{Column, Datum, RowSchema};
 pub(super) use changes::run as changes;
 pub(super) use query::run as query;
 
-/// Where a token may be, if no file is named.
+/// The environment variable with the token, if no file is named.
 const TOKEN_VARIABLE: &str = "DIPTYCH_TOKEN";
 
-/// A server.
+/// A server to ask.
 pub(super) struct Remote {
     agent: Agent,
     base: String,
@@ -41,7 +41,7 @@ impl Remote {
     /// The server at `url`. Nothing is sent yet.
     ///
     /// # Errors
-    /// When the address is none, a file cannot be read, or a token would be sent in the clear.
+    /// When the URL is invalid, a file cannot be read, or a token would be sent in clear text.
     pub(super) fn new(url: &str, token: Option<&Path>, ca: Option<&Path>) -> Result<Remote> {
         let base = url.trim_end_matches('/').to_owned();
         let uri: Option<Uri> = base.parse().ok();
@@ -75,22 +75,22 @@ impl Remote {
         Ok(Remote { agent: config.build().into(), base, token })
     }
 
-    /// Its address.
+    /// The URL of the server.
     pub(super) fn base(&self) -> &str {
         &self.base
     }
 
-    /// What is at `path`, as JSON.
+    /// Gets `path` as JSON.
     ///
     /// # Errors
-    /// When the server is not there, or refuses; says why and what to do.
+    /// When the server is unreachable, or refuses; the error has the reason and the remedy.
     pub(super) fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value> {
         let text = self.text(path, parameters)?;
         self.parsed(path, &text)
     }
 
-    /// The same, of a path that takes its parameters in a form, too: those that are too long for an
-    /// address go there.
+    /// As [`Remote::get`], for a path that also takes its parameters in a form: parameters that are
+    /// too long for a URL go there.
     ///
     /// # Errors
     /// As [`Remote::get`].
@@ -125,7 +125,7 @@ impl Remote {
         })
     }
 
-    /// What is at `path`, as text.
+    /// Gets `path` as text.
     ///
     /// # Errors
     /// As [`Remote::get`].
@@ -135,7 +135,7 @@ impl Remote {
         body.read_to_string().map_err(|error| refused::unreachable(&self.base, &error))
     }
 
-    /// Asks for something to be done.
+    /// Posts a request to do something.
     ///
     /// # Errors
     /// As [`Remote::get`].
@@ -143,7 +143,7 @@ impl Remote {
         self.posted(path, parameters).map(drop)
     }
 
-    /// Takes events of a stream back; gives what the server says of them.
+    /// Takes events of a stream back, and gives the server's answer.
     ///
     /// # Errors
     /// As [`Remote::get`].
@@ -162,7 +162,7 @@ impl Remote {
     fn posted(&self, path: &str, parameters: &[(&str, String)]) -> Result<Response<Body>> {
         let url = self.url(path, parameters);
         let request = self.agent.post(&url).config().timeout_global(Some(ANSWER_WAIT)).build();
-        // Without it a server takes this for what a page of another site could have sent.
+        // Without it a server takes this for a request that a page of another site could have sent.
         let sent = self.with_token(request).content_type("application/json").send_empty();
         let response = sent.map_err(|error| refused::unreachable(&self.base, &error))?;
         if response.status().is_success() {
@@ -176,7 +176,7 @@ impl Remote {
         format!("{}{path}{question}{}", self.base, written(parameters))
     }
 
-    /// What the server says of a dataflow.
+    /// The server's description of a dataflow.
     ///
     /// # Errors
     /// As [`Remote::get`].
@@ -184,7 +184,7 @@ impl Remote {
         self.get(&format!("/v1/dataflows/{}", encoded(dataflow)), &[])
     }
 
-    /// A response that is accepted.
+    /// The response, unless the server refuses.
     fn response(
         &self,
         path: &str,
@@ -205,7 +205,7 @@ impl Remote {
         Err(refused::refused(&url, response, self.token.is_some()))
     }
 
-    /// The operators of a dataflow.
+    /// The graph of a dataflow.
     ///
     /// # Errors
     /// As [`Remote::get`].
@@ -259,7 +259,7 @@ fn cells(schema: &RowSchema, row: &Value) -> Result<Vec<Datum>> {
     schema.columns().map(cell).collect()
 }
 
-/// Is the server on this machine?
+/// Whether the server is on this machine.
 fn leads_here(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let host = host.strip_suffix('.').unwrap_or(host);
@@ -282,13 +282,13 @@ fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>> {
     if found.is_empty() { Err(refuse()) } else { Ok(found) }
 }
 
-/// Parameters as an address or a form has them.
+/// Encodes parameters for a URL or a form.
 fn written(parameters: &[(&str, String)]) -> String {
     let pairs = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// Text in a path or behind a question mark.
+/// Percent-encodes text for a path or a query string.
 fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -302,11 +302,11 @@ fn encoded(text: &str) -> String {
     out
 }
 
-/// Bytes of an address that servers and what is before them surely take.
+/// The length of a URL, in bytes, that servers and proxies surely accept.
 const ADDRESS_BYTES: usize = 4 << 10;
 
-/// How the parameters of a form are written.
+/// The content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A silent stream is a dead one: heartbeats come more often than this.
+/// The time after which a silent stream is dead: heartbeats come more often than this.
 const SILENCE: Duration = Duration::from_secs(3 * HEARTBEAT_INTERVAL.as_secs());

@@ -1,4 +1,4 @@
-//! `query --server`: rows of a view, page by page, all of one epoch.
+//! `query --server`: prints rows of a view, page by page, all of one epoch.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use diptych_base::limits::REMOTE_PAGE_ROWS;
 use diptych_log::AtTime;
 use diptych_row::RowSchema;
 
-/// Prints what the server answers.
+/// Prints the rows that the server answers.
 pub(crate) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode> {
     let schema = remote.schema(&args.dataflow, &args.view)?;
     let path = Remote::view_path(&args.dataflow, &args.view);
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which rows, as parameters. Values travel as JSON lists, whatever is in them.
+/// The selection of rows, as parameters. Values are always sent as JSON lists.
 fn asked(args: &QueryArgs, schema: &RowSchema) -> Result<Vec<(&'static str, String)>> {
     let keys = key_args::asked(&args.keys, schema)?;
     let lists = [("key_json", &keys.key), ("from_json", &keys.from), ("to_json", &keys.to)];
@@ -62,7 +62,7 @@ fn asked(args: &QueryArgs, schema: &RowSchema) -> Result<Vec<(&'static str, Stri
     if let Some(prefix) = keys.prefix {
         asked.push(("prefix", prefix.to_owned()));
     }
-    // What is wrong with a value is said here as it is without a server.
+    // A wrong value causes the same error as without a server.
     key_args::range(&args.keys, schema)?;
     Ok(asked)
 }

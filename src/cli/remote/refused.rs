@@ -1,4 +1,4 @@
-//! Why a server gave no answer, and what to do about it.
+//! Errors of a server that gave no answer, with the remedy.
 
 use std::io::ErrorKind;
 
@@ -8,10 +8,10 @@ use ureq::http::{Response, StatusCode};
 
 use diptych_base::error::{Error, Kind};
 
-/// How much of an answer that is no problem document is read.
+/// The most bytes that are read of an answer that is not a problem document.
 const PROBLEM_BYTES: u64 = 64 << 10;
 
-/// The server is not there, or does not speak as expected.
+/// The error for a server that is unreachable, or does not speak as expected.
 pub(super) fn unreachable(base: &str, error: &ureq::Error) -> Error {
     let (what, remedy) = match error {
         ureq::Error::Io(io) if io.kind() == ErrorKind::ConnectionRefused => (
@@ -49,7 +49,7 @@ pub(super) fn unreachable(base: &str, error: &ureq::Error) -> Error {
 const UNTRUSTED: &str =
     "name who signed its certificate with --ca FILE; without TLS the address begins with http://";
 
-/// The server says no.
+/// The error for a server that refuses.
 pub(super) fn refused(url: &str, mut response: Response<Body>, with_token: bool) -> Error {
     let status = response.status();
     let text = response.body_mut().with_config().limit(PROBLEM_BYTES).read_to_string();
@@ -69,7 +69,7 @@ pub(super) fn refused(url: &str, mut response: Response<Body>, with_token: bool)
             Error::new(Kind::Input, format!("{place}: this token does not allow it"))
                 .remedy("use one that was made with `token new --role read`")
         }
-        // It names place and remedy already.
+        // The detail names place and remedy already.
         (_, Some(detail)) => Error::new(kind(problem.as_ref()), detail),
         (StatusCode::NOT_FOUND, None) => {
             Error::new(Kind::Missing, format!("nothing is at {place}"))

@@ -1,4 +1,4 @@
-//! All views of a dataflow as a server answers them at one epoch, as an index to be read here.
+//! Downloads all views of a dataflow at one epoch, as an index.
 
 use std::io::{BufRead, BufReader};
 
@@ -60,7 +60,7 @@ impl Remote {
     }
 }
 
-/// The views of a described dataflow.
+/// The schemas of the views in a described dataflow.
 fn infos(described: &Value) -> Option<Vec<ViewInfo>> {
     let views = described["views"].as_array()?.iter().map(|view| {
         let key = view["key"].as_array()?.iter().map(column).collect::<Option<_>>()?;

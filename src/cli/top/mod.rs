@@ -1,7 +1,7 @@
-//! `top`: a server or a data directory, watched once a second.
+//! `top`: shows a server or a data directory, once a second.
 //!
-//! Nothing is measured here: a server says how it fares at `/v1/status`, `/metrics` and with the
-//! graphs of its dataflows, and rates are differences of what it says.
+//! Nothing is measured here: a server reports its state at `/v1/status`, `/metrics` and with the
+//! graphs of its dataflows, and rates are differences between two reports.
 
 mod picture;
 mod sample;
@@ -24,14 +24,14 @@ use diptych_base::io::answers;
 use picture::Picture;
 use sample::Sample;
 
-/// How often there is a new picture.
+/// How often a new picture is drawn.
 const REFRESH: Duration = Duration::from_secs(1);
-/// Between the two samples of a single picture.
+/// The time between the two samples of a single picture.
 const APART: Duration = Duration::from_millis(400);
-/// How long to wait for a key at most: signals are looked for in between.
+/// How long to wait for a key: signals are checked in between.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Draws until told to leave, or once.
+/// Draws pictures until told to leave, or one only.
 pub(super) fn run(args: &TopArgs, catalog: &Catalog) -> Result<ExitCode> {
     let place = args.place.place()?;
     let catalog = Catalog::new(catalog.all().to_vec(), None);
@@ -50,7 +50,7 @@ pub(super) fn run(args: &TopArgs, catalog: &Catalog) -> Result<ExitCode> {
             .remedy("print one picture with --once"));
     }
     signal::watch()?;
-    // A server that hangs must not hang the keys: nobody waits for this thread.
+    // A server that hangs must not block the keys: this thread is not joined.
     let (told, samples) = sync_channel(0);
     std::thread::spawn(move || {
         loop {
@@ -60,7 +60,7 @@ pub(super) fn run(args: &TopArgs, catalog: &Catalog) -> Result<ExitCode> {
             }
         }
     });
-    // It gives the terminal back on a panic, too.
+    // This restores the terminal on a panic, too.
     let outcome = ratatui::try_init()
         .map_err(|error| Error::io("taking over the terminal", error))
         .and_then(|mut terminal| watch(&mut terminal, first, &samples));
@@ -72,13 +72,13 @@ pub(super) fn run(args: &TopArgs, catalog: &Catalog) -> Result<ExitCode> {
 
 fn print(text: &str) -> Result<()> {
     match writeln!(answers().0, "{text}") {
-        // Nobody reads any more (`| head`).
+        // The reader has closed standard output (`| head`).
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| Error::io("writing to standard output", error)),
     }
 }
 
-/// Draws each sample that comes, until a key or a signal says to leave.
+/// Draws each sample that comes, until a key or a signal ends it.
 fn watch(
     terminal: &mut DefaultTerminal,
     first: Sample,
@@ -114,7 +114,7 @@ fn watch(
     Ok(())
 }
 
-/// In raw mode Ctrl-C is a key like any other.
+/// Whether a key ends the command. In raw mode Ctrl-C is a key like any other.
 fn leaves(key: KeyEvent) -> bool {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {

@@ -1,4 +1,4 @@
-//! One picture: a head, and sections of rows under it.
+//! One picture of `top`: a head, and sections of rows below it.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,30 +17,31 @@ use diptych_base::harmless::harmless;
 use diptych_base::io::{Clock, RealClock};
 use diptych_site::ConcernKind;
 
-/// The width of a picture that is printed.
+/// The width of a picture that is printed once.
 const COLUMNS: u16 = 80;
-/// Operators that are worth a line: the busiest.
+/// The most operators that get a line: the busiest.
 const OPERATORS: usize = 12;
-/// What is not known.
+/// The text for an unknown value.
 const UNKNOWN: &str = "-";
 
 /// A sample, and one before it for the rates.
 pub(super) struct Picture {
     pub(super) before: Option<Sample>,
     pub(super) now: Sample,
-    /// Why there is no newer sample.
+    /// The reason why there is no newer sample.
     pub(super) trouble: Option<String>,
 }
 
-/// Rows under headings. A heading says how wide its column is, negative to the right; 0 takes
-/// what is left.
+/// Rows under headings. A heading gives the width of its column, negative for right alignment; 0
+/// takes the rest of the width.
 struct Section {
     headings: Vec<(&'static str, i16)>,
     rows: Vec<(Vec<String>, Style)>,
 }
 
 impl Picture {
-    /// Draws it as large as the screen is; what does not fit is left out at the end.
+    /// Draws the picture to the size of the screen; sections that do not fit are left out at the
+    /// end.
     pub(super) fn draw(&self, frame: &mut Frame<'_>) {
         let head = self.head(frame.area().width);
         let sections = self.sections();
@@ -62,7 +63,7 @@ impl Picture {
     /// The picture as plain lines, all of them.
     ///
     /// # Errors
-    /// Never on any known system: it is drawn in memory.
+    /// Never on any known system, because it is drawn in memory.
     pub(super) fn lines(&self) -> Result<Vec<String>> {
         let rows: usize = self.sections().iter().map(|section| section.rows.len() + 2).sum();
         let height = u16::try_from(self.head(COLUMNS).len() + rows).unwrap_or(u16::MAX);
@@ -102,12 +103,12 @@ impl Picture {
         lines
     }
 
-    /// What somebody must look at, each once.
+    /// The concerns and troubles, each once.
     fn troubles(&self) -> Vec<String> {
         let now = RealClock.now_us();
         let mut all: Vec<String> =
             self.now.concerns.iter().map(|concern| told(concern, now)).collect();
-        // The server finds these twice a second, and may not have found them yet.
+        // The server detects these twice a second, and may not have done so yet.
         let untold = |flow: &Flow, kind: ConcernKind| {
             let same = |concern: &Concern| {
                 concern.kind == kind.name() && concern.dataflow.as_ref() == Some(&flow.name)
@@ -184,7 +185,7 @@ impl Picture {
         }
     }
 
-    /// The operators that were busiest since the sample before, or ever when there is none.
+    /// The operators that were busiest since the previous sample, or in total when there is none.
     fn operators(&self) -> Section {
         let mut all = Vec::new();
         for flow in &self.now.flows {
@@ -265,7 +266,7 @@ impl Picture {
         }
     }
 
-    /// Between the two samples.
+    /// The time between the two samples.
     fn seconds(&self) -> Option<f64> {
         let before = self.before.as_ref()?;
         let seconds = self.now.taken.duration_since(before.taken).as_secs_f64();
@@ -291,7 +292,7 @@ impl Picture {
 impl Section {
     fn table(&self) -> Table<'static> {
         let cell = |text: &str, (_, width): &(&str, i16)| {
-            // What would drive the terminal is no text.
+            // Control sequences for the terminal are not text.
             let text = harmless(text).into_owned();
             let side = if *width < 0 { Alignment::Right } else { Alignment::Left };
             Cell::from(Text::from(text).alignment(side))
@@ -310,7 +311,7 @@ impl Section {
     }
 }
 
-/// A concern, as the server's own log tells it.
+/// A concern in the form of the server's own log.
 fn told(concern: &Concern, now_us: i64) -> String {
     let Concern { kind, since_us, reason, remedy, .. } = concern;
     // The clock of the server may be ahead.
@@ -320,8 +321,8 @@ fn told(concern: &Concern, now_us: i64) -> String {
     format!("{kind} for {time}: {reason}{remedy}")
 }
 
-/// The text in lines of at most so many columns, broken between words where there are any; all but
-/// the first are indented.
+/// Breaks the text into lines of at most `columns` columns, between words where there are any; all
+/// lines except the first are indented.
 fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let text = harmless(text);
     let mut lines: Vec<String> = Vec::new();
@@ -336,7 +337,7 @@ fn wrapped(text: &str, columns: usize) -> Vec<String> {
         if !line.trim().is_empty() {
             lines.push(std::mem::replace(&mut line, "  ".to_owned()));
         }
-        // A word that is longer than a line.
+        // A word longer than a line.
         while Line::raw(format!("{line}{rest}")).width() > columns.max(4) {
             let room = columns.max(4) - line.len();
             let end = rest.char_indices().nth(room / 2).map_or(rest.len(), |(at, _)| at);
@@ -350,7 +351,7 @@ fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// The beginning of a version; that it is a build's hash goes without saying.
+/// The start of a version; the mark of a build's hash is left out.
 fn version(text: &str) -> String {
     text.strip_prefix("build-").unwrap_or(text).chars().take(8).collect()
 }

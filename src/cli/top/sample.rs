@@ -1,4 +1,4 @@
-//! What there is to see, at one moment, of a server or a data directory.
+//! A sample of a server or a data directory: its state at one moment.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_system::System;
 
-/// Paths that are reads, as the server counts them.
+/// Paths of reads, as the server counts them.
 const READS: [&str; 3] =
     ["/v1/dataflows/{dataflow}/views/{view}", "/v1/dataflows/{dataflow}/snapshot", "/v1/sql"];
 
-/// Everything at one moment.
+/// The state of everything at one moment.
 pub(super) struct Sample {
     pub(super) taken: Instant,
-    /// What is looked at.
+    /// The server or directory.
     pub(super) place: String,
     pub(super) uptime: Option<Duration>,
     pub(super) lower: Epoch,
@@ -26,22 +26,22 @@ pub(super) struct Sample {
     pub(super) log_bytes: Option<u64>,
     /// Resident memory of the server.
     pub(super) resident: Option<u64>,
-    /// Answers so far; none when nobody counts them.
+    /// Answers so far; none when they are not counted.
     pub(super) reads: Option<u64>,
     /// Streams with their rows.
     pub(super) streams: Vec<(String, u64)>,
     pub(super) flows: Vec<Flow>,
     pub(super) files: Vec<Files>,
-    /// What a server says somebody must look at, that which lasts longest first.
+    /// The concerns that a server reports, the longest-lasting first.
     pub(super) concerns: Vec<Concern>,
 }
 
-/// What somebody must look at.
+/// A concern that needs an operator.
 pub(super) struct Concern {
     pub(super) kind: String,
-    /// None when it is about all.
+    /// None when it concerns the whole process.
     pub(super) dataflow: Option<String>,
-    /// Since when, by the server's clock: microseconds since 1970.
+    /// The time when it was first seen, by the server's clock: microseconds since 1970.
     pub(super) since_us: i64,
     pub(super) reason: String,
     pub(super) remedy: String,
@@ -60,7 +60,7 @@ pub(super) struct Flow {
     /// How long the first of them has been durable, in seconds.
     pub(super) lag_seconds: Option<f64>,
     pub(super) failure: Option<String>,
-    /// Why its readers stay where they are until it has been recomputed.
+    /// Why its readers stay at this epoch until it has been recomputed.
     pub(super) rebuilding: Option<String>,
     /// Events in the streams that it reads.
     pub(super) events: u64,
@@ -89,10 +89,10 @@ pub(super) struct Files {
 }
 
 impl Sample {
-    /// What a server says of itself.
+    /// Takes a sample of a server.
     ///
     /// # Errors
-    /// When it gives no answer.
+    /// When the server gives no answer.
     pub(super) fn of_server(server: &Remote) -> Result<Sample> {
         let taken = Instant::now();
         let status = server.get("/v1/status", &[])?;
@@ -134,7 +134,8 @@ impl Sample {
         })
     }
 
-    /// What is in a data directory: the log, and the newest batch view of each known dataflow.
+    /// Takes a sample of a data directory: the log, and the newest batch view of each known
+    /// dataflow.
     ///
     /// # Errors
     /// When there is no log, or it is damaged.
@@ -225,7 +226,7 @@ impl Flow {
 /// The operators of a dataflow, without the scopes around them.
 fn operators(server: &Remote, dataflow: &str) -> Result<Vec<Operator>> {
     let graph = match server.graph(dataflow) {
-        // A server that keeps no figures, or a dataflow that was never installed.
+        // The server keeps no figures, or the dataflow was never installed.
         Err(error) if error.is_missing() => return Ok(Vec::new()),
         graph => graph?,
     };
@@ -246,7 +247,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().map(Vec::as_slice).unwrap_or_default().iter()
 }
 
-/// The sum of the samples of a metric whose labels are wanted; none when there is none.
+/// The sum of a metric's samples whose labels are wanted; none when there are none.
 fn metric(text: &str, name: &str, wanted: impl Fn(&str) -> bool) -> Option<f64> {
     let samples = text.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;
