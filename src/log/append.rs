@@ -1,4 +1,4 @@
-//! What goes into the log: append requests, and what answers them.
+//! Append requests, and the acknowledgements that answer them.
 
 use std::sync::Arc;
 
@@ -10,35 +10,35 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 
-/// The column that sealed segments add to the user's.
+/// The column that sealed segments add to the user's columns.
 pub(crate) const EPOCH_COLUMN: &str = "_epoch";
 
 /// Events to append: all of them get the same epoch, or none is appended.
 #[derive(Clone, Debug, Default)]
 pub struct Append {
-    /// Who appends, for exactly-once appends; `None` appends at every call.
+    /// The producer of an exactly-once append; without one (`None`) every call appends.
     pub producer: Option<Producer>,
     /// Rows by stream. No rows at all is legal: it seals an empty epoch, or commits offsets.
     pub batches: Vec<(Arc<str>, RecordBatch)>,
-    /// Positions in the sources these events came from, stored in the same frame: (source, its
+    /// Positions in the sources that these events came from, stored in the same frame: (source,
     /// position in any notation). The last position of each source is kept.
     pub offsets: Vec<(String, String)>,
 }
 
 impl Append {
-    /// Rows of one stream, from no particular producer.
+    /// Makes a request with rows of one stream, without a producer.
     pub fn rows(stream: &str, rows: RecordBatch) -> Self {
         Append { batches: vec![(stream.into(), rows)], ..Append::default() }
     }
 
-    /// The same request, as number `sequence` of the producer `id`.
+    /// Makes it request number `sequence` of the producer `id`.
     #[must_use]
     pub fn by(mut self, id: impl Into<String>, sequence: u64) -> Self {
         self.producer = Some(Producer { id: id.into(), sequence });
         self
     }
 
-    /// Checks everything that can be checked without the log's state; returns the size in bytes.
+    /// Checks everything that does not need the log's state; returns the size in bytes.
     pub fn check(&self) -> Result<usize> {
         let mut size = 256;
         for (stream, rows) in &self.batches {
@@ -67,18 +67,17 @@ impl Append {
     }
 }
 
-/// Names one append request of a producer, so that repeating it is harmless.
+/// Identifies one append request of a producer, so that repeating it is harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Producer {
-    /// The producer's name, unique among all that append to this log.
+    /// The producer's name, unique among all producers of this log.
     pub id: String,
-    /// 0 for its first request, one more for each next one, whatever streams they are of; a
-    /// repeated request keeps its number. Another request under a number that was used is a
-    /// conflict.
+    /// 0 for its first request, one more for each further request, whatever its streams; a repeated
+    /// request keeps its number. Another request under a used number is a conflict.
     pub sequence: u64,
 }
 
-/// The request is durable.
+/// The acknowledgement that a request is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ack {
     /// The epoch of its events.
@@ -87,7 +86,7 @@ pub struct Ack {
     pub repeated: bool,
 }
 
-/// An append request on its way to the disk.
+/// An append request in flight to the disk.
 #[derive(Debug)]
 #[must_use = "the append is durable only when wait returns"]
 pub struct Pending(pub Receiver<Result<Ack>>);
@@ -98,14 +97,14 @@ impl Pending {
     /// # Errors
     /// Nothing was appended when the disk is full, when the producer's sequence has a gap (the
     /// error names the expected number), is older than the log remembers, or was that of another
-    /// request (a conflict: see [`Producer`]). After a failed sync
-    /// the writer is stopped, and whether this request survives is known after a restart only.
+    /// request (a conflict: see [`Producer`]). After a failed sync the writer is stopped, and only
+    /// a restart shows whether this request survived.
     pub fn wait(self) -> Result<Ack> {
         self.0.recv().unwrap_or_else(|_| Err(stopped()))
     }
 }
 
-/// Where the answer to a request goes. Dropped unanswered it says that the writer has stopped.
+/// The receiver of a request's answer. Dropped unanswered it reports that the writer has stopped.
 pub(crate) struct Reply(Option<Box<dyn FnOnce(Result<Ack>) + Send>>);
 
 impl Reply {
@@ -128,12 +127,13 @@ impl Drop for Reply {
     }
 }
 
-/// The writer stopped before it answered.
+/// The error that the writer stopped before it answered.
 pub(crate) fn stopped() -> Error {
     Error::new(Kind::Stopped, "the log's writer has stopped").remedy("restart the process")
 }
 
-/// Stream names are part of file names, so they are held to letters, digits, `_` and `-`.
+/// Checks a stream's name: it is part of file names, so only letters, digits, `_` and `-` are
+/// allowed.
 pub(crate) fn check_stream(name: &str) -> Result<()> {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if (1..=limits::STREAM_NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(legal) {
@@ -172,7 +172,7 @@ fn check_schema(stream: &str, schema: &Schema) -> Result<()> {
     Ok(())
 }
 
-/// Refuses the types whose values are not self-contained in one record batch message.
+/// Refuses types whose values are not self-contained in one record batch message.
 fn check_type(stream: &str, field: &Field) -> Result<()> {
     let inner: Vec<&Field> = match field.data_type() {
         DataType::Dictionary(..) | DataType::RunEndEncoded(..) | DataType::Union(..) => {

@@ -1,4 +1,4 @@
-//! How much of what a writer made durable is behind a frontier.
+//! Measures how much durable data is behind a frontier: epochs, bytes and age.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -6,27 +6,27 @@ use std::time::{Duration, Instant};
 use diptych_base::limits::BACKLOG_ENTRIES_MAX;
 use diptych_base::time::Epoch;
 
-/// What somebody has not seen of the log yet.
+/// The part of the log that a reader has not seen yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many epochs.
+    /// The number of epochs.
     pub epochs: u64,
-    /// Bytes of memory of their events: of those that were appended since the writer was opened.
+    /// Bytes of memory of their events, counting only events appended since the writer was opened.
     pub bytes: u64,
-    /// For how long the first of them has been durable; not longer than the writer is open.
+    /// How long the first of them has been durable; not longer than the writer is open.
     pub age: Duration,
 }
 
-/// When epochs became durable: exactly for the latest, and the farther back, the more of them
-/// together.
+/// Times at which epochs became durable: exact for the latest epochs, the farther back, the more
+/// epochs share an entry.
 #[derive(Debug)]
 pub(super) struct Ledger {
     entries: VecDeque<Entry>,
-    /// Of all epochs since the writer was opened.
+    /// Bytes of all epochs since the writer was opened.
     bytes: u64,
 }
 
-/// Of all epochs from `first` to the next entry.
+/// All epochs from `first` to the next entry.
 #[derive(Debug)]
 struct Entry {
     first: Epoch,
@@ -36,13 +36,13 @@ struct Entry {
 }
 
 impl Ledger {
-    /// Of a writer that is opened now.
+    /// Starts the ledger of a writer that is just opened.
     pub(super) fn new() -> Ledger {
         let before = Entry { first: 0, at: Instant::now(), before: 0 };
         Ledger { entries: VecDeque::from([before]), bytes: 0 }
     }
 
-    /// An epoch has become durable.
+    /// Records that an epoch became durable.
     pub(super) fn note(&mut self, epoch: Epoch, bytes: usize) {
         if self.entries.len() >= BACKLOG_ENTRIES_MAX {
             let mut number = 0;
@@ -55,7 +55,7 @@ impl Ledger {
         self.bytes += bytes as u64;
     }
 
-    /// What is in `[frontier, upper)`.
+    /// The backlog `[frontier, upper)`.
     pub(super) fn behind(&self, frontier: Epoch, upper: Epoch) -> Backlog {
         let epochs = upper.saturating_sub(frontier);
         let at = self.entries.partition_point(|entry| entry.first <= frontier);

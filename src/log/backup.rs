@@ -1,9 +1,9 @@
-//! A copy of the log, taken while it is written.
+//! Copies the log while it is written to.
 //!
-//! A reader's view is one moment of the log: the manifest, and the durable frames behind it, whose
+//! A reader's view is one moment of the log: the manifest, and the durable frames after it, whose
 //! open handles stay readable when a writer seals and removes the files. Exactly that is copied, so
-//! the copy ends at one sealed epoch. It has the identity of the log it was taken from: batch views
-//! that go with the one go with the other.
+//! the copy ends at one sealed epoch. The copy has the identity of the original log: batch views
+//! that belong to one belong to the other.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use diptych_base::io::{Disk, File, Open, Random};
 use diptych_base::limits::COPY_BYTES;
 use diptych_base::time::Epoch;
 
-/// How many moments are tried before a missing file is believed.
+/// Number of moments tried before a missing file counts as damage.
 const TRIES: usize = 100;
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
     /// The first epoch that is not in the copy.
     pub upper: Epoch,
-    /// Files.
+    /// The number of files.
     pub files: usize,
-    /// Their bytes.
+    /// The bytes of the files.
     pub bytes: u64,
 }
 
 impl Reader {
-    /// Copies the log as it is now to `dir` of `disk`, which must not have one; durable when this
-    /// returns. Not checked: that what is copied is undamaged (see [`super::inspect::check`]).
+    /// Copies the log as it is now to `dir` of `disk`, which must not hold a log; durable when this
+    /// returns. Not checked: that the copied data is undamaged (see [`super::inspect::check`]).
     ///
     /// # Errors
-    /// A conflict when there is something already; what the disks report. What was copied by then
-    /// is no log: its manifest comes last.
+    /// A conflict when the directory already holds a log; the errors of the disks. An unfinished
+    /// copy is not a log: the manifest is written last.
     pub fn copy_to(&self, disk: Arc<dyn Disk>, dir: &Path, random: &dyn Random) -> Result<Copied> {
         disk.create_dir(dir)?;
         if let Some(name) = disk.list(dir)?.first() {
@@ -69,10 +69,10 @@ impl Copied {
     }
 }
 
-/// A file that the manifest lists: its name, its length, and itself.
+/// A file that the manifest lists: its name, its length, and the open file.
 type Listed = (String, u64, Box<dyn File>);
 
-/// One moment of the log, with every file of it open. The next seal replaces the state file: when a
+/// One moment of the log, with all its files open. The next seal replaces the state file: when a
 /// file is gone, a later moment is tried.
 fn moment(from: &Dir) -> Result<(View, Vec<Listed>)> {
     let mut tries = 0;
@@ -92,7 +92,7 @@ fn moment(from: &Dir) -> Result<(View, Vec<Listed>)> {
     }
 }
 
-/// Copies the durable frames; where they end.
+/// Copies the durable frames; returns where they end.
 fn copy_frames(view: &View, to: &Dir, random: &dyn Random, copied: &mut Copied) -> Result<Mark> {
     let mut mark = Mark { upper: view.upper, file: view.upper, offset: FILE_HEAD };
     for index in &view.frames {

@@ -1,21 +1,21 @@
-//! Which writer wrote which epochs: what tells logs apart that were copied and written on.
+//! Branches: which writer wrote which epochs. They distinguish logs that were copied and both
+//! written to.
 //!
-//! Whoever opens a log for writing draws a branch, and the manifest lists it with the log's end,
-//! durably, before its first epoch can be (see [`diptych_base::time`] for what it is good for). The
-//! other way to name a history is a digest over all frames up to an epoch. It would need no rule
-//! that every writer obeys, but eight bytes for every epoch there is, in memory or behind a read
-//! for each token; a list of openings is 16 bytes each. One that wrote nothing is replaced, and
-//! beyond [`BRANCHES_MAX`] the oldest are forgotten, with what was said of their epochs. What is
-//! forgotten is refused, never believed.
+//! Each writer that opens a log draws a branch, and the manifest lists it with the log's end,
+//! durably, before the writer's first epoch can be ([`diptych_base::time`] explains the use). The
+//! alternative, a digest over all frames up to an epoch, needs no rule for writers, but eight bytes
+//! for every epoch, in memory or behind a read for each token; a list of openings is 16 bytes each.
+//! An opening that wrote nothing is replaced, and beyond [`BRANCHES_MAX`] the oldest are forgotten.
+//! Tokens of a forgotten branch are refused, never accepted.
 //!
-//! Every way in which logs part makes a branch: a backup or a copied directory is opened by a
-//! writer, which draws another one than the original's next writer does, and an original that goes
-//! on under the branch it has ends, in the copy, where the copy's writer begins. A torn tail that
-//! is cut was seen by nobody. An erasure draws another identity, and its history begins with that.
+//! Every way in which logs diverge makes a branch: a backup or a copied directory is opened by a
+//! writer, which draws another branch than the original's next writer does, and an original that
+//! goes on under its branch ends, in the copy, where the copy's writer begins. A torn tail that is
+//! cut was seen by no reader. An erasure draws another identity, and its history begins with it.
 //!
 //! The list is the part `branches` of the manifest: bincode of pairs, the first epoch and the
-//! branch, ascending. A log of before it has none; its first writer draws one for all there is, for
-//! two copies of it may have parted before.
+//! branch, ascending. A log of an older release has none; its first writer draws one for all
+//! existing epochs, because two copies of it may have diverged before.
 
 use super::manifest::Manifest;
 use super::small_file::{decode, encode};
@@ -26,17 +26,17 @@ use diptych_base::time::{Branch, Branches, Epoch, another};
 /// The name of the part.
 pub(super) const PART: &str = "branches";
 
-/// A writer that draws `branch` goes on at `upper`.
+/// Adds the branch of a writer that continues at `upper`.
 pub(super) fn begin(list: &mut Vec<(Epoch, Branch)>, upper: Epoch, branch: Branch) {
     let known = !list.is_empty();
-    // What has no epoch below the log's end was never written.
+    // A branch without an epoch below the log's end was never written to.
     list.retain(|(first, _)| *first < upper);
     list.push((if known { upper } else { 0 }, branch));
     let over = list.len().saturating_sub(BRANCHES_MAX);
     list.drain(..over);
 }
 
-/// The list that readers go by.
+/// The branches as readers use them.
 pub(super) fn known(manifest: &Manifest) -> Vec<(Epoch, Branch)> {
     if manifest.branches.is_empty() {
         return vec![(0, Branch(manifest.identity))];
@@ -44,8 +44,8 @@ pub(super) fn known(manifest: &Manifest) -> Vec<(Epoch, Branch)> {
     manifest.branches.clone()
 }
 
-/// Refuses a manifest that has, below the frontier `upper`, other epochs than `before` has: the
-/// files were replaced by those of a log that has parted from it.
+/// Refuses a manifest whose epochs below the frontier `upper` are not those of `before`: the files
+/// were replaced by those of a diverged log.
 pub(super) fn check(before: &Manifest, fresh: &Manifest, upper: Epoch) -> Result<()> {
     let (ours, theirs) = (Branches::default(), Branches::default());
     ours.set(before.branches.clone());
@@ -61,12 +61,12 @@ pub(super) fn check(before: &Manifest, fresh: &Manifest, upper: Epoch) -> Result
     Err(Error::new(Kind::Conflict, message).remedy("the log was replaced: start again"))
 }
 
-/// The bytes of the part.
+/// Encodes the part.
 pub(super) fn to_bytes(list: &[(Epoch, Branch)]) -> Result<Vec<u8>> {
     encode(&list.iter().map(|(first, branch)| (*first, branch.0)).collect::<Vec<_>>())
 }
 
-/// The list in the part; else what is wrong.
+/// Decodes the part; on failure, says what is wrong.
 pub(super) fn from_bytes(bytes: &[u8]) -> std::result::Result<Vec<(Epoch, Branch)>, String> {
     let list: Vec<(Epoch, u64)> = decode(bytes).map_err(|error| error.to_string())?;
     if list.is_empty() || !list.is_sorted_by(|a, b| a.0 < b.0) {

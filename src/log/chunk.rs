@@ -1,4 +1,4 @@
-//! What comes out of the log: record batches and the epochs of their rows.
+//! Chunks that readers get: record batches and the epochs of their rows.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Epochs {
         }
     }
 
-    /// The rows `[offset, offset + len)`.
+    /// The epochs of rows `[offset, offset + len)`.
     #[must_use]
     pub fn slice(&self, offset: usize, len: usize) -> Self {
         match self {
@@ -51,7 +51,7 @@ impl Epochs {
         }
     }
 
-    /// [`Epochs::One`] where that says the same.
+    /// Converts to [`Epochs::One`] if all epochs are equal.
     #[must_use]
     pub fn simplest(self) -> Self {
         match &self {
@@ -66,7 +66,7 @@ impl Epochs {
 }
 
 impl Chunk {
-    /// How many rows the chunk has.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.rows.num_rows()
     }
@@ -126,25 +126,25 @@ impl Chunk {
 pub struct Sealed {
     /// The epoch; no event will ever be added to it.
     pub epoch: Epoch,
-    /// The wall clock when it was sealed, in microseconds since 1970 (UTC): recorded, never
-    /// trusted to order anything.
+    /// The wall clock when it was sealed, in microseconds since 1970 (UTC): recorded, never used to
+    /// order anything.
     pub clock_us: i64,
     /// The events, ordered by the schema's first appearance in the log. A stream may have several
     /// chunks: one for each schema, and more where a large epoch was stored in pieces. None is
     /// empty, but there may be no chunk at all.
     pub chunks: Vec<Chunk>,
-    /// Events of earlier epochs that this one takes back. They are among the chunks of those
-    /// epochs nevertheless: what was appended is never changed.
+    /// Retractions of earlier epochs' events. The events remain among the chunks of their own
+    /// epochs: appended data is never changed.
     pub retractions: Vec<Retraction>,
 }
 
 impl Sealed {
-    /// How many events the epoch has, in all streams.
+    /// The number of events in all streams.
     pub fn rows(&self) -> usize {
         self.chunks.iter().map(Chunk::len).sum()
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of memory that the epoch takes.
     pub fn bytes(&self) -> usize {
         let taken = self.retractions.iter().map(|taken| &taken.events);
         let chunks = self.chunks.iter().chain(taken);

@@ -1,4 +1,4 @@
-//! Group commit: everything that waits becomes one epoch, one write, one sync.
+//! Group commit: all waiting requests become one epoch, one write, one sync.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,24 +24,24 @@ use diptych_base::io::{Clock, Random};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 
-/// An append request and where its answer goes. The asker may be gone.
+/// An append request and the receiver of its answer, which may be gone.
 pub(super) struct Request {
     pub(super) append: Append,
-    /// What it takes back.
+    /// The retracted events.
     pub(super) taken: Vec<Taken>,
     pub(super) size: usize,
-    /// Of a producer's request.
+    /// The fingerprint, for a request with a producer.
     pub(super) fingerprint: Option<Fingerprint>,
     pub(super) reply: Reply,
 }
 
-/// What became of a group.
+/// The outcome of a group.
 pub(super) enum Outcome {
     /// Nothing was due; no epoch was spent.
     Nothing,
-    /// This epoch is durable, and these are to be told.
+    /// This epoch is durable, and these requests are to be acknowledged.
     Sealed(Arc<Sealed>, Vec<(Reply, Ack)>),
-    /// The group was refused (the disk is full, say), the log goes on.
+    /// The group was refused (the disk is full, say); the log goes on.
     Refused,
     /// The log must not be written any more.
     Poisoned(Error),
@@ -53,38 +53,38 @@ pub(super) struct Head {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) schemas: Schemas,
-    /// Shared with those who ask what is due.
+    /// The producer table, shared with threads that ask for the next sequence.
     pub(super) state: Arc<Mutex<State>>,
-    /// What of it may be known by name.
+    /// How many producers may be known by name.
     pub(super) room: Room,
-    /// How many producers were silenced in the newest file.
+    /// The number of producers silenced in the newest file.
     pub(super) silenced: usize,
     pub(super) file: FrameFile,
     pub(super) end: u64,
     /// The next epoch.
     pub(super) upper: Epoch,
-    /// Shared with the thread that looks after their names.
+    /// The open files, shared with the thread that checks their names.
     pub(super) open: Arc<Mutex<OpenFiles>>,
-    /// What was taken back so far.
+    /// All events retracted so far.
     pub(super) retracted: Retracted,
     /// The format of the next frame file.
     pub(super) version: u32,
 }
 
-/// What a group comes to.
+/// The requests of a group that make up its epoch.
 #[derive(Default)]
 struct Gathering {
     sequences: Gathered,
     header: Header,
     batches: BTreeMap<u32, Vec<RecordBatch>>,
     taken: Vec<Taken>,
-    /// The same by event.
+    /// The same retractions by event.
     retracted: Retracted,
 }
 
 impl Head {
-    /// Makes the due requests of a group one epoch. Answers all requests but those of a sealed
-    /// epoch, which are acknowledged by the caller.
+    /// Commits the due requests of a group as one epoch. Answers all requests but those of a sealed
+    /// epoch, which the caller acknowledges.
     pub(super) fn commit(&mut self, group: Vec<Request>) -> Outcome {
         let schemas_before = self.schemas.len();
         let mut gathering = Gathering::default();
@@ -94,7 +94,8 @@ impl Head {
         let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
         table.forget_recalled();
         for request in group {
-            // A file of an earlier format has no place for it, and the table holds what files say.
+            // A file of an earlier format has no place for fingerprints, and the table holds only
+            // what files say.
             let fingerprint =
                 request.fingerprint.filter(|_| self.file.version >= FORMAT_FINGERPRINTS);
             let of = (&request.append, fingerprint);
@@ -120,7 +121,7 @@ impl Head {
         let written = self.merge(batches).and_then(|batches| {
             let file = (self.file.version, self.file.salt);
             let frame = encode_frame(epoch, file, &mut header, &batches, &all)?;
-            // A write behind the end of a file that was cut would leave a hole in it.
+            // A write after the end of a file that was cut would leave a hole in it.
             self.open().check()?;
             self.file.file.write_at(self.end, &frame)?;
             Ok((batches, frame.len() as u64))
@@ -148,7 +149,7 @@ impl Head {
         Outcome::Sealed(Arc::new(sealed), acks)
     }
 
-    /// Decides about a request and, if it is due, adds it to the group.
+    /// Decides on a request and, if it is due, adds it to the group.
     fn gather(
         &mut self,
         table: &mut State,
@@ -157,8 +158,8 @@ impl Head {
         gathering: &mut Gathering,
     ) -> Result<Verdict> {
         let Gathering { sequences, header, batches, .. } = gathering;
-        // Whatever can refuse the request comes before the table is touched. A schema number that
-        // is taken for a request that is then refused just gets defined without being used.
+        // All checks that can refuse the request come before the table is touched. A schema number
+        // reserved for a request that is then refused just gets defined without being used.
         let numbered = append.batches.iter().filter(|(_, rows)| rows.num_rows() > 0);
         let numbered = numbered.map(|(stream, rows)| {
             Ok((self.schemas.number(stream, rows.schema_ref())?, rows.clone()))
@@ -189,11 +190,11 @@ impl Head {
         Ok(Verdict::Due)
     }
 
-    /// Refuses to take back what is not there, or was taken back; `group` is taken back by others
-    /// of the same group.
+    /// Refuses a retraction of events that do not exist or are already retracted; `group` holds the
+    /// retractions of other requests in the group.
     fn check_taken(&self, all: &[Taken], group: &Retracted) -> Result<()> {
         if self.file.version == FORMAT && !all.is_empty() {
-            // There was no room for a file of the format that it needs.
+            // There was no room for a file of the format that retractions need.
             return Err(Error::new(Kind::Full, "no frame file for retractions could be made")
                 .remedy("free space on the log's disk, then try again"));
         }
@@ -221,7 +222,7 @@ impl Head {
         Ok(())
     }
 
-    /// One batch per schema.
+    /// Merges the batches of each schema into one.
     fn merge(&self, batches: BTreeMap<u32, Vec<RecordBatch>>) -> Result<Vec<(u32, RecordBatch)>> {
         let merge = |(id, mut rows): (u32, Vec<RecordBatch>)| {
             let rows = match (rows.len(), self.schemas.get(id)) {
@@ -242,13 +243,13 @@ impl Head {
         Chunk { stream: known.stream.clone(), rows, epochs: Epochs::One(epoch) }
     }
 
-    /// Syncs the frame of `len` bytes that was just written, then says so in the mark.
+    /// Syncs the frame of `len` bytes that was just written, then advances the mark.
     fn make_durable(&mut self, epoch: Epoch, len: u64) -> Result<()> {
         self.file.file.sync_data()?;
         self.end += len;
         self.upper = epoch + 1;
         let mark = Mark { upper: self.upper, file: self.file.first, offset: self.end };
-        // Whoever has put another directory or file in the place of ours does not see what is here.
+        // Readers do not see a file in another directory or under another name than ours.
         self.open().advance(mark)
     }
 
@@ -261,7 +262,7 @@ impl Head {
         self.open().sync_mark()
     }
 
-    /// The frame could not be written: its beginning is cut off again.
+    /// Refuses a group whose frame could not be written: the written part is cut off again.
     fn refuse(
         &mut self,
         error: Error,
@@ -270,7 +271,7 @@ impl Head {
     ) -> Outcome {
         self.schemas.truncate(schemas_before);
         if error.is_conflict() || error.is_damaged() {
-            // The files are not as this writer left them: it leaves them so.
+            // The files are not as this writer left them, so it does not touch them.
             return poison(error, waiting);
         }
         if let Err(worse) = self.file.file.truncate(self.end) {
@@ -285,12 +286,12 @@ impl Head {
         Outcome::Refused
     }
 
-    /// How many bytes of frames the newest file has.
+    /// Bytes of frames in the newest file.
     pub(super) fn frame_bytes(&self) -> u64 {
         self.end - FILE_HEAD
     }
 
-    /// Whether the newest file has silenced so many producers that it is to be sealed.
+    /// Whether the newest file has silenced enough producers to be sealed.
     pub(super) fn silenced_many(&self) -> bool {
         self.silenced >= limits::SILENCED_PER_SEGMENT
     }
@@ -301,7 +302,7 @@ impl Head {
     }
 
     /// Starts a new frame file and returns the complete one; `None` if there is no room for one on
-    /// the disk, or among the files that may be open, and the file goes on.
+    /// the disk, or among the open files, and the old file goes on.
     pub(super) fn rotate(&mut self) -> Result<Option<FrameFile>> {
         let next =
             match FrameFile::create(&self.dir, self.upper, (self.version, self.random.next())) {
@@ -325,7 +326,7 @@ fn poison(error: Error, waiting: Vec<(Reply, bool)>) -> Outcome {
     Outcome::Poisoned(error)
 }
 
-/// What everybody is told after a failure that leaves the disk's content unknown.
+/// The error for all callers after a failure that leaves the disk's content unknown.
 pub(super) fn poisoned(error: &Error) -> Error {
     if error.is_conflict() {
         let message = format!("the log has stopped, it is not this process's any more: {error}");
@@ -341,7 +342,7 @@ pub(super) fn poisoned(error: &Error) -> Error {
         .remedy("check the disk, then restart: recovery finds out what is durable")
 }
 
-/// The same error for one more receiver.
+/// Copies an error for one more receiver.
 pub(super) fn again(error: &Error) -> Error {
     error.repeated()
 }

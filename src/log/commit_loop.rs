@@ -1,4 +1,4 @@
-//! The writer's threads: one commits, one seals.
+//! The writer's threads: one commits, one seals, one watches the open files.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -18,19 +18,19 @@ use diptych_base::error::{Error, Result};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 
-/// A complete frame file, if there is one, and who wants to know when it is sealed.
+/// A complete frame file, if there is one, and the callers that wait for its sealing.
 struct Job {
     frames: Option<FrameFile>,
     replies: Vec<Sender<Result<Epoch>>>,
 }
 
-/// Where rotated frame files go.
+/// The way that rotated frame files are sealed.
 enum Sealing {
     Background(Sender<Job>),
     Inline(Box<Sealer>),
 }
 
-/// Lets go who follows with its thread, and refuses everything if that ended in a panic.
+/// At the end of a thread: drops its followers, and fails the queue if it ended in a panic.
 struct Exit(Arc<Shared>);
 
 impl Drop for Exit {
@@ -50,13 +50,13 @@ pub(super) fn start(
     background: bool,
 ) -> Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
-    // The commit thread's end is the end of it.
+    // The watching thread ends when the commit thread ends.
     let (commits, committing) = bounded(0);
     let sealing = if background {
         let (watched, open) = (Arc::clone(shared), Arc::clone(&head.open));
         threads.push(spawn("log-watch", move || watch_loop(&watched, &open, &committing))?);
         let (jobs, inbox) = unbounded();
-        // What recovery found complete is sealed first.
+        // Files that recovery found complete are sealed first.
         let _ = jobs.send(Job { frames: None, replies: Vec::new() });
         let shared = Arc::clone(shared);
         threads.push(spawn("log-seal", move || seal_loop(&shared, sealer, &inbox))?);
@@ -75,7 +75,7 @@ pub(super) fn start(
         }
         drop((exit, commits));
     };
-    // The commit thread goes first when they are joined: the sealer ends when it has ended.
+    // The commit thread is joined first: the sealer ends after it.
     threads.insert(0, spawn("log-commit", commit)?);
     Ok(threads)
 }
@@ -137,15 +137,15 @@ fn commit_loop(
     }
 }
 
-/// Retractions need a frame file of the format that knows them: the first ones begin it. (On a full
-/// disk there is none, and they are refused.)
+/// Makes the first retractions begin a frame file, because they need a format that knows them. (On
+/// a full disk there is none, and they are refused.)
 fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -> Result<()> {
     if head.file.version >= FORMAT_RETRACTIONS {
         return Ok(());
     }
     head.version = FORMAT_FINGERPRINTS;
     if head.frame_bytes() == 0 {
-        // A frame file is named by its first epoch: the one that is there gets an empty one.
+        // A frame file is named by its first epoch, so the current one first gets an empty epoch.
         let (append, reply) = (Append::default(), Reply::new(drop));
         let tick = Request { append, taken: Vec::new(), size: 0, fingerprint: None, reply };
         match head.commit(vec![tick]) {
@@ -161,8 +161,9 @@ fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -
     Ok(())
 }
 
-/// Fingerprints need a frame file of the format that knows them. One of an earlier release is
-/// closed, unless it is empty: then the first requests have none. (So they have on a full disk.)
+/// Makes fingerprints begin a frame file of a format that knows them. A file of an earlier release
+/// is closed, unless it is empty: then the first requests have no fingerprint. (The same on a full
+/// disk.)
 fn expect_fingerprints(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -> Result<()> {
     if head.file.version >= FORMAT_FINGERPRINTS || head.frame_bytes() == 0 {
         return Ok(());
@@ -175,7 +176,7 @@ fn expect_fingerprints(shared: &Shared, head: &mut Head, sealing: &mut Sealing) 
     Ok(())
 }
 
-/// Waits for requests and takes as many as fit one epoch. `closing` is true once no more come.
+/// Waits for requests and takes as many as fit one epoch. `closing` is true when no more come.
 fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, bool) {
     let mut queue = shared.queue();
     while queue.requests.is_empty() && queue.seals.is_empty() && !queue.closing {
@@ -196,7 +197,7 @@ fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, boo
         group.extend(queue.requests.pop_front());
     }
     queue.bytes = queue.bytes.saturating_sub(bytes);
-    // A seal covers what was appended before it, so it waits until the queue is empty.
+    // A seal covers all earlier appends, so it waits until the queue is empty.
     let replies =
         if queue.requests.is_empty() { std::mem::take(&mut queue.seals) } else { Vec::new() };
     let closing = queue.closing && queue.requests.is_empty();
@@ -205,7 +206,7 @@ fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, boo
     (group, replies, closing)
 }
 
-/// Tells everybody that an epoch is durable.
+/// Publishes a durable epoch: to followers and to the callers of its requests.
 fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Reply, Ack)>) {
     let bytes = sealed.bytes();
     let mut live = shared.live();
@@ -223,7 +224,8 @@ impl Sealing {
         match self {
             Sealing::Inline(sealer) => work(shared, sealer, job),
             Sealing::Background(jobs) => {
-                // It fails only after the sealer has failed the queue, which refuses the replies.
+                // Sending fails only after the sealer has failed the queue, which refuses the
+                // replies.
                 let _ = jobs.send(job);
             }
         }
@@ -240,13 +242,13 @@ fn seal_loop(shared: &Arc<Shared>, mut sealer: Sealer, inbox: &Receiver<Job>) {
     }
 }
 
-/// May sealing be tried again after this error, as if nothing had happened?
+/// Whether sealing may be tried again after this error without loss.
 fn waits(error: &Error) -> bool {
     error.is_full() || error.is_passing()
 }
 
-/// Looks whether others find the files that are written, until the commit thread ends. One look
-/// proves nothing: a directory may be moved and put back.
+/// Checks until the commit thread ends that the open files are still the ones in the directory. One
+/// check is no proof: a directory may be moved and put back.
 fn watch_loop(shared: &Shared, open: &Mutex<OpenFiles>, committing: &Receiver<()>) {
     let mut lost_before = false;
     while committing.recv_timeout(limits::OPEN_FILES_LOOK) == Err(RecvTimeoutError::Timeout) {
@@ -263,7 +265,7 @@ fn watch_loop(shared: &Shared, open: &Mutex<OpenFiles>, committing: &Receiver<()
     }
 }
 
-/// Seals what waits. A full disk leaves it waiting for the next job.
+/// Seals the waiting files. On a full disk they wait for the next job.
 fn work(shared: &Shared, sealer: &mut Sealer, job: Job) {
     sealer.waiting.extend(job.frames);
     match sealer.run() {

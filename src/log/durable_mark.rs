@@ -1,8 +1,8 @@
-//! The durable mark: how far the log is known to be on the disk.
+//! The durable mark: the frontier up to which the log is known to be on the disk.
 //!
-//! `MARK` holds two slots, 4 KiB apart, written in turns; the one with the higher counter counts.
-//! A slot lies within one sector. It is overwritten after each sync and not synced itself: a mark
-//! that a power failure takes back is an older one, and an older mark is merely modest.
+//! `MARK` holds two slots, 4 KiB apart, written in turns; the one with the higher counter counts. A
+//! slot lies within one sector. It is overwritten after each sync and not synced itself: a power
+//! failure may bring back an older mark, which claims less and is never wrong.
 
 use super::layout::{Dir, MARK, damaged, persist};
 use super::small_file::{u32_at, u64_at};
@@ -16,8 +16,8 @@ const SLOT: usize = 40;
 pub(super) const MARK_BYTES: u64 = SLOT_STRIDE * 2;
 const MAGIC: [u8; 4] = *b"DMRK";
 
-/// Everything below `upper` is durable; the newest of it ends at byte `offset` of the frame file
-/// that starts at epoch `file`.
+/// The position up to which the log is durable: everything below `upper`; the newest frame ends at
+/// byte `offset` of the frame file that starts at epoch `file`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) upper: Epoch,
@@ -44,7 +44,7 @@ impl Mark {
     }
 }
 
-/// What `MARK` says: the mark, and the offset of a slot that is not whole.
+/// The content of `MARK`: the mark, and the offset of a broken slot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub(super) mark: Mark,
@@ -52,10 +52,10 @@ pub(super) struct Found {
     pub(super) broken: Option<u64>,
 }
 
-/// Reads the slots; one of them may be broken (a crash while it was written).
+/// Reads the slots; one of them may be broken by a crash during a write.
 ///
 /// # Errors
-/// Damage when both are, missing when there is no such file.
+/// Damage when both are broken, missing when there is no such file.
 pub(super) fn read_slots(dir: &Dir) -> Result<Found> {
     let path = dir.file(MARK);
     let file = dir.disk.open(&path, Open::Read)?;
@@ -105,9 +105,9 @@ pub(super) struct MarkWriter {
 }
 
 impl MarkWriter {
-    /// Replaces the file by one in which both slots say `mark`, durably.
+    /// Replaces the file durably by one whose two slots both hold `mark`.
     pub(super) fn create(dir: &Dir, mark: Mark) -> Result<Self> {
-        // Odd counters belong into the first slot.
+        // Odd counters belong to the first slot.
         let counter = read_slots(dir).map_or(0, |found| found.counter + 1) | 1;
         let mut bytes = vec![0; MARK_BYTES as usize];
         bytes[..SLOT].copy_from_slice(&mark.slot(counter));
@@ -124,8 +124,8 @@ impl MarkWriter {
         self.counter += 1;
         let offset = (self.counter + 1) % 2 * SLOT_STRIDE;
         let slot = mark.slot(self.counter);
-        // A write that failed may have torn the slot, which readers would take for damage. Nothing
-        // depends on this write but what they see, so it may simply be tried again.
+        // A failed write may have torn the slot, which readers would take for damage. Only what
+        // readers see depends on this write, so it may be tried again.
         persist(|_| true, || self.file.write_at(offset, &slot))
     }
 

@@ -1,10 +1,11 @@
-//! Which epoch a moment of the wall clock names, whatever the clock did.
+//! Finds the epoch of a moment of the wall clock, also when the clock jumped.
 //!
-//! Clocks are recorded and never order anything: a machine's may jump ahead, stand still, or go
-//! back, and be set right again. The epoch of a moment is the *last* one whose clock is at or
-//! before it. As far as the clocks never go back, that is also the one before the first whose clock
-//! is later. Where they do, the two differ, and an answer says so: it is the last by which every
-//! later epoch is also later by its clock (the lower envelope of the clocks, which is monotone).
+//! Clocks are recorded and never order anything: a machine's clock may jump ahead, stop, go back,
+//! and be set right again. The epoch of a moment is the *last* one whose clock is at or before it.
+//! While the clocks never go back, that is also the one before the first whose clock is later.
+//! Where they do, the two differ, and the answer reports it: the chosen epoch is the last after
+//! which every epoch is also later by its clock (the lower envelope of the clocks, which is
+//! monotone).
 
 use std::collections::HashMap;
 
@@ -13,7 +14,7 @@ use super::reader::Reader;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
-/// The epochs that a moment of the wall clock names.
+/// The epoch of a moment of the wall clock, and whether the clock jumped near it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AtTime {
     /// The last epoch whose clock is at or before the moment; none when all clocks are later.
@@ -24,7 +25,7 @@ pub struct AtTime {
 }
 
 impl AtTime {
-    /// What is said of a moment near which the clock jumped.
+    /// The warning for a moment near which the clock jumped.
     pub fn warning(&self) -> Option<String> {
         let (epoch, jumped) = (self.epoch?, self.jumped?);
         Some(format!(
@@ -34,19 +35,19 @@ impl AtTime {
     }
 }
 
-/// The least clocks of segments that have been looked at, by first epoch and how often they had
-/// been rewritten. (Rewriting keeps the clocks, though not the epoch file.)
+/// The least clocks of segments read so far, by first epoch and number of rewrites. (Rewriting
+/// keeps the clocks, though not the epoch file.)
 pub(super) type LeastClocks = HashMap<(Epoch, u32), i64>;
 
 impl Reader {
     /// The epoch of the moment `clock_us` (microseconds since 1970, UTC) among the durable ones
     /// below `below`.
     ///
-    /// Costs one look at each segment behind the answer. The first time it reads their epoch files;
-    /// what it needs of them, 24 bytes each, is kept for as long as the reader.
+    /// Looks once at each segment after the answer. The first time it reads their epoch files; what
+    /// it needs of them, 24 bytes each, is kept for as long as the reader.
     ///
     /// # Errors
-    /// Damage, or whatever the disk reports.
+    /// Damage, or the disk's error.
     pub fn at_time(&self, clock_us: i64, below: Epoch) -> Result<AtTime> {
         let mut view = self.view();
         view.refresh(self.dir())?;

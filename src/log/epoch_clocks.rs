@@ -1,4 +1,4 @@
-//! The clocks of the epochs that rows belong to, for those few who ask.
+//! The wall clocks of the epochs of rows, read only for dataflows that need them.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use diptych_base::time::Epoch;
 /// The recorded clock of each epoch of some rows, in microseconds since 1970 (UTC).
 #[derive(Clone, Debug)]
 pub enum Clocks {
-    /// Nobody asks.
+    /// Not read, because no dataflow needs them.
     Unread,
-    /// All rows have the same.
+    /// All rows have the same clock.
     One(i64),
-    /// Those of the epochs from the given one on.
+    /// The clocks of consecutive epochs, from the given epoch on.
     From(Epoch, Arc<[i64]>),
 }
 
 impl Clocks {
     /// The clock of `epoch`.
     ///
-    /// Panics when it was not read.
+    /// Panics when that clock was not read.
     pub fn at(&self, epoch: Epoch) -> i64 {
         let known = match self {
             Clocks::Unread => None,
@@ -35,14 +35,14 @@ impl Clocks {
     }
 }
 
-/// Reads clocks for one chunk after the other, and keeps those of the segment it is in.
+/// Reads clocks chunk by chunk, and keeps those of the current segment.
 pub struct ClockReader {
     reader: Arc<Reader>,
     known: Option<(Epoch, Arc<[i64]>)>,
 }
 
 impl ClockReader {
-    /// Nothing is read yet.
+    /// Makes a reader that has read nothing yet.
     pub fn new(reader: &Arc<Reader>) -> Self {
         ClockReader { reader: Arc::clone(reader), known: None }
     }
@@ -50,7 +50,7 @@ impl ClockReader {
     /// The clocks of the rows of `chunk`.
     ///
     /// # Errors
-    /// Damage, or whatever the disk reports.
+    /// Damage, or the disk's error.
     pub fn of(&mut self, chunk: &Chunk) -> Result<Clocks> {
         let (first, last) = match &chunk.epochs {
             Epochs::One(epoch) => (*epoch, *epoch),

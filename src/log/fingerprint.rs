@@ -1,11 +1,11 @@
-//! The fingerprint of an append request, by which a repeat is told from another request that was
-//! given the same number.
+//! The fingerprint of an append request, which distinguishes a repeat from another request with the
+//! same number.
 //!
-//! It is of what is appended and not of how that came: the streams, and for each the values of its
+//! It covers the appended content and not its form: the streams, and for each the values of its
 //! rows by the name of their column. The order of columns, how rows are cut into batches, the width
 //! of an integer, and columns or members without a value in any row make no difference, so that a
-//! repeat is still one when its JSON is spelled in another way, or when the event has got a column
-//! meanwhile. Logs hold fingerprints: what they are of, and how, never changes.
+//! repeat is recognised when its JSON is written in another way, or when the event has got a column
+//! meanwhile. Logs store fingerprints: what they cover, and how, never changes.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ use super::retraction::Taken;
 use super::small_file::encode;
 use diptych_base::error::{Error, Kind, Result};
 
-/// Of one request. (What would be zero is one.)
+/// The fingerprint of one request. (A hash of zero becomes one.)
 pub(super) type Fingerprint = NonZeroU64;
 
-/// The fingerprint of a request that appends, and takes back.
+/// Computes the fingerprint of a request's appends and retractions.
 ///
 /// # Errors
-/// When the rows of a stream are of no type that is stored.
+/// When the rows of a stream have a type that is not stored.
 pub(super) fn fingerprint(append: &Append, taken: &[Taken]) -> Result<Fingerprint> {
     let mut hash = Xxh3::new();
     let filled: Vec<_> = append.batches.iter().filter(|(_, rows)| rows.num_rows() > 0).collect();
@@ -62,7 +62,7 @@ pub(super) fn fingerprint(append: &Append, taken: &[Taken]) -> Result<Fingerprin
     Ok(NonZeroU64::new(hash.digest()).unwrap_or(NonZeroU64::MIN))
 }
 
-/// Neighbours of one schema in one piece, so that it does not matter how they were cut.
+/// Joins neighbouring batches of one schema, so that their cut does not matter.
 fn joined<'r>(batches: impl Iterator<Item = &'r RecordBatch>) -> Result<Vec<RecordBatch>> {
     let mut runs: Vec<Vec<RecordBatch>> = Vec::new();
     for rows in batches {
@@ -91,7 +91,7 @@ fn text(hash: &mut Xxh3, bytes: &[u8]) {
     hash.update(bytes);
 }
 
-/// Columns of equal length, by name; those without a value are as good as none.
+/// Hashes columns of equal length, by name; columns without a value are skipped.
 fn columns(hash: &mut Xxh3, mut named: Vec<(&str, &ArrayRef)>) -> Result<()> {
     named.retain(|(_, column)| column.logical_null_count() < column.len());
     named.sort_by_key(|(name, _)| *name);
@@ -103,7 +103,7 @@ fn columns(hash: &mut Xxh3, mut named: Vec<(&str, &ArrayRef)>) -> Result<()> {
     Ok(())
 }
 
-/// Which rows have none, and the values of the others.
+/// Hashes which rows are null, and the values of the others.
 fn values(hash: &mut Xxh3, column: &ArrayRef) -> Result<()> {
     let nulls = column.logical_nulls().filter(|nulls| nulls.null_count() > 0);
     let Some(nulls) = nulls else {
@@ -118,7 +118,7 @@ fn values(hash: &mut Xxh3, column: &ArrayRef) -> Result<()> {
     present(hash, &filter(column, &there).map_err(|e| unfit(&e))?)
 }
 
-/// The values of a column without nulls.
+/// Hashes the values of a column without nulls.
 fn present(hash: &mut Xxh3, column: &ArrayRef) -> Result<()> {
     match column.data_type() {
         DataType::Boolean => {
@@ -206,7 +206,7 @@ fn one_list(hash: &mut Xxh3, items: &ArrayRef) -> Result<()> {
     values(hash, items)
 }
 
-/// Values of a fixed number of bytes: floats, decimals, dates and times.
+/// Hashes values of a fixed number of bytes: floats, decimals, dates and times.
 fn fixed(hash: &mut Xxh3, column: &ArrayRef, kind: &DataType) -> Result<()> {
     if let DataType::Null = kind {
         return Ok(());

@@ -1,8 +1,8 @@
-//! Who hears of each epoch as soon as it is durable, in a queue with bounds.
+//! Followers get each epoch as soon as it is durable, through a bounded queue.
 //!
-//! The log waits for no follower. One whose queue is full is dropped, queue and all: it has to read
-//! the log, and joins again when it is there. So what waits is one end of the log, however many
-//! follow, and has the bounds of one queue.
+//! The log waits for no follower. A follower whose queue is full is dropped, queue and all: it has
+//! to read the log, and joins again when it has caught up. So only the newest epochs wait, and all
+//! followers together have the bounds of one queue.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,28 +13,28 @@ use super::writer::Shared;
 use diptych_base::limits::{FOLLOWER_BYTES_MAX, FOLLOWER_EPOCHS_MAX};
 use diptych_base::time::Epoch;
 
-/// Hears of epochs from the writer of the same process. Dropping it ends that.
+/// Receives epochs from the writer of the same process, until it is dropped.
 #[derive(Debug)]
 pub struct Follower {
     pub(crate) line: Arc<Line>,
     writer: Weak<Shared>,
 }
 
-/// What a [`Follower`] hears.
+/// A message to a [`Follower`].
 #[derive(Debug)]
 pub enum Heard {
     /// The next epoch is durable.
     Epoch(Arc<Sealed>),
-    /// Nothing, for as long as it was to be waited.
+    /// Nothing within the given time.
     Nothing,
-    /// It did not keep up (or has not joined yet): what it did not hear is in the log. It hears
-    /// nothing more before it [joins](Follower::join).
+    /// The follower did not keep up (or has not joined yet): the missed epochs are in the log. It
+    /// gets no more epochs before it [joins](Follower::join).
     Behind,
     /// The writer has closed, or has failed.
     Closed,
 }
 
-/// The way from the writer to one follower.
+/// The queue from the writer to one follower.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     queue: Mutex<Queue>,
@@ -43,10 +43,10 @@ pub(super) struct Line {
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    /// Each with its bytes.
+    /// Waiting epochs, each with its bytes.
     epochs: VecDeque<(Arc<Sealed>, usize)>,
     pub bytes: usize,
-    /// Epochs below are not for this follower.
+    /// Epochs below are not sent to this follower.
     from: Epoch,
     pub place: Place,
 }
@@ -60,17 +60,17 @@ pub(crate) enum Place {
 }
 
 impl Follower {
-    /// Of the writer that `shared` is of; not joined yet.
+    /// Makes a follower of the writer of `shared`; not joined yet.
     pub(super) fn of(shared: &Arc<Shared>) -> Follower {
         Follower { line: Arc::default(), writer: Arc::downgrade(shared) }
     }
 
-    /// From the epoch that is returned on it hears of each, in order, for as long as it keeps up;
-    /// those before are in the log. None when the writer has closed, or has failed.
+    /// Joins: the follower gets each epoch from the returned one on, in order, for as long as it
+    /// keeps up; earlier epochs are in the log. None when the writer has closed, or has failed.
     pub fn join(&self) -> Option<Epoch> {
         let writer = self.writer.upgrade()?;
         let mut live = writer.live();
-        // A failure is noted before the followers are let go, so none is missed.
+        // A failure is recorded before the followers are dropped, so none is missed.
         if writer.queue().failed.is_some() || live.closed {
             return None;
         }
@@ -80,7 +80,7 @@ impl Follower {
         Some(live.upper)
     }
 
-    /// What comes next, waiting for it at most for `patience`.
+    /// Returns the next message, waiting at most for `patience`.
     pub fn next(&self, patience: Duration) -> Heard {
         let queue = self.line.queue();
         let nothing = |queue: &mut Queue| queue.epochs.is_empty() && queue.place == Place::Joined;
@@ -109,8 +109,8 @@ impl Line {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an epoch of so many bytes over, without waiting; false when this follower hears no
-    /// more. One epoch alone may have more than the bytes of a queue.
+    /// Queues an epoch of so many bytes, without waiting; returns false when this follower was
+    /// dropped. One epoch alone may exceed the bytes of a queue.
     pub(super) fn offer(&self, sealed: &Arc<Sealed>, bytes: usize) -> bool {
         let mut queue = self.queue();
         if queue.place != Place::Joined || sealed.epoch < queue.from {
@@ -130,7 +130,7 @@ impl Line {
         joined
     }
 
-    /// Nothing more comes; what waits may still be taken.
+    /// Closes the queue; waiting epochs may still be taken.
     pub(super) fn close(&self) {
         let mut queue = self.queue();
         if queue.place == Place::Joined {
@@ -147,7 +147,7 @@ mod tests {
     use crate::{Append, Writer, WriterOptions};
     use diptych_base::io::{RealClock, SimDisk};
 
-    /// Bytes are bounded as epochs are, and what one follower does is nothing to another.
+    /// Bytes are bounded as epochs are, and one follower does not affect another.
     #[test]
     fn a_full_queue_is_let_go_in_bytes_and_in_epochs() {
         let (disk, clock) = (Arc::new(SimDisk::new()), Arc::new(RealClock));

@@ -1,9 +1,9 @@
-//! Frames: one epoch each, as the write-ahead file holds them.
+//! Frames: one epoch each, as stored in a frame file.
 //!
 //! A frame is a head of 32 bytes, a bincode header, and one Arrow IPC record batch message per
-//! schema. Each of the three has a checksum of its own, so that a reader of one stream checks what
-//! it reads and no more. The head's checksum also covers the file's salt: bytes that merely look
-//! like a frame (a log stored inside a log) are not taken for one. See README.md for the bytes.
+//! schema. Each of the three has a checksum of its own, so that a reader of one stream checks only
+//! what it reads. The head's checksum also covers the file's salt: bytes that merely look like a
+//! frame (a log stored inside a log) are not taken for one. See README.md for the bytes.
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -26,41 +26,41 @@ use diptych_base::time::Epoch;
 
 /// Bytes of a frame's head.
 pub(super) const HEAD: usize = 32;
-/// Frames, headers and payloads start at multiples of this, as Arrow likes its buffers.
+/// Frames, headers and payloads start at multiples of this, as Arrow's buffers prefer.
 pub(super) const ALIGN: usize = 64;
 
 const MAGIC: [u8; 4] = *b"DFRM";
 
-/// What a frame says besides its rows.
+/// The content of a frame besides its rows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Header {
     pub(super) clock_us: i64,
-    /// Schemas that appear here for the first time.
+    /// Schemas that are used here for the first time.
     pub(super) schemas: Vec<StoredSchema>,
     pub(super) producers: Vec<ProducerMark>,
     pub(super) trimmed: Vec<Trimmed>,
     pub(super) offsets: Vec<(String, String)>,
     pub(super) payloads: Vec<Payload>,
-    /// What the epoch takes back: behind the others, in frame files of the next format only.
+    /// The epoch's retractions: after the other fields, and only in frame files of the next format.
     #[serde(skip)]
     pub(super) section: Option<Section>,
 }
 
-/// Where the corrections of a frame are.
+/// The position of the corrections in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Section {
-    /// As that of a payload.
+    /// Counted as that of a payload.
     pub(super) offset: u64,
     pub(super) len: u64,
     pub(super) crc: u32,
 }
 
-/// Where the rows of one schema are, inside the frame.
+/// The position of the rows of one schema, inside the frame.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Payload {
     pub(super) schema: u32,
     pub(super) rows: u64,
-    /// From the first multiple of 64 behind the header.
+    /// Counted from the first multiple of 64 after the header.
     pub(super) offset: u64,
     /// Bytes of the message's metadata, prefix included.
     pub(super) meta_len: u32,
@@ -92,7 +92,7 @@ impl Head {
         bytes
     }
 
-    /// The head in the first 32 of `bytes`, if it is one.
+    /// Parses the head in the first 32 of `bytes`, if it is valid.
     pub(super) fn parse(bytes: &[u8], salt: u64) -> Option<Head> {
         if bytes.len() < HEAD || bytes[..4] != MAGIC || u32_at(bytes, 4) != head_sum(bytes, salt) {
             return None;
@@ -109,13 +109,13 @@ impl Head {
         bounded.then_some(head)
     }
 
-    /// Where payload offsets count from, relative to the frame's start.
+    /// The position from which payload offsets count, relative to the frame's start.
     pub(super) fn payload_base(&self) -> u64 {
         (HEAD as u64 + u64::from(self.header_len)).next_multiple_of(ALIGN as u64)
     }
 }
 
-/// Gives the head in the first 32 of `bytes` the checksum that it should have.
+/// Recomputes the checksum of the head in the first 32 of `bytes`.
 pub(super) fn reseal(bytes: &mut [u8], salt: u64) {
     let sum = head_sum(bytes, salt);
     bytes[..4].copy_from_slice(&MAGIC);
@@ -127,7 +127,7 @@ fn head_sum(bytes: &[u8], salt: u64) -> u32 {
 }
 
 impl Header {
-    /// The bytes of a header in a frame file of this version.
+    /// Encodes a header for a frame file of this version.
     fn encode(&self, version: u32) -> Result<Vec<u8>> {
         match version {
             FORMAT => encode(self),
@@ -140,7 +140,7 @@ impl Header {
         }
     }
 
-    /// The header in `bytes`, from a frame file of this version.
+    /// Decodes a header from a frame file of this version.
     pub(super) fn decode(version: u32, bytes: &[u8]) -> bincode::Result<Header> {
         match version {
             FORMAT => decode(bytes),
@@ -163,11 +163,11 @@ impl Header {
     }
 }
 
-/// The bytes of the frame of `epoch`, for a frame file with this version and salt. Fills in the
-/// header's payloads from `batches` (schema number and rows), and its section.
+/// Encodes the frame of `epoch`, for a frame file with this version and salt. Fills in the header's
+/// payloads from `batches` (schema number and rows), and its section.
 ///
 /// # Panics
-/// If there are corrections and the version knows none.
+/// If there are corrections and the version has no place for them.
 pub(super) fn encode_frame(
     epoch: Epoch,
     (version, salt): (u32, u64),
@@ -232,8 +232,8 @@ pub(super) fn encode_message(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<u3
     }
 }
 
-/// The rows in the Arrow IPC message `message`, sharing its memory. Offsets and UTF-8 are checked
-/// by the decoder; the checksum is the caller's.
+/// Decodes the rows in the Arrow IPC message `message`, sharing its memory. The decoder checks
+/// offsets and UTF-8; the caller has checked the checksum.
 pub(super) fn decode_message(
     message: &Buffer,
     meta_len: u32,
@@ -245,7 +245,7 @@ pub(super) fn decode_message(
     };
     let block = Block::new(0, meta_len as i32, body_len as i64);
     let decoder = FileDecoder::new(schema.clone(), MetadataVersion::V5);
-    // Arrow panics on some of what a checksum cannot vouch for.
+    // Arrow panics on some bytes that a right checksum does not exclude.
     match caught(|| decoder.read_record_batch(&block, message))? {
         Ok(Some(rows)) => Ok(rows),
         Ok(None) => Err("the message is empty".into()),

@@ -1,4 +1,4 @@
-//! Frame files: the write-ahead part of the log, frames one behind another.
+//! Frame files: the write-ahead part of the log, a sequence of frames.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use diptych_base::time::Epoch;
 pub(super) const FILE_HEAD: u64 = 64;
 
 const MAGIC: [u8; 8] = *b"DIPTYCHF";
-/// How much is read at once when looking for frames behind damage.
+/// Bytes read at once in the search for frames after damage.
 const SEARCH_BYTES: u64 = 1 << 20;
 
 /// An open frame file.
@@ -29,11 +29,11 @@ pub(super) struct FrameFile {
     /// The epoch of its first frame.
     pub(super) first: Epoch,
     pub(super) salt: u64,
-    /// Of its format.
+    /// The file's format version.
     pub(super) version: u32,
 }
 
-/// A frame that was found in a file. Its payloads are not verified.
+/// A frame found in a file. Its payloads are not verified.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
     pub(super) epoch: Epoch,
@@ -41,7 +41,7 @@ pub(super) struct Frame {
     pub(super) offset: u64,
     /// Bytes of the frame.
     pub(super) len: u64,
-    /// Where payload offsets count from, in the file.
+    /// The position from which payload offsets count, in the file.
     pub(super) payload_base: u64,
     pub(super) header: Header,
 }
@@ -58,8 +58,8 @@ impl FrameFile {
     /// durable, so a frame file with a bad head is always damage.
     ///
     /// # Errors
-    /// Before the rename the error is passed to `Err(Ok(_))`: nothing has changed. From the rename
-    /// on it is `Err(Err(_))`: the file may or may not be there.
+    /// `Err(Ok(_))` before the rename: nothing has changed. `Err(Err(_))` from the rename on: the
+    /// file may or may not be there.
     pub(super) fn create(
         dir: &Dir,
         first: Epoch,
@@ -111,7 +111,7 @@ impl FrameFile {
     /// The frame at `offset`, which must be that of `epoch` and end at `end` or before.
     ///
     /// # Errors
-    /// Damage with the place, unless the disk fails. Payloads are not looked at.
+    /// Damage with the place, unless the disk fails. Payloads are not checked.
     pub(super) fn frame(&self, offset: u64, end: u64, epoch: Epoch) -> Result<Frame> {
         if end.saturating_sub(offset) < HEAD as u64 {
             return Err(self.damage(offset, "the frame is cut short"));
@@ -153,7 +153,7 @@ impl FrameFile {
         Ok(frame)
     }
 
-    /// What a frame takes back; none for nothing.
+    /// The retractions of a frame; none if it has none.
     pub(super) fn corrections(&self, frame: &Frame) -> Result<Option<Corrections>> {
         let Some(Section { offset, len, crc }) = frame.header.section else { return Ok(None) };
         let offset = frame.payload_base + offset;
@@ -165,7 +165,7 @@ impl FrameFile {
         Ok(Some(Corrections { epoch: frame.epoch, all }))
     }
 
-    /// A payload's bytes, verified.
+    /// Reads and verifies a payload's bytes.
     pub(super) fn payload(&self, payload_base: u64, payload: &Payload) -> Result<Vec<u8>> {
         let offset = payload_base + payload.offset;
         let bytes = self.file.read(offset, payload.len as usize)?;
@@ -175,7 +175,7 @@ impl FrameFile {
         Ok(bytes)
     }
 
-    /// A payload's rows.
+    /// Reads and decodes a payload's rows.
     pub(super) fn rows(&self, base: u64, payload: &Payload, all: &Schemas) -> Result<RecordBatch> {
         let offset = base + payload.offset;
         let bytes = Buffer::from(self.payload(base, payload)?);
@@ -191,7 +191,7 @@ impl FrameFile {
         Ok(rows)
     }
 
-    /// Where a frame later than `epoch` starts in `[offset, end)`, if one does. Frames start at
+    /// Finds a frame later than `epoch` in `[offset, end)`, if there is one. Frames start at
     /// multiples of 64, so only those are tried.
     pub(super) fn later(&self, offset: u64, end: u64, epoch: Epoch) -> Result<Option<u64>> {
         let mut at = offset.next_multiple_of(ALIGN as u64);
@@ -208,7 +208,7 @@ impl FrameFile {
         Ok(None)
     }
 
-    /// Damage in this file.
+    /// An error of damage in this file.
     pub(super) fn damage(&self, offset: u64, what: impl std::fmt::Display) -> Error {
         damaged(&self.path, offset, what)
     }

@@ -32,7 +32,7 @@ use diptych_base::time::Branch;
 const SALT: u64 = 7;
 const PLACE: &str = "log";
 
-/// Frames, messages, tables and marks.
+/// The decoders of frames, messages, tables and marks.
 pub fn hostile() -> Vec<Decoder> {
     let frame = frame();
     let head = Head::parse(&frame, SALT).map_or(0, |head| head.header_len as usize);
@@ -62,7 +62,7 @@ pub fn hostile() -> Vec<Decoder> {
     ]
 }
 
-/// The body of a small file, which is what a checksum does not protect from its author.
+/// The body of a small file: its author controls it, so the checksum protects nothing.
 fn sample<T: serde::Serialize>(value: &T) -> Vec<u8> {
     encode(value).unwrap_or_else(|error| panic!("a sample: {error}"))
 }
@@ -159,7 +159,7 @@ fn state() -> Vec<u8> {
     state_after(&[Header { trimmed: Vec::new(), ..header() }])
 }
 
-/// One producer is silent, one is not.
+/// A state file body of format 3 with one silent producer and one named.
 fn state_3() -> Vec<u8> {
     let trimmed = vec![Trimmed { id: "a".into(), kept_from: 0 }];
     let producers = vec![ProducerMark { id: "b".into(), ..mark_of_a() }];
@@ -167,7 +167,7 @@ fn state_3() -> Vec<u8> {
     state_after(&[Header { trimmed: Vec::new(), ..header() }, second])
 }
 
-/// A file of silent producers, of three blocks.
+/// A file of silent producers with three blocks.
 fn silent() -> Vec<u8> {
     let dir = dir();
     let last = Remembered { epoch: 1, fingerprint: None };
@@ -315,7 +315,7 @@ fn run_silent(bytes: &[u8]) {
         return;
     };
     let entry = SilentEntry { lower, count, sum: Sum::of(&bytes) };
-    // A manifest that lists another one is refused.
+    // A manifest that lists another length or checksum is refused.
     let Ok(listed) = silent_list(&sample(&vec![entry])) else { return };
     let Ok(files) = Files::open(&put(&entry.name(), &bytes), &listed) else { return };
     drop(files.get(IdDigest::of("7")));

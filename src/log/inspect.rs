@@ -1,4 +1,4 @@
-//! What `diptych log ls | check | stat` say, as plain data. Read only, without the lock.
+//! The data of `diptych log ls | check | stat`. Read only, without the lock.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,28 +20,28 @@ use diptych_base::error::{Error, Result};
 use diptych_base::io::{Disk, Open};
 use diptych_base::time::Epoch;
 
-/// How much of a file is read at once.
+/// Bytes of a file that are read at once.
 const PIECE: u64 = 4 << 20;
 
 /// A file of a log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileInfo {
-    /// Its name.
+    /// The file's name.
     pub name: String,
-    /// What it is: `manifest`, `mark`, `lock`, `frames`, `rows`, `epochs`, `state`, `silent`,
+    /// The kind of file: `manifest`, `mark`, `lock`, `frames`, `rows`, `epochs`, `state`, `silent`,
     /// `retractions`, `draft`, or `unknown`.
     pub kind: &'static str,
-    /// Its length.
+    /// The file's length.
     pub bytes: u64,
-    /// Whether the log consists of it; the others are leftovers, or not the log's.
+    /// Whether the file is part of the log; others are leftovers or foreign.
     pub listed: bool,
     /// The epochs `[lower, upper)` it holds, for sealed segments.
     pub epochs: Option<(Epoch, Epoch)>,
-    /// How many events it holds, for sealed segments' rows.
+    /// The number of events in it, for sealed segments' rows.
     pub rows: Option<u64>,
 }
 
-/// What [`check`] found.
+/// The result of [`check`].
 #[derive(Debug, Default)]
 pub struct Check {
     /// Files whose checksums were verified.
@@ -52,16 +52,16 @@ pub struct Check {
     pub epochs: u64,
     /// Events that were decoded.
     pub rows: u64,
-    /// What is not as it was written; each names its file and offset.
+    /// Damaged places; each error names its file and offset.
     pub damage: Vec<Error>,
-    /// Bytes behind the durable mark: appends that were under way, or the torn end that the next
-    /// writer cuts. They are no damage.
+    /// Bytes after the durable mark: appends in flight, or the torn end that the next writer cuts.
+    /// They are not damage.
     pub tail_bytes: u64,
     /// Files that are not part of the log.
     pub unlisted: Vec<String>,
 }
 
-/// What [`stat`] found.
+/// The result of [`stat`].
 #[derive(Debug)]
 pub struct Stat {
     /// The first epoch the log holds.
@@ -80,9 +80,9 @@ pub struct Stat {
     pub frame_bytes: u64,
     /// Streams with schemas and row counts.
     pub streams: Vec<StreamInfo>,
-    /// What was erased from history, oldest first.
+    /// Erasures, oldest first.
     pub erasures: Vec<Erasure>,
-    /// What was taken back, and why.
+    /// Retractions and their reasons.
     pub retractions: Vec<Retraction>,
 }
 
@@ -90,10 +90,10 @@ pub(super) fn load(dir: &Dir) -> Result<Manifest> {
     Manifest::load(dir).map_err(|error| if error.is_missing() { no_log(dir) } else { error })
 }
 
-/// The files in the log's directory, sorted by name.
+/// Lists the files in the log's directory, sorted by name.
 ///
 /// # Errors
-/// Missing if there is no log; a damaged manifest; whatever the disk reports.
+/// Missing if there is no log; a damaged manifest; the disk's error.
 pub fn ls(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Vec<FileInfo>> {
     let dir = Dir::new(disk, dir.as_ref());
     let manifest = load(&dir)?;
@@ -137,7 +137,7 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
     FileInfo { name, kind, bytes, listed, epochs, rows: entry.map(|entry| entry.rows) }
 }
 
-/// Sizes and counts; reads no events.
+/// Collects sizes and counts; reads no events.
 ///
 /// # Errors
 /// As [`Reader::open`].
@@ -164,12 +164,12 @@ pub fn stat(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Stat> {
     })
 }
 
-/// Verifies every checksum of the log and decodes every event. Safe while a writer appends; one
-/// that seals a segment meanwhile may make files seem missing: check again then.
+/// Verifies every checksum of the log and decodes every event. Safe while a writer appends; if the
+/// writer seals a segment meanwhile, files may seem missing: check again then.
 ///
 /// # Errors
-/// Missing if there is no log; a newer format; whatever the disk reports. Damage is not an error
-/// here but what is reported.
+/// Missing if there is no log; a newer format; the disk's error. Damage is not an error here but
+/// part of the result.
 pub fn check(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Check> {
     let dir = Dir::new(disk, dir.as_ref());
     let mut check = Check::default();
@@ -181,7 +181,7 @@ pub fn check(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Check> {
 }
 
 impl Check {
-    /// Errors end the check; damage that leaves something else to look at is recorded.
+    /// Errors end the check; damage is recorded if other parts can still be checked.
     fn run(&mut self, dir: &Dir) -> Result<()> {
         let mark = read_slots(dir);
         let manifest = load(dir)?;
@@ -212,14 +212,14 @@ impl Check {
         }
         if let Some((lower, sum)) = manifest.state {
             let name = state_name(lower);
-            // What is wrong with its bytes has been noted above.
+            // Damage of its bytes was recorded above.
             if let Ok(bytes) = read_listed(dir, &name, sum) {
                 let state = State::unwrap(&dir.file(&name), &bytes);
                 self.note(state)?;
             }
         }
         for entry in &manifest.silent {
-            // Also what no checksum of a whole file can tell: which block it is.
+            // Also checks the blocks' numbers, which the checksum of a whole file does not cover.
             let file = SilentFile::open(dir, *entry);
             if let Some(file) = self.note(file)? {
                 let entries = file.entries().try_for_each(|entry| entry.map(drop));
@@ -241,7 +241,8 @@ impl Check {
         self.frames(dir, &manifest, schemas, found.mark)
     }
 
-    /// Whether what was taken back is what was appended; only where all else is as it was written.
+    /// Checks that copies of retracted events equal the appended events; only where all else is
+    /// undamaged.
     fn copies(&mut self, dir: &Dir) -> Result<()> {
         if self.damage.is_empty() {
             let reader = Reader::open(Arc::clone(&dir.disk), &dir.path)?;
@@ -251,7 +252,7 @@ impl Check {
         Ok(())
     }
 
-    /// Keeps damage; passes other errors on.
+    /// Records damage; passes other errors on.
     fn note<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
@@ -270,7 +271,7 @@ impl Check {
         segment: &SegmentEntry,
         schemas: &Schemas,
     ) -> Result<()> {
-        // A damaged epoch file has been noted with the file checksums; its name says which.
+        // A damaged epoch file was recorded with the file checksums; its name says which.
         if verify(dir, &segment.epochs_name(), segment.epochs).is_err() {
             return Ok(());
         }

@@ -17,7 +17,7 @@ pub(super) const LOCK: &str = "LOCK";
 pub(super) struct Dir {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) path: PathBuf,
-    /// What who writes there holds.
+    /// The lock, held by a writer.
     lock: Option<Arc<dyn Lock>>,
 }
 
@@ -26,13 +26,13 @@ impl Dir {
         Dir { disk, path: path.to_owned(), lock: None }
     }
 
-    /// The same directory, to be written by whoever holds it or a clone.
+    /// The same directory, locked for the holder of this value or a clone.
     pub(super) fn locked(mut self) -> Result<Self> {
         self.lock = Some(self.disk.lock(&self.file(LOCK))?.into());
         Ok(self)
     }
 
-    /// Looks again whether it is the directory at its path that is locked, and by this process.
+    /// Checks that the directory at its path is still the locked one, and locked by this process.
     pub(super) fn check_lock(&self) -> Result<()> {
         let check = || self.lock.as_ref().map_or(Ok(()), |lock| lock.check());
         persist(Error::is_passing, check)
@@ -47,8 +47,7 @@ impl Dir {
     }
 }
 
-/// Does something again, a few times and each time later, while it fails with an error that `may
-/// pass`.
+/// Repeats a call a few times, each time later, while it fails with an error that `may pass`.
 pub(super) fn persist<T>(
     may_pass: impl Fn(&Error) -> bool,
     act: impl Fn() -> Result<T>,
@@ -64,7 +63,7 @@ pub(super) fn persist<T>(
     act()
 }
 
-/// What a file name in a log directory says.
+/// The meaning of a file name in a log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Manifest,
@@ -72,19 +71,19 @@ pub(super) enum Name {
     Lock,
     /// Frames from this epoch on.
     Frames(Epoch),
-    /// A segment's rows of one schema, and how often the segment had been rewritten by then.
+    /// A segment's rows of one schema, and the segment's number of rewrites at that time.
     Rows(Epoch, u32),
-    /// A segment's epochs, and how often it had been rewritten by then.
+    /// A segment's epochs, and the segment's number of rewrites at that time.
     Epochs(Epoch, u32),
     /// Producers and offsets at the end of the segment that starts at this epoch.
     State(Epoch),
-    /// Silent producers of whom the last was silenced in the segment that starts at this epoch.
+    /// Silent producers, the last of them silenced in the segment that starts at this epoch.
     Silent(Epoch),
-    /// What the epochs of a segment take back, and how often that was rewritten.
+    /// The retractions by the epochs of a segment, and the number of rewrites.
     Retractions(Epoch, u32),
     /// A file that was being written.
     Draft,
-    /// None of ours.
+    /// A file of no known kind.
     Other,
 }
 
@@ -127,12 +126,12 @@ pub(super) fn frames_name(first: Epoch) -> String {
     format!("{first:020}.frames")
 }
 
-/// How often a segment has been rewritten, as it stands in a name: not at all has no piece.
+/// Parses the number of rewrites of a segment in a name: zero has no piece.
 fn rewritten(times: &str) -> Option<u32> {
     times.parse().ok().filter(|number: &u32| *number > 0 && number.to_string() == times)
 }
 
-/// The rows of a schema in a segment that has been rewritten `times` times.
+/// The file name of the rows of a schema in a segment that was rewritten `times` times.
 pub(super) fn rows_name(lower: Epoch, stream: &str, schema: u32, times: u32) -> String {
     match times {
         0 => format!("{lower:020}.{stream}.{schema:05}.arrow"),
@@ -140,7 +139,7 @@ pub(super) fn rows_name(lower: Epoch, stream: &str, schema: u32, times: u32) -> 
     }
 }
 
-/// The epochs of a segment that has been rewritten `times` times.
+/// The file name of the epochs of a segment that was rewritten `times` times.
 pub(super) fn epochs_name(lower: Epoch, times: u32) -> String {
     match times {
         0 => format!("{lower:020}.epochs"),
@@ -148,7 +147,7 @@ pub(super) fn epochs_name(lower: Epoch, times: u32) -> String {
     }
 }
 
-/// What the epochs of a segment take back, rewritten `times` times.
+/// The file name of the retractions of a segment that was rewritten `times` times.
 pub(super) fn retractions_name(lower: Epoch, times: u32) -> String {
     match times {
         0 => format!("{lower:020}.retractions"),
@@ -164,7 +163,7 @@ pub(super) fn silent_name(lower: Epoch) -> String {
     format!("{lower:020}.silent")
 }
 
-/// Damage in the file `name` at byte `offset`.
+/// An error of damage in the file `name` at byte `offset`.
 pub(super) fn damaged(path: &Path, offset: u64, what: impl std::fmt::Display) -> Error {
     Error::new(Kind::Damaged, format!("{} at byte {offset}: {what}", path.display()))
         .remedy("restore the file from a copy; the log was left as it is")

@@ -1,7 +1,7 @@
-//! The manifest: which segments there are, and the length and checksum of every file in them.
+//! The manifest: the list of segments, with the length and checksum of every file in them.
 //!
-//! It is replaced whole, by rename. What it lists is durable; what it does not list is not part of
-//! the log. The checksum chain: the manifest checks itself and names the checksum of each segment's
+//! It is replaced whole, by rename. Listed files are durable; unlisted files are not part of the
+//! log. The checksum chain: the manifest checks itself and names the checksum of each segment's
 //! epoch file, which in turn holds the checksum of every block of rows.
 
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub(super) struct RowsEntry {
     pub(super) schema: u32,
     pub(super) rows: u64,
     pub(super) sum: Sum,
-    /// How often the segment had been rewritten when the file was written; part of its name.
+    /// The segment's number of rewrites when the file was written; part of its name.
     #[serde(skip)]
     pub(super) rewritten: u32,
 }
@@ -49,9 +49,9 @@ pub(super) struct SegmentEntry {
     /// The greatest clock of its epochs.
     pub(super) clock_max: i64,
     pub(super) epochs: Sum,
-    /// By schema number.
+    /// Rows files by schema number.
     pub(super) rows: Vec<RowsEntry>,
-    /// How often it has been rewritten, which its epoch file's name says.
+    /// The number of rewrites, which is part of its epoch file's name.
     #[serde(skip)]
     pub(super) rewritten: u32,
 }
@@ -70,20 +70,20 @@ pub(super) struct Manifest {
     pub(super) schemas: Vec<StoredSchema>,
     /// The state file at `upper`: the lower epoch in its name, and its checksum.
     pub(super) state: Option<(Epoch, Sum)>,
-    /// What was erased from history, oldest first. It and the numbers of rewritings are a marked
-    /// part behind the body (`parts.rs`), which is there only if something was erased.
+    /// Erasures, oldest first. They and the numbers of rewrites are a marked part after the body
+    /// (`parts.rs`), which exists only if events were erased.
     #[serde(skip)]
     pub(super) erasures: Vec<Erasure>,
-    /// The files of the segments whose epochs take events back, by lower epoch: a part of its own,
-    /// behind the others, in manifests that need it only.
+    /// The files of retractions by the epochs of segments, by lower epoch: a part of its own, after
+    /// the others, only in manifests that need it.
     #[serde(skip)]
     pub(super) retractions: Vec<RetractionsEntry>,
-    /// From which epoch on which writer's they are; empty before the first writer that states it.
-    /// A marked part, too.
+    /// The branches, each with its first epoch; empty before the first writer of a release that
+    /// records them. A marked part, too.
     #[serde(skip)]
     pub(super) branches: Vec<(Epoch, Branch)>,
     /// The files of producers that have been silent for long, oldest first. A marked part, too,
-    /// which is there only if there are some.
+    /// which exists only if there are some.
     #[serde(skip)]
     pub(super) silent: Vec<SilentEntry>,
 }
@@ -145,7 +145,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Its bytes, of the least format that can say it.
+    /// Encodes the manifest, in the least format that can hold it.
     pub(super) fn bytes(&self) -> Result<Vec<u8>> {
         let parts = [self.erasures.is_empty(), self.branches.is_empty(), self.silent.is_empty()];
         if parts.contains(&false) {
@@ -169,7 +169,7 @@ impl Manifest {
         replace(dir.disk.as_ref(), &dir.file(MANIFEST), &bytes)
     }
 
-    /// The schemas it defines.
+    /// The schemas that the manifest defines.
     pub(super) fn schemas(&self, dir: &Dir) -> Result<Schemas> {
         let mut schemas = Schemas::default();
         let loaded = schemas.load(&self.schemas);
@@ -177,7 +177,7 @@ impl Manifest {
         Ok(schemas)
     }
 
-    /// Every file it lists, with its checksum.
+    /// Every file that the manifest lists, with its checksum.
     pub(super) fn files(&self, schemas: &Schemas) -> Vec<(String, Sum)> {
         let mut files = Vec::new();
         for segment in &self.segments {
@@ -195,13 +195,13 @@ impl Manifest {
     }
 }
 
-/// The retractions of the epochs of one segment.
+/// The file of retractions of one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RetractionsEntry {
     /// The segment's first epoch.
     pub(super) lower: Epoch,
     pub(super) sum: Sum,
-    /// How often the file was written once more; stands with the erasures.
+    /// The number of rewrites of the file; stored with the erasures.
     #[serde(skip)]
     pub(super) rewritten: u32,
 }
@@ -214,20 +214,20 @@ impl RetractionsEntry {
 }
 
 impl SegmentEntry {
-    /// The name of a rows file. A schema the manifest does not define gives a name that no file
-    /// has, and the file is reported missing.
+    /// The name of a rows file. A schema that the manifest does not define gives a name that no
+    /// file has, and the file is reported missing.
     pub(super) fn rows_name(&self, entry: &RowsEntry, schemas: &Schemas) -> String {
         let stream = schemas.get(entry.schema).map_or("?", |known| &known.stream);
         rows_name(self.lower, stream, entry.schema, entry.rewritten)
     }
 
-    /// The name of its epoch file.
+    /// The name of the segment's epoch file.
     pub(super) fn epochs_name(&self) -> String {
         epochs_name(self.lower, self.rewritten)
     }
 }
 
-/// Checks that a listed file is there with the length it should have; its content is not read.
+/// Checks that a listed file exists with its listed length; its content is not read.
 pub(super) fn check_len(dir: &Dir, name: &str, sum: Sum) -> Result<()> {
     let path = dir.file(name);
     let file = dir.disk.open(&path, Open::Read).map_err(|e| unlisted(&path, e))?;
@@ -239,7 +239,7 @@ pub(super) fn check_len(dir: &Dir, name: &str, sum: Sum) -> Result<()> {
     Err(damaged(&path, len.min(sum.len), message))
 }
 
-/// The whole of a listed file, checked.
+/// Reads the whole of a listed file and checks it.
 pub(super) fn read_listed(dir: &Dir, name: &str, sum: Sum) -> Result<Vec<u8>> {
     check_len(dir, name, sum)?;
     let path = dir.file(name);
@@ -250,7 +250,7 @@ pub(super) fn read_listed(dir: &Dir, name: &str, sum: Sum) -> Result<Vec<u8>> {
     Err(damaged(&path, 0, "the file's checksum is not the one MANIFEST has"))
 }
 
-/// A missing file that the manifest lists is damage.
+/// Turns the error of a missing listed file into damage.
 pub(super) fn unlisted(path: &std::path::Path, error: Error) -> Error {
     if error.is_missing() {
         damaged(path, 0, "MANIFEST lists this file, it is missing")

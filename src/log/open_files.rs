@@ -1,11 +1,11 @@
-//! The two files that a writer keeps open, and the names under which others find them.
+//! The two files that a writer keeps open, and the check that their names still lead to them.
 //!
-//! A file that is removed, renamed or replaced below its writer can still be written and synced:
-//! nobody sees what is appended to it, and all of it is gone when the writer ends. So the names are
-//! looked at before each mark is written, hence before anything is acknowledged, and several times
-//! a second while nothing is appended. A writer that finds another file there, or none, or a
-//! shorter one, stops. What it holds and others do not find any more it puts back first: nothing
-//! that was acknowledged is lost with it.
+//! A file that is removed, renamed or replaced below its writer can still be written and synced: no
+//! reader sees the appended frames, and all of them are gone when the writer ends. So the names are
+//! checked before each mark is written, hence before anything is acknowledged, and several times a
+//! second while nothing is appended. A writer that finds another file there, or none, or a shorter
+//! one, stops. Before that it restores files that other processes do not find any more: no
+//! acknowledged event is lost with it.
 
 use std::path::{Path, PathBuf};
 
@@ -16,19 +16,19 @@ use diptych_base::error::{Error, Result};
 use diptych_base::io::{File, Open};
 use diptych_base::limits;
 
-/// The newest frame file and the mark, as they are open in the writer.
+/// The newest frame file and the mark, as the writer has them open.
 #[derive(Debug)]
 pub(super) struct OpenFiles {
     dir: Dir,
     frames: FrameFile,
-    /// How far its frames are durable and marked.
+    /// The end of the durable and marked frames.
     end: u64,
     mark: MarkWriter,
-    /// Why the writer must stop, once it was found.
+    /// The reason why the writer must stop, once it was found.
     lost: Option<Lost>,
 }
 
-/// A file that others do not find as the writer has it.
+/// A file that is not at its path as the writer has it open.
 #[derive(Clone, Debug)]
 struct Lost {
     path: PathBuf,
@@ -43,16 +43,17 @@ impl Lost {
 }
 
 impl OpenFiles {
-    /// The files of a log that was recovered; the frames end at `end`.
+    /// The files of a recovered log; the frames end at `end`.
     pub(super) fn new(dir: Dir, frames: FrameFile, end: u64, mark: MarkWriter) -> Self {
         OpenFiles { dir, frames, end, mark, lost: None }
     }
 
-    /// Whether others find what the writer has open; puts back what they do not.
+    /// Checks that the files at their paths are those that the writer has open; restores those that
+    /// are not.
     ///
     /// # Errors
     /// A conflict when the directory is not the one that was locked, damage when one of the files
-    /// is not: the log must not be written any more. What the system reports when it does not tell.
+    /// is not: the log must not be written any more. The system's error when it cannot tell.
     pub(super) fn check(&mut self) -> Result<()> {
         if self.lost.is_none() {
             self.dir.check_lock()?;
@@ -64,8 +65,8 @@ impl OpenFiles {
         self.lost.as_ref().map_or(Ok(()), |lost| Err(lost.error()))
     }
 
-    /// Whether [`check`](OpenFiles::check) would find something now. An error of the system says
-    /// nothing: the next append meets it, too.
+    /// Whether [`check`](OpenFiles::check) would find something now. An error of the system counts
+    /// as no: the next append meets it, too.
     pub(super) fn seem_lost(&self) -> bool {
         match self.dir.check_lock() {
             Err(error) => error.is_conflict(),
@@ -91,7 +92,7 @@ impl OpenFiles {
         Ok(None)
     }
 
-    /// The open file of that name, and how many bytes of it count.
+    /// The open file of that name, and the bytes of it that count.
     fn held(&self, path: &Path) -> (&dyn File, u64) {
         if path == self.frames.path {
             (self.frames.file.as_ref(), self.end)
@@ -100,11 +101,11 @@ impl OpenFiles {
         }
     }
 
-    /// Says in the mark that the frames up to it are durable, if others find them.
+    /// Advances the mark to these durable frames, if the files are still at their paths.
     ///
     /// # Errors
     /// As [`check`](OpenFiles::check); and when the mark cannot be written after several tries.
-    /// What is not marked must not be acknowledged.
+    /// Frames beyond the mark must not be acknowledged.
     pub(super) fn advance(&mut self, mark: Mark) -> Result<()> {
         self.check()?;
         self.mark.advance(mark)?;
@@ -112,7 +113,7 @@ impl OpenFiles {
         Ok(())
     }
 
-    /// Goes on in `next`, which begins at `mark`.
+    /// Continues in the frame file `next`, which begins at `mark`.
     ///
     /// # Errors
     /// As [`advance`](OpenFiles::advance).
@@ -124,14 +125,14 @@ impl OpenFiles {
     /// Makes the mark durable.
     ///
     /// # Errors
-    /// What the disk reports.
+    /// The disk's error.
     pub(super) fn sync_mark(&self) -> Result<()> {
         self.mark.sync()
     }
 }
 
-/// Writes what `file` holds under the name that it had, or beside it when that is taken; says what
-/// became of it.
+/// Writes the content of `file` under its old name, or beside it when that is taken; returns a
+/// sentence on the outcome.
 fn restore(dir: &Dir, path: &Path, (file, len): (&dyn File, u64)) -> String {
     let taken = dir.disk.open(path, Open::Read).map_or_else(|e| !e.is_missing(), |_| true);
     let with = |end: &str| {

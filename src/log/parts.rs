@@ -1,8 +1,8 @@
-//! The marked parts of a manifest of format 3: what not every log has to say.
+//! The marked parts of a manifest of format 3: content that not every log has.
 //!
 //! The body is that of format 1, then a list of files with retractions (lower epoch, length,
 //! checksum), and a list of parts: a name and bytes each. Builds that do not know the format refuse
-//! the log, and so does this one when it does not know a part.
+//! the log, and so does this build when it does not know a part.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use diptych_base::error::{Error, Kind, Result};
 /// A part: its name, its bytes.
 type Marked = (String, Vec<u8>);
 
-/// The parts that go behind the body of the manifest.
+/// Encodes the parts after the body of the manifest.
 pub(super) fn bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     let mut parts: Vec<Marked> = Vec::new();
     if !manifest.erasures.is_empty() {
@@ -35,7 +35,7 @@ pub(super) fn bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     encode(&parts)
 }
 
-/// The manifest with this body of format 3.
+/// Decodes a manifest from a body of format 3.
 pub(super) fn read(path: &Path, body: &[u8]) -> Result<Manifest> {
     let fail = |what: &dyn std::fmt::Display| damaged(path, 24, what);
     let (mut manifest, retractions, parts): (Manifest, Vec<RetractionsEntry>, Vec<Marked>) =
@@ -55,7 +55,7 @@ pub(super) fn read(path: &Path, body: &[u8]) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// The manifest has something that this build does not know.
+/// The refusal of a manifest with content that this build does not know.
 fn unknown(path: &Path, what: &str) -> Error {
     let message = format!("{} has {what}, unknown to this build", path.display());
     Error::new(Kind::Newer, message).remedy("use the release that wrote it, or newer")

@@ -1,9 +1,9 @@
-//! Where an event is, and which events are taken back.
+//! Positions of events, and the set of retracted events.
 //!
-//! An event is named by its epoch, its schema's number, and its place among the rows that this
-//! epoch has of that schema. That is the same in a frame (one payload per schema) and in a segment
-//! (rows of one schema, ordered by epoch). Whoever rewrites history must rename what shifts: this
-//! file is all that knows how events are named.
+//! An event is identified by its epoch, its schema's number, and its place among the rows of that
+//! schema in that epoch. That is the same in a frame (one payload per schema) and in a segment
+//! (rows of one schema, ordered by epoch). Code that rewrites history must update positions that
+//! shift: only this file knows how events are identified.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,11 @@ use diptych_base::time::Epoch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Position {
     pub(super) epoch: Epoch,
-    /// How many rows of the same schema and epoch come before it.
+    /// The number of earlier rows of the same schema and epoch.
     pub(super) place: u64,
 }
 
-/// The events that are taken back, and the epoch that did.
+/// The retracted events, each with the epoch that retracted it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Retracted {
     by: BTreeMap<(u32, Position), Epoch>,
@@ -34,10 +34,10 @@ impl Retracted {
         self.by.get(&(schema, position)).copied()
     }
 
-    /// Notes that the epoch `at` takes these back.
+    /// Adds retractions by the epoch `at`.
     ///
     /// # Errors
-    /// When one was taken back before, or is not of an epoch before `at`.
+    /// When an event is already retracted, or is not of an epoch before `at`.
     pub(super) fn add(
         &mut self,
         at: Epoch,
@@ -59,17 +59,17 @@ impl Retracted {
         Ok(())
     }
 
-    /// Notes what these are, which were checked against this.
+    /// Adds retractions that were checked against this set.
     pub(super) fn extend(&mut self, more: Retracted) {
         self.by.extend(more.by);
     }
 
-    /// How many events of a schema are taken back.
+    /// The number of retracted events of a schema.
     pub(super) fn of_schema(&self, schema: u32) -> usize {
         self.between(schema, 0, Epoch::MAX).count()
     }
 
-    /// Whether an event of this schema and epoch is taken back.
+    /// Whether an event of this schema and epoch is retracted.
     pub(super) fn touches(&self, schema: u32, epoch: Epoch) -> bool {
         self.between(schema, epoch, epoch).next().is_some()
     }
@@ -85,8 +85,9 @@ impl Retracted {
         self.by.range(from..=to).map(|((_, position), at)| (*position, *at))
     }
 
-    /// Which of the `rows` rows with these epochs stand at the frontier `upper`: were not taken
-    /// back by an epoch below it. None when all do. The first row is number `place` of its epoch.
+    /// Tells which of the `rows` rows with these epochs stand at the frontier `upper`: no epoch
+    /// below it has retracted them. None when all stand. The first row is number `place` of its
+    /// epoch.
     pub(super) fn standing(
         &self,
         schema: u32,
@@ -108,7 +109,7 @@ impl Retracted {
             };
             let before = if position.epoch == first { place } else { 0 };
             let row = position.place.checked_sub(before).and_then(|n| usize::try_from(n).ok());
-            // Behind these rows there may be more of the same epoch.
+            // More rows of the same epoch may follow these.
             let row = row.and_then(|n| n.checked_add(start)).filter(|row| *row < rows);
             gone.extend(row.filter(|row| epochs.at(*row) == position.epoch));
         }

@@ -1,9 +1,9 @@
-//! What the log remembers of those who append: producers' sequences, and source offsets.
+//! The producer table: the sequences and epochs of producers' appends, and source offsets.
 //!
 //! The table is a function of the frames: every frame records which sequence it carries and from
 //! which one on repeats are still answered. A build with another window replays to the same table.
-//! The table is bounded in bytes: frames also name those who have been silent longest, of whom less
-//! is kept from then on (`state/room.rs`, `silent.rs`).
+//! The table is bounded in bytes: frames also name the producers silent longest, of which less is
+//! kept from then on (`producer_table/room.rs`, `silent_producers/`).
 
 mod listed;
 mod room;
@@ -32,32 +32,33 @@ pub(super) struct ProducerMark {
     pub(super) sequence: u64,
     /// The first sequence that is remembered from now on: the eviction, recorded.
     pub(super) kept_from: u64,
-    /// Of the request. Frame files of earlier formats have none; in others it is behind the header.
+    /// The fingerprint of the request. Frame files of earlier formats have none; in others it is
+    /// after the header.
     #[serde(skip)]
     pub(super) fingerprint: Option<Fingerprint>,
 }
 
-/// A silent producer that lost its window to newer ones, but for its last append. From then on it
-/// is known by a digest of its name.
+/// A silent producer that lost all of its window but the last append. From then on it is known by a
+/// digest of its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Trimmed {
     pub(super) id: String,
     pub(super) kept_from: u64,
 }
 
-/// What is remembered of an append.
+/// The remembered epoch and fingerprint of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Remembered {
     pub(super) epoch: Epoch,
-    /// None when its frame was written by a release that took none: then every repeat of its
-    /// number is taken for the same request.
+    /// None when its frame was written by a release without fingerprints: then every repeat of its
+    /// number counts as the same request.
     pub(super) fingerprint: Option<Fingerprint>,
 }
 
 /// A producer's last appends; never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Window {
-    /// The sequence that is due.
+    /// The next sequence that is due.
     next: u64,
     /// The sequences `next - len .. next`.
     appends: VecDeque<Remembered>,
@@ -73,7 +74,7 @@ impl Window {
         self.appends.get(usize::try_from(place).ok()?).copied()
     }
 
-    /// Forgets what is before `kept_from`; returns how many that were.
+    /// Forgets the appends before `kept_from`; returns their number.
     fn keep_from(&mut self, kept_from: u64) -> usize {
         let gone = kept_from.saturating_sub(self.kept_from()) as usize;
         let gone = gone.min(self.appends.len().saturating_sub(1));
@@ -82,12 +83,12 @@ impl Window {
     }
 }
 
-/// What an append request is to the table.
+/// The table's decision on an append request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is due.
+    /// The request is due.
     Due,
-    /// It was appended with this epoch; `None` when that is the epoch being gathered now.
+    /// The request was appended with this epoch; `None` when that is the epoch being gathered now.
     Repeat(Option<Epoch>),
 }
 
@@ -95,7 +96,7 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
     producers: HashMap<String, Window>,
-    /// Bytes of their names.
+    /// Bytes of the producers' names.
     name_bytes: usize,
     silent: Silent,
     /// Appends in all windows.
@@ -109,9 +110,9 @@ pub(super) struct State {
 pub(super) type Gathered = HashMap<String, Vec<Option<Fingerprint>>>;
 
 impl State {
-    /// Decides about a request, given the table and what is gathered for the next epoch. What files
-    /// say of its producer is in memory from then on, until the next frame is applied or
-    /// [`State::forget_recalled`].
+    /// Decides on a request, given the table and the requests gathered for the next epoch. The
+    /// record of its producer in files is in memory from then on, until the next frame is applied
+    /// or [`State::forget_recalled`].
     ///
     /// # Errors
     /// A gap, another request than the first of this number, a sequence that is no longer
@@ -179,7 +180,7 @@ impl State {
         ProducerMark { id, sequence, kept_from, fingerprint }
     }
 
-    /// Whether these offsets fit the table.
+    /// Checks that these offsets fit the table.
     pub(super) fn check_offsets(&self, offsets: &[(String, String)]) -> Result<()> {
         let new = offsets.iter().filter(|(source, _)| !self.offsets.contains_key(source)).count();
         let bytes: usize = offsets.iter().map(|(source, offset)| source.len() + offset.len()).sum();
@@ -196,10 +197,10 @@ impl State {
         Err(Error::new(Kind::Conflict, message).remedy("use the source names that exist"))
     }
 
-    /// Applies what the frame of `epoch` recorded.
+    /// Applies the records of the frame of `epoch`.
     ///
     /// # Errors
-    /// What contradicts the table; the frame is damaged then, or one before it is missing.
+    /// A contradiction to the table; the frame is damaged then, or one before it is missing.
     pub(super) fn apply(&mut self, epoch: Epoch, header: &Header) -> Result<(), String> {
         for one in &header.trimmed {
             self.silence(one)?;
@@ -227,18 +228,18 @@ impl State {
         Ok(())
     }
 
-    /// Applies what the frame of `epoch` recorded, which somebody decided before: the producers in
-    /// it that are not in memory are looked for in the files.
+    /// Applies the records of the frame of `epoch` during a replay: its producers that are not in
+    /// memory are looked up in the files.
     ///
     /// # Errors
-    /// As [`State::apply`], then what `damage` makes of it; damage of a file of silent producers.
+    /// As [`State::apply`], wrapped by `damage`; damage of a file of silent producers.
     pub(super) fn replay(
         &mut self,
         epoch: Epoch,
         header: &Header,
         damage: impl Fn(String) -> Error,
     ) -> Result<()> {
-        // A first request is of one that was new.
+        // The first request of a producer needs no look-up: it was new.
         let later = header.producers.iter().filter(|mark| mark.sequence > 0).map(|mark| &mark.id);
         for id in later.chain(header.trimmed.iter().map(|one| &one.id)) {
             self.recall(id)?;
@@ -246,10 +247,10 @@ impl State {
         self.apply(epoch, header).map_err(damage)
     }
 
-    /// The sequence that is due from this producer.
+    /// The next sequence that is due from this producer.
     ///
     /// # Errors
-    /// Damage of a file of silent producers; what the disk reports.
+    /// Damage of a file of silent producers; the disk's error.
     pub(super) fn next_sequence(&mut self, producer: &str) -> Result<u64> {
         self.recall(producer)?;
         let silent = || self.silent.get(producer).map_or(0, |left| left.next);
@@ -259,7 +260,7 @@ impl State {
     }
 }
 
-/// Refuses a request under a number that another one has had. What was never known passes.
+/// Refuses another request under a used number. A number without a known fingerprint passes.
 fn check_same(
     producer: &Producer,
     first: Option<Fingerprint>,

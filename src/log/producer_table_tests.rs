@@ -9,7 +9,7 @@ use super::super::small_file::{Envelope, FORMAT, FORMAT_SILENT, FORMAT_STATE, ch
 use super::*;
 use diptych_base::io::{Disk, Open, RealDisk, SimDisk, read_all, replace};
 
-/// Little enough that a test fills it.
+/// A bound small enough for a test to fill.
 const ROOM: Room = Room { appends: 8, producers: 8, name_bytes: 40 };
 
 fn append(state: &mut State, epoch: Epoch, id: &str, sequence: u64) -> Result<Verdict> {
@@ -63,7 +63,8 @@ fn a_sequence_outside_the_window_is_an_error_and_never_a_second_append() {
     for sequence in 0..count {
         append(&mut state, sequence, "p", sequence).unwrap();
     }
-    // The tight room of `append` trimmed the window again and again; the last is always known.
+    // The tight room of `append` trimmed the window again and again; the last append is always
+    // known.
     let last = append(&mut state, 0, "p", count - 1).unwrap();
     assert_eq!(last, Verdict::Repeat(Some(count - 1)));
     let error = append(&mut state, 0, "p", 0).unwrap_err();
@@ -111,7 +112,7 @@ fn another_request_under_a_number_is_refused() {
             error.is_conflict() && error.to_string().contains("one counter over all"),
             "{error}"
         );
-        // One that an earlier release has written answers as it did.
+        // An append without a fingerprint, written by an earlier release, is answered as before.
         assert_eq!(send(1, 8).unwrap(), Verdict::Repeat(Some(1)));
     }
 }
@@ -143,7 +144,7 @@ fn a_table_without_fingerprints_is_written_as_it_was() {
     assert_eq!(State::unwrap(Path::new("x"), &bytes).unwrap(), state);
 }
 
-/// Six producers, of which the first is known by its digest.
+/// A table of six producers, the first known by its digest.
 fn with_silent() -> State {
     let mut state = State::default();
     let offsets = vec![("topic/0".into(), "17".into())];
@@ -177,13 +178,13 @@ fn a_silent_producer_that_returns_goes_on_exactly_once() {
         assert_eq!(append(&mut state, 21, "a", 2).unwrap(), Verdict::Repeat(Some(20)));
         let known = list(&state).into_iter().find(|one| one.id == "a").expect("by its name");
         assert_eq!((known.last, known.epoch, known.silent), (2, 20, false));
-        // Nobody else was taken for it.
+        // No other producer was taken for it.
         let mut next = |id| state.next_sequence(id).unwrap();
         assert_eq!((next("b"), next("new")), (1, 0));
     }
 }
 
-/// What an earlier release kept in the state file goes on as it was.
+/// Silent producers that an earlier release kept in the state file go on unchanged.
 #[test]
 fn silent_producers_of_format_3_move_to_a_file_at_the_next_seal() {
     let disk = Arc::new(SimDisk::new());
@@ -246,7 +247,7 @@ fn offsets_are_bounded_in_bytes() {
     }
     let whole = count as usize * (long.len() + 8);
     assert!(whole <= limits::OFFSETS_BYTES_MAX && whole > limits::OFFSETS_BYTES_MAX / 2);
-    // Those that are there go on.
+    // Existing sources go on.
     state.check_offsets(&[("source 0".to_owned(), long)]).unwrap();
 }
 
@@ -266,7 +267,7 @@ fn a_table_with_silent_producers_of_format_3_opens() {
     assert_eq!(Envelope::State.open(&path, &golden).unwrap().0, FORMAT_SILENT);
     assert_eq!(State::unwrap(&path, &golden).unwrap(), state);
     assert_eq!(golden, bytes, "equal tables are equal bytes");
-    // An earlier release reads no more than this.
+    // An earlier release reads no newer format than this.
     let newer = check_version(&path, FORMAT_SILENT, FORMAT_STATE).unwrap_err();
     assert!(newer.is_newer() && newer.to_string().contains("format 3"), "{newer}");
     for cut in 0..golden.len() {

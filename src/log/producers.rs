@@ -1,4 +1,4 @@
-//! Who appends to a log, for somebody who looks at it. Read only, without the lock.
+//! Lists the producers of a log for inspection. Read only, without the lock.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,14 +13,15 @@ use diptych_base::error::Result;
 use diptych_base::io::{Disk, Open};
 
 /// Lists the producers of a log, as of its last durable epoch: those known by their ids, sorted;
-/// then those that have been silent for long, which are read as they are asked for. Safe while a
-/// writer appends; one that seals a segment meanwhile may make files seem missing: ask again then.
+/// then those that have been silent for long, which are read as the iterator advances. Safe while a
+/// writer appends; if the writer seals a segment meanwhile, files may seem missing: try again then.
 ///
 /// # Errors
-/// Missing if there is no log; a newer format; damage; whatever the disk reports.
+/// Missing if there is no log; a newer format; damage; the disk's error.
 pub fn producers(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Producers> {
     let dir = Dir::new(disk, dir.as_ref());
-    // Before the manifest: what is sealed meanwhile is in neither then, and said to be missing.
+    // The mark is read before the manifest: otherwise a segment sealed meanwhile would be in
+    // neither, and reported missing.
     let mark = read_slots(&dir)?.mark;
     let manifest = load(&dir)?;
     let mut state = sealed_state(&dir, &manifest)?;

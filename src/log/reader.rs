@@ -22,27 +22,27 @@ use diptych_base::time::{Branches, Epoch};
 
 /// Reads a log, from the process that writes it or from any other one.
 ///
-/// It sees only what a power failure cannot take back. Its methods may be called from many
-/// threads; what they return stays readable while the log goes on and seals its segments.
+/// It sees only durable epochs, which a power failure cannot take back. Its methods may be called
+/// from many threads; what they return stays readable while the log goes on and seals its segments.
 #[derive(Debug)]
 pub struct Reader {
     dir: Dir,
     view: Mutex<View>,
-    /// The handle that is in the view, which a look at the disk keeps locked.
+    /// A handle to the branches of the view, which is locked during reads of the disk.
     branches: Branches,
     least_clocks: Mutex<LeastClocks>,
 }
 
-/// A stream and what it holds.
+/// A stream's schemas and counts.
 #[derive(Clone, Debug)]
 pub struct StreamInfo {
-    /// Its name.
+    /// The stream's name.
     pub name: Arc<str>,
     /// The schemas its events have had, oldest first.
     pub schemas: Vec<SchemaRef>,
-    /// How many events it has below the reader's upper.
+    /// The number of events below the reader's upper.
     pub rows: u64,
-    /// How many of them were taken back.
+    /// The number of retracted ones among them.
     pub retracted: u64,
 }
 
@@ -50,7 +50,7 @@ impl Reader {
     /// Opens the log in `dir` for reading.
     ///
     /// # Errors
-    /// Missing if there is none; damage; a newer format; whatever the disk reports.
+    /// Missing if there is none; damage; a newer format; the disk's error.
     pub fn open(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Reader> {
         let dir = Dir::new(disk, dir.as_ref());
         let view = View::load(&dir)?;
@@ -62,7 +62,7 @@ impl Reader {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where the log is.
+    /// The log's directory.
     pub(super) fn dir(&self) -> &Dir {
         &self.dir
     }
@@ -75,7 +75,7 @@ impl Reader {
         erase::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
     }
 
-    /// The view, brought up to date if it must be to answer for `[lower, upper)`.
+    /// Locks the view, refreshed if it must be to answer for `[lower, upper)`.
     fn view_of(&self, lower: Epoch, upper: Epoch) -> Result<MutexGuard<'_, View>> {
         let mut view = self.view();
         if upper > view.upper {
@@ -94,54 +94,54 @@ impl Reader {
         Ok(view)
     }
 
-    /// The first epoch that is not durable yet, as the writer's mark says now. It never goes back.
-    /// (After a power failure the mark may lag behind what was acknowledged until a writer has
-    /// opened the log.)
+    /// The first epoch that is not durable yet, as the writer's mark is now. It never goes back.
+    /// (After a power failure the mark may lag behind acknowledged epochs until a writer has opened
+    /// the log.)
     ///
     /// # Errors
-    /// Damage, or whatever the disk reports.
+    /// Damage, or the disk's error.
     pub fn upper(&self) -> Result<Epoch> {
         let mut view = self.view();
         view.refresh(&self.dir)?;
         Ok(view.upper)
     }
 
-    /// The first epoch the log holds.
+    /// The first epoch that the log holds.
     pub fn lower(&self) -> Epoch {
         self.view().manifest.lower
     }
 
-    /// Tells this log and its history from any other: 16 hexadecimal digits, drawn when it was
-    /// created, and anew by every erasure.
+    /// Identifies this log and its history: 16 hexadecimal digits, drawn when the log was created,
+    /// and anew by every erasure.
     pub fn identity(&self) -> String {
         format!("{:016x}", self.view().manifest.identity)
     }
 
-    /// Who wrote which epochs, kept up to date by every look at the log's end.
+    /// The branches of the log, kept up to date whenever this reader refreshes.
     pub fn branches(&self) -> Branches {
         self.branches.clone()
     }
 
-    /// What tells the history below the frontier `upper` from that of any other log: the frontier,
-    /// the log, and who wrote the last epoch.
+    /// Identifies the history below the frontier `upper`: the frontier, the log, and the branch of
+    /// the last epoch.
     pub fn end_at(&self, upper: Epoch) -> String {
-        // A writer may have begun since, the first that names branches at all.
+        // A writer may have begun since, the first that records branches at all.
         let _ = self.upper();
         let (identity, branch) = (self.identity(), self.branches().before(upper));
         let branch = branch.map_or_else(String::new, |branch| format!(", branch {branch}"));
         format!("epoch {upper} of log {identity}{branch}")
     }
 
-    /// What was erased from history, oldest first.
+    /// The erasures of history, oldest first.
     pub fn erasures(&self) -> Vec<Erasure> {
         self.view().manifest.erasures.clone()
     }
 
-    /// Whether the history this reader reads is still the log's: what was derived from it is to be
-    /// kept only if so.
+    /// Checks that this reader's history is still the log's: data derived from it may be kept only
+    /// then.
     ///
     /// # Errors
-    /// A conflict that says what was erased meanwhile; damage; the disk's.
+    /// A conflict that names the erasure since; damage; the disk's error.
     pub fn check_history(&self) -> Result<()> {
         let identity = self.view().manifest.identity;
         erase::same_history(&self.dir, identity)
@@ -175,7 +175,7 @@ impl Reader {
     /// The stream called `name`, as of the last [`upper`](Reader::upper).
     ///
     /// # Errors
-    /// Missing when there is none; lists those that there are.
+    /// Missing when there is none; lists the existing streams.
     pub fn stream(&self, name: &str) -> Result<StreamInfo> {
         let streams = self.streams();
         let names: Vec<_> = streams.iter().map(|stream| &*stream.name).collect();
@@ -188,8 +188,8 @@ impl Reader {
         streams.into_iter().find(|stream| *stream.name == *name).ok_or(missing)
     }
 
-    /// Bytes of events on disk, as of the last [`upper`](Reader::upper). Sealing changes it a
-    /// little, either way.
+    /// Bytes of events on disk, as of the last [`upper`](Reader::upper). Sealing changes the number
+    /// slightly, either way.
     pub fn bytes(&self) -> u64 {
         let view = self.view();
         let sealed = view.manifest.segments.iter();
@@ -203,7 +203,7 @@ impl Reader {
     }
 
     /// Bytes of events on disk from `epoch` on, as of the last [`upper`](Reader::upper): without
-    /// those of the segment that it is in the middle of.
+    /// the segment in whose middle it lies.
     pub fn bytes_from(&self, epoch: Epoch) -> u64 {
         let view = self.view();
         let segments = view.manifest.segments.iter().filter(|segment| segment.lower >= epoch);
@@ -214,8 +214,8 @@ impl Reader {
     }
 
     /// The history `[lower, upper)` in independent parts of at most 65,536 rows, for parallel
-    /// reading. The list depends on nothing but the two epochs: every process gets the same one,
-    /// so that worker `i` of `n` can take the parts `i, i + n, ...`.
+    /// reading. The list depends only on the two epochs: every process gets the same one, so that
+    /// worker `i` of `n` can take the parts `i, i + n, ...`.
     ///
     /// # Errors
     /// Missing if the epochs are not all sealed or no longer held; damage; the disk's.
@@ -223,11 +223,11 @@ impl Reader {
         self.parts_less(lower, upper, None)
     }
 
-    /// [`Reader::parts`] without the events that epochs below the frontier `at` have taken back:
-    /// what there is of `[lower, upper)` as of `at`.
+    /// [`Reader::parts`] without the events that epochs below the frontier `at` have retracted: the
+    /// content of `[lower, upper)` as of `at`.
     ///
     /// # Errors
-    /// As there, also for `at`.
+    /// As [`Reader::parts`], also for `at`.
     pub fn standing(&self, lower: Epoch, upper: Epoch, at: Epoch) -> Result<Vec<Part>> {
         let view = self.view_of(upper, at.max(upper))?;
         let retracted = Arc::clone(&view.retracted);
@@ -284,7 +284,7 @@ impl Reader {
         Ok(parts)
     }
 
-    /// What the epochs `[lower, upper)` take back, in order.
+    /// The retractions by the epochs `[lower, upper)`, in order.
     ///
     /// # Errors
     /// Missing if the epochs are not all sealed or no longer held; damage; the disk's.
@@ -327,7 +327,7 @@ impl Reader {
     }
 
     /// The clocks of at least the epochs `[lower, upper)`, and the epoch of the first: those of all
-    /// segments, and of the frames not yet sealed, in which these epochs are.
+    /// segments, and of all unsealed frames, that contain these epochs.
     pub(super) fn clocks(&self, lower: Epoch, upper: Epoch) -> Result<(Epoch, Vec<i64>)> {
         let view = self.view_of(lower, upper)?;
         let segments = view.manifest.segments.iter();

@@ -1,4 +1,4 @@
-//! What a reader knows of the log: the manifest, and an index of the durable frames behind it.
+//! A reader's index of the durable log: the manifest, and the durable frames after it.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use diptych_base::error::{Error, Result};
 use diptych_base::io::Open;
 use diptych_base::time::{Branches, Epoch};
 
-/// How often a load is tried again when the writer changes the files meanwhile.
+/// Tries of a load while the writer changes the files.
 const TRIES: usize = 100;
 
 /// The durable log at some moment.
@@ -25,19 +25,19 @@ const TRIES: usize = 100;
 pub(super) struct View {
     pub(super) manifest: Manifest,
     pub(super) schemas: Schemas,
-    /// The frame files behind the manifest, without gaps. The open handles keep their content
+    /// The frame files after the manifest, without gaps. The open handles keep their content
     /// readable when they are sealed and removed.
     pub(super) frames: Vec<FrameIndex>,
-    /// What its epochs take back, in order.
+    /// The retractions of its epochs, in order.
     pub(super) corrections: Vec<Arc<Corrections>>,
-    /// The same by event.
+    /// The same retractions by event.
     pub(super) retracted: Arc<Retracted>,
     /// The first epoch that is not durable.
     pub(super) upper: Epoch,
-    /// Who wrote which epochs, for whoever asks, also while the view goes on.
+    /// The branches, shared with holders of tokens, also while the view is refreshed.
     pub(super) branches: Branches,
-    /// The mark as it was last read. From one epoch to the next it is written once; what is more is
-    /// a new frame file, a new writer, or a new history.
+    /// The mark as it was last read. It is written once per epoch; any other change is a new frame
+    /// file, a new writer, or a new history.
     marked: Found,
 }
 
@@ -45,12 +45,12 @@ pub(super) struct View {
 #[derive(Clone, Debug)]
 pub(super) struct FrameIndex {
     pub(super) file: FrameFile,
-    /// One for each epoch from `file.first` on.
+    /// One entry for each epoch from `file.first` on.
     pub(super) frames: Vec<Indexed>,
     end: u64,
 }
 
-/// Where an epoch's rows are in a frame file.
+/// The position of an epoch's rows in a frame file.
 #[derive(Clone, Debug)]
 pub(super) struct Indexed {
     pub(super) epoch: Epoch,
@@ -60,17 +60,17 @@ pub(super) struct Indexed {
 }
 
 impl FrameIndex {
-    /// Where its last durable frame ends.
+    /// The end of its last durable frame.
     pub(super) fn end(&self) -> u64 {
         self.end
     }
 
-    /// The epoch behind the last frame.
+    /// The epoch after the last frame.
     pub(super) fn upper(&self) -> Epoch {
         self.file.first + self.frames.len() as Epoch
     }
 
-    /// Indexes the frames up to `end`, which must be where one ends; gives what they take back.
+    /// Indexes the frames up to `end`, which must be the end of one; returns their retractions.
     fn extend(&mut self, end: u64, schemas: &mut Schemas) -> Result<Vec<Arc<Corrections>>> {
         let mut corrections = Vec::new();
         while self.end < end {
@@ -91,8 +91,8 @@ impl FrameIndex {
 }
 
 impl View {
-    /// Loads everything. A writer may seal and remove files at the same time, so what looks like
-    /// damage is believed only if nothing has changed since the last try.
+    /// Loads the whole index. A writer may seal and remove files at the same time, so apparent
+    /// damage is reported only if nothing has changed since the last try.
     pub(super) fn load(dir: &Dir) -> Result<View> {
         let mut before = None;
         for _ in 0..TRIES {
@@ -112,7 +112,7 @@ impl View {
     }
 
     fn try_load(dir: &Dir) -> Result<View> {
-        // The mark first: what the others say may then be newer, never older.
+        // The mark is read first: the other files may then be newer, never older.
         let mark = read_mark(dir);
         let absent = |error: Error| if error.is_missing() { no_log(dir) } else { error };
         let manifest = Manifest::load(dir).map_err(absent)?;
@@ -157,7 +157,7 @@ impl View {
         self.check(dir, mark)
     }
 
-    /// Takes over what the frames of `file` take back.
+    /// Adds the retractions of the frames of `file`.
     fn correct(&mut self, file: &FrameFile, more: Vec<Arc<Corrections>>) -> Result<()> {
         for corrections in more {
             let retracted = Arc::make_mut(&mut self.retracted);
@@ -167,7 +167,7 @@ impl View {
         Ok(())
     }
 
-    /// Checks that the frames end where the mark says.
+    /// Checks that the frames end at the mark.
     fn check(&self, dir: &Dir, mark: Mark) -> Result<()> {
         match self.frames.last() {
             Some(last) if last.file.first == mark.file && self.upper == mark.upper => Ok(()),
@@ -179,7 +179,7 @@ impl View {
         }
     }
 
-    /// Brings the view up to the durable mark of now.
+    /// Refreshes the view up to the current durable mark.
     pub(super) fn refresh(&mut self, dir: &Dir) -> Result<()> {
         let found = read_mark(dir).map_err(|error| missing_mark(dir, error))?;
         let (mark, before) = (found.mark, self.marked);
@@ -211,7 +211,7 @@ impl View {
         Ok(())
     }
 
-    /// Another writer may be there: from which epoch on its branch holds.
+    /// Reloads the branches, since another writer may have begun one.
     fn branch_off(&mut self, dir: &Dir) -> Result<()> {
         let fresh = Manifest::load(dir)?;
         self.check_same(&fresh)?;
@@ -220,7 +220,7 @@ impl View {
         Ok(())
     }
 
-    /// Refuses a manifest that goes on otherwise than what was read before.
+    /// Refuses a manifest whose history differs from the one read before.
     fn check_same(&self, fresh: &Manifest) -> Result<()> {
         if fresh.identity != self.manifest.identity {
             return Err(erase::other_history(fresh, self.manifest.identity));

@@ -1,12 +1,13 @@
-//! Opening a log for writing: what was acknowledged is kept, a torn tail is cut, all else refused.
+//! Recovery: opens a log for writing. Acknowledged epochs are kept, a torn tail is cut, all other
+//! damage is refused.
 //!
 //! The rules, in the order they are applied (README.md derives them):
-//! 1. Everything the manifest lists must be there, with the length it says.
+//! 1. Every file that the manifest lists must be there, with its listed length.
 //! 2. The frame files must continue the segments epoch by epoch. All but the newest were complete
 //!    and durable when their successor was created, so any damage in them is refused.
 //! 3. In the newest, damage below the durable mark is refused; so is damage that frames follow.
-//!    Damage in what remains is the torn end of an append nobody was told of, and is cut.
-//! 4. What is kept above the mark is written again before it is synced: after a failed sync the
+//!    Damage in the rest is the torn end of an append that was never acknowledged, and is cut.
+//! 4. Frames kept above the mark are written again before they are synced: after a failed sync the
 //!    page cache may hold bytes that the disk never got, and only dirty pages reach it.
 
 use std::collections::HashSet;
@@ -26,31 +27,31 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Open, Random};
 use diptych_base::time::{Branch, Epoch};
 
-/// How much is rewritten at once.
+/// Bytes that are rewritten at once.
 const REWRITE_BYTES: u64 = 4 << 20;
 
 /// The log, ready to be appended to.
 #[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) manifest: Manifest,
-    /// As of the manifest's upper, for the sealer.
+    /// The schemas as of the manifest's upper, for the sealer.
     pub(super) sealed_schemas: Schemas,
     pub(super) sealed_state: State,
-    /// As of `upper`.
+    /// The schemas as of `upper`.
     pub(super) schemas: Schemas,
     pub(super) state: State,
-    /// What was taken back.
+    /// The retracted events.
     pub(super) retracted: Retracted,
     /// Complete frame files that wait to be sealed, oldest first.
     pub(super) rotated: Vec<FrameFile>,
-    /// The newest frame file, which goes on at `end`.
+    /// The newest frame file, which continues at `end`.
     pub(super) open: FrameFile,
     pub(super) end: u64,
     pub(super) upper: Epoch,
     pub(super) mark: MarkWriter,
 }
 
-/// What a log is recovered for.
+/// The purpose of a recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Epochs will follow, in a branch of their own.
@@ -65,7 +66,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
     if !names.iter().any(|name| name == MANIFEST) {
         create(dir, &names, random)?;
     }
-    // A rename may have been done and not be durable yet; what it replaced is removed below.
+    // A rename may have been done and not be durable yet; the files it replaced are removed below.
     dir.sync()?;
     let mut manifest = Manifest::load(dir)?;
     let sealed_schemas = manifest.schemas(dir)?;
@@ -106,7 +107,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
     let Scan { schemas, state, retracted, due: upper, .. } = scan;
     remove_leftovers(dir, &manifest)?;
     if purpose == Purpose::Append {
-        // Before the mark: who sees that another writer is there finds its branch.
+        // Before the mark: a reader that sees another writer then finds its branch.
         branches::begin(&mut manifest.branches, upper, Branch(random.next()));
         manifest.store(dir)?;
     }
@@ -135,7 +136,7 @@ pub(super) fn sealed_state(dir: &Dir, manifest: &Manifest) -> Result<State> {
     Ok(state.with_files(Files::open(dir, &manifest.silent)?))
 }
 
-/// Creates an empty log; the manifest, which makes it one, comes last.
+/// Creates an empty log; the manifest is written last and makes it a log.
 fn create(dir: &Dir, names: &[String], random: &dyn Random) -> Result<()> {
     check_unbegun(dir, names)?;
     MarkWriter::create(dir, Mark { upper: 0, file: 0, offset: FILE_HEAD })?;
@@ -144,8 +145,8 @@ fn create(dir: &Dir, names: &[String], random: &dyn Random) -> Result<()> {
     Manifest::empty(random.next()).store(dir)
 }
 
-/// A directory without a manifest has no log yet: it may hold what an interrupted creation leaves,
-/// but nothing that was ever appended.
+/// Checks that a directory without a manifest has no log yet: it may hold the files of an
+/// interrupted creation, but no appended frame.
 fn check_unbegun(dir: &Dir, names: &[String]) -> Result<()> {
     for name in names {
         let unbegun = match Name::parse(name) {
@@ -178,7 +179,7 @@ pub(super) fn frame_files(dir: &Dir, manifest: &Manifest) -> Result<Vec<Epoch>> 
     Ok(firsts)
 }
 
-/// The frame file that starts at `first` is gone.
+/// The error that the frame file starting at `first` is missing.
 pub(super) fn missing_frames(dir: &Dir, first: Epoch) -> Error {
     let path = dir.file(&frames_name(first));
     damaged(&path, 0, format!("the file with the epochs from {first} on is missing"))
@@ -188,7 +189,7 @@ fn missing_mark(dir: &Dir, error: Error) -> Error {
     if error.is_missing() { damaged(&dir.file(MARK), 0, "the file is missing") } else { error }
 }
 
-/// The walk over the frames.
+/// A walk over the frames.
 struct Scan {
     schemas: Schemas,
     state: State,
@@ -198,7 +199,7 @@ struct Scan {
 }
 
 impl Scan {
-    /// Walks a file; returns where its frames end. Repairs the tail of the newest.
+    /// Walks a file; returns where its frames end. Cuts the torn tail of the newest.
     fn file(&mut self, file: &FrameFile, newest: bool) -> Result<u64> {
         let len = file.file.len()?;
         let marked = self.mark.file == file.first;
@@ -272,9 +273,9 @@ fn rewrite(file: &FrameFile, from: u64, to: u64) -> Result<()> {
     if from < to { file.file.sync_data() } else { Ok(()) }
 }
 
-/// Removes what an interrupted writer left: drafts, segment files that never got into the
-/// manifest, frame files and state files that a newer manifest has replaced, and what an erasure
-/// has replaced or not finished.
+/// Removes the leftovers of an interrupted writer: drafts, segment files that never got into the
+/// manifest, frame files and state files that a newer manifest has replaced, and files that an
+/// erasure has replaced or not finished.
 pub(super) fn remove_leftovers(dir: &Dir, manifest: &Manifest) -> Result<()> {
     let listed = manifest.files(&manifest.schemas(dir)?);
     let listed: HashSet<_> = listed.into_iter().map(|(name, _)| name).collect();
@@ -305,11 +306,11 @@ pub(super) fn remove_leftovers(dir: &Dir, manifest: &Manifest) -> Result<()> {
             removed = true;
         }
     }
-    // What was erased must not come back with a power failure.
+    // Erased events must not come back after a power failure.
     if removed && !manifest.erasures.is_empty() { dir.sync() } else { Ok(()) }
 }
 
-/// There is no manifest: either there is no log, or it has lost it.
+/// The error of a missing manifest: either there is no log, or its manifest was lost.
 pub(super) fn no_log(dir: &Dir) -> Error {
     let unbegun = dir.disk.list(&dir.path).and_then(|names| check_unbegun(dir, &names));
     match unbegun {

@@ -1,4 +1,4 @@
-//! Replay: the log epoch by epoch, as the live layer would have got it.
+//! Replays the log epoch by epoch, as the speed layer receives it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use diptych_base::time::Epoch;
 #[derive(Debug)]
 pub struct Replay {
     dir: Dir,
-    /// Of the log it reads.
+    /// The identity of the log it reads.
     identity: u64,
     schemas: Arc<Schemas>,
     next: Epoch,
@@ -42,12 +42,12 @@ struct Segment {
     cursors: Vec<Cursor>,
 }
 
-/// How far one Arrow file has been replayed.
+/// The progress of the replay of one Arrow file.
 #[derive(Debug)]
 struct Cursor {
     file: Arc<RowsReader>,
     blocks: VecDeque<Block>,
-    /// What is left of the last block that was read.
+    /// The unread rest of the last block.
     rest: Option<Chunk>,
 }
 
@@ -125,7 +125,7 @@ impl Iterator for Replay {
             return None;
         }
         let sealed = self.sealed();
-        // Behind an error there is nothing.
+        // Nothing follows an error.
         self.next = if sealed.is_ok() { self.next + 1 } else { self.upper };
         Some(sealed)
     }

@@ -1,8 +1,8 @@
-//! Corrections: events are never edited; one that is wrong is taken back by a later epoch.
+//! Retractions: events are never edited; a wrong one is retracted by a later epoch.
 //!
-//! A correction names the events by position, carries a copy of their rows, so that who lives from
-//! epoch to epoch need not look back, and says why. In frames it is a section of its own; a
-//! segment has a file of its own for all of its epochs. See README.md for the bytes.
+//! A retraction identifies the events by position, carries a copy of their rows, so that a consumer
+//! of single epochs need not look back, and gives the reason. In frames it is a section of its own;
+//! a segment has one file for all of its epochs. See README.md for the bytes.
 
 use std::sync::Arc;
 
@@ -21,30 +21,30 @@ use super::small_file::Envelope;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
-/// Events that are taken back, as readers get them.
+/// Retracted events, as readers get them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retraction {
-    /// The epoch that takes them back: from it on they do not stand.
+    /// The epoch that retracts them: from it on they do not stand.
     pub epoch: Epoch,
-    /// Why.
+    /// The reason.
     pub reason: Arc<str>,
-    /// A copy of the events, each with the epoch that it was appended in.
+    /// A copy of the events, each with the epoch in which it was appended.
     pub events: Chunk,
 }
 
-/// Events of one schema that are taken back, as they are stored.
+/// Retracted events of one schema, as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Taken {
     pub(super) reason: String,
     pub(super) schema: u32,
-    /// Strictly ascending.
+    /// The positions, strictly ascending.
     pub(super) positions: Vec<Position>,
     meta_len: u32,
     /// The rows, in the order of the positions, as one Arrow IPC message.
     message: Vec<u8>,
 }
 
-/// All that one epoch takes back.
+/// All retractions by one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Corrections {
     pub(super) epoch: Epoch,
@@ -52,7 +52,7 @@ pub(super) struct Corrections {
 }
 
 impl Taken {
-    /// These rows, which are at these positions.
+    /// The retraction of these rows, which are at these positions.
     pub(super) fn new(
         reason: &str,
         schema: u32,
@@ -64,11 +64,11 @@ impl Taken {
         Ok(Taken { reason, schema, positions, meta_len, message })
     }
 
-    /// The same after the events at some positions were erased, and others have moved; none when
-    /// nothing is left. `moved` gives the new place of each.
+    /// The same after the events at some positions were erased and others moved; none when nothing
+    /// is left. `moved` gives the new position of each.
     ///
     /// # Errors
-    /// What is not as it was written.
+    /// Damage of the stored copy.
     fn without(
         &self,
         schemas: &Schemas,
@@ -109,10 +109,10 @@ impl Taken {
 }
 
 impl Corrections {
-    /// The epoch of an event is looked up, and must be one before this.
+    /// Adds these retractions to `retracted`. The epoch of each event must be before this one.
     ///
     /// # Errors
-    /// What contradicts what was taken back before; the log is damaged then.
+    /// A contradiction to earlier retractions; the log is damaged then.
     pub(super) fn apply(&self, retracted: &mut Retracted) -> Result<(), String> {
         for taken in &self.all {
             if !taken.positions.is_sorted_by(|a, b| a < b) || taken.positions.is_empty() {
@@ -123,10 +123,10 @@ impl Corrections {
         Ok(())
     }
 
-    /// The same after events were erased; see `erase/`. What took nothing else back is gone.
+    /// The same after events were erased; see `erase/`. Empty retractions are dropped.
     ///
     /// # Errors
-    /// What is not as it was written.
+    /// Damage of the stored copy.
     pub(super) fn without(
         &self,
         schemas: &Schemas,
@@ -137,16 +137,16 @@ impl Corrections {
         Ok(Corrections { epoch: self.epoch, all })
     }
 
-    /// What readers get.
+    /// Decodes the retractions for readers.
     ///
     /// # Errors
-    /// What is not as it was written.
+    /// Damage of the stored copy.
     pub(super) fn decode(&self, schemas: &Schemas) -> Result<Vec<Retraction>, String> {
         self.all.iter().map(|taken| taken.decode(self.epoch, schemas)).collect()
     }
 }
 
-/// The bytes of a segment's file: what each epoch takes back, in order.
+/// Encodes a segment's file: the retractions of each epoch, in order.
 pub(super) fn wrap(of_segment: &[Corrections]) -> Result<Vec<u8>> {
     let each = |one: &'_ Corrections| {
         let epoch = one.epoch;
@@ -156,7 +156,7 @@ pub(super) fn wrap(of_segment: &[Corrections]) -> Result<Vec<u8>> {
     Envelope::Retractions.wrap(&all)
 }
 
-/// The corrections of a segment, checked against what the manifest says.
+/// Reads the corrections of a segment, checked against the manifest.
 pub(super) fn load(dir: &Dir, entry: RetractionsEntry) -> Result<Vec<Corrections>> {
     let (name, lower) = (entry.name(), entry.lower);
     let path = dir.file(&name);
@@ -175,7 +175,7 @@ pub(super) fn load(dir: &Dir, entry: RetractionsEntry) -> Result<Vec<Corrections
     Ok(all)
 }
 
-/// The corrections of all sealed segments, in order; `retracted` gets what they take back.
+/// Reads the corrections of all sealed segments, in order; adds their retractions to `retracted`.
 pub(super) fn load_all(
     dir: &Dir,
     manifest: &Manifest,

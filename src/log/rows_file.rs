@@ -1,4 +1,4 @@
-//! Reading a segment's Arrow files in place, block by block.
+//! Reads a segment's Arrow files in place, block by block.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -22,14 +22,14 @@ pub(super) struct RowsReader {
     dir: Dir,
     path: PathBuf,
     len: u64,
-    /// Of the log it belongs to.
+    /// The identity of its log.
     identity: u64,
     pub(super) known: Known,
     map: OnceLock<Buffer>,
 }
 
 impl RowsReader {
-    /// The file of `entry`; it is not opened yet.
+    /// Prepares to read the file of `entry`; it is not opened yet.
     pub(super) fn new(
         dir: &Dir,
         identity: u64,
@@ -58,7 +58,7 @@ impl RowsReader {
         Ok(self.map.get_or_init(|| map))
     }
 
-    /// The rows of a block, read in place. Its checksum, offsets and UTF-8 are verified.
+    /// Reads the rows of a block in place. Its checksum, offsets and UTF-8 are verified.
     pub(super) fn chunk(&self, block: &Block) -> Result<Chunk> {
         let map = self.map()?;
         let end = block.offset.checked_add(block.len).filter(|end| *end <= self.len);
@@ -76,8 +76,8 @@ impl RowsReader {
         self.split(&rows, block)
     }
 
-    /// How many rows of `epoch` the last of these blocks have: those before a block that goes on
-    /// with it.
+    /// The number of rows of `epoch` at the end of these blocks: the rows before a block that
+    /// continues the epoch.
     pub(super) fn rows_of(&self, epoch: Epoch, before: &[Block]) -> Result<u64> {
         let mut rows = 0;
         for block in before.iter().rev().take_while(|block| block.last == epoch) {
@@ -92,7 +92,7 @@ impl RowsReader {
         Ok(rows)
     }
 
-    /// Takes `_epoch` off the user's columns.
+    /// Splits `_epoch` from the user's columns.
     fn split(&self, rows: &RecordBatch, block: &Block) -> Result<Chunk> {
         let mut columns = rows.columns().to_vec();
         let epochs = columns.pop();

@@ -1,4 +1,4 @@
-//! Parts: independent pieces of the history, for many workers to read at the same time.
+//! Parts: independent pieces of the history, which many workers read at the same time.
 //!
 //! A part is up to `BLOCK_ROWS` consecutive rows of one schema within one segment. Rows are counted
 //! from the segment's first epoch, so a part has the same rows whether the segment is still a frame
@@ -33,23 +33,23 @@ use diptych_base::time::Epoch;
 #[derive(Clone, Debug)]
 pub struct Part {
     known: Known,
-    /// The epochs that were asked for; rows of others are left out.
+    /// The requested epochs; rows of others are left out.
     lower: Epoch,
     upper: Epoch,
     rows: usize,
     source: Source,
-    /// Leaves out what was taken back.
+    /// Leaves out retracted events.
     standing: Option<Standing>,
 }
 
-/// What a part needs to know of retractions.
+/// The retractions that apply to a part.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
     pub(super) retracted: Arc<Retracted>,
-    /// Those of epochs below count.
+    /// Only retractions by epochs below count.
     pub(super) upper: Epoch,
     pub(super) schema: u32,
-    /// The place of a block's first row in its epoch; of a frame's rows each piece knows it.
+    /// The place of a block's first row in its epoch; for rows of frames each piece has it.
     pub(super) place: u64,
 }
 
@@ -77,7 +77,7 @@ fn chunks<P: Borrow<Part>>(part: P) -> impl Iterator<Item = Result<Chunk>> {
         .filter_map(Result::transpose)
 }
 
-/// Some rows of one frame.
+/// A range of rows of one frame.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     epoch: Epoch,
@@ -88,12 +88,12 @@ struct Piece {
 }
 
 impl Part {
-    /// The stream the rows belong to.
+    /// The stream of the rows.
     pub fn stream(&self) -> &Arc<str> {
         &self.known.stream
     }
 
-    /// The number of that schema.
+    /// The number of the rows' schema.
     pub(super) fn number(&self) -> u32 {
         self.known.id
     }
@@ -103,21 +103,21 @@ impl Part {
         &self.known.schema
     }
 
-    /// How many rows it has at most; those outside the epochs asked for are counted too.
+    /// The number of rows at most; rows outside the requested epochs are counted too.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// The rows, in the order of the log. Checksums, offsets and UTF-8 of what is returned have
-    /// been verified. Nothing comes after an error.
+    /// The rows, in the order of the log. The checksums, offsets and UTF-8 of the returned rows
+    /// have been verified. Nothing follows an error.
     ///
     /// # Errors
-    /// Damage, with file and offset; whatever the disk reports.
+    /// Damage, with file and offset; the disk's error.
     pub fn chunks(&self) -> impl Iterator<Item = Result<Chunk>> + '_ {
         chunks(self)
     }
 
-    /// [`Part::chunks`], which keeps the part alive; one chunk is in memory at a time.
+    /// Iterates as [`Part::chunks`] and keeps the part alive; one chunk is in memory at a time.
     pub fn into_chunks(self) -> impl Iterator<Item = Result<Chunk>> {
         chunks(self)
     }
@@ -147,12 +147,12 @@ impl Part {
         Ok(chunk.and_then(|chunk| chunk.between(self.lower, self.upper)))
     }
 
-    /// The same without the events that were taken back.
+    /// The same part without the retracted events.
     pub(super) fn standing(self, standing: Standing) -> Part {
         Part { standing: Some(standing), ..self }
     }
 
-    /// The number of its schema, which is not stored with a block.
+    /// The number of its schema, for parts of frames; blocks do not store it.
     pub(super) fn schema_of_frames(&self) -> Option<u32> {
         match &self.source {
             Source::Block { .. } => None,
@@ -160,8 +160,8 @@ impl Part {
         }
     }
 
-    /// Every row, some outside the epochs asked for too, and the first one's place in its epoch
-    /// where that is known.
+    /// Every row, also outside the requested epochs, and the first one's place in its epoch where
+    /// that is known.
     pub(super) fn whole(&self) -> impl Iterator<Item = Result<(Chunk, Option<u64>)>> + '_ {
         let count = match &self.source {
             Source::Block { block, .. } => usize::from(block.last >= self.lower),
@@ -180,7 +180,7 @@ impl Part {
         })
     }
 
-    /// The part that is a block of a segment, unless it starts at `upper` or later.
+    /// The part of a block of a segment, unless the block starts at `upper` or later.
     pub(super) fn of_block(
         file: &Arc<RowsReader>,
         block: Block,

@@ -1,7 +1,7 @@
-//! The schemas of a log: every (stream, schema) pair gets a number where it first appears.
+//! The schemas of a log: every (stream, schema) pair gets a number where it is first used.
 //!
-//! Frames and segments name schemas by that number. The definition stands in the frame that uses
-//! it first and, once that frame is sealed, in the manifest.
+//! Frames and segments name schemas by that number. The definition is in the frame that first uses
+//! it and, once that frame is sealed, in the manifest.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::panics::caught;
 
-/// A schema as it stands on disk.
+/// A schema as stored on disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StoredSchema {
     pub(super) id: u32,
@@ -31,7 +31,7 @@ pub(super) struct Known {
     pub(super) id: u32,
     pub(super) stream: Arc<str>,
     pub(super) schema: SchemaRef,
-    /// The same with `_epoch` as its last column, as segments have it.
+    /// The same schema with `_epoch` as its last column, as segments have it.
     pub(super) sealed: SchemaRef,
 }
 
@@ -59,7 +59,7 @@ impl Schemas {
         streams
     }
 
-    /// The number of this pair, which is new if no number below [`len`](Schemas::len) has it.
+    /// The number of this pair; a new number if none below [`len`](Schemas::len) has it.
     pub(super) fn number(&mut self, stream: &str, schema: &SchemaRef) -> Result<u32> {
         let ids = self.by_stream.get(stream).map_or(&[] as &[u32], Vec::as_slice);
         let same = |id: &&u32| {
@@ -88,7 +88,7 @@ impl Schemas {
         id
     }
 
-    /// Forgets the numbers from `len` on: the frame that was to define them was not written.
+    /// Drops the numbers from `len` on: the frame that was to define them was not written.
     pub(super) fn truncate(&mut self, len: usize) {
         self.known.truncate(len);
         self.by_stream.retain(|_, ids| {
@@ -112,7 +112,7 @@ impl Schemas {
         self.known.iter().enumerate().skip(from).map(store).collect()
     }
 
-    /// Takes over definitions that were read; one that is known already must come in order too.
+    /// Adds definitions read from disk; a known definition must come in order too.
     pub(super) fn load(&mut self, stored: &[StoredSchema]) -> Result<(), String> {
         for one in stored {
             if one.id as usize != self.known.len() {
@@ -120,7 +120,7 @@ impl Schemas {
                 return Err(format!("schema {} is defined where {expected} is due", one.id));
             }
             check_stream(&one.stream).map_err(|e| e.to_string())?;
-            // Arrow panics on some of what a checksum cannot vouch for.
+            // Arrow panics on some bytes that a right checksum does not exclude.
             let schema = caught(|| try_schema_from_flatbuffer_bytes(&one.ipc))
                 .map_err(|said| format!("schema {}: {said}", one.id))?;
             let schema = schema.map_err(|e| format!("schema {}: {e}", one.id))?;

@@ -1,4 +1,4 @@
-//! Sealing: rotated frame files become segments, off the hot path.
+//! Seals rotated frame files into segments, off the hot path.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,21 +17,22 @@ use diptych_base::time::Epoch;
 pub(super) struct Sealer {
     pub(super) dir: Dir,
     pub(super) manifest: Manifest,
-    /// As of the manifest's upper.
+    /// The schemas as of the manifest's upper.
     pub(super) schemas: Schemas,
     pub(super) state: State,
-    /// The table as of the log's end, which keeps what no file has yet; none when nobody appends.
+    /// The table as of the log's end, which holds the producers not yet in files; none without a
+    /// writer.
     pub(super) live: Option<Arc<Mutex<State>>>,
     /// Complete frame files, oldest first.
     pub(super) waiting: VecDeque<FrameFile>,
 }
 
 impl Sealer {
-    /// Seals all that waits; returns the upper of what is sealed.
+    /// Seals all waiting files; returns the upper of the sealed epochs.
     ///
     /// # Errors
-    /// A full disk leaves the rest waiting for the next call; nothing is lost by it. After any
-    /// other error the log must not be written any more.
+    /// A full disk leaves the rest waiting for the next call without loss. After any other error
+    /// the log must not be written any more.
     pub(super) fn run(&mut self) -> Result<Epoch> {
         while let Some(frames) = self.waiting.front().cloned() {
             self.seal(&frames)?;
@@ -64,8 +65,8 @@ impl Sealer {
             live.silent_sealed(state.silent_files().clone(), &silenced);
         }
         (self.manifest, self.schemas, self.state) = (manifest, schemas, state);
-        // Only now that the manifest is durable may the frames go. Whether they do does not matter
-        // to anybody: what stays is removed by the next recovery.
+        // The frames may be removed only now that the manifest is durable. A failure does not
+        // matter: the next recovery removes the rest.
         let _ = self.dir.disk.remove(&self.dir.file(&frames_name(frames.first)));
         if let Some((lower, _)) = old_state {
             let _ = self.dir.disk.remove(&self.dir.file(&state_name(lower)));

@@ -1,4 +1,4 @@
-//! Looking for events that are to be taken back, and for those that were.
+//! Searches the log for events to retract, and checks the copies of retracted ones.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 
-/// Events of one stream that were found in a log, to be taken back.
+/// Events of one stream that were found in a log, for a retraction.
 #[derive(Clone, Debug)]
 pub struct Found {
     stream: Arc<str>,
-    /// That of the log they are in.
+    /// The identity of their log.
     pub(super) identity: u64,
     of: Vec<Selected>,
     bytes: usize,
@@ -35,17 +35,17 @@ struct Selected {
 }
 
 impl Found {
-    /// The stream they belong to.
+    /// The stream of the events.
     pub fn stream(&self) -> &Arc<str> {
         &self.stream
     }
 
-    /// How many there are.
+    /// The number of events.
     pub fn len(&self) -> usize {
         self.of.iter().map(|selected| selected.positions.len()).sum()
     }
 
-    /// Whether there are none.
+    /// Whether no event was found.
     pub fn is_empty(&self) -> bool {
         self.of.is_empty()
     }
@@ -59,12 +59,12 @@ impl Found {
         })
     }
 
-    /// Bytes of them, about.
+    /// Bytes of the events, approximately.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What takes them back.
+    /// The retraction of the events.
     pub(super) fn taken(&self, reason: &str) -> Result<Vec<Taken>> {
         let taken = self.of.iter().map(|Selected { schema, positions, rows }| {
             Taken::new(reason, *schema, positions.clone(), rows)
@@ -74,13 +74,13 @@ impl Found {
 }
 
 impl Reader {
-    /// The events of `stream` in `[lower, upper)` that `select` chooses and that no epoch has taken
-    /// back; `select` gets all events of these epochs, in the order of the log, chunk by chunk, and
-    /// says which rows it wants (null is no).
+    /// Finds the events of `stream` in `[lower, upper)` that `select` selects and that no epoch has
+    /// retracted; `select` gets all events of these epochs, in the order of the log, chunk by
+    /// chunk, and tells which rows it selects (null is no).
     ///
     /// # Errors
-    /// What `select` says; more than one append can hold; missing if the epochs are not all sealed
-    /// or no longer held; damage; the disk's.
+    /// The error of `select`; more events than one append can hold; missing if the epochs are not
+    /// all sealed or no longer held; damage; the disk's error.
     pub fn find(
         &self,
         stream: &str,
@@ -96,7 +96,7 @@ impl Reader {
         let mut bytes = 0;
         walk(parts.iter().filter(|part| **part.stream() == *stream), |schema, place, chunk| {
             let Some(inside) = chunk.clone().between(lower, upper) else { return Ok(()) };
-            // What is cut off ends with its epoch.
+            // The cut rows end with their epoch.
             let same = inside.epochs.at(0) == chunk.epochs.at(0);
             let (chunk, place) = (&inside, if same { place } else { 0 });
             let chosen = select(chunk)?;
@@ -141,10 +141,11 @@ impl Reader {
         Ok(Found { stream: stream.into(), identity, of: of.collect::<Result<_>>()?, bytes })
     }
 
-    /// Retracted events whose copies are not what was appended, as far as they are below `upper`.
+    /// Names the retractions whose copies differ from the appended events, for events below
+    /// `upper`.
     ///
     /// # Errors
-    /// Damage, and whatever the disk reports.
+    /// Damage, or the disk's error.
     pub(super) fn wrong_copies(&self, upper: Epoch) -> Result<Vec<String>> {
         let view = self.view();
         let (corrections, schemas) = (view.corrections.clone(), view.schemas.clone());
@@ -189,13 +190,13 @@ impl Reader {
     }
 }
 
-/// Goes through all rows of the parts, which come from one list, in its order; tells the schema's
+/// Iterates over all rows of the parts, which come from one list, in its order; gives the schema's
 /// number and the place of a chunk's first row in its epoch.
 fn walk<'p>(
     parts: impl Iterator<Item = &'p Part>,
     mut each: impl FnMut(u32, u64, &Chunk) -> Result<()>,
 ) -> Result<()> {
-    // By schema, where the last block ended.
+    // By schema, the end of the last block.
     let mut ends = HashMap::<u32, Position>::new();
     for part in parts {
         let schema = part.number();
@@ -215,7 +216,7 @@ fn walk<'p>(
     Ok(())
 }
 
-/// Where the rows of a chunk are, whose first is number `place` of its epoch.
+/// The positions of a chunk's rows, the first of which is number `place` of its epoch.
 fn positions_of(chunk: &Chunk, place: u64) -> impl Iterator<Item = Position> + '_ {
     let mut next = None::<Position>;
     (0..chunk.len()).map(move |row| {

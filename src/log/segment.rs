@@ -1,4 +1,4 @@
-//! Segments: a rotated frame file, written once more as columns.
+//! Segments: a rotated frame file, rewritten as columns.
 //!
 //! A segment `[lower, upper)` is one Arrow IPC file per schema, whose last column `_epoch` has each
 //! row's epoch, plus an epoch file: a record for every epoch (so that empty ones are not lost) and
@@ -37,7 +37,7 @@ pub(super) struct EpochTable {
     pub(super) blocks: Vec<(u32, Vec<Block>)>,
 }
 
-/// What a frame recorded besides its rows.
+/// The record of an epoch besides its rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct EpochRecord {
     pub(super) clock_us: i64,
@@ -60,20 +60,20 @@ pub(super) struct Block {
     pub(super) last: Epoch,
 }
 
-/// What [`write_segment`] has written.
+/// The files that [`write_segment`] has written.
 pub(super) struct Written {
     pub(super) entry: SegmentEntry,
-    /// Of the state file.
+    /// The checksum of the state file.
     pub(super) state: Sum,
-    /// Of the file of retractions, if there are some.
+    /// The checksum of the file of retractions, if there is one.
     pub(super) retractions: Option<Sum>,
-    /// The producers that are in a file now, and were in memory before.
+    /// The producers that moved from memory to a file.
     pub(super) silenced: Recent,
 }
 
-/// Writes the segment for the whole of `frames`, whose epochs end at `upper`; brings `schemas` and
-/// `state` from its beginning to its end. The manifest is the caller's. All files are durable when
-/// this returns, the directory is not.
+/// Writes the segment for the whole of `frames`, whose epochs end at `upper`; advances `schemas`
+/// and `state` from its beginning to its end. The caller writes the manifest. All files are durable
+/// when this returns, the directory is not.
 pub(super) fn write_segment(
     dir: &Dir,
     frames: &FrameFile,
@@ -143,7 +143,7 @@ pub(super) struct RowsFile {
     file: Box<dyn File>,
     rewritten: u32,
     schema: SchemaRef,
-    /// Encodes into memory; what it has encoded is moved to the file block by block.
+    /// Encodes into memory; encoded bytes are moved to the file block by block.
     writer: FileWriter<Vec<u8>>,
     sum: Sum,
     rows: u64,
@@ -153,8 +153,8 @@ pub(super) struct RowsFile {
 }
 
 impl RowsFile {
-    /// Creates the file for the rows of schema `id` in the segment that starts at `lower` and has
-    /// been rewritten so often.
+    /// Creates the file for the rows of schema `id` in the segment that starts at `lower`, with its
+    /// number of rewrites.
     pub(super) fn create(
         dir: &Dir,
         (lower, rewritten): (Epoch, u32),
@@ -177,7 +177,7 @@ impl RowsFile {
         Ok(this)
     }
 
-    /// Moves what was encoded to the file; returns its CRC and length.
+    /// Moves encoded bytes to the file; returns its CRC and length.
     fn drain(&mut self) -> Result<Sum> {
         let bytes = std::mem::take(self.writer.get_mut());
         self.file.write_at(self.sum.len, &bytes)?;
@@ -192,7 +192,7 @@ impl RowsFile {
         self.push_each(Arc::new(epochs), &rows)
     }
 
-    /// Adds rows with the epoch of each.
+    /// Appends rows with the epoch of each.
     pub(super) fn push_each(&mut self, epochs: ArrayRef, rows: &RecordBatch) -> Result<()> {
         let mut columns = rows.columns().to_vec();
         columns.push(epochs);
@@ -229,7 +229,7 @@ impl RowsFile {
             unreachable!("a block of {len} rows has epochs, got {rows:?}");
         };
         self.writer.write(&rows).map_err(encoding)?;
-        // The message starts with a marker and the length of the metadata behind these 8 bytes.
+        // The message starts with a marker and the length of the metadata after these 8 bytes.
         let meta_len = 8 + u32_at(self.writer.get_ref(), 4);
         let offset = self.sum.len;
         let Sum { len: bytes, crc } = self.drain()?;
@@ -239,7 +239,7 @@ impl RowsFile {
         Ok(())
     }
 
-    /// Writes the rest and syncs the file.
+    /// Writes the remaining rows and syncs the file.
     pub(super) fn finish(mut self, schema: u32) -> Result<(RowsEntry, Vec<Block>)> {
         if self.waiting_rows > 0 {
             self.write_block(self.waiting_rows)?;
@@ -257,12 +257,12 @@ pub(super) fn encoding(error: ArrowError) -> Error {
 }
 
 impl EpochTable {
-    /// Writes the epoch file of a segment that has been rewritten so often.
+    /// Writes the epoch file of a segment with this number of rewrites.
     pub(super) fn store(&self, dir: &Dir, rewritten: u32) -> Result<Sum> {
         write_file(dir, &epochs_name(self.lower, rewritten), &Envelope::Epochs.wrap(self)?)
     }
 
-    /// The epoch file of a segment, checked against its entry in the manifest.
+    /// Reads the epoch file of a segment, checked against its entry in the manifest.
     pub(super) fn load(dir: &Dir, segment: &SegmentEntry) -> Result<Self> {
         let name = segment.epochs_name();
         let path = dir.file(&name);

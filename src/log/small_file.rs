@@ -8,7 +8,7 @@
 //! | 16..24 | length of the body |
 //! | 24.. | body, bincode 1.3, fixed-width little-endian integers |
 //!
-//! The version is looked at first, since a newer format may place even the checksum elsewhere.
+//! The version is checked first, since a newer format may place even the checksum elsewhere.
 
 use std::path::Path;
 
@@ -21,23 +21,23 @@ use diptych_base::error::{Error, Kind, Result};
 
 /// The version of every file format of the log, unless the file needs another one.
 pub(super) const FORMAT: u32 = 1;
-/// The version of frame files and manifests that know of retractions. It is written only where
-/// there are some, so that an older build reads what it can understand, and refuses the rest.
+/// The version of frame files and manifests with retractions. It is written only where there are
+/// some, so that an older build reads what it can understand, and refuses the rest.
 pub(super) const FORMAT_RETRACTIONS: u32 = 2;
 /// The version of frame files that hold the fingerprints of producers' requests. New files have it.
 pub(super) const FORMAT_FINGERPRINTS: u32 = 3;
 /// The version of a state file that holds such fingerprints. It is written only where there are
 /// some.
 pub(super) const FORMAT_STATE: u32 = 2;
-/// The version of a state file that holds producers of whom a digest is left. It is written only
-/// where there are some.
+/// The version of a state file that holds producers by digest. It is written only where there are
+/// some.
 pub(super) const FORMAT_SILENT: u32 = 3;
-/// The version of a manifest with marked parts behind its body; see `erase/record.rs`.
+/// The version of a manifest with marked parts after its body; see `parts.rs`.
 pub(super) const FORMAT_WITH_PARTS: u32 = 3;
 
 const HEAD: usize = 24;
 
-/// The kinds of enveloped files.
+/// The kinds of small files.
 #[derive(Clone, Copy)]
 pub(super) enum Envelope {
     Manifest = b'M' as isize,
@@ -53,7 +53,7 @@ impl Envelope {
         magic
     }
 
-    /// The bytes of a file of this kind that holds `value`.
+    /// Encodes `value` as a file of this kind.
     pub(super) fn wrap<T: Serialize>(self, value: &T) -> Result<Vec<u8>> {
         Ok(self.seal(&encode(value)?))
     }
@@ -67,12 +67,12 @@ impl Envelope {
         }
     }
 
-    /// The bytes of a file of this kind with this body.
+    /// Wraps this body as a file of this kind.
     pub(super) fn seal(self, body: &[u8]) -> Vec<u8> {
         self.seal_as(FORMAT, body)
     }
 
-    /// The same in this version of the format.
+    /// Wraps this body as a file of this kind in this version of the format.
     pub(super) fn seal_as(self, version: u32, body: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD + body.len());
         bytes.extend(self.magic());
@@ -85,13 +85,13 @@ impl Envelope {
         bytes
     }
 
-    /// The value in `bytes`, which were read from `path`.
+    /// Decodes the value in `bytes`, which were read from `path`.
     pub(super) fn unwrap<T: DeserializeOwned>(self, path: &Path, bytes: &[u8]) -> Result<T> {
         let (_, body) = self.open(path, bytes)?;
         decode(body).map_err(|e| damaged(path, HEAD as u64, e))
     }
 
-    /// The version and the body of `bytes`, which were read from `path`.
+    /// Checks `bytes`, which were read from `path`; returns the version and the body.
     pub(super) fn open<'b>(self, path: &Path, bytes: &'b [u8]) -> Result<(u32, &'b [u8])> {
         let Some((head, body)) = bytes.split_at_checked(HEAD) else {
             return Err(damaged(path, bytes.len() as u64, "the file is cut short"));
@@ -118,7 +118,7 @@ fn checksum(bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&bytes[..12]), &bytes[16..])
 }
 
-/// Refuses a format that is newer than this build's, or none at all.
+/// Refuses a format that is newer than this build's, or invalid.
 pub(super) fn check_version(path: &Path, version: u32, newest: u32) -> Result<()> {
     match version {
         version if (FORMAT..=newest).contains(&version) => Ok(()),

@@ -1,4 +1,4 @@
-//! The one process that appends.
+//! The writer: the one process that appends, with its queue and threads.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -27,11 +27,11 @@ use diptych_base::io::{Clock, Disk, Random, RealRandom};
 use diptych_base::limits;
 use diptych_base::time::{Branches, Epoch};
 
-/// How a log is written. The defaults suit a server.
+/// The options of a writer. The defaults suit a server.
 #[derive(Clone, Debug)]
 pub struct WriterOptions {
-    /// How long an append waits for company before the sync starts, at most 10 ms. With zero, the
-    /// default, the company is whoever arrived during the previous sync.
+    /// How long an append waits for further appends before the sync starts, at most 10 ms. With
+    /// zero, the default, an epoch has the appends that arrived during the previous sync.
     pub linger: Duration,
     /// Bytes of the appends that wait for the disk; further callers of
     /// [`append`](Writer::append) wait for room.
@@ -42,10 +42,10 @@ pub struct WriterOptions {
     /// silent longest beyond it a digest is left: they go on exactly once, and of their repeats the
     /// last is answered.
     pub named_producers: usize,
-    /// Seal on a thread of its own; `false` seals between two epochs, which makes the order of
-    /// disk calls repeatable.
+    /// Whether to seal on a thread of its own; `false` seals between two epochs, which makes the
+    /// order of disk calls repeatable.
     pub background: bool,
-    /// Where the salt of frame files comes from.
+    /// The source of the salt of frame files.
     pub random: Arc<dyn Random>,
 }
 
@@ -64,52 +64,52 @@ impl Default for WriterOptions {
 
 /// Appends to a log, and holds its lock. All methods may be called from many threads.
 ///
-/// Dropping it does what [`close`](Writer::close) does, without telling of errors.
+/// Dropping it does the same as [`close`](Writer::close), without reporting errors.
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
-    /// Of the log.
+    /// The identity of the log.
     identity: u64,
     branches: Branches,
-    /// They hold the lock.
+    /// The threads, which hold the lock.
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What the writer and its threads have in common.
+/// The state that the writer and its threads share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) queue: Mutex<Queue>,
-    /// Something was put into the queue.
+    /// Signals that something was put into the queue.
     pub(super) work: Condvar,
-    /// Something was taken out of it.
+    /// Signals that something was taken out of the queue.
     pub(super) room: Condvar,
     pub(super) live: Mutex<Live>,
     pub(super) state: Arc<Mutex<State>>,
     pub(super) linger: Duration,
     queue_bytes: usize,
-    /// Since when the group that is being committed and told of is under way.
+    /// When the commit of the current group (with its acknowledgements) began.
     pub(super) committing: Mutex<Option<Instant>>,
 }
 
-/// What waits for the commit thread.
+/// The requests that wait for the commit thread.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     pub(super) requests: VecDeque<Request>,
     pub bytes: usize,
-    /// Who asked for a segment to be sealed.
+    /// The callers that asked for a segment to be sealed.
     pub(super) seals: Vec<Sender<Result<Epoch>>>,
     pub(super) closing: bool,
-    /// Why nothing is accepted any more.
+    /// The reason why nothing is accepted any more.
     pub(super) failed: Option<Error>,
 }
 
-/// What is durable, and who wants to hear of it.
+/// The durable frontier and its followers.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) upper: Epoch,
     pub(super) followers: Vec<Arc<Line>>,
     pub(super) ledger: Ledger,
-    /// Nothing more becomes durable.
+    /// No more epochs become durable.
     pub(super) closed: bool,
 }
 
@@ -136,7 +136,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses everything that waits and everything that will come. The first reason stays.
+    /// Refuses all waiting and future requests. The first reason stays.
     pub(super) fn fail(&self, error: &Error) {
         let mut queue = self.queue();
         let failed = queue.failed.get_or_insert_with(|| again(error));
@@ -157,7 +157,7 @@ impl Shared {
 }
 
 impl Live {
-    /// Lets all who follow go: nothing more comes.
+    /// Closes all followers: no more epochs come.
     pub(super) fn close(&mut self) {
         self.closed = true;
         self.followers.drain(..).for_each(|line| line.close());
@@ -165,12 +165,12 @@ impl Live {
 }
 
 impl Writer {
-    /// Opens the log in `dir` for writing, and creates it if there is none. What a crash left is
-    /// recovered: acknowledged epochs are all there, a torn tail is cut.
+    /// Opens the log in `dir` for writing, and creates it if there is none. After a crash it
+    /// recovers: acknowledged epochs are all there, a torn tail is cut.
     ///
     /// # Errors
-    /// A conflict if another writer holds the lock; damage, with file and offset, where the log
-    /// is not what was written; a newer format; whatever the disk reports.
+    /// A conflict if another writer holds the lock; damage, with file and offset, where the log is
+    /// not what was written; a newer format; the disk's error.
     pub fn open(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
@@ -239,19 +239,18 @@ impl Writer {
     /// Queues an append. Waits while the queue is full; the answer comes from
     /// [`Pending::wait`].
     ///
-    /// # Errors
     /// Wrong input (a name, a column type, the size), or the writer has stopped.
     pub fn append(&self, append: Append) -> Result<Pending> {
         let size = append.check()?;
         self.queue(append, Vec::new(), size)
     }
 
-    /// Takes events back: the epoch that is answered names them, carries a copy of them, and says
-    /// why. From it on they do not stand; what was true before it stays as it was. `instead` is
+    /// Retracts events: the answered epoch names them, carries a copy of them, and gives the
+    /// reason. From it on they do not stand; the content as of earlier epochs stays. `instead` is
     /// appended in the same epoch.
     ///
     /// # Errors
-    /// Nothing was found; it was found in another log; a reason of no length or too much; as
+    /// Nothing was found; it was found in another log; an empty or too long reason; as
     /// [`append`](Writer::append). The answer is an error when an event was retracted meanwhile.
     pub fn retract(&self, found: &Found, reason: &str, instead: Append) -> Result<Pending> {
         if found.is_empty() {
@@ -274,15 +273,15 @@ impl Writer {
         while self.is_full(&queue, size) {
             queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        // The asker may be gone.
+        // The caller may be gone.
         let reply = Reply::new(move |ack| drop(sender.send(ack)));
         self.enqueue(queue, Request { append, taken, size, fingerprint, reply })?;
         Ok(Pending(answer))
     }
 
     /// Queues an append, unless the queue is full, and never waits: `then` is called with the
-    /// answer, by the thread that commits, which it must not hold up. Gives the append back when
-    /// the queue is full.
+    /// answer, by the commit thread, which it must not block. Returns the append when the queue is
+    /// full.
     ///
     /// # Errors
     /// As [`append`](Writer::append); `then` may be called with the same error, too.
@@ -303,7 +302,7 @@ impl Writer {
         Ok(None)
     }
 
-    /// Must a request of `size` bytes wait? One alone may be larger than the queue: it goes when
+    /// Whether a request of `size` bytes must wait. A request larger than the queue goes when
     /// nothing else waits.
     fn is_full(&self, queue: &Queue, size: usize) -> bool {
         queue.failed.is_none() && queue.bytes > 0 && queue.bytes + size > self.shared.queue_bytes
@@ -323,7 +322,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Seals an empty epoch (or one with whatever else waits), so that time goes on; returns it.
+    /// Seals an empty epoch (or one with other waiting requests), so that time goes on; returns it.
     ///
     /// # Errors
     /// As for any append.
@@ -336,39 +335,41 @@ impl Writer {
         self.shared.live().upper
     }
 
-    /// Why nothing is appended any more, until the process is started again; none while the writer
-    /// goes on.
+    /// The reason why nothing is appended any more, until the process is started again; none while
+    /// the writer goes on.
     pub fn failure(&self) -> Option<Error> {
         self.shared.queue().failed.as_ref().map(again)
     }
 
-    /// For how long the appends that are under way have been: the disk does not answer; none
-    /// when there are none.
+    /// How long the current appends have been in flight, when the disk does not answer; none when
+    /// there are none.
     pub fn stands_for(&self) -> Option<Duration> {
         self.shared.committing().map(|since| since.elapsed())
     }
 
-    /// Who wrote which epochs; from the log's end on it is this writer.
+    /// The branches of the log; from its end on it is this writer's.
     pub fn branches(&self) -> &Branches {
         &self.branches
     }
 
-    /// Who wants to hear of each epoch right after its sync. It has to [join](Follower::join).
+    /// Makes a follower that gets each epoch right after its sync. It has to
+    /// [join](Follower::join).
     ///
-    /// Appends never wait for who follows: one that falls too far behind is let go and reads the
-    /// log, for which there is a [`Reader`](super::Reader). A closing writer leaves it what waits.
+    /// Appends never wait for followers: one that falls too far behind is dropped and reads the
+    /// log, for which there is a [`Reader`](super::Reader). A closing writer leaves waiting epochs
+    /// in the queue.
     pub fn follow(&self) -> Follower {
         Follower::of(&self.shared)
     }
 
-    /// What is not below `frontier` of what is durable.
+    /// The durable data at or above `frontier`.
     pub fn backlog(&self, frontier: Epoch) -> Backlog {
         let live = self.shared.live();
         live.ledger.behind(frontier, live.upper)
     }
 
-    /// Seals everything that is durable now into segments, for other Arrow readers to open;
-    /// returns where they end. Waits until it is done.
+    /// Seals all durable epochs into segments, for other Arrow readers to open; returns where they
+    /// end. Waits until it is done.
     ///
     /// # Errors
     /// The disk is full (nothing is lost, try again later), or the writer has stopped.
@@ -394,19 +395,19 @@ impl Writer {
         self.shared.state().offsets.get(source).cloned()
     }
 
-    /// The sequence number that is due from this producer; 0 if it never appended.
+    /// The next sequence number that is due from this producer; 0 if it never appended.
     ///
     /// # Errors
-    /// It has been silent for long, and the file that may have it is damaged; what the disk
-    /// reports.
+    /// When the producer has been silent for long, and the file that may have it is damaged; the
+    /// disk's error.
     pub fn next_sequence(&self, producer: &str) -> Result<u64> {
         self.shared.state().next_sequence(producer)
     }
 
-    /// Appends what waits, syncs, and gives the lock back.
+    /// Appends the waiting requests, syncs, and releases the lock.
     ///
     /// # Errors
-    /// Why the writer had stopped, if it had.
+    /// The reason why the writer had stopped, if it had.
     pub fn close(mut self) -> Result<()> {
         self.stop();
         let failed = self.shared.queue().failed.take();
@@ -418,13 +419,13 @@ impl Writer {
         self.shared.work.notify_all();
         self.shared.room.notify_all();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so and has failed the queue.
+            // A thread that panicked has reported it and has failed the queue.
             let _ = thread.join();
         }
     }
 }
 
-/// The fingerprint of a producer's request; nobody asks for that of another.
+/// The fingerprint of a request with a producer; other requests need none.
 fn fingerprint_of(append: &Append, taken: &[Taken]) -> Result<Option<Fingerprint>> {
     append.producer.as_ref().map(|_| fingerprint(append, taken)).transpose()
 }

@@ -1,10 +1,9 @@
-//! Erasing events from history, as the law may demand it.
+//! Erases events from history, where the law demands it.
 //!
-//! Events are never changed, but they can be made never to have been: the segments that hold them
-//! are written once more without them, and one rename of the manifest makes that the history.
-//! Epochs, clocks, producers and offsets stay as they are, so nothing that was ingested comes back
-//! when it is sent again. The new history has a new identity: whatever was derived from the old
-//! one is refused by name.
+//! Events are never changed, but they can be erased: the segments that hold them are rewritten
+//! without them, and one rename of the manifest makes the result the history. Epochs, clocks,
+//! producers and offsets stay, so a repeated append does not bring erased events back. The new
+//! history has a new identity: everything derived from the old one is refused by name.
 //!
 //! ```text
 //! lock, recover ─► find ─► seal the open frames ─► write new files ─► rename MANIFEST
@@ -12,14 +11,14 @@
 //!             directory synced ◄─ remove the old files ◄─ write MARK again ◄┘
 //! ```
 //!
-//! A crash before the rename leaves the old history, one behind it the new one; what is left over
-//! of the other is removed by the next recovery.
+//! A crash before the rename leaves the old history, a crash after it the new one; the next
+//! recovery removes the files of the other.
 //!
 //! | module | concept |
 //! |---|---|
-//! | places | which events, by place; where the others move |
-//! | rewrite | a segment without them |
-//! | record | what stands in the manifest |
+//! | places | the events to erase, by position; where the others move |
+//! | rewrite | rewrites a segment without them |
+//! | record | the record in the manifest |
 //! | noticed | how readers of the old history learn of it |
 
 mod noticed;
@@ -49,27 +48,27 @@ use diptych_base::error::Result;
 use diptych_base::io::{Clock, Disk, Random};
 use diptych_base::time::Branch;
 
-/// What an erasure did.
+/// The result of an erasure.
 #[derive(Clone, Debug)]
 pub struct Erased {
-    /// The record of it in the manifest.
+    /// The erasure's record in the manifest.
     pub erasure: Erasure,
-    /// Where the events were.
+    /// The positions of the erased events.
     pub places: Places,
-    /// How many segments were rewritten, of how many.
+    /// The number of rewritten segments, and of all segments.
     pub segments: (usize, usize),
 }
 
-/// Erases the events of `stream` that `choose` chooses (see [`Reader::places`]) from the log in
+/// Erases the events of `stream` that `choose` selects (see [`Reader::places`]) from the log in
 /// `dir`; nothing when there are none. `ready` is called when some are found, before anything is
-/// changed; nobody appends from then on. When this returns the old files are gone, durably.
+/// changed; no process appends from then on. When this returns the old files are gone, durably.
 ///
-/// Not done: overwriting the blocks that the files had on the disk, and whatever is outside this
+/// Not done: overwriting the blocks that the files had on the disk, and erasing copies outside this
 /// directory.
 ///
 /// # Errors
 /// A conflict when another process writes the log; missing if there is none; damage; a full disk,
-/// which leaves the old history; what `choose` or the disk reports. Once the manifest is renamed,
+/// which leaves the old history; errors of `choose` or of the disk. Once the manifest is renamed,
 /// errors say that the new history is in force.
 pub fn erase(
     disk: Arc<dyn Disk>,
@@ -105,11 +104,11 @@ pub fn erase(
     };
     manifest.erasures.push(erasure.clone());
     manifest.identity = random.next();
-    // Nothing that names a branch of the history before is of this one.
+    // Branches of the old history do not name epochs of the new one.
     manifest.branches = vec![(0, Branch(manifest.identity))];
     manifest.store(&dir)?;
     let mark = Mark { upper, file: upper, offset: FILE_HEAD };
-    // Readers that follow learn of it by the mark.
+    // Readers that follow the log learn of the erasure by the mark.
     let removed = MarkWriter::create(&dir, mark).and_then(|_| remove_leftovers(&dir, &manifest));
     removed.map_err(|error| {
         error.within("the events are erased from history, but not yet from the disk").remedy(

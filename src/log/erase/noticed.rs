@@ -1,10 +1,10 @@
-//! How whoever reads a history learns that it is not the log's any more.
+//! Tells readers of an old history that the log was rewritten.
 
 use crate::layout::Dir;
 use crate::manifest::Manifest;
 use diptych_base::error::{Error, Kind, Result};
 
-/// Whether the log's history is still the one with this identity.
+/// Checks that the log's history is still the one with this identity.
 pub(crate) fn same_history(dir: &Dir, identity: u64) -> Result<()> {
     let manifest = Manifest::load(dir)?;
     if manifest.identity == identity {
@@ -13,7 +13,7 @@ pub(crate) fn same_history(dir: &Dir, identity: u64) -> Result<()> {
     Err(other_history(&manifest, identity))
 }
 
-/// What has become of the history with this identity, which is not that of `manifest`.
+/// The error for a reader of the history with this identity, which is not that of `manifest`.
 pub(crate) fn other_history(manifest: &Manifest, identity: u64) -> Error {
     let since = manifest.erasures.iter().position(|erasure| erasure.former == identity);
     let Some(erasure) = since.map(|at| &manifest.erasures[at]) else {
@@ -29,7 +29,7 @@ pub(crate) fn other_history(manifest: &Manifest, identity: u64) -> Error {
     Error::new(Kind::Conflict, message).remedy("start again: the history of now is whole")
 }
 
-/// The same, unless it failed for want of files, and that because the history was rewritten.
+/// Replaces an error about missing files by [`other_history`] if the history was rewritten.
 pub(crate) fn explained<T>(dir: &Dir, identity: u64, found: Result<T>) -> Result<T> {
     match found {
         Err(error) if error.is_missing() || error.is_damaged() => {

@@ -1,8 +1,8 @@
-//! Which events are to be erased: found by what they say, kept by where they are.
+//! Finds events to erase by their content, and keeps their positions.
 //!
-//! A place is (schema, epoch, ordinal), the ordinal counting the rows of that schema in that epoch
-//! from 0: the same in a frame file and in the segment it becomes. Whatever else names events by
-//! place is moved along with [`Places::moved`].
+//! A position is (schema, epoch, ordinal); the ordinal counts the rows of that schema in that epoch
+//! from 0, and is the same in a frame file and in the segment it becomes. All other records that
+//! name events by position are moved along with [`Places::moved`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::ERASED_EVENTS_MAX;
 use diptych_base::time::Epoch;
 
-/// Says of each row of a batch whether it is to be erased.
+/// Tells for each row of a batch whether it is to be erased.
 pub type Chooser = Box<dyn Fn(&RecordBatch) -> Result<Vec<bool>> + Send + Sync>;
 
-/// What was found, by place.
+/// The positions of the events to erase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
-    /// By schema number; ascending.
+    /// Positions by schema number; ascending.
     places: BTreeMap<u32, Vec<(Epoch, u64)>>,
     events: u64,
 }
@@ -35,7 +35,7 @@ pub(super) struct Ordinals {
 }
 
 impl Ordinals {
-    /// The place of the next row, which is of `epoch`.
+    /// The position of the next row, which is of `epoch`.
     pub(super) fn place(&mut self, epoch: Epoch) -> (Epoch, u64) {
         if self.last != Some(epoch) {
             (self.last, self.next) = (Some(epoch), 0);
@@ -46,19 +46,19 @@ impl Ordinals {
 }
 
 impl Places {
-    /// How many events.
+    /// The number of events.
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// The first and the last epoch that has one.
+    /// The first and the last epoch with such an event.
     pub fn epochs(&self) -> Option<(Epoch, Epoch)> {
         let first = self.places.values().filter_map(|places| places.first()).map(|p| p.0).min();
         let last = self.places.values().filter_map(|places| places.last()).map(|p| p.0).max();
         first.zip(last)
     }
 
-    /// The places of a schema in `[lower, upper)`.
+    /// The positions of a schema in `[lower, upper)`.
     pub(super) fn between(&self, schema: u32, lower: Epoch, upper: Epoch) -> &[(Epoch, u64)] {
         let places = self.places.get(&schema).map_or(&[] as &[_], Vec::as_slice);
         let from = places.partition_point(|(epoch, _)| *epoch < lower);
@@ -66,7 +66,7 @@ impl Places {
         &places[from..to]
     }
 
-    /// Where the event at a place is once these are erased; none when it is one of them.
+    /// The new position of an event once these are erased; none when it is erased itself.
     pub fn moved(&self, schema: u32, epoch: Epoch, ordinal: u64) -> Option<u64> {
         let erased = self.between(schema, epoch, epoch + 1);
         let before = erased.partition_point(|(_, other)| *other < ordinal);
@@ -76,11 +76,11 @@ impl Places {
 }
 
 impl Reader {
-    /// The events of a stream that `choose` chooses, in all of the log. It is asked once for each
-    /// schema the stream has had; none means that no event of that schema is meant.
+    /// Finds the events of a stream that `choose` selects, in all of the log. `choose` is called
+    /// once for each schema of the stream; none means that no event of that schema is selected.
     ///
     /// # Errors
-    /// When they are too many at once, what `choose` reports, damage, the disk's.
+    /// When there are too many at once, errors of `choose`, damage, the disk's error.
     pub fn places(
         &self,
         stream: &str,

@@ -1,8 +1,8 @@
-//! What stands in the manifest of a log from which something was erased.
+//! The record of erasures in the manifest of a log.
 //!
-//! The part `erased` is bincode of the erasures, and for each segment that was rewritten its lower
-//! epoch, how often, and for each of its Arrow files how often it had been when that was written;
-//! then the same number for each file of retractions that was.
+//! The part `erased` is bincode of the erasures, and for each rewritten segment its lower epoch,
+//! the number of rewrites, and for each of its Arrow files that number when the file was written;
+//! then the same number for each rewritten file of retractions.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,59 +14,60 @@ use diptych_base::time::Epoch;
 /// The name of the part.
 pub(crate) const PART: &str = "erased";
 
-/// That events were erased from history; what they said is not recorded.
+/// The record of one erasure; the content of the events is not recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
-    /// Tells the history before from others, as [`Reader::identity`](crate::Reader::identity)
-    /// did then.
+    /// Identifies the history before, as [`Reader::identity`](crate::Reader::identity) did then.
     pub(super) former: u64,
-    /// The stream they were in.
+    /// The stream of the erased events.
     pub stream: String,
-    /// How many they were.
+    /// The number of erased events.
     pub events: u64,
-    /// The epoch of the first of them.
+    /// The epoch of the first erased event.
     pub first: Epoch,
-    /// The epoch of the last of them.
+    /// The epoch of the last erased event.
     pub last: Epoch,
-    /// The end of the log then.
+    /// The end of the log at that time.
     pub upper: Epoch,
-    /// The wall clock then, in microseconds since 1970 (UTC).
+    /// The wall clock at that time, in microseconds since 1970 (UTC).
     pub clock_us: i64,
-    /// Why, in the words of whoever erased them; may be empty.
+    /// The reason, in the operator's words; may be empty.
     pub reason: String,
 }
 
-/// A segment that was rewritten: its lower epoch, how often, and how often for each of its files.
+/// A rewritten segment: its lower epoch, the number of rewrites, and that number for each of its
+/// files.
 type Rewritten = (Epoch, u32, Vec<u32>);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
     erasures: Vec<Erasure>,
     segments: Vec<Rewritten>,
-    /// Files of retractions that were rewritten: the segment's lower epoch, how often.
+    /// Rewritten files of retractions: the segment's lower epoch, the number of rewrites.
     retractions: Vec<(Epoch, u32)>,
 }
 
 impl Erasure {
-    /// What [`Reader::identity`](crate::Reader::identity) said of the history before.
+    /// The identity of the history before, as [`Reader::identity`](crate::Reader::identity) gave
+    /// it.
     pub fn former(&self) -> String {
         format!("{:016x}", self.former)
     }
 
-    /// One that says something in each field, for tests of decoders.
+    /// A record with a value in each field, for tests of decoders.
     pub fn sample() -> Erasure {
         let (stream, reason) = ("lines".to_owned(), "asked for".to_owned());
         let (events, first, last, upper) = (3, 0, 1, 2);
         Erasure { former: 5, stream, events, first, last, upper, clock_us: 1, reason }
     }
 
-    /// When, for people.
+    /// The time of the erasure.
     pub fn at(&self) -> diptych_event::Timestamp {
         diptych_event::Timestamp::from_micros(self.clock_us)
     }
 }
 
-/// The bytes of the part.
+/// Encodes the part.
 pub(crate) fn to_bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     let rewritten = manifest.segments.iter().filter(|segment| segment.rewritten > 0);
     let segments = rewritten.map(|segment| {
@@ -79,7 +80,7 @@ pub(crate) fn to_bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     encode(&Stored { erasures: manifest.erasures.clone(), segments, retractions })
 }
 
-/// Takes what the part says over into the manifest; else what is wrong.
+/// Decodes the part into the manifest; on failure, says what is wrong.
 pub(crate) fn from_bytes(bytes: &[u8], manifest: &mut Manifest) -> Result<(), String> {
     let stored: Stored = decode(bytes).map_err(|error| error.to_string())?;
     for (lower, times, files) in stored.segments {

@@ -1,4 +1,4 @@
-//! Segments written once more, without some of their rows.
+//! Rewrites segments without the erased rows.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::schemas::Schemas;
 use crate::segment::{Block, EpochTable, RowsFile, encoding, write_file};
 use diptych_base::error::Result;
 
-/// Writes new files for all segments with one of these events and lists them in `manifest`, which
-/// is the caller's to store; returns how many segments. The files are durable then, their names
-/// too. After an error they are removed, as far as that goes.
+/// Writes new files for all segments that hold one of these events and lists them in `manifest`,
+/// which the caller stores; returns the number of segments. The files and their names are durable
+/// then. After an error they are removed, as far as possible.
 pub(super) fn without(
     dir: &Dir,
     manifest: &mut Manifest,
@@ -45,14 +45,14 @@ pub(super) fn without(
     let rewritten = rewrite();
     if rewritten.is_err() {
         for name in created {
-            // What stays is not listed: the next recovery removes it.
+            // A remaining file is not listed: the next recovery removes it.
             let _ = dir.disk.remove(&dir.file(&name));
         }
     }
     rewritten
 }
 
-/// A segment without these events. Files that hold none of them stay.
+/// Rewrites a segment without these events. Files that hold none of them stay.
 fn one(
     dir: &Dir,
     identity: u64,
@@ -88,7 +88,8 @@ fn one(
     Ok(entry)
 }
 
-/// The copies that retractions have of these events go, too; what else they name has moved.
+/// Rewrites the retractions of a segment: copies of erased events are removed, the positions of
+/// others are moved.
 fn retractions(
     dir: &Dir,
     manifest: &mut Manifest,
@@ -120,7 +121,7 @@ fn retractions(
     Ok(())
 }
 
-/// Copies all rows but those at the places.
+/// Copies all rows except those at the positions.
 fn copy(
     from: &Arc<RowsReader>,
     blocks: &[Block],

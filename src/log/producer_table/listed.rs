@@ -1,4 +1,4 @@
-//! The table as somebody sees it who looks at a log.
+//! The producer table as a list for inspection.
 
 use std::collections::HashSet;
 
@@ -7,28 +7,28 @@ use super::State;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
-/// A producer, as somebody who looks at a log sees it.
+/// A producer in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerInfo {
-    /// Its id; of one that has been silent for long, the digest of its id (the first 16 bytes of
-    /// its SHA-256, in hexadecimal digits).
+    /// The id; for a producer that has been silent for long, the digest of its id (the first 16
+    /// bytes of its SHA-256, in hexadecimal digits).
     pub id: String,
     /// The number of its last request.
     pub last: u64,
     /// The epoch of that request.
     pub epoch: Epoch,
-    /// How many of its last requests are answered when they are repeated.
+    /// The number of its last requests whose repeats are answered.
     pub remembered: u64,
-    /// Has it been silent for so long that only its last request is known?
+    /// Whether it has been silent for so long that only its last request is known.
     pub silent: bool,
 }
 
 /// The producers of a log: those known by their ids first, sorted; then those silent for long, by
-/// digest, which are read from files as they are asked for.
+/// digest, which are read from files as the iterator advances.
 #[derive(Debug)]
 pub struct Producers {
     named: std::vec::IntoIter<ProducerInfo>,
-    /// Files may have them as well, as they were before.
+    /// Producers in memory; files may have older records of them.
     digests: HashSet<IdDigest>,
     silent: Merged,
 }
@@ -60,7 +60,7 @@ fn silent(Entry { digest, left }: Entry) -> ProducerInfo {
 }
 
 impl State {
-    /// All producers.
+    /// Lists all producers.
     pub(crate) fn list(&self) -> Producers {
         let named = self.producers.iter().filter_map(|(id, window)| {
             let epoch = window.appends.back()?.epoch;

@@ -1,4 +1,4 @@
-//! Frames and tables of this release and of earlier ones, mixed at random.
+//! Replays frames and tables of this release and of earlier ones, mixed at random.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,10 +10,11 @@ use super::super::silent_producers::{Files, IdDigest};
 use super::*;
 use diptych_base::io::{Disk, SimDisk};
 
-/// Little enough that a test fills it.
+/// A bound small enough for a test to fill.
 const ROOM: Room = Room { appends: 24, producers: 12, name_bytes: 60 };
 
-/// Whom a release trimmed that kept the names of all: those who have more than one append left.
+/// The producers that a release with all names in memory would trim: those with more than one
+/// append left.
 fn trimmed_before(table: &State) -> Vec<Trimmed> {
     let mut all: Vec<_> = table.producers.iter().collect();
     all.sort_by_key(|(id, window)| (window.appends.back().map(|last| last.epoch), id.as_str()));
@@ -42,7 +43,7 @@ fn directory() -> Dir {
     Dir::new(Arc::new(disk), Path::new("log"))
 }
 
-/// Removes the files that the table does not list any more.
+/// Removes the files that the table no longer lists.
 fn remove_merged(dir: &Dir, table: &State) {
     let listed = table.silent_files().listed();
     for name in dir.disk.list(&dir.path).unwrap() {
@@ -52,7 +53,7 @@ fn remove_merged(dir: &Dir, table: &State) {
     }
 }
 
-/// The table in a state file and in the files that go with it.
+/// The table as loaded from a state file and the files of silent producers.
 fn reloaded(dir: &Dir, table: &State) -> State {
     let bytes = table.wrap().unwrap();
     let files = Files::open(dir, &table.silent_files().listed()).unwrap();
@@ -67,7 +68,7 @@ struct Sealed {
     live: State,
     sealer: State,
     behind: Vec<(Epoch, Header)>,
-    /// The most files at once.
+    /// The greatest number of files so far.
     files: usize,
 }
 
@@ -86,7 +87,7 @@ impl Sealed {
         self.behind.push((epoch, header.clone()));
     }
 
-    /// Seals all but the last `open` frames; what is merged is removed.
+    /// Seals all but the last `open` frames; removes merged files.
     fn seal(&mut self, open: usize) {
         let count = self.behind.len().saturating_sub(open);
         let Some((lower, _)) = self.behind[..count].first().cloned() else { return };
@@ -99,7 +100,7 @@ impl Sealed {
         self.live.silent_sealed(self.sealer.silent_files().clone(), &written);
     }
 
-    /// Seals or restarts, or does neither.
+    /// Seals, restarts, or does neither.
     fn now_and_then(&mut self, roll: &mut impl FnMut(usize) -> usize) {
         if roll(60) == 0 {
             self.seal(roll(40));
@@ -121,17 +122,17 @@ impl Sealed {
     }
 }
 
-/// What a table counts is what it has.
+/// Checks that a table's counters match its content.
 fn check_counts(table: &State) {
     let names: usize = table.producers.keys().map(String::len).sum();
     let appends: usize = table.producers.values().map(|window| window.appends.len()).sum();
     assert_eq!((table.name_bytes, table.remembered), (names, appends));
 }
 
-/// One table is never stored; one is again and again; one is stored by an earlier release again and
-/// again; one has its silent producers in files, which are merged. Any of them may be that of the
-/// writer, of this release or of an earlier one. They refuse no frame and answer alike: nothing
-/// counts twice, nothing due is refused.
+/// Compares four tables: one is never stored; one is stored again and again; one is stored by an
+/// earlier release again and again; one has its silent producers in files, which are merged. Each
+/// of them may be that of the writer, of this release or of an earlier one. They refuse no frame
+/// and answer alike: nothing counts twice, nothing due is refused.
 #[test]
 fn whoever_wrote_frames_and_tables_nothing_counts_twice() {
     let mut dice = 7_u64;
@@ -159,7 +160,7 @@ fn whoever_wrote_frames_and_tables_nothing_counts_twice() {
                 Ok(verdict) => {
                     assert_eq!(*verdict, Verdict::Repeat(Some(epochs[sequence as usize])));
                 }
-                // The last is always known.
+                // The last append is always known.
                 Err(error) => assert!(error.is_conflict() && back > 1, "{error}"),
             }
         }
@@ -201,8 +202,8 @@ fn whoever_wrote_frames_and_tables_nothing_counts_twice() {
     assert_eq!(listed(&sealed.live).len(), appended.len(), "each once");
 }
 
-/// Names of a table that an earlier release let grow are given up by frame after frame: all at once
-/// they would not fit one.
+/// A table that an earlier release let grow gives up its names frame by frame: all at once they
+/// would not fit one.
 #[test]
 fn a_table_that_is_far_too_large_shrinks_frame_by_frame() {
     let mut table = State::default();
@@ -225,14 +226,14 @@ fn a_table_that_is_far_too_large_shrinks_frame_by_frame() {
     assert!(frames > 100 && table.held().name_bytes <= ROOM.name_bytes);
     assert_eq!(table.list().count(), 1_000, "nobody is forgotten");
     assert!((0..1_000).all(|number| table.next_sequence(&format!("{number:0>9}")).unwrap() == 1));
-    // What comes at once may take more than a quarter.
+    // Producers that arrive together may take more than a quarter.
     let more: Vec<_> = (0..5).map(|number| mark(format!("other {number}xx"))).collect();
     let trimmed = table.make_room(&more, ROOM);
     table.apply(3_000, &Header { producers: more, trimmed, ..Header::default() }).unwrap();
     assert!(ROOM.has(table.held()), "{:?}", table.held());
 }
 
-/// More producers than were ever known in memory, of whom all but a few thousand are in files.
+/// More producers than were ever known in memory; all but a few thousand are in files.
 #[test]
 fn a_million_producers_take_no_more_memory_than_a_thousand() {
     let count = (limits::SILENCED_BEFORE_MAX as u64).next_multiple_of(1_000) + 50_000;
@@ -266,13 +267,13 @@ fn a_million_producers_take_no_more_memory_than_a_thousand() {
         assert_eq!(answer(number, 0).unwrap(), Verdict::Repeat(Some(number / 1_000)), "{number}");
         assert_eq!(answer(number, 1).unwrap(), Verdict::Due);
         assert!(answer(number, 2).unwrap_err().is_conflict());
-        // One more is none too many: it is new.
+        // One more producer is within the bound: it is new.
         assert_eq!(answer(count + number, 0).unwrap(), Verdict::Due);
         assert!(answer(count + number, 1).unwrap_err().is_conflict());
     }
 }
 
-/// When sealing has to wait, no further producer is named; those that are go on.
+/// When sealing has to wait, no further producer is named; named ones go on.
 #[test]
 fn the_silent_producers_that_wait_for_a_seal_are_bounded() {
     let mut table = State::default();

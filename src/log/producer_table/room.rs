@@ -1,10 +1,10 @@
-//! Room in the table: who is known by a digest from now on, and who by its name again.
+//! Room in the table: which producers are reduced to a digest, and which get their names back.
 
 use super::super::silent_producers::Left;
 use super::{ProducerMark, State, Trimmed, Window};
 use diptych_base::limits;
 
-/// What the table of those who are known by their names may hold.
+/// The bounds of the table of named producers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
     /// Appends over all of them.
@@ -25,7 +25,7 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Room for so many producers, where the limits allow them.
+    /// Room for so many producers, within the limits.
     pub(crate) fn of(producers: usize) -> Room {
         let most = Room::default();
         Room { producers: producers.min(most.producers), ..most }
@@ -37,7 +37,7 @@ impl Room {
             && held.name_bytes <= self.name_bytes
     }
 
-    /// What may be held so that there is room for `more`, and a quarter is free.
+    /// The part that may be held so that there is room for `more`, and a quarter is free.
     fn before(self, more: Room) -> Room {
         let of = |max: usize, more: usize| (max / 4 * 3).min(max.saturating_sub(more));
         Room {
@@ -49,12 +49,12 @@ impl Room {
 }
 
 impl State {
-    /// Whom to trim before the appends of `more` are added: nobody, unless the table is full; then
-    /// those silent longest, until a quarter of the room is free. They stay known.
+    /// The producers to trim before the appends of `more` are added: none, unless the table is
+    /// full; then those silent longest, until a quarter of the room is free. They stay known by
+    /// digest.
     ///
-    /// A table of an earlier release may be far larger. The names in one frame have as many bytes
-    /// as there is room for, and one name more, so that they fit it; the next frames name the
-    /// others.
+    /// A table of an earlier release may be far larger. The names in one frame have at most the
+    /// bytes of the room, and one name more, so that they fit it; the next frames name the others.
     pub(crate) fn make_room(&self, more: &[ProducerMark], max: Room) -> Vec<Trimmed> {
         let name_bytes = more.iter().map(|mark| mark.id.len()).sum();
         let more = Room { appends: more.len(), producers: more.len(), name_bytes };
@@ -90,15 +90,15 @@ impl State {
         Room { appends, producers, name_bytes: self.name_bytes }
     }
 
-    /// One makes room; it stays known.
+    /// Trims one producer to its digest; it stays known.
     ///
-    /// Earlier releases kept the names of those who had one append left, and did not name them
+    /// Earlier releases kept the names of producers with one append left, and did not name them
     /// again. Here they may be either: in a table that such a release stored they have their names,
-    /// in one that was made of its frames they are silent. Both answer alike, so a frame may name
-    /// who is silent already.
+    /// in one that was replayed from its frames they are silent. Both answer alike, so a frame may
+    /// name a producer that is silent already.
     ///
     /// # Errors
-    /// When nobody knows it.
+    /// When the producer is unknown.
     pub(super) fn silence(&mut self, one: &Trimmed) -> Result<(), String> {
         let Some(window) = self.producers.get_mut(&one.id) else {
             let known = self.silent.get(&one.id).map(|_| ());
@@ -115,7 +115,7 @@ impl State {
         Ok(())
     }
 
-    /// One appends: it is known by its name from now on.
+    /// Records that a silent producer appends: it is known by its name from now on.
     pub(super) fn wake(&mut self, id: &str) {
         if self.producers.contains_key(id) {
             return;

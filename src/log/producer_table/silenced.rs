@@ -1,4 +1,4 @@
-//! The producers of the table that are in files, or will be when a segment is sealed.
+//! Silent producers of the table: kept in files, or to be moved there when a segment is sealed.
 
 use super::super::layout::Dir;
 use super::super::silent_producers::{Files, Recent};
@@ -8,7 +8,7 @@ use diptych_base::limits;
 use diptych_base::time::Epoch;
 
 impl State {
-    /// The table of a state file, with the files that go with it.
+    /// Combines the table of a state file with its files of silent producers.
     pub(crate) fn with_files(mut self, files: Files) -> State {
         self.silent = self.silent.with_files(files);
         self
@@ -18,38 +18,37 @@ impl State {
         self.silent.files()
     }
 
-    /// Moves the producers that were silenced since the last segment into a file of the segment
-    /// that starts at `lower`; gives them back. The file is durable when this returns, the
-    /// directory is not.
+    /// Moves the producers silenced since the last segment into a file of the segment that starts
+    /// at `lower`; returns them. The file is durable when this returns, the directory is not.
     ///
     /// # Errors
-    /// Damage of a file that is merged with it; what the disk reports.
+    /// Damage of a file that is merged with it; the disk's error.
     pub(crate) fn seal_silent(&mut self, dir: &Dir, lower: Epoch) -> Result<Recent> {
         self.silent.seal(dir, lower)
     }
 
-    /// `written` are in `files` now, and those are listed durably.
+    /// Takes over `files`, which hold `written` and are listed durably.
     pub(crate) fn silent_sealed(&mut self, files: Files, written: &Recent) {
         self.silent.sealed(files, written);
     }
 
-    /// Looks into the files for a producer that is not known by its name.
+    /// Looks up a producer in the files if it is not known by its name.
     pub(super) fn recall(&mut self, id: &str) -> Result<()> {
         if self.producers.contains_key(id) { Ok(()) } else { self.silent.recall(id) }
     }
 
-    /// Forgets what was looked for in files.
+    /// Drops the results of look-ups in files.
     pub(crate) fn forget_recalled(&mut self) {
         self.silent.forget_recalled();
     }
 
-    /// Whether no further producer is named until a segment is sealed.
+    /// Whether no further producer is accepted until a segment is sealed.
     pub(crate) fn waits_for_seal(&self) -> bool {
         self.silent.recent().len() >= limits::SILENCED_MAX
     }
 
-    /// Refuses a producer that is not known by its name where there is no room for what makes room
-    /// for it. Those that are gathered are `gathered`.
+    /// Refuses a new named producer when the silent producers that would make room for it do not
+    /// fit. `gathered` is the number already in the group.
     pub(super) fn admit(&self, is_new: bool, gathered: usize) -> Result<()> {
         if self.waits_for_seal() {
             let most = limits::SILENCED_MAX;

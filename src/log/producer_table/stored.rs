@@ -1,4 +1,4 @@
-//! The table on disk.
+//! Encodes and decodes the producer table on disk.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -20,7 +20,7 @@ struct Stored {
     offsets: Vec<(String, String)>,
 }
 
-/// What a state file of format 2 has behind the table: the fingerprints of all its appends in the
+/// The addition of a state file of format 2: the fingerprints of all appends of the table in the
 /// same order, 0 where there is none.
 type StoredFingerprints = Vec<u64>;
 
@@ -31,7 +31,7 @@ type WithPrints = (Stored, StoredFingerprints);
 type WithSilent = (Stored, StoredFingerprints, Vec<StoredSilent>);
 
 impl State {
-    /// The bytes of a state file, of the least format that can say it.
+    /// Encodes a state file, in the least format that can hold the table.
     pub(crate) fn wrap(&self) -> Result<Vec<u8>> {
         let mut sorted: Vec<_> = self.producers.iter().collect();
         sorted.sort_by_key(|(id, _)| *id);
@@ -47,7 +47,7 @@ impl State {
             appends.map(|append| append.fingerprint.map_or(0, Fingerprint::get)).collect();
         let silent = self.silent.store();
         if !silent.is_empty() {
-            // Sealing leaves none of them in memory.
+            // After sealing, none of them is in memory.
             let body = encode(&(stored, fingerprints, silent))?;
             return Ok(Envelope::State.seal_as(FORMAT_SILENT, &body));
         }
@@ -57,7 +57,7 @@ impl State {
         Ok(Envelope::State.seal_as(FORMAT_STATE, &encode(&(stored, fingerprints))?))
     }
 
-    /// The table in a state file.
+    /// Decodes the table of a state file.
     ///
     /// # Errors
     /// Damage; a newer format.

@@ -8,7 +8,7 @@
 //! | 8..12 | format version, 1 |
 //! | 12..16 | checksum of bytes 0..12 and 16..4096 |
 //! | 16..24 | `N`, the first epoch of the segment that was sealed with it |
-//! | 24..32 | how many producers it has |
+//! | 24..32 | number of its producers |
 //! | 32.. | zero |
 //!
 //! The others have 102 producers each, the last one fewer:
@@ -16,7 +16,7 @@
 //! | bytes | block |
 //! |---|---|
 //! | 0..4 | checksum of `N` and bytes 4..4096 |
-//! | 4..8 | how many producers it has |
+//! | 4..8 | number of its producers |
 //! | 8..16 | its number, from 0 |
 //! | 16.. | the producers, 40 bytes each, sorted by digest |
 //! | to 4096 | zero |
@@ -24,12 +24,12 @@
 //! | bytes | producer |
 //! |---|---|
 //! | 0..16 | digest of its id |
-//! | 16..24 | sequence that is due |
+//! | 16..24 | next sequence that is due |
 //! | 24..32 | epoch of its last append |
-//! | 32..40 | fingerprint of that, or 0 |
+//! | 32..40 | fingerprint of that append, or 0 |
 //!
 //! A lookup verifies the blocks that it reads, so its cost does not grow with the file. `N` and the
-//! number in each keep a block of another file, or of another place, from being taken for it.
+//! block's number keep a block of another file, or of another place, from being taken for it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,26 +46,26 @@ use diptych_base::error::Result;
 use diptych_base::io::{File, Open};
 use diptych_base::time::Epoch;
 
-/// Bytes of the head, and of every block behind it.
+/// Bytes of the head, and of every block after it.
 pub(super) const BLOCK: usize = 4096;
 /// Bytes of a block before its first producer.
 const BLOCK_HEAD: usize = 16;
 /// Bytes of a producer.
 const RECORD: usize = 40;
-/// Producers of a block that is full.
+/// Producers of a full block.
 pub(super) const PER_BLOCK: usize = (BLOCK - BLOCK_HEAD) / RECORD;
 
 const MAGIC: [u8; 8] = *b"DIPTYCHP";
 const VERSION: u32 = 1;
-/// Blocks that are read or written at once where all are.
+/// Blocks that are read or written at once in a pass over all of them.
 const AT_ONCE: u64 = 64;
 
-/// What the manifest says of such a file.
+/// The manifest's entry of such a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SilentEntry {
-    /// The first epoch of the segment that was sealed with it, which names it.
+    /// The first epoch of the segment that was sealed with it, which is its name.
     pub lower: Epoch,
-    /// Producers in it.
+    /// The number of its producers.
     pub count: u64,
     pub sum: Sum,
 }
@@ -76,7 +76,7 @@ impl SilentEntry {
         silent_name(self.lower)
     }
 
-    /// The length of a file of so many.
+    /// The length of a file with so many producers.
     pub(super) fn len(count: u64) -> Option<u64> {
         count.div_ceil(PER_BLOCK as u64).checked_add(1)?.checked_mul(BLOCK as u64)
     }
@@ -119,7 +119,7 @@ impl SilentFile {
     /// Opens the file that the manifest lists as `entry`, and checks its length and head.
     ///
     /// # Errors
-    /// Damage, also where it is missing; a newer format; what the disk reports.
+    /// Damage, also where it is missing; a newer format; the disk's error.
     pub(crate) fn open(dir: &Dir, entry: SilentEntry) -> Result<SilentFile> {
         check_len(dir, &entry.name(), entry.sum)?;
         let path = dir.file(&entry.name());
@@ -143,15 +143,15 @@ impl SilentFile {
         Ok(SilentFile { file, path, entry })
     }
 
-    /// How many blocks it has.
+    /// The number of blocks.
     pub(super) fn blocks(&self) -> u64 {
         self.entry.count.div_ceil(PER_BLOCK as u64)
     }
 
-    /// The producers in a block, at least one.
+    /// Reads the producers in a block, at least one.
     ///
     /// # Errors
-    /// Damage; what the disk reports.
+    /// Damage; the disk's error.
     pub(super) fn block(&self, number: u64) -> Result<Vec<Entry>> {
         let bytes = self.file.read(place(number), BLOCK)?;
         self.decode(number, &bytes)
@@ -178,13 +178,13 @@ impl SilentFile {
         Ok(entries)
     }
 
-    /// All of them, by digest.
+    /// All its producers, by digest.
     pub(crate) fn entries(&self) -> Entries {
         let of = self.clone();
         Entries { of, next: 0, read: Vec::new().into_iter(), last: None }
     }
 
-    /// Reads blocks from `number` on.
+    /// Reads several blocks from `number` on.
     fn some_blocks(&self, number: u64) -> Result<Vec<Entry>> {
         let count = (self.blocks() - number).min(AT_ONCE);
         let bytes = self.file.read(place(number), count as usize * BLOCK)?;
@@ -196,7 +196,7 @@ impl SilentFile {
     }
 }
 
-/// Where a block starts.
+/// The position of a block in the file.
 fn place(number: u64) -> u64 {
     (number + 1) * BLOCK as u64
 }
@@ -209,7 +209,7 @@ fn block_checksum(lower: Epoch, block: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&lower.to_le_bytes()), &block[4..])
 }
 
-/// The producers of a file, by digest. Behind an error there is nothing.
+/// The producers of a file, by digest. Nothing follows an error.
 #[derive(Debug)]
 pub(crate) struct Entries {
     of: SilentFile,
@@ -243,7 +243,7 @@ impl Iterator for Entries {
     }
 }
 
-/// Makes the checksums of a file right again, whatever is in it.
+/// Recomputes the checksums of a file, whatever its content.
 pub(crate) fn reseal(bytes: &mut [u8]) {
     let mut blocks = bytes.chunks_exact_mut(BLOCK);
     let Some(head) = blocks.next() else { return };
@@ -260,14 +260,14 @@ pub(crate) fn reseal(bytes: &mut [u8]) {
 /// is not.
 ///
 /// # Errors
-/// What `entries` gives, or the disk reports.
+/// The errors of `entries`, or of the disk.
 pub(super) fn write(
     dir: &Dir,
     lower: Epoch,
     entries: impl Iterator<Item = Result<Entry>>,
 ) -> Result<SilentEntry> {
     let file = dir.disk.open(&dir.file(&silent_name(lower)), Open::Create)?;
-    // What is cut short has no head.
+    // An incomplete file has no head.
     file.write_at(0, &[0; BLOCK])?;
     let mut blocks = Blocks { file: &*file, lower, written: 0, crc: 0, bytes: Vec::new() };
     let (mut count, mut block) = (0, Vec::with_capacity(BLOCK));
@@ -296,20 +296,20 @@ pub(super) fn write(
     Ok(SilentEntry { lower, count, sum: Sum { len: (BLOCK + len) as u64, crc } })
 }
 
-/// The blocks of a file that is written.
+/// The blocks of a file while it is written.
 struct Blocks<'f> {
     file: &'f dyn File,
     lower: Epoch,
     /// Blocks in the file.
     written: usize,
-    /// Of all of them.
+    /// The checksum of all blocks.
     crc: u32,
     /// Blocks that are not in the file yet.
     bytes: Vec<u8>,
 }
 
 impl Blocks<'_> {
-    /// Seals a block, unless nothing was begun.
+    /// Seals a block, unless it is empty.
     fn close(&mut self, block: &mut Vec<u8>) -> Result<()> {
         if block.is_empty() {
             return Ok(());

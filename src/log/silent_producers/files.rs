@@ -1,9 +1,10 @@
-//! The files of silent producers that a log has, the part `silent` of its manifest.
+//! The set of files of silent producers, listed in the part `silent` of the manifest.
 //!
-//! The part is bincode of a list, oldest first: the first epoch `N` in the file's name, how many
-//! producers it has, its length and checksum. Sealing a segment adds at most one file, which takes
-//! the place of the newer ones of like size: each has at least twice as many producers as the next.
-//! So a log that ever knew `n` of them has about `log n` files, and each was written as often.
+//! The part is bincode of a list, oldest first: the first epoch `N` in the file's name, the number
+//! of its producers, its length and checksum. Sealing a segment adds at most one file, which
+//! replaces the newer ones of similar size: each has at least twice as many producers as the next.
+//! So a log with `n` silent producers in all has about `log n` files, and each producer was written
+//! about as often.
 
 use super::file::{SilentEntry, SilentFile, write};
 use super::merge::Merged;
@@ -30,7 +31,7 @@ impl Files {
         Ok(Files(files.collect::<Result<_>>()?))
     }
 
-    /// As the manifest lists them.
+    /// The files as the manifest lists them.
     pub(crate) fn listed(&self) -> Vec<SilentEntry> {
         self.0.iter().map(|file| file.entry).collect()
     }
@@ -39,15 +40,15 @@ impl Files {
         self.0.is_empty()
     }
 
-    /// How many producers they have, counting one again for each file that has it.
+    /// The number of producers in the files, counting one again for each file that has it.
     pub(crate) fn count(&self) -> u64 {
         self.0.iter().map(|file| file.entry.count).sum()
     }
 
-    /// What is left of the producer with this digest, as the newest file has it.
+    /// The record of the producer with this digest in the newest file that has it.
     ///
     /// # Errors
-    /// Damage of a block that has to be looked at; what the disk reports.
+    /// Damage of a block that has to be read; the disk's error.
     pub(crate) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
         for file in self.0.iter().rev() {
             if let Some(left) = file.get(digest)? {
@@ -57,18 +58,18 @@ impl Files {
         Ok(None)
     }
 
-    /// All producers, `recent` ones as well, which are newer: by digest, each once.
+    /// All producers with the newer ones of `recent`: by digest, each once.
     pub(crate) fn merged(&self, recent: Recent) -> Merged {
         Merged::new(recent, self.0.iter().rev().map(SilentFile::entries))
     }
 
     /// These files with `recent`, which is written to the file of the segment that starts at
-    /// `lower`, together with what was in those of like size. It is durable when this returns, the
-    /// directory is not. The files whose place it takes stay: the manifest that still lists them
+    /// `lower`, together with the content of files of similar size. It is durable when this
+    /// returns, the directory is not. The replaced files stay: the manifest that still lists them
     /// needs them.
     ///
     /// # Errors
-    /// Damage of a file that is merged; what the disk reports.
+    /// Damage of a file that is merged; the disk's error.
     pub(crate) fn with(&self, dir: &Dir, lower: Epoch, recent: &Recent) -> Result<Files> {
         if recent.is_empty() {
             return Ok(self.clone());
@@ -94,12 +95,12 @@ impl PartialEq for Files {
     }
 }
 
-/// The bytes of the part.
+/// Encodes the part.
 pub(crate) fn to_bytes(listed: &[SilentEntry]) -> Result<Vec<u8>> {
     encode(&listed)
 }
 
-/// The list in the part; else what is wrong.
+/// Decodes the part; on failure, says what is wrong.
 pub(crate) fn from_bytes(bytes: &[u8]) -> std::result::Result<Vec<SilentEntry>, String> {
     let listed: Vec<SilentEntry> = decode(bytes).map_err(|error| error.to_string())?;
     if listed.is_empty() || !listed.is_sorted_by(|one, other| one.lower < other.lower) {

@@ -1,8 +1,9 @@
-//! Finding a digest in a file.
+//! Finds a digest in a file by interpolation search.
 //!
-//! Digests are spread evenly, so where one is follows from its value: a few guesses, each from the
-//! bounds that the last one gave, find its block in a file of any size without an index in memory.
-//! Ids can be chosen so that their digests are not spread; then halving goes on.
+//! Digests are spread evenly, so the position of one follows from its value: a few guesses, each
+//! within the bounds of the last one, find its block in a file of any size without an index in
+//! memory. Ids can be chosen so that their digests are not spread; then the search goes on by
+//! halving.
 
 use super::file::SilentFile;
 use super::{IdDigest, Left};
@@ -12,10 +13,10 @@ use diptych_base::error::Result;
 const GUESSES: usize = 4;
 
 impl SilentFile {
-    /// What is left of the producer with this digest.
+    /// The record of the producer with this digest.
     ///
     /// # Errors
-    /// Damage of a block that has to be looked at; what the disk reports.
+    /// Damage of a block that has to be read; the disk's error.
     pub(super) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
         let (mut from, mut to) = (0, self.blocks());
         let (mut low, mut high) = (0, u64::MAX);
@@ -42,7 +43,7 @@ impl SilentFile {
     }
 }
 
-/// The first half of a digest, in their order.
+/// The first half of a digest as a number, in the order of digests.
 fn value(digest: IdDigest) -> u64 {
     let mut half = [0; 8];
     half.copy_from_slice(&digest.0[..8]);

@@ -1,4 +1,4 @@
-//! Several sorted sources of silent producers as one, in which the newest of a digest counts.
+//! Merges several sorted sources of silent producers; the newest record of a digest counts.
 
 use std::collections::btree_map;
 
@@ -6,7 +6,7 @@ use super::file::{Entries, Entry};
 use super::{IdDigest, Left, Recent};
 use diptych_base::error::Result;
 
-/// Where silent producers come from.
+/// A source of silent producers.
 #[derive(Debug)]
 enum Source {
     Recent(btree_map::IntoIter<IdDigest, Left>),
@@ -26,16 +26,16 @@ impl Iterator for Source {
     }
 }
 
-/// Silent producers of several sources, by digest, each once. Behind an error there is nothing.
+/// Silent producers of several sources, by digest, each once. Nothing follows an error.
 #[derive(Debug)]
 pub(crate) struct Merged {
-    /// The newest first, each with its next producer; those that have ended are left out.
+    /// The newest first, each with its next producer; exhausted sources are left out.
     sources: Vec<(Entry, Source)>,
     failed: Option<diptych_base::error::Error>,
 }
 
 impl Merged {
-    /// Those in memory, which are the newest, and those in files, the newest first.
+    /// Merges the producers in memory, which are the newest, with those in files, the newest first.
     pub(super) fn new(recent: Recent, files: impl Iterator<Item = Entries>) -> Merged {
         let sources = std::iter::once(Source::Recent(recent.into_iter()));
         let mut merged = Merged { sources: Vec::new(), failed: None };
@@ -58,7 +58,7 @@ impl Iterator for Merged {
             self.sources.clear();
             return Some(Err(error));
         }
-        // The first of equal ones, which is the newest.
+        // The first of equal digests, which is the newest.
         let least =
             self.sources.iter().map(|(entry, _)| *entry).min_by_key(|entry| entry.digest)?;
         let failed = &mut self.failed;

@@ -1,12 +1,13 @@
-//! Producers that have been silent longest: what is left of them, so that none is ever forgotten.
+//! Silent producers: a short record of each producer silent longest, so that none is ever
+//! forgotten.
 //!
 //! A writer that makes room names them in its frame (`Trimmed`), so the table stays a function of
 //! the frames. Of each a digest of its id is kept, the number of its last request, that request's
 //! epoch and fingerprint: a repeat of it is answered, an older number is refused as one that was
 //! appended long ago, and the next is appended; the producer has its name back then.
 //!
-//! In memory are only those that were silenced since the last segment was sealed. Sealing moves
-//! them into a sorted file, so what is ever known is bounded by the disk alone:
+//! Only producers silenced since the last segment was sealed are in memory. Sealing moves them into
+//! a sorted file, so their number is bounded by the disk alone:
 //!
 //! ```text
 //! frame: trimmed ─► recent (memory) ── seal ─► N.silent ── merged with those of like size
@@ -14,15 +15,15 @@
 //!        append ─► named? recent? ─ no ─► files, newest first ─► recalled (until the next frame)
 //! ```
 //!
-//! What is newer masks what is older: a producer that is known by its name is looked up there, one
-//! that was silenced again in `recent`, and the newest file that has a digest says what counts.
+//! Newer records mask older ones: a named producer is looked up in the table, a producer silenced
+//! again in `recent`, and otherwise the newest file with its digest counts.
 //!
 //! | module | concept |
 //! |---|---|
-//! | file | a file of them: its bytes, block by block |
-//! | lookup | finding a digest in it |
+//! | file | a file of silent producers: its bytes, block by block |
+//! | lookup | finds a digest in it |
 //! | files | the files of a log; which are merged |
-//! | merge | several sorted sources as one |
+//! | merge | merges several sorted sources |
 
 mod file;
 mod files;
@@ -44,7 +45,7 @@ use super::producer_table::Remembered;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
-/// A digest of a producer's id that nobody can make another id for.
+/// A digest of a producer's id, for which no other id can be constructed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct IdDigest(pub(super) [u8; 16]);
 
@@ -61,12 +62,12 @@ impl IdDigest {
     }
 }
 
-/// What is left of a producer.
+/// The remaining record of a silent producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Left {
-    /// The sequence that is due.
+    /// The next sequence that is due.
     pub(super) next: u64,
-    /// The append before.
+    /// Its last append.
     pub(super) last: Remembered,
 }
 
@@ -76,20 +77,20 @@ pub(super) type Recent = BTreeMap<IdDigest, Left>;
 /// The silent producers of a log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Silent {
-    /// Those silenced since the last segment was sealed.
+    /// The producers silenced since the last segment was sealed.
     recent: Recent,
-    /// What the files say of those that are asked about, until the next frame. What is not here
-    /// was not looked for.
+    /// The results of look-ups in files, until the next frame. A digest that is not here was not
+    /// looked up.
     recalled: HashMap<IdDigest, Option<Left>>,
     files: Files,
 }
 
-/// One in a state file: digest, sequence that is due, epoch of the last, its fingerprint (0 for
-/// none).
+/// A silent producer in a state file: digest, next sequence, epoch of the last append, its
+/// fingerprint (0 for none).
 pub(super) type StoredSilent = (IdDigest, u64, Epoch, u64);
 
 impl Silent {
-    /// Those in files, too.
+    /// Adds the producers in files.
     pub(super) fn with_files(self, files: Files) -> Silent {
         Silent { files, ..self }
     }
@@ -102,11 +103,11 @@ impl Silent {
         &self.files
     }
 
-    /// Looks into the files for what is not in memory. [`Silent::get`] and [`Silent::remove`] know
-    /// it from then on, until [`Silent::forget_recalled`].
+    /// Looks up a producer in the files if it is not in memory. [`Silent::get`] and
+    /// [`Silent::remove`] know it from then on, until [`Silent::forget_recalled`].
     ///
     /// # Errors
-    /// Damage of a file; what the disk reports.
+    /// Damage of a file; the disk's error.
     pub(super) fn recall(&mut self, id: &str) -> Result<()> {
         if self.files.is_empty() {
             return Ok(());
@@ -122,12 +123,12 @@ impl Silent {
         self.recalled.clear();
     }
 
-    /// Whether nobody is silent; the digest of an id costs more than to see that.
+    /// Whether no producer is silent; the check is cheaper than the digest of an id.
     fn is_empty(&self) -> bool {
         self.recent.is_empty() && self.files.is_empty()
     }
 
-    /// What is left of a producer that was [recalled](Silent::recall).
+    /// The record of a producer that was [recalled](Silent::recall).
     pub(super) fn get(&self, id: &str) -> Option<Left> {
         if self.is_empty() {
             return None;
@@ -145,7 +146,7 @@ impl Silent {
         self.recent.insert(IdDigest::of(id), left);
     }
 
-    /// It is silent no more: it has its name again, which masks what files say of it.
+    /// Removes a producer that is named again; its name masks its records in files.
     pub(super) fn remove(&mut self, id: &str) -> Option<Left> {
         if self.is_empty() {
             return None;
@@ -155,8 +156,8 @@ impl Silent {
         self.recent.remove(&digest).or(recalled)
     }
 
-    /// Moves those in memory into a file of the segment that starts at `lower`; gives them back.
-    /// The file is durable when this returns, the directory is not.
+    /// Moves the producers in memory into a file of the segment that starts at `lower`; returns
+    /// them. The file is durable when this returns, the directory is not.
     ///
     /// # Errors
     /// As [`Files::with`].
@@ -165,7 +166,8 @@ impl Silent {
         Ok(std::mem::take(&mut self.recent))
     }
 
-    /// `written` are in `files` now: what is in memory of them is dropped, unless it is newer.
+    /// Takes over `files`, which hold `written`: records in memory are dropped, unless they are
+    /// newer.
     pub(super) fn sealed(&mut self, files: Files, written: &Recent) {
         self.files = files;
         self.forget_recalled();
@@ -176,7 +178,7 @@ impl Silent {
         });
     }
 
-    /// Those in memory as a state file has them, sorted by digest.
+    /// The producers in memory as a state file stores them, sorted by digest.
     pub(super) fn store(&self) -> Vec<StoredSilent> {
         let one = |(digest, left): (&IdDigest, &Left)| {
             let fingerprint = left.last.fingerprint.map_or(0, Fingerprint::get);
@@ -188,7 +190,7 @@ impl Silent {
     /// The inverse of [`Silent::store`].
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A sentence on what is wrong with them.
     pub(super) fn load(stored: Vec<StoredSilent>) -> Result<Silent, String> {
         if !stored.is_sorted_by(|one, other| one.0 < other.0) {
             return Err("the silent producers are not in order".to_owned());
@@ -204,7 +206,7 @@ impl Silent {
     }
 }
 
-/// What was looked for does not tell two tables apart.
+/// Tables are compared without the results of look-ups.
 impl PartialEq for Silent {
     fn eq(&self, other: &Silent) -> bool {
         self.recent == other.recent && self.files == other.files

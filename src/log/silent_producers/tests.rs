@@ -50,7 +50,7 @@ fn a_file_finds_what_was_written_and_nothing_else() {
     }
 }
 
-/// Somebody may choose ids whose digests are close to each other.
+/// Ids may be chosen so that their digests are close to each other.
 #[test]
 fn digests_that_are_not_spread_are_found_too() {
     let (_, dir) = dir();
@@ -82,7 +82,7 @@ fn the_newest_file_counts_and_files_are_merged_with_those_of_like_size() {
         let counts: Vec<_> = files.listed().iter().map(|entry| entry.count).collect();
         assert!(counts.is_sorted_by(|older, newer| *older >= 2 * newer), "{counts:?}");
         written += counts.last().unwrap();
-        // What was merged stays readable for those who have it open.
+        // A merged file stays readable through open handles.
         let open = files.clone();
         for name in disk.list(Path::new("log")).unwrap() {
             if !files.listed().iter().any(|entry| entry.name() == name) {
@@ -99,7 +99,7 @@ fn the_newest_file_counts_and_files_are_merged_with_those_of_like_size() {
     assert!(all.iter().eq(expected.keys()), "each once, in order");
 }
 
-/// A damaged block is an error that names file and place, never "nobody has this id".
+/// A damaged block is an error that names file and place, never "this id is unknown".
 #[test]
 fn damage_of_a_file_is_refused_wherever_it_is() {
     let (disk, dir) = dir();
@@ -109,7 +109,7 @@ fn damage_of_a_file_is_refused_wherever_it_is() {
     let path = dir.file(&listed[0].name());
     let whole = disk.files().into_iter().find(|(other, _)| *other == path).unwrap().1;
     assert_eq!((whole.len(), Sum::of(&whole)), (6 * BLOCK, listed[0].sum));
-    // Every digest is looked for, so that every block is looked at.
+    // Every digest is looked up, so that every block is read.
     let refused = || -> Result<()> {
         let files = Files::open(&dir, &listed)?;
         for number in 0..count {
