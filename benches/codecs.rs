@@ -1,9 +1,10 @@
-//! What scratch costs: a million rows of {u64, String, u32}, written once, read and summed.
+//! The cost of encodings for scratch data: a million rows of {u64, String, u32}, written once, read
+//! and summed.
 //!
 //! `cargo bench --bench codecs [--features abomonation]`
 //!
-//! bincode makes every row anew; abomonation reads its own memory in place (a row has a second u32,
-//! because padding does not compile); Arrow is what the log holds, read through borrowed rows.
+//! bincode builds every row anew; abomonation reads its own memory in place (a row has a second
+//! u32, because padding does not compile); Arrow is the log's format, read through borrowed rows.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ fn weigh(id: u64, page: &str, millis: u32) -> u64 {
     id + text as u64 + u64::from(millis)
 }
 
-/// The shortest of several runs, each part by itself.
+/// The shortest of several runs, for each part separately.
 fn best(mut run: impl FnMut() -> Measured) -> Measured {
     let mut best = run();
     for _ in 1..REPEATS {

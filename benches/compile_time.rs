@@ -1,6 +1,6 @@
-//! How long a user waits for the compiler: a project of `diptych new`, its one file changed, again
-//! and again, in debug and in release; everything it rests on is built before. `whole` is the same
-//! when nothing of the project itself was built before.
+//! The time a user waits for the compiler: a project of `diptych new` is built again and again with
+//! its one file changed, in debug and in release; its dependencies are built before. `whole` is the
+//! same when nothing of the project itself was built before.
 //!
 //! `cargo bench --bench compile_time [-- REPEATS]` (5 by default). The first builds take minutes:
 //! all dependencies are compiled, in both profiles, into a folder of their own.
@@ -11,13 +11,13 @@ use std::process::{Command, ExitCode};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-/// What went wrong, in words.
+/// A result whose error is a message.
 type Result<T> = std::result::Result<T, String>;
 
-/// A user's file, and what is changed in it: a number that the compiler cannot pass by.
+/// A user's file, and the part that changes in it: a number that the compiler cannot skip.
 struct Subject {
     name: &'static str,
-    /// None: what `diptych new` writes.
+    /// None: the file that `diptych new` writes.
     text: Option<fn() -> String>,
     changed: &'static str,
 }
@@ -32,7 +32,7 @@ const SUBJECTS: [Subject; 3] = [
     },
 ];
 
-/// Retail in one file, with its events, and what they may claim.
+/// Retail in one file, with its events and the checks of their claims.
 fn retail() -> String {
     let facts = include_str!("../dataflows/retail/facts.rs");
     let plausible = include_str!("../dataflows/plausible.rs");
@@ -84,17 +84,17 @@ fn measure(repeats: usize) -> Result<()> {
     Ok(())
 }
 
-/// Makes a project in a folder of its own; gives the text of its one file.
+/// Makes a project in a folder of its own, and gives the text of its one file.
 fn project(folder: &Path, subject: &Subject) -> Result<String> {
     let (name, project) = (subject.name, folder.join(subject.name));
-    // One of an earlier run is in the way; the target folder beside it is kept.
+    // The project of an earlier run is removed; the target folder beside it is kept.
     let _ = fs::remove_dir_all(&project);
     run(folder, Command::new(env!("CARGO_BIN_EXE_diptych")).args(["new", name]))?;
     let Some(text) = subject.text else {
         let file = project.join("src/lib.rs");
         return fs::read_to_string(&file).map_err(|error| told(&file, &error));
     };
-    // The template's own main file is about its own dataflow.
+    // The template's main file is for its own dataflow.
     let main = project.join("src/main.rs");
     let flows = format!("diptych::main([({name:?}, {name}::{name})])");
     fs::write(&main, format!("fn main() -> std::process::ExitCode {{\n    {flows}\n}}\n"))
@@ -117,7 +117,7 @@ fn build(
     Ok(begun.elapsed())
 }
 
-/// Removes what was built of the project itself.
+/// Removes the build outputs of the project itself.
 fn forget(folder: &Path, subject: &Subject, profile: &str) -> Result<()> {
     cargo(folder, subject, &["clean", "--package", subject.name], profile)
 }
@@ -131,7 +131,7 @@ fn cargo(folder: &Path, subject: &Subject, words: &[&str], profile: &str) -> Res
     run(&folder.join(subject.name), &mut cargo)
 }
 
-/// The file with its number changed: by what adds nothing, but is new to the compiler.
+/// The file with its number changed: the result differs for the compiler, and adds nothing.
 fn changed(text: &str, subject: &Subject, change: usize) -> Result<String> {
     let old = subject.changed;
     if !text.contains(old) {
@@ -141,7 +141,7 @@ fn changed(text: &str, subject: &Subject, change: usize) -> Result<String> {
 }
 
 fn run(folder: &Path, command: &mut Command) -> Result<()> {
-    // As it is for somebody who has set nothing.
+    // The environment of a user who has set nothing.
     command.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_INCREMENTAL");
     let output = command.current_dir(folder).output();
     let output = output.map_err(|error| told(folder, &error))?;

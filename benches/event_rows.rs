@@ -1,4 +1,4 @@
-//! What reading a row in place costs: a million rows of {u64, &str, &str, u32}, every field used.
+//! The cost of reading a row in place: a million rows of {u64, &str, &str, u32}, every field used.
 //!
 //! `cargo bench --bench event_rows`
 

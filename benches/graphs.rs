@@ -1,14 +1,14 @@
-//! What a change of a graph costs: `components()` and `reach()`, and the same by hand.
+//! The cost of a change of a graph: `components()` and `reach()` against hand-written differential.
 //!
 //! `cargo bench --bench graphs [-- NAME] [--edges N] [--nodes N] [--changes N] [--epochs N]`
 //!
-//! All stand behind the same accumulation (edges that come and go, `distinct`) and in front of the
-//! same view; by hand, what is between is differential's own: its prioritised propagation with the
-//! nodes' numbers as labels, and the loop of its documentation for what can be reached. Each runs
-//! in a process of its own, one worker; a change takes edges away that are there and adds others.
-//! Runs take turns, and of each the median change counts. What a change costs depends on where in
-//! the graph the winning label is, which is chance for both: so several graphs are tried, each
-//! once, and what is compared is the sum.
+//! All programs have the same accumulation in front (edges that come and go, `distinct`) and the
+//! same view behind; the hand-written part between them is differential's own: its prioritised
+//! propagation with the nodes' numbers as labels, and the loop of its documentation for
+//! reachability. Each program runs in a process of its own, with one worker; a change removes
+//! existing edges and adds others. Runs take turns, and the median change of each counts. The cost
+//! of a change depends on where in the graph the winning label is, which is chance for both: so
+//! several graphs are tried, each once, and the sums are compared.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -21,11 +21,11 @@ use diptych::{Collection, Dataflow, EdgesExt, PairsExt, testing::Live};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A change may cost so many times what it costs by hand.
+/// The most that a change may cost, as a multiple of the hand-written program's cost.
 const AT_MOST: f64 = 1.1;
 const GRAPHS: u64 = 10;
 
-/// What is compared: a name, the operator, and the same by hand.
+/// The comparisons: a name, the operator, and the hand-written program.
 const COMPARED: [(&str, fn(&mut Dataflow), fn(&mut Dataflow)); 2] =
     [("components", components, components_by_hand), ("reach", reach, reach_by_hand)];
 
@@ -65,10 +65,10 @@ fn reach_by_hand(df: &mut Dataflow) {
     df.view("found", reached.map(|node| (node, ())));
 }
 
-/// How large a run is.
+/// The size of a run.
 #[derive(Clone, Copy)]
 struct Size {
-    /// Which of many graphs.
+    /// The seed of the graph.
     graph: u64,
     edges: usize,
     nodes: usize,
@@ -76,7 +76,7 @@ struct Size {
     epochs: usize,
 }
 
-/// What a run took.
+/// The cost of a run.
 #[derive(Default)]
 struct Took {
     change_ms: f64,
@@ -99,7 +99,7 @@ impl Numbers {
     }
 }
 
-/// One run, in this process: told on standard output.
+/// Runs one program in this process, and prints its cost.
 fn run(flow: fn(&mut Dataflow), size: Size) -> diptych::Result<()> {
     let mut numbers = Numbers(size.graph);
     let mut there: Vec<(i64, i64)> = (0..size.edges).map(|_| numbers.edge(size.nodes)).collect();
@@ -128,7 +128,7 @@ fn run(flow: fn(&mut Dataflow), size: Size) -> diptych::Result<()> {
     Ok(())
 }
 
-/// Megabytes of memory that this process has had at most.
+/// The peak memory of this process in megabytes.
 fn memory_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is there");
@@ -136,7 +136,7 @@ fn memory_mb() -> f64 {
     kb / 1e3
 }
 
-/// One run, in a process of its own.
+/// Runs one program in a process of its own.
 fn measure(name: &str, by_hand: bool, size: Size) -> Took {
     let Size { graph, edges, nodes, changes, epochs } = size;
     let output = Command::new(std::env::current_exe().expect("this executable"))
@@ -156,7 +156,7 @@ fn measure(name: &str, by_hand: bool, size: Size) -> Took {
     took().unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Compares one operator with the same by hand; whether it is cheap enough.
+/// Compares one operator with its hand-written program; gives whether it is cheap enough.
 fn compare(name: &str, size: Size) -> bool {
     let Size { edges, nodes, changes, epochs, .. } = size;
     println!("{name}: {edges} edges of {nodes} nodes, {epochs} changes of {changes} edges");

@@ -27,7 +27,7 @@ fn random(state: &mut u64) -> u64 {
     *state
 }
 
-/// Publishes epoch `epoch - 1`: all keys in the first, `size` changes of random keys later.
+/// Publishes epoch `epoch - 1`: all keys in the first one, `size` changes of random keys later.
 fn publish(index: &Index, epoch: u64, size: u64, values: &mut [u64], state: &mut u64) {
     let mut shards = vec![Vec::new(); SHARDS];
     for n in 0..size {

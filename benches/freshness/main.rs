@@ -1,9 +1,10 @@
-//! How fresh is what readers see? `cargo bench --bench freshness [-- PART…]`, the parts being
+//! The freshness of reads: `cargo bench --bench freshness [-- PART…]`, the parts being
 //! `word_count`, `tweets`, `readers`, `rebuilds` and `neighbours`; all by default.
 //!
 //! 20,000 events a second are appended to a log on disk in requests of 100, while one dataflow is
-//! live on one worker. For every request: from its append, and from its acknowledgement, until
-//! readers see its events; beside the time of one fdatasync of as many bytes on the same disk.
+//! live on one worker. The benchmark measures, for every request, the time from its append and from
+//! its acknowledgement until readers see its events, and prints beside them the time of one
+//! fdatasync of as many bytes on the same disk.
 //!
 //! `readers` runs `word_count` quiet and under full read load over HTTP, in turns, `rebuilds` quiet
 //! and beside recomputations of all of history, `neighbours` alone and beside a dataflow that is in
@@ -105,7 +106,7 @@ impl Named for Tweet {
     const STREAM: &'static str = "tweets";
 }
 
-/// A request, when it was appended, and when it was acknowledged.
+/// A request: the time of its append, and its acknowledgement to come.
 type Sent = (Instant, Pending);
 type Durable = (Instant, Instant, u64);
 
@@ -184,7 +185,7 @@ fn observe(index: &Index, durable: Receiver<Durable>) -> (Vec<Duration>, Vec<Dur
     (append, ack)
 }
 
-/// The times of syncs of `bytes` each, sorted, on an otherwise idle disk.
+/// The sorted times of syncs of `bytes` each, on an otherwise idle disk.
 fn fdatasync(directory: &std::path::Path, bytes: usize) -> Vec<Duration> {
     let file = File::create(directory.join("sync")).expect("a file");
     let block = vec![7; bytes];

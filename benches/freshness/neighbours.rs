@@ -1,9 +1,9 @@
-//! Does a slow dataflow hold up its neighbours? 20,000 events a second into `word_count`, which
+//! The effect of a slow dataflow on its neighbours: 20,000 events a second into `word_count`, which
 //! takes about a millisecond for each epoch: alone, and beside a dataflow that is in one epoch for
-//! half a minute. They take turns.
+//! half a minute. The two take turns.
 //!
-//! It is once beside one that waits, as for a device, and once beside one that computes, which
-//! takes a core of the machine all that time.
+//! The slow dataflow waits, as for a device, in one part, and computes in the other, which takes a
+//! core of the machine all that time.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -14,15 +14,15 @@ use diptych::{Dataflow, Definition, ServeOptions, System};
 
 use crate::{HISTORY, RATE, REQUEST, batch, measure, ms};
 
-/// Times that each is measured.
+/// The number of turns of each.
 const TURNS: usize = 2;
 /// Seconds of each turn; all append the same lines.
 pub(crate) const SECONDS: usize = 20;
 /// How long the slow dataflow is in its epoch: beyond the end of a turn.
 const EPOCH: Duration = Duration::from_secs(30);
-/// The text of the event that takes so long.
+/// The text of the slow event.
 const SLOW: &str = "take your time";
-/// How often it was met.
+/// The number of slow events met.
 static MET: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Copy)]
@@ -56,7 +56,8 @@ fn slow(df: &mut Dataflow, work: fn()) {
     df.view("lengths", lines.count("lengths")).columns(&["length", "n"]);
 }
 
-/// Measures; whether the worker's p99 rose by at most a fifth beside one that waits.
+/// Measures, and says whether the worker's p99 rose by at most a fifth beside a dataflow that
+/// waits.
 pub(crate) fn run(lines: &[String]) -> bool {
     let beside = [Beside::Nobody, Beside::Waiting, Beside::Computing];
     let mut times: [(Vec<Duration>, Vec<Duration>); 3] = Default::default();
@@ -70,7 +71,7 @@ pub(crate) fn run(lines: &[String]) -> bool {
     let names = ["alone", "beside one that waits", "beside one that computes"];
     let (mut p99, mut durable) = ([0.0; 3], [0.0; 3]);
     for (number, (append, ack)) in times.iter_mut().enumerate() {
-        // From an append to its acknowledgement: what the second lacks of the first.
+        // From an append to its acknowledgement: the difference of the two times.
         let mut synced: Vec<Duration> = Vec::with_capacity(append.len());
         synced.extend(append.iter().zip(ack.iter()).map(|(all, ack)| all.saturating_sub(*ack)));
         for times in [&mut *append, &mut *ack, &mut synced] {
@@ -91,7 +92,7 @@ pub(crate) fn run(lines: &[String]) -> bool {
     let mut met = true;
     for number in 1..3 {
         let ratios = [durable[number] / durable[0], p99[number] / p99[0]];
-        // One that computes takes a core, whoever it belongs to: no target.
+        // A dataflow that computes takes a core, whichever process it is in: there is no target.
         let verdict = match (number, ratios.iter().all(|ratio| *ratio <= 1.2)) {
             (1, true) => "<= 1.2: met",
             (1, false) => {
@@ -108,8 +109,8 @@ pub(crate) fn run(lines: &[String]) -> bool {
     met
 }
 
-/// One system from its first event to its stop; times from append and from acknowledgement to
-/// visible, request by request.
+/// Runs one system from its first event to its stop; gives the times from append and from
+/// acknowledgement to visible, request by request.
 fn turn(lines: &[String], beside: Beside) -> (Vec<Duration>, Vec<Duration>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (history, live) = lines.split_at(HISTORY);
@@ -146,7 +147,7 @@ fn turn(lines: &[String], beside: Beside) -> (Vec<Duration>, Vec<Duration>) {
         let slow = served.index("slow").expect("an index");
         let seen = slow.wait_beyond(epoch, Duration::ZERO);
         assert!(seen <= epoch, "it was to be in its epoch all the time: {seen}, {epoch}");
-        // The next turn is to have the machine for itself.
+        // The next turn needs the machine for itself.
         let rest = EPOCH + Duration::from_secs(1);
         thread::sleep(rest.saturating_sub(begun.elapsed()));
     }

@@ -1,4 +1,4 @@
-//! Do readers slow the worker down? 20,000 events a second, quiet and under full read load.
+//! The effect of readers on the worker: 20,000 events a second, quiet and under full read load.
 //!
 //! The worker, the log and the clients that append run on one core; the HTTP server and its
 //! clients (`wrk`, point reads of random words, keep-alive) on the other, which they fill. The
@@ -22,7 +22,7 @@ const TURN_SECONDS: usize = 5;
 pub(crate) const SECONDS: usize = 2 * TURNS * TURN_SECONDS;
 const CLIENTS: &str = "16";
 
-/// The threads that this one starts from now on run on one core, as does this one.
+/// Binds this thread, and the threads that it starts from now on, to one core.
 fn on_core(core: usize) {
     let mut cores = CpuSet::new();
     cores.set(core);
@@ -31,7 +31,7 @@ fn on_core(core: usize) {
     }
 }
 
-/// Measures; whether the worker's p99 rose by at most a fifth.
+/// Measures, and says whether the worker's p99 rose by at most a fifth.
 pub(crate) fn run(lines: &[String]) -> bool {
     if Command::new("wrk").arg("-v").output().is_err() {
         println!("readers: skipped, wrk is not installed");
@@ -110,7 +110,7 @@ fn conclude(quiet: &[Duration], loaded: &[Duration]) -> bool {
     met
 }
 
-/// Point reads of random words, as the histories have them.
+/// The wrk script: point reads of random words that occur in the histories.
 const LUA: &str = r#"
 request = function()
     local word = math.random(0, 2000)

@@ -1,8 +1,8 @@
-//! Does a rebuild slow the epochs down? 20,000 events a second, quiet and while all of history is
-//! recomputed beside, by the same process, again and again.
+//! The effect of a rebuild on the epochs: 20,000 events a second, quiet and while the same process
+//! recomputes all of history again and again.
 //!
 //! The phases take turns, so that a noisy moment meets both. A rebuild reads the whole log, makes a
-//! batch view, compares it with what is served, and puts it under the readers.
+//! batch view, compares it with the served rows, and puts it under the readers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ const TURN_SECONDS: usize = 5;
 /// Seconds that all turns take.
 pub(crate) const SECONDS: usize = 2 * TURNS * TURN_SECONDS;
 
-/// Measures; whether the p99 of an epoch at most doubled.
+/// Measures, and says whether the p99 of an epoch at most doubled.
 pub(crate) fn run(lines: &[String]) -> bool {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (history, live) = lines.split_at(HISTORY);

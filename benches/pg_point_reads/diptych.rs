@@ -1,4 +1,4 @@
-//! The same rows as a view: each account is paid once.
+//! The server of Diptych: the same rows as a view, each account paid once.
 
 use std::fmt::Write;
 use std::io::{BufRead, BufReader};
@@ -39,7 +39,7 @@ impl Diptych {
             }
             is_ready |= line.contains("caught up");
         }
-        // What it says later is read, so that it can go on.
+        // The child's further output is read, so that it does not block.
         std::thread::spawn(move || said.for_each(drop));
         Diptych { child, port: port.expect("a port") }
     }

@@ -1,4 +1,4 @@
-//! A PostgreSQL of the benchmark's own, in a temporary directory.
+//! The server of PostgreSQL: an instance of the benchmark's own, in a temporary directory.
 
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::{ROWS, Server, free_port};
 
-/// Who runs it when the benchmark is run by root, whom it refuses.
+/// The user id for PostgreSQL when root runs the benchmark, because it refuses root.
 const NOBODY: u32 = 65_534;
 
 pub(crate) struct Postgres {

@@ -1,4 +1,4 @@
-//! The same count without Diptych: a plain loop, and hand-written differential.
+//! The baselines: the same count in a plain loop, and in hand-written differential.
 
 use std::collections::HashMap;
 use std::hint::black_box;

@@ -1,4 +1,4 @@
-//! The lines whose words everybody counts: deterministic, words by Zipf's law.
+//! The lines whose words all programs count: deterministic, words by Zipf's law.
 
 #![allow(dead_code, reason = "each bench uses some of it")]
 
@@ -10,7 +10,7 @@ use diptych::io::{Random, SimRandom};
 pub(crate) const WORDS: usize = 5;
 const VOCABULARY: usize = 50_000;
 
-/// `count` lines; the same at every call.
+/// Makes `count` lines; the same at every call.
 pub(crate) fn lines(count: usize) -> Vec<String> {
     Lines::new().take(count).collect()
 }

@@ -1,6 +1,7 @@
-//! The ratios the design promises, in one run: `cargo bench --bench ratios [-- NAME] [--lines N]`.
+//! The ratios that the design promises, in one run: `cargo bench --bench ratios [-- NAME] [--lines
+//! N]`.
 //!
-//! Everything counts the words of the same lines, with the same allocator, on one worker:
+//! All programs count the words of the same lines, with the same allocator, on one worker:
 //! - a plain loop over an owned-key hash map: the floor;
 //! - hand-written differential (`count_total`);
 //! - Diptych, from sealed files on disk, and live, from append to readers.

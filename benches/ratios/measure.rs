@@ -1,4 +1,4 @@
-//! Processor time, medians, and whether a target is met.
+//! Measurements: processor time, medians, and comparison with targets.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -25,14 +25,14 @@ fn seconds(clock: ClockId) -> f64 {
     spent.tv_sec as f64 + spent.tv_nsec as f64 * 1e-9
 }
 
-/// The middle of several numbers.
+/// The median of several numbers.
 pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     let mut numbers: Vec<f64> = numbers.collect();
     numbers.sort_by(f64::total_cmp);
     numbers[numbers.len() / 2]
 }
 
-/// What live epochs took, in milliseconds.
+/// The times of live epochs, in milliseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Live {
     pub(crate) p50: f64,
@@ -58,14 +58,14 @@ impl fmt::Display for Live {
     }
 }
 
-/// The table of what was measured.
+/// The table of measurements and targets.
 pub(crate) struct Targets {
     filter: String,
     rows: Vec<(String, f64, String, bool)>,
 }
 
 impl Targets {
-    /// Only names that contain `filter` are measured.
+    /// A table for measurements whose names contain `filter`.
     pub(crate) fn new(filter: &str) -> Targets {
         Targets { filter: filter.to_owned(), rows: Vec::new() }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Log {
     flow: Definition,
 }
 
-/// What the batch layer needed, medians.
+/// The cost of the batch layer, as medians.
 pub(crate) struct Batch {
     /// Processor seconds without decoding.
     pub(crate) cpu_s: f64,
@@ -50,7 +50,7 @@ impl Log {
     pub(crate) fn batch(&self, repeats: usize) -> Batch {
         let runs: Vec<_> = (0..repeats)
             .map(|_| {
-                // The one before is in the way; views may not be there yet.
+                // The former batch view is removed; there may be none yet.
                 let _ = std::fs::remove_dir_all(self.directory.path().join("views"));
                 let system = self.system();
                 let (seconds, report) = cpu(|| system.batch(&self.flow, &BatchOptions::default()));

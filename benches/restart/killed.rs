@@ -1,9 +1,9 @@
-//! What a kill costs the next start, beside a stop in good order: `cargo bench --bench restart --
+//! The cost of a kill for the next start, beside an orderly stop: `cargo bench --bench restart --
 //! kill [EPOCHS]`.
 //!
 //! A process serves and appends 650,000 epochs of a line each, and leaves checkpoints as a server
 //! does unless it is told otherwise. It is killed, and restarts are timed until readers see the
-//! last epoch. Then one process ends in good order, and the same is timed again.
+//! last epoch. Then another process ends in good order, and the same is timed again.
 //!
 //! The log is in memory where there is a file system for it: on a disk each epoch is a sync.
 
@@ -21,10 +21,10 @@ const FLAG: &str = "--serve";
 const NAME: &str = "word_count";
 const EPOCHS: u64 = 650_000;
 const RESTARTS: usize = 7;
-/// How much more a start after a kill may take.
+/// The target: the most that a start after a kill may take, as a multiple.
 const TARGET: f64 = 1.2;
 
-/// Does what [`serve`] asks, if this process was started by it.
+/// Runs the child of [`serve`], if this process was started as one.
 pub(crate) fn work_if_started() -> bool {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [flag, epochs, directory] = &arguments[..] else { return false };
@@ -49,7 +49,7 @@ pub(crate) fn work_if_started() -> bool {
     served.wait_beyond(NAME, writer.upper() - 1).expect("visible");
     println!("there");
     std::io::stdout().flush().expect("the pipe");
-    // Killed here, or told to end.
+    // The process is killed here, or told to end.
     let told = std::io::stdin().lines().next();
     assert!(told.is_some(), "nobody is there any more");
     drop(rebuilds);

@@ -1,4 +1,4 @@
-//! What does a restart cost, and what does it save? `cargo bench --bench restart [-- MILLIONS…]`
+//! The cost of a restart, and what it saves: `cargo bench --bench restart [-- MILLIONS…]`
 //!
 //! A process is started on a data directory, opens the log for writing as a server does, and is
 //! timed from its start until a client has a first answer over HTTP, from the files of the batch
@@ -8,9 +8,9 @@
 //! - **History grows, state does not**: the words of 1, 5 and 10 million lines (or as many millions
 //!   as are given; 50 take 3 GB of disk), all of one vocabulary of 50,000. The last 1,000 lines,
 //!   in one epoch, are behind the newest batch view; each such epoch adds what it costs live.
-//! - **State grows with history**: `tweets_dedup` keeps every id it has ever seen.
+//! - **State grows with history**: `tweets_dedup` keeps every id that it has seen.
 //!
-//! What a kill costs the next start is measured apart: see `killed.rs`.
+//! `killed.rs` measures what a kill costs the next start.
 //!
 //! Files are in the page cache, for both. Prints tables and JSON, and draws `target/restart.svg`.
 
@@ -46,15 +46,15 @@ const IDS: [usize; 4] = [50_000, 100_000, 200_000, 400_000];
 const FLAT: f64 = 1.5;
 const CHEAPER: f64 = 100.0;
 
-/// A history, and what starting on it takes.
+/// A history, with the times of starts on it.
 struct Row {
     events: usize,
     keys: u64,
     /// Bytes of the batch view.
     state: u64,
-    /// The least of several, in seconds.
+    /// The least of several times, in seconds.
     first_answer: f64,
-    /// The same, were the batch view loaded before.
+    /// The same when the batch view is loaded first.
     loaded_answer: f64,
     restart: f64,
     recompute: f64,
@@ -109,7 +109,7 @@ fn main() -> ExitCode {
     conclude(&counts)
 }
 
-/// The same keys, ever more events.
+/// Histories with the same keys and ever more events.
 fn histories(sizes: &[usize]) -> Vec<Row> {
     println!("word_count: the same words, ever more lines");
     head();
@@ -131,7 +131,7 @@ fn histories(sizes: &[usize]) -> Vec<Row> {
     rows
 }
 
-/// As many ids as events.
+/// Histories with as many ids as events.
 fn states() -> Vec<Row> {
     println!("\ntweets_dedup: each tweet has an id of its own, and ids are kept");
     head();
@@ -162,7 +162,7 @@ fn tweet((text, id): (String, i64)) -> IdentifiedTweet {
     }
 }
 
-/// Adds history, with a batch view before its last epochs.
+/// Appends history, with a batch view before its last epochs.
 fn grow(
     directory: &tempfile::TempDir,
     flow: &Definition,
@@ -175,7 +175,7 @@ fn grow(
     let mut waiting = None::<Pending>;
     while left > 0 {
         let count = left.min(CHUNK);
-        // One is encoded while the one before is written.
+        // One request is encoded while the previous one is written.
         let pending = append(&writer, count);
         if let Some(pending) = waiting.replace(pending) {
             pending.wait().expect("durable");
@@ -220,7 +220,7 @@ fn measure(name: &str, directory: &tempfile::TempDir, events: usize, recomputes:
     for other in restarts.iter().chain(&loaded).chain(&recomputed) {
         assert_eq!(other.digests, recomputed[0].digests, "restart and recompute differ");
     }
-    // The least of all: what else the machine does only adds to it.
+    // The least of all: other load on the machine only adds to it.
     let least = |runs: &[Started], time: fn(&Started) -> f64| {
         runs.iter().map(time).fold(f64::MAX, f64::min)
     };

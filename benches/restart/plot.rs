@@ -1,4 +1,4 @@
-//! Two small plots in one SVG file.
+//! Draws two small plots in one SVG file.
 
 use std::fmt::Write;
 
@@ -23,7 +23,7 @@ pub(crate) struct Plot {
     pub(crate) lines: Vec<Line>,
 }
 
-/// An axis: from value to place.
+/// An axis, which maps values to positions.
 struct Axis {
     low: f64,
     high: f64,

@@ -1,4 +1,4 @@
-//! A process that starts on a data directory, as a server does, and says when it serves.
+//! A process that starts on a data directory, as a server does, and reports when it serves.
 
 use std::io::{BufRead, BufReader, Read as _, Write};
 use std::net::TcpStream;
@@ -13,13 +13,14 @@ use diptych::serving::Read;
 use diptych::{Boundary, Definition, ServeOptions, System};
 use rustix::time::{ClockId, clock_gettime};
 
-/// What the process is told.
+/// The option that tells a process to start.
 const FLAG: &str = "--start";
 
-/// How it starts.
+/// The way in which the process starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// From the newest batch view, and the epochs behind it; its files answer meanwhile.
+    /// From the newest batch view, and the epochs behind it; the batch view's files answer
+    /// meanwhile.
     Restart,
     /// The same, and nothing answers before the batch view is in memory.
     Loaded,
@@ -27,13 +28,13 @@ pub(crate) enum Start {
     Recompute,
 }
 
-/// What a start took, in seconds from the start of the process.
+/// The times of a start, in seconds from the start of the process.
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
-    /// Until a client had an answer over HTTP, as of the batch view; with [`Start::Recompute`] it
-    /// is as of the last epoch.
+    /// Until a client had an answer over HTTP, as of the batch view; with [`Start::Recompute`], as
+    /// of the last epoch.
     pub(crate) first_answer: f64,
-    /// Until they saw the last epoch of the log, and it was checked.
+    /// Until readers saw the last epoch of the log, and it was checked.
     pub(crate) served: f64,
     /// Processor time of all threads until then.
     pub(crate) cpu: f64,
@@ -56,7 +57,7 @@ pub(crate) fn flow(name: &str) -> Definition {
     })
 }
 
-/// Starts a process on `directory`, and waits until it has said everything.
+/// Starts a process on `directory`, and reads its report.
 pub(crate) fn start(name: &str, directory: &Path, start: Start) -> Started {
     let begun = Instant::now();
     let mut child = Command::new(std::env::current_exe().expect("this binary"))
@@ -80,7 +81,7 @@ pub(crate) fn start(name: &str, directory: &Path, start: Start) -> Started {
     Started { first_answer, served, cpu, digests, keys: keys.parse().expect("a number") }
 }
 
-/// Asks for a row of the first view, until there is one.
+/// Requests a row of the first view, until there is one.
 fn ask(name: &str, address: &str) {
     let view = flow(name).describe().expect("it compiles").views[0].name.clone();
     let mut stream = TcpStream::connect(address).expect("a connection");
@@ -102,7 +103,7 @@ fn ask(name: &str, address: &str) {
     }
 }
 
-/// Does what [`start`] asks, if this process was started by it.
+/// Runs the child of [`start`], if this process was started as one.
 pub(crate) fn work_if_started() -> bool {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [flag, name, how, directory] = &arguments[..] else { return false };

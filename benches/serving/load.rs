@@ -1,4 +1,4 @@
-//! Clients, and what they measure.
+//! The load generator: runs clients and reads their measurements.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -26,7 +26,7 @@ impl Running {
     }
 }
 
-/// What one client saw of one server.
+/// The measurements of one client on one server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     pub(crate) per_second: f64,
@@ -51,7 +51,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Requests of random keys, for wrk. They are made before the clock starts.
+/// Writes a wrk script with requests of random keys. They are made before the clock starts.
 pub(crate) fn script(directory: &Path) -> PathBuf {
     let path = directory.join("random.lua");
     let text = format!(
@@ -71,7 +71,7 @@ pub(crate) fn script(directory: &Path) -> PathBuf {
     path
 }
 
-/// Lets wrk ask for some seconds.
+/// Runs wrk for some seconds.
 pub(crate) fn wrk(server: &Running, url: &str, script: &Path, seconds: u32) -> Figures {
     let mut command = pinned(0, Path::new("wrk"));
     command.args(["-t1", "--latency", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s"), "-s"]);
@@ -93,7 +93,7 @@ pub(crate) fn wrk(server: &Running, url: &str, script: &Path, seconds: u32) -> F
     Figures { per_second, micros_each: cpu * 1e6 / count, p99_ms }
 }
 
-/// wrk's `1.50ms`, `800.00us`, `1.2s`.
+/// Parses wrk's `1.50ms`, `800.00us`, `1.2s`.
 fn milliseconds(text: &str) -> f64 {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: f64 = digits.parse().expect("a time");

@@ -1,11 +1,11 @@
 //! Point reads over HTTP: a view of a million keys, against nginx with a static file of the same
 //! size, and against Redis over its own protocol. `cargo bench --bench serving [-- SECONDS]`
 //!
-//! One client process on the first core, one server on the second, for all three alike; the same
-//! number of connections, kept alive, one request at a time on each. nginx and this server get the
-//! very same requests from the same wrk with the same script (nginx takes no notice of the key).
-//! Rounds alternate, and the median counts. Beside requests per second stands the processor time
-//! of the server per request, which a noisy neighbour changes less.
+//! One client process runs on the first core and one server on the second, for all three alike,
+//! with the same number of connections, kept alive, one request at a time on each. nginx and this
+//! server get the very same requests from the same wrk with the same script (nginx ignores the
+//! key). Rounds alternate, and the median counts. The benchmark also prints the server's processor
+//! time per request, which a noisy neighbour changes less.
 
 mod load;
 mod rivals;
@@ -30,7 +30,7 @@ const ROUNDS: usize = 5;
 /// The address of the view, and of nginx's file.
 pub(crate) const PATH: &str = "/v1/dataflows/keys/views/keys";
 
-/// Something of a key.
+/// A key with its value.
 #[derive(Event, Clone, Debug, PartialEq)]
 struct Pair {
     key: u64,
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     if met == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Prints the median of the rounds, and how `own` compares.
+/// Prints the median of the rounds, and its ratio to `own`.
 fn tell(name: &str, rounds: Vec<Figures>, own: Option<Figures>) -> Option<Figures> {
     if rounds.is_empty() {
         println!("{name}: skipped, not installed");
@@ -101,7 +101,7 @@ fn tell(name: &str, rounds: Vec<Figures>, own: Option<Figures>) -> Option<Figure
     Some(figures)
 }
 
-/// A log of a million keys, and its batch view.
+/// Makes a log of a million keys, and its batch view.
 fn fill(data: &Path) {
     let system = System::open(data);
     let writer = system.writer().expect("a writer");
@@ -118,7 +118,7 @@ fn fill(data: &Path) {
     system.batch(&definition, &BatchOptions::default()).expect("a batch view");
 }
 
-/// This program as a server, on the second core.
+/// Starts this program as a server, on the second core.
 fn serve(data: &Path) -> (Running, String) {
     let mut command = pinned(1, &std::env::current_exe().expect("this program"));
     command.args(["serve", "keys", "--listen", "127.0.0.1:0", "--data"]).arg(data);
@@ -135,7 +135,7 @@ fn serve(data: &Path) -> (Running, String) {
     (Running(child), url)
 }
 
-/// The command, quiet.
+/// The command, without output.
 pub(crate) fn quiet(mut command: Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command

@@ -1,4 +1,4 @@
-//! nginx with a static file, and Redis: started on the second core, on free ports.
+//! The rivals: nginx with a static file, and Redis, on the second core and on free ports.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -73,7 +73,7 @@ pub(crate) fn redis(directory: &Path) -> Option<(Running, u16)> {
     Some((running, port))
 }
 
-/// Lets redis-benchmark get random keys, for about so many seconds.
+/// Runs redis-benchmark with reads of random keys, for about so many seconds.
 pub(crate) fn ask(server: &Running, port: u16, seconds: u32) -> Figures {
     let requests = u64::from(seconds) * 60_000;
     let mut command = pinned(0, Path::new("redis-benchmark"));

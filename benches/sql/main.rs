@@ -1,10 +1,10 @@
 //! Full-view aggregates by SQL against `DuckDB` on the same rows.
 //! `cargo bench --bench sql --features sql [-- ROWS]`
 //!
-//! A view of a million rows is asked over HTTP; `DuckDB` has the same rows in a table in memory and
-//! is asked in its process, with one thread and with two. Then a hundred epochs of a thousand
-//! updates each are applied, and all is asked again. The median of eleven answers each; the first
-//! one of Diptych, which decodes columns, is printed beside it.
+//! A server answers over HTTP from a view of a million rows; `DuckDB` has the same rows in a table
+//! in memory and answers in its process, with one thread and with two. Then a hundred epochs of a
+//! thousand updates each are applied, and all statements run again. The median of eleven answers
+//! counts; the first answer of Diptych, which decodes columns, is printed beside it.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ const SITES: u64 = 1_000;
 const REPEATS: usize = 11;
 const EPOCHS: u64 = 100;
 const UPDATES: u64 = 1_000;
-/// The ratio that is aimed at.
+/// The greatest ratio that meets the target.
 const RATIO_MAX: f64 = 3.0;
 
 const QUESTIONS: &[(&str, &str)] = &[
@@ -35,7 +35,7 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("top", "SELECT site, sum(n) AS s FROM v GROUP BY site ORDER BY s DESC, site LIMIT 10"),
 ];
 
-/// Something was counted somewhere.
+/// An event: a count at a place.
 #[derive(Event, Clone, Debug, PartialEq)]
 struct Reading {
     id: u64,
@@ -92,7 +92,7 @@ fn visible(served: &Served, writer: &Writer) {
     served.wait_beyond("flow", writer.upper() - 1).expect("visible");
 }
 
-/// Both systems' times; whether all ratios are met.
+/// Measures both systems, and says whether all ratios meet the target.
 fn compare(url: &str) -> bool {
     let mut own = Vec::new();
     for (_, question) in QUESTIONS {
@@ -137,7 +137,7 @@ fn ask(url: &str, question: &str, accept: &str) -> String {
     answer.body_mut().with_config().limit(u64::MAX).read_to_string().expect("a body")
 }
 
-/// `DuckDB`'s median milliseconds: all questions with one thread, then with two.
+/// `DuckDB`'s median milliseconds: all statements with one thread, then with two.
 fn duckdb(csv: &str) -> Option<Vec<f64>> {
     let script = format!(
         "import sys, time, tempfile, statistics\n\
