@@ -1,4 +1,4 @@
-//! The history is no hostage. Any Arrow reader opens the sealed segments.
+//! Any Arrow reader opens the sealed segments, so the history can be read without this library.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

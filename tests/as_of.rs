@@ -1,6 +1,6 @@
-//! An epoch that the index has let go is answered by a batch run up to it, whose result is kept:
-//! who asks again does not pay again, and who asks for another epoch continues from the nearest
-//! below.
+//! An epoch below the index's `since` is answered by a batch run up to it, whose result is kept: a
+//! second request for it costs nothing, and a request for another epoch continues from the nearest
+//! one below.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -188,7 +188,7 @@ fn from_the_command_line_by_number_or_by_time() {
     }
 }
 
-/// Whatever is damaged in `past/` is named, and the answer is right all the same.
+/// Damage in `past/` is named, and the answer is right all the same.
 #[test]
 fn damage_among_the_views_of_the_past_is_named() {
     let disk = SimDisk::new();

@@ -11,7 +11,7 @@ use diptych::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Numbers in a stream of text: what is no number is an error row.
+/// Numbers in a stream of text: a text that is not a number is an error row.
 fn numbers(df: &mut Dataflow) {
     let numbers = df.events::<Line>("lines").try_map(|line| {
         line.text.parse::<i64>().map_err(|error| format!("{:?}: {error}", line.text))
@@ -167,7 +167,7 @@ fn line(text: &str) -> [Line; 1] {
     [Line { text: text.to_owned() }]
 }
 
-/// The error names the dataflow, an operator, the epoch, and what was said.
+/// The error names the dataflow, an operator, the epoch, and the panic's message.
 fn names(error: &diptych::Error, dataflow: &str, epoch: &str) {
     assert!(error.is_panic() && error.exit_code() == 9, "{error}");
     let message = error.to_string();
@@ -247,7 +247,7 @@ fn every_run_beside_what_serves_is_ended_by_a_panic_with_an_error() -> diptych::
     Ok(())
 }
 
-/// Threads of this process.
+/// The number of threads of this process.
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
@@ -317,7 +317,7 @@ fn a_start_leaves_out_what_was_taken_back_whatever_checkpoint_is_there() -> dipt
     Ok(())
 }
 
-/// A word that has no place in an order once it is "unordered".
+/// A word that panics when it is compared once it is "unordered".
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Word(String);
 

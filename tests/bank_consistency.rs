@@ -17,9 +17,9 @@ use diptych::{Cluster, Definition, ServeOptions, System};
 
 use naive::{Fact, batches, bytes_of, is_long, twins};
 
-/// Transfers that are appended together.
+/// The transfers of one append.
 const TOGETHER: usize = 100;
-/// Appends that wait for the disk at once.
+/// The appends that wait for the disk at once.
 const WAITING: usize = 8;
 const ACCOUNTS: u64 = 500;
 
@@ -53,7 +53,8 @@ fn accounts(snapshot: &Snapshot, view: &str) -> BTreeMap<i64, i64> {
     accounts
 }
 
-/// Everything that must hold among the views of one snapshot. Returns how many accounts there are.
+/// Checks everything that must hold among the views of one snapshot; returns the number of
+/// accounts.
 fn check(snapshot: &Snapshot) -> usize {
     let epoch = snapshot.epoch();
     let [credits, debits, balance, outer] =
@@ -79,7 +80,8 @@ fn check(snapshot: &Snapshot) -> usize {
     outer.len()
 }
 
-/// Takes snapshots until told to stop; frontiers never go back. Returns how many were checked.
+/// Takes snapshots until told to stop, and checks that frontiers never go back; returns their
+/// number.
 fn read(index: &Index, stop: &AtomicBool) -> u64 {
     let (mut snapshots, mut last) = (0, 0);
     loop {

@@ -1,5 +1,5 @@
-//! Batch views come back as they were written, damage is found wherever it is, and what was not
-//! finished is not there.
+//! Batch views come back as they were written, damage is found wherever it is, and an unfinished
+//! batch view does not exist for readers.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -65,7 +65,7 @@ fn rows(count: u64) -> Rows {
         .collect()
 }
 
-/// Everything a batch view holds; the first damage otherwise.
+/// Everything in a batch view; the first damage otherwise.
 fn read_all(view: &BatchView) -> Result<(Rows, Vec<Vec<u8>>)> {
     let mut rows = Rows::new();
     view.for_each_row("a view", |key, value, times| {
@@ -343,7 +343,7 @@ fn golden_rows() -> Rows {
     rows
 }
 
-/// Format 1: `tests/golden/blocks-v1` is what the release wrote that had it, and stays as it is.
+/// Format 1: `tests/golden/blocks-v1` was written by the release that had it, and never changes.
 #[test]
 fn a_batch_view_of_format_1_opens() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/blocks-v1");

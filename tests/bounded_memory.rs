@@ -1,11 +1,11 @@
 //! Promise 11: memory stays in its bound under more input than the process can take, beside readers
-//! and subscribers that take nothing and clients that mean harm. What does not fit is refused or
-//! waits; what was acknowledged is counted, once.
+//! and subscribers that take nothing and clients that mean harm. Input that does not fit is refused
+//! or waits; an acknowledged event is counted, once.
 //!
 //! A server with its default settings has 512 MiB ([`MEMORY_BYTES`]). Clients append as fast as
-//! they are answered: a minute of it, or with `DIPTYCH_LONGTEST=1` half an hour or 32 GiB, and at
-//! least ten times the memory; `DIPTYCH_CASES` sets the seconds. Measured is `RssAnon`, memory
-//! that the kernel cannot take back: mapped files and the page cache are not in it.
+//! they are answered: for a minute, or with `DIPTYCH_LONGTEST=1` half an hour or 32 GiB, and at
+//! least ten times the memory; `DIPTYCH_CASES` sets the seconds. The test measures `RssAnon`,
+//! memory that the kernel cannot take back: mapped files and the page cache are not in it.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -44,15 +44,15 @@ const IDLE: usize = 200;
 /// Seconds of the long run.
 const LONG: u64 = 1800;
 
-/// What is appended at most, in MiB: the log has to fit the disk that tests have.
+/// The most that is appended, in MiB: the log has to fit the disk that tests have.
 const APPENDED_MIB_MAX: u64 = 32 << 10;
 
 /// MiB that were acknowledged so far.
 static APPENDED_MIB: AtomicU64 = AtomicU64::new(0);
-/// How long a busy machine may take for anything that is asked once.
+/// How long a busy machine may take for any single request.
 const PATIENCE: Duration = Duration::from_mins(15);
 
-/// One of the bodies, and how often it says each of its words.
+/// One of the bodies, with the number of times that it has each of its words.
 fn body(number: usize) -> (String, BTreeMap<String, u64>) {
     let (mut text, mut counts) = (String::new(), BTreeMap::new());
     let mut next = 0;
@@ -77,7 +77,7 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a request's head, and takes nothing of what is answered.
+/// Sends a request's head, and reads nothing of the answer.
 fn stalled(address: SocketAddr, path: &str) -> std::io::Result<TcpStream> {
     let mut stream = connect(address)?;
     write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
@@ -98,7 +98,7 @@ fn unfinished(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Keeps so many sockets in a state, making one anew when the server has ended it.
+/// Keeps `many` sockets in a state; a socket that the server has ended is made anew.
 fn keep(many: usize, done: &AtomicBool, make: impl Fn() -> std::io::Result<TcpStream>) {
     let mut held: Vec<Option<TcpStream>> = (0..many).map(|_| None).collect();
     while !done.load(Relaxed) {
@@ -123,10 +123,10 @@ fn keep(many: usize, done: &AtomicBool, make: impl Fn() -> std::io::Result<TcpSt
     }
 }
 
-/// What one client was told.
+/// The answers that one client got.
 #[derive(Default)]
 struct Told {
-    /// How often each body was acknowledged.
+    /// The number of times that each body was acknowledged.
     acknowledged: Vec<u64>,
     refused: u64,
     /// The last epoch.
@@ -171,7 +171,7 @@ fn append(server: &Server, bodies: &[String], number: usize, done: &AtomicBool) 
     told
 }
 
-/// Reads single keys until it is told to stop; how many it was given.
+/// Reads single keys until told to stop; returns the number of answers.
 fn read(server: &Server, done: &AtomicBool) -> u64 {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let url = server.url(&format!("{VIEW}?key=body00word0001"));

@@ -1,7 +1,8 @@
-//! A checkpoint is a batch view: nobody can tell from it which layer wrote it, or from where.
+//! A checkpoint is a batch view: its files do not differ by the layer that wrote them, or by the
+//! boundary from which it started.
 //!
-//! Random histories of every built-in dataflow are served and concluded, or run incrementally;
-//! what is left on disk is compared with a batch view made from all events.
+//! Random histories of every built-in dataflow are served and concluded, or run incrementally; the
+//! batch view on disk is compared with one made from all events.
 
 mod naive;
 
@@ -31,7 +32,7 @@ fn batch(system: &System, flow: &Definition, upto: usize, workers: usize, increm
     assert_eq!(report.from > 0, incremental, "continued from {}", report.from);
 }
 
-/// The digests of all views of the newest batch view, and where it ends.
+/// The digests of all views of the newest batch view, and its boundary.
 fn digests(system: &System, flow: &Definition) -> Result<(u64, Vec<String>), String> {
     let described = flow.describe().expect("it compiles");
     let view = system.newest(&described, u64::MAX).map_err(|e| e.to_string())?.0;

@@ -1,8 +1,8 @@
 //! Promise 12: clock jumps move nothing.
 //!
-//! The clock of the machine jumps years ahead and back, stands still, and creeps. Epochs, answers,
-//! producers and segments are what they are with a clock that is right, and the epoch of a moment
-//! is always the last one whose clock is at or before it, which a loop over all clocks finds, too.
+//! The clock of the machine jumps years ahead and back, stops, and creeps. Epochs, answers,
+//! producers and segments equal those under a right clock, and the epoch of a moment is always the
+//! last one whose clock is at or before it; a loop over all clocks finds the same one.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -35,7 +35,7 @@ fn lines(words: &[String]) -> RecordBatch {
     RecordBatch::try_from_iter([("text", text)]).unwrap()
 }
 
-/// What a clock does between two epochs.
+/// Moves a clock between two epochs.
 fn turn(clock: &SimClock, random: &SimRandom) {
     let far = random.below(2 * TEN_YEARS_US as u64 + 1) as i64 - TEN_YEARS_US;
     match random.below(8) {
@@ -49,8 +49,8 @@ fn turn(clock: &SimClock, random: &SimRandom) {
     }
 }
 
-/// The last epoch below `below` whose clock is at or before `at`, and the first before it whose
-/// clock is later.
+/// The naive twin: the last epoch below `below` whose clock is at or before `at`, and the first one
+/// before it whose clock is later.
 fn naive(clocks: &[i64], at: i64, below: Epoch) -> AtTime {
     let below = clocks.len().min(usize::try_from(below).unwrap_or(usize::MAX));
     let epoch = clocks[..below].iter().rposition(|clock| *clock <= at);

@@ -1,5 +1,5 @@
-//! Promise 19, as time goes on: what is lent to a token or a user ends with them, strangers are
-//! told no reasons, and a file of credentials that is open to others is named.
+//! Promise 19, as time goes on: subscriptions, waits and sessions end with their token or user,
+//! strangers are told no reasons, and a credentials file that others may read is named.
 
 #[path = "serving/server.rs"]
 mod server;
@@ -19,7 +19,7 @@ use diptych::{Dataflow, Definition, ServeOptions, System};
 use serde_json::Value;
 use server::Server;
 
-/// Generous: a busy machine takes its time, and nothing here ends by itself.
+/// A generous time: a busy machine is slow, and nothing here ends by itself.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 fn diptych(args: &[&str]) -> Output {
@@ -44,7 +44,7 @@ fn served(folder: &Path, file: &Path, more: &[&str]) -> Server {
     Server::start(&[&["word_count", "--data", data, "--credentials", file], more].concat())
 }
 
-/// A request with this token, sent.
+/// Sends a request with this token.
 fn ask(address: &str, path: &str, token: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
@@ -53,8 +53,8 @@ fn ask(address: &str, path: &str, token: &str) -> TcpStream {
     stream
 }
 
-/// Everything up to the end of the answer. One that goes on says so now and then: no single read
-/// waits for long, and yet there is no end.
+/// Reads to the end of the answer. An answer that goes on sends something now and then: no single
+/// read waits for long, and yet the answer may have no end.
 fn rest(mut stream: TcpStream) -> String {
     let (begun, mut bytes, mut piece) = (Instant::now(), Vec::new(), [0; 4096]);
     loop {
@@ -68,7 +68,7 @@ fn rest(mut stream: TcpStream) -> String {
     }
 }
 
-/// What a token is used for while it is taken out of the file, or expires.
+/// Uses a token in every way while it is taken out of the file, or expires.
 fn ends(change: impl FnOnce(&str) -> String, says: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("credentials.toml");

@@ -24,7 +24,7 @@ const SECOND: i64 = 1_000_000;
 #[derive(Event, Clone, Debug)]
 struct Payment {
     id: i64,
-    /// In seconds of 1970: far behind any clock, which then limits nothing.
+    /// Seconds of 1970: far behind any clock, so that no clock limits it.
     at: Timestamp,
     cents: i64,
 }
@@ -38,7 +38,7 @@ fn once(df: &mut Dataflow) {
     df.view("total", once.map(|(_, cents)| ((), cents)).sum_values());
 }
 
-/// The least of the copies that are kept, for each id that has one.
+/// The least copy that is kept of each id that has one.
 fn twin(payments: &[Payment]) -> BTreeMap<i64, i64> {
     let second = |p: &Payment| p.at.micros() / SECOND;
     let Some(newest) = payments.iter().map(second).max() else { return BTreeMap::new() };
@@ -130,7 +130,7 @@ fn what_is_promised_of_one_id() {
     assert_eq!(feed(&[payment(1, 139, 9)]), [(1, 9), (2, 1), (3, 1)], "it is new");
 }
 
-/// Ids without end, and state that has one.
+/// Ids have no end; the state is bounded.
 #[test]
 fn state_is_bounded_by_the_retention() {
     let place = tempfile::tempdir().unwrap();
@@ -155,7 +155,7 @@ fn state_is_bounded_by_the_retention() {
     assert!(sizes.iter().all(|size| *size < sizes[0] * 11 / 10), "{sizes:?}");
 }
 
-/// Bytes of the accumulations at a boundary, of whichever version.
+/// Bytes of the accumulations at a boundary, of any version.
 fn accumulated(flow: &Path, boundary: u64) -> u64 {
     let versions = std::fs::read_dir(flow).unwrap().map(|version| version.unwrap().path());
     let files = versions.flat_map(|version| std::fs::read_dir(version).unwrap());

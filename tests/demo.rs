@@ -1,4 +1,4 @@
-//! The demonstration keeps its word: events flow, then the law is checked, and it holds.
+//! The demonstration: events flow, then the law is checked, and it holds.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! The files for operating a server fit the server: the dashboard asks for metrics that are there,
-//! the settings are settings, the unit is one.
+//! The files for operating a server fit the server: the dashboard uses metrics that exist, the
+//! settings are valid, and so is the systemd unit.
 
 #[path = "serving/server.rs"]
 mod server;

@@ -25,7 +25,7 @@ fn counts(lines: &[String], word: impl Fn(&str) -> Option<String>) -> BTreeMap<S
     counts
 }
 
-/// By word: the count before and after, where they differ.
+/// The count before and after of each word for which they differ.
 type Changes = BTreeMap<String, (Option<i64>, Option<i64>)>;
 
 fn expected(lines: &[String]) -> Changes {
@@ -91,7 +91,7 @@ proptest! {
     }
 }
 
-/// Columns that changed are no rows to compare: they are named.
+/// Rows of a view whose columns changed cannot be compared: the columns are named.
 #[test]
 fn a_view_with_other_columns_is_named() {
     let wider = |df: &mut Dataflow<'_>| {

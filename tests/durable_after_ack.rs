@@ -25,7 +25,7 @@ fn options() -> WriterOptions {
     WriterOptions { rotate_bytes: 30_000, ..WriterOptions::default() }
 }
 
-/// Appends for ever; lines go to the pipe in single writes.
+/// Appends for ever, and writes each line to the pipe in one write.
 fn child(dir: &str, from: i64) -> ! {
     let writer = Writer::open(Arc::new(RealDisk), Arc::new(RealClock), dir, options());
     let writer = Arc::new(writer.expect("the log opens after any kill"));
@@ -59,7 +59,7 @@ fn parse(journal: &str, word: &str) -> BTreeSet<(String, i64, Option<u64>)> {
     lines
 }
 
-/// Of one log.
+/// The kills of one log's writer.
 const KILLS: u64 = 50;
 
 #[test]
@@ -76,8 +76,8 @@ fn acknowledged_appends_survive_kill_9() {
     assert!(acknowledged > 200, "{acknowledged} acknowledged: too few to prove anything");
 }
 
-/// Kills one log's writer this often; the whole log is compared after each kill. Gives how many
-/// appends were acknowledged.
+/// Kills one log's writer this often, and compares the whole log after each kill; returns the
+/// number of acknowledged appends.
 fn killed_again_and_again(seed: u64) -> usize {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");

@@ -1,5 +1,5 @@
-//! The interface inside somebody else's service: what reads and appends, in bounds, and no more;
-//! and the servers, started and stopped in tasks of its runtime.
+//! The HTTP interface inside another service: only routes that read and append, in bounds; and the
+//! servers, started and stopped in tasks of that service's runtime.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -58,7 +58,7 @@ fn it_reads_and_appends_and_no_more() {
     served.stop().unwrap();
 }
 
-/// What a service that embeds it starts and stops, in tasks of its own runtime.
+/// The parts that an embedding service starts and stops, in tasks of its own runtime.
 struct House {
     served: Served,
     site: Arc<Site>,
@@ -83,7 +83,7 @@ impl House {
     }
 }
 
-/// An answer, up to the end of the connection; `rest` is sent when half of the request is there.
+/// Reads an answer to the end of the connection; `rest` is sent when half of the request is there.
 async fn answer(address: SocketAddr, request: &str, rest: impl Future<Output = &str>) -> String {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -1,8 +1,8 @@
-//! Promise 1 near the ends of every type: what leaves the range of its type is decided by the
+//! Promise 1 near the ends of every type: whether a result is out of range is decided by the
 //! contents, not by the way there.
 //!
-//! Each case is one barrier, or one operator behind one, over numbers near both ends. What it says
-//! at every epoch is compared with whole numbers that have no ends: a row where the result is in
+//! Each case is one barrier, or one operator behind one, over numbers near both ends. Its output at
+//! every epoch is compared with whole numbers that have no ends: a row where the result is in
 //! range, a row of `errors` where it is not. The events come in another order the second time, and
 //! from a batch view that another number of workers wrote.
 
@@ -32,7 +32,7 @@ use proptest::sample::select;
 
 use flows::{Fact, Kind};
 
-/// What a dataflow says: its rows, and what it refuses (where, and why).
+/// The output of a dataflow: its rows, and its refusals (where, and why).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Answer {
     rows: BTreeMap<(i64, String), i64>,
@@ -91,7 +91,7 @@ fn written(history: &[Vec<Fact>]) -> diptych::Result<System> {
     Ok(system)
 }
 
-/// Everything that is said at each epoch from `first` on is what is expected.
+/// Compares all output at each epoch from `first` on with the expected output.
 fn compare(index: &Index, first: u64, case: &Case, what: &str) -> Result<(), String> {
     let shown = |error: diptych::Error| format!("{what}: {error}");
     for epoch in first..case.history.len() as u64 {
@@ -192,7 +192,7 @@ fn a_result_that_comes_back_into_range_is_a_row_again() {
     }
 }
 
-/// Whoever may append may append these; the bank goes on, and starts again.
+/// Any client that may append can append these; the bank goes on, and starts again.
 #[test]
 fn no_amount_ends_the_bank() -> diptych::Result<()> {
     let transfer = |id, from_account, to_account, amount| dataflows::Transfer {
@@ -231,7 +231,7 @@ fn no_amount_ends_the_bank() -> diptych::Result<()> {
     Ok(())
 }
 
-/// A key that is too long has no row in a view, whichever; the view goes on, and is stored.
+/// A key that is too long has no row in any view; the view goes on, and is stored.
 #[test]
 fn a_key_that_is_too_long_is_an_error_row() -> diptych::Result<()> {
     let line = |text: String| dataflows::Line { text };

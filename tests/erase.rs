@@ -1,5 +1,5 @@
-//! Erased events are gone from history, from everything derived from it, and from the disk; what is
-//! left is what would be there had they never been.
+//! Erased events are gone from history, from everything derived from it, and from the disk; the
+//! rest equals a history that never had them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -19,7 +19,7 @@ enum Kind {
     Retweet,
 }
 
-/// Nested once as itself, once as an option, once in a list.
+/// A struct nested once directly, once in an option, once in a list.
 #[derive(Event, Debug, Clone, PartialEq)]
 struct Place {
     name: String,

@@ -1,4 +1,4 @@
-//! Promise 7: a producer that repeats what it got no answer for appends everything exactly once.
+//! Promise 7: a producer that repeats unanswered requests appends everything exactly once.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ const ROWS: i64 = 25;
 
 /// The log as its clients see it: now and then it dies and comes back.
 struct Server {
-    /// Whoever holds it for reading knows that no kill happens meanwhile.
+    /// While it is held for reading, no kill happens.
     now: RwLock<(u64, SimDisk, Arc<Writer>)>,
     options: WriterOptions,
 }
@@ -31,7 +31,7 @@ impl Server {
         *now = (now.0 + 1, disk, writer);
     }
 
-    /// Sends a request; `None` if the reply got lost, as it does when the server dies meanwhile.
+    /// Sends a request; `None` if the reply is lost, as it is when the server dies meanwhile.
     fn send(&self, append: Append, lose_reply: bool) -> Option<diptych::log::Ack> {
         let (generation, writer) = {
             let now = self.now.read().unwrap();
@@ -69,7 +69,7 @@ fn client(server: &Server, id: u64, requests: u64, epochs: &Mutex<HashMap<(u64, 
     }
 }
 
-/// Counts down when a client ends, also when it ends in a panic.
+/// A count of running clients, lowered when a client ends, also by a panic.
 struct Running<'a>(&'a AtomicU64);
 
 impl Drop for Running<'_> {
@@ -209,7 +209,7 @@ fn source_offsets_commit_with_their_events() {
 }
 
 /// A producer with a counter for each stream, as for the partitions of Kafka: the second request
-/// under a number is not the first one again, and saying so would lose its events.
+/// under a number differs from the first, and to treat it as a repeat would lose its events.
 #[test]
 fn another_request_under_a_number_is_an_error_also_after_a_restart() {
     let mut disk = SimDisk::new();

@@ -1,4 +1,4 @@
-//! The examples run, and print what they are there to show.
+//! The examples run, and print what they are meant to show.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -189,7 +189,7 @@ fn two_paths_err_as_the_book_says() {
     assert!(book.contains(&format!("```text\n{output}```\n")), "the book has not: {output}");
 }
 
-/// One of several dataflows behind the command line, on what is made up for it.
+/// Runs one of several dataflows of an example's command line, on its made-up events.
 fn sampled(program: PathBuf, name: &str, flow: &str) -> impl Fn(&[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let call = move |arguments: &[&str]| {

@@ -1,6 +1,6 @@
 //! A process that starts answers from the files of the newest batch view before it has loaded
-//! anything, says that it is stale, and moves its readers over when it has caught up; what is
-//! damaged is refused by name meanwhile, and no frontier goes back.
+//! anything, marks its answers as stale, and moves its readers over when it has caught up; damage
+//! is refused by name meanwhile, and no frontier goes back.
 
 #[path = "serving/connection.rs"]
 mod connection;
@@ -59,7 +59,7 @@ fn read(snapshot: &Snapshot) -> BTreeMap<String, i64> {
         .collect()
 }
 
-/// A log of so many epochs, with batch views at some of them.
+/// A log of this many epochs, with batch views at some of them.
 fn filled(system: &System, epochs: Epoch, boundaries: &[Epoch]) -> Arc<Writer> {
     let writer = Arc::new(system.writer().expect("a writer"));
     for epoch in 0..epochs {
@@ -80,7 +80,7 @@ fn first(system: &System, writer: &Writer) -> (FirstAnswers, Arc<Serving>) {
     (first, serving)
 }
 
-/// Sees every frontier that readers see, until told to stop; none goes back, and every answer is
+/// Records every frontier that readers see, until told to stop; none goes back, and every answer is
 /// right at its epoch.
 fn watch(serving: &Serving, over: &AtomicBool) -> Vec<Epoch> {
     let mut seen: Vec<Epoch> = Vec::new();
@@ -225,7 +225,8 @@ fn get(servers: &Servers, path: &str) -> (u16, Value) {
     (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
 }
 
-/// And is told to come back; so is who asks for what is to come.
+/// Checks that a reader who may have seen a later epoch is told to come back, as is one that asks for
+/// an epoch that is still to come.
 fn who_may_have_seen_more_waits(servers: &Servers, view: &str) {
     for path in [
         format!("{view}?key=common&timeout=20ms"),
@@ -305,7 +306,7 @@ fn over_http_stale_answers_are_for_who_asks_and_say_so() {
     servers.stop();
 }
 
-/// The binary listens before it says that anything was loaded.
+/// The binary listens before it reports that anything was loaded.
 #[test]
 fn the_binary_listens_first() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -368,8 +369,8 @@ impl Disk for Broken {
     }
 }
 
-/// A worker that waits for a base which never comes would wait for ever, and so would whoever ends
-/// the workers.
+/// A worker that waits for a base which never comes would wait for ever, and so would a thread that
+/// ends the workers.
 #[test]
 fn a_panic_while_the_base_is_loaded_leaves_nobody_waiting() {
     let disk = Arc::new(Broken(SimDisk::new(), AtomicBool::new(false)));

@@ -1,5 +1,5 @@
-//! A flipped byte in any file that answers rest on, of the log's segments or of a batch view, is
-//! named by `verify` or refused at open, with the file's name.
+//! A flipped byte in any file of the log's segments or of a batch view is named by `verify` or
+//! refused at open, with the file's name.
 
 mod scale;
 
@@ -59,7 +59,7 @@ fn fill(data: &Path) {
     assert!(verified.status.success(), "{}", said(&verified));
 }
 
-/// The files of segments and of batch views, each kind apart.
+/// The files of segments and of batch views, by kind.
 fn files(data: &Path) -> Vec<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![data.to_owned()];

@@ -9,7 +9,7 @@ use diptych::{CollectionExt, Dataflow, Event, Float};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Somebody has measured, or takes a measurement back.
+/// A measurement, or the retraction of one.
 #[derive(Event, Clone, Debug)]
 struct Reading {
     sensor: i64,
@@ -30,7 +30,7 @@ fn floats(df: &mut Dataflow<'_>) {
     df.view("greatest", greatest.map(|(sensor, max)| (sensor, max.get())));
 }
 
-/// Numbers whose plain sums depend on the order, and those that are none.
+/// Numbers whose plain sums depend on the order, infinities, and NaN.
 fn reading() -> impl Strategy<Value = Reading> {
     let numbers = vec![0.1, 0.2, 0.3, -0.0, 0.0, 1e16, -1e16, 1e300, f64::INFINITY, f64::NAN];
     let value = prop_oneof![prop::sample::select(numbers), -1.0..1.0];

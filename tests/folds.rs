@@ -1,5 +1,5 @@
-//! Every monoid of `folds` in both layers, through restarts, orders and epochs; that each is what
-//! it says is tested beside it.
+//! Every monoid of `folds` in both layers, through restarts, orders and epochs. The unit tests
+//! beside each monoid check what it computes.
 
 use diptych::folds::{
     Bloom, Count, First, Histogram, HyperLogLog, Last, Max, Mean, Min, Quantiles, Set, Sum, Top,

@@ -1,8 +1,7 @@
-//! Promise 26: a web page of somebody else can neither read nor change anything, at loopback
-//! either.
+//! Promise 26: a web page of another site can neither read nor change anything, at loopback either.
 //!
-//! The matrix is made from the server's own description, which is made from the registration of
-//! its routes: a route that is added is asked without anybody remembering it here.
+//! The matrix is made from the server's own description, which is made from the registration of its
+//! routes: a new route is tested without any change here.
 
 #[path = "foreign_pages/browser.rs"]
 mod browser;
@@ -20,10 +19,10 @@ use std::process::Command;
 use serde_json::Value;
 use server::{Server, filled};
 
-/// Methods that are tried on each path, whether it has them or not.
+/// The methods that are tried on each path, whether it has them or not.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// A request, as far as it is looked at.
+/// A request: the parts that the check reads.
 #[derive(Clone, Debug)]
 struct Asked {
     method: String,
@@ -46,7 +45,7 @@ fn address(server: &Server) -> String {
     server.url("").trim_start_matches("http://").to_owned()
 }
 
-/// Asks as programs do: a host that is an address, and none of a browser's headers.
+/// Sends a request as programs do: with an address as host, and no headers of a browser.
 fn read(server: &Server, path: &str) -> Value {
     let mut answer = ureq::get(server.url(path)).call().expect("an answer");
     serde_json::from_str(&answer.body_mut().read_to_string().expect("text")).expect("JSON")
@@ -58,14 +57,14 @@ fn append(server: &Server, text: &str) {
     request.send(format!("{{\"text\":\"{text}\"}}\n")).expect("an answer");
 }
 
-/// Everything that a foreign page could have changed.
+/// All state that a foreign page could have changed.
 fn state(server: &Server) -> String {
     let rows = read(server, "/v1/dataflows/word_count/views/counts");
     let status = read(server, "/v1/status");
     format!("{} {} {}", status["log"], rows["boundary"], rows["rows"])
 }
 
-/// Paths of all routes and one that there is not, and the methods that they have.
+/// Paths of all routes and one that does not exist, with their methods.
 fn paths(server: &Server) -> Vec<(String, Vec<String>)> {
     let api = read(server, "/openapi.json");
     let mut all = vec![("/nothing/here".to_owned(), Vec::new())];
@@ -83,7 +82,7 @@ fn paths(server: &Server) -> Vec<(String, Vec<String>)> {
     all
 }
 
-/// What may be in three headers; `None`: the header is not there.
+/// Values for three headers; `None`: the header is left out.
 struct Headers {
     hosts: Vec<(String, bool)>,
     origins: Vec<(Option<String>, Option<String>)>,
@@ -142,7 +141,7 @@ impl Headers {
     }
 }
 
-/// Asks everything that is to be refused, then everything that is not.
+/// Sends all requests that must be refused, then all others.
 fn matrix(server: &Server, mut ask: impl FnMut(&Asked) -> Answer) -> (usize, usize) {
     let headers = Headers::of(&address(server));
     append(server, "secret");
@@ -191,8 +190,8 @@ fn every_route_refuses_other_pages_over_http2() {
     println!("{refused} requests refused, {passed} passed");
 }
 
-/// What a browser sends to anybody without asking first changes nothing, even if it tells nothing
-/// of where it comes from.
+/// A request that a browser sends without a preflight changes nothing, even if it does not tell its
+/// origin.
 #[test]
 fn what_changes_something_is_asked_first() {
     let data = tempfile::tempdir().expect("a directory");

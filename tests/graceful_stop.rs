@@ -18,15 +18,15 @@ use server::Server;
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 3;
 
-/// What became of one client.
+/// The outcome of one client.
 #[derive(Debug, Default)]
 struct Client {
     acknowledged: Vec<String>,
-    /// Answers that said the connection ends.
+    /// Answers that announced the end of the connection.
     told: usize,
     /// Requests that got no answer on a connection that had answered before.
     cut: Vec<String>,
-    /// Connections that were accepted, and answered nothing.
+    /// Connections that were accepted, and got no answer.
     unanswered: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ fn ask(stream: &mut TcpStream, request: &str) -> Answer {
     }
 }
 
-/// Appends one word after the other, on one connection as long as it is kept.
+/// Appends one word after the other, on one connection while that is kept.
 fn append(address: SocketAddr, number: usize, over: &AtomicBool) -> Client {
     let mut client = Client::default();
     let mut asked = 0;

@@ -1,4 +1,5 @@
-//! Promise 6: a torn tail is cut, a hole is refused with file and offset. Never silently shorter.
+//! Promise 6: a torn tail is cut, a hole is refused with file and offset. The log is never
+//! shortened in silence.
 //!
 //! Files of a log are cut at every byte, flipped, zeroed, swapped, duplicated, removed and rolled
 //! back. After each of these mutations every way to open the log either reports an error that names
@@ -18,11 +19,11 @@ use logs::{Content, DIR, content_of, is_long, open, retract, rows, scaled, stead
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// A log with segments, two streams, an empty epoch, producers of whom some are in a file of silent
-/// ones, retractions, and frames behind.
+/// A log with segments, two streams, an empty epoch, producers (some of them in a file of silent
+/// ones), retractions, and frames behind the segments.
 struct Sample {
     files: Files,
-    /// The same some epochs earlier, before the second segment.
+    /// The same log some epochs earlier, before the second segment.
     older: Files,
     content: Content,
 }
@@ -76,7 +77,7 @@ fn data_files(disk: &SimDisk) -> Vec<(PathBuf, Vec<u8>)> {
     disk.files().into_iter().filter(|(path, _)| name_of(path) != "LOCK").collect()
 }
 
-/// What a way of opening the log made of a mutation.
+/// The outcomes of all ways of opening mutated logs.
 #[derive(Debug, Default)]
 struct Tally {
     same: u64,
@@ -84,7 +85,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// `Ok` must be exactly the content, `Err` must name a file of the log.
+    /// Checks one outcome: `Ok` must be exactly the content, `Err` must name a file of the log.
     fn judge(&mut self, result: diptych::Result<Content>, expected: &Content, what: &str) {
         match result {
             Ok(content) => {

@@ -1,8 +1,8 @@
 //! Promise 16: hostile bytes make no decoder and no port panic, hang or allocate without bound.
 //!
-//! A million mutations of well-formed bytes, behind the checksums that would catch most of them,
-//! and requests that are none over real sockets. Repeatable: a failure prints decoder, number and
-//! bytes; `DIPTYCH_SEED` chooses other mutations, `DIPTYCH_CASES` how many.
+//! The test makes a million mutations of well-formed bytes, behind the checksums that would catch
+//! most of them, and sends malformed requests over real sockets. It is repeatable: a failure prints
+//! decoder, number and bytes; `DIPTYCH_SEED` chooses other mutations, `DIPTYCH_CASES` their number.
 
 #[path = "hostile_bytes/counted.rs"]
 mod counted;
@@ -25,17 +25,17 @@ use server::Server;
 static ALLOCATOR: counted::Counted = counted::Counted;
 
 const CASES: u64 = 1_000_000;
-/// What a decoder may hold beside a multiple of its input.
+/// The bytes that a decoder may hold beside a multiple of its input.
 const BYTES_MAX: usize = 2 << 20;
 const BYTES_PER_BYTE: usize = 256;
-/// Far above what any of them takes, on a machine that does something else at times.
+/// Far more than any decoder takes, on a machine that has other work at times.
 const TIME_MAX: Duration = Duration::from_secs(5);
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Runs one decoder on one input; says what it did wrong.
+/// Runs one decoder on one input; an error says what it did wrong.
 fn attack(decoder: &Decoder, bytes: &[u8]) -> Result<(), String> {
     let begun = Instant::now();
     let run = decoder.run;
@@ -114,7 +114,7 @@ const REQUESTS: [&[u8]; 6] = [
      \0\x01\0\0\0\0\x01\x01\x05\0\0\0\x01\x02\x04\x06\x08",
 ];
 
-/// Sends bytes as they are, and takes what comes until the server or patience ends it.
+/// Sends bytes as they are, and reads until the server closes or the time is over.
 fn send(address: SocketAddr, bytes: &[u8]) {
     let Ok(mut stream) = TcpStream::connect(address) else {
         panic!("the server is gone after {:?}", bytes.escape_ascii().to_string())

@@ -136,7 +136,7 @@ fn an_empty_cell_is_null_or_empty_text_or_an_error() {
     refused::<Pair>(&path, "line 2: column `n`: nothing is not a whole number");
 }
 
-/// The file is refused with `message` after its name, and nothing is appended.
+/// Checks that the file is refused with `message` after its name, and that nothing is appended.
 fn refused<E: Event>(path: &Path, message: &str) -> String {
     let log = NaiveLog::default();
     let error = one::<E>(&log, path).expect_err(message);
@@ -339,7 +339,7 @@ fn a_run_killed_anywhere_is_completed_exactly_once_by_the_next() {
     }
 }
 
-/// What follows a refused request is refused for the gap, which is nobody's concern.
+/// A request behind a refused one is refused for the gap, which the user does not need to see.
 #[test]
 fn the_first_refusal_is_the_one_that_is_told() {
     let dir = dir();
@@ -366,7 +366,7 @@ fn requests_the_log_no_longer_remembers_count_as_appended() {
     assert_eq!(report.epochs, Some((2, 2)), "as far as the log remembers");
 }
 
-/// The log itself, until the process "is killed".
+/// A log that "is killed" after some appends.
 struct Dying<'a>(&'a Writer, Cell<usize>);
 
 impl AppendTo for Dying<'_> {

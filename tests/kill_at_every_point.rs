@@ -2,13 +2,13 @@
 //!
 //! A child appends, rotates, makes batch views, swaps the base, seals and leaves a checkpoint. It
 //! is killed at each call that changes the disk, from the first to the last: before the call, and,
-//! when it is a write, in its middle. After each kill the directory opens, all that was
-//! acknowledged is there and nothing that was not sent, and every view and batch view is what a few
-//! loops over the log give; then it goes on.
+//! when the call is a write, in its middle. After each kill the directory opens, every acknowledged
+//! transfer is there and none that was not sent, and every view and batch view equals the result of
+//! a few loops over the log; then the child goes on.
 //!
 //! The calls are counted where the library makes them, at its [`Disk`](diptych::io::Disk), because
-//! tracing counts the calls of each thread for itself. Where `strace` is there, it says that
-//! nothing is written past the count.
+//! tracing counts the calls of each thread separately. Where `strace` is installed, it confirms
+//! that no write goes past the count.
 
 mod killed;
 
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use killed::{Journal, Orders, check, command, follow, run, scaled, work_if_child};
 
-/// Kills at once: each waits for the disk most of its time.
+/// The number of kills at once: each waits for the disk most of its time.
 const SIDE_BY_SIDE: usize = 6;
 const NAME: &str = "a_kill_at_any_call_loses_nothing";
 
@@ -61,7 +61,7 @@ fn a_kill_at_any_call_loses_nothing() {
     }
 }
 
-/// Kills a child at a call and checks what is left; false when it ended before.
+/// Kills a child at a call and checks its directory; false when the child ended before that call.
 fn kill_at(script: u64, at: u64, torn: bool) -> bool {
     let dir = directory();
     let orders = Orders { at: Some(at), torn, ..orders(&dir, script) };
@@ -72,7 +72,7 @@ fn kill_at(script: u64, at: u64, torn: bool) -> bool {
     ended.killed
 }
 
-/// The calls by which files get their contents and names, as the system sees them, are those that
+/// The calls by which files get their contents and names, as the system sees them, equal those that
 /// were counted.
 #[test]
 fn nothing_is_written_past_the_count() {

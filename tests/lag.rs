@@ -1,5 +1,5 @@
-//! A dataflow that takes its time for an epoch holds up nobody but its own readers: appends are
-//! answered, what is beside it is fresh, a stop ends, and in the end it is exact.
+//! A dataflow that is slow in an epoch delays only its own readers: appends are answered, other
+//! dataflows are fresh, a stop ends, and in the end the slow one is exact.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -14,15 +14,15 @@ use diptych::{Cluster, Dataflow, Definition, ServeOptions, Served, System, appen
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// More than can wait for a dataflow anywhere in memory.
+/// More epochs than can wait for a dataflow anywhere in memory.
 const EPOCHS: u64 = (FOLLOWER_EPOCHS_MAX + EPOCHS_QUEUED_MAX + EPOCHS_IN_FLIGHT_MAX + 400) as u64;
 
-/// Holds whoever comes while it is closed.
+/// A gate that blocks threads while it is closed.
 #[derive(Default)]
 struct Gate {
     closed: Mutex<bool>,
     changed: Condvar,
-    /// Somebody was held.
+    /// Whether a thread was blocked.
     held: AtomicBool,
 }
 
@@ -49,7 +49,7 @@ impl Gate {
     }
 }
 
-/// Opens it however a test ends: threads wait there.
+/// Opens the gate however a test ends: threads wait there.
 struct Opened(Arc<Gate>);
 
 impl Drop for Opened {
@@ -58,7 +58,7 @@ impl Drop for Opened {
     }
 }
 
-/// Where the slow dataflow is slow.
+/// The place where the slow dataflow is slow.
 #[derive(Clone, Copy, Debug)]
 enum Slow {
     Front,
@@ -98,7 +98,7 @@ fn line(number: u64) -> [Line; 2] {
     [text(number), text(number * 7)]
 }
 
-/// Runs it; it must not take longer than a generous time.
+/// Runs `run`, which must not take longer than a generous time.
 fn within<T>(what: &'static str, run: impl FnOnce() -> T) -> T {
     let (over, watched) = mpsc::channel::<()>();
     thread::spawn(move || {
@@ -112,7 +112,7 @@ fn within<T>(what: &'static str, run: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// What `dataflow` shows is what the events say.
+/// Checks that the rows of `dataflow` equal those computed from the events.
 fn is_exact(system: &System, served: &Served, definition: &Definition, upper: u64) {
     served.wait_beyond(definition.name(), upper - 1).expect("it gets there");
     let index = served.index(definition.name()).expect("served");
@@ -151,7 +151,7 @@ fn beside_a_slow_one(workers: usize, place: Slow) {
     served.stop().expect("stopped");
 }
 
-/// Of one worker and of several, in the front and behind the accumulation.
+/// With one worker and with several, slow in the front and behind the accumulation.
 #[test]
 fn appends_and_the_fast_one_wait_for_no_slow_dataflow() {
     for (workers, place) in [(1, Slow::Front), (3, Slow::Front), (1, Slow::Behind)] {
@@ -159,7 +159,7 @@ fn appends_and_the_fast_one_wait_for_no_slow_dataflow() {
     }
 }
 
-/// A stop in the middle of an epoch ends; what is beside it leaves its checkpoint, and after a
+/// A stop in the middle of an epoch ends; the other dataflow leaves its checkpoint, and after a
 /// restart the slow one is exact.
 #[test]
 fn a_stop_does_not_wait_for_a_slow_dataflow() {

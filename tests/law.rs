@@ -34,20 +34,20 @@ use proptest::sample::{Index, select};
 use run::Log;
 use subject::Subject;
 
-/// One case: a dataflow, a log, and where and by whom it is computed.
+/// One case: a dataflow, a log, and the places and workers that compute it.
 #[derive(Clone, Debug)]
 struct Case {
     subject: Subject,
     history: History,
-    /// How many workers: alone; in the batch layer; behind the split; with other epochs.
+    /// The numbers of workers: alone; in the batch layer; behind the split; with other epochs.
     workers: [usize; 4],
     split: Index,
     place: Place,
-    /// From what the other orders and other epochs are made.
+    /// The seed of the other orders and other epochs.
     shuffle: u64,
 }
 
-/// Where the halves of a split meet.
+/// The place where the halves of a split meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// In one computation: history is fed in place.
@@ -204,7 +204,7 @@ fn all_dataflows_together() {
     });
 }
 
-/// The twins see what goes wrong: a wrong function does not pass for the right one.
+/// The twins notice errors: a wrong function does not pass for the right one.
 #[test]
 fn a_wrong_function_is_noticed() {
     let wrong: [(&str, fn(&mut diptych::Dataflow<'_>)); 2] = [

@@ -1,5 +1,5 @@
-//! The log against its naive twin, a vector of epochs: whatever is appended, sealed, reopened or
-//! killed, every way of reading gives back the same epochs.
+//! The log against its naive twin, a vector of epochs: after any appends, seals, reopenings and
+//! kills, every way of reading gives the same epochs.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ use diptych::log::{Append, Heard, Reader};
 use logs::{DIR, content_of, one, open, replay, rows, rows_evolved, steady};
 use proptest::prelude::*;
 
-/// How long is waited for what comes at once.
+/// How long the test waits for an event that is due at once.
 const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// One step of a random program.
@@ -273,8 +273,8 @@ fn readers_follow_a_writer_that_seals() {
     assert!(stat.segments > 20, "{stat:?}");
 }
 
-/// Who does not keep up holds nobody up, and loses nothing: it is let go, reads the log, and joins
-/// again where that ends.
+/// A follower that does not keep up delays no append, and loses nothing: it is detached, reads the
+/// log, and joins again at its end.
 #[test]
 fn appends_wait_for_nobody_who_follows() {
     let disk = SimDisk::new();

@@ -1,5 +1,5 @@
-//! Views read from the mapped files of a batch view answer as the same views in memory do, and a
-//! damaged byte is an error that names its place, never another row.
+//! Views read from the mapped files of a batch view equal the same views in memory, and a damaged
+//! byte is an error that names its place, never another row.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ fn infos() -> Vec<ViewInfo> {
     VIEWS.iter().map(info).collect()
 }
 
-/// A batch view with these rows in views `a` and `b`, shared out among `workers`; all of them in
-/// the first part when it is a `checkpoint`.
+/// Writes a batch view with these rows in views `a` and `b`, divided among `workers`; a
+/// `checkpoint` has all of them in the first part.
 fn written(disk: &Arc<dyn Disk>, rows: &[Rows; 2], workers: usize, checkpoint: bool) -> BatchView {
     let (root, identity) = (Path::new("data"), Identity::new("flow", "1"));
     let create = BatchViewWriter::create;
@@ -153,7 +153,7 @@ fn some() -> [Rows; 2] {
     [(0..4_000).map(row).collect(), (0..10).map(row).collect()]
 }
 
-/// The files of views, all of them.
+/// All files of views.
 fn view_files(disk: &SimDisk) -> Vec<(PathBuf, Vec<u8>)> {
     let files = disk.files().into_iter();
     let files: Vec<_> =

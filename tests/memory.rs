@@ -24,20 +24,20 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 const MIB: u64 = 1 << 20;
 /// Data that the process may have, in MiB.
 const LIMIT_MIB: u64 = 32;
-/// The history is as many times larger.
+/// The history's size as a multiple of the limit.
 const TIMES: u64 = 10;
-/// Different words: they are the state.
+/// The number of different words: they are the state.
 const WORDS: u64 = 10_000;
 const WORKERS: usize = 2;
-/// How much of the history is left in frames, which are read into memory: more than each worker's
-/// part of it (65,536 rows) would fit.
+/// The part of the history that is left in frames, which are read into memory: more than each
+/// worker's part of it (65,536 rows) would fit.
 const UNSEALED: u64 = 40 * MIB;
 
-/// What a batch run needs besides its state, whatever the size of the history: with two workers
-/// and appends of 1 MiB it is record batches on their way, stacks and what the allocator keeps.
+/// The memory of a batch run besides its state, for any size of the history: with two workers and
+/// appends of 1 MiB it is record batches under way, stacks and the allocator's reserve.
 const CONSTANT: u64 = 8 * MIB;
-/// Copies of the state at the peak: combiners, entries on their way, the owners' tables, the
-/// view's updates, its arrangement and what is captured of it; each with its allocations.
+/// Copies of the state at the peak: combiners, entries under way, the owners' tables, the view's
+/// updates, its arrangement and its captured updates; each with its allocations.
 const COPIES: u64 = 8;
 
 fn limit() -> u64 {
@@ -45,7 +45,7 @@ fn limit() -> u64 {
     asked.map_or(LIMIT_MIB, |mib| mib.parse().unwrap()) * MIB
 }
 
-/// About 56 bytes: few words to the byte, because the user's code is what takes the time.
+/// A word of about 56 bytes: few words per byte, because the user's code takes most of the time.
 fn word(number: u64) -> String {
     format!("the-{number:06}th-word-of-a-vocabulary-that-is-not-very-large")
 }
@@ -74,7 +74,8 @@ impl Text {
     }
 }
 
-/// Appends until the history has `bytes` of text; the epoch where a tenth was reached, and the end.
+/// Appends until the history has `bytes` of text; returns the epoch where a tenth was reached, and
+/// the end.
 fn write_history(root: &Path, bytes: u64) -> (Epoch, Epoch) {
     let system = System::open(root);
     let mut text = Text { words: (0..WORDS).map(word).collect(), next: 0 };

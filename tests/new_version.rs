@@ -1,8 +1,8 @@
-//! A changed program beside the running one: what would change is listed row for row, before it
+//! Deploys a changed program beside the running one: the changes are listed row for row before it
 //! serves; then it serves, and the older program takes its place again.
 //!
 //! This test has no harness, because it is both programs: started with `DIPTYCH_PROGRAM` it runs
-//! the command line of the one that is named.
+//! the command line of the program of that name.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -13,7 +13,7 @@ use dataflows::Line;
 use diptych::{Dataflow, Definition, Timestamp};
 use serde_json::Value;
 
-/// Which words a program counts.
+/// The words that a program counts.
 fn words(program: &str, line: &str) -> Vec<String> {
     let words = line.split_whitespace();
     match program {
@@ -22,7 +22,7 @@ fn words(program: &str, line: &str) -> Vec<String> {
     }
 }
 
-/// A row of what JSON may get wrong: nothing, bytes, large numbers, a time.
+/// A row with values that JSON may get wrong: null, bytes, large numbers, a time.
 type Odd = ((Option<String>, u64), (Vec<u8>, i64, Timestamp));
 
 fn odd(line: &str) -> Odd {
@@ -54,7 +54,7 @@ fn broken() -> Definition {
     })
 }
 
-/// The view `counts`, but by something else than words.
+/// The view `counts`, with another key than words.
 fn by_length() -> Definition {
     Definition::new("tally", |df: &mut Dataflow<'_>| {
         let lengths = df.events::<Line>("lines").map(|line| line.text.len() as u64);
@@ -119,7 +119,7 @@ impl Drop for Serving {
     }
 }
 
-/// By word: the count before and after, where they differ; by a plain program.
+/// The count before and after of each word for which they differ, by a plain program.
 type Changes = BTreeMap<String, (Option<i64>, Option<i64>)>;
 
 fn expected() -> Changes {
@@ -139,7 +139,7 @@ fn expected() -> Changes {
     words.map(pair).filter(|(_, (before, after))| before != after).collect()
 }
 
-/// What `deploy --format json` printed is exactly that.
+/// Checks that the output of `deploy --format json` is exactly that difference.
 fn check_difference(printed: &[u8]) {
     let printed = std::str::from_utf8(printed).expect("text");
     let views: Vec<Value> =

@@ -1,5 +1,5 @@
-//! Promise 9: readers never see two moments at once, and their frontier never goes back, while
-//! workers publish, merges run, bases are replaced and versions change.
+//! Promise 9: no reader sees two moments at once, and no reader's frontier goes back, while workers
+//! publish, merges run, bases are replaced and versions change.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -179,7 +179,7 @@ fn cutovers_under_readers_tear_nothing() {
     assert_eq!(seen, bank.epoch - 1, "the last epoch is served");
 }
 
-/// What the restored dataflow publishes below its boundary: its base once more.
+/// Publishes a restored dataflow's rows below its boundary: its base again.
 fn publish_history(next: &Index, boundary: u64, current: &Index) {
     for (view, shard, batch) in recomputed(current, boundary) {
         next.publish(view, shard, batch);

@@ -1,6 +1,6 @@
-//! Promise 23: one history. What names an epoch outside the process (tokens, page cursors, places
-//! of appends, `at_least`, `as_of`) is believed by exactly those logs that have the same epochs up
-//! to it, whatever became of the log in between: backups, copied directories, rolled-back disks,
+//! Promise 23: one history. Names of an epoch outside the process (tokens, page cursors, places of
+//! appends, `at_least`, `as_of`) are believed by exactly those logs that have the same epochs up to
+//! it, whatever happened to the log in between: backups, copied directories, rolled-back disks,
 //! kills, erasures.
 
 mod logs;
@@ -25,17 +25,17 @@ use proptest::prelude::*;
 #[path = "serving/connection.rs"]
 mod connection;
 
-/// What befalls one of several logs.
+/// An act on one of several logs.
 #[derive(Clone, Debug)]
 enum Act {
-    /// A writer opens it, appends so many epochs and closes, or is killed behind the last sync, and
-    /// a frame that nobody was told of is torn.
+    /// A writer opens it, appends this many epochs and closes, or is killed after the last sync,
+    /// with a torn frame that was never acknowledged.
     Write { log: usize, epochs: u8, killed: bool, seals: bool },
     /// The directory is copied.
     Copy(usize),
     /// A backup is taken and restored beside it.
     Backup(usize),
-    /// An earlier state of the disk comes back: as the log was when it was copied last.
+    /// An earlier state of the disk comes back: that of the log's last copy.
     RollBack(usize),
     /// Events are erased.
     Erase(usize),
@@ -56,7 +56,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..24)
 }
 
-/// A log, and what was written into it: a number of its own for each epoch, and for each erasure.
+/// A log, with its contents: a number of its own for each epoch, and for each erasure.
 #[derive(Clone)]
 struct Log {
     disk: SimDisk,
@@ -118,7 +118,7 @@ impl Log {
     }
 }
 
-/// Does the act to one of the logs; a number that was never used before is `fresh`.
+/// Applies the act to one of the logs; `fresh` is a number that was never used before.
 fn act(logs: &mut Vec<Log>, past: &mut BTreeMap<usize, Log>, act: &Act, fresh: &mut u64) {
     let mut next = || {
         *fresh += 1;
@@ -176,8 +176,8 @@ fn act(logs: &mut Vec<Log>, past: &mut BTreeMap<usize, Log>, act: &Act, fresh: &
     }
 }
 
-/// Every token and place that any of the logs gave at any time is believed where all up to it is
-/// the same, and refused elsewhere.
+/// Checks that every token and place that any of the logs ever gave is believed where all epochs up
+/// to it are the same, and refused elsewhere.
 fn check(acts: &[Act]) -> Result<(), TestCaseError> {
     let disk = SimDisk::new();
     writer(&disk, 0).close().expect("closed");
@@ -268,7 +268,7 @@ fn words(system: &System, words: &[&str]) {
     writer.close().expect("closed");
 }
 
-/// Serves the directory while `ask` asks at the address.
+/// Serves the directory while `ask` sends requests to its address.
 fn serving(system: &System, ask: impl FnOnce(std::net::SocketAddr)) {
     let writer = Arc::new(system.writer().expect("a writer"));
     let options = ServeOptions::default().writer(&writer);
@@ -323,8 +323,8 @@ fn events(
     found
 }
 
-/// What a subscriber, a reader of pages and one who appended took home from a log whose end was
-/// lost, and what the restored one says to each.
+/// A subscriber, a reader of pages and a client that appended keep names from a log whose end was
+/// lost; the restored log refuses each of them.
 #[test]
 fn a_restored_backup_believes_nothing_of_the_future_that_was_lost() {
     let place = tempfile::tempdir().expect("a directory");

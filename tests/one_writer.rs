@@ -1,4 +1,4 @@
-//! A log has one writer, whatever becomes of its files: a lock file that is removed lets nobody in,
+//! A log has one writer, whatever happens to its files: a removed lock file admits no second one,
 //! and a writer whose directory is moved away acknowledges nothing that others do not find.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -67,7 +67,7 @@ fn removing_the_lock_file_lets_nobody_in() {
     open(&dir, 1 << 20).unwrap();
 }
 
-/// What is acknowledged is in the directory that others find.
+/// Every acknowledged event is in the directory that others find.
 #[test]
 fn a_writer_whose_directory_is_moved_stops() {
     for rotate_bytes in [1 << 20, 300] {

@@ -1,6 +1,6 @@
-//! A writer whose open files are removed, renamed, replaced or cut stops before it acknowledges
-//! what others do not find, notices it while nothing is appended, and puts back what it holds. One
-//! call that fails for want of something that comes back stops nothing.
+//! A writer whose open files are removed, renamed, replaced or cut stops before it acknowledges an
+//! event that others do not find, notices the change while nothing is appended, and puts back what
+//! it holds. One call that fails for a temporary lack of resources stops nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,10 +15,10 @@ use diptych::io::{Fault, RealClock, RealDisk, SimDisk};
 use diptych::log::{Pending, Reader, Writer, WriterOptions};
 use logs::{content, content_of, one, steady};
 
-/// More than any machine needs.
+/// More time than any machine needs.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What becomes of a file below its writer.
+/// What happens to a file below its writer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
     Removed,
@@ -46,7 +46,7 @@ impl Fate {
         }
     }
 
-    /// Does the next start find all that was acknowledged?
+    /// Whether the next start finds every acknowledged event.
     fn is_mended(self) -> bool {
         // A replaced file is left as it is, and here it is a copy. One that was cut has lost bytes.
         self != Fate::Cut
@@ -72,7 +72,7 @@ fn open_files(dir: &Path) -> [PathBuf; 2] {
     [dir.join("00000000000000000000.frames"), dir.join("MARK")]
 }
 
-/// What is there after the next start, or why there is none.
+/// The events after the next start, or the error when it fails.
 fn restarted(dir: &Path) -> Result<Vec<i64>> {
     let (disk, clock) = (Arc::new(RealDisk), Arc::new(RealClock));
     Writer::open(disk, clock, dir, WriterOptions::default())?.close()?;

@@ -1,4 +1,4 @@
-//! Every operator of `src/dataflow` against the most obvious way to say the same, at every epoch.
+//! Every operator of `src/dataflow` against the most obvious equivalent, at every epoch.
 //!
 //! Facts come in random epochs; deletions may come before what they delete. The twins see the list
 //! of facts so far, and know no epochs, no workers and no increments.
@@ -23,11 +23,11 @@ struct Fact {
     group: i64,
     item: i64,
     n: i64,
-    /// How many of it come, or go; what is read without signs takes each fact once.
+    /// The number of copies that come, or go; operators without signs read each fact once.
     weight: i64,
 }
 
-/// Whole, as few accumulations keep it.
+/// The whole fact, which few accumulations keep.
 #[derive(
     Event, Columns, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
 )]
@@ -38,7 +38,7 @@ struct Whole {
     weight: i64,
 }
 
-/// How many, their sum, and the greatest of them.
+/// The number of values, their sum, and the greatest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Statistics(i64, i64, i64);
 
@@ -98,15 +98,15 @@ fn operators(df: &mut Dataflow) {
     checked(df);
 }
 
-/// The ends of an order, of what only comes.
+/// The ends of an order, for facts that only come.
 fn ends(df: &mut Dataflow) {
     let plain = df.events::<Fact>("facts").map(|f| (f.group, (f.item, f.n)));
     df.view("max_by_front", plain.clone().max_by("max_by_front", |(_, n)| *n));
     df.view("min_by_front", plain.min_by("min_by_front", |(_, n)| *n));
 }
 
-/// What is reached from the groups, by edges from item to number; with and without a loop written
-/// by hand.
+/// Reachability from the groups, by edges from item to number; with the operator and with a
+/// hand-written loop.
 fn graphs(df: &mut Dataflow) {
     let signed = df.events::<Fact>("facts").weighted(|f| f.weight);
     let (edges, roots) = (signed.clone().map(|f| (f.item, f.n)), signed.map(|f| f.group));
@@ -119,7 +119,7 @@ fn graphs(df: &mut Dataflow) {
     df.view("grow", grown.map(|node| (node, ())));
 }
 
-/// Rows as they are, and those without a weight refused; behind two barriers, told once.
+/// Rows as they are, with rows without a weight refused; behind two barriers, reported once.
 fn checked(df: &mut Dataflow) {
     let weighs = |weight| if weight == 0 { Err("it weighs nothing") } else { Ok(()) };
     let facts = df.events::<Whole>("facts").check(move |f| weighs(f.weight));
@@ -127,8 +127,8 @@ fn checked(df: &mut Dataflow) {
     df.view("checked", facts.weighted(|f| f.weight).owned().map(|f| f.group).count("checked"));
 }
 
-/// What an arrangement by key gives: the product of each side with itself, its values beside how
-/// many its group has, and its rows. Of few items: the square of a wide group is large.
+/// Uses of an arrangement by key: the product of each side with itself, its values beside their
+/// group's size, and its rows. Of few items: the square of a wide group is large.
 fn keyed(df: &mut Dataflow) {
     let signed = df.events::<Fact>("facts").filter(|f| f.item < FEW).weighted(|f| f.weight);
     let keyed = signed.clone().map(|f| (f.group, f.item)).keyed("keyed");
@@ -150,7 +150,7 @@ fn view<K: Columns + Debug, V: Columns + Debug>(snapshot: &Snapshot, name: &str)
 
 type Row = (i64, (i64, i64));
 
-/// How often each row is there: the sum of its weights, when that is not zero.
+/// The multiplicity of each row: the sum of its weights, when that is not zero.
 fn multiset(facts: &[Fact]) -> BTreeMap<Row, i64> {
     let mut rows = BTreeMap::new();
     for f in facts {
@@ -183,7 +183,7 @@ fn top(facts: &[Fact], k: usize) -> Vec<((i64, u64), (i64, i64))> {
     ranked
 }
 
-/// What is read without signs.
+/// Checks the operators without signs.
 fn check_plain(snapshot: &Snapshot, facts: &[Fact]) {
     let latest: Vec<Row> = groups(facts, |f| (f.item, f.n))
         .into_iter()
@@ -253,8 +253,7 @@ fn reached(facts: &[Fact]) -> Vec<(i64, ())> {
     }
 }
 
-/// Each row with one more than how many there are of a greater number in its group, if that is two
-/// at most.
+/// Each row with its rank by greater numbers in its group, if that is two at most.
 fn ties(facts: &[Fact]) -> Vec<(((i64, u64), (i64, i64)), isize)> {
     let rows = multiset(facts);
     let there: Vec<_> = rows.iter().filter(|(_, times)| **times > 0).collect();
@@ -268,7 +267,7 @@ fn ties(facts: &[Fact]) -> Vec<(((i64, u64), (i64, i64)), isize)> {
     ranked
 }
 
-/// What obeys signs.
+/// Checks the operators that obey signs.
 fn check_signed(snapshot: &Snapshot, facts: &[Fact]) {
     let rows = multiset(facts);
     let counts: Vec<(Row, i64)> = rows.iter().map(|(row, weight)| (*row, *weight)).collect();
@@ -309,7 +308,7 @@ fn check_signed(snapshot: &Snapshot, facts: &[Fact]) {
     }
 }
 
-/// Each item with the least that it is linked to, told from one to the next until nothing changes.
+/// Each item with the least item of its component, passed along links until nothing changes.
 fn components(rows: &[Row]) -> Vec<(i64, i64)> {
     let mut least: BTreeMap<i64, i64> = rows.iter().map(|(_, (item, _))| (*item, *item)).collect();
     loop {

@@ -10,7 +10,7 @@ use diptych::event::{Date, Decimal, Timestamp};
 use diptych::row::{self, Columns, Datum, RowSchema};
 use proptest::prelude::*;
 
-/// The order of bytes is the order of values, and the bytes are read back.
+/// Checks that the order of bytes is the order of values, and that the bytes are read back.
 fn check<T: Columns + Debug + PartialEq>(a: &T, b: &T, order: Ordering) {
     let (x, y) = (row::encode(a), row::encode(b));
     assert_eq!(x.cmp(&y), order, "{a:?} is {x:02x?}, {b:?} is {y:02x?}");
@@ -26,7 +26,8 @@ fn sorts<T: Columns + Debug + Ord>(a: &T, b: &T) {
     check(a, b, a.cmp(b));
 }
 
-/// The schema-driven side reads what the typed side wrote, and writes and parses the same.
+/// Checks that the schema-driven side reads what the typed side wrote, and writes and parses the
+/// same.
 fn same_without_type<K: Columns>(key: &K) -> Vec<Datum> {
     let schema = RowSchema::of::<K, ()>();
     let bytes = row::encode(key);

@@ -23,13 +23,13 @@ use server::Server;
 
 const SLOW: usize = 2_000;
 const READS: usize = 3_000;
-/// What a timer and a scheduler of a busy machine make of any measurement.
+/// The noise that timer and scheduler of a busy machine add to any measurement.
 const NOISE: Duration = Duration::from_micros(500);
 const RSS_MIB_MAX: u64 = 16;
 /// Bytes of a refused body that may be sent before its sender notices.
 const SENT_MAX: u64 = 128 << 20;
 
-/// Each slow socket is a file of this process, too.
+/// Raises the limit on open files: each slow socket is a file of this process, too.
 fn raise_files() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
@@ -50,7 +50,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The longest but one percent of some reads on one connection.
+/// The 99th percentile of some reads on one connection.
 fn p99(address: SocketAddr) -> Duration {
     let mut stream = connect(address);
     let mut times: Vec<Duration> = (0..READS)
@@ -66,7 +66,7 @@ fn p99(address: SocketAddr) -> Duration {
     times[READS * 99 / 100]
 }
 
-/// An answer's head, and what came with it.
+/// An answer's head, and the bytes that came with it.
 fn answer(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let mut piece = [0; 4096];
@@ -143,7 +143,7 @@ fn slow_sockets_cost_little_and_hurt_nobody() {
     assert!(server.stop().success());
 }
 
-/// Streams a body until the server has had enough; says its answer and the bytes that went out.
+/// Streams a body until the server refuses it; returns the answer and the number of bytes sent.
 fn oversize(address: SocketAddr, head: &str, piece: &[u8], total: u64) -> (String, u64) {
     let mut stream = connect(address);
     stream.write_all(head.as_bytes()).expect("sent");

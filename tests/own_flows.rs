@@ -1,9 +1,9 @@
-//! A binary of one's own: `diptych::main` with functions that panic, and with another build's idea
-//! of an event type.
+//! A user's binary: `diptych::main` with functions that panic, and with an event type that another
+//! build declares in another way.
 //!
 //! This test has no harness, because it is that binary: started with `DIPTYCH_OWN_FLOWS` it runs
-//! the command line (with `later`: as the program that it became), otherwise it starts itself and
-//! looks at what happens.
+//! the command line (with `later`: as the later program), otherwise it starts itself and checks the
+//! results.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode, Output, Stdio};
 
 use diptych::{Dataflow, Event};
 
-/// A temperature somewhere.
+/// A temperature at a place.
 #[derive(Event, Clone, Debug)]
 struct Reading {
     place: String,
@@ -38,7 +38,7 @@ fn reckless(df: &mut Dataflow) {
     df.view("sums", sums).columns(&["place", "sum"]);
 }
 
-/// What it holds while it panics panics, too.
+/// A value that panics when it is dropped by a panic.
 struct Explosive;
 
 impl Drop for Explosive {
@@ -47,7 +47,7 @@ impl Drop for Explosive {
     }
 }
 
-/// Panics behind the accumulation at absolute zero, in a way that nobody can catch.
+/// Panics behind the accumulation at absolute zero, in a way that cannot be caught.
 fn violent(df: &mut Dataflow) {
     let readings = df.events::<Reading>("readings");
     let sums = readings.map(|reading| (reading.place.to_owned(), reading.celsius)).sum("sums");
@@ -64,13 +64,13 @@ fn undrawn(_: &mut Dataflow) {
     panic!("I cannot be drawn");
 }
 
-/// Reads the same stream and minds nothing.
+/// Reads the same stream and never panics.
 fn careful(df: &mut Dataflow) {
     let places = df.events::<Reading>("readings").map(|reading| reading.place.to_owned());
     df.view("counts", places.count("counts")).columns(&["place", "n"]);
 }
 
-/// What is missing in it has a default.
+/// An event whose missing fields have defaults.
 #[derive(Event, Clone, Debug)]
 struct Fact {
     #[event(default)]
@@ -82,13 +82,13 @@ struct Fact {
     f: f64,
 }
 
-/// Reads them as they are.
+/// Reads the facts as they are.
 fn facts(df: &mut Dataflow) {
     let all = df.events::<Fact>("facts").map(|fact| (fact.text.to_owned(), fact.number));
     df.view("facts", all.count("facts")).columns(&["text", "n", "times"]);
 }
 
-/// The program as it was changed later: degrees are a text now.
+/// The program as it was changed later: degrees are text now.
 mod later {
     use diptych::{Dataflow, Event};
 
@@ -173,7 +173,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Whichever layer reads them.
+/// In both layers.
 fn a_column_of_another_type_is_refused(place: &Path) {
     // The checkpoints of `serve` would be refused before the events are read.
     std::fs::remove_dir_all(place.join("D/views/careful")).expect("there are batch views");
@@ -191,7 +191,7 @@ fn a_column_of_another_type_is_refused(place: &Path) {
     }
 }
 
-/// Whatever is asked of it, by one process or by several; what is beside it goes on.
+/// For every command, in one process or in several; the other dataflow goes on.
 fn a_panic_behind_the_accumulation_is_exit_code_9(run: &dyn Fn(&str) -> Output) {
     let panics = |line: &str| {
         let output = run(line);
@@ -225,7 +225,7 @@ fn a_panic_behind_the_accumulation_is_exit_code_9(run: &dyn Fn(&str) -> Output) 
     assert_eq!(printed, "place,n\nNowhere,1\nOslo,2\nRome,1\n");
 }
 
-/// The text of the panic, and where it was, come below it when they are asked for.
+/// The text of the panic, and its location, follow when they are asked for.
 fn a_panic_that_nobody_can_catch_ends_with_a_line_of_ours(place: &Path) {
     for line in ["batch violent", "serve violent --for 20s", "query violent sums"] {
         for asked in ["0", "1"] {
@@ -323,7 +323,7 @@ fn conditions_choose_what_a_reader_sees(place: &Path) {
     assert_eq!(left, "text,n,times\n\"\",0,2\nx,1,1\n");
 }
 
-/// The files of a directory, and of those in it.
+/// Copies the files of a directory and of its folders.
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("a directory") {
@@ -337,7 +337,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Two processes over copies of a log that were both written on: as many epochs, and others.
+/// Two processes over copies of a log that were both extended: as many epochs, but different ones.
 fn processes_over_logs_that_parted_refuse(place: &Path) {
     for (directory, file) in [("P0", "c.csv"), ("P1", "d.csv")] {
         copy(&place.join("D"), &place.join(directory));

@@ -1,4 +1,4 @@
-//! The page in a real browser. Skips where there is none.
+//! The live page in a real browser. Skipped where there is none.
 
 #[path = "page/chromium.rs"]
 mod chromium;
@@ -29,12 +29,12 @@ fn append(server: &Server, lines: &[&str]) -> u64 {
     answer["epoch"].as_u64().expect("an epoch")
 }
 
-/// The number shown for a frontier.
+/// An expression for the number shown for a frontier.
 fn frontier(name: &str) -> String {
     format!("Number(document.querySelector('[data-frontier={name}]').dataset.value)")
 }
 
-/// Does the table of the view show these cells?
+/// An expression that is true when the table of the view shows these cells.
 fn shows(cells: &[&str]) -> String {
     let cells = json!(cells);
     format!(
@@ -104,7 +104,7 @@ fn the_page_shows_what_happens() {
     page.until("document.getElementById('health').dataset.state === 'bad'");
 }
 
-/// Everything that takes the focus, and does so now.
+/// Every element that takes the focus, and can do so now.
 const CONTROLS: &str = "[...document.querySelectorAll(
     'a[href], button, input, select, textarea, summary, [tabindex=\"0\"]')]
     .filter((one) => !one.disabled && one.checkVisibility())";

@@ -1,4 +1,4 @@
-//! What an index keeps for readers of earlier epochs is bounded in bytes, and given back.
+//! The memory that an index keeps for readers of earlier epochs is bounded, and given back.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -50,7 +50,7 @@ fn view(index: &Index) -> ViewStatus {
     index.status().views.remove(0)
 }
 
-/// A snapshot answers what all keys were at its epoch.
+/// Checks that a snapshot answers the values of all keys at its epoch.
 fn check(snapshot: &Snapshot, keys: u64) {
     let at = snapshot.epoch().unwrap();
     for number in (0..keys).step_by(97) {
@@ -131,8 +131,7 @@ fn rows_that_are_retracted_give_their_memory_back() {
     }
 }
 
-/// Who makes a checkpoint holds an epoch for a cut, and does not hold what comes for it without
-/// end.
+/// A checkpoint pins an epoch for a cut, but does not hold updates without end.
 #[test]
 fn a_bounded_pin_is_let_go_and_a_firm_one_is_not() {
     const KEYS: u64 = 500;
@@ -187,7 +186,8 @@ fn leases_hold_back_a_bounded_past() {
     assert!(view(&index).past_bytes <= 4 * MIB, "{:?}", index.status());
 }
 
-/// A merge replaces all batches that a reader holds: that ends no lease, however many bytes it is.
+/// A merge replaces all batches that a reader holds: that ends no lease, however many bytes it
+/// takes.
 #[test]
 fn a_lease_on_many_rows_outlives_a_merge() {
     const KEYS: u64 = 20_000;
@@ -210,7 +210,7 @@ fn a_lease_on_many_rows_outlives_a_merge() {
     check(&held, KEYS);
 }
 
-/// The epochs that history keeps apart are few, and those that a place was given at stay.
+/// History keeps few epochs apart, and an epoch with a place given out stays.
 #[test]
 fn a_place_outlives_the_stated_history() {
     const KEYS: u64 = 50;

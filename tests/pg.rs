@@ -1,5 +1,5 @@
-//! The Postgres port, asked by the clients people use: tokio-postgres, psql, psycopg 3, asyncpg,
-//! node's pg; and by bytes that no client sends.
+//! The Postgres port with common clients: tokio-postgres, psql, psycopg 3, asyncpg, node's pg; and
+//! with bytes that no client sends.
 
 #[path = "pg/clients.rs"]
 mod clients;

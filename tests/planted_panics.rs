@@ -1,5 +1,5 @@
-//! Promise 15, where nobody looks: a function that panics behind its barrier, only in the runs that
-//! go on beside what serves, ends each of them with an error. What serves goes on.
+//! Promise 15 in background runs: a function that panics behind its barrier, only in runs beside
+//! the serving one, ends each of these runs with an error. The serving one goes on.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Where a panic is planted: nowhere, in a closure, where rows are exchanged, where they are
-/// arranged, or in a reduction.
+/// The place where a panic is planted: nowhere, in a closure, where rows are exchanged, where they
+/// are arranged, or in a reduction.
 static PLANTED: AtomicU8 = AtomicU8::new(NOWHERE);
 const NOWHERE: u8 = 0;
 const CLOSURE: u8 = 1;
@@ -92,7 +92,7 @@ fn ask(method: &str, url: &str) -> (u16, String) {
     (status, String::from_utf8_lossy(&text).into_owned())
 }
 
-/// What serves `planted` and another, with everything that runs beside it.
+/// The system that serves `planted` and another dataflow, with everything that runs beside it.
 struct Place {
     system: System,
     writer: Arc<Writer>,
@@ -175,7 +175,7 @@ impl Place {
         outcome.map(drop)
     }
 
-    /// What serves has noticed nothing.
+    /// Checks that the serving dataflows are not affected.
     fn goes_on(&self) -> diptych::Result<()> {
         let last = append(&self.writer, "lines", &line("and on"))?;
         for name in ["planted", "word_count"] {
@@ -247,7 +247,7 @@ fn every_run_beside_what_serves_ends_with_an_error() -> diptych::Result<()> {
     Ok(())
 }
 
-/// Whether what a closure holds panics when it is dropped.
+/// Whether a value that a closure holds panics when it is dropped.
 static DROPS: AtomicBool = AtomicBool::new(false);
 
 struct Held;
@@ -268,7 +268,8 @@ fn holding(df: &mut Dataflow<'_>) {
     df.view("words", words).columns(&["word", "n"]);
 }
 
-/// What a closure holds is dropped with its dataflow: a panic there ends a run, and no process.
+/// A value that a closure holds is dropped with its dataflow: a panic there ends a run, and no
+/// process.
 #[test]
 fn a_panic_while_a_dataflow_is_dropped_ends_no_process() -> diptych::Result<()> {
     let flows = [Definition::new("holding", holding), Definition::new("word_count", word_count)];

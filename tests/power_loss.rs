@@ -1,8 +1,8 @@
 //! Promise 4: acknowledged epochs survive a power failure at any moment.
 //!
 //! A simulated disk keeps what was synced and drops, reorders or tears the rest. After each of many
-//! failures the log must open and hold a prefix of what was sent that contains all that was
-//! acknowledged; it must then go on, and survive a second failure during the recovery.
+//! failures the log must open and hold a prefix of the sent epochs with every acknowledged one; it
+//! must then go on, and survive a second failure during the recovery.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,8 +14,8 @@ use diptych::io::{Random, SimDisk, SimRandom};
 use diptych::log::{Append, Reader, WriterOptions};
 use logs::{Content, DIR, content_of, events, open, read_parts, replay, rows, scaled, steady};
 
-/// More than are known by their names: the others are in files of silent producers, from which they
-/// return with their next request.
+/// More producers than are kept by name: the others are in files of silent producers, from which
+/// they return with their next request.
 const PRODUCERS: u64 = 7;
 
 fn few_named(rotate_bytes: u64, named_producers: usize) -> WriterOptions {
@@ -27,7 +27,8 @@ fn has_silent(disk: &SimDisk) -> bool {
     disk.files().iter().any(|(path, _)| path.extension().is_some_and(|end| end == "silent"))
 }
 
-/// What was sent, epoch by epoch, and how much of it was acknowledged when the image was taken.
+/// The requests that were sent, epoch by epoch, with the number acknowledged when the image was
+/// taken.
 struct Sent {
     epochs: Content,
     acked: usize,
@@ -55,7 +56,7 @@ fn content_sent(append: &Append) -> Vec<logs::Event> {
     all
 }
 
-/// Checks a disk after a failure: a prefix, and no acknowledged epoch is missing.
+/// Checks a disk after a failure: it has a prefix, and no acknowledged epoch is missing.
 fn check(disk: &SimDisk, sent: &Sent, options: &WriterOptions, what: &str) {
     // A reader that comes before any writer sees a prefix too, or says what is wrong with MARK.
     match Reader::open(Arc::new(disk.clone()), DIR) {
@@ -81,7 +82,7 @@ fn check(disk: &SimDisk, sent: &Sent, options: &WriterOptions, what: &str) {
     }
 }
 
-/// Gives how many of the images had a file of silent producers.
+/// Returns the number of images with a file of silent producers.
 fn images(seed: u64, count: u64) -> usize {
     let random = SimRandom::new(seed);
     let options = few_named(1 + random.below(6_000), 4);
@@ -204,8 +205,8 @@ fn what_a_failed_sync_lost_is_written_again_before_it_counts() {
     }
 }
 
-/// A new log in new directories, three levels of them: what was acknowledged is lost with any of
-/// them whose entry is not durable. Also when the process that made them died before they were.
+/// A new log in new directories, three levels of them: the log is lost with any directory whose
+/// entry is not durable. Also when the process that made them died before they were durable.
 #[test]
 fn a_power_failure_takes_no_new_directory_away() {
     let place = "srv/a/b/log";

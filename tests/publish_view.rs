@@ -1,4 +1,4 @@
-//! What a dataflow computes is what the index answers, on any number of workers.
+//! The index answers with the rows that a dataflow computes, on any number of workers.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 

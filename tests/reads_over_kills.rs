@@ -1,6 +1,6 @@
 //! Promise 9, across restarts: a client that reads on while the process is killed and started again
-//! never sees an epoch before one that it has seen. Each start restores a batch view that is older
-//! than what was seen, so that answers from its files would go back.
+//! never sees an epoch before one that it has seen. Each start restores a batch view older than the
+//! epochs seen, so that answers from its files would go back.
 
 mod scale;
 mod stop;
@@ -18,9 +18,9 @@ use scale::scaled;
 use serde_json::Value;
 use stop::Stop;
 
-/// How long everything may take that takes a moment.
+/// How long any step may take.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// Answers that are looked at between two kills.
+/// Answers that are checked between two kills.
 const READS_OF_A_LIFE: u64 = 250;
 
 fn diptych(arguments: &[&str], data: &Path) -> Command {
@@ -29,7 +29,7 @@ fn diptych(arguments: &[&str], data: &Path) -> Command {
     command
 }
 
-/// A process that serves, and where.
+/// A process that serves, with its addresses.
 struct Life {
     child: Child,
     http: SocketAddr,
@@ -37,7 +37,7 @@ struct Life {
 }
 
 impl Life {
-    /// Starts; returns as soon as somebody may ask.
+    /// Starts the process; returns as soon as it can be asked.
     fn begin(data: &Path) -> Life {
         let mut arguments = vec!["serve", "word_count", "--listen", "127.0.0.1:0"];
         if cfg!(feature = "sql") {
@@ -72,7 +72,7 @@ impl Drop for Life {
     }
 }
 
-/// What all clients share.
+/// The state that all clients share.
 struct Watch {
     place: Mutex<Option<(SocketAddr, Option<SocketAddr>)>>,
     over: AtomicBool,
@@ -85,7 +85,7 @@ impl Watch {
         *self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks on and on; `ask` gives the epoch of an answer, or none when there was no answer.
+    /// Reads on and on; `ask` gives the epoch of an answer, or none when there was no answer.
     fn read(&self, name: &str, ask: impl Fn(SocketAddr, Option<SocketAddr>) -> Option<u64>) -> u64 {
         let (mut last, mut answers) = (0, 0);
         while !self.over.load(Ordering::Acquire) {
@@ -136,7 +136,7 @@ fn append(http: SocketAddr, number: u64) -> Option<u64> {
     (status == 200).then(|| answer["epoch"].as_u64()).flatten()
 }
 
-/// The epoch that a statement over HTTP was answered at.
+/// The epoch of a statement's answer over HTTP.
 fn sql(http: SocketAddr) -> Option<u64> {
     let statement = "select count(*) from counts".to_owned();
     let (status, answer) = post(http, "sql", "text/plain", statement)?;
@@ -144,7 +144,7 @@ fn sql(http: SocketAddr) -> Option<u64> {
     answer["epochs"][0]["epoch"].as_u64()
 }
 
-/// The epoch that a statement at the Postgres port was answered at, by the shortest client.
+/// The epoch of a statement's answer at the Postgres port, by a minimal client.
 fn pg(address: SocketAddr) -> Option<u64> {
     use std::io::{Read, Write};
     let mut stream = TcpStream::connect(address).ok()?;

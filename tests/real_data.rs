@@ -1,7 +1,7 @@
-//! Real data that nobody here made, through everything that a batch view is for: ingested, batch,
-//! live, rebuilt under readers, another version deployed, restarted, verified, backed up, asked of
-//! the past, retracted and erased in part. At each step the answers are those of a naive program
-//! over the same lines.
+//! Real data of other people, through every use of a batch view: ingested, batch, live, rebuilt
+//! under readers, another version deployed, restarted, verified, backed up, read in the past,
+//! retracted and erased in part. At each step the answers equal those of a naive program over the
+//! same lines.
 
 #[path = "real_data/lines.rs"]
 mod lines;
@@ -41,14 +41,14 @@ struct Subject {
     file: &'static str,
     stream: &'static str,
     fact: fn(&[String]) -> Fact,
-    /// What the other version leaves out.
+    /// The facts that the other version leaves out.
     left_out: fn(&Fact) -> bool,
     other: fn(&mut Dataflow<'_>),
     retracted: Chosen,
     erased: Chosen,
 }
 
-/// Some events, as the command line names them, and as they are.
+/// Some events, by their condition on the command line and by a test of facts.
 struct Chosen {
     condition: &'static str,
     is: fn(&Fact) -> bool,
@@ -94,7 +94,8 @@ fn retail_through_all_of_it() {
     });
 }
 
-/// `tweets` with another filter in front of it; written out, as a user who changes a line would.
+/// `tweets` with another filter in front of it; written in full, as a user who changes a line
+/// would.
 fn only_english(df: &mut Dataflow<'_>) {
     use dataflows::{Tweet, hashtags};
     let tweets = df.events::<Tweet>("tweets").filter(|t| t.language == "English");
@@ -166,8 +167,9 @@ fn twin(subject: &Subject, facts: &[Fact]) -> Answer {
     twins::twin(subject.name, &facts.iter().collect::<Vec<_>>())
 }
 
-/// Goes on from the batch view at `boundary`, which has the first `old` facts: rebuilt under
-/// readers, another version deployed, and back. Gives the epochs in the middle and at the end.
+/// Goes on from the batch view at `boundary`, which has the first `old` facts: rebuilds it under
+/// readers, deploys another version, and goes back. Returns the epochs in the middle and at the
+/// end.
 fn live(
     subject: &Subject,
     (system, flow, writer): (&System, &Definition, &Arc<Writer>),
@@ -212,7 +214,8 @@ fn live(
     (halfway, last)
 }
 
-/// The same after a restart; and the past, and all from the events alone.
+/// The same after a restart, with reads of the past, and with a recomputation from the events
+/// alone.
 fn restarted(
     subject: &Subject,
     (system, flow): (&System, &Definition),
@@ -245,7 +248,7 @@ fn serves(
     served.stop().expect("stopped");
 }
 
-/// Some events are retracted, then others erased, from the command line.
+/// Retracts some events, and then erases others, from the command line.
 fn taken_back_and_erased(subject: &Subject, data: &Path, flow: &Definition, mut facts: Vec<Fact>) {
     let steps = [("retract", &subject.retracted), ("erase", &subject.erased)];
     for (verb, Chosen { condition, is }) in steps {
@@ -300,7 +303,7 @@ fn agree(what: &str, snapshot: &Snapshot, expected: &Answer) {
     }
 }
 
-/// What the deployment told is what a plain comparison of both answers finds.
+/// Checks that the deployment's difference equals a plain comparison of both answers.
 fn same_difference(deployed: &Deployed, before: &Answer, after: &Answer) {
     for view in &deployed.views {
         // Nothing is refused, by neither version.

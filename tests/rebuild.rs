@@ -1,5 +1,5 @@
-//! A rebuild is invisible to readers, unless it finds that what is served is wrong; then it is
-//! reported, and nothing changes.
+//! A rebuild is invisible to readers, unless it finds that the served rows are wrong; then it
+//! reports that, and nothing changes.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -114,7 +114,7 @@ fn forgetful(df: &mut Dataflow<'_>) {
     df.version("1");
 }
 
-/// A function that reads something that changes is found by the first rebuild, and named.
+/// The first rebuild finds a function that reads changing data, and names it.
 #[test]
 fn a_function_that_is_not_deterministic_is_named() {
     let flow = Definition::new("forgetful", forgetful);
@@ -187,7 +187,7 @@ fn checkpoints_are_made_while_serving() {
     again.stop().expect("stopped");
 }
 
-/// Who asks for a rebuild hears what became of it; and nobody is there to ask when nobody is.
+/// A caller that asks for a rebuild gets its outcome; without a rebuild thread, a conflict.
 #[test]
 fn who_asks_for_a_rebuild_is_told() {
     let flow = Definition::new("forgetful", forgetful);
@@ -217,7 +217,7 @@ fn who_asks_for_a_rebuild_is_told() {
     served.stop().expect("stopped");
 }
 
-/// What a function does to a line: nothing, stop for a moment, or panic.
+/// The effect of a function on a line: none, a pause, or a panic.
 static MOOD: AtomicI64 = AtomicI64::new(CALM);
 const CALM: i64 = 0;
 const SLOW: i64 = 1;
@@ -235,8 +235,8 @@ fn moody(df: &mut Dataflow<'_>) {
     df.version("1");
 }
 
-/// A rebuild that fails leaves everything as it was, and the next succeeds; one that is under way
-/// when all ends is given up, and so is a verification.
+/// A rebuild that fails leaves everything as it was, and the next succeeds; one under way when the
+/// process ends is given up, and so is a verification.
 #[test]
 fn what_fails_or_is_given_up_leaves_nothing_behind() {
     let flow = Definition::new("moody", moody);
@@ -290,7 +290,7 @@ fn what_fails_or_is_given_up_leaves_nothing_behind() {
     served.stop().expect("stopped");
 }
 
-/// What a line counts for.
+/// The value of a line.
 static WORTH: AtomicI64 = AtomicI64::new(5);
 
 fn worth(df: &mut Dataflow<'_>) {
@@ -309,9 +309,9 @@ fn worth(df: &mut Dataflow<'_>) {
     df.version("1");
 }
 
-/// A batch view that differs serves when it is accepted: all its views at one frontier, what comes
-/// later counted from it and not from what ran before, who followed the old answers sent to begin
-/// again, also after a restart.
+/// A batch view that differs serves when it is accepted: all its views at one frontier, later
+/// events counted on top of it and not of the former rows, followers of the old answers told to
+/// begin again, also after a restart.
 #[test]
 fn what_is_accepted_serves_and_goes_on_from_there() {
     let flow = Definition::new("worth", worth);
@@ -383,8 +383,8 @@ fn what_is_accepted_serves_and_goes_on_from_there() {
     again.stop().expect("stopped");
 }
 
-/// A process that is killed has left a checkpoint that is not far behind, unasked; and the next one
-/// begins there.
+/// A killed process has left a checkpoint that is not far behind, without a request; the next
+/// process starts there.
 #[test]
 fn a_killed_process_leaves_little_to_replay() {
     let disk = SimDisk::new();

@@ -1,10 +1,10 @@
 //! Promise 10: recovery after a kill at any point, also during recovery, gives the same answers.
 //!
 //! Children work on one directory one after another and are killed, so that recoveries pile up:
-//! twice in a row at calls that change the disk, the second time while the first kill is recovered
-//! from; and by a signal from outside while they make a checkpoint, while a rebuild takes the place
-//! of the base, and while they restore. After each kill everything acknowledged is there, nothing
-//! that was not sent, and all views and batch views are what a few loops over the log give.
+//! twice in a row at calls that change the disk, the second time during the recovery from the first
+//! kill; and by a signal from outside while they make a checkpoint, while a rebuild takes the place
+//! of the base, and while they restore. After each kill every acknowledged transfer is there, none
+//! that was not sent, and all views and batch views equal the results of a few loops over the log.
 
 mod killed;
 
@@ -14,9 +14,9 @@ use std::time::Duration;
 use diptych::io::{Random, SimRandom};
 use killed::{Journal, Orders, check, check_by_reader, run, scaled, work_if_child};
 
-/// A phase is taken to last so long, at least.
+/// The least duration that is assumed for a phase.
 const SHORTEST: Duration = Duration::from_millis(3);
-/// Numbers of transfers that one child may use.
+/// The number of transfers that one child may use.
 const IDS: i64 = 1_000;
 
 /// A directory, and the children that worked on it.
@@ -39,7 +39,7 @@ impl Lineage {
         self.dir.path().join("data")
     }
 
-    /// The next child; it has one worker or two.
+    /// The orders of the next child, with one worker or two.
     fn orders(&mut self) -> Orders {
         self.children += 1;
         let script = self.random.below(6);
@@ -51,7 +51,7 @@ impl Lineage {
         run(self.test, orders, &mut self.journal, kill)
     }
 
-    /// Kills a child within a phase, which usually takes `usual`; was it in time?
+    /// Kills a child within a phase, which usually takes `usual`; returns whether that was in time.
     fn kill_in(&mut self, phase: &str, usual: Duration) -> bool {
         let orders = self.orders();
         let share = self.random.below(1_200) as f64 / 1_000.0;
@@ -61,7 +61,7 @@ impl Lineage {
         killed
     }
 
-    /// The same again, by whoever writes next.
+    /// Lets a last child work to its end, and checks again.
     fn conclude(mut self) {
         let place = self.place();
         check(&place, &mut self.journal, "at the end");
@@ -69,7 +69,7 @@ impl Lineage {
     }
 }
 
-/// So many kills in this phase, each recovered from by the next child.
+/// Kills children this many times in this phase; the next child recovers from each kill.
 fn kills_in(test: &'static str, phase: &str, cycles: u64, seed: u64) {
     let mut lineage = Lineage::new(test, seed);
     let mut usual = SHORTEST;
@@ -95,8 +95,8 @@ fn kills_in_a_swap() {
     kills_in("kills_in_a_swap", "swap", scaled(33, 330), 2);
 }
 
-/// Between two recoveries that are killed a child is killed while it appends, or makes the
-/// checkpoint of its end, so that there is something to recover from.
+/// Between two killed recoveries a child is killed while it appends, or makes its final checkpoint,
+/// so that there is something to recover from.
 #[test]
 fn kills_in_recovery() {
     work_if_child();
@@ -117,7 +117,7 @@ fn kills_in_recovery() {
     lineage.conclude();
 }
 
-/// Kills at chosen calls: somewhere, then within the recovery from that.
+/// Kills at chosen calls: at any call, then within the recovery from that kill.
 #[test]
 fn double_kills() {
     work_if_child();
@@ -151,7 +151,7 @@ fn double_kills() {
     assert!(twice * 10 >= cycles * 9, "{twice} of {cycles} were killed twice");
 }
 
-/// What a kill left, if it left anything.
+/// Checks the directory after a kill, if there is one.
 fn left(place: &Path, journal: &Journal, what: &str) {
     if place.exists() {
         check_by_reader(place, journal, what);

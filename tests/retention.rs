@@ -1,6 +1,6 @@
-//! What is kept for a declared time: at every epoch, every view is as if only what is at or above
-//! the horizon had ever been; in both layers, for any split, worker count, restart, late events,
-//! wrong dates and jumping clocks.
+//! Retention: at every epoch, every view is as if only events and rows at or above the horizon had
+//! ever existed; in both layers, for any split, worker count, restart, late events, wrong dates and
+//! jumping clocks.
 
 mod naive;
 
@@ -24,7 +24,7 @@ use proptest::sample::{Index as Pick, select};
 use flow::{Answers, DAY, Epoch, MINUTE, Reading, Remark, SECOND, answers, definition, twin};
 use naive::{cases, scaled};
 
-/// When the histories are about.
+/// The time of the histories.
 const BEGIN: i64 = 1_475_280_000 * SECOND;
 
 #[derive(Clone, Debug)]
@@ -132,7 +132,8 @@ fn batch<E: diptych::Event>(events: &[E]) -> arrow_array::RecordBatch {
     appender.finish()
 }
 
-/// Serves the whole log from the boundary on and compares every epoch; late events are told too.
+/// Serves the whole log from the boundary on and compares every epoch, and the counts of late
+/// events.
 fn check(
     system: &System,
     expected: &[Answers],
@@ -196,7 +197,8 @@ fn holds(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// The changes from the first epoch on add up to the answers: what expires is taken back then.
+/// Checks that the changes from the first epoch on add up to the answers: an expiring row is taken
+/// back.
 fn check_changes(index: &Index, expected: &[Answers]) -> Result<(), String> {
     let name = "counts";
     let id = index.views().iter().position(|view| view.name == name).ok_or("no such view")?;

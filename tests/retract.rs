@@ -1,9 +1,9 @@
-//! The law with retractions: what a later epoch takes back does not stand from it on, in every
-//! layer, and what was true before it stays as it was.
+//! The law with retractions: an event that a later epoch takes back does not count from that epoch
+//! on, in every layer, and answers at earlier epochs stay the same.
 //!
 //! Random logs in which epochs take earlier events back, sealed and reopened anywhere, for every
 //! built-in dataflow and for random programs (which have `latest`, `distinct_by` and folds). A
-//! dataflow that cannot undo one stands still at the epoch before it, exactly; a batch run, a
+//! dataflow that cannot undo a retraction stops exactly at the epoch before it; a batch run, a
 //! restart and the rebuild beside the readers skip the retracted events.
 
 mod naive;
@@ -88,7 +88,7 @@ fn shown(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// What was written: the facts of each epoch, and which epoch took them back.
+/// The contents of a log: the facts of each epoch, and the epoch that took each of them back.
 #[derive(Default)]
 struct Written {
     facts: Vec<Vec<(Fact, Option<Epoch>)>>,
@@ -101,7 +101,7 @@ impl Written {
         self.facts.push(facts.iter().map(|fact| (fact.clone(), None)).collect());
     }
 
-    /// The facts that stand as of an epoch, by epoch.
+    /// The facts that count as of an epoch, by epoch.
     fn standing(&self, at: usize) -> History {
         let stands = |by: &Option<Epoch>| by.is_none_or(|by| by > at as Epoch);
         let of = |facts: &Vec<(Fact, Option<Epoch>)>| {
@@ -110,7 +110,8 @@ impl Written {
         self.facts[..=at].iter().map(of).collect()
     }
 
-    /// Facts of one stream that still stand, in the order of the log: epoch, place in the stream.
+    /// Facts of one stream that still count, in the order of the log: epoch, position in the
+    /// stream.
     fn choose(&self, of: &[Index]) -> Option<(&'static str, Vec<(usize, usize)>)> {
         let all = self.facts.iter().flatten().filter(|(_, by)| by.is_none());
         let all: Vec<_> = all.map(|(fact, _)| fact.stream()).collect();
@@ -139,7 +140,7 @@ impl Written {
     }
 }
 
-/// The events at these places.
+/// The events at these positions.
 fn find(reader: &Reader, stream: &str, chosen: &[(usize, usize)]) -> diptych::Result<Found> {
     let upper = reader.upper()?;
     let mut seen = std::collections::BTreeMap::<Epoch, usize>::new();
@@ -223,8 +224,8 @@ fn write(case: &Case) -> Result<(System, Log), String> {
     Ok((system, log_of(&case.subject, &written)))
 }
 
-/// Follows the log epoch by epoch; a dataflow may stand still, but only where it must, and exactly
-/// there.
+/// Follows the log epoch by epoch; a dataflow may stop, but only at a retraction that it cannot
+/// undo, and exactly there.
 fn follow(log: &Log, system: &System, boundary: Boundary, w: usize) -> Result<bool, String> {
     let upper = log.answers.len() as Epoch;
     let what = format!("{boundary:?}, {w} workers");

@@ -11,7 +11,7 @@ use diptych::io::{Fault, Random, SimDisk, SimRandom};
 use diptych::log::{Append, Reader, inspect};
 use logs::{Content, DIR, content_of, one, open, retract, rows, scaled, steady};
 
-/// Appends, retracts and seals until something fails; says how many epochs were acknowledged.
+/// Appends, retracts and seals until a call fails; returns the number of acknowledged epochs.
 fn script(disk: &SimDisk) -> u64 {
     let mut acked = 0;
     let mut run = || {
@@ -118,7 +118,7 @@ fn the_first_retraction_behind_a_segment_survives_too() {
     survives(after_seal, &content, scaled(2, 20));
 }
 
-/// A copy while it is written has the retractions, in segments and frames.
+/// A copy taken during writes has the retractions, in segments and frames.
 #[test]
 fn a_copy_knows_what_was_retracted() {
     let disk = SimDisk::new();
@@ -132,7 +132,7 @@ fn a_copy_knows_what_was_retracted() {
     assert!(retract(&to, &writer, "a", &[3, 4, 5]).unwrap_err().is_missing());
 }
 
-/// A reader that was there before sees retractions come, and what stands as of any frontier.
+/// A reader opened before sees retractions come, and the events that count as of any frontier.
 #[test]
 fn what_stands_is_asked_for_by_frontier() {
     let disk = SimDisk::new();

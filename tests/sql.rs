@@ -1,8 +1,8 @@
 //! SQL over views and streams: answers equal `DuckDB`'s on the same rows, wrong statements are
-//! typed errors and harm nobody, and all answers of a statement are about one epoch.
+//! typed errors without side effects, and all answers of a statement are about one epoch.
 //!
-//! The statements are in `tests/sql/*.slt` (see `sql/script.rs` for the format). What `DuckDB` has
-//! to say is computed while the test runs; without its Python package that part is skipped.
+//! The statements are in `tests/sql/*.slt` (see `sql/script.rs` for the format). The test computes
+//! `DuckDB`'s answers while it runs; without its Python package that part is skipped.
 
 #[path = "sql/duckdb.rs"]
 mod duckdb;

@@ -1,8 +1,8 @@
-//! The program while a dataflow is in an epoch for an hour, and while a process of several is
-//! frozen: clients are answered, what is beside it is fresh, and SIGTERM ends it.
+//! A program with a dataflow that is in an epoch for an hour, and with a frozen process among
+//! several: clients are answered, the other dataflow is fresh, and SIGTERM ends the program.
 //!
 //! This test has no harness, because it is that program: started with `DIPTYCH_LAG` it runs the
-//! command line, otherwise it starts itself and looks at what happens.
+//! command line, otherwise it starts itself and checks the results.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Counts lines; takes an hour for one that says so, unless it is started awake.
+/// Counts lines; takes an hour for a line that says so, unless it is started awake.
 fn slow(df: &mut Dataflow) {
     let asleep = std::env::var("DIPTYCH_LAG").is_ok_and(|how| how == "asleep");
     let lines = df.events::<Line>("lines").map(move |line| {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Until it is farther behind than it was said that it may be.
+/// Until it is farther behind than its stated bound allows.
 fn a_dataflow_in_its_epoch_holds_up_no_client_and_no_stop(place: &Path) {
     let (program, address) = serve(place, "serve slow fast --data D --max-lag 1500");
     let mut client = Client::of(&address);
@@ -88,7 +88,7 @@ fn a_dataflow_in_its_epoch_holds_up_no_client_and_no_stop(place: &Path) {
     assert_eq!(events(&read("slow")), taken);
 }
 
-/// One of two, which computes a part of all dataflows.
+/// One of two processes, which computes a part of all dataflows.
 fn a_frozen_process_holds_up_no_append_and_no_stop(place: &Path) {
     let (program, address) = serve(place, "serve fast --data E -n 2");
     let mut client = Client::of(&address);
@@ -116,7 +116,7 @@ fn command(place: &Path, how: &str, line: &str) -> Command {
     command
 }
 
-/// Starts a server; gives its address.
+/// Starts a server; returns its address.
 fn serve(place: &Path, line: &str) -> (Program, String) {
     let mut command = command(place, "asleep", &format!("{line} --listen 127.0.0.1:0"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -130,7 +130,7 @@ fn serve(place: &Path, line: &str) -> (Program, String) {
     (program, address.expect("it says where it listens"))
 }
 
-/// What a command says, run by a program that does not sleep.
+/// The output of a command, run by a program that does not sleep.
 fn run(place: &Path, line: &str) -> String {
     let output = command(place, "awake", line).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -142,7 +142,7 @@ fn events(csv: &str) -> u64 {
     counts.map(|count| count.parse::<u64>().expect("a count")).sum()
 }
 
-/// Killed when dropped.
+/// A process that is killed when dropped.
 struct Program(Child);
 
 impl Drop for Program {
@@ -184,7 +184,7 @@ fn member(program: &Program, number: &str) -> Pid {
     name.parse().ok().and_then(Pid::from_raw).expect("a process")
 }
 
-/// One connection, on which one request after another is answered.
+/// One connection for one request after another.
 struct Client(BufReader<TcpStream>);
 
 impl Client {

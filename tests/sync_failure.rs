@@ -13,7 +13,7 @@ use diptych::io::{Fault, RealClock, RealDisk, SimDisk};
 use diptych::log::{Append, Pending, Reader, Writer, WriterOptions};
 use logs::{DIR, content, content_of, one, open, rows, scaled, steady};
 
-/// The scripts: how many rows are appended, one in each epoch, and how many bytes fill a frame
+/// The scripts: the number of rows appended, one in each epoch, and the bytes that fill a frame
 /// file. The first one runs on each change.
 const SCRIPTS: [(i64, u64); 5] = [(6, 600), (9, 300), (12, 900), (5, 1 << 20), (20, 450)];
 
@@ -62,7 +62,7 @@ fn a_disk_that_fails_at_any_call_stops_the_log_and_loses_nothing() {
     }
 }
 
-/// Whether it stopped a log that was open.
+/// Whether the failure stopped a log that was open.
 fn fails_at(script: (i64, u64), call: u64) -> bool {
     let what = format!("script {script:?}, call {call}");
     let disk = SimDisk::new();
@@ -174,7 +174,7 @@ fn sealing_on_a_full_disk_waits_and_loses_nothing() {
     assert_eq!(numbers(&disk), (0..11).collect::<Vec<_>>());
 }
 
-/// The same on a real file system: 2 MiB of tmpfs, where the machine lets us mount one.
+/// The same on a real file system: 2 MiB of tmpfs, where the machine allows a mount.
 #[test]
 fn a_full_tmpfs_refuses_appends_and_resumes_when_space_returns() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
 //! A new binary takes over from a running server: clients that append and read all the time notice
-//! nothing, no event is lost or doubled, and when the new process dies half way the old goes on.
+//! nothing, no event is lost or doubled, and when the new process dies half way the old one goes
+//! on.
 
 #[path = "serving/connection.rs"]
 mod connection;
@@ -19,7 +20,7 @@ use connection::ask;
 const BINARY: &str = env!("CARGO_BIN_EXE_diptych");
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A process whose standard error is heard; killed when dropped.
+/// A process whose standard error is read; killed when dropped.
 struct Process {
     child: Child,
     said: mpsc::Receiver<String>,
@@ -47,7 +48,7 @@ impl Process {
         Process { child, said }
     }
 
-    /// Waits for a line that begins so; gives what follows.
+    /// Waits for a line with this beginning; returns the rest of it.
     fn says(&self, beginning: &str) -> String {
         loop {
             let line = self.said.recv_timeout(PATIENCE).expect(beginning);
@@ -62,7 +63,7 @@ impl Process {
         self.child.wait().expect("an end");
     }
 
-    /// Waits for the end: a success.
+    /// Waits for the process to end with success.
     fn ends(mut self) {
         let status = self.child.wait().expect("an end");
         assert!(status.success(), "{status}");
@@ -84,13 +85,13 @@ impl Drop for Process {
     }
 }
 
-/// Clients that never pause, and what went wrong.
+/// Clients that never pause, with their failures.
 struct Load {
     address: SocketAddr,
     over: AtomicBool,
     acknowledged: Mutex<BTreeSet<String>>,
     wrong: Mutex<Vec<String>>,
-    /// How long the slowest answer took.
+    /// The time of the slowest answer.
     longest: Mutex<Duration>,
 }
 
@@ -101,7 +102,7 @@ impl Load {
         Load { address, over: AtomicBool::new(false), acknowledged, wrong, longest }
     }
 
-    /// Makes one request after the other, on one connection as long as it is kept.
+    /// Sends one request after the other, on one connection while that is kept.
     fn client(&self, request: impl Fn(usize) -> String, mut answered: impl FnMut(usize, &str)) {
         let mut asked = 0;
         while !self.over.load(Ordering::Relaxed) {
@@ -149,7 +150,7 @@ impl Load {
         });
     }
 
-    /// Appends a few words, each acknowledged.
+    /// Appends a few words during a takeover, each acknowledged.
     fn during_appends(&self, number: usize, words: usize) {
         thread::scope(|scope| {
             scope.spawn(|| self.appends(number));
@@ -200,7 +201,7 @@ impl Load {
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 
-    /// Every acknowledged word is in the data once, and no other.
+    /// Checks that every acknowledged word is in the data once, and no other word.
     fn check(&self, data: &str) {
         let read = Command::new(BINARY)
             .args(["query", "word_count", "counts", "--data", data, "--format", "csv"])
@@ -238,7 +239,7 @@ impl Place {
         Place { folder, data, another }
     }
 
-    /// A server, and where it is.
+    /// Starts a server; returns its address.
     fn serve(&self, listen: &str, more: &[&str]) -> (Process, String) {
         let args = ["serve", "word_count", "--data", &self.data, "--listen", listen];
         let process = Process::start(Path::new(BINARY), &[&args, more].concat());
@@ -246,7 +247,7 @@ impl Place {
         (process, url)
     }
 
-    /// `binary` is to take over.
+    /// Starts `binary` to take over.
     fn deploy(&self, binary: &Path, address: &SocketAddr, more: &[&str]) -> Process {
         let listen = address.to_string();
         let args = ["deploy", "word_count", "--data", &self.data, "--listen", &listen, "--yes"];
@@ -267,7 +268,7 @@ impl Place {
     }
 }
 
-/// The same program as another executable: its dataflows are of another version.
+/// The same program as another executable, whose dataflows have another version.
 fn another_binary(folder: &Path) -> PathBuf {
     let path = folder.join("another");
     std::fs::copy(BINARY, &path).expect("copied");
@@ -359,8 +360,8 @@ fn the_old_process_goes_on_when_the_new_one_dies() {
     load.check(&place.data);
 }
 
-/// Whenever the new process is killed, before it has the log, between, or once it serves: whoever
-/// is left or started next has every event once.
+/// Whenever the new process is killed, before it has the log, between, or once it serves: the
+/// process that is left or started next has every event once.
 #[test]
 fn killed_at_any_moment_nothing_is_lost() {
     let place = Place::new();
@@ -399,8 +400,8 @@ fn killed_at_any_moment_nothing_is_lost() {
     assert!(went_on > 0, "never killed in time");
 }
 
-/// A request that is slow holds the old process up. Who asks meanwhile is told to come back,
-/// appends included; nobody hangs, and the slow one is answered.
+/// A slow request holds the old process up. Clients that connect meanwhile are told to come back,
+/// appends included; none hangs, and the slow request is answered.
 #[test]
 fn a_takeover_that_takes_long_says_so() {
     let place = Place::new();

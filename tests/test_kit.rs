@@ -1,4 +1,4 @@
-//! The test kit holds for good dataflows, and catches bad ones, each by the check that is meant to.
+//! The test kit passes good dataflows, and catches bad ones, each by the check meant for it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -48,7 +48,7 @@ fn built_in_dataflows_hold() {
     diptych::assert_law!(("reachability", reachability), stories, 8);
 }
 
-/// What a check says of a dataflow that is wrong.
+/// The message of a check on a wrong dataflow.
 fn broken(function: fn(&mut Dataflow<'_>), story: &Story) -> String {
     let broken = check_law(("wrong", function), story, 3).expect_err("it is wrong");
     let text = broken.to_string();
@@ -56,7 +56,7 @@ fn broken(function: fn(&mut Dataflow<'_>), story: &Story) -> String {
     text
 }
 
-/// The last text wins: not commutative.
+/// A fold to the last text, which is not commutative.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Newest(String);
 
@@ -128,7 +128,7 @@ fn small_histories_are_shown() {
     assert_eq!(text.matches("lines {text: ").count(), 2, "{text}");
 }
 
-/// Why a function cannot be drawn: the same before it runs and when it would.
+/// The reason why a function cannot be drawn: the same before it runs and when it would.
 fn refused(function: fn(&mut Dataflow<'_>)) -> String {
     let described = Definition::new("wrong", function).describe();
     let text = described.expect_err("it cannot be drawn").to_string();

@@ -1,7 +1,7 @@
-//! Every operator of event time, `left_join` and `fold_values`, against the most obvious way to say
-//! the same, at every epoch: history at once, then epoch by epoch.
+//! Every operator of event time, `left_join` and `fold_values`, against the most obvious
+//! equivalent, at every epoch: history at once, then epoch by epoch.
 //!
-//! Facts come out of order and late, go again (in any order), and meet at one time.
+//! Facts come out of order and late, are taken back (in any order), and meet at one time.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -18,14 +18,14 @@ use diptych::{
 };
 use proptest::prelude::*;
 
-/// Something happened, on one of two sides.
+/// An event on one of two sides.
 #[derive(Event, Clone, Debug)]
 struct Fact {
     side: i64,
     key: i64,
     at: Timestamp,
     n: i64,
-    /// How many of it come, or go.
+    /// The number of copies that come, or go.
     weight: i64,
 }
 
@@ -71,7 +71,7 @@ fn timed(df: &mut Dataflow) {
 
 type Row = (i64, i64);
 
-/// The rows of a side by key, in order, each as often as it is there.
+/// The rows of a side by key, in order, each with its multiplicity.
 fn rows(facts: &[Fact], side: i64) -> BTreeMap<i64, BTreeMap<Row, i64>> {
     let mut keys = BTreeMap::<i64, BTreeMap<Row, i64>>::new();
     for f in facts.iter().filter(|f| f.side == side) {
@@ -84,7 +84,7 @@ fn rows(facts: &[Fact], side: i64) -> BTreeMap<i64, BTreeMap<Row, i64>> {
     keys
 }
 
-/// Only what is there.
+/// The rows with a positive multiplicity.
 fn there(rows: &BTreeMap<Row, i64>) -> Vec<(Row, i64)> {
     rows.iter().filter(|(_, times)| **times > 0).map(|(row, times)| (*row, *times)).collect()
 }
@@ -180,7 +180,7 @@ fn check_joins(
     same::<i64, (i64, Option<i64>)>(snapshot, "joined", joined);
 }
 
-/// Values that are not there (any more) do not count; those that are, each time.
+/// Checks folds: values that are not there (any more) do not count; those that are count each time.
 fn check_folded(snapshot: &Snapshot, left: &BTreeMap<i64, BTreeMap<Row, i64>>) {
     let mut folded = Found::new();
     for (key, rows) in left {

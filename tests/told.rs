@@ -1,6 +1,6 @@
 //! Promise 28: an operator is told. Every state in which appends, freshness or checkpoints stop,
 //! and a disk that is nearly full, shows in `/readyz`, `/v1/status`, `/metrics` and on standard
-//! error; a process that can append no more ends after its readers were told.
+//! error; a process that cannot append any more ends after its readers were told.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -32,7 +32,7 @@ struct House {
     writer: Arc<Writer>,
     served: Served,
     site: Arc<Site>,
-    /// Held, so that it answers.
+    /// Kept alive, so that they answer.
     _servers: Servers,
     channels: Channels,
 }
@@ -57,7 +57,7 @@ impl House {
     }
 }
 
-/// Counts lines under a name of its own; `front` sees each line.
+/// Counts lines under a name of its own; `front` is called with each line.
 fn counted(name: &str, front: fn(&str)) -> Definition {
     let flow = move |df: &mut Dataflow<'_>| {
         let lines = df.events::<Line>("lines").map(move |line| {

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 const FILE: &str = "tweets_sample_2016-10.csv.zst";
 const VIEWS: [&str; 3] = ["tags_by_hour", "top_tags", "tag_authors"];
 
-/// Rows as sorted `column=value` lists, and how often each is there.
+/// Rows as sorted `column=value` lists, with their multiplicities.
 type Rows = BTreeMap<Vec<String>, usize>;
 
 /// The data directory: `DIPTYCH_DATA`, or `shared/data` beside or above the package.
@@ -29,8 +29,7 @@ fn data() -> Option<PathBuf> {
     package.ancestors().map(|above| above.join("shared/data").join(FILE)).find(|file| file.exists())
 }
 
-/// The file and what the reference makes of it; nothing, and a reason printed, where either is
-/// missing.
+/// The file and the reference's answers; none, and a reason printed, where either is missing.
 fn expected() -> Option<(PathBuf, BTreeMap<&'static str, Rows>)> {
     let Some(file) = data() else {
         println!("skipped: no {FILE}; name its directory in DIPTYCH_DATA");
@@ -122,7 +121,7 @@ fn checked(what: &str, output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("output in UTF-8")
 }
 
-/// Rows printed as JSON objects, one a line or all in a list.
+/// Parses rows printed as JSON objects, one per line or all in a list.
 fn parse(printed: &str, keep: impl Fn(&Value) -> bool) -> Rows {
     let mut rows = Rows::new();
     for value in serde_json::Deserializer::from_str(printed).into_iter::<Value>() {

@@ -1,5 +1,5 @@
-//! The usual Lambda Architecture of two code paths, beside `tweets_dedup`: what the first gets
-//! wrong is not nothing, and the second is right at every epoch.
+//! The usual Lambda Architecture of two code paths, beside `tweets_dedup`: the errors of the former
+//! are not zero, and the latter is right at every epoch.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,7 +23,7 @@ use example::{Counts, draw, once, ours, two_paths};
 use lines::Real;
 use naive::Fact;
 
-/// How far an answer is from another, over all of both.
+/// The distance of an answer from another, over all of both.
 fn error(right: &Counts, found: &Counts) -> i64 {
     let of = |counts: &Counts, place| counts.get(place).copied().unwrap_or(0);
     let missed = right.iter().filter(|(place, _)| !found.contains_key(place));
@@ -31,8 +31,8 @@ fn error(right: &Counts, found: &Counts) -> i64 {
     missed + found.iter().map(|(place, n)| (n - of(right, place)).abs()).sum::<i64>()
 }
 
-/// Feeds the tweets in so many epochs and restarts in the middle. Ours is right at each; gives the
-/// errors of two paths at each, whose batch job has last run before `run`.
+/// Feeds the tweets in this many epochs and restarts in the middle. `tweets_dedup` is right at
+/// each; returns the errors of two paths at each, whose batch job has last run before `run`.
 fn errors(tweets: &[IdentifiedTweet], epochs: usize, run: usize, today: Timestamp) -> Vec<i64> {
     let mut live = Live::start(("tweets_dedup", tweets_dedup)).unwrap();
     let mut errors = Vec::new();
@@ -60,7 +60,7 @@ fn two_paths_are_wrong_where_one_function_is_right() {
     }
 }
 
-/// The same on messages that nobody here made: equal rows are copies of one message.
+/// The same on real messages: equal rows are copies of one message.
 #[test]
 fn two_paths_on_real_messages() {
     let Some(real) = Real::read("tweets_sample_2016-10.csv.zst") else { return };

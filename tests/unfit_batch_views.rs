@@ -22,7 +22,7 @@ use diptych::{
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(1);
-/// Long enough that a thread which looks every millisecond has looked.
+/// Long enough for a thread that checks every millisecond.
 const A_WHILE: Duration = Duration::from_millis(100);
 const ROOT: &str = "data";
 
@@ -65,7 +65,7 @@ fn put(disk: &SimDisk, files: &[(String, Vec<u8>)]) {
     }
 }
 
-/// What batch views a run over the present log leaves, without leaving them here.
+/// The batch views of a run over the present log, which are not left here.
 fn made(disk: &SimDisk, version: &'static str) -> Vec<(String, Vec<u8>)> {
     let elsewhere = disk.kill();
     let made = system(&elsewhere).batch(&flow(version), &BatchOptions::default());
@@ -87,7 +87,7 @@ fn made_of_another_log(epochs: u64) -> Vec<(String, Vec<u8>)> {
     made(&other, "1")
 }
 
-/// A server that looks every millisecond, over a log of two epochs with a batch view of the first.
+/// A server that checks every millisecond, over a log of two epochs with a batch view of the first.
 struct Serving {
     disk: SimDisk,
     writer: Writer,
@@ -135,7 +135,8 @@ impl Serving {
         }
     }
 
-    /// What was refused is told once, changes nothing, and is no obstacle to what comes after it.
+    /// Checks that the refusal is reported once, changes nothing, and is no obstacle to later batch
+    /// views.
     fn goes_on(mut self, before: &[String]) {
         std::thread::sleep(A_WHILE);
         assert!(self.told.try_recv().is_err(), "told again");
@@ -153,7 +154,7 @@ impl Serving {
     }
 }
 
-/// What a start on this disk passes over; it answers at epoch 1 as was answered `before`.
+/// The batch view that a start on this disk passes over; answers at epoch 1 must equal `before`.
 fn passed_over(disk: &SimDisk, before: &[String]) -> Error {
     let served = system(disk).serve(&[flow("1")], ServeOptions::default()).expect("served");
     let mut named: Vec<_> = served.passed_over().map(ToString::to_string).collect();
@@ -267,8 +268,8 @@ fn a_cut_one_is_passed_over_and_named() {
     served.stop().expect("stopped");
 }
 
-/// A checkpoint that finds no space is told, and gives back what it took: appends go on. It is made
-/// when there is space again.
+/// A checkpoint that finds no space is reported, and gives its space back: appends go on. It is
+/// made when there is space again.
 #[test]
 fn a_full_disk_during_a_checkpoint_changes_nothing() {
     let mut serving = Serving::start();
@@ -312,7 +313,7 @@ fn a_full_disk_during_a_checkpoint_changes_nothing() {
     drop(rebuilds);
 }
 
-/// The checkpoint of a server that ends finds no space: that is told, the log has everything, and
+/// The final checkpoint of a server finds no space: that is reported, the log has everything, and
 /// the next start gives the same answers.
 #[test]
 fn a_full_disk_at_the_end_costs_the_checkpoint_only() {

@@ -1,8 +1,8 @@
-//! `verify` names whose fault it is: a function that is not deterministic, or what was stored.
+//! `verify` names the cause: a function that is not deterministic, or a stored batch view.
 //!
-//! This test has no harness, because it is the binary whose functions are at fault: started with
-//! `DIPTYCH_AT_FAULT` it runs the command line (with `later`: as the program that it became),
-//! otherwise it starts itself and looks at what is said.
+//! This test has no harness, because it is the binary with the faulty functions: started with
+//! `DIPTYCH_AT_FAULT` it runs the command line (with `later`: as the later program), otherwise it
+//! starts itself and checks the output.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
@@ -28,7 +28,7 @@ fn clocked(df: &mut Dataflow) {
     df.version("1");
 }
 
-/// Counts how often it was asked, behind the accumulation.
+/// Counts its own calls, behind the accumulation.
 fn asked(df: &mut Dataflow) {
     static ASKED: AtomicI64 = AtomicI64::new(0);
     let lines = df.events::<Line>("lines").map(|line| line.text.to_owned()).count("lines");
@@ -37,7 +37,7 @@ fn asked(df: &mut Dataflow) {
     df.version("1");
 }
 
-/// Is what it was, or has become another under its old version.
+/// Stays the same, or changes under its old version.
 fn careless(df: &mut Dataflow) {
     let later = std::env::var("DIPTYCH_AT_FAULT").is_ok_and(|build| build == "later");
     let lines = df
@@ -100,7 +100,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Everything that a command says, when it ends with this code.
+/// The output of a command that must end with this code.
 fn run(place: &Path, build: &str, line: &str, code: i32) -> String {
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);

@@ -1,5 +1,5 @@
-//! Another version of a dataflow takes over while everybody reads and writes: whole, at one
-//! frontier, or not at all.
+//! Another version of a dataflow takes over under readers and writers: completely, at one frontier,
+//! or not at all.
 
 mod stop;
 #[path = "serving/subscriber.rs"]
@@ -26,7 +26,7 @@ use serde_json::Value;
 use stop::Stop;
 use subscriber::Subscriber;
 
-/// Which words of a line a version counts, and how it spells them.
+/// The words of a line that a version counts, in its spelling.
 fn words(version: u64, line: &str) -> Vec<String> {
     let words = line.split_whitespace();
     match version {
@@ -36,7 +36,7 @@ fn words(version: u64, line: &str) -> Vec<String> {
     }
 }
 
-/// Three views that only fit together when they are of one version and one epoch.
+/// Three views that are consistent only when they are of one version and one epoch.
 fn tally(version: u64) -> Definition {
     Definition::new("tally", move |df: &mut Dataflow<'_>| {
         let lines = df.events::<Line>("lines");
@@ -51,7 +51,7 @@ fn tally(version: u64) -> Definition {
     })
 }
 
-/// What was appended, epoch by epoch.
+/// The lines that were appended, epoch by epoch.
 #[derive(Default)]
 struct Lines(Mutex<Vec<String>>);
 
@@ -66,7 +66,7 @@ impl Lines {
         (number, Line { text })
     }
 
-    /// What `version` counts in the epochs up to `last`, by a plain program.
+    /// The counts of `version` in the epochs up to `last`, by a plain program.
     fn counts(&self, version: u64, last: Epoch) -> BTreeMap<String, i64> {
         let mut counts = BTreeMap::new();
         let lines = self.0.lock().expect("a lock");
@@ -110,7 +110,7 @@ fn check(snapshot: &Snapshot, lines: &Lines) -> u64 {
     version
 }
 
-/// By word: the count before and after, where they differ.
+/// The count before and after of each word for which they differ.
 type Changes = BTreeMap<String, (Option<i64>, Option<i64>)>;
 
 fn expected(lines: &Lines, old: u64, new: u64, last: Epoch) -> Changes {
@@ -123,7 +123,7 @@ fn expected(lines: &Lines, old: u64, new: u64, last: Epoch) -> Changes {
     words.map(pair).filter(|(_, (before, after))| before != after).collect()
 }
 
-/// The difference that was told is that of a plain program, row for row.
+/// Checks that the reported difference equals that of a plain program, row for row.
 fn check_difference(deployed: &Deployed, lines: &Lines) {
     let number = |text: &str| text.parse::<u64>().expect("a version");
     let old = number(deployed.from.as_deref().expect("a predecessor"));
@@ -154,7 +154,7 @@ fn check_difference(deployed: &Deployed, lines: &Lines) {
     assert_eq!((errors.added, errors.removed, errors.changed), (0, 0, 0));
 }
 
-/// Reads without a pause until told to stop: consistent, and never back. Counts what it saw.
+/// Reads without a pause until told to stop: consistent, and never back. Counts its reads.
 fn hammer(serving: &Serving, lines: &Lines, stop: &AtomicBool, seen: &[AtomicUsize; 4]) {
     let mut upper = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -243,7 +243,7 @@ fn panics(place: &'static str, bad: u64) -> Definition {
     })
 }
 
-/// A version that panics is dropped, wherever it does; what serves does not notice.
+/// A version that panics is dropped, wherever it panics; the serving version is not affected.
 #[test]
 fn a_version_that_panics_leaves_the_answers_alone() {
     let lines = Lines::default();
@@ -272,8 +272,8 @@ fn a_version_that_panics_leaves_the_answers_alone() {
     served.stop().expect("stopped");
 }
 
-/// A dataflow that has failed is mended by a version that does not: what is served in between is
-/// the last whole epoch.
+/// A version that does not fail replaces a failed dataflow: meanwhile the last whole epoch is
+/// served.
 #[test]
 fn a_failed_dataflow_is_mended_by_a_deployment() {
     let system = System::in_memory();
@@ -380,7 +380,8 @@ fn versions_are_exchanged_over_http() {
     served.stop().expect("stopped");
 }
 
-/// A version comes back while its last checkpoint is still being written: that is waited for.
+/// A version comes back while its last checkpoint is still being written: the deployment waits for
+/// it.
 #[test]
 fn a_checkpoint_under_way_is_waited_for() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,8 +1,8 @@
 //! Promise 19: loopback by default; an address that is not loopback without TLS and credentials
 //! refuses to start; every route is asked with every credential.
 //!
-//! The matrix is made from the server's own description, which is made from the registration of
-//! its routes: a route that is added is asked without anybody remembering it here.
+//! The matrix is made from the server's own description, which is made from the registration of its
+//! routes: a new route is tested without any change here.
 
 #[path = "serving/server.rs"]
 mod server;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use server::Server;
 
-/// What a request brings.
+/// The credential of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Brings {
     Nothing,

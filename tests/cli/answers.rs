@@ -1,4 +1,4 @@
-//! What is printed when all is well.
+//! The output of commands that succeed.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Running the binary in a directory of its own.
+//! Runs the binary in a directory of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 /// A working directory with a data directory `D` in it.
 pub(crate) struct Place(TempDir);
 
-/// What a command printed, and its exit code.
+/// The output of a command, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) out: String,

@@ -1,4 +1,4 @@
-//! The command line as its users meet it: the built binary, its output, messages and exit codes.
+//! Tests of the command line: the built binary, its output, messages and exit codes.
 
 mod answers;
 mod binary;

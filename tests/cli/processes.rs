@@ -1,4 +1,4 @@
-//! Several processes: those started by hand or by `-n`, and those that follow the log of another.
+//! Several processes: those started by hand or by `-n`, and followers of another process's log.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ fn terminate(child: &Child) {
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("signalled");
 }
 
-/// Waits until `path` has something in it: `serve` tells its standard error there.
+/// Waits until the file contains `word`: `serve` writes its standard error there.
 fn wait_for(place: &Place, name: &str, word: &str) {
     let begun = Instant::now();
     loop {

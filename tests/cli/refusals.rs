@@ -1,5 +1,5 @@
 //! Wrong input, damage and conflicts: each message names the place and the remedy, each exit code
-//! says what kind it is, and nothing is half done.
+//! the kind, and nothing is half done.
 
 use std::io::Write;
 use std::process::Command;
@@ -274,7 +274,7 @@ fn fill_and_free(place: &Place) {
     assert_eq!(all(), EVENTS + 1);
 }
 
-/// An argument may, too; a script takes it from anywhere.
+/// An argument may have control characters, too; a script takes it from anywhere.
 #[test]
 fn what_is_wrong_with_a_command_line_neither_drives_the_terminal_nor_adds_lines() {
     let place = Place::new();
@@ -303,7 +303,7 @@ fn what_is_wrong_with_a_command_line_neither_drives_the_terminal_nor_adds_lines(
     }
 }
 
-/// A record may hold what sets a window's title, colours, or another line.
+/// A record may set a window's title, change colours, or begin another line.
 #[test]
 fn what_a_message_repeats_neither_drives_the_terminal_nor_ends_its_line() {
     let place = Place::new();

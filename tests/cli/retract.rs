@@ -1,4 +1,4 @@
-//! `log retract`, as somebody uses it.
+//! `log retract` from the command line.
 
 use super::binary::Place;
 
@@ -61,7 +61,8 @@ fn what_is_wrong_is_named() {
     assert!(!place.path().join("E/log/MANIFEST").exists(), "a typo makes no log");
 }
 
-/// A dataflow without an inverse: nothing is continued over the retraction, and it is said.
+/// A dataflow without an inverse: no batch view is continued over the retraction, and the output
+/// says so.
 #[test]
 fn what_cannot_be_undone_is_recomputed() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! Made-up events: the same for everybody. (That they fit each dataflow: `tests/examples.rs`.)
+//! Made-up events: the same on every machine. (That they fit each dataflow: `tests/examples.rs`.)
 
 use super::binary::Place;
 

@@ -1,4 +1,4 @@
-//! The same answers from a server as from its data directory, and what is said when there is none.
+//! A server gives the same answers as its data directory; without a server, the error says so.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

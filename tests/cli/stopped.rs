@@ -8,7 +8,8 @@ use super::binary::Place;
 
 const EVENTS: &str = "300000";
 
-/// SIGTERM, as soon as it says where it listens: before its history is fed. What it says then.
+/// Sends SIGTERM as soon as the process says where it listens, before its history is fed; returns
+/// its messages.
 fn stopped_at_once(command: &mut Command) -> String {
     let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
     let mut errors = BufReader::new(child.stderr.take().expect("standard error"));

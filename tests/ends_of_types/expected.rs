@@ -1,4 +1,4 @@
-//! What each dataflow says, with whole numbers that have no ends.
+//! The expected output of each dataflow, computed with whole numbers that have no ends.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ impl Type {
     }
 }
 
-/// A number, and how often it counts.
+/// A number, with its weight.
 type Weighed = (BigInt, BigInt);
 
 impl Kind {
@@ -154,7 +154,7 @@ fn counts(facts: &[&Fact]) -> Answer {
     answer
 }
 
-/// Rows with how often they are there, which is bounded.
+/// Rows with their multiplicities, which are bounded.
 fn collected(facts: &[&Fact]) -> (Answer, Vec<(i64, i64, i64)>) {
     let mut copies: BTreeMap<(i64, i64), BigInt> = BTreeMap::new();
     for fact in facts {
@@ -197,7 +197,7 @@ fn running(facts: &[&Fact]) -> Answer {
     answer
 }
 
-/// Panes are summed in front, the windows behind: of panes that are in range.
+/// Panes are summed first, and then the windows, of panes that are in range.
 fn windows(facts: &[&Fact]) -> Answer {
     let mut panes: BTreeMap<(i64, i64), BigInt> = BTreeMap::new();
     for fact in facts {
@@ -237,7 +237,7 @@ fn means(facts: &[&Fact]) -> Answer {
     answer
 }
 
-/// Those of the last ten seconds, by whole seconds.
+/// The facts of the last ten seconds, in whole seconds.
 fn kept<'f>(facts: &[&'f Fact]) -> Vec<&'f Fact> {
     let second = |fact: &Fact| fact.at.micros() / SECOND;
     let newest = facts.iter().map(|fact| second(fact)).max().unwrap_or(0);

@@ -1,4 +1,5 @@
-//! One dataflow for each thing that can leave a range. All say `out`: key, and the result as text.
+//! One dataflow for each operation that can leave a range. All publish `out`: a key, and the result
+//! as text.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use diptych::{
 /// Numbers of every type, under a key.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub(crate) struct Fact {
-    /// Its place in the history: no two facts are one row.
+    /// The position in the history: no two facts are one row.
     pub(crate) id: i64,
     pub(crate) key: i64,
     pub(crate) n: i64,
@@ -29,7 +30,7 @@ pub(crate) fn rows(facts: &[Fact]) -> RecordBatch {
     appender.finish()
 }
 
-/// What a dataflow does with them.
+/// The operation of a dataflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Sum,

@@ -1,4 +1,4 @@
-//! Promise 21 for sums: a batch view of before sums could be out of range, as it was written then.
+//! Promise 21 for sums: opens a batch view written before sums could be out of range.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The dataflow of the golden batch view, as it was when that was written.
+//! The dataflow of the golden batch view, unchanged since that was written.
 
 use diptych::folds::{Count, Mean, Sum};
 use diptych::{Dataflow, Decimal, Event};

@@ -1,4 +1,5 @@
-//! Everything that was derived from erased events: batch views, checkpoints, indexes, tokens.
+//! Erasure of everything that was derived from erased events: batch views, checkpoints, indexes,
+//! tokens.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +18,7 @@ use diptych::{
 use proptest::prelude::*;
 
 const ROOT: &str = "data";
-/// Told apart from all other texts on the disk.
+/// A text that no other text on the disk contains.
 const SECRET: &str = "zebedee-17";
 
 type Counts = BTreeMap<String, i64>;
@@ -184,7 +185,7 @@ fn a_dataflow_without_a_batch_view_is_compared_when_it_is_named() {
     assert_eq!(boundaries(&disk, "bank", "1"), [0; 0], "nobody said that it does not depend");
 }
 
-/// Tokens of before are refused by name, those of after are good.
+/// Tokens from before the erasure are refused by name, tokens from after it are good.
 #[test]
 fn subscribers_of_the_history_before_need_a_snapshot() {
     let (disk, texts) = some();
@@ -221,7 +222,7 @@ fn subscribers_of_the_history_before_need_a_snapshot() {
     assert!(third != second && third.version.starts_with("1~e"), "{third}");
 }
 
-/// A batch run at the same time, and what it would leave.
+/// A batch run at the same time, and the batch view that it would leave.
 #[test]
 fn a_batch_view_that_is_being_written_is_not_raced() {
     let (disk, _) = some();
@@ -241,7 +242,7 @@ fn a_batch_view_that_is_being_written_is_not_raced() {
     assert!(erase(&disk, SECRET, &[words("1")]).unwrap().is_some());
 }
 
-/// A server that follows the directory does not leave a checkpoint of what was erased.
+/// A server that follows the directory leaves no checkpoint with erased events.
 #[test]
 fn who_follows_stops_and_leaves_nothing() {
     let (disk, _) = some();
@@ -256,8 +257,8 @@ fn who_follows_stops_and_leaves_nothing() {
     assert_eq!(has(&disk, SECRET), [""; 0]);
 }
 
-/// A batch view of before, put back by hand or left by a crash, is named and never believed, and
-/// readers go on without it; a writer, or the next batch run, removes it.
+/// A batch view from before the erasure, put back by hand or left by a crash, is named and never
+/// used, and readers go on without it; a writer, or the next batch run, removes it.
 #[test]
 fn a_batch_view_of_before_is_passed_over_and_removed() {
     let (disk, texts) = some();
@@ -298,8 +299,8 @@ fn a_batch_view_of_before_is_passed_over_and_removed() {
     assert_eq!(has(&disk, SECRET), [""; 0]);
 }
 
-/// Whatever call fails: after the next writer there is the old history with batch views of it, or
-/// the new one and nothing of what was erased.
+/// Whichever call fails: after the next writer there is the old history with its batch views, or
+/// the new one without a trace of the erased events.
 #[test]
 fn a_failure_at_each_disk_call_leaves_no_mixture() {
     let (disk, texts) = some();
@@ -352,7 +353,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     /// The law, after an erasure: batch, speed continued from a batch view, and a few loops over
-    /// what is left.
+    /// the remaining events.
     #[test]
     fn the_law_holds_for_what_is_left(
         log in logs(), split in 0..16usize, workers in 1..4usize, erased in 0..6u8

@@ -1,4 +1,4 @@
-//! The log against its naive twin, from which the same events are taken out.
+//! The log against its naive twin, from which the same events are removed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ fn without(content: &Content, stream: &str, (of, is): (i64, i64)) -> Content {
         .collect()
 }
 
-/// What tells an event's text from all others, wherever it is on the disk.
+/// The text of an event, which occurs nowhere else on the disk.
 fn text(n: i64) -> String {
     format!("<{n}> {}", "x".repeat((n % 7) as usize))
 }
@@ -94,7 +94,7 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     memchr::memmem::find(bytes, text.as_bytes()).is_some()
 }
 
-/// No file of the disk has the text of these events, and the log is whole.
+/// Checks that no file of the disk has the text of these events, and that the log is whole.
 fn check_gone(disk: &SimDisk, erased: &[i64]) {
     for (path, bytes) in disk.files() {
         for n in erased {
@@ -105,13 +105,13 @@ fn check_gone(disk: &SimDisk, erased: &[i64]) {
     assert!(check.damage.is_empty() && check.unlisted.is_empty(), "{check:?}");
 }
 
-/// How many events were appended, and are still there.
+/// The number of events that were appended and are still there.
 fn appended(content: &Content) -> u64 {
     content.iter().flatten().filter(|event| !event.0.starts_with('-')).count() as u64
 }
 
-/// Takes back what stands of these; gives the epoch that does, if there is any, behind the empty
-/// one that a frame file may need before it.
+/// Takes back those of these events that still count; gives the epoch of the retraction, if there
+/// is one, which follows the empty epoch that a frame file may need first.
 fn taken_back(
     disk: &SimDisk,
     writer: &Writer,
@@ -207,8 +207,8 @@ fn program(steps: &[Step], rotate_bytes: u64) -> diptych::Result<()> {
     goes_on(&disk, rotate_bytes, (&twin, &sent))
 }
 
-/// Producers and offsets are what they would be without any erasure; `sent` has each append
-/// of the producer, and its epoch.
+/// Checks that producers and offsets are as without any erasure; `sent` has each append of the
+/// producer, with its epoch.
 fn goes_on(
     disk: &SimDisk,
     rotate_bytes: u64,
@@ -261,8 +261,8 @@ fn matching(content: &Content, stream: &str, (of, is): (i64, i64)) -> Vec<i64> {
     events.filter(|e| e.0 == stream && e.1 % of == is).map(|event| event.1).collect()
 }
 
-/// Whatever call fails, and whatever a power failure then leaves: the history is the old one or the
-/// new one, says which, and has nothing left over of the other once a writer has opened it.
+/// Whichever call fails, and whatever a power failure then leaves: the history is the old one or
+/// the new one, says which, and has no remains of the other once a writer has opened it.
 #[test]
 fn a_failure_at_each_disk_call_leaves_the_old_or_the_new_history() {
     let (disk, old) = some();
@@ -314,7 +314,7 @@ fn a_failure_at_each_disk_call_leaves_the_old_or_the_new_history() {
     assert!(olds > 100 && news > 20, "{olds} times the old history, {news} times the new one");
 }
 
-/// The same without a fault: the power fails right behind each call.
+/// The same without a fault: the power fails right after each call.
 #[test]
 fn once_it_has_returned_nothing_comes_back() {
     let (disk, old) = some();
@@ -371,7 +371,8 @@ fn places_move_with_what_is_erased_before_them() {
     assert!(moved > 20, "{moved} events have moved");
 }
 
-/// Readers of the old history: what they have mapped goes on, anything else says what happened.
+/// Readers of the old history: their mapped files stay valid, and any other read reports the
+/// erasure.
 #[test]
 fn readers_of_the_history_before_are_told() {
     for opened_late in [false, true] {

@@ -1,4 +1,4 @@
-//! `erase` as it is typed, and the text of conditions.
+//! `erase` from the command line, and the text of conditions.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ impl Place {
         command
     }
 
-    /// What it says, on standard output and beside it, when it ends with this code.
+    /// Runs a command that must end with this code; returns standard output and standard error.
     fn run(&self, line: &[&str], code: i32) -> (String, String) {
         let Output { status, stdout, stderr } = self.command(line).output().unwrap();
         let (out, err) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
@@ -168,7 +168,7 @@ fn a_server_that_follows_stops() {
     }
 }
 
-/// What the customer of an order is.
+/// The customer of an order.
 #[derive(Event, Clone, Debug)]
 struct Person {
     name: String,
@@ -248,7 +248,7 @@ fn values_are_read_by_the_type_of_their_column() {
     assert!(Conditions::parse(&["=x"]).is_err() && Conditions::parse::<&str>(&[]).is_err());
 }
 
-/// A stream whose schema has changed: what lacks the field is named and left alone.
+/// A stream whose schema has changed: data without the field is named and left alone.
 #[test]
 fn a_schema_without_the_field_is_named() {
     let system = System::in_memory();

@@ -1,5 +1,5 @@
 //! Producers that are silent for long are known by a digest, and later from files: their requests
-//! count once all the same.
+//! still count once.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use diptych::log::{
 
 use crate::logs::{DIR, content_of, is_long, one, open, steady};
 
-/// Ids of producers are kept as they are for so long as they have not too many bytes together; then
-/// those silent longest are known by a digest, and their requests are still appended once.
+/// Ids of producers are kept in full while they have few bytes together; then those silent longest
+/// are known by a digest, and their requests are still appended once.
 #[test]
 fn a_producer_that_was_silent_for_long_returns_exactly_once() {
     const LONG: usize = 4_000;
@@ -98,7 +98,7 @@ fn erase_event(disk: &SimDisk, n: i64) {
     assert!(erased.is_some());
 }
 
-/// Few have their names at once.
+/// Options under which few producers keep their names.
 fn few_named(rotate_bytes: u64, named_producers: usize) -> WriterOptions {
     WriterOptions { named_producers, ..steady(rotate_bytes) }
 }
@@ -118,7 +118,7 @@ fn send(writer: &Writer, producer: u64, sequence: u64) -> diptych::Result<Ack> {
     writer.append(one("s", number).by(id(producer), sequence)).and_then(Pending::wait)
 }
 
-/// All repeat their last request, nothing is appended by it; then all go on.
+/// Makes all producers repeat their last request, which appends nothing; then all go on.
 fn repeat_and_go_on(writer: &Writer, epochs: &mut [u64], sequence: u64, what: &str) {
     let upper = writer.upper();
     for (producer, epoch) in (0..).zip(epochs.iter()) {
@@ -185,7 +185,7 @@ fn producers_in_files_count_once_after_restarts_kills_backups_and_restores() {
     assert!(files.iter().any(|file| file.kind == "silent" && file.listed), "{files:?}");
 }
 
-/// Who cannot be looked for is not taken for a new one: that could count twice.
+/// A producer that cannot be looked up is not taken for a new one: its requests could count twice.
 #[test]
 fn a_damaged_file_refuses_those_it_may_have_and_nobody_else() {
     let disk = SimDisk::new();
@@ -218,7 +218,8 @@ fn a_damaged_file_refuses_those_it_may_have_and_nobody_else() {
     assert!(read.last().unwrap().unwrap_err().is_damaged());
 }
 
-/// More than a log once knew at all, through the log itself; fewer in the short run.
+/// More producers than a log could once know at all, through the log itself; fewer in the short
+/// run.
 #[test]
 fn a_log_knows_more_producers_than_fit_its_memory() {
     let count = if is_long() { (1 << 20) + 50_000 } else { 30_000 };

@@ -1,5 +1,5 @@
-//! A page of another site in a real browser, which tries what pages can try. Skips where there is
-//! no browser.
+//! A page of another site in a real browser, which tries every way that a page has. Skipped where
+//! there is no browser.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -95,12 +95,12 @@ fn elsewhere(target: &str) -> u16 {
     port
 }
 
-/// A browser to which a name of somebody else's is this machine; none where there is no browser.
+/// A browser that resolves a foreign name to this machine; none where there is no browser.
 fn browser() -> Option<Chromium> {
     Chromium::start_with(&["--host-resolver-rules=MAP evil.example 127.0.0.1"])
 }
 
-/// A server with something to be read and taken back.
+/// A server with data that could be read and retracted.
 fn with_a_secret(data: &Path) -> Server {
     let server = served(data, &[]);
     append(&server, "secret");
@@ -137,8 +137,8 @@ fn a_page_of_another_site_reads_and_changes_nothing() {
     }
 }
 
-/// A name that first pointed to somebody else's server and now points here: to the browser what
-/// answers is the same site.
+/// DNS rebinding: a name that first pointed to a foreign server now points here, so that the
+/// browser takes both for one site.
 #[test]
 fn a_name_that_is_bound_again_reads_and_changes_nothing() {
     let Some(mut browser) = browser() else { return };

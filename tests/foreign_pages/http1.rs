@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand: any header, and any number of it.
+//! A minimal HTTP/1.1 client, which can send any header, any number of times.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,8 @@ pub(crate) fn ask(address: &str, asked: &Asked) -> Answer {
     exchange(address, request.as_bytes())
 }
 
-/// Sends these bytes; the status, and the body as far as its length is told: others may not end.
+/// Sends these bytes; returns the status, and the body up to its declared length: other bodies may
+/// not end.
 pub(crate) fn exchange(address: &str, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a socket");

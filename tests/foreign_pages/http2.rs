@@ -1,4 +1,4 @@
-//! HTTP/2 by hand: any `:authority`.
+//! A minimal HTTP/2 client, which can send any `:authority`.
 
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -15,11 +15,11 @@ async fn shake(address: &str) -> SendRequest<Bytes> {
     sender
 }
 
-/// Requests of one connection. A server takes it for an attack when very many of them are answered
+/// Requests of one connection. A server assumes an attack when very many of them are answered
 /// before their bodies are read.
 const REQUESTS: usize = 500;
 
-/// Connections that speak HTTP/2 from their first byte, one after the other.
+/// A client with one HTTP/2 connection after another, without an upgrade from HTTP/1.1.
 pub(crate) struct Client {
     address: String,
     runtime: Runtime,
@@ -34,7 +34,7 @@ impl Client {
         Client { address: address.to_owned(), runtime, sender, asked: 0 }
     }
 
-    /// Sends a request; the body as far as its length is told.
+    /// Sends a request; returns the body up to its declared length.
     pub(crate) fn ask(&mut self, asked: &Asked) -> Answer {
         self.asked += 1;
         if self.asked.is_multiple_of(REQUESTS) {

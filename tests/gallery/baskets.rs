@@ -1,4 +1,4 @@
-//! Every pair of products of every invoice, counted.
+//! The naive twin of `baskets`: counts every pair of products of every invoice.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Clickstream, by plain loops.
+//! The naive twin of `clickstream`, in plain loops.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ fn sessions(clicks: &[Click]) -> Vec<(i64, Vec<(Timestamp, &str)>)> {
     sessions
 }
 
-/// Steps of the funnel taken one after the other.
+/// The number of funnel steps taken one after another.
 fn reached(pages: &[(Timestamp, &str)]) -> u64 {
     let mut reached = 0;
     for (_, page) in pages {

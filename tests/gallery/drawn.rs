@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use diptych::Event;
 use diptych::event::Append as _;
 
-/// A stream, drawn, and how it is divided: event k of n belongs to epoch k · epochs / n.
+/// A generated stream, divided into epochs: event k of n belongs to epoch k · epochs / n.
 pub(crate) struct Drawn<'e, E> {
     pub(crate) stream: &'static str,
     pub(crate) events: &'e [E],
@@ -14,13 +14,13 @@ pub(crate) struct Drawn<'e, E> {
 }
 
 impl<'e, E: Event> Drawn<'e, E> {
-    /// Those of all epochs up to this one.
+    /// The events of all epochs up to this one.
     pub(crate) fn until(&self, epoch: usize) -> &'e [E] {
         let end = ((epoch + 1) * self.events.len()).div_ceil(self.epochs);
         &self.events[..end.min(self.events.len())]
     }
 
-    /// Those of one epoch, ready for the log.
+    /// The events of one epoch, ready for the log.
     pub(crate) fn rows(&self, epoch: usize) -> (Arc<str>, RecordBatch) {
         let before = epoch.checked_sub(1).map_or(0, |before| self.until(before).len());
         let mut rows = E::Appender::default();

@@ -1,5 +1,5 @@
-//! Events at the extremes: what nobody can mean is refused by name, and changes no answer; what is
-//! merely odd is counted, and stops nothing.
+//! Events at the extremes: impossible events are refused by name, and change no answer; merely odd
+//! ones are counted, and stop nothing.
 
 use std::collections::BTreeMap;
 
@@ -56,8 +56,8 @@ fn feed<E: Event>(stream: &'static str, events: Vec<E>) -> impl Fn(&mut Live) {
     }
 }
 
-/// Good events alone, and after bad ones, and before more of them, with a restart: the same
-/// answers. Then odd ones, and another restart.
+/// Checks that the answers are the same for good events alone, after bad ones, and before more of
+/// them, with a restart. Odd ones follow, and another restart.
 fn survives(
     (name, dataflow): (&str, fn(&mut Dataflow<'_>)),
     good: &Feeds<'_>,

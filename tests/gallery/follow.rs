@@ -1,5 +1,5 @@
-//! A drawn history through a dataflow, epoch by epoch, each compared with what a naive program says
-//! of all events so far.
+//! Runs a dataflow on a generated history, epoch by epoch, and compares each epoch with a naive
+//! program over all events so far.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, ServeOptions, 
 
 use crate::scale::scaled;
 
-/// How long a run is: a few epochs on each change, else as many as asked for.
+/// The number of epochs of a run: few on each change, else as many as asked for.
 pub(crate) fn epochs(each_change: u64) -> usize {
     scaled(each_change, 2_000).max(3) as usize
 }
 
-/// How many events a run over few epochs has, and how many epochs: where the twin looks at all
-/// events at each.
+/// The numbers of events and of epochs of a run over few epochs, whose twin reads all events at
+/// each.
 pub(crate) fn size() -> (usize, usize) {
     (scaled(1_200, 20_000) as usize, scaled(12, 50).max(3) as usize)
 }
 
-/// A third of the epochs live with one worker; then a batch view, and the rest restored from it,
-/// with two. `check` sees every epoch, and that of the batch view twice.
+/// Serves a third of the epochs with one worker; then makes a batch view, restores it and serves
+/// the rest with two. `check` gets every epoch, and that of the batch view twice.
 pub(crate) fn follow(
     definition: impl Into<Definition>,
     epochs: usize,
@@ -63,7 +63,7 @@ pub(crate) fn follow(
     }
 }
 
-/// A view has these rows, in order, each once.
+/// Checks that a view has these rows, in order, each once.
 pub(crate) fn same<K, V>(
     snapshot: &Snapshot,
     view: &str,

@@ -1,4 +1,4 @@
-//! Fraud, by plain loops: all pairs of payments, and walks along links.
+//! The naive twin of `fraud`, in plain loops: all pairs of payments, and walks along links.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,8 @@ fn alerts(payments: &[&Payment]) -> Alerts {
     alerts
 }
 
-/// The accounts of each ring, by the least of them: walks from each account to all it can reach.
+/// The accounts of each ring, by the least of them: a walk from each account to all that it can
+/// reach.
 fn rings(links: &[Link]) -> BTreeMap<i64, BTreeSet<i64>> {
     let mut there = BTreeMap::<(i64, &str), i64>::new();
     for link in links {

@@ -1,4 +1,4 @@
-//! Tables as their last changes left them, and everything that moved.
+//! The naive twin of `inventory`: tables after their last changes, and all movements.
 
 use std::collections::{BTreeMap, BTreeSet};
 

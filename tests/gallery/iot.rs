@@ -1,4 +1,4 @@
-//! Readings in a list: copies left out, then looked through for each question.
+//! The naive twin of `iot`: a list of readings without copies, searched for each question.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
 const WEEK: i64 = 7 * 24 * HOUR;
 
-/// The readings of the last week (by whole hours), the least of those that have one number.
+/// The readings of the last week (in whole hours); the least of those with one number.
 fn once(readings: &[Reading]) -> Vec<Reading> {
     let newest = readings.iter().map(|r| r.at.micros()).max().unwrap_or(0);
     let horizon = (newest - WEEK).div_euclid(HOUR) * HOUR;
@@ -81,7 +81,7 @@ fn alerts(readings: &[Reading], calibrations: &[Calibration]) -> Alerts {
     alerts
 }
 
-/// Compares all views with what the events so far make of them.
+/// Compares all views with those of the twin for the events so far.
 pub(crate) fn check(snapshot: &Snapshot, readings: &[Reading], calibrations: &[Calibration]) {
     let once = once(readings);
     same(snapshot, "windows", windows(&once));

@@ -1,4 +1,4 @@
-//! Core numbers by taking nodes away.
+//! Checks `k_core` against core numbers computed by removing nodes.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::drawn::Drawn;
 use crate::follow::{follow, same, size};
 use crate::taken_away::core_numbers;
 
-/// Compares all views with what the events so far make of them.
+/// Compares all views with those of the twin for the events so far.
 pub(crate) fn check(snapshot: &Snapshot, ties: &[Tie]) {
     let numbers = core_numbers(ties);
     let mut cores = BTreeMap::<i64, i64>::new();

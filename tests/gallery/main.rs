@@ -1,5 +1,5 @@
-//! The gallery: each dataflow keeps the law on random histories and on a made-up one, and says what
-//! its naive twin says at every epoch of a made-up run; of some, events are retracted.
+//! Tests of the gallery: each dataflow keeps the law on random histories and on a made-up one, and
+//! equals its naive twin at every epoch of a made-up run; for some, events are retracted.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 

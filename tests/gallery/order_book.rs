@@ -1,4 +1,4 @@
-//! A book made anew from all messages.
+//! The naive twin of `order_book`: builds the book anew from all messages.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ fn once(trades: &[Trade]) -> Vec<Trade> {
     least.into_values().cloned().collect()
 }
 
-/// (symbol, side, price) to what is open there, and of how many orders.
+/// The open quantity and the number of orders at each (symbol, side, price).
 fn levels(
     orders: &[LimitOrder],
     trades: &[Trade],

@@ -1,4 +1,4 @@
-//! Recommendations, by plain loops over all users, and all pairs of items.
+//! The naive twin of `recommendations`: plain loops over all users, and all pairs of items.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use proptest::sample::select;
 use crate::drawn::Drawn;
 use crate::follow::{epochs, follow, same};
 
-/// What each user has, and when it was bought last.
+/// The items of each user, with the time of the last purchase.
 fn kept(purchases: &[Purchase]) -> BTreeMap<i64, BTreeMap<i64, Timestamp>> {
     let mut lines = BTreeMap::<i64, &Purchase>::new();
     for purchase in purchases {
@@ -52,7 +52,7 @@ fn likeness(both: i64, one: i64, two: i64) -> Decimal<3> {
 
 type Likeness = BTreeMap<i64, Vec<(Reverse<Decimal<3>>, i64)>>;
 
-/// Compares all views with what the events so far make of them.
+/// Compares all views with those of the twin for the events so far.
 pub(crate) fn check(snapshot: &Snapshot, purchases: &[Purchase]) -> usize {
     let kept = kept(purchases);
     let last: BTreeMap<i64, BTreeSet<i64>> =

@@ -1,4 +1,4 @@
-//! Sums over all lines.
+//! The naive twin of `retail`: sums over all lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,7 +55,7 @@ fn check(snapshot: &Snapshot, lines: &[InvoiceLine]) {
     same(snapshot, "customers", customers);
 }
 
-/// A line of one of few invoices.
+/// A line of one of a few invoices.
 pub(crate) fn line() -> impl Strategy<Value = InvoiceLine> {
     let price = (0_i128..500).prop_map(|units| Money::new(units).unwrap());
     ("[12]", "[a-d]", -3_i64..6, 0_i64..3, price, "[x-z]?", "[FG]").prop_map(

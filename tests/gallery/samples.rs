@@ -1,11 +1,11 @@
-//! What `diptych sample` makes up: the law holds on it.
+//! The law on the histories that `diptych sample` generates.
 
 use dataflows::{all, gallery, sample};
 use diptych::testing::check_law;
 
 use crate::scale::is_long;
 
-/// All that has a generator, but Nexmark's queries, which have a test of their own.
+/// All dataflows with a generator, except Nexmark's queries, which have a test of their own.
 #[test]
 fn the_law_holds_on_every_made_up_history() {
     let (events, epochs) = if is_long() { (4_000, 12) } else { (400, 8) };

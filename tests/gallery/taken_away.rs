@@ -1,4 +1,4 @@
-//! Core numbers after their definition: nodes with too few ties are taken away.
+//! Core numbers by their definition: nodes with too few ties are removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Every fifth event of a made-up history is retracted: the answers are those without them.
+//! Every fifth event of a made-up history is retracted: the answers equal those without these
+//! events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,9 @@ use diptych::{Boundary, Cluster, Definition, Epoch, Event, RebuildOptions, Serve
 use crate::drawn::Drawn;
 use crate::follow::size;
 
-/// Serves a history and retracts every fifth event of one of its streams meanwhile: what cannot be
-/// undone is recomputed beside the readers. Then the same from the log alone, and from the
-/// checkpoint that the server leaves.
+/// Serves a history and retracts every fifth event of one of its streams meanwhile: a dataflow that
+/// cannot undo them is recomputed beside the readers. Then the same from the log alone, and from
+/// the checkpoint that the server leaves.
 fn without_every_fifth<E: Event + Clone>(
     flow: impl Into<Definition>,
     drawn: &Drawn<'_, E>,

@@ -1,4 +1,4 @@
-//! An allocator that counts what each thread holds.
+//! An allocator that counts the bytes that each thread holds.
 //!
 //! Unsafe, because an allocator is; it hands every call on unchanged.
 #![expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
@@ -38,7 +38,7 @@ unsafe impl GlobalAlloc for Counted {
     }
 }
 
-/// What `work` gives, and the most bytes that it held at once on this thread.
+/// The result of `work`, and the most bytes that it held at once on this thread.
 pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
     PEAK.set(before);

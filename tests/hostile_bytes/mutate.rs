@@ -1,8 +1,8 @@
-//! Well-formed bytes made hostile, the same for the same seed.
+//! Mutations of well-formed bytes, the same for the same seed.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Values that lengths and counts break at.
+/// Values at which lengths and counts break.
 const EDGES: [u64; 12] = [
     0,
     1,
@@ -17,7 +17,7 @@ const EDGES: [u64; 12] = [
     0xffff_ffff_ffff_fff0,
     0x0001_0000_0000,
 ];
-/// Words that parsers of text break at.
+/// Words at which parsers of text break.
 const WORDS: [&[u8]; 16] = [
     b"\0",
     b"\"",
@@ -103,7 +103,7 @@ impl<'a> Mutations<'a> {
         }
     }
 
-    /// An edge value, as wide as it may be, in either order of bytes.
+    /// Writes an edge value of a random width in either byte order.
     fn edge(&mut self, bytes: &mut [u8], at: usize) {
         let value = EDGES[self.below(EDGES.len())];
         let width = [1, 2, 4, 8][self.below(4)];

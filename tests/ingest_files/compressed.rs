@@ -1,4 +1,4 @@
-//! Compressed files, standard input: read like plain files, and refused by what they are.
+//! Compressed files and standard input: read like plain files, and refused with their names.
 
 use diptych::event::Event;
 use diptych::sources::{IngestOptions, ingest};

@@ -1,4 +1,4 @@
-//! Files that the stream has already, in whole or in part: nothing counts twice in silence.
+//! Files that the stream has already, in whole or in part: no record counts twice in silence.
 
 use diptych::event::Event;
 use diptych::io::SimDisk;
@@ -21,7 +21,7 @@ fn with(log: &NaiveLog, paths: &[&Path], on_known: OnKnown) -> diptych::Result<R
     run(log, &Pair::schema(), paths, &options(OnError::Stop, on_known))
 }
 
-/// Nothing more is appended, and the message says all of `words`.
+/// Checks that nothing more is appended, and that the message has all of `words`.
 fn conflict(log: &NaiveLog, paths: &[&Path], on_known: OnKnown, words: &[&str]) {
     let before = log.events::<Pair>();
     let error = with(log, paths, on_known).expect_err("a conflict");

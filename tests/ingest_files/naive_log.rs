@@ -1,4 +1,4 @@
-//! A naive log, and what the tests of ingest do with it.
+//! A naive log, for the tests of ingest.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 pub(super) struct NaiveLog {
     pub(super) appends: RefCell<Vec<Append>>,
     pub(super) epochs: RefCell<HashMap<(String, u64), u64>>,
-    /// Appends until the process "is killed".
+    /// The appends left until the process "is killed".
     pub(super) left: Cell<Option<usize>>,
     pub(super) calls: Cell<usize>,
-    /// The requests below this are too old to be repeated.
+    /// Requests below this are too old to be repeated.
     pub(super) forgotten: Cell<u64>,
 }
 
@@ -60,7 +60,7 @@ impl AppendTo for NaiveLog {
     }
 }
 
-/// What a second writer gets.
+/// The error that a second writer gets.
 pub(super) fn conflict() -> diptych::Error {
     let disk = SimDisk::new();
     let _first = writer(&disk);

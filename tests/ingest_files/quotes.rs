@@ -1,4 +1,4 @@
-//! Quotes that are not where RFC 4180 has them: refused by line and character, never guessed.
+//! Quotes in places that RFC 4180 does not allow: refused by line and character, never guessed.
 
 use diptych::event::Event;
 use diptych::sources::{IngestOptions, OnError};

@@ -1,11 +1,11 @@
-//! Real files, where they are at hand.
+//! Tests on real files, where they are available.
 
 use diptych::event::{Decimal, Event, Timestamp};
 use std::path::{Path, PathBuf};
 
 use super::naive_log::{NaiveLog, one};
 
-/// The folder of real files, if there is one here.
+/// The folder of real files, if there is one on this machine.
 fn real(name: &str) -> Option<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|dir| dir.join("shared/data"));
     let found = std::env::var_os("DIPTYCH_DATA").map(PathBuf::from).into_iter().chain(here);

@@ -1,4 +1,4 @@
-//! Numbers that stand for times and days: with a unit or not at all.
+//! Numbers that mean times and days: accepted with a unit, or not at all.
 
 use diptych::event::{Date, Event, Timestamp};
 

@@ -1,5 +1,5 @@
-//! What is left after a kill: everything acknowledged, nothing that was not sent, and views that
-//! are what a few loops over the log give.
+//! Checks after a kill: every acknowledged transfer is there, none that was not sent, and views
+//! equal the results of a few loops over the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::child::{FLOW, PRODUCERS, VERSION, append_by_producer, flow, producer,
 /// The numbers of the transfers of each epoch.
 type Log = Vec<Vec<i64>>;
 
-/// Checks what a kill left by opening it as the next process does; then appends to it and checks
+/// Opens the directory after a kill as the next process does, checks it, appends to it, and checks
 /// again.
 pub(crate) fn check(dir: &Path, journal: &mut Journal, what: &str) {
     let system = System::open(dir);
@@ -52,7 +52,7 @@ pub(crate) fn check(dir: &Path, journal: &mut Journal, what: &str) {
     writer.close().expect("closed");
 }
 
-/// Checks what a kill left without changing it: by a reader, and what a reader can serve.
+/// Checks the directory after a kill without changing it: by a reader, and by serving from it.
 pub(crate) fn check_by_reader(dir: &Path, journal: &Journal, what: &str) {
     let system = System::open(dir);
     match system.reader() {
@@ -73,7 +73,7 @@ pub(crate) fn check_by_reader(dir: &Path, journal: &Journal, what: &str) {
     served.stop().expect("stopped");
 }
 
-/// The log, after a comparison with the journal.
+/// Reads the log, after a comparison with the journal.
 fn compare_log(system: &System, journal: &Journal, what: &str) -> Log {
     let reader = system.reader().unwrap_or_else(|error| panic!("{what}: {error}"));
     let log = read(&reader).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -91,7 +91,7 @@ fn compare_log(system: &System, journal: &Journal, what: &str) -> Log {
     log
 }
 
-/// What is due from each producer, after a comparison with the epochs that it has in the log.
+/// Compares the producers' next sequence numbers with their epochs in the log.
 fn compare_producers(writer: &Writer, log: &Log, what: &str) {
     for number in 0..PRODUCERS {
         let id = producer(number);

@@ -1,5 +1,5 @@
 //! The process that is killed: it recovers, appends, checkpoints, swaps, seals and concludes, and
-//! says on standard output what it sends and what was acknowledged.
+//! reports on standard output what it sends and what is acknowledged.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -17,24 +17,24 @@ use diptych::{
 
 use super::disk::KillDisk;
 
-/// Where a child finds its orders.
+/// The environment variable with a child's orders.
 pub(super) const ORDERS: &str = "DIPTYCH_TEST_CHILD";
 pub(crate) const FLOW: &str = "ledger";
 pub(crate) const VERSION: &str = "1";
 pub(crate) const STREAM: &str = "transfers";
-/// How many take turns with the epochs.
+/// The number of producers, which take turns with the epochs.
 pub(crate) const PRODUCERS: i64 = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a child is told.
+/// The orders of a child.
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
     pub(crate) dir: PathBuf,
     /// The number of its first transfer.
     pub(crate) first: i64,
-    /// It has one worker or two, and rotates earlier or later.
+    /// Selects a variation of its work: one worker or two, earlier or later rotation.
     pub(crate) script: u64,
-    /// At which call to die, if at any, and whether in the middle of it.
+    /// The call at which to die, if any, and whether in the middle of it.
     pub(crate) at: Option<u64>,
     pub(crate) torn: bool,
 }
@@ -58,12 +58,12 @@ impl Orders {
     }
 }
 
-/// One line, in one write, so that a kill leaves the whole line or nothing.
+/// Prints one line, in one write, so that a kill leaves the whole line or nothing.
 fn say(line: impl Display) {
     std::io::stdout().write_all(format!("\n{line}\n").as_bytes()).expect("the pipe");
 }
 
-/// Sums by account, and their sum.
+/// The dataflow: sums by account, and their sum.
 pub(crate) fn flow() -> Definition {
     Definition::new(FLOW, |df| {
         df.version(VERSION);
@@ -81,7 +81,7 @@ pub(crate) fn transfer(id: i64) -> Transfer {
     Transfer { id, from_account: id % 17, to_account, amount: 1 + id % 100, ts: 0 }
 }
 
-/// Does what a child is told, if this process is one; it does not return then.
+/// Runs a child's orders, if this process is one; does not return then.
 pub(crate) fn work_if_child() {
     let Ok(text) = std::env::var(ORDERS) else { return };
     let orders = Orders::parse(&text);
@@ -145,7 +145,7 @@ fn work(system: &System, orders: &Orders) {
     writer.close().expect("closed");
 }
 
-/// Who appends the epoch that begins with this transfer.
+/// The producer of the epoch that begins with this transfer.
 pub(crate) fn producer(first: i64) -> String {
     format!("p{}", first % PRODUCERS)
 }

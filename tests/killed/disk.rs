@@ -21,11 +21,11 @@ struct Shared {
     made: Mutex<Made>,
 }
 
-/// What was called so far.
+/// The calls so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Made {
     pub(crate) calls: u64,
-    /// Which of them were writes.
+    /// The numbers of those calls that were writes.
     pub(crate) writes: Vec<u64>,
     pub(crate) locks: u64,
 }

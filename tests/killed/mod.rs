@@ -1,5 +1,5 @@
-//! What the tests that kill share: a process to be killed, and the comparison of what it leaves
-//! with its own journal and with everything recomputed by hand.
+//! The parts that kill tests share: a process to be killed, and the comparison of its directory
+//! with its own journal and with a naive recomputation.
 //!
 //! ```text
 //! test ── orders ──► the same binary, as a child ──► a directory
@@ -24,7 +24,7 @@ pub(crate) use check::{check, check_by_reader};
 pub(crate) use child::{Orders, work_if_child};
 pub(crate) use scale::scaled;
 
-/// What children sent, and what was acknowledged to them.
+/// The transfers that children sent, and those that were acknowledged.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     pub(crate) sent: BTreeSet<i64>,
@@ -32,20 +32,21 @@ pub(crate) struct Journal {
     pub(crate) acked: BTreeSet<(i64, u64)>,
 }
 
-/// How a child ended.
+/// The end of a child.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) killed: bool,
-    /// How long each phase of its work took, in order.
+    /// The duration of each phase of its work, in order.
     pub(crate) phases: Vec<(String, Duration)>,
-    /// The calls that changed the disk, and how many of them took a lock; none when it was killed.
+    /// The number of calls that changed the disk, and of those that took a lock; none when it was
+    /// killed.
     pub(crate) calls: Option<(u64, u64)>,
-    /// Which of the calls were writes.
+    /// The numbers of those calls that were writes.
     pub(crate) writes: Vec<u64>,
 }
 
 impl Ended {
-    /// How long a phase took; the first one of that name.
+    /// The duration of a phase: the first of that name.
     pub(crate) fn phase(&self, name: &str) -> Duration {
         let found = self.phases.iter().find(|(phase, _)| phase == name);
         found.unwrap_or_else(|| panic!("no phase {name:?} in {:?}", self.phases)).1
@@ -59,8 +60,7 @@ pub(crate) fn command(test: &str, orders: &Orders) -> Command {
     command
 }
 
-/// Runs a child to its end, whoever brings it; it may be killed so long after it has said that it
-/// begins a phase.
+/// Runs a child to its end; it may be killed a given time after it reports that a phase begins.
 pub(crate) fn run(
     test: &str,
     orders: &Orders,
@@ -72,7 +72,7 @@ pub(crate) fn run(
     follow(child, journal, kill, &format!("{orders:?}"))
 }
 
-/// Reads what a child says until it ends, into the journal.
+/// Reads a child's reports until it ends, into the journal.
 pub(crate) fn follow(
     mut child: Child,
     journal: &mut Journal,

@@ -15,7 +15,7 @@ fn holds(subject: Subject, history: History) -> Result<(), String> {
     log.check_speed_alone(&system, 2)
 }
 
-/// A lesser copy of a message replaces the one that counted, and takes its hashtags with it.
+/// A lesser copy of a message replaces the one that counted, whose hashtags no longer count then.
 /// (`distinct_total` of differential does not take rows back.)
 #[test]
 fn a_lesser_copy_takes_hashtags_back() -> Result<(), String> {

@@ -16,7 +16,7 @@ use crate::subject::Subject;
 const TASK: &str = "DIPTYCH_LAW_TASK";
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What a process has to do, written as words.
+/// The task of a process, in words.
 #[derive(Clone, Debug)]
 struct Task {
     /// `batch` or `serve`.
@@ -63,7 +63,7 @@ impl Task {
         log(&self.dataflow, self.seed)
     }
 
-    /// Starts a process that does this.
+    /// Starts a process with this task.
     fn start(&self) -> Child {
         Command::new(std::env::current_exe().expect("the path of this test"))
             .args(["--exact", "processes::part", "--nocapture"])
@@ -100,7 +100,7 @@ fn log(dataflow: &str, seed: u64) -> Log {
     Log::new(&Subject::Builtin(dataflow.into()), history)
 }
 
-/// Waits until all have ended well; after too long they are ended and the test fails.
+/// Waits until all processes have ended well; after too long they are killed and the test fails.
 fn wait(task: &Task, processes: Vec<Child>) {
     let start = Instant::now();
     let mut failed = Vec::new();
@@ -126,7 +126,7 @@ fn wait(task: &Task, processes: Vec<Child>) {
     assert!(failed.is_empty(), "{task:?}\n{}", failed.join("\n"));
 }
 
-/// Does the task of another process; nothing when there is none.
+/// Runs the task of another process; nothing without one.
 #[test]
 fn part() {
     let Ok(words) = std::env::var(TASK) else { return };
@@ -159,8 +159,8 @@ fn a_batch_view_of_another_process() {
     }
 }
 
-/// Both layers in two processes of two workers each; and a batch view that two processes wrote is
-/// one for a single process too.
+/// Both layers in two processes of two workers each; and a batch view that two processes wrote
+/// opens in a single process, too.
 #[test]
 fn two_processes_of_two_workers() {
     for (seed, dataflow) in ["orders", "reachability", "trending"].into_iter().enumerate() {

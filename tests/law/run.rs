@@ -1,4 +1,4 @@
-//! Runs a dataflow over a log and compares what the index says with the twin's answers.
+//! Runs a dataflow over a log and compares the index with the twin's answers.
 
 use std::fmt;
 use std::path::Path;
@@ -11,11 +11,11 @@ use proptest::sample;
 use crate::naive::{ByteRows, Fact, History, batches};
 use crate::subject::{Answers, Subject};
 
-/// A log, and what every view of its subject must be at every epoch.
+/// A log, and the expected answers of every view at every epoch.
 pub(crate) struct Log {
     pub(crate) definition: Definition,
     pub(crate) history: History,
-    /// `answers[t]` is about the epochs up to and with `t`.
+    /// `answers[t]` are those of the epochs up to and including `t`.
     pub(crate) answers: Vec<Answers>,
 }
 
@@ -71,7 +71,7 @@ impl Log {
         system.batch(&self.definition, &options).map(drop).map_err(shown)
     }
 
-    /// Every epoch, and the changes from the first to the last.
+    /// Checks every epoch, and the changes from the first to the last.
     pub(crate) fn check_speed_alone(&self, system: &System, w: usize) -> Result<(), String> {
         let what = format!("speed alone, {w} workers");
         let index = self.check(system, Boundary::InPlace(0), Cluster::local(w), &what)?;
@@ -90,7 +90,7 @@ impl Log {
         self.check(system, boundary, Cluster::local(w), &what).map(drop)
     }
 
-    /// Serves the whole log from the boundary on, and compares every epoch that can be asked for.
+    /// Serves the whole log from the boundary on, and compares every epoch that the index answers.
     pub(crate) fn check(
         &self,
         system: &System,
@@ -114,8 +114,8 @@ impl Log {
         Ok(index)
     }
 
-    /// Compares every epoch of the index from `first` on, oldest last, so that reading an old one
-    /// after a new one is exercised too.
+    /// Compares every epoch of the index from `first` on, oldest last, so that old epochs are also
+    /// read after new ones.
     pub(crate) fn compare(&self, index: &Index, first: u64, what: &str) -> Result<(), String> {
         for epoch in (first..self.upper()).rev() {
             let found = answers(index, epoch).map_err(|error| format!("{what}: {error}"))?;
@@ -124,7 +124,7 @@ impl Log {
         Ok(())
     }
 
-    /// The changes that the index gives out add up to the answers, epoch by epoch.
+    /// Checks that the index's changes add up to the answers, epoch by epoch.
     fn check_changes(&self, index: &Index) -> Result<(), String> {
         for (id, view) in index.views().iter().enumerate() {
             let mut changes = index.changes(id, 0).map_err(shown)?;
@@ -149,7 +149,7 @@ impl Log {
         Ok(())
     }
 
-    /// Appends while the dataflow is live: what is appended before it starts is fed in place.
+    /// Appends while the dataflow is live: events appended before it starts are fed in place.
     pub(crate) fn check_while_appending(&self, chance: u64, w: usize) -> Result<(), String> {
         let before = (chance % (self.upper() + 1)) as usize;
         let what = format!("appended live from {before} on, {w} workers");
@@ -245,7 +245,7 @@ pub(crate) fn recut(history: &History, chance: u64) -> History {
     epochs
 }
 
-/// Marsaglia's xorshift: chance enough to shuffle.
+/// Marsaglia's xorshift, which is random enough for a shuffle.
 fn next(state: &mut u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;

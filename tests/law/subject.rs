@@ -1,4 +1,4 @@
-//! What is checked: a dataflow, and its naive twin.
+//! The subject of a check: a dataflow, and its naive twin.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +12,9 @@ use crate::naive::{ByteRows, Fact, Program, bytes_of, twins};
 pub(crate) enum Subject {
     /// One of `dataflows/`, by name.
     Builtin(String),
-    /// Made by chance.
+    /// A random program.
     Random(Program),
-    /// A wrong function under the name, and with the twin, of a built-in one.
+    /// A wrong function with the name and the twin of a built-in one.
     Wrong(String, fn(&mut Dataflow<'_>)),
 }
 
@@ -46,7 +46,7 @@ impl Subject {
         }
     }
 
-    /// What every view must be after these epochs.
+    /// The expected rows of every view after these epochs.
     pub(crate) fn twin(&self, history: &[Vec<Fact>]) -> Answers {
         let epochs = history.iter().enumerate();
         let facts: Vec<(u64, &Fact)> = epochs
@@ -62,7 +62,7 @@ impl Subject {
         answer.iter().map(|(name, rows)| (name.clone(), bytes_of(rows))).collect()
     }
 
-    /// Whether answers name epochs: those of rejected rows.
+    /// Whether answers name epochs, as rejected rows do.
     pub(crate) fn sees_epochs(&self) -> bool {
         matches!(self, Subject::Random(_))
     }

@@ -1,4 +1,5 @@
-//! What the log's tests share: rows to append, and the log's content in a comparable form.
+//! The parts that the log's tests share: rows to append, and the log's content in a comparable
+//! form.
 #![allow(dead_code, unused_imports, reason = "each test file uses some of it")]
 
 #[path = "../scale/mod.rs"]
@@ -16,7 +17,7 @@ use diptych::{Epoch, Result};
 
 pub(crate) use scale::{is_long, scaled};
 
-/// Where the logs of these tests are, on whatever disk.
+/// The directory of the logs of these tests, on any disk.
 pub(crate) const DIR: &str = "log";
 
 /// One event as tests see it: stream, number, text.
@@ -53,7 +54,7 @@ pub(crate) fn open(disk: &SimDisk, options: WriterOptions) -> Result<Writer> {
     Writer::open(Arc::new(disk.clone()), Arc::new(SimClock::at(1_000_000)), DIR, options)
 }
 
-/// Takes back the events with these numbers; gives the epoch that does.
+/// Takes back the events with these numbers; gives the epoch of the retraction.
 pub(crate) fn retract(disk: &SimDisk, writer: &Writer, stream: &str, of: &[i64]) -> Result<Epoch> {
     let reader = Reader::open(Arc::new(disk.clone()), DIR)?;
     let found = reader.find(stream, (0, reader.upper()?), |chunk| {
@@ -71,7 +72,7 @@ pub(crate) fn events(chunk: &Chunk) -> Vec<Event> {
     (0..chunk.len()).map(event).collect()
 }
 
-/// The events of an epoch, sorted; those that it takes back are of the stream `-NAME`.
+/// The events of an epoch, sorted; an event that it takes back is shown under the stream `-NAME`.
 pub(crate) fn events_of(sealed: &Sealed) -> Vec<Event> {
     let mut all: Vec<_> = sealed.chunks.iter().flat_map(events).collect();
     for taken in &sealed.retractions {
@@ -111,7 +112,7 @@ pub(crate) fn read_parts(reader: &Reader, lower: Epoch, upper: Epoch) -> Result<
     Ok(content)
 }
 
-/// Everything a reader sees, both ways of reading compared.
+/// The content that a reader sees; both ways of reading are compared.
 pub(crate) fn content(disk: Arc<dyn Disk>, dir: &Path) -> Result<Content> {
     let reader = Reader::open(disk, dir)?;
     let (lower, upper) = (reader.lower(), reader.upper()?);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-/// A case that takes longer is named on standard error: a stall would be one.
+/// The time after which a case is named on standard error: it may have stalled.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Checks `count` cases of `strategy`, numbered from `DIPTYCH_FIRST_SEED` (0 by default), or only
@@ -73,7 +73,7 @@ fn random(seed: u64) -> TestRng {
     TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
 }
 
-/// The value that a seed stands for.
+/// The value that a seed generates.
 pub(crate) fn sample<S: Strategy>(strategy: &S, seed: u64) -> S::Value {
     let mut runner = TestRunner::new_with_rng(Config::default(), random(seed));
     strategy.new_tree(&mut runner).expect("a value").current()

@@ -7,23 +7,23 @@ use dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Line, Order, Root,
 use diptych::Event;
 use diptych::event::Append;
 
-/// An event of a random program: something is noted under a key.
+/// An event of a random program: a value under a key.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub(crate) struct Mark {
-    /// Under what.
+    /// The key.
     pub(crate) key: String,
-    /// What.
+    /// The value.
     pub(crate) value: i64,
-    /// How often; negative takes it back.
+    /// The weight; a negative one takes back.
     pub(crate) weight: i64,
 }
 
 /// An event of the other stream of random programs.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub(crate) struct Note {
-    /// What.
+    /// The number.
     pub(crate) number: Option<i64>,
-    /// Under what.
+    /// The name.
     pub(crate) name: String,
 }
 
@@ -38,8 +38,8 @@ macro_rules! facts {
             $($variant($variant),)*
         }
 
-        /// The record batches of an epoch. Each stream's facts come in their order; where facts of
-        /// other streams stand between them, a new batch begins, so that a stream may have several.
+        /// The record batches of an epoch. Each stream's facts keep their order; where facts of
+        /// other streams come between them, a new batch begins, so that a stream may have several.
         pub(crate) fn batches(facts: &[Fact]) -> Vec<(Arc<str>, RecordBatch)> {
             let mut batches = Vec::new();
             for run in facts.chunk_by(|a, b| a.stream() == b.stream()) {

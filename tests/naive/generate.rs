@@ -26,7 +26,7 @@ pub(crate) fn history(name: &str) -> BoxedStrategy<History> {
     }
 }
 
-/// Epochs of such facts: mostly a few small ones (empty ones too), sometimes many, sometimes one
+/// Epochs of such facts: mostly a few small ones (also empty ones), sometimes many, sometimes one
 /// large one. Some facts are repeated, in any epoch.
 pub(crate) fn epochs<S>(fact: S) -> BoxedStrategy<History>
 where
@@ -102,7 +102,7 @@ fn tweet() -> impl Strategy<Value = Fact> + Clone {
     )
 }
 
-/// Messages of a whole week, so that many are too old for what is kept.
+/// Messages of a whole week, so that many are older than the retention.
 fn spread_tweet() -> impl Strategy<Value = Fact> + Clone {
     (tweet(), -100_i64..100, select(vec![0, 1, -1])).prop_map(|(fact, hours, micros)| {
         let Fact::Tweet(mut tweet) = fact else { unreachable!() };
@@ -117,12 +117,12 @@ fn identified_tweet() -> impl Strategy<Value = Fact> + Clone {
     })
 }
 
-/// Numbers that a sum of two of them has no room for.
+/// Numbers near the ends of the type, so that a sum of two can overflow.
 fn near_the_ends() -> impl Strategy<Value = i64> + Clone {
     select(vec![i64::MIN, i64::MIN + 1, i64::MIN / 2, i64::MAX / 2 + 1, i64::MAX - 1, i64::MAX])
 }
 
-/// Few accounts, among them transfers to oneself, of nothing, and of negative amounts.
+/// Few accounts, with transfers to the same account, of nothing, and of negative amounts.
 fn transfer() -> impl Strategy<Value = Fact> + Clone {
     let amount = prop_oneof![
         3 => -5_i64..20,
@@ -171,7 +171,7 @@ fn root() -> impl Strategy<Value = Fact> + Clone {
     (0_i64..8).prop_map(|node| Root { node }.into())
 }
 
-/// Few products, customers and countries; cancellations, and lines of nobody.
+/// Few products, customers and countries; cancellations, and lines without a customer.
 fn invoice_line() -> impl Strategy<Value = Fact> + Clone {
     let invoice = select(vec!["1", "2", "3", "C1", "C4"]);
     let product = select(vec!["a", "b", "B", "10", "c", "d", "e", "f", "g", "h", "i", "j", "k"]);

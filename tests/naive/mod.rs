@@ -1,4 +1,4 @@
-//! The naive twins: what each dataflow means, in plain Rust over plain maps.
+//! The naive twins: the meaning of each dataflow, in plain Rust over plain maps.
 //!
 //! A twin shares nothing with the library but the event structs. It sees a list of facts and
 //! computes every view from scratch by brute force, in the most obvious way; it knows no epochs, no

@@ -1,4 +1,4 @@
-//! Random programs: what dataflows composed by chance are made of.
+//! Random programs: the parts of randomly composed dataflows.
 //!
 //! All rows between operators are [`Pair`]s, so that any operator fits behind any other. The
 //! scalar functions ([`Change`], [`Test`], [`Split`]) play the user's closures, which both sides
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 /// A row between operators.
 pub(crate) type Pair = (String, i64);
 
-/// A dataflow made by chance: barriers, and one expression over what they yield.
+/// A random dataflow: barriers, and one expression over their collections.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    /// Published as `barrier_0`, `barrier_1`, …
+    /// The barriers, published as `barrier_0`, `barrier_1`, …
     pub(crate) barriers: Vec<(Shape, Kind)>,
-    /// Published as `rest`.
+    /// The expression, published as `rest`.
     pub(crate) rest: Expr,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Shape {
     Correct(Split),
 }
 
-/// A barrier. The last three have no inverse, so they stand behind unsigned fronts only.
+/// A barrier. The last three have no inverse, so they are used behind unsigned fronts only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Count,
@@ -50,7 +50,7 @@ pub(crate) enum Kind {
     Fold,
 }
 
-/// What is computed from the barriers.
+/// An expression over the barriers.
 #[derive(Clone, Debug)]
 pub(crate) enum Expr {
     Barrier(usize),
@@ -70,7 +70,7 @@ pub(crate) enum Expr {
     /// `max_by` or `min_by`.
     End(bool, Box<Expr>),
     Fold(Box<Expr>),
-    /// The least key that each hangs together with.
+    /// The least key of each key's connected component.
     Components(Box<Expr>),
     /// Values are times.
     Sessions(Box<Expr>),
@@ -121,12 +121,13 @@ pub(crate) fn spanned(least: i64, most: i64, n: i64) -> i64 {
     small(least.wrapping_mul(5).wrapping_add(most.wrapping_mul(3)).wrapping_add(n))
 }
 
-/// Keeps numbers small, so that nothing overflows in either world behind the first barrier.
+/// Maps a number to a small one, so that nothing overflows in either world behind the first
+/// barrier.
 pub(crate) fn small(number: i64) -> i64 {
     number % 1000
 }
 
-/// The node that a number stands for.
+/// The node for a number.
 pub(crate) fn node(number: i64) -> String {
     ["", "a", "b", "c", "\0", "愛"][number.rem_euclid(6) as usize].to_owned()
 }
@@ -154,7 +155,7 @@ impl Test {
         }
     }
 
-    /// For a fallible operator.
+    /// Checks a pair, for a fallible operator.
     pub(crate) fn check(self, pair: Pair) -> Result<Pair, String> {
         if self.of(&pair) { Ok(pair) } else { Err(format!("{} is refused", pair.1)) }
     }
@@ -184,25 +185,25 @@ impl Monoid for Span {
     }
 }
 
-/// By what `latest` orders in random programs: many values tie.
+/// The order of `latest` in random programs: many values tie.
 pub(crate) fn latest_order(value: i64) -> i64 {
     value.rem_euclid(4)
 }
 
-/// A number for a text.
+/// Maps a text to a number.
 pub(crate) fn number(text: &str) -> i64 {
     text.chars().fold(0, |number, c| small(number * 31 + i64::from(u32::from(c))))
 }
 
-/// How far apart rows of one session are at most in random programs.
+/// The greatest gap between rows of one session in random programs.
 pub(crate) const GAP: i64 = 4;
 
-/// What `top_k_with_ties` orders by in random programs.
+/// The order of `top_k_with_ties` in random programs.
 pub(crate) fn tied(value: i64) -> i64 {
     value.div_euclid(3)
 }
 
-/// The id that `distinct_by` keeps one row of in random programs.
+/// The id of `distinct_by` in random programs.
 pub(crate) fn distinct_id((key, value): &Pair) -> i64 {
     key.len() as i64 * 10 + value.rem_euclid(3)
 }

@@ -1,4 +1,4 @@
-//! Draws random programs: the functions that users would have written.
+//! Builds random programs with the library's operators, as users would write them.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::program::{Expr, Kind, Pair, Program, Shape, Span};
 use super::program::{GAP, distinct_id, joined, latest_order, node, number, small, spanned, tied};
 
 impl Program {
-    /// Draws the program, with one view for each barrier and one for the rest.
+    /// Builds the program, with one view for each barrier and one for the rest.
     pub(crate) fn draw(&self, df: &mut Dataflow<'_>) {
         let barriers: Vec<_> = self
             .barriers
@@ -69,7 +69,7 @@ impl Shape {
     }
 }
 
-/// Ends a front that may only be ended by barriers with an inverse.
+/// Ends a front that allows only barriers with an inverse.
 fn signed<'s, P>(
     df: &mut Dataflow<'s>,
     name: &str,
@@ -207,7 +207,7 @@ fn with_ties(rows: Collection<'_, Pair>, k: usize, greatest: bool) -> Collection
     ranked.map(|((key, rank), (_, value))| (key, small(value * 11 + rank as i64)))
 }
 
-/// Values as times, too.
+/// Rows with their values as times, too.
 fn timed(rows: Collection<'_, Pair>) -> Collection<'_, (String, (Timestamp, i64))> {
     rows.map(|(key, value)| (key, (Timestamp::from_micros(value), value)))
 }

@@ -1,4 +1,4 @@
-//! How random programs are made.
+//! The proptest strategy for random programs.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -10,7 +10,7 @@ use super::{Answer, Fact, Rows, Value};
 /// Each row with its multiplicity, never zero.
 type Bag = BTreeMap<Pair, i64>;
 
-/// What a front yields: rows in any order with their weights, and what it refused.
+/// The output of a front: rows in any order with their weights, and its refusals.
 #[derive(Default)]
 struct Yield {
     rows: Vec<(Pair, i64)>,
@@ -95,7 +95,7 @@ impl Shape {
 }
 
 impl Kind {
-    /// The view of the barrier, and its rows as pairs; what is out of range goes to `beyond`.
+    /// The view of the barrier, and its rows as pairs; results out of range go to `beyond`.
     fn end(self, input: &[(Pair, i64)], name: &str, beyond: &mut Rows) -> (Rows, Bag) {
         let all = bag(input.iter().cloned());
         match self {
@@ -209,12 +209,12 @@ impl Expr {
     }
 }
 
-/// Differential's `distinct`: everything whose multiplicity is not zero, once.
+/// Differential's `distinct`: every row whose multiplicity is not zero, once.
 fn present(rows: &Bag) -> Bag {
     rows.keys().map(|pair| (pair.clone(), 1)).collect()
 }
 
-/// The keys whose rows do not cancel, as differential's `map(key).distinct()` has them.
+/// The keys whose rows do not cancel, as differential's `map(key).distinct()` gives them.
 fn keys(rows: &Bag) -> BTreeSet<String> {
     let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
     for ((key, _), n) in rows {
@@ -234,7 +234,7 @@ fn sum(rows: &Bag) -> Bag {
     there.map(|(key, (sum, _))| ((key.to_owned(), sum), 1)).collect()
 }
 
-/// The same of numbers near the ends: those sums that are in range.
+/// The sums of numbers near the ends that are in range.
 fn in_range(rows: &Bag, name: &str, beyond: &mut Rows) -> Bag {
     let mut sums: BTreeMap<&str, (i128, i64)> = BTreeMap::new();
     for ((key, value), n) in rows {
@@ -303,7 +303,7 @@ fn with_ties(rows: &Bag, k: usize, greatest: bool) -> Bag {
     bag(best.map(|((key, value), rank, n)| ((key, small(value * 11 + rank)), n)))
 }
 
-/// The values of each key that are there, each as often as it is.
+/// The values of each key, with their multiplicities.
 fn values(rows: &Bag) -> BTreeMap<&str, Vec<(i64, i64)>> {
     let mut keys: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
     for ((key, value), n) in rows.iter().filter(|(_, n)| **n > 0) {
@@ -330,7 +330,7 @@ fn fold(rows: &Bag) -> Bag {
     bag(folded)
 }
 
-/// The least key that each key hangs together with, told from one to the next.
+/// The least key of each key's connected component, passed from neighbour to neighbour.
 fn components(rows: &Bag) -> Bag {
     let there: Vec<&Pair> = rows.iter().filter(|(_, n)| **n > 0).map(|(pair, _)| pair).collect();
     let mut least: BTreeMap<&str, &str> = there.iter().map(|(key, _)| (&**key, &**key)).collect();

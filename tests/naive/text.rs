@@ -1,4 +1,4 @@
-//! Hashtags by hand: the alphabet that texts are generated from, with what each letter is.
+//! A naive parser of hashtags, and the alphabet from which texts are generated.
 
 /// Letters (L*), decimal digits (Nd) and `_`: what a hashtag may hold.
 const INSIDE: &[char] =
@@ -15,7 +15,8 @@ pub(crate) fn alphabet() -> Vec<char> {
     INSIDE.iter().chain(OUTSIDE).copied().collect()
 }
 
-/// What a hashtag may hold. Only real texts have characters that are not in the alphabet.
+/// Whether a hashtag may contain the character. Only real texts have characters outside the
+/// alphabet.
 fn is_inside(c: char) -> bool {
     use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
     let letter = || c.general_category_group() == GeneralCategoryGroup::Letter;
@@ -23,7 +24,7 @@ fn is_inside(c: char) -> bool {
     INSIDE.contains(&c) || !OUTSIDE.contains(&c) && (letter() || digit())
 }
 
-/// The hashtags of a text: character by character.
+/// The hashtags of a text, found character by character.
 pub(crate) fn hashtags(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut current: Option<String> = None;

@@ -1,4 +1,4 @@
-//! One twin for each built-in dataflow.
+//! The naive twin of each built-in dataflow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +59,7 @@ fn word_count(facts: &[&Fact]) -> Answer {
     answer([("counts", once(rows))])
 }
 
-/// (microseconds, author, text) of messages, to the three views.
+/// The three views of messages, given as (microseconds, author, text).
 fn tag_views(messages: &[(i64, &str, &str)]) -> Answer {
     const HOUR: i64 = 3_600_000_000;
     let mut by_hour: BTreeMap<i64, BTreeMap<String, i64>> = BTreeMap::new();
@@ -99,7 +99,8 @@ fn tweets(facts: &[&Fact]) -> Answer {
     tag_views(&messages)
 }
 
-/// `seen` are all facts that ever were: one that was taken back since still says how late it is.
+/// The views of `trending`. `seen` are all facts ever: one that was taken back still says how late
+/// it is.
 pub(crate) fn trending(facts: &[&Fact], seen: &[&Fact]) -> Answer {
     const HOUR: i64 = 3_600_000_000;
     let at = |t: &Tweet| t.publish_date.micros();

@@ -1,4 +1,4 @@
-//! Rows as column values, and the bytes they must have.
+//! Rows as column values, and their expected bytes.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ pub(crate) fn add(rows: &mut Rows, row: Vec<Value>, times: i64) {
     }
 }
 
-/// Rows that are there once each.
+/// Rows with multiplicity 1.
 pub(crate) fn once(rows: impl IntoIterator<Item = Vec<Value>>) -> Rows {
     let mut view = Rows::new();
     for row in rows {

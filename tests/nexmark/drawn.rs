@@ -6,7 +6,7 @@ use diptych::log::Append;
 
 use crate::stream;
 
-/// Everything that has happened until some epoch.
+/// All events up to some epoch.
 pub(crate) struct Seen<'a> {
     pub(crate) people: &'a [Person],
     pub(crate) auctions: &'a [Auction],
@@ -14,7 +14,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) side_inputs: &'a [SideInput],
 }
 
-/// Events, and in how many epochs they came.
+/// Events, with the number of their epochs.
 pub(crate) struct Drawn {
     pub(crate) all: Nexmark,
     pub(crate) epochs: usize,
@@ -29,7 +29,7 @@ impl Drawn {
         stream::Drawn { stream, events, epochs: self.epochs }
     }
 
-    /// What has come in all epochs up to this one.
+    /// The events of all epochs up to this one.
     pub(crate) fn until(&self, epoch: usize) -> Seen<'_> {
         Seen {
             people: self.stream("people", &self.all.people).until(epoch),
@@ -39,7 +39,7 @@ impl Drawn {
         }
     }
 
-    /// A log of it.
+    /// A log of these events.
     pub(crate) fn log(&self) -> System {
         let system = System::in_memory();
         let writer = system.writer().expect("an empty log");

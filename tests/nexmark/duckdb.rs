@@ -1,4 +1,4 @@
-//! `DuckDB`, through its Python package, on the same rows: a second opinion, and another language.
+//! `DuckDB`'s answers through its Python package, on the same rows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,8 +1,8 @@
-//! Nexmark: every query's batch answer, its speed answer after many epochs, that of a naive program
-//! and `DuckDB`'s, on the same rows, are equal.
+//! Nexmark: for every query, the batch answer, the speed answer after many epochs, that of a naive
+//! program and `DuckDB`'s are equal, on the same rows.
 //!
-//! `DIPTYCH_LONGTEST=1 cargo test --release --test nexmark -- --nocapture` takes a million events
-//! in a thousand epochs.
+//! `DIPTYCH_LONGTEST=1 cargo test --release --test nexmark -- --nocapture` runs a million events in
+//! a thousand epochs.
 
 mod drawn;
 mod duckdb;
@@ -26,12 +26,12 @@ use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, ServeOptions, 
 
 use drawn::Drawn;
 
-/// `q5` of `nexmark_q5`.
+/// The short name: `q5` of `nexmark_q5`.
 fn short(name: &str) -> String {
     name.trim_start_matches("nexmark_").to_owned()
 }
 
-/// The rows of the only view, sorted, as the twins write them. Nothing is refused.
+/// The rows of the only view, sorted, as the twins write them. Checks that no event was refused.
 fn rows(snapshot: &Snapshot) -> Vec<String> {
     let (errors, answers): (Vec<_>, Vec<_>) =
         snapshot.views().iter().enumerate().partition(|(_, view)| view.name == "errors");
@@ -54,7 +54,7 @@ fn rows(snapshot: &Snapshot) -> Vec<String> {
     rows
 }
 
-/// What the naive program says, once asked.
+/// The naive program's answers, computed once.
 struct Twins<'d> {
     drawn: &'d Drawn,
     known: BTreeMap<(String, usize), Vec<String>>,
@@ -76,8 +76,8 @@ fn same(what: &str, found: &[String], mut expected: Vec<String>) {
 }
 
 /// Serves queries together, epoch by epoch, from the start with one worker or from batch views at
-/// an epoch with two, and compares at some epochs, the last among them: how long the epochs took,
-/// and the last answers.
+/// an epoch with two, and compares at some epochs, the last among them; returns how long the epochs
+/// took, and the last answers.
 fn live(
     system: &System,
     queries: &[Definition],

@@ -1,4 +1,4 @@
-//! The reports per day, in plain loops.
+//! The naive twins of the reports per day, in plain loops.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ fn groups<'a, K: Ord>(seen: &Seen<'a>, key: impl Fn(&Bid) -> K) -> BTreeMap<K, G
     groups
 }
 
-/// The group, and those of its bids that are of each rank of price.
+/// The group, and its bids by rank of price.
 fn ranks<'a>(bids: &Group<'a>) -> [Group<'a>; 4] {
     let of = |low: i64, high: i64| -> Group<'a> {
         bids.iter().copied().filter(|b| low <= b.price && b.price < high).collect()

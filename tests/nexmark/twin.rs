@@ -1,4 +1,4 @@
-//! What each query means, in plain loops over all that has happened.
+//! The naive twin of each query, in plain loops over all events.
 //!
 //! A row is its columns as text, with `|` between them; an instant is microseconds since 1970.
 
@@ -152,7 +152,7 @@ fn q6(seen: &Seen<'_>) -> Vec<String> {
     means(last)
 }
 
-/// The start of the ten seconds that an instant lies in.
+/// The start of the ten-second window of an instant.
 fn ten(at: Timestamp) -> i64 {
     us(at) - us(at).rem_euclid(10 * SECOND)
 }

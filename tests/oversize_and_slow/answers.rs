@@ -1,5 +1,5 @@
-//! Readers of long rows that take nothing: what their answers hold is bounded, and all of the rows
-//! come to who reads.
+//! Readers of long rows that take nothing: the memory of their answers is bounded, and a client
+//! that reads gets all rows.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -14,7 +14,7 @@ const VIEW: &str = "/v1/dataflows/word_count/views/counts";
 const WORDS: usize = 4_000;
 const WORD_BYTES: usize = 8 << 10;
 const READERS: usize = 60;
-/// What a page, or a chunk of a subscription, may be as text.
+/// The most text of a page, or of a chunk of a subscription.
 const TEXT_BYTES: usize = PAGE_BYTES * 3 / 2;
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -39,7 +39,7 @@ fn fill(address: SocketAddr) -> u64 {
     epoch
 }
 
-/// Asks, and takes nothing.
+/// Sends a request, and reads nothing.
 fn stalled(address: SocketAddr, path: &str) -> TcpStream {
     let mut stream = connect(address);
     stream

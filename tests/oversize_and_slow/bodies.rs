@@ -1,4 +1,4 @@
-//! Bodies that stop one byte before their end: what they hold is bounded over all of them.
+//! Bodies that stop one byte before their end: their memory is bounded over all of them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,12 +10,12 @@ use diptych::limits::{BODIES_BYTES_MAX, BODY_BYTES_MAX};
 use super::{RSS_MIB_MAX, answer, connect, p99, start};
 use crate::server::Server;
 
-/// Three times as many bytes as may be held.
+/// Bodies of three times the bytes that may be held.
 const BODIES: usize = 3 * BODIES_BYTES_MAX / BODY_BYTES_MAX as usize;
 const SENDERS: usize = 8;
 const HTTP2_CONNECTIONS: usize = 4;
 const HTTP2_STREAMS: usize = 60;
-/// How long a machine with other things to do may take until it has cut every sender off.
+/// How long a machine with other work may take until it has cut every sender off.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The bytes that `BODIES` may make the server hold, and what their connections cost.
@@ -30,7 +30,7 @@ fn body() -> Vec<u8> {
     line.iter().copied().cycle().take(BODY_BYTES_MAX as usize).collect()
 }
 
-/// Sends all but the last byte of a body; what the server said before, if it did.
+/// Sends all but the last byte of a body; returns the connection, with any answer still unread.
 fn all_but_the_last(address: SocketAddr, body: &[u8]) -> TcpStream {
     let mut stream = connect(address);
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
@@ -46,7 +46,7 @@ fn all_but_the_last(address: SocketAddr, body: &[u8]) -> TcpStream {
     stream
 }
 
-/// The most that the server held until `done`.
+/// The most memory of the server until `work` is done.
 fn watched<T>(server: &Server, work: impl FnOnce() -> T + Send) -> (u64, T)
 where
     T: Send,
@@ -62,7 +62,7 @@ where
     })
 }
 
-/// The status that a server gives at last.
+/// The status of the final answer.
 fn status(stream: &mut TcpStream) -> Option<u16> {
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let mut told = Vec::new();
@@ -76,7 +76,7 @@ fn status(stream: &mut TcpStream) -> Option<u16> {
     status
 }
 
-/// There is room for bodies again.
+/// Checks that there is room for bodies again.
 fn appends_again(address: SocketAddr) {
     let begun = Instant::now();
     loop {
@@ -143,7 +143,7 @@ fn bodies_that_stop_before_their_end_share_one_bound() {
     assert!(server.stop().success());
 }
 
-/// Sends all but the last byte of a body on a stream; the status of its answer.
+/// Sends all but the last byte of a body on a stream; returns the status of its answer.
 async fn stream(
     requests: h2::client::SendRequest<Bytes>,
     address: SocketAddr,

@@ -17,7 +17,7 @@ fn limited(connections: &str, data: &std::path::Path) -> (Server, SocketAddr) {
     (server, address)
 }
 
-/// What a new connection is told; nothing when it is closed before.
+/// The answer on a new connection; empty when it is closed before.
 fn ask(address: SocketAddr, path: &str) -> String {
     let mut stream = connect(address);
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
@@ -28,7 +28,7 @@ fn ask(address: SocketAddr, path: &str) -> String {
     String::from_utf8_lossy(&told).into_owned()
 }
 
-/// Asks until it is answered so.
+/// Sends requests until the answer begins so.
 fn becomes(address: SocketAddr, path: &str, start: &str) {
     let begun = Instant::now();
     loop {

@@ -23,13 +23,13 @@ pub(crate) struct Chromium {
     messages: Receiver<Value>,
     session: Option<String>,
     last: u64,
-    /// Errors of the console, exceptions, requests that failed.
+    /// Errors of the console, exceptions, and failed requests.
     pub(crate) complaints: Vec<String>,
     _profile: tempfile::TempDir,
 }
 
 impl Chromium {
-    /// Starts the browser; says so when there is none.
+    /// Starts the browser; prints a message when there is none.
     pub(crate) fn start() -> Option<Chromium> {
         Chromium::start_with(&[])
     }
@@ -143,7 +143,7 @@ impl Chromium {
         self.call("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    /// The system prefers `light` or `dark`.
+    /// Sets the system's preference to `light` or `dark`.
     pub(crate) fn prefer(&mut self, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         self.call("Emulation.setEmulatedMedia", &json!({ "features": features }));

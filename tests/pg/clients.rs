@@ -1,5 +1,5 @@
-//! What other people's programs get: psql, psycopg 3, asyncpg, node's pg. Each is skipped where it
-//! is not installed.
+//! The answers that psql, psycopg 3, asyncpg and node's pg get. Each is skipped where it is not
+//! installed.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::served::{Site, private};
 
-/// Is there such a program, and does it run with these arguments?
+/// Whether the program exists and runs with these arguments.
 fn runs(program: &str, arguments: &[&str]) -> bool {
     let outcome = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     outcome.is_ok_and(|output| output.status.success())

@@ -1,4 +1,4 @@
-//! What is deployed while clients are connected: they see the views of the version that serves.
+//! Deployments while clients are connected: the clients see the views of the serving version.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

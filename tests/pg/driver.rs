@@ -1,4 +1,4 @@
-//! What tokio-postgres gets.
+//! The answers that tokio-postgres gets.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 use crate::served::{SAMPLES, Site, connect};
 
-/// A value as it came.
+/// A value in its raw bytes.
 #[derive(Debug, PartialEq, Clone)]
 struct Raw(Option<Vec<u8>>);
 
@@ -28,7 +28,7 @@ fn raw(row: &Row) -> Vec<Raw> {
     (0..row.len()).map(|at| row.get(at)).collect()
 }
 
-/// What a statement in the simple protocol gives.
+/// The rows of a statement in the simple protocol.
 async fn texts(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
     let messages = client.simple_query(sql).await.expect(sql);
     let row = |message: SimpleQueryMessage| match message {
@@ -108,8 +108,8 @@ async fn keys_of_every_type_are_found() {
     }
 }
 
-/// How many rows a statement gives, its parameters written as text into it by the client, as
-/// drivers do that send no binary.
+/// The number of rows of a statement whose parameters the client writes into it as text, as drivers
+/// without binary formats do.
 async fn text_parameters(client: &Client, sql: &str, values: &[&str]) -> usize {
     let statement = client.prepare(sql).await.expect(sql);
     let values: Vec<Text> = values.iter().map(|value| Text((*value).to_owned())).collect();

@@ -1,4 +1,4 @@
-//! Bytes that no client sends: the connection ends, the server does not.
+//! Bytes that no client sends: they end the connection, not the server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     [&[tag][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
 }
 
-/// Sends `bytes`, says that no more will come, and gives what was answered until the end.
+/// Sends `bytes`, closes the sending side, and returns the answer up to its end.
 fn answer(site: &Site, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(site.address).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
@@ -33,7 +33,7 @@ fn answer(site: &Site, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A good client is answered.
+/// Checks that a good client is answered.
 fn check(site: &Site) {
     let ask = [startup(), message(b'Q', b"SELECT 1\0"), message(b'X', b"")].concat();
     let answer = answer(site, &ask);

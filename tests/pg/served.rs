@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::flows::{Sample, types};
 
-/// How many samples there are.
+/// The number of samples.
 pub(crate) const SAMPLES: u32 = 300;
 
 /// A served site; its servers end with it.
@@ -46,12 +46,12 @@ fn sample(id: u32) -> Sample {
 }
 
 impl Site {
-    /// Everybody may come in.
+    /// Serves without credentials.
     pub(crate) fn start() -> Site {
         Site::with(|_, _| {})
     }
 
-    /// Those users of `credentials` may come in who prove it.
+    /// Serves with `credentials`, so that only their users are admitted.
     pub(crate) fn guarded(credentials: &str) -> Site {
         Site::with(|directory, options| {
             let path = directory.join("credentials.toml");
@@ -92,7 +92,7 @@ impl Site {
         site
     }
 
-    /// A transfer between accounts, and waits until it is seen.
+    /// Appends a transfer between accounts, and waits until it is visible.
     pub(crate) fn transfer(&self, from_account: i64, to_account: i64, amount: i64) {
         let id = self.writer.upper() as i64;
         let transfer = Transfer { id, from_account, to_account, amount, ts: 0 };
@@ -124,7 +124,7 @@ impl Site {
     }
 }
 
-/// A client that asks as `config` says.
+/// A client with this configuration.
 pub(crate) async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(async move {

@@ -1,10 +1,10 @@
-//! A second opinion, from another language: `DuckDB` through its Python package.
+//! Runs `DuckDB` through its Python package, as a second opinion.
 
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
-/// What a script of `tests/` prints; none, and a reason printed, where there is no `DuckDB`: the
+/// The output of a script of `tests/`; none, and a reason printed, where there is no `DuckDB`: the
 /// script exits with 3.
 pub(crate) fn duckdb(script: &str, arguments: &[&OsStr]) -> Option<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);

@@ -1,4 +1,4 @@
-//! The lines of a real file, and the facts they are; read without the library's own reader.
+//! The lines of a real file, and their facts; read without the library's own reader.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use crate::naive::Fact;
 /// A CSV file, whole.
 pub(crate) struct Real {
     text: String,
-    /// Where each record ends, the header too.
+    /// The ends of all records, including the header.
     ends: Vec<usize>,
 }
 
 impl Real {
-    /// The file called `name`; none, and a reason printed, where it is not at hand.
+    /// Reads the file called `name`; none, and a reason printed, where it is not available.
     pub(crate) fn read(name: &str) -> Option<Real> {
         let Some(path) = path(name) else {
             println!("skipped: no {name}; name its directory in DIPTYCH_DATA");
@@ -41,7 +41,7 @@ impl Real {
     }
 }
 
-/// In `DIPTYCH_DATA`, or in `shared/data` beside or above the package.
+/// The path of a file in `DIPTYCH_DATA`, or in `shared/data` beside or above the package.
 pub(crate) fn path(name: &str) -> Option<PathBuf> {
     if let Some(given) = std::env::var_os("DIPTYCH_DATA") {
         return Some(PathBuf::from(given).join(name));

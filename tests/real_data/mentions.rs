@@ -1,4 +1,4 @@
-//! Who is in the thick of the people that mention one another in real tweets?
+//! Core numbers of the graph of people who mention one another in real tweets.
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ use crate::lines::{Real, path};
 use crate::naive::{Fact, batches, is_long};
 use crate::python;
 
-/// In so many epochs the file becomes known.
+/// The number of epochs in which the file is appended.
 const EPOCHS: usize = 80;
 
 /// Rows as texts between tabs, by view, each as often as it is there.
@@ -97,8 +97,8 @@ fn agree(what: &str, snapshot: &Snapshot, expected: &Answer) {
     }
 }
 
-/// What SQL answers over so many first rows of a file; none, and a reason printed, where there is
-/// no `DuckDB`.
+/// The answers of SQL over this many first rows of a file; none, and a reason printed, where there
+/// is no `DuckDB`.
 fn sql(file: &str, rows: [usize; 2]) -> Option<[Answer; 2]> {
     let views = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_data/views.sql");
     let [first, all] = rows.map(|rows| rows.to_string());

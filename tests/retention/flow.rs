@@ -1,5 +1,5 @@
-//! A dataflow with every kind of accumulation behind streams and views that keep things for some
-//! time, and its naive twin: filter by the horizon, then compute from scratch.
+//! A dataflow with every kind of accumulation behind streams and views with retention, and its
+//! naive twin: filter by the horizon, then compute from scratch.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ pub(crate) const SECOND: i64 = 1_000_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
 pub(crate) const DAY: i64 = 24 * 60 * MINUTE;
 
-/// Something was measured.
+/// A measurement.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub(crate) struct Reading {
     pub(crate) at: Option<Timestamp>,
@@ -23,14 +23,14 @@ pub(crate) struct Reading {
     pub(crate) weight: i64,
 }
 
-/// Something else, in another stream.
+/// An event of another stream.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub(crate) struct Remark {
     pub(crate) at: Timestamp,
     pub(crate) key: String,
 }
 
-/// The greatest value: it has no inverse.
+/// A fold to the greatest value, which has no inverse.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Greatest(i64);
 
@@ -121,7 +121,7 @@ pub(crate) fn definition() -> Definition {
 /// All views: rows as text, with their multiplicities.
 pub(crate) type Answers = BTreeMap<&'static str, BTreeMap<String, i64>>;
 
-/// An epoch: its clock, and what came in it.
+/// An epoch: its clock, and its events.
 #[derive(Clone, Debug)]
 pub(crate) struct Epoch {
     pub(crate) clock: i64,
@@ -129,13 +129,13 @@ pub(crate) struct Epoch {
     pub(crate) remarks: Vec<Remark>,
 }
 
-/// What is the newest, when an event claims `at` in an epoch of this clock?
+/// The newest time that an event claims with `at` in an epoch of this clock.
 fn claim(at: i64, clock: i64) -> Option<i128> {
     let (at, clock) = (i128::from(at), i128::from(clock));
     (at <= clock + i128::from(DAY)).then(|| at.min(clock))
 }
 
-/// The first moment that stays; none when all does.
+/// The horizon: the first moment that is kept; none when all is.
 fn horizon(newest: Option<i128>, keep: i64, step: i64) -> Option<i128> {
     let (keep, step) = (i128::from(keep), i128::from(step));
     newest.map(|newest| (newest - keep).div_euclid(step) * step)
@@ -177,7 +177,7 @@ fn counted<K: Ord + Clone + Debug>(items: impl Iterator<Item = (K, i64)>) -> Vec
     counts.into_iter().filter(|(_, n)| *n != 0).collect()
 }
 
-/// What all views are after these epochs.
+/// The expected rows of all views after these epochs.
 pub(crate) fn twin(epochs: &[Epoch]) -> Answers {
     let numbered: Vec<(usize, &Epoch)> = epochs.iter().enumerate().collect();
     let every: Vec<(usize, &Reading)> =
@@ -252,7 +252,7 @@ fn accumulated(kept: &[(usize, &Reading)], remarks: &[&Remark], brief: &[&Remark
     ])
 }
 
-/// The views that keep rows for some time.
+/// The views with a retention of their own.
 fn aged(every: &[(usize, &Reading)], kept: &[(usize, &Reading)], newest: Option<i128>) -> Answers {
     let minute = |r: &Reading| r.at.map(Timestamp::minute);
     let minutes = counted(every.iter().map(|(_, r)| ((minute(r), r.key.clone()), r.weight)));
@@ -288,7 +288,7 @@ fn view<K: Columns + Debug, V: Columns + Debug>(
     Ok(all.done())
 }
 
-/// What all views of a snapshot are.
+/// The rows of all views of a snapshot.
 pub(crate) fn answers(of: &Snapshot) -> diptych::Result<Answers> {
     Ok(BTreeMap::from([
         ("top", view::<u64, (String, i64)>(of, "top")?),

@@ -1,4 +1,4 @@
-//! What is kept, told in numbers: late events, wrong dates, versions, files, sizes.
+//! Retention by examples: late events, wrong dates, versions, files, sizes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use diptych::{
 use crate::BEGIN;
 use crate::flow::{DAY, SECOND};
 
-/// Lines that say when they are, in seconds, behind [`BEGIN`].
+/// Lines with their times, in seconds after [`BEGIN`].
 fn lines(df: &mut Dataflow, keep: Keep) {
     let at = |text: &str| text.parse().map(|s: i64| Timestamp::from_micros(BEGIN + s * SECOND));
     let lines = df.events::<Line>("lines").retain(move |line| at(line.text).ok(), keep);
@@ -124,7 +124,7 @@ fn another_retention_is_another_function() -> diptych::Result<()> {
     Ok(())
 }
 
-/// A version that keeps longer brings back what is in the log, and says so before it serves.
+/// A version that keeps longer brings back what is in the log, and reports that before it serves.
 #[test]
 fn a_version_that_keeps_longer_brings_back_what_had_expired() -> diptych::Result<()> {
     let flow = |seconds: u32| {
@@ -171,7 +171,7 @@ fn a_view_is_retained_once() {
     assert!(error.contains("view \"lines\" is retained twice"), "{error}");
 }
 
-/// History grows; what is kept of it does not, on disk or in memory.
+/// History grows; the retained state does not, on disk or in memory.
 #[test]
 fn state_stays_bounded_while_history_grows() -> diptych::Result<()> {
     let place = tempfile::tempdir().expect("a temporary directory");
@@ -217,7 +217,7 @@ fn state_stays_bounded_while_history_grows() -> diptych::Result<()> {
     writer.close()
 }
 
-/// As [`lines`], with a view that keeps its rows for less, under a version that is never changed.
+/// As [`lines`], with a view that keeps its rows for less, under a version that never changes.
 fn golden(df: &mut Dataflow) {
     df.version("1");
     lines(df, Keep::seconds(60));

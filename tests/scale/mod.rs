@@ -1,8 +1,8 @@
-//! How much of a test to run: on each change, or once in a while and for long.
+//! The size of a test: small on each change, large once in a while.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-/// How many cases to run: `each_change` usually, `long` when `DIPTYCH_LONGTEST` is set, and
+/// The number of cases to run: `each_change` usually, `long` when `DIPTYCH_LONGTEST` is set, and
 /// `DIPTYCH_CASES` overrides both, up to `long`: one case of some tests is a sweep of hundreds of
 /// runs, and those have a small `long`.
 pub(crate) fn scaled(each_change: u64, long: u64) -> u64 {
@@ -13,7 +13,7 @@ pub(crate) fn scaled(each_change: u64, long: u64) -> u64 {
     })
 }
 
-/// Whether the large profile of each test shall run.
+/// Whether to run the large profile of each test.
 pub(crate) fn is_long() -> bool {
     std::env::var_os("DIPTYCH_LONGTEST").is_some()
 }

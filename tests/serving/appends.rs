@@ -83,7 +83,7 @@ fn a_repeated_request_is_appended_once() {
     assert_eq!(status, 400, "{problem}");
 }
 
-/// The same events in another spelling are the same request; another stream is not.
+/// The same events in another format are the same request; in another stream they are not.
 #[test]
 fn another_request_under_a_number_is_a_conflict() {
     let data = tempfile::tempdir().expect("a directory");

@@ -1,9 +1,9 @@
-//! Requests of the tests, as JSON.
+//! Requests of the tests, with answers as JSON.
 
 use super::server::Server;
 
 impl Server {
-    /// GET; panics with the answer when it is no success.
+    /// Sends a GET; panics with the answer when it is not a success.
     pub(crate) fn get(&self, path: &str) -> serde_json::Value {
         let config = ureq::get(self.url(path)).config().http_status_as_error(false);
         let mut response = config.build().call().expect("an answer");
@@ -12,7 +12,7 @@ impl Server {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// Appends NDJSON; the epoch, or why not (the server may be gone).
+    /// Appends NDJSON; returns the epoch, or the error (the server may be gone).
     pub(crate) fn append(&self, stream: &str, lines: &str) -> Result<u64, ureq::Error> {
         self.post(&format!("/v1/streams/{stream}"), lines)
     }

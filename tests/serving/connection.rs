@@ -1,9 +1,9 @@
-//! Requests on a connection of one's own, which shows what becomes of it.
+//! Requests on a single connection, whose end the caller can observe.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// One request and its answer on a connection: status, body, and whether the connection is kept.
+/// Sends one request on a connection; returns status, body, and whether the connection is kept.
 pub(crate) fn ask(stream: &mut TcpStream, request: &str) -> Result<(u16, String, bool), String> {
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
     let mut text = Vec::new();

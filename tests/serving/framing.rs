@@ -1,4 +1,4 @@
-//! Where a request's head and body end (RFC 9112), as clients and proxies write them.
+//! The ends of a request's head and body (RFC 9112), as clients and proxies write them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use super::server::Server;
 /// Far less than the server waits for a body.
 const AT_ONCE: Duration = Duration::from_secs(4);
 
-/// A connection on which pieces are sent, each in a packet of its own.
+/// A connection that sends pieces, each in a packet of its own.
 struct Client(TcpStream);
 
 impl Client {
@@ -28,7 +28,7 @@ impl Client {
         }
     }
 
-    /// The server ends the connection, and says nothing more.
+    /// Checks that the server ends the connection without a further answer.
     fn is_closed(&mut self, name: &str) {
         let read = self.0.read(&mut [0; 64]);
         // What was sent and not read resets it.

@@ -1,4 +1,4 @@
-//! A disk that does not answer reads holds up those who ask it, and nobody else.
+//! A disk that does not answer reads delays only the requests that need it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,13 +15,13 @@ use super::hanging::Hanging;
 
 /// More than any machine needs for an answer from memory.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// So long those who ask the disk have the server to themselves.
+/// The head start of the requests that need the disk.
 const AHEAD: Duration = Duration::from_millis(300);
 
 const STREAM: &str = "/v1/streams/lines?";
 const VIEW: &str = "/v1/dataflows/word_count/views/counts";
 
-/// A request to read a path, or to append a line there.
+/// Sends a request to read a path, or to append a line there.
 fn ask(address: SocketAddr, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("an option");
@@ -43,8 +43,8 @@ fn status(mut stream: TcpStream, what: &str) -> u16 {
     str::from_utf8(&start[9..]).ok().and_then(|text| text.parse().ok()).expect("a status")
 }
 
-/// Clients that have the server look at the log's end with `asking`, more than it has threads;
-/// others meanwhile.
+/// Sends more `asking` requests, which read the log's end, than the server has threads, and checks
+/// that others are answered meanwhile.
 fn others_are_answered(lines: u64, asking: &[(String, u16)]) {
     let hangs = Arc::new(AtomicBool::new(false));
     // Who appends waits for syncs.

@@ -1,4 +1,4 @@
-//! A key that an answer shows, asked for in every way there is, is that key and no other.
+//! A key that an answer shows selects exactly that key in every form of request.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::site::Local;
 
-/// Texts that mean something elsewhere.
+/// Texts with special meanings elsewhere.
 const TEXTS: [&str; 22] = [
     "",
     " ",
@@ -106,7 +106,7 @@ fn encoded(text: &str) -> String {
     })
 }
 
-/// The answer about a view, and its status.
+/// Reads a view; returns the status and the answer.
 fn ask(server: &Local, view: &str, parameters: &[(&str, &str)]) -> (u16, Value) {
     let parameters: Vec<_> =
         parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
@@ -117,7 +117,7 @@ fn ask(server: &Local, view: &str, parameters: &[(&str, &str)]) -> (u16, Value) 
     (response.status().as_u16(), serde_json::from_str(&text).expect("JSON"))
 }
 
-/// The rows that are answered, as JSON.
+/// The rows of the answer, as JSON.
 fn rows(server: &Local, view: &str, parameters: &[(&str, &str)]) -> Vec<Value> {
     let (status, answer) = ask(server, view, parameters);
     assert_eq!(status, 200, "{view} {parameters:?}: {answer}");
@@ -163,7 +163,7 @@ fn a_key_shown_is_the_key_asked_for_over_http() {
     }
 }
 
-/// What `query --server` prints, as JSON.
+/// The output of `query --server`, as JSON.
 fn printed(server: &Local, view: &str, options: &[&str]) -> Vec<Value> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_diptych"));
     command.args(["query", "flow", view, "--server", &server.base(), "--format", "json"]);

@@ -1,5 +1,5 @@
-//! Keys of any length are found, and read page by page: what a client has to send back of a page
-//! fits an address.
+//! Keys of any length are found, and read page by page: the cursor that a client sends back fits a
+//! URL.
 
 use std::process::Command;
 
@@ -73,7 +73,7 @@ fn pages_go_on_among_keys_that_begin_alike() {
     assert!(detail.contains("not a place among these rows"), "{detail}");
 }
 
-/// Keys that no address holds are asked for in a form.
+/// Keys that are too long for a URL are sent in a form.
 #[test]
 fn long_keys_are_asked_for_in_a_form() {
     let data = tempfile::tempdir().expect("a directory");

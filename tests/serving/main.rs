@@ -1,4 +1,4 @@
-//! Promises of the servers, kept by the built binary and by the library's own parts.
+//! Tests of the servers, with the built binary and with the library's own parts.
 
 mod appends;
 mod asking;

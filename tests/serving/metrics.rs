@@ -1,10 +1,10 @@
-//! `/metrics` is what Prometheus expects.
+//! `/metrics` has the format that Prometheus expects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::server::Server;
 
-/// What `promtool check metrics` objects to, as far as this text can offend.
+/// The objections of `promtool check metrics`, as far as this text can cause them.
 fn lint(text: &str) -> Vec<String> {
     let mut objections = Vec::new();
     let (mut types, mut helped) = (BTreeMap::new(), BTreeSet::new());

@@ -1,4 +1,4 @@
-//! Promise 17: the interface is what its description says, tried by a program that reads it.
+//! Promise 17: the interface equals its description, tried by a program that reads the description.
 
 use std::process::Command;
 

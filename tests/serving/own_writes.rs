@@ -1,4 +1,4 @@
-//! Read your writes: what a client appended is in every answer it asks for afterwards.
+//! Read your writes: a client's append is in every answer that the client asks for afterwards.
 
 use super::server::Server;
 

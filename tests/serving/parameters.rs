@@ -1,5 +1,5 @@
-//! Every path refuses what it does not know, in the same words: a parameter, one given twice, a
-//! body where none is read, a coding of a body that is not read.
+//! Every path refuses what it does not support, in the same words: an unknown parameter, one given
+//! twice, a body where none is read, an unknown coding of a body.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ struct Told {
 }
 
 impl Told {
-    /// It is a problem that says `words`.
+    /// Checks that this is a problem with `words` in it.
     fn refuses(&self, status: u16, words: &str, of: &str) {
         assert_eq!((self.status, &*self.kind), (status, "application/problem+json"), "{of}");
         let problem: Value = serde_json::from_str(&self.text).expect("JSON");
@@ -46,11 +46,11 @@ fn read(response: &mut ureq::http::Response<ureq::Body>) -> String {
     response.body_mut().read_to_string().expect("text")
 }
 
-/// An operation of the interface: its method, its path with names that are served, a content type
-/// of its body, and its parameters, each with whether it is a list.
+/// An operation of the interface: its method, its path with served names, a content type of its
+/// body, and its parameters, each with whether it is a list.
 type Operation = (String, String, Option<String>, Vec<(String, bool)>);
 
-/// Each operation of the interface.
+/// All operations of the interface.
 fn operations(server: &Server) -> Vec<Operation> {
     let api = server.get("/openapi.json");
     let mut all = Vec::new();

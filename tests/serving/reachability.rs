@@ -1,5 +1,5 @@
-//! A stream that came half by files and half over HTTP, in random order, deletions before and after
-//! what they delete, with a kill in between: the view is what a plain search finds.
+//! A stream that came half from files and half over HTTP, in random order, deletions before and
+//! after their insertions, with a kill in between: the view equals a plain search.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

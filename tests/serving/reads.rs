@@ -1,5 +1,5 @@
-//! What a read answers: rows of one epoch, by key, range, prefix and page, or a problem that says
-//! what to ask instead.
+//! Answers of reads: rows of one epoch, by key, range, prefix and page, or a problem with the
+//! remedy.
 
 use serde_json::{Value, json};
 
@@ -135,7 +135,7 @@ fn a_cursor_of_another_view_or_epoch_is_refused() {
     assert_eq!(next["rows"].as_array().map(Vec::len), Some(2), "{next}");
 }
 
-/// An instant stands for the last epoch that was sealed by then.
+/// An instant means the last epoch that was sealed by then.
 #[test]
 fn a_time_stands_for_the_last_epoch_before_it() {
     let data = tempfile::tempdir().expect("a directory");
@@ -160,7 +160,7 @@ fn a_time_stands_for_the_last_epoch_before_it() {
     assert_eq!(answer["epoch"], json!(later), "{answer}");
 }
 
-/// As lines a snapshot has every row of every view, and says when it is whole.
+/// A snapshot as lines has every row of every view, and marks its end.
 #[test]
 fn a_snapshot_as_lines_is_whole() {
     let data = tempfile::tempdir().expect("a directory");
@@ -188,7 +188,7 @@ fn a_snapshot_as_lines_is_whole() {
     assert_eq!(next["rows"], json!([{ "word": "w0003", "n": 1 }]));
 }
 
-/// Values with commas, percent signs, quotes and no letters at all.
+/// Values with commas, percent signs, quotes, and values without any letters.
 #[test]
 fn keys_are_any_text() {
     let data = tempfile::tempdir().expect("a directory");
@@ -232,7 +232,7 @@ fn what_is_served_is_described() {
     assert!(status["uptime_seconds"].is_f64() && status["log"]["upper"].is_u64(), "{status}");
 }
 
-/// One key at the latest epoch goes a shorter way than the same question with a limit.
+/// A read of one key at the latest epoch takes a shorter way than the same read with a limit.
 #[test]
 fn the_short_way_and_the_long_way_say_the_same() {
     let data = tempfile::tempdir().expect("a directory");

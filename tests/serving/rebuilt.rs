@@ -1,4 +1,4 @@
-//! A batch view is made from all events when somebody asks for it, beside what runs.
+//! A rebuild over HTTP makes a batch view from all events, while serving goes on.
 
 use serde_json::Value;
 

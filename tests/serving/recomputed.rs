@@ -1,4 +1,5 @@
-//! What the index has let go: queued, capped, shared; and what another version does to a reader.
+//! Epochs below `since`: recomputed in a queue, capped, shared; and the effect of another version
+//! on a reader.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
@@ -72,7 +73,7 @@ fn replays_are_queued_capped_and_shared() {
     assert_eq!(runs, (0..9).map(|number| (100 - number, 300)).collect::<Vec<_>>());
 }
 
-/// A replay keeps a bounded past, too: who has missed more begins anew.
+/// A replay keeps a bounded past, too: a subscriber that missed more starts from a snapshot.
 #[test]
 fn a_replay_that_does_not_tell_the_epochs_apart_begins_with_a_snapshot() {
     let local = Local::start(5, 300);

@@ -10,7 +10,7 @@ use super::subscriber::Subscriber;
 const CUTS: usize = 1_000;
 const PATH: &str = "/v1/dataflows/word_count/views/counts/changes";
 
-/// Draws the same numbers in every run.
+/// A generator of numbers that are the same in every run.
 pub(crate) struct Draw(pub(crate) u64);
 
 impl Draw {

@@ -1,4 +1,4 @@
-//! A server of the tests: the binary, on free ports, ended with the test.
+//! A server for tests: the binary, on free ports, ended with the test.
 
 #![allow(dead_code, reason = "several test binaries share it; each uses what it needs")]
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long a server may take to say where it listens.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long it may say nothing while it loads.
+/// How long it may be silent while it loads.
 const LOADING: Duration = Duration::from_secs(5);
 
 /// `diptych serve … --listen 127.0.0.1:0`, killed when dropped.
@@ -60,25 +60,25 @@ impl Server {
         Server { child, http: http.expect("an address"), pg }
     }
 
-    /// `http://…` and the path.
+    /// The URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.http)
     }
 
-    /// SIGTERM, and how it ended.
+    /// Sends SIGTERM, and returns the exit status.
     pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal();
         self.child.wait().expect("an end")
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn signal(&self) {
         let id = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         let signal = rustix::process::Signal::TERM;
         rustix::process::kill_process(id.expect("a process"), signal).expect("a signal");
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("a signal");
         self.child.wait().expect("an end");
@@ -89,7 +89,7 @@ impl Server {
         self.status("VmRSS:")
     }
 
-    /// KiB of it that are no pages of files: the kernel cannot take them back.
+    /// KiB of that memory that are not pages of files: the kernel cannot take them back.
     pub(crate) fn anonymous_kib(&self) -> u64 {
         self.status("RssAnon:")
     }
@@ -101,7 +101,7 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// Where the Postgres port is.
+    /// The address of the Postgres port.
     pub(crate) fn pg(&self) -> Option<SocketAddr> {
         self.pg
     }

@@ -1,4 +1,4 @@
-//! Servers in this process, over an index made by hand and a log that is only pretended.
+//! Servers in this process, over an index made by hand and a simulated log.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,7 +13,7 @@ use diptych::{Control, Deployed, Epoch, Error, Rebuild, Result, System, Turn, Tu
 
 /// Rows that one epoch replaces.
 pub(crate) const PER_EPOCH: u64 = 50;
-/// Keys there are.
+/// The number of keys.
 const KEYS: u64 = 500;
 
 /// A view of `version` that holds nothing yet. The key column is called `key`.
@@ -26,7 +26,7 @@ pub(crate) fn index(
     descended(version, key, (history_epochs, recent_updates), None)
 }
 
-/// The same, since a batch view was accepted at that boundary.
+/// The same, with a batch view accepted at that boundary.
 pub(crate) fn descended(
     version: &str,
     key: &str,
@@ -65,7 +65,7 @@ pub(crate) fn publish(index: &Index, upper: Epoch) {
     }
 }
 
-/// What the view holds once `upper` epochs are complete, as a subscriber keeps it.
+/// The rows of the view once `upper` epochs are complete, in a subscriber's form.
 pub(crate) fn rows(version: &str, upper: Epoch) -> BTreeMap<String, i64> {
     let last = |key| (0..upper).rev().find(|epoch| changes_at(key, *epoch));
     let there = (0..KEYS).filter_map(|key| Some((key, last(key)?)));
@@ -77,12 +77,12 @@ pub(crate) fn rows(version: &str, upper: Epoch) -> BTreeMap<String, i64> {
         .collect()
 }
 
-/// A log that tells what [`publish`] does, when its gate is open.
+/// A log that replays what [`publish`] does, when its gate is open.
 #[derive(Default)]
 pub(crate) struct Gated {
     open: Mutex<bool>,
     opened: Condvar,
-    /// Of what is recomputed, only so many epochs can be told apart; 0: all.
+    /// The epochs that a recomputation can keep apart; 0: all.
     pub(crate) keeps: AtomicU64,
     /// First and last epoch of each run.
     pub(crate) runs: Mutex<Vec<(Epoch, Epoch)>>,
@@ -139,7 +139,7 @@ impl Control for Gated {
     }
 }
 
-/// The servers, and what they answer from.
+/// The servers, with the site that they answer from.
 pub(crate) struct Local {
     pub(crate) index: Index,
     pub(crate) site: Arc<Site>,
@@ -148,7 +148,7 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Serves a view that tells its last `history` epochs apart, after `epochs` epochs.
+    /// Serves a view that keeps its last `history` epochs apart, after `epochs` epochs.
     pub(crate) fn start(history: Epoch, epochs: Epoch) -> Local {
         let index = index("1", "key", history, 100);
         publish(&index, epochs);

@@ -10,7 +10,8 @@ use super::subscriber::Subscriber;
 
 const STALLED: usize = 40;
 const PATH: &str = "/v1/dataflows/word_count/views/counts/changes";
-/// What all of them together may cost: 1 MiB each. The text they asked for is a thousand MiB.
+/// The memory that all of them together may cost: 1 MiB each. The text they asked for is a thousand
+/// MiB.
 const GROWTH_KIB: u64 = STALLED as u64 * (1 << 10);
 
 fn metric(server: &Server, name: &str) -> usize {
@@ -34,7 +35,7 @@ fn narrow(address: &str) -> TcpStream {
     socket
 }
 
-/// The memory once nothing moves any more: merging what was appended takes some for a while.
+/// The memory once nothing changes any more: merges after appends take some for a while.
 fn at_rest(server: &Server) -> u64 {
     let (mut last, mut quiet) = (server.rss_kib(), 0);
     let begun = Instant::now();

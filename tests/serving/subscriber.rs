@@ -1,4 +1,4 @@
-//! A client of changes that keeps a copy of a view, exactly as the documentation tells it to.
+//! A client of changes that keeps a copy of a view, exactly as the documentation describes.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// A copy of a view: each row's JSON text, and how often it is there.
+/// A copy of a view: each row's JSON text, with its multiplicity.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subscriber {
     pub(crate) rows: BTreeMap<String, i64>,
     /// The last id, to resume from.
     pub(crate) token: Option<String>,
-    /// Names of the events that came.
+    /// Counts of the events that came, by name.
     pub(crate) seen: BTreeMap<String, usize>,
     buffered: Vec<(String, i64)>,
 }
@@ -39,8 +39,8 @@ impl Subscriber {
         token.map_or(0, at)
     }
 
-    /// Connects, goes on from the token, and applies what comes until `enough` says so, the
-    /// connection ends, or `bytes` were read: a cut at any place. Gives the status.
+    /// Connects, goes on from the token, and applies events until `enough` returns true, the
+    /// connection ends, or `bytes` were read: a cut at any place. Returns the status.
     pub(crate) fn follow(
         &mut self,
         url: &str,

@@ -1,4 +1,4 @@
-//! What is verified stays where it is, and answers, while the view moves on.
+//! Verified epochs stay and answer, while the view moves on.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ fn a_verified_epoch_answers_while_later_ones_come() {
 }
 
 /// Verified in the background while events arrive: the verified frontier goes on, never back, and
-/// what it answers is what the events say.
+/// its answers equal those computed from the events.
 #[test]
 fn verified_frontiers_are_published_under_load() {
     let data = tempfile::tempdir().expect("a directory");

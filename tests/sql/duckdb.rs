@@ -62,7 +62,7 @@ json.dump(out, sys.stdout)
 pub(crate) struct DuckDb(Vec<Value>);
 
 impl DuckDb {
-    /// None where there is no `DuckDB`.
+    /// The rows of `site`; none where there is no `DuckDB`.
     pub(crate) fn of(site: &Site) -> Option<DuckDb> {
         let found = Command::new("python3").args(["-c", "import duckdb"]).output().ok()?;
         if !found.status.success() {
@@ -75,7 +75,7 @@ impl DuckDb {
         Some(DuckDb(site.tables().into_iter().map(table).collect()))
     }
 
-    /// What `DuckDB` answers, or why not.
+    /// `DuckDB`'s answers, or its errors.
     pub(crate) fn answers(&self, questions: &[&str]) -> Vec<Result<Vec<Vec<String>>, String>> {
         let work = json!({ "tables": self.0, "questions": questions }).to_string();
         let mut python = Command::new("python3")

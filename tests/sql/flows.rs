@@ -65,8 +65,8 @@ impl std::hash::Hash for Facts {
     }
 }
 
-/// `samples`: (id) -> everything; `by_*`: the same ids under keys of each type; `often`: (tiny),
-/// as often as it occurs; `owed`: (id), once less than nothing for each odd id.
+/// `samples`: (id) -> everything; `by_*`: the same ids under keys of each type; `often`: (tiny), as
+/// often as it occurs; `owed`: (id), with multiplicity -1 for each odd id.
 pub(crate) fn types(df: &mut Dataflow) {
     let samples = df.events::<Sample>("samples");
     let facts = samples

@@ -29,11 +29,11 @@ pub(crate) struct Record {
     pub(crate) sql: String,
     pub(crate) sorted: bool,
     pub(crate) expect: Expect,
-    /// What `DuckDB` is asked, when it is spelt in another way.
+    /// The statement for `DuckDB`, when its spelling differs.
     pub(crate) other: Option<String>,
 }
 
-/// What a statement must answer.
+/// The expected outcome of a statement.
 pub(crate) enum Expect {
     DuckDb,
     Rows(Vec<Vec<String>>),
@@ -112,7 +112,7 @@ pub(crate) fn cell(value: &Value) -> String {
         .to_owned()
 }
 
-/// Equal rows; numbers with a point may differ in the tenth digit.
+/// Whether rows are equal; numbers with a point may differ in the tenth digit.
 pub(crate) fn same(one: &[Vec<String>], other: &[Vec<String>]) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|(one, other)| {

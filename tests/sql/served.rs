@@ -30,7 +30,7 @@ pub(crate) struct Site {
     _directory: tempfile::TempDir,
 }
 
-/// A table as `DuckDB` gets it.
+/// A table in the form for `DuckDB`.
 pub(crate) struct Table {
     pub(crate) schema: String,
     pub(crate) name: String,
@@ -38,7 +38,7 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Vec<Value>>,
 }
 
-/// A number that looks random; the same on every run.
+/// A number that looks random, and is the same in every run.
 fn mixed(number: u64) -> u64 {
     let mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 17
@@ -157,7 +157,7 @@ impl Site {
         }
     }
 
-    /// Some epochs of transfers, and one line of known words.
+    /// Appends some epochs of transfers, and one line of known words.
     pub(crate) fn more_transfers(&self) {
         for part in 0..3 {
             let transfers: Vec<_> = (0..20).map(|n| transfer(10_000 + part * 20 + n)).collect();
@@ -176,12 +176,12 @@ impl Site {
         (answer.status().as_u16(), bytes.expect("a body"))
     }
 
-    /// Where SQL is answered.
+    /// The URL for SQL.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Status and document.
+    /// Runs a statement; returns status and document.
     pub(crate) fn sql(&self, sql: &str) -> (u16, Value) {
         self.ask(&json!({ "sql": sql }))
     }
@@ -269,14 +269,14 @@ impl Site {
     }
 }
 
-/// Asks and hangs up.
+/// Sends a statement and hangs up.
 pub(crate) fn give_up(url: &str, sql: &str, after: std::time::Duration) {
     let timeout = ureq::Agent::config_builder().timeout_global(Some(after));
     let sent = timeout.build().new_agent().post(url).send(sql);
     assert!(sent.is_err(), "it was answered");
 }
 
-/// A value as `DuckDB`'s reader takes it.
+/// A value in the form for `DuckDB`'s reader.
 fn plain(value: &diptych::row::Datum) -> Value {
     let json = value.to_json();
     match json {

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Within this it is promised. Slow machines are given more: what it took is printed.
+/// The promised time. Slow machines get more: the measured time is printed.
 const PROMISED: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What this process says on standard error.
+/// The messages of this process on standard error.
 static HEARD: Mutex<String> = Mutex::new(String::new());
 static LISTENS: Once = Once::new();
 
@@ -29,19 +29,19 @@ impl Write for Ear {
     }
 }
 
-/// From now on what this process would say on standard error is kept.
+/// Captures the messages of this process on standard error from now on.
 pub(crate) fn hear() {
     LISTENS.call_once(|| {
         tracing_subscriber::fmt().with_ansi(false).with_writer(|| Ear).init();
     });
 }
 
-/// What this process has said so far.
+/// The messages of this process so far.
 pub(crate) fn heard() -> String {
     HEARD.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// A server, and what its process says.
+/// A server, with the messages of its process.
 pub(crate) struct Channels {
     url: String,
     said: Arc<dyn Fn() -> String>,
@@ -72,7 +72,7 @@ impl Channels {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// Waits until nothing is told.
+    /// Waits until no channel reports a concern.
     pub(crate) fn are_quiet(&self) {
         let quiet = || {
             let concerns = self.status()["concerns"].as_array().map_or(1, Vec::len);
@@ -81,7 +81,7 @@ impl Channels {
         self.within("quiet", "all channels", quiet);
     }
 
-    /// Every channel tells of a concern of this kind; with the reason, which has `word`.
+    /// Checks that every channel reports a concern of this kind; with the reason, which has `word`.
     pub(crate) fn tell(&self, kind: &str, word: &str) {
         let begun = Instant::now();
         self.within(kind, "/readyz", || {
@@ -104,7 +104,7 @@ impl Channels {
         );
     }
 
-    /// Every channel tells that it is over.
+    /// Checks that every channel reports the end of the concern.
     pub(crate) fn tell_the_end_of(&self, kind: &str) {
         self.within(kind, "the end in /metrics", || self.counts(kind, 0));
         self.within(kind, "the end on standard error", || self.says(&format!("{kind} of ")));
@@ -112,7 +112,7 @@ impl Channels {
         assert!(!ready.contains(kind), "{ready}");
     }
 
-    /// `top` shows it, with what to do.
+    /// Checks that `top` shows the concern, with the remedy.
     pub(crate) fn top_shows(&self, kind: &str, word: &str, remedy: &str) {
         let top = std::process::Command::new(env!("CARGO_BIN_EXE_diptych"))
             .args(["top", "--once", "--server", &self.url])

@@ -23,8 +23,8 @@ fn wait(hangs: &AtomicBool) {
 }
 
 impl Hanging {
-    /// Syncs do not end while `syncs` is true, and files are not opened to be read while `reads`
-    /// is.
+    /// A disk whose syncs do not end while `syncs` is true, and whose files cannot be opened for
+    /// reading while `reads` is.
     pub(crate) fn new(disk: SimDisk, syncs: &Arc<AtomicBool>, reads: &Arc<AtomicBool>) -> Hanging {
         Hanging { disk, syncs: Arc::clone(syncs), reads: Arc::clone(reads) }
     }

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The exit code of a process whose log has stopped.
 const LOG_STOPPED: i32 = 11;
 
-/// `diptych serve`, and all it says.
+/// A `diptych serve` process, with all its messages.
 struct Process {
     child: Child,
     said: Arc<Mutex<String>>,
@@ -20,7 +20,7 @@ struct Process {
 }
 
 impl Process {
-    /// Starts it behind `before`, which may be another program that runs it.
+    /// Starts it, if need be through the program in `before`.
     fn start(before: &[&str], data: &Path) -> Process {
         let serve = [env!("CARGO_BIN_EXE_diptych"), "serve", "word_count", "--data"];
         let all: Vec<&str> = before.iter().chain(&serve).copied().collect();
@@ -62,7 +62,7 @@ impl Process {
         self.channels.post("/v1/streams/lines?wait=visible", &body)
     }
 
-    /// Waits for its end; gives its exit code.
+    /// Waits for its end; returns its exit code.
     fn end(&mut self) -> Option<i32> {
         let begun = Instant::now();
         loop {
@@ -90,7 +90,8 @@ impl Drop for Process {
     }
 }
 
-/// What was acknowledged before is there after the next start, and its readers are told meanwhile.
+/// Checks that acknowledged events are there after the next start, and that readers are told
+/// meanwhile.
 fn check_end(mut process: Process, data: &Path, word: &str) {
     let begun = Instant::now();
     process.channels.tell("log_stopped", word);
@@ -142,7 +143,7 @@ fn a_sync_that_fails_ends_the_process_after_its_readers_were_told() {
     check_end(process, place.path(), "disk failed");
 }
 
-/// A file system of its own, where the machine lets us mount one.
+/// A file system of its own, where the machine allows a mount.
 struct Mount(std::path::PathBuf);
 
 impl Mount {

@@ -1,5 +1,5 @@
-//! The file that says which batch view was accepted last: whatever it holds, a start passes over it
-//! and names it, and nobody goes on from answers that may have been replaced.
+//! The file that names the batch view accepted last: whatever it holds, a start passes over it and
+//! names it, and no client goes on from answers that may have been replaced.
 
 use std::path::{Path, PathBuf};
 
