@@ -11,7 +11,7 @@ use diptych_site::budget::Claim;
 /// The content type of a form, whose parameters are written as in a URL.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The parameters of GET that may be long; the others may stand in either place.
+/// The parameters of GET that may be long; the others may be in either place.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "forms are read like addresses; this describes them")]
 pub(super) struct Form {

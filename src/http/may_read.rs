@@ -35,7 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MayRead {
             let Some(gate) = gate else { return true };
             gate.may(&parts.headers, Role::Read)
         };
-        // Without the extension nobody is a reader.
+        // Without the extension no client is a reader.
         Ok(MayRead(parts.extensions.get().is_some_and(reads)))
     }
 }

@@ -19,7 +19,7 @@ pub enum ConcernKind {
     LogUnreadable,
     /// A dataflow has stopped; readers stay where it was.
     DataflowFailed,
-    /// A dataflow stands still until it has been recomputed.
+    /// A dataflow stays at its epoch until it has been recomputed.
     DataflowStands,
     /// Readers of a dataflow are behind the log for longer than they should.
     DataflowLags,
