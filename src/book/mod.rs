@@ -1,10 +1,10 @@
-//! **The book.** It explains everything that does not fit beside one part of the code. The
+//! **The book.** It explains the topics that do not belong to one part of the code. The
 //! chapters are Markdown files in `src/book`; `cargo test --doc book` compiles and runs every Rust
 //! snippet in them.
 //!
 //! | chapter | answers |
 //! |---|---|
-//! | [`first_hour`] | How do I get from `cargo new` to something right, tested and served? |
+//! | [`first_hour`] | How do I get from `cargo new` to a correct, tested and served dataflow? |
 //! | [`tables`] | Which operator answers which question, and what may fields be? |
 //! | [`gallery`] | Which dataflow or example is near to the one I need? |
 //! | [`commands`] | Which commands are there, and what do they print? |
@@ -12,15 +12,15 @@
 //! | [`retention`] | How do I keep only the last days? |
 //! | [`why`] | Why is it built like this? |
 //! | [`guarantees`] | What may I rely on, and how do I know? |
-//! | [`on_disk`] | Which file is what for? |
+//! | [`on_disk`] | What is each file for? |
 //! | [`performance`] | What costs what, and how do I write something fast? |
-//! | [`coming_from`] | What is the thing called that I know from somewhere else? |
-//! | [`challenges`] | Which known troubles of such systems are gone, and which are left? |
+//! | [`coming_from`] | What are the words that I know from other systems called here? |
+//! | [`challenges`] | Which known problems of such systems are gone, and which are left? |
 //! | [`comparison`] | What do others do, and what do they do better? |
 //! | [`glossary`] | What does this word mean? |
 //! | [`operating`] | How do I keep a server running? |
 //!
-//! Links to files lead to where the file is in the repository.
+//! Links to files are paths in the repository.
 
 #[doc = include_str!("first_hour.md")]
 pub mod first_hour {}
