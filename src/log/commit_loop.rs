@@ -30,7 +30,7 @@ enum Sealing {
     Inline(Box<Sealer>),
 }
 
-/// At the end of a thread: drops its followers, and fails the queue if it ended in a panic.
+/// Cleans up at the end of a thread: drops its followers, and fails the queue after a panic.
 struct Exit(Arc<Shared>);
 
 impl Drop for Exit {

@@ -85,8 +85,8 @@ impl Retracted {
         self.by.range(from..=to).map(|((_, position), at)| (*position, *at))
     }
 
-    /// Tells which of the `rows` rows with these epochs stand at the frontier `upper`: no epoch
-    /// below it has retracted them. None when all stand. The first row is number `place` of its
+    /// Tells which of the `rows` rows with these epochs count at the frontier `upper`: no epoch
+    /// below it has retracted them. None when all count. The first row is number `place` of its
     /// epoch.
     pub(super) fn standing(
         &self,

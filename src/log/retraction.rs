@@ -24,7 +24,7 @@ use diptych_base::time::Epoch;
 /// Retracted events, as readers get them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retraction {
-    /// The epoch that retracts them: from it on they do not stand.
+    /// The epoch that retracts them: from it on they do not count.
     pub epoch: Epoch,
     /// The reason.
     pub reason: Arc<str>,

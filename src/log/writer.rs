@@ -246,7 +246,7 @@ impl Writer {
     }
 
     /// Retracts events: the answered epoch names them, carries a copy of them, and gives the
-    /// reason. From it on they do not stand; the content as of earlier epochs stays. `instead` is
+    /// reason. From it on they do not count; the content as of earlier epochs stays. `instead` is
     /// appended in the same epoch.
     ///
     /// # Errors
