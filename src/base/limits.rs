@@ -293,7 +293,7 @@ pub const FEED_READS_MAX: usize = 2;
 pub const EVENT_CHANGES: usize = 1_000;
 
 /// How long a subscriber may read nothing before it is cut: less than [`WRITE_TIME`], which ends
-/// its connection, so that the cut is counted as what it is.
+/// its connection, so that the cut is counted as such.
 pub const SUBSCRIBER_STALL: Duration = Duration::from_secs(20);
 
 /// How long the token of a subscriber may lag while nothing changes.

@@ -9,8 +9,8 @@ use super::{
 /// its clients do, as long as its rows fit the rest ([`STATE_BYTES_FREE`]).
 ///
 /// Not included are recomputations (`as_of`, `verify`, rebuilds, deployments), which hold another
-/// state each; SQL, which has bounds of its own; pages of mapped files, which the system takes back
-/// as it likes; and the moment in which a client's text becomes rows
+/// state each; SQL, which has bounds of its own; pages of mapped files, which the system reclaims
+/// when it needs them; and the moment in which a client's text becomes rows
 /// ([`BODIES_PARSED_MAX`](super::BODIES_PARSED_MAX)).
 pub const MEMORY_BYTES: usize = 512 << 20;
 
