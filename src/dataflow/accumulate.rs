@@ -1,7 +1,7 @@
-//! What a barrier keeps per key: commutative monoids over weighted events.
+//! Accumulations: the commutative monoid over weighted events that a barrier keeps per key.
 //!
 //! An [`Accumulate`] splits a front's item into a key and a partial result, merges partials in any
-//! order, and says which output row a key has. The batch layer's combiner, the owner's live state
+//! order, and makes the output row of a key. The batch layer's combiner, the owner's live state
 //! and the accumulation files all hold the same `(key, partial)` pairs.
 
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ use super::summand::{Summand, Total};
 pub trait Key: ExchangeData + Hash {}
 impl<K: ExchangeData + Hash> Key for K {}
 
-/// A row, or a part of one, that is not looked up by: ordered, exchanged and written to disk.
+/// A row, or a part of one, that is not a key: ordered, exchanged and written to disk.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a row behind a barrier",
     note = "rows have an order, and are owned: derive Clone, Debug, PartialEq, Eq, PartialOrd, \
@@ -34,22 +34,23 @@ impl<V: ExchangeData> Value for V {}
 
 /// One kind of accumulation.
 pub(crate) trait Accumulate: Sized + 'static {
-    /// Whether an item of weight -1 undoes one of weight 1.
+    /// Does an item of weight -1 undo one of weight 1?
     const INVERSE: bool;
-    /// Whether a partial may be out of the range of a row.
+    /// May a partial be out of the range of a row?
     const BOUNDED: bool;
-    /// What the front yields.
+    /// The items that the front yields.
     type Item;
-    /// What is accumulated by; decides the owning worker.
+    /// The key of the accumulation; decides the owning worker.
     type Key: Key;
     /// A mergeable partial result.
     type Partial: ExchangeData;
     /// The row a key has in the collection behind the barrier.
     type Row: ExchangeData;
-    /// A partial as accumulation files have it, unless it is [out of range](Accumulate::stored).
+    /// The form of a partial in accumulation files, unless it is [out of
+    /// range](Accumulate::stored).
     type Stored: ExchangeData;
 
-    /// Operator and types, for the plan's fingerprint and for accumulation files.
+    /// Operator and types as text, for the plan's fingerprint and for accumulation files.
     fn signature() -> String {
         std::any::type_name::<(Self, Self::Row)>().to_owned()
     }
@@ -57,45 +58,45 @@ pub(crate) trait Accumulate: Sized + 'static {
     fn split(&self, item: Self::Item, weight: i128) -> (Self::Key, Self::Partial);
     /// Adds `other` to `into`; commutative and associative.
     fn merge(&self, into: &mut Self::Partial, other: Self::Partial);
-    /// What is left of `total` without `part`, which was merged into it; none where that cannot be
-    /// said, and the rest must be merged again.
+    /// The rest of `total` without `part`, which was merged into it; none where the accumulation
+    /// has no inverse, and the rest must be merged again.
     fn take_back(&self, _total: Self::Partial, _part: &Self::Partial) -> Option<Self::Partial> {
         None
     }
-    /// Nothing is left of this key: it may be forgotten.
+    /// Is nothing left of the key, so that it may be dropped?
     fn is_zero(&self, partial: &Self::Partial) -> bool;
-    /// The row of the key, if it has one. It is decided by the partial alone, which is the same
-    /// however it was merged: where no row can say it, why.
+    /// The row of the key, if it has one. The row depends on the partial alone, which is the same
+    /// in any order of merging. An error tells why the partial has no row.
     fn row(&self, key: &Self::Key, partial: &Self::Partial) -> Made<Self::Row>;
-    /// The partial as files have it; none when it is out of the range of that form, and is written
-    /// as it is.
+    /// The form of the partial in files; none when the partial is out of the range of that form,
+    /// and is written as it is.
     fn stored<'a>(&self, partial: &'a Self::Partial) -> Option<Cow<'a, Self::Stored>>;
-    /// The partial that was stored.
+    /// The partial of a stored form.
     fn restored(&self, stored: Self::Stored) -> Self::Partial;
 }
 
-/// A row, none, or why what it should say cannot be said.
+/// A row, no row, or the reason why the partial is out of a row's range.
 pub(crate) type Made<R> = Result<Option<R>, String>;
 
 /// A number of events, or a sum of their weights.
 pub trait Tally: ExchangeData {
-    /// Whether it may be out of the range of an `i64`.
+    /// May the number be out of the range of an `i64`?
     const BOUNDED: bool;
-    /// Of one event with this weight.
+    /// The number for one event with this weight.
     fn of(weight: i128) -> Self;
-    /// Adds another.
+    /// Adds another number.
     fn merge(&mut self, other: &Self);
-    /// Takes a part away again.
+    /// Subtracts a part that was added before.
     fn take(&mut self, part: &Self);
     /// Is it zero?
     fn is_nothing(&self) -> bool;
     /// Is it more than zero?
     fn is_positive(&self) -> bool;
-    /// The number, or what it is where an `i64` does not hold it.
+    /// The number, or, where it is out of the range of an `i64`, its text.
     fn number(&self) -> Result<i64, String>;
 }
 
-/// Where each event counts once, an `i64` is enough for all that will ever be.
+/// The tally where each event counts once: an `i64` holds the number of all events.
 impl Tally for i64 {
     const BOUNDED: bool = false;
 
@@ -121,7 +122,7 @@ impl Tally for i64 {
     }
 }
 
-/// Weights are what a user says.
+/// The tally for weights given by the user, whose sum may be out of the range of an `i64`.
 impl Tally for Total<()> {
     const BOUNDED: bool = true;
 
@@ -151,8 +152,8 @@ impl Tally for Total<()> {
 pub(crate) struct Count<K>(PhantomData<fn() -> K>);
 /// `distinct`: the items whose weights sum to something positive.
 pub(crate) struct Distinct<K>(PhantomData<fn() -> K>);
-/// One of both, with its weights summed in a `T`. Both have one name, whichever `T` it is: the
-/// same accumulations.
+/// [`Count`] or [`Distinct`], with its weights summed in a `T`. The signature is the same for every
+/// `T`, so the accumulations are, too.
 pub(crate) struct Tallied<A, T>(PhantomData<fn() -> (A, T)>);
 /// `sum`: the weighted sum of a value per key.
 pub(crate) struct Sum<K, V>(PhantomData<fn() -> (K, V)>);
@@ -424,19 +425,19 @@ where
             of your own implement `diptych::Monoid`: `of` one item, and `merge`, in any order"
 )]
 pub trait Monoid: ExchangeData {
-    /// Whether [`Monoid::refused`] ever says something.
+    /// May [`Monoid::refused`] give a reason?
     const BOUNDED: bool = false;
 
-    /// What one event contributes.
+    /// The contribution of one event.
     type Item;
     /// The monoid's value for one event.
     fn of(item: Self::Item) -> Self;
-    /// Adds `other` to `self`. It must not fail because of what there is on the way: a sum that
-    /// leaves a range may come back, in another order it never leaves it.
+    /// Adds `other` to `self`. It must not fail because of an intermediate result: a sum that
+    /// leaves a range may come back, and in another order never leaves it.
     fn merge(&mut self, other: Self);
 
-    /// Why no row can say this, if so. The key has one in the view `errors` then, for as long as
-    /// it is so.
+    /// The reason why this value has no row, if there is one. The key then has a row in the view
+    /// `errors`, for as long as the reason holds.
     fn refused(&self) -> Option<String> {
         None
     }

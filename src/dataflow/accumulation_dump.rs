@@ -1,4 +1,4 @@
-//! Accumulation entries as blocks of bytes: bincode, bounded, checked by the file that holds them.
+//! Codec of accumulation entries as blocks of bytes: bincode, bounded; the file holds the checksum.
 
 use std::cell::Cell;
 
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 
-/// Takes a block and the number of entries in it.
+/// A receiver of blocks, each with the number of entries in it.
 pub type Sink<'a> = dyn FnMut(&[u8], u64) -> Result<()> + 'a;
 
 fn codec() -> impl Options {
@@ -22,8 +22,8 @@ thread_local! {
     static STORED_FORM: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether what is written or read on this thread has the form that files always had. Between
-/// workers, and in the wide blocks of files, it has another.
+/// Is this thread writing or reading the stored form, which files have always had? Between workers,
+/// and in the wide blocks of files, entries have another form.
 pub fn in_stored_form() -> bool {
     STORED_FORM.get()
 }
@@ -36,14 +36,14 @@ fn stored_form<R>(codes: impl FnOnce() -> R) -> R {
 }
 
 const HEADER: usize = 8;
-/// In the count of a block: its entries are in the wide form.
+/// The flag in the count of a block whose entries are in the wide form.
 const WIDE: u64 = 1 << 63;
 
 /// Writes entries as blocks of about [`limits::ACCUMULATION_BLOCK_BYTES`]: a `u64` count, then
 /// the entries, so that a block can be filled without knowing its length beforehand.
 pub(super) struct Blocks<'s, 'f> {
     sink: &'s mut Sink<'f>,
-    /// What has a place in the form that files always had, and what is out of its range.
+    /// The open block of the stored form, and that of the wide form.
     open: [Block; 2],
 }
 
@@ -59,19 +59,19 @@ impl<'s, 'f> Blocks<'s, 'f> {
         Blocks { sink, open }
     }
 
-    /// Writes an entry in the form that files always had.
+    /// Writes an entry in the stored form.
     pub(super) fn push<T: Serialize>(&mut self, entry: &T) -> Result<()> {
         stored_form(|| self.open[0].push(entry))?;
         self.open[0].close(self.sink)
     }
 
-    /// Writes an entry that is out of the range of that form.
+    /// Writes an entry that is out of the range of the stored form.
     pub(super) fn push_wide<T: Serialize>(&mut self, entry: &T) -> Result<()> {
         self.open[1].push(entry)?;
         self.open[1].close(self.sink)
     }
 
-    /// Writes what is left.
+    /// Writes the open blocks.
     pub(super) fn finish(mut self) -> Result<()> {
         self.open.iter_mut().try_for_each(|block| block.seal(self.sink))
     }
@@ -87,7 +87,7 @@ impl Block {
         Ok(())
     }
 
-    /// Ends it when it is long enough.
+    /// Writes the block when it is long enough.
     fn close(&mut self, sink: &mut Sink<'_>) -> Result<()> {
         if self.bytes.len() >= limits::ACCUMULATION_BLOCK_BYTES { self.seal(sink) } else { Ok(()) }
     }
@@ -121,7 +121,7 @@ pub(super) fn is_wide(block: &[u8]) -> bool {
     block.get(HEADER - 1).is_some_and(|byte| byte >> 7 == 1)
 }
 
-/// Reads the entries of one block back, whose form the caller knows. `name` is the accumulation's,
+/// Reads back the entries of one block, whose form the caller knows. `name` is the accumulation's,
 /// for the error.
 pub(super) fn read<T: DeserializeOwned>(name: &str, block: &[u8]) -> Result<Vec<T>> {
     let entries = if is_wide(block) {

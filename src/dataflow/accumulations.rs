@@ -33,7 +33,7 @@ impl<'s, P: Front> Events<'s, P> {
         rows
     }
 
-    /// How often each item occurs: `(item, n)`, for items whose weights do not sum to zero.
+    /// Counts each item: `(item, n)`, for items whose weights do not sum to zero.
     ///
     /// State: one entry per distinct item. `name` is unique within the dataflow and names the
     /// accumulation on disk; so it is for every barrier.
@@ -60,7 +60,7 @@ impl<'s, P: Front> Events<'s, P> {
         self.accumulate(name, Tallied::<Count<K>, <P::Sign as Sign>::Tally>::default())
     }
 
-    /// The items whose weights sum to something positive, once each. Counts are what is kept, so
+    /// The items whose weights have a positive sum, once each. The state keeps counts, so
     /// deletions work. State: one entry per distinct item.
     ///
     /// ```
@@ -87,8 +87,8 @@ impl<'s, P: Front> Events<'s, P> {
 
     /// The exact sum of values per key. State: one entry per key that has events.
     ///
-    /// A key whose sum is out of the range of its type has no row; there is one in the view
-    /// `errors` for as long as it is. What the sum was on the way does not matter.
+    /// A key whose sum is out of the range of its type has no row, but one in the view `errors` for
+    /// as long as it is out of range. Intermediate sums do not matter.
     ///
     /// ```
     /// # use dataflows::Transfer;
@@ -148,10 +148,10 @@ impl<'s, P: Front> Events<'s, P> {
 
     /// One row per id: the least, where rows of one id differ. State: one row per id, for ever.
     ///
-    /// Behind [`Events::retain`] ids are forgotten, and it promises this, in both layers:
-    /// - an id is one row, the least of those of its copies that are kept;
-    /// - when that copy is too old, the least of those that are still kept takes its place;
-    /// - when none is kept the id is gone; if it comes once more within the retention, it is new;
+    /// Behind [`Events::retain`] ids expire, with these promises in both layers:
+    /// - an id has one row, the least of its copies that are kept;
+    /// - when that copy expires, the least of those that are still kept takes its place;
+    /// - when no copy is kept the id has no row; if it comes again within the retention, it is new;
     /// - a copy that is too old when it comes changes nothing.
     ///
     /// State is then one row per id and [step](super::Keep::step), while it is kept.
@@ -283,7 +283,8 @@ impl<'s, P: Front> Events<'s, P> {
         Keyed { arranged }
     }
 
-    /// The counts of rows are what expires, and what may be out of range; the arrangement follows.
+    /// Arranges rows behind a barrier that counts them: the counts expire and may be out of range,
+    /// and the arrangement follows them.
     fn counted<K: Key, V: Key>(self, name: &str) -> Keyed<'s, K, V>
     where
         P: for<'a> Front<Item<'a> = (K, V)>,

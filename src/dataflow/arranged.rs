@@ -1,6 +1,6 @@
-//! Barriers that arrange: `keyed` and `collect`.
+//! The barriers `keyed` and `collect`, whose state is an arrangement.
 //!
-//! Their contents are multisets of whole rows, which the operators behind want indexed anyway, so
+//! Their contents are multisets of whole rows, which the operators behind need indexed anyway, so
 //! the arrangement is the state: a join reuses it, and the accumulation on disk is read from its
 //! trace. Compaction of the trace follows the input, or memory would grow with every epoch.
 
@@ -40,7 +40,7 @@ pub(super) struct ArrangedBarrier<K: Key, V: Key, P> {
 }
 
 impl<K: Key, V: Key, P> ArrangedBarrier<K, V, P> {
-    /// Operator and types: those of whatever keeps such pairs of this front.
+    /// Operator and types as text: the same for every barrier that keeps such pairs of this front.
     pub(super) fn types() -> String {
         std::any::type_name::<(Self, V)>().to_owned()
     }
@@ -159,7 +159,7 @@ where
     }
 }
 
-/// What [`Events::keyed`](super::Events::keyed) yields: an arrangement by key, ready to be joined.
+/// Rows arranged by key, ready to be joined: the result of [`Events::keyed`](super::Events::keyed).
 #[derive(Clone)]
 pub struct Keyed<'s, K: Key, V: Key> {
     pub(super) arranged: Arranged<'s, KeyedTrace<K, V>>,
@@ -228,7 +228,7 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     /// # Ok::<(), diptych::Error>(())
     /// ```
     ///
-    /// With a plain collection it is [`Keyed::join_collection`].
+    /// With a plain collection this is [`Keyed::join_collection`].
     pub fn join<O: Beside<'s, K>>(self, other: O) -> Collection<'s, (K, (V, O::Value))> {
         other.beside(self)
     }
@@ -262,7 +262,7 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     }
 }
 
-/// What [`Keyed::join`] joins with: keyed rows, or a collection of pairs, with keys of the same
+/// The other side of [`Keyed::join`]: keyed rows, or a collection of pairs, with keys of the same
 /// type.
 #[diagnostic::on_unimplemented(
     message = "keyed rows are joined with keyed rows, or with a collection of `(key, value)`, \
@@ -272,10 +272,10 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
             of other rows: `.map(|row| (key, row))` makes pairs"
 )]
 pub trait Beside<'s, K: Key> {
-    /// What it has of a key.
+    /// The values of the other side.
     type Value;
 
-    /// Both, by key.
+    /// Joins both sides by key.
     #[doc(hidden)]
     fn beside<V: Key>(self, left: Keyed<'s, K, V>) -> Collection<'s, (K, (V, Self::Value))>;
 }

@@ -35,18 +35,18 @@ use super::state_size_logging::Held;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
-/// A barrier as the engine sees it: one dynamic call per (record batch, barrier).
+/// A barrier in the engine's interface: one dynamic call per (record batch, barrier).
 pub trait Barrier {
-    /// Unique within the dataflow; names the accumulation on disk.
+    /// The name, unique within the dataflow; also that of the accumulation on disk.
     fn name(&self) -> &str;
-    /// Operator and types, for the plan's fingerprint.
+    /// Operator and types as text, for the plan's fingerprint.
     fn signature(&self) -> &str;
     /// Runs the front over `pass` into the combiner.
     fn drive(&mut self, pass: &Pass<'_>);
-    /// Whether events can be taken back from it. From one that has no inverse a pass that takes
-    /// back changes nothing, and says if it was reached.
+    /// Can the barrier undo retracted events? A pass that takes back changes nothing in a barrier
+    /// without an inverse, and records whether it was reached.
     fn has_inverse(&self) -> bool;
-    /// Whether every event that ever was counts, those that were taken back since too.
+    /// Does every event count, those that were retracted since included?
     fn watches(&self) -> bool {
         false
     }
@@ -54,28 +54,28 @@ pub trait Barrier {
     fn pending(&self) -> usize;
     /// Sends the combiner's entries to their owners, at the input's current time.
     fn flush(&mut self);
-    /// Throws the combiner's entries away.
+    /// Drops the combiner's entries.
     fn discard(&mut self);
-    /// Flushes, then promises that nothing below `epoch` follows.
+    /// Flushes, then advances the input to `epoch`: nothing below it follows.
     fn advance_to(&mut self, epoch: Epoch);
-    /// Gives this worker's share of the accumulation, which is complete below `frontier`, as
-    /// blocks of bytes.
+    /// Writes this worker's share of the accumulation, which is complete below `frontier`, to
+    /// `sink` as blocks of bytes.
     fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()>;
-    /// Events older than what was kept when they came, of those that this worker fed, since this
-    /// was last asked.
+    /// The number of late events, older than the retention when they came, among those that this
+    /// worker fed since the last call.
     fn take_late(&mut self) -> u64 {
         0
     }
-    /// Sends one dumped block on its way to the owners, at the input's current time.
+    /// Sends the entries of one dumped block to their owners, at the input's current time.
     fn load(&mut self, block: &[u8]) -> Result<()>;
 }
 
-/// What the owner keeps.
+/// The state of the owner.
 struct State<A: Accumulate> {
     entries: Table<A::Key, A::Partial>,
-    /// Every event below is in `entries`.
+    /// The upper bound of the applied epochs: every event below is in `entries`.
     upper: Epoch,
-    /// Partials of later epochs.
+    /// The number of partials of later epochs.
     waiting: usize,
     /// The epoch whose partials were merged into the empty state before it was complete.
     bulk: Option<Epoch>,
@@ -121,7 +121,7 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
 }
 
 impl<A: Accumulate, P> HashBarrier<A, P> {
-    /// With the operator and types of another barrier, whose files it reads and writes.
+    /// The barrier under the signature of another barrier, whose files it reads and writes.
     pub(super) fn with_types(self, signature: String) -> Self {
         HashBarrier { signature, ..self }
     }
@@ -166,7 +166,7 @@ where
 
     fn dump(&mut self, frontier: Epoch, sink: &mut Sink<'_>) -> Result<()> {
         let state = self.state.borrow();
-        // `upper` may lag behind `frontier` where no event came: nothing waits, so nothing is
+        // `upper` may be below `frontier` where no event came: nothing waits, so nothing is
         // missing.
         assert!(
             state.upper <= frontier && state.waiting == 0 && state.bulk.is_none(),
@@ -244,7 +244,7 @@ fn own<'s, A: Accumulate>(
         .as_collection()
 }
 
-/// A row of `errors` for a result that no row can say.
+/// Adds a row of `errors` for a result that is out of a row's range.
 pub(super) fn refuse<K: Debug>(
     refusals: &mut Option<Refusals>,
     key: &K,

@@ -24,11 +24,11 @@ pub(crate) struct Rejected {
     pub epoch: Epoch,
     /// The stream of the event.
     pub stream: String,
-    /// What the user's function said.
+    /// The reason that the user's function gave.
     pub reason: String,
     /// The event's weight at that point of the recipe.
     pub weight: Weight,
-    /// When the event expires.
+    /// The expiry of the event.
     pub(super) expiry: Expiry,
 }
 
@@ -48,7 +48,7 @@ pub struct Pass<'c> {
 }
 
 impl<'c> Pass<'c> {
-    /// A pass over the rows `range` of `chunk`, whose epochs have these clocks.
+    /// A pass over the rows `range` of `chunk`, whose epochs have the clocks `clocks`.
     pub fn new(chunk: &'c Chunk, range: Range<usize>, clocks: &'c Clocks) -> Self {
         Pass {
             chunk,
@@ -65,23 +65,23 @@ impl<'c> Pass<'c> {
         }
     }
 
-    /// The same over events that are taken back: each counts -1.
+    /// A pass over retracted events: each has weight -1.
     pub fn taking_back(chunk: &'c Chunk, range: Range<usize>) -> Self {
         Pass { weight: -1, ..Pass::new(chunk, range, &Clocks::Unread) }
     }
 
-    /// What a row counts.
+    /// The weight of each row of this pass.
     #[inline]
     pub(super) fn weight(&self) -> Weight {
         self.weight
     }
 
-    /// A row that is taken back reaches an accumulation that cannot undo it.
+    /// Records that a retracted row reaches an accumulation that cannot undo it.
     pub(super) fn reach(&self) {
         self.reached.set(true);
     }
 
-    /// Did one, so far?
+    /// Has a retracted row reached such an accumulation so far?
     pub fn has_reached(&self) -> bool {
         self.reached.get()
     }
@@ -103,19 +103,19 @@ impl<'c> Pass<'c> {
         self.range.clone()
     }
 
-    /// Notes the row that user code is about to see.
+    /// Records the row that user code is about to see.
     #[inline]
     pub(super) fn enter(&self, row: usize) {
         self.row.set(row);
     }
 
-    /// Notes when what user code is about to see expires.
+    /// Records the expiry of the row that user code is about to see.
     #[inline]
     pub(super) fn expire_with(&self, expiry: Expiry) {
         self.expiry.set(expiry);
     }
 
-    /// When what user code sees expires.
+    /// The expiry of the row that user code sees.
     #[inline]
     pub(super) fn expiry(&self) -> Expiry {
         self.expiry.get()
@@ -178,12 +178,12 @@ impl<'c> Pass<'c> {
         format!("stream {:?}, epoch {}, event {event}", self.chunk.stream, self.epoch(row))
     }
 
-    /// The rows that were rejected so far, once.
+    /// Takes the rows that were rejected so far.
     pub(super) fn take_rejected(&self) -> Vec<Rejected> {
         std::mem::take(&mut *self.rejected.borrow_mut())
     }
 
-    /// Ends the pass: an error says why the chunk could not be read at all.
+    /// Ends the pass. An error tells why the chunk could not be read at all.
     pub fn finish(self) -> Result<(), Error> {
         self.refused.into_inner().map_or(Ok(()), Err)
     }

@@ -1,4 +1,4 @@
-//! What a user's function drew: streams, barriers and views, while it draws and afterwards.
+//! The plan builder: collects the streams, barriers and views that a user's function draws.
 
 use std::cell::RefCell;
 use std::hash::BuildHasher;
@@ -22,23 +22,23 @@ use diptych_row::ViewInfo;
 /// A stream that a dataflow reads.
 #[derive(Clone, Debug)]
 pub struct StreamInfo {
-    /// Its name in the log.
+    /// The name of the stream in the log.
     pub name: String,
-    /// The columns its event type has.
+    /// The columns of the event type.
     pub schema: SchemaRef,
-    /// Whether something is kept by the time of its events.
+    /// Does a retention follow the times of its events?
     pub timed: bool,
-    /// How its events are read.
+    /// The way events from outside are read into the columns.
     pub read: ReadAs,
 }
 
 /// The rows of a view as bytes, before they are published.
 pub(crate) type ByteCollection<'s> = Collection<'s, (Vec<u8>, Vec<u8>)>;
 
-/// Draws the end of a view, when nothing more is said about it.
+/// Draws the end of a view, once all its options are known.
 type End<'s> = Box<dyn FnOnce() -> ByteCollection<'s> + 's>;
 
-/// The drawing so far; shared by everything the user's function holds.
+/// The plan drawn so far, shared by everything the user's function holds.
 #[derive(Clone)]
 pub(super) struct Sketch<'s> {
     scope: Scope<'s, Epoch>,
@@ -57,9 +57,9 @@ struct Drawn<'s> {
     error: Option<Error>,
 }
 
-/// A finished drawing on one worker.
+/// A finished plan on one worker.
 pub struct Plan<'s> {
-    /// The version that the function names itself.
+    /// The version that the function pins, if any.
     pub version: Option<String>,
     /// The streams that it reads.
     pub streams: Vec<StreamInfo>,
@@ -67,7 +67,7 @@ pub struct Plan<'s> {
     pub barriers: Vec<Box<dyn Barrier>>,
     /// Its views, and the collections behind them.
     pub views: Vec<(ViewInfo, ByteCollection<'s>)>,
-    /// What is kept for some time only, and how long.
+    /// The retentions, as text: what is kept, and how long.
     pub retained: Vec<String>,
 }
 
@@ -123,8 +123,8 @@ impl<'s> Sketch<'s> {
         drawn.views.push((info, end));
     }
 
-    /// Another end for the view that was added as number `index`, which keeps its rows for some
-    /// time only.
+    /// Replaces the end of the view with number `index` by one that keeps its rows for a limited
+    /// time.
     pub(super) fn retain_view(
         &self,
         index: usize,
@@ -146,17 +146,17 @@ impl<'s> Sketch<'s> {
         drawn.retained.push(format!("{view}{keep}, by stream {}", newest.stream));
     }
 
-    /// What expires `keep` behind the newest event; gives it a number.
+    /// Adds a retention of `keep` behind the newest event; gives its number.
     pub(super) fn add_retention(&self, newest: &Newest<'s>, keep: Keep) -> u32 {
         let mut drawn = self.drawn.borrow_mut();
-        // Nobody draws so many.
+        // No plan has so many.
         let of = u32::try_from(drawn.retentions.len()).unwrap_or(u32::MAX);
         drawn.retentions.push(Retention { of, keep, told: newest.told.clone() });
         drawn.retained.push(format!("stream {}: {keep}", newest.stream));
         of
     }
 
-    /// The retentions of these numbers.
+    /// The retentions with these numbers.
     pub(super) fn retentions(&self, of: &[u32]) -> Vec<Retention<'s>> {
         let drawn = self.drawn.borrow();
         drawn.retentions.iter().filter(|one| of.contains(&one.of)).cloned().collect()
@@ -167,7 +167,8 @@ impl<'s> Sketch<'s> {
         self.drawn.borrow().retentions.iter().map(|one| one.of).collect()
     }
 
-    /// A name for what follows the newest event of a stream. The stream's clocks are needed then.
+    /// A name for a barrier that follows the newest event of a stream. Marks the stream as one
+    /// whose clocks are needed.
     pub(super) fn name_newest(&self, stream: &str) -> String {
         let mut drawn = self.drawn.borrow_mut();
         drawn.streams.iter_mut().filter(|one| one.name == stream).for_each(|one| one.timed = true);
@@ -175,7 +176,7 @@ impl<'s> Sketch<'s> {
         format!("newest.{stream}.{number}")
     }
 
-    /// Names the columns of the view that was added as number `index`.
+    /// Names the columns of the view with number `index`.
     pub(super) fn name_columns(&self, index: usize, names: &[&str]) {
         let mut drawn = self.drawn.borrow_mut();
         let (info, _) = &mut drawn.views[index];
@@ -196,7 +197,7 @@ impl<'s> Sketch<'s> {
         self.drawn.borrow().fallible
     }
 
-    /// The finished plan, or the first thing that was drawn wrong.
+    /// The finished plan, or the first error of the drawing.
     pub(super) fn finish(&self) -> Result<Plan<'s>> {
         let drawn = std::mem::take(&mut *self.drawn.borrow_mut());
         if let Some(error) = drawn.error {
@@ -219,8 +220,8 @@ impl Drawn<'_> {
 }
 
 impl Plan<'_> {
-    /// A hash of streams, barriers, views with their types, and of what is kept how long: equal
-    /// plans have equal ones. It does not see inside closures; the version stands for those.
+    /// A hash of streams, barriers, views with their types, and retentions: equal plans have equal
+    /// hashes. The hash does not cover closures; the version vouches for those.
     pub fn fingerprint(&self) -> u64 {
         let hasher = foldhash::quality::FixedState::default();
         let barriers: Vec<_> =
@@ -236,13 +237,13 @@ impl Plan<'_> {
             .map(|stream| (stream.name.as_str(), format!("{:?}", without_units(&stream.schema))))
             .collect();
         let plan = hasher.hash_one((barriers, views, streams));
-        // Plans that keep everything have the fingerprints they had before anything could expire.
+        // Plans without retentions have the fingerprints from before there were any.
         if self.retained.is_empty() { plan } else { hasher.hash_one((plan, &self.retained)) }
     }
 }
 
-/// The schema without the units of its times: how a door reads numbers does not change what a
-/// function reads from the log.
+/// The schema without the units of its times: the way an ingest reads numbers does not change the
+/// events that a function reads from the log.
 fn without_units(schema: &Schema) -> Schema {
     let plain = |field: &FieldRef| {
         let mut metadata = field.metadata().clone();

@@ -1,8 +1,8 @@
-//! Operators that are given an epoch's changes whole.
+//! Operators that receive all changes of an epoch at once, when it closes.
 //!
-//! A `reduce` of differential's reads a whole key again whenever one of its rows changes. Time is
-//! totally ordered here and epochs close in order, so the owner of a key may keep its rows in
-//! whatever order the operator wants, and touch only those that a change concerns.
+//! Differential's `reduce` reads a whole key again whenever one of its rows changes. Time is
+//! totally ordered here and epochs close in order, so the owner of a key may keep its rows in the
+//! order that suits the operator, and touch only those that a change concerns.
 //!
 //! The state is derived: a restore fills it from the accumulations again, like everything behind a
 //! barrier.
@@ -23,14 +23,14 @@ use super::combiner::Table;
 use super::state_size_logging::Held;
 use diptych_base::time::Epoch;
 
-/// What an owner keeps, and what it makes of an epoch's changes.
+/// The state of an owner, and the output it derives from an epoch's changes.
 pub(super) trait ByEpoch: 'static {
-    /// A row that comes in.
+    /// An input row.
     type Row: ExchangeData;
-    /// A row that goes out.
+    /// An output row.
     type Out: Clone + 'static;
 
-    /// Applies all changes of one epoch: sorted, each row once, none of them zero. What is emitted
+    /// Applies all changes of one epoch: sorted, each row once, none of them zero. Emitted changes
     /// may cancel.
     fn close(&mut self, changes: Vec<(Self::Row, isize)>, emit: impl FnMut(Self::Out, isize));
 
@@ -79,13 +79,13 @@ pub(super) fn by_epoch<'s, S: ByEpoch>(
         .as_collection()
 }
 
-/// What an owner keeps of one key.
+/// The state of an owner for one key.
 pub(super) trait OfKey: Default {
-    /// So many rows are kept; the key is forgotten where there are none.
+    /// The number of kept rows; a key with none is dropped.
     fn held(&self) -> usize;
 }
 
-/// What an owner keeps, by key.
+/// The state of an owner, by key.
 pub(super) struct Keys<K, S> {
     of: Table<K, S>,
     held: usize,
@@ -98,7 +98,7 @@ impl<K, S> Default for Keys<K, S> {
 }
 
 impl<K: ExchangeData + Hash, S: OfKey> Keys<K, S> {
-    /// Gives `each` what is kept of a key and the sorted changes of its rows, key by key.
+    /// Gives `each` the state of a key and the sorted changes of its rows, key by key.
     pub(super) fn close<R>(
         &mut self,
         changes: Vec<((K, R), isize)>,

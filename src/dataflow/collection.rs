@@ -98,8 +98,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
         R: Value,
         F: Fn(D) -> (G, O, R) + 'static;
 
-    /// What `logic` gives of each row. Where it says why it gives none, that is a row of the view
-    /// `errors`, called `name` and with the row, for as long as this row is there.
+    /// The result of `logic` for each row. Where `logic` gives an error, the view `errors` has a
+    /// row with `name`, the input row and the error, for as long as the input row is there.
     ///
     /// ```
     /// # use dataflows::Transfer;
@@ -132,14 +132,15 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
         E: Display,
         F: Fn(D) -> Result<T, E> + 'static;
 
-    /// What these rows grow to: `logic` is applied to what there is, with `with` beside it, and
-    /// what it gives is added, until nothing is new. Each row is there once.
+    /// The closure of these rows under `logic`: `logic` is applied to the rows so far, with `with`
+    /// beside them, and its results are added, until nothing is new. Each row is there once.
     ///
-    /// It is differential's `iterate` for what only grows from round to round. It also shrinks
-    /// again when the rows, or `with`, do: what depended on them goes, exactly.
+    /// This is differential's `iterate` for collections that only grow from round to round. The
+    /// result shrinks again when the rows, or `with`, do: exactly the rows that depended on the
+    /// removed ones go.
     ///
-    /// A change costs what it adds and takes away, in as many rounds as that takes; what `logic`
-    /// joins is arranged inside, round by round. Where it only follows edges,
+    /// A change costs the rows it adds and removes, in as many rounds as that takes; the inputs of
+    /// joins in `logic` are arranged inside, round by round. Where `logic` only follows edges,
     /// [`EdgesExt::reach`](super::EdgesExt::reach) is cheaper.
     ///
     /// ```
@@ -166,14 +167,14 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
 
 /// Sugar on collections of `(key, value)`.
 pub trait PairsExt<'s, K, V>: Sized {
-    /// `(key, least)`: the least of all keys that share a value with this one, or with one that
-    /// does, and so on: keys with one `least` are a connected component. Pairs of negative
-    /// multiplicity link nothing; when a pair goes, what only it held together falls apart.
+    /// The connected component of each key, `(key, least)`: keys that share a value are connected,
+    /// and `least` is the least key of the component. Pairs of negative multiplicity connect
+    /// nothing; when a pair goes, keys that only it connected fall apart.
     ///
-    /// A change costs the keys that have another component by it, in as many rounds as the way to
-    /// them is long; where the least key of a component changes, all of its keys. State: each pair
-    /// three times (by value, as edges from key to key, and as what is told along them), and each
-    /// key with its component, sorted by the owner of the component.
+    /// A change costs the keys whose component it changes, in as many rounds as the path to them is
+    /// long; where the least key of a component changes, all of its keys. State: each pair three
+    /// times (by value, as edges from key to key, and as labels sent along them), and each key with
+    /// its component, sorted by the owner of the component.
     ///
     /// ```
     /// use dataflows::Edge;
@@ -192,7 +193,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     where
         V: Hash;
 
-    /// How many distinct values each key has; values of negative multiplicity do not count.
+    /// The number of distinct values of each key; values of negative multiplicity do not count.
     /// A change costs one value. State: every value of every key.
     ///
     /// ```
@@ -214,9 +215,9 @@ pub trait PairsExt<'s, K, V>: Sized {
     where
         V: Hash;
 
-    /// `(key, (value, found))`: each row with every row of `other` under its key, and with none
-    /// where there is none: what is known of something beside all that happened to it. A change
-    /// costs the rows that it is paired with. State: the rows of both sides, these twice.
+    /// The left join `(key, (value, found))`: each row with every row of `other` under its key, or
+    /// with `None` where there is none. A change costs the rows that it is paired with. State: the
+    /// rows of both sides, these twice.
     ///
     /// ```
     /// # use dataflows::Transfer;
@@ -243,8 +244,8 @@ pub trait PairsExt<'s, K, V>: Sized {
 
     /// The exact sum of values per key, kept incrementally: a change costs one key, not its rows.
     ///
-    /// A key whose sum is out of the range of its type has no row; there is one in the view
-    /// `errors` for as long as it is.
+    /// A key whose sum is out of the range of its type has no row, but one in the view `errors` for
+    /// as long as it is out of range.
     ///
     /// ```
     /// # use dataflows::Transfer;
@@ -269,9 +270,9 @@ pub trait PairsExt<'s, K, V>: Sized {
     where
         V: Summand;
 
-    /// A commutative [`Monoid`] of the values of each key, which may also go again: what
-    /// [`Events::fold`](super::Events::fold) is in front of a barrier, where they may not. Values
-    /// of negative multiplicity do not count.
+    /// A commutative [`Monoid`] of the values of each key, where values may also be removed; in
+    /// front of a barrier, where they may not, [`Events::fold`](super::Events::fold) does this.
+    /// Values of negative multiplicity do not count.
     ///
     /// A change in a key of `n` values merges about 128 of them again, and `n / 128` parts. State:
     /// every value, sorted by the owner of the key. Sums alone are cheaper with
@@ -299,9 +300,9 @@ pub trait PairsExt<'s, K, V>: Sized {
     where
         M: Monoid<Item = V>;
 
-    /// The value with the greatest `order` per key, of values that may go again; among equals the
-    /// greatest value. Where they only come, [`Events::max_by`](super::Events::max_by) keeps one
-    /// value per key.
+    /// The value with the greatest `order` per key, where values may also be removed; among equals
+    /// the greatest value. Where values are only added,
+    /// [`Events::max_by`](super::Events::max_by) keeps one value per key.
     ///
     /// A change costs `O(log n)` in a key of `n` values. State: every value, sorted by the owner of
     /// the key.
@@ -332,8 +333,8 @@ pub trait PairsExt<'s, K, V>: Sized {
         O: Ord + 'static,
         F: Fn(&V) -> O + 'static;
 
-    /// The value with the least `order` per key, of values that may go again; among equals the
-    /// least value. It costs what [`PairsExt::max_by`] does.
+    /// The value with the least `order` per key, where values may also be removed; among equals the
+    /// least value. The cost is that of [`PairsExt::max_by`].
     ///
     /// ```
     /// # use dataflows::Transfer;
@@ -404,7 +405,7 @@ impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
         let start = self.clone();
         self.iterate(|scope, grown| {
             let (with, start) = (with.enter(scope), start.enter(scope));
-            // `distinct` consolidates: without it, rows that cancel would go round for ever.
+            // `distinct` consolidates: without it, rows that cancel would circulate for ever.
             logic(grown, with).concat(start).distinct()
         })
     }
@@ -426,7 +427,7 @@ where
         V: Hash,
     {
         use differential_dataflow::operators::{CountTotal, ThresholdTotal};
-        // Not `distinct_total`: in differential 0.25 it never takes a row back, because it does not
+        // Not `distinct_total`: in differential 0.25 it never retracts a row, because it does not
         // look at the multiplicity, which may have become zero.
         let there = self.threshold_total(|_, copies| isize::from(*copies > 0));
         let keys = there.map(|(key, _)| key);

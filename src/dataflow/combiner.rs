@@ -1,7 +1,8 @@
-//! A worker's side of a barrier: partial results by place, until they travel to their owners.
+//! The combiner, a worker's side of a barrier: partial results by place, until they travel to their
+//! owners.
 //!
-//! A *place* is where the owner keeps a partial: its key, or its key and the step of time that it
-//! expires with. However many rows a worker feeds, one entry per place travels.
+//! A *place* is the key under which the owner keeps a partial: the row's key, or its key and the
+//! step of time that it expires with. One entry per place travels, for any number of rows.
 
 use std::hash::Hash;
 use std::rc::Rc;
@@ -22,10 +23,10 @@ use super::front::Front;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
-/// A combiner's or an owner's partials.
+/// A hash table of partials, of a combiner or an owner.
 pub(super) type Table<K, V> = HashMap<K, V, FixedState>;
 
-/// An entry on its way to its owner.
+/// An entry that is sent to its owner.
 pub(super) type Entry<A, K> = (K, <A as Accumulate>::Partial);
 
 /// Routes a key to its owner. Its seed differs from the tables': the keys of one owner would
@@ -53,7 +54,7 @@ pub(super) fn combine<K: Eq + Hash, A: Accumulate>(
     }
 }
 
-/// What one worker has for the owners, by place `K`.
+/// The partials of one worker for the owners, by place `K`.
 pub(super) struct Combiner<A: Accumulate, P, K: Clone + 'static> {
     accumulate: Rc<A>,
     front: P,
@@ -66,7 +67,7 @@ where
     A: Accumulate,
     K: Clone + Eq + Hash + DeserializeOwned + 'static,
 {
-    /// A combiner, and the stream of what it sends, which an exchange may follow.
+    /// A combiner, and the stream of the entries it sends, which an exchange may follow.
     pub(super) fn install<'s>(
         scope: Scope<'s, Epoch>,
         accumulate: &Rc<A>,
@@ -86,7 +87,7 @@ where
         P: for<'a> Front<Item<'a> = A::Item>,
     {
         if pass.weight() < 0 && !A::INVERSE {
-            // Run all the same: what it rejects can be taken back.
+            // The front runs all the same: rows that it rejects can be taken back.
             self.front.drive(pass, &mut |_: A::Item, _| pass.reach());
             return;
         }
@@ -97,7 +98,7 @@ where
         });
     }
 
-    /// Entries that wait.
+    /// The number of waiting entries.
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
@@ -112,20 +113,20 @@ where
         self.input.flush();
     }
 
-    /// Throws all entries away.
+    /// Drops all entries.
     pub(super) fn clear(&mut self) {
         self.table.clear();
     }
 
-    /// Flushes, then promises that nothing below `epoch` follows.
+    /// Flushes, then advances the input to `epoch`: nothing below it follows.
     pub(super) fn advance_to(&mut self, epoch: Epoch) {
         self.flush();
         self.input.advance_to(epoch);
     }
 
-    /// Sends a block that the owners of accumulation `name` have dumped.
+    /// Sends the entries of a block that owners of accumulation `name` have dumped.
     pub(super) fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
-        // Nearly every place is there once, so there is nothing to combine on the way.
+        // Nearly every place occurs once, so there is nothing to combine first.
         if accumulation_dump::is_wide(block) {
             let entries: Vec<Entry<A, K>> = accumulation_dump::read(name, block)?;
             entries.into_iter().for_each(|entry| self.input.send(entry));

@@ -10,36 +10,37 @@ use diptych_base::panics::caught;
 use diptych_base::time::Epoch;
 use diptych_row::ViewInfo;
 
-/// A user's function and its name: everything a layer needs to compile it.
+/// A dataflow's name and function: everything a layer needs to compile it.
 #[derive(Clone)]
 pub struct Definition {
     name: Arc<str>,
     function: Arc<dyn Fn(&mut Dataflow<'_>) + Send + Sync>,
 }
 
-/// What a dataflow reads and publishes.
+/// The description of a dataflow: its streams, accumulations and views.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// The dataflow's name.
     pub name: String,
     /// Its pinned version, or a hash of the executable.
     pub version: String,
-    /// Whether the version was pinned by the function.
+    /// Was the version pinned by the function?
     pub pinned: bool,
-    /// The streams it reads.
+    /// The streams that the dataflow reads.
     pub streams: Vec<StreamInfo>,
-    /// Its accumulations: name, and operator with types as text.
+    /// The accumulations: name, and operator with types as text.
     pub accumulations: Vec<(String, String)>,
-    /// The views it publishes.
+    /// The views that the dataflow publishes.
     pub views: Vec<ViewInfo>,
-    /// What is kept for some time only, and how long, as text.
+    /// The retentions, as text: what is kept, and how long.
     pub retained: Vec<String>,
-    /// A hash of names and types, and of what is retained; closures are not seen.
+    /// A hash of names, types and retentions; closures are not covered.
     pub fingerprint: u64,
 }
 
 impl Definition {
-    /// Names a function. Names are used as directory names: letters, digits, `_` and `-`.
+    /// A dataflow of a name and a function. Names become directory names: letters, digits, `_` and
+    /// `-`.
     pub fn new(
         name: impl Into<Arc<str>>,
         function: impl Fn(&mut Dataflow<'_>) + Send + Sync + 'static,
@@ -52,7 +53,7 @@ impl Definition {
         &self.name
     }
 
-    /// What it means that the function panics while it is drawn.
+    /// The error for a panic of the function while it draws.
     pub fn panicked(&self, panic: &str) -> Error {
         let message = format!("dataflow {:?} panics while it is drawn: {panic}", self.name);
         Error::new(Kind::Panic, message).remedy("mend the function")
@@ -65,7 +66,7 @@ impl Definition {
         dataflow.finish().map_err(|error| error.within(format!("dataflow {:?}", self.name)))
     }
 
-    /// Compiles the function once, in a throw-away worker, to learn what it reads and publishes.
+    /// Compiles the function once, in a throw-away worker, to find its streams and views.
     ///
     /// # Errors
     /// When the function draws something impossible, such as two views of one name, or panics.
@@ -100,7 +101,7 @@ impl Description {
                 .barriers
                 .iter()
                 .map(|barrier| {
-                    // What is kept how long decides what other accumulations hold.
+                    // The retentions decide the contents of the other accumulations.
                     let types = match barrier.signature() {
                         newest_event_time::SIGNATURE => {
                             format!("newest; {}", plan.retained.join("; "))
@@ -116,13 +117,13 @@ impl Description {
         }
     }
 
-    /// Name, version and fingerprint: what processes of one computation must have in common.
+    /// Name, version and fingerprint as text: all processes of one computation must have the same.
     pub fn plan(&self) -> String {
         let Description { name, version, fingerprint, .. } = self;
         format!("{name} version {version} (plan {fingerprint:016x})")
     }
 
-    /// The number of the view called `name`.
+    /// The id of the view called `name`.
     pub fn view(&self, name: &str) -> Result<usize> {
         self.views.iter().position(|view| view.name == name).ok_or_else(|| {
             let known: Vec<_> = self.views.iter().map(|view| view.name.as_str()).collect();
@@ -132,8 +133,8 @@ impl Description {
     }
 }
 
-/// A hash of the running executable: another build is another version. Where it cannot be read,
-/// no two processes have the same version, so that none trusts what another build wrote.
+/// A hash of the running executable: another build is another version. Where the executable cannot
+/// be read, no two processes have the same version, so that none trusts the files of another build.
 fn executable_version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
     VERSION.get_or_init(|| match diptych_base::io::executable_digest() {
@@ -146,7 +147,7 @@ impl<F> From<(&str, F)> for Definition
 where
     F: Fn(&mut Dataflow<'_>) + Send + Sync + 'static,
 {
-    /// A function under a name.
+    /// The dataflow of a name and a function.
     fn from((name, function): (&str, F)) -> Self {
         Definition::new(name, function)
     }

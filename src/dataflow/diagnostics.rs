@@ -1,12 +1,12 @@
-//! What is written in front of a barrier by mistake, and what the compiler says of it.
+//! Compiler messages for operators that are used in front of a barrier by mistake.
 //!
 //! [`Events`] has no join and no ranking, because history in front of a barrier is not kept. A
-//! method that is simply not there gives a message that shows a type and no way out; these are
-//! there, refused, and say what to write instead. Nothing implements [`BehindBarrier`].
+//! missing method gives a message with a type and without a remedy; the methods here exist, do not
+//! compile, and their message says what to write instead. No type implements [`BehindBarrier`].
 
 use super::events::Events;
 
-/// What has state to join, rank or iterate over.
+/// A type with state to join, rank or iterate over: none in front of a barrier.
 #[diagnostic::on_unimplemented(
     message = "events in front of a barrier cannot be joined, ranked, reduced or iterated: nothing \
                there keeps rows",

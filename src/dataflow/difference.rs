@@ -1,4 +1,4 @@
-//! [`Total`] as a differential difference: sums ride where counts do.
+//! [`Total`] as a differential difference: operators add up sums as they add up counts.
 
 use differential_dataflow::difference::{IsZero, Multiply, Semigroup};
 

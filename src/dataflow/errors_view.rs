@@ -1,4 +1,4 @@
-//! The recipe behind the `errors` view: what fallible operators rejected in this very pass.
+//! The recipe behind the `errors` view: the rows that fallible operators rejected in the same pass.
 //!
 //! Its barrier is always the last of a dataflow, so that every other one has run when it is driven.
 
@@ -7,7 +7,7 @@ use super::front::Front;
 use super::weight::{Signed, Weight};
 use diptych_base::time::Epoch;
 
-/// Name of the view, and of its accumulation.
+/// The name of the view, and of its accumulation.
 pub(super) const NAME: &str = "errors";
 
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! `Events`: the user's handle on a linear recipe.
+//! [`Events`]: the user's handle on a linear recipe.
 
 use std::fmt::Display;
 use std::rc::Rc;
@@ -12,13 +12,13 @@ use super::rows::Rows;
 use super::weight::Or;
 use diptych_event::Event;
 
-/// Events on their way to an accumulation barrier: linear operators only.
+/// Events in front of an accumulation barrier, with linear operators only.
 ///
 /// `Events` is a recipe, not a stream: cloning it costs nothing, and each barrier built from it
 /// runs the whole recipe itself, fused into one loop over the record batch. Closures take the item
-/// by value: right behind [`Dataflow::events`](super::Dataflow::events) that is a small `Copy` row
-/// that borrows from the log's Arrow arrays (`t.text: &str`), further on what the operator before
-/// returned. They give owned values; [`Events::flat_map`] pushes into a vector.
+/// by value: directly behind [`Dataflow::events`](super::Dataflow::events) that is a small `Copy`
+/// row that borrows from the log's Arrow arrays (`t.text: &str`), further on the value that the
+/// operator before returned. They give owned values; [`Events::flat_map`] pushes into a vector.
 ///
 /// Name the type, where you must, as `Events<'s, impl Front<Item<'a> = T>>`.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl<'s, P: Front> Events<'s, P> {
         Events { sketch: self.sketch, front: front(self.front), kept: self.kept }
     }
 
-    /// One value for each item.
+    /// Maps each item to one value.
     ///
     /// ```
     /// # use dataflows::Line;
@@ -57,7 +57,7 @@ impl<'s, P: Front> Events<'s, P> {
         self.with(|front| Map::new(front, logic))
     }
 
-    /// Any number of values for each item: push them into the vector.
+    /// Maps each item to any number of values, which `logic` pushes into the vector.
     ///
     /// ```
     /// # use dataflows::Line;
@@ -83,7 +83,7 @@ impl<'s, P: Front> Events<'s, P> {
         self.with(|front| FlatMap::new(front, logic))
     }
 
-    /// The items for which `keep` holds.
+    /// Keeps the items for which `keep` holds.
     ///
     /// ```
     /// # use dataflows::Edge;
@@ -105,8 +105,8 @@ impl<'s, P: Front> Events<'s, P> {
         self.with(|front| Filter::new(front, keep))
     }
 
-    /// One value for each item that is good. Bad ones become rows of the dataflow's `errors` view,
-    /// `(epoch, stream, reason) -> n`, once, however many barriers follow.
+    /// Maps each item to a value or an error. Errors become rows of the dataflow's `errors` view,
+    /// `(epoch, stream, reason) -> n`, once for any number of barriers that follow.
     ///
     /// ```
     /// # use dataflows::Line;
@@ -133,9 +133,10 @@ impl<'s, P: Front> Events<'s, P> {
         self.with(|front| TryMap::new(front, logic))
     }
 
-    /// The items that pass; those that do not become rows of the dataflow's `errors` view, as
-    /// with [`Events::try_map`]. Refuse here what a closure further on would panic over, such as a
-    /// product that overflows: the log replays it at every restart. Sums and counts need no check.
+    /// Keeps the items that pass the check; the others become rows of the dataflow's `errors` view,
+    /// as with [`Events::try_map`]. Refuse items here on which a later closure would panic, such as
+    /// a product that overflows: the log replays them at every restart. Sums and counts need no
+    /// check.
     ///
     /// ```
     /// # use dataflows::Transfer;
@@ -195,9 +196,9 @@ impl<'s, P: Front> Events<'s, P> {
         self.with(Owned::new)
     }
 
-    /// Multiplies each item's weight: -1 deletes, 0 drops. A deletion may come before what it
-    /// deletes. Accumulations without an inverse (`latest`, `distinct_by`, `fold`) do not compile
-    /// behind it.
+    /// Multiplies each item's weight: -1 deletes, 0 drops. A deletion may come before the item that
+    /// it deletes. Accumulations without an inverse (`latest`, `distinct_by`, `fold`) do not
+    /// compile behind it.
     ///
     /// ```
     /// # use dataflows::Edge;
@@ -220,7 +221,7 @@ impl<'s, P: Front> Events<'s, P> {
         self.with(|front| Weighted::new(front, weight))
     }
 
-    /// The items of both, which may come from different streams.
+    /// Concatenates the items of both recipes, which may come from different streams.
     ///
     /// ```
     /// # use dataflows::Transfer;
@@ -254,19 +255,19 @@ impl<'s, P: Front> Events<'s, P> {
 
 impl<'s, E: Event> Events<'s, Source<E>> {
     /// Keeps only events that are not older than `keep` behind the newest one: at every epoch all
-    /// that is built on this is as if the older ones had never been, whichever accumulation it is,
-    /// in both layers, and whenever history is replayed.
+    /// results built on these are as if the older events did not exist, for every accumulation, in
+    /// both layers, and whenever history is replayed.
     ///
-    /// `time` says when an event happened. The horizon follows the newest event of the stream and
-    /// never goes back; no clock moves it. But the clock of an event's epoch limits what the event
-    /// may claim: one that lies ahead counts as of that clock, and one that lies more than a day
-    /// ahead ([`limits::AHEAD_OF_CLOCK_MAX_US`](diptych_base::limits::AHEAD_OF_CLOCK_MAX_US)) moves
+    /// `time` gives the time of an event. The horizon follows the newest event of the stream and
+    /// never goes back; no clock moves it. But the clock of an event's epoch limits the event's
+    /// time: a time ahead of that clock counts as the clock, and a time more than a day ahead
+    /// ([`limits::AHEAD_OF_CLOCK_MAX_US`](diptych_base::limits::AHEAD_OF_CLOCK_MAX_US)) moves
     /// nothing, so that a single wrong date does not empty everything. Events that are older than
     /// the horizon when they come change nothing; they are counted, in `/v1/status` and `/metrics`.
     /// All of them stay in the log. An event without a time (`None`) never expires.
     ///
-    /// State: that of the accumulation behind, for each step ([`Keep::step`]) that it has events
-    /// in. It must stand right behind [`Dataflow::events`](super::Dataflow::events), because every
+    /// State: that of the accumulation behind, for each step ([`Keep::step`]) in which it has
+    /// events. Must directly follow [`Dataflow::events`](super::Dataflow::events), because every
     /// event of the stream counts for the horizon, those that are filtered away too.
     ///
     /// ```
@@ -298,9 +299,8 @@ impl<'s, E: Event> Events<'s, Source<E>> {
         Events { sketch, front: Retained::new(front, time, of, keep, seen), kept: vec![of] }
     }
 
-    /// How late it is by the events of this stream, for views that
-    /// [keep](super::View::retain) rows for some time. As for [`Events::retain`], the clock of an
-    /// event's epoch limits what the event may claim.
+    /// The newest event time of this stream, for views that [keep](super::View::retain) rows for a
+    /// limited time. As for [`Events::retain`], the clock of an event's epoch limits its time.
     ///
     /// State: one number.
     ///

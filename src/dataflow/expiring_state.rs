@@ -1,4 +1,4 @@
-//! What a barrier keeps of each key from each step of time.
+//! The expiring state of a retained barrier: a partial of each key for each step of time.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use super::combiner::{self, Table};
 use super::retention::Expiry;
 use diptych_base::error::Result;
 
-/// Partials by key and expiry, and which keys leave when.
+/// Partials by key and expiry, and the keys that leave, by expiry.
 ///
 /// Invariants: a key has an entry exactly when it has a partial that is not zero; `leaving` has it
 /// under an expiry exactly when the key has a partial there and the expiry is not
@@ -21,11 +21,12 @@ pub(super) struct Kept<A: Accumulate> {
     partials: usize,
 }
 
-/// What one key has.
+/// The partials of one key.
 struct OfKey<P> {
-    /// In the order of their expiry.
+    /// The partials by step, in the order of their expiry.
     steps: Vec<(Expiry, P)>,
-    /// All of them together; none when there is only one, or when it has to be merged again.
+    /// The partial of all steps together; none when there is only one step, or when the total has
+    /// to be merged again.
     total: Option<P>,
 }
 
@@ -39,7 +40,7 @@ impl<A: Accumulate> Kept<A> {
         self.keys.is_empty()
     }
 
-    /// Partials that are kept.
+    /// The number of kept partials.
     pub(super) fn len(&self) -> usize {
         self.partials
     }
@@ -80,7 +81,7 @@ impl<A: Accumulate> Kept<A> {
         self.tidy(&key);
     }
 
-    /// Nothing of the key leaves with `expiry` any more.
+    /// Removes the key from those that leave with `expiry`.
     fn forget(&mut self, expiry: Expiry, key: &A::Key) {
         if let Some(keys) = self.leaving.get_mut(&expiry) {
             keys.remove(key);
@@ -90,7 +91,7 @@ impl<A: Accumulate> Kept<A> {
         }
     }
 
-    /// A key without steps is forgotten; one with a single step needs no total.
+    /// Drops a key without steps, and the total of a key with a single step.
     fn tidy(&mut self, key: &A::Key) {
         let Some(of_key) = self.keys.get_mut(key) else { return };
         match of_key.steps.len() {
@@ -102,7 +103,8 @@ impl<A: Accumulate> Kept<A> {
         }
     }
 
-    /// Drops what leaves by retention `of` before step `first`; `leaving` sees each key before.
+    /// Drops the partials that leave by retention `of` before step `first`; `leaving` sees each key
+    /// before.
     pub(super) fn expire(
         &mut self,
         of: u32,
@@ -125,7 +127,7 @@ impl<A: Accumulate> Kept<A> {
         let Ok(at) = found else { return };
         let (_, partial) = of_key.steps.remove(at);
         self.partials -= 1;
-        // A total that cannot be taken back is merged again when somebody asks for it.
+        // A total that cannot be reduced is merged again when its row is needed.
         let total = of_key.total.take();
         of_key.total = total.and_then(|total| self.accumulate.take_back(total, &partial));
         self.tidy(key);
@@ -148,7 +150,7 @@ impl<A: Accumulate> Kept<A> {
         })
     }
 
-    /// Writes down everything.
+    /// Writes all partials as entries of the accumulation.
     pub(super) fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
         combiner::write(&*self.accumulate, self.entries(), sink)
     }

@@ -1,4 +1,4 @@
-//! `max_by` and `min_by` in front of a barrier: one value per key is kept.
+//! `max_by` and `min_by` on events: barriers that keep one value per key.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -57,8 +57,8 @@ where
 }
 
 impl<'s, P: Front> Events<'s, P> {
-    /// The value with the greatest `order` per key; among equals the greatest value. It is
-    /// [`Events::latest`] where the order is no time. State: one value per key.
+    /// The value with the greatest `order` per key; among equals the greatest value. The same as
+    /// [`Events::latest`], for orders that are not times. State: one value per key.
     ///
     /// ```
     /// # use dataflows::Transfer;

@@ -1,8 +1,8 @@
-//! Monoids of values that come and go.
+//! `fold_values`: monoids of values that are added and removed.
 //!
-//! A monoid has no inverse, so what is left must be merged again when a value goes. But not all of
-//! it: values are kept in chunks, each with what was merged of it, and a change merges its own
-//! chunk again, and then the chunks.
+//! A monoid has no inverse, so the remaining values must be merged again when a value is removed.
+//! But not all of them: values are kept in chunks, each with its merged result, and a change merges
+//! its own chunk again, and then the results of the chunks.
 
 use std::hash::Hash;
 
@@ -23,7 +23,8 @@ where
     by_epoch(rows, "FoldValues", |(key, _)| route(key), FoldValues(Keys::default()))
 }
 
-/// The values of a key, with what each chunk of them is merged to, and all were when it was told.
+/// The values of a key, with the merged result of each chunk, and the result of all that was
+/// emitted last.
 struct Values<V, M> {
     values: Ordered<V, Option<M>>,
     told: Option<M>,
@@ -80,7 +81,7 @@ where
     }
 }
 
-/// All of some values, those of negative multiplicity left out.
+/// The merged result of values, those of negative multiplicity left out.
 fn merged<M: Monoid>(values: &[(M::Item, isize)]) -> Option<M>
 where
     M::Item: Clone,
@@ -92,8 +93,8 @@ where
     all
 }
 
-/// Merges so many copies of one into all, by doubling: a weight may be any number. None where there
-/// are not more than none.
+/// Merges `copies` copies of one value into `all`, by doubling, because a weight may be any number.
+/// Nothing when `copies` is not positive.
 fn merge_copies<M: Monoid>(all: &mut Option<M>, one: impl FnOnce() -> M, copies: isize) {
     let Some(mut left) = usize::try_from(copies).ok().filter(|copies| *copies > 0) else { return };
     let mut some = one();

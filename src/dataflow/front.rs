@@ -6,8 +6,8 @@
 //! The closures are monomorphised into one loop per (record batch, barrier), which runs on each
 //! borrowed row straight into the barrier's combiner.
 //!
-//! Not checked: that a user's closure is deterministic. `diptych verify` catches what reads a
-//! clock, a random source or mutable state.
+//! Not checked: that a user's closure is deterministic. `diptych verify` catches closures that read
+//! a clock, a random source or mutable state.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -21,9 +21,9 @@ use diptych_event::Event;
 
 /// A linear recipe. Implemented by the operators of [`Events`](super::Events) only.
 pub trait Front: Clone + 'static {
-    /// What the recipe yields: a borrowed row right behind a stream, owned values further on.
+    /// The items of the recipe: a borrowed row directly behind a stream, owned values further on.
     type Item<'a>;
-    /// Whether weights may be negative.
+    /// The sign of the weights: whether they may be negative.
     type Sign: Sign;
 
     /// Runs the recipe over the rows of `pass`, giving each result with its weight to `sink`.
@@ -32,13 +32,13 @@ pub trait Front: Clone + 'static {
     where
         S: for<'a> FnMut(Self::Item<'a>, Weight);
 
-    /// Makes `barrier` the reporter of failures of every fallible operator nobody claimed yet.
+    /// Makes `barrier` the reporter of every fallible operator that no barrier has claimed yet.
     #[doc(hidden)]
     fn claim(&self, barrier: usize) -> bool;
 }
 
-/// Which barrier tells what a step refuses: the first that claims it, so that a row behind which
-/// several barriers stand is told of once.
+/// The barrier that reports the rows a fallible operator rejects: the first that claims it, so that
+/// a row is reported once when several barriers follow.
 #[derive(Clone, Default)]
 struct Reporter(Rc<Cell<Option<usize>>>);
 
@@ -48,7 +48,7 @@ impl Reporter {
         true
     }
 
-    /// Takes the refusals of one pass.
+    /// A function that records the rejected rows of one pass, if the present barrier reports them.
     fn within<R: Display>(&self, pass: &Pass<'_>) -> impl Fn(&R, Weight) {
         let reports = self.0.get() == Some(pass.barrier());
         move |reason, weight| {
@@ -105,21 +105,21 @@ impl<E: Event> Front for Source<E> {
     }
 }
 
-/// See [`Events::map`](super::Events::map).
+/// The recipe of [`Events::map`](super::Events::map).
 pub struct Map<P, F, T> {
     input: P,
     logic: Rc<F>,
     output: PhantomData<fn() -> T>,
 }
 
-/// See [`Events::flat_map`](super::Events::flat_map).
+/// The recipe of [`Events::flat_map`](super::Events::flat_map).
 pub struct FlatMap<P, F, T> {
     input: P,
     logic: Rc<F>,
     output: PhantomData<fn() -> T>,
 }
 
-/// See [`Events::try_map`](super::Events::try_map).
+/// The recipe of [`Events::try_map`](super::Events::try_map).
 pub struct TryMap<P, F, T> {
     input: P,
     logic: Rc<F>,
@@ -127,32 +127,32 @@ pub struct TryMap<P, F, T> {
     output: PhantomData<fn() -> T>,
 }
 
-/// See [`Events::filter`](super::Events::filter).
+/// The recipe of [`Events::filter`](super::Events::filter).
 pub struct Filter<P, F> {
     input: P,
     logic: Rc<F>,
 }
 
-/// See [`Events::check`](super::Events::check).
+/// The recipe of [`Events::check`](super::Events::check).
 pub struct Check<P, F> {
     input: P,
     logic: Rc<F>,
     reporter: Reporter,
 }
 
-/// See [`Events::owned`](super::Events::owned).
+/// The recipe of [`Events::owned`](super::Events::owned).
 #[derive(Clone)]
 pub struct Owned<P> {
     input: P,
 }
 
-/// See [`Events::weighted`](super::Events::weighted).
+/// The recipe of [`Events::weighted`](super::Events::weighted).
 pub struct Weighted<P, F> {
     input: P,
     logic: Rc<F>,
 }
 
-/// See [`Events::concat`](super::Events::concat).
+/// The recipe of [`Events::concat`](super::Events::concat).
 #[derive(Clone)]
 pub struct Concat<A, B> {
     first: A,

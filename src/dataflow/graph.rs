@@ -1,46 +1,47 @@
-//! A dataflow as it was compiled: its operators, the channels between them, and what each has done.
+//! The graph of a compiled dataflow: its operators, the channels between them, and their figures.
 //!
-//! Plain figures, without a worker behind them: whoever runs a dataflow fills them in, and whoever
-//! draws it reads them.
+//! These are plain figures without a worker behind them: the engine fills them in, and the page of
+//! the dataflow reads them.
 
 use std::time::Duration;
 
-/// A compiled dataflow, with what has gone through it since it was installed.
+/// A compiled dataflow, with the records that have passed through it since it was installed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
-    /// Workers whose figures are added up.
+    /// The number of workers whose figures are added up.
     pub workers: usize,
-    /// Scopes come before what is in them; the first is the dataflow itself.
+    /// Operators and scopes; a scope comes before its operators, and the first is the dataflow
+    /// itself.
     pub operators: Vec<GraphOperator>,
-    /// Edges between operators, in the order they were drawn.
+    /// Channels between operators, in the order they were drawn.
     pub channels: Vec<GraphChannel>,
 }
 
 /// An operator, or a scope of operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphOperator {
-    /// Tells it from the others of its process.
+    /// The id, unique in the process.
     pub id: usize,
-    /// What the library that made it calls it.
+    /// The name that the library of the operator gives it.
     pub name: String,
-    /// The scopes around it, outermost first: their ids.
+    /// The ids of the scopes around it, outermost first.
     pub scope: Vec<usize>,
     /// Records that have arrived.
     pub records_in: u64,
     /// Records that have left; a record that goes to two operators counts twice.
     pub records_out: u64,
-    /// Processor time of its own: that of operators inside a scope is theirs.
+    /// The operator's own processor time; a scope's excludes that of the operators inside.
     pub busy: Duration,
-    /// Updates in the arrangement it keeps; 0 for an operator that keeps none.
+    /// Updates in the operator's arrangement; 0 for an operator without one.
     pub records_held: u64,
 }
 
-/// An edge. A port at the border of a scope is one of the scope itself, seen from inside.
+/// A channel. A port at the border of a scope is one of the scope itself, seen from inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphChannel {
-    /// The operator it begins at, and its output.
+    /// The operator at which the channel begins, and its output.
     pub from: (usize, usize),
-    /// The operator it ends at, and its input.
+    /// The operator at which the channel ends, and its input.
     pub to: (usize, usize),
     /// Records that were sent.
     pub records: u64,

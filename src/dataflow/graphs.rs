@@ -1,11 +1,11 @@
-//! Labels that spread along edges: what can be reached, and what hangs together.
+//! Graph operators: reachable nodes and connected components, by labels that spread along edges.
 //!
-//! Both are a prioritised propagation ([`propagation`](super::propagation)): all nodes bring a
-//! label, the least label wins wherever it comes, and labels that will win are let in first, so
-//! that nearly all nodes are told once. For components the labels are the nodes in the order of a
-//! lottery: who is let in first needs ranks of ever fewer labels, and those of a hash are so,
-//! whatever the nodes are.
-//! Which node gives a component its *name* is looked up behind it: the least of its members.
+//! Both are a prioritised propagation ([`propagation`](super::propagation)): each node starts with
+//! a label, the least label that comes to a node wins, and labels that will win are let in first,
+//! so that nearly all nodes change once. For components the labels are the nodes in the order of a
+//! hash of them, their *lot*: letting labels in by rank needs ranks of ever fewer labels, which a
+//! hash gives for any nodes.
+//! The *name* of a component, its least member, is looked up after the propagation.
 
 use std::hash::{BuildHasher, Hash};
 
@@ -21,23 +21,24 @@ use super::combiner::{Table, route};
 use super::ordered_rows::Ordered;
 use super::propagation::propagate;
 
-/// A node, ordered by the lot it drew.
+/// A node, ordered by its lot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Drawn<K> {
-    /// Kept, since labels are compared far more often than they are made.
+    /// The lot; kept, since labels are compared far more often than they are made.
     lot: u64,
     node: K,
 }
 
 impl<K: Hash> Drawn<K> {
-    /// The same lot in every process. Its seed differs from those of tables and routes.
+    /// A node with its lot, which is the same in every process. The seed differs from those of
+    /// tables and routes.
     fn new(node: K) -> Self {
         const SEED: u64 = 0x7061_7274;
         Drawn { lot: FixedState::with_seed(SEED).hash_one(&node), node }
     }
 }
 
-/// `(key, least)`, for keys that share values.
+/// The component `(key, least)` of each key; keys that share a value are connected.
 pub(super) fn components<K, V>(pairs: Collection<'_, (K, V)>) -> Collection<'_, (K, K)>
 where
     K: ExchangeData + Hash,
@@ -45,8 +46,8 @@ where
 {
     let sharing = pairs.map(|(key, value)| (value, Drawn::new(key)));
     let links = by_epoch(sharing, "Links", |(value, _)| route(value), Links(Keys::default()));
-    // Each once: if a label were there as often as its node has links, each of them that comes or
-    // goes would change it, and have the node looked at once more, at the label's rank.
+    // Each node once: if a label had as many copies as its node has links, each link that is added
+    // or removed would change it, and have the node evaluated again, at the label's rank.
     let nodes = by_epoch(links.clone().map(|(key, _)| key), "Nodes", route, Present::default());
     let labels = nodes.map(|node| (node.clone(), Drawn::new(node)));
     let labels = propagate(links.arrange_by_key_named("Arrange: Links"), labels, |label| label.lot);
@@ -61,13 +62,13 @@ where
 
 /// Sugar on collections of edges `(from, to)`.
 pub trait EdgesExt<'s, N>: Sized {
-    /// The nodes that can be reached from `roots`, along any number of edges, each once; the roots,
-    /// too. Edges and roots of negative multiplicity are not there; when an edge goes, what could
-    /// be reached only by it is reached no more.
+    /// The nodes that can be reached from `roots`, along any number of edges, each once, including
+    /// the roots. Edges and roots of negative multiplicity do not count; when an edge is removed,
+    /// nodes that could be reached only by it are not reached any more.
     ///
-    /// A change costs the nodes that it concerns, and their edges, in as many rounds as the way to
-    /// them is long. State: each edge twice (how often it is there, and by its start), and what is
-    /// told along the edges.
+    /// A change costs the nodes that it concerns, and their edges, in as many rounds as the path to
+    /// them is long. State: each edge twice (its multiplicity, and by its start), and the labels
+    /// sent along the edges.
     ///
     /// ```
     /// # use diptych::testing::Live;
@@ -101,7 +102,7 @@ impl<'s, N: ExchangeData + Hash> EdgesExt<'s, N> for Collection<'s, (N, N)> {
     }
 }
 
-/// How many there are of each row.
+/// The multiplicity of each row.
 struct Present<R>(Table<R, isize>);
 
 impl<R> Default for Present<R> {
@@ -139,11 +140,11 @@ impl<R: ExchangeData + Hash> ByEpoch for Present<R> {
     }
 }
 
-/// The keys of each value, and edges that hold them together: one key is tied to all others, both
-/// ways; a key that is alone is tied to itself, so that every key has an edge.
+/// The keys of each value, and the edges that connect them: one key, the centre, has edges to all
+/// others, both ways; a single key has an edge to itself, so that every key has an edge.
 ///
-/// The key in the middle is the least by lot. So hardly any change concerns it: it is one of as
-/// many as have to be tied again when it goes.
+/// The centre is the least key by lot. So a change seldom concerns it: it is one of as many keys as
+/// get new edges when it goes.
 struct Links<K, V>(Keys<V, Ordered<Drawn<K>>>);
 
 impl<K, V> ByEpoch for Links<K, V>
@@ -172,7 +173,7 @@ where
     }
 }
 
-/// What the edges of a value have more when `key` is one of its `keys`, times `sign`.
+/// The edges that `key` adds to a value with the other `keys`, times `sign`.
 fn tie<K: Clone + Ord + Hash>(
     keys: &Ordered<Drawn<K>>,
     key: &Drawn<K>,
@@ -203,7 +204,7 @@ fn tie<K: Clone + Ord + Hash>(
     }
 }
 
-/// The nodes that have a label, and the least of them, which all of them are told.
+/// The nodes that have a label, and the least of them, which names the component.
 struct Component<K> {
     nodes: Ordered<K>,
     least: Option<K>,
@@ -245,7 +246,7 @@ impl<K: ExchangeData + Hash> ByEpoch for Members<K> {
                 changes.iter().for_each(|(node, diff)| tell(node, &least, *diff));
                 return;
             }
-            // All that are there have another name now; all that were there had the old one.
+            // All present members have the new name; all former members had the old one.
             for (node, copies) in component.nodes.there() {
                 tell(node, &before, -copies);
                 tell(node, &least, *copies);

@@ -1,4 +1,4 @@
-//! The end of an operator whose results may be out of range.
+//! The end of an operator whose results may be out of range: refused results go to `errors`.
 
 use std::fmt::Debug;
 
@@ -10,8 +10,8 @@ use timely::dataflow::operators::generic::operator::Operator;
 use super::collection::Collection;
 use super::refusals::Refusals;
 
-/// What `make` gives of each result; where it says why it gives none (and of which key), that is a
-/// row of `errors`, for as long as the result is there.
+/// The row that `make` gives for each result; where it gives a reason instead, and the key, the
+/// view `errors` has a row of these, for as long as the result is there.
 pub(super) fn in_range<R, D, S>(
     results: Collection<'_, R>,
     mut refusals: Refusals,

@@ -1,4 +1,4 @@
-//! **The one function.** What a user writes, and what both layers compile.
+//! **The one function**: the API in which users write dataflows, and which both layers compile.
 //!
 //! ```text
 //! events::<E>(stream) ─► map · filter · flat_map · try_map · check · weighted · …   Events
@@ -11,8 +11,9 @@
 //!
 //! The type system keeps the regimes apart: [`Events`] has no join, and a [`Collection`] cannot
 //! become `Events` again. Because everything before a barrier is linear, the barrier's
-//! consolidated contents at a frontier F stand for the whole history before F: the batch layer
-//! adds it up in one go, the speed layer continues from it, and neither can tell who wrote it.
+//! consolidated contents at a frontier F represent the whole history before F: the batch layer
+//! computes them in one run, the speed layer continues from them, and both layers write the same
+//! files.
 //!
 //! ```
 //! use diptych::{Dataflow, Event};
@@ -33,7 +34,7 @@
 //! # assert_eq!(info.views[0].name, "counts");
 //! ```
 
-/// The paths that derived code of this crate goes by; those of others go by the facade's.
+/// The paths that derived code of this crate uses; derived code of others uses the facade's.
 pub mod folds;
 pub mod scratch;
 mod derived {
@@ -114,15 +115,15 @@ use diptych_event::{Event, ReadAs};
 use diptych_row::Columns;
 pub use diptych_row::ViewInfo;
 
-/// What a user's function draws on: streams in, views out.
+/// The handle on which a user's function draws a dataflow: streams in, views out.
 pub struct Dataflow<'s> {
     sketch: Sketch<'s>,
-    /// What operators behind the barriers refuse.
+    /// The results that operators behind the barriers refuse.
     refused: Collection<'s, refusals::Row>,
 }
 
 impl<'s> Dataflow<'s> {
-    /// A function's view of `scope`, with nothing drawn yet.
+    /// An empty dataflow in `scope`.
     pub fn new(scope: Scope<'s, Epoch>) -> Self {
         Dataflow { sketch: Sketch::new(scope), refused: refusals::open(scope) }
     }
@@ -154,8 +155,8 @@ impl<'s> Dataflow<'s> {
         self.sketch.scope()
     }
 
-    /// Ends the drawing. Rows rejected by fallible operators, and results that are out of range,
-    /// become the view `errors`; where there can be none, there is no such view.
+    /// Ends the drawing and gives the plan. Rows rejected by fallible operators, and results that
+    /// are out of range, become the view `errors`; where there can be none, there is no such view.
     pub fn finish(self) -> diptych_base::error::Result<Plan<'s>> {
         let mut rows = self.refused.clone();
         let fallible = self.sketch.is_fallible();

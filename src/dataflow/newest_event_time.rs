@@ -1,12 +1,13 @@
-//! How late it is, by the events of a stream: what horizons are measured from.
+//! The newest event time of a stream, from which horizons are measured.
 //!
-//! Each worker keeps the newest moment among the rows it has read, and tells it to all others
-//! when an epoch closes, if it is newer than what it told before. Whoever needs the horizon of an
-//! epoch hears of it on a second input, and has heard all when the frontier of that input has
-//! passed the epoch. So all workers agree without a word beside the data, in one process or many.
+//! Each worker keeps the newest time among the rows it has read, and broadcasts it when an epoch
+//! closes, if it is newer than the one it sent before. An operator that needs the horizon of an
+//! epoch receives these times on a second input, and has them all when the frontier of that input
+//! has passed the epoch. So all workers agree without messages beside the data, in one process or
+//! many.
 //!
-//! What is kept on disk is an accumulation like any other, of one number per worker; the newest of
-//! all is the greatest.
+//! On disk this is an accumulation like any other, of one number per worker; the newest time is the
+//! greatest of them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -29,33 +30,33 @@ use diptych_base::error::Result;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 
-/// What it calls its types.
+/// The signature of the barrier.
 pub(super) const SIGNATURE: &str = "newest";
 
-/// The newest moments that workers have seen, told to every worker at the epochs in question.
+/// The newest times that workers have seen, sent to every worker at the epochs in question.
 pub(super) type Told<'s> = StreamVec<'s, Epoch, i64>;
 
-/// How late it is by the events of a stream; see [`Events::newest`](super::Events::newest).
+/// The newest event time of a stream; see [`Events::newest`](super::Events::newest).
 #[derive(Clone)]
 pub struct Newest<'s> {
     pub(super) stream: String,
     pub(super) told: Told<'s>,
 }
 
-/// The newest moment among the rows that this worker has fed so far.
+/// The newest time among the rows that this worker has fed so far.
 pub(super) type Seen = Rc<Cell<Option<i64>>>;
 
-/// Late rows of epochs that are not complete: how many there are of each step.
+/// The number of rows in each step, of epochs that are not complete.
 type Rows = Rc<RefCell<BTreeMap<Epoch, BTreeMap<i64, u64>>>>;
 
-/// Counts the events that were older than what was kept when they came.
+/// Counts late events: older than the retention when they came.
 struct Late {
     keep: Keep,
     rows: Rows,
     count: Rc<Cell<u64>>,
 }
 
-/// The barrier behind which the rest of the dataflow knows how late it is.
+/// The barrier that keeps the newest event time and sends it to the rest of the dataflow.
 pub(super) struct NewestBarrier<P, F> {
     name: String,
     signature: String,
@@ -68,8 +69,9 @@ pub(super) struct NewestBarrier<P, F> {
 }
 
 impl<P, F> NewestBarrier<P, F> {
-    /// Builds the barrier called `name`; with what it has seen on this worker, and what it tells
-    /// all of them. Late events are counted where `keep` says what is late.
+    /// Builds the barrier called `name`; gives also the newest time on this worker, and the stream
+    /// of times sent to all workers. Late events are counted if there is a `keep` that defines
+    /// late.
     pub(super) fn install(
         scope: Scope<'_, Epoch>,
         name: String,
@@ -113,7 +115,7 @@ where
     }
 
     fn drive(&mut self, pass: &Pass<'_>) {
-        // An event that is taken back has been: the horizon never goes back.
+        // A retracted event still counts: the horizon never goes back.
         if pass.weight() < 0 {
             return;
         }
@@ -123,7 +125,7 @@ where
             let Some(moment) = time(&item).moment_us() else { return };
             let (epoch, clock) = pass.moment();
             newest = newest.max(believed(moment, clock));
-            // Of history, which is fed at its last epoch, nobody knows what was late then.
+            // In history, which is fed at its last epoch, late events cannot be told apart.
             if let Some(late) = late.filter(|_| epoch == at) {
                 late.note(epoch, moment);
             }
@@ -139,7 +141,7 @@ where
         true
     }
 
-    /// It never waits for others: what it tells lets the states drop what has expired.
+    /// No entries: the barrier sends its time at once, so that states can drop expired partials.
     fn pending(&self) -> usize {
         if self.seen.get() > self.told { limits::COMBINER_KEYS_MAX } else { 0 }
     }
@@ -152,7 +154,7 @@ where
         self.input.flush();
     }
 
-    /// What was seen before stays; nothing is fed after this.
+    /// Goes back to the time that was sent last; nothing is fed after a discard.
     fn discard(&mut self) {
         self.seen.set(self.told);
     }

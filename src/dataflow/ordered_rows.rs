@@ -1,21 +1,22 @@
-//! Rows in order, each with how many of it there are.
+//! A sorted multiset of rows, each with its multiplicity.
 //!
-//! Sorted vectors of at most [`CHUNK`] rows, in a vector: a change moves one of them, a search is
-//! two binary searches, and rows that lie side by side are read side by side. A key with a few rows
-//! has one short vector and nothing else, which a tree would not give: its nodes are made for many.
+//! The rows are in sorted vectors of at most [`CHUNK`] rows, in a vector: a change moves the rows
+//! of one of them, a search is two binary searches, and neighbouring rows are read in sequence. A
+//! key with a few rows has one short vector and nothing else, unlike a tree, whose nodes are made
+//! for many rows.
 
 use super::by_epoch::OfKey;
 
-/// So many rows are split in two.
+/// The number of rows at which a chunk is split in two.
 const CHUNK: usize = 128;
 
-/// Chunks that together have no more than so many rows become one.
+/// The number of rows up to which two neighbouring chunks are merged.
 const SCANT: usize = CHUNK / 2;
 
-/// A row, and how many of it there are: never zero, but it may be negative.
+/// A row and its multiplicity: never zero, but it may be negative.
 type Counted<R> = (R, isize);
 
-/// A sorted multiset; `P` is what is made of the rows of a chunk, if anything.
+/// A sorted multiset; `P` is the result derived from the rows of a chunk, if any.
 #[derive(Clone, Debug)]
 pub(super) struct Ordered<R, P = ()> {
     /// The least rows; empty only when there are none at all.
@@ -24,22 +25,22 @@ pub(super) struct Ordered<R, P = ()> {
     rest: Vec<Chunk<R, P>>,
 }
 
-/// Rows that lie side by side.
+/// A chunk of neighbouring rows.
 #[derive(Clone, Debug)]
 struct Chunk<R, P> {
     rows: Vec<Counted<R>>,
-    /// What was made of the rows; none when they have changed since.
+    /// The result derived from the rows; none when they have changed since.
     part: Option<P>,
 }
 
-/// Where a row is, or would be.
+/// The position of a row, or the one it would have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     chunk: usize,
     index: usize,
 }
 
-/// How many of a row there were before a change, and are now; none where they are negative.
+/// The copies of a row before and after a change; a negative multiplicity counts as zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Copies {
     pub(super) before: isize,
@@ -73,7 +74,7 @@ impl<R: Ord, P> Ordered<R, P> {
             let rows = self.chunk_mut(chunk);
             rows.insert(index, (row, diff));
             if rows.len() > CHUNK {
-                // Rows that come in order leave full chunks behind.
+                // Rows added in order leave full chunks behind.
                 let at = if index + 1 == rows.len() { index } else { CHUNK / 2 };
                 let upper = rows.split_off(at);
                 rows.shrink_to(at);
@@ -113,7 +114,7 @@ impl<R, P> Ordered<R, P> {
         if chunk == 0 { &self.first.rows } else { &self.rest[chunk - 1].rows }
     }
 
-    /// To change; what was made of the rows is forgotten.
+    /// The rows of a chunk for a change; drops the result derived from them.
     fn chunk_mut(&mut self, chunk: usize) -> &mut Vec<Counted<R>> {
         let chunk = if chunk == 0 { &mut self.first } else { &mut self.rest[chunk - 1] };
         chunk.part = None;
@@ -124,7 +125,7 @@ impl<R, P> Ordered<R, P> {
     pub(super) fn find(&self, before: impl Fn(&R) -> bool) -> Place {
         let ends = |rows: &[Counted<R>]| rows.last().is_some_and(|(row, _)| before(row));
         let chunk = if ends(&self.first.rows) {
-            // Behind the end of all is the end of the last.
+            // A place after all rows is the end of the last chunk.
             (1 + self.rest.partition_point(|chunk| ends(&chunk.rows))).min(self.rest.len())
         } else {
             0
@@ -151,7 +152,7 @@ impl<R, P> Ordered<R, P> {
         self.chunks().flatten()
     }
 
-    /// The rows that are there at all, the least first, with their copies.
+    /// The rows of positive multiplicity, the least first, with their copies.
     pub(super) fn there(&self) -> impl Iterator<Item = &Counted<R>> {
         self.iter().filter(|(_, copies)| *copies > 0)
     }
@@ -161,19 +162,20 @@ impl<R, P> Ordered<R, P> {
         self.back_from(self.find(|_| true)).filter(|(_, copies)| *copies > 0)
     }
 
-    /// How many rows are known.
+    /// The number of distinct rows, those of negative multiplicity included.
     pub(super) fn len(&self) -> usize {
         self.chunks().map(<[_]>::len).sum()
     }
 
-    /// What `make` makes of the rows of each chunk, in order; it is called for those only whose
-    /// rows have changed since.
+    /// The result of `make` for each chunk, in order; `make` is called only for chunks whose rows
+    /// have changed since.
     pub(super) fn parts(&mut self, make: impl Fn(&[Counted<R>]) -> P) -> impl Iterator<Item = &P> {
         let chunks = std::iter::once(&mut self.first).chain(&mut self.rest);
         chunks.map(move |Chunk { rows, part }| &*part.get_or_insert_with(|| make(rows)))
     }
 
-    /// Those parts that lie before `place`, and what `make` makes of the rows that do in its chunk.
+    /// Gives the results of the chunks before `place`, and the result of `make` for the rows before
+    /// it in its own chunk.
     pub(super) fn each_part_before(
         &mut self,
         place: Place,
@@ -198,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    /// All invariants, and the same rows as a map has them.
+    /// Checks all invariants, and that the rows equal those of a map.
     fn check(ordered: &Ordered<i64, isize>, twin: &BTreeMap<i64, isize>) {
         let rows: Vec<_> = ordered.iter().copied().collect();
         let expected: Vec<_> = twin.iter().map(|(row, copies)| (*row, *copies)).collect();
@@ -243,7 +245,7 @@ mod tests {
             prop_assert_eq!(before, twins.sum::<isize>());
             let back: Vec<_> = ordered.back_from(place).map(|(row, _)| *row).collect();
             prop_assert_eq!(back, known.range(..least).rev().map(|(r, _)| *r).collect::<Vec<_>>());
-            // And all go again, from either end.
+            // All rows are removed again, from either end.
             let mut rows: Vec<_> = known.clone().into_iter().collect();
             if take { rows.reverse(); }
             for (row, copies) in rows {

@@ -1,12 +1,12 @@
-//! A loop in which labels spread along edges; of those that come to a node the least stays.
+//! Propagation: a loop in which labels spread along edges, and each node keeps the least label.
 //!
-//! It is the loop of differential's `algorithms::graphs::propagate`, and so is the idea of letting
-//! labels in by rank: those that will win first, so that the others find their nodes taken. There,
-//! a rank is the number of binary digits. Of many random labels, two or more have the least number
-//! of digits in three cases of ten, and each of those spreads through the whole graph before the
-//! least one does, in the history of every later change. Here, a rank tells sixteen labels apart
-//! where that one tells one, so two rivals meet in three cases of a hundred; but only among the
-//! least of 4,096: a component that has fewer nodes is soon told, and each rank costs rounds.
+//! The loop is that of differential's `algorithms::graphs::propagate`, and so is the idea of
+//! letting labels in by rank: labels that will win come first, so that the others find the nodes
+//! taken. There, a rank is the number of binary digits. Of many random labels, two or more have the
+//! least number of digits in three cases of ten, and each of those spreads through the whole graph
+//! before the least one does, in the history of every later change. Here, a rank is sixteen times
+//! finer, so two rivals meet in three cases of a hundred; but only among the least of 4,096: a
+//! component with fewer nodes is done soon, and each rank costs rounds.
 
 use std::hash::Hash;
 
@@ -22,20 +22,21 @@ use diptych_base::time::Epoch;
 /// Edges by their start.
 type Edges<'s, N> = Arranged<'s, TraceAgent<ValSpine<N, N, Epoch, isize>>>;
 
-/// Rounds between two ranks: as long as ways are in most graphs, so that what was let in before has
-/// arrived. A longer way costs changes of mind, and no wrong answer.
+/// Rounds between two ranks: as long as paths are in most graphs, so that labels let in before have
+/// arrived. A longer path costs extra changes, not a wrong answer.
 const ROUNDS: usize = 256;
 
-/// Binary digits behind the first that a rank tells apart.
+/// Binary digits after the first that a rank distinguishes.
 const DIGITS: u32 = 4;
 
-/// Leading zeros of the lots of which it does.
+/// Leading zeros of the lots for which a rank distinguishes these digits.
 const ZEROS: u32 = 12;
 
-/// The least label that comes to each node: its own ones and those of all it can be reached from.
+/// The least label of each node: among its own labels and those of all nodes that it can be reached
+/// from.
 ///
-/// `lot` should be equally distributed among labels, and ordered as they are: by it they are let
-/// in.
+/// `lot` should be equally distributed among labels, and ordered as they are: labels are let in by
+/// their lots.
 pub(super) fn propagate<'s, N, L>(
     edges: Edges<'s, N>,
     labels: Collection<'s, (N, L)>,
@@ -60,10 +61,11 @@ where
     })
 }
 
-/// The logarithm of a lot, never falling: in whole binary digits, and of small lots in sixteenths.
+/// The rank of a lot, its logarithm, monotone: in whole binary digits, for small lots in
+/// sixteenths.
 fn rank(lot: u64) -> usize {
     let Some(digits) = lot.checked_ilog2() else { return 0 };
-    // What is behind the first digit, as much of it as is told apart.
+    // The digits after the first, as many as are distinguished.
     let behind = (lot << (u64::BITS - 1 - digits) << 1) >> (u64::BITS - DIGITS);
     let behind = if lot.leading_zeros() < ZEROS { 0 } else { behind };
     1 + ((u64::from(digits) << DIGITS) | behind) as usize

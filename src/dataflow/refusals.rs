@@ -1,13 +1,13 @@
-//! Results that cannot be told, as rows of the view `errors`.
+//! Refusals: results that are out of range, as rows of the view `errors`.
 //!
-//! Behind a barrier a result may be out of the range of its type, though all that went into it was
-//! in range. It has no row then; instead there is a row in `errors`, which goes again when the
-//! result is back in range. Both are decided by the contents at an epoch alone. So unlike what a
-//! front rejects these rows are derived, and need no accumulation.
+//! Behind a barrier a result may be out of the range of its type, though all its inputs were in
+//! range. It then has no row, but one in `errors`, which is removed when the result is back in
+//! range. Both depend on the contents at an epoch alone. So unlike the rows that a front rejects,
+//! these are derived, and need no accumulation.
 //!
-//! An operator that may refuse is an extension of differential's own collections, which know no
-//! dataflow. It finds the one that is being drawn on its thread, and holds a capability of the
-//! source of these rows for as long as it may give some.
+//! Operators that may refuse are extensions of differential's own collections, which do not know
+//! the dataflow. Such an operator finds the dataflow that is being drawn on its thread, and holds a
+//! capability of the source of these rows for as long as it may give some.
 
 use std::cell::RefCell;
 use std::fmt::{self, Debug, Write as _};
@@ -23,19 +23,19 @@ use super::collection::Collection;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 
-/// A row of the view: epoch, where, why; and how often.
+/// A row of the view: epoch, stream or operator, reason; and its count.
 pub(super) type Row = ((Epoch, String, String), i64);
 
-/// In the column `epoch` of a result, which is not of one epoch.
+/// The value of the column `epoch` for a result, which does not belong to one epoch.
 pub(super) const NO_EPOCH: Epoch = Epoch::MAX;
 
 type Handle = UnorderedHandle<Epoch, CapacityContainerBuilder<Vec<(Row, Epoch, isize)>>>;
 
-/// The way to `errors` in the dataflow that is being drawn.
+/// The input of `errors` in the dataflow that is being drawn.
 struct Way {
     handle: Rc<RefCell<Handle>>,
     capability: ActivateCapability<Epoch>,
-    /// Who asked for it.
+    /// The names of the operators that may refuse.
     names: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ thread_local! {
     static DRAWN: RefCell<Option<Way>> = const { RefCell::new(None) };
 }
 
-/// Begins a drawing on this thread: what its operators will refuse.
+/// Begins a drawing on this thread; gives the collection of its operators' refusals.
 pub(super) fn open(scope: Scope<'_, Epoch>) -> Collection<'_, Row> {
     let ((handle, capability), rows) = scope.new_unordered_input();
     let handle = Rc::new(RefCell::new(handle));
@@ -52,27 +52,28 @@ pub(super) fn open(scope: Scope<'_, Epoch>) -> Collection<'_, Row> {
     rows.as_collection()
 }
 
-/// Ends the drawing: whether an operator in it may refuse.
+/// Ends the drawing on this thread; tells whether an operator in it may refuse.
 pub(super) fn close() -> bool {
     let way = DRAWN.with(RefCell::take);
     way.is_some_and(|way| !way.names.is_empty())
 }
 
-/// What one operator refuses.
+/// The refusals of one operator.
 pub(super) struct Refusals {
-    /// The operator.
+    /// The name of the operator.
     name: String,
-    /// None outside of a drawing, and when nothing can come any more.
+    /// The input of `errors`; none outside of a drawing, and after the last refusal.
     way: Option<(Rc<RefCell<Handle>>, ActivateCapability<Epoch>)>,
 }
 
 impl Refusals {
-    /// Of what nothing else in the dataflow has the name of.
+    /// The refusals of an operator with a name that is unique in the dataflow.
     pub(super) fn of(name: &str) -> Refusals {
         Refusals::named(name, |_| name.to_owned())
     }
 
-    /// Of an operator that has no name of its own: from the second of a kind on, with a number.
+    /// The refusals of an operator without a name of its own: named by its kind, with a number from
+    /// the second of a kind on.
     pub(super) fn of_operator(name: &str) -> Refusals {
         Refusals::named(name, |before| match before {
             0 => name.to_owned(),
@@ -98,10 +99,11 @@ impl Refusals {
         &self.name
     }
 
-    /// The result for `key` is refused from `epoch` on, or, with a negative `times`, no more.
+    /// Refuses the result for `key` from `epoch` on, or, with a negative `times`, withdraws the
+    /// refusal.
     ///
     /// # Panics
-    /// Outside of a drawing, where nobody could read of it.
+    /// Outside of a drawing, where there is no view of the refusals.
     pub(super) fn give(&mut self, key: &dyn Debug, reason: &str, epoch: Epoch, times: isize) {
         let Some((handle, capability)) = &self.way else {
             panic!("{}, key {}: {reason}", self.name, Shown(key));
@@ -112,7 +114,7 @@ impl Refusals {
         handle.borrow_mut().activate().session(capability).give((row, epoch, times));
     }
 
-    /// Nothing below the frontier will be refused any more.
+    /// Advances the refusals to `frontier`: none below it follows.
     pub(super) fn advance(&mut self, frontier: Option<Epoch>) {
         match (frontier, &mut self.way) {
             (Some(epoch), Some((_, capability))) if *capability.time() < epoch => {
@@ -124,7 +126,7 @@ impl Refusals {
     }
 }
 
-/// A key as text, cut to what an error row shows.
+/// A key as text, cut to the length of an error row.
 struct Shown<'k>(&'k dyn Debug);
 
 impl fmt::Display for Shown<'_> {
@@ -137,7 +139,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Text up to a length; an error ends what would be longer.
+/// Text with a greatest length; writing more is an error.
 struct Cut(String);
 
 impl fmt::Write for Cut {

@@ -1,14 +1,15 @@
 //! The barrier behind a stream with `retain`: contributions leave when the horizon passes them.
 //!
-//! Its state is that of [`HashBarrier`](super::barrier), one for each step of time: what a key has
-//! from each step lies apart, so that a step that expires takes with it just what its events gave.
-//! The row of a key is that of all its steps together. Where an accumulation can be taken back
-//! (`count`, `sum`, `distinct`) the total is; else it is merged again from the steps that remain,
-//! once per key and epoch. At every epoch the collection behind is as if only the events at or
-//! above the horizon had ever been.
+//! The state is that of [`HashBarrier`](super::barrier), once for each step of time: a key has a
+//! partial for each step, so that an expiring step removes exactly the contributions of its events.
+//! The row of a key is that of all its steps together. Where an accumulation has an inverse
+//! (`count`, `sum`, `distinct`) the expired partial is subtracted from the total; else the total is
+//! merged again from the steps that remain, once per key and epoch. At every epoch the collection
+//! behind is as if only the events at or above the horizon existed.
 //!
-//! The dump holds `((expiry, key), partial)` of what has not expired; with the newest moment, an
-//! accumulation of its own, that is all: what is to be taken back later follows from it.
+//! The dump holds `((expiry, key), partial)` of the partials that have not expired. Together with
+//! the newest event time, an accumulation of its own, this is the whole state: later expiries
+//! follow from it.
 //!
 //! State: one entry per key and step that has events, with its key twice, and one total per key
 //! that has several steps.
@@ -40,16 +41,16 @@ use super::state_size_logging::Held;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
-/// When a key's contribution expires, and the key.
+/// The place of a partial: its expiry and its key.
 type Place<A> = (Expiry, <A as Accumulate>::Key);
 type Entries<A> = Vec<Entry<A, Place<A>>>;
 
-/// What the owner keeps.
+/// The state of the owner.
 struct State<A: Accumulate> {
     kept: Kept<A>,
     horizons: Horizons,
     upper: Epoch,
-    /// Partials of later epochs.
+    /// The number of partials of later epochs.
     waiting: usize,
     /// The epoch whose partials were merged into the empty state before it was complete.
     bulk: Option<Epoch>,
@@ -151,7 +152,7 @@ where
     }
 }
 
-/// What arrived for one epoch, and the right to emit at it.
+/// The partials and times that arrived for one epoch, and the capability to emit at it.
 struct Waiting<A: Accumulate> {
     capability: Capability<Epoch>,
     queue: Vec<Entries<A>>,
@@ -164,8 +165,8 @@ impl<A: Accumulate> Waiting<A> {
     }
 }
 
-/// The owner: receives partials and the newest moments, applies them epoch by epoch, emits changes
-/// of rows.
+/// The owner: receives partials and the newest event times, applies them epoch by epoch, emits
+/// changes of rows.
 fn own<'s, A: Accumulate>(
     stream: Stream<'s, Epoch, Entries<A>>,
     told: StreamVec<'s, Epoch, (u32, i64)>,
@@ -227,9 +228,9 @@ fn own<'s, A: Accumulate>(
 }
 
 impl<A: Accumulate> State<A> {
-    /// An empty state has no old rows to retract, so what arrives for the least epoch that can
-    /// still arrive (all of history, often) is merged as it comes, and what has expired by then is
-    /// not kept.
+    /// Merges partials early: an empty state has no old rows to retract, so partials for the least
+    /// epoch that can still arrive (all of history, often) are merged as they come, and those that
+    /// have expired by then are not kept.
     fn merge_early(&mut self, waiting: &mut BTreeMap<Epoch, Waiting<A>>, upper: Epoch) {
         let Some(mut first) = waiting.first_entry() else { return };
         let epoch = *first.key();
@@ -249,7 +250,8 @@ impl<A: Accumulate> State<A> {
         }
     }
 
-    /// Learns what is newest and drops what has expired; `leaving` sees each key before that.
+    /// Moves the horizons by the newest event times and drops expired partials; `leaving` sees each
+    /// key before that.
     fn move_horizons(
         &mut self,
         newest: impl Iterator<Item = (u32, i64)>,

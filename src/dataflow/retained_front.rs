@@ -1,7 +1,7 @@
-//! The front of a stream with `retain`: each row with the step of time that it expires with.
+//! The front of a stream with `retain`: gives each row the step of time that it expires with.
 //!
-//! The recipe behind is as it would be without; the barrier at its end asks the pass when what it
-//! is given expires.
+//! The recipe behind is the same as without `retain`; the barrier at its end takes the expiry of
+//! each item from the pass.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ pub(super) struct Retention<'s> {
     pub(super) told: Told<'s>,
 }
 
-/// The rows of a recipe, each with the time at which it expires.
+/// The rows of a recipe, each with its expiry.
 pub struct Retained<P, F> {
     input: P,
     time: Rc<F>,
@@ -56,9 +56,9 @@ where
         S: for<'a> FnMut(P::Item<'a>, Weight),
     {
         let (time, of, keep) = (&*self.time, self.of, self.keep);
-        // What this worker alone has seen is a lower bound of the horizon: what it has passed
-        // need not travel.
-        // (Whether what is taken back gets to a barrier is for all workers to say alike.)
+        // The newest time of this worker alone gives a lower bound of the horizon: rows below
+        // it need not travel.
+        // (Retracted rows are not skipped: all workers must agree whether they reach a barrier.)
         let seen = self.seen.get().filter(|_| pass.weight() > 0);
         let passed = seen.map_or(i64::MIN, |newest| keep.horizon(newest));
         self.input.drive(pass, &mut |item: P::Item<'_>, weight| {

@@ -2,8 +2,8 @@
 //!
 //! A view at t holds those rows of the collection behind it that are dated at or above horizon(t).
 //! The horizon only moves forward, so every change of a row that is above it now was above it when
-//! it came: what has been dropped is never needed again. To be taken back later are the rows above
-//! the horizon; they are derived, and a restore finds them again from the accumulations.
+//! it came: dropped rows are never needed again. The rows above the horizon will expire later; they
+//! are derived, and a restore computes them again from the accumulations.
 //!
 //! State: every row above the horizon once, as bytes, at the worker that its bytes choose.
 
@@ -23,27 +23,27 @@ use super::retention::Keep;
 use super::state_size_logging::Held;
 use diptych_base::time::Epoch;
 
-/// A row as bytes, with its date where it has one.
+/// A row as bytes, with its date if it has one.
 type Dated = (Option<i64>, (Vec<u8>, Vec<u8>));
 type Row = (Vec<u8>, Vec<u8>);
 
-/// What arrived for one epoch, and the right to emit at it.
+/// The changes and times that arrived for one epoch, and the capability to emit at it.
 struct Waiting {
     capability: Capability<Epoch>,
     changes: Vec<(Dated, isize)>,
     newest: Option<i64>,
 }
 
-/// Rows by the step they lie in.
+/// Rows by the step of their date.
 struct Rows {
     keep: Keep,
     newest: Option<i64>,
     steps: BTreeMap<i64, Table<Row, isize>>,
-    /// Rows in all steps.
+    /// The number of rows in all steps.
     held: usize,
 }
 
-/// The rows that are dated at or above the horizon, which is `keep` behind what is told.
+/// The rows that are dated at or above the horizon, which is `keep` behind the newest event time.
 pub(super) fn age<'s>(
     rows: Collection<'s, Dated>,
     told: Told<'s>,
@@ -119,7 +119,7 @@ impl Rows {
         }
         for ((date, row), diff) in changes {
             match date.map(|date| self.keep.step_of(date)) {
-                // It never expires, so there is nothing to remember.
+                // The row never expires, so it need not be kept.
                 None => emit(row, diff),
                 Some(step) if step < horizon => {}
                 Some(step) => {

@@ -1,4 +1,4 @@
-//! How long things are kept: the arithmetic of horizons.
+//! Retention: the arithmetic of horizons.
 //!
 //! ```text
 //! believed(event) = min(time, clock of its epoch), or nothing when it lies far ahead of the clock
@@ -6,14 +6,14 @@
 //! horizon(t)      = newest(t) - keep, rounded down to a whole step
 //! ```
 //!
-//! All of it is a function of what the log holds, and the horizon never goes back: newest is a
-//! maximum. So it is the same in both layers, for any number of workers, in any order of the events
-//! of an epoch, and whenever history is replayed. The clock moves nothing: it only limits what an
-//! event may claim. The clock of an epoch is taken as it was recorded, and not made monotone: a
-//! jump forward that was recorded once would otherwise lift the limit for ever.
+//! The horizon is a function of the log, and never goes back: newest is a maximum. So it is the
+//! same in both layers, for any number of workers, in any order of the events of an epoch, and
+//! whenever history is replayed. The clock moves nothing: it only limits the time of an event. The
+//! clock of an epoch is taken as it was recorded, and not made monotone: a jump forward that was
+//! recorded once would otherwise lift the limit for ever.
 //!
-//! What is at or above the horizon stays. Steps divide time as hours divide a day, so that a step
-//! is expired as a whole or not at all.
+//! Rows at or above the horizon stay. Steps divide time as hours divide a day, so that a step
+//! expires as a whole or not at all.
 
 use std::fmt;
 use std::time::Duration;
@@ -28,8 +28,7 @@ const MINUTE_US: i64 = 60 * SECOND_US;
 const HOUR_US: i64 = 60 * MINUTE_US;
 const DAY_US: i64 = 24 * HOUR_US;
 
-/// Something that says when it happened: a [`Timestamp`], or a [`Date`], which stands for its
-/// midnight in UTC.
+/// A time of an event: a [`Timestamp`], or a [`Date`], which means its midnight in UTC.
 ///
 /// An absent time (`None`) never expires, and moves no horizon.
 #[diagnostic::on_unimplemented(
@@ -38,7 +37,7 @@ const DAY_US: i64 = 24 * HOUR_US;
     note = "a number has no unit: make it a time, say with `Timestamp::from_seconds(n)`"
 )]
 pub trait Moment {
-    /// Microseconds since 1970-01-01T00:00:00Z; none when the time is not known.
+    /// The time in microseconds since 1970-01-01T00:00:00Z; none when it is not known.
     fn moment_us(&self) -> Option<i64>;
 }
 
@@ -60,9 +59,9 @@ impl<M: Moment> Moment for Option<M> {
     }
 }
 
-/// How long something is kept behind the newest event, and in what steps it expires.
+/// The length of a retention behind the newest event, and the steps in which it expires.
 ///
-/// What is younger than this stays; what is older than this and one step has gone.
+/// Rows younger than this stay; rows older than this and one step have expired.
 ///
 /// ```
 /// use std::time::Duration;
@@ -79,44 +78,45 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// So many days, in steps of an hour.
+    /// A retention of `days` days, in steps of an hour.
     #[must_use]
     pub const fn days(days: u32) -> Self {
         Keep { keep_us: (days as i64).saturating_mul(DAY_US), step_us: HOUR_US }
     }
 
-    /// So many hours, in steps of a minute.
+    /// A retention of `hours` hours, in steps of a minute.
     #[must_use]
     pub const fn hours(hours: u32) -> Self {
         Keep { keep_us: (hours as i64).saturating_mul(HOUR_US), step_us: MINUTE_US }
     }
 
-    /// So many minutes, in steps of a second.
+    /// A retention of `minutes` minutes, in steps of a second.
     #[must_use]
     pub const fn minutes(minutes: u32) -> Self {
         Keep { keep_us: minutes as i64 * MINUTE_US, step_us: SECOND_US }
     }
 
-    /// So many seconds, in steps of a second.
+    /// A retention of `seconds` seconds, in steps of a second.
     #[must_use]
     pub const fn seconds(seconds: u32) -> Self {
         Keep { keep_us: seconds as i64 * SECOND_US, step_us: SECOND_US }
     }
 
-    /// Other steps: longer ones cost less state and less work, and keep things up to a step longer.
-    /// Steps begin at whole multiples of their length since 1970; the least one is a microsecond.
+    /// The same retention in other steps: longer ones cost less state and less work, and keep rows
+    /// up to a step longer. Steps begin at whole multiples of their length since 1970; the least
+    /// one is a microsecond.
     #[must_use]
     pub fn step(self, step: Duration) -> Self {
         let micros = i64::try_from(step.as_micros()).unwrap_or(i64::MAX);
         Keep { step_us: micros.max(1), ..self }
     }
 
-    /// The step that a moment lies in.
+    /// The step that contains a time.
     pub(super) fn step_of(self, moment_us: i64) -> i64 {
         moment_us.div_euclid(self.step_us)
     }
 
-    /// The first step that stays when `newest_us` is the newest.
+    /// The first step that stays when `newest_us` is the newest event time.
     pub(super) fn horizon(self, newest_us: i64) -> i64 {
         self.step_of(newest_us.saturating_sub(self.keep_us))
     }
@@ -142,14 +142,15 @@ impl fmt::Display for Span {
     }
 }
 
-/// What an event of an epoch with this clock may claim of how late it is; none when it claims too
-/// much to be believed.
+/// The time of an event as far as it counts for the horizon: limited by its epoch's clock; none
+/// when it is too far ahead of the clock.
 pub(super) fn believed(moment_us: i64, clock_us: i64) -> Option<i64> {
     let far = clock_us.saturating_add(limits::AHEAD_OF_CLOCK_MAX_US);
     (moment_us <= far).then(|| moment_us.min(clock_us))
 }
 
-/// When a contribution leaves: as soon as the horizon of retention `of` is above `step`.
+/// The expiry of a contribution: it leaves as soon as the horizon of retention `of` is above
+/// `step`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Expiry {
     pub(super) of: u32,
@@ -157,7 +158,7 @@ pub(super) struct Expiry {
 }
 
 impl Expiry {
-    /// It stays for ever.
+    /// The expiry of a contribution that stays for ever.
     pub(super) const NEVER: Expiry = Expiry { of: u32::MAX, step: i64::MAX };
 }
 
@@ -173,25 +174,25 @@ struct Horizon {
 }
 
 impl Horizons {
-    /// Nothing has been seen yet.
+    /// Horizons of retentions for which no event has been seen yet.
     pub(super) fn new(retentions: impl Iterator<Item = (u32, Keep)>) -> Self {
         Horizons(retentions.map(|(of, keep)| Horizon { of, keep, newest_us: None }).collect())
     }
 
-    /// Learns of the newest event that some worker has seen.
+    /// Applies the newest event time that some worker has seen.
     pub(super) fn hear(&mut self, of: u32, newest_us: i64) {
         for horizon in self.0.iter_mut().filter(|horizon| horizon.of == of) {
             horizon.newest_us = horizon.newest_us.max(Some(newest_us));
         }
     }
 
-    /// Whether the horizon has passed it.
+    /// Has the horizon passed `expiry`?
     pub(super) fn passed(&self, expiry: Expiry) -> bool {
         expiry != Expiry::NEVER
             && self.steps().any(|(of, first)| of == expiry.of && expiry.step < first)
     }
 
-    /// Each retention with the first step that stays; those that nothing moves yet are left out.
+    /// Each retention with the first step that stays; retentions without an event yet are left out.
     pub(super) fn steps(&self) -> impl Iterator<Item = (u32, i64)> {
         self.0.iter().filter_map(|one| Some((one.of, one.keep.horizon(one.newest_us?))))
     }

@@ -1,5 +1,5 @@
-//! Recipes that yield rows of a stream as they are: what [`Events::owned`](super::Events::owned)
-//! takes.
+//! Recipes that yield unchanged rows of a stream: the input of
+//! [`Events::owned`](super::Events::owned).
 
 use super::front::{Check, Filter, Front, Source, Weighted};
 use super::retained_front::Retained;
@@ -29,7 +29,7 @@ impl<E: Event> Rows for Source<E> {
     }
 }
 
-/// What yields the rows of its input as they are.
+/// Implements [`Rows`] for recipes that yield the rows of their input unchanged.
 macro_rules! rows_of_the_input {
     ($($operator:ident),*) => {$(
         impl<P, F> Rows for $operator<P, F>

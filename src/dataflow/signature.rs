@@ -1,11 +1,11 @@
-//! Names of accumulations' types, compared without the modules in which this project has them.
+//! Comparison of accumulations' signatures, without the module paths of this project's types.
 //!
-//! A batch view states the operator and the types behind each barrier as Rust names them, with
-//! their paths. Types of this project may move from module to module and from crate to crate, and
-//! what was written before must open as before: their paths count for nothing. Those of a user's
-//! types do: two types of one name in two modules are two types.
+//! A batch view records the operator and the types behind each barrier by their Rust names, with
+//! paths. Types of this project may move between modules and crates, and existing files must still
+//! open: so their paths are ignored. Paths of a user's types are compared: two types of one name in
+//! two modules are two types.
 
-/// Are these the same operator and types?
+/// Do two signatures name the same operator and types?
 ///
 /// ```
 /// use diptych_dataflow::same_signature;

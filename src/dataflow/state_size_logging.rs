@@ -1,25 +1,25 @@
-//! How many entries an operator of ours holds, told to the log that differential keeps of its
-//! arrangements: who adds those up need not know two kinds of state.
+//! State size logging: reports the entries of this crate's own operators to differential's log of
+//! arrangement sizes, so that a reader of that log sees all state.
 
 use differential_dataflow::logging::{BatchEvent, DifferentialEventBuilder, DropEvent, Logger};
 use timely::worker::Worker;
 
-/// The last size that was told.
+/// The size of one operator's state, as last reported.
 pub(super) struct Held {
-    /// None when nobody listens.
+    /// The log; none when no logger is registered.
     log: Option<Logger>,
     operator: usize,
     told: usize,
 }
 
 impl Held {
-    /// Nothing is held by `operator` so far.
+    /// The size of `operator`'s state, which is empty so far.
     pub(super) fn new(worker: &Worker, operator: usize) -> Held {
         let log = worker.logger_for::<DifferentialEventBuilder>("differential/arrange");
         Held { log: log.map(Into::into), operator, told: 0 }
     }
 
-    /// It holds so many entries now.
+    /// Reports that the state now has `entries` entries.
     pub(super) fn tell(&mut self, entries: usize) {
         let (Some(log), operator) = (&self.log, self.operator) else { return };
         if entries > self.told {

@@ -1,9 +1,9 @@
-//! What can be summed exactly, in any order, whatever the sum comes to on the way.
+//! Exact sums, in any order of addition and for any intermediate result.
 //!
-//! A sum may leave the range of its type and come back: `MAX + 1 - 1`. Which sums there are on the
-//! way is a matter of order, of epochs and of workers, so none of those may decide anything. The
-//! sum is therefore kept as the value itself while it is in range, and else in a form that nothing
-//! leaves; only when a row is made of it is it asked whether it is in range.
+//! A sum may leave the range of its type and come back: `MAX + 1 - 1`. The intermediate sums depend
+//! on the order, the epochs and the workers, so none of them may decide anything. The sum is
+//! therefore kept as the value itself while it is in range, and else in a wide form that no sum
+//! leaves; the range is checked only when a row is made of the sum.
 
 use differential_dataflow::ExchangeData;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use diptych_event::Decimal;
 
 /// A value that [`Events::sum`](super::Events::sum) can add up exactly, in any order.
 ///
-/// Floating-point numbers are not here: their sums depend on the order of addition, which would
+/// Floating-point numbers are not summands: their sums depend on the order of addition, which would
 /// make answers differ between worker counts. Use integers, [`Decimal`](diptych_event::Decimal), or
 /// [`FloatSum`](crate::folds::FloatSum).
 #[diagnostic::on_unimplemented(
@@ -22,26 +22,26 @@ use diptych_event::Decimal;
     note = "use i32, i64, i128 or Decimal<SCALE>; floats with `FloatSum::of(number)`"
 )]
 pub trait Summand: ExchangeData {
-    /// A sum of any number of these, exactly, also where it is no value of this type.
+    /// The exact sum of any number of values, also where it is out of the type's range.
     type Exact: ExchangeData;
 
-    /// The sum of nothing.
+    /// The sum of no values.
     fn zero() -> Self;
-    /// Adds `weight` times `value` if the sum is in range; else changes nothing, and says false.
+    /// Adds `weight` times `value` if the sum is in range; else changes nothing, and gives false.
     fn try_add(&mut self, value: &Self, weight: i64) -> bool;
-    /// So many times this value.
+    /// The exact sum of `weight` times this value.
     fn exact(&self, weight: i128) -> Self::Exact;
     /// Adds `times` times `other`.
     fn combine(into: &mut Self::Exact, other: &Self::Exact, times: i128);
-    /// The value that a sum is; none when it is out of range.
+    /// The sum as a value; none when it is out of range.
     fn in_range(sum: &Self::Exact) -> Option<Self>;
 
-    /// A sum as an error row shows it.
+    /// The text of a sum in an error row.
     fn shown(sum: &Self::Exact) -> String {
         format!("{sum:?}")
     }
 
-    /// Adds `weight` times `value`, for who sums by hand.
+    /// Adds `weight` times `value`, for sums computed by hand.
     ///
     /// # Panics
     /// When the sum leaves the type's range.
@@ -172,18 +172,18 @@ tuple_summands!(A.0, B.1, C.2, D.3);
 
 /// A running sum, with the number of events in it: a key without events has no row.
 ///
-/// There is one way to say each: what is in range is said so, and equal sums are equal.
+/// Each sum has one representation: a sum in range is `In`, and equal sums are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub enum Total<V: Summand> {
     /// The sum, and the number.
     In(V, i64),
-    /// One of both is out of range.
+    /// The exact sum and number, when one of both is out of range.
     Beyond(Box<(V::Exact, Wide)>),
 }
 
 impl<V: Summand> Total<V> {
-    /// So many times a value.
+    /// The sum of `weight` times a value.
     #[inline]
     pub fn of(value: V, weight: i128) -> Self {
         if weight == 1 {
@@ -211,7 +211,7 @@ impl<V: Summand> Total<V> {
         self.combine(other, 1);
     }
 
-    /// Adds `times` times another.
+    /// Adds `times` times another sum.
     #[cold]
     pub fn combine(&mut self, other: &Self, times: i128) {
         let (mut sum, mut events) = self.exact();
@@ -236,12 +236,12 @@ impl<V: Summand> Total<V> {
         }
     }
 
-    /// Nothing is left.
+    /// Are the sum and the number of events both zero?
     pub fn is_nothing(&self) -> bool {
         matches!(self, Total::In(value, 0) if *value == V::zero())
     }
 
-    /// The sum as a value; what it is instead where it is out of range.
+    /// The sum as a value, or, where it is out of range, its text.
     pub fn value(&self) -> Result<V, String> {
         match self {
             Total::In(value, _) => Ok(value.clone()),
@@ -253,7 +253,7 @@ impl<V: Summand> Total<V> {
     }
 }
 
-/// What an error row says of a sum or a count that has left the range of its type.
+/// The text of an error row for a sum or a count that has left the range of its type.
 pub(crate) fn beyond<V>(what: &str, found: &str) -> String {
     let name = std::any::type_name::<V>();
     // `diptych::event::decimal::Decimal<2>` is `Decimal<2>`; tuples stay as they are.
@@ -261,9 +261,9 @@ pub(crate) fn beyond<V>(what: &str, found: &str) -> String {
     format!("the {what} {found} is out of the range of {name}: use a wider type")
 }
 
-/// The number of events is all there is: counts ride where sums do.
+/// Counts: sums of `()`, of which only the number of events matters.
 impl Total<()> {
-    /// The count, where an `i64` holds it.
+    /// The count, or, where it is out of the range of an `i64`, its text.
     pub fn count(&self) -> Result<i64, String> {
         match self {
             Total::In((), events) => Ok(*events),
@@ -271,7 +271,7 @@ impl Total<()> {
         }
     }
 
-    /// Is it more than nothing?
+    /// Is the count more than zero?
     pub fn is_positive(&self) -> bool {
         match self {
             Total::In((), events) => *events > 0,

@@ -1,4 +1,4 @@
-//! The least `k` rows of each group, kept in order, and the one row at an end of the order.
+//! Ranking operators: the least `k` rows of each group, and the row at one end of the order.
 //!
 //! A change costs `O(log n)`, and a group that changed in an epoch costs its top once, at its
 //! close.
@@ -13,7 +13,7 @@ use super::collection::Collection;
 use super::combiner::route;
 use super::ordered_rows::Ordered;
 
-/// One group: all its rows, and what was emitted of them.
+/// One group: all its rows, and the rows emitted last.
 struct Group<R, T> {
     rows: Ordered<R>,
     told: T,
@@ -89,11 +89,11 @@ fn least<R: Clone>(rows: &Ordered<R>, k: usize) -> Vec<R> {
     copies.take(k).cloned().collect()
 }
 
-/// A row with its order, as it is ranked.
+/// A row with the order by which it is ranked.
 type Ordinal<O, R> = (O, R);
 
-/// `((group, rank), (order, row))` for the rows before which there are less than `k` of a lesser
-/// order.
+/// `((group, rank), (order, row))` for the rows that have fewer than `k` rows of a lesser order
+/// before them.
 pub(super) fn top_k_with_ties<G, O, R>(
     rows: Collection<'_, (G, Ordinal<O, R>)>,
     k: usize,
@@ -107,7 +107,7 @@ where
     by_epoch(rows, "TopKWithTies", |(group, _)| route(group), state)
 }
 
-/// A rank, the row that has it, and how many of it there are.
+/// A rank, the row that has it, and its multiplicity.
 type Ranked<O, R> = (u64, Ordinal<O, R>, isize);
 
 struct WithTies<G, O, R> {
@@ -133,7 +133,7 @@ where
             let old = std::mem::replace(told, least_with_ties(rows, k));
             let (mut old, mut new) = (old.iter().peekable(), told.iter().peekable());
             loop {
-                // Side by side in the order of the rows; what is the same on both sides stays.
+                // Both sides in the order of the rows; rows that are equal on both sides stay.
                 let (gone, come) = match (old.peek(), new.peek()) {
                     (None, None) => break,
                     (Some(one), Some(other)) if one.1 < other.1 => (old.next(), None),
@@ -157,7 +157,7 @@ where
     }
 }
 
-/// The rows whose rank is `k` at most: one more than how many there are of a lesser order.
+/// The rows whose rank is at most `k`: one more than the number of rows of a lesser order.
 fn least_with_ties<O, R>(rows: &Ordered<Ordinal<O, R>>, k: usize) -> Vec<Ranked<O, R>>
 where
     O: Clone + PartialEq,
@@ -179,7 +179,7 @@ where
     ranked
 }
 
-/// Which end of the order.
+/// An end of the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Least,

@@ -1,4 +1,4 @@
-//! Where a dataflow ends: rows that are published.
+//! Views: the published rows at the end of a dataflow.
 
 use super::accumulate::Key;
 use super::accumulate::Value;
@@ -13,7 +13,7 @@ use super::retention::{Keep, Moment};
 use diptych_base::limits;
 use diptych_row::{self as row, Columns, RowSchema, ViewInfo};
 
-/// What a view can show: a [`Collection`], or [`Keyed`] rows.
+/// A source of a view's rows: a [`Collection`], or [`Keyed`] rows.
 #[diagnostic::on_unimplemented(
     message = "a view shows rows that are kept, which is what a `Collection` has",
     label = "no collection",
@@ -22,7 +22,7 @@ use diptych_row::{self as row, Columns, RowSchema, ViewInfo};
             `.collect(\"name\")` or others"
 )]
 pub trait Viewed<'s> {
-    /// Its rows.
+    /// The rows.
     type Row;
 
     /// The rows, as a collection.
@@ -46,16 +46,16 @@ impl<'s, K: Key, V: Key> Viewed<'s> for Keyed<'s, K, V> {
     }
 }
 
-/// Rows as a view has them.
+/// A row of a view: a key and a value.
 #[diagnostic::on_unimplemented(
     message = "the rows of a view are pairs of a key and a value, not `{Self}`",
     label = "no pairs",
     note = "`.map(|row| (row, ()))` makes pairs that are all key"
 )]
 pub trait Pair: Clone + 'static {
-    /// By what rows are found and sorted.
+    /// The key, by which rows are found and sorted.
     type Key;
-    /// What a key has.
+    /// The value of a key.
     type Value;
 
     /// Both parts.
@@ -74,7 +74,7 @@ impl<K: Clone + 'static, V: Clone + 'static> Pair for (K, V) {
 /// The bytes of a row: its key and its value.
 type Bytes = (Vec<u8>, Vec<u8>);
 
-/// What `of` makes of each row and its bytes. A row whose key is too long is refused instead.
+/// The result of `of` for each row and its bytes. A row whose key is too long is refused instead.
 fn encoded<R, D>(
     rows: Collection<'_, R>,
     refusals: Option<Refusals>,
@@ -108,13 +108,13 @@ where
     })
 }
 
-/// What a view refuses; none where no key can be too long.
+/// The refusals of a view; none where no key can be too long.
 fn refusals(name: &str, schema: &RowSchema) -> Option<Refusals> {
     let long = schema.key.iter().any(|column| column.ty.is_unbounded());
     long.then(|| Refusals::of(&format!("view {name}")))
 }
 
-/// A published view, to name its columns, and to say how long it keeps its rows.
+/// A published view, whose columns can be named and whose rows can be kept for a limited time.
 pub struct View<'s, R: 'static> {
     sketch: Sketch<'s>,
     index: usize,
@@ -151,15 +151,15 @@ where
     }
 
     /// Keeps only rows that are not dated before `keep` behind the newest event: at every epoch the
-    /// view holds those of its rows that `time` dates at or above the horizon. What becomes of a
-    /// row below it is not seen any more. A row without a date (`None`) never expires.
+    /// view holds those of its rows that `time` dates at or above the horizon. Later changes of a
+    /// row below it are not shown any more. A row without a date (`None`) never expires.
     ///
-    /// `newest` says how late it is: see [`Events::newest`](super::Events::newest). (The rows
-    /// themselves could not: rows come and go, and history collapsed to one epoch never shows those
-    /// that went.) It bounds the view; what the accumulations behind it keep is bounded by
-    /// [`Events::retain`](super::Events::retain).
+    /// `newest` is the newest event time of a stream: see
+    /// [`Events::newest`](super::Events::newest). (The rows themselves cannot give it: rows come
+    /// and go, and history collapsed to one epoch never shows those that went.) This bounds the
+    /// view; the accumulations behind it are bounded by [`Events::retain`](super::Events::retain).
     ///
-    /// State: every row above the horizon once more, as bytes; it is derived, and not persisted.
+    /// State: a second copy of every row above the horizon, as bytes; derived, and not persisted.
     ///
     /// ```
     /// use diptych::{Dataflow, Event, Keep, Timestamp};

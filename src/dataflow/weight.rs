@@ -1,9 +1,10 @@
-//! What items of a front count, and which barriers may stand behind them.
+//! The weights of a front's items, and the barriers that their signs allow.
 
 use super::accumulate::Tally;
 use super::summand::Total;
 
-/// What an item counts. Wider than what a user says: the greatest can be taken back.
+/// The weight of an item. Wider than the weight that a user gives, so that the greatest can be
+/// taken back.
 pub type Weight = i128;
 
 /// The product of two weights.
@@ -19,18 +20,19 @@ pub(super) fn times(weight: Weight, more: i64) -> Weight {
     }
 }
 
-/// Whether the weights of a recipe are known to be positive.
+/// The sign of a recipe's weights: whether they are known to be positive.
 pub trait Sign: 'static {
-    /// What they are summed in.
+    /// The type in which the weights are summed.
     #[doc(hidden)]
     type Tally: Tally;
 }
 
-/// Every event counts once: each accumulation is allowed.
+/// The sign of events that count once each: every accumulation is allowed.
 #[derive(Debug)]
 pub struct Plain;
 
-/// Weights may be negative (deletions, corrections): only accumulations with an inverse.
+/// The sign of weights that may be negative (deletions, corrections): only accumulations with an
+/// inverse are allowed.
 #[derive(Debug)]
 pub struct Signed;
 
@@ -41,7 +43,7 @@ impl Sign for Signed {
     type Tally = Total<()>;
 }
 
-/// Weights that only ever add: what accumulations without an inverse need.
+/// The signs of weights that only add, which accumulations without an inverse need.
 #[diagnostic::on_unimplemented(
     message = "events with a weight may be deletions, which this accumulation cannot undo",
     label = "has no inverse",

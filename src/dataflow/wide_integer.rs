@@ -1,12 +1,12 @@
-//! Whole numbers so wide that no sum of events leaves them.
+//! Integers of 256 bits, which no sum of events overflows.
 
 use std::fmt;
 
 use arrow_buffer::i256;
 use serde::{Deserialize, Serialize};
 
-/// A number of 256 bits. A value has at most 128, a weight 65 (with its sign), and there are fewer
-/// than 2^63 events: their sum needs no more.
+/// An integer of 256 bits. A value has at most 128, a weight 65 (with its sign), and there are
+/// fewer than 2^63 events: their sum needs no more.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(u128, i128)", into = "(u128, i128)")]
 pub struct Wide(i256);
@@ -22,7 +22,7 @@ impl Wide {
         }
     }
 
-    /// The number, where it has at most 128 bits.
+    /// The number; none when it has more than 128 bits.
     pub fn narrow(self) -> Option<i128> {
         self.0.to_i128()
     }
@@ -37,7 +37,7 @@ impl Wide {
         Wide(number)
     }
 
-    /// Is it more than zero?
+    /// Is the number more than zero?
     pub fn is_positive(self) -> bool {
         self.0.is_positive()
     }
