@@ -1,4 +1,5 @@
-//! Which version serves after a restart: the one that served before, when the binary has it.
+//! The active version of a dataflow: after a restart the version that served before serves again,
+//! if the binary has it.
 
 use super::System;
 use diptych_base::error::{Error, Kind, Result};
@@ -8,9 +9,9 @@ use diptych_dataflow::Definition;
 impl System {
     /// The definitions of the dataflows called `names`, one of each: where there are several
     /// versions, the one that was deployed last ([`System::deploy`]) if it is among them, else the
-    /// first. Also what has to be said: that a version is not here that served.
+    /// first. Also messages for the user: a recorded version that is missing here.
     ///
-    /// From now on the chosen version counts as deployed where another one did.
+    /// The chosen version is recorded as deployed where another one was.
     ///
     /// # Errors
     /// When there is no dataflow of a name, its function cannot be drawn, or the record of the
@@ -51,7 +52,7 @@ impl System {
         Ok((chosen, said))
     }
 
-    /// This version serves from now on; recorded where another one was.
+    /// Records that this version serves from now on, where another one was recorded.
     pub fn chose(&self, definition: &Definition) -> Result<()> {
         let (disk, root, name) = (&*self.disk, &self.root, definition.name());
         let version = definition.describe()?.version;
@@ -63,7 +64,7 @@ impl System {
         }
     }
 
-    /// What is recorded here is recorded there.
+    /// Copies the recorded version of a dataflow to another system.
     pub(super) fn copy_record(&self, dataflow: &str, to: &System) -> Result<()> {
         match recorded_version(&*self.disk, &self.root, dataflow)? {
             None => Ok(()),
@@ -71,7 +72,7 @@ impl System {
         }
     }
 
-    /// Records that `version` serves, then has it serve; if that fails, it is as before.
+    /// Records that `version` serves, then has it serve; if that fails, restores the record.
     pub(super) fn recorded_while<T>(
         &self,
         dataflow: &str,
@@ -80,7 +81,7 @@ impl System {
     ) -> Result<T> {
         let (disk, root) = (&*self.disk, &self.root);
         let before = recorded_version(disk, root, dataflow)?;
-        // Before anybody sees a row of it: who restarts then finds its batch view, too.
+        // Before readers see a row of it: a restart then finds its batch view, too.
         record_version(disk, root, dataflow, Some(version))?;
         let outcome = serve();
         if outcome.is_err() {

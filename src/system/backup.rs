@@ -1,4 +1,4 @@
-//! Backups: a consistent data directory, copied while another process writes it.
+//! Backups: consistent copies of a data directory, made while another process writes it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use diptych_batch_view::{Identity, lineage_in_force, set_lineage};
 use diptych_dataflow::Definition;
 use diptych_log::inspect;
 
-/// What a backup, or what was restored from one, holds.
+/// The contents of a backup, or of a directory restored from one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
-    /// The first epoch that is not in it.
+    /// The first epoch that is not in the backup.
     pub upper: Epoch,
     /// Batch views: dataflow, version, boundary.
     pub batch_views: Vec<(String, String, Epoch)>,
@@ -28,7 +28,7 @@ impl System {
     /// verifies every checksum.
     ///
     /// # Errors
-    /// A conflict when `to` is not empty; damage in what is copied (the copy is of no use then);
+    /// A conflict when `to` is not empty; damage in the copied files (the copy is of no use then);
     /// what the disks report.
     pub fn backup(&self, definitions: &[Definition], to: &Path) -> Result<Backup> {
         let target = System { disk: Arc::new(RealDisk), root: to.to_owned() };
@@ -38,7 +38,7 @@ impl System {
             return Err(Error::new(Kind::Conflict, message).remedy("choose a new directory"));
         }
         let reader = self.reader()?;
-        // Before the log: what they were made from is then in the copy.
+        // Batch views before the log: the epochs they were made from are then in the copy.
         let mut views = Vec::new();
         for definition in definitions {
             views.extend(self.newest(&definition.describe()?, Epoch::MAX)?.0);

@@ -1,8 +1,8 @@
 //! A batch run before a start that would have very many epochs to replay.
 //!
-//! One by one, an epoch costs what it costs live, however few events it has; a batch run takes them
-//! all at once. So a start with many epochs behind the newest batch view leaves a newer one first,
-//! and replays only the last of them, so that who followed the changes before a crash goes on.
+//! A replayed epoch costs as much as a live one, however few events it has; a batch run takes all
+//! epochs at once. So a start with many epochs behind the newest batch view leaves a newer one
+//! first, and replays only the last epochs, so that subscribers of before a crash can resume.
 
 use super::checkpoint::{remove_old, remove_unfinished};
 use super::options::Source;
@@ -17,10 +17,10 @@ use diptych_dataflow::Definition;
 use diptych_engine::Cluster;
 
 impl System {
-    /// Leaves a newer batch view, if that is cheaper than what it saves a start at `end`.
+    /// Leaves a newer batch view, if this is cheaper than the replay it saves a start at `end`.
     ///
-    /// Whatever comes of it, the start finds what it needs: an event that the function cannot bear
-    /// ends the batch run as a whole, and is then met by the replay, which answers up to the epoch
+    /// If the run fails, the start still finds what it needs: an event on which the function panics
+    /// ends the whole batch run, and is then met by the replay, which answers up to the epoch
     /// before; a disk that is full or read-only keeps the older batch view.
     ///
     /// # Errors
@@ -32,12 +32,13 @@ impl System {
         end: Epoch,
     ) -> Result<()> {
         let live = !matches!(options.source, Source::Until(_));
-        // Of several processes each would make one.
+        // With several processes each would make one.
         if !live || options.boundary != Boundary::Newest || options.cluster.processes() > 1 {
             return Ok(());
         }
         let description = definition.describe()?;
-        // Names are enough to see that few are behind; opening a batch view checks all of it.
+        // File names are enough to see that few epochs are behind; opening a batch view checks all
+        // of it.
         let there = BatchView::boundaries(&*self.disk, &self.root, &identity(&description))?;
         let newest = there.into_iter().rfind(|boundary| *boundary <= end).unwrap_or(end);
         if end - newest <= REPLAYED_EPOCHS_MAX {
@@ -76,7 +77,7 @@ mod tests {
 
     const EPOCHS: u64 = REPLAYED_EPOCHS_MAX + 20;
 
-    /// A batch view of ten epochs, and very many behind it; the last epoch but 2,000 has `text`.
+    /// A batch view of ten epochs, and very many epochs after it; the last but 2,000 has `text`.
     fn system(flow: &Definition, text: &str) -> System {
         let system = System::in_memory();
         let writer = system.writer().expect("the log");

@@ -1,9 +1,9 @@
-//! Checkpoints: a batch view that the speed layer leaves.
+//! Checkpoints: batch views that the speed layer leaves.
 //!
 //! A running system makes one as an incremental batch run ([`BatchOptions::incremental`]) on
-//! workers of its own, so that no epoch waits. When serving ends there is nothing left to wait
-//! for, and the workers write what they hold: [`System::conclude`]. Nobody can tell from the files
-//! which of the two, or which layer, wrote them.
+//! workers of its own, so that no epoch waits. When serving ends no epoch is left to wait, and the
+//! workers write their own accumulations: [`System::conclude`]. The files are the same in both
+//! cases, and for both layers.
 //!
 //! [`BatchOptions::incremental`]: super::BatchOptions::incremental
 
@@ -21,7 +21,8 @@ use diptych_engine::Installed;
 use diptych_serving::{Index, Read};
 use diptych_speed::Dumping;
 
-/// How long published epochs may take to reach the index once every worker has passed them.
+/// The longest time that published epochs may take to reach the index once every worker has passed
+/// them.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A batch view that serving left behind.
@@ -29,24 +30,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Checkpoint {
     /// The dataflow.
     pub dataflow: String,
-    /// It is of `[0, boundary)`.
+    /// The boundary: history is `[0, boundary)`.
     pub boundary: Epoch,
-    /// Whether it was there already.
+    /// Did the batch view exist already?
     pub existed: bool,
 }
 
 impl System {
-    /// Stops feeding, lets the workers finish what they were given, and has them write a batch view
-    /// of each dataflow, so that the next start costs what the state costs. The indexes go on
-    /// answering at their frontier.
+    /// Stops feeding, lets the workers finish the epochs they were given, and has them write a
+    /// batch view of each dataflow, so that the cost of the next start follows the state. The
+    /// indexes go on answering at their frontier.
     ///
-    /// Dataflows that have failed, stand still, have not reached their boundary, or are in an epoch
+    /// Dataflows that have failed, are held, have not reached their boundary, or are in an epoch
     /// that takes longer than [`WORKERS_GRACE`], get none: those threads are left in it, and the
-    /// log has everything. Nor does any when several processes served: their state is spread.
+    /// log has everything. No dataflow gets one when several processes served: the state is spread
+    /// over them.
     ///
     /// # Errors
-    /// When the log could not be read on the way, or the disk refuses. The workers have left then,
-    /// too, and there is no half batch view.
+    /// When the log could not be read on the way, or the disk refuses. The workers have left in
+    /// this case, too, and there is no unfinished batch view.
     pub fn conclude(&self, served: Served) -> Result<Vec<Checkpoint>> {
         self.conclude_by(served, Instant::now() + WORKERS_GRACE)
     }
@@ -70,8 +72,8 @@ impl System {
         if served.cluster.processes() > 1 {
             return Ok(Vec::new());
         }
-        // What is derived from events that were erased meanwhile must not reach the disk, or at
-        // least must not last.
+        // Files derived from events that were erased meanwhile must not be written, or at least
+        // must not last.
         served.reader.check_history()?;
         let mut begun = Vec::new();
         let mut made = Vec::new();
@@ -88,7 +90,7 @@ impl System {
         }
         for Begun { number, boundary, writer, dumping } in begun {
             let entry = &served.entries[number];
-            // What it stands still for since then, its workers did not write either.
+            // The workers do not write a dataflow that has been held since then either.
             if !dumping.finish(deadline)? || entry.status.stands() {
                 tracing::debug!("{}: no checkpoint, it is in an epoch", entry.description.name);
                 continue;
@@ -104,14 +106,14 @@ impl System {
         Ok(made)
     }
 
-    /// The writer of a batch view at `boundary`; none when there is nothing to write.
+    /// Begins the batch view of a dataflow; none when there is nothing to write.
     fn begin(
         &self,
         served: &Served,
         entry: &Entry,
         boundary: Epoch,
     ) -> Result<Option<BatchViewWriter>> {
-        // Its name is enough: whether it is whole is a question of who restores it.
+        // Its name is enough: a restore checks whether it is whole.
         let identity = identity(&entry.description);
         let there = BatchView::boundaries(&*self.disk, &self.root, &identity)?.contains(&boundary);
         if boundary == 0 || there || entry.status.stands() {
@@ -128,7 +130,7 @@ impl Checkpoint {
     }
 }
 
-/// A batch view whose accumulations the workers of a dataflow write.
+/// A begun batch view, whose accumulations the workers of a dataflow write.
 struct Begun {
     number: usize,
     boundary: Epoch,
@@ -155,7 +157,7 @@ impl Begun {
     }
 }
 
-/// Removes batch views that are older than those to be kept.
+/// Removes batch views of a dataflow that are older than those to be kept.
 pub(super) fn remove_old(system: &System, description: &Description) -> Result<()> {
     let identity = identity(description);
     let boundaries = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
@@ -165,20 +167,20 @@ pub(super) fn remove_old(system: &System, description: &Description) -> Result<(
     }
 }
 
-/// Removes what is left of a batch run that failed: a serving process would take it for one that
-/// goes on, and keep the past for it. The next writer removes it, too.
+/// Removes the files of a failed batch run: a serving process would take it for a running one, and
+/// keep the past for it. The next writer would remove them, too.
 pub(super) fn remove_unfinished(system: &System, description: &Description) {
     let _ = remove_before(&*system.disk, &system.root, &identity(description), 0);
 }
 
-/// Has the dataflow reached its boundary, or failed, or does it stand still?
+/// Has the dataflow reached its boundary, or failed, or is it held?
 pub(super) fn is_settled(entry: &Entry) -> bool {
     entry.status.stands()
         || (entry.index.frontier() >= entry.boundary
             && entry.index.base_checked().is_ok_and(|checked| checked))
 }
 
-/// Writes all views as they are below `boundary`: the first part has everything.
+/// Writes all views at times below `boundary`; the first worker's part has all rows.
 fn write_views(
     index: &Index,
     boundary: Epoch,
@@ -214,7 +216,7 @@ mod tests {
 
     use crate::{Cluster, ServeOptions, System};
 
-    /// Takes its time to be dropped, as threads may at any point.
+    /// A value that takes long to be dropped, as threads may at any point.
     struct Slow(Arc<()>);
 
     impl Drop for Slow {

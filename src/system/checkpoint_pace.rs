@@ -1,9 +1,9 @@
-//! When a serving process leaves a checkpoint, unless it is told: so that a start after a crash,
-//! too, costs what the state costs.
+//! The pace of automatic checkpoints of a serving process, which bound the cost of a start after a
+//! crash.
 //!
-//! One is due when much of the log is behind the newest batch view, or that is old; it is made as
-//! often as it takes a small part of the time. It is an incremental batch run on a worker of its
-//! own and at a lower priority, so no epoch waits for it.
+//! A checkpoint is due when much of the log follows the newest batch view, or when that is old; the
+//! pause between two makes them take a small part of the time. A checkpoint is an incremental batch
+//! run on a worker of its own and at a lower priority, so no epoch waits for it.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,21 @@ use diptych_base::limits::{
     CHECKPOINT_SHARE_SHORT, CHECKPOINT_SHORT, CHECKPOINT_STATE_BYTES_MAX,
 };
 
-/// When checkpoints are made while serving.
+/// The policy of checkpoints while serving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checkpoints {
-    /// None.
+    /// No checkpoints.
     #[default]
     Never,
-    /// When the newest batch view is older than this, and there are new epochs.
+    /// A checkpoint when the newest batch view is older than this, and there are new epochs.
     Every(Duration),
-    /// When much of the log is behind the newest batch view: more than
-    /// [`CHECKPOINT_EPOCHS_BEHIND`] epochs, or [`CHECKPOINT_BYTES_BEHIND`], or it is older than
-    /// [`CHECKPOINT_AGE`]. Not of a state that takes more than [`CHECKPOINT_STATE_BYTES_MAX`].
+    /// A checkpoint when much of the log follows the newest batch view: more than
+    /// [`CHECKPOINT_EPOCHS_BEHIND`] epochs, or [`CHECKPOINT_BYTES_BEHIND`], or when it is older
+    /// than [`CHECKPOINT_AGE`]. None of a state of more than [`CHECKPOINT_STATE_BYTES_MAX`].
     Automatic,
 }
 
-/// What is behind the newest batch view.
+/// The part of the log that follows the newest batch view.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Behind {
     pub(super) epochs: u64,
@@ -37,15 +37,15 @@ pub(super) struct Behind {
 /// The checkpoints of one dataflow so far.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// When the last one was begun.
+    /// The time at which the last one was begun.
     begun: Instant,
-    /// How long it took; nothing before the first.
+    /// The time it took; zero before the first.
     took: Duration,
-    /// It failed: automatic ones wait for longer.
+    /// Did it fail? Automatic ones then wait for longer.
     failed: bool,
-    /// Bytes of the newest batch view, as far as it is known.
+    /// Bytes of the newest batch view; 0 while unknown.
     pub(super) state: u64,
-    /// It was said that the state is too large.
+    /// Was the message that the state is too large given?
     told: bool,
 }
 
@@ -55,7 +55,7 @@ impl Pace {
         Pace { begun, took, failed: false, state: 0, told: false }
     }
 
-    /// Is it time, when so much is behind?
+    /// Is a checkpoint due under the policy `when`, with `behind` after the newest batch view?
     pub(super) fn is_due(&self, when: Checkpoints, behind: impl FnOnce() -> Behind) -> bool {
         let age = self.begun.elapsed();
         match when {
@@ -75,14 +75,14 @@ impl Pace {
         }
     }
 
-    /// How long after the last one was begun the next one may be.
+    /// The shortest time from the beginning of the last one to the next.
     fn pause(&self) -> Duration {
         let short = self.took <= CHECKPOINT_SHORT;
         let share = if short { CHECKPOINT_SHARE_SHORT } else { CHECKPOINT_SHARE };
         self.took.saturating_mul(share)
     }
 
-    /// What is said, once, when none are made because the state is too large.
+    /// The message, given once, that no checkpoints are made because the state is too large.
     pub(super) fn too_large(&mut self, when: Checkpoints) -> Option<Error> {
         let is = when == Checkpoints::Automatic && self.state > CHECKPOINT_STATE_BYTES_MAX;
         if !is || std::mem::replace(&mut self.told, true) {
@@ -97,12 +97,12 @@ impl Pace {
         Some(Error::new(Kind::Stopped, message).remedy(remedy))
     }
 
-    /// One is begun.
+    /// Records that a checkpoint begins.
     pub(super) fn begin(&mut self) {
         self.begun = Instant::now();
     }
 
-    /// What was begun has ended.
+    /// Records that the checkpoint has ended.
     pub(super) fn end(&mut self, failed: bool) {
         (self.took, self.failed) = (self.begun.elapsed(), failed);
     }
@@ -132,7 +132,7 @@ mod tests {
         young.state = 8 * CHECKPOINT_BYTES_BEHIND;
         assert!(!due(&young, bytes), "little beside the state");
         assert!(due(&young, Behind { bytes: 2 * bytes.bytes, ..bytes }));
-        // It takes a tenth of the time, a short one a third.
+        // A long checkpoint takes a tenth of the time, a short one a third.
         assert!(!due(&pace(second * 2, second), MUCH));
         assert!(due(&pace(second * 4, second), MUCH));
         assert!(!due(&pace(second * 18, second * 2), MUCH));

@@ -1,4 +1,4 @@
-//! Whether a batch view fits the function and the log it is asked to continue.
+//! Checks that a batch view fits the function and the log that continue it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use diptych_dataflow::{Description, same_signature};
 use diptych_event::Timestamp;
 use diptych_log::Reader;
 
-/// Refuses a batch view whose accumulations are not of the function's types.
+/// Refuses a batch view whose accumulations have other types than the function's.
 pub(super) fn check_types(description: &Description, view: &BatchView) -> Result<()> {
     for barrier in view.barriers() {
         let ours = description.accumulations.iter().find(|(name, _)| *name == barrier.name);
@@ -72,13 +72,13 @@ pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
 }
 
 /// Refuses a batch view of a log that was rolled back and has grown beyond its boundary again: its
-/// last epoch is of another branch. Where either side does not know the branch, it was sealed at
-/// another time. (Two that were sealed in the same microsecond are not told apart then, nor are
-/// batch views of before this was written down.)
+/// last epoch is of another branch, or, where either side does not know the branch, was sealed at
+/// another time. (Two epochs sealed in the same microsecond are not told apart then, nor are batch
+/// views from before the seal time was recorded.)
 fn check_end(view: &BatchView, reader: &Reader) -> Result<()> {
     let boundary = view.boundary();
     let Some((last, stated)) = boundary.checked_sub(1).zip(view.sealed_us()) else { return Ok(()) };
-    // What is beyond the log's end is refused elsewhere.
+    // A boundary beyond the log's end is refused elsewhere.
     if boundary > reader.upper()? || last < reader.lower() {
         return Ok(());
     }
@@ -99,9 +99,9 @@ fn check_end(view: &BatchView, reader: &Reader) -> Result<()> {
 }
 
 impl System {
-    /// The newest whole batch view of a dataflow at or below `at_most`, and what was passed over:
-    /// what is damaged, or of another history than the log's. A batch view is derived, so one that
-    /// does not fit is no obstacle.
+    /// The newest whole batch view of a dataflow at or below `at_most`, and errors for those passed
+    /// over: damaged ones, and those of another history than the log's. A batch view is derived, so
+    /// one that does not fit is no obstacle.
     ///
     /// # Errors
     /// When the directory or the log cannot be read, a batch view is of a newer format, or not of
@@ -114,7 +114,7 @@ impl System {
         self.newest_of(description, &*self.reader()?, at_most)
     }
 
-    /// [`System::newest`] for who reads the log.
+    /// As [`System::newest`], with an open reader of the log.
     pub(super) fn newest_of(
         &self,
         description: &Description,
@@ -130,8 +130,8 @@ impl System {
         Ok((newest.found, newest.damaged))
     }
 
-    /// Removes the batch view at `boundary` if it is damaged or of another history: it would be in
-    /// the way of the one that is made.
+    /// Removes the batch view at `boundary` if it is damaged or of another history: it would
+    /// prevent a new one there.
     pub(super) fn remove_unfit(
         &self,
         description: &Description,
@@ -161,8 +161,8 @@ impl System {
     }
 }
 
-/// A batch view in `dir` at a boundary that the log, which ends at `upper`, has not reached: worth
-/// a warning.
+/// The warning for a batch view in `dir` at a boundary that the log, which ends at `upper`, has not
+/// reached.
 pub(super) fn beyond_log(dir: &Path, boundary: Epoch, upper: Epoch) -> Error {
     let place = dir.display();
     let message = format!(

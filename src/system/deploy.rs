@@ -1,14 +1,14 @@
 //! Deployments: another version of a served dataflow takes over, whole, at one frontier.
 //!
 //! The new version is recomputed beside the one that serves, in workers of its own: a batch view of
-//! it is made, or continued, then it follows the same log until it has caught up. What would change
-//! for readers is told row by row; then all its views are cut over in one swap
-//! ([`Serving::cutover_within`]). Who reads the old version goes on until the lease ends; its
-//! workers leave. A new dataflow over old streams is the same without a predecessor, and going back
-//! is the same with the older function.
+//! it is made, or continued, then it follows the same log until it has caught up. The differences
+//! for readers are reported row by row; then all its views are cut over in one swap
+//! ([`Serving::cutover_within`]). Readers of the old version go on until their leases end; its
+//! workers leave. A new dataflow over old streams is deployed in the same way without a
+//! predecessor, and a rollback with the older function.
 //!
-//! Until the swap nothing is changed for anybody: a version that panics, differs from its own batch
-//! view or does not catch up is dropped, and the error says why.
+//! Until the swap readers see no change: a version that panics, differs from its own batch view or
+//! does not catch up is dropped, and the error says why.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,27 +30,27 @@ use diptych_log::Writer;
 use diptych_serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
 use diptych_speed::Held;
 
-/// How a version is deployed.
+/// The options of a deployment.
 #[derive(Clone)]
 pub struct DeployOptions {
-    /// The workers of the new version; not those of other processes.
+    /// The workers of the new version, in this process only.
     pub cluster: Cluster,
-    /// The writer of this process: once it has caught up, the new version gets epochs from it as
-    /// soon as they are durable. Without one it looks at the directory.
+    /// The writer of this process: once the new version has caught up, it gets epochs from the
+    /// writer as soon as they are durable. Without a writer it follows the directory.
     pub writer: Option<Arc<Writer>>,
-    /// Keys of each view whose rows are given where the versions differ.
+    /// The number of keys of each view whose rows are given where the versions differ.
     pub samples: usize,
     /// Compare, and leave the old version serving.
     pub diff_only: bool,
-    /// Views may have other columns than before: those who read them must know.
+    /// Allows views with other columns than before, for which their readers must be prepared.
     pub other_columns: bool,
-    /// How long catching up with what serves may take, once there is a batch view.
+    /// The longest time for catching up with the version that serves, once there is a batch view.
     pub catch_up: Duration,
-    /// How the new version's index behaves.
+    /// The options of the new version's index.
     pub index: IndexOptions,
-    /// Keeps figures of what each operator does; see [`ServeOptions::profiled`].
+    /// Records figures of each operator; see [`ServeOptions::profiled`].
     pub profiled: bool,
-    /// When it becomes true before the cutover, it is given up.
+    /// Cancels the deployment when it becomes true before the cutover.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -71,9 +71,9 @@ impl Default for DeployOptions {
 }
 
 impl System {
-    /// Has `definition` serve in the place of the version of the same dataflow that is `served`, or
-    /// beside all others when there is none: recomputed, caught up, compared, cut over at one
-    /// frontier. Readers of [`Served::serving`] go on all the while.
+    /// Deploys `definition` in the place of the version of the same dataflow that is `served`, or
+    /// beside all others when there is none: recomputes it, catches up, compares, and cuts over at
+    /// one frontier. Readers of [`Served::serving`] go on meanwhile.
     ///
     /// ```
     /// use dataflows::{Line, word_count};
@@ -111,7 +111,7 @@ impl System {
     /// When this version serves already, reads a stream with other columns than are served, has a
     /// view with other columns than before ([`DeployOptions::other_columns`]), cannot be computed
     /// (user code panics, the disk refuses) or does not catch up in time; or when another
-    /// deployment is under way. What is served stays as it is then.
+    /// deployment is under way. The served version then stays.
     pub fn deploy(
         &self,
         served: &Served,
@@ -123,7 +123,7 @@ impl System {
     }
 }
 
-/// See [`System::deploy`]; for who has the turn.
+/// Deploys as [`System::deploy`], for a caller that holds the turn.
 pub(super) fn deploy(
     system: &System,
     current: &Current,
@@ -148,9 +148,10 @@ pub(super) fn deploy(
     }
 }
 
-/// Has the batch view at `boundary` serve in the place of what the same version serves, though they
-/// differ: restored and caught up in workers of its own, because the accumulations that run now are
-/// of another history, and cut over at one frontier. Gives that.
+/// Accepts a batch view that differs: has the batch view at `boundary` serve in the place of the
+/// running dataflow of the same version. It is restored and caught up in workers of its own,
+/// because the running accumulations are of another history, and cut over at one frontier, which is
+/// given back.
 pub(super) fn accept(
     system: &System,
     current: &Current,
@@ -173,7 +174,7 @@ pub(super) fn accept(
         ..DeployOptions::default()
     };
     let (disk, identity) = (&*system.disk, super::identity(&before.description));
-    // Before anybody sees a row of it: a restart finds its batch view, too.
+    // Before readers see a row of it: a restart finds its batch view, too.
     let (known, _) = lineage_in_force(disk, &system.root, &identity);
     set_lineage(disk, &system.root, &identity, Some(boundary))?;
     let start = Boundary::Restore(boundary);
@@ -190,14 +191,14 @@ pub(super) fn accept(
     Ok(outcome?.frontier.unwrap_or(boundary))
 }
 
-/// A version that is computed beside what serves; nobody reads from it.
+/// A version that is computed beside the served ones, without readers.
 pub(super) struct Candidate {
     served: Served,
     index: Index,
     late: Option<LateWriter>,
 }
 
-/// What a failed candidate leaves.
+/// A failed candidate and its error.
 type Failed = (Box<Candidate>, Error);
 
 impl Candidate {
@@ -211,7 +212,7 @@ impl Candidate {
     ) -> Result<Candidate> {
         let boundary = match old.map(Index::frontier) {
             // Both can then be compared, however far apart they are, and also when the old version
-            // stands still.
+            // is held.
             Some(frontier) if frontier > 0 => frontier,
             _ => system.reader()?.upper()?,
         };
@@ -225,17 +226,17 @@ impl Candidate {
         Candidate::restore(system, definition, start, options)
     }
 
-    /// What it was computed for has failed; how it ends does not matter any more.
+    /// Stops the candidate after a failure; errors of stopping are ignored.
     pub(super) fn give_up(self) {
         let _ = self.served.stop();
     }
 
-    /// Does it stand still at an epoch that it cannot apply?
+    /// The epoch at which the candidate is held, and the reason, if it is.
     fn stands(&self) -> Option<Held> {
         self.served.current.all().iter().find_map(|running| running.status.held())
     }
 
-    /// Follows the log from where it starts.
+    /// Starts a candidate that follows the log from its start.
     pub(super) fn restore(
         system: &System,
         definition: &Definition,
@@ -256,7 +257,7 @@ impl Candidate {
         Ok(Candidate { served, index, late })
     }
 
-    /// Catches up, compares, and takes over if that is wanted.
+    /// Catches up, compares, and cuts over unless only a comparison is wanted.
     pub(super) fn compare_and_cut(
         self,
         system: &System,
@@ -285,7 +286,7 @@ impl Candidate {
             streams: streams.collect(),
         };
         if options.diff_only {
-            // It was told all there is to tell.
+            // The outcome is known already.
             let _ = self.served.stop();
             return Ok(deployed);
         }
@@ -309,7 +310,7 @@ impl Candidate {
         Ok(deployed)
     }
 
-    /// Errors when the candidate cannot serve.
+    /// Checks that the candidate can still serve; errors when it cannot.
     fn check(&self) -> Result<bool> {
         for running in self.served.current.all() {
             running.status.error().map_or(Ok(()), Err)?;
@@ -318,7 +319,7 @@ impl Candidate {
         self.index.base_checked()
     }
 
-    /// Waits until the candidate is nearly where the old version is, or where the log was.
+    /// Waits until the candidate is near the old version's frontier, or at the log's end of before.
     fn catch_up(&self, old: Option<&Index>, options: &DeployOptions) -> Result<()> {
         let patience = options.catch_up;
         let end = self.served.reader.upper()?;
@@ -333,7 +334,7 @@ impl Candidate {
                 return Err(Error::new(Kind::Stopped, "it was given up"));
             }
             if let Some(held) = self.stands().filter(|held| checked && here >= held.epoch) {
-                // What stands still further on takes the place of what does so before.
+                // A held candidate may replace a version that is held at an earlier epoch.
                 return if old.is_none() || here >= there {
                     Ok(())
                 } else {
@@ -353,7 +354,7 @@ impl Candidate {
         }
     }
 
-    /// What changes for readers, at the last epoch that both versions have.
+    /// The differences for readers, at the last epoch that both versions have.
     fn compare(
         &self,
         old: Option<&Index>,
@@ -368,7 +369,7 @@ impl Candidate {
         Ok((Some(last), view_diffs(&left, &right, options.samples)?))
     }
 
-    /// Moves readers over. Gives the frontier that they see first.
+    /// Moves readers to the candidate. Gives the frontier that they see first.
     fn cut_over(
         &self,
         deployed: &Deployed,
@@ -387,7 +388,7 @@ impl Candidate {
             match deployed.serving.cutover_within(self.index.clone(), CUTOVER_HOLD) {
                 Ok(frontier) => break frontier,
                 Err(error) if Instant::now() >= deadline => return Err(error),
-                // The old version goes on for a moment, so that nobody waits long.
+                // The old version goes on for a moment, so that its readers do not wait long.
                 Err(_) => std::thread::sleep(CUTOVER_HOLD / 4),
             }
         };
@@ -395,8 +396,8 @@ impl Candidate {
     }
 }
 
-/// Waits until nobody writes a batch view of this version: a checkpoint that was begun while it
-/// served may still be under way when it comes back.
+/// Waits until no batch view of this version is being written: a checkpoint begun while it served
+/// may still be under way when the version is deployed again.
 fn await_writer(system: &System, description: &Description, options: &DeployOptions) -> Result<()> {
     let home = Home::of(&system.root, &super::identity(description));
     let deadline = Instant::now() + CUTOVER_PATIENCE;

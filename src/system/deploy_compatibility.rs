@@ -1,4 +1,4 @@
-//! What may take the place of a version that serves, and what must not.
+//! Checks whether a version may take the place of the one that serves.
 
 use super::deploy::DeployOptions;
 use super::registry::Running;
@@ -6,7 +6,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_dataflow::Description;
 use diptych_serving::same_columns;
 
-/// Refuses what could not serve in the place of `before`, beside all that is `running`.
+/// Refuses a version that could not serve in the place of `before`, beside all `running` ones.
 pub(super) fn check(
     description: &Description,
     before: Option<&Running>,

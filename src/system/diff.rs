@@ -1,7 +1,7 @@
-//! How two versions of a dataflow differ over the same log, row by row.
+//! The difference of two versions of a dataflow over the same log, row by row.
 //!
-//! Both sides are batch views at one boundary, so the answer is exact, and whoever made them (this
-//! binary, another one, a serving process) does not matter.
+//! Both sides are batch views at one boundary, so the answer is exact; they may be made by this
+//! binary, another one, or a serving process.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ impl System {
     }
 }
 
-/// How `right` differs from `left`, view by view in the order of `left`, then those that only
-/// `right` has. At most `samples` keys of each view are given with their rows.
+/// The differences of `right` from `left`, view by view in the order of `left`, then the views that
+/// only `right` has. At most `samples` keys of each view are given with their rows.
 ///
 /// # Errors
 /// When the boundaries or the logs differ, or one of the two is damaged.
@@ -37,12 +37,12 @@ pub fn diff(left: &BatchView, right: &BatchView, samples: usize) -> Result<Vec<V
     view_diffs(&contents(left)?, &contents(right)?, samples)
 }
 
-/// A batch view, to be read in order.
+/// A snapshot of a batch view, for reads in order.
 pub(super) fn contents(view: &BatchView) -> Result<Snapshot> {
     index_of(view)?.snapshot(Read::Latest)
 }
 
-/// A batch view as an index.
+/// An index that reads a batch view.
 pub(super) fn index_of(view: &BatchView) -> Result<Index> {
     let names: Vec<_> = view.views().iter().map(|meta| meta.name.clone()).collect();
     let version = view.identity().version;

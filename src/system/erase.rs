@@ -1,10 +1,10 @@
-//! Erasing events from history, and everything that was derived from them.
+//! Erasure of events from history, and from everything that was derived from them.
 //!
-//! The log's part is `log/erase`. Here its batch views follow: those of dataflows that read the
-//! stream are removed as soon as the new history is in force, before anything is recomputed,
-//! because they hold what must go; whoever is killed in between leaves none that is used, for they
-//! name the history before, and the next writer removes them. What they said is in memory until it
-//! has been compared with what the new history says.
+//! The log's part is `log/erase`. This module handles the batch views: those of dataflows that read
+//! the stream are removed as soon as the new history is in force, before anything is recomputed,
+//! because they hold erased data; a process killed in between leaves none that is used, since they
+//! name the former history, and the next writer removes them. Their rows are in memory until they
+//! have been compared with those of the new history.
 
 use std::sync::Arc;
 
@@ -19,53 +19,53 @@ use diptych_engine::Cluster;
 use diptych_log::{self as log, Chooser, Erased, Reader};
 use diptych_serving::{Digest, Index, Read, Rewritten, Snapshot, ViewDiff, view_diffs};
 
-/// Which events are to be erased, and what is recomputed.
+/// The options of an erasure: the events to erase, and the dataflows to recompute.
 pub struct EraseOptions<'a> {
-    /// The stream they are in.
+    /// The stream of the events.
     pub stream: &'a str,
-    /// Chooses among the events of a schema; see [`Reader::places`].
+    /// Gives the function that chooses events of a schema; see [`Reader::places`].
     pub choose: &'a dyn Fn(&arrow_schema::SchemaRef) -> Result<Option<Chooser>>,
-    /// Why, for the record.
+    /// The reason, for the record.
     pub reason: &'a str,
-    /// What is recomputed and compared, of the dataflows that read the stream.
+    /// The dataflows to recompute and compare, as far as they read the stream.
     pub recompute: &'a [Definition],
-    /// Also those of them that had no batch view; what they would have said is computed before.
+    /// Also recomputes those of them without a batch view, whose former answers are computed first.
     pub also_without: bool,
     /// Dataflows of this binary: batch views of those that do not read the stream are kept.
     pub known: &'a [Definition],
-    /// Who recomputes.
+    /// The workers that recompute.
     pub cluster: Cluster,
-    /// How many keys of each view are given with their rows.
+    /// The number of keys of each view that are given with their rows.
     pub samples: usize,
 }
 
-/// What an erasure did to a data directory.
+/// The effects of an erasure on a data directory.
 #[derive(Debug)]
 pub struct ErasedData {
-    /// What it did to the log.
+    /// The effects on the log.
     pub log: Erased,
     /// The dataflows that were recomputed.
     pub dataflows: Vec<ErasedDataflow>,
     /// Batch views that were removed: dataflow, version, boundary.
     pub removed: Vec<(String, String, Epoch)>,
-    /// What was not recomputed, and why.
+    /// The errors of dataflows that were not recomputed.
     pub failed: Vec<Error>,
 }
 
-/// What an erasure did to the answers of a dataflow.
+/// The effects of an erasure on the answers of a dataflow.
 #[derive(Debug)]
 pub struct ErasedDataflow {
     /// Its name.
     pub dataflow: String,
     /// Its version.
     pub version: String,
-    /// Both sides are of the history below this epoch.
+    /// The boundary: both sides are of the history below this epoch.
     pub boundary: Epoch,
     /// Its views.
     pub views: Vec<ErasedView>,
 }
 
-/// What an erasure did to a view.
+/// The effects of an erasure on a view.
 #[derive(Debug)]
 pub struct ErasedView {
     /// Rows and digest before.
@@ -76,7 +76,7 @@ pub struct ErasedView {
     pub diff: ViewDiff,
 }
 
-/// A dataflow whose answers are to be compared.
+/// A dataflow whose answers are to be compared, with those from before.
 struct Before {
     definition: Definition,
     description: Description,
@@ -84,7 +84,7 @@ struct Before {
     index: Index,
 }
 
-/// What is known of the batch views before the history changes.
+/// The state of the batch views before the history changes.
 #[derive(Default)]
 struct Prepared {
     locks: Vec<Box<dyn Lock>>,
@@ -96,12 +96,12 @@ struct Prepared {
 
 impl System {
     /// Erases events from the log, removes the batch views that were derived from them, recomputes
-    /// and compares. None when no event matches; then nothing is changed, but what an interrupted
-    /// erasure left is removed.
+    /// and compares. None when no event matches; then nothing is changed, but the remains of an
+    /// interrupted erasure are removed.
     ///
     /// # Errors
-    /// A conflict when the log or a batch view is being written; and as [`log::erase`]. What fails
-    /// afterwards is in [`ErasedData::failed`].
+    /// A conflict when the log or a batch view is being written; and as [`log::erase`]. Later
+    /// failures are in [`ErasedData::failed`].
     pub fn erase(&self, options: &EraseOptions<'_>) -> Result<Option<ErasedData>> {
         let mut prepared = Prepared::default();
         let found = log::erase(
@@ -129,7 +129,7 @@ impl System {
         }
         let mut removed = Vec::new();
         for home in self.homes()? {
-            // One that was made since then is being written: what comes of it is refused.
+            // A directory made since then has a writer, whose batch view will be refused.
             let lock = (!locked.contains(&home)).then(|| home.lock(disk)).transpose();
             let gone = lock.and_then(|_lock| home.remove(disk, |stated| !is_of(stated, &now)));
             match gone {
@@ -149,7 +149,7 @@ impl System {
         Ok(Some(ErasedData { log, dataflows, removed, failed }))
     }
 
-    /// Where there are batch views: those that are restored from, and those of the past.
+    /// The directories with batch views: those to restore from, and those of the past.
     fn homes(&self) -> Result<Vec<Home>> {
         let mut found = homes(&*self.disk, &self.root)?;
         found.extend(homes(&*self.disk, &self.past())?);
@@ -196,7 +196,7 @@ impl System {
         Ok(prepared)
     }
 
-    /// Recomputes a dataflow and compares.
+    /// Recomputes a dataflow and compares its answers with those from before.
     fn erased_dataflow(&self, old: Before, options: &EraseOptions<'_>) -> Result<ErasedDataflow> {
         let Before { definition, description, boundary, index } = old;
         let batch = BatchOptions {
@@ -218,8 +218,8 @@ impl System {
         Ok(ErasedDataflow { dataflow, version, boundary, views })
     }
 
-    /// Removes the batch views of histories before an erasure, which one that was interrupted has
-    /// left. Where somebody is writing, they are left to the next one.
+    /// Removes the batch views of histories before an erasure, which an interrupted erasure has
+    /// left. Where a writer holds the lock, they are left to the next call.
     pub(super) fn remove_former(&self, reader: &Reader) -> Result<()> {
         let erasures = reader.erasures();
         if erasures.is_empty() {
@@ -241,7 +241,7 @@ impl System {
     }
 }
 
-/// What an index is told of the history it serves.
+/// The mark of the rewritten history for an index; none when no events were erased.
 pub(super) fn rewritten(reader: &Reader) -> Option<Rewritten> {
     let last = reader.erasures().pop()?;
     let mark = format!("e{}", &reader.identity()[..8]);
@@ -262,7 +262,7 @@ fn named(stated: Stated) -> (String, String, Epoch) {
     (dataflow, version, stated.boundary)
 }
 
-/// How many rows a view has, each as often as it is there, and their digest.
+/// The number of rows of a view, counted with multiplicity, and their digest.
 fn size(snapshot: &Snapshot, view: &str) -> Result<(u64, Digest)> {
     let (mut rows, mut digest) = (0, Digest::default());
     if let Some(id) = snapshot.views().iter().position(|info| info.name == view) {

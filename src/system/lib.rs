@@ -99,7 +99,7 @@ impl System {
         &self.root
     }
 
-    /// Opens the log for appending; takes its lock.
+    /// Opens the log for appending, under its lock.
     ///
     /// # Errors
     /// When another process holds the lock, or the log is damaged beyond its torn tail.
@@ -107,17 +107,17 @@ impl System {
         self.writer_with(Arc::new(RealClock), WriterOptions::default())
     }
 
-    /// [`System::writer`] with a clock and options of one's own.
+    /// As [`System::writer`], with a given clock and options.
     ///
     /// # Errors
-    /// As there.
+    /// As [`System::writer`].
     pub fn writer_with(&self, clock: Arc<dyn Clock>, options: WriterOptions) -> Result<Writer> {
         let writer = Writer::open(Arc::clone(&self.disk), clock, self.root.join("log"), options)?;
         self.remove_former(&*self.reader()?)?;
         Ok(writer)
     }
 
-    /// Opens the log for reading, without a lock, up to what is durable.
+    /// Opens the log for reading, without a lock, up to the last durable epoch.
     ///
     /// # Errors
     /// When there is no log, or it is damaged.
@@ -194,13 +194,13 @@ impl System {
         let last = boundary.checked_sub(1).filter(|_| options.incremental);
         let Some(last) = last else { return Ok(None) };
         let Some(view) = self.newest_of(description, reader, last)?.0 else { return Ok(None) };
-        // Events that came and went since are not fed at all.
+        // Events that were appended and retracted since are not fed at all.
         let range = (view.boundary(), boundary, view.boundary());
         let overtaken = overtaken(definition, description, reader, range)?;
         Ok(overtaken.is_none().then_some(view))
     }
 
-    /// Batch views of epochs that the log does not have.
+    /// Warnings for batch views of epochs that the log does not have.
     fn beyond(&self, description: &Description, reader: &Reader) -> Result<Vec<Error>> {
         let identity = identity(description);
         let boundaries = BatchView::boundaries(&*self.disk, &self.root, &identity)?;
@@ -211,11 +211,11 @@ impl System {
     }
 
     /// Keeps dataflows live: restores or feeds history, then continues epoch by epoch. When very
-    /// many epochs are behind the newest batch view of a dataflow, it leaves a newer one first.
+    /// many epochs follow the newest batch view of a dataflow, it makes a newer one first.
     ///
     /// Process 0 serves; the others only work, and get handles without an index. Returns when the
-    /// workers run and what is restored answers, as of its batch view; [`Served::wait_beyond`]
-    /// tells when the log's end has been reached.
+    /// workers run and restored dataflows answer at their batch views; [`Served::wait_beyond`]
+    /// waits for the log's end.
     ///
     /// # Errors
     /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
@@ -248,7 +248,7 @@ impl System {
         }
         let profile = options.profiled.then(Arc::<Profile>::default);
         let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
-        // The workers restore the accumulations meanwhile; one may wait for its base.
+        // The workers restore the accumulations meanwhile; a worker may wait for its base.
         let expected = Expected::by(&entries);
         for (entry, base) in entries.iter().zip(bases) {
             base.map_or(Ok(()), |view| install_base(entry, &view))?;
@@ -269,7 +269,7 @@ impl System {
             Some(first) => first.begin(running.clone()),
             None => (Current::new(running.clone()), Arc::default()),
         };
-        // From here on readers may see what is in the index, and no epoch before what they saw.
+        // From here on readers may see the index, and no epoch before the one they saw.
         let relief = Relief::of(running.iter().zip(entries.iter().map(|entry| &entry.index)))?;
         Ok(Served { entries, live, reader, cluster: options.cluster, late, current, desk, relief })
     }
@@ -341,7 +341,7 @@ impl System {
         Ok((entry, dataflow, base))
     }
 
-    /// The batch view that a dataflow starts at, and what was passed over.
+    /// The batch view that a dataflow starts at, and errors for those passed over.
     fn restored(
         &self,
         definition: &Definition,
@@ -353,7 +353,7 @@ impl System {
         match options.boundary {
             Boundary::InPlace(_) => Ok((None, Vec::new())),
             Boundary::Newest => {
-                // Of several processes each would have to find the same: who starts them decides.
+                // Several processes would all have to find the same: the user decides by options.
                 let (found, mut passed_over) = match options.cluster.processes() {
                     1 => self.fitting(definition, end, end)?,
                     _ => self.newest(description, end)?,
@@ -374,8 +374,8 @@ impl System {
     }
 
     /// The views of a dataflow at the frontier `upper`, recomputed into memory: from the newest
-    /// batch view at or below `upper`, or, when `from_scratch`, from the events alone, which makes
-    /// it an independent check of what is served.
+    /// batch view at or below `upper`, or, when `from_scratch`, from the events alone, as an
+    /// independent check of the served views.
     ///
     /// # Errors
     /// As [`System::serve`], and when the dataflow fails on the way.
@@ -391,10 +391,10 @@ impl System {
         self.run_until(definition, upper, options, &AtomicBool::new(false))
     }
 
-    /// [`System::recompute`] from the events alone, given up when `stop` becomes true.
+    /// As [`System::recompute`] from the events alone, cancelled when `stop` becomes true.
     ///
     /// # Errors
-    /// As there, and when it was given up.
+    /// As [`System::recompute`], and when it was cancelled.
     pub fn recompute_unless(
         &self,
         definition: &Definition,
@@ -424,7 +424,7 @@ impl System {
             Boundary::Newest => 0,
         };
         check_apart(self, definition, (from, upper))?;
-        // Kept as published, they are read in the order of epochs without a search.
+        // Batches kept as published are read in the order of epochs without a search.
         let index = IndexOptions {
             history_epochs: upper + 1,
             history_bytes: bytes,
@@ -458,7 +458,7 @@ fn identity(description: &Description) -> Identity {
     Identity::new(&description.name, &description.version)
 }
 
-/// What a batch view of the dataflow at `boundary` states beside its contents.
+/// The metadata of a batch view of the dataflow at `boundary`.
 fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<Meta> {
     let barriers = description.accumulations.iter();
     let last = boundary.checked_sub(1);
@@ -473,14 +473,14 @@ fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<M
     })
 }
 
-/// How many rows of the dataflow's streams the log has: what a batch run has to feed, or somewhat
-/// more when it ends before the log does.
+/// The number of rows that the log has of the dataflow's streams: those a batch run has to feed, or
+/// somewhat more when it ends before the log does.
 fn rows(reader: &Reader, description: &Description) -> u64 {
     let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
     reader.streams().iter().filter(|stream| read(&stream.name)).map(|stream| stream.rows).sum()
 }
 
-/// Where history ends: at `upto`, which must be sealed, or at the log's end.
+/// The end of history: `upto`, which must be sealed, or the log's end.
 fn history_end(reader: &Reader, upto: Option<Epoch>) -> Result<Epoch> {
     let upper = reader.upper()?;
     match upto {

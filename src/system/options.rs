@@ -1,4 +1,4 @@
-//! How the layers are asked to run.
+//! Options of batch runs and of serving.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,35 +10,35 @@ use diptych_log::Writer;
 use diptych_serving::IndexOptions;
 use diptych_speed::Join;
 
-/// How a batch run is made.
+/// The options of a batch run.
 #[derive(Clone, Debug, Default)]
 pub struct BatchOptions {
     /// Workers and processes.
     pub cluster: Cluster,
-    /// History ends here; by default at the log's present end.
+    /// The end of history; by default the log's present end.
     pub upto: Option<Epoch>,
     /// Continue the newest batch view below the end, and read only the events since; without one,
     /// or by default, all events are read.
     pub incremental: bool,
     /// Counts rows while the run goes on.
     pub progress: Arc<Progress>,
-    /// When it becomes true the run is given up: an error, and no new batch view.
+    /// Cancels the run when it becomes true: an error, and no new batch view.
     pub stop: Arc<AtomicBool>,
 }
 
-/// Where the speed layer begins.
+/// The start of the speed layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Boundary {
     /// At the newest whole batch view; without one, at the log's end, with history fed in place.
     #[default]
     Newest,
-    /// Feed history in place up to this epoch, whatever batch views there are.
+    /// Feed history in place up to this epoch, without regard to batch views.
     InPlace(Epoch),
     /// Restore from the batch view at exactly this epoch.
     Restore(Epoch),
 }
 
-/// How the speed layer learns of new epochs.
+/// The source of new epochs for the speed layer.
 #[derive(Clone, Default)]
 pub(super) enum Source<'w> {
     /// From the directory, which another process may be writing.
@@ -46,14 +46,14 @@ pub(super) enum Source<'w> {
     Directory,
     /// From the writer in this process, as soon as an epoch is durable.
     Writer(&'w Writer),
-    /// Not at all beyond this epoch.
+    /// From the directory, up to this epoch.
     Until(Epoch),
-    /// From the directory, and from the writer in this process once let in.
+    /// From the directory, and from the writer in this process once it is given.
     Join(LateWriter),
 }
 
-/// A writer that this process does not have yet, or not for ever: another process may hold the lock
-/// of the log before, or after.
+/// A writer that this process gets later, or may release: another process may hold the lock of the
+/// log before, or after.
 #[derive(Clone)]
 pub struct LateWriter {
     slot: Arc<Mutex<Option<Arc<Writer>>>>,
@@ -67,7 +67,7 @@ impl Default for LateWriter {
 }
 
 impl LateWriter {
-    /// Not there yet: the directory is followed.
+    /// No writer yet: the directory is followed.
     pub fn new() -> LateWriter {
         let slot = Arc::<Mutex<Option<Arc<Writer>>>>::default();
         let place = Arc::clone(&slot);
@@ -78,25 +78,25 @@ impl LateWriter {
         LateWriter { slot, join: Arc::new(join) }
     }
 
-    /// It is there: epochs come from it from now on, as soon as they are durable.
+    /// Gives the writer: from now on epochs come from it, as soon as they are durable.
     pub fn give(&self, writer: &Arc<Writer>) {
         let writer = Some(Arc::clone(writer));
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = writer;
         self.join.let_in();
     }
 
-    /// The writer, while it is there.
+    /// The writer, if there is one.
     pub(super) fn writer(&self) -> Option<Arc<Writer>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// It is about to close. When it has, the directory is followed again.
+    /// Releases the writer, which is about to close. The directory is then followed again.
     pub fn release(&self) {
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-/// How dataflows are kept live.
+/// The options of serving.
 #[derive(Clone, Default)]
 pub struct ServeOptions<'w> {
     pub(super) cluster: Cluster,
@@ -115,7 +115,7 @@ impl<'w> ServeOptions<'w> {
         self
     }
 
-    /// Where the speed layer begins.
+    /// Sets the start of the speed layer.
     #[must_use]
     pub fn boundary(mut self, boundary: Boundary) -> Self {
         self.boundary = boundary;
@@ -130,7 +130,7 @@ impl<'w> ServeOptions<'w> {
         self
     }
 
-    /// Follows the directory until `writer` is there.
+    /// Follows the directory until `writer` is given.
     #[must_use]
     pub fn late_writer(mut self, writer: &LateWriter) -> Self {
         self.source = Source::Join(writer.clone());
@@ -144,24 +144,24 @@ impl<'w> ServeOptions<'w> {
         self
     }
 
-    /// Keeps figures of what each operator does, for whoever asks for the graph of a dataflow.
-    /// Costs some processor time in every epoch, whoever looks: 4 to 8 % of epochs of 20 events,
-    /// too little to be told from noise in epochs of 500.
+    /// Records figures of each operator, for requests of a dataflow's graph. Costs some processor
+    /// time in every epoch, also without such requests: 4 to 8 % in epochs of 20 events, too little
+    /// to be told from noise in epochs of 500.
     #[must_use]
     pub fn profiled(mut self, profiled: bool) -> Self {
         self.profiled = profiled;
         self
     }
 
-    /// Takes over from what answers already, of the same dataflows: its readers are moved over as
-    /// soon as they need not go back.
+    /// Takes over from the first answers of the same dataflows: readers are moved over as soon as
+    /// their frontier would not go back.
     #[must_use]
     pub fn relieving(mut self, first: &'w FirstAnswers) -> Self {
         self.relieves = Some(first);
         self
     }
 
-    /// How much history the index keeps apart, and how long leases are.
+    /// Sets the options of the index, such as its history and the length of leases.
     #[must_use]
     pub fn index(mut self, options: IndexOptions) -> Self {
         self.index = options;

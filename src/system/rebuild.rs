@@ -1,12 +1,12 @@
-//! Rebuilds under readers: a newer batch view takes its place in the index while all goes on.
+//! Rebuilds under readers: a newer batch view replaces the base of the index while serving goes on.
 //!
-//! Whoever makes one (`diptych batch` in a process of its own, or this process, as a checkpoint),
-//! it states its boundary F' first, and the serving process pins F': no merge crosses it. When the
-//! batch view is whole, its digests are compared with what is served at F'. Equal: the base of the
+//! A batch run (`diptych batch` in a process of its own, or a checkpoint of this process) announces
+//! its boundary F' first, and the serving process pins F': no merge crosses it. When the batch view
+//! is whole, its digests are compared with those of the served views at F'. Equal: the base of the
 //! index is replaced, in one swap, and no answer changes. Different: one of the two is wrong; the
-//! first differing rows are reported, and what is served stays.
+//! first differing rows are reported, and the served views stay.
 //!
-//! A rebuild from all events can also be asked for: the same thread makes it, when it is its turn.
+//! A rebuild from all events can also be requested: the same thread makes it, in turn.
 //!
 //! The comparison is worth as much as the batch run is independent: one over all events
 //! recomputes everything with other workers and other epochs; an incremental one shares the
@@ -40,14 +40,14 @@ use diptych_log::Reader;
 use diptych_serving::{Index, Pin, Read};
 use diptych_speed::LaneStatus;
 
-/// How batch views are kept fresh while serving.
+/// The options for batch views while serving.
 #[derive(Clone, Debug)]
 pub struct RebuildOptions {
-    /// When checkpoints are made.
+    /// The policy of checkpoints.
     pub checkpoints: Checkpoints,
-    /// How often to look for batch views that other processes make.
+    /// The interval of looking for batch views that other processes make.
     pub look: Duration,
-    /// Has a batch view that differs from what is served take its place.
+    /// Has a batch view serve though it differs from the served views.
     pub accept: bool,
 }
 
@@ -58,7 +58,8 @@ impl Default for RebuildOptions {
     }
 }
 
-/// The thread that looks after the batch views; dropping it gives up what it is making and ends it.
+/// A handle to the keeper, the thread that makes and takes up batch views; dropping the handle
+/// cancels a batch run and ends the thread.
 pub struct Rebuilds {
     stop: Arc<AtomicBool>,
     desk: Arc<Desk>,
@@ -66,8 +67,9 @@ pub struct Rebuilds {
 }
 
 impl System {
-    /// Takes up newer batch views of what is served, and makes some, until the result is dropped;
-    /// also of what is deployed meanwhile. `tell` hears of each, on the thread that does the work.
+    /// Takes up newer batch views of the served dataflows, and makes some, until the result is
+    /// dropped; also of versions deployed meanwhile. `tell` is called with each outcome, on the
+    /// thread that does the work.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -83,7 +85,7 @@ impl System {
             .entries
             .iter()
             .filter(|entry| definitions.iter().all(|flow| flow.name() != entry.description.name));
-        // Indexes that are somebody else's matter.
+        // Indexes that another part looks after.
         let left_out: Vec<Index> = from_start.map(|entry| entry.index.clone()).collect();
         served.desk.attend(true);
         let keeper = Keeper {
@@ -110,13 +112,13 @@ impl Drop for Rebuilds {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             self.desk.wake();
-            // It may be in a user's function. A panic there was reported when it happened.
+            // The thread may be in a user's function. A panic there was reported when it happened.
             ended_by(&[thread], Instant::now() + WORKERS_GRACE);
         }
     }
 }
 
-/// What the thread that looks after the batch views works with.
+/// The keeper: the thread that makes and takes up batch views, and what it works with.
 struct Keeper<T> {
     system: System,
     current: Arc<Current>,
@@ -156,7 +158,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         self.desk.attend(false);
     }
 
-    /// Looks after the versions that serve now.
+    /// Updates the list of watched dataflows to the versions that serve now.
     fn meet(&self, flows: &mut Vec<Watched>) {
         flows.retain(|flow| !flow.index.is_retired());
         for running in self.current.all() {
@@ -168,7 +170,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         }
     }
 
-    /// Has what differs serve, when that is wanted.
+    /// Has a batch view that differs serve, when that is `wanted`.
     fn settle(&self, flow: &Watched, outcome: Result<Rebuild>, wanted: bool) -> Result<Rebuild> {
         match outcome {
             Ok(Rebuild::Drift { boundary, rows }) if wanted => {
@@ -182,7 +184,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         }
     }
 
-    /// Has what stands still recomputed, and tries again after a while when that fails.
+    /// Recomputes a dataflow that is held, and tries again after a while when that fails.
     fn mend(&self, flow: &mut Watched) {
         let Some(held) = flow.status.held().filter(|_| !flow.status.has_failed()) else { return };
         if flow.tried.is_some_and(|tried| tried.elapsed() < MEND_AGAIN) {
@@ -196,7 +198,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         let dataflow = flow.description.name.clone();
         let writer = self.late.as_ref().and_then(LateWriter::writer);
         match mend(&self.system, &self.current, &dataflow, (writer, &self.stop)) {
-            // Somebody deploys: at the next look that has ended.
+            // A deployment is under way: try again at the next look.
             Ok(None) => {}
             Ok(Some(Mended { frontier, took })) => {
                 self.report(Rebuilt::Mended { dataflow, frontier, took });
@@ -209,7 +211,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
     }
 
     fn report(&self, outcome: Rebuilt) {
-        // What was given up at the end is no failure.
+        // A recompute cancelled by the end of serving is not a failure.
         let over = self.stop.load(Ordering::Acquire);
         if !(over && matches!(outcome, Rebuilt::Failed { .. })) {
             (self.tell)(outcome);
@@ -217,7 +219,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
     }
 }
 
-/// A dataflow whose batch views are looked after.
+/// A dataflow whose batch views the keeper makes and takes up.
 struct Watched {
     definition: Definition,
     description: Description,
@@ -227,13 +229,13 @@ struct Watched {
     /// Batch views up to here have been taken up, or refused.
     passed: Epoch,
     status: Arc<LaneStatus>,
-    /// When it could not be recomputed.
+    /// The time of the last failed recompute.
     tried: Option<Instant>,
-    /// Whether it was told that it is recomputed.
+    /// Was it reported that the dataflow is recomputed?
     told: bool,
     /// The checkpoints so far.
     pace: Pace,
-    /// Whether batch runs are to be given up.
+    /// Cancels batch runs when it becomes true.
     stop: Arc<AtomicBool>,
 }
 
@@ -269,7 +271,7 @@ impl Watched {
         failed.into_iter().chain(self.take_up(system).transpose()).collect()
     }
 
-    /// What is told of an outcome.
+    /// The report of an outcome.
     fn rebuilt(&self, outcome: Result<Rebuild>) -> Rebuilt {
         let dataflow = self.description.name.clone();
         match outcome {
@@ -284,7 +286,7 @@ impl Watched {
         }
     }
 
-    /// Makes a batch view from all events, as far as they are visible, and takes it up.
+    /// Makes a batch view from all visible events, and takes it up.
     fn rebuild(&mut self, system: &System, accept: bool, desk: &Desk) -> Result<Rebuild> {
         let upto = self.index.frontier();
         if upto == 0 || !self.index.base_checked()? {
@@ -303,7 +305,7 @@ impl Watched {
             self.batch(system, upto, false)?;
             desk.note(&self.description.name, Ok(()));
         }
-        // Also when what is served was fed in place up to here, and has no batch view.
+        // Also when the served dataflow was fed in place up to here, and has no batch view.
         let Some(outcome) = self.swap(system, upto)? else {
             let message = format!("epoch {upto} cannot be told from later ones any more");
             return Err(Error::new(Kind::Conflict, message).remedy("ask again"));
@@ -314,10 +316,10 @@ impl Watched {
         Ok(outcome)
     }
 
-    /// Pins `upto` and makes a batch view there, beside what runs.
+    /// Pins `upto` and makes a batch view there, beside the running dataflow.
     fn batch(&mut self, system: &System, upto: Epoch, incremental: bool) -> Result<()> {
-        // One that is made unasked is worth what it is for the next start, also when it cannot be
-        // the base of the index: no bytes are held for that without end.
+        // An automatic batch view is useful for the next start, also when it cannot become the base
+        // of the index: so the pin is bounded in bytes.
         let pin = if incremental { self.index.pin_within(upto) } else { self.index.pin(upto) };
         self.pins.insert(upto, pin?);
         let (cluster, stop) = (Cluster::local(1), Arc::clone(&self.stop));
@@ -334,7 +336,7 @@ impl Watched {
         made.map(drop)
     }
 
-    /// Makes a checkpoint when it is time, and notes at the desk what became of it.
+    /// Makes a checkpoint when one is due, and records its outcome at the desk.
     fn make(&mut self, system: &System, options: &RebuildOptions, desk: &Desk) -> Result<()> {
         let upto = self.index.frontier();
         if upto <= self.index.boundary() || options.checkpoints == Checkpoints::Never {
@@ -346,7 +348,7 @@ impl Watched {
         let from = newest.into_iter().rfind(|at| *at <= upto).unwrap_or(0);
         if from > 0 && self.pace.state == 0 {
             let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, from);
-            // What is wrong with it is told by who makes one.
+            // An error here is reported when the next batch view is made.
             self.pace.state = view.map_or(1, |view| view.bytes().max(1));
         }
         if let Some(error) = self.pace.too_large(options.checkpoints) {
@@ -360,7 +362,7 @@ impl Watched {
         self.pace.begin();
         let made = match self.batch(system, upto, true) {
             Ok(()) => remove_old(system, &self.description),
-            // Another process makes one: that will do.
+            // Another process makes one, which is enough.
             Err(error) if error.is_conflict() => Ok(()),
             Err(error) => Err(error),
         };
@@ -369,12 +371,12 @@ impl Watched {
         made
     }
 
-    /// Pins what is being made, and puts what is finished into the index.
+    /// Pins the boundaries of batch views in the making, and puts finished ones into the index.
     fn take_up(&mut self, system: &System) -> Result<Option<Rebuild>> {
         let identity = identity(&self.description);
         let boundary = self.index.boundary();
         for begun in BatchView::begun(&*system.disk, &system.root, &identity)? {
-            // Outside the index's times it cannot be compared, and is of no use here.
+            // A batch view outside the index's times cannot be compared, and is of no use.
             if begun > boundary.max(self.passed)
                 && !self.pins.contains_key(&begun)
                 && let Ok(pin) = self.index.pin(begun)
@@ -389,12 +391,12 @@ impl Watched {
         newest.map_or(Ok(None), |at| self.swap(system, at))
     }
 
-    /// Puts the batch view at `at` into the index, if it is what is served there. None when too
-    /// much has come since: then the index stays as it is.
+    /// Puts the batch view at `at` into the index, if it equals the served views there. None when
+    /// the pin was let go because too much has come since: then the index stays as it is.
     fn swap(&mut self, system: &System, at: Epoch) -> Result<Option<Rebuild>> {
         self.passed = at;
         let pin = self.pins.remove(&at);
-        // Earlier batch views are not taken up any more, whatever becomes of this one.
+        // Earlier batch views are not taken up any more, also when this one fails.
         self.pins.retain(|pinned, _| *pinned > at);
         if pin.as_ref().is_some_and(Pin::is_let_go) {
             return Ok(None);
@@ -421,7 +423,7 @@ impl Watched {
         Ok(Some(outcome))
     }
 
-    /// The first rows of all views that differ between what is served and `rebuilt`.
+    /// The first rows of all views that differ between the served views and `rebuilt`.
     fn differing(&self, rebuilt: &BatchView) -> Result<Vec<String>> {
         let ours = self.index.snapshot(Read::AsOf(rebuilt.boundary() - 1))?;
         let theirs = contents(rebuilt)?;

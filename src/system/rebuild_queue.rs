@@ -1,4 +1,4 @@
-//! Where rebuilds are asked for: the thread that looks after batch views makes them, in turn.
+//! The queue of rebuild requests: the thread that keeps batch views makes them, in turn.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,27 +11,27 @@ use crate::control::Rebuild;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{REBUILD_LOOK, REBUILDS_WAITING_MAX};
 
-/// The queue of those who ask.
+/// The queue of requests, and the failures of checkpoints.
 pub(super) struct Desk {
     asks: Sender<Option<Ask>>,
     asked: Receiver<Option<Ask>>,
     attended: AtomicBool,
-    /// Why the last batch view of a dataflow that was to be left was not.
+    /// The error of the last checkpoint, by dataflow, if it failed.
     failures: Mutex<BTreeMap<String, Error>>,
 }
 
-/// Somebody wants a batch view made from all events.
+/// A request for a batch view made from all events.
 pub(super) struct Ask {
     pub(super) dataflow: String,
-    /// Shall it serve though it differs?
+    /// Whether the batch view shall serve though it differs.
     pub(super) accept: bool,
     answer: Sender<Result<Rebuild>>,
 }
 
 impl Ask {
-    /// Tells who asked what became of it.
+    /// Sends the outcome to the requester.
     pub(super) fn answer(self, outcome: Result<Rebuild>) {
-        // It may have given up waiting.
+        // The requester may have given up waiting.
         let _ = self.answer.send(outcome);
     }
 }
@@ -45,10 +45,10 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// Asks, and waits for what becomes of it.
+    /// Requests a rebuild, and waits for its outcome.
     ///
     /// # Errors
-    /// When nobody is there to do it, too many wait, or it failed.
+    /// When no thread makes rebuilds, too many requests wait, or it failed.
     pub(super) fn ask(&self, dataflow: &str, accept: bool) -> Result<Rebuild> {
         if !self.is_attended() {
             let error = Error::new(Kind::Conflict, "nobody makes batch views in this process");
@@ -69,7 +69,7 @@ impl Desk {
         }
     }
 
-    /// A batch view of a dataflow was left, or could not be.
+    /// Records that a checkpoint of a dataflow was made, or its failure.
     pub(super) fn note(&self, dataflow: &str, made: Result<(), &Error>) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match made {
@@ -78,7 +78,7 @@ impl Desk {
         };
     }
 
-    /// Why the last batch view of a dataflow that was to be left was not.
+    /// The error of a dataflow's last checkpoint, if it failed.
     pub(super) fn failure(&self, dataflow: &str) -> Option<Error> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.get(dataflow).map(Error::repeated)
@@ -88,19 +88,19 @@ impl Desk {
         self.attended.load(Ordering::Acquire)
     }
 
-    /// Somebody answers from now on, or nobody does any more.
+    /// Records whether a thread answers requests from now on.
     pub(super) fn attend(&self, attended: bool) {
         self.attended.store(attended, Ordering::Release);
     }
 
-    /// The next who asks; none when nobody does in this time, or after [`Desk::wake`].
+    /// The next request; none when there is none in the time `patience`, or after [`Desk::wake`].
     pub(super) fn next(&self, patience: Duration) -> Option<Ask> {
         self.asked.recv_timeout(patience).ok().flatten()
     }
 
     /// Lets [`Desk::next`] return.
     pub(super) fn wake(&self) {
-        // When it is full, somebody is not waiting.
+        // When the queue is full, the receiver is not waiting.
         let _ = self.asks.try_send(None);
     }
 }

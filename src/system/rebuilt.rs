@@ -1,32 +1,34 @@
-//! The outcome of a rebuild, as the thread that looks after batch views tells it.
+//! The outcome of a rebuild, as the thread that keeps batch views reports it.
 
 use std::time::Duration;
 
 use diptych_base::error::Error;
 use diptych_base::time::Epoch;
 
-/// What became of a newer batch view.
+/// The outcome of a newer batch view or of a recompute.
 #[derive(Debug)]
 pub enum Rebuilt {
-    /// It is the base of the index now.
+    /// The batch view is the base of the index now.
     Swapped {
         /// The dataflow.
         dataflow: String,
         /// The new boundary.
         boundary: Epoch,
-        /// How long comparing and swapping took, while readers went on.
+        /// The time that comparing and swapping took, while readers went on.
         took: Duration,
     },
-    /// It differs from what is served, which stays.
+    /// The batch view differs from the served views, which stay.
     Drift {
         /// The dataflow.
         dataflow: String,
         /// Its boundary.
         boundary: Epoch,
-        /// The first rows that differ, as text: view, row, times served, times rebuilt.
+        /// The first rows that differ, as text: view, row, multiplicity served, multiplicity
+        /// rebuilt.
         rows: Vec<String>,
     },
-    /// It differed from what was served, and was accepted: it serves, and what came since.
+    /// The batch view differed from the served views, and was accepted: it serves, with all epochs
+    /// since.
     Accepted {
         /// The dataflow.
         dataflow: String,
@@ -37,28 +39,28 @@ pub enum Rebuilt {
         /// The first rows that differ, as text.
         rows: Vec<String>,
     },
-    /// Its readers stay at an epoch, because the next one retracts what the dataflow cannot undo:
-    /// it is recomputed from the log.
+    /// The dataflow is held at an epoch, because the next one retracts events that it cannot undo:
+    /// it is being recomputed from the log.
     Mending {
         /// The dataflow.
         dataflow: String,
-        /// What is retracted, and what cannot undo it.
+        /// The retraction, and the accumulation that cannot undo it.
         because: String,
     },
-    /// It was recomputed, and goes on.
+    /// The held dataflow was recomputed, and goes on.
     Mended {
         /// The dataflow.
         dataflow: String,
         /// The first frontier at which readers see it.
         frontier: Epoch,
-        /// How long that took.
+        /// The time that recomputing took.
         took: Duration,
     },
-    /// It could not be made or read; what is served stays.
+    /// The batch view could not be made or read; the served views stay.
     Failed {
         /// The dataflow.
         dataflow: String,
-        /// Why.
+        /// The error.
         error: Error,
     },
 }

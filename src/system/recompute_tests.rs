@@ -1,10 +1,10 @@
-//! What is recomputed for a client takes bounded memory.
+//! Tests that a recompute for a client takes bounded memory.
 
 use super::*;
 use dataflows::{Line, word_count};
 use diptych_sources::append;
 
-/// What a subscriber has missed is recomputed in bounded memory.
+/// Changes that a subscriber has missed are recomputed in bounded memory.
 #[test]
 fn changes_that_are_recomputed_take_bounded_bytes() {
     const EPOCHS: Epoch = 60;

@@ -1,4 +1,4 @@
-//! Which version of each dataflow serves now: changed by a deployment, looked up by all who ask.
+//! The registry of the serving versions: a deployment changes it, all lookups by name read it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,21 +10,21 @@ use diptych_engine::Profile;
 use diptych_serving::{Index, Serving};
 use diptych_speed::LaneStatus;
 
-/// The dataflows that are served, in the order in which they came.
+/// The served dataflows, in the order in which they were added.
 #[derive(Default)]
 pub(super) struct Current {
     running: Mutex<Vec<Running>>,
-    /// What was deployed since the start, to be stopped with the rest.
+    /// The versions deployed since the start, which are stopped with the rest.
     successors: Mutex<Vec<Successor>>,
     turns: Turns,
 }
 
-/// The version of a dataflow that serves.
+/// A served dataflow in the version that serves now.
 #[derive(Clone)]
 pub(super) struct Running {
     pub(super) definition: Definition,
     pub(super) description: Description,
-    /// What readers read from, whichever version serves.
+    /// The handle of readers, which follows cutovers.
     pub(super) serving: Arc<Serving>,
     pub(super) status: Arc<LaneStatus>,
     pub(super) shards: usize,
@@ -54,12 +54,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Current {
-    /// What is served from the start.
+    /// A registry of the dataflows served from the start.
     pub(super) fn new(running: Vec<Running>) -> Arc<Current> {
         Arc::new(Current { running: Mutex::new(running), ..Current::default() })
     }
 
-    /// Everything that is served.
+    /// All served dataflows.
     pub(super) fn all(&self) -> Vec<Running> {
         lock(&self.running).clone()
     }
@@ -77,7 +77,7 @@ impl Current {
     /// The version of a dataflow that serves.
     ///
     /// # Errors
-    /// When it is not served; lists those that are.
+    /// When it is not served; the error lists those that are.
     pub(super) fn get(&self, dataflow: &str) -> Result<Running> {
         self.find(dataflow).ok_or_else(|| {
             Error::new(Kind::Missing, format!("dataflow {dataflow:?} is not served"))
@@ -85,21 +85,21 @@ impl Current {
         })
     }
 
-    /// Deployments come one after another; whoever has the turn deploys.
+    /// Takes the turn to deploy: deployments come one after another.
     ///
     /// # Errors
-    /// When one is under way.
+    /// When another deployment is under way.
     pub(super) fn turn(&self) -> Result<Turn> {
         self.turns.take()
     }
 
-    /// This is served from the start, in the place of what only answered.
+    /// Replaces the dataflows that only answered from files by those that run.
     pub(super) fn begin(&self, running: Vec<Running>) {
         *lock(&self.running) = running;
     }
 
-    /// `running` serves from now on, kept live by `served`. Gives what had kept its predecessor
-    /// live, if that was deployed, too; a predecessor of the start is told to leave.
+    /// Registers `running`, kept live by `served`, as the serving version. Gives the handle of a
+    /// predecessor that was deployed, too; a predecessor from the start is told to leave.
     pub(super) fn succeed(&self, running: Running, served: Served) -> Option<Served> {
         let dataflow = running.name().to_owned();
         let mut all = lock(&self.running);
@@ -115,20 +115,20 @@ impl Current {
         before
     }
 
-    /// What was deployed and still runs; whoever takes it stops it.
+    /// Takes the deployed versions that still run; the caller stops them.
     pub(super) fn take(&self) -> Vec<Served> {
         std::mem::take(&mut *lock(&self.successors)).into_iter().map(|one| one.served).collect()
     }
 
-    /// Does something to all that was deployed and still runs.
+    /// Calls `action` with all deployed versions that still run.
     pub(super) fn each_deployed(&self, action: impl Fn(&Served)) {
         lock(&self.successors).iter().for_each(|one| action(&one.served));
     }
 
-    /// Whether everything that was deployed is still fed.
+    /// Checks that all deployed versions are still fed.
     ///
     /// # Errors
-    /// Why it is not.
+    /// The reason why one is not.
     pub(super) fn check(&self) -> Result<()> {
         lock(&self.successors).iter().try_for_each(|one| one.served.live.check())
     }

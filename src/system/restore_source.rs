@@ -1,4 +1,4 @@
-//! What a batch view gives to who starts at it: accumulations for the workers, views for readers.
+//! Restoring from a batch view: its accumulations for the workers, its views for readers.
 
 use std::sync::Arc;
 
@@ -8,16 +8,17 @@ use diptych_batch_view::BatchView;
 use diptych_dataflow::Description;
 use diptych_engine::{Blocks, Feed, History};
 
-/// Bases that workers may wait for. If they do not come, by an error or a panic, nobody waits.
+/// The bases that workers may wait for. If an error or a panic prevents them, dropping this ends
+/// the waiting.
 pub(super) struct Expected<'e>(&'e [Entry]);
 
 impl Expected<'_> {
-    /// By these.
+    /// Announces the bases of the restored entries.
     pub(super) fn by(entries: &[Entry]) -> Expected<'_> {
         Expected(entries)
     }
 
-    /// They have come.
+    /// Records that all bases are installed.
     pub(super) fn there(mut self) {
         self.0 = &[];
     }
@@ -29,14 +30,14 @@ impl Drop for Expected<'_> {
     }
 }
 
-/// Puts the views of a batch view into the index that expects them: readers have answers.
+/// Installs the views of a batch view as the base of the index that expects them.
 pub(super) fn install_base(entry: &Entry, view: &BatchView) -> Result<()> {
     let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
     let base = view.base(&names, entry.index.shards())?;
     entry.index.install_base(view.boundary(), base)
 }
 
-/// The accumulations of a batch view, to be shared out among workers.
+/// The blocks of a batch view's accumulations, shared out among workers.
 pub(super) fn blocks(view: BatchView, description: &Description) -> Blocks {
     let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
     Arc::new(move |index, peers| {

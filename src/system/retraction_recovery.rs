@@ -1,10 +1,10 @@
-//! What a retraction leaves to be computed again.
+//! Recovery after a retraction that an accumulation cannot undo: the dataflow is recomputed.
 //!
-//! An accumulation without an inverse cannot give back what a retracted event once won. A batch
-//! view before such a retraction cannot be continued over it ([`System::fitting`]), and a running
-//! dataflow stands still at the epoch before it: its answers stay right, of that epoch. It is then
-//! recomputed from the log beside what runs, without the retracted events, in workers of its own,
-//! and takes the place of what stands still, whole, at a frontier behind the retraction.
+//! An accumulation without an inverse cannot restore the value that a retracted event has replaced.
+//! A batch view before such a retraction cannot be continued over it ([`System::fitting`]), and a
+//! running dataflow is held at the epoch before it: its answers stay right, for that epoch. It is
+//! then recomputed from the log beside the running one, without the retracted events, in workers of
+//! its own, and replaces the held dataflow, whole, at a frontier after the retraction.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,7 +22,7 @@ use diptych_engine::{Cluster, reach};
 use diptych_log::{Reader, Writer};
 use diptych_speed::Held;
 
-/// A dataflow that stood still goes on.
+/// The outcome of a recovery: the held dataflow goes on.
 #[derive(Debug)]
 pub(super) struct Mended {
     /// The first frontier that readers see.
@@ -32,7 +32,7 @@ pub(super) struct Mended {
 
 impl System {
     /// The newest whole batch view of a dataflow at or below `at_most` that can be continued to the
-    /// frontier `end`, and what was passed over.
+    /// frontier `end`, and errors for those passed over.
     ///
     /// # Errors
     /// As [`System::newest`]; when the log cannot be read.
@@ -85,9 +85,9 @@ pub(super) fn overtaken(
     Ok(Some(Held { epoch, accumulation, because, events }))
 }
 
-/// Up to where the epochs `[from, end)` are fed as one, if some of their events are taken back by
-/// later ones of them: such events do not count at the end, and what a function cannot stand about
-/// them must not end a restart again and again.
+/// The epoch up to which `[from, end)` is fed as one, if later epochs of this range retract events
+/// of it: such events do not count at the end, and a panic of the function on them must not end
+/// every restart.
 pub(super) fn taken_back(
     description: &Description,
     reader: &Reader,
@@ -124,8 +124,8 @@ pub(super) fn check_apart(
     }
 }
 
-/// Recomputes what stands still up to the log's end, and puts that in its place. None when it does
-/// not stand still, or another deployment is under way.
+/// Recomputes a held dataflow up to the log's end, and cuts over to the result. None when the
+/// dataflow is not held, or another deployment is under way.
 pub(super) fn mend(
     system: &System,
     current: &Current,
@@ -163,7 +163,7 @@ pub(super) fn mend(
     };
     let start = Boundary::Restore(boundary);
     let candidate = Candidate::restore(system, &before.definition, start, &options)?;
-    // There is no epoch that both have: nothing can be compared.
+    // Both have no epoch in common: nothing can be compared.
     let cut = candidate.compare_and_cut(system, current, Some(&before), None, &options);
     let deployed = cut.map_err(|(candidate, error)| {
         candidate.give_up();

@@ -1,4 +1,4 @@
-//! Dataflows that are kept live, and their indexes.
+//! The handle of served dataflows: their indexes, their state, and how to stop them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,21 +24,21 @@ pub struct Served {
     pub(super) live: Live,
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
-    /// Where rebuilds are asked for.
+    /// The queue of rebuild requests.
     pub(super) desk: Arc<Desk>,
-    /// The writer that is not there from the start, or not for ever.
+    /// The writer that is given later, or may be released.
     pub(super) late: Option<LateWriter>,
-    /// Which version of each serves: the one of the start, or one deployed since.
+    /// The registry of the serving versions: those from the start, or deployed since.
     pub(super) current: Arc<Current>,
-    /// Moves readers over from what answered first.
+    /// Moves readers over from the first answers.
     pub(super) relief: Relief,
 }
 
-/// A dataflow, and its version of the start.
+/// A dataflow in its version from the start.
 pub(super) struct Entry {
     pub(super) description: Description,
     pub(super) index: Index,
-    /// Where the speed layer began.
+    /// The boundary, at which the speed layer began.
     pub(super) boundary: Epoch,
     pub(super) status: Arc<LaneStatus>,
     pub(super) progress: Arc<Progress>,
@@ -60,7 +60,7 @@ impl Served {
         self.current.get(dataflow).map(|running| Index::clone(&running.index()))
     }
 
-    /// What answers for a dataflow, whichever version of it serves.
+    /// The handle of readers of a dataflow, which follows deployments.
     ///
     /// # Errors
     /// When it is not served.
@@ -68,7 +68,7 @@ impl Served {
         self.current.get(dataflow).map(|running| running.serving)
     }
 
-    /// What the version of a dataflow that serves reads and publishes.
+    /// The description of the serving version of a dataflow.
     ///
     /// # Errors
     /// When it is not served.
@@ -76,7 +76,7 @@ impl Served {
         self.current.get(dataflow).map(|running| running.description)
     }
 
-    /// How far history has been fed in place, at the start.
+    /// The progress of feeding history in place, at the start.
     ///
     /// # Errors
     /// When the dataflow was not served from the start.
@@ -88,20 +88,21 @@ impl Served {
         })
     }
 
-    /// Why a dataflow stopped; none while it runs, or when it is not served.
+    /// The error of a dataflow that stopped; none while it runs, or when it is not served.
     pub fn failure(&self, dataflow: &str) -> Option<Error> {
         self.current.find(dataflow).and_then(|running| running.status.error())
     }
 
-    /// Events, since the start, that were older than what a dataflow keeps
-    /// ([`Events::retain`](diptych_dataflow::Events::retain)) when they came: they changed nothing.
-    /// Of the rows that the workers of this process read; 0 when the dataflow is not served.
+    /// The number of late events since the start: older than the retention of a dataflow
+    /// ([`Events::retain`](diptych_dataflow::Events::retain)) when they came, so that they changed
+    /// nothing. Counts the rows that the workers of this process read; 0 when the dataflow is not
+    /// served.
     pub fn late_events(&self, dataflow: &str) -> u64 {
         self.current.find(dataflow).map_or(0, |running| running.status.late())
     }
 
-    /// Why readers of a dataflow stay at an epoch until it has been recomputed; none while it goes
-    /// on, or when it is not served.
+    /// The reason why a dataflow is held at an epoch until it has been recomputed; none while it is
+    /// not held, or not served.
     pub fn rebuilding(&self, dataflow: &str) -> Option<String> {
         self.current.find(dataflow).and_then(|running| running.status.held()).map(|h| h.to_string())
     }
@@ -111,16 +112,16 @@ impl Served {
         self.entries.iter().flat_map(|entry| &entry.passed_over)
     }
 
-    /// Whether feeding still goes on.
+    /// Checks that feeding goes on.
     ///
     /// # Errors
-    /// Why it ended: the log could not be read.
+    /// When feeding has ended because the log could not be read.
     pub fn check(&self) -> Result<()> {
         self.live.check()?;
         self.current.check()
     }
 
-    /// The log it reads.
+    /// The reader of the log.
     pub fn reader(&self) -> &Arc<Reader> {
         &self.reader
     }
@@ -128,13 +129,13 @@ impl Served {
     /// Waits until readers of a dataflow see `epoch`.
     ///
     /// # Errors
-    /// When the dataflow, or the reading of the log, fails first; or when what was restored
-    /// is not what its batch view holds.
+    /// When the dataflow, or the reading of the log, fails first; or when the restored dataflow
+    /// differs from its batch view.
     pub fn wait_beyond(&self, dataflow: &str, epoch: Epoch) -> Result<()> {
         self.wait_beyond_unless(dataflow, epoch, &AtomicBool::new(false))
     }
 
-    /// [`Served::wait_beyond`]; when `stop` becomes true the dataflow is given up.
+    /// As [`Served::wait_beyond`]; when `stop` becomes true the dataflow is given up.
     pub(super) fn wait_beyond_unless(
         &self,
         dataflow: &str,
@@ -143,14 +144,14 @@ impl Served {
     ) -> Result<()> {
         let patience = Duration::from_millis(20);
         loop {
-            // Another version may serve by now.
+            // Looked up each time, because another version may serve by now.
             let running = self.current.get(dataflow)?;
             let index = running.index();
             if index.wait_beyond(epoch, patience) > epoch && index.wait_checked(patience)? {
                 return Ok(());
             }
             if stop.load(Ordering::Acquire) {
-                // Its workers leave it where it is: it may be far from its boundary.
+                // Its workers drop it at once: it may be far from its boundary.
                 running.status.fail(&Error::new(Kind::Stopped, "it was given up"));
             }
             if let Some(error) = running.status.error() {
@@ -167,8 +168,8 @@ impl Served {
     }
 
     /// Gives up the dataflows that have not reached the boundary at which they start: their workers
-    /// leave them where they are, and nothing is written of them. Not when other processes compute
-    /// a part of them, which would wait.
+    /// drop them, and no batch view of them is written. Does nothing when other processes compute a
+    /// part of them, which would wait.
     pub fn give_up_starting(&self) {
         if self.cluster.processes() > 1 {
             return;
@@ -178,13 +179,13 @@ impl Served {
         }
     }
 
-    /// From now on epochs come from `writer`, as soon as they are durable.
+    /// Gives the writer: from now on epochs come from it, as soon as they are durable.
     pub fn give_writer(&self, writer: &Arc<Writer>) {
         self.late.iter().for_each(|late| late.give(writer));
         self.current.each_deployed(|served| served.give_writer(writer));
     }
 
-    /// The writer is about to close: nothing here holds it any more. What others then append is
+    /// Releases the writer, which is about to close. Events that other processes then append are
     /// read from the directory.
     pub fn release_writer(&self) {
         self.late.iter().for_each(LateWriter::release);
@@ -209,7 +210,7 @@ impl Served {
         self.stop_by(Instant::now() + WORKERS_GRACE)
     }
 
-    /// [`Served::stop`]; workers that are in an epoch at `deadline` are left there.
+    /// As [`Served::stop`]; workers that are in an epoch at `deadline` are left there.
     pub(super) fn stop_by(self, deadline: Instant) -> Result<()> {
         drop(self.relief);
         let deployed = self.current.take();

@@ -1,11 +1,11 @@
-//! Epochs of the past: answered from batch views that are made for whoever asks first, and kept for
-//! whoever asks again.
+//! Time travel: past epochs are answered from batch views that the first request makes, and that
+//! are kept for later requests.
 //!
-//! They stand apart from the batch views of the present, in `past/`: no restart begins at one, no
-//! rebuild takes one up, and removing the directory costs nothing but time. The nearest batch view
-//! below, of either kind, is where a new one begins. Few are kept; the earliest epochs go first,
-//! never the one just made. Whoever reads one has its files mapped, and reads on when they are
-//! gone.
+//! These are kept apart from the batch views of the present, in `past/`: no restart begins at one,
+//! no rebuild takes one up, and removing the directory costs nothing but time. A new one continues
+//! the nearest batch view below, of either kind. Few are kept; the earliest epochs are removed
+//! first, never the one just made. A reader has the files mapped, and reads on when they are
+//! removed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,19 +26,19 @@ use diptych_serving::{Index, IndexOptions};
 
 /// All views of a dataflow at one epoch of history.
 pub struct Past {
-    /// Answers at that epoch; from files, unless they could not be written.
+    /// The index at that epoch; reads from files, unless they could not be written.
     pub index: Index,
-    /// What it took.
+    /// The work that the answer took.
     pub how: How,
-    /// Batch views that were damaged, or of another history, and were passed over; each error names
-    /// its file.
+    /// Errors for batch views that were damaged, or of another history, and were passed over; each
+    /// names its file.
     pub passed_over: Vec<Error>,
 }
 
-/// What an answer about the past took.
+/// The work that an answer about the past took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// There was a batch view of that epoch.
+    /// A batch view of that epoch existed.
     Found,
     /// The batch view at this boundary was continued.
     Continued(Epoch),
@@ -47,8 +47,8 @@ pub enum How {
 }
 
 impl System {
-    /// All views of a dataflow as they were at `epoch`. Costs nothing when there is a batch view of
-    /// it, else a batch run from the nearest one below, whose result is kept.
+    /// All views of a dataflow as they were at `epoch`. Costs nothing when a batch view of that
+    /// epoch exists, else a batch run from the nearest one below, whose result is kept.
     ///
     /// # Errors
     /// When the epoch is before history or not in the log yet, the log is damaged, or the dataflow
@@ -62,7 +62,7 @@ impl System {
         if let Some(view) = nearest.as_ref().filter(|view| view.boundary() < upper) {
             let range = (view.boundary(), upper, view.boundary());
             if overtaken(definition, &description, &reader, range)?.is_some() {
-                // What was taken back since cannot be taken out of it.
+                // Events retracted since cannot be removed from it.
                 nearest = None;
             }
         }
@@ -71,7 +71,7 @@ impl System {
             Some(boundary) => How::Continued(boundary),
             None => How::Recomputed,
         };
-        // One that is found may be removed while it is opened: then it is made again.
+        // A found batch view may be removed while it is opened: then it is made again.
         if let (How::Found, Some(view)) = (how, &nearest) {
             match self.opened(&description, &reader, view) {
                 Ok(index) => return Ok(Past { index, how, passed_over }),
@@ -82,7 +82,7 @@ impl System {
         let earlier = nearest.filter(|view| view.boundary() < upper);
         match self.make_past(definition, &description, &reader, (upper, earlier), &cluster) {
             Ok(index) => Ok(Past { index, how, passed_over }),
-            // Somebody else makes one, or they cannot be kept here.
+            // Another process makes one, or it cannot be kept here.
             Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Full | Kind::Io) => {
                 tracing::debug!("epoch {epoch} is recomputed in memory: {error}");
                 let index = self.recompute(definition, upper, cluster, false)?;
@@ -105,12 +105,13 @@ impl System {
         stored(description, view, &options)
     }
 
-    /// Where batch views of the past are.
+    /// The directory of the batch views of the past.
     pub(super) fn past(&self) -> PathBuf {
         self.root.join("past")
     }
 
-    /// The newest whole batch view at or below `upper`, of either kind; and what was passed over.
+    /// The newest whole batch view at or below `upper`, of either kind; and errors for those passed
+    /// over.
     fn nearest(
         &self,
         description: &Description,
@@ -123,7 +124,7 @@ impl System {
             check_types(description, view)?;
             check_log(view, reader)
         };
-        // Whatever is wrong there, all of it can be made again.
+        // Errors there do not matter, because all of it can be made again.
         let past = match BatchView::newest_that(disk, &self.past(), &identity, upper, fits) {
             Ok(newest) => {
                 passed_over.extend(newest.damaged);
@@ -147,7 +148,7 @@ impl System {
         cluster: &Cluster,
     ) -> Result<Index> {
         let (root, identity) = (self.past(), identity(description));
-        // A damaged one would be in the way.
+        // A damaged one would prevent a new one.
         if BatchView::boundaries(&*self.disk, &root, &identity)?.contains(&upper) {
             remove_these(&*self.disk, &root, &identity, &[upper])?;
         }
@@ -157,13 +158,13 @@ impl System {
         let view = BatchView::open(Arc::clone(&self.disk), &root, &identity, upper)?;
         let index = self.opened(description, reader, &view)?;
         match self.forget(&identity, upper) {
-            // Somebody makes one, and will forget some, too.
+            // Another process makes one, and removes old ones, too.
             Err(error) if !error.is_conflict() => Err(error),
             _ => Ok(index),
         }
     }
 
-    /// Removes what is too much.
+    /// Removes the batch views of the past beyond the number to be kept, never the one just `made`.
     fn forget(&self, identity: &Identity, made: Epoch) -> Result<()> {
         let root = self.past();
         let (mut count, mut bytes, mut unwanted) = (0, 0, Vec::new());
@@ -185,7 +186,7 @@ impl System {
     }
 }
 
-/// Refuses an epoch that the log does not tell of.
+/// Refuses an epoch that the log does not have.
 fn check_there(reader: &Reader, epoch: Epoch) -> Result<()> {
     let (lower, upper) = (reader.lower(), reader.upper()?);
     if epoch < lower {

@@ -1,12 +1,13 @@
-//! Verification while serving: is what readers see what the events say?
+//! Verification while serving: compares the served views with a recomputation from the events.
 //!
 //! A thread of its own recomputes one dataflow after another from the events alone, by workers of
 //! its own and one more than serve, and compares all views at one epoch. Never two at once, and no
 //! epoch waits for it, though it takes a share of the processors and a second copy of the views.
-//! Servers answer reads of the verified epoch from what it has proved.
+//! Servers answer reads of the verified epoch from the proved recomputation.
 //!
-//! It shares the user's function and the engine with what it verifies: a bug that does the same
-//! twice is not found by it, damage and functions that are not deterministic are.
+//! A verification shares the user's function and the engine with the served dataflow: it does not
+//! find a bug that gives the same result twice; it does find damage and functions that are not
+//! deterministic.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,16 +25,17 @@ use diptych_engine::{Cluster, ended_by};
 use diptych_log::inspect;
 use diptych_serving::{Read, Verdict};
 
-/// What became of the verification of one dataflow.
+/// The outcome of the verification of one dataflow.
 #[derive(Debug)]
 pub struct Verification {
     /// The dataflow.
     pub dataflow: String,
-    /// What was found; or why it could not be found out.
+    /// The verdict, or the error that prevented one.
     pub outcome: Result<Verdict>,
 }
 
-/// The thread that verifies. Dropping it gives up what it is doing and ends it.
+/// A handle to the thread that verifies. Dropping the handle cancels a verification and ends the
+/// thread.
 pub struct Verifications {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -41,8 +43,8 @@ pub struct Verifications {
 
 impl System {
     /// Verifies the versions that serve, one dataflow after another, until the result is dropped:
-    /// `every` is the pause before the first round and between two. `tell` hears of each
-    /// verification, on the thread that does the work.
+    /// `every` is the pause before the first round and between two. `tell` is called with each
+    /// outcome, on the thread that does the work.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -77,11 +79,11 @@ impl System {
         Ok(Verifications { stop, thread: Some(thread) })
     }
 
-    /// Reads all that a dataflow's answers rest on, and checks it byte by byte: the log, and every
-    /// batch view of this version. Gives what is damaged, each by file.
+    /// Checks all files that a dataflow's answers depend on, byte by byte: the log, and every batch
+    /// view of this version. Gives the damage, each by file.
     ///
     /// # Errors
-    /// When there is no log, something is of a newer format, or the disk cannot be read.
+    /// When there is no log, a file is of a newer format, or the disk cannot be read.
     pub fn check_files(&self, description: &Description) -> Result<Vec<Error>> {
         let log = || inspect::check(Arc::clone(&self.disk), self.root.join("log"));
         let mut damage = log()?.damage;
@@ -96,7 +98,7 @@ impl System {
             let view = BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary);
             match view.and_then(|view| view.verify()) {
                 Ok(()) => {}
-                // Somebody removes old ones.
+                // Another process removes old ones.
                 Err(error) if error.is_missing() && !boundaries()?.contains(&boundary) => {}
                 Err(error) if error.is_missing() || error.is_damaged() => damage.push(error),
                 Err(error) => return Err(error),
@@ -111,13 +113,13 @@ impl Drop for Verifications {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It may be in a user's function. A panic there was reported when it happened.
+            // The thread may be in a user's function. A panic there was reported when it happened.
             ended_by(&[thread], Instant::now() + WORKERS_GRACE);
         }
     }
 }
 
-/// Sleeps; false when told to stop.
+/// Sleeps for `length`; false when told to stop.
 fn pause(length: Duration, stop: &AtomicBool) -> bool {
     let begun = Instant::now();
     while !stop.load(Ordering::Acquire) {
@@ -129,7 +131,8 @@ fn pause(length: Duration, stop: &AtomicBool) -> bool {
     false
 }
 
-/// None when there is nothing to verify: no epoch yet, or the dataflow has stopped.
+/// Verifies one dataflow; none when there is nothing to verify: no epoch yet, or the dataflow has
+/// stopped.
 fn verify(running: &Running, system: &System, stop: &AtomicBool) -> Result<Option<Verdict>> {
     let begun = Instant::now();
     let served = running.serving.snapshot(Read::Latest)?;

@@ -1,18 +1,18 @@
-//! The first answers of a process: from the files of the newest batch views, before anything is
-//! loaded.
+//! Warm start: the first answers of a process come from the files of the newest batch views, before
+//! anything is loaded.
 //!
 //! Finding a batch view reads its manifest and the indexes of its parts, whose length follows the
-//! number of blocks; no row is read before somebody asks for it. What answers so stands still at
-//! the batch view's last epoch and says that it is stale. Meanwhile the dataflow is restored into
-//! an index of its own, beside it ([`ServeOptions::relieving`]); when that has reached the same
-//! boundary, readers are cut over, and no frontier goes back. (It may come from further behind: the
-//! files are checked as a whole only then, and if they are damaged an older batch view is restored
-//! and followed by the log.)
+//! number of blocks; a row is read only by a request for it. Such answers stay at the batch view's
+//! last epoch and are marked as stale. Meanwhile the dataflow is restored into an index of its own
+//! ([`ServeOptions::relieving`]); when that has reached the same boundary, readers are cut over,
+//! and no frontier goes back. (The restored index may start further back: the files are checked as
+//! a whole only then, and if they are damaged an older batch view is restored and followed by the
+//! log.)
 //!
 //! The files are not kept as the first batch of the index afterwards. Differential merges batches
-//! of its own layout only, so a mapped one could never be merged with what comes later: every read
-//! for as long as the process lives would search both, by halving instead of by hash. What would be
-//! saved is the heap of one copy of the views; the accumulations, which are no smaller, are in
+//! of its own layout only, so a mapped batch could never be merged with later ones: every read for
+//! as long as the process lives would search both, by binary search instead of by hash. The saving
+//! would be the heap of one copy of the views; the accumulations, which are no smaller, are in
 //! memory either way.
 //!
 //! [`ServeOptions::relieving`]: super::ServeOptions::relieving
@@ -38,7 +38,7 @@ use diptych_log::{Reader, Writer};
 use diptych_serving::{Index, IndexOptions, Serving, StoredView};
 use diptych_speed::LaneStatus;
 
-/// How often it is looked whether readers can be moved over, when that takes longer.
+/// The interval of checks whether readers can be moved over.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Dataflows that answer from the files of batch views, until [`System::serve`] takes over.
@@ -48,7 +48,7 @@ pub struct FirstAnswers {
     reader: Arc<Reader>,
     cluster: Cluster,
     profiled: bool,
-    /// Nothing is deployed meanwhile.
+    /// The turn, held so that nothing is deployed meanwhile.
     turn: std::sync::Mutex<Option<Turn>>,
 }
 
@@ -56,8 +56,8 @@ impl System {
     /// Answers from the newest batch views, without loading them; `options` are those of
     /// [`System::serve`], which then takes over with [`ServeOptions::relieving`].
     ///
-    /// A dataflow without a batch view that can be read has no answers yet: no epoch of it is
-    /// complete. Why that is so is told by [`System::serve`].
+    /// A dataflow without a readable batch view has no answers yet: no epoch of it is complete. The
+    /// reason is an error of [`System::serve`].
     ///
     /// ```
     /// use dataflows::{Line, word_count};
@@ -117,7 +117,7 @@ impl System {
         Ok(FirstAnswers { current, desk, reader, cluster, profiled, turn })
     }
 
-    /// An index of the newest batch view that can be opened, or of nothing.
+    /// An index of the newest batch view that can be opened, or an empty one.
     fn first_index(
         &self,
         description: &Description,
@@ -127,7 +127,7 @@ impl System {
     ) -> Result<Index> {
         let identity = identity(description);
         let mut options = options.clone();
-        // What is wrong here is told by who restores.
+        // Errors here are reported by the restore.
         options.lineage = lineage_in_force(&*self.disk, &self.root, &identity).0;
         options.history = rewritten(reader);
         options.branches = reader.branches();
@@ -165,14 +165,14 @@ pub(super) fn stored(
     Index::stored(&description.version, views, view.boundary(), mapped, options.clone())
 }
 
-/// What readers of a dataflow read from.
+/// The handle of readers of a dataflow: that of the first answers, if there are any.
 pub(super) fn serving(first: Option<&FirstAnswers>, entry: &Entry) -> Arc<Serving> {
     let known = first.and_then(|first| first.serving(&entry.description.name).ok());
     known.unwrap_or_else(|| Arc::new(Serving::new(entry.index.clone())))
 }
 
 impl FirstAnswers {
-    /// What answers for a dataflow, now and when the speed layer has taken over.
+    /// The handle of readers of a dataflow, now and when the speed layer has taken over.
     ///
     /// # Errors
     /// When it is not among those served.
@@ -180,10 +180,11 @@ impl FirstAnswers {
         self.current.get(dataflow).map(|running| running.serving)
     }
 
-    /// What servers answer from, until the process ends: see [`System::control`].
+    /// The dataflows and the control port for servers, until the process ends: see
+    /// [`System::control`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`System::control`].
     pub fn control(
         &self,
         system: &System,
@@ -200,7 +201,7 @@ impl FirstAnswers {
         system.control_of(parts, definitions, writer)
     }
 
-    /// The dataflows run.
+    /// Registers the running dataflows; gives the registry and the queue of rebuilds.
     pub(super) fn begin(&self, running: Vec<Running>) -> (Arc<Current>, Arc<Desk>) {
         self.current.begin(running);
         *self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
@@ -208,7 +209,7 @@ impl FirstAnswers {
     }
 }
 
-/// Moves readers over from what answered first; dropping it leaves the rest where they are.
+/// Moves readers over from the first answers; dropping it leaves the remaining ones where they are.
 #[derive(Default)]
 pub(super) struct Relief {
     over: Arc<AtomicBool>,
@@ -216,10 +217,10 @@ pub(super) struct Relief {
 }
 
 impl Relief {
-    /// Has each index serve, at once or when it has reached what readers have seen.
+    /// Has each index serve, at once or when it has reached the frontier that readers have seen.
     ///
     /// # Errors
-    /// When the thread cannot be started that waits for it.
+    /// When the thread that waits for it cannot be started.
     pub(super) fn of<'a>(flows: impl Iterator<Item = (&'a Running, &'a Index)>) -> Result<Relief> {
         let mut relief = Relief::default();
         for (running, index) in flows {

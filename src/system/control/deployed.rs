@@ -1,4 +1,4 @@
-//! What a deployment did, or would do.
+//! The outcome of a deployment, or of its comparison only.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use super::stream::Stream;
 use diptych_base::time::Epoch;
 use diptych_serving::{Serving, ViewDiff, ViewInfo};
 
-/// A version that was computed, compared with the one that serves, and perhaps put in its place.
+/// The outcome of a deployment: a version was computed, compared with the one that serves, and cut
+/// over unless only the comparison was wanted.
 pub struct Deployed {
     /// The dataflow.
     pub dataflow: String,
@@ -14,15 +15,15 @@ pub struct Deployed {
     pub from: Option<String>,
     /// The new version.
     pub version: String,
-    /// The epoch at which both were compared; none when there was nothing to compare.
+    /// The epoch at which both versions were compared; none when there was nothing to compare.
     pub epoch: Option<Epoch>,
-    /// How the views differ at that epoch.
+    /// The differences of the views at that epoch.
     pub views: Vec<ViewDiff>,
     /// The views of the version before.
     pub before: Vec<ViewInfo>,
-    /// The first frontier that readers of the new version see; none when it was only compared.
+    /// The first frontier that readers of the new version see; none after a comparison only.
     pub frontier: Option<Epoch>,
-    /// What readers read from.
+    /// The handle of readers.
     pub serving: Arc<Serving>,
     /// The streams that the new version reads.
     pub streams: Vec<Stream>,

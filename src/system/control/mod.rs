@@ -1,8 +1,9 @@
-//! The port through which servers ask for what costs a computation, and change what is served.
+//! The control port: through it servers request computations, and change the served versions.
 //!
-//! Servers know a dataflow by its name only; [`Control`] does the rest: it recomputes what the
-//! index has let go, rebuilds and deploys, and tells how a dataflow does. [`System::control`]
-//! implements it over a data directory; tests of servers have implementations of their own.
+//! Servers know a dataflow by its name only; [`Control`] does the rest: it recomputes epochs that
+//! the index has let go, rebuilds and deploys, and gives the state of a dataflow.
+//! [`System::control`] implements it over a data directory; tests of servers have implementations
+//! of their own.
 //!
 //! [`System::control`]: super::System::control
 
@@ -27,24 +28,24 @@ use diptych_base::time::Epoch;
 use diptych_dataflow::Graph;
 use diptych_serving::Index;
 
-/// What became of a batch view that was asked for.
+/// The outcome of a requested rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rebuild {
-    /// It is what was served, and is the base of the index now.
+    /// The batch view equals the served views, and is the base of the index now.
     Swapped {
         /// Its boundary.
         boundary: Epoch,
-        /// How long comparing and swapping took, while readers went on.
+        /// The time that comparing and swapping took, while readers went on.
         took: Duration,
     },
-    /// It differs from what is served, which stays.
+    /// The batch view differs from the served views, which stay.
     Drift {
         /// Its boundary.
         boundary: Epoch,
         /// The first rows that differ, as text.
         rows: Vec<String>,
     },
-    /// It differed, and serves now, with what came since.
+    /// The batch view differed and was accepted: it serves now, with all epochs since.
     Accepted {
         /// Its boundary.
         boundary: Epoch,
@@ -55,7 +56,7 @@ pub enum Rebuild {
     },
 }
 
-/// What servers ask of the dataflows that are served, by name.
+/// The operations on served dataflows that servers request, by name.
 pub trait Control: Send + Sync {
     /// All views of `dataflow` at the frontier `upper`, from the newest batch view below it, or
     /// from the events alone when `from_scratch`. Costs a restore and a replay, or a batch run.
@@ -65,57 +66,56 @@ pub trait Control: Send + Sync {
     fn at(&self, dataflow: &str, upper: Epoch, from_scratch: bool) -> Result<Index>;
 
     /// An index of `dataflow` in which every epoch of `[from, upper)` can be told apart; when their
-    /// changes take more than [`REPLAYED_CHANGES_BYTES_MAX`], the last of them.
+    /// changes take more than [`REPLAYED_CHANGES_BYTES_MAX`], only the last epochs can.
     ///
     /// # Errors
     /// As [`Control::at`].
     fn between(&self, dataflow: &str, from: Epoch, upper: Epoch) -> Result<Index>;
 
-    /// Makes a batch view of `dataflow` from all events, by workers of its own, and puts it in the
-    /// place of what is served below its boundary; when it differs, only if `accept`. Costs a
-    /// batch run, and waits for its turn.
+    /// Makes a batch view of `dataflow` from all events, by workers of its own, and replaces the
+    /// served views below its boundary by it; when it differs, only if `accept`. Costs a batch run,
+    /// and waits for its turn.
     ///
     /// # Errors
-    /// When too many wait already, nothing is complete yet, there is a batch view at that epoch, or
-    /// the dataflow fails.
+    /// When too many requests wait already, no epoch is complete yet, there is a batch view at that
+    /// epoch, or the dataflow fails.
     fn rebuild(&self, dataflow: &str, accept: bool) -> Result<Rebuild>;
 
-    /// The operators of `dataflow`, and what they have done in this process.
+    /// The operators of `dataflow`, and their figures in this process.
     ///
     /// # Errors
     /// When it was never installed here.
     fn graph(&self, dataflow: &str) -> Result<Graph>;
 
-    /// Why a dataflow stopped; none while it runs.
+    /// The error of a dataflow that stopped; none while it runs.
     fn failure(&self, dataflow: &str) -> Option<Error>;
 
-    /// The turn to deploy, or to keep others from it.
+    /// Takes the turn to deploy, or to exclude deployments.
     ///
     /// # Errors
-    /// When somebody has it.
+    /// When the turn is taken.
     fn turn(&self) -> Result<Turn>;
 
-    /// Events of `dataflow`, since this process began to serve it, that were older than what it
-    /// keeps when they came; of the rows that this process's workers read.
+    /// The number of late events of `dataflow` since this process began to serve it: older than its
+    /// retention when they came, among the rows that this process's workers read.
     fn late_events(&self, _dataflow: &str) -> u64 {
         0
     }
 
-    /// Why readers of a dataflow stay at an epoch until it has been recomputed; none while it goes
-    /// on.
+    /// The reason why a dataflow is held at an epoch until it has been recomputed; none while it is
+    /// not held.
     fn rebuilding(&self, dataflow: &str) -> Option<String> {
         let _ = dataflow;
         None
     }
 
-    /// Why the last attempt to leave a batch view of a dataflow has failed; none when there was
-    /// none, or it has not.
+    /// The error of the last checkpoint of a dataflow; none when there was none, or it succeeded.
     fn checkpoint_failure(&self, dataflow: &str) -> Option<Error> {
         let _ = dataflow;
         None
     }
 
-    /// The room on the disk with the data; none where that is not known.
+    /// The space on the disk with the data; none where it is not known.
     ///
     /// # Errors
     /// What the system reports.
@@ -123,12 +123,13 @@ pub trait Control: Send + Sync {
         Ok(None)
     }
 
-    /// Computes another version of `dataflow` beside the one that serves, compares them, and has
-    /// it serve if that is `wanted`. Without a `version`, the one that alone does not serve.
+    /// Computes another version of `dataflow` beside the one that serves, compares them, and cuts
+    /// over unless `wanted` asks for the comparison only. Without a `version`, the only one that
+    /// does not serve.
     ///
     /// # Errors
-    /// When there is no such version, it does not fit, cannot be computed or does not catch up;
-    /// what serves stays as it is.
+    /// When there is no such version, it does not fit, cannot be computed or does not catch up; the
+    /// serving version then stays.
     fn deploy(
         &self,
         dataflow: &str,
@@ -138,13 +139,13 @@ pub trait Control: Send + Sync {
     ) -> Result<Deployed>;
 }
 
-/// What is wanted of another version.
+/// The options of a requested deployment.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
-    /// Compare, and leave all as it is.
+    /// Compare, and leave the old version serving.
     pub diff_only: bool,
-    /// Keys of each view whose rows are given where they differ.
+    /// The number of keys of each view whose rows are given where they differ.
     pub samples: usize,
-    /// Views may have other columns than they had.
+    /// Allows views with other columns than before.
     pub other_columns: bool,
 }

@@ -1,4 +1,5 @@
-//! [`Control`] over a data directory: recomputation from the log, rebuilds, deployments.
+//! The implementation of [`Control`] over a data directory: recomputation from the log, rebuilds,
+//! deployments.
 
 use std::sync::Arc;
 
@@ -16,41 +17,41 @@ use diptych_engine::Cluster;
 use diptych_log::{Reader, Writer};
 use diptych_serving::{Index, Serving};
 
-/// What control is put together from.
+/// The parts from which the control port is built.
 pub(crate) struct Parts {
     pub(crate) current: Arc<Current>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) reader: Arc<Reader>,
-    /// The workers of what is deployed.
+    /// The workers of deployed versions.
     pub(crate) cluster: Cluster,
     pub(crate) profiled: bool,
 }
 
-/// A dataflow that is served, as servers know it.
+/// A served dataflow, as servers know it.
 pub struct ControlledDataflow {
     /// Its name.
     pub name: String,
     /// The streams that it reads.
     pub streams: Vec<String>,
-    /// What readers read from, whichever version serves.
+    /// The handle of readers, which follows cutovers.
     pub serving: Arc<Serving>,
 }
 
-/// Everything that servers answer from.
+/// The dataflows, streams and control port that servers answer from.
 pub struct Controlled {
     /// The dataflows that are served.
     pub dataflows: Vec<ControlledDataflow>,
     /// Their streams, each once.
     pub streams: Vec<Stream>,
-    /// The log.
+    /// The reader of the log.
     pub reader: Arc<Reader>,
-    /// Computes and changes.
+    /// The control port.
     pub control: Arc<dyn Control>,
 }
 
 impl System {
-    /// What servers answer from: the dataflows of `served`; of `definitions` are those that may be
-    /// deployed later. `writer` is the log's when this process appends.
+    /// The dataflows of `served` and the control port for servers; `definitions` are the versions
+    /// that may be deployed later. `writer` is the log's when this process appends.
     ///
     /// # Errors
     /// When two dataflows read one stream as different types.
@@ -70,7 +71,7 @@ impl System {
         self.control_of(parts, definitions, writer)
     }
 
-    /// See [`System::control`].
+    /// Builds the result of [`System::control`] from its parts.
     pub(crate) fn control_of(
         &self,
         parts: Parts,
@@ -113,21 +114,21 @@ fn two_types(stream: &str, dataflow: &str) -> Error {
         .remedy("serve them in two processes, or let both read the same event type")
 }
 
-/// Recomputes from the log: on one worker; or on one more than serve, as an independent check.
+/// Recomputes from the log, on one worker, or on one more than serve as an independent check.
 struct Recompute {
     system: System,
-    /// All that may be deployed.
+    /// All versions that may be deployed.
     definitions: Vec<Definition>,
     current: Arc<Current>,
     desk: Arc<Desk>,
     writer: Option<Arc<Writer>>,
-    /// The workers of what is deployed.
+    /// The workers of deployed versions.
     cluster: Cluster,
     profiled: bool,
 }
 
 impl Recompute {
-    /// The version of `dataflow` to deploy: the one asked for, or the only one that does not serve.
+    /// The version of `dataflow` to deploy: the requested one, or the only one that does not serve.
     fn choose(&self, dataflow: &str, version: Option<&str>) -> Result<&Definition> {
         let serves = self.current.find(dataflow).map(|running| running.description.version);
         let mut known = Vec::new();

@@ -1,4 +1,4 @@
-//! A stream that a served dataflow reads, as servers know it.
+//! The streams that served dataflows read, as servers know them.
 
 use arrow_schema::SchemaRef;
 
@@ -8,16 +8,16 @@ use diptych_event::ReadAs;
 /// A stream that a served dataflow reads.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    /// Its name in the log.
+    /// The name of the stream in the log.
     pub name: String,
     /// The columns of its events.
     pub schema: SchemaRef,
-    /// How they are read.
+    /// The way events from outside are read into the columns.
     pub read: ReadAs,
 }
 
 impl Stream {
-    /// The stream that a dataflow reads.
+    /// The stream of a dataflow's description.
     pub fn of(info: &StreamInfo) -> Stream {
         let (name, schema) = (info.name.clone(), SchemaRef::clone(&info.schema));
         Stream { name, schema, read: info.read.clone() }

@@ -1,23 +1,23 @@
-//! One at a time: deployments, and what excludes them.
+//! The turn: a lock under which one deployment, or an operation that excludes them, runs at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use diptych_base::error::{Error, Kind, Result};
 
-/// Where turns are taken; clones are the same place.
+/// The lock from which turns are taken; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Turns(Arc<AtomicBool>);
 
-/// A turn; it ends when this is dropped.
+/// A taken turn, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Turn(Turns);
 
 impl Turns {
-    /// Takes the turn.
+    /// Takes the turn, without waiting.
     ///
     /// # Errors
-    /// When somebody has it.
+    /// When the turn is taken already.
     pub fn take(&self) -> Result<Turn> {
         if self.0.swap(true, Ordering::AcqRel) {
             let message = "another deployment is under way, or the process is about to hand over";
