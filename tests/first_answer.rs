@@ -225,8 +225,8 @@ fn get(servers: &Servers, path: &str) -> (u16, Value) {
     (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
 }
 
-/// Checks that a reader who may have seen a later epoch is told to come back, as is one that asks for
-/// an epoch that is still to come.
+/// Checks that a reader who may have seen a later epoch is told to come back, as is one that asks
+/// for an epoch that is still to come.
 fn who_may_have_seen_more_waits(servers: &Servers, view: &str) {
     for path in [
         format!("{view}?key=common&timeout=20ms"),

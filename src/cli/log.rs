@@ -36,7 +36,8 @@ pub(super) enum LogCommand {
     Stat(LogWhere),
     /// List the producers: id, last number, its epoch, how many repeats are answered
     ///
-    /// Of one that has been silent for long a digest of its id is left, and its last request.
+    /// A producer that has been silent for long is listed by a digest of its id, with its last
+    /// request.
     Producers(LogWhere),
     /// Take events back: they are not edited, a correction is appended
     Retract(RetractArgs),

@@ -50,7 +50,7 @@ struct AppendedStreams {
     streams: Vec<AppendedTo>,
 }
 
-/// What a stream got.
+/// The records of one stream.
 #[derive(Serialize, ToSchema)]
 struct AppendedTo {
     /// Its name.

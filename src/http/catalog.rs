@@ -57,7 +57,7 @@ struct ViewColumns {
 struct ColumnInfo {
     /// Its name.
     name: String,
-    /// What it holds.
+    /// The type of its values.
     r#type: String,
     /// May it be null?
     nullable: bool,

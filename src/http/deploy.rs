@@ -28,7 +28,7 @@ pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(deploy))
 }
 
-/// What a deployment did, or would do.
+/// The outcome of a deployment, or of its comparison alone.
 #[derive(Serialize, ToSchema)]
 struct Deployment {
     dataflow: String,
@@ -46,7 +46,7 @@ struct Deployment {
     views: Vec<ViewChange>,
 }
 
-/// How a view differs.
+/// The difference of a view.
 #[derive(Serialize, ToSchema)]
 struct ViewChange {
     view: String,
@@ -63,7 +63,7 @@ struct ViewChange {
     samples: Vec<KeyChange>,
 }
 
-/// What became of one key.
+/// The difference of one key.
 #[derive(Serialize, ToSchema)]
 struct KeyChange {
     #[schema(value_type = Vec<Object>)]

@@ -39,7 +39,7 @@ struct Drawn {
 struct Operator {
     /// Tells it from the others.
     id: usize,
-    /// What the engine calls it.
+    /// The name that the engine gives it.
     name: String,
     /// The scopes around it, outermost first.
     scope: Vec<usize>,

@@ -89,8 +89,8 @@ const KNOWN: &[&str] = &[
 
 /// Reads rows of a view at one epoch.
 ///
-/// `key` is plain text: commas separate the values of a key, and a key of one column is taken whole,
-/// whatever it contains. `key_json` is a JSON list, which can have any value:
+/// `key` is plain text: commas separate the values of a key, and a key of one column is taken
+/// whole, whatever it contains. `key_json` is a JSON list, which can have any value:
 /// `key_json=["a,b",1,null]`; numbers are taken as they are spelled. The same holds for `from` and
 /// `to`. A key may be incomplete: `key=2016` reads all keys whose first value is 2016.
 #[utoipa::path(get, path = "/v1/dataflows/{dataflow}/views/{view}", tag = "views",

@@ -24,7 +24,7 @@ pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(rebuild))
 }
 
-/// What became of a batch view that was asked for.
+/// The outcome of a rebuild.
 #[derive(Serialize, ToSchema)]
 struct Rebuilt {
     dataflow: String,

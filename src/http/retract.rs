@@ -26,14 +26,14 @@ pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(retract))
 }
 
-/// What was, or would be, taken back.
+/// The events that were, or would be, taken back.
 #[derive(Serialize, ToSchema)]
 struct Retracted {
     stream: String,
     /// The epoch that takes them back, durable; null when nothing was written.
     #[schema(required)]
     epoch: Option<Epoch>,
-    /// How many events.
+    /// The number of events.
     events: u64,
     /// The first of them.
     first: Vec<Event>,
@@ -51,8 +51,8 @@ struct Event {
 
 /// Takes events of a stream back, with a reason.
 ///
-/// From the epoch that is answered on they do not count, in any dataflow; before it they did.
-/// Dataflows that cannot undo them stay at the epoch before until they have been recomputed.
+/// From the epoch in the answer on they do not count, in any dataflow; before it they did. A
+/// dataflow that cannot undo them stays at the epoch before until it has been recomputed.
 #[utoipa::path(post, path = "/v1/streams/{stream}/retract", tag = "streams",
     params(
         ("stream" = String, Path, description = "A stream that a served dataflow reads"),

@@ -63,7 +63,7 @@ struct SqlColumn {
     r#type: String,
 }
 
-/// What an answer is about.
+/// The epoch of a dataflow that an answer is about.
 #[derive(Debug, Serialize, ToSchema)]
 struct SqlEpoch {
     /// The dataflow; `streams` for raw streams.

@@ -22,14 +22,14 @@ pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(status))
 }
 
-/// The process.
+/// The state of the process.
 #[derive(Serialize, ToSchema)]
 struct Status {
     /// Since when the servers run.
     uptime_seconds: f64,
     /// The master dataset.
     log: LogStatus,
-    /// What is served.
+    /// The served dataflows.
     dataflows: Vec<FlowStatus>,
     /// The states that need an operator, the longest-lasting first; any of them makes `/readyz` a
     /// 503.

@@ -22,7 +22,7 @@ pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(verify))
 }
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Serialize, ToSchema)]
 struct Verification {
     dataflow: String,
@@ -34,7 +34,7 @@ struct Verification {
     views: Vec<VerifiedView>,
 }
 
-/// One view, served and recomputed.
+/// One view, as served and as recomputed.
 #[derive(Serialize, ToSchema)]
 struct VerifiedView {
     view: String,

@@ -53,7 +53,7 @@ impl Failure {
         Failure { severity: Severity::Fatal, ..self }
     }
 
-    /// Does it end the connection?
+    /// Whether the error ends the connection.
     pub(super) fn is_fatal(&self) -> bool {
         self.severity == Severity::Fatal
     }

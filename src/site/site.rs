@@ -65,7 +65,7 @@ pub struct Site {
     pub sql: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// The state of a takeover that is being prepared.
     pub handover: Handover,
-    /// What clients have under way.
+    /// The work that clients have under way, with its bounds.
     pub load: Load,
     /// The lag beyond which events are refused; set when servers start.
     pub max_lag: OnceLock<MaxLag>,

@@ -16,7 +16,7 @@ impl Threads {
     /// Starts the runtime of `builder`, with timers and sockets.
     ///
     /// # Errors
-    /// What the system reports.
+    /// Errors of the system.
     pub fn start(builder: &mut Builder) -> io::Result<Threads> {
         builder.enable_all().build().map(|runtime| Threads(Some(runtime)))
     }
