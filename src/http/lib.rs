@@ -1,4 +1,4 @@
-//! The HTTP interface: one router, one file per kind of request, one OpenAPI description.
+//! The HTTP interface: one router, one file per kind of request, one `OpenAPI` description.
 //!
 //! Each file gives its routes, and this module puts them under the role that they need. The
 //! `OpenAPI` document is made from the same registration, so every route that is served is

@@ -1,4 +1,4 @@
-//! The OpenAPI description of the interface: the registration of the routes, with the names that
+//! The `OpenAPI` description of the interface: the registration of the routes, with the names that
 //! are served here.
 
 use std::sync::{Arc, OnceLock};

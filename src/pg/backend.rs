@@ -38,42 +38,42 @@ pub(super) fn rare(message: &impl Message, out: &mut BytesMut) {
     assert!(encoded.is_ok(), "a message of a few words: {encoded:?}");
 }
 
-/// Appends ParseComplete.
+/// Appends `ParseComplete`.
 pub(super) fn parse_complete(out: &mut BytesMut) {
     bare(b'1', out);
 }
 
-/// Appends BindComplete.
+/// Appends `BindComplete`.
 pub(super) fn bind_complete(out: &mut BytesMut) {
     bare(b'2', out);
 }
 
-/// Appends CloseComplete.
+/// Appends `CloseComplete`.
 pub(super) fn close_complete(out: &mut BytesMut) {
     bare(b'3', out);
 }
 
-/// Appends NoData: there are no columns to describe.
+/// Appends `NoData`: there are no columns to describe.
 pub(super) fn no_data(out: &mut BytesMut) {
     bare(b'n', out);
 }
 
-/// Appends EmptyQueryResponse.
+/// Appends `EmptyQueryResponse`.
 pub(super) fn empty_query(out: &mut BytesMut) {
     bare(b'I', out);
 }
 
-/// Appends PortalSuspended: the row limit was reached, and the next Execute goes on.
+/// Appends `PortalSuspended`: the row limit was reached, and the next Execute goes on.
 pub(super) fn portal_suspended(out: &mut BytesMut) {
     bare(b's', out);
 }
 
-/// Appends CommandComplete, for a statement without rows.
+/// Appends `CommandComplete`, for a statement without rows.
 pub(super) fn command_complete(tag: &str, out: &mut BytesMut) {
     message(b'C', out, |out| put_cstring(tag, out));
 }
 
-/// Appends CommandComplete, for a statement with rows.
+/// Appends `CommandComplete`, for a statement with rows.
 pub(super) fn rows_complete(tag: &str, rows: u64, out: &mut BytesMut) {
     let mut digits = [0; 20];
     message(b'C', out, |out| {
@@ -84,12 +84,12 @@ pub(super) fn rows_complete(tag: &str, rows: u64, out: &mut BytesMut) {
     });
 }
 
-/// Appends ReadyForQuery.
+/// Appends `ReadyForQuery`.
 pub(super) fn ready(status: u8, out: &mut BytesMut) {
     message(b'Z', out, |out| out.put_u8(status));
 }
 
-/// Appends ParameterDescription: the types of a statement's parameters.
+/// Appends `ParameterDescription`: the types of a statement's parameters.
 pub(super) fn parameter_description(oids: &[u32], out: &mut BytesMut) {
     message(b't', out, |out| {
         out.put_u16(oids.len() as u16);
@@ -97,7 +97,7 @@ pub(super) fn parameter_description(oids: &[u32], out: &mut BytesMut) {
     });
 }
 
-/// Appends RowDescription: the columns of an answer, in `formats` (see [`format_of`]).
+/// Appends `RowDescription`: the columns of an answer, in `formats` (see [`format_of`]).
 pub(super) fn row_description(fields: &[Field], formats: &[i16], out: &mut BytesMut) {
     message(b'T', out, |out| {
         out.put_u16(fields.len() as u16);
@@ -123,7 +123,7 @@ pub(super) fn format_of(formats: &[i16], at: usize) -> i16 {
     }
 }
 
-/// Appends ParameterStatus: a setting that the server reports unasked.
+/// Appends `ParameterStatus`: a setting that the server reports unasked.
 pub(super) fn parameter_status(name: &str, value: &str, out: &mut BytesMut) {
     message(b'S', out, |out| {
         put_cstring(name, out);

@@ -77,7 +77,7 @@ impl Rows {
         self.rows
     }
 
-    /// Appends row `at` as a DataRow message.
+    /// Appends row `at` as a `DataRow` message.
     pub(super) fn write(&self, at: usize, out: &mut BytesMut) {
         backend::message(b'D', out, |out| {
             out.put_u16(self.columns.len() as u16);

@@ -91,7 +91,7 @@ fn options(words: &[&str]) -> Result<CopyOptions, Failure> {
 }
 
 impl CopyOptions {
-    /// Appends CopyOutResponse for the columns, and the header line.
+    /// Appends `CopyOutResponse` for the columns, and the header line.
     pub(super) fn begin(&self, fields: &[Field], out: &mut BytesMut) {
         backend::message(b'H', out, |out| {
             out.put_u8(0);
@@ -168,7 +168,7 @@ impl CopyOptions {
     }
 }
 
-/// Appends CopyDone.
+/// Appends `CopyDone`.
 pub(super) fn end(rows: u64, out: &mut BytesMut) {
     backend::bare(b'c', out);
     backend::rows_complete("COPY", rows, out);

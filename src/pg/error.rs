@@ -58,7 +58,7 @@ impl Failure {
         self.severity == Severity::Fatal
     }
 
-    /// Appends the ErrorResponse message.
+    /// Appends the `ErrorResponse` message.
     pub(super) fn write(&self, out: &mut BytesMut) {
         let severity = match self.severity {
             Severity::Error => "ERROR",
@@ -77,7 +77,7 @@ impl Failure {
     }
 }
 
-/// Appends a warning as a NoticeResponse message.
+/// Appends a warning as a `NoticeResponse` message.
 pub(super) fn write_warning(sqlstate: &str, message: &str, out: &mut BytesMut) {
     let severity = Some("WARNING");
     let fields =

@@ -50,7 +50,7 @@ pub(super) struct Feed {
 
 /// The encoding of rows.
 pub(super) enum Style<'a> {
-    /// DataRow messages, in these formats.
+    /// `DataRow` messages, in these formats.
     Rows(&'a [i16]),
     /// Lines of a COPY.
     Copy(&'a CopyOptions),
@@ -195,7 +195,7 @@ pub(super) fn texts(names: &[&str], rows: Vec<Vec<String>>) -> (Vec<Field>, Sour
     (fields, Source::Feed(Feed::new(batches)))
 }
 
-/// Appends RowDescription for an answer's columns, or NoData when there are none.
+/// Appends `RowDescription` for an answer's columns, or `NoData` when there are none.
 pub(super) fn describe(fields: Option<&[Field]>, formats: &[i16], out: &mut BytesMut) {
     match fields {
         Some(fields) => super::backend::row_description(fields, formats, out),

@@ -431,7 +431,7 @@ impl Session {
         };
     }
 
-    /// Ends an exchange: closes portals outside a transaction, and appends ReadyForQuery.
+    /// Ends an exchange: closes portals outside a transaction, and appends `ReadyForQuery`.
     pub(super) fn rest(&mut self, out: &mut BytesMut) {
         if !self.transaction.is_there() && !self.portals.is_empty() {
             self.portals.clear();
@@ -443,7 +443,7 @@ impl Session {
 const SHOW_ALL: &[&str] = &["name", "setting", "description"];
 
 impl Prepared {
-    /// The tag of CommandComplete.
+    /// The tag of `CommandComplete`.
     pub(super) fn tag(&self) -> &'static str {
         match &self.plan {
             Plan::Query(planned) => planned.tag,

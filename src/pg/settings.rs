@@ -220,7 +220,7 @@ impl Settings {
         known.chain(custom).collect()
     }
 
-    /// Appends ParameterStatus for each setting that a new client is told.
+    /// Appends `ParameterStatus` for each setting that a new client is told.
     pub(super) fn tell(&self, out: &mut BytesMut) {
         for (name, first, ..) in KNOWN.iter().filter(|known| known.3) {
             backend::parameter_status(name, self.get(name).unwrap_or(first), out);

@@ -27,7 +27,7 @@ enum State {
 }
 
 impl Transaction {
-    /// The letter of this state in ReadyForQuery.
+    /// The letter of this state in `ReadyForQuery`.
     pub(super) fn status(&self) -> u8 {
         match self.state {
             State::None => b'I',

@@ -54,7 +54,7 @@ impl Route {
         self.nanos.fetch_add(took.as_nanos() as u64, Relaxed);
     }
 
-    /// The path as the OpenAPI description has it; `other` for any path that is not in it.
+    /// The path as the `OpenAPI` description has it; `other` for any path that is not in it.
     pub fn path(&self) -> &str {
         &self.path
     }

@@ -118,8 +118,8 @@ fn of_arrow(sql: &str, error: &ArrowError) -> SqlError {
 
 /// Maps one of this project's own errors.
 pub(super) fn of_own(error: &Error) -> SqlError {
-    // A name or epoch in a statement that does not exist is wrong input; the kind itself is for the
-    // snapshots of a session.
+    // A statement that names what does not exist is wrong input; the SQLSTATE of `Missing` is for
+    // the snapshot of a session.
     let state = match error.kind() {
         Kind::Missing => Kind::Input.sqlstate(),
         kind => kind.sqlstate(),
