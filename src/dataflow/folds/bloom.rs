@@ -1,14 +1,14 @@
-//! Was it there? No, or probably.
+//! Bloom filters: tell that a value certainly did not occur, or probably did.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Monoid;
 
-/// A Bloom filter of `BITS` bits: whether a value was there, never wrongly denied. One event gives
-/// a [`hash`](super::hash).
+/// A Bloom filter of `BITS` bits: tells whether a value occurred, without false negatives. One
+/// event gives a [`hash`](super::hash).
 ///
-/// With 10 bits for each value and 7 hashes (which it has) about one value in a hundred is wrongly
-/// said to be there. After Bloom (1970); the hashes are two halves of one, combined (Kirsch and
+/// With 10 bits for each value and 7 hashes (which this has) the rate of false positives is about
+/// one in a hundred. After Bloom (1970); the hashes are two halves of one, combined (Kirsch and
 /// Mitzenmacher, 2006). State: `BITS / 8` bytes.
 ///
 /// ```
@@ -31,14 +31,14 @@ impl<const BITS: u32> Bloom<BITS> {
         BITS as usize / 64
     };
 
-    /// Was a value of this hash there? If not, certainly not.
+    /// Did a value of this hash occur? False is certain, true is probable.
     pub fn contains(&self, hash: u64) -> bool {
         places::<BITS>(hash).all(|bit| self.0[bit / 64] & 1 << (bit % 64) != 0)
     }
 }
 
 fn places<const BITS: u32>(hash: u64) -> impl Iterator<Item = usize> {
-    // Odd, so that it is not zero and meets every place when BITS is a power of two.
+    // The step is odd, so that it is not zero and reaches every place when BITS is a power of two.
     let (start, step) = (hash, hash.rotate_left(32) | 1);
     (0..HASHES).map(move |n| (start.wrapping_add(n.wrapping_mul(step)) % u64::from(BITS)) as usize)
 }

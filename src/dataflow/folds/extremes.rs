@@ -1,4 +1,4 @@
-//! The least, the greatest, the greatest few.
+//! Monoids of the least value, the greatest value, and the greatest `N` values.
 
 use differential_dataflow::ExchangeData;
 use serde::{Deserialize, Serialize};
@@ -91,10 +91,10 @@ impl<T: ExchangeData> Monoid for Max<T> {
     }
 }
 
-/// The greatest `N` values, equal ones each; put [`std::cmp::Reverse`] around them for the least.
+/// The greatest `N` values, with repetitions; put [`std::cmp::Reverse`] around them for the least.
 ///
-/// [`CollectionExt::top_k`](crate::CollectionExt::top_k) ranks what may also become less, and keeps
-/// every row for it; this keeps `N`.
+/// [`CollectionExt::top_k`](crate::CollectionExt::top_k) ranks rows that may also be removed, and
+/// keeps every row for that; this keeps `N`.
 ///
 /// ```
 /// use diptych::{Monoid, folds::Top};

@@ -9,25 +9,26 @@ use serde::{Deserialize, Serialize};
 use crate::{Summand, Wide};
 use diptych_event::Float;
 
-/// Bits of a float behind its point, at most: every float is a whole number of 2^-1074.
+/// The least power of two in a float: every float is a whole number of 2^-1074.
 const LEAST: i32 = -1074;
 /// Bits that a float holds exactly.
 const DIGITS: u64 = 53;
-/// Bytes of digits that are read: 2,100 bits of floats, 63 of weights, and as many of how often.
+/// The most bytes of digits that are read: 2,100 bits of floats, 63 of weights, and as many of
+/// counts.
 const STORED_MAX: usize = 512;
-/// No float has a greater power, odd as the digits are, and no weights bring it so far.
+/// The greatest power that is read: with odd digits no float has a greater one, and no weights
+/// reach it.
 const POWER_MAX: i32 = 2_000;
 
 /// A sum of `f64`, exact and therefore the same in any order; rounded once, when it is read.
 ///
 /// The sum is a whole number of some power of two, of any length (Kulisch's long accumulator, with
-/// only the digits that are there). Infinities, and what is no number, are counted beside it, so
-/// that a deletion takes back these, too. Sums are ordered as the numbers they stand for; of those
-/// that round to one number, the exact ones decide.
+/// only the digits in use). Infinities and NaNs are counted beside it, so that a deletion takes
+/// back these, too. Sums are ordered as the numbers they round to, and then by the exact sums.
 ///
 /// State: about 40 bytes and the digits between the greatest and the least number summed: 2 words
-/// for numbers of like size, 34 at most. A sum of [`Decimal`](diptych_event::Decimal) is many times
-/// faster: use it for what is measured in steps, such as money.
+/// for numbers of similar size, 34 at most. A sum of [`Decimal`](diptych_event::Decimal) is many
+/// times faster: use it for values in fixed steps, such as money.
 ///
 /// ```
 /// use diptych::Float;
@@ -55,14 +56,15 @@ const POWER_MAX: i32 = 2_000;
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct FloatSum {
-    /// The sum is `digits * 2^power`; `digits` is odd, or both are zero: one way to say it.
+    /// The digits of the sum `digits * 2^power`; `digits` is odd, or both are zero, so that the
+    /// form is unique.
     digits: BigInt,
     power: i32,
-    /// How many plus infinities, minus infinities, and others that are no numbers.
+    /// The numbers of plus infinities, minus infinities, and NaNs.
     beyond: [i64; 3],
 }
 
-/// As it is written: the digits as two's complement, the least byte first.
+/// The stored form: the digits as two's complement, the least byte first.
 #[derive(Serialize, Deserialize)]
 struct Stored(Vec<u8>, i32, [i64; 3]);
 
@@ -78,16 +80,16 @@ impl FloatSum {
         let bits = number.to_bits();
         let exponent = (bits >> 52 & 0x7ff) as i32;
         let fraction = (bits & ((1 << 52) - 1)) as i64;
-        // The first bit of normal numbers is not written.
+        // The first bit of normal numbers is implicit.
         let digits = if exponent == 0 { fraction } else { fraction | 1 << 52 };
         let digits = if number < 0.0 { -digits } else { digits };
         FloatSum::reduced(digits.into(), LEAST + (exponent.max(1) - 1), [0; 3])
     }
 
-    /// The float nearest to the sum; of two, the even one. No number when infinities of both signs,
-    /// or what is no number, are in it.
+    /// The float nearest to the sum; of two, the even one. NaN when the sum contains infinities of
+    /// both signs, or a NaN.
     pub fn get(&self) -> Float {
-        // One that is taken away is one of the other sign that is added.
+        // A subtracted infinity is an added one of the other sign.
         let [plus, minus, none] = self.beyond;
         let (up, down) = (plus > 0 || minus < 0, plus < 0 || minus > 0);
         Float::new(match (up, down, none) {
@@ -101,12 +103,12 @@ impl FloatSum {
     fn rounded(&self) -> f64 {
         let negative = self.digits.sign() == num_bigint::Sign::Minus;
         let digits = self.digits.magnitude();
-        // Bits that do not fit; none when all do.
+        // The bits that do not fit; 0 when all do.
         let over = digits.bits().saturating_sub(DIGITS);
         let kept = digits >> over;
         let mut kept = kept.iter_u64_digits().next().unwrap_or(0);
         if over > 0 {
-            // Digits are odd: what is cut off is half exactly when it is one bit.
+            // Digits are odd: the cut part is exactly half when it is one bit.
             let half = digits.bit(over - 1);
             if half && (over > 1 || kept & 1 == 1) {
                 kept += 1;
@@ -163,7 +165,7 @@ impl FloatSum {
         FloatSum::reduced(&self.digits * weight, self.power, [0; 3])
     }
 
-    /// Both, without what is no number.
+    /// The sum of the digits of both, without infinities and NaNs.
     fn with(&self, other: &FloatSum, weight: i128) -> FloatSum {
         let power = self.power.min(other.power);
         let digits = self.shifted(power) + other.shifted(power) * weight;
@@ -171,7 +173,7 @@ impl FloatSum {
     }
 }
 
-/// The digits have no end, but what is no number is counted.
+/// The exact sum: the digits are unbounded, and infinities and NaNs are counted.
 impl Summand for FloatSum {
     type Exact = (FloatSum, [Wide; 3]);
 
@@ -265,7 +267,7 @@ mod tests {
             one.digits << (one.power - LEAST).max(0)
         };
         let wanted = &sum.digits << (sum.power - LEAST).max(0);
-        // The greatest float that is not above, by bisection over their order.
+        // The greatest float that is not above the sum, by bisection over their order.
         let float =
             |order: u64| f64::from_bits(if order >> 63 == 1 { order & !(1 << 63) } else { !order });
         let order = |number: f64| {

@@ -1,16 +1,16 @@
-//! About how many distinct values, in little space.
+//! `HyperLogLog`: an estimate of the number of distinct values, in little space.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Monoid;
 
-/// About how many distinct values: `HyperLogLog` with 2^`P` registers, a standard error of
-/// 1.04 / sqrt(2^P): 1.6 % for 12, 0.8 % for 14. One event gives a [`hash`](super::hash).
+/// An estimate of the number of distinct values: `HyperLogLog` with 2^`P` registers, a standard
+/// error of 1.04 / sqrt(2^P): 1.6 % for 12, 0.8 % for 14. One event gives a [`hash`](super::hash).
 ///
 /// After Flajolet, Fusy, Gandouet and Meunier, "`HyperLogLog`" (2007), with 64-bit hashes, which
-/// need no correction for large numbers (Heule, Nunkesser and Hall, 2013). The estimate is that of
-/// the registers alone, so it is the same in whatever order they were filled. State: 3 bytes for
-/// each register in use, until that is more than all of them take, 2^P bytes.
+/// need no correction for large numbers (Heule, Nunkesser and Hall, 2013). The estimate depends on
+/// the registers alone, so it is the same for any order of the events. State: 3 bytes for each
+/// register in use, up to the size of all registers, 2^P bytes.
 ///
 /// ```
 /// use diptych::{Monoid, folds::{HyperLogLog, hash}};
@@ -24,7 +24,7 @@ pub struct HyperLogLog<const P: u8>(Registers);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Registers {
-    /// Those that are not zero, by number. Which form there is depends on their number alone.
+    /// The registers that are not zero, by number. Their count alone decides the form.
     Few(Vec<(u16, u8)>),
     All(Vec<u8>),
 }
@@ -34,10 +34,10 @@ impl<const P: u8> HyperLogLog<P> {
         assert!(P >= 4 && P <= 16, "HyperLogLog<P> has 2^P registers, P from 4 to 16: write 12");
         1 << P
     };
-    /// So many registers in use take as much space as all.
+    /// The number of registers in use that take as much space as all.
     const FEW: usize = Self::SIZE / 3;
 
-    /// About how many distinct values.
+    /// The estimated number of distinct values.
     pub fn estimate(&self) -> u64 {
         let size = Self::SIZE as f64;
         let (used, sum) = match &self.0 {
@@ -71,14 +71,14 @@ impl<const P: u8> HyperLogLog<P> {
     }
 }
 
-/// The sum of 2^-rank; exact, whatever the order: the ranks are at most 61.
+/// The sum of 2^-rank; exact in any order, because the ranks are at most 61.
 fn power_sum(ranks: impl Iterator<Item = u8>) -> f64 {
     let units: u128 = ranks.map(|rank| 1 << (64 - u32::from(rank))).sum();
     units as f64 / 2_f64.powi(64)
 }
 
-/// Linear counting, for small numbers. The logarithm is a series of our own, so that no library of
-/// the system decides the last digit.
+/// Linear counting, for small numbers. The logarithm is computed by a series here, so that the last
+/// digit does not depend on a library of the system.
 fn linear(size: f64, zero: usize) -> f64 {
     let x = size / zero as f64;
     // ln x = k ln 2 + ln m, with m within [1, 2): there the series of artanh converges quickly.

@@ -8,8 +8,8 @@ use serde::ser::{Serialize, SerializeTuple as _, Serializer};
 
 use crate::Wide;
 
-/// A sum that has more than 128 bits only at the ends of what there is. It is written as an `i128`
-/// where it is one, as it always was; else behind the least `i128`, which stands for nothing else.
+/// A sum that has more than 128 bits only in extreme cases. It is stored as an `i128` where it
+/// fits, as in older files; else after the least `i128`, which has no other meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Long(Wide);
 
@@ -36,19 +36,19 @@ impl Long {
         self.0.add(other.0, times);
     }
 
-    /// The square, or the greatest number there is.
+    /// The square, or the greatest representable number.
     pub(super) fn square(self) -> Long {
         let square = self.get().checked_mul(self.get());
         Long(Wide::of(square.unwrap_or(i256::MAX)))
     }
 
-    /// Adds a number that is not negative, up to the greatest there is: in any order the same.
+    /// Adds a number that is not negative, saturating at the greatest: the same in any order.
     pub(super) fn grow(&mut self, other: Long) {
         let sum = self.get().checked_add(other.get());
         self.0 = Wide::of(sum.unwrap_or(i256::MAX));
     }
 
-    /// The nearest float, or one beside it.
+    /// The nearest float, or a neighbour of it.
     pub(super) fn to_f64(self) -> f64 {
         if let Some(number) = self.narrow() {
             return number as f64;

@@ -1,11 +1,10 @@
-//! Monoids for [`Events::fold`](crate::Events::fold): what can be kept per key besides sums.
+//! Monoids for [`Events::fold`](crate::Events::fold): accumulations per key besides sums.
 //!
 //! Each is a value that can be merged in any order, so that workers, epochs and both layers may
-//! divide the events as they like. That is more than mathematics: equal contents must be equal
-//! *bytes*, because rows are compared, exchanged and taken back by value. So nothing here holds a
+//! divide the events in any way. That is more than mathematics: equal contents must be equal
+//! *bytes*, because rows are compared, exchanged and retracted by value. So nothing here holds a
 //! rounded float, a random seed, or a list in the order of arrival, and the sketches use integers
-//! only. (Which is why they are not those of other crates: they choose their form by what came
-//! first.)
+//! only. (The sketches of other crates do not fit: their form depends on the order of arrival.)
 //!
 //! | monoid | one event gives | state per key |
 //! |---|---|---|
@@ -73,7 +72,7 @@ pub use sets::{Histogram, Set};
 /// version, because sketches are stored. XXH3 of the value's bincode bytes.
 ///
 /// # Panics
-/// When the value refuses to be serialised.
+/// When the value cannot be serialised.
 pub fn hash<T: serde::Serialize + ?Sized>(value: &T) -> u64 {
     match bincode::serialize(value) {
         Ok(bytes) => xxhash_rust::xxh3::xxh3_64(&bytes),

@@ -14,7 +14,7 @@ use super::long::Long;
 use crate::{Monoid, Summand, Total, Wide, in_stored_form};
 use diptych_event::{Decimal, divided};
 
-/// How many events; one gives `()`.
+/// The number of events; one gives `()`.
 ///
 /// ```
 /// use diptych::{Monoid, folds::Count};
@@ -72,7 +72,7 @@ impl<V: Summand> Monoid for Sum<V> {
     type Item = V;
 
     fn of(item: V) -> Self {
-        // It is not asked how many there are: so equal sums are equal.
+        // The number of events is not kept: so equal sums are equal.
         Sum(Total::In(item, 0))
     }
 
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// In files as the value, as ever; what is out of range has a form of its own, which see.
+/// Files hold the value; a sum that is out of range has a form of its own, see [`Total`].
 impl<V: Summand> Serialize for Sum<V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
@@ -114,12 +114,12 @@ impl<'de, V: Summand> Deserialize<'de> for Sum<V> {
     }
 }
 
-/// A number that is a whole number of units, and whose sums are therefore exact.
+/// A number that is a whole number of units, so that its sums are exact.
 pub trait Exact: ExchangeData {
-    /// A unit is ten to the power of minus this.
+    /// The scale: a unit is ten to the power of minus this.
     const SCALE: u8;
 
-    /// How many units.
+    /// The number of units.
     fn units(&self) -> i128;
 }
 
@@ -146,9 +146,9 @@ impl<const S: u8> Exact for Decimal<S> {
 
 /// The arithmetic mean, from the exact sum and the number of events.
 ///
-/// It may also be summed: for a mean of rows that come and go, behind a barrier or of signed
-/// events, `map` them to `Mean::of(number)`, then [`sum_values`](crate::PairsExt::sum_values) or
-/// [`Events::sum`](crate::Events::sum).
+/// Means may also be summed: for a mean of rows that are added and removed, behind a barrier or of
+/// signed events, `map` them to `Mean::of(number)`, then
+/// [`sum_values`](crate::PairsExt::sum_values) or [`Events::sum`](crate::Events::sum).
 ///
 /// ```
 /// use dataflows::{Customer, Order};
@@ -173,19 +173,19 @@ impl<const S: u8> Exact for Decimal<S> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mean<T> {
     sum: Long,
-    /// Below zero on the way, when a deletion comes before what it deletes.
+    /// The number of events; below zero while a deletion is ahead of the event it deletes.
     count: i64,
     of: PhantomData<T>,
 }
 
 impl<T: Exact> Mean<T> {
-    /// How many events; 0 while more have been taken away than came.
+    /// The number of events; 0 while more have been deleted than added.
     pub fn count(&self) -> u64 {
         u64::try_from(self.count).unwrap_or(0)
     }
 
-    /// The mean, rounded to `SCALE` digits; halves go away from zero. Of no events it is zero (as
-    /// many have been deleted as were there, but other ones).
+    /// The mean, rounded to `SCALE` digits; halves are rounded away from zero. The mean of no
+    /// events is zero (as many have been deleted as were added, but other ones).
     ///
     /// # Panics
     /// When it has more digits than a decimal can hold.
@@ -266,7 +266,7 @@ pub struct Variance<T> {
 }
 
 impl<T: Exact> Variance<T> {
-    /// How many events.
+    /// The number of events.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -291,7 +291,7 @@ impl<T: Exact> Variance<T> {
     fn float(&self) -> f64 {
         let count = i128::from(self.count);
         let unit = 10_f64.powi(-i32::from(T::SCALE));
-        // Exactly, where that fits: the difference of two large numbers loses what matters.
+        // Exact where it fits: the difference of two large floats loses the significant digits.
         let exact = || {
             let (sum, squares) = (self.sum.narrow()?, self.squares.narrow()?);
             squares.checked_mul(count)?.checked_sub(sum.checked_mul(sum)?)

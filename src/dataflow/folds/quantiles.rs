@@ -1,4 +1,4 @@
-//! Quantiles of integers, to a relative error that is chosen.
+//! Quantiles of integers, to a chosen relative error.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,11 @@ use crate::Monoid;
 /// Quantiles of integers to a relative error of 2^-`BITS`: 1.6 % for 6, 0.8 % for 7. Numbers below
 /// 2^`BITS` (either sign) are exact.
 ///
-/// A counter for each bucket that is not empty; a bucket holds the numbers that agree in their
-/// sign, their magnitude and the `BITS` bits behind the first, as in Tene's `HdrHistogram`. Unlike
-/// the buckets of `DDSketch` (Masson, Rim and Lee, 2019) these need no logarithm, which would be
-/// another in the last digit on another machine. State: at most `64 * 2^BITS` counters per sign.
+/// The sketch has a counter for each bucket that is not empty; a bucket holds the numbers that
+/// agree in their sign, their magnitude and the `BITS` bits after the first, as in Tene's
+/// `HdrHistogram`. Unlike the buckets of `DDSketch` (Masson, Rim and Lee, 2019) these need no
+/// logarithm, whose last digit differs between machines. State: at most `64 * 2^BITS` counters per
+/// sign.
 ///
 /// ```
 /// use diptych::{Monoid, folds::Quantiles};
@@ -29,7 +30,7 @@ impl<const BITS: u32> Quantiles<BITS> {
         "Quantiles<BITS> has an error of 2^-BITS, BITS from 1 to 16: write 7 for 0.8 %"
     );
 
-    /// How many numbers.
+    /// The number of values.
     pub fn count(&self) -> u64 {
         self.0.values().sum()
     }
@@ -53,11 +54,11 @@ impl<const BITS: u32> Quantiles<BITS> {
     }
 }
 
-/// The bucket of a number: they are ordered as the numbers are.
+/// The bucket of a number; buckets are ordered as the numbers are.
 fn bucket<const BITS: u32>(number: i64) -> i32 {
     let size = number.unsigned_abs();
     let shift = (64 - size.leading_zeros()).saturating_sub(BITS + 1);
-    // Below 2^(BITS+1) the shift is 0, and each number has its own.
+    // Below 2^(BITS+1) the shift is 0, and each number has its own bucket.
     let place = ((size >> shift) + (u64::from(shift) << BITS)) as i32;
     if number < 0 { -place } else { place }
 }

@@ -1,4 +1,4 @@
-//! Every distinct value, and how often it came.
+//! Monoids of distinct values, and of the number of occurrences of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Monoid;
 
-/// The distinct values.
+/// The set of distinct values.
 ///
 /// The whole set is one value of the row: each change emits it anew. For large sets
 /// [`Events::distinct`](crate::Events::distinct) is cheaper, which keeps one row per value.
@@ -41,7 +41,7 @@ impl<T: ExchangeData> Monoid for Set<T> {
     }
 }
 
-/// How often each value came; give buckets for values of many kinds.
+/// The number of occurrences of each value; for values of many kinds give buckets instead.
 ///
 /// ```
 /// use diptych::{Monoid, folds::Histogram};
@@ -54,7 +54,7 @@ impl<T: ExchangeData> Monoid for Set<T> {
 pub struct Histogram<T: Ord>(BTreeMap<T, u64>);
 
 impl<T: Ord> Histogram<T> {
-    /// The values, and how often each came.
+    /// The values, and the number of occurrences of each.
     pub fn get(self) -> BTreeMap<T, u64> {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Each monoid against the most obvious way to say the same, and against itself in another order.
+//! Tests of each monoid against a naive twin, and against itself in another order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ use super::{
 use crate::{Monoid, Summand};
 use diptych_event::Decimal;
 
-/// All items merged one after another, and as a tree in another order: they must be equal, to the
-/// byte.
+/// Merges all items one after another, and as a tree in another order: the results must be equal,
+/// to the byte.
 fn merged<M: Monoid>(items: &[M::Item], order: &[usize]) -> Result<M, TestCaseError>
 where
     M::Item: Clone,
@@ -106,7 +106,7 @@ proptest! {
     ) {
         let hashes: Vec<_> = items.iter().map(hash).collect();
         let distinct = items.iter().collect::<BTreeSet<_>>().len() as f64;
-        // 2^5 registers are soon all in use, 2^12 never.
+        // 2^5 registers are soon all in use, 2^12 registers never are.
         merged::<HyperLogLog<5>>(&hashes, &order)?;
         let found = merged::<HyperLogLog<12>>(&hashes, &order)?.estimate() as f64;
         prop_assert!((found - distinct).abs() <= 5.0 + distinct * 0.1, "{} of {}", found, distinct);

@@ -1,4 +1,4 @@
-//! Several monoids side by side are one.
+//! Tuples of monoids, which are monoids.
 
 use crate::Monoid;
 

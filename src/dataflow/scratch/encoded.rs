@@ -1,4 +1,4 @@
-//! Rows as bincode: any serde type, each row made anew when it is read.
+//! Scratch rows as bincode: for any serde type; each read decodes the row again.
 
 use std::marker::PhantomData;
 
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::Scratch;
 
-/// Rows as bincode.
+/// A block of rows as bincode.
 #[derive(Debug)]
 pub struct Encoded<T> {
     bytes: Vec<u8>,

@@ -1,10 +1,10 @@
-//! Rows as their own memory, by abomonation. The only file that calls it; read the module
-//! documentation of [`scratch`](super) for what is unsound about it, and what is held against it.
+//! Scratch rows as copies of their own memory, by abomonation. The only file that calls it; the
+//! module documentation of [`scratch`](super) lists what is unsound about it, and the measures.
 //!
-//! The code is not safe to the compiler because abomonation's calls are not. The invariants: the
-//! words of a block are written by [`InPlace::of`] from a `Vec<T>` of the same `T` in the same
-//! process, never by anybody else; `T` is [`Flat`], so every byte of it is initialised, and in
-//! `T`'s encoding nothing but the rows needs an alignment.
+//! The code is unsafe because abomonation's functions are. The invariants: the words of a block are
+//! written by [`InPlace::of`] from a `Vec<T>` of the same `T` in the same process, and by nothing
+//! else; `T` is [`Flat`], so every byte of it is initialised, and in `T`'s encoding only the rows
+//! need an alignment.
 #![expect(unsafe_code, reason = "abomonation has no safe calls; its dangers are bounded here")]
 
 use std::marker::PhantomData;
@@ -62,7 +62,8 @@ flat_tuple!(A, B);
 flat_tuple!(A, B, C);
 flat_tuple!(A, B, C, D);
 
-/// Rows as their own memory: encoding copies it, reading mends its pointers and borrows.
+/// A block of rows as their own memory: encoding copies it, reading repairs its pointers and
+/// borrows.
 #[derive(Debug)]
 pub struct InPlace<T> {
     /// The bytes of a `Vec<T>`, its rows, their texts; words, because rows are aligned to 8.
@@ -127,7 +128,7 @@ mod tests {
 
     fn check<T: Flat + Clone + PartialEq + std::fmt::Debug>(rows: &[T]) {
         let mut block = InPlace::of(rows.to_vec());
-        // The second time it has been read already, and lies elsewhere.
+        // The second time the block has been read already, and has moved.
         for _ in 0..2 {
             let mut read = Vec::new();
             block.for_each(|row| read.push(row.clone()));

@@ -1,12 +1,12 @@
-//! Scratch: rows that leave a Rust structure for a while, within one process.
+//! Scratch: compact blocks for rows that leave a Rust structure for a while, within one process.
 //!
 //! A [`Scratch`] takes rows and holds them as one block of bytes until they are read again. There
 //! are two codecs:
 //!
-//! - [`Encoded`], always there: bincode, for any serde type. Safe; reading makes each row anew.
-//! - `InPlace`, with the cargo feature `abomonation`: the bytes *are* the rows. Reading mends the
+//! - [`Encoded`], always available: bincode, for any serde type. Safe; reading decodes each row.
+//! - `InPlace`, with the cargo feature `abomonation`: the bytes *are* the rows. Reading repairs the
 //!   pointers and borrows; measured five times cheaper than decoding (`cargo bench --bench
-//!   codecs`), which Arrow, read in place, is too.
+//!   codecs`), as cheap as Arrow read in place.
 //!
 //! ```
 //! use diptych::scratch::{Encoded, Scratch};
@@ -18,8 +18,8 @@
 //! ```
 //!
 //! # Why `InPlace` is off by default
-//! abomonation copies the memory of a value and, to read it, believes what it copied
-//! (RUSTSEC-2021-0120). What can go wrong, and what is done about it here:
+//! abomonation copies the memory of a value and, to read it, trusts the copied bytes
+//! (RUSTSEC-2021-0120). The dangers, and the measures against them:
 //!
 //! - *Bytes that the same program did not write are believed.* A block is made by `of` only: it has
 //!   no constructor from bytes, cannot be cloned, serialised or written anywhere.
@@ -29,12 +29,12 @@
 //! - *Any type may claim to be plain.* `Flat` is sealed: integers, floats, `String`, and tuples
 //!   of these.
 //! - *A heap address is written into the block.* It stays in this process's memory.
-//! - *A reference to one byte is widened to a row.* **Not mended**: it is inside the crate, and
+//! - *A reference to one byte is widened to a row.* **Not fixed**: this is inside the crate, and
 //!   undefined by the strict aliasing model (Stacked Borrows). Compilers of today do not exploit
-//!   it; none promises not to. This is why it stays off.
+//!   it; none promises not to. For this reason the feature stays off.
 //!
-//! # Who uses it
-//! Nothing in the engine does. A worker's combiner is bounded by flushing early
+//! # Uses
+//! The engine does not use it. A worker's combiner is bounded by flushing early
 //! ([`COMBINER_KEYS_MAX`](diptych_base::limits::COMBINER_KEYS_MAX)): its entries travel to their
 //! owners, whose state must fit in memory anyway, so that spilling them first would only cost time.
 //! Keys of a user's function are also arbitrary types, which `Flat` refuses. The module is for
@@ -48,17 +48,17 @@ pub use encoded::Encoded;
 #[cfg(feature = "abomonation")]
 pub use in_place::{Flat, InPlace};
 
-/// Rows as one block of bytes of this process.
+/// A block of rows as bytes, within this process.
 pub trait Scratch<T>: Sized {
-    /// Takes the rows.
+    /// Encodes rows as a block.
     ///
     /// # Panics
     /// When a row's own serialisation fails, as serde allows it to.
     fn of(rows: Vec<T>) -> Self;
 
-    /// Calls `visit` with each row, in the order they had. May be repeated.
+    /// Calls `visit` with each row, in their original order. May be repeated.
     fn for_each(&mut self, visit: impl FnMut(&T));
 
-    /// Bytes the block holds.
+    /// The number of bytes in the block.
     fn bytes(&self) -> usize;
 }

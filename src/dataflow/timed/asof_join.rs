@@ -1,7 +1,8 @@
-//! Each row with the latest of another side.
+//! The as-of join: each row with the latest row of another side.
 //!
-//! Both sides of a key are kept in order. A row that asks costs one search; a row that can be found
-//! concerns those only that ask between it and the next one that can be found.
+//! Both sides of a key are kept in order. A row of the left side, which *asks*, costs one search; a
+//! row of the right side, which can be *found*, concerns only the rows that ask between it and the
+//! next one that can be found.
 
 use std::hash::Hash;
 
@@ -14,7 +15,7 @@ use super::super::combiner::route;
 use super::super::ordered_rows::{Copies, Ordered};
 use diptych_event::Timestamp;
 
-/// A row of either side; those that can be found come first.
+/// A row of either side; at one time, rows that can be found sort first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Side<V, W> {
     Found(Timestamp, W),
@@ -76,9 +77,9 @@ where
             let mut tell = |ask: &(Timestamp, V), found: Option<&W>, diff: isize| {
                 emit((key.clone(), (ask.0, ask.1.clone(), found.cloned())), diff);
             };
-            // Who asks no more, before anything else changes, and who is new to ask behind all:
-            // neither is told twice. What can be found goes from the first on and comes from the
-            // last on, so that nobody is told of one that is not the latest in the end.
+            // Removed asking rows come before all other changes, new ones after all: neither emits
+            // twice. Rows to be found are removed from the first on and added from the last on, so
+            // that no asking row emits a found row that is not the latest in the end.
             let (gone, come): (Vec<_>, Vec<_>) = asks.into_iter().partition(|(_, diff)| *diff < 0);
             sides.ask(gone, &mut tell);
             for (row, diff) in found.iter().filter(|(_, diff)| *diff < 0) {
@@ -109,7 +110,7 @@ where
 }
 
 impl<V: ExchangeData, W: ExchangeData> Sides<V, W> {
-    /// Changes who asks, and tells what they find.
+    /// Changes the asking rows, and emits what they find.
     fn ask(
         &mut self,
         asks: Vec<((Timestamp, V), isize)>,
@@ -126,7 +127,7 @@ impl<V: ExchangeData, W: ExchangeData> Sides<V, W> {
         }
     }
 
-    /// All who ask where `row` is the latest that can be found, and what they find without it.
+    /// All asking rows for which `row` is the latest to be found, and what they find without it.
     fn instead(
         &self,
         row: &(Timestamp, W),
@@ -149,7 +150,7 @@ impl<V: ExchangeData, W: ExchangeData> Sides<V, W> {
 mod tests {
     use super::*;
 
-    /// What a change of one key emits; nobody's value matters.
+    /// The number of changes that one key emits; values do not matter.
     fn close(state: &mut AsOfJoin<(), (), i64>, changes: Vec<(Side<(), i64>, isize)>) -> usize {
         let mut changes: Vec<_> =
             changes.into_iter().map(|(row, diff)| (((), row), diff)).collect();
@@ -164,7 +165,7 @@ mod tests {
         let asks = |time| Side::Asks(Timestamp::from_micros(time), ());
         let found = |time| Side::Found(Timestamp::from_micros(time), time);
         let mut state = AsOfJoin(Keys::default());
-        // A thousand can be found; behind each of them ten ask.
+        // A thousand rows can be found; ten rows ask after each of them.
         let all = (0..10_000).map(|n| (asks(n * 10), 1));
         let all = all.chain((0..1000).map(|n| (found(n * 100), 1)));
         assert_eq!(close(&mut state, all.clone().collect()), 10_000);
@@ -172,11 +173,11 @@ mod tests {
         assert_eq!(close(&mut state, vec![(asks(55_555), -1)]), 1);
         assert_eq!(close(&mut state, vec![(found(55_550), 1)]), 2 * 5);
         assert_eq!(close(&mut state, vec![(found(55_550), -1)]), 2 * 5);
-        // One that nobody finds, because a greater one is there at its time.
+        // A row that is never found, because a greater one is there at its time.
         let lesser = Side::Found(Timestamp::from_micros(500), 499);
         assert_eq!(close(&mut state, vec![(lesser.clone(), 1)]), 0);
         assert_eq!(close(&mut state, vec![(lesser, -1)]), 0);
-        // Many at once: nobody is told of more than what was and what is.
+        // Many at once: each asking row emits no more than its old and its new row.
         let every_other = (0..500).map(|n| (found(n * 200), -1));
         assert_eq!(close(&mut state, every_other.clone().collect()), 2 * 5000);
         let back = every_other.map(|(row, _)| (row, 1));

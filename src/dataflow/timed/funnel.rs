@@ -1,4 +1,4 @@
-//! How far each session of a key got.
+//! Funnels: the number of steps that each session of a key has reached.
 
 use std::hash::Hash;
 
@@ -36,7 +36,7 @@ struct Funnel<K, V, F> {
     step: F,
 }
 
-/// The rows of a session, and how far they got when it was told.
+/// The rows of a session, and the number of steps that was emitted last.
 struct Way<V> {
     rows: Ordered<Row<V>>,
     reached: Option<u64>,

@@ -1,4 +1,4 @@
-//! Rows that are near one another in time.
+//! The interval join: pairs of rows that are near one another in time.
 //!
 //! Time is cut into spans as wide as the interval. A row can only meet rows of its own span and of
 //! a neighbour, so those spans are part of the key of an ordinary join; the rest is a filter.

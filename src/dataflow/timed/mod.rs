@@ -2,10 +2,10 @@
 //!
 //! All of these are functions of contents: rows carry their times as data, and no clock and no
 //! order of arrival is read. So a late row changes old answers, in the next epoch, in both layers.
-//! Times are [`Timestamp`]s, or whatever else the rows are ordered by where no span is measured.
+//! Times are [`Timestamp`]s, or values of any other order where no span is measured.
 //!
-//! The rows of a key are kept in order by its owner, and a change costs the rows that it concerns:
-//! each operator says which those are.
+//! The rows of a key are kept in order by its owner, and a change costs the rows that it concerns,
+//! which the documentation of each operator names.
 
 mod asof_join;
 mod funnel;
@@ -25,14 +25,15 @@ use super::Summand;
 use super::collection::{Collection, PairsExt};
 use diptych_event::Timestamp;
 
-/// Rows of a key in the order of their times.
+/// Operators on the rows of a key in the order of their times.
 pub trait TimedExt<'s, K, V>: Sized {
     /// `((key, start), (at, value))`: each row with the start of its session.
     ///
     /// Two rows of a key that are at most `gap` apart are in one session. A session that grows at
-    /// its end keeps its name, so its other rows stay as they are; a late row may make one of two.
+    /// its end keeps its start, so its other rows stay as they are; a late row may join two
+    /// sessions.
     ///
-    /// A change costs itself and the rows whose session it gives another start: those behind it
+    /// A change costs itself and the rows whose session it gives another start: those after it
     /// when it comes first in a session, joins two, or divides one. State: every row, sorted by the
     /// owner of the key.
     ///
@@ -62,7 +63,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     /// under the same key; the greatest of those at one time. None where there is no such row.
     ///
     /// A row costs one search; a row of `other` costs the rows between its time and that of the
-    /// next of `other`, which find it, or something else when it goes. State: the rows of both
+    /// next of `other`, which find it, or another row when it is removed. State: the rows of both
     /// sides, sorted by the owner of the key.
     ///
     /// ```
@@ -89,8 +90,8 @@ pub trait TimedExt<'s, K, V>: Sized {
         W: ExchangeData + Hash;
 
     /// `(key, ((at, value), (at, value)))`: each row with every row of `other` under the same key
-    /// that is at most `before` earlier and at most `after` later. Costs what the rows of three
-    /// such spans cost, not those of the key.
+    /// that is at most `before` earlier and at most `after` later. A change costs the rows of three
+    /// such spans, not those of the key.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -132,11 +133,12 @@ pub trait TimedExt<'s, K, V>: Sized {
     where
         W: ExchangeData + Hash;
 
-    /// `(key, (start, reached))`: how far each session of a key got in a funnel.
+    /// `(key, (start, reached))`: the number of funnel steps that each session of a key has
+    /// reached.
     ///
-    /// `step` says which step a row is (0 is the first; none for rows that are no step). A step
+    /// `step` gives the step of a row (0 is the first; none for rows that are not a step). A step
     /// counts once all before it have been taken, in the order of their times; rows at one time are
-    /// taken in the order of their values. Sessions that never took the first have reached 0.
+    /// taken in the order of their values. Sessions without the first step have reached 0.
     ///
     /// A change costs the rows of its session, not those of the key. State: every row twice.
     ///
@@ -210,13 +212,13 @@ where
     }
 }
 
-/// Values of a key in some order.
+/// Operators on the values of a key in an order.
 pub trait OrderedExt<'s, K, O, V>: Sized {
     /// `(key, (order, value, running))`: each row with the sum of all values of the key up to it,
     /// itself included; rows of one order are all included in each of them.
     ///
-    /// A change costs the rows from its order on, whose sums are others then: a row that comes last
-    /// costs itself. State: every row, sorted by the owner of the key.
+    /// A change costs the rows from its order on, whose sums change: a row that comes last costs
+    /// itself. State: every row, sorted by the owner of the key.
     ///
     /// ```
     /// # use dataflows::Transfer;
@@ -251,13 +253,13 @@ where
     }
 }
 
-/// Sums of panes, such as a count for each minute.
+/// Operators on sums of panes, such as a count for each minute.
 pub trait PanesExt<'s, K, V>: Sized {
     /// `((window, key), sum)`: the sums of all panes in each of `windows`.
     ///
-    /// A pane is named by its start, and lies in the windows that its start lies in: the windows'
+    /// A pane is named by its start, and lies in the windows that contain its start: the windows'
     /// step should be a multiple of the panes' width. Each event is then counted once, in its pane,
-    /// and a window costs one row for each pane and key, however many events there are.
+    /// and a window costs one row for each pane and key, for any number of events.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -293,7 +295,7 @@ where
     }
 }
 
-/// The caller's line is where a span that is too long is written.
+/// A span in microseconds. Panics at the caller's line when the span is too long.
 #[track_caller]
 fn micros(span: Duration) -> i64 {
     let Ok(micros) = i64::try_from(span.as_micros()) else {

@@ -1,6 +1,6 @@
-//! Sums along the rows of a key.
+//! Running sums along the rows of a key.
 //!
-//! What lies before the first change is not read: each chunk of rows keeps its own sum.
+//! Rows before the first change are not read: each chunk of rows keeps its own sum.
 
 use std::hash::Hash;
 
@@ -14,7 +14,7 @@ use super::super::ordered_rows::Ordered;
 use super::super::refusals::Refusals;
 use super::super::summand::{Summand, Total};
 
-/// Per key: an order, a value, and the exact sum up to there.
+/// Rows of a key: an order, a value, and the exact sum up to this order.
 type Sums<K, O, V> = (K, (O, V, Total<V>));
 
 pub(super) fn running_sum<K, O, V>(

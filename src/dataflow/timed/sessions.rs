@@ -1,8 +1,8 @@
 //! Sessions: rows of a key that follow one another within a gap.
 //!
-//! A row that comes or goes can only open, lengthen, shorten, close, join or divide the session at
-//! its own time: all that is looked at are its neighbours, and all that is told are the rows whose
-//! session has another name by it.
+//! An added or removed row can only open, lengthen, shorten, close, join or divide the session at
+//! its own time: only its neighbours are read, and only the rows whose session gets another start
+//! are emitted.
 
 use std::hash::Hash;
 
@@ -33,7 +33,7 @@ struct Sessions<K, V> {
     gap: i64,
 }
 
-/// The rows of a key, and where its sessions start.
+/// The rows of a key, and the starts of its sessions.
 struct OneKey<V> {
     rows: Ordered<Row<V>>,
     starts: Ordered<Timestamp>,
@@ -65,8 +65,8 @@ where
             let mut tell = |start: Timestamp, row: &Row<V>, diff: isize| {
                 emit(((key.clone(), start), row.clone()), diff);
             };
-            // What goes from the last on and what comes from the first on: so no row is told of
-            // another session more than once for each.
+            // Rows are removed from the last on and added from the first on: so no row changes its
+            // session more than once for each.
             for (row, diff) in changes.iter().rev().filter(|(_, diff)| *diff < 0) {
                 let Copies { before, after } = of_key.rows.change(row.clone(), *diff);
                 if before > 0 {
@@ -107,7 +107,7 @@ impl<V: ExchangeData> OneKey<V> {
         *start
     }
 
-    /// The times of the rows beside `row` that are in one session with it.
+    /// The times of the neighbours of `row` that are in one session with it.
     fn beside(&self, row: &Row<V>, gap: i64) -> (Option<Timestamp>, Option<Timestamp>) {
         let rows = &self.rows;
         let there = |copies: isize| copies > 0;
@@ -121,7 +121,7 @@ impl<V: ExchangeData> OneKey<V> {
         )
     }
 
-    /// `row` is there now, and was not.
+    /// Adds `row`, which was not there.
     fn enter(&mut self, row: &Row<V>, gap: i64, tell: impl FnMut(Timestamp, &Row<V>, isize)) {
         match self.beside(row, gap) {
             (Some(earlier), Some(later)) => {
@@ -142,7 +142,7 @@ impl<V: ExchangeData> OneKey<V> {
         }
     }
 
-    /// `row` was there, and is no more.
+    /// Removes `row`, which was there.
     fn leave(&mut self, row: &Row<V>, gap: i64, tell: impl FnMut(Timestamp, &Row<V>, isize)) {
         match self.beside(row, gap) {
             (Some(earlier), Some(later)) => {
@@ -164,7 +164,7 @@ impl<V: ExchangeData> OneKey<V> {
         }
     }
 
-    /// The session behind `row` had one start, and has another.
+    /// Gives the rows of the session after `row` another start.
     fn rename(
         &self,
         row: &Row<V>,
@@ -190,7 +190,7 @@ impl<V: ExchangeData> OneKey<V> {
 mod tests {
     use super::*;
 
-    /// What the changes of one epoch emit, of rows without a value and of one key.
+    /// The number of changes that one epoch emits, for rows of one key without a value.
     fn close(state: &mut Sessions<(), ()>, changes: &[(i64, isize)]) -> usize {
         let at = Timestamp::from_micros;
         let changes = changes.iter().map(|(time, diff)| (((), (at(*time), ())), *diff));
@@ -205,19 +205,19 @@ mod tests {
         let rows = 10_000;
         let all: Vec<_> = (0..rows).map(|n| (n * 5, 1)).collect();
         assert_eq!(close(&mut state, &all), 10_000);
-        // At the end, in the middle, a copy: itself alone.
+        // A row at the end, in the middle, or a copy costs itself alone.
         assert_eq!(close(&mut state, &[(rows * 5, 1)]), 1);
         assert_eq!(close(&mut state, &[(rows * 5, -1)]), 1);
         assert_eq!(close(&mut state, &[(rows * 5 / 2 + 1, 1)]), 1);
         assert_eq!(close(&mut state, &[(rows * 5 / 2 + 1, -1)]), 1);
-        // What it divides has another name: ten rows behind it, told and taken back.
+        // A divided session has another start: ten rows after it are emitted and retracted.
         assert_eq!(close(&mut state, &[((rows - 11) * 5, -1)]), 1 + 2 * 10);
         assert_eq!(close(&mut state, &[((rows - 11) * 5, 1)]), 1 + 2 * 10);
-        // All go at once: each is told once, or taken from a session that it was moved to.
+        // All removed at once: each is emitted once, or retracted from a session it was moved to.
         let none: Vec<_> = all.iter().map(|(time, _)| (*time, -1)).collect();
         assert!(close(&mut state, &none) <= 3 * 10_000);
         assert_eq!(state.held(), 0);
-        // And come in no order, in one epoch after another.
+        // All added in random order, in one epoch after another.
         for n in 0..2000 {
             let emitted = close(&mut state, &[((n * 7919 % 10_007) * 100, 1)]);
             assert_eq!(emitted, 1);

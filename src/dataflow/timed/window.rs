@@ -1,7 +1,7 @@
-//! Windows of event time, as functions from an instant to the spans it lies in.
+//! Windows of event time: functions from an instant to the spans that contain it.
 //!
-//! A window is part of a key, nothing else: it neither opens nor closes, and nothing waits for it.
-//! It may therefore be computed in front of the barrier, on borrowed rows.
+//! A window is only part of a key: it neither opens nor closes, and nothing waits for it. It may
+//! therefore be computed in front of the barrier, on borrowed rows.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use diptych_row::Columns;
 )]
 #[columns(crate = "crate::derived")]
 pub struct Window {
-    /// The first instant in it.
+    /// The first instant in the window.
     pub start: Timestamp,
-    /// The first instant behind it.
+    /// The first instant after the window.
     pub end: Timestamp,
 }
 
@@ -38,14 +38,14 @@ pub struct Window {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// In microseconds, as all here.
+    /// The width in microseconds, like all fields here.
     width: i64,
     step: i64,
     from: i64,
 }
 
 impl Windows {
-    /// Windows side by side: every instant lies in exactly one.
+    /// Tumbling windows: every instant lies in exactly one.
     ///
     /// # Panics
     /// When `width` is less than a microsecond, or longer than 292,000 years.
@@ -54,8 +54,8 @@ impl Windows {
         Windows::hopping(width, width)
     }
 
-    /// Windows that overlap where `width` is more than `step`; where it is less, some instants lie
-    /// in none.
+    /// Hopping windows, which overlap where `width` is more than `step`; where it is less, some
+    /// instants lie in none.
     ///
     /// # Panics
     /// When one of both is less than a microsecond, or longer than 292,000 years.
@@ -71,28 +71,30 @@ impl Windows {
         Windows { width: super::micros(width), step: super::micros(step), from: 0 }
     }
 
-    /// One of them starts at `from`: days of another time zone, weeks that begin on a Monday.
+    /// The windows shifted so that one starts at `from`: for days of another time zone, or weeks
+    /// that begin on a Monday.
     #[must_use]
     pub fn starting(self, from: Timestamp) -> Windows {
         Windows { from: from.micros().rem_euclid(self.step), ..self }
     }
 
-    /// The window that starts last of those that start at or before `at`: for tumbling windows,
-    /// the one it lies in.
+    /// The last window that starts at or before `at`: for tumbling windows, the one that contains
+    /// it.
     pub fn at(&self, at: Timestamp) -> Window {
         let start = self.last_start(at);
         self.window(start)
     }
 
-    /// All windows that `at` lies in, the earliest first.
+    /// All windows that contain `at`, the earliest first.
     pub fn of(&self, at: Timestamp) -> impl Iterator<Item = Window> + use<> {
         let (windows, at, last) = (*self, at.micros(), self.last_start(at));
-        // The window that starts `back` steps earlier still holds it.
+        // The window that starts `back` steps earlier still contains `at`.
         let back = match windows.width - 1 - (at.saturating_sub(last)) {
             room if room < 0 => -1,
             room => room / windows.step,
         };
-        // Of those that would begin before the first instant there is, the last stands for all.
+        // Of windows that would begin before the first representable instant, only the last is
+        // given.
         (0..=back)
             .rev()
             .filter_map(move |steps| Some(windows.window(last.checked_sub(steps * windows.step)?)))
