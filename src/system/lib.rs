@@ -353,7 +353,7 @@ impl System {
         match options.boundary {
             Boundary::InPlace(_) => Ok((None, Vec::new())),
             Boundary::Newest => {
-                // Several processes would all have to find the same: the user decides by options.
+                // Several processes must all start at the same one, so the newest is not judged.
                 let (found, mut passed_over) = match options.cluster.processes() {
                     1 => self.fitting(definition, end, end)?,
                     _ => self.newest(description, end)?,
