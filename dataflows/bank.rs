@@ -8,23 +8,23 @@ use diptych::{Collection, CollectionExt, Columns, Dataflow, Event, PairsExt};
 /// Moves `amount` from one account to another.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Transfer {
-    /// Names the transfer.
+    /// The id of the transfer.
     pub id: i64,
-    /// Debited.
+    /// The debited account.
     pub from_account: i64,
-    /// Credited.
+    /// The credited account.
     pub to_account: i64,
-    /// In the smallest unit of the currency.
+    /// The amount in the smallest unit of the currency.
     pub amount: i64,
-    /// When, by the sender's clock; never used to order.
+    /// The time by the sender's clock; never used to order.
     pub ts: i64,
 }
 
 /// `credits`, `debits`, `balance` (accounts that have both), `balance_outer` (accounts that have
 /// either), each (account) -> amount, and `total`: () -> the sum of all balances, always zero.
 ///
-/// Amounts may be any number, so their sums are wider, and no view shows what its column cannot
-/// hold: that is a row of `errors`.
+/// Amounts may be any number, so their sums are wider; a sum that the column of its view cannot
+/// hold is a row of `errors`.
 pub fn bank(df: &mut Dataflow) {
     let transfers = df.events::<Transfer>("transfers");
     let credited = transfers.clone().map(|t| (t.to_account, i128::from(t.amount)));

@@ -1,9 +1,9 @@
-//! What is bought together: pairs of products that are on many invoices.
+//! Products that are bought together: pairs of products that are on many invoices.
 //!
 //! An invoice of n products has n (n - 1) / 2 pairs, so one of a thousand products has half a
-//! million, and says nothing: it is a dealer's order. Invoices of more than thirty products do not
-//! count. That holds for what they hold now: with its thirty-first product an invoice leaves all
-//! its pairs, and counts again when products are taken back.
+//! million, without meaning: it is a dealer's order. Invoices of more than thirty products do not
+//! count. The rule follows their present contents: with its thirty-first product an invoice leaves
+//! all its pairs, and counts again when products are taken back.
 
 use std::cmp::Reverse;
 
@@ -14,12 +14,12 @@ use super::InvoiceLine;
 use super::plausible::number;
 
 const PRODUCTS_MAX: usize = 30;
-/// Pairs on fewer invoices than this are chance.
+/// The fewest invoices of a pair that is not chance.
 const TOGETHER_MIN: isize = 3;
 
 /// `pairs`: (product, other) -> invoices that have both, the lesser name first; `bought_with`:
 /// (product, rank) -> other, invoices that have both, the five most frequent of them; `baskets`:
-/// (products) -> how many invoices have so many, the large ones too.
+/// (products) -> the number of invoices with that many, the large ones included.
 ///
 /// A product is on an invoice while the sum of its quantities there is positive.
 #[inline]
@@ -56,7 +56,7 @@ pub fn baskets(df: &mut Dataflow) {
         .columns(&["products", "invoices"]);
 }
 
-/// Every two of them, in their order.
+/// All pairs of two products, in their order.
 fn pairs(products: &[String]) -> Vec<(String, String)> {
     let behind = |(at, one): (usize, &String)| {
         let one = one.clone();

@@ -1,4 +1,4 @@
-//! Made-up events of the classics: the same for everybody.
+//! Generators of made-up events of the classics, the same for the same seed.
 
 mod joined;
 
@@ -8,14 +8,14 @@ use diptych::testing::Story;
 
 use super::{IdentifiedTweet, Line, Transfer, tweets};
 
-/// 2024-01-01, in microseconds.
+/// The time of the first event: 2024-01-01, in microseconds.
 const START_US: i64 = 1_704_067_200_000_000;
-/// Between two events, in microseconds.
+/// The time between two events, in microseconds.
 const STEP_US: i64 = 90_000_000;
-/// One event in so many is there again, or takes another one back.
+/// One event in so many is repeated, or takes another one back.
 const AGAIN: u64 = 8;
 
-/// So many events of one of the classics, over the epochs of `story`. None for another dataflow.
+/// Spreads made-up events of one of the classics over the epochs of `story`; none for another one.
 pub(super) fn spread(story: Story, dataflow: &str, seed: u64, events: usize) -> Option<Story> {
     Some(match dataflow {
         "word_count" => story.spread("lines", &lines(seed, events)),

@@ -1,7 +1,7 @@
-//! A web site: visits and how they went, how far people get, where they come in and leave.
+//! Visits of a web site: their lengths, their funnel, their entry and exit pages.
 //!
-//! Half an hour of silence ends a visit. A click that comes late may prolong one, or make one of
-//! two: what was counted of both is taken back.
+//! Half an hour of silence ends a visit. A click that comes late may prolong a visit, or join two:
+//! the counts of both are then retracted.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use diptych::{Collection, CollectionExt, Dataflow, Date, Event, PairsExt, TimedE
 mod draw;
 pub use draw::draw;
 
-/// Somebody looks at a page.
+/// A user looks at a page.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Click {
-    /// Who.
+    /// The user.
     pub user: i64,
-    /// When.
+    /// The time of the click.
     pub at: Timestamp,
     /// The page's path, such as `/product/7`.
     pub page: String,
 }
 
-/// The way to a sale, by the first part of a page's path.
+/// The steps to a sale, by the first part of a page's path.
 const STEPS: [&str; 4] = ["", "product", "cart", "checkout"];
 
 /// `sessions`: (user, start) -> end, pages, entry, exit; and of each day, by the start of the

@@ -1,8 +1,8 @@
-//! What a hashtag is: `#`, then letters (L*), decimal digits (Nd) or `_`, lower-cased.
+//! Parser of hashtags: `#`, then letters (L*), decimal digits (Nd) or `_`, lower-cased.
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
-/// Every hashtag of `text` in order, without its `#`, repeated ones too.
+/// Every hashtag of `text` in order, without its `#`, repeated ones included.
 pub fn hashtags(text: &str) -> impl Iterator<Item = String> {
     let mut rest = text;
     std::iter::from_fn(move || {

@@ -1,9 +1,9 @@
-//! What is in stock, from the change streams of other databases: upserts and deletes, as by CDC.
+//! Stock levels, from the change streams of other databases: upserts and deletes, as by CDC.
 //!
 //! Of the changes of a key the one with the greatest log sequence number (LSN) holds, whenever it
-//! arrives: a late older upsert does not win, a repeated one changes nothing, and what was deleted
+//! arrives: a late older upsert does not win, a repeated one changes nothing, and a deleted row
 //! stays deleted, until a change with a greater number; of one number, a delete wins. A delete is
-//! the latest row, and it is none. A movement that is sent twice counts once.
+//! the latest change of its key, without a row. A movement that is sent twice counts once.
 
 use diptych::{Columns, Dataflow, PairsExt};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ mod facts;
 pub use draw::{Stocked, draw};
 pub use facts::{Movement, Op, ProductChange, ReservationChange};
 
-/// Of one product, in one warehouse.
+/// The stock of one product in one warehouse.
 #[derive(Columns, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Stock {
     on_hand: i64,

@@ -1,8 +1,8 @@
 //! Sensors whose readings come late, twice and out of order: windows, silent sensors, alerts.
 //!
-//! A gateway that was offline sends days of readings at once, and repeats what nobody acknowledged.
-//! Nothing waits for them: a window is right for what has arrived, and changes when more does. What
-//! is older than a week behind the newest reading has left the state, and comes too late.
+//! A gateway that was offline sends days of readings at once, and repeats those not acknowledged.
+//! Nothing waits for them: a window is right for the readings that have arrived, and changes when
+//! more arrive. Readings more than a week behind the newest have left the state, and come too late.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const SILENT_US: i64 = 3_600_000_000;
 /// `windows`: (sensor, start of five minutes) -> n, least, greatest, mean; `silent`: (sensor) ->
 /// its last reading, when two others have one an hour or more later, to the minute (one alone may
 /// have a wrong clock); `alerts`: (sensor, at, sequence) -> value, corrected by the latest
-/// calibration at that time, which says what is no alert.
+/// calibration at that time, which has the range without alerts.
 #[inline]
 pub fn iot(df: &mut Dataflow) {
     let readings = df.events::<Reading>("readings");
@@ -31,7 +31,7 @@ pub fn iot(df: &mut Dataflow) {
     let believed = readings.clone().check(plausible);
     let heard = believed.map(|r| (r.sensor.to_owned(), r.at)).fold::<Max<_>, _>("heard");
     let heard = heard.map(|(sensor, at)| ((), (at.get(), sensor)));
-    // By the minute: all sensors are looked at again whenever it changes.
+    // By the minute: all sensors are evaluated again whenever it changes.
     let newest = heard
         .clone()
         .top_k(2, |((), (at, sensor))| ((), (Reverse(at.minute()), sensor)))

@@ -1,9 +1,9 @@
-//! Who is in the thick of a graph? The core number of each node, while ties come and go.
+//! The core number of each node of a graph, while ties are added and removed.
 //!
-//! The k-core is what is left of a graph when nodes with fewer than k ties are taken away, again
-//! and again, until there are none. A node's core number is the greatest k whose core it is in.
-//! Nothing is taken away here, and all k are found at once: begin with the number of ties, and give
-//! each node the greatest h such that h of its neighbours have h or more, until nothing changes.
+//! The k-core is the rest of a graph when nodes with fewer than k ties are removed, repeatedly,
+//! until there are none. A node's core number is the greatest k whose core it is in. This dataflow
+//! finds all k at once without removing nodes: begin with the number of ties, and give each node
+//! the greatest h such that h of its neighbours have h or more, until nothing changes.
 //!
 //! After Lü, Zhou, Zhang and Stanley, "The H-index of a network node" (2016).
 
@@ -15,7 +15,7 @@ use super::plausible::one;
 mod draw;
 pub use draw::draw;
 
-/// Two nodes are tied (`diff` 1), or no longer (-1); either may come first.
+/// A tie between two nodes begins (`diff` 1) or ends (-1); either event may come first.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Tie {
     /// One of the nodes.
@@ -26,7 +26,7 @@ pub struct Tie {
     pub diff: i64,
 }
 
-/// `core_numbers`: (node) -> core, and `cores`: (k) -> how many nodes are in the k-core.
+/// `core_numbers`: (node) -> core, and `cores`: (k) -> the number of nodes in the k-core.
 #[inline]
 pub fn k_core(df: &mut Dataflow) {
     let ties = df
@@ -51,7 +51,7 @@ pub fn k_core(df: &mut Dataflow) {
     df.view("cores", cores.map(|(k, nodes)| (k, nodes as i64))).columns(&["k", "nodes"]);
 }
 
-/// The greatest h of which there are h numbers that are h or more; each comes so many times.
+/// The greatest h such that h of the numbers, with multiplicity, are h or more.
 fn h_index(numbers: &[(&i64, isize)]) -> i64 {
     let mut as_great = 0;
     let from_the_greatest = numbers.iter().rev().map(|(n, times)| {

@@ -50,13 +50,13 @@ pub use word_count::{Line, word_count};
 
 use diptych::{Dataflow, Definition, flows};
 
-/// Those that are compiled with this crate, by name: the classics.
+/// The classics, which are compiled with this crate, by name.
 pub fn all() -> Vec<Definition> {
     flows![word_count, tweets, tweets_dedup, bank, orders, reachability, retail, trending]
 }
 
-/// The gallery: what Lambda Architectures are built for. Their functions, and those of [`nexmark`],
-/// are `#[inline]`: whoever uses one compiles it, and nobody else waits for it.
+/// The gallery: typical dataflows of a Lambda Architecture. These functions, and those of
+/// [`nexmark`], are `#[inline]`: only a crate that uses one compiles it.
 #[inline]
 pub fn gallery() -> impl Iterator<Item = Definition> {
     let flows: [(&str, fn(&mut Dataflow<'_>)); 8] = [

@@ -7,7 +7,7 @@ use diptych::{Definition, Event, Timestamp};
 
 use super::{MadeUpTweets, SAMPLED, Tweet, sample, tweets};
 
-/// The generators of this crate: `demo` shows [`tweets`].
+/// The generators of this crate; `demo` uses that of [`tweets`].
 pub fn made_up() -> MadeUp {
     let demo = || Definition::new("tweets", tweets);
     let source = |seed, history| {

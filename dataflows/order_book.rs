@@ -1,9 +1,9 @@
 //! The order book of an exchange, rebuilt from messages that may come in any order.
 //!
-//! An order is what its latest message says, less what was traded of it. A cancelled order is one
-//! of nothing, an amended one is one of something else; a trade that is taken back is a trade of a
-//! negative quantity, and one that is told twice counts once. So a book that was wrong because a
-//! message was late is right when it comes.
+//! An order has the quantity of its latest message, less the quantity traded of it. A cancelled
+//! order has the quantity zero, an amended one another quantity; a trade that is taken back is a
+//! trade of a negative quantity, and one that is sent twice counts once. So a book that was wrong
+//! because a message was late is right when the message comes.
 
 use diptych::event::Variants;
 use diptych::{CollectionExt, Dataflow, PairsExt};

@@ -2,34 +2,34 @@
 
 use diptych::{Dataflow, Date, Decimal, Event, PairsExt, Timestamp};
 
-/// Something was bought.
+/// An order of a customer.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Order {
-    /// Names the order.
+    /// The id of the order.
     pub id: i64,
     /// The buyer's [`Customer::id`].
     pub customer: i64,
-    /// What was paid.
+    /// The amount paid.
     pub amount: Decimal<2>,
-    /// When.
+    /// The time of the order.
     pub at: Timestamp,
 }
 
-/// What is known of a customer since `at`; the latest row counts, for old orders too.
+/// The data of a customer since `at`; the latest row counts, for old orders, too.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Customer {
-    /// Names the customer.
+    /// The id of the customer.
     pub id: i64,
     /// Full name.
     pub name: String,
-    /// Where the customer lives.
+    /// The country where the customer lives.
     pub country: String,
-    /// Since when.
+    /// The time since which these data hold.
     pub at: Timestamp,
 }
 
-/// `revenue`: (country, day) -> revenue. Orders of customers nobody has heard of do not count
-/// until they are introduced.
+/// `revenue`: (country, day) -> revenue. Orders of unknown customers do not count until a row of
+/// the customer arrives.
 pub fn orders(df: &mut Dataflow) {
     let spent = df
         .events::<Order>("orders")

@@ -1,13 +1,13 @@
-//! Which nodes can be reached from a root? Recursion over a graph whose edges come and go.
+//! The nodes that can be reached from a root: recursion over a graph with changing edges.
 
 use diptych::{Dataflow, EdgesExt, Event};
 
 /// An edge appears (`diff` 1) or disappears (-1), possibly in the wrong order.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Edge {
-    /// Where it starts.
+    /// The node where the edge starts.
     pub src: i64,
-    /// Where it ends.
+    /// The node where the edge ends.
     pub dst: i64,
     /// Added to the edge's multiplicity.
     pub diff: i64,

@@ -1,9 +1,9 @@
 //! "Who bought this also bought", following each purchase and each return.
 //!
-//! Item-based collaborative filtering (Linden, Smith and York, 2003). Items are alike by the cosine
-//! of who has them, both / √(one · other), in thousandths, rounded down: integers, so that every
-//! machine gives one order, and what changes by less changes nothing behind it. Of each user the
-//! twenty items bought last count: n items make n² pairs, and each says less.
+//! Item-based collaborative filtering (Linden, Smith and York, 2003). The likeness of items is the
+//! cosine over their users, both / √(one · other), in thousandths, rounded down: integers, so that
+//! every machine gives one order, and smaller changes have no further effect. Of each user the
+//! twenty items bought last count: n items make n² pairs, and each means less.
 
 use std::cmp::Reverse;
 
@@ -15,18 +15,18 @@ use super::plausible::number;
 mod draw;
 pub use draw::draw;
 
-/// A line of an order. Of several with one name the least counts, in the order of the fields.
+/// A line of an order. Of several with one id the least counts, in the order of the fields.
 #[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Purchase {
-    /// Names the line.
+    /// The id of the line.
     pub line: i64,
-    /// Who buys.
+    /// The user who buys.
     pub user: i64,
-    /// What.
+    /// The item.
     pub item: i64,
-    /// How many; negative when they come back.
+    /// The quantity; negative when it is returned.
     pub quantity: i64,
-    /// When.
+    /// The time of the purchase.
     pub at: Timestamp,
 }
 

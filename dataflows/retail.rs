@@ -1,9 +1,9 @@
-//! A shop: revenue per country, hour and product, the best products of each country, what customers
-//! spent.
+//! Revenue of a shop per country, hour and product, the best products of each country, and the
+//! revenue of each customer.
 //!
 //! The columns are those of the "Online Retail" data set (Chen, Sain and Guo, 2012), so that its
-//! file can be ingested as it is. A cancellation is a line of its own with a negative quantity: a
-//! negative fact, which every sum takes back without being told.
+//! file can be ingested as it is. A cancellation is a line of its own with a negative quantity,
+//! which every sum subtracts.
 
 use std::cmp::Reverse;
 

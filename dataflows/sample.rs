@@ -1,4 +1,4 @@
-//! Made-up histories of the built-in dataflows, to try them on.
+//! Made-up histories of the built-in dataflows, for trying them.
 
 use diptych::testing::Story;
 
@@ -7,7 +7,7 @@ use super::{
     retail, tweets,
 };
 
-/// Who has a generator; `nexmark` is that of all its queries.
+/// The dataflows with a generator; `nexmark` has one for all its queries.
 pub const SAMPLED: [&str; 17] = [
     "word_count",
     "tweets",
@@ -28,7 +28,7 @@ pub const SAMPLED: [&str; 17] = [
     "nexmark",
 ];
 
-/// So many made-up events of a dataflow, in so many epochs, the same for a seed; none without one.
+/// Made-up `events` of a dataflow in `epochs`, the same for a seed; none without a generator.
 ///
 /// ```
 /// use dataflows::{clickstream, sample};

@@ -1,4 +1,4 @@
-//! What is talked about now: hashtags of the last two days, and nothing older.
+//! Trending hashtags: those of the last two days, and nothing older.
 
 use std::cmp::Reverse;
 
@@ -11,7 +11,7 @@ use super::hashtags::hashtags;
 /// `trending`: (rank) -> tag, n, the twenty most used hashtags of the last two days; `voices`:
 /// (tag) -> authors who used it in these days; `hours`: (hour, tag) -> n, in the last six hours.
 ///
-/// What is older than that behind the newest tweet leaves the state, the views and the batch views.
+/// Older rows, behind the newest tweet, leave the state, the views and the batch views.
 pub fn trending(df: &mut Dataflow) {
     let tweets = df.events::<Tweet>("tweets");
     let newest = tweets.newest(|t| t.publish_date);

@@ -13,23 +13,23 @@ pub use draw::{MadeUpTweets, draw};
 /// A short message.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Tweet {
-    /// When it was published.
+    /// The time of publication.
     pub publish_date: Timestamp,
-    /// Who wrote it.
+    /// The author.
     pub author_id: String,
     /// A label of the author's kind.
     pub account_category: String,
-    /// Where the author says to be.
+    /// The region that the author gives.
     pub region: String,
-    /// In which language it is.
+    /// The language of the text.
     pub language: String,
-    /// The author's followers at that time.
+    /// The number of followers of the author at that time.
     pub followers: Option<i64>,
-    /// Whom the author followed.
+    /// The number of accounts that the author followed.
     pub following: Option<i64>,
-    /// Messages of the author so far.
+    /// The number of messages of the author so far.
     pub updates: Option<i64>,
-    /// Empty, or how it came about.
+    /// The kind of a repeated message; empty for others.
     pub post_type: String,
     /// 1 for a repeated message.
     pub retweet: Option<i64>,

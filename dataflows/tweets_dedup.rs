@@ -1,4 +1,4 @@
-//! The views of `tweets`, for a source that repeats itself but names each message.
+//! The views of `tweets`, for a source that may send a message twice, under the same id.
 
 use differential_dataflow::operators::{CountTotal, ThresholdTotal};
 use diptych::{Dataflow, Event, Timestamp};
@@ -8,11 +8,11 @@ use super::hashtags::hashtags;
 /// A message that may arrive more than once.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct IdentifiedTweet {
-    /// The same for every copy of one message.
+    /// The id, the same for every copy of one message.
     pub id: i64,
-    /// When it was published.
+    /// The time of publication.
     pub publish_date: Timestamp,
-    /// Who wrote it.
+    /// The author.
     pub author_id: String,
     /// The text.
     pub content: String,
@@ -37,7 +37,7 @@ pub fn tweets_dedup(df: &mut Dataflow) {
         .flat_map(|(_, _, author, text)| {
             hashtags(&text).map(|tag| (tag, author.clone())).collect::<Vec<_>>()
         })
-        // Not `distinct_total`, which never takes a row back.
+        // Not `distinct_total`, which never retracts a row.
         .threshold_total(|_, copies| isize::from(*copies > 0));
     super::tweets::publish(df, tags, authors);
 }

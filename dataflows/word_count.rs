@@ -1,4 +1,4 @@
-//! How often does each word occur?
+//! The number of occurrences of each word.
 
 use diptych::{Dataflow, Event};
 

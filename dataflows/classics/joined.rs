@@ -1,4 +1,4 @@
-//! Made-up events of dataflows that read two streams.
+//! Generators of made-up events of dataflows that read two streams.
 
 use diptych::Decimal;
 use diptych::io::{Random, SimRandom};
@@ -6,11 +6,11 @@ use diptych::io::{Random, SimRandom};
 use super::super::{Customer, Edge, Order, Root};
 use super::{AGAIN, at, below};
 
-/// One event in so many is of a customer, or a root.
+/// One event in so many is a customer, or a root.
 const SELDOM: usize = 10;
 const COUNTRIES: [&str; 6] = ["Denmark", "Ghana", "India", "Japan", "Peru", "Serbia"];
 
-/// Orders; and customers, some of whom move.
+/// Orders, and customers, some of which move.
 pub(super) fn orders(seed: u64, events: usize) -> (Vec<Order>, Vec<Customer>) {
     let random = SimRandom::new(seed);
     let rows = events / SELDOM;
@@ -30,7 +30,7 @@ pub(super) fn orders(seed: u64, events: usize) -> (Vec<Order>, Vec<Customer>) {
     (orders.collect(), customers)
 }
 
-/// Edges, some of which go again; and roots.
+/// Edges, some of which are removed again, and roots.
 pub(super) fn edges(seed: u64, events: usize) -> (Vec<Edge>, Vec<Root>) {
     let random = SimRandom::new(seed);
     let roots = events / SELDOM;

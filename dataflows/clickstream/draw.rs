@@ -1,4 +1,4 @@
-//! Made-up visitors.
+//! Generator of made-up clicks.
 
 use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
@@ -7,10 +7,10 @@ use super::super::arrival::START_US;
 use super::Click;
 
 const MINUTE_US: i64 = 60_000_000;
-/// At 20:00: midnight is near.
+/// The first click is at 20:00, so that midnight is near.
 const EVENING_US: i64 = START_US + 20 * 60 * MINUTE_US;
 
-/// So many clicks in order of arrival, over a day for each 3,000.
+/// Makes up `events` clicks in order of arrival, over a day for each 3,000.
 ///
 /// A few users click much more than the rest, most leave before they buy. One click in twenty comes
 /// late, minutes to hours; one in thirty comes twice.
@@ -18,10 +18,10 @@ pub fn draw(seed: u64, events: usize) -> Vec<Click> {
     let random = SimRandom::new(seed);
     let users = 8 + events as u64 / 40;
     let mut clicks: Vec<Click> = Vec::with_capacity(events);
-    // Where each user was last.
+    // The last page of each user.
     let mut places = vec![String::from("/"); users as usize];
     let mut now = EVENING_US;
-    // Somebody who clicks now is likely to do so again soon.
+    // A user who clicks now is likely to click again soon.
     let mut active = [0; 4];
     while clicks.len() < events {
         now += random.below(2 * 24 * 60 * MINUTE_US as u64 / 3_000) as i64;
@@ -43,7 +43,7 @@ pub fn draw(seed: u64, events: usize) -> Vec<Click> {
     clicks
 }
 
-/// Where somebody goes from a page.
+/// The page that a user goes to from a page.
 fn next(page: &str, random: &SimRandom) -> String {
     let product = || format!("/product/{}", random.below(1 + random.below(30)));
     match (page.split('/').nth(1), random.below(10)) {

@@ -1,4 +1,4 @@
-//! Made-up payments, and what accounts have in common.
+//! Generator of made-up payments, and of links between accounts.
 
 mod links;
 
@@ -11,20 +11,20 @@ use super::{Link, Payment};
 const SECOND_US: i64 = 1_000_000;
 const COUNTRIES: [&str; 4] = ["DE", "FR", "GB", "BR"];
 
-/// Both streams. Event k of n of each belongs to epoch k · epochs / n.
+/// The events of both streams. Event k of n of each belongs to epoch k · epochs / n.
 #[derive(Clone, Debug)]
 pub struct FraudEvents {
-    /// Four events in five.
+    /// The payments: four events in five.
     pub payments: Vec<Payment>,
-    /// One in five.
+    /// The links: one event in five.
     pub links: Vec<Link>,
 }
 
-/// So many events, each stream in order of arrival.
+/// Makes up `events` events, each stream in order of arrival.
 ///
 /// One payment in thirty begins a burst, one in fifty is made abroad, one in twenty is late by up
 /// to two hours, one in thirty is sent twice. Accounts have devices, cards and addresses of their
-/// own; some share one with others. A link in four is withdrawn, some before they are known.
+/// own; some share one with others. A link in four is withdrawn, some before they arrive.
 pub fn draw(seed: u64, events: usize) -> FraudEvents {
     let random = SimRandom::new(seed);
     let accounts = 12 + events as u64 / 20;

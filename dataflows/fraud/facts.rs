@@ -1,4 +1,4 @@
-//! What is paid, and what accounts use.
+//! The events: payments, and the links of accounts to cards, devices and addresses.
 
 use diptych::{Decimal, Event, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 /// A payment by card. Of several with one id the least counts, in the order of the fields.
 #[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Payment {
-    /// Names the payment.
+    /// The id of the payment.
     pub id: i64,
-    /// By which card.
+    /// The card.
     pub card: i64,
-    /// From whose account.
+    /// The paying account.
     pub account: i64,
-    /// How much.
+    /// The amount.
     pub amount: Decimal<2>,
-    /// Where.
+    /// The country of the payment.
     pub country: String,
-    /// When.
+    /// The time of the payment.
     pub at: Timestamp,
 }
 
 /// An account uses a card, a device or an address (`diff` 1), or does not after all (-1).
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Link {
-    /// Whose.
+    /// The account.
     pub account: i64,
-    /// What others may use too.
+    /// The card, device or address, which other accounts may use, too.
     pub shared: String,
     /// Added to the link's multiplicity.
     pub diff: i64,

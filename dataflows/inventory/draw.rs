@@ -1,4 +1,4 @@
-//! Made-up stock: tables that change, are deleted and come again, from a log that repeats itself.
+//! Generator of made-up stock: rows that change, are deleted and inserted again, with repetitions.
 
 use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
@@ -7,25 +7,25 @@ use super::super::arrival::{START_S, late};
 use super::{Movement, Op, ProductChange, ReservationChange};
 
 const WAREHOUSES: [&str; 4] = ["Basel", "Genova", "Lyon", "Porto"];
-/// One change in so many is a delete, one comes late, behind up to so many others, one comes twice.
+/// One change in so many is a delete; one comes late, after up to so many others; one comes twice.
 const DELETES: u64 = 8;
 const LATE: u64 = 10;
 const BEHIND: u64 = 40;
 const TWICE: u64 = 15;
 
-/// The events of the three streams, each in order of arrival. They belong together in proportion:
-/// part k of n of one arrives with part k of n of the others.
+/// The events of the three streams, each in order of arrival. They arrive in proportion: part k of
+/// n of one with part k of n of the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stocked {
-    /// Of the stream `product_changes`.
+    /// The events of the stream `product_changes`.
     pub products: Vec<ProductChange>,
-    /// Of the stream `reservation_changes`.
+    /// The events of the stream `reservation_changes`.
     pub reservations: Vec<ReservationChange>,
-    /// Of the stream `movements`.
+    /// The events of the stream `movements`.
     pub movements: Vec<Movement>,
 }
 
-/// So many events: one in ten changes a product, three a reservation, six are movements.
+/// Makes up `events` events: one in ten changes a product, three a reservation, six are movements.
 pub fn draw(seed: u64, events: usize) -> Stocked {
     let random = SimRandom::new(seed);
     let products = 5 + events as u64 / 100;
@@ -43,7 +43,7 @@ pub fn draw(seed: u64, events: usize) -> Stocked {
     let reserved = (0..3 * events as i64 / 10).map(|lsn| ReservationChange {
         op: op(),
         lsn,
-        // The newest change most.
+        // The newest reservations change most.
         reservation: lsn / 2 - random.below(1 + random.below(1 + lsn.unsigned_abs() / 2)) as i64,
         warehouse: warehouse(),
         product: product(),
@@ -61,7 +61,7 @@ pub fn draw(seed: u64, events: usize) -> Stocked {
     Stocked { products: tables, reservations: reserved, movements: moved }
 }
 
-/// Some come twice, some change places with one that comes after.
+/// Repeats some changes, and lets some change places with a later one.
 fn resent<T: Clone>(random: &SimRandom, changes: Vec<T>) -> Vec<T> {
     let mut sent = Vec::with_capacity(changes.len());
     for change in changes {

@@ -1,61 +1,61 @@
-//! Changes of two tables, and what is carried in and out.
+//! The events: changes of two tables, and movements of stock.
 
 use diptych::{Event, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// What a change does.
+/// The kind of a change.
 #[derive(Event, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// The row is now as it says.
+    /// The row has the values of the change.
     Upsert,
-    /// There is no such row any more; only its key and its LSN count.
+    /// The row is deleted; only its key and its LSN count.
     Delete,
 }
 
 /// A change of the table of products.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct ProductChange {
-    /// What it does.
+    /// The kind of the change.
     pub op: Op,
-    /// Orders the changes of one key.
+    /// The log sequence number, which orders the changes of one key.
     pub lsn: i64,
     /// The key.
     pub product: String,
-    /// What people call it.
+    /// The name of the product.
     pub name: String,
-    /// More is to be ordered when no more than this is available in a warehouse.
+    /// The level to reorder at: when no more than this is available in a warehouse.
     pub reorder_at: i64,
 }
 
 /// A change of the table of reservations.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct ReservationChange {
-    /// What it does.
+    /// The kind of the change.
     pub op: Op,
-    /// Orders the changes of one key.
+    /// The log sequence number, which orders the changes of one key.
     pub lsn: i64,
     /// The key.
     pub reservation: i64,
-    /// From where it will be taken.
+    /// The warehouse it will be taken from.
     pub warehouse: String,
-    /// What.
+    /// The product.
     pub product: String,
-    /// How many.
+    /// The reserved quantity.
     pub quantity: i64,
 }
 
-/// Something came in, or went out; a correction is a movement in the other direction. Of several
-/// with one id the least counts, in the order of the fields.
+/// Goods came in or went out; a correction is a movement in the other direction. Of several with
+/// one id the least counts, in the order of the fields.
 #[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Movement {
-    /// Names the movement.
+    /// The id of the movement.
     pub movement: i64,
-    /// Where.
+    /// The warehouse.
     pub warehouse: String,
-    /// What.
+    /// The product.
     pub product: String,
-    /// How many came; negative when they went.
+    /// The quantity that came in; negative when it went out.
     pub quantity: i64,
-    /// When.
+    /// The time of the movement.
     pub at: Timestamp,
 }

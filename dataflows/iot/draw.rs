@@ -1,4 +1,5 @@
-//! Made-up sensors: each reads five times in five minutes, then rests; some are offline for long.
+//! Generator of made-up sensors: five readings in five minutes, then a pause; some are offline
+//! long.
 
 use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
@@ -6,24 +7,24 @@ use diptych::io::{Random, SimRandom};
 use super::super::arrival::{START_S, cents};
 use super::{Calibration, Reading};
 
-/// Of so many readings one is minutes late, of so many one is sent twice.
+/// One reading in so many is minutes late; one in so many is sent twice.
 const LATE: u64 = 12;
 const TWICE: u64 = 15;
-/// Of so many sensors one sends days of readings at the end, of so many one stops for good.
+/// One sensor in so many sends days of readings at the end; one in so many stops for good.
 const OFFLINE: u64 = 9;
 const BROKEN: u64 = 11;
 
-/// The events of both streams, each in order of arrival. They belong together in proportion: part k
-/// of n of one arrives with part k of n of the other.
+/// The events of both streams, each in order of arrival. They arrive in proportion: part k of n of
+/// one with part k of n of the other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sensed {
-    /// Of the stream `readings`.
+    /// The events of the stream `readings`.
     pub readings: Vec<Reading>,
-    /// Of the stream `calibrations`; some become known long after they hold.
+    /// The events of the stream `calibrations`; some arrive long after they take effect.
     pub calibrations: Vec<Calibration>,
 }
 
-/// So many readings, and one calibration for about fifty of them.
+/// Makes up `events` readings, and one calibration for about fifty of them.
 pub fn draw(seed: u64, events: usize) -> Sensed {
     let random = SimRandom::new(seed);
     let sensors = 3 + events as u64 / 500;

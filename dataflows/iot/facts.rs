@@ -1,31 +1,31 @@
-//! What sensors measure, and how right they are.
+//! The events: readings of sensors, and calibrations of sensors.
 
 use diptych::{Decimal, Event, Timestamp};
 
-/// What a sensor measured; it numbers its readings, and a copy has the number of the original.
+/// A reading of a sensor, which numbers its readings; a copy has the number of the original.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Reading {
     /// Names the sensor.
     pub sensor: String,
     /// The sensor's number for this reading.
     pub sequence: i64,
-    /// When it was measured.
+    /// The time of the measurement.
     pub at: Timestamp,
-    /// As measured, not corrected.
+    /// The measured value, not corrected.
     pub value: Decimal<2>,
 }
 
-/// What is known of a sensor from `at` until its next calibration.
+/// A calibration of a sensor, in effect from `at` until the next one.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Calibration {
     /// Names the sensor.
     pub sensor: String,
-    /// From when on.
+    /// The time from which it is in effect.
     pub at: Timestamp,
-    /// Added to what it measures.
+    /// The correction, added to a measured value.
     pub offset: Decimal<2>,
-    /// The least corrected value that is no alert.
+    /// The least corrected value that is not an alert.
     pub least: Decimal<2>,
-    /// The greatest.
+    /// The greatest corrected value that is not an alert.
     pub greatest: Decimal<2>,
 }

@@ -1,22 +1,22 @@
-//! Made-up ties: circles of friends, some of whom know everybody, and who fall out again.
+//! Generator of made-up ties: circles of friends, with ties across circles, some of which end.
 
 use diptych::io::{Random, SimRandom};
 
 use super::Tie;
 
-/// Members of a circle.
+/// The number of members of a circle.
 const CIRCLE: u64 = 40;
 /// One tie in so many crosses circles.
 const ACROSS: u64 = 10;
-/// One event in so many ends a tie, and one in so many of those comes before its beginning.
+/// One event in so many ends a tie, and one in so many of these comes before the tie begins.
 const ENDS: u64 = 6;
 const EARLY: u64 = 10;
 
-/// So many events of the stream `ties`, in order of arrival.
+/// Makes up `events` events of the stream `ties`, in order of arrival.
 pub fn draw(seed: u64, events: usize) -> Vec<Tie> {
     let random = SimRandom::new(seed);
     let circles = 1 + events as u64 / 400;
-    // Low numbers know more people.
+    // Low numbers have more ties.
     let member = |circle| (circle * CIRCLE + random.below(1 + random.below(CIRCLE))) as i64;
     let mut ties: Vec<Tie> = Vec::with_capacity(events);
     while ties.len() < events {

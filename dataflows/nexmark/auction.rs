@@ -1,36 +1,36 @@
-//! Auctions, and bids on them.
+//! The events of auctions and of bids.
 
 use diptych::{Columns, Event, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Something is for sale.
+/// An auction opens.
 #[derive(
     Event, Columns, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Auction {
-    /// Names the auction; there is one event for each.
+    /// The id of the auction; there is one event for each.
     pub id: i64,
-    /// What it is.
+    /// The name of the item.
     pub item_name: String,
-    /// More of that.
+    /// The description of the item.
     pub description: String,
-    /// In cents, as all prices.
+    /// The first bid in cents, as all prices.
     pub initial_bid: i64,
-    /// What the seller wants at least.
+    /// The least price at which the seller sells.
     pub reserve: i64,
-    /// When it opens.
+    /// The time at which the auction opens.
     pub date_time: Timestamp,
     /// The last instant at which bids count.
     pub expires: Timestamp,
     /// The seller's [`Person::id`].
     pub seller: i64,
-    /// What kind of thing it is.
+    /// The category of the item.
     pub category: i64,
-    /// Anything.
+    /// Arbitrary text, as padding.
     pub extra: String,
 }
 
-/// Someone offers a price.
+/// A bid on an auction.
 #[derive(
     Event, Columns, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -39,14 +39,14 @@ pub struct Bid {
     pub auction: i64,
     /// The bidder's [`Person::id`].
     pub bidder: i64,
-    /// In cents.
+    /// The price in cents.
     pub price: i64,
-    /// Through which channel the bidder came.
+    /// The channel through which the bidder came.
     pub channel: String,
-    /// From which page.
+    /// The page from which the bidder came.
     pub url: String,
-    /// When.
+    /// The time of the bid.
     pub date_time: Timestamp,
-    /// Anything.
+    /// Arbitrary text, as padding.
     pub extra: String,
 }

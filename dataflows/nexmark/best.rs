@@ -5,7 +5,7 @@ use diptych::folds::Top;
 
 use super::Bid;
 
-/// What did each user bid last on each auction? `last`: (bidder, auction) -> the rest of the bid.
+/// The last bid of each user on each auction. `last`: (bidder, auction) -> the rest of the bid.
 #[inline]
 pub fn q18(df: &mut Dataflow<'_>) {
     let last = df

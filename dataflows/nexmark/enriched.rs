@@ -1,4 +1,4 @@
-//! Queries that look something up for each bid.
+//! Queries that look up a row for each bid.
 
 use diptych::{Dataflow, Event};
 
@@ -7,13 +7,13 @@ use super::{Auction, Bid};
 /// A row of the bounded side input of q13.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct SideInput {
-    /// What is looked up.
+    /// The key of the lookup.
     pub key: i64,
-    /// What is found.
+    /// The value that the lookup gives.
     pub value: String,
 }
 
-/// What is known of each bid's auction, in a table that is given.
+/// Each bid with the value of its auction in a given table.
 /// `bids`: (auction) -> bidder, price, `date_time`, value.
 #[inline]
 pub fn q13(df: &mut Dataflow<'_>) {

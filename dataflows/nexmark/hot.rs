@@ -1,4 +1,4 @@
-//! Queries about windows of time: where most happens, and what costs most.
+//! Queries over windows of time: the auctions with most bids, and the highest bids.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use diptych::{CollectionExt, Dataflow, PanesExt, Windows};
 
 use super::Bid;
 
-/// Which auctions had the most bids in the last ten seconds, every two seconds?
-/// `hot_items`: (start, end, auction) -> bids. Auctions with equally many are all there.
+/// The auctions with the most bids in the last ten seconds, every two seconds.
+/// `hot_items`: (start, end, auction) -> bids. Auctions with equally many are all included.
 #[inline]
 pub fn q5(df: &mut Dataflow<'_>) {
     let seconds = Duration::from_secs;

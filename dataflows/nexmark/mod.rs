@@ -1,4 +1,4 @@
-//! Nexmark: an auction house, and the questions that streaming systems are compared by.
+//! Nexmark: the queries over an auction house by which streaming systems are compared.
 //!
 //! The streams `people`, `auctions`, `bids` and `side_inputs` are those of the suite at
 //! <https://github.com/nexmark/nexmark>, which is after Tucker, Tufte, Papadimos and Maier,
@@ -6,15 +6,15 @@
 //! that name asks there, and answers without watermarks: a late event changes the answer that it
 //! belongs to. The function [`draw`] makes events up, after the generator of the suite.
 //!
-//! What is different here:
-//! - q6 is there (the suite leaves it out: its engine cannot retract what it has averaged).
+//! Differences from the suite:
+//! - q6 is included (the suite leaves it out: its engine cannot retract averaged values).
 //! - q7 gives the highest bids *of* a window; the suite's join also finds an equal bid at the first
 //!   instant of the next one.
-//! - q10 is not there: it writes partitioned files, and is no function to an answer. The log keeps
-//!   every event as Arrow files, and `changes` gives what a writer of files needs.
-//! - q12 asks for windows of processing time. When something is processed is not part of the log,
-//!   and differs from run to run: an answer that depends on it could never be recomputed. It is
-//!   answered by event time.
+//! - q10 is left out: it writes partitioned files, and does not compute an answer. The log keeps
+//!   every event as Arrow files, and `changes` gives a writer of files its input.
+//! - q12 asks for windows of processing time. Processing time is not part of the log, and differs
+//!   from run to run: an answer that depends on it could never be recomputed. It is answered by
+//!   event time.
 //! - q13 reads its bounded side input as a stream, so that it may grow.
 //! - Averages are exact to three digits. Where rows tie, the row decides, not the order of arrival.
 
@@ -44,7 +44,7 @@ pub use winners::{q4, q6, q9};
 
 use diptych::{Dataflow, Definition};
 
-/// All queries, as `nexmark_q0` to `nexmark_q20`; compiled by whoever uses them, as the
+/// All queries, as `nexmark_q0` to `nexmark_q20`; compiled only by a crate that uses them, as the
 /// [gallery](super::gallery) is.
 #[inline]
 pub fn all() -> impl Iterator<Item = Definition> {

@@ -5,20 +5,20 @@ use diptych::{Dataflow, Decimal, Timestamp};
 use super::{Bid, BidRow};
 
 const HOUR_US: i64 = 3_600_000_000;
-/// A dollar in euros.
+/// The price of a dollar in euros.
 const RATE: Decimal<3> = Decimal::new(908).expect("three digits");
-/// q14 looks at prices between these.
+/// The range of prices of q14.
 const LOW: Decimal<3> = Decimal::new(1_000_000_000).expect("ten digits");
 const HIGH: Decimal<3> = Decimal::new(50_000_000_000).expect("eleven digits");
 
-/// (auction) -> bidder, price, `date_time`, extra.
+/// A row (auction) -> bidder, price, `date_time`, extra.
 type Row = (i64, (i64, i64, Timestamp, String));
 
 fn row(b: BidRow<'_>) -> Row {
     (b.auction, (b.bidder, b.price, b.date_time, b.extra.to_owned()))
 }
 
-/// Every bid as it is: what the system itself costs.
+/// Every bid unchanged, to measure the cost of the system itself.
 /// `bids`: (auction) -> bidder, price, `date_time`, extra.
 #[inline]
 pub fn q0(df: &mut Dataflow<'_>) {
@@ -26,7 +26,7 @@ pub fn q0(df: &mut Dataflow<'_>) {
     df.view("bids", bids).columns(&["auction", "bidder", "price", "date_time", "extra"]);
 }
 
-/// Every bid, its price in another currency.
+/// Every bid, with its price in another currency.
 /// `bids`: (auction) -> bidder, price, `date_time`, extra.
 #[inline]
 pub fn q1(df: &mut Dataflow<'_>) {
@@ -43,8 +43,8 @@ pub fn q2(df: &mut Dataflow<'_>) {
     df.view("bids", bids).columns(&["auction", "price"]);
 }
 
-/// Bids of a certain price, with the kind of hour they were made in, and a function of one's own:
-/// how many letters `c` their extra has. `bids`: (auction) -> bidder, price, `bid_time_type`,
+/// Bids in a range of prices, with the kind of hour they were made in, and a user's function: the
+/// number of letters `c` in their extra. `bids`: (auction) -> bidder, price, `bid_time_type`,
 /// `date_time`, extra, `c_counts`.
 #[inline]
 pub fn q14(df: &mut Dataflow<'_>) {

@@ -1,4 +1,4 @@
-//! Queries about people and what they sell.
+//! Queries over people and their auctions.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use diptych::{Dataflow, Event, Timestamp, Windows};
 
 use super::Auction;
 
-/// Someone who sells and bids.
+/// A person who sells and bids.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct Person {
-    /// Names the person.
+    /// The id of the person.
     pub id: i64,
     /// First and last name.
     pub name: String,
-    /// Where mail goes.
+    /// The e-mail address.
     pub email: String,
-    /// Four groups of four digits.
+    /// The credit card: four groups of four digits.
     pub credit_card: String,
-    /// Where the person lives.
+    /// The city where the person lives.
     pub city: String,
     /// The state the city is in, as two letters.
     pub state: String,
-    /// Since when the person is known.
+    /// The time at which the person registered.
     pub date_time: Timestamp,
-    /// Anything.
+    /// Arbitrary text, as padding.
     pub extra: String,
 }
 
-/// Who sells something of category 10 in Oregon, Idaho or California?
+/// The sellers of items of category 10 in Oregon, Idaho or California.
 /// `items`: (auction) -> name, city, state.
 #[inline]
 pub fn q3(df: &mut Dataflow<'_>) {
@@ -45,7 +45,7 @@ pub fn q3(df: &mut Dataflow<'_>) {
     df.view("items", items).columns(&["auction", "name", "city", "state"]);
 }
 
-/// Who came, and sold something within the same ten seconds?
+/// The people who registered and opened an auction within the same ten seconds.
 /// `new_users`: (id, start, end) -> name.
 #[inline]
 pub fn q8(df: &mut Dataflow<'_>) {

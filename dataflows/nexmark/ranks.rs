@@ -1,8 +1,8 @@
-//! Bids, bidders and auctions, by rank of price.
+//! Counts of bids, bidders and auctions, by rank of price.
 
 use diptych::{Collection, Date, PairsExt};
 
-/// How many: in all, below 100 dollars, from there to 10,000, above.
+/// The counts: in all, below 100 dollars, from there to 10,000, above.
 pub(super) type Ranks = (i64, i64, i64, i64);
 
 /// The columns of a [`report`].
@@ -21,14 +21,14 @@ pub(super) const NAMES: [&str; 12] = [
     "rank3_auctions",
 ];
 
-/// One bid.
+/// The counts of one bid.
 pub(super) fn ranks(price: i64) -> Ranks {
     let is = i64::from;
     let middle = (10_000..1_000_000).contains(&price);
     (1, is(price < 10_000), is(middle), is(price >= 1_000_000))
 }
 
-/// One for each rank that has bids.
+/// One for each rank that has bids, else zero.
 fn some((all, low, middle, high): Ranks) -> Ranks {
     let is = |n| i64::from(n > 0);
     (is(all), is(low), is(middle), is(high))

@@ -7,7 +7,7 @@ use super::super::plausible::number;
 use super::ranks::{NAMES, Ranks, ranks, report};
 use super::{Bid, BidRow};
 
-/// How many bids, bidders and auctions of each rank of price were there, each day?
+/// The numbers of bids, bidders and auctions of each rank of price, per day.
 /// `days`: (day) -> four numbers of each.
 #[inline]
 pub fn q15(df: &mut Dataflow<'_>) {
@@ -20,7 +20,7 @@ pub fn q15(df: &mut Dataflow<'_>) {
     df.view("days", days).columns(&[&["day"], &NAMES[..]].concat());
 }
 
-/// The same for each channel, with the last minute of the day at which it brought a bid.
+/// These numbers for each channel, with the last minute of the day at which it brought a bid.
 /// `channels`: (channel, day) -> minute, four numbers of each.
 #[inline]
 pub fn q16(df: &mut Dataflow<'_>) {
@@ -37,9 +37,9 @@ pub fn q16(df: &mut Dataflow<'_>) {
     df.view("channels", channels).columns(&[&["channel", "day", "minute"], &NAMES[..]].concat());
 }
 
-/// How many bids did each auction get each day, and at which prices? `auctions`: (auction, day) ->
+/// The number and the prices of the bids on each auction, per day. `auctions`: (auction, day) ->
 /// bids of each rank, least, greatest, mean price, and the sum of all. A price of more than a
-/// billion, which no sum could hold often, is refused: a row of `errors`.
+/// billion, of which a sum cannot hold many, is refused: a row of `errors`.
 #[inline]
 pub fn q17(df: &mut Dataflow<'_>) {
     type Prices = (Sum<Ranks>, Min<i64>, Max<i64>, Mean<i64>, Sum<i64>);

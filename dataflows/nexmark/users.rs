@@ -1,4 +1,4 @@
-//! Queries about what each user does, over time.
+//! Queries over the bids of each user in time.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::Bid;
 
 const GAP: Duration = Duration::from_secs(10);
 
-/// How many bids did each user make in each session, which ten seconds of silence end?
+/// The number of bids of each user in each session, which ten seconds of silence end.
 /// `sessions`: (bidder, start) -> end, bids.
 #[inline]
 pub fn q11(df: &mut Dataflow<'_>) {
@@ -23,7 +23,7 @@ pub fn q11(df: &mut Dataflow<'_>) {
     df.view("sessions", sessions).columns(&["bidder", "start", "end", "bids"]);
 }
 
-/// How many bids did each user make in each ten seconds? `windows`: (bidder, start, end) -> bids.
+/// The number of bids of each user in each ten seconds. `windows`: (bidder, start, end) -> bids.
 #[inline]
 pub fn q12(df: &mut Dataflow<'_>) {
     let windows = Windows::tumbling(Duration::from_secs(10));

@@ -1,4 +1,4 @@
-//! Queries about the bids that win.
+//! Queries over the winning bids of auctions.
 
 use std::cmp::Reverse;
 
@@ -7,9 +7,9 @@ use diptych::{Collection, CollectionExt, Dataflow, Monoid, PairsExt, Timestamp};
 
 use super::{Auction, Bid};
 
-/// What matters of an auction: id, seller, category, when it ends.
+/// An auction in these queries: id, seller, category, end.
 type Lot = (i64, i64, i64, Timestamp);
-/// A bid, the better the less: price, when, bidder, extra.
+/// A bid, ordered with the best first: price, time, bidder, extra.
 type Offer = (Reverse<i64>, Timestamp, i64, String);
 
 /// Each auction with the highest bid while it was open, of equal ones the first.
@@ -28,7 +28,7 @@ fn winning<'s>(df: &mut Dataflow<'s>) -> Collection<'s, (Lot, Offer)> {
         .map(|((lot, _), bid)| (lot, bid))
 }
 
-/// What do things of each category go for on average? `prices`: (category) -> price.
+/// The average winning price of each category. `prices`: (category) -> price.
 #[inline]
 pub fn q4(df: &mut Dataflow<'_>) {
     let prices = winning(df)
@@ -38,8 +38,8 @@ pub fn q4(df: &mut Dataflow<'_>) {
     df.view("prices", prices).columns(&["category", "price"]);
 }
 
-/// What did each seller's last ten auctions go for on average? Last are those that end last; one
-/// without a bid is not sold. `prices`: (seller) -> price.
+/// The average winning price of each seller's last ten auctions, by their ends; an auction without
+/// a bid does not count. `prices`: (seller) -> price.
 #[inline]
 pub fn q6(df: &mut Dataflow<'_>) {
     let prices = winning(df)
@@ -51,7 +51,7 @@ pub fn q6(df: &mut Dataflow<'_>) {
     df.view("prices", prices).columns(&["seller", "price"]);
 }
 
-/// Which bid wins each auction? `winning_bids`: (the auction) -> bidder, price, when, extra.
+/// The winning bid of each auction. `winning_bids`: (the auction) -> bidder, price, time, extra.
 #[inline]
 pub fn q9(df: &mut Dataflow<'_>) {
     let auctions = df.events::<Auction>("auctions").owned().map(|a| (a.id, a));

@@ -1,4 +1,5 @@
-//! Made-up trading: prices wander, orders are amended, cancelled and met; messages overtake others.
+//! Generator of made-up trading: prices drift, orders are amended, cancelled and met; some messages
+//! overtake others.
 
 use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
@@ -8,22 +9,22 @@ use super::{LimitOrder, Side, Trade};
 
 const SYMBOLS: [&str; 6] = ["ADA", "BYRON", "CURIE", "DARWIN", "EULER", "FERMAT"];
 
-/// The events of both streams, each in order of arrival. They belong together in proportion: part k
-/// of n of one arrives with part k of n of the other.
+/// The events of both streams, each in order of arrival. They arrive in proportion: part k of n of
+/// one with part k of n of the other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Traded {
-    /// Of the stream `limit_orders`: placed, amended and cancelled; some messages come twice.
+    /// The events of `limit_orders`: placed, amended and cancelled; some messages come twice.
     pub orders: Vec<LimitOrder>,
-    /// Of the stream `trades`; some are taken back later, some come twice.
+    /// The events of `trades`; some are taken back later, some come twice.
     pub trades: Vec<Trade>,
 }
 
-/// So many messages about orders, and the trades that follow from them.
+/// Makes up `events` messages about orders, and the trades that follow from them.
 pub fn draw(seed: u64, events: usize) -> Traded {
     let random = SimRandom::new(seed);
     let (mut orders, mut trades) = (Vec::<LimitOrder>::with_capacity(events), Vec::<Trade>::new());
     for number in 0..events as i64 {
-        // One of the last two hundred messages: what is recent is amended, cancelled and met.
+        // One of the last two hundred messages: recent orders are amended, cancelled and met.
         let old = orders.iter().rev().nth(random.below(200) as usize).cloned();
         orders.push(match (random.below(12), old) {
             (0 | 1, Some(old)) => {

@@ -1,49 +1,49 @@
-//! What an exchange tells about its orders and trades.
+//! The events of an exchange: messages about orders, and trades.
 
 use diptych::{Decimal, Event, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// On which side of the book an order is.
+/// The side of the book that an order is on.
 #[derive(Event, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// To buy: the highest price is the best.
     Bid,
-    /// To sell: the lowest is.
+    /// To sell: the lowest price is the best.
     Ask,
 }
 
-/// What somebody wants, from this message of the order on: placed, amended, or cancelled.
+/// The state of an order from this message on: placed, amended, or cancelled.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct LimitOrder {
-    /// Names the order.
+    /// The id of the order.
     pub order: i64,
-    /// Of two messages of an order, the one with the greater number holds.
+    /// The number of the message: of two messages of an order, the greater number holds.
     pub sequence: i64,
-    /// What is traded.
+    /// The symbol of the security.
     pub symbol: String,
     /// To buy, or to sell.
     pub side: Side,
-    /// At this price, or a better one.
+    /// The limit: the order is met at this price, or a better one.
     pub price: Decimal<2>,
-    /// How many in all, those already traded included; none any more when it is cancelled.
+    /// The whole quantity, already traded ones included; 0 when the order is cancelled.
     pub quantity: i64,
 }
 
 /// Two orders met. Of several with one id the least counts, in the order of the fields.
 #[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Trade {
-    /// Names the trade; one that takes another back has a name of its own.
+    /// The id of the trade; a trade that takes another back has an id of its own.
     pub trade: i64,
-    /// What was traded.
+    /// The symbol of the traded security.
     pub symbol: String,
     /// The order to buy.
     pub bid: i64,
     /// The order to sell.
     pub ask: i64,
-    /// What one cost.
+    /// The price of one.
     pub price: Decimal<2>,
-    /// How many; negative when the exchange takes a trade back.
+    /// The quantity; negative when the exchange takes a trade back.
     pub quantity: i64,
-    /// When.
+    /// The time of the trade.
     pub at: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! Made-up buyers.
+//! Generator of made-up purchases.
 
 use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
@@ -7,13 +7,13 @@ use super::super::arrival::START_US;
 use super::Purchase;
 
 const MINUTE_US: i64 = 60_000_000;
-/// Kinds of taste, which share no more than a quarter of what they buy.
+/// The number of tastes, which share no more than a quarter of their purchases.
 const TASTES: u64 = 4;
 
-/// So many lines of orders, in order of arrival.
+/// Makes up `events` lines of orders, in order of arrival.
 ///
-/// Some users buy much more than others, mostly what is to their taste, and of that the same few
-/// things. One line in ten comes back, now and then before it was bought; one in twenty is late, by
+/// Some users buy much more than others, mostly items of their taste, and of these the same few.
+/// One line in ten is returned, now and then before the purchase arrives; one in twenty is late, by
 /// up to two days; one in thirty is sent twice.
 pub fn draw(seed: u64, events: usize) -> Vec<Purchase> {
     let random = SimRandom::new(seed);
@@ -45,7 +45,7 @@ pub fn draw(seed: u64, events: usize) -> Vec<Purchase> {
                 if random.below(60) == 0 && lines.len() < events {
                     let (line, quantity) = (line + 1, -quantity);
                     lines.push(Purchase { line, user, item, quantity, at });
-                    // It overtook what it takes back.
+                    // The return overtakes the purchase.
                     let last = lines.len() - 1;
                     lines.swap(last - 1, last);
                 }

@@ -1,4 +1,4 @@
-//! A made-up shop: invoices of a few lines, now and then of hundreds, and cancellations of some.
+//! Generator of a made-up shop: invoices of a few lines, some of many, and some cancellations.
 
 use diptych::io::{Random, SimRandom};
 use diptych::{Decimal, Timestamp};
@@ -12,12 +12,12 @@ const PRODUCTS: u64 = 800;
 /// One invoice in so many is a dealer's, with up to so many lines.
 const DEALERS: u64 = 60;
 const LINES_MAX: u64 = 150;
-/// One line in so many is cancelled later, one comes late, behind up to so many others.
+/// One line in so many is cancelled later; one comes late, after up to so many others.
 const CANCELLED: u64 = 25;
 const LATE: u64 = 12;
 const BEHIND: u64 = 200;
 
-/// So many lines of the stream `invoice_lines`, in order of arrival.
+/// Makes up `events` lines of the stream `invoice_lines`, in order of arrival.
 pub fn draw(seed: u64, events: usize) -> Vec<InvoiceLine> {
     let random = SimRandom::new(seed);
     let skewed = |bound: u64| random.below(1 + random.below(bound));

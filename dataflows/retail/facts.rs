@@ -1,29 +1,29 @@
-//! What an invoice says.
+//! The event: a line of an invoice.
 
 use diptych::{Decimal, Event, Timestamp};
 
 /// One line of an invoice, or of the cancellation of one.
 #[derive(Event, Clone, Debug, PartialEq)]
 pub struct InvoiceLine {
-    /// Names the invoice; a cancellation's begins with `C`.
+    /// The id of the invoice; a cancellation's begins with `C`.
     #[event(name = "InvoiceNo")]
     pub invoice: String,
-    /// Names the product.
+    /// The id of the product.
     #[event(name = "StockCode")]
     pub product: String,
-    /// How many; negative when they came back.
+    /// The quantity; negative in a cancellation.
     #[event(name = "Quantity")]
     pub quantity: i64,
-    /// When.
+    /// The time of the invoice.
     #[event(name = "InvoiceDate")]
     pub at: Timestamp,
-    /// What one costs.
+    /// The price of one.
     #[event(name = "UnitPrice")]
     pub price: Decimal<3>,
-    /// Who bought; empty when nobody knows.
+    /// The customer; empty when unknown.
     #[event(name = "CustomerID")]
     pub customer: String,
-    /// Where the customer lives.
+    /// The country where the customer lives.
     #[event(name = "Country")]
     pub country: String,
 }

@@ -1,4 +1,4 @@
-//! Links: most accounts have a card and an address of their own; some share one.
+//! Generator of links: most accounts have a card and an address of their own; some share one.
 
 use diptych::io::{Random, SimRandom};
 

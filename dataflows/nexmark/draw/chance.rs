@@ -1,4 +1,4 @@
-//! Chance, and what follows from the number of an event.
+//! Random choices of the generator, by the number of an event.
 
 use diptych::Timestamp;
 use diptych::io::{Random as _, SimRandom};
@@ -44,7 +44,7 @@ impl Draw {
         format!("{}.", text.trim())
     }
 
-    /// When event `number` happened, which comes now.
+    /// The time of event `number`, which arrives now and may be late.
     pub(super) fn at(&self, number: i64) -> Timestamp {
         const SECOND: i64 = 1_000_000;
         let late = match self.below(2000) {
@@ -56,13 +56,13 @@ impl Draw {
         Timestamp::from_micros((START_US + number * STEP_US - late) / 1000 * 1000)
     }
 
-    /// One dollar to a million, each number of digits as likely as another.
+    /// A price from one dollar to a million, each number of digits with equal probability.
     pub(super) fn price(&self) -> i64 {
         let least = 100 * 10_i64.pow(self.0.below(6) as u32);
         least + self.below(9 * least)
     }
 
-    /// Someone who is active at event `number`, or soon will be.
+    /// A person who is active at event `number`, or soon will be.
     pub(super) fn someone(&self, number: i64) -> i64 {
         let people = number / GROUP + 1;
         let active = people.min(ACTIVE);

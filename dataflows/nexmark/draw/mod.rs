@@ -1,4 +1,4 @@
-//! Made-up auctions, after the generator of the suite.
+//! Generator of made-up auctions, after that of the suite.
 
 mod chance;
 mod rows;
@@ -6,28 +6,28 @@ mod rows;
 use super::{Auction, Bid, Person, SideInput};
 use chance::Draw;
 
-/// Of so many events one is a person and three are auctions; the rest are bids.
+/// One event in so many is a person and three are auctions; the rest are bids.
 const GROUP: i64 = 50;
 const AUCTIONS: i64 = 3;
-/// Between two events, that is 100 a second.
+/// The time between two events in microseconds: 100 a second.
 const STEP_US: i64 = 10_000;
-/// 2026-01-01T23:59:45Z.
+/// The time of the first event: 2026-01-01T23:59:45Z.
 const START_US: i64 = 1_767_311_985_000_000;
 const FIRST_ID: i64 = 1000;
 const FIRST_CATEGORY: i64 = 10;
 const CATEGORIES: i64 = 5;
-/// The first of so many auctions, and people, is hot until the next such.
+/// The first of every so many auctions, and people, is hot until the next such.
 const HOT: i64 = 100;
-/// Auctions that are open at a time.
+/// The number of auctions that are open at a time.
 const IN_FLIGHT: i64 = 100;
-/// People who do something.
+/// The number of active people.
 const ACTIVE: i64 = 1000;
-/// Ids are used up to so many before their person or auction is known.
+/// Ids are used up to so many before the event of their person or auction.
 const LEAD: i64 = 10;
-/// q13 looks up what is left of an auction's number modulo this.
+/// The number of keys that q13 looks up: an auction's number modulo this.
 const SIDE_INPUTS: i64 = 10_000;
 
-/// Streams in order of arrival.
+/// The made-up streams, each in order of arrival.
 ///
 /// Event number `i` is person `i / 50` when `i % 50` is 0, auction `i / 50 * 3 + i % 50 - 1` when
 /// that is 1 to 3, else bid `i / 50 * 46 + i % 50 - 4`. So each stream may be cut in parts of its
@@ -44,9 +44,9 @@ pub struct Nexmark {
     pub side_inputs: Vec<SideInput>,
 }
 
-/// Makes up so many people, auctions and bids: the same for the same seed, 100 a second.
+/// Makes up `events` people, auctions and bids: the same for the same seed, 100 a second.
 ///
-/// Half of the bids are on a hot auction, three of four by a hot bidder, who change every 100
+/// Half of the bids are on a hot auction, three of four by a hot bidder; these change every 100
 /// auctions and people. Some ids are used before their event comes; one in ten events is up to two
 /// seconds late, some up to a minute, a few up to eight hours.
 pub fn draw(seed: u64, events: usize) -> Nexmark {

@@ -1,4 +1,4 @@
-//! One event after another.
+//! The rows of the generator: people, auctions and bids, one after another.
 
 use diptych::Timestamp;
 
@@ -55,7 +55,7 @@ impl Draw {
         } else {
             last / HOT * HOT
         };
-        // Not the person who is the hot seller.
+        // Another person than the hot seller.
         let hot = number / GROUP / HOT * HOT + 1;
         let bidder = if self.one_in(4) { self.someone(number) } else { hot };
         let page = format!("https://www.nexmark.com/{}/item.htm?query=1", self.text(12, '_'));

@@ -1,4 +1,4 @@
-//! Made-up tweets: the same for everybody, as natural as a demonstration needs.
+//! Generator of made-up tweets: the same for the same seed, natural enough for a demonstration.
 //!
 //! Tags and authors follow Zipf's law, some are not ASCII, the fashion changes from hour to hour,
 //! and one event in twenty is minutes to hours late.
@@ -17,7 +17,7 @@ use text::text;
 use words::{AUTHORS, CATEGORIES, HOUR_US, LANGUAGES, LATE, REGIONS, START_US, STEP_US_MAX, TAGS};
 use zipf::Zipf;
 
-/// So many tweets in order of arrival, over about a day.
+/// Makes up `events` tweets in order of arrival, over about a day.
 pub fn draw(seed: u64, events: usize) -> Vec<Tweet> {
     let mut source = MadeUpTweets::new(seed, events as u64);
     (0..events).map(|_| source.tweet()).collect()
@@ -46,7 +46,7 @@ impl MadeUpTweets {
         }
     }
 
-    /// The time of the last event, were it not late.
+    /// The time of the last event, without its delay if it is late.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.now_us)
     }

@@ -1,4 +1,4 @@
-//! The generator keeps what its documentation says.
+//! Tests that the generator has the properties in its documentation.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a made-up tweet says.
+//! The text of a made-up tweet.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use diptych::io::Random;
 use super::words::{NAMED, OPENINGS};
 use super::zipf::Zipf;
 
-/// An opening and no, one, two or three tags.
+/// A text of an opening and zero to three tags.
 pub(super) fn text(random: &dyn Random, tags: &Zipf, hour: usize) -> String {
     let mut text = OPENINGS[random.below(OPENINGS.len() as u64) as usize].to_owned();
     let count = match random.below(10) {

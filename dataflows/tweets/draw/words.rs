@@ -1,4 +1,4 @@
-//! What made-up tweets are made of.
+//! Words, tags and constants of made-up tweets.
 
 /// Tags with a name; the rest are numbered.
 pub(super) const NAMED: [&str; 40] = [
@@ -58,10 +58,10 @@ pub(super) const REGIONS: [&str; 6] =
 pub(super) const LANGUAGES: [&str; 5] = ["English", "German", "Japanese", "Portuguese", "Russian"];
 pub(super) const CATEGORIES: [&str; 4] = ["Person", "Newsroom", "Company", "Bot"];
 
-/// 2026-01-01T00:00:00Z.
+/// The time of the first tweet: 2026-01-01T00:00:00Z.
 pub(super) const START_US: i64 = 1_767_225_600_000_000;
 pub(super) const HOUR_US: i64 = 3_600_000_000;
-/// History covers a day, unless its events would be further apart than this.
+/// The longest time between two events: history covers a day, unless this makes it shorter.
 pub(super) const STEP_US_MAX: i64 = 150_000;
 pub(super) const TAGS: usize = 3_000;
 pub(super) const AUTHORS: usize = 10_000;

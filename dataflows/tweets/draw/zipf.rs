@@ -1,8 +1,8 @@
-//! Zipf's law: few are common, many are rare.
+//! Random ranks after Zipf's law: few are common, many are rare.
 
 use diptych::io::Random;
 
-/// Ranks from 0, each about as likely as its number is small.
+/// A distribution of ranks from 0; the probability of a rank falls with its number.
 pub(super) struct Zipf(Vec<f64>);
 
 impl Zipf {
