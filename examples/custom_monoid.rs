@@ -9,7 +9,7 @@ struct Word {
     text: String,
 }
 
-/// The longest text; of equally long ones the first in the alphabet, so that order plays no part.
+/// The longest text; of equally long ones the first in the alphabet, so that order has no effect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Longest(String);
 
@@ -49,7 +49,7 @@ fn main() -> Result<()> {
     for (letter, word) in live.rows::<String, String>("longest")? {
         println!("{letter}: {word}");
     }
-    // It would be found out, if the order of merging mattered.
+    // The check would fail if the order of merging mattered.
     check_law(("longest", longest), &Story::of("words", &epochs), 1)?;
     println!("the law holds");
     Ok(())

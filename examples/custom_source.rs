@@ -1,6 +1,6 @@
 //! How does a source of my own get into the log exactly once? `cargo run --example custom_source`
 //!
-//! Its position is appended with its events, in one frame: both are there, or none is.
+//! The position of the source is appended with its events, in one frame: both are there, or none.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
@@ -18,18 +18,18 @@ struct Hit {
     ms: i64,
 }
 
-/// `hits`: (path) -> how often.
+/// `hits`: (path) -> the number of hits.
 fn hits(df: &mut Dataflow) {
     let hits = df.events::<Hit>("hits").map(|hit| hit.path.to_owned()).count("hits");
     df.view("hits", hits).columns(&["path", "n"]);
 }
 
-/// What the log knows this source by.
+/// The name of this source in the log.
 const SOURCE: &str = "access.log";
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Appends at most `most` lines that are not in the log yet. The answer: how many there were.
+/// Appends at most `most` lines that are not in the log yet. Gives their number.
 fn read_on(file: &Path, writer: &Writer, most: usize) -> Outcome<usize> {
     let from = writer.offsets().get(SOURCE).map_or(Ok(0), |offset| offset.parse::<u64>())?;
     let mut input = BufReader::new(File::open(file)?);

@@ -22,14 +22,14 @@ fn shop(df: &mut Dataflow) {
     df.view("sold", sold.sum("sold")).columns(&["item", "pieces"]);
 }
 
-/// What my own routes share; it is cheap to clone.
+/// The state that my own routes share; cheap to clone.
 #[derive(Clone)]
 struct Shop {
     writer: Arc<Writer>,
     views: Arc<Serving>,
 }
 
-/// Appending waits for the disk, so it is done where waiting is allowed.
+/// Appends a sale. Appending waits for the disk, so it runs where waiting is allowed.
 async fn sell(State(shop): State<Shop>, Path((item, pieces)): Path<(String, i64)>) -> StatusCode {
     let sale = move || append(&shop.writer, "sales", &[Sale { item, pieces }]);
     match tokio::task::spawn_blocking(sale).await {
@@ -38,7 +38,7 @@ async fn sell(State(shop): State<Shop>, Path((item, pieces)): Path<(String, i64)
     }
 }
 
-/// Reading the latest snapshot never waits.
+/// Reads the latest snapshot, which never waits.
 async fn sold(State(shop): State<Shop>, Path(item): Path<String>) -> Result<String, StatusCode> {
     let found = shop.views.snapshot(Read::Latest).and_then(|now| now.lookup("sold", &item));
     let found: Vec<(i64, isize)> = found.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
@@ -65,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(served.stop()?)
 }
 
-/// A client: of my routes, and of those of the library.
+/// A client of my routes, and of those of the library.
 fn ask(url: &str) -> Result<(), ureq::Error> {
     println!("{}", ureq::post(format!("{url}/sell/nails/30")).send_empty()?.status());
     let append = ureq::post(format!("{url}/v1/streams/sales?wait=visible"));

@@ -1,7 +1,7 @@
 //! How does a client append exactly once, over HTTP? `cargo run --example exactly_once_client`
 //!
-//! It numbers its requests and repeats each until it is answered. The server is this program again,
-//! as a process that is killed four times meanwhile.
+//! The client numbers its requests and repeats each until it is answered. The server is this
+//! program again, as a process that is killed four times meanwhile.
 
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::channel;
@@ -22,8 +22,8 @@ fn payments(df: &mut Dataflow) {
     df.view("paid", paid.sum("paid")).columns(&["account", "cents"]);
 }
 
-/// Sends request `number` until it is answered. A client that may die itself notes the number, and
-/// what it sends with it, before it sends.
+/// Sends request `number` until it is answered. A client that may die itself records the number and
+/// the request before it sends.
 fn send(url: &str, number: u64) -> Result<Value, Box<dyn Error>> {
     let path = format!("{url}/v1/streams/payments?producer=till-7&sequence={number}&wait=visible");
     for _attempt in 0..1_000 {
@@ -34,7 +34,7 @@ fn send(url: &str, number: u64) -> Result<Value, Box<dyn Error>> {
             Err(ureq::Error::StatusCode(status)) if status < 500 => {
                 return Err(format!("refused with status {status}").into());
             }
-            // No answer: it may have been appended, or not.
+            // No answer: the request may have been appended, or not.
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }

@@ -6,7 +6,7 @@
 //! cargo run --release --example gallery -- query fraud rings --data d
 //! ```
 //!
-//! The first build takes some minutes: these functions are compiled by whoever names them.
+//! The first build takes some minutes: these functions are compiled in the program that uses them.
 
 use std::process::ExitCode;
 

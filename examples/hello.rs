@@ -7,14 +7,14 @@ use std::time::Duration;
 use diptych::serving::Read;
 use diptych::{BatchOptions, Dataflow, Definition, Event, ServeOptions, System, append};
 
-/// Somebody was greeted.
+/// A person was greeted.
 #[derive(Event, Clone)]
 struct Greeting {
     name: String,
     language: String,
 }
 
-/// `greeted`: (name) -> how often, in whatever language.
+/// `greeted`: (name) -> the number of greetings, in all languages.
 fn greetings(df: &mut Dataflow) {
     let greeted = df.events::<Greeting>("greetings").map(|g| g.name.to_owned()).count("greeted");
     df.view("greeted", greeted).columns(&["name", "n"]);
@@ -25,7 +25,7 @@ fn greeting(name: &str, language: &str) -> Greeting {
 }
 
 fn main() -> diptych::Result<()> {
-    // `System::open("data")` keeps it all in a directory instead.
+    // `System::open("data")` keeps everything in a directory instead.
     let system = System::in_memory();
     let writer = system.writer()?;
     let greetings = Definition::new("greetings", greetings);
@@ -42,7 +42,7 @@ fn main() -> diptych::Result<()> {
     let served = system.serve(&[greetings], ServeOptions::default().writer(&writer))?;
     let epoch = append(&writer, "greetings", &[greeting("Grace", "en"), greeting("Ada", "pl")])?;
 
-    // The index answers for both: here, with what was just written.
+    // The index answers for both: here, with the events just written.
     let index = served.index("greetings")?;
     let now = index.snapshot(Read::AtLeast(epoch, Duration::from_secs(30)))?;
     for ((name, n), _) in now.rows::<String, i64>("greeted")? {

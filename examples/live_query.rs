@@ -66,7 +66,7 @@ fn main() -> diptych::Result<()> {
     let then = index.snapshot(Read::AsOf(first))?;
     println!("before: {:?}", then.lookup::<Shelf, i64>("stock", &shelf)?);
 
-    // A subscriber gets whole epochs, in order, also those that are yet to come.
+    // A subscriber gets whole epochs, in order, also future ones.
     println!("changes up to {second}:");
     follow(&mut changes)?;
     let third = moved("screws", 5)?;

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use diptych::{Columns, Dataflow, Event, Monoid, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// What a thermometer said.
+/// A reading of a thermometer.
 #[derive(Event, Clone)]
 struct Reading {
     at: Timestamp,
@@ -20,7 +20,7 @@ struct Reading {
     celsius: i64,
 }
 
-/// The greatest of some numbers, and how many there were.
+/// The greatest of some numbers, and their count.
 #[derive(Columns, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Warmest {
     celsius: i64,

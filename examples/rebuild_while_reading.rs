@@ -18,7 +18,7 @@ struct Transfer {
     cents: i64,
 }
 
-/// `balance`: (account) -> cents. Whatever happens, all of them together are zero.
+/// `balance`: (account) -> cents. The sum of all balances is always zero.
 fn bank(df: &mut Dataflow) {
     let moved = df.events::<Transfer>("transfers").flat_map(|t, out| {
         out.extend([(t.from, -t.cents), (t.to, t.cents)]);
@@ -36,11 +36,11 @@ fn main() -> diptych::Result<()> {
     served.wait_beyond("bank", last)?;
     let views = served.serving("bank")?;
 
-    // Newer batch views are taken up while it serves; whoever makes them.
+    // Newer batch views are taken up while it serves, from any process.
     let (tell, told) = channel();
     let options = RebuildOptions { look: Duration::from_millis(10), ..RebuildOptions::default() };
     let rebuilds = system.rebuild_under_readers(&served, &flows, options, move |rebuilt| {
-        // Nobody listens at the end.
+        // At the end the receiver is gone.
         tell.send(rebuilt).ok();
     })?;
 

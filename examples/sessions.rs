@@ -16,7 +16,7 @@ struct Click {
 const STEPS: [&str; 3] = ["/", "/cart", "/paid"];
 const SILENCE: Duration = Duration::from_mins(30);
 
-/// Clicks in each visit of a user, and how far each visit got.
+/// The clicks of each visit of a user, and the funnel steps that each visit reached.
 fn visits(df: &mut Dataflow) {
     let clicks = df
         .events::<Click>("clicks")

@@ -1,7 +1,7 @@
 //! How do events of several streams get into the log together?
 //! `cargo run --example several_streams`
 //!
-//! One append has one epoch, whatever its streams: no reader ever sees the order without its lines.
+//! One append of several streams has one epoch: no reader ever sees the order without its lines.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use diptych::log::Append;
 use diptych::serving::Read;
 use diptych::{Dataflow, Definition, Event, ServeOptions, System};
 
-/// Somebody orders.
+/// An order of a customer.
 #[derive(Event, Clone)]
 struct Order {
     id: i64,
     customer: String,
 }
 
-/// What is ordered.
+/// A line of an order.
 #[derive(Event, Clone)]
 struct OrderLine {
     order: i64,

@@ -1,6 +1,6 @@
 //! How does another program follow a view, through restarts? `cargo run --example subscribe`
 //!
-//! It goes on from a token. The server is this program again, as a process that is killed.
+//! A subscriber resumes from its token. The server is this program again, as a process that dies.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -18,7 +18,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// Goes on from the token until `enough` rows are there; prints what comes.
+    /// Resumes from the token until `enough` rows are there; prints each change.
     fn follow(&mut self, at: &str, enough: usize) -> Outcome<()> {
         println!("from {}:", if self.token.is_some() { "the token" } else { "nothing" });
         let asked = ureq::get(format!("http://{at}/v1/dataflows/word_count/views/counts/changes"));

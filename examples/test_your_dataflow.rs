@@ -9,7 +9,7 @@ struct Movement {
     pieces: i64,
 }
 
-/// `stock`: (item) -> pieces. `missing`: the items of which there are fewer than none.
+/// `stock`: (item) -> pieces. `missing`: the items with a negative stock.
 fn stock(df: &mut Dataflow) {
     let stock =
         df.events::<Movement>("movements").map(|m| (m.item.to_owned(), m.pieces)).sum("stock");
@@ -46,7 +46,7 @@ mod tests {
         vec(vec(movement, 0..6), 1..6)
     }
 
-    /// It is right: every epoch is what the most obvious program says.
+    /// Every epoch equals the result of a naive program.
     #[test]
     fn stock_is_what_came_less_what_went() {
         let config = ProptestConfig { failure_persistence: None, ..Default::default() };
@@ -63,14 +63,14 @@ mod tests {
         });
     }
 
-    /// It is the same in every layer, however history is cut, restarted, repeated and shuffled.
+    /// Both layers agree, also when history is cut, restarted, repeated and shuffled.
     #[test]
     fn the_law_holds() {
         let stories = epochs().prop_map(|epochs| Story::of("movements", &epochs));
         diptych::assert_law!(("stock", stock), stories, 8);
     }
 
-    /// It reads no clock, chance or counter.
+    /// The function reads no clock, random source or counter.
     #[test]
     fn it_is_deterministic() -> Result<()> {
         let story = Story::of("movements", &[vec![moved("a", 1)], vec![moved("a", -2)]]);

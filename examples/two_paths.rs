@@ -51,7 +51,7 @@ pub(crate) fn two_paths(tweets: &[Tweet], run: usize, today: Timestamp) -> Count
     answer
 }
 
-/// What readers of `tweets_dedup` see, by day.
+/// The counts that readers of `tweets_dedup` see, by day.
 pub(crate) fn ours(live: &Live) -> Result<Counts> {
     let mut counts = Counts::new();
     for ((hour, tag), n) in live.rows::<(Timestamp, String), i64>("tags_by_hour")? {

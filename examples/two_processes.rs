@@ -2,7 +2,7 @@
 //!
 //! Every binary made with [`diptych::main`] takes `-n 2`: it starts itself twice on this machine.
 //! (On two machines: `-n 2 -p 0 --hostfile hosts` on one, `-p 1` on the other, one directory for
-//! both.) Here a history is computed so, then served so, and checked by one process.
+//! both.) Here two processes compute a history, then serve it, and one process checks it.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ struct Line {
     text: String,
 }
 
-/// `words`: (word) -> how often.
+/// `words`: (word) -> the number of occurrences.
 fn words(df: &mut Dataflow) {
     let words = df.events::<Line>("lines").flat_map(|line, out| {
         out.extend(line.text.split_whitespace().map(str::to_owned));
@@ -23,7 +23,7 @@ fn words(df: &mut Dataflow) {
     df.view("words", words.count("words")).columns(&["word", "n"]);
 }
 
-/// This program with a command line, and something to read; prints what it prints.
+/// Runs this program with a command line and an input; prints its output.
 fn run(data: &Path, words: &str, input: &str) -> std::io::Result<()> {
     println!("$ {words}");
     let mut child = Command::new(std::env::current_exe()?)
