@@ -34,7 +34,7 @@ pub(super) trait ByEpoch: 'static {
     /// may cancel.
     fn close(&mut self, changes: Vec<(Self::Row, isize)>, emit: impl FnMut(Self::Out, isize));
 
-    /// So many rows are kept.
+    /// The number of kept rows.
     fn held(&self) -> usize;
 }
 
@@ -125,7 +125,7 @@ impl<K: ExchangeData + Hash, S: OfKey> Keys<K, S> {
         }
     }
 
-    /// So many rows are kept.
+    /// The number of kept rows.
     pub(super) fn held(&self) -> usize {
         self.held
     }

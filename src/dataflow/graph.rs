@@ -1,7 +1,7 @@
 //! The graph of a compiled dataflow: its operators, the channels between them, and their figures.
 //!
-//! These are plain figures without a worker behind them: the engine fills them in, and the page of
-//! the dataflow reads them.
+//! These are plain figures without a worker behind them: the engine fills them in, and servers show
+//! them.
 
 use std::time::Duration;
 

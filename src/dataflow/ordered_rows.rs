@@ -90,7 +90,7 @@ impl<R: Ord, P> Ordered<R, P> {
             rows.remove(index);
             rows.len()
         };
-        // With the neighbour behind, or the one in front where there is none behind.
+        // Merge with the next chunk, or with the previous one where there is no next.
         let one = chunk.min(self.rest.len().saturating_sub(1));
         if self.rest.is_empty() {
             return;

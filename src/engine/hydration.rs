@@ -75,7 +75,7 @@ pub fn history(
         .collect();
     let parts = reader.standing(from, upper, upper)?.into_iter().filter(wanted);
     let mine: Vec<_> = parts.skip(index).step_by(peers).collect();
-    // One chunk is in memory at a time, whatever the size of the part.
+    // One chunk is in memory at a time, for parts of any size.
     let chunks = mine.into_iter().flat_map(Part::into_chunks);
     Ok(Box::new(seen.into_iter().chain(taken).chain(chunks.map(move |chunk| {
         let chunk = chunk?;

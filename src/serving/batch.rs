@@ -24,7 +24,7 @@ use diptych_base::time::Epoch;
 /// One update of a view: `((key, value), epoch, diff)`.
 pub type ViewUpdate = ((Vec<u8>, Vec<u8>), Epoch, isize);
 
-/// How batches lay out keys, values, epochs, diffs and offsets.
+/// The layout of a batch: containers of keys, values, epochs, diffs and offsets.
 pub(super) type Layout = (
     ByteRows,
     ByteRows,

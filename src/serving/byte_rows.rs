@@ -16,7 +16,7 @@ pub struct ByteRows {
     count: usize,
     /// The common length of all strings, as long as `ends` is absent.
     width: usize,
-    /// Where each string ends, once their lengths differ.
+    /// The end of each string, once their lengths differ.
     ends: Option<OffsetList>,
 }
 

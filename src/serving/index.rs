@@ -41,7 +41,7 @@ pub struct IndexOptions {
     /// The most bytes of the past that leases may hold back, and the most bytes of batches they may
     /// hold that the index has merged meanwhile; beyond, the earliest leases end.
     pub leased_bytes: usize,
-    /// How long a snapshot lives unless its lease is renewed.
+    /// The time that a snapshot lives unless its lease is renewed.
     pub lease_length: Duration,
     /// The number of latest updates of one shard of a view that are kept as published, for readers
     /// of changes; older changes are searched for in merged batches.

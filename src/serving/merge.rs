@@ -1,4 +1,4 @@
-//! Background merging: few batches, of geometric sizes, whatever the rate of epochs.
+//! Background merging: keeps few batches, of geometric sizes, at any rate of epochs.
 //!
 //! One thread per index merges neighbours of a list whenever the older is not at least twice the
 //! size of the younger, the smallest pair first. A long merge is done in slices, and between slices

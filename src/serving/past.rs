@@ -30,7 +30,7 @@ const KEY_BYTES: usize = 15;
 /// The past of one batch.
 #[derive(Default)]
 pub(super) struct Past {
-    /// By epoch, ascending.
+    /// The steps by epoch, ascending.
     steps: Vec<Step>,
 }
 

@@ -19,7 +19,7 @@ pub struct ViewDiff {
     pub changed: u64,
     /// The first changes, of all three kinds.
     pub samples: Vec<KeyDiff>,
-    /// Why rows cannot be compared: the view is on one side only, or has other columns there.
+    /// The reason why rows cannot be compared: the view is on one side only, or its columns differ.
     pub incomparable: Option<String>,
 }
 

@@ -1,9 +1,9 @@
 //! **The speed layer**: the same function, continuing at the boundary F, one epoch after another.
 //!
-//! It reads no event below F (asserted). Epochs come sealed from the log, over bounded channels;
-//! each worker takes its even share of an epoch's rows, and takes the next epoch only while few
-//! are in flight, so that a burst waits in the log and not in memory. timely has no flow control
-//! of its own.
+//! The layer reads no event below F (asserted). Epochs come sealed from the log, over bounded
+//! channels; each worker takes its even share of an epoch's rows, and takes the next epoch only
+//! while few are in flight, so that a burst waits in the log and not in memory. timely has no flow
+//! control of its own.
 //!
 //! ```text
 //! log ─► driver ─► bounded channel per worker ─► front ─► … ─► publish ─► index

@@ -115,7 +115,7 @@ impl FloatSum {
             }
         }
         let power = self.power.saturating_add(i32::try_from(over).unwrap_or(i32::MAX));
-        // In two steps: the powers of two at both ends are no normal floats.
+        // In two steps, because the powers of two at both ends are not normal floats.
         let number = match power {
             1024.. => f64::INFINITY,
             _ => kept as f64 * two_to(power / 2) * two_to(power - power / 2),

@@ -107,7 +107,7 @@ impl<T: Flat> Scratch<T> for InPlace<T> {
         let bytes = self.bytes;
         // SAFETY: the block was encoded from a `Vec<T>` by this very program and is changed by
         // `decode` alone, which any number of times replaces pointers by such into the block.
-        // It is aligned to 8, and so are the rows behind the 24 bytes of the vector.
+        // The block is aligned to 8, and so are the rows after the 24 bytes of the vector.
         let decoded = unsafe { abomonation::decode::<Vec<T>>(self.memory()) };
         match decoded {
             Some((rows, [])) => rows.iter().for_each(visit),
