@@ -20,7 +20,7 @@ pub fn q15(df: &mut Dataflow<'_>) {
     df.view("days", days).columns(&[&["day"], &NAMES[..]].concat());
 }
 
-/// These numbers for each channel, with the last minute of the day at which it brought a bid.
+/// The numbers of q15 for each channel, with the last minute of the day at which it brought a bid.
 /// `channels`: (channel, day) -> minute, four numbers of each.
 #[inline]
 pub fn q16(df: &mut Dataflow<'_>) {

@@ -92,7 +92,7 @@ pub trait Tally: ExchangeData {
     fn is_nothing(&self) -> bool;
     /// Is it more than zero?
     fn is_positive(&self) -> bool;
-    /// The number, or, where it is out of the range of an `i64`, its text.
+    /// The number, or, where it is out of the range of an `i64`, the reason for an error row.
     fn number(&self) -> Result<i64, String>;
 }
 

@@ -241,7 +241,7 @@ impl<V: Summand> Total<V> {
         matches!(self, Total::In(value, 0) if *value == V::zero())
     }
 
-    /// The sum as a value, or, where it is out of range, its text.
+    /// The sum as a value, or, where it is out of range, the reason for an error row.
     pub fn value(&self) -> Result<V, String> {
         match self {
             Total::In(value, _) => Ok(value.clone()),
@@ -263,7 +263,7 @@ pub(crate) fn beyond<V>(what: &str, found: &str) -> String {
 
 /// Counts: sums of `()`, of which only the number of events matters.
 impl Total<()> {
-    /// The count, or, where it is out of the range of an `i64`, its text.
+    /// The count, or, where it is out of the range of an `i64`, the reason for an error row.
     pub fn count(&self) -> Result<i64, String> {
         match self {
             Total::In((), events) => Ok(*events),

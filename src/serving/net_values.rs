@@ -31,7 +31,7 @@ impl Settled {
         let times_upper = storage.upds.times.iter().max().map_or(0, |last| last + 1);
         let (keys, left) = (Vec::new(), Vec::new());
         let mut settled = Settled { rows: 0, times_upper, keys, left };
-        // A value's single update may share its place with an equal neighbour: so, by value.
+        // A value's single update may be stored in an equal neighbour: so read updates by value.
         let sum = |value| {
             let (start, end) = storage.upds.bounds(value);
             storage.upds.diffs[start..end].iter().sum::<isize>()

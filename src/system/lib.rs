@@ -1,6 +1,6 @@
 //! The composition root: a data directory, and both layers over it.
 //!
-//! This is the only file that knows log, batch, speed and serving together. A [`System`] is a
+//! This is the only crate that connects log, batch, speed and serving. A [`System`] is a
 //! directory with the log in `log/` and batch views in `views/`. [`System::batch`] runs the batch
 //! layer; [`System::serve`] starts the speed layer where a batch view ends (or at the log's present
 //! end, with history fed in place); both meet in an [`Index`].
@@ -353,7 +353,8 @@ impl System {
         match options.boundary {
             Boundary::InPlace(_) => Ok((None, Vec::new())),
             Boundary::Newest => {
-                // Several processes must all start at the same one, so the newest is not judged.
+                // Several processes must all find the same one: its fit is left to the user who
+                // starts them.
                 let (found, mut passed_over) = match options.cluster.processes() {
                     1 => self.fitting(definition, end, end)?,
                     _ => self.newest(description, end)?,

@@ -15,7 +15,7 @@ use super::super::combiner::route;
 use super::super::ordered_rows::{Copies, Ordered};
 use diptych_event::Timestamp;
 
-/// A row of either side; at one time, rows that can be found sort first.
+/// A row of either side; rows that can be found sort before all that ask.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Side<V, W> {
     Found(Timestamp, W),
