@@ -1,6 +1,6 @@
 //! The composition root: a data directory, and both layers over it.
 //!
-//! This is the only crate that connects log, batch, speed and serving. A [`System`] is a
+//! This crate connects log, batch, speed and serving. A [`System`] is a
 //! directory with the log in `log/` and batch views in `views/`. [`System::batch`] runs the batch
 //! layer; [`System::serve`] starts the speed layer where a batch view ends (or at the log's present
 //! end, with history fed in place); both meet in an [`Index`].
