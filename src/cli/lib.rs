@@ -61,6 +61,7 @@ mod sample;
 mod serve;
 mod serve_loop;
 mod signal;
+mod starting;
 mod target;
 mod token;
 mod token_args;

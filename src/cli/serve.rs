@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::args::{ServeArgs, duration};
 use super::catalog::Catalog;
 use super::input::Input;
-use super::progress_bar::Watching;
 use super::query::{self, RowPrinter};
 use super::row_printer::{counted, grouped};
 use super::serve_loop::{Hosting, Open};
+use super::starting::Starting;
 use super::{ending, launch, logging, signal, verify};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Link, small_pages_only};
@@ -276,15 +276,16 @@ pub(super) fn attend(
     for error in served.passed_over() {
         tracing::warn!("{error}");
     }
-    if !reach_boundary(served, args)? {
-        // The lines read so far are in the log; nobody waits to see them.
-        return input.map_or(Ok(None), |input| input.finish().map(|_| None));
-    }
+    let mut starting = Starting::new(&args.dataflows);
     let readers = args.servers.any();
     let mut status = Status::new(served, begun, readers)?;
     let mut ending = ending::Ending::default();
-    let over = || signal::stopped() || args.time.is_some_and(|time| begun.elapsed() >= time);
-    while !over() {
+    let time_is_over = || args.time.is_some_and(|time| begun.elapsed() >= time);
+    while !signal::stopped() {
+        starting.look(served)?;
+        if !starting.is_pending() && time_is_over() {
+            break;
+        }
         if let Some(successor) = site.and_then(Site::successor) {
             return Ok(Some(successor));
         }
@@ -292,7 +293,7 @@ pub(super) fn attend(
             thread::sleep(LOOK);
             continue;
         }
-        if let Some(done) = input.take_if(|input| input.is_finished()) {
+        if let Some(done) = input.take_if(|input| !starting.is_pending() && input.is_finished()) {
             let outcome = done.finish();
             // Records accepted before a bad one are made visible, too.
             wait_for_all(served)?;
@@ -302,72 +303,21 @@ pub(super) fn attend(
                 break;
             }
         }
-        status.show(served)?;
+        if readers || !starting.is_pending() {
+            status.show(served)?;
+        }
         thread::sleep(LOOK);
     }
-    // After a signal the input may be blocked in its read, with nothing to finish.
+    let given_up = starting.give_up(served);
+    // Without a signal the input may be blocked in its read; it has nothing to finish then.
     if let Some(input) = input.filter(|_| signal::stopped()) {
         input.finish()?;
         wait_for_fresh(served)?;
     }
+    if given_up {
+        return Ok(None);
+    }
     failures(served).map(|()| None)
-}
-
-/// Waits until every dataflow is at its boundary, by feeding history or a restore; false when told
-/// to stop before that.
-fn reach_boundary(served: &Served, args: &ServeArgs) -> Result<bool> {
-    for name in &args.dataflows {
-        let begun = Instant::now();
-        let bar = Watching::start(name, served.progress(name)?);
-        let reached = wait_for_boundary(served, name);
-        drop(bar);
-        match reached? {
-            Reached::Boundary(boundary) => {
-                let took = begun.elapsed().as_secs_f64();
-                tracing::info!("{name}: boundary F = {boundary}, {took:.2} s");
-            }
-            Reached::Nothing => tracing::info!("{name}: the log is empty"),
-            Reached::Failure => {}
-            Reached::Stop => {
-                tracing::info!(
-                    "{name}: stopped before it was up: no checkpoint is made of it, the log has \
-                     everything"
-                );
-                served.give_up_starting();
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
-}
-
-/// The outcome of waiting for a dataflow's boundary.
-enum Reached {
-    Boundary(Epoch),
-    /// An empty log has no boundary to reach.
-    Nothing,
-    Failure,
-    /// The process was told to stop.
-    Stop,
-}
-
-fn wait_for_boundary(served: &Served, name: &str) -> Result<Reached> {
-    loop {
-        served.check()?;
-        let index = served.index(name)?;
-        if index.wait_beyond(0, LOOK) > 0 && index.wait_checked(LOOK)? {
-            return Ok(Reached::Boundary(index.boundary()));
-        }
-        if served.failure(name).is_some() {
-            return Ok(Reached::Failure);
-        }
-        if index.boundary() == 0 && served.reader().upper()? == 0 {
-            return Ok(Reached::Nothing);
-        }
-        if signal::stopped() {
-            return Ok(Reached::Stop);
-        }
-    }
 }
 
 /// Waits until what is in the log now is visible in every dataflow that has not failed.

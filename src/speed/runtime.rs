@@ -108,8 +108,18 @@ impl Live {
         Ok(Live { crews, profile })
     }
 
-    /// Stops feeding, lets the workers leave and waits for them, at most until `deadline`. Fed
-    /// epochs are published up to the frontier of the index; the rest is in the log.
+    /// No dataflow yet.
+    pub fn none(profile: Option<Arc<Profile>>) -> Live {
+        Live { crews: Vec::new(), profile }
+    }
+
+    /// Adds what `other` keeps live; its dataflows are numbered after those that are here.
+    pub fn join(&mut self, mut other: Live) {
+        self.crews.append(&mut other.crews);
+    }
+
+    /// Stops feeding, lets the workers leave and waits for them, at most until `deadline`. What was
+    /// fed is published only as far as the index says; the rest is in the log.
     ///
     /// Errors when the log could not be read on the way.
     pub fn stop(mut self, deadline: Instant) -> Result<()> {

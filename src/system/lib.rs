@@ -18,6 +18,7 @@ mod diff;
 mod erase;
 mod options;
 mod rebuild;
+mod rebuild_dataflow;
 mod rebuild_queue;
 mod rebuilt;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod registry;
 mod restore_source;
 mod retraction_recovery;
 mod served;
+mod start;
 mod time_travel;
 mod verify;
 mod warm_start;
@@ -53,23 +55,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use compatibility::{beyond_log, check_log, check_types};
+use compatibility::beyond_log;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use diptych_base::time::Epoch;
 use diptych_batch::{self as batch, BatchReport, Job};
-use diptych_batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, lineage_in_force};
+use diptych_batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta};
 use diptych_dataflow::{Definition, Description};
-use diptych_engine::{Cluster, Gather, Profile, Progress};
+use diptych_engine::Cluster;
 use diptych_log::{Reader, Writer, WriterOptions};
-use diptych_serving::{Index, IndexOptions, Publish};
-use diptych_speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
-use options::Source;
-use registry::{Current, Running};
-use restore_source::{Expected, blocks, install_base};
-use retraction_recovery::{check_apart, overtaken, taken_back};
-use served::Entry;
-use warm_start::{Relief, serving};
+use diptych_serving::{Index, IndexOptions};
+use restore_source::blocks;
+use retraction_recovery::{check_apart, overtaken};
 
 /// A data directory, and the layers over it.
 #[derive(Clone, Debug)]
@@ -208,170 +205,6 @@ impl System {
         let upper = reader.upper()?;
         let beyond = boundaries.into_iter().filter(|boundary| *boundary > upper);
         Ok(beyond.map(|boundary| beyond_log(&identity.dir(&self.root), boundary, upper)).collect())
-    }
-
-    /// Keeps dataflows live: restores or feeds history, then continues epoch by epoch. When very
-    /// many epochs follow the newest batch view of a dataflow, it makes a newer one first.
-    ///
-    /// Process 0 serves; the others only work, and get handles without an index. Returns when the
-    /// workers run and restored dataflows answer at their batch views; [`Served::wait_beyond`]
-    /// waits for the log's end.
-    ///
-    /// # Errors
-    /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged.
-    pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
-        let reader = self.reader()?;
-        for definition in definitions {
-            self.catch_up(definition, &options, reader.upper()?)?;
-        }
-        let end = match options.source {
-            Source::Directory | Source::Join(_) => reader.upper()?,
-            Source::Until(upper) => upper,
-            Source::Writer(writer) => writer.upper(),
-        };
-        let tail = || match &options.source {
-            Source::Directory => Tail::Follow,
-            Source::Until(upper) => Tail::Until(*upper),
-            Source::Writer(writer) => Tail::Writer(writer.follow()),
-            Source::Join(late) => Tail::Join(Arc::clone(&late.join)),
-        };
-        let late = match &options.source {
-            Source::Join(late) => Some(late.clone()),
-            _ => None,
-        };
-        let (mut entries, mut live, mut bases) = (Vec::new(), Vec::new(), Vec::new());
-        for definition in definitions {
-            let (entry, dataflow, base) = self.prepare(definition, &options, &reader, end)?;
-            entries.push(entry);
-            live.push(dataflow);
-            bases.push(base);
-        }
-        let profile = options.profiled.then(Arc::<Profile>::default);
-        let live = Live::start(&options.cluster, live, &reader, tail, profile)?;
-        // The workers restore the accumulations meanwhile; a worker may wait for its base.
-        let expected = Expected::by(&entries);
-        for (entry, base) in entries.iter().zip(bases) {
-            base.map_or(Ok(()), |view| install_base(entry, &view))?;
-        }
-        expected.there();
-        let running = entries.iter().zip(definitions);
-        let running = running.map(|(entry, definition)| Running {
-            definition: definition.clone(),
-            description: entry.description.clone(),
-            serving: serving(options.relieves, entry),
-            status: Arc::clone(&entry.status),
-            shards: options.cluster.workers,
-            processes: options.cluster.processes(),
-            profile: live.profile().cloned(),
-        });
-        let running: Vec<_> = running.collect();
-        let (current, desk) = match options.relieves {
-            Some(first) => first.begin(running.clone()),
-            None => (Current::new(running.clone()), Arc::default()),
-        };
-        // From here on readers may see the index, and no epoch before the one they saw.
-        let relief = Relief::of(running.iter().zip(entries.iter().map(|entry| &entry.index)))?;
-        Ok(Served { entries, live, reader, cluster: options.cluster, late, current, desk, relief })
-    }
-
-    fn prepare(
-        &self,
-        definition: &Definition,
-        options: &ServeOptions<'_>,
-        reader: &Reader,
-        end: Epoch,
-    ) -> Result<(Entry, LiveDataflow, Option<BatchView>)> {
-        let description = definition.describe()?;
-        let shards = options.cluster.workers;
-        let views = description.views.clone();
-        let of = identity(&description);
-        let (lineage, unreadable) = lineage_in_force(&*self.disk, &self.root, &of);
-        let history = erase::rewritten(reader);
-        let branches = reader.branches();
-        let index = IndexOptions { lineage, history, branches, ..options.index.clone() };
-        let index = Index::new(&description.version, views, shards, index)?;
-        index.fresh_from(end);
-        let restored = self.restored(definition, &description, options, reader, end)?;
-        let (view, mut passed_over) = restored;
-        passed_over.extend(unreadable);
-        let skips = match (&view, options.boundary) {
-            (Some(view), Boundary::Newest) => {
-                taken_back(&description, reader, (view.boundary(), end))?
-            }
-            _ => None,
-        };
-        let digest = view.as_ref().map_or_else(String::new, |view| view.digest().to_string());
-        let base = view.clone().filter(|_| options.cluster.is_first() && skips.is_none());
-        view.as_ref().map_or(Ok(()), |view| check_log(view, reader))?;
-        let (publisher, start): (Arc<dyn Publish>, Start) = match (view, skips, options.boundary) {
-            (Some(view), Some(upto), _) => {
-                let range = (view.boundary(), upto);
-                let start = Start::Continue(range, blocks(view, &description));
-                (Arc::new(Gather::new(index.clone(), upto)), start)
-            }
-            (Some(view), None, _) => {
-                if base.is_some() {
-                    index.expect_base(view.boundary());
-                }
-                let start = Start::Restore(view.boundary(), blocks(view, &description));
-                (Arc::new(index.clone()), start)
-            }
-            (None, _, Boundary::InPlace(boundary)) => {
-                (Arc::new(Gather::new(index.clone(), boundary)), Start::History(boundary))
-            }
-            (None, ..) => (Arc::new(Gather::new(index.clone(), end)), Start::History(end)),
-        };
-        let status = Arc::<LaneStatus>::default();
-        let progress = Arc::<Progress>::default();
-        if let Start::History(_) = start {
-            progress.expect(rows(reader, &description));
-        }
-        let dataflow = LiveDataflow {
-            definition: definition.clone(),
-            plan: description.plan(),
-            streams: description.streams.clone(),
-            publisher,
-            start,
-            base: digest,
-            status: Arc::clone(&status),
-            progress: Arc::clone(&progress),
-        };
-        let boundary = dataflow.start.boundary();
-        let entry = Entry { description, index, boundary, status, progress, passed_over };
-        Ok((entry, dataflow, base))
-    }
-
-    /// The batch view that a dataflow starts at, and errors for those passed over.
-    fn restored(
-        &self,
-        definition: &Definition,
-        description: &Description,
-        options: &ServeOptions<'_>,
-        reader: &Reader,
-        end: Epoch,
-    ) -> Result<(Option<BatchView>, Vec<Error>)> {
-        match options.boundary {
-            Boundary::InPlace(_) => Ok((None, Vec::new())),
-            Boundary::Newest => {
-                // Several processes must all find the same one: its fit is left to the user who
-                // starts them.
-                let (found, mut passed_over) = match options.cluster.processes() {
-                    1 => self.fitting(definition, end, end)?,
-                    _ => self.newest(description, end)?,
-                };
-                if !matches!(options.source, Source::Until(_)) {
-                    passed_over.extend(self.beyond(description, reader)?);
-                }
-                Ok((found, passed_over))
-            }
-            Boundary::Restore(boundary) => {
-                let identity = identity(description);
-                let view =
-                    BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary)?;
-                check_types(description, &view)?;
-                Ok((Some(view), Vec::new()))
-            }
-        }
     }
 
     /// The views of a dataflow at the frontier `upper`, recomputed into memory: from the newest

@@ -6,39 +6,33 @@
 //! index is replaced, in one swap, and no answer changes. Different: one of the two is wrong; the
 //! first differing rows are reported, and the served views stay.
 //!
-//! A rebuild from all events can also be requested: the same thread makes it, in turn.
+//! A rebuild from all events can also be requested. Each dataflow has a thread of its own that makes
+//! and takes up its batch views, so no dataflow waits for the batch run of another.
 //!
 //! The comparison is worth as much as the batch run is independent: one over all events
 //! recomputes everything with other workers and other epochs; an incremental one shares the
 //! accumulations it continues.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{remove_old, remove_unfinished};
-use super::checkpoint_pace::{Behind, Checkpoints, Pace};
-use super::compatibility::check_log;
+use super::checkpoint_pace::Checkpoints;
 use super::deploy::accept;
-use super::diff::contents;
+use super::rebuild_dataflow::Watched;
 use super::rebuild_queue::Desk;
 use super::rebuilt::Rebuilt;
 use super::registry::{Current, Running};
 use super::retraction_recovery::{Mended, mend};
-use super::{BatchOptions, LateWriter, Served, System, identity};
+use super::{LateWriter, Served, System};
 use crate::control::Rebuild;
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::io::beside;
-use diptych_base::limits::{DRIFT_ROWS, MEND_AGAIN, REBUILD_LOOK, WORKERS_GRACE};
-use diptych_base::time::Epoch;
-use diptych_batch_view::BatchView;
-use diptych_dataflow::{Definition, Description};
-use diptych_engine::{Cluster, ended_by};
+use diptych_base::limits::{MEND_AGAIN, REBUILD_LOOK, WORKERS_GRACE};
+use diptych_dataflow::Definition;
+use diptych_engine::ended_by;
 use diptych_log::Reader;
-use diptych_serving::{Index, Pin, Read};
-use diptych_speed::LaneStatus;
+use diptych_serving::Index;
 
 /// The options for batch views while serving.
 #[derive(Clone, Debug)]
@@ -58,8 +52,8 @@ impl Default for RebuildOptions {
     }
 }
 
-/// A handle to the keeper, the thread that makes and takes up batch views; dropping the handle
-/// cancels a batch run and ends the thread.
+/// A handle to the threads that make and take up batch views, one for each dataflow; dropping the
+/// handle cancels their batch runs and ends them.
 pub struct Rebuilds {
     stop: Arc<AtomicBool>,
     desk: Arc<Desk>,
@@ -68,8 +62,9 @@ pub struct Rebuilds {
 
 impl System {
     /// Takes up newer batch views of the served dataflows, and makes some, until the result is
-    /// dropped; also of versions deployed meanwhile. `tell` is called with each outcome, on the
-    /// thread that does the work.
+    /// dropped; also of versions deployed meanwhile. A batch run that takes long delays no other
+    /// dataflow. `tell` is called with each outcome, on the thread that does the work, with one at
+    /// a time.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -97,12 +92,15 @@ impl System {
             left_out,
             stop: Arc::clone(&stop),
             options,
-            tell,
+            tell: Mutex::new(tell),
         };
         let thread = std::thread::Builder::new()
             .name("rebuild".into())
-            .spawn(move || keeper.run())
-            .map_err(|error| Error::io("starting the thread that rebuilds", error))?;
+            .spawn(move || Arc::new(keeper).run())
+            .map_err(|error| {
+                served.desk.attend(false);
+                Error::io("starting the thread that rebuilds", error)
+            })?;
         Ok(Rebuilds { stop, desk: Arc::clone(&served.desk), thread: Some(thread) })
     }
 }
@@ -110,15 +108,16 @@ impl System {
 impl Drop for Rebuilds {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
+        self.desk.attend(false);
         if let Some(thread) = self.thread.take() {
-            self.desk.wake();
-            // The thread may be in a user's function. A panic there was reported when it happened.
+            // It waits for the others; one may be in a user's function. A panic there was reported
+            // when it happened.
             ended_by(&[thread], Instant::now() + WORKERS_GRACE);
         }
     }
 }
 
-/// The keeper: the thread that makes and takes up batch views, and what it works with.
+/// The keeper: what the threads that make and take up batch views work with.
 struct Keeper<T> {
     system: System,
     current: Arc<Current>,
@@ -128,45 +127,78 @@ struct Keeper<T> {
     left_out: Vec<Index>,
     stop: Arc<AtomicBool>,
     options: RebuildOptions,
-    tell: T,
+    tell: Mutex<T>,
 }
 
-impl<T: Fn(Rebuilt)> Keeper<T> {
-    fn run(self) {
-        let mut flows: Vec<Watched> = Vec::new();
+/// A version that serves, and the thread that makes and takes up its batch views.
+struct Attended {
+    dataflow: String,
+    index: Index,
+    thread: JoinHandle<()>,
+}
+
+impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
+    /// Starts a thread for each version that serves, until told to stop.
+    fn run(self: Arc<Self>) {
+        let mut attended = Vec::new();
         while !self.stop.load(Ordering::Acquire) {
-            self.meet(&mut flows);
-            for flow in &mut flows {
-                self.mend(flow);
-                for outcome in flow.look(&self.system, &self.options, &self.desk) {
-                    self.report(flow.rebuilt(self.settle(flow, outcome, self.options.accept)));
-                }
+            self.meet(&mut attended);
+            let known = |name: &str| attended.iter().any(|one| one.dataflow == name);
+            let ask = self.desk.next(self.options.look, |name| !known(name));
+            let Some(ask) = ask else { continue };
+            // It may have been deployed since.
+            self.meet(&mut attended);
+            if attended.iter().any(|one| one.dataflow == ask.dataflow) {
+                self.desk.put_back(ask);
+            } else {
+                let error = unknown(&ask.dataflow);
+                ask.answer(Err(error));
             }
-            let Some(ask) = self.desk.next(self.options.look) else { continue };
-            let asked = flows.iter_mut().find(|flow| flow.description.name == ask.dataflow);
-            let outcome = match asked {
-                None => Err(unknown(&ask.dataflow)),
-                Some(flow) => {
-                    let outcome = flow.rebuild(&self.system, ask.accept, &self.desk);
-                    let outcome = self.settle(flow, outcome, ask.accept || self.options.accept);
-                    self.report(flow.rebuilt(outcome.as_ref().cloned().map_err(Error::repeated)));
-                    outcome
-                }
-            };
-            ask.answer(outcome);
         }
-        self.desk.attend(false);
+        let threads: Vec<_> = attended.into_iter().map(|one| one.thread).collect();
+        ended_by(&threads, Instant::now() + WORKERS_GRACE);
     }
 
-    /// Updates the list of watched dataflows to the versions that serve now.
-    fn meet(&self, flows: &mut Vec<Watched>) {
-        flows.retain(|flow| !flow.index.is_retired());
+    /// Starts a thread for each version that serves now and has none.
+    fn meet(self: &Arc<Self>, attended: &mut Vec<Attended>) {
+        // The thread of a version that does not serve any more ends by itself.
+        attended.retain(|one| !one.index.is_retired());
         for running in self.current.all() {
-            let index = running.index();
+            let index = Index::clone(&running.index());
             let same = |other: &Index| other.is_same(&index);
-            if !self.left_out.iter().any(same) && !flows.iter().any(|flow| same(&flow.index)) {
-                flows.push(Watched::new(running, &self.reader, &self.stop));
+            if self.left_out.iter().any(same) || attended.iter().any(|one| same(&one.index)) {
+                continue;
             }
+            let (keeper, dataflow) = (Arc::clone(self), running.name().to_owned());
+            let work = move || keeper.look_after(running);
+            let thread = std::thread::Builder::new().name(format!("rebuild {dataflow}"));
+            match thread.spawn(work) {
+                Ok(thread) => attended.push(Attended { dataflow, index, thread }),
+                // Tried again at the next look.
+                Err(error) => {
+                    let error = Error::io("starting the thread that rebuilds", error);
+                    self.report(Rebuilt::Failed { dataflow, error });
+                }
+            }
+        }
+    }
+
+    /// Makes and takes up the batch views of one version, until another serves.
+    fn look_after(&self, running: Running) {
+        let mut flow = Watched::new(running, &self.reader, &self.stop);
+        while !self.stop.load(Ordering::Acquire) && !flow.index.is_retired() {
+            self.mend(&mut flow);
+            for outcome in flow.look(&self.system, &self.options, &self.desk) {
+                self.report(flow.rebuilt(self.settle(&flow, outcome, self.options.accept)));
+            }
+            let name = &flow.description.name;
+            let Some(ask) = self.desk.next(self.options.look, |asked| asked == name) else {
+                continue;
+            };
+            let outcome = flow.rebuild(&self.system, ask.accept, &self.desk);
+            let outcome = self.settle(&flow, outcome, ask.accept || self.options.accept);
+            self.report(flow.rebuilt(outcome.as_ref().cloned().map_err(Error::repeated)));
+            ask.answer(outcome);
         }
     }
 
@@ -214,230 +246,8 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         // A recompute cancelled by the end of serving is not a failure.
         let over = self.stop.load(Ordering::Acquire);
         if !(over && matches!(outcome, Rebuilt::Failed { .. })) {
-            (self.tell)(outcome);
+            (self.tell.lock().unwrap_or_else(PoisonError::into_inner))(outcome);
         }
-    }
-}
-
-/// A dataflow whose batch views the keeper makes and takes up.
-struct Watched {
-    definition: Definition,
-    description: Description,
-    reader: Arc<Reader>,
-    index: Index,
-    pins: HashMap<Epoch, Pin>,
-    /// Batch views up to here have been taken up, or refused.
-    passed: Epoch,
-    status: Arc<LaneStatus>,
-    /// The time of the last failed recompute.
-    tried: Option<Instant>,
-    /// Was it reported that the dataflow is recomputed?
-    told: bool,
-    /// The checkpoints so far.
-    pace: Pace,
-    /// Cancels batch runs when it becomes true.
-    stop: Arc<AtomicBool>,
-}
-
-impl Watched {
-    fn new(running: Running, reader: &Arc<Reader>, stop: &Arc<AtomicBool>) -> Watched {
-        let index = Index::clone(&running.index());
-        let Running { definition, description, status, .. } = running;
-        let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(stop));
-        let (reader, pace) = (Arc::clone(reader), Pace::new());
-        let (tried, told) = (None, false);
-        Watched {
-            definition,
-            description,
-            reader,
-            index,
-            pins,
-            passed,
-            status,
-            tried,
-            told,
-            pace,
-            stop,
-        }
-    }
-
-    fn look(
-        &mut self,
-        system: &System,
-        options: &RebuildOptions,
-        desk: &Desk,
-    ) -> Vec<Result<Rebuild>> {
-        let failed = self.make(system, options, desk).err().map(Err);
-        failed.into_iter().chain(self.take_up(system).transpose()).collect()
-    }
-
-    /// The report of an outcome.
-    fn rebuilt(&self, outcome: Result<Rebuild>) -> Rebuilt {
-        let dataflow = self.description.name.clone();
-        match outcome {
-            Ok(Rebuild::Swapped { boundary, took }) => {
-                Rebuilt::Swapped { dataflow, boundary, took }
-            }
-            Ok(Rebuild::Drift { boundary, rows }) => Rebuilt::Drift { dataflow, boundary, rows },
-            Ok(Rebuild::Accepted { boundary, frontier, rows }) => {
-                Rebuilt::Accepted { dataflow, boundary, frontier, rows }
-            }
-            Err(error) => Rebuilt::Failed { dataflow, error },
-        }
-    }
-
-    /// Makes a batch view from all visible events, and takes it up.
-    fn rebuild(&mut self, system: &System, accept: bool, desk: &Desk) -> Result<Rebuild> {
-        let upto = self.index.frontier();
-        if upto == 0 || !self.index.base_checked()? {
-            let error = Error::new(Kind::Conflict, "the dataflow has not reached its boundary");
-            return Err(error.remedy("ask again when it has; /readyz says so"));
-        }
-        let there =
-            BatchView::boundaries(&*system.disk, &system.root, &identity(&self.description));
-        let there = there?.contains(&upto);
-        if there && !accept {
-            let message = format!("there is a batch view at F = {upto}, and no epoch since");
-            return Err(Error::new(Kind::Conflict, message)
-                .remedy("rebuild after the next epoch; `verify` recomputes and writes nothing"));
-        }
-        if !there {
-            self.batch(system, upto, false)?;
-            desk.note(&self.description.name, Ok(()));
-        }
-        // Also when the served dataflow was fed in place up to here, and has no batch view.
-        let Some(outcome) = self.swap(system, upto)? else {
-            let message = format!("epoch {upto} cannot be told from later ones any more");
-            return Err(Error::new(Kind::Conflict, message).remedy("ask again"));
-        };
-        if let Rebuild::Swapped { .. } = outcome {
-            remove_old(system, &self.description)?;
-        }
-        Ok(outcome)
-    }
-
-    /// Pins `upto` and makes a batch view there, beside the running dataflow.
-    fn batch(&mut self, system: &System, upto: Epoch, incremental: bool) -> Result<()> {
-        // An automatic batch view is useful for the next start, also when it cannot become the base
-        // of the index: so the pin is bounded in bytes.
-        let pin = if incremental { self.index.pin_within(upto) } else { self.index.pin(upto) };
-        self.pins.insert(upto, pin?);
-        let (cluster, stop) = (Cluster::local(1), Arc::clone(&self.stop));
-        let range = Some(upto);
-        let options =
-            BatchOptions { cluster, upto: range, incremental, stop, ..Default::default() };
-        let made = beside(|| system.batch(&self.definition, &options));
-        if let Err(error) = &made {
-            self.pins.remove(&upto);
-            if !error.is_conflict() {
-                remove_unfinished(system, &self.description);
-            }
-        }
-        made.map(drop)
-    }
-
-    /// Makes a checkpoint when one is due, and records its outcome at the desk.
-    fn make(&mut self, system: &System, options: &RebuildOptions, desk: &Desk) -> Result<()> {
-        let upto = self.index.frontier();
-        if upto <= self.index.boundary() || options.checkpoints == Checkpoints::Never {
-            return Ok(());
-        }
-        let identity = identity(&self.description);
-        let newest = BatchView::boundaries(&*system.disk, &system.root, &identity);
-        let newest = newest.inspect_err(|error| desk.note(&self.description.name, Err(error)))?;
-        let from = newest.into_iter().rfind(|at| *at <= upto).unwrap_or(0);
-        if from > 0 && self.pace.state == 0 {
-            let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, from);
-            // An error here is reported when the next batch view is made.
-            self.pace.state = view.map_or(1, |view| view.bytes().max(1));
-        }
-        if let Some(error) = self.pace.too_large(options.checkpoints) {
-            return Err(error);
-        }
-        let reader = &self.reader;
-        let behind = || Behind { epochs: upto - from, bytes: reader.bytes_from(from) };
-        if !self.pace.is_due(options.checkpoints, behind) || !self.index.base_checked()? {
-            return Ok(());
-        }
-        self.pace.begin();
-        let made = match self.batch(system, upto, true) {
-            Ok(()) => remove_old(system, &self.description),
-            // Another process makes one, which is enough.
-            Err(error) if error.is_conflict() => Ok(()),
-            Err(error) => Err(error),
-        };
-        self.pace.end(made.is_err());
-        desk.note(&self.description.name, made.as_ref().copied());
-        made
-    }
-
-    /// Pins the boundaries of batch views in the making, and puts finished ones into the index.
-    fn take_up(&mut self, system: &System) -> Result<Option<Rebuild>> {
-        let identity = identity(&self.description);
-        let boundary = self.index.boundary();
-        for begun in BatchView::begun(&*system.disk, &system.root, &identity)? {
-            // A batch view outside the index's times cannot be compared, and is of no use.
-            if begun > boundary.max(self.passed)
-                && !self.pins.contains_key(&begun)
-                && let Ok(pin) = self.index.pin(begun)
-            {
-                self.pins.insert(begun, pin);
-            }
-        }
-        let finished = BatchView::boundaries(&*system.disk, &system.root, &identity)?;
-        let frontier = self.index.frontier();
-        let newest = finished.into_iter().rfind(|at| *at <= frontier && *at > self.passed);
-        let newest = newest.filter(|at| *at > boundary);
-        newest.map_or(Ok(None), |at| self.swap(system, at))
-    }
-
-    /// Puts the batch view at `at` into the index, if it equals the served views there. None when
-    /// the pin was let go because too much has come since: then the index stays as it is.
-    fn swap(&mut self, system: &System, at: Epoch) -> Result<Option<Rebuild>> {
-        self.passed = at;
-        let pin = self.pins.remove(&at);
-        // Earlier batch views are not taken up any more, also when this one fails.
-        self.pins.retain(|pinned, _| *pinned > at);
-        if pin.as_ref().is_some_and(Pin::is_let_go) {
-            return Ok(None);
-        }
-        let begun = Instant::now();
-        let identity = identity(&self.description);
-        let view = BatchView::open(Arc::clone(&system.disk), &system.root, &identity, at)?;
-        check_log(&view, &self.reader)?;
-        self.pace.state = view.bytes().max(1);
-        let names: Vec<_> = self.description.views.iter().map(|view| &view.name).collect();
-        let base = beside(|| view.base(&names, self.index.shards()))?;
-        let pin = match pin {
-            Some(pin) => pin,
-            None => self.index.pin(at)?,
-        };
-        let outcome = match self.index.replace_base(&pin, base) {
-            Ok(()) => Rebuild::Swapped { boundary: at, took: begun.elapsed() },
-            Err(error) if error.is_damaged() => {
-                Rebuild::Drift { boundary: at, rows: self.differing(&view)? }
-            }
-            Err(_) if pin.is_let_go() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(Some(outcome))
-    }
-
-    /// The first rows of all views that differ between the served views and `rebuilt`.
-    fn differing(&self, rebuilt: &BatchView) -> Result<Vec<String>> {
-        let ours = self.index.snapshot(Read::AsOf(rebuilt.boundary() - 1))?;
-        let theirs = contents(rebuilt)?;
-        let mut rows = Vec::new();
-        for (id, view) in ours.views().iter().enumerate() {
-            for row in ours.difference(id, &theirs, id).take(DRIFT_ROWS) {
-                let row = row?;
-                let cells = view.schema.decode(&row.key, &row.value)?;
-                let cells: Vec<_> = cells.iter().map(ToString::to_string).collect();
-                let sign = if row.multiplicity > 0 { "only rebuilt" } else { "only served" };
-                rows.push(format!("{} ({}): {sign}", view.name, cells.join(", ")));
-            }
-        }
-        Ok(rows)
     }
 }
 

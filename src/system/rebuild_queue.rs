@@ -1,26 +1,33 @@
-//! The queue of rebuild requests: the thread that keeps batch views makes them, in turn.
+//! The queue of rebuilds that were asked for: the thread that looks after a dataflow's batch views
+//! makes them, in turn.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
 
 use crate::control::Rebuild;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{REBUILD_LOOK, REBUILDS_WAITING_MAX};
 
-/// The queue of requests, and the failures of checkpoints.
+/// The queue of rebuilds, and why the last one of each dataflow failed.
+#[derive(Default)]
 pub(super) struct Desk {
-    asks: Sender<Option<Ask>>,
-    asked: Receiver<Option<Ask>>,
-    attended: AtomicBool,
-    /// The error of the last checkpoint, by dataflow, if it failed.
+    asks: Mutex<Asks>,
+    changed: Condvar,
+    /// Why the last batch view of a dataflow that was to be left was not.
     failures: Mutex<BTreeMap<String, Error>>,
 }
 
-/// A request for a batch view made from all events.
+#[derive(Default)]
+struct Asks {
+    waiting: VecDeque<Ask>,
+    /// Some thread answers.
+    attended: bool,
+}
+
+/// A batch view that is to be made from all events.
 pub(super) struct Ask {
     pub(super) dataflow: String,
     /// Whether the batch view shall serve though it differs.
@@ -29,18 +36,10 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// Sends the outcome to the requester.
+    /// Tells the client what became of it.
     pub(super) fn answer(self, outcome: Result<Rebuild>) {
         // The requester may have given up waiting.
         let _ = self.answer.send(outcome);
-    }
-}
-
-impl Default for Desk {
-    fn default() -> Self {
-        let (asks, asked) = bounded(REBUILDS_WAITING_MAX);
-        let (attended, failures) = (AtomicBool::new(false), Mutex::default());
-        Desk { asks, asked, attended, failures }
     }
 }
 
@@ -48,18 +47,10 @@ impl Desk {
     /// Requests a rebuild, and waits for its outcome.
     ///
     /// # Errors
-    /// When no thread makes rebuilds, too many requests wait, or it failed.
+    /// When no thread makes batch views, too many rebuilds wait, or it failed.
     pub(super) fn ask(&self, dataflow: &str, accept: bool) -> Result<Rebuild> {
-        if !self.is_attended() {
-            let error = Error::new(Kind::Conflict, "nobody makes batch views in this process");
-            return Err(error.remedy("call System::rebuild_under_readers, as `serve` does"));
-        }
         let (answer, answered) = bounded(1);
-        let ask = Ask { dataflow: dataflow.to_owned(), accept, answer };
-        if let Err(TrySendError::Full(_)) = self.asks.try_send(Some(ask)) {
-            let message = format!("{REBUILDS_WAITING_MAX} rebuilds wait already");
-            return Err(Error::new(Kind::Stopped, message).remedy("retry when one is done"));
-        }
+        self.add(Ask { dataflow: dataflow.to_owned(), accept, answer })?;
         loop {
             match answered.recv_timeout(REBUILD_LOOK) {
                 Ok(outcome) => return outcome,
@@ -69,7 +60,28 @@ impl Desk {
         }
     }
 
-    /// Records that a checkpoint of a dataflow was made, or its failure.
+    fn add(&self, ask: Ask) -> Result<()> {
+        let mut asks = self.lock();
+        if !asks.attended {
+            let error = Error::new(Kind::Conflict, "nobody makes batch views in this process");
+            return Err(error.remedy("call System::rebuild_under_readers, as `serve` does"));
+        }
+        if asks.waiting.len() >= REBUILDS_WAITING_MAX {
+            let message = format!("{REBUILDS_WAITING_MAX} rebuilds wait already");
+            return Err(Error::new(Kind::Stopped, message).remedy("retry when one is done"));
+        }
+        asks.waiting.push_back(ask);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Puts back what another thread is to answer.
+    pub(super) fn put_back(&self, ask: Ask) {
+        self.lock().waiting.push_front(ask);
+        self.changed.notify_all();
+    }
+
+    /// A batch view of a dataflow was left, or could not be.
     pub(super) fn note(&self, dataflow: &str, made: Result<(), &Error>) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match made {
@@ -85,23 +97,33 @@ impl Desk {
     }
 
     pub(super) fn is_attended(&self) -> bool {
-        self.attended.load(Ordering::Acquire)
+        self.lock().attended
     }
 
-    /// Records whether a thread answers requests from now on.
+    /// Rebuilds are made from now on; or none is any more, and those that wait are told so.
     pub(super) fn attend(&self, attended: bool) {
-        self.attended.store(attended, Ordering::Release);
+        let mut asks = self.lock();
+        asks.attended = attended;
+        if !attended {
+            asks.waiting.clear();
+        }
+        self.changed.notify_all();
     }
 
-    /// The next request; none when there is none in the time `patience`, or after [`Desk::wake`].
-    pub(super) fn next(&self, patience: Duration) -> Option<Ask> {
-        self.asked.recv_timeout(patience).ok().flatten()
+    /// The first rebuild asked of a dataflow that `mine` is true for. None when there is none in
+    /// this time, and at once when none is made any more.
+    pub(super) fn next(&self, patience: Duration, mine: impl Fn(&str) -> bool) -> Option<Ask> {
+        let first = |asks: &Asks| asks.waiting.iter().position(|ask| mine(&ask.dataflow));
+        let waits = |asks: &mut Asks| asks.attended && first(asks).is_none();
+        let waited = self.changed.wait_timeout_while(self.lock(), patience, waits);
+        let (mut asks, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let first = first(&asks)?;
+        asks.waiting.remove(first)
     }
 
-    /// Lets [`Desk::next`] return.
-    pub(super) fn wake(&self) {
-        // When the queue is full, the receiver is not waiting.
-        let _ = self.asks.try_send(None);
+    fn lock(&self) -> MutexGuard<'_, Asks> {
+        // Each critical section here is one change.
+        self.asks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,14 +138,15 @@ mod tests {
         desk.attend(true);
         std::thread::scope(|scope| {
             let one = scope.spawn(|| desk.ask("a", false));
-            let ask = desk.next(Duration::from_secs(10)).expect("somebody asks");
+            let ask =
+                desk.next(Duration::from_secs(10), |name| name == "a").expect("somebody asks");
             assert_eq!(ask.dataflow, "a");
             ask.answer(Ok(Rebuild::Drift { boundary: 7, rows: Vec::new() }));
             let outcome = one.join().expect("no panic");
             assert!(matches!(outcome, Ok(Rebuild::Drift { boundary: 7, .. })));
             let left: Vec<_> =
                 (0..REBUILDS_WAITING_MAX).map(|_| scope.spawn(|| desk.ask("b", false))).collect();
-            while !desk.asks.is_full() {
+            while desk.lock().waiting.len() < REBUILDS_WAITING_MAX {
                 std::thread::yield_now();
             }
             let refused = desk.ask("b", false).expect_err("too many");
@@ -133,6 +156,33 @@ mod tests {
                 let error = one.join().expect("no panic").expect_err("nobody is there any more");
                 assert!(error.to_string().contains("stops"), "{error}");
             }
+        });
+    }
+
+    #[test]
+    fn each_thread_takes_what_is_asked_of_its_dataflow() {
+        let (desk, soon) = (Desk::default(), Duration::from_millis(1));
+        desk.attend(true);
+        std::thread::scope(|scope| {
+            let asked = ["a", "b", "b"].map(|name| scope.spawn(|| desk.ask(name, false)));
+            while desk.lock().waiting.len() < asked.len() {
+                std::thread::yield_now();
+            }
+            for _ in 0..2 {
+                let ask = desk.next(soon, |name| name == "b").expect("of b");
+                assert_eq!(ask.dataflow, "b");
+                ask.answer(Ok(Rebuild::Drift { boundary: 1, rows: Vec::new() }));
+            }
+            assert!(desk.next(soon, |name| name == "b").is_none());
+            let other = desk.next(soon, |name| name != "b").expect("of a");
+            desk.put_back(other);
+            assert!(desk.next(soon, |name| name == "a").is_some(), "put back; dropped now");
+            desk.attend(false);
+            let begun = std::time::Instant::now();
+            assert!(desk.next(Duration::from_secs(60), |_| true).is_none());
+            assert!(begun.elapsed() < Duration::from_secs(30), "not at once");
+            let answers = asked.map(|one| one.join().expect("no panic").is_ok());
+            assert_eq!(answers.iter().filter(|ok| **ok).count(), 2);
         });
     }
 }

@@ -93,9 +93,13 @@ impl Current {
         self.turns.take()
     }
 
-    /// Replaces the dataflows that only answered from files by those that run.
-    pub(super) fn begin(&self, running: Vec<Running>) {
-        *lock(&self.running) = running;
+    /// This is served from the start, in the place of what only answered.
+    pub(super) fn begin(&self, running: Running) {
+        let mut all = lock(&self.running);
+        match all.iter_mut().find(|one| one.name() == running.name()) {
+            Some(one) => *one = running,
+            None => all.push(running),
+        }
     }
 
     /// Registers `running`, kept live by `served`, as the serving version. Gives the handle of a

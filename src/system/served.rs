@@ -30,8 +30,8 @@ pub struct Served {
     pub(super) late: Option<LateWriter>,
     /// The registry of the serving versions: those from the start, or deployed since.
     pub(super) current: Arc<Current>,
-    /// Moves readers over from the first answers.
-    pub(super) relief: Relief,
+    /// Move readers over from what answered first.
+    pub(super) reliefs: Vec<Relief>,
 }
 
 /// A dataflow in its version from the start.
@@ -212,7 +212,7 @@ impl Served {
 
     /// As [`Served::stop`]; workers that are in an epoch at `deadline` are left there.
     pub(super) fn stop_by(self, deadline: Instant) -> Result<()> {
-        drop(self.relief);
+        drop(self.reliefs);
         let deployed = self.current.take();
         let deployed = deployed.into_iter().map(|one| one.stop_by(deadline));
         let deployed = deployed.fold(Ok(()), Result::and);

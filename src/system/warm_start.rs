@@ -201,9 +201,13 @@ impl FirstAnswers {
         system.control_of(parts, definitions, writer)
     }
 
-    /// Registers the running dataflows; gives the registry and the queue of rebuilds.
-    pub(super) fn begin(&self, running: Vec<Running>) -> (Arc<Current>, Arc<Desk>) {
+    /// A dataflow runs.
+    pub(super) fn begun(&self, running: Running) {
         self.current.begin(running);
+    }
+
+    /// All dataflows run: from now on some may be deployed.
+    pub(super) fn all_begun(&self) -> (Arc<Current>, Arc<Desk>) {
         *self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         (Arc::clone(&self.current), Arc::clone(&self.desk))
     }

@@ -1,0 +1,248 @@
+//! The start of the speed layer: where each dataflow begins, and who answers from then on.
+
+use std::sync::Arc;
+
+use super::compatibility::{check_log, check_types};
+use super::options::Source;
+use super::registry::Running;
+use super::restore_source::{Expected, blocks, install_base};
+use super::retraction_recovery::taken_back;
+use super::served::Entry;
+use super::warm_start::{Relief, serving};
+use super::{Boundary, ServeOptions, Served, System, erase, identity, rows};
+use diptych_base::error::{Error, Result};
+use diptych_base::time::Epoch;
+use diptych_batch_view::{BatchView, lineage_in_force};
+use diptych_dataflow::{Definition, Description};
+use diptych_engine::{Gather, Profile, Progress};
+use diptych_log::Reader;
+use diptych_serving::{Index, IndexOptions, Publish};
+use diptych_speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
+
+/// Dataflows that run, and share their workers.
+struct Started {
+    entries: Vec<Entry>,
+    running: Vec<Running>,
+    live: Live,
+    relief: Relief,
+}
+
+/// Does `work` with each, at the same time; one alone on this thread.
+fn in_parallel<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if let [one] = all {
+        return vec![work(one)];
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = all.iter().map(|one| scope.spawn(|| work(one))).collect();
+        let results = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        results.collect()
+    })
+}
+
+impl System {
+    /// Keeps dataflows live: restores or feeds history, then continues epoch by epoch. When very
+    /// many epochs are behind the newest batch view of a dataflow, it leaves a newer one first.
+    ///
+    /// In a process alone each dataflow starts by itself: one whose state is large, or whose
+    /// history is fed in place, keeps no other from its readers.
+    ///
+    /// Process 0 serves; the others only work, and get handles without an index. Returns when the
+    /// workers run and what is restored answers, as of its batch view; [`Served::wait_beyond`]
+    /// tells when the log's end has been reached.
+    ///
+    /// # Errors
+    /// When a dataflow does not compile, a batch view does not fit it, or the log is damaged. No
+    /// dataflow is kept live then.
+    pub fn serve(&self, definitions: &[Definition], options: ServeOptions<'_>) -> Result<Served> {
+        let reader = self.reader()?;
+        let profile = options.profiled.then(Arc::<Profile>::default);
+        let start = |group: &&[Definition]| self.start(group, &options, &reader, profile.clone());
+        let groups: Vec<_> = match options.cluster.processes() {
+            1 => definitions.chunks(1).collect(),
+            _ => vec![definitions],
+        };
+        let started = in_parallel(&groups, start).into_iter().collect::<Result<Vec<_>>>()?;
+        let late = match &options.source {
+            Source::Join(late) => Some(late.clone()),
+            _ => None,
+        };
+        let mut served = Served {
+            entries: Vec::new(),
+            live: Live::none(profile),
+            reader,
+            cluster: options.cluster,
+            late,
+            current: Arc::default(),
+            desk: Arc::default(),
+            reliefs: Vec::new(),
+        };
+        if let Some(first) = options.relieves {
+            (served.current, served.desk) = first.all_begun();
+        }
+        for Started { entries, running, live, relief } in started {
+            served.entries.extend(entries);
+            served.live.join(live);
+            served.reliefs.push(relief);
+            running.into_iter().for_each(|one| served.current.begin(one));
+        }
+        Ok(served)
+    }
+
+    /// Starts dataflows that share their workers. Returns when they run, and what is restored
+    /// answers.
+    fn start(
+        &self,
+        definitions: &[Definition],
+        options: &ServeOptions<'_>,
+        reader: &Arc<Reader>,
+        profile: Option<Arc<Profile>>,
+    ) -> Result<Started> {
+        for definition in definitions {
+            self.catch_up(definition, options, reader.upper()?)?;
+        }
+        let end = match options.source {
+            Source::Directory | Source::Join(_) => reader.upper()?,
+            Source::Until(upper) => upper,
+            Source::Writer(writer) => writer.upper(),
+        };
+        let tail = || match &options.source {
+            Source::Directory => Tail::Follow,
+            Source::Until(upper) => Tail::Until(*upper),
+            Source::Writer(writer) => Tail::Writer(writer.follow()),
+            Source::Join(late) => Tail::Join(Arc::clone(&late.join)),
+        };
+        let (mut entries, mut dataflows, mut bases) = (Vec::new(), Vec::new(), Vec::new());
+        for definition in definitions {
+            let (entry, dataflow, base) = self.prepare(definition, options, reader, end)?;
+            entries.push(entry);
+            dataflows.push(dataflow);
+            bases.push(base);
+        }
+        let live = Live::start(&options.cluster, dataflows, reader, tail, profile)?;
+        // The workers restore the accumulations meanwhile; one may wait for its base.
+        let expected = Expected::by(&entries);
+        for (entry, base) in entries.iter().zip(bases) {
+            base.map_or(Ok(()), |view| install_base(entry, &view))?;
+        }
+        expected.there();
+        let running = entries.iter().zip(definitions);
+        let running = running.map(|(entry, definition)| Running {
+            definition: definition.clone(),
+            description: entry.description.clone(),
+            serving: serving(options.relieves, entry),
+            status: Arc::clone(&entry.status),
+            shards: options.cluster.workers,
+            processes: options.cluster.processes(),
+            profile: live.profile().cloned(),
+        });
+        let running: Vec<_> = running.collect();
+        if let Some(first) = options.relieves {
+            running.iter().for_each(|one| first.begun(one.clone()));
+        }
+        // From here on readers may see what is in the index, and no epoch before what they saw.
+        let relief = Relief::of(running.iter().zip(entries.iter().map(|entry| &entry.index)))?;
+        Ok(Started { entries, running, live, relief })
+    }
+
+    fn prepare(
+        &self,
+        definition: &Definition,
+        options: &ServeOptions<'_>,
+        reader: &Reader,
+        end: Epoch,
+    ) -> Result<(Entry, LiveDataflow, Option<BatchView>)> {
+        let description = definition.describe()?;
+        let shards = options.cluster.workers;
+        let views = description.views.clone();
+        let of = identity(&description);
+        let (lineage, unreadable) = lineage_in_force(&*self.disk, &self.root, &of);
+        let history = erase::rewritten(reader);
+        let branches = reader.branches();
+        let index = IndexOptions { lineage, history, branches, ..options.index.clone() };
+        let index = Index::new(&description.version, views, shards, index)?;
+        index.fresh_from(end);
+        let restored = self.restored(definition, &description, options, reader, end)?;
+        let (view, mut passed_over) = restored;
+        passed_over.extend(unreadable);
+        let skips = match (&view, options.boundary) {
+            (Some(view), Boundary::Newest) => {
+                taken_back(&description, reader, (view.boundary(), end))?
+            }
+            _ => None,
+        };
+        let digest = view.as_ref().map_or_else(String::new, |view| view.digest().to_string());
+        let base = view.clone().filter(|_| options.cluster.is_first() && skips.is_none());
+        view.as_ref().map_or(Ok(()), |view| check_log(view, reader))?;
+        let (publisher, start): (Arc<dyn Publish>, Start) = match (view, skips, options.boundary) {
+            (Some(view), Some(upto), _) => {
+                let range = (view.boundary(), upto);
+                let start = Start::Continue(range, blocks(view, &description));
+                (Arc::new(Gather::new(index.clone(), upto)), start)
+            }
+            (Some(view), None, _) => {
+                if base.is_some() {
+                    index.expect_base(view.boundary());
+                }
+                let start = Start::Restore(view.boundary(), blocks(view, &description));
+                (Arc::new(index.clone()), start)
+            }
+            (None, _, Boundary::InPlace(boundary)) => {
+                (Arc::new(Gather::new(index.clone(), boundary)), Start::History(boundary))
+            }
+            (None, ..) => (Arc::new(Gather::new(index.clone(), end)), Start::History(end)),
+        };
+        let status = Arc::<LaneStatus>::default();
+        let progress = Arc::<Progress>::default();
+        if let Start::History(_) = start {
+            progress.expect(rows(reader, &description));
+        }
+        let dataflow = LiveDataflow {
+            definition: definition.clone(),
+            plan: description.plan(),
+            streams: description.streams.clone(),
+            publisher,
+            start,
+            base: digest,
+            status: Arc::clone(&status),
+            progress: Arc::clone(&progress),
+        };
+        let boundary = dataflow.start.boundary();
+        let entry = Entry { description, index, boundary, status, progress, passed_over };
+        Ok((entry, dataflow, base))
+    }
+
+    /// The batch view that a dataflow starts at, and errors for those passed over.
+    fn restored(
+        &self,
+        definition: &Definition,
+        description: &Description,
+        options: &ServeOptions<'_>,
+        reader: &Reader,
+        end: Epoch,
+    ) -> Result<(Option<BatchView>, Vec<Error>)> {
+        match options.boundary {
+            Boundary::InPlace(_) => Ok((None, Vec::new())),
+            Boundary::Newest => {
+                // Several processes must all find the same one: its fit is left to the user who
+                // starts them.
+                let (found, mut passed_over) = match options.cluster.processes() {
+                    1 => self.fitting(definition, end, end)?,
+                    _ => self.newest(description, end)?,
+                };
+                if !matches!(options.source, Source::Until(_)) {
+                    passed_over.extend(self.beyond(description, reader)?);
+                }
+                Ok((found, passed_over))
+            }
+            Boundary::Restore(boundary) => {
+                let identity = identity(description);
+                let view =
+                    BatchView::open(Arc::clone(&self.disk), &self.root, &identity, boundary)?;
+                check_types(description, &view)?;
+                Ok((Some(view), Vec::new()))
+            }
+        }
+    }
+}
