@@ -199,7 +199,7 @@ fn a_reader_waits_for_its_write() {
         assert!(snapshot.epoch().unwrap() >= 30);
     });
     let late = index.snapshot(Read::AtLeast(30, Duration::from_millis(5))).err().unwrap();
-    assert!(late.is_missing() && late.to_string().contains("epoch 30"), "{late}");
+    assert!(late.is_timed_out() && late.to_string().contains("epoch 30"), "{late}");
     run(&index, 1, 1, 0);
     thread.join().unwrap();
 }

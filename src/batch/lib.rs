@@ -161,7 +161,7 @@ impl Shift {
         let all = self.labour(worker, alarm.as_ref());
         if let Some(mut alarm) = alarm.take() {
             if let Some(reason) = self.reason() {
-                alarm.raise(reason);
+                alarm.raise(&reason);
             }
             alarm.finish(worker);
         }
@@ -204,9 +204,8 @@ impl Shift {
     }
 
     /// Why it has failed.
-    fn reason(&self) -> Option<(Kind, String)> {
-        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        reason.as_ref().map(|error| (error.kind(), error.to_string()))
+    fn reason(&self) -> Option<Error> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Brings the dataflow to the boundary; none when another worker failed.
@@ -226,7 +225,7 @@ impl Shift {
         loop {
             let outcome = lane.approach();
             if self.job.stop.load(Ordering::Acquire) {
-                self.fail(Error::new(Kind::Stopped, "the batch run was given up"));
+                self.fail(Error::new(Kind::Cancelled, "the batch run was given up"));
             }
             if self.has_failed(alarm) || outcome.is_err() {
                 lane.uninstall(worker);

@@ -85,7 +85,7 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
     if !args.yes && !confirmed()? {
         served.stop()?;
-        return Err(Error::new(Kind::Stopped, "not deployed: the old process goes on"));
+        return Err(Error::new(Kind::Cancelled, "not deployed: the old process goes on"));
     }
     let (link, listeners) = match ask(&remote, &system) {
         Ok((link, listeners)) => (Some(link), listeners),
@@ -214,8 +214,12 @@ fn catch_up(served: &Served, upper: Epoch, patience: Duration) -> Result<()> {
             served.check()?;
             let late = Instant::now() >= deadline;
             if late || signal::stopped() {
-                let reason = if late { "does not catch up in time" } else { "was interrupted" };
-                return Err(Error::new(Kind::Stopped, format!("dataflow {name:?} {reason}"))
+                let (kind, reason) = if late {
+                    (Kind::TimedOut, "does not catch up in time")
+                } else {
+                    (Kind::Cancelled, "was interrupted")
+                };
+                return Err(Error::new(kind, format!("dataflow {name:?} {reason}"))
                     .remedy("the old process goes on; try again with more workers"));
             }
             index.wait_beyond(index.frontier(), LOOK);
@@ -263,7 +267,7 @@ fn common_epoch(remote: &Remote, here: &Index, dataflow: &str) -> Result<Option<
             _ if Instant::now() >= deadline => {
                 let message = format!("{dataflow}: the server is far behind the log");
                 return Err(
-                    Error::new(Kind::Stopped, message).remedy("wait until it has caught up")
+                    Error::new(Kind::TimedOut, message).remedy("wait until it has caught up")
                 );
             }
             _ => std::thread::sleep(LOOK),
@@ -289,7 +293,7 @@ fn compare_all(
         };
         match compare(remote, served, name, version, args) {
             Ok(one) => differs |= one,
-            Err(error) if error.kind() == Kind::Io && !args.diff_only => {
+            Err(error) if (error.is_io() || error.is_timed_out()) && !args.diff_only => {
                 tracing::warn!(
                     "{name}: the old process does not answer, nothing is compared: {error}"
                 );
@@ -306,7 +310,8 @@ fn compare_all(
 /// # Errors
 /// `error`, if the old process is there, or it is not known where to listen.
 fn inherit(system: &System, args: &ServeArgs, error: Error) -> Result<Listeners> {
-    let gone = matches!(error.kind(), Kind::Io | Kind::Stopped) && args.servers.listen.is_some();
+    let silent = error.is_io() || error.is_stopped() || error.is_retryable();
+    let gone = silent && args.servers.listen.is_some();
     // Only who is gone has released it: a look is enough, and is repeated when it counts.
     let free = || system.writer().and_then(Writer::close);
     if !gone || retry(RELEASE, free).is_err() {
@@ -338,7 +343,7 @@ fn ask(remote: &Remote, system: &System) -> Result<(Link, Listeners)> {
     let waiting = Waiting::open(system.root(), &name)?;
     remote.post("/v1/admin/handover", &[("successor", name)])?;
     let Some(link) = waiting.found(ANSWER)? else {
-        return Err(Error::new(Kind::Stopped, "the old process does not hand over")
+        return Err(Error::new(Kind::TimedOut, "the old process does not hand over")
             .remedy("does it have the same data directory?"));
     };
     let (http, pg) = link.sockets(ANSWER)?;

@@ -180,7 +180,7 @@ fn too_many_producers() -> Problem {
         "{NEW_PRODUCERS_MAX} producers are new within an hour, which is the limit (go on with \
          those that exist, or come back later)"
     );
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "full", detail)
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, Kind::Busy.name(), detail)
 }
 
 fn stopped() -> Error {

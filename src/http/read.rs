@@ -383,7 +383,7 @@ fn still(snapshot: &Snapshot, view: &str, schema: &RowSchema) -> Result<usize> {
         return Ok(id);
     }
     let message = format!("view {view:?} has got other keys: another version serves");
-    Err(Error::new(Kind::Stopped, message).remedy("ask again"))
+    Err(Error::new(Kind::Busy, message).remedy("ask again"))
 }
 
 fn read_keys(

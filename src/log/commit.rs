@@ -280,7 +280,7 @@ impl Head {
             return poison(error, waiting);
         }
         for (reply, _) in waiting {
-            reply.send(Err(again(&error)));
+            reply.send(Err(error.clone()));
         }
         Outcome::Refused
     }
@@ -320,7 +320,7 @@ impl Head {
 fn poison(error: Error, waiting: Vec<(Reply, bool)>) -> Outcome {
     let error = poisoned(&error);
     for (reply, _) in waiting {
-        reply.send(Err(again(&error)));
+        reply.send(Err(error.clone()));
     }
     Outcome::Poisoned(error)
 }
@@ -339,9 +339,4 @@ pub(super) fn poisoned(error: &Error) -> Error {
     let message = format!("the log has stopped, its disk failed: {error}");
     Error::new(Kind::Stopped, message)
         .remedy("check the disk, then restart: recovery finds out what is durable")
-}
-
-/// The same error for one more receiver.
-pub(super) fn again(error: &Error) -> Error {
-    error.repeated()
 }

@@ -8,7 +8,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 
 use super::append::{Ack, Append, Reply, stopped};
 use super::chunk::Sealed;
-use super::commit::{Head, Outcome, Request, again, poisoned};
+use super::commit::{Head, Outcome, Request, poisoned};
 use super::frame_file::FrameFile;
 use super::open_files::OpenFiles;
 use super::sealer::Sealer;
@@ -118,7 +118,7 @@ fn commit_loop(
                 Ok(frames) => frames,
                 Err(error) => {
                     let error = poisoned(&error);
-                    answer(replies, || Err(again(&error)));
+                    answer(replies, || Err(error.clone()));
                     return Err(error);
                 }
             };
@@ -268,11 +268,11 @@ fn work(shared: &Shared, sealer: &mut Sealer, job: Job) {
     sealer.waiting.extend(job.frames);
     match sealer.run() {
         Ok(upper) => answer(job.replies, || Ok(upper)),
-        Err(error) if waits(&error) => answer(job.replies, || Err(again(&error))),
+        Err(error) if waits(&error) => answer(job.replies, || Err(error.clone())),
         Err(error) => {
             let error = poisoned(&error);
             shared.fail(&error);
-            answer(job.replies, || Err(again(&error)));
+            answer(job.replies, || Err(error.clone()));
         }
     }
 }

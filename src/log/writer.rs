@@ -11,7 +11,7 @@ use crossbeam::channel::{Sender, bounded};
 use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
 use super::backlog::{Backlog, Ledger};
 use super::branches;
-use super::commit::{Head, Request, again};
+use super::commit::{Head, Request};
 use super::commit_loop;
 use super::fingerprint::{Fingerprint, fingerprint};
 use super::follower::{Follower, Line};
@@ -139,16 +139,16 @@ impl Shared {
     /// Refuses everything that waits and everything that will come. The first reason stays.
     pub(super) fn fail(&self, error: &Error) {
         let mut queue = self.queue();
-        let failed = queue.failed.get_or_insert_with(|| again(error));
-        let reason = again(failed);
+        let failed = queue.failed.get_or_insert_with(|| error.clone());
+        let reason = failed.clone();
         let refused: Vec<Request> = queue.requests.drain(..).collect();
         for seal in queue.seals.drain(..) {
-            let _ = seal.send(Err(again(&reason)));
+            let _ = seal.send(Err(reason.clone()));
         }
         queue.bytes = 0;
         drop(queue);
         for request in refused {
-            request.reply.send(Err(again(&reason)));
+            request.reply.send(Err(reason.clone()));
         }
         self.room.notify_all();
         self.work.notify_all();
@@ -311,7 +311,7 @@ impl Writer {
 
     fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, request: Request) -> Result<()> {
         if let Some(error) = &queue.failed {
-            return Err(again(error));
+            return Err(error.clone());
         }
         if queue.closing {
             return Err(stopped());
@@ -339,7 +339,7 @@ impl Writer {
     /// Why nothing is appended any more, until the process is started again; none while the writer
     /// goes on.
     pub fn failure(&self) -> Option<Error> {
-        self.shared.queue().failed.as_ref().map(again)
+        self.shared.queue().failed.clone()
     }
 
     /// For how long the appends that are under way have been: the disk does not answer; none
@@ -376,7 +376,7 @@ impl Writer {
         let (reply, answer) = bounded(1);
         let mut queue = self.shared.queue();
         if let Some(error) = &queue.failed {
-            return Err(again(error));
+            return Err(error.clone());
         }
         queue.seals.push(reply);
         drop(queue);

@@ -138,7 +138,7 @@ mod tests {
             let answer = ask(&listeners, request);
             assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
             assert!(answer.contains("retry-after: "), "{answer}");
-            assert!(answer.contains("\"type\":\"about:blank#stopped\""), "{answer}");
+            assert!(answer.contains("\"type\":\"about:blank#busy\""), "{answer}");
         }
         drop(door);
         // The socket is there for the next, with what waits in it.

@@ -109,7 +109,7 @@ impl Leases {
     ) -> Result<Arc<Lease>> {
         let mut table = lock(&self.table);
         if table.len() >= LEASES_MAX {
-            return Err(Error::new(Kind::Stopped, format!("{LEASES_MAX} snapshots are held"))
+            return Err(Error::new(Kind::Busy, format!("{LEASES_MAX} snapshots are held"))
                 .remedy("drop snapshots after use, or retry when some leases have expired"));
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);

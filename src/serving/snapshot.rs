@@ -379,5 +379,5 @@ pub(super) fn check_inside(epoch: Epoch, since: Epoch, upper: Epoch) -> Result<(
 fn not_yet(shared: &Shared, epoch: Epoch, timeout: Duration) -> Error {
     let upper = shared.state.load().frontier;
     let message = format!("epoch {epoch} is not complete after {timeout:?}: upper is {upper}");
-    Error::new(Kind::Missing, message).remedy("retry, wait longer, or read the latest epoch")
+    Error::new(Kind::TimedOut, message).remedy("retry, wait longer, or read the latest epoch")
 }

@@ -40,7 +40,7 @@ impl Site {
     /// holds nobody up.
     ///
     /// # Errors
-    /// Stopped, when the readers of a dataflow that reads one of them are too far behind.
+    /// Busy, when the readers of a dataflow that reads one of them are too far behind.
     pub fn admit(&self, writer: &Writer, streams: &[Arc<str>]) -> Result<()> {
         let Some(most) = self.max_lag.get() else { return Ok(()) };
         let reads = |name: &String| streams.iter().any(|stream| **stream == **name);
@@ -53,7 +53,7 @@ impl Site {
                      {most}"
                 );
                 let remedy = "nothing was appended: send it again later, or raise --max-lag";
-                return Err(Error::new(Kind::Stopped, message).remedy(remedy));
+                return Err(Error::new(Kind::Busy, message).remedy(remedy));
             }
         }
         Ok(())

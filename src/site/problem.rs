@@ -22,7 +22,7 @@ pub struct Problem {
 #[schema(as = Problem)]
 pub struct Body {
     /// The kind of problem: `about:blank#` and one of input, missing, conflict, damaged, newer,
-    /// full, io, panic, stopped, unauthorized, forbidden.
+    /// full, io, panic, stopped, busy, `timed_out`, cancelled, unauthorized, forbidden.
     r#type: String,
     /// What went wrong, in two words.
     title: String,

@@ -143,7 +143,7 @@ impl Site {
 
     /// Appends are refused because the log could not be opened for writing; the first reason stays.
     pub fn refuse_appends(&self, error: &Error) {
-        let _ = self.refusal.set(error.repeated());
+        let _ = self.refusal.set(error.clone());
     }
 
     /// Why appends are refused since the start, if they are.

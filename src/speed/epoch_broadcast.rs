@@ -10,15 +10,15 @@
 use serde::{Deserialize, Serialize};
 
 use diptych_base::time::Epoch;
-use diptych_engine::Broadcast;
+use diptych_engine::{Broadcast, Fault};
 
 /// What one worker tells all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Message {
     /// Every epoch below is sealed, and this branch wrote the last of them.
     Sealed(Epoch, Option<u64>),
-    /// The dataflow with that number cannot go on, and why; did it panic?
-    Failed(usize, bool, String),
+    /// The dataflow with that number cannot go on, and why.
+    Failed(usize, Fault),
     /// No more epochs follow.
     Stop,
 }

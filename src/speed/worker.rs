@@ -255,10 +255,9 @@ impl LiveWorker {
                 live.status.fail(&error);
             }
         }
-        for (number, panicked, message) in self.inbox.hear() {
+        for (number, error) in self.inbox.hear() {
             if let Some(Some(live)) = self.lanes.get(number) {
-                let kind = if panicked { Kind::Panic } else { Kind::Stopped };
-                live.status.fail(&Error::new(kind, message));
+                live.status.fail(&error);
             }
         }
     }
@@ -367,17 +366,16 @@ impl Inbox {
     /// Tells all processes that a dataflow fails here.
     fn tell(&mut self, number: usize, error: &Error) {
         if let Some(broadcast) = self.broadcast() {
-            let panicked = error.kind() == Kind::Panic;
-            broadcast.send(Message::Failed(number, panicked, error.to_string()));
+            broadcast.send(Message::Failed(number, error.into()));
         }
     }
 
-    /// What was told of since this was last asked: which dataflows fail, whether by a panic, why.
-    fn hear(&mut self) -> Vec<(usize, bool, String)> {
+    /// What was told of since this was last asked: which dataflows fail, and why.
+    fn hear(&mut self) -> Vec<(usize, Error)> {
         let mut failed = Vec::new();
         while let Some(message) = self.broadcast().and_then(|broadcast| broadcast.receive()) {
             match (message, &mut *self) {
-                (Message::Failed(number, panicked, why), _) => failed.push((number, panicked, why)),
+                (Message::Failed(number, fault), _) => failed.push((number, fault.into())),
                 (Message::Sealed(upper, branch), Inbox::Log { heard, .. }) => {
                     (heard.sealed, heard.branch) = (upper.max(heard.sealed), branch);
                 }

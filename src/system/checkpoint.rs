@@ -188,7 +188,7 @@ fn write_views(
     let last = boundary - 1;
     if index.wait_beyond(last, PATIENCE) <= last {
         let message = format!("epoch {last} did not reach the index within {PATIENCE:?}");
-        return Err(Error::new(Kind::Stopped, message).remedy("the log is whole: start again"));
+        return Err(Error::new(Kind::TimedOut, message).remedy("the log is whole: start again"));
     }
     let snapshot = index.snapshot(Read::AsOf(last))?;
     snapshot.hold()?;

@@ -330,7 +330,7 @@ impl Candidate {
                 return Ok(());
             }
             if options.stop.load(Ordering::Acquire) {
-                return Err(Error::new(Kind::Stopped, "it was given up"));
+                return Err(Error::new(Kind::Cancelled, "it was given up"));
             }
             if let Some(held) = self.stands().filter(|held| checked && here >= held.epoch) {
                 // What stands still further on takes the place of what does so before.
@@ -346,7 +346,7 @@ impl Candidate {
                     "it does not catch up within {patience:?}: it is complete up to {here}, what \
                      serves up to {there}"
                 );
-                return Err(Error::new(Kind::Stopped, message)
+                return Err(Error::new(Kind::TimedOut, message)
                     .remedy("give it more workers or more time, or append less meanwhile"));
             }
             self.index.wait_beyond(here, Duration::from_millis(5));

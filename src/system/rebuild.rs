@@ -147,7 +147,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
                 Some(flow) => {
                     let outcome = flow.rebuild(&self.system, ask.accept, &self.desk);
                     let outcome = self.settle(flow, outcome, ask.accept || self.options.accept);
-                    self.report(flow.rebuilt(outcome.as_ref().cloned().map_err(Error::repeated)));
+                    self.report(flow.rebuilt(outcome.clone()));
                     outcome
                 }
             };

@@ -58,7 +58,7 @@ impl Desk {
         let ask = Ask { dataflow: dataflow.to_owned(), accept, answer };
         if let Err(TrySendError::Full(_)) = self.asks.try_send(Some(ask)) {
             let message = format!("{REBUILDS_WAITING_MAX} rebuilds wait already");
-            return Err(Error::new(Kind::Stopped, message).remedy("retry when one is done"));
+            return Err(Error::new(Kind::Busy, message).remedy("retry when one is done"));
         }
         loop {
             match answered.recv_timeout(REBUILD_LOOK) {
@@ -74,14 +74,14 @@ impl Desk {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match made {
             Ok(()) => failures.remove(dataflow),
-            Err(error) => failures.insert(dataflow.to_owned(), error.repeated()),
+            Err(error) => failures.insert(dataflow.to_owned(), error.clone()),
         };
     }
 
     /// Why the last batch view of a dataflow that was to be left was not.
     pub(super) fn failure(&self, dataflow: &str) -> Option<Error> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.get(dataflow).map(Error::repeated)
+        failures.get(dataflow).cloned()
     }
 
     pub(super) fn is_attended(&self) -> bool {

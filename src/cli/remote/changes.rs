@@ -94,7 +94,7 @@ fn upper(args: &ChangesArgs, remote: &Remote) -> Result<Epoch> {
 
 /// May the same request be answered later?
 fn comes_back(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Io | Kind::Stopped)
+    error.is_io() || error.is_stopped() || error.is_retryable()
 }
 
 /// Connects until it works; none when told to stop meanwhile.

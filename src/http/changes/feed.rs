@@ -192,7 +192,7 @@ impl Feed {
             if Instant::now() > deadline {
                 let message = "reading what was replayed took too long";
                 let remedy = "connect again with the last token";
-                return Err(Error::new(Kind::Stopped, message).remedy(remedy).into());
+                return Err(Error::new(Kind::TimedOut, message).remedy(remedy).into());
             }
             let (part, rest) = self.read(changes).await?;
             changes = rest;

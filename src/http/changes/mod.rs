@@ -113,7 +113,7 @@ async fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Nex
             let upper = index.frontier();
             if epoch >= upper {
                 // Nothing is lost: the history that is being fed ends above it, or will.
-                return Err(Error::new(Kind::Stopped, format!("epoch {epoch} is not fed yet"))
+                return Err(Error::new(Kind::Busy, format!("epoch {epoch} is not fed yet"))
                     .remedy("retry in a moment"));
             }
             let span = Span::Between(epoch, upper);

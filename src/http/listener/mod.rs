@@ -49,7 +49,7 @@ use diptych_site::connection_places::{Place, Places, Seat};
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
 
 /// What is said to one connection too many.
-const TOO_MANY: &str = "{\"type\":\"about:blank#full\",\"title\":\"Service Unavailable\",\
+const TOO_MANY: &str = "{\"type\":\"about:blank#busy\",\"title\":\"Service Unavailable\",\
     \"status\":503,\"detail\":\"as many connections are open as are allowed (come back later)\"}";
 
 /// What all connections of a listener share.
