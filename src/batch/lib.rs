@@ -83,8 +83,10 @@ pub struct BatchReport {
 /// batch view then.
 pub fn run(job: Job) -> Result<BatchReport> {
     let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
-    let (progress, cluster) = (Arc::clone(&job.progress), job.cluster.clone());
-    let (dataflow, version) = (job.description.name.clone(), job.description.version.clone());
+    let progress = Arc::clone(&job.progress);
+    let cluster = job.cluster.clone();
+    let dataflow = job.description.name.clone();
+    let version = job.description.version.clone();
     let boundary = job.boundary;
     let from = job.earlier.as_ref().map_or(0, |(from, _)| *from);
     let shift = Arc::new(Shift {
@@ -211,7 +213,8 @@ impl Shift {
     /// Brings the dataflow to the boundary; none when another worker failed.
     fn compute(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Result<Option<Lane>> {
         let job = &self.job;
-        let (index, peers) = (worker.index(), worker.peers());
+        let index = worker.index();
+        let peers = worker.peers();
         let publisher: Arc<dyn Publish> = Arc::clone(&self.capture) as Arc<dyn Publish>;
         let mut lane = Lane::install(
             worker,
