@@ -98,7 +98,8 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     drop(late);
     catch_up(&served, writer.upper(), LAST_EPOCHS)?;
     drop(door);
-    let (args, writer) = (&args.serve, Some(writer));
+    let args = &args.serve;
+    let writer = Some(writer);
     let system = &system;
     let definitions = &definitions[..];
     // It is this binary's version that serves from now on, whatever was deployed before.
@@ -242,7 +243,8 @@ fn compare(
         return Ok(false);
     };
     let there = remote.whole(dataflow, epoch)?;
-    let (old, new) = (there.snapshot(Read::Latest)?, here.snapshot(Read::AsOf(epoch))?);
+    let old = there.snapshot(Read::Latest)?;
+    let new = here.snapshot(Read::AsOf(epoch))?;
     let views = view_diffs(&old, &new, args.samples)?;
     tracing::info!(
         "{dataflow}: version {version} (before) and {} (after) at epoch {epoch}",
