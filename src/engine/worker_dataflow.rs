@@ -44,10 +44,13 @@ impl Installed {
         shards: usize,
         publisher: &Arc<dyn Publish>,
     ) -> Result<Self> {
-        let (index, name) = (worker.next_dataflow_index(), definition.name());
-        let (probe, fault) = (ProbeHandle::new(), Fault::default());
+        let index = worker.next_dataflow_index();
+        let name = definition.name();
+        let probe = ProbeHandle::new();
+        let fault = Fault::default();
         let at = Rc::<Cell<Epoch>>::default();
-        let (of, known) = (name.to_owned(), Rc::clone(&at));
+        let of = name.to_owned();
+        let known = Rc::clone(&at);
         let place: Place = Rc::new(move || {
             let epoch = known.get().saturating_sub(1);
             format!("dataflow {of:?}, at most at epoch {epoch}")
