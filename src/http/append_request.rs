@@ -171,7 +171,8 @@ fn producer(query: &Query<'_>) -> Result<Option<(String, u64)>> {
 /// Has this producer never appended? Who commits keeps the table of producers to itself until the
 /// disk has answered.
 async fn is_new(site: &Site, writer: &Arc<Writer>, id: &str) -> Result<bool> {
-    let (writer, id) = (Arc::clone(writer), id.to_owned());
+    let writer = Arc::clone(writer);
+    let id = id.to_owned();
     site.read_log(move |_| Ok(writer.next_sequence(&id)? == 0)).await
 }
 

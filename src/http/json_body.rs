@@ -32,9 +32,12 @@ pub(super) struct About<'a> {
 
 impl<'a> About<'a> {
     pub(super) fn of(flow: &'a str, snapshot: &'a Snapshot) -> About<'a> {
-        let (version, boundary) = (snapshot.version(), snapshot.boundary());
-        let (epoch, stale) = (snapshot.epoch(), snapshot.is_stale());
-        let (branch, jumped) = (snapshot.branch(), snapshot.jumped());
+        let version = snapshot.version();
+        let boundary = snapshot.boundary();
+        let epoch = snapshot.epoch();
+        let stale = snapshot.is_stale();
+        let branch = snapshot.branch();
+        let jumped = snapshot.jumped();
         About { flow, version, epoch, branch, boundary, stale, jumped }
     }
 

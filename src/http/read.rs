@@ -140,7 +140,8 @@ const KNOWN: &[&str] = &[
          content_type = "application/problem+json"),
     ))]
 async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
-    let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?);
+    let dataflow = segment(&uri, 2)?;
+    let view = segment(&uri, 4)?;
     let flow = site.flow(&dataflow)?;
     if let Some(key) = uri.query().and_then(|query| query.strip_prefix("key="))
         && let Some(answer) = point(flow, &view, key)?
@@ -181,7 +182,8 @@ async fn read_form(
     headers: HeaderMap,
     body: Result<Plain, Problem>,
 ) -> Result<Response, Problem> {
-    let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?);
+    let dataflow = segment(&uri, 2)?;
+    let view = segment(&uri, 4)?;
     let flow = site.flow(&dataflow)?;
     let (text, _claim) = form(&uri, &headers, body)?;
     answered(&site, flow, view, &Query::of_text(&text, KNOWN, LISTS)?).await
@@ -201,7 +203,9 @@ async fn answered(
         Asked::Keys(keys) => {
             let snapshot = site.snapshot_within(flow, mode, query.timeout()?).await?;
             still(&snapshot, &view, &info.schema)?;
-            let (stored, flow, view) = (snapshot.is_stored(), flow.name.clone(), view.into_owned());
+            let stored = snapshot.is_stored();
+            let flow = flow.name.clone();
+            let view = view.into_owned();
             let work = move || read_keys(&flow, &snapshot, &view, &keys, limit);
             Ok(if stored { made(work).await? } else { work()? })
         }
@@ -348,8 +352,11 @@ impl<'s> Answer<'s> {
 
     /// All rows of a key; false when there may be more than the limit.
     fn latest(&mut self, flow: &Flow, at: &Latest<'_>, view: usize, key: &[u8]) -> Result<bool> {
-        let (version, epoch, boundary) = (at.version(), at.epoch(), at.boundary());
-        let (branch, stale) = (at.branch(), at.is_stale());
+        let version = at.version();
+        let epoch = at.epoch();
+        let boundary = at.boundary();
+        let branch = at.branch();
+        let stale = at.is_stale();
         let flow = &flow.name;
         self.begin(About { flow, version, epoch, branch, boundary, stale, jumped: None });
         let mut outcome = Ok(());
@@ -396,7 +403,8 @@ fn read_keys(
     let (id, info) = find(snapshot.views(), view)?;
     let mut answer = Answer::new(&info.schema, limit);
     answer.begin(About::of(flow, snapshot));
-    let (mut rows, mut outcome) = (0, Ok(()));
+    let mut rows = 0;
+    let mut outcome = Ok(());
     for key in keys {
         snapshot.get_with(id, key, |value, times| {
             rows += 1;
@@ -442,7 +450,8 @@ async fn read_range(
         place.check(&flow.name, view, &snapshot)?;
     }
     let id = still(&snapshot, view, schema)?;
-    let (flow, view) = (flow.name.clone(), view.to_owned());
+    let flow = flow.name.clone();
+    let view = view.to_owned();
     let passes = place.as_ref().is_some_and(|place| place.cursor.passes_rows());
     let at_once = limit <= READ_ROWS_INLINE && !snapshot.is_stored() && !passes;
     let work = move || {
@@ -459,7 +468,8 @@ async fn read_range(
 fn resume(flow: &Flow, place: &Place) -> Result<Arc<Snapshot>> {
     use diptych_serving::Read;
     flow.serving.snapshot(Read::AsOf(place.epoch)).map(Arc::new).map_err(|error| {
-        let (epoch, since) = (place.epoch, flow.serving.index().since());
+        let epoch = place.epoch;
+        let since = flow.serving.index().since();
         if epoch >= since {
             return error;
         }

@@ -56,7 +56,8 @@ async fn changes(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?.into_owned());
+    let dataflow = segment(&uri, 2)?;
+    let view = segment(&uri, 4)?.into_owned();
     let query = Query::of(&uri, &["from"])?;
     let flow = site.number(&dataflow)?;
     site.flows[flow].serving.index().view(&view)?;
