@@ -47,7 +47,8 @@ pub(super) fn known(manifest: &Manifest) -> Vec<(Epoch, Branch)> {
 /// Refuses a manifest that has, below the frontier `upper`, other epochs than `before` has: the
 /// files were replaced by those of a log that has parted from it.
 pub(super) fn check(before: &Manifest, fresh: &Manifest, upper: Epoch) -> Result<()> {
-    let (ours, theirs) = (Branches::default(), Branches::default());
+    let ours = Branches::default();
+    let theirs = Branches::default();
     ours.set(before.branches.clone());
     theirs.set(fresh.branches.clone());
     let (Some(ours), Some(theirs)) = (ours.before(upper), theirs.before(upper)) else {

@@ -53,7 +53,8 @@ pub(super) fn start(
     // The commit thread's end is the end of it.
     let (commits, committing) = bounded(0);
     let sealing = if background {
-        let (watched, open) = (Arc::clone(shared), Arc::clone(&head.open));
+        let watched = Arc::clone(shared);
+        let open = Arc::clone(&head.open);
         threads.push(spawn("log-watch", move || watch_loop(&watched, &open, &committing))?);
         let (jobs, inbox) = unbounded();
         // What recovery found complete is sealed first.
@@ -146,7 +147,8 @@ fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -
     head.version = FORMAT_FINGERPRINTS;
     if head.frame_bytes() == 0 {
         // A frame file is named by its first epoch: the one that is there gets an empty one.
-        let (append, reply) = (Append::default(), Reply::new(drop));
+        let append = Append::default();
+        let reply = Reply::new(drop);
         let tick = Request { append, taken: Vec::new(), size: 0, fingerprint: None, reply };
         match head.commit(vec![tick]) {
             Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),

@@ -118,7 +118,8 @@ fn another_request_under_a_number_is_refused() {
 
 #[test]
 fn another_request_under_a_number_of_the_same_epoch_is_refused() {
-    let (mut state, mut gathered) = (State::default(), Gathered::new());
+    let mut state = State::default();
+    let mut gathered = Gathered::new();
     let mut send = |sequence, number| {
         let producer = Producer { id: "p".into(), sequence };
         state.decide(&mut gathered, &producer, Fingerprint::new(number))

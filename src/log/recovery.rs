@@ -210,7 +210,8 @@ impl Scan {
         let mut offset = FILE_HEAD;
         loop {
             if marked && offset == floor && self.due != self.mark.upper {
-                let (due, upper) = (self.due, self.mark.upper);
+                let due = self.due;
+                let upper = self.mark.upper;
                 let message = format!("epoch {due} is due here, MARK says {upper}");
                 return Err(file.damage(offset, message));
             }

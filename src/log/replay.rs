@@ -183,7 +183,8 @@ impl Cursor {
                 }
                 Epochs::Each(each) => each.values().partition_point(|e| *e < bound),
             };
-            let (start, end) = (count(&chunk.epochs, epoch), count(&chunk.epochs, epoch + 1));
+            let start = count(&chunk.epochs, epoch);
+            let end = count(&chunk.epochs, epoch + 1);
             if start < end {
                 chunks.push(chunk.slice(start, end - start));
             }

@@ -41,7 +41,9 @@ impl RowsReader {
             let message = format!("schema {} is not in MANIFEST", entry.schema);
             return Err(damaged(&path, 0, message));
         };
-        let (dir, len, map) = (dir.clone(), entry.sum.len, OnceLock::new());
+        let dir = dir.clone();
+        let len = entry.sum.len;
+        let map = OnceLock::new();
         Ok(Arc::new(RowsReader { dir, path, len, identity, known, map }))
     }
 

@@ -187,7 +187,8 @@ impl Writer {
         let dir = dir.locked()?;
         let recovered = recover(&dir, options.random.as_ref(), Purpose::Append)?;
         let Recovered { manifest, sealed_schemas, sealed_state, rotated, upper, .. } = recovered;
-        let (identity, version) = (manifest.identity, recovered.open.version);
+        let identity = manifest.identity;
+        let version = recovered.open.version;
         let branches = Branches::default();
         branches.set(branches::known(&manifest));
         let state = Arc::new(Mutex::new(recovered.state));
@@ -214,7 +215,8 @@ impl Writer {
             state: sealed_state,
             waiting: rotated.into(),
         };
-        let (frames, end) = (recovered.open, recovered.end);
+        let frames = recovered.open;
+        let end = recovered.end;
         let open = OpenFiles::new(dir.clone(), frames.clone(), end, recovered.mark);
         let head = Head {
             dir,
@@ -297,7 +299,8 @@ impl Writer {
         if self.is_full(&queue, size) {
             return Ok(Some(append));
         }
-        let (taken, reply) = (Vec::new(), Reply::new(then));
+        let taken = Vec::new();
+        let reply = Reply::new(then);
         let request = Request { append, taken, size, fingerprint, reply };
         self.enqueue(queue, request)?;
         Ok(None)
