@@ -9,7 +9,8 @@ type Value = (Option<Timestamp>, f64, (bool, Option<String>), Decimal<2>, Date);
 
 /// Rows by their types, by their schema, and values as people type them.
 pub fn hostile() -> Vec<Decoder> {
-    let (key, value) = (encode(&key()), encode(&value()));
+    let key = encode(&key());
+    let value = encode(&value());
     let mut row = (key.len() as u32).to_le_bytes().to_vec();
     row.extend_from_slice(&key);
     row.extend_from_slice(&value);
