@@ -185,7 +185,8 @@ impl Leases {
         let mut seen: HashSet<_> = state.all_batches().map(ViewBatch::body_address).collect();
         // Many leases are of one state.
         let mut states = HashSet::new();
-        let (mut bytes, mut ending) = (0, Vec::new());
+        let mut bytes = 0;
+        let mut ending = Vec::new();
         for (_, id, held) in &leases {
             if states.insert(Arc::as_ptr(held)) {
                 let only = held.all_batches().filter(|batch| seen.insert(batch.body_address()));

@@ -104,9 +104,11 @@ fn compare(
     (new, right): (&Snapshot, usize),
     samples: usize,
 ) -> Result<ViewDiff> {
-    let (one, other) = (&old.views()[left], &new.views()[right]);
+    let one = &old.views()[left];
+    let other = &new.views()[right];
     if one.schema != other.schema {
-        let (one_schema, other_schema) = (&one.schema, &other.schema);
+        let one_schema = &one.schema;
+        let other_schema = &other.schema;
         let reason = format!("had the columns ({one_schema}), and has ({other_schema})");
         return Ok(incomparable(one, reason));
     }
