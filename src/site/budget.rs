@@ -189,7 +189,8 @@ mod tests {
     #[test]
     fn a_claim_is_bounded_and_given_back() {
         static SMALL: Budget = Budget::new(100);
-        let (mut one, mut other) = (SMALL.claim(), SMALL.claim());
+        let mut one = SMALL.claim();
+        let mut other = SMALL.claim();
         one.grow_to(60).expect("room");
         one.grow_to(10).expect("less is there already");
         assert_eq!(SMALL.held(), 60);

@@ -47,7 +47,8 @@ impl Site {
         for flow in self.flows.iter().filter(|flow| flow.streams().iter().any(reads)) {
             let backlog = writer.backlog(flow.serving.index().frontier());
             if most.is_exceeded(&backlog) && self.control.failure(&flow.name).is_none() {
-                let (name, Backlog { epochs, age, .. }) = (&flow.name, backlog);
+                let name = &flow.name;
+                let Backlog { epochs, age, .. } = backlog;
                 let message = format!(
                     "dataflow {name:?} is {epochs} epochs and {age:.1?} behind the log, more than \
                      {most}"

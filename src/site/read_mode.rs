@@ -225,7 +225,8 @@ impl Site {
 
 /// Readers may have seen more than there is yet.
 fn catching_up(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
-    let (name, upper) = (&flow.name, flow.serving.index().frontier());
+    let name = &flow.name;
+    let upper = flow.serving.index().frontier();
     let goal = match epoch {
         Epoch::MAX => "the end that the log had when the process was started".to_owned(),
         epoch => format!("epoch {epoch}"),

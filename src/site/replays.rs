@@ -236,8 +236,9 @@ impl Run {
         if self.done.receiver_count() <= 1 {
             return Err(Error::new(Kind::Cancelled, "nobody waits for it any more"));
         }
-        let (control, dataflow, span) =
-            (Arc::clone(&self.control), self.dataflow.clone(), self.span);
+        let control = Arc::clone(&self.control);
+        let dataflow = self.dataflow.clone();
+        let span = self.span;
         let index = blocking(move || {
             // Not before it ends, even when this task ends earlier.
             let _permits = (admitted, running);
