@@ -34,8 +34,10 @@ impl Window {
 
     /// The window over bytes that are all there, however long a record of them is.
     pub(crate) fn over(bytes: Bytes) -> Self {
-        let (filled, whole) = (bytes.len(), Some(bytes));
-        let (reader, buffer) = (Box::new(std::io::empty()), Vec::new());
+        let filled = bytes.len();
+        let whole = Some(bytes);
+        let reader = Box::new(std::io::empty());
+        let buffer = Vec::new();
         Window { reader, buffer, whole, start: 0, filled, at_end: true, line: 1 }
     }
 
