@@ -207,8 +207,11 @@ impl LiveWorker {
     }
 
     fn feed(&mut self, sealed: &Sealed, worker: &Worker) {
-        let (index, peers, epoch) = (worker.index(), worker.peers(), sealed.epoch);
-        let (mut bytes, clocks) = (0, Clocks::One(sealed.clock_us));
+        let index = worker.index();
+        let peers = worker.peers();
+        let epoch = sealed.epoch;
+        let mut bytes = 0;
+        let clocks = Clocks::One(sealed.clock_us);
         for live in self.lanes.iter_mut().flatten() {
             let boundary = live.lane.boundary();
             if epoch < boundary || live.is_held(epoch) || live.failing.is_some() {
@@ -318,7 +321,8 @@ impl LiveLane {
                 }
             };
             let Some(accumulation) = reached else { continue };
-            let (because, events) = (reason.to_string(), events.len());
+            let because = reason.to_string();
+            let events = events.len();
             let held = Held { epoch, accumulation, because, events };
             if alone {
                 self.lane.installed().advance_to(epoch);
