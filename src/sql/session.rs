@@ -172,7 +172,8 @@ impl Session {
     /// # Errors
     /// Syntax errors, unknown tables, columns and functions, and whatever is not read only.
     pub async fn prepare(&self, sql: &str) -> Result<Prepared, SqlError> {
-        let (session, sql) = (self.clone(), sql.to_owned());
+        let session = self.clone();
+        let sql = sql.to_owned();
         let threads = self.engine.core.threads()?;
         // Reading and planning recurse: on the threads with the large stack.
         spawn::run(&threads, async move {
@@ -214,7 +215,8 @@ impl Session {
     /// # Errors
     /// When the epoch that the session asks for is not there.
     pub async fn snapshot(&self, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
-        let (site, mode) = (&self.engine.site, self.mode()?);
+        let site = &self.engine.site;
+        let mode = self.mode()?;
         if let Some(pinned) = self.pins.held(site, mode).await {
             return tx_snapshots::of(&pinned, flow);
         }
