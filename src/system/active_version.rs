@@ -20,7 +20,8 @@ impl System {
         definitions: &[Definition],
         names: &[String],
     ) -> Result<(Vec<Definition>, Vec<String>)> {
-        let (mut chosen, mut said) = (Vec::new(), Vec::new());
+        let mut chosen = Vec::new();
+        let mut said = Vec::new();
         for name in names {
             let mut versions = definitions.iter().filter(|one| one.name() == name);
             let Some(first) = versions.clone().next() else {
@@ -53,7 +54,9 @@ impl System {
 
     /// This version serves from now on; recorded where another one was.
     pub fn chose(&self, definition: &Definition) -> Result<()> {
-        let (disk, root, name) = (&*self.disk, &self.root, definition.name());
+        let disk = &*self.disk;
+        let root = &self.root;
+        let name = definition.name();
         let version = definition.describe()?.version;
         match recorded_version(disk, root, name)? {
             Some(recorded) if recorded != version => {
@@ -78,7 +81,8 @@ impl System {
         version: &str,
         serve: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        let (disk, root) = (&*self.disk, &self.root);
+        let disk = &*self.disk;
+        let root = &self.root;
         let before = recorded_version(disk, root, dataflow)?;
         // Before anybody sees a row of it: who restarts then finds its batch view, too.
         record_version(disk, root, dataflow, Some(version))?;

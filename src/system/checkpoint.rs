@@ -117,7 +117,8 @@ impl System {
         if boundary == 0 || there || entry.status.stands() {
             return Ok(None);
         }
-        let (disk, workers) = (Arc::clone(&self.disk), served.cluster.workers);
+        let disk = Arc::clone(&self.disk);
+        let workers = served.cluster.workers;
         BatchViewWriter::create(disk, &self.root, identity, boundary, workers).map(Some)
     }
 }

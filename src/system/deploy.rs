@@ -132,7 +132,8 @@ pub(super) fn deploy(
     _turn: &Turn,
 ) -> Result<Deployed> {
     let description = definition.describe()?;
-    let (dataflow, version) = (description.name.clone(), description.version.clone());
+    let dataflow = description.name.clone();
+    let version = description.version.clone();
     let place = |error: Error| error.within(format!("deploying {dataflow} version {version}"));
     let before = current.find(&dataflow);
     check(&description, before.as_ref(), &current.all(), options).map_err(place)?;
@@ -164,7 +165,8 @@ pub(super) fn accept(
         let message = "a batch view cannot be accepted while several processes serve";
         return Err(Error::new(Kind::Conflict, message).remedy("stop them, and start again"));
     }
-    let (old, shards) = (before.index(), before.shards);
+    let old = before.index();
+    let shards = before.shards;
     let options = DeployOptions {
         cluster: Cluster::local(shards),
         writer,
@@ -172,7 +174,8 @@ pub(super) fn accept(
         profiled: before.profile.is_some(),
         ..DeployOptions::default()
     };
-    let (disk, identity) = (&*system.disk, super::identity(&before.description));
+    let disk = &*system.disk;
+    let identity = super::identity(&before.description);
     // Before anybody sees a row of it: a restart finds its batch view, too.
     let (known, _) = lineage_in_force(disk, &system.root, &identity);
     set_lineage(disk, &system.root, &identity, Some(boundary))?;
@@ -289,7 +292,8 @@ impl Candidate {
             let _ = self.served.stop();
             return Ok(deployed);
         }
-        let (name, version) = (&deployed.dataflow, &deployed.version);
+        let name = &deployed.dataflow;
+        let version = &deployed.version;
         let cut = || self.cut_over(&deployed, before.is_some(), options);
         let outcome = if deployed.from.as_ref() == Some(version) {
             cut()
@@ -325,7 +329,8 @@ impl Candidate {
         let deadline = Instant::now() + patience;
         loop {
             let checked = self.check()?;
-            let (here, there) = (self.index.frontier(), old.map_or(end, Index::frontier));
+            let here = self.index.frontier();
+            let there = old.map_or(end, Index::frontier);
             if checked && here.saturating_add(CUTOVER_BEHIND) >= there && here >= end.min(there) {
                 return Ok(());
             }
@@ -363,8 +368,8 @@ impl Candidate {
         let Some(last) = old.frontier().min(self.index.frontier()).checked_sub(1) else {
             return Ok((None, Vec::new()));
         };
-        let (left, right) =
-            (old.snapshot(Read::AsOf(last))?, self.index.snapshot(Read::AsOf(last))?);
+        let left = old.snapshot(Read::AsOf(last))?;
+        let right = self.index.snapshot(Read::AsOf(last))?;
         Ok((Some(last), view_diffs(&left, &right, options.samples)?))
     }
 

@@ -161,7 +161,8 @@ impl System {
             options.progress.expect(rows(&reader, &description));
         }
         let cluster = options.cluster.clone();
-        let (disk, identity) = (Arc::clone(&self.disk), identity(&description));
+        let disk = Arc::clone(&self.disk);
+        let identity = identity(&description);
         let writer = if cluster.is_first() {
             BatchViewWriter::create(disk, root, identity, boundary, cluster.peers())?
         } else {
@@ -239,7 +240,9 @@ impl System {
             Source::Join(late) => Some(late.clone()),
             _ => None,
         };
-        let (mut entries, mut live, mut bases) = (Vec::new(), Vec::new(), Vec::new());
+        let mut entries = Vec::new();
+        let mut live = Vec::new();
+        let mut bases = Vec::new();
         for definition in definitions {
             let (entry, dataflow, base) = self.prepare(definition, &options, &reader, end)?;
             entries.push(entry);

@@ -173,7 +173,8 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         match outcome {
             Ok(Rebuild::Drift { boundary, rows }) if wanted => {
                 let writer = self.late.as_ref().and_then(LateWriter::writer);
-                let (system, current) = (&self.system, &self.current);
+                let system = &self.system;
+                let current = &self.current;
                 let source = (writer, Arc::clone(&self.stop));
                 let frontier = accept(system, current, &flow.definition, boundary, source)?;
                 Ok(Rebuild::Accepted { boundary, frontier, rows })
@@ -190,7 +191,8 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         }
         if !flow.told {
             flow.told = true;
-            let (dataflow, because) = (flow.description.name.clone(), held.to_string());
+            let dataflow = flow.description.name.clone();
+            let because = held.to_string();
             self.report(Rebuilt::Mending { dataflow, because });
         }
         let dataflow = flow.description.name.clone();
@@ -241,9 +243,13 @@ impl Watched {
     fn new(running: Running, reader: &Arc<Reader>, stop: &Arc<AtomicBool>) -> Watched {
         let index = Index::clone(&running.index());
         let Running { definition, description, status, .. } = running;
-        let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(stop));
-        let (reader, pace) = (Arc::clone(reader), Pace::new());
-        let (tried, told) = (None, false);
+        let pins = HashMap::new();
+        let passed = 0;
+        let stop = Arc::clone(stop);
+        let reader = Arc::clone(reader);
+        let pace = Pace::new();
+        let tried = None;
+        let told = false;
         Watched {
             definition,
             description,
@@ -320,7 +326,8 @@ impl Watched {
         // the base of the index: no bytes are held for that without end.
         let pin = if incremental { self.index.pin_within(upto) } else { self.index.pin(upto) };
         self.pins.insert(upto, pin?);
-        let (cluster, stop) = (Cluster::local(1), Arc::clone(&self.stop));
+        let cluster = Cluster::local(1);
+        let stop = Arc::clone(&self.stop);
         let range = Some(upto);
         let options =
             BatchOptions { cluster, upto: range, incremental, stop, ..Default::default() };

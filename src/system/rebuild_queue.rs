@@ -39,7 +39,8 @@ impl Ask {
 impl Default for Desk {
     fn default() -> Self {
         let (asks, asked) = bounded(REBUILDS_WAITING_MAX);
-        let (attended, failures) = (AtomicBool::new(false), Mutex::default());
+        let attended = AtomicBool::new(false);
+        let failures = Mutex::default();
         Desk { asks, asked, attended, failures }
     }
 }

@@ -45,7 +45,8 @@ impl System {
         let description = definition.describe()?;
         let (found, mut passed_over) = self.newest(&description, at_most)?;
         let Some(view) = found else { return Ok((None, passed_over)) };
-        let (from, reader) = (view.boundary(), self.reader()?);
+        let from = view.boundary();
+        let reader = self.reader()?;
         let range = (from, end, Epoch::MAX);
         let Some(held) = overtaken(definition, &description, &reader, range)? else {
             return Ok((Some(view), passed_over));
@@ -72,7 +73,8 @@ pub(super) fn overtaken(
     let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
     let mut taken = reader.retractions(from.max(reader.lower()), end)?;
     taken.retain(|retraction| read(&retraction.events.stream));
-    let (mut chunks, mut of) = (Vec::new(), Vec::new());
+    let mut chunks = Vec::new();
+    let mut of = Vec::new();
     for (number, retraction) in taken.iter().enumerate() {
         if let Some(events) = retraction.events.clone().between(0, before) {
             chunks.push(events);
@@ -80,8 +82,10 @@ pub(super) fn overtaken(
         }
     }
     let Some((at, accumulation)) = reach(definition, &chunks)? else { return Ok(None) };
-    let (retraction, events) = (&taken[of[at]], chunks[at].len());
-    let (epoch, because) = (retraction.epoch, retraction.reason.to_string());
+    let retraction = &taken[of[at]];
+    let events = chunks[at].len();
+    let epoch = retraction.epoch;
+    let because = retraction.reason.to_string();
     Ok(Some(Held { epoch, accumulation, because, events }))
 }
 

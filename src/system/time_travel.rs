@@ -100,7 +100,8 @@ impl System {
     ) -> Result<Index> {
         let of = identity(description);
         let (lineage, _) = lineage_in_force(&*self.disk, &self.root, &of);
-        let (history, branches) = (rewritten(reader), reader.branches());
+        let history = rewritten(reader);
+        let branches = reader.branches();
         let options = IndexOptions { lineage, history, branches, ..IndexOptions::default() };
         stored(description, view, &options)
     }
@@ -118,7 +119,8 @@ impl System {
         upper: Epoch,
     ) -> Result<(Option<BatchView>, Vec<Error>)> {
         let (present, mut passed_over) = self.newest_of(description, reader, upper)?;
-        let (disk, identity) = (Arc::clone(&self.disk), identity(description));
+        let disk = Arc::clone(&self.disk);
+        let identity = identity(description);
         let fits = |view: &BatchView| {
             check_types(description, view)?;
             check_log(view, reader)
@@ -146,7 +148,8 @@ impl System {
         (upper, earlier): (Epoch, Option<BatchView>),
         cluster: &Cluster,
     ) -> Result<Index> {
-        let (root, identity) = (self.past(), identity(description));
+        let root = self.past();
+        let identity = identity(description);
         // A damaged one would be in the way.
         if BatchView::boundaries(&*self.disk, &root, &identity)?.contains(&upper) {
             remove_these(&*self.disk, &root, &identity, &[upper])?;
@@ -166,7 +169,9 @@ impl System {
     /// Removes what is too much.
     fn forget(&self, identity: &Identity, made: Epoch) -> Result<()> {
         let root = self.past();
-        let (mut count, mut bytes, mut unwanted) = (0, 0, Vec::new());
+        let mut count = 0;
+        let mut bytes = 0;
+        let mut unwanted = Vec::new();
         let others = BatchView::boundaries(&*self.disk, &root, identity)?;
         let others = others.into_iter().rev().filter(|boundary| *boundary != made);
         for boundary in std::iter::once(made).chain(others) {
@@ -187,7 +192,8 @@ impl System {
 
 /// Refuses an epoch that the log does not tell of.
 fn check_there(reader: &Reader, epoch: Epoch) -> Result<()> {
-    let (lower, upper) = (reader.lower(), reader.upper()?);
+    let lower = reader.lower();
+    let upper = reader.upper()?;
     if epoch < lower {
         let message = format!("epoch {epoch} is before history, which begins at epoch {lower}");
         return Err(Error::new(Kind::Missing, message).remedy("ask for a later epoch"));
