@@ -352,13 +352,7 @@ impl<'s> Answer<'s> {
 
     /// All rows of a key; false when there may be more than the limit.
     fn latest(&mut self, flow: &Flow, at: &Latest<'_>, view: usize, key: &[u8]) -> Result<bool> {
-        let version = at.version();
-        let epoch = at.epoch();
-        let boundary = at.boundary();
-        let branch = at.branch();
-        let stale = at.is_stale();
-        let flow = &flow.name;
-        self.begin(About { flow, version, epoch, branch, boundary, stale, jumped: None });
+        self.begin(About::of_latest(&flow.name, at));
         let mut outcome = Ok(());
         let few = at.get_with(view, key, self.left, |value, times| {
             // Long rows are for pages.
@@ -457,7 +451,7 @@ async fn read_range(
     let work = move || {
         let after = place.as_ref().map(|place| &place.cursor);
         let page = snapshot.page(id, &range, after, limit)?;
-        page_answer((&flow, &view), &snapshot, id, after, page)
+        page_answer(&flow, &view, &snapshot, id, after, page)
     };
     // A few rows are read at once; many, or a disk, would hold up the other requests of this
     // thread.
@@ -481,7 +475,8 @@ fn resume(flow: &Flow, place: &Place) -> Result<Arc<Snapshot>> {
 }
 
 fn page_answer(
-    (flow, view): (&str, &str),
+    flow: &str,
+    view: &str,
     snapshot: &Snapshot,
     id: usize,
     after: Option<&Cursor>,

@@ -136,8 +136,7 @@ fn head_bytes(request: &Request<Body>) -> usize {
 impl Front {
     fn answer(&self, state: State, fate: Option<Fate>, told: Option<Told>) -> Answer {
         let pulse = Arc::clone(&self.pulse);
-        let limit = self.bounds.body;
-        Answer { state, fate, told, pulse, limit, claim: None }
+        Answer { state, fate, told, pulse, limit: self.bounds.body, claim: None }
     }
 }
 
