@@ -171,7 +171,8 @@ impl Header {
 /// If there are corrections and the version knows none.
 pub(super) fn encode_frame(
     epoch: Epoch,
-    (version, salt): (u32, u64),
+    version: u32,
+    salt: u64,
     header: &mut Header,
     batches: &[(u32, RecordBatch)],
     corrections: &[Taken],

@@ -121,7 +121,7 @@ fn correction() -> Vec<u8> {
 }
 
 fn frame() -> Vec<u8> {
-    encode_frame(3, (FORMAT, SALT), &mut header(), &[(0, rows())], &[])
+    encode_frame(3, FORMAT, SALT, &mut header(), &[(0, rows())], &[])
         .unwrap_or_else(|error| panic!("a sample: {error}"))
 }
 

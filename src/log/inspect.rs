@@ -278,7 +278,7 @@ impl Check {
         let table = EpochTable::load(dir, segment);
         let Some(table) = self.note(table)? else { return Ok(()) };
         for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
-            let file = RowsReader::new(dir, manifest.identity, (segment, entry), schemas)?;
+            let file = RowsReader::new(dir, manifest.identity, segment, entry, schemas)?;
             for block in blocks {
                 let chunk = file.chunk(block);
                 if let Some(chunk) = self.note(chunk)? {

@@ -258,7 +258,7 @@ impl Reader {
         for segment in segments {
             let table = self.table(identity, &segment)?;
             for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
-                let file = RowsReader::new(&self.dir, identity, (&segment, entry), &schemas)?;
+                let file = RowsReader::new(&self.dir, identity, &segment, entry, &schemas)?;
                 for (number, block) in blocks.iter().enumerate() {
                     let Some(mut part) = Part::of_block(&file, *block, lower, upper) else {
                         continue;

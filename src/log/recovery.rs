@@ -139,7 +139,7 @@ pub(super) fn sealed_state(dir: &Dir, manifest: &Manifest) -> Result<State> {
 fn create(dir: &Dir, names: &[String], random: &dyn Random) -> Result<()> {
     check_unbegun(dir, names)?;
     MarkWriter::create(dir, Mark { upper: 0, file: 0, offset: FILE_HEAD })?;
-    FrameFile::create(dir, 0, (FORMAT_FINGERPRINTS, random.next()))
+    FrameFile::create(dir, 0, FORMAT_FINGERPRINTS, random.next())
         .map_err(|error| error.unwrap_or_else(|e| e))?;
     Manifest::empty(random.next()).store(dir)
 }

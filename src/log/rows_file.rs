@@ -33,7 +33,8 @@ impl RowsReader {
     pub(super) fn new(
         dir: &Dir,
         identity: u64,
-        (segment, entry): (&SegmentEntry, &RowsEntry),
+        segment: &SegmentEntry,
+        entry: &RowsEntry,
         schemas: &Schemas,
     ) -> Result<Arc<Self>> {
         let path = dir.file(&segment.rows_name(entry, schemas));

@@ -1,6 +1,7 @@
 //! Looking for events that are to be taken back, and for those that were.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{Array, BooleanArray, RecordBatch, UInt64Array};
@@ -85,9 +86,10 @@ impl Reader {
     pub fn find(
         &self,
         stream: &str,
-        (lower, upper): (Epoch, Epoch),
+        epochs: Range<Epoch>,
         mut select: impl FnMut(&Chunk) -> Result<BooleanArray>,
     ) -> Result<Found> {
+        let Range { start: lower, end: upper } = epochs;
         let end = self.upper()?;
         let parts = self.standing(lower, upper, end.max(upper))?;
         let view = self.view();

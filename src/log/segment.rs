@@ -97,7 +97,7 @@ pub(super) fn write_segment(
             let file = match files.entry(payload.schema) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    entry.insert(RowsFile::create(dir, (lower, 0), schemas, payload.schema)?)
+                    entry.insert(RowsFile::create(dir, lower, 0, schemas, payload.schema)?)
                 }
             };
             file.push(epoch, rows)?;
@@ -159,7 +159,8 @@ impl RowsFile {
     /// been rewritten so often.
     pub(super) fn create(
         dir: &Dir,
-        (lower, rewritten): (Epoch, u32),
+        lower: Epoch,
+        rewritten: u32,
         schemas: &Schemas,
         id: u32,
     ) -> Result<Self> {

@@ -106,13 +106,17 @@ impl System {
         let mut prepared = Prepared::default();
         let found = log::erase(
             Arc::clone(&self.disk),
-            (&RealClock, &RealRandom),
             self.root.join("log"),
-            (options.stream, options.reason),
-            options.choose,
-            &mut || {
-                prepared = self.prepare_erasure(options)?;
-                Ok(())
+            &RealClock,
+            &RealRandom,
+            log::EraseRequest {
+                stream: options.stream,
+                reason: options.reason,
+                choose: options.choose,
+                ready: &mut || {
+                    prepared = self.prepare_erasure(options)?;
+                    Ok(())
+                },
             },
         )?;
         let reader = self.reader()?;

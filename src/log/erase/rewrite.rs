@@ -77,9 +77,9 @@ fn one(
         if places.len() as u64 == rows.rows {
             continue;
         }
-        let reader = RowsReader::new(dir, identity, (segment, rows), schemas)?;
+        let reader = RowsReader::new(dir, identity, segment, rows, schemas)?;
         created.push(entry.rows_name(&RowsEntry { rewritten, ..*rows }, schemas));
-        let mut file = RowsFile::create(dir, (lower, rewritten), schemas, schema)?;
+        let mut file = RowsFile::create(dir, lower, rewritten, schemas, schema)?;
         copy(&reader, &old, places, &mut file)?;
         let (rows, new) = file.finish(schema)?;
         entry.rows.push(rows);
