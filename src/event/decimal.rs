@@ -44,7 +44,7 @@ pub(crate) fn data_type(scale: u8) -> DataType {
 /// Units of one scale, divided by a whole number that is not zero, as units of another scale;
 /// halves go away from zero. None where the result has more digits than an `i128`, or something on
 /// the way more than 76.
-pub fn divided(units: i256, (from, to): (u8, u8), divisor: i128) -> Option<i128> {
+pub fn divided(units: i256, from: u8, to: u8, divisor: i128) -> Option<i128> {
     let power = 10_i128.checked_pow(to.abs_diff(from).into())?;
     let narrow = || {
         let units = units.to_i128()?;
@@ -122,7 +122,7 @@ impl<const SCALE: u8> Decimal<SCALE> {
     #[must_use]
     pub fn over<const TO: u8>(self, divisor: i64) -> Decimal<TO> {
         assert!(divisor != 0, "{self} divided by zero");
-        let units = divided(i256::from_i128(self.0), (SCALE, TO), divisor.into());
+        let units = divided(i256::from_i128(self.0), SCALE, TO, divisor.into());
         Decimal::<TO>::expect(units, || format!("{self} / {divisor}"))
     }
 

@@ -194,7 +194,7 @@ impl<T: Exact> Mean<T> {
             0 => (Long::default(), 1),
             count => (self.sum, count.into()),
         };
-        match divided(sum.get(), (T::SCALE, SCALE), count).and_then(Decimal::new) {
+        match divided(sum.get(), T::SCALE, SCALE, count).and_then(Decimal::new) {
             Some(mean) => mean,
             None => {
                 panic!("the mean {} / {count} has too many digits for {SCALE} of them", sum.wide())
