@@ -252,8 +252,8 @@ impl Shift {
             Some((from, blocks)) => (*from, Some(blocks(index, peers))),
             None => (0, None),
         };
-        let range = (from, job.boundary);
-        let rows = history(&job.reader, range, &job.description.streams, (index, peers))?;
+        let epochs = from..job.boundary;
+        let rows = history(&job.reader, epochs, &job.description.streams, index, peers)?;
         Ok(Box::new(blocks.into_iter().flatten().chain(rows)))
     }
 

@@ -5,6 +5,7 @@
 //! or later is fed before the probe has passed `F - 1` on all workers. That cuts the published
 //! batches exactly at F.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,15 +39,17 @@ pub type History = Box<dyn Iterator<Item = Result<Feed>>>;
 /// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
 pub type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
 
-/// The rows of `streams` in `[lower, upper)` that stand at `upper` and that worker `index` of
-/// `peers` reads: every `peers`-th part; and of the events below `lower` that these epochs take
-/// back, its share.
+/// The rows of `streams` in `epochs` that stand at their end and that worker `index` of `peers`
+/// reads: every `peers`-th part; and of the events before `epochs` that these epochs take back, its
+/// share.
 pub fn history(
     reader: &Arc<Reader>,
-    (lower, upper): (Epoch, Epoch),
+    epochs: Range<Epoch>,
     streams: &[StreamInfo],
-    (index, peers): (usize, usize),
+    index: usize,
+    peers: usize,
 ) -> Result<History> {
+    let Range { start: lower, end: upper } = epochs;
     let named = |name: &str| streams.iter().any(|stream| *stream.name == *name);
     let wanted = |part: &Part| named(part.stream());
     let from = lower.max(reader.lower());

@@ -59,14 +59,13 @@ impl Installed {
             let plan = definition.draw(scope)?;
             let description = Description::of(name, &plan);
             for (view, (info, rows)) in plan.views.into_iter().enumerate() {
-                let view = (view, info.name.as_str());
-                let end = publish_view(rows, view, shards, Arc::clone(publisher));
+                let end = publish_view(rows, view, &info.name, shards, Arc::clone(publisher));
                 probe_published(end, &probe);
             }
             Ok((description, plan.barriers))
         };
         let outcome = panic_guard::in_front(&place, || {
-            worker.dataflow_named(name, |root| contained(root, name, (&fault, &place), draw))
+            worker.dataflow_named(name, |root| contained(root, name, &fault, &place, draw))
         });
         match outcome.unwrap_or_else(|panic| Err(definition.panicked(&panic))) {
             Ok((description, barriers)) => {

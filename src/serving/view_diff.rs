@@ -64,7 +64,7 @@ pub fn view_diffs(old: &Snapshot, new: &Snapshot, samples: usize) -> Result<Vec<
     for (id, view) in old.views().iter().enumerate() {
         let other = new.views().iter().position(|other| other.name == view.name);
         diffs.push(match other {
-            Some(other) => compare((old, id), (new, other), samples)?,
+            Some(other) => compare(old, id, new, other, samples)?,
             None => incomparable(view, "is on the left side only".to_owned()),
         });
     }
@@ -100,8 +100,10 @@ fn incomparable(view: &ViewInfo, reason: String) -> ViewDiff {
 }
 
 fn compare(
-    (old, left): (&Snapshot, usize),
-    (new, right): (&Snapshot, usize),
+    old: &Snapshot,
+    left: usize,
+    new: &Snapshot,
+    right: usize,
     samples: usize,
 ) -> Result<ViewDiff> {
     let one = &old.views()[left];

@@ -138,8 +138,8 @@ pub(super) fn run(
             let id = worker.index();
             let streams = &streams;
             let (mut live, _commands) = baton.act(id, || {
-                let history = history(&reader, (0, boundary), streams, (id, peers))
-                    .expect("the log is whole");
+                let history =
+                    history(&reader, 0..boundary, streams, id, peers).expect("the log is whole");
                 let lane = Lane::install(
                     worker,
                     &definition,
