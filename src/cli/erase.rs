@@ -98,12 +98,12 @@ fn dry_run(
     let stream = &args.stream;
     eprintln!("dry run: {events} of stream {stream} would be erased, epochs {first} to {last}");
     if args.format.format == Format::Json {
-        println!("{}", erased_json(stream, found.events(), (first, last), true));
+        println!("{}", erased_json(stream, found.events(), first, last, true));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn erased_json(stream: &str, events: u64, (first, last): (u64, u64), dry_run: bool) -> Value {
+fn erased_json(stream: &str, events: u64, first: u64, last: u64, dry_run: bool) -> Value {
     json!({"stream": stream, "events": events, "first": first, "last": last, "dry_run": dry_run})
 }
 
@@ -133,7 +133,7 @@ fn tell(erased: &ErasedData) {
 fn print(erased: &ErasedData, format: FormatArgs) -> Result<()> {
     if format.format == Format::Json {
         let Erasure { stream, events, first, last, .. } = &erased.log.erasure;
-        println!("{}", erased_json(stream, *events, (*first, *last), false));
+        println!("{}", erased_json(stream, *events, *first, *last, false));
     }
     let names = [
         "dataflow",

@@ -42,7 +42,7 @@ pub fn ingest<S: AppendTo>(
     let first = known.last().map_or(0, |newest| newest.number + 1);
     let mut checked = Vec::new();
     for (number, path) in (first..).zip(paths) {
-        let file = check(path, stream, schema, (options, &known), progress)?;
+        let file = check(path, stream, schema, options, &known, progress)?;
         let name = name(path);
         let seen = &file.seen;
         let on_known = &options.on_known;
@@ -80,7 +80,8 @@ fn check(
     path: &Path,
     stream: &str,
     schema: &SchemaRef,
-    (options, known): (&IngestOptions, &[Known]),
+    options: &IngestOptions,
+    known: &[Known],
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Checked> {
     let source = Source::open(path, options.format)?;
@@ -99,7 +100,7 @@ fn check(
     let mut rows = 0;
     let mut skipped = 0;
     let begin = |reading: Reading| reading.beside(known);
-    let reading = read(&source, (stream, schema), begin, &mut on_bad, |reading, chunk| {
+    let reading = read(&source, stream, schema, begin, &mut on_bad, |reading, chunk| {
         digests.push(chunk.digest);
         january.look(&reading.take());
         rows += chunk.good;
@@ -133,7 +134,8 @@ fn check(
 /// Reads the whole of `source`, giving each chunk to `each`; errors name the file.
 fn read(
     source: &Source,
-    (stream, schema): (&str, &SchemaRef),
+    stream: &str,
+    schema: &SchemaRef,
     begin: impl FnOnce(Reading) -> Reading,
     on_bad: OnBad<'_>,
     mut each: impl FnMut(&mut Reading, ChunkRead) -> Result<()>,
@@ -205,7 +207,7 @@ impl Checked {
             progress(&Progress { path, phase, bytes, bytes_total, rows, skipped });
             Ok(())
         };
-        let reading = read(&source, (stream, schema), begin, &mut |_, _, _| Ok(()), each);
+        let reading = read(&source, stream, schema, begin, &mut |_, _, _| Ok(()), each);
         // What was handed over is waited for, also after an error. The first error counts: what
         // comes behind a refused request is refused for the gap only.
         let mut settled = Ok(());
