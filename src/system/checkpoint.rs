@@ -82,7 +82,7 @@ impl System {
                 continue;
             }
             match self.begin(served, entry, boundary)? {
-                Some(writer) => begun.push(Begun::new(served, (number, boundary), writer)),
+                Some(writer) => begun.push(Begun::new(served, number, boundary, writer)),
                 None => made.push(Checkpoint::of(entry, boundary, true)),
             }
         }
@@ -138,7 +138,7 @@ struct Begun {
 }
 
 impl Begun {
-    fn new(served: &Served, (number, boundary): (usize, Epoch), writer: BatchViewWriter) -> Begun {
+    fn new(served: &Served, number: usize, boundary: Epoch, writer: BatchViewWriter) -> Begun {
         let accumulations = &served.entries[number].description.accumulations;
         let names: Vec<_> = accumulations.iter().map(|(name, _)| name.clone()).collect();
         let writer = Arc::new(writer);

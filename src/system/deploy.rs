@@ -157,7 +157,8 @@ pub(super) fn accept(
     current: &Current,
     definition: &Definition,
     boundary: Epoch,
-    (writer, stop): (Option<Arc<Writer>>, Arc<AtomicBool>),
+    writer: Option<Arc<Writer>>,
+    stop: Arc<AtomicBool>,
 ) -> Result<Epoch> {
     let _turn = current.turn()?;
     let before = current.get(definition.name())?;

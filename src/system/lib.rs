@@ -8,6 +8,7 @@
 mod active_version;
 mod backup;
 mod batch_before_start;
+mod batch_run;
 mod checkpoint;
 mod checkpoint_pace;
 mod compatibility;
@@ -53,12 +54,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use batch_run::BatchSpan;
 use compatibility::{beyond_log, check_log, check_types};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use diptych_base::time::Epoch;
-use diptych_batch::{self as batch, BatchReport, Job};
-use diptych_batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, lineage_in_force};
+use diptych_batch::BatchReport;
+use diptych_batch_view::{Barrier, BatchView, Identity, Meta, lineage_in_force};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::{Cluster, Gather, Profile, Progress};
 use diptych_log::{Reader, Writer, WriterOptions};
@@ -67,7 +69,7 @@ use diptych_speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
 use options::Source;
 use registry::{Current, Running};
 use restore_source::{Expected, blocks, install_base};
-use retraction_recovery::{check_apart, overtaken, taken_back};
+use retraction_recovery::{check_apart, taken_back};
 use served::Entry;
 use warm_start::{Relief, serving};
 
@@ -142,63 +144,9 @@ impl System {
         }
         self.remove_former(&reader)?;
         self.remove_unfit(&description, &reader, boundary)?;
-        let earlier = self.earlier(definition, &description, &reader, (boundary, options))?;
-        self.run_batch(definition, description, reader, (boundary, earlier), &self.root, options)
-    }
-
-    /// Leaves a batch view at `boundary` below `root`, continuing an earlier one or from the events
-    /// alone.
-    fn run_batch(
-        &self,
-        definition: &Definition,
-        description: Description,
-        reader: Arc<Reader>,
-        (boundary, earlier): (Epoch, Option<BatchView>),
-        root: &Path,
-        options: &BatchOptions,
-    ) -> Result<BatchReport> {
-        if earlier.is_none() {
-            options.progress.expect(rows(&reader, &description));
-        }
-        let cluster = options.cluster.clone();
-        let disk = Arc::clone(&self.disk);
-        let identity = identity(&description);
-        let writer = if cluster.is_first() {
-            BatchViewWriter::create(disk, root, identity, boundary, cluster.peers())?
-        } else {
-            BatchViewWriter::assist(disk, root, identity, boundary, cluster.peers())
-        };
-        let earlier = earlier.map(|view| (view.boundary(), blocks(view, &description)));
-        let meta = meta(&description, &reader, boundary)?;
-        batch::run(Job {
-            definition: definition.clone(),
-            description,
-            reader,
-            boundary,
-            earlier,
-            cluster,
-            progress: Arc::clone(&options.progress),
-            meta,
-            writer,
-            stop: Arc::clone(&options.stop),
-        })
-    }
-
-    /// The batch view that an incremental batch run continues.
-    fn earlier(
-        &self,
-        definition: &Definition,
-        description: &Description,
-        reader: &Reader,
-        (boundary, options): (Epoch, &BatchOptions),
-    ) -> Result<Option<BatchView>> {
-        let last = boundary.checked_sub(1).filter(|_| options.incremental);
-        let Some(last) = last else { return Ok(None) };
-        let Some(view) = self.newest_of(description, reader, last)?.0 else { return Ok(None) };
-        // Events that came and went since are not fed at all.
-        let range = (view.boundary(), boundary, view.boundary());
-        let overtaken = overtaken(definition, description, reader, range)?;
-        Ok(overtaken.is_none().then_some(view))
+        let earlier = self.earlier(definition, &description, &reader, boundary, options)?;
+        let span = BatchSpan { boundary, earlier };
+        self.run_batch(definition, description, reader, span, &self.root, options)
     }
 
     /// Batch views of epochs that the log does not have.
@@ -299,7 +247,7 @@ impl System {
         passed_over.extend(unreadable);
         let skips = match (&view, options.boundary) {
             (Some(view), Boundary::Newest) => {
-                taken_back(&description, reader, (view.boundary(), end))?
+                taken_back(&description, reader, view.boundary()..end)?
             }
             _ => None,
         };
@@ -426,7 +374,7 @@ impl System {
             Boundary::InPlace(from) | Boundary::Restore(from) => from,
             Boundary::Newest => 0,
         };
-        check_apart(self, definition, (from, upper))?;
+        check_apart(self, definition, from..upper)?;
         // Kept as published, they are read in the order of epochs without a search.
         let index = IndexOptions {
             history_epochs: upper + 1,

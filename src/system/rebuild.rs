@@ -175,8 +175,8 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
                 let writer = self.late.as_ref().and_then(LateWriter::writer);
                 let system = &self.system;
                 let current = &self.current;
-                let source = (writer, Arc::clone(&self.stop));
-                let frontier = accept(system, current, &flow.definition, boundary, source)?;
+                let stop = Arc::clone(&self.stop);
+                let frontier = accept(system, current, &flow.definition, boundary, writer, stop)?;
                 Ok(Rebuild::Accepted { boundary, frontier, rows })
             }
             outcome => outcome,
@@ -197,7 +197,7 @@ impl<T: Fn(Rebuilt)> Keeper<T> {
         }
         let dataflow = flow.description.name.clone();
         let writer = self.late.as_ref().and_then(LateWriter::writer);
-        match mend(&self.system, &self.current, &dataflow, (writer, &self.stop)) {
+        match mend(&self.system, &self.current, &dataflow, writer, &self.stop) {
             // Somebody deploys: at the next look that has ended.
             Ok(None) => {}
             Ok(Some(Mended { frontier, took })) => {

@@ -6,6 +6,7 @@
 //! recomputed from the log beside what runs, without the retracted events, in workers of its own,
 //! and takes the place of what stands still, whole, at a frontier behind the retraction.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -47,8 +48,8 @@ impl System {
         let Some(view) = found else { return Ok((None, passed_over)) };
         let from = view.boundary();
         let reader = self.reader()?;
-        let range = (from, end, Epoch::MAX);
-        let Some(held) = overtaken(definition, &description, &reader, range)? else {
+        let all = Epoch::MAX;
+        let Some(held) = overtaken(definition, &description, &reader, from..end, all)? else {
             return Ok((Some(view), passed_over));
         };
         let message = format!("the batch view at F = {from} cannot be continued: {held}");
@@ -60,18 +61,19 @@ impl System {
     }
 }
 
-/// The first retraction in `[from, end)` of events below `before` that the dataflow cannot apply.
+/// The first retraction in `epochs` of events below `before` that the dataflow cannot apply.
 pub(super) fn overtaken(
     definition: &Definition,
     description: &Description,
     reader: &Reader,
-    (from, end, before): (Epoch, Epoch, Epoch),
+    epochs: Range<Epoch>,
+    before: Epoch,
 ) -> Result<Option<Held>> {
-    if from >= end {
+    if epochs.is_empty() {
         return Ok(None);
     }
     let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
-    let mut taken = reader.retractions(from.max(reader.lower()), end)?;
+    let mut taken = reader.retractions(epochs.start.max(reader.lower()), epochs.end)?;
     taken.retain(|retraction| read(&retraction.events.stream));
     let mut chunks = Vec::new();
     let mut of = Vec::new();
@@ -89,14 +91,15 @@ pub(super) fn overtaken(
     Ok(Some(Held { epoch, accumulation, because, events }))
 }
 
-/// Up to where the epochs `[from, end)` are fed as one, if some of their events are taken back by
+/// Up to where `epochs` are fed as one, if some of their events are taken back by
 /// later ones of them: such events do not count at the end, and what a function cannot stand about
 /// them must not end a restart again and again.
 pub(super) fn taken_back(
     description: &Description,
     reader: &Reader,
-    (from, end): (Epoch, Epoch),
+    epochs: Range<Epoch>,
 ) -> Result<Option<Epoch>> {
+    let Range { start: from, end } = epochs;
     if from >= end {
         return Ok(None);
     }
@@ -114,11 +117,11 @@ pub(super) fn taken_back(
 pub(super) fn check_apart(
     system: &System,
     definition: &Definition,
-    (from, upper): (Epoch, Epoch),
+    epochs: Range<Epoch>,
 ) -> Result<()> {
     let description = definition.describe()?;
     let reader = system.reader()?;
-    match overtaken(definition, &description, &reader, (from, upper, Epoch::MAX))? {
+    match overtaken(definition, &description, &reader, epochs, Epoch::MAX)? {
         None => Ok(()),
         Some(held) => {
             let message = format!("the changes of epoch {} cannot be told: {held}", held.epoch);
@@ -134,7 +137,8 @@ pub(super) fn mend(
     system: &System,
     current: &Current,
     dataflow: &str,
-    (writer, stop): (Option<Arc<Writer>>, &Arc<AtomicBool>),
+    writer: Option<Arc<Writer>>,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Option<Mended>> {
     let begun = Instant::now();
     let before = current.get(dataflow)?;

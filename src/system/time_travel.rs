@@ -10,6 +10,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::batch_run::BatchSpan;
 use super::compatibility::{check_log, check_types};
 use super::erase::rewritten;
 use super::retraction_recovery::overtaken;
@@ -60,8 +61,8 @@ impl System {
         let upper = epoch + 1;
         let (mut nearest, mut passed_over) = self.nearest(&description, &reader, upper)?;
         if let Some(view) = nearest.as_ref().filter(|view| view.boundary() < upper) {
-            let range = (view.boundary(), upper, view.boundary());
-            if overtaken(definition, &description, &reader, range)?.is_some() {
+            let from = view.boundary();
+            if overtaken(definition, &description, &reader, from..upper, from)?.is_some() {
                 // What was taken back since cannot be taken out of it.
                 nearest = None;
             }
@@ -80,7 +81,7 @@ impl System {
             }
         }
         let earlier = nearest.filter(|view| view.boundary() < upper);
-        match self.make_past(definition, &description, &reader, (upper, earlier), &cluster) {
+        match self.make_past(definition, &description, &reader, upper, earlier, &cluster) {
             Ok(index) => Ok(Past { index, how, passed_over }),
             // Somebody else makes one, or they cannot be kept here.
             Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Full | Kind::Io) => {
@@ -145,7 +146,8 @@ impl System {
         definition: &Definition,
         description: &Description,
         reader: &Arc<Reader>,
-        (upper, earlier): (Epoch, Option<BatchView>),
+        upper: Epoch,
+        earlier: Option<BatchView>,
         cluster: &Cluster,
     ) -> Result<Index> {
         let root = self.past();
@@ -156,7 +158,8 @@ impl System {
         }
         let options = BatchOptions { cluster: cluster.clone(), ..Default::default() };
         let known = description.clone();
-        self.run_batch(definition, known, Arc::clone(reader), (upper, earlier), &root, &options)?;
+        let span = BatchSpan { boundary: upper, earlier };
+        self.run_batch(definition, known, Arc::clone(reader), span, &root, &options)?;
         let view = BatchView::open(Arc::clone(&self.disk), &root, &identity, upper)?;
         let index = self.opened(description, reader, &view)?;
         match self.forget(&identity, upper) {
