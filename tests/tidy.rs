@@ -3,6 +3,8 @@
 //!
 //! Each test lists everything it objects to, with file and line.
 
+#[path = "tidy/idiom.rs"]
+mod idiom;
 #[path = "tidy/kinds.rs"]
 mod kinds;
 #[path = "tidy/operators.rs"]
