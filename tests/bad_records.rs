@@ -302,7 +302,7 @@ fn a_start_leaves_out_what_was_taken_back_whatever_checkpoint_is_there() -> dipt
         served.stop()?;
 
         let of_it = |chunk: &Chunk| Ok((0..chunk.len()).map(|_| Some(true)).collect());
-        let found = system.reader()?.find("lines", (bad, bad + 1), of_it)?;
+        let found = system.reader()?.find("lines", bad..bad + 1, of_it)?;
         writer.retract(&found, "a typing error", Append::default())?.wait()?;
         let last = append(&writer, "lines", &line("late"))?;
         for _ in 0..2 {

@@ -42,7 +42,7 @@ fn fill(data: &Path) {
             let reader = system.reader().expect("a reader");
             let first =
                 |chunk: &diptych::log::Chunk| Ok((0..chunk.len()).map(|n| Some(n < 3)).collect());
-            let found = reader.find("lines", (1, 2), first).expect("found");
+            let found = reader.find("lines", 1..2, first).expect("found");
             let pending = writer.retract(&found, "wrong", Append::default());
             pending.and_then(Pending::wait).expect("retracted");
         }

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use diptych::io::{Disk, RealDisk, SimClock, SimDisk, SimRandom};
-use diptych::log::{Append, Chooser, Reader, Writer, WriterOptions, erase, inspect, producers};
+use diptych::log::{
+    Append, Chooser, EraseRequest, Reader, Writer, WriterOptions, erase, inspect, producers,
+};
 use logs::{Content, DIR, content, content_of, one, open, retract, rows, rows_evolved, steady};
 
 fn golden(version: u32) -> PathBuf {
@@ -111,7 +113,8 @@ fn erased() -> (SimDisk, Content) {
         let shared = Arc::new(disk.clone());
         let (clock, why) = (SimClock::at(2_000_000), format!("{stream} asked"));
         let ready = &mut || Ok(());
-        erase(shared, (&clock, &random), DIR, (stream, &why), &choose, ready).unwrap().unwrap();
+        let request = EraseRequest { stream, reason: &why, choose: &choose, ready };
+        erase(shared, DIR, &clock, &random, request).unwrap().unwrap();
         for epoch in &mut content {
             epoch.retain(|event| event.0 != stream || !numbers.contains(&event.1));
         }

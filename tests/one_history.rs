@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use dataflows::{Line, word_count};
 use diptych::io::{RealRandom, SimClock, SimDisk, SimRandom};
-use diptych::log::{Chooser, Reader, Writer, WriterOptions, erase};
+use diptych::log::{Chooser, EraseRequest, Reader, Writer, WriterOptions, erase};
 use diptych::servers::Site;
 use diptych::serving::{Index, IndexOptions, Token};
 use diptych::time::{At, Branch, Branches};
@@ -90,7 +90,8 @@ fn erase_all(disk: &SimDisk, seed: u64) -> bool {
     };
     let random = SimRandom::new(seed);
     let ready = &mut || Ok(());
-    let erased = erase(shared, (&SimClock::at(1), &random), DIR, ("s", "asked"), &choose, ready);
+    let request = EraseRequest { stream: "s", reason: "asked", choose: &choose, ready };
+    let erased = erase(shared, DIR, &SimClock::at(1), &random, request);
     erased.expect("erased").is_some()
 }
 

@@ -144,7 +144,7 @@ impl Written {
 fn find(reader: &Reader, stream: &str, chosen: &[(usize, usize)]) -> diptych::Result<Found> {
     let upper = reader.upper()?;
     let mut seen = std::collections::BTreeMap::<Epoch, usize>::new();
-    reader.find(stream, (0, upper), |chunk| {
+    reader.find(stream, 0..upper, |chunk| {
         let wanted = (0..chunk.len()).map(|row| {
             let epoch = chunk.epochs.at(row);
             let place = seen.entry(epoch).or_default();

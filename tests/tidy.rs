@@ -3,6 +3,10 @@
 //!
 //! Each test lists every violation, with file and line.
 
+#[path = "tidy/idiom.rs"]
+mod idiom;
+#[path = "tidy/kinds.rs"]
+mod kinds;
 #[path = "tidy/operators.rs"]
 mod operators;
 #[path = "tidy/source.rs"]

@@ -166,7 +166,7 @@ fn a_dataflow_that_stands_still_is_told() {
     let reader = house.system.reader().unwrap();
     let all =
         |chunk: &diptych::log::Chunk| Ok(BooleanArray::from(vec![true; chunk.rows.num_rows()]));
-    let found = reader.find("lines", (0, reader.upper().unwrap()), all).unwrap();
+    let found = reader.find("lines", 0..reader.upper().unwrap(), all).unwrap();
     let taken = house.writer.retract(&found, "a mistake", Append::default());
     taken.unwrap().wait().unwrap();
     house.channels.tell("dataflow_stands", "a mistake");

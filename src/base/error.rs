@@ -21,45 +21,95 @@
 //! ```
 
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use crate::harmless::Harmless;
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The kind of failure that an [`Error`] reports; it decides the exit code and whether to retry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
+/// The columns of one row of [`kinds!`].
+struct Row {
+    name: &'static str,
+    exit_code: u8,
+    http_status: u16,
+    sqlstate: &'static str,
+    retryable: bool,
+}
+
+/// Declares the kinds, and the one table of what they are called where errors leave the process:
+/// name, exit code, HTTP status, SQLSTATE, and whether a retry helps. A kind without a row does not
+/// compile.
+macro_rules! kinds {
+    ($(
+        $(#[$doc:meta])*
+        $kind:ident = $name:literal, $exit:literal, $http:literal, $state:literal, $retry:literal;
+    )*) => {
+        /// The kind of failure that an [`Error`] reports; it decides the exit code and whether to
+        /// retry.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Kind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &'static [Kind] = &[$(Kind::$kind),*];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Kind::$kind => Row {
+                        name: $name,
+                        exit_code: $exit,
+                        http_status: $http,
+                        sqlstate: $state,
+                        retryable: $retry,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// The caller's input is wrong: a bad row, an unknown stream, a missing column.
-    Input,
+    Input = "input", 2, 400, "22023", false;
     /// The requested item does not exist: a file, a view, an epoch outside `[since, upper)`.
-    Missing,
+    Missing = "missing", 3, 404, "72000", false;
     /// Another process or request holds the resource: a second writer, a sequence gap, another
     /// version.
-    Conflict,
+    Conflict = "conflict", 4, 409, "55006", false;
     /// Bytes on disk are not what was written.
-    Damaged,
+    Damaged = "damaged", 5, 500, "XX001", false;
     /// The data was written by a newer format than this build reads.
-    Newer,
+    Newer = "newer", 6, 500, "XX001", false;
     /// The disk refuses writes because it is full; reads go on.
-    Full,
+    Full = "full", 7, 507, "53100", false;
     /// The operating system failed a call.
-    Io,
+    Io = "io", 8, 500, "58030", false;
     /// A user's function panicked.
-    Panic,
+    Panic = "panic", 9, 500, "XX000", false;
     /// A component is stopped or poisoned and takes no more calls.
-    Stopped,
+    Stopped = "stopped", 10, 503, "57P03", false;
+    /// A bound is reached, or admission is refused for now; the same call may succeed in a moment.
+    Busy = "busy", 10, 503, "53300", true;
+    /// A wait ran out before what it waited for was there; the same call may succeed later.
+    TimedOut = "timed_out", 10, 503, "55P03", true;
+    /// The caller ended the work, or a client that left did.
+    Cancelled = "cancelled", 10, 503, "57014", false;
 }
 
 /// An error with a place and a remedy.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     message: String,
     remedy: Option<String>,
-    source: Option<std::io::Error>,
+    source: Option<Arc<std::io::Error>>,
 }
 
 impl Error {
@@ -82,7 +132,7 @@ impl Error {
             kind,
             message: what.into(),
             remedy: None,
-            source: Some(source),
+            source: Some(Arc::new(source)),
         }));
         match kind {
             Kind::Full => error.remedy("free some space; nothing that was acknowledged is lost"),
@@ -102,13 +152,6 @@ impl Error {
     pub fn within(mut self, place: impl fmt::Display) -> Self {
         self.0.message = format!("{place}: {}", self.0.message);
         self
-    }
-
-    /// Copies the error for a second caller.
-    #[must_use]
-    pub fn repeated(&self) -> Error {
-        let (kind, message, remedy) = (self.kind(), self.reason(), self.0.remedy.clone());
-        Error(Box::new(Inner { kind, message, remedy, source: None }))
     }
 
     /// The message (failure and place) without the remedy.
@@ -133,7 +176,7 @@ impl Error {
     /// this one.
     pub fn is_refused(&self) -> bool {
         use std::io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
-        let source = self.0.source.as_ref().map(std::io::Error::kind);
+        let source = self.0.source.as_ref().map(|source| source.kind());
         let refused = [InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported];
         source.is_some_and(|kind| refused.contains(&kind))
     }
@@ -142,7 +185,7 @@ impl Error {
     /// the machine. The failed call changed nothing, so a retry is safe.
     pub fn is_passing(&self) -> bool {
         use rustix::io::Errno;
-        let code = self.0.source.as_ref().and_then(std::io::Error::raw_os_error);
+        let code = self.0.source.as_ref().and_then(|source| source.raw_os_error());
         code.is_some_and(|code| {
             [Errno::MFILE, Errno::NFILE].iter().any(|passing| passing.raw_os_error() == code)
         })
@@ -150,7 +193,7 @@ impl Error {
 
     /// Whether the place is read-only.
     pub fn is_read_only(&self) -> bool {
-        let source = self.0.source.as_ref().map(std::io::Error::kind);
+        let source = self.0.source.as_ref().map(|source| source.kind());
         source == Some(std::io::ErrorKind::ReadOnlyFilesystem)
     }
 
@@ -184,9 +227,40 @@ impl Error {
         self.kind() == Kind::Full
     }
 
+    /// The operating system failed a call.
+    pub fn is_io(&self) -> bool {
+        self.kind() == Kind::Io
+    }
+
     /// Whether a user's function panicked; only its dataflow stopped.
     pub fn is_panic(&self) -> bool {
         self.kind() == Kind::Panic
+    }
+
+    /// A component serves no more until it is started again.
+    pub fn is_stopped(&self) -> bool {
+        self.kind() == Kind::Stopped
+    }
+
+    /// There is no room for the call now: retry later.
+    pub fn is_busy(&self) -> bool {
+        self.kind() == Kind::Busy
+    }
+
+    /// A wait ran out: retry later, or wait longer.
+    pub fn is_timed_out(&self) -> bool {
+        self.kind() == Kind::TimedOut
+    }
+
+    /// The caller, or a client that left, ended the work.
+    pub fn is_cancelled(&self) -> bool {
+        self.kind() == Kind::Cancelled
+    }
+
+    /// The same call may succeed later, though nobody mends anything: see
+    /// [`Kind::is_retryable`] and [`Error::is_passing`].
+    pub fn is_retryable(&self) -> bool {
+        self.kind().is_retryable() || self.is_passing()
     }
 
     /// The process exit code for this error: see [`Kind::exit_code`].
@@ -195,63 +269,41 @@ impl Error {
     }
 }
 
-/// The one table of how a kind of failure is reported outside the process.
 impl Kind {
     /// The kind's name in problem documents and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Input => "input",
-            Kind::Missing => "missing",
-            Kind::Conflict => "conflict",
-            Kind::Damaged => "damaged",
-            Kind::Newer => "newer",
-            Kind::Full => "full",
-            Kind::Io => "io",
-            Kind::Panic => "panic",
-            Kind::Stopped => "stopped",
-        }
+    pub const fn name(self) -> &'static str {
+        self.row().name
     }
 
-    /// The exit code of a process that ends with such an error: 2 input, 3 missing, 4 conflict, 5
-    /// damaged, 6 newer format, 7 disk full, 8 operating system, 9 panic in user code, 10 stopped.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Kind::Input => 2,
-            Kind::Missing => 3,
-            Kind::Conflict => 4,
-            Kind::Damaged => 5,
-            Kind::Newer => 6,
-            Kind::Full => 7,
-            Kind::Io => 8,
-            Kind::Panic => 9,
-            Kind::Stopped => 10,
-        }
+    /// The exit code of a process that ends with such an error.
+    pub const fn exit_code(self) -> u8 {
+        self.row().exit_code
     }
 
     /// The HTTP status of an answer with such an error.
-    pub fn http_status(self) -> u16 {
-        match self {
-            Kind::Input => 400,
-            Kind::Missing => 404,
-            Kind::Conflict => 409,
-            Kind::Damaged | Kind::Newer | Kind::Io | Kind::Panic => 500,
-            Kind::Full => 507,
-            Kind::Stopped => 503,
-        }
+    pub const fn http_status(self) -> u16 {
+        self.row().http_status
     }
 
     /// The SQLSTATE of a statement that fails with such an error (`PostgreSQL`'s appendix A).
-    pub fn sqlstate(self) -> &'static str {
-        match self {
-            Kind::Input => "22023",
-            Kind::Missing => "72000",
-            Kind::Conflict => "55006",
-            Kind::Damaged | Kind::Newer => "XX001",
-            Kind::Full => "53100",
-            Kind::Io => "58030",
-            Kind::Panic => "XX000",
-            Kind::Stopped => "57P03",
-        }
+    pub const fn sqlstate(self) -> &'static str {
+        self.row().sqlstate
+    }
+
+    /// Whether the same call may succeed later, though nobody mends anything.
+    pub const fn is_retryable(self) -> bool {
+        self.row().retryable
+    }
+
+    /// The kind of this [name](Kind::name), as problem documents and messages between processes
+    /// have it.
+    pub fn of_name(name: &str) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// The first kind whose statements fail with this [SQLSTATE](Kind::sqlstate).
+    pub fn of_sqlstate(sqlstate: &str) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.sqlstate() == sqlstate)
     }
 }
 
@@ -288,7 +340,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }
 
@@ -319,5 +371,71 @@ mod tests {
         let own = Error::new(Kind::Conflict, "taken").remedy("wait");
         let through = Error::from(IoError::other(own));
         assert_eq!((through.kind(), &*through.to_string()), (Kind::Conflict, "taken (wait)"));
+    }
+
+    #[test]
+    fn a_clone_keeps_kind_text_and_source() {
+        let full = Error::io("write x", IoError::from(ErrorKind::StorageFull)).within("log");
+        let again = full.clone();
+        assert_eq!((again.kind(), again.to_string()), (full.kind(), full.to_string()));
+        let source = std::error::Error::source(&again).expect("a source");
+        let source = source.downcast_ref::<IoError>().expect("of the system");
+        assert_eq!(source.kind(), ErrorKind::StorageFull);
+        let busy = rustix::io::Errno::MFILE.raw_os_error();
+        let passing = Error::io("open x", IoError::from_raw_os_error(busy)).clone();
+        assert!(passing.is_passing() && passing.is_retryable() && passing.is_io(), "{passing}");
+    }
+
+    #[test]
+    fn the_table_of_kinds() {
+        let table: Vec<String> = Kind::ALL
+            .iter()
+            .map(|kind| {
+                let retry = if kind.is_retryable() { "yes" } else { "no" };
+                let exit = kind.exit_code();
+                let http = kind.http_status();
+                format!("{} | {exit} | {http} | {} | {retry}", kind.name(), kind.sqlstate())
+            })
+            .collect();
+        let expected = [
+            "input | 2 | 400 | 22023 | no",
+            "missing | 3 | 404 | 72000 | no",
+            "conflict | 4 | 409 | 55006 | no",
+            "damaged | 5 | 500 | XX001 | no",
+            "newer | 6 | 500 | XX001 | no",
+            "full | 7 | 507 | 53100 | no",
+            "io | 8 | 500 | 58030 | no",
+            "panic | 9 | 500 | XX000 | no",
+            "stopped | 10 | 503 | 57P03 | no",
+            "busy | 10 | 503 | 53300 | yes",
+            "timed_out | 10 | 503 | 55P03 | yes",
+            "cancelled | 10 | 503 | 57014 | no",
+        ];
+        assert_eq!(table, expected);
+    }
+
+    #[test]
+    fn each_kind_has_its_predicate() {
+        for &kind in Kind::ALL {
+            let error = Error::new(kind, "x");
+            let is = match kind {
+                Kind::Input => error.is_input(),
+                Kind::Missing => error.is_missing(),
+                Kind::Conflict => error.is_conflict(),
+                Kind::Damaged => error.is_damaged(),
+                Kind::Newer => error.is_newer(),
+                Kind::Full => error.is_full(),
+                Kind::Io => error.is_io(),
+                Kind::Panic => error.is_panic(),
+                Kind::Stopped => error.is_stopped(),
+                Kind::Busy => error.is_busy(),
+                Kind::TimedOut => error.is_timed_out(),
+                Kind::Cancelled => error.is_cancelled(),
+            };
+            assert!(is, "{kind:?}");
+            assert_eq!(Kind::of_name(kind.name()), Some(kind));
+            let of_state = Kind::of_sqlstate(kind.sqlstate()).expect("a kind");
+            assert_eq!(of_state.http_status(), kind.http_status(), "{kind:?}");
+        }
     }
 }

@@ -43,7 +43,8 @@ const CANNOT_UNWIND: [&str; 2] =
 /// that `logic` changed outside itself may be half changed: the caller throws them away.
 pub fn caught<T>(logic: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
-    let (before, earlier) = (CATCHING.replace(true), CAUGHT.take());
+    let before = CATCHING.replace(true);
+    let earlier = CAUGHT.take();
     let outcome = catch_unwind(AssertUnwindSafe(logic)).map_err(|payload| {
         // None when the panic was resumed, or another hook has replaced ours.
         let said = CAUGHT.take().unwrap_or_else(|| message(&*payload).to_owned());
@@ -101,7 +102,8 @@ fn install_hook() {
                 Some(what) => abort(&outside(&what), &describe(info)),
                 None if IS_OURS.load(Relaxed) => {
                     let thread = std::thread::current();
-                    let (name, panic) = (thread.name().unwrap_or("without a name"), describe(info));
+                    let name = thread.name().unwrap_or("without a name");
+                    let panic = describe(info);
                     tell(&format!("thread {name:?} panicked: {panic} (report this)"));
                     show(&panic, &Backtrace::capture());
                 }

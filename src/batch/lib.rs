@@ -82,8 +82,10 @@ pub struct BatchReport {
 /// When the log is damaged, user code panics, or the disk refuses; there is no batch view then.
 pub fn run(job: Job) -> Result<BatchReport> {
     let capture = Arc::new(Capture::new(job.description.views.len(), job.cluster.workers));
-    let (progress, cluster) = (Arc::clone(&job.progress), job.cluster.clone());
-    let (dataflow, version) = (job.description.name.clone(), job.description.version.clone());
+    let progress = Arc::clone(&job.progress);
+    let cluster = job.cluster.clone();
+    let dataflow = job.description.name.clone();
+    let version = job.description.version.clone();
     let boundary = job.boundary;
     let from = job.earlier.as_ref().map_or(0, |(from, _)| *from);
     let shift = Arc::new(Shift {
@@ -160,7 +162,7 @@ impl Shift {
         let all = self.labour(worker, alarm.as_ref());
         if let Some(mut alarm) = alarm.take() {
             if let Some(reason) = self.reason() {
-                alarm.raise(reason);
+                alarm.raise(&reason);
             }
             alarm.finish(worker);
         }
@@ -203,15 +205,15 @@ impl Shift {
     }
 
     /// The reason of the failure, if the run has failed.
-    fn reason(&self) -> Option<(Kind, String)> {
-        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        reason.as_ref().map(|error| (error.kind(), error.to_string()))
+    fn reason(&self) -> Option<Error> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Hydrates the dataflow up to the boundary; none when another worker failed.
     fn compute(&self, worker: &mut Worker, alarm: Option<&Alarm>) -> Result<Option<Lane>> {
         let job = &self.job;
-        let (index, peers) = (worker.index(), worker.peers());
+        let index = worker.index();
+        let peers = worker.peers();
         let publisher: Arc<dyn Publish> = Arc::clone(&self.capture) as Arc<dyn Publish>;
         let mut lane = Lane::install(
             worker,
@@ -225,7 +227,7 @@ impl Shift {
         loop {
             let outcome = lane.approach();
             if self.job.stop.load(Ordering::Acquire) {
-                self.fail(Error::new(Kind::Stopped, "the batch run was given up"));
+                self.fail(Error::new(Kind::Cancelled, "the batch run was given up"));
             }
             if self.has_failed(alarm) || outcome.is_err() {
                 lane.uninstall(worker);
@@ -249,8 +251,8 @@ impl Shift {
             Some((from, blocks)) => (*from, Some(blocks(index, peers))),
             None => (0, None),
         };
-        let range = (from, job.boundary);
-        let rows = history(&job.reader, range, &job.description.streams, (index, peers))?;
+        let epochs = from..job.boundary;
+        let rows = history(&job.reader, epochs, &job.description.streams, index, peers)?;
         Ok(Box::new(blocks.into_iter().flatten().chain(rows)))
     }
 

@@ -63,7 +63,8 @@ pub fn lineage_in_force(
     let path = identity.dir(root).join(FILE);
     let bytes = read_all(disk, &path, BYTES as u64).unwrap_or_default();
     let instead = NO_EPOCH | u64::from(crc32c::crc32c(&bytes));
-    let (path, reason) = (path.display(), error.reason());
+    let path = path.display();
+    let reason = error.reason();
     let message = format!(
         "{path}: which answers were replaced is not known, so who follows changes begins with a \
          snapshot: {reason}"

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn what_was_recorded_is_found_or_damaged() {
-        let (disk, root) = (SimDisk::new(), Path::new("data"));
+        let disk = SimDisk::new();
+        let root = Path::new("data");
         assert_eq!(recorded_version(&disk, root, "a b").expect("nothing"), None);
         record_version(&disk, root, "a b", Some("2")).expect("written");
         assert_eq!(recorded_version(&disk, root, "a b").expect("read").as_deref(), Some("2"));

@@ -52,7 +52,8 @@ fn leveled() -> Vec<u8> {
             bincode::Options::serialize(super::manifest::codec(u64::MAX), &(level, entries));
         block.unwrap_or_else(|error| panic!("a sample: {error}"))
     };
-    let (rows, leaf) = (block(), coded(1, MAGIC.len()));
+    let rows = block();
+    let leaf = coded(1, MAGIC.len());
     let root = coded(2, MAGIC.len() + FRAME + rows.len());
     framed(&[rows, leaf, root])
 }
@@ -87,7 +88,8 @@ fn manifest() -> Manifest {
         digest: Digest::default(),
         footer: 0,
     };
-    let (dataflow, version) = ("word_count".into(), "1".into());
+    let dataflow = "word_count".into();
+    let version = "1".into();
     Manifest { dataflow, version, boundary: 1, workers: 1, meta, parts: vec![part], format: FORMAT }
 }
 
@@ -121,7 +123,8 @@ fn run_rows(bytes: &[u8]) {
 /// Decodes a part of blocks with right checksums; the last block is read as the index.
 fn run_part(magic: [u8; 8], bytes: &[u8]) {
     let mut file = magic.to_vec();
-    let (mut rest, mut footer) = (bytes, 0);
+    let mut rest = bytes;
+    let mut footer = 0;
     while let Some((length, tail)) = rest.split_first_chunk::<4>() {
         let len = (u32::from_le_bytes(*length) as usize).min(tail.len());
         footer = file.len() as u64;

@@ -62,7 +62,8 @@ pub(super) fn write(blocks: &mut BlockWriter, mut entries: Vec<Entry>) -> Result
         let mut above: Vec<Entry> = Vec::new();
         let mut rest = entries.into_iter().peekable();
         loop {
-            let (mut some, mut bytes) = (Vec::new(), 0);
+            let mut some = Vec::new();
+            let mut bytes = 0;
             while bytes < BATCH_VIEW_BLOCK_BYTES
                 && let Some(entry) = rest.next()
             {
@@ -235,7 +236,8 @@ fn blocks_of(entries: Vec<Entry>) -> Box<[Block]> {
 /// # Errors
 /// What `before` reports.
 pub(super) fn halved(count: usize, before: impl Fn(usize) -> Result<bool>) -> Result<usize> {
-    let (mut start, mut end) = (0, count);
+    let mut start = 0;
+    let mut end = count;
     while start < end {
         let middle = start + (end - start) / 2;
         if before(middle)? {
@@ -268,7 +270,8 @@ mod tests {
 
     #[test]
     fn a_separator_is_bounded() {
-        let (last, first) = (vec![7; 1 << 20], [vec![7; 1 << 20], vec![1]].concat());
+        let last = vec![7; 1 << 20];
+        let first = [vec![7; 1 << 20], vec![1]].concat();
         assert_eq!(separator(Some(&last), &first).len(), BATCH_VIEW_SEPARATOR_BYTES);
         assert_eq!(separator(Some(&first), &first).len(), BATCH_VIEW_SEPARATOR_BYTES);
         assert!(separator(None, &first).is_empty());

@@ -139,7 +139,8 @@ impl BatchView {
         let sealed = super::seal_time::read(&*disk, &dir, boundary)?;
         manifest.meta.sealed_us = sealed.map(|sealed| sealed.0);
         manifest.meta.branch = sealed.and_then(|sealed| sealed.1);
-        let (dataflow, version) = (&manifest.dataflow, &manifest.version);
+        let dataflow = &manifest.dataflow;
+        let version = &manifest.version;
         if (dataflow, version) != (&identity.dataflow, &identity.version) {
             return Err(Error::new(
                 Kind::Conflict,
@@ -254,7 +255,8 @@ impl BatchView {
         // Batch views from before there was an `errors` view have no rejected rows.
         let refused = kind == PartKind::View && name == REFUSED;
         if !known && !refused {
-            let (what, place) = (format!("{kind:?}").to_lowercase(), self.dir.display());
+            let what = format!("{kind:?}").to_lowercase();
+            let place = self.dir.display();
             let boundary = self.boundary();
             let message = format!("{place}, epoch {boundary}: there is no {what} \"{name}\"");
             return Err(Error::new(Kind::Missing, message)
@@ -271,7 +273,8 @@ impl BatchView {
         if file.len() as u64 == part.bytes {
             return Ok((path, file));
         }
-        let (found, stated) = (file.len(), part.bytes);
+        let found = file.len();
+        let stated = part.bytes;
         Err(damaged(&path, 0, format!("{found} bytes, the manifest has {stated}")))
     }
 

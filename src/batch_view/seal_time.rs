@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn both_forms_are_read_and_damage_is_refused() {
-        let (disk, dir) = (SimDisk::new(), Path::new("views"));
+        let disk = SimDisk::new();
+        let dir = Path::new("views");
         disk.create_dir(dir).expect("a directory");
         assert_eq!(read(&disk, dir, 7).expect("nothing"), None);
         for stated in [(-5, None), (9, Some(Branch(u64::MAX)))] {

@@ -34,7 +34,8 @@ pub struct Stated {
 /// # Errors
 /// When one cannot be read.
 pub fn homes(disk: &dyn Disk, root: &Path) -> Result<Vec<Home>> {
-    let (mut found, mut level) = (Vec::new(), vec![root.join("views")]);
+    let mut found = Vec::new();
+    let mut level = vec![root.join("views")];
     for _ in 0..=DEPTH {
         let mut below = Vec::new();
         for dir in level {

@@ -75,7 +75,8 @@ impl BatchViewWriter {
         boundary: Epoch,
         workers: usize,
     ) -> Self {
-        let (dir, parts) = (identity.dir(root), Mutex::default());
+        let dir = identity.dir(root);
+        let parts = Mutex::default();
         BatchViewWriter { disk, dir, identity, boundary, workers, parts, lock: None }
     }
 
@@ -163,7 +164,9 @@ impl BatchViewWriter {
     /// What the disk reports.
     pub fn view(&self, name: &str, worker: usize) -> Result<ViewWriter<'_>> {
         let (blocks, part) = self.begin(PartKind::View, name, worker)?;
-        let (block, last, index) = (Vec::new(), None, Vec::new());
+        let block = Vec::new();
+        let last = None;
+        let index = Vec::new();
         Ok(ViewWriter { whole: self, blocks, part, block, last, index })
     }
 

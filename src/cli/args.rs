@@ -26,9 +26,9 @@ pub(super) use super::verify::{VerifyArgs, every};
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the layers disagree; 2 wrong input or usage; 3 something asked for is \
 missing; 4 conflict (a second writer, another version); 5 damage on disk; 6 data of a newer \
-format; 7 disk full; 8 operating system; 9 panic in user code; 10 stopped; \
-11 the log of a serving process has stopped (a failed sync, a file that was taken away): start it \
-again.";
+format; 7 disk full; 8 operating system; 9 panic in user code; 10 stopped, busy, timed out or \
+cancelled; 11 the log of a serving process has stopped (a failed sync, a file that was taken \
+away): start it again.";
 
 /// The Lambda Architecture in one Rust function: batch, speed and serving layers that agree at
 /// every epoch.

@@ -13,7 +13,8 @@ use diptych_system::System;
 /// Makes the copy and describes it; `what` names it.
 pub(super) fn run(args: &CopyArgs, catalog: &Catalog, what: &str) -> Result<ExitCode> {
     let copied = System::open(&args.from).backup(catalog.all(), &args.to)?;
-    let (to, bytes) = (args.to.display(), grouped(copied.bytes));
+    let to = args.to.display();
+    let bytes = grouped(copied.bytes);
     eprintln!("{what}: epochs up to {} in {to}, {bytes} bytes, all verified", copied.upper);
     for (dataflow, version, boundary) in copied.batch_views {
         eprintln!("  batch view of {dataflow} version {version} at F = {boundary}");

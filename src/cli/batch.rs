@@ -27,7 +27,8 @@ pub(super) fn run(args: &BatchArgs, catalog: &Catalog) -> Result<ExitCode> {
         return launch::run(&args.cluster, &extra);
     }
     launch::attach(&args.cluster)?;
-    let (system, cluster) = (args.data.system(), args.cluster.cluster()?);
+    let system = args.data.system();
+    let cluster = args.cluster.cluster()?;
     for definition in &definitions {
         one(&system, definition, &cluster, args)?;
     }

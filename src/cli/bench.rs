@@ -95,7 +95,8 @@ fn measure(
     let system = System::open(directory);
     let writer = system.writer()?;
     copy(&mut events, &writer, history)?;
-    let (team, upto) = (Team::gather(directory, cluster)?, writer.upper());
+    let team = Team::gather(directory, cluster)?;
+    let upto = writer.upper();
     let batch = run_batch(&system, definition, cluster, &team, upto)?;
     let options = ServeOptions::default().boundary(Boundary::Restore(upto));
     let options = options.cluster(cluster.clone()).writer(&writer);

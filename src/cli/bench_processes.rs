@@ -67,7 +67,8 @@ pub(super) fn work_along(
     definition: &Definition,
     cluster: &Cluster,
 ) -> Result<()> {
-    let (notes, system) = (Notes::new(directory), System::open(directory));
+    let notes = Notes::new(directory);
+    let system = System::open(directory);
     notes.leave(&member(cluster.process), u64::from(std::process::id()))?;
     let upto = Some(notes.wait(HISTORY)?);
     let options = BatchOptions { cluster: cluster.clone(), upto, ..BatchOptions::default() };

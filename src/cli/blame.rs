@@ -82,7 +82,8 @@ pub(super) fn search(
         counted(last.saturating_sub(first) + 1, "epoch"),
         counted(steps, "time"),
     );
-    let (begun, mut runs) = (Instant::now(), 0);
+    let begun = Instant::now();
+    let mut runs = 0;
     let (epoch, views) = bisect(first, last, comparisons, |epoch| {
         runs += 2;
         sides.at(system, flow, epoch)
@@ -114,7 +115,9 @@ fn bisect(
     found: Vec<Compared>,
     mut at: impl FnMut(Epoch) -> Result<Vec<Compared>>,
 ) -> Result<(Epoch, Vec<Compared>)> {
-    let (mut low, mut high, mut found) = (first, last, found);
+    let mut low = first;
+    let mut high = last;
+    let mut found = found;
     while low < high {
         let middle = low + (high - low) / 2;
         let compared = at(middle)?;
@@ -130,7 +133,9 @@ fn bisect(
 /// Prints the events of an epoch that contain a differing key; if there are none, its first events.
 fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared]) -> Result<()> {
     let keys = keys(views)?;
-    let (mut all, mut mentioning, mut others) = (0, Vec::new(), Vec::new());
+    let mut all = 0;
+    let mut mentioning = Vec::new();
+    let mut others = Vec::new();
     let mut retracted = Vec::new();
     for sealed in system.reader()?.epochs(epoch, epoch + 1)? {
         let sealed = sealed?;
@@ -153,7 +158,8 @@ fn events(system: &System, flow: &Description, epoch: Epoch, views: &[Compared])
     }
     retracted.retain(|one| flow.streams.iter().any(|stream| *stream.name == *one.events.stream));
     for Retraction { reason, events, .. } in &retracted {
-        let (mut mentioning, mut others) = (Vec::new(), Vec::new());
+        let mut mentioning = Vec::new();
+        let mut others = Vec::new();
         sort_out(events, &keys, &mut mentioning, &mut others)?;
         let count = counted(events.len() as u64, "earlier event");
         println!("it retracts {count} ({reason}), at most the first few are:");
@@ -233,7 +239,8 @@ mod tests {
         let view = ViewInfo { name: "v".into(), schema: RowSchema::of::<u64, u64>() };
         let row = Differing { key: vec![0; 8], value: vec![0; 8], left: 1, right: 0 };
         let differing = if differs { vec![row] } else { Vec::new() };
-        let (left, right) = (Digest::default(), Digest::default());
+        let left = Digest::default();
+        let right = Digest::default();
         vec![Compared { view, rows: 0, left, right, differing }]
     }
 

@@ -85,7 +85,7 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
     if !args.yes && !confirmed()? {
         served.stop()?;
-        return Err(Error::new(Kind::Stopped, "not deployed: the old process goes on"));
+        return Err(Error::new(Kind::Cancelled, "not deployed: the old process goes on"));
     }
     let (link, listeners) = match ask(&remote, &system) {
         Ok((link, listeners)) => (Some(link), listeners),
@@ -98,7 +98,8 @@ pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
     drop(late);
     catch_up(&served, writer.upper(), LAST_EPOCHS)?;
     drop(door);
-    let (args, writer) = (&args.serve, Some(writer));
+    let args = &args.serve;
+    let writer = Some(writer);
     let system = &system;
     let definitions = &definitions[..];
     // From now on the version of this binary serves, whatever was deployed before.
@@ -215,8 +216,12 @@ fn catch_up(served: &Served, upper: Epoch, patience: Duration) -> Result<()> {
             served.check()?;
             let late = Instant::now() >= deadline;
             if late || signal::stopped() {
-                let reason = if late { "does not catch up in time" } else { "was interrupted" };
-                return Err(Error::new(Kind::Stopped, format!("dataflow {name:?} {reason}"))
+                let (kind, reason) = if late {
+                    (Kind::TimedOut, "does not catch up in time")
+                } else {
+                    (Kind::Cancelled, "was interrupted")
+                };
+                return Err(Error::new(kind, format!("dataflow {name:?} {reason}"))
                     .remedy("the old process goes on; try again with more workers"));
             }
             index.wait_beyond(index.frontier(), LOOK);
@@ -239,7 +244,8 @@ fn compare(
         return Ok(false);
     };
     let there = remote.whole(dataflow, epoch)?;
-    let (old, new) = (there.snapshot(Read::Latest)?, here.snapshot(Read::AsOf(epoch))?);
+    let old = there.snapshot(Read::Latest)?;
+    let new = here.snapshot(Read::AsOf(epoch))?;
     let views = view_diffs(&old, &new, args.samples)?;
     tracing::info!(
         "{dataflow}: version {version} (before) and {} (after) at epoch {epoch}",
@@ -264,7 +270,7 @@ fn common_epoch(remote: &Remote, here: &Index, dataflow: &str) -> Result<Option<
             _ if Instant::now() >= deadline => {
                 let message = format!("{dataflow}: the server is far behind the log");
                 return Err(
-                    Error::new(Kind::Stopped, message).remedy("wait until it has caught up")
+                    Error::new(Kind::TimedOut, message).remedy("wait until it has caught up")
                 );
             }
             _ => std::thread::sleep(LOOK),
@@ -290,7 +296,7 @@ fn compare_all(
         };
         match compare(remote, served, name, version, args) {
             Ok(one) => differs |= one,
-            Err(error) if error.kind() == Kind::Io && !args.diff_only => {
+            Err(error) if (error.is_io() || error.is_timed_out()) && !args.diff_only => {
                 tracing::warn!(
                     "{name}: the old process does not answer, nothing is compared: {error}"
                 );
@@ -307,7 +313,8 @@ fn compare_all(
 /// # Errors
 /// `error`, if the old process still runs, or it is not known where to listen.
 fn inherit(system: &System, args: &ServeArgs, error: Error) -> Result<Listeners> {
-    let gone = matches!(error.kind(), Kind::Io | Kind::Stopped) && args.servers.listen.is_some();
+    let silent = error.is_io() || error.is_stopped() || error.is_retryable();
+    let gone = silent && args.servers.listen.is_some();
     // A process that still runs holds the log: this check is enough here, and the lock is taken
     // later.
     let free = || system.writer().and_then(Writer::close);
@@ -340,7 +347,7 @@ fn ask(remote: &Remote, system: &System) -> Result<(Link, Listeners)> {
     let waiting = Waiting::open(system.root(), &name)?;
     remote.post("/v1/admin/handover", &[("successor", name)])?;
     let Some(link) = waiting.found(ANSWER)? else {
-        return Err(Error::new(Kind::Stopped, "the old process does not hand over")
+        return Err(Error::new(Kind::TimedOut, "the old process does not hand over")
             .remedy("does it have the same data directory?"));
     };
     let (http, pg) = link.sockets(ANSWER)?;

@@ -29,7 +29,8 @@ pub(super) fn run(args: &DiffArgs, catalog: &Catalog) -> Result<ExitCode> {
     }
     let left = side(&args.left, args, &system, catalog, upto)?;
     let right = side(&args.right, args, &system, catalog, upto)?;
-    let (one, other) = (left.identity(), right.identity());
+    let one = left.identity();
+    let other = right.identity();
     eprintln!(
         "epoch {}: {} version {} (before), {} version {} (after)",
         upto - 1,

@@ -81,7 +81,8 @@ pub(super) fn run(args: &EraseArgs, catalog: &Catalog) -> Result<ExitCode> {
 }
 
 fn nothing(args: &EraseArgs) -> Error {
-    let (stream, conditions) = (&args.stream, args.conditions.join(" and "));
+    let stream = &args.stream;
+    let conditions = args.conditions.join(" and ");
     Error::new(Kind::Missing, format!("no event of stream {stream} has {conditions}"))
         .remedy("nothing is erased; see what there is with `query`, or any Arrow reader")
 }
@@ -93,15 +94,16 @@ fn dry_run(
 ) -> Result<ExitCode> {
     let found = reader.places(&args.stream, choose)?;
     let (first, last) = found.epochs().ok_or_else(|| nothing(args))?;
-    let (events, stream) = (counted(found.events(), "event"), &args.stream);
+    let events = counted(found.events(), "event");
+    let stream = &args.stream;
     eprintln!("dry run: {events} of stream {stream} would be erased, epochs {first} to {last}");
     if args.format.format == Format::Json {
-        println!("{}", erased_json(stream, found.events(), (first, last), true));
+        println!("{}", erased_json(stream, found.events(), first, last, true));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn erased_json(stream: &str, events: u64, (first, last): (u64, u64), dry_run: bool) -> Value {
+fn erased_json(stream: &str, events: u64, first: u64, last: u64, dry_run: bool) -> Value {
     json!({"stream": stream, "events": events, "first": first, "last": last, "dry_run": dry_run})
 }
 
@@ -131,7 +133,7 @@ fn tell(erased: &ErasedData) {
 fn print(erased: &ErasedData, format: FormatArgs) -> Result<()> {
     if format.format == Format::Json {
         let Erasure { stream, events, first, last, .. } = &erased.log.erasure;
-        println!("{}", erased_json(stream, *events, (*first, *last), false));
+        println!("{}", erased_json(stream, *events, *first, *last, false));
     }
     let names = [
         "dataflow",
@@ -149,7 +151,9 @@ fn print(erased: &ErasedData, format: FormatArgs) -> Result<()> {
     let mut sheet = Sheet::new(format.format, &names)?;
     for dataflow in &erased.dataflows {
         for view in &dataflow.views {
-            let (before, after, diff) = (view.before, view.after, &view.diff);
+            let before = view.before;
+            let after = view.after;
+            let diff = &view.diff;
             sheet.row(vec![
                 Datum::String(dataflow.dataflow.clone()),
                 Datum::String(dataflow.version.clone()),

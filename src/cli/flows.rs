@@ -58,7 +58,8 @@ fn tell(description: &Description, out: &mut Sheet) -> Result<()> {
             let columns = columns.map(|column| format!("{}: {}", column.name, column.ty));
             columns.collect::<Vec<_>>().join(", ")
         };
-        let (key, value) = (side(&view.schema.key), side(&view.schema.value));
+        let key = side(&view.schema.key);
+        let value = side(&view.schema.value);
         let arrow = if value.is_empty() { "" } else { " -> " };
         out.line(&format!("  view {}: ({key}){arrow}{value}", view.name))?;
     }

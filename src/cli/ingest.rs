@@ -85,7 +85,8 @@ pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
         bar.set_prefix(doing);
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes);
-        let (rows, file) = (grouped(progress.rows), progress.path.display());
+        let rows = grouped(progress.rows);
+        let file = progress.path.display();
         bar.set_message(format!("{rows} events of {file}"));
     };
     let files = &args.files;
@@ -108,7 +109,8 @@ pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
 
 /// Describes the outcome of a file, in one or two lines.
 fn describe(file: &FileReport, stream: &str) -> String {
-    let (path, rows) = (file.path.display(), counted(file.rows, "event"));
+    let path = file.path.display();
+    let rows = counted(file.rows, "event");
     let mut text = if file.already_ingested() {
         let text =
             format!("{path}: nothing to do, all of it ({rows}) is in stream {stream} already");
@@ -131,7 +133,8 @@ fn describe(file: &FileReport, stream: &str) -> String {
         format!("{path}: {rows} in stream {stream}{epochs}{others}")
     };
     if let (1.., Some(errors)) = (file.skipped, &file.errors) {
-        let (skipped, errors) = (grouped(file.skipped), errors.display());
+        let skipped = grouped(file.skipped);
+        let errors = errors.display();
         // Writing to a String cannot fail.
         let _ = write!(text, "; {skipped} bad records are in {errors}");
     }

@@ -54,7 +54,8 @@ impl Input {
                 }
                 Ok(())
             };
-            let (input, name) = (std::io::stdin(), "standard input");
+            let input = std::io::stdin();
+            let name = "standard input";
             let outcome = sources::follow(input, name, &schema, signal::stopped, bad, append);
             skips.finish();
             for pending in waiting {

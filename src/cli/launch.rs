@@ -64,7 +64,7 @@ pub(super) fn attach(args: &ClusterArgs) -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| Error::io("binding to the parent process", error.into()))?;
     if rustix::process::getppid().is_none_or(Pid::is_init) {
-        return Err(Error::new(Kind::Stopped, "the process that started this one is gone"));
+        return Err(Error::new(Kind::Cancelled, "the process that started this one is gone"));
     }
     Ok(())
 }
@@ -166,7 +166,7 @@ impl Members {
             }
             let seconds = GRACE.as_secs();
             let message = format!("not all processes ended within {seconds} s: they are killed");
-            return Err(Error::new(Kind::Stopped, message)
+            return Err(Error::new(Kind::TimedOut, message)
                 .remedy("what was acknowledged is in the log: start again"));
         };
         let status = self.0.iter().find(|member| member.number == number);

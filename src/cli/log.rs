@@ -145,12 +145,14 @@ fn stat(place: &LogWhere) -> Result<()> {
         });
         let schemas = stream.schemas.len() as u64;
         let name = text(stream.name.as_ref());
-        let (rows, retracted) = (Datum::UInt(stream.rows), Datum::UInt(stream.retracted));
+        let rows = Datum::UInt(stream.rows);
+        let retracted = Datum::UInt(stream.retracted);
         sheet.row(vec![name, rows, retracted, Datum::UInt(schemas), text(columns)])?;
     }
     sheet.finish()?;
     for Retraction { epoch, reason, events } in &stat.retractions {
-        let (count, stream) = (counted(events.len() as u64, "event"), &events.stream);
+        let count = counted(events.len() as u64, "event");
+        let stream = &events.stream;
         eprintln!("epoch {epoch} retracts {count} of stream {stream}: {}", harmless(reason));
     }
     Ok(())
@@ -162,7 +164,8 @@ fn producers(place: &LogWhere) -> Result<()> {
     let mut sheet = Sheet::new(place.format.format, &names)?;
     for one in diptych_log::producers(disk, dir)? {
         let one = one?;
-        let (last, epoch) = (Datum::UInt(one.last), Datum::UInt(one.epoch));
+        let last = Datum::UInt(one.last);
+        let epoch = Datum::UInt(one.epoch);
         let answered = Datum::UInt(one.remembered);
         sheet.row(vec![text(one.id), last, epoch, answered, Datum::Bool(one.silent)])?;
     }

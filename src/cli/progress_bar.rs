@@ -41,8 +41,10 @@ pub(super) struct Watching {
 impl Watching {
     /// Starts showing `progress`.
     pub(super) fn start(prefix: &str, progress: &Arc<Progress>) -> Watching {
-        let (bar, done) = (rows(prefix), Arc::new(AtomicBool::new(false)));
-        let (progress, over) = (Arc::clone(progress), Arc::clone(&done));
+        let bar = rows(prefix);
+        let done = Arc::new(AtomicBool::new(false));
+        let progress = Arc::clone(progress);
+        let over = Arc::clone(&done);
         let thread = std::thread::spawn(move || {
             while !over.load(Ordering::Acquire) {
                 bar.set_length(progress.total());

@@ -85,7 +85,8 @@ fn lock(system: &System) -> Result<diptych_log::Writer> {
 }
 
 fn tell(args: &RetractArgs, events: u64, epoch: Option<Epoch>) {
-    let (stream, events) = (&args.stream, counted(events, "event"));
+    let stream = &args.stream;
+    let events = counted(events, "event");
     match epoch {
         None => eprintln!("{stream}: {events} would be retracted (--dry-run writes nothing)"),
         Some(epoch) => eprintln!("{stream}: {events} retracted by epoch {epoch}"),
@@ -93,7 +94,8 @@ fn tell(args: &RetractArgs, events: u64, epoch: Option<Epoch>) {
 }
 
 fn show(args: &RetractArgs, found: &Found) -> Result<()> {
-    let (mut shown, mut sheet) = (0, None::<Sheet>);
+    let mut shown = 0;
+    let mut sheet = None::<Sheet>;
     for chunk in found.chunks() {
         let schema = chunk.rows.schema();
         let mut names = vec!["epoch".to_owned()];

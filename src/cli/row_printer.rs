@@ -61,7 +61,8 @@ impl Sheet {
     /// # Errors
     /// When standard output cannot be written.
     pub(super) fn row(&mut self, cells: Vec<Datum>) -> Result<()> {
-        let (given, columns) = (cells.len(), self.names.len());
+        let given = cells.len();
+        let columns = self.names.len();
         assert!(given == columns, "{given} cells for {columns} columns");
         match self.format {
             Format::Table => {

@@ -32,9 +32,11 @@ pub(super) struct SampleArgs {
 /// Generates a history and appends it to the log.
 pub(super) fn run(args: &SampleArgs, given: Option<&MadeUp>) -> Result<ExitCode> {
     let MadeUp { sampled, sample, .. } = made_up(given)?;
-    let (name, most) = (&args.dataflow, SAMPLE_EVENTS_MAX);
+    let name = &args.dataflow;
+    let most = SAMPLE_EVENTS_MAX;
     if args.events > most || args.epochs > args.events {
-        let (events, epochs) = (grouped(args.events), grouped(args.epochs));
+        let events = grouped(args.events);
+        let epochs = grouped(args.epochs);
         return Err(Error::new(Kind::Input, format!("{events} events in {epochs} epochs"))
             .remedy(format!("at most {} events, and not more epochs than events", grouped(most))));
     }
@@ -44,7 +46,8 @@ pub(super) fn run(args: &SampleArgs, given: Option<&MadeUp>) -> Result<ExitCode>
     };
     let writer = args.data.system().writer()?;
     let mut streams = Vec::<(String, u64)>::new();
-    let (mut first, mut last) = (None, 0);
+    let mut first = None;
+    let mut last = 0;
     for batches in story.parts() {
         for (stream, rows) in batches {
             let rows = rows.num_rows() as u64;

@@ -93,7 +93,8 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
     let skipped = opened.as_ref().map(Open::skipped_lines).unwrap_or_default();
     let input = target.zip(writer.clone());
     let input = input.map(|(target, log)| Input::start(target, log, args.on_error, skipped));
-    let (system, definitions) = (&system, &definitions[..]);
+    let system = &system;
+    let definitions = &definitions[..];
     let mut hosting =
         Hosting { args, catalog, system, definitions, served, writer, refused, may_hand_over };
     let outcome = hosting.run(input, opened, Listeners::default(), || Ok(()));

@@ -182,7 +182,7 @@ impl Hosting<'_> {
                 Err(shared) if Instant::now() < deadline => writer = shared,
                 Err(_) => {
                     let message = "requests that were cut off still hold the log";
-                    return Err(Error::new(Kind::Stopped, message)
+                    return Err(Error::new(Kind::TimedOut, message)
                         .remedy("the end of this process releases it for its successor"));
                 }
             }

@@ -33,7 +33,7 @@ pub(super) fn stopped() -> bool {
 }
 
 fn install(handler: impl FnMut() + Send + 'static) -> Result<()> {
-    static ONCE: OnceLock<std::result::Result<(), String>> = OnceLock::new();
-    let installed = ONCE.get_or_init(|| ctrlc::set_handler(handler).map_err(|e| e.to_string()));
-    installed.clone().map_err(|reason| Error::new(Kind::Io, format!("signals: {reason}")))
+    static ONCE: OnceLock<Result<()>> = OnceLock::new();
+    let refused = |error| Error::new(Kind::Io, format!("signals: {error}"));
+    ONCE.get_or_init(|| ctrlc::set_handler(handler).map_err(refused)).clone()
 }

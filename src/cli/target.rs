@@ -40,7 +40,8 @@ impl PlaceArgs {
         match (&self.dir, &self.server) {
             (Some(dir), None) => Ok(Place::Data(System::open(dir))),
             (None, Some(url)) => {
-                let (token, ca) = (self.token_file.as_deref(), self.ca.as_deref());
+                let token = self.token_file.as_deref();
+                let ca = self.ca.as_deref();
                 Remote::new(url, token, ca).map(Place::Server)
             }
             _ => Err(Error::new(Kind::Input, "neither a data directory nor a server is named")

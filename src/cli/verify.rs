@@ -55,13 +55,16 @@ pub(super) fn tell(Verification { dataflow, outcome }: Verification) {
         Ok(verdict) => verdict,
         Err(error) => return tracing::warn!("{dataflow}: it could not be verified: {error}"),
     };
-    let (epoch, took) = (verdict.epoch, verdict.took);
+    let epoch = verdict.epoch;
+    let took = verdict.took;
     if verdict.agrees() {
         let views = counted(verdict.views.len() as u64, "view");
         return tracing::info!("{dataflow}: {views} verified at epoch {epoch} ({took:.1?})");
     }
     for view in verdict.views.iter().filter(|view| !view.agrees()) {
-        let (name, served, recomputed) = (&view.view.name, view.left, view.right);
+        let name = &view.view.name;
+        let served = view.left;
+        let recomputed = view.right;
         let rows = view.texts().unwrap_or_else(|error| vec![error.to_string()]);
         tracing::warn!(
             "{dataflow}: view {name} at epoch {epoch} is NOT what the events say: digest {served} \
@@ -76,7 +79,8 @@ pub(super) fn tell(Verification { dataflow, outcome }: Verification) {
 /// alone, by one more worker.
 pub(super) fn run(args: &VerifyArgs, catalog: &Catalog) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
-    let (system, description) = (args.data.system(), definition.describe()?);
+    let system = args.data.system();
+    let description = definition.describe()?;
     let upper = system.reader()?.upper()?;
     if upper == 0 {
         return Err(Error::new(Kind::Missing, "the log is empty: there is nothing to verify")
@@ -110,7 +114,8 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn run(&self) -> Result<ExitCode> {
-        let (upper, cluster) = (self.upper, self.args.workers.cluster());
+        let upper = self.upper;
+        let cluster = self.args.workers.cluster();
         let from = match self.boundary {
             Some(boundary) if boundary == upper => format!("the batch view at F = {boundary}"),
             Some(boundary) => format!("the batch view at F = {boundary} and the epochs since"),
@@ -154,8 +159,8 @@ impl Case<'_> {
     /// Finds out why the restored views differ from `fresh`, or cannot be restored.
     fn explain(&self, restored: Result<Index>, fresh: &Index, took: Duration) -> Result<ExitCode> {
         let cluster = self.args.workers.cluster();
-        let (others, third) =
-            (Cluster::local(cluster.workers + 1), Cluster::local(cluster.workers + 2));
+        let others = Cluster::local(cluster.workers + 1);
+        let third = Cluster::local(cluster.workers + 2);
         eprintln!("recomputing once more, with {} workers, to see why", third.workers);
         let again = self.recompute(&third)?;
         let between = compared(fresh, &again)?;

@@ -20,7 +20,8 @@ impl<'s, P: Front> Events<'s, P> {
         A: Accumulate,
         P: for<'a> Front<Item<'a> = A::Item>,
     {
-        let (claims, scope) = (self.front.clone(), self.sketch.scope());
+        let claims = self.front.clone();
+        let scope = self.sketch.scope();
         if self.kept.is_empty() {
             let (barrier, rows) = HashBarrier::install(scope, name, accumulate, self.front);
             self.sketch.add_barrier(&claims, Box::new(barrier));
@@ -291,7 +292,8 @@ impl<'s, P: Front> Events<'s, P> {
     {
         let count = Tallied::<Count<(K, V)>, <P::Sign as Sign>::Tally>::default();
         let counts = if self.kept.is_empty() {
-            let (claims, scope) = (self.front.clone(), self.sketch.scope());
+            let claims = self.front.clone();
+            let scope = self.sketch.scope();
             let (barrier, counts) = HashBarrier::install(scope, name, count, self.front);
             let types = ArrangedBarrier::<K, V, P>::types();
             self.sketch.add_barrier(&claims, Box::new(barrier.with_types(types)));

@@ -153,7 +153,8 @@ impl<'c> Pass<'c> {
     /// Keeps a row that a fallible operator rejected.
     pub(super) fn fail(&self, mut reason: String, weight: Weight) {
         reason.truncate(reason.floor_char_boundary(limits::ERROR_REASON_BYTES));
-        let (epoch, stream) = (self.epoch(self.row.get()), self.chunk.stream.to_string());
+        let epoch = self.epoch(self.row.get());
+        let stream = self.chunk.stream.to_string();
         self.rejected.borrow_mut().push(Rejected {
             epoch,
             stream,

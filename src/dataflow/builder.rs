@@ -88,7 +88,8 @@ impl<'s> Sketch<'s> {
         let mut drawn = self.drawn.borrow_mut();
         match drawn.streams.iter().find(|stream| stream.name == name) {
             None => {
-                let (name, schema) = (name.to_owned(), read.schema.clone());
+                let name = name.to_owned();
+                let schema = read.schema.clone();
                 drawn.streams.push(StreamInfo { name, schema, timed: false, read });
             }
             Some(known) if known.schema == read.schema => {}

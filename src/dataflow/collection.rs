@@ -404,7 +404,8 @@ impl<'s, D: ExchangeData> CollectionExt<'s, D> for Collection<'s, D> {
         use differential_dataflow::operators::Iterate;
         let start = self.clone();
         self.iterate(|scope, grown| {
-            let (with, start) = (with.enter(scope), start.enter(scope));
+            let with = with.enter(scope);
+            let start = start.enter(scope);
             // `distinct` consolidates: without it, rows that cancel would circulate for ever.
             logic(grown, with).concat(start).distinct()
         })

@@ -91,7 +91,8 @@ where
             self.front.drive(pass, &mut |_: A::Item, _| pass.reach());
             return;
         }
-        let (accumulate, table) = (&*self.accumulate, &mut self.table);
+        let accumulate = &*self.accumulate;
+        let table = &mut self.table;
         self.front.drive(pass, &mut |item: A::Item, weight| {
             let (key, partial) = accumulate.split(item, weight);
             combine(accumulate, table, place(key), partial);

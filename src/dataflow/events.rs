@@ -335,7 +335,8 @@ impl<'s, E: Event> Events<'s, Source<E>> {
         M: Moment,
         F: for<'a, 'b> Fn(&'b E::Row<'a>) -> M + 'static,
     {
-        let (sketch, front) = (&self.sketch, self.front.clone());
+        let sketch = &self.sketch;
+        let front = self.front.clone();
         let stream = front.stream().to_owned();
         let name = sketch.name_newest(&stream);
         let (barrier, seen, told) = NewestBarrier::install(sketch.scope(), name, front, time, keep);

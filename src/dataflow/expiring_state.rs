@@ -32,7 +32,8 @@ struct OfKey<P> {
 
 impl<A: Accumulate> Kept<A> {
     pub(super) fn new(accumulate: Rc<A>) -> Self {
-        let (keys, leaving) = (Table::default(), BTreeMap::new());
+        let keys = Table::default();
+        let leaving = BTreeMap::new();
         Kept { accumulate, keys, leaving, partials: 0 }
     }
 

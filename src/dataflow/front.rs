@@ -209,21 +209,24 @@ impl<A, B> Concat<A, B> {
 
 impl<P: Clone, F, T> Clone for Map<P, F, T> {
     fn clone(&self) -> Self {
-        let (input, logic) = (self.input.clone(), Rc::clone(&self.logic));
+        let input = self.input.clone();
+        let logic = Rc::clone(&self.logic);
         Map { input, logic, output: PhantomData }
     }
 }
 
 impl<P: Clone, F, T> Clone for FlatMap<P, F, T> {
     fn clone(&self) -> Self {
-        let (input, logic) = (self.input.clone(), Rc::clone(&self.logic));
+        let input = self.input.clone();
+        let logic = Rc::clone(&self.logic);
         FlatMap { input, logic, output: PhantomData }
     }
 }
 
 impl<P: Clone, F, T> Clone for TryMap<P, F, T> {
     fn clone(&self) -> Self {
-        let (input, logic) = (self.input.clone(), Rc::clone(&self.logic));
+        let input = self.input.clone();
+        let logic = Rc::clone(&self.logic);
         TryMap { input, logic, reporter: self.reporter.clone(), output: PhantomData }
     }
 }
@@ -236,7 +239,8 @@ impl<P: Clone, F> Clone for Filter<P, F> {
 
 impl<P: Clone, F> Clone for Check<P, F> {
     fn clone(&self) -> Self {
-        let (input, logic) = (self.input.clone(), Rc::clone(&self.logic));
+        let input = self.input.clone();
+        let logic = Rc::clone(&self.logic);
         Check { input, logic, reporter: self.reporter.clone() }
     }
 }

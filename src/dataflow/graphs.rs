@@ -287,7 +287,8 @@ mod tests {
             ),
         ) {
             let mut state = Links(Keys::default());
-            let (mut keys, mut edges) = (BTreeMap::new(), BTreeMap::new());
+            let mut keys = BTreeMap::new();
+            let mut edges = BTreeMap::new();
             for epoch in epochs {
                 for (key, diff) in &epoch {
                     *keys.entry(*key).or_insert(0) += diff;

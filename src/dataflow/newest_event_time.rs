@@ -119,7 +119,9 @@ where
         if pass.weight() < 0 {
             return;
         }
-        let (time, at, late) = (&*self.time, *self.input.time(), self.late.as_ref());
+        let time = &*self.time;
+        let at = *self.input.time();
+        let late = self.late.as_ref();
         let mut newest = self.seen.get();
         self.front.drive(pass, &mut |item: P::Item<'_>, _weight| {
             let Some(moment) = time(&item).moment_us() else { return };
@@ -188,7 +190,9 @@ impl Late {
 
     /// Counts the rows of each epoch when the horizon of that epoch is known.
     fn watch(&self, told: Told<'_>, name: &str) {
-        let (keep, rows, count) = (self.keep, Rc::clone(&self.rows), Rc::clone(&self.count));
+        let keep = self.keep;
+        let rows = Rc::clone(&self.rows);
+        let count = Rc::clone(&self.count);
         let mut waiting: BTreeMap<Epoch, i64> = BTreeMap::new();
         let mut newest = None;
         told.sink(Pipeline, &format!("Late: {name}"), move |(input, frontier)| {

@@ -80,7 +80,8 @@ mod tests {
     proptest! {
         #[test]
         fn ranks_never_fall(one in 0..u64::BITS, two in 0..u64::BITS, lots in any::<[u64; 2]>()) {
-            let (one, two) = (lots[0] >> one, lots[1] >> two);
+            let one = lots[0] >> one;
+            let two = lots[1] >> two;
             prop_assert!(one > two || rank(one) <= rank(two));
             prop_assert!(two > one || rank(two) <= rank(one));
         }

@@ -36,8 +36,9 @@ impl<P, F> Retained<P, F> {
 
 impl<P: Clone, F> Clone for Retained<P, F> {
     fn clone(&self) -> Self {
-        let (input, time, seen) =
-            (self.input.clone(), Rc::clone(&self.time), Rc::clone(&self.seen));
+        let input = self.input.clone();
+        let time = Rc::clone(&self.time);
+        let seen = Rc::clone(&self.seen);
         Retained { input, time, of: self.of, keep: self.keep, seen }
     }
 }
@@ -55,7 +56,9 @@ where
     where
         S: for<'a> FnMut(P::Item<'a>, Weight),
     {
-        let (time, of, keep) = (&*self.time, self.of, self.keep);
+        let time = &*self.time;
+        let of = self.of;
+        let keep = self.keep;
         // The newest time of this worker alone gives a lower bound of the horizon: rows below
         // it need not travel.
         // (Retracted rows are not skipped: all workers must agree whether they reach a barrier.)

@@ -61,7 +61,8 @@ where
             }
             let old = std::mem::replace(told, least(rows, k));
             for rank in 0..old.len().max(told.len()) {
-                let (before, after) = (old.get(rank), told.get(rank));
+                let before = old.get(rank);
+                let after = told.get(rank);
                 if before == after {
                     continue;
                 }
@@ -131,7 +132,8 @@ where
                 rows.change(row, diff);
             }
             let old = std::mem::replace(told, least_with_ties(rows, k));
-            let (mut old, mut new) = (old.iter().peekable(), told.iter().peekable());
+            let mut old = old.iter().peekable();
+            let mut new = told.iter().peekable();
             loop {
                 // Both sides in the order of the rows; rows that are equal on both sides stay.
                 let (gone, come) = match (old.peek(), new.peek()) {
@@ -224,7 +226,8 @@ where
     type Out = (K, V);
 
     fn close(&mut self, changes: Vec<((K, V), isize)>, mut emit: impl FnMut((K, V), isize)) {
-        let (end, order) = (self.end, &self.order);
+        let end = self.end;
+        let order = &self.order;
         self.keys.close(changes, |key, Group { rows, told }, changes| {
             for (value, diff) in changes {
                 rows.change((order(&value), value), diff);

@@ -192,7 +192,8 @@ where
         M: Moment,
         F: Fn(&R::Key, &R::Value) -> M + 'static,
     {
-        let (rows, told) = (self.rows.clone(), newest.told.clone());
+        let rows = self.rows.clone();
+        let told = newest.told.clone();
         self.sketch.retain_view(self.index, keep, newest, |view| {
             let view = view.to_owned();
             let refusals = refusals(&view, &RowSchema::of::<R::Key, R::Value>());

@@ -1,16 +1,37 @@
 //! An alarm broadcasts a failure in one of several processes to all: workers that wait for progress
 //! which will not come give up, too.
 
+use serde::{Deserialize, Serialize};
 use timely::worker::Worker;
 
 use super::broadcast::Broadcast;
 use diptych_base::error::{Error, Kind};
 
-/// Whether the failure was a panic of the function, and its message.
-type Message = (bool, String);
+/// An error on its way to other processes: its kind goes by its name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fault {
+    kind: String,
+    reason: String,
+    remedy: String,
+}
+
+impl From<&Error> for Fault {
+    fn from(error: &Error) -> Fault {
+        let kind = error.kind().name().to_owned();
+        Fault { kind, reason: error.reason(), remedy: error.what_to_do().to_owned() }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        let kind = Kind::of_name(&fault.kind).unwrap_or(Kind::Stopped);
+        let error = Error::new(kind, fault.reason);
+        if fault.remedy.is_empty() { error } else { error.remedy(fault.remedy) }
+    }
+}
 
 /// One end of the alarm on each worker.
-pub struct Alarm(Broadcast<Message>);
+pub struct Alarm(Broadcast<Fault>);
 
 impl Alarm {
     /// Installs the alarm; every worker must do so at the same place in its order of dataflows.
@@ -19,18 +40,34 @@ impl Alarm {
     }
 
     /// Sends a failure to every worker of every process.
-    pub fn raise(&mut self, (kind, reason): (Kind, String)) {
-        self.0.send((kind == Kind::Panic, reason));
+    pub fn raise(&mut self, error: &Error) {
+        self.0.send(Fault::from(error));
     }
 
     /// The first failure that has arrived.
     pub fn heard(&self) -> Option<Error> {
-        let (panicked, reason) = self.0.peek()?;
-        Some(Error::new(if panicked { Kind::Panic } else { Kind::Stopped }, reason))
+        self.0.peek().map(Error::from)
     }
 
     /// Ends this worker's side and steps until every worker has ended its own.
     pub fn finish(self, worker: &mut Worker) {
         self.0.finish(worker);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_keeps_kind_and_remedy() {
+        for &kind in Kind::ALL {
+            let error = Error::new(kind, "a part is gone").remedy("start again");
+            let heard = Error::from(Fault::from(&error));
+            assert_eq!((heard.kind(), heard.to_string()), (kind, error.to_string()));
+            assert_eq!(heard.what_to_do(), "start again");
+        }
+        let plain = Error::new(Kind::Panic, "x");
+        assert_eq!(Error::from(Fault::from(&plain)).to_string(), "x");
     }
 }

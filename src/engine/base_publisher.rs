@@ -63,7 +63,8 @@ impl Publish for Gather {
             self.index.publish(view, shard, batch);
             return;
         }
-        let (upper, boundary) = (batch.upper_epoch(), self.boundary);
+        let upper = batch.upper_epoch();
+        let boundary = self.boundary;
         assert!(upper <= boundary, "a batch up to {upper} reaches over the boundary {boundary}");
         if let Some(base) = self.keep(view, shard, batch)
             && let Err(error) = self.install(base)

@@ -5,6 +5,7 @@
 //! or later is fed before the probe has passed `F - 1` on all workers. That cuts the published
 //! batches exactly at F.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,15 +39,17 @@ pub type History = Box<dyn Iterator<Item = Result<Feed>>>;
 /// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
 pub type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
 
-/// The history of `streams` in `[lower, upper)` for worker `index` of `peers`: every `peers`-th
-/// part of the rows that are not retracted at `upper`, and its share of the events below `lower`
-/// that these epochs retract.
+/// The history of `streams` in `epochs` for worker `index` of `peers`: every `peers`-th part of the
+/// rows that are not retracted at their end, and its share of the events before `epochs` that these
+/// epochs retract.
 pub fn history(
     reader: &Arc<Reader>,
-    (lower, upper): (Epoch, Epoch),
+    epochs: Range<Epoch>,
     streams: &[StreamInfo],
-    (index, peers): (usize, usize),
+    index: usize,
+    peers: usize,
 ) -> Result<History> {
+    let Range { start: lower, end: upper } = epochs;
     let named = |name: &str| streams.iter().any(|stream| *stream.name == *name);
     let wanted = |part: &Part| named(part.stream());
     let from = lower.max(reader.lower());

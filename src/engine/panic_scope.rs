@@ -49,7 +49,8 @@ impl Fault {
 pub(super) fn contained<R>(
     root: Scope<'_, Epoch>,
     name: &str,
-    (fault, place): (&Fault, &Place),
+    fault: &Fault,
+    place: &Place,
     draw: impl FnOnce(Scope<'_, Epoch>) -> R,
 ) -> R {
     let (drawn, scope, slot) = root.scoped_raw::<Epoch, _, _>(name, draw);

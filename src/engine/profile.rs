@@ -209,7 +209,8 @@ impl Sum {
             if target.0 > 0 {
                 *arrived.entry(to).or_default() += channel.received;
             }
-            let (from, to) = ((from, source.1), (to, target.1));
+            let from = (from, source.1);
+            let to = (to, target.1);
             channels.push(GraphChannel { from, to, records: whole(channel.sent) });
         }
         let operators = self.operators.iter().map(|(address, (id, operator))| {

@@ -50,7 +50,8 @@ pub fn reach(definition: &Definition, chunks: &[Chunk]) -> Result<Option<(usize,
 }
 
 fn reach_alone(definition: &Definition, chunks: &[Chunk]) -> Result<Option<(usize, String)>> {
-    let (definition, chunks) = (definition.clone(), chunks.to_vec());
+    let definition = definition.clone();
+    let chunks = chunks.to_vec();
     timely::execute_directly(move |worker| {
         let index = worker.next_dataflow_index();
         let found = worker.dataflow(|scope| {

@@ -44,10 +44,13 @@ impl Installed {
         shards: usize,
         publisher: &Arc<dyn Publish>,
     ) -> Result<Self> {
-        let (index, name) = (worker.next_dataflow_index(), definition.name());
-        let (probe, fault) = (ProbeHandle::new(), Fault::default());
+        let index = worker.next_dataflow_index();
+        let name = definition.name();
+        let probe = ProbeHandle::new();
+        let fault = Fault::default();
         let at = Rc::<Cell<Epoch>>::default();
-        let (of, known) = (name.to_owned(), Rc::clone(&at));
+        let of = name.to_owned();
+        let known = Rc::clone(&at);
         let place: Place = Rc::new(move || {
             let epoch = known.get().saturating_sub(1);
             format!("dataflow {of:?}, at most at epoch {epoch}")
@@ -56,14 +59,13 @@ impl Installed {
             let plan = definition.draw(scope)?;
             let description = Description::of(name, &plan);
             for (view, (info, rows)) in plan.views.into_iter().enumerate() {
-                let view = (view, info.name.as_str());
-                let end = publish_view(rows, view, shards, Arc::clone(publisher));
+                let end = publish_view(rows, view, &info.name, shards, Arc::clone(publisher));
                 probe_published(end, &probe);
             }
             Ok((description, plan.barriers))
         };
         let outcome = panic_guard::in_front(&place, || {
-            worker.dataflow_named(name, |root| contained(root, name, (&fault, &place), draw))
+            worker.dataflow_named(name, |root| contained(root, name, &fault, &place, draw))
         });
         match outcome.unwrap_or_else(|panic| Err(definition.panicked(&panic))) {
             Ok((description, barriers)) => {

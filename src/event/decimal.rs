@@ -44,7 +44,7 @@ pub(crate) fn data_type(scale: u8) -> DataType {
 /// Divides units of one scale by a non-zero whole number, giving units of another scale; halves
 /// round away from zero. None where the result has more digits than an `i128`, or an intermediate
 /// value more than 76.
-pub fn divided(units: i256, (from, to): (u8, u8), divisor: i128) -> Option<i128> {
+pub fn divided(units: i256, from: u8, to: u8, divisor: i128) -> Option<i128> {
     let power = 10_i128.checked_pow(to.abs_diff(from).into())?;
     let narrow = || {
         let units = units.to_i128()?;
@@ -57,7 +57,8 @@ pub fn divided(units: i256, (from, to): (u8, u8), divisor: i128) -> Option<i128>
         Some(units.checked_add(divisor.abs() / 2 * units.signum())? / divisor)
     };
     let wide = || {
-        let (divisor, power) = (i256::from_i128(divisor), i256::from_i128(power));
+        let divisor = i256::from_i128(divisor);
+        let power = i256::from_i128(power);
         let (units, divisor) = if to < from {
             (units, divisor.checked_mul(power)?)
         } else {
@@ -122,7 +123,7 @@ impl<const SCALE: u8> Decimal<SCALE> {
     #[must_use]
     pub fn over<const TO: u8>(self, divisor: i64) -> Decimal<TO> {
         assert!(divisor != 0, "{self} divided by zero");
-        let units = divided(i256::from_i128(self.0), (SCALE, TO), divisor.into());
+        let units = divided(i256::from_i128(self.0), SCALE, TO, divisor.into());
         Decimal::<TO>::expect(units, || format!("{self} / {divisor}"))
     }
 
@@ -198,7 +199,8 @@ impl<const SCALE: u8> Sum for Decimal<SCALE> {
 impl<const SCALE: u8> fmt::Display for Decimal<SCALE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one = 10_u128.pow(u32::from(SCALE));
-        let (whole, part) = (self.0.unsigned_abs() / one, self.0.unsigned_abs() % one);
+        let whole = self.0.unsigned_abs() / one;
+        let part = self.0.unsigned_abs() % one;
         let text = match SCALE {
             0 => whole.to_string(),
             _ => format!("{whole}.{part:0width$}", width = usize::from(SCALE)),
@@ -233,7 +235,8 @@ pub fn parse(text: &str, scale: u8) -> Option<i128> {
         rest => (false, rest),
     };
     let point = digits.iter().position(|&byte| byte == b'.').unwrap_or(digits.len());
-    let (whole, part) = (&digits[..point], digits.get(point + 1..).unwrap_or_default());
+    let whole = &digits[..point];
+    let part = digits.get(point + 1..).unwrap_or_default();
     if whole.is_empty() && part.is_empty() {
         return None;
     }
@@ -310,7 +313,8 @@ mod tests {
                 (2 * (units * scale - found * by * 100)).abs() <= by.abs() * 100
             };
             let number = Decimal::<2>::new(units).expect("few digits");
-            let (fine, coarse) = (number.over::<4>(by).units(), number.over::<1>(by).units());
+            let fine = number.over::<4>(by).units();
+            let coarse = number.over::<1>(by).units();
             prop_assert!(halves(fine, 10_000) && halves(coarse, 10));
             prop_assert_eq!((-number).over::<1>(by).units(), -coarse, "not away from zero");
         }

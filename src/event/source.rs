@@ -69,7 +69,8 @@ impl<'a> Source<'a> {
 
     fn missing<T: Field>(&self, default: Option<&dyn Fn() -> T>, at: &At<'_>) -> Result<ArrayRef> {
         if let Some(default) = default {
-            let (value, mut builder) = (default(), T::Builder::default());
+            let value = default();
+            let mut builder = T::Builder::default();
             (0..self.rows).for_each(|_| T::push(&mut builder, &value));
             return Ok(T::finish(&mut builder));
         }

@@ -138,7 +138,8 @@ mod tests {
             prop_assert_eq!(said(us.to_string(), Unit::Micros), Some(us));
             prop_assert_eq!(said((i128::from(us) * 1000 + 999).to_string(), Unit::Nanos), Some(us));
             let sign = if us < 0 { "-" } else { "" };
-            let (whole, part) = (us.unsigned_abs() / 1000, us.unsigned_abs() % 1000);
+            let whole = us.unsigned_abs() / 1000;
+            let part = us.unsigned_abs() % 1000;
             prop_assert_eq!(said(format!("{sign}{whole}.{part:03}"), Unit::Millis), Some(us));
         }
     }

@@ -123,13 +123,16 @@ async fn append(
     let writer = site.appender()?;
     let wanted = Wanted::of(&uri)?;
     let Some(spelling) = spelling(&headers) else { return Err(no_spelling(&headers, &SPELLINGS)) };
-    let (schema, stream) = (Arc::clone(&stream.schema), stream.name.clone());
-    let (of, on_unknown) = (stream.clone(), wanted.on_unknown);
+    let schema = Arc::clone(&stream.schema);
+    let stream = stream.name.clone();
+    let of = stream.clone();
+    let on_unknown = wanted.on_unknown;
     let read = move |body: &Bytes| parse(body, spelling, &of, &schema, on_unknown);
     let Parsed { rows, unmatched } = records(body?, read).await?;
     let count = rows.num_rows();
     let done = wanted.append(&site, writer, pass, Append::rows(&stream, rows)).await?;
-    let (status, accepted) = (done.status(), done.accepted(count));
+    let status = done.status();
+    let accepted = done.accepted(count);
     let body = Appended {
         epoch: done.epoch,
         at: writer.branches().at(done.epoch).to_string(),
@@ -166,7 +169,8 @@ pub(super) fn essence(headers: &HeaderMap) -> &str {
 
 /// The problem of a content type that is not among `known`.
 pub(super) fn no_spelling(headers: &HeaderMap, known: &[&str]) -> Problem {
-    let (given, known) = (essence(headers), known.join(" or "));
+    let given = essence(headers);
+    let known = known.join(" or ");
     let detail = format!("the content type is {given} (send {known})");
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "input", detail)
 }

@@ -170,7 +170,8 @@ fn producer(query: &Query<'_>) -> Result<Option<(String, u64)>> {
 /// Whether this producer has never appended. On a blocking thread: the commit thread holds the
 /// table of producers until the disk has answered.
 async fn is_new(site: &Site, writer: &Arc<Writer>, id: &str) -> Result<bool> {
-    let (writer, id) = (Arc::clone(writer), id.to_owned());
+    let writer = Arc::clone(writer);
+    let id = id.to_owned();
     site.read_log(move |_| Ok(writer.next_sequence(&id)? == 0)).await
 }
 
@@ -179,7 +180,7 @@ fn too_many_producers() -> Problem {
         "{NEW_PRODUCERS_MAX} producers are new within an hour, which is the limit (go on with \
          those that exist, or come back later)"
     );
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "full", detail)
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, Kind::Busy.name(), detail)
 }
 
 fn stopped() -> Error {

@@ -137,7 +137,8 @@ async fn append_streams(
             return Err(no_spelling(&headers, &["application/json", "application/x-ndjson"]));
         }
     };
-    let (known, on_unknown) = (Arc::clone(&site), wanted.on_unknown);
+    let known = Arc::clone(&site);
+    let on_unknown = wanted.on_unknown;
     let find = move |name: &str| known.stream(name).map(|stream| Arc::clone(&stream.schema));
     let read = move |body: &Bytes| parse_streams(body, lines, on_unknown, find);
     let parsed = records(body?, read).await?;

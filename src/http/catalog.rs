@@ -152,7 +152,8 @@ fn describe(flow: &Flow) -> DataflowInfo {
         nullable: column.nullable,
     };
     let index = flow.serving.index();
-    let (version, latest) = (index.version().to_owned(), index.latest());
+    let version = index.version().to_owned();
+    let latest = index.latest();
     let views = index.views().iter().map(|view| ViewColumns {
         view: view.name.clone(),
         key: view.schema.key.iter().map(column).collect(),

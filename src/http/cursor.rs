@@ -99,7 +99,8 @@ impl Place {
                 .remedy("give the cursor to the view it came from, or start again without it"));
         }
         if snapshot.epoch() != Some(self.epoch) {
-            let (own, asked) = (self.epoch, snapshot.epoch().unwrap_or_default());
+            let own = self.epoch;
+            let asked = snapshot.epoch().unwrap_or_default();
             let message = format!("the cursor is of epoch {own}, and epoch {asked} is asked for");
             return Err(Error::new(Kind::Input, message)
                 .remedy(format!("go on with as_of={own}, or start again without the cursor")));

@@ -110,7 +110,8 @@ async fn deploy(
     let query = Query::of(&uri, &["version", "diff_only", "other_columns", "samples"])?;
     let version = query.one("version")?.map(str::to_owned);
     let flag = |name| Ok::<_, Problem>(query.parsed(name, "true or false")?.unwrap_or(false));
-    let (diff_only, other_columns) = (flag("diff_only")?, flag("other_columns")?);
+    let diff_only = flag("diff_only")?;
+    let other_columns = flag("other_columns")?;
     let most = format!("a number of keys up to {DEPLOY_SAMPLES_MAX}");
     let samples = match query.parsed::<usize>("samples", &most)? {
         Some(samples) if samples > DEPLOY_SAMPLES_MAX => {

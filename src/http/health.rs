@@ -54,7 +54,7 @@ fn ready(site: &Site) -> Result<&'static str, Problem> {
         if index.frontier() < index.boundary() || !index.base_checked()? {
             let message =
                 format!("dataflow {:?} is still at epochs before its boundary", flow.name);
-            return Err(Error::new(Kind::Stopped, message).remedy("ask again in a moment").into());
+            return Err(Error::new(Kind::Busy, message).remedy("ask again in a moment").into());
         }
         if index.is_stale() {
             let frontier = index.frontier();
@@ -63,7 +63,7 @@ fn ready(site: &Site) -> Result<&'static str, Problem> {
                  stale",
                 flow.name
             );
-            return Err(Error::new(Kind::Stopped, message).remedy("ask again in a moment").into());
+            return Err(Error::new(Kind::Busy, message).remedy("ask again in a moment").into());
         }
     }
     let concerns = site.concerns();

@@ -11,7 +11,7 @@ use diptych_base::error::Result;
 use diptych_base::limits::PAGES_MADE_MAX;
 use diptych_base::time::{At, Branch, Epoch};
 use diptych_row::{RowSchema, write_text};
-use diptych_serving::Snapshot;
+use diptych_serving::{Latest, Snapshot};
 use diptych_site::budget;
 use diptych_site::read_mode::blocking_in_turn;
 
@@ -32,10 +32,27 @@ pub(super) struct About<'a> {
 
 impl<'a> About<'a> {
     pub(super) fn of(flow: &'a str, snapshot: &'a Snapshot) -> About<'a> {
-        let (version, boundary) = (snapshot.version(), snapshot.boundary());
-        let (epoch, stale) = (snapshot.epoch(), snapshot.is_stale());
-        let (branch, jumped) = (snapshot.branch(), snapshot.jumped());
-        About { flow, version, epoch, branch, boundary, stale, jumped }
+        About {
+            flow,
+            version: snapshot.version(),
+            epoch: snapshot.epoch(),
+            branch: snapshot.branch(),
+            boundary: snapshot.boundary(),
+            stale: snapshot.is_stale(),
+            jumped: snapshot.jumped(),
+        }
+    }
+
+    pub(super) fn of_latest(flow: &'a str, at: &'a Latest<'_>) -> About<'a> {
+        About {
+            flow,
+            version: at.version(),
+            epoch: at.epoch(),
+            branch: at.branch(),
+            boundary: at.boundary(),
+            stale: at.is_stale(),
+            jumped: None,
+        }
     }
 
     /// Appends `{"dataflow":…,"version":…,"epoch":…,"at":…,"boundary":…`, with `,"stale":true` and

@@ -123,7 +123,7 @@ pub fn embedded(site: &Arc<Site>) -> Router {
 pub fn closed(own: OwnSite) -> App {
     let router = Router::new().fallback(|| async {
         let message = "another process takes over: it answers in a moment";
-        Problem::from(Error::new(Kind::Stopped, message).remedy("ask again"))
+        Problem::from(Error::new(Kind::Busy, message).remedy("ask again"))
     });
     App { router, shortcut: None, own }
 }

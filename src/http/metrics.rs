@@ -85,7 +85,8 @@ struct Looked {
 impl Looked {
     fn at(site: &Site, flow: &diptych_site::Flow, end: Epoch) -> Looked {
         let index = flow.serving.index();
-        let (status, stale) = (index.status(), index.is_stale());
+        let status = index.status();
+        let stale = index.is_stale();
         let lag_epochs = end.saturating_sub(status.upper);
         // The time for which the first epoch that is not visible has been durable.
         let waits = (lag_epochs > 0).then(|| site.reader.clock(status.upper).ok()).flatten();

@@ -140,7 +140,8 @@ const KNOWN: &[&str] = &[
          content_type = "application/problem+json"),
     ))]
 async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
-    let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?);
+    let dataflow = segment(&uri, 2)?;
+    let view = segment(&uri, 4)?;
     let flow = site.flow(&dataflow)?;
     if let Some(key) = uri.query().and_then(|query| query.strip_prefix("key="))
         && let Some(answer) = point(flow, &view, key)?
@@ -181,7 +182,8 @@ async fn read_form(
     headers: HeaderMap,
     body: Result<Plain, Problem>,
 ) -> Result<Response, Problem> {
-    let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?);
+    let dataflow = segment(&uri, 2)?;
+    let view = segment(&uri, 4)?;
     let flow = site.flow(&dataflow)?;
     let (text, _claim) = form(&uri, &headers, body)?;
     answered(&site, flow, view, &Query::of_text(&text, KNOWN, LISTS)?).await
@@ -201,7 +203,9 @@ async fn answered(
         Asked::Keys(keys) => {
             let snapshot = site.snapshot_within(flow, mode, query.timeout()?).await?;
             still(&snapshot, &view, &info.schema)?;
-            let (stored, flow, view) = (snapshot.is_stored(), flow.name.clone(), view.into_owned());
+            let stored = snapshot.is_stored();
+            let flow = flow.name.clone();
+            let view = view.into_owned();
             let work = move || read_keys(&flow, &snapshot, &view, &keys, limit);
             Ok(if stored { made(work).await? } else { work()? })
         }
@@ -348,10 +352,7 @@ impl<'s> Answer<'s> {
 
     /// Writes all rows of a key; false when there may be more than the limit.
     fn latest(&mut self, flow: &Flow, at: &Latest<'_>, view: usize, key: &[u8]) -> Result<bool> {
-        let (version, epoch, boundary) = (at.version(), at.epoch(), at.boundary());
-        let (branch, stale) = (at.branch(), at.is_stale());
-        let flow = &flow.name;
-        self.begin(About { flow, version, epoch, branch, boundary, stale, jumped: None });
+        self.begin(About::of_latest(&flow.name, at));
         let mut outcome = Ok(());
         let few = at.get_with(view, key, self.left, |value, times| {
             // An answer that has become too long is sent in pages.
@@ -383,7 +384,7 @@ fn still(snapshot: &Snapshot, view: &str, schema: &RowSchema) -> Result<usize> {
         return Ok(id);
     }
     let message = format!("view {view:?} has got other keys: another version serves");
-    Err(Error::new(Kind::Stopped, message).remedy("ask again"))
+    Err(Error::new(Kind::Busy, message).remedy("ask again"))
 }
 
 fn read_keys(
@@ -396,7 +397,8 @@ fn read_keys(
     let (id, info) = find(snapshot.views(), view)?;
     let mut answer = Answer::new(&info.schema, limit);
     answer.begin(About::of(flow, snapshot));
-    let (mut rows, mut outcome) = (0, Ok(()));
+    let mut rows = 0;
+    let mut outcome = Ok(());
     for key in keys {
         snapshot.get_with(id, key, |value, times| {
             rows += 1;
@@ -442,13 +444,14 @@ async fn read_range(
         place.check(&flow.name, view, &snapshot)?;
     }
     let id = still(&snapshot, view, schema)?;
-    let (flow, view) = (flow.name.clone(), view.to_owned());
+    let flow = flow.name.clone();
+    let view = view.to_owned();
     let passes = place.as_ref().is_some_and(|place| place.cursor.passes_rows());
     let at_once = limit <= READ_ROWS_INLINE && !snapshot.is_stored() && !passes;
     let work = move || {
         let after = place.as_ref().map(|place| &place.cursor);
         let page = snapshot.page(id, &range, after, limit)?;
-        page_answer((&flow, &view), &snapshot, id, after, page)
+        page_answer(&flow, &view, &snapshot, id, after, page)
     };
     // A few rows are read at once; many rows, or rows on disk, would hold up the other requests of
     // this thread.
@@ -459,7 +462,8 @@ async fn read_range(
 fn resume(flow: &Flow, place: &Place) -> Result<Arc<Snapshot>> {
     use diptych_serving::Read;
     flow.serving.snapshot(Read::AsOf(place.epoch)).map(Arc::new).map_err(|error| {
-        let (epoch, since) = (place.epoch, flow.serving.index().since());
+        let epoch = place.epoch;
+        let since = flow.serving.index().since();
         if epoch >= since {
             return error;
         }
@@ -471,7 +475,8 @@ fn resume(flow: &Flow, place: &Place) -> Result<Arc<Snapshot>> {
 }
 
 fn page_answer(
-    (flow, view): (&str, &str),
+    flow: &str,
+    view: &str,
     snapshot: &Snapshot,
     id: usize,
     after: Option<&Cursor>,

@@ -75,7 +75,8 @@ async fn rebuild(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
     };
     let accept = query.parsed::<bool>("accept", "true or false")?.unwrap_or(false);
     let dataflow = site.flow(dataflow)?.name.clone();
-    let (control, name) = (Arc::clone(&site.control), dataflow.clone());
+    let control = Arc::clone(&site.control);
+    let name = dataflow.clone();
     // Only the control port is moved into the task: when the servers stop, the log's writer must be
     // free.
     drop(site);
@@ -89,11 +90,15 @@ async fn rebuild(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
             differing: Vec::new(),
         },
         Rebuild::Drift { boundary, rows } => {
-            let (outcome, frontier, swap_seconds) = ("drift", None, None);
+            let outcome = "drift";
+            let frontier = None;
+            let swap_seconds = None;
             Rebuilt { dataflow, outcome, boundary, frontier, swap_seconds, differing: rows }
         }
         Rebuild::Accepted { boundary, frontier, rows } => {
-            let (outcome, frontier, swap_seconds) = ("accepted", Some(frontier), None);
+            let outcome = "accepted";
+            let frontier = Some(frontier);
+            let swap_seconds = None;
             Rebuilt { dataflow, outcome, boundary, frontier, swap_seconds, differing: rows }
         }
     };

@@ -247,7 +247,8 @@ mod tests {
 
     #[test]
     fn bodies_are_decoded_layer_by_layer_and_member_by_member() {
-        let (one, two) = (b"{\"text\": \"to be\"}\n", b"{\"text\": \"or not\"}\n");
+        let one = b"{\"text\": \"to be\"}\n";
+        let two = b"{\"text\": \"or not\"}\n";
         let both = [&one[..], two].concat();
         for (encoded, codings) in [
             (gzip(&both), vec![Coding::Gzip]),
@@ -283,7 +284,8 @@ mod tests {
 
     #[test]
     fn a_body_that_grows_without_bound_is_refused_at_the_bound() {
-        let (zeros, more) = (vec![0; MOST as usize], vec![0; MOST as usize + 1]);
+        let zeros = vec![0; MOST as usize];
+        let more = vec![0; MOST as usize + 1];
         for (encode, coding) in
             [(gzip as fn(&[u8]) -> Vec<u8>, Coding::Gzip), (zstd as fn(&[u8]) -> _, Coding::Zstd)]
         {

@@ -86,7 +86,8 @@ struct Event {
 async fn retract(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<Response, Problem> {
     let name = segment(&uri, 2)?;
     let stream = site.stream(&name)?;
-    let (stream, read) = (stream.name.clone(), stream.read.clone());
+    let read = stream.read.clone();
+    let stream = stream.name.clone();
     let query = Query::with_lists(&uri, &["where", "epoch", "reason", "dry_run"], &["where"])?;
     let conditions = Conditions::each(&query.all("where").collect::<Vec<_>>())?.seen_by([read]);
     let at = query.parsed::<At>("epoch", "an epoch as 17, or EPOCH~BRANCH as an answer said")?;
@@ -100,7 +101,8 @@ async fn retract(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
         return Err(error.remedy("say why the events are wrong: ?reason=TEXT").into());
     };
     let writer = if dry { None } else { Some(Arc::clone(site.appender()?)) };
-    let (reader, reason) = (Arc::clone(&site.reader), reason.to_owned());
+    let reader = Arc::clone(&site.reader);
+    let reason = reason.to_owned();
     drop(site);
     let answer = blocking(move || {
         let found = choose(&reader, &stream, &conditions, epoch)?;
@@ -111,7 +113,8 @@ async fn retract(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
             pending.wait()
         });
         let epoch = written.transpose()?.map(|ack| ack.epoch);
-        let (events, first) = (found.len() as u64, first(&found)?);
+        let events = found.len() as u64;
+        let first = first(&found)?;
         Ok(Retracted { stream, epoch, events, first })
     });
     Ok(json_of(&answer.await?))

@@ -201,7 +201,8 @@ struct Lines {
 impl Lines {
     fn new(flow: String, snapshot: Arc<Snapshot>, mut views: Vec<usize>, limit: usize) -> Lines {
         views.reverse();
-        let (left, cursor) = (limit, None);
+        let left = limit;
+        let cursor = None;
         Lines { flow, snapshot, views, limit, left, cursor, rows: 0, begun: false, over: false }
     }
 

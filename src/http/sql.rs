@@ -104,6 +104,8 @@ struct SqlAnswer {
          content_type = "application/problem+json"),
         (status = 404, description = "This binary has no SQL", body = diptych_site::problem::Body,
          content_type = "application/problem+json"),
+        (status = 409, description = "Another history of the log is meant",
+         body = diptych_site::problem::Body, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = diptych_site::problem::Body,
          content_type = "application/problem+json"),
         (status = 415, description = "The content encoding is none that is read: see \

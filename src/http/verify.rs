@@ -82,7 +82,9 @@ async fn verify(
     let found = site.verify(flow).await?;
     let verdict = verdict(found.agrees());
     let views = found.views.iter().map(shown).collect::<Result<_>>()?;
-    let (dataflow, version, epoch) = (flow.name.clone(), found.version, found.epoch);
+    let dataflow = flow.name.clone();
+    let version = found.version;
+    let epoch = found.epoch;
     Ok(Json(Verification { dataflow, version, epoch, verdict, views }))
 }
 

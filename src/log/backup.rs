@@ -101,7 +101,7 @@ fn copy_frames(view: &View, to: &Dir, random: &dyn Random, copied: &mut Copied) 
         mark = Mark { file: index.file.first, offset: index.end(), ..mark };
     }
     if view.frames.is_empty() {
-        let created = FrameFile::create(to, view.upper, (FORMAT_FINGERPRINTS, random.next()));
+        let created = FrameFile::create(to, view.upper, FORMAT_FINGERPRINTS, random.next());
         created.map_err(|error| error.unwrap_or_else(|error| error))?;
     }
     Ok(mark)

@@ -47,7 +47,8 @@ pub(super) fn known(manifest: &Manifest) -> Vec<(Epoch, Branch)> {
 /// Refuses a manifest whose epochs below the frontier `upper` are not those of `before`: the files
 /// were replaced by those of a diverged log.
 pub(super) fn check(before: &Manifest, fresh: &Manifest, upper: Epoch) -> Result<()> {
-    let (ours, theirs) = (Branches::default(), Branches::default());
+    let ours = Branches::default();
+    let theirs = Branches::default();
     ours.set(before.branches.clone());
     theirs.set(fresh.branches.clone());
     let (Some(ours), Some(theirs)) = (ours.before(upper), theirs.before(upper)) else {

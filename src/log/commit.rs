@@ -98,15 +98,15 @@ impl Head {
             // what files say.
             let fingerprint =
                 request.fingerprint.filter(|_| self.file.version >= FORMAT_FINGERPRINTS);
-            let of = (&request.append, fingerprint);
-            match self.gather(&mut table, of, request.taken, &mut gathering) {
-                Ok(Verdict::Due) => waiting.push((request.reply, false)),
-                Ok(Verdict::Repeat(None)) => waiting.push((request.reply, true)),
+            let Request { append, taken, reply, .. } = request;
+            match self.gather(&mut table, &append, fingerprint, taken, &mut gathering) {
+                Ok(Verdict::Due) => waiting.push((reply, false)),
+                Ok(Verdict::Repeat(None)) => waiting.push((reply, true)),
                 Ok(Verdict::Repeat(Some(epoch))) => {
-                    request.reply.send(Ok(Ack { epoch, repeated: true }));
+                    reply.send(Ok(Ack { epoch, repeated: true }));
                 }
                 Err(error) => {
-                    request.reply.send(Err(error));
+                    reply.send(Err(error));
                 }
             }
         }
@@ -119,8 +119,8 @@ impl Head {
         header.trimmed = table.make_room(&header.producers, self.room);
         header.schemas = self.schemas.stored(schemas_before);
         let written = self.merge(batches).and_then(|batches| {
-            let file = (self.file.version, self.file.salt);
-            let frame = encode_frame(epoch, file, &mut header, &batches, &all)?;
+            let FrameFile { version, salt, .. } = self.file;
+            let frame = encode_frame(epoch, version, salt, &mut header, &batches, &all)?;
             // A write after the end of a file that was cut would leave a hole in it.
             self.open().check()?;
             self.file.file.write_at(self.end, &frame)?;
@@ -153,7 +153,8 @@ impl Head {
     fn gather(
         &mut self,
         table: &mut State,
-        (append, fingerprint): (&Append, Option<Fingerprint>),
+        append: &Append,
+        fingerprint: Option<Fingerprint>,
         taken: Vec<Taken>,
         gathering: &mut Gathering,
     ) -> Result<Verdict> {
@@ -281,7 +282,7 @@ impl Head {
             return poison(error, waiting);
         }
         for (reply, _) in waiting {
-            reply.send(Err(again(&error)));
+            reply.send(Err(error.clone()));
         }
         Outcome::Refused
     }
@@ -304,12 +305,12 @@ impl Head {
     /// Starts a new frame file and returns the complete one; `None` if there is no room for one on
     /// the disk, or among the open files, and the old file goes on.
     pub(super) fn rotate(&mut self) -> Result<Option<FrameFile>> {
-        let next =
-            match FrameFile::create(&self.dir, self.upper, (self.version, self.random.next())) {
-                Ok(next) => next,
-                Err(Ok(error)) if error.is_full() || error.is_passing() => return Ok(None),
-                Err(Ok(error) | Err(error)) => return Err(error),
-            };
+        let next = match FrameFile::create(&self.dir, self.upper, self.version, self.random.next())
+        {
+            Ok(next) => next,
+            Err(Ok(error)) if error.is_full() || error.is_passing() => return Ok(None),
+            Err(Ok(error) | Err(error)) => return Err(error),
+        };
         (self.end, self.silenced) = (FILE_HEAD, 0);
         let mark = Mark { upper: self.upper, file: next.first, offset: self.end };
         let complete = std::mem::replace(&mut self.file, next.clone());
@@ -321,7 +322,7 @@ impl Head {
 fn poison(error: Error, waiting: Vec<(Reply, bool)>) -> Outcome {
     let error = poisoned(&error);
     for (reply, _) in waiting {
-        reply.send(Err(again(&error)));
+        reply.send(Err(error.clone()));
     }
     Outcome::Poisoned(error)
 }
@@ -340,9 +341,4 @@ pub(super) fn poisoned(error: &Error) -> Error {
     let message = format!("the log has stopped, its disk failed: {error}");
     Error::new(Kind::Stopped, message)
         .remedy("check the disk, then restart: recovery finds out what is durable")
-}
-
-/// Copies an error for one more receiver.
-pub(super) fn again(error: &Error) -> Error {
-    error.repeated()
 }

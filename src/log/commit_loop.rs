@@ -8,7 +8,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 
 use super::append::{Ack, Append, Reply, stopped};
 use super::chunk::Sealed;
-use super::commit::{Head, Outcome, Request, again, poisoned};
+use super::commit::{Head, Outcome, Request, poisoned};
 use super::frame_file::FrameFile;
 use super::open_files::OpenFiles;
 use super::sealer::Sealer;
@@ -53,7 +53,8 @@ pub(super) fn start(
     // The watching thread ends when the commit thread ends.
     let (commits, committing) = bounded(0);
     let sealing = if background {
-        let (watched, open) = (Arc::clone(shared), Arc::clone(&head.open));
+        let watched = Arc::clone(shared);
+        let open = Arc::clone(&head.open);
         threads.push(spawn("log-watch", move || watch_loop(&watched, &open, &committing))?);
         let (jobs, inbox) = unbounded();
         // Files that recovery found complete are sealed first.
@@ -118,7 +119,7 @@ fn commit_loop(
                 Ok(frames) => frames,
                 Err(error) => {
                     let error = poisoned(&error);
-                    answer(replies, || Err(again(&error)));
+                    answer(replies, || Err(error.clone()));
                     return Err(error);
                 }
             };
@@ -146,7 +147,8 @@ fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -
     head.version = FORMAT_FINGERPRINTS;
     if head.frame_bytes() == 0 {
         // A frame file is named by its first epoch, so the current one first gets an empty epoch.
-        let (append, reply) = (Append::default(), Reply::new(drop));
+        let append = Append::default();
+        let reply = Reply::new(drop);
         let tick = Request { append, taken: Vec::new(), size: 0, fingerprint: None, reply };
         match head.commit(vec![tick]) {
             Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
@@ -270,11 +272,11 @@ fn work(shared: &Shared, sealer: &mut Sealer, job: Job) {
     sealer.waiting.extend(job.frames);
     match sealer.run() {
         Ok(upper) => answer(job.replies, || Ok(upper)),
-        Err(error) if waits(&error) => answer(job.replies, || Err(again(&error))),
+        Err(error) if waits(&error) => answer(job.replies, || Err(error.clone())),
         Err(error) => {
             let error = poisoned(&error);
             shared.fail(&error);
-            answer(job.replies, || Err(again(&error)));
+            answer(job.replies, || Err(error.clone()));
         }
     }
 }

@@ -27,7 +27,8 @@ pub struct AtTime {
 impl AtTime {
     /// The warning for a moment near which the clock jumped.
     pub fn warning(&self) -> Option<String> {
-        let (epoch, jumped) = (self.epoch?, self.jumped?);
+        let epoch = self.epoch?;
+        let jumped = self.jumped?;
         Some(format!(
             "the clock of the log jumped: epoch {epoch} is the last one whose clock is at or \
              before that time, but epoch {jumped}, before it, has a later clock"

@@ -197,7 +197,8 @@ fn lists<O: OffsetSizeTrait>(hash: &mut Xxh3, column: &ArrayRef) -> Result<()> {
     let offsets = list.value_offsets();
     offsets.windows(2).for_each(|two| number(hash, (two[1] - two[0]).as_usize()));
     let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return Ok(()) };
-    let (first, last) = (first.as_usize(), last.as_usize());
+    let first = first.as_usize();
+    let last = last.as_usize();
     values(hash, &list.values().slice(first, last - first))
 }
 
@@ -213,7 +214,8 @@ fn fixed(hash: &mut Xxh3, column: &ArrayRef, kind: &DataType) -> Result<()> {
     }
     let data = column.to_data();
     let bytes = kind.primitive_width().and_then(|width| {
-        let (start, end) = (data.offset() * width, (data.offset() + data.len()) * width);
+        let start = data.offset() * width;
+        let end = (data.offset() + data.len()) * width;
         data.buffers().first()?.as_slice().get(start..end)
     });
     let Some(bytes) = bytes else {
@@ -257,7 +259,8 @@ mod tests {
 
     #[test]
     fn what_is_the_same_content_has_the_same_fingerprint() {
-        let (n, text) = (numbers(&[Some(1), None, Some(3)]), texts(&[Some("a"), Some(""), None]));
+        let n = numbers(&[Some(1), None, Some(3)]);
+        let text = texts(&[Some("a"), Some(""), None]);
         let list = lists(vec![Some(vec![Some(1), None]), None, Some(vec![])]);
         let parts = [("n", n), ("text", text), ("list", list)];
         let whole = rows(&parts);

@@ -150,13 +150,16 @@ mod tests {
     /// Bytes are bounded as epochs are, and one follower does not affect another.
     #[test]
     fn a_full_queue_is_let_go_in_bytes_and_in_epochs() {
-        let (disk, clock) = (Arc::new(SimDisk::new()), Arc::new(RealClock));
+        let disk = Arc::new(SimDisk::new());
+        let clock = Arc::new(RealClock);
         let writer = Writer::open(disk, clock, "log", WriterOptions::default()).expect("a writer");
-        let (slow, fast) = (writer.follow(), writer.follow());
+        let slow = writer.follow();
+        let fast = writer.follow();
         assert!(matches!(slow.next(Duration::ZERO), Heard::Behind), "it has not joined");
         assert_eq!((slow.join(), fast.join()), (Some(0), Some(0)));
         let letters = "x".repeat(4 << 20);
-        let (mut upper, mut most) = (0, 0);
+        let mut upper = 0;
+        let mut most = 0;
         while !matches!(slow.line.queue().place, Place::Behind) {
             let column = Arc::new(arrow_array::StringArray::from(vec![letters.as_str()])) as _;
             let rows = arrow_array::RecordBatch::try_from_iter([("text", column)]).expect("rows");

@@ -150,7 +150,8 @@ impl Header {
             _ => {
                 let (mut header, section, prints): (Header, _, Vec<u64>) = decode(bytes)?;
                 if prints.len() != header.producers.len() {
-                    let (prints, marks) = (prints.len(), header.producers.len());
+                    let prints = prints.len();
+                    let marks = header.producers.len();
                     let what = format!("{prints} fingerprints of {marks} requests");
                     return Err(Box::new(bincode::ErrorKind::Custom(what)));
                 }
@@ -170,7 +171,8 @@ impl Header {
 /// If there are corrections and the version has no place for them.
 pub(super) fn encode_frame(
     epoch: Epoch,
-    (version, salt): (u32, u64),
+    version: u32,
+    salt: u64,
     header: &mut Header,
     batches: &[(u32, RecordBatch)],
     corrections: &[Taken],
@@ -192,8 +194,10 @@ pub(super) fn encode_frame(
         body.resize(body.len().next_multiple_of(ALIGN), 0);
     }
     if !corrections.is_empty() {
-        let (offset, bytes) = (body.len() as u64, encode(&corrections)?);
-        let (len, crc) = (bytes.len() as u64, crc32c::crc32c(&bytes));
+        let offset = body.len() as u64;
+        let bytes = encode(&corrections)?;
+        let len = bytes.len() as u64;
+        let crc = crc32c::crc32c(&bytes);
         header.section = Some(Section { offset, len, crc });
         body.extend(bytes);
         body.resize(body.len().next_multiple_of(ALIGN), 0);

@@ -63,7 +63,8 @@ impl FrameFile {
     pub(super) fn create(
         dir: &Dir,
         first: Epoch,
-        (version, salt): (u32, u64),
+        version: u32,
+        salt: u64,
     ) -> Result<Self, Result<Error, Error>> {
         let path = dir.file(&frames_name(first));
         let draft = dir.file(&format!("{}.tmp", frames_name(first)));

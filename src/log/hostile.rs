@@ -81,7 +81,8 @@ fn rows() -> RecordBatch {
 }
 
 fn schemas() -> (Schemas, SchemaRef) {
-    let (mut schemas, schema) = (Schemas::default(), rows().schema());
+    let mut schemas = Schemas::default();
+    let schema = rows().schema();
     schemas.number("lines", &schema).unwrap_or_else(|error| panic!("a sample: {error}"));
     (schemas, schema)
 }
@@ -120,7 +121,7 @@ fn correction() -> Vec<u8> {
 }
 
 fn frame() -> Vec<u8> {
-    encode_frame(3, (FORMAT, SALT), &mut header(), &[(0, rows())], &[])
+    encode_frame(3, FORMAT, SALT, &mut header(), &[(0, rows())], &[])
         .unwrap_or_else(|error| panic!("a sample: {error}"))
 }
 

@@ -143,7 +143,8 @@ fn describe(name: String, bytes: u64, manifest: &Manifest, schemas: &Schemas) ->
 /// As [`Reader::open`].
 pub fn stat(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Stat> {
     let reader = Reader::open(Arc::clone(&disk), dir.as_ref())?;
-    let (lower, upper) = (reader.lower(), reader.upper()?);
+    let lower = reader.lower();
+    let upper = reader.upper()?;
     let clocks_us =
         if lower < upper { Some((reader.clock(lower)?, reader.clock(upper - 1)?)) } else { None };
     let files = ls(Arc::clone(&disk), dir.as_ref())?;
@@ -278,7 +279,7 @@ impl Check {
         let table = EpochTable::load(dir, segment);
         let Some(table) = self.note(table)? else { return Ok(()) };
         for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
-            let file = RowsReader::new(dir, manifest.identity, (segment, entry), schemas)?;
+            let file = RowsReader::new(dir, manifest.identity, segment, entry, schemas)?;
             for block in blocks {
                 let chunk = file.chunk(block);
                 if let Some(chunk) = self.note(chunk)? {
@@ -346,7 +347,8 @@ fn verify(dir: &Dir, name: &str, sum: Sum) -> Result<()> {
     check_len(dir, name, sum)?;
     let path = dir.file(name);
     let file = dir.disk.open(&path, Open::Read)?;
-    let (mut crc, mut at) = (0, 0);
+    let mut crc = 0;
+    let mut at = 0;
     while at < sum.len {
         let bytes = file.read(at, (sum.len - at).min(PIECE) as usize)?;
         crc = crc32c::crc32c_append(crc, &bytes);

@@ -45,7 +45,7 @@ pub use backup::Copied;
 pub use chunk::{Chunk, Epochs, Sealed};
 pub use epoch_at_time::AtTime;
 pub use epoch_clocks::{ClockReader, Clocks};
-pub use erase::{Chooser, Erased, Erasure, Places, erase};
+pub use erase::{Chooser, EraseRequest, Erased, Erasure, Places, erase};
 pub use follower::{Follower, Heard};
 pub use hostile::hostile;
 pub use producer_table::{ProducerInfo, Producers};

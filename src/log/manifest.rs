@@ -124,7 +124,8 @@ impl Manifest {
         let mut due = manifest.lower;
         for segment in &manifest.segments {
             if segment.lower != due || segment.upper <= due {
-                let (lower, upper) = (segment.lower, segment.upper);
+                let lower = segment.lower;
+                let upper = segment.upper;
                 let message = format!("segment [{lower}, {upper}) where {due} is due");
                 return Err(damaged(&path, 24, message));
             }

@@ -58,7 +58,8 @@ impl OpenFiles {
         if self.lost.is_none() {
             self.dir.check_lock()?;
             if let Some(mut lost) = self.look()? {
-                lost.what += &restore(&self.dir, &lost.path, self.held(&lost.path));
+                let (file, len) = self.held(&lost.path);
+                lost.what += &restore(&self.dir, &lost.path, file, len);
                 self.lost = Some(lost);
             }
         }
@@ -133,7 +134,7 @@ impl OpenFiles {
 
 /// Writes the content of `file` under its old name, or beside it when that is taken; returns a
 /// sentence on the outcome.
-fn restore(dir: &Dir, path: &Path, (file, len): (&dyn File, u64)) -> String {
+fn restore(dir: &Dir, path: &Path, file: &dyn File, len: u64) -> String {
     let taken = dir.disk.open(path, Open::Read).map_or_else(|e| !e.is_missing(), |_| true);
     let with = |end: &str| {
         let mut name = path.as_os_str().to_owned();

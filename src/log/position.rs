@@ -97,7 +97,8 @@ impl Retracted {
         upper: Epoch,
     ) -> Option<BooleanArray> {
         let last = rows.checked_sub(1)?;
-        let (first, last) = (epochs.at(0), epochs.at(last));
+        let first = epochs.at(0);
+        let last = epochs.at(last);
         let mut gone = Vec::new();
         for (position, at) in self.between(schema, first, last) {
             if at >= upper {

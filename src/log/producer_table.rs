@@ -209,7 +209,8 @@ impl State {
             self.wake(&mark.id);
             let Some(window) = self.producers.get_mut(&mark.id) else { continue };
             if window.next != mark.sequence {
-                let (due, id) = (window.next, &mark.id);
+                let due = window.next;
+                let id = &mark.id;
                 return Err(format!("sequence {} of {id:?} where {due} is due", mark.sequence));
             }
             window.next += 1;

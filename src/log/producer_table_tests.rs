@@ -13,13 +13,14 @@ use diptych_base::io::{Disk, Open, RealDisk, SimDisk, read_all, replace};
 const ROOM: Room = Room { appends: 8, producers: 8, name_bytes: 40 };
 
 fn append(state: &mut State, epoch: Epoch, id: &str, sequence: u64) -> Result<Verdict> {
-    append_of(state, epoch, (id, sequence), Fingerprint::new(sequence + 1))
+    append_of(state, epoch, id, sequence, Fingerprint::new(sequence + 1))
 }
 
 fn append_of(
     state: &mut State,
     epoch: Epoch,
-    (id, sequence): (&str, u64),
+    id: &str,
+    sequence: u64,
     fingerprint: Option<Fingerprint>,
 ) -> Result<Verdict> {
     let producer = Producer { id: id.into(), sequence };
@@ -100,12 +101,12 @@ fn the_table_survives_its_file() {
 fn another_request_under_a_number_is_refused() {
     let mut state = State::default();
     let print = Fingerprint::new;
-    append_of(&mut state, 0, ("p", 0), print(7)).unwrap();
-    append_of(&mut state, 1, ("p", 1), None).unwrap();
+    append_of(&mut state, 0, "p", 0, print(7)).unwrap();
+    append_of(&mut state, 1, "p", 1, None).unwrap();
     for state in
         [&mut state.clone(), &mut State::unwrap(Path::new("x"), &state.wrap().unwrap()).unwrap()]
     {
-        let mut send = |sequence, number| append_of(state, 9, ("p", sequence), print(number));
+        let mut send = |sequence, number| append_of(state, 9, "p", sequence, print(number));
         assert_eq!(send(0, 7).unwrap(), Verdict::Repeat(Some(0)));
         let error = send(0, 8).unwrap_err();
         assert!(
@@ -119,7 +120,8 @@ fn another_request_under_a_number_is_refused() {
 
 #[test]
 fn another_request_under_a_number_of_the_same_epoch_is_refused() {
-    let (mut state, mut gathered) = (State::default(), Gathered::new());
+    let mut state = State::default();
+    let mut gathered = Gathered::new();
     let mut send = |sequence, number| {
         let producer = Producer { id: "p".into(), sequence };
         state.decide(&mut gathered, &producer, Fingerprint::new(number))
@@ -134,7 +136,7 @@ fn another_request_under_a_number_of_the_same_epoch_is_refused() {
 #[test]
 fn a_table_without_fingerprints_is_written_as_it_was() {
     let mut state = State::default();
-    append_of(&mut state, 3, ("p", 0), None).unwrap();
+    append_of(&mut state, 3, "p", 0, None).unwrap();
     let version =
         |state: &State| Envelope::State.open(Path::new("x"), &state.wrap().unwrap()).unwrap().0;
     assert_eq!(version(&state), FORMAT);
@@ -171,7 +173,7 @@ fn a_silent_producer_that_returns_goes_on_exactly_once() {
         assert!(error.is_conflict() && error.to_string().contains("only 1 and later"), "{error}");
         let error = append(&mut state, 20, "a", 3).unwrap_err();
         assert!(error.is_conflict() && error.to_string().contains("2 is due"), "{error}");
-        let other = append_of(&mut state, 20, ("a", 1), Fingerprint::new(99)).unwrap_err();
+        let other = append_of(&mut state, 20, "a", 1, Fingerprint::new(99)).unwrap_err();
         assert!(other.is_conflict(), "another request under its number: {other}");
         assert_eq!(append(&mut state, 20, "a", 2).unwrap(), Verdict::Due);
         assert_eq!(append(&mut state, 21, "a", 1).unwrap(), Verdict::Repeat(Some(1)));

@@ -85,7 +85,8 @@ impl Reader {
             let message = format!("the epochs [{lower}, {upper}) end before they begin");
             return Err(Error::new(Kind::Input, message));
         }
-        let (first, last) = (view.manifest.lower, view.upper);
+        let first = view.manifest.lower;
+        let last = view.upper;
         if lower < first || upper > last {
             let message =
                 format!("the log has the epochs [{first}, {last}), not [{lower}, {upper})");
@@ -127,7 +128,8 @@ impl Reader {
     pub fn end_at(&self, upper: Epoch) -> String {
         // A writer may have begun since, the first that records branches at all.
         let _ = self.upper();
-        let (identity, branch) = (self.identity(), self.branches().before(upper));
+        let identity = self.identity();
+        let branch = self.branches().before(upper);
         let branch = branch.map_or_else(String::new, |branch| format!(", branch {branch}"));
         format!("epoch {upper} of log {identity}{branch}")
     }
@@ -256,13 +258,14 @@ impl Reader {
         for segment in segments {
             let table = self.table(identity, &segment)?;
             for (entry, (_, blocks)) in segment.rows.iter().zip(&table.blocks) {
-                let file = RowsReader::new(&self.dir, identity, (&segment, entry), &schemas)?;
+                let file = RowsReader::new(&self.dir, identity, &segment, entry, &schemas)?;
                 for (number, block) in blocks.iter().enumerate() {
                     let Some(mut part) = Part::of_block(&file, *block, lower, upper) else {
                         continue;
                     };
                     if let Some((retracted, upper)) = &less {
-                        let (retracted, upper) = (Arc::clone(retracted), *upper);
+                        let retracted = Arc::clone(retracted);
+                        let upper = *upper;
                         let schema = entry.schema;
                         let mut place = 0;
                         if retracted.touches(schema, block.first) {
@@ -276,7 +279,8 @@ impl Reader {
         }
         parts.extend(of_frames.into_iter().map(|part| match (&less, part.schema_of_frames()) {
             (Some((retracted, upper)), Some(schema)) => {
-                let (retracted, upper) = (Arc::clone(retracted), *upper);
+                let retracted = Arc::clone(retracted);
+                let upper = *upper;
                 part.standing(Standing { retracted, upper, schema, place: 0 })
             }
             _ => part,
@@ -320,7 +324,8 @@ impl Reader {
         }
         let segments = &view.manifest.segments;
         let at = segments.partition_point(|segment| segment.upper <= epoch);
-        let (segment, identity) = (segments[at].clone(), view.manifest.identity);
+        let segment = segments[at].clone();
+        let identity = view.manifest.identity;
         drop(view);
         let table = self.table(identity, &segment)?;
         Ok(table.epochs[(epoch - segment.lower) as usize].clock_us)

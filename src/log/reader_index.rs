@@ -122,7 +122,8 @@ impl View {
         let upper = manifest.upper;
         let mut retracted = Retracted::default();
         let corrections = retraction::load_all(dir, &manifest, &mut retracted)?;
-        let (frames, retracted) = (Vec::new(), Arc::new(retracted));
+        let frames = Vec::new();
+        let retracted = Arc::new(retracted);
         let branches = Branches::default();
         branches.set(branches::known(&manifest));
         let mut view =
@@ -172,7 +173,8 @@ impl View {
         match self.frames.last() {
             Some(last) if last.file.first == mark.file && self.upper == mark.upper => Ok(()),
             Some(last) if last.file.first == mark.file => {
-                let (is, says) = (self.upper, mark.upper);
+                let is = self.upper;
+                let says = mark.upper;
                 Err(last.file.damage(mark.offset, format!("epoch {is} is due, MARK says {says}")))
             }
             _ => Err(missing_frames(dir, mark.file)),
@@ -182,7 +184,8 @@ impl View {
     /// Refreshes the view up to the current durable mark.
     pub(super) fn refresh(&mut self, dir: &Dir) -> Result<()> {
         let found = read_mark(dir).map_err(|error| missing_mark(dir, error))?;
-        let (mark, before) = (found.mark, self.marked);
+        let mark = found.mark;
+        let before = self.marked;
         let epochs = mark.upper.wrapping_sub(before.mark.upper);
         if found.counter.wrapping_sub(before.counter) != epochs {
             self.branch_off(dir)?;
@@ -201,7 +204,8 @@ impl View {
         let fresh = View::load(dir)?;
         self.check_same(&fresh.manifest)?;
         if fresh.upper < self.upper {
-            let (now, before) = (fresh.upper, self.upper);
+            let now = fresh.upper;
+            let before = self.upper;
             let message = format!("the log ends at epoch {now}, it ended at {before} before");
             return Err(damaged(&dir.file(MANIFEST), 0, message));
         }

@@ -140,7 +140,7 @@ pub(super) fn sealed_state(dir: &Dir, manifest: &Manifest) -> Result<State> {
 fn create(dir: &Dir, names: &[String], random: &dyn Random) -> Result<()> {
     check_unbegun(dir, names)?;
     MarkWriter::create(dir, Mark { upper: 0, file: 0, offset: FILE_HEAD })?;
-    FrameFile::create(dir, 0, (FORMAT_FINGERPRINTS, random.next()))
+    FrameFile::create(dir, 0, FORMAT_FINGERPRINTS, random.next())
         .map_err(|error| error.unwrap_or_else(|e| e))?;
     Manifest::empty(random.next()).store(dir)
 }
@@ -211,7 +211,8 @@ impl Scan {
         let mut offset = FILE_HEAD;
         loop {
             if marked && offset == floor && self.due != self.mark.upper {
-                let (due, upper) = (self.due, self.mark.upper);
+                let due = self.due;
+                let upper = self.mark.upper;
                 let message = format!("epoch {due} is due here, MARK says {upper}");
                 return Err(file.damage(offset, message));
             }

@@ -142,7 +142,7 @@ impl Segment {
         let table = erase::explained(dir, identity, EpochTable::load(dir, entry))?;
         let mut cursors = Vec::new();
         for (rows, (_, blocks)) in entry.rows.iter().zip(&table.blocks) {
-            let file = RowsReader::new(dir, identity, (entry, rows), schemas)?;
+            let file = RowsReader::new(dir, identity, entry, rows, schemas)?;
             let blocks = blocks.iter().filter(|block| block.last >= from).copied().collect();
             cursors.push(Cursor { file, blocks, rest: None });
         }
@@ -183,7 +183,8 @@ impl Cursor {
                 }
                 Epochs::Each(each) => each.values().partition_point(|e| *e < bound),
             };
-            let (start, end) = (count(&chunk.epochs, epoch), count(&chunk.epochs, epoch + 1));
+            let start = count(&chunk.epochs, epoch);
+            let end = count(&chunk.epochs, epoch + 1);
             if start < end {
                 chunks.push(chunk.slice(start, end - start));
             }

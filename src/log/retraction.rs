@@ -59,7 +59,8 @@ impl Taken {
         positions: Vec<Position>,
         rows: &RecordBatch,
     ) -> Result<Taken> {
-        let (mut message, reason) = (Vec::new(), reason.to_owned());
+        let mut message = Vec::new();
+        let reason = reason.to_owned();
         let meta_len = encode_message(rows, &mut message)?;
         Ok(Taken { reason, schema, positions, meta_len, message })
     }
@@ -99,7 +100,8 @@ impl Taken {
         let message = Buffer::from(self.message.as_slice());
         let rows = decode_message(&message, self.meta_len, &known.schema)?;
         if rows.num_rows() != self.positions.len() {
-            let (rows, positions) = (rows.num_rows(), self.positions.len());
+            let rows = rows.num_rows();
+            let positions = self.positions.len();
             return Err(format!("{rows} rows at {positions} positions"));
         }
         let epochs = UInt64Array::from_iter_values(self.positions.iter().map(|p| p.epoch));
@@ -158,7 +160,8 @@ pub(super) fn wrap(of_segment: &[Corrections]) -> Result<Vec<u8>> {
 
 /// Reads the corrections of a segment, checked against the manifest.
 pub(super) fn load(dir: &Dir, entry: RetractionsEntry) -> Result<Vec<Corrections>> {
-    let (name, lower) = (entry.name(), entry.lower);
+    let name = entry.name();
+    let lower = entry.lower;
     let path = dir.file(&name);
     let bytes = read_listed(dir, &name, entry.sum)?;
     let found: Vec<(Epoch, Taken)> = Envelope::Retractions.unwrap(&path, &bytes)?;

@@ -33,7 +33,8 @@ impl RowsReader {
     pub(super) fn new(
         dir: &Dir,
         identity: u64,
-        (segment, entry): (&SegmentEntry, &RowsEntry),
+        segment: &SegmentEntry,
+        entry: &RowsEntry,
         schemas: &Schemas,
     ) -> Result<Arc<Self>> {
         let path = dir.file(&segment.rows_name(entry, schemas));
@@ -41,7 +42,9 @@ impl RowsReader {
             let message = format!("schema {} is not in MANIFEST", entry.schema);
             return Err(damaged(&path, 0, message));
         };
-        let (dir, len, map) = (dir.clone(), entry.sum.len, OnceLock::new());
+        let dir = dir.clone();
+        let len = entry.sum.len;
+        let map = OnceLock::new();
         Ok(Arc::new(RowsReader { dir, path, len, identity, known, map }))
     }
 

@@ -132,7 +132,8 @@ impl Part {
                 let piece = &pieces[index];
                 let rows = file.rows(piece.payload_base, &piece.payload, schemas)?;
                 let rows = rows.slice(piece.skip, piece.take);
-                let (stream, epochs) = (self.known.stream.clone(), Epochs::One(piece.epoch));
+                let stream = self.known.stream.clone();
+                let epochs = Epochs::One(piece.epoch);
                 (Chunk { stream, rows, epochs }, piece.skip as u64)
             }
         };
@@ -172,8 +173,8 @@ impl Part {
             Source::Frames { file, schemas, pieces, .. } => {
                 let piece = &pieces[index];
                 let rows = file.rows(piece.payload_base, &piece.payload, schemas)?;
-                let (stream, rows) =
-                    (self.known.stream.clone(), rows.slice(piece.skip, piece.take));
+                let stream = self.known.stream.clone();
+                let rows = rows.slice(piece.skip, piece.take);
                 let chunk = Chunk { stream, rows, epochs: Epochs::One(piece.epoch) };
                 Ok((chunk, Some(piece.skip as u64)))
             }
@@ -187,7 +188,8 @@ impl Part {
         lower: Epoch,
         upper: Epoch,
     ) -> Option<Part> {
-        let (known, rows) = (file.known.clone(), block.rows as usize);
+        let known = file.known.clone();
+        let rows = block.rows as usize;
         let source = Source::Block { file: Arc::clone(file), block };
         let part = Part { known, lower, upper, rows, source, standing: None };
         (block.first < upper).then_some(part)
@@ -217,11 +219,13 @@ impl Part {
                             schema: payload.schema,
                             pieces: Vec::new(),
                         };
-                        let (known, standing) = (known.clone(), None);
+                        let known = known.clone();
+                        let standing = None;
                         parts.push(Part { known, lower, upper, rows: 0, source, standing });
                     }
                     let take = (rows - skip).min(limits::BLOCK_ROWS - filled);
-                    let (epoch, payload_base) = (frame.epoch, frame.payload_base);
+                    let epoch = frame.epoch;
+                    let payload_base = frame.payload_base;
                     let piece = Piece { epoch, payload_base, payload: *payload, skip, take };
                     let Some(part) = parts.last_mut() else {
                         unreachable!("row {before} lies in a part that was begun");

@@ -44,7 +44,8 @@ impl Sealer {
     fn seal(&mut self, frames: &FrameFile) -> Result<()> {
         self.dir.check_lock()?;
         // Copies, because a full disk may interrupt: the next try starts afresh.
-        let (mut schemas, mut state) = (self.schemas.clone(), self.state.clone());
+        let mut schemas = self.schemas.clone();
+        let mut state = self.state.clone();
         let written = write_segment(&self.dir, frames, &mut schemas, &mut state)?;
         let Written { entry, state: sum, retractions, silenced } = written;
         self.dir.sync()?;

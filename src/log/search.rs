@@ -1,6 +1,7 @@
 //! Searches the log for events to retract, and checks the copies of retracted ones.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{Array, BooleanArray, RecordBatch, UInt64Array};
@@ -54,7 +55,8 @@ impl Found {
     pub fn chunks(&self) -> impl Iterator<Item = Chunk> + '_ {
         self.of.iter().map(|Selected { positions, rows, .. }| {
             let epochs = UInt64Array::from_iter_values(positions.iter().map(|p| p.epoch));
-            let (stream, rows) = (self.stream.clone(), rows.clone());
+            let stream = self.stream.clone();
+            let rows = rows.clone();
             Chunk { stream, rows, epochs: Epochs::Each(epochs) }
         })
     }
@@ -84,13 +86,15 @@ impl Reader {
     pub fn find(
         &self,
         stream: &str,
-        (lower, upper): (Epoch, Epoch),
+        epochs: Range<Epoch>,
         mut select: impl FnMut(&Chunk) -> Result<BooleanArray>,
     ) -> Result<Found> {
+        let Range { start: lower, end: upper } = epochs;
         let end = self.upper()?;
         let parts = self.standing(lower, upper, end.max(upper))?;
         let view = self.view();
-        let (retracted, identity) = (Arc::clone(&view.retracted), view.manifest.identity);
+        let retracted = Arc::clone(&view.retracted);
+        let identity = view.manifest.identity;
         drop(view);
         let mut of: Vec<(u32, Vec<Position>, Vec<RecordBatch>)> = Vec::new();
         let mut bytes = 0;
@@ -98,7 +102,8 @@ impl Reader {
             let Some(inside) = chunk.clone().between(lower, upper) else { return Ok(()) };
             // The cut rows end with their epoch.
             let same = inside.epochs.at(0) == chunk.epochs.at(0);
-            let (chunk, place) = (&inside, if same { place } else { 0 });
+            let chunk = &inside;
+            let place = if same { place } else { 0 };
             let chosen = select(chunk)?;
             let gone = retracted.standing(schema, chunk.len(), &chunk.epochs, place, Epoch::MAX);
             let mut positions = Vec::new();
@@ -148,7 +153,8 @@ impl Reader {
     /// Damage, or the disk's error.
     pub(super) fn wrong_copies(&self, upper: Epoch) -> Result<Vec<String>> {
         let view = self.view();
-        let (corrections, schemas) = (view.corrections.clone(), view.schemas.clone());
+        let corrections = view.corrections.clone();
+        let schemas = view.schemas.clone();
         drop(view);
         let mut copies = BTreeMap::new();
         for corrections in corrections.iter().filter(|c| c.epoch < upper) {

@@ -82,7 +82,8 @@ pub(super) fn write_segment(
 ) -> Result<Written> {
     let lower = frames.first;
     let mut files = BTreeMap::new();
-    let (mut epochs, mut corrections) = (Vec::new(), Vec::new());
+    let mut epochs = Vec::new();
+    let mut corrections = Vec::new();
     let mut offset = FILE_HEAD;
     let end = frames.file.len()?;
     while offset < end {
@@ -96,7 +97,7 @@ pub(super) fn write_segment(
             let file = match files.entry(payload.schema) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    entry.insert(RowsFile::create(dir, (lower, 0), schemas, payload.schema)?)
+                    entry.insert(RowsFile::create(dir, lower, 0, schemas, payload.schema)?)
                 }
             };
             file.push(epoch, rows)?;
@@ -113,7 +114,8 @@ pub(super) fn write_segment(
     }
     let upper = lower + epochs.len() as Epoch;
     let clock_max = epochs.iter().map(|record| record.clock_us).max().unwrap_or(i64::MIN);
-    let (mut rows, mut blocks) = (Vec::new(), Vec::new());
+    let mut rows = Vec::new();
+    let mut blocks = Vec::new();
     for (schema, file) in files {
         let (entry, of_file) = file.finish(schema)?;
         rows.push(entry);
@@ -157,7 +159,8 @@ impl RowsFile {
     /// number of rewrites.
     pub(super) fn create(
         dir: &Dir,
-        (lower, rewritten): (Epoch, u32),
+        lower: Epoch,
+        rewritten: u32,
         schemas: &Schemas,
         id: u32,
     ) -> Result<Self> {
@@ -168,9 +171,11 @@ impl RowsFile {
         let file = dir.disk.open(&path, Open::Create)?;
         let schema = known.sealed.clone();
         let writer = FileWriter::try_new(Vec::new(), &schema).map_err(encoding)?;
-        let (waiting, blocks) = (Vec::new(), Vec::new());
+        let waiting = Vec::new();
+        let blocks = Vec::new();
         let sum = Sum { len: 0, crc: 0 };
-        let (rows, waiting_rows) = (0, 0);
+        let rows = 0;
+        let waiting_rows = 0;
         let mut this =
             RowsFile { file, rewritten, schema, writer, sum, rows, waiting, waiting_rows, blocks };
         this.drain()?;

@@ -11,7 +11,7 @@ use crossbeam::channel::{Sender, bounded};
 use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
 use super::backlog::{Backlog, Ledger};
 use super::branches;
-use super::commit::{Head, Request, again};
+use super::commit::{Head, Request};
 use super::commit_loop;
 use super::fingerprint::{Fingerprint, fingerprint};
 use super::follower::{Follower, Line};
@@ -139,16 +139,16 @@ impl Shared {
     /// Refuses all waiting and future requests. The first reason stays.
     pub(super) fn fail(&self, error: &Error) {
         let mut queue = self.queue();
-        let failed = queue.failed.get_or_insert_with(|| again(error));
-        let reason = again(failed);
+        let failed = queue.failed.get_or_insert_with(|| error.clone());
+        let reason = failed.clone();
         let refused: Vec<Request> = queue.requests.drain(..).collect();
         for seal in queue.seals.drain(..) {
-            let _ = seal.send(Err(again(&reason)));
+            let _ = seal.send(Err(reason.clone()));
         }
         queue.bytes = 0;
         drop(queue);
         for request in refused {
-            request.reply.send(Err(again(&reason)));
+            request.reply.send(Err(reason.clone()));
         }
         self.room.notify_all();
         self.work.notify_all();
@@ -187,7 +187,8 @@ impl Writer {
         let dir = dir.locked()?;
         let recovered = recover(&dir, options.random.as_ref(), Purpose::Append)?;
         let Recovered { manifest, sealed_schemas, sealed_state, rotated, upper, .. } = recovered;
-        let (identity, version) = (manifest.identity, recovered.open.version);
+        let identity = manifest.identity;
+        let version = recovered.open.version;
         let branches = Branches::default();
         branches.set(branches::known(&manifest));
         let state = Arc::new(Mutex::new(recovered.state));
@@ -214,7 +215,8 @@ impl Writer {
             state: sealed_state,
             waiting: rotated.into(),
         };
-        let (frames, end) = (recovered.open, recovered.end);
+        let frames = recovered.open;
+        let end = recovered.end;
         let open = OpenFiles::new(dir.clone(), frames.clone(), end, recovered.mark);
         let head = Head {
             dir,
@@ -296,7 +298,8 @@ impl Writer {
         if self.is_full(&queue, size) {
             return Ok(Some(append));
         }
-        let (taken, reply) = (Vec::new(), Reply::new(then));
+        let taken = Vec::new();
+        let reply = Reply::new(then);
         let request = Request { append, taken, size, fingerprint, reply };
         self.enqueue(queue, request)?;
         Ok(None)
@@ -310,7 +313,7 @@ impl Writer {
 
     fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, request: Request) -> Result<()> {
         if let Some(error) = &queue.failed {
-            return Err(again(error));
+            return Err(error.clone());
         }
         if queue.closing {
             return Err(stopped());
@@ -338,7 +341,7 @@ impl Writer {
     /// The reason why nothing is appended any more, until the process is started again; none while
     /// the writer goes on.
     pub fn failure(&self) -> Option<Error> {
-        self.shared.queue().failed.as_ref().map(again)
+        self.shared.queue().failed.clone()
     }
 
     /// How long the current appends have been in flight, when the disk does not answer; none when
@@ -377,7 +380,7 @@ impl Writer {
         let (reply, answer) = bounded(1);
         let mut queue = self.shared.queue();
         if let Some(error) = &queue.failed {
-            return Err(again(error));
+            return Err(error.clone());
         }
         queue.seals.push(reply);
         drop(queue);

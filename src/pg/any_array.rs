@@ -25,7 +25,8 @@ pub(super) fn scalars(sql: &str) -> Option<(String, Vec<usize>)> {
             && let Some((number, placeholder)) = parameter(right)
         {
             found.push(number);
-            let (left, right) = (left.clone(), Box::new(placeholder));
+            let left = left.clone();
+            let right = Box::new(placeholder);
             *expr = Expr::BinaryOp { left, op: BinaryOperator::Eq, right };
         }
         ControlFlow::<()>::Continue(())

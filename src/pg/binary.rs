@@ -60,7 +60,8 @@ pub(super) fn numeric(text: &str, out: &mut BytesMut) {
 pub(super) fn parse_numeric(bytes: &[u8]) -> Option<String> {
     let (pairs, []) = bytes.as_chunks::<2>() else { return None };
     let [count, weight, sign, scale, groups @ ..] = pairs else { return None };
-    let (count, scale) = (u16::from_be_bytes(*count), u16::from_be_bytes(*scale));
+    let count = u16::from_be_bytes(*count);
+    let scale = u16::from_be_bytes(*scale);
     let weight = i32::from(i16::from_be_bytes(*weight));
     if usize::from(count) != groups.len() || weight.abs() > 100 || scale > 1_000 {
         return None;
@@ -112,7 +113,8 @@ mod tests {
         #[test]
         fn numerics_come_back(units in any::<i128>(), scale in 0i8..38, small in any::<i16>()) {
             for units in [units, small.into()] {
-                let (mut text, mut bytes) = (BytesMut::new(), BytesMut::new());
+                let mut text = BytesMut::new();
+                let mut bytes = BytesMut::new();
                 super::super::text::numeric(units, scale, &mut text);
                 let text = String::from_utf8(text.to_vec()).expect("digits");
                 numeric(&text, &mut bytes);

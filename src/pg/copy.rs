@@ -49,7 +49,8 @@ pub(super) fn parse(sql: &str) -> Result<Copy, Failure> {
 fn options(words: &[&str]) -> Result<CopyOptions, Failure> {
     let mut options =
         CopyOptions { is_csv: false, has_header: false, delimiter: 0, null: String::new() };
-    let (mut delimiter, mut null) = (None, None);
+    let mut delimiter = None;
+    let mut null = None;
     let mut rest = words.iter().filter(|word| !matches!(**word, "(" | ")" | ",")).peekable();
     while let Some(word) = rest.next() {
         match name(word).as_str() {

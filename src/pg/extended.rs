@@ -105,7 +105,8 @@ impl Connection {
             (&prepared.plan, &portal.progress, rows_max)
         {
             let out = &mut self.wire.out;
-            let (values, formats) = (&portal.values, &portal.formats);
+            let values = &portal.values;
+            let formats = &portal.formats;
             if let Some(rows) = self.session.point(point, values, formats, out).await? {
                 backend::rows_complete("SELECT", rows, out);
                 portal.progress = Progress::Done;

@@ -245,7 +245,9 @@ fn parse_list(text: &str, element: u32) -> Option<Vec<Value>> {
         return Some(values);
     }
     loop {
-        let (mut word, mut is_quoted, mut inside) = (String::new(), false, false);
+        let mut word = String::new();
+        let mut is_quoted = false;
+        let mut inside = false;
         let end = loop {
             match rest.next() {
                 Some('\\') => word.push(rest.next()?),

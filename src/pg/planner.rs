@@ -37,7 +37,8 @@ const OWN: &[(&str, &str)] =
 impl Planner {
     /// A planner for a session with `settings`.
     pub(super) fn new(site: &Arc<Site>, engine: &Engine, settings: &Settings) -> Planner {
-        let (site, session) = (Arc::clone(site), engine.session());
+        let site = Arc::clone(site);
+        let session = engine.session();
         #[cfg(feature = "sql")]
         {
             let catalog = Catalog::new(&site, &settings.user, settings.all());

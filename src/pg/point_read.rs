@@ -122,7 +122,9 @@ impl Point {
             return Ok(None);
         }
         let Some(key) = self.key(values) else { return Ok(Some(0)) };
-        let (start, mut rows, mut trouble) = (out.len(), 0, None);
+        let start = out.len();
+        let mut rows = 0;
+        let mut trouble = None;
         let most = plan.limit.unwrap_or(u64::MAX);
         snapshot.get_with(plan.view, &key, |value, times| {
             if trouble.is_some() || out.len() - start > PG_OUTPUT_BYTES {
@@ -181,7 +183,8 @@ impl Scan {
             Some(start) => (ByteRange::prefix(&start), false),
         };
         let left = plan.limit.unwrap_or(u64::MAX);
-        let (cursor, page) = (None, VecDeque::new());
+        let cursor = None;
+        let page = VecDeque::new();
         let point = point.clone();
         Ok(Scan { point, snapshot, range, cursor, page, is_last_page, left })
     }
@@ -193,7 +196,8 @@ impl Scan {
         formats: &[i16],
         out: &mut BytesMut,
     ) -> Result<Option<u64>, Failure> {
-        let (start, mut rows) = (out.len(), 0);
+        let start = out.len();
+        let mut rows = 0;
         while rows < most && self.left > 0 && out.len() - start < PG_OUTPUT_BYTES {
             let Some(row) = self.page.front_mut() else {
                 if self.is_last_page {

@@ -120,7 +120,8 @@ impl Table<'_> {
 
     fn projected(&self, items: &[SelectItem]) -> Option<(Vec<Field>, Vec<usize>)> {
         let all: Vec<&Column> = self.schema.columns().collect();
-        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        let mut fields = Vec::new();
+        let mut columns = Vec::new();
         for item in items {
             let (expr, alias) = match item {
                 SelectItem::UnnamedExpr(expr) => (expr, None),

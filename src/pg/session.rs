@@ -423,7 +423,8 @@ impl Session {
     fn note_read(&mut self, flow: usize, snapshot: &diptych_serving::Snapshot) {
         use std::fmt::Write;
         self.last_read.clear();
-        let (name, version) = (&self.sql.flow(flow).name, snapshot.version());
+        let name = &self.sql.flow(flow).name;
+        let version = snapshot.version();
         // Writing into memory does not fail.
         let _ = match snapshot.epoch() {
             Some(epoch) => write!(self.last_read, "{name}:{version}:{epoch}"),

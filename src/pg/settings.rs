@@ -325,7 +325,8 @@ mod tests {
 
     #[test]
     fn what_is_not_done_is_refused_and_changes_are_told() {
-        let (mut settings, mut out) = (settings(), BytesMut::new());
+        let mut settings = settings();
+        let mut out = BytesMut::new();
         for (name, value) in [
             ("client_encoding", "LATIN1"),
             ("server_version", "9"),

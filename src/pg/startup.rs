@@ -182,7 +182,8 @@ fn parse(packet: &[u8]) -> Result<(u32, BTreeMap<String, String>), Failure> {
     let mut body = Body(packet);
     let version = body.u32()?;
     if version >> 16 != VERSION >> 16 {
-        let (major, minor) = (version >> 16, version & 0xffff);
+        let major = version >> 16;
+        let minor = version & 0xffff;
         let message = format!("version {major}.{minor} of the protocol is not spoken here");
         return Err(Failure::fatal("0A000", message).hint("3.0 is"));
     }

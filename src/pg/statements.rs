@@ -14,7 +14,9 @@ pub(super) struct Statement<'a> {
 /// The statements of `text` that are not empty.
 pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
     let mut found = Vec::new();
-    let (mut start, mut at, mut before) = (0, 0, 0);
+    let mut start = 0;
+    let mut at = 0;
+    let mut before = 0;
     let mut has_words = false;
     while at < text.len() {
         let (length, is_word) = token(&text[at..]);
@@ -80,7 +82,8 @@ fn is_name(byte: u8) -> bool {
 
 /// The length of a comment; comments nest.
 fn comment(bytes: &[u8]) -> usize {
-    let (mut depth, mut at) = (0, 0);
+    let mut depth = 0;
+    let mut at = 0;
     while at < bytes.len() {
         match &bytes[at..] {
             [b'/', b'*', ..] => (depth, at) = (depth + 1, at + 2),

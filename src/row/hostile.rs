@@ -9,7 +9,8 @@ type Value = (Option<Timestamp>, f64, (bool, Option<String>), Decimal<2>, Date);
 
 /// The decoders of rows by type, of rows by schema, and of values in users' text.
 pub fn hostile() -> Vec<Decoder> {
-    let (key, value) = (encode(&key()), encode(&value()));
+    let key = encode(&key());
+    let value = encode(&value());
     let mut row = (key.len() as u32).to_le_bytes().to_vec();
     row.extend_from_slice(&key);
     row.extend_from_slice(&value);

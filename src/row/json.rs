@@ -124,7 +124,8 @@ mod tests {
                 Timestamp::from_micros(numbers.1),
                 format!("{}.125", numbers.2).parse::<Decimal<3>>().expect("a decimal"),
             );
-            let (key, value) = (encode(&key), encode(&(floats, texts, dates)));
+            let key = encode(&key);
+            let value = encode(&(floats, texts, dates));
             let mut text = Vec::new();
             schema.write_json(&key, &value, |_| (), &mut text).expect("a row");
             let value = Value::from(schema.json(&key, &value).expect("a row"));

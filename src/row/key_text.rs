@@ -111,7 +111,8 @@ mod tests {
     }
 
     fn text_key<K: Columns>(text: &str) -> Result<Vec<u8>> {
-        let (schema, mut bytes) = (RowSchema::of::<K, ()>(), Vec::new());
+        let schema = RowSchema::of::<K, ()>();
+        let mut bytes = Vec::new();
         schema.key_of_text(text, &mut bytes).map(|_| bytes)
     }
 
@@ -235,7 +236,8 @@ mod tests {
                     Timestamp::from_micros(micros), Date::from_days(days), Float::new(float),
                 ),
             );
-            let (schema, bytes) = (RowSchema::of::<Wide, ()>(), encode(&key));
+            let schema = RowSchema::of::<Wide, ()>();
+            let bytes = encode(&key);
             let values = schema.decode(&bytes, &[]).expect("a row");
             let json = RowSchema::json_of_values(&values);
             let read = schema.values_of_json(&json).expect("values");
@@ -250,7 +252,8 @@ mod tests {
             for (column, value) in schema.key.iter().zip(&values) {
                 if *value != Datum::Null {
                     let read = Datum::parse(column, &value.to_string()).expect("a value");
-                    let (mut one, mut other) = (Vec::new(), Vec::new());
+                    let mut one = Vec::new();
+                    let mut other = Vec::new();
                     value.encode(column, &mut one).expect("a column");
                     read.encode(column, &mut other).expect("a column");
                     prop_assert_eq!(one, other, "{}", value);

@@ -95,9 +95,11 @@ impl Servers {
             // The first value that is set stays.
             let _ = site.max_lag.set(most);
         }
-        let (listeners, tasks) = (Listeners::default(), Vec::new());
+        let listeners = Listeners::default();
+        let tasks = Vec::new();
         let weak = Arc::downgrade(&site);
-        let (http, pg) = (None, None);
+        let http = None;
+        let pg = None;
         let mut servers = Servers { threads, stop, http, pg, listeners, tasks, site: weak };
         let runtime = servers.threads.handle().clone();
         if let Some(address) = options.listen {
@@ -162,7 +164,8 @@ impl Servers {
         // Unless they are kept elsewhere, the sockets close with the last accept.
         self.listeners = Listeners::default();
         self.stop.send_replace(true);
-        let (tasks, site) = (std::mem::take(&mut self.tasks), Weak::clone(&self.site));
+        let tasks = std::mem::take(&mut self.tasks);
+        let site = Weak::clone(&self.site);
         async move {
             // A task that panicked has nothing left to finish.
             let all = futures::future::join_all(tasks);

@@ -139,7 +139,7 @@ mod tests {
             let answer = ask(&listeners, request);
             assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
             assert!(answer.contains("retry-after: "), "{answer}");
-            assert!(answer.contains("\"type\":\"about:blank#stopped\""), "{answer}");
+            assert!(answer.contains("\"type\":\"about:blank#busy\""), "{answer}");
         }
         drop(door);
         // The socket is left to the next process, with the connections that wait in it.

@@ -26,7 +26,8 @@ impl BaseBuilder {
     /// A builder of the base that ends at `boundary`, which is not 0.
     pub fn new(boundary: Epoch) -> Self {
         assert!(boundary > 0, "there is no history before epoch 0");
-        let (chunk, last) = (Vec::with_capacity(CHUNK_ROWS), (Vec::new(), Vec::new()));
+        let chunk = Vec::with_capacity(CHUNK_ROWS);
+        let last = (Vec::new(), Vec::new());
         BaseBuilder { boundary, building: None, chunk, last, runs: Vec::new() }
     }
 

@@ -205,7 +205,8 @@ impl ViewBatch {
     /// The first position, not before `from`, whose key is not less than `key`.
     pub(super) fn seek(&self, from: usize, key: &[u8]) -> usize {
         let keys = &self.body.batch.storage.keys;
-        let (mut low, mut high) = (from, keys.count());
+        let mut low = from;
+        let mut high = keys.count();
         while low < high {
             let middle = low + (high - low) / 2;
             if keys.row(middle) < key { low = middle + 1 } else { high = middle }
@@ -260,7 +261,8 @@ impl ViewBatch {
 
 impl std::fmt::Debug for ViewBatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (lower, upper) = (self.description.lower(), self.description.upper());
+        let lower = self.description.lower();
+        let upper = self.description.upper();
         write!(f, "ViewBatch[{:?}, {:?}) of {} updates", lower.first(), upper.first(), self.len())
     }
 }

@@ -69,7 +69,8 @@ impl Recent {
             return None;
         }
         let first = ring.batches.partition_point(|batch| batch.upper_epoch() <= from);
-        let (mut found, mut updates) = (Vec::new(), 0);
+        let mut found = Vec::new();
+        let mut updates = 0;
         for batch in ring.batches.range(first..) {
             if updates > enough {
                 let end = found.last().map(ViewBatch::upper_epoch);

@@ -234,7 +234,8 @@ impl Changes {
     /// Batches as they were published, with at least `enough` updates of each shard from `from`
     /// on, and the epoch where they end; none when the ring has dropped some of them.
     pub(super) fn recent(&self, state: &State, enough: usize) -> Option<(Vec<ViewBatch>, Epoch)> {
-        let (mut batches, mut upper) = (Vec::new(), state.frontier);
+        let mut batches = Vec::new();
+        let mut upper = state.frontier;
         for shard in 0..state.shards {
             let at = self.view * state.shards + shard;
             let (some, end) = self.shared.recent.some_since(at, self.from, enough)?;
@@ -245,7 +246,9 @@ impl Changes {
     }
 
     fn too_old(&self, state: &State) -> Error {
-        let (from, since, upper) = (self.from, state.since, state.frontier);
+        let from = self.from;
+        let since = state.since;
+        let upper = state.frontier;
         let message =
             format!("the changes at epoch {from} are gone: since is {since}, upper is {upper}");
         Error::new(Kind::Missing, message)

@@ -83,7 +83,8 @@ impl Changes {
     /// Whole epochs from the changes read ahead; none when nothing is left, or when the next epoch
     /// is too large for one part.
     fn next_ahead(&mut self, mut ahead: Ahead, max: usize) -> Result<Option<Part>> {
-        let (mut count, mut weighs) = (0, 0);
+        let mut count = 0;
+        let mut weighs = 0;
         let mut rest = ahead.changes.make_contiguous().chunk_by(|a, b| a.epoch == b.epoch);
         let mut next = rest.next();
         while let Some(epoch) = next {
@@ -126,7 +127,8 @@ impl Changes {
         };
         let batches = large.batches.iter().filter(|batch| batch.keys() > 0);
         let page = merge_page(batches, &ByteRange::all(), large.behind.as_ref(), max, at_epoch)?;
-        let (complete, first) = (page.next.is_none(), large.behind.is_none());
+        let complete = page.next.is_none();
+        let first = large.behind.is_none();
         large.behind = page.next;
         if complete {
             self.large = None;

@@ -92,7 +92,8 @@ impl ViewBatch {
 
     /// The position of the key that the row at a position belongs to; 0 after the last row.
     fn key_of(&self, row: usize) -> usize {
-        let (mut low, mut high) = (0, self.keys());
+        let mut low = 0;
+        let mut high = self.keys();
         while low < high {
             let middle = low + (high - low) / 2;
             if self.values_of(middle).end <= row { low = middle + 1 } else { high = middle }
@@ -113,7 +114,8 @@ impl ViewBatch {
         for key in 0..self.keys() {
             let bytes = self.key_at(key);
             let Some(there) = other.find(bytes, hash_key(bytes)) else { continue };
-            let (mut mine, mut theirs) = (self.values_of(key), other.values_of(there));
+            let mut mine = self.values_of(key);
+            let mut theirs = other.values_of(there);
             while let (Some(a), Some(b)) = (mine.clone().next(), theirs.clone().next()) {
                 match self.value_at(a).cmp(other.value_at(b)) {
                     std::cmp::Ordering::Less => mine.start += 1,

@@ -49,7 +49,8 @@ pub struct Differing {
 /// # Panics
 /// When the snapshots are at different epochs.
 pub fn compare(left: &Snapshot, right: &Snapshot) -> Result<Vec<Compared>> {
-    let (ours, theirs) = (left.upper(), right.upper());
+    let ours = left.upper();
+    let theirs = right.upper();
     assert!(ours == theirs, "snapshots at the frontiers {ours} and {theirs}");
     (0..left.views().len()).map(|view| compare_view(left, right, view)).collect()
 }
@@ -62,8 +63,10 @@ fn compare_view(left: &Snapshot, right: &Snapshot, view: usize) -> Result<Compar
         right: Digest::default(),
         differing: Vec::new(),
     };
-    let (mut ours, mut theirs) = (left.scan(view), right.scan(view));
-    let (mut a, mut b) = (ours.next().transpose()?, theirs.next().transpose()?);
+    let mut ours = left.scan(view);
+    let mut theirs = right.scan(view);
+    let mut a = ours.next().transpose()?;
+    let mut b = theirs.next().transpose()?;
     for place in 0_u64.. {
         if place.is_multiple_of(RENEWED_EVERY) {
             left.renew()?;
@@ -102,7 +105,8 @@ impl Compared {
         let text = |row: &Differing| {
             let cells = self.view.schema.decode(&row.key, &row.value)?;
             let cells: Vec<_> = cells.iter().map(Datum::to_string).collect();
-            let (view, cells) = (&self.view.name, cells.join(", "));
+            let view = &self.view.name;
+            let cells = cells.join(", ");
             Ok(format!("{view} ({cells}): {} times, {} times", row.left, row.right))
         };
         self.differing.iter().map(text).collect()
@@ -111,7 +115,8 @@ impl Compared {
     /// Adds a row of one side or of both to the comparison.
     fn note(&mut self, a: Option<Row>, b: Option<Row>) {
         let times = |row: Option<&Row>| row.map_or(0, |row| row.multiplicity);
-        let (left, right) = (times(a.as_ref()), times(b.as_ref()));
+        let left = times(a.as_ref());
+        let right = times(b.as_ref());
         if let Some(row) = &a {
             self.left.add(&row.key, &row.value, left);
             self.rows += left.unsigned_abs() as u64;

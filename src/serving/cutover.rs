@@ -160,7 +160,8 @@ impl Index {
             return Ok(false);
         }
         for (view, info) in self.shared.views.iter().enumerate() {
-            let (expected, heard) = (expected[view], restored.heard[view]);
+            let expected = expected[view];
+            let heard = restored.heard[view];
             if expected != heard {
                 return Err(differs(&info.name, restored.boundary, expected, heard)
                     .remedy("rebuild the batch view; give a changed function a new version"));
@@ -225,7 +226,8 @@ impl Index {
         let current = shared.state.load_full();
         check_inside(at - 1, current.since, current.frontier)?;
         for (view, info) in shared.views.iter().enumerate() {
-            let (now, new) = (current.digest(view, at), fresh.digest(view, at));
+            let now = current.digest(view, at);
+            let new = fresh.digest(view, at);
             if now != new {
                 return Err(differs(&info.name, at, now, new)
                     .remedy("answers would change: install a changed function as a new version"));
@@ -270,7 +272,8 @@ impl Shared {
         }
         match lists.iter().position(|list| list.upper == 0) {
             Some(at) => {
-                let (view, shard) = (at / self.shards, at % self.shards);
+                let view = at / self.shards;
+                let shard = at % self.shards;
                 Err(incomplete(boundary, &format!("view {view}, shard {shard} is missing")))
             }
             None => Ok(lists.into_iter().map(Arc::new).collect()),

@@ -59,7 +59,8 @@ impl Iterator for Difference<'_> {
                 Less => return self.old.next().map(|row| row.map(gone)),
                 Greater => return self.new.next(),
                 Equal => {
-                    let (old, new) = (self.old.next()?.ok()?, self.new.next()?.ok()?);
+                    let old = self.old.next()?.ok()?;
+                    let new = self.new.next()?.ok()?;
                     let multiplicity = new.multiplicity - old.multiplicity;
                     if multiplicity != 0 {
                         return Some(Ok(Row { multiplicity, ..new }));

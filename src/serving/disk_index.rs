@@ -89,7 +89,8 @@ impl Index {
             let list = Arc::new(BatchList { upper: boundary, batches: Vec::new() });
             let lists = state.lists.iter().map(|_| Arc::clone(&list)).collect();
             let shards = state.shards;
-            let (frontier, since) = (boundary, boundary - 1);
+            let frontier = boundary;
+            let since = boundary - 1;
             *state = State { boundary, frontier, since, shards, lists, stored };
         });
         Ok(index)

@@ -6,6 +6,7 @@
 //! published early is invisible until every worker has published up to the same epoch.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -304,7 +305,7 @@ impl Shared {
                 // Readers have moved on; a frontier they could still see must not move.
                 return;
             }
-            writer.passed(at, (batch.lower_epoch(), batch.upper_epoch()));
+            writer.passed(at, batch.lower_epoch()..batch.upper_epoch());
             let Some(batch) = writer.drop_restored(view, batch) else { return };
             self.recent.push(at, &batch);
             let mut list = BatchList::clone(&state.lists[at]);
@@ -317,7 +318,8 @@ impl Shared {
 
 impl Writer {
     /// Records that a (view, shard) was published for the times `[lower, upper)`.
-    fn passed(&mut self, list: usize, (lower, upper): (Epoch, Epoch)) {
+    fn passed(&mut self, list: usize, epochs: Range<Epoch>) {
+        let Range { start: lower, end: upper } = epochs;
         let expected = std::mem::replace(&mut self.published[list], upper);
         assert_eq!(
             lower, expected,
@@ -337,11 +339,11 @@ impl Publish for Index {
         lock(&self.shared.writer).restored.as_ref().map_or(0, Restored::boundary)
     }
 
-    fn repeat(&self, view: usize, shard: usize, times: (Epoch, Epoch), digest: Digest) {
+    fn repeat(&self, view: usize, shard: usize, epochs: Range<Epoch>, digest: Digest) {
         assert!(shard < self.shared.shards, "shard {shard} of {}", self.shared.shards);
         self.shared.update(|writer, _| {
             if !writer.retired {
-                writer.passed(view * self.shared.shards + shard, times);
+                writer.passed(view * self.shared.shards + shard, epochs);
                 writer.hear(view, digest);
             }
         });

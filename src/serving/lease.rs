@@ -110,7 +110,7 @@ impl Leases {
     ) -> Result<Arc<Lease>> {
         let mut table = lock(&self.table);
         if table.len() >= LEASES_MAX {
-            return Err(Error::new(Kind::Stopped, format!("{LEASES_MAX} snapshots are held"))
+            return Err(Error::new(Kind::Busy, format!("{LEASES_MAX} snapshots are held"))
                 .remedy("drop snapshots after use, or retry when some leases have expired"));
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -187,7 +187,8 @@ impl Leases {
         let mut seen: HashSet<_> = state.all_batches().map(ViewBatch::body_address).collect();
         // Many leases share one state.
         let mut states = HashSet::new();
-        let (mut bytes, mut ending) = (0, Vec::new());
+        let mut bytes = 0;
+        let mut ending = Vec::new();
         for (_, id, held) in &leases {
             if states.insert(Arc::as_ptr(held)) {
                 let only = held.all_batches().filter(|batch| seen.insert(batch.body_address()));

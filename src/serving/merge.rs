@@ -148,7 +148,8 @@ impl Shared {
                     && !taken(older)
                     && !taken(younger)
                 {
-                    let (older, younger) = (older.clone(), younger.clone());
+                    let older = older.clone();
+                    let younger = younger.clone();
                     offer(Pair { list, older, younger, alone: false });
                 }
             }
@@ -214,8 +215,8 @@ impl Shared {
             if first < last && writer.pins.contains_key(&cut) {
                 return;
             }
-            let (lower, upper) =
-                (list.batches[first].lower_epoch(), list.batches[last].upper_epoch());
+            let lower = list.batches[first].lower_epoch();
+            let upper = list.batches[last].upper_epoch();
             let mut list = BatchList::clone(list);
             list.batches.splice(first..=last, [merged.with_bounds(lower, upper)]);
             state.lists[pair.list] = Arc::new(list);

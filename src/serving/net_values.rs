@@ -29,7 +29,8 @@ impl Settled {
     pub(super) fn of(batch: &Inner) -> Settled {
         let storage = &batch.storage;
         let times_upper = storage.upds.times.iter().max().map_or(0, |last| last + 1);
-        let (keys, left) = (Vec::new(), Vec::new());
+        let keys = Vec::new();
+        let left = Vec::new();
         let mut settled = Settled { rows: 0, times_upper, keys, left };
         // A value's single update may be stored in an equal neighbour: so read updates by value.
         let sum = |value| {

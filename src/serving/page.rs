@@ -249,7 +249,8 @@ mod tests {
             rows in prop::collection::btree_set((part(), part()), 0..60), limit in 1_usize..5,
         ) {
             let rows: Vec<_> = rows.into_iter().collect();
-            let (mut seen, mut cursor) = (Vec::new(), None::<Cursor>);
+            let mut seen = Vec::new();
+            let mut cursor = None::<Cursor>;
             loop {
                 let page = page(&rows, cursor.as_ref(), limit).expect("a page");
                 let next = page.next.map(|next| next.bounded(cursor.as_ref(), &page.rows));

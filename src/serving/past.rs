@@ -56,7 +56,9 @@ impl Past {
         for key in 0..storage.keys.count() {
             let (start, end) = storage.vals.bounds(key);
             // A key is freed with its last value.
-            let (mut key_last, mut gone, mut retracted) = (*first, true, false);
+            let mut key_last = *first;
+            let mut gone = true;
+            let mut retracted = false;
             for value in start..end {
                 let (from, to) = storage.upds.bounds(value);
                 let sum: isize = storage.upds.diffs[from..to].iter().sum();

@@ -11,6 +11,7 @@
 //! The operator drops its capability only after it has published, so a time that a probe behind it
 //! has passed is published by every worker.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
@@ -40,10 +41,10 @@ pub trait Publish: Send + Sync {
         0
     }
 
-    /// Takes the digest of the updates at the times `[lower, upper)`, below
+    /// Takes the digest of the updates at the times `epochs`, below
     /// [`Publish::known_below`], in the place of a batch.
-    fn repeat(&self, view: usize, shard: usize, (lower, upper): (Epoch, Epoch), digest: Digest) {
-        panic!("view {view}, shard {shard}: {digest} of [{lower}, {upper}) was not asked for");
+    fn repeat(&self, view: usize, shard: usize, epochs: Range<Epoch>, digest: Digest) {
+        panic!("view {view}, shard {shard}: {digest} of {epochs:?} was not asked for");
     }
 }
 
@@ -58,7 +59,8 @@ type Nothing = CapacityContainerBuilder<Vec<()>>;
 /// Panics when there are more shards than workers.
 pub fn publish_view<'s>(
     rows: VecCollection<'s, Epoch, (Vec<u8>, Vec<u8>), isize>,
-    (view, name): (usize, &str),
+    view: usize,
+    name: &str,
     shards: usize,
     publisher: Arc<dyn Publish>,
 ) -> StreamVec<'s, Epoch, ()> {
@@ -81,7 +83,7 @@ pub fn publish_view<'s>(
                 let new = lower.max(sealer.known.min(upper));
                 if lower < new && worker < shards {
                     let digest = std::mem::take(&mut sealer.repeated);
-                    publisher.repeat(view, worker, (lower, new), digest);
+                    publisher.repeat(view, worker, lower..new, digest);
                 }
                 if new < upper && worker < shards {
                     publisher.publish(view, worker, sealer.seal(new, upper));

@@ -62,7 +62,9 @@ impl Snapshot {
     }
 
     fn of(shared: &Arc<Shared>, state: Arc<State>, upper: Epoch) -> Result<Snapshot> {
-        let (since, frontier, boundary) = (state.since, state.frontier, state.boundary);
+        let since = state.since;
+        let frontier = state.frontier;
+        let boundary = state.boundary;
         let lease = shared.leases.grant(state, upper, shared.options.lease_length)?;
         let shared = Arc::clone(shared);
         Ok(Snapshot { shared, lease, since, frontier, boundary, jumped: None })
@@ -231,7 +233,8 @@ impl Snapshot {
         order.sort_unstable_by(|a, b| keys[*a].as_ref().cmp(keys[*b].as_ref()));
         let mut found = vec![Vec::new(); keys.len()];
         for index in order {
-            let (key, values) = (keys[index].as_ref(), &mut found[index]);
+            let key = keys[index].as_ref();
+            let values = &mut found[index];
             let mut visit = |value: &[u8], times| values.push((value.to_vec(), times));
             match &state.stored {
                 Some(stored) => stored.view(view).get(key, &mut visit)?,
@@ -382,5 +385,5 @@ pub(super) fn check_inside(epoch: Epoch, since: Epoch, upper: Epoch) -> Result<(
 fn not_yet(shared: &Shared, epoch: Epoch, timeout: Duration) -> Error {
     let upper = shared.state.load().frontier;
     let message = format!("epoch {epoch} is not complete after {timeout:?}: upper is {upper}");
-    Error::new(Kind::Missing, message).remedy("retry, wait longer, or read the latest epoch")
+    Error::new(Kind::TimedOut, message).remedy("retry, wait longer, or read the latest epoch")
 }

@@ -110,7 +110,8 @@ impl BatchList {
     ///
     /// Panics when the batch does not start where the list ends.
     pub(super) fn push(&mut self, batch: ViewBatch, pinned: impl Fn(Epoch) -> bool) {
-        let (lower, upper) = (batch.lower_epoch(), batch.upper_epoch());
+        let lower = batch.lower_epoch();
+        let upper = batch.upper_epoch();
         assert_eq!(lower, self.upper, "a batch starts at {lower}, the list ends at {}", self.upper);
         self.upper = upper;
         match self.batches.last_mut() {

@@ -45,8 +45,8 @@ fn consolidated(mut updates: Vec<ViewUpdate>) -> Vec<ViewUpdate> {
         updates.iter().enumerate().map(|(at, ((key, _), _, _))| (prefix(key), at)).collect();
     order.sort_unstable_by(|(one, a), (other, b)| {
         one.cmp(other).then_with(|| {
-            let (((key_a, value_a), time_a, _), ((key_b, value_b), time_b, _)) =
-                (&updates[*a], &updates[*b]);
+            let ((key_a, value_a), time_a, _) = &updates[*a];
+            let ((key_b, value_b), time_b, _) = &updates[*b];
             (key_a, value_a, time_a).cmp(&(key_b, value_b, time_b))
         })
     });

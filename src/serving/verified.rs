@@ -83,7 +83,7 @@ impl Verified {
         let version = served.version().to_owned();
         if fresh.generation() != served.generation() {
             let message = format!("version {} took over meanwhile", fresh.generation());
-            return Err(Error::new(Kind::Stopped, message).remedy("verify again"));
+            return Err(Error::new(Kind::Busy, message).remedy("verify again"));
         }
         let fresh = fresh.snapshot(Read::AsOf(epoch))?;
         let views = compare(served, &fresh)?;

@@ -64,7 +64,7 @@ pub fn view_diffs(old: &Snapshot, new: &Snapshot, samples: usize) -> Result<Vec<
     for (id, view) in old.views().iter().enumerate() {
         let other = new.views().iter().position(|other| other.name == view.name);
         diffs.push(match other {
-            Some(other) => compare((old, id), (new, other), samples)?,
+            Some(other) => compare(old, id, new, other, samples)?,
             None => incomparable(view, "is on the left side only".to_owned()),
         });
     }
@@ -100,13 +100,17 @@ fn incomparable(view: &ViewInfo, reason: String) -> ViewDiff {
 }
 
 fn compare(
-    (old, left): (&Snapshot, usize),
-    (new, right): (&Snapshot, usize),
+    old: &Snapshot,
+    left: usize,
+    new: &Snapshot,
+    right: usize,
     samples: usize,
 ) -> Result<ViewDiff> {
-    let (one, other) = (&old.views()[left], &new.views()[right]);
+    let one = &old.views()[left];
+    let other = &new.views()[right];
     if one.schema != other.schema {
-        let (one_schema, other_schema) = (&one.schema, &other.schema);
+        let one_schema = &one.schema;
+        let other_schema = &other.schema;
         let reason = format!("had the columns ({one_schema}), and has ({other_schema})");
         return Ok(incomparable(one, reason));
     }

@@ -86,7 +86,7 @@ impl Subscriptions {
         let one = Subscription(Arc::clone(self));
         if taken >= SUBSCRIPTIONS_MAX {
             let message = format!("{SUBSCRIPTIONS_MAX} subscriptions are open, which is the limit");
-            return Err(Error::new(Kind::Stopped, message).remedy("close one, or retry later"));
+            return Err(Error::new(Kind::Busy, message).remedy("close one, or retry later"));
         }
         Ok(one)
     }

@@ -89,7 +89,7 @@ impl Claim {
             let message = format!(
                 "what clients send, or have not yet read, fills the {most} bytes there are for it"
             );
-            return Err(Error::new(Kind::Stopped, message).remedy("try again in a moment"));
+            return Err(Error::new(Kind::Busy, message).remedy("try again in a moment"));
         }
         self.bytes = bytes;
         Ok(())
@@ -188,12 +188,13 @@ mod tests {
     #[test]
     fn a_claim_is_bounded_and_given_back() {
         static SMALL: Budget = Budget::new(100);
-        let (mut one, mut other) = (SMALL.claim(), SMALL.claim());
+        let mut one = SMALL.claim();
+        let mut other = SMALL.claim();
         one.grow_to(60).expect("room");
         one.grow_to(10).expect("less is there already");
         assert_eq!(SMALL.held(), 60);
         let refused = other.grow_to(41).expect_err("no room");
-        assert!(refused.kind() == Kind::Stopped, "{refused}");
+        assert!(refused.is_busy(), "{refused}");
         assert!(refused.to_string().contains("again"), "{refused}");
         assert_eq!(SMALL.held(), 60, "a refused claim holds nothing");
         assert!(other.grow_to(101).is_err_and(|never| never.kind() == Kind::Input));

@@ -94,7 +94,8 @@ fn update(site: &Site, mut found: Vec<Concern>) {
     }
     for old in before.iter().filter(|old| !found.iter().any(|concern| concern.is_same(old))) {
         let seconds = RealClock.now_us().saturating_sub(old.since_us).max(0) / 1_000_000;
-        let (kind, of) = (old.kind.name(), old.dataflow.as_deref().unwrap_or("all"));
+        let kind = old.kind.name();
+        let of = old.dataflow.as_deref().unwrap_or("all");
         tracing::info!("{kind} of {of} is over, after {seconds} s");
     }
     found.sort_by_key(|concern| (concern.since_us, concern.kind));
@@ -121,7 +122,8 @@ struct Found(Vec<Concern>);
 
 impl Found {
     fn add(&mut self, kind: ConcernKind, dataflow: Option<&str>, reason: String, remedy: &str) {
-        let (dataflow, remedy) = (dataflow.map(str::to_owned), remedy.to_owned());
+        let dataflow = dataflow.map(str::to_owned);
+        let remedy = remedy.to_owned();
         let since_us = RealClock.now_us();
         self.0.push(Concern { kind, dataflow, since_us, reason, remedy });
     }
@@ -174,7 +176,8 @@ fn dataflows(site: &Site, end: Option<Epoch>, lags: &mut Lags, found: &mut Found
         // A dataflow that still catches up after the start is reported by its own state.
         let lag = if index.is_stale() { None } else { lags.of(now, index.frontier()) };
         if let Some(lag) = lag.filter(|lag| *lag > lags.bound) {
-            let (upper, seconds) = (index.frontier(), lag.as_secs());
+            let upper = index.frontier();
+            let seconds = lag.as_secs();
             let reason = format!(
                 "dataflow {:?} is behind the log for {seconds} s: readers see the epochs below \
                  {upper}",
@@ -196,7 +199,8 @@ fn disk(site: &Site, found: &mut Found) {
     let reason = if space.read_only {
         "the data directory's disk is read-only".to_owned()
     } else if space.available < space.total.div_ceil(20).min(limits::DISK_ROOM_BYTES) {
-        let (left, total) = (space.available >> 20, space.total >> 20);
+        let left = space.available >> 20;
+        let total = space.total >> 20;
         let part = percent(space.available, space.total);
         format!("the data directory's disk has {left} MiB left of {total} MiB ({part:.1} %)")
     } else if space.files_available < space.files.div_ceil(20).min(limits::DISK_ROOM_FILES) {
@@ -243,7 +247,8 @@ mod tests {
 
     #[test]
     fn a_lag_is_as_old_as_the_first_epoch_that_is_not_seen() {
-        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
         let mut lags = Lags { bound: second, seen: Vec::new() };
         lags.note(start, Some(4));
         lags.note(start + second, Some(4));

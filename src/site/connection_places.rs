@@ -126,13 +126,15 @@ impl Places {
     /// `most` places and `reserve` more for probes; a connection gives way when it has been idle
     /// for `patience`.
     pub fn new(most: usize, reserve: usize, patience: Duration) -> Arc<Places> {
-        let (begun, table) = (Instant::now(), Mutex::default());
+        let begun = Instant::now();
+        let table = Mutex::default();
         Arc::new(Places { most, reserve, patience, begun, table })
     }
 
     /// Takes a place for a connection from `address`; none when no connection gives way.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let (peer, now) = (Peer::of(address), millis(self.begun));
+        let peer = Peer::of(address);
+        let now = millis(self.begun);
         let patience = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
         let mut table = self.table();
         let of_one = self.most.div_ceil(PLACES_OF_ONE_PART);

@@ -40,20 +40,21 @@ impl Site {
     /// dataflow that has failed does not count: it would never catch up.
     ///
     /// # Errors
-    /// Stopped, when the readers of a dataflow that reads one of the streams are too far behind.
+    /// Busy, when the readers of a dataflow that reads one of the streams are too far behind.
     pub fn admit(&self, writer: &Writer, streams: &[Arc<str>]) -> Result<()> {
         let Some(most) = self.max_lag.get() else { return Ok(()) };
         let reads = |name: &String| streams.iter().any(|stream| **stream == **name);
         for flow in self.flows.iter().filter(|flow| flow.streams().iter().any(reads)) {
             let backlog = writer.backlog(flow.serving.index().frontier());
             if most.is_exceeded(&backlog) && self.control.failure(&flow.name).is_none() {
-                let (name, Backlog { epochs, age, .. }) = (&flow.name, backlog);
+                let name = &flow.name;
+                let Backlog { epochs, age, .. } = backlog;
                 let message = format!(
                     "dataflow {name:?} is {epochs} epochs and {age:.1?} behind the log, more than \
                      {most}"
                 );
                 let remedy = "nothing was appended: send it again later, or raise --max-lag";
-                return Err(Error::new(Kind::Stopped, message).remedy(remedy));
+                return Err(Error::new(Kind::Busy, message).remedy(remedy));
             }
         }
         Ok(())

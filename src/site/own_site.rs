@@ -67,7 +67,8 @@ impl OwnSite {
 
     /// The mark of another site that a request bears; none for a request that may pass.
     pub fn foreign<B>(&self, request: &Request<B>) -> Option<Foreign> {
-        let (uri, headers) = (request.uri(), request.headers());
+        let uri = request.uri();
+        let headers = request.headers();
         let hosts = || {
             let named = headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes);
             let authority = uri.authority().map(|authority| authority.as_str().as_bytes());

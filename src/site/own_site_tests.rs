@@ -170,7 +170,8 @@ async fn refusal(headers: &[(&str, &[u8])]) -> String {
 
 #[tokio::test]
 async fn what_is_repeated_is_escaped_once() {
-    let (here, named) = (("host", &b"localhost"[..]), r#"ev\il."example""#);
+    let here = ("host", &b"localhost"[..]);
+    let named = r#"ev\il."example""#;
     let detail = refusal(&[("host", named.as_bytes())]).await;
     assert!(detail.starts_with(&format!("this server is not called {named} (")), "{detail}");
     let origin = format!("http://{named}");

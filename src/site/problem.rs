@@ -22,7 +22,7 @@ pub struct Problem {
 #[schema(as = Problem)]
 pub struct Body {
     /// The kind of problem: `about:blank#` and one of input, missing, conflict, damaged, newer,
-    /// full, io, panic, stopped, unauthorized, forbidden.
+    /// full, io, panic, stopped, busy, `timed_out`, cancelled, unauthorized, forbidden.
     r#type: String,
     /// What went wrong, in two words.
     title: String,
@@ -43,7 +43,9 @@ impl Problem {
     pub fn new(status: StatusCode, kind: &str, detail: String) -> Problem {
         let title = status.canonical_reason().unwrap_or("error").to_owned();
         let r#type = format!("about:blank#{kind}");
-        let (status_code, sqlstate, position) = (status.as_u16(), None, None);
+        let status_code = status.as_u16();
+        let sqlstate = None;
+        let position = None;
         let detail = harmless(&detail).into_owned();
         let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
         Problem { status, body: Box::new(body), accepts: None }

@@ -226,7 +226,8 @@ impl Site {
 
 /// The error while a dataflow catches up: readers may have seen more than it answers.
 fn catching_up(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
-    let (name, upper) = (&flow.name, flow.serving.index().frontier());
+    let name = &flow.name;
+    let upper = flow.serving.index().frontier();
     let goal = match epoch {
         Epoch::MAX => "the end that the log had when the process was started".to_owned(),
         epoch => format!("epoch {epoch}"),
@@ -235,7 +236,7 @@ fn catching_up(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
         "dataflow {name:?} is catching up, and after {patience:?} is not at {goal}: upper is \
          {upper}"
     );
-    Error::new(Kind::Stopped, message)
+    Error::new(Kind::TimedOut, message)
         .remedy("ask again in a moment, or with stale=ok for the latest epoch there is")
 }
 
@@ -245,7 +246,7 @@ fn not_in_time(flow: &Flow, epoch: Epoch, patience: Duration) -> Error {
         "readers of {:?} do not see epoch {epoch} after {patience:?}: upper is {upper}",
         flow.name
     );
-    Error::new(Kind::Missing, message)
+    Error::new(Kind::TimedOut, message)
         .remedy("ask again, with a longer timeout, or read the latest epoch")
 }
 
@@ -254,7 +255,8 @@ pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(Error::new(Kind::Stopped, format!("a request's work ended early: {error}")))
+        let kind = if error.is_panic() { Kind::Panic } else { Kind::Stopped };
+        Err(Error::new(kind, format!("a request's work ended early: {error}")))
     })
 }
 

@@ -52,7 +52,7 @@ pub struct Replayed {
     _held: OwnedSemaphorePermit,
 }
 
-type Outcome = std::result::Result<Arc<Replayed>, (Kind, String)>;
+type Outcome = Result<Arc<Replayed>>;
 
 /// A handle on a result to come.
 #[derive(Clone)]
@@ -66,8 +66,8 @@ impl Pending {
     pub async fn wait(&mut self) -> Result<Arc<Replayed>> {
         match self.0.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(Ok(replayed))) => Ok(Arc::clone(replayed)),
-            Ok(Some(Err((kind, message)))) => Err(Error::new(*kind, message.clone())),
-            _ => Err(Error::new(Kind::Stopped, "the recomputation was given up")),
+            Ok(Some(Err(error))) => Err(error.clone()),
+            _ => Err(Error::new(Kind::Cancelled, "the recomputation was given up")),
         }
     }
 }
@@ -202,7 +202,7 @@ impl Replays {
 fn full() -> Error {
     let message = format!("{REPLAYS_WAITING_MAX} recomputations wait already");
     let remedy = format!("retry after {} seconds, or ask for a later epoch", RETRY_AFTER.as_secs());
-    Error::new(Kind::Stopped, message).remedy(remedy)
+    Error::new(Kind::Busy, message).remedy(remedy)
 }
 
 /// One recomputation, which runs apart from the requests that wait for it.
@@ -217,7 +217,6 @@ struct Run {
 impl Run {
     async fn go(self, admitted: OwnedSemaphorePermit) {
         let outcome = self.compute(admitted).await;
-        let outcome = outcome.map_err(|error| (error.kind(), error.to_string()));
         let failed = outcome.is_err();
         self.done.send_replace(Some(outcome));
         let Run { replays, dataflow, span, done, .. } = self;
@@ -236,10 +235,11 @@ impl Run {
         let held = self.room().await.map_err(stopped)?;
         // One receiver is the table's.
         if self.done.receiver_count() <= 1 {
-            return Err(Error::new(Kind::Stopped, "nobody waits for it any more"));
+            return Err(Error::new(Kind::Cancelled, "nobody waits for it any more"));
         }
-        let (control, dataflow, span) =
-            (Arc::clone(&self.control), self.dataflow.clone(), self.span);
+        let control = Arc::clone(&self.control);
+        let dataflow = self.dataflow.clone();
+        let span = self.span;
         let index = blocking(move || {
             // Released when the computation ends, even if this task ends earlier.
             let _permits = (admitted, running);

@@ -137,7 +137,8 @@ where
     fn call(&mut self, request: Request<B>) -> Answer<S::Future> {
         let path = request.extensions().get::<MatchedPath>();
         let place = path.map_or(0, |path| self.requests.place(path.as_str()));
-        let (requests, begun) = (Arc::clone(&self.requests), Instant::now());
+        let requests = Arc::clone(&self.requests);
+        let begun = Instant::now();
         Answer { inner: self.inner.call(request), requests, place, begun }
     }
 }

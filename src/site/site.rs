@@ -122,10 +122,14 @@ impl Site {
         reader: Arc<Reader>,
         control: Arc<dyn Control>,
     ) -> Arc<Site> {
-        let (flows, streams) = (Grown::new(flows), Grown::new(streams));
-        let (sql, load, started) = (OnceLock::new(), Load::default(), Instant::now());
+        let flows = Grown::new(flows);
+        let streams = Grown::new(streams);
+        let sql = OnceLock::new();
+        let load = Load::default();
+        let started = Instant::now();
         let handover = Handover::default();
-        let (concerns, refusal) = (Concerns::default(), OnceLock::new());
+        let concerns = Concerns::default();
+        let refusal = OnceLock::new();
         Arc::new(Site {
             max_lag: OnceLock::new(),
             flows,
@@ -145,7 +149,7 @@ impl Site {
     /// Makes the site refuse appends because the log could not be opened for writing; the first
     /// reason stays.
     pub fn refuse_appends(&self, error: &Error) {
-        let _ = self.refusal.set(error.repeated());
+        let _ = self.refusal.set(error.clone());
     }
 
     /// The reason why appends are refused since the start, if they are.

@@ -135,7 +135,8 @@ fn validity(place: &str, certificate: &CertificateDer<'_>) -> Result<DateTime<Ut
     let refused = |what: String| Error::new(Kind::Input, format!("{place}: {what}"));
     let parsed = X509Certificate::from_der(certificate.as_ref())
         .map_err(|error| refused(format!("this is no X.509 certificate: {error}")))?;
-    let (from, until) = (parsed.validity_not_before(), parsed.validity_not_after());
+    let from = parsed.validity_not_before();
+    let until = parsed.validity_not_after();
     let now = DateTime::from_timestamp_micros(RealClock.now_us()).unwrap_or_default();
     if now > until {
         let what = format!("the certificate has expired on {}", day(until));

@@ -96,7 +96,8 @@ impl Records {
         }
         let bits: usize = schema.fields().iter().map(|field| least_bits(field.data_type())).sum();
         let most = APPEND_BYTES_MAX / bits.div_ceil(8).max(1);
-        let (schema, ignored) = (Arc::clone(schema), Vec::new());
+        let schema = Arc::clone(schema);
+        let ignored = Vec::new();
         Ok(Records { rows, schema, ignored, on_unknown, most })
     }
 
@@ -199,7 +200,8 @@ fn each_item(body: &[u8], mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Res
         let _: &RawValue = serde_json::from_slice(trimmed).map_err(malformed)?;
         return each(1, trimmed);
     }
-    let (mut line, mut counted) = (1, 0);
+    let mut line = 1;
+    let mut counted = 0;
     items(body, |item| {
         // Each item is a slice of the body, in order.
         let at = item.get().as_ptr().addr() - body.as_ptr().addr();
@@ -248,7 +250,8 @@ impl<'de, F: FnMut(&'de RawValue) -> Result<()>> Visitor<'de> for Items<'_, F> {
 }
 
 pub(super) fn malformed(error: serde_json::Error) -> Error {
-    let (line, column) = (error.line(), error.column());
+    let line = error.line();
+    let column = error.column();
     let message = format!("line {line}, character {column}: the body is no JSON: {error}");
     Error::new(Kind::Input, message)
         .remedy("send one object, an array of objects, or lines as application/x-ndjson")
@@ -263,7 +266,8 @@ mod tests {
     use diptych_event::Event as _;
 
     fn ids(body: &str, spelling: Spelling) -> Result<Vec<i64>> {
-        let (schema, ignore) = (Transfer::schema(), OnUnknown::Ignore);
+        let schema = Transfer::schema();
+        let ignore = OnUnknown::Ignore;
         let parsed = parse(
             &Bytes::copy_from_slice(body.as_bytes()),
             spelling,
@@ -282,7 +286,8 @@ mod tests {
 
     #[test]
     fn every_spelling_is_read() {
-        let (one, two) = (record("1"), record("2"));
+        let one = record("1");
+        let two = record("2");
         let lines = format!("{one}\n\n  \r\n{two}\r\n");
         assert_eq!(ids(&lines, Spelling::Ndjson).expect("records"), [1, 2]);
         assert_eq!(ids(&format!(" {one}\n"), Spelling::Json).expect("records"), [1]);
@@ -312,7 +317,8 @@ mod tests {
 
     #[test]
     fn a_bad_record_is_named() {
-        let (one, bad) = (record("1"), record("\"x\""));
+        let one = record("1");
+        let bad = record("\"x\"");
         for (body, spelling, line) in [
             (format!("{one}\n\n{bad}\n"), Spelling::Ndjson, "line 3: column `id`"),
             (format!("[{one},\n\n {bad}]"), Spelling::Json, "line 3: column `id`"),

@@ -51,7 +51,8 @@ impl<'a> CsvRecord<'a> {
     /// in a carriage return only.
     pub(crate) fn fault(&self) -> Option<String> {
         if let Some((cell, opened, closed)) = bad_quote(self.raw) {
-            let ((line, at), (closed_line, closed_at)) = (self.place(opened), self.place(closed));
+            let (line, at) = self.place(opened);
+            let (closed_line, closed_at) = self.place(closed);
             return Some(if closed == self.raw.len() {
                 format!(
                     "cell {cell}: the quote at line {line}, character {at} is not closed up to the \
@@ -86,7 +87,8 @@ impl<'a> CsvRecord<'a> {
 fn bad_quote(record: &[u8]) -> Option<(usize, usize, usize)> {
     // Most records have no quotes.
     memchr(b'"', record)?;
-    let (mut cell, mut start) = (1, 0);
+    let mut cell = 1;
+    let mut start = 0;
     loop {
         if record.get(start) == Some(&b'"') {
             let mut end = start + 1;
@@ -128,7 +130,9 @@ impl CsvFile {
     /// When the file cannot be read, or the record is too long.
     pub(crate) fn next(&mut self) -> Result<Option<CsvRecord<'_>>> {
         self.window.advance(std::mem::take(&mut self.given));
-        let (mut read, mut written, mut count) = (0, 0, 0);
+        let mut read = 0;
+        let mut written = 0;
+        let mut count = 0;
         let mut at_end = false;
         loop {
             if read == self.window.bytes().len() && !at_end {
@@ -281,7 +285,8 @@ mod tests {
             step in 1_usize..9,
         ) {
             let end = if crlf { "\r\n" } else { "\n" };
-            let (mut text, mut expected) = (String::new(), Vec::new());
+            let mut text = String::new();
+            let mut expected = Vec::new();
             for row in rows {
                 let line = text.matches('\n').count() as u64 + 1;
                 let raw = format!("{},{}", quoted(&row[0]), quoted(&row[1]));

@@ -112,7 +112,9 @@ impl Case<'_> {
     }
 
     fn would_repeat(&self, before: &Known, rest: &LeftOut) -> Error {
-        let (all, name, stream) = (self.this.records, &before.name, self.stream);
+        let all = self.this.records;
+        let name = &before.name;
+        let stream = self.stream;
         let new = rest.but.len() + all.saturating_sub(rest.before);
         let message = format!(
             "all but {new} of its {all} records are those of {name}, which is in stream {stream} \
@@ -124,7 +126,9 @@ impl Case<'_> {
     }
 
     fn begins_alike(&self, before: &Known, common: u64) -> Error {
-        let (name, all, stream) = (&before.name, before.records, self.stream);
+        let name = &before.name;
+        let all = before.records;
+        let stream = self.stream;
         let message = format!(
             "it begins with the first {common} of the {all} records of {name}, which is in stream \
              {stream} already, and goes on differently"

@@ -72,10 +72,12 @@ impl<F: Fn(&str) -> Result<SchemaRef>> Streams<F> {
             self.records.insert(stream.to_owned(), Records::new(&schema, self.on_unknown)?);
         }
         let Some(records) = self.records.get_mut(stream) else { return Ok(()) };
-        let (mut line, mut counted) = (line, text.as_ptr().addr());
+        let mut line = line;
+        let mut counted = text.as_ptr().addr();
         let mut event = |value: &RawValue| {
             // Each value is a slice of the text, in order.
-            let (from, at) = (counted - text.as_ptr().addr(), value.get().as_ptr().addr());
+            let from = counted - text.as_ptr().addr();
+            let at = value.get().as_ptr().addr();
             let passed = &text[from..at - text.as_ptr().addr()];
             line += memchr::memchr_iter(b'\n', passed).count() as u64;
             counted = at;

@@ -65,9 +65,12 @@ enum Records {
 impl Reading {
     /// Starts at the beginning of `source`. Errors give the line; the caller adds the file's name.
     pub(crate) fn start(source: &Source, stream: &str, schema: &SchemaRef) -> Result<Self> {
-        let (prefixes, left_out) = (Prefixes::new(&[]), LeftOut::default());
+        let prefixes = Prefixes::new(&[]);
+        let left_out = LeftOut::default();
         let (window, bytes) = source.window()?;
-        let (mut ignored, mut absent, mut header) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ignored = Vec::new();
+        let mut absent = Vec::new();
+        let mut header = Vec::new();
         let records = match source.format {
             Format::Ndjson => Records::Ndjson(Lines::new(window)),
             Format::Csv => {
@@ -162,7 +165,8 @@ impl Reading {
     pub(crate) fn take(&mut self) -> RecordBatch {
         let rows = self.rows.rows();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let (schema, arrays) = (self.schema.clone(), self.rows.arrays());
+        let schema = self.schema.clone();
+        let arrays = self.rows.arrays();
         match RecordBatch::try_new_with_options(schema, arrays, &options) {
             Ok(batch) => batch,
             Err(error) => panic!("{rows} records broke their own schema: {error}"),

@@ -148,7 +148,8 @@ mod tests {
 
     /// The outcome, the texts of the records, and the errors.
     fn followed(text: Vec<u8>, skip: bool) -> (Result<u64>, Vec<String>, Vec<String>) {
-        let (mut texts, mut errors) = (Vec::new(), Vec::new());
+        let mut texts = Vec::new();
+        let mut errors = Vec::new();
         let bad = |error: Error| {
             errors.push(error.to_string());
             if skip { Ok(()) } else { Err(error) }

@@ -42,8 +42,10 @@ pub fn ingest<S: AppendTo>(
     let first = known.last().map_or(0, |newest| newest.number + 1);
     let mut checked = Vec::new();
     for (number, path) in (first..).zip(paths) {
-        let file = check(path, stream, schema, (options, &known), progress)?;
-        let (name, seen, on_known) = (name(path), &file.seen, &options.on_known);
+        let file = check(path, stream, schema, options, &known, progress)?;
+        let name = name(path);
+        let seen = &file.seen;
+        let on_known = &options.on_known;
         let this = Known::of(number, name, seen);
         let case = Case { stream, on_known, known: &known, first, this: &this, seen };
         let decision = case.decide(sink).map_err(|error| error.within(path.display()))?;
@@ -78,7 +80,8 @@ fn check(
     path: &Path,
     stream: &str,
     schema: &SchemaRef,
-    (options, known): (&IngestOptions, &[Known]),
+    options: &IngestOptions,
+    known: &[Known],
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Checked> {
     let source = Source::open(path, options.format)?;
@@ -92,15 +95,18 @@ fn check(
                 .remedy("nothing was appended: mend the file, or skip bad records"))
         }
     };
-    let (mut digests, mut january) = (Vec::new(), January::default());
-    let (mut rows, mut skipped) = (0, 0);
+    let mut digests = Vec::new();
+    let mut january = January::default();
+    let mut rows = 0;
+    let mut skipped = 0;
     let begin = |reading: Reading| reading.beside(known);
-    let reading = read(&source, (stream, schema), begin, &mut on_bad, |reading, chunk| {
+    let reading = read(&source, stream, schema, begin, &mut on_bad, |reading, chunk| {
         digests.push(chunk.digest);
         january.look(&reading.take());
         rows += chunk.good;
         skipped += chunk.bad;
-        let (bytes, bytes_total) = (reading.bytes(), source.bytes);
+        let bytes = reading.bytes();
+        let bytes_total = source.bytes;
         let phase = Phase::Checking;
         progress(&Progress { path, phase, bytes, bytes_total, rows, skipped });
         Ok(())
@@ -120,14 +126,16 @@ fn check(
         january: january.columns().map(|column| schema.field(column).name().clone()).collect(),
     };
     let seen = reading.seen();
-    let (this, same_as) = (Known::default(), None);
+    let this = Known::default();
+    let same_as = None;
     Ok(Checked { source, digests, seen, report, this, is_new: false, same_as })
 }
 
 /// Reads the whole of `source` and passes each chunk to `each`; errors name the file.
 fn read(
     source: &Source,
-    (stream, schema): (&str, &SchemaRef),
+    stream: &str,
+    schema: &SchemaRef,
     begin: impl FnOnce(Reading) -> Reading,
     on_bad: OnBad<'_>,
     mut each: impl FnMut(&mut Reading, ChunkRead) -> Result<()>,
@@ -166,7 +174,10 @@ impl Checked {
                 .remedy("ingest a file that nobody writes to; the part before is appended")
         };
         let mut waiting = VecDeque::new();
-        let (mut chunks, mut sequence, mut rows, mut skipped) = (0, 0, 0, 0);
+        let mut chunks = 0;
+        let mut sequence = 0;
+        let mut rows = 0;
+        let mut skipped = 0;
         let begin = |reading: Reading| reading.without(this.left_out.clone());
         let each = |reading: &mut Reading, chunk: ChunkRead| {
             if digests.get(chunks) != Some(&chunk.digest) {
@@ -189,12 +200,14 @@ impl Checked {
             while waiting.len() > INGEST_IN_FLIGHT {
                 settle(waiting.pop_front(), &mut report)?;
             }
-            let (bytes, bytes_total) = (reading.bytes(), source.bytes);
-            let (path, phase) = (source.path(), Phase::Appending);
+            let bytes = reading.bytes();
+            let bytes_total = source.bytes;
+            let path = source.path();
+            let phase = Phase::Appending;
             progress(&Progress { path, phase, bytes, bytes_total, rows, skipped });
             Ok(())
         };
-        let reading = read(&source, (stream, schema), begin, &mut |_, _, _| Ok(()), each);
+        let reading = read(&source, stream, schema, begin, &mut |_, _, _| Ok(()), each);
         // Requests in flight are waited for, also after an error. The first error counts: requests
         // after a refused one are refused only for the gap.
         let mut settled = Ok(());

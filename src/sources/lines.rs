@@ -34,8 +34,10 @@ impl Window {
 
     /// Opens a window over bytes in memory, without a bound on the length of a record.
     pub(crate) fn over(bytes: Bytes) -> Self {
-        let (filled, whole) = (bytes.len(), Some(bytes));
-        let (reader, buffer) = (Box::new(std::io::empty()), Vec::new());
+        let filled = bytes.len();
+        let whole = Some(bytes);
+        let reader = Box::new(std::io::empty());
+        let buffer = Vec::new();
         Window { reader, buffer, whole, start: 0, filled, at_end: true, line: 1 }
     }
 

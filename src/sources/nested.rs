@@ -377,7 +377,9 @@ impl Writer for Structs {
         }
     }
     fn finish(&mut self) -> ArrayRef {
-        let (fields, rows, nulls) = (self.fields.clone(), self.rows, self.nulls.finish());
+        let fields = self.fields.clone();
+        let rows = self.rows;
+        let nulls = self.nulls.finish();
         match StructArray::try_new_with_length(fields, self.arrays(), nulls, rows) {
             Ok(array) => Arc::new(array),
             Err(error) => panic!("{rows} objects broke their own schema: {error}"),

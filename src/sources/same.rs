@@ -15,15 +15,18 @@ pub(super) fn equal(column: &ArrayRef, value: &ArrayRef, chosen: &mut [bool]) {
     };
     match column.data_type() {
         DataType::Utf8 => {
-            let (column, value) = (column.as_string::<i32>(), value.as_string::<i32>().value(0));
+            let column = column.as_string::<i32>();
+            let value = value.as_string::<i32>().value(0);
             narrow(&|row| column.value(row) == value);
         }
         DataType::Binary => {
-            let (column, value) = (column.as_binary::<i32>(), value.as_binary::<i32>().value(0));
+            let column = column.as_binary::<i32>();
+            let value = value.as_binary::<i32>().value(0);
             narrow(&|row| column.value(row) == value);
         }
         DataType::Boolean => {
-            let (column, value) = (column.as_boolean(), value.as_boolean().value(0));
+            let column = column.as_boolean();
+            let value = value.as_boolean().value(0);
             narrow(&|row| column.value(row) == value);
         }
         DataType::Float32 => {
@@ -67,7 +70,8 @@ fn nested(column: &ArrayRef, row: usize, value: &ArrayRef) -> bool {
         let one = |at| one(&items.slice(at, 1), &wanted.slice(at, 1));
         return items.len() == wanted.len() && (0..items.len()).all(one);
     }
-    let (fields, wanted) = (column.as_struct().columns(), value.as_struct().columns());
+    let fields = column.as_struct().columns();
+    let wanted = value.as_struct().columns();
     fields.iter().zip(wanted).all(|(field, wanted)| one(&field.slice(row, 1), wanted))
 }
 

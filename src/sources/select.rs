@@ -33,8 +33,8 @@ pub fn choose(
         let message = format!("epoch {epoch} is not in the log, which has [{lower}, {upper})");
         return Err(Error::new(Kind::Missing, message).remedy("name the epoch of the events"));
     }
-    let range = epoch.map_or((reader.lower(), upper), |epoch| (epoch, epoch.saturating_add(1)));
-    let found = reader.find(stream, range, |chunk| {
+    let epochs = epoch.map_or(reader.lower()..upper, |epoch| epoch..epoch.saturating_add(1));
+    let found = reader.find(stream, epochs, |chunk| {
         Ok(BooleanArray::from(match conditions.chooser(&chunk.rows.schema())? {
             Some(chooser) => chooser(&chunk.rows)?,
             None => vec![false; chunk.len()],

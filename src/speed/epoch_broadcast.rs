@@ -11,15 +11,15 @@
 use serde::{Deserialize, Serialize};
 
 use diptych_base::time::Epoch;
-use diptych_engine::Broadcast;
+use diptych_engine::{Broadcast, Fault};
 
 /// A message from one worker to all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Message {
     /// Every epoch below is sealed, and this branch wrote the last of them.
     Sealed(Epoch, Option<u64>),
-    /// The dataflow with this number has failed: whether by a panic, and the reason.
-    Failed(usize, bool, String),
+    /// The dataflow with this number has failed, and the reason.
+    Failed(usize, Fault),
     /// No more epochs follow.
     Stop,
 }

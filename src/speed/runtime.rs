@@ -77,10 +77,10 @@ impl Start {
         peers: usize,
     ) -> Result<History> {
         match self {
-            Start::History(boundary) => history(reader, (0, *boundary), streams, (index, peers)),
+            Start::History(boundary) => history(reader, 0..*boundary, streams, index, peers),
             Start::Restore(_, blocks) => Ok(blocks(index, peers)),
-            Start::Continue(range, blocks) => {
-                let since = history(reader, *range, streams, (index, peers))?;
+            Start::Continue((from, upto), blocks) => {
+                let since = history(reader, *from..*upto, streams, index, peers)?;
                 Ok(Box::new(blocks(index, peers).chain(since)))
             }
         }

@@ -82,7 +82,8 @@ struct Tracer {
 
 impl Publish for Tracer {
     fn publish(&self, view: usize, shard: usize, batch: ViewBatch) {
-        let (lower, upper) = (batch.lower_epoch(), batch.upper_epoch());
+        let lower = batch.lower_epoch();
+        let upper = batch.upper_epoch();
         let mut trace = self.trace.lock().expect("no thread panicked");
         trace.push((view, shard, lower, upper, batch.keys()));
         drop(trace);
@@ -131,14 +132,16 @@ pub(super) fn run(
     let baton = Arc::new(Baton::default());
     let streams = described.streams.clone();
     let workers = {
-        let (baton, reader) = (Arc::clone(&baton), Arc::clone(reader));
-        let (definition, index) = (definition.clone(), index.clone());
+        let baton = Arc::clone(&baton);
+        let reader = Arc::clone(reader);
+        let definition = definition.clone();
+        let index = index.clone();
         timely::execute(timely::Config::process(peers), move |worker| {
             let id = worker.index();
             let streams = &streams;
             let (mut live, _commands) = baton.act(id, || {
-                let history = history(&reader, (0, boundary), streams, (id, peers))
-                    .expect("the log is whole");
+                let history =
+                    history(&reader, 0..boundary, streams, id, peers).expect("the log is whole");
                 let lane = Lane::install(
                     worker,
                     &definition,
@@ -157,7 +160,8 @@ pub(super) fn run(
                     let bytes = epoch.bytes();
                     assert!(driver.tell(Command::Epoch(epoch), bytes), "it has not left");
                 }
-                let (first, over) = (id == 0, Arc::default());
+                let first = id == 0;
+                let over = Arc::default();
                 let inbox = Inbox::Driver { commands, broadcast: None, first, over };
                 (LiveWorker::new(vec![lane], inbox, true), driver)
             });
@@ -212,12 +216,11 @@ mod tests {
     /// give equal contents.
     fn agree(definition: Definition, reader: &Arc<Reader>) {
         let alone = run(&definition, reader, 0, 1, 0).digests;
-        let (boundary, mut traces) = (6, std::collections::BTreeSet::new());
+        let boundary = 6;
+        let mut traces = std::collections::BTreeSet::new();
         for seed in 0..seeds() {
-            let (once, again) = (
-                run(&definition, reader, boundary, 3, seed),
-                run(&definition, reader, boundary, 3, seed),
-            );
+            let once = run(&definition, reader, boundary, 3, seed);
+            let again = run(&definition, reader, boundary, 3, seed);
             assert_eq!(once, again, "seed {seed} is not reproducible");
             assert_eq!(once.digests, alone[boundary as usize - 1..], "seed {seed} differs");
             traces.insert(once.trace);

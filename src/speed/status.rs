@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use diptych_base::error::{Error, Kind};
+use diptych_base::error::Error;
 use diptych_base::time::Epoch;
 
 /// The status of one dataflow: running, held at an epoch, or failed with a reason.
 #[derive(Default)]
 pub struct LaneStatus {
     failed: AtomicBool,
-    reason: Mutex<Option<(Kind, String)>>,
+    reason: Mutex<Option<Error>>,
     late: AtomicU64,
     held: Mutex<Option<Held>>,
 }
@@ -43,8 +43,9 @@ impl std::fmt::Display for Held {
 impl LaneStatus {
     /// Records the failure of the dataflow; the first reason is kept.
     pub fn fail(&self, error: &Error) {
-        let reason = (error.kind(), error.to_string());
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        reason.get_or_insert_with(|| error.clone());
+        drop(reason);
         self.failed.store(true, Ordering::Release);
     }
 
@@ -87,7 +88,6 @@ impl LaneStatus {
 
     /// The error of the dataflow, if it has failed.
     pub fn error(&self) -> Option<Error> {
-        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        reason.clone().map(|(kind, message)| Error::new(kind, message))
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -207,8 +207,11 @@ impl LiveWorker {
     }
 
     fn feed(&mut self, sealed: &Sealed, worker: &Worker) {
-        let (index, peers, epoch) = (worker.index(), worker.peers(), sealed.epoch);
-        let (mut bytes, clocks) = (0, Clocks::One(sealed.clock_us));
+        let index = worker.index();
+        let peers = worker.peers();
+        let epoch = sealed.epoch;
+        let mut bytes = 0;
+        let clocks = Clocks::One(sealed.clock_us);
         for live in self.lanes.iter_mut().flatten() {
             let boundary = live.lane.boundary();
             if epoch < boundary || live.is_held(epoch) || live.failing.is_some() {
@@ -255,10 +258,9 @@ impl LiveWorker {
                 live.status.fail(&error);
             }
         }
-        for (number, panicked, message) in self.inbox.hear() {
+        for (number, error) in self.inbox.hear() {
             if let Some(Some(live)) = self.lanes.get(number) {
-                let kind = if panicked { Kind::Panic } else { Kind::Stopped };
-                live.status.fail(&Error::new(kind, message));
+                live.status.fail(&error);
             }
         }
     }
@@ -321,7 +323,8 @@ impl LiveLane {
                 }
             };
             let Some(accumulation) = reached else { continue };
-            let (because, events) = (reason.to_string(), events.len());
+            let because = reason.to_string();
+            let events = events.len();
             let held = Held { epoch, accumulation, because, events };
             if alone {
                 self.lane.installed().advance_to(epoch);
@@ -369,18 +372,16 @@ impl Inbox {
     /// Tells all processes that a dataflow fails here.
     fn tell(&mut self, number: usize, error: &Error) {
         if let Some(broadcast) = self.broadcast() {
-            let panicked = error.kind() == Kind::Panic;
-            broadcast.send(Message::Failed(number, panicked, error.to_string()));
+            broadcast.send(Message::Failed(number, error.into()));
         }
     }
 
-    /// The failures broadcast since the last call: the dataflow's number, whether by a panic, and
-    /// the reason.
-    fn hear(&mut self) -> Vec<(usize, bool, String)> {
+    /// The failures broadcast since the last call: the dataflow's number and the reason.
+    fn hear(&mut self) -> Vec<(usize, Error)> {
         let mut failed = Vec::new();
         while let Some(message) = self.broadcast().and_then(|broadcast| broadcast.receive()) {
             match (message, &mut *self) {
-                (Message::Failed(number, panicked, why), _) => failed.push((number, panicked, why)),
+                (Message::Failed(number, fault), _) => failed.push((number, fault.into())),
                 (Message::Sealed(upper, branch), Inbox::Log { heard, .. }) => {
                     (heard.sealed, heard.branch) = (upper.max(heard.sealed), branch);
                 }

@@ -224,13 +224,15 @@ impl Hire {
                 format!("{} fed up to {}", dataflow.plan, self.reader.end_at(*epoch))
             }
             Start::Restore(epoch, _) => {
-                let (plan, base, end) =
-                    (&dataflow.plan, &dataflow.base, self.reader.end_at(*epoch));
+                let plan = &dataflow.plan;
+                let base = &dataflow.base;
+                let end = self.reader.end_at(*epoch);
                 format!("{plan} restored at {end}, from the batch view with digest {base}")
             }
             Start::Continue((from, epoch), _) => {
-                let (plan, base, end) =
-                    (&dataflow.plan, &dataflow.base, self.reader.end_at(*epoch));
+                let plan = &dataflow.plan;
+                let base = &dataflow.base;
+                let end = self.reader.end_at(*epoch);
                 format!(
                     "{plan} restored at epoch {from}, from the batch view with digest {base}, and \
                      fed up to {end}"
@@ -242,7 +244,8 @@ impl Hire {
     }
 
     fn lane(&self, worker: &mut Worker, dataflow: &LiveDataflow) -> Result<LiveLane> {
-        let (index, peers) = (worker.index(), worker.peers());
+        let index = worker.index();
+        let peers = worker.peers();
         let lane = Lane::install(
             worker,
             &dataflow.definition,
@@ -284,7 +287,8 @@ impl Hire {
                 let Some(commands) = receivers[local].take() else {
                     panic!("worker {local} was hired twice");
                 };
-                let (over, first) = (Arc::clone(&self.over), worker.index() == 0);
+                let over = Arc::clone(&self.over);
+                let first = worker.index() == 0;
                 Inbox::Driver { commands, broadcast, first, over }
             }
         };

@@ -196,7 +196,8 @@ fn bound(schema: &RowSchema, expr: &Expr) -> Option<(usize, Bound)> {
         }
         Expr::Between(Between { expr, negated: false, low, high }) => {
             let at = key_column(schema, expr)?;
-            let (low, high) = (literal(&schema.key[at], low)?, literal(&schema.key[at], high)?);
+            let low = literal(&schema.key[at], low)?;
+            let high = literal(&schema.key[at], high)?;
             Some((at, Bound::Between(low, high)))
         }
         Expr::IsNull(expr) => {

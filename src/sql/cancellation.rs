@@ -88,7 +88,8 @@ pub(super) fn bind(
             let columns = filter.column_indices().to_vec();
             JoinFilter::new(asking, columns, Arc::clone(filter.schema()))
         });
-        let (left, right) = (Arc::clone(join.left()), Arc::clone(join.right()));
+        let left = Arc::clone(join.left());
+        let right = Arc::clone(join.right());
         let join = NestedLoopJoinExecBuilder::new(left, right, *join.join_type())
             .with_projection_ref(join.projection().clone())
             .with_filter(filter)

@@ -50,7 +50,8 @@ impl Counts {
 
     /// Sets the multiplicity of a row to 0 and gives the former one.
     fn take(&mut self, row: u32) -> isize {
-        let (word, bit) = (row as usize / 64, 1 << (row % 64));
+        let word = row as usize / 64;
+        let bit = 1 << (row % 64);
         if self.once[word] & bit != 0 {
             self.once[word] &= !bit;
             1
@@ -74,7 +75,8 @@ impl Counts {
     fn restrict(&mut self, within: &[std::ops::Range<usize>]) {
         let mut kept = vec![0_u64; self.once.len()];
         for rows in within {
-            let (first, last) = (rows.start / 64, rows.end.div_ceil(64));
+            let first = rows.start / 64;
+            let last = rows.end.div_ceil(64);
             for (word, kept) in kept.iter_mut().enumerate().take(last).skip(first) {
                 let mut mask = u64::MAX;
                 if word * 64 < rows.start {
@@ -212,7 +214,8 @@ impl Image {
                     *piece = Some(Piece::Repeated { part, row, times: times - some });
                 }
                 let columns = &self.parts[part].columns;
-                let (block, at) = (row as usize / SQL_BLOCK_ROWS, row as usize % SQL_BLOCK_ROWS);
+                let block = row as usize / SQL_BLOCK_ROWS;
+                let at = row as usize % SQL_BLOCK_ROWS;
                 let indices = UInt32Array::from_value(at as u32, some);
                 let array = |column: &usize| take(columns.block(*column, block), &indices, None);
                 Ok((wanted.iter().map(array).collect::<Result<_, _>>()?, some))
@@ -251,7 +254,8 @@ fn resolve(batches: &[ViewBatch], columns: &[Arc<Columns>], counts: &mut [Arc<Co
                 continue;
             }
             // A row that an older batch has taken already has multiplicity 0 here.
-            let (to, from) = (Arc::make_mut(&mut before[old]), Arc::make_mut(&mut from[0]));
+            let to = Arc::make_mut(&mut before[old]);
+            let from = Arc::make_mut(&mut from[0]);
             for (here, there) in shared.iter() {
                 match from.take(*here) {
                     0 => {}

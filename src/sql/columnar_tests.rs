@@ -55,7 +55,8 @@ fn by_columns(
     wanted: &[usize],
 ) -> Vec<String> {
     let shards = snapshot.batches(0).expect("a lease");
-    let (upper, ranges) = (snapshot.upper(), [range.clone()]);
+    let upper = snapshot.upper();
+    let ranges = [range.clone()];
     let ranges = (*range != ByteRange::all()).then_some(&ranges[..]);
     let image = Image::of(cache, &shards, upper, ranges, &schema(), wanted).expect("an image");
     let mut all = Vec::new();
@@ -122,7 +123,8 @@ proptest! {
                     Ok(snapshot) => snapshot,
                     Err(_) => index.snapshot(Read::Latest).expect("a snapshot"),
                 };
-                let (low, high) = (row::encode(low), row::encode(high));
+                let low = row::encode(low);
+                let high = row::encode(high);
                 let range = ByteRange::between(&low[..]..&high[..]);
                 for (range, wanted) in
                     [(ByteRange::all(), vec![0, 1, 2, 3]), (range, vec![3, 1])]

@@ -139,7 +139,8 @@ fn position(sql: &str, message: &str) -> Option<usize> {
     let (_, place) = message.rsplit_once("Line: ")?;
     let (line, place) = place.split_once(", Column: ")?;
     let digits: String = place.chars().take_while(char::is_ascii_digit).collect();
-    let (line, column): (usize, usize) = (line.trim().parse().ok()?, digits.parse().ok()?);
+    let line: usize = line.trim().parse().ok()?;
+    let column: usize = digits.parse().ok()?;
     let before = sql.split_inclusive('\n').take(line.checked_sub(1)?);
     Some(before.map(|line| line.chars().count()).sum::<usize>() + column)
 }

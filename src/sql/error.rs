@@ -4,6 +4,7 @@ use std::fmt;
 
 use axum::http::StatusCode;
 
+use diptych_base::error::Kind;
 use diptych_site::problem::Problem;
 
 /// An error of a statement.
@@ -32,18 +33,30 @@ impl fmt::Display for SqlError {
 
 impl std::error::Error for SqlError {}
 
+/// The kind of error that a SQLSTATE stands for, by itself or else by its class.
+fn kind(sqlstate: &str) -> Kind {
+    match (sqlstate, sqlstate.get(..2).unwrap_or_default()) {
+        ("0A000", _) if cfg!(not(feature = "sql")) => Kind::Missing,
+        ("57014", _) => Kind::TimedOut,
+        (_, class) => Kind::of_sqlstate(sqlstate).unwrap_or(match class {
+            "53" => Kind::Busy,
+            "57" => Kind::Stopped,
+            "58" => Kind::Io,
+            "XX" => Kind::Panic,
+            _ => Kind::Input,
+        }),
+    }
+}
+
 /// The problem document of the error, over HTTP.
 impl From<SqlError> for Problem {
     fn from(error: SqlError) -> Problem {
-        let (status, kind) = match (error.sqlstate, &error.sqlstate[..2]) {
-            ("0A000", _) if cfg!(not(feature = "sql")) => (StatusCode::NOT_FOUND, "missing"),
-            ("57014", _) => (StatusCode::GATEWAY_TIMEOUT, "stopped"),
-            (_, "53" | "57") => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
-            ("XX001", _) => (StatusCode::INTERNAL_SERVER_ERROR, "damaged"),
-            (_, "58") => (StatusCode::INTERNAL_SERVER_ERROR, "io"),
-            (_, "XX") => (StatusCode::INTERNAL_SERVER_ERROR, "panic"),
-            _ => (StatusCode::BAD_REQUEST, "input"),
+        let kind = kind(error.sqlstate);
+        let status = match error.sqlstate {
+            // Who cancels a statement over HTTP reads no answer: its time was up.
+            "57014" => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::from_u16(kind.http_status()).unwrap_or(StatusCode::BAD_REQUEST),
         };
-        Problem::new(status, kind, error.message).sqlstate(error.sqlstate, error.position)
+        Problem::new(status, kind.name(), error.message).sqlstate(error.sqlstate, error.position)
     }
 }

@@ -72,7 +72,8 @@ impl IndexRows {
             if let Some(row) = self.again.take().or_else(|| self.rows.next()) {
                 return Ok(Some(row));
             }
-            let (view, snapshot) = (self.view.0, &self.reading.1);
+            let view = self.view.0;
+            let snapshot = &self.reading.1;
             if let Some((range, cursor)) = self.range.take() {
                 let most = SCAN_CHUNK_ROWS.min(self.limit.max(1));
                 let page = snapshot.page(view, &range, cursor.as_ref(), most)?;

@@ -101,7 +101,8 @@ impl Prepared {
                     }
                 });
                 let (plan, state, reading, epochs) = started.await?;
-                let (schema, notices) = (plan.schema(), reading.notices.clone());
+                let schema = plan.schema();
+                let notices = reading.notices.clone();
                 let (sender, receiver) = mpsc::channel(2);
                 let sql = self.sql().to_owned();
                 let work = drive(sql, plan, state, reading, until, sender, turn);
@@ -194,7 +195,8 @@ fn cast(
     types: &[Option<DataType>],
 ) -> Result<Vec<ScalarValue>, SqlError> {
     if parameters.len() != types.len() {
-        let (given, wanted) = (parameters.len(), types.len());
+        let given = parameters.len();
+        let wanted = types.len();
         let message = format!("{given} parameters are given, the statement has {wanted}");
         return Err(SqlError::new("08P01", message));
     }

@@ -173,7 +173,8 @@ impl Session {
     /// Syntax errors, unknown tables, columns and functions, and every statement that is not read
     /// only.
     pub async fn prepare(&self, sql: &str) -> Result<Prepared, SqlError> {
-        let (session, sql) = (self.clone(), sql.to_owned());
+        let session = self.clone();
+        let sql = sql.to_owned();
         let threads = self.engine.core.threads()?;
         // Parsing and planning recurse: they run on the threads with the large stack.
         spawn::run(&threads, async move {
@@ -215,7 +216,8 @@ impl Session {
     /// # Errors
     /// When the epoch that the session asks for is not there.
     pub async fn snapshot(&self, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
-        let (site, mode) = (&self.engine.site, self.mode()?);
+        let site = &self.engine.site;
+        let mode = self.mode()?;
         if let Some(pinned) = self.pins.held(site, mode).await {
             return tx_snapshots::of(&pinned, flow);
         }

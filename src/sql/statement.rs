@@ -41,7 +41,8 @@ const WRITING: &[&str] = &[
 /// When it is not SQL, is more than one statement, is too large, or would write.
 pub(super) fn read(sql: &str) -> Result<Statement, SqlError> {
     if sql.len() > limits::SQL_TEXT_BYTES_MAX {
-        let (is, most) = (sql.len(), limits::SQL_TEXT_BYTES_MAX);
+        let is = sql.len();
+        let most = limits::SQL_TEXT_BYTES_MAX;
         return Err(too_complex(format!("the statement has {is} bytes, at most {most} are read")));
     }
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
@@ -133,7 +134,8 @@ fn count_operators(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
         | Token::EOF => false,
         _ => true,
     };
-    let (operators, most) = (tokens.iter().filter(|t| nests(t)).count(), limits::SQL_OPERATORS_MAX);
+    let operators = tokens.iter().filter(|t| nests(t)).count();
+    let most = limits::SQL_OPERATORS_MAX;
     if operators > most {
         let message = format!("the statement has {operators} operators, at most {most} are read");
         return Err(too_complex(message));

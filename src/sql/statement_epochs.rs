@@ -34,7 +34,8 @@ pub(super) struct Reading {
 
 /// The dataflows that a plan reads, by number, and whether it reads raw streams.
 fn tables(plan: &LogicalPlan, flows: usize) -> Result<(Vec<bool>, bool), DataFusionError> {
-    let (mut read, mut streams) = (vec![false; flows], false);
+    let mut read = vec![false; flows];
+    let mut streams = false;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
             let table = source_as_provider(&scan.source)?;
@@ -88,13 +89,15 @@ impl Reading {
             .filter_map(|(flow, snapshot)| {
                 let snapshot = snapshot.as_ref()?;
                 let version = snapshot.version().to_owned();
-                let (epoch, branch) = (snapshot.epoch(), snapshot.branch());
+                let epoch = snapshot.epoch();
+                let branch = snapshot.branch();
                 Some(ReadAt { dataflow: flow.name.clone(), version, epoch, branch })
             })
             .collect();
         let notices = Notices::default();
         for snapshot in snapshots.iter().flatten() {
-            let (epoch, jumped) = (snapshot.epoch(), snapshot.jumped());
+            let epoch = snapshot.epoch();
+            let jumped = snapshot.jumped();
             AtTime { epoch, jumped }.warning().into_iter().for_each(|w| notices.add(w));
         }
         let mut streams_upper = 0;

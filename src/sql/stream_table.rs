@@ -87,7 +87,8 @@ impl TableProvider for StreamTable {
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let upper = reading(state)?.streams_upper;
-        let (mut lower, mut end) = (0, upper);
+        let mut lower = 0;
+        let mut end = upper;
         for (least, most) in filters.iter().filter_map(epochs) {
             lower = lower.max(least);
             end = end.min(most.saturating_add(1));
@@ -232,7 +233,8 @@ impl ExecutionPlan for StreamScan {
         _: Arc<TaskContext>,
     ) -> PlanResult<SendableRecordBatchStream> {
         let mut out = RecordBatchReceiverStream::builder(Arc::clone(&self.schema), 2);
-        let (sender, schema) = (out.tx(), Arc::clone(&self.schema));
+        let sender = out.tx();
+        let schema = Arc::clone(&self.schema);
         let parts = self.partitions[partition].clone();
         let mut wanted = self.limit.unwrap_or(usize::MAX);
         // This reads the disk, so it runs on a blocking thread. It ends when the receiver is
@@ -277,7 +279,8 @@ fn conform(schema: &SchemaRef, chunk: &Chunk) -> PlanResult<RecordBatch> {
         let options = CastOptions { safe: false, ..CastOptions::default() };
         let cast = cast_with_options(array, field.data_type(), &options);
         cast.map_err(|error| {
-            let (name, stream) = (field.name(), &chunk.stream);
+            let name = field.name();
+            let stream = &chunk.stream;
             let message = format!("column {name} of older events of stream {stream}: {error}");
             ArrowError::CastError(message).into()
         })

@@ -66,7 +66,8 @@ impl Pins {
             }
             return Some(Arc::clone(held));
         }
-        let (mut snapshots, mut errors) = (Vec::new(), Vec::new());
+        let mut snapshots = Vec::new();
+        let mut errors = Vec::new();
         for flow in &site.flows {
             let taken = site.snapshot(flow, mode).await;
             let taken = taken.map_err(|error| df_error::of_own(&error));

@@ -176,7 +176,8 @@ impl ExecutionPlan for ViewScan {
         let schema = Arc::clone(&self.schema);
         match &self.source {
             Source::Index => {
-                let (reading, snapshot) = (&self.reading.0, &self.reading.1);
+                let reading = &self.reading.0;
+                let snapshot = &self.reading.1;
                 let rows = IndexRows::new(
                     self.name.clone(),
                     self.view.clone(),
@@ -188,7 +189,8 @@ impl ExecutionPlan for ViewScan {
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(rows))))
             }
             Source::Columns(image) => {
-                let (image, wanted) = (Arc::clone(image), self.wanted.clone());
+                let image = Arc::clone(image);
+                let wanted = self.wanted.clone();
                 let mut pieces = self.partitions[partition].clone().into_iter();
                 let mut rest: Option<Piece> = None;
                 let of = Arc::clone(&schema);

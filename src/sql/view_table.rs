@@ -149,7 +149,8 @@ impl ViewTable {
             return Ok(Source::Index);
         }
         reading.columns.sweep();
-        let (columns, upper) = (&reading.columns, snapshot.upper());
+        let columns = &reading.columns;
+        let upper = snapshot.upper();
         let image = Image::of(columns, &shards, upper, ranges, &self.rows, wanted)?;
         if image.negative() > 0 {
             reading.notices.add(negative(&self.name, image.negative()));

@@ -21,7 +21,8 @@ impl System {
         definitions: &[Definition],
         names: &[String],
     ) -> Result<(Vec<Definition>, Vec<String>)> {
-        let (mut chosen, mut said) = (Vec::new(), Vec::new());
+        let mut chosen = Vec::new();
+        let mut said = Vec::new();
         for name in names {
             let mut versions = definitions.iter().filter(|one| one.name() == name);
             let Some(first) = versions.clone().next() else {
@@ -54,7 +55,9 @@ impl System {
 
     /// Records that this version serves from now on, where another one was recorded.
     pub fn chose(&self, definition: &Definition) -> Result<()> {
-        let (disk, root, name) = (&*self.disk, &self.root, definition.name());
+        let disk = &*self.disk;
+        let root = &self.root;
+        let name = definition.name();
         let version = definition.describe()?.version;
         match recorded_version(disk, root, name)? {
             Some(recorded) if recorded != version => {
@@ -79,7 +82,8 @@ impl System {
         version: &str,
         serve: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        let (disk, root) = (&*self.disk, &self.root);
+        let disk = &*self.disk;
+        let root = &self.root;
         let before = recorded_version(disk, root, dataflow)?;
         // Before readers see a row of it: a restart then finds its batch view, too.
         record_version(disk, root, dataflow, Some(version))?;

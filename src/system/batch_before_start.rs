@@ -50,7 +50,8 @@ impl System {
         if view.bytes() > saved.min(CHECKPOINT_STATE_BYTES_MAX) {
             return Ok(());
         }
-        let (upto, workers) = (end - REPLAYED_EPOCHS, options.cluster.workers);
+        let upto = end - REPLAYED_EPOCHS;
+        let workers = options.cluster.workers;
         let options = BatchOptions {
             cluster: Cluster::local(workers),
             upto: Some(upto),

@@ -84,7 +84,7 @@ impl System {
                 continue;
             }
             match self.begin(served, entry, boundary)? {
-                Some(writer) => begun.push(Begun::new(served, (number, boundary), writer)),
+                Some(writer) => begun.push(Begun::new(served, number, boundary, writer)),
                 None => made.push(Checkpoint::of(entry, boundary, true)),
             }
         }
@@ -119,7 +119,8 @@ impl System {
         if boundary == 0 || there || entry.status.stands() {
             return Ok(None);
         }
-        let (disk, workers) = (Arc::clone(&self.disk), served.cluster.workers);
+        let disk = Arc::clone(&self.disk);
+        let workers = served.cluster.workers;
         BatchViewWriter::create(disk, &self.root, identity, boundary, workers).map(Some)
     }
 }
@@ -139,7 +140,7 @@ struct Begun {
 }
 
 impl Begun {
-    fn new(served: &Served, (number, boundary): (usize, Epoch), writer: BatchViewWriter) -> Begun {
+    fn new(served: &Served, number: usize, boundary: Epoch, writer: BatchViewWriter) -> Begun {
         let accumulations = &served.entries[number].description.accumulations;
         let names: Vec<_> = accumulations.iter().map(|(name, _)| name.clone()).collect();
         let writer = Arc::new(writer);
@@ -190,7 +191,7 @@ fn write_views(
     let last = boundary - 1;
     if index.wait_beyond(last, PATIENCE) <= last {
         let message = format!("epoch {last} did not reach the index within {PATIENCE:?}");
-        return Err(Error::new(Kind::Stopped, message).remedy("the log is whole: start again"));
+        return Err(Error::new(Kind::TimedOut, message).remedy("the log is whole: start again"));
     }
     let snapshot = index.snapshot(Read::AsOf(last))?;
     snapshot.hold()?;

@@ -51,7 +51,8 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new() -> Pace {
-        let (begun, took) = (Instant::now(), Duration::ZERO);
+        let begun = Instant::now();
+        let took = Duration::ZERO;
         Pace { begun, took, failed: false, state: 0, told: false }
     }
 
@@ -88,7 +89,8 @@ impl Pace {
         if !is || std::mem::replace(&mut self.told, true) {
             return None;
         }
-        let (has, max) = (self.state, CHECKPOINT_STATE_BYTES_MAX);
+        let has = self.state;
+        let max = CHECKPOINT_STATE_BYTES_MAX;
         let message = format!(
             "the batch view has {has} bytes: none is made unasked of more than {max}, since its \
              state is in memory twice meanwhile, and a start after a crash replays what is behind"

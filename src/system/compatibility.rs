@@ -22,7 +22,8 @@ pub(super) fn check_types(description: &Description, view: &BatchView) -> Result
             }
             Some(_) => continue,
         };
-        let (dataflow, version) = (&description.name, &description.version);
+        let dataflow = &description.name;
+        let version = &description.version;
         return Err(Error::new(
             Kind::Conflict,
             format!(
@@ -47,14 +48,16 @@ pub(super) fn check_types(description: &Description, view: &BatchView) -> Result
 
 /// Refuses a batch view of another log.
 pub(super) fn check_log(view: &BatchView, reader: &Reader) -> Result<()> {
-    let (stated, found) = (view.log_identity(), reader.identity());
+    let stated = view.log_identity();
+    let found = reader.identity();
     let boundary = view.boundary();
     if stated == found {
         return check_end(view, reader);
     }
     let since = reader.erasures().into_iter().find(|erasure| erasure.former() == stated);
     if let Some(erasure) = since {
-        let (stream, at) = (&erasure.stream, erasure.at());
+        let stream = &erasure.stream;
+        let at = erasure.at();
         let message = format!(
             "the batch view at epoch {boundary} was made before events of stream {stream} were \
              erased at {at}"
@@ -121,7 +124,8 @@ impl System {
         reader: &Reader,
         at_most: Epoch,
     ) -> Result<(Option<BatchView>, Vec<Error>)> {
-        let (disk, identity) = (Arc::clone(&self.disk), identity(description));
+        let disk = Arc::clone(&self.disk);
+        let identity = identity(description);
         let fits = |view: &BatchView| check_log(view, reader);
         let newest = BatchView::newest_that(disk, &self.root, &identity, at_most, fits)?;
         if let Some(view) = &newest.found {

@@ -132,7 +132,8 @@ pub(super) fn deploy(
     _turn: &Turn,
 ) -> Result<Deployed> {
     let description = definition.describe()?;
-    let (dataflow, version) = (description.name.clone(), description.version.clone());
+    let dataflow = description.name.clone();
+    let version = description.version.clone();
     let place = |error: Error| error.within(format!("deploying {dataflow} version {version}"));
     let before = current.find(&dataflow);
     check(&description, before.as_ref(), &current.all(), options).map_err(place)?;
@@ -157,7 +158,8 @@ pub(super) fn accept(
     current: &Current,
     definition: &Definition,
     boundary: Epoch,
-    (writer, stop): (Option<Arc<Writer>>, Arc<AtomicBool>),
+    writer: Option<Arc<Writer>>,
+    stop: Arc<AtomicBool>,
 ) -> Result<Epoch> {
     let _turn = current.turn()?;
     let before = current.get(definition.name())?;
@@ -165,7 +167,8 @@ pub(super) fn accept(
         let message = "a batch view cannot be accepted while several processes serve";
         return Err(Error::new(Kind::Conflict, message).remedy("stop them, and start again"));
     }
-    let (old, shards) = (before.index(), before.shards);
+    let old = before.index();
+    let shards = before.shards;
     let options = DeployOptions {
         cluster: Cluster::local(shards),
         writer,
@@ -173,7 +176,8 @@ pub(super) fn accept(
         profiled: before.profile.is_some(),
         ..DeployOptions::default()
     };
-    let (disk, identity) = (&*system.disk, super::identity(&before.description));
+    let disk = &*system.disk;
+    let identity = super::identity(&before.description);
     // Before readers see a row of it: a restart finds its batch view, too.
     let (known, _) = lineage_in_force(disk, &system.root, &identity);
     set_lineage(disk, &system.root, &identity, Some(boundary))?;
@@ -290,7 +294,8 @@ impl Candidate {
             let _ = self.served.stop();
             return Ok(deployed);
         }
-        let (name, version) = (&deployed.dataflow, &deployed.version);
+        let name = &deployed.dataflow;
+        let version = &deployed.version;
         let cut = || self.cut_over(&deployed, before.is_some(), options);
         let outcome = if deployed.from.as_ref() == Some(version) {
             cut()
@@ -326,12 +331,13 @@ impl Candidate {
         let deadline = Instant::now() + patience;
         loop {
             let checked = self.check()?;
-            let (here, there) = (self.index.frontier(), old.map_or(end, Index::frontier));
+            let here = self.index.frontier();
+            let there = old.map_or(end, Index::frontier);
             if checked && here.saturating_add(CUTOVER_BEHIND) >= there && here >= end.min(there) {
                 return Ok(());
             }
             if options.stop.load(Ordering::Acquire) {
-                return Err(Error::new(Kind::Stopped, "it was given up"));
+                return Err(Error::new(Kind::Cancelled, "it was given up"));
             }
             if let Some(held) = self.stands().filter(|held| checked && here >= held.epoch) {
                 // A held candidate may replace a version that is held at an earlier epoch.
@@ -347,7 +353,7 @@ impl Candidate {
                     "it does not catch up within {patience:?}: it is complete up to {here}, what \
                      serves up to {there}"
                 );
-                return Err(Error::new(Kind::Stopped, message)
+                return Err(Error::new(Kind::TimedOut, message)
                     .remedy("give it more workers or more time, or append less meanwhile"));
             }
             self.index.wait_beyond(here, Duration::from_millis(5));
@@ -364,8 +370,8 @@ impl Candidate {
         let Some(last) = old.frontier().min(self.index.frontier()).checked_sub(1) else {
             return Ok((None, Vec::new()));
         };
-        let (left, right) =
-            (old.snapshot(Read::AsOf(last))?, self.index.snapshot(Read::AsOf(last))?);
+        let left = old.snapshot(Read::AsOf(last))?;
+        let right = self.index.snapshot(Read::AsOf(last))?;
         Ok((Some(last), view_diffs(&left, &right, options.samples)?))
     }
 

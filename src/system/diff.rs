@@ -28,7 +28,8 @@ impl System {
 /// # Errors
 /// When the boundaries or the logs differ, or one of the two is damaged.
 pub fn diff(left: &BatchView, right: &BatchView, samples: usize) -> Result<Vec<ViewDiff>> {
-    let (here, there) = (left.boundary(), right.boundary());
+    let here = left.boundary();
+    let there = right.boundary();
     if here != there || left.log_identity() != right.log_identity() {
         let message = format!("batch views at {here} and {there} cannot be compared");
         return Err(Error::new(Kind::Conflict, message)

@@ -106,13 +106,17 @@ impl System {
         let mut prepared = Prepared::default();
         let found = log::erase(
             Arc::clone(&self.disk),
-            (&RealClock, &RealRandom),
             self.root.join("log"),
-            (options.stream, options.reason),
-            options.choose,
-            &mut || {
-                prepared = self.prepare_erasure(options)?;
-                Ok(())
+            &RealClock,
+            &RealRandom,
+            log::EraseRequest {
+                stream: options.stream,
+                reason: options.reason,
+                choose: options.choose,
+                ready: &mut || {
+                    prepared = self.prepare_erasure(options)?;
+                    Ok(())
+                },
             },
         )?;
         let reader = self.reader()?;
@@ -166,7 +170,8 @@ impl System {
             })?);
         }
         let reader = self.reader()?;
-        let (upper, now) = (reader.upper()?, reader.identity());
+        let upper = reader.upper()?;
+        let now = reader.identity();
         for definition in options.known {
             let description = definition.describe()?;
             if !reads(&description, options.stream) {
@@ -206,11 +211,13 @@ impl System {
         };
         self.batch(&definition, &batch)?;
         let view = self.batch_view(&description.name, &description.version, boundary)?;
-        let (before, now) = (index.snapshot(Read::Latest)?, index_of(&view)?);
+        let before = index.snapshot(Read::Latest)?;
+        let now = index_of(&view)?;
         let after = now.snapshot(Read::Latest)?;
         let diffs = view_diffs(&before, &after, options.samples)?;
         let views = diffs.into_iter().map(|diff| {
-            let (before, after) = (size(&before, &diff.view)?, size(&after, &diff.view)?);
+            let before = size(&before, &diff.view)?;
+            let after = size(&after, &diff.view)?;
             Ok(ErasedView { before, after, diff })
         });
         let views = views.collect::<Result<_>>()?;
@@ -264,7 +271,8 @@ fn named(stated: Stated) -> (String, String, Epoch) {
 
 /// The number of rows of a view, counted with multiplicity, and their digest.
 fn size(snapshot: &Snapshot, view: &str) -> Result<(u64, Digest)> {
-    let (mut rows, mut digest) = (0, Digest::default());
+    let mut rows = 0;
+    let mut digest = Digest::default();
     if let Some(id) = snapshot.views().iter().position(|info| info.name == view) {
         for row in snapshot.scan(id) {
             let row = row?;

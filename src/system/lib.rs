@@ -8,6 +8,7 @@
 mod active_version;
 mod backup;
 mod batch_before_start;
+mod batch_run;
 mod checkpoint;
 mod checkpoint_pace;
 mod compatibility;
@@ -55,18 +56,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use batch_run::BatchSpan;
 use compatibility::beyond_log;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use diptych_base::time::Epoch;
-use diptych_batch::{self as batch, BatchReport, Job};
-use diptych_batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta};
+use diptych_batch::BatchReport;
+use diptych_batch_view::{Barrier, BatchView, Identity, Meta};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::{Reader, Writer, WriterOptions};
 use diptych_serving::{Index, IndexOptions};
-use restore_source::blocks;
-use retraction_recovery::{check_apart, overtaken};
+use retraction_recovery::check_apart;
 
 /// A data directory, and the layers over it.
 #[derive(Clone, Debug)]
@@ -139,62 +140,9 @@ impl System {
         }
         self.remove_former(&reader)?;
         self.remove_unfit(&description, &reader, boundary)?;
-        let earlier = self.earlier(definition, &description, &reader, (boundary, options))?;
-        self.run_batch(definition, description, reader, (boundary, earlier), &self.root, options)
-    }
-
-    /// Leaves a batch view at `boundary` below `root`, continuing an earlier one or from the events
-    /// alone.
-    fn run_batch(
-        &self,
-        definition: &Definition,
-        description: Description,
-        reader: Arc<Reader>,
-        (boundary, earlier): (Epoch, Option<BatchView>),
-        root: &Path,
-        options: &BatchOptions,
-    ) -> Result<BatchReport> {
-        if earlier.is_none() {
-            options.progress.expect(rows(&reader, &description));
-        }
-        let cluster = options.cluster.clone();
-        let (disk, identity) = (Arc::clone(&self.disk), identity(&description));
-        let writer = if cluster.is_first() {
-            BatchViewWriter::create(disk, root, identity, boundary, cluster.peers())?
-        } else {
-            BatchViewWriter::assist(disk, root, identity, boundary, cluster.peers())
-        };
-        let earlier = earlier.map(|view| (view.boundary(), blocks(view, &description)));
-        let meta = meta(&description, &reader, boundary)?;
-        batch::run(Job {
-            definition: definition.clone(),
-            description,
-            reader,
-            boundary,
-            earlier,
-            cluster,
-            progress: Arc::clone(&options.progress),
-            meta,
-            writer,
-            stop: Arc::clone(&options.stop),
-        })
-    }
-
-    /// The batch view that an incremental batch run continues.
-    fn earlier(
-        &self,
-        definition: &Definition,
-        description: &Description,
-        reader: &Reader,
-        (boundary, options): (Epoch, &BatchOptions),
-    ) -> Result<Option<BatchView>> {
-        let last = boundary.checked_sub(1).filter(|_| options.incremental);
-        let Some(last) = last else { return Ok(None) };
-        let Some(view) = self.newest_of(description, reader, last)?.0 else { return Ok(None) };
-        // Events that were appended and retracted since are not fed at all.
-        let range = (view.boundary(), boundary, view.boundary());
-        let overtaken = overtaken(definition, description, reader, range)?;
-        Ok(overtaken.is_none().then_some(view))
+        let earlier = self.earlier(definition, &description, &reader, boundary, options)?;
+        let span = BatchSpan { boundary, earlier };
+        self.run_batch(definition, description, reader, span, &self.root, options)
     }
 
     /// Warnings for batch views of epochs that the log does not have.
@@ -257,7 +205,7 @@ impl System {
             Boundary::InPlace(from) | Boundary::Restore(from) => from,
             Boundary::Newest => 0,
         };
-        check_apart(self, definition, (from, upper))?;
+        check_apart(self, definition, from..upper)?;
         // Batches kept as published are read in the order of epochs without a search.
         let index = IndexOptions {
             history_epochs: upper + 1,

@@ -169,7 +169,8 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
             if self.left_out.iter().any(same) || attended.iter().any(|one| same(&one.index)) {
                 continue;
             }
-            let (keeper, dataflow) = (Arc::clone(self), running.name().to_owned());
+            let keeper = Arc::clone(self);
+            let dataflow = running.name().to_owned();
             let work = move || keeper.look_after(running);
             let thread = std::thread::Builder::new().name(format!("rebuild {dataflow}"));
             match thread.spawn(work) {
@@ -197,7 +198,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
             };
             let outcome = flow.rebuild(&self.system, ask.accept, &self.desk);
             let outcome = self.settle(&flow, outcome, ask.accept || self.options.accept);
-            self.report(flow.rebuilt(outcome.as_ref().cloned().map_err(Error::repeated)));
+            self.report(flow.rebuilt(outcome.clone()));
             ask.answer(outcome);
         }
     }
@@ -207,9 +208,10 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
         match outcome {
             Ok(Rebuild::Drift { boundary, rows }) if wanted => {
                 let writer = self.late.as_ref().and_then(LateWriter::writer);
-                let (system, current) = (&self.system, &self.current);
-                let source = (writer, Arc::clone(&self.stop));
-                let frontier = accept(system, current, &flow.definition, boundary, source)?;
+                let system = &self.system;
+                let current = &self.current;
+                let stop = Arc::clone(&self.stop);
+                let frontier = accept(system, current, &flow.definition, boundary, writer, stop)?;
                 Ok(Rebuild::Accepted { boundary, frontier, rows })
             }
             outcome => outcome,
@@ -224,12 +226,13 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
         }
         if !flow.told {
             flow.told = true;
-            let (dataflow, because) = (flow.description.name.clone(), held.to_string());
+            let dataflow = flow.description.name.clone();
+            let because = held.to_string();
             self.report(Rebuilt::Mending { dataflow, because });
         }
         let dataflow = flow.description.name.clone();
         let writer = self.late.as_ref().and_then(LateWriter::writer);
-        match mend(&self.system, &self.current, &dataflow, (writer, &self.stop)) {
+        match mend(&self.system, &self.current, &dataflow, writer, &self.stop) {
             // A deployment is under way: try again at the next look.
             Ok(None) => {}
             Ok(Some(Mended { frontier, took })) => {

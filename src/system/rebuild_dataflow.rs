@@ -50,21 +50,18 @@ impl Watched {
     pub(super) fn new(running: Running, reader: &Arc<Reader>, stop: &Arc<AtomicBool>) -> Watched {
         let index = Index::clone(&running.index());
         let Running { definition, description, status, .. } = running;
-        let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(stop));
-        let (reader, pace) = (Arc::clone(reader), Pace::new());
-        let (tried, told) = (None, false);
         Watched {
             definition,
             description,
-            reader,
+            reader: Arc::clone(reader),
             index,
-            pins,
-            passed,
+            pins: HashMap::new(),
+            passed: 0,
             status,
-            tried,
-            told,
-            pace,
-            stop,
+            tried: None,
+            told: false,
+            pace: Pace::new(),
+            stop: Arc::clone(stop),
         }
     }
 
@@ -134,7 +131,8 @@ impl Watched {
         // of the index: so the pin is bounded in bytes.
         let pin = if incremental { self.index.pin_within(upto) } else { self.index.pin(upto) };
         self.pins.insert(upto, pin?);
-        let (cluster, stop) = (Cluster::local(1), Arc::clone(&self.stop));
+        let cluster = Cluster::local(1);
+        let stop = Arc::clone(&self.stop);
         let range = Some(upto);
         let options =
             BatchOptions { cluster, upto: range, incremental, stop, ..Default::default() };

@@ -68,7 +68,7 @@ impl Desk {
         }
         if asks.waiting.len() >= REBUILDS_WAITING_MAX {
             let message = format!("{REBUILDS_WAITING_MAX} rebuilds wait already");
-            return Err(Error::new(Kind::Stopped, message).remedy("retry when one is done"));
+            return Err(Error::new(Kind::Busy, message).remedy("retry when one is done"));
         }
         asks.waiting.push_back(ask);
         self.changed.notify_all();
@@ -86,14 +86,14 @@ impl Desk {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match made {
             Ok(()) => failures.remove(dataflow),
-            Err(error) => failures.insert(dataflow.to_owned(), error.repeated()),
+            Err(error) => failures.insert(dataflow.to_owned(), error.clone()),
         };
     }
 
     /// The error of a dataflow's last checkpoint, if it failed.
     pub(super) fn failure(&self, dataflow: &str) -> Option<Error> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.get(dataflow).map(Error::repeated)
+        failures.get(dataflow).cloned()
     }
 
     pub(super) fn is_attended(&self) -> bool {

@@ -25,7 +25,8 @@ fn changes_that_are_recomputed_take_bounded_bytes() {
         assert_eq!(index.since() <= 1, all, "since {}", index.since());
         let past: usize = index.status().views.iter().map(|view| view.past_bytes).sum();
         assert_eq!(past > 2 << 20, all, "{past} bytes");
-        let (since, view) = (index.since(), index.view("counts").expect("a view"));
+        let since = index.since();
+        let view = index.view("counts").expect("a view");
         assert_eq!(index.changes(view, 1).is_ok(), all);
         assert!(index.changes(view, since + 1).is_ok());
     }

@@ -41,7 +41,8 @@ pub(super) fn install_base(entry: &Entry, view: &BatchView) -> Result<()> {
 pub(super) fn blocks(view: BatchView, description: &Description) -> Blocks {
     let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
     Arc::new(move |index, peers| {
-        let (view, names) = (view.clone(), names.clone());
+        let view = view.clone();
+        let names = names.clone();
         Box::new(names.into_iter().flat_map(move |name| -> History {
             match view.accumulation(&name, index, peers) {
                 Err(error) => Box::new(std::iter::once(Err(error))),

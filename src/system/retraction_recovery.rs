@@ -6,6 +6,7 @@
 //! then recomputed from the log beside the running one, without the retracted events, in workers of
 //! its own, and replaces the held dataflow, whole, at a frontier after the retraction.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -45,9 +46,10 @@ impl System {
         let description = definition.describe()?;
         let (found, mut passed_over) = self.newest(&description, at_most)?;
         let Some(view) = found else { return Ok((None, passed_over)) };
-        let (from, reader) = (view.boundary(), self.reader()?);
-        let range = (from, end, Epoch::MAX);
-        let Some(held) = overtaken(definition, &description, &reader, range)? else {
+        let from = view.boundary();
+        let reader = self.reader()?;
+        let all = Epoch::MAX;
+        let Some(held) = overtaken(definition, &description, &reader, from..end, all)? else {
             return Ok((Some(view), passed_over));
         };
         let message = format!("the batch view at F = {from} cannot be continued: {held}");
@@ -59,20 +61,22 @@ impl System {
     }
 }
 
-/// The first retraction in `[from, end)` of events below `before` that the dataflow cannot apply.
+/// The first retraction in `epochs` of events below `before` that the dataflow cannot apply.
 pub(super) fn overtaken(
     definition: &Definition,
     description: &Description,
     reader: &Reader,
-    (from, end, before): (Epoch, Epoch, Epoch),
+    epochs: Range<Epoch>,
+    before: Epoch,
 ) -> Result<Option<Held>> {
-    if from >= end {
+    if epochs.is_empty() {
         return Ok(None);
     }
     let read = |name: &str| description.streams.iter().any(|stream| stream.name == name);
-    let mut taken = reader.retractions(from.max(reader.lower()), end)?;
+    let mut taken = reader.retractions(epochs.start.max(reader.lower()), epochs.end)?;
     taken.retain(|retraction| read(&retraction.events.stream));
-    let (mut chunks, mut of) = (Vec::new(), Vec::new());
+    let mut chunks = Vec::new();
+    let mut of = Vec::new();
     for (number, retraction) in taken.iter().enumerate() {
         if let Some(events) = retraction.events.clone().between(0, before) {
             chunks.push(events);
@@ -80,19 +84,22 @@ pub(super) fn overtaken(
         }
     }
     let Some((at, accumulation)) = reach(definition, &chunks)? else { return Ok(None) };
-    let (retraction, events) = (&taken[of[at]], chunks[at].len());
-    let (epoch, because) = (retraction.epoch, retraction.reason.to_string());
+    let retraction = &taken[of[at]];
+    let events = chunks[at].len();
+    let epoch = retraction.epoch;
+    let because = retraction.reason.to_string();
     Ok(Some(Held { epoch, accumulation, because, events }))
 }
 
-/// The epoch up to which `[from, end)` is fed as one, if later epochs of this range retract events
-/// of it: such events do not count at the end, and a panic of the function on them must not end
-/// every restart.
+/// The epoch up to which `epochs` are fed as one, if later ones of them retract events of earlier
+/// ones: such events do not count at the end, and a panic of the function on them must not end every
+/// restart.
 pub(super) fn taken_back(
     description: &Description,
     reader: &Reader,
-    (from, end): (Epoch, Epoch),
+    epochs: Range<Epoch>,
 ) -> Result<Option<Epoch>> {
+    let Range { start: from, end } = epochs;
     if from >= end {
         return Ok(None);
     }
@@ -110,11 +117,11 @@ pub(super) fn taken_back(
 pub(super) fn check_apart(
     system: &System,
     definition: &Definition,
-    (from, upper): (Epoch, Epoch),
+    epochs: Range<Epoch>,
 ) -> Result<()> {
     let description = definition.describe()?;
     let reader = system.reader()?;
-    match overtaken(definition, &description, &reader, (from, upper, Epoch::MAX))? {
+    match overtaken(definition, &description, &reader, epochs, Epoch::MAX)? {
         None => Ok(()),
         Some(held) => {
             let message = format!("the changes of epoch {} cannot be told: {held}", held.epoch);
@@ -130,7 +137,8 @@ pub(super) fn mend(
     system: &System,
     current: &Current,
     dataflow: &str,
-    (writer, stop): (Option<Arc<Writer>>, &Arc<AtomicBool>),
+    writer: Option<Arc<Writer>>,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Option<Mended>> {
     let begun = Instant::now();
     let before = current.get(dataflow)?;

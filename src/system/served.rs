@@ -152,7 +152,7 @@ impl Served {
             }
             if stop.load(Ordering::Acquire) {
                 // Its workers drop it at once: it may be far from its boundary.
-                running.status.fail(&Error::new(Kind::Stopped, "it was given up"));
+                running.status.fail(&Error::new(Kind::Cancelled, "it was given up"));
             }
             if let Some(error) = running.status.error() {
                 return Err(error);
@@ -175,7 +175,7 @@ impl Served {
             return;
         }
         for entry in self.entries.iter().filter(|entry| !is_settled(entry)) {
-            entry.status.fail(&Error::new(Kind::Stopped, "it was given up"));
+            entry.status.fail(&Error::new(Kind::Cancelled, "it was given up"));
         }
     }
 

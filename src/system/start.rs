@@ -113,7 +113,9 @@ impl System {
             Source::Writer(writer) => Tail::Writer(writer.follow()),
             Source::Join(late) => Tail::Join(Arc::clone(&late.join)),
         };
-        let (mut entries, mut dataflows, mut bases) = (Vec::new(), Vec::new(), Vec::new());
+        let mut entries = Vec::new();
+        let mut dataflows = Vec::new();
+        let mut bases = Vec::new();
         for definition in definitions {
             let (entry, dataflow, base) = self.prepare(definition, options, reader, end)?;
             entries.push(entry);
@@ -168,7 +170,7 @@ impl System {
         passed_over.extend(unreadable);
         let skips = match (&view, options.boundary) {
             (Some(view), Boundary::Newest) => {
-                taken_back(&description, reader, (view.boundary(), end))?
+                taken_back(&description, reader, view.boundary()..end)?
             }
             _ => None,
         };

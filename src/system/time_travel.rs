@@ -10,6 +10,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::batch_run::BatchSpan;
 use super::compatibility::{check_log, check_types};
 use super::erase::rewritten;
 use super::retraction_recovery::overtaken;
@@ -60,8 +61,8 @@ impl System {
         let upper = epoch + 1;
         let (mut nearest, mut passed_over) = self.nearest(&description, &reader, upper)?;
         if let Some(view) = nearest.as_ref().filter(|view| view.boundary() < upper) {
-            let range = (view.boundary(), upper, view.boundary());
-            if overtaken(definition, &description, &reader, range)?.is_some() {
+            let from = view.boundary();
+            if overtaken(definition, &description, &reader, from..upper, from)?.is_some() {
                 // Events retracted since cannot be removed from it.
                 nearest = None;
             }
@@ -80,7 +81,7 @@ impl System {
             }
         }
         let earlier = nearest.filter(|view| view.boundary() < upper);
-        match self.make_past(definition, &description, &reader, (upper, earlier), &cluster) {
+        match self.make_past(definition, &description, &reader, upper, earlier, &cluster) {
             Ok(index) => Ok(Past { index, how, passed_over }),
             // Another process makes one, or it cannot be kept here.
             Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Full | Kind::Io) => {
@@ -100,7 +101,8 @@ impl System {
     ) -> Result<Index> {
         let of = identity(description);
         let (lineage, _) = lineage_in_force(&*self.disk, &self.root, &of);
-        let (history, branches) = (rewritten(reader), reader.branches());
+        let history = rewritten(reader);
+        let branches = reader.branches();
         let options = IndexOptions { lineage, history, branches, ..IndexOptions::default() };
         stored(description, view, &options)
     }
@@ -119,7 +121,8 @@ impl System {
         upper: Epoch,
     ) -> Result<(Option<BatchView>, Vec<Error>)> {
         let (present, mut passed_over) = self.newest_of(description, reader, upper)?;
-        let (disk, identity) = (Arc::clone(&self.disk), identity(description));
+        let disk = Arc::clone(&self.disk);
+        let identity = identity(description);
         let fits = |view: &BatchView| {
             check_types(description, view)?;
             check_log(view, reader)
@@ -144,17 +147,20 @@ impl System {
         definition: &Definition,
         description: &Description,
         reader: &Arc<Reader>,
-        (upper, earlier): (Epoch, Option<BatchView>),
+        upper: Epoch,
+        earlier: Option<BatchView>,
         cluster: &Cluster,
     ) -> Result<Index> {
-        let (root, identity) = (self.past(), identity(description));
+        let root = self.past();
+        let identity = identity(description);
         // A damaged one would prevent a new one.
         if BatchView::boundaries(&*self.disk, &root, &identity)?.contains(&upper) {
             remove_these(&*self.disk, &root, &identity, &[upper])?;
         }
         let options = BatchOptions { cluster: cluster.clone(), ..Default::default() };
         let known = description.clone();
-        self.run_batch(definition, known, Arc::clone(reader), (upper, earlier), &root, &options)?;
+        let span = BatchSpan { boundary: upper, earlier };
+        self.run_batch(definition, known, Arc::clone(reader), span, &root, &options)?;
         let view = BatchView::open(Arc::clone(&self.disk), &root, &identity, upper)?;
         let index = self.opened(description, reader, &view)?;
         match self.forget(&identity, upper) {
@@ -167,7 +173,9 @@ impl System {
     /// Removes the batch views of the past beyond the number to be kept, never the one just `made`.
     fn forget(&self, identity: &Identity, made: Epoch) -> Result<()> {
         let root = self.past();
-        let (mut count, mut bytes, mut unwanted) = (0, 0, Vec::new());
+        let mut count = 0;
+        let mut bytes = 0;
+        let mut unwanted = Vec::new();
         let others = BatchView::boundaries(&*self.disk, &root, identity)?;
         let others = others.into_iter().rev().filter(|boundary| *boundary != made);
         for boundary in std::iter::once(made).chain(others) {
@@ -188,7 +196,8 @@ impl System {
 
 /// Refuses an epoch that the log does not have.
 fn check_there(reader: &Reader, epoch: Epoch) -> Result<()> {
-    let (lower, upper) = (reader.lower(), reader.upper()?);
+    let lower = reader.lower();
+    let upper = reader.upper()?;
     if epoch < lower {
         let message = format!("epoch {epoch} is before history, which begins at epoch {lower}");
         return Err(Error::new(Kind::Missing, message).remedy("ask for a later epoch"));

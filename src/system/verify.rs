@@ -54,7 +54,8 @@ impl System {
         every: Duration,
         tell: impl Fn(Verification) + Send + 'static,
     ) -> Result<Verifications> {
-        let (system, current) = (self.clone(), Arc::clone(&served.current));
+        let system = self.clone();
+        let current = Arc::clone(&served.current);
         let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
         let run = move || {

@@ -113,7 +113,8 @@ impl System {
         let current = Current::new(running);
         let turn = std::sync::Mutex::new(Some(current.turn()?));
         let cluster = Cluster::local(options.cluster.workers);
-        let (desk, profiled) = (Arc::default(), options.profiled);
+        let desk = Arc::default();
+        let profiled = options.profiled;
         Ok(FirstAnswers { current, desk, reader, cluster, profiled, turn })
     }
 
@@ -228,7 +229,8 @@ impl Relief {
     pub(super) fn of<'a>(flows: impl Iterator<Item = (&'a Running, &'a Index)>) -> Result<Relief> {
         let mut relief = Relief::default();
         for (running, index) in flows {
-            let (serving, index) = (Arc::clone(&running.serving), index.clone());
+            let serving = Arc::clone(&running.serving);
+            let index = index.clone();
             if serving.index().is_same(&index) || serving.cutover(index.clone()).is_ok() {
                 continue;
             }

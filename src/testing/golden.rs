@@ -35,7 +35,9 @@ pub fn golden(path: impl AsRef<Path>, snapshot: &Snapshot, view: &str) -> Result
     if found == known {
         return Ok(());
     }
-    let (mut left, mut right, mut line) = (known.lines(), found.lines(), 1);
+    let mut left = known.lines();
+    let mut right = found.lines();
+    let mut line = 1;
     let (old, new) = loop {
         match (left.next(), right.next()) {
             (one, other) if one == other && one.is_some() => line += 1,

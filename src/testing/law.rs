@@ -133,7 +133,8 @@ impl Law {
         let upper = recut.epochs() as Epoch;
         let index = run(&system, &self.definition, upper, Boundary::InPlace(0), workers)?;
         let hint = "an answer may depend on what has happened, not on when it was appended";
-        let (known, found) = (self.known.snapshot(Read::Latest)?, index.snapshot(Read::Latest)?);
+        let known = self.known.snapshot(Read::Latest)?;
+        let found = index.snapshot(Read::Latest)?;
         // The view `errors` names epochs.
         self.same_but("errors", &known, &found, "the events in other epochs", hint)
     }
@@ -166,7 +167,8 @@ impl Law {
                 rows.push(format!("  {times:+} ({})", cells.join(", ")));
             }
             if !rows.is_empty() {
-                let (name, at) = (self.definition.name(), known.upper().saturating_sub(1));
+                let name = self.definition.name();
+                let at = known.upper().saturating_sub(1);
                 let message = format!(
                     "the law is broken: dataflow {name:?}, view {:?} at epoch {at}: {what} differs \
                      from epoch by epoch with one worker; rows to add to the latter:\n{}\n",

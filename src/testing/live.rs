@@ -35,7 +35,8 @@ impl Live {
     /// # Errors
     /// When the function builds an invalid plan, such as two views of one name.
     pub fn start(dataflow: impl Into<Definition>) -> Result<Live> {
-        let (definition, system) = (dataflow.into(), System::in_memory());
+        let definition = dataflow.into();
+        let system = System::in_memory();
         let clock = Arc::new(SimClock::at(RealClock.now_us()));
         let writer = system.writer_with(Arc::clone(&clock) as Arc<_>, WriterOptions::default())?;
         let writer = Arc::new(writer);
@@ -161,7 +162,8 @@ impl Live {
         if let Boundary::Restore(boundary) = start {
             self.base = Some(boundary);
         }
-        let (system, definition) = (&self.system, &self.definition);
+        let system = &self.system;
+        let definition = &self.definition;
         let (served, index) = serve(system, definition, &self.writer, workers, start)?;
         (self.served, self.index) = (Some(served), index);
         match self.writer.upper() {

@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_schema::SchemaRef;
 use diptych::io::{Disk, Fault, RealDisk, SimClock, SimDisk, SimRandom};
-use diptych::log::{Append, Chooser, Erased, Reader, Writer, erase, inspect};
+use diptych::log::{Append, Chooser, EraseRequest, Erased, Reader, Writer, erase, inspect};
 use proptest::prelude::*;
 
 use crate::logs::{Content, DIR, content_of, open, retract, rows, rows_evolved, steady};
@@ -26,7 +26,9 @@ fn every(modulus: i64, remainder: i64) -> impl Fn(&SchemaRef) -> diptych::Result
 fn run(disk: &SimDisk, stream: &str, (of, is): (i64, i64)) -> diptych::Result<Option<Erased>> {
     let random = SimRandom::new(disk.calls());
     let (clock, disk) = (SimClock::at(77), Arc::new(disk.clone()));
-    erase(disk, (&clock, &random), DIR, (stream, "why"), &every(of, is), &mut || Ok(()))
+    let choose = &every(of, is);
+    let request = EraseRequest { stream, reason: "why", choose, ready: &mut || Ok(()) };
+    erase(disk, DIR, &clock, &random, request)
 }
 
 fn without(content: &Content, stream: &str, (of, is): (i64, i64)) -> Content {
@@ -474,8 +476,9 @@ fn on_a_real_disk() {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let (clock, random) = (SimClock::at(77), SimRandom::new(5));
     let choose = every(3, 1);
-    let done =
-        erase(disk.clone(), (&clock, &random), dir.path(), ("s0", ""), &choose, &mut || Ok(()));
+    let ready = &mut || Ok(());
+    let request = EraseRequest { stream: "s0", reason: "", choose: &choose, ready };
+    let done = erase(disk.clone(), dir.path(), &clock, &random, request);
     assert_eq!(done.unwrap().unwrap().segments, (4, 4));
     let content = crate::logs::content(disk, dir.path()).unwrap();
     assert_eq!(content, without(&old, "s0", (3, 1)));

@@ -10,8 +10,8 @@ use arrow_array::types::Int64Type;
 use diptych::io::{SimClock, SimDisk, SimRandom};
 use diptych::limits::PRODUCER_NAMES_BYTES_MAX;
 use diptych::log::{
-    Ack, Append, Chooser, Pending, ProducerInfo, Reader, Writer, WriterOptions, erase, inspect,
-    producers,
+    Ack, Append, Chooser, EraseRequest, Pending, ProducerInfo, Reader, Writer, WriterOptions,
+    erase, inspect, producers,
 };
 
 use crate::logs::{DIR, content_of, is_long, one, open, steady};
@@ -94,7 +94,8 @@ fn erase_event(disk: &SimDisk, n: i64) {
     };
     let (clock, random) = (SimClock::at(2_000_000), SimRandom::new(11));
     let (shared, ready) = (Arc::new(disk.clone()), &mut || Ok(()));
-    let erased = erase(shared, (&clock, &random), DIR, ("s", "asked"), &choose, ready).unwrap();
+    let request = EraseRequest { stream: "s", reason: "asked", choose: &choose, ready };
+    let erased = erase(shared, DIR, &clock, &random, request).unwrap();
     assert!(erased.is_some());
 }
 

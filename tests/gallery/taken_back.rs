@@ -39,7 +39,7 @@ fn without_every_fifth<E: Event + Clone>(
     check(&now(), drawn.events);
 
     let mut at = 0;
-    let found = system.reader().unwrap().find(drawn.stream, (0, writer.upper()), |chunk| {
+    let found = system.reader().unwrap().find(drawn.stream, 0..writer.upper(), |chunk| {
         let chosen = (at..at + chunk.len()).map(|at| Some(at % 5 == 4));
         at += chunk.len();
         Ok(chosen.collect::<BooleanArray>())

@@ -57,7 +57,7 @@ pub(crate) fn open(disk: &SimDisk, options: WriterOptions) -> Result<Writer> {
 /// Takes back the events with these numbers; gives the epoch of the retraction.
 pub(crate) fn retract(disk: &SimDisk, writer: &Writer, stream: &str, of: &[i64]) -> Result<Epoch> {
     let reader = Reader::open(Arc::new(disk.clone()), DIR)?;
-    let found = reader.find(stream, (0, reader.upper()?), |chunk| {
+    let found = reader.find(stream, 0..reader.upper()?, |chunk| {
         let numbers = chunk.rows.column_by_name("n").expect("n").as_primitive::<Int64Type>();
         Ok(numbers.iter().map(|n| n.map(|n| of.contains(&n))).collect())
     })?;

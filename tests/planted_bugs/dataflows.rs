@@ -55,10 +55,10 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "history_ends_an_epoch_early",
         promise: 1,
         file: "src/speed/runtime.rs",
-        right: "history(reader, (0, *boundary), streams, (index, peers)),",
+        right: "history(reader, 0..*boundary, streams, index, peers),",
         wrong: "{\n\
                     let end = boundary.saturating_sub(PLANTED.into());\n\
-                    history(reader, (0, end), streams, (index, peers))\n\
+                    history(reader, 0..end, streams, index, peers)\n\
                 }",
         test: Test::of("law", "every_split").cases(1),
     },
@@ -103,9 +103,9 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "errors_of_a_batch_have_one_epoch",
         promise: 15,
         file: "src/dataflow/batch_context.rs",
-        right: "let (epoch, stream) = (self.epoch(self.row.get()), self.chunk.stream.to_string());",
+        right: "let epoch = self.epoch(self.row.get());\n        let stream =",
         wrong: "let row = if PLANTED { 0 } else { self.row.get() };\n\
-                let (epoch, stream) = (self.epoch(row), self.chunk.stream.to_string());",
+                let epoch = self.epoch(row);\n        let stream =",
         test: Test::of("bad_records", "bad_records_are_the_same_error_rows_in_both_layers"),
     },
     Bug {

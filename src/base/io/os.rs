@@ -194,7 +194,8 @@ mod tests {
     fn processor_time_of_a_process_is_what_it_says_itself() {
         let begun = std::time::Instant::now();
         while begun.elapsed() < Duration::from_millis(60) {}
-        let (before, told) = (cpu_time(), cpu_time_of(u64::from(std::process::id())));
+        let before = cpu_time();
+        let told = cpu_time_of(u64::from(std::process::id()));
         let told = told.expect("there is /proc");
         // Ticks are counted, not measured: a few may be missing, and other tests run meanwhile.
         let slack = Duration::from_millis(50);

@@ -126,7 +126,8 @@ mod tests {
     #[test]
     fn a_moved_directory_is_noticed() {
         let place = ScratchDir::new("lock").expect("a directory");
-        let (dir, away) = (place.path().join("log"), place.path().join("away"));
+        let dir = place.path().join("log");
+        let away = place.path().join("away");
         fs::create_dir(&dir).expect("made");
         let held = RealDisk.lock(&dir.join("LOCK")).expect("free");
         fs::rename(&dir, &away).expect("moved");

@@ -16,7 +16,8 @@ impl ScratchDir {
     /// When the directory cannot be created.
     pub fn new(what: &str) -> Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let process = std::process::id();
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("diptych-{what}-{process}-{count}"));
         std::fs::create_dir(&path)
             .map_err(|error| Error::io(format!("create {}", path.display()), error))?;

@@ -17,6 +17,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -93,6 +94,12 @@ impl Drop for Waiting {
     }
 }
 
+/// The old process is there, and says nothing.
+fn silent(patience: Duration) -> Error {
+    Error::new(Kind::TimedOut, format!("the old process passes no socket within {patience:?}"))
+        .remedy("it goes on; try again when it has less to do")
+}
+
 fn broken(error: std::io::Error) -> Error {
     Error::io("handing over between two processes", error)
 }
@@ -140,8 +147,12 @@ impl Link {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [IoSliceMut::new(&mut which)];
-        let read = recvmsg(&self.0, &mut bytes, &mut control, RecvFlags::CMSG_CLOEXEC)
-            .map_err(|error| broken(error.into()))?;
+        let read = recvmsg(&self.0, &mut bytes, &mut control, RecvFlags::CMSG_CLOEXEC).map_err(
+            |error| match error {
+                Errno::AGAIN => silent(patience),
+                other => broken(other.into()),
+            },
+        )?;
         let mut sockets = control.drain().flat_map(|message| match message {
             RecvAncillaryMessage::ScmRights(sockets) => sockets.collect::<Vec<_>>(),
             _ => Vec::new(),

@@ -127,7 +127,8 @@ impl Branches {
 
     /// Why an epoch does not belong to this log, if so: a sentence that names both branches.
     pub fn objection(&self, at: At) -> Option<String> {
-        let (asked, ours) = (at.branch?, self.of(at.epoch));
+        let asked = at.branch?;
+        let ours = self.of(at.epoch);
         (ours != Some(asked)).then(|| format!("epoch {} {}", at.epoch, another(asked, ours)))
     }
 

@@ -193,7 +193,8 @@ fn await_acks(stage: &Stage, sent: Receiver<Sent>, acks: Sender<Durable>) {
     for Sent { events, appended, pending } in sent {
         match pending.wait() {
             Ok(ack) => {
-                let (acked, epoch) = (Instant::now(), ack.epoch);
+                let acked = Instant::now();
+                let epoch = ack.epoch;
                 // As in `generate`.
                 let _ = acks.send(Durable { events, appended, acked, epoch });
             }

@@ -78,7 +78,7 @@ fn write_history(writer: &Writer, source: &mut dyn EventSource, events: u64) -> 
     let mut left = events;
     while left > 0 {
         if signal::stopped() {
-            return Err(Error::new(Kind::Stopped, "stopped before there was anything to show"));
+            return Err(Error::new(Kind::Cancelled, "stopped before there was anything to show"));
         }
         let count = left.min(CHUNK);
         waiting.push_back(writer.append(Append::rows(STREAM, source.rows(count)))?);

@@ -37,7 +37,8 @@ impl Screen {
     /// # Errors
     /// When the index has no view of top tags.
     pub(super) fn new(index: &Index) -> Result<Screen> {
-        let (redraws, begun) = (super::on_terminal(), Instant::now());
+        let redraws = super::on_terminal();
+        let begun = Instant::now();
         Ok(Screen { top_tags: index.view("top_tags")?, redraws, lines: 0, begun })
     }
 

@@ -94,7 +94,7 @@ fn upper(args: &ChangesArgs, remote: &Remote) -> Result<Epoch> {
 
 /// Whether the same request may succeed later.
 fn comes_back(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Io | Kind::Stopped)
+    error.is_io() || error.is_stopped() || error.is_retryable()
 }
 
 /// Connects until that succeeds; none when told to stop meanwhile.

@@ -31,7 +31,8 @@ pub(crate) fn run(args: &QueryArgs, remote: &Remote) -> Result<ExitCode> {
         ),
         (None, _) => eprintln!("no epoch is complete yet"),
     }
-    let (epoch, jumped) = (answer["epoch"].as_u64(), answer["clock_jumped"].as_u64());
+    let epoch = answer["epoch"].as_u64();
+    let jumped = answer["clock_jumped"].as_u64();
     if let Some(warning) = (AtTime { epoch, jumped }).warning() {
         eprintln!("warning: {warning}");
     }

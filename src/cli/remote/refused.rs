@@ -43,7 +43,9 @@ pub(super) fn unreachable(base: &str, error: &ureq::Error) -> Error {
         ),
         _ => (error.to_string(), "is the server still running? look at what it says"),
     };
-    Error::new(Kind::Io, format!("{base}: {what}")).remedy(remedy)
+    let waited = matches!(error, ureq::Error::Timeout(_));
+    let kind = if waited { Kind::TimedOut } else { Kind::Io };
+    Error::new(kind, format!("{base}: {what}")).remedy(remedy)
 }
 
 const UNTRUSTED: &str =
@@ -83,15 +85,6 @@ pub(super) fn refused(url: &str, mut response: Response<Body>, with_token: bool)
 /// The kind that a problem document names.
 pub(super) fn kind(problem: Option<&Value>) -> Kind {
     let named = problem.and_then(|problem| problem["type"].as_str()).unwrap_or_default();
-    match named.rsplit('#').next().unwrap_or_default() {
-        "missing" => Kind::Missing,
-        "conflict" => Kind::Conflict,
-        "damaged" => Kind::Damaged,
-        "newer" => Kind::Newer,
-        "full" => Kind::Full,
-        "io" => Kind::Io,
-        "panic" => Kind::Panic,
-        "stopped" => Kind::Stopped,
-        _ => Kind::Input,
-    }
+    let name = named.rsplit('#').next().unwrap_or_default();
+    Kind::of_name(name).unwrap_or(Kind::Input)
 }

@@ -72,7 +72,8 @@ fn infos(described: &Value) -> Option<Vec<ViewInfo>> {
 
 /// The ordered bytes of a row's key and value.
 fn bytes(schema: &RowSchema, row: &Value) -> Result<(Vec<u8>, Vec<u8>)> {
-    let (mut key, mut value) = (Vec::new(), Vec::new());
+    let mut key = Vec::new();
+    let mut value = Vec::new();
     let cells: Vec<Datum> = cells(schema, row)?;
     for (place, (column, cell)) in schema.columns().zip(&cells).enumerate() {
         let out = if place < schema.key.len() { &mut key } else { &mut value };

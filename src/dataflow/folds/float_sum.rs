@@ -91,7 +91,8 @@ impl FloatSum {
     pub fn get(&self) -> Float {
         // A subtracted infinity is an added one of the other sign.
         let [plus, minus, none] = self.beyond;
-        let (up, down) = (plus > 0 || minus < 0, plus < 0 || minus > 0);
+        let up = plus > 0 || minus < 0;
+        let down = plus < 0 || minus > 0;
         Float::new(match (up, down, none) {
             (false, false, 0) => self.rounded(),
             (true, false, 0) => f64::INFINITY,
@@ -274,7 +275,8 @@ mod tests {
             let bits = number.to_bits();
             if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
         };
-        let (mut low, mut high) = (order(f64::MIN), order(f64::MAX));
+        let mut low = order(f64::MIN);
+        let mut high = order(f64::MAX);
         if units(f64::MAX) < wanted || wanted < units(f64::MIN) {
             // Beyond the last float; from half a step on it is infinite.
             let (last, end) = if wanted > BigInt::ZERO {
@@ -290,8 +292,10 @@ mod tests {
             let middle = low + (high - low).div_ceil(2);
             if units(float(middle)) <= wanted { low = middle } else { high = middle - 1 }
         }
-        let (below, above) = (float(low), float((low + 1).min(order(f64::MAX))));
-        let (down, up) = (&wanted - units(below), units(above) - &wanted);
+        let below = float(low);
+        let above = float((low + 1).min(order(f64::MAX)));
+        let down = &wanted - units(below);
+        let up = units(above) - &wanted;
         match down.cmp(&up) {
             Ordering::Less => below,
             Ordering::Greater => above,

@@ -194,7 +194,7 @@ impl<T: Exact> Mean<T> {
             0 => (Long::default(), 1),
             count => (self.sum, count.into()),
         };
-        match divided(sum.get(), (T::SCALE, SCALE), count).and_then(Decimal::new) {
+        match divided(sum.get(), T::SCALE, SCALE, count).and_then(Decimal::new) {
             Some(mean) => mean,
             None => {
                 panic!("the mean {} / {count} has too many digits for {SCALE} of them", sum.wide())
@@ -293,10 +293,12 @@ impl<T: Exact> Variance<T> {
         let unit = 10_f64.powi(-i32::from(T::SCALE));
         // Exact where it fits: the difference of two large floats loses the significant digits.
         let exact = || {
-            let (sum, squares) = (self.sum.narrow()?, self.squares.narrow()?);
+            let sum = self.sum.narrow()?;
+            let squares = self.squares.narrow()?;
             squares.checked_mul(count)?.checked_sub(sum.checked_mul(sum)?)
         };
-        let (n, mean) = (count as f64, self.sum.to_f64() / count as f64);
+        let n = count as f64;
+        let mean = self.sum.to_f64() / count as f64;
         let units = exact().map_or_else(
             || (self.squares.to_f64() / n - mean * mean).max(0.0),
             |difference| difference as f64 / n / n,

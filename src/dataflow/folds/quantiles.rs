@@ -102,7 +102,8 @@ mod tests {
 
         #[test]
         fn buckets_are_ordered(one: i64, other: i64, shift in 0..64_u32) {
-            let (one, other) = (one >> shift, other >> shift);
+            let one = one >> shift;
+            let other = other >> shift;
             prop_assert_eq!(bucket::<5>(one.min(other)).min(bucket::<5>(one.max(other))),
                 bucket::<5>(one.min(other)));
         }

@@ -48,7 +48,8 @@ proptest! {
     ) {
         let mut sorted = items.clone();
         sorted.sort_unstable();
-        let (least, greatest) = (sorted[0], sorted[sorted.len() - 1]);
+        let least = sorted[0];
+        let greatest = sorted[sorted.len() - 1];
         prop_assert_eq!(merged::<Min<i64>>(&items, &order)?.get(), least);
         prop_assert_eq!(merged::<Max<i64>>(&items, &order)?.get(), greatest);
         prop_assert_eq!(merged::<Sum<i64>>(&items, &order)?.get(), items.iter().sum::<i64>());
@@ -89,7 +90,9 @@ proptest! {
 
     #[test]
     fn means_are_summed(items in vec((-50_i64..50, -2_i64..3), 0..40)) {
-        let (mut found, mut sum, mut n) = (Mean::<i64>::zero(), 0, 0);
+        let mut found = Mean::<i64>::zero();
+        let mut sum = 0;
+        let mut n = 0;
         for (item, times) in items {
             found.add(&Mean::of(item), times);
             (sum, n) = (sum + item * times, n + times);
@@ -118,7 +121,8 @@ proptest! {
         sorted.sort_unstable();
         for permille in [0, 1, 250, 500, 990, 1000] {
             let rank = (sorted.len() * permille).div_ceil(1000).max(1);
-            let (exact, found) = (sorted[rank - 1], quantiles.quantile(permille as u64));
+            let exact = sorted[rank - 1];
+            let found = quantiles.quantile(permille as u64);
             prop_assert!((exact - found).abs() * 128 <= exact.abs(), "{}: {}", exact, found);
         }
     }

@@ -76,7 +76,8 @@ impl<T: Flat> InPlace<T> {
     const ALIGNED: () = assert!(align_of::<T>() <= align_of::<u64>(), "rows align to 8 at most");
 
     fn memory(&mut self) -> &mut [u8] {
-        let (start, bytes) = (self.words.as_mut_ptr().cast::<u8>(), self.bytes);
+        let start = self.words.as_mut_ptr().cast::<u8>();
+        let bytes = self.bytes;
         assert!(bytes <= self.words.len() * size_of::<u64>(), "{bytes} bytes of scratch");
         // SAFETY: the words are initialised, borrowed mutably, at least `bytes` long, and any
         // byte may be written into a word.

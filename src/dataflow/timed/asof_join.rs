@@ -67,7 +67,8 @@ where
 
     fn close(&mut self, changes: Vec<(Self::Row, isize)>, mut emit: impl FnMut(Self::Out, isize)) {
         self.0.close(changes, |key, sides, changes| {
-            let (mut found, mut asks) = (Vec::new(), Vec::new());
+            let mut found = Vec::new();
+            let mut asks = Vec::new();
             for (row, diff) in changes {
                 match row {
                     Side::Found(at, value) => found.push(((at, value), diff)),

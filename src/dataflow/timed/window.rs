@@ -87,7 +87,9 @@ impl Windows {
 
     /// All windows that contain `at`, the earliest first.
     pub fn of(&self, at: Timestamp) -> impl Iterator<Item = Window> + use<> {
-        let (windows, at, last) = (*self, at.micros(), self.last_start(at));
+        let windows = *self;
+        let last = self.last_start(at);
+        let at = at.micros();
         // The window that starts `back` steps earlier still contains `at`.
         let back = match windows.width - 1 - (at.saturating_sub(last)) {
             room if room < 0 => -1,

@@ -34,7 +34,8 @@ impl Feed {
             snapshot.renew()?;
             // A read short enough for a thread that serves many clients, if the rows are in memory.
             let most = self.chunk_rows(READ_ROWS_INLINE);
-            let (read, from) = (Arc::clone(&snapshot), cursor.take());
+            let read = Arc::clone(&snapshot);
+            let from = cursor.take();
             let read = move || read.page(view, &ByteRange::all(), from.as_ref(), most);
             let page = if snapshot.is_stored() { self.apart(read).await? } else { read()? };
             if !page.rows.is_empty() {
@@ -81,7 +82,8 @@ impl Feed {
     ) -> Result<Next, End> {
         let new = self.flow().serving.index();
         let other = new.view(&self.view)?;
-        let (from, to) = (old.generation(), new.generation());
+        let from = old.generation();
+        let to = new.generation();
         let at = old.frontier();
         if from == to {
             // The same version and the same answers, in another index.
@@ -112,7 +114,9 @@ impl Feed {
         if let Some((last, old, new)) = snapshots {
             let mut cursor = None;
             loop {
-                let (left, right, from) = (Arc::clone(&old), Arc::clone(&new), cursor.take());
+                let left = Arc::clone(&old);
+                let right = Arc::clone(&new);
+                let from = cursor.take();
                 let found = self.apart(move || {
                     left.renew()?;
                     right.renew()?;

@@ -85,8 +85,11 @@ impl Feed {
         let (socket, reader) = mpsc::channel(1);
         let frontier = site.flows[flow].frontier.clone();
         let stopping = site.load.stopping();
-        let (events, spoke) = (Events::default(), Instant::now());
-        let (told, begun, row_bytes) = (0, false, FEED_BYTES / EVENT_CHANGES);
+        let events = Events::default();
+        let spoke = Instant::now();
+        let told = 0;
+        let begun = false;
+        let row_bytes = FEED_BYTES / EVENT_CHANGES;
         let feed = Feed {
             site,
             flow,
@@ -131,7 +134,8 @@ impl Feed {
 
     /// Delivers changes from memory as they come.
     async fn live(&mut self, mut changes: Changes) -> Result<Next, End> {
-        let (index, view) = (changes.index(), changes.view());
+        let index = changes.index();
+        let view = changes.view();
         let schema = index.views()[view].schema.clone();
         self.told = changes.token().epoch;
         loop {
@@ -193,7 +197,7 @@ impl Feed {
             if Instant::now() > deadline {
                 let message = "reading what was replayed took too long";
                 let remedy = "connect again with the last token";
-                return Err(Error::new(Kind::Stopped, message).remedy(remedy).into());
+                return Err(Error::new(Kind::TimedOut, message).remedy(remedy).into());
             }
             let (part, rest) = self.read(changes).await?;
             changes = rest;

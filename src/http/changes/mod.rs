@@ -56,7 +56,8 @@ async fn changes(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (dataflow, view) = (segment(&uri, 2)?, segment(&uri, 4)?.into_owned());
+    let dataflow = segment(&uri, 2)?;
+    let view = segment(&uri, 4)?.into_owned();
     let query = Query::of(&uri, &["from"])?;
     let flow = site.number(&dataflow)?;
     site.flows[flow].serving.index().view(&view)?;
@@ -113,7 +114,7 @@ async fn resumed(site: &Site, flow: usize, view: &str, from: &str) -> Result<Nex
             let upper = index.frontier();
             if epoch >= upper {
                 // Nothing is lost: the history that is being fed ends above the epoch, or will.
-                return Err(Error::new(Kind::Stopped, format!("epoch {epoch} is not fed yet"))
+                return Err(Error::new(Kind::Busy, format!("epoch {epoch} is not fed yet"))
                     .remedy("retry in a moment"));
             }
             let span = Span::Between(epoch, upper);

@@ -14,7 +14,7 @@ use super::activity::{Counted, Pulse, Watch};
 use super::first_request::Start;
 use super::service::Front;
 use super::{Shared, stopped};
-use diptych_base::error::{Error, Kind};
+use diptych_base::error::Error;
 use diptych_base::limits::{
     BODY_START_TIME, HEAD_BYTES_MAX, HEAD_TIME, HTTP1_BUFFER_BYTES, HTTP2_CONNECTION_BYTES,
     HTTP2_STREAM_BYTES, HTTP2_STREAMS_MAX, IDLE_TIME, LINGER_BYTES, LINGER_TIME, RETRY_AFTER,
@@ -133,8 +133,9 @@ where
 /// Tells a client whose first request found no room to come back. An error of the connection itself
 /// cannot be reported to the client.
 async fn refuse(io: &mut (impl AsyncRead + AsyncWrite + Unpin), error: &Error) -> String {
-    if error.kind() == Kind::Stopped {
-        let text = plain_answer("503 Service Unavailable", "stopped", &error.to_string());
+    if error.is_busy() {
+        let name = error.kind().name();
+        let text = plain_answer("503 Service Unavailable", name, &error.to_string());
         let _ = timeout(STOP_QUIET, io.write_all(text.as_bytes())).await;
         linger(io).await;
     }

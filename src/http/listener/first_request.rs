@@ -44,7 +44,8 @@ pub(super) struct Start {
 impl Start {
     /// An empty start; bodies have at most `limit` bytes.
     pub(super) fn new(limit: u64) -> Start {
-        let (bytes, claim) = (BytesMut::new(), REQUESTS.claim());
+        let bytes = BytesMut::new();
+        let claim = REQUESTS.claim();
         Start { bytes, head: 0, expected: Expected::Nothing, limit, claim }
     }
 

@@ -49,7 +49,7 @@ use diptych_site::connection_places::{Place, Places, Seat};
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
 
 /// The answer on one connection too many.
-const TOO_MANY: &str = "{\"type\":\"about:blank#full\",\"title\":\"Service Unavailable\",\
+const TOO_MANY: &str = "{\"type\":\"about:blank#busy\",\"title\":\"Service Unavailable\",\
     \"status\":503,\"detail\":\"as many connections are open as are allowed (come back later)\"}";
 
 /// The state that all connections of a listener share.
@@ -128,7 +128,8 @@ fn gone_again(error: &std::io::Error) -> bool {
 fn start(shared: &Arc<Shared>, stream: TcpStream, place: Place) {
     // Answers are written whole: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let (shared, alive) = (Arc::clone(shared), shared.alive.upgrade());
+    let alive = shared.alive.upgrade();
+    let shared = Arc::clone(shared);
     tokio::spawn(async move {
         let ended = tokio::select! {
             biased;
@@ -178,8 +179,8 @@ async fn report(shared: Arc<Shared>) {
         tokio::time::sleep(limits::REFUSALS_LOGGED_EVERY).await;
         let refused = shared.refused.swap(0, Ordering::Relaxed);
         if refused > 0 {
-            let (most, seconds) =
-                (shared.bounds.connections, limits::REFUSALS_LOGGED_EVERY.as_secs());
+            let most = shared.bounds.connections;
+            let seconds = limits::REFUSALS_LOGGED_EVERY.as_secs();
             tracing::warn!(
                 "{refused} connections refused in the last {seconds} s: {most} are open, or \
                  half as many from one address, which is the limit (raise --max-connections)"

@@ -135,8 +135,8 @@ fn head_bytes(request: &Request<Body>) -> usize {
 
 impl Front {
     fn answer(&self, state: State, fate: Option<Fate>, told: Option<Told>) -> Answer {
-        let (pulse, limit) = (Arc::clone(&self.pulse), self.bounds.body);
-        Answer { state, fate, told, pulse, limit, claim: None }
+        let pulse = Arc::clone(&self.pulse);
+        Answer { state, fate, told, pulse, limit: self.bounds.body, claim: None }
     }
 }
 
@@ -297,7 +297,8 @@ struct Told {
 
 impl Told {
     fn of(request: &Request<Incoming>) -> Told {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
         Told { method, path, begun: Instant::now() }
     }
 

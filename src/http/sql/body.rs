@@ -90,7 +90,8 @@ pub(super) fn body(
 /// Splits a batch into pieces of at most a page, or of one row, which are written at once.
 fn pieces(batch: Result<RecordBatch, SqlError>) -> Rows {
     let Ok(whole) = &batch else { return stream::iter([batch]).boxed() };
-    let (rows, bytes) = (whole.num_rows(), whole.get_array_memory_size());
+    let rows = whole.num_rows();
+    let bytes = whole.get_array_memory_size();
     let most = (rows * PAGE_BYTES / bytes.max(1)).max(1);
     if rows <= most {
         return stream::iter([batch]).boxed();
@@ -134,7 +135,8 @@ impl Writer {
         notices: Notices,
     ) -> Result<Writer, SqlError> {
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let (mut out, mut arrow) = (Vec::new(), None);
+        let mut out = Vec::new();
+        let mut arrow = None;
         match format {
             Format::Json => {
                 let column = |field: &std::sync::Arc<arrow_schema::Field>| SqlColumn {

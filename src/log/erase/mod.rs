@@ -59,9 +59,20 @@ pub struct Erased {
     pub segments: (usize, usize),
 }
 
-/// Erases the events of `stream` that `choose` selects (see [`Reader::places`]) from the log in
-/// `dir`; nothing when there are none. `ready` is called when some are found, before anything is
-/// changed; no process appends from then on. When this returns the old files are gone, durably.
+/// The events that [`erase`] erases, and the reason.
+pub struct EraseRequest<'a> {
+    /// The stream that has the events.
+    pub stream: &'a str,
+    /// The reason; the manifest keeps it.
+    pub reason: &'a str,
+    /// Chooses the events: see [`Reader::places`].
+    pub choose: &'a dyn Fn(&SchemaRef) -> Result<Option<Chooser>>,
+    /// Called when some are found, before anything is changed; no process appends from then on.
+    pub ready: &'a mut dyn FnMut() -> Result<()>,
+}
+
+/// Erases the events of `request` from the log in `dir`; nothing when there are none. When this
+/// returns the old files are gone, durably.
 ///
 /// Not done: overwriting the blocks that the files had on the disk, and erasing copies outside this
 /// directory.
@@ -72,12 +83,12 @@ pub struct Erased {
 /// errors say that the new history is in force.
 pub fn erase(
     disk: Arc<dyn Disk>,
-    (clock, random): (&dyn Clock, &dyn Random),
     dir: impl AsRef<Path>,
-    (stream, reason): (&str, &str),
-    choose: &dyn Fn(&SchemaRef) -> Result<Option<Chooser>>,
-    ready: &mut dyn FnMut() -> Result<()>,
+    clock: &dyn Clock,
+    random: &dyn Random,
+    request: EraseRequest<'_>,
 ) -> Result<Option<Erased>> {
+    let EraseRequest { stream, reason, choose, ready } = request;
     let dir = Dir::new(disk, dir.as_ref());
     let missing =
         |error: diptych_base::error::Error| if error.is_missing() { no_log(&dir) } else { error };
@@ -130,7 +141,7 @@ fn seal(dir: &Dir, recovered: Recovered, random: &dyn Random) -> Result<Sealer> 
         waiting: recovered.rotated.into(),
     };
     if end > FILE_HEAD {
-        let next = FrameFile::create(dir, upper, (FORMAT_FINGERPRINTS, random.next()));
+        let next = FrameFile::create(dir, upper, FORMAT_FINGERPRINTS, random.next());
         let next = next.map_err(|error| error.unwrap_or_else(|error| error))?;
         mark.advance(Mark { upper, file: next.first, offset: FILE_HEAD })?;
         mark.sync()?;

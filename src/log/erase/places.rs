@@ -92,7 +92,8 @@ impl Reader {
             if **part.stream() != *stream {
                 continue;
             }
-            let (number, schema) = (part.number(), Arc::clone(part.schema()));
+            let number = part.number();
+            let schema = Arc::clone(part.schema());
             if let std::collections::btree_map::Entry::Vacant(entry) = schemas.entry(number) {
                 entry.insert((choose(&schema)?, Ordinals::default()));
             }

@@ -56,8 +56,12 @@ impl Erasure {
 
     /// A record with a value in each field, for tests of decoders.
     pub fn sample() -> Erasure {
-        let (stream, reason) = ("lines".to_owned(), "asked for".to_owned());
-        let (events, first, last, upper) = (3, 0, 1, 2);
+        let stream = "lines".to_owned();
+        let reason = "asked for".to_owned();
+        let events = 3;
+        let first = 0;
+        let last = 1;
+        let upper = 2;
         Erasure { former: 5, stream, events, first, last, upper, clock_us: 1, reason }
     }
 

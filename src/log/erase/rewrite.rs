@@ -62,7 +62,9 @@ fn one(
     created: &mut Vec<String>,
 ) -> Result<SegmentEntry> {
     let EpochTable { epochs, blocks: old_blocks, .. } = EpochTable::load(dir, segment)?;
-    let (lower, upper, rewritten) = (segment.lower, segment.upper, segment.rewritten + 1);
+    let lower = segment.lower;
+    let upper = segment.upper;
+    let rewritten = segment.rewritten + 1;
     let mut entry = SegmentEntry { rows: Vec::new(), rewritten, ..segment.clone() };
     let mut blocks = Vec::new();
     for (rows, (schema, old)) in segment.rows.iter().zip(old_blocks) {
@@ -75,9 +77,9 @@ fn one(
         if places.len() as u64 == rows.rows {
             continue;
         }
-        let reader = RowsReader::new(dir, identity, (segment, rows), schemas)?;
+        let reader = RowsReader::new(dir, identity, segment, rows, schemas)?;
         created.push(entry.rows_name(&RowsEntry { rewritten, ..*rows }, schemas));
-        let mut file = RowsFile::create(dir, (lower, rewritten), schemas, schema)?;
+        let mut file = RowsFile::create(dir, lower, rewritten, schemas, schema)?;
         copy(&reader, &old, places, &mut file)?;
         let (rows, new) = file.finish(schema)?;
         entry.rows.push(rows);
@@ -128,7 +130,8 @@ fn copy(
     places: &[(u64, u64)],
     to: &mut RowsFile,
 ) -> Result<()> {
-    let (mut ordinals, mut left) = (Ordinals::default(), places.iter().peekable());
+    let mut ordinals = Ordinals::default();
+    let mut left = places.iter().peekable();
     for block in blocks {
         let chunk = from.chunk(block)?;
         let mut kept = Vec::with_capacity(chunk.len());

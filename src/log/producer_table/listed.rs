@@ -64,7 +64,8 @@ impl State {
     pub(crate) fn list(&self) -> Producers {
         let named = self.producers.iter().filter_map(|(id, window)| {
             let epoch = window.appends.back()?.epoch;
-            let (id, last) = (id.clone(), window.next - 1);
+            let id = id.clone();
+            let last = window.next - 1;
             let remembered = window.appends.len() as u64;
             Some(ProducerInfo { id, last, epoch, remembered, silent: false })
         });

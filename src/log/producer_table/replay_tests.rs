@@ -74,7 +74,9 @@ struct Sealed {
 
 impl Sealed {
     fn new() -> Sealed {
-        let (live, sealer, behind) = (State::default(), State::default(), Vec::new());
+        let live = State::default();
+        let sealer = State::default();
+        let behind = Vec::new();
         Sealed { dir: directory(), live, sealer, behind, files: 0 }
     }
 
@@ -143,7 +145,10 @@ fn whoever_wrote_frames_and_tables_nothing_counts_twice() {
     let mut tables = [State::default(), State::default(), State::default()];
     let mut sealed = Sealed::new();
     let mut appended: BTreeMap<String, Vec<Epoch>> = BTreeMap::new();
-    let (mut due, mut repeats, mut refused, mut most_silent) = (0, 0, 0, 0);
+    let mut due = 0;
+    let mut repeats = 0;
+    let mut refused = 0;
+    let mut most_silent = 0;
     for epoch in 0..20_000 {
         let producer = format!("{:0>4}", roll(60));
         let epochs = appended.entry(producer.clone()).or_default();
@@ -238,7 +243,8 @@ fn a_table_that_is_far_too_large_shrinks_frame_by_frame() {
 fn a_million_producers_take_no_more_memory_than_a_thousand() {
     let count = (limits::SILENCED_BEFORE_MAX as u64).next_multiple_of(1_000) + 50_000;
     let room = Room::of(4_000);
-    let (dir, mut table) = (directory(), State::default());
+    let dir = directory();
+    let mut table = State::default();
     let id = |number: u64| format!("{number:x}");
     let mark =
         |number| ProducerMark { id: id(number), sequence: 0, kept_from: 0, fingerprint: None };
@@ -254,7 +260,8 @@ fn a_million_producers_take_no_more_memory_than_a_thousand() {
         }
     }
     let mut table = reloaded(&dir, &table);
-    let (files, held) = (table.silent_files().listed(), table.held());
+    let files = table.silent_files().listed();
+    let held = table.held();
     println!("{count} producers, {} files, {most} in memory at most", files.len());
     assert!(most < 110_000 && files.len() < 20 && room.has(held), "{most}, {files:?}, {held:?}");
     let mut answer = |number, sequence| {

@@ -71,7 +71,9 @@ impl State {
         silent.sort_by_key(|(id, window)| {
             (window.appends.back().map(|last| last.epoch), id.as_str())
         });
-        let (before, mut named, mut trimmed) = (max.before(more), 0, Vec::new());
+        let before = max.before(more);
+        let mut named = 0;
+        let mut trimmed = Vec::new();
         for (id, window) in silent {
             if before.has(left) || named > max.name_bytes {
                 break;
@@ -86,7 +88,8 @@ impl State {
     }
 
     pub(super) fn held(&self) -> Room {
-        let (appends, producers) = (self.remembered, self.producers.len());
+        let appends = self.remembered;
+        let producers = self.producers.len();
         Room { appends, producers, name_bytes: self.name_bytes }
     }
 

@@ -76,7 +76,8 @@ impl State {
             return Err(damaged(format!("{} fingerprints of {remembered} appends", all.len())));
         }
         let mut fingerprints = fingerprints.into_iter().flatten();
-        let (mut producers, mut name_bytes) = (HashMap::new(), 0);
+        let mut producers = HashMap::new();
+        let mut name_bytes = 0;
         for (id, next, epochs) in stored.producers {
             if epochs.is_empty() || next < epochs.len() as u64 {
                 let what = format!("producer {id:?} has {} epochs before {next}", epochs.len());

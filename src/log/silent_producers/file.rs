@@ -132,7 +132,8 @@ impl SilentFile {
         if u32_at(&head, 12) != head_checksum(&head) {
             return Err(damaged(&path, 12, "the checksum does not match"));
         }
-        let (lower, count) = (u64_at(&head, 16), u64_at(&head, 24));
+        let lower = u64_at(&head, 16);
+        let count = u64_at(&head, 24);
         if (lower, count) != (entry.lower, entry.count) {
             let what = format!(
                 "the file of epoch {lower} with {count} producers, MANIFEST says {} with {}",
@@ -224,7 +225,8 @@ impl Iterator for Entries {
 
     fn next(&mut self) -> Option<Result<Entry>> {
         if self.read.len() == 0 && self.next < self.of.blocks() {
-            let (number, blocks) = (self.next, self.of.blocks());
+            let number = self.next;
+            let blocks = self.of.blocks();
             self.next = blocks;
             let entries = match self.of.some_blocks(number) {
                 Ok(entries) => entries,
@@ -270,7 +272,8 @@ pub(super) fn write(
     // An incomplete file has no head.
     file.write_at(0, &[0; BLOCK])?;
     let mut blocks = Blocks { file: &*file, lower, written: 0, crc: 0, bytes: Vec::new() };
-    let (mut count, mut block) = (0, Vec::with_capacity(BLOCK));
+    let mut count = 0;
+    let mut block = Vec::with_capacity(BLOCK);
     for entry in entries {
         let entry = entry?;
         if count % PER_BLOCK as u64 == 0 {

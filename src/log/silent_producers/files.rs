@@ -74,7 +74,8 @@ impl Files {
         if recent.is_empty() {
             return Ok(self.clone());
         }
-        let (mut stay, mut count) = (self.0.len(), recent.len() as u64);
+        let mut stay = self.0.len();
+        let mut count = recent.len() as u64;
         while let Some(before) = stay.checked_sub(1)
             && self.0[before].entry.count < 2 * count
         {

@@ -18,8 +18,10 @@ impl SilentFile {
     /// # Errors
     /// Damage of a block that has to be read; the disk's error.
     pub(super) fn get(&self, digest: IdDigest) -> Result<Option<Left>> {
-        let (mut from, mut to) = (0, self.blocks());
-        let (mut low, mut high) = (0, u64::MAX);
+        let mut from = 0;
+        let mut to = self.blocks();
+        let mut low = 0;
+        let mut high = u64::MAX;
         let mut looks = 0;
         while from < to {
             let share = u128::from(to - from) * u128::from(value(digest) - low)

@@ -73,7 +73,8 @@ fn digests_that_are_not_spread_are_found_too() {
 #[test]
 fn the_newest_file_counts_and_files_are_merged_with_those_of_like_size() {
     let (disk, dir) = dir();
-    let (mut files, mut expected) = (Files::default(), Recent::new());
+    let mut files = Files::default();
+    let mut expected = Recent::new();
     let mut written = 0;
     for round in 0..200 {
         let recent = some((round * 37..round * 37 + 50).map(|number| number % 3_000), round + 1);

@@ -179,7 +179,8 @@ fn format_type(objects: &Objects, values: &[ScalarValue]) -> Cell {
     let Some(of) = objects.type_of(oid) else { return "???".into() };
     match int(values, 1) {
         Some(modifier) if modifier >= 4 && of.name() == "numeric" => {
-            let (precision, scale) = ((modifier - 4) >> 16, (modifier - 4) & 0xffff);
+            let precision = (modifier - 4) >> 16;
+            let scale = (modifier - 4) & 0xffff;
             format!("numeric({precision},{scale})").into()
         }
         _ => of.long_name().into(),
@@ -255,7 +256,8 @@ fn like_pattern(_: &Objects, values: &[ScalarValue]) -> Cell {
         return Cell::Null;
     };
     let escape = escape.chars().next();
-    let (mut written, mut rest) = (String::new(), pattern.chars());
+    let mut written = String::new();
+    let mut rest = pattern.chars();
     while let Some(c) = rest.next() {
         if Some(c) == escape {
             written.push('\\');

@@ -143,7 +143,8 @@ impl Objects {
     pub(super) fn named(&self, name: &str) -> Option<&Relation> {
         let plain = |part: &str| super::super::statements::name(part.trim());
         if let Some((schema, name)) = name.split_once('.') {
-            let (schema, name) = (plain(schema), plain(name));
+            let schema = plain(schema);
+            let name = plain(name);
             self.relations.iter().find(|known| known.schema_name == schema && known.name == name)
         } else {
             let name = plain(name);

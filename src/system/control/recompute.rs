@@ -176,7 +176,8 @@ impl Control for Recompute {
             Some(view) => Boundary::Restore(view.boundary()),
             None => Boundary::InPlace(from),
         };
-        let (system, bytes) = (&self.system, REPLAYED_CHANGES_BYTES_MAX);
+        let system = &self.system;
+        let bytes = REPLAYED_CHANGES_BYTES_MAX;
         system.recompute_changes(&definition, boundary, upper, Cluster::local(1), bytes)
     }
 

@@ -19,7 +19,8 @@ pub struct Stream {
 impl Stream {
     /// The stream of a dataflow's description.
     pub fn of(info: &StreamInfo) -> Stream {
-        let (name, schema) = (info.name.clone(), SchemaRef::clone(&info.schema));
+        let name = info.name.clone();
+        let schema = SchemaRef::clone(&info.schema);
         Stream { name, schema, read: info.read.clone() }
     }
 }

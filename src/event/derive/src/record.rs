@@ -127,7 +127,9 @@ fn appender_name(input: &DeriveInput) -> Ident {
 }
 
 fn row(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> TokenStream {
-    let (vis, ident, row) = (&input.vis, &input.ident, row_name(input));
+    let vis = &input.vis;
+    let ident = &input.ident;
+    let row = row_name(input);
     let doc = format!("One row of [`{ident}`], borrowed from the columns it is read from.");
     let mut borrows = false;
     let mut types = Vec::new();
@@ -163,7 +165,8 @@ fn row(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Token
 }
 
 fn arrays(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> TokenStream {
-    let (vis, name) = (&input.vis, columns_name(input));
+    let vis = &input.vis;
+    let name = columns_name(input);
     let doc = format!("The typed arrays of one record batch of [`{}`].", input.ident);
     let support = quote!(#path::event::derived);
     let fields = columns
@@ -186,7 +189,9 @@ fn arrays(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> To
 }
 
 fn appender(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> TokenStream {
-    let (vis, ident, name) = (&input.vis, &input.ident, appender_name(input));
+    let vis = &input.vis;
+    let ident = &input.ident;
+    let name = appender_name(input);
     let doc = format!("Builds record batches of [`{ident}`].");
     let support = quote!(#path::event::derived);
     let fields = columns
@@ -229,8 +234,10 @@ fn appender(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> 
 }
 
 fn event(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> TokenStream {
-    let (ident, row, arrays, appender) =
-        (&input.ident, row_name(input), columns_name(input), appender_name(input));
+    let ident = &input.ident;
+    let row = row_name(input);
+    let arrays = columns_name(input);
+    let appender = appender_name(input);
     let support = quote!(#path::event::derived);
     let fields = columns.iter().map(|Column { kind, name, nullable, unit, .. }| {
         let field = quote_spanned!(kind.span()=> #support::field::<#kind>(#name, #nullable));
@@ -272,8 +279,10 @@ fn event(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Tok
 }
 
 fn field(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> TokenStream {
-    let (ident, row, arrays, appender) =
-        (&input.ident, row_name(input), columns_name(input), appender_name(input));
+    let ident = &input.ident;
+    let row = row_name(input);
+    let arrays = columns_name(input);
+    let appender = appender_name(input);
     let support = quote!(#path::event::derived);
     let field = quote!(#path::event::Field);
     let each = |make: &dyn Fn(&Ident, &Type) -> TokenStream| -> Vec<TokenStream> {

@@ -89,7 +89,8 @@ pub(crate) fn check_unit(field: &str, declared: &Type, unit: &LitStr) -> Result<
     if units.contains(&unit.value().as_str()) {
         return Ok(unit.value());
     }
-    let (given, units) = (unit.value(), units.join(", "));
+    let given = unit.value();
+    let units = units.join(", ");
     let message = format!("field `{field}`: `{given}` is no unit of it; allowed: {units}");
     Err(Error::new_spanned(unit, message))
 }

@@ -1,0 +1,78 @@
+//! One run of the batch layer, from the events alone or from an earlier batch view.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::restore_source::blocks;
+use super::retraction_recovery::overtaken;
+use super::{BatchOptions, System, identity, meta, rows};
+use diptych_base::error::Result;
+use diptych_base::time::Epoch;
+use diptych_batch::{self as batch, BatchReport, Job};
+use diptych_batch_view::{BatchView, BatchViewWriter};
+use diptych_dataflow::{Definition, Description};
+use diptych_log::Reader;
+
+/// Where a batch run begins and ends: at `earlier`, or else with the first event; at `boundary`.
+pub(super) struct BatchSpan {
+    pub(super) boundary: Epoch,
+    pub(super) earlier: Option<BatchView>,
+}
+
+impl System {
+    /// Leaves a batch view at the end of `span` below `root`.
+    pub(super) fn run_batch(
+        &self,
+        definition: &Definition,
+        description: Description,
+        reader: Arc<Reader>,
+        span: BatchSpan,
+        root: &Path,
+        options: &BatchOptions,
+    ) -> Result<BatchReport> {
+        let BatchSpan { boundary, earlier } = span;
+        if earlier.is_none() {
+            options.progress.expect(rows(&reader, &description));
+        }
+        let cluster = options.cluster.clone();
+        let disk = Arc::clone(&self.disk);
+        let identity = identity(&description);
+        let writer = if cluster.is_first() {
+            BatchViewWriter::create(disk, root, identity, boundary, cluster.peers())?
+        } else {
+            BatchViewWriter::assist(disk, root, identity, boundary, cluster.peers())
+        };
+        let earlier = earlier.map(|view| (view.boundary(), blocks(view, &description)));
+        let meta = meta(&description, &reader, boundary)?;
+        batch::run(Job {
+            definition: definition.clone(),
+            description,
+            reader,
+            boundary,
+            earlier,
+            cluster,
+            progress: Arc::clone(&options.progress),
+            meta,
+            writer,
+            stop: Arc::clone(&options.stop),
+        })
+    }
+
+    /// The batch view that an incremental batch run continues.
+    pub(super) fn earlier(
+        &self,
+        definition: &Definition,
+        description: &Description,
+        reader: &Reader,
+        boundary: Epoch,
+        options: &BatchOptions,
+    ) -> Result<Option<BatchView>> {
+        let last = boundary.checked_sub(1).filter(|_| options.incremental);
+        let Some(last) = last else { return Ok(None) };
+        let Some(view) = self.newest_of(description, reader, last)?.0 else { return Ok(None) };
+        // Events that came and went since are not fed at all.
+        let from = view.boundary();
+        let overtaken = overtaken(definition, description, reader, from..boundary, from)?;
+        Ok(overtaken.is_none().then_some(view))
+    }
+}
