@@ -2,7 +2,7 @@
 
 use diptych::arrow::RecordBatch;
 use diptych::cli::{EventSource, MadeUp};
-use diptych::event::Append as _;
+use diptych::event::EventAppender as _;
 use diptych::{Definition, Event, Timestamp};
 
 use super::{MadeUpTweets, SAMPLED, Tweet, sample, tweets};

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use diptych::event::Append as _;
+use diptych::event::EventAppender as _;
 use diptych::log::{Append, Writer};
 use diptych::serving::Read;
 use diptych::{Cluster, Dataflow, Definition, Event, System};

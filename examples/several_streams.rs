@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use diptych::arrow::RecordBatch;
-use diptych::event::Append as _;
+use diptych::event::EventAppender as _;
 use diptych::log::Append;
 use diptych::serving::Read;
 use diptych::{Dataflow, Definition, Event, ServeOptions, System};

@@ -112,7 +112,7 @@ fn write(system: &System, history: &[Epoch], sealed: usize) -> diptych::Result<(
             writer.seal()?;
         }
         clock.set(epoch.clock);
-        let mut all = Append::default();
+        let mut all = EventAppender::default();
         if !epoch.readings.is_empty() {
             all.batches.push(("readings".into(), batch(&epoch.readings)));
         }
@@ -126,7 +126,7 @@ fn write(system: &System, history: &[Epoch], sealed: usize) -> diptych::Result<(
 }
 
 fn batch<E: diptych::Event>(events: &[E]) -> arrow_array::RecordBatch {
-    use diptych::event::Append;
+    use diptych::event::EventAppender;
     let mut appender = E::Appender::default();
     events.iter().for_each(|event| appender.push(event));
     appender.finish()

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, bounded};
 use dataflows::{Line, Tweet, tweets, word_count};
-use diptych::event::{Append as _, Event};
+use diptych::event::{Event, EventAppender as _};
 use diptych::log::{Append, Pending, Writer};
 use diptych::serving::Index;
 use diptych::{Definition, ServeOptions, System, Timestamp};

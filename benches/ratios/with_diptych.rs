@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dataflows::{Line, word_count};
-use diptych::event::{Append as _, Event};
+use diptych::event::{Event, EventAppender as _};
 use diptych::log::{Append, Writer};
 use diptych::serving::{Index, Read};
 use diptych::{BatchOptions, Definition, ServeOptions, Served, System};

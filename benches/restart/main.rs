@@ -191,7 +191,7 @@ fn grow(
 }
 
 fn append<E: Event>(writer: &Writer, stream: &str, events: impl Iterator<Item = E>) -> Pending {
-    use diptych::event::Append as _;
+    use diptych::event::EventAppender as _;
     let mut rows = E::Appender::default();
     events.for_each(|event| rows.push(&event));
     writer.append(Append::rows(stream, rows.finish())).expect("accepted")

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use diptych::event::{Append as _, Event};
+use diptych::event::{Event, EventAppender as _};
 use diptych::log::Append;
 use diptych::{BatchOptions, Dataflow, Definition, System};
 

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use diptych::event::{Append as _, Event};
+use diptych::event::{Event, EventAppender as _};
 use diptych::log::{Append, Writer};
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::{Dataflow, Definition, ServeOptions, Served, System};

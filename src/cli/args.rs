@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::ingest::OnError;
+use super::ingest::OnErrorArg;
 use super::logging::{LogFormat, LogLevel};
 use super::new::NewArgs;
 use super::serve::checkpoints;
@@ -88,7 +88,7 @@ pub(super) enum Command {
 
 /// The format of printed rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     /// Aligned columns, for people
     #[default]
     Table,
@@ -117,7 +117,7 @@ impl DataArgs {
 pub(super) struct FormatArgs {
     /// How rows are printed
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 /// Worker threads of one process.
@@ -269,8 +269,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "STREAM")]
     pub(super) stdin: Option<String>,
     /// What becomes of a line of standard input that is no record
-    #[arg(long, value_enum, default_value_t = OnError::Skip)]
-    pub(super) on_error: OnError,
+    #[arg(long, value_enum, default_value_t = OnErrorArg::Skip)]
+    pub(super) on_error: OnErrorArg,
     #[command(flatten)]
     pub(super) servers: ServersArgs,
     /// Settings that are not given here (TOML; its keys are the names of these options, and

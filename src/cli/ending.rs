@@ -17,11 +17,11 @@ const LOG_STOPPED: u8 = 11;
 
 /// The state of a serving process whose log may stop.
 #[derive(Default)]
-pub(super) struct Ending {
+pub(super) struct LogWatch {
     since: Option<Instant>,
 }
 
-impl Ending {
+impl LogWatch {
     /// Whether the log has stopped. Readers are still answered for a while, if there are any
     /// (`readers`).
     ///

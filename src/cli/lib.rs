@@ -78,9 +78,9 @@ use diptych_dataflow::Definition;
 pub use made_up::{EventSource, MadeUp};
 
 use args::{Command, ConfigArgs, ConfigCommand};
-use catalog::Catalog;
+use catalog::Dataflows;
 pub use config::hostile;
-use config::{Refused, Setting};
+use config::{ConfigRefusal, Setting};
 
 /// The exit code when the layers disagree.
 const DISAGREE: u8 = 1;
@@ -115,13 +115,13 @@ where
     panics::tell_in_lines();
     let (cli, settings) = match config::parse(std::env::args_os().collect()) {
         Ok(parsed) => parsed,
-        Err(Refused::Usage(error)) => {
+        Err(ConfigRefusal::Usage(error)) => {
             usage::print(&error);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
-        Err(Refused::File(error)) => return failed(&error),
+        Err(ConfigRefusal::File(error)) => return failed(&error),
     };
-    let catalog = Catalog::new(definitions.into_iter().map(Into::into).collect(), made_up);
+    let catalog = Dataflows::new(definitions.into_iter().map(Into::into).collect(), made_up);
     run(cli.command, &catalog, &settings).unwrap_or_else(|error| failed(&error))
 }
 
@@ -137,7 +137,7 @@ fn failed(error: &Error) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<ExitCode> {
+fn run(command: Command, catalog: &Dataflows, settings: &[Setting]) -> Result<ExitCode> {
     match command {
         Command::New(args) => new::run(&args),
         Command::Flows(args) => flows::run(&args, catalog),

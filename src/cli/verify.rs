@@ -14,7 +14,7 @@ use clap::Args;
 use super::DISAGREE;
 use super::args::{DataArgs, FormatArgs, WorkerArgs, duration};
 use super::blame::{self, Sides};
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
 use super::row_printer::{Sheet, counted};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
@@ -74,7 +74,7 @@ pub(super) fn tell(Verification { dataflow, outcome }: Verification) {
 
 /// Compares the views restored from the newest batch view with a recomputation from the events
 /// alone, by one more worker.
-pub(super) fn run(args: &VerifyArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &VerifyArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let (system, description) = (args.data.system(), definition.describe()?);
     let upper = system.reader()?.upper()?;

@@ -1,7 +1,10 @@
 //! The barriers that end a recipe: from [`Events`] to a [`Collection`].
 
-use super::accumulate::{Accumulate, Count, Distinct, DistinctBy, Fold, Key, Latest};
-use super::accumulate::{Monoid, Sum, Tallied, Tally, Value};
+use super::accumulate::{
+    Accumulate, CountAccumulation, DistinctAccumulation, DistinctByAccumulation, FoldAccumulation,
+    Key, LatestAccumulation,
+};
+use super::accumulate::{Monoid, SumAccumulation, Tallied, Tally, Value};
 use super::arranged::{ArrangedBarrier, Keyed};
 use super::barrier::HashBarrier;
 use super::collection::Collection;
@@ -57,7 +60,7 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = K>,
     {
-        self.accumulate(name, Tallied::<Count<K>, <P::Sign as Sign>::Tally>::default())
+        self.accumulate(name, Tallied::<CountAccumulation<K>, <P::Sign as Sign>::Tally>::default())
     }
 
     /// The items whose weights have a positive sum, once each. The state keeps counts, so
@@ -82,7 +85,10 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = K>,
     {
-        self.accumulate(name, Tallied::<Distinct<K>, <P::Sign as Sign>::Tally>::default())
+        self.accumulate(
+            name,
+            Tallied::<DistinctAccumulation<K>, <P::Sign as Sign>::Tally>::default(),
+        )
     }
 
     /// The exact sum of values per key. State: one entry per key that has events.
@@ -109,7 +115,7 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = (K, V)>,
     {
-        self.accumulate(name, Sum::default())
+        self.accumulate(name, SumAccumulation::default())
     }
 
     /// The value with the greatest `order` per key; among equals the greatest value. Put a field
@@ -143,7 +149,7 @@ impl<'s, P: Front> Events<'s, P> {
         P: for<'a> Front<Item<'a> = (K, V)>,
         P::Sign: OnlyAdds,
     {
-        self.accumulate(name, Latest::new(order))
+        self.accumulate(name, LatestAccumulation::new(order))
     }
 
     /// One row per id: the least, where rows of one id differ. State: one row per id, for ever.
@@ -196,7 +202,7 @@ impl<'s, P: Front> Events<'s, P> {
         P: for<'a> Front<Item<'a> = V>,
         P::Sign: OnlyAdds,
     {
-        self.accumulate(name, DistinctBy::new(id))
+        self.accumulate(name, DistinctByAccumulation::new(id))
     }
 
     /// A commutative [`Monoid`] per key. State: one monoid value per key.
@@ -224,7 +230,7 @@ impl<'s, P: Front> Events<'s, P> {
         P: for<'a> Front<Item<'a> = (K, M::Item)>,
         P::Sign: OnlyAdds,
     {
-        self.accumulate(name, Fold::<K, M>::default())
+        self.accumulate(name, FoldAccumulation::<K, M>::default())
     }
 
     /// All rows, with their multiplicities (negative ones too). State: every distinct row.
@@ -289,7 +295,7 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = (K, V)>,
     {
-        let count = Tallied::<Count<(K, V)>, <P::Sign as Sign>::Tally>::default();
+        let count = Tallied::<CountAccumulation<(K, V)>, <P::Sign as Sign>::Tally>::default();
         let counts = if self.kept.is_empty() {
             let (claims, scope) = (self.front.clone(), self.sketch.scope());
             let (barrier, counts) = HashBarrier::install(scope, name, count, self.front);

@@ -17,7 +17,7 @@ use super::accumulation_dump::Sink;
 use super::barrier::Barrier;
 use super::batch_context::Pass;
 use super::collection::Collection;
-use super::combiner::Table;
+use super::combiner::PartialTable;
 use super::flush_before_exchange::flush_before_exchange;
 use super::front::Front;
 use diptych_base::error::Result;
@@ -34,7 +34,7 @@ pub(super) struct ArrangedBarrier<K: Key, V: Key, P> {
     name: String,
     signature: String,
     front: P,
-    combiner: Table<(K, V), i64>,
+    combiner: PartialTable<(K, V), i64>,
     input: InputHandle<Epoch, timely::container::CapacityContainerBuilder<Vec<Update<K, V>>>>,
     trace: KeyedTrace<K, V>,
 }
@@ -58,7 +58,7 @@ impl<K: Key, V: Key, P> ArrangedBarrier<K, V, P> {
             name: name.to_owned(),
             signature: Self::types(),
             front,
-            combiner: Table::default(),
+            combiner: PartialTable::default(),
             input,
             trace: arranged.trace.clone(),
         };

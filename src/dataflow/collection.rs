@@ -14,7 +14,7 @@ use super::accumulate::{Key, Monoid, Value};
 use super::in_range::in_range;
 use super::refusals::Refusals;
 use super::summand::{Summand, Total};
-use super::top_k::End;
+use super::top_k::OrderEnd;
 use diptych_base::time::Epoch;
 
 /// A collection of rows `D` that changes from epoch to epoch; differential's own type.
@@ -476,13 +476,13 @@ where
         O: Ord + 'static,
         F: Fn(&V) -> O + 'static,
     {
-        super::top_k::at_end(self, End::Greatest, order)
+        super::top_k::at_end(self, OrderEnd::Greatest, order)
     }
     fn min_by<O, F>(self, order: F) -> Collection<'s, (K, V)>
     where
         O: Ord + 'static,
         F: Fn(&V) -> O + 'static,
     {
-        super::top_k::at_end(self, End::Least, order)
+        super::top_k::at_end(self, OrderEnd::Least, order)
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::builder::Sketch;
 use super::front::{Check, Concat, Filter, FlatMap, Front, Map, Owned, Source, TryMap, Weighted};
-use super::newest_event_time::{Newest, NewestBarrier, Seen};
+use super::newest_event_time::{Newest, NewestBarrier, NewestSeen};
 use super::retained_front::Retained;
 use super::retention::{Keep, Moment};
 use super::rows::Rows;
@@ -330,7 +330,7 @@ impl<'s, E: Event> Events<'s, Source<E>> {
         self.watch(Rc::new(time), None).0
     }
 
-    fn watch<M, F>(&self, time: Rc<F>, keep: Option<Keep>) -> (Newest<'s>, Seen)
+    fn watch<M, F>(&self, time: Rc<F>, keep: Option<Keep>) -> (Newest<'s>, NewestSeen)
     where
         M: Moment,
         F: for<'a, 'b> Fn(&'b E::Row<'a>) -> M + 'static,

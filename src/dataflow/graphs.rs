@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
 use super::collection::Collection;
-use super::combiner::{Table, route};
+use super::combiner::{PartialTable, route};
 use super::ordered_rows::Ordered;
 use super::propagation::propagate;
 
@@ -103,7 +103,7 @@ impl<'s, N: ExchangeData + Hash> EdgesExt<'s, N> for Collection<'s, (N, N)> {
 }
 
 /// The multiplicity of each row.
-struct Present<R>(Table<R, isize>);
+struct Present<R>(PartialTable<R, isize>);
 
 impl<R> Default for Present<R> {
     fn default() -> Self {

@@ -119,7 +119,7 @@ pub use diptych_row::ViewInfo;
 pub struct Dataflow<'s> {
     sketch: Sketch<'s>,
     /// The results that operators behind the barriers refuse.
-    refused: Collection<'s, refusals::Row>,
+    refused: Collection<'s, refusals::ErrorsRow>,
 }
 
 impl<'s> Dataflow<'s> {

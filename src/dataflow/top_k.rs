@@ -181,7 +181,7 @@ where
 
 /// An end of the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum OrderEnd {
     Least,
     Greatest,
 }
@@ -189,7 +189,7 @@ pub(super) enum End {
 /// `(key, value)` for the value at one end of the order of each key.
 pub(super) fn at_end<K, V, O, F>(
     rows: Collection<'_, (K, V)>,
-    end: End,
+    end: OrderEnd,
     order: F,
 ) -> Collection<'_, (K, V)>
 where
@@ -199,8 +199,8 @@ where
     F: Fn(&V) -> O + 'static,
 {
     let name = match end {
-        End::Least => "MinBy",
-        End::Greatest => "MaxBy",
+        OrderEnd::Least => "MinBy",
+        OrderEnd::Greatest => "MaxBy",
     };
     let state = AtEnd { keys: Keys::default(), end, order, rows: PhantomData };
     by_epoch(rows, name, |(key, _)| route(key), state)
@@ -208,7 +208,7 @@ where
 
 struct AtEnd<K, V, O, F> {
     keys: Keys<K, Group<Ordinal<O, V>, Option<V>>>,
-    end: End,
+    end: OrderEnd,
     order: F,
     rows: PhantomData<fn() -> (K, V)>,
 }
@@ -230,8 +230,8 @@ where
                 rows.change((order(&value), value), diff);
             }
             let now = match end {
-                End::Least => rows.there().next(),
-                End::Greatest => rows.there_back().next(),
+                OrderEnd::Least => rows.there().next(),
+                OrderEnd::Greatest => rows.there_back().next(),
             };
             let now = now.map(|((_, value), _)| value);
             if told.as_ref() != now {

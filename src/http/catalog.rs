@@ -94,7 +94,7 @@ struct StreamList {
 #[utoipa::path(get, path = "/v1/dataflows", tag = "views",
     responses(
         (status = 200, description = "Dataflows, views, columns", body = DataflowList),
-        (status = 400, description = "A parameter is wrong", body = problem::Body,
+        (status = 400, description = "A parameter is wrong", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn dataflows(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {
@@ -106,9 +106,9 @@ async fn dataflows(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response
     params(("dataflow" = String, Path, description = "A served dataflow")),
     responses(
         (status = 200, description = "Its views and their columns", body = DataflowInfo),
-        (status = 400, description = "A parameter is wrong", body = problem::Body,
+        (status = 400, description = "A parameter is wrong", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such dataflow", body = problem::Body,
+        (status = 404, description = "No such dataflow", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn dataflow(
@@ -124,7 +124,7 @@ async fn dataflow(
 #[utoipa::path(get, path = "/v1/streams", tag = "streams",
     responses(
         (status = 200, description = "Streams and their columns", body = StreamList),
-        (status = 400, description = "A parameter is wrong", body = problem::Body,
+        (status = 400, description = "A parameter is wrong", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn streams(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {

@@ -81,9 +81,11 @@ struct Port {
     params(("dataflow" = String, Path, description = "The dataflow")),
     responses(
         (status = 200, description = "The graph", body = Drawn),
-        (status = 400, description = "A parameter is wrong", body = diptych_site::problem::Body,
+        (status = 400, description = "A parameter is wrong",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such dataflow", body = diptych_site::problem::Body,
+        (status = 404, description = "No such dataflow",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json")))]
 async fn graph(
     State(site): State<Arc<Site>>,

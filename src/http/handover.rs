@@ -40,12 +40,14 @@ struct HandedOver {
         description = "The name under which the successor waits in the data directory")),
     responses(
         (status = 202, description = "It begins", body = HandedOver),
-        (status = 400, description = "No name of a successor", body = diptych_site::problem::Body,
+        (status = 400, description = "No name of a successor",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
         (status = 404, description = "No successor waits under this name in the data directory",
-         body = diptych_site::problem::Body, content_type = "application/problem+json"),
+         body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "This process cannot hand over, or does so already",
-         body = diptych_site::problem::Body, content_type = "application/problem+json")))]
+         body = diptych_site::problem::ProblemDocument,
+          content_type = "application/problem+json")))]
 async fn handover(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<Response, Problem> {
     let query = Query::of(&uri, &["successor"])?;
     let Some(name) = query.one("successor")?.map(str::to_owned) else {

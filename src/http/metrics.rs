@@ -24,7 +24,7 @@ pub(super) fn routes() -> Routes {
 /// Frontiers, lag, sizes, requests, in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses(
     (status = 200, description = "Samples", body = String, content_type = "text/plain"),
-    (status = 400, description = "It takes no parameters", body = problem::Body,
+    (status = 400, description = "It takes no parameters", body = problem::ProblemDocument,
      content_type = "application/problem+json")))]
 async fn metrics(State(site): State<Arc<Site>>, _: NoQuery) -> Result<impl IntoResponse, Problem> {
     let exposing = Arc::clone(&site);

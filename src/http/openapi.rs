@@ -28,9 +28,9 @@ const UNROUTED: [(&str, &str); 3] = [
 
 /// The text of the description, once all routes are known.
 #[derive(Clone, Default)]
-pub(super) struct Description(Arc<OnceLock<Bytes>>);
+pub(super) struct OpenApiText(Arc<OnceLock<Bytes>>);
 
-impl Description {
+impl OpenApiText {
     pub(super) fn routes(&self) -> Routes {
         let text = Arc::clone(&self.0);
         let serve = move |_: NoQuery| {
@@ -53,7 +53,7 @@ impl Description {
 #[utoipa::path(get, path = "/openapi.json", tag = "health",
     responses(
         (status = 200, description = "OpenAPI 3.1", body = Object),
-        (status = 400, description = "It takes no parameters", body = problem::Body,
+        (status = 400, description = "It takes no parameters", body = problem::ProblemDocument,
          content_type = "application/problem+json")))]
 async fn openapi() -> Response {
     Response::default()

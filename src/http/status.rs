@@ -138,9 +138,9 @@ struct ViewStatus {
 #[utoipa::path(get, path = "/v1/status", tag = "status",
     responses(
         (status = 200, description = "The status", body = Status),
-        (status = 400, description = "A parameter is wrong", body = problem::Body,
+        (status = 400, description = "A parameter is wrong", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 500, description = "The work ended early", body = problem::Body,
+        (status = 500, description = "The work ended early", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn status(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {

@@ -123,7 +123,7 @@ impl Chunk {
 
 /// One sealed epoch across all streams.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sealed {
+pub struct SealedEpoch {
     /// The epoch; no event will ever be added to it.
     pub epoch: Epoch,
     /// The wall clock when it was sealed, in microseconds since 1970 (UTC): recorded, never used to
@@ -138,7 +138,7 @@ pub struct Sealed {
     pub retractions: Vec<Retraction>,
 }
 
-impl Sealed {
+impl SealedEpoch {
     /// The number of events in all streams.
     pub fn rows(&self) -> usize {
         self.chunks.iter().map(Chunk::len).sum()
@@ -149,6 +149,6 @@ impl Sealed {
         let taken = self.retractions.iter().map(|taken| &taken.events);
         let chunks = self.chunks.iter().chain(taken);
         let rows: usize = chunks.map(|chunk| chunk.rows.get_array_memory_size()).sum();
-        rows + size_of::<Sealed>()
+        rows + size_of::<SealedEpoch>()
     }
 }

@@ -71,7 +71,7 @@ pub(super) struct Payload {
 
 /// The first bytes of a frame.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
+pub(super) struct FrameHead {
     pub(super) epoch: Epoch,
     /// Bytes of the frame, head and padding included.
     pub(super) len: u64,
@@ -79,7 +79,7 @@ pub(super) struct Head {
     pub(super) header_crc: u32,
 }
 
-impl Head {
+impl FrameHead {
     fn bytes(&self, salt: u64) -> [u8; HEAD] {
         let mut bytes = [0; HEAD];
         bytes[..4].copy_from_slice(&MAGIC);
@@ -93,11 +93,11 @@ impl Head {
     }
 
     /// Parses the head in the first 32 of `bytes`, if it is valid.
-    pub(super) fn parse(bytes: &[u8], salt: u64) -> Option<Head> {
+    pub(super) fn parse(bytes: &[u8], salt: u64) -> Option<FrameHead> {
         if bytes.len() < HEAD || bytes[..4] != MAGIC || u32_at(bytes, 4) != head_sum(bytes, salt) {
             return None;
         }
-        let head = Head {
+        let head = FrameHead {
             epoch: u64_at(bytes, 8),
             len: u64_at(bytes, 16),
             header_len: u32_at(bytes, 24),
@@ -199,7 +199,7 @@ pub(super) fn encode_frame(
         body.resize(body.len().next_multiple_of(ALIGN), 0);
     }
     let encoded = header.encode(version)?;
-    let mut head = Head {
+    let mut head = FrameHead {
         epoch,
         len: 0,
         header_len: encoded.len() as u32,

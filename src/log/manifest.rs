@@ -19,14 +19,14 @@ use diptych_base::time::{Branch, Epoch};
 
 /// A file's length in bytes and the CRC32C of all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Sum {
+pub(super) struct FileChecksum {
     pub(super) len: u64,
     pub(super) crc: u32,
 }
 
-impl Sum {
+impl FileChecksum {
     pub(super) fn of(bytes: &[u8]) -> Self {
-        Sum { len: bytes.len() as u64, crc: crc32c::crc32c(bytes) }
+        FileChecksum { len: bytes.len() as u64, crc: crc32c::crc32c(bytes) }
     }
 }
 
@@ -35,7 +35,7 @@ impl Sum {
 pub(super) struct RowsEntry {
     pub(super) schema: u32,
     pub(super) rows: u64,
-    pub(super) sum: Sum,
+    pub(super) sum: FileChecksum,
     /// The segment's number of rewrites when the file was written; part of its name.
     #[serde(skip)]
     pub(super) rewritten: u32,
@@ -48,7 +48,7 @@ pub(super) struct SegmentEntry {
     pub(super) upper: Epoch,
     /// The greatest clock of its epochs.
     pub(super) clock_max: i64,
-    pub(super) epochs: Sum,
+    pub(super) epochs: FileChecksum,
     /// Rows files by schema number.
     pub(super) rows: Vec<RowsEntry>,
     /// The number of rewrites, which is part of its epoch file's name.
@@ -69,7 +69,7 @@ pub(super) struct Manifest {
     /// All schemas defined below `upper`.
     pub(super) schemas: Vec<StoredSchema>,
     /// The state file at `upper`: the lower epoch in its name, and its checksum.
-    pub(super) state: Option<(Epoch, Sum)>,
+    pub(super) state: Option<(Epoch, FileChecksum)>,
     /// Erasures, oldest first. They and the numbers of rewrites are a marked part after the body
     /// (`parts.rs`), which exists only if events were erased.
     #[serde(skip)]
@@ -178,7 +178,7 @@ impl Manifest {
     }
 
     /// Every file that the manifest lists, with its checksum.
-    pub(super) fn files(&self, schemas: &Schemas) -> Vec<(String, Sum)> {
+    pub(super) fn files(&self, schemas: &Schemas) -> Vec<(String, FileChecksum)> {
         let mut files = Vec::new();
         for segment in &self.segments {
             files.push((segment.epochs_name(), segment.epochs));
@@ -200,7 +200,7 @@ impl Manifest {
 pub(super) struct RetractionsEntry {
     /// The segment's first epoch.
     pub(super) lower: Epoch,
-    pub(super) sum: Sum,
+    pub(super) sum: FileChecksum,
     /// The number of rewrites of the file; stored with the erasures.
     #[serde(skip)]
     pub(super) rewritten: u32,
@@ -228,7 +228,7 @@ impl SegmentEntry {
 }
 
 /// Checks that a listed file exists with its listed length; its content is not read.
-pub(super) fn check_len(dir: &Dir, name: &str, sum: Sum) -> Result<()> {
+pub(super) fn check_len(dir: &Dir, name: &str, sum: FileChecksum) -> Result<()> {
     let path = dir.file(name);
     let file = dir.disk.open(&path, Open::Read).map_err(|e| unlisted(&path, e))?;
     let len = file.len()?;
@@ -240,11 +240,11 @@ pub(super) fn check_len(dir: &Dir, name: &str, sum: Sum) -> Result<()> {
 }
 
 /// Reads the whole of a listed file and checks it.
-pub(super) fn read_listed(dir: &Dir, name: &str, sum: Sum) -> Result<Vec<u8>> {
+pub(super) fn read_listed(dir: &Dir, name: &str, sum: FileChecksum) -> Result<Vec<u8>> {
     check_len(dir, name, sum)?;
     let path = dir.file(name);
     let bytes = read_all(dir.disk.as_ref(), &path, limits::TABLE_BYTES_MAX)?;
-    if Sum::of(&bytes) == sum {
+    if FileChecksum::of(&bytes) == sum {
         return Ok(bytes);
     }
     Err(damaged(&path, 0, "the file's checksum is not the one MANIFEST has"))

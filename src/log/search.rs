@@ -18,7 +18,7 @@ use diptych_base::time::Epoch;
 
 /// Events of one stream that were found in a log, for a retraction.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundEvents {
     stream: Arc<str>,
     /// The identity of their log.
     pub(super) identity: u64,
@@ -34,7 +34,7 @@ struct Selected {
     rows: RecordBatch,
 }
 
-impl Found {
+impl FoundEvents {
     /// The stream of the events.
     pub fn stream(&self) -> &Arc<str> {
         &self.stream
@@ -86,7 +86,7 @@ impl Reader {
         stream: &str,
         (lower, upper): (Epoch, Epoch),
         mut select: impl FnMut(&Chunk) -> Result<BooleanArray>,
-    ) -> Result<Found> {
+    ) -> Result<FoundEvents> {
         let end = self.upper()?;
         let parts = self.standing(lower, upper, end.max(upper))?;
         let view = self.view();
@@ -138,7 +138,7 @@ impl Reader {
             let rows = rows.map_err(|e| Error::new(Kind::Input, format!("{stream}: {e}")))?;
             Ok(Selected { schema, positions, rows })
         });
-        Ok(Found { stream: stream.into(), identity, of: of.collect::<Result<_>>()?, bytes })
+        Ok(FoundEvents { stream: stream.into(), identity, of: of.collect::<Result<_>>()?, bytes })
     }
 
     /// Names the retractions whose copies differ from the appended events, for events below

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::digest::Digest;
 use super::index::{Index, IndexOptions};
 use super::page::{Cursor, Page};
-use super::state::{BatchList, State};
+use super::state::{BatchList, IndexState};
 use diptych_base::error::Result;
 use diptych_base::limits::SCAN_CHUNK_ROWS;
 use diptych_base::time::Epoch;
@@ -90,7 +90,7 @@ impl Index {
             let lists = state.lists.iter().map(|_| Arc::clone(&list)).collect();
             let shards = state.shards;
             let (frontier, since) = (boundary, boundary - 1);
-            *state = State { boundary, frontier, since, shards, lists, stored };
+            *state = IndexState { boundary, frontier, since, shards, lists, stored };
         });
         Ok(index)
     }

@@ -1,9 +1,9 @@
 //! The index: all views of one dataflow, at one frontier.
 //!
-//! Writers (workers, the merge thread, cutovers) build a new [`State`] under a lock and swap it in
-//! by one pointer; readers load the pointer and are never blocked. The frontier is the least upper
-//! bound of all (view, shard) lists, and readers see times below it only: a batch that one worker
-//! published early is invisible until every worker has published up to the same epoch.
+//! Writers (workers, the merge thread, cutovers) build a new [`IndexState`] under a lock and swap
+//! it in by one pointer; readers load the pointer and are never blocked. The frontier is the least
+//! upper bound of all (view, shard) lists, and readers see times below it only: a batch that one
+//! worker published early is invisible until every worker has published up to the same epoch.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::batch::ViewBatch;
-use super::change_ring::Recent;
+use super::change_ring::ChangeRings;
 use super::cutover::{Holders, Restored};
 use super::digest::Digest;
 use super::lease::{Leases, lock};
@@ -21,7 +21,7 @@ use super::merge;
 use super::publish::Publish;
 use super::signal::Signal;
 use super::snapshot::{Read, Snapshot};
-use super::state::{BatchList, State};
+use super::state::{BatchList, IndexState};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     HISTORY_BYTES, HISTORY_EPOCHS, LEASE_LENGTH, LEASE_SWEEP_INTERVAL, LEASED_BYTES_MAX,
@@ -88,20 +88,20 @@ impl Default for IndexOptions {
 /// background merging ends when the last is dropped.
 #[derive(Clone)]
 pub struct Index {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<IndexShared>,
 }
 
-pub(super) struct Shared {
+pub(super) struct IndexShared {
     pub(super) version: Arc<str>,
     pub(super) generation: Arc<str>,
     pub(super) views: Vec<ViewInfo>,
     pub(super) shards: usize,
     pub(super) options: IndexOptions,
     /// The state that readers see. Stored only while `writer` is locked.
-    pub(super) state: ArcSwap<State>,
-    pub(super) writer: Mutex<Writer>,
+    pub(super) state: ArcSwap<IndexState>,
+    pub(super) writer: Mutex<WriterState>,
     pub(super) leases: Leases,
-    pub(super) recent: Recent,
+    pub(super) recent: ChangeRings,
     /// Raised when the frontier moves or the index is retired.
     pub(super) moved: Signal,
     /// Raised when a merge may be due.
@@ -112,7 +112,7 @@ pub(super) struct Shared {
 
 /// The state of an index that only writers see.
 #[derive(Default)]
-pub(super) struct Writer {
+pub(super) struct WriterState {
     /// The upper bound that each (view, shard) has been published to.
     pub(super) published: Vec<Epoch>,
     /// Pinned epochs, which no merge may cross, and the number of pins of each.
@@ -135,15 +135,15 @@ impl Index {
         options: IndexOptions,
     ) -> Result<Index> {
         assert!(shards > 0, "an index needs at least one shard");
-        let state = State::empty(views.len(), shards);
+        let state = IndexState::empty(views.len(), shards);
         let lists = state.lists.len();
-        let writer = Writer { published: vec![0; lists], ..Writer::default() };
-        let shared = Arc::new(Shared {
+        let writer = WriterState { published: vec![0; lists], ..WriterState::default() };
+        let shared = Arc::new(IndexShared {
             version: version.into(),
             generation: generation(version, &options).into(),
             views,
             shards,
-            recent: Recent::new(lists, options.recent_updates, options.recent_bytes),
+            recent: ChangeRings::new(lists, options.recent_updates, options.recent_bytes),
             options,
             state: ArcSwap::from_pointee(state),
             writer: Mutex::new(writer),
@@ -265,11 +265,14 @@ pub(super) fn find_view(views: &[ViewInfo], name: &str) -> Result<usize> {
     })
 }
 
-impl Shared {
+impl IndexShared {
     /// Changes the state under the writers' lock and swaps it in.
-    pub(super) fn update<T>(&self, change: impl FnOnce(&mut Writer, &mut State) -> T) -> T {
+    pub(super) fn update<T>(
+        &self,
+        change: impl FnOnce(&mut WriterState, &mut IndexState) -> T,
+    ) -> T {
         let mut writer = lock(&self.writer);
-        let mut state = State::clone(&self.state.load());
+        let mut state = IndexState::clone(&self.state.load());
         let before = state.frontier;
         let result = change(&mut writer, &mut state);
         let after = state.frontier;
@@ -315,7 +318,7 @@ impl Shared {
     }
 }
 
-impl Writer {
+impl WriterState {
     /// Records that a (view, shard) was published for the times `[lower, upper)`.
     fn passed(&mut self, list: usize, (lower, upper): (Epoch, Epoch)) {
         let expected = std::mem::replace(&mut self.published[list], upper);
@@ -348,7 +351,7 @@ impl Publish for Index {
     }
 }
 
-impl Drop for Shared {
+impl Drop for IndexShared {
     fn drop(&mut self) {
         self.work.raise();
     }

@@ -13,14 +13,14 @@ use diptych_base::limits::RETRY_AFTER;
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
-    body: Box<Body>,
+    body: Box<ProblemDocument>,
     accepts: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// The problem document.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct Body {
+pub struct ProblemDocument {
     /// The kind of problem: `about:blank#` and one of input, missing, conflict, damaged, newer,
     /// full, io, panic, stopped, unauthorized, forbidden.
     r#type: String,
@@ -45,7 +45,8 @@ impl Problem {
         let r#type = format!("about:blank#{kind}");
         let (status_code, sqlstate, position) = (status.as_u16(), None, None);
         let detail = harmless(&detail).into_owned();
-        let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
+        let body =
+            ProblemDocument { r#type, title, status: status_code, detail, sqlstate, position };
         Problem { status, body: Box::new(body), accepts: None }
     }
 
@@ -71,7 +72,7 @@ impl Problem {
     }
 
     /// The problem document.
-    pub fn body(&self) -> &Body {
+    pub fn body(&self) -> &ProblemDocument {
         &self.body
     }
 }

@@ -21,8 +21,8 @@ mod worker_group;
 
 pub use dump::Dumping;
 pub use feeder::{Join, Tail};
-pub use runtime::{Live, LiveDataflow, Start};
-pub use status::{Held, LaneStatus};
+pub use runtime::{LiveDataflow, SpeedLayer, Start};
+pub use status::{HaltReason, LaneStatus};
 
 #[cfg(test)]
 mod simulation;

@@ -14,7 +14,7 @@ use super::dump::{Dump, Dumping, Write};
 use super::epoch_broadcast::Commands;
 use super::feeder::{Driver, Tail};
 use super::runtime::{LiveDataflow, Start};
-use super::worker::{Command, Inbox, LiveLane, LiveWorker};
+use super::worker::{Inbox, LiveLane, LiveWorker, WorkerCommand};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
@@ -131,7 +131,7 @@ impl Crew {
         let dump = Arc::new(dump);
         for outbox in &self.outboxes {
             // A worker that has left is noticed when its outcome is waited for.
-            outbox.tell(Command::Dump(Arc::clone(&dump)), 0);
+            outbox.tell(WorkerCommand::Dump(Arc::clone(&dump)), 0);
         }
         dumping
     }

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use datafusion::common::Result as PlanResult;
 
 use super::access::Access;
-use super::statement_epochs::Reading;
+use super::statement_epochs::StatementEpochs;
 use super::view_scan::batch;
 use super::view_table::{external, negative};
 use diptych_base::error::Result;
@@ -19,7 +19,7 @@ use diptych_serving::{Cursor, Row, Snapshot};
 pub(super) struct IndexRows {
     name: String,
     view: (usize, RowSchema),
-    reading: (Arc<Reading>, Arc<Snapshot>),
+    reading: (Arc<StatementEpochs>, Arc<Snapshot>),
     keys: std::vec::IntoIter<Vec<u8>>,
     ranges: std::vec::IntoIter<ByteRange>,
     /// The range being read, with the cursor at which it goes on.
@@ -39,7 +39,7 @@ impl IndexRows {
     pub(super) fn new(
         name: String,
         view: (usize, RowSchema),
-        reading: (Arc<Reading>, Arc<Snapshot>),
+        reading: (Arc<StatementEpochs>, Arc<Snapshot>),
         access: &Access,
         (wanted, schema): (Vec<usize>, SchemaRef),
         limit: Option<usize>,

@@ -59,4 +59,4 @@ pub use prepared::Prepared;
 #[cfg(feature = "sql")]
 pub use session::Session;
 #[cfg(not(feature = "sql"))]
-pub use stub::{Engine, Prepared, ScalarValue, Session};
+pub use stub::{NoEngine as Engine, NoPrepared as Prepared, NoSession as Session, ScalarValue};

@@ -23,7 +23,7 @@ use diptych_site::read_mode::Mode;
 use diptych_site::site::Site;
 
 /// The snapshots that a statement reads; its tables get them with the session's configuration.
-pub(super) struct Reading {
+pub(super) struct StatementEpochs {
     /// By dataflow number; none where the statement does not read the dataflow.
     snapshots: Vec<Option<Arc<Snapshot>>>,
     /// The first epoch of raw streams that is not read.
@@ -48,7 +48,7 @@ fn tables(plan: &LogicalPlan, flows: usize) -> Result<(Vec<bool>, bool), DataFus
     Ok((read, streams))
 }
 
-impl Reading {
+impl StatementEpochs {
     /// Takes the snapshots for `plan` at the epoch that `mode` names.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Reading {
         mode: Mode,
         columns: Arc<ColumnCache>,
         pins: &Pins,
-    ) -> Result<(Reading, Vec<ReadAt>), SqlError> {
+    ) -> Result<(StatementEpochs, Vec<ReadAt>), SqlError> {
         let (read, streams) =
             tables(plan, site.flows.len()).map_err(|error| df_error::of("", &error))?;
         let pinned = pins.held(site, mode).await;
@@ -112,7 +112,7 @@ impl Reading {
                 branch: site.reader.branches().before(streams_upper),
             });
         }
-        Ok((Reading { snapshots, streams_upper, notices, columns }, epochs))
+        Ok((StatementEpochs { snapshots, streams_upper, notices, columns }, epochs))
     }
 
     /// The snapshot of a dataflow that the statement reads.

@@ -13,8 +13,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::SqlError;
 use super::access::{self, Access};
 use super::columnar_snapshot::Image;
-use super::statement_epochs::Reading;
-use super::view_scan::{Source, ViewScan};
+use super::statement_epochs::StatementEpochs;
+use super::view_scan::{ScanSource, ViewScan};
 use diptych_base::limits::{SQL_COLUMNS_BYTES, SQL_INDEX_ROWS_MAX};
 use diptych_row::{ByteRange, RowSchema, arrow_schema};
 use diptych_serving::{Snapshot, ViewBatch};
@@ -46,8 +46,8 @@ pub(super) fn external(error: diptych_base::error::Error) -> DataFusionError {
 }
 
 /// The snapshots that the statement reads.
-pub(super) fn reading(state: &dyn Session) -> PlanResult<Arc<Reading>> {
-    state.config().get_extension::<Reading>().ok_or_else(|| {
+pub(super) fn reading(state: &dyn Session) -> PlanResult<Arc<StatementEpochs>> {
+    state.config().get_extension::<StatementEpochs>().ok_or_else(|| {
         DataFusionError::Internal("a table is scanned outside a statement".to_owned())
     })
 }
@@ -127,26 +127,26 @@ impl ViewTable {
     /// Chooses the source: the index for few rows, columns for many.
     fn source(
         &self,
-        reading: &Reading,
+        reading: &StatementEpochs,
         snapshot: &Snapshot,
         access: &Access,
         wanted: &[usize],
         limit: Option<usize>,
-    ) -> diptych_base::error::Result<Source> {
+    ) -> diptych_base::error::Result<ScanSource> {
         let ranges: Option<&[ByteRange]> = match access {
-            Access::Keys(_) => return Ok(Source::Index),
+            Access::Keys(_) => return Ok(ScanSource::Index),
             Access::Ranges(ranges) => Some(ranges),
             Access::Whole => None,
         };
         if snapshot.is_stored() {
-            return Ok(Source::Index);
+            return Ok(ScanSource::Index);
         }
         let few = limit.is_some_and(|limit| limit <= SQL_INDEX_ROWS_MAX);
         let shards = snapshot.batches(self.view)?;
         let batches = || shards.iter().flatten();
         let bytes: usize = batches().map(ViewBatch::memory_bytes).sum();
         if few || bytes > SQL_COLUMNS_BYTES || ranges.is_some_and(|some| are_few(&shards, some)) {
-            return Ok(Source::Index);
+            return Ok(ScanSource::Index);
         }
         reading.columns.sweep();
         let (columns, upper) = (&reading.columns, snapshot.upper());
@@ -154,7 +154,7 @@ impl ViewTable {
         if image.negative() > 0 {
             reading.notices.add(negative(&self.name, image.negative()));
         }
-        Ok(Source::Columns(Arc::new(image)))
+        Ok(ScanSource::Columns(Arc::new(image)))
     }
 }
 

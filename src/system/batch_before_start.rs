@@ -5,7 +5,7 @@
 //! first, and replays only the last epochs, so that subscribers of before a crash can resume.
 
 use super::checkpoint::{remove_old, remove_unfinished};
-use super::options::Source;
+use super::options::EpochSource;
 use super::{BatchOptions, Boundary, ServeOptions, System, identity};
 use diptych_base::error::Result;
 use diptych_base::limits::{
@@ -31,7 +31,7 @@ impl System {
         options: &ServeOptions<'_>,
         end: Epoch,
     ) -> Result<()> {
-        let live = !matches!(options.source, Source::Until(_));
+        let live = !matches!(options.source, EpochSource::Until(_));
         // With several processes each would make one.
         if !live || options.boundary != Boundary::Newest || options.cluster.processes() > 1 {
             return Ok(());

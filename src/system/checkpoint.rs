@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::served::Entry;
+use super::served::StartedDataflow;
 use super::{Served, System, identity, meta};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{BATCH_VIEWS_KEPT, WORKERS_GRACE};
@@ -110,7 +110,7 @@ impl System {
     fn begin(
         &self,
         served: &Served,
-        entry: &Entry,
+        entry: &StartedDataflow,
         boundary: Epoch,
     ) -> Result<Option<BatchViewWriter>> {
         // Its name is enough: a restore checks whether it is whole.
@@ -125,7 +125,7 @@ impl System {
 }
 
 impl Checkpoint {
-    fn of(entry: &Entry, boundary: Epoch, existed: bool) -> Checkpoint {
+    fn of(entry: &StartedDataflow, boundary: Epoch, existed: bool) -> Checkpoint {
         Checkpoint { dataflow: entry.description.name.clone(), boundary, existed }
     }
 }
@@ -174,7 +174,7 @@ pub(super) fn remove_unfinished(system: &System, description: &Description) {
 }
 
 /// Has the dataflow reached its boundary, or failed, or is it held?
-pub(super) fn is_settled(entry: &Entry) -> bool {
+pub(super) fn is_settled(entry: &StartedDataflow) -> bool {
     entry.status.stands()
         || (entry.index.frontier() >= entry.boundary
             && entry.index.base_checked().is_ok_and(|checked| checked))

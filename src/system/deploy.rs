@@ -28,7 +28,7 @@ use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::Writer;
 use diptych_serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
-use diptych_speed::Held;
+use diptych_speed::HaltReason;
 
 /// The options of a deployment.
 #[derive(Clone)]
@@ -232,7 +232,7 @@ impl Candidate {
     }
 
     /// The epoch at which the candidate is held, and the reason, if it is.
-    fn stands(&self) -> Option<Held> {
+    fn stands(&self) -> Option<HaltReason> {
         self.served.current.all().iter().find_map(|running| running.status.held())
     }
 

@@ -60,7 +60,7 @@ use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use diptych_base::time::Epoch;
 use diptych_batch::{self as batch, BatchReport, Job};
-use diptych_batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta};
+use diptych_batch_view::{BarrierInfo, BatchView, BatchViewWriter, Identity, Meta};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::{Reader, Writer, WriterOptions};
@@ -301,7 +301,7 @@ fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<M
         branch: reader.branches().before(boundary),
         log_identity: reader.identity(),
         barriers: barriers
-            .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })
+            .map(|(name, types)| BarrierInfo { name: name.clone(), types: types.clone() })
             .collect(),
         views: description.views.clone(),
     })

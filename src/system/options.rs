@@ -40,7 +40,7 @@ pub enum Boundary {
 
 /// The source of new epochs for the speed layer.
 #[derive(Clone, Default)]
-pub(super) enum Source<'w> {
+pub(super) enum EpochSource<'w> {
     /// From the directory, which another process may be writing.
     #[default]
     Directory,
@@ -101,7 +101,7 @@ impl LateWriter {
 pub struct ServeOptions<'w> {
     pub(super) cluster: Cluster,
     pub(super) boundary: Boundary,
-    pub(super) source: Source<'w>,
+    pub(super) source: EpochSource<'w>,
     pub(super) index: IndexOptions,
     pub(super) profiled: bool,
     pub(super) relieves: Option<&'w FirstAnswers>,
@@ -126,21 +126,21 @@ impl<'w> ServeOptions<'w> {
     /// followed, which another process may be writing.
     #[must_use]
     pub fn writer(mut self, writer: &'w Writer) -> Self {
-        self.source = Source::Writer(writer);
+        self.source = EpochSource::Writer(writer);
         self
     }
 
     /// Follows the directory until `writer` is given.
     #[must_use]
     pub fn late_writer(mut self, writer: &LateWriter) -> Self {
-        self.source = Source::Join(writer.clone());
+        self.source = EpochSource::Join(writer.clone());
         self
     }
 
     /// Reads nothing at or beyond `upper`.
     #[must_use]
     pub fn until(mut self, upper: Epoch) -> Self {
-        self.source = Source::Until(upper);
+        self.source = EpochSource::Until(upper);
         self
     }
 

@@ -27,7 +27,7 @@ use diptych_serving::{Index, Pin, Read};
 use diptych_speed::LaneStatus;
 
 /// A dataflow whose batch views the keeper makes and takes up.
-pub(super) struct Watched {
+pub(super) struct WatchedRun {
     pub(super) definition: Definition,
     pub(super) description: Description,
     reader: Arc<Reader>,
@@ -46,14 +46,18 @@ pub(super) struct Watched {
     stop: Arc<AtomicBool>,
 }
 
-impl Watched {
-    pub(super) fn new(running: Running, reader: &Arc<Reader>, stop: &Arc<AtomicBool>) -> Watched {
+impl WatchedRun {
+    pub(super) fn new(
+        running: Running,
+        reader: &Arc<Reader>,
+        stop: &Arc<AtomicBool>,
+    ) -> WatchedRun {
         let index = Index::clone(&running.index());
         let Running { definition, description, status, .. } = running;
         let (pins, passed, stop) = (HashMap::new(), 0, Arc::clone(stop));
         let (reader, pace) = (Arc::clone(reader), Pace::new());
         let (tried, told) = (None, false);
-        Watched {
+        WatchedRun {
             definition,
             description,
             reader,

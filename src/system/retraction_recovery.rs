@@ -20,7 +20,7 @@ use diptych_batch_view::BatchView;
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::{Cluster, reach};
 use diptych_log::{Reader, Writer};
-use diptych_speed::Held;
+use diptych_speed::HaltReason;
 
 /// The outcome of a recovery: the held dataflow goes on.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub(super) fn overtaken(
     description: &Description,
     reader: &Reader,
     (from, end, before): (Epoch, Epoch, Epoch),
-) -> Result<Option<Held>> {
+) -> Result<Option<HaltReason>> {
     if from >= end {
         return Ok(None);
     }
@@ -82,7 +82,7 @@ pub(super) fn overtaken(
     let Some((at, accumulation)) = reach(definition, &chunks)? else { return Ok(None) };
     let (retraction, events) = (&taken[of[at]], chunks[at].len());
     let (epoch, because) = (retraction.epoch, retraction.reason.to_string());
-    Ok(Some(Held { epoch, accumulation, because, events }))
+    Ok(Some(HaltReason { epoch, accumulation, because, events }))
 }
 
 /// The epoch up to which `[from, end)` is fed as one, if later epochs of this range retract events

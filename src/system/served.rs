@@ -16,12 +16,12 @@ use diptych_dataflow::Description;
 use diptych_engine::{Cluster, Progress};
 use diptych_log::{Reader, Writer};
 use diptych_serving::{Index, Serving};
-use diptych_speed::{LaneStatus, Live};
+use diptych_speed::{LaneStatus, SpeedLayer};
 
 /// Dataflows that are kept live. Dropping it stops them.
 pub struct Served {
-    pub(super) entries: Vec<Entry>,
-    pub(super) live: Live,
+    pub(super) entries: Vec<StartedDataflow>,
+    pub(super) live: SpeedLayer,
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
     /// The queue of rebuild requests.
@@ -35,7 +35,7 @@ pub struct Served {
 }
 
 /// A dataflow in its version from the start.
-pub(super) struct Entry {
+pub(super) struct StartedDataflow {
     pub(super) description: Description,
     pub(super) index: Index,
     /// The boundary, at which the speed layer began.

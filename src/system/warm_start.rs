@@ -27,7 +27,7 @@ use super::control::{Controlled, Parts, Turn};
 use super::erase::rewritten;
 use super::rebuild_queue::Desk;
 use super::registry::{Current, Running};
-use super::served::Entry;
+use super::served::StartedDataflow;
 use super::{ServeOptions, System, identity};
 use diptych_base::error::{Error, Result};
 use diptych_base::time::Epoch;
@@ -166,7 +166,7 @@ pub(super) fn stored(
 }
 
 /// The handle of readers of a dataflow: that of the first answers, if there are any.
-pub(super) fn serving(first: Option<&FirstAnswers>, entry: &Entry) -> Arc<Serving> {
+pub(super) fn serving(first: Option<&FirstAnswers>, entry: &StartedDataflow) -> Arc<Serving> {
     let known = first.and_then(|first| first.serving(&entry.description.name).ok());
     known.unwrap_or_else(|| Arc::new(Serving::new(entry.index.clone())))
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use diptych::event::Append as _;
+use diptych::event::EventAppender as _;
 use diptych::folds::{Count, Mean, Sum};
 use diptych::{
     Collection, Dataflow, Decimal, Definition, Event, Keep, OrderedExt, PairsExt, PanesExt,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use diptych::log::{Append, Reader, StreamInfo};
+use diptych::log::{Append, Reader, StreamSummary};
 use diptych::sources::Conditions;
 use diptych::{Event, System};
 use serde_json::Value;
@@ -229,8 +229,12 @@ fn values_are_read_by_the_type_of_their_column() {
     assert_eq!(chosen(&["tags=[\"t1\"]", "paid=false", "id=3"]), [3]);
     assert_eq!(chosen(&["rate=2.5"]), [5]);
     assert_eq!(chosen(&["rate=2.51"]), [0; 0]);
-    let info =
-        StreamInfo { name: "orders".into(), schemas: vec![schema.clone()], rows: 20, retracted: 0 };
+    let info = StreamSummary {
+        name: "orders".into(),
+        schemas: vec![schema.clone()],
+        rows: 20,
+        retracted: 0,
+    };
     for (text, words) in [
         ("id=seven", "`seven` is not a whole number"),
         ("customer.nam=x", "no column `customer.nam`"),
