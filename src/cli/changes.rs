@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::ChangesArgs;
 use super::catalog::Dataflows;
+use super::query_args::ChangesArgs;
 use super::remote;
 use super::row_printer::Sheet;
 use super::target::OpenTarget;

@@ -20,7 +20,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
-use super::args::Cli;
+use super::command::Cli;
 use super::usage;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::read_text;

@@ -5,9 +5,9 @@ use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::{Value, json};
 
-use super::DISAGREE;
 use super::args::{DiffArgs, FormatArgs, OutputFormat};
 use super::catalog::Dataflows;
+use super::exit_code::DISAGREE;
 use super::row_printer::{Sheet, grouped};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::failed;
+use super::exit_code::failed;
 use diptych_base::error::{Error, Result};
 use diptych_base::limits::LOG_STOPPED_GRACE;
 use diptych_log::Writer;

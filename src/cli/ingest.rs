@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::args::DataArgs;
+use super::args::{DataArgs, OnErrorArg};
 use super::catalog::Dataflows;
 use super::progress_bar;
 use super::row_printer::{counted, grouped};
@@ -49,15 +49,6 @@ pub(super) enum FileFormat {
     Csv,
     /// One JSON object per line
     Ndjson,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum OnErrorArg {
-    /// Nothing more is appended (of files: nothing at all); the error names line and column
-    #[default]
-    Stop,
-    /// The record is reported (of files: it goes to FILE.errors.ndjson), the others are appended
-    Skip,
 }
 
 /// Appends the files and reports on each.

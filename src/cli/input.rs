@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::args::OnErrorArg;
 use super::catalog::StreamTarget;
-use super::ingest::OnErrorArg;
 use super::row_printer::grouped;
 use super::signal;
 use diptych_base::error::{Error, Kind, Result};

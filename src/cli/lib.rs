@@ -35,12 +35,14 @@ mod bench_processes;
 mod blame;
 mod catalog;
 mod changes;
+mod command;
 mod config;
 mod demo;
 mod deploy;
 mod diff;
 mod ending;
 mod erase;
+mod exit_code;
 mod flows;
 mod ingest;
 mod input;
@@ -77,13 +79,12 @@ use diptych_base::panics;
 use diptych_dataflow::Definition;
 pub use made_up::{EventSource, MadeUp};
 
-use args::{Command, ConfigArgs, ConfigCommand};
+use args::{ConfigArgs, ConfigCommand};
 use catalog::Dataflows;
+use command::Command;
 pub use config::hostile;
 use config::{ConfigRefusal, Setting};
-
-/// The exit code when the layers disagree.
-const DISAGREE: u8 = 1;
+use exit_code::failed;
 
 /// Runs the command line of a binary whose dataflows are `definitions`: pairs of a name and a
 /// function, [`Definition`]s, or [`flows!`](diptych_dataflow::flows) for several functions at once.
@@ -123,18 +124,6 @@ where
     };
     let catalog = Dataflows::new(definitions.into_iter().map(Into::into).collect(), made_up);
     run(cli.command, &catalog, &settings).unwrap_or_else(|error| failed(&error))
-}
-
-fn failed(error: &Error) -> ExitCode {
-    if logging::are_json() {
-        tracing::error!("{error}");
-    } else {
-        eprintln!("error: {error}");
-    }
-    if let Some(panic) = panics::last().filter(|_| error.is_panic()) {
-        eprintln!("{panic}");
-    }
-    ExitCode::from(error.exit_code())
 }
 
 fn run(command: Command, catalog: &Dataflows, settings: &[Setting]) -> Result<ExitCode> {

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::args::{FormatArgs, QueryArgs};
+use super::args::FormatArgs;
 use super::catalog::Dataflows;
 use super::key_args;
+use super::query_args::QueryArgs;
 use super::remote;
 use super::row_printer::{Sheet, counted};
 use super::target::OpenTarget;

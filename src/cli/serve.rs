@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::args::{ServeArgs, duration};
+use super::args::{ServeArgs, checkpoints};
 use super::catalog::Dataflows;
 use super::input::Input;
 use super::query::{self, RowPrinter};
@@ -23,8 +23,8 @@ use diptych_row::ByteRange;
 use diptych_servers::Listeners;
 use diptych_site::Site;
 use diptych_system::{
-    Boundary, Checkpoints, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
-    System, Verifications,
+    Boundary, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System,
+    Verifications,
 };
 
 /// How often the status line is printed.
@@ -247,18 +247,6 @@ fn common_start(args: &ServeArgs, system: &System, flows: &[Definition]) -> Resu
             let message = format!("there is no batch view of {some}, but of other dataflows");
             Err(Error::new(Kind::Conflict, message)
                 .remedy("run `batch` first, so that all processes start alike"))
-        }
-    }
-}
-
-/// Parses the option that says when checkpoints are made.
-pub(super) fn checkpoints(text: &str) -> Result<Checkpoints, String> {
-    match text {
-        "auto" => Ok(Checkpoints::Automatic),
-        "never" => Ok(Checkpoints::Never),
-        time => {
-            let wrong = |error| format!("{error}; give a time, `auto` or `never`");
-            duration(time).map(Checkpoints::Every).map_err(wrong)
         }
     }
 }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::DISAGREE;
-use super::args::{DataArgs, FormatArgs, WorkerArgs, duration};
+use super::args::{DataArgs, FormatArgs, WorkerArgs, every};
 use super::blame::{self, Sides};
 use super::catalog::Dataflows;
+use super::exit_code::DISAGREE;
 use super::row_printer::{Sheet, counted};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
@@ -38,15 +38,6 @@ pub(super) struct VerifyArgs {
     /// When something differs, do not look for the first epoch at which it does
     #[arg(long)]
     pub(super) no_search: bool,
-}
-
-/// Parses `every=1h`.
-pub(super) fn every(text: &str) -> std::result::Result<Duration, String> {
-    let length = text.strip_prefix("every=").ok_or("it is said as every=1h")?;
-    match duration(length)? {
-        Duration::ZERO => Err("a processor would do nothing else".to_owned()),
-        length => Ok(length),
-    }
 }
 
 /// Reports the result of a verification in the background.

@@ -7,13 +7,13 @@ use super::accumulate::{
 use super::accumulate::{Monoid, SumAccumulation, Tallied, Tally, Value};
 use super::arranged::{ArrangedBarrier, Keyed};
 use super::barrier::HashBarrier;
-use super::collection::Collection;
 use super::events::Events;
 use super::front::Front;
 use super::in_range::in_range;
 use super::refusals::Refusals;
 use super::retained_barrier::RetainedBarrier;
 use super::summand::Summand;
+use super::vec_collection::Collection;
 use super::weight::{OnlyAdds, Sign};
 use diptych_base::limits;
 

@@ -27,11 +27,11 @@ use timely::dataflow::{Scope, Stream};
 use super::accumulate::{Accumulate, Made};
 use super::accumulation_dump::Sink;
 use super::batch_context::Pass;
-use super::collection::Collection;
 use super::combiner::{Combiner, KeyPartial, PartialTable, combine, route};
 use super::front::Front;
 use super::refusals::Refusals;
 use super::state_size_logging::LoggedSize;
+use super::vec_collection::Collection;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

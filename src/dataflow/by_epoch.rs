@@ -18,9 +18,9 @@ use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::collection::Collection;
 use super::combiner::PartialTable;
 use super::state_size_logging::LoggedSize;
+use super::vec_collection::Collection;
 use diptych_base::time::Epoch;
 
 /// The state of an owner, and the output it derives from an epoch's changes.

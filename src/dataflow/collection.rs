@@ -7,21 +7,15 @@
 use std::fmt::Display;
 use std::hash::Hash;
 
-use differential_dataflow::{ExchangeData, VecCollection};
-use timely::order::Product;
+use differential_dataflow::ExchangeData;
 
 use super::accumulate::{Key, Monoid, Value};
 use super::in_range::in_range;
 use super::refusals::Refusals;
 use super::summand::{Summand, Total};
 use super::top_k::OrderEnd;
+use super::vec_collection::{Collection, Inside};
 use diptych_base::time::Epoch;
-
-/// A collection of rows `D` that changes from epoch to epoch; differential's own type.
-pub type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
-
-/// A collection inside [`CollectionExt::grow`]: its times count the rounds, too.
-pub type Inside<'i, D> = VecCollection<'i, Product<Epoch, u64>, D, isize>;
 
 /// Sugar on [`Collection`].
 pub trait CollectionExt<'s, D: ExchangeData>: Sized {

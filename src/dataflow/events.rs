@@ -4,11 +4,11 @@ use std::fmt::Display;
 use std::rc::Rc;
 
 use super::builder::Sketch;
-use super::front::{Check, Concat, Filter, FlatMap, Front, Map, Owned, Source, TryMap, Weighted};
+use super::front::{Check, Concat, Filter, FlatMap, Front, Map, Source, TryMap, Weighted};
 use super::newest_event_time::{Newest, NewestBarrier, NewestSeen};
 use super::retained_front::Retained;
 use super::retention::{Keep, Moment};
-use super::rows::Rows;
+use super::rows::{Owned, Rows};
 use super::weight::Or;
 use diptych_event::Event;
 

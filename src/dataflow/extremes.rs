@@ -7,9 +7,9 @@ use std::marker::PhantomData;
 use differential_dataflow::ExchangeData;
 
 use super::accumulate::{Accumulate, Key, Made, Value};
-use super::collection::Collection;
 use super::events::Events;
 use super::front::Front;
+use super::vec_collection::Collection;
 use super::weight::OnlyAdds;
 
 /// `min_by`: the value with the least order per key.

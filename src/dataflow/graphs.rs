@@ -16,10 +16,10 @@ use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 
 use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
-use super::collection::Collection;
 use super::combiner::{PartialTable, route};
 use super::ordered_rows::Ordered;
 use super::propagation::propagate;
+use super::vec_collection::Collection;
 
 /// A node, ordered by its lot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -79,6 +79,7 @@ mod state_size_logging;
 mod summand;
 mod timed;
 mod top_k;
+mod vec_collection;
 mod view;
 mod weight;
 mod wide_integer;
@@ -90,7 +91,7 @@ pub use barrier::Barrier;
 pub use batch_context::Pass;
 pub use builder::Plan;
 pub use builder::StreamInfo;
-pub use collection::{Collection, CollectionExt, Inside, PairsExt};
+pub use collection::{CollectionExt, PairsExt};
 pub use definition::{Definition, Description};
 pub use events::Events;
 pub use front::{Front, Source};
@@ -114,6 +115,7 @@ use diptych_base::time::Epoch;
 use diptych_event::{Event, ReadAs};
 use diptych_row::Columns;
 pub use diptych_row::ViewInfo;
+pub use vec_collection::{Collection, Inside};
 
 /// The handle on which a user's function draws a dataflow: streams in, views out.
 pub struct Dataflow<'s> {

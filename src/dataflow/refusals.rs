@@ -19,7 +19,7 @@ use timely::dataflow::Scope;
 use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::{UnorderedHandle, UnorderedInput};
 
-use super::collection::Collection;
+use super::vec_collection::Collection;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 

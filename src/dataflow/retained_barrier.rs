@@ -30,7 +30,6 @@ use super::accumulate::{Accumulate, Made};
 use super::accumulation_dump::Sink;
 use super::barrier::{Barrier, refuse};
 use super::batch_context::Pass;
-use super::collection::Collection;
 use super::combiner::{Combiner, KeyPartial, route};
 use super::expiring_state::Kept;
 use super::front::Front;
@@ -38,6 +37,7 @@ use super::refusals::Refusals;
 use super::retained_front::Retention;
 use super::retention::{Expiry, Horizons};
 use super::state_size_logging::LoggedSize;
+use super::vec_collection::Collection;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

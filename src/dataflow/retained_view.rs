@@ -16,11 +16,11 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::builder::ByteCollection;
-use super::collection::Collection;
 use super::combiner::{PartialTable, route};
 use super::newest_event_time::Told;
 use super::retention::Keep;
 use super::state_size_logging::LoggedSize;
+use super::vec_collection::Collection;
 use diptych_base::time::Epoch;
 
 /// A row as bytes, with its date if it has one.

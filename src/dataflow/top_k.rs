@@ -9,9 +9,9 @@ use std::marker::PhantomData;
 use differential_dataflow::ExchangeData;
 
 use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
-use super::collection::Collection;
 use super::combiner::route;
 use super::ordered_rows::Ordered;
+use super::vec_collection::Collection;
 
 /// One group: all its rows, and the rows emitted last.
 struct Group<R, T> {

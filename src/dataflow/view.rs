@@ -4,12 +4,12 @@ use super::accumulate::Key;
 use super::accumulate::Value;
 use super::arranged::Keyed;
 use super::builder::Sketch;
-use super::collection::Collection;
 use super::in_range::in_range;
 use super::newest_event_time::Newest;
 use super::refusals::Refusals;
 use super::retained_view;
 use super::retention::{Keep, Moment};
+use super::vec_collection::Collection;
 use diptych_base::limits;
 use diptych_row::{self as row, Columns, RowSchema, ViewInfo};
 

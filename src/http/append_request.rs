@@ -11,7 +11,6 @@ use axum::http::{StatusCode, Uri};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::Problem;
 use super::query::{Query, wrong};
 use super::request_body::DecodedBody;
 use diptych_base::error::{Error, Kind, Result};
@@ -19,8 +18,9 @@ use diptych_base::limits::{APPEND_INLINE_BYTES, BODIES_PARSED_MAX, NEW_PRODUCERS
 use diptych_base::time::Epoch;
 use diptych_log::{Ack, Append, Producer, Writer};
 use diptych_site::auth::TokenDigest;
+use diptych_site::blocking::{blocking, blocking_in_turn};
 use diptych_site::budget::{Claim, REQUESTS};
-use diptych_site::read_mode::{blocking, blocking_in_turn};
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 use diptych_sources::OnUnknown;
 

@@ -17,10 +17,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::append::{no_spelling, spelling};
 use super::append_request::{AppendOptions, Introducer, records};
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::request_body::DecodedBody;
-use super::{Problem, Routes, problem};
 use diptych_base::time::Epoch;
 use diptych_log::Append;
+use diptych_site::problem::{self, Problem};
 use diptych_site::site::Site;
 use diptych_sources::{Spelling, parse_streams};
 

@@ -10,10 +10,11 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::{NoQuery, segment};
-use super::{Problem, Routes, problem};
 use diptych_base::time::Epoch;
 use diptych_row::Column;
+use diptych_site::problem::{self, Problem};
 use diptych_site::site::{Flow, Site};
 
 pub(super) fn routes() -> Routes {

@@ -3,10 +3,10 @@
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use utoipa::ToSchema;
 
-use super::Problem;
 use super::request_body::DecodedBody;
 use diptych_base::error::{Error, Kind};
 use diptych_site::budget::Claim;
+use diptych_site::problem::Problem;
 
 /// The content type of a form, whose parameters are written as in a URL.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";

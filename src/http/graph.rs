@@ -9,9 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::openapi::Routes;
 use super::query::{NoQuery, segment};
-use super::{Problem, Routes};
 use diptych_dataflow::{GraphChannel, GraphOperator};
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 
 pub(super) fn routes() -> Routes {

@@ -10,12 +10,13 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::Query;
 use super::request_body::NoBody;
-use super::{Problem, Routes};
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::Epoch;
-use diptych_site::read_mode::blocking;
+use diptych_site::blocking::blocking;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 
 pub(super) fn routes() -> Routes {

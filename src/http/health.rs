@@ -6,10 +6,11 @@ use axum::extract::State;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::may_read::MayRead;
+use super::openapi::Routes;
 use super::query::NoQuery;
-use super::{Problem, Routes};
 use diptych_base::error::{Error, Kind};
 use diptych_site::ConcernKind;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 
 pub(super) fn routes() -> Routes {

@@ -42,7 +42,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use utoipa_axum::router::OpenApiRouter;
 
 use diptych_base::error::{Error, Kind};
 use diptych_base::limits::BODY_BYTES_MAX;
@@ -56,8 +55,7 @@ pub use fast_path::App;
 pub use hostile::hostile;
 
 use fast_path::Shortcut;
-
-type Routes = OpenApiRouter<Arc<Site>>;
+use openapi::Routes;
 
 /// The routes with the role that each needs; none for routes that answer everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {

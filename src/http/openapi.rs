@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::query::NoQuery;
-use super::{Routes, problem};
+use diptych_site::problem;
 use diptych_site::site::Site;
 
 /// Answers that any request may get: its head is too long, or a page of another site has sent it.
@@ -102,3 +103,5 @@ fn described(api: &OpenApi, site: &Site) -> Value {
     }
     api
 }
+
+pub(super) type Routes = OpenApiRouter<Arc<Site>>;

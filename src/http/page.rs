@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::openapi::Routes;
 use super::query::{NoQuery, segment};
-use super::{Problem, Routes, problem};
+use diptych_site::problem::{self, Problem};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(page)).routes(routes!(file))

@@ -15,15 +15,16 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::cursor::ReadPlace;
 use super::form::{FORM, Form, form};
 use super::json_body::{About, json, made, write_row};
+use super::openapi::Routes;
 use super::query::{Query, segment};
 use super::request_body::DecodedBody;
-use super::{Problem, Routes, problem};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     KEYS_BYTES_MAX, PAGE_BYTES, READ_KEYS_MAX, READ_ROWS, READ_ROWS_INLINE, READ_ROWS_MAX,
 };
 use diptych_row::{ByteRange, Datum, RowSchema};
 use diptych_serving::{Cursor, Latest, Page, Snapshot, ViewInfo};
+use diptych_site::problem::{self, Problem};
 use diptych_site::read_mode::Mode;
 use diptych_site::site::{Flow, Site};
 

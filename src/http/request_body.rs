@@ -13,14 +13,14 @@ use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Problem;
 use crate::listener::{BodyRefusal, Fate};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     BODIES_DECODED_MAX, BODY_CODINGS_MAX, BODY_PIECE_BYTES, ZSTD_WINDOW_LOG_MAX,
 };
+use diptych_site::blocking::blocking;
 use diptych_site::budget::{Claim, ClaimedBytes, REQUESTS, decoded_bytes_max};
-use diptych_site::read_mode::blocking;
+use diptych_site::problem::Problem;
 
 /// The values that `Content-Encoding` may have.
 const ACCEPTED: &str = "gzip, zstd";

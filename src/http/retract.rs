@@ -11,14 +11,15 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::{Query, segment};
 use super::request_body::NoBody;
-use super::{Problem, Routes, problem};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::RETRACTED_SHOWN;
 use diptych_base::time::{At, Epoch};
 use diptych_log::{Append, FoundEvents};
-use diptych_site::read_mode::blocking;
+use diptych_site::blocking::blocking;
+use diptych_site::problem::{self, Problem};
 use diptych_site::site::Site;
 use diptych_sources::{Conditions, choose, texts};
 

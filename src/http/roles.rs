@@ -7,9 +7,9 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi, RefOr, Response};
 
-use super::Routes;
 use super::browser_preflight::asked_first;
 use super::may_read::Readers;
+use super::openapi::Routes;
 use diptych_site::auth::{Gate, Role, RoleGuard};
 
 /// The name of the token in the description.

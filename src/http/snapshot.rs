@@ -18,14 +18,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::cursor::ReadPlace;
 use super::json_body::{About, json, made, write_row};
+use super::openapi::Routes;
 use super::query::{Query, segment, wrong};
-use super::{Problem, Routes, problem};
 use diptych_base::error::Result;
 use diptych_base::limits::{PAGE_BYTES, READ_ROWS, READ_ROWS_MAX, SCAN_CHUNK_ROWS};
 use diptych_row::{ByteRange, write_text};
 use diptych_serving::{Cursor, Snapshot};
-use diptych_site::budget;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
+use diptych_site::{budget, problem};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(snapshot))

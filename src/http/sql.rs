@@ -20,10 +20,11 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::body::AnswerFormat;
+use super::openapi::Routes;
 use super::query::NoQuery;
 use super::request_body::DecodedBody;
-use super::{Problem, Routes};
 use diptych_base::time::At;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 use diptych_sql::{Engine, ReadAt, ScalarValue, SqlError};
 

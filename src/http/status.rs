@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::NoQuery;
-use super::{Problem, Routes, problem};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_serving::IndexStatus;
-use diptych_site::Concern;
+use diptych_site::problem::Problem;
 use diptych_site::site::{Flow, Site};
+use diptych_site::{Concern, problem};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(status))

@@ -10,12 +10,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::openapi::Routes;
 use super::query::{NoQuery, segment};
 use super::request_body::NoBody;
-use super::{Problem, Routes};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_serving::Compared;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 
 pub(super) fn routes() -> Routes {

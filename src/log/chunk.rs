@@ -7,7 +7,6 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
 use arrow_select::filter::{filter, filter_record_batch};
 
-use super::retraction::Retraction;
 use diptych_base::time::Epoch;
 
 /// Rows of one stream, with the epoch of each.
@@ -151,4 +150,15 @@ impl SealedEpoch {
         let rows: usize = chunks.map(|chunk| chunk.rows.get_array_memory_size()).sum();
         rows + size_of::<SealedEpoch>()
     }
+}
+
+/// Retracted events, as readers get them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retraction {
+    /// The epoch that retracts them: from it on they do not count.
+    pub epoch: Epoch,
+    /// The reason.
+    pub reason: Arc<str>,
+    /// A copy of the events, each with the epoch in which it was appended.
+    pub events: Chunk,
 }

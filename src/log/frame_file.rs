@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 
-use super::frame::{ALIGN, FrameHead, HEAD, Header, Payload, Section, decode_message};
+use super::frame::{ALIGN, FrameHead, HEAD, Header, Payload, Section};
 use super::layout::{Dir, damaged, frames_name};
+use super::message::decode_message;
 use super::retraction::Corrections;
 use super::schemas::Schemas;
 use super::small_file::{FORMAT_FINGERPRINTS, check_version, decode, u32_at, u64_at};

@@ -9,12 +9,15 @@ use arrow_schema::SchemaRef;
 
 use super::durable_mark::{Mark, MarkWriter, read_slots};
 use super::erase::Erasure;
-use super::frame::{FrameHead, HEAD, Header, Section, decode_message, encode_frame};
+use super::frame::{FrameHead, HEAD, Header, Section, encode_frame};
 use super::layout::{Dir, MANIFEST, MARK};
-use super::manifest::{FileChecksum, Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
+use super::listed_file::FileChecksum;
+use super::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
+use super::message::decode_message;
 use super::parts;
 use super::position::{Position, Retracted};
-use super::producer_table::{ProducerMark, ProducerTable, Remembered, Trimmed};
+use super::producer_mark::{ProducerMark, Remembered, Trimmed};
+use super::producer_table::ProducerTable;
 use super::retraction::Taken;
 use super::schemas::Schemas;
 use super::segment::{EpochRecord, EpochTable, SegmentBlock};
@@ -260,7 +263,7 @@ fn run_retractions(bytes: &[u8]) {
     let sealed = Envelope::Retractions.seal(bytes);
     let entry = RetractionsEntry { lower: 0, sum: FileChecksum::of(&sealed), rewritten: 0 };
     let dir = put(&entry.name(), &sealed);
-    let Ok(found) = super::retraction::load(&dir, entry) else { return };
+    let Ok(found) = super::retraction_files::load(&dir, entry) else { return };
     let mut retracted = Retracted::default();
     for corrections in found {
         drop(corrections.apply(&mut retracted));

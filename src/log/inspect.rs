@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::chunk::Retraction;
 use super::durable_mark::{Mark, read_slots};
 use super::erase::Erasure;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, Name, damaged, state_name};
-use super::manifest::{FileChecksum, Manifest, SegmentEntry, check_len, read_listed};
+use super::listed_file::{FileChecksum, check_len, read_listed};
+use super::manifest::{Manifest, SegmentEntry};
 use super::producer_table::ProducerTable;
 use super::reader::{Reader, StreamSummary};
 use super::recovery::{frame_files, missing_frames, no_log};
-use super::retraction::{self, Retraction};
+use super::retraction;
 use super::rows_file::RowsReader;
 use super::schemas::Schemas;
 use super::segment::EpochTable;
@@ -205,7 +207,7 @@ impl LogCheck {
         }
         for entry in &manifest.retractions {
             let path = dir.file(&entry.name());
-            if let Ok(found) = retraction::load(dir, *entry) {
+            if let Ok(found) = super::retraction_files::load(dir, *entry) {
                 let decoded = found.iter().try_for_each(|c| c.decode(&schemas).map(drop));
                 self.note(decoded.map_err(|e| damaged(&path, 24, e)))?;
             }

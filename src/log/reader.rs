@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::SchemaRef;
 
+use super::chunk::Retraction;
 use super::epoch_at_time::LeastClocks;
-use super::erase::{self, Erasure};
+use super::erase::{Erasure, noticed};
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
 use super::position::Retracted;
 use super::reader_index::ReaderIndex;
 use super::replay::Replay;
-use super::retraction::{Corrections, Retraction};
+use super::retraction::Corrections;
 use super::rows_file::RowsReader;
 use super::scan_part::{Part, Standing};
 use super::segment::EpochTable;
@@ -72,7 +73,7 @@ impl Reader {
     }
 
     pub(super) fn table(&self, identity: u64, segment: &SegmentEntry) -> Result<EpochTable> {
-        erase::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
+        noticed::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
     }
 
     /// Locks the view, refreshed if it must be to answer for `[lower, upper)`.
@@ -144,7 +145,7 @@ impl Reader {
     /// A conflict that names the erasure since; damage; the disk's error.
     pub fn check_history(&self) -> Result<()> {
         let identity = self.view().manifest.identity;
-        erase::same_history(&self.dir, identity)
+        noticed::same_history(&self.dir, identity)
     }
 
     /// The streams, sorted by name, as of the last [`upper`](Reader::upper).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::branches;
 use super::durable_mark::{FoundMark, Mark, read_mark};
-use super::erase;
+use super::erase::noticed;
 use super::frame::Payload;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, damaged};
@@ -121,7 +121,7 @@ impl ReaderIndex {
         let schemas = manifest.schemas(dir)?;
         let upper = manifest.upper;
         let mut retracted = Retracted::default();
-        let corrections = retraction::load_all(dir, &manifest, &mut retracted)?;
+        let corrections = super::retraction_files::load_all(dir, &manifest, &mut retracted)?;
         let (frames, retracted) = (Vec::new(), Arc::new(retracted));
         let branches = Branches::default();
         branches.set(branches::known(&manifest));
@@ -231,7 +231,7 @@ impl ReaderIndex {
     /// Refuses a manifest whose history differs from the one read before.
     fn check_same(&self, fresh: &Manifest) -> Result<()> {
         if fresh.identity != self.manifest.identity {
-            return Err(erase::other_history(fresh, self.manifest.identity));
+            return Err(noticed::other_history(fresh, self.manifest.identity));
         }
         branches::check(&self.manifest, fresh, self.upper)
     }

@@ -16,7 +16,8 @@ use super::branches;
 use super::durable_mark::{Mark, MarkWriter, read_slots};
 use super::frame_file::{FILE_HEAD, Frame, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, Name, damaged, frames_name, state_name};
-use super::manifest::{Manifest, check_len, read_listed};
+use super::listed_file::{check_len, read_listed};
+use super::manifest::Manifest;
 use super::position::Retracted;
 use super::producer_table::ProducerTable;
 use super::retraction;
@@ -75,7 +76,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
     }
     let sealed_state = sealed_state(dir, &manifest)?;
     let mut retracted = Retracted::default();
-    retraction::load_all(dir, &manifest, &mut retracted)?;
+    super::retraction_files::load_all(dir, &manifest, &mut retracted)?;
     let mark = read_slots(dir).map_err(|error| missing_mark(dir, error))?.mark;
     let firsts = frame_files(dir, &manifest)?;
     let Some(newest) = firsts.last().copied() else {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Epochs, SealedEpoch};
-use super::erase;
+use super::erase::noticed;
 use super::frame_file::FrameFile;
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
@@ -139,7 +139,7 @@ impl Segment {
         schemas: &Schemas,
         from: Epoch,
     ) -> Result<Self> {
-        let table = erase::explained(dir, identity, EpochTable::load(dir, entry))?;
+        let table = noticed::explained(dir, identity, EpochTable::load(dir, entry))?;
         let mut cursors = Vec::new();
         for (rows, (_, blocks)) in entry.rows.iter().zip(&table.blocks) {
             let file = RowsReader::new(dir, identity, (entry, rows), schemas)?;

@@ -7,10 +7,11 @@ use arrow_array::{Array, RecordBatch, UInt64Array};
 use arrow_buffer::Buffer;
 
 use super::chunk::{Chunk, Epochs};
-use super::erase;
-use super::frame::decode_message;
+use super::erase::noticed;
 use super::layout::{Dir, damaged};
-use super::manifest::{RowsEntry, SegmentEntry, unlisted};
+use super::listed_file::unlisted;
+use super::manifest::{RowsEntry, SegmentEntry};
+use super::message::decode_message;
 use super::schemas::{KnownSchema, Schemas};
 use super::segment::SegmentBlock;
 use diptych_base::error::Result;
@@ -50,7 +51,7 @@ impl RowsReader {
             return Ok(map);
         }
         let map = self.dir.disk.map(&self.path).map_err(|e| unlisted(&self.path, e));
-        let map = erase::explained(&self.dir, self.identity, map)?;
+        let map = noticed::explained(&self.dir, self.identity, map)?;
         if map.len() as u64 != self.len {
             let message = format!("the file has {} bytes, MANIFEST says {}", map.len(), self.len);
             return Err(damaged(&self.path, self.len.min(map.len() as u64), message));

@@ -16,8 +16,10 @@ use std::sync::Arc;
 
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, damaged, epochs_name, retractions_name, rows_name, state_name};
-use super::manifest::{FileChecksum, RowsEntry, SegmentEntry, read_listed};
-use super::producer_table::{ProducerMark, ProducerTable, Trimmed};
+use super::listed_file::{FileChecksum, read_listed};
+use super::manifest::{RowsEntry, SegmentEntry};
+use super::producer_mark::{ProducerMark, Trimmed};
+use super::producer_table::ProducerTable;
 use super::retraction;
 use super::schemas::Schemas;
 use super::silent_producers::RecentlySilent;
@@ -124,7 +126,7 @@ pub(super) fn write_segment(
     let state = write_file(dir, &state_name(lower), &state.wrap()?)?;
     let mut retractions = None;
     if !corrections.is_empty() {
-        let bytes = retraction::wrap(&corrections)?;
+        let bytes = super::retraction_files::wrap(&corrections)?;
         retractions = Some(write_file(dir, &retractions_name(lower, 0), &bytes)?);
     }
     let entry = SegmentEntry { lower, upper, clock_max, epochs, rows, rewritten: 0 };

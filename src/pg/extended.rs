@@ -10,9 +10,8 @@ use super::error::Failure;
 use super::frontend::{Bind, Parse, StatementOrPortal};
 use super::params::Param;
 use super::portal::{RowSource, Sent, Style, Trouble, describe};
-use super::session::{
-    CommandOutcome, PgPlan, PgPrepared, Portal, PortalState, no_cursor, no_statement,
-};
+use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
+use super::session::{no_cursor, no_statement};
 use super::statements;
 
 impl Connection {

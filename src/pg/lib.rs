@@ -39,6 +39,7 @@ mod point_read;
 #[cfg(feature = "sql")]
 mod point_read_match;
 mod portal;
+mod prepared;
 mod scram;
 mod session;
 mod settings;

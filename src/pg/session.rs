@@ -8,18 +8,19 @@ use bytes::BytesMut;
 
 use super::backend;
 use super::cancel::{Cancel, StatementGuard};
-use super::command::{self, CopyOptions, SessionCommand, StatementKind};
+use super::command::{self, SessionCommand, StatementKind};
 use super::error::{Failure, write_warning};
 use super::params::Param;
 use super::planner::{Planned, Planner};
 use super::point_read::{Point, Scan};
 use super::portal::{LimitedBatches, RowSource, Trouble, texts};
+use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
 use super::settings::PgSettings;
 use super::statements;
 use super::transaction::Transaction;
 use super::types::{self, PgField, oid};
 use diptych_base::limits::{PG_PORTALS_MAX, PG_STATEMENT_BYTES_MAX, PG_STATEMENTS_MAX};
-use diptych_site::budget::{Claim, REQUESTS};
+use diptych_site::budget::REQUESTS;
 use diptych_sql as sql;
 
 /// The state of a connection.
@@ -32,51 +33,6 @@ pub(super) struct PgSession {
     pub(super) cancel: Cancel,
     /// The dataflow, version and epoch of the last answer.
     last_read: String,
-}
-
-/// A prepared statement.
-pub(super) struct PgPrepared {
-    pub(super) plan: PgPlan,
-    /// The types of the parameters as the client sends them.
-    pub(super) parameters: Vec<u32>,
-    /// The types of the parameters as the planner wants them.
-    wanted: Vec<Option<DataType>>,
-    /// The columns; none for a statement without rows.
-    pub(super) fields: Option<Vec<PgField>>,
-    /// The length of its text in bytes.
-    bytes: usize,
-    /// The claim on the budget of requests for the text.
-    _claim: Option<Claim>,
-}
-
-/// The way in which a statement is run.
-pub(super) enum PgPlan {
-    Empty,
-    Command(SessionCommand),
-    Query(sql::Prepared),
-    Copy(sql::Prepared, CopyOptions),
-    Point(Point),
-}
-
-/// A statement bound to its parameters.
-pub(super) struct Portal {
-    pub(super) prepared: Arc<PgPrepared>,
-    pub(super) values: Vec<Param>,
-    pub(super) formats: Vec<i16>,
-    pub(super) progress: PortalState,
-}
-
-/// The progress of a portal.
-pub(super) enum PortalState {
-    Fresh,
-    Running(RowSource),
-    Done,
-}
-
-/// The result of a command.
-pub(super) enum CommandOutcome {
-    Tag(String),
-    Table(Vec<PgField>, RowSource),
 }
 
 impl PgSession {

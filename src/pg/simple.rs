@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::error::Failure;
 use super::extended::done;
 use super::portal::{Style, Trouble};
-use super::session::{CommandOutcome, PgPlan, PgPrepared};
+use super::prepared::{CommandOutcome, PgPlan, PgPrepared};
 use super::statements;
 
 impl Connection {

@@ -9,13 +9,13 @@
 
 use std::sync::Arc;
 
-use differential_dataflow::trace::implementations::ord_neu::{OrdValBatch, OrdValBuilder};
+use differential_dataflow::trace::implementations::ord_neu::OrdValBuilder;
 use differential_dataflow::trace::{Batch, BatchReader, Builder, Description, Merger};
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
-use super::byte_rows::ByteRows;
 use super::key_index::KeyTable;
+use super::layout::{Inner, Layout};
 use super::net_values::Settled;
 use super::past::BatchPast;
 use super::shrink::shrink;
@@ -23,16 +23,6 @@ use diptych_base::time::Epoch;
 
 /// One update of a view: `((key, value), epoch, diff)`.
 pub type ViewUpdate = ((Vec<u8>, Vec<u8>), Epoch, isize);
-
-/// The layout of a batch: containers of keys, values, epochs, diffs and offsets.
-pub(super) type Layout = (
-    ByteRows,
-    ByteRows,
-    Vec<Epoch>,
-    Vec<isize>,
-    differential_dataflow::trace::implementations::OffsetList,
-);
-pub(super) type Inner = OrdValBatch<Layout>;
 
 /// The updates of a view at times in `[lower, upper)`: immutable and cheap to clone.
 #[derive(Clone)]

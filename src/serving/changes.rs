@@ -15,7 +15,9 @@ use differential_dataflow::consolidation::consolidate_updates;
 
 use super::batch::ViewBatch;
 use super::changes_paging::{Ahead, LargeEpoch};
-use super::index::{Index, IndexShared, Rewritten};
+use super::index::Index;
+use super::index_options::Rewritten;
+use super::shared::IndexShared;
 use super::state::IndexState;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{CHANGES_CHUNK, UPDATE_BYTES};

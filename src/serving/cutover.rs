@@ -14,8 +14,9 @@ use arc_swap::ArcSwap;
 
 use super::batch::ViewBatch;
 use super::digest::Digest;
-use super::index::{Index, IndexShared, WriterState};
-use super::lease::lock;
+use super::index::Index;
+use super::lock::lock;
+use super::shared::{IndexShared, Restored, WriterState};
 use super::snapshot::{Read, Snapshot, check_inside};
 use super::state::{BatchList, IndexState};
 use super::verified::Verified;
@@ -25,14 +26,6 @@ use diptych_base::time::Epoch;
 /// The batches of a base: one `[0, F)` per (view, shard), in any order; all updates at `F - 1`.
 pub type Base = Vec<(usize, usize, ViewBatch)>;
 
-/// The check of a restored index: the digests of its base, and of what its dataflow has repeated.
-pub(super) struct Restored {
-    boundary: Epoch,
-    /// The digest of each view of the base; none until the base is installed.
-    expected: Option<Vec<Digest>>,
-    heard: Vec<Digest>,
-}
-
 /// A pin of an epoch: as long as the pin lives, the index can be cut there, because no merge
 /// crosses the epoch. A [bounded](Index::pin_within) pin is let go when the updates since the epoch
 /// take too many bytes.
@@ -40,15 +33,6 @@ pub struct Pin {
     shared: Arc<IndexShared>,
     epoch: Epoch,
     bounded: bool,
-}
-
-/// The numbers of pins that hold an epoch for a cut.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Holders {
-    /// Pins that hold however many updates have come since.
-    pub(super) firm: usize,
-    /// Pins that hold while these updates are within the bound on history.
-    pub(super) bounded: usize,
 }
 
 impl Pin {

@@ -2,7 +2,8 @@
 //! for readers.
 
 use super::page::Cursor;
-use super::rows::{Row, RowIter};
+use super::row::Row;
+use super::rows::RowIter;
 use super::snapshot::Snapshot;
 use diptych_base::error::Result;
 

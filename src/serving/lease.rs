@@ -12,12 +12,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::batch::ViewBatch;
+use super::lock::lock;
 use super::state::IndexState;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::LEASES_MAX;
@@ -41,12 +42,6 @@ pub(super) struct Leases {
     table: Mutex<HashMap<u64, Arc<Lease>>>,
     /// Epochs of places that were given to clients, and until when each stays readable.
     places: Mutex<BTreeMap<Epoch, Instant>>,
-}
-
-/// Locks a mutex, also one that a panic has poisoned: each critical section here is one change, so
-/// the data stay sound.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lease {

@@ -22,8 +22,8 @@ use differential_dataflow::trace::{Batch, BatchReader, Merger};
 use timely::progress::Antichain;
 
 use super::batch::ViewBatch;
-use super::index::{IndexShared, WriterState};
-use super::lease::lock;
+use super::lock::lock;
+use super::shared::{IndexShared, WriterState};
 use super::state::{BatchList, IndexState};
 use diptych_base::error::{Error, Result};
 use diptych_base::limits::{COMPACTED_BYTES_MIN, LEASE_SWEEP_INTERVAL, MERGE_SLICE_UPDATES};

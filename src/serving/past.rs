@@ -13,7 +13,7 @@
 //! two offsets, a key its bytes, two offsets and its place in the hash table. Capacity that vectors
 //! reserve beyond their length is not counted.
 
-use super::batch::Inner;
+use super::layout::Inner;
 use diptych_base::time::Epoch;
 
 /// Epochs that a batch tells apart in its [`BatchPast`].

@@ -5,23 +5,13 @@ use std::collections::BinaryHeap;
 
 use super::batch::ViewBatch;
 use super::page::{Cursor, Filling, Page};
+use super::row::Row;
 use super::snapshot::Snapshot;
 use super::state::IndexState;
 use diptych_base::error::Result;
 use diptych_base::limits::SCAN_CHUNK_ROWS;
 use diptych_base::time::Epoch;
 use diptych_row::ByteRange;
-
-/// One row of a view.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
-    /// The ordered bytes of the key.
-    pub key: Vec<u8>,
-    /// The ordered bytes of the value.
-    pub value: Vec<u8>,
-    /// The multiplicity of the row; never zero.
-    pub multiplicity: isize,
-}
 
 /// All rows of a range, in order. Reads a bounded number at a time and holds nothing in between,
 /// so a lease that expires on the way ends it with an error.

@@ -10,11 +10,11 @@ use std::time::Duration;
 use differential_dataflow::trace::BatchReader;
 
 use super::digest::Digest;
-use super::index::IndexShared;
 use super::lease::Lease;
 use super::page::{Cursor, Page};
 use super::rows::{RowIter, read_page};
 use super::sharding::{hash_key, shard_of_hash};
+use super::shared::IndexShared;
 use super::state::IndexState;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};

@@ -6,8 +6,8 @@ use differential_dataflow::trace::BatchReader;
 
 use super::batch::ViewBatch;
 use super::digest::Digest;
-use super::disk_index::Stored;
 use super::past;
+use super::stored_view::Stored;
 use diptych_base::time::Epoch;
 
 /// All views of a dataflow at one moment. Readers hold it by `Arc`; writers publish a new one.

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::read_mode::blocking;
+use super::blocking::blocking;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     REPLAY_KEPT, REPLAYS_HELD_MAX, REPLAYS_RUNNING_MAX, REPLAYS_WAITING_MAX, RETRY_AFTER,

@@ -6,7 +6,7 @@ use std::thread::Thread;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, unbounded};
 
-use super::worker::WorkerCommand;
+use super::worker_command::WorkerCommand;
 use diptych_base::limits;
 
 /// The driver's end: sends commands to a worker. Only one thread sends.

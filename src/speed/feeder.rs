@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::channel::Outbox;
-use super::worker::WorkerCommand;
+use super::worker_command::WorkerCommand;
 use diptych_base::error::Result;
 use diptych_base::limits;
 use diptych_base::time::Epoch;

@@ -10,7 +10,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::channel::channel;
-use super::worker::{Inbox, LiveLane, LiveWorker, WorkerCommand};
+use super::worker::{Inbox, LiveLane, LiveWorker};
+use super::worker_command::WorkerCommand;
 use diptych_base::time::Epoch;
 use diptych_dataflow::Definition;
 use diptych_engine::{Gather, Lane, history};

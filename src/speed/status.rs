@@ -91,3 +91,7 @@ impl LaneStatus {
         reason.clone().map(|(kind, message)| Error::new(kind, message))
     }
 }
+
+pub(super) fn lost_worker() -> Error {
+    Error::new(Kind::Stopped, "a worker thread ended before its time")
+}

@@ -12,22 +12,12 @@ use super::channel::Incoming;
 use super::dump::Dump;
 use super::epoch_broadcast::{BroadcastMessage, Commands};
 use super::status::{HaltReason, LaneStatus};
+use super::worker_command::WorkerCommand;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::time::{At, Branch, Branches, Epoch};
 use diptych_engine::{Lane, share};
 use diptych_log::{Clocks, Reader, Retraction, SealedEpoch};
-
-/// A command from the driver to a worker of its own process.
-pub(super) enum WorkerCommand {
-    /// The next epoch, to be read by all workers together.
-    Epoch(Arc<SealedEpoch>),
-    /// Write every dataflow's accumulations, when all epochs before are published; all workers get
-    /// this command at the same place in the order of epochs.
-    Dump(Arc<Dump>),
-    /// No more epochs: leave.
-    Stop,
-}
 
 /// The source of this worker's epochs.
 pub(super) enum Inbox {

@@ -7,9 +7,9 @@ use arrow_schema::SchemaRef;
 use datafusion::common::Result as PlanResult;
 
 use super::access::Access;
+use super::df_error::external;
+use super::record_batch::batch;
 use super::statement_epochs::StatementEpochs;
-use super::view_scan::batch;
-use super::view_table::{external, negative};
 use diptych_base::error::Result;
 use diptych_base::limits::{SCAN_CHUNK_ROWS, SQL_BLOCK_ROWS};
 use diptych_row::{ByteRange, RowArrays, RowSchema};
@@ -141,4 +141,12 @@ impl Iterator for IndexRows {
             }
         }
     }
+}
+
+/// The notice about rows that are retracted more often than they were stated.
+pub(super) fn negative(name: &str, rows: usize) -> String {
+    format!(
+        "{name}: {rows} rows of negative multiplicity are left out (the dataflow retracts what it \
+         has not stated)"
+    )
 }

@@ -28,6 +28,10 @@ mod index_rows;
 #[cfg(feature = "sql")]
 mod prepared;
 #[cfg(feature = "sql")]
+mod read_tables;
+#[cfg(feature = "sql")]
+mod record_batch;
+#[cfg(feature = "sql")]
 mod session;
 #[cfg(feature = "sql")]
 mod spawn;

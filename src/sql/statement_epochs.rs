@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::datasource::source_as_provider;
+use datafusion::catalog::Session;
+use datafusion::common::Result as PlanResult;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 
@@ -12,9 +12,8 @@ use super::SqlError;
 use super::answer::{Notices, ReadAt};
 use super::columns::ColumnCache;
 use super::df_error;
-use super::stream_table::StreamTable;
+use super::read_tables::tables;
 use super::tx_snapshots::{self, Pins};
-use super::view_table::ViewTable;
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::{At, Epoch};
 use diptych_log::AtTime;
@@ -30,22 +29,6 @@ pub(super) struct StatementEpochs {
     pub(super) streams_upper: Epoch,
     pub(super) notices: Notices,
     pub(super) columns: Arc<ColumnCache>,
-}
-
-/// The dataflows that a plan reads, by number, and whether it reads raw streams.
-fn tables(plan: &LogicalPlan, flows: usize) -> Result<(Vec<bool>, bool), DataFusionError> {
-    let (mut read, mut streams) = (vec![false; flows], false);
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            let table = source_as_provider(&scan.source)?;
-            if let Some(view) = table.downcast_ref::<ViewTable>() {
-                read[view.flow] = true;
-            }
-            streams |= table.is::<StreamTable>();
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok((read, streams))
 }
 
 impl StatementEpochs {
@@ -170,4 +153,11 @@ async fn log_upper(site: &Site, mode: Mode, notices: &Notices) -> Result<Epoch, 
     let (upper, warning) = upper.await.map_err(|error| df_error::of_own(&error))?;
     warning.into_iter().for_each(|warning| notices.add(warning));
     Ok(upper)
+}
+
+/// The snapshots that the statement reads.
+pub(super) fn reading(state: &dyn Session) -> PlanResult<Arc<StatementEpochs>> {
+    state.config().get_extension::<StatementEpochs>().ok_or_else(|| {
+        DataFusionError::Internal("a table is scanned outside a statement".to_owned())
+    })
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -23,6 +22,7 @@ use futures::stream;
 use super::access::Access;
 use super::columnar_snapshot::{Image, Piece};
 use super::index_rows::IndexRows;
+use super::record_batch::batch;
 use super::statement_epochs::StatementEpochs;
 use diptych_row::RowSchema;
 use diptych_serving::Snapshot;
@@ -91,16 +91,6 @@ impl ViewScan {
             properties,
         }
     }
-}
-
-/// Builds a record batch of arrays, or of rows without any column.
-pub(super) fn batch(
-    schema: &SchemaRef,
-    arrays: Vec<arrow_array::ArrayRef>,
-    rows: usize,
-) -> PlanResult<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
 }
 
 impl DisplayAs for ViewScan {

@@ -13,7 +13,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::SqlError;
 use super::access::{self, Access};
 use super::columnar_snapshot::Image;
-use super::statement_epochs::StatementEpochs;
+use super::df_error::external;
+use super::index_rows::negative;
+use super::statement_epochs::{StatementEpochs, reading};
 use super::view_scan::{ScanSource, ViewScan};
 use diptych_base::limits::{SQL_COLUMNS_BYTES, SQL_INDEX_ROWS_MAX};
 use diptych_row::{ByteRange, RowSchema, arrow_schema};
@@ -38,18 +40,6 @@ impl ViewTable {
         let schema = arrow_schema(&rows);
         ViewTable { flow, view, name, rows, schema }
     }
-}
-
-/// Wraps an error of this project for `DataFusion`.
-pub(super) fn external(error: diptych_base::error::Error) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
-}
-
-/// The snapshots that the statement reads.
-pub(super) fn reading(state: &dyn Session) -> PlanResult<Arc<StatementEpochs>> {
-    state.config().get_extension::<StatementEpochs>().ok_or_else(|| {
-        DataFusionError::Internal("a table is scanned outside a statement".to_owned())
-    })
 }
 
 #[async_trait]
@@ -164,12 +154,4 @@ fn are_few(shards: &[Vec<ViewBatch>], ranges: &[ByteRange]) -> bool {
         rows += ranges.iter().map(|range| batch.rows_in(range).len()).sum::<usize>();
         rows <= SQL_INDEX_ROWS_MAX
     })
-}
-
-/// The notice about rows that are retracted more often than they were stated.
-pub(super) fn negative(name: &str, rows: usize) -> String {
-    format!(
-        "{name}: {rows} rows of negative multiplicity are left out (the dataflow retracts what it \
-         has not stated)"
-    )
 }

@@ -6,7 +6,8 @@
 
 use super::checkpoint::{remove_old, remove_unfinished};
 use super::options::EpochSource;
-use super::{BatchOptions, Boundary, ServeOptions, System, identity};
+use super::system::System;
+use super::{BatchOptions, Boundary, ServeOptions, identity};
 use diptych_base::error::Result;
 use diptych_base::limits::{
     CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX, REPLAYED_STATE_BYTES,

@@ -10,8 +10,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::served::StartedDataflow;
-use super::{Served, System, identity, meta};
+use super::identity::meta;
+use super::served::{StartedDataflow, is_settled};
+use super::system::System;
+use super::{Served, identity};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{BATCH_VIEWS_KEPT, WORKERS_GRACE};
 use diptych_base::time::Epoch;
@@ -173,13 +175,6 @@ pub(super) fn remove_unfinished(system: &System, description: &Description) {
     let _ = remove_before(&*system.disk, &system.root, &identity(description), 0);
 }
 
-/// Has the dataflow reached its boundary, or failed, or is it held?
-pub(super) fn is_settled(entry: &StartedDataflow) -> bool {
-    entry.status.stands()
-        || (entry.index.frontier() >= entry.boundary
-            && entry.index.base_checked().is_ok_and(|checked| checked))
-}
-
 /// Writes all views at times below `boundary`; the first worker's part has all rows.
 fn write_views(
     index: &Index,
@@ -211,10 +206,11 @@ fn write_views(
 
 #[cfg(test)]
 mod tests {
+    use super::super::system::System;
     use std::sync::Arc;
     use std::time::Duration;
 
-    use crate::{Cluster, ServeOptions, System};
+    use crate::{Cluster, ServeOptions};
 
     /// A value that takes long to be dropped, as threads may at any point.
     struct Slow(Arc<()>);

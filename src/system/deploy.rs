@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use super::checkpoint::remove_old;
 use super::deploy_compatibility::check;
 use super::registry::{Current, Running};
-use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
+use super::system::System;
+use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served};
 use crate::control::{Deployed, Stream, Turn};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
@@ -173,7 +174,7 @@ pub(super) fn accept(
         profiled: before.profile.is_some(),
         ..DeployOptions::default()
     };
-    let (disk, identity) = (&*system.disk, super::identity(&before.description));
+    let (disk, identity) = (&*system.disk, super::identity::identity(&before.description));
     // Before readers see a row of it: a restart finds its batch view, too.
     let (known, _) = lineage_in_force(disk, &system.root, &identity);
     set_lineage(disk, &system.root, &identity, Some(boundary))?;
@@ -399,7 +400,7 @@ impl Candidate {
 /// Waits until no batch view of this version is being written: a checkpoint begun while it served
 /// may still be under way when the version is deployed again.
 fn await_writer(system: &System, description: &Description, options: &DeployOptions) -> Result<()> {
-    let home = Home::of(&system.root, &super::identity(description));
+    let home = Home::of(&system.root, &super::identity::identity(description));
     let deadline = Instant::now() + CUTOVER_PATIENCE;
     loop {
         match home.lock(&*system.disk) {

@@ -1,9 +1,10 @@
 //! Options of batch runs and of serving.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use super::warm_start::FirstAnswers;
+use super::first_answers::FirstAnswers;
+use super::late_writer::LateWriter;
 use diptych_base::time::Epoch;
 use diptych_engine::{Cluster, Progress};
 use diptych_log::Writer;
@@ -50,50 +51,6 @@ pub(super) enum EpochSource<'w> {
     Until(Epoch),
     /// From the directory, and from the writer in this process once it is given.
     Join(LateWriter),
-}
-
-/// A writer that this process gets later, or may release: another process may hold the lock of the
-/// log before, or after.
-#[derive(Clone)]
-pub struct LateWriter {
-    slot: Arc<Mutex<Option<Arc<Writer>>>>,
-    pub(super) join: Arc<Join>,
-}
-
-impl Default for LateWriter {
-    fn default() -> LateWriter {
-        LateWriter::new()
-    }
-}
-
-impl LateWriter {
-    /// No writer yet: the directory is followed.
-    pub fn new() -> LateWriter {
-        let slot = Arc::<Mutex<Option<Arc<Writer>>>>::default();
-        let place = Arc::clone(&slot);
-        let join = Join::new(move || {
-            let writer = place.lock().unwrap_or_else(PoisonError::into_inner);
-            writer.as_ref().map(|writer| writer.follow())
-        });
-        LateWriter { slot, join: Arc::new(join) }
-    }
-
-    /// Gives the writer: from now on epochs come from it, as soon as they are durable.
-    pub fn give(&self, writer: &Arc<Writer>) {
-        let writer = Some(Arc::clone(writer));
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = writer;
-        self.join.let_in();
-    }
-
-    /// The writer, if there is one.
-    pub(super) fn writer(&self) -> Option<Arc<Writer>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Releases the writer, which is about to close. The directory is then followed again.
-    pub fn release(&self) {
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
 }
 
 /// The options of serving.

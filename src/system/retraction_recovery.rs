@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::deploy::{Candidate, DeployOptions};
 use super::registry::Current;
-use super::{BatchOptions, Boundary, System};
+use super::system::System;
+use super::{BatchOptions, Boundary};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
 use diptych_base::time::Epoch;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::checkpoint::is_settled;
-use super::options::LateWriter;
+use super::late_writer::LateWriter;
 use super::rebuild_queue::Desk;
 use super::registry::Current;
-use super::warm_start::Relief;
+use super::relief::Relief;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::WORKERS_GRACE;
 use diptych_base::time::Epoch;
@@ -218,4 +217,11 @@ impl Served {
         let deployed = deployed.fold(Ok(()), Result::and);
         self.live.stop(deadline).and(deployed)
     }
+}
+
+/// Has the dataflow reached its boundary, or failed, or is it held?
+pub(super) fn is_settled(entry: &StartedDataflow) -> bool {
+    entry.status.stands()
+        || (entry.index.frontier() >= entry.boundary
+            && entry.index.base_checked().is_ok_and(|checked| checked))
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
+use super::super::query_args::ChangesArgs;
 use super::events::{self, SseEvent};
 use super::{Remote, cells};
-use crate::args::{ChangesArgs, OutputFormat};
+use crate::args::OutputFormat;
 use crate::row_printer::Sheet;
 use crate::signal;
 use diptych_base::error::{Error, Kind, Result};

@@ -22,7 +22,8 @@ use differential_dataflow::ExchangeData;
 pub use window::{Window, Windows};
 
 use super::Summand;
-use super::collection::{Collection, PairsExt};
+use super::collection::PairsExt;
+use super::vec_collection::Collection;
 use diptych_event::Timestamp;
 
 /// Operators on the rows of a key in the order of their times.

@@ -24,8 +24,8 @@ use diptych_base::time::Epoch;
 use diptych_row::RowSchema;
 use diptych_serving::{Change, Changes, ChangesPage, Index, Token};
 use diptych_site::admission::Subscription;
+use diptych_site::blocking::blocking_in_turn;
 use diptych_site::problem::Problem;
-use diptych_site::read_mode::blocking_in_turn;
 use diptych_site::replays::{PendingReplay, Span};
 use diptych_site::site::{Flow, Site};
 

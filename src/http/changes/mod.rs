@@ -14,11 +14,12 @@ use axum::response::Response;
 use bytes::Bytes;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::openapi::Routes;
 use super::query::{Query, segment};
-use super::{Problem, Routes};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_log::Reader;
 use diptych_serving::Token;
+use diptych_site::problem::Problem;
 use diptych_site::replays::Span;
 use diptych_site::site::Site;
 use feed::{ChangesFeed, Next};

@@ -17,11 +17,12 @@ use tower::Service;
 
 use super::activity::Pulse;
 use super::body::{BodyRefusal, Bounded, Fate};
-use crate::{App, Problem};
+use crate::App;
 use diptych_base::limits::{BODY_WINDOW, BODY_WINDOW_BYTES, HEAD_BYTES_FREE};
 use diptych_site::bounds::Bounds;
 use diptych_site::budget::{Claim, REQUESTS};
 use diptych_site::connection_places::Seat;
+use diptych_site::problem::Problem;
 
 /// The service of one connection.
 #[derive(Clone)]

@@ -21,9 +21,9 @@
 //! | record | the record in the manifest |
 //! | noticed | how readers of the old history learn of it |
 
-mod noticed;
+pub(super) mod noticed;
 mod places;
-mod record;
+pub(super) mod record;
 mod rewrite;
 
 pub(super) use noticed::{explained, other_history, same_history};

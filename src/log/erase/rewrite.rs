@@ -99,7 +99,7 @@ fn retractions(
 ) -> Result<()> {
     let mut left = Vec::new();
     for entry in &manifest.retractions {
-        let before = retraction::load(dir, *entry)?;
+        let before = super::super::retraction_files::load(dir, *entry)?;
         let path = dir.file(&entry.name());
         let moved = |schema, at: Position| found.moved(schema, at.epoch, at.place);
         let after = before.iter().map(|corrections| corrections.without(schemas, &moved));
@@ -114,7 +114,7 @@ fn retractions(
         }
         let mut entry = RetractionsEntry { rewritten: entry.rewritten + 1, ..*entry };
         created.push(entry.name());
-        entry.sum = write_file(dir, &entry.name(), &retraction::wrap(&after)?)?;
+        entry.sum = write_file(dir, &entry.name(), &super::super::retraction_files::wrap(&after)?)?;
         left.push(entry);
     }
     manifest.retractions = left;

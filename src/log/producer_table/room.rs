@@ -1,7 +1,8 @@
 //! Room in the table: which producers are reduced to a digest, and which get their names back.
 
+use super::super::producer_mark::{ProducerMark, Trimmed};
 use super::super::silent_producers::Left;
-use super::{ProducerMark, ProducerTable, Trimmed, Window};
+use super::{ProducerTable, Window};
 use diptych_base::limits;
 
 /// The bounds of the table of named producers.

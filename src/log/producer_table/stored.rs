@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::super::fingerprint::Fingerprint;
 use super::super::layout::damaged;
+use super::super::producer_mark::Remembered;
 use super::super::silent_producers::{Silent, StoredSilent};
 use super::super::small_file::{Envelope, FORMAT, FORMAT_SILENT, FORMAT_STATE, decode, encode};
-use super::{ProducerTable, Remembered, Window};
+use super::{ProducerTable, Window};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

@@ -38,8 +38,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::fingerprint::Fingerprint;
 use super::super::layout::{Dir, damaged, silent_name};
-use super::super::manifest::{FileChecksum, check_len};
-use super::super::producer_table::Remembered;
+use super::super::listed_file::{FileChecksum, check_len};
+use super::super::producer_mark::Remembered;
 use super::super::small_file::{check_version, u32_at, u64_at};
 use super::{IdDigest, Left};
 use diptych_base::error::Result;

@@ -41,7 +41,7 @@ pub(super) use merge::Merged;
 
 use super::fingerprint::Fingerprint;
 use super::layout::Dir;
-use super::producer_table::Remembered;
+use super::producer_mark::Remembered;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::listed_file::FileChecksum;
 use super::file::{BLOCK, PER_BLOCK};
 use super::*;
-use crate::manifest::FileChecksum;
 use diptych_base::io::{Disk, SimDisk};
 
 fn dir() -> (SimDisk, Dir) {
