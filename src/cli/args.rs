@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::command::Cli;
 use super::logging::LogsArgs;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
@@ -419,7 +418,7 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory;
-        Cli::command().debug_assert();
+        crate::command::Cli::command().debug_assert();
     }
 
     #[test]

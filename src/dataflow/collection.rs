@@ -15,7 +15,6 @@ use super::refusals::Refusals;
 use super::summand::{Summand, Total};
 use super::top_k::OrderEnd;
 use super::vec_collection::{Collection, Inside};
-use diptych_base::time::Epoch;
 
 /// Sugar on [`Collection`].
 pub trait CollectionExt<'s, D: ExchangeData>: Sized {

@@ -4,7 +4,7 @@
 use super::batch_context::Pass;
 use super::front::{Check, Filter, Front, Source, Weighted};
 use super::retained_front::Retained;
-use super::weight::{Sign, Weight};
+use super::weight::Weight;
 use diptych_event::Event;
 
 /// A recipe of rows that borrow from the log, all of one type of event.

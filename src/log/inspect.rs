@@ -13,7 +13,6 @@ use super::manifest::{Manifest, SegmentEntry};
 use super::producer_table::ProducerTable;
 use super::reader::{Reader, StreamSummary};
 use super::recovery::{frame_files, missing_frames, no_log};
-use super::retraction;
 use super::rows_file::RowsReader;
 use super::schemas::Schemas;
 use super::segment::EpochTable;

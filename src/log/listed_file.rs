@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{Dir, MANIFEST, damaged};
+use super::layout::{Dir, damaged};
 use diptych_base::error::{Error, Result};
 use diptych_base::io::{Open, read_all};
 use diptych_base::limits;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::erase::Erasure;
 use super::layout::{Dir, MANIFEST, damaged, epochs_name, retractions_name, rows_name, state_name};
-use super::listed_file::{FileChecksum, unlisted};
+use super::listed_file::FileChecksum;
 use super::parts;
 use super::schemas::{Schemas, StoredSchema};
 use super::silent_producers::SilentEntry;

@@ -9,7 +9,6 @@ use arrow_ipc::writer::{
 use arrow_ipc::{Block, MetadataVersion};
 use arrow_schema::SchemaRef;
 
-use super::small_file::encode;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::panics::caught;
 

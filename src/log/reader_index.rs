@@ -11,7 +11,7 @@ use super::layout::{Dir, MANIFEST, MARK, damaged};
 use super::manifest::Manifest;
 use super::position::Retracted;
 use super::recovery::{frame_files, missing_frames, no_log};
-use super::retraction::{self, Corrections};
+use super::retraction::Corrections;
 use super::schemas::Schemas;
 use diptych_base::error::{Error, Result};
 use diptych_base::io::Open;

@@ -20,7 +20,6 @@ use super::listed_file::{check_len, read_listed};
 use super::manifest::Manifest;
 use super::position::Retracted;
 use super::producer_table::ProducerTable;
-use super::retraction;
 use super::schemas::Schemas;
 use super::silent_producers::SilentFiles;
 use super::small_file::FORMAT_FINGERPRINTS;

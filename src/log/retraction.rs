@@ -10,7 +10,6 @@ use arrow_select::filter::filter_record_batch;
 use serde::{Deserialize, Serialize};
 
 use super::chunk::{Chunk, Epochs, Retraction};
-use super::layout::damaged;
 use super::message::{decode_message, encode_message};
 use super::position::{Position, Retracted};
 use super::schemas::Schemas;

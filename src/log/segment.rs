@@ -20,7 +20,6 @@ use super::listed_file::{FileChecksum, read_listed};
 use super::manifest::{RowsEntry, SegmentEntry};
 use super::producer_mark::{ProducerMark, Trimmed};
 use super::producer_table::ProducerTable;
-use super::retraction;
 use super::schemas::Schemas;
 use super::silent_producers::RecentlySilent;
 use super::small_file::{Envelope, u32_at};

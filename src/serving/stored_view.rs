@@ -29,7 +29,7 @@ pub trait StoredView: Send + Sync {
 
 /// All stored views of a dataflow, by id.
 #[derive(Clone)]
-pub(super) struct Stored(Arc<[Arc<dyn StoredView>]>);
+pub(super) struct Stored(pub(super) Arc<[Arc<dyn StoredView>]>);
 
 impl Stored {
     pub(super) fn view(&self, view: usize) -> &dyn StoredView {

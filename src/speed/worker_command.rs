@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::dump::Dump;
-use diptych_base::time::Epoch;
 use diptych_log::SealedEpoch;
 
 /// A command from the driver to a worker of its own process.

@@ -21,7 +21,7 @@ use super::session::Session;
 use super::spawn::{self, AbortOnDrop};
 use super::statement::{Statement, read_only};
 use super::statement_epochs::StatementEpochs;
-use super::{SqlError, df_error};
+use super::{SqlError, df_error, read_tables};
 use diptych_base::limits;
 
 /// A prepared statement. Each execution reads at the epoch of its moment.
@@ -138,8 +138,10 @@ impl Prepared {
         let columns = Arc::clone(&engine.core.columns);
         let mode = self.session.mode()?;
         let pins = &self.session.pins;
+        let read = read_tables::tables(&plan, engine.site.flows.len());
+        let read = read.map_err(|error| df_error::of("", &error))?;
         let (reading, epochs) =
-            StatementEpochs::of(&engine.site, &plan, mode, columns, pins).await?;
+            StatementEpochs::of(&engine.site, read, mode, columns, pins).await?;
         let reading = Arc::new(reading);
         let mut state = self.session.state()?;
         state.config_mut().set_extension(Arc::clone(&reading));

@@ -6,13 +6,11 @@ use std::sync::Arc;
 use datafusion::catalog::Session;
 use datafusion::common::Result as PlanResult;
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::LogicalPlan;
 
 use super::SqlError;
 use super::answer::{Notices, ReadAt};
 use super::columns::ColumnCache;
 use super::df_error;
-use super::read_tables::tables;
 use super::tx_snapshots::{self, Pins};
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::{At, Epoch};
@@ -31,23 +29,29 @@ pub(super) struct StatementEpochs {
     pub(super) columns: Arc<ColumnCache>,
 }
 
+/// The tables that a statement reads.
+pub(super) struct TablesRead {
+    /// By number of the dataflow: whether one of its views is read.
+    pub(super) flows: Vec<bool>,
+    /// Whether raw streams are read.
+    pub(super) streams: bool,
+}
+
 impl StatementEpochs {
-    /// Takes the snapshots for `plan` at the epoch that `mode` names.
+    /// Takes snapshots of the tables in `read` at the epoch that `mode` names.
     ///
     /// # Errors
     /// When the epoch is not there; the error names the valid range.
     pub(super) async fn of(
         site: &Site,
-        plan: &LogicalPlan,
+        read: TablesRead,
         mode: Mode,
         columns: Arc<ColumnCache>,
         pins: &Pins,
     ) -> Result<(StatementEpochs, Vec<ReadAt>), SqlError> {
-        let (read, streams) =
-            tables(plan, site.flows.len()).map_err(|error| df_error::of("", &error))?;
         let pinned = pins.held(site, mode).await;
         let mut snapshots = Vec::new();
-        for (number, (flow, wanted)) in site.flows.iter().zip(read).enumerate() {
+        for (number, (flow, wanted)) in site.flows.iter().zip(read.flows).enumerate() {
             if let Some(pinned) = pinned.as_ref().filter(|_| wanted) {
                 snapshots.push(Some(tx_snapshots::of(pinned, number)?));
                 continue;
@@ -81,7 +85,7 @@ impl StatementEpochs {
             AtTime { epoch, jumped }.warning().into_iter().for_each(|w| notices.add(w));
         }
         let mut streams_upper = 0;
-        if streams {
+        if read.streams {
             streams_upper = match least {
                 Some(upper) => upper,
                 None => log_upper(site, mode, &notices).await?,

@@ -9,7 +9,6 @@ use diptych_base::time::Epoch;
 use diptych_engine::{Cluster, Progress};
 use diptych_log::Writer;
 use diptych_serving::IndexOptions;
-use diptych_speed::Join;
 
 /// The options of a batch run.
 #[derive(Clone, Debug, Default)]

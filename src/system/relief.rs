@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::registry::Running;
-use super::warm_start::LOOK;
 use diptych_base::error::{Error, Result};
 use diptych_serving::Index;
+
+/// The interval of checks whether readers can be moved over.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Moves readers over from the first answers; dropping it leaves the remaining ones where they are.
 #[derive(Default)]

@@ -18,7 +18,6 @@
 //! [`ServeOptions::relieving`]: super::ServeOptions::relieving
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::compatibility::{check_log, check_types};
 use super::control::{Controlled, Parts};
@@ -37,9 +36,6 @@ use diptych_engine::Cluster;
 use diptych_log::{Reader, Writer};
 use diptych_serving::{Index, IndexOptions, Serving, StoredView};
 use diptych_speed::LaneStatus;
-
-/// The interval of checks whether readers can be moved over.
-const LOOK: Duration = Duration::from_millis(20);
 
 impl System {
     /// Answers from the newest batch views, without loading them; `options` are those of

@@ -26,10 +26,8 @@ mod places;
 pub(super) mod record;
 mod rewrite;
 
-pub(super) use noticed::{explained, other_history, same_history};
 pub use places::{Chooser, EventPlaces};
 pub use record::Erasure;
-pub(super) use record::{PART, from_bytes, to_bytes};
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,7 +10,6 @@ use crate::chunk::Epochs;
 use crate::layout::{Dir, damaged};
 use crate::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
 use crate::position::Position;
-use crate::retraction;
 use crate::rows_file::RowsReader;
 use crate::schemas::Schemas;
 use crate::segment::{EpochTable, RowsFile, SegmentBlock, encoding, write_file};
