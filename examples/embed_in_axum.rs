@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use axum::routing::{get, post};
 use axum::{Router, extract::Path, extract::State, http::StatusCode};
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::log::Writer;
+use diptych::prelude::*;
+use diptych::servers::Site;
 use diptych::serving::{Read, Serving};
-use diptych::{
-    Dataflow, Definition, Event, ServeOptions, System, append, log::Writer, servers::Site,
-};
+use diptych::sources::append;
+use diptych::system::ServeOptions;
 
 #[derive(Event, Clone)]
 struct Sale {

@@ -14,10 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use diptych::System;
+use diptych::event::Timestamp;
 use diptych::io::SimClock;
 use diptych::log::{Append, Pending, WriterOptions};
 use diptych::serving::{Index, Read};
-use diptych::{BatchOptions, Boundary, Cluster, ServeOptions, System, Timestamp};
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
 use proptest::prelude::*;
 use proptest::sample::{Index as Pick, select};
 
@@ -112,7 +114,7 @@ fn write(system: &System, history: &[Epoch], sealed: usize) -> diptych::Result<(
             writer.seal()?;
         }
         clock.set(epoch.clock);
-        let mut all = EventAppender::default();
+        let mut all = Append::default();
         if !epoch.readings.is_empty() {
             all.batches.push(("readings".into(), batch(&epoch.readings)));
         }

@@ -21,9 +21,9 @@ use std::time::Duration;
 use arrow_array::BooleanArray;
 use diptych::log::{Append, FoundEvents, Pending, Reader, Writer};
 
-use diptych::{
-    BatchOptions, Boundary, Cluster, Epoch, RebuildOptions, Rebuilt, ServeOptions, System,
-};
+use diptych::System;
+use diptych::system::{BatchOptions, Boundary, Cluster, RebuildOptions, Rebuilt, ServeOptions};
+use diptych::time::Epoch;
 use naive::{Fact, History, batches, bytes_of, cases, generate, scaled, twins};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -23,9 +23,12 @@ mod process;
 use std::process::ExitCode;
 
 use dataflows::{IdentifiedTweet, Line};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::event::Event;
+use diptych::event::Timestamp;
 use diptych::log::{Append, Pending, Writer};
-use diptych::{BatchOptions, Definition, System, Timestamp};
+use diptych::system::BatchOptions;
 use lines::Lines;
 use plot::Plot;
 use process::{Start, Started, flow, start};

@@ -209,7 +209,7 @@ pub(super) struct ServeArgs {
     /// While serving, leave a batch view whenever the newest is older than this; `auto`: when
     /// 10,000 epochs, 16 MiB of events or ten minutes are behind it (a state of over 1 GiB: never)
     #[arg(long, value_name = "TIME|auto|never", value_parser = checkpoints, default_value = "auto")]
-    pub(super) checkpoint_every: diptych_system::Checkpoints,
+    pub(super) checkpoint_every: Checkpoints,
     /// Have a newer batch view that differs from what is served take its place
     #[arg(long)]
     pub(super) accept: bool,

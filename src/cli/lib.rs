@@ -5,7 +5,7 @@
 //! ```no_run
 //! use std::process::ExitCode;
 //!
-//! use diptych::{Dataflow, Event};
+//! use diptych::prelude::*;
 //!
 //! #[derive(Event, Clone)]
 //! struct Line {
@@ -73,7 +73,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use diptych_base::error::{Error, Result};
+use diptych_base::error::Result;
 use diptych_base::io::give_back_soon;
 use diptych_base::panics;
 use diptych_dataflow::Definition;

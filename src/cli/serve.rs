@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::args::{ServeArgs, checkpoints};
+use super::args::ServeArgs;
 use super::catalog::Dataflows;
 use super::input::Input;
 use super::query::{self, RowPrinter};

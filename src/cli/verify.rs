@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::args::{DataArgs, FormatArgs, WorkerArgs, every};
+use super::args::{DataArgs, FormatArgs, WorkerArgs};
 use super::blame::{self, Sides};
 use super::catalog::Dataflows;
 use super::exit_code::DISAGREE;
@@ -230,6 +230,7 @@ pub(super) fn verdict(comparisons: &[Compared]) -> Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::every;
 
     #[test]
     fn how_often_is_said() {

@@ -408,7 +408,7 @@ where
 /// among workers and epochs, is not defined. This is not checked at compile time.
 ///
 /// ```
-/// use diptych::Monoid;
+/// use diptych::prelude::*;
 /// use serde::{Deserialize, Serialize};
 ///
 /// /// The greatest value seen.
@@ -429,7 +429,7 @@ where
     message = "`{Self}` is no monoid",
     label = "nothing to fold with",
     note = "the library has several in `diptych::folds` (Min, Max, Mean, Top, Set, ...); for one \
-            of your own implement `diptych::Monoid`: `of` one item, and `merge`, in any order"
+            of your own implement `diptych::dataflow::Monoid`: `of` one item, and `merge`, in any order"
 )]
 pub trait Monoid: ExchangeData {
     /// May [`Monoid::refused`] give a reason?

@@ -43,7 +43,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -68,7 +69,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -98,7 +100,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -124,7 +127,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -164,7 +168,7 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// use diptych::testing::Live;
-    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    /// use diptych::prelude::*;
     ///
     /// #[derive(Event, Clone)]
     /// struct Payment {
@@ -209,7 +213,9 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, folds::Max, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::folds::Max;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -237,7 +243,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -261,7 +268,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

@@ -170,7 +170,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -192,7 +193,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -213,7 +215,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -237,7 +240,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

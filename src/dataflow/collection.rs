@@ -29,7 +29,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, CollectionExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -65,7 +66,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, CollectionExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -96,7 +98,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, CollectionExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -138,7 +141,7 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///
     /// ```
     /// use dataflows::Edge;
-    /// use diptych::{CollectionExt, Dataflow};
+    /// use diptych::prelude::*;
     ///
     /// /// Each way of one or more edges, as where it starts and where it ends.
     /// fn ways(df: &mut Dataflow) {
@@ -149,7 +152,7 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///     });
     ///     df.view("ways", ways);
     /// }
-    /// # diptych::Definition::new("ways", ways).describe().unwrap();
+    /// # diptych::dataflow::Definition::new("ways", ways).describe().unwrap();
     /// ```
     fn grow<E, F>(self, with: Collection<'s, E>, logic: F) -> Collection<'s, D>
     where
@@ -171,7 +174,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// use dataflows::Edge;
-    /// use diptych::{Dataflow, PairsExt};
+    /// use diptych::prelude::*;
     ///
     /// /// The components of an undirected graph: both ends of an edge share the edge.
     /// fn components(df: &mut Dataflow) {
@@ -180,7 +183,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///     let ends = edges.flat_map(|(src, dst)| [(src, (src, dst)), (dst, (src, dst))]);
     ///     df.view("components", ends.components()).columns(&["node", "least"]);
     /// }
-    /// # diptych::Definition::new("components", components).describe().unwrap();
+    /// # diptych::dataflow::Definition::new("components", components).describe().unwrap();
     /// ```
     fn components(self) -> Collection<'s, (K, K)>
     where
@@ -191,7 +194,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -214,7 +218,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -242,7 +247,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -274,7 +280,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// ```
     /// use dataflows::IdentifiedTweet;
     /// use diptych::folds::{Count, Max};
-    /// use diptych::{Dataflow, PairsExt};
+    /// use diptych::prelude::*;
     ///
     /// /// Tweets per hour and the longest of them, copies left out.
     /// fn hours(df: &mut Dataflow) {
@@ -287,7 +293,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///         .map(|(hour, (n, longest))| (hour, (n.get(), longest.get())));
     ///     df.view("hours", hours).columns(&["hour", "n", "longest"]);
     /// }
-    /// # diptych::Definition::new("hours", hours).describe().unwrap();
+    /// # diptych::dataflow::Definition::new("hours", hours).describe().unwrap();
     /// ```
     fn fold_values<M>(self) -> Collection<'s, (K, M)>
     where
@@ -302,7 +308,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -331,7 +338,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

@@ -62,7 +62,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -95,7 +96,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

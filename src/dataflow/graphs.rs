@@ -73,7 +73,7 @@ pub trait EdgesExt<'s, N>: Sized {
     /// ```
     /// # use diptych::testing::Live;
     /// use dataflows::{Edge, Root};
-    /// use diptych::{Dataflow, EdgesExt};
+    /// use diptych::prelude::*;
     ///
     /// fn reachable(df: &mut Dataflow) {
     ///     let edges = df.events::<Edge>("edges").weighted(|e| e.diff).map(|e| (e.src, e.dst));

@@ -16,7 +16,7 @@
 //! files.
 //!
 //! ```
-//! use diptych::{Dataflow, Event};
+//! use diptych::prelude::*;
 //!
 //! #[derive(Event, Clone, Debug)]
 //! struct Line {
@@ -30,12 +30,13 @@
 //!         .count("words");
 //!     df.view("counts", words).columns(&["word", "n"]);
 //! }
-//! # let info = diptych::Definition::new("word_count", word_count).describe().unwrap();
+//! # let info = diptych::dataflow::Definition::new("word_count", word_count).describe().unwrap();
 //! # assert_eq!(info.views[0].name, "counts");
 //! ```
 
 /// The paths that derived code of this crate uses; derived code of others uses the facade's.
 pub mod folds;
+pub mod operators;
 pub mod scratch;
 mod derived {
     pub(crate) use diptych_base::error;

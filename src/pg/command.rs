@@ -152,7 +152,7 @@ pub(super) fn read_only(command: &str) -> Failure {
 
 /// Whether the statement ends a transaction that has failed.
 pub(super) fn ends_transaction(kind: &StatementKind) -> bool {
-    use Command::{Commit, Rollback, RollbackTo};
+    use SessionCommand::{Commit, Rollback, RollbackTo};
     matches!(kind, StatementKind::Command(Commit | Rollback | RollbackTo(_)))
 }
 

@@ -40,7 +40,9 @@ pub struct Listeners {
 ///
 /// use dataflows::word_count;
 /// use diptych::servers::{Servers, ServersOptions, Site};
-/// use diptych::{Definition, ServeOptions, System};
+/// use diptych::System;
+/// use diptych::dataflow::Definition;
+/// use diptych::system::ServeOptions;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;

@@ -79,7 +79,11 @@ impl System {
     /// ```
     /// use dataflows::{Line, word_count};
     /// use diptych::serving::Read;
-    /// use diptych::{Dataflow, Definition, DeployOptions, ServeOptions, System, append};
+    /// use diptych::prelude::*;
+    /// use diptych::System;
+    /// use diptych::dataflow::Definition;
+    /// use diptych::sources::append;
+    /// use diptych::system::{DeployOptions, ServeOptions};
     ///
     /// fn folded(df: &mut Dataflow) {
     ///     let lines = df.events::<Line>("lines").flat_map(|line, out| {

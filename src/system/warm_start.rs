@@ -47,7 +47,10 @@ impl System {
     /// ```
     /// use dataflows::{Line, word_count};
     /// use diptych::serving::Read;
-    /// use diptych::{BatchOptions, Definition, ServeOptions, System, append};
+    /// use diptych::System;
+    /// use diptych::dataflow::Definition;
+    /// use diptych::sources::append;
+    /// use diptych::system::{BatchOptions, ServeOptions};
     ///
     /// # fn main() -> diptych::Result<()> {
     /// let system = System::in_memory();

@@ -179,9 +179,9 @@ struct Person {
 struct Order {
     id: i64,
     customer: Person,
-    price: diptych::Decimal<2>,
+    price: diptych::event::Decimal<2>,
     paid: bool,
-    at: diptych::Timestamp,
+    at: diptych::event::Timestamp,
     note: Option<String>,
     tags: Vec<String>,
     rate: f64,
@@ -193,14 +193,14 @@ fn orders() -> (RecordBatch, SchemaRef) {
     let order = |id: i64| Order {
         id,
         customer: Person { name: format!("p{}", id % 3), age: (id % 2 == 0).then_some(30) },
-        price: diptych::Decimal::new(150 + i128::from(id)).unwrap(),
+        price: diptych::event::Decimal::new(150 + i128::from(id)).unwrap(),
         paid: id % 4 == 0,
-        at: diptych::Timestamp::from_micros(id * 1_000_000),
+        at: diptych::event::Timestamp::from_micros(id * 1_000_000),
         note: (id % 5 == 0).then(|| "late".to_owned()),
         tags: vec![format!("t{}", id % 2)],
         rate: id as f64 / 2.0,
     };
-    diptych::append(&writer, "orders", &(0..20).map(order).collect::<Vec<_>>()).unwrap();
+    diptych::sources::append(&writer, "orders", &(0..20).map(order).collect::<Vec<_>>()).unwrap();
     let reader = system.reader().unwrap();
     let part = reader.parts(0, 1).unwrap().remove(0);
     let rows = part.chunks().next().unwrap().unwrap().rows;

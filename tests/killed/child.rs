@@ -8,12 +8,12 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use dataflows::Transfer;
+use diptych::dataflow::{Definition, PairsExt};
 use diptych::io::RealClock;
 use diptych::log::{Append, Writer, WriterOptions};
-use diptych::{
-    BatchOptions, Cluster, Definition, Epoch, Event, PairsExt, RebuildOptions, Rebuilt,
-    ServeOptions, System,
-};
+use diptych::system::{BatchOptions, Cluster, RebuildOptions, Rebuilt, ServeOptions};
+use diptych::time::Epoch;
+use diptych::{Event, System};
 
 use super::disk::KillDisk;
 

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use diptych::Result;
 use diptych::io::{Disk, SimClock, SimDisk, SimRandom};
 use diptych::log::{Append, Chunk, Reader, SealedEpoch, Writer, WriterOptions};
-use diptych::{Epoch, Result};
+use diptych::time::Epoch;
 
 pub(crate) use scale::{is_long, scaled};
 

@@ -153,7 +153,7 @@ impl Follower<'_> {
         }
         self.sheet.flush()?;
         self.token = Some(token.clone());
-        let next = super::super::args::epoch_of(token).unwrap_or(0);
+        let next = super::super::query_args::epoch_of(token).unwrap_or(0);
         Ok(self.upper.is_some_and(|upper| next >= upper))
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::layout::Dir;
+use super::super::producer_mark::Trimmed;
 use super::super::silent_producers::{IdDigest, SilentFiles};
 use super::*;
 use diptych_base::io::{Disk, SimDisk};
