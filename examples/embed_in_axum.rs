@@ -5,14 +5,10 @@ use std::sync::Arc;
 
 use axum::routing::{get, post};
 use axum::{Router, extract::Path, extract::State, http::StatusCode};
-use diptych::System;
-use diptych::dataflow::Definition;
-use diptych::log::Writer;
 use diptych::prelude::*;
-use diptych::servers::Site;
 use diptych::serving::{Read, Serving};
-use diptych::sources::append;
-use diptych::system::ServeOptions;
+use diptych::{System, dataflow::Definition, system::ServeOptions};
+use diptych::{log::Writer, servers::Site, sources::append};
 
 #[derive(Event, Clone)]
 struct Sale {

@@ -1,8 +1,6 @@
 //! How do I test a dataflow? `cargo test --example test_your_dataflow`
 
-use diptych::Result;
-use diptych::prelude::*;
-use diptych::testing::Live;
+use diptych::{Result, prelude::*, testing::Live};
 
 /// Stock came, or (negative) went.
 #[derive(Event, Clone, Debug)]

@@ -13,7 +13,8 @@
 //! }
 //!
 //! fn orders(df: &mut Dataflow) {
-//!     let days = df.events::<Order>("orders").map(|order| (order.at.day(), order.product.to_owned()));
+//!     let orders = df.events::<Order>("orders");
+//!     let days = orders.map(|order| (order.at.date(), order.product.to_owned()));
 //!     df.view("orders_by_day", days.count("orders"));
 //! }
 //! # let _ = ("orders", orders as fn(&mut Dataflow));

@@ -9,6 +9,8 @@ mod imports;
 mod names;
 #[path = "tidy/operators.rs"]
 mod operators;
+#[path = "tidy/public_face.rs"]
+mod public_face;
 #[path = "tidy/source.rs"]
 mod source;
 

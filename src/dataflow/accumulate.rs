@@ -429,7 +429,7 @@ where
     message = "`{Self}` is no monoid",
     label = "nothing to fold with",
     note = "the library has several in `diptych::folds` (Min, Max, Mean, Top, Set, ...); for one \
-            of your own implement `diptych::dataflow::Monoid`: `of` one item, and `merge`, in any order"
+            of your own implement `Monoid`: `of` one item, and `merge`, in any order"
 )]
 pub trait Monoid: ExchangeData {
     /// May [`Monoid::refused`] give a reason?

@@ -7,14 +7,14 @@ use super::statements::{name, value, words};
 /// The kind of a statement, as far as its first words tell.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum StatementKind {
-    Command(SessionCommand),
+    Command(PgCommand),
     Copy(Copy),
     Query,
 }
 
 /// A command that concerns the session.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum SessionCommand {
+pub(super) enum PgCommand {
     Begin(&'static str),
     Commit,
     Rollback,
@@ -100,17 +100,17 @@ pub(super) fn kind(sql: &str) -> Result<StatementKind, Failure> {
     let mut words = Words::new(sql);
     let first = words.next();
     let command = match first.as_str() {
-        "begin" => SessionCommand::Begin("BEGIN"),
-        "start" => SessionCommand::Begin("START TRANSACTION"),
+        "begin" => PgCommand::Begin("BEGIN"),
+        "start" => PgCommand::Begin("START TRANSACTION"),
         "commit" | "end" => {
             words.refuse("prepared", "two-phase commit")?;
-            SessionCommand::Commit
+            PgCommand::Commit
         }
         "rollback" | "abort" => rollback(&mut words)?,
-        "savepoint" => SessionCommand::Savepoint(words.name()?),
+        "savepoint" => PgCommand::Savepoint(words.name()?),
         "release" => {
             words.skip("savepoint");
-            SessionCommand::Release(words.name()?)
+            PgCommand::Release(words.name()?)
         }
         "set" => return set(&mut words).map(StatementKind::Command),
         "reset" => reset(&mut words)?,
@@ -121,13 +121,13 @@ pub(super) fn kind(sql: &str) -> Result<StatementKind, Failure> {
         "discard" => discard(&words.next())?,
         "deallocate" => {
             words.skip("prepare");
-            SessionCommand::Deallocate(words.name_or_all()?)
+            PgCommand::Deallocate(words.name_or_all()?)
         }
         "declare" => declare(sql, &mut words)?,
         "fetch" => fetch(&mut words, true)?,
         "move" => fetch(&mut words, false)?,
-        "close" => SessionCommand::Close(words.name_or_all()?),
-        "unlisten" => SessionCommand::Nothing("UNLISTEN"),
+        "close" => PgCommand::Close(words.name_or_all()?),
+        "unlisten" => PgCommand::Nothing("UNLISTEN"),
         "listen" | "notify" => {
             let failure = Failure::new("0A000", "there are no notifications here");
             return Err(failure.hint("changes of a view are streamed over HTTP"));
@@ -152,7 +152,7 @@ pub(super) fn read_only(command: &str) -> Failure {
 
 /// Whether the statement ends a transaction that has failed.
 pub(super) fn ends_transaction(kind: &StatementKind) -> bool {
-    use SessionCommand::{Commit, Rollback, RollbackTo};
+    use PgCommand::{Commit, Rollback, RollbackTo};
     matches!(kind, StatementKind::Command(Commit | Rollback | RollbackTo(_)))
 }
 
@@ -210,28 +210,27 @@ fn cut() -> Failure {
     Failure::new("42601", "the statement ends too early")
 }
 
-fn rollback(words: &mut Words) -> Result<SessionCommand, Failure> {
+fn rollback(words: &mut Words) -> Result<PgCommand, Failure> {
     words.refuse("prepared", "two-phase commit")?;
     if !words.skip("work") {
         words.skip("transaction");
     }
     if !words.skip("to") {
-        return Ok(SessionCommand::Rollback);
+        return Ok(PgCommand::Rollback);
     }
     words.skip("savepoint");
-    words.name().map(SessionCommand::RollbackTo)
+    words.name().map(PgCommand::RollbackTo)
 }
 
-fn set(words: &mut Words) -> Result<SessionCommand, Failure> {
+fn set(words: &mut Words) -> Result<PgCommand, Failure> {
     let is_local = words.skip("local");
     if words.skip("session") && words.skip("characteristics") {
-        return Ok(SessionCommand::Nothing("SET"));
+        return Ok(PgCommand::Nothing("SET"));
     }
-    let set =
-        |name: &str, value| Ok(SessionCommand::Set { name: name.to_owned(), value, is_local });
+    let set = |name: &str, value| Ok(PgCommand::Set { name: name.to_owned(), value, is_local });
     match words.peek().as_str() {
         // Every isolation level asked for is weaker than what transactions have here.
-        "transaction" | "constraints" => Ok(SessionCommand::Nothing("SET")),
+        "transaction" | "constraints" => Ok(PgCommand::Nothing("SET")),
         "authorization" => {
             words.next();
             set("session_authorization", given(words)?)
@@ -288,14 +287,14 @@ fn given(words: &mut Words) -> Result<Option<String>, Failure> {
     }
 }
 
-fn reset(words: &mut Words) -> Result<SessionCommand, Failure> {
+fn reset(words: &mut Words) -> Result<PgCommand, Failure> {
     let name = match words.peek().as_str() {
-        "all" => return Ok(SessionCommand::ResetAll),
+        "all" => return Ok(PgCommand::ResetAll),
         "session" => "session_authorization".to_owned(),
         "time" => "TimeZone".to_owned(),
         _ => dotted(words)?,
     };
-    Ok(SessionCommand::Set { name, value: None, is_local: false })
+    Ok(PgCommand::Set { name, value: None, is_local: false })
 }
 
 /// A name that may contain points.
@@ -307,22 +306,22 @@ fn dotted(words: &mut Words) -> Result<String, Failure> {
     Ok(found)
 }
 
-fn show(words: &mut Words) -> Option<SessionCommand> {
+fn show(words: &mut Words) -> Option<PgCommand> {
     Some(match words.peek().as_str() {
-        "all" => SessionCommand::ShowAll,
-        "time" => SessionCommand::Show("TimeZone".into()),
-        "session" => SessionCommand::Show("session_authorization".into()),
-        "transaction" => SessionCommand::Show("transaction_isolation".into()),
+        "all" => PgCommand::ShowAll,
+        "time" => PgCommand::Show("TimeZone".into()),
+        "session" => PgCommand::Show("session_authorization".into()),
+        "transaction" => PgCommand::Show("transaction_isolation".into()),
         // These forms query tables, so they go to the planner.
         "" | "tables" | "columns" | "functions" | "create" | "databases" | "schemas" => {
             return None;
         }
-        _ => SessionCommand::Show(dotted(words).ok()?),
+        _ => PgCommand::Show(dotted(words).ok()?),
     })
 }
 
-fn discard(what: &str) -> Result<SessionCommand, Failure> {
-    Ok(SessionCommand::Discard(match what {
+fn discard(what: &str) -> Result<PgCommand, Failure> {
+    Ok(PgCommand::Discard(match what {
         "all" => "DISCARD ALL",
         "plans" => "DISCARD PLANS",
         "sequences" => "DISCARD SEQUENCES",
@@ -332,7 +331,7 @@ fn discard(what: &str) -> Result<SessionCommand, Failure> {
 }
 
 /// Parses DECLARE name … CURSOR … FOR query.
-fn declare(sql: &str, words: &mut Words) -> Result<SessionCommand, Failure> {
+fn declare(sql: &str, words: &mut Words) -> Result<PgCommand, Failure> {
     let cursor = words.name()?;
     loop {
         match words.next().as_str() {
@@ -348,10 +347,10 @@ fn declare(sql: &str, words: &mut Words) -> Result<SessionCommand, Failure> {
     let query = words.rest.get(words.at).ok_or_else(cut)?;
     // The word is a slice of the statement, so its address gives the position.
     let start = query.as_ptr() as usize - sql.as_ptr() as usize;
-    Ok(SessionCommand::Declare { cursor, sql: sql[start..].to_owned() })
+    Ok(PgCommand::Declare { cursor, sql: sql[start..].to_owned() })
 }
 
-fn fetch(words: &mut Words, is_sent: bool) -> Result<SessionCommand, Failure> {
+fn fetch(words: &mut Words, is_sent: bool) -> Result<PgCommand, Failure> {
     words.skip("forward");
     let rows = match words.peek().as_str() {
         "next" => Some(1),
@@ -373,52 +372,49 @@ fn fetch(words: &mut Words, is_sent: bool) -> Result<SessionCommand, Failure> {
     if !words.skip("from") {
         words.skip("in");
     }
-    Ok(SessionCommand::Fetch { cursor: words.name()?, rows, is_sent })
+    Ok(PgCommand::Fetch { cursor: words.name()?, rows, is_sent })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn command(sql: &str) -> SessionCommand {
+    fn command(sql: &str) -> PgCommand {
         match kind(sql) {
             Ok(StatementKind::Command(command)) => command,
             other => panic!("{sql}: {other:?}"),
         }
     }
 
-    fn set(name: &str, value: Option<&str>) -> SessionCommand {
+    fn set(name: &str, value: Option<&str>) -> PgCommand {
         let value = value.map(str::to_owned);
-        SessionCommand::Set { name: name.to_owned(), value, is_local: false }
+        PgCommand::Set { name: name.to_owned(), value, is_local: false }
     }
 
     #[test]
     fn commands_are_known_by_their_words() {
-        assert_eq!(command("BEGIN ISOLATION LEVEL SERIALIZABLE"), SessionCommand::Begin("BEGIN"));
+        assert_eq!(command("BEGIN ISOLATION LEVEL SERIALIZABLE"), PgCommand::Begin("BEGIN"));
         assert_eq!(
             command("/* a */ rollback work to savepoint \"S\""),
-            SessionCommand::RollbackTo("S".into())
+            PgCommand::RollbackTo("S".into())
         );
-        assert_eq!(command("ABORT"), SessionCommand::Rollback);
+        assert_eq!(command("ABORT"), PgCommand::Rollback);
         assert_eq!(command("set datestyle to 'ISO', MDY"), set("datestyle", Some("ISO, MDY")));
         assert_eq!(command("SET my.own = -1"), set("my.own", Some("-1")));
         assert_eq!(command("set x to default"), set("x", None));
         assert_eq!(command("SET TIME ZONE 'UTC'"), set("TimeZone", Some("UTC")));
         assert_eq!(
             command("set session characteristics as transaction read write"),
-            SessionCommand::Nothing("SET")
+            PgCommand::Nothing("SET")
         );
-        assert_eq!(command("show my.own"), SessionCommand::Show("my.own".into()));
-        assert_eq!(
-            command("DEALLOCATE PREPARE \"a\""),
-            SessionCommand::Deallocate(Some("a".into()))
-        );
+        assert_eq!(command("show my.own"), PgCommand::Show("my.own".into()));
+        assert_eq!(command("DEALLOCATE PREPARE \"a\""), PgCommand::Deallocate(Some("a".into())));
         let sql = "select 1 for x".into();
         assert_eq!(
             command("declare C no scroll cursor with hold for select 1 for x"),
-            SessionCommand::Declare { cursor: "c".into(), sql }
+            PgCommand::Declare { cursor: "c".into(), sql }
         );
-        let fetch = |rows| SessionCommand::Fetch { cursor: "c".into(), rows, is_sent: true };
+        let fetch = |rows| PgCommand::Fetch { cursor: "c".into(), rows, is_sent: true };
         assert_eq!(command("FETCH FORWARD 10 FROM c"), fetch(Some(10)));
         assert_eq!(command("fetch c"), fetch(Some(1)));
         assert_eq!(command("fetch all in \"c\""), fetch(None));

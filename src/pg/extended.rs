@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::backend;
-use super::command::SessionCommand;
+use super::command::PgCommand;
 use super::connection::Connection;
 use super::copy;
 use super::error::Failure;
@@ -91,7 +91,7 @@ impl Connection {
         let outcome = self.run_portal(&mut portal, rows_max).await;
         let ends = matches!(
             &portal.prepared.plan,
-            PgPlan::Command(SessionCommand::Commit | SessionCommand::Rollback)
+            PgPlan::Command(PgCommand::Commit | PgCommand::Rollback)
         );
         if outcome.is_ok() && !ends {
             self.session.portals.insert(name, portal);
@@ -119,7 +119,7 @@ impl Connection {
         match (&prepared.plan, std::mem::replace(&mut portal.progress, PortalState::Done)) {
             (PgPlan::Empty, _) => backend::empty_query(&mut self.wire.out),
             (_, PortalState::Done) => backend::rows_complete("SELECT", 0, &mut self.wire.out),
-            (PgPlan::Command(SessionCommand::Fetch { cursor, rows, is_sent }), _) => {
+            (PgPlan::Command(PgCommand::Fetch { cursor, rows, is_sent }), _) => {
                 self.fetch(cursor, *rows, *is_sent, &portal.formats).await?;
             }
             (PgPlan::Command(command), PortalState::Fresh) => {
@@ -211,11 +211,8 @@ impl Connection {
     }
 }
 
-fn ends(command: &SessionCommand) -> bool {
-    matches!(
-        command,
-        SessionCommand::Commit | SessionCommand::Rollback | SessionCommand::RollbackTo(_)
-    )
+fn ends(command: &PgCommand) -> bool {
+    matches!(command, PgCommand::Commit | PgCommand::Rollback | PgCommand::RollbackTo(_))
 }
 
 /// Appends the completion message of a portal whose rows were all sent.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::DataType;
 
-use super::command::{CopyOptions, SessionCommand};
+use super::command::{CopyOptions, PgCommand};
 use super::params::Param;
 use super::point_read::Point;
 use super::portal::RowSource;
@@ -30,7 +30,7 @@ pub(super) struct PgPrepared {
 /// The way in which a statement is run.
 pub(super) enum PgPlan {
     Empty,
-    Command(SessionCommand),
+    Command(PgCommand),
     Query(sql::Prepared),
     Copy(sql::Prepared, CopyOptions),
     Point(Point),

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use super::backend;
 use super::cancel::{Cancel, StatementGuard};
-use super::command::{self, SessionCommand, StatementKind};
+use super::command::{self, PgCommand, StatementKind};
 use super::error::{Failure, write_warning};
 use super::params::Param;
 use super::planner::{Planned, Planner};
@@ -103,11 +103,11 @@ impl PgSession {
     }
 
     /// The columns of a command's answer.
-    fn fields_of(&self, command: &SessionCommand) -> Result<Option<Vec<PgField>>, Failure> {
+    fn fields_of(&self, command: &PgCommand) -> Result<Option<Vec<PgField>>, Failure> {
         Ok(match command {
-            SessionCommand::Show(name) => Some(texts(&[&self.show(name)?.0], Vec::new()).0),
-            SessionCommand::ShowAll => Some(texts(SHOW_ALL, Vec::new()).0),
-            SessionCommand::Fetch { cursor, is_sent: true, .. } => {
+            PgCommand::Show(name) => Some(texts(&[&self.show(name)?.0], Vec::new()).0),
+            PgCommand::ShowAll => Some(texts(SHOW_ALL, Vec::new()).0),
+            PgCommand::Fetch { cursor, is_sent: true, .. } => {
                 self.cursor(cursor)?.prepared.fields.clone()
             }
             _ => None,
@@ -226,70 +226,68 @@ impl PgSession {
     /// Runs `command`, except FETCH, which its caller sends.
     pub(super) async fn command(
         &mut self,
-        command: &SessionCommand,
+        command: &PgCommand,
         guard: &mut StatementGuard,
         out: &mut BytesMut,
     ) -> Result<CommandOutcome, Failure> {
         let tag = match command {
-            SessionCommand::Begin(tag) => {
+            PgCommand::Begin(tag) => {
                 if self.transaction.begin(&self.settings, out) {
                     self.sql.begin();
                 }
                 tag
             }
-            SessionCommand::Commit => {
+            PgCommand::Commit => {
                 self.leave();
                 let tag = self.transaction.commit(&mut self.settings, out);
                 self.share();
                 tag
             }
-            SessionCommand::Rollback => {
+            PgCommand::Rollback => {
                 self.leave();
                 self.transaction.rollback(&mut self.settings, out);
                 self.share();
                 "ROLLBACK"
             }
-            SessionCommand::Savepoint(name) => self.transaction.save(name).map(|()| "SAVEPOINT")?,
-            SessionCommand::Release(name) => self.transaction.release(name).map(|()| "RELEASE")?,
-            SessionCommand::RollbackTo(name) => {
-                self.transaction.return_to(name).map(|()| "ROLLBACK")?
-            }
-            SessionCommand::Set { name, value, is_local } => {
+            PgCommand::Savepoint(name) => self.transaction.save(name).map(|()| "SAVEPOINT")?,
+            PgCommand::Release(name) => self.transaction.release(name).map(|()| "RELEASE")?,
+            PgCommand::RollbackTo(name) => self.transaction.return_to(name).map(|()| "ROLLBACK")?,
+            PgCommand::Set { name, value, is_local } => {
                 self.set(name, value.as_deref(), out)?;
                 if *is_local {
                     self.transaction.note_local(name, out);
                 }
                 if value.is_some() { "SET" } else { "RESET" }
             }
-            SessionCommand::ResetAll => {
+            PgCommand::ResetAll => {
                 self.reset(out);
                 "RESET"
             }
-            SessionCommand::Show(name) => {
+            PgCommand::Show(name) => {
                 let (name, value) = self.show(name)?;
                 let (fields, source) = texts(&[&name], vec![vec![value]]);
                 return Ok(CommandOutcome::Table(fields, source));
             }
-            SessionCommand::ShowAll => return Ok(self.show_all()),
-            SessionCommand::Discard(tag) => {
+            PgCommand::ShowAll => return Ok(self.show_all()),
+            PgCommand::Discard(tag) => {
                 self.discard(tag, out)?;
                 tag
             }
-            SessionCommand::Deallocate(name) => self.deallocate(name.as_deref())?,
-            SessionCommand::Declare { cursor, sql } => {
+            PgCommand::Deallocate(name) => self.deallocate(name.as_deref())?,
+            PgCommand::Declare { cursor, sql } => {
                 Box::pin(self.declare(cursor, sql, guard)).await?;
                 "DECLARE CURSOR"
             }
-            SessionCommand::Close(Some(name)) => {
+            PgCommand::Close(Some(name)) => {
                 self.portals.remove(name).ok_or_else(|| no_cursor(name))?;
                 "CLOSE CURSOR"
             }
-            SessionCommand::Close(None) => {
+            PgCommand::Close(None) => {
                 self.portals.clear();
                 "CLOSE CURSOR ALL"
             }
-            SessionCommand::Nothing(tag) => tag,
-            SessionCommand::Fetch { .. } => {
+            PgCommand::Nothing(tag) => tag,
+            PgCommand::Fetch { .. } => {
                 return Err(Failure::new("XX000", "FETCH was not sent"));
             }
         };

@@ -1,7 +1,7 @@
 //! The simple protocol: a text with any number of statements; all values are sent as text.
 
 use super::backend;
-use super::command::SessionCommand;
+use super::command::PgCommand;
 use super::connection::Connection;
 use super::error::Failure;
 use super::extended::done;
@@ -36,7 +36,7 @@ impl Connection {
         match &prepared.plan {
             PgPlan::Empty => backend::empty_query(&mut self.wire.out),
             PgPlan::Copy(_, options) => self.copy_out(&prepared, Vec::new(), options).await?,
-            PgPlan::Command(SessionCommand::Fetch { cursor, rows, is_sent }) => {
+            PgPlan::Command(PgCommand::Fetch { cursor, rows, is_sent }) => {
                 self.columns(&prepared);
                 self.fetch(cursor, *rows, *is_sent, &[]).await?;
             }

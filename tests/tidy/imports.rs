@@ -28,12 +28,12 @@ struct File {
 
 /// One name of a `use` declaration.
 #[derive(Debug, PartialEq)]
-struct Import {
+pub(crate) struct Import {
     /// It begins with `pub`.
     exports: bool,
-    path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// The name that it gets here; `*` for all names.
-    name: String,
+    pub(crate) name: String,
 }
 
 impl Crate {
@@ -207,7 +207,7 @@ fn item(line: &str) -> Option<String> {
 }
 
 /// Adds the names of the tree of a `use` declaration.
-fn leaves(tree: &str, before: &[String], exports: bool, found: &mut Vec<Import>) {
+pub(crate) fn leaves(tree: &str, before: &[String], exports: bool, found: &mut Vec<Import>) {
     let segments = |text: &str| -> Vec<String> {
         let segments = text.split("::").map(str::trim).filter(|segment| !segment.is_empty());
         before.iter().cloned().chain(segments.map(str::to_owned)).collect()
