@@ -148,10 +148,14 @@ impl Tally for Total<()> {
     }
 }
 
-/// The signature that accumulation files have for a type name: files of older releases call
-/// `SumAccumulation` and the others here `Sum` and so on.
+/// Gives the signature that accumulation files have for a type name: the names there, `Sum` for
+/// `SumAccumulation` and so on, are older than those here.
 fn on_disk(type_name: &str) -> String {
-    type_name.replacen("Accumulation<", "<", 1)
+    let (name, types) = type_name.split_once('<').unwrap_or((type_name, ""));
+    match name.strip_suffix("Accumulation") {
+        Some(name) => format!("{name}<{types}"),
+        None => type_name.to_owned(),
+    }
 }
 
 /// `count`: the sum of weights per item.
