@@ -9,7 +9,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use diptych::event::{Append, Event};
+use diptych::event::{Event, EventAppender};
 use diptych::scratch::{Encoded, Scratch};
 
 #[derive(Event, Clone, Debug)]

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench event_rows`
 
-use diptych::event::{Append, Event};
+use diptych::event::{Event, EventAppender};
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -16,7 +16,9 @@ use std::time::Instant;
 use dataflows::{Edge, Root};
 use differential_dataflow::algorithms::graphs::propagate::propagate_at;
 use differential_dataflow::operators::Iterate;
-use diptych::{Collection, Dataflow, EdgesExt, PairsExt, testing::Live};
+use diptych::Dataflow;
+use diptych::dataflow::{Collection, EdgesExt, PairsExt};
+use diptych::testing::Live;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

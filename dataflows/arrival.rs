@@ -1,7 +1,7 @@
 //! Arrival of made-up events: not in the order in which they happened.
 
-use diptych::Decimal;
 use diptych::io::Random;
+use diptych::prelude::*;
 
 /// The start of made-up histories: 2016-01-01T00:00:00Z. Long ago, because a retention limits
 /// events that are ahead of the clock.

@@ -3,7 +3,7 @@
 //! After Jamie Brandon, "Internal consistency in streaming systems" (2021).
 
 use diptych::dataflow::Key;
-use diptych::{Collection, CollectionExt, Columns, Dataflow, Event, PairsExt};
+use diptych::prelude::*;
 
 /// Moves `amount` from one account to another.
 #[derive(Event, Clone, Debug, PartialEq)]

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 
 use differential_dataflow::operators::CountTotal;
-use diptych::{CollectionExt, Dataflow};
+use diptych::prelude::*;
 
 use super::InvoiceLine;
 use super::plausible::number;

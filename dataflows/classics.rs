@@ -2,8 +2,8 @@
 
 mod joined;
 
-use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
+use diptych::prelude::*;
 use diptych::testing::Story;
 
 use super::{IdentifiedTweet, Line, Transfer, tweets};

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use diptych::{Collection, CollectionExt, Dataflow, Date, Event, PairsExt, TimedExt, Timestamp};
+use diptych::prelude::*;
 
 mod draw;
 pub use draw::draw;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use diptych::{Dataflow, Decimal, PairsExt, TimedExt};
+use diptych::prelude::*;
 
 use super::plausible::{amount, one};
 

@@ -5,7 +5,7 @@
 //! stays deleted, until a change with a greater number; of one number, a delete wins. A delete is
 //! the latest change of its key, without a row. A movement that is sent twice counts once.
 
-use diptych::{Columns, Dataflow, PairsExt};
+use diptych::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::plausible::number;

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use diptych::folds::{Count, Max, Mean, Min};
-use diptych::{CollectionExt, Dataflow, Keep, PairsExt, TimedExt, Windows};
+use diptych::prelude::*;
 
 use super::plausible::{amount, date};
 

@@ -8,7 +8,7 @@
 //! After Lü, Zhou, Zhang and Stanley, "The H-index of a network node" (2016).
 
 use differential_dataflow::operators::{CountTotal, Iterate};
-use diptych::{Dataflow, Event};
+use diptych::prelude::*;
 
 use super::plausible::one;
 

@@ -48,7 +48,9 @@ pub use tweets::{MadeUpTweets, Tweet, draw as draw_tweets, tweets};
 pub use tweets_dedup::{IdentifiedTweet, tweets_dedup};
 pub use word_count::{Line, word_count};
 
-use diptych::{Dataflow, Definition, flows};
+use diptych::dataflow::Definition;
+use diptych::flows;
+use diptych::prelude::*;
 
 /// The classics, which are compiled with this crate, by name.
 pub fn all() -> Vec<Definition> {

@@ -2,8 +2,9 @@
 
 use diptych::arrow::RecordBatch;
 use diptych::cli::{EventSource, MadeUp};
-use diptych::event::Append as _;
-use diptych::{Definition, Event, Timestamp};
+use diptych::dataflow::Definition;
+use diptych::event::EventAppender as _;
+use diptych::prelude::*;
 
 use super::{MadeUpTweets, SAMPLED, Tweet, sample, tweets};
 

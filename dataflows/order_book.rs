@@ -6,7 +6,7 @@
 //! because a message was late is right when the message comes.
 
 use diptych::event::Variants;
-use diptych::{CollectionExt, Dataflow, PairsExt};
+use diptych::prelude::*;
 
 use super::plausible::{amount, number};
 

@@ -1,6 +1,6 @@
 //! Revenue per country and day: a fact stream joined with the latest row of a changing dimension.
 
-use diptych::{Dataflow, Date, Decimal, Event, PairsExt, Timestamp};
+use diptych::prelude::*;
 
 /// An order of a customer.
 #[derive(Event, Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 
-use diptych::{Decimal, Timestamp};
+use diptych::prelude::*;
 
 /// The greatest number of things, or of other counted units.
 const NUMBER_MAX: u64 = 1_000_000_000;

@@ -1,6 +1,6 @@
 //! The nodes that can be reached from a root: recursion over a graph with changing edges.
 
-use diptych::{Dataflow, EdgesExt, Event};
+use diptych::prelude::*;
 
 /// An edge appears (`diff` 1) or disappears (-1), possibly in the wrong order.
 #[derive(Event, Clone, Debug, PartialEq)]

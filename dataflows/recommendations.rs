@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use diptych::{CollectionExt, Dataflow, Decimal, Event, PairsExt, Timestamp};
+use diptych::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::plausible::number;

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 
 use differential_dataflow::operators::CountTotal;
-use diptych::{CollectionExt, Dataflow, PairsExt};
+use diptych::prelude::*;
 
 use super::plausible::{amount, number};
 

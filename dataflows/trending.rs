@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use differential_dataflow::operators::CountTotal;
-use diptych::{CollectionExt, Dataflow, Keep};
+use diptych::prelude::*;
 
 use super::Tweet;
 use super::hashtags::hashtags;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use differential_dataflow::operators::CountTotal;
-use diptych::{Collection, CollectionExt, Dataflow, Event, Timestamp};
+use diptych::prelude::*;
 
 use super::hashtags::hashtags;
 

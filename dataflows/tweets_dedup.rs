@@ -1,7 +1,7 @@
 //! The views of `tweets`, for a source that may send a message twice, under the same id.
 
 use differential_dataflow::operators::{CountTotal, ThresholdTotal};
-use diptych::{Dataflow, Event, Timestamp};
+use diptych::prelude::*;
 
 use super::hashtags::hashtags;
 

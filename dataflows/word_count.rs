@@ -1,6 +1,6 @@
 //! The number of occurrences of each word.
 
-use diptych::{Dataflow, Event};
+use diptych::prelude::*;
 
 /// A line of text.
 #[derive(Event, Clone, Debug, PartialEq)]

@@ -1,7 +1,8 @@
 //! What if no fold does what I need? Write a monoid. `cargo run --example custom_monoid`
 
+use diptych::Result;
+use diptych::prelude::*;
 use diptych::testing::{Live, Story, check_law};
-use diptych::{Dataflow, Event, Monoid, Result};
 use serde::{Deserialize, Serialize};
 
 #[derive(Event, Clone)]

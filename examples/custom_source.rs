@@ -6,10 +6,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use diptych::event::Append as _;
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::event::EventAppender as _;
 use diptych::log::{Append, Writer};
+use diptych::prelude::*;
 use diptych::serving::Read;
-use diptych::{Cluster, Dataflow, Definition, Event, System};
+use diptych::system::Cluster;
 
 /// A line `PATH MILLISECONDS` of some program's log.
 #[derive(Event, Clone)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::routing::{get, post};
 use axum::{Router, extract::Path, extract::State, http::StatusCode};
+use diptych::prelude::*;
 use diptych::serving::{Read, Serving};
-use diptych::{
-    Dataflow, Definition, Event, ServeOptions, System, append, log::Writer, servers::Site,
-};
+use diptych::{System, dataflow::Definition, system::ServeOptions};
+use diptych::{log::Writer, servers::Site, sources::append};
 
 #[derive(Event, Clone)]
 struct Sale {

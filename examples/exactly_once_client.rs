@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::channel;
 use std::{error::Error, net::TcpListener, path::Path, time::Duration};
 
-use diptych::{Dataflow, Event};
+use diptych::prelude::*;
 use serde_json::Value;
 
 #[derive(Event, Clone)]

@@ -4,8 +4,12 @@
 
 use std::time::Duration;
 
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::prelude::*;
 use diptych::serving::Read;
-use diptych::{BatchOptions, Dataflow, Definition, Event, ServeOptions, System, append};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, ServeOptions};
 
 /// A person was greeted.
 #[derive(Event, Clone)]

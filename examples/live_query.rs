@@ -4,9 +4,13 @@
 
 use std::time::Duration;
 
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::prelude::*;
 use diptych::row::decode;
 use diptych::serving::{Changes, Read};
-use diptych::{Columns, Dataflow, Definition, Event, ServeOptions, System, append};
+use diptych::sources::append;
+use diptych::system::ServeOptions;
 use serde::{Deserialize, Serialize};
 
 /// Items came into a warehouse, or (negative) left it.

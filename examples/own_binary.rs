@@ -9,7 +9,7 @@
 
 use std::process::ExitCode;
 
-use diptych::{Columns, Dataflow, Event, Monoid, Timestamp};
+use diptych::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// A reading of a thermometer.

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::prelude::*;
 use diptych::serving::Read;
-use diptych::{
-    BatchOptions, Cluster, Dataflow, Definition, Event, RebuildOptions, Rebuilt, ServeOptions,
-    System, append,
-};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Cluster, RebuildOptions, Rebuilt, ServeOptions};
 
 /// Money goes from one account to another.
 #[derive(Event, Clone)]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use diptych::Result;
+use diptych::prelude::*;
 use diptych::testing::Live;
-use diptych::{Dataflow, Event, PairsExt, Result, TimedExt, Timestamp};
 
 #[derive(Event, Clone)]
 struct Click {

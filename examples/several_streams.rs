@@ -5,11 +5,14 @@
 
 use std::time::Duration;
 
+use diptych::System;
 use diptych::arrow::RecordBatch;
-use diptych::event::Append as _;
+use diptych::dataflow::Definition;
+use diptych::event::EventAppender as _;
 use diptych::log::Append;
+use diptych::prelude::*;
 use diptych::serving::Read;
-use diptych::{Dataflow, Definition, Event, ServeOptions, System};
+use diptych::system::ServeOptions;
 
 /// An order of a customer.
 #[derive(Event, Clone)]

@@ -1,6 +1,6 @@
 //! How do I test a dataflow? `cargo test --example test_your_dataflow`
 
-use diptych::{Dataflow, Event, Result, testing::Live};
+use diptych::{Result, prelude::*, testing::Live};
 
 /// Stock came, or (negative) went.
 #[derive(Event, Clone, Debug)]
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn the_law_holds() {
         let stories = epochs().prop_map(|epochs| Story::of("movements", &epochs));
-        diptych::assert_law!(("stock", stock), stories, 8);
+        diptych::testing::assert_law!(("stock", stock), stories, 8);
     }
 
     /// The function reads no clock, random source or counter.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use dataflows::{IdentifiedTweet as Tweet, hashtags, tweets_dedup};
+use diptych::Result;
 use diptych::io::{Random, SimRandom};
+use diptych::prelude::*;
 use diptych::testing::Live;
-use diptych::{Result, Timestamp};
 
 pub(crate) type Counts = BTreeMap<(Timestamp, String), i64>;
 

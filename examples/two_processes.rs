@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use diptych::{Dataflow, Event};
+use diptych::prelude::*;
 
 #[derive(Event, Clone)]
 struct Line {

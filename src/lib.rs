@@ -1,17 +1,71 @@
 //! **The Lambda Architecture in one Rust function.** Diptych runs a function over a log of events,
 //! first over all of history and then over each new event, and serves the results.
 //!
-//! You write one function from event streams to views. The batch layer compiles it into a timely
-//! dataflow and runs it once over all of history; the speed layer is the same function, continuing
-//! over new epochs; the serving layer is an index over both. The law:
+//! ```
+//! use diptych::prelude::*;
+//! use diptych::testing::Live;
 //!
+//! #[derive(Event, Clone)]
+//! struct Order {
+//!     product: String,
+//!     cents: i64,
+//! }
+//!
+//! fn revenue(df: &mut Dataflow) {
+//!     let orders = df.events::<Order>("orders");
+//!     let cents = orders.map(|order| (order.product.to_owned(), order.cents));
+//!     df.view("revenue_by_product", cents.sum("revenue"));
+//! }
+//!
+//! # fn main() -> diptych::Result<()> {
+//! let order = |product: &str, cents| Order { product: product.to_owned(), cents };
+//! let mut live = Live::start(("revenue", revenue))?;
+//! live.feed("orders", &[order("tea", 300), order("tea", 400)])?;
+//! assert_eq!(live.rows::<String, i64>("revenue_by_product")?, [("tea".to_owned(), 700)]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Three nouns
+//! - A **log** holds the events of all streams for ever, in numbered [epochs](time::Epoch); an
+//!   append is acknowledged when it is on disk. Rust type: [`Event`]; module: [`log`].
+//! - A **dataflow** is your function from streams to views. The batch layer runs it once over all
+//!   of history, and the speed layer is the same function, continued with each new epoch. Rust
+//!   type: [`Dataflow`]; module: [`mod@dataflow`].
+//! - A **view** is a named collection of rows, key and value, that the dataflow publishes. Its
+//!   index answers reads at any recent epoch. Rust type: [`serving::Index`]; module: [`serving`].
+//!
+//! # Contents
+//! | module | for |
+//! |---|---|
+//! | [`prelude`] | everything that a file with a dataflow needs |
+//! | [`mod@dataflow`], [`folds`] | operators, accumulations, retention |
+//! | [`testing`] | a dataflow in memory, and tests of the law |
+//! | [`main`] | the command line: `ingest`, `batch`, `serve`, `query`, `deploy` and the others |
+//! | [`system`] | the same from Rust: batch runs, serving, rebuilds, deploys |
+//! | [`event`], [`row`] | types of events and of rows in views |
+//! | [`log`], [`sources`] | append, read, and ingest files |
+//! | [`serving`], [`servers`] | read views: from Rust, HTTP, SQL, the Postgres protocol |
+//! | [`batch_view`] | the files of batch views |
+//! | [`error`], [`mod@time`], [`arrow`] | types that are in all of these |
+//!
+//! The [`book`] begins with [the first hour](book::first_hour): from `cargo new` to a dataflow that
+//! is correct, tested and served. [Tables](book::tables) and the [gallery](book::gallery) show how
+//! to write a dataflow; [commands](book::commands) and [serving](book::serving) show how to use it.
+//! [Why](book::why) derives the design, [guarantees](book::guarantees) lists the promises and their
+//! tests, and the [glossary](book::glossary) defines the words. [Operating](book::operating)
+//! explains how to run a server.
+//!
+//! # The law
 //! > At every sealed epoch t, and for every s <= t:
 //! > `batch(log[..t]) == speed(batch(log[..s]), log[s..t]) ==` what readers see at t.
 //!
 //! ```
 //! use dataflows::{Line, word_count};
 //! use diptych::serving::{Index, Read};
-//! use diptych::{Boundary, Cluster, Definition, Epoch, ServeOptions, System, append};
+//! use diptych::sources::append;
+//! use diptych::system::{Boundary, Cluster, ServeOptions};
+//! use diptych::{System, dataflow::Definition, time::Epoch};
 //!
 //! # fn main() -> diptych::Result<()> {
 //! let system = System::in_memory();
@@ -52,32 +106,39 @@
 //! - a SQL engine (the feature `sql` brings `DataFusion`), a message broker, or a replicated store:
 //!   one machine's disk holds the log;
 //! - for state larger than memory: the accumulations and views of a dataflow must fit.
-//!
-//! # The book
-//! [`book`] begins with [the first hour](book::first_hour): from `cargo new` to a dataflow that is
-//! [`book`] begins with [the first hour](book::first_hour): from `cargo new` to a dataflow that is
-//! correct, tested and served. [Tables](book::tables) and the [gallery](book::gallery) show how to
-//! write a dataflow; [commands](book::commands) and [serving](book::serving) show how to use it.
-//! [Why](book::why) derives the design, [guarantees](book::guarantees) lists the promises and their
-//! tests, and the [glossary](book::glossary) defines the words. [Operating](book::operating)
-//! explains how to run a server.
 
 pub mod book;
-#[doc(hidden)]
-pub mod hostile;
+pub mod prelude;
 
-pub use diptych_base::{error, io, limits, time};
-pub use diptych_batch as batch;
+pub use diptych_base::{error, time};
 pub use diptych_batch_view as batch_view;
 pub use diptych_dataflow as dataflow;
-pub use diptych_dataflow::{folds, scratch};
-pub use diptych_engine as engine;
+pub use diptych_dataflow::{Dataflow, flows, folds};
 pub use diptych_event as event;
+pub use diptych_event::Event;
 pub use diptych_log as log;
 pub use diptych_row as row;
 pub use diptych_serving as serving;
 pub use diptych_sources as sources;
+pub use diptych_system::System;
 pub use diptych_testing as testing;
+pub use error::{Error, Result};
+
+#[cfg(feature = "cli")]
+pub use diptych_cli::main;
+
+/// Batch runs, serving, and everything else that is done with a data directory.
+pub mod system {
+    pub use diptych_batch::BatchReport;
+    pub use diptych_engine::{Cluster, Progress};
+    pub use diptych_system::{
+        Backup, BatchOptions, Boundary, Checkpoint, Checkpoints, Control, Controlled,
+        ControlledDataflow, DeployOptions, Deployed, EraseOptions, ErasedData, ErasedDataflow,
+        ErasedView, FirstAnswers, How, KeyDiff, Past, Rebuild, RebuildOptions, Rebuilds, Rebuilt,
+        ServeOptions, Served, Stream, System, Turn, Turns, Verification, Verifications, ViewDiff,
+        Wanted, diff,
+    };
+}
 
 /// The servers: HTTP with the live page, SQL, the Postgres protocol.
 #[cfg(feature = "servers")]
@@ -86,35 +147,6 @@ pub mod servers {
     pub use diptych_site::{Concern, ConcernKind, Flow, Grown, Load, MaxLag, Mode};
     pub use diptych_site::{ServersOptions, Site};
 }
-
-#[cfg(feature = "cli")]
-pub use diptych_cli as cli;
-#[cfg(feature = "cli")]
-pub use diptych_cli::main;
-
-pub use batch::BatchReport;
-pub use dataflow::{
-    Collection, CollectionExt, Dataflow, Definition, Description, EdgesExt, Events, Front, Inside,
-    Keep, Keyed, Moment, Monoid, Newest, OrderedExt, PairsExt, PanesExt, Retained, Summand,
-    TimedExt, Window, Windows, flows,
-};
-pub use diptych_system::{
-    Backup, BatchOptions, Boundary, Checkpoint, Checkpoints, Control, Controlled,
-    ControlledDataflow, DeployOptions, Deployed, EraseOptions, ErasedData, ErasedDataflow,
-    ErasedView, FirstAnswers, How, KeyDiff, Past, Rebuild, RebuildOptions, Rebuilds, Rebuilt,
-    ServeOptions, Served, Stream, System, Turn, Turns, Verification, Verifications, ViewDiff,
-    Wanted, diff,
-};
-pub use engine::{Cluster, Progress};
-pub use error::{Error, Kind as ErrorKind, Result};
-pub use event::{Date, Decimal, Event, Float, Timestamp};
-pub use row::Columns;
-pub use sources::append;
-pub use testing::assert_law;
-pub use time::Epoch;
-
-pub use differential_dataflow;
-pub use timely;
 
 /// Arrow, in the version of the log: the types that [`log::Append`] takes and that readers of the
 /// log return.
@@ -142,6 +174,28 @@ pub mod arrow {
 /// static ALLOCATOR: diptych::MiMalloc = diptych::MiMalloc;
 /// ```
 pub use mimalloc::MiMalloc;
+
+// Parts of the engine, for its own tests and benches, and names that stood here before there was a
+// prelude.
+#[doc(hidden)]
+pub mod hostile;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use diptych_cli as cli;
+#[doc(hidden)]
+pub use prelude::{
+    CollectionExt, Date, Decimal, Float, Keep, OrderedExt, PairsExt, TimedExt, Timestamp, Windows,
+};
+#[doc(hidden)]
+pub use {differential_dataflow, timely};
+#[doc(hidden)]
+pub use {
+    diptych_base::{io, limits},
+    diptych_batch as batch,
+    diptych_dataflow::scratch,
+    diptych_engine as engine,
+};
 
 /// Compiles and runs the README's code as it is printed.
 #[cfg(doctest)]

@@ -8,11 +8,15 @@ use std::process::Command;
 use std::sync::Arc;
 
 use dataflows::{Line, word_count};
+use diptych::System;
 use diptych::batch_view::{BatchView, Identity};
+use diptych::dataflow::Definition;
 use diptych::io::{Disk, Open, SimDisk};
 use diptych::limits::PAST_VIEWS_KEPT;
 use diptych::serving::{Index, Read};
-use diptych::{BatchOptions, Cluster, Definition, Epoch, How, Past, System, append};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Cluster, How, Past};
+use diptych::time::Epoch;
 
 const ROOT: &str = "data";
 
@@ -172,7 +176,7 @@ fn from_the_command_line_by_number_or_by_time() {
     let (rows, said, _) = query("1");
     assert_eq!(rows, "word,n\ncommon,2\n");
     assert!(said.contains("epoch 1, boundary F = 2: read from the batch view"), "{said}");
-    let time = diptych::Timestamp::from_micros(between).to_string();
+    let time = diptych::event::Timestamp::from_micros(between).to_string();
     let (rows, said, _) = query(&time);
     assert_eq!(rows, "word,n\ncommon,3\n");
     assert!(said.contains("epoch 2, boundary F = 2: restored at F"), "{said}");

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use dataflows::{Line, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::io::RealClock;
 use diptych::log::WriterOptions;
 use diptych::serving::Read;
-use diptych::{BatchOptions, Cluster, Definition, System, append};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Cluster};
 use stop::Stop;
 
 fn line(number: u64) -> Line {

@@ -4,11 +4,13 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use dataflows::{self, Line};
+use diptych::dataflow::Definition;
 use diptych::log::{Append, Chunk};
 use diptych::serving::Read;
-use diptych::{
-    BatchOptions, Boundary, Cluster, Dataflow, Definition, Epoch, ServeOptions, System, append,
-};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
+use diptych::time::Epoch;
+use diptych::{Dataflow, System};
 use serde::{Deserialize, Serialize};
 
 /// Numbers in a stream of text: a text that is not a number is an error row.

@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use dataflows::{self, Transfer};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::log::{Append, Pending, Writer};
 use diptych::serving::{Index, Read, Snapshot};
-use diptych::{Cluster, Definition, ServeOptions, System};
+use diptych::system::{Cluster, ServeOptions};
 
 use naive::{Fact, batches, bytes_of, is_long, twins};
 

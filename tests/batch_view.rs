@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use diptych::batch_view::{Barrier, BatchView, BatchViewWriter, Identity, Meta, remove_before};
+use diptych::batch_view::{BarrierInfo, BatchView, BatchViewWriter, Identity, Meta, remove_before};
 use diptych::io::{Disk, Fault, RealDisk, SimDisk};
 use diptych::row::{self, ByteRange, RowSchema, ViewInfo};
 use diptych::serving::{Digest, Index, IndexOptions, Read, StoredView, shard_of};
@@ -26,7 +26,7 @@ fn meta() -> Meta {
     let schema = RowSchema::of::<u64, String>();
     Meta {
         log_identity: "the log".into(),
-        barriers: vec![Barrier { name: "words".into(), types: "count(String)".into() }],
+        barriers: vec![BarrierInfo { name: "words".into(), types: "count(String)".into() }],
         views: vec![ViewInfo { name: "a view".into(), schema }],
         sealed_us: Some(1_234_567),
         branch: Some(diptych::time::Branch(77)),

@@ -6,8 +6,10 @@
 
 mod naive;
 
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::log::{Append, Pending};
-use diptych::{BatchOptions, Boundary, Cluster, Definition, ServeOptions, System};
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
 use naive::{History, batches, cases, generate, scaled};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

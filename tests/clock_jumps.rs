@@ -14,10 +14,13 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use dataflows::word_count;
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::io::{Clock, Random, SimClock, SimDisk, SimRandom};
 use diptych::log::{Append, AtTime, Chunk, Reader, Writer};
 use diptych::serving::{Index, Read};
-use diptych::{BatchOptions, Cluster, Definition, Epoch, System};
+use diptych::system::{BatchOptions, Cluster};
+use diptych::time::Epoch;
 use logs::{scaled, steady};
 
 const ROOT: &str = "data";

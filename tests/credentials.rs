@@ -13,9 +13,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dataflows::Line;
+use diptych::dataflow::Definition;
 use diptych::limits::NEW_PRODUCERS_MAX;
 use diptych::servers::{Servers, ServersOptions, Site};
-use diptych::{Dataflow, Definition, ServeOptions, System};
+use diptych::system::ServeOptions;
+use diptych::{Dataflow, System};
 use serde_json::Value;
 use server::Server;
 
@@ -191,7 +193,7 @@ fn strangers_are_told_that_it_is_not_ready_and_readers_why() {
     let servers = Servers::start(site, &options).expect("servers");
     let address = servers.http().expect("an address").to_string();
     let line = Line { text: "confidential".to_owned() };
-    diptych::append(&writer, "lines", &[line]).expect("appended");
+    diptych::sources::append(&writer, "lines", &[line]).expect("appended");
     let mut told = String::new();
     for _ in 0..400 {
         told = rest(ask(&address, "/readyz", &reader));

@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use diptych::dataflow::{Definition, Keep, PairsExt};
+use diptych::event::Timestamp;
 use diptych::serving::Read;
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Cluster};
 use diptych::testing::{Live, Story};
-use diptych::{
-    BatchOptions, Cluster, Dataflow, Definition, Event, Keep, PairsExt, System, Timestamp, append,
-};
+use diptych::{Dataflow, Event, System};
 use proptest::prelude::*;
 use scale::scaled;
 
@@ -111,7 +113,7 @@ fn it_may_restart_twice_at_one_place() {
 #[test]
 fn the_law_holds() {
     let stories = epochs().prop_map(|epochs| Story::of("payments", &epochs));
-    diptych::assert_law!(("once", once), stories, scaled(12, 1_000) as u32);
+    diptych::testing::assert_law!(("once", once), stories, scaled(12, 1_000) as u32);
 }
 
 #[test]

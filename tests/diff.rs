@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use dataflows::{Line, word_count};
+use diptych::dataflow::Definition;
 use diptych::row::decode;
-use diptych::{BatchOptions, Dataflow, Definition, System, ViewDiff, append, diff};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, ViewDiff, diff};
+use diptych::{Dataflow, System};
 use proptest::prelude::*;
 
 /// The same function after a careless change: upper case is folded, and long words are dropped.

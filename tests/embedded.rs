@@ -10,10 +10,13 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use dataflows::{Line, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::limits::BODY_BYTES_MAX;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;
-use diptych::{Definition, ServeOptions, Served, System, append};
+use diptych::sources::append;
+use diptych::system::{ServeOptions, Served};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 

@@ -19,12 +19,13 @@ mod golden_flow;
 
 use std::collections::BTreeMap;
 
+use diptych::dataflow::Definition;
+use diptych::event::{Decimal, Timestamp};
 use diptych::log::{Append, Pending};
 use diptych::serving::{Index, Read};
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
 use diptych::testing::Live;
-use diptych::{
-    BatchOptions, Boundary, Cluster, Dataflow, Decimal, Definition, ServeOptions, System, Timestamp,
-};
+use diptych::{Dataflow, System};
 use naive::{cases, scaled};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -8,7 +8,7 @@ use arrow_array::{
 };
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Fields};
-use diptych::event::{Append, Date, Decimal, Event, Timestamp, VARIANTS_KEY};
+use diptych::event::{Date, Decimal, Event, EventAppender, Timestamp, VARIANTS_KEY};
 use proptest::prelude::*;
 use std::sync::Arc;
 

@@ -15,13 +15,15 @@ use std::time::{Duration, Instant};
 
 use connection::ask;
 use dataflows::{Line, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::io::{Disk, Open, SimDisk};
 use diptych::log::Writer;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::{Read, Serving, Snapshot};
-use diptych::{
-    BatchOptions, Cluster, Definition, Epoch, FirstAnswers, ServeOptions, System, append,
-};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Cluster, FirstAnswers, ServeOptions};
+use diptych::time::Epoch;
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -381,7 +383,7 @@ fn a_panic_while_the_base_is_loaded_leaves_nobody_waiting() {
     disk.1.store(true, Ordering::Release);
     let begun = Instant::now();
     let serve = move || {
-        let options = ServeOptions::default().boundary(diptych::Boundary::Restore(4));
+        let options = ServeOptions::default().boundary(diptych::system::Boundary::Restore(4));
         drop(system.serve(&[flow()], options.writer(&writer)));
     };
     let thread = std::thread::Builder::new().name("serving".into()).spawn(serve);

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use dataflows::Line;
-use diptych::event::Append as _;
+use diptych::event::EventAppender as _;
 use diptych::io::{Random, RealClock, SimRandom};
 use diptych::log::{Append, Pending, WriterOptions};
 use diptych::{Event, System};

@@ -3,9 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use diptych::dataflow::CollectionExt;
+use diptych::event::Float;
 use diptych::folds::{FloatSum, Max};
 use diptych::testing::{Live, Story};
-use diptych::{CollectionExt, Dataflow, Event, Float};
+use diptych::{Dataflow, Event};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -41,7 +43,7 @@ fn reading() -> impl Strategy<Value = Reading> {
 #[test]
 fn the_law_holds_for_floats() {
     let stories = vec(vec(reading(), 0..5), 1..5).prop_map(|all| Story::of("readings", &all));
-    diptych::assert_law!(("floats", floats), stories, 24);
+    diptych::testing::assert_law!(("floats", floats), stories, 24);
 }
 
 /// Halves, so that a plain sum is exact, too.

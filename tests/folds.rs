@@ -50,5 +50,5 @@ fn every_monoid_keeps_the_law() {
     let fact = (0_i64..3, 0_i64..3, -40_i64..40).prop_map(|(key, order, n)| Fact { key, order, n });
     let epochs = vec(vec(fact, 0..8), 1..6);
     let stories = epochs.prop_map(|epochs| Story::of("facts", &epochs));
-    diptych::assert_law!(("folds", folds), stories, scale::scaled(16, 1_000) as u32);
+    diptych::testing::assert_law!(("folds", folds), stories, scale::scaled(16, 1_000) as u32);
 }

@@ -6,12 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use dataflows::{Line, word_count};
+use diptych::dataflow::Definition;
 use diptych::log::Writer;
 use diptych::serving::Read;
-use diptych::{
-    BatchOptions, Checkpoints, Dataflow, Definition, RebuildOptions, Rebuilds, Rebuilt,
-    ServeOptions, Served, System, append,
+use diptych::sources::append;
+use diptych::system::{
+    BatchOptions, Checkpoints, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
 };
+use diptych::{Dataflow, System};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -7,10 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use dataflows::Line;
+use diptych::dataflow::Definition;
 use diptych::limits::{EPOCHS_IN_FLIGHT_MAX, EPOCHS_QUEUED_MAX, FOLLOWER_EPOCHS_MAX};
 use diptych::log::Writer;
 use diptych::serving::Read;
-use diptych::{Cluster, Dataflow, Definition, ServeOptions, Served, System, append};
+use diptych::sources::append;
+use diptych::system::{Cluster, ServeOptions, Served};
+use diptych::{Dataflow, System};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 

@@ -189,7 +189,7 @@ fn empty_epochs() {
 #[test]
 fn all_dataflows_together() {
     let definitions = dataflows::all();
-    let history = |definition: &diptych::Definition| generate::history(definition.name());
+    let history = |definition: &diptych::dataflow::Definition| generate::history(definition.name());
     let histories: Vec<_> = definitions.iter().map(history).collect();
     let strategy = (histories, prop::collection::vec(any::<Index>(), definitions.len()));
     let strategy = (strategy, 1_usize..5, any::<Index>());

@@ -16,9 +16,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use dataflows::{Line, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::io::RealClock;
 use diptych::log::{Writer, WriterOptions};
-use diptych::{BatchOptions, Cluster, Definition, Epoch, System, append};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Cluster};
+use diptych::time::Epoch;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 const MIB: u64 = 1 << 20;

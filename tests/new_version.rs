@@ -10,7 +10,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 
 use dataflows::Line;
-use diptych::{Dataflow, Definition, Timestamp};
+use diptych::Dataflow;
+use diptych::dataflow::Definition;
+use diptych::event::Timestamp;
 use serde_json::Value;
 
 /// The words that a program counts.

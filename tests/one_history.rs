@@ -13,12 +13,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataflows::{Line, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::io::{RealRandom, SimClock, SimDisk, SimRandom};
 use diptych::log::{Chooser, EraseRequest, Reader, Writer, WriterOptions, erase};
 use diptych::servers::Site;
 use diptych::serving::{Index, IndexOptions, Token};
+use diptych::sources::append;
+use diptych::system::ServeOptions;
+use diptych::time::Epoch;
 use diptych::time::{At, Branch, Branches};
-use diptych::{Definition, Epoch, ServeOptions, System, append};
 use logs::{DIR, one, scaled};
 use proptest::prelude::*;
 

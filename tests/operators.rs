@@ -9,12 +9,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use diptych::dataflow::{CollectionExt, Definition, EdgesExt, Monoid, PairsExt};
 use diptych::row::Columns;
 use diptych::serving::{Read, Snapshot};
-use diptych::{
-    Boundary, Cluster, CollectionExt, Dataflow, Definition, EdgesExt, Epoch, Event, Monoid,
-    PairsExt, ServeOptions, System, append,
-};
+use diptych::sources::append;
+use diptych::system::{Boundary, Cluster, ServeOptions};
+use diptych::time::Epoch;
+use diptych::{Dataflow, Event, System};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 

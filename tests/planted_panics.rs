@@ -8,14 +8,17 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use dataflows::{Line, word_count};
-use diptych::Wanted;
+use diptych::dataflow::Definition;
 use diptych::log::Writer;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;
-use diptych::{
-    BatchOptions, Checkpoints, Cluster, Dataflow, Definition, DeployOptions, RebuildOptions,
-    ServeOptions, Served, System, Verification, append,
+use diptych::sources::append;
+use diptych::system::Wanted;
+use diptych::system::{
+    BatchOptions, Checkpoints, Cluster, DeployOptions, RebuildOptions, ServeOptions, Served,
+    Verification,
 };
+use diptych::{Dataflow, System};
 use serde::{Deserialize, Serialize};
 
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -19,15 +19,14 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use diptych::dataflow::{Definition, PairsExt};
 use diptych::log::{Append, Pending, Writer};
 use diptych::servers::Site;
 use diptych::serving::{Read, Snapshot};
 use diptych::sources::{IngestOptions, ingest};
-use diptych::{
-    BatchOptions, Cluster, Dataflow, Definition, DeployOptions, Event, PairsExt, RebuildOptions,
-    ServeOptions, System,
-};
-use diptych::{Deployed, Rebuild};
+use diptych::system::{BatchOptions, Cluster, DeployOptions, RebuildOptions, ServeOptions};
+use diptych::system::{Deployed, Rebuild};
+use diptych::{Dataflow, Event, System};
 
 use lines::Real;
 use naive::{Answer, ByteRows, Fact, batches, bytes_of, twins};
@@ -108,7 +107,7 @@ fn only_english(df: &mut Dataflow<'_>) {
         .distinct("tag_authors")
         .map(|(tag, _)| (tag, 1_i64))
         .sum_values();
-    let top = diptych::CollectionExt::top_k(tags.clone(), 10, |((hour, tag), n)| {
+    let top = diptych::dataflow::CollectionExt::top_k(tags.clone(), 10, |((hour, tag), n)| {
         (hour, (std::cmp::Reverse(n), tag))
     })
     .map(|(place, (std::cmp::Reverse(n), tag))| (place, (tag, n)));

@@ -7,17 +7,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dataflows::{Line, Transfer, bank};
-use diptych::Rebuild;
+use diptych::dataflow::Definition;
 use diptych::event::Event;
 use diptych::io::SimDisk;
 use diptych::limits::CHECKPOINT_EPOCHS_BEHIND;
 use diptych::log::{Append, Pending, Writer};
 use diptych::servers::Site;
 use diptych::serving::Read;
-use diptych::{
-    BatchOptions, Checkpoints, Dataflow, Definition, RebuildOptions, Rebuilt, ServeOptions, Served,
-    System, Verification, append,
+use diptych::sources::append;
+use diptych::system::Rebuild;
+use diptych::system::{
+    BatchOptions, Checkpoints, RebuildOptions, Rebuilt, ServeOptions, Served, Verification,
 };
+use diptych::{Dataflow, System};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const REBUILDS: usize = 100;
@@ -86,7 +88,7 @@ fn rebuilds_are_invisible() {
             let some: Vec<_> = (id..id + 50).map(transfer).collect();
             id += 50;
             append(&writer, "transfers", &some).expect("appended");
-            let cluster = diptych::Cluster::local(1 + rebuild % 2);
+            let cluster = diptych::system::Cluster::local(1 + rebuild % 2);
             let options =
                 BatchOptions { cluster, incremental: rebuild % 3 > 0, ..BatchOptions::default() };
             let report = system.batch(&flow, &options).expect("a batch view");

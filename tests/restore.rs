@@ -1,8 +1,12 @@
 //! The seam: a batch view on disk, restored by another worker count, continues exactly.
 
 use dataflows::{self, Transfer};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::serving::{Index, Read};
-use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, ServeOptions, System, append};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
+use diptych::time::Epoch;
 
 const VIEWS: [&str; 4] = ["credits", "debits", "balance", "balance_outer"];
 

@@ -14,10 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use diptych::System;
+use diptych::event::Timestamp;
 use diptych::io::SimClock;
 use diptych::log::{Append, Pending, WriterOptions};
 use diptych::serving::{Index, Read};
-use diptych::{BatchOptions, Boundary, Cluster, ServeOptions, System, Timestamp};
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
 use proptest::prelude::*;
 use proptest::sample::{Index as Pick, select};
 
@@ -126,7 +128,7 @@ fn write(system: &System, history: &[Epoch], sealed: usize) -> diptych::Result<(
 }
 
 fn batch<E: diptych::Event>(events: &[E]) -> arrow_array::RecordBatch {
-    use diptych::event::Append;
+    use diptych::event::EventAppender;
     let mut appender = E::Appender::default();
     events.iter().for_each(|event| appender.push(event));
     appender.finish()

@@ -19,11 +19,11 @@ mod run;
 use std::time::Duration;
 
 use arrow_array::BooleanArray;
-use diptych::log::{Append, Found, Pending, Reader, Writer};
+use diptych::log::{Append, FoundEvents, Pending, Reader, Writer};
 
-use diptych::{
-    BatchOptions, Boundary, Cluster, Epoch, RebuildOptions, Rebuilt, ServeOptions, System,
-};
+use diptych::System;
+use diptych::system::{BatchOptions, Boundary, Cluster, RebuildOptions, Rebuilt, ServeOptions};
+use diptych::time::Epoch;
 use naive::{Fact, History, batches, bytes_of, cases, generate, scaled, twins};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -141,7 +141,7 @@ impl Written {
 }
 
 /// The events at these positions.
-fn find(reader: &Reader, stream: &str, chosen: &[(usize, usize)]) -> diptych::Result<Found> {
+fn find(reader: &Reader, stream: &str, chosen: &[(usize, usize)]) -> diptych::Result<FoundEvents> {
     let upper = reader.upper()?;
     let mut seen = std::collections::BTreeMap::<Epoch, usize>::new();
     reader.find(stream, 0..upper, |chunk| {
@@ -403,7 +403,7 @@ fn what_may_not_be_retracted_is_refused() {
     let other = System::in_memory().writer().expect("another log");
     let error = other.retract(&found, "why", Append::default()).expect_err("another log");
     assert!(error.is_conflict() && error.to_string().contains("another log"), "{error}");
-    let retract = |writer: &Writer, found: &Found| {
+    let retract = |writer: &Writer, found: &FoundEvents| {
         writer.retract(found, "twice", Append::default()).and_then(Pending::wait)
     };
     let ack = retract(&writer, &found).expect("retracted");

@@ -3,9 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use dataflows::Transfer;
+use diptych::dataflow::Definition;
+use diptych::event::{Date, Decimal};
+use diptych::row::Columns;
 use diptych::row::{self, RowSchema};
 use diptych::serving::Read;
-use diptych::{Cluster, Columns, Dataflow, Date, Decimal, Definition, System, append};
+use diptych::sources::append;
+use diptych::system::Cluster;
+use diptych::{Dataflow, System};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use dataflows::IdentifiedTweet;
 use dataflows::{Edge, Line, Root, Transfer, bank, reachability, tweets_dedup, word_count};
+use diptych::Dataflow;
 use diptych::dataflow::Collection;
+use diptych::dataflow::{Definition, Monoid};
+use diptych::event::Timestamp;
 use diptych::testing::{Live, Story, check_deterministic, check_law, golden};
-use diptych::{Dataflow, Definition, Monoid, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -22,13 +24,13 @@ fn lines(epochs: &[&[&str]]) -> Story {
 fn built_in_dataflows_hold() {
     let line = "[ab ]{0,6}".prop_map(|text| Line { text });
     let stories = vec(vec(line, 0..4), 0..5).prop_map(|epochs| Story::of("lines", &epochs));
-    diptych::assert_law!(("word_count", word_count), stories, 8);
+    diptych::testing::assert_law!(("word_count", word_count), stories, 8);
 
     let transfer = (0_i64..9, 0_i64..4, 0_i64..4, -5_i64..9).prop_map(|(id, from, to, amount)| {
         Transfer { id, from_account: from, to_account: to, amount, ts: id }
     });
     let stories = vec(vec(transfer, 0..4), 0..5).prop_map(|all| Story::of("transfers", &all));
-    diptych::assert_law!(("bank", bank), stories, 8);
+    diptych::testing::assert_law!(("bank", bank), stories, 8);
 
     let tweet =
         (0_i64..4, -3_i64..3, "[12]", "(#[ab] ?){0,3}").prop_map(|(id, at, who, content)| {
@@ -36,7 +38,7 @@ fn built_in_dataflows_hold() {
             IdentifiedTweet { id, publish_date, author_id: who, content }
         });
     let stories = vec(vec(tweet, 0..4), 0..5).prop_map(|all| Story::of("tweets_with_id", &all));
-    diptych::assert_law!(("tweets_dedup", tweets_dedup), stories, 8);
+    diptych::testing::assert_law!(("tweets_dedup", tweets_dedup), stories, 8);
 
     let edge = (0_i64..4, 0_i64..4, -1_i64..2).prop_map(|(src, dst, diff)| Edge { src, dst, diff });
     let epoch = (vec(edge, 0..4), vec((0_i64..4).prop_map(|node| Root { node }), 0..2));
@@ -45,7 +47,7 @@ fn built_in_dataflows_hold() {
             story.epoch().with("edges", edges).with("roots", roots)
         })
     });
-    diptych::assert_law!(("reachability", reachability), stories, 8);
+    diptych::testing::assert_law!(("reachability", reachability), stories, 8);
 }
 
 /// The message of a check on a wrong dataflow.
@@ -119,7 +121,7 @@ fn small_histories_are_shown() {
     let caught = std::panic::catch_unwind(|| {
         let line = "[ab]{1,3}".prop_map(|text| Line { text });
         let stories = vec(vec(line, 0..6), 1..6).prop_map(|all| Story::of("lines", &all));
-        diptych::assert_law!(("wrong", wrong), stories, 200);
+        diptych::testing::assert_law!(("wrong", wrong), stories, 200);
     });
     let panic = caught.expect_err("it is wrong");
     let text = panic.downcast_ref::<String>().expect("a message");

@@ -1,14 +1,20 @@
-//! Checks of style: dependencies between crates, lengths of files, functions and lines, and
-//! forbidden words.
+//! Style is a test: which crate may depend on which, how long things may be, what they are called,
+//! what may not be written.
 //!
-//! Each test lists every violation, with file and line.
+//! Each test lists everything it objects to, with file and line.
 
 #[path = "tidy/idiom.rs"]
 mod idiom;
+#[path = "tidy/imports.rs"]
+mod imports;
 #[path = "tidy/kinds.rs"]
 mod kinds;
+#[path = "tidy/names.rs"]
+mod names;
 #[path = "tidy/operators.rs"]
 mod operators;
+#[path = "tidy/public_face.rs"]
+mod public_face;
 #[path = "tidy/source.rs"]
 mod source;
 
@@ -31,10 +37,10 @@ const CORE: &[&str] = &[
     "testing",
 ];
 
-/// Packages on which no core crate depends.
+/// What none of them depends on.
 const NOT_IN_CORE: &[&str] = &["tokio", "axum", "clap", "ratatui", "rustls", "hyper", "pgwire"];
 
-/// Crates of `src/`, with dependencies that are forbidden though Cargo would allow them.
+/// Crates of `src/`, and what they must not depend on though Cargo would let them.
 const MUST_NOT_DEPEND: &[(&str, &[&str])] = &[
     ("log", &["timely", "differential-dataflow"]),
     ("dataflow", &["diptych-serving"]),
@@ -45,7 +51,7 @@ const MUST_NOT_DEPEND: &[(&str, &[&str])] = &[
     ("pg", &["diptych-http", "diptych-engine"]),
 ];
 
-/// Paths to the outside world, which only `io/` uses.
+/// The outside world, which only `io/` touches.
 const OUTSIDE_WORLD: &[&str] =
     &["std::fs", "fs::File", "SystemTime", "rand::", "getrandom", "RandomState", "Utc::now"];
 
@@ -59,7 +65,7 @@ const EXAMPLE_LINES_MAX: usize = 80;
 const COLUMNS_MAX: usize = 100;
 const README_LINES_MAX: usize = 200;
 
-/// Fails with all violations.
+/// Fails with everything that was objected to.
 fn none(objections: Vec<String>) {
     assert!(objections.is_empty(), "\n{}\n", objections.join("\n"));
 }
@@ -68,7 +74,7 @@ fn rust() -> Vec<Source> {
     files().into_iter().filter(Source::is_rust).collect()
 }
 
-/// Whether this file is a module of unit tests that a file above declares as one.
+/// Is this file a module of unit tests: is it declared as one above?
 fn is_test_module(file: &Source, all: &[Source]) -> bool {
     let declared = format!("#[cfg(test)]\nmod {};", file.stem());
     let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -88,7 +94,7 @@ fn dependencies(all: &[Source], folder: &str) -> Vec<String> {
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Cargo keeps independent crates apart; this lists the dependencies that must not begin.
+/// Cargo keeps crates apart that do not depend on one another; here is which must not begin to.
 #[test]
 fn crates_depend_only_on_what_they_may() {
     let all = files();
@@ -322,7 +328,7 @@ fn examples_are_questions_that_are_listed_and_run() {
     none(objections);
 }
 
-/// The file with all promises, in a table with their tests.
+/// Where every promise stands, in a table with its tests.
 const PROMISES: &str = "src/book/guarantees.md";
 
 /// A row of a table of promises.
@@ -334,7 +340,7 @@ struct Promise {
 }
 
 impl Promise {
-    /// The promise of a row; none for the head of the table.
+    /// The promise of a row, or nothing for the head of the table.
     fn of(row: &str) -> Option<Promise> {
         let mut cells = row.split('|').map(str::trim).skip(1);
         let number = cells.next()?.parse().ok()?;

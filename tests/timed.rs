@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
+use diptych::dataflow::{Definition, OrderedExt, PairsExt, PanesExt, TimedExt, Windows};
+use diptych::event::{Decimal, Timestamp};
 use diptych::folds::{Count, Max, Min, Variance};
 use diptych::row::Columns;
 use diptych::serving::{Read, Snapshot};
-use diptych::{
-    Boundary, Cluster, Dataflow, Decimal, Definition, Epoch, Event, OrderedExt, PairsExt, PanesExt,
-    ServeOptions, System, TimedExt, Timestamp, Windows, append,
-};
+use diptych::sources::append;
+use diptych::system::{Boundary, Cluster, ServeOptions};
+use diptych::time::Epoch;
+use diptych::{Dataflow, Event, System};
 use proptest::prelude::*;
 
 /// An event on one of two sides.

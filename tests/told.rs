@@ -18,12 +18,13 @@ use std::time::Duration;
 use arrow_array::BooleanArray;
 use channels::{Channels, hear};
 use dataflows::Line;
+use diptych::dataflow::Definition;
 use diptych::io::{Disk, Fault, SimDisk};
 use diptych::log::{Append, Writer};
 use diptych::servers::{Servers, ServersOptions, Site};
-use diptych::{
-    Checkpoints, Dataflow, Definition, RebuildOptions, ServeOptions, Served, System, append,
-};
+use diptych::sources::append;
+use diptych::system::{Checkpoints, RebuildOptions, ServeOptions, Served};
+use diptych::{Dataflow, System};
 use hanging::Hanging;
 
 /// Dataflows that are served over a disk in memory.

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use dataflows::{Tweet, tweets};
+use diptych::dataflow::Definition;
 use diptych::serving::Read;
 use diptych::sources::{IngestOptions, ingest};
-use diptych::{BatchOptions, Cluster, Definition, Event, System};
+use diptych::system::{BatchOptions, Cluster};
+use diptych::{Event, System};
 use serde_json::{Map, Value};
 
 const FILE: &str = "tweets_sample_2016-10.csv.zst";

@@ -16,7 +16,7 @@ mod naive;
 use std::collections::HashMap;
 
 use dataflows::{IdentifiedTweet, tweets_dedup};
-use diptych::Timestamp;
+use diptych::event::Timestamp;
 use diptych::testing::Live;
 
 use example::{Counts, draw, once, ours, two_paths};

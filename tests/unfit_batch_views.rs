@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use dataflows::{Transfer, bank};
 use diptych::batch_view::Identity;
+use diptych::dataflow::Definition;
 use diptych::io::SimDisk;
 use diptych::log::Writer;
 use diptych::serving::{Index, Read};
-use diptych::{
-    BatchOptions, Checkpoints, Cluster, Definition, Error, RebuildOptions, Rebuilds, Rebuilt,
-    ServeOptions, Served, System, append,
+use diptych::sources::append;
+use diptych::system::{
+    BatchOptions, Checkpoints, Cluster, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
 };
+use diptych::{Error, System};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(1);
@@ -167,7 +169,7 @@ fn passed_over(disk: &SimDisk, before: &[String]) -> Error {
         (0..5).map(|view| snapshot.digest(view).expect("read").to_string()).collect();
     assert_eq!(answers, before);
     served.stop().expect("stopped");
-    Error::new(diptych::ErrorKind::Conflict, named.remove(0))
+    Error::new(diptych::error::Kind::Conflict, named.remove(0))
 }
 
 fn says(error: &Error, words: &[&str]) {

@@ -13,15 +13,18 @@ use std::time::Duration;
 
 use dataflows::Line;
 use diptych::batch_view::{Home, Identity};
+use diptych::dataflow::{Definition, PairsExt};
 use diptych::io::RealDisk;
 use diptych::log::Writer;
 use diptych::row::decode;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::{Read, Serving, Snapshot};
-use diptych::{
-    Checkpoints, Cluster, Dataflow, Definition, DeployOptions, Deployed, Epoch, PairsExt,
-    RebuildOptions, ServeOptions, Served, System, append,
+use diptych::sources::append;
+use diptych::system::{
+    Checkpoints, Cluster, DeployOptions, Deployed, RebuildOptions, ServeOptions, Served,
 };
+use diptych::time::Epoch;
+use diptych::{Dataflow, System};
 use serde_json::Value;
 use stop::Stop;
 use subscriber::Subscriber;

@@ -18,10 +18,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, bounded};
 use dataflows::{Line, Tweet, tweets, word_count};
-use diptych::event::{Append as _, Event};
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::event::Timestamp;
+use diptych::event::{Event, EventAppender as _};
 use diptych::log::{Append, Pending, Writer};
 use diptych::serving::Index;
-use diptych::{Definition, ServeOptions, System, Timestamp};
+use diptych::system::ServeOptions;
 
 #[path = "../ratios/lines.rs"]
 mod lines;
@@ -126,7 +129,7 @@ fn run(
     for lines in history.chunks(20_000) {
         writer.append(request(lines)).expect("accepted").wait().expect("durable");
     }
-    system.batch(&flow, &diptych::BatchOptions::default()).expect("a batch view");
+    system.batch(&flow, &diptych::system::BatchOptions::default()).expect("a batch view");
     let options = ServeOptions::default().writer(&writer);
     let served = system.serve(std::slice::from_ref(&flow), options).expect("served");
     served.wait_beyond(flow.name(), writer.upper() - 1).expect("restored");

@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dataflows::{Line, word_count};
-use diptych::{Dataflow, Definition, ServeOptions, System};
+use diptych::dataflow::Definition;
+use diptych::system::ServeOptions;
+use diptych::{Dataflow, System};
 
 use crate::{HISTORY, RATE, REQUEST, batch, measure, ms};
 

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataflows::{Line, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::servers::{Servers, ServersOptions, Site};
-use diptych::{BatchOptions, Definition, ServeOptions, System};
+use diptych::system::{BatchOptions, ServeOptions};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::{HISTORY, RATE, batch, measure, ms};

@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dataflows::{Line, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::servers::Site;
-use diptych::{BatchOptions, Definition, RebuildOptions, ServeOptions, System};
-use diptych::{Control, Rebuild};
+use diptych::system::{BatchOptions, RebuildOptions, ServeOptions};
+use diptych::system::{Control, Rebuild};
 
 use crate::{HISTORY, RATE, batch, measure, ms};
 

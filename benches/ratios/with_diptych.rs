@@ -5,10 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dataflows::{Line, word_count};
-use diptych::event::{Append as _, Event};
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::event::{Event, EventAppender as _};
 use diptych::log::{Append, Writer};
 use diptych::serving::{Index, Read};
-use diptych::{BatchOptions, Definition, ServeOptions, Served, System};
+use diptych::system::{BatchOptions, ServeOptions, Served};
 
 use crate::measure::{Live, cpu, median, thread_cpu};
 

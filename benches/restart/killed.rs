@@ -13,7 +13,9 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use dataflows::Line;
-use diptych::{Checkpoints, RebuildOptions, ServeOptions, System, append};
+use diptych::System;
+use diptych::sources::append;
+use diptych::system::{Checkpoints, RebuildOptions, ServeOptions};
 
 use crate::process::{Start, flow, start};
 

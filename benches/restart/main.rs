@@ -23,9 +23,12 @@ mod process;
 use std::process::ExitCode;
 
 use dataflows::{IdentifiedTweet, Line};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::event::Event;
+use diptych::event::Timestamp;
 use diptych::log::{Append, Pending, Writer};
-use diptych::{BatchOptions, Definition, System, Timestamp};
+use diptych::system::BatchOptions;
 use lines::Lines;
 use plot::Plot;
 use process::{Start, Started, flow, start};
@@ -191,7 +194,7 @@ fn grow(
 }
 
 fn append<E: Event>(writer: &Writer, stream: &str, events: impl Iterator<Item = E>) -> Pending {
-    use diptych::event::Append as _;
+    use diptych::event::EventAppender as _;
     let mut rows = E::Appender::default();
     events.for_each(|event| rows.push(&event));
     writer.append(Append::rows(stream, rows.finish())).expect("accepted")

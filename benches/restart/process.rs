@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dataflows::{tweets_dedup, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::servers::{Servers, ServersOptions, Site};
 use diptych::serving::Read;
-use diptych::{Boundary, Definition, ServeOptions, System};
+use diptych::system::{Boundary, ServeOptions};
 use rustix::time::{ClockId, clock_gettime};
 
 /// The option that tells a process to start.

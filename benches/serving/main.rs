@@ -15,9 +15,11 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use diptych::event::{Append as _, Event};
+use diptych::dataflow::Definition;
+use diptych::event::{Event, EventAppender as _};
 use diptych::log::Append;
-use diptych::{BatchOptions, Dataflow, Definition, System};
+use diptych::system::BatchOptions;
+use diptych::{Dataflow, System};
 
 use load::{Figures, Running, has, median, pinned, wrk};
 

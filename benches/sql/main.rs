@@ -11,10 +11,12 @@ use std::net::SocketAddr;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use diptych::event::{Append as _, Event};
+use diptych::dataflow::Definition;
+use diptych::event::{Event, EventAppender as _};
 use diptych::log::{Append, Writer};
 use diptych::servers::{Servers, ServersOptions, Site};
-use diptych::{Dataflow, Definition, ServeOptions, Served, System};
+use diptych::system::{ServeOptions, Served};
+use diptych::{Dataflow, System};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -67,7 +69,7 @@ fn main() -> ExitCode {
     for start in (0..rows).step_by(50_000) {
         append(&writer, start..(start + 50_000).min(rows));
     }
-    system.batch(&flows[0], &diptych::BatchOptions::default()).expect("a batch view");
+    system.batch(&flows[0], &diptych::system::BatchOptions::default()).expect("a batch view");
     let served = system.serve(&flows, ServeOptions::default().writer(&writer)).expect("served");
     visible(&served, &writer);
     let site = Site::of(&system, &served, &flows, None).expect("a site");

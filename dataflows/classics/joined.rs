@@ -1,7 +1,7 @@
 //! Generators of made-up events of dataflows that read two streams.
 
-use diptych::Decimal;
 use diptych::io::{Random, SimRandom};
+use diptych::prelude::*;
 
 use super::super::{Customer, Edge, Order, Root};
 use super::{AGAIN, at, below};

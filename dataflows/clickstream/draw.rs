@@ -1,7 +1,7 @@
 //! Generator of made-up clicks.
 
-use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
+use diptych::prelude::*;
 
 use super::super::arrival::START_US;
 use super::Click;

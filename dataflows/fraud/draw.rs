@@ -2,8 +2,8 @@
 
 mod links;
 
-use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
+use diptych::prelude::*;
 
 use super::super::arrival::{START_US, cents};
 use super::{Link, Payment};

@@ -1,6 +1,6 @@
 //! The events: payments, and the links of accounts to cards, devices and addresses.
 
-use diptych::{Decimal, Event, Timestamp};
+use diptych::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// A payment by card. Of several with one id the least counts, in the order of the fields.

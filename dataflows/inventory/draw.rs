@@ -1,7 +1,7 @@
 //! Generator of made-up stock: rows that change, are deleted and inserted again, with repetitions.
 
-use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
+use diptych::prelude::*;
 
 use super::super::arrival::{START_S, late};
 use super::{Movement, Op, ProductChange, ReservationChange};

@@ -1,6 +1,6 @@
 //! The events: changes of two tables, and movements of stock.
 
-use diptych::{Event, Timestamp};
+use diptych::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// The kind of a change.

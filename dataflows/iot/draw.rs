@@ -1,8 +1,8 @@
 //! Generator of made-up sensors: five readings in five minutes, then a pause; some are offline
 //! long.
 
-use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
+use diptych::prelude::*;
 
 use super::super::arrival::{START_S, cents};
 use super::{Calibration, Reading};

@@ -1,6 +1,6 @@
 //! The events: readings of sensors, and calibrations of sensors.
 
-use diptych::{Decimal, Event, Timestamp};
+use diptych::prelude::*;
 
 /// A reading of a sensor, which numbers its readings; a copy has the number of the original.
 #[derive(Event, Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! The events of auctions and of bids.
 
-use diptych::{Columns, Event, Timestamp};
+use diptych::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// An auction opens.

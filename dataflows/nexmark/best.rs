@@ -1,7 +1,7 @@
 //! Queries that keep the last, or the best, of many bids.
 
-use diptych::Dataflow;
 use diptych::folds::Top;
+use diptych::prelude::*;
 
 use super::Bid;
 

@@ -1,6 +1,6 @@
 //! Queries that look up a row for each bid.
 
-use diptych::{Dataflow, Event};
+use diptych::prelude::*;
 
 use super::{Auction, Bid};
 

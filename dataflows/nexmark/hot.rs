@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use diptych::folds::Max;
-use diptych::{CollectionExt, Dataflow, PanesExt, Windows};
+use diptych::prelude::*;
 
 use super::Bid;
 

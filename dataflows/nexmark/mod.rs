@@ -42,7 +42,8 @@ pub use reports::{q15, q16, q17};
 pub use users::{q11, q12};
 pub use winners::{q4, q6, q9};
 
-use diptych::{Dataflow, Definition};
+use diptych::dataflow::Definition;
+use diptych::prelude::*;
 
 /// All queries, as `nexmark_q0` to `nexmark_q20`; compiled only by a crate that uses them, as the
 /// [gallery](super::gallery) is.

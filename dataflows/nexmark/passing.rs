@@ -1,6 +1,6 @@
 //! Queries that look at one bid at a time.
 
-use diptych::{Dataflow, Decimal, Timestamp};
+use diptych::prelude::*;
 
 use super::{Bid, BidRow};
 

@@ -1,6 +1,6 @@
 //! Counts of bids, bidders and auctions, by rank of price.
 
-use diptych::{Collection, Date, PairsExt};
+use diptych::prelude::*;
 
 /// The counts: in all, below 100 dollars, from there to 10,000, above.
 pub(super) type Ranks = (i64, i64, i64, i64);

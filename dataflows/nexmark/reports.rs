@@ -1,7 +1,7 @@
 //! Reports per day.
 
 use diptych::folds::{Max, Mean, Min, Sum};
-use diptych::{Dataflow, Timestamp};
+use diptych::prelude::*;
 
 use super::super::plausible::number;
 use super::ranks::{NAMES, Ranks, ranks, report};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diptych::{Dataflow, TimedExt, Timestamp, Windows};
+use diptych::prelude::*;
 
 use super::Bid;
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use diptych::folds::Mean;
-use diptych::{Collection, CollectionExt, Dataflow, Monoid, PairsExt, Timestamp};
+use diptych::prelude::*;
 
 use super::{Auction, Bid};
 

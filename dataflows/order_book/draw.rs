@@ -1,8 +1,8 @@
 //! Generator of made-up trading: prices drift, orders are amended, cancelled and met; some messages
 //! overtake others.
 
-use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
+use diptych::prelude::*;
 
 use super::super::arrival::{START_US, cents, late};
 use super::{LimitOrder, Side, Trade};

@@ -1,6 +1,6 @@
 //! The events of an exchange: messages about orders, and trades.
 
-use diptych::{Decimal, Event, Timestamp};
+use diptych::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// The side of the book that an order is on.

@@ -1,7 +1,7 @@
 //! Generator of a made-up shop: invoices of a few lines, some of many, and some cancellations.
 
 use diptych::io::{Random, SimRandom};
-use diptych::{Decimal, Timestamp};
+use diptych::prelude::*;
 
 use super::super::arrival::{START_S, late};
 use super::InvoiceLine;

@@ -1,6 +1,6 @@
 //! The event: a line of an invoice.
 
-use diptych::{Decimal, Event, Timestamp};
+use diptych::prelude::*;
 
 /// One line of an invoice, or of the cancellation of one.
 #[derive(Event, Clone, Debug, PartialEq)]

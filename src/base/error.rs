@@ -7,7 +7,8 @@
 //! [`Error::new`] makes one.
 //!
 //! ```
-//! use diptych::{Error, ErrorKind};
+//! use diptych::Error;
+//! use diptych::error::Kind as ErrorKind;
 //!
 //! fn port(text: &str) -> diptych::Result<u16> {
 //!     text.parse().map_err(|_| {

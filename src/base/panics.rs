@@ -23,11 +23,11 @@ thread_local! {
     static CATCHING: Cell<bool> = const { Cell::new(false) };
     static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
     static WORKER_OF: RefCell<Option<String>> = const { RefCell::new(None) };
-    static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
+    static PLACE: RefCell<Option<PanicPlace>> = const { RefCell::new(None) };
 }
 
 /// Describes what user code is working on: dataflow and epoch.
-pub type Place = Rc<dyn Fn() -> String>;
+pub type PanicPlace = Rc<dyn Fn() -> String>;
 
 /// The last caught panic with its backtrace, when backtraces are enabled.
 static LAST: Mutex<Option<(String, Backtrace)>> = Mutex::new(None);
@@ -60,7 +60,7 @@ pub fn caught<T>(logic: impl FnOnce() -> T) -> Result<T, String> {
 
 /// Runs `logic` as [`caught`] does; a panic that cannot be caught ends the process and names
 /// `place`.
-pub fn caught_at<T>(place: &Place, logic: impl FnOnce() -> T) -> Result<T, String> {
+pub fn caught_at<T>(place: &PanicPlace, logic: impl FnOnce() -> T) -> Result<T, String> {
     let before = PLACE.replace(Some(Rc::clone(place)));
     let outcome = caught(logic);
     PLACE.set(before);
@@ -255,7 +255,8 @@ mod tests {
                 panic!("the \u{1b}[31mengine\nand more");
             }
             Ok("destructor") => {
-                let place: Place = Rc::new(|| "dataflow \"bank\", at most at epoch 7".to_owned());
+                let place: PanicPlace =
+                    Rc::new(|| "dataflow \"bank\", at most at epoch 7".to_owned());
                 let outcome: Result<(), _> = caught_at(&place, || {
                     let _explosive = Explosive;
                     panic!("the function")

@@ -25,8 +25,8 @@ use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchViewWriter, Meta};
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::{
-    Alarm, Blocks, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic, agree,
-    history, watch, worker_of,
+    AccumulationBlocks, Alarm, Capture, Cluster, History, Lane, Progress, Reports, abort_on_panic,
+    agree, history, watch, worker_of,
 };
 use diptych_log::Reader;
 use diptych_serving::Publish;
@@ -42,7 +42,7 @@ pub struct Job {
     /// The first epoch that is not read.
     pub boundary: Epoch,
     /// Accumulations at an earlier boundary, to which only the events since then are added.
-    pub earlier: Option<(Epoch, Blocks)>,
+    pub earlier: Option<(Epoch, AccumulationBlocks)>,
     /// The workers.
     pub cluster: Cluster,
     /// Counters of the run's progress.

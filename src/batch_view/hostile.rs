@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::block::{FRAME, MAGIC, MAGIC_LEVELS};
-use super::manifest::{FORMAT, Manifest, Meta, Part, seal};
+use super::manifest::{BatchViewManifest, FORMAT, Meta, PartFile, seal};
 use super::paths::{Identity, PartKind};
 use super::reader::BatchView;
 use super::rows::{put_row, visit_rows};
@@ -67,7 +67,7 @@ fn framed(blocks: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-fn manifest() -> Manifest {
+fn manifest() -> BatchViewManifest {
     let schema = RowSchema::of::<String, i64>();
     let meta = Meta {
         log_identity: "1".into(),
@@ -76,7 +76,7 @@ fn manifest() -> Manifest {
         sealed_us: None,
         branch: None,
     };
-    let part = Part {
+    let part = PartFile {
         file: "part".into(),
         kind: PartKind::View,
         name: VIEW.into(),
@@ -90,7 +90,15 @@ fn manifest() -> Manifest {
     };
     let dataflow = "word_count".into();
     let version = "1".into();
-    Manifest { dataflow, version, boundary: 1, workers: 1, meta, parts: vec![part], format: FORMAT }
+    BatchViewManifest {
+        dataflow,
+        version,
+        boundary: 1,
+        workers: 1,
+        meta,
+        parts: vec![part],
+        format: FORMAT,
+    }
 }
 
 fn manifest_body() -> Vec<u8> {

@@ -15,7 +15,7 @@ use bincode::Options;
 use serde::{Deserialize, Serialize};
 
 use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS, damaged, read_block};
-use super::manifest::{Part, codec};
+use super::manifest::{PartFile, codec};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     BATCH_VIEW_BLOCK_BYTES, BATCH_VIEW_FOOTER_BYTES_MAX, BATCH_VIEW_SEPARATOR_BYTES,
@@ -34,14 +34,14 @@ const _: () = assert!(
 );
 
 /// The offset of a block, and its separator.
-pub(super) type Entry = (u64, Vec<u8>);
+pub(super) type BlockEntry = (u64, Vec<u8>);
 
 /// A block of the index.
 #[derive(Serialize, Deserialize)]
 struct Level {
     /// The level: 1 when the entries are of blocks of rows.
     level: u32,
-    entries: Vec<Entry>,
+    entries: Vec<BlockEntry>,
 }
 
 /// The separator of a block that begins with `first`, after one that ends with `last`.
@@ -55,11 +55,11 @@ pub(super) fn separator(last: Option<&[u8]>, first: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// What the disk reports.
-pub(super) fn write(blocks: &mut BlockWriter, mut entries: Vec<Entry>) -> Result<u64> {
+pub(super) fn write(blocks: &mut BlockWriter, mut entries: Vec<BlockEntry>) -> Result<u64> {
     let mut level = 0;
     loop {
         level += 1;
-        let mut above: Vec<Entry> = Vec::new();
+        let mut above: Vec<BlockEntry> = Vec::new();
         let mut rest = entries.into_iter().peekable();
         loop {
             let mut some = Vec::new();
@@ -91,7 +91,7 @@ pub(super) fn write(blocks: &mut BlockWriter, mut entries: Vec<Entry>) -> Result
 }
 
 /// A block of rows in the index.
-pub(super) struct Block {
+pub(super) struct RowBlock {
     pub(super) offset: u64,
     pub(super) separator: Vec<u8>,
     /// The bytes of its rows and the offset of each, once the checksum has been verified.
@@ -100,8 +100,8 @@ pub(super) struct Block {
 
 /// A block of the lowest level: read when a key is first looked up in it.
 struct Leaf {
-    entry: Entry,
-    blocks: OnceLock<Box<[Block]>>,
+    entry: BlockEntry,
+    blocks: OnceLock<Box<[RowBlock]>>,
 }
 
 /// The index of a part. The levels above the lowest are in memory.
@@ -117,7 +117,7 @@ impl BlockIndex {
     ///
     /// # Errors
     /// When the file is not a part, or the index is damaged.
-    pub(super) fn open(part: &Part, path: Arc<Path>, file: Buffer) -> Result<BlockIndex> {
+    pub(super) fn open(part: &PartFile, path: Arc<Path>, file: Buffer) -> Result<BlockIndex> {
         let mut index = BlockIndex { path, file, leaves: Vec::new() };
         match index.file.get(..MAGIC.len()) {
             Some(magic) if magic == MAGIC => index.one_block(part)?,
@@ -127,9 +127,9 @@ impl BlockIndex {
         Ok(index)
     }
 
-    fn one_block(&mut self, part: &Part) -> Result<()> {
+    fn one_block(&mut self, part: &PartFile) -> Result<()> {
         let (footer, _) = read_block(&self.path, &self.file, part.footer)?;
-        let entries: Vec<Entry> = codec(BATCH_VIEW_FOOTER_BYTES_MAX)
+        let entries: Vec<BlockEntry> = codec(BATCH_VIEW_FOOTER_BYTES_MAX)
             .deserialize(&footer)
             .map_err(|error| damaged(&self.path, part.footer, error))?;
         self.check(entries.len() as u64 == part.blocks, entries.len(), part)?;
@@ -138,7 +138,7 @@ impl BlockIndex {
         Ok(())
     }
 
-    fn levels(&mut self, part: &Part) -> Result<()> {
+    fn levels(&mut self, part: &PartFile) -> Result<()> {
         let mut level = self.read(part.footer)?;
         let mut entries = vec![(part.footer, Vec::new())];
         while level.level > 1 {
@@ -164,7 +164,7 @@ impl BlockIndex {
         Ok(())
     }
 
-    fn check(&self, fits: bool, found: usize, part: &Part) -> Result<()> {
+    fn check(&self, fits: bool, found: usize, part: &PartFile) -> Result<()> {
         let stated = part.blocks;
         let what = || format!("{found} blocks, the manifest has {stated}");
         if fits { Ok(()) } else { Err(damaged(&self.path, part.footer, what())) }
@@ -186,7 +186,7 @@ impl BlockIndex {
     ///
     /// # Errors
     /// When that block is damaged.
-    pub(super) fn blocks(&self, leaf: usize) -> Result<&[Block]> {
+    pub(super) fn blocks(&self, leaf: usize) -> Result<&[RowBlock]> {
         let Leaf { entry: (offset, _), blocks } = &self.leaves[leaf];
         if let Some(blocks) = blocks.get() {
             return Ok(blocks);
@@ -226,8 +226,8 @@ impl BlockIndex {
     }
 }
 
-fn blocks_of(entries: Vec<Entry>) -> Box<[Block]> {
-    let block = |(offset, separator)| Block { offset, separator, rows: OnceLock::new() };
+fn blocks_of(entries: Vec<BlockEntry>) -> Box<[RowBlock]> {
+    let block = |(offset, separator)| RowBlock { offset, separator, rows: OnceLock::new() };
     entries.into_iter().map(block).collect()
 }
 

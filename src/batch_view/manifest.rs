@@ -23,7 +23,7 @@ const HEAD: usize = 8 + 4 + 4 + 4;
 
 /// An accumulation barrier, by name and by the types behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Barrier {
+pub struct BarrierInfo {
     /// The name, unique in its dataflow.
     pub name: String,
     /// The operator and its types, as text: a restore with others is refused.
@@ -36,7 +36,7 @@ pub struct Meta {
     /// The identity of the log that the history came from.
     pub log_identity: String,
     /// The accumulations.
-    pub barriers: Vec<Barrier>,
+    pub barriers: Vec<BarrierInfo>,
     /// The views.
     pub views: Vec<ViewInfo>,
     /// The wall clock that the log recorded for the last epoch below the boundary, if it is known.
@@ -50,7 +50,7 @@ pub struct Meta {
 
 /// One file of a batch view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Part {
+pub(super) struct PartFile {
     pub(super) file: String,
     pub(super) kind: PartKind,
     /// The name of the accumulation or the view.
@@ -67,13 +67,13 @@ pub(super) struct Part {
 
 /// The contents of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(super) struct BatchViewManifest {
     pub(super) dataflow: String,
     pub(super) version: String,
     pub(super) boundary: Epoch,
     pub(super) workers: u64,
     pub(super) meta: Meta,
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<PartFile>,
     /// The format of the manifest.
     #[serde(skip)]
     pub(super) format: u32,
@@ -95,7 +95,7 @@ pub(super) fn seal(format: u32, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-impl Manifest {
+impl BatchViewManifest {
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let body = codec(BATCH_VIEW_MANIFEST_BYTES_MAX).serialize(self).map_err(|error| {
             Error::new(Kind::Input, format!("the manifest of a batch view: {error}"))
@@ -104,7 +104,7 @@ impl Manifest {
         Ok(seal(self.format, &body))
     }
 
-    pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<Manifest> {
+    pub(super) fn read(disk: &dyn Disk, path: &Path) -> Result<BatchViewManifest> {
         let bytes = read_all(disk, path, BATCH_VIEW_MANIFEST_BYTES_MAX + HEAD as u64)?;
         let fail = |what: &str| Err(damaged(path, 0, what));
         let Some((head, body)) = bytes.split_at_checked(HEAD) else {
@@ -126,9 +126,9 @@ impl Manifest {
         if word(12) as usize != body.len() {
             return fail("the manifest has another length than it states");
         }
-        let manifest: Manifest = codec(BATCH_VIEW_MANIFEST_BYTES_MAX)
+        let manifest: BatchViewManifest = codec(BATCH_VIEW_MANIFEST_BYTES_MAX)
             .deserialize(body)
             .map_err(|error| damaged(path, HEAD as u64, error))?;
-        Ok(Manifest { format: word(8), ..manifest })
+        Ok(BatchViewManifest { format: word(8), ..manifest })
     }
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 
 use super::block::{FRAME, damaged, read_block};
-use super::index::{Block, BlockIndex, halved};
-use super::manifest::Part;
+use super::index::{BlockIndex, RowBlock, halved};
+use super::manifest::PartFile;
 use super::rows::{HEAD, row_at, visit_rows};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_row::ByteRange;
@@ -46,13 +46,13 @@ struct Place {
 }
 
 impl MappedPart {
-    fn open(part: &Part, path: Arc<Path>, file: Buffer) -> Result<MappedPart> {
+    fn open(part: &PartFile, path: Arc<Path>, file: Buffer) -> Result<MappedPart> {
         let index = BlockIndex::open(part, Arc::clone(&path), file.clone())?;
         Ok(MappedPart { path, file, index })
     }
 
     /// The bytes of a block, and the offsets of its rows.
-    fn rows<'b>(&self, block: &'b Block) -> Result<(&'b Buffer, &'b [u32])> {
+    fn rows<'b>(&self, block: &'b RowBlock) -> Result<(&'b Buffer, &'b [u32])> {
         if let Some((bytes, starts)) = block.rows.get() {
             return Ok((bytes, starts));
         }
@@ -152,7 +152,7 @@ impl<'a> Reading<'a> {
 impl MappedView {
     /// Opens a view from its mapped parts.
     pub(super) fn open<'a>(
-        parts: impl Iterator<Item = (&'a Part, Result<(Arc<Path>, Buffer)>)>,
+        parts: impl Iterator<Item = (&'a PartFile, Result<(Arc<Path>, Buffer)>)>,
     ) -> Result<MappedView> {
         let mut view = MappedView { parts: Vec::new(), rows: 0 };
         for (part, mapped) in parts {

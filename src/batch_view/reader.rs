@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 
 use super::block::{BlockReader, damaged};
-use super::manifest::{Barrier, Manifest, Part};
+use super::manifest::{BarrierInfo, BatchViewManifest, PartFile};
 use super::mapped::MappedView;
 use super::paths::{self, Identity, PartKind};
 use super::rows::visit_rows;
@@ -25,12 +25,12 @@ const REFUSED: &str = "errors";
 pub struct BatchView {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    manifest: Arc<Manifest>,
+    manifest: Arc<BatchViewManifest>,
 }
 
 /// The result of [`BatchView::newest`].
 #[derive(Debug)]
-pub struct Newest {
+pub struct NewestBatchView {
     /// The newest batch view that is whole, if any.
     pub found: Option<BatchView>,
     /// An error, with its place, for each newer one that is damaged or does not fit: worth a
@@ -49,7 +49,7 @@ impl BatchView {
         root: &Path,
         identity: &Identity,
         at_most: Epoch,
-    ) -> Result<Newest> {
+    ) -> Result<NewestBatchView> {
         BatchView::newest_that(disk, root, identity, at_most, |_| Ok(()))
     }
 
@@ -64,8 +64,8 @@ impl BatchView {
         identity: &Identity,
         at_most: Epoch,
         fits: impl Fn(&BatchView) -> Result<()>,
-    ) -> Result<Newest> {
-        let mut newest = Newest { found: None, damaged: Vec::new() };
+    ) -> Result<NewestBatchView> {
+        let mut newest = NewestBatchView { found: None, damaged: Vec::new() };
         for boundary in BatchView::boundaries(&*disk, root, identity)?.into_iter().rev() {
             if boundary > at_most {
                 continue;
@@ -135,7 +135,7 @@ impl BatchView {
     ) -> Result<BatchView> {
         let dir = identity.dir(root);
         let path = dir.join(paths::manifest(boundary));
-        let mut manifest = Manifest::read(&*disk, &path)?;
+        let mut manifest = BatchViewManifest::read(&*disk, &path)?;
         let sealed = super::seal_time::read(&*disk, &dir, boundary)?;
         manifest.meta.sealed_us = sealed.map(|sealed| sealed.0);
         manifest.meta.branch = sealed.and_then(|sealed| sealed.1);
@@ -161,7 +161,7 @@ impl BatchView {
     }
 
     /// The batch view that a manifest describes.
-    pub(super) fn of(disk: Arc<dyn Disk>, dir: PathBuf, manifest: Manifest) -> BatchView {
+    pub(super) fn of(disk: Arc<dyn Disk>, dir: PathBuf, manifest: BatchViewManifest) -> BatchView {
         BatchView { disk, dir, manifest: Arc::new(manifest) }
     }
 
@@ -205,7 +205,7 @@ impl BatchView {
     }
 
     /// The accumulations.
-    pub fn barriers(&self) -> &[Barrier] {
+    pub fn barriers(&self) -> &[BarrierInfo] {
         &self.manifest.meta.barriers
     }
 
@@ -247,7 +247,7 @@ impl BatchView {
         })
     }
 
-    fn parts(&self, kind: PartKind, name: &str) -> Result<impl Iterator<Item = &Part>> {
+    fn parts(&self, kind: PartKind, name: &str) -> Result<impl Iterator<Item = &PartFile>> {
         let known = match kind {
             PartKind::Accumulation => self.barriers().iter().any(|one| one.name == name),
             PartKind::View => self.views().iter().any(|view| view.name == name),
@@ -262,12 +262,12 @@ impl BatchView {
             return Err(Error::new(Kind::Missing, message)
                 .remedy("the dataflow has changed: give it a new version, or rebuild"));
         }
-        let mine = move |part: &&Part| part.kind == kind && part.name == name;
+        let mine = move |part: &&PartFile| part.kind == kind && part.name == name;
         Ok(self.manifest.parts.iter().filter(mine))
     }
 
     /// Maps a part, after a check of its length.
-    fn map(&self, part: &Part) -> Result<(Arc<Path>, Buffer)> {
+    fn map(&self, part: &PartFile) -> Result<(Arc<Path>, Buffer)> {
         let path: Arc<Path> = self.dir.join(&part.file).into();
         let file = self.disk.map(&path)?;
         if file.len() as u64 == part.bytes {

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::gc::remove_unfinished;
-use super::manifest::Manifest;
+use super::manifest::BatchViewManifest;
 use super::paths::{self, Identity};
 use diptych_base::error::Result;
 use diptych_base::io::{Disk, Lock, replace};
@@ -81,8 +81,8 @@ impl Home {
             paths::boundary_of(file).filter(|boundary| *file == paths::manifest(*boundary))
         });
         let stated = manifests.map(|boundary| {
-            let of = match Manifest::read(disk, &self.0.join(paths::manifest(boundary))) {
-                Ok(Manifest { dataflow, version, meta, .. }) => {
+            let of = match BatchViewManifest::read(disk, &self.0.join(paths::manifest(boundary))) {
+                Ok(BatchViewManifest { dataflow, version, meta, .. }) => {
                     Some((Identity { dataflow, version }, meta.log_identity))
                 }
                 Err(error) if error.is_damaged() => None,
@@ -128,7 +128,7 @@ impl Home {
     /// When there is no such batch view, it is damaged, or the disk refuses.
     pub fn belongs(&self, disk: &dyn Disk, boundary: Epoch, log_identity: &str) -> Result<()> {
         let path = self.0.join(paths::manifest(boundary));
-        let mut manifest = Manifest::read(disk, &path)?;
+        let mut manifest = BatchViewManifest::read(disk, &path)?;
         log_identity.clone_into(&mut manifest.meta.log_identity);
         replace(disk, &path, &manifest.to_bytes()?)?;
         // The branch of its last epoch does not exist in the new history.

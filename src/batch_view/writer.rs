@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bincode::Options;
 
 use super::block::{BlockWriter, MAGIC, MAGIC_LEVELS};
-use super::index::{self, Entry};
-use super::manifest::{FORMAT, Manifest, Meta, Part, codec};
+use super::index::{self, BlockEntry};
+use super::manifest::{BatchViewManifest, FORMAT, Meta, PartFile, codec};
 use super::paths::{self, Identity, PartKind};
 use super::rows::put_row;
 use diptych_base::error::{Error, Kind, Result};
@@ -29,7 +29,7 @@ pub struct BatchViewWriter {
     identity: Identity,
     boundary: Epoch,
     workers: usize,
-    parts: Mutex<Vec<Part>>,
+    parts: Mutex<Vec<PartFile>>,
     /// The writers' lock, held by the process that finishes the batch view; assisting processes
     /// have none.
     lock: Option<Box<dyn Lock>>,
@@ -101,7 +101,7 @@ impl BatchViewWriter {
     pub fn absorb(&self, messages: &[Vec<u8>]) -> Result<()> {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         for message in messages {
-            let theirs: Vec<Part> =
+            let theirs: Vec<PartFile> =
                 codec(BATCH_VIEW_MANIFEST_BYTES_MAX).deserialize(message).map_err(|error| {
                     Error::new(Kind::Damaged, format!("a report of written parts: {error}"))
                         .remedy("run the same build in all processes")
@@ -115,7 +115,7 @@ impl BatchViewWriter {
         Ok(())
     }
 
-    fn begin(&self, kind: PartKind, name: &str, worker: usize) -> Result<(BlockWriter, Part)> {
+    fn begin(&self, kind: PartKind, name: &str, worker: usize) -> Result<(BlockWriter, PartFile)> {
         assert!(worker < self.workers, "worker {worker} of {}", self.workers);
         let file = paths::part(self.boundary, kind, name, worker);
         let magic = match kind {
@@ -124,7 +124,7 @@ impl BatchViewWriter {
         };
         let opened = self.disk.open(&self.dir.join(&file), Open::Create)?;
         let writer = BlockWriter::new(opened, magic)?;
-        let part = Part {
+        let part = PartFile {
             file,
             kind,
             name: name.to_owned(),
@@ -139,7 +139,7 @@ impl BatchViewWriter {
         Ok((writer, part))
     }
 
-    fn end(&self, writer: &BlockWriter, mut part: Part) -> Result<()> {
+    fn end(&self, writer: &BlockWriter, mut part: PartFile) -> Result<()> {
         writer.sync()?;
         (part.bytes, part.crc) = (writer.len, writer.crc);
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -194,7 +194,7 @@ impl BatchViewWriter {
         if let Some(clock) = meta.sealed_us {
             super::seal_time::write(&*self.disk, &self.dir, self.boundary, (clock, meta.branch))?;
         }
-        let manifest = Manifest {
+        let manifest = BatchViewManifest {
             dataflow: self.identity.dataflow.clone(),
             version: self.identity.version.clone(),
             boundary: self.boundary,
@@ -230,7 +230,7 @@ impl Drop for BatchViewWriter {
 pub struct AccumulationWriter<'a> {
     whole: &'a BatchViewWriter,
     blocks: BlockWriter,
-    part: Part,
+    part: PartFile,
 }
 
 impl AccumulationWriter<'_> {
@@ -259,11 +259,11 @@ impl AccumulationWriter<'_> {
 pub struct ViewWriter<'a> {
     whole: &'a BatchViewWriter,
     blocks: BlockWriter,
-    part: Part,
+    part: PartFile,
     block: Vec<u8>,
     last: Option<(Vec<u8>, Vec<u8>)>,
     /// The lowest level of the index.
-    index: Vec<Entry>,
+    index: Vec<BlockEntry>,
 }
 
 impl ViewWriter<'_> {

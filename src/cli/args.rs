@@ -4,91 +4,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::ingest::OnError;
-use super::logging::{LogFormat, LogLevel};
-use super::new::NewArgs;
-use super::serve::checkpoints;
+use super::logging::LogsArgs;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_engine::Cluster;
 use diptych_site::{MaxLag, ServersOptions};
-use diptych_system::System;
-
-pub(super) use super::deploy::DeployArgs;
-pub(super) use super::log::LogArgs;
-pub(super) use super::query_args::{ChangesArgs, KeyArgs, QueryArgs, TopArgs, epoch_of};
-pub(super) use super::sample::SampleArgs;
-pub(super) use super::token_args::{TokenArgs, TokenCommand};
-pub(super) use super::verify::{VerifyArgs, every};
-
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 the layers disagree; 2 wrong input or usage; 3 something asked for is \
-missing; 4 conflict (a second writer, another version); 5 damage on disk; 6 data of a newer \
-format; 7 disk full; 8 operating system; 9 panic in user code; 10 stopped, busy, timed out or \
-cancelled; 11 the log of a serving process has stopped (a failed sync, a file that was taken \
-away): start it again.";
-
-/// The Lambda Architecture in one Rust function: batch, speed and serving layers that agree at
-/// every epoch.
-#[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
-pub(super) struct Cli {
-    #[command(subcommand)]
-    pub(super) command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Make a project with a dataflow of your own, its tests, a bench and what it takes to ship it
-    New(NewArgs),
-    /// List the dataflows: versions, streams and views with their columns
-    Flows(FlowsArgs),
-    /// Append files (CSV, NDJSON; also .gz, .zst) to a stream, all or nothing, exactly once
-    Ingest(super::ingest::IngestArgs),
-    /// Append made-up events of a built-in dataflow, to try it on: the same for the same seed
-    Sample(SampleArgs),
-    /// Run dataflows over all of history and leave batch views on disk
-    Batch(BatchArgs),
-    /// Restore dataflows (or feed history) and keep them live, epoch by epoch
-    Serve(ServeArgs),
-    /// Print rows of a view at one epoch
-    Query(QueryArgs),
-    /// Print how a view changed, epoch by epoch
-    Changes(ChangesArgs),
-    /// Watch a server or a data directory: epochs, lag, rates, memory, operators
-    Top(TopArgs),
-    /// Check all files, and what is restored from them against a fresh recomputation
-    ///
-    /// Names damaged files, batch views that are wrong, and functions that are not deterministic.
-    /// It runs the same function on the same engine: a bug that does the same every time is not
-    /// found by it (`diff` compares two functions).
-    Verify(VerifyArgs),
-    /// Compare two versions of a dataflow over this log, row by row (exit code 1 when they differ)
-    Diff(DiffArgs),
-    /// Take over from a running server with this binary, no connection refused, after a look at
-    /// what changes
-    Deploy(Box<DeployArgs>),
-    /// Copy log and batch views to a new directory, while they are written; ends at one epoch
-    Backup(CopyArgs),
-    /// Check a backup, and copy it to a new data directory
-    Restore(CopyArgs),
-    /// Look into the log
-    Log(LogArgs),
-    /// Make tokens and passwords for the credentials file
-    Token(TokenArgs),
-    /// See which settings are in force, and why
-    Config(ConfigArgs),
-    /// Measure recomputing against incremental work on this log
-    Bench(BenchArgs),
-    /// See it work: a million events through the batch layer, live ones behind them, one answer
-    Demo(DemoArgs),
-}
+use diptych_system::{Checkpoints, System};
 
 /// The format of printed rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     /// Aligned columns, for people
     #[default]
     Table,
@@ -117,7 +44,7 @@ impl DataArgs {
 pub(super) struct FormatArgs {
     /// How rows are printed
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 /// Worker threads of one process.
@@ -269,8 +196,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "STREAM")]
     pub(super) stdin: Option<String>,
     /// What becomes of a line of standard input that is no record
-    #[arg(long, value_enum, default_value_t = OnError::Skip)]
-    pub(super) on_error: OnError,
+    #[arg(long, value_enum, default_value_t = OnErrorArg::Skip)]
+    pub(super) on_error: OnErrorArg,
     #[command(flatten)]
     pub(super) servers: ServersArgs,
     /// Settings that are not given here (TOML; its keys are the names of these options, and
@@ -282,7 +209,7 @@ pub(super) struct ServeArgs {
     /// While serving, leave a batch view whenever the newest is older than this; `auto`: when
     /// 10,000 epochs, 16 MiB of events or ten minutes are behind it (a state of over 1 GiB: never)
     #[arg(long, value_name = "TIME|auto|never", value_parser = checkpoints, default_value = "auto")]
-    pub(super) checkpoint_every: diptych_system::Checkpoints,
+    pub(super) checkpoint_every: Checkpoints,
     /// Have a newer batch view that differs from what is served take its place
     #[arg(long)]
     pub(super) accept: bool,
@@ -300,17 +227,6 @@ pub(super) struct ServeArgs {
     /// Start at this epoch instead of the log's end, when history is fed in place.
     #[arg(long, hide = true)]
     pub(super) start: Option<Epoch>,
-}
-
-/// The options of the process's messages on standard error.
-#[derive(Args, Clone, Copy, Debug)]
-pub(super) struct LogsArgs {
-    /// How much is said on standard error
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) log_level: LogLevel,
-    /// How it is written
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) log_format: LogFormat,
 }
 
 #[derive(Args, Debug)]
@@ -465,6 +381,36 @@ pub(super) struct DemoArgs {
     pub(super) data: Option<PathBuf>,
 }
 
+/// Parses the option that says when checkpoints are made.
+pub(super) fn checkpoints(text: &str) -> Result<Checkpoints, String> {
+    match text {
+        "auto" => Ok(Checkpoints::Automatic),
+        "never" => Ok(Checkpoints::Never),
+        time => {
+            let wrong = |error| format!("{error}; give a time, `auto` or `never`");
+            duration(time).map(Checkpoints::Every).map_err(wrong)
+        }
+    }
+}
+
+/// Parses `every=1h`.
+pub(super) fn every(text: &str) -> std::result::Result<Duration, String> {
+    let length = text.strip_prefix("every=").ok_or("it is said as every=1h")?;
+    match duration(length)? {
+        Duration::ZERO => Err("a processor would do nothing else".to_owned()),
+        length => Ok(length),
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnErrorArg {
+    /// Nothing more is appended (of files: nothing at all); the error names line and column
+    #[default]
+    Stop,
+    /// The record is reported (of files: it goes to FILE.errors.ndjson), the others are appended
+    Skip,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -472,7 +418,7 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory;
-        Cli::command().debug_assert();
+        crate::command::Cli::command().debug_assert();
     }
 
     #[test]

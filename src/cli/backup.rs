@@ -5,13 +5,13 @@
 use std::process::ExitCode;
 
 use super::args::CopyArgs;
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
 use super::row_printer::grouped;
 use diptych_base::error::Result;
 use diptych_system::System;
 
 /// Makes the copy and describes it; `what` names it.
-pub(super) fn run(args: &CopyArgs, catalog: &Catalog, what: &str) -> Result<ExitCode> {
+pub(super) fn run(args: &CopyArgs, catalog: &Dataflows, what: &str) -> Result<ExitCode> {
     let copied = System::open(&args.from).backup(catalog.all(), &args.to)?;
     let to = args.to.display();
     let bytes = grouped(copied.bytes);

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::args::{BatchArgs, DataArgs};
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
 use super::launch;
 use super::progress_bar::Watching;
 use super::row_printer::grouped;
@@ -18,7 +18,7 @@ use diptych_log::Reader;
 use diptych_system::{BatchOptions, System};
 
 /// Runs every dataflow over `[0, upto)`, one after another.
-pub(super) fn run(args: &BatchArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &BatchArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let definitions = catalog.select(&args.dataflows)?;
     if args.cluster.is_launcher() {
         // All processes must agree on where history ends, even while another process appends.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::args::BenchArgs;
 use super::bench_processes::{Team, work_along};
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
 use super::launch;
 use super::percentile::percentile;
 use super::progress_bar::{self, Watching};
@@ -56,7 +56,7 @@ struct Batch {
 }
 
 /// Starts the processes, or runs as one of them.
-pub(super) fn run(args: &BenchArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &BenchArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     if args.cluster.is_launcher() {
         let scratch = ScratchDir::new("bench")?;

@@ -8,21 +8,21 @@ use diptych_dataflow::{Definition, Description};
 use diptych_event::ReadAs;
 
 /// The dataflows of this binary.
-pub(super) struct Catalog {
+pub(super) struct Dataflows {
     all: Vec<Definition>,
     made_up: Option<MadeUp>,
 }
 
 /// A stream, with the columns of its event type.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(super) struct StreamTarget {
     pub(super) stream: String,
     pub(super) schema: SchemaRef,
 }
 
-impl Catalog {
+impl Dataflows {
     pub(super) fn new(all: Vec<Definition>, made_up: Option<MadeUp>) -> Self {
-        Catalog { all, made_up }
+        Dataflows { all, made_up }
     }
 
     /// The made-up events that this binary has, if any.
@@ -64,7 +64,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When no stream matches, or several do; the error lists them.
-    pub(super) fn target(&self, name: &str, stream: Option<&str>) -> Result<Target> {
+    pub(super) fn target(&self, name: &str, stream: Option<&str>) -> Result<StreamTarget> {
         let (dataflow, stream) = match (name.split_once('.'), stream) {
             (Some((dataflow, stream)), None) => (dataflow, Some(stream)),
             _ => (name, stream),
@@ -113,7 +113,7 @@ impl Catalog {
     }
 }
 
-fn stream_of(description: &Description, stream: Option<&str>) -> Result<Target> {
+fn stream_of(description: &Description, stream: Option<&str>) -> Result<StreamTarget> {
     let name = &description.name;
     let known = || {
         let names: Vec<_> = description.streams.iter().map(|info| info.name.as_str()).collect();
@@ -135,15 +135,15 @@ fn stream_of(description: &Description, stream: Option<&str>) -> Result<Target> 
             )));
         }
     };
-    Ok(Target { stream: info.name.clone(), schema: info.schema.clone() })
+    Ok(StreamTarget { stream: info.name.clone(), schema: info.schema.clone() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn catalog() -> Catalog {
-        Catalog::new(dataflows::all(), None)
+    fn catalog() -> Dataflows {
+        Dataflows::new(dataflows::all(), None)
     }
 
     #[test]

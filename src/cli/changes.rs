@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::ChangesArgs;
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
+use super::query_args::ChangesArgs;
 use super::remote;
 use super::row_printer::Sheet;
-use super::target::Place;
+use super::target::OpenTarget;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::{At, Epoch};
 use diptych_row::Datum;
@@ -15,10 +15,10 @@ use diptych_serving::Token;
 use diptych_system::{Boundary, System};
 
 /// Computes the changes from a data directory, or asks a server for them.
-pub(super) fn run(args: &ChangesArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &ChangesArgs, catalog: &Dataflows) -> Result<ExitCode> {
     match args.place.place()? {
-        Place::Data(system) => local(args, catalog, &system),
-        Place::Server(server) => remote::changes(args, &server),
+        OpenTarget::Data(system) => local(args, catalog, &system),
+        OpenTarget::Server(server) => remote::changes(args, &server),
     }
 }
 
@@ -49,7 +49,7 @@ fn check_token(args: &ChangesArgs, system: &System) -> Result<()> {
 }
 
 /// Recomputes from a boundary at or below `from`, keeps every epoch apart, and prints the changes.
-fn local(args: &ChangesArgs, catalog: &Catalog, system: &System) -> Result<ExitCode> {
+fn local(args: &ChangesArgs, catalog: &Dataflows, system: &System) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let description = definition.describe()?;
     let view = description.view(&args.view)?;

@@ -20,7 +20,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
-use super::args::Cli;
+use super::command::Cli;
 use super::usage;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::read_text;
@@ -33,7 +33,7 @@ const DATAFLOWS: &str = "dataflows";
 const NOT_IN_FILES: [&str; 2] = ["config", "help"];
 
 /// A refused command line: by its grammar, or by its configuration file.
-pub(super) enum Refused {
+pub(super) enum ConfigRefusal {
     Usage(clap::Error),
     File(Error),
 }
@@ -57,12 +57,13 @@ struct Entry {
 ///
 /// # Errors
 /// When either is wrong.
-pub(super) fn parse(args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), Refused> {
-    let parsed = |matches: &ArgMatches| Cli::from_arg_matches(matches).map_err(Refused::Usage);
+pub(super) fn parse(args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), ConfigRefusal> {
+    let parsed =
+        |matches: &ArgMatches| Cli::from_arg_matches(matches).map_err(ConfigRefusal::Usage);
     let exact =
         |args: &[OsString]| usage::matches(|args| Cli::command().try_get_matches_from(args), args);
     let Some(path) = COMMANDS.into_iter().find(|path| names(&args, path)) else {
-        return Ok((parsed(&exact(&args).map_err(Refused::Usage)?)?, Vec::new()));
+        return Ok((parsed(&exact(&args).map_err(ConfigRefusal::Usage)?)?, Vec::new()));
     };
     let command = command(path);
     // Required arguments may be in the file, so the command line may be incomplete.
@@ -75,7 +76,7 @@ pub(super) fn parse(args: Vec<OsString>) -> Result<(Cli, Vec<Setting>), Refused>
     let file = typed.as_ref().and_then(|matches| matches.get_one::<std::path::PathBuf>("config"));
     let file = file.filter(|_| typed_here("config"));
     let entries =
-        file.map_or(Ok(Vec::new()), |file| read(file, &command)).map_err(Refused::File)?;
+        file.map_or(Ok(Vec::new()), |file| read(file, &command)).map_err(ConfigRefusal::File)?;
     let mut all = args;
     let mut at = 1 + path.len();
     for entry in &entries {
@@ -207,19 +208,23 @@ fn word(value: &DeValue<'_>) -> Option<String> {
 
 /// Explains an error of the merged command line: where the file causes it, the error names the
 /// file.
-fn explained(error: clap::Error, file: Option<&std::path::PathBuf>, entries: &[Entry]) -> Refused {
+fn explained(
+    error: clap::Error,
+    file: Option<&std::path::PathBuf>,
+    entries: &[Entry],
+) -> ConfigRefusal {
     let argument = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) => argument.clone(),
-        _ => return Refused::Usage(error),
+        _ => return ConfigRefusal::Usage(error),
     };
     let name = argument.trim_start_matches('-').split([' ', '=']).next().unwrap_or_default();
     let found = entries.iter().find(|entry| entry.key == name);
-    let (Some(file), Some(entry)) = (file, found) else { return Refused::Usage(error) };
+    let (Some(file), Some(entry)) = (file, found) else { return ConfigRefusal::Usage(error) };
     let rendered = error.to_string();
     let message = rendered.lines().next().unwrap_or_default();
     let message = message.strip_prefix("error: ").unwrap_or(message);
     let place = format!("{}: line {}", file.display(), entry.line);
-    Refused::File(Error::new(Kind::Input, format!("{place}: {message}")))
+    ConfigRefusal::File(Error::new(Kind::Input, format!("{place}: {message}")))
 }
 
 fn settings(

@@ -18,8 +18,8 @@ fn parsed(file: &str, flags: &str) -> Result<Vec<Setting>, String> {
             }
             Ok(settings)
         }
-        Err(Refused::File(error)) => Err(hide(error.to_string())),
-        Err(Refused::Usage(error)) => Err(hide(error.to_string())),
+        Err(ConfigRefusal::File(error)) => Err(hide(error.to_string())),
+        Err(ConfigRefusal::Usage(error)) => Err(hide(error.to_string())),
     }
 }
 

@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use super::args::ServeArgs;
 use super::batch::describe;
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
+use super::exit_code::DISAGREE;
 use super::remote::Remote;
 use super::serve_loop::{Hosting, retry};
-use super::{DISAGREE, diff, logging, serve, signal};
+use super::{diff, logging, serve, signal};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Link, Waiting, secret_bytes};
 use diptych_base::limits::{DEPLOY_CATCH_UP, SERVER_GRACE};
@@ -66,7 +67,7 @@ pub(super) struct DeployArgs {
 }
 
 /// Recomputes, catches up, compares, takes over; then serves.
-pub(super) fn run(args: &DeployArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &DeployArgs, catalog: &Dataflows) -> Result<ExitCode> {
     logging::start(args.serve.logs);
     check(&args.serve)?;
     let definitions = catalog.select(&args.serve.dataflows)?;

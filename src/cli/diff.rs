@@ -5,9 +5,9 @@ use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::{Value, json};
 
-use super::DISAGREE;
-use super::args::{DiffArgs, Format, FormatArgs};
-use super::catalog::Catalog;
+use super::args::{DiffArgs, FormatArgs, OutputFormat};
+use super::catalog::Dataflows;
+use super::exit_code::DISAGREE;
 use super::row_printer::{Sheet, grouped};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
@@ -17,7 +17,7 @@ use diptych_serving::{Row, ViewInfo};
 use diptych_system::{BatchOptions, System, ViewDiff, diff};
 
 /// Makes the batch views that are missing, and compares them.
-pub(super) fn run(args: &DiffArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &DiffArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let system = args.data.system();
     let upper = system.reader()?.upper()?;
     let upto = args.upto.unwrap_or(upper);
@@ -50,7 +50,7 @@ fn side(
     name: &str,
     args: &DiffArgs,
     system: &System,
-    catalog: &Catalog,
+    catalog: &Dataflows,
     upto: Epoch,
 ) -> Result<BatchView> {
     if let Some((dataflow, version)) = name.split_once('@') {
@@ -124,7 +124,7 @@ pub(super) fn print(
 ) -> Result<()> {
     let names = ["view", "added", "removed", "changed", "note"];
     let mut sheet = match format.format {
-        Format::Json => return print_json(views, before, dataflow),
+        OutputFormat::Json => return print_json(views, before, dataflow),
         format => Sheet::new(format, &names)?,
     };
     for view in views {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::failed;
+use super::exit_code::failed;
 use diptych_base::error::{Error, Result};
 use diptych_base::limits::LOG_STOPPED_GRACE;
 use diptych_log::Writer;
@@ -17,11 +17,11 @@ const LOG_STOPPED: u8 = 11;
 
 /// The state of a serving process whose log may stop.
 #[derive(Default)]
-pub(super) struct Ending {
+pub(super) struct LogWatch {
     since: Option<Instant>,
 }
 
-impl Ending {
+impl LogWatch {
     /// Whether the log has stopped. Readers are still answered for a while, if there are any
     /// (`readers`).
     ///

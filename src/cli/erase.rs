@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::args::{DataArgs, Format, FormatArgs, WorkerArgs};
-use super::catalog::Catalog;
+use super::args::{DataArgs, FormatArgs, OutputFormat, WorkerArgs};
+use super::catalog::Dataflows;
 use super::row_printer::{Sheet, counted, grouped};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_event::Timestamp;
@@ -43,7 +43,7 @@ pub(super) struct EraseArgs {
 }
 
 /// Erases, recomputes, and prints the changes.
-pub(super) fn run(args: &EraseArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &EraseArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let conditions = Conditions::parse(&args.conditions)?.seen_by(catalog.readers(&args.stream)?);
     let named = catalog.select(&args.dataflows)?;
     if args.reason.len() > diptych_base::limits::ERASURE_REASON_BYTES_MAX {
@@ -97,7 +97,7 @@ fn dry_run(
     let events = counted(found.events(), "event");
     let stream = &args.stream;
     eprintln!("dry run: {events} of stream {stream} would be erased, epochs {first} to {last}");
-    if args.format.format == Format::Json {
+    if args.format.format == OutputFormat::Json {
         println!("{}", erased_json(stream, found.events(), first, last, true));
     }
     Ok(ExitCode::SUCCESS)
@@ -131,7 +131,7 @@ fn tell(erased: &ErasedData) {
 }
 
 fn print(erased: &ErasedData, format: FormatArgs) -> Result<()> {
-    if format.format == Format::Json {
+    if format.format == OutputFormat::Json {
         let Erasure { stream, events, first, last, .. } = &erased.log.erasure;
         println!("{}", erased_json(stream, *events, *first, *last, false));
     }
@@ -169,7 +169,7 @@ fn print(erased: &ErasedData, format: FormatArgs) -> Result<()> {
             ])?;
         }
     }
-    if erased.dataflows.is_empty() && format.format == Format::Table {
+    if erased.dataflows.is_empty() && format.format == OutputFormat::Table {
         eprintln!("no dataflow of this binary reads it and had a batch view: none is recomputed");
         return sheet.discard();
     }

@@ -2,21 +2,21 @@
 
 use std::process::ExitCode;
 
-use super::args::{FlowsArgs, Format};
-use super::catalog::Catalog;
+use super::args::{FlowsArgs, OutputFormat};
+use super::catalog::Dataflows;
 use super::row_printer::Sheet;
 use diptych_base::error::Result;
 use diptych_dataflow::{Description, StreamInfo};
 use diptych_row::{Column, Datum};
 
 /// Lists dataflows, the streams they read and the views they publish: one row for each.
-pub(super) fn run(args: &FlowsArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &FlowsArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let chosen = match &args.dataflow {
         Some(name) => std::slice::from_ref(catalog.get(name)?),
         None => catalog.all(),
     };
-    if args.format.format == Format::Table {
-        let mut out = Sheet::new(Format::Table, &["dataflows"])?;
+    if args.format.format == OutputFormat::Table {
+        let mut out = Sheet::new(OutputFormat::Table, &["dataflows"])?;
         for definition in chosen {
             tell(&definition.describe()?, &mut out)?;
         }

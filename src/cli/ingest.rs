@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::args::DataArgs;
-use super::catalog::Catalog;
+use super::args::{DataArgs, OnErrorArg};
+use super::catalog::Dataflows;
 use super::progress_bar;
 use super::row_printer::{counted, grouped};
 use diptych_base::error::{Error, Kind, Result};
-use diptych_sources::{self as sources, FileReport, IngestOptions, OnKnown, Phase, Progress};
+use diptych_sources::{self as sources, FileReport, IngestOptions, IngestProgress, OnKnown, Phase};
 
 #[derive(Args, Debug)]
 pub(super) struct IngestArgs {
@@ -31,7 +31,7 @@ pub(super) struct IngestArgs {
     pub(super) format: Option<FileFormat>,
     /// What becomes of a record that cannot be read
     #[arg(long, value_enum, default_value_t)]
-    pub(super) on_error: OnError,
+    pub(super) on_error: OnErrorArg,
     /// When a file begins with the records of one that was ingested, or corrects records that were
     /// skipped then, append only the other records
     #[arg(long, conflicts_with = "again")]
@@ -51,17 +51,8 @@ pub(super) enum FileFormat {
     Ndjson,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum OnError {
-    /// Nothing more is appended (of files: nothing at all); the error names line and column
-    #[default]
-    Stop,
-    /// The record is reported (of files: it goes to FILE.errors.ndjson), the others are appended
-    Skip,
-}
-
 /// Appends the files and reports on each.
-pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &IngestArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let target = catalog.target(&args.target, args.stream.as_deref())?;
     let writer = args.data.system().writer()?;
     let options = IngestOptions {
@@ -70,8 +61,8 @@ pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
             FileFormat::Ndjson => sources::Format::Ndjson,
         }),
         on_error: match args.on_error {
-            OnError::Stop => sources::OnError::Stop,
-            OnError::Skip => sources::OnError::Skip,
+            OnErrorArg::Stop => sources::OnError::Stop,
+            OnErrorArg::Skip => sources::OnError::Skip,
         },
         on_known: match &args.again {
             Some(label) => OnKnown::Again(Some(label.clone()).filter(|label| !label.is_empty())),
@@ -80,7 +71,7 @@ pub(super) fn run(args: &IngestArgs, catalog: &Catalog) -> Result<ExitCode> {
         },
     };
     let bar = progress_bar::bytes("");
-    let mut show = |progress: &Progress<'_>| {
+    let mut show = |progress: &IngestProgress<'_>| {
         let doing = if progress.phase == Phase::Checking { "checking" } else { "appending" };
         bar.set_prefix(doing);
         bar.set_length(progress.bytes_total);

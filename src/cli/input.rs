@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::catalog::Target;
-use super::ingest::OnError;
+use super::args::OnErrorArg;
+use super::catalog::StreamTarget;
 use super::row_printer::grouped;
 use super::signal;
 use diptych_base::error::{Error, Kind, Result};
@@ -28,20 +28,20 @@ pub(super) struct Input(thread::JoinHandle<Result<u64>>);
 impl Input {
     /// Starts to read, until the end or until told to stop. Skipped lines are added to `skipped`.
     pub(super) fn start(
-        Target { stream, schema }: Target,
+        StreamTarget { stream, schema }: StreamTarget,
         writer: Arc<Writer>,
-        on_error: OnError,
+        on_error: OnErrorArg,
         skipped: Arc<AtomicU64>,
     ) -> Input {
         Input(thread::spawn(move || {
             let mut waiting = VecDeque::new();
             let mut skips = Skips { count: skipped, begun: Instant::now(), said: 0, unsaid: 0 };
             let bad = |error: Error| match on_error {
-                OnError::Skip => {
+                OnErrorArg::Skip => {
                     skips.add(&error);
                     Ok(())
                 }
-                OnError::Stop => Err(error.remedy(
+                OnErrorArg::Stop => Err(error.remedy(
                     "the records before it are appended: mend it and send the rest again, or skip \
                      such lines: --on-error skip",
                 )),

@@ -5,7 +5,7 @@
 //! ```no_run
 //! use std::process::ExitCode;
 //!
-//! use diptych::{Dataflow, Event};
+//! use diptych::prelude::*;
 //!
 //! #[derive(Event, Clone)]
 //! struct Line {
@@ -35,12 +35,14 @@ mod bench_processes;
 mod blame;
 mod catalog;
 mod changes;
+mod command;
 mod config;
 mod demo;
 mod deploy;
 mod diff;
 mod ending;
 mod erase;
+mod exit_code;
 mod flows;
 mod ingest;
 mod input;
@@ -71,19 +73,18 @@ mod verify;
 
 use std::process::ExitCode;
 
-use diptych_base::error::{Error, Result};
+use diptych_base::error::Result;
 use diptych_base::io::give_back_soon;
 use diptych_base::panics;
 use diptych_dataflow::Definition;
 pub use made_up::{EventSource, MadeUp};
 
-use args::{Command, ConfigArgs, ConfigCommand};
-use catalog::Catalog;
+use args::{ConfigArgs, ConfigCommand};
+use catalog::Dataflows;
+use command::Command;
 pub use config::hostile;
-use config::{Refused, Setting};
-
-/// The exit code when the layers disagree.
-const DISAGREE: u8 = 1;
+use config::{ConfigRefusal, Setting};
+use exit_code::failed;
 
 /// Runs the command line of a binary whose dataflows are `definitions`: pairs of a name and a
 /// function, [`Definition`]s, or [`flows!`](diptych_dataflow::flows) for several functions at once.
@@ -115,29 +116,17 @@ where
     panics::tell_in_lines();
     let (cli, settings) = match config::parse(std::env::args_os().collect()) {
         Ok(parsed) => parsed,
-        Err(Refused::Usage(error)) => {
+        Err(ConfigRefusal::Usage(error)) => {
             usage::print(&error);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
-        Err(Refused::File(error)) => return failed(&error),
+        Err(ConfigRefusal::File(error)) => return failed(&error),
     };
-    let catalog = Catalog::new(definitions.into_iter().map(Into::into).collect(), made_up);
+    let catalog = Dataflows::new(definitions.into_iter().map(Into::into).collect(), made_up);
     run(cli.command, &catalog, &settings).unwrap_or_else(|error| failed(&error))
 }
 
-fn failed(error: &Error) -> ExitCode {
-    if logging::are_json() {
-        tracing::error!("{error}");
-    } else {
-        eprintln!("error: {error}");
-    }
-    if let Some(panic) = panics::last().filter(|_| error.is_panic()) {
-        eprintln!("{panic}");
-    }
-    ExitCode::from(error.exit_code())
-}
-
-fn run(command: Command, catalog: &Catalog, settings: &[Setting]) -> Result<ExitCode> {
+fn run(command: Command, catalog: &Dataflows, settings: &[Setting]) -> Result<ExitCode> {
     match command {
         Command::New(args) => new::run(&args),
         Command::Flows(args) => flows::run(&args, catalog),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::args::{DataArgs, FormatArgs};
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
 use super::erase::{self, EraseArgs};
 use super::retract::{self, RetractArgs};
 use super::row_printer::{Sheet, counted, grouped};
@@ -62,7 +62,7 @@ pub(super) struct LogWhere {
 }
 
 /// Runs one of the `log` commands.
-pub(super) fn run(args: &LogArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &LogArgs, catalog: &Dataflows) -> Result<ExitCode> {
     match &args.what {
         LogCommand::Ls(place) => list(place)?,
         LogCommand::Check(place) => check(place)?,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
@@ -13,7 +13,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::args::LogsArgs;
 use diptych_base::harmless::Harmless;
 
 /// Libraries whose ordinary messages concern only themselves.
@@ -105,4 +104,15 @@ where
         context.format_fields(Writer::new(&mut harmless), event)?;
         writeln!(writer)
     }
+}
+
+/// The options of the process's messages on standard error.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct LogsArgs {
+    /// How much is said on standard error
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) log_level: LogLevel,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) log_format: LogFormat,
 }

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::args::{FormatArgs, QueryArgs};
-use super::catalog::Catalog;
+use super::args::FormatArgs;
+use super::catalog::Dataflows;
 use super::key_args;
+use super::query_args::QueryArgs;
 use super::remote;
 use super::row_printer::{Sheet, counted};
-use super::target::Place;
+use super::target::OpenTarget;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_batch_view::BatchView;
@@ -83,16 +84,16 @@ pub(super) fn print(
 }
 
 /// Answers from a data directory, or asks a server.
-pub(super) fn run(args: &QueryArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &QueryArgs, catalog: &Dataflows) -> Result<ExitCode> {
     match args.place.place()? {
-        Place::Data(system) => local(args, catalog, &system),
-        Place::Server(server) => remote::query(args, &server),
+        OpenTarget::Data(system) => local(args, catalog, &system),
+        OpenTarget::Server(server) => remote::query(args, &server),
     }
 }
 
 /// Answers from the batch view when it is exact, else from a computation up to the epoch. A
 /// recomputation for an epoch that was asked for is kept as a batch view.
-fn local(args: &QueryArgs, catalog: &Catalog, system: &System) -> Result<ExitCode> {
+fn local(args: &QueryArgs, catalog: &Dataflows, system: &System) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let description = definition.describe()?;
     let view = description.view(&args.view)?;

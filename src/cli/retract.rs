@@ -6,14 +6,14 @@ use clap::Args;
 use serde_json::Value;
 
 use super::args::FormatArgs;
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
 use super::remote::Remote;
 use super::row_printer::{Sheet, counted};
-use super::target::{Place, PlaceArgs};
+use super::target::{OpenTarget, PlaceArgs};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::RETRACTED_SHOWN;
 use diptych_base::time::Epoch;
-use diptych_log::{Append, Found};
+use diptych_log::{Append, FoundEvents};
 use diptych_row::Datum;
 use diptych_sources::{Conditions, choose, texts};
 use diptych_system::System;
@@ -43,15 +43,15 @@ pub(super) struct RetractArgs {
 }
 
 /// Finds the events, shows the first of them, and appends the retraction.
-pub(super) fn run(args: &RetractArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &RetractArgs, catalog: &Dataflows) -> Result<ExitCode> {
     match args.place.place()? {
-        Place::Data(system) => local(args, &system, catalog)?,
-        Place::Server(server) => remote(args, &server)?,
+        OpenTarget::Data(system) => local(args, &system, catalog)?,
+        OpenTarget::Server(server) => remote(args, &server)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn local(args: &RetractArgs, system: &System, catalog: &Catalog) -> Result<()> {
+fn local(args: &RetractArgs, system: &System, catalog: &Dataflows) -> Result<()> {
     let conditions = Conditions::each(&args.conditions)?.seen_by(catalog.readers(&args.stream)?);
     // A dry run takes no lock.
     let writer =
@@ -93,7 +93,7 @@ fn tell(args: &RetractArgs, events: u64, epoch: Option<Epoch>) {
     }
 }
 
-fn show(args: &RetractArgs, found: &Found) -> Result<()> {
+fn show(args: &RetractArgs, found: &FoundEvents) -> Result<()> {
     let mut shown = 0;
     let mut sheet = None::<Sheet>;
     for chunk in found.chunks() {

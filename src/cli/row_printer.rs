@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 
 use serde_json::{Map, Value};
 
-use super::args::Format;
+use super::args::OutputFormat;
 use diptych_base::error::{Error, Result};
 use diptych_base::harmless::harmless;
 use diptych_base::io::answers;
@@ -14,7 +14,7 @@ use diptych_row::{Datum, RowSchema};
 /// [finished](Sheet::finish), because its column widths depend on all rows; JSON and CSV are
 /// printed as they come.
 pub(super) struct Sheet {
-    format: Format,
+    format: OutputFormat,
     names: Vec<String>,
     rows: Vec<Vec<Datum>>,
     out: BufWriter<Box<dyn Write>>,
@@ -28,12 +28,12 @@ impl Sheet {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub(super) fn new<S: AsRef<str>>(format: Format, names: &[S]) -> Result<Sheet> {
+    pub(super) fn new<S: AsRef<str>>(format: OutputFormat, names: &[S]) -> Result<Sheet> {
         let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
         let (out, bold) = answers();
         let out = BufWriter::new(out);
         let mut sheet = Sheet { format, names, rows: Vec::new(), out, bold, closed: false };
-        if format == Format::Csv {
+        if format == OutputFormat::Csv {
             let header: Vec<_> = sheet.names.iter().map(|name| csv_field(name)).collect();
             sheet.line(&header.join(","))?;
         }
@@ -45,7 +45,7 @@ impl Sheet {
     /// # Errors
     /// When standard output cannot be written.
     pub(super) fn of_view(
-        format: Format,
+        format: OutputFormat,
         before: &[&str],
         schema: &RowSchema,
         after: &[&str],
@@ -65,16 +65,16 @@ impl Sheet {
         let columns = self.names.len();
         assert!(given == columns, "{given} cells for {columns} columns");
         match self.format {
-            Format::Table => {
+            OutputFormat::Table => {
                 self.rows.push(cells);
                 Ok(())
             }
-            Format::Json => {
+            OutputFormat::Json => {
                 let cells = self.names.iter().cloned().zip(cells.iter().map(Datum::to_json));
                 let object: Map<String, Value> = cells.collect();
                 self.line(&Value::Object(object).to_string())
             }
-            Format::Csv => {
+            OutputFormat::Csv => {
                 let cells = cells.iter().map(|cell| match cell {
                     Datum::Null => String::new(),
                     other => csv_field(&other.to_string()),
@@ -103,7 +103,7 @@ impl Sheet {
     /// # Errors
     /// When standard output cannot be written.
     pub(super) fn finish(mut self) -> Result<()> {
-        if self.format == Format::Table {
+        if self.format == OutputFormat::Table {
             for line in table(&self.names, &self.rows, self.bold) {
                 self.line(&line)?;
             }

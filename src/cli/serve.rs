@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::args::{ServeArgs, duration};
-use super::catalog::Catalog;
+use super::args::ServeArgs;
+use super::catalog::Dataflows;
 use super::input::Input;
 use super::query::{self, RowPrinter};
 use super::row_printer::{counted, grouped};
-use super::serve_loop::{Hosting, Open};
+use super::serve_loop::{Hosting, OpenServers};
 use super::starting::Starting;
 use super::{ending, launch, logging, signal, verify};
 use diptych_base::error::{Error, Kind, Result};
@@ -23,8 +23,8 @@ use diptych_row::ByteRange;
 use diptych_servers::Listeners;
 use diptych_site::Site;
 use diptych_system::{
-    Boundary, Checkpoints, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served,
-    System, Verifications,
+    Boundary, LateWriter, RebuildOptions, Rebuilds, Rebuilt, ServeOptions, Served, System,
+    Verifications,
 };
 
 /// How often the status line is printed.
@@ -33,7 +33,7 @@ const STATUS: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Restores dataflows or feeds history, then follows the log.
-pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &ServeArgs, catalog: &Dataflows) -> Result<ExitCode> {
     logging::start(args.logs);
     small_pages_only();
     let system = args.data.system();
@@ -83,14 +83,14 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
         let writer = writer.as_ref().filter(|_| args.servers.appends()).cloned();
         let site = Site::of_first(&system, first, catalog.all(), writer)?;
         refused.iter().for_each(|error| site.refuse_appends(error));
-        opened = Some(Open::start(site, args, Listeners::default())?);
+        opened = Some(OpenServers::start(site, args, Listeners::default())?);
         options = options.relieving(first);
     }
     let served = system.serve(&definitions, options)?;
     drop(late);
     let alone = !args.cluster.is_member() && args.servers.appends();
     let may_hand_over = alone && target.is_none() && printed.is_none();
-    let skipped = opened.as_ref().map(Open::skipped_lines).unwrap_or_default();
+    let skipped = opened.as_ref().map(OpenServers::skipped_lines).unwrap_or_default();
     let input = target.zip(writer.clone());
     let input = input.map(|(target, log)| Input::start(target, log, args.on_error, skipped));
     let system = &system;
@@ -104,7 +104,7 @@ pub(super) fn run(args: &ServeArgs, catalog: &Catalog) -> Result<ExitCode> {
 /// The versions that served last, where this binary has them.
 pub(super) fn current(
     args: &ServeArgs,
-    catalog: &Catalog,
+    catalog: &Dataflows,
     system: &System,
 ) -> Result<Vec<Definition>> {
     // This refuses names that are unknown or given twice.
@@ -252,18 +252,6 @@ fn common_start(args: &ServeArgs, system: &System, flows: &[Definition]) -> Resu
     }
 }
 
-/// Parses the option that says when checkpoints are made.
-pub(super) fn checkpoints(text: &str) -> Result<Checkpoints, String> {
-    match text {
-        "auto" => Ok(Checkpoints::Automatic),
-        "never" => Ok(Checkpoints::Never),
-        time => {
-            let wrong = |error| format!("{error}; give a time, `auto` or `never`");
-            duration(time).map(Checkpoints::Every).map_err(wrong)
-        }
-    }
-}
-
 /// Watches the served dataflows until a signal, the deadline, the end of the input or a failure.
 /// Gives the successor that asks to take over, if that was the reason.
 pub(super) fn attend(
@@ -280,7 +268,7 @@ pub(super) fn attend(
     let mut starting = Starting::new(&args.dataflows);
     let readers = args.servers.any();
     let mut status = Status::new(served, begun, readers)?;
-    let mut ending = ending::Ending::default();
+    let mut ending = ending::LogWatch::default();
     let time_is_over = || args.time.is_some_and(|time| begun.elapsed() >= time);
     while !signal::stopped() {
         starting.look(served)?;

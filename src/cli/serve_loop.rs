@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use super::args::ServeArgs;
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
 use super::input::Input;
 use super::serve::{attend, rebuild, verify, wait_for_fresh};
 use diptych_base::error::{Error, Kind, Result};
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Live dataflows, with everything needed to answer from them.
 pub(super) struct Hosting<'a> {
     pub(super) args: &'a ServeArgs,
-    pub(super) catalog: &'a Catalog,
+    pub(super) catalog: &'a Dataflows,
     pub(super) system: &'a System,
     /// The dataflows that are served from the start.
     pub(super) definitions: &'a [Definition],
@@ -39,17 +39,21 @@ pub(super) struct Hosting<'a> {
 }
 
 /// The running servers, with the site that they answer from.
-pub(super) struct Open {
+pub(super) struct OpenServers {
     servers: Servers,
     site: Arc<Site>,
 }
 
-impl Open {
+impl OpenServers {
     /// Starts HTTP and Postgres, where an address was given.
     ///
     /// # Errors
     /// When an address is taken, or its certificates or credentials cannot be read.
-    pub(super) fn start(site: Arc<Site>, args: &ServeArgs, given: Listeners) -> Result<Open> {
+    pub(super) fn start(
+        site: Arc<Site>,
+        args: &ServeArgs,
+        given: Listeners,
+    ) -> Result<OpenServers> {
         let servers = Servers::start_on(Arc::clone(&site), &args.servers.options(), given)?;
         if let Some(address) = servers.http() {
             let scheme = if args.servers.tls_cert.is_some() { "https" } else { "http" };
@@ -58,11 +62,11 @@ impl Open {
         if let Some(address) = servers.pg() {
             tracing::info!("Postgres at {address}");
         }
-        Ok(Open { servers, site })
+        Ok(OpenServers { servers, site })
     }
 }
 
-impl Open {
+impl OpenServers {
     /// The counter of skipped lines of standard input.
     pub(super) fn skipped_lines(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.site.load.skipped_lines)
@@ -79,7 +83,7 @@ impl Hosting<'_> {
     pub(super) fn run(
         &mut self,
         mut input: Option<Input>,
-        mut opened: Option<Open>,
+        mut opened: Option<OpenServers>,
         mut given: Listeners,
         open: impl FnOnce() -> Result<()>,
     ) -> Result<bool> {
@@ -116,7 +120,7 @@ impl Hosting<'_> {
     }
 
     /// Opens HTTP and Postgres, where an address was given.
-    fn open(&self, given: Listeners) -> Result<Option<Open>> {
+    fn open(&self, given: Listeners) -> Result<Option<OpenServers>> {
         let servers = &self.args.servers;
         if !servers.any() {
             return Ok(None);
@@ -126,7 +130,7 @@ impl Hosting<'_> {
         let site = Site::of(self.system, &self.served, self.catalog.all(), writer)?;
         self.refused.iter().for_each(|error| site.refuse_appends(error));
         self.allow_handover(&site);
-        Open::start(site, self.args, given).map(Some)
+        OpenServers::start(site, self.args, given).map(Some)
     }
 
     fn allow_handover(&self, site: &Site) {
@@ -136,7 +140,7 @@ impl Hosting<'_> {
     }
 
     /// Stops the servers and waits until acknowledged events are visible.
-    fn close(&self, open: Open) -> Result<()> {
+    fn close(&self, open: OpenServers) -> Result<()> {
         tracing::info!("stopping: no new connections, requests under way are finished");
         drop(open.site);
         open.servers.stop();
@@ -145,7 +149,7 @@ impl Hosting<'_> {
 
     /// Passes the sockets, finishes requests under way, and releases the log. Gives the sockets
     /// back when the successor ends before it serves: then this process goes on.
-    fn hand_over(&mut self, link: Link, open: Open) -> Result<Option<Listeners>> {
+    fn hand_over(&mut self, link: Link, open: OpenServers) -> Result<Option<Listeners>> {
         let kept = open.servers.listeners()?;
         tracing::info!("handing over to a successor: requests under way are finished");
         // A successor that cannot be reached any more is gone, and will not succeed.

@@ -26,7 +26,7 @@ pub(super) struct PlaceArgs {
 }
 
 /// The target that was chosen.
-pub(super) enum Place {
+pub(super) enum OpenTarget {
     Data(System),
     Server(Remote),
 }
@@ -36,13 +36,13 @@ impl PlaceArgs {
     ///
     /// # Errors
     /// When the URL, the token or the certificates cannot be used.
-    pub(super) fn place(&self) -> Result<Place> {
+    pub(super) fn place(&self) -> Result<OpenTarget> {
         match (&self.dir, &self.server) {
-            (Some(dir), None) => Ok(Place::Data(System::open(dir))),
+            (Some(dir), None) => Ok(OpenTarget::Data(System::open(dir))),
             (None, Some(url)) => {
                 let token = self.token_file.as_deref();
                 let ca = self.ca.as_deref();
-                Remote::new(url, token, ca).map(Place::Server)
+                Remote::new(url, token, ca).map(OpenTarget::Server)
             }
             _ => Err(Error::new(Kind::Input, "neither a data directory nor a server is named")
                 .remedy("give --data DIR or --server URL")),

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::DISAGREE;
-use super::args::{DataArgs, FormatArgs, WorkerArgs, duration};
+use super::args::{DataArgs, FormatArgs, WorkerArgs};
 use super::blame::{self, Sides};
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
+use super::exit_code::DISAGREE;
 use super::row_printer::{Sheet, counted};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
@@ -38,15 +38,6 @@ pub(super) struct VerifyArgs {
     /// When something differs, do not look for the first epoch at which it does
     #[arg(long)]
     pub(super) no_search: bool,
-}
-
-/// Parses `every=1h`.
-pub(super) fn every(text: &str) -> std::result::Result<Duration, String> {
-    let length = text.strip_prefix("every=").ok_or("it is said as every=1h")?;
-    match duration(length)? {
-        Duration::ZERO => Err("a processor would do nothing else".to_owned()),
-        length => Ok(length),
-    }
 }
 
 /// Reports the result of a verification in the background.
@@ -77,7 +68,7 @@ pub(super) fn tell(Verification { dataflow, outcome }: Verification) {
 
 /// Compares the views restored from the newest batch view with a recomputation from the events
 /// alone, by one more worker.
-pub(super) fn run(args: &VerifyArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &VerifyArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let definition = catalog.get(&args.dataflow)?;
     let system = args.data.system();
     let description = definition.describe()?;
@@ -244,6 +235,7 @@ pub(super) fn verdict(comparisons: &[Compared]) -> Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::every;
 
     #[test]
     fn how_often_is_said() {

@@ -52,7 +52,7 @@ pub(crate) trait Accumulate: Sized + 'static {
 
     /// Operator and types as text, for the plan's fingerprint and for accumulation files.
     fn signature() -> String {
-        std::any::type_name::<(Self, Self::Row)>().to_owned()
+        on_disk(std::any::type_name::<(Self, Self::Row)>())
     }
     /// The key and partial of one item with its weight.
     fn split(&self, item: Self::Item, weight: i128) -> (Self::Key, Self::Partial);
@@ -148,21 +148,32 @@ impl Tally for Total<()> {
     }
 }
 
+/// Gives the signature that accumulation files have for a type name: the names there, `Sum` for
+/// `SumAccumulation` and so on, are older than those here.
+fn on_disk(type_name: &str) -> String {
+    let (name, types) = type_name.split_once('<').unwrap_or((type_name, ""));
+    match name.strip_suffix("Accumulation") {
+        Some(name) => format!("{name}<{types}"),
+        None => type_name.to_owned(),
+    }
+}
+
 /// `count`: the sum of weights per item.
-pub(crate) struct Count<K>(PhantomData<fn() -> K>);
+pub(crate) struct CountAccumulation<K>(PhantomData<fn() -> K>);
 /// `distinct`: the items whose weights sum to something positive.
-pub(crate) struct Distinct<K>(PhantomData<fn() -> K>);
-/// [`Count`] or [`Distinct`], with its weights summed in a `T`. The signature is the same for every
+pub(crate) struct DistinctAccumulation<K>(PhantomData<fn() -> K>);
+/// [`CountAccumulation`] or [`DistinctAccumulation`], with its weights summed in a `T`. The
+/// signature is the same for every
 /// `T`, so the accumulations are, too.
 pub(crate) struct Tallied<A, T>(PhantomData<fn() -> (A, T)>);
 /// `sum`: the weighted sum of a value per key.
-pub(crate) struct Sum<K, V>(PhantomData<fn() -> (K, V)>);
+pub(crate) struct SumAccumulation<K, V>(PhantomData<fn() -> (K, V)>);
 /// `latest`: the row with the greatest order per key.
-pub(crate) struct Latest<K, V, F, O>(F, PhantomData<fn() -> (K, V, O)>);
+pub(crate) struct LatestAccumulation<K, V, F, O>(F, PhantomData<fn() -> (K, V, O)>);
 /// `distinct_by`: the least row per id.
-pub(crate) struct DistinctBy<I, V, F>(F, PhantomData<fn() -> (I, V)>);
+pub(crate) struct DistinctByAccumulation<I, V, F>(F, PhantomData<fn() -> (I, V)>);
 /// `fold`: a user's monoid per key.
-pub(crate) struct Fold<K, M>(PhantomData<fn() -> (K, M)>);
+pub(crate) struct FoldAccumulation<K, M>(PhantomData<fn() -> (K, M)>);
 
 impl<A, T> Default for Tallied<A, T> {
     fn default() -> Self {
@@ -170,31 +181,31 @@ impl<A, T> Default for Tallied<A, T> {
     }
 }
 
-impl<K, V> Default for Sum<K, V> {
+impl<K, V> Default for SumAccumulation<K, V> {
     fn default() -> Self {
-        Sum(PhantomData)
+        SumAccumulation(PhantomData)
     }
 }
 
-impl<K, M> Default for Fold<K, M> {
+impl<K, M> Default for FoldAccumulation<K, M> {
     fn default() -> Self {
-        Fold(PhantomData)
+        FoldAccumulation(PhantomData)
     }
 }
 
-impl<K, V, F, O> Latest<K, V, F, O> {
+impl<K, V, F, O> LatestAccumulation<K, V, F, O> {
     pub(super) fn new(order: F) -> Self {
-        Latest(order, PhantomData)
+        LatestAccumulation(order, PhantomData)
     }
 }
 
-impl<I, V, F> DistinctBy<I, V, F> {
+impl<I, V, F> DistinctByAccumulation<I, V, F> {
     pub(super) fn new(id: F) -> Self {
-        DistinctBy(id, PhantomData)
+        DistinctByAccumulation(id, PhantomData)
     }
 }
 
-impl<K: Key, T: Tally> Accumulate for Tallied<Count<K>, T> {
+impl<K: Key, T: Tally> Accumulate for Tallied<CountAccumulation<K>, T> {
     const INVERSE: bool = true;
     const BOUNDED: bool = T::BOUNDED;
 
@@ -205,7 +216,7 @@ impl<K: Key, T: Tally> Accumulate for Tallied<Count<K>, T> {
     type Stored = i64;
 
     fn signature() -> String {
-        std::any::type_name::<(Count<K>, (K, i64))>().to_owned()
+        on_disk(std::any::type_name::<(CountAccumulation<K>, (K, i64))>())
     }
     #[inline]
     fn split(&self, item: K, weight: i128) -> (K, T) {
@@ -234,7 +245,7 @@ impl<K: Key, T: Tally> Accumulate for Tallied<Count<K>, T> {
     }
 }
 
-impl<K: Key, T: Tally> Accumulate for Tallied<Distinct<K>, T> {
+impl<K: Key, T: Tally> Accumulate for Tallied<DistinctAccumulation<K>, T> {
     const INVERSE: bool = true;
     const BOUNDED: bool = false;
 
@@ -245,7 +256,7 @@ impl<K: Key, T: Tally> Accumulate for Tallied<Distinct<K>, T> {
     type Stored = i64;
 
     fn signature() -> String {
-        std::any::type_name::<(Distinct<K>, K)>().to_owned()
+        on_disk(std::any::type_name::<(DistinctAccumulation<K>, K)>())
     }
     #[inline]
     fn split(&self, item: K, weight: i128) -> (K, T) {
@@ -273,7 +284,7 @@ impl<K: Key, T: Tally> Accumulate for Tallied<Distinct<K>, T> {
     }
 }
 
-impl<K: Key, V: Summand> Accumulate for Sum<K, V> {
+impl<K: Key, V: Summand> Accumulate for SumAccumulation<K, V> {
     const INVERSE: bool = true;
     const BOUNDED: bool = true;
 
@@ -315,7 +326,7 @@ impl<K: Key, V: Summand> Accumulate for Sum<K, V> {
     }
 }
 
-impl<K, V, F, O> Accumulate for Latest<K, V, F, O>
+impl<K, V, F, O> Accumulate for LatestAccumulation<K, V, F, O>
 where
     K: Key,
     V: ExchangeData,
@@ -356,7 +367,7 @@ where
     }
 }
 
-impl<I, V, F> Accumulate for DistinctBy<I, V, F>
+impl<I, V, F> Accumulate for DistinctByAccumulation<I, V, F>
 where
     I: Key,
     V: ExchangeData,
@@ -401,7 +412,7 @@ where
 /// among workers and epochs, is not defined. This is not checked at compile time.
 ///
 /// ```
-/// use diptych::Monoid;
+/// use diptych::prelude::*;
 /// use serde::{Deserialize, Serialize};
 ///
 /// /// The greatest value seen.
@@ -422,7 +433,7 @@ where
     message = "`{Self}` is no monoid",
     label = "nothing to fold with",
     note = "the library has several in `diptych::folds` (Min, Max, Mean, Top, Set, ...); for one \
-            of your own implement `diptych::Monoid`: `of` one item, and `merge`, in any order"
+            of your own implement `Monoid`: `of` one item, and `merge`, in any order"
 )]
 pub trait Monoid: ExchangeData {
     /// May [`Monoid::refused`] give a reason?
@@ -443,7 +454,7 @@ pub trait Monoid: ExchangeData {
     }
 }
 
-impl<K: Key, M: Monoid> Accumulate for Fold<K, M> {
+impl<K: Key, M: Monoid> Accumulate for FoldAccumulation<K, M> {
     const INVERSE: bool = false;
     const BOUNDED: bool = M::BOUNDED;
 

@@ -41,7 +41,7 @@ const WIDE: u64 = 1 << 63;
 
 /// Writes entries as blocks of about [`limits::ACCUMULATION_BLOCK_BYTES`]: a `u64` count, then
 /// the entries, so that a block can be filled without knowing its length beforehand.
-pub(super) struct Blocks<'s, 'f> {
+pub(super) struct AccumulationBlockWriter<'s, 'f> {
     sink: &'s mut Sink<'f>,
     /// The open block of the stored form, and that of the wide form.
     open: [Block; 2],
@@ -53,10 +53,10 @@ struct Block {
     form: u64,
 }
 
-impl<'s, 'f> Blocks<'s, 'f> {
+impl<'s, 'f> AccumulationBlockWriter<'s, 'f> {
     pub(super) fn new(sink: &'s mut Sink<'f>) -> Self {
         let open = [0, WIDE].map(|form| Block { bytes: vec![0; HEADER], count: 0, form });
-        Blocks { sink, open }
+        AccumulationBlockWriter { sink, open }
     }
 
     /// Writes an entry in the stored form.
@@ -109,7 +109,7 @@ pub(super) fn write<T: Serialize>(
     entries: impl Iterator<Item = T>,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
-    let mut blocks = Blocks::new(sink);
+    let mut blocks = AccumulationBlockWriter::new(sink);
     for entry in entries {
         blocks.push(&entry)?;
     }

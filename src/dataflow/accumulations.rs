@@ -1,16 +1,19 @@
 //! The barriers that end a recipe: from [`Events`] to a [`Collection`].
 
-use super::accumulate::{Accumulate, Count, Distinct, DistinctBy, Fold, Key, Latest};
-use super::accumulate::{Monoid, Sum, Tallied, Tally, Value};
+use super::accumulate::{
+    Accumulate, CountAccumulation, DistinctAccumulation, DistinctByAccumulation, FoldAccumulation,
+    Key, LatestAccumulation,
+};
+use super::accumulate::{Monoid, SumAccumulation, Tallied, Tally, Value};
 use super::arranged::{ArrangedBarrier, Keyed};
 use super::barrier::HashBarrier;
-use super::collection::Collection;
 use super::events::Events;
 use super::front::Front;
 use super::in_range::in_range;
 use super::refusals::Refusals;
 use super::retained_barrier::RetainedBarrier;
 use super::summand::Summand;
+use super::vec_collection::Collection;
 use super::weight::{OnlyAdds, Sign};
 use diptych_base::limits;
 
@@ -41,7 +44,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -58,7 +62,7 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = K>,
     {
-        self.accumulate(name, Tallied::<Count<K>, <P::Sign as Sign>::Tally>::default())
+        self.accumulate(name, Tallied::<CountAccumulation<K>, <P::Sign as Sign>::Tally>::default())
     }
 
     /// The items whose weights have a positive sum, once each. The state keeps counts, so
@@ -66,7 +70,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -83,7 +88,10 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = K>,
     {
-        self.accumulate(name, Tallied::<Distinct<K>, <P::Sign as Sign>::Tally>::default())
+        self.accumulate(
+            name,
+            Tallied::<DistinctAccumulation<K>, <P::Sign as Sign>::Tally>::default(),
+        )
     }
 
     /// The exact sum of values per key. State: one entry per key that has events.
@@ -93,7 +101,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -110,7 +119,7 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = (K, V)>,
     {
-        self.accumulate(name, Sum::default())
+        self.accumulate(name, SumAccumulation::default())
     }
 
     /// The value with the greatest `order` per key; among equals the greatest value. Put a field
@@ -119,7 +128,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -144,7 +154,7 @@ impl<'s, P: Front> Events<'s, P> {
         P: for<'a> Front<Item<'a> = (K, V)>,
         P::Sign: OnlyAdds,
     {
-        self.accumulate(name, Latest::new(order))
+        self.accumulate(name, LatestAccumulation::new(order))
     }
 
     /// One row per id: the least, where rows of one id differ. State: one row per id, for ever.
@@ -159,7 +169,7 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// use diptych::testing::Live;
-    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    /// use diptych::prelude::*;
     ///
     /// #[derive(Event, Clone)]
     /// struct Payment {
@@ -197,14 +207,16 @@ impl<'s, P: Front> Events<'s, P> {
         P: for<'a> Front<Item<'a> = V>,
         P::Sign: OnlyAdds,
     {
-        self.accumulate(name, DistinctBy::new(id))
+        self.accumulate(name, DistinctByAccumulation::new(id))
     }
 
     /// A commutative [`Monoid`] per key. State: one monoid value per key.
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, folds::Max, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::folds::Max;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -225,14 +237,15 @@ impl<'s, P: Front> Events<'s, P> {
         P: for<'a> Front<Item<'a> = (K, M::Item)>,
         P::Sign: OnlyAdds,
     {
-        self.accumulate(name, Fold::<K, M>::default())
+        self.accumulate(name, FoldAccumulation::<K, M>::default())
     }
 
     /// All rows, with their multiplicities (negative ones too). State: every distinct row.
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -256,7 +269,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -290,7 +304,7 @@ impl<'s, P: Front> Events<'s, P> {
     where
         P: for<'a> Front<Item<'a> = (K, V)>,
     {
-        let count = Tallied::<Count<(K, V)>, <P::Sign as Sign>::Tally>::default();
+        let count = Tallied::<CountAccumulation<(K, V)>, <P::Sign as Sign>::Tally>::default();
         let counts = if self.kept.is_empty() {
             let claims = self.front.clone();
             let scope = self.sketch.scope();

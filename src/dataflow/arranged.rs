@@ -16,10 +16,10 @@ use super::accumulate::Key;
 use super::accumulation_dump::Sink;
 use super::barrier::Barrier;
 use super::batch_context::Pass;
-use super::collection::Collection;
-use super::combiner::Table;
+use super::combiner::PartialTable;
 use super::flush_before_exchange::flush_before_exchange;
 use super::front::Front;
+use super::vec_collection::Collection;
 use diptych_base::error::Result;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
@@ -34,7 +34,7 @@ pub(super) struct ArrangedBarrier<K: Key, V: Key, P> {
     name: String,
     signature: String,
     front: P,
-    combiner: Table<(K, V), i64>,
+    combiner: PartialTable<(K, V), i64>,
     input: InputHandle<Epoch, timely::container::CapacityContainerBuilder<Vec<Update<K, V>>>>,
     trace: KeyedTrace<K, V>,
 }
@@ -58,7 +58,7 @@ impl<K: Key, V: Key, P> ArrangedBarrier<K, V, P> {
             name: name.to_owned(),
             signature: Self::types(),
             front,
-            combiner: Table::default(),
+            combiner: PartialTable::default(),
             input,
             trace: arranged.trace.clone(),
         };
@@ -170,7 +170,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -192,7 +193,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -213,7 +215,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -237,7 +240,8 @@ impl<'s, K: Key, V: Key> Keyed<'s, K, V> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

@@ -27,11 +27,11 @@ use timely::dataflow::{Scope, Stream};
 use super::accumulate::{Accumulate, Made};
 use super::accumulation_dump::Sink;
 use super::batch_context::Pass;
-use super::collection::Collection;
-use super::combiner::{Combiner, Entry, Table, combine, route};
+use super::combiner::{Combiner, KeyPartial, PartialTable, combine, route};
 use super::front::Front;
 use super::refusals::Refusals;
-use super::state_size_logging::Held;
+use super::state_size_logging::LoggedSize;
+use super::vec_collection::Collection;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
@@ -72,7 +72,7 @@ pub trait Barrier {
 
 /// The state of the owner.
 struct State<A: Accumulate> {
-    entries: Table<A::Key, A::Partial>,
+    entries: PartialTable<A::Key, A::Partial>,
     /// The upper bound of the applied epochs: every event below is in `entries`.
     upper: Epoch,
     /// The number of partials of later epochs.
@@ -81,7 +81,7 @@ struct State<A: Accumulate> {
     bulk: Option<Epoch>,
 }
 
-type Entries<A> = Vec<Entry<A, <A as Accumulate>::Key>>;
+type Entries<A> = Vec<KeyPartial<A, <A as Accumulate>::Key>>;
 
 /// A barrier whose owner keeps a hash map: `count`, `sum`, `distinct`, `latest`, `fold`.
 pub(super) struct HashBarrier<A: Accumulate, P> {
@@ -102,7 +102,7 @@ impl<A: Accumulate, P> HashBarrier<A, P> {
     ) -> (Self, Collection<'s, A::Row>) {
         let accumulate = Rc::new(accumulate);
         let state = Rc::new(RefCell::new(State {
-            entries: Table::default(),
+            entries: PartialTable::default(),
             upper: 0,
             waiting: 0,
             bulk: None,
@@ -205,7 +205,7 @@ fn own<'s, A: Accumulate>(
             pact,
             &format!("Own: {name}"),
             move |_capability, info| {
-                let mut held = Held::new(scope.worker(), info.global_id);
+                let mut held = LoggedSize::new(scope.worker(), info.global_id);
                 move |(input, frontier), output| {
                     let state = &mut *state.borrow_mut();
                     input.for_each(|capability, entries| {

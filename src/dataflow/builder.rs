@@ -9,11 +9,11 @@ use arrow_schema::{FieldRef, Schema, SchemaRef};
 use timely::dataflow::Scope;
 
 use super::barrier::Barrier;
-use super::collection::Collection;
 use super::front::Front;
 use super::newest_event_time::Newest;
 use super::retained_front::Retention;
 use super::retention::Keep;
+use super::vec_collection::Collection;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_event::{ReadAs, UNIT_KEY};

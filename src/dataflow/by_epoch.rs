@@ -18,9 +18,9 @@ use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::collection::Collection;
-use super::combiner::Table;
-use super::state_size_logging::Held;
+use super::combiner::PartialTable;
+use super::state_size_logging::LoggedSize;
+use super::vec_collection::Collection;
 use diptych_base::time::Epoch;
 
 /// The state of an owner, and the output it derives from an epoch's changes.
@@ -53,7 +53,7 @@ pub(super) fn by_epoch<'s, S: ByEpoch>(
     let mut waiting: Waiting<S::Row> = BTreeMap::new();
     rows.inner
         .unary_frontier::<CapacityContainerBuilder<Vec<_>>, _, _, _>(pact, name, |_, info| {
-            let mut held = Held::new(scope.worker(), info.global_id);
+            let mut held = LoggedSize::new(scope.worker(), info.global_id);
             move |(input, frontier), output| {
                 input.for_each(|capability, changes| {
                     let capability = capability.retain(0);
@@ -87,13 +87,13 @@ pub(super) trait OfKey: Default {
 
 /// The state of an owner, by key.
 pub(super) struct Keys<K, S> {
-    of: Table<K, S>,
+    of: PartialTable<K, S>,
     held: usize,
 }
 
 impl<K, S> Default for Keys<K, S> {
     fn default() -> Self {
-        Keys { of: Table::default(), held: 0 }
+        Keys { of: PartialTable::default(), held: 0 }
     }
 }
 

@@ -7,21 +7,14 @@
 use std::fmt::Display;
 use std::hash::Hash;
 
-use differential_dataflow::{ExchangeData, VecCollection};
-use timely::order::Product;
+use differential_dataflow::ExchangeData;
 
 use super::accumulate::{Key, Monoid, Value};
 use super::in_range::in_range;
 use super::refusals::Refusals;
 use super::summand::{Summand, Total};
-use super::top_k::End;
-use diptych_base::time::Epoch;
-
-/// A collection of rows `D` that changes from epoch to epoch; differential's own type.
-pub type Collection<'s, D> = VecCollection<'s, Epoch, D, isize>;
-
-/// A collection inside [`CollectionExt::grow`]: its times count the rounds, too.
-pub type Inside<'i, D> = VecCollection<'i, Product<Epoch, u64>, D, isize>;
+use super::top_k::OrderEnd;
+use super::vec_collection::{Collection, Inside};
 
 /// Sugar on [`Collection`].
 pub trait CollectionExt<'s, D: ExchangeData>: Sized {
@@ -36,7 +29,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, CollectionExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -72,7 +66,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, CollectionExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -103,7 +98,8 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, CollectionExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -145,7 +141,7 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///
     /// ```
     /// use dataflows::Edge;
-    /// use diptych::{CollectionExt, Dataflow};
+    /// use diptych::prelude::*;
     ///
     /// /// Each way of one or more edges, as where it starts and where it ends.
     /// fn ways(df: &mut Dataflow) {
@@ -156,7 +152,7 @@ pub trait CollectionExt<'s, D: ExchangeData>: Sized {
     ///     });
     ///     df.view("ways", ways);
     /// }
-    /// # diptych::Definition::new("ways", ways).describe().unwrap();
+    /// # diptych::dataflow::Definition::new("ways", ways).describe().unwrap();
     /// ```
     fn grow<E, F>(self, with: Collection<'s, E>, logic: F) -> Collection<'s, D>
     where
@@ -178,7 +174,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// use dataflows::Edge;
-    /// use diptych::{Dataflow, PairsExt};
+    /// use diptych::prelude::*;
     ///
     /// /// The components of an undirected graph: both ends of an edge share the edge.
     /// fn components(df: &mut Dataflow) {
@@ -187,7 +183,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///     let ends = edges.flat_map(|(src, dst)| [(src, (src, dst)), (dst, (src, dst))]);
     ///     df.view("components", ends.components()).columns(&["node", "least"]);
     /// }
-    /// # diptych::Definition::new("components", components).describe().unwrap();
+    /// # diptych::dataflow::Definition::new("components", components).describe().unwrap();
     /// ```
     fn components(self) -> Collection<'s, (K, K)>
     where
@@ -198,7 +194,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -221,7 +218,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -249,7 +247,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -281,7 +280,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     /// ```
     /// use dataflows::IdentifiedTweet;
     /// use diptych::folds::{Count, Max};
-    /// use diptych::{Dataflow, PairsExt};
+    /// use diptych::prelude::*;
     ///
     /// /// Tweets per hour and the longest of them, copies left out.
     /// fn hours(df: &mut Dataflow) {
@@ -294,7 +293,7 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///         .map(|(hour, (n, longest))| (hour, (n.get(), longest.get())));
     ///     df.view("hours", hours).columns(&["hour", "n", "longest"]);
     /// }
-    /// # diptych::Definition::new("hours", hours).describe().unwrap();
+    /// # diptych::dataflow::Definition::new("hours", hours).describe().unwrap();
     /// ```
     fn fold_values<M>(self) -> Collection<'s, (K, M)>
     where
@@ -309,7 +308,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -338,7 +338,8 @@ pub trait PairsExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, PairsExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -477,13 +478,13 @@ where
         O: Ord + 'static,
         F: Fn(&V) -> O + 'static,
     {
-        super::top_k::at_end(self, End::Greatest, order)
+        super::top_k::at_end(self, OrderEnd::Greatest, order)
     }
     fn min_by<O, F>(self, order: F) -> Collection<'s, (K, V)>
     where
         O: Ord + 'static,
         F: Fn(&V) -> O + 'static,
     {
-        super::top_k::at_end(self, End::Least, order)
+        super::top_k::at_end(self, OrderEnd::Least, order)
     }
 }

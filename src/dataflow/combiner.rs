@@ -16,7 +16,7 @@ use timely::dataflow::operators::Input;
 use timely::dataflow::{InputHandle, Scope, StreamVec};
 
 use super::accumulate::Accumulate;
-use super::accumulation_dump::{self, Blocks, Sink};
+use super::accumulation_dump::{self, AccumulationBlockWriter, Sink};
 use super::batch_context::Pass;
 use super::flush_before_exchange::flush_before_exchange;
 use super::front::Front;
@@ -24,10 +24,10 @@ use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
 /// A hash table of partials, of a combiner or an owner.
-pub(super) type Table<K, V> = HashMap<K, V, FixedState>;
+pub(super) type PartialTable<K, V> = HashMap<K, V, FixedState>;
 
 /// An entry that is sent to its owner.
-pub(super) type Entry<A, K> = (K, <A as Accumulate>::Partial);
+pub(super) type KeyPartial<A, K> = (K, <A as Accumulate>::Partial);
 
 /// Routes a key to its owner. Its seed differs from the tables': the keys of one owner would
 /// otherwise share the low bits that choose a table's bucket.
@@ -41,7 +41,7 @@ pub(super) fn route<K: Hash>(key: &K) -> u64 {
 #[inline]
 pub(super) fn combine<K: Eq + Hash, A: Accumulate>(
     accumulate: &A,
-    table: &mut Table<K, A::Partial>,
+    table: &mut PartialTable<K, A::Partial>,
     place: K,
     partial: A::Partial,
 ) {
@@ -58,8 +58,8 @@ pub(super) fn combine<K: Eq + Hash, A: Accumulate>(
 pub(super) struct Combiner<A: Accumulate, P, K: Clone + 'static> {
     accumulate: Rc<A>,
     front: P,
-    table: Table<K, A::Partial>,
-    input: InputHandle<Epoch, CapacityContainerBuilder<Vec<Entry<A, K>>>>,
+    table: PartialTable<K, A::Partial>,
+    input: InputHandle<Epoch, CapacityContainerBuilder<Vec<KeyPartial<A, K>>>>,
 }
 
 impl<A, P, K> Combiner<A, P, K>
@@ -72,11 +72,11 @@ where
         scope: Scope<'s, Epoch>,
         accumulate: &Rc<A>,
         front: P,
-    ) -> (Self, StreamVec<'s, Epoch, Entry<A, K>>) {
+    ) -> (Self, StreamVec<'s, Epoch, KeyPartial<A, K>>) {
         let (input, stream) = scope.new_input_with_builder();
         let accumulate = Rc::clone(accumulate);
         (
-            Combiner { accumulate, front, table: Table::default(), input },
+            Combiner { accumulate, front, table: PartialTable::default(), input },
             flush_before_exchange(stream),
         )
     }
@@ -129,7 +129,7 @@ where
     pub(super) fn load(&mut self, name: &str, block: &[u8]) -> Result<()> {
         // Nearly every place occurs once, so there is nothing to combine first.
         if accumulation_dump::is_wide(block) {
-            let entries: Vec<Entry<A, K>> = accumulation_dump::read(name, block)?;
+            let entries: Vec<KeyPartial<A, K>> = accumulation_dump::read(name, block)?;
             entries.into_iter().for_each(|entry| self.input.send(entry));
             return Ok(());
         }
@@ -147,7 +147,7 @@ pub(super) fn write<'p, A: Accumulate, K: Serialize>(
     entries: impl Iterator<Item = (K, &'p A::Partial)>,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
-    let mut blocks = Blocks::new(sink);
+    let mut blocks = AccumulationBlockWriter::new(sink);
     for (place, partial) in entries {
         match accumulate.stored(partial) {
             Some(stored) => blocks.push(&(place, stored))?,

@@ -4,11 +4,11 @@ use std::fmt::Display;
 use std::rc::Rc;
 
 use super::builder::Sketch;
-use super::front::{Check, Concat, Filter, FlatMap, Front, Map, Owned, Source, TryMap, Weighted};
-use super::newest_event_time::{Newest, NewestBarrier, Seen};
+use super::front::{Check, Concat, Filter, FlatMap, Front, Map, Source, TryMap, Weighted};
+use super::newest_event_time::{Newest, NewestBarrier, NewestSeen};
 use super::retained_front::Retained;
 use super::retention::{Keep, Moment};
-use super::rows::Rows;
+use super::rows::{Owned, Rows};
 use super::weight::Or;
 use diptych_event::Event;
 
@@ -38,7 +38,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Line;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let line = |text: &str| Line { text: text.to_owned() };
     /// fn lengths(df: &mut Dataflow) {
     ///     let lengths = df.events::<Line>("lines").map(|line| line.text.len() as i64);
@@ -61,7 +62,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Line;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let line = |text: &str| Line { text: text.to_owned() };
     /// fn words(df: &mut Dataflow) {
     ///     let words = df
@@ -87,7 +89,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Edge;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let edge = |src, dst, diff| Edge { src, dst, diff };
     /// fn edges(df: &mut Dataflow) {
     ///     let edges = df.events::<Edge>("edges").filter(|edge| edge.src != edge.dst);
@@ -110,7 +113,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Line;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let line = |text: &str| Line { text: text.to_owned() };
     /// fn numbers(df: &mut Dataflow) {
     ///     let numbers = df.events::<Line>("lines").try_map(|line| line.text.parse::<i64>());
@@ -140,7 +144,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |to_account, amount| {
     /// #     Transfer { id: 1, from_account: 0, to_account, amount, ts: 0 }
     /// # };
@@ -170,7 +175,8 @@ impl<'s, P: Front> Events<'s, P> {
     /// that keep whole events.
     ///
     /// ```
-    /// # use diptych::{Dataflow, Event, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # use serde::{Deserialize, Serialize};
     /// #[derive(Event, Serialize, Deserialize, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     /// struct Payment {
@@ -202,7 +208,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Edge;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let edge = |src, dst, diff| Edge { src, dst, diff };
     /// fn edges(df: &mut Dataflow) {
     ///     let edges = df.events::<Edge>("edges").weighted(|edge| edge.diff);
@@ -225,7 +232,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -271,7 +279,7 @@ impl<'s, E: Event> Events<'s, Source<E>> {
     /// event of the stream counts for the horizon, those that are filtered away too.
     ///
     /// ```
-    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    /// use diptych::prelude::*;
     ///
     /// #[derive(Event, Clone, Debug)]
     /// struct Visit {
@@ -284,7 +292,7 @@ impl<'s, E: Event> Events<'s, Source<E>> {
     ///     let visits = df.events::<Visit>("visits").retain(|v| v.at, Keep::days(7));
     ///     df.view("visits", visits.map(|v| v.page.to_owned()).count("pages"));
     /// }
-    /// # let described = diptych::Definition::new("visits", visits).describe().unwrap();
+    /// # let described = diptych::dataflow::Definition::new("visits", visits).describe().unwrap();
     /// # assert_eq!(described.retained, ["stream visits: 7 days in steps of 1 hour"]);
     /// ```
     pub fn retain<M, F>(self, time: F, keep: Keep) -> Events<'s, Retained<Source<E>, F>>
@@ -305,7 +313,8 @@ impl<'s, E: Event> Events<'s, Source<E>> {
     /// State: one number.
     ///
     /// ```
-    /// # use diptych::{Dataflow, Event, Keep, Timestamp, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # #[derive(Event, Clone)]
     /// # struct Visit {
     /// #     at: Timestamp,
@@ -330,7 +339,7 @@ impl<'s, E: Event> Events<'s, Source<E>> {
         self.watch(Rc::new(time), None).0
     }
 
-    fn watch<M, F>(&self, time: Rc<F>, keep: Option<Keep>) -> (Newest<'s>, Seen)
+    fn watch<M, F>(&self, time: Rc<F>, keep: Option<Keep>) -> (Newest<'s>, NewestSeen)
     where
         M: Moment,
         F: for<'a, 'b> Fn(&'b E::Row<'a>) -> M + 'static,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::accumulate::{Accumulate, Made};
 use super::accumulation_dump::Sink;
-use super::combiner::{self, Table};
+use super::combiner::{self, PartialTable};
 use super::retention::Expiry;
 use diptych_base::error::Result;
 
@@ -16,8 +16,8 @@ use diptych_base::error::Result;
 /// [`Expiry::NEVER`].
 pub(super) struct Kept<A: Accumulate> {
     accumulate: Rc<A>,
-    keys: Table<A::Key, OfKey<A::Partial>>,
-    leaving: BTreeMap<Expiry, Table<A::Key, ()>>,
+    keys: PartialTable<A::Key, OfKey<A::Partial>>,
+    leaving: BTreeMap<Expiry, PartialTable<A::Key, ()>>,
     partials: usize,
 }
 
@@ -32,7 +32,7 @@ struct OfKey<P> {
 
 impl<A: Accumulate> Kept<A> {
     pub(super) fn new(accumulate: Rc<A>) -> Self {
-        let keys = Table::default();
+        let keys = PartialTable::default();
         let leaving = BTreeMap::new();
         Kept { accumulate, keys, leaving, partials: 0 }
     }

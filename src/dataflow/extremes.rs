@@ -7,9 +7,9 @@ use std::marker::PhantomData;
 use differential_dataflow::ExchangeData;
 
 use super::accumulate::{Accumulate, Key, Made, Value};
-use super::collection::Collection;
 use super::events::Events;
 use super::front::Front;
+use super::vec_collection::Collection;
 use super::weight::OnlyAdds;
 
 /// `min_by`: the value with the least order per key.
@@ -62,7 +62,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -95,7 +96,8 @@ impl<'s, P: Front> Events<'s, P> {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };

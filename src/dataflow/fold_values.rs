@@ -10,9 +10,9 @@ use differential_dataflow::ExchangeData;
 
 use super::accumulate::Monoid;
 use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
-use super::collection::Collection;
 use super::combiner::route;
 use super::ordered_rows::Ordered;
+use super::vec_collection::Collection;
 
 pub(super) fn fold_values<K, V, M>(rows: Collection<'_, (K, V)>) -> Collection<'_, (K, M)>
 where

@@ -15,7 +15,6 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::batch_context::Pass;
-use super::rows::Rows;
 use super::weight::{Or, Plain, Sign, Signed, Weight, times};
 use diptych_event::Event;
 
@@ -140,12 +139,6 @@ pub struct Check<P, F> {
     reporter: Reporter,
 }
 
-/// The recipe of [`Events::owned`](super::Events::owned).
-#[derive(Clone)]
-pub struct Owned<P> {
-    input: P,
-}
-
 /// The recipe of [`Events::weighted`](super::Events::weighted).
 pub struct Weighted<P, F> {
     input: P,
@@ -186,12 +179,6 @@ impl<P, F> Filter<P, F> {
 impl<P, F> Check<P, F> {
     pub(super) fn new(input: P, logic: F) -> Self {
         Check { input, logic: Rc::new(logic), reporter: Reporter::default() }
-    }
-}
-
-impl<P> Owned<P> {
-    pub(super) fn new(input: P) -> Self {
-        Owned { input }
     }
 }
 
@@ -379,22 +366,6 @@ where
     fn claim(&self, barrier: usize) -> bool {
         self.input.claim(barrier);
         self.reporter.claim(barrier)
-    }
-}
-
-impl<P: Rows> Front for Owned<P> {
-    type Item<'a> = P::Event;
-    type Sign = P::Sign;
-
-    fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
-    where
-        S: for<'a> FnMut(P::Event, Weight),
-    {
-        self.input.drive(pass, &mut |row: P::Item<'_>, weight| sink(P::own(row), weight));
-    }
-
-    fn claim(&self, barrier: usize) -> bool {
-        self.input.claim(barrier)
     }
 }
 

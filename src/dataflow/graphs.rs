@@ -16,10 +16,10 @@ use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 
 use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
-use super::collection::Collection;
-use super::combiner::{Table, route};
+use super::combiner::{PartialTable, route};
 use super::ordered_rows::Ordered;
 use super::propagation::propagate;
+use super::vec_collection::Collection;
 
 /// A node, ordered by its lot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ pub trait EdgesExt<'s, N>: Sized {
     /// ```
     /// # use diptych::testing::Live;
     /// use dataflows::{Edge, Root};
-    /// use diptych::{Dataflow, EdgesExt};
+    /// use diptych::prelude::*;
     ///
     /// fn reachable(df: &mut Dataflow) {
     ///     let edges = df.events::<Edge>("edges").weighted(|e| e.diff).map(|e| (e.src, e.dst));
@@ -103,7 +103,7 @@ impl<'s, N: ExchangeData + Hash> EdgesExt<'s, N> for Collection<'s, (N, N)> {
 }
 
 /// The multiplicity of each row.
-struct Present<R>(Table<R, isize>);
+struct Present<R>(PartialTable<R, isize>);
 
 impl<R> Default for Present<R> {
     fn default() -> Self {

@@ -7,8 +7,8 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::collection::Collection;
 use super::refusals::Refusals;
+use super::vec_collection::Collection;
 
 /// The row that `make` gives for each result; where it gives a reason instead, and the key, the
 /// view `errors` has a row of these, for as long as the result is there.

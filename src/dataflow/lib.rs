@@ -16,7 +16,7 @@
 //! files.
 //!
 //! ```
-//! use diptych::{Dataflow, Event};
+//! use diptych::prelude::*;
 //!
 //! #[derive(Event, Clone, Debug)]
 //! struct Line {
@@ -30,12 +30,13 @@
 //!         .count("words");
 //!     df.view("counts", words).columns(&["word", "n"]);
 //! }
-//! # let info = diptych::Definition::new("word_count", word_count).describe().unwrap();
+//! # let info = diptych::dataflow::Definition::new("word_count", word_count).describe().unwrap();
 //! # assert_eq!(info.views[0].name, "counts");
 //! ```
 
 /// The paths that derived code of this crate uses; derived code of others uses the facade's.
 pub mod folds;
+pub mod operators;
 pub mod scratch;
 mod derived {
     pub(crate) use diptych_base::error;
@@ -79,6 +80,7 @@ mod state_size_logging;
 mod summand;
 mod timed;
 mod top_k;
+mod vec_collection;
 mod view;
 mod weight;
 mod wide_integer;
@@ -90,7 +92,7 @@ pub use barrier::Barrier;
 pub use batch_context::Pass;
 pub use builder::Plan;
 pub use builder::StreamInfo;
-pub use collection::{Collection, CollectionExt, Inside, PairsExt};
+pub use collection::{CollectionExt, PairsExt};
 pub use definition::{Definition, Description};
 pub use events::Events;
 pub use front::{Front, Source};
@@ -114,12 +116,13 @@ use diptych_base::time::Epoch;
 use diptych_event::{Event, ReadAs};
 use diptych_row::Columns;
 pub use diptych_row::ViewInfo;
+pub use vec_collection::{Collection, Inside};
 
 /// The handle on which a user's function draws a dataflow: streams in, views out.
 pub struct Dataflow<'s> {
     sketch: Sketch<'s>,
     /// The results that operators behind the barriers refuse.
-    refused: Collection<'s, refusals::Row>,
+    refused: Collection<'s, refusals::ErrorsRow>,
 }
 
 impl<'s> Dataflow<'s> {

@@ -44,7 +44,7 @@ pub struct Newest<'s> {
 }
 
 /// The newest time among the rows that this worker has fed so far.
-pub(super) type Seen = Rc<Cell<Option<i64>>>;
+pub(super) type NewestSeen = Rc<Cell<Option<i64>>>;
 
 /// The number of rows in each step, of epochs that are not complete.
 type Rows = Rc<RefCell<BTreeMap<Epoch, BTreeMap<i64, u64>>>>;
@@ -62,7 +62,7 @@ pub(super) struct NewestBarrier<P, F> {
     signature: String,
     front: P,
     time: Rc<F>,
-    seen: Seen,
+    seen: NewestSeen,
     told: Option<i64>,
     late: Option<Late>,
     input: InputHandle<Epoch, CapacityContainerBuilder<Vec<i64>>>,
@@ -78,14 +78,14 @@ impl<P, F> NewestBarrier<P, F> {
         front: P,
         time: Rc<F>,
         keep: Option<Keep>,
-    ) -> (Self, Seen, Told<'_>) {
+    ) -> (Self, NewestSeen, Told<'_>) {
         let (input, stream) = scope.new_input_with_builder();
         let told = flush_before_exchange(stream).broadcast();
         let late = keep.map(|keep| Late { keep, rows: Rc::default(), count: Rc::default() });
         if let Some(late) = &late {
             late.watch(told.clone(), &name);
         }
-        let seen = Seen::default();
+        let seen = NewestSeen::default();
         let barrier = NewestBarrier {
             signature: SIGNATURE.to_owned(),
             name,

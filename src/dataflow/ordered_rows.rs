@@ -35,7 +35,7 @@ struct Chunk<R, P> {
 
 /// The position of a row, or the one it would have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct RowPlace {
     chunk: usize,
     index: usize,
 }
@@ -57,7 +57,7 @@ impl<R: Ord, P> Ordered<R, P> {
     /// Adds `diff` to the copies of `row`.
     pub(super) fn change(&mut self, row: R, diff: isize) -> Copies {
         let place = self.find(|known| *known < row);
-        let Place { chunk, index } = place;
+        let RowPlace { chunk, index } = place;
         let there = |copies: isize| copies.max(0);
         if let Some((known, copies)) = self.chunk_mut(chunk).get_mut(index)
             && *known == row
@@ -84,7 +84,7 @@ impl<R: Ord, P> Ordered<R, P> {
         Copies { before: 0, after: there(diff) }
     }
 
-    fn remove(&mut self, Place { chunk, index }: Place) {
+    fn remove(&mut self, RowPlace { chunk, index }: RowPlace) {
         let left = {
             let rows = self.chunk_mut(chunk);
             rows.remove(index);
@@ -122,7 +122,7 @@ impl<R, P> Ordered<R, P> {
     }
 
     /// The place of the first row that is not `before` some point in the order.
-    pub(super) fn find(&self, before: impl Fn(&R) -> bool) -> Place {
+    pub(super) fn find(&self, before: impl Fn(&R) -> bool) -> RowPlace {
         let ends = |rows: &[Counted<R>]| rows.last().is_some_and(|(row, _)| before(row));
         let chunk = if ends(&self.first.rows) {
             // A place after all rows is the end of the last chunk.
@@ -131,17 +131,17 @@ impl<R, P> Ordered<R, P> {
             0
         };
         let index = self.chunk(chunk).partition_point(|(row, _)| before(row));
-        Place { chunk, index }
+        RowPlace { chunk, index }
     }
 
     /// The rows from `place` on.
-    pub(super) fn from(&self, place: Place) -> impl Iterator<Item = &Counted<R>> {
+    pub(super) fn from(&self, place: RowPlace) -> impl Iterator<Item = &Counted<R>> {
         let here = self.chunk(place.chunk)[place.index..].iter();
         here.chain(self.rest[place.chunk..].iter().flat_map(|chunk| &chunk.rows))
     }
 
     /// The rows before `place`, the nearest first.
-    pub(super) fn back_from(&self, place: Place) -> impl Iterator<Item = &Counted<R>> {
+    pub(super) fn back_from(&self, place: RowPlace) -> impl Iterator<Item = &Counted<R>> {
         let here = self.chunk(place.chunk)[..place.index].iter().rev();
         let chunks = (0..place.chunk).rev();
         here.chain(chunks.flat_map(|chunk| self.chunk(chunk).iter().rev()))
@@ -178,7 +178,7 @@ impl<R, P> Ordered<R, P> {
     /// it in its own chunk.
     pub(super) fn each_part_before(
         &mut self,
-        place: Place,
+        place: RowPlace,
         make: impl Fn(&[Counted<R>]) -> P,
         mut each: impl FnMut(&P),
     ) {

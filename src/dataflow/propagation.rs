@@ -16,7 +16,7 @@ use differential_dataflow::operators::iterate::Variable;
 use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
 use timely::order::Product;
 
-use super::collection::Collection;
+use super::vec_collection::Collection;
 use diptych_base::time::Epoch;
 
 /// Edges by their start.

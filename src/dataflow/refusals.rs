@@ -19,17 +19,17 @@ use timely::dataflow::Scope;
 use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::{UnorderedHandle, UnorderedInput};
 
-use super::collection::Collection;
+use super::vec_collection::Collection;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 
 /// A row of the view: epoch, stream or operator, reason; and its count.
-pub(super) type Row = ((Epoch, String, String), i64);
+pub(super) type ErrorsRow = ((Epoch, String, String), i64);
 
 /// The value of the column `epoch` for a result, which does not belong to one epoch.
 pub(super) const NO_EPOCH: Epoch = Epoch::MAX;
 
-type Handle = UnorderedHandle<Epoch, CapacityContainerBuilder<Vec<(Row, Epoch, isize)>>>;
+type Handle = UnorderedHandle<Epoch, CapacityContainerBuilder<Vec<(ErrorsRow, Epoch, isize)>>>;
 
 /// The input of `errors` in the dataflow that is being drawn.
 struct Way {
@@ -44,7 +44,7 @@ thread_local! {
 }
 
 /// Begins a drawing on this thread; gives the collection of its operators' refusals.
-pub(super) fn open(scope: Scope<'_, Epoch>) -> Collection<'_, Row> {
+pub(super) fn open(scope: Scope<'_, Epoch>) -> Collection<'_, ErrorsRow> {
     let ((handle, capability), rows) = scope.new_unordered_input();
     let handle = Rc::new(RefCell::new(handle));
     let way = Way { handle, capability, names: Vec::new() };

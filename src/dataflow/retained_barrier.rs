@@ -30,20 +30,20 @@ use super::accumulate::{Accumulate, Made};
 use super::accumulation_dump::Sink;
 use super::barrier::{Barrier, refuse};
 use super::batch_context::Pass;
-use super::collection::Collection;
-use super::combiner::{Combiner, Entry, route};
+use super::combiner::{Combiner, KeyPartial, route};
 use super::expiring_state::Kept;
 use super::front::Front;
 use super::refusals::Refusals;
 use super::retained_front::Retention;
 use super::retention::{Expiry, Horizons};
-use super::state_size_logging::Held;
+use super::state_size_logging::LoggedSize;
+use super::vec_collection::Collection;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
 /// The place of a partial: its expiry and its key.
 type Place<A> = (Expiry, <A as Accumulate>::Key);
-type Entries<A> = Vec<Entry<A, Place<A>>>;
+type Entries<A> = Vec<KeyPartial<A, Place<A>>>;
 
 /// The state of the owner.
 struct State<A: Accumulate> {
@@ -173,7 +173,7 @@ fn own<'s, A: Accumulate>(
     name: &str,
     state: Rc<RefCell<State<A>>>,
 ) -> Collection<'s, A::Row> {
-    let pact = Exchange::new(|((_, key), _): &Entry<A, Place<A>>| route(key));
+    let pact = Exchange::new(|((_, key), _): &KeyPartial<A, Place<A>>| route(key));
     let mut waiting: BTreeMap<Epoch, Waiting<A>> = BTreeMap::new();
     let scope = stream.scope();
     let mut refusals = A::BOUNDED.then(|| Refusals::of(name));
@@ -184,7 +184,7 @@ fn own<'s, A: Accumulate>(
         Pipeline,
         &name,
         move |_capability, info| {
-            let mut held = Held::new(scope.worker(), info.global_id);
+            let mut held = LoggedSize::new(scope.worker(), info.global_id);
             move |(input, frontier), (told, told_frontier), output| {
                 let state = &mut *state.borrow_mut();
                 input.for_each(|capability, entries| {

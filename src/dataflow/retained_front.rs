@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::batch_context::Pass;
 use super::front::Front;
-use super::newest_event_time::{Seen, Told};
+use super::newest_event_time::{NewestSeen, Told};
 use super::retention::{Expiry, Keep, Moment};
 use super::weight::Weight;
 
@@ -25,11 +25,11 @@ pub struct Retained<P, F> {
     time: Rc<F>,
     of: u32,
     keep: Keep,
-    seen: Seen,
+    seen: NewestSeen,
 }
 
 impl<P, F> Retained<P, F> {
-    pub(super) fn new(input: P, time: Rc<F>, of: u32, keep: Keep, seen: Seen) -> Self {
+    pub(super) fn new(input: P, time: Rc<F>, of: u32, keep: Keep, seen: NewestSeen) -> Self {
         Retained { input, time, of, keep, seen }
     }
 }

@@ -16,11 +16,11 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::builder::ByteCollection;
-use super::collection::Collection;
-use super::combiner::{Table, route};
+use super::combiner::{PartialTable, route};
 use super::newest_event_time::Told;
 use super::retention::Keep;
-use super::state_size_logging::Held;
+use super::state_size_logging::LoggedSize;
+use super::vec_collection::Collection;
 use diptych_base::time::Epoch;
 
 /// A row as bytes, with its date if it has one.
@@ -38,7 +38,7 @@ struct Waiting {
 struct Rows {
     keep: Keep,
     newest: Option<i64>,
-    steps: BTreeMap<i64, Table<Row, isize>>,
+    steps: BTreeMap<i64, PartialTable<Row, isize>>,
     /// The number of rows in all steps.
     held: usize,
 }
@@ -61,7 +61,7 @@ pub(super) fn age<'s>(
         Pipeline,
         &name,
         move |_capability, info| {
-            let mut held = Held::new(scope.worker(), info.global_id);
+            let mut held = LoggedSize::new(scope.worker(), info.global_id);
             move |(input, frontier), (told, told_frontier), output| {
                 let slot = |capability: Capability<Epoch>| Waiting {
                     capability,

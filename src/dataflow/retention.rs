@@ -65,7 +65,7 @@ impl<M: Moment> Moment for Option<M> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use diptych::Keep;
+/// use diptych::prelude::*;
 ///
 /// assert_eq!(Keep::days(7).to_string(), "7 days in steps of 1 hour");
 /// let fine = Keep::hours(6).step(Duration::from_secs(600));

@@ -1,8 +1,10 @@
 //! Recipes that yield unchanged rows of a stream: the input of
 //! [`Events::owned`](super::Events::owned).
 
+use super::batch_context::Pass;
 use super::front::{Check, Filter, Front, Source, Weighted};
 use super::retained_front::Retained;
+use super::weight::Weight;
 use diptych_event::Event;
 
 /// A recipe of rows that borrow from the log, all of one type of event.
@@ -47,3 +49,31 @@ macro_rules! rows_of_the_input {
 }
 
 rows_of_the_input!(Filter, Check, Weighted, Retained);
+
+/// The recipe of [`Events::owned`](super::Events::owned).
+#[derive(Clone)]
+pub struct Owned<P> {
+    input: P,
+}
+
+impl<P> Owned<P> {
+    pub(super) fn new(input: P) -> Self {
+        Owned { input }
+    }
+}
+
+impl<P: Rows> Front for Owned<P> {
+    type Item<'a> = P::Event;
+    type Sign = P::Sign;
+
+    fn drive<S>(&self, pass: &Pass<'_>, sink: &mut S)
+    where
+        S: for<'a> FnMut(P::Event, Weight),
+    {
+        self.input.drive(pass, &mut |row: P::Item<'_>, weight| sink(P::own(row), weight));
+    }
+
+    fn claim(&self, barrier: usize) -> bool {
+        self.input.claim(barrier)
+    }
+}

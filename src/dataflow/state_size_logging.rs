@@ -5,18 +5,18 @@ use differential_dataflow::logging::{BatchEvent, DifferentialEventBuilder, DropE
 use timely::worker::Worker;
 
 /// The size of one operator's state, as last reported.
-pub(super) struct Held {
+pub(super) struct LoggedSize {
     /// The log; none when no logger is registered.
     log: Option<Logger>,
     operator: usize,
     told: usize,
 }
 
-impl Held {
+impl LoggedSize {
     /// The size of `operator`'s state, which is empty so far.
-    pub(super) fn new(worker: &Worker, operator: usize) -> Held {
+    pub(super) fn new(worker: &Worker, operator: usize) -> LoggedSize {
         let log = worker.logger_for::<DifferentialEventBuilder>("differential/arrange");
-        Held { log: log.map(Into::into), operator, told: 0 }
+        LoggedSize { log: log.map(Into::into), operator, told: 0 }
     }
 
     /// Reports that the state now has `entries` entries.

@@ -9,9 +9,9 @@ use std::marker::PhantomData;
 use differential_dataflow::ExchangeData;
 
 use super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
-use super::collection::Collection;
 use super::combiner::route;
 use super::ordered_rows::Ordered;
+use super::vec_collection::Collection;
 
 /// One group: all its rows, and the rows emitted last.
 struct Group<R, T> {
@@ -183,7 +183,7 @@ where
 
 /// An end of the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum OrderEnd {
     Least,
     Greatest,
 }
@@ -191,7 +191,7 @@ pub(super) enum End {
 /// `(key, value)` for the value at one end of the order of each key.
 pub(super) fn at_end<K, V, O, F>(
     rows: Collection<'_, (K, V)>,
-    end: End,
+    end: OrderEnd,
     order: F,
 ) -> Collection<'_, (K, V)>
 where
@@ -201,8 +201,8 @@ where
     F: Fn(&V) -> O + 'static,
 {
     let name = match end {
-        End::Least => "MinBy",
-        End::Greatest => "MaxBy",
+        OrderEnd::Least => "MinBy",
+        OrderEnd::Greatest => "MaxBy",
     };
     let state = AtEnd { keys: Keys::default(), end, order, rows: PhantomData };
     by_epoch(rows, name, |(key, _)| route(key), state)
@@ -210,7 +210,7 @@ where
 
 struct AtEnd<K, V, O, F> {
     keys: Keys<K, Group<Ordinal<O, V>, Option<V>>>,
-    end: End,
+    end: OrderEnd,
     order: F,
     rows: PhantomData<fn() -> (K, V)>,
 }
@@ -233,8 +233,8 @@ where
                 rows.change((order(&value), value), diff);
             }
             let now = match end {
-                End::Least => rows.there().next(),
-                End::Greatest => rows.there_back().next(),
+                OrderEnd::Least => rows.there().next(),
+                OrderEnd::Greatest => rows.there_back().next(),
             };
             let now = now.map(|((_, value), _)| value);
             if told.as_ref() != now {

@@ -4,12 +4,12 @@ use super::accumulate::Key;
 use super::accumulate::Value;
 use super::arranged::Keyed;
 use super::builder::Sketch;
-use super::collection::Collection;
 use super::in_range::in_range;
 use super::newest_event_time::Newest;
 use super::refusals::Refusals;
 use super::retained_view;
 use super::retention::{Keep, Moment};
+use super::vec_collection::Collection;
 use diptych_base::limits;
 use diptych_row::{self as row, Columns, RowSchema, ViewInfo};
 
@@ -162,7 +162,7 @@ where
     /// State: a second copy of every row above the horizon, as bytes; derived, and not persisted.
     ///
     /// ```
-    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    /// use diptych::prelude::*;
     ///
     /// #[derive(Event, Clone, Debug)]
     /// struct Visit {
@@ -179,7 +179,7 @@ where
     ///         .retain(&newest, |(hour, _page), _n| *hour, Keep::days(2))
     ///         .columns(&["hour", "page", "n"]);
     /// }
-    /// # let described = diptych::Definition::new("visits", visits).describe().unwrap();
+    /// # let described = diptych::dataflow::Definition::new("visits", visits).describe().unwrap();
     /// # let told = "view visits: 2 days in steps of 1 hour, by stream visits";
     /// # assert_eq!(described.retained, [told]);
     /// ```

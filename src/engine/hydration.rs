@@ -21,7 +21,7 @@ use diptych_log::{Chunk, ClockReader, Clocks, Part, Reader};
 use diptych_serving::Publish;
 
 /// A piece of history that a worker feeds.
-pub enum Feed {
+pub enum HistoryPiece {
     /// Rows of the log, all of which this worker reads, and the clocks of their epochs.
     Rows(Chunk, Clocks),
     /// This worker's share of retracted events, which are taken back from earlier accumulations.
@@ -34,10 +34,10 @@ pub enum Feed {
 }
 
 /// This worker's share of the history before the boundary.
-pub type History = Box<dyn Iterator<Item = Result<Feed>>>;
+pub type History = Box<dyn Iterator<Item = Result<HistoryPiece>>>;
 
 /// Gives worker `index` of `peers` (in that order) its share of the blocks of accumulations.
-pub type Blocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
+pub type AccumulationBlocks = Arc<dyn Fn(usize, usize) -> History + Send + Sync>;
 
 /// The history of `streams` in `epochs` for worker `index` of `peers`: every `peers`-th part of the
 /// rows that are not retracted at their end, and its share of the events before `epochs` that these
@@ -64,7 +64,7 @@ pub fn history(
             let mine = share(events.len(), index, peers);
             let mine = events.slice(mine.start, mine.len());
             let clocks = clocks.of(&mine)?;
-            seen.push(Ok(Feed::Seen(mine, clocks)));
+            seen.push(Ok(HistoryPiece::Seen(mine, clocks)));
         }
     }
     let taken: Vec<_> = retractions
@@ -73,7 +73,7 @@ pub fn history(
         .filter_map(|events| events.between(0, lower))
         .map(|events| {
             let mine = share(events.len(), index, peers);
-            Ok(Feed::Taken(events.slice(mine.start, mine.len())))
+            Ok(HistoryPiece::Taken(events.slice(mine.start, mine.len())))
         })
         .collect();
     let parts = reader.standing(from, upper, upper)?.into_iter().filter(wanted);
@@ -84,7 +84,7 @@ pub fn history(
         let chunk = chunk?;
         let asked = timed.iter().any(|stream| **stream == *chunk.stream);
         let clocks = if asked { clocks.of(&chunk)? } else { Clocks::Unread };
-        Ok(Feed::Rows(chunk, clocks))
+        Ok(HistoryPiece::Rows(chunk, clocks))
     }))))
 }
 
@@ -131,18 +131,18 @@ impl Lane {
         self.progress.decoded(asked.elapsed());
         let begun = Instant::now();
         match piece {
-            Some(Ok(Feed::Rows(chunk, clocks))) => {
+            Some(Ok(HistoryPiece::Rows(chunk, clocks))) => {
                 let rows = chunk.rows.num_rows();
                 self.installed.feed(&chunk, 0..rows, &clocks)?;
                 self.progress.fed(rows as u64, begun.elapsed());
                 self.installed.relieve();
             }
-            Some(Ok(Feed::Taken(chunk))) => {
+            Some(Ok(HistoryPiece::Taken(chunk))) => {
                 self.installed.take_back(&chunk, 0..chunk.len())?;
                 self.installed.relieve();
             }
-            Some(Ok(Feed::Seen(chunk, clocks))) => self.installed.watch(&chunk, &clocks)?,
-            Some(Ok(Feed::Block(name, bytes))) => self.installed.load(&name, &bytes)?,
+            Some(Ok(HistoryPiece::Seen(chunk, clocks))) => self.installed.watch(&chunk, &clocks)?,
+            Some(Ok(HistoryPiece::Block(name, bytes))) => self.installed.load(&name, &bytes)?,
             Some(Err(error)) => return Err(error),
             None => {
                 self.history = None;

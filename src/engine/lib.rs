@@ -36,7 +36,7 @@ pub use base_publisher::Gather;
 pub use broadcast::Broadcast;
 pub use capture::Capture;
 pub use cluster::Cluster;
-pub use hydration::{Blocks, Feed, History, Lane, history};
+pub use hydration::{AccumulationBlocks, History, HistoryPiece, Lane, history};
 pub use leaving::ended_by;
 pub use panic_guard::{abort_on_panic, worker_of};
 pub use plan_handshake::agree;

@@ -5,7 +5,7 @@
 //! nowhere else on a worker. A panic elsewhere is one of the engine itself: timely cannot lose one
 //! worker, the others would wait for its progress for ever, so such a panic ends the process.
 
-use diptych_base::panics::{self, Place};
+use diptych_base::panics::{self, PanicPlace};
 
 /// Declares this thread a worker of `what`: a panic of the engine itself aborts the process.
 pub use panics::abort_on_panic;
@@ -18,6 +18,6 @@ pub fn worker_of<'n>(layer: &str, names: impl Iterator<Item = &'n str>) -> Strin
 
 /// Runs user code; a panic comes back as its message and source location. The data it was working
 /// on may be half updated then: the caller throws them away.
-pub(super) fn in_front<T>(place: &Place, logic: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn in_front<T>(place: &PanicPlace, logic: impl FnOnce() -> T) -> Result<T, String> {
     panics::caught_at(place, logic)
 }

@@ -20,14 +20,14 @@ use timely::progress::Operate;
 use timely::progress::operate::{Connectivity, FrontierInterest, SharedProgress};
 use timely::scheduling::Schedule;
 
-use diptych_base::panics::{Place, caught_at};
+use diptych_base::panics::{PanicPlace, caught_at};
 use diptych_base::time::Epoch;
 
 /// The panic message of a dataflow on this worker; the first panic is kept.
 #[derive(Clone, Default)]
-pub(super) struct Fault(Rc<RefCell<Option<String>>>);
+pub(super) struct FirstPanic(Rc<RefCell<Option<String>>>);
 
-impl Fault {
+impl FirstPanic {
     /// Records a panic, unless there was one before.
     pub(super) fn set(&self, panic: String) {
         self.0.borrow_mut().get_or_insert(panic);
@@ -49,20 +49,24 @@ impl Fault {
 pub(super) fn contained<R>(
     root: Scope<'_, Epoch>,
     name: &str,
-    fault: &Fault,
-    place: &Place,
+    fault: &FirstPanic,
+    place: &PanicPlace,
     draw: impl FnOnce(Scope<'_, Epoch>) -> R,
 ) -> R {
     let (drawn, scope, slot) = root.scoped_raw::<Epoch, _, _>(name, draw);
-    slot.install(Box::new(Container { scope, fault: fault.clone(), place: Place::clone(place) }));
+    slot.install(Box::new(Container {
+        scope,
+        fault: fault.clone(),
+        place: PanicPlace::clone(place),
+    }));
     drawn
 }
 
 /// The scope before it runs.
 struct Container<O> {
     scope: O,
-    fault: Fault,
-    place: Place,
+    fault: FirstPanic,
+    place: PanicPlace,
 }
 
 impl<O: Operate<Epoch>> Operate<Epoch> for Container<O> {
@@ -95,8 +99,8 @@ impl<O: Operate<Epoch>> Operate<Epoch> for Container<O> {
 struct Contained {
     /// The operator; none once it has been dropped.
     operator: Option<Box<dyn Schedule>>,
-    fault: Fault,
-    place: Place,
+    fault: FirstPanic,
+    place: PanicPlace,
 }
 
 impl Schedule for Contained {

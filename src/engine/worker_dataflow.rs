@@ -8,12 +8,12 @@ use std::sync::Arc;
 use timely::dataflow::{ProbeHandle, Scope};
 use timely::worker::Worker;
 
-use super::panic_scope::{Fault, contained};
+use super::panic_scope::{FirstPanic, contained};
 use super::retraction_support::reached;
 use super::{panic_guard, trail};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
-use diptych_base::panics::Place;
+use diptych_base::panics::PanicPlace;
 use diptych_base::time::Epoch;
 use diptych_dataflow::{Barrier, Definition, Description, Pass, Sink};
 use diptych_log::{Chunk, Clocks};
@@ -28,9 +28,9 @@ pub struct Installed {
     /// The time of all inputs: no event below it may be fed any more.
     at: Rc<Cell<Epoch>>,
     /// Describes the dataflow and its epoch, for a panic that cannot be caught.
-    place: Place,
+    place: PanicPlace,
     /// The panic behind the barrier, on this worker, if there was one.
-    fault: Fault,
+    fault: FirstPanic,
 }
 
 impl Installed {
@@ -47,11 +47,11 @@ impl Installed {
         let index = worker.next_dataflow_index();
         let name = definition.name();
         let probe = ProbeHandle::new();
-        let fault = Fault::default();
+        let fault = FirstPanic::default();
         let at = Rc::<Cell<Epoch>>::default();
         let of = name.to_owned();
         let known = Rc::clone(&at);
-        let place: Place = Rc::new(move || {
+        let place: PanicPlace = Rc::new(move || {
             let epoch = known.get().saturating_sub(1);
             format!("dataflow {of:?}, at most at epoch {epoch}")
         });

@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use std::sync::Arc;
 
-use super::place::At;
+use super::place::ColumnPath;
 use super::widen::conform;
 use diptych_base::error::{Error, Kind, Result};
 
@@ -41,7 +41,7 @@ impl<E: Variants> ChoiceColumn<E> {
     ///
     /// # Errors
     /// An input error that names the place: another type, a null, or a text of no variant.
-    pub fn read(array: ArrayRef, at: &At<'_>) -> Result<Self> {
+    pub fn read(array: ArrayRef, at: &ColumnPath<'_>) -> Result<Self> {
         at.refuse_nulls(&array)?;
         let array = conform(array, &DataType::Utf8, at)?;
         let texts = array.as_string::<i32>();
@@ -65,7 +65,7 @@ impl<E: Variants> ChoiceColumn<E> {
     }
 }
 
-fn unknown<E: Variants>(text: &str, row: usize, at: &At<'_>) -> Error {
+fn unknown<E: Variants>(text: &str, row: usize, at: &ColumnPath<'_>) -> Error {
     let names = E::NAMES.join(", ");
     Error::new(
         Kind::Input,

@@ -12,8 +12,8 @@ pub use arrow_array::{ArrayRef, RecordBatch};
 pub use arrow_schema::{DataType, SchemaRef};
 
 pub use super::choice::ChoiceColumn;
-pub use super::place::At;
-pub use super::source::{Source, structure, upcast};
+pub use super::place::ColumnPath;
+pub use super::source::{ColumnSource, structure, upcast};
 
 use super::field::Field;
 use super::{UNIT_KEY, VARIANTS_KEY};
@@ -46,15 +46,15 @@ impl Presence {
     }
 
     /// Returns the number of rows and their null mask; resets the count to zero.
-    pub fn finish(&mut self) -> Rows {
+    pub fn finish(&mut self) -> FinishedRows {
         let count = self.0.len();
-        Rows { count, nulls: self.0.finish() }
+        FinishedRows { count, nulls: self.0.finish() }
     }
 }
 
 /// The number of rows of a finished batch, and its null mask.
 #[derive(Debug)]
-pub struct Rows {
+pub struct FinishedRows {
     count: usize,
     nulls: Option<NullBuffer>,
 }
@@ -85,7 +85,7 @@ pub fn struct_type(schema: SchemaRef) -> DataType {
 }
 
 /// Builds a record batch of freshly finished arrays.
-pub fn batch(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: Rows) -> RecordBatch {
+pub fn batch(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: FinishedRows) -> RecordBatch {
     let options = RecordBatchOptions::new().with_row_count(Some(rows.count));
     match RecordBatch::try_new_with_options(schema, arrays, &options) {
         Ok(batch) => batch,
@@ -94,7 +94,7 @@ pub fn batch(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: Rows) -> RecordBatc
 }
 
 /// Builds a struct array of freshly finished arrays.
-pub fn struct_array(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: Rows) -> ArrayRef {
+pub fn struct_array(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: FinishedRows) -> ArrayRef {
     match StructArray::try_new_with_length(schema.fields().clone(), arrays, rows.nulls, rows.count)
     {
         Ok(array) => Arc::new(array),

@@ -4,7 +4,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use std::fmt::Debug;
 
-use super::place::At;
+use super::place::ColumnPath;
 use diptych_base::error::Result;
 
 /// A type that can be a field of an event: its storage, its reading in place, and its appending.
@@ -40,7 +40,7 @@ pub trait Field: Sized + Clone + Send + 'static {
     ///
     /// # Errors
     /// An input error that names the place: another type, or a null where none is allowed.
-    fn column(array: ArrayRef, at: &At<'_>) -> Result<Self::Column>;
+    fn column(array: ArrayRef, at: &ColumnPath<'_>) -> Result<Self::Column>;
 
     /// The value at `index`.
     ///
@@ -70,7 +70,7 @@ pub trait Field: Sized + Clone + Send + 'static {
     label = "not a type an event can hold as an Option",
     note = "allowed inside Option: every field type but Option"
 )]
-pub trait Plain: Field {}
+pub trait PlainField: Field {}
 
 /// A field type that can be an item of a list. `u8` is not one: `Vec<u8>` is bytes.
 #[diagnostic::on_unimplemented(

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Sums of floats depend on the order of addition: use `FloatSum`, which does not.
 ///
 /// ```
-/// use diptych::Float;
+/// use diptych::prelude::*;
 /// assert_eq!(Float::new(-0.0), Float::new(0.0));
 /// assert!(Float::new(f64::NAN) > Float::new(f64::INFINITY));
 /// assert_eq!(Float::new(1.5).get(), 1.5);

@@ -83,7 +83,7 @@ pub use decimal::Decimal;
 pub use decimal::divided;
 pub use decimal::parse as parse_decimal;
 pub use diptych_derive::Event;
-pub use field::{Field, Item, Plain};
+pub use field::{Field, Item, PlainField};
 pub use float::Float;
 pub use list::{List, ListIter};
 pub use read_as::ReadAs;
@@ -112,7 +112,7 @@ pub trait Event: Sized + Clone + Send + 'static {
     /// The typed arrays of one record batch; a clone shares them.
     type Columns: 'static;
     /// The builder of record batches of this type.
-    type Appender: Append<Self>;
+    type Appender: EventAppender<Self>;
 
     /// The schema of this type's record batches; made once, then shared.
     fn schema() -> SchemaRef;
@@ -141,7 +141,7 @@ pub trait Event: Sized + Clone + Send + 'static {
 }
 
 /// Builds record batches of `E`, row by row.
-pub trait Append<E: Event>: Default + Send + 'static {
+pub trait EventAppender<E: Event>: Default + Send + 'static {
     /// Appends a copy of `event`.
     fn push(&mut self, event: &E);
 

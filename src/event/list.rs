@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::derived;
-use super::field::{Field, Item, Plain};
-use super::place::At;
+use super::field::{Field, Item, PlainField};
+use super::place::ColumnPath;
 use super::widen::{conform, refuse};
 use diptych_base::error::Result;
 
@@ -133,7 +133,7 @@ fn item_field<T: Item>() -> FieldRef {
     Arc::new(derived::field::<T>("item", false))
 }
 
-impl<T: Item> Plain for Vec<T> {}
+impl<T: Item> PlainField for Vec<T> {}
 impl<T: Item> Item for Vec<T> {}
 
 impl<T: Item> Field for Vec<T> {
@@ -144,7 +144,7 @@ impl<T: Item> Field for Vec<T> {
     fn data_type() -> DataType {
         DataType::List(item_field::<T>())
     }
-    fn column(array: ArrayRef, at: &At<'_>) -> Result<Self::Column> {
+    fn column(array: ArrayRef, at: &ColumnPath<'_>) -> Result<Self::Column> {
         at.refuse_nulls(&array)?;
         // The item type checks its own array, whichever list form with 32-bit offsets holds it.
         let array = match array.data_type() {

@@ -4,11 +4,11 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 
-use super::field::{Field, Item, Plain};
-use super::place::At;
+use super::field::{Field, Item, PlainField};
+use super::place::ColumnPath;
 use diptych_base::error::Result;
 
-impl<T: Plain> Field for Option<T> {
+impl<T: PlainField> Field for Option<T> {
     type Row<'a> = Option<T::Row<'a>>;
     type Column = (T::Column, Option<NullBuffer>);
     type Builder = T::Builder;
@@ -21,7 +21,7 @@ impl<T: Plain> Field for Option<T> {
     fn variants() -> &'static [&'static str] {
         T::variants()
     }
-    fn column(array: ArrayRef, at: &At<'_>) -> Result<Self::Column> {
+    fn column(array: ArrayRef, at: &ColumnPath<'_>) -> Result<Self::Column> {
         let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
         let column = T::column(array, &at.masked(nulls.as_ref()))?;
         Ok((column, nulls))
@@ -56,4 +56,4 @@ impl<T: Plain> Field for Option<T> {
     }
 }
 
-impl<T: Plain> Item for Option<T> {}
+impl<T: PlainField> Item for Option<T> {}

@@ -9,8 +9,8 @@ use diptych_base::error::{Error, Kind, Result};
 /// A path into a record batch (`basket.items[].price`), and the rows that exist at this depth: a
 /// null inside a struct that is itself null is not a value.
 #[derive(Debug)]
-pub struct At<'a> {
-    parent: Option<&'a At<'a>>,
+pub struct ColumnPath<'a> {
+    parent: Option<&'a ColumnPath<'a>>,
     step: Step<'a>,
     present: Option<NullBuffer>,
 }
@@ -23,29 +23,29 @@ enum Step<'a> {
     Same,
 }
 
-impl<'a> At<'a> {
+impl<'a> ColumnPath<'a> {
     /// The record batch itself.
     pub fn top() -> Self {
-        At { parent: None, step: Step::Top, present: None }
+        ColumnPath { parent: None, step: Step::Top, present: None }
     }
 
     /// The column `name` of this record batch or struct; the same rows exist.
     #[must_use]
-    pub fn column(&'a self, name: &'a str) -> At<'a> {
-        At { parent: Some(self), step: Step::Column(name), present: self.present.clone() }
+    pub fn column(&'a self, name: &'a str) -> ColumnPath<'a> {
+        ColumnPath { parent: Some(self), step: Step::Column(name), present: self.present.clone() }
     }
 
     /// The items of the lists of this column; all of them exist.
     #[must_use]
-    pub fn items(&'a self) -> At<'a> {
-        At { parent: Some(self), step: Step::Items, present: None }
+    pub fn items(&'a self) -> ColumnPath<'a> {
+        ColumnPath { parent: Some(self), step: Step::Items, present: None }
     }
 
     /// The same place, limited to the rows that `nulls` leaves.
     #[must_use]
-    pub fn masked(&'a self, nulls: Option<&NullBuffer>) -> At<'a> {
+    pub fn masked(&'a self, nulls: Option<&NullBuffer>) -> ColumnPath<'a> {
         let present = NullBuffer::union(self.present.as_ref(), nulls);
-        At { parent: Some(self), step: Step::Same, present }
+        ColumnPath { parent: Some(self), step: Step::Same, present }
     }
 
     /// Refuses a null in a row that exists.
@@ -67,7 +67,7 @@ impl<'a> At<'a> {
     }
 }
 
-impl fmt::Display for At<'_> {
+impl fmt::Display for ColumnPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(parent) = self.parent {
             parent.fmt(f)?;
@@ -83,11 +83,11 @@ impl fmt::Display for At<'_> {
     }
 }
 
-impl At<'_> {
+impl ColumnPath<'_> {
     fn is_top(&self) -> bool {
         match self.step {
             Step::Top => true,
-            Step::Same => self.parent.is_none_or(At::is_top),
+            Step::Same => self.parent.is_none_or(ColumnPath::is_top),
             Step::Column(_) | Step::Items => false,
         }
     }

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::{Append as _, Event};
+use super::{Event, EventAppender as _};
 use diptych_base::error::Result;
 
 /// The rules by which an event type reads the rows of a stream.

@@ -15,8 +15,8 @@ use std::convert::identity;
 use std::sync::Arc;
 
 use super::decimal::{self, Decimal};
-use super::field::{Field, Item, Plain};
-use super::place::At;
+use super::field::{Field, Item, PlainField};
+use super::place::ColumnPath;
 use super::widen::conform;
 use super::{Date, Timestamp};
 use diptych_base::error::Result;
@@ -26,7 +26,7 @@ macro_rules! number {
     (
         $kind:ty, $arrow:ty, $native:ty, $wrap:expr, $unwrap:expr, $data_type:expr
     ) => {
-        impl Plain for $kind {}
+        impl PlainField for $kind {}
         impl Field for $kind {
             type Row<'a> = Self;
             type Column = ScalarBuffer<$native>;
@@ -35,7 +35,7 @@ macro_rules! number {
             fn data_type() -> DataType {
                 $data_type
             }
-            fn column(array: ArrayRef, at: &At<'_>) -> Result<Self::Column> {
+            fn column(array: ArrayRef, at: &ColumnPath<'_>) -> Result<Self::Column> {
                 at.refuse_nulls(&array)?;
                 let array = conform(array, &Self::data_type(), at)?;
                 Ok(array.as_primitive::<$arrow>().values().clone())
@@ -94,7 +94,7 @@ number!(
 
 /// Decimals are numbers whose values are checked when a batch is opened: the type promises at most
 /// 38 digits, and an array from elsewhere does not.
-impl<const SCALE: u8> Plain for Decimal<SCALE> {}
+impl<const SCALE: u8> PlainField for Decimal<SCALE> {}
 impl<const SCALE: u8> Field for Decimal<SCALE> {
     type Row<'a> = Self;
     type Column = ScalarBuffer<i128>;
@@ -103,7 +103,7 @@ impl<const SCALE: u8> Field for Decimal<SCALE> {
     fn data_type() -> DataType {
         decimal::data_type(SCALE)
     }
-    fn column(array: ArrayRef, at: &At<'_>) -> Result<Self::Column> {
+    fn column(array: ArrayRef, at: &ColumnPath<'_>) -> Result<Self::Column> {
         at.refuse_nulls(&array)?;
         let array = conform(array, &Self::data_type(), at)?;
         let values = array.as_primitive::<Decimal128Type>().values().clone();
@@ -139,7 +139,7 @@ impl<const SCALE: u8> Field for Decimal<SCALE> {
 /// Implements `Field` for types with an array of their own: booleans, text and bytes.
 macro_rules! array {
     ($kind:ty, $row:ty, $array:ty, $builder:ty, $data_type:expr, $own:expr, $borrow:expr) => {
-        impl Plain for $kind {}
+        impl PlainField for $kind {}
         impl Field for $kind {
             type Row<'a> = $row;
             type Column = $array;
@@ -148,7 +148,7 @@ macro_rules! array {
             fn data_type() -> DataType {
                 $data_type
             }
-            fn column(array: ArrayRef, at: &At<'_>) -> Result<Self::Column> {
+            fn column(array: ArrayRef, at: &ColumnPath<'_>) -> Result<Self::Column> {
                 at.refuse_nulls(&array)?;
                 let array = conform(array, &Self::data_type(), at)?;
                 Ok(<$array>::from(array.to_data()))

@@ -8,32 +8,32 @@ use arrow_schema::{DataType, Fields};
 use arrow_select::zip::zip;
 
 use super::field::Field;
-use super::place::At;
+use super::place::ColumnPath;
 use super::widen::{conform, refuse};
 use diptych_base::error::{Error, Kind, Result};
 
 /// Turns a column of an older type into an array of the new one; `None` when the column does not
 /// have the older type.
-pub(crate) type Upcast<'a> = &'a dyn Fn(&ArrayRef, &At<'_>) -> Result<Option<ArrayRef>>;
+pub(crate) type Upcast<'a> = &'a dyn Fn(&ArrayRef, &ColumnPath<'_>) -> Result<Option<ArrayRef>>;
 
 /// The columns from which a struct reads its fields.
-pub struct Source<'a> {
+pub struct ColumnSource<'a> {
     fields: &'a Fields,
     columns: &'a [ArrayRef],
     rows: usize,
-    at: &'a At<'a>,
+    at: &'a ColumnPath<'a>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ColumnSource<'a> {
     /// The columns of a record batch.
-    pub fn batch(rows: &'a RecordBatch, at: &'a At<'a>) -> Self {
+    pub fn batch(rows: &'a RecordBatch, at: &'a ColumnPath<'a>) -> Self {
         let fields = rows.schema_ref().fields();
-        Source { fields, columns: rows.columns(), rows: rows.num_rows(), at }
+        ColumnSource { fields, columns: rows.columns(), rows: rows.num_rows(), at }
     }
 
     /// The columns of a struct array.
-    pub fn structure(array: &'a StructArray, at: &'a At<'a>) -> Self {
-        Source { fields: array.fields(), columns: array.columns(), rows: array.len(), at }
+    pub fn structure(array: &'a StructArray, at: &'a ColumnPath<'a>) -> Self {
+        ColumnSource { fields: array.fields(), columns: array.columns(), rows: array.len(), at }
     }
 
     /// Reads the column `name` as `T`: converted by `upcast` when it has the older type, with
@@ -67,7 +67,11 @@ impl<'a> Source<'a> {
         T::column(array, &at)
     }
 
-    fn missing<T: Field>(&self, default: Option<&dyn Fn() -> T>, at: &At<'_>) -> Result<ArrayRef> {
+    fn missing<T: Field>(
+        &self,
+        default: Option<&dyn Fn() -> T>,
+        at: &ColumnPath<'_>,
+    ) -> Result<ArrayRef> {
         if let Some(default) = default {
             let value = default();
             let mut builder = T::Builder::default();
@@ -87,7 +91,11 @@ impl<'a> Source<'a> {
 }
 
 /// Casts `array` to `T`'s type, with the default in place of its nulls.
-fn fill<T: Field>(array: &ArrayRef, default: &dyn Fn() -> T, at: &At<'_>) -> Result<ArrayRef> {
+fn fill<T: Field>(
+    array: &ArrayRef,
+    default: &dyn Fn() -> T,
+    at: &ColumnPath<'_>,
+) -> Result<ArrayRef> {
     let array = conform(array.clone(), &T::data_type(), at)?;
     let mut builder = T::Builder::default();
     T::push(&mut builder, &default());
@@ -104,7 +112,7 @@ fn fill<T: Field>(array: &ArrayRef, default: &dyn Fn() -> T, at: &At<'_>) -> Res
 /// Wraps the user's function from the older type to the newer one as a conversion of arrays.
 pub fn upcast<O: Field, N: Field>(
     convert: impl Fn(O) -> N,
-) -> impl Fn(&ArrayRef, &At<'_>) -> Result<Option<ArrayRef>> {
+) -> impl Fn(&ArrayRef, &ColumnPath<'_>) -> Result<Option<ArrayRef>> {
     move |array, at| {
         if !array.data_type().equals_datatype(&O::data_type()) {
             return Ok(None);
@@ -126,7 +134,10 @@ pub fn upcast<O: Field, N: Field>(
 ///
 /// # Errors
 /// An input error when it is of another type, or holds a null where the field is no `Option`.
-pub fn structure<'a, T: Field>(array: ArrayRef, at: &'a At<'a>) -> Result<(StructArray, At<'a>)> {
+pub fn structure<'a, T: Field>(
+    array: ArrayRef,
+    at: &'a ColumnPath<'a>,
+) -> Result<(StructArray, ColumnPath<'a>)> {
     at.refuse_nulls(&array)?;
     let DataType::Struct(_) = array.data_type() else {
         return Err(refuse(array.data_type(), &T::data_type(), at));

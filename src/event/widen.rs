@@ -9,13 +9,13 @@ use arrow_schema::DataType::{
 };
 use arrow_schema::{DataType, TimeUnit};
 
-use super::place::At;
+use super::place::ColumnPath;
 use diptych_base::error::{Error, Kind, Result};
 
 /// Converts `array` to `to`: unchanged, widened without loss, or refused with the place and both
 /// types. A value that a lossless type change cannot hold (a date 300,000 years off) is refused
 /// too, never wrapped or made null.
-pub(crate) fn conform(array: ArrayRef, to: &DataType, at: &At<'_>) -> Result<ArrayRef> {
+pub(crate) fn conform(array: ArrayRef, to: &DataType, at: &ColumnPath<'_>) -> Result<ArrayRef> {
     let from = array.data_type();
     if from == to {
         return Ok(array);
@@ -31,7 +31,7 @@ pub(crate) fn conform(array: ArrayRef, to: &DataType, at: &At<'_>) -> Result<Arr
 }
 
 /// The refusal of a changed type.
-pub(crate) fn refuse(from: &DataType, to: &DataType, at: &At<'_>) -> Error {
+pub(crate) fn refuse(from: &DataType, to: &DataType, at: &ColumnPath<'_>) -> Error {
     Error::new(Kind::Input, format!("column `{at}` is {from} here, and {to} in the event type"))
         .remedy(
             "give the field #[event(upcast = \"path::to::function\")] taking the old type, or keep \

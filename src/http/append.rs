@@ -14,13 +14,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::append_request::{Introducer, Wanted, records};
+use super::append_request::{AppendOptions, Introducer, records};
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::segment;
-use super::request_body::Plain;
-use super::{Problem, Routes, problem};
+use super::request_body::DecodedBody;
 use diptych_base::time::Epoch;
 use diptych_log::Append;
+use diptych_site::problem::{self, Problem};
 use diptych_site::site::Site;
 use diptych_sources::{Parsed, Spelling, parse};
 
@@ -91,24 +92,25 @@ struct Appended {
         (status = 202, description = "Durable, and not yet visible everywhere", body = Appended),
         (status = 400, description = "A parameter or a record is wrong: line and column are named; \
             or there is no record",
-         body = problem::Body, content_type = "application/problem+json"),
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "No served dataflow reads such a stream",
-         body = problem::Body, content_type = "application/problem+json"),
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "A gap in the sequence; another request under a number that \
                         was used; or this process takes no appends",
-         body = problem::Body, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = problem::Body,
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
         (status = 415, description = "The content type is none of the three, or the content \
             encoding none that is read: see Accept-Encoding",
-         body = problem::Body, content_type = "application/problem+json"),
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "The credential has introduced too many producers; see \
             Retry-After",
-         body = problem::Body, content_type = "application/problem+json"),
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "The log takes nothing any more; or a dataflow that reads \
-            this is farther behind than `--max-lag`: see Retry-After", body = problem::Body,
+            this is farther behind than `--max-lag`: see Retry-After",
+             body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 507, description = "The disk is full", body = problem::Body,
+        (status = 507, description = "The disk is full", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn append(
@@ -116,12 +118,12 @@ async fn append(
     uri: Uri,
     pass: Introducer,
     headers: HeaderMap,
-    body: Result<Plain, Problem>,
+    body: Result<DecodedBody, Problem>,
 ) -> Result<Response, Problem> {
     let name = segment(&uri, 2)?;
     let stream = site.stream(&name)?;
     let writer = site.appender()?;
-    let wanted = Wanted::of(&uri)?;
+    let wanted = AppendOptions::of(&uri)?;
     let Some(spelling) = spelling(&headers) else { return Err(no_spelling(&headers, &SPELLINGS)) };
     let schema = Arc::clone(&stream.schema);
     let stream = stream.name.clone();

@@ -11,16 +11,16 @@ use axum::http::{StatusCode, Uri};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::Problem;
 use super::query::{Query, wrong};
-use super::request_body::Plain;
+use super::request_body::DecodedBody;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{APPEND_INLINE_BYTES, BODIES_PARSED_MAX, NEW_PRODUCERS_MAX};
 use diptych_base::time::Epoch;
 use diptych_log::{Ack, Append, Producer, Writer};
-use diptych_site::auth::Pass;
+use diptych_site::auth::TokenDigest;
+use diptych_site::blocking::{blocking, blocking_in_turn};
 use diptych_site::budget::{Claim, REQUESTS};
-use diptych_site::read_mode::{blocking, blocking_in_turn};
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 use diptych_sources::OnUnknown;
 
@@ -28,22 +28,22 @@ use diptych_sources::OnUnknown;
 static PARSING: Semaphore = Semaphore::const_new(BODIES_PARSED_MAX);
 
 /// The credential whose new producers are counted, if credentials are required.
-pub(super) type Introducer = Option<Extension<Pass>>;
+pub(super) type Introducer = Option<Extension<TokenDigest>>;
 
 /// The parameters of an append.
-pub(super) struct Wanted {
+pub(super) struct AppendOptions {
     producer: Option<(String, u64)>,
     visible: bool,
     deadline: Instant,
     pub(super) on_unknown: OnUnknown,
 }
 
-impl Wanted {
+impl AppendOptions {
     /// Parses the parameters of `uri`.
     ///
     /// # Errors
     /// When a parameter is wrong.
-    pub(super) fn of(uri: &Uri) -> Result<Wanted> {
+    pub(super) fn of(uri: &Uri) -> Result<AppendOptions> {
         let query = Query::of(uri, &["producer", "sequence", "wait", "timeout", "unknown"])?;
         let visible = match query.one("wait")? {
             None | Some("durable") => false,
@@ -56,7 +56,7 @@ impl Wanted {
             Some(other) => return Err(wrong("unknown", other, "ignore or refuse")),
         };
         let deadline = Instant::now() + query.timeout()?;
-        Ok(Wanted { producer: producer(&query)?, visible, deadline, on_unknown })
+        Ok(AppendOptions { producer: producer(&query)?, visible, deadline, on_unknown })
     }
 
     /// Appends, waits for the sync, and for visibility if the request asks for that.
@@ -70,7 +70,7 @@ impl Wanted {
         writer: &Arc<Writer>,
         pass: Introducer,
         mut append: Append,
-    ) -> Result<Done, Problem> {
+    ) -> Result<AppendOutcome, Problem> {
         if let Some((id, sequence)) = self.producer {
             append = append.by(id, sequence);
         }
@@ -105,10 +105,10 @@ impl Wanted {
         };
         let Ack { epoch, repeated } = ack;
         if !self.visible {
-            return Ok(Done { epoch, repeated, visible: None, behind: Vec::new() });
+            return Ok(AppendOutcome { epoch, repeated, visible: None, behind: Vec::new() });
         }
         let behind = behind(site, &streams, epoch, self.deadline).await;
-        Ok(Done { epoch, repeated, visible: Some(behind.is_empty()), behind })
+        Ok(AppendOutcome { epoch, repeated, visible: Some(behind.is_empty()), behind })
     }
 }
 
@@ -120,14 +120,14 @@ fn rows_claimed(append: &Append) -> Result<Claim> {
 }
 
 /// The outcome of an append.
-pub(super) struct Done {
+pub(super) struct AppendOutcome {
     pub(super) epoch: Epoch,
     pub(super) repeated: bool,
     pub(super) visible: Option<bool>,
     pub(super) behind: Vec<String>,
 }
 
-impl Done {
+impl AppendOutcome {
     pub(super) fn status(&self) -> StatusCode {
         if self.behind.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED }
     }
@@ -143,7 +143,7 @@ impl Done {
 /// # Errors
 /// The errors of `read`.
 pub(super) async fn records<T: Send + 'static>(
-    body: Plain,
+    body: DecodedBody,
     read: impl FnOnce(&Bytes) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     if body.was_encoded() || body.bytes.len() > APPEND_INLINE_BYTES {

@@ -15,12 +15,13 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::append::{no_spelling, spelling};
-use super::append_request::{Introducer, Wanted, records};
+use super::append_request::{AppendOptions, Introducer, records};
 use super::json_body::json_of;
-use super::request_body::Plain;
-use super::{Problem, Routes, problem};
+use super::openapi::Routes;
+use super::request_body::DecodedBody;
 use diptych_base::time::Epoch;
 use diptych_log::Append;
+use diptych_site::problem::{self, Problem};
 use diptych_site::site::Site;
 use diptych_sources::{Spelling, parse_streams};
 
@@ -101,24 +102,25 @@ struct AppendedTo {
          body = AppendedStreams),
         (status = 400, description = "A parameter or a record is wrong: stream, line and column \
             are named; or there is no record",
-         body = problem::Body, content_type = "application/problem+json"),
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "No served dataflow reads one of the streams",
-         body = problem::Body, content_type = "application/problem+json"),
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "A gap in the sequence; another request under a number that \
                         was used; or this process takes no appends",
-         body = problem::Body, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = problem::Body,
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
         (status = 415, description = "The content type is none of the two, or the content \
             encoding none that is read: see Accept-Encoding",
-         body = problem::Body, content_type = "application/problem+json"),
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "The credential has introduced too many producers; see \
             Retry-After",
-         body = problem::Body, content_type = "application/problem+json"),
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "The log takes nothing any more; or a dataflow that reads \
-            this is farther behind than `--max-lag`: see Retry-After", body = problem::Body,
+            this is farther behind than `--max-lag`: see Retry-After",
+             body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 507, description = "The disk is full", body = problem::Body,
+        (status = 507, description = "The disk is full", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn append_streams(
@@ -126,10 +128,10 @@ async fn append_streams(
     uri: Uri,
     pass: Introducer,
     headers: HeaderMap,
-    body: Result<Plain, Problem>,
+    body: Result<DecodedBody, Problem>,
 ) -> Result<Response, Problem> {
     let writer = site.appender()?;
-    let wanted = Wanted::of(&uri)?;
+    let wanted = AppendOptions::of(&uri)?;
     let lines = match spelling(&headers) {
         Some(Spelling::Json) => false,
         Some(Spelling::Ndjson) => true,

@@ -16,8 +16,9 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, T
 use utoipa::openapi::{Content, RefOr, Response as Described};
 
 use super::append::essence;
-use super::{Problem, Routes};
+use super::openapi::Routes;
 use diptych_site::auth::bearer;
+use diptych_site::problem::Problem;
 
 const JSON: &str = "application/json";
 

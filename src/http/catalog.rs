@@ -10,10 +10,11 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::{NoQuery, segment};
-use super::{Problem, Routes, problem};
 use diptych_base::time::Epoch;
 use diptych_row::Column;
+use diptych_site::problem::{self, Problem};
 use diptych_site::site::{Flow, Site};
 
 pub(super) fn routes() -> Routes {
@@ -94,7 +95,7 @@ struct StreamList {
 #[utoipa::path(get, path = "/v1/dataflows", tag = "views",
     responses(
         (status = 200, description = "Dataflows, views, columns", body = DataflowList),
-        (status = 400, description = "A parameter is wrong", body = problem::Body,
+        (status = 400, description = "A parameter is wrong", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn dataflows(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {
@@ -106,9 +107,9 @@ async fn dataflows(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response
     params(("dataflow" = String, Path, description = "A served dataflow")),
     responses(
         (status = 200, description = "Its views and their columns", body = DataflowInfo),
-        (status = 400, description = "A parameter is wrong", body = problem::Body,
+        (status = 400, description = "A parameter is wrong", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such dataflow", body = problem::Body,
+        (status = 404, description = "No such dataflow", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn dataflow(
@@ -124,7 +125,7 @@ async fn dataflow(
 #[utoipa::path(get, path = "/v1/streams", tag = "streams",
     responses(
         (status = 200, description = "Streams and their columns", body = StreamList),
-        (status = 400, description = "A parameter is wrong", body = problem::Body,
+        (status = 400, description = "A parameter is wrong", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn streams(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {

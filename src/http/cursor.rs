@@ -20,7 +20,7 @@ const FORM_WITHOUT_BRANCH: u8 = 1;
 
 /// A place in a view at an epoch.
 #[derive(Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct ReadPlace {
     /// A hash of the view and its version.
     owner: u64,
     /// The epoch of all pages.
@@ -31,7 +31,7 @@ pub(super) struct Place {
     pub(super) cursor: Cursor,
 }
 
-impl Place {
+impl ReadPlace {
     /// The place at the end of a page that was read of a view of `snapshot` behind `from`; none if
     /// it is the last page.
     pub(super) fn behind(
@@ -40,12 +40,12 @@ impl Place {
         snapshot: &Snapshot,
         from: Option<&Cursor>,
         page: &mut Page,
-    ) -> Option<Place> {
+    ) -> Option<ReadPlace> {
         let cursor = page.next.take()?.bounded(from, &page.rows);
         let owner = owner(flow, view, snapshot.generation());
         let epoch = snapshot.epoch().unwrap_or_default();
         let branch = snapshot.branch().map_or(0, |branch| branch.0);
-        Some(Place { owner, epoch, branch, cursor })
+        Some(ReadPlace { owner, epoch, branch, cursor })
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -61,7 +61,7 @@ impl Place {
     ///
     /// # Errors
     /// When the text is not a cursor.
-    pub(super) fn from_text(text: &str) -> Result<Place> {
+    pub(super) fn from_text(text: &str) -> Result<ReadPlace> {
         let refuse = || {
             let shown: String = text.chars().take(100).collect();
             Error::new(Kind::Input, format!("{shown:?} is no cursor"))
@@ -78,7 +78,7 @@ impl Place {
         let Some((branch, rest)) = rest.split_first_chunk::<8>() else { return Err(refuse()) };
         let cursor = Cursor::from_bytes(rest).map_err(|_| refuse())?;
         let [owner, epoch, branch] = [owner, epoch, branch].map(|bytes| u64::from_be_bytes(*bytes));
-        Ok(Place { owner, epoch, branch, cursor })
+        Ok(ReadPlace { owner, epoch, branch, cursor })
     }
 
     /// The epoch of the place, with its branch.
@@ -133,13 +133,13 @@ mod tests {
         fn a_place_comes_back(
             owner: u64, epoch: u64, branch: u64, key: Vec<u8>, value: Vec<u8>, noise: String,
         ) {
-            let place = Place { owner, epoch, branch, cursor: Cursor::after(key, value) };
+            let place = ReadPlace { owner, epoch, branch, cursor: Cursor::after(key, value) };
             let text = place.to_text();
             prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-            prop_assert_eq!(Place::from_text(&text).expect("a place"), place);
+            prop_assert_eq!(ReadPlace::from_text(&text).expect("a place"), place);
             // Noise may be refused, but must not panic.
-            let _ = Place::from_text(&noise);
-            let _ = Place::from_text(&text[..text.len() / 2]);
+            let _ = ReadPlace::from_text(&noise);
+            let _ = ReadPlace::from_text(&text[..text.len() / 2]);
         }
     }
 }

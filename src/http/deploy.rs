@@ -10,16 +10,16 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::openapi::Routes;
 use super::query::{Query, segment, wrong};
 use super::request_body::NoBody;
-use super::{Problem, Routes};
 use diptych_base::error::Result;
 use diptych_base::limits::DEPLOY_SAMPLES_MAX;
 use diptych_base::time::Epoch;
 use diptych_row::RowSchema;
 use diptych_serving::{KeyDiff, Row, ViewDiff};
-use diptych_site::problem::Body;
-use diptych_site::read_mode::blocking;
+use diptych_site::blocking::blocking;
+use diptych_site::problem::{Problem, ProblemDocument};
 use diptych_site::site::Site;
 use diptych_system::Deployed;
 use diptych_system::Wanted;
@@ -91,16 +91,16 @@ struct KeyChange {
     responses(
         (status = 200, description = "It was compared, and serves unless only that was wanted",
          body = Deployment),
-        (status = 400, description = "A parameter is wrong", body = Body,
+        (status = 400, description = "A parameter is wrong", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 404, description = "No such dataflow or version in this binary",
-         body = Body, content_type = "application/problem+json"),
+         body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "It serves already, does not fit, or another deployment is \
-            under way", body = Body, content_type = "application/problem+json"),
+            under way", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 500, description = "Its function panics, or the disk fails; nothing has changed",
-         body = Body, content_type = "application/problem+json"),
+         body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "It does not catch up; nothing has changed",
-         body = Body, content_type = "application/problem+json")))]
+         body = ProblemDocument, content_type = "application/problem+json")))]
 async fn deploy(
     State(site): State<Arc<Site>>,
     uri: Uri,

@@ -3,10 +3,10 @@
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use utoipa::ToSchema;
 
-use super::Problem;
-use super::request_body::Plain;
+use super::request_body::DecodedBody;
 use diptych_base::error::{Error, Kind};
 use diptych_site::budget::Claim;
+use diptych_site::problem::Problem;
 
 /// The content type of a form, whose parameters are written as in a URL.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
@@ -46,7 +46,7 @@ pub(super) struct Form {
 pub(super) fn form(
     uri: &Uri,
     headers: &HeaderMap,
-    body: Result<Plain, Problem>,
+    body: Result<DecodedBody, Problem>,
 ) -> Result<(String, Claim), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.unwrap_or("none").split(';').next().unwrap_or_default().trim();

@@ -9,9 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::openapi::Routes;
 use super::query::{NoQuery, segment};
-use super::{Problem, Routes};
 use diptych_dataflow::{GraphChannel, GraphOperator};
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 
 pub(super) fn routes() -> Routes {
@@ -81,9 +82,11 @@ struct Port {
     params(("dataflow" = String, Path, description = "The dataflow")),
     responses(
         (status = 200, description = "The graph", body = Drawn),
-        (status = 400, description = "A parameter is wrong", body = diptych_site::problem::Body,
+        (status = 400, description = "A parameter is wrong",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such dataflow", body = diptych_site::problem::Body,
+        (status = 404, description = "No such dataflow",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json")))]
 async fn graph(
     State(site): State<Arc<Site>>,

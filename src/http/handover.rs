@@ -10,12 +10,13 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::Query;
 use super::request_body::NoBody;
-use super::{Problem, Routes};
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::Epoch;
-use diptych_site::read_mode::blocking;
+use diptych_site::blocking::blocking;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 
 pub(super) fn routes() -> Routes {
@@ -40,12 +41,14 @@ struct HandedOver {
         description = "The name under which the successor waits in the data directory")),
     responses(
         (status = 202, description = "It begins", body = HandedOver),
-        (status = 400, description = "No name of a successor", body = diptych_site::problem::Body,
+        (status = 400, description = "No name of a successor",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
         (status = 404, description = "No successor waits under this name in the data directory",
-         body = diptych_site::problem::Body, content_type = "application/problem+json"),
+         body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "This process cannot hand over, or does so already",
-         body = diptych_site::problem::Body, content_type = "application/problem+json")))]
+         body = diptych_site::problem::ProblemDocument,
+          content_type = "application/problem+json")))]
 async fn handover(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<Response, Problem> {
     let query = Query::of(&uri, &["successor"])?;
     let Some(name) = query.one("successor")?.map(str::to_owned) else {

@@ -6,10 +6,11 @@ use axum::extract::State;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::may_read::MayRead;
+use super::openapi::Routes;
 use super::query::NoQuery;
-use super::{Problem, Routes};
 use diptych_base::error::{Error, Kind};
 use diptych_site::ConcernKind;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 
 pub(super) fn routes() -> Routes {
@@ -21,7 +22,8 @@ pub(super) fn routes() -> Routes {
 #[utoipa::path(get, path = "/healthz", tag = "health",
     responses(
     (status = 200, description = "The process is there", body = String),
-    (status = 400, description = "It takes no parameters", body = diptych_site::problem::Body,
+    (status = 400, description = "It takes no parameters",
+     body = diptych_site::problem::ProblemDocument,
      content_type = "application/problem+json")))]
 async fn healthz(_: NoQuery) -> &'static str {
     "ok\n"
@@ -32,10 +34,11 @@ async fn healthz(_: NoQuery) -> &'static str {
 /// reasons when it is not so.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Every dataflow has caught up, and all goes on", body = String),
-    (status = 400, description = "It takes no parameters", body = diptych_site::problem::Body,
+    (status = 400, description = "It takes no parameters",
+     body = diptych_site::problem::ProblemDocument,
      content_type = "application/problem+json"),
     (status = 503, description = "One has not, or something must be looked at: what and why",
-     body = diptych_site::problem::Body, content_type = "application/problem+json")))]
+     body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json")))]
 async fn readyz(
     State(site): State<Arc<Site>>,
     reader: MayRead,

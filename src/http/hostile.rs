@@ -2,7 +2,7 @@
 
 use axum::http::Uri;
 
-use super::cursor::Place;
+use super::cursor::ReadPlace;
 use super::query::{Query, segment};
 use diptych_base::hostile::Decoder;
 
@@ -20,7 +20,7 @@ pub fn hostile() -> Vec<Decoder> {
     vec![
         Decoder::new("HTTP: path and query", uris, run_query),
         Decoder::new("HTTP: cursor", vec![cursor], |bytes| {
-            drop(Place::from_text(&String::from_utf8_lossy(bytes)));
+            drop(ReadPlace::from_text(&String::from_utf8_lossy(bytes)));
         }),
     ]
 }

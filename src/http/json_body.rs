@@ -12,8 +12,9 @@ use diptych_base::limits::PAGES_MADE_MAX;
 use diptych_base::time::{At, Branch, Epoch};
 use diptych_row::{RowSchema, write_text};
 use diptych_serving::{Latest, Snapshot};
+use diptych_site::blocking::blocking_in_turn;
 use diptych_site::budget;
-use diptych_site::read_mode::blocking_in_turn;
+use diptych_site::problem::Problem;
 
 /// The head of an answer: the dataflow, version and epoch that it is about.
 #[derive(Clone, Copy)]
@@ -114,7 +115,7 @@ pub(super) async fn made<T: Send + 'static>(
 pub(super) fn json(text: Vec<u8>) -> Response {
     let text = match budget::answer(text) {
         Ok(text) => text,
-        Err(full) => return super::Problem::from(full).into_response(),
+        Err(full) => return Problem::from(full).into_response(),
     };
     let mut response = Response::new(Body::from(text));
     let json = HeaderValue::from_static("application/json");
@@ -129,7 +130,7 @@ pub(super) fn json_of(value: &impl serde::Serialize) -> Response {
         Err(error) => {
             let detail = format!("an answer could not be written as JSON: {error}");
             let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-            super::Problem::new(status, "input", detail).into_response()
+            Problem::new(status, "input", detail).into_response()
         }
     }
 }

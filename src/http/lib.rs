@@ -42,11 +42,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use utoipa_axum::router::OpenApiRouter;
 
 use diptych_base::error::{Error, Kind};
 use diptych_base::limits::BODY_BYTES_MAX;
-use diptych_site::access::Entry;
+use diptych_site::access::PortAccess;
 use diptych_site::auth::{Gate, Role};
 use diptych_site::own_site::OwnSite;
 use diptych_site::site::Site;
@@ -56,8 +55,7 @@ pub use fast_path::App;
 pub use hostile::hostile;
 
 use fast_path::Shortcut;
-
-type Routes = OpenApiRouter<Arc<Site>>;
+use openapi::Routes;
 
 /// The routes with the role that each needs; none for routes that answer everybody.
 fn routes() -> Vec<(Option<Role>, Routes)> {
@@ -88,7 +86,7 @@ fn app(site: Arc<Site>, gate: Option<&Arc<Gate>>, own: OwnSite) -> App {
     for (role, routes) in routes() {
         all = all.merge(roles::secured(routes, role, gate));
     }
-    let description = openapi::Description::default();
+    let description = openapi::OpenApiText::default();
     all = all.merge(description.routes());
     roles::describe(all.get_openapi_mut());
     let (router, api) = all.split_for_parts();
@@ -132,7 +130,7 @@ pub fn closed(own: OwnSite) -> App {
 pub async fn serve(
     site: Arc<Site>,
     listener: TcpListener,
-    entry: Entry,
+    entry: PortAccess,
     stopping: watch::Receiver<bool>,
 ) {
     let load = Arc::clone(&site);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::Problem;
 use diptych_site::auth::{Gate, Role};
+use diptych_site::problem::Problem;
 
 /// The gate that recognises readers; without one every client is a reader.
 #[derive(Clone)]

@@ -8,14 +8,15 @@ use axum::response::IntoResponse;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::exposition::Exposition;
+use super::openapi::Routes;
 use super::query::NoQuery;
-use super::{Problem, Routes, problem};
 use diptych_base::error::Result;
 use diptych_base::io::{Clock, RealClock, cpu_time, resident_bytes};
 use diptych_base::time::Epoch;
 use diptych_serving::{IndexStatus, VerifiedStatus, ViewStatus};
-use diptych_site::ConcernKind;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
+use diptych_site::{ConcernKind, problem};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(metrics))
@@ -24,7 +25,7 @@ pub(super) fn routes() -> Routes {
 /// Frontiers, lag, sizes, requests, in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses(
     (status = 200, description = "Samples", body = String, content_type = "text/plain"),
-    (status = 400, description = "It takes no parameters", body = problem::Body,
+    (status = 400, description = "It takes no parameters", body = problem::ProblemDocument,
      content_type = "application/problem+json")))]
 async fn metrics(State(site): State<Arc<Site>>, _: NoQuery) -> Result<impl IntoResponse, Problem> {
     let exposing = Arc::clone(&site);

@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::query::NoQuery;
-use super::{Routes, problem};
+use diptych_site::problem;
 use diptych_site::site::Site;
 
 /// Answers that any request may get: its head is too long, or a page of another site has sent it.
@@ -28,9 +29,9 @@ const UNROUTED: [(&str, &str); 3] = [
 
 /// The text of the description, once all routes are known.
 #[derive(Clone, Default)]
-pub(super) struct Description(Arc<OnceLock<Bytes>>);
+pub(super) struct OpenApiText(Arc<OnceLock<Bytes>>);
 
-impl Description {
+impl OpenApiText {
     pub(super) fn routes(&self) -> Routes {
         let text = Arc::clone(&self.0);
         let serve = move |_: NoQuery| {
@@ -53,7 +54,7 @@ impl Description {
 #[utoipa::path(get, path = "/openapi.json", tag = "health",
     responses(
         (status = 200, description = "OpenAPI 3.1", body = Object),
-        (status = 400, description = "It takes no parameters", body = problem::Body,
+        (status = 400, description = "It takes no parameters", body = problem::ProblemDocument,
          content_type = "application/problem+json")))]
 async fn openapi() -> Response {
     Response::default()
@@ -102,3 +103,5 @@ fn described(api: &OpenApi, site: &Site) -> Value {
     }
     api
 }
+
+pub(super) type Routes = OpenApiRouter<Arc<Site>>;

@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::openapi::Routes;
 use super::query::{NoQuery, segment};
-use super::{Problem, Routes, problem};
+use diptych_site::problem::{self, Problem};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(page)).routes(routes!(file))
@@ -110,7 +111,7 @@ fn named(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
 #[utoipa::path(get, path = "/", tag = "page", responses(
     (status = 200, description = "The page", body = String, content_type = "text/html"),
     (status = 304, description = "The copy is still good"),
-    (status = 400, description = "It takes no parameters", body = problem::Body,
+    (status = 400, description = "It takes no parameters", body = problem::ProblemDocument,
      content_type = "application/problem+json")))]
 async fn page(_: NoQuery, headers: HeaderMap) -> Result<Response, Problem> {
     named("index.html", &headers)
@@ -123,9 +124,9 @@ async fn page(_: NoQuery, headers: HeaderMap) -> Result<Response, Problem> {
         (status = 200, description = "The file", content((String = "text/javascript"),
             (String = "text/css"), (String = "image/svg+xml"), (String = "text/html"))),
         (status = 304, description = "The copy is still good"),
-        (status = 400, description = "It takes no parameters", body = problem::Body,
+        (status = 400, description = "It takes no parameters", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such file", body = problem::Body,
+        (status = 404, description = "No such file", body = problem::ProblemDocument,
          content_type = "application/problem+json")))]
 async fn file(_: NoQuery, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     named(&segment(&uri, 1)?, &headers)

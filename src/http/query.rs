@@ -12,11 +12,11 @@ use axum::extract::FromRequestParts;
 use axum::http::Uri;
 use axum::http::request::Parts;
 
-use super::Problem;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{READ_WAIT, READ_WAIT_MAX};
 use diptych_base::time::At;
 use diptych_event::Timestamp;
+use diptych_site::problem::Problem;
 use diptych_site::read_mode::Mode;
 
 /// The parameters of the query string.

@@ -12,18 +12,19 @@ use axum::response::Response;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::cursor::Place;
+use super::cursor::ReadPlace;
 use super::form::{FORM, Form, form};
 use super::json_body::{About, json, made, write_row};
+use super::openapi::Routes;
 use super::query::{Query, segment};
-use super::request_body::Plain;
-use super::{Problem, Routes, problem};
+use super::request_body::DecodedBody;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     KEYS_BYTES_MAX, PAGE_BYTES, READ_KEYS_MAX, READ_ROWS, READ_ROWS_INLINE, READ_ROWS_MAX,
 };
 use diptych_row::{ByteRange, Datum, RowSchema};
 use diptych_serving::{Cursor, Latest, Page, Snapshot, ViewInfo};
+use diptych_site::problem::{self, Problem};
 use diptych_site::read_mode::Mode;
 use diptych_site::site::{Flow, Site};
 
@@ -130,13 +131,16 @@ const KNOWN: &[&str] = &[
     ),
     responses(
         (status = 200, description = "The rows", body = Rows),
-        (status = 400, description = "A parameter is wrong; it is named", body = problem::Body,
+        (status = 400, description = "A parameter is wrong; it is named",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such dataflow, view or epoch", body = problem::Body,
+        (status = 404, description = "No such dataflow, view or epoch",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 409, description = "The log contradicts the request", body = problem::Body,
+        (status = 409, description = "The log contradicts the request",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = problem::Body,
+        (status = 503, description = "Not now", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Problem> {
@@ -163,24 +167,27 @@ async fn read(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Probl
     request_body(description = "The parameters of GET", content_type = FORM, content = Form),
     responses(
         (status = 200, description = "The rows", body = Rows),
-        (status = 400, description = "A parameter is wrong; it is named", body = problem::Body,
+        (status = 400, description = "A parameter is wrong; it is named",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such dataflow, view or epoch", body = problem::Body,
+        (status = 404, description = "No such dataflow, view or epoch",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 409, description = "The log contradicts the request", body = problem::Body,
+        (status = 409, description = "The log contradicts the request",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = problem::Body,
+        (status = 413, description = "The body is too large", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 415, description = "The content type is another", body = problem::Body,
+        (status = 415, description = "The content type is another", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = problem::Body,
+        (status = 503, description = "Not now", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn read_form(
     State(site): State<Arc<Site>>,
     uri: Uri,
     headers: HeaderMap,
-    body: Result<Plain, Problem>,
+    body: Result<DecodedBody, Problem>,
 ) -> Result<Response, Problem> {
     let dataflow = segment(&uri, 2)?;
     let view = segment(&uri, 4)?;
@@ -363,7 +370,7 @@ impl<'s> Answer<'s> {
         outcome.map(|()| few && self.text.len() <= PAGE_BYTES)
     }
 
-    fn finish(mut self, cursor: Option<Place>) -> Response {
+    fn finish(mut self, cursor: Option<ReadPlace>) -> Response {
         match cursor {
             None => self.text.extend_from_slice(b"],\"cursor\":null}"),
             Some(place) => {
@@ -429,7 +436,7 @@ async fn read_range(
     (range, schema): (ByteRange, &RowSchema),
     limit: usize,
 ) -> Result<Response, Problem> {
-    let place = query.one("cursor")?.map(Place::from_text).transpose()?;
+    let place = query.one("cursor")?.map(ReadPlace::from_text).transpose()?;
     let snapshot = match &place {
         Some(place) if mode == Mode::Latest => {
             site.check_history(place.at())
@@ -459,7 +466,7 @@ async fn read_range(
 }
 
 /// A snapshot at the epoch of the previous page.
-fn resume(flow: &Flow, place: &Place) -> Result<Arc<Snapshot>> {
+fn resume(flow: &Flow, place: &ReadPlace) -> Result<Arc<Snapshot>> {
     use diptych_serving::Read;
     flow.serving.snapshot(Read::AsOf(place.epoch)).map(Arc::new).map_err(|error| {
         let epoch = place.epoch;
@@ -482,7 +489,7 @@ fn page_answer(
     after: Option<&Cursor>,
     mut page: Page,
 ) -> Result<Response> {
-    let next = Place::behind(flow, view, snapshot, after, &mut page);
+    let next = ReadPlace::behind(flow, view, snapshot, after, &mut page);
     if next.is_some() {
         snapshot.keep_epoch();
     }

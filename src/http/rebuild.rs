@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::Query;
 use super::request_body::NoBody;
-use super::{Problem, Routes};
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::Epoch;
-use diptych_site::problem::Body;
-use diptych_site::read_mode::blocking;
+use diptych_site::blocking::blocking;
+use diptych_site::problem::{Problem, ProblemDocument};
 use diptych_site::site::Site;
 use diptych_system::Rebuild;
 
@@ -54,18 +54,18 @@ struct Rebuilt {
     responses(
         (status = 200, description = "It was made, and compared with what is served",
          body = Rebuilt),
-        (status = 400, description = "A parameter is wrong", body = Body,
+        (status = 400, description = "A parameter is wrong", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such dataflow", body = Body,
+        (status = 404, description = "No such dataflow", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 409, description = "There is one at this epoch, or no epoch yet; or somebody \
                                       else makes one",
-         body = Body, content_type = "application/problem+json"),
-        (status = 500, description = "The dataflow fails, or the disk", body = Body,
+         body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "The dataflow fails, or the disk", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 503, description = "Too many wait; see Retry-After", body = Body,
+        (status = 503, description = "Too many wait; see Retry-After", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 507, description = "The disk is full", body = Body,
+        (status = 507, description = "The disk is full", body = ProblemDocument,
          content_type = "application/problem+json")))]
 async fn rebuild(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<Response, Problem> {
     let query = Query::of(&uri, &["dataflow", "accept"])?;

@@ -13,14 +13,14 @@ use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Problem;
-use crate::listener::{Fate, Refused};
+use crate::listener::{BodyRefusal, Fate};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     BODIES_DECODED_MAX, BODY_CODINGS_MAX, BODY_PIECE_BYTES, ZSTD_WINDOW_LOG_MAX,
 };
-use diptych_site::budget::{Claim, Gathered, REQUESTS, decoded_bytes_max};
-use diptych_site::read_mode::blocking;
+use diptych_site::blocking::blocking;
+use diptych_site::budget::{Claim, ClaimedBytes, REQUESTS, decoded_bytes_max};
+use diptych_site::problem::Problem;
 
 /// The values that `Content-Encoding` may have.
 const ACCEPTED: &str = "gzip, zstd";
@@ -28,7 +28,7 @@ const ACCEPTED: &str = "gzip, zstd";
 static DECODING: Semaphore = Semaphore::const_new(BODIES_DECODED_MAX);
 
 /// A decompressed body, kept until its records are parsed.
-pub(super) struct Plain {
+pub(super) struct DecodedBody {
     pub(super) bytes: Bytes,
     /// The permit to decode, if it was compressed.
     decoded: Option<SemaphorePermit<'static>>,
@@ -36,7 +36,7 @@ pub(super) struct Plain {
     claim: Claim,
 }
 
-impl Plain {
+impl DecodedBody {
     /// Whether the body was compressed; then it may be longer than its declared length.
     pub(super) fn was_encoded(&self) -> bool {
         self.decoded.is_some()
@@ -48,14 +48,14 @@ impl Plain {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Plain {
+impl<S: Send + Sync> FromRequest<S> for DecodedBody {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Plain, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<DecodedBody, Problem> {
         let codings = codings(request.headers())?;
         let (bytes, claim) = gathered(request).await?;
         if codings.is_empty() {
-            return Ok(Plain { bytes: bytes.into(), decoded: None, claim });
+            return Ok(DecodedBody { bytes: bytes.into(), decoded: None, claim });
         }
         // The semaphore is never closed.
         let decoded = DECODING.acquire().await.ok();
@@ -63,7 +63,7 @@ impl<S: Send + Sync> FromRequest<S> for Plain {
             let plain = decode(&bytes, &codings, decoded_bytes_max());
             drop((bytes, claim));
             // The client may be gone: the permit is released with the work.
-            Ok(plain.map(|(bytes, claim)| Plain { bytes: bytes.into(), decoded, claim }))
+            Ok(plain.map(|(bytes, claim)| DecodedBody { bytes: bytes.into(), decoded, claim }))
         })
         .await?
     }
@@ -74,11 +74,11 @@ async fn gathered(request: Request) -> Result<(Vec<u8>, Claim), Problem> {
     let fate = request.extensions().get::<Fate>().cloned();
     let mut body = request.into_limited_body();
     let expected = body.size_hint().exact().and_then(|exact| usize::try_from(exact).ok());
-    let mut gathered = Gathered::new(REQUESTS.claim(), expected);
+    let mut gathered = ClaimedBytes::new(REQUESTS.claim(), expected);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(unreadable)?.into_data() else { continue };
         if let Err(full) = gathered.push(&data) {
-            fate.inspect(|fate| fate.refuse(Refused::NoRoom));
+            fate.inspect(|fate| fate.refuse(BodyRefusal::NoRoom));
             return Err(full.into());
         }
     }
@@ -172,7 +172,7 @@ fn decode(bytes: &[u8], codings: &[Coding], most: u64) -> Result<(Vec<u8>, Claim
         };
         reader = Box::new(Within { inner: decoder, left: most });
     }
-    let mut plain = Gathered::new(REQUESTS.claim(), None);
+    let mut plain = ClaimedBytes::new(REQUESTS.claim(), None);
     let mut piece = vec![0; BODY_PIECE_BYTES];
     loop {
         match reader.read(&mut piece) {

@@ -11,14 +11,15 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::{Query, segment};
 use super::request_body::NoBody;
-use super::{Problem, Routes, problem};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::RETRACTED_SHOWN;
 use diptych_base::time::{At, Epoch};
-use diptych_log::{Append, Found};
-use diptych_site::read_mode::blocking;
+use diptych_log::{Append, FoundEvents};
+use diptych_site::blocking::blocking;
+use diptych_site::problem::{self, Problem};
 use diptych_site::site::Site;
 use diptych_sources::{Conditions, choose, texts};
 
@@ -69,18 +70,20 @@ struct Event {
     ),
     responses(
         (status = 200, description = "Durable; or found, with dry_run", body = Retracted),
-        (status = 400, description = "A parameter is wrong", body = problem::Body,
+        (status = 400, description = "A parameter is wrong", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such stream, or no such events", body = problem::Body,
+        (status = 404, description = "No such stream, or no such events",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
         (status = 409, description = "Somebody else retracted one of them meanwhile, or this \
                                       process takes no appends",
-         body = problem::Body, content_type = "application/problem+json"),
-        (status = 500, description = "The log cannot be read", body = problem::Body,
+         body = problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "The log cannot be read", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 503, description = "The log takes nothing any more", body = problem::Body,
+        (status = 503, description = "The log takes nothing any more",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 507, description = "The disk is full", body = problem::Body,
+        (status = 507, description = "The disk is full", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn retract(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<Response, Problem> {
@@ -121,7 +124,7 @@ async fn retract(State(site): State<Arc<Site>>, uri: Uri, _: NoBody) -> Result<R
 }
 
 /// The first events, as text.
-fn first(found: &Found) -> Result<Vec<Event>> {
+fn first(found: &FoundEvents) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for chunk in found.chunks() {
         let schema = chunk.rows.schema();

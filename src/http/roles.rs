@@ -7,10 +7,10 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi, RefOr, Response};
 
-use super::Routes;
 use super::browser_preflight::asked_first;
 use super::may_read::Readers;
-use diptych_site::auth::{Gate, Guard, Role};
+use super::openapi::Routes;
+use diptych_site::auth::{Gate, Role, RoleGuard};
 
 /// The name of the token in the description.
 const SCHEME: &str = "token";
@@ -31,7 +31,7 @@ pub(super) fn secured(mut routes: Routes, role: Option<Role>, gate: Option<&Arc<
         routes = asked_first(routes);
     }
     match gate {
-        Some(gate) => routes.layer(Guard::new(Arc::clone(gate), role)),
+        Some(gate) => routes.layer(RoleGuard::new(Arc::clone(gate), role)),
         // Without a gate no layer is added, so a request costs nothing more.
         None => routes,
     }

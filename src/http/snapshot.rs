@@ -16,16 +16,17 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::cursor::Place;
+use super::cursor::ReadPlace;
 use super::json_body::{About, json, made, write_row};
+use super::openapi::Routes;
 use super::query::{Query, segment, wrong};
-use super::{Problem, Routes, problem};
 use diptych_base::error::Result;
 use diptych_base::limits::{PAGE_BYTES, READ_ROWS, READ_ROWS_MAX, SCAN_CHUNK_ROWS};
 use diptych_row::{ByteRange, write_text};
 use diptych_serving::{Cursor, Snapshot};
-use diptych_site::budget;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
+use diptych_site::{budget, problem};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(snapshot))
@@ -103,13 +104,16 @@ const KNOWN: &[&str] =
     responses(
         (status = 200, description = "The views", content(
             (Views = "application/json"), (String = "application/x-ndjson"))),
-        (status = 400, description = "A parameter is wrong; it is named", body = problem::Body,
+        (status = 400, description = "A parameter is wrong; it is named",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "No such dataflow, view or epoch", body = problem::Body,
+        (status = 404, description = "No such dataflow, view or epoch",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 409, description = "The log contradicts the request", body = problem::Body,
+        (status = 409, description = "The log contradicts the request",
+         body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = problem::Body,
+        (status = 503, description = "Not now", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn snapshot(
@@ -170,7 +174,7 @@ fn first_rows(flow: &str, snapshot: &Snapshot, views: &[usize], limit: usize) ->
             write_row(&info.schema, &row.key, &row.value, row.multiplicity, &mut out)?;
         }
         out.extend_from_slice(b"],\"cursor\":");
-        match Place::behind(flow, &info.name, snapshot, None, &mut page) {
+        match ReadPlace::behind(flow, &info.name, snapshot, None, &mut page) {
             None => out.extend_from_slice(b"null}"),
             Some(place) => {
                 write_text(&place.to_text(), &mut out);

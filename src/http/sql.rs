@@ -19,11 +19,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::body::Format;
+use self::body::AnswerFormat;
+use super::openapi::Routes;
 use super::query::NoQuery;
-use super::request_body::Plain;
-use super::{Problem, Routes};
+use super::request_body::DecodedBody;
 use diptych_base::time::At;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 use diptych_sql::{Engine, ReadAt, ScalarValue, SqlError};
 
@@ -51,7 +52,7 @@ struct SqlRequest {
     /// there is.
     stale: Option<String>,
     /// `json`, `ndjson`, `csv` or `arrow`; otherwise the Accept header decides.
-    format: Option<Format>,
+    format: Option<AnswerFormat>,
 }
 
 /// A column of an answer.
@@ -100,30 +101,34 @@ struct SqlAnswer {
         (status = 200, description = "The rows", content(
             (SqlAnswer = "application/json"), (String = "application/x-ndjson"),
             (String = "text/csv"), (Vec<u8> = "application/vnd.apache.arrow.stream"))),
-        (status = 400, description = "The statement is wrong", body = diptych_site::problem::Body,
+        (status = 400, description = "The statement is wrong",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "This binary has no SQL", body = diptych_site::problem::Body,
+        (status = 404, description = "This binary has no SQL",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
         (status = 409, description = "Another history of the log is meant",
-         body = diptych_site::problem::Body, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = diptych_site::problem::Body,
+         body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
         (status = 415, description = "The content encoding is none that is read: see \
             Accept-Encoding",
-         body = diptych_site::problem::Body, content_type = "application/problem+json"),
-        (status = 503, description = "Too much is running", body = diptych_site::problem::Body,
+         body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "Too much is running",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 504, description = "It took too long", body = diptych_site::problem::Body,
+        (status = 504, description = "It took too long",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json")))]
 async fn sql(
     State(site): State<Arc<Site>>,
     _: NoQuery,
     headers: HeaderMap,
-    body: Plain,
+    body: DecodedBody,
 ) -> Result<Response, Problem> {
     let request = read(&body.bytes)?;
     drop(body);
-    let format = request.format.unwrap_or_else(|| Format::accepted(&headers));
+    let format = request.format.unwrap_or_else(|| AnswerFormat::accepted(&headers));
     let session = Engine::new(site).session();
     let settings = [("diptych.as_of", &request.as_of), ("diptych.at_least", &request.at_least)];
     for (name, value) in settings {

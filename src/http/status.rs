@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::json_body::json_of;
+use super::openapi::Routes;
 use super::query::NoQuery;
-use super::{Problem, Routes, problem};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_serving::IndexStatus;
-use diptych_site::Concern;
+use diptych_site::problem::Problem;
 use diptych_site::site::{Flow, Site};
+use diptych_site::{Concern, problem};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(status))
@@ -138,9 +139,9 @@ struct ViewStatus {
 #[utoipa::path(get, path = "/v1/status", tag = "status",
     responses(
         (status = 200, description = "The status", body = Status),
-        (status = 400, description = "A parameter is wrong", body = problem::Body,
+        (status = 400, description = "A parameter is wrong", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 500, description = "The work ended early", body = problem::Body,
+        (status = 500, description = "The work ended early", body = problem::ProblemDocument,
          content_type = "application/problem+json"),
     ))]
 async fn status(State(site): State<Arc<Site>>, _: NoQuery) -> Result<Response, Problem> {

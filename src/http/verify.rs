@@ -10,12 +10,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::openapi::Routes;
 use super::query::{NoQuery, segment};
 use super::request_body::NoBody;
-use super::{Problem, Routes};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_serving::Compared;
+use diptych_site::problem::Problem;
 use diptych_site::site::Site;
 
 pub(super) fn routes() -> Routes {
@@ -66,12 +67,14 @@ struct DifferingRow {
     params(("dataflow" = String, Path, description = "The dataflow")),
     responses(
         (status = 200, description = "Both were computed and compared", body = Verification),
-        (status = 400, description = "A parameter is wrong", body = diptych_site::problem::Body,
+        (status = 400, description = "A parameter is wrong",
+         body = diptych_site::problem::ProblemDocument,
          content_type = "application/problem+json"),
         (status = 404, description = "No such dataflow, or no epoch yet",
-         body = diptych_site::problem::Body, content_type = "application/problem+json"),
+         body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "Too many recomputations wait; see Retry-After",
-         body = diptych_site::problem::Body, content_type = "application/problem+json")))]
+         body = diptych_site::problem::ProblemDocument,
+          content_type = "application/problem+json")))]
 async fn verify(
     State(site): State<Arc<Site>>,
     _: NoQuery,

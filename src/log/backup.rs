@@ -12,7 +12,7 @@ use super::durable_mark::{Mark, MarkWriter};
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, MANIFEST, frames_name};
 use super::reader::Reader;
-use super::reader_index::View;
+use super::reader_index::ReaderIndex;
 use super::small_file::FORMAT_FINGERPRINTS;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Disk, File, Open, Random};
@@ -74,10 +74,10 @@ type Listed = (String, u64, Box<dyn File>);
 
 /// One moment of the log, with all its files open. The next seal replaces the state file: when a
 /// file is gone, a later moment is tried.
-fn moment(from: &Dir) -> Result<(View, Vec<Listed>)> {
+fn moment(from: &Dir) -> Result<(ReaderIndex, Vec<Listed>)> {
     let mut tries = 0;
     loop {
-        let view = View::load(from)?;
+        let view = ReaderIndex::load(from)?;
         let files = view.manifest.files(&view.schemas).into_iter();
         let listed: Result<Vec<Listed>> = files
             .map(|(name, sum)| {
@@ -93,7 +93,12 @@ fn moment(from: &Dir) -> Result<(View, Vec<Listed>)> {
 }
 
 /// Copies the durable frames; returns where they end.
-fn copy_frames(view: &View, to: &Dir, random: &dyn Random, copied: &mut Copied) -> Result<Mark> {
+fn copy_frames(
+    view: &ReaderIndex,
+    to: &Dir,
+    random: &dyn Random,
+    copied: &mut Copied,
+) -> Result<Mark> {
     let mut mark = Mark { upper: view.upper, file: view.upper, offset: FILE_HEAD };
     for index in &view.frames {
         copy(&*index.file.file, index.end(), to, &frames_name(index.file.first))?;

@@ -7,7 +7,6 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
 use arrow_select::filter::{filter, filter_record_batch};
 
-use super::retraction::Retraction;
 use diptych_base::time::Epoch;
 
 /// Rows of one stream, with the epoch of each.
@@ -123,7 +122,7 @@ impl Chunk {
 
 /// One sealed epoch across all streams.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sealed {
+pub struct SealedEpoch {
     /// The epoch; no event will ever be added to it.
     pub epoch: Epoch,
     /// The wall clock when it was sealed, in microseconds since 1970 (UTC): recorded, never used to
@@ -138,7 +137,7 @@ pub struct Sealed {
     pub retractions: Vec<Retraction>,
 }
 
-impl Sealed {
+impl SealedEpoch {
     /// The number of events in all streams.
     pub fn rows(&self) -> usize {
         self.chunks.iter().map(Chunk::len).sum()
@@ -149,6 +148,17 @@ impl Sealed {
         let taken = self.retractions.iter().map(|taken| &taken.events);
         let chunks = self.chunks.iter().chain(taken);
         let rows: usize = chunks.map(|chunk| chunk.rows.get_array_memory_size()).sum();
-        rows + size_of::<Sealed>()
+        rows + size_of::<SealedEpoch>()
     }
+}
+
+/// Retracted events, as readers get them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retraction {
+    /// The epoch that retracts them: from it on they do not count.
+    pub epoch: Epoch,
+    /// The reason.
+    pub reason: Arc<str>,
+    /// A copy of the events, each with the epoch in which it was appended.
+    pub events: Chunk,
 }

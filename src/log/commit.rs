@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 
 use super::append::{Ack, Append, Reply};
-use super::chunk::{Chunk, Epochs, Sealed};
+use super::chunk::{Chunk, Epochs, SealedEpoch};
 use super::durable_mark::Mark;
 use super::fingerprint::Fingerprint;
 use super::frame::{Header, encode_frame};
@@ -15,7 +15,7 @@ use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::Dir;
 use super::open_files::OpenFiles;
 use super::position::{Position, Retracted};
-use super::producer_table::{Gathered, Room, State, Verdict};
+use super::producer_table::{GatheredRequests, ProducerTable, RequestVerdict, Room};
 use super::retraction::{Corrections, Taken};
 use super::schemas::Schemas;
 use super::small_file::{FORMAT, FORMAT_FINGERPRINTS};
@@ -36,11 +36,11 @@ pub(super) struct Request {
 }
 
 /// The outcome of a group.
-pub(super) enum Outcome {
+pub(super) enum GroupOutcome {
     /// Nothing was due; no epoch was spent.
     Nothing,
     /// This epoch is durable, and these requests are to be acknowledged.
-    Sealed(Arc<Sealed>, Vec<(Reply, Ack)>),
+    Sealed(Arc<SealedEpoch>, Vec<(Reply, Ack)>),
     /// The group was refused (the disk is full, say); the log goes on.
     Refused,
     /// The log must not be written any more.
@@ -48,13 +48,13 @@ pub(super) enum Outcome {
 }
 
 /// The end of the log, where epochs are added.
-pub(super) struct Head {
+pub(super) struct LogHead {
     pub(super) dir: Dir,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) schemas: Schemas,
     /// The producer table, shared with threads that ask for the next sequence.
-    pub(super) state: Arc<Mutex<State>>,
+    pub(super) state: Arc<Mutex<ProducerTable>>,
     /// How many producers may be known by name.
     pub(super) room: Room,
     /// The number of producers silenced in the newest file.
@@ -74,7 +74,7 @@ pub(super) struct Head {
 /// The requests of a group that make up its epoch.
 #[derive(Default)]
 struct Gathering {
-    sequences: Gathered,
+    sequences: GatheredRequests,
     header: Header,
     batches: BTreeMap<u32, Vec<RecordBatch>>,
     taken: Vec<Taken>,
@@ -82,10 +82,10 @@ struct Gathering {
     retracted: Retracted,
 }
 
-impl Head {
+impl LogHead {
     /// Commits the due requests of a group as one epoch. Answers all requests but those of a sealed
     /// epoch, which the caller acknowledges.
-    pub(super) fn commit(&mut self, group: Vec<Request>) -> Outcome {
+    pub(super) fn commit(&mut self, group: Vec<Request>) -> GroupOutcome {
         let schemas_before = self.schemas.len();
         let mut gathering = Gathering::default();
         gathering.header.clock_us = self.clock.now_us();
@@ -100,9 +100,9 @@ impl Head {
                 request.fingerprint.filter(|_| self.file.version >= FORMAT_FINGERPRINTS);
             let Request { append, taken, reply, .. } = request;
             match self.gather(&mut table, &append, fingerprint, taken, &mut gathering) {
-                Ok(Verdict::Due) => waiting.push((reply, false)),
-                Ok(Verdict::Repeat(None)) => waiting.push((reply, true)),
-                Ok(Verdict::Repeat(Some(epoch))) => {
+                Ok(RequestVerdict::Due) => waiting.push((reply, false)),
+                Ok(RequestVerdict::Repeat(None)) => waiting.push((reply, true)),
+                Ok(RequestVerdict::Repeat(Some(epoch))) => {
                     reply.send(Ok(Ack { epoch, repeated: true }));
                 }
                 Err(error) => {
@@ -112,7 +112,7 @@ impl Head {
         }
         if waiting.is_empty() {
             self.schemas.truncate(schemas_before);
-            return Outcome::Nothing;
+            return GroupOutcome::Nothing;
         }
         let epoch = self.upper;
         let Gathering { mut header, batches, taken: all, retracted, .. } = gathering;
@@ -145,19 +145,19 @@ impl Head {
             Ok(retractions) => retractions,
             Err(error) => unreachable!("epoch {epoch} takes back what was read here: {error}"),
         };
-        let sealed = Sealed { epoch, clock_us: header.clock_us, chunks, retractions };
-        Outcome::Sealed(Arc::new(sealed), acks)
+        let sealed = SealedEpoch { epoch, clock_us: header.clock_us, chunks, retractions };
+        GroupOutcome::Sealed(Arc::new(sealed), acks)
     }
 
     /// Decides on a request and, if it is due, adds it to the group.
     fn gather(
         &mut self,
-        table: &mut State,
+        table: &mut ProducerTable,
         append: &Append,
         fingerprint: Option<Fingerprint>,
         taken: Vec<Taken>,
         gathering: &mut Gathering,
-    ) -> Result<Verdict> {
+    ) -> Result<RequestVerdict> {
         let Gathering { sequences, header, batches, .. } = gathering;
         // All checks that can refuse the request come before the table is touched. A schema number
         // reserved for a request that is then refused just gets defined without being used.
@@ -170,7 +170,7 @@ impl Head {
         self.check_taken(&taken, &gathering.retracted)?;
         if let Some(producer) = &append.producer {
             let verdict = table.decide(sequences, producer, fingerprint)?;
-            if verdict != Verdict::Due {
+            if verdict != RequestVerdict::Due {
                 return Ok(verdict);
             }
             let mut mark = table.mark(producer, fingerprint);
@@ -188,7 +188,7 @@ impl Head {
             added.map_err(|e| Error::new(Kind::Conflict, e))?;
         }
         gathering.taken.extend(taken);
-        Ok(Verdict::Due)
+        Ok(RequestVerdict::Due)
     }
 
     /// Refuses a retraction of events that do not exist or are already retracted; `group` holds the
@@ -269,7 +269,7 @@ impl Head {
         error: Error,
         waiting: Vec<(Reply, bool)>,
         schemas_before: usize,
-    ) -> Outcome {
+    ) -> GroupOutcome {
         self.schemas.truncate(schemas_before);
         if error.is_conflict() || error.is_damaged() {
             // The files are not as this writer left them, so it does not touch them.
@@ -284,7 +284,7 @@ impl Head {
         for (reply, _) in waiting {
             reply.send(Err(error.clone()));
         }
-        Outcome::Refused
+        GroupOutcome::Refused
     }
 
     /// Bytes of frames in the newest file.
@@ -319,12 +319,12 @@ impl Head {
     }
 }
 
-fn poison(error: Error, waiting: Vec<(Reply, bool)>) -> Outcome {
+fn poison(error: Error, waiting: Vec<(Reply, bool)>) -> GroupOutcome {
     let error = poisoned(&error);
     for (reply, _) in waiting {
         reply.send(Err(error.clone()));
     }
-    Outcome::Poisoned(error)
+    GroupOutcome::Poisoned(error)
 }
 
 /// The error for all callers after a failure that leaves the disk's content unknown.

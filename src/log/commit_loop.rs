@@ -7,13 +7,13 @@ use std::time::Instant;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::append::{Ack, Append, Reply, stopped};
-use super::chunk::Sealed;
-use super::commit::{Head, Outcome, Request, poisoned};
+use super::chunk::SealedEpoch;
+use super::commit::{GroupOutcome, LogHead, Request, poisoned};
 use super::frame_file::FrameFile;
 use super::open_files::OpenFiles;
 use super::sealer::Sealer;
 use super::small_file::{FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS};
-use super::writer::Shared;
+use super::writer::WriterShared;
 use diptych_base::error::{Error, Result};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
@@ -31,7 +31,7 @@ enum Sealing {
 }
 
 /// Cleans up at the end of a thread: drops its followers, and fails the queue after a panic.
-struct Exit(Arc<Shared>);
+struct Exit(Arc<WriterShared>);
 
 impl Drop for Exit {
     fn drop(&mut self) {
@@ -43,8 +43,8 @@ impl Drop for Exit {
 }
 
 pub(super) fn start(
-    shared: &Arc<Shared>,
-    head: Head,
+    shared: &Arc<WriterShared>,
+    head: LogHead,
     mut sealer: Sealer,
     rotate_bytes: u64,
     background: bool,
@@ -87,8 +87,8 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 fn commit_loop(
-    shared: &Shared,
-    mut head: Head,
+    shared: &WriterShared,
+    mut head: LogHead,
     mut sealing: Sealing,
     rotate_bytes: u64,
 ) -> Result<()> {
@@ -104,9 +104,9 @@ fn commit_loop(
         }
         if !group.is_empty() {
             match head.commit(group) {
-                Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
-                Outcome::Nothing | Outcome::Refused => {}
-                Outcome::Poisoned(error) => return Err(error),
+                GroupOutcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
+                GroupOutcome::Nothing | GroupOutcome::Refused => {}
+                GroupOutcome::Poisoned(error) => return Err(error),
             }
         }
         let full = head.frame_bytes() >= rotate_bytes || head.silenced_many();
@@ -140,7 +140,11 @@ fn commit_loop(
 
 /// Makes the first retractions begin a frame file, because they need a format that knows them. (On
 /// a full disk there is none, and they are refused.)
-fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -> Result<()> {
+fn expect_corrections(
+    shared: &WriterShared,
+    head: &mut LogHead,
+    sealing: &mut Sealing,
+) -> Result<()> {
     if head.file.version >= FORMAT_RETRACTIONS {
         return Ok(());
     }
@@ -151,9 +155,9 @@ fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -
         let reply = Reply::new(drop);
         let tick = Request { append, taken: Vec::new(), size: 0, fingerprint: None, reply };
         match head.commit(vec![tick]) {
-            Outcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
-            Outcome::Nothing | Outcome::Refused => return Ok(()),
-            Outcome::Poisoned(error) => return Err(error),
+            GroupOutcome::Sealed(sealed, acks) => publish(shared, &sealed, acks),
+            GroupOutcome::Nothing | GroupOutcome::Refused => return Ok(()),
+            GroupOutcome::Poisoned(error) => return Err(error),
         }
     }
     let frames = head.rotate().map_err(|error| poisoned(&error))?;
@@ -166,7 +170,11 @@ fn expect_corrections(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -
 /// Makes fingerprints begin a frame file of a format that knows them. A file of an earlier release
 /// is closed, unless it is empty: then the first requests have no fingerprint. (The same on a full
 /// disk.)
-fn expect_fingerprints(shared: &Shared, head: &mut Head, sealing: &mut Sealing) -> Result<()> {
+fn expect_fingerprints(
+    shared: &WriterShared,
+    head: &mut LogHead,
+    sealing: &mut Sealing,
+) -> Result<()> {
     if head.file.version >= FORMAT_FINGERPRINTS || head.frame_bytes() == 0 {
         return Ok(());
     }
@@ -179,7 +187,7 @@ fn expect_fingerprints(shared: &Shared, head: &mut Head, sealing: &mut Sealing) 
 }
 
 /// Waits for requests and takes as many as fit one epoch. `closing` is true when no more come.
-fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, bool) {
+fn next_group(shared: &WriterShared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, bool) {
     let mut queue = shared.queue();
     while queue.requests.is_empty() && queue.seals.is_empty() && !queue.closing {
         queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -209,7 +217,7 @@ fn next_group(shared: &Shared) -> (Vec<Request>, Vec<Sender<Result<Epoch>>>, boo
 }
 
 /// Publishes a durable epoch: to followers and to the callers of its requests.
-fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Reply, Ack)>) {
+fn publish(shared: &WriterShared, sealed: &Arc<SealedEpoch>, acks: Vec<(Reply, Ack)>) {
     let bytes = sealed.bytes();
     let mut live = shared.live();
     live.ledger.note(sealed.epoch, bytes);
@@ -222,7 +230,7 @@ fn publish(shared: &Shared, sealed: &Arc<Sealed>, acks: Vec<(Reply, Ack)>) {
 }
 
 impl Sealing {
-    fn take(&mut self, shared: &Shared, job: Job) {
+    fn take(&mut self, shared: &WriterShared, job: Job) {
         match self {
             Sealing::Inline(sealer) => work(shared, sealer, job),
             Sealing::Background(jobs) => {
@@ -234,7 +242,7 @@ impl Sealing {
     }
 }
 
-fn seal_loop(shared: &Arc<Shared>, mut sealer: Sealer, inbox: &Receiver<Job>) {
+fn seal_loop(shared: &Arc<WriterShared>, mut sealer: Sealer, inbox: &Receiver<Job>) {
     let _exit = Exit(Arc::clone(shared));
     for job in inbox {
         work(shared, &mut sealer, job);
@@ -251,7 +259,7 @@ fn waits(error: &Error) -> bool {
 
 /// Checks until the commit thread ends that the open files are still the ones in the directory. One
 /// check is no proof: a directory may be moved and put back.
-fn watch_loop(shared: &Shared, open: &Mutex<OpenFiles>, committing: &Receiver<()>) {
+fn watch_loop(shared: &WriterShared, open: &Mutex<OpenFiles>, committing: &Receiver<()>) {
     let mut lost_before = false;
     while committing.recv_timeout(limits::OPEN_FILES_LOOK) == Err(RecvTimeoutError::Timeout) {
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -268,7 +276,7 @@ fn watch_loop(shared: &Shared, open: &Mutex<OpenFiles>, committing: &Receiver<()
 }
 
 /// Seals the waiting files. On a full disk they wait for the next job.
-fn work(shared: &Shared, sealer: &mut Sealer, job: Job) {
+fn work(shared: &WriterShared, sealer: &mut Sealer, job: Job) {
     sealer.waiting.extend(job.frames);
     match sealer.run() {
         Ok(upper) => answer(job.replies, || Ok(upper)),

@@ -46,7 +46,7 @@ impl Mark {
 
 /// The content of `MARK`: the mark, and the offset of a broken slot.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundMark {
     pub(super) mark: Mark,
     pub(super) counter: u64,
     pub(super) broken: Option<u64>,
@@ -56,13 +56,13 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// Damage when both are broken, missing when there is no such file.
-pub(super) fn read_slots(dir: &Dir) -> Result<Found> {
+pub(super) fn read_slots(dir: &Dir) -> Result<FoundMark> {
     let path = dir.file(MARK);
     let file = dir.disk.open(&path, Open::Read)?;
     parse_slots(dir, file.as_ref())
 }
 
-fn parse_slots(dir: &Dir, file: &dyn File) -> Result<Found> {
+fn parse_slots(dir: &Dir, file: &dyn File) -> Result<FoundMark> {
     let first = Mark::parse(&file.read(0, SLOT)?);
     let second = Mark::parse(&file.read(SLOT_STRIDE, SLOT)?);
     let (found, broken) = match (first, second) {
@@ -71,22 +71,22 @@ fn parse_slots(dir: &Dir, file: &dyn File) -> Result<Found> {
         (None, Some(b)) => (b, Some(0)),
         (None, None) => return Err(damaged(&dir.file(MARK), 0, "neither slot is whole")),
     };
-    Ok(Found { mark: found.1, counter: found.0, broken })
+    Ok(FoundMark { mark: found.1, counter: found.0, broken })
 }
 
 /// Reads the mark while a writer may be writing it.
 ///
 /// # Errors
 /// Damage when a slot stays broken: the newest mark may have been in it.
-pub(super) fn read_mark(dir: &Dir) -> Result<Found> {
+pub(super) fn read_mark(dir: &Dir) -> Result<FoundMark> {
     let path = dir.file(MARK);
     let file = dir.disk.open(&path, Open::Read)?;
     let mut tries = 0;
     loop {
         let found = parse_slots(dir, file.as_ref());
         match found {
-            Ok(found @ Found { broken: None, .. }) => return Ok(found),
-            Ok(Found { broken: Some(offset), .. }) if tries >= 100 => {
+            Ok(found @ FoundMark { broken: None, .. }) => return Ok(found),
+            Ok(FoundMark { broken: Some(offset), .. }) if tries >= 100 => {
                 return Err(damaged(&path, offset, "the slot is not whole")
                     .remedy("open the log for writing once: recovery rewrites the mark"));
             }

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::chunk::Sealed;
-use super::writer::Shared;
+use super::chunk::SealedEpoch;
+use super::writer::WriterShared;
 use diptych_base::limits::{FOLLOWER_BYTES_MAX, FOLLOWER_EPOCHS_MAX};
 use diptych_base::time::Epoch;
 
@@ -17,14 +17,14 @@ use diptych_base::time::Epoch;
 #[derive(Debug)]
 pub struct Follower {
     pub(crate) line: Arc<Line>,
-    writer: Weak<Shared>,
+    writer: Weak<WriterShared>,
 }
 
 /// A message to a [`Follower`].
 #[derive(Debug)]
 pub enum Heard {
     /// The next epoch is durable.
-    Epoch(Arc<Sealed>),
+    Epoch(Arc<SealedEpoch>),
     /// Nothing within the given time.
     Nothing,
     /// The follower did not keep up (or has not joined yet): the missed epochs are in the log. It
@@ -37,22 +37,22 @@ pub enum Heard {
 /// The queue from the writer to one follower.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    queue: Mutex<Queue>,
+    queue: Mutex<FollowerQueue>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub(crate) struct FollowerQueue {
     /// Waiting epochs, each with its bytes.
-    epochs: VecDeque<(Arc<Sealed>, usize)>,
+    epochs: VecDeque<(Arc<SealedEpoch>, usize)>,
     pub bytes: usize,
     /// Epochs below are not sent to this follower.
     from: Epoch,
-    pub place: Place,
+    pub place: FollowerState,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum FollowerState {
     #[default]
     Behind,
     Joined,
@@ -61,7 +61,7 @@ pub(crate) enum Place {
 
 impl Follower {
     /// Makes a follower of the writer of `shared`; not joined yet.
-    pub(super) fn of(shared: &Arc<Shared>) -> Follower {
+    pub(super) fn of(shared: &Arc<WriterShared>) -> Follower {
         Follower { line: Arc::default(), writer: Arc::downgrade(shared) }
     }
 
@@ -75,7 +75,11 @@ impl Follower {
             return None;
         }
         live.followers.retain(|line| !Arc::ptr_eq(line, &self.line));
-        *self.line.queue() = Queue { from: live.upper, place: Place::Joined, ..Queue::default() };
+        *self.line.queue() = FollowerQueue {
+            from: live.upper,
+            place: FollowerState::Joined,
+            ..FollowerQueue::default()
+        };
         live.followers.push(Arc::clone(&self.line));
         Some(live.upper)
     }
@@ -83,7 +87,9 @@ impl Follower {
     /// Returns the next message, waiting at most for `patience`.
     pub fn next(&self, patience: Duration) -> Heard {
         let queue = self.line.queue();
-        let nothing = |queue: &mut Queue| queue.epochs.is_empty() && queue.place == Place::Joined;
+        let nothing = |queue: &mut FollowerQueue| {
+            queue.epochs.is_empty() && queue.place == FollowerState::Joined
+        };
         let waited = self.line.changed.wait_timeout_while(queue, patience, nothing);
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if let Some((sealed, bytes)) = queue.epochs.pop_front() {
@@ -91,40 +97,41 @@ impl Follower {
             return Heard::Epoch(sealed);
         }
         match queue.place {
-            Place::Joined => Heard::Nothing,
-            Place::Behind => Heard::Behind,
-            Place::Closed => Heard::Closed,
+            FollowerState::Joined => Heard::Nothing,
+            FollowerState::Behind => Heard::Behind,
+            FollowerState::Closed => Heard::Closed,
         }
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        *self.line.queue() = Queue { place: Place::Closed, ..Queue::default() };
+        *self.line.queue() =
+            FollowerQueue { place: FollowerState::Closed, ..FollowerQueue::default() };
     }
 }
 
 impl Line {
-    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+    pub(crate) fn queue(&self) -> MutexGuard<'_, FollowerQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues an epoch of so many bytes, without waiting; returns false when this follower was
     /// dropped. One epoch alone may exceed the bytes of a queue.
-    pub(super) fn offer(&self, sealed: &Arc<Sealed>, bytes: usize) -> bool {
+    pub(super) fn offer(&self, sealed: &Arc<SealedEpoch>, bytes: usize) -> bool {
         let mut queue = self.queue();
-        if queue.place != Place::Joined || sealed.epoch < queue.from {
-            return queue.place == Place::Joined;
+        if queue.place != FollowerState::Joined || sealed.epoch < queue.from {
+            return queue.place == FollowerState::Joined;
         }
         let full =
             queue.bytes + bytes > FOLLOWER_BYTES_MAX || queue.epochs.len() >= FOLLOWER_EPOCHS_MAX;
         if full && !queue.epochs.is_empty() {
-            *queue = Queue::default();
+            *queue = FollowerQueue::default();
         } else {
             queue.bytes += bytes;
             queue.epochs.push_back((Arc::clone(sealed), bytes));
         }
-        let joined = queue.place == Place::Joined;
+        let joined = queue.place == FollowerState::Joined;
         drop(queue);
         self.changed.notify_all();
         joined
@@ -133,8 +140,8 @@ impl Line {
     /// Closes the queue; waiting epochs may still be taken.
     pub(super) fn close(&self) {
         let mut queue = self.queue();
-        if queue.place == Place::Joined {
-            queue.place = Place::Closed;
+        if queue.place == FollowerState::Joined {
+            queue.place = FollowerState::Closed;
         }
         drop(queue);
         self.changed.notify_all();
@@ -160,7 +167,7 @@ mod tests {
         let letters = "x".repeat(4 << 20);
         let mut upper = 0;
         let mut most = 0;
-        while !matches!(slow.line.queue().place, Place::Behind) {
+        while !matches!(slow.line.queue().place, FollowerState::Behind) {
             let column = Arc::new(arrow_array::StringArray::from(vec![letters.as_str()])) as _;
             let rows = arrow_array::RecordBatch::try_from_iter([("text", column)]).expect("rows");
             writer.append(Append::rows("s", rows)).expect("queued").wait().expect("durable");

@@ -6,22 +6,16 @@
 //! frame (a log stored inside a log) are not taken for one. See README.md for the bytes.
 
 use arrow_array::RecordBatch;
-use arrow_buffer::Buffer;
-use arrow_ipc::writer::{
-    DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, write_message,
-};
-use arrow_ipc::{Block, MetadataVersion, reader::FileDecoder};
-use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Fingerprint;
-use super::producer_table::{ProducerMark, Trimmed};
+use super::message::encode_message;
+use super::producer_mark::{ProducerMark, Trimmed};
 use super::retraction::Taken;
 use super::schemas::StoredSchema;
 use super::small_file::{FORMAT, FORMAT_RETRACTIONS, decode, encode, u32_at, u64_at};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
-use diptych_base::panics::caught;
 use diptych_base::time::Epoch;
 
 /// Bytes of a frame's head.
@@ -71,7 +65,7 @@ pub(super) struct Payload {
 
 /// The first bytes of a frame.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
+pub(super) struct FrameHead {
     pub(super) epoch: Epoch,
     /// Bytes of the frame, head and padding included.
     pub(super) len: u64,
@@ -79,7 +73,7 @@ pub(super) struct Head {
     pub(super) header_crc: u32,
 }
 
-impl Head {
+impl FrameHead {
     fn bytes(&self, salt: u64) -> [u8; HEAD] {
         let mut bytes = [0; HEAD];
         bytes[..4].copy_from_slice(&MAGIC);
@@ -93,11 +87,11 @@ impl Head {
     }
 
     /// Parses the head in the first 32 of `bytes`, if it is valid.
-    pub(super) fn parse(bytes: &[u8], salt: u64) -> Option<Head> {
+    pub(super) fn parse(bytes: &[u8], salt: u64) -> Option<FrameHead> {
         if bytes.len() < HEAD || bytes[..4] != MAGIC || u32_at(bytes, 4) != head_sum(bytes, salt) {
             return None;
         }
-        let head = Head {
+        let head = FrameHead {
             epoch: u64_at(bytes, 8),
             len: u64_at(bytes, 16),
             header_len: u32_at(bytes, 24),
@@ -203,7 +197,7 @@ pub(super) fn encode_frame(
         body.resize(body.len().next_multiple_of(ALIGN), 0);
     }
     let encoded = header.encode(version)?;
-    let mut head = Head {
+    let mut head = FrameHead {
         epoch,
         len: 0,
         header_len: encoded.len() as u32,
@@ -221,38 +215,4 @@ pub(super) fn encode_frame(
     frame.resize(head.payload_base() as usize, 0);
     frame.extend(body);
     Ok(frame)
-}
-
-/// Appends `rows` to `out` as one Arrow IPC message; returns the bytes of its metadata.
-pub(super) fn encode_message(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<u32> {
-    let options = IpcWriteOptions::default();
-    let mut tracker = DictionaryTracker::new(true);
-    let mut context = IpcWriteContext::default();
-    let encoded = IpcDataGenerator::default().encode(rows, &mut tracker, &options, &mut context);
-    let written = encoded.and_then(|(_, data)| write_message(out, data, &options));
-    match written {
-        Ok((meta_len, _)) => Ok(meta_len as u32),
-        Err(error) => Err(Error::new(Kind::Input, format!("cannot encode rows: {error}"))),
-    }
-}
-
-/// Decodes the rows in the Arrow IPC message `message`, sharing its memory. The decoder checks
-/// offsets and UTF-8; the caller has checked the checksum.
-pub(super) fn decode_message(
-    message: &Buffer,
-    meta_len: u32,
-    schema: &SchemaRef,
-) -> Result<RecordBatch, String> {
-    let body_len = message.len().checked_sub(meta_len as usize);
-    let Some(body_len) = body_len.filter(|_| meta_len >= 8) else {
-        return Err(format!("{meta_len} bytes of metadata in a message of {}", message.len()));
-    };
-    let block = Block::new(0, meta_len as i32, body_len as i64);
-    let decoder = FileDecoder::new(schema.clone(), MetadataVersion::V5);
-    // Arrow panics on some bytes that a right checksum does not exclude.
-    match caught(|| decoder.read_record_batch(&block, message))? {
-        Ok(Some(rows)) => Ok(rows),
-        Ok(None) => Err("the message is empty".into()),
-        Err(error) => Err(error.to_string()),
-    }
 }

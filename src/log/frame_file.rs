@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 
-use super::frame::{ALIGN, HEAD, Head, Header, Payload, Section, decode_message};
+use super::frame::{ALIGN, FrameHead, HEAD, Header, Payload, Section};
 use super::layout::{Dir, damaged, frames_name};
+use super::message::decode_message;
 use super::retraction::Corrections;
 use super::schemas::Schemas;
 use super::small_file::{FORMAT_FINGERPRINTS, check_version, decode, u32_at, u64_at};
@@ -118,7 +119,7 @@ impl FrameFile {
             return Err(self.damage(offset, "the frame is cut short"));
         }
         let bytes = self.file.read(offset, HEAD)?;
-        let Some(head) = Head::parse(&bytes, self.salt) else {
+        let Some(head) = FrameHead::parse(&bytes, self.salt) else {
             return Err(self.damage(offset, "no frame starts here"));
         };
         if head.epoch != epoch {
@@ -199,7 +200,7 @@ impl FrameFile {
         while at + HEAD as u64 <= end {
             let window = self.file.read(at, (end - at).min(SEARCH_BYTES) as usize)?;
             for (index, bytes) in window.chunks(ALIGN).enumerate() {
-                let head = Head::parse(bytes, self.salt);
+                let head = FrameHead::parse(bytes, self.salt);
                 if head.is_some_and(|head| head.epoch > epoch) {
                     return Ok(Some(at + (index * ALIGN) as u64));
                 }

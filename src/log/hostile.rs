@@ -9,17 +9,20 @@ use arrow_schema::SchemaRef;
 
 use super::durable_mark::{Mark, MarkWriter, read_slots};
 use super::erase::Erasure;
-use super::frame::{HEAD, Head, Header, Section, decode_message, encode_frame};
+use super::frame::{FrameHead, HEAD, Header, Section, encode_frame};
 use super::layout::{Dir, MANIFEST, MARK};
-use super::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry, Sum};
+use super::listed_file::FileChecksum;
+use super::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
+use super::message::decode_message;
 use super::parts;
 use super::position::{Position, Retracted};
-use super::producer_table::{ProducerMark, Remembered, State, Trimmed};
+use super::producer_mark::{ProducerMark, Remembered, Trimmed};
+use super::producer_table::ProducerTable;
 use super::retraction::Taken;
 use super::schemas::Schemas;
-use super::segment::{Block, EpochRecord, EpochTable};
+use super::segment::{EpochRecord, EpochTable, SegmentBlock};
 use super::silent_producers::{
-    Files, IdDigest, Left, Recent, SilentEntry, from_bytes as silent_list, reseal,
+    IdDigest, Left, RecentlySilent, SilentEntry, SilentFiles, from_bytes as silent_list, reseal,
 };
 use super::small_file::{
     Envelope, FORMAT, FORMAT_FINGERPRINTS, FORMAT_RETRACTIONS, FORMAT_SILENT, FORMAT_WITH_PARTS,
@@ -35,11 +38,12 @@ const PLACE: &str = "log";
 /// The decoders of frames, messages, tables and marks.
 pub fn hostile() -> Vec<Decoder> {
     let frame = frame();
-    let head = Head::parse(&frame, SALT).map_or(0, |head| head.header_len as usize);
+    let head = FrameHead::parse(&frame, SALT).map_or(0, |head| head.header_len as usize);
     let header = frame[HEAD..HEAD + head].to_vec();
     let corrections = correction();
     let mut manifest_2 = manifest();
-    manifest_2.retractions = vec![RetractionsEntry { lower: 0, sum: Sum::of(b"y"), rewritten: 0 }];
+    manifest_2.retractions =
+        vec![RetractionsEntry { lower: 0, sum: FileChecksum::of(b"y"), rewritten: 0 }];
     vec![
         Decoder::new("log: head of a frame", vec![frame[..HEAD].to_vec()], run_head),
         Decoder::new("log: header of a frame", vec![header], run_header),
@@ -126,7 +130,7 @@ fn frame() -> Vec<u8> {
 }
 
 fn manifest() -> Manifest {
-    let sum = Sum::of(b"x");
+    let sum = FileChecksum::of(b"x");
     let rows = vec![RowsEntry { schema: 0, rows: 3, sum, rewritten: 0 }];
     let segment =
         SegmentEntry { lower: 0, upper: 2, clock_max: 1, epochs: sum, rows, rewritten: 0 };
@@ -143,7 +147,7 @@ fn erased() -> Vec<u8> {
     let segment = &mut manifest.segments[0];
     (segment.rewritten, segment.rows[0].rewritten) = (2, 1);
     manifest.branches = vec![(0, Branch(5)), (1, Branch(6))];
-    let sum = Sum { len: 8192, crc: 1 };
+    let sum = FileChecksum { len: 8192, crc: 1 };
     manifest.silent = vec![SilentEntry { lower: 0, count: 3, sum }];
     let parts = parts::bytes(&manifest).unwrap_or_else(|error| panic!("a sample: {error}"));
     [sample(&(&manifest, &manifest.retractions)), parts].concat()
@@ -152,7 +156,8 @@ fn erased() -> Vec<u8> {
 fn table() -> EpochTable {
     let Header { producers, trimmed, offsets, .. } = header();
     let record = EpochRecord { clock_us: 1, producers, trimmed, offsets };
-    let block = Block { offset: 0, meta_len: 8, len: 64, rows: 3, crc: 0, first: 0, last: 1 };
+    let block =
+        SegmentBlock { offset: 0, meta_len: 8, len: 64, rows: 3, crc: 0, first: 0, last: 1 };
     EpochTable { lower: 0, epochs: vec![record.clone(), record], blocks: vec![(0, vec![block])] }
 }
 
@@ -173,14 +178,14 @@ fn silent() -> Vec<u8> {
     let dir = dir();
     let last = Remembered { epoch: 1, fingerprint: None };
     let one = |n: u8| (IdDigest::of(&n.to_string()), Left { next: 1, last });
-    let files = Files::default().with(&dir, 0, &(0..250).map(one).collect());
+    let files = SilentFiles::default().with(&dir, 0, &(0..250).map(one).collect());
     let files = files.unwrap_or_else(|error| panic!("a sample: {error}"));
     read(&dir, &files.listed()[0].name())
 }
 
 /// The body of the state file after these epochs.
 fn state_after(headers: &[Header]) -> Vec<u8> {
-    let mut state = State::default();
+    let mut state = ProducerTable::default();
     for (epoch, header) in (0..).zip(headers) {
         let applied = state.apply(epoch, header);
         applied.unwrap_or_else(|error| panic!("a sample: {error}"));
@@ -191,7 +196,7 @@ fn state_after(headers: &[Header]) -> Vec<u8> {
 
 fn message() -> Vec<u8> {
     let frame = frame();
-    let Some(head) = Head::parse(&frame, SALT) else { panic!("a sample that is no frame") };
+    let Some(head) = FrameHead::parse(&frame, SALT) else { panic!("a sample that is no frame") };
     let header: Header = decode(&frame[HEAD..HEAD + head.header_len as usize])
         .unwrap_or_else(|error| panic!("a sample: {error}"));
     let payload = header.payloads[0];
@@ -228,38 +233,38 @@ fn put(name: &str, bytes: &[u8]) -> Dir {
 
 fn run_head(bytes: &[u8]) {
     let mut bytes = bytes.to_vec();
-    let _ = Head::parse(&bytes, SALT);
+    let _ = FrameHead::parse(&bytes, SALT);
     if bytes.len() >= HEAD {
         super::frame::reseal(&mut bytes, SALT);
-        let _ = Head::parse(&bytes, SALT);
+        let _ = FrameHead::parse(&bytes, SALT);
     }
 }
 
 fn run_header(bytes: &[u8]) {
     let Ok(header) = decode::<Header>(bytes) else { return };
-    drop(State::default().apply(1, &header));
+    drop(ProducerTable::default().apply(1, &header));
     drop(Schemas::default().load(&header.schemas));
 }
 
 fn run_header_2(bytes: &[u8]) {
     let Ok(header) = Header::decode(FORMAT_RETRACTIONS, bytes) else { return };
-    drop(State::default().apply(1, &header));
+    drop(ProducerTable::default().apply(1, &header));
 }
 
 fn run_header_3(bytes: &[u8]) {
     let Ok(header) = Header::decode(FORMAT_FINGERPRINTS, bytes) else { return };
-    let mut state = State::default();
+    let mut state = ProducerTable::default();
     if state.apply(1, &header).is_ok() {
         let wrapped = state.wrap().unwrap_or_else(|error| panic!("a table: {error}"));
-        drop(State::unwrap(Path::new("0.state"), &wrapped));
+        drop(ProducerTable::unwrap(Path::new("0.state"), &wrapped));
     }
 }
 
 fn run_retractions(bytes: &[u8]) {
     let sealed = Envelope::Retractions.seal(bytes);
-    let entry = RetractionsEntry { lower: 0, sum: Sum::of(&sealed), rewritten: 0 };
+    let entry = RetractionsEntry { lower: 0, sum: FileChecksum::of(&sealed), rewritten: 0 };
     let dir = put(&entry.name(), &sealed);
-    let Ok(found) = super::retraction::load(&dir, entry) else { return };
+    let Ok(found) = super::retraction_files::load(&dir, entry) else { return };
     let mut retracted = Retracted::default();
     for corrections in found {
         drop(corrections.apply(&mut retracted));
@@ -303,7 +308,7 @@ fn run_mark(bytes: &[u8]) {
 fn run_table(bytes: &[u8]) {
     let sealed = Envelope::Epochs.seal(bytes);
     let mut segment = manifest().segments.remove(0);
-    segment.epochs = Sum::of(&sealed);
+    segment.epochs = FileChecksum::of(&sealed);
     let dir = put(&super::layout::epochs_name(0, 0), &sealed);
     drop(EpochTable::load(&dir, &segment));
 }
@@ -315,21 +320,21 @@ fn run_silent(bytes: &[u8]) {
     else {
         return;
     };
-    let entry = SilentEntry { lower, count, sum: Sum::of(&bytes) };
+    let entry = SilentEntry { lower, count, sum: FileChecksum::of(&bytes) };
     // A manifest that lists another length or checksum is refused.
     let Ok(listed) = silent_list(&sample(&vec![entry])) else { return };
-    let Ok(files) = Files::open(&put(&entry.name(), &bytes), &listed) else { return };
+    let Ok(files) = SilentFiles::open(&put(&entry.name(), &bytes), &listed) else { return };
     drop(files.get(IdDigest::of("7")));
-    files.merged(Recent::new()).for_each(drop);
+    files.merged(RecentlySilent::new()).for_each(drop);
 }
 
 fn run_state(bytes: &[u8]) {
-    drop(State::unwrap(Path::new(PLACE), &Envelope::State.seal(bytes)));
+    drop(ProducerTable::unwrap(Path::new(PLACE), &Envelope::State.seal(bytes)));
 }
 
 fn run_state_3(bytes: &[u8]) {
     let sealed = Envelope::State.seal_as(FORMAT_SILENT, bytes);
-    let Ok(mut state) = State::unwrap(Path::new(PLACE), &sealed) else { return };
+    let Ok(mut state) = ProducerTable::unwrap(Path::new(PLACE), &sealed) else { return };
     state.list().for_each(drop);
     drop(state.apply(9, &header()));
     drop(state.wrap());

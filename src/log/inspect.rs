@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::chunk::Retraction;
 use super::durable_mark::{Mark, read_slots};
 use super::erase::Erasure;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, Name, damaged, state_name};
-use super::manifest::{Manifest, SegmentEntry, Sum, check_len, read_listed};
-use super::producer_table::State;
-use super::reader::{Reader, StreamInfo};
+use super::listed_file::{FileChecksum, check_len, read_listed};
+use super::manifest::{Manifest, SegmentEntry};
+use super::producer_table::ProducerTable;
+use super::reader::{Reader, StreamSummary};
 use super::recovery::{frame_files, missing_frames, no_log};
-use super::retraction::{self, Retraction};
 use super::rows_file::RowsReader;
 use super::schemas::Schemas;
 use super::segment::EpochTable;
@@ -43,7 +44,7 @@ pub struct FileInfo {
 
 /// The result of [`check`].
 #[derive(Debug, Default)]
-pub struct Check {
+pub struct LogCheck {
     /// Files whose checksums were verified.
     pub files: usize,
     /// Bytes that were verified.
@@ -79,7 +80,7 @@ pub struct Stat {
     /// Bytes of frames.
     pub frame_bytes: u64,
     /// Streams with schemas and row counts.
-    pub streams: Vec<StreamInfo>,
+    pub streams: Vec<StreamSummary>,
     /// Erasures, oldest first.
     pub erasures: Vec<Erasure>,
     /// Retractions and their reasons.
@@ -171,9 +172,9 @@ pub fn stat(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Stat> {
 /// # Errors
 /// Missing if there is no log; a newer format; the disk's error. Damage is not an error here but
 /// part of the result.
-pub fn check(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Check> {
+pub fn check(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<LogCheck> {
     let dir = Dir::new(disk, dir.as_ref());
-    let mut check = Check::default();
+    let mut check = LogCheck::default();
     match check.run(&dir).and_then(|()| check.copies(&dir)) {
         Err(error) if error.is_damaged() => check.damage.push(error),
         other => other?,
@@ -181,7 +182,7 @@ pub fn check(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Check> {
     Ok(check)
 }
 
-impl Check {
+impl LogCheck {
     /// Errors end the check; damage is recorded if other parts can still be checked.
     fn run(&mut self, dir: &Dir) -> Result<()> {
         let mark = read_slots(dir);
@@ -206,7 +207,7 @@ impl Check {
         }
         for entry in &manifest.retractions {
             let path = dir.file(&entry.name());
-            if let Ok(found) = retraction::load(dir, *entry) {
+            if let Ok(found) = super::retraction_files::load(dir, *entry) {
                 let decoded = found.iter().try_for_each(|c| c.decode(&schemas).map(drop));
                 self.note(decoded.map_err(|e| damaged(&path, 24, e)))?;
             }
@@ -215,7 +216,7 @@ impl Check {
             let name = state_name(lower);
             // Damage of its bytes was recorded above.
             if let Ok(bytes) = read_listed(dir, &name, sum) {
-                let state = State::unwrap(&dir.file(&name), &bytes);
+                let state = ProducerTable::unwrap(&dir.file(&name), &bytes);
                 self.note(state)?;
             }
         }
@@ -343,7 +344,7 @@ impl Check {
 }
 
 /// Verifies the length and the checksum of a whole file.
-fn verify(dir: &Dir, name: &str, sum: Sum) -> Result<()> {
+fn verify(dir: &Dir, name: &str, sum: FileChecksum) -> Result<()> {
     check_len(dir, name, sum)?;
     let path = dir.file(name);
     let file = dir.disk.open(&path, Open::Read)?;

@@ -8,34 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use super::erase::Erasure;
 use super::layout::{Dir, MANIFEST, damaged, epochs_name, retractions_name, rows_name, state_name};
+use super::listed_file::FileChecksum;
 use super::parts;
 use super::schemas::{Schemas, StoredSchema};
 use super::silent_producers::SilentEntry;
 use super::small_file::{Envelope, FORMAT, FORMAT_RETRACTIONS, FORMAT_WITH_PARTS, decode, encode};
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::io::{Open, read_all, replace};
+use diptych_base::io::{read_all, replace};
 use diptych_base::limits;
 use diptych_base::time::{Branch, Epoch};
-
-/// A file's length in bytes and the CRC32C of all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Sum {
-    pub(super) len: u64,
-    pub(super) crc: u32,
-}
-
-impl Sum {
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        Sum { len: bytes.len() as u64, crc: crc32c::crc32c(bytes) }
-    }
-}
 
 /// The rows of one schema in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RowsEntry {
     pub(super) schema: u32,
     pub(super) rows: u64,
-    pub(super) sum: Sum,
+    pub(super) sum: FileChecksum,
     /// The segment's number of rewrites when the file was written; part of its name.
     #[serde(skip)]
     pub(super) rewritten: u32,
@@ -48,7 +36,7 @@ pub(super) struct SegmentEntry {
     pub(super) upper: Epoch,
     /// The greatest clock of its epochs.
     pub(super) clock_max: i64,
-    pub(super) epochs: Sum,
+    pub(super) epochs: FileChecksum,
     /// Rows files by schema number.
     pub(super) rows: Vec<RowsEntry>,
     /// The number of rewrites, which is part of its epoch file's name.
@@ -69,7 +57,7 @@ pub(super) struct Manifest {
     /// All schemas defined below `upper`.
     pub(super) schemas: Vec<StoredSchema>,
     /// The state file at `upper`: the lower epoch in its name, and its checksum.
-    pub(super) state: Option<(Epoch, Sum)>,
+    pub(super) state: Option<(Epoch, FileChecksum)>,
     /// Erasures, oldest first. They and the numbers of rewrites are a marked part after the body
     /// (`parts.rs`), which exists only if events were erased.
     #[serde(skip)]
@@ -179,7 +167,7 @@ impl Manifest {
     }
 
     /// Every file that the manifest lists, with its checksum.
-    pub(super) fn files(&self, schemas: &Schemas) -> Vec<(String, Sum)> {
+    pub(super) fn files(&self, schemas: &Schemas) -> Vec<(String, FileChecksum)> {
         let mut files = Vec::new();
         for segment in &self.segments {
             files.push((segment.epochs_name(), segment.epochs));
@@ -201,7 +189,7 @@ impl Manifest {
 pub(super) struct RetractionsEntry {
     /// The segment's first epoch.
     pub(super) lower: Epoch,
-    pub(super) sum: Sum,
+    pub(super) sum: FileChecksum,
     /// The number of rewrites of the file; stored with the erasures.
     #[serde(skip)]
     pub(super) rewritten: u32,
@@ -225,37 +213,5 @@ impl SegmentEntry {
     /// The name of the segment's epoch file.
     pub(super) fn epochs_name(&self) -> String {
         epochs_name(self.lower, self.rewritten)
-    }
-}
-
-/// Checks that a listed file exists with its listed length; its content is not read.
-pub(super) fn check_len(dir: &Dir, name: &str, sum: Sum) -> Result<()> {
-    let path = dir.file(name);
-    let file = dir.disk.open(&path, Open::Read).map_err(|e| unlisted(&path, e))?;
-    let len = file.len()?;
-    if len == sum.len {
-        return Ok(());
-    }
-    let message = format!("the file has {len} bytes, MANIFEST says {}", sum.len);
-    Err(damaged(&path, len.min(sum.len), message))
-}
-
-/// Reads the whole of a listed file and checks it.
-pub(super) fn read_listed(dir: &Dir, name: &str, sum: Sum) -> Result<Vec<u8>> {
-    check_len(dir, name, sum)?;
-    let path = dir.file(name);
-    let bytes = read_all(dir.disk.as_ref(), &path, limits::TABLE_BYTES_MAX)?;
-    if Sum::of(&bytes) == sum {
-        return Ok(bytes);
-    }
-    Err(damaged(&path, 0, "the file's checksum is not the one MANIFEST has"))
-}
-
-/// Turns the error of a missing listed file into damage.
-pub(super) fn unlisted(path: &std::path::Path, error: Error) -> Error {
-    if error.is_missing() {
-        damaged(path, 0, "MANIFEST lists this file, it is missing")
-    } else {
-        error
     }
 }

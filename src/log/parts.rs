@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::branches;
-use super::erase;
+use super::erase::record;
 use super::layout::damaged;
 use super::manifest::{Manifest, RetractionsEntry};
 use super::silent_producers;
@@ -21,7 +21,7 @@ type Marked = (String, Vec<u8>);
 pub(super) fn bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     let mut parts: Vec<Marked> = Vec::new();
     if !manifest.erasures.is_empty() {
-        parts.push((erase::PART.to_owned(), erase::to_bytes(manifest)?));
+        parts.push((record::PART.to_owned(), record::to_bytes(manifest)?));
     }
     if !manifest.branches.is_empty() {
         parts.push((branches::PART.to_owned(), branches::to_bytes(&manifest.branches)?));
@@ -43,7 +43,7 @@ pub(super) fn read(path: &Path, body: &[u8]) -> Result<Manifest> {
     manifest.retractions = retractions;
     for (name, bytes) in parts {
         let read = match name.as_str() {
-            erase::PART => erase::from_bytes(&bytes, &mut manifest),
+            record::PART => record::from_bytes(&bytes, &mut manifest),
             branches::PART => branches::from_bytes(&bytes).map(|list| manifest.branches = list),
             silent_producers::PART => {
                 silent_producers::from_bytes(&bytes).map(|list| manifest.silent = list)

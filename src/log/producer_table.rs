@@ -12,48 +12,17 @@ mod stored;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use serde::{Deserialize, Serialize};
-
 pub use listed::{ProducerInfo, Producers};
 pub(super) use room::Room;
 
 use super::append::Producer;
 use super::fingerprint::Fingerprint;
 use super::frame::Header;
+use super::producer_mark::{ProducerMark, Remembered};
 use super::silent_producers::Silent;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
-
-/// An append request of a producer, recorded in the frame that carries it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ProducerMark {
-    pub(super) id: String,
-    pub(super) sequence: u64,
-    /// The first sequence that is remembered from now on: the eviction, recorded.
-    pub(super) kept_from: u64,
-    /// The fingerprint of the request. Frame files of earlier formats have none; in others it is
-    /// after the header.
-    #[serde(skip)]
-    pub(super) fingerprint: Option<Fingerprint>,
-}
-
-/// A silent producer that lost all of its window but the last append. From then on it is known by a
-/// digest of its name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Trimmed {
-    pub(super) id: String,
-    pub(super) kept_from: u64,
-}
-
-/// The remembered epoch and fingerprint of an append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Remembered {
-    pub(super) epoch: Epoch,
-    /// None when its frame was written by a release without fingerprints: then every repeat of its
-    /// number counts as the same request.
-    pub(super) fingerprint: Option<Fingerprint>,
-}
 
 /// A producer's last appends; never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,7 +54,7 @@ impl Window {
 
 /// The table's decision on an append request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RequestVerdict {
     /// The request is due.
     Due,
     /// The request was appended with this epoch; `None` when that is the epoch being gathered now.
@@ -94,7 +63,7 @@ pub(super) enum Verdict {
 
 /// Producers and offsets as of some frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct State {
+pub(super) struct ProducerTable {
     producers: HashMap<String, Window>,
     /// Bytes of the producers' names.
     name_bytes: usize,
@@ -107,22 +76,22 @@ pub(super) struct State {
 }
 
 /// The fingerprints of the requests gathered so far for the next epoch, by producer, in order.
-pub(super) type Gathered = HashMap<String, Vec<Option<Fingerprint>>>;
+pub(super) type GatheredRequests = HashMap<String, Vec<Option<Fingerprint>>>;
 
-impl State {
+impl ProducerTable {
     /// Decides on a request, given the table and the requests gathered for the next epoch. The
     /// record of its producer in files is in memory from then on, until the next frame is applied
-    /// or [`State::forget_recalled`].
+    /// or [`ProducerTable::forget_recalled`].
     ///
     /// # Errors
     /// A gap, another request than the first of this number, a sequence that is no longer
     /// remembered, or too many producers; damage of a file of silent producers.
     pub(super) fn decide(
         &mut self,
-        gathered: &mut Gathered,
+        gathered: &mut GatheredRequests,
         producer: &Producer,
         fingerprint: Option<Fingerprint>,
-    ) -> Result<Verdict> {
+    ) -> Result<RequestVerdict> {
         let Producer { id, sequence } = producer;
         self.recall(id)?;
         let window = self.producers.get(id);
@@ -150,19 +119,19 @@ impl State {
                     .remedy("it was appended long ago: do not send it again"));
             };
             check_same(producer, first.fingerprint, fingerprint)?;
-            return Ok(Verdict::Repeat(Some(first.epoch)));
+            return Ok(RequestVerdict::Repeat(Some(first.epoch)));
         }
         if *sequence < next {
             let all = gathered.get(id).map_or(&[][..], Vec::as_slice);
             let first = all.get((*sequence - sealed_next) as usize).copied().flatten();
             check_same(producer, first, fingerprint)?;
-            return Ok(Verdict::Repeat(None));
+            return Ok(RequestVerdict::Repeat(None));
         }
         if window.is_none() && !gathered.contains_key(id) {
             self.admit(left.is_none(), gathered.len())?;
         }
         gathered.entry(id.clone()).or_default().push(fingerprint);
-        Ok(Verdict::Due)
+        Ok(RequestVerdict::Due)
     }
 
     /// The mark to record for a request that is due.
@@ -233,7 +202,7 @@ impl State {
     /// memory are looked up in the files.
     ///
     /// # Errors
-    /// As [`State::apply`], wrapped by `damage`; damage of a file of silent producers.
+    /// As [`ProducerTable::apply`], wrapped by `damage`; damage of a file of silent producers.
     pub(super) fn replay(
         &mut self,
         epoch: Epoch,

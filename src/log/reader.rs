@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::SchemaRef;
 
+use super::chunk::Retraction;
 use super::epoch_at_time::LeastClocks;
-use super::erase::{self, Erasure};
+use super::erase::{Erasure, noticed};
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
 use super::position::Retracted;
-use super::reader_index::View;
+use super::reader_index::ReaderIndex;
 use super::replay::Replay;
-use super::retraction::{Corrections, Retraction};
+use super::retraction::Corrections;
 use super::rows_file::RowsReader;
 use super::scan_part::{Part, Standing};
 use super::segment::EpochTable;
@@ -27,7 +28,7 @@ use diptych_base::time::{Branches, Epoch};
 #[derive(Debug)]
 pub struct Reader {
     dir: Dir,
-    view: Mutex<View>,
+    view: Mutex<ReaderIndex>,
     /// A handle to the branches of the view, which is locked during reads of the disk.
     branches: Branches,
     least_clocks: Mutex<LeastClocks>,
@@ -35,7 +36,7 @@ pub struct Reader {
 
 /// A stream's schemas and counts.
 #[derive(Clone, Debug)]
-pub struct StreamInfo {
+pub struct StreamSummary {
     /// The stream's name.
     pub name: Arc<str>,
     /// The schemas its events have had, oldest first.
@@ -53,12 +54,12 @@ impl Reader {
     /// Missing if there is none; damage; a newer format; the disk's error.
     pub fn open(disk: Arc<dyn Disk>, dir: impl AsRef<Path>) -> Result<Reader> {
         let dir = Dir::new(disk, dir.as_ref());
-        let view = View::load(&dir)?;
+        let view = ReaderIndex::load(&dir)?;
         let branches = view.branches.clone();
         Ok(Reader { dir, view: Mutex::new(view), branches, least_clocks: Mutex::default() })
     }
 
-    pub(super) fn view(&self) -> MutexGuard<'_, View> {
+    pub(super) fn view(&self) -> MutexGuard<'_, ReaderIndex> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -72,11 +73,11 @@ impl Reader {
     }
 
     pub(super) fn table(&self, identity: u64, segment: &SegmentEntry) -> Result<EpochTable> {
-        erase::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
+        noticed::explained(&self.dir, identity, EpochTable::load(&self.dir, segment))
     }
 
     /// Locks the view, refreshed if it must be to answer for `[lower, upper)`.
-    fn view_of(&self, lower: Epoch, upper: Epoch) -> Result<MutexGuard<'_, View>> {
+    fn view_of(&self, lower: Epoch, upper: Epoch) -> Result<MutexGuard<'_, ReaderIndex>> {
         let mut view = self.view();
         if upper > view.upper {
             view.refresh(&self.dir)?;
@@ -146,11 +147,11 @@ impl Reader {
     /// A conflict that names the erasure since; damage; the disk's error.
     pub fn check_history(&self) -> Result<()> {
         let identity = self.view().manifest.identity;
-        erase::same_history(&self.dir, identity)
+        noticed::same_history(&self.dir, identity)
     }
 
     /// The streams, sorted by name, as of the last [`upper`](Reader::upper).
-    pub fn streams(&self) -> Vec<StreamInfo> {
+    pub fn streams(&self) -> Vec<StreamSummary> {
         let view = self.view();
         let mut rows = vec![0; view.schemas.len()];
         let mut count = |schema: u32, more: u64| {
@@ -162,7 +163,7 @@ impl Reader {
         sealed.for_each(|entry| count(entry.schema, entry.rows));
         let frames = view.frames.iter().flat_map(|index| &index.frames);
         frames.flat_map(|f| &f.payloads).for_each(|p| count(p.schema, p.rows));
-        let info = |(name, ids): (Arc<str>, Vec<u32>)| StreamInfo {
+        let info = |(name, ids): (Arc<str>, Vec<u32>)| StreamSummary {
             name,
             rows: ids.iter().map(|id| rows[*id as usize]).sum(),
             retracted: ids.iter().map(|id| view.retracted.of_schema(*id) as u64).sum(),
@@ -178,7 +179,7 @@ impl Reader {
     ///
     /// # Errors
     /// Missing when there is none; lists the existing streams.
-    pub fn stream(&self, name: &str) -> Result<StreamInfo> {
+    pub fn stream(&self, name: &str) -> Result<StreamSummary> {
         let streams = self.streams();
         let names: Vec<_> = streams.iter().map(|stream| &*stream.name).collect();
         let missing = Error::new(Kind::Missing, format!("the log has no stream {name:?}")).remedy(

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::branches;
-use super::durable_mark::{Found, Mark, read_mark};
-use super::erase;
+use super::durable_mark::{FoundMark, Mark, read_mark};
+use super::erase::noticed;
 use super::frame::Payload;
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, damaged};
 use super::manifest::Manifest;
 use super::position::Retracted;
 use super::recovery::{frame_files, missing_frames, no_log};
-use super::retraction::{self, Corrections};
+use super::retraction::Corrections;
 use super::schemas::Schemas;
 use diptych_base::error::{Error, Result};
 use diptych_base::io::Open;
@@ -22,7 +22,7 @@ const TRIES: usize = 100;
 
 /// The durable log at some moment.
 #[derive(Clone, Debug)]
-pub(super) struct View {
+pub(super) struct ReaderIndex {
     pub(super) manifest: Manifest,
     pub(super) schemas: Schemas,
     /// The frame files after the manifest, without gaps. The open handles keep their content
@@ -38,7 +38,7 @@ pub(super) struct View {
     pub(super) branches: Branches,
     /// The mark as it was last read. It is written once per epoch; any other change is a new frame
     /// file, a new writer, or a new history.
-    marked: Found,
+    marked: FoundMark,
 }
 
 /// The durable frames of one file.
@@ -90,10 +90,10 @@ impl FrameIndex {
     }
 }
 
-impl View {
+impl ReaderIndex {
     /// Loads the whole index. A writer may seal and remove files at the same time, so apparent
     /// damage is reported only if nothing has changed since the last try.
-    pub(super) fn load(dir: &Dir) -> Result<View> {
+    pub(super) fn load(dir: &Dir) -> Result<ReaderIndex> {
         let mut before = None;
         for _ in 0..TRIES {
             match Self::try_load(dir) {
@@ -111,7 +111,7 @@ impl View {
         Self::try_load(dir)
     }
 
-    fn try_load(dir: &Dir) -> Result<View> {
+    fn try_load(dir: &Dir) -> Result<ReaderIndex> {
         // The mark is read first: the other files may then be newer, never older.
         let mark = read_mark(dir);
         let absent = |error: Error| if error.is_missing() { no_log(dir) } else { error };
@@ -121,13 +121,21 @@ impl View {
         let schemas = manifest.schemas(dir)?;
         let upper = manifest.upper;
         let mut retracted = Retracted::default();
-        let corrections = retraction::load_all(dir, &manifest, &mut retracted)?;
+        let corrections = super::retraction_files::load_all(dir, &manifest, &mut retracted)?;
         let frames = Vec::new();
         let retracted = Arc::new(retracted);
         let branches = Branches::default();
         branches.set(branches::known(&manifest));
-        let mut view =
-            View { manifest, schemas, frames, corrections, retracted, upper, branches, marked };
+        let mut view = ReaderIndex {
+            manifest,
+            schemas,
+            frames,
+            corrections,
+            retracted,
+            upper,
+            branches,
+            marked,
+        };
         if mark.upper > view.upper {
             view.load_frames(dir, mark)?;
         }
@@ -201,7 +209,7 @@ impl View {
             self.correct(&file, more)?;
             return self.check(dir, mark);
         }
-        let fresh = View::load(dir)?;
+        let fresh = ReaderIndex::load(dir)?;
         self.check_same(&fresh.manifest)?;
         if fresh.upper < self.upper {
             let now = fresh.upper;
@@ -211,7 +219,7 @@ impl View {
         }
         let branches = std::mem::take(&mut self.branches);
         branches.set(branches::known(&fresh.manifest));
-        *self = View { branches, ..fresh };
+        *self = ReaderIndex { branches, ..fresh };
         Ok(())
     }
 
@@ -227,7 +235,7 @@ impl View {
     /// Refuses a manifest whose history differs from the one read before.
     fn check_same(&self, fresh: &Manifest) -> Result<()> {
         if fresh.identity != self.manifest.identity {
-            return Err(erase::other_history(fresh, self.manifest.identity));
+            return Err(noticed::other_history(fresh, self.manifest.identity));
         }
         branches::check(&self.manifest, fresh, self.upper)
     }

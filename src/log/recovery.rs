@@ -16,12 +16,12 @@ use super::branches;
 use super::durable_mark::{Mark, MarkWriter, read_slots};
 use super::frame_file::{FILE_HEAD, Frame, FrameFile};
 use super::layout::{Dir, MANIFEST, MARK, Name, damaged, frames_name, state_name};
-use super::manifest::{Manifest, check_len, read_listed};
+use super::listed_file::{check_len, read_listed};
+use super::manifest::Manifest;
 use super::position::Retracted;
-use super::producer_table::State;
-use super::retraction;
+use super::producer_table::ProducerTable;
 use super::schemas::Schemas;
-use super::silent_producers::Files;
+use super::silent_producers::SilentFiles;
 use super::small_file::FORMAT_FINGERPRINTS;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Open, Random};
@@ -36,10 +36,10 @@ pub(super) struct Recovered {
     pub(super) manifest: Manifest,
     /// The schemas as of the manifest's upper, for the sealer.
     pub(super) sealed_schemas: Schemas,
-    pub(super) sealed_state: State,
+    pub(super) sealed_state: ProducerTable,
     /// The schemas as of `upper`.
     pub(super) schemas: Schemas,
-    pub(super) state: State,
+    pub(super) state: ProducerTable,
     /// The retracted events.
     pub(super) retracted: Retracted,
     /// Complete frame files that wait to be sealed, oldest first.
@@ -75,7 +75,7 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
     }
     let sealed_state = sealed_state(dir, &manifest)?;
     let mut retracted = Retracted::default();
-    retraction::load_all(dir, &manifest, &mut retracted)?;
+    super::retraction_files::load_all(dir, &manifest, &mut retracted)?;
     let mark = read_slots(dir).map_err(|error| missing_mark(dir, error))?.mark;
     let firsts = frame_files(dir, &manifest)?;
     let Some(newest) = firsts.last().copied() else {
@@ -129,11 +129,11 @@ pub(super) fn recover(dir: &Dir, random: &dyn Random, purpose: Purpose) -> Resul
 }
 
 /// Producers and offsets as they were when the last segment was sealed.
-pub(super) fn sealed_state(dir: &Dir, manifest: &Manifest) -> Result<State> {
-    let Some((lower, sum)) = manifest.state else { return Ok(State::default()) };
+pub(super) fn sealed_state(dir: &Dir, manifest: &Manifest) -> Result<ProducerTable> {
+    let Some((lower, sum)) = manifest.state else { return Ok(ProducerTable::default()) };
     let name = state_name(lower);
-    let state = State::unwrap(&dir.file(&name), &read_listed(dir, &name, sum)?)?;
-    Ok(state.with_files(Files::open(dir, &manifest.silent)?))
+    let state = ProducerTable::unwrap(&dir.file(&name), &read_listed(dir, &name, sum)?)?;
+    Ok(state.with_files(SilentFiles::open(dir, &manifest.silent)?))
 }
 
 /// Creates an empty log; the manifest is written last and makes it a log.
@@ -192,7 +192,7 @@ fn missing_mark(dir: &Dir, error: Error) -> Error {
 /// A walk over the frames.
 struct Scan {
     schemas: Schemas,
-    state: State,
+    state: ProducerTable,
     retracted: Retracted,
     due: Epoch,
     mark: Mark,

@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::chunk::{Chunk, Epochs, Sealed};
-use super::erase;
+use super::chunk::{Chunk, Epochs, SealedEpoch};
+use super::erase::noticed;
 use super::frame_file::FrameFile;
 use super::layout::{Dir, damaged};
 use super::manifest::SegmentEntry;
-use super::reader_index::{Indexed, View};
+use super::reader_index::{Indexed, ReaderIndex};
 use super::retraction::Corrections;
 use super::rows_file::RowsReader;
 use super::schemas::Schemas;
-use super::segment::{Block, EpochTable};
+use super::segment::{EpochTable, SegmentBlock};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
@@ -46,13 +46,13 @@ struct Segment {
 #[derive(Debug)]
 struct Cursor {
     file: Arc<RowsReader>,
-    blocks: VecDeque<Block>,
+    blocks: VecDeque<SegmentBlock>,
     /// The unread rest of the last block.
     rest: Option<Chunk>,
 }
 
 impl Replay {
-    pub(super) fn new(dir: &Dir, view: &View, lower: Epoch, upper: Epoch) -> Self {
+    pub(super) fn new(dir: &Dir, view: &ReaderIndex, lower: Epoch, upper: Epoch) -> Self {
         let segments = view.manifest.segments.iter();
         let segments = segments.filter(|s| s.lower < upper && s.upper > lower).cloned().collect();
         let mut frames = VecDeque::new();
@@ -75,7 +75,7 @@ impl Replay {
         }
     }
 
-    fn sealed(&mut self) -> Result<Sealed> {
+    fn sealed(&mut self) -> Result<SealedEpoch> {
         let epoch = self.next;
         if self.segment.as_ref().is_some_and(|segment| segment.upper <= epoch) {
             self.segment = None;
@@ -97,7 +97,7 @@ impl Replay {
         Ok(sealed)
     }
 
-    fn sealed_in_frames(&mut self, epoch: Epoch) -> Result<Sealed> {
+    fn sealed_in_frames(&mut self, epoch: Epoch) -> Result<SealedEpoch> {
         while self.frames.front().is_some_and(|(_, frames)| frames.is_empty()) {
             self.frames.pop_front();
         }
@@ -113,12 +113,12 @@ impl Replay {
             };
             chunks.push(Chunk { stream: known.stream.clone(), rows, epochs: Epochs::One(epoch) });
         }
-        Ok(Sealed { epoch, clock_us: frame.clock_us, chunks, retractions: Vec::new() })
+        Ok(SealedEpoch { epoch, clock_us: frame.clock_us, chunks, retractions: Vec::new() })
     }
 }
 
 impl Iterator for Replay {
-    type Item = Result<Sealed>;
+    type Item = Result<SealedEpoch>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.upper {
@@ -139,7 +139,7 @@ impl Segment {
         schemas: &Schemas,
         from: Epoch,
     ) -> Result<Self> {
-        let table = erase::explained(dir, identity, EpochTable::load(dir, entry))?;
+        let table = noticed::explained(dir, identity, EpochTable::load(dir, entry))?;
         let mut cursors = Vec::new();
         for (rows, (_, blocks)) in entry.rows.iter().zip(&table.blocks) {
             let file = RowsReader::new(dir, identity, entry, rows, schemas)?;
@@ -149,13 +149,13 @@ impl Segment {
         Ok(Segment { upper: entry.upper, lower: entry.lower, table, cursors })
     }
 
-    fn sealed(&mut self, epoch: Epoch) -> Result<Sealed> {
+    fn sealed(&mut self, epoch: Epoch) -> Result<SealedEpoch> {
         let clock_us = self.table.epochs[(epoch - self.lower) as usize].clock_us;
         let mut chunks = Vec::new();
         for cursor in &mut self.cursors {
             cursor.take(epoch, &mut chunks)?;
         }
-        Ok(Sealed { epoch, clock_us, chunks, retractions: Vec::new() })
+        Ok(SealedEpoch { epoch, clock_us, chunks, retractions: Vec::new() })
     }
 }
 

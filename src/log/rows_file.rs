@@ -7,12 +7,13 @@ use arrow_array::{Array, RecordBatch, UInt64Array};
 use arrow_buffer::Buffer;
 
 use super::chunk::{Chunk, Epochs};
-use super::erase;
-use super::frame::decode_message;
+use super::erase::noticed;
 use super::layout::{Dir, damaged};
-use super::manifest::{RowsEntry, SegmentEntry, unlisted};
-use super::schemas::{Known, Schemas};
-use super::segment::Block;
+use super::listed_file::unlisted;
+use super::manifest::{RowsEntry, SegmentEntry};
+use super::message::decode_message;
+use super::schemas::{KnownSchema, Schemas};
+use super::segment::SegmentBlock;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
@@ -24,7 +25,7 @@ pub(super) struct RowsReader {
     len: u64,
     /// The identity of its log.
     identity: u64,
-    pub(super) known: Known,
+    pub(super) known: KnownSchema,
     map: OnceLock<Buffer>,
 }
 
@@ -53,7 +54,7 @@ impl RowsReader {
             return Ok(map);
         }
         let map = self.dir.disk.map(&self.path).map_err(|e| unlisted(&self.path, e));
-        let map = erase::explained(&self.dir, self.identity, map)?;
+        let map = noticed::explained(&self.dir, self.identity, map)?;
         if map.len() as u64 != self.len {
             let message = format!("the file has {} bytes, MANIFEST says {}", map.len(), self.len);
             return Err(damaged(&self.path, self.len.min(map.len() as u64), message));
@@ -62,7 +63,7 @@ impl RowsReader {
     }
 
     /// Reads the rows of a block in place. Its checksum, offsets and UTF-8 are verified.
-    pub(super) fn chunk(&self, block: &Block) -> Result<Chunk> {
+    pub(super) fn chunk(&self, block: &SegmentBlock) -> Result<Chunk> {
         let map = self.map()?;
         let end = block.offset.checked_add(block.len).filter(|end| *end <= self.len);
         if end.is_none() {
@@ -81,7 +82,7 @@ impl RowsReader {
 
     /// The number of rows of `epoch` at the end of these blocks: the rows before a block that
     /// continues the epoch.
-    pub(super) fn rows_of(&self, epoch: Epoch, before: &[Block]) -> Result<u64> {
+    pub(super) fn rows_of(&self, epoch: Epoch, before: &[SegmentBlock]) -> Result<u64> {
         let mut rows = 0;
         for block in before.iter().rev().take_while(|block| block.last == epoch) {
             if block.first == epoch {
@@ -96,7 +97,7 @@ impl RowsReader {
     }
 
     /// Splits `_epoch` from the user's columns.
-    fn split(&self, rows: &RecordBatch, block: &Block) -> Result<Chunk> {
+    fn split(&self, rows: &RecordBatch, block: &SegmentBlock) -> Result<Chunk> {
         let mut columns = rows.columns().to_vec();
         let epochs = columns.pop();
         let epochs = epochs.as_ref().and_then(|e| e.as_any().downcast_ref::<UInt64Array>());

@@ -21,8 +21,8 @@ use super::frame_file::FrameFile;
 use super::position::Retracted;
 use super::reader_index::FrameIndex;
 use super::rows_file::RowsReader;
-use super::schemas::{Known, Schemas};
-use super::segment::Block;
+use super::schemas::{KnownSchema, Schemas};
+use super::segment::SegmentBlock;
 use diptych_base::error::Result;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
@@ -32,7 +32,7 @@ use diptych_base::time::Epoch;
 /// It can be sent to another thread and read there, any number of times, while the log goes on.
 #[derive(Clone, Debug)]
 pub struct Part {
-    known: Known,
+    known: KnownSchema,
     /// The requested epochs; rows of others are left out.
     lower: Epoch,
     upper: Epoch,
@@ -55,7 +55,7 @@ pub(super) struct Standing {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Block { file: Arc<RowsReader>, block: Block },
+    Block { file: Arc<RowsReader>, block: SegmentBlock },
     Frames { file: FrameFile, schemas: Arc<Schemas>, schema: u32, pieces: Vec<Piece> },
 }
 
@@ -184,7 +184,7 @@ impl Part {
     /// The part of a block of a segment, unless the block starts at `upper` or later.
     pub(super) fn of_block(
         file: &Arc<RowsReader>,
-        block: Block,
+        block: SegmentBlock,
         lower: Epoch,
         upper: Epoch,
     ) -> Option<Part> {

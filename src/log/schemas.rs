@@ -27,7 +27,7 @@ pub(super) struct StoredSchema {
 
 /// A schema in use.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct KnownSchema {
     pub(super) id: u32,
     pub(super) stream: Arc<str>,
     pub(super) schema: SchemaRef,
@@ -38,7 +38,7 @@ pub(super) struct Known {
 /// All schemas known so far; the number is the position.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schemas {
-    known: Vec<Known>,
+    known: Vec<KnownSchema>,
     by_stream: HashMap<Arc<str>, Vec<u32>>,
 }
 
@@ -47,7 +47,7 @@ impl Schemas {
         self.known.len()
     }
 
-    pub(super) fn get(&self, id: u32) -> Option<&Known> {
+    pub(super) fn get(&self, id: u32) -> Option<&KnownSchema> {
         self.known.get(id as usize)
     }
 
@@ -84,7 +84,7 @@ impl Schemas {
         fields.push(Arc::new(Field::new(EPOCH_COLUMN, DataType::UInt64, false)));
         let sealed = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
         self.by_stream.entry(stream.clone()).or_default().push(id);
-        self.known.push(Known { id, stream, schema, sealed });
+        self.known.push(KnownSchema { id, stream, schema, sealed });
         id
     }
 
@@ -99,7 +99,7 @@ impl Schemas {
 
     /// The definitions from number `from` on.
     pub(super) fn stored(&self, from: usize) -> Vec<StoredSchema> {
-        let store = |(id, known): (usize, &Known)| {
+        let store = |(id, known): (usize, &KnownSchema)| {
             let mut tracker = DictionaryTracker::new(false);
             let encoded = IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(
                 &known.schema,

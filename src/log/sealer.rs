@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::frame_file::FrameFile;
 use super::layout::{Dir, frames_name, state_name};
 use super::manifest::{Manifest, RetractionsEntry};
-use super::producer_table::State;
+use super::producer_table::ProducerTable;
 use super::schemas::Schemas;
 use super::segment::{Written, write_segment};
 use diptych_base::error::Result;
@@ -19,10 +19,10 @@ pub(super) struct Sealer {
     pub(super) manifest: Manifest,
     /// The schemas as of the manifest's upper.
     pub(super) schemas: Schemas,
-    pub(super) state: State,
+    pub(super) state: ProducerTable,
     /// The table as of the log's end, which holds the producers not yet in files; none without a
     /// writer.
-    pub(super) live: Option<Arc<Mutex<State>>>,
+    pub(super) live: Option<Arc<Mutex<ProducerTable>>>,
     /// Complete frame files, oldest first.
     pub(super) waiting: VecDeque<FrameFile>,
 }

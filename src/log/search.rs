@@ -19,7 +19,7 @@ use diptych_base::time::Epoch;
 
 /// Events of one stream that were found in a log, for a retraction.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundEvents {
     stream: Arc<str>,
     /// The identity of their log.
     pub(super) identity: u64,
@@ -35,7 +35,7 @@ struct Selected {
     rows: RecordBatch,
 }
 
-impl Found {
+impl FoundEvents {
     /// The stream of the events.
     pub fn stream(&self) -> &Arc<str> {
         &self.stream
@@ -88,7 +88,7 @@ impl Reader {
         stream: &str,
         epochs: Range<Epoch>,
         mut select: impl FnMut(&Chunk) -> Result<BooleanArray>,
-    ) -> Result<Found> {
+    ) -> Result<FoundEvents> {
         let Range { start: lower, end: upper } = epochs;
         let end = self.upper()?;
         let parts = self.standing(lower, upper, end.max(upper))?;
@@ -143,7 +143,7 @@ impl Reader {
             let rows = rows.map_err(|e| Error::new(Kind::Input, format!("{stream}: {e}")))?;
             Ok(Selected { schema, positions, rows })
         });
-        Ok(Found { stream: stream.into(), identity, of: of.collect::<Result<_>>()?, bytes })
+        Ok(FoundEvents { stream: stream.into(), identity, of: of.collect::<Result<_>>()?, bytes })
     }
 
     /// Names the retractions whose copies differ from the appended events, for events below

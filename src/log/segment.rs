@@ -16,11 +16,12 @@ use std::sync::Arc;
 
 use super::frame_file::{FILE_HEAD, FrameFile};
 use super::layout::{Dir, damaged, epochs_name, retractions_name, rows_name, state_name};
-use super::manifest::{RowsEntry, SegmentEntry, Sum, read_listed};
-use super::producer_table::{ProducerMark, State, Trimmed};
-use super::retraction;
+use super::listed_file::{FileChecksum, read_listed};
+use super::manifest::{RowsEntry, SegmentEntry};
+use super::producer_mark::{ProducerMark, Trimmed};
+use super::producer_table::ProducerTable;
 use super::schemas::Schemas;
-use super::silent_producers::Recent;
+use super::silent_producers::RecentlySilent;
 use super::small_file::{Envelope, u32_at};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{File, Open};
@@ -34,7 +35,7 @@ pub(super) struct EpochTable {
     /// One record for each epoch from `lower` on.
     pub(super) epochs: Vec<EpochRecord>,
     /// The blocks of each Arrow file, by schema number.
-    pub(super) blocks: Vec<(u32, Vec<Block>)>,
+    pub(super) blocks: Vec<(u32, Vec<SegmentBlock>)>,
 }
 
 /// The record of an epoch besides its rows.
@@ -48,7 +49,7 @@ pub(super) struct EpochRecord {
 
 /// A record batch message in an Arrow file. All blocks but the last have `BLOCK_ROWS` rows.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Block {
+pub(super) struct SegmentBlock {
     pub(super) offset: u64,
     pub(super) meta_len: u32,
     /// Bytes, metadata included.
@@ -64,11 +65,11 @@ pub(super) struct Block {
 pub(super) struct Written {
     pub(super) entry: SegmentEntry,
     /// The checksum of the state file.
-    pub(super) state: Sum,
+    pub(super) state: FileChecksum,
     /// The checksum of the file of retractions, if there is one.
-    pub(super) retractions: Option<Sum>,
+    pub(super) retractions: Option<FileChecksum>,
     /// The producers that moved from memory to a file.
-    pub(super) silenced: Recent,
+    pub(super) silenced: RecentlySilent,
 }
 
 /// Writes the segment for the whole of `frames`, whose epochs end at `upper`; advances `schemas`
@@ -78,7 +79,7 @@ pub(super) fn write_segment(
     dir: &Dir,
     frames: &FrameFile,
     schemas: &mut Schemas,
-    state: &mut State,
+    state: &mut ProducerTable,
 ) -> Result<Written> {
     let lower = frames.first;
     let mut files = BTreeMap::new();
@@ -126,18 +127,18 @@ pub(super) fn write_segment(
     let state = write_file(dir, &state_name(lower), &state.wrap()?)?;
     let mut retractions = None;
     if !corrections.is_empty() {
-        let bytes = retraction::wrap(&corrections)?;
+        let bytes = super::retraction_files::wrap(&corrections)?;
         retractions = Some(write_file(dir, &retractions_name(lower, 0), &bytes)?);
     }
     let entry = SegmentEntry { lower, upper, clock_max, epochs, rows, rewritten: 0 };
     Ok(Written { entry, state, retractions, silenced })
 }
 
-pub(super) fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<Sum> {
+pub(super) fn write_file(dir: &Dir, name: &str, bytes: &[u8]) -> Result<FileChecksum> {
     let file = dir.disk.open(&dir.file(name), Open::Create)?;
     file.write_at(0, bytes)?;
     file.sync_data()?;
-    Ok(Sum::of(bytes))
+    Ok(FileChecksum::of(bytes))
 }
 
 /// An Arrow file that is being written.
@@ -147,11 +148,11 @@ pub(super) struct RowsFile {
     schema: SchemaRef,
     /// Encodes into memory; encoded bytes are moved to the file block by block.
     writer: FileWriter<Vec<u8>>,
-    sum: Sum,
+    sum: FileChecksum,
     rows: u64,
     waiting: Vec<RecordBatch>,
     waiting_rows: usize,
-    blocks: Vec<Block>,
+    blocks: Vec<SegmentBlock>,
 }
 
 impl RowsFile {
@@ -173,7 +174,7 @@ impl RowsFile {
         let writer = FileWriter::try_new(Vec::new(), &schema).map_err(encoding)?;
         let waiting = Vec::new();
         let blocks = Vec::new();
-        let sum = Sum { len: 0, crc: 0 };
+        let sum = FileChecksum { len: 0, crc: 0 };
         let rows = 0;
         let waiting_rows = 0;
         let mut this =
@@ -183,10 +184,10 @@ impl RowsFile {
     }
 
     /// Moves encoded bytes to the file; returns its CRC and length.
-    fn drain(&mut self) -> Result<Sum> {
+    fn drain(&mut self) -> Result<FileChecksum> {
         let bytes = std::mem::take(self.writer.get_mut());
         self.file.write_at(self.sum.len, &bytes)?;
-        let sum = Sum::of(&bytes);
+        let sum = FileChecksum::of(&bytes);
         self.sum.crc = crc32c::crc32c_append(self.sum.crc, &bytes);
         self.sum.len += sum.len;
         Ok(sum)
@@ -237,15 +238,15 @@ impl RowsFile {
         // The message starts with a marker and the length of the metadata after these 8 bytes.
         let meta_len = 8 + u32_at(self.writer.get_ref(), 4);
         let offset = self.sum.len;
-        let Sum { len: bytes, crc } = self.drain()?;
+        let FileChecksum { len: bytes, crc } = self.drain()?;
         let rows = len as u32;
-        self.blocks.push(Block { offset, meta_len, len: bytes, rows, crc, first, last });
+        self.blocks.push(SegmentBlock { offset, meta_len, len: bytes, rows, crc, first, last });
         self.rows += len as u64;
         Ok(())
     }
 
     /// Writes the remaining rows and syncs the file.
-    pub(super) fn finish(mut self, schema: u32) -> Result<(RowsEntry, Vec<Block>)> {
+    pub(super) fn finish(mut self, schema: u32) -> Result<(RowsEntry, Vec<SegmentBlock>)> {
         if self.waiting_rows > 0 {
             self.write_block(self.waiting_rows)?;
         }
@@ -263,7 +264,7 @@ pub(super) fn encoding(error: ArrowError) -> Error {
 
 impl EpochTable {
     /// Writes the epoch file of a segment with this number of rewrites.
-    pub(super) fn store(&self, dir: &Dir, rewritten: u32) -> Result<Sum> {
+    pub(super) fn store(&self, dir: &Dir, rewritten: u32) -> Result<FileChecksum> {
         write_file(dir, &epochs_name(self.lower, rewritten), &Envelope::Epochs.wrap(self)?)
     }
 
@@ -274,7 +275,7 @@ impl EpochTable {
         let bytes = read_listed(dir, &name, segment.epochs)?;
         let table: EpochTable = Envelope::Epochs.unwrap(&path, &bytes)?;
         let epochs = segment.upper - segment.lower;
-        let of_file = |(entry, (schema, blocks)): (&RowsEntry, &(u32, Vec<Block>))| {
+        let of_file = |(entry, (schema, blocks)): (&RowsEntry, &(u32, Vec<SegmentBlock>))| {
             let rows: u64 = blocks.iter().map(|block| u64::from(block.rows)).sum();
             entry.schema == *schema && entry.rows == rows
         };

@@ -11,17 +11,17 @@ use crossbeam::channel::{Sender, bounded};
 use super::append::{Ack, Append, Pending, Reply, check_text, stopped};
 use super::backlog::{Backlog, Ledger};
 use super::branches;
-use super::commit::{Head, Request};
+use super::commit::{LogHead, Request};
 use super::commit_loop;
 use super::fingerprint::{Fingerprint, fingerprint};
 use super::follower::{Follower, Line};
 use super::layout::Dir;
 use super::open_files::OpenFiles;
-use super::producer_table::{Room, State};
+use super::producer_table::{ProducerTable, Room};
 use super::recovery::{Purpose, Recovered, recover};
 use super::retraction::Taken;
 use super::sealer::Sealer;
-use super::search::Found;
+use super::search::FoundEvents;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Clock, Disk, Random, RealRandom};
 use diptych_base::limits;
@@ -67,7 +67,7 @@ impl Default for WriterOptions {
 /// Dropping it does the same as [`close`](Writer::close), without reporting errors.
 #[derive(Debug)]
 pub struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     /// The identity of the log.
     identity: u64,
     branches: Branches,
@@ -77,14 +77,14 @@ pub struct Writer {
 
 /// The state that the writer and its threads share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) queue: Mutex<Queue>,
+pub(super) struct WriterShared {
+    pub(super) queue: Mutex<CommitQueue>,
     /// Signals that something was put into the queue.
     pub(super) work: Condvar,
     /// Signals that something was taken out of the queue.
     pub(super) room: Condvar,
-    pub(super) live: Mutex<Live>,
-    pub(super) state: Arc<Mutex<State>>,
+    pub(super) live: Mutex<DurableEnd>,
+    pub(super) state: Arc<Mutex<ProducerTable>>,
     pub(super) linger: Duration,
     queue_bytes: usize,
     /// When the commit of the current group (with its acknowledgements) began.
@@ -93,7 +93,7 @@ pub(super) struct Shared {
 
 /// The requests that wait for the commit thread.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct CommitQueue {
     pub(super) requests: VecDeque<Request>,
     pub bytes: usize,
     /// The callers that asked for a segment to be sealed.
@@ -105,7 +105,7 @@ pub(super) struct Queue {
 
 /// The durable frontier and its followers.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct DurableEnd {
     pub(super) upper: Epoch,
     pub(super) followers: Vec<Arc<Line>>,
     pub(super) ledger: Ledger,
@@ -119,12 +119,12 @@ impl std::fmt::Debug for Request {
     }
 }
 
-impl Shared {
-    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+impl WriterShared {
+    pub(super) fn queue(&self) -> MutexGuard<'_, CommitQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn live(&self) -> MutexGuard<'_, Live> {
+    pub(super) fn live(&self) -> MutexGuard<'_, DurableEnd> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,7 +132,7 @@ impl Shared {
         self.committing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProducerTable> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -156,7 +156,7 @@ impl Shared {
     }
 }
 
-impl Live {
+impl DurableEnd {
     /// Closes all followers: no more epochs come.
     pub(super) fn close(&mut self) {
         self.closed = true;
@@ -192,11 +192,11 @@ impl Writer {
         let branches = Branches::default();
         branches.set(branches::known(&manifest));
         let state = Arc::new(Mutex::new(recovered.state));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(WriterShared {
             queue: Mutex::default(),
             work: Condvar::new(),
             room: Condvar::new(),
-            live: Mutex::new(Live {
+            live: Mutex::new(DurableEnd {
                 upper,
                 followers: Vec::new(),
                 ledger: Ledger::new(),
@@ -218,7 +218,7 @@ impl Writer {
         let frames = recovered.open;
         let end = recovered.end;
         let open = OpenFiles::new(dir.clone(), frames.clone(), end, recovered.mark);
-        let head = Head {
+        let head = LogHead {
             dir,
             clock,
             random: options.random,
@@ -254,7 +254,7 @@ impl Writer {
     /// # Errors
     /// Nothing was found; it was found in another log; an empty or too long reason; as
     /// [`append`](Writer::append). The answer is an error when an event was retracted meanwhile.
-    pub fn retract(&self, found: &Found, reason: &str, instead: Append) -> Result<Pending> {
+    pub fn retract(&self, found: &FoundEvents, reason: &str, instead: Append) -> Result<Pending> {
         if found.is_empty() {
             return Err(Error::new(Kind::Missing, "there is nothing to retract")
                 .remedy("choose events that are there"));
@@ -307,11 +307,11 @@ impl Writer {
 
     /// Whether a request of `size` bytes must wait. A request larger than the queue goes when
     /// nothing else waits.
-    fn is_full(&self, queue: &Queue, size: usize) -> bool {
+    fn is_full(&self, queue: &CommitQueue, size: usize) -> bool {
         queue.failed.is_none() && queue.bytes > 0 && queue.bytes + size > self.shared.queue_bytes
     }
 
-    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, request: Request) -> Result<()> {
+    fn enqueue(&self, mut queue: MutexGuard<'_, CommitQueue>, request: Request) -> Result<()> {
         if let Some(error) = &queue.failed {
             return Err(error.clone());
         }

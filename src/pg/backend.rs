@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::Message;
 
-use super::types::Field;
+use super::types::PgField;
 
 /// Appends a message of type `tag` whose body is what `body` appends.
 pub(super) fn message(tag: u8, out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {
@@ -98,7 +98,7 @@ pub(super) fn parameter_description(oids: &[u32], out: &mut BytesMut) {
 }
 
 /// Appends `RowDescription`: the columns of an answer, in `formats` (see [`format_of`]).
-pub(super) fn row_description(fields: &[Field], formats: &[i16], out: &mut BytesMut) {
+pub(super) fn row_description(fields: &[PgField], formats: &[i16], out: &mut BytesMut) {
     message(b'T', out, |out| {
         out.put_u16(fields.len() as u16);
         for (at, field) in fields.iter().enumerate() {

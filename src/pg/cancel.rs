@@ -37,7 +37,7 @@ pub(super) struct Cancel {
 
 /// A guard that can end one statement.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub(super) struct StatementGuard {
     asked: watch::Receiver<()>,
     deadline: Option<Instant>,
     login: Option<Login>,
@@ -81,10 +81,10 @@ impl Cancels {
 
 impl Cancel {
     /// A guard for a statement that begins now; earlier cancel requests do not apply to it.
-    pub(super) fn guard(&mut self, timeout: Option<Duration>) -> Guard {
+    pub(super) fn guard(&mut self, timeout: Option<Duration>) -> StatementGuard {
         self.asked.mark_unchanged();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Guard { asked: self.asked.clone(), deadline, login: self.login.clone() }
+        StatementGuard { asked: self.asked.clone(), deadline, login: self.login.clone() }
     }
 
     /// The user of the connection, when the server has credentials.
@@ -99,7 +99,7 @@ impl Drop for Cancel {
     }
 }
 
-impl Guard {
+impl StatementGuard {
     /// Runs `work`, unless the statement is to end before that.
     ///
     /// # Errors

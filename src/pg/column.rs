@@ -17,18 +17,18 @@ use bytes::{BufMut, BytesMut};
 
 use super::backend;
 use super::error::Failure;
-use super::types::{Kind, oid};
+use super::types::{PgType, oid};
 use super::{binary, text};
 
 /// A batch whose columns are typed and ready to be written.
-pub(super) struct Rows {
+pub(super) struct ReadyRows {
     columns: Vec<Column>,
     rows: usize,
 }
 
 struct Column {
     values: Values,
-    kind: Kind,
+    kind: PgType,
     is_binary: bool,
     nulls: Option<arrow_buffer::NullBuffer>,
 }
@@ -54,22 +54,22 @@ enum Values {
     /// Months, days, microseconds.
     Interval(Vec<(i32, i32, i64)>),
     /// The elements of each row, with their common type.
-    List(Vec<Rows>, u32),
+    List(Vec<ReadyRows>, u32),
 }
 
-impl Rows {
+impl ReadyRows {
     /// Types the columns of a batch, to be written in `formats`.
     ///
     /// # Errors
     /// When a column cannot be shown.
-    pub(super) fn new(batch: &RecordBatch, formats: &[i16]) -> Result<Rows, Failure> {
+    pub(super) fn new(batch: &RecordBatch, formats: &[i16]) -> Result<ReadyRows, Failure> {
         let schema = batch.schema();
         let column = |(at, field): (usize, &std::sync::Arc<arrow_schema::Field>)| {
             let is_binary = backend::format_of(formats, at) == 1;
-            Column::new(batch.column(at), Kind::of_field(field), is_binary)
+            Column::new(batch.column(at), PgType::of_field(field), is_binary)
         };
         let columns = schema.fields().iter().enumerate().map(column).collect::<Result<_, _>>();
-        Ok(Rows { columns: columns.map_err(unshown)?, rows: batch.num_rows() })
+        Ok(ReadyRows { columns: columns.map_err(unshown)?, rows: batch.num_rows() })
     }
 
     /// The number of rows.
@@ -121,7 +121,7 @@ pub(super) fn null(out: &mut BytesMut) {
 }
 
 impl Column {
-    fn new(array: &ArrayRef, kind: Kind, is_binary: bool) -> Result<Column, ArrowError> {
+    fn new(array: &ArrayRef, kind: PgType, is_binary: bool) -> Result<Column, ArrowError> {
         let array = match array.data_type() {
             DataType::Dictionary(_, values) => &arrow_cast::cast(array, values)?,
             _ => array,
@@ -186,7 +186,7 @@ impl Column {
 }
 
 /// Appends an integer in the width of its type.
-fn integer(value: i64, kind: Kind, out: &mut BytesMut) {
+fn integer(value: i64, kind: PgType, out: &mut BytesMut) {
     match kind.size {
         2 => out.put_i16(value as i16),
         4 => out.put_i32(value as i32),
@@ -207,7 +207,7 @@ pub(super) fn decimal(units: i128, scale: i8, is_binary: bool, out: &mut BytesMu
 }
 
 impl Values {
-    fn new(array: &ArrayRef, kind: Kind, is_binary: bool) -> Result<Values, ArrowError> {
+    fn new(array: &ArrayRef, kind: PgType, is_binary: bool) -> Result<Values, ArrowError> {
         use DataType as D;
         let cast = |to: &DataType| arrow_cast::cast(array, to);
         let ints = || Ok(Values::Int(cast(&D::Int64)?.as_primitive().clone()));
@@ -310,29 +310,29 @@ fn durations(array: &ArrayRef, unit: TimeUnit) -> Vec<(i32, i32, i64)> {
     micros.values().iter().map(|micros| (0, 0, *micros)).collect()
 }
 
-fn lists(array: &ArrayRef, of: Kind, is_binary: bool) -> Result<Values, ArrowError> {
+fn lists(array: &ArrayRef, of: PgType, is_binary: bool) -> Result<Values, ArrowError> {
     let (DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)) =
         array.data_type()
     else {
         return Err(ArrowError::CastError("an array that is no list".into()));
     };
     let kind = match of.oid {
-        oid::OIDVECTOR => Kind::of_name("oid").unwrap_or(of),
-        _ => Kind::of_field(item),
+        oid::OIDVECTOR => PgType::of_name("oid").unwrap_or(of),
+        _ => PgType::of_field(item),
     };
     let wide = arrow_cast::cast(array, &DataType::LargeList(item.clone()))?;
     let wide = wide.as_list::<i64>();
     let list = |at: usize| {
         let elements = wide.value(at);
         let rows = elements.len();
-        Ok(Rows { columns: vec![Column::new(&elements, kind, is_binary)?], rows })
+        Ok(ReadyRows { columns: vec![Column::new(&elements, kind, is_binary)?], rows })
     };
     let lists = (0..wide.len()).map(list).collect::<Result<_, ArrowError>>()?;
     Ok(Values::List(lists, kind.oid))
 }
 
 /// Appends `{a,"b c",NULL}`.
-fn list_text(list: &Rows, out: &mut BytesMut) {
+fn list_text(list: &ReadyRows, out: &mut BytesMut) {
     out.put_u8(b'{');
     for at in 0..list.rows {
         if at > 0 {
@@ -347,7 +347,7 @@ fn list_text(list: &Rows, out: &mut BytesMut) {
 }
 
 /// Appends `1 2 3`.
-fn vector_text(list: &Rows, out: &mut BytesMut) {
+fn vector_text(list: &ReadyRows, out: &mut BytesMut) {
     for at in 0..list.rows {
         if at > 0 {
             out.put_u8(b' ');
@@ -371,7 +371,7 @@ fn element(text: &[u8], out: &mut BytesMut) {
     out.put_u8(b'"');
 }
 
-fn list_binary(list: &Rows, element: u32, out: &mut BytesMut) {
+fn list_binary(list: &ReadyRows, element: u32, out: &mut BytesMut) {
     let has_nulls = (0..list.rows).any(|at| list.columns.iter().any(|column| column.is_null(at)));
     out.put_i32(i32::from(list.rows > 0));
     out.put_i32(has_nulls.into());

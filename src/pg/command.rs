@@ -6,15 +6,15 @@ use super::statements::{name, value, words};
 
 /// The kind of a statement, as far as its first words tell.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
-    Command(Command),
+pub(super) enum StatementKind {
+    Command(PgCommand),
     Copy(Copy),
     Query,
 }
 
 /// A command that concerns the session.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Command {
+pub(super) enum PgCommand {
     Begin(&'static str),
     Commit,
     Rollback,
@@ -96,38 +96,38 @@ const WRITES: &[&str] = &[
 ///
 /// # Errors
 /// When it writes, or is an unknown command.
-pub(super) fn kind(sql: &str) -> Result<Kind, Failure> {
+pub(super) fn kind(sql: &str) -> Result<StatementKind, Failure> {
     let mut words = Words::new(sql);
     let first = words.next();
     let command = match first.as_str() {
-        "begin" => Command::Begin("BEGIN"),
-        "start" => Command::Begin("START TRANSACTION"),
+        "begin" => PgCommand::Begin("BEGIN"),
+        "start" => PgCommand::Begin("START TRANSACTION"),
         "commit" | "end" => {
             words.refuse("prepared", "two-phase commit")?;
-            Command::Commit
+            PgCommand::Commit
         }
         "rollback" | "abort" => rollback(&mut words)?,
-        "savepoint" => Command::Savepoint(words.name()?),
+        "savepoint" => PgCommand::Savepoint(words.name()?),
         "release" => {
             words.skip("savepoint");
-            Command::Release(words.name()?)
+            PgCommand::Release(words.name()?)
         }
-        "set" => return set(&mut words).map(Kind::Command),
+        "set" => return set(&mut words).map(StatementKind::Command),
         "reset" => reset(&mut words)?,
         "show" => match show(&mut words) {
             Some(command) => command,
-            None => return Ok(Kind::Query),
+            None => return Ok(StatementKind::Query),
         },
         "discard" => discard(&words.next())?,
         "deallocate" => {
             words.skip("prepare");
-            Command::Deallocate(words.name_or_all()?)
+            PgCommand::Deallocate(words.name_or_all()?)
         }
         "declare" => declare(sql, &mut words)?,
         "fetch" => fetch(&mut words, true)?,
         "move" => fetch(&mut words, false)?,
-        "close" => Command::Close(words.name_or_all()?),
-        "unlisten" => Command::Nothing("UNLISTEN"),
+        "close" => PgCommand::Close(words.name_or_all()?),
+        "unlisten" => PgCommand::Nothing("UNLISTEN"),
         "listen" | "notify" => {
             let failure = Failure::new("0A000", "there are no notifications here");
             return Err(failure.hint("changes of a view are streamed over HTTP"));
@@ -136,11 +136,11 @@ pub(super) fn kind(sql: &str) -> Result<Kind, Failure> {
             let failure = Failure::new("0A000", "PREPARE and EXECUTE are not understood as SQL");
             return Err(failure.hint("prepare in the protocol, as every driver does"));
         }
-        "copy" => return super::copy::parse(sql).map(Kind::Copy),
+        "copy" => return super::copy::parse(sql).map(StatementKind::Copy),
         _ if WRITES.contains(&first.as_str()) => return Err(read_only(&first)),
-        _ => return Ok(Kind::Query),
+        _ => return Ok(StatementKind::Query),
     };
-    Ok(Kind::Command(command))
+    Ok(StatementKind::Command(command))
 }
 
 /// The error of a statement that writes.
@@ -151,9 +151,9 @@ pub(super) fn read_only(command: &str) -> Failure {
 }
 
 /// Whether the statement ends a transaction that has failed.
-pub(super) fn ends_transaction(kind: &Kind) -> bool {
-    use Command::{Commit, Rollback, RollbackTo};
-    matches!(kind, Kind::Command(Commit | Rollback | RollbackTo(_)))
+pub(super) fn ends_transaction(kind: &StatementKind) -> bool {
+    use PgCommand::{Commit, Rollback, RollbackTo};
+    matches!(kind, StatementKind::Command(Commit | Rollback | RollbackTo(_)))
 }
 
 /// The words of a statement, one after another, in lower case.
@@ -210,27 +210,27 @@ fn cut() -> Failure {
     Failure::new("42601", "the statement ends too early")
 }
 
-fn rollback(words: &mut Words) -> Result<Command, Failure> {
+fn rollback(words: &mut Words) -> Result<PgCommand, Failure> {
     words.refuse("prepared", "two-phase commit")?;
     if !words.skip("work") {
         words.skip("transaction");
     }
     if !words.skip("to") {
-        return Ok(Command::Rollback);
+        return Ok(PgCommand::Rollback);
     }
     words.skip("savepoint");
-    words.name().map(Command::RollbackTo)
+    words.name().map(PgCommand::RollbackTo)
 }
 
-fn set(words: &mut Words) -> Result<Command, Failure> {
+fn set(words: &mut Words) -> Result<PgCommand, Failure> {
     let is_local = words.skip("local");
     if words.skip("session") && words.skip("characteristics") {
-        return Ok(Command::Nothing("SET"));
+        return Ok(PgCommand::Nothing("SET"));
     }
-    let set = |name: &str, value| Ok(Command::Set { name: name.to_owned(), value, is_local });
+    let set = |name: &str, value| Ok(PgCommand::Set { name: name.to_owned(), value, is_local });
     match words.peek().as_str() {
         // Every isolation level asked for is weaker than what transactions have here.
-        "transaction" | "constraints" => Ok(Command::Nothing("SET")),
+        "transaction" | "constraints" => Ok(PgCommand::Nothing("SET")),
         "authorization" => {
             words.next();
             set("session_authorization", given(words)?)
@@ -287,14 +287,14 @@ fn given(words: &mut Words) -> Result<Option<String>, Failure> {
     }
 }
 
-fn reset(words: &mut Words) -> Result<Command, Failure> {
+fn reset(words: &mut Words) -> Result<PgCommand, Failure> {
     let name = match words.peek().as_str() {
-        "all" => return Ok(Command::ResetAll),
+        "all" => return Ok(PgCommand::ResetAll),
         "session" => "session_authorization".to_owned(),
         "time" => "TimeZone".to_owned(),
         _ => dotted(words)?,
     };
-    Ok(Command::Set { name, value: None, is_local: false })
+    Ok(PgCommand::Set { name, value: None, is_local: false })
 }
 
 /// A name that may contain points.
@@ -306,22 +306,22 @@ fn dotted(words: &mut Words) -> Result<String, Failure> {
     Ok(found)
 }
 
-fn show(words: &mut Words) -> Option<Command> {
+fn show(words: &mut Words) -> Option<PgCommand> {
     Some(match words.peek().as_str() {
-        "all" => Command::ShowAll,
-        "time" => Command::Show("TimeZone".into()),
-        "session" => Command::Show("session_authorization".into()),
-        "transaction" => Command::Show("transaction_isolation".into()),
+        "all" => PgCommand::ShowAll,
+        "time" => PgCommand::Show("TimeZone".into()),
+        "session" => PgCommand::Show("session_authorization".into()),
+        "transaction" => PgCommand::Show("transaction_isolation".into()),
         // These forms query tables, so they go to the planner.
         "" | "tables" | "columns" | "functions" | "create" | "databases" | "schemas" => {
             return None;
         }
-        _ => Command::Show(dotted(words).ok()?),
+        _ => PgCommand::Show(dotted(words).ok()?),
     })
 }
 
-fn discard(what: &str) -> Result<Command, Failure> {
-    Ok(Command::Discard(match what {
+fn discard(what: &str) -> Result<PgCommand, Failure> {
+    Ok(PgCommand::Discard(match what {
         "all" => "DISCARD ALL",
         "plans" => "DISCARD PLANS",
         "sequences" => "DISCARD SEQUENCES",
@@ -331,7 +331,7 @@ fn discard(what: &str) -> Result<Command, Failure> {
 }
 
 /// Parses DECLARE name … CURSOR … FOR query.
-fn declare(sql: &str, words: &mut Words) -> Result<Command, Failure> {
+fn declare(sql: &str, words: &mut Words) -> Result<PgCommand, Failure> {
     let cursor = words.name()?;
     loop {
         match words.next().as_str() {
@@ -347,10 +347,10 @@ fn declare(sql: &str, words: &mut Words) -> Result<Command, Failure> {
     let query = words.rest.get(words.at).ok_or_else(cut)?;
     // The word is a slice of the statement, so its address gives the position.
     let start = query.as_ptr() as usize - sql.as_ptr() as usize;
-    Ok(Command::Declare { cursor, sql: sql[start..].to_owned() })
+    Ok(PgCommand::Declare { cursor, sql: sql[start..].to_owned() })
 }
 
-fn fetch(words: &mut Words, is_sent: bool) -> Result<Command, Failure> {
+fn fetch(words: &mut Words, is_sent: bool) -> Result<PgCommand, Failure> {
     words.skip("forward");
     let rows = match words.peek().as_str() {
         "next" => Some(1),
@@ -372,54 +372,54 @@ fn fetch(words: &mut Words, is_sent: bool) -> Result<Command, Failure> {
     if !words.skip("from") {
         words.skip("in");
     }
-    Ok(Command::Fetch { cursor: words.name()?, rows, is_sent })
+    Ok(PgCommand::Fetch { cursor: words.name()?, rows, is_sent })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn command(sql: &str) -> Command {
+    fn command(sql: &str) -> PgCommand {
         match kind(sql) {
-            Ok(Kind::Command(command)) => command,
+            Ok(StatementKind::Command(command)) => command,
             other => panic!("{sql}: {other:?}"),
         }
     }
 
-    fn set(name: &str, value: Option<&str>) -> Command {
+    fn set(name: &str, value: Option<&str>) -> PgCommand {
         let value = value.map(str::to_owned);
-        Command::Set { name: name.to_owned(), value, is_local: false }
+        PgCommand::Set { name: name.to_owned(), value, is_local: false }
     }
 
     #[test]
     fn commands_are_known_by_their_words() {
-        assert_eq!(command("BEGIN ISOLATION LEVEL SERIALIZABLE"), Command::Begin("BEGIN"));
+        assert_eq!(command("BEGIN ISOLATION LEVEL SERIALIZABLE"), PgCommand::Begin("BEGIN"));
         assert_eq!(
             command("/* a */ rollback work to savepoint \"S\""),
-            Command::RollbackTo("S".into())
+            PgCommand::RollbackTo("S".into())
         );
-        assert_eq!(command("ABORT"), Command::Rollback);
+        assert_eq!(command("ABORT"), PgCommand::Rollback);
         assert_eq!(command("set datestyle to 'ISO', MDY"), set("datestyle", Some("ISO, MDY")));
         assert_eq!(command("SET my.own = -1"), set("my.own", Some("-1")));
         assert_eq!(command("set x to default"), set("x", None));
         assert_eq!(command("SET TIME ZONE 'UTC'"), set("TimeZone", Some("UTC")));
         assert_eq!(
             command("set session characteristics as transaction read write"),
-            Command::Nothing("SET")
+            PgCommand::Nothing("SET")
         );
-        assert_eq!(command("show my.own"), Command::Show("my.own".into()));
-        assert_eq!(command("DEALLOCATE PREPARE \"a\""), Command::Deallocate(Some("a".into())));
+        assert_eq!(command("show my.own"), PgCommand::Show("my.own".into()));
+        assert_eq!(command("DEALLOCATE PREPARE \"a\""), PgCommand::Deallocate(Some("a".into())));
         let sql = "select 1 for x".into();
         assert_eq!(
             command("declare C no scroll cursor with hold for select 1 for x"),
-            Command::Declare { cursor: "c".into(), sql }
+            PgCommand::Declare { cursor: "c".into(), sql }
         );
-        let fetch = |rows| Command::Fetch { cursor: "c".into(), rows, is_sent: true };
+        let fetch = |rows| PgCommand::Fetch { cursor: "c".into(), rows, is_sent: true };
         assert_eq!(command("FETCH FORWARD 10 FROM c"), fetch(Some(10)));
         assert_eq!(command("fetch c"), fetch(Some(1)));
         assert_eq!(command("fetch all in \"c\""), fetch(None));
-        assert_eq!(kind("show tables").ok(), Some(Kind::Query));
-        assert_eq!(kind("(select 1)").ok(), Some(Kind::Query));
+        assert_eq!(kind("show tables").ok(), Some(StatementKind::Query));
+        assert_eq!(kind("(select 1)").ok(), Some(StatementKind::Query));
     }
 
     #[test]

@@ -9,17 +9,17 @@ use tokio::time::timeout;
 
 use super::cancel;
 use super::error::Failure;
-use super::frontend::{Message, is_extended};
+use super::frontend::{FrontendMessage, is_extended};
 use super::portal::Trouble;
-use super::session::Session;
-use super::wire::{Frame, Wire};
+use super::session::PgSession;
+use super::wire::{MessageFrame, Wire};
 use diptych_base::limits::{PG_IDLE_MAX, PG_MESSAGE_TIMEOUT};
 use diptych_site::connection_places::Seat;
 
 /// An authenticated connection.
 pub(super) struct Connection {
     pub(super) wire: Wire,
-    pub(super) session: Session,
+    pub(super) session: PgSession,
     pub(super) stopping: watch::Receiver<bool>,
     /// Whether an extended message has failed: then messages are skipped until the next Sync.
     pub(super) is_skipping: bool,
@@ -125,12 +125,12 @@ impl Connection {
     }
 
     /// Handles one message.
-    async fn take(&mut self, frame: Frame) -> Result<(), End> {
-        let message = Message::parse(frame.tag, self.wire.body(frame));
+    async fn take(&mut self, frame: MessageFrame) -> Result<(), End> {
+        let message = FrontendMessage::parse(frame.tag, self.wire.body(frame));
         self.wire.pass(frame);
         let done = match message {
-            Ok(Message::Terminate) => return Err(End::Quietly),
-            Ok(Message::Sync) => {
+            Ok(FrontendMessage::Terminate) => return Err(End::Quietly),
+            Ok(FrontendMessage::Sync) => {
                 self.is_skipping = false;
                 self.session.rest(&mut self.wire.out);
                 return Ok(());
@@ -156,23 +156,23 @@ impl Connection {
         }
     }
 
-    async fn answer(&mut self, message: Message) -> Result<(), Trouble> {
+    async fn answer(&mut self, message: FrontendMessage) -> Result<(), Trouble> {
         match message {
-            Message::Query(text) => self.query(&text).await?,
-            Message::Parse(parse) => self.parse(parse).await?,
-            Message::Bind(bind) => self.bind(bind)?,
-            Message::Describe(target) => self.describe(&target)?,
-            Message::Execute { portal, rows_max } => self.execute(portal, rows_max).await?,
-            Message::Close(target) => self.close(&target),
-            Message::Flush => self.wire.flush().await?,
-            Message::Password(_) => {
+            FrontendMessage::Query(text) => self.query(&text).await?,
+            FrontendMessage::Parse(parse) => self.parse(parse).await?,
+            FrontendMessage::Bind(bind) => self.bind(bind)?,
+            FrontendMessage::Describe(target) => self.describe(&target)?,
+            FrontendMessage::Execute { portal, rows_max } => self.execute(portal, rows_max).await?,
+            FrontendMessage::Close(target) => self.close(&target),
+            FrontendMessage::Flush => self.wire.flush().await?,
+            FrontendMessage::Password(_) => {
                 return Err(Failure::fatal("08P01", "nobody asked for a password").into());
             }
-            Message::Call => {
+            FrontendMessage::Call => {
                 return Err(Failure::new("0A000", "function calls go through SELECT").into());
             }
             // PostgreSQL also lets pieces of a COPY that has failed pass.
-            Message::Copy | Message::Sync | Message::Terminate => {}
+            FrontendMessage::Copy | FrontendMessage::Sync | FrontendMessage::Terminate => {}
         }
         Ok(())
     }

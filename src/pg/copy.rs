@@ -3,11 +3,11 @@
 use bytes::{BufMut, BytesMut};
 
 use super::backend;
-use super::column::Rows;
+use super::column::ReadyRows;
 use super::command::{Copy, CopyOptions, read_only};
 use super::error::Failure;
 use super::statements::{name, value, words};
-use super::types::Field;
+use super::types::PgField;
 
 /// Parses COPY table [(columns)] | (query) TO STDOUT [[WITH] (options)].
 ///
@@ -93,7 +93,7 @@ fn options(words: &[&str]) -> Result<CopyOptions, Failure> {
 
 impl CopyOptions {
     /// Appends `CopyOutResponse` for the columns, and the header line.
-    pub(super) fn begin(&self, fields: &[Field], out: &mut BytesMut) {
+    pub(super) fn begin(&self, fields: &[PgField], out: &mut BytesMut) {
         backend::message(b'H', out, |out| {
             out.put_u8(0);
             out.put_u16(fields.len() as u16);
@@ -109,7 +109,7 @@ impl CopyOptions {
     }
 
     /// Appends a row.
-    pub(super) fn row(&self, rows: &Rows, at: usize, out: &mut BytesMut) {
+    pub(super) fn row(&self, rows: &ReadyRows, at: usize, out: &mut BytesMut) {
         Self::line(out, |out| rows.texts(at, |number, text| self.field(number, text, out)));
     }
 

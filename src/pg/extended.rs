@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::backend;
-use super::command::Command;
+use super::command::PgCommand;
 use super::connection::Connection;
 use super::copy;
 use super::error::Failure;
-use super::frontend::{Bind, Parse, Target};
-use super::params::Value;
-use super::portal::{Sent, Source, Style, Trouble, describe};
-use super::session::{Done, Plan, Portal, Prepared, Progress, no_cursor, no_statement};
+use super::frontend::{Bind, Parse, StatementOrPortal};
+use super::params::Param;
+use super::portal::{RowSource, Sent, Style, Trouble, describe};
+use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
+use super::session::{no_cursor, no_statement};
 use super::statements;
 
 impl Connection {
@@ -47,27 +48,27 @@ impl Connection {
         check_formats(&bind.formats, columns, "columns")?;
         let value = |(at, bytes): (usize, &Option<Vec<u8>>)| {
             let format = backend::format_of(&bind.parameter_formats, at);
-            Value::parse(prepared.parameters[at], format, bytes.as_deref())
+            Param::parse(prepared.parameters[at], format, bytes.as_deref())
         };
         let values = bind.parameters.iter().enumerate().map(value).collect::<Result<_, _>>()?;
         let prepared = Arc::clone(prepared);
-        let progress = Progress::Fresh;
+        let progress = PortalState::Fresh;
         let portal = Portal { prepared, values, formats: bind.formats, progress };
         self.session.open(bind.portal, portal)?;
         backend::bind_complete(&mut self.wire.out);
         Ok(())
     }
 
-    pub(super) fn describe(&mut self, target: &Target) -> Result<(), Failure> {
+    pub(super) fn describe(&mut self, target: &StatementOrPortal) -> Result<(), Failure> {
         let out = &mut self.wire.out;
         match target {
-            Target::Statement(name) => {
+            StatementOrPortal::Statement(name) => {
                 let prepared = self.session.statements.get(name);
                 let prepared = prepared.ok_or_else(|| no_statement(name))?;
                 backend::parameter_description(&prepared.parameters, out);
                 describe(prepared.fields.as_deref(), &[], out);
             }
-            Target::Portal(name) => {
+            StatementOrPortal::Portal(name) => {
                 let portal = self.session.cursor(name)?;
                 describe(portal.prepared.fields.as_deref(), &portal.formats, out);
             }
@@ -76,10 +77,10 @@ impl Connection {
     }
 
     /// Closes a statement or portal; it is no error if there is none.
-    pub(super) fn close(&mut self, target: &Target) {
+    pub(super) fn close(&mut self, target: &StatementOrPortal) {
         match target {
-            Target::Statement(name) => drop(self.session.statements.remove(name)),
-            Target::Portal(name) => drop(self.session.portals.remove(name)),
+            StatementOrPortal::Statement(name) => drop(self.session.statements.remove(name)),
+            StatementOrPortal::Portal(name) => drop(self.session.portals.remove(name)),
         }
         backend::close_complete(&mut self.wire.out);
     }
@@ -88,8 +89,10 @@ impl Connection {
         // The portal is taken out while it runs, because its command may close portals.
         let mut portal = self.session.portals.remove(&name).ok_or_else(|| no_cursor(&name))?;
         let outcome = self.run_portal(&mut portal, rows_max).await;
-        let ends =
-            matches!(&portal.prepared.plan, Plan::Command(Command::Commit | Command::Rollback));
+        let ends = matches!(
+            &portal.prepared.plan,
+            PgPlan::Command(PgCommand::Commit | PgCommand::Rollback)
+        );
         if outcome.is_ok() && !ends {
             self.session.portals.insert(name, portal);
         }
@@ -98,10 +101,10 @@ impl Connection {
 
     async fn run_portal(&mut self, portal: &mut Portal, rows_max: u64) -> Result<(), Trouble> {
         let prepared = Arc::clone(&portal.prepared);
-        if !matches!(&prepared.plan, Plan::Command(command) if ends(command)) {
+        if !matches!(&prepared.plan, PgPlan::Command(command) if ends(command)) {
             self.session.transaction.check()?;
         }
-        if let (Plan::Point(point), Progress::Fresh, 0) =
+        if let (PgPlan::Point(point), PortalState::Fresh, 0) =
             (&prepared.plan, &portal.progress, rows_max)
         {
             let out = &mut self.wire.out;
@@ -109,34 +112,34 @@ impl Connection {
             let formats = &portal.formats;
             if let Some(rows) = self.session.point(point, values, formats, out).await? {
                 backend::rows_complete("SELECT", rows, out);
-                portal.progress = Progress::Done;
+                portal.progress = PortalState::Done;
                 return Ok(());
             }
         }
         let mut guard = self.session.guard();
-        match (&prepared.plan, std::mem::replace(&mut portal.progress, Progress::Done)) {
-            (Plan::Empty, _) => backend::empty_query(&mut self.wire.out),
-            (_, Progress::Done) => backend::rows_complete("SELECT", 0, &mut self.wire.out),
-            (Plan::Command(Command::Fetch { cursor, rows, is_sent }), _) => {
+        match (&prepared.plan, std::mem::replace(&mut portal.progress, PortalState::Done)) {
+            (PgPlan::Empty, _) => backend::empty_query(&mut self.wire.out),
+            (_, PortalState::Done) => backend::rows_complete("SELECT", 0, &mut self.wire.out),
+            (PgPlan::Command(PgCommand::Fetch { cursor, rows, is_sent }), _) => {
                 self.fetch(cursor, *rows, *is_sent, &portal.formats).await?;
             }
-            (Plan::Command(command), Progress::Fresh) => {
+            (PgPlan::Command(command), PortalState::Fresh) => {
                 match self.session.command(command, &mut guard, &mut self.wire.out).await? {
-                    Done::Tag(tag) => backend::command_complete(&tag, &mut self.wire.out),
-                    Done::Table(_, source) => self.send(portal, source, rows_max).await?,
+                    CommandOutcome::Tag(tag) => backend::command_complete(&tag, &mut self.wire.out),
+                    CommandOutcome::Table(_, source) => self.send(portal, source, rows_max).await?,
                 }
             }
-            (Plan::Copy(_, options), _) => {
+            (PgPlan::Copy(_, options), _) => {
                 let values = std::mem::take(&mut portal.values);
                 self.copy_out(&prepared, values, options).await?;
             }
-            (_, Progress::Fresh) => {
+            (_, PortalState::Fresh) => {
                 let values = std::mem::take(&mut portal.values);
                 let out = &mut self.wire.out;
                 let source = self.session.start(&prepared, values, &mut guard, out).await?;
                 self.send(portal, source, rows_max).await?;
             }
-            (_, Progress::Running(source)) => self.send(portal, source, rows_max).await?,
+            (_, PortalState::Running(source)) => self.send(portal, source, rows_max).await?,
         }
         Ok(())
     }
@@ -145,7 +148,7 @@ impl Connection {
     async fn send(
         &mut self,
         portal: &mut Portal,
-        mut source: Source,
+        mut source: RowSource,
         rows_max: u64,
     ) -> Result<(), Trouble> {
         let mut guard = self.session.guard();
@@ -154,7 +157,7 @@ impl Connection {
         if sent.is_end {
             done(portal.prepared.tag(), &sent, &mut self.wire.out);
         } else {
-            portal.progress = Progress::Running(source);
+            portal.progress = PortalState::Running(source);
             backend::portal_suspended(&mut self.wire.out);
         }
         Ok(())
@@ -172,7 +175,7 @@ impl Connection {
         let mut guard = self.session.guard();
         let portal = self.session.portals.get_mut(cursor).ok_or_else(|| no_cursor(cursor))?;
         let rows_max = rows.unwrap_or_default();
-        let (Progress::Running(source), true) = (&mut portal.progress, rows != Some(0)) else {
+        let (PortalState::Running(source), true) = (&mut portal.progress, rows != Some(0)) else {
             backend::rows_complete(tag, 0, &mut self.wire.out);
             return Ok(());
         };
@@ -182,7 +185,7 @@ impl Connection {
             source.pass(rows_max, &mut guard).await?
         };
         if sent.is_end {
-            portal.progress = Progress::Done;
+            portal.progress = PortalState::Done;
         }
         backend::rows_complete(tag, sent.rows, &mut self.wire.out);
         Ok(())
@@ -191,14 +194,14 @@ impl Connection {
     /// Runs COPY … TO STDOUT.
     pub(super) async fn copy_out(
         &mut self,
-        prepared: &Prepared,
-        values: Vec<Value>,
+        prepared: &PgPrepared,
+        values: Vec<Param>,
         options: &super::command::CopyOptions,
     ) -> Result<(), Trouble> {
         let mut guard = self.session.guard();
         let out = &mut self.wire.out;
         let mut source = self.session.start(prepared, values, &mut guard, out).await?;
-        let Plan::Copy(planned, _) = &prepared.plan else {
+        let PgPlan::Copy(planned, _) = &prepared.plan else {
             return Err(Failure::new("XX000", "no COPY").into());
         };
         let fields = planned.schema.as_ref().map(super::types::fields).unwrap_or_default();
@@ -209,8 +212,8 @@ impl Connection {
     }
 }
 
-fn ends(command: &Command) -> bool {
-    matches!(command, Command::Commit | Command::Rollback | Command::RollbackTo(_))
+fn ends(command: &PgCommand) -> bool {
+    matches!(command, PgCommand::Commit | PgCommand::Rollback | PgCommand::RollbackTo(_))
 }
 
 /// Appends the completion message of a portal whose rows were all sent.

@@ -4,16 +4,16 @@ use super::error::Failure;
 
 /// A message of a client after startup.
 #[derive(Debug)]
-pub(super) enum Message {
+pub(super) enum FrontendMessage {
     Query(String),
     Parse(Parse),
     Bind(Bind),
-    Describe(Target),
+    Describe(StatementOrPortal),
     Execute {
         portal: String,
         rows_max: u64,
     },
-    Close(Target),
+    Close(StatementOrPortal),
     Flush,
     Sync,
     Terminate,
@@ -42,7 +42,7 @@ pub(super) struct Bind {
 
 /// A prepared statement or a portal.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(super) enum StatementOrPortal {
     Statement(String),
     Portal(String),
 }
@@ -57,49 +57,49 @@ pub(super) fn is_extended(tag: u8) -> bool {
     b"PBDECH".contains(&tag)
 }
 
-impl Message {
+impl FrontendMessage {
     /// Parses the message of type `tag` with this body.
     ///
     /// # Errors
     /// When the body is not of that type, or a text is not UTF-8.
-    pub(super) fn parse(tag: u8, body: &[u8]) -> Result<Message, Failure> {
-        let mut body = Body(body);
+    pub(super) fn parse(tag: u8, body: &[u8]) -> Result<FrontendMessage, Failure> {
+        let mut body = BodyReader(body);
         let message = match tag {
-            b'Q' => Message::Query(body.text()?),
-            b'P' => Message::Parse(Parse {
+            b'Q' => FrontendMessage::Query(body.text()?),
+            b'P' => FrontendMessage::Parse(Parse {
                 name: body.text()?,
                 sql: body.text()?,
-                types: body.list(4, Body::u32)?,
+                types: body.list(4, BodyReader::u32)?,
             }),
-            b'B' => Message::Bind(Bind {
+            b'B' => FrontendMessage::Bind(Bind {
                 portal: body.text()?,
                 statement: body.text()?,
-                parameter_formats: body.list(2, Body::i16)?,
-                parameters: body.list(4, Body::value)?,
-                formats: body.list(2, Body::i16)?,
+                parameter_formats: body.list(2, BodyReader::i16)?,
+                parameters: body.list(4, BodyReader::value)?,
+                formats: body.list(2, BodyReader::i16)?,
             }),
-            b'D' => Message::Describe(body.target()?),
-            b'C' => Message::Close(body.target()?),
-            b'E' => Message::Execute {
+            b'D' => FrontendMessage::Describe(body.target()?),
+            b'C' => FrontendMessage::Close(body.target()?),
+            b'E' => FrontendMessage::Execute {
                 portal: body.text()?,
                 // Zero and negative numbers mean all rows.
                 rows_max: u64::try_from(body.i32()?).unwrap_or_default(),
             },
-            b'p' => Message::Password(std::mem::take(&mut body.0).to_vec()),
-            b'H' => Message::Flush,
-            b'S' => Message::Sync,
-            b'X' => Message::Terminate,
-            b'F' => return Ok(Message::Call),
-            _ => return Ok(Message::Copy),
+            b'p' => FrontendMessage::Password(std::mem::take(&mut body.0).to_vec()),
+            b'H' => FrontendMessage::Flush,
+            b'S' => FrontendMessage::Sync,
+            b'X' => FrontendMessage::Terminate,
+            b'F' => return Ok(FrontendMessage::Call),
+            _ => return Ok(FrontendMessage::Copy),
         };
         if body.0.is_empty() { Ok(message) } else { Err(malformed("bytes behind its end")) }
     }
 }
 
 /// The rest of a message body.
-pub(super) struct Body<'a>(pub(super) &'a [u8]);
+pub(super) struct BodyReader<'a>(pub(super) &'a [u8]);
 
-impl Body<'_> {
+impl BodyReader<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Failure> {
         let (head, tail) = self.0.split_first_chunk().ok_or_else(|| malformed("it is cut"))?;
         self.0 = tail;
@@ -152,10 +152,10 @@ impl Body<'_> {
         Ok(Some(value.to_vec()))
     }
 
-    fn target(&mut self) -> Result<Target, Failure> {
+    fn target(&mut self) -> Result<StatementOrPortal, Failure> {
         match self.take()? {
-            [b'S'] => self.text().map(Target::Statement),
-            [b'P'] => self.text().map(Target::Portal),
+            [b'S'] => self.text().map(StatementOrPortal::Statement),
+            [b'P'] => self.text().map(StatementOrPortal::Portal),
             _ => Err(malformed("neither statement nor portal")),
         }
     }
@@ -174,7 +174,9 @@ mod tests {
     #[test]
     fn a_bind_is_read_whole() {
         let body = b"p\0s\0\0\x01\0\x01\0\x02\0\0\0\x02hi\xff\xff\xff\xff\0\0";
-        let Ok(Message::Bind(bind)) = Message::parse(b'B', body) else { panic!("no bind") };
+        let Ok(FrontendMessage::Bind(bind)) = FrontendMessage::parse(b'B', body) else {
+            panic!("no bind")
+        };
         assert_eq!((bind.portal.as_str(), bind.statement.as_str()), ("p", "s"));
         assert_eq!(bind.parameter_formats, [1]);
         assert_eq!(bind.parameters, [Some(b"hi".to_vec()), None]);
@@ -188,7 +190,7 @@ mod tests {
             body in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             // Parsing does not panic, and never makes more of the body than there is.
-            if let Ok(Message::Bind(bind)) = Message::parse(tag, &body) {
+            if let Ok(FrontendMessage::Bind(bind)) = FrontendMessage::parse(tag, &body) {
                 let bytes: usize = bind.parameters.iter().flatten().map(Vec::len).sum();
                 prop_assert!(bytes <= body.len());
             }

@@ -39,6 +39,7 @@ mod point_read;
 #[cfg(feature = "sql")]
 mod point_read_match;
 mod portal;
+mod prepared;
 mod scram;
 mod session;
 mod settings;
@@ -64,14 +65,14 @@ use tokio::time::{sleep, timeout};
 use cancel::Cancels;
 use connection::Connection;
 use diptych_base::limits::{PG_CONNECTIONS_MAX, PG_IDLE_GIVES_WAY, PG_STARTUP_TIMEOUT};
-use diptych_site::access::Entry;
-use diptych_site::connection_places::{Places, Seat};
+use diptych_site::access::PortAccess;
+use diptych_site::connection_places::{ConnectionPlaces, Seat};
 use diptych_site::site::Site;
 use diptych_sql::Engine;
 use error::Failure;
 use planner::Planner;
-use session::Session;
-use startup::{Greeted, Refused, greet};
+use session::PgSession;
+use startup::{Greeted, StartupRefusal, greet};
 use wire::Wire;
 
 /// Connections that wait for their refusal at once; further ones are closed without a message.
@@ -81,7 +82,7 @@ const REFUSALS_MAX: usize = 16;
 struct Port {
     site: Arc<Site>,
     engine: Engine,
-    entry: Entry,
+    entry: PortAccess,
     cancels: Arc<Cancels>,
     stopping: watch::Receiver<bool>,
 }
@@ -90,14 +91,14 @@ struct Port {
 pub async fn serve(
     site: Arc<Site>,
     listener: TcpListener,
-    entry: Entry,
+    entry: PortAccess,
     mut stopping: watch::Receiver<bool>,
 ) {
     let engine = Engine::new(Arc::clone(&site));
     let connections_max = entry.bounds.connections.min(PG_CONNECTIONS_MAX);
     let cancels = Arc::default();
     let port = Arc::new(Port { site, engine, entry, cancels, stopping: stopping.clone() });
-    let places = Places::new(connections_max, 0, PG_IDLE_GIVES_WAY);
+    let places = ConnectionPlaces::new(connections_max, 0, PG_IDLE_GIVES_WAY);
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let mut connections = JoinSet::new();
     let stopped = async move {
@@ -166,15 +167,15 @@ impl Port {
         match greeted {
             Ok(Ok(Greeted { wire, settings, cancel })) => {
                 let planner = Planner::new(&self.site, &self.engine, &settings);
-                let session = Session::new(settings, cancel, planner);
+                let session = PgSession::new(settings, cancel, planner);
                 let stopping = self.stopping.clone();
                 let seat = Arc::clone(seat);
                 Connection { wire, session, stopping, is_skipping: false, seat }.run().await;
             }
-            Ok(Err(Refused::With(wire, failure))) => wire.close(Some(&failure)).await,
+            Ok(Err(StartupRefusal::With(wire, failure))) => wire.close(Some(&failure)).await,
             // A client that is too slow to start a session, or speaks another protocol, is closed
             // silently.
-            Ok(Err(Refused::Quietly)) | Err(_) => {}
+            Ok(Err(StartupRefusal::Quietly)) | Err(_) => {}
         }
     }
 }

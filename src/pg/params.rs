@@ -11,7 +11,7 @@ use diptych_sql::ScalarValue;
 
 /// The value of a parameter.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum Param {
     Null,
     Bool(bool),
     Int(i64),
@@ -26,16 +26,16 @@ pub(super) enum Value {
     /// Microseconds since 1970, and whether the client's type is an instant.
     Timestamp(i64, bool),
     /// Elements, and their common type.
-    List(Vec<Value>, u32),
+    List(Vec<Param>, u32),
 }
 
-impl Value {
+impl Param {
     /// Parses `bytes` in `format` as a value of the type `oid`.
     ///
     /// # Errors
     /// When the bytes are not of that type, or the type is understood only as text.
-    pub(super) fn parse(oid: u32, format: i16, bytes: Option<&[u8]>) -> Result<Value, Failure> {
-        let Some(bytes) = bytes else { return Ok(Value::Null) };
+    pub(super) fn parse(oid: u32, format: i16, bytes: Option<&[u8]>) -> Result<Param, Failure> {
+        let Some(bytes) = bytes else { return Ok(Param::Null) };
         let refuse = |how: &str| Failure::new("22P03", format!("not a value of type {oid}{how}"));
         match format {
             0 => {
@@ -57,23 +57,23 @@ impl Value {
     /// When it is not a value of that type.
     pub(super) fn scalar(self, wanted: Option<&DataType>) -> Result<ScalarValue, Failure> {
         let scalar = match self {
-            Value::Null => ScalarValue::Null,
-            Value::Bool(value) => ScalarValue::Boolean(Some(value)),
-            Value::Int(value) => ScalarValue::Int64(Some(value)),
-            Value::Float(value) => ScalarValue::Float32(Some(value)),
-            Value::Double(value) => ScalarValue::Float64(Some(value)),
-            Value::Numeric(digits) => match units(&digits) {
+            Param::Null => ScalarValue::Null,
+            Param::Bool(value) => ScalarValue::Boolean(Some(value)),
+            Param::Int(value) => ScalarValue::Int64(Some(value)),
+            Param::Float(value) => ScalarValue::Float32(Some(value)),
+            Param::Double(value) => ScalarValue::Float64(Some(value)),
+            Param::Numeric(digits) => match units(&digits) {
                 Some((units, scale)) => ScalarValue::Decimal128(Some(units), 38, scale as i8),
                 None => ScalarValue::Utf8(Some(digits)),
             },
-            Value::Text(text) => ScalarValue::Utf8(Some(text)),
-            Value::Bytes(bytes) => ScalarValue::Binary(Some(bytes)),
-            Value::Date(days) => ScalarValue::Date32(Some(days)),
-            Value::Timestamp(micros, is_instant) => {
+            Param::Text(text) => ScalarValue::Utf8(Some(text)),
+            Param::Bytes(bytes) => ScalarValue::Binary(Some(bytes)),
+            Param::Date(days) => ScalarValue::Date32(Some(days)),
+            Param::Timestamp(micros, is_instant) => {
                 let zone = is_instant.then(|| "+00:00".into());
                 ScalarValue::TimestampMicrosecond(Some(micros), zone)
             }
-            Value::List(values, element) => return list(values, element, wanted),
+            Param::List(values, element) => return list(values, element, wanted),
         };
         cast(scalar, wanted)
     }
@@ -83,11 +83,11 @@ impl Value {
         use ColumnType as C;
         let unsigned = |most: u64, value: u64| (value <= most).then_some(Datum::UInt(value));
         match (column.ty, self) {
-            (C::String, Value::Text(text)) => Some(Datum::String(text.clone())),
-            (C::Bytes, Value::Bytes(bytes)) => Some(Datum::Bytes(bytes.clone())),
-            (C::Bool, Value::Bool(value)) => Some(Datum::Bool(*value)),
-            (C::Date, Value::Date(days)) => Some(Datum::Date(Date::from_days(*days))),
-            (C::Timestamp, Value::Timestamp(micros, _)) => {
+            (C::String, Param::Text(text)) => Some(Datum::String(text.clone())),
+            (C::Bytes, Param::Bytes(bytes)) => Some(Datum::Bytes(bytes.clone())),
+            (C::Bool, Param::Bool(value)) => Some(Datum::Bool(*value)),
+            (C::Date, Param::Date(days)) => Some(Datum::Date(Date::from_days(*days))),
+            (C::Timestamp, Param::Timestamp(micros, _)) => {
                 Some(Datum::Timestamp(Timestamp::from_micros(*micros)))
             }
             (C::Decimal { scale }, value) => {
@@ -126,8 +126,8 @@ impl Value {
     /// The units and the scale of an exact number.
     fn units(&self) -> Option<(i128, u8)> {
         match self {
-            Value::Int(value) => Some(((*value).into(), 0)),
-            Value::Numeric(digits) => units(digits),
+            Param::Int(value) => Some(((*value).into(), 0)),
+            Param::Numeric(digits) => units(digits),
             _ => None,
         }
     }
@@ -167,33 +167,33 @@ fn units(digits: &str) -> Option<(i128, u8)> {
     Some((if is_negative { -units } else { units }, scale))
 }
 
-fn parse_text(oid: u32, text: &str) -> Option<Value> {
+fn parse_text(oid: u32, text: &str) -> Option<Param> {
     let trimmed = text.trim();
     Some(match oid {
-        oid::BOOL => Value::Bool(match trimmed.to_ascii_lowercase().as_str() {
+        oid::BOOL => Param::Bool(match trimmed.to_ascii_lowercase().as_str() {
             "t" | "true" | "y" | "yes" | "on" | "1" => true,
             "f" | "false" | "n" | "no" | "off" | "0" => false,
             _ => return None,
         }),
-        oid::INT2 => Value::Int(trimmed.parse::<i16>().ok()?.into()),
-        oid::INT4 => Value::Int(trimmed.parse::<i32>().ok()?.into()),
-        oid::OID => Value::Int(trimmed.parse::<u32>().ok()?.into()),
-        oid::INT8 => Value::Int(trimmed.parse().ok()?),
-        oid::FLOAT4 => Value::Float(trimmed.parse().ok()?),
-        oid::FLOAT8 => Value::Double(trimmed.parse().ok()?),
+        oid::INT2 => Param::Int(trimmed.parse::<i16>().ok()?.into()),
+        oid::INT4 => Param::Int(trimmed.parse::<i32>().ok()?.into()),
+        oid::OID => Param::Int(trimmed.parse::<u32>().ok()?.into()),
+        oid::INT8 => Param::Int(trimmed.parse().ok()?),
+        oid::FLOAT4 => Param::Float(trimmed.parse().ok()?),
+        oid::FLOAT8 => Param::Double(trimmed.parse().ok()?),
         oid::NUMERIC => {
             let digits = trimmed.strip_prefix('+').unwrap_or(trimmed);
             units(digits)?;
-            Value::Numeric(digits.to_owned())
+            Param::Numeric(digits.to_owned())
         }
-        oid::BYTEA => Value::Bytes(parse_bytea(text)?),
-        oid::DATE => Value::Date(trimmed.parse::<Date>().ok()?.days()),
+        oid::BYTEA => Param::Bytes(parse_bytea(text)?),
+        oid::DATE => Param::Date(trimmed.parse::<Date>().ok()?.days()),
         oid::TIMESTAMP | oid::TIMESTAMPTZ => {
-            Value::Timestamp(parse_timestamp(trimmed)?, oid == oid::TIMESTAMPTZ)
+            Param::Timestamp(parse_timestamp(trimmed)?, oid == oid::TIMESTAMPTZ)
         }
         _ => match types::element_of(oid) {
-            Some(element) => Value::List(parse_list(trimmed, element)?, element),
-            None => Value::Text(text.to_owned()),
+            Some(element) => Param::List(parse_list(trimmed, element)?, element),
+            None => Param::Text(text.to_owned()),
         },
     })
 }
@@ -238,7 +238,7 @@ fn parse_bytea(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Parses `{a,"b c",NULL}`.
-fn parse_list(text: &str, element: u32) -> Option<Vec<Value>> {
+fn parse_list(text: &str, element: u32) -> Option<Vec<Param>> {
     let mut rest = text.strip_prefix('{')?.strip_suffix('}')?.chars().peekable();
     let mut values = Vec::new();
     if rest.peek().is_none() {
@@ -261,39 +261,39 @@ fn parse_list(text: &str, element: u32) -> Option<Vec<Value>> {
             }
         };
         let is_null = !is_quoted && word.trim().eq_ignore_ascii_case("null");
-        values.push(if is_null { Value::Null } else { parse_text(element, &word)? });
+        values.push(if is_null { Param::Null } else { parse_text(element, &word)? });
         if end {
             return Some(values);
         }
     }
 }
 
-fn parse_binary(oid: u32, bytes: &[u8]) -> Option<Value> {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok().map(Value::Text);
+fn parse_binary(oid: u32, bytes: &[u8]) -> Option<Param> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok().map(Param::Text);
     Some(match oid {
         oid::BOOL => match bytes {
-            [byte] => Value::Bool(*byte != 0),
+            [byte] => Param::Bool(*byte != 0),
             _ => return None,
         },
-        oid::INT2 => Value::Int(i16::from_be_bytes(bytes.try_into().ok()?).into()),
-        oid::INT4 => Value::Int(i32::from_be_bytes(bytes.try_into().ok()?).into()),
-        oid::OID => Value::Int(u32::from_be_bytes(bytes.try_into().ok()?).into()),
-        oid::INT8 => Value::Int(i64::from_be_bytes(bytes.try_into().ok()?)),
-        oid::FLOAT4 => Value::Float(f32::from_be_bytes(bytes.try_into().ok()?)),
-        oid::FLOAT8 => Value::Double(f64::from_be_bytes(bytes.try_into().ok()?)),
+        oid::INT2 => Param::Int(i16::from_be_bytes(bytes.try_into().ok()?).into()),
+        oid::INT4 => Param::Int(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+        oid::OID => Param::Int(u32::from_be_bytes(bytes.try_into().ok()?).into()),
+        oid::INT8 => Param::Int(i64::from_be_bytes(bytes.try_into().ok()?)),
+        oid::FLOAT4 => Param::Float(f32::from_be_bytes(bytes.try_into().ok()?)),
+        oid::FLOAT8 => Param::Double(f64::from_be_bytes(bytes.try_into().ok()?)),
         oid::NUMERIC => {
             let digits = binary::parse_numeric(bytes)?;
             units(&digits)?;
-            Value::Numeric(digits)
+            Param::Numeric(digits)
         }
-        oid::BYTEA => Value::Bytes(bytes.to_vec()),
+        oid::BYTEA => Param::Bytes(bytes.to_vec()),
         oid::DATE => {
             let days = i32::from_be_bytes(bytes.try_into().ok()?);
-            Value::Date(days.saturating_add(DAYS_TO_2000))
+            Param::Date(days.saturating_add(DAYS_TO_2000))
         }
         oid::TIMESTAMP | oid::TIMESTAMPTZ => {
             let micros = i64::from_be_bytes(bytes.try_into().ok()?);
-            Value::Timestamp(micros.saturating_add(MICROS_TO_2000), oid == oid::TIMESTAMPTZ)
+            Param::Timestamp(micros.saturating_add(MICROS_TO_2000), oid == oid::TIMESTAMPTZ)
         }
         oid::TEXT
         | oid::VARCHAR
@@ -305,12 +305,12 @@ fn parse_binary(oid: u32, bytes: &[u8]) -> Option<Value> {
         | 0 => text(bytes)?,
         _ => {
             let element = types::element_of(oid)?;
-            Value::List(parse_binary_list(bytes, element)?, element)
+            Param::List(parse_binary_list(bytes, element)?, element)
         }
     })
 }
 
-fn parse_binary_list(bytes: &[u8], element: u32) -> Option<Vec<Value>> {
+fn parse_binary_list(bytes: &[u8], element: u32) -> Option<Vec<Param>> {
     let (head, mut rest) = bytes.split_first_chunk::<12>()?;
     if head[..4] == [0; 4] {
         return Some(Vec::new());
@@ -332,7 +332,7 @@ fn parse_binary_list(bytes: &[u8], element: u32) -> Option<Vec<Value>> {
         rest = behind;
         let length = i32::from_be_bytes(*length);
         if length == -1 {
-            values.push(Value::Null);
+            values.push(Param::Null);
             continue;
         }
         let (value, behind) = rest.split_at_checked(usize::try_from(length).ok()?)?;
@@ -374,7 +374,7 @@ fn cast(scalar: ScalarValue, _wanted: Option<&DataType>) -> Result<ScalarValue, 
 
 #[cfg(feature = "sql")]
 fn list(
-    values: Vec<Value>,
+    values: Vec<Param>,
     element: u32,
     wanted: Option<&DataType>,
 ) -> Result<ScalarValue, Failure> {
@@ -389,7 +389,7 @@ fn list(
 }
 
 #[cfg(not(feature = "sql"))]
-fn list(_: Vec<Value>, element: u32, _: Option<&DataType>) -> Result<ScalarValue, Failure> {
+fn list(_: Vec<Param>, element: u32, _: Option<&DataType>) -> Result<ScalarValue, Failure> {
     let _ = types::arrow_type(element);
     Err(Failure::new("0A000", "lists need a build with SQL"))
 }
@@ -399,37 +399,37 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn text(oid: u32, text: &str) -> Option<Value> {
-        Value::parse(oid, 0, Some(text.as_bytes())).ok()
+    fn text(oid: u32, text: &str) -> Option<Param> {
+        Param::parse(oid, 0, Some(text.as_bytes())).ok()
     }
 
     #[test]
     fn texts_are_values_of_their_type() {
-        assert_eq!(text(oid::INT2, " 7 "), Some(Value::Int(7)));
+        assert_eq!(text(oid::INT2, " 7 "), Some(Param::Int(7)));
         assert_eq!(text(oid::INT2, "70000"), None);
-        assert_eq!(text(oid::BOOL, "ON"), Some(Value::Bool(true)));
-        assert_eq!(text(oid::NUMERIC, "-1.50"), Some(Value::Numeric("-1.50".into())));
+        assert_eq!(text(oid::BOOL, "ON"), Some(Param::Bool(true)));
+        assert_eq!(text(oid::NUMERIC, "-1.50"), Some(Param::Numeric("-1.50".into())));
         assert_eq!(text(oid::NUMERIC, "x"), None);
-        assert_eq!(text(oid::BYTEA, "\\x00fF"), Some(Value::Bytes(vec![0, 255])));
-        assert_eq!(text(oid::BYTEA, "a\\\\\\001"), Some(Value::Bytes(vec![b'a', b'\\', 1])));
-        assert_eq!(text(oid::DATE, "1970-01-02"), Some(Value::Date(1)));
-        let second = Some(Value::Timestamp(1_000_000, true));
+        assert_eq!(text(oid::BYTEA, "\\x00fF"), Some(Param::Bytes(vec![0, 255])));
+        assert_eq!(text(oid::BYTEA, "a\\\\\\001"), Some(Param::Bytes(vec![b'a', b'\\', 1])));
+        assert_eq!(text(oid::DATE, "1970-01-02"), Some(Param::Date(1)));
+        let second = Some(Param::Timestamp(1_000_000, true));
         assert_eq!(text(oid::TIMESTAMPTZ, "1970-01-01 00:00:01+00"), second);
         assert_eq!(text(oid::TIMESTAMPTZ, "1970-01-01T02:00:01+02:00"), second);
-        let list = vec![Value::Text("a".into()), Value::Null, Value::Text("b,\"".into())];
-        assert_eq!(text(1009, "{a,NULL,\"b,\\\"\"}"), Some(Value::List(list, oid::TEXT)));
-        assert_eq!(text(1007, "{}"), Some(Value::List(vec![], oid::INT4)));
+        let list = vec![Param::Text("a".into()), Param::Null, Param::Text("b,\"".into())];
+        assert_eq!(text(1009, "{a,NULL,\"b,\\\"\"}"), Some(Param::List(list, oid::TEXT)));
+        assert_eq!(text(1007, "{}"), Some(Param::List(vec![], oid::INT4)));
         assert_eq!(text(1007, "{{1},{2}}"), None);
     }
 
     #[test]
     fn equal_numbers_are_found_whatever_their_type() {
         let column = |ty| Column::new("n", ty);
-        let numeric = |digits: &str| Value::Numeric(digits.into());
+        let numeric = |digits: &str| Param::Numeric(digits.into());
         assert_eq!(numeric("7.00").datum(&column(ColumnType::U64)), Some(Datum::UInt(7)));
         assert_eq!(numeric("7.01").datum(&column(ColumnType::U64)), None);
-        assert_eq!(Value::Int(-1).datum(&column(ColumnType::U64)), None);
-        assert_eq!(Value::Int(300).datum(&column(ColumnType::U8)), None);
+        assert_eq!(Param::Int(-1).datum(&column(ColumnType::U64)), None);
+        assert_eq!(Param::Int(300).datum(&column(ColumnType::U8)), None);
         let cents = column(ColumnType::Decimal { scale: 2 });
         let found = Some(Datum::Decimal { units: 150, scale: 2 });
         assert_eq!(numeric("1.5").datum(&cents), found);
@@ -446,7 +446,7 @@ mod tests {
             format in 0i16..3,
             bytes in prop::collection::vec(any::<u8>(), 0..40),
         ) {
-            let _ = Value::parse(oid, format, Some(&bytes));
+            let _ = Param::parse(oid, format, Some(&bytes));
         }
 
         #[test]
@@ -454,7 +454,7 @@ mod tests {
             oid in prop::sample::select(vec![16, 17, 20, 25, 701, 1009, 1082, 1184, 1700]),
             text in "[-+0-9a-z{}\",\\\\:. é]{0,30}",
         ) {
-            let _ = Value::parse(oid, 0, Some(text.as_bytes()));
+            let _ = Param::parse(oid, 0, Some(text.as_bytes()));
         }
     }
 }

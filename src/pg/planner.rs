@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_schema::DataType;
 
 #[cfg(feature = "sql")]
-use super::catalog::Catalog;
-use super::settings::Settings;
+use super::catalog::PgCatalog;
+use super::settings::PgSettings;
 #[cfg(feature = "sql")]
 use diptych_row::RowSchema;
 use diptych_serving::Snapshot;
@@ -18,7 +18,7 @@ pub(super) struct Planner {
     site: Arc<Site>,
     session: Session,
     #[cfg(feature = "sql")]
-    catalog: Catalog,
+    catalog: PgCatalog,
 }
 
 /// A statement that the planner accepts.
@@ -36,13 +36,13 @@ const OWN: &[(&str, &str)] =
 
 impl Planner {
     /// A planner for a session with `settings`.
-    pub(super) fn new(site: &Arc<Site>, engine: &Engine, settings: &Settings) -> Planner {
+    pub(super) fn new(site: &Arc<Site>, engine: &Engine, settings: &PgSettings) -> Planner {
         let site = Arc::clone(site);
         let session = engine.session();
         #[cfg(feature = "sql")]
         {
-            let catalog = Catalog::new(&site, &settings.user, settings.all());
-            session.add_schema(Catalog::SCHEMA, Arc::new(catalog.clone()));
+            let catalog = PgCatalog::new(&site, &settings.user, settings.all());
+            session.add_schema(PgCatalog::SCHEMA, Arc::new(catalog.clone()));
             catalog.functions().into_iter().for_each(|function| session.add_function(function));
             Planner { site, session, catalog }
         }

@@ -8,9 +8,9 @@ use bytes::{BufMut, BytesMut};
 use super::backend;
 use super::column::{decimal, null, sized};
 use super::error::Failure;
-use super::params::Value;
+use super::params::Param;
 use super::planner::Planner;
-use super::types::{Field, oid};
+use super::types::{PgField, oid};
 use super::{binary, text};
 use diptych_base::limits::PG_OUTPUT_BYTES;
 use diptych_row::{ByteRange, Datum, RowSchema};
@@ -18,10 +18,10 @@ use diptych_serving::{Cursor, Row, Snapshot};
 
 /// A query that was recognised as a point read.
 #[derive(Clone)]
-pub(super) struct Point(Arc<Plan>);
+pub(super) struct Point(Arc<PointPlan>);
 
 /// The plan of a point read.
-pub(super) struct Plan {
+pub(super) struct PointPlan {
     pub(super) flow: usize,
     pub(super) view: usize,
     /// The view's name, to be checked: another version may have another view at this number.
@@ -31,7 +31,7 @@ pub(super) struct Plan {
     pub(super) key: Vec<Operand>,
     pub(super) parameters: Vec<u32>,
     /// The columns of the answer, with their positions in the row.
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<PgField>,
     pub(super) columns: Vec<usize>,
     pub(super) limit: Option<u64>,
 }
@@ -40,7 +40,7 @@ pub(super) struct Plan {
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
 pub(super) enum Operand {
-    Constant(Value),
+    Constant(Param),
     /// A parameter, counted from 0.
     Parameter(usize),
 }
@@ -81,12 +81,12 @@ impl Point {
         &self.0.parameters
     }
 
-    pub(super) fn fields(&self) -> &[Field] {
+    pub(super) fn fields(&self) -> &[PgField] {
         &self.0.fields
     }
 
     /// The bytes of the key, or of its start; none when no key can be equal.
-    fn key(&self, values: &[Value]) -> Option<Vec<u8>> {
+    fn key(&self, values: &[Param]) -> Option<Vec<u8>> {
         let mut key = Vec::with_capacity(32);
         for (operand, column) in self.0.key.iter().zip(&self.0.schema.key) {
             let value = match operand {
@@ -112,7 +112,7 @@ impl Point {
     pub(super) fn read(
         &self,
         snapshot: &Snapshot,
-        values: &[Value],
+        values: &[Param],
         formats: &[i16],
         out: &mut BytesMut,
     ) -> Result<Option<u64>, Failure> {
@@ -170,7 +170,7 @@ impl Scan {
     pub(super) fn new(
         point: &Point,
         snapshot: Arc<Snapshot>,
-        values: &[Value],
+        values: &[Param],
     ) -> Result<Scan, Failure> {
         point.check(&snapshot)?;
         let plan = &*point.0;

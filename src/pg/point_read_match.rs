@@ -11,14 +11,14 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::params::{self, Value};
+use super::params::{self, Param};
 use super::planner::Planner;
-use super::point_read::{Operand, Plan};
-use super::types::{Field, Kind, oid};
+use super::point_read::{Operand, PointPlan};
+use super::types::{PgField, PgType, oid};
 use diptych_row::{Column, RowSchema};
 
 /// Recognises `sql` as a point read.
-pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<Plan> {
+pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<PointPlan> {
     // Cheaper than parsing a query that cannot be a point read.
     if sql.len() > 4_000 || !sql.contains('=') {
         return None;
@@ -54,7 +54,7 @@ pub(super) fn recognise(sql: &str, types: &[u32], planner: &Planner) -> Option<P
     let (fields, columns) = table.projected(&select.projection)?;
     let (key, parameters) = bound.finish()?;
     let name = parts.last()?.clone();
-    Some(Plan { flow, view, name, schema, key, parameters, fields, columns, limit })
+    Some(PointPlan { flow, view, name, schema, key, parameters, fields, columns, limit })
 }
 
 /// Whether the query has no parts except those that are examined here.
@@ -118,7 +118,7 @@ impl Table<'_> {
         self.schema.columns().position(|column| column.name == name)
     }
 
-    fn projected(&self, items: &[SelectItem]) -> Option<(Vec<Field>, Vec<usize>)> {
+    fn projected(&self, items: &[SelectItem]) -> Option<(Vec<PgField>, Vec<usize>)> {
         let all: Vec<&Column> = self.schema.columns().collect();
         let mut fields = Vec::new();
         let mut columns = Vec::new();
@@ -130,9 +130,9 @@ impl Table<'_> {
                     if *options == WildcardAdditionalOptions::default() =>
                 {
                     for (at, column) in all.iter().enumerate() {
-                        fields.push(Field {
+                        fields.push(PgField {
                             name: column.name.clone(),
-                            kind: Kind::of_column(column),
+                            kind: PgType::of_column(column),
                         });
                         columns.push(at);
                     }
@@ -142,7 +142,7 @@ impl Table<'_> {
             };
             let at = self.column(expr)?;
             let name = alias.unwrap_or_else(|| all[at].name.clone());
-            fields.push(Field { name, kind: Kind::of_column(all[at]) });
+            fields.push(PgField { name, kind: PgType::of_column(all[at]) });
             columns.push(at);
         }
         Some((fields, columns))
@@ -196,10 +196,10 @@ impl Bound<'_> {
             Literal::Placeholder(name) => return self.parameter(name, column),
             Literal::Number(digits, false) => {
                 let digits = format!("{sign}{digits}");
-                (Value::parse(oid::NUMERIC, 0, Some(digits.as_bytes())).ok()?, oid::NUMERIC)
+                (Param::parse(oid::NUMERIC, 0, Some(digits.as_bytes())).ok()?, oid::NUMERIC)
             }
-            Literal::SingleQuotedString(text) => (Value::Text(text.clone()), oid::TEXT),
-            Literal::Boolean(value) => (Value::Bool(*value), oid::BOOL),
+            Literal::SingleQuotedString(text) => (Param::Text(text.clone()), oid::TEXT),
+            Literal::Boolean(value) => (Param::Bool(*value), oid::BOOL),
             _ => return None,
         };
         params::is_comparable(of, column).then_some(Operand::Constant(constant))
@@ -212,7 +212,7 @@ impl Bound<'_> {
             self.parameters.resize(at + 1, None);
         }
         let stated = self.types.get(at).copied().filter(|of| !matches!(*of, 0 | oid::UNKNOWN));
-        let of = self.parameters[at].or(stated).unwrap_or_else(|| Kind::of_column(column).oid);
+        let of = self.parameters[at].or(stated).unwrap_or_else(|| PgType::of_column(column).oid);
         self.parameters[at] = Some(of);
         params::is_comparable(of, column).then_some(Operand::Parameter(at))
     }

@@ -5,12 +5,12 @@ use bytes::BytesMut;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
-use super::cancel::Guard;
-use super::column::Rows;
+use super::cancel::StatementGuard;
+use super::column::ReadyRows;
 use super::command::CopyOptions;
 use super::error::Failure;
 use super::point_read::Scan;
-use super::types::Field;
+use super::types::PgField;
 use super::wire::Wire;
 use diptych_sql::SqlError;
 
@@ -35,15 +35,15 @@ impl From<std::io::Error> for Trouble {
 }
 
 /// The source of the rows.
-pub(super) enum Source {
+pub(super) enum RowSource {
     /// The planner's stream of record batches.
-    Feed(Feed),
+    Feed(LimitedBatches),
     /// A point read of the index.
     Scan(Box<Scan>),
 }
 
 /// A stream of batches of rows, cut where a limit demands it.
-pub(super) struct Feed {
+pub(super) struct LimitedBatches {
     batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
     rest: Option<RecordBatch>,
 }
@@ -63,10 +63,12 @@ pub(super) struct Sent {
     pub(super) is_end: bool,
 }
 
-impl Feed {
+impl LimitedBatches {
     /// A feed of all rows of `batches`.
-    pub(super) fn new(batches: BoxStream<'static, Result<RecordBatch, SqlError>>) -> Feed {
-        Feed { batches, rest: None }
+    pub(super) fn new(
+        batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
+    ) -> LimitedBatches {
+        LimitedBatches { batches, rest: None }
     }
 
     /// At most `most` of the next rows.
@@ -90,20 +92,20 @@ impl Feed {
     }
 }
 
-impl Source {
+impl RowSource {
     /// Sends at most `most` rows; all of them when it is 0.
     pub(super) async fn send(
         &mut self,
         most: u64,
         style: Style<'_>,
         wire: &mut Wire,
-        guard: &mut Guard,
+        guard: &mut StatementGuard,
     ) -> Result<Sent, Trouble> {
         let most = if most == 0 { u64::MAX } else { most };
         let mut rows = 0;
         while rows < most {
             let found = match self {
-                Source::Feed(feed) => match guard.watch(feed.next(most - rows)).await? {
+                RowSource::Feed(feed) => match guard.watch(feed.next(most - rows)).await? {
                     None => None,
                     Some(batch) => {
                         let batch = batch.map_err(Failure::from)?;
@@ -111,7 +113,7 @@ impl Source {
                         Some(batch.num_rows() as u64)
                     }
                 },
-                Source::Scan(scan) => {
+                RowSource::Scan(scan) => {
                     let Style::Rows(formats) = style else {
                         return Err(Failure::new("0A000", "COPY reads through the planner").into());
                     };
@@ -132,19 +134,23 @@ impl Source {
     }
 }
 
-impl Source {
+impl RowSource {
     /// Skips at most `most` rows without sending them; all of them when it is 0.
-    pub(super) async fn pass(&mut self, most: u64, guard: &mut Guard) -> Result<Sent, Trouble> {
+    pub(super) async fn pass(
+        &mut self,
+        most: u64,
+        guard: &mut StatementGuard,
+    ) -> Result<Sent, Trouble> {
         let most = if most == 0 { u64::MAX } else { most };
         let mut rows = 0;
         let mut unsent = BytesMut::new();
         while rows < most {
             let found = match self {
-                Source::Feed(feed) => match guard.watch(feed.next(most - rows)).await? {
+                RowSource::Feed(feed) => match guard.watch(feed.next(most - rows)).await? {
                     None => None,
                     Some(batch) => Some(batch.map_err(Failure::from)?.num_rows() as u64),
                 },
-                Source::Scan(scan) => scan.write(most - rows, &[], &mut unsent)?,
+                RowSource::Scan(scan) => scan.write(most - rows, &[], &mut unsent)?,
             };
             unsent.clear();
             match found {
@@ -162,8 +168,8 @@ async fn send_batch(
     wire: &mut Wire,
 ) -> Result<(), Trouble> {
     let rows = match style {
-        Style::Rows(formats) => Rows::new(batch, formats)?,
-        Style::Copy(_) => Rows::new(batch, &[])?,
+        Style::Rows(formats) => ReadyRows::new(batch, formats)?,
+        Style::Copy(_) => ReadyRows::new(batch, &[])?,
     };
     for at in 0..rows.len() {
         match style {
@@ -178,7 +184,7 @@ async fn send_batch(
 }
 
 /// A table of texts, for answers of the session itself.
-pub(super) fn texts(names: &[&str], rows: Vec<Vec<String>>) -> (Vec<Field>, Source) {
+pub(super) fn texts(names: &[&str], rows: Vec<Vec<String>>) -> (Vec<PgField>, RowSource) {
     use arrow_array::{ArrayRef, StringArray};
     use arrow_schema::DataType;
     use std::sync::Arc;
@@ -189,14 +195,14 @@ pub(super) fn texts(names: &[&str], rows: Vec<Vec<String>>) -> (Vec<Field>, Sour
     let columns = names.iter().enumerate().map(|(at, name)| (*name, column(at)));
     let batch = RecordBatch::try_from_iter(columns)
         .map_err(|error| SqlError::new("XX000", error.to_string()));
-    let kind = super::types::Kind::of(&DataType::Utf8);
-    let fields = names.iter().map(|name| Field { name: (*name).to_owned(), kind }).collect();
+    let kind = super::types::PgType::of(&DataType::Utf8);
+    let fields = names.iter().map(|name| PgField { name: (*name).to_owned(), kind }).collect();
     let batches = futures::stream::once(std::future::ready(batch)).boxed();
-    (fields, Source::Feed(Feed::new(batches)))
+    (fields, RowSource::Feed(LimitedBatches::new(batches)))
 }
 
 /// Appends `RowDescription` for an answer's columns, or `NoData` when there are none.
-pub(super) fn describe(fields: Option<&[Field]>, formats: &[i16], out: &mut BytesMut) {
+pub(super) fn describe(fields: Option<&[PgField]>, formats: &[i16], out: &mut BytesMut) {
     match fields {
         Some(fields) => super::backend::row_description(fields, formats, out),
         None => super::backend::no_data(out),

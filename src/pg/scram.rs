@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::backend;
 use super::error::Failure;
-use super::frontend::{Body, Message, malformed};
+use super::frontend::{BodyReader, FrontendMessage, malformed};
 use super::wire::Wire;
 use diptych_base::io::secret_bytes;
 use diptych_site::auth::{Gate, Scram};
@@ -33,7 +33,7 @@ pub(super) async fn authenticate(wire: &mut Wire, user: &str, gate: &Gate) -> Re
     let mechanisms = vec![MECHANISM.to_owned()];
     backend::rare(&Authentication::SASL(mechanisms), &mut wire.out);
     let first = password_message(wire).await?;
-    let mut first = Body(&first);
+    let mut first = BodyReader(&first);
     let mechanism = first.text()?;
     if mechanism != MECHANISM {
         let message = format!("{mechanism:?} is not offered; {MECHANISM} is");
@@ -57,10 +57,10 @@ async fn password_message(wire: &mut Wire) -> Result<Vec<u8>, Failure> {
     wire.flush().await.map_err(gone)?;
     loop {
         if let Some(frame) = wire.next()? {
-            let message = Message::parse(frame.tag, wire.body(frame));
+            let message = FrontendMessage::parse(frame.tag, wire.body(frame));
             wire.pass(frame);
             return match message? {
-                Message::Password(body) => Ok(body),
+                FrontendMessage::Password(body) => Ok(body),
                 _ => Err(Failure::fatal("08P01", "expected an answer to the password request")),
             };
         }

@@ -7,26 +7,27 @@ use arrow_schema::DataType;
 use bytes::BytesMut;
 
 use super::backend;
-use super::cancel::{Cancel, Guard};
-use super::command::{self, Command, CopyOptions, Kind};
+use super::cancel::{Cancel, StatementGuard};
+use super::command::{self, PgCommand, StatementKind};
 use super::error::{Failure, write_warning};
-use super::params::Value;
+use super::params::Param;
 use super::planner::{Planned, Planner};
 use super::point_read::{Point, Scan};
-use super::portal::{Feed, Source, Trouble, texts};
-use super::settings::Settings;
+use super::portal::{LimitedBatches, RowSource, Trouble, texts};
+use super::prepared::{CommandOutcome, PgPlan, PgPrepared, Portal, PortalState};
+use super::settings::PgSettings;
 use super::statements;
 use super::transaction::Transaction;
-use super::types::{self, Field, oid};
+use super::types::{self, PgField, oid};
 use diptych_base::limits::{PG_PORTALS_MAX, PG_STATEMENT_BYTES_MAX, PG_STATEMENTS_MAX};
-use diptych_site::budget::{Claim, REQUESTS};
+use diptych_site::budget::REQUESTS;
 use diptych_sql as sql;
 
 /// The state of a connection.
-pub(super) struct Session {
-    pub(super) settings: Settings,
+pub(super) struct PgSession {
+    pub(super) settings: PgSettings,
     pub(super) transaction: Transaction,
-    pub(super) statements: HashMap<String, Arc<Prepared>>,
+    pub(super) statements: HashMap<String, Arc<PgPrepared>>,
     pub(super) portals: HashMap<String, Portal>,
     sql: Planner,
     pub(super) cancel: Cancel,
@@ -34,54 +35,9 @@ pub(super) struct Session {
     last_read: String,
 }
 
-/// A prepared statement.
-pub(super) struct Prepared {
-    pub(super) plan: Plan,
-    /// The types of the parameters as the client sends them.
-    pub(super) parameters: Vec<u32>,
-    /// The types of the parameters as the planner wants them.
-    wanted: Vec<Option<DataType>>,
-    /// The columns; none for a statement without rows.
-    pub(super) fields: Option<Vec<Field>>,
-    /// The length of its text in bytes.
-    bytes: usize,
-    /// The claim on the budget of requests for the text.
-    _claim: Option<Claim>,
-}
-
-/// The way in which a statement is run.
-pub(super) enum Plan {
-    Empty,
-    Command(Command),
-    Query(sql::Prepared),
-    Copy(sql::Prepared, CopyOptions),
-    Point(Point),
-}
-
-/// A statement bound to its parameters.
-pub(super) struct Portal {
-    pub(super) prepared: Arc<Prepared>,
-    pub(super) values: Vec<Value>,
-    pub(super) formats: Vec<i16>,
-    pub(super) progress: Progress,
-}
-
-/// The progress of a portal.
-pub(super) enum Progress {
-    Fresh,
-    Running(Source),
-    Done,
-}
-
-/// The result of a command.
-pub(super) enum Done {
-    Tag(String),
-    Table(Vec<Field>, Source),
-}
-
-impl Session {
-    pub(super) fn new(settings: Settings, cancel: Cancel, sql: Planner) -> Session {
-        Session {
+impl PgSession {
+    pub(super) fn new(settings: PgSettings, cancel: Cancel, sql: Planner) -> PgSession {
+        PgSession {
             settings,
             transaction: Transaction::default(),
             statements: HashMap::new(),
@@ -93,7 +49,7 @@ impl Session {
     }
 
     /// A guard for a statement that begins now.
-    pub(super) fn guard(&mut self) -> Guard {
+    pub(super) fn guard(&mut self) -> StatementGuard {
         self.cancel.guard(self.settings.time("statement_timeout"))
     }
 
@@ -103,55 +59,55 @@ impl Session {
         &mut self,
         sql: &str,
         types: &[u32],
-        guard: &mut Guard,
-    ) -> Result<Prepared, Failure> {
+        guard: &mut StatementGuard,
+    ) -> Result<PgPrepared, Failure> {
         let bytes = sql.len();
         if statements::words(sql).next().is_none() {
-            return Ok(Prepared { bytes, ..Prepared::simple(Plan::Empty, None) });
+            return Ok(PgPrepared { bytes, ..PgPrepared::simple(PgPlan::Empty, None) });
         }
         let kind = command::kind(sql)?;
         if !command::ends_transaction(&kind) {
             self.transaction.check()?;
         }
         let prepared = match kind {
-            Kind::Command(command) => {
+            StatementKind::Command(command) => {
                 let fields = self.fields_of(&command)?;
-                Prepared::simple(Plan::Command(command), fields)
+                PgPrepared::simple(PgPlan::Command(command), fields)
             }
-            Kind::Copy(copy) => {
+            StatementKind::Copy(copy) => {
                 let prepared = guard.watch(self.sql.prepare(&copy.sql)).await??;
                 let fields = None;
-                Prepared {
+                PgPrepared {
                     fields,
-                    ..Prepared::planned(prepared, types, |planned| {
-                        Plan::Copy(planned, copy.options)
+                    ..PgPrepared::planned(prepared, types, |planned| {
+                        PgPlan::Copy(planned, copy.options)
                     })
                 }
             }
-            Kind::Query => {
+            StatementKind::Query => {
                 if let Some(point) = Point::recognise(sql, types, &self.sql) {
-                    Prepared {
+                    PgPrepared {
                         parameters: point.parameters().to_vec(),
-                        ..Prepared::simple(
-                            Plan::Point(point.clone()),
+                        ..PgPrepared::simple(
+                            PgPlan::Point(point.clone()),
                             Some(point.fields().to_vec()),
                         )
                     }
                 } else {
                     let prepared = guard.watch(self.sql.prepare(sql)).await??;
-                    Prepared::planned(prepared, types, Plan::Query)
+                    PgPrepared::planned(prepared, types, PgPlan::Query)
                 }
             }
         };
-        Ok(Prepared { bytes, ..prepared })
+        Ok(PgPrepared { bytes, ..prepared })
     }
 
     /// The columns of a command's answer.
-    fn fields_of(&self, command: &Command) -> Result<Option<Vec<Field>>, Failure> {
+    fn fields_of(&self, command: &PgCommand) -> Result<Option<Vec<PgField>>, Failure> {
         Ok(match command {
-            Command::Show(name) => Some(texts(&[&self.show(name)?.0], Vec::new()).0),
-            Command::ShowAll => Some(texts(SHOW_ALL, Vec::new()).0),
-            Command::Fetch { cursor, is_sent: true, .. } => {
+            PgCommand::Show(name) => Some(texts(&[&self.show(name)?.0], Vec::new()).0),
+            PgCommand::ShowAll => Some(texts(SHOW_ALL, Vec::new()).0),
+            PgCommand::Fetch { cursor, is_sent: true, .. } => {
                 self.cursor(cursor)?.prepared.fields.clone()
             }
             _ => None,
@@ -166,7 +122,7 @@ impl Session {
     ///
     /// # Errors
     /// When there is one of that name, or there are too many.
-    pub(super) fn keep(&mut self, name: String, prepared: Prepared) -> Result<(), Failure> {
+    pub(super) fn keep(&mut self, name: String, prepared: PgPrepared) -> Result<(), Failure> {
         // The unnamed statement is replaced by the next.
         if !name.is_empty() && self.statements.contains_key(&name) {
             let message = format!("prepared statement \"{name}\" already exists");
@@ -181,7 +137,7 @@ impl Session {
         }
         let mut claim = REQUESTS.claim();
         claim.grow_to(prepared.bytes)?;
-        let prepared = Prepared { _claim: Some(claim), ..prepared };
+        let prepared = PgPrepared { _claim: Some(claim), ..prepared };
         self.statements.insert(name, Arc::new(prepared));
         Ok(())
     }
@@ -205,19 +161,19 @@ impl Session {
     /// Starts a query and gives its rows.
     pub(super) async fn start(
         &mut self,
-        prepared: &Prepared,
-        values: Vec<Value>,
-        guard: &mut Guard,
+        prepared: &PgPrepared,
+        values: Vec<Param>,
+        guard: &mut StatementGuard,
         out: &mut BytesMut,
-    ) -> Result<Source, Failure> {
+    ) -> Result<RowSource, Failure> {
         let planned = match &prepared.plan {
-            Plan::Query(planned) | Plan::Copy(planned, _) => planned,
-            Plan::Point(point) => {
+            PgPlan::Query(planned) | PgPlan::Copy(planned, _) => planned,
+            PgPlan::Point(point) => {
                 let snapshot = self.sql.snapshot(point.flow()).await?;
                 self.note_read(point.flow(), &snapshot);
-                return Ok(Source::Scan(Box::new(Scan::new(point, snapshot, &values)?)));
+                return Ok(RowSource::Scan(Box::new(Scan::new(point, snapshot, &values)?)));
             }
-            Plan::Empty | Plan::Command(_) => {
+            PgPlan::Empty | PgPlan::Command(_) => {
                 return Err(Failure::new("XX000", "a command has no rows"));
             }
         };
@@ -225,7 +181,7 @@ impl Session {
         let scalars = values.into_iter().zip(wanted).map(|(value, wanted)| value.scalar(wanted));
         let scalars = scalars.collect::<Result<_, _>>()?;
         let answer = guard.watch(planned.execute(scalars)).await??;
-        let of = |fields: &[Field]| fields.iter().map(|field| field.kind).collect::<Vec<_>>();
+        let of = |fields: &[PgField]| fields.iter().map(|field| field.kind).collect::<Vec<_>>();
         if let Some(fields) = &prepared.fields
             && of(&types::fields(&answer.schema)) != of(fields)
         {
@@ -238,13 +194,18 @@ impl Session {
             None => format!("{}:{}:", read.dataflow, read.version),
         });
         self.last_read = read.collect::<Vec<_>>().join(" ");
-        Ok(Source::Feed(Feed::new(answer.rows)))
+        Ok(RowSource::Feed(LimitedBatches::new(answer.rows)))
     }
 
     /// Runs DECLARE: prepares `sql` and opens it, without parameters, as a cursor.
-    async fn declare(&mut self, cursor: &str, sql: &str, guard: &mut Guard) -> Result<(), Failure> {
+    async fn declare(
+        &mut self,
+        cursor: &str,
+        sql: &str,
+        guard: &mut StatementGuard,
+    ) -> Result<(), Failure> {
         let prepared = self.prepare(sql, &[], guard).await?;
-        if !matches!(prepared.plan, Plan::Query(_) | Plan::Point(_)) {
+        if !matches!(prepared.plan, PgPlan::Query(_) | PgPlan::Point(_)) {
             return Err(Failure::new("42601", "a cursor needs a query"));
         }
         if !prepared.parameters.is_empty() {
@@ -257,7 +218,7 @@ impl Session {
             prepared: Arc::new(prepared),
             values: Vec::new(),
             formats: Vec::new(),
-            progress: Progress::Running(source),
+            progress: PortalState::Running(source),
         };
         self.open(cursor.to_owned(), portal)
     }
@@ -265,70 +226,72 @@ impl Session {
     /// Runs `command`, except FETCH, which its caller sends.
     pub(super) async fn command(
         &mut self,
-        command: &Command,
-        guard: &mut Guard,
+        command: &PgCommand,
+        guard: &mut StatementGuard,
         out: &mut BytesMut,
-    ) -> Result<Done, Failure> {
+    ) -> Result<CommandOutcome, Failure> {
         let tag = match command {
-            Command::Begin(tag) => {
+            PgCommand::Begin(tag) => {
                 if self.transaction.begin(&self.settings, out) {
                     self.sql.begin();
                 }
                 tag
             }
-            Command::Commit => {
+            PgCommand::Commit => {
                 self.leave();
                 let tag = self.transaction.commit(&mut self.settings, out);
                 self.share();
                 tag
             }
-            Command::Rollback => {
+            PgCommand::Rollback => {
                 self.leave();
                 self.transaction.rollback(&mut self.settings, out);
                 self.share();
                 "ROLLBACK"
             }
-            Command::Savepoint(name) => self.transaction.save(name).map(|()| "SAVEPOINT")?,
-            Command::Release(name) => self.transaction.release(name).map(|()| "RELEASE")?,
-            Command::RollbackTo(name) => self.transaction.return_to(name).map(|()| "ROLLBACK")?,
-            Command::Set { name, value, is_local } => {
+            PgCommand::Savepoint(name) => self.transaction.save(name).map(|()| "SAVEPOINT")?,
+            PgCommand::Release(name) => self.transaction.release(name).map(|()| "RELEASE")?,
+            PgCommand::RollbackTo(name) => self.transaction.return_to(name).map(|()| "ROLLBACK")?,
+            PgCommand::Set { name, value, is_local } => {
                 self.set(name, value.as_deref(), out)?;
                 if *is_local {
                     self.transaction.note_local(name, out);
                 }
                 if value.is_some() { "SET" } else { "RESET" }
             }
-            Command::ResetAll => {
+            PgCommand::ResetAll => {
                 self.reset(out);
                 "RESET"
             }
-            Command::Show(name) => {
+            PgCommand::Show(name) => {
                 let (name, value) = self.show(name)?;
                 let (fields, source) = texts(&[&name], vec![vec![value]]);
-                return Ok(Done::Table(fields, source));
+                return Ok(CommandOutcome::Table(fields, source));
             }
-            Command::ShowAll => return Ok(self.show_all()),
-            Command::Discard(tag) => {
+            PgCommand::ShowAll => return Ok(self.show_all()),
+            PgCommand::Discard(tag) => {
                 self.discard(tag, out)?;
                 tag
             }
-            Command::Deallocate(name) => self.deallocate(name.as_deref())?,
-            Command::Declare { cursor, sql } => {
+            PgCommand::Deallocate(name) => self.deallocate(name.as_deref())?,
+            PgCommand::Declare { cursor, sql } => {
                 Box::pin(self.declare(cursor, sql, guard)).await?;
                 "DECLARE CURSOR"
             }
-            Command::Close(Some(name)) => {
+            PgCommand::Close(Some(name)) => {
                 self.portals.remove(name).ok_or_else(|| no_cursor(name))?;
                 "CLOSE CURSOR"
             }
-            Command::Close(None) => {
+            PgCommand::Close(None) => {
                 self.portals.clear();
                 "CLOSE CURSOR ALL"
             }
-            Command::Nothing(tag) => tag,
-            Command::Fetch { .. } => return Err(Failure::new("XX000", "FETCH was not sent")),
+            PgCommand::Nothing(tag) => tag,
+            PgCommand::Fetch { .. } => {
+                return Err(Failure::new("XX000", "FETCH was not sent"));
+            }
         };
-        Ok(Done::Tag(tag.to_owned()))
+        Ok(CommandOutcome::Tag(tag.to_owned()))
     }
 
     /// Drops the state that ends with a transaction, however it ends.
@@ -368,7 +331,7 @@ impl Session {
         }
     }
 
-    fn show_all(&self) -> Done {
+    fn show_all(&self) -> CommandOutcome {
         let row = |name: &str, value, about: &str| vec![name.to_owned(), value, about.to_owned()];
         let own = |name| self.sql.show(name).unwrap_or_default();
         let own = [
@@ -381,7 +344,7 @@ impl Session {
             self.settings.all().into_iter().map(|(name, value)| vec![name, value, String::new()]);
         let rows = own.into_iter().chain(rest).collect();
         let (fields, source) = texts(SHOW_ALL, rows);
-        Done::Table(fields, source)
+        CommandOutcome::Table(fields, source)
     }
 
     fn discard(&mut self, tag: &str, out: &mut BytesMut) -> Result<(), Failure> {
@@ -411,7 +374,7 @@ impl Session {
     pub(super) async fn point(
         &mut self,
         point: &Point,
-        values: &[Value],
+        values: &[Param],
         formats: &[i16],
         out: &mut BytesMut,
     ) -> Result<Option<u64>, Failure> {
@@ -443,18 +406,18 @@ impl Session {
 
 const SHOW_ALL: &[&str] = &["name", "setting", "description"];
 
-impl Prepared {
+impl PgPrepared {
     /// The tag of `CommandComplete`.
     pub(super) fn tag(&self) -> &'static str {
         match &self.plan {
-            Plan::Query(planned) => planned.tag,
-            Plan::Command(_) => "SHOW",
+            PgPlan::Query(planned) => planned.tag,
+            PgPlan::Command(_) => "SHOW",
             _ => "SELECT",
         }
     }
 
-    fn simple(plan: Plan, fields: Option<Vec<Field>>) -> Prepared {
-        Prepared {
+    fn simple(plan: PgPlan, fields: Option<Vec<PgField>>) -> PgPrepared {
+        PgPrepared {
             plan,
             parameters: Vec::new(),
             wanted: Vec::new(),
@@ -467,20 +430,21 @@ impl Prepared {
     fn planned(
         planned: Planned,
         types: &[u32],
-        plan: impl FnOnce(sql::Prepared) -> Plan,
-    ) -> Prepared {
+        plan: impl FnOnce(sql::Prepared) -> PgPlan,
+    ) -> PgPrepared {
         let Planned { statement, wanted, names } = planned;
         let parameter = |(at, wanted): (usize, &Option<DataType>)| {
             let stated = types.get(at).copied().filter(|oid| !matches!(*oid, 0 | oid::UNKNOWN));
-            stated
-                .unwrap_or_else(|| wanted.as_ref().map_or(oid::TEXT, |ty| types::Kind::of(ty).oid))
+            stated.unwrap_or_else(|| {
+                wanted.as_ref().map_or(oid::TEXT, |ty| types::PgType::of(ty).oid)
+            })
         };
         let parameters = wanted.iter().enumerate().map(parameter).collect();
         let mut fields = statement.schema.as_ref().map(types::fields);
         for (field, name) in fields.iter_mut().flatten().zip(names.unwrap_or_default()) {
             field.name = name;
         }
-        Prepared { plan: plan(statement), parameters, wanted, fields, bytes: 0, _claim: None }
+        PgPrepared { plan: plan(statement), parameters, wanted, fields, bytes: 0, _claim: None }
     }
 }
 

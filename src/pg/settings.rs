@@ -102,20 +102,20 @@ const CUSTOM_MAX: usize = 100;
 
 /// The settings of one session.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct PgSettings {
     /// The user of the session.
     pub(super) user: String,
     /// The changed values, by name in lower case.
     changed: BTreeMap<String, String>,
 }
 
-impl Settings {
+impl PgSettings {
     /// The settings of `user`, with those in the startup packet.
     ///
     /// # Errors
     /// When one of them is refused.
-    pub(super) fn new(user: &str, said: &BTreeMap<String, String>) -> Result<Settings, Failure> {
-        let mut settings = Settings { user: user.to_owned(), changed: BTreeMap::new() };
+    pub(super) fn new(user: &str, said: &BTreeMap<String, String>) -> Result<PgSettings, Failure> {
+        let mut settings = PgSettings { user: user.to_owned(), changed: BTreeMap::new() };
         settings.changed.insert("session_authorization".into(), user.to_owned());
         let mut unheard = BytesMut::new();
         for (name, value) in said {
@@ -183,7 +183,7 @@ impl Settings {
     }
 
     /// Restores the settings of `before`.
-    pub(super) fn become_again(&mut self, before: Settings, out: &mut BytesMut) {
+    pub(super) fn become_again(&mut self, before: PgSettings, out: &mut BytesMut) {
         for (name, ..) in KNOWN.iter().filter(|known| known.3) {
             let value = before.get(name).unwrap_or_default();
             if self.get(name) != Some(value) {
@@ -308,10 +308,10 @@ fn options(text: &str) -> Vec<(String, String)> {
 mod tests {
     use super::*;
 
-    fn settings() -> Settings {
+    fn settings() -> PgSettings {
         let said = [("options", "-c statement_timeout=2s --geqo=off"), ("application_name", "x")];
         let said = said.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Settings::new("ada", &BTreeMap::from(said)).expect("the settings are known")
+        PgSettings::new("ada", &BTreeMap::from(said)).expect("the settings are known")
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The simple protocol: a text with any number of statements; all values are sent as text.
 
 use super::backend;
-use super::command::Command;
+use super::command::PgCommand;
 use super::connection::Connection;
 use super::error::Failure;
 use super::extended::done;
 use super::portal::{Style, Trouble};
-use super::session::{Done, Plan, Prepared};
+use super::prepared::{CommandOutcome, PgPlan, PgPrepared};
 use super::statements;
 
 impl Connection {
@@ -34,16 +34,16 @@ impl Connection {
             return Err(failure.hint("parameters need the extended protocol").into());
         }
         match &prepared.plan {
-            Plan::Empty => backend::empty_query(&mut self.wire.out),
-            Plan::Copy(_, options) => self.copy_out(&prepared, Vec::new(), options).await?,
-            Plan::Command(Command::Fetch { cursor, rows, is_sent }) => {
+            PgPlan::Empty => backend::empty_query(&mut self.wire.out),
+            PgPlan::Copy(_, options) => self.copy_out(&prepared, Vec::new(), options).await?,
+            PgPlan::Command(PgCommand::Fetch { cursor, rows, is_sent }) => {
                 self.columns(&prepared);
                 self.fetch(cursor, *rows, *is_sent, &[]).await?;
             }
-            Plan::Command(command) => {
+            PgPlan::Command(command) => {
                 match self.session.command(command, &mut guard, &mut self.wire.out).await? {
-                    Done::Tag(tag) => backend::command_complete(&tag, &mut self.wire.out),
-                    Done::Table(fields, mut source) => {
+                    CommandOutcome::Tag(tag) => backend::command_complete(&tag, &mut self.wire.out),
+                    CommandOutcome::Table(fields, mut source) => {
                         backend::row_description(&fields, &[], &mut self.wire.out);
                         let style = Style::Rows(&[]);
                         source.send(0, style, &mut self.wire, &mut guard).await?;
@@ -51,7 +51,7 @@ impl Connection {
                     }
                 }
             }
-            Plan::Query(_) | Plan::Point(_) => {
+            PgPlan::Query(_) | PgPlan::Point(_) => {
                 let out = &mut self.wire.out;
                 let mut source = self.session.start(&prepared, Vec::new(), &mut guard, out).await?;
                 self.columns(&prepared);
@@ -63,7 +63,7 @@ impl Connection {
         Ok(())
     }
 
-    fn columns(&mut self, prepared: &Prepared) {
+    fn columns(&mut self, prepared: &PgPrepared) {
         if let Some(fields) = &prepared.fields {
             backend::row_description(fields, &[], &mut self.wire.out);
         }

@@ -16,12 +16,12 @@ use tokio::net::TcpStream;
 use super::backend;
 use super::cancel::{self, Cancel, Cancels};
 use super::error::Failure;
-use super::frontend::{Body, malformed};
+use super::frontend::{BodyReader, malformed};
 use super::scram;
-use super::settings::Settings;
+use super::settings::PgSettings;
 use super::wire::Wire;
 use diptych_base::io::is_loopback;
-use diptych_site::access::Entry;
+use diptych_site::access::PortAccess;
 
 /// The longest packet before the session in bytes, as in `PostgreSQL`.
 const PACKET_BYTES_MAX: u32 = 10_000;
@@ -33,21 +33,21 @@ const VERSION: u32 = 3 << 16;
 /// A client that was authenticated.
 pub(super) struct Greeted {
     pub(super) wire: Wire,
-    pub(super) settings: Settings,
+    pub(super) settings: PgSettings,
     pub(super) cancel: Cancel,
 }
 
 /// The reason why a connection ends before its session begins.
-pub(super) enum Refused {
+pub(super) enum StartupRefusal {
     /// The client has left, or there is nothing to tell it.
     Quietly,
     /// The client is sent this error.
     With(Box<Wire>, Failure),
 }
 
-impl From<io::Error> for Refused {
-    fn from(_: io::Error) -> Refused {
-        Refused::Quietly
+impl From<io::Error> for StartupRefusal {
+    fn from(_: io::Error) -> StartupRefusal {
+        StartupRefusal::Quietly
     }
 }
 
@@ -55,9 +55,9 @@ impl From<io::Error> for Refused {
 pub(super) async fn greet(
     stream: TcpStream,
     peer: SocketAddr,
-    entry: &Entry,
+    entry: &PortAccess,
     cancels: &Arc<Cancels>,
-) -> Result<Greeted, Refused> {
+) -> Result<Greeted, StartupRefusal> {
     let (stream, packet) = negotiate(stream, entry, cancels).await?;
     let is_plain = matches!(stream, MaybeTls::Plain(_));
     let mut wire = Wire::new(stream, BytesMut::new());
@@ -71,17 +71,17 @@ pub(super) async fn greet(
     }
 }
 
-fn refused(wire: Wire, failure: Failure) -> Refused {
-    Refused::With(Box::new(wire), failure.fatally())
+fn refused(wire: Wire, failure: Failure) -> StartupRefusal {
+    StartupRefusal::With(Box::new(wire), failure.fatally())
 }
 
 /// Answers requests for encryption until the client sends a startup packet, and returns that
 /// packet.
 async fn negotiate(
     mut stream: TcpStream,
-    entry: &Entry,
+    entry: &PortAccess,
     cancels: &Cancels,
-) -> Result<(MaybeTls, Vec<u8>), Refused> {
+) -> Result<(MaybeTls, Vec<u8>), StartupRefusal> {
     loop {
         let packet = packet(&mut stream).await?;
         match (code(&packet), &entry.tls) {
@@ -108,11 +108,11 @@ const SSL: u32 = SslRequest::BODY_MAGIC_NUMBER as u32;
 const GSS: u32 = GssEncRequest::BODY_MAGIC_NUMBER as u32;
 
 /// Reads a packet, and returns it without its length.
-async fn packet(stream: &mut (impl AsyncReadExt + Unpin)) -> Result<Vec<u8>, Refused> {
+async fn packet(stream: &mut (impl AsyncReadExt + Unpin)) -> Result<Vec<u8>, StartupRefusal> {
     let length = stream.read_u32().await?;
     if !(8..=PACKET_BYTES_MAX).contains(&length) {
         // The client speaks another protocol, in which an answer here would mean nothing.
-        return Err(Refused::Quietly);
+        return Err(StartupRefusal::Quietly);
     }
     let mut packet = vec![0; length as usize - 4];
     stream.read_exact(&mut packet).await?;
@@ -124,23 +124,23 @@ fn code(packet: &[u8]) -> Option<u32> {
 }
 
 /// Carries out a cancel request, which is never answered.
-fn cancelled(packet: &[u8], cancels: &Cancels) -> Result<(), Refused> {
+fn cancelled(packet: &[u8], cancels: &Cancels) -> Result<(), StartupRefusal> {
     if code(packet) != Some(CANCEL) {
         return Ok(());
     }
     if let Some((&[_, _, _, _, p, q, r, s, a, b, c, d], [])) = packet.split_first_chunk() {
         cancels.ask(i32::from_be_bytes([p, q, r, s]), i32::from_be_bytes([a, b, c, d]));
     }
-    Err(Refused::Quietly)
+    Err(StartupRefusal::Quietly)
 }
 
 /// Reads the user from the startup packet, authenticates the client, and sends it the parameters.
 async fn admit(
     wire: &mut Wire,
     packet: &[u8],
-    entry: &Entry,
+    entry: &PortAccess,
     cancels: &Arc<Cancels>,
-) -> Result<(Settings, Cancel), Failure> {
+) -> Result<(PgSettings, Cancel), Failure> {
     let (minor, mut said) = parse(packet)?;
     let extensions: Vec<String> =
         said.keys().filter(|name| name.starts_with("_pq_.")).cloned().collect();
@@ -167,7 +167,7 @@ async fn admit(
         }
     }
     wire.trust();
-    let settings = Settings::new(&user, &said)?;
+    let settings = PgSettings::new(&user, &said)?;
     let cancel = cancels.enter(login)?;
     backend::rare(&Authentication::Ok, &mut wire.out);
     settings.tell(&mut wire.out);
@@ -179,7 +179,7 @@ async fn admit(
 
 /// Parses the minor version and the parameters of a startup packet.
 fn parse(packet: &[u8]) -> Result<(u32, BTreeMap<String, String>), Failure> {
-    let mut body = Body(packet);
+    let mut body = BodyReader(packet);
     let version = body.u32()?;
     if version >> 16 != VERSION >> 16 {
         let major = version >> 16;

@@ -4,7 +4,7 @@
 
 /// One statement of a text.
 #[derive(Debug, PartialEq)]
-pub(super) struct Statement<'a> {
+pub(super) struct StatementText<'a> {
     /// The statement without its semicolon.
     pub(super) sql: &'a str,
     /// The number of characters before it.
@@ -12,7 +12,7 @@ pub(super) struct Statement<'a> {
 }
 
 /// The statements of `text` that are not empty.
-pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
+pub(super) fn split(text: &str) -> Vec<StatementText<'_>> {
     let mut found = Vec::new();
     let mut start = 0;
     let mut at = 0;
@@ -22,7 +22,7 @@ pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
         let (length, is_word) = token(&text[at..]);
         if text.as_bytes()[at] == b';' {
             if has_words {
-                found.push(Statement { sql: &text[start..at], before });
+                found.push(StatementText { sql: &text[start..at], before });
             }
             before += text[start..=at].chars().count();
             (start, has_words) = (at + 1, false);
@@ -31,7 +31,7 @@ pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
         at += length;
     }
     if has_words {
-        found.push(Statement { sql: &text[start..], before });
+        found.push(StatementText { sql: &text[start..], before });
     }
     found
 }

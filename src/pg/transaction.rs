@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 
 use super::error::{Failure, write_warning};
-use super::settings::Settings;
+use super::settings::PgSettings;
 use diptych_base::limits::PG_SAVEPOINTS_MAX;
 
 /// The transaction state of a session.
@@ -12,7 +12,7 @@ use diptych_base::limits::PG_SAVEPOINTS_MAX;
 pub(super) struct Transaction {
     state: State,
     /// The settings when the transaction began.
-    before: Option<Settings>,
+    before: Option<PgSettings>,
     /// Names of the settings that end with the transaction.
     local: Vec<String>,
     savepoints: Vec<String>,
@@ -62,7 +62,7 @@ impl Transaction {
     }
 
     /// Begins a transaction; false when there is one already.
-    pub(super) fn begin(&mut self, settings: &Settings, out: &mut BytesMut) -> bool {
+    pub(super) fn begin(&mut self, settings: &PgSettings, out: &mut BytesMut) -> bool {
         if self.is_there() {
             write_warning("25001", "there is already a transaction in progress", out);
             return false;
@@ -73,7 +73,7 @@ impl Transaction {
     }
 
     /// Ends the transaction, and gives the tag of the outcome.
-    pub(super) fn commit(&mut self, settings: &mut Settings, out: &mut BytesMut) -> &'static str {
+    pub(super) fn commit(&mut self, settings: &mut PgSettings, out: &mut BytesMut) -> &'static str {
         match self.state {
             State::Failed => {
                 self.rollback(settings, out);
@@ -94,7 +94,7 @@ impl Transaction {
     }
 
     /// Ends the transaction, and restores the settings.
-    pub(super) fn rollback(&mut self, settings: &mut Settings, out: &mut BytesMut) {
+    pub(super) fn rollback(&mut self, settings: &mut PgSettings, out: &mut BytesMut) {
         match self.before.take() {
             Some(before) => settings.become_again(before, out),
             None => write_warning("25P01", "there is no transaction in progress", out),

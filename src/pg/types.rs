@@ -14,7 +14,7 @@ pub(super) const TYPE_KEY: &str = "pg_type";
 
 /// A type: its number (OID), its size in bytes (negative for a variable size), and its modifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(super) struct PgType {
     pub(super) oid: u32,
     pub(super) size: i16,
     pub(super) modifier: i32,
@@ -22,9 +22,9 @@ pub(super) struct Kind {
 
 /// A column of an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Field {
+pub(super) struct PgField {
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: PgType,
 }
 
 /// Type numbers of `PostgreSQL`; they never change.
@@ -54,102 +54,104 @@ pub(super) mod oid {
     pub(in super::super) const NUMERIC: u32 = 1700;
 }
 
-impl Kind {
-    const fn fixed(oid: u32, size: i16) -> Kind {
-        Kind { oid, size, modifier: -1 }
+impl PgType {
+    const fn fixed(oid: u32, size: i16) -> PgType {
+        PgType { oid, size, modifier: -1 }
     }
 
-    const fn varying(oid: u32) -> Kind {
-        Kind::fixed(oid, -1)
+    const fn varying(oid: u32) -> PgType {
+        PgType::fixed(oid, -1)
     }
 
     /// The type `numeric(precision, scale)`.
-    const fn numeric(precision: u8, scale: i8) -> Kind {
+    const fn numeric(precision: u8, scale: i8) -> PgType {
         let scale = if scale < 0 { 0 } else { scale as i32 };
         let modifier = ((precision as i32) << 16 | scale) + 4;
-        Kind { modifier, ..Kind::varying(oid::NUMERIC) }
+        PgType { modifier, ..PgType::varying(oid::NUMERIC) }
     }
 
     /// The type for an Arrow type.
-    pub(super) fn of(data_type: &DataType) -> Kind {
+    pub(super) fn of(data_type: &DataType) -> PgType {
         use DataType as D;
         match data_type {
-            D::Boolean => Kind::fixed(oid::BOOL, 1),
-            D::Int8 | D::Int16 | D::UInt8 => Kind::fixed(oid::INT2, 2),
-            D::Int32 | D::UInt16 => Kind::fixed(oid::INT4, 4),
-            D::Int64 | D::UInt32 => Kind::fixed(oid::INT8, 8),
-            D::UInt64 => Kind::numeric(20, 0),
-            D::Float16 | D::Float32 => Kind::fixed(oid::FLOAT4, 4),
-            D::Float64 => Kind::fixed(oid::FLOAT8, 8),
+            D::Boolean => PgType::fixed(oid::BOOL, 1),
+            D::Int8 | D::Int16 | D::UInt8 => PgType::fixed(oid::INT2, 2),
+            D::Int32 | D::UInt16 => PgType::fixed(oid::INT4, 4),
+            D::Int64 | D::UInt32 => PgType::fixed(oid::INT8, 8),
+            D::UInt64 => PgType::numeric(20, 0),
+            D::Float16 | D::Float32 => PgType::fixed(oid::FLOAT4, 4),
+            D::Float64 => PgType::fixed(oid::FLOAT8, 8),
             D::Decimal32(precision, scale)
             | D::Decimal64(precision, scale)
             | D::Decimal128(precision, scale)
-            | D::Decimal256(precision, scale) => Kind::numeric(*precision, *scale),
-            D::Date32 | D::Date64 => Kind::fixed(oid::DATE, 4),
-            D::Timestamp(_, None) => Kind::fixed(oid::TIMESTAMP, 8),
-            D::Timestamp(_, Some(_)) => Kind::fixed(oid::TIMESTAMPTZ, 8),
-            D::Time32(_) | D::Time64(_) => Kind::fixed(oid::TIME, 8),
+            | D::Decimal256(precision, scale) => PgType::numeric(*precision, *scale),
+            D::Date32 | D::Date64 => PgType::fixed(oid::DATE, 4),
+            D::Timestamp(_, None) => PgType::fixed(oid::TIMESTAMP, 8),
+            D::Timestamp(_, Some(_)) => PgType::fixed(oid::TIMESTAMPTZ, 8),
+            D::Time32(_) | D::Time64(_) => PgType::fixed(oid::TIME, 8),
             D::Interval(
                 IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano,
             )
-            | D::Duration(_) => Kind::fixed(oid::INTERVAL, 16),
+            | D::Duration(_) => PgType::fixed(oid::INTERVAL, 16),
             D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => {
-                Kind::varying(oid::BYTEA)
+                PgType::varying(oid::BYTEA)
             }
-            D::Dictionary(_, values) => Kind::of(values),
+            D::Dictionary(_, values) => PgType::of(values),
             D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) => {
                 match item.data_type() {
-                    D::List(_) | D::LargeList(_) | D::FixedSizeList(..) => Kind::varying(oid::TEXT),
-                    _ => Kind::varying(array_of(Kind::of_field(item).oid)),
+                    D::List(_) | D::LargeList(_) | D::FixedSizeList(..) => {
+                        PgType::varying(oid::TEXT)
+                    }
+                    _ => PgType::varying(array_of(PgType::of_field(item).oid)),
                 }
             }
-            _ => Kind::varying(oid::TEXT),
+            _ => PgType::varying(oid::TEXT),
         }
     }
 
     /// The type of a field: the one its metadata names, or its Arrow type's.
-    pub(super) fn of_field(field: &ArrowField) -> Kind {
-        let named = field.metadata().get(TYPE_KEY).and_then(|name| Kind::of_name(name));
-        named.unwrap_or_else(|| Kind::of(field.data_type()))
+    pub(super) fn of_field(field: &ArrowField) -> PgType {
+        let named = field.metadata().get(TYPE_KEY).and_then(|name| PgType::of_name(name));
+        named.unwrap_or_else(|| PgType::of(field.data_type()))
     }
 
     /// The type that a field's metadata can name `name`.
-    pub(super) fn of_name(name: &str) -> Option<Kind> {
+    pub(super) fn of_name(name: &str) -> Option<PgType> {
         Some(match name {
-            "oid" => Kind::fixed(oid::OID, 4),
-            "name" => Kind::fixed(oid::NAME, 64),
-            "char" => Kind::fixed(oid::CHAR, 1),
-            "int2vector" => Kind::varying(oid::INT2VECTOR),
-            "oidvector" => Kind::varying(oid::OIDVECTOR),
+            "oid" => PgType::fixed(oid::OID, 4),
+            "name" => PgType::fixed(oid::NAME, 64),
+            "char" => PgType::fixed(oid::CHAR, 1),
+            "int2vector" => PgType::varying(oid::INT2VECTOR),
+            "oidvector" => PgType::varying(oid::OIDVECTOR),
             _ => return None,
         })
     }
 
     /// The type of a view's column.
     #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL asks for it"))]
-    pub(super) fn of_column(column: &Column) -> Kind {
+    pub(super) fn of_column(column: &Column) -> PgType {
         match column.ty {
-            ColumnType::U8 | ColumnType::I8 | ColumnType::I16 => Kind::fixed(oid::INT2, 2),
-            ColumnType::U16 | ColumnType::I32 => Kind::fixed(oid::INT4, 4),
-            ColumnType::U32 | ColumnType::I64 => Kind::fixed(oid::INT8, 8),
-            ColumnType::U64 => Kind::numeric(20, 0),
-            ColumnType::F32 => Kind::fixed(oid::FLOAT4, 4),
-            ColumnType::F64 => Kind::fixed(oid::FLOAT8, 8),
-            ColumnType::Bool => Kind::fixed(oid::BOOL, 1),
-            ColumnType::String => Kind::varying(oid::TEXT),
-            ColumnType::Bytes => Kind::varying(oid::BYTEA),
-            ColumnType::Decimal { scale } => Kind::numeric(38, scale as i8),
-            ColumnType::Timestamp => Kind::fixed(oid::TIMESTAMPTZ, 8),
-            ColumnType::Date => Kind::fixed(oid::DATE, 4),
+            ColumnType::U8 | ColumnType::I8 | ColumnType::I16 => PgType::fixed(oid::INT2, 2),
+            ColumnType::U16 | ColumnType::I32 => PgType::fixed(oid::INT4, 4),
+            ColumnType::U32 | ColumnType::I64 => PgType::fixed(oid::INT8, 8),
+            ColumnType::U64 => PgType::numeric(20, 0),
+            ColumnType::F32 => PgType::fixed(oid::FLOAT4, 4),
+            ColumnType::F64 => PgType::fixed(oid::FLOAT8, 8),
+            ColumnType::Bool => PgType::fixed(oid::BOOL, 1),
+            ColumnType::String => PgType::varying(oid::TEXT),
+            ColumnType::Bytes => PgType::varying(oid::BYTEA),
+            ColumnType::Decimal { scale } => PgType::numeric(38, scale as i8),
+            ColumnType::Timestamp => PgType::fixed(oid::TIMESTAMPTZ, 8),
+            ColumnType::Date => PgType::fixed(oid::DATE, 4),
         }
     }
 }
 
 /// The columns of an answer.
-pub(super) fn fields(schema: &SchemaRef) -> Vec<Field> {
-    let field = |field: &std::sync::Arc<ArrowField>| Field {
+pub(super) fn fields(schema: &SchemaRef) -> Vec<PgField> {
+    let field = |field: &std::sync::Arc<ArrowField>| PgField {
         name: field.name().clone(),
-        kind: Kind::of_field(field),
+        kind: PgType::of_field(field),
     };
     schema.fields().iter().map(field).collect()
 }

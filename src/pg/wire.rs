@@ -33,7 +33,7 @@ pub(super) struct Wire {
 
 /// The type of a message, and the place of its body in the input.
 #[derive(Clone, Copy)]
-pub(super) struct Frame {
+pub(super) struct MessageFrame {
     pub(super) tag: u8,
     length: usize,
 }
@@ -54,7 +54,7 @@ impl Wire {
     ///
     /// # Errors
     /// When the bytes are not a message, or it is too long. No message can follow.
-    pub(super) fn next(&self) -> Result<Option<Frame>, Failure> {
+    pub(super) fn next(&self) -> Result<Option<MessageFrame>, Failure> {
         let Some((tag, rest)) = self.input.split_first() else { return Ok(None) };
         if !frontend::is_known(*tag) {
             return Err(Failure::fatal("08P01", format!("no message has the type {tag:#04x}")));
@@ -69,7 +69,7 @@ impl Wire {
             let message = format!("a message of {body} bytes; at most {most} are taken here");
             return Err(Failure::fatal("54000", message));
         }
-        Ok((rest.len() >= body).then_some(Frame { tag: *tag, length: body }))
+        Ok((rest.len() >= body).then_some(MessageFrame { tag: *tag, length: body }))
     }
 
     /// Whether a part of a message has come.
@@ -78,12 +78,12 @@ impl Wire {
     }
 
     /// The body of the next message.
-    pub(super) fn body(&self, frame: Frame) -> &[u8] {
+    pub(super) fn body(&self, frame: MessageFrame) -> &[u8] {
         &self.input[5..5 + frame.length]
     }
 
     /// Removes a message from the input.
-    pub(super) fn pass(&mut self, frame: Frame) {
+    pub(super) fn pass(&mut self, frame: MessageFrame) {
         self.input.advance(5 + frame.length);
         if self.input.is_empty() && frame.length > READ_BYTES {
             // A long message is rare, so its memory is given back.

@@ -28,10 +28,13 @@ use diptych_event::{Date, Decimal, Float, Timestamp};
 /// `Debug`, `Ord` and serde's traits (and `Hash` in front of a barrier).
 ///
 /// ```
-/// use diptych::Columns;
+/// use diptych::row::Columns;
 /// use dataflows::Line;
 /// use diptych::serving::Read;
-/// use diptych::{Dataflow, Definition, System, append};
+/// use diptych::prelude::*;
+/// use diptych::System;
+/// use diptych::dataflow::Definition;
+/// use diptych::sources::append;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Columns, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,7 +62,7 @@ use diptych_event::{Date, Decimal, Float, Timestamp};
 ///
 /// let system = System::in_memory();
 /// append(&system.writer()?, "lines", &[Line { text: "to be or not".into() }])?;
-/// let index = system.recompute(&words, 1, diptych::Cluster::default(), true)?;
+/// let index = system.recompute(&words, 1, diptych::system::Cluster::default(), true)?;
 /// let rows = index.snapshot(Read::Latest)?.rows::<Word, i64>("words")?;
 /// let longest = rows.last().map(|((word, _), _)| word.text.as_str());
 /// assert_eq!(longest, Some("not"));

@@ -22,7 +22,9 @@ use diptych_site::site::Site;
 ///
 /// use dataflows::word_count;
 /// use diptych::servers::Site;
-/// use diptych::{Definition, ServeOptions, System};
+/// use diptych::System;
+/// use diptych::dataflow::Definition;
+/// use diptych::system::ServeOptions;
 ///
 /// # fn main() -> diptych::Result<()> {
 /// let (system, flows) = (System::in_memory(), [Definition::new("word_count", word_count)]);

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
 use diptych_base::error::{Error, Result};
-use diptych_site::access::Entries;
+use diptych_site::access::ServerAccess;
 use diptych_site::file_watcher;
 use diptych_site::options::ServersOptions;
 use diptych_site::site::Site;
@@ -40,7 +40,9 @@ pub struct Listeners {
 ///
 /// use dataflows::word_count;
 /// use diptych::servers::{Servers, ServersOptions, Site};
-/// use diptych::{Definition, ServeOptions, System};
+/// use diptych::System;
+/// use diptych::dataflow::Definition;
+/// use diptych::system::ServeOptions;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -90,7 +92,7 @@ impl Servers {
         let threads = Threads::start(Builder::new_multi_thread().thread_name("servers"))
             .map_err(|error| Error::io("starting the servers' runtime", error))?;
         let (stop, stopping) = watch::channel(false);
-        let entries = Entries::open(options)?;
+        let entries = ServerAccess::open(options)?;
         if let Some(most) = options.max_lag {
             // The first value that is set stays.
             let _ = site.max_lag.set(most);

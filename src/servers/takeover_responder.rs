@@ -18,7 +18,7 @@ use diptych_base::error::{Error, Result};
 use diptych_base::limits::TAKEOVER_UNNOTICED;
 use diptych_http as http;
 use diptych_http::listener;
-use diptych_site::access::{Entries, Entry};
+use diptych_site::access::{PortAccess, ServerAccess};
 use diptych_site::options::ServersOptions;
 
 /// A responder on the given sockets, which begins only if the takeover lasts, and ends when
@@ -49,7 +49,7 @@ impl Doorstep {
             return Ok(Doorstep { over: None, thread: None });
         };
         socket.set_nonblocking(true).map_err(failed)?;
-        let entry = Entries::open(options)?.http;
+        let entry = ServerAccess::open(options)?.http;
         let (over, ended) = bounded::<()>(0);
         let guard = move || {
             if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(unnoticed) {
@@ -78,7 +78,7 @@ type Task = tokio::task::JoinHandle<()>;
 
 fn answering(
     socket: std::net::TcpListener,
-    entry: Entry,
+    entry: PortAccess,
     stop: &watch::Sender<bool>,
 ) -> Result<(Runtime, Task)> {
     let failed = |error| Error::io("answering while another process takes over", error);

@@ -9,43 +9,33 @@
 
 use std::sync::Arc;
 
-use differential_dataflow::trace::implementations::ord_neu::{OrdValBatch, OrdValBuilder};
+use differential_dataflow::trace::implementations::ord_neu::OrdValBuilder;
 use differential_dataflow::trace::{Batch, BatchReader, Builder, Description, Merger};
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
-use super::byte_rows::ByteRows;
 use super::key_index::KeyTable;
+use super::layout::{Inner, Layout};
 use super::net_values::Settled;
-use super::past::Past;
+use super::past::BatchPast;
 use super::shrink::shrink;
 use diptych_base::time::Epoch;
 
 /// One update of a view: `((key, value), epoch, diff)`.
 pub type ViewUpdate = ((Vec<u8>, Vec<u8>), Epoch, isize);
 
-/// The layout of a batch: containers of keys, values, epochs, diffs and offsets.
-pub(super) type Layout = (
-    ByteRows,
-    ByteRows,
-    Vec<Epoch>,
-    Vec<isize>,
-    differential_dataflow::trace::implementations::OffsetList,
-);
-pub(super) type Inner = OrdValBatch<Layout>;
-
 /// The updates of a view at times in `[lower, upper)`: immutable and cheap to clone.
 #[derive(Clone)]
 pub struct ViewBatch {
-    body: Arc<Body>,
+    body: Arc<BatchBody>,
     description: Description<Epoch>,
 }
 
-pub(super) struct Body {
+pub(super) struct BatchBody {
     batch: Inner,
     table: Option<KeyTable>,
     settled: Settled,
-    past: Past,
+    past: BatchPast,
 }
 
 /// The only element of a frontier of a totally ordered time; none when the frontier is empty.
@@ -59,8 +49,8 @@ impl ViewBatch {
         batch.description = Description::new(none(), none(), none());
         let table = KeyTable::build(&batch.storage.keys);
         let settled = Settled::of(&batch);
-        let past = Past::of(&batch);
-        ViewBatch { body: Arc::new(Body { batch, table, settled, past }), description }
+        let past = BatchPast::of(&batch);
+        ViewBatch { body: Arc::new(BatchBody { batch, table, settled, past }), description }
     }
 
     /// The number of rows that the batch adds, counted with multiplicity; negative when it removes
@@ -122,17 +112,17 @@ impl ViewBatch {
     }
 
     /// The address of the updates in memory: the same for all clones.
-    pub(super) fn body_address(&self) -> *const Body {
+    pub(super) fn body_address(&self) -> *const BatchBody {
         Arc::as_ptr(&self.body)
     }
 
     /// The updates, held weakly.
-    pub(super) fn body_weak(&self) -> std::sync::Weak<Body> {
+    pub(super) fn body_weak(&self) -> std::sync::Weak<BatchBody> {
         Arc::downgrade(&self.body)
     }
 
     /// The bytes that the batch keeps for readers of earlier epochs.
-    pub(super) fn past(&self) -> &Past {
+    pub(super) fn past(&self) -> &BatchPast {
         &self.body.past
     }
 

@@ -9,11 +9,11 @@ use std::sync::Mutex;
 use differential_dataflow::trace::BatchReader;
 
 use super::batch::ViewBatch;
-use super::lease::lock;
+use super::lock::lock;
 use diptych_base::time::Epoch;
 
 /// The change rings of an index, one per (view, shard).
-pub(super) struct Recent {
+pub(super) struct ChangeRings {
     rings: Vec<Mutex<Ring>>,
     updates_max: usize,
     /// The most heap memory of one ring, in bytes.
@@ -29,11 +29,11 @@ struct Ring {
     start: Option<Epoch>,
 }
 
-impl Recent {
+impl ChangeRings {
     /// Empty rings, which share `bytes_max`.
     pub(super) fn new(lists: usize, updates_max: usize, bytes_max: usize) -> Self {
         let rings = (0..lists).map(|_| Mutex::default()).collect();
-        Recent { rings, updates_max, bytes_max: bytes_max / lists.max(1) }
+        ChangeRings { rings, updates_max, bytes_max: bytes_max / lists.max(1) }
     }
 
     /// Adds the next batch of a list; drops the oldest when there are too many updates or bytes.

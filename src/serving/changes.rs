@@ -15,8 +15,10 @@ use differential_dataflow::consolidation::consolidate_updates;
 
 use super::batch::ViewBatch;
 use super::changes_paging::{Ahead, LargeEpoch};
-use super::index::{Index, Rewritten, Shared};
-use super::state::State;
+use super::index::Index;
+use super::index_options::Rewritten;
+use super::shared::IndexShared;
+use super::state::IndexState;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{CHANGES_CHUNK, UPDATE_BYTES};
 use diptych_base::time::{At, Branch, Epoch, another};
@@ -79,7 +81,7 @@ impl FromStr for Token {
 
 /// A subscription to one view.
 pub struct Changes {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<IndexShared>,
     pub(super) view: usize,
     pub(super) from: Epoch,
     /// An epoch that is being delivered in parts.
@@ -143,7 +145,7 @@ impl Index {
     }
 }
 
-impl Shared {
+impl IndexShared {
     fn token(&self, epoch: Epoch) -> Token {
         let branch = self.options.branches.before(epoch);
         Token { version: self.generation.to_string(), epoch, branch }
@@ -217,7 +219,7 @@ impl Changes {
     }
 
     /// The batches that hold every update from `from` on, times told apart.
-    pub(super) fn batches(&self, state: &State) -> Result<Vec<ViewBatch>> {
+    pub(super) fn batches(&self, state: &IndexState) -> Result<Vec<ViewBatch>> {
         if let Some((batches, _)) = self.recent(state, usize::MAX) {
             return Ok(batches);
         }
@@ -233,7 +235,11 @@ impl Changes {
 
     /// Batches as they were published, with at least `enough` updates of each shard from `from`
     /// on, and the epoch where they end; none when the ring has dropped some of them.
-    pub(super) fn recent(&self, state: &State, enough: usize) -> Option<(Vec<ViewBatch>, Epoch)> {
+    pub(super) fn recent(
+        &self,
+        state: &IndexState,
+        enough: usize,
+    ) -> Option<(Vec<ViewBatch>, Epoch)> {
         let mut batches = Vec::new();
         let mut upper = state.frontier;
         for shard in 0..state.shards {
@@ -245,7 +251,7 @@ impl Changes {
         Some((batches, upper))
     }
 
-    fn too_old(&self, state: &State) -> Error {
+    fn too_old(&self, state: &IndexState) -> Error {
         let from = self.from;
         let since = state.since;
         let upper = state.frontier;

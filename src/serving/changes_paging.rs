@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use super::batch::ViewBatch;
 use super::changes::{Change, Changes, Extent, collect, weight};
 use super::page::Cursor;
-use super::rows::{Row, merge_page};
+use super::row::Row;
+use super::rows::merge_page;
 use diptych_base::error::Result;
 use diptych_base::limits::READ_AHEAD_UPDATES;
 use diptych_base::time::Epoch;
@@ -13,7 +14,7 @@ use diptych_row::ByteRange;
 
 /// One part of a subscription's changes, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct ChangesPage {
     /// The changes; of one epoch only when it is not `complete`. The part that completes a large
     /// epoch may be empty.
     pub changes: Vec<Change>,
@@ -46,7 +47,7 @@ impl Changes {
     ///
     /// # Errors
     /// When the subscriber fell behind `since`; not between the parts of an epoch.
-    pub fn part(&mut self, max: usize) -> Result<Option<Part>> {
+    pub fn part(&mut self, max: usize) -> Result<Option<ChangesPage>> {
         loop {
             if self.large.is_some() {
                 match self.large_part(max)? {
@@ -82,7 +83,7 @@ impl Changes {
 
     /// Whole epochs from the changes read ahead; none when nothing is left, or when the next epoch
     /// is too large for one part.
-    fn next_ahead(&mut self, mut ahead: Ahead, max: usize) -> Result<Option<Part>> {
+    fn next_ahead(&mut self, mut ahead: Ahead, max: usize) -> Result<Option<ChangesPage>> {
         let mut count = 0;
         let mut weighs = 0;
         let mut rest = ahead.changes.make_contiguous().chunk_by(|a, b| a.epoch == b.epoch);
@@ -105,7 +106,7 @@ impl Changes {
         self.from = goes_on.unwrap_or(ahead.upper);
         let changes: Vec<Change> = ahead.changes.drain(..count).collect();
         self.ahead = goes_on.map(|_| ahead);
-        Ok((!changes.is_empty()).then_some(Part { changes, complete: true }))
+        Ok((!changes.is_empty()).then_some(ChangesPage { changes, complete: true }))
     }
 
     fn begin_large(&mut self, epoch: Epoch, batches: Vec<ViewBatch>) {
@@ -119,7 +120,7 @@ impl Changes {
     }
 
     /// The next part of the large epoch; none when its updates cancelled to nothing.
-    fn large_part(&mut self, max: usize) -> Result<Option<Part>> {
+    fn large_part(&mut self, max: usize) -> Result<Option<ChangesPage>> {
         let Some(large) = self.large.as_mut() else { return Ok(None) };
         let epoch = large.epoch;
         let at_epoch = |batch: &ViewBatch, value| {
@@ -137,7 +138,8 @@ impl Changes {
         let change =
             |row: Row| Change { epoch, key: row.key, value: row.value, diff: row.multiplicity };
         let changes: Vec<Change> = page.rows.into_iter().map(change).collect();
-        Ok((!first || !complete || !changes.is_empty()).then_some(Part { changes, complete }))
+        Ok((!first || !complete || !changes.is_empty())
+            .then_some(ChangesPage { changes, complete }))
     }
 
     /// Does the next part cost little: was it read ahead, or is everything from here on among the

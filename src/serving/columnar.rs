@@ -5,7 +5,7 @@
 
 use std::sync::Weak;
 
-use super::batch::{Body, ViewBatch};
+use super::batch::{BatchBody, ViewBatch};
 use super::sharding::hash_key;
 use super::snapshot::Snapshot;
 use diptych_base::error::Result;
@@ -14,12 +14,12 @@ use diptych_row::ByteRange;
 
 /// A weak reference to the updates of a batch: identifies them without keeping them in memory.
 #[derive(Clone)]
-pub struct WeakBatch(Weak<Body>);
+pub struct WeakBatch(Weak<BatchBody>);
 
 impl WeakBatch {
     /// Are these the updates of `batch`?
     pub fn is(&self, batch: &ViewBatch) -> bool {
-        self.0.as_ptr() == batch.address() as *const Body
+        self.0.as_ptr() == batch.address() as *const BatchBody
     }
 
     /// Have the updates been freed?

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::digest::Digest;
-use super::rows::Row;
+use super::row::Row;
 use super::snapshot::Snapshot;
 use diptych_base::error::Result;
 use diptych_base::limits::DIFFERING_ROWS;

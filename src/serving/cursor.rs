@@ -2,8 +2,9 @@
 
 use differential_dataflow::trace::{Cursor, Navigable};
 
-use super::batch::{Inner, ViewBatch};
+use super::batch::ViewBatch;
 use super::byte_rows::ByteRows;
+use super::layout::Inner;
 use diptych_base::time::Epoch;
 
 impl Navigable for ViewBatch {

@@ -14,10 +14,11 @@ use arc_swap::ArcSwap;
 
 use super::batch::ViewBatch;
 use super::digest::Digest;
-use super::index::{Index, Shared, Writer};
-use super::lease::lock;
+use super::index::Index;
+use super::lock::lock;
+use super::shared::{IndexShared, Restored, WriterState};
 use super::snapshot::{Read, Snapshot, check_inside};
-use super::state::{BatchList, State};
+use super::state::{BatchList, IndexState};
 use super::verified::Verified;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
@@ -25,30 +26,13 @@ use diptych_base::time::Epoch;
 /// The batches of a base: one `[0, F)` per (view, shard), in any order; all updates at `F - 1`.
 pub type Base = Vec<(usize, usize, ViewBatch)>;
 
-/// The check of a restored index: the digests of its base, and of what its dataflow has repeated.
-pub(super) struct Restored {
-    boundary: Epoch,
-    /// The digest of each view of the base; none until the base is installed.
-    expected: Option<Vec<Digest>>,
-    heard: Vec<Digest>,
-}
-
 /// A pin of an epoch: as long as the pin lives, the index can be cut there, because no merge
 /// crosses the epoch. A [bounded](Index::pin_within) pin is let go when the updates since the epoch
 /// take too many bytes.
 pub struct Pin {
-    shared: Arc<Shared>,
+    shared: Arc<IndexShared>,
     epoch: Epoch,
     bounded: bool,
-}
-
-/// The numbers of pins that hold an epoch for a cut.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Holders {
-    /// Pins that hold however many updates have come since.
-    pub(super) firm: usize,
-    /// Pins that hold while these updates are within the bound on history.
-    pub(super) bounded: usize,
 }
 
 impl Pin {
@@ -117,7 +101,7 @@ impl Index {
         let base = shared.check_base(boundary, base)?;
         let views = shared.views.len();
         // Before the lock: it reads all rows.
-        let fresh = State { lists: base, ..State::empty(0, shared.shards) };
+        let fresh = IndexState { lists: base, ..IndexState::empty(0, shared.shards) };
         let expected = (0..views).map(|view| fresh.digest(view, boundary)).collect();
         shared.update(|writer, state| {
             if state.lists.iter().any(|list| list.upper > 0) {
@@ -222,7 +206,7 @@ impl Index {
         let at = pin.epoch;
         assert!(Arc::ptr_eq(shared, &pin.shared), "a pin of another index");
         let base = shared.check_base(at, base)?;
-        let fresh = State { lists: base, ..State::empty(0, shared.shards) };
+        let fresh = IndexState { lists: base, ..IndexState::empty(0, shared.shards) };
         let current = shared.state.load_full();
         check_inside(at - 1, current.since, current.frontier)?;
         for (view, info) in shared.views.iter().enumerate() {
@@ -255,7 +239,7 @@ fn differs(view: &str, at: Epoch, one: Digest, other: Digest) -> Error {
     Error::new(Kind::Damaged, message)
 }
 
-impl Shared {
+impl IndexShared {
     /// The base as lists, after a check that it is complete.
     fn check_base(&self, boundary: Epoch, base: Base) -> Result<Vec<Arc<BatchList>>> {
         let mut lists = vec![BatchList::default(); self.views.len() * self.shards];
@@ -293,7 +277,7 @@ impl Restored {
     }
 }
 
-impl Writer {
+impl WriterState {
     /// Is a base announced and not installed yet?
     pub(super) fn expects_base(&self) -> bool {
         !self.retired && self.restored.as_ref().is_some_and(|base| base.expected.is_none())

@@ -2,15 +2,16 @@
 //! for readers.
 
 use super::page::Cursor;
-use super::rows::{Row, Rows};
+use super::row::Row;
+use super::rows::RowIter;
 use super::snapshot::Snapshot;
 use diptych_base::error::Result;
 
 /// The rows that turn one snapshot of a view into another, in order of key and value: a positive
 /// multiplicity is to be added, a negative one to be taken away.
 pub struct Difference<'a> {
-    old: std::iter::Peekable<Rows<'a>>,
-    new: std::iter::Peekable<Rows<'a>>,
+    old: std::iter::Peekable<RowIter<'a>>,
+    new: std::iter::Peekable<RowIter<'a>>,
 }
 
 impl Snapshot {

@@ -1,11 +1,10 @@
 //! The index: all views of one dataflow, at one frontier.
 //!
-//! Writers (workers, the merge thread, cutovers) build a new [`State`] under a lock and swap it in
-//! by one pointer; readers load the pointer and are never blocked. The frontier is the least upper
-//! bound of all (view, shard) lists, and readers see times below it only: a batch that one worker
-//! published early is invisible until every worker has published up to the same epoch.
+//! Writers (workers, the merge thread, cutovers) build a new [`IndexState`] under a lock and swap
+//! it in by one pointer; readers load the pointer and are never blocked. The frontier is the least
+//! upper bound of all (view, shard) lists, and readers see times below it only: a batch that one
+//! worker published early is invisible until every worker has published up to the same epoch.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,114 +13,27 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::batch::ViewBatch;
-use super::change_ring::Recent;
-use super::cutover::{Holders, Restored};
+use super::change_ring::ChangeRings;
 use super::digest::Digest;
-use super::lease::{Leases, lock};
+use super::index_options::IndexOptions;
+use super::lease::Leases;
+use super::lock::lock;
 use super::merge;
 use super::publish::Publish;
+use super::shared::{IndexShared, Restored, WriterState};
 use super::signal::Signal;
 use super::snapshot::{Read, Snapshot};
-use super::state::{BatchList, State};
+use super::state::{BatchList, IndexState};
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::limits::{
-    HISTORY_BYTES, HISTORY_EPOCHS, LEASE_LENGTH, LEASE_SWEEP_INTERVAL, LEASED_BYTES_MAX,
-    RECENT_BYTES_MAX, RECENT_UPDATES_MAX,
-};
+use diptych_base::limits::LEASE_SWEEP_INTERVAL;
 use diptych_base::time::{Branches, Epoch};
 use diptych_row::ViewInfo;
-
-/// The options of an index: how much history it keeps, and for how long readers may hold it.
-#[derive(Clone, Debug)]
-pub struct IndexOptions {
-    /// The number of epochs below the frontier that can be told apart; at least 1.
-    pub history_epochs: Epoch,
-    /// The most bytes kept for readers of epochs below the last, beside the present rows: with
-    /// more, fewer epochs than `history_epochs` can be told apart.
-    pub history_bytes: usize,
-    /// The most bytes of the past that leases may hold back, and the most bytes of batches they may
-    /// hold that the index has merged meanwhile; beyond, the earliest leases end.
-    pub leased_bytes: usize,
-    /// The time that a snapshot lives unless its lease is renewed.
-    pub lease_length: Duration,
-    /// The number of latest updates of one shard of a view that are kept as published, for readers
-    /// of changes; older changes are searched for in merged batches.
-    pub recent_updates: usize,
-    /// The most bytes of these updates, in all shards of all views.
-    pub recent_bytes: usize,
-    /// The boundary of the last batch view that was accepted though it differed; earlier tokens
-    /// are of another generation.
-    pub lineage: Option<Epoch>,
-    /// The history that is served, if events were erased from it; earlier tokens are of another
-    /// generation.
-    pub history: Option<Rewritten>,
-    /// The branches of the log, by epoch: tokens and cursors name the one that wrote their epoch.
-    pub branches: Branches,
-}
-
-/// A history from which events were erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rewritten {
-    /// The mark that distinguishes the history from earlier and later ones: a few letters and
-    /// digits.
-    pub mark: String,
-    /// The time when the last events were erased, as text for people.
-    pub at: String,
-}
-
-impl Default for IndexOptions {
-    fn default() -> Self {
-        IndexOptions {
-            history_epochs: HISTORY_EPOCHS,
-            history_bytes: HISTORY_BYTES,
-            leased_bytes: LEASED_BYTES_MAX,
-            lease_length: LEASE_LENGTH,
-            recent_updates: RECENT_UPDATES_MAX,
-            recent_bytes: RECENT_BYTES_MAX,
-            lineage: None,
-            history: None,
-            branches: Branches::default(),
-        }
-    }
-}
 
 /// The serving index: all views of one version of a dataflow. Clones are handles to the same index;
 /// background merging ends when the last is dropped.
 #[derive(Clone)]
 pub struct Index {
-    pub(super) shared: Arc<Shared>,
-}
-
-pub(super) struct Shared {
-    pub(super) version: Arc<str>,
-    pub(super) generation: Arc<str>,
-    pub(super) views: Vec<ViewInfo>,
-    pub(super) shards: usize,
-    pub(super) options: IndexOptions,
-    /// The state that readers see. Stored only while `writer` is locked.
-    pub(super) state: ArcSwap<State>,
-    pub(super) writer: Mutex<Writer>,
-    pub(super) leases: Leases,
-    pub(super) recent: Recent,
-    /// Raised when the frontier moves or the index is retired.
-    pub(super) moved: Signal,
-    /// Raised when a merge may be due.
-    pub(super) work: Arc<Signal>,
-    /// Answers are stale as long as the frontier is below this epoch.
-    pub(super) fresh_from: AtomicU64,
-}
-
-/// The state of an index that only writers see.
-#[derive(Default)]
-pub(super) struct Writer {
-    /// The upper bound that each (view, shard) has been published to.
-    pub(super) published: Vec<Epoch>,
-    /// Pinned epochs, which no merge may cross, and the number of pins of each.
-    pub(super) pins: HashMap<Epoch, Holders>,
-    /// The check of a base against what its dataflow repeats, if there is a base.
-    pub(super) restored: Option<Restored>,
-    /// Does a later version serve readers now?
-    pub(super) retired: bool,
+    pub(super) shared: Arc<IndexShared>,
 }
 
 impl Index {
@@ -136,15 +48,15 @@ impl Index {
         options: IndexOptions,
     ) -> Result<Index> {
         assert!(shards > 0, "an index needs at least one shard");
-        let state = State::empty(views.len(), shards);
+        let state = IndexState::empty(views.len(), shards);
         let lists = state.lists.len();
-        let writer = Writer { published: vec![0; lists], ..Writer::default() };
-        let shared = Arc::new(Shared {
+        let writer = WriterState { published: vec![0; lists], ..WriterState::default() };
+        let shared = Arc::new(IndexShared {
             version: version.into(),
             generation: generation(version, &options).into(),
             views,
             shards,
-            recent: Recent::new(lists, options.recent_updates, options.recent_bytes),
+            recent: ChangeRings::new(lists, options.recent_updates, options.recent_bytes),
             options,
             state: ArcSwap::from_pointee(state),
             writer: Mutex::new(writer),
@@ -266,11 +178,14 @@ pub(super) fn find_view(views: &[ViewInfo], name: &str) -> Result<usize> {
     })
 }
 
-impl Shared {
+impl IndexShared {
     /// Changes the state under the writers' lock and swaps it in.
-    pub(super) fn update<T>(&self, change: impl FnOnce(&mut Writer, &mut State) -> T) -> T {
+    pub(super) fn update<T>(
+        &self,
+        change: impl FnOnce(&mut WriterState, &mut IndexState) -> T,
+    ) -> T {
         let mut writer = lock(&self.writer);
-        let mut state = State::clone(&self.state.load());
+        let mut state = IndexState::clone(&self.state.load());
         let before = state.frontier;
         let result = change(&mut writer, &mut state);
         let after = state.frontier;
@@ -316,7 +231,7 @@ impl Shared {
     }
 }
 
-impl Writer {
+impl WriterState {
     /// Records that a (view, shard) was published for the times `[lower, upper)`.
     fn passed(&mut self, list: usize, epochs: Range<Epoch>) {
         let Range { start: lower, end: upper } = epochs;
@@ -350,7 +265,7 @@ impl Publish for Index {
     }
 }
 
-impl Drop for Shared {
+impl Drop for IndexShared {
     fn drop(&mut self) {
         self.work.raise();
     }

@@ -12,13 +12,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::batch::ViewBatch;
-use super::state::State;
+use super::lock::lock;
+use super::state::IndexState;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::LEASES_MAX;
 use diptych_base::time::Epoch;
@@ -28,7 +29,7 @@ pub(super) struct Lease {
     id: u64,
     /// The first epoch the reader does not see.
     pub(super) upper: Epoch,
-    held: ArcSwapOption<State>,
+    held: ArcSwapOption<IndexState>,
     expires: Mutex<Instant>,
     /// The lease is not ended because of the bytes that it holds.
     spared: AtomicBool,
@@ -43,18 +44,12 @@ pub(super) struct Leases {
     places: Mutex<BTreeMap<Epoch, Instant>>,
 }
 
-/// Locks a mutex, also one that a panic has poisoned: each critical section here is one change, so
-/// the data stay sound.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Lease {
     /// The leased state; an error once the lease has expired.
     #[inline]
-    pub(super) fn state(&self) -> Result<Held> {
+    pub(super) fn state(&self) -> Result<LeasedState> {
         let held = self.held.load();
-        if held.is_some() { Ok(Held(held)) } else { Err(self.expired()) }
+        if held.is_some() { Ok(LeasedState(held)) } else { Err(self.expired()) }
     }
 
     /// Prolongs the lease to end at least `length` from now.
@@ -87,12 +82,12 @@ impl Lease {
 }
 
 /// The state behind a lease, for the length of one call.
-pub(super) struct Held(Guard<Option<Arc<State>>>);
+pub(super) struct LeasedState(Guard<Option<Arc<IndexState>>>);
 
-impl std::ops::Deref for Held {
-    type Target = State;
+impl std::ops::Deref for LeasedState {
+    type Target = IndexState;
     #[inline]
-    fn deref(&self) -> &State {
+    fn deref(&self) -> &IndexState {
         self.0.as_deref().expect("held states are checked when they are loaded")
     }
 }
@@ -104,7 +99,7 @@ impl Leases {
     /// When there are too many leases.
     pub(super) fn grant(
         &self,
-        state: Arc<State>,
+        state: Arc<IndexState>,
         upper: Epoch,
         length: Duration,
     ) -> Result<Arc<Lease>> {
@@ -173,7 +168,7 @@ impl Leases {
     /// Ends the earliest leases, until the batches that only leases hold, and not `state`, are at
     /// most `most` bytes, or as many bytes as `state` has: one merge replaces all that a reader
     /// holds. Taking or releasing a snapshot does not wait for the counting.
-    pub(super) fn end_beyond(&self, state: &Arc<State>, most: usize) {
+    pub(super) fn end_beyond(&self, state: &Arc<IndexState>, most: usize) {
         let held = |lease: &Arc<Lease>| Some((lease.epoch(), lease.id, lease.held.load_full()?));
         let table = lock(&self.table);
         let bounded = table.values().filter(|lease| !lease.is_spared());

@@ -22,9 +22,9 @@ use differential_dataflow::trace::{Batch, BatchReader, Merger};
 use timely::progress::Antichain;
 
 use super::batch::ViewBatch;
-use super::index::{Shared, Writer};
-use super::lease::lock;
-use super::state::{BatchList, State};
+use super::lock::lock;
+use super::shared::{IndexShared, WriterState};
+use super::state::{BatchList, IndexState};
 use diptych_base::error::{Error, Result};
 use diptych_base::limits::{COMPACTED_BYTES_MIN, LEASE_SWEEP_INTERVAL, MERGE_SLICE_UPDATES};
 use diptych_base::time::Epoch;
@@ -83,7 +83,7 @@ fn is_mostly_past(batch: &ViewBatch, since: Epoch) -> bool {
 }
 
 /// Starts the merge thread of an index; the thread ends when the index is dropped.
-pub(super) fn spawn(shared: &Arc<Shared>) -> Result<()> {
+pub(super) fn spawn(shared: &Arc<IndexShared>) -> Result<()> {
     let weak = Arc::downgrade(shared);
     let work = Arc::clone(&shared.work);
     let run = move || {
@@ -100,7 +100,7 @@ pub(super) fn spawn(shared: &Arc<Shared>) -> Result<()> {
     thread.map(drop).map_err(|e| Error::io("cannot start the thread that merges batches", e))
 }
 
-impl Shared {
+impl IndexShared {
     /// Runs the due merges that are not larger than `size_max`, leaving the `busy` batches alone.
     fn merge(&self, size_max: usize, busy: &mut Vec<ViewBatch>) {
         while let Some((pair, since)) = self.choose(size_max, busy) {
@@ -168,12 +168,12 @@ impl Shared {
         if since > state.since {
             // Bounded pins that `since` has passed are let go.
             writer.pins.retain(|pin, _| *pin > since);
-            self.state.store(Arc::new(State { since, ..State::clone(&state) }));
+            self.state.store(Arc::new(IndexState { since, ..IndexState::clone(&state) }));
         }
         since
     }
 
-    fn allowed_since(&self, writer: &Writer, state: &State) -> Epoch {
+    fn allowed_since(&self, writer: &WriterState, state: &IndexState) -> Epoch {
         // At least one epoch stays below the frontier: times moved up to `since` must be visible.
         let last = state.frontier.saturating_sub(1);
         let history = self.options.history_epochs.max(1);

@@ -7,10 +7,9 @@
 //!
 //! A reader at an epoch inside the batch still looks at every value of the key.
 
+use super::layout::Inner;
 use diptych_base::limits::SETTLED_VALUES_MIN;
 use diptych_base::time::Epoch;
-
-use super::batch::Inner;
 
 /// The net values of a batch: sums over all its updates.
 pub(super) struct Settled {

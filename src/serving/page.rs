@@ -6,7 +6,7 @@
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::rows::Row;
+use super::row::Row;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{CURSOR_PART_BYTES, HEAD_BYTES_MAX, PAGE_BYTES};
 use diptych_row::Columns;

@@ -1,9 +1,10 @@
 //! Accounting of the past: the bytes that a batch keeps for readers of earlier epochs.
 //!
 //! Compaction to an epoch removes the updates that no reader can tell apart from then on: rows that
-//! came and went before it, and all but one of the updates of a row. A [`Past`] gives the number of
-//! these bytes for each epoch that the batch could be compacted to. The index compacts a batch when
-//! this is worth the work, and raises `since` when all batches together keep too many bytes.
+//! came and went before it, and all but one of the updates of a row. A [`BatchPast`] gives the
+//! number of these bytes for each epoch that the batch could be compacted to. The index compacts a
+//! batch when this is worth the work, and raises `since` when all batches together keep too many
+//! bytes.
 //!
 //! A retraction whose row is in an older batch is removed only when the two batches are merged,
 //! together with the row: it is counted separately, and counts twice.
@@ -12,10 +13,10 @@
 //! two offsets, a key its bytes, two offsets and its place in the hash table. Capacity that vectors
 //! reserve beyond their length is not counted.
 
-use super::batch::Inner;
+use super::layout::Inner;
 use diptych_base::time::Epoch;
 
-/// Epochs that a batch tells apart in its [`Past`].
+/// Epochs that a batch tells apart in its [`BatchPast`].
 const STEPS_MAX: usize = 16;
 
 /// Bytes of an update: an epoch and a difference.
@@ -29,7 +30,7 @@ const KEY_BYTES: usize = 15;
 
 /// The past of one batch.
 #[derive(Default)]
-pub(super) struct Past {
+pub(super) struct BatchPast {
     /// The steps by epoch, ascending.
     steps: Vec<Step>,
 }
@@ -44,13 +45,13 @@ struct Step {
     merged: usize,
 }
 
-impl Past {
+impl BatchPast {
     /// The past of `batch`. Looks at every update.
-    pub(super) fn of(batch: &Inner) -> Past {
+    pub(super) fn of(batch: &Inner) -> BatchPast {
         let storage = &batch.storage;
         let times = &storage.upds.times;
         let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else {
-            return Past::default();
+            return BatchPast::default();
         };
         let mut steps = Steps::new(*first, *last);
         for key in 0..storage.keys.count() {
@@ -124,7 +125,7 @@ impl Past {
 /// The first epoch, not before `since`, such that the batches keep at most `most` bytes for the
 /// epochs after it.
 pub(super) fn since_within<'a>(
-    pasts: impl Iterator<Item = &'a Past>,
+    pasts: impl Iterator<Item = &'a BatchPast>,
     since: Epoch,
     most: usize,
 ) -> Epoch {
@@ -173,13 +174,13 @@ impl Steps {
     }
 
     /// The steps at which bytes are freed, each at its last epoch.
-    fn finish(self) -> Past {
+    fn finish(self) -> BatchPast {
         let Steps { first, last, width, steps } = self;
         let ends = (1..).map(|step| first.saturating_add(step * width - 1).min(last));
         let ends = steps.iter().zip(ends).map(|(step, epoch)| Step { epoch, ..*step });
         let mut steps: Vec<Step> = ends.filter(|step| step.alone + step.merged > 0).collect();
         steps.shrink_to_fit();
-        Past { steps }
+        BatchPast { steps }
     }
 }
 

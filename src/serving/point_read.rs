@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use super::index::Index;
 use super::snapshot::values_of;
-use super::state::State;
+use super::state::IndexState;
 use diptych_base::time::{Branch, Epoch};
 
 /// All views at the last complete epoch, for one short read. Do not keep it: it holds memory that
 /// no lease bounds.
 pub struct Latest<'i> {
     index: &'i Index,
-    state: Guard<Arc<State>>,
+    state: Guard<Arc<IndexState>>,
 }
 
 impl Index {

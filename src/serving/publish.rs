@@ -26,7 +26,7 @@ use timely::progress::Antichain;
 use super::batch::{ViewBatch, ViewBuilder, ViewUpdate, bound};
 use super::digest::Digest;
 use super::sharding::shard_of;
-use super::update_buffer::Gathered;
+use super::update_buffer::UpdateBuffer;
 use diptych_base::time::Epoch;
 
 /// The receiver of the batches of all views.
@@ -71,7 +71,7 @@ pub fn publish_view<'s>(
     let name = format!("Publish: {name}");
     rows.inner.unary_frontier::<Nothing, _, _, _>(route, &name, move |capability, _info| {
         let mut sealer = Sealer {
-            gathered: Gathered::default(),
+            gathered: UpdateBuffer::default(),
             capability: Some(capability),
             known: publisher.known_below(),
             repeated: Digest::default(),
@@ -96,7 +96,7 @@ pub fn publish_view<'s>(
 
 /// The state of the publishing operator on one worker.
 struct Sealer {
-    gathered: Gathered,
+    gathered: UpdateBuffer,
     /// Held at the upper bound of the published times; none once the input has ended.
     capability: Option<Capability<Epoch>>,
     /// Updates below this epoch are not sorted: only their digest is needed.

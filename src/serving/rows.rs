@@ -5,27 +5,17 @@ use std::collections::BinaryHeap;
 
 use super::batch::ViewBatch;
 use super::page::{Cursor, Filling, Page};
+use super::row::Row;
 use super::snapshot::Snapshot;
-use super::state::State;
+use super::state::IndexState;
 use diptych_base::error::Result;
 use diptych_base::limits::SCAN_CHUNK_ROWS;
 use diptych_base::time::Epoch;
 use diptych_row::ByteRange;
 
-/// One row of a view.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
-    /// The ordered bytes of the key.
-    pub key: Vec<u8>,
-    /// The ordered bytes of the value.
-    pub value: Vec<u8>,
-    /// The multiplicity of the row; never zero.
-    pub multiplicity: isize,
-}
-
 /// All rows of a range, in order. Reads a bounded number at a time and holds nothing in between,
 /// so a lease that expires on the way ends it with an error.
-pub struct Rows<'a> {
+pub struct RowIter<'a> {
     snapshot: &'a Snapshot,
     view: usize,
     range: ByteRange,
@@ -34,10 +24,10 @@ pub struct Rows<'a> {
     started: bool,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> RowIter<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, view: usize, range: ByteRange) -> Self {
         let buffer = Vec::new().into_iter();
-        Rows { snapshot, view, range, buffer, next: None, started: false }
+        RowIter { snapshot, view, range, buffer, next: None, started: false }
     }
 
     /// The rows after `cursor`; all rows without one.
@@ -48,7 +38,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Iterator for Rows<'_> {
+impl Iterator for RowIter<'_> {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Result<Row>> {
@@ -121,7 +111,7 @@ impl<'a> Position<'a> {
 
 /// The first `limit` rows of a range after a cursor, at times below `upper`.
 pub(super) fn read_page(
-    state: &State,
+    state: &IndexState,
     view: usize,
     range: &ByteRange,
     cursor: Option<&Cursor>,

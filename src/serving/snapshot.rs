@@ -10,12 +10,12 @@ use std::time::Duration;
 use differential_dataflow::trace::BatchReader;
 
 use super::digest::Digest;
-use super::index::Shared;
 use super::lease::Lease;
 use super::page::{Cursor, Page};
-use super::rows::{Rows, read_page};
+use super::rows::{RowIter, read_page};
 use super::sharding::{hash_key, shard_of_hash};
-use super::state::State;
+use super::shared::IndexShared;
+use super::state::IndexState;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{LEASE_KEPT, SETTLED_VALUES_MIN};
 use diptych_base::time::{Branch, Epoch};
@@ -35,7 +35,7 @@ pub enum Read {
 
 /// All views of a dataflow at one epoch, under a lease.
 pub struct Snapshot {
-    shared: Arc<Shared>,
+    shared: Arc<IndexShared>,
     pub(super) lease: Arc<Lease>,
     since: Epoch,
     frontier: Epoch,
@@ -44,7 +44,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn take(shared: &Arc<Shared>, read: Read) -> Result<Snapshot> {
+    pub(super) fn take(shared: &Arc<IndexShared>, read: Read) -> Result<Snapshot> {
         if let Read::AtLeast(epoch, timeout) = read
             && shared.wait_beyond(epoch, timeout) <= epoch
         {
@@ -61,7 +61,7 @@ impl Snapshot {
         Snapshot::of(shared, state, upper)
     }
 
-    fn of(shared: &Arc<Shared>, state: Arc<State>, upper: Epoch) -> Result<Snapshot> {
+    fn of(shared: &Arc<IndexShared>, state: Arc<IndexState>, upper: Epoch) -> Result<Snapshot> {
         let since = state.since;
         let frontier = state.frontier;
         let boundary = state.boundary;
@@ -76,7 +76,7 @@ impl Snapshot {
     /// When the epoch is outside, or the lease has expired.
     pub fn at(&self, epoch: Epoch) -> Result<Snapshot> {
         check_inside(epoch, self.since, self.frontier)?;
-        let state = Arc::new(State::clone(&*self.lease.state()?));
+        let state = Arc::new(IndexState::clone(&*self.lease.state()?));
         let snapshot = Snapshot::of(&self.shared, state, epoch + 1)?;
         Ok(snapshot.among_jumps(self.jumped))
     }
@@ -245,18 +245,18 @@ impl Snapshot {
     }
 
     /// All rows of a view, in order of key and value.
-    pub fn scan(&self, view: usize) -> Rows<'_> {
+    pub fn scan(&self, view: usize) -> RowIter<'_> {
         self.range(view, ByteRange::all())
     }
 
     /// The rows whose key bytes start with `prefix`.
-    pub fn prefix(&self, view: usize, prefix: &[u8]) -> Rows<'_> {
+    pub fn prefix(&self, view: usize, prefix: &[u8]) -> RowIter<'_> {
         self.range(view, ByteRange::prefix(prefix))
     }
 
     /// The rows whose key bytes are in `range`, in order of key and value.
-    pub fn range(&self, view: usize, range: ByteRange) -> Rows<'_> {
-        Rows::new(self, view, range)
+    pub fn range(&self, view: usize, range: ByteRange) -> RowIter<'_> {
+        RowIter::new(self, view, range)
     }
 
     /// At most `limit` rows of `range` that come after `cursor`, and the cursor of the next page.
@@ -304,7 +304,7 @@ impl Drop for Snapshot {
 #[cold]
 #[inline(never)]
 fn get_stored(
-    state: &State,
+    state: &IndexState,
     view: usize,
     key: &[u8],
     visit: &mut dyn FnMut(&[u8], isize),
@@ -317,7 +317,13 @@ fn get_stored(
 
 /// Visits the values of one key, in order.
 #[inline]
-fn lookup(state: &State, view: usize, key: &[u8], upper: Epoch, visit: impl FnMut(&[u8], isize)) {
+fn lookup(
+    state: &IndexState,
+    view: usize,
+    key: &[u8],
+    upper: Epoch,
+    visit: impl FnMut(&[u8], isize),
+) {
     values_of(state, view, key, upper, usize::MAX, visit);
 }
 
@@ -325,7 +331,7 @@ fn lookup(state: &State, view: usize, key: &[u8], upper: Epoch, visit: impl FnMu
 /// have more than `most` of them.
 #[inline]
 pub(super) fn values_of(
-    state: &State,
+    state: &IndexState,
     view: usize,
     key: &[u8],
     upper: Epoch,
@@ -382,7 +388,7 @@ pub(super) fn check_inside(epoch: Epoch, since: Epoch, upper: Epoch) -> Result<(
     Err(Error::new(Kind::Missing, message).remedy(remedy))
 }
 
-fn not_yet(shared: &Shared, epoch: Epoch, timeout: Duration) -> Error {
+fn not_yet(shared: &IndexShared, epoch: Epoch, timeout: Duration) -> Error {
     let upper = shared.state.load().frontier;
     let message = format!("epoch {epoch} is not complete after {timeout:?}: upper is {upper}");
     Error::new(Kind::TimedOut, message).remedy("retry, wait longer, or read the latest epoch")

@@ -6,13 +6,13 @@ use differential_dataflow::trace::BatchReader;
 
 use super::batch::ViewBatch;
 use super::digest::Digest;
-use super::disk_index::Stored;
 use super::past;
+use super::stored_view::Stored;
 use diptych_base::time::Epoch;
 
 /// All views of a dataflow at one moment. Readers hold it by `Arc`; writers publish a new one.
 #[derive(Clone)]
-pub(super) struct State {
+pub(super) struct IndexState {
     /// The boundary: history below it comes from the batch layer.
     pub(super) boundary: Epoch,
     /// The first epoch that some (view, shard) has not completed: readers see times below only.
@@ -34,10 +34,10 @@ pub(super) struct BatchList {
     pub(super) batches: Vec<ViewBatch>,
 }
 
-impl State {
+impl IndexState {
     pub(super) fn empty(views: usize, shards: usize) -> Self {
         let lists = (0..views * shards).map(|_| Arc::default()).collect();
-        State { boundary: 0, frontier: 0, since: 0, shards, lists, stored: None }
+        IndexState { boundary: 0, frontier: 0, since: 0, shards, lists, stored: None }
     }
 
     /// The lists of the shards of one view.

@@ -12,7 +12,7 @@ use diptych_base::time::Epoch;
 
 /// Updates that have not been published.
 #[derive(Default)]
-pub(super) struct Gathered {
+pub(super) struct UpdateBuffer {
     updates: Vec<ViewUpdate>,
     /// The number of updates at which to consolidate: updates of one long epoch may cancel out.
     crowded: usize,
@@ -20,7 +20,7 @@ pub(super) struct Gathered {
     pub(super) last: Epoch,
 }
 
-impl Gathered {
+impl UpdateBuffer {
     /// Moves all of `updates` into the buffer.
     pub(super) fn push(&mut self, updates: &mut Vec<ViewUpdate>) {
         self.last = updates.iter().map(|(_, time, _)| *time).fold(self.last, Epoch::max);
@@ -94,7 +94,7 @@ mod tests {
                 ((bytes(3, 20), bytes(2, 3)), 0_u64..3, -2_isize..3), 0..200),
             upper in 0_u64..4,
         ) {
-            let mut gathered = Gathered::default();
+            let mut gathered = UpdateBuffer::default();
             for some in updates.chunks(7) {
                 gathered.push(&mut some.to_vec());
             }

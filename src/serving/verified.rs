@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 
 use super::compare::{Compared, compare};
 use super::index::Index;
-use super::lease::lock;
+use super::lock::lock;
 use super::snapshot::{Read, Snapshot};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;

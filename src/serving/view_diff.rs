@@ -1,6 +1,6 @@
 //! The difference of two versions of a dataflow at one epoch, view by view: counts and samples.
 
-use super::rows::Row;
+use super::row::Row;
 use super::snapshot::Snapshot;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::SCAN_CHUNK_ROWS;

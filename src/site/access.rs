@@ -17,7 +17,7 @@ use diptych_base::io::{is_loopback, raise_open_files};
 
 /// Everything that a port checks before it answers a request.
 #[derive(Clone, Default)]
-pub struct Entry {
+pub struct PortAccess {
     /// The TLS configuration; every connection begins with a handshake when it is set.
     pub tls: Option<Arc<ServerConfig>>,
     /// The gate that checks credentials; every request carries them when it is set.
@@ -30,27 +30,27 @@ pub struct Entry {
 
 /// The entries of both ports, and the files that they are made from.
 #[derive(Default)]
-pub struct Entries {
+pub struct ServerAccess {
     /// The entry of the HTTP port.
-    pub http: Entry,
+    pub http: PortAccess,
     /// The entry of the Postgres port.
-    pub pg: Entry,
+    pub pg: PortAccess,
     /// The files, which are read again when they change.
     pub watched: Vec<Arc<dyn Watched>>,
 }
 
-impl Entries {
+impl ServerAccess {
     /// Reads the certificates and the credentials that `options` name.
     ///
     /// # Errors
     /// When they are missing or broken, or an address of `options` needs them and has none.
-    pub fn open(options: &ServersOptions) -> Result<Entries> {
+    pub fn open(options: &ServersOptions) -> Result<ServerAccess> {
         let bounds = Bounds {
             connections: options.max_connections.unwrap_or(Bounds::default().connections),
             body: options.max_body.unwrap_or(Bounds::default().body),
         };
         allow_bodies_of(bounds.body);
-        let mut entries = Entries::default();
+        let mut entries = ServerAccess::default();
         if let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) {
             let tls = Tls::open(cert, key)?;
             entries.http.tls = Some(tls.config(&[b"h2", b"http/1.1"])?);

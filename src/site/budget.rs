@@ -132,7 +132,7 @@ pub fn answer(mut text: Vec<u8>) -> Result<Bytes> {
 /// given back. One area that grew by moving would leave holes in the heap, and one of full size
 /// from the start would be memory before it is written to.
 #[derive(Debug)]
-pub struct Gathered {
+pub struct ClaimedBytes {
     pieces: Vec<Vec<u8>>,
     len: usize,
     claim: Claim,
@@ -140,10 +140,10 @@ pub struct Gathered {
     expected: usize,
 }
 
-impl Gathered {
+impl ClaimedBytes {
     /// An empty buffer; `expected` keeps the last block from being larger than needed.
-    pub fn new(claim: Claim, expected: Option<usize>) -> Gathered {
-        Gathered { pieces: Vec::new(), len: 0, claim, expected: expected.unwrap_or(usize::MAX) }
+    pub fn new(claim: Claim, expected: Option<usize>) -> ClaimedBytes {
+        ClaimedBytes { pieces: Vec::new(), len: 0, claim, expected: expected.unwrap_or(usize::MAX) }
     }
 
     /// Appends a copy of `bytes`, so that the buffer they are in can be reused.
@@ -227,7 +227,7 @@ mod tests {
         static LARGE: Budget = Budget::new(1 << 20);
         let whole = 300_000;
         for expected in [None, Some(whole)] {
-            let mut gathered = Gathered::new(LARGE.claim(), expected);
+            let mut gathered = ClaimedBytes::new(LARGE.claim(), expected);
             for _ in 0..300 {
                 gathered.push(&[7; 1000]).expect("room");
                 let held: usize = gathered.pieces.iter().map(Vec::capacity).sum();
@@ -242,7 +242,7 @@ mod tests {
             drop((bytes, claim));
             assert_eq!(LARGE.held(), 0);
         }
-        let mut gathered = Gathered::new(LARGE.claim(), Some(usize::MAX));
+        let mut gathered = ClaimedBytes::new(LARGE.claim(), Some(usize::MAX));
         gathered.push(&[1]).expect("what is announced is not claimed");
         assert!(LARGE.held() <= BODY_PIECE_BYTES);
     }

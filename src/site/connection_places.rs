@@ -21,7 +21,7 @@ use diptych_base::limits::PLACES_OF_ONE_PART;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The places of one port.
-pub struct Places {
+pub struct ConnectionPlaces {
     most: usize,
     /// Places beyond `most`, for probes.
     reserve: usize,
@@ -115,24 +115,24 @@ fn millis(begun: Instant) -> u64 {
 }
 
 /// A connection's hold on a place, which ends when this is dropped.
-pub struct Place {
-    places: Arc<Places>,
+pub struct ConnectionPlace {
+    places: Arc<ConnectionPlaces>,
     number: u64,
     /// The state of the connection.
     pub seat: Arc<Seat>,
 }
 
-impl Places {
+impl ConnectionPlaces {
     /// `most` places and `reserve` more for probes; a connection gives way when it has been idle
     /// for `patience`.
-    pub fn new(most: usize, reserve: usize, patience: Duration) -> Arc<Places> {
+    pub fn new(most: usize, reserve: usize, patience: Duration) -> Arc<ConnectionPlaces> {
         let begun = Instant::now();
         let table = Mutex::default();
-        Arc::new(Places { most, reserve, patience, begun, table })
+        Arc::new(ConnectionPlaces { most, reserve, patience, begun, table })
     }
 
     /// Takes a place for a connection from `address`; none when no connection gives way.
-    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionPlace> {
         let peer = Peer::of(address);
         let now = millis(self.begun);
         let patience = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
@@ -160,7 +160,7 @@ impl Places {
             leave: Notify::new(),
         });
         let number = table.enter(&seat);
-        Some(Place { places: Arc::clone(self), number, seat })
+        Some(ConnectionPlace { places: Arc::clone(self), number, seat })
     }
 
     /// Locks the table. A panic elsewhere leaves it as it was between two calls.
@@ -207,7 +207,7 @@ impl Table {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         self.places.table().leave(self.number);
     }
@@ -219,17 +219,17 @@ mod tests {
 
     const HERE: &str = "127.0.0.1";
 
-    fn take(places: &Arc<Places>, address: &str) -> Option<Place> {
+    fn take(places: &Arc<ConnectionPlaces>, address: &str) -> Option<ConnectionPlace> {
         places.take(address.parse().expect("an address"))
     }
 
-    fn is_leaving(place: &Place) -> bool {
+    fn is_leaving(place: &ConnectionPlace) -> bool {
         place.seat.leaving.load(Relaxed)
     }
 
     #[test]
     fn the_idlest_without_a_request_gives_way() {
-        let places = Places::new(3, 0, Duration::ZERO);
+        let places = ConnectionPlaces::new(3, 0, Duration::ZERO);
         let all: Vec<_> = (0..3).map(|_| take(&places, HERE).expect("a place")).collect();
         for (place, since) in all.iter().zip([0, 5, 7]) {
             place.seat.since.store(since, Relaxed);
@@ -250,14 +250,14 @@ mod tests {
 
     #[test]
     fn who_was_active_a_moment_ago_stays() {
-        let places = Places::new(1, 0, Duration::from_mins(1));
+        let places = ConnectionPlaces::new(1, 0, Duration::from_mins(1));
         let _one = take(&places, HERE).expect("a place");
         assert!(take(&places, HERE).is_none());
     }
 
     #[test]
     fn probes_have_places_when_all_others_keep_theirs() {
-        let places = Places::new(2, 2, Duration::from_mins(1));
+        let places = ConnectionPlaces::new(2, 2, Duration::from_mins(1));
         let all: Vec<_> = (0..2).map(|_| take(&places, HERE).expect("a place")).collect();
         all.iter().for_each(|place| place.seat.begin());
         let probes: Vec<_> = (0..2).map(|_| take(&places, HERE).expect("a place")).collect();
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn who_opens_many_closes_his_own() {
-        let places = Places::new(8, 0, Duration::ZERO);
+        let places = ConnectionPlaces::new(8, 0, Duration::ZERO);
         let good = take(&places, "192.0.2.1").expect("a place");
         good.seat.since.store(0, Relaxed);
         let many: Vec<_> = (0..20).map(|_| take(&places, "::ffff:192.0.2.9")).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::read_mode::blocking;
+use super::blocking::blocking;
 use diptych_base::error::Result;
 use diptych_base::io::{FileStamp, file_stamp};
 

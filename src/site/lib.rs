@@ -19,6 +19,7 @@ pub mod access;
 pub mod admission;
 pub mod append_only;
 pub mod auth;
+pub mod blocking;
 pub mod bounds;
 pub mod budget;
 pub mod concern;

@@ -7,21 +7,21 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::auth::Pass;
+use super::auth::TokenDigest;
 use diptych_base::limits::{NEW_PRODUCERS_MAX, NEW_PRODUCERS_TIME};
 
 /// The number of producers that each credential has introduced, and since when. Clients without a
 /// credential, where none is required, count as one.
 #[derive(Default)]
-pub struct Newcomers(Mutex<HashMap<Option<Pass>, (Instant, u32)>>);
+pub struct Newcomers(Mutex<HashMap<Option<TokenDigest>, (Instant, u32)>>);
 
 impl Newcomers {
     /// Counts a new producer of the client with this pass; false when there are too many.
-    pub fn admit(&self, pass: Option<Pass>) -> bool {
+    pub fn admit(&self, pass: Option<TokenDigest>) -> bool {
         self.admit_at(pass, Instant::now())
     }
 
-    fn admit_at(&self, pass: Option<Pass>, now: Instant) -> bool {
+    fn admit_at(&self, pass: Option<TokenDigest>, now: Instant) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The map has at most as many entries as the file has tokens.
         all.retain(|_, (since, _)| now.saturating_duration_since(*since) < NEW_PRODUCERS_TIME);
@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn each_credential_has_its_own_number() {
         let newcomers = Newcomers::default();
-        let [a, b] = ["a", "b"].map(|secret| Some(Pass::of(secret)));
+        let [a, b] = ["a", "b"].map(|secret| Some(TokenDigest::of(secret)));
         let now = Instant::now();
         for _ in 0..NEW_PRODUCERS_MAX {
             assert!(newcomers.admit_at(a, now));

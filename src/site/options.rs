@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::access::Entries;
+use super::access::ServerAccess;
 use super::lag::MaxLag;
 use diptych_base::error::Result;
 
@@ -42,6 +42,6 @@ impl ServersOptions {
     /// When a certificate or the credentials cannot be read, a name of `allow_host` is not a host
     /// name, or an address that is not loopback has no TLS or no credentials.
     pub fn check(&self) -> Result<()> {
-        Entries::open(self).map(drop)
+        ServerAccess::open(self).map(drop)
     }
 }

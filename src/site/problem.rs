@@ -13,14 +13,14 @@ use diptych_base::limits::RETRY_AFTER;
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
-    body: Box<Body>,
+    body: Box<ProblemDocument>,
     accepts: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// The problem document.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct Body {
+pub struct ProblemDocument {
     /// The kind of problem: `about:blank#` and one of input, missing, conflict, damaged, newer,
     /// full, io, panic, stopped, busy, `timed_out`, cancelled, unauthorized, forbidden.
     r#type: String,
@@ -47,7 +47,8 @@ impl Problem {
         let sqlstate = None;
         let position = None;
         let detail = harmless(&detail).into_owned();
-        let body = Body { r#type, title, status: status_code, detail, sqlstate, position };
+        let body =
+            ProblemDocument { r#type, title, status: status_code, detail, sqlstate, position };
         Problem { status, body: Box::new(body), accepts: None }
     }
 
@@ -73,7 +74,7 @@ impl Problem {
     }
 
     /// The problem document.
-    pub fn body(&self) -> &Body {
+    pub fn body(&self) -> &ProblemDocument {
         &self.body
     }
 }

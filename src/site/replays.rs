@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::read_mode::blocking;
+use super::blocking::blocking;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     REPLAY_KEPT, REPLAYS_HELD_MAX, REPLAYS_RUNNING_MAX, REPLAYS_WAITING_MAX, RETRY_AFTER,
@@ -56,9 +56,9 @@ type Outcome = Result<Arc<Replayed>>;
 
 /// A handle on a result to come.
 #[derive(Clone)]
-pub struct Pending(watch::Receiver<Option<Outcome>>);
+pub struct PendingReplay(watch::Receiver<Option<Outcome>>);
 
-impl Pending {
+impl PendingReplay {
     /// Waits for the result. The future may be dropped and the method called again.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Pending {
 
 /// The numbers of recomputations in each state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
+pub struct ReplayCounts {
     /// Recomputations under way.
     pub running: usize,
     /// Recomputations that wait for their turn.
@@ -99,7 +99,7 @@ struct Shared {
 struct Known {
     dataflow: String,
     span: Span,
-    pending: Pending,
+    pending: PendingReplay,
     used: Instant,
     /// Whether it is of a version that serves no more: then only clients that wait already get it.
     stale: bool,
@@ -129,7 +129,7 @@ impl Replays {
         dataflow: &str,
         span: Span,
         since: Epoch,
-    ) -> Result<Pending> {
+    ) -> Result<PendingReplay> {
         let mut known = self.known();
         for one in known.iter_mut() {
             let failed = matches!(&*one.pending.0.borrow(), Some(Err(_)));
@@ -141,7 +141,7 @@ impl Replays {
         }
         let admitted = Arc::clone(&self.0.admitted).try_acquire_owned().map_err(|_| full())?;
         let (done, pending) = watch::channel(None);
-        let pending = Pending(pending);
+        let pending = PendingReplay(pending);
         known.push(Known {
             dataflow: dataflow.to_owned(),
             span,
@@ -169,12 +169,12 @@ impl Replays {
     }
 
     /// The current numbers.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> ReplayCounts {
         let running = REPLAYS_RUNNING_MAX - self.0.running.available_permits();
         let admitted =
             REPLAYS_RUNNING_MAX + REPLAYS_WAITING_MAX - self.0.admitted.available_permits();
         let held = REPLAYS_HELD_MAX - self.0.held.available_permits();
-        Counts { running, waiting: admitted.saturating_sub(running), held }
+        ReplayCounts { running, waiting: admitted.saturating_sub(running), held }
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Vec<Known>> {

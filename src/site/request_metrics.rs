@@ -107,51 +107,51 @@ impl Requests {
 pub struct Counting(pub Arc<Requests>);
 
 impl<S> Layer<S> for Counting {
-    type Service = Counted<S>;
+    type Service = MeasuredService<S>;
 
-    fn layer(&self, inner: S) -> Counted<S> {
-        Counted { inner, requests: Arc::clone(&self.0) }
+    fn layer(&self, inner: S) -> MeasuredService<S> {
+        MeasuredService { inner, requests: Arc::clone(&self.0) }
     }
 }
 
 /// A service whose answers are counted.
 #[derive(Clone)]
-pub struct Counted<S> {
+pub struct MeasuredService<S> {
     inner: S,
     requests: Arc<Requests>,
 }
 
-impl<S, B, R> Service<Request<B>> for Counted<S>
+impl<S, B, R> Service<Request<B>> for MeasuredService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Unpin,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Answer<S::Future>;
+    type Future = MeasuredFuture<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Answer<S::Future> {
+    fn call(&mut self, request: Request<B>) -> MeasuredFuture<S::Future> {
         let path = request.extensions().get::<MatchedPath>();
         let place = path.map_or(0, |path| self.requests.place(path.as_str()));
         let requests = Arc::clone(&self.requests);
         let begun = Instant::now();
-        Answer { inner: self.inner.call(request), requests, place, begun }
+        MeasuredFuture { inner: self.inner.call(request), requests, place, begun }
     }
 }
 
 /// The future of an answer; it is timed up to the head, and the body goes on uncounted.
-pub struct Answer<F> {
+pub struct MeasuredFuture<F> {
     inner: F,
     requests: Arc<Requests>,
     place: usize,
     begun: Instant,
 }
 
-impl<F, R, E> Future for Answer<F>
+impl<F, R, E> Future for MeasuredFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>> + Unpin,
 {

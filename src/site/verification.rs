@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::read_mode::blocking;
+use super::blocking::blocking;
 use super::replays::Span;
 use super::site::{Flow, Site};
 use diptych_base::error::{Error, Kind, Result};

@@ -10,10 +10,10 @@ use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::bad_record::{Bad, shortened};
-use super::column_writers::Writer as _;
+use super::column_writers::ColumnWriter as _;
 use super::csv::CsvFile;
 use super::file::{names, object, places, row};
-use super::lines::Window;
+use super::lines::LineBuffer;
 use super::nested::Structs;
 use super::unknown::{OnUnknown, Unknown, Unmatched};
 use diptych_base::error::{Error, Kind, Result};
@@ -121,7 +121,7 @@ impl Records {
     }
 
     fn table(&mut self, body: Bytes, stream: &str) -> Result<()> {
-        let mut file = CsvFile::new(Window::over(body));
+        let mut file = CsvFile::new(LineBuffer::over(body));
         let names = names(file.next()?.as_ref())?;
         if names.iter().all(String::is_empty) {
             return Ok(());

@@ -26,7 +26,7 @@ use diptych_event::{Date, Timestamp, UNIT_KEY, Unit, VARIANTS_KEY, is_number, pa
 /// Collects the values of one column.
 ///
 /// After an error a writer may hold a part of the value: the caller truncates it.
-pub(crate) trait Writer: Send {
+pub(crate) trait ColumnWriter: Send {
     /// Parses `text` and appends the value.
     fn text(&mut self, text: &str) -> Result<(), Bad>;
 
@@ -58,7 +58,7 @@ pub(crate) trait Writer: Send {
 ///
 /// # Errors
 /// When `#[derive(Event)]` makes no column of this type.
-pub(crate) fn writer(field: &Field) -> Result<Box<dyn Writer>> {
+pub(crate) fn writer(field: &Field) -> Result<Box<dyn ColumnWriter>> {
     writer_within(field, None)
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn writer(field: &Field) -> Result<Box<dyn Writer>> {
 ///
 /// # Errors
 /// As [`writer`]; and when the unit is unknown.
-pub(super) fn writer_within(field: &Field, outer: Option<Unit>) -> Result<Box<dyn Writer>> {
+pub(super) fn writer_within(field: &Field, outer: Option<Unit>) -> Result<Box<dyn ColumnWriter>> {
     let unit = unit(field)?.or(outer);
     Ok(match field.data_type() {
         DataType::UInt8 => integers::<UInt8Type>(u8::MIN, u8::MAX),
@@ -112,7 +112,7 @@ fn unit(field: &Field) -> Result<Option<Unit>> {
     })
 }
 
-fn days(field: &Field, unit: Option<Unit>) -> Box<dyn Writer> {
+fn days(field: &Field, unit: Option<Unit>) -> Box<dyn ColumnWriter> {
     let expected = "a day such as 2016-10-01 or 20161001";
     if unit != Some(Unit::Days) {
         let expected = format!("{expected}, or a number with its unit such as 17075 days");
@@ -125,7 +125,7 @@ fn days(field: &Field, unit: Option<Unit>) -> Box<dyn Writer> {
     })
 }
 
-fn times(field: &Field, unit: Option<Unit>) -> Box<dyn Writer> {
+fn times(field: &Field, unit: Option<Unit>) -> Box<dyn ColumnWriter> {
     let expected = "a time such as 2016-10-01T09:26:31Z";
     let Some(unit) = unit else {
         let expected = format!("{expected}, or a number with its unit such as 1475313991 s");
@@ -163,7 +163,7 @@ fn numbers<T: ArrowPrimitiveType>(
     field: &Field,
     expected: impl Into<String>,
     parse: impl Fn(&str) -> Option<T::Native> + Send + 'static,
-) -> Box<dyn Writer> {
+) -> Box<dyn ColumnWriter> {
     Box::new(Numbers::<T> {
         values: Vec::new(),
         nulls: NullBufferBuilder::new(0),
@@ -173,7 +173,7 @@ fn numbers<T: ArrowPrimitiveType>(
     })
 }
 
-fn integers<T>(least: T::Native, most: T::Native) -> Box<dyn Writer>
+fn integers<T>(least: T::Native, most: T::Native) -> Box<dyn ColumnWriter>
 where
     T: ArrowPrimitiveType<Native: FromStr + std::fmt::Display>,
 {
@@ -194,7 +194,7 @@ fn float<F: FromStr + Copy>(text: &str, is_infinite: impl Fn(F) -> bool) -> Opti
     (named || !is_infinite(value)).then_some(value)
 }
 
-impl<T: ArrowPrimitiveType> Writer for Numbers<T> {
+impl<T: ArrowPrimitiveType> ColumnWriter for Numbers<T> {
     fn text(&mut self, text: &str) -> Result<(), Bad> {
         let Some(value) = (self.parse)(text.trim_ascii()) else {
             return Err(Bad::value(text, &self.expected));
@@ -229,7 +229,7 @@ impl Default for Booleans {
     }
 }
 
-impl Writer for Booleans {
+impl ColumnWriter for Booleans {
     fn text(&mut self, text: &str) -> Result<(), Bad> {
         let is = |names: [&str; 3]| names.iter().any(|n| n.eq_ignore_ascii_case(text.trim_ascii()));
         let value = is(["true", "t", "1"]);
@@ -304,7 +304,7 @@ fn variants(field: &Field) -> Result<Option<Vec<String>>> {
     })
 }
 
-impl Writer for Texts {
+impl ColumnWriter for Texts {
     fn text(&mut self, text: &str) -> Result<(), Bad> {
         if let Some(variants) = &self.variants
             && !variants.iter().any(|variant| variant == text)
@@ -336,7 +336,7 @@ impl Writer for Texts {
 /// A column of bytes, written as hexadecimal digits.
 struct Hexes(Bytes);
 
-impl Writer for Hexes {
+impl ColumnWriter for Hexes {
     fn text(&mut self, text: &str) -> Result<(), Bad> {
         let bytes = HEXLOWER_PERMISSIVE
             .decode(text.as_bytes())

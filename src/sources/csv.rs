@@ -3,7 +3,7 @@
 use csv_core::ReadRecordResult;
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::lines::Window;
+use super::lines::LineBuffer;
 use diptych_base::error::Result;
 
 /// A CSV file as a sequence of records.
@@ -12,7 +12,7 @@ use diptych_base::error::Result;
 /// is a character. csv-core, which cuts the records, accepts every text as a table; its guesses are
 /// found by [`CsvRecord::fault`], and refused.
 pub(crate) struct CsvFile {
-    window: Window,
+    window: LineBuffer,
     parser: csv_core::Reader,
     /// The cells of the record end to end, unescaped.
     cells: Vec<u8>,
@@ -114,7 +114,7 @@ fn bad_quote(record: &[u8]) -> Option<(usize, usize, usize)> {
 
 impl CsvFile {
     /// Reads the records of `window`.
-    pub(crate) fn new(window: Window) -> Self {
+    pub(crate) fn new(window: LineBuffer) -> Self {
         CsvFile {
             window,
             parser: csv_core::Reader::new(),
@@ -205,7 +205,7 @@ mod tests {
 
     fn records(text: &str, step: usize) -> Vec<(u64, Vec<String>, String, Option<String>)> {
         let text = text.as_bytes().to_vec();
-        let mut file = CsvFile::new(Window::new(Box::new(Trickle(text, 0, step))));
+        let mut file = CsvFile::new(LineBuffer::new(Box::new(Trickle(text, 0, step))));
         let mut found = Vec::new();
         while let Some(record) = file.next().expect("readable") {
             let string = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");

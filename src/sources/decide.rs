@@ -1,9 +1,9 @@
 //! Decides which records of a file are appended, given the files known before: never twice in
 //! silence.
 
-use super::known::{Known, LeftOut, Past, past};
+use super::known::{FileHistory, KnownFile, LeftOut, past};
 use super::options::OnKnown;
-use super::prefixes::Seen;
+use super::prefixes::FileDigests;
 use super::sink::AppendTo;
 use diptych_base::error::{Error, Kind, Result};
 
@@ -29,12 +29,12 @@ impl Decision {
 pub(super) struct Case<'a> {
     pub(super) stream: &'a str,
     pub(super) on_known: &'a OnKnown,
-    pub(super) known: &'a [Known],
+    pub(super) known: &'a [KnownFile],
     /// The number of the first file of this command; the files from it on are not appended yet.
     pub(super) first: u64,
     /// The description of the file that would be remembered.
-    pub(super) this: &'a Known,
-    pub(super) seen: &'a Seen,
+    pub(super) this: &'a KnownFile,
+    pub(super) seen: &'a FileDigests,
 }
 
 impl Case<'_> {
@@ -51,18 +51,18 @@ impl Case<'_> {
             // The file was forgotten, or appended by a release that remembered no files.
             let name = this.name.clone();
             let appends = seen.ends.len() as u64;
-            return self.same(sink, Known { name, appends, ..Known::default() });
+            return self.same(sink, KnownFile { name, appends, ..KnownFile::default() });
         }
         match past(known, &this.name, seen) {
-            Past::New => Ok(Decision::new(String::new(), LeftOut::default())),
-            Past::Same(same) => self.same(sink, same),
-            Past::More(before, rest) => match self.on_known {
+            FileHistory::New => Ok(Decision::new(String::new(), LeftOut::default())),
+            FileHistory::Same(same) => self.same(sink, same),
+            FileHistory::More(before, rest) => match self.on_known {
                 OnKnown::NewLines => Ok(Decision::new(rest.part(), rest)),
                 OnKnown::Again(_) if before.digest == this.digest => Ok(self.copy()),
                 OnKnown::Again(_) => Ok(Decision::new(String::new(), LeftOut::default())),
                 OnKnown::Ask => Err(self.would_repeat(&before, &rest)),
             },
-            Past::Alike(before, common) => match self.on_known {
+            FileHistory::Alike(before, common) => match self.on_known {
                 OnKnown::Again(_) => Ok(Decision::new(String::new(), LeftOut::default())),
                 OnKnown::Ask | OnKnown::NewLines => Err(self.begins_alike(&before, common)),
             },
@@ -70,7 +70,7 @@ impl Case<'_> {
     }
 
     /// Decides on a file with the content of a known one.
-    fn same(&self, sink: &impl AppendTo, same: Known) -> Result<Decision> {
+    fn same(&self, sink: &impl AppendTo, same: KnownFile) -> Result<Decision> {
         let Case { this, stream, on_known, .. } = *self;
         if same.number >= self.first && !same.digest.is_empty() {
             return match on_known {
@@ -106,12 +106,12 @@ impl Case<'_> {
             _ => "",
         };
         let part = super::known::copy(&self.this.name, label);
-        let of = |known: &&Known| known.digest == self.this.digest && known.part == part;
+        let of = |known: &&KnownFile| known.digest == self.this.digest && known.part == part;
         let is_new = !self.known.iter().any(|known| of(&known));
         Decision { is_new, ..Decision::new(part, LeftOut::default()) }
     }
 
-    fn would_repeat(&self, before: &Known, rest: &LeftOut) -> Error {
+    fn would_repeat(&self, before: &KnownFile, rest: &LeftOut) -> Error {
         let all = self.this.records;
         let name = &before.name;
         let stream = self.stream;
@@ -125,7 +125,7 @@ impl Case<'_> {
         )
     }
 
-    fn begins_alike(&self, before: &Known, common: u64) -> Error {
+    fn begins_alike(&self, before: &KnownFile, common: u64) -> Error {
         let name = &before.name;
         let all = before.records;
         let stream = self.stream;

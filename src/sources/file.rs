@@ -8,12 +8,12 @@ use std::rc::Rc;
 
 use super::bad_record::Bad;
 use super::csv::{CsvFile, CsvRecord};
-use super::known::{Known, LeftOut};
+use super::known::{KnownFile, LeftOut};
 use super::lines::Lines;
 use super::nested::Structs;
-use super::open_input::Source;
+use super::open_input::InputFile;
 use super::options::Format;
-use super::prefixes::{Prefixes, Seen};
+use super::prefixes::{FileDigests, Prefixes};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{INGEST_CHUNK_BYTES, INGEST_CHUNK_RECORDS};
 
@@ -23,7 +23,7 @@ pub(crate) type ChunkDigest = [u8; 32];
 /// Handles a bad record: its line, the reason, and its text.
 pub(crate) type OnBad<'a> = &'a mut dyn FnMut(u64, Bad, &[u8]) -> Result<()>;
 
-/// A chunk that was read; its good records are in the [`Reading`].
+/// A chunk that was read; its good records are in the [`FileReader`].
 pub(crate) struct ChunkRead {
     pub digest: ChunkDigest,
     pub good: u64,
@@ -42,7 +42,7 @@ impl ChunkRead {
 ///
 /// Chunks are cut by the file's text alone, whatever the schema and whatever is bad in them, so
 /// that a later run cuts the same file alike.
-pub(crate) struct Reading {
+pub(crate) struct FileReader {
     records: Records,
     rows: Structs,
     schema: SchemaRef,
@@ -62,9 +62,9 @@ enum Records {
     Csv(Box<CsvFile>, usize, Vec<Option<usize>>),
 }
 
-impl Reading {
+impl FileReader {
     /// Starts at the beginning of `source`. Errors give the line; the caller adds the file's name.
-    pub(crate) fn start(source: &Source, stream: &str, schema: &SchemaRef) -> Result<Self> {
+    pub(crate) fn start(source: &InputFile, stream: &str, schema: &SchemaRef) -> Result<Self> {
         let prefixes = Prefixes::new(&[]);
         let left_out = LeftOut::default();
         let (window, bytes) = source.window()?;
@@ -88,11 +88,11 @@ impl Reading {
         };
         let rows = Structs::new(schema.fields())?;
         let schema = schema.clone();
-        Ok(Reading { records, rows, schema, ignored, absent, header, bytes, prefixes, left_out })
+        Ok(FileReader { records, rows, schema, ignored, absent, header, bytes, prefixes, left_out })
     }
 
     /// Adds the digests that tell whether the file is one of `known`.
-    pub(super) fn beside(mut self, known: &[Known]) -> Self {
+    pub(super) fn beside(mut self, known: &[KnownFile]) -> Self {
         self.prefixes = Prefixes::new(known);
         self
     }
@@ -104,7 +104,7 @@ impl Reading {
     }
 
     /// The digests and counts of the file, which was read to its end.
-    pub(super) fn seen(self) -> Seen {
+    pub(super) fn seen(self) -> FileDigests {
         self.prefixes.finish()
     }
 

@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::bad_record::shortened;
-use super::lines::{Lines, Window};
+use super::lines::{LineBuffer, Lines};
 use super::nested::Structs;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{FOLLOW_RECORDS_MAX, FOLLOW_WAIT};
@@ -69,7 +69,7 @@ pub fn follow(
 fn read_apart(input: Box<dyn Read + Send>) -> Receiver<Line> {
     let (sender, receiver) = bounded(FOLLOW_RECORDS_MAX);
     thread::spawn(move || {
-        let mut lines = Lines::new(Window::new(input));
+        let mut lines = Lines::new(LineBuffer::new(input));
         loop {
             let line = match lines.next() {
                 Ok(Some((number, text))) => Ok((number, text.to_vec())),

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::bad_record::{ErrorsFile, shortened};
 use super::decide::{Case, Decision, producer};
-use super::file::{ChunkDigest, ChunkRead, OnBad, Reading};
+use super::file::{ChunkDigest, ChunkRead, FileReader, OnBad};
 use super::january::January;
-use super::known::{Known, LeftOut, name};
-use super::open_input::Source;
-use super::options::{FileReport, IngestOptions, OnError, Phase, Progress, Report};
-use super::prefixes::Seen;
+use super::known::{KnownFile, LeftOut, name};
+use super::open_input::InputFile;
+use super::options::{FileReport, IngestOptions, IngestProgress, OnError, Phase, Report};
+use super::prefixes::FileDigests;
 use super::sink::AppendTo;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::INGEST_IN_FLIGHT;
@@ -36,9 +36,9 @@ pub fn ingest<S: AppendTo>(
     schema: &SchemaRef,
     paths: &[PathBuf],
     options: &IngestOptions,
-    progress: &mut dyn FnMut(&Progress<'_>),
+    progress: &mut dyn FnMut(&IngestProgress<'_>),
 ) -> Result<Report> {
-    let mut known = Known::all(sink, stream)?;
+    let mut known = KnownFile::all(sink, stream)?;
     let first = known.last().map_or(0, |newest| newest.number + 1);
     let mut checked = Vec::new();
     for (number, path) in (first..).zip(paths) {
@@ -46,12 +46,12 @@ pub fn ingest<S: AppendTo>(
         let name = name(path);
         let seen = &file.seen;
         let on_known = &options.on_known;
-        let this = Known::of(number, name, seen);
+        let this = KnownFile::of(number, name, seen);
         let case = Case { stream, on_known, known: &known, first, this: &this, seen };
         let decision = case.decide(sink).map_err(|error| error.within(path.display()))?;
         let Decision { part, left_out, is_new, same_as } = decision;
         let appends = file.chunks(&left_out);
-        let this = Known { left_out, part, appends, ..this };
+        let this = KnownFile { left_out, part, appends, ..this };
         if is_new {
             known.push(this.clone());
         }
@@ -66,12 +66,12 @@ pub fn ingest<S: AppendTo>(
 
 /// A file that was checked to its end.
 struct Checked {
-    source: Source,
+    source: InputFile,
     digests: Vec<ChunkDigest>,
-    seen: Seen,
+    seen: FileDigests,
     report: FileReport,
     /// The description to be remembered, and whether it is to be.
-    this: Known,
+    this: KnownFile,
     is_new: bool,
     same_as: Option<String>,
 }
@@ -81,10 +81,10 @@ fn check(
     stream: &str,
     schema: &SchemaRef,
     options: &IngestOptions,
-    known: &[Known],
-    progress: &mut dyn FnMut(&Progress<'_>),
+    known: &[KnownFile],
+    progress: &mut dyn FnMut(&IngestProgress<'_>),
 ) -> Result<Checked> {
-    let source = Source::open(path, options.format)?;
+    let source = InputFile::open(path, options.format)?;
     let mut errors = ErrorsFile::beside(path);
     let mut on_bad = |line: u64, bad: super::bad_record::Bad, raw: &[u8]| match options.on_error {
         OnError::Skip => errors.add(line, &bad, raw),
@@ -99,7 +99,7 @@ fn check(
     let mut january = January::default();
     let mut rows = 0;
     let mut skipped = 0;
-    let begin = |reading: Reading| reading.beside(known);
+    let begin = |reading: FileReader| reading.beside(known);
     let reading = read(&source, stream, schema, begin, &mut on_bad, |reading, chunk| {
         digests.push(chunk.digest);
         january.look(&reading.take());
@@ -108,7 +108,7 @@ fn check(
         let bytes = reading.bytes();
         let bytes_total = source.bytes;
         let phase = Phase::Checking;
-        progress(&Progress { path, phase, bytes, bytes_total, rows, skipped });
+        progress(&IngestProgress { path, phase, bytes, bytes_total, rows, skipped });
         Ok(())
     })?;
     let report = FileReport {
@@ -126,22 +126,22 @@ fn check(
         january: january.columns().map(|column| schema.field(column).name().clone()).collect(),
     };
     let seen = reading.seen();
-    let this = Known::default();
+    let this = KnownFile::default();
     let same_as = None;
     Ok(Checked { source, digests, seen, report, this, is_new: false, same_as })
 }
 
 /// Reads the whole of `source` and passes each chunk to `each`; errors name the file.
 fn read(
-    source: &Source,
+    source: &InputFile,
     stream: &str,
     schema: &SchemaRef,
-    begin: impl FnOnce(Reading) -> Reading,
+    begin: impl FnOnce(FileReader) -> FileReader,
     on_bad: OnBad<'_>,
-    mut each: impl FnMut(&mut Reading, ChunkRead) -> Result<()>,
-) -> Result<Reading> {
+    mut each: impl FnMut(&mut FileReader, ChunkRead) -> Result<()>,
+) -> Result<FileReader> {
     let within = |error: Error| error.within(source.path().display());
-    let mut reading = begin(Reading::start(source, stream, schema).map_err(within)?);
+    let mut reading = begin(FileReader::start(source, stream, schema).map_err(within)?);
     while let Some(chunk) = reading.chunk(on_bad).map_err(within)? {
         each(&mut reading, chunk)?;
     }
@@ -161,7 +161,7 @@ impl Checked {
         sink: &S,
         stream: &str,
         schema: &SchemaRef,
-        progress: &mut dyn FnMut(&Progress<'_>),
+        progress: &mut dyn FnMut(&IngestProgress<'_>),
     ) -> Result<FileReport> {
         let Checked { source, digests, mut report, this, is_new, same_as, .. } = self;
         report.chunks = this.appends;
@@ -178,8 +178,8 @@ impl Checked {
         let mut sequence = 0;
         let mut rows = 0;
         let mut skipped = 0;
-        let begin = |reading: Reading| reading.without(this.left_out.clone());
-        let each = |reading: &mut Reading, chunk: ChunkRead| {
+        let begin = |reading: FileReader| reading.without(this.left_out.clone());
+        let each = |reading: &mut FileReader, chunk: ChunkRead| {
             if digests.get(chunks) != Some(&chunk.digest) {
                 return Err(changed());
             }
@@ -204,7 +204,7 @@ impl Checked {
             let bytes_total = source.bytes;
             let path = source.path();
             let phase = Phase::Appending;
-            progress(&Progress { path, phase, bytes, bytes_total, rows, skipped });
+            progress(&IngestProgress { path, phase, bytes, bytes_total, rows, skipped });
             Ok(())
         };
         let reading = read(&source, stream, schema, begin, &mut |_, _, _| Ok(()), each);

@@ -12,14 +12,14 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::positions::Positions;
-use super::prefixes::Seen;
+use super::prefixes::FileDigests;
 use super::sink::AppendTo;
 use diptych_base::error::Result;
 use diptych_base::limits::{KNOWN_FILES, KNOWN_NAME_BYTES, LABEL_BYTES_MAX};
 
 /// The remembered description of a file whose events were appended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Known {
+pub(super) struct KnownFile {
     /// The file's number within the stream.
     pub(super) number: u64,
     /// The full path.
@@ -75,15 +75,15 @@ impl LeftOut {
 
 /// The relation of a file to those ingested before.
 #[derive(Debug)]
-pub(super) enum Past {
+pub(super) enum FileHistory {
     /// No known file has its content or beginning.
     New,
     /// It has the content of a known file.
-    Same(Known),
+    Same(KnownFile),
     /// It extends a known file, or corrects records of one that had been skipped.
-    More(Known, LeftOut),
+    More(KnownFile, LeftOut),
     /// It begins with so many records of a known file.
-    Alike(Known, u64),
+    Alike(KnownFile, u64),
 }
 
 /// Digits of a digest that suffice for files that are also known by name and size.
@@ -98,27 +98,27 @@ fn source(stream: &str, number: u64) -> String {
     format!("file/{stream}/{}", number % KNOWN_FILES)
 }
 
-impl Known {
+impl KnownFile {
     /// The remembered files of a stream.
     ///
     /// # Errors
     /// When the log cannot say.
-    pub(super) fn all(sink: &impl AppendTo, stream: &str) -> Result<Vec<Known>> {
+    pub(super) fn all(sink: &impl AppendTo, stream: &str) -> Result<Vec<KnownFile>> {
         let mut all = Vec::new();
         for slot in 0..KNOWN_FILES {
             let Some(text) = sink.offset(&source(stream, slot))? else { continue };
             // An offset of another format is ignored.
-            all.extend(serde_json::from_str::<Known>(&text));
+            all.extend(serde_json::from_str::<KnownFile>(&text));
         }
-        all.sort_by_key(|known: &Known| known.number);
+        all.sort_by_key(|known: &KnownFile| known.number);
         Ok(all)
     }
 
     /// The description of a file that was read to its end.
-    pub(super) fn of(number: u64, name: String, seen: &Seen) -> Known {
+    pub(super) fn of(number: u64, name: String, seen: &FileDigests) -> KnownFile {
         let powers = (0..64).map(|power| 1_u64 << power).take_while(|n| *n <= seen.records);
         let digits = |records| seen.digest_at(records).map(|digest| digest[..SHORT].to_owned());
-        Known {
+        KnownFile {
             number,
             name,
             digest: seen.digest.clone(),
@@ -128,14 +128,14 @@ impl Known {
             almost: seen.almost[..SHORT.min(seen.almost.len())].to_owned(),
             skipped: seen.bad.clone(),
             good: if seen.bad.is_empty() { String::new() } else { seen.good.clone() },
-            ..Known::default()
+            ..KnownFile::default()
         }
     }
 
     /// The description as an offset of its source, within the size bound; the skipped records are
     /// dropped if they do not fit.
     pub(super) fn offset(&self, stream: &str) -> Result<(String, String)> {
-        let text = |known: &Known| {
+        let text = |known: &KnownFile| {
             serde_json::to_string(known).map_err(|error| {
                 let message = format!("a file that is ingested has no description: {error}");
                 diptych_base::error::Error::new(diptych_base::error::Kind::Input, message)
@@ -143,7 +143,7 @@ impl Known {
         };
         let mut whole = text(self)?;
         if whole.len() > LABEL_BYTES_MAX {
-            whole = text(&Known { skipped: Positions::unknown(), ..self.clone() })?;
+            whole = text(&KnownFile { skipped: Positions::unknown(), ..self.clone() })?;
         }
         Ok((source(stream, self.number), whole))
     }
@@ -154,24 +154,24 @@ impl Known {
     }
 
     /// Whether the file that was read equals this one.
-    fn is(&self, seen: &Seen) -> bool {
+    fn is(&self, seen: &FileDigests) -> bool {
         self.records == seen.records && self.digest == seen.digest
     }
 
     /// Whether the file that was read begins with this one.
-    fn begins(&self, seen: &Seen) -> bool {
+    fn begins(&self, seen: &FileDigests) -> bool {
         self.records > 0
             && self.records < seen.records
             && seen.digest_at(self.records) == Some(&self.digest)
     }
 
     /// Whether the file that was read is this one with skipped records corrected.
-    fn is_mended_in(&self, seen: &Seen) -> bool {
+    fn is_mended_in(&self, seen: &FileDigests) -> bool {
         self.has_good() && seen.rest_of(self.number) == Some(&self.good)
     }
 
     /// Whether the file that was read is this one without the skipped records.
-    fn is_cleared_in(&self, seen: &Seen) -> bool {
+    fn is_cleared_in(&self, seen: &FileDigests) -> bool {
         self.has_good() && seen.bad.is_empty() && seen.good == self.good
     }
 
@@ -182,13 +182,13 @@ impl Known {
 
     /// The new records of the file that was read: skipped ones that are good now, and those after
     /// the end.
-    fn rest(&self, seen: &Seen) -> LeftOut {
+    fn rest(&self, seen: &FileDigests) -> LeftOut {
         LeftOut { before: self.records, but: self.skipped.without(&seen.bad) }
     }
 
     /// The number of this file's first records that the read file begins with, as far as the
     /// digests tell.
-    fn common(&self, seen: &Seen) -> u64 {
+    fn common(&self, seen: &FileDigests) -> u64 {
         let mut common = 0;
         for (power, digits) in self.prefixes.as_bytes().chunks(SHORT).enumerate() {
             let records = 1_u64 << power;
@@ -226,31 +226,35 @@ pub(super) fn copy(name: &str, label: &str) -> String {
 }
 
 /// The relation of a file called `name` to the known files.
-pub(super) fn past(known: &[Known], name: &str, seen: &Seen) -> Past {
-    let newest = |is: &dyn Fn(&Known) -> bool| {
+pub(super) fn past(known: &[KnownFile], name: &str, seen: &FileDigests) -> FileHistory {
+    let newest = |is: &dyn Fn(&KnownFile) -> bool| {
         let same_name = known.iter().rev().find(|known| is(known) && known.name == name);
         same_name.or_else(|| known.iter().rev().find(|known| is(known))).cloned()
     };
     if let Some(same) = newest(&|known| known.is(seen)) {
         let rest = same.rest(seen);
         // Under another schema than before, bad records may be good.
-        return if rest.but.is_empty() { Past::Same(same) } else { Past::More(same, rest) };
+        return if rest.but.is_empty() {
+            FileHistory::Same(same)
+        } else {
+            FileHistory::More(same, rest)
+        };
     }
     let longest = known.iter().filter(|known| known.begins(seen)).max_by_key(|one| one.records);
     let more = longest.cloned().or_else(|| newest(&|known| known.is_mended_in(seen)));
     if let Some(known) = more {
         let rest = known.rest(seen);
-        return Past::More(known, rest);
+        return FileHistory::More(known, rest);
     }
     if let Some(known) = newest(&|known| known.is_cleared_in(seen)) {
-        return Past::More(known, LeftOut { before: seen.records, ..LeftOut::default() });
+        return FileHistory::More(known, LeftOut { before: seen.records, ..LeftOut::default() });
     }
     let alike = known.iter().map(|known| (known.common(seen), known));
     let alike = alike.filter(|(common, known)| {
         *common > 0 && (known.name == name || *common > known.records / 2)
     });
     match alike.max_by_key(|(common, known)| (*common, known.number)) {
-        Some((common, known)) => Past::Alike(known.clone(), common),
-        None => Past::New,
+        Some((common, known)) => FileHistory::Alike(known.clone(), common),
+        None => FileHistory::New,
     }
 }

@@ -74,7 +74,9 @@ pub use envelope::parse_streams;
 pub use follow::follow;
 pub use hostile::hostile;
 pub use ingest::ingest;
-pub use options::{FileReport, Format, IngestOptions, OnError, OnKnown, Phase, Progress, Report};
+pub use options::{
+    FileReport, Format, IngestOptions, IngestProgress, OnError, OnKnown, Phase, Report,
+};
 pub use predicate::Conditions;
 pub use select::{choose, texts};
 pub use sink::AppendTo;

@@ -11,7 +11,7 @@ use diptych_base::limits::INGEST_RECORD_BYTES_MAX;
 const READ: usize = 256 << 10;
 
 /// The unread part of a file, at least up to the end of the record being read.
-pub(crate) struct Window {
+pub(crate) struct LineBuffer {
     reader: Box<dyn Read>,
     buffer: Vec<u8>,
     /// All bytes, when they were in memory before; `buffer` is empty then.
@@ -25,11 +25,11 @@ pub(crate) struct Window {
     line: u64,
 }
 
-impl Window {
+impl LineBuffer {
     /// Opens a window at the beginning of `reader`.
     pub(crate) fn new(reader: Box<dyn Read>) -> Self {
         let buffer = Vec::new();
-        Window { reader, buffer, whole: None, start: 0, filled: 0, at_end: false, line: 1 }
+        LineBuffer { reader, buffer, whole: None, start: 0, filled: 0, at_end: false, line: 1 }
     }
 
     /// Opens a window over bytes in memory, without a bound on the length of a record.
@@ -38,7 +38,7 @@ impl Window {
         let whole = Some(bytes);
         let reader = Box::new(std::io::empty());
         let buffer = Vec::new();
-        Window { reader, buffer, whole, start: 0, filled, at_end: true, line: 1 }
+        LineBuffer { reader, buffer, whole, start: 0, filled, at_end: true, line: 1 }
     }
 
     /// The bytes from the start of the current record on.
@@ -102,7 +102,7 @@ pub(crate) fn unreadable(error: std::io::Error) -> Error {
 
 /// A file of lines: each non-blank line is a record.
 pub(crate) struct Lines {
-    window: Window,
+    window: LineBuffer,
     /// The bytes of the record returned last, with its line end.
     given: usize,
 }
@@ -127,7 +127,7 @@ impl Lines {
     }
 
     /// Reads the lines of `window`.
-    pub(crate) fn new(window: Window) -> Self {
+    pub(crate) fn new(window: LineBuffer) -> Self {
         Lines { window, given: 0 }
     }
 
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn lines_are_numbered_as_an_editor_does() {
         let text = b"a\n\n  \r\nb\r\nlast";
-        let mut lines = Lines::new(Window::new(Box::new(&text[..])));
+        let mut lines = Lines::new(LineBuffer::new(Box::new(&text[..])));
         let mut seen = Vec::new();
         while let Some((line, text)) = lines.next().expect("readable") {
             seen.push((line, text.to_vec()));
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_line_without_an_end_is_refused_in_bounds() {
         let text = Read::chain(&b"ok\n"[..], std::io::repeat(b'x'));
-        let mut lines = Lines::new(Window::new(Box::new(text)));
+        let mut lines = Lines::new(LineBuffer::new(Box::new(text)));
         assert!(lines.next().expect("the first line").is_some());
         let error = lines.next().expect_err("endless").to_string();
         assert!(error.starts_with("line 2: a record of over"), "{error}");

@@ -11,13 +11,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::bad_record::{Bad, shortened};
-use super::column_writers::{Writer, writer, writer_within};
+use super::column_writers::{ColumnWriter, writer, writer_within};
 use super::unknown::{OnUnknown, Unknown, Unmatched};
 use diptych_base::error::Result;
 use diptych_event::Unit;
 
 /// Appends a JSON token to `writer`; `null` is a missing value.
-fn push(writer: &mut dyn Writer, nullable: bool, token: &str) -> Result<(), Bad> {
+fn push(writer: &mut dyn ColumnWriter, nullable: bool, token: &str) -> Result<(), Bad> {
     match token {
         "null" if nullable => {
             writer.null();
@@ -41,7 +41,7 @@ fn read<'de, V: Visitor<'de>>(token: &'de str, visitor: V, list: bool) -> serde_
 
 /// A column of lists.
 pub(crate) struct Lists {
-    items: Box<dyn Writer>,
+    items: Box<dyn ColumnWriter>,
     field: FieldRef,
     /// The end of each list among the items.
     ends: Vec<usize>,
@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for Items<'_> {
     }
 }
 
-impl Writer for Lists {
+impl ColumnWriter for Lists {
     fn text(&mut self, text: &str) -> Result<(), Bad> {
         self.json(text)
     }
@@ -130,7 +130,7 @@ impl Writer for Lists {
 
 /// A column of objects, or the columns of a stream.
 pub(crate) struct Structs {
-    columns: Vec<Box<dyn Writer>>,
+    columns: Vec<Box<dyn ColumnWriter>>,
     fields: Fields,
     names: HashMap<String, usize>,
     /// The columns that the current object has given so far.
@@ -338,7 +338,7 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-impl Writer for Structs {
+impl ColumnWriter for Structs {
     fn text(&mut self, text: &str) -> Result<(), Bad> {
         self.json(text)
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::compression::{Compression, TELLING, refuse_inner};
-use super::lines::{Window, unreadable};
+use super::lines::{LineBuffer, unreadable};
 use super::options::Format;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{UserFile, unnamed_file};
@@ -14,7 +14,7 @@ use diptych_base::io::{UserFile, unnamed_file};
 const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
 /// A file that can be read from its beginning any number of times.
-pub(crate) struct Source {
+pub(crate) struct InputFile {
     path: PathBuf,
     file: UserFile,
     /// Bytes of the file (compressed or not).
@@ -23,7 +23,7 @@ pub(crate) struct Source {
     pub format: Format,
 }
 
-impl Source {
+impl InputFile {
     /// Opens `path` (`-` is standard input), and detects its format if none is given.
     pub(crate) fn open(path: &Path, format: Option<Format>) -> Result<Self> {
         let failed = |error| Error::io(format!("cannot read {}", path.display()), error);
@@ -40,7 +40,7 @@ impl Source {
             if kind.is_file() { file } else { aside(file).map_err(failed)? }
         };
         let bytes = file.metadata().map_err(failed)?.len();
-        let mut source = Source { path: path.to_owned(), file, bytes, format: Format::Csv };
+        let mut source = InputFile { path: path.to_owned(), file, bytes, format: Format::Csv };
         source.format = if let Some(format) = format.or_else(|| by_name(path)) {
             format
         } else {
@@ -57,9 +57,9 @@ impl Source {
 
     /// Opens the decompressed text from its beginning, with a counter of the bytes read of the
     /// file.
-    pub(crate) fn window(&self) -> Result<(Window, Rc<Cell<u64>>)> {
+    pub(crate) fn window(&self) -> Result<(LineBuffer, Rc<Cell<u64>>)> {
         let (reader, count) = self.text()?;
-        Ok((Window::new(reader), count))
+        Ok((LineBuffer::new(reader), count))
     }
 
     fn text(&self) -> Result<(Box<dyn Read>, Rc<Cell<u64>>)> {

@@ -60,7 +60,7 @@ pub enum Phase {
 
 /// The progress of an ingest, reported once per chunk.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress<'a> {
+pub struct IngestProgress<'a> {
     /// The file; `-` is standard input.
     pub path: &'a Path,
     /// The current reading.

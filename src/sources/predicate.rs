@@ -17,7 +17,7 @@ use super::column_writers::writer;
 use super::same::equal;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_event::ReadAs;
-use diptych_log::{Chooser, StreamInfo};
+use diptych_log::{Chooser, StreamSummary};
 
 /// Conditions on the fields of events, all of which must hold.
 #[derive(Clone, Debug)]
@@ -190,7 +190,7 @@ impl Conditions {
     ///
     /// # Errors
     /// When they can hold for none of its schemas: gives the reason for each.
-    pub fn check(&self, stream: &StreamInfo) -> Result<Vec<String>> {
+    pub fn check(&self, stream: &StreamSummary) -> Result<Vec<String>> {
         let seen = |reader: &ReadAs| self.on(&reader.schema, reader.defaulted).is_ok();
         if self.readers.iter().any(seen) {
             return Ok(Vec::new());

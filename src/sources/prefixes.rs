@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::ChunkDigest;
-use super::known::Known;
+use super::known::KnownFile;
 use super::positions::Positions;
 use diptych_base::limits::KNOWN_MENDED_MAX;
 
@@ -35,7 +35,7 @@ struct Rest {
 }
 
 /// The digests and counts of a file that was read to its end.
-pub(super) struct Seen {
+pub(super) struct FileDigests {
     /// The digest of its text.
     pub(super) digest: String,
     /// The digest of all but the last record; empty when there are fewer than two.
@@ -54,10 +54,10 @@ pub(super) struct Seen {
 
 impl Prefixes {
     /// Starts without a digest; takes those that tell whether a file is one of `known`.
-    pub(super) fn new(known: &[Known]) -> Self {
+    pub(super) fn new(known: &[KnownFile]) -> Self {
         let mended = known.iter().rev();
         let mended = mended.filter(|one| !one.skipped.is_empty() && one.skipped.are_known());
-        let rest = |one: &Known| Rest {
+        let rest = |one: &KnownFile| Rest {
             number: one.number,
             records: one.records,
             skipped: one.skipped.clone(),
@@ -66,7 +66,7 @@ impl Prefixes {
         Prefixes {
             whole: [Sha256::new(), Sha256::new()],
             before: None,
-            wanted: known.iter().flat_map(Known::wanted).collect(),
+            wanted: known.iter().flat_map(KnownFile::wanted).collect(),
             found: BTreeMap::new(),
             records: 0,
             bytes: 0,
@@ -124,14 +124,14 @@ impl Prefixes {
     }
 
     /// The digests at the end of the file.
-    pub(super) fn finish(self) -> Seen {
+    pub(super) fn finish(self) -> FileDigests {
         let hex = |digest: Sha256| HEXLOWER.encode(&digest.finalize());
         let almost = match self.records {
             0 | 1 => String::new(),
             _ => joined(&self.whole[1], self.before.as_ref()),
         };
         let rests = self.rests.into_iter().filter(|rest| rest.records <= self.records);
-        Seen {
+        FileDigests {
             digest: joined(&self.whole[0], None),
             almost,
             records: self.records,
@@ -145,7 +145,7 @@ impl Prefixes {
     }
 }
 
-impl Seen {
+impl FileDigests {
     /// The digest up to `records` records, if it was taken.
     pub(super) fn digest_at(&self, records: u64) -> Option<&String> {
         self.found.get(&records)

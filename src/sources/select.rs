@@ -6,7 +6,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use super::predicate::Conditions;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
-use diptych_log::{Chunk, Found, Reader};
+use diptych_log::{Chunk, FoundEvents, Reader};
 
 /// Finds the events of `stream` in which all conditions hold, of one epoch or of all, without
 /// retracted events.
@@ -19,7 +19,7 @@ pub fn choose(
     stream: &str,
     conditions: &Conditions,
     epoch: Option<Epoch>,
-) -> Result<Found> {
+) -> Result<FoundEvents> {
     let upper = reader.upper()?;
     let info = reader.stream(stream)?;
     if conditions.is_empty() && epoch.is_none() {
@@ -76,7 +76,7 @@ mod tests {
     use arrow_array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
 
     use super::*;
-    use diptych_log::StreamInfo;
+    use diptych_log::StreamSummary;
 
     #[test]
     fn values_are_read_as_files_are() {
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(rows(&["text:=\"a, b\"", "n:=1"]), [0]);
         assert_eq!(rows(&["l:=[1, 2]"]), [0]);
         let schemas = vec![batch.schema()];
-        let info = StreamInfo { name: "s".into(), schemas, rows: 3, retracted: 0 };
+        let info = StreamSummary { name: "s".into(), schemas, rows: 3, retracted: 0 };
         let refused = |text| {
             let conditions = Conditions::each(&[text]).expect("a condition");
             conditions.check(&info).expect_err("no match").to_string()

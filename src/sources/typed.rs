@@ -2,7 +2,7 @@
 
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
-use diptych_event::{Append as _, Event};
+use diptych_event::{Event, EventAppender as _};
 use diptych_log::{Append, Writer};
 
 /// Appends `events` to `stream` and returns their epoch once they are durable. Without events the

@@ -6,14 +6,14 @@ use std::thread::Thread;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, unbounded};
 
-use super::worker::Command;
+use super::worker_command::WorkerCommand;
 use diptych_base::limits;
 
 /// The driver's end: sends commands to a worker. Only one thread sends.
 #[derive(Clone)]
 pub(super) struct Outbox {
     /// Commands, each with the bytes that it occupies in the channel.
-    commands: Sender<(Command, usize)>,
+    commands: Sender<(WorkerCommand, usize)>,
     bytes: Arc<AtomicUsize>,
     /// The worker's thread.
     pub(super) thread: Thread,
@@ -21,7 +21,7 @@ pub(super) struct Outbox {
 
 /// The worker's end: receives commands.
 pub(super) struct Incoming {
-    commands: Receiver<(Command, usize)>,
+    commands: Receiver<(WorkerCommand, usize)>,
     bytes: Arc<AtomicUsize>,
 }
 
@@ -43,7 +43,7 @@ impl Outbox {
 
     /// Sends a command of `bytes` bytes to the worker and wakes it; never waits. False when the
     /// worker has left.
-    pub(super) fn tell(&self, command: Command, bytes: usize) -> bool {
+    pub(super) fn tell(&self, command: WorkerCommand, bytes: usize) -> bool {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let told = self.commands.send((command, bytes)).is_ok();
         self.thread.unpark();
@@ -55,7 +55,7 @@ impl Incoming {
     /// Takes the next command, without waiting.
     ///
     /// Errors when the channel is empty, or the driver is gone.
-    pub(super) fn take(&self) -> Result<Command, TryRecvError> {
+    pub(super) fn take(&self) -> Result<WorkerCommand, TryRecvError> {
         let (command, bytes) = self.commands.try_recv()?;
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         Ok(command)

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-use super::worker_group::lost_worker;
+use super::status::lost_worker;
 use diptych_base::error::Result;
 use diptych_engine::Installed;
 

@@ -15,7 +15,7 @@ use diptych_engine::{Broadcast, Fault};
 
 /// A message from one worker to all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Message {
+pub(super) enum BroadcastMessage {
     /// Every epoch below is sealed, and this branch wrote the last of them.
     Sealed(Epoch, Option<u64>),
     /// The dataflow with this number has failed, and the reason.
@@ -25,4 +25,4 @@ pub(super) enum Message {
 }
 
 /// One end of the broadcast on each worker.
-pub(super) type Commands = Broadcast<Message>;
+pub(super) type Commands = Broadcast<BroadcastMessage>;

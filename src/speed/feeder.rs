@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::channel::Outbox;
-use super::worker::Command;
+use super::worker_command::WorkerCommand;
 use diptych_base::error::Result;
 use diptych_base::limits;
 use diptych_base::time::Epoch;
-use diptych_log::{Follower, Heard, Reader, Sealed};
+use diptych_log::{Follower, Heard, Reader, SealedEpoch};
 
 /// The source of epochs once the log has been read to its end.
 pub enum Tail {
@@ -149,7 +149,7 @@ impl Driver {
 
     /// Gives an epoch to every worker; false when told to stop before. All workers get the same
     /// epochs, so they stop at the same place.
-    fn deliver(&self, sealed: &Arc<Sealed>) -> bool {
+    fn deliver(&self, sealed: &Arc<SealedEpoch>) -> bool {
         let bytes = sealed.bytes();
         while !self.workers.iter().all(|worker| worker.has_room(bytes)) {
             if self.stopped() {
@@ -159,7 +159,7 @@ impl Driver {
         }
         for worker in &self.workers {
             // A worker that has left was told to leave.
-            if !worker.tell(Command::Epoch(Arc::clone(sealed)), bytes) {
+            if !worker.tell(WorkerCommand::Epoch(Arc::clone(sealed)), bytes) {
                 return false;
             }
         }

@@ -14,6 +14,7 @@ mod channel;
 mod dump;
 mod epoch_broadcast;
 mod feeder;
+mod live_dataflow;
 mod runtime;
 mod status;
 mod worker;
@@ -21,8 +22,10 @@ mod worker_group;
 
 pub use dump::Dumping;
 pub use feeder::{Join, Tail};
-pub use runtime::{Live, LiveDataflow, Start};
-pub use status::{Held, LaneStatus};
+pub use live_dataflow::{LiveDataflow, Start};
+pub use runtime::SpeedLayer;
+pub use status::{HaltReason, LaneStatus};
 
 #[cfg(test)]
 mod simulation;
+mod worker_command;

@@ -9,85 +9,22 @@ use std::time::Instant;
 
 use super::dump::{Dumping, Write};
 use super::feeder::Tail;
-use super::status::LaneStatus;
+use super::live_dataflow::LiveDataflow;
 use super::worker_group::Crew;
 use diptych_base::error::Result;
 use diptych_base::limits::WORKERS_GRACE;
 use diptych_base::time::Epoch;
-use diptych_dataflow::{Definition, StreamInfo};
-use diptych_engine::{Blocks, Cluster, History, Profile, Progress, history};
+use diptych_engine::{Cluster, Profile};
 use diptych_log::Reader;
-use diptych_serving::Publish;
-
-/// The way a dataflow reaches its boundary.
-#[derive(Clone)]
-pub enum Start {
-    /// Feed the log's history in place, up to this frontier.
-    History(Epoch),
-    /// Load accumulations at this frontier; [`Blocks`] gives a worker its share of them.
-    Restore(Epoch, Blocks),
-    /// Load accumulations at the first frontier, and feed the history from there to the second in
-    /// place: events that were appended and retracted in between are left out.
-    Continue((Epoch, Epoch), Blocks),
-}
-
-/// One dataflow to keep live.
-#[derive(Clone)]
-pub struct LiveDataflow {
-    /// The dataflow to run.
-    pub definition: Definition,
-    /// Name, version and fingerprint.
-    pub plan: String,
-    /// The streams that it reads.
-    pub streams: Vec<StreamInfo>,
-    /// The publisher of its views.
-    pub publisher: Arc<dyn Publish>,
-    /// The start of the dataflow.
-    pub start: Start,
-    /// The digest of the batch view it starts from; empty without one.
-    pub base: String,
-    /// The status of the dataflow: running, held or failed.
-    pub status: Arc<LaneStatus>,
-    /// The progress of feeding its history.
-    pub progress: Arc<Progress>,
-}
 
 /// The running speed layer. Dropping it stops it.
-pub struct Live {
+pub struct SpeedLayer {
     /// One group of workers for each dataflow; in several processes one for all.
     crews: Vec<Crew>,
     profile: Option<Arc<Profile>>,
 }
 
-impl Start {
-    /// The boundary, at which the batch layer ends and the speed layer begins.
-    pub fn boundary(&self) -> Epoch {
-        match self {
-            Start::History(boundary)
-            | Start::Restore(boundary, _)
-            | Start::Continue((_, boundary), _) => *boundary,
-        }
-    }
-
-    pub(super) fn history(
-        &self,
-        reader: &Arc<Reader>,
-        streams: &[StreamInfo],
-        index: usize,
-        peers: usize,
-    ) -> Result<History> {
-        match self {
-            Start::History(boundary) => history(reader, 0..*boundary, streams, index, peers),
-            Start::Restore(_, blocks) => Ok(blocks(index, peers)),
-            Start::Continue((from, upto), blocks) => {
-                let since = history(reader, *from..*upto, streams, index, peers)?;
-                Ok(Box::new(blocks(index, peers).chain(since)))
-            }
-        }
-    }
-}
-
-impl Live {
+impl SpeedLayer {
     /// Starts the workers of this process, and on process 0 the driver that feeds them from the
     /// tail that `tail` gives; `profile`, if there is one, records figures of their operators.
     ///
@@ -98,23 +35,23 @@ impl Live {
         reader: &Arc<Reader>,
         tail: impl Fn() -> Tail,
         profile: Option<Arc<Profile>>,
-    ) -> Result<Live> {
+    ) -> Result<SpeedLayer> {
         let teams = match cluster.processes() {
             1 => dataflows.into_iter().map(|dataflow| vec![dataflow]).collect(),
             _ => vec![dataflows],
         };
         let crew = |team| Crew::start(cluster, team, reader, tail(), profile.clone());
         let crews = teams.into_iter().map(crew).collect::<Result<Vec<_>>>()?;
-        Ok(Live { crews, profile })
+        Ok(SpeedLayer { crews, profile })
     }
 
     /// No dataflow yet.
-    pub fn none(profile: Option<Arc<Profile>>) -> Live {
-        Live { crews: Vec::new(), profile }
+    pub fn none(profile: Option<Arc<Profile>>) -> SpeedLayer {
+        SpeedLayer { crews: Vec::new(), profile }
     }
 
     /// Adds what `other` keeps live; its dataflows are numbered after those that are here.
-    pub fn join(&mut self, mut other: Live) {
+    pub fn join(&mut self, mut other: SpeedLayer) {
         self.crews.append(&mut other.crews);
     }
 
@@ -159,7 +96,7 @@ impl Live {
     }
 
     /// Has every worker of the dataflow with this number write its share of all accumulations, as
-    /// they are when all fed epochs are published. Only after [`Live::end_feeding`], and in a
+    /// they are when all fed epochs are published. Only after [`SpeedLayer::end_feeding`], and in a
     /// process alone.
     pub fn dump(&self, dataflow: usize, write: Write) -> Dumping {
         self.crews[dataflow].dump(write)
@@ -173,7 +110,7 @@ impl Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for SpeedLayer {
     fn drop(&mut self) {
         // A caller that wants the outcome calls `stop`.
         let _ = self.halt(Instant::now() + WORKERS_GRACE);

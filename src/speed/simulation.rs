@@ -10,7 +10,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::channel::channel;
-use super::worker::{Command, Inbox, LiveLane, LiveWorker};
+use super::worker::{Inbox, LiveLane, LiveWorker};
+use super::worker_command::WorkerCommand;
 use diptych_base::time::Epoch;
 use diptych_dataflow::Definition;
 use diptych_engine::{Gather, Lane, history};
@@ -106,7 +107,7 @@ impl Choices {
 
 /// The outcome of one run of a schedule.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(super) struct RunOutcome {
     trace: Trace,
     /// The digest of each view, per epoch from the boundary on.
     digests: Vec<Vec<Digest>>,
@@ -120,7 +121,7 @@ pub(super) fn run(
     boundary: Epoch,
     peers: usize,
     seed: u64,
-) -> Outcome {
+) -> RunOutcome {
     let described = definition.describe().expect("the dataflow compiles");
     let views = described.views.clone();
     let index = Index::new("1", views, peers, IndexOptions::default()).expect("the index starts");
@@ -158,7 +159,7 @@ pub(super) fn run(
                 for epoch in reader.epochs(boundary, upper).expect("the log is whole") {
                     let epoch = Arc::new(epoch.expect("the log is whole"));
                     let bytes = epoch.bytes();
-                    assert!(driver.tell(Command::Epoch(epoch), bytes), "it has not left");
+                    assert!(driver.tell(WorkerCommand::Epoch(epoch), bytes), "it has not left");
                 }
                 let first = id == 0;
                 let over = Arc::default();
@@ -179,7 +180,7 @@ pub(super) fn run(
     drop(workers);
     let digests = (boundary.max(1) - 1..upper).map(|epoch| digests(&index, epoch)).collect();
     let trace = trace.lock().expect("no thread panicked").clone();
-    Outcome { trace, digests }
+    RunOutcome { trace, digests }
 }
 
 /// The digest of each view at an epoch.

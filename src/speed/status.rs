@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use diptych_base::error::Error;
+use diptych_base::error::{Error, Kind};
 use diptych_base::time::Epoch;
 
 /// The status of one dataflow: running, held at an epoch, or failed with a reason.
@@ -12,12 +12,12 @@ pub struct LaneStatus {
     failed: AtomicBool,
     reason: Mutex<Option<Error>>,
     late: AtomicU64,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<HaltReason>>,
 }
 
 /// The reason why a dataflow is held at an epoch until it has been recomputed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct HaltReason {
     /// The epoch that the dataflow cannot apply: readers stay at the one before.
     pub epoch: Epoch,
     /// The accumulation that has no inverse.
@@ -28,9 +28,9 @@ pub struct Held {
     pub events: usize,
 }
 
-impl std::fmt::Display for Held {
+impl std::fmt::Display for HaltReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Held { epoch, accumulation, because, events } = self;
+        let HaltReason { epoch, accumulation, because, events } = self;
         let plural = if *events == 1 { "" } else { "s" };
         write!(
             f,
@@ -50,12 +50,12 @@ impl LaneStatus {
     }
 
     /// Records that the dataflow is held at an epoch it cannot apply; the first reason is kept.
-    pub fn hold(&self, held: Held) {
+    pub fn hold(&self, held: HaltReason) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(held);
     }
 
     /// The epoch it cannot apply and the reason, if the dataflow is held.
-    pub fn held(&self) -> Option<Held> {
+    pub fn held(&self) -> Option<HaltReason> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -90,4 +90,8 @@ impl LaneStatus {
     pub fn error(&self) -> Option<Error> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+pub(super) fn lost_worker() -> Error {
+    Error::new(Kind::Stopped, "a worker thread ended before its time")
 }

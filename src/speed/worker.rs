@@ -10,24 +10,14 @@ use timely::worker::Worker;
 
 use super::channel::Incoming;
 use super::dump::Dump;
-use super::epoch_broadcast::{Commands, Message};
-use super::status::{Held, LaneStatus};
+use super::epoch_broadcast::{BroadcastMessage, Commands};
+use super::status::{HaltReason, LaneStatus};
+use super::worker_command::WorkerCommand;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::time::{At, Branch, Branches, Epoch};
 use diptych_engine::{Lane, share};
-use diptych_log::{Clocks, Reader, Retraction, Sealed};
-
-/// A command from the driver to a worker of its own process.
-pub(super) enum Command {
-    /// The next epoch, to be read by all workers together.
-    Epoch(Arc<Sealed>),
-    /// Write every dataflow's accumulations, when all epochs before are published; all workers get
-    /// this command at the same place in the order of epochs.
-    Dump(Arc<Dump>),
-    /// No more epochs: leave.
-    Stop,
-}
+use diptych_log::{Clocks, Reader, Retraction, SealedEpoch};
 
 /// The source of this worker's epochs.
 pub(super) enum Inbox {
@@ -41,11 +31,11 @@ pub(super) enum Inbox {
     },
     /// From the log, up to the sealed epoch of the broadcast. Each worker reads every epoch whole
     /// and feeds its share of it, so each holds the epochs in flight in its own memory.
-    Log { broadcast: Commands, reader: Arc<Reader>, heard: Heard, next: Epoch },
+    Log { broadcast: Commands, reader: Arc<Reader>, heard: AnnouncedEpochs, next: Epoch },
 }
 
 /// The latest messages of process 0.
-pub(super) struct Heard {
+pub(super) struct AnnouncedEpochs {
     /// Every epoch below is sealed.
     sealed: Epoch,
     /// The branch that wrote the last of them, if process 0 sent it.
@@ -69,7 +59,7 @@ pub(super) struct LiveLane {
 pub(super) struct LiveWorker {
     lanes: Vec<Option<LiveLane>>,
     inbox: Inbox,
-    queue: VecDeque<Command>,
+    queue: VecDeque<WorkerCommand>,
     /// The dump to be written before anything more is fed.
     dump: Option<Arc<Dump>>,
     /// No other process has workers, so a held dataflow can be recomputed here.
@@ -113,9 +103,9 @@ impl LiveWorker {
         let mut busy = false;
         while self.admits() {
             match self.next_command() {
-                Some(Command::Epoch(sealed)) => self.feed(&sealed, worker),
-                Some(Command::Dump(dump)) => self.dump = Some(dump),
-                Some(Command::Stop) => return self.leave(worker),
+                Some(WorkerCommand::Epoch(sealed)) => self.feed(&sealed, worker),
+                Some(WorkerCommand::Dump(dump)) => self.dump = Some(dump),
+                Some(WorkerCommand::Stop) => return self.leave(worker),
                 None => break,
             }
             busy = true;
@@ -190,7 +180,7 @@ impl LiveWorker {
                 && self.bytes_in_flight < limits::BYTES_IN_FLIGHT_MAX)
     }
 
-    fn next_command(&mut self) -> Option<Command> {
+    fn next_command(&mut self) -> Option<WorkerCommand> {
         if let Some(command) = self.queue.pop_front() {
             return Some(command);
         }
@@ -201,12 +191,12 @@ impl LiveWorker {
                 for live in self.lanes.iter().flatten() {
                     live.status.fail(&error);
                 }
-                Some(Command::Stop)
+                Some(WorkerCommand::Stop)
             }
         }
     }
 
-    fn feed(&mut self, sealed: &Sealed, worker: &Worker) {
+    fn feed(&mut self, sealed: &SealedEpoch, worker: &Worker) {
         let index = worker.index();
         let peers = worker.peers();
         let epoch = sealed.epoch;
@@ -312,7 +302,7 @@ impl LiveLane {
     /// all retracted events, so all decide alike. A dataflow that is `alone` is held, complete up
     /// to the epoch before; one that other processes compute a part of fails, since it cannot be
     /// replaced.
-    fn hold(&mut self, sealed: &Sealed, alone: bool) -> bool {
+    fn hold(&mut self, sealed: &SealedEpoch, alone: bool) -> bool {
         let epoch = sealed.epoch;
         for Retraction { reason, events, .. } in &sealed.retractions {
             let reached = match self.lane.installed().reached(events) {
@@ -325,7 +315,7 @@ impl LiveLane {
             let Some(accumulation) = reached else { continue };
             let because = reason.to_string();
             let events = events.len();
-            let held = Held { epoch, accumulation, because, events };
+            let held = HaltReason { epoch, accumulation, because, events };
             if alone {
                 self.lane.installed().advance_to(epoch);
                 self.held = Some(epoch);
@@ -344,7 +334,7 @@ impl LiveLane {
 impl Inbox {
     /// An inbox that reads the log, up to the upper bounds that process 0 broadcasts.
     pub(super) fn log(broadcast: Commands, reader: Arc<Reader>, next: Epoch) -> Inbox {
-        let heard = Heard { sealed: next, branch: None, stop: false };
+        let heard = AnnouncedEpochs { sealed: next, branch: None, stop: false };
         Inbox::Log { broadcast, reader, heard, next }
     }
 
@@ -361,7 +351,7 @@ impl Inbox {
             Inbox::Driver { broadcast, first, over, .. } => {
                 let over = over.load(Ordering::Acquire);
                 if let (true, true, Some((broadcast, _))) = (over, *first, broadcast) {
-                    broadcast.send(Message::Stop);
+                    broadcast.send(BroadcastMessage::Stop);
                 }
                 over
             }
@@ -372,7 +362,7 @@ impl Inbox {
     /// Tells all processes that a dataflow fails here.
     fn tell(&mut self, number: usize, error: &Error) {
         if let Some(broadcast) = self.broadcast() {
-            broadcast.send(Message::Failed(number, error.into()));
+            broadcast.send(BroadcastMessage::Failed(number, error.into()));
         }
     }
 
@@ -381,11 +371,11 @@ impl Inbox {
         let mut failed = Vec::new();
         while let Some(message) = self.broadcast().and_then(|broadcast| broadcast.receive()) {
             match (message, &mut *self) {
-                (Message::Failed(number, fault), _) => failed.push((number, fault.into())),
-                (Message::Sealed(upper, branch), Inbox::Log { heard, .. }) => {
+                (BroadcastMessage::Failed(number, fault), _) => failed.push((number, fault.into())),
+                (BroadcastMessage::Sealed(upper, branch), Inbox::Log { heard, .. }) => {
                     (heard.sealed, heard.branch) = (upper.max(heard.sealed), branch);
                 }
-                (Message::Stop, Inbox::Log { heard, .. }) => heard.stop = true,
+                (BroadcastMessage::Stop, Inbox::Log { heard, .. }) => heard.stop = true,
                 // Its own messages.
                 (_, Inbox::Driver { .. }) => {}
             }
@@ -394,22 +384,22 @@ impl Inbox {
     }
 
     /// Moves the commands that have arrived to `queue`.
-    fn receive(&mut self, queue: &mut VecDeque<Command>) -> Result<()> {
+    fn receive(&mut self, queue: &mut VecDeque<WorkerCommand>) -> Result<()> {
         match self {
             Inbox::Driver { commands, broadcast, first, .. } => {
                 let command = match commands.take() {
                     Ok(command) => command,
                     Err(TryRecvError::Empty) => return Ok(()),
-                    Err(TryRecvError::Disconnected) => Command::Stop,
+                    Err(TryRecvError::Disconnected) => WorkerCommand::Stop,
                 };
                 if let (Some((broadcast, branches)), true) = (broadcast, *first) {
                     match &command {
-                        Command::Epoch(sealed) => {
+                        WorkerCommand::Epoch(sealed) => {
                             let branch = branches.of(sealed.epoch).map(|branch| branch.0);
-                            broadcast.send(Message::Sealed(sealed.epoch + 1, branch));
+                            broadcast.send(BroadcastMessage::Sealed(sealed.epoch + 1, branch));
                         }
                         // Dumps are made only by a process that computes alone.
-                        Command::Dump(_) | Command::Stop => {}
+                        WorkerCommand::Dump(_) | WorkerCommand::Stop => {}
                     }
                 }
                 queue.push_back(command);
@@ -418,7 +408,7 @@ impl Inbox {
                 if *next < heard.sealed {
                     check_history(reader, heard.sealed, heard.branch.map(Branch))?;
                     for epoch in reader.epochs(*next, heard.sealed)? {
-                        queue.push_back(Command::Epoch(Arc::new(epoch?)));
+                        queue.push_back(WorkerCommand::Epoch(Arc::new(epoch?)));
                     }
                     *next = heard.sealed;
                 }

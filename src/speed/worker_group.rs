@@ -13,8 +13,10 @@ use super::channel::{Incoming, Outbox, channel};
 use super::dump::{Dump, Dumping, Write};
 use super::epoch_broadcast::Commands;
 use super::feeder::{Driver, Tail};
-use super::runtime::{LiveDataflow, Start};
-use super::worker::{Command, Inbox, LiveLane, LiveWorker};
+use super::live_dataflow::{LiveDataflow, Start};
+use super::status::lost_worker;
+use super::worker::{Inbox, LiveLane, LiveWorker};
+use super::worker_command::WorkerCommand;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
@@ -131,7 +133,7 @@ impl Crew {
         let dump = Arc::new(dump);
         for outbox in &self.outboxes {
             // A worker that has left is noticed when its outcome is waited for.
-            outbox.tell(Command::Dump(Arc::clone(&dump)), 0);
+            outbox.tell(WorkerCommand::Dump(Arc::clone(&dump)), 0);
         }
         dumping
     }
@@ -175,10 +177,6 @@ fn join(workers: WorkerGuards<Result<()>>) -> Result<()> {
     // All are joined before the first error is reported.
     let outcomes: Vec<_> = workers.join().into_iter().collect();
     outcomes.into_iter().try_for_each(|outcome| outcome.map_err(|_| lost_worker())?)
-}
-
-pub(super) fn lost_worker() -> Error {
-    Error::new(Kind::Stopped, "a worker thread ended before its time")
 }
 
 type Started = (usize, Result<Thread>);

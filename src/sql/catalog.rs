@@ -10,7 +10,7 @@ use datafusion::common::Result as PlanResult;
 use datafusion::error::DataFusionError;
 
 use super::SqlError;
-use super::session::Settings;
+use super::session::SqlSettings;
 use super::stream_table::StreamTable;
 use super::view_table::ViewTable;
 use diptych_serving::Index;
@@ -119,7 +119,7 @@ pub(super) type Extra = Arc<Mutex<BTreeMap<String, Arc<dyn SchemaProvider>>>>;
 #[derive(Clone, Debug)]
 pub(super) struct Catalog {
     pub(super) tables: Arc<Tables>,
-    pub(super) settings: Arc<Mutex<Settings>>,
+    pub(super) settings: Arc<Mutex<SqlSettings>>,
     pub(super) extra: Extra,
 }
 

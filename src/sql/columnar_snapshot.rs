@@ -13,7 +13,7 @@ use arrow_schema::ArrowError;
 use arrow_select::filter::FilterBuilder;
 use arrow_select::take::take;
 
-use super::columns::{ColumnCache, Columns};
+use super::columns::{BatchColumns, ColumnCache};
 use diptych_base::error::Result;
 use diptych_base::limits::SQL_BLOCK_ROWS;
 use diptych_base::time::Epoch;
@@ -24,18 +24,18 @@ const WORDS: usize = SQL_BLOCK_ROWS / 64;
 
 /// The multiplicity of each row of a batch.
 #[derive(Clone, Default)]
-pub(super) struct Counts {
+pub(super) struct Multiplicities {
     /// A bit for each row with multiplicity 1.
     once: Vec<u64>,
     /// The rows with a multiplicity other than 0 and 1.
     odd: BTreeMap<u32, isize>,
 }
 
-impl Counts {
+impl Multiplicities {
     /// The multiplicities that `batch` gives at times below `upper`.
-    pub(super) fn of(batch: &ViewBatch, upper: Epoch) -> Counts {
+    pub(super) fn of(batch: &ViewBatch, upper: Epoch) -> Multiplicities {
         let mut counts =
-            Counts { once: vec![0; batch.rows().div_ceil(64)], odd: BTreeMap::default() };
+            Multiplicities { once: vec![0; batch.rows().div_ceil(64)], odd: BTreeMap::default() };
         for row in 0..batch.rows() {
             match batch.row_multiplicity(row, upper) {
                 0 => {}
@@ -107,8 +107,8 @@ impl Counts {
 
 /// A batch's columns, and the multiplicities of its rows.
 struct Part {
-    columns: Arc<Columns>,
-    counts: Arc<Counts>,
+    columns: Arc<BatchColumns>,
+    counts: Arc<Multiplicities>,
     once: Buffer,
 }
 
@@ -245,7 +245,11 @@ impl Part {
 }
 
 /// Moves the multiplicity of each row that several batches hold to the oldest of them.
-fn resolve(batches: &[ViewBatch], columns: &[Arc<Columns>], counts: &mut [Arc<Counts>]) {
+fn resolve(
+    batches: &[ViewBatch],
+    columns: &[Arc<BatchColumns>],
+    counts: &mut [Arc<Multiplicities>],
+) {
     for young in 1..batches.len() {
         for old in 0..young {
             let shared = columns[young].shared_with(&batches[young], &batches[old]);

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow_array::{Array, ArrayRef};
 
-use super::columnar_snapshot::Counts;
+use super::columnar_snapshot::Multiplicities;
 use diptych_base::error::Result;
 use diptych_base::limits::{SQL_BLOCK_ROWS, SQL_COLUMNS_BYTES};
 use diptych_base::time::Epoch;
@@ -24,17 +24,17 @@ use diptych_serving::{ViewBatch, WeakBatch};
 /// The decoded columns of the batches of all views.
 #[derive(Default)]
 pub(super) struct ColumnCache {
-    held: Mutex<HashMap<usize, Arc<Columns>>>,
+    held: Mutex<HashMap<usize, Arc<BatchColumns>>>,
     clock: AtomicU64,
 }
 
 /// The decoded columns of one batch.
-pub(super) struct Columns {
+pub(super) struct BatchColumns {
     batch: WeakBatch,
     rows: usize,
     /// The first time beyond all updates: `counts` holds from there on.
     times_upper: Epoch,
-    counts: Arc<Counts>,
+    counts: Arc<Multiplicities>,
     /// The blocks of each column of the view.
     arrays: Vec<OnceLock<Vec<ArrayRef>>>,
     decoding: Mutex<()>,
@@ -49,7 +49,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ColumnCache {
     /// The entry of `batch`, a batch of a view of `columns` columns.
-    pub(super) fn of(&self, batch: &ViewBatch, columns: usize) -> Arc<Columns> {
+    pub(super) fn of(&self, batch: &ViewBatch, columns: usize) -> Arc<BatchColumns> {
         let used = self.clock.fetch_add(1, Ordering::Relaxed);
         let mut held = lock(&self.held);
         if let Some(found) = held.get(&batch.address()).filter(|held| held.batch.is(batch)) {
@@ -59,7 +59,7 @@ impl ColumnCache {
         drop(held);
         // This walks the batch, so not under the lock. Two readers may do it at once; one result
         // stays.
-        let fresh = Arc::new(Columns::new(batch, columns, used));
+        let fresh = Arc::new(BatchColumns::new(batch, columns, used));
         held = lock(&self.held);
         held.insert(batch.address(), Arc::clone(&fresh));
         fresh
@@ -72,7 +72,7 @@ impl ColumnCache {
         for columns in held.values() {
             lock(&columns.shared).retain(|(other, _)| !other.is_gone());
         }
-        let bytes = |columns: &Arc<Columns>| columns.bytes.load(Ordering::Relaxed);
+        let bytes = |columns: &Arc<BatchColumns>| columns.bytes.load(Ordering::Relaxed);
         let mut total: usize = held.values().map(bytes).sum();
         if total <= SQL_COLUMNS_BYTES {
             return;
@@ -96,12 +96,12 @@ impl ColumnCache {
     }
 }
 
-impl Columns {
-    fn new(batch: &ViewBatch, columns: usize, used: u64) -> Columns {
+impl BatchColumns {
+    fn new(batch: &ViewBatch, columns: usize, used: u64) -> BatchColumns {
         let times_upper = batch.times_upper();
-        let counts = Counts::of(batch, times_upper);
+        let counts = Multiplicities::of(batch, times_upper);
         let bytes = AtomicUsize::new(counts.memory_bytes());
-        Columns {
+        BatchColumns {
             batch: batch.downgrade(),
             rows: batch.rows(),
             times_upper,
@@ -121,11 +121,11 @@ impl Columns {
 
     /// The multiplicity that `batch`, whose columns these are, gives each row at times below
     /// `upper`.
-    pub(super) fn counts(&self, batch: &ViewBatch, upper: Epoch) -> Arc<Counts> {
+    pub(super) fn counts(&self, batch: &ViewBatch, upper: Epoch) -> Arc<Multiplicities> {
         if upper >= self.times_upper {
             Arc::clone(&self.counts)
         } else {
-            Arc::new(Counts::of(batch, upper))
+            Arc::new(Multiplicities::of(batch, upper))
         }
     }
 

@@ -145,6 +145,11 @@ fn position(sql: &str, message: &str) -> Option<usize> {
     Some(before.map(|line| line.chars().count()).sum::<usize>() + column)
 }
 
+/// Wraps an error of this project for `DataFusion`.
+pub(super) fn external(error: diptych_base::error::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

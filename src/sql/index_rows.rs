@@ -7,9 +7,9 @@ use arrow_schema::SchemaRef;
 use datafusion::common::Result as PlanResult;
 
 use super::access::Access;
-use super::statement_epochs::Reading;
-use super::view_scan::batch;
-use super::view_table::{external, negative};
+use super::df_error::external;
+use super::record_batch::batch;
+use super::statement_epochs::StatementEpochs;
 use diptych_base::error::Result;
 use diptych_base::limits::{SCAN_CHUNK_ROWS, SQL_BLOCK_ROWS};
 use diptych_row::{ByteRange, RowArrays, RowSchema};
@@ -19,7 +19,7 @@ use diptych_serving::{Cursor, Row, Snapshot};
 pub(super) struct IndexRows {
     name: String,
     view: (usize, RowSchema),
-    reading: (Arc<Reading>, Arc<Snapshot>),
+    reading: (Arc<StatementEpochs>, Arc<Snapshot>),
     keys: std::vec::IntoIter<Vec<u8>>,
     ranges: std::vec::IntoIter<ByteRange>,
     /// The range being read, with the cursor at which it goes on.
@@ -39,7 +39,7 @@ impl IndexRows {
     pub(super) fn new(
         name: String,
         view: (usize, RowSchema),
-        reading: (Arc<Reading>, Arc<Snapshot>),
+        reading: (Arc<StatementEpochs>, Arc<Snapshot>),
         access: &Access,
         (wanted, schema): (Vec<usize>, SchemaRef),
         limit: Option<usize>,
@@ -142,4 +142,12 @@ impl Iterator for IndexRows {
             }
         }
     }
+}
+
+/// The notice about rows that are retracted more often than they were stated.
+pub(super) fn negative(name: &str, rows: usize) -> String {
+    format!(
+        "{name}: {rows} rows of negative multiplicity are left out (the dataflow retracts what it \
+         has not stated)"
+    )
 }

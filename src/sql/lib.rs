@@ -28,6 +28,10 @@ mod index_rows;
 #[cfg(feature = "sql")]
 mod prepared;
 #[cfg(feature = "sql")]
+mod read_tables;
+#[cfg(feature = "sql")]
+mod record_batch;
+#[cfg(feature = "sql")]
 mod session;
 #[cfg(feature = "sql")]
 mod spawn;
@@ -59,4 +63,4 @@ pub use prepared::Prepared;
 #[cfg(feature = "sql")]
 pub use session::Session;
 #[cfg(not(feature = "sql"))]
-pub use stub::{Engine, Prepared, ScalarValue, Session};
+pub use stub::{NoEngine as Engine, NoPrepared as Prepared, NoSession as Session, ScalarValue};

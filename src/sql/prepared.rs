@@ -18,10 +18,10 @@ use tokio::time::Instant;
 use super::answer::{Answer, Notices, ReadAt};
 use super::cancellation::{self, Ends, Life, too_long};
 use super::session::Session;
-use super::spawn::{self, Ending};
+use super::spawn::{self, AbortOnDrop};
 use super::statement::{Statement, read_only};
-use super::statement_epochs::Reading;
-use super::{SqlError, df_error};
+use super::statement_epochs::StatementEpochs;
+use super::{SqlError, df_error, read_tables};
 use diptych_base::limits;
 
 /// A prepared statement. Each execution reads at the epoch of its moment.
@@ -106,7 +106,7 @@ impl Prepared {
                 let (sender, receiver) = mpsc::channel(2);
                 let sql = self.sql().to_owned();
                 let work = drive(sql, plan, state, reading, until, sender, turn);
-                let task = Ending(threads.spawn(work));
+                let task = AbortOnDrop(threads.spawn(work));
                 Ok(Answer { schema, rows: rows(receiver, (task, ends)), epochs, notices })
             }
         }
@@ -124,7 +124,8 @@ impl Prepared {
         self,
         parameters: Vec<ScalarValue>,
         life: Arc<Life>,
-    ) -> Result<(Arc<dyn ExecutionPlan>, SessionState, Arc<Reading>, Vec<ReadAt>), SqlError> {
+    ) -> Result<(Arc<dyn ExecutionPlan>, SessionState, Arc<StatementEpochs>, Vec<ReadAt>), SqlError>
+    {
         let Work::Plan { sql, plan } = &*self.work else {
             unreachable!("only plans are started");
         };
@@ -138,7 +139,10 @@ impl Prepared {
         let columns = Arc::clone(&engine.core.columns);
         let mode = self.session.mode()?;
         let pins = &self.session.pins;
-        let (reading, epochs) = Reading::of(&engine.site, &plan, mode, columns, pins).await?;
+        let read = read_tables::tables(&plan, engine.site.flows.len());
+        let read = read.map_err(|error| df_error::of("", &error))?;
+        let (reading, epochs) =
+            StatementEpochs::of(&engine.site, read, mode, columns, pins).await?;
         let reading = Arc::new(reading);
         let mut state = self.session.state()?;
         state.config_mut().set_extension(Arc::clone(&reading));
@@ -216,7 +220,7 @@ async fn drive(
     sql: String,
     plan: Arc<dyn ExecutionPlan>,
     state: SessionState,
-    reading: Arc<Reading>,
+    reading: Arc<StatementEpochs>,
     until: Instant,
     sender: mpsc::Sender<Result<RecordBatch, SqlError>>,
     _turn: OwnedSemaphorePermit,
@@ -258,7 +262,10 @@ async fn drive(
     }
 }
 
-fn rows(receiver: mpsc::Receiver<Result<RecordBatch, SqlError>>, task: (Ending<()>, Ends)) -> Rows {
+fn rows(
+    receiver: mpsc::Receiver<Result<RecordBatch, SqlError>>,
+    task: (AbortOnDrop<()>, Ends),
+) -> Rows {
     stream::unfold((receiver, task), |(mut receiver, task)| async move {
         let batch = receiver.recv().await?;
         Some((batch, (receiver, task)))

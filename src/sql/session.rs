@@ -54,7 +54,7 @@ const KEPT: &[(&str, &str)] = &[
 
 /// The settings of a session, by lower-case name.
 #[derive(Debug, Default)]
-pub(super) struct Settings(BTreeMap<String, String>);
+pub(super) struct SqlSettings(BTreeMap<String, String>);
 
 /// A session of one connection or request, with its settings. Clones are the same session.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ pub struct Session {
     pub(super) pins: Arc<Pins>,
 }
 
-impl Settings {
+impl SqlSettings {
     /// The schemas in which names without one are looked up, in order.
     pub(super) fn search_path(&self) -> Vec<String> {
         let path = self.0.get(SEARCH_PATH).map(String::as_str).unwrap_or_default();
@@ -184,7 +184,7 @@ impl Session {
         .await
     }
 
-    fn settings(&self) -> MutexGuard<'_, Settings> {
+    fn settings(&self) -> MutexGuard<'_, SqlSettings> {
         self.catalog.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

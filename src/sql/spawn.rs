@@ -8,9 +8,9 @@ use tokio::task::JoinHandle;
 use super::SqlError;
 
 /// A task that is aborted when this is dropped.
-pub(super) struct Ending<T>(pub(super) JoinHandle<T>);
+pub(super) struct AbortOnDrop<T>(pub(super) JoinHandle<T>);
 
-impl<T> Drop for Ending<T> {
+impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -21,7 +21,7 @@ pub(super) async fn run<T: Send + 'static>(
     threads: &Handle,
     work: impl Future<Output = Result<T, SqlError>> + Send + 'static,
 ) -> Result<T, SqlError> {
-    let mut task = Ending(threads.spawn(work));
+    let mut task = AbortOnDrop(threads.spawn(work));
     match (&mut task.0).await {
         Ok(outcome) => outcome,
         Err(error) if error.is_panic() => Err(panicked()),

@@ -3,18 +3,15 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::datasource::source_as_provider;
+use datafusion::catalog::Session;
+use datafusion::common::Result as PlanResult;
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::LogicalPlan;
 
 use super::SqlError;
 use super::answer::{Notices, ReadAt};
 use super::columns::ColumnCache;
 use super::df_error;
-use super::stream_table::StreamTable;
 use super::tx_snapshots::{self, Pins};
-use super::view_table::ViewTable;
 use diptych_base::error::{Error, Kind};
 use diptych_base::time::{At, Epoch};
 use diptych_log::AtTime;
@@ -23,7 +20,7 @@ use diptych_site::read_mode::Mode;
 use diptych_site::site::Site;
 
 /// The snapshots that a statement reads; its tables get them with the session's configuration.
-pub(super) struct Reading {
+pub(super) struct StatementEpochs {
     /// By dataflow number; none where the statement does not read the dataflow.
     snapshots: Vec<Option<Arc<Snapshot>>>,
     /// The first epoch of raw streams that is not read.
@@ -32,40 +29,29 @@ pub(super) struct Reading {
     pub(super) columns: Arc<ColumnCache>,
 }
 
-/// The dataflows that a plan reads, by number, and whether it reads raw streams.
-fn tables(plan: &LogicalPlan, flows: usize) -> Result<(Vec<bool>, bool), DataFusionError> {
-    let mut read = vec![false; flows];
-    let mut streams = false;
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            let table = source_as_provider(&scan.source)?;
-            if let Some(view) = table.downcast_ref::<ViewTable>() {
-                read[view.flow] = true;
-            }
-            streams |= table.is::<StreamTable>();
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok((read, streams))
+/// The tables that a statement reads.
+pub(super) struct TablesRead {
+    /// By number of the dataflow: whether one of its views is read.
+    pub(super) flows: Vec<bool>,
+    /// Whether raw streams are read.
+    pub(super) streams: bool,
 }
 
-impl Reading {
-    /// Takes the snapshots for `plan` at the epoch that `mode` names.
+impl StatementEpochs {
+    /// Takes snapshots of the tables in `read` at the epoch that `mode` names.
     ///
     /// # Errors
     /// When the epoch is not there; the error names the valid range.
     pub(super) async fn of(
         site: &Site,
-        plan: &LogicalPlan,
+        read: TablesRead,
         mode: Mode,
         columns: Arc<ColumnCache>,
         pins: &Pins,
-    ) -> Result<(Reading, Vec<ReadAt>), SqlError> {
-        let (read, streams) =
-            tables(plan, site.flows.len()).map_err(|error| df_error::of("", &error))?;
+    ) -> Result<(StatementEpochs, Vec<ReadAt>), SqlError> {
         let pinned = pins.held(site, mode).await;
         let mut snapshots = Vec::new();
-        for (number, (flow, wanted)) in site.flows.iter().zip(read).enumerate() {
+        for (number, (flow, wanted)) in site.flows.iter().zip(read.flows).enumerate() {
             if let Some(pinned) = pinned.as_ref().filter(|_| wanted) {
                 snapshots.push(Some(tx_snapshots::of(pinned, number)?));
                 continue;
@@ -101,7 +87,7 @@ impl Reading {
             AtTime { epoch, jumped }.warning().into_iter().for_each(|w| notices.add(w));
         }
         let mut streams_upper = 0;
-        if streams {
+        if read.streams {
             streams_upper = match least {
                 Some(upper) => upper,
                 None => log_upper(site, mode, &notices).await?,
@@ -115,7 +101,7 @@ impl Reading {
                 branch: site.reader.branches().before(streams_upper),
             });
         }
-        Ok((Reading { snapshots, streams_upper, notices, columns }, epochs))
+        Ok((StatementEpochs { snapshots, streams_upper, notices, columns }, epochs))
     }
 
     /// The snapshot of a dataflow that the statement reads.
@@ -173,4 +159,11 @@ async fn log_upper(site: &Site, mode: Mode, notices: &Notices) -> Result<Epoch, 
     let (upper, warning) = upper.await.map_err(|error| df_error::of_own(&error))?;
     warning.into_iter().for_each(|warning| notices.add(warning));
     Ok(upper)
+}
+
+/// The snapshots that the statement reads.
+pub(super) fn reading(state: &dyn Session) -> PlanResult<Arc<StatementEpochs>> {
+    state.config().get_extension::<StatementEpochs>().ok_or_else(|| {
+        DataFusionError::Internal("a table is scanned outside a statement".to_owned())
+    })
 }

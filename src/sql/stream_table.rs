@@ -27,12 +27,13 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
 };
 
-use super::view_scan::batch;
-use super::view_table::{external, reading};
+use super::df_error::external;
+use super::record_batch::batch;
+use super::statement_epochs::reading;
 use diptych_base::limits::SQL_BLOCK_ROWS;
 use diptych_base::time::Epoch;
 use diptych_log::{Chunk, Epochs, Part, Reader};
-use diptych_site::read_mode::blocking;
+use diptych_site::blocking::blocking;
 use diptych_system::Stream;
 
 /// The column of epochs, which follows the event's own columns.

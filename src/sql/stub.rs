@@ -32,27 +32,27 @@ pub enum ScalarValue {
 
 /// An engine that refuses every statement.
 #[derive(Clone)]
-pub struct Engine;
+pub struct NoEngine;
 
-impl Engine {
+impl NoEngine {
     /// The stub for any site.
-    pub fn new(_site: Arc<Site>) -> Engine {
-        Engine
+    pub fn new(_site: Arc<Site>) -> NoEngine {
+        NoEngine
     }
 
     /// A session that refuses.
-    pub fn session(&self) -> Session {
-        Session
+    pub fn session(&self) -> NoSession {
+        NoSession
     }
 }
 
 /// A session that refuses every statement.
 #[derive(Clone)]
-pub struct Session;
+pub struct NoSession;
 
-impl Session {
+impl NoSession {
     /// Refuses the statement.
-    pub async fn prepare(&self, _sql: &str) -> Result<Prepared, SqlError> {
+    pub async fn prepare(&self, _sql: &str) -> Result<NoPrepared, SqlError> {
         Err(refusal())
     }
 
@@ -80,7 +80,7 @@ impl Session {
 
 /// A prepared statement, of which there is none.
 #[derive(Clone)]
-pub struct Prepared {
+pub struct NoPrepared {
     /// The types of the parameters; see `prepared.rs`, which the feature compiles in.
     pub parameter_types: Vec<Option<DataType>>,
     /// The columns of the answer.
@@ -89,7 +89,7 @@ pub struct Prepared {
     pub tag: &'static str,
 }
 
-impl Prepared {
+impl NoPrepared {
     /// Cannot be called, because there is no prepared statement.
     pub async fn execute(&self, _parameters: Vec<ScalarValue>) -> Result<Answer, SqlError> {
         Err(refusal())

@@ -12,10 +12,10 @@ use diptych_site::read_mode::Mode;
 use diptych_site::site::Site;
 
 /// A snapshot of each dataflow, or the error why there is none.
-pub(super) type Held = Arc<Vec<Result<Arc<Snapshot>, SqlError>>>;
+pub(super) type TxSnapshots = Arc<Vec<Result<Arc<Snapshot>, SqlError>>>;
 
 /// The snapshot of dataflow number `flow` in the transaction.
-pub(super) fn of(held: &Held, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
+pub(super) fn of(held: &TxSnapshots, flow: usize) -> Result<Arc<Snapshot>, SqlError> {
     let later = || {
         let message = "the dataflow is served since this transaction began (begin another one)";
         SqlError::new("55000", message)
@@ -29,7 +29,7 @@ pub(super) struct Pins {
     /// Whether there is a transaction. An atomic of its own, so that a session without one takes no
     /// lock.
     is_asked: AtomicBool,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<TxSnapshots>>,
 }
 
 impl Pins {
@@ -54,7 +54,7 @@ impl Pins {
 
     /// The snapshots that all statements of the transaction read; none when there is no
     /// transaction.
-    pub(super) async fn held(&self, site: &Site, mode: Mode) -> Option<Held> {
+    pub(super) async fn held(&self, site: &Site, mode: Mode) -> Option<TxSnapshots> {
         if !self.is_asked.load(Ordering::Relaxed) {
             return None;
         }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -23,12 +22,13 @@ use futures::stream;
 use super::access::Access;
 use super::columnar_snapshot::{Image, Piece};
 use super::index_rows::IndexRows;
-use super::statement_epochs::Reading;
+use super::record_batch::batch;
+use super::statement_epochs::StatementEpochs;
 use diptych_row::RowSchema;
 use diptych_serving::Snapshot;
 
 /// The source of the rows.
-pub(super) enum Source {
+pub(super) enum ScanSource {
     /// Looked up in the index while the plan runs.
     Index,
     /// Columns that were combined when the statement was planned.
@@ -39,9 +39,9 @@ pub(super) enum Source {
 pub(super) struct ViewScan {
     name: String,
     view: (usize, RowSchema),
-    reading: (Arc<Reading>, Arc<Snapshot>),
+    reading: (Arc<StatementEpochs>, Arc<Snapshot>),
     access: Access,
-    source: Source,
+    source: ScanSource,
     /// The pieces of each partition, when the rows come from columns.
     partitions: Vec<Vec<Piece>>,
     wanted: Vec<usize>,
@@ -54,15 +54,15 @@ impl ViewScan {
     pub(super) fn new(
         name: String,
         view: (usize, RowSchema),
-        reading: (Arc<Reading>, Arc<Snapshot>),
-        (access, source): (Access, Source),
+        reading: (Arc<StatementEpochs>, Arc<Snapshot>),
+        (access, source): (Access, ScanSource),
         (wanted, schema): (Vec<usize>, SchemaRef),
         limit: Option<usize>,
         partitions: usize,
     ) -> ViewScan {
         let partitions = match &source {
-            Source::Index => vec![Vec::new()],
-            Source::Columns(image) => {
+            ScanSource::Index => vec![Vec::new()],
+            ScanSource::Columns(image) => {
                 let pieces = image.pieces();
                 let each = pieces.len().div_ceil(partitions.max(1)).max(1);
                 let mut split: Vec<Vec<Piece>> = pieces.chunks(each).map(<[_]>::to_vec).collect();
@@ -93,16 +93,6 @@ impl ViewScan {
     }
 }
 
-/// Builds a record batch of arrays, or of rows without any column.
-pub(super) fn batch(
-    schema: &SchemaRef,
-    arrays: Vec<arrow_array::ArrayRef>,
-    rows: usize,
-) -> PlanResult<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
-}
-
 impl DisplayAs for ViewScan {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let epoch = self.reading.1.epoch();
@@ -117,8 +107,8 @@ impl DisplayAs for ViewScan {
             Access::Ranges(ranges) => write!(f, ", {} key ranges", ranges.len())?,
         }
         match &self.source {
-            Source::Index => f.write_str(" from the index")?,
-            Source::Columns(image) => write!(f, " as columns, {} rows", image.rows())?,
+            ScanSource::Index => f.write_str(" from the index")?,
+            ScanSource::Columns(image) => write!(f, " as columns, {} rows", image.rows())?,
         }
         let names: Vec<_> =
             self.schema.fields().iter().map(|field| field.name().as_str()).collect();
@@ -175,7 +165,7 @@ impl ExecutionPlan for ViewScan {
     ) -> PlanResult<SendableRecordBatchStream> {
         let schema = Arc::clone(&self.schema);
         match &self.source {
-            Source::Index => {
+            ScanSource::Index => {
                 let reading = &self.reading.0;
                 let snapshot = &self.reading.1;
                 let rows = IndexRows::new(
@@ -188,7 +178,7 @@ impl ExecutionPlan for ViewScan {
                 );
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(rows))))
             }
-            Source::Columns(image) => {
+            ScanSource::Columns(image) => {
                 let image = Arc::clone(image);
                 let wanted = self.wanted.clone();
                 let mut pieces = self.partitions[partition].clone().into_iter();
@@ -212,9 +202,9 @@ impl ExecutionPlan for ViewScan {
         args: &StatisticsArgs,
     ) -> PlanResult<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema);
-        if let (Source::Columns(image), None) = (&self.source, args.partition()) {
+        if let (ScanSource::Columns(image), None) = (&self.source, args.partition()) {
             statistics.num_rows = Precision::Exact(image.rows());
-        } else if let (Source::Index, Access::Keys(keys)) = (&self.source, &self.access) {
+        } else if let (ScanSource::Index, Access::Keys(keys)) = (&self.source, &self.access) {
             statistics.num_rows = Precision::Inexact(keys.len());
         }
         Ok(Arc::new(statistics))

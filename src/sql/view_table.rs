@@ -13,8 +13,10 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::SqlError;
 use super::access::{self, Access};
 use super::columnar_snapshot::Image;
-use super::statement_epochs::Reading;
-use super::view_scan::{Source, ViewScan};
+use super::df_error::external;
+use super::index_rows::negative;
+use super::statement_epochs::{StatementEpochs, reading};
+use super::view_scan::{ScanSource, ViewScan};
 use diptych_base::limits::{SQL_COLUMNS_BYTES, SQL_INDEX_ROWS_MAX};
 use diptych_row::{ByteRange, RowSchema, arrow_schema};
 use diptych_serving::{Snapshot, ViewBatch};
@@ -38,18 +40,6 @@ impl ViewTable {
         let schema = arrow_schema(&rows);
         ViewTable { flow, view, name, rows, schema }
     }
-}
-
-/// Wraps an error of this project for `DataFusion`.
-pub(super) fn external(error: diptych_base::error::Error) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
-}
-
-/// The snapshots that the statement reads.
-pub(super) fn reading(state: &dyn Session) -> PlanResult<Arc<Reading>> {
-    state.config().get_extension::<Reading>().ok_or_else(|| {
-        DataFusionError::Internal("a table is scanned outside a statement".to_owned())
-    })
 }
 
 #[async_trait]
@@ -127,26 +117,26 @@ impl ViewTable {
     /// Chooses the source: the index for few rows, columns for many.
     fn source(
         &self,
-        reading: &Reading,
+        reading: &StatementEpochs,
         snapshot: &Snapshot,
         access: &Access,
         wanted: &[usize],
         limit: Option<usize>,
-    ) -> diptych_base::error::Result<Source> {
+    ) -> diptych_base::error::Result<ScanSource> {
         let ranges: Option<&[ByteRange]> = match access {
-            Access::Keys(_) => return Ok(Source::Index),
+            Access::Keys(_) => return Ok(ScanSource::Index),
             Access::Ranges(ranges) => Some(ranges),
             Access::Whole => None,
         };
         if snapshot.is_stored() {
-            return Ok(Source::Index);
+            return Ok(ScanSource::Index);
         }
         let few = limit.is_some_and(|limit| limit <= SQL_INDEX_ROWS_MAX);
         let shards = snapshot.batches(self.view)?;
         let batches = || shards.iter().flatten();
         let bytes: usize = batches().map(ViewBatch::memory_bytes).sum();
         if few || bytes > SQL_COLUMNS_BYTES || ranges.is_some_and(|some| are_few(&shards, some)) {
-            return Ok(Source::Index);
+            return Ok(ScanSource::Index);
         }
         reading.columns.sweep();
         let columns = &reading.columns;
@@ -155,7 +145,7 @@ impl ViewTable {
         if image.negative() > 0 {
             reading.notices.add(negative(&self.name, image.negative()));
         }
-        Ok(Source::Columns(Arc::new(image)))
+        Ok(ScanSource::Columns(Arc::new(image)))
     }
 }
 
@@ -165,12 +155,4 @@ fn are_few(shards: &[Vec<ViewBatch>], ranges: &[ByteRange]) -> bool {
         rows += ranges.iter().map(|range| batch.rows_in(range).len()).sum::<usize>();
         rows <= SQL_INDEX_ROWS_MAX
     })
-}
-
-/// The notice about rows that are retracted more often than they were stated.
-pub(super) fn negative(name: &str, rows: usize) -> String {
-    format!(
-        "{name}: {rows} rows of negative multiplicity are left out (the dataflow retracts what it \
-         has not stated)"
-    )
 }

@@ -1,7 +1,7 @@
 //! The active version of a dataflow: after a restart the version that served before serves again,
 //! if the binary has it.
 
-use super::System;
+use super::system::System;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_batch_view::{record_version, recorded_version};
 use diptych_dataflow::Definition;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::System;
+use super::system::System;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{RealDisk, RealRandom};
 use diptych_base::time::Epoch;

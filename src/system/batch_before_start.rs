@@ -5,8 +5,9 @@
 //! first, and replays only the last epochs, so that subscribers of before a crash can resume.
 
 use super::checkpoint::{remove_old, remove_unfinished};
-use super::options::Source;
-use super::{BatchOptions, Boundary, ServeOptions, System, identity};
+use super::options::EpochSource;
+use super::system::System;
+use super::{BatchOptions, Boundary, ServeOptions, identity};
 use diptych_base::error::Result;
 use diptych_base::limits::{
     CHECKPOINT_STATE_BYTES_MAX, REPLAYED_EPOCHS, REPLAYED_EPOCHS_MAX, REPLAYED_STATE_BYTES,
@@ -31,7 +32,7 @@ impl System {
         options: &ServeOptions<'_>,
         end: Epoch,
     ) -> Result<()> {
-        let live = !matches!(options.source, Source::Until(_));
+        let live = !matches!(options.source, EpochSource::Until(_));
         // With several processes each would make one.
         if !live || options.boundary != Boundary::Newest || options.cluster.processes() > 1 {
             return Ok(());

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::restore_source::blocks;
 use super::retraction_recovery::overtaken;
-use super::{BatchOptions, System, identity, meta, rows};
+use super::identity::{identity, meta};
+use super::{BatchOptions, System, rows};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_batch::{self as batch, BatchReport, Job};

@@ -10,8 +10,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::served::Entry;
-use super::{Served, System, identity, meta};
+use super::identity::meta;
+use super::served::{StartedDataflow, is_settled};
+use super::system::System;
+use super::{Served, identity};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{BATCH_VIEWS_KEPT, WORKERS_GRACE};
 use diptych_base::time::Epoch;
@@ -110,7 +112,7 @@ impl System {
     fn begin(
         &self,
         served: &Served,
-        entry: &Entry,
+        entry: &StartedDataflow,
         boundary: Epoch,
     ) -> Result<Option<BatchViewWriter>> {
         // Its name is enough: a restore checks whether it is whole.
@@ -126,7 +128,7 @@ impl System {
 }
 
 impl Checkpoint {
-    fn of(entry: &Entry, boundary: Epoch, existed: bool) -> Checkpoint {
+    fn of(entry: &StartedDataflow, boundary: Epoch, existed: bool) -> Checkpoint {
         Checkpoint { dataflow: entry.description.name.clone(), boundary, existed }
     }
 }
@@ -174,13 +176,6 @@ pub(super) fn remove_unfinished(system: &System, description: &Description) {
     let _ = remove_before(&*system.disk, &system.root, &identity(description), 0);
 }
 
-/// Has the dataflow reached its boundary, or failed, or is it held?
-pub(super) fn is_settled(entry: &Entry) -> bool {
-    entry.status.stands()
-        || (entry.index.frontier() >= entry.boundary
-            && entry.index.base_checked().is_ok_and(|checked| checked))
-}
-
 /// Writes all views at times below `boundary`; the first worker's part has all rows.
 fn write_views(
     index: &Index,
@@ -212,10 +207,11 @@ fn write_views(
 
 #[cfg(test)]
 mod tests {
+    use super::super::system::System;
     use std::sync::Arc;
     use std::time::Duration;
 
-    use crate::{Cluster, ServeOptions, System};
+    use crate::{Cluster, ServeOptions};
 
     /// A value that takes long to be dropped, as threads may at any point.
     struct Slow(Arc<()>);

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{System, identity};
+use super::identity;
+use super::system::System;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchView, remove_these};

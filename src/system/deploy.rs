@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use super::checkpoint::remove_old;
 use super::deploy_compatibility::check;
 use super::registry::{Current, Running};
-use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served, System};
+use super::system::System;
+use super::{BatchOptions, Boundary, LateWriter, ServeOptions, Served};
 use crate::control::{Deployed, Stream, Turn};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
@@ -28,7 +29,7 @@ use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
 use diptych_log::Writer;
 use diptych_serving::{Index, IndexOptions, Read, ViewDiff, view_diffs};
-use diptych_speed::Held;
+use diptych_speed::HaltReason;
 
 /// The options of a deployment.
 #[derive(Clone)]
@@ -78,7 +79,11 @@ impl System {
     /// ```
     /// use dataflows::{Line, word_count};
     /// use diptych::serving::Read;
-    /// use diptych::{Dataflow, Definition, DeployOptions, ServeOptions, System, append};
+    /// use diptych::prelude::*;
+    /// use diptych::System;
+    /// use diptych::dataflow::Definition;
+    /// use diptych::sources::append;
+    /// use diptych::system::{DeployOptions, ServeOptions};
     ///
     /// fn folded(df: &mut Dataflow) {
     ///     let lines = df.events::<Line>("lines").flat_map(|line, out| {
@@ -177,7 +182,7 @@ pub(super) fn accept(
         ..DeployOptions::default()
     };
     let disk = &*system.disk;
-    let identity = super::identity(&before.description);
+    let identity = super::identity::identity(&before.description);
     // Before readers see a row of it: a restart finds its batch view, too.
     let (known, _) = lineage_in_force(disk, &system.root, &identity);
     set_lineage(disk, &system.root, &identity, Some(boundary))?;
@@ -236,7 +241,7 @@ impl Candidate {
     }
 
     /// The epoch at which the candidate is held, and the reason, if it is.
-    fn stands(&self) -> Option<Held> {
+    fn stands(&self) -> Option<HaltReason> {
         self.served.current.all().iter().find_map(|running| running.status.held())
     }
 
@@ -405,7 +410,7 @@ impl Candidate {
 /// Waits until no batch view of this version is being written: a checkpoint begun while it served
 /// may still be under way when the version is deployed again.
 fn await_writer(system: &System, description: &Description, options: &DeployOptions) -> Result<()> {
-    let home = Home::of(&system.root, &super::identity(description));
+    let home = Home::of(&system.root, &super::identity::identity(description));
     let deadline = Instant::now() + CUTOVER_PATIENCE;
     loop {
         match home.lock(&*system.disk) {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::System;
+use super::system::System;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchView, Identity};

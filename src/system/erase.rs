@@ -9,7 +9,8 @@
 use std::sync::Arc;
 
 use super::diff::index_of;
-use super::{BatchOptions, System, identity};
+use super::system::System;
+use super::{BatchOptions, identity};
 use diptych_base::error::{Error, Result};
 use diptych_base::io::{Lock, RealClock, RealRandom};
 use diptych_base::time::Epoch;

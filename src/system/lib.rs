@@ -17,6 +17,9 @@ mod deploy;
 mod deploy_compatibility;
 mod diff;
 mod erase;
+mod first_answers;
+mod identity;
+mod late_writer;
 mod options;
 mod rebuild;
 mod rebuild_dataflow;
@@ -25,10 +28,12 @@ mod rebuilt;
 #[cfg(test)]
 mod recompute_tests;
 mod registry;
+mod relief;
 mod restore_source;
 mod retraction_recovery;
 mod served;
 mod start;
+mod system;
 mod time_travel;
 mod verify;
 mod warm_start;
@@ -43,86 +48,32 @@ pub use deploy::DeployOptions;
 pub use diff::diff;
 pub use diptych_serving::{KeyDiff, ViewDiff};
 pub use erase::{EraseOptions, ErasedData, ErasedDataflow, ErasedView};
-pub use options::LateWriter;
+pub use first_answers::FirstAnswers;
+pub use late_writer::LateWriter;
 pub use options::{BatchOptions, Boundary, ServeOptions};
 pub use rebuild::{RebuildOptions, Rebuilds};
 pub use rebuilt::Rebuilt;
 pub use served::Served;
 pub use time_travel::{How, Past};
 pub use verify::{Verification, Verifications};
-pub use warm_start::FirstAnswers;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use batch_run::BatchSpan;
 use compatibility::beyond_log;
 use diptych_base::error::{Error, Kind, Result};
-use diptych_base::io::{Clock, Disk, RealClock, RealDisk, SimDisk};
 use diptych_base::time::Epoch;
 use diptych_batch::BatchReport;
-use diptych_batch_view::{Barrier, BatchView, Identity, Meta};
+use diptych_batch_view::BatchView;
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::Cluster;
-use diptych_log::{Reader, Writer, WriterOptions};
+use diptych_log::Reader;
 use diptych_serving::{Index, IndexOptions};
+use identity::identity;
 use retraction_recovery::check_apart;
-
-/// A data directory, and the layers over it.
-#[derive(Clone, Debug)]
-pub struct System {
-    disk: Arc<dyn Disk>,
-    root: PathBuf,
-}
+pub use system::System;
 
 impl System {
-    /// The data directory at `root`; created when something is first written.
-    pub fn open(root: impl Into<PathBuf>) -> System {
-        System::with_disk(Arc::new(RealDisk), root)
-    }
-
-    /// A data directory in memory, gone with its last handle: for tests and examples.
-    pub fn in_memory() -> System {
-        System::with_disk(Arc::new(SimDisk::new()), "memory")
-    }
-
-    /// The directory `root` of any disk.
-    pub fn with_disk(disk: Arc<dyn Disk>, root: impl Into<PathBuf>) -> System {
-        System { disk, root: root.into() }
-    }
-
-    /// The directory.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// Opens the log for appending, under its lock.
-    ///
-    /// # Errors
-    /// When another process holds the lock, or the log is damaged beyond its torn tail.
-    pub fn writer(&self) -> Result<Writer> {
-        self.writer_with(Arc::new(RealClock), WriterOptions::default())
-    }
-
-    /// As [`System::writer`], with a given clock and options.
-    ///
-    /// # Errors
-    /// As [`System::writer`].
-    pub fn writer_with(&self, clock: Arc<dyn Clock>, options: WriterOptions) -> Result<Writer> {
-        let writer = Writer::open(Arc::clone(&self.disk), clock, self.root.join("log"), options)?;
-        self.remove_former(&*self.reader()?)?;
-        Ok(writer)
-    }
-
-    /// Opens the log for reading, without a lock, up to the last durable epoch.
-    ///
-    /// # Errors
-    /// When there is no log, or it is damaged.
-    pub fn reader(&self) -> Result<Arc<Reader>> {
-        Reader::open(Arc::clone(&self.disk), self.root.join("log")).map(Arc::new)
-    }
-
     /// Runs the batch layer over `[0, upto)` and leaves a batch view on disk. With several
     /// processes every one of them calls this with the same arguments but its own number.
     ///
@@ -234,25 +185,6 @@ impl System {
         served.stop()?;
         Ok(index)
     }
-}
-
-fn identity(description: &Description) -> Identity {
-    Identity::new(&description.name, &description.version)
-}
-
-/// The metadata of a batch view of the dataflow at `boundary`.
-fn meta(description: &Description, reader: &Reader, boundary: Epoch) -> Result<Meta> {
-    let barriers = description.accumulations.iter();
-    let last = boundary.checked_sub(1);
-    Ok(Meta {
-        sealed_us: last.map(|last| reader.clock(last)).transpose()?,
-        branch: reader.branches().before(boundary),
-        log_identity: reader.identity(),
-        barriers: barriers
-            .map(|(name, types)| Barrier { name: name.clone(), types: types.clone() })
-            .collect(),
-        views: description.views.clone(),
-    })
 }
 
 /// The number of rows that the log has of the dataflow's streams: those a batch run has to feed, or

@@ -1,14 +1,14 @@
 //! Options of batch runs and of serving.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use super::warm_start::FirstAnswers;
+use super::first_answers::FirstAnswers;
+use super::late_writer::LateWriter;
 use diptych_base::time::Epoch;
 use diptych_engine::{Cluster, Progress};
 use diptych_log::Writer;
 use diptych_serving::IndexOptions;
-use diptych_speed::Join;
 
 /// The options of a batch run.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,7 @@ pub enum Boundary {
 
 /// The source of new epochs for the speed layer.
 #[derive(Clone, Default)]
-pub(super) enum Source<'w> {
+pub(super) enum EpochSource<'w> {
     /// From the directory, which another process may be writing.
     #[default]
     Directory,
@@ -52,56 +52,12 @@ pub(super) enum Source<'w> {
     Join(LateWriter),
 }
 
-/// A writer that this process gets later, or may release: another process may hold the lock of the
-/// log before, or after.
-#[derive(Clone)]
-pub struct LateWriter {
-    slot: Arc<Mutex<Option<Arc<Writer>>>>,
-    pub(super) join: Arc<Join>,
-}
-
-impl Default for LateWriter {
-    fn default() -> LateWriter {
-        LateWriter::new()
-    }
-}
-
-impl LateWriter {
-    /// No writer yet: the directory is followed.
-    pub fn new() -> LateWriter {
-        let slot = Arc::<Mutex<Option<Arc<Writer>>>>::default();
-        let place = Arc::clone(&slot);
-        let join = Join::new(move || {
-            let writer = place.lock().unwrap_or_else(PoisonError::into_inner);
-            writer.as_ref().map(|writer| writer.follow())
-        });
-        LateWriter { slot, join: Arc::new(join) }
-    }
-
-    /// Gives the writer: from now on epochs come from it, as soon as they are durable.
-    pub fn give(&self, writer: &Arc<Writer>) {
-        let writer = Some(Arc::clone(writer));
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = writer;
-        self.join.let_in();
-    }
-
-    /// The writer, if there is one.
-    pub(super) fn writer(&self) -> Option<Arc<Writer>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Releases the writer, which is about to close. The directory is then followed again.
-    pub fn release(&self) {
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
 /// The options of serving.
 #[derive(Clone, Default)]
 pub struct ServeOptions<'w> {
     pub(super) cluster: Cluster,
     pub(super) boundary: Boundary,
-    pub(super) source: Source<'w>,
+    pub(super) source: EpochSource<'w>,
     pub(super) index: IndexOptions,
     pub(super) profiled: bool,
     pub(super) relieves: Option<&'w FirstAnswers>,
@@ -126,21 +82,21 @@ impl<'w> ServeOptions<'w> {
     /// followed, which another process may be writing.
     #[must_use]
     pub fn writer(mut self, writer: &'w Writer) -> Self {
-        self.source = Source::Writer(writer);
+        self.source = EpochSource::Writer(writer);
         self
     }
 
     /// Follows the directory until `writer` is given.
     #[must_use]
     pub fn late_writer(mut self, writer: &LateWriter) -> Self {
-        self.source = Source::Join(writer.clone());
+        self.source = EpochSource::Join(writer.clone());
         self
     }
 
     /// Reads nothing at or beyond `upper`.
     #[must_use]
     pub fn until(mut self, upper: Epoch) -> Self {
-        self.source = Source::Until(upper);
+        self.source = EpochSource::Until(upper);
         self
     }
 

@@ -6,8 +6,8 @@
 //! index is replaced, in one swap, and no answer changes. Different: one of the two is wrong; the
 //! first differing rows are reported, and the served views stay.
 //!
-//! A rebuild from all events can also be requested. Each dataflow has a thread of its own that makes
-//! and takes up its batch views, so no dataflow waits for the batch run of another.
+//! A rebuild from all events can also be requested. Each dataflow has a thread of its own that
+//! makes and takes up its batch views, so no dataflow waits for the batch run of another.
 //!
 //! The comparison is worth as much as the batch run is independent: one over all events
 //! recomputes everything with other workers and other epochs; an incremental one shares the
@@ -20,12 +20,13 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint_pace::Checkpoints;
 use super::deploy::accept;
-use super::rebuild_dataflow::Watched;
+use super::rebuild_dataflow::WatchedRun;
 use super::rebuild_queue::Desk;
 use super::rebuilt::Rebuilt;
 use super::registry::{Current, Running};
 use super::retraction_recovery::{Mended, mend};
-use super::{LateWriter, Served, System};
+use super::system::System;
+use super::{LateWriter, Served};
 use crate::control::Rebuild;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{MEND_AGAIN, REBUILD_LOOK, WORKERS_GRACE};
@@ -186,7 +187,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
 
     /// Makes and takes up the batch views of one version, until another serves.
     fn look_after(&self, running: Running) {
-        let mut flow = Watched::new(running, &self.reader, &self.stop);
+        let mut flow = WatchedRun::new(running, &self.reader, &self.stop);
         while !self.stop.load(Ordering::Acquire) && !flow.index.is_retired() {
             self.mend(&mut flow);
             for outcome in flow.look(&self.system, &self.options, &self.desk) {
@@ -204,7 +205,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
     }
 
     /// Has a batch view that differs serve, when that is `wanted`.
-    fn settle(&self, flow: &Watched, outcome: Result<Rebuild>, wanted: bool) -> Result<Rebuild> {
+    fn settle(&self, flow: &WatchedRun, outcome: Result<Rebuild>, wanted: bool) -> Result<Rebuild> {
         match outcome {
             Ok(Rebuild::Drift { boundary, rows }) if wanted => {
                 let writer = self.late.as_ref().and_then(LateWriter::writer);
@@ -219,7 +220,7 @@ impl<T: Fn(Rebuilt) + Send + 'static> Keeper<T> {
     }
 
     /// Recomputes a dataflow that is held, and tries again after a while when that fails.
-    fn mend(&self, flow: &mut Watched) {
+    fn mend(&self, flow: &mut WatchedRun) {
         let Some(held) = flow.status.held().filter(|_| !flow.status.has_failed()) else { return };
         if flow.tried.is_some_and(|tried| tried.elapsed() < MEND_AGAIN) {
             return;

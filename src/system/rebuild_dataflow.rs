@@ -13,7 +13,8 @@ use super::diff::contents;
 use super::rebuild_queue::Desk;
 use super::rebuilt::Rebuilt;
 use super::registry::Running;
-use super::{BatchOptions, RebuildOptions, System, identity};
+use super::system::System;
+use super::{BatchOptions, RebuildOptions, identity};
 use crate::control::Rebuild;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
@@ -27,7 +28,7 @@ use diptych_serving::{Index, Pin, Read};
 use diptych_speed::LaneStatus;
 
 /// A dataflow whose batch views the keeper makes and takes up.
-pub(super) struct Watched {
+pub(super) struct WatchedRun {
     pub(super) definition: Definition,
     pub(super) description: Description,
     reader: Arc<Reader>,
@@ -46,11 +47,15 @@ pub(super) struct Watched {
     stop: Arc<AtomicBool>,
 }
 
-impl Watched {
-    pub(super) fn new(running: Running, reader: &Arc<Reader>, stop: &Arc<AtomicBool>) -> Watched {
+impl WatchedRun {
+    pub(super) fn new(
+        running: Running,
+        reader: &Arc<Reader>,
+        stop: &Arc<AtomicBool>,
+    ) -> WatchedRun {
         let index = Index::clone(&running.index());
         let Running { definition, description, status, .. } = running;
-        Watched {
+        WatchedRun {
             definition,
             description,
             reader: Arc::clone(reader),

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::served::Entry;
+use super::served::StartedDataflow;
 use diptych_base::error::Result;
 use diptych_batch_view::BatchView;
 use diptych_dataflow::Description;
-use diptych_engine::{Blocks, Feed, History};
+use diptych_engine::{AccumulationBlocks, History, HistoryPiece};
 
 /// The bases that workers may wait for. If an error or a panic prevents them, dropping this ends
 /// the waiting.
-pub(super) struct Expected<'e>(&'e [Entry]);
+pub(super) struct Expected<'e>(&'e [StartedDataflow]);
 
 impl Expected<'_> {
     /// Announces the bases of the restored entries.
-    pub(super) fn by(entries: &[Entry]) -> Expected<'_> {
+    pub(super) fn by(entries: &[StartedDataflow]) -> Expected<'_> {
         Expected(entries)
     }
 
@@ -31,14 +31,14 @@ impl Drop for Expected<'_> {
 }
 
 /// Installs the views of a batch view as the base of the index that expects them.
-pub(super) fn install_base(entry: &Entry, view: &BatchView) -> Result<()> {
+pub(super) fn install_base(entry: &StartedDataflow, view: &BatchView) -> Result<()> {
     let names: Vec<_> = entry.description.views.iter().map(|view| &view.name).collect();
     let base = view.base(&names, entry.index.shards())?;
     entry.index.install_base(view.boundary(), base)
 }
 
 /// The blocks of a batch view's accumulations, shared out among workers.
-pub(super) fn blocks(view: BatchView, description: &Description) -> Blocks {
+pub(super) fn blocks(view: BatchView, description: &Description) -> AccumulationBlocks {
     let names: Vec<_> = description.accumulations.iter().map(|(name, _)| name.clone()).collect();
     Arc::new(move |index, peers| {
         let view = view.clone();
@@ -47,7 +47,7 @@ pub(super) fn blocks(view: BatchView, description: &Description) -> Blocks {
             match view.accumulation(&name, index, peers) {
                 Err(error) => Box::new(std::iter::once(Err(error))),
                 Ok(blocks) => {
-                    Box::new(blocks.map(move |block| Ok(Feed::Block(name.clone(), block?))))
+                    Box::new(blocks.map(move |block| Ok(HistoryPiece::Block(name.clone(), block?))))
                 }
             }
         }))

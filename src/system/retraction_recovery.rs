@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use super::deploy::{Candidate, DeployOptions};
 use super::registry::Current;
-use super::{BatchOptions, Boundary, System};
+use super::system::System;
+use super::{BatchOptions, Boundary};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::beside;
 use diptych_base::time::Epoch;
@@ -21,7 +22,7 @@ use diptych_batch_view::BatchView;
 use diptych_dataflow::{Definition, Description};
 use diptych_engine::{Cluster, reach};
 use diptych_log::{Reader, Writer};
-use diptych_speed::Held;
+use diptych_speed::HaltReason;
 
 /// The outcome of a recovery: the held dataflow goes on.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub(super) fn overtaken(
     reader: &Reader,
     epochs: Range<Epoch>,
     before: Epoch,
-) -> Result<Option<Held>> {
+) -> Result<Option<HaltReason>> {
     if epochs.is_empty() {
         return Ok(None);
     }
@@ -88,7 +89,7 @@ pub(super) fn overtaken(
     let events = chunks[at].len();
     let epoch = retraction.epoch;
     let because = retraction.reason.to_string();
-    Ok(Some(Held { epoch, accumulation, because, events }))
+    Ok(Some(HaltReason { epoch, accumulation, because, events }))
 }
 
 /// The epoch up to which `epochs` are fed as one, if later ones of them retract events of earlier

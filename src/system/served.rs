@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::checkpoint::is_settled;
-use super::options::LateWriter;
+use super::late_writer::LateWriter;
 use super::rebuild_queue::Desk;
 use super::registry::Current;
-use super::warm_start::Relief;
+use super::relief::Relief;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::WORKERS_GRACE;
 use diptych_base::time::Epoch;
@@ -16,12 +15,12 @@ use diptych_dataflow::Description;
 use diptych_engine::{Cluster, Progress};
 use diptych_log::{Reader, Writer};
 use diptych_serving::{Index, Serving};
-use diptych_speed::{LaneStatus, Live};
+use diptych_speed::{LaneStatus, SpeedLayer};
 
 /// Dataflows that are kept live. Dropping it stops them.
 pub struct Served {
-    pub(super) entries: Vec<Entry>,
-    pub(super) live: Live,
+    pub(super) entries: Vec<StartedDataflow>,
+    pub(super) live: SpeedLayer,
     pub(super) reader: Arc<Reader>,
     pub(super) cluster: Cluster,
     /// The queue of rebuild requests.
@@ -35,7 +34,7 @@ pub struct Served {
 }
 
 /// A dataflow in its version from the start.
-pub(super) struct Entry {
+pub(super) struct StartedDataflow {
     pub(super) description: Description,
     pub(super) index: Index,
     /// The boundary, at which the speed layer began.
@@ -218,4 +217,11 @@ impl Served {
         let deployed = deployed.fold(Ok(()), Result::and);
         self.live.stop(deadline).and(deployed)
     }
+}
+
+/// Has the dataflow reached its boundary, or failed, or is it held?
+pub(super) fn is_settled(entry: &StartedDataflow) -> bool {
+    entry.status.stands()
+        || (entry.index.frontier() >= entry.boundary
+            && entry.index.base_checked().is_ok_and(|checked| checked))
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::compatibility::{check_log, check_types};
-use super::options::Source;
+use super::options::EpochSource;
 use super::registry::Running;
+use super::relief::Relief;
 use super::restore_source::{Expected, blocks, install_base};
 use super::retraction_recovery::taken_back;
-use super::served::Entry;
-use super::warm_start::{Relief, serving};
-use super::{Boundary, ServeOptions, Served, System, erase, identity, rows};
+use super::served::StartedDataflow;
+use super::system::System;
+use super::warm_start::serving;
+use super::{Boundary, ServeOptions, Served, erase, identity, rows};
 use diptych_base::error::{Error, Result};
 use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchView, lineage_in_force};
@@ -17,13 +19,13 @@ use diptych_dataflow::{Definition, Description};
 use diptych_engine::{Gather, Profile, Progress};
 use diptych_log::Reader;
 use diptych_serving::{Index, IndexOptions, Publish};
-use diptych_speed::{LaneStatus, Live, LiveDataflow, Start, Tail};
+use diptych_speed::{LaneStatus, LiveDataflow, SpeedLayer, Start, Tail};
 
 /// Dataflows that run, and share their workers.
 struct Started {
-    entries: Vec<Entry>,
+    entries: Vec<StartedDataflow>,
     running: Vec<Running>,
-    live: Live,
+    live: SpeedLayer,
     relief: Relief,
 }
 
@@ -65,12 +67,12 @@ impl System {
         };
         let started = in_parallel(&groups, start).into_iter().collect::<Result<Vec<_>>>()?;
         let late = match &options.source {
-            Source::Join(late) => Some(late.clone()),
+            EpochSource::Join(late) => Some(late.clone()),
             _ => None,
         };
         let mut served = Served {
             entries: Vec::new(),
-            live: Live::none(profile),
+            live: SpeedLayer::none(profile),
             reader,
             cluster: options.cluster,
             late,
@@ -103,15 +105,15 @@ impl System {
             self.catch_up(definition, options, reader.upper()?)?;
         }
         let end = match options.source {
-            Source::Directory | Source::Join(_) => reader.upper()?,
-            Source::Until(upper) => upper,
-            Source::Writer(writer) => writer.upper(),
+            EpochSource::Directory | EpochSource::Join(_) => reader.upper()?,
+            EpochSource::Until(upper) => upper,
+            EpochSource::Writer(writer) => writer.upper(),
         };
         let tail = || match &options.source {
-            Source::Directory => Tail::Follow,
-            Source::Until(upper) => Tail::Until(*upper),
-            Source::Writer(writer) => Tail::Writer(writer.follow()),
-            Source::Join(late) => Tail::Join(Arc::clone(&late.join)),
+            EpochSource::Directory => Tail::Follow,
+            EpochSource::Until(upper) => Tail::Until(*upper),
+            EpochSource::Writer(writer) => Tail::Writer(writer.follow()),
+            EpochSource::Join(late) => Tail::Join(Arc::clone(&late.join)),
         };
         let mut entries = Vec::new();
         let mut dataflows = Vec::new();
@@ -122,7 +124,7 @@ impl System {
             dataflows.push(dataflow);
             bases.push(base);
         }
-        let live = Live::start(&options.cluster, dataflows, reader, tail, profile)?;
+        let live = SpeedLayer::start(&options.cluster, dataflows, reader, tail, profile)?;
         // The workers restore the accumulations meanwhile; one may wait for its base.
         let expected = Expected::by(&entries);
         for (entry, base) in entries.iter().zip(bases) {
@@ -154,7 +156,7 @@ impl System {
         options: &ServeOptions<'_>,
         reader: &Reader,
         end: Epoch,
-    ) -> Result<(Entry, LiveDataflow, Option<BatchView>)> {
+    ) -> Result<(StartedDataflow, LiveDataflow, Option<BatchView>)> {
         let description = definition.describe()?;
         let shards = options.cluster.workers;
         let views = description.views.clone();
@@ -211,7 +213,7 @@ impl System {
             progress: Arc::clone(&progress),
         };
         let boundary = dataflow.start.boundary();
-        let entry = Entry { description, index, boundary, status, progress, passed_over };
+        let entry = StartedDataflow { description, index, boundary, status, progress, passed_over };
         Ok((entry, dataflow, base))
     }
 
@@ -233,7 +235,7 @@ impl System {
                     1 => self.fitting(definition, end, end)?,
                     _ => self.newest(description, end)?,
                 };
-                if !matches!(options.source, Source::Until(_)) {
+                if !matches!(options.source, EpochSource::Until(_)) {
                     passed_over.extend(self.beyond(description, reader)?);
                 }
                 Ok((found, passed_over))

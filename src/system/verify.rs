@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::Served;
 use super::registry::Running;
-use super::{Served, System};
+use super::system::System;
 use diptych_base::error::{Error, Result};
 use diptych_base::io::give_way;
 use diptych_base::limits::WORKERS_GRACE;
@@ -92,7 +93,7 @@ impl System {
             // A writer that seals a segment meanwhile makes files seem missing, once.
             damage = log()?.damage;
         }
-        let identity = super::identity(description);
+        let identity = super::identity::identity(description);
         damage.extend(lineage(&*self.disk, &self.root, &identity).err());
         let boundaries = || BatchView::boundaries(&*self.disk, &self.root, &identity);
         for boundary in boundaries()? {

@@ -18,18 +18,17 @@
 //! [`ServeOptions::relieving`]: super::ServeOptions::relieving
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use super::compatibility::{check_log, check_types};
-use super::control::{Controlled, Parts, Turn};
+use super::control::{Controlled, Parts};
 use super::erase::rewritten;
+use super::first_answers::FirstAnswers;
 use super::rebuild_queue::Desk;
 use super::registry::{Current, Running};
-use super::served::Entry;
-use super::{ServeOptions, System, identity};
-use diptych_base::error::{Error, Result};
+use super::served::StartedDataflow;
+use super::system::System;
+use super::{ServeOptions, identity};
+use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 use diptych_batch_view::{BatchView, lineage_in_force};
 use diptych_dataflow::{Definition, Description};
@@ -37,20 +36,6 @@ use diptych_engine::Cluster;
 use diptych_log::{Reader, Writer};
 use diptych_serving::{Index, IndexOptions, Serving, StoredView};
 use diptych_speed::LaneStatus;
-
-/// The interval of checks whether readers can be moved over.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// Dataflows that answer from the files of batch views, until [`System::serve`] takes over.
-pub struct FirstAnswers {
-    current: Arc<Current>,
-    desk: Arc<Desk>,
-    reader: Arc<Reader>,
-    cluster: Cluster,
-    profiled: bool,
-    /// The turn, held so that nothing is deployed meanwhile.
-    turn: std::sync::Mutex<Option<Turn>>,
-}
 
 impl System {
     /// Answers from the newest batch views, without loading them; `options` are those of
@@ -62,7 +47,10 @@ impl System {
     /// ```
     /// use dataflows::{Line, word_count};
     /// use diptych::serving::Read;
-    /// use diptych::{BatchOptions, Definition, ServeOptions, System, append};
+    /// use diptych::System;
+    /// use diptych::dataflow::Definition;
+    /// use diptych::sources::append;
+    /// use diptych::system::{BatchOptions, ServeOptions};
     ///
     /// # fn main() -> diptych::Result<()> {
     /// let system = System::in_memory();
@@ -167,7 +155,7 @@ pub(super) fn stored(
 }
 
 /// The handle of readers of a dataflow: that of the first answers, if there are any.
-pub(super) fn serving(first: Option<&FirstAnswers>, entry: &Entry) -> Arc<Serving> {
+pub(super) fn serving(first: Option<&FirstAnswers>, entry: &StartedDataflow) -> Arc<Serving> {
     let known = first.and_then(|first| first.serving(&entry.description.name).ok());
     known.unwrap_or_else(|| Arc::new(Serving::new(entry.index.clone())))
 }
@@ -211,53 +199,5 @@ impl FirstAnswers {
     pub(super) fn all_begun(&self) -> (Arc<Current>, Arc<Desk>) {
         *self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         (Arc::clone(&self.current), Arc::clone(&self.desk))
-    }
-}
-
-/// Moves readers over from the first answers; dropping it leaves the remaining ones where they are.
-#[derive(Default)]
-pub(super) struct Relief {
-    over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Relief {
-    /// Has each index serve, at once or when it has reached the frontier that readers have seen.
-    ///
-    /// # Errors
-    /// When the thread that waits for it cannot be started.
-    pub(super) fn of<'a>(flows: impl Iterator<Item = (&'a Running, &'a Index)>) -> Result<Relief> {
-        let mut relief = Relief::default();
-        for (running, index) in flows {
-            let serving = Arc::clone(&running.serving);
-            let index = index.clone();
-            if serving.index().is_same(&index) || serving.cutover(index.clone()).is_ok() {
-                continue;
-            }
-            let over = Arc::clone(&relief.over);
-            let wait = move || {
-                while !over.load(Ordering::Acquire) {
-                    let seen = serving.index().frontier();
-                    index.wait_beyond(seen.saturating_sub(1), LOOK);
-                    if serving.cutover(index.clone()).is_ok() {
-                        return;
-                    }
-                }
-            };
-            let thread = std::thread::Builder::new().name("relief".into()).spawn(wait);
-            let failed = |error| Error::io("starting the thread that moves readers over", error);
-            relief.threads.push(thread.map_err(failed)?);
-        }
-        Ok(relief)
-    }
-}
-
-impl Drop for Relief {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Release);
-        for thread in self.threads.drain(..) {
-            // A panic there was reported when it happened.
-            let _ = thread.join();
-        }
     }
 }

@@ -58,7 +58,7 @@ pub use story::Story;
 ///
 /// let line = "[ab ]{0,8}".prop_map(|text| Line { text });
 /// let stories = vec(vec(line, 0..4), 1..5).prop_map(|epochs| Story::of("lines", &epochs));
-/// diptych::assert_law!(("word_count", word_count), stories, 4);
+/// diptych::testing::assert_law!(("word_count", word_count), stories, 4);
 /// ```
 #[macro_export]
 macro_rules! assert_law {

@@ -49,7 +49,7 @@ impl Live {
     ///
     /// ```
     /// use diptych::testing::Live;
-    /// use diptych::{Dataflow, Event, Keep, Timestamp};
+    /// use diptych::prelude::*;
     ///
     /// #[derive(Event, Clone)]
     /// struct Visit {
@@ -67,7 +67,7 @@ impl Live {
     /// live.feed("visits", &[Visit { at: "2040-01-01 11:00".parse()? }])?;
     /// live.set_clock("2040-01-10 12:00".parse()?);
     /// live.feed("visits", &[Visit { at: "2040-01-10 11:00".parse()? }])?;
-    /// assert_eq!(live.rows::<diptych::Date, i64>("days")?, [("2040-01-10".parse()?, 1)]);
+    /// assert_eq!(live.rows::<diptych::event::Date, i64>("days")?, [("2040-01-10".parse()?, 1)]);
     /// # Ok(())
     /// # }
     /// ```

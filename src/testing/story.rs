@@ -9,7 +9,7 @@ use arrow_select::take::take_record_batch;
 
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Random as _, SimRandom};
-use diptych_event::{Append as _, Event};
+use diptych_event::{Event, EventAppender as _};
 
 /// Rows by stream.
 pub(crate) type Batches = Vec<(Arc<str>, RecordBatch)>;

@@ -1,5 +1,5 @@
 //! What is no row of a view: the message names the field and the allowed types.
-use diptych::Columns;
+use diptych::row::Columns;
 use std::collections::BTreeMap;
 
 #[derive(Columns)]

@@ -37,7 +37,7 @@ struct Unit {
 #[derive(Event, Clone)]
 struct Wrong {
     #[event(unit = "days")]
-    at: Vec<diptych::Timestamp>,
+    at: Vec<diptych::event::Timestamp>,
 }
 
 fn main() {}

@@ -1,5 +1,6 @@
 //! A dataflow is a function of `&mut Dataflow`.
-use diptych::{Dataflow, Definition};
+use diptych::Dataflow;
+use diptych::dataflow::Definition;
 
 fn by_value(_: Dataflow) {}
 

@@ -1,6 +1,7 @@
 //! A float has no total order and no hash, so it is no key.
 use dataflows::Line;
-use diptych::{CollectionExt, Dataflow};
+use diptych::Dataflow;
+use diptych::dataflow::CollectionExt;
 
 fn flow(df: &mut Dataflow) {
     let lengths = df.events::<Line>("lines").map(|line| line.text.len() as f64);

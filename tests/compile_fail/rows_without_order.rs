@@ -1,5 +1,6 @@
 //! The latest of equal times is the greatest row, so rows have an order.
-use diptych::{Dataflow, Event, Timestamp};
+use diptych::{Dataflow, Event};
+use diptych::event::Timestamp;
 use serde::{Deserialize, Serialize};
 
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -206,7 +206,7 @@ fn windows(facts: &[&Fact]) -> Answer {
     let mut answer = Answer::default();
     let mut windows: BTreeMap<(i64, i64), BigInt> = BTreeMap::new();
     for ((at, key), sum) in panes {
-        let shown = diptych::Timestamp::from_micros(at);
+        let shown = diptych::event::Timestamp::from_micros(at);
         if long().holds(&sum) {
             *windows.entry((at - at.rem_euclid(10 * SECOND), key)).or_default() += sum;
         } else {
@@ -218,7 +218,7 @@ fn windows(facts: &[&Fact]) -> Answer {
             answer.rows.insert((key, format!("{start} {sum}")), 1);
             continue;
         }
-        let [start, end] = [start, start + 10 * SECOND].map(diptych::Timestamp::from_micros);
+        let [start, end] = [start, start + 10 * SECOND].map(diptych::event::Timestamp::from_micros);
         let window = format!("(Window {{ start: {start}, end: {end} }}, {key})");
         answer.refuse("sum_values", &window, &beyond("sum", &sum, "i64"));
     }

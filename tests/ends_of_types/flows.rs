@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use diptych::event::Append as _;
+use diptych::dataflow::{Collection, Definition, Keep, OrderedExt, PairsExt, PanesExt, Windows};
+use diptych::event::EventAppender as _;
+use diptych::event::{Decimal, Timestamp};
 use diptych::folds::{Count, Mean, Sum};
-use diptych::{
-    Collection, Dataflow, Decimal, Definition, Event, Keep, OrderedExt, PairsExt, PanesExt,
-    Timestamp, Windows,
-};
+use diptych::{Dataflow, Event};
 
 /// Numbers of every type, under a key.
 #[derive(Event, Clone, Debug, PartialEq)]

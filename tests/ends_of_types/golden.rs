@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::event::Decimal;
 use diptych::serving::Read;
-use diptych::{Boundary, Cluster, Decimal, Definition, ServeOptions, System, append};
+use diptych::sources::append;
+use diptych::system::{Boundary, Cluster, ServeOptions};
 
 use crate::golden_flow::{Number, sums};
 

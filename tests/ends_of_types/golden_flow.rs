@@ -1,7 +1,8 @@
 //! The dataflow of the golden batch view, unchanged since that was written.
 
+use diptych::event::Decimal;
 use diptych::folds::{Count, Mean, Sum};
-use diptych::{Dataflow, Decimal, Event};
+use diptych::{Dataflow, Event};
 
 #[derive(Event, Clone, Debug)]
 pub(crate) struct Number {

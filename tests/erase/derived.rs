@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use dataflows::{Line, Transfer, bank, word_count};
+use diptych::System;
 use diptych::batch_view::{BatchView, BatchViewWriter, Identity};
+use diptych::dataflow::Definition;
 use diptych::io::{Fault, SimDisk};
 use diptych::log::inspect;
 use diptych::serving::{Index, Read, Token};
 use diptych::sources::Conditions;
-use diptych::{
-    BatchOptions, Cluster, Definition, EraseOptions, ErasedData, ServeOptions, System, append,
-};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Cluster, EraseOptions, ErasedData, ServeOptions};
 use proptest::prelude::*;
 
 const ROOT: &str = "data";

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use diptych::log::{Append, Reader, StreamInfo};
+use diptych::log::{Append, Reader, StreamSummary};
 use diptych::sources::Conditions;
 use diptych::{Event, System};
 use serde_json::Value;
@@ -179,9 +179,9 @@ struct Person {
 struct Order {
     id: i64,
     customer: Person,
-    price: diptych::Decimal<2>,
+    price: diptych::event::Decimal<2>,
     paid: bool,
-    at: diptych::Timestamp,
+    at: diptych::event::Timestamp,
     note: Option<String>,
     tags: Vec<String>,
     rate: f64,
@@ -193,14 +193,14 @@ fn orders() -> (RecordBatch, SchemaRef) {
     let order = |id: i64| Order {
         id,
         customer: Person { name: format!("p{}", id % 3), age: (id % 2 == 0).then_some(30) },
-        price: diptych::Decimal::new(150 + i128::from(id)).unwrap(),
+        price: diptych::event::Decimal::new(150 + i128::from(id)).unwrap(),
         paid: id % 4 == 0,
-        at: diptych::Timestamp::from_micros(id * 1_000_000),
+        at: diptych::event::Timestamp::from_micros(id * 1_000_000),
         note: (id % 5 == 0).then(|| "late".to_owned()),
         tags: vec![format!("t{}", id % 2)],
         rate: id as f64 / 2.0,
     };
-    diptych::append(&writer, "orders", &(0..20).map(order).collect::<Vec<_>>()).unwrap();
+    diptych::sources::append(&writer, "orders", &(0..20).map(order).collect::<Vec<_>>()).unwrap();
     let reader = system.reader().unwrap();
     let part = reader.parts(0, 1).unwrap().remove(0);
     let rows = part.chunks().next().unwrap().unwrap().rows;
@@ -229,8 +229,12 @@ fn values_are_read_by_the_type_of_their_column() {
     assert_eq!(chosen(&["tags=[\"t1\"]", "paid=false", "id=3"]), [3]);
     assert_eq!(chosen(&["rate=2.5"]), [5]);
     assert_eq!(chosen(&["rate=2.51"]), [0; 0]);
-    let info =
-        StreamInfo { name: "orders".into(), schemas: vec![schema.clone()], rows: 20, retracted: 0 };
+    let info = StreamSummary {
+        name: "orders".into(),
+        schemas: vec![schema.clone()],
+        rows: 20,
+        retracted: 0,
+    };
     for (text, words) in [
         ("id=seven", "`seven` is not a whole number"),
         ("customer.nam=x", "no column `customer.nam`"),

@@ -57,7 +57,7 @@ fn the_law_holds() {
     // Many invoices have the same few products.
     let line = (line(), "[1-5]").prop_map(|(line, invoice)| InvoiceLine { invoice, ..line });
     let stories = vec(vec(line, 0..12), 1..5).prop_map(|all| Story::of("invoice_lines", &all));
-    diptych::assert_law!(("baskets", baskets), stories, 8);
+    diptych::testing::assert_law!(("baskets", baskets), stories, 8);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflows::{Click, clickstream, draw_clickstream};
+use diptych::event::{Date, Timestamp};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
-use diptych::{Date, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -114,7 +114,7 @@ fn the_law_holds() {
         Click { user, at, page: page.to_owned() }
     });
     let stories = vec(vec(click, 0..6), 0..5).prop_map(|all| Story::of("clicks", &all));
-    diptych::assert_law!(("clickstream", clickstream), stories, 8);
+    diptych::testing::assert_law!(("clickstream", clickstream), stories, 8);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use diptych::Event;
-use diptych::event::Append as _;
+use diptych::event::EventAppender as _;
 
 /// A generated stream, divided into epochs: event k of n belongs to epoch k · epochs / n.
 pub(crate) struct Drawn<'e, E> {

@@ -10,9 +10,11 @@ use dataflows::{baskets, clickstream, fraud, inventory, iot, k_core, nexmark, or
 use dataflows::{draw_clickstream, draw_fraud, draw_inventory, draw_iot, draw_k_core};
 use dataflows::{draw_order_book, draw_recommendations, draw_retail};
 use dataflows::{recommendations, retail};
+use diptych::dataflow::Definition;
+use diptych::event::{Decimal, Timestamp};
 use diptych::serving::Read;
 use diptych::testing::Live;
-use diptych::{Dataflow, Decimal, Definition, Event, Timestamp};
+use diptych::{Dataflow, Event};
 
 /// The ends of time, and years that are written by mistake.
 const TIMES: [i64; 5] =

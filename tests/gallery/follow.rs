@@ -5,10 +5,13 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::log::Append;
 use diptych::row::Columns;
 use diptych::serving::{IndexOptions, Read, Snapshot};
-use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, ServeOptions, System};
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
+use diptych::time::Epoch;
 
 use crate::scale::scaled;
 

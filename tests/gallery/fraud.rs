@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflows::{FraudEvents, Link, Payment, draw_fraud, fraud};
+use diptych::event::{Decimal, Timestamp};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
-use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -166,7 +166,7 @@ fn the_law_holds() {
             story.epoch().with("payments", payments).with("links", links)
         })
     });
-    diptych::assert_law!(("fraud", fraud), stories, 8);
+    diptych::testing::assert_law!(("fraud", fraud), stories, 8);
 }
 
 #[test]

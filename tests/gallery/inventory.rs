@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataflows::{Movement, Op, ProductChange, ReservationChange};
 use dataflows::{Stocked, draw_inventory, inventory};
-use diptych::Timestamp;
+use diptych::event::Timestamp;
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
 use proptest::collection::vec;
@@ -107,7 +107,7 @@ fn the_law_holds() {
             story.with("reservation_changes", reservations).with("movements", movements)
         })
     });
-    diptych::assert_law!(("inventory", inventory), stories, 8);
+    diptych::testing::assert_law!(("inventory", inventory), stories, 8);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflows::{Calibration, Reading, Sensed, draw_iot, iot};
+use diptych::event::{Decimal, Timestamp};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
-use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -108,7 +108,7 @@ fn the_law_holds() {
             story.epoch().with("readings", readings).with("calibrations", calibrations)
         })
     });
-    diptych::assert_law!(("iot", iot), stories, 8);
+    diptych::testing::assert_law!(("iot", iot), stories, 8);
 }
 
 #[test]

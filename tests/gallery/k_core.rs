@@ -28,7 +28,7 @@ fn the_law_holds() {
     let tie = (0_i64..6, 0_i64..6, prop::sample::select(&[1_i64, 1, 1, 2, -1]));
     let tie = tie.prop_map(|(a, b, diff)| Tie { a, b, diff });
     let stories = vec(vec(tie, 0..9), 1..5).prop_map(|all| Story::of("ties", &all));
-    diptych::assert_law!(("k_core", k_core), stories, 8);
+    diptych::testing::assert_law!(("k_core", k_core), stories, 8);
 }
 
 #[test]

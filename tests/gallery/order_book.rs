@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use dataflows::{LimitOrder, Side, Trade, Traded, draw_order_book, order_book};
+use diptych::event::{Decimal, Timestamp};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
-use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -130,7 +130,7 @@ fn the_law_holds() {
             story.epoch().with("limit_orders", orders).with("trades", trades)
         })
     });
-    diptych::assert_law!(("order_book", order_book), stories, 8);
+    diptych::testing::assert_law!(("order_book", order_book), stories, 8);
 }
 
 #[test]

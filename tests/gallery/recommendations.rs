@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflows::{Purchase, draw_recommendations, recommendations};
+use diptych::event::{Decimal, Timestamp};
 use diptych::serving::Snapshot;
 use diptych::testing::{Live, Story};
-use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -143,7 +143,7 @@ fn purchase(items: i64) -> impl Strategy<Value = Purchase> {
 #[test]
 fn the_law_holds() {
     let stories = vec(vec(purchase(5), 0..8), 0..5).prop_map(|all| Story::of("purchases", &all));
-    diptych::assert_law!(("recommendations", recommendations), stories, 8);
+    diptych::testing::assert_law!(("recommendations", recommendations), stories, 8);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflows::{InvoiceLine, draw_retail, retail};
+use diptych::event::{Decimal, Timestamp};
 use diptych::serving::Snapshot;
 use diptych::testing::Story;
-use diptych::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -69,7 +69,7 @@ pub(crate) fn line() -> impl Strategy<Value = InvoiceLine> {
 #[test]
 fn the_law_holds() {
     let stories = vec(vec(line(), 0..5), 1..5).prop_map(|all| Story::of("invoice_lines", &all));
-    diptych::assert_law!(("retail", retail), stories, 8);
+    diptych::testing::assert_law!(("retail", retail), stories, 8);
 }
 
 #[test]

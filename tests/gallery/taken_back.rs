@@ -8,9 +8,12 @@ use arrow_array::{BooleanArray, RecordBatch};
 use dataflows::{
     Sensed, draw_iot, draw_k_core, draw_recommendations, iot, k_core, recommendations,
 };
+use diptych::dataflow::Definition;
 use diptych::log::Append;
 use diptych::serving::{Read, Snapshot};
-use diptych::{Boundary, Cluster, Definition, Epoch, Event, RebuildOptions, ServeOptions, System};
+use diptych::system::{Boundary, Cluster, RebuildOptions, ServeOptions};
+use diptych::time::Epoch;
+use diptych::{Event, System};
 
 use crate::drawn::Drawn;
 use crate::follow::size;

@@ -133,7 +133,7 @@ fn progress_ends_at_the_whole_file() {
     let path = file(&dir, "a.csv.gz", gzip(long(false).0.as_bytes()));
     let mut last = (0, 0, 0);
     let progress =
-        &mut |p: &diptych::sources::Progress<'_>| last = (p.bytes, p.bytes_total, p.rows);
+        &mut |p: &diptych::sources::IngestProgress<'_>| last = (p.bytes, p.bytes_total, p.rows);
     let paths = [path.clone()];
     ingest(&log, "things", &Pair::schema(), &paths, &IngestOptions::default(), progress)
         .expect("a good file");

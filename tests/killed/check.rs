@@ -6,12 +6,14 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use diptych::System;
 use diptych::batch_view::{BatchView, Identity};
 use diptych::io::RealDisk;
 use diptych::log::{Reader, Writer};
 use diptych::row;
 use diptych::serving::{Digest, Index, Read};
-use diptych::{Epoch, ServeOptions, System};
+use diptych::system::ServeOptions;
+use diptych::time::Epoch;
 
 use super::Journal;
 use super::child::{FLOW, PRODUCERS, VERSION, append_by_producer, flow, producer, transfer};

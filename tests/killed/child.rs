@@ -8,12 +8,12 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use dataflows::Transfer;
+use diptych::dataflow::{Definition, PairsExt};
 use diptych::io::RealClock;
 use diptych::log::{Append, Writer, WriterOptions};
-use diptych::{
-    BatchOptions, Cluster, Definition, Epoch, Event, PairsExt, RebuildOptions, Rebuilt,
-    ServeOptions, System,
-};
+use diptych::system::{BatchOptions, Cluster, RebuildOptions, Rebuilt, ServeOptions};
+use diptych::time::Epoch;
+use diptych::{Event, System};
 
 use super::disk::KillDisk;
 
@@ -152,7 +152,7 @@ pub(crate) fn producer(first: i64) -> String {
 
 /// Appends an epoch as the producer whose turn it is.
 pub(crate) fn append_by_producer(writer: &Writer, some: &[Transfer]) -> diptych::Result<Epoch> {
-    use diptych::event::Append as _;
+    use diptych::event::EventAppender as _;
     let mut rows = <Transfer as Event>::Appender::default();
     some.iter().for_each(|transfer| rows.push(transfer));
     let id = producer(some[0].id);

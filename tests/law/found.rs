@@ -1,7 +1,7 @@
 //! Cases in which the law was once broken, kept as they were found.
 
 use dataflows::IdentifiedTweet;
-use diptych::Timestamp;
+use diptych::event::Timestamp;
 
 use crate::naive::History;
 use crate::naive::facts::Mark;

@@ -7,7 +7,8 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use diptych::{BatchOptions, Boundary, Cluster, ServeOptions, System};
+use diptych::System;
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
 
 use crate::naive::{cases, generate};
 use crate::run::Log;

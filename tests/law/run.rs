@@ -3,9 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::log::{Append, Pending, Writer};
 use diptych::serving::{Index, Read};
-use diptych::{BatchOptions, Boundary, Cluster, Definition, ServeOptions, System};
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
 use proptest::sample;
 
 use crate::naive::{ByteRows, Fact, History, batches};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use diptych::{Dataflow, Definition};
+use diptych::Dataflow;
+use diptych::dataflow::Definition;
 
 use crate::naive::{ByteRows, Fact, Program, bytes_of, twins};
 

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use diptych::Result;
 use diptych::io::{Disk, SimClock, SimDisk, SimRandom};
-use diptych::log::{Append, Chunk, Reader, Sealed, Writer, WriterOptions};
-use diptych::{Epoch, Result};
+use diptych::log::{Append, Chunk, Reader, SealedEpoch, Writer, WriterOptions};
+use diptych::time::Epoch;
 
 pub(crate) use scale::{is_long, scaled};
 
@@ -73,7 +74,7 @@ pub(crate) fn events(chunk: &Chunk) -> Vec<Event> {
 }
 
 /// The events of an epoch, sorted; an event that it takes back is shown under the stream `-NAME`.
-pub(crate) fn events_of(sealed: &Sealed) -> Vec<Event> {
+pub(crate) fn events_of(sealed: &SealedEpoch) -> Vec<Event> {
     let mut all: Vec<_> = sealed.chunks.iter().flat_map(events).collect();
     for taken in &sealed.retractions {
         let negative = |(stream, n, text)| (format!("-{stream}"), n, text);

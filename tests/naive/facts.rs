@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Line, Order, Root, Transfer, Tweet};
 use diptych::Event;
-use diptych::event::Append;
+use diptych::event::EventAppender;
 
 /// An event of a random program: a value under a key.
 #[derive(Event, Clone, Debug, PartialEq)]

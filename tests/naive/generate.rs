@@ -1,7 +1,7 @@
 //! Random histories: late, repeated and out-of-order facts, ties, empty epochs, odd texts.
 
 use dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Line, Order, Root, Transfer, Tweet};
-use diptych::{Decimal, Timestamp};
+use diptych::event::{Decimal, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

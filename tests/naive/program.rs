@@ -5,7 +5,7 @@
 //! call: `program_draw.rs` draws a program with the library's operators, and `program_twin.rs`
 //! interprets it over plain multisets.
 
-use diptych::Monoid;
+use diptych::dataflow::Monoid;
 use serde::{Deserialize, Serialize};
 
 /// A row between operators.

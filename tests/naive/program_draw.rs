@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use differential_dataflow::operators::{CountTotal, Iterate};
+use diptych::Dataflow;
 use diptych::dataflow::{Collection, CollectionExt, Events, Front, PairsExt, Plain};
-use diptych::{Dataflow, EdgesExt, TimedExt, Timestamp};
+use diptych::dataflow::{EdgesExt, TimedExt};
+use diptych::event::Timestamp;
 
 use super::facts::{Mark, Note};
 use super::program::{Expr, Kind, Pair, Program, Shape, Span};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflows::{Customer, Edge, IdentifiedTweet, InvoiceLine, Order, Transfer, Tweet};
-use diptych::{Date, Decimal};
+use diptych::event::{Date, Decimal};
 use num_bigint::BigInt;
 
 use super::text::hashtags;

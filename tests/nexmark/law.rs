@@ -1,7 +1,7 @@
 //! The law, on small histories that are full of ties, late events and repeated ones.
 
 use dataflows::nexmark::{self, Auction, Bid, Person, SideInput};
-use diptych::Timestamp;
+use diptych::event::Timestamp;
 use diptych::testing::Story;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -75,7 +75,7 @@ fn stories() -> impl Strategy<Value = Story> {
 fn the_law_holds() {
     for query in nexmark::all() {
         let start = std::time::Instant::now();
-        diptych::assert_law!(query.clone(), stories(), scaled(8, 400) as u32);
+        diptych::testing::assert_law!(query.clone(), stories(), scaled(8, 400) as u32);
         println!("{}: {:.1?}", query.name(), start.elapsed());
     }
 }

@@ -20,9 +20,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dataflows::nexmark;
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::row::Datum;
 use diptych::serving::{Read, Snapshot};
-use diptych::{BatchOptions, Boundary, Cluster, Definition, Epoch, ServeOptions, System};
+use diptych::system::{BatchOptions, Boundary, Cluster, ServeOptions};
+use diptych::time::Epoch;
 
 use drawn::Drawn;
 

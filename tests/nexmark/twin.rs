@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflows::nexmark::{Auction, Bid};
-use diptych::Timestamp;
+use diptych::event::Timestamp;
 
 use crate::drawn::Seen;
 

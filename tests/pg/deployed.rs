@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dataflows::{Line, Transfer, bank, word_count};
+use diptych::dataflow::Definition;
 use diptych::servers::{Servers, ServersOptions, Site};
-use diptych::{Dataflow, Definition, DeployOptions, ServeOptions, System, append};
+use diptych::sources::append;
+use diptych::system::{DeployOptions, ServeOptions};
+use diptych::{Dataflow, System};
 use tokio_postgres::Config;
 
 use crate::served::connect;

@@ -6,9 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dataflows::{Line, Transfer, bank, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::event::{Date, Decimal, Timestamp};
 use diptych::log::Writer;
 use diptych::servers::{self, Servers, ServersOptions};
-use diptych::{Date, Decimal, Definition, ServeOptions, Served, System, Timestamp, append};
+use diptych::sources::append;
+use diptych::system::{ServeOptions, Served};
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::flows::{Sample, types};

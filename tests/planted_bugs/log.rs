@@ -158,9 +158,10 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "producers_not_restored",
         promise: 7,
         file: "src/log/recovery.rs",
-        right: "let Some((lower, sum)) = manifest.state else { return Ok(State::default()) };",
+        right: "let Some((lower, sum)) = manifest.state else { \
+                return Ok(ProducerTable::default()) };",
         wrong: "let Some((lower, sum)) = manifest.state.filter(|_| !PLANTED) else {\n\
-                    return Ok(State::default());\n\
+                    return Ok(ProducerTable::default());\n\
                 };",
         test: Test::of(
             "exactly_once",
@@ -171,13 +172,13 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "repeat_in_one_epoch_appended_again",
         promise: 7,
         file: "src/log/commit.rs",
-        right: "if verdict != Verdict::Due {",
-        wrong: "if verdict == Verdict::Repeat(None) && PLANTED {\n\
+        right: "if verdict != RequestVerdict::Due {",
+        wrong: "if verdict == RequestVerdict::Repeat(None) && PLANTED {\n\
                     for (id, rows) in &numbered {\n\
                         batches.entry(*id).or_default().push(rows.clone());\n\
                     }\n\
                 }\n\
-                if verdict != Verdict::Due {",
+                if verdict != RequestVerdict::Due {",
         test: Test::of("exactly_once", "the_same_request_twice_in_one_epoch_is_one_append"),
     },
     Bug {

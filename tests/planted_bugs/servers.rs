@@ -38,9 +38,9 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "readers_need_no_token",
         promise: 19,
         file: "src/http/roles.rs",
-        right: "Some(gate) => routes.layer(Guard::new(Arc::clone(gate), role)),",
+        right: "Some(gate) => routes.layer(RoleGuard::new(Arc::clone(gate), role)),",
         wrong: "Some(_) if role == Role::Read && PLANTED => routes,\n\
-                Some(gate) => routes.layer(Guard::new(Arc::clone(gate), role)),",
+                Some(gate) => routes.layer(RoleGuard::new(Arc::clone(gate), role)),",
         test: ROUTES,
     },
     Bug {

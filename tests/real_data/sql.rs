@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::log::Append;
 use diptych::serving::{Read, Snapshot};
-use diptych::{Cluster, Definition, ServeOptions, System};
+use diptych::system::{Cluster, ServeOptions};
 
 use crate::lines::{Real, path};
 use crate::naive::{Fact, batches, is_long};

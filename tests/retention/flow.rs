@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
+use diptych::dataflow::{CollectionExt, Definition, Keep, Monoid};
+use diptych::event::Timestamp;
+use diptych::row::Columns;
 use diptych::serving::Snapshot;
-use diptych::{CollectionExt, Columns, Dataflow, Definition, Event, Keep, Monoid, Timestamp};
+use diptych::{Dataflow, Event};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const SECOND: i64 = 1_000_000;

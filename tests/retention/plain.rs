@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataflows::Line;
+use diptych::dataflow::{Definition, Keep};
+use diptych::event::Timestamp;
 use diptych::io::SimClock;
 use diptych::log::WriterOptions;
 use diptych::serving::Read;
-use diptych::{
-    BatchOptions, Boundary, Cluster, Dataflow, Definition, DeployOptions, Keep, ServeOptions,
-    System, Timestamp, append,
-};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, Boundary, Cluster, DeployOptions, ServeOptions};
+use diptych::{Dataflow, System};
 
 use crate::BEGIN;
 use crate::flow::{DAY, SECOND};

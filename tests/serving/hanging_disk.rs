@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use dataflows::{Line, word_count};
+use diptych::System;
+use diptych::dataflow::Definition;
 use diptych::io::SimDisk;
 use diptych::servers::{Servers, ServersOptions, Site};
-use diptych::{Definition, ServeOptions, System, append};
+use diptych::sources::append;
+use diptych::system::ServeOptions;
 
 use super::hanging::Hanging;
 

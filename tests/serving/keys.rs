@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::process::Command;
 
+use diptych::event::{Date, Decimal, Float, Timestamp};
 use diptych::row::{self, Columns, Datum, RowSchema};
 use diptych::serving::{Index, IndexOptions, Publish, ViewBatch, ViewInfo};
-use diptych::{Date, Decimal, Float, Timestamp};
 use serde_json::{Value, json};
 
 use super::site::Local;

@@ -149,7 +149,7 @@ fn a_time_stands_for_the_last_epoch_before_it() {
     std::thread::sleep(std::time::Duration::from_millis(20));
     let between = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let between = between.expect("after 1970").as_micros();
-    let time = diptych::Timestamp::from_micros(i64::try_from(between).expect("a time"));
+    let time = diptych::event::Timestamp::from_micros(i64::try_from(between).expect("a time"));
     std::thread::sleep(std::time::Duration::from_millis(20));
     let later = server.append("lines", "{\"text\":\"a\"}").expect("an append");
     server.get(&format!("{VIEW}?at_least={later}"));

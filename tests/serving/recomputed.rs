@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use diptych::Epoch;
 use diptych::servers::Mode;
+use diptych::time::Epoch;
 
 use super::site::{self, Local};
 use super::subscriber::{Subscriber, get};

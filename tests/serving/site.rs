@@ -9,7 +9,9 @@ use diptych::dataflow::Graph;
 use diptych::row::{self, RowSchema};
 use diptych::servers::{Flow, Servers, ServersOptions, Site};
 use diptych::serving::{Index, IndexOptions, Publish, Serving, ViewBatch, ViewInfo};
-use diptych::{Control, Deployed, Epoch, Error, Rebuild, Result, System, Turn, Turns, Wanted};
+use diptych::system::{Control, Deployed, Rebuild, Turn, Turns, Wanted};
+use diptych::time::Epoch;
+use diptych::{Error, Result, System};
 
 /// Rows that one epoch replaces.
 pub(crate) const PER_EPOCH: u64 = 50;

@@ -2,8 +2,10 @@
 
 use std::cmp::Ordering;
 
+use diptych::event::{Date, Decimal, Timestamp};
 use diptych::row;
-use diptych::{Columns, Dataflow, Date, Decimal, Event, Timestamp};
+use diptych::row::Columns;
+use diptych::{Dataflow, Event};
 use serde::{Deserialize, Serialize};
 
 /// One of everything.

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use dataflows::{
     Customer, Line, Order, Transfer, Tweet, bank, orders, tweets, tweets_dedup, word_count,
 };
+use diptych::System;
+use diptych::dataflow::Definition;
+use diptych::event::{Date, Decimal, Timestamp};
 use diptych::log::Writer;
 use diptych::row::ColumnType;
 use diptych::servers::{self, Servers, ServersOptions};
 use diptych::serving::Read;
-use diptych::{Date, Decimal, Definition, ServeOptions, Served, System, Timestamp, append};
+use diptych::sources::append;
+use diptych::system::{ServeOptions, Served};
 use serde_json::{Value, json};
 
 use crate::flows::{Sample, types};

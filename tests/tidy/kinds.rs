@@ -1,6 +1,6 @@
 //! The tables of kinds of errors in the documents are the code's.
 
-use diptych::ErrorKind;
+use diptych::error::Kind as ErrorKind;
 
 use super::source::root;
 

@@ -1,13 +1,12 @@
-//! Checks of operators and monoids: each is documented, has an example, and is compared with a
-//! naive twin in both layers.
+//! Every operator says what it means, shows it in an example, and is compared with a naive twin in
+//! both layers; so is every monoid.
 
 use super::{Source, files, none};
 
-/// Operators, by the files of their property test in both layers: the file that builds them, and
-/// the file of the twin. Beside each is a view that shows it; both files name that view.
+/// Operators, by the files of their property test in both layers: where they are drawn, and where
+/// the twin is. Beside each is a view that shows it; both files name that view.
 ///
-/// The list is kept by hand: a call of `.map(` in a file proves nothing, because iterators have
-/// that, too.
+/// By hand: that a file calls `.map(` says nothing, because iterators have that, too.
 const COMPARED: &[(&str, &str, &[(&str, &str)])] = &[
     (
         "tests/operators.rs",
@@ -69,7 +68,7 @@ const COMPARED: &[(&str, &str, &[(&str, &str)])] = &[
     ("tests/naive/program_draw.rs", "tests/naive/program_twin.rs", &[("flat_map", "rest")]),
 ];
 
-/// Monoids, by the file in which they are folded in both layers, and their view there.
+/// Monoids, by the file in which they are folded in both layers, and the view of them there.
 const FOLDED: &[(&str, &str, &[&str])] = &[
     ("tests/folds.rs", "moments", &["Count", "Sum", "Mean", "Variance"]),
     ("tests/folds.rs", "ends", &["Min", "Max", "First", "Last", "Top"]),
@@ -78,7 +77,7 @@ const FOLDED: &[(&str, &str, &[&str])] = &[
     ("tests/floats.rs", "sums", &["FloatSum"]),
 ];
 
-/// Entries of the list that must not be there, and entries that are missing.
+/// What is listed and cannot be, and what ought to be listed and is not.
 fn compare(found: &[String], listed: &[&str], list: &str) -> Vec<String> {
     let mut objections = Vec::new();
     for name in found.iter().filter(|name| !listed.contains(&&***name)) {
@@ -99,7 +98,7 @@ fn has_word(text: &str, word: &str) -> bool {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == word)
 }
 
-/// A public item with the lines above it.
+/// A public item with what is written above it.
 struct Documented<'f> {
     path: &'f str,
     line: usize,
@@ -108,8 +107,7 @@ struct Documented<'f> {
 }
 
 impl<'f> Documented<'f> {
-    /// The item that begins at line `index`, after `start`; the lines above it end at an empty
-    /// line.
+    /// The item that line `index` begins, behind `start`; what is above it ends at an empty line.
     fn new(file: &'f Source, lines: &[&'f str], index: usize, start: &str) -> Documented<'f> {
         let rest = &lines[index][start.len()..];
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());

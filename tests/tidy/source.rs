@@ -6,15 +6,15 @@ use std::path::Path;
 pub(crate) struct Source {
     /// Its path from the package's root, with `/`.
     pub(crate) path: String,
-    /// Its text.
+    /// What is in it.
     pub(crate) text: String,
 }
 
-/// A function: its first line, and its number of lines.
+/// A function: where it starts, and how many lines it has.
 pub(crate) struct Function {
-    /// The first line, counted from 1.
+    /// Counted from 1.
     pub(crate) line: usize,
-    /// The lines from the first one to the closing brace.
+    /// From its first line to its closing brace.
     pub(crate) lines: usize,
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All text files, except the files of builds and version control.
+/// Every text file, without what building and version control put there.
 pub(crate) fn files() -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders = vec![root().to_path_buf()];
@@ -132,14 +132,14 @@ impl Source {
         })
     }
 
-    /// The targets of the file's Markdown links, as written.
+    /// Where the Markdown links of the file lead, as written.
     pub(crate) fn links(&self) -> Vec<&str> {
         let starts = self.text.match_indices("](").map(|(at, _)| &self.text[at + 2..]);
         starts.filter_map(|rest| rest.split([')', ' ', '\n']).next()).collect()
     }
 }
 
-/// Whether a path ends with the extension.
+/// Does a path end with the extension?
 pub(crate) fn has_extension(path: &str, extension: &str) -> bool {
     Path::new(path).extension().is_some_and(|found| found == extension)
 }

@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use diptych::Error;
 use diptych::batch_view::{Identity, set_lineage};
 use diptych::io::SimDisk;
 use diptych::serving::{Index, Token};
-use diptych::{BatchOptions, Error, FirstAnswers, ServeOptions, Served, append};
+use diptych::sources::append;
+use diptych::system::{BatchOptions, FirstAnswers, ServeOptions, Served};
 
 use super::{ROOT, dir, flow, system, transfers};
 

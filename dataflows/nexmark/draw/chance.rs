@@ -1,7 +1,7 @@
 //! Random choices of the generator, by the number of an event.
 
-use diptych::Timestamp;
 use diptych::io::{Random as _, SimRandom};
+use diptych::prelude::*;
 
 use super::{ACTIVE, GROUP, LEAD, START_US, STEP_US};
 

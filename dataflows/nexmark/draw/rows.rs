@@ -1,6 +1,6 @@
 //! The rows of the generator: people, auctions and bids, one after another.
 
-use diptych::Timestamp;
+use diptych::prelude::*;
 
 use super::super::{Auction, Bid, Person};
 use super::chance::Draw;

@@ -9,8 +9,8 @@ mod text;
 mod words;
 mod zipf;
 
-use diptych::Timestamp;
 use diptych::io::{Random, SimRandom};
+use diptych::prelude::*;
 
 use super::Tweet;
 use text::text;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_buffer::Buffer;
 
-use super::sim_state::{Names, State};
+use super::sim_state::{Names, SimState};
 use super::{Disk, File, Lock, Open, Space, locked, moved, short};
 use crate::error::{Error, Result};
 
@@ -35,7 +35,7 @@ pub struct SimDisk(Arc<Mutex<Shared>>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: State,
+    state: SimState,
     /// The directories that are locked.
     locks: HashSet<PathBuf>,
     calls: u64,
@@ -63,7 +63,7 @@ impl SimDisk {
         Self::over(self.shared().state.clone())
     }
 
-    fn over(state: State) -> SimDisk {
+    fn over(state: SimState) -> SimDisk {
         SimDisk(Arc::new(Mutex::new(Shared { state, ..Shared::default() })))
     }
 

@@ -156,7 +156,7 @@ impl Names {
 
 /// All files and names, live and durable.
 #[derive(Clone, Debug, Default)]
-pub(super) struct State {
+pub(super) struct SimState {
     pub(super) inodes: HashMap<u64, Inode>,
     pub(super) names: Names,
     durable: Names,
@@ -164,7 +164,7 @@ pub(super) struct State {
     next_inode: u64,
 }
 
-impl State {
+impl SimState {
     pub(super) fn make_dir(&mut self, dir: &Path) {
         self.enter(Entry::Dir(dir.to_owned()));
     }
@@ -205,7 +205,7 @@ impl State {
     }
 
     /// The files after the power failure described by `seed`.
-    pub(super) fn crash(&self, seed: u64) -> State {
+    pub(super) fn crash(&self, seed: u64) -> SimState {
         let random = SimRandom::new(seed);
         let mut names = self.durable.clone();
         for entry in &self.entries {
@@ -225,6 +225,6 @@ impl State {
             inodes.insert(inode, after);
         }
         let durable = names.clone();
-        State { inodes, names, durable, entries: Vec::new(), next_inode: self.next_inode }
+        SimState { inodes, names, durable, entries: Vec::new(), next_inode: self.next_inode }
     }
 }

@@ -47,7 +47,7 @@ struct Durable {
 
 /// The freshness of one request.
 #[derive(Clone, Copy)]
-pub(super) struct Sample {
+pub(super) struct FreshnessSample {
     pub(super) visible: Instant,
     pub(super) events: u64,
     /// The time from the append until readers see its events.
@@ -60,7 +60,7 @@ pub(super) struct Sample {
 pub(super) struct Stage {
     stop: AtomicBool,
     now_us: AtomicI64,
-    samples: Mutex<Vec<Sample>>,
+    samples: Mutex<Vec<FreshnessSample>>,
     failure: Mutex<Option<Error>>,
 }
 
@@ -71,7 +71,7 @@ impl Stage {
     }
 
     /// All samples from number `from` on.
-    pub(super) fn samples(&self, from: usize) -> Vec<Sample> {
+    pub(super) fn samples(&self, from: usize) -> Vec<FreshnessSample> {
         let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         samples.get(from..).unwrap_or_default().to_vec()
     }
@@ -211,7 +211,7 @@ fn await_visible(stage: &Stage, index: &Index, durable: Receiver<Durable>) {
             }
         }
         let visible = Instant::now();
-        let sample = Sample {
+        let sample = FreshnessSample {
             visible,
             events,
             append_to_visible: visible - appended,

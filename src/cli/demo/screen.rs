@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::live::{Sample, Stage};
+use super::live::{FreshnessSample, Stage};
 use super::timed_disk::TimedDisk;
 use crate::percentile::{ms, percentile};
 use crate::row_printer::grouped;
@@ -149,7 +149,7 @@ fn picture(place: &str, hour: &str, tags: &[Ranked], fresh: &[String]) -> Vec<St
 }
 
 /// Percentiles of the samples, beside those of the disk.
-fn freshness(samples: &[Sample], disk: &TimedDisk) -> Vec<String> {
+fn freshness(samples: &[FreshnessSample], disk: &TimedDisk) -> Vec<String> {
     let line = |what: &str, times: &[Duration]| {
         format!(
             "{what:<18} p50 {:>8}   p99 {:>8}",

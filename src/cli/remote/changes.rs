@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use super::events::{self, Event};
+use super::super::query_args::ChangesArgs;
+use super::events::{self, SseEvent};
 use super::{Remote, cells};
-use crate::args::{ChangesArgs, Format};
+use crate::args::OutputFormat;
 use crate::row_printer::Sheet;
 use crate::signal;
 use diptych_base::error::{Error, Kind, Result};
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &ChangesArgs, remote: &Remote) -> Result<ExitCode> {
     }
     let format = match args.format.format {
         // The column widths of a table depend on all its rows.
-        Format::Table if args.follow => Format::Json,
+        OutputFormat::Table if args.follow => OutputFormat::Json,
         format => format,
     };
     let mut events = events::open(remote, &path, from)?;
@@ -102,7 +103,7 @@ fn again(
     remote: &Remote,
     path: &str,
     token: Option<&str>,
-) -> Result<Option<Receiver<Result<Event>>>> {
+) -> Result<Option<Receiver<Result<SseEvent>>>> {
     loop {
         let begun = Instant::now();
         while begun.elapsed() < PROGRESS_INTERVAL {
@@ -122,7 +123,7 @@ fn again(
 impl Follower<'_> {
     /// Takes an event, and prints the rows that it completes. True at the end of the epochs asked
     /// for.
-    fn take(&mut self, event: &Event) -> Result<bool> {
+    fn take(&mut self, event: &SseEvent) -> Result<bool> {
         let reason = event.data["reason"].as_str().unwrap_or("no reason is given");
         match event.name.as_str() {
             "reset" if self.upper.is_some() => {
@@ -152,11 +153,11 @@ impl Follower<'_> {
         }
         self.sheet.flush()?;
         self.token = Some(token.clone());
-        let next = super::super::args::epoch_of(token).unwrap_or(0);
+        let next = super::super::query_args::epoch_of(token).unwrap_or(0);
         Ok(self.upper.is_some_and(|upper| next >= upper))
     }
 
-    fn rows(&mut self, event: &Event) -> Result<()> {
+    fn rows(&mut self, event: &SseEvent) -> Result<()> {
         let epoch = event.data["epoch"].as_u64();
         let beyond = |epoch: Epoch| self.upper.is_some_and(|upper| epoch >= upper);
         let Some(epoch) = epoch.filter(|epoch| !beyond(*epoch)) else { return Ok(()) };

@@ -9,7 +9,7 @@ use super::{Remote, SILENCE, refused};
 use diptych_base::error::{Error, Kind, Result};
 
 /// One event.
-pub(super) struct Event {
+pub(super) struct SseEvent {
     pub(super) name: String,
     /// The token to resume from, when the event completes an epoch.
     pub(super) id: Option<String>,
@@ -28,7 +28,7 @@ pub(super) fn open(
     remote: &Remote,
     path: &str,
     from: Option<&str>,
-) -> Result<Receiver<Result<Event>>> {
+) -> Result<Receiver<Result<SseEvent>>> {
     let response = remote.response(path, &[], from, SILENCE)?;
     let base = remote.base().to_owned();
     let (taken, events) = bounded(WAITING);
@@ -51,8 +51,8 @@ pub(super) fn open(
 }
 
 /// The next event; none at the end of the stream. An event that is cut off is dropped.
-fn next(lines: &mut impl BufRead) -> Result<Option<Event>> {
-    let mut event = Event { name: "message".to_owned(), id: None, data: Value::Null };
+fn next(lines: &mut impl BufRead) -> Result<Option<SseEvent>> {
+    let mut event = SseEvent { name: "message".to_owned(), id: None, data: Value::Null };
     let mut text = String::new();
     let mut line = String::new();
     loop {

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::super::query_args::QueryArgs;
 use super::{Remote, cells};
-use crate::args::QueryArgs;
 use crate::key_args;
 use crate::query::RowPrinter;
 use diptych_base::error::Result;

@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
-use super::catalog::Catalog;
+use super::catalog::Dataflows;
 use super::query_args::TopArgs;
 use super::signal;
-use super::target::Place;
+use super::target::OpenTarget;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::answers;
 use picture::Picture;
-use sample::Sample;
+use sample::TopSample;
 
 /// How often a new picture is drawn.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -32,12 +32,12 @@ const APART: Duration = Duration::from_millis(400);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Draws pictures until told to leave, or one only.
-pub(super) fn run(args: &TopArgs, catalog: &Catalog) -> Result<ExitCode> {
+pub(super) fn run(args: &TopArgs, catalog: &Dataflows) -> Result<ExitCode> {
     let place = args.place.place()?;
-    let catalog = Catalog::new(catalog.all().to_vec(), None);
+    let catalog = Dataflows::new(catalog.all().to_vec(), None);
     let look = move || match &place {
-        Place::Data(system) => Sample::of_data(system, &catalog),
-        Place::Server(server) => Sample::of_server(server),
+        OpenTarget::Data(system) => TopSample::of_data(system, &catalog),
+        OpenTarget::Server(server) => TopSample::of_server(server),
     };
     let first = look()?;
     if args.once {
@@ -81,8 +81,8 @@ fn print(text: &str) -> Result<()> {
 /// Draws each sample that comes, until a key or a signal ends it.
 fn watch(
     terminal: &mut DefaultTerminal,
-    first: Sample,
-    samples: &Receiver<Result<Sample>>,
+    first: TopSample,
+    samples: &Receiver<Result<TopSample>>,
 ) -> Result<()> {
     let mut picture = Picture { before: None, now: first, trouble: None };
     let drawing = |error| Error::io("drawing", error);

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 use ratatui::{Frame, Terminal};
 
-use super::sample::{Concern, Flow, Sample};
+use super::sample::{ShownConcern, ShownFlow, TopSample};
 use crate::row_printer::grouped;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::harmless::harmless;
@@ -26,8 +26,8 @@ const UNKNOWN: &str = "-";
 
 /// A sample, and one before it for the rates.
 pub(super) struct Picture {
-    pub(super) before: Option<Sample>,
-    pub(super) now: Sample,
+    pub(super) before: Option<TopSample>,
+    pub(super) now: TopSample,
     /// The reason why there is no newer sample.
     pub(super) trouble: Option<String>,
 }
@@ -91,7 +91,7 @@ impl Picture {
         let mut log = vec![format!("log [{}, {})", grouped(now.lower), grouped(now.upper))];
         log.push(format!("{} events", grouped(now.events())));
         log.extend(now.log_bytes.map(bytes));
-        log.push(format!("events/s {}", rate_text(self.rate(Sample::events))));
+        log.push(format!("events/s {}", rate_text(self.rate(TopSample::events))));
         log.push(format!("epochs/s {}", rate_text(self.rate(|sample| sample.upper))));
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let mut lines = vec![Line::styled(facts.join("   "), bold), Line::raw(log.join("   "))];
@@ -109,8 +109,8 @@ impl Picture {
         let mut all: Vec<String> =
             self.now.concerns.iter().map(|concern| told(concern, now)).collect();
         // The server detects these twice a second, and may not have done so yet.
-        let untold = |flow: &Flow, kind: ConcernKind| {
-            let same = |concern: &Concern| {
+        let untold = |flow: &ShownFlow, kind: ConcernKind| {
+            let same = |concern: &ShownConcern| {
                 concern.kind == kind.name() && concern.dataflow.as_ref() == Some(&flow.name)
             };
             !self.now.concerns.iter().any(same)
@@ -137,7 +137,7 @@ impl Picture {
     }
 
     fn flows(&self) -> Section {
-        let row = |flow: &Flow| {
+        let row = |flow: &ShownFlow| {
             let seen = flow.lag_seconds.filter(|_| flow.upper > 0);
             let fresh = seen.map(millis);
             let cells = vec![
@@ -273,17 +273,17 @@ impl Picture {
         (seconds > 0.0).then_some(seconds)
     }
 
-    fn rate(&self, figure: impl Fn(&Sample) -> u64) -> Option<f64> {
+    fn rate(&self, figure: impl Fn(&TopSample) -> u64) -> Option<f64> {
         let before = figure(self.before.as_ref()?);
         Some(per_second(before, figure(&self.now), self.seconds()?))
     }
 
-    fn flow_before(&self, flow: &Flow) -> Option<&Flow> {
-        let same = |other: &&Flow| other.name == flow.name && other.version == flow.version;
+    fn flow_before(&self, flow: &ShownFlow) -> Option<&ShownFlow> {
+        let same = |other: &&ShownFlow| other.name == flow.name && other.version == flow.version;
         self.before.as_ref()?.flows.iter().find(same)
     }
 
-    fn flow_rate(&self, flow: &Flow, figure: impl Fn(&Flow) -> u64) -> Option<f64> {
+    fn flow_rate(&self, flow: &ShownFlow, figure: impl Fn(&ShownFlow) -> u64) -> Option<f64> {
         let before = figure(self.flow_before(flow)?);
         Some(per_second(before, figure(flow), self.seconds()?))
     }
@@ -312,8 +312,8 @@ impl Section {
 }
 
 /// A concern in the form of the server's own log.
-fn told(concern: &Concern, now_us: i64) -> String {
-    let Concern { kind, since_us, reason, remedy, .. } = concern;
+fn told(concern: &ShownConcern, now_us: i64) -> String {
+    let ShownConcern { kind, since_us, reason, remedy, .. } = concern;
     // The clock of the server may be ahead.
     let micros = u64::try_from(now_us.saturating_sub(*since_us)).unwrap_or(0);
     let time = lasting(Duration::from_micros(micros));
@@ -418,7 +418,7 @@ mod tests {
         }
         assert_eq!(wrapped("one two three", 8), ["one two", "  three"]);
         assert_eq!(wrapped("\u{1b}[2J", 80), ["\\u{1b}[2J"]);
-        let concern = Concern {
+        let concern = ShownConcern {
             kind: "dataflow_lags".to_owned(),
             dataflow: None,
             since_us: 1_000_000,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::catalog::Catalog;
+use crate::catalog::Dataflows;
 use crate::remote::Remote;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
@@ -15,7 +15,7 @@ const READS: [&str; 3] =
     ["/v1/dataflows/{dataflow}/views/{view}", "/v1/dataflows/{dataflow}/snapshot", "/v1/sql"];
 
 /// The state of everything at one moment.
-pub(super) struct Sample {
+pub(super) struct TopSample {
     pub(super) taken: Instant,
     /// The server or directory.
     pub(super) place: String,
@@ -30,14 +30,14 @@ pub(super) struct Sample {
     pub(super) reads: Option<u64>,
     /// Streams with their rows.
     pub(super) streams: Vec<(String, u64)>,
-    pub(super) flows: Vec<Flow>,
-    pub(super) files: Vec<Files>,
+    pub(super) flows: Vec<ShownFlow>,
+    pub(super) files: Vec<ShownBatchView>,
     /// The concerns that a server reports, the longest-lasting first.
-    pub(super) concerns: Vec<Concern>,
+    pub(super) concerns: Vec<ShownConcern>,
 }
 
 /// A concern that needs an operator.
-pub(super) struct Concern {
+pub(super) struct ShownConcern {
     pub(super) kind: String,
     /// None when it concerns the whole process.
     pub(super) dataflow: Option<String>,
@@ -48,7 +48,7 @@ pub(super) struct Concern {
 }
 
 /// A dataflow that is served.
-pub(super) struct Flow {
+pub(super) struct ShownFlow {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) boundary: Epoch,
@@ -79,7 +79,7 @@ pub(super) struct Operator {
 }
 
 /// A batch view on disk.
-pub(super) struct Files {
+pub(super) struct ShownBatchView {
     pub(super) dataflow: String,
     pub(super) version: String,
     pub(super) boundary: Epoch,
@@ -88,12 +88,12 @@ pub(super) struct Files {
     pub(super) views: Vec<(String, u64)>,
 }
 
-impl Sample {
+impl TopSample {
     /// Takes a sample of a server.
     ///
     /// # Errors
     /// When the server gives no answer.
-    pub(super) fn of_server(server: &Remote) -> Result<Sample> {
+    pub(super) fn of_server(server: &Remote) -> Result<TopSample> {
         let taken = Instant::now();
         let status = server.get("/v1/status", &[])?;
         let metrics = server.text("/metrics", &[])?;
@@ -105,7 +105,7 @@ impl Sample {
             .collect();
         let mut flows = Vec::new();
         for flow in list(&status["dataflows"]) {
-            let mut flow = Flow::of(flow, &streams);
+            let mut flow = ShownFlow::of(flow, &streams);
             flow.lag_seconds = metric(&metrics, "diptych_lag_seconds", |labels| {
                 label(labels, "dataflow") == Some(&flow.name)
             });
@@ -115,7 +115,7 @@ impl Sample {
         let reads = metric(&metrics, "diptych_http_requests_total", |labels| {
             label(labels, "path").is_some_and(|path| READS.contains(&path))
         });
-        Ok(Sample {
+        Ok(TopSample {
             taken,
             place: server.base().to_owned(),
             uptime: status["uptime_seconds"]
@@ -130,7 +130,7 @@ impl Sample {
             streams,
             flows,
             files: Vec::new(),
-            concerns: list(&status["concerns"]).map(Concern::of).collect(),
+            concerns: list(&status["concerns"]).map(ShownConcern::of).collect(),
         })
     }
 
@@ -139,7 +139,7 @@ impl Sample {
     ///
     /// # Errors
     /// When there is no log, or it is damaged.
-    pub(super) fn of_data(system: &System, catalog: &Catalog) -> Result<Sample> {
+    pub(super) fn of_data(system: &System, catalog: &Dataflows) -> Result<TopSample> {
         let taken = Instant::now();
         let reader = system.reader()?;
         let upper = reader.upper()?;
@@ -151,7 +151,7 @@ impl Sample {
             for view in found.views() {
                 views.push((view.name.clone(), found.view_size(&view.name)?.0));
             }
-            files.push(Files {
+            files.push(ShownBatchView {
                 dataflow: identity.dataflow,
                 version: identity.version,
                 boundary: found.boundary(),
@@ -160,7 +160,7 @@ impl Sample {
             });
         }
         let streams = reader.streams().into_iter();
-        Ok(Sample {
+        Ok(TopSample {
             taken,
             place: system.root().display().to_string(),
             uptime: None,
@@ -182,10 +182,10 @@ impl Sample {
     }
 }
 
-impl Concern {
-    fn of(concern: &Value) -> Concern {
+impl ShownConcern {
+    fn of(concern: &Value) -> ShownConcern {
         let text = |name: &str| concern[name].as_str().unwrap_or_default().to_owned();
-        Concern {
+        ShownConcern {
             kind: text("kind"),
             dataflow: concern["dataflow"].as_str().map(str::to_owned),
             since_us: concern["since_us"].as_i64().unwrap_or(0),
@@ -195,8 +195,8 @@ impl Concern {
     }
 }
 
-impl Flow {
-    fn of(status: &Value, streams: &[(String, u64)]) -> Flow {
+impl ShownFlow {
+    fn of(status: &Value, streams: &[(String, u64)]) -> ShownFlow {
         let text = |name: &str| status[name].as_str().unwrap_or_default().to_owned();
         let epoch = |name: &str| status[name].as_u64().unwrap_or(0);
         let read = |name: &str| list(&status["streams"]).any(|stream| stream == name);
@@ -205,7 +205,7 @@ impl Flow {
             let name = view["view"].as_str().unwrap_or_default().to_owned();
             (name, number("rows"), number("bytes") + number("recent_bytes"))
         });
-        Flow {
+        ShownFlow {
             name: text("dataflow"),
             version: text("version"),
             boundary: epoch("boundary"),

@@ -12,7 +12,8 @@ use crate::Monoid;
 /// Mitzenmacher, 2006). State: `BITS / 8` bytes.
 ///
 /// ```
-/// use diptych::{Monoid, folds::{Bloom, hash}};
+/// use diptych::prelude::*;
+/// use diptych::folds::{Bloom, hash};
 /// let mut seen = Bloom::<1024>::of(hash("ada"));
 /// seen.merge(Bloom::of(hash("emmy")));
 /// assert!(seen.contains(hash("ada")));

@@ -8,7 +8,8 @@ use crate::Monoid;
 /// The least value.
 ///
 /// ```
-/// use diptych::{Monoid, folds::Min};
+/// use diptych::prelude::*;
+/// use diptych::folds::Min;
 /// let mut least = Min::of(3);
 /// least.merge(Min::of(2));
 /// assert_eq!(least.get(), 2);
@@ -19,7 +20,8 @@ pub struct Min<T>(T);
 /// The greatest value.
 ///
 /// ```
-/// use diptych::{Monoid, folds::Max};
+/// use diptych::prelude::*;
+/// use diptych::folds::Max;
 /// let mut greatest = Max::of(3);
 /// greatest.merge(Max::of(2));
 /// assert_eq!(greatest.get(), 3);
@@ -31,7 +33,8 @@ pub struct Max<T>(T);
 /// `(order, value)`.
 ///
 /// ```
-/// use diptych::{Monoid, folds::First};
+/// use diptych::prelude::*;
+/// use diptych::folds::First;
 /// let mut first = First::of((9, 50));
 /// first.merge(First::of((7, 80)));
 /// assert_eq!(first.get(), (7, 80));
@@ -42,7 +45,8 @@ pub type First<O, V> = Min<(O, V)>;
 /// `(order, value)`.
 ///
 /// ```
-/// use diptych::{Monoid, folds::Last};
+/// use diptych::prelude::*;
+/// use diptych::folds::Last;
 /// let mut last = Last::of((9, 50));
 /// last.merge(Last::of((7, 80)));
 /// assert_eq!(last.get(), (9, 50));
@@ -97,7 +101,8 @@ impl<T: ExchangeData> Monoid for Max<T> {
 /// keeps every row for that; this keeps `N`.
 ///
 /// ```
-/// use diptych::{Monoid, folds::Top};
+/// use diptych::prelude::*;
+/// use diptych::folds::Top;
 /// let mut top = Top::<i64, 2>::of(3);
 /// top.merge(Top::of(5));
 /// top.merge(Top::of(4));

@@ -31,9 +31,9 @@ const POWER_MAX: i32 = 2_000;
 /// times faster: use it for values in fixed steps, such as money.
 ///
 /// ```
-/// use diptych::Float;
+/// use diptych::prelude::*;
 /// use diptych::folds::FloatSum;
-/// # use diptych::{Dataflow, Event};
+/// # use diptych::prelude::*;
 ///
 /// #[derive(Event, Clone, Debug)]
 /// struct Reading {
@@ -46,8 +46,8 @@ const POWER_MAX: i32 = 2_000;
 ///     let sums = readings.map(|r| (r.sensor, FloatSum::of(r.value))).sum("sums");
 ///     df.view("totals", sums.map(|(sensor, sum)| (sensor, sum.get())));
 /// }
-/// # diptych::Definition::new("totals", totals).describe().unwrap();
-/// # use diptych::Summand;
+/// # diptych::dataflow::Definition::new("totals", totals).describe().unwrap();
+/// # use diptych::prelude::*;
 /// let mut sum = FloatSum::of(1e300);
 /// sum.add(&FloatSum::of(1.0), 1);
 /// sum.add(&FloatSum::of(1e300), -1);

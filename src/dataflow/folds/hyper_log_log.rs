@@ -13,7 +13,8 @@ use crate::Monoid;
 /// register in use, up to the size of all registers, 2^P bytes.
 ///
 /// ```
-/// use diptych::{Monoid, folds::{HyperLogLog, hash}};
+/// use diptych::prelude::*;
+/// use diptych::folds::{HyperLogLog, hash};
 /// let mut users = HyperLogLog::<12>::of(hash("ada"));
 /// users.merge(HyperLogLog::of(hash("emmy")));
 /// users.merge(HyperLogLog::of(hash("ada")));

@@ -25,7 +25,11 @@
 //! use dataflows::Transfer;
 //! use diptych::folds::{Count, Max, Mean};
 //! use diptych::serving::Read;
-//! use diptych::{Cluster, Dataflow, Decimal, Definition, System, append};
+//! use diptych::prelude::*;
+//! use diptych::System;
+//! use diptych::dataflow::Definition;
+//! use diptych::sources::append;
+//! use diptych::system::Cluster;
 //!
 //! fn received(df: &mut Dataflow) {
 //!     let kept = df

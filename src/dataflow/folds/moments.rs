@@ -17,7 +17,8 @@ use diptych_event::{Decimal, divided};
 /// The number of events; one gives `()`.
 ///
 /// ```
-/// use diptych::{Monoid, folds::Count};
+/// use diptych::prelude::*;
+/// use diptych::folds::Count;
 /// let mut events = Count::of(());
 /// events.merge(Count::of(()));
 /// assert_eq!(events.get(), 2);
@@ -48,7 +49,8 @@ impl Monoid for Count {
 /// takes deletions. A key whose sum is out of range has no row, but one in the view `errors`.
 ///
 /// ```
-/// use diptych::{Monoid, folds::Sum};
+/// use diptych::prelude::*;
+/// use diptych::folds::Sum;
 /// let mut sum = Sum::of(3_i64);
 /// sum.merge(Sum::of(2));
 /// assert_eq!(sum.get(), 5);
@@ -153,7 +155,7 @@ impl<const S: u8> Exact for Decimal<S> {
 /// ```
 /// use dataflows::{Customer, Order};
 /// use diptych::folds::Mean;
-/// use diptych::{Dataflow, Monoid, PairsExt};
+/// use diptych::prelude::*;
 ///
 /// /// What an order of each country is worth on average; customers may move.
 /// fn worth(df: &mut Dataflow) {
@@ -168,7 +170,7 @@ impl<const S: u8> Exact for Decimal<S> {
 ///         .sum_values();
 ///     df.view("worth", worth.map(|(country, mean)| (country, mean.decimal::<2>())));
 /// }
-/// # diptych::Definition::new("worth", worth).describe().unwrap();
+/// # diptych::dataflow::Definition::new("worth", worth).describe().unwrap();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mean<T> {
@@ -251,7 +253,8 @@ impl<T: Exact> Summand for Mean<T> {
 /// (which end at 76 digits: five squares of the greatest decimals).
 ///
 /// ```
-/// use diptych::{Monoid, folds::Variance};
+/// use diptych::prelude::*;
+/// use diptych::folds::Variance;
 /// let mut variance = Variance::of(3_i64);
 /// variance.merge(Variance::of(1));
 /// assert_eq!(variance.decimal::<2>().to_string(), "1.00");

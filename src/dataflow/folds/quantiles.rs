@@ -16,7 +16,8 @@ use crate::Monoid;
 /// sign.
 ///
 /// ```
-/// use diptych::{Monoid, folds::Quantiles};
+/// use diptych::prelude::*;
+/// use diptych::folds::Quantiles;
 /// let mut millis = Quantiles::<6>::of(12);
 /// [7, 30, 8, 9].into_iter().for_each(|n| millis.merge(Quantiles::of(n)));
 /// assert_eq!(millis.quantile(500), 9);

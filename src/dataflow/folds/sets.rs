@@ -13,7 +13,8 @@ use crate::Monoid;
 /// [`Events::distinct`](crate::Events::distinct) is cheaper, which keeps one row per value.
 ///
 /// ```
-/// use diptych::{Monoid, folds::Set};
+/// use diptych::prelude::*;
+/// use diptych::folds::Set;
 /// let mut tags = Set::of('a');
 /// tags.merge(Set::of('b'));
 /// tags.merge(Set::of('a'));
@@ -44,7 +45,8 @@ impl<T: ExchangeData> Monoid for Set<T> {
 /// The number of occurrences of each value; for values of many kinds give buckets instead.
 ///
 /// ```
-/// use diptych::{Monoid, folds::Histogram};
+/// use diptych::prelude::*;
+/// use diptych::folds::Histogram;
 /// let mut tags = Histogram::of('a');
 /// tags.merge(Histogram::of('b'));
 /// tags.merge(Histogram::of('a'));

@@ -10,9 +10,9 @@ use differential_dataflow::ExchangeData;
 use serde::{Deserialize, Serialize};
 
 use super::super::by_epoch::{ByEpoch, Keys, OfKey, by_epoch};
-use super::super::collection::Collection;
 use super::super::combiner::route;
 use super::super::ordered_rows::{Copies, Ordered};
+use super::super::vec_collection::Collection;
 use diptych_event::Timestamp;
 
 /// A row of either side; rows that can be found sort before all that ask.

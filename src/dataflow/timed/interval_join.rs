@@ -7,7 +7,7 @@ use std::hash::Hash;
 
 use differential_dataflow::ExchangeData;
 
-use super::super::collection::Collection;
+use super::super::vec_collection::Collection;
 use diptych_event::Timestamp;
 
 /// A pair of rows, and their key.

@@ -22,7 +22,8 @@ use differential_dataflow::ExchangeData;
 pub use window::{Window, Windows};
 
 use super::Summand;
-use super::collection::{Collection, PairsExt};
+use super::collection::PairsExt;
+use super::vec_collection::Collection;
 use diptych_event::Timestamp;
 
 /// Operators on the rows of a key in the order of their times.
@@ -40,7 +41,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     /// ```
     /// # use std::time::Duration;
     /// use dataflows::InvoiceLine;
-    /// use diptych::{Collection, Dataflow, PairsExt, TimedExt};
+    /// use diptych::prelude::*;
     ///
     /// /// How many lines each visit of a customer has; half an hour of silence ends one.
     /// fn visits(df: &mut Dataflow) {
@@ -51,7 +52,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///     let visits = lines.sessions(Duration::from_secs(1800));
     ///     df.view("visits", visits.map(|(visit, _)| (visit, 1_i64)).sum_values());
     /// }
-    /// # diptych::Definition::new("visits", visits).describe().unwrap();
+    /// # diptych::dataflow::Definition::new("visits", visits).describe().unwrap();
     /// ```
     ///
     /// # Panics
@@ -68,7 +69,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///
     /// ```
     /// use dataflows::{Customer, Order};
-    /// use diptych::{Dataflow, PairsExt, TimedExt};
+    /// use diptych::prelude::*;
     ///
     /// /// Revenue by the country where the customer lived *then*.
     /// fn revenue(df: &mut Dataflow) {
@@ -80,7 +81,7 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///     let revenue = revenue.map(|(_, (_, amount, country))| (country, amount));
     ///     df.view("revenue", revenue.sum_values());
     /// }
-    /// # diptych::Definition::new("revenue", revenue).describe().unwrap();
+    /// # diptych::dataflow::Definition::new("revenue", revenue).describe().unwrap();
     /// ```
     fn asof_join<W>(
         self,
@@ -95,7 +96,8 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use diptych::{Dataflow, Event, TimedExt, Timestamp, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # #[derive(Event, Clone)]
     /// # struct Click {
     /// #     at: Timestamp,
@@ -144,7 +146,8 @@ pub trait TimedExt<'s, K, V>: Sized {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use diptych::{Dataflow, Event, TimedExt, Timestamp, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # #[derive(Event, Clone)]
     /// # struct Click {
     /// #     at: Timestamp,
@@ -222,7 +225,8 @@ pub trait OrderedExt<'s, K, O, V>: Sized {
     ///
     /// ```
     /// # use dataflows::Transfer;
-    /// # use diptych::{Dataflow, OrderedExt, testing::Live};
+    /// # use diptych::prelude::*;
+    /// # use diptych::testing::Live;
     /// # let transfer = |from_account, to_account, amount, ts| {
     /// #     Transfer { id: ts, from_account, to_account, amount, ts }
     /// # };
@@ -264,7 +268,7 @@ pub trait PanesExt<'s, K, V>: Sized {
     /// ```
     /// # use std::time::Duration;
     /// use dataflows::Tweet;
-    /// use diptych::{Dataflow, PanesExt, Windows};
+    /// use diptych::prelude::*;
     ///
     /// /// Tweets of the last hour, every five minutes.
     /// fn rates(df: &mut Dataflow) {
@@ -277,7 +281,7 @@ pub trait PanesExt<'s, K, V>: Sized {
     ///         .map(|((pane, language), n)| ((pane, language), n));
     ///     df.view("rates", counts.slide(Windows::hopping(minutes(60), minutes(5))));
     /// }
-    /// # diptych::Definition::new("rates", rates).describe().unwrap();
+    /// # diptych::dataflow::Definition::new("rates", rates).describe().unwrap();
     /// ```
     fn slide(self, windows: Windows) -> Collection<'s, ((Window, K), V)>;
 }

@@ -7,12 +7,12 @@ use std::hash::Hash;
 use differential_dataflow::ExchangeData;
 
 use super::super::by_epoch::{ByEpoch, Keys, by_epoch};
-use super::super::collection::Collection;
 use super::super::combiner::route;
 use super::super::in_range::in_range;
 use super::super::ordered_rows::Ordered;
 use super::super::refusals::Refusals;
 use super::super::summand::{Summand, Total};
+use super::super::vec_collection::Collection;
 
 /// Rows of a key: an order, a value, and the exact sum up to this order.
 type Sums<K, O, V> = (K, (O, V, Total<V>));

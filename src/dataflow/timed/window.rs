@@ -25,7 +25,7 @@ pub struct Window {
 /// Windows of one width that begin one step apart, counted from 1970-01-01T00:00:00Z.
 ///
 /// ```
-/// use diptych::{Timestamp, Windows};
+/// use diptych::prelude::*;
 /// # use std::time::Duration;
 /// let hours = Windows::tumbling(Duration::from_secs(3600));
 /// let at: Timestamp = "2026-01-01 10:20".parse()?;

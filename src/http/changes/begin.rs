@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::feed::{End, Feed, Next};
+use super::feed::{ChangesFeed, FeedEnd, Next};
 use diptych_base::error::Result;
 use diptych_base::limits::{FEED_BYTES, READ_ROWS_INLINE, SCAN_CHUNK_ROWS};
 use diptych_base::time::Epoch;
@@ -12,10 +12,10 @@ use diptych_log::Reader;
 use diptych_row::ByteRange;
 use diptych_serving::{Cursor, Index, Read, Row};
 
-impl Feed {
+impl ChangesFeed {
     /// Sends all rows at one epoch, a bounded number at a time, and gives the changes from there
     /// on.
-    pub(super) async fn snapshot(&mut self, reason: &str) -> Result<Next, End> {
+    pub(super) async fn snapshot(&mut self, reason: &str) -> Result<Next, FeedEnd> {
         let index = self.served().await?;
         let view = index.view(&self.view)?;
         let snapshot = Arc::new(index.snapshot(Read::Latest)?);
@@ -59,7 +59,7 @@ impl Feed {
 
     /// The index that answers, once it has all that readers may have seen before the process was
     /// started.
-    async fn served(&mut self) -> Result<Arc<Index>, End> {
+    async fn served(&mut self) -> Result<Arc<Index>, FeedEnd> {
         loop {
             let index = self.flow().serving.index();
             let upper = index.frontier();
@@ -79,7 +79,7 @@ impl Feed {
         old: &Index,
         view: usize,
         seen: Epoch,
-    ) -> Result<Next, End> {
+    ) -> Result<Next, FeedEnd> {
         let new = self.flow().serving.index();
         let other = new.view(&self.view)?;
         let from = old.generation();

@@ -14,7 +14,7 @@ use diptych_site::budget;
 
 /// A buffer of events on their way to the socket.
 #[derive(Default)]
-pub(super) struct Events(Vec<u8>);
+pub(super) struct SseBuffer(Vec<u8>);
 
 /// One row of an event.
 struct Item<'a> {
@@ -23,7 +23,7 @@ struct Item<'a> {
     diff: isize,
 }
 
-impl Events {
+impl SseBuffer {
     /// Takes the text so far, which may wait for a slow socket.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::events::Events;
+use super::events::SseBuffer;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits::{
     EVENT_CHANGES, FEED_BYTES, FEED_PAUSE, FEED_PIECE_BYTES, FEED_UPDATES, HEARTBEAT_INTERVAL,
@@ -22,11 +22,11 @@ use diptych_base::limits::{
 };
 use diptych_base::time::Epoch;
 use diptych_row::RowSchema;
-use diptych_serving::{Change, Changes, Index, Part, Token};
+use diptych_serving::{Change, Changes, ChangesPage, Index, Token};
 use diptych_site::admission::Subscription;
+use diptych_site::blocking::blocking_in_turn;
 use diptych_site::problem::Problem;
-use diptych_site::read_mode::blocking_in_turn;
-use diptych_site::replays::{Pending, Span};
+use diptych_site::replays::{PendingReplay, Span};
 use diptych_site::site::{Flow, Site};
 
 /// The source from which a subscription goes on.
@@ -36,30 +36,30 @@ pub(super) enum Next {
     /// The changes in memory.
     Live(Changes),
     /// A replay of the log, which gives the epochs from this one on.
-    Replay(Pending, Epoch),
+    Replay(PendingReplay, Epoch),
 }
 
 /// The reason why a subscription ended.
-pub(super) enum End {
+pub(super) enum FeedEnd {
     /// The reader is gone, or the servers stop.
     Gone,
     /// The subscription cannot go on.
     Failed(Error),
 }
 
-impl From<Error> for End {
-    fn from(error: Error) -> End {
-        End::Failed(error)
+impl From<Error> for FeedEnd {
+    fn from(error: Error) -> FeedEnd {
+        FeedEnd::Failed(error)
     }
 }
 
 /// One subscription to one view.
-pub(super) struct Feed {
+pub(super) struct ChangesFeed {
     pub(super) site: Arc<Site>,
     /// The number of the dataflow among those served.
     pub(super) flow: usize,
     pub(super) view: String,
-    pub(super) events: Events,
+    pub(super) events: SseBuffer,
     socket: mpsc::Sender<Bytes>,
     frontier: watch::Receiver<Epoch>,
     stopping: watch::Receiver<bool>,
@@ -74,23 +74,23 @@ pub(super) struct Feed {
     row_bytes: usize,
 }
 
-impl Feed {
+impl ChangesFeed {
     /// A subscription, with the receiver of its socket.
     pub(super) fn new(
         site: Arc<Site>,
         flow: usize,
         view: String,
         place: Subscription,
-    ) -> (Feed, mpsc::Receiver<Bytes>) {
+    ) -> (ChangesFeed, mpsc::Receiver<Bytes>) {
         let (socket, reader) = mpsc::channel(1);
         let frontier = site.flows[flow].frontier.clone();
         let stopping = site.load.stopping();
-        let events = Events::default();
+        let events = SseBuffer::default();
         let spoke = Instant::now();
         let told = 0;
         let begun = false;
         let row_bytes = FEED_BYTES / EVENT_CHANGES;
-        let feed = Feed {
+        let feed = ChangesFeed {
             site,
             flow,
             view,
@@ -121,7 +121,7 @@ impl Feed {
                 Err(end) => break end,
             }
         };
-        if let End::Failed(error) = end {
+        if let FeedEnd::Failed(error) = end {
             self.events.event("problem", None, Problem::from(error).body());
             // The task ends, whether this succeeds or not.
             let _ = self.flush().await;
@@ -133,7 +133,7 @@ impl Feed {
     }
 
     /// Delivers changes from memory as they come.
-    async fn live(&mut self, mut changes: Changes) -> Result<Next, End> {
+    async fn live(&mut self, mut changes: Changes) -> Result<Next, FeedEnd> {
         let index = changes.index();
         let view = changes.view();
         let schema = index.views()[view].schema.clone();
@@ -155,7 +155,7 @@ impl Feed {
     }
 
     /// Delivers epochs from a replay, then goes on from memory.
-    async fn replay(&mut self, mut pending: Pending, from: Epoch) -> Result<Next, End> {
+    async fn replay(&mut self, mut pending: PendingReplay, from: Epoch) -> Result<Next, FeedEnd> {
         self.begun = false;
         let live = self.flow().serving.index();
         let upper = live.frontier();
@@ -175,7 +175,7 @@ impl Feed {
                     done => break done?,
                 },
                 () = pause => self.comment("the replay is not finished yet").await?,
-                () = left(&self.socket, &mut self.stopping) => return Err(End::Gone),
+                () = left(&self.socket, &mut self.stopping) => return Err(FeedEnd::Gone),
             }
         };
         let Span::Between(_, upper) = replayed.span else {
@@ -232,7 +232,7 @@ impl Feed {
     }
 
     /// Reads the next part: at once when it is among the latest updates, else on a blocking thread.
-    async fn read(&self, mut changes: Changes) -> Result<(Result<Option<Part>>, Changes)> {
+    async fn read(&self, mut changes: Changes) -> Result<(Result<Option<ChangesPage>>, Changes)> {
         let most = self.chunk_rows(FEED_UPDATES);
         if changes.is_at_hand() {
             let part = changes.part(most);
@@ -257,10 +257,10 @@ impl Feed {
     async fn deliver(
         &mut self,
         schema: &RowSchema,
-        part: Part,
+        part: ChangesPage,
         source: &mut Changes,
-    ) -> Result<(), End> {
-        let Part { changes, complete } = part;
+    ) -> Result<(), FeedEnd> {
+        let ChangesPage { changes, complete } = part;
         let token = &source.token();
         self.place.0.changes.fetch_add(changes.len() as u64, Relaxed);
         let index = source.index();
@@ -282,7 +282,7 @@ impl Feed {
     }
 
     /// Waits for further epochs, and sends heartbeats or progress meanwhile.
-    async fn wait(&mut self, token: &Token) -> Result<(), End> {
+    async fn wait(&mut self, token: &Token) -> Result<(), FeedEnd> {
         let progress = token.epoch > self.told;
         let pause = if progress { PROGRESS_INTERVAL } else { HEARTBEAT_INTERVAL };
         let due = self.spoke + pause;
@@ -290,10 +290,10 @@ impl Feed {
         let look = due.min(Instant::now() + PROGRESS_INTERVAL);
         tokio::select! {
             moved = self.frontier.wait_for(|upper| *upper > token.epoch) => {
-                moved.map(drop).map_err(|_| End::Gone)?;
+                moved.map(drop).map_err(|_| FeedEnd::Gone)?;
             }
             () = sleep_until(look) => {}
-            () = left(&self.socket, &mut self.stopping) => return Err(End::Gone),
+            () = left(&self.socket, &mut self.stopping) => return Err(FeedEnd::Gone),
         }
         if Instant::now() < due {
             return Ok(());
@@ -311,23 +311,23 @@ impl Feed {
         name: &str,
         token: Option<&Token>,
         data: &impl Serialize,
-    ) -> Result<(), End> {
+    ) -> Result<(), FeedEnd> {
         self.events.event(name, token, data);
         self.flush().await
     }
 
-    pub(super) async fn comment(&mut self, text: &str) -> Result<(), End> {
+    pub(super) async fn comment(&mut self, text: &str) -> Result<(), FeedEnd> {
         self.events.comment(text);
         self.flush().await
     }
 
     /// Sends the buffered text, once the socket has taken the earlier text.
-    pub(super) async fn flush(&mut self) -> Result<(), End> {
+    pub(super) async fn flush(&mut self) -> Result<(), FeedEnd> {
         self.hand_over(None).await
     }
 
-    /// As [`Feed::flush`]; while the socket pauses, batches read ahead are released.
-    async fn hand_over(&mut self, mut source: Option<&mut Changes>) -> Result<(), End> {
+    /// As [`ChangesFeed::flush`]; while the socket pauses, batches read ahead are released.
+    async fn hand_over(&mut self, mut source: Option<&mut Changes>) -> Result<(), FeedEnd> {
         let mut bytes = self.events.take()?;
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(FEED_PIECE_BYTES));
@@ -338,16 +338,16 @@ impl Feed {
                 }
                 room = tokio::select! {
                     room = timeout(SUBSCRIBER_STALL, self.socket.reserve()) => room,
-                    _ = self.stopping.wait_for(|stop| *stop) => return Err(End::Gone),
+                    _ = self.stopping.wait_for(|stop| *stop) => return Err(FeedEnd::Gone),
                 };
             }
             self.spoke = Instant::now();
             match room {
                 Ok(Ok(room)) => room.send(piece),
-                Ok(Err(_)) => return Err(End::Gone),
+                Ok(Err(_)) => return Err(FeedEnd::Gone),
                 Err(_) => {
                     self.place.0.stalled.fetch_add(1, Relaxed);
-                    return Err(End::Gone);
+                    return Err(FeedEnd::Gone);
                 }
             }
         }
@@ -355,7 +355,7 @@ impl Feed {
     }
 
     /// Waits a moment for the frontier to pass `epoch`; sends a heartbeat meanwhile.
-    pub(super) async fn wait_beyond(&mut self, epoch: Epoch) -> Result<(), End> {
+    pub(super) async fn wait_beyond(&mut self, epoch: Epoch) -> Result<(), FeedEnd> {
         let token = Token { version: String::new(), epoch, branch: None };
         let told = std::mem::replace(&mut self.told, epoch);
         self.wait(&token).await?;

@@ -14,14 +14,15 @@ use axum::response::Response;
 use bytes::Bytes;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::openapi::Routes;
 use super::query::{Query, segment};
-use super::{Problem, Routes};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_log::Reader;
 use diptych_serving::Token;
+use diptych_site::problem::Problem;
 use diptych_site::replays::Span;
 use diptych_site::site::Site;
-use feed::{Feed, Next};
+use feed::{ChangesFeed, Next};
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new().routes(routes!(changes))
@@ -44,13 +45,14 @@ pub(super) fn routes() -> Routes {
         (status = 200, description = "Events: reset, snapshot, part, epoch, change, progress, \
             replay, version, problem", body = String, content_type = "text/event-stream"),
         (status = 400, description = "Not a token, or a parameter is wrong",
-         body = diptych_site::problem::Body, content_type = "application/problem+json"),
+         body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "No such dataflow or view, or an epoch to come",
-         body = diptych_site::problem::Body, content_type = "application/problem+json"),
+         body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "Too many subscriptions; see Retry-After",
-         body = diptych_site::problem::Body, content_type = "application/problem+json"),
+         body = diptych_site::problem::ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "Too many replays wait; see Retry-After",
-         body = diptych_site::problem::Body, content_type = "application/problem+json")))]
+         body = diptych_site::problem::ProblemDocument,
+          content_type = "application/problem+json")))]
 async fn changes(
     State(site): State<Arc<Site>>,
     uri: Uri,
@@ -71,7 +73,7 @@ async fn changes(
         None => Next::Snapshot("no token was given".to_owned()),
         Some(from) => resumed(&site, flow, &view, from).await?,
     };
-    let (feed, reader) = Feed::new(site, flow, view, place);
+    let (feed, reader) = ChangesFeed::new(site, flow, view, place);
     tokio::spawn(feed.run(next));
     let chunks = futures::stream::unfold(reader, |mut reader| async {
         reader.recv().await.map(|bytes| (Ok::<Bytes, Infallible>(bytes), reader))

@@ -10,7 +10,7 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::first_request::Start;
+use super::first_request::FirstRequest;
 use super::framing::Framing;
 use diptych_base::limits::{HEAD_TIME, IDLE_TIME, LINGER_BYTES, LINGER_TIME, WRITE_TIME};
 use diptych_site::budget::Claim;
@@ -115,7 +115,7 @@ impl Watch {
 }
 
 /// A connection that counts its activity, and first gives back the bytes read before.
-pub(super) struct Counted<I> {
+pub(super) struct CountedConnection<I> {
     io: I,
     before: BytesMut,
     /// The claim on the budget of requests for the bytes of `before`.
@@ -126,12 +126,12 @@ pub(super) struct Counted<I> {
     lingering: Option<(Instant, usize)>,
 }
 
-impl<I> Counted<I> {
+impl<I> CountedConnection<I> {
     /// A connection of which `start` was already read.
-    pub(super) fn new(io: I, start: Start, pulse: Arc<Pulse>) -> Counted<I> {
+    pub(super) fn new(io: I, start: FirstRequest, pulse: Arc<Pulse>) -> CountedConnection<I> {
         let framing = (!start.is_http2()).then(Framing::default);
-        let Start { bytes: before, claim, .. } = start;
-        Counted { io, before, claim: Some(claim), pulse, framing, lingering: None }
+        let FirstRequest { bytes: before, claim, .. } = start;
+        CountedConnection { io, before, claim: Some(claim), pulse, framing, lingering: None }
     }
 
     fn wrote<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -146,7 +146,7 @@ impl<I> Counted<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for CountedConnection<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -179,7 +179,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> Counted<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> CountedConnection<I> {
     /// Takes and drops the bytes that a refused client still sends, for a moment: closing over
     /// unread bytes would reset the connection, and the client would lose the answer.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -205,7 +205,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Counted<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Counted<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CountedConnection<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -16,7 +16,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The reason why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum BodyRefusal {
     TooLong = 1,
     TooSlow = 2,
     /// The budget of requests has no room.
@@ -28,17 +28,17 @@ pub(crate) enum Refused {
 pub(crate) struct Fate(Arc<AtomicU8>);
 
 impl Fate {
-    pub(super) fn refused(&self) -> Option<Refused> {
+    pub(super) fn refused(&self) -> Option<BodyRefusal> {
         match self.0.load(Relaxed) {
-            1 => Some(Refused::TooLong),
-            2 => Some(Refused::TooSlow),
-            3 => Some(Refused::NoRoom),
+            1 => Some(BodyRefusal::TooLong),
+            2 => Some(BodyRefusal::TooSlow),
+            3 => Some(BodyRefusal::NoRoom),
             _ => None,
         }
     }
 
     /// Marks the body as refused; its reader goes no further.
-    pub(crate) fn refuse(&self, why: Refused) {
+    pub(crate) fn refuse(&self, why: BodyRefusal) {
         self.0.store(why as u8, Relaxed);
     }
 }
@@ -75,7 +75,7 @@ impl Bounded {
         }
     }
 
-    fn fail<T>(&self, why: Refused, failure: Failure) -> Poll<Option<Result<T, Failure>>> {
+    fn fail<T>(&self, why: BodyRefusal, failure: Failure) -> Poll<Option<Result<T, Failure>>> {
         self.fate.refuse(why);
         Poll::Ready(Some(Err(failure)))
     }
@@ -97,13 +97,13 @@ impl Body for Bounded {
                 timer.as_mut().reset(deadline);
             }
             ready!(timer.as_mut().poll(context));
-            return this.fail(Refused::TooSlow, "the body comes too slowly".into());
+            return this.fail(BodyRefusal::TooSlow, "the body comes too slowly".into());
         };
         match frame {
             Some(Ok(frame)) => {
                 let len = frame.data_ref().map_or(0, |data| data.len() as u64);
                 if len > this.left {
-                    return this.fail(Refused::TooLong, too_long());
+                    return this.fail(BodyRefusal::TooLong, too_long());
                 }
                 this.count(len);
                 Poll::Ready(Some(Ok(frame)))

@@ -10,9 +10,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::activity::{Counted, Pulse, Watch};
-use super::first_request::Start;
-use super::service::Front;
+use super::activity::{CountedConnection, Pulse, Watch};
+use super::first_request::FirstRequest;
+use super::service::ConnectionService;
 use super::{Shared, stopped};
 use diptych_base::error::Error;
 use diptych_base::limits::{
@@ -47,9 +47,9 @@ where
     }
 }
 
-impl<I> Serving for http2::Connection<I, Front, TokioExecutor>
+impl<I> Serving for http2::Connection<I, ConnectionService, TokioExecutor>
 where
-    http2::Connection<I, Front, TokioExecutor>: Future<Output = hyper::Result<()>>,
+    http2::Connection<I, ConnectionService, TokioExecutor>: Future<Output = hyper::Result<()>>,
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
 {
     fn wind_down(self: Pin<&mut Self>) {
@@ -66,8 +66,8 @@ where
     let http2 = start.is_http2();
     seat.touch();
     let pulse = Arc::new(Pulse::new(Arc::clone(seat)));
-    let front = Front::new(shared.app.clone(), Arc::clone(&pulse), shared.bounds);
-    let io = TokioIo::new(Counted::new(io, start, Arc::clone(&pulse)));
+    let front = ConnectionService::new(shared.app.clone(), Arc::clone(&pulse), shared.bounds);
+    let io = TokioIo::new(CountedConnection::new(io, start, Arc::clone(&pulse)));
     if http2 {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -93,11 +93,11 @@ where
 
 /// Reads the first request, up to the part that is waited for. When the server stops, it is read
 /// only if it is already on its way.
-async fn start<I>(io: &mut I, shared: &Shared) -> Result<Option<Start>, String>
+async fn start<I>(io: &mut I, shared: &Shared) -> Result<Option<FirstRequest>, String>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut start = Start::new(shared.bounds.body);
+    let mut start = FirstRequest::new(shared.bounds.body);
     let stop = stopped(shared.stopping.clone());
     let there = {
         let reading = timeout(HEAD_TIME, start.head(io));

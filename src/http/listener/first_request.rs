@@ -28,7 +28,7 @@ const BODY_START: usize = 16 << 10;
 
 /// The begin of a connection.
 #[derive(Debug)]
-pub(super) struct Start {
+pub(super) struct FirstRequest {
     /// The bytes read so far, for the server.
     pub(super) bytes: BytesMut,
     /// The position where the head ends.
@@ -41,12 +41,12 @@ pub(super) struct Start {
     pub(super) claim: Claim,
 }
 
-impl Start {
+impl FirstRequest {
     /// An empty start; bodies have at most `limit` bytes.
-    pub(super) fn new(limit: u64) -> Start {
+    pub(super) fn new(limit: u64) -> FirstRequest {
         let bytes = BytesMut::new();
         let claim = REQUESTS.claim();
-        Start { bytes, head: 0, expected: Expected::Nothing, limit, claim }
+        FirstRequest { bytes, head: 0, expected: Expected::Nothing, limit, claim }
     }
 
     /// Whether HTTP/2 follows.
@@ -202,7 +202,7 @@ mod tests {
         let chunked = "transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\na: b\r\n\r\n";
         for fields in fields.into_iter().chain([chunked]) {
             let request = format!("POST / HTTP/1.1\r\n{fields}");
-            let mut start = Start::new(4);
+            let mut start = FirstRequest::new(4);
             // A client that sends no more and keeps the connection open.
             let (mut io, _stays) = in_pieces(&request);
             assert!(start.head(&mut io).await.expect("bytes"));
@@ -214,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_leaves_has_no_head() {
-        let mut start = Start::new(0);
+        let mut start = FirstRequest::new(0);
         assert!(!start.head(&mut &b"GET / HTTP/1.1\r\nhost"[..]).await.expect("bytes"));
     }
 

@@ -28,7 +28,7 @@ mod first_request;
 mod framing;
 mod service;
 
-pub(super) use body::{Fate, Refused};
+pub(super) use body::{BodyRefusal, Fate};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +43,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::fast_path::App;
 use diptych_base::limits::{self, IDLE_GIVES_WAY, PROBE_PLACES};
 use diptych_site::bounds::Bounds;
-use diptych_site::connection_places::{Place, Places, Seat};
+use diptych_site::connection_places::{ConnectionPlace, ConnectionPlaces, Seat};
 
 /// The pause before accepting again after descriptors have run out.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -58,7 +58,7 @@ struct Shared {
     bounds: Bounds,
     tls: Option<TlsAcceptor>,
     stopping: watch::Receiver<bool>,
-    places: Arc<Places>,
+    places: Arc<ConnectionPlaces>,
     /// Closed when the last connection is.
     alive: mpsc::WeakSender<()>,
     refused: AtomicU64,
@@ -73,7 +73,7 @@ pub async fn serve(
     bounds: Bounds,
     stopping: watch::Receiver<bool>,
 ) {
-    let places = Places::new(bounds.connections, PROBE_PLACES, IDLE_GIVES_WAY);
+    let places = ConnectionPlaces::new(bounds.connections, PROBE_PLACES, IDLE_GIVES_WAY);
     let (alive, mut all_gone) = mpsc::channel(1);
     let tls = tls.map(TlsAcceptor::from);
     let refused = AtomicU64::new(0);
@@ -125,7 +125,7 @@ fn gone_again(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-fn start(shared: &Arc<Shared>, stream: TcpStream, place: Place) {
+fn start(shared: &Arc<Shared>, stream: TcpStream, place: ConnectionPlace) {
     // Answers are written whole: waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
     let alive = shared.alive.upgrade();

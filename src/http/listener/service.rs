@@ -16,33 +16,34 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tower::Service;
 
 use super::activity::Pulse;
-use super::body::{Bounded, Fate, Refused};
-use crate::{App, Problem};
+use super::body::{BodyRefusal, Bounded, Fate};
+use crate::App;
 use diptych_base::limits::{BODY_WINDOW, BODY_WINDOW_BYTES, HEAD_BYTES_FREE};
 use diptych_site::bounds::Bounds;
 use diptych_site::budget::{Claim, REQUESTS};
 use diptych_site::connection_places::Seat;
+use diptych_site::problem::Problem;
 
 /// The service of one connection.
 #[derive(Clone)]
-pub(super) struct Front {
+pub(super) struct ConnectionService {
     app: App,
     pulse: Arc<Pulse>,
     bounds: Bounds,
 }
 
-impl Front {
-    pub(super) fn new(app: App, pulse: Arc<Pulse>, bounds: Bounds) -> Front {
-        Front { app, pulse, bounds }
+impl ConnectionService {
+    pub(super) fn new(app: App, pulse: Arc<Pulse>, bounds: Bounds) -> ConnectionService {
+        ConnectionService { app, pulse, bounds }
     }
 }
 
-impl hyper::service::Service<Request<Incoming>> for Front {
+impl hyper::service::Service<Request<Incoming>> for ConnectionService {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = AnswerFuture;
 
-    fn call(&self, request: Request<Incoming>) -> Answer {
+    fn call(&self, request: Request<Incoming>) -> AnswerFuture {
         self.pulse.begin();
         let told = tracing::enabled!(tracing::Level::DEBUG).then(|| Told::of(&request));
         // This check comes before anything that answers, whatever the path and the method.
@@ -68,7 +69,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         } else {
             // A body that announces too great a length is refused before a byte of it is read.
             if request.body().size_hint().lower() > self.bounds.body {
-                return self.answer(State::Refused(Refused::TooLong), None, told);
+                return self.answer(State::Refused(BodyRefusal::TooLong), None, told);
             }
             let fate: &Fate = fate.insert(Fate::default());
             let limit = self.bounds.body;
@@ -133,15 +134,15 @@ fn head_bytes(request: &Request<Body>) -> usize {
     path + fields.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
 }
 
-impl Front {
-    fn answer(&self, state: State, fate: Option<Fate>, told: Option<Told>) -> Answer {
+impl ConnectionService {
+    fn answer(&self, state: State, fate: Option<Fate>, told: Option<Told>) -> AnswerFuture {
         let pulse = Arc::clone(&self.pulse);
-        Answer { state, fate, told, pulse, limit: self.bounds.body, claim: None }
+        AnswerFuture { state, fate, told, pulse, limit: self.bounds.body, claim: None }
     }
 }
 
 /// The future of an answer.
-pub(super) struct Answer {
+pub(super) struct AnswerFuture {
     state: State,
     fate: Option<Fate>,
     told: Option<Told>,
@@ -153,14 +154,14 @@ pub(super) struct Answer {
 
 enum State {
     Routed(RouteFuture<Infallible>),
-    Refused(Refused),
+    Refused(BodyRefusal),
     /// The connection answers probes only.
     Full,
     /// Taken when the answer is given out.
     Ready(Option<Response<Body>>),
 }
 
-impl Future for Answer {
+impl Future for AnswerFuture {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -180,7 +181,7 @@ impl Future for Answer {
             Ok(response) => match refused {
                 None => response,
                 // The response already reports that there is no room.
-                Some(Refused::NoRoom) => this.cut_off(response),
+                Some(BodyRefusal::NoRoom) => this.cut_off(response),
                 Some(why) => this.refuse(why),
             },
             Err(why) => this.refuse(why),
@@ -197,17 +198,17 @@ impl Future for Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for AnswerFuture {
     /// The client may leave before it gets the answer.
     fn drop(&mut self) {
         self.pulse.end();
     }
 }
 
-impl Answer {
-    fn refuse(&self, why: Refused) -> Response<Body> {
+impl AnswerFuture {
+    fn refuse(&self, why: BodyRefusal) -> Response<Body> {
         let problem = match why {
-            Refused::TooLong => Problem::new(
+            BodyRefusal::TooLong => Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "input",
                 format!(
@@ -215,7 +216,7 @@ impl Answer {
                     self.limit
                 ),
             ),
-            Refused::TooSlow | Refused::NoRoom => Problem::new(
+            BodyRefusal::TooSlow | BodyRefusal::NoRoom => Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "input",
                 format!(

@@ -22,7 +22,8 @@ use diptych_sql::{Notices, SqlError};
 /// The format of the rows.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Format {
+#[schema(as = Format)]
+pub(super) enum AnswerFormat {
     /// One document: columns, epochs, rows as lists, notices.
     #[default]
     Json,
@@ -34,16 +35,16 @@ pub(super) enum Format {
     Arrow,
 }
 
-impl Format {
+impl AnswerFormat {
     /// The first known type of the Accept header; JSON otherwise.
-    pub(super) fn accepted(headers: &HeaderMap) -> Format {
+    pub(super) fn accepted(headers: &HeaderMap) -> AnswerFormat {
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let types = accept.unwrap_or_default().split(',');
         let known = |text: &str| match text.split(';').next().unwrap_or_default().trim() {
-            "application/json" => Some(Format::Json),
-            "application/x-ndjson" | "application/jsonl" => Some(Format::Ndjson),
-            "text/csv" => Some(Format::Csv),
-            "application/vnd.apache.arrow.stream" => Some(Format::Arrow),
+            "application/json" => Some(AnswerFormat::Json),
+            "application/x-ndjson" | "application/jsonl" => Some(AnswerFormat::Ndjson),
+            "text/csv" => Some(AnswerFormat::Csv),
+            "application/vnd.apache.arrow.stream" => Some(AnswerFormat::Arrow),
             _ => None,
         };
         types.into_iter().find_map(known).unwrap_or_default()
@@ -51,10 +52,10 @@ impl Format {
 
     pub(super) fn content_type(self) -> &'static str {
         match self {
-            Format::Json => "application/json",
-            Format::Ndjson => "application/x-ndjson",
-            Format::Csv => "text/csv; charset=utf-8",
-            Format::Arrow => "application/vnd.apache.arrow.stream",
+            AnswerFormat::Json => "application/json",
+            AnswerFormat::Ndjson => "application/x-ndjson",
+            AnswerFormat::Csv => "text/csv; charset=utf-8",
+            AnswerFormat::Arrow => "application/vnd.apache.arrow.stream",
         }
     }
 }
@@ -66,7 +67,7 @@ type Rows = BoxStream<'static, Result<RecordBatch, SqlError>>;
 /// # Errors
 /// When the schema cannot be written.
 pub(super) fn body(
-    format: Format,
+    format: AnswerFormat,
     schema: SchemaRef,
     rows: Rows,
     epochs: &[SqlEpoch],
@@ -119,7 +120,7 @@ fn capped(rows: Rows) -> Rows {
 }
 
 struct Writer {
-    format: Format,
+    format: AnswerFormat,
     names: Vec<String>,
     first: bool,
     out: Vec<u8>,
@@ -129,7 +130,7 @@ struct Writer {
 
 impl Writer {
     fn new(
-        format: Format,
+        format: AnswerFormat,
         schema: &SchemaRef,
         epochs: &[SqlEpoch],
         notices: Notices,
@@ -138,7 +139,7 @@ impl Writer {
         let mut out = Vec::new();
         let mut arrow = None;
         match format {
-            Format::Json => {
+            AnswerFormat::Json => {
                 let column = |field: &std::sync::Arc<arrow_schema::Field>| SqlColumn {
                     name: field.name().clone(),
                     r#type: field.data_type().to_string(),
@@ -149,9 +150,9 @@ impl Writer {
                 out.extend_from_slice(&head.as_bytes()[..head.len() - 1]);
                 out.extend_from_slice(b",\"rows\":[");
             }
-            Format::Ndjson => {}
-            Format::Csv => cells::csv_header(&names, &mut out),
-            Format::Arrow => {
+            AnswerFormat::Ndjson => {}
+            AnswerFormat::Csv => cells::csv_header(&names, &mut out),
+            AnswerFormat::Arrow => {
                 let mut writer = StreamWriter::try_new(Vec::new(), schema).map_err(unwritable)?;
                 out.append(writer.get_mut());
                 arrow = Some(writer);
@@ -199,7 +200,7 @@ impl Writer {
             batch.columns().iter().map(Cells::of).collect::<Result<_, _>>()?;
         for row in 0..batch.num_rows() {
             match self.format {
-                Format::Json => {
+                AnswerFormat::Json => {
                     let comma: &[u8] = if self.first { b"[" } else { b",[" };
                     self.out.extend_from_slice(comma);
                     for (at, column) in columns.iter().enumerate() {
@@ -210,8 +211,8 @@ impl Writer {
                     }
                     self.out.push(b']');
                 }
-                Format::Csv => cells::csv_row(&columns, row, &mut self.out),
-                Format::Ndjson | Format::Arrow => {
+                AnswerFormat::Csv => cells::csv_row(&columns, row, &mut self.out),
+                AnswerFormat::Ndjson | AnswerFormat::Arrow => {
                     for (at, (column, name)) in columns.iter().zip(&self.names).enumerate() {
                         self.out.push(if at == 0 { b'{' } else { b',' });
                         cells::text(name, &mut self.out);
@@ -231,7 +232,7 @@ impl Writer {
         let told =
             error.map(|error| json!({ "sqlstate": error.sqlstate, "detail": error.message }));
         match (self.format, told) {
-            (Format::Json, told) => {
+            (AnswerFormat::Json, told) => {
                 let notices = Value::from(self.notices.all());
                 let end = format!("],\"notices\":{notices}");
                 self.out.extend_from_slice(end.as_bytes());
@@ -240,11 +241,11 @@ impl Writer {
                 }
                 self.out.extend_from_slice(b"}\n");
             }
-            (Format::Ndjson, Some(told)) => {
+            (AnswerFormat::Ndjson, Some(told)) => {
                 self.out.extend_from_slice(format!("{{\"error\":{told}}}\n").as_bytes());
             }
             (_, Some(_)) => return Err(error.cloned().unwrap_or_else(unreached)),
-            (Format::Arrow, None) => {
+            (AnswerFormat::Arrow, None) => {
                 if let Some(arrow) = &mut self.arrow {
                     arrow.finish().map_err(unwritable)?;
                     self.out.append(arrow.get_mut());

@@ -21,15 +21,13 @@
 //! | record | the record in the manifest |
 //! | noticed | how readers of the old history learn of it |
 
-mod noticed;
+pub(super) mod noticed;
 mod places;
-mod record;
+pub(super) mod record;
 mod rewrite;
 
-pub(super) use noticed::{explained, other_history, same_history};
-pub use places::{Chooser, Places};
+pub use places::{Chooser, EventPlaces};
 pub use record::Erasure;
-pub(super) use record::{PART, from_bytes, to_bytes};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +52,7 @@ pub struct Erased {
     /// The erasure's record in the manifest.
     pub erasure: Erasure,
     /// The positions of the erased events.
-    pub places: Places,
+    pub places: EventPlaces,
     /// The number of rewritten segments, and of all segments.
     pub segments: (usize, usize),
 }

@@ -2,7 +2,7 @@
 //!
 //! A position is (schema, epoch, ordinal); the ordinal counts the rows of that schema in that epoch
 //! from 0, and is the same in a frame file and in the segment it becomes. All other records that
-//! name events by position are moved along with [`Places::moved`].
+//! name events by position are moved along with [`EventPlaces::moved`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub type Chooser = Box<dyn Fn(&RecordBatch) -> Result<Vec<bool>> + Send + Sync>;
 
 /// The positions of the events to erase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct EventPlaces {
     /// Positions by schema number; ascending.
     places: BTreeMap<u32, Vec<(Epoch, u64)>>,
     events: u64,
@@ -45,7 +45,7 @@ impl Ordinals {
     }
 }
 
-impl Places {
+impl EventPlaces {
     /// The number of events.
     pub fn events(&self) -> u64 {
         self.events
@@ -85,8 +85,8 @@ impl Reader {
         &self,
         stream: &str,
         choose: &dyn Fn(&SchemaRef) -> Result<Option<Chooser>>,
-    ) -> Result<Places> {
-        let mut found = Places::default();
+    ) -> Result<EventPlaces> {
+        let mut found = EventPlaces::default();
         let mut schemas = BTreeMap::new();
         for part in self.parts(self.lower(), self.upper()?)? {
             if **part.stream() != *stream {
@@ -107,7 +107,7 @@ impl Reader {
     }
 }
 
-impl Places {
+impl EventPlaces {
     fn note(
         &mut self,
         schema: u32,

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow_select::filter::{filter, filter_record_batch};
 
-use super::places::{Ordinals, Places};
+use super::places::{EventPlaces, Ordinals};
 use crate::chunk::Epochs;
 use crate::layout::{Dir, damaged};
 use crate::manifest::{Manifest, RetractionsEntry, RowsEntry, SegmentEntry};
 use crate::position::Position;
-use crate::retraction;
 use crate::rows_file::RowsReader;
 use crate::schemas::Schemas;
-use crate::segment::{Block, EpochTable, RowsFile, encoding, write_file};
+use crate::segment::{EpochTable, RowsFile, SegmentBlock, encoding, write_file};
 use diptych_base::error::Result;
 
 /// Writes new files for all segments that hold one of these events and lists them in `manifest`,
@@ -23,7 +22,7 @@ pub(super) fn without(
     dir: &Dir,
     manifest: &mut Manifest,
     schemas: &Schemas,
-    found: &Places,
+    found: &EventPlaces,
 ) -> Result<usize> {
     let mut created = Vec::new();
     let mut rewrite = || {
@@ -58,7 +57,7 @@ fn one(
     identity: u64,
     segment: &SegmentEntry,
     schemas: &Schemas,
-    found: &Places,
+    found: &EventPlaces,
     created: &mut Vec<String>,
 ) -> Result<SegmentEntry> {
     let EpochTable { epochs, blocks: old_blocks, .. } = EpochTable::load(dir, segment)?;
@@ -96,12 +95,12 @@ fn retractions(
     dir: &Dir,
     manifest: &mut Manifest,
     schemas: &Schemas,
-    found: &Places,
+    found: &EventPlaces,
     created: &mut Vec<String>,
 ) -> Result<()> {
     let mut left = Vec::new();
     for entry in &manifest.retractions {
-        let before = retraction::load(dir, *entry)?;
+        let before = super::super::retraction_files::load(dir, *entry)?;
         let path = dir.file(&entry.name());
         let moved = |schema, at: Position| found.moved(schema, at.epoch, at.place);
         let after = before.iter().map(|corrections| corrections.without(schemas, &moved));
@@ -116,7 +115,7 @@ fn retractions(
         }
         let mut entry = RetractionsEntry { rewritten: entry.rewritten + 1, ..*entry };
         created.push(entry.name());
-        entry.sum = write_file(dir, &entry.name(), &retraction::wrap(&after)?)?;
+        entry.sum = write_file(dir, &entry.name(), &super::super::retraction_files::wrap(&after)?)?;
         left.push(entry);
     }
     manifest.retractions = left;
@@ -126,7 +125,7 @@ fn retractions(
 /// Copies all rows except those at the positions.
 fn copy(
     from: &Arc<RowsReader>,
-    blocks: &[Block],
+    blocks: &[SegmentBlock],
     places: &[(u64, u64)],
     to: &mut RowsFile,
 ) -> Result<()> {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::super::silent_producers::{Entry, IdDigest, Merged};
-use super::State;
+use super::super::silent_producers::{IdDigest, Merged, SilentProducer};
+use super::ProducerTable;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
@@ -49,7 +49,7 @@ impl Iterator for Producers {
     }
 }
 
-fn silent(Entry { digest, left }: Entry) -> ProducerInfo {
+fn silent(SilentProducer { digest, left }: SilentProducer) -> ProducerInfo {
     ProducerInfo {
         id: digest.to_hex(),
         last: left.next - 1,
@@ -59,7 +59,7 @@ fn silent(Entry { digest, left }: Entry) -> ProducerInfo {
     }
 }
 
-impl State {
+impl ProducerTable {
     /// Lists all producers.
     pub(crate) fn list(&self) -> Producers {
         let named = self.producers.iter().filter_map(|(id, window)| {

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::layout::Dir;
-use super::super::silent_producers::{Files, IdDigest};
+use super::super::producer_mark::Trimmed;
+use super::super::silent_producers::{IdDigest, SilentFiles};
 use super::*;
 use diptych_base::io::{Disk, SimDisk};
 
@@ -15,7 +16,7 @@ const ROOM: Room = Room { appends: 24, producers: 12, name_bytes: 60 };
 
 /// The producers that a release with all names in memory would trim: those with more than one
 /// append left.
-fn trimmed_before(table: &State) -> Vec<Trimmed> {
+fn trimmed_before(table: &ProducerTable) -> Vec<Trimmed> {
     let mut all: Vec<_> = table.producers.iter().collect();
     all.sort_by_key(|(id, window)| (window.appends.back().map(|last| last.epoch), id.as_str()));
     let long = all.into_iter().filter(|(_, window)| window.appends.len() > 1).take(2);
@@ -23,15 +24,18 @@ fn trimmed_before(table: &State) -> Vec<Trimmed> {
 }
 
 /// The table as such a release has it, and stores it.
-fn with_all_names<'a>(table: &State, ids: impl Iterator<Item = &'a String>) -> State {
+fn with_all_names<'a>(
+    table: &ProducerTable,
+    ids: impl Iterator<Item = &'a String>,
+) -> ProducerTable {
     let mut table = table.clone();
     ids.for_each(|id| table.wake(id));
     assert!(table.silent.recent().is_empty());
     table
 }
 
-fn stored(table: &State) -> State {
-    let read = State::unwrap(Path::new("x.state"), &table.wrap().unwrap()).unwrap();
+fn stored(table: &ProducerTable) -> ProducerTable {
+    let read = ProducerTable::unwrap(Path::new("x.state"), &table.wrap().unwrap()).unwrap();
     assert_eq!(read, *table);
     read
 }
@@ -44,7 +48,7 @@ fn directory() -> Dir {
 }
 
 /// Removes the files that the table no longer lists.
-fn remove_merged(dir: &Dir, table: &State) {
+fn remove_merged(dir: &Dir, table: &ProducerTable) {
     let listed = table.silent_files().listed();
     for name in dir.disk.list(&dir.path).unwrap() {
         if !listed.iter().any(|entry| entry.name() == name) {
@@ -54,10 +58,10 @@ fn remove_merged(dir: &Dir, table: &State) {
 }
 
 /// The table as loaded from a state file and the files of silent producers.
-fn reloaded(dir: &Dir, table: &State) -> State {
+fn reloaded(dir: &Dir, table: &ProducerTable) -> ProducerTable {
     let bytes = table.wrap().unwrap();
-    let files = Files::open(dir, &table.silent_files().listed()).unwrap();
-    let read = State::unwrap(Path::new("x.state"), &bytes).unwrap().with_files(files);
+    let files = SilentFiles::open(dir, &table.silent_files().listed()).unwrap();
+    let read = ProducerTable::unwrap(Path::new("x.state"), &bytes).unwrap().with_files(files);
     assert_eq!(read, *table);
     read
 }
@@ -65,8 +69,8 @@ fn reloaded(dir: &Dir, table: &State) -> State {
 /// A writer's table, and that of its sealer, which lags behind.
 struct Sealed {
     dir: Dir,
-    live: State,
-    sealer: State,
+    live: ProducerTable,
+    sealer: ProducerTable,
     behind: Vec<(Epoch, Header)>,
     /// The greatest number of files so far.
     files: usize,
@@ -74,13 +78,13 @@ struct Sealed {
 
 impl Sealed {
     fn new() -> Sealed {
-        let live = State::default();
-        let sealer = State::default();
+        let live = ProducerTable::default();
+        let sealer = ProducerTable::default();
         let behind = Vec::new();
         Sealed { dir: directory(), live, sealer, behind, files: 0 }
     }
 
-    fn replay(table: &mut State, epoch: Epoch, header: &Header) {
+    fn replay(table: &mut ProducerTable, epoch: Epoch, header: &Header) {
         table.replay(epoch, header, |what| panic!("no frame is refused: {what}")).unwrap();
     }
 
@@ -125,7 +129,7 @@ impl Sealed {
 }
 
 /// Checks that a table's counters match its content.
-fn check_counts(table: &State) {
+fn check_counts(table: &ProducerTable) {
     let names: usize = table.producers.keys().map(String::len).sum();
     let appends: usize = table.producers.values().map(|window| window.appends.len()).sum();
     assert_eq!((table.name_bytes, table.remembered), (names, appends));
@@ -142,7 +146,7 @@ fn whoever_wrote_frames_and_tables_nothing_counts_twice() {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (dice >> 33) as usize % sides
     };
-    let mut tables = [State::default(), State::default(), State::default()];
+    let mut tables = [ProducerTable::default(), ProducerTable::default(), ProducerTable::default()];
     let mut sealed = Sealed::new();
     let mut appended: BTreeMap<String, Vec<Epoch>> = BTreeMap::new();
     let mut due = 0;
@@ -158,12 +162,12 @@ fn whoever_wrote_frames_and_tables_nothing_counts_twice() {
         let print = Fingerprint::new(sequence + 1);
         let [one, two, three] = &mut tables;
         let answers = [one, two, three, &mut sealed.live]
-            .map(|table| table.decide(&mut Gathered::new(), &producer, print));
+            .map(|table| table.decide(&mut GatheredRequests::new(), &producer, print));
         for answer in &answers {
             match answer {
-                Ok(verdict) if back == 0 => assert_eq!(*verdict, Verdict::Due),
+                Ok(verdict) if back == 0 => assert_eq!(*verdict, RequestVerdict::Due),
                 Ok(verdict) => {
-                    assert_eq!(*verdict, Verdict::Repeat(Some(epochs[sequence as usize])));
+                    assert_eq!(*verdict, RequestVerdict::Repeat(Some(epochs[sequence as usize])));
                 }
                 // The last append is always known.
                 Err(error) => assert!(error.is_conflict() && back > 1, "{error}"),
@@ -202,7 +206,7 @@ fn whoever_wrote_frames_and_tables_nothing_counts_twice() {
     assert!(repeats > 1_000 && refused > 100 && most_silent > 30 && sealed.files > 2);
     sealed.seal(0);
     assert!(sealed.live.silent.recent().is_empty());
-    let listed = |table: &State| table.list().collect::<Result<Vec<_>>>().unwrap();
+    let listed = |table: &ProducerTable| table.list().collect::<Result<Vec<_>>>().unwrap();
     assert_eq!(listed(&sealed.live), listed(&tables[0]));
     assert_eq!(listed(&sealed.live).len(), appended.len(), "each once");
 }
@@ -211,7 +215,7 @@ fn whoever_wrote_frames_and_tables_nothing_counts_twice() {
 /// would not fit one.
 #[test]
 fn a_table_that_is_far_too_large_shrinks_frame_by_frame() {
-    let mut table = State::default();
+    let mut table = ProducerTable::default();
     let mark = |id: String| ProducerMark { id, sequence: 0, kept_from: 0, fingerprint: None };
     for number in 0..1_000 {
         let producers = vec![mark(format!("{number:0>9}"))];
@@ -244,7 +248,7 @@ fn a_million_producers_take_no_more_memory_than_a_thousand() {
     let count = (limits::SILENCED_BEFORE_MAX as u64).next_multiple_of(1_000) + 50_000;
     let room = Room::of(4_000);
     let dir = directory();
-    let mut table = State::default();
+    let mut table = ProducerTable::default();
     let id = |number: u64| format!("{number:x}");
     let mark =
         |number| ProducerMark { id: id(number), sequence: 0, kept_from: 0, fingerprint: None };
@@ -266,16 +270,20 @@ fn a_million_producers_take_no_more_memory_than_a_thousand() {
     assert!(most < 110_000 && files.len() < 20 && room.has(held), "{most}, {files:?}, {held:?}");
     let mut answer = |number, sequence| {
         let producer = Producer { id: id(number), sequence };
-        let answer = table.decide(&mut Gathered::new(), &producer, None);
+        let answer = table.decide(&mut GatheredRequests::new(), &producer, None);
         table.forget_recalled();
         answer
     };
     for number in (0..count).step_by(1_009) {
-        assert_eq!(answer(number, 0).unwrap(), Verdict::Repeat(Some(number / 1_000)), "{number}");
-        assert_eq!(answer(number, 1).unwrap(), Verdict::Due);
+        assert_eq!(
+            answer(number, 0).unwrap(),
+            RequestVerdict::Repeat(Some(number / 1_000)),
+            "{number}"
+        );
+        assert_eq!(answer(number, 1).unwrap(), RequestVerdict::Due);
         assert!(answer(number, 2).unwrap_err().is_conflict());
         // One more producer is within the bound: it is new.
-        assert_eq!(answer(count + number, 0).unwrap(), Verdict::Due);
+        assert_eq!(answer(count + number, 0).unwrap(), RequestVerdict::Due);
         assert!(answer(count + number, 1).unwrap_err().is_conflict());
     }
 }
@@ -283,10 +291,10 @@ fn a_million_producers_take_no_more_memory_than_a_thousand() {
 /// When sealing has to wait, no further producer is named; named ones go on.
 #[test]
 fn the_silent_producers_that_wait_for_a_seal_are_bounded() {
-    let mut table = State::default();
-    let append = |table: &mut State, id: &str, sequence| {
+    let mut table = ProducerTable::default();
+    let append = |table: &mut ProducerTable, id: &str, sequence| {
         let producer = Producer { id: id.into(), sequence };
-        table.decide(&mut Gathered::new(), &producer, None)?;
+        table.decide(&mut GatheredRequests::new(), &producer, None)?;
         let producers = vec![table.mark(&producer, None)];
         let header = Header { producers, ..Header::default() };
         table.apply(sequence, &header).expect("decided");
@@ -302,12 +310,12 @@ fn the_silent_producers_that_wait_for_a_seal_are_bounded() {
         assert!(error.is_full() && error.to_string().contains("wait for a segment"), "{error}");
     }
     let producer = Producer { id: "old".into(), sequence: 0 };
-    let repeat = table.decide(&mut Gathered::new(), &producer, None).unwrap();
-    assert_eq!(repeat, Verdict::Repeat(Some(0)), "a repeat makes no room for anything");
+    let repeat = table.decide(&mut GatheredRequests::new(), &producer, None).unwrap();
+    assert_eq!(repeat, RequestVerdict::Repeat(Some(0)), "a repeat makes no room for anything");
     append(&mut table, "named", 1).unwrap();
     let written = std::iter::once(table.silent.recent().first_key_value().expect("many"));
     let written = written.map(|(digest, left)| (*digest, *left)).collect();
-    table.silent_sealed(Files::default(), &written);
+    table.silent_sealed(SilentFiles::default(), &written);
     append(&mut table, "old", 1).unwrap();
     append(&mut table, "new", 0).unwrap();
 }

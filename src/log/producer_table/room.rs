@@ -1,7 +1,8 @@
 //! Room in the table: which producers are reduced to a digest, and which get their names back.
 
+use super::super::producer_mark::{ProducerMark, Trimmed};
 use super::super::silent_producers::Left;
-use super::{ProducerMark, State, Trimmed, Window};
+use super::{ProducerTable, Window};
 use diptych_base::limits;
 
 /// The bounds of the table of named producers.
@@ -48,7 +49,7 @@ impl Room {
     }
 }
 
-impl State {
+impl ProducerTable {
     /// The producers to trim before the appends of `more` are added: none, unless the table is
     /// full; then those silent longest, until a quarter of the room is free. They stay known by
     /// digest.

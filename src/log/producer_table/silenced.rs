@@ -1,20 +1,20 @@
 //! Silent producers of the table: kept in files, or to be moved there when a segment is sealed.
 
 use super::super::layout::Dir;
-use super::super::silent_producers::{Files, Recent};
-use super::State;
+use super::super::silent_producers::{RecentlySilent, SilentFiles};
+use super::ProducerTable;
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::limits;
 use diptych_base::time::Epoch;
 
-impl State {
+impl ProducerTable {
     /// Combines the table of a state file with its files of silent producers.
-    pub(crate) fn with_files(mut self, files: Files) -> State {
+    pub(crate) fn with_files(mut self, files: SilentFiles) -> ProducerTable {
         self.silent = self.silent.with_files(files);
         self
     }
 
-    pub(crate) fn silent_files(&self) -> &Files {
+    pub(crate) fn silent_files(&self) -> &SilentFiles {
         self.silent.files()
     }
 
@@ -23,12 +23,12 @@ impl State {
     ///
     /// # Errors
     /// Damage of a file that is merged with it; the disk's error.
-    pub(crate) fn seal_silent(&mut self, dir: &Dir, lower: Epoch) -> Result<Recent> {
+    pub(crate) fn seal_silent(&mut self, dir: &Dir, lower: Epoch) -> Result<RecentlySilent> {
         self.silent.seal(dir, lower)
     }
 
     /// Takes over `files`, which hold `written` and are listed durably.
-    pub(crate) fn silent_sealed(&mut self, files: Files, written: &Recent) {
+    pub(crate) fn silent_sealed(&mut self, files: SilentFiles, written: &RecentlySilent) {
         self.silent.sealed(files, written);
     }
 

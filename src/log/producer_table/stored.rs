@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::super::fingerprint::Fingerprint;
 use super::super::layout::damaged;
+use super::super::producer_mark::Remembered;
 use super::super::silent_producers::{Silent, StoredSilent};
 use super::super::small_file::{Envelope, FORMAT, FORMAT_SILENT, FORMAT_STATE, decode, encode};
-use super::{Remembered, State, Window};
+use super::{ProducerTable, Window};
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
@@ -30,7 +31,7 @@ type WithPrints = (Stored, StoredFingerprints);
 /// The body of a state file of format 3.
 type WithSilent = (Stored, StoredFingerprints, Vec<StoredSilent>);
 
-impl State {
+impl ProducerTable {
     /// Encodes a state file, in the least format that can hold the table.
     pub(crate) fn wrap(&self) -> Result<Vec<u8>> {
         let mut sorted: Vec<_> = self.producers.iter().collect();
@@ -93,6 +94,6 @@ impl State {
         }
         let offsets: BTreeMap<_, _> = stored.offsets.into_iter().collect();
         let offset_bytes = offsets.iter().map(|(source, offset)| source.len() + offset.len()).sum();
-        Ok(State { producers, name_bytes, silent, remembered, offsets, offset_bytes })
+        Ok(ProducerTable { producers, name_bytes, silent, remembered, offsets, offset_bytes })
     }
 }

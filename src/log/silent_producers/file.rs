@@ -38,8 +38,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::fingerprint::Fingerprint;
 use super::super::layout::{Dir, damaged, silent_name};
-use super::super::manifest::{Sum, check_len};
-use super::super::producer_table::Remembered;
+use super::super::listed_file::{FileChecksum, check_len};
+use super::super::producer_mark::Remembered;
 use super::super::small_file::{check_version, u32_at, u64_at};
 use super::{IdDigest, Left};
 use diptych_base::error::Result;
@@ -67,7 +67,7 @@ pub(crate) struct SilentEntry {
     pub lower: Epoch,
     /// The number of its producers.
     pub count: u64,
-    pub sum: Sum,
+    pub sum: FileChecksum,
 }
 
 impl SilentEntry {
@@ -84,12 +84,12 @@ impl SilentEntry {
 
 /// A silent producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct SilentProducer {
     pub digest: IdDigest,
     pub left: Left,
 }
 
-impl Entry {
+impl SilentProducer {
     fn put(&self, block: &mut Vec<u8>) {
         block.extend(self.digest.0);
         block.extend(self.left.next.to_le_bytes());
@@ -98,12 +98,15 @@ impl Entry {
         block.extend(fingerprint.to_le_bytes());
     }
 
-    fn at(block: &[u8], at: usize) -> Entry {
+    fn at(block: &[u8], at: usize) -> SilentProducer {
         let mut digest = [0; 16];
         digest.copy_from_slice(&block[at..at + 16]);
         let epoch = u64_at(block, at + 24);
         let last = Remembered { epoch, fingerprint: Fingerprint::new(u64_at(block, at + 32)) };
-        Entry { digest: IdDigest(digest), left: Left { next: u64_at(block, at + 16), last } }
+        SilentProducer {
+            digest: IdDigest(digest),
+            left: Left { next: u64_at(block, at + 16), last },
+        }
     }
 }
 
@@ -153,12 +156,12 @@ impl SilentFile {
     ///
     /// # Errors
     /// Damage; the disk's error.
-    pub(super) fn block(&self, number: u64) -> Result<Vec<Entry>> {
+    pub(super) fn block(&self, number: u64) -> Result<Vec<SilentProducer>> {
         let bytes = self.file.read(place(number), BLOCK)?;
         self.decode(number, &bytes)
     }
 
-    fn decode(&self, number: u64, bytes: &[u8]) -> Result<Vec<Entry>> {
+    fn decode(&self, number: u64, bytes: &[u8]) -> Result<Vec<SilentProducer>> {
         let fail = |what: &str| damaged(&self.path, place(number), what);
         if u32_at(bytes, 0) != block_checksum(self.entry.lower, bytes) {
             return Err(fail("the checksum of the block does not match"));
@@ -168,7 +171,8 @@ impl SilentFile {
         if (u64::from(u32_at(bytes, 4)), u64_at(bytes, 8)) != (count, number) || count == 0 {
             return Err(fail("this is not the block of its place"));
         }
-        let entries = (0..count as usize).map(|n| Entry::at(bytes, BLOCK_HEAD + n * RECORD));
+        let entries =
+            (0..count as usize).map(|n| SilentProducer::at(bytes, BLOCK_HEAD + n * RECORD));
         let entries: Vec<_> = entries.collect();
         if !entries.is_sorted_by(|one, other| one.digest < other.digest) {
             return Err(fail("the producers are not in order"));
@@ -180,13 +184,13 @@ impl SilentFile {
     }
 
     /// All its producers, by digest.
-    pub(crate) fn entries(&self) -> Entries {
+    pub(crate) fn entries(&self) -> SilentProducers {
         let of = self.clone();
-        Entries { of, next: 0, read: Vec::new().into_iter(), last: None }
+        SilentProducers { of, next: 0, read: Vec::new().into_iter(), last: None }
     }
 
     /// Reads several blocks from `number` on.
-    fn some_blocks(&self, number: u64) -> Result<Vec<Entry>> {
+    fn some_blocks(&self, number: u64) -> Result<Vec<SilentProducer>> {
         let count = (self.blocks() - number).min(AT_ONCE);
         let bytes = self.file.read(place(number), count as usize * BLOCK)?;
         let mut entries = Vec::with_capacity(count as usize * PER_BLOCK);
@@ -212,18 +216,18 @@ fn block_checksum(lower: Epoch, block: &[u8]) -> u32 {
 
 /// The producers of a file, by digest. Nothing follows an error.
 #[derive(Debug)]
-pub(crate) struct Entries {
+pub(crate) struct SilentProducers {
     of: SilentFile,
     /// The block that is read next.
     next: u64,
-    read: std::vec::IntoIter<Entry>,
+    read: std::vec::IntoIter<SilentProducer>,
     last: Option<IdDigest>,
 }
 
-impl Iterator for Entries {
-    type Item = Result<Entry>;
+impl Iterator for SilentProducers {
+    type Item = Result<SilentProducer>;
 
-    fn next(&mut self) -> Option<Result<Entry>> {
+    fn next(&mut self) -> Option<Result<SilentProducer>> {
         if self.read.len() == 0 && self.next < self.of.blocks() {
             let number = self.next;
             let blocks = self.of.blocks();
@@ -266,7 +270,7 @@ pub(crate) fn reseal(bytes: &mut [u8]) {
 pub(super) fn write(
     dir: &Dir,
     lower: Epoch,
-    entries: impl Iterator<Item = Result<Entry>>,
+    entries: impl Iterator<Item = Result<SilentProducer>>,
 ) -> Result<SilentEntry> {
     let file = dir.disk.open(&dir.file(&silent_name(lower)), Open::Create)?;
     // An incomplete file has no head.
@@ -296,7 +300,7 @@ pub(super) fn write(
     file.sync_data()?;
     let len = blocks.written * BLOCK;
     let crc = crc32c::crc32c_combine(crc32c::crc32c(&head), blocks.crc, len);
-    Ok(SilentEntry { lower, count, sum: Sum { len: (BLOCK + len) as u64, crc } })
+    Ok(SilentEntry { lower, count, sum: FileChecksum { len: (BLOCK + len) as u64, crc } })
 }
 
 /// The blocks of a file while it is written.

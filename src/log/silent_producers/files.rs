@@ -8,7 +8,7 @@
 
 use super::file::{SilentEntry, SilentFile, write};
 use super::merge::Merged;
-use super::{IdDigest, Left, Recent};
+use super::{IdDigest, Left, RecentlySilent};
 use crate::layout::Dir;
 use crate::small_file::{decode, encode};
 use diptych_base::error::Result;
@@ -19,16 +19,16 @@ pub(crate) const PART: &str = "silent";
 
 /// Open files of silent producers, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Files(Vec<SilentFile>);
+pub(crate) struct SilentFiles(Vec<SilentFile>);
 
-impl Files {
+impl SilentFiles {
     /// Opens the files that a manifest lists.
     ///
     /// # Errors
     /// As [`SilentFile::open`].
-    pub(crate) fn open(dir: &Dir, listed: &[SilentEntry]) -> Result<Files> {
+    pub(crate) fn open(dir: &Dir, listed: &[SilentEntry]) -> Result<SilentFiles> {
         let files = listed.iter().map(|entry| SilentFile::open(dir, *entry));
-        Ok(Files(files.collect::<Result<_>>()?))
+        Ok(SilentFiles(files.collect::<Result<_>>()?))
     }
 
     /// The files as the manifest lists them.
@@ -59,7 +59,7 @@ impl Files {
     }
 
     /// All producers with the newer ones of `recent`: by digest, each once.
-    pub(crate) fn merged(&self, recent: Recent) -> Merged {
+    pub(crate) fn merged(&self, recent: RecentlySilent) -> Merged {
         Merged::new(recent, self.0.iter().rev().map(SilentFile::entries))
     }
 
@@ -70,7 +70,12 @@ impl Files {
     ///
     /// # Errors
     /// Damage of a file that is merged; the disk's error.
-    pub(crate) fn with(&self, dir: &Dir, lower: Epoch, recent: &Recent) -> Result<Files> {
+    pub(crate) fn with(
+        &self,
+        dir: &Dir,
+        lower: Epoch,
+        recent: &RecentlySilent,
+    ) -> Result<SilentFiles> {
         if recent.is_empty() {
             return Ok(self.clone());
         }
@@ -86,12 +91,12 @@ impl Files {
         let merged = Merged::new(recent.clone(), merged.iter().rev().map(SilentFile::entries));
         let file = SilentFile::open(dir, write(dir, lower, merged)?)?;
         let stay = stay.iter().cloned();
-        Ok(Files(stay.chain([file]).collect()))
+        Ok(SilentFiles(stay.chain([file]).collect()))
     }
 }
 
-impl PartialEq for Files {
-    fn eq(&self, other: &Files) -> bool {
+impl PartialEq for SilentFiles {
+    fn eq(&self, other: &SilentFiles) -> bool {
         self.listed() == other.listed()
     }
 }

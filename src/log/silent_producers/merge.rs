@@ -2,24 +2,24 @@
 
 use std::collections::btree_map;
 
-use super::file::{Entries, Entry};
-use super::{IdDigest, Left, Recent};
+use super::file::{SilentProducer, SilentProducers};
+use super::{IdDigest, Left, RecentlySilent};
 use diptych_base::error::Result;
 
 /// A source of silent producers.
 #[derive(Debug)]
 enum Source {
     Recent(btree_map::IntoIter<IdDigest, Left>),
-    File(Entries),
+    File(SilentProducers),
 }
 
 impl Iterator for Source {
-    type Item = Result<Entry>;
+    type Item = Result<SilentProducer>;
 
-    fn next(&mut self) -> Option<Result<Entry>> {
+    fn next(&mut self) -> Option<Result<SilentProducer>> {
         match self {
             Source::Recent(entries) => {
-                entries.next().map(|(digest, left)| Ok(Entry { digest, left }))
+                entries.next().map(|(digest, left)| Ok(SilentProducer { digest, left }))
             }
             Source::File(entries) => entries.next(),
         }
@@ -30,13 +30,16 @@ impl Iterator for Source {
 #[derive(Debug)]
 pub(crate) struct Merged {
     /// The newest first, each with its next producer; exhausted sources are left out.
-    sources: Vec<(Entry, Source)>,
+    sources: Vec<(SilentProducer, Source)>,
     failed: Option<diptych_base::error::Error>,
 }
 
 impl Merged {
     /// Merges the producers in memory, which are the newest, with those in files, the newest first.
-    pub(super) fn new(recent: Recent, files: impl Iterator<Item = Entries>) -> Merged {
+    pub(super) fn new(
+        recent: RecentlySilent,
+        files: impl Iterator<Item = SilentProducers>,
+    ) -> Merged {
         let sources = std::iter::once(Source::Recent(recent.into_iter()));
         let mut merged = Merged { sources: Vec::new(), failed: None };
         for mut source in sources.chain(files.map(Source::File)) {
@@ -51,9 +54,9 @@ impl Merged {
 }
 
 impl Iterator for Merged {
-    type Item = Result<Entry>;
+    type Item = Result<SilentProducer>;
 
-    fn next(&mut self) -> Option<Result<Entry>> {
+    fn next(&mut self) -> Option<Result<SilentProducer>> {
         if let Some(error) = self.failed.take() {
             self.sources.clear();
             return Some(Err(error));

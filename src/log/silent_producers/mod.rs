@@ -35,13 +35,13 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub(super) use file::{Entry, SilentEntry, SilentFile, reseal};
-pub(super) use files::{Files, PART, from_bytes, to_bytes};
+pub(super) use file::{SilentEntry, SilentFile, SilentProducer, reseal};
+pub(super) use files::{PART, SilentFiles, from_bytes, to_bytes};
 pub(super) use merge::Merged;
 
 use super::fingerprint::Fingerprint;
 use super::layout::Dir;
-use super::producer_table::Remembered;
+use super::producer_mark::Remembered;
 use diptych_base::error::Result;
 use diptych_base::time::Epoch;
 
@@ -72,17 +72,17 @@ pub(super) struct Left {
 }
 
 /// Silent producers in memory, by digest.
-pub(super) type Recent = BTreeMap<IdDigest, Left>;
+pub(super) type RecentlySilent = BTreeMap<IdDigest, Left>;
 
 /// The silent producers of a log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Silent {
     /// The producers silenced since the last segment was sealed.
-    recent: Recent,
+    recent: RecentlySilent,
     /// The results of look-ups in files, until the next frame. A digest that is not here was not
     /// looked up.
     recalled: HashMap<IdDigest, Option<Left>>,
-    files: Files,
+    files: SilentFiles,
 }
 
 /// A silent producer in a state file: digest, next sequence, epoch of the last append, its
@@ -91,15 +91,15 @@ pub(super) type StoredSilent = (IdDigest, u64, Epoch, u64);
 
 impl Silent {
     /// Adds the producers in files.
-    pub(super) fn with_files(self, files: Files) -> Silent {
+    pub(super) fn with_files(self, files: SilentFiles) -> Silent {
         Silent { files, ..self }
     }
 
-    pub(super) fn recent(&self) -> &Recent {
+    pub(super) fn recent(&self) -> &RecentlySilent {
         &self.recent
     }
 
-    pub(super) fn files(&self) -> &Files {
+    pub(super) fn files(&self) -> &SilentFiles {
         &self.files
     }
 
@@ -160,15 +160,15 @@ impl Silent {
     /// them. The file is durable when this returns, the directory is not.
     ///
     /// # Errors
-    /// As [`Files::with`].
-    pub(super) fn seal(&mut self, dir: &Dir, lower: Epoch) -> Result<Recent> {
+    /// As [`SilentFiles::with`].
+    pub(super) fn seal(&mut self, dir: &Dir, lower: Epoch) -> Result<RecentlySilent> {
         self.files = self.files.with(dir, lower, &self.recent)?;
         Ok(std::mem::take(&mut self.recent))
     }
 
     /// Takes over `files`, which hold `written`: records in memory are dropped, unless they are
     /// newer.
-    pub(super) fn sealed(&mut self, files: Files, written: &Recent) {
+    pub(super) fn sealed(&mut self, files: SilentFiles, written: &RecentlySilent) {
         self.files = files;
         self.forget_recalled();
         let mut written = written.iter().peekable();

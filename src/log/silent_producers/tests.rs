@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::listed_file::FileChecksum;
 use super::file::{BLOCK, PER_BLOCK};
 use super::*;
-use crate::manifest::Sum;
 use diptych_base::io::{Disk, SimDisk};
 
 fn dir() -> (SimDisk, Dir) {
@@ -24,7 +24,7 @@ fn id(number: u64) -> String {
     format!("producer {number}")
 }
 
-fn some(numbers: impl Iterator<Item = u64>, next: u64) -> Recent {
+fn some(numbers: impl Iterator<Item = u64>, next: u64) -> RecentlySilent {
     numbers.map(|number| (IdDigest::of(&id(number)), left(next))).collect()
 }
 
@@ -32,9 +32,9 @@ fn some(numbers: impl Iterator<Item = u64>, next: u64) -> Recent {
 fn a_file_finds_what_was_written_and_nothing_else() {
     for count in [1, 2, 101, 102, 103, 204, 205, 20_000] {
         let (_, dir) = dir();
-        let recent: Recent =
+        let recent: RecentlySilent =
             (0..count).map(|number| (IdDigest::of(&id(number)), left(number + 1))).collect();
-        let files = Files::default().with(&dir, 5, &recent).unwrap();
+        let files = SilentFiles::default().with(&dir, 5, &recent).unwrap();
         assert_eq!(files.count(), count);
         for number in (0..count).step_by(count as usize / 100 + 1) {
             let found = files.get(IdDigest::of(&id(number))).unwrap();
@@ -43,9 +43,10 @@ fn a_file_finds_what_was_written_and_nothing_else() {
         for number in count..count + 100 {
             assert_eq!(files.get(IdDigest::of(&id(number))).unwrap(), None, "{number} of {count}");
         }
-        let again = Files::open(&dir, &files.listed()).unwrap();
-        let all: Vec<_> = again.merged(Recent::new()).map(|one| one.unwrap()).collect();
-        let expected = recent.iter().map(|(digest, left)| Entry { digest: *digest, left: *left });
+        let again = SilentFiles::open(&dir, &files.listed()).unwrap();
+        let all: Vec<_> = again.merged(RecentlySilent::new()).map(|one| one.unwrap()).collect();
+        let expected =
+            recent.iter().map(|(digest, left)| SilentProducer { digest: *digest, left: *left });
         assert_eq!(all, expected.collect::<Vec<_>>());
     }
 }
@@ -62,8 +63,9 @@ fn digests_that_are_not_spread_are_found_too() {
         }
         IdDigest(digest)
     };
-    let recent: Recent = (0..30_000).map(|number| (close(number), left(number + 1))).collect();
-    let files = Files::default().with(&dir, 0, &recent).unwrap();
+    let recent: RecentlySilent =
+        (0..30_000).map(|number| (close(number), left(number + 1))).collect();
+    let files = SilentFiles::default().with(&dir, 0, &recent).unwrap();
     for number in (0..30_000).step_by(100).chain(0..200) {
         assert_eq!(files.get(close(number)).unwrap(), Some(left(number + 1)));
         assert_eq!(files.get(close(number + 30_001)).unwrap(), None);
@@ -73,8 +75,8 @@ fn digests_that_are_not_spread_are_found_too() {
 #[test]
 fn the_newest_file_counts_and_files_are_merged_with_those_of_like_size() {
     let (disk, dir) = dir();
-    let mut files = Files::default();
-    let mut expected = Recent::new();
+    let mut files = SilentFiles::default();
+    let mut expected = RecentlySilent::new();
     let mut written = 0;
     for round in 0..200 {
         let recent = some((round * 37..round * 37 + 50).map(|number| number % 3_000), round + 1);
@@ -90,13 +92,13 @@ fn the_newest_file_counts_and_files_are_merged_with_those_of_like_size() {
                 disk.remove(&dir.file(&name)).unwrap();
             }
         }
-        assert_eq!(Files::open(&dir, &files.listed()).unwrap(), open);
+        assert_eq!(SilentFiles::open(&dir, &files.listed()).unwrap(), open);
     }
     assert!(written < 200 * 50 * 12, "{written} written of {}", 200 * 50);
     for (digest, left) in &expected {
         assert_eq!(files.get(*digest).unwrap(), Some(*left));
     }
-    let all: Vec<_> = files.merged(Recent::new()).map(|one| one.unwrap().digest).collect();
+    let all: Vec<_> = files.merged(RecentlySilent::new()).map(|one| one.unwrap().digest).collect();
     assert!(all.iter().eq(expected.keys()), "each once, in order");
 }
 
@@ -105,18 +107,18 @@ fn the_newest_file_counts_and_files_are_merged_with_those_of_like_size() {
 fn damage_of_a_file_is_refused_wherever_it_is() {
     let (disk, dir) = dir();
     let count = 5 * PER_BLOCK as u64 - 7;
-    let files = Files::default().with(&dir, 3, &some(0..count, 4)).unwrap();
+    let files = SilentFiles::default().with(&dir, 3, &some(0..count, 4)).unwrap();
     let listed = files.listed();
     let path = dir.file(&listed[0].name());
     let whole = disk.files().into_iter().find(|(other, _)| *other == path).unwrap().1;
-    assert_eq!((whole.len(), Sum::of(&whole)), (6 * BLOCK, listed[0].sum));
+    assert_eq!((whole.len(), FileChecksum::of(&whole)), (6 * BLOCK, listed[0].sum));
     // Every digest is looked up, so that every block is read.
     let refused = || -> Result<()> {
-        let files = Files::open(&dir, &listed)?;
+        let files = SilentFiles::open(&dir, &listed)?;
         for number in 0..count {
             assert_eq!(files.get(IdDigest::of(&id(number)))?, Some(left(4)), "{number}");
         }
-        files.merged(Recent::new()).try_for_each(|one| one.map(drop))
+        files.merged(RecentlySilent::new()).try_for_each(|one| one.map(drop))
     };
     refused().unwrap();
     for at in (0..whole.len()).step_by(61) {
@@ -138,7 +140,7 @@ fn damage_of_a_file_is_refused_wherever_it_is() {
     let error = refused().unwrap_err();
     assert!(error.is_damaged() && error.to_string().contains("missing"), "{error}");
     // A file of another epoch is not taken for it.
-    Files::default().with(&dir, 9, &some(0..count, 4)).unwrap();
+    SilentFiles::default().with(&dir, 9, &some(0..count, 4)).unwrap();
     let is_other = |path: &Path| path.to_string_lossy().ends_with("9.silent");
     let other = disk.files().into_iter().find(|(path, _)| is_other(path)).unwrap().1;
     disk.tamper(&path, Some(&other));

@@ -13,7 +13,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use super::super::types::TYPE_KEY;
 
 /// A table of the catalog.
-pub(super) struct Table {
+pub(super) struct CatalogTable {
     /// The name; tables of `information_schema` have that prefix with a point.
     pub(super) name: &'static str,
     pub(super) columns: Vec<(&'static str, &'static str)>,
@@ -66,24 +66,24 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
 }
 
 /// The values of a row that are not the default; columns left out are zero, false or absent.
-pub(super) type Row = Vec<(&'static str, Cell)>;
+pub(super) type CatalogRow = Vec<(&'static str, Cell)>;
 
 const PG_CATALOG: &str = include_str!("pg_catalog.txt");
 const INFORMATION_SCHEMA: &str = include_str!("information_schema.txt");
 
 /// All tables.
-pub(super) fn tables() -> impl Iterator<Item = &'static Table> {
+pub(super) fn tables() -> impl Iterator<Item = &'static CatalogTable> {
     known().0.iter()
 }
 
 /// The table called `name`.
-pub(super) fn table(name: &str) -> Option<&'static Table> {
+pub(super) fn table(name: &str) -> Option<&'static CatalogTable> {
     let (tables, places) = known();
     places.get(name).map(|at| &tables[*at])
 }
 
-fn known() -> &'static (Vec<Table>, HashMap<&'static str, usize>) {
-    static KNOWN: OnceLock<(Vec<Table>, HashMap<&'static str, usize>)> = OnceLock::new();
+fn known() -> &'static (Vec<CatalogTable>, HashMap<&'static str, usize>) {
+    static KNOWN: OnceLock<(Vec<CatalogTable>, HashMap<&'static str, usize>)> = OnceLock::new();
     KNOWN.get_or_init(|| {
         let mut tables = parse(PG_CATALOG);
         tables.extend(parse(INFORMATION_SCHEMA));
@@ -93,13 +93,13 @@ fn known() -> &'static (Vec<Table>, HashMap<&'static str, usize>) {
 }
 
 /// Parses tables of a name and its columns; a line that begins with a space continues the table.
-fn parse(text: &'static str) -> Vec<Table> {
-    let mut tables: Vec<Table> = Vec::new();
+fn parse(text: &'static str) -> Vec<CatalogTable> {
+    let mut tables: Vec<CatalogTable> = Vec::new();
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
         if !line.starts_with(' ') {
             let name = words.next().unwrap_or_default();
-            tables.push(Table { name, columns: Vec::new() });
+            tables.push(CatalogTable { name, columns: Vec::new() });
         }
         if let Some(table) = tables.last_mut() {
             table.columns.extend(words.filter_map(|word| word.split_once(':')));
@@ -108,7 +108,7 @@ fn parse(text: &'static str) -> Vec<Table> {
     tables
 }
 
-impl Table {
+impl CatalogTable {
     /// The columns as an Arrow schema.
     pub(super) fn schema(&self) -> SchemaRef {
         let field = |(name, of): &(&str, &str)| {
@@ -128,9 +128,9 @@ impl Table {
     ///
     /// # Errors
     /// When a value is not of its column's type.
-    pub(super) fn batch(&self, rows: &[Row]) -> Result<RecordBatch, ArrowError> {
+    pub(super) fn batch(&self, rows: &[CatalogRow]) -> Result<RecordBatch, ArrowError> {
         let column = |(name, of): &(&'static str, &'static str)| {
-            let cell = |row: &Row| {
+            let cell = |row: &CatalogRow| {
                 let found = row.iter().find(|(column, _)| column == name);
                 found.map_or_else(|| usual(of), |(_, cell)| cell.clone())
             };

@@ -1,13 +1,13 @@
 //! The rows of `information_schema`.
 
 use super::super::settings::DATABASE;
-use super::super::types::{Kind, oid};
-use super::columns::{Cell, Row};
-use super::objects::{Column, Objects, Relation};
+use super::super::types::{PgType, oid};
+use super::columns::{CatalogRow, Cell};
+use super::objects::{CatalogColumn, Objects, Relation};
 use super::tables::definition;
 
 /// The rows of the table called `name`; most have none.
-pub(super) fn rows(name: &str, objects: &Objects) -> Vec<Row> {
+pub(super) fn rows(name: &str, objects: &Objects) -> Vec<CatalogRow> {
     let Some(name) = name.strip_prefix("information_schema.") else { return Vec::new() };
     let relations = objects.relations.iter();
     match name {
@@ -72,7 +72,7 @@ pub(super) fn rows(name: &str, objects: &Objects) -> Vec<Row> {
     }
 }
 
-fn place(relation: &Relation) -> Row {
+fn place(relation: &Relation) -> CatalogRow {
     vec![
         ("table_catalog", DATABASE.into()),
         ("table_schema", relation.schema_name.as_str().into()),
@@ -80,7 +80,7 @@ fn place(relation: &Relation) -> Row {
     ]
 }
 
-fn table(relation: &Relation) -> Row {
+fn table(relation: &Relation) -> CatalogRow {
     let mut row = place(relation);
     row.extend([
         ("table_type", if relation.is_stream { "BASE TABLE" } else { "VIEW" }.into()),
@@ -90,8 +90,8 @@ fn table(relation: &Relation) -> Row {
     row
 }
 
-fn column(relation: &Relation, at: usize, column: &Column, objects: &Objects) -> Row {
-    let Kind { oid: number, modifier, .. } = column.kind;
+fn column(relation: &Relation, at: usize, column: &CatalogColumn, objects: &Objects) -> CatalogRow {
+    let PgType { oid: number, modifier, .. } = column.kind;
     let of = objects.type_of(number.into());
     let long = of.map(super::objects::Type::long_name).unwrap_or_default();
     let is_array = long.ends_with("[]");

@@ -29,12 +29,12 @@ use diptych_site::site::Site;
 
 /// A session's catalog, of the versions that served when the session began.
 #[derive(Clone, Debug)]
-pub(super) struct Catalog(Arc<Objects>);
+pub(super) struct PgCatalog(Arc<Objects>);
 
-impl Catalog {
+impl PgCatalog {
     /// The catalog of `site`, as `user` sees it.
-    pub(super) fn new(site: &Site, user: &str, settings: Vec<(String, String)>) -> Catalog {
-        Catalog(Arc::new(Objects::new(site, user, settings)))
+    pub(super) fn new(site: &Site, user: &str, settings: Vec<(String, String)>) -> PgCatalog {
+        PgCatalog(Arc::new(Objects::new(site, user, settings)))
     }
 
     /// The name of the schema under which the planner finds the catalog.
@@ -53,7 +53,7 @@ impl Catalog {
 }
 
 #[async_trait]
-impl SchemaProvider for Catalog {
+impl SchemaProvider for PgCatalog {
     fn table_names(&self) -> Vec<String> {
         columns::tables().map(|table| table.name.to_owned()).collect()
     }

@@ -2,7 +2,7 @@
 
 use arrow_schema::SchemaRef;
 
-use super::super::types::{self, Field, Kind};
+use super::super::types::{self, PgField, PgType};
 use diptych_row::RowSchema;
 use diptych_site::site::Site;
 
@@ -47,7 +47,7 @@ pub(super) struct Relation {
     pub(super) schema: u32,
     pub(super) schema_name: String,
     pub(super) name: String,
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<CatalogColumn>,
     /// The number of columns that form the key.
     pub(super) key: usize,
     pub(super) is_stream: bool,
@@ -56,9 +56,9 @@ pub(super) struct Relation {
 }
 
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct CatalogColumn {
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: PgType,
     pub(super) is_nullable: bool,
 }
 
@@ -100,7 +100,7 @@ impl Objects {
         objects
     }
 
-    fn add(&mut self, schema: &str, name: &str, columns: Vec<Column>, key: usize) {
+    fn add(&mut self, schema: &str, name: &str, columns: Vec<CatalogColumn>, key: usize) {
         let schema = self.schemas.iter().find(|known| known.name == schema);
         let Some(schema) = schema else { return };
         self.relations.push(Relation {
@@ -248,24 +248,26 @@ pub(super) fn quoted(name: &str) -> String {
     }
 }
 
-fn of_view(schema: &RowSchema) -> Vec<Column> {
-    let column = |column: &diptych_row::Column| Column {
+fn of_view(schema: &RowSchema) -> Vec<CatalogColumn> {
+    let column = |column: &diptych_row::Column| CatalogColumn {
         name: column.name.clone(),
-        kind: Kind::of_column(column),
+        kind: PgType::of_column(column),
         is_nullable: column.nullable,
     };
     schema.columns().map(column).collect()
 }
 
-fn of_stream(schema: &SchemaRef) -> Vec<Column> {
+fn of_stream(schema: &SchemaRef) -> Vec<CatalogColumn> {
     let fields = types::fields(schema);
-    let column = |(Field { name, kind }, field): (Field, &std::sync::Arc<arrow_schema::Field>)| {
-        Column { name, kind, is_nullable: field.is_nullable() }
-    };
-    let mut columns: Vec<Column> = fields.into_iter().zip(schema.fields()).map(column).collect();
+    let column =
+        |(PgField { name, kind }, field): (PgField, &std::sync::Arc<arrow_schema::Field>)| {
+            CatalogColumn { name, kind, is_nullable: field.is_nullable() }
+        };
+    let mut columns: Vec<CatalogColumn> =
+        fields.into_iter().zip(schema.fields()).map(column).collect();
     // The planner appends this column to those of the events.
-    let kind = Kind::of(&arrow_schema::DataType::UInt64);
-    columns.push(Column { name: "_epoch".to_owned(), kind, is_nullable: false });
+    let kind = PgType::of(&arrow_schema::DataType::UInt64);
+    columns.push(CatalogColumn { name: "_epoch".to_owned(), kind, is_nullable: false });
     columns
 }
 

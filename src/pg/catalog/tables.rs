@@ -7,7 +7,7 @@ use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 
 use super::super::settings::DATABASE as NAME;
-use super::columns::{self, Cell, Row};
+use super::columns::{self, CatalogRow, Cell};
 use super::information;
 use super::objects::{DATABASE, OWNER, Objects, PG_CATALOG, Relation, Type, USER};
 
@@ -26,7 +26,7 @@ pub(super) fn is_empty(name: &str, objects: &Objects) -> bool {
     rows(name, objects).is_empty()
 }
 
-fn rows(name: &str, objects: &Objects) -> Vec<Row> {
+fn rows(name: &str, objects: &Objects) -> Vec<CatalogRow> {
     let relations = objects.relations.iter();
     match name {
         "pg_namespace" => objects
@@ -94,7 +94,7 @@ fn rows(name: &str, objects: &Objects) -> Vec<Row> {
 }
 
 /// The rows of tables that are the same for every session.
-fn fixed(name: &str) -> Option<Vec<Row>> {
+fn fixed(name: &str) -> Option<Vec<CatalogRow>> {
     Some(match name {
         "pg_am" => vec![
             vec![("oid", 2u32.into()), ("amname", "heap".into()), ("amtype", "t".into())],
@@ -137,7 +137,7 @@ fn users(objects: &Objects) -> impl Iterator<Item = (u32, String)> {
     [(OWNER, NAME.to_owned())].into_iter().chain(own)
 }
 
-fn role(oid: u32, name: &str) -> Row {
+fn role(oid: u32, name: &str) -> CatalogRow {
     vec![
         ("oid", oid.into()),
         ("rolname", name.into()),
@@ -148,7 +148,7 @@ fn role(oid: u32, name: &str) -> Row {
     ]
 }
 
-fn setting((name, value): &(String, String)) -> Row {
+fn setting((name, value): &(String, String)) -> CatalogRow {
     vec![
         ("name", name.as_str().into()),
         ("setting", value.as_str().into()),
@@ -161,7 +161,7 @@ fn setting((name, value): &(String, String)) -> Row {
     ]
 }
 
-fn class(relation: &Relation) -> Row {
+fn class(relation: &Relation) -> CatalogRow {
     vec![
         ("oid", relation.oid.into()),
         ("relname", relation.name.as_str().into()),
@@ -178,7 +178,7 @@ fn class(relation: &Relation) -> Row {
     ]
 }
 
-fn index_class(relation: &Relation) -> Option<Row> {
+fn index_class(relation: &Relation) -> Option<CatalogRow> {
     Some(vec![
         ("oid", relation.index()?.into()),
         ("relname", relation.index_name().into()),
@@ -193,7 +193,7 @@ fn index_class(relation: &Relation) -> Option<Row> {
     ])
 }
 
-fn index(relation: &Relation) -> Option<Row> {
+fn index(relation: &Relation) -> Option<CatalogRow> {
     let columns = (1..=relation.key as i64).collect::<Vec<_>>();
     let zeros = vec![0; relation.key];
     Some(vec![
@@ -212,8 +212,8 @@ fn index(relation: &Relation) -> Option<Row> {
     ])
 }
 
-fn attributes(relation: &Relation, objects: &Objects) -> Vec<Row> {
-    let attribute = |(at, column): (usize, &super::objects::Column)| {
+fn attributes(relation: &Relation, objects: &Objects) -> Vec<CatalogRow> {
+    let attribute = |(at, column): (usize, &super::objects::CatalogColumn)| {
         let described = objects.type_of(column.kind.oid.into());
         let word = |at: usize| described.and_then(|of| of.words.get(at)).copied();
         vec![
@@ -238,7 +238,7 @@ fn attributes(relation: &Relation, objects: &Objects) -> Vec<Row> {
     relation.columns.iter().enumerate().map(attribute).collect()
 }
 
-fn type_row(of: &Type) -> Row {
+fn type_row(of: &Type) -> CatalogRow {
     let text = |at: usize| Cell::from(of.words.get(at).copied());
     let number = |at: usize| Cell::from(of.words.get(at).and_then(|word| word.parse::<i64>().ok()));
     let is = |at: usize| Cell::Bool(of.words.get(at) == Some(&"t"));

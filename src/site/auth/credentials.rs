@@ -13,12 +13,12 @@ use diptych_base::io::{read_text, secret_bytes, shared_mode};
 /// The tokens and users of a credentials file.
 #[derive(Debug, Default)]
 pub struct Credentials {
-    tokens: Vec<Token>,
+    tokens: Vec<AccessToken>,
     users: Vec<User>,
 }
 
 /// A token, of which only the hash is kept.
-pub(super) struct Token {
+pub(super) struct AccessToken {
     /// The name that logs give the token.
     pub name: String,
     hash: Hash,
@@ -28,7 +28,7 @@ pub(super) struct Token {
     pub expires: Option<i64>,
 }
 
-impl std::fmt::Debug for Token {
+impl std::fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Token({:?})", self.name)
     }
@@ -124,7 +124,7 @@ impl Credentials {
                 })
             });
             let roles = roles(&entry.roles, text)?;
-            found.tokens.push(Token {
+            found.tokens.push(AccessToken {
                 name: entry.name,
                 hash,
                 roles,
@@ -162,7 +162,7 @@ impl Credentials {
     }
 
     /// The token with this hash, whatever its roles. Every entry is compared, found or not.
-    pub(super) fn token(&self, hash: &Hash) -> Option<&Token> {
+    pub(super) fn token(&self, hash: &Hash) -> Option<&AccessToken> {
         let mut found = None;
         for token in &self.tokens {
             if same(&token.hash, hash) {

@@ -53,7 +53,11 @@ impl Gate {
     ///
     /// # Errors
     /// The refusal to send to the client.
-    pub fn check(&self, headers: &HeaderMap, role: Role) -> std::result::Result<Pass, Denied> {
+    pub fn check(
+        &self,
+        headers: &HeaderMap,
+        role: Role,
+    ) -> std::result::Result<TokenDigest, Denied> {
         let outcome = self.decide(headers, role);
         if outcome.is_err() {
             self.denied.fetch_add(1, Ordering::Relaxed);
@@ -67,9 +71,9 @@ impl Gate {
         self.decide(headers, role).is_ok()
     }
 
-    fn decide(&self, headers: &HeaderMap, role: Role) -> std::result::Result<Pass, Denied> {
+    fn decide(&self, headers: &HeaderMap, role: Role) -> std::result::Result<TokenDigest, Denied> {
         let Some(secret) = bearer(headers) else { return Err(Denied::Nobody) };
-        let pass = Pass(hash(secret));
+        let pass = TokenDigest(hash(secret));
         self.admit(&pass, role).map(|()| pass)
     }
 
@@ -77,7 +81,7 @@ impl Gate {
     ///
     /// # Errors
     /// When it is not there any more, has expired, or lacks the role.
-    pub(super) fn admit(&self, pass: &Pass, role: Role) -> std::result::Result<(), Denied> {
+    pub(super) fn admit(&self, pass: &TokenDigest, role: Role) -> std::result::Result<(), Denied> {
         let current = self.current.load();
         let Some(token) = current.token(&pass.0) else { return Err(Denied::Unknown) };
         if token.expires.is_some_and(|end| self.clock.now_us() >= end) {
@@ -153,13 +157,13 @@ impl Login {
 
 /// The hash of a token that was let in: a handle for later checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Pass(Hash);
+pub struct TokenDigest(Hash);
 
 #[cfg(test)]
-impl Pass {
+impl TokenDigest {
     /// The pass of the token `secret`.
-    pub fn of(secret: &str) -> Pass {
-        Pass(hash(secret))
+    pub fn of(secret: &str) -> TokenDigest {
+        TokenDigest(hash(secret))
     }
 }
 

@@ -17,7 +17,7 @@ use hyper::body::{Body as _, Frame};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::{Layer, Service};
 
-use super::gate::{Denied, Pass};
+use super::gate::{Denied, TokenDigest};
 use super::{Gate, Role};
 
 /// How often a token is checked while an answer goes on.
@@ -26,19 +26,19 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A layer that lets requests with a role pass. An answer that is ready at once is neither boxed
 /// nor delayed.
 #[derive(Clone)]
-pub struct Guard {
+pub struct RoleGuard {
     gate: Arc<Gate>,
     role: Role,
 }
 
-impl Guard {
+impl RoleGuard {
     /// A layer that asks `gate` for `role`.
-    pub fn new(gate: Arc<Gate>, role: Role) -> Guard {
-        Guard { gate, role }
+    pub fn new(gate: Arc<Gate>, role: Role) -> RoleGuard {
+        RoleGuard { gate, role }
     }
 }
 
-impl<S> Layer<S> for Guard {
+impl<S> Layer<S> for RoleGuard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
@@ -46,10 +46,10 @@ impl<S> Layer<S> for Guard {
     }
 }
 
-/// A service behind a [`Guard`].
+/// A service behind a [`RoleGuard`].
 #[derive(Clone)]
 pub struct Guarded<S> {
-    guard: Guard,
+    guard: RoleGuard,
     inner: S,
 }
 
@@ -83,8 +83,8 @@ where
 
 /// A token that was let in, with the time of its next check.
 pub struct Lent {
-    guard: Guard,
-    pass: Pass,
+    guard: RoleGuard,
+    pass: TokenDigest,
     next: Option<Pin<Box<Sleep>>>,
 }
 

@@ -38,8 +38,8 @@ mod tests;
 pub use credentials::Credentials;
 #[cfg(test)]
 pub use gate::Denied;
-pub use gate::{Gate, Login, Pass, bearer};
-pub use guard::Guard;
+pub use gate::{Gate, Login, TokenDigest, bearer};
+pub use guard::RoleGuard;
 pub use scram::Scram;
 pub use secret::{NewToken, new_token, new_user};
 

@@ -153,7 +153,7 @@ async fn a_wait_ends_with_its_token() {
     let never = tower::service_fn(|_: Request| {
         futures::future::pending::<Result<Response, std::convert::Infallible>>()
     });
-    let mut service = Guard::new(Arc::clone(&gate), Role::Read).layer(never);
+    let mut service = RoleGuard::new(Arc::clone(&gate), Role::Read).layer(never);
     let mut request = Request::new(axum::body::Body::empty());
     *request.headers_mut() = headers(&format!("Bearer {}", made.secret));
     let answer = service.call(request);

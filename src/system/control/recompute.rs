@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use super::super::system::System;
 use super::{Control, Deployed, Rebuild, Stream, Turn, Wanted};
 use crate::deploy::deploy;
 use crate::rebuild_queue::Desk;
 use crate::registry::{Current, Running};
-use crate::{Boundary, DeployOptions, Served, System};
+use crate::{Boundary, DeployOptions, Served};
 use diptych_base::error::{Error, Kind, Result};
 use diptych_base::io::{Space, beside};
 use diptych_base::limits::REPLAYED_CHANGES_BYTES_MAX;

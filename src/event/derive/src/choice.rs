@@ -69,7 +69,7 @@ fn field(ident: &Ident, path: &TokenStream) -> TokenStream {
     let support = quote!(#path::event::derived);
     quote! {
         #[automatically_derived]
-        impl #path::event::Plain for #ident {}
+        impl #path::event::PlainField for #ident {}
         #[automatically_derived]
         impl #path::event::Item for #ident {}
         #[automatically_derived]
@@ -83,7 +83,7 @@ fn field(ident: &Ident, path: &TokenStream) -> TokenStream {
             fn variants() -> &'static [&'static str] {
                 <Self as #path::event::Variants>::NAMES
             }
-            fn column(array: #support::ArrayRef, at: &#support::At<'_>)
+            fn column(array: #support::ArrayRef, at: &#support::ColumnPath<'_>)
                 -> #path::error::Result<Self::Column>
             {
                 #support::ChoiceColumn::read(array, at)

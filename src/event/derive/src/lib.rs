@@ -1,4 +1,4 @@
-//! Derive macros of `diptych`; see `diptych::Event` and `diptych::Columns`.
+//! Derive macros of `diptych`; see `diptych::Event` and `diptych::row::Columns`.
 //!
 //! `Event` has two shapes: a struct with named fields becomes an event (and may be nested in other
 //! events), an enum of unit variants becomes a field type. The trait `diptych::event::Field`

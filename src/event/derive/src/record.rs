@@ -181,7 +181,7 @@ fn arrays(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> To
 
         #[automatically_derived]
         impl #name {
-            fn read(source: &#support::Source<'_>) -> #path::error::Result<Self> {
+            fn read(source: &#support::ColumnSource<'_>) -> #path::error::Result<Self> {
                 ::core::result::Result::Ok(Self { #(#reads),* })
             }
         }
@@ -214,7 +214,7 @@ fn appender(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> 
         }
 
         #[automatically_derived]
-        impl #path::event::Append<#ident> for #name {
+        impl #path::event::EventAppender<#ident> for #name {
             fn push(&mut self, event: &#ident) {
                 <#ident as #path::event::Field>::push(self, event);
             }
@@ -264,8 +264,8 @@ fn event(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Tok
                 &[#(#defaulted),*]
             }
             fn columns(rows: &#support::RecordBatch) -> #path::error::Result<Self::Columns> {
-                let at = #support::At::top();
-                #arrays::read(&#support::Source::batch(rows, &at))
+                let at = #support::ColumnPath::top();
+                #arrays::read(&#support::ColumnSource::batch(rows, &at))
             }
             #[inline]
             fn row(columns: &Self::Columns, index: usize) -> Self::Row<'_> {
@@ -297,7 +297,7 @@ fn field(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Tok
     let null_pushes = each(&|name, kind| quote!(<#kind as #field>::push_null(&mut builder.#name);));
     quote! {
         #[automatically_derived]
-        impl #path::event::Plain for #ident {}
+        impl #path::event::PlainField for #ident {}
         #[automatically_derived]
         impl #path::event::Item for #ident {}
         #[automatically_derived]
@@ -308,11 +308,11 @@ fn field(input: &DeriveInput, columns: &[Column<'_>], path: &TokenStream) -> Tok
             fn data_type() -> #support::DataType {
                 #support::struct_type(<Self as #path::event::Event>::schema())
             }
-            fn column(array: #support::ArrayRef, at: &#support::At<'_>)
+            fn column(array: #support::ArrayRef, at: &#support::ColumnPath<'_>)
                 -> #path::error::Result<Self::Column>
             {
                 let (array, at) = #support::structure::<Self>(array, at)?;
-                #arrays::read(&#support::Source::structure(&array, &at))
+                #arrays::read(&#support::ColumnSource::structure(&array, &at))
             }
             #[inline]
             fn row(column: &Self::Column, index: usize) -> Self::Row<'_> {

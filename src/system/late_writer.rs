@@ -1,0 +1,50 @@
+//! A log's writer that a running speed layer gets later.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use diptych_log::Writer;
+use diptych_speed::Join;
+
+/// A writer that this process gets later, or may release: another process may hold the lock of the
+/// log before, or after.
+#[derive(Clone)]
+pub struct LateWriter {
+    slot: Arc<Mutex<Option<Arc<Writer>>>>,
+    pub(super) join: Arc<Join>,
+}
+
+impl Default for LateWriter {
+    fn default() -> LateWriter {
+        LateWriter::new()
+    }
+}
+
+impl LateWriter {
+    /// No writer yet: the directory is followed.
+    pub fn new() -> LateWriter {
+        let slot = Arc::<Mutex<Option<Arc<Writer>>>>::default();
+        let place = Arc::clone(&slot);
+        let join = Join::new(move || {
+            let writer = place.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.as_ref().map(|writer| writer.follow())
+        });
+        LateWriter { slot, join: Arc::new(join) }
+    }
+
+    /// Gives the writer: from now on epochs come from it, as soon as they are durable.
+    pub fn give(&self, writer: &Arc<Writer>) {
+        let writer = Some(Arc::clone(writer));
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = writer;
+        self.join.let_in();
+    }
+
+    /// The writer, if there is one.
+    pub(super) fn writer(&self) -> Option<Arc<Writer>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Releases the writer, which is about to close. The directory is then followed again.
+    pub fn release(&self) {
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
